@@ -1,0 +1,279 @@
+"""The one gateway to other programs: argv, folder, environment, deadline, group, output limit."""
+
+import enum
+import os
+import selectors
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final
+
+# A program that is told to end gets this long before it is killed. Together with the poll it
+# keeps Ctrl-C and the deadline within two seconds.
+_GRACE_SECONDS: Final = 0.7
+_POLL_SECONDS: Final = 0.05
+_CHUNK_BYTES: Final = 1 << 16
+_STDERR_BYTES: Final = 1 << 20
+
+# What a scanner may see of our environment: where things are, how to reach the network, which
+# language to speak. No tokens, no PYTHON* variables, no virtual environment.
+_ALLOWED: Final = frozenset(
+    (
+        *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ"),
+        *("TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT"),
+        *("USERPROFILE", "APPDATA", "LOCALAPPDATA"),
+        *("NO_PROXY", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"),
+        *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    )
+)
+_ALLOWED_PREFIXES: Final = ("LC_", "XDG_")
+
+
+class Ended(enum.Enum):
+    """Why a program is no longer running."""
+
+    EXITED = "exited"
+    TIMEOUT = "timeout"
+    STOPPED = "stopped"
+    OVERFLOW = "overflow"
+    NOT_STARTED = "not started"
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a program left behind. `returncode` is negative for a signal, None if never started.
+
+    `stderr` holds the last mebibyte. `detail` is the system's word where it could not be started.
+    """
+
+    argv: tuple[str, ...]
+    ended: Ended
+    returncode: int | None
+    stdout: bytes
+    stderr: bytes
+    seconds: float
+    detail: str = ""
+
+
+class Stop:
+    """One switch for the whole run: set by Ctrl-C, or by the deadline when it passes."""
+
+    def __init__(self, seconds: float | None = None) -> None:
+        """With `seconds`, stop by itself that long after now."""
+        self._event = threading.Event()
+        self._deadline = None if seconds is None else time.monotonic() + seconds
+        self.interrupted = False
+
+    def interrupt(self) -> None:
+        """Stop everything now, because a person asked for it."""
+        self.interrupted = True
+        self._event.set()
+
+    def is_set(self) -> bool:
+        """Whether everything is to end."""
+        return self._event.is_set() or self.past_deadline
+
+    @property
+    def past_deadline(self) -> bool:
+        """Whether the deadline of the whole run has passed."""
+        return self._deadline is not None and time.monotonic() >= self._deadline
+
+
+def clean_environment(
+    allow: Iterable[str] = (), extra: Mapping[str, str] | None = None
+) -> dict[str, str]:
+    """Our environment reduced to the allowed names and `allow` (`X_*` is a prefix), plus `extra`.
+
+    The folders of an active virtual environment are taken out of PATH as well.
+    """
+    names = set(allow)
+    prefixes = _ALLOWED_PREFIXES + tuple(name[:-1] for name in names if name.endswith("*"))
+    kept = {
+        key: value
+        for key, value in os.environ.items()
+        if key.upper() in _ALLOWED or key in names or key.startswith(prefixes)
+    }
+    active = os.environ.get("VIRTUAL_ENV")
+    if active and "PATH" in kept:
+        folders = kept["PATH"].split(os.pathsep)
+        outside = [folder for folder in folders if not _inside(folder, active)]
+        kept["PATH"] = os.pathsep.join(outside)
+    return {**kept, **(extra or {})}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    cwd: Path,
+    env: Mapping[str, str],
+    timeout: float,
+    stop: Stop,
+    stdin: bytes = b"",
+    limit: int = 256 << 20,
+) -> Completed:
+    """Run a program to its end and return what it left; never raises for what the program does.
+
+    `timeout` is in seconds, `limit` in bytes of stdout. At either, and when `stop` is set, the
+    program's whole process group is ended, first politely, then not.
+    """
+    start = time.monotonic()
+    try:
+        child = _start(argv, cwd, env)
+    except (OSError, ValueError) as error:
+        return Completed(
+            tuple(argv), Ended.NOT_STARTED, None, b"", b"", time.monotonic() - start, str(error)
+        )
+    pump = _Pump(child, stdin, limit)
+    try:
+        ended = pump.until(start + timeout, stop)
+    finally:
+        _end_group(child)
+        pump.close()
+    return Completed(
+        argv=tuple(argv),
+        ended=ended,
+        returncode=child.returncode,
+        stdout=bytes(pump.stdout),
+        stderr=bytes(pump.stderr),
+        seconds=time.monotonic() - start,
+    )
+
+
+def _start(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(  # noqa: S603 - never a shell; argv comes from adapters
+        list(argv),
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+class _Pump:
+    """Moves bytes between us and one child without blocking on any of its three pipes."""
+
+    def __init__(self, child: subprocess.Popen[bytes], stdin: bytes, limit: int) -> None:
+        self._child = child
+        self._input = memoryview(stdin)
+        self._limit = limit
+        self.stdout = bytearray()
+        self.stderr = bytearray()
+        self._selector = selectors.DefaultSelector()
+        for pipe, events in (
+            (child.stdout, selectors.EVENT_READ),
+            (child.stderr, selectors.EVENT_READ),
+            (child.stdin, selectors.EVENT_WRITE),
+        ):
+            if pipe is not None:
+                os.set_blocking(pipe.fileno(), False)
+                self._selector.register(pipe, events)
+
+    def until(self, deadline: float, stop: Stop) -> Ended:
+        """Move bytes until the child is gone, the time is up, or it says too much."""
+        while True:
+            for key, _ in self._selector.select(_POLL_SECONDS):
+                self._move(key.fileobj)  # type: ignore[arg-type]
+            if len(self.stdout) > self._limit:
+                return Ended.OVERFLOW
+            if stop.is_set():
+                return Ended.STOPPED
+            if time.monotonic() >= deadline:
+                return Ended.TIMEOUT
+            # A grandchild may hold the pipes open after the child is gone: one more read, then end.
+            if not self._selector.get_map():
+                return self._reaped(deadline, stop)
+            if self._child.poll() is not None:
+                self._drain()
+                return Ended.EXITED
+
+    def _reaped(self, deadline: float, stop: Stop) -> Ended:
+        """All pipes are closed: wait for the child itself."""
+        while self._child.poll() is None:
+            if stop.is_set():
+                return Ended.STOPPED
+            if time.monotonic() >= deadline:
+                return Ended.TIMEOUT
+            time.sleep(_POLL_SECONDS / 10)
+        return Ended.EXITED
+
+    def _drain(self) -> None:
+        while len(self.stdout) <= self._limit:
+            ready = self._selector.select(0)
+            moved = [self._move(key.fileobj) for key, _ in ready]  # type: ignore[arg-type]
+            if not any(moved):
+                return
+
+    def _move(self, pipe: IO[bytes]) -> bool:
+        """Move one chunk; whether anything moved."""
+        if pipe is self._child.stdin:
+            return self._write(pipe)
+        try:
+            chunk = os.read(pipe.fileno(), _CHUNK_BYTES)
+        except BlockingIOError:
+            return False
+        if not chunk:
+            self._forget(pipe)
+            return False
+        if pipe is self._child.stdout:
+            self.stdout += chunk
+        else:
+            self.stderr += chunk
+            del self.stderr[:-_STDERR_BYTES]
+        return True
+
+    def _write(self, pipe: IO[bytes]) -> bool:
+        try:
+            sent = os.write(pipe.fileno(), self._input[:_CHUNK_BYTES]) if self._input else 0
+        except BlockingIOError:
+            return False
+        except OSError:  # the child closed its input: it wants no more
+            sent = len(self._input)
+        self._input = self._input[sent:]
+        if not self._input:
+            self._forget(pipe)
+        return sent > 0
+
+    def _forget(self, pipe: IO[bytes]) -> None:
+        self._selector.unregister(pipe)
+        pipe.close()
+
+    def close(self) -> None:
+        """Let go of the pipes."""
+        for key in list(self._selector.get_map().values()):
+            self._forget(key.fileobj)  # type: ignore[arg-type]
+        self._selector.close()
+
+
+def _end_group(child: subprocess.Popen[bytes]) -> None:
+    """End whatever is left of the child's process group; children of its own may outlive it."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(child.pid, number)
+        except (ProcessLookupError, PermissionError):
+            break
+        if _gone_within(child, _GRACE_SECONDS):
+            break
+    child.wait()
+
+
+def _gone_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether the whole group is gone before `seconds` are over."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        child.poll()
+        try:
+            os.killpg(child.pid, 0)
+        except (ProcessLookupError, PermissionError):
+            return True
+        time.sleep(_POLL_SECONDS / 5)
+    return False
+
+
+def _inside(folder: str, parent: str) -> bool:
+    return folder == parent or folder.startswith(parent.rstrip(os.sep) + os.sep)

@@ -1,0 +1,256 @@
+"""The git-aware file set of what is checked: tracked files and untracked ones not ignored."""
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pathspec
+
+from scanagg.errors import TargetError
+from scanagg.model import NotExamined, Revision, SourceFile, Target
+from scanagg.process import Completed, Ended, Stop, clean_environment, run
+from scanagg.text import one_line, valid
+
+_GIT_SECONDS: Final = 60.0
+# The checked repository's own git configuration may name programs to run; these two would run on
+# the read-only commands used here.
+_GIT: Final = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
+# What no project means by its source, where no git says so.
+_NEVER: Final = ("/.git", ".git/", ".hg/", ".svn/", "__pycache__/")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """Names below the root as the system spells them, and who listed them."""
+
+    names: tuple[str, ...]
+    skipped: tuple[NotExamined, ...]
+    revision: Revision | None
+    notices: tuple[str, ...] = ()
+
+
+def read_target(path: Path, *, exclude: Sequence[str] = (), stop: Stop | None = None) -> Target:
+    """The target at the folder `path`; `exclude` are patterns as in .gitignore.
+
+    Without git, or outside a repository, `.gitignore` files are honoured all the same. What is
+    excluded, unreadable, or leads out of the tree is in `skipped`, with the reason. TargetError
+    where the folder cannot be used.
+    """
+    root = _usable_root(path)
+    switch = stop or Stop()
+    listing = _listed_by_git(root, switch) or _listed_by_walking(root)
+    excluded = pathspec.GitIgnoreSpec.from_lines(exclude)
+    files, skipped = _sorted_out(root, listing.names, excluded)
+    return Target(
+        root=root,
+        name=valid(root.name) or "root",
+        files=tuple(files),
+        skipped=tuple(sorted((*listing.skipped, *skipped), key=lambda entry: entry.input)),
+        revision=listing.revision,
+        notices=listing.notices,
+    )
+
+
+def _usable_root(path: Path) -> Path:
+    shown = one_line(str(path))
+    try:
+        root = path.resolve(strict=True)
+        mode = root.stat().st_mode
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a loop of symbolic links"
+        raise TargetError(
+            f"cannot check {shown}: {reason}", "Name a folder that exists."
+        ) from error
+    if not stat.S_ISDIR(mode):
+        raise TargetError(f"cannot check {shown}: not a folder", "Name the project's folder.")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise TargetError(f"cannot check {shown}: it may not be read", "Check its permissions.")
+    return root
+
+
+def _git(root: Path, stop: Stop, *argv: str) -> Completed:
+    # LC_ALL: messages are read; GIT_OPTIONAL_LOCKS: a check must not write to the repository.
+    env = clean_environment(extra={"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"})
+    return run((*_GIT, *argv), cwd=root, env=env, timeout=_GIT_SECONDS, stop=stop)
+
+
+def _git_text(root: Path, stop: Stop, *argv: str) -> str | None:
+    done = _git(root, stop, *argv)
+    if done.ended is not Ended.EXITED or done.returncode != 0:
+        return None
+    return os.fsdecode(done.stdout).strip()
+
+
+def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
+    """What git lists, or None where git cannot say or the folder is itself ignored by git."""
+    prefix = _git_text(root, stop, "rev-parse", "--show-prefix")
+    if prefix is None:
+        return None
+    if prefix and _git_text(root, stop, "check-ignore", "-q", ".") is not None:
+        return None
+    listed = _git(
+        root, stop, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
+    )
+    if listed.ended is not Ended.EXITED or listed.returncode != 0:
+        return None
+    names = [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
+    nested = [name for name in names if name.endswith("/") or _is_folder(root / name)]
+    skipped = [
+        NotExamined(
+            valid(name.rstrip("/")), "a repository of its own inside this one: check it by itself"
+        )
+        for name in nested
+    ]
+    inside = set(nested)
+    return _Listing(
+        tuple(name for name in names if name not in inside),
+        tuple(skipped),
+        _revision(root, stop, valid(prefix)),
+    )
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return stat.S_ISDIR(path.lstat().st_mode)
+    except OSError:
+        return False
+
+
+def _revision(root: Path, stop: Stop, prefix: str) -> Revision:
+    commit = _git_text(root, stop, "rev-parse", "--verify", "-q", "HEAD")
+    branch = _git_text(root, stop, "symbolic-ref", "-q", "--short", "HEAD")
+    remote = _git_text(root, stop, "config", "--get", "remote.origin.url")
+    changes = _git_text(root, stop, "status", "--porcelain", "-uno", "--ignore-submodules", ".")
+    return Revision(
+        commit=commit,
+        branch=valid(branch) if branch else None,
+        repository=_public_address(remote) if remote else None,
+        prefix=prefix,
+        dirty=bool(changes),
+    )
+
+
+def _public_address(remote: str) -> str | None:
+    """The remote as an https address without credentials; None for a path of this machine."""
+    bare = _CREDENTIALS.sub("", valid(remote))
+    scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+\.\w+):(?!//)(.+)", bare)
+    if scp:
+        bare = f"https://{scp[1]}/{scp[2].lstrip('/')}"
+    bare = re.sub(r"^(ssh|git|http)://", "https://", bare)
+    return bare if bare.startswith("https://") else None
+
+
+def _listed_by_walking(root: Path) -> _Listing:
+    skipped: list[NotExamined] = []
+    names = tuple(_walk(root, "", (), skipped))
+    notice = "not a git repository: every file that .gitignore does not name is checked"
+    return _Listing(names, tuple(skipped), None, (notice,))
+
+
+def _walk(
+    root: Path,
+    below: str,
+    outer: tuple[tuple[str, pathspec.GitIgnoreSpec], ...],
+    skipped: list[NotExamined],
+) -> Iterator[str]:
+    """Names of files below `below` that no .gitignore on the way excludes; links not followed."""
+    try:
+        entries = sorted(os.scandir(root / below), key=lambda entry: entry.name)
+    except OSError as error:
+        skipped.append(
+            NotExamined(valid(below.rstrip("/")), f"unreadable folder: {error.strerror}")
+        )
+        return
+    rules = outer
+    if any(entry.name == ".gitignore" for entry in entries):
+        rules = (*outer, (below, _ignore_file(root / below / ".gitignore")))
+    for entry in entries:
+        name = below + entry.name
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if _is_ignored(name + ("/" if is_folder else ""), rules):
+            continue
+        if is_folder:
+            yield from _walk(root, name + "/", rules, skipped)
+        else:
+            yield name
+
+
+def _ignore_file(path: Path) -> pathspec.GitIgnoreSpec:
+    try:
+        lines = path.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        lines = []
+    return pathspec.GitIgnoreSpec.from_lines(_valid_patterns(lines))
+
+
+def _valid_patterns(lines: Iterable[str]) -> list[str]:
+    """Lines that are patterns; git ignores the others too."""
+    kept = []
+    for line in lines:
+        try:
+            pathspec.GitIgnoreSpec.from_lines([line])
+        except ValueError:
+            continue
+        kept.append(line)
+    return kept
+
+
+def _is_ignored(name: str, rules: Sequence[tuple[str, pathspec.GitIgnoreSpec]]) -> bool:
+    """Whether the innermost .gitignore that says anything of `name` excludes it."""
+    if _ALWAYS.match_file(name):
+        return True
+    for folder, spec in reversed(rules):
+        answer = spec.check_file(name[len(folder) :]).include
+        if answer is not None:
+            return answer
+    return False
+
+
+_ALWAYS: Final = pathspec.GitIgnoreSpec.from_lines(_NEVER)
+
+
+def _sorted_out(
+    root: Path, names: Iterable[str], excluded: pathspec.GitIgnoreSpec
+) -> tuple[list[SourceFile], list[NotExamined]]:
+    files: list[SourceFile] = []
+    skipped: list[NotExamined] = []
+    links: list[str] = []
+    for name in names:
+        path = root / name
+        try:
+            status = path.lstat()
+        except OSError:
+            continue  # tracked by git, deleted in the work tree: there is nothing to examine
+        if excluded.match_file(name):
+            skipped.append(NotExamined(valid(name), "excluded: by the configuration"))
+        elif stat.S_ISLNK(status.st_mode):
+            links.append(name)
+        elif not stat.S_ISREG(status.st_mode):
+            skipped.append(NotExamined(valid(name), "not a regular file"))
+        elif not os.access(path, os.R_OK):
+            skipped.append(NotExamined(valid(name), "it may not be read"))
+        else:
+            files.append(SourceFile(valid(name), path, status.st_size))
+    files.sort(key=lambda file: file.path)
+    skipped.extend(_links(root, links, files))
+    return files, skipped
+
+
+def _links(root: Path, links: Iterable[str], files: Sequence[SourceFile]) -> Iterator[NotExamined]:
+    """The links whose end is not examined under its own name."""
+    examined = {file.real for file in files}
+    for name in links:
+        try:
+            end = (root / name).resolve(strict=True)
+        except (OSError, RuntimeError):
+            yield NotExamined(valid(name), "a symbolic link that leads nowhere")
+            continue
+        if end in examined or (end.is_dir() and end.is_relative_to(root)):
+            continue
+        where = "not part of the project" if end.is_relative_to(root) else "outside the tree"
+        yield NotExamined(valid(name), f"a symbolic link to something {where}")

@@ -1,0 +1,78 @@
+"""Fixtures that all tests share: the data folder, projects on disk, their targets."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+from scanagg.model import Target
+from scanagg.target import read_target as read
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Real advisories and reports, which are not part of the repository."""
+    given = os.environ.get("SCANAGG_TEST_DATA")
+    folder = Path(given) if given else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("no test data: set SCANAGG_TEST_DATA to the folder with pypi-osv.zip")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def private_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No test sees or leaves anything in the user's cache."""
+    monkeypatch.setenv("SCANAGG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+
+
+def git(folder: Path, *argv: str) -> str:
+    """Run git in `folder` as nobody in particular; its stdout."""
+    env = {
+        **os.environ,
+        **{
+            f"GIT_{who}_{what}": "test@scanagg.invalid"
+            for who in ("AUTHOR", "COMMITTER")
+            for what in ("NAME", "EMAIL")
+        },
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
+    done = subprocess.run(
+        ["git", *argv], cwd=folder, env=env, check=True, capture_output=True, text=True
+    )
+    return done.stdout
+
+
+@pytest.fixture
+def make_project(tmp_path: Path) -> Callable[..., Path]:
+    """Write files into a new folder, committed to git unless told otherwise; the folder."""
+
+    def make(files: Mapping[str, str | bytes], *, git_: bool = True, name: str = "project") -> Path:
+        root = tmp_path / name
+        root.mkdir(exist_ok=True)
+        for path, content in files.items():
+            file = root / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(content.encode() if isinstance(content, str) else content)
+        if git_:
+            git(root, "init", "-q", "-b", "main")
+            git(root, "add", "-A", "-f")
+            git(root, "commit", "-q", "--allow-empty", "-m", "start")
+        return root
+
+    return make
+
+
+@pytest.fixture
+def read_target() -> Callable[[Path], Target]:
+    """The target of a folder, as the pipeline reads it."""
+    return read

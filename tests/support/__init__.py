@@ -1,0 +1,1 @@
+"""Helpers for tests: stand-ins for services, samples of values."""

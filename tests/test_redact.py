@@ -1,0 +1,54 @@
+"""Secrets do not get out, and as much of the rest as possible stays readable."""
+
+import pytest
+
+from scanagg.redact import Redactor
+
+
+def test_a_known_value_is_masked_wherever_it_stands() -> None:
+    mask = Redactor(["hunter2hunter2"], {})
+    assert mask.text("password hunter2hunter2 found") == "password *** found"
+    assert mask.line("a.py", 1, "x = 'hunter2hunter2'") == "x = '***'"
+
+
+def test_a_short_value_is_masked_on_its_line_only() -> None:
+    mask = Redactor(["root"], {"a.py": [3]})
+    assert mask.text("the image runs as root") == "the image runs as root"
+    assert "root" not in mask.line("a.py", 3, "login root now")
+
+
+def test_the_longest_value_goes_first() -> None:
+    mask = Redactor(["secret", "secret-and-more"], {})
+    assert mask.text("a secret-and-more b") == "a *** b"
+
+
+def test_each_line_of_a_long_value_is_masked() -> None:
+    mask = Redactor(["first-part\nsecond-part"], {})
+    assert mask.text("x second-part y") == "x *** y"
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("password = 'a b' + \"c\"", "password = '***' + \"***\""),
+        ("password: hunter2", "password: ***"),
+        ("export TOKEN=abc def", "export TOKEN=***"),
+        ('connect(password="it\\"s")', 'connect(password="***")'),
+        ("MIIEpAIBAAKCAQEA1c7+9z5Pad7OejecsQ0bu3aozN3tihPmUoIMudaLGqVLkmQ", "***"),
+        ("x = 'open ended", "x = '***'"),
+        ("use some_long_function_name here", "use some_long_function_name here"),
+    ],
+)
+def test_on_a_secrets_line_everything_that_can_be_a_value_is_masked(line: str, shown: str) -> None:
+    assert Redactor([], {"a.py": [1]}).line("a.py", 1, line) == shown
+
+
+def test_other_lines_stay_as_they_are() -> None:
+    mask = Redactor([], {"a.py": [1]})
+    assert mask.line("a.py", 2, "password = 'a'") == "password = 'a'"
+    assert mask.covers("a.py", 1)
+    assert not mask.covers("b.py", 1)
+
+
+def test_an_empty_value_masks_nothing() -> None:
+    assert Redactor(["", "  "], {}).text("a b") == "a b"
