@@ -4,7 +4,13 @@ import enum
 from typing import Final
 
 
-class Severity(enum.Enum):
+class _Word(enum.Enum):
+    """An enum that is hashed by identity, which is what its members are: Enum's own is slow."""
+
+    __hash__ = object.__hash__
+
+
+class Severity(_Word):
     """How bad a finding is. UNKNOWN means that nobody has said, not that it is low."""
 
     CRITICAL = "critical"
@@ -46,7 +52,7 @@ _ONE_LOWER: Final = {
 }
 
 
-class Confidence(enum.Enum):
+class Confidence(_Word):
     """How sure the scanner is, apart from how bad it would be."""
 
     HIGH = "high"
@@ -68,7 +74,7 @@ _CONFIDENCE_ORDER: Final = {
 }
 
 
-class Category(enum.Enum):
+class Category(_Word):
     """What kind of weakness a finding is."""
 
     VULNERABILITY = "vulnerability"
@@ -78,7 +84,7 @@ class Category(enum.Enum):
     MISCONFIGURATION = "misconfiguration"
 
 
-class Status(enum.Enum):
+class Status(_Word):
     """How one run of one scanner went. Only OK and NOT_APPLICABLE are without a gap."""
 
     OK = "ok"
@@ -90,14 +96,14 @@ class Status(enum.Enum):
     NOT_APPLICABLE = "not_applicable"
 
 
-class Scope(enum.Enum):
+class Scope(_Word):
     """What a package is needed for. What cannot be told is RUNTIME."""
 
     RUNTIME = "runtime"
     DEV = "dev"
 
 
-class Action(enum.Enum):
+class Action(_Word):
     """What the policy does about one finding."""
 
     BLOCK = "block"
@@ -111,7 +117,7 @@ class Action(enum.Enum):
         return list(Action).index(self)
 
 
-class Outcome(enum.Enum):
+class Outcome(_Word):
     """What the policy says of the whole run."""
 
     PASS = "pass"
@@ -119,7 +125,7 @@ class Outcome(enum.Enum):
     INCOMPLETE = "incomplete"
 
 
-class LicenseVerdict(enum.Enum):
+class LicenseVerdict(_Word):
     """allow < review < unknown < deny: OR takes the least, AND the greatest."""
 
     ALLOW = "allow"

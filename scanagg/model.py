@@ -15,7 +15,7 @@ from scanagg.levels import Severity as Severity
 from scanagg.levels import Status as Status
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Location:
     """A place in a file of the target. Lines and columns count from 1; columns are UTF-16 units.
 
@@ -148,8 +148,7 @@ class Rule:
 class SeverityClaim:
     """One source's word on the severity. `vector` is the CVSS vector it comes from, if it does.
 
-    `source` is one of `policy`, `ghsa`, `cvss4`, `cvss3.1`, `cvss3.0`, `tool`, `nvd`, `cvss2`,
-    `table`; `scanner` is who passed it on.
+    `source` is one of policy, ghsa, cvss4, cvss3.1, cvss3.0, tool, nvd, cvss2, table.
     """
 
     source: str
@@ -177,10 +176,7 @@ class Advisory:
 
 @dataclass(frozen=True, slots=True)
 class LicenseFacts:
-    """What a package's metadata says of its licence, word for word, undecided.
-
-    `expression` is License-Expression (PEP 639), `text` the older License field.
-    """
+    """What metadata says of a licence: License-Expression (PEP 639), License field, classifiers."""
 
     expression: str | None = None
     text: str | None = None
@@ -190,10 +186,9 @@ class LicenseFacts:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """What is known of a secret without the secret.
+    """What is known of a secret: the scanner's digest of the whole value, if it makes one.
 
-    `digest` is the scanner's own digest of the value where it hashes all of it, held in memory to
-    see that two are the same and never written; None where it says nothing.
+    It is held in memory to see that two secrets are the same, and never written.
     """
 
     digest: str | None = None
@@ -203,8 +198,7 @@ class Secret:
 class Observation:
     """What one scanner said once, in our words, nothing lost. Severity is its claims, undecided.
 
-    A vulnerability has a package and an advisory, a licence a package and its facts, everything
-    else a location.
+    A vulnerability has a package and an advisory, a licence a package and its facts.
     """
 
     scanner: str
@@ -289,9 +283,8 @@ class Witness:
 class Finding:
     """One weakness with all its witnesses.
 
-    `id` is the short form of `fingerprint` for people. `snippet` is the line of code, masked where
-    it holds a secret. Exactly one of `location` and a package without any place is given up: a
-    finding has a location wherever a file of the target can be blamed.
+    `id` is short for `fingerprint`. `snippet` is the line of code, masked where it holds a secret,
+    `line_hash` GitHub's hash of it. Without a location no file of the target is to blame.
     """
 
     id: str
@@ -373,7 +366,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that every format shows. Findings are sorted: most urgent and worst first."""
+    """Everything that every format shows. Findings are sorted, the most urgent and worst first."""
 
     version: str
     target: Target
@@ -398,14 +391,10 @@ def purl_without_version(purl: str) -> str:
 
 def sorted_locations(locations: Iterable[Location]) -> tuple[Location, ...]:
     """Each location once, by path and line; the order in which reports list places."""
-    return tuple(sorted(set(locations), key=_location_key))
+    return tuple(sorted(dict.fromkeys(locations), key=location_key))
 
 
-def _location_key(location: Location) -> tuple[str, int, int, int, int]:
-    return (
-        location.path,
-        location.start_line or 0,
-        location.end_line or 0,
-        location.start_column or 0,
-        location.end_column or 0,
-    )
+def location_key(place: Location) -> tuple[str, int, int, int, int]:
+    """What to sort by: a location without a line or a column stands first."""
+    lines = (place.start_line or 0, place.end_line or 0)
+    return (place.path, *lines, place.start_column or 0, place.end_column or 0)

@@ -202,6 +202,7 @@ def _valid_patterns(lines: Iterable[str]) -> list[str]:
 
 def _is_ignored(name: str, rules: Sequence[tuple[str, pathspec.GitIgnoreSpec]]) -> bool:
     """Whether the innermost .gitignore that says anything of `name` excludes it."""
+    name = name.replace("\n", "?")  # no pattern can hold a newline, and the matcher stops at one
     if _ALWAYS.match_file(name):
         return True
     for folder, spec in reversed(rules):

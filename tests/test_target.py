@@ -52,6 +52,7 @@ def test_without_git_the_ignore_files_are_honoured_all_the_same(make_project: Ma
             "sub/only.py": "",
             "sub/deep/only.py": "",
             ".gitignore": "*.log\n__never__/\n",
+            "new\nline/b.log": "",
             "__never__/x.py": "",
             "__pycache__/a.pyc": b"",
         },

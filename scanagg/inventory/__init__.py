@@ -1,0 +1,111 @@
+"""Which packages the target uses, at which versions, and where its manifests say so."""
+
+import posixpath
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from scanagg.inventory import (
+    environment,
+    pdm,
+    pipenv,
+    pipfile,
+    poetry,
+    pylock,
+    pyproject,
+    requirements,
+    setuptools,
+    uv,
+)
+from scanagg.inventory._common import (
+    BrokenFile,
+    Declaration,
+    Project,
+    Reader,
+    Reading,
+    problem,
+)
+from scanagg.inventory._merge import merge
+from scanagg.model import Inventory, SourceFile, Target
+
+# What people write comes first: locks are read by the light of it.
+_DECLARING: Final[tuple[Reader, ...]] = (pyproject, setuptools, pipfile)
+_LOCKING: Final[tuple[Reader, ...]] = (requirements, uv, poetry, pdm, pipenv, pylock)
+
+
+def read_inventory(target: Target, python: Path | None = None) -> Inventory:
+    """The packages of the target's manifests, and of the environment `python` where it is given.
+
+    `python` is an interpreter or the folder of an environment; TargetError where it is neither.
+    Without it, a `.venv` or `venv` in the target counts if no manifest pins anything. Nothing of
+    the target is run. What cannot be read is among the inventory's problems.
+    """
+    project = _project(target)
+    declaring = _readings(project, _DECLARING)
+    project = _informed(project, declaring)
+    readings = (*declaring, *_readings(project, _LOCKING))
+    readings += tuple(setuptools.unread(project, readings))
+    merged = merge(readings)
+    place, broken = environment.find(target.root, python)
+    if place and (python is not None or not merged.packages):
+        declared = [one for reading in readings for one in reading.declared]
+        installed = environment.read(place, [reading.path for reading in readings], declared)
+        merged = merge((*readings, installed))
+    return Inventory(
+        packages=merged.packages,
+        unpinned=merged.unpinned,
+        problems=tuple(dict.fromkeys((*merged.problems, *broken))),
+        manifests=_manifests(readings),
+        python=place.python if place else None,
+    )
+
+
+def _project(target: Target) -> Project:
+    files = {file.path: file for file in target.files}
+    folders: set[str] = set()
+    for path in files:
+        folder = posixpath.dirname(path)
+        while folder and folder not in folders:
+            folders.add(folder)
+            folder = posixpath.dirname(folder)
+    return Project(target.root, files, frozenset(folders))
+
+
+def _informed(project: Project, readings: Sequence[Reading]) -> Project:
+    """The project with what its people declare, by folder."""
+    declared: dict[str, tuple[Declaration, ...]] = {}
+    for reading in readings:
+        folder = posixpath.dirname(reading.path)
+        declared[folder] = (*declared.get(folder, ()), *reading.declared)
+    included = {path for reading in readings for path in reading.includes}
+    names = {name for reading in readings for name in reading.own}
+    return replace(
+        project,
+        declared=declared,
+        included=frozenset(included),
+        names=frozenset(names),
+    )
+
+
+def _readings(project: Project, readers: Sequence[Reader]) -> tuple[Reading, ...]:
+    found = (
+        _reading(reader, file, project)
+        for path, file in sorted(project.files.items())
+        for reader in readers
+        if reader.matches(path, project)
+    )
+    return tuple(reading for reading in found if reading is not None)
+
+
+def _reading(reader: Reader, file: SourceFile, project: Project) -> Reading | None:
+    try:
+        return reader.read(file, project)
+    except BrokenFile as error:
+        return Reading(path=file.path, problems=(problem(file.path, error.line, error.reason),))
+
+
+def _manifests(readings: Sequence[Reading]) -> tuple[str, ...]:
+    """The files that were read, the included ones too."""
+    places = {one.place.path for reading in readings for one in reading.declared}
+    return tuple(sorted({*(reading.path for reading in readings), *places}))

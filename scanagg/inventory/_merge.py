@@ -1,0 +1,144 @@
+"""Readings of many manifests made one inventory: each package once, each open requirement once."""
+
+import posixpath
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from scanagg.inventory._common import UNPINNED, Declaration, Reading
+from scanagg.inventory._scope import widest
+from scanagg.model import NotExamined, Package, Requirement, pypi_purl, sorted_locations
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The packages, what is not pinned, and what could not be used; sorted, nothing twice."""
+
+    packages: tuple[Package, ...]
+    unpinned: tuple[Requirement, ...]
+    problems: tuple[NotExamined, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lock:
+    """What one reading holds for the manifests that it covers; `others` are not from an index."""
+
+    path: str
+    packages: Mapping[str, Sequence[Package]]
+    others: frozenset[str]
+
+
+def merge(readings: Sequence[Reading]) -> Merged:
+    """All readings as one. An open requirement that a covering lock pins is its package's place."""
+    found: list[Package] = []
+    problems = [entry for reading in readings for entry in reading.problems]
+    covering: dict[str, list[tuple[_Lock, str]]] = {}
+    for reading in readings:
+        pinned = _pinned(reading)
+        found += (*reading.packages, *pinned)
+        lock = _lock(reading, (*reading.packages, *pinned))
+        for path, command in reading.covers.items():
+            covering.setdefault(path, []).append((lock, command))
+    unpinned = [entry for reading in readings for entry in reading.unpinned]
+    for one in _open(readings):
+        locks = [*covering.get(one.place.path, ()), *covering.get(one.source, ())]
+        places, requirement = _covered(one, locks)
+        found += places
+        unpinned += [requirement] if requirement else []
+    return Merged(_united(found), _each_once(unpinned), tuple(dict.fromkeys(problems)))
+
+
+def _open(readings: Iterable[Reading]) -> Iterator[Declaration]:
+    """What is declared without an exact version of an index, the project's own code left out."""
+    for reading in readings:
+        for one in reading.declared:
+            if not one.own and (one.origin or not one.pin):
+                yield one
+
+
+def _pinned(reading: Reading) -> list[Package]:
+    """The packages that exact declarations give, with what comments say of who needs them."""
+    requires: dict[str, set[str]] = {}
+    for one in reading.declared:
+        for parent in one.needed_by:
+            requires.setdefault(parent, set()).add(one.name)
+    return [
+        Package(
+            name=one.name,
+            version=one.pin,
+            purl=pypi_purl(one.name, one.pin),
+            scope=one.scope,
+            direct=one.direct,
+            places=(one.place,),
+            requires=tuple(sorted(requires.get(one.name, ()))),
+        )
+        for one in reading.declared
+        if one.pin and not one.own and not one.origin
+    ]
+
+
+def _lock(reading: Reading, packages: Iterable[Package]) -> _Lock:
+    by_name: dict[str, list[Package]] = {}
+    for one in packages:
+        by_name.setdefault(one.name, []).append(one)
+    others = {*reading.own, *(entry.name for entry in reading.unpinned)}
+    others |= {one.name for one in reading.declared if one.own or one.origin}
+    return _Lock(reading.path, by_name, frozenset(others))
+
+
+def _covered(
+    one: Declaration, locks: Sequence[tuple[_Lock, str]]
+) -> tuple[list[Package], Requirement | None]:
+    """The locked packages with this place added, or the requirement that stays open."""
+    locked = [found for lock, _ in locks for found in lock.packages.get(one.name, ())]
+    if locked and not one.origin:
+        return [
+            replace(found, scope=one.scope, direct=True, places=(one.place,), requires=())
+            for found in locked
+        ], None
+    if any(one.name in lock.others for lock, _ in locks):
+        return [], None
+    again = [(lock, command) for lock, command in locks if command]
+    if one.conditional and not one.origin and any(_is_universal(lock) for lock, _ in again):
+        return [], None
+    reason = one.origin or UNPINNED
+    if again and not one.origin:
+        lock, command = again[0]
+        reason = (
+            f'not in {posixpath.basename(lock.path)}; lock again (for example with "{command}")'
+        )
+    return [], Requirement(one.name, one.text, one.place, reason, one.scope)
+
+
+def _is_universal(lock: _Lock) -> bool:
+    """Whether it is made for all platforms at once, so that what it lacks is needed on none."""
+    return not lock.path.endswith(".txt")
+
+
+def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
+    """Each version of each package once, with all that was said of it."""
+    groups: dict[tuple[str, str], list[Package]] = {}
+    for one in packages:
+        groups.setdefault((one.name, one.version), []).append(one)
+    return tuple(_one_of(groups[key]) for key in sorted(groups))
+
+
+def _one_of(same: Sequence[Package]) -> Package:
+    said = {one.direct for one in same}
+    return replace(
+        same[0],
+        scope=widest(one.scope for one in same),
+        direct=True if True in said else False if False in said else None,
+        places=sorted_locations(place for one in same for place in one.places),
+        requires=tuple(sorted({name for one in same for name in one.requires})),
+    )
+
+
+def _each_once(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
+    groups: dict[tuple[str, int, str, str, str], list[Requirement]] = {}
+    for one in requirements:
+        key = (one.place.path, one.place.start_line or 0, one.name, one.text, one.reason)
+        groups.setdefault(key, []).append(one)
+    return tuple(
+        replace(same[0], scope=widest(one.scope for one in same))
+        for same in (groups[key] for key in sorted(groups))
+    )

@@ -1,0 +1,183 @@
+"""Whether something is for development only, as far as names tell; what they do not is runtime."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+from typing import Final
+
+from packaging.utils import canonicalize_name
+
+from scanagg.model import Scope
+
+# Words by which projects name what only their developers need. A word that users of a package may
+# ask for too ("format", "tools", "notebook") is not among them: when in doubt it is runtime.
+_DEV_WORDS: Final = frozenset(
+    (
+        "dev",
+        "devel",
+        "develop",
+        "developer",
+        "development",
+        "test",
+        "tests",
+        "testing",
+        "unittest",
+        "unittests",
+        "pytest",
+        "e2e",
+        "doc",
+        "docs",
+        "documentation",
+        "mkdocs",
+        "sphinx",
+        "lint",
+        "linter",
+        "linters",
+        "linting",
+        "flake8",
+        "ruff",
+        "mypy",
+        "pyright",
+        "style",
+        "formatting",
+        "formatter",
+        "fmt",
+        "typing",
+        "types",
+        "typecheck",
+        "typechecking",
+        "ci",
+        "qa",
+        "quality",
+        "cov",
+        "coverage",
+        "bench",
+        "benchmark",
+        "benchmarks",
+        "benchmarking",
+        "githubactions",
+        "tox",
+        "nox",
+        "precommit",
+    )
+)
+_PRODUCTION_WORDS: Final = frozenset(
+    (
+        "no",
+        "non",
+        "without",
+        "prod",
+        "production",
+        "runtime",
+    )
+)
+_DEV_FOLDERS: Final = frozenset(
+    (
+        "dev",
+        "development",
+        "test",
+        "tests",
+        "testing",
+        "doc",
+        "docs",
+        "documentation",
+        "ci",
+        ".ci",
+        ".github",
+        ".circleci",
+        "bench",
+        "benchmark",
+        "benchmarks",
+        "e2e",
+    )
+)
+_WORD: Final = re.compile(r"[a-z]+[0-9]*[a-z]*")
+_STEM_NOISE: Final = re.compile(r"requirements?|constraints?|pylock")
+
+
+def named_scope(name: str) -> Scope:
+    """The scope of an extra or a group with this name."""
+    words = _WORD.findall(name.lower())
+    found = {*words, *(word.rstrip("0123456789") for word in words), "".join(words)}
+    dev = bool(found & _DEV_WORDS) and not found & _PRODUCTION_WORDS
+    return Scope.DEV if dev else Scope.RUNTIME
+
+
+def group_scope(name: str) -> Scope:
+    """The scope of a dependency group: as `named_scope`, but "all" decides nothing by itself.
+
+    A group of that name gathers others, each of which decides for its own members.
+    """
+    return Scope.DEV if canonicalize_name(name) == "all" else named_scope(name)
+
+
+def file_scope(path: str) -> Scope:
+    """The scope of what a manifest at this path lists, by its own name and its folders'."""
+    stem = _STEM_NOISE.sub("-", PurePosixPath(path).stem.lower())
+    return Scope.DEV if _in_dev_folder(path) else named_scope(stem)
+
+
+def folder_scope(path: str) -> Scope:
+    """The scope of what a manifest with a fixed name lists, by its folders' names."""
+    return Scope.DEV if _in_dev_folder(path) else Scope.RUNTIME
+
+
+def widest(scopes: Iterable[Scope]) -> Scope:
+    """RUNTIME if any is, or if there are none."""
+    found = set(scopes)
+    return Scope.DEV if found == {Scope.DEV} else Scope.RUNTIME
+
+
+def either(*scopes: Scope) -> Scope:
+    """DEV if any is: what is for development inside of what is for development stays so."""
+    return Scope.DEV if Scope.DEV in scopes else Scope.RUNTIME
+
+
+def _in_dev_folder(path: str) -> bool:
+    return any(part.lower() in _DEV_FOLDERS for part in PurePosixPath(path).parts[:-1])
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """One package needs another, with these extras of it."""
+
+    name: str
+    extras: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """What a package needs by itself, and by each of its extras. All names are as in PEP 503."""
+
+    requires: tuple[Edge, ...] = ()
+    extras: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """The packages of a lock. Several versions of one package are one node each."""
+
+    nodes: Mapping[str, tuple[Node, ...]]
+
+    def scopes(self, roots: Iterable[tuple[Edge, Scope]]) -> Mapping[str, Scope]:
+        """The scope of each package: DEV where only DEV roots lead to it."""
+        edges = tuple(roots)
+        runtime = self._reached(edge for edge, scope in edges if scope is Scope.RUNTIME)
+        dev = self._reached(edge for edge, scope in edges if scope is Scope.DEV) - runtime
+        return {name: Scope.DEV if name in dev else Scope.RUNTIME for name in self.nodes}
+
+    def _reached(self, roots: Iterable[Edge]) -> frozenset[str]:
+        seen: set[tuple[str, str]] = set()
+        waiting = list(roots)
+        while waiting:
+            edge = waiting.pop()
+            for extra in ("", *map(canonicalize_name, edge.extras)):
+                if (edge.name, extra) not in seen:
+                    seen.add((edge.name, extra))
+                    waiting.extend(self._needs(edge.name, extra))
+        return frozenset(name for name, _ in seen)
+
+    def _needs(self, name: str, extra: str) -> Iterable[Edge]:
+        for node in self.nodes.get(name, ()):
+            yield from node.extras.get(extra, ()) if extra else node.requires

@@ -1,0 +1,129 @@
+"""No content of a manifest may end the inventory: what is broken is named, the rest stands."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scanagg.inventory import _common, read_inventory
+from scanagg.model import SourceFile, Target
+
+LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile", "pyproject.toml")
+GOOD = {"sub/requirements.txt": "a==1\n"}
+
+
+@pytest.mark.parametrize("name", [*LOCKS, "Pipfile.lock"])
+@pytest.mark.parametrize(
+    ("raw", "line", "reason"),
+    [
+        (b"\n\n= \xff\n", ":3", "not UTF-8"),
+        (b'\n<<<<<<< HEAD\n"a" = 1\n=======\n>>>>>>> b\n', ":2", "unresolved merge conflict"),
+    ],
+)
+def test_a_broken_file_is_named_with_its_line(
+    inventory_of, pins, problems, name, raw, line, reason
+):
+    inventory = inventory_of({name: raw, **GOOD})
+    assert problems(inventory) == {f"{name}{line}": reason}
+    assert list(pins(inventory)) == ["a==1"]
+    assert inventory.manifests == tuple(sorted((name, "sub/requirements.txt")))
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "where", "reason"),
+    [
+        ("uv.lock", "a = 1\nb = [\n", "uv.lock:2", "not valid TOML: "),
+        ("uv.lock", "a = 1\na = 2\n", "uv.lock:2", "not valid TOML: "),
+        ("uv.lock", "a = " + "[" * 5000, "uv.lock", "nested too deeply to be read"),
+        ("uv.lock", "a = " + "9" * 5000, "uv.lock", "not valid TOML: Exceeds the limit"),
+        ("uv.lock", "\n" + "a . " * 9999 + "a=1", "uv.lock:2", "a key with a hundred parts"),
+        ("uv.lock", "'a'.b.\"c\"." * 9999 + "a=1", "uv.lock:1", "a key with a hundred parts"),
+        ("uv.lock", "package = 3", "uv.lock:1", "package: Expected `array`, got `int`"),
+        ("uv.lock", "manifest = 3", "uv.lock:1", "manifest: Expected `object`, got `int`"),
+        ("pdm.lock", "[package]\nname = 1", "pdm.lock:1", "package: Expected `array`"),
+        ("Pipfile.lock", '{"a":\n', "Pipfile.lock:2", "not valid JSON: Expecting value"),
+        ("Pipfile.lock", "[1]", "Pipfile.lock:1", "not a JSON object"),
+        ("Pipfile.lock", "[" * 100_000, "Pipfile.lock", "nested too deeply to be read"),
+        ("Pipfile.lock", '{"a":' + "9" * 5000 + "}", "Pipfile.lock", "not valid JSON: Exceeds"),
+    ],
+)
+def test_what_parsers_refuse_is_named(inventory_of, pins, problems, name, text, where, reason):
+    inventory = inventory_of({name: text, **GOOD})
+    ((found, said),) = problems(inventory).items()
+    assert found == where
+    assert said.startswith(reason)
+    assert list(pins(inventory)) == ["a==1"]
+
+
+def test_a_byte_order_mark_and_crlf_do_no_harm(inventory_of, pins):
+    lock = '\ufeff[[package]]\r\nname = "a"\r\nversion = "1"\r\n'
+    assert pins(inventory_of({"uv.lock": lock})) == {"a==1": "runtime unknown uv.lock:2"}
+
+
+def test_a_requirement_nested_without_end_is_named(inventory_of, problems):
+    deep = "a; " + "(" * 20_000 + "os_name == 'x'" + ")" * 20_000
+    lock = f'[[package]]\nname = "b"\nversion = "1"\ndependencies = ["{deep}"]\n'
+    inventory = inventory_of({"requirements.txt": deep, "pdm.lock": lock})
+    assert list(problems(inventory)) == ["requirements.txt:1"]
+    assert [one.name for one in inventory.packages] == ["b"]
+
+
+def test_a_file_that_is_too_large_is_not_read(inventory_of, problems, monkeypatch):
+    monkeypatch.setattr(_common, "MAX_BYTES", 1024**2)
+    inventory = inventory_of(
+        {"requirements.txt": "#" * (1024**2 + 1), "Pipfile.lock": b" " * 2**21}
+    )
+    assert problems(inventory) == {
+        "requirements.txt": "larger than 1 MiB: not read",
+        "Pipfile.lock": "larger than 1 MiB: not read",
+    }
+
+
+def test_a_file_that_the_system_refuses_is_named(tmp_path: Path, problems):
+    gone = SourceFile("uv.lock", tmp_path / "uv.lock", 1)
+    folder = SourceFile("requirements.txt", tmp_path, 1)
+    inventory = read_inventory(Target(tmp_path, "x", (gone, folder)))
+    assert problems(inventory) == {
+        "uv.lock": "cannot be read: No such file or directory",
+        "requirements.txt": "cannot be read: Is a directory",
+    }
+
+
+def test_credentials_in_addresses_are_masked_everywhere(inventory_of):
+    inventory = inventory_of(
+        {
+            "requirements.txt": "-r https://u:word@x.invalid/r.txt\n-e git+https://u:word@x.invalid/a\n",
+            "pyproject.toml": '[project]\ndependencies = ["b @ https://u:word@x.invalid/b.zip"]\n',
+            "Pipfile.lock": '{"default": {"c": {"git": "https://u:word@x.invalid/c"}}}',
+            "pdm.lock": '[[package]]\nname = "d"\nversion = "1"\ngit = "https://u:word@x.invalid/d"\n',
+        }
+    )
+    assert len(inventory.unpinned) == 4
+    assert "word" not in repr(inventory)
+
+
+WORDS = st.sampled_from(
+    (
+        *("[[package]]", "[package]", "[project]", "name", "version", "dependencies", "groups"),
+        *("source", "=", '"a"', '"a==1"', "'", '"""', "[", "]", "{", "}", ",", ".", "\n", " ", "#"),
+        *("1", "-r", "-e", "a==1", "\\", ";", "@", "://", "\x00", "\u2028", "é", "(", ")", "*"),
+    )
+)
+
+
+@settings(
+    max_examples=150,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(text=st.lists(WORDS, max_size=40).map("".join))
+def test_no_text_ends_the_inventory(tmp_path: Path, text: str):
+    names = (*LOCKS, "Pipfile.lock", "requirements.txt", "setup.cfg", "setup.py")
+    files = []
+    for name in names:
+        (tmp_path / name).write_text(text, "utf-8")
+        files.append(SourceFile(name, tmp_path / name, len(text)))
+    inventory = read_inventory(Target(tmp_path, "x", tuple(files)))
+    for package in inventory.packages:
+        assert all(place.path in names for place in package.places)

@@ -1,0 +1,202 @@
+"""pyproject.toml: every table that declares dependencies, each with its line."""
+
+import pytest
+
+UNPINNED = 'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
+PROJECT = """[build-system]
+requires = ["hatchling"]
+[project]
+name = "My_App"
+dependencies = [
+  "web>=1",  # why
+  "exact==1.0",
+  'base; python_version < "4"',
+]
+optional-dependencies.fast = ["speed", "my-app[test]"]
+optional-dependencies.test = [
+  "checks",
+]
+[dependency-groups]
+dev = ["linter", {include-group = "docs"}]
+docs = ["docgen==2.0"]
+worker = ["queue"]
+all = ["anything"]
+[tool.pdm.dev-dependencies]
+workflow = ["release-it"]
+[tool.uv]
+dev-dependencies = ["uvdev"]
+[tool.flit.metadata]
+requires = ["flit-needs"]
+[tool.flit.metadata.requires-extra]
+doc = ["flit-doc"]
+"""
+
+
+def test_every_table_is_read_with_lines_and_scopes(inventory_of, pins, open_):
+    inventory = inventory_of({"pyproject.toml": PROJECT})
+    assert pins(inventory) == {
+        "exact==1.0": "runtime direct pyproject.toml:7",
+        "docgen==2.0": "dev direct pyproject.toml:16",
+    }
+    found = {f"{one.place.start_line} {one.name}": one.scope.value for one in inventory.unpinned}
+    assert found == {
+        "6 web": "runtime",
+        "8 base": "runtime",
+        "10 speed": "runtime",
+        "12 checks": "dev",
+        "15 linter": "dev",
+        "17 queue": "runtime",
+        "18 anything": "dev",
+        "20 release-it": "dev",
+        "22 uvdev": "dev",
+        "24 flit-needs": "runtime",
+        "26 flit-doc": "dev",
+    }
+    assert set(open_(inventory).values()) == {UNPINNED}
+    assert inventory.unpinned[0].text == "web>=1"
+
+
+POETRY = """[tool.poetry]
+name = "app"
+[tool.poetry.dependencies]
+python = "^3.9"
+caret = "^1.2"
+star = "*"
+wild = "1.2.*"
+bare = "1.2"
+same = {version = "==1.3", extras = ["x"]}
+many = [{version = "1.0", python = "<3.9"}, {version = "2.0", python = ">=3.9"}]
+fork = {git = "https://x.invalid/fork.git"}
+mine = {path = "libs/mine", develop = true}
+theirs = {path = "../theirs"}
+file = {file = "w/file-1.0.tar.gz"}
+link = {url = "https://x.invalid/link.zip"}
+broken = 3
+[tool.poetry.dependencies.table]
+version = "4"
+[tool.poetry.group.dev.dependencies]
+linter = "^1"
+[tool.poetry.group.empty]
+optional = true
+"""
+
+
+def test_tables_of_poetry(inventory_of, pins, open_, problems):
+    inventory = inventory_of({"pyproject.toml": POETRY, "libs/mine/mine.py": ""})
+    assert pins(inventory) == {
+        "bare==1.2": "runtime direct pyproject.toml:8",
+        "many==1.0": "runtime direct pyproject.toml:10",
+        "many==2.0": "runtime direct pyproject.toml:10",
+        "same==1.3": "runtime direct pyproject.toml:9",
+        "table==4": "runtime direct pyproject.toml:17",
+    }
+    assert open_(inventory) == {
+        "pyproject.toml:5 caret": UNPINNED,
+        "pyproject.toml:6 star": UNPINNED,
+        "pyproject.toml:7 wild": UNPINNED,
+        "pyproject.toml:11 fork": "from git: https://x.invalid/fork.git",
+        "pyproject.toml:13 theirs": "from a folder: ../theirs",
+        "pyproject.toml:14 file": "from a file: w/file-1.0.tar.gz",
+        "pyproject.toml:15 link": "from an address: https://x.invalid/link.zip",
+        "pyproject.toml:20 linter": UNPINNED,
+    }
+    assert [one.text for one in inventory.unpinned][:2] == ["caret ^1.2", "star"]
+    assert problems(inventory) == {"pyproject.toml:16": "broken: neither a version nor a table"}
+
+
+def test_an_entry_that_only_names_an_index_is_not_said_twice(inventory_of, open_):
+    project = (
+        '[project]\ndependencies = ["web>=1", "fork"]\n[tool.poetry.dependencies]\n'
+        'web = {source = "inner"}\nfork = {git = "https://x.invalid/fork.git"}\n'
+        'other = {source = "inner"}\n'
+    )
+    assert list(open_(inventory_of({"pyproject.toml": project}))) == [
+        "pyproject.toml:2 fork",
+        "pyproject.toml:2 web",
+        "pyproject.toml:5 fork",
+        "pyproject.toml:6 other",
+    ]
+
+
+def test_sources_of_uv_say_what_is_from_no_index(inventory_of, pins, open_):
+    project = (
+        '[project]\ndependencies = ["Fork==1", "mine", "lib", "inner==2", "many"]\n'
+        "[tool.uv.sources]\n"
+        'fork = {git = "https://x.invalid/fork.git"}\nmine = {workspace = true}\n'
+        'lib = {path = "lib", editable = true}\ninner = {index = "inner"}\n'
+        'many = [{index = "inner", marker = "x"}, {url = "https://x.invalid/many.zip"}]\n'
+    )
+    inventory = inventory_of({"pyproject.toml": project, "lib/lib.py": ""})
+    assert pins(inventory) == {"inner==2": "runtime direct pyproject.toml:2"}
+    assert open_(inventory) == {
+        "pyproject.toml:2 fork": "from git: https://x.invalid/fork.git",
+        "pyproject.toml:2 many": "from an address: https://x.invalid/many.zip",
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[tool.ruff]\nline-length = 1\n", '[project]\nname = "x"\n', "[tool.poetry]\nname='x'\n"],
+)
+def test_a_file_without_dependencies_is_no_manifest(inventory_of, text):
+    inventory = inventory_of({"pyproject.toml": text})
+    assert inventory.manifests == ()
+    assert not inventory.problems
+
+
+def test_wrong_types_are_named_and_the_rest_stands(inventory_of, pins, problems):
+    project = (
+        '[project]\nname = 3\ndependencies = "web"\n'
+        '[project.optional-dependencies]\na = ["x==1", 3, "=y"]\nb = {}\n'
+        '[dependency-groups]\nc = [{other = "x"}, "z==1"]\n'
+        "[tool.poetry]\ndependencies = []\n[tool.poetry.extras]\nd = 3\n"
+        "[tool.uv]\nsources = 3\n"
+    )
+    inventory = inventory_of({"pyproject.toml": project})
+    assert list(pins(inventory)) == ["x==1", "z==1"]
+    assert problems(inventory) == {
+        "pyproject.toml:3": "dependencies: Expected `array`, got `str`",
+        "pyproject.toml:5": "not a requirement: '=y'",
+        "pyproject.toml:6": "b: Expected `array`, got `object`",
+        "pyproject.toml:8": "not a requirement: {'other': 'x'}",
+        "pyproject.toml:10": "dependencies: Expected `object`, got `array`",
+    }
+    assert "not a requirement: 3" in [one.reason for one in inventory.problems]
+
+
+def test_wrong_extras_of_poetry_are_named(inventory_of, problems):
+    project = '[tool.poetry.dependencies]\na = "1"\n[tool.poetry.extras]\nd = 3\n'
+    assert problems(inventory_of({"pyproject.toml": project})) == {
+        "pyproject.toml:4": "d: Expected `array`, got `int`"
+    }
+
+
+def test_a_manifest_under_tests_is_for_development(inventory_of):
+    inventory = inventory_of(
+        {
+            "tests/app/pyproject.toml": '[project]\ndependencies = ["a"]\n',
+            "tests/old/pyproject.toml": '[tool.poetry.dependencies]\na = "1"\n',
+        }
+    )
+    assert {one.scope.value for one in (*inventory.unpinned, *inventory.packages)} == {"dev"}
+
+
+@pytest.mark.parametrize("path", ["requirements.txt", "requirements/base.txt"])
+def test_requirements_beside_it_cover_it(inventory_of, pins, open_, path):
+    project = '[project]\nname = "app"\ndependencies = [\n"web",\n"late",\n]\n'
+    inventory = inventory_of({"pyproject.toml": project, path: "web==1\nbase==2\n"})
+    assert pins(inventory) == {
+        "base==2": f"runtime unknown {path}:2",
+        "web==1": f"runtime direct pyproject.toml:4 {path}:1",
+    }
+    assert open_(inventory) == {"pyproject.toml:5 late": UNPINNED}
+
+
+def test_files_that_setuptools_takes_dependencies_from_are_read(inventory_of, pins):
+    project = (
+        '[project]\nname = "app"\ndynamic = ["dependencies"]\ndependencies = []\n'
+        '[tool.setuptools.dynamic]\ndependencies = {file = ["deps/needs.list", 3]}\n'
+        'optional-dependencies.test = {file = "deps/missing.list"}\n'
+    )
+    inventory = inventory_of({"pyproject.toml": project, "deps/needs.list": "a==1\n"})
+    assert pins(inventory) == {"a==1": "runtime unknown deps/needs.list:1"}

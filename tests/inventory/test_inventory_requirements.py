@@ -1,0 +1,344 @@
+"""Requirements files are read as pip reads them, and what pip would refuse is named by its line."""
+
+import pytest
+
+from scanagg.inventory import requirements
+from scanagg.model import Scope
+
+UNPINNED = 'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
+
+
+def test_a_pin_is_a_package_with_normal_name_version_and_purl(inventory_of):
+    (package,) = inventory_of({"requirements.txt": "# first\nFoo_Bar[x] == 1.0.0-RC1\n"}).packages
+    assert (package.name, package.version) == ("foo-bar", "1.0.0rc1")
+    assert package.purl == "pkg:pypi/foo-bar@1.0.0rc1"
+    assert package.scope is Scope.RUNTIME
+    assert package.direct is None
+    assert [(place.path, place.start_line) for place in package.places] == [("requirements.txt", 2)]
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        ("a==1.0", "1.0"),
+        ("a===2004d", "2004d"),
+        ("a (==1.0)", "1.0"),
+        ("a==1.0,>=0.9", "1.0"),
+        ("a==1!2.0+cpu", "1!2.0+cpu"),
+        ('a==1.0 ; python_version < "3"', "1.0"),
+        ("a==1.0 --hash=sha256:00 --hash=sha256:01", "1.0"),
+        ("a==1.0 \\\n  --hash=sha256:00 \\\n  --hash=sha256:01", "1.0"),
+        ("a==1.0 # why", "1.0"),
+        ("a \\\n == \\\n 1.0", "1.0"),
+        ("a == \\\n1.0 \\", "1.0"),
+        ("a==1.0 \\\n# a comment ends the line\n--pre", "1.0"),
+    ],
+)
+def test_exact_versions(inventory_of, line, version):
+    inventory = inventory_of({"requirements.txt": line})
+    assert [(one.name, one.version) for one in inventory.packages] == [("a", version)]
+    assert not inventory.problems
+    assert not inventory.unpinned
+
+
+@pytest.mark.parametrize(
+    "line", ["a", "a>=1", "a==1.*", "a~=1.0", "a[x]", "a!=1", "a ; python_version<'3'"]
+)
+def test_what_has_no_exact_version_is_open(inventory_of, open_, line):
+    inventory = inventory_of({"requirements.txt": f"\n{line}\n"})
+    assert not inventory.packages
+    assert open_(inventory) == {"requirements.txt:2 a": UNPINNED}
+    assert inventory.unpinned[0].text == line
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "reason"),
+    [
+        ("git+https://x.invalid/o/a.git@main#egg=A_b", "a-b", "from git: git+https://x.invalid"),
+        ("-e git+ssh://git@x.invalid/o/a.git", "a", "from git: git+ssh://***@x.invalid/o/a.git"),
+        (
+            "a @ https://u:p@secret@x.invalid/a-1.0.zip",
+            "a",
+            "from an address: https://***@x.invalid",
+        ),
+        ("a @ git+https://x.invalid/o/a", "a", "from git: git+https://x.invalid/o/a"),
+        ("https://x.invalid/w/foo_bar-1.0-py3-none-any.whl", "foo-bar", "from an address: https"),
+        ("hg+https://x.invalid/foo-bar-1.0", "foo-bar", "from hg: hg+https"),
+        ("../other", "other", "from a folder: ../other"),
+        ("--editable=../other[x]", "other", "from a folder: ../other"),
+        ("./wheels/foo-1.0-py3-none-any.whl", "foo", "from a file: ./wheels/foo-1.0"),
+        ("foo-1.0.tar.gz", "foo", "from a file: foo-1.0.tar.gz"),
+        ("file:///opt/foo", "foo", "from a folder: file:///opt/foo"),
+        ("file:../x%20y", "x", "from a folder: file:../x%20y"),
+        ("'/opt/foo'", "foo", "from a folder: /opt/foo"),
+        ("..\\foo", "foo", "from a folder: ..\\foo"),
+        ("https://[broken/foo", "foo", "from an address: https://[broken/foo"),
+        ("https://x.invalid/", "https://x.invalid/", "from an address: https://x.invalid/"),
+    ],
+)
+def test_what_is_from_no_index_is_open_with_its_origin(inventory_of, line, name, reason):
+    inventory = inventory_of({"requirements.txt": line + "\n"})
+    assert not inventory.packages
+    assert not inventory.problems
+    (found,) = inventory.unpinned
+    assert found.name == name
+    assert found.reason.startswith(reason)
+    assert "secret" not in found.reason + found.text
+
+
+def test_own_folders_are_not_listed(inventory_of, make_project):
+    root = make_project({}, git_=False)
+    lines = ["-e .", "-e ./lib[x]", "lib", "./lib", f"file://{root}/lib", f"lib @ file://{root}"]
+    inventory = inventory_of({"requirements.txt": "\n".join(lines), "lib/x/setup.cfg": "[a]\n"})
+    assert [one.text for one in inventory.unpinned] == ["lib"], "a bare name is one of the index"
+    assert not inventory.packages
+    assert not inventory.problems
+
+
+def test_options_of_pip_are_no_requirements_and_others_are_named(inventory_of, problems):
+    text = (
+        "--index-url https://index.invalid\n-i=x\n--extra-index-url=https://index.invalid\n"
+        "-f wheels --no-index\n--pre\n--require-hashes\n--only-bin :all:\n"
+        "--frobnicate\n-x\n--index-url\n-r 'open\n-e\n--e\na==1.0\n"
+    )
+    inventory = inventory_of({"requirements.txt": text})
+    assert [one.name for one in inventory.packages] == ["a"]
+    assert problems(inventory) == {
+        "requirements.txt:8": "not an option of requirements files: --frobnicate",
+        "requirements.txt:9": "not an option of requirements files: -x",
+        "requirements.txt:10": "--index-url without its value",
+        "requirements.txt:11": "cannot be split into options: No closing quotation",
+        "requirements.txt:12": "--editable without its value",
+        "requirements.txt:13": "not an option of requirements files: --e",
+    }
+
+
+def test_an_empty_editable_is_named(inventory_of, problems):
+    inventory = inventory_of({"requirements.txt": "-e ''\n"})
+    assert problems(inventory) == {"requirements.txt:1": "an option without its value"}
+
+
+def test_broken_lines_are_named_and_the_rest_stands(inventory_of, pins, problems):
+    text = "a==1.0\n== 2\nb==one two\n${PKG}==1\nc==1.0#not-a-comment!\n;\nd===a/b\ne==2\n"
+    inventory = inventory_of({"requirements.txt": text})
+    assert list(pins(inventory)) == ["a==1.0", "e==2"]
+    assert list(problems(inventory)) == [f"requirements.txt:{line}" for line in range(2, 8)]
+    assert problems(inventory)["requirements.txt:2"] == "not a requirement: '== 2'"
+    assert problems(inventory)["requirements.txt:7"] == "not a version: 'a/b'"
+
+
+def test_duplicates_are_one_package_and_conflicts_are_two(inventory_of, pins):
+    text = "a==1.0\nA==1.0.0\nb==1\nB==1\n"
+    assert pins(inventory_of({"requirements.txt": text})) == {
+        "a==1.0": "runtime unknown requirements.txt:1",
+        "a==1.0.0": "runtime unknown requirements.txt:2",
+        "b==1": "runtime unknown requirements.txt:3 requirements.txt:4",
+    }
+
+
+def test_includes_are_followed_from_where_they_stand(inventory_of, pins):
+    inventory = inventory_of(
+        {
+            "requirements.txt": "-r deps/base.list\n--requirement=deps/more.list\n-rdeps/base.list",
+            "deps/base.list": "a==1\n-r more.list\n",
+            "deps/more.list": "b==1\n-r ../requirements.txt\n-r base.list\n",
+        }
+    )
+    assert pins(inventory) == {
+        "a==1": "runtime unknown deps/base.list:1",
+        "b==1": "runtime unknown deps/more.list:1",
+    }
+    assert inventory.manifests == ("deps/base.list", "deps/more.list", "requirements.txt")
+    assert not inventory.problems
+
+
+def test_includes_that_cannot_be_followed_are_named(inventory_of, problems, tmp_path):
+    (tmp_path / "outside.txt").write_text("evil==1\n")
+    inventory = inventory_of(
+        {
+            "a/requirements.txt": "-r ../../outside.txt\n-r /etc/passwd\n-r missing.txt\n"
+            "-c https://x.invalid/c.txt\n-r b.txt\n",
+            "a/b.txt": "-r nowhere.txt\n",
+        }
+    )
+    outside = "outside of what is checked, not followed"
+    assert not inventory.packages
+    assert problems(inventory) == {
+        "a/requirements.txt:1": f"includes ../../outside.txt: {outside}",
+        "a/requirements.txt:2": f"includes /etc/passwd: {outside}",
+        "a/requirements.txt:3": "includes missing.txt: no such file among those that are checked",
+        "a/requirements.txt:4": "includes https://x.invalid/c.txt: an address is not followed",
+        "a/b.txt:1": "includes nowhere.txt: no such file among those that are checked",
+    }
+
+
+def test_files_that_include_each_other_without_end_are_cut_off(inventory_of, problems, monkeypatch):
+    monkeypatch.setattr(requirements, "_MAX_INCLUDES", 3)
+    files = {f"{number}.txt": f"-r {number + 1}.txt\na==1\n" for number in range(9)}
+    inventory = inventory_of({"requirements.txt": "-r 0.txt", **files})
+    assert problems(inventory) == {"requirements.txt": "more than 3 files included"}
+
+
+def test_a_constraint_pins_what_is_required(inventory_of, pins):
+    inventory = inventory_of(
+        {
+            "requirements.txt": "a>=1\nb==2\n-c constraints.txt\n",
+            "constraints.txt": "a==1.5\nb==2\nc==3\nd<4\n",
+        }
+    )
+    assert pins(inventory) == {
+        "a==1.5": "runtime unknown constraints.txt:1 requirements.txt:1",
+        "b==2": "runtime unknown constraints.txt:2 requirements.txt:2",
+        "c==3": "runtime unknown constraints.txt:3",
+    }
+    assert not inventory.unpinned
+
+
+def test_constraints_count_only_where_they_are_included(inventory_of):
+    files = {"constraints.txt": "a==1", "requirements/constraints.txt": "b==1"}
+    inventory = inventory_of({**files, "requirements.txt": ""})
+    assert not inventory.packages
+    assert inventory.manifests == ("requirements.txt",)
+
+
+def test_what_a_constraint_includes_is_a_constraint(inventory_of, pins):
+    inventory = inventory_of(
+        {"requirements.txt": "-c c.list\n", "c.list": "-r d.list\n", "d.list": "a==1\nb>1\n"}
+    )
+    assert pins(inventory) == {"a==1": "runtime unknown d.list:1"}
+    assert not inventory.unpinned
+
+
+def test_comments_of_compilers_tell_who_asked(inventory_of):
+    text = (
+        "# by a compiler\n"
+        "flask==2.0 \\\n    --hash=sha256:00\n    # via -r requirements.in\n"
+        "jinja2==3.0\n    # via\n    #   flask\n    #   -c other.txt\n"
+        "markupsafe==2.0\n    # via jinja2\n    # something else\n"
+        "click==8.0 # via flask, own\n"
+        "six==1.0 \\\n    # via own\n"
+        "lone==1.0\n"
+    )
+    inventory = inventory_of(
+        {"requirements.txt": text, "pyproject.toml": '[project]\nname="own"\ndependencies=[]'}
+    )
+    assert {one.name: (one.direct, one.requires) for one in inventory.packages} == {
+        "click": (True, ()),
+        "flask": (True, ("click", "jinja2")),
+        "jinja2": (False, ("markupsafe",)),
+        "lone": (None, ()),
+        "markupsafe": (False, ()),
+        "six": (True, ()),
+    }
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"\xef\xbb\xbfa==1\r\nb==2\r\n",
+        "\ufeffa==1\nb==2\n".encode("utf-16-le"),
+        "\ufeffa==1\nb==2\n".encode("utf-16-be"),
+        "\ufeffa==1\nb==2\n".encode("utf-32-le"),
+        "\ufeffa==1\nb==2\n".encode("utf-32-be"),
+        b"a==1 # caf\xe9\nb==2",
+        b"a==1\rb==2",
+        b"a==1\n\x0c\nb==2\n",
+        "# coding: latin-1\n# \xe9\na==1\nb==2\n".encode("latin-1"),
+    ],
+)
+def test_encodings_and_line_ends(inventory_of, raw):
+    inventory = inventory_of({"requirements.txt": raw})
+    assert [f"{one.name}=={one.version}" for one in inventory.packages] == ["a==1", "b==2"]
+    assert not inventory.problems
+
+
+def test_a_line_that_editors_do_not_show_as_one_is_read_as_pip_does(inventory_of, pins):
+    inventory = inventory_of({"requirements.txt": "# nothing here\u2028evil==1\nb==2\n"})
+    assert pins(inventory) == {
+        "b==2": "runtime unknown requirements.txt:2",
+        "evil==1": "runtime unknown requirements.txt:1",
+    }
+
+
+@pytest.mark.parametrize(
+    ("raw", "where", "reason"),
+    [
+        (b"a==1\n\0\xff", "requirements.txt", "not a text file"),
+        (b"# coding: klingon\na==1", "requirements.txt:1", "unknown encoding 'klingon'"),
+        (b"# coding: hex\na==1", "requirements.txt:1", "unknown encoding 'hex'"),
+        (b"\xff\xff==1\n", "requirements.txt:1", "not a requirement: '\ufffd\ufffd==1'"),
+    ],
+)
+def test_what_is_no_text_is_named(inventory_of, problems, raw, where, reason):
+    assert problems(inventory_of({"requirements.txt": raw})) == {where: reason}
+
+
+@pytest.mark.parametrize(
+    ("path", "scope"),
+    [
+        ("requirements.txt", Scope.RUNTIME),
+        ("requirements-prod.txt", Scope.RUNTIME),
+        ("requirements-no-dev.txt", Scope.RUNTIME),
+        ("requirements/base.txt", Scope.RUNTIME),
+        ("requirements3.txt", Scope.RUNTIME),
+        ("app.requirements.txt", Scope.RUNTIME),
+        ("contest/requirements.txt", Scope.RUNTIME),
+        ("requirements-dev.txt", Scope.DEV),
+        ("requirements_test.txt", Scope.DEV),
+        ("requirementsdev.txt", Scope.DEV),
+        ("dev-requirements.txt", Scope.DEV),
+        ("requirements/test.txt", Scope.DEV),
+        ("requirements/py311-lint.txt", Scope.DEV),
+        ("requirements/pre-commit.txt", Scope.DEV),
+        ("docs/requirements.txt", Scope.DEV),
+        ("a/Tests/b/requirements.txt", Scope.DEV),
+        ("reqs/testing.in", Scope.DEV),
+    ],
+)
+def test_names_of_files_and_folders_give_the_scope(inventory_of, path, scope):
+    (package,) = inventory_of({path: "a==1\n"}).packages
+    assert package.scope is scope
+
+
+@pytest.mark.parametrize(
+    "path", ["requirements/README.txt", "notes.txt", "requirements.md", "requirements/a.json"]
+)
+def test_other_files_are_no_manifests(inventory_of, path):
+    assert inventory_of({path: "a==1\n"}).manifests == ()
+
+
+def test_what_a_runtime_file_includes_is_runtime(inventory_of, pins):
+    files = {"requirements.txt": "-r requirements-dev.txt", "requirements-dev.txt": "a==1"}
+    assert pins(inventory_of(files)) == {"a==1": "runtime unknown requirements-dev.txt:1"}
+
+
+def test_an_in_file_is_covered_by_what_was_compiled_from_it(inventory_of, pins, open_):
+    inventory = inventory_of(
+        {
+            "requirements/base.in": "flask>=2\nlate\nwinonly; sys_platform=='win32'\nb==1\n",
+            "requirements/base.txt": "flask==2.0\njinja2==3.0\nb==1\n",
+            "requirements/dev.in": "-r base.in\npytest\n",
+            "requirements/dev.txt": "pytest==8\n",
+        }
+    )
+    again = 'not in base.txt; lock again (for example with "pip-compile")'
+    assert pins(inventory) == {
+        "b==1": "runtime direct requirements/base.in:4 requirements/base.txt:3",
+        "flask==2.0": "runtime direct requirements/base.in:1 requirements/base.txt:1",
+        "jinja2==3.0": "runtime unknown requirements/base.txt:2",
+        "pytest==8": "dev direct requirements/dev.in:2 requirements/dev.txt:1",
+    }
+    assert open_(inventory)["requirements/base.in:2 late"] == again
+    assert open_(inventory)["requirements/base.in:3 winonly"] == again
+
+
+def test_an_in_file_alone_is_open(inventory_of, open_):
+    assert open_(inventory_of({"requirements.in": "flask\n"})) == {
+        "requirements.in:1 flask": UNPINNED
+    }
+
+
+def test_spaces_without_end_cost_no_time(inventory_of):
+    text = "a==1" + " " * 200_000 + "b\n" + "# " * 50_000 + "\nc==1\n"
+    inventory = inventory_of({"requirements.txt": text})
+    assert [one.name for one in inventory.packages] == ["c"]
