@@ -1,0 +1,283 @@
+"""SPDX licence expressions: the known ids, and an expression as a tree of canonical terms.
+
+Grammar and precedence (`+`, then WITH, then AND, then OR) are those of SPDX 2.3, annex D; ids and
+operators in any case, as in SPDX 3. The ids are the list that license-expression ships; its parser
+is not used, for it fails with an IndexError on "()" and reads its own ids besides SPDX's.
+"""
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import Final
+
+# An expression is one line of metadata. Whole licence texts come in the same field: they are none.
+_LONGEST: Final = 2000
+_DEEPEST: Final = 40
+
+_TOKEN: Final = re.compile(r"\s*([()]|[A-Za-z0-9][A-Za-z0-9.:-]*\+?)")
+_OPERATORS: Final = frozenset(("AND", "OR", "WITH"))
+_REF: Final = re.compile(r"(documentref-[a-z0-9.-]+:)?(licenseref|additionref)-[a-z0-9.-]+")
+
+# The index lists these as other names of an id, but they were never on the SPDX list.
+_NO_IDS: Final = frozenset(("gpl", "bsd-2", "verbatim-man-pages"))
+# Licences whose names end in "exception"; the index takes them for exceptions.
+_NO_EXCEPTIONS: Final = frozenset(("MPL-2.0-no-copyleft-exception", "eCos-2.0"))
+# Deprecated ids that stand for a licence with an exception, from the SPDX list's own notes.
+_COMPOSED: Final = {
+    "gpl-2.0-with-autoconf-exception": ("GPL-2.0-only", "Autoconf-exception-2.0"),
+    "gpl-2.0-with-bison-exception": ("GPL-2.0-only", "Bison-exception-2.2"),
+    "gpl-2.0-with-classpath-exception": ("GPL-2.0-only", "Classpath-exception-2.0"),
+    "gpl-2.0-with-font-exception": ("GPL-2.0-only", "Font-exception-2.0"),
+    "gpl-2.0-with-gcc-exception": ("GPL-2.0-only", "GCC-exception-2.0"),
+    "gpl-3.0-with-autoconf-exception": ("GPL-3.0-only", "Autoconf-exception-3.0"),
+    "gpl-3.0-with-gcc-exception": ("GPL-3.0-only", "GCC-exception-3.1"),
+}
+# `GPL-2.0-only`, `GFDL-1.1-invariants-only`, `MPL-2.0`: a name, a version, what follows.
+_VERSIONED: Final = re.compile(r"(.+?)-(\d+(?:\.\d+)*)((?:-no)?-invariants)?(-only)?")
+
+
+class SpdxError(ValueError):
+    """The text is no SPDX expression; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One licence, perhaps with `+` (this version or any later) and an exception."""
+
+    license: str
+    plus: bool = False
+    exception: str | None = None
+
+    def __str__(self) -> str:
+        """The canonical text."""
+        text = f"{self.license}+" if self.plus else self.license
+        return f"{text} WITH {self.exception}" if self.exception else text
+
+    @property
+    def bare(self) -> "Term":
+        """Without the exception."""
+        return replace(self, exception=None) if self.exception else self
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether the licence is on the SPDX list."""
+        return self.license.lower() in _index().licenses
+
+    @property
+    def is_reference(self) -> bool:
+        """Whether the licence is one that a document defines for itself."""
+        return bool(_REF.fullmatch(self.license.lower()))
+
+    @property
+    def has_listed_exception(self) -> bool:
+        """Whether there is no exception, or one of the SPDX list."""
+        return self.exception is None or self.exception.lower() in _index().exceptions
+
+    def choices(self) -> tuple["Term", ...]:
+        """What the licensee may pick from: every version of `-or-later` and `+`, else this one."""
+        name = self.license
+        if name.endswith("-or-later"):
+            name = name.removesuffix("-or-later") + "-only"
+        elif not self.plus:
+            return (self,)
+        later = _index().later.get(name, (name,))
+        return tuple(Term(each, exception=self.exception) for each in later)
+
+
+@dataclass(frozen=True, slots=True)
+class Both:
+    """All of the parts hold (AND)."""
+
+    parts: tuple["Expression", ...]
+
+    def __str__(self) -> str:
+        """The canonical text, with no bracket more than is needed."""
+        texts = (f"({part})" if isinstance(part, Either) else str(part) for part in self.parts)
+        return " AND ".join(texts)
+
+
+@dataclass(frozen=True, slots=True)
+class Either:
+    """The licensee chooses one of the parts (OR)."""
+
+    parts: tuple["Expression", ...]
+
+    def __str__(self) -> str:
+        """The canonical text."""
+        return " OR ".join(map(str, self.parts))
+
+
+Expression = Term | Both | Either
+
+
+def parse(text: str) -> Expression:
+    """The expression. Ids that are not on the list stay as they are. SpdxError with the reason."""
+    if len(text) > _LONGEST:
+        raise SpdxError(f"longer than {_LONGEST} characters")
+    tokens = list(_tokens(text))
+    if not tokens:
+        raise SpdxError("empty")
+    parser = _Parser(tokens)
+    expression = parser.either(0)
+    if parser.peek():
+        raise SpdxError(f"{parser.peek()!r} is out of place")
+    return expression
+
+
+def terms(expression: Expression) -> Iterator[Term]:
+    """Every term, in order."""
+    if isinstance(expression, Term):
+        yield expression
+        return
+    for part in expression.parts:
+        yield from terms(part)
+
+
+def is_valid(expression: Expression) -> bool:
+    """Whether each term is on the SPDX list or a LicenseRef, and each exception likewise."""
+    return all(
+        (term.is_listed or term.is_reference)
+        and (term.has_listed_exception or bool(_REF.fullmatch((term.exception or "").lower())))
+        for term in terms(expression)
+    )
+
+
+def similar(name: str) -> str | None:
+    """The id of the SPDX list that looks most like `name`."""
+    known = {**_index().exceptions, **_index().licenses}
+    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
+    return known[near[0]] if near else None
+
+
+def _tokens(text: str) -> Iterator[str]:
+    position, end = 0, len(text.rstrip())
+    while position < end:
+        match = _TOKEN.match(text, position)
+        if match is None:
+            raise SpdxError(f"{text[position:].strip()[:20]!r} is not part of an expression")
+        yield match[1]
+        position = match.end()
+
+
+@dataclass(slots=True)
+class _Parser:
+    tokens: list[str]
+    position: int = 0
+
+    def peek(self) -> str:
+        return self.tokens[self.position] if self.position < len(self.tokens) else ""
+
+    def take(self) -> str:
+        token = self.peek()
+        self.position += 1
+        return token
+
+    def takes(self, operator: str) -> bool:
+        if self.peek().upper() != operator:
+            return False
+        self.position += 1
+        return True
+
+    def either(self, depth: int) -> Expression:
+        parts = [self.both(depth)]
+        while self.takes("OR"):
+            parts.append(self.both(depth))
+        return parts[0] if len(parts) == 1 else Either(tuple(parts))
+
+    def both(self, depth: int) -> Expression:
+        parts = [self.term(depth)]
+        while self.takes("AND"):
+            parts.append(self.term(depth))
+        return parts[0] if len(parts) == 1 else Both(tuple(parts))
+
+    def term(self, depth: int) -> Expression:
+        if not self.takes("("):
+            return self._licensed()
+        if depth >= _DEEPEST:
+            raise SpdxError("nested too deeply")
+        inner = self.either(depth + 1)
+        if not self.takes(")"):
+            raise SpdxError("a closing bracket is missing")
+        return inner
+
+    def _licensed(self) -> Term:
+        term = _term(self._name("a licence"))
+        if not self.takes("WITH"):
+            return term
+        if term.exception:
+            raise SpdxError(f"{term.license} has an exception already")
+        name = self._name("an exception")
+        return replace(term, exception=_index().exceptions.get(name.lower(), name))
+
+    def _name(self, what: str) -> str:
+        token = self.take()
+        if not token or token in "()" or token.upper() in _OPERATORS:
+            raise SpdxError(
+                f"{what} is missing" + (f" before {token!r}" if token else " at the end")
+            )
+        return token
+
+
+def _term(token: str) -> Term:
+    """The canonical term for an id: its case, its replacement where it is deprecated."""
+    low = token.lower()
+    index = _index()
+    if low in _COMPOSED:
+        name, exception = _COMPOSED[low]
+        return Term(name, exception=exception)
+    if low in index.licenses:
+        return Term(index.licenses[low])
+    if not low.endswith("+"):
+        return Term(token)
+    name = index.licenses.get(low[:-1], token[:-1])
+    if name.endswith("-or-later"):
+        return Term(name)
+    if name.endswith("-only"):
+        raise SpdxError(f"{token}: '-only' and '+' contradict each other")
+    return Term(name, plus=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Index:
+    """The SPDX list: ids by their small letters, and the versions from each id on."""
+
+    licenses: Mapping[str, str]
+    exceptions: Mapping[str, str]
+    later: Mapping[str, tuple[str, ...]]
+
+
+@cache
+def _index() -> _Index:
+    # Imported here, since most runs judge no licence at all.
+    from license_expression import get_license_index  # noqa: PLC0415
+
+    licenses: dict[str, str] = {}
+    exceptions: dict[str, str] = {}
+    for entry in get_license_index():
+        name = entry.get("spdx_license_key") or "LicenseRef"
+        if name.startswith("LicenseRef"):
+            continue
+        names = exceptions if entry["is_exception"] and name not in _NO_EXCEPTIONS else licenses
+        names[name.lower()] = name
+        for other in entry["other_spdx_license_keys"]:
+            if not (other.startswith("LicenseRef") or " " in other or other.lower() in _NO_IDS):
+                names.setdefault(other.lower(), name)
+    return _Index(licenses, exceptions, _later(licenses.values()))
+
+
+def _later(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """Each versioned id with itself and the later versions of the same licence, oldest first."""
+    families: dict[tuple[str, ...], dict[tuple[int, ...], str]] = defaultdict(dict)
+    for name in names:
+        match = _VERSIONED.fullmatch(name)
+        if match:
+            version = tuple(int(part) for part in match[2].split("."))
+            families[match[1], match[3] or "", match[4] or ""][version] = name
+    later: dict[str, tuple[str, ...]] = {}
+    for family in families.values():
+        ordered = [family[version] for version in sorted(family)]
+        later.update((name, tuple(ordered[index:])) for index, name in enumerate(ordered))
+    return later

@@ -1,0 +1,403 @@
+"""A finding gets one severity and one verdict, the same in whatever order findings come."""
+
+from dataclasses import replace
+from itertools import product
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from policy_samples import (
+    claim,
+    finding,
+    licensed,
+    package,
+    policy_of,
+    secret,
+    vulnerability,
+)
+
+from scanagg.model import Category, Confidence, Finding, Judged, Scope, Severity
+from scanagg.policy import Policy, decide, load_policy
+
+ROOT = Path(__file__).parent
+
+
+def judge(policy: Policy, one: Finding) -> Judged:
+    (judged,) = decide([one], policy)
+    return judged
+
+
+def rules(folder: Path, *rules: str) -> Policy:
+    """A policy with these matches, each of which blocks and is called by its number."""
+    lines = [f"  - {{id: r{n}, match: {match}, action: block}}" for n, match in enumerate(rules)]
+    return policy_of(folder, "\n".join(["rules:", *lines, ""]))
+
+
+def severity(folder: Path, one: Finding, text: str = "") -> tuple[str, str, list[str]]:
+    """The severity, the reason's note, and the sources that spoke, the decisive one first."""
+    found = judge(policy_of(folder, text), one)
+    note = found.verdict.reason.partition("; ")[2]
+    return found.severity.value, note, [each.source for each in found.severity_sources]
+
+
+# Rule 6: severity.
+
+
+def test_rule_6_the_first_source_that_answers_gives_the_severity(tmp_path: Path) -> None:
+    said = [
+        claim("low", "cvss2", "trivy"),
+        claim("critical", "nvd", "trivy"),
+        claim("critical", "tool", "safety"),
+        claim("low", "cvss3.0", "trivy"),
+        claim("medium", "cvss3.1", "trivy"),
+        claim("unknown", "cvss4", "trivy"),
+        claim("high", "ghsa", "trivy"),
+    ]
+    found = severity(tmp_path, vulnerability(*said))
+    assert found == ("high", "", ["ghsa", "cvss3.1", "cvss3.0", "tool", "nvd", "cvss2", "cvss4"])
+    expected = ["low", "critical", "critical", "low", "medium", "medium", "high"]
+    for count, level in enumerate(expected, start=1):
+        assert severity(tmp_path, vulnerability(*said[:count]))[0] == level
+
+
+def test_rule_6_of_two_words_of_one_source_the_worse_counts_in_any_order(tmp_path: Path) -> None:
+    words = claim("low", "tool", "trivy"), claim("high", "tool", "safety")
+    assert severity(tmp_path, vulnerability(*words))[0] == "high"
+    assert severity(tmp_path, vulnerability(*reversed(words)))[0] == "high"
+
+
+def test_rule_6_unknown_is_compared_as_the_policy_says_and_stays_visible(tmp_path: Path) -> None:
+    by_default = rules(tmp_path, "{severity: '>=critical'}", "{severity: '>=high'}")
+    found = judge(by_default, vulnerability())
+    assert (found.severity, found.verdict.rule) == (Severity.UNKNOWN, "r1")
+    as_low = policy_of(
+        tmp_path,
+        """\
+        severity: {unknown: low}
+        rules:
+          - {id: medium, match: {severity: ">=medium"}, action: block}
+          - {id: low, match: {severity: low}, action: info}
+        """,
+    )
+    assert judge(as_low, vulnerability()).verdict.rule == "low"
+    named = rules(tmp_path, "{severity: unknown}")
+    assert judge(named, vulnerability()).verdict.rule == "r0"
+    assert judge(named, vulnerability(claim("high"))).verdict.rule == "default"
+
+
+def test_rule_6_an_override_comes_last_and_gives_its_reason(tmp_path: Path) -> None:
+    text = """\
+    severity:
+      override:
+        - {match: {rule: B101, path: "tests/**"}, set: info, reason: asserts are fine}
+        - {match: {severity: low}, set: high, reason: never reached for tests}
+    """
+    in_test = finding(rule="B101", claims=(claim("low"),), path="tests/a.py")
+    elsewhere = finding(rule="B101", claims=(claim("low"),))
+    note = "the policy sets info: asserts are fine"
+    assert severity(tmp_path, in_test, text) == ("info", note, ["policy", "tool"])
+    assert severity(tmp_path, elsewhere, text)[0] == "high"
+
+
+@pytest.mark.parametrize(
+    ("confidence", "level"),
+    [("high", "high"), ("medium", "high"), ("low", "medium"), ("unknown", "high")],
+)
+def test_rule_6_below_min_confidence_bandit_drops_one_level(
+    tmp_path: Path, confidence: str, level: str
+) -> None:
+    text = "severity: {bandit: {min_confidence: medium}}\n"
+    one = finding(claims=(claim("high"),), confidence=Confidence(confidence))
+    assert severity(tmp_path, one, text)[0] == level
+
+
+def test_confidence_lowers_only_what_bandit_says_and_never_below_info(tmp_path: Path) -> None:
+    text = "severity: {bandit: {min_confidence: high}}\n"
+    unsure = Confidence.LOW
+    other = finding(claims=(claim("high", scanner="trivy"),), confidence=unsure)
+    silent = finding(confidence=unsure)
+    least = finding(claims=(claim("info"),), confidence=unsure)
+    lowered = finding(claims=(claim("low"),), confidence=unsure)
+    assert severity(tmp_path, other, text)[0] == "high"
+    assert severity(tmp_path, silent, text)[0] == "unknown"
+    assert severity(tmp_path, least, text) == ("info", "", ["tool"])
+    note = "low confidence: one level down from low"
+    assert severity(tmp_path, lowered, text) == ("info", note, ["policy", "tool"])
+    assert severity(tmp_path, lowered)[0] == "low"
+
+
+def test_a_secret_is_as_bad_as_a_secret_scanner_says_else_high(tmp_path: Path) -> None:
+    assert severity(tmp_path, secret()) == ("high", "", ["table"])
+    trivy, bandit = claim("critical", scanner="trivy"), claim("low")
+    assert severity(tmp_path, secret(bandit, trivy)) == ("critical", "", ["tool", "tool"])
+    assert severity(tmp_path, secret(bandit)) == ("high", "", ["table", "tool"])
+    assert severity(tmp_path, secret(claim("unknown", scanner="trivy")))[0] == "high"
+
+
+def test_a_licence_is_as_bad_as_its_verdict(tmp_path: Path) -> None:
+    text = "licenses: {allow: [MIT], review: [ISC]}\n"
+    levels = [severity(tmp_path, licensed(name), text)[0] for name in ("Zlib", "odd", "ISC")]
+    assert levels == ["high", "medium", "low"]
+
+
+def test_a_withdrawn_advisory_is_info_and_never_blocks(tmp_path: Path) -> None:
+    policy = rules(tmp_path, "{category: vuln}")
+    found = judge(policy, vulnerability(claim("critical", "ghsa", "trivy"), withdrawn=True))
+    assert (found.severity, found.verdict.action.value) == (Severity.INFO, "info")
+    assert found.verdict.rule == "r0"
+    assert "the advisory was withdrawn: it never blocks" in found.verdict.reason
+    assert [each.source for each in found.severity_sources] == ["table", "ghsa"]
+    warns = policy_of(tmp_path, "rules: [{id: a, match: {}, action: warn}]\n")
+    assert judge(warns, vulnerability(withdrawn=True)).verdict.action.value == "warn"
+
+
+def test_a_malicious_package_is_critical_whatever_else_is_said(tmp_path: Path) -> None:
+    one = vulnerability(claim("low", "ghsa", "trivy"), aliases=("MAL-2026-7",))
+    assert severity(tmp_path, one) == ("critical", "the package is malicious", ["table", "ghsa"])
+
+
+@pytest.mark.parametrize(
+    ("label", "score", "note"),
+    [
+        ("low", "critical", "GitHub says low, CVSS says critical"),
+        ("critical", "medium", "GitHub says critical, CVSS says medium"),
+        ("high", "medium", ""),
+        ("high", "unknown", ""),
+    ],
+)
+def test_two_sources_that_are_far_apart_are_said_so(
+    tmp_path: Path, label: str, score: str, note: str
+) -> None:
+    one = vulnerability(claim(score, "cvss3.1", "trivy"), claim(label, "ghsa", "trivy"))
+    assert severity(tmp_path, one)[:2] == (label, note)
+
+
+# Rule 9: scope.
+
+
+def test_rule_9_scope_is_a_condition_on_packages(tmp_path: Path) -> None:
+    policy = rules(tmp_path, "{scope: runtime}", "{scope: [dev]}")
+    dev = vulnerability(of=package(scope=Scope.DEV))
+    assert judge(policy, vulnerability()).verdict.rule == "r0"
+    assert judge(policy, dev).verdict.rule == "r1"
+    assert judge(policy, finding()).verdict.rule == "default"
+
+
+# Rule 11: first match wins.
+
+
+def test_rule_11_the_first_rule_whose_conditions_all_hold_decides(tmp_path: Path) -> None:
+    policy = policy_of(
+        tmp_path,
+        """\
+        rules:
+          - {id: both, match: {category: code, severity: ">=high"}, action: block}
+          - {id: code, match: {category: code}, action: info}
+          - {id: late, match: {severity: ">=high"}, action: warn}
+        """,
+    )
+    high, low = finding(claims=(claim("high"),)), finding(claims=(claim("low"),))
+    assert judge(policy, high).verdict.rule == "both"
+    assert judge(policy, high).verdict.reason == "category code, severity >=high"
+    assert judge(policy, low).verdict.rule == "code"
+    assert judge(policy, secret()).verdict.rule == "late"
+
+
+def test_rule_11_what_no_rule_matches_gets_the_default(tmp_path: Path) -> None:
+    found = judge(policy_of(tmp_path, ""), finding())
+    assert (found.verdict.action.value, found.verdict.rule) == ("warn", "default")
+    assert found.verdict.reason == "no rule matches"
+
+
+def test_an_empty_match_is_every_finding(tmp_path: Path) -> None:
+    found = judge(rules(tmp_path, "{}"), finding())
+    assert (found.verdict.rule, found.verdict.reason) == ("r0", "every finding")
+
+
+FIXED = vulnerability(fixed=("2.0",), aliases=("GHSA-aaaa-bbbb-cccc",))
+ODD = vulnerability(of=package("Foo.Bar_baz", "1.0"))
+SEEN = finding(witnesses=(("bandit", "B602"), ("trivy", "DS001")))
+
+
+@pytest.mark.parametrize(
+    ("match", "one", "holds"),
+    [
+        ("{category: vuln}", FIXED, True),
+        ("{category: vulnerability}", FIXED, True),
+        ("{category: [code, iac]}", finding(Category.MISCONFIGURATION), True),
+        ("{category: code}", FIXED, False),
+        ("{scanner: trivy}", SEEN, True),
+        ("{scanner: [safety, bandit]}", SEEN, True),
+        ("{scanner: safety}", SEEN, False),
+        ("{rule: DS001}", SEEN, True),
+        ("{rule: B6*}", SEEN, True),
+        ("{rule: b602}", SEEN, False),
+        ("{rule: [X, GHSA-aaaa-bbbb-cccc]}", FIXED, True),
+        ("{rule: PYSEC-2026-1}", FIXED, True),
+        ("{path: src/**}", SEEN, True),
+        ("{path: app.py}", SEEN, True),
+        ("{path: /app.py}", SEEN, False),
+        ("{path: ['docs/', 'src/']}", SEEN, True),
+        ("{path: '*.txt'}", vulnerability(path=None), False),
+        ("{package: jinja2}", FIXED, True),
+        ("{package: Jinja2}", FIXED, True),
+        ("{package: foo-bar-baz}", ODD, True),
+        ("{package: FOO__bar*}", ODD, True),
+        ("{package: 'pkg:pypi/jinja2'}", FIXED, True),
+        ("{package: 'pkg:pypi/jinja2@2.4.1'}", FIXED, True),
+        ("{package: 'pkg:pypi/jinja2@2.4.2'}", FIXED, False),
+        ("{package: 'pkg:npm/*'}", FIXED, False),
+        ("{package: '*'}", finding(), False),
+        ("{fixable: true}", FIXED, True),
+        ("{fixable: false}", FIXED, False),
+        ("{fixable: false}", ODD, True),
+        ("{fixable: false}", finding(), False),
+        ("{verdict: unknown}", licensed("odd"), True),
+        ("{verdict: [deny, review]}", licensed("odd"), False),
+        ("{verdict: unknown}", finding(), False),
+    ],
+)
+def test_rule_11_each_condition(tmp_path: Path, match: str, one: Finding, holds: bool) -> None:
+    assert (judge(rules(tmp_path, match), one).verdict.rule == "r0") is holds
+
+
+def test_rule_11_a_weaker_action_needs_every_place_a_block_any_of_them(tmp_path: Path) -> None:
+    twice = secret(path="tests/a.py", places=("src/a.py", "tests/a.py"))
+    only_tests = secret(path="tests/a.py", places=("tests/a.py", "tests/b.py"))
+    excused = policy_of(
+        tmp_path,
+        """\
+        rules:
+          - {id: tests, match: {path: "tests/**"}, action: info}
+          - {id: source, match: {path: "src/**"}, action: block}
+        """,
+    )
+    assert judge(excused, twice).verdict.rule == "source"
+    assert judge(excused, only_tests).verdict.rule == "tests"
+    text = 'severity: {override: [{match: {path: "tests/**"}, set: info, reason: tests}]}\n'
+    assert severity(tmp_path, twice, text)[0] == "high"
+    assert severity(tmp_path, only_tests, text)[0] == "info"
+
+
+# Rule 13: licences; rule 15: nothing else is left out.
+
+
+def test_rule_13_allowed_packages_are_no_findings(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "licenses: {allow: [MIT]}\n")
+    allowed, denied = licensed("MIT OR ISC"), licensed("mit and isc")
+    (judged,) = decide([allowed, denied], policy)
+    assert judged.finding is denied
+    assert judged.license_expression == "MIT AND ISC"
+    assert judged.license_verdict is not None
+    assert judged.license_verdict.value == "deny"
+
+
+def test_rule_15_nothing_else_is_left_out(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "")
+    everything = [finding(), secret(), vulnerability(), licensed("odd")]
+    assert len(decide(everything, policy)) == 4
+
+
+# The order, and what is shared.
+
+
+def test_findings_are_sorted_most_urgent_and_worst_first(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "rules: [{id: a, match: {category: secret}, action: block}]\n")
+    findings = [
+        finding(claims=(claim("low"),), path="a.py"),
+        finding(claims=(claim("critical"),), path="b.py", line=9),
+        finding(claims=(claim("critical"),), path="b.py", line=2),
+        secret(path="z.py"),
+        vulnerability(path=None),
+    ]
+    order = [(one.finding.category.value, one.severity.value) for one in decide(findings, policy)]
+    assert order == [
+        ("secret", "high"),
+        ("code", "critical"),
+        ("code", "critical"),
+        ("vulnerability", "unknown"),
+        ("code", "low"),
+    ]
+    lines = [one.finding.location.start_line for one in decide(findings, policy)[1:3]]  # type: ignore[union-attr]
+    assert lines == [2, 9]
+
+
+def test_equal_verdicts_are_one_object(tmp_path: Path) -> None:
+    judged = decide([finding(line=n) for n in range(1, 50)], policy_of(tmp_path, ""))
+    assert len({id(one.verdict) for one in judged}) == 1
+
+
+SOME = [
+    finding(rule=rule, claims=(claim(level),), path=path)
+    for rule in ("B101", "B602")
+    for level in ("low", "high", "unknown")
+    for path in ("tests/test_a.py", "src/a.py")
+] + [secret(), FIXED, ODD, licensed("odd"), licensed("AGPL-3.0-only"), licensed("MIT")]
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.permutations(SOME), st.sampled_from(["default", "strict", "pull-request", "weekly"]))
+def test_the_same_findings_in_any_order_are_judged_the_same(
+    findings: list[Finding], name: str
+) -> None:
+    policy = load_policy(name, ROOT)
+    assert decide(findings, policy) == decide(SOME, policy)
+
+
+def test_fifty_rules_and_many_findings_agree_with_trying_one_by_one(tmp_path: Path) -> None:
+    matches = [
+        f"{{rule: B{n}, severity: '>={level}', path: '{folder}/**'}}"
+        for n, level, folder in zip(
+            range(100, 150), ["low", "high", "medium"] * 17, ["src", "lib"] * 25, strict=False
+        )
+    ]
+    policy = rules(tmp_path, *matches)
+    for n in range(100, 150):
+        wanted = Severity(["low", "high", "medium"][(n - 100) % 3])
+        for level, folder in product(("low", "medium", "high"), ("src", "lib")):
+            one = finding(rule=f"B{n}", claims=(claim(level),), path=f"{folder}/a.py")
+            holds = Severity(level).at_least(wanted) and folder == ["src", "lib"][n % 2]
+            assert judge(policy, one).verdict.rule == (f"r{n - 100}" if holds else "default")
+
+
+def test_enforcement_does_not_change_a_verdict(tmp_path: Path) -> None:
+    policy = load_policy("default", tmp_path)
+    dry = replace(policy, enforcement="warn")
+    assert decide(SOME, policy) == decide(SOME, dry)
+
+
+# The ready-made policies.
+
+DEV = package(scope=Scope.DEV)
+CRITICAL, HIGH, MEDIUM, LOW = (
+    vulnerability(claim(level, "ghsa", "trivy")) for level in ("critical", "high", "medium", "low")
+)
+SQL = finding(rule="B608", claims=(claim("medium"),))
+ASSERT = finding(rule="B101", claims=(claim("low"),), path="pkg/tests/test_x.py")
+
+
+@pytest.mark.parametrize(
+    ("one", "default", "pull_request", "strict", "weekly"),
+    [
+        (CRITICAL, "block", "block", "block", "warn"),
+        (HIGH, "warn", "block", "block", "warn"),
+        (vulnerability(), "warn", "block", "block", "warn"),
+        (MEDIUM, "info", "warn", "warn", "info"),
+        (vulnerability(claim("high", "ghsa", "trivy"), of=DEV), "warn", "warn", "block", "warn"),
+        (SQL, "info", "block", "warn", "info"),
+        (ASSERT, "info", "info", "info", "info"),
+        (secret(), "block", "block", "block", "warn"),
+        (secret(path="tests/a.py"), "block", "block", "block", "warn"),
+        (licensed("AGPL-3.0-only"), "info", "block", "block", "warn"),
+        (licensed("AGPL-3.0-only", Scope.DEV), "info", "info", "block", "warn"),
+        (licensed("odd"), "info", "warn", "block", "warn"),
+        (licensed("LGPL-2.1-only"), "info", "info", "warn", "info"),
+    ],
+)
+def test_what_the_ready_made_policies_do(
+    one: Finding, default: str, pull_request: str, strict: str, weekly: str
+) -> None:
+    names = ("default", "pull-request", "strict", "weekly")
+    actions = [judge(load_policy(name, ROOT), one).verdict.action.value for name in names]
+    assert actions == [default, pull_request, strict, weekly]

@@ -1,0 +1,333 @@
+"""The gate: what a run lacks, what blocks, and the one exit code that follows."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from policy_samples import NOW, claim, finding, policy_of, run_of, secret, vulnerability
+
+from scanagg.errors import ExitCode
+from scanagg.model import Finding, Gate, Outcome, Run, Status
+from scanagg.policy import Policy, decide, judge_runs, load_policy
+
+EXCLUDED = ("poetry.lock", "excluded: a lock file")
+BROKEN = ("src/a.py", "syntax error while parsing AST")
+
+
+def gate(
+    policy: Policy,
+    runs: Sequence[Run],
+    findings: Sequence[Finding] = (),
+    *,
+    only: Sequence[str] = (),
+    files: Sequence[str] = (),
+    interrupted: bool = False,
+    problems: Sequence[str] = (),
+) -> Gate:
+    return judge_runs(
+        runs,
+        decide(findings, policy),
+        policy,
+        frozenset(only),
+        NOW,
+        files=files,
+        interrupted=interrupted,
+        problems=problems,
+    )
+
+
+def of_one(folder: Path, entry: str, run: Run, **others: object) -> Gate:
+    """The gate of one run of bandit under a policy with this entry for it."""
+    policy = policy_of(folder, f"scanners:\n  bandit: {entry}\n")
+    return gate(policy, [run], **others)  # type: ignore[arg-type]
+
+
+# Rule 3: statuses.
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_rule_3_a_required_scanner_is_ok_or_not_applicable(tmp_path: Path, status: Status) -> None:
+    examined = 2 if status in (Status.OK, Status.DEGRADED) else 0
+    runs = [run_of("bandit", status, examined=examined, detail="why"), run_of("trivy")]
+    found = gate(policy_of(tmp_path, "scanners: {bandit: {required: true}}\n"), runs)
+    passes = status in (Status.OK, Status.NOT_APPLICABLE)
+    assert found.outcome is (Outcome.PASS if passes else Outcome.INCOMPLETE)
+    assert found.exit_code == (ExitCode.PASS if passes else ExitCode.INCOMPLETE)
+    assert passes or found.reasons[0].startswith("bandit is required but ")
+    assert passes or "why" in found.reasons[0]
+
+
+def test_rule_3_a_required_scanner_without_a_run_is_a_gap(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "scanners: {bandit: {required: true}}\n")
+    found = gate(policy, [run_of("trivy")])
+    assert found.reasons == ("bandit is required but did not run",)
+
+
+def test_rule_3_what_the_user_skips_is_a_gap_where_it_is_required(tmp_path: Path) -> None:
+    run = run_of("bandit", Status.MISSING, found=0, detail="skipped on the command line")
+    found = gate(policy_of(tmp_path, "scanners: {bandit: {required: true}}\n"), [run])
+    assert found.reasons == ("bandit is required but did not run: skipped on the command line",)
+
+
+@pytest.mark.parametrize(
+    "status", [Status.FAILED, Status.TIMEOUT, Status.EMPTY, Status.DEGRADED, Status.MISSING]
+)
+def test_an_optional_scanner_that_fails_is_a_notice(tmp_path: Path, status: Status) -> None:
+    run = run_of("bandit", status, examined=0, detail="why")
+    for entry in ("{required: false}", "{required: false, on_failure: warn}"):
+        policy = policy_of(tmp_path, f"scanners: {{bandit: {entry}}}\n")
+        found = gate(policy, [run, run_of("trivy")])
+        assert found.outcome is Outcome.PASS
+        assert bool(found.notices) is (status is not Status.MISSING)
+
+
+def test_a_scanner_that_the_policy_does_not_name_is_optional(tmp_path: Path) -> None:
+    found = gate(policy_of(tmp_path, ""), [run_of("safety", Status.FAILED), run_of("trivy")])
+    assert (found.outcome, found.notices) == (Outcome.PASS, ("safety failed",))
+
+
+def test_an_optional_scanner_may_be_made_to_count_where_it_is_there(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "scanners: {trivy: {required: false, on_failure: block}}\n")
+    missing = [run_of("trivy", Status.MISSING, found=0), run_of("bandit")]
+    failed = [run_of("trivy", Status.FAILED, detail="no database"), run_of("bandit")]
+    assert gate(policy, missing).outcome is Outcome.PASS
+    assert gate(policy, failed).reasons == ("trivy failed: no database",)
+    assert gate(policy, failed).outcome is Outcome.INCOMPLETE
+
+
+def test_a_requirement_may_depend_on_files(tmp_path: Path) -> None:
+    text = "scanners: {trivy: {required: true, when: {exists: [Dockerfile, '**/*.tf']}}}\n"
+    policy = policy_of(tmp_path, text)
+    runs = [run_of("bandit"), run_of("trivy", Status.MISSING, found=0)]
+    assert gate(policy, runs, files=["src/a.py"]).outcome is Outcome.PASS
+    assert gate(policy, runs, files=["src/a.py", "infra/x.tf"]).outcome is Outcome.INCOMPLETE
+    assert gate(policy, runs, files=["docker/Dockerfile"]).outcome is Outcome.INCOMPLETE
+
+
+def test_what_only_names_is_required_and_nothing_else(tmp_path: Path) -> None:
+    text = "scanners: {bandit: {required: true}, trivy: {required: false, on_failure: warn}}\n"
+    policy = replace(policy_of(tmp_path, text), enforcement="warn")
+    gone = run_of("trivy", Status.MISSING, found=0)
+    assert gate(policy, [gone, run_of("bandit")], only=["trivy"]).outcome is Outcome.INCOMPLETE
+    assert gate(policy, [run_of("trivy")], only=["trivy"]).outcome is Outcome.PASS
+    failed = [run_of("trivy"), run_of("bandit", Status.FAILED)]
+    assert gate(policy, failed, only=["trivy"]).outcome is Outcome.PASS
+
+
+def test_thresholds_of_the_policy_hold_for_what_only_names(tmp_path: Path) -> None:
+    run = run_of("bandit", Status.DEGRADED, skipped=(BROKEN,))
+    assert of_one(tmp_path, "{required: true, max_errors: 1}", run, only=["bandit"]).exit_code == 0
+    assert of_one(tmp_path, "{required: true}", run, only=["bandit"]).exit_code == 3
+
+
+# Rule 4: coverage.
+
+
+@pytest.mark.parametrize(
+    ("entry", "passes"),
+    [
+        ("{required: true}", False),
+        ("{required: true, max_skipped: 0}", False),
+        ("{required: true, max_errors: 1}", False),
+        ("{required: true, max_errors: 2}", True),
+        ("{required: true, max_skipped: 2}", True),
+        ("{required: true, max_skipped: 1, max_errors: 1}", True),
+        ("{required: true, max_skipped: any}", True),
+        ("{required: true, max_errors: any, min_audited: 8}", True),
+        ("{required: true, max_errors: any, min_audited: 9}", False),
+    ],
+)
+@pytest.mark.parametrize("status", [Status.OK, Status.DEGRADED])
+def test_rule_4_more_unexamined_inputs_than_allowed_are_a_gap(
+    tmp_path: Path, entry: str, passes: bool, status: Status
+) -> None:
+    run = run_of("bandit", status, found=10, skipped=(BROKEN, ("src/b.py", "too large")))
+    found = of_one(tmp_path, entry, run)
+    assert (found.outcome is Outcome.PASS) is passes
+    told = (found.reasons or found.notices)[0]
+    assert "examined 8 of 10 files" in told
+    assert "src/a.py" in told or "fewer than 9" in told
+
+
+def test_rule_4_inputs_that_nobody_mentions_count_too(tmp_path: Path) -> None:
+    run = run_of("bandit", found=10, examined=9)
+    found = of_one(tmp_path, "{required: true}", run)
+    assert found.reasons == ("bandit is required but examined 9 of 10 files: 1 not named",)
+
+
+def test_rule_4_what_is_left_out_on_purpose_does_not_count(tmp_path: Path) -> None:
+    run = run_of("bandit", Status.DEGRADED, skipped=(EXCLUDED,))
+    found = of_one(tmp_path, "{required: true}", run)
+    assert (found.outcome, found.notices) == (Outcome.PASS, ())
+    both = run_of("bandit", Status.DEGRADED, found=3, skipped=(EXCLUDED, BROKEN))
+    assert "1 of 2 files" in of_one(tmp_path, "{required: true}", both).reasons[0]
+
+
+def test_rule_4_nothing_but_what_is_left_out_is_no_gap_but_no_pass_by_itself(
+    tmp_path: Path,
+) -> None:
+    run = run_of("bandit", Status.EMPTY, found=1, skipped=(EXCLUDED,))
+    assert of_one(tmp_path, "{required: true}", run).reasons == (
+        "nothing was examined: there was no input for any scanner",
+    )
+    policy = policy_of(tmp_path, "scanners: {bandit: {required: true}}\n")
+    found = gate(policy, [run, run_of("trivy")])
+    assert found.outcome is Outcome.PASS
+    assert found.notices == ("bandit examined nothing: all 1 files were left out on purpose",)
+
+
+@pytest.mark.parametrize("entry", ["{required: true}", "{required: true, min_audited: 0}"])
+def test_rule_4_inputs_of_which_none_was_examined_are_a_gap_whatever_the_status_says(
+    tmp_path: Path, entry: str
+) -> None:
+    run = run_of("bandit", Status.OK, found=3, examined=0)
+    found = gate(policy_of(tmp_path, f"scanners: {{bandit: {entry}}}\n"), [run, run_of("trivy")])
+    assert found.reasons == ("bandit is required but examined 0 of 3 files, fewer than 1",)
+
+
+def test_degraded_without_a_named_input_is_a_gap(tmp_path: Path) -> None:
+    run = run_of("bandit", Status.DEGRADED, detail="data is old")
+    found = of_one(tmp_path, "{required: true, max_skipped: any}", run)
+    assert found.reasons == ("bandit is required but is degraded: data is old",)
+
+
+def test_an_empty_tree_is_not_a_pass(tmp_path: Path) -> None:
+    policy = load_policy("default", tmp_path)
+    runs = [run_of(name, Status.NOT_APPLICABLE, found=0) for name in policy.file.scanners]
+    found = gate(policy, runs)
+    assert (found.outcome, found.exit_code) == (Outcome.INCOMPLETE, 3)
+    assert found.reasons == ("nothing was examined: there was no input for any scanner",)
+    assert gate(policy_of(tmp_path, ""), []).exit_code == 3
+
+
+def test_long_lists_of_inputs_and_titles_are_cut(tmp_path: Path) -> None:
+    skipped = tuple((f"src/{n}\n.py", "broken") for n in range(50))
+    found = of_one(tmp_path, "{required: true}", run_of("bandit", found=60, skipped=skipped))
+    assert "47 more" in found.reasons[0]
+    assert "\n" not in found.reasons[0]
+
+
+# Rule 14: the exit code.
+
+
+def test_rule_14_blocks_are_1_with_the_count_and_the_worst_of_each_rule(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, STRICT)
+    findings = [secret(path=f"src/{n}.py") for n in range(5)]
+    findings += [vulnerability(claim("critical", "ghsa", "trivy"), path=None)]
+    worst = "; ".join(f"AWS Access Key title (src/{n}.py:1)" for n in range(3))
+    found = gate(policy, [run_of("bandit")], findings)
+    assert (found.outcome, found.exit_code) == (Outcome.BLOCKED, ExitCode.BLOCKED)
+    assert found.reasons == (
+        "6 findings block: 1 critical, 5 high",
+        "1 finding blocks by rule high: CVE-2026-1 title",
+        f"5 findings block by rule secrets: {worst}; 2 more",
+    )
+    assert found.notices == ("no base commit was compared: every finding counts as introduced",)
+
+
+STRICT = """\
+rules:
+  - {id: secrets, match: {category: secret}, action: block}
+  - {id: high, match: {severity: ">=high"}, action: block}
+"""
+
+
+def test_rule_14_warnings_pass(tmp_path: Path) -> None:
+    found = gate(policy_of(tmp_path, ""), [run_of("bandit")], [finding()])
+    assert (found.outcome, found.exit_code, found.reasons, found.notices) == (
+        Outcome.PASS,
+        0,
+        (),
+        (),
+    )
+
+
+def test_rule_14_incomplete_beats_blocked_and_both_are_told(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, STRICT + "scanners: {bandit: {required: true}}\n")
+    found = gate(policy, [run_of("bandit", Status.FAILED, detail="crashed")], [secret()])
+    assert (found.outcome, found.exit_code) == (Outcome.INCOMPLETE, 3)
+    assert found.reasons[:2] == (
+        "bandit is required but failed: crashed",
+        "1 finding blocks: 1 high",
+    )
+
+
+def test_rule_14_a_dry_run_says_what_would_have_happened(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "enforcement: warn\n" + STRICT)
+    found = gate(policy, [run_of("bandit")], [secret()])
+    assert (found.outcome, found.exit_code, found.reasons) == (Outcome.PASS, 0, ())
+    assert found.notices[0] == "would block: 1 finding blocks: 1 high"
+
+
+@pytest.mark.parametrize(
+    ("entry", "code"),
+    [
+        ("{required: true}", 3),
+        ("{required: true, on_failure: block}", 3),
+        ("{required: true, on_failure: warn}", 0),
+    ],
+)
+def test_rule_14_a_dry_run_forgives_only_gaps_that_the_policy_lets_warn(
+    tmp_path: Path, entry: str, code: int
+) -> None:
+    text = f"enforcement: warn\nscanners: {{bandit: {entry}}}\n"
+    failed = [run_of("bandit", Status.FAILED), run_of("trivy")]
+    found = gate(policy_of(tmp_path, text), failed)
+    assert found.exit_code == code
+    assert code or found.notices == ("would be incomplete: bandit is required but failed",)
+    blocking = text.replace("enforcement: warn", "enforcement: block")
+    assert gate(policy_of(tmp_path, blocking), failed).exit_code == 3
+
+
+def test_gaps_that_are_no_scanners_count_in_any_enforcement(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "enforcement: warn\n")
+    found = gate(policy, [run_of("bandit")], problems=["half of the tree\nis unreadable"])
+    assert (found.exit_code, found.reasons) == (3, ("half of the tree\\nis unreadable",))
+
+
+def test_an_interruption_is_incomplete_with_its_own_exit_code(tmp_path: Path) -> None:
+    policy = load_policy("default", tmp_path)
+    found = gate(policy, [run_of("bandit")], [secret()], interrupted=True)
+    assert (found.outcome, found.exit_code) == (Outcome.INCOMPLETE, ExitCode.INTERRUPTED)
+    assert found.reasons[0] == "interrupted before everything was examined"
+    assert "1 finding blocks: 1 high" in found.reasons
+
+
+# What the ready-made policies require.
+
+NEEDED = {"pip-audit", "bandit", "detect-secrets", "licenses"}
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("default", NEEDED),
+        ("pull-request", NEEDED),
+        ("weekly", NEEDED),
+        ("strict", {*NEEDED, "trivy"}),
+    ],
+)
+def test_which_scanners_the_ready_made_policies_require(
+    tmp_path: Path, name: str, needed: set[str]
+) -> None:
+    policy = load_policy(name, tmp_path)
+    for missing in sorted(policy.file.scanners):
+        runs = [run_of(each) for each in policy.file.scanners if each != missing]
+        runs.append(run_of(missing, Status.MISSING, found=0))
+        assert (gate(policy, runs).outcome is Outcome.INCOMPLETE) is (missing in needed)
+
+
+@pytest.mark.parametrize(
+    ("name", "tolerated"),
+    [("default", True), ("pull-request", True), ("weekly", True), ("strict", False)],
+)
+def test_only_packages_may_be_partly_unread_and_only_outside_strict(
+    tmp_path: Path, name: str, tolerated: bool
+) -> None:
+    policy = load_policy(name, tmp_path)
+    for scanner in sorted(NEEDED):
+        runs = [run_of(each) for each in policy.file.scanners if each != scanner]
+        runs.append(run_of(scanner, Status.DEGRADED, skipped=(("pywin32", "not for this one"),)))
+        passes = scanner in ("licenses", "pip-audit") and tolerated
+        assert (gate(policy, runs).outcome is Outcome.PASS) is passes

@@ -1,0 +1,322 @@
+"""Licence expressions are evaluated as SPDX means them, metadata by how far it can be trusted."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scanagg.errors import PolicyError
+from scanagg.model import LicenseFacts, LicenseVerdict
+from scanagg.policy import spdx, trove
+from scanagg.policy.licenses import LicenseLists, canonical, evaluate, from_facts, lists_of
+
+CLASSPATH = "GPL-2.0-only WITH Classpath-exception-2.0"
+
+VECTORS = [
+    ("MIT", ["MIT"], [], "allow"),
+    ("MIT OR Apache-2.0", ["MIT"], [], "allow"),
+    ("MIT OR GPL-3.0-only", ["MIT"], [], "allow"),
+    ("MIT AND GPL-3.0-only", ["MIT"], [], "deny"),
+    ("MIT AND Apache-2.0", ["MIT", "Apache-2.0"], [], "allow"),
+    ("MIT OR BSD-3-Clause AND GPL-3.0-only", ["BSD-3-Clause"], [], "deny"),
+    ("(MIT OR BSD-3-Clause) AND GPL-3.0-only", ["MIT", "BSD-3-Clause"], [], "deny"),
+    ("(MIT OR GPL-3.0-only) AND Apache-2.0", ["MIT", "Apache-2.0"], [], "allow"),
+    ("CC0-1.0 OR MIT OR (CC0-1.0 AND MIT)", ["CC0-1.0"], [], "allow"),
+    ("mit or apache-2.0", ["Apache-2.0"], [], "allow"),
+    ("Apache-2.0 WITH LLVM-exception", ["Apache-2.0"], [], "allow"),
+    ("Apache-2.0 WITH LLVM-exception", ["Apache-2.0 WITH LLVM-exception"], [], "allow"),
+    ("Apache-2.0", ["Apache-2.0 WITH LLVM-exception"], [], "deny"),
+    (CLASSPATH, [CLASSPATH], ["GPL-2.0-only"], "allow"),
+    (CLASSPATH, ["MIT"], ["GPL-2.0-only"], "deny"),
+    ("Apache-2.0 WITH LicenseRef-Foo-exception", ["Apache-2.0"], [], "unknown"),
+    ("GPL-2.0+", ["GPL-2.0-or-later"], [], "allow"),
+    ("GPL-2.0", ["GPL-2.0-only"], [], "allow"),
+    ("GPL-2.0-or-later", ["GPL-3.0-only"], [], "allow"),
+    ("GPL-2.0-only", ["GPL-3.0-or-later"], [], "deny"),
+    ("GPL-3.0-only", ["GPL-2.0-or-later"], [], "allow"),
+    ("MIT OR GPL-3.0-only", [], ["GPL-3.0-only"], "allow"),
+    ("MIT AND GPL-3.0-only", [], ["GPL-3.0-only"], "deny"),
+    ("GPL-2.0-or-later", [], ["GPL-3.0-only"], "allow"),
+    ("GPL-2.0-or-later", [], ["GPL-2.0-or-later"], "deny"),
+]
+
+
+@pytest.mark.parametrize(("expression", "allow", "deny", "verdict"), VECTORS)
+def test_rule_13_licences_are_evaluated_as_spdx_means_them(
+    expression: str, allow: list[str], deny: list[str], verdict: str
+) -> None:
+    assert evaluate(expression, lists_of(allow=allow, deny=deny)).verdict.value == verdict
+
+
+@pytest.mark.parametrize(
+    ("expression", "allow", "verdict"),
+    [
+        ("LicenseRef-Acme", ["LicenseRef-Acme"], "allow"),
+        ("LicenseRef-Acme", ["MIT"], "unknown"),
+        ("LicenseRef-Acme", [], "unknown"),
+        ("DocumentRef-x:LicenseRef-y OR MIT", ["MIT"], "allow"),
+        ("NOASSERTION", ["MIT"], "unknown"),
+        ("NONE", [], "unknown"),
+        ("UNLICENSED", ["MIT"], "unknown"),
+        ("Unlicense", ["Unlicense"], "allow"),
+        ("Apache-1.1+", ["Apache-2.0"], "allow"),
+        ("MPL-2.0+", ["MPL-1.1"], "deny"),
+        ("GFDL-1.1-invariants-or-later", ["GFDL-1.3-invariants-only"], "allow"),
+        ("GFDL-1.1-invariants-or-later", ["GFDL-1.3-only"], "deny"),
+        ("LGPL-2.1+", ["LGPL-3.0-only"], "allow"),
+        ("GPL-2.0-with-classpath-exception", [CLASSPATH], "allow"),
+        ("GPL-2.0+ WITH Classpath-exception-2.0", [CLASSPATH], "allow"),
+        ("GPL-2.0-or-later+", ["GPL-2.0-only"], "allow"),
+        ("MIT WITH Apache-2.0", ["MIT"], "unknown"),
+        ("GPL", ["GPL-1.0-or-later"], "unknown"),
+        ("BSD", ["BSD-3-Clause"], "unknown"),
+    ],
+)
+def test_further_terms(expression: str, allow: list[str], verdict: str) -> None:
+    assert evaluate(expression, lists_of(allow=allow)).verdict.value == verdict
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "()",
+        "MIT OR",
+        "OR MIT",
+        "MIT AND OR MIT",
+        "(MIT",
+        "MIT)",
+        "MIT Apache-2.0",
+        "MIT/Apache-2.0",
+        "MIT, BSD",
+        "MIT WITH",
+        "(MIT) WITH LLVM-exception",
+        "MIT WITH (LLVM-exception)",
+        "GPL-2.0-only+",
+        "GPL-2.0-with-GCC-exception WITH LLVM-exception",
+        "GPL-2.0 WITH x WITH y",
+        "Apache License 2.0",
+        "não",
+        "(" * 60 + "MIT" + ")" * 60,
+        "MIT OR " * 1000 + "MIT",
+        "<script>alert(1)</script>",
+    ],
+)
+def test_what_is_no_expression_is_unknown_and_shown_as_it_stands(text: str) -> None:
+    found = evaluate(text, lists_of(allow=["MIT"]))
+    assert found.verdict is LicenseVerdict.UNKNOWN
+    assert len(found.expression) <= 200
+    assert canonical(text) is None
+
+
+def test_a_verdict_names_the_term_that_decided() -> None:
+    lists = lists_of(allow=["MIT", "Apache-2.0"], review=["MPL-2.0"], deny=["GPL-3.0-only"])
+    found = evaluate("(mit or gpl-3.0) and (mpl-2.0 or gpl-3.0-only)", lists)
+    assert (found.verdict.value, found.term) == ("review", "MPL-2.0")
+    assert found.expression == "(MIT OR GPL-3.0-only) AND (MPL-2.0 OR GPL-3.0-only)"
+    assert evaluate("MIT AND GPL-3.0", lists).term == "GPL-3.0-only"
+    assert evaluate("MPL-2.0 AND LicenseRef-X", lists).term == "LicenseRef-X"
+
+
+def test_a_listed_version_says_more_than_a_listed_range() -> None:
+    lists = lists_of(allow=["GPL-2.0-or-later"], deny=["GPL-3.0-only"], review=["GPL-1.0-or-later"])
+    verdicts = [evaluate(f"GPL-{n}.0-only", lists).verdict.value for n in (1, 2, 3)]
+    assert verdicts == ["review", "allow", "deny"]
+
+
+def test_canonical_keeps_order_and_meaning() -> None:
+    assert canonical("apache-2.0 or mit and (isc or zlib)") == "Apache-2.0 OR MIT AND (ISC OR Zlib)"
+    assert canonical("gpl-3.0+ with gcc-exception-3.1") == (
+        "GPL-3.0-or-later WITH GCC-exception-3.1"
+    )
+    assert canonical("LicenseRef-Mine") == "LicenseRef-Mine"
+    assert canonical("MIT OR Foo-1.0") is None
+    assert canonical("MIT WITH Foo-exception") is None
+
+
+@pytest.mark.parametrize(
+    ("lists", "words"),
+    [
+        ({"allow": ["MIT OR ISC"]}, "is an expression"),
+        ({"allow": ["Apache 2.0"]}, "did you mean 'Apache-2.0'?"),
+        ({"deny": ["GPL-3"]}, "did you mean 'GPL-3.0-only'?"),
+        ({"allow": ["MIT"], "deny": ["mit"]}, "MIT is in allow too"),
+        ({"allow": ["GPL-2.0"], "review": ["GPL-2.0-only"]}, "GPL-2.0-only is in allow too"),
+        ({"allow": ["MIT WITH Foo"]}, "not on the SPDX list"),
+        ({"review": [""]}, "is no licence id"),
+    ],
+)
+def test_a_list_holds_known_ids_one_by_one(lists: dict[str, list[str]], words: str) -> None:
+    with pytest.raises(PolicyError, match=r"allow|review|deny") as caught:
+        lists_of(**lists)  # type: ignore[arg-type]
+    assert words in caught.value.message
+
+
+# What metadata says.
+
+PERMISSIVE = lists_of(allow=["MIT", "BSD-3-Clause", "Apache-2.0"])
+
+
+def decided(lists: LicenseLists = PERMISSIVE, **facts: object) -> tuple[str, str, str]:
+    found = from_facts(LicenseFacts(**facts), lists)  # type: ignore[arg-type]
+    return found.verdict.value, found.expression, found.source
+
+
+def test_sources_are_believed_in_the_order_of_trust() -> None:
+    classifiers = ("License :: OSI Approved :: MIT License",)
+    assert decided(expression="GPL-3.0-only", text="MIT", classifiers=classifiers) == (
+        "deny",
+        "GPL-3.0-only",
+        "License-Expression",
+    )
+    assert decided(text="Apache-2.0 OR BSD-3-Clause", classifiers=("Apache Software License",)) == (
+        "allow",
+        "Apache-2.0 OR BSD-3-Clause",
+        "License",
+    )
+    assert decided(text="see LICENSE", classifiers=classifiers) == ("allow", "MIT", "classifiers")
+    assert decided(text="The MIT License") == ("allow", "MIT", "License")
+    assert decided(text="see LICENSE") == ("unknown", "see LICENSE", "License")
+    assert decided() == ("unknown", "UNKNOWN", "")
+
+
+@pytest.mark.parametrize("nothing", ["", "UNKNOWN", " unknown ", "None", "NOASSERTION"])
+def test_a_placeholder_says_nothing(nothing: str) -> None:
+    found = decided(expression=nothing, text=nothing, classifiers=("MIT License",))
+    assert found == ("allow", "MIT", "classifiers")
+    assert decided(text=nothing) == ("unknown", "UNKNOWN", "")
+
+
+def test_an_ambiguous_classifier_is_its_worst_candidate() -> None:
+    assert decided(classifiers=("BSD License",)) == ("deny", "BSD License", "classifiers")
+    both = lists_of(allow=["BSD-2-Clause", "BSD-3-Clause"])
+    assert decided(both, classifiers=("BSD License",))[0] == "allow"
+    apache = "License :: OSI Approved :: Apache Software License"
+    assert decided(classifiers=(apache,)) == ("review", "Apache Software License", "classifiers")
+    listed = lists_of(allow=["Apache-2.0", "Apache-1.1"])
+    assert decided(listed, classifiers=(apache,))[0] == "allow"
+    assert decided(lists_of(deny=["Apache-1.1"]), classifiers=(apache,))[0] == "deny"
+    assert decided(lists_of(), classifiers=(apache,))[0] == "allow"
+
+
+def test_a_common_name_tells_which_candidate_is_meant() -> None:
+    assert decided(text="BSD 3-Clause License", classifiers=("BSD License",)) == (
+        "allow",
+        "BSD-3-Clause",
+        "License",
+    )
+    assert decided(
+        text="Apache License, Version 2.0", classifiers=("Apache Software License",)
+    ) == (
+        "allow",
+        "Apache-2.0",
+        "License",
+    )
+    assert decided(text="MIT", classifiers=("BSD License",))[1] == "MIT"
+    assert decided(text="The MIT License", classifiers=("BSD License",))[1] == "BSD License"
+
+
+def test_of_several_classifiers_all_or_any_must_be_allowed() -> None:
+    several = ("MIT License", "GNU General Public License v3 (GPLv3)")
+    allow = ["MIT"]
+    shown = "MIT License; GNU General Public License v3 (GPLv3)"
+    assert decided(lists_of(allow=allow), classifiers=several) == ("deny", shown, "classifiers")
+    anyone = lists_of(allow=allow, classifiers="any")
+    assert decided(anyone, classifiers=several)[0] == "allow"
+
+
+@pytest.mark.parametrize(
+    "classifiers",
+    [
+        ("License :: OSI Approved",),
+        ("License :: DFSG approved",),
+        ("License :: Other/Proprietary License",),
+        ("License :: Public Domain",),
+        ("License :: OSI Approved :: Some New License",),
+    ],
+)
+def test_classifiers_that_name_no_licence_are_unknown(classifiers: tuple[str, ...]) -> None:
+    assert decided(classifiers=classifiers)[0] == "unknown"
+
+
+def test_approved_by_somebody_is_no_news_beside_a_licence() -> None:
+    assert decided(classifiers=("License :: OSI Approved", "MIT License"))[:2] == ("allow", "MIT")
+    proprietary = ("MIT License", "Other/Proprietary License")
+    assert decided(classifiers=proprietary)[0] == "unknown"
+
+
+def test_a_whole_licence_text_is_shown_short_and_unknown() -> None:
+    verdict, shown, source = decided(text="Permission is hereby granted, free of charge\n" * 50)
+    assert (verdict, source) == ("unknown", "License")
+    assert len(shown) <= 200
+    assert "\n" not in shown
+
+
+def test_every_id_in_the_tables_is_on_the_spdx_list() -> None:
+    readings = [*trove._CLASSIFIERS.values(), *trove._NAMES.values()]
+    names = {name for each in readings for name in (*each.candidates, *each.doubtful)}
+    assert [name for name in sorted(names) if canonical(name) != name] == []
+
+
+def test_no_key_of_the_common_names_has_a_word_that_is_left_out() -> None:
+    assert [key for key in trove._NAMES if not trove.common_name(key).candidates] == []
+
+
+# Properties.
+
+IDS = ["MIT", "Apache-2.0", "GPL-2.0-only", "GPL-2.0-or-later", "GPL-3.0-only", "LicenseRef-X"]
+listed = st.lists(st.sampled_from(IDS), unique=True)
+expressions = st.recursive(
+    st.sampled_from([*IDS, "GPL-2.0-only WITH Classpath-exception-2.0", "MIT WITH Odd"]),
+    lambda inner: st.tuples(inner, st.sampled_from(["AND", "OR"]), inner).map(
+        lambda parts: f"({parts[0]} {parts[1]} {parts[2]})"
+    ),
+    max_leaves=6,
+)
+
+
+@settings(deadline=None)
+@given(expressions, listed, st.sampled_from(IDS))
+def test_allowing_one_more_never_makes_a_verdict_worse(
+    expression: str, allow: list[str], more: str
+) -> None:
+    before = evaluate(expression, lists_of(allow=[*allow, "ISC"])).verdict
+    after = evaluate(expression, lists_of(allow={*allow, "ISC", more}))  # type: ignore[arg-type]
+    assert after.verdict.order <= before.order
+
+
+@settings(deadline=None)
+@given(expressions, listed, st.sampled_from(IDS))
+def test_denying_one_more_never_makes_a_verdict_better(
+    expression: str, deny: list[str], more: str
+) -> None:
+    before = evaluate(expression, lists_of(deny=deny)).verdict
+    after = evaluate(expression, lists_of(deny=[*deny, more])).verdict
+    assert after.order >= before.order
+
+
+@settings(deadline=None)
+@given(expressions, expressions, listed)
+def test_or_is_the_best_and_the_worst(one: str, other: str, allow: list[str]) -> None:
+    lists = lists_of(allow=allow)
+    orders = [evaluate(each, lists).verdict.order for each in (one, other)]
+    assert evaluate(f"{one} OR {other}", lists).verdict.order == min(orders)
+    assert evaluate(f"({one}) AND ({other})", lists).verdict.order == max(orders)
+
+
+@settings(deadline=None)
+@given(expressions)
+def test_the_canonical_text_means_the_same(expression: str) -> None:
+    tree = spdx.parse(expression)
+    again = spdx.parse(str(tree))
+    assert str(again) == str(tree)
+    for allow in (["MIT"], ["GPL-2.0-or-later"], ["Apache-2.0", "LicenseRef-X"]):
+        lists = lists_of(allow=allow)
+        assert evaluate(expression, lists).verdict is evaluate(str(tree), lists).verdict
+
+
+@settings(deadline=None)
+@given(st.text(max_size=80))
+def test_any_text_has_a_verdict(text: str) -> None:
+    assert evaluate(text, PERMISSIVE).verdict in LicenseVerdict
+    assert from_facts(LicenseFacts(text=text, classifiers=(text,)), PERMISSIVE).expression
