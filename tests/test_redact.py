@@ -17,6 +17,25 @@ def test_a_short_value_is_masked_on_its_line_only() -> None:
     assert "root" not in mask.line("a.py", 3, "login root now")
 
 
+def test_a_plain_word_is_masked_on_its_line_only_and_not_inside_other_words() -> None:
+    mask = Redactor(["password"], {"a.py": [3]})
+    assert mask.text("a hardcoded password") == "a hardcoded password"
+    assert mask.line("a.py", 3, "if passwords == 'password':") == "if passwords == '***':"
+
+
+def test_where_the_value_is_known_the_rest_of_the_line_stays_readable() -> None:
+    mask = Redactor(["hunter2hunter2"], {"a.py": [1]})
+    line = "login('admin', 'hunter2hunter2')  # see 'docs'"
+    assert mask.line("a.py", 1, line) == "login('admin', '***')  # see 'docs'"
+
+
+def test_where_the_value_is_known_what_looks_like_another_key_goes_too() -> None:
+    mask = Redactor(["hunter2hunter2"], {"a.py": [1]})
+    assert "AKIAIOSFODNN7EXAMPLE" not in mask.line(
+        "a.py", 1, "login('hunter2hunter2', 'AKIAIOSFODNN7EXAMPLE')"
+    )
+
+
 def test_the_longest_value_goes_first() -> None:
     mask = Redactor(["secret", "secret-and-more"], {})
     assert mask.text("a secret-and-more b") == "a *** b"

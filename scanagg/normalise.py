@@ -1,0 +1,132 @@
+"""Observations brought onto common ground: known packages, whole private keys, masked text."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final
+
+from scanagg.model import (
+    Category,
+    Inventory,
+    Location,
+    NotExamined,
+    Observation,
+    Package,
+    Run,
+    sorted_locations,
+)
+from scanagg.redact import Redactor
+from scanagg.sources import Sources
+from scanagg.text import printable
+
+# Bandit's rules about passwords in code: their lines are masked like those of any secret.
+PASSWORD_RULES: Final = frozenset({"B105", "B106", "B107"})
+
+_KEY_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
+_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY")
+# A PEM block of a 16,384-bit RSA key has about 200 lines of 64 characters.
+_KEY_LINES: Final = 256
+
+
+def normalise(
+    observations: Iterable[Observation], inventory: Inventory, sources: Sources
+) -> tuple[Observation, ...]:
+    """The observations with the inventory's packages in place of scanners' own, in the given order.
+
+    A private key covers its whole block, since scanners disagree about the line it starts on.
+    """
+    known = {(package.name, package.version): package for package in inventory.packages}
+    return tuple(_normal(observation, known, sources) for observation in observations)
+
+
+def redactor(observations: Iterable[Observation], values: Iterable[str]) -> Redactor:
+    """What hides the secrets of this run: `values` in clear, and every line a secret covers."""
+    lines: dict[str, set[int]] = {}
+    for observation in observations:
+        place = observation.location
+        if place is None or place.start_line is None or not is_secret(observation):
+            continue
+        last = place.last_line or place.start_line
+        lines.setdefault(place.path, set()).update(range(place.start_line, last + 1))
+    return Redactor(values, lines)
+
+
+def is_secret(observation: Observation) -> bool:
+    """Whether the observation's line holds a secret, whatever the scanner calls it."""
+    return observation.category is Category.SECRET or observation.rule.id in PASSWORD_RULES
+
+
+def mask_run(run: Run, mask: Redactor) -> Run:
+    """The run with its scanner's words made safe to show."""
+
+    def clean(text: str) -> str:
+        return mask.text(printable(text))
+
+    coverage = run.coverage
+    gaps = tuple(
+        NotExamined(printable(gap.input), clean(gap.reason)) for gap in coverage.not_examined
+    )
+    return replace(
+        run,
+        detail=clean(run.detail),
+        notices=tuple(map(clean, run.notices)),
+        coverage=replace(coverage, not_examined=gaps),
+    )
+
+
+def _normal(
+    observation: Observation, known: dict[tuple[str, str], Package], sources: Sources
+) -> Observation:
+    if observation.package is not None:
+        return _with_package(observation, observation.package, known)
+    if observation.category is Category.SECRET and observation.location:
+        block = _key_block(observation.location, sources)
+        if block:
+            return replace(observation, location=block, places=(block,))
+    return observation
+
+
+def _with_package(
+    observation: Observation, package: Package, known: dict[tuple[str, str], Package]
+) -> Observation:
+    ours = known.get((package.name, package.version)) if _is_pypi(package) else None
+    if ours is None or ours is package:
+        return observation
+    places = sorted_locations((*ours.places, *observation.places))
+    return replace(
+        observation,
+        package=ours,
+        places=places,
+        location=observation.location or (places[0] if places else None),
+    )
+
+
+def _is_pypi(package: Package) -> bool:
+    return package.purl.startswith("pkg:pypi/")
+
+
+def _key_block(place: Location, sources: Sources) -> Location | None:
+    """The PEM block that the place is in or next to, or None."""
+    if place.start_line is None:
+        return None
+    lines = sources.lines(place.path)
+    begin = _find_back(lines, place.start_line)
+    if begin is None:
+        return None
+    end = next(
+        (
+            number
+            for number in range(begin, min(begin + _KEY_LINES, len(lines)) + 1)
+            if _KEY_END.search(lines[number - 1])
+        ),
+        begin,
+    )
+    return Location(place.path, begin, end) if place.start_line <= end + 1 else None
+
+
+def _find_back(lines: Sequence[str], start: int) -> int | None:
+    """The last line at or up to a key's length before `start` (or one after) that begins a key."""
+    for number in range(min(start + 1, len(lines)), max(start - _KEY_LINES, 0), -1):
+        if _KEY_BEGIN.search(lines[number - 1]):
+            return number
+    return None
