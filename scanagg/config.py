@@ -1,0 +1,205 @@
+"""How scanners run: `[tool.scanagg]` of pyproject.toml, or scanagg.toml, loaded strictly."""
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TypeVar
+
+import msgspec
+
+from scanagg import toml
+from scanagg.adapters import Adapter, ScannerSettings
+from scanagg.errors import ConfigError
+
+_OWN_FILE = "scanagg.toml"
+_SHARED_FILE = "pyproject.toml"
+_SCANNER_KEYS = ("path", "args", "timeout")
+_T = TypeVar("_T")
+_NO_SCANNERS: Mapping[str, ScannerSettings] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the configuration says; None or empty where it says nothing. Times are in seconds."""
+
+    source: str = ""
+    policy: str | None = None
+    exclude: tuple[str, ...] = ()
+    python: Path | None = None
+    output_dir: str | None = None
+    formats: tuple[str, ...] = ()
+    jobs: int | None = None
+    timeout: float | None = None
+    deadline: float | None = None
+    scanners: Mapping[str, ScannerSettings] = field(default_factory=lambda: _NO_SCANNERS)
+
+
+class _File(msgspec.Struct, forbid_unknown_fields=True, rename="kebab", frozen=True):
+    """The keys as written."""
+
+    policy: str | None = None
+    exclude: tuple[str, ...] = ()
+    python: str | None = None
+    output_dir: str | None = None
+    formats: tuple[str, ...] = ()
+    jobs: int | None = None
+    timeout: float | None = None
+    deadline: float | None = None
+    scanners: dict[str, dict[str, object]] = {}
+
+
+class _Common(msgspec.Struct, frozen=True):
+    """The keys that every scanner has."""
+
+    path: str | None = None
+    args: tuple[str, ...] = ()
+    timeout: float | None = None
+
+
+def load_settings(root: Path, adapters: Mapping[str, Adapter]) -> Settings:
+    """The settings of the project at `root`; all empty where there is no configuration.
+
+    ConfigError with file and line for what cannot be read, is unknown or has the wrong type.
+    """
+    own, shared = root / _OWN_FILE, root / _SHARED_FILE
+    table = _tool_table(shared)
+    if own.is_file() and table is not None:
+        raise ConfigError(
+            f"both {_OWN_FILE} and [tool.scanagg] in {_SHARED_FILE} configure scanagg",
+            "Keep one of them.",
+        )
+    if own.is_file():
+        return _Reader(root, own, adapters).settings(_toml(own))
+    return Settings() if table is None else _Reader(root, shared, adapters).settings(table)
+
+
+def _toml(path: Path) -> Mapping[str, object]:
+    try:
+        return toml.load(path.read_bytes().decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path.name}: not UTF-8: {error.reason}", "Save it as UTF-8.") from error
+    except toml.TomlError as error:
+        line = f":{error.line}" if error.line else ""
+        raise ConfigError(
+            f"{path.name}{line}: not valid TOML: {error.reason}", "Correct the file."
+        ) from error
+    except OSError as error:
+        raise ConfigError(
+            f"{path.name}: cannot be read: {error.strerror}", "Check its permissions."
+        ) from error
+
+
+def _tool_table(path: Path) -> Mapping[str, object] | None:
+    if not path.is_file():
+        return None
+    tool = _toml(path).get("tool")
+    table = tool.get("scanagg") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise ConfigError(f"{path.name}: tool.scanagg is not a table", "Write [tool.scanagg].")
+    return table
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Turns one file's table into settings, with the file's name in every error."""
+
+    root: Path
+    path: Path
+    adapters: Mapping[str, Adapter]
+
+    def settings(self, table: Mapping[str, object]) -> Settings:
+        self._known(table, _File.__struct_encode_fields__, "")
+        given = self._converted(table, _File, "")
+        for name in given.scanners:
+            self._known({name: None}, self.adapters, "scanners.")
+        for key in ("jobs", "timeout", "deadline"):
+            self._positive(getattr(given, key), key)
+        return Settings(
+            source=self.path.name,
+            policy=given.policy,
+            exclude=given.exclude,
+            python=self.root / given.python if given.python else None,
+            output_dir=given.output_dir,
+            formats=given.formats,
+            jobs=given.jobs,
+            timeout=given.timeout,
+            deadline=given.deadline,
+            scanners={name: self._scanner(name, keys) for name, keys in given.scanners.items()},
+        )
+
+    def _scanner(self, name: str, keys: Mapping[str, object]) -> ScannerSettings:
+        options = self.adapters[name].OPTIONS
+        where = f"scanners.{name}."
+        self._known(keys, (*_SCANNER_KEYS, *options), where)
+        common = self._converted(
+            {key: keys[key] for key in _SCANNER_KEYS if key in keys}, _Common, where
+        )
+        self._positive(common.timeout, where + "timeout")
+        return ScannerSettings(
+            path=self._program(common.path, where) if common.path else None,
+            args=common.args,
+            timeout=common.timeout,
+            options={key: self._option(keys[key], where + key) for key in options if key in keys},
+        )
+
+    def _program(self, text: str, where: str) -> Path:
+        """The program to run. One that the project under check brings along would be its code."""
+        path = Path(text).expanduser()
+        if not path.is_absolute():
+            raise self._error(f"{where}path", f"{text!r} is not absolute", "Give the whole path.")
+        if path.resolve().is_relative_to(self.root):
+            raise self._error(
+                f"{where}path",
+                f"{text!r} lies inside the checked project",
+                "A scanner must come from outside: nothing of the checked project is run.",
+            )
+        return path
+
+    def _option(self, value: object, key: str) -> str:
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, str | int | float):
+            return str(value)
+        raise self._error(key, "neither text nor a number", "Give one value.")
+
+    def _positive(self, value: float | None, key: str) -> None:
+        if value is not None and not 0 < value < float("inf"):
+            raise self._error(key, f"{value} is not above 0", "Give a number above 0.")
+
+    def _known(self, table: Mapping[str, object], allowed: Iterable[str], where: str) -> None:
+        names = sorted(allowed)
+        for key in table:
+            if key not in names:
+                near = difflib.get_close_matches(key, names, n=1)
+                guess = f"Did you mean {near[0]}? " if near else ""
+                raise self._error(
+                    where + key, "unknown key", f"{guess}Known here: {', '.join(names)}."
+                )
+
+    def _converted(self, table: Mapping[str, object], kind: type[_T], where: str) -> _T:
+        try:
+            return msgspec.convert(table, kind)
+        except msgspec.ValidationError as error:
+            reason, _, path = str(error).partition(" - at `$")
+            key = path.rstrip("`").lstrip(".").partition("[")[0] or next(iter(table), "")
+            raise self._error(where + key, reason, "Correct the value.") from error
+
+    def _error(self, key: str, reason: str, hint: str) -> ConfigError:
+        return ConfigError(f"{self.path.name}{self._line(key)}: {key}: {reason}", hint)
+
+    def _line(self, key: str) -> str:
+        """`:LINE` of a key, found in the text, for the parser keeps no positions."""
+        last = re.escape(key.rpartition(".")[2])
+        pattern = re.compile(
+            rf"^\s*(\[.*\b{last}\"?\]|\"?{last}\"?\s*=|.*[{{,]\s*\"?{last}\"?\s*=)"
+        )
+        try:
+            lines = self.path.read_text("utf-8-sig").splitlines()
+        except (OSError, UnicodeDecodeError):
+            return ""
+        return next(
+            (f":{number}" for number, line in enumerate(lines, 1) if pattern.match(line)), ""
+        )

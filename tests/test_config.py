@@ -1,0 +1,119 @@
+"""Configuration is loaded strictly: every mistake has a file, a line and a remedy."""
+
+from pathlib import Path
+
+import pytest
+
+from scanagg.adapters import adapters
+from scanagg.config import Settings, load_settings
+from scanagg.errors import ConfigError
+
+
+def load(folder: Path, text: str, name: str = "scanagg.toml") -> Settings:
+    (folder / name).write_text(text, encoding="utf-8")
+    return load_settings(folder, adapters())
+
+
+def test_without_a_file_everything_is_left_to_defaults(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, adapters()) == Settings()
+
+
+def test_a_pyproject_without_our_table_is_none_of_ours(tmp_path: Path) -> None:
+    assert load(tmp_path, "[project]\nname = 'x'\n", "pyproject.toml") == Settings()
+
+
+def test_both_places_mean_the_same(tmp_path: Path) -> None:
+    keys = 'policy = "strict"\nexclude = ["docs/"]\njobs = 2\ntimeout = 9.5\npython = ".venv"\n'
+    own = load(tmp_path, keys)
+    (tmp_path / "scanagg.toml").unlink()
+    shared = load(tmp_path, f"[tool.scanagg]\n{keys}", "pyproject.toml")
+    assert (own.policy, own.exclude, own.jobs, own.timeout) == ("strict", ("docs/",), 2, 9.5)
+    assert own.python == tmp_path / ".venv"
+    assert shared.exclude == own.exclude
+    assert (own.source, shared.source) == ("scanagg.toml", "pyproject.toml")
+
+
+def test_a_scanners_keys_reach_it(tmp_path: Path) -> None:
+    text = (
+        '[scanners.pip-audit]\nosv-url = "http://127.0.0.1:1/v1/query"\nservice = "osv"\n'
+        'timeout = 5\nargs = ["--verbose"]\npath = "/usr/bin/pip-audit"\n'
+    )
+    found = load(tmp_path, text).scanners["pip-audit"]
+    assert found.options == {"osv-url": "http://127.0.0.1:1/v1/query", "service": "osv"}
+    assert (found.timeout, found.args) == (5, ("--verbose",))
+    assert found.path == Path("/usr/bin/pip-audit")
+
+
+def test_options_may_be_written_as_numbers_and_truth_values(tmp_path: Path) -> None:
+    text = "[scanners.detect-secrets]\nmax-file-bytes = 10\nfile-timeout = 1.5\n"
+    options = load(tmp_path, text).scanners["detect-secrets"].options
+    assert options == {"max-file-bytes": "10", "file-timeout": "1.5"}
+    text = "[scanners.trivy]\nskip-db-update = true\n"
+    assert load(tmp_path, text).scanners["trivy"].options == {"skip-db-update": "true"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("polcy = 'x'\n", "scanagg.toml:1: polcy: unknown key", "Did you mean policy?"),
+        ("\n\njobs = 'two'\n", "scanagg.toml:3: jobs: Expected `int", "Correct"),
+        ("jobs = 0\n", "scanagg.toml:1: jobs: 0 is not above 0", "above 0"),
+        ("timeout = inf\n", "timeout: inf is not above 0", "above 0"),
+        ("exclude = 'docs'\n", "scanagg.toml:1: exclude: Expected `array`", "Correct"),
+        (
+            "[scanners.bandid]\n",
+            "scanagg.toml:1: scanners.bandid: unknown key",
+            "Did you mean bandit?",
+        ),
+        ("[scanners.trivy]\ncache = 'x'\n", "scanagg.toml:2: scanners.trivy.cache", "cache-dir"),
+        ("[scanners.trivy]\npath = 'bin/trivy'\n", "is not absolute", "whole path"),
+        ("[scanners.trivy]\nargs = 'x'\n", "scanagg.toml:2: scanners.trivy.args", "Correct"),
+        ("[scanners.trivy]\ntimeout = -1\n", "scanners.trivy.timeout: -1", "above 0"),
+        ("[scanners.trivy]\ncache-dir = []\n", "neither text nor a number", "one value"),
+        ("[scanners]\ntrivy = 1\n", "scanagg.toml:1: scanners", "Correct"),
+        ("jobs = = 2\n", "scanagg.toml:1: not valid TOML", "Correct"),
+        ("a." * 200 + "b = 1\n", "scanagg.toml:1: not valid TOML: a key with a hundred", "Corr"),
+        ("jobs = " + "[" * 5000, "scanagg.toml: not valid TOML: nested too deeply", "Correct"),
+    ],
+)
+def test_a_mistake_is_an_error_with_its_place(
+    tmp_path: Path, text: str, message: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, text)
+    assert message in raised.value.message
+    assert hint in f"{raised.value.message} {raised.value.hint}"
+
+
+def test_a_scanner_inside_the_checked_project_is_refused(tmp_path: Path) -> None:
+    text = f"[scanners.trivy]\npath = '{tmp_path}/evil'\n"
+    with pytest.raises(ConfigError, match="lies inside the checked project"):
+        load(tmp_path, text)
+
+
+def test_two_configurations_are_one_too_many(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.scanagg]\n")
+    with pytest.raises(ConfigError, match="configure scanagg"):
+        load(tmp_path, "jobs = 1\n")
+
+
+def test_a_table_must_be_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not a table"):
+        load(tmp_path, "[tool]\nscanagg = 1\n", "pyproject.toml")
+
+
+def test_a_file_that_is_no_utf8_or_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "scanagg.toml").write_bytes(b"policy = '\xff'")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_settings(tmp_path, adapters())
+
+
+def test_a_file_that_vanishes_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scanagg.toml").write_text("")
+
+    def unreadable(self: Path) -> bytes:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "read_bytes", unreadable)
+    with pytest.raises(ConfigError, match="Permission denied"):
+        load_settings(tmp_path, adapters())
