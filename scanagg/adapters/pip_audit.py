@@ -1,0 +1,104 @@
+"""pip-audit: known vulnerabilities of the inventory, as exact pins, without resolving anything."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from scanagg.adapters import (
+    Context,
+    Inputs,
+    Job,
+    Output,
+    Parsed,
+    ScannerSettings,
+    Tool,
+    _audit_answer,
+    _audit_service,
+    _packages,
+)
+from scanagg.model import NotExamined
+
+NAME = "pip-audit"
+TITLE = "pip-audit"
+ABOUT = "Known vulnerabilities in the Python packages that the project pins."
+URL = "https://github.com/pypa/pip-audit"
+INSTALL = "pip install pip-audit"
+OPTIONS: Mapping[str, str] = {
+    "service": "Where vulnerabilities are looked up: pypi (default), osv or esms.",
+    "osv-url": "Address of an OSV query endpoint to use instead of the public one; implies osv.",
+}
+NATIVE: tuple[str, ...] = ()
+
+# pip-audit asks for one package at a time; several calls side by side share the waiting.
+_BATCH: Final = 100
+_SOCKET_SECONDS: Final = 15
+
+# Trouble with one package (a malformed record, an answer 400 or 500) leaves others to be audited;
+# with any other, smaller batches meet the same trouble.
+_OF_THE_SERVICE: Final = re.compile(
+    r"Connection|Timeout|ProxyError|SSLError|JSONDecodeError|Redirect|InvalidURL|InvalidSchema|"
+    r"\b(?:401|403|404|407|429|502|503|504) (?:Client|Server) Error|No module named|"
+    r"pip-audit: error: "
+)
+
+
+def locate(settings: ScannerSettings) -> Tool | None:
+    """The module of our own environment, or the program that the settings name."""
+    return _packages.module_or_program("pip_audit", "pip-audit", settings)
+
+
+def probe(context: Context, tool: Tool) -> Job | None:
+    """The version, where it is a program of the user's."""
+    return _packages.probe(tool)
+
+
+def identify(tool: Tool, output: Output) -> Tool:
+    """The tool with its version. OutputError where it told none."""
+    return _packages.identified(tool, output)
+
+
+def inputs(context: Context) -> Inputs:
+    """Every package of the inventory; ConfigError for options that cannot be."""
+    service, url = _audit_service.chosen(context.settings)
+    pins = _packages.pins(context.inventory)
+    if not context.offline or _audit_service.is_local(url):
+        return Inputs("packages", tuple(pins.exact), pins.refused)
+    reason = f"offline: the service {url or service} is not asked"
+    skipped = tuple(NotExamined(pin, reason) for pin in pins.exact)
+    return Inputs("packages", (), (*skipped, *pins.refused))
+
+
+def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
+    """All pins at once, up to a size; a name in two versions goes into separate calls."""
+    return _packages.batches(inputs.found, _BATCH)
+
+
+def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+    """Audit exactly these pins: without pip, so that nothing is resolved and no code is built."""
+    service, url = _audit_service.chosen(context.settings)
+    seconds = max(1, round(min(_SOCKET_SECONDS, context.settings.timeout or _SOCKET_SECONDS)))
+    argv = (
+        *tool.argv,
+        *("-r", "{work}/requirements.txt", "--no-deps", "--disable-pip"),
+        *("--format", "json", "--progress-spinner", "off", "--desc", "on", "--aliases", "on"),
+        *("--cache-dir", str(context.cache / "pip-audit"), "--timeout", str(seconds)),
+        *("--vulnerability-service", service, *(("--osv-url", url) if url else ())),
+        *context.settings.args,
+    )
+    return Job(argv, batch, files={"requirements.txt": _packages.requirements(batch)})
+
+
+def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
+    """Halves, so that one package's trouble does not cost the others."""
+    said = _packages.complaint(output.stderr, "")
+    return () if not said or _OF_THE_SERVICE.search(said) else _packages.halves(output.inputs)
+
+
+def parse(context: Context, output: Output) -> Parsed:
+    """Audited is what has a list of vulnerabilities, be it empty; the exit code proves nothing."""
+    return _audit_answer.parsed(context, output)
+
+
+def recall(context: Context) -> Parsed:
+    """Nothing is stored: advisories change from day to day."""
+    return Parsed()

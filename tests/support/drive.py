@@ -1,0 +1,183 @@
+"""Runs one adapter the way scan.py does, in the plainest form: one job after another, no cache."""
+
+import dataclasses
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from scanagg.adapters import (
+    Adapter,
+    Context,
+    Inputs,
+    Job,
+    Output,
+    OutputError,
+    Parsed,
+    ScannerSettings,
+    Tool,
+)
+from scanagg.model import (
+    Inventory,
+    Location,
+    NotExamined,
+    Observation,
+    Package,
+    Target,
+    pypi_purl,
+)
+from scanagg.process import Ended, Stop, clean_environment, run
+
+NOW = datetime(2025, 1, 15, 12, 0, tzinfo=UTC)
+TIMEOUT_SECONDS = 300.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Driven:
+    """What came of it. `failures` are the batches that were given up, each with the reason."""
+
+    tool: Tool
+    inputs: Inputs
+    parsed: list[Parsed]
+    outputs: list[Output]
+    failures: list[tuple[tuple[str, ...], str]]
+
+    @property
+    def observations(self) -> list[Observation]:
+        return [one for parsed in self.parsed for one in parsed.observations]
+
+    @property
+    def examined(self) -> list[str]:
+        """Everything that was looked at, sorted; an input named twice stands twice."""
+        return sorted(name for parsed in self.parsed for name in parsed.examined)
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why an input was not examined: said by the adapter's walk, an output, or a failure."""
+        said = [*self.inputs.not_examined]
+        said += [one for parsed in self.parsed for one in parsed.not_examined]
+        said += [NotExamined(name, why) for batch, why in self.failures for name in batch]
+        return {one.input: one.reason for one in said}
+
+    @property
+    def store(self) -> dict[str, str]:
+        """What is to be kept between runs: give it to the next context as `cached`."""
+        return {key: text for parsed in self.parsed for key, text in parsed.store.items()}
+
+    @property
+    def notices(self) -> list[str]:
+        return [notice for parsed in self.parsed for notice in parsed.notices]
+
+
+def context(target: Target | Path, inventory: Inventory | None = None, **changes: Any) -> Context:
+    """A context with defaults; `changes` are fields of Context, or of its settings.
+
+    A path stands for a target without files. The cache is a folder beside the target.
+    """
+    if isinstance(target, Path):
+        target = Target(root=target, name=target.name, files=())
+    names = {field.name for field in dataclasses.fields(ScannerSettings)}
+    settings = ScannerSettings(**{key: changes.pop(key) for key in names & changes.keys()})
+    given: dict[str, Any] = {
+        "inventory": inventory or Inventory(),
+        "settings": settings,
+        "cache": target.root.parent / f"{target.root.name}-cache",
+        "now": NOW,
+    }
+    made = Context(target=target, **{**given, **changes})
+    made.cache.mkdir(parents=True, exist_ok=True)
+    return made
+
+
+def package(pin: str, *places: str, **changes: Any) -> Package:
+    """The package of `name==version`; places as "file:line"."""
+    name, _, version = pin.partition("==")
+    at = tuple(
+        Location(path, int(line)) for path, _, line in (one.partition(":") for one in places)
+    )
+    return Package(name=name, version=version, purl=pypi_purl(name, version), places=at, **changes)
+
+
+def inventory(*pins: str, **changes: Any) -> Inventory:
+    """An inventory of `name==version` pins, each declared on its own line of requirements.txt."""
+    packages = tuple(
+        package(pin, f"requirements.txt:{line}") for line, pin in enumerate(pins, start=1)
+    )
+    return Inventory(packages=packages, manifests=("requirements.txt",), **changes)
+
+
+def drive(adapter: Any, ctx: Context, tmp_path: Path) -> Driven:
+    """Locate, probe, split, run, split again what failed, parse. Fails if there is no such program.
+
+    Whatever the adapter does not catch comes through. `adapter` is the adapter's module.
+    """
+    module: Adapter = adapter
+    tool = module.locate(ctx.settings)
+    assert tool is not None, f"{module.NAME} is not installed"
+    probe = module.probe(ctx, tool)
+    if probe is not None:
+        tool = module.identify(tool, perform(probe, tmp_path))
+    inputs = module.inputs(ctx)
+    driven = Driven(tool, inputs, [], [], [])
+    if ctx.cached:
+        driven.parsed.append(module.recall(ctx))
+    for batch in module.batches(ctx, inputs):
+        _drive_batch(module, ctx, batch, tmp_path, driven)
+    return driven
+
+
+def _drive_batch(
+    adapter: Adapter, ctx: Context, batch: tuple[str, ...], tmp_path: Path, driven: Driven
+) -> None:
+    output: Output | None = None
+    try:
+        output = perform(adapter.job(ctx, driven.tool, batch), tmp_path)
+        driven.outputs.append(output)
+        driven.parsed.append(adapter.parse(ctx, output))
+        return
+    except OutputError as error:
+        reason = str(error)
+    smaller = adapter.again(ctx, output) if output else ()
+    retried = {name for part in smaller for name in part}
+    if left := tuple(name for name in batch if name not in retried):
+        driven.failures.append((left, reason))
+    for part in smaller:
+        assert len(part) < len(batch), "a batch that is tried again must be smaller"
+        _drive_batch(adapter, ctx, part, tmp_path, driven)
+
+
+def perform(job: Job, tmp_path: Path) -> Output:
+    """One job in a work folder of its own, which is gone afterwards."""
+    work = Path(mkdtemp(prefix="work-", dir=tmp_path))
+    try:
+        return _perform(job, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _perform(job: Job, work: Path) -> Output:
+    def filled(text: str) -> str:
+        return text.replace("{work}", str(work))
+
+    for name, text in job.files.items():
+        (work / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+    extra: Mapping[str, str] = {key: filled(value) for key, value in job.env.items()}
+    done = run(
+        [*map(filled, job.argv), *job.extra],
+        cwd=job.cwd or work,
+        env=clean_environment(job.allow, extra),
+        timeout=TIMEOUT_SECONDS,
+        stop=Stop(),
+        stdin=job.stdin,
+    )
+    assert done.ended is Ended.EXITED, f"{done.ended.value}: {done.detail}"
+    assert done.returncode is not None
+    stdout = done.stdout
+    if job.output is not None:
+        answer = Path(filled(job.output))
+        if not answer.is_file():
+            raise OutputError("wrote no report")
+        stdout = answer.read_bytes()
+    return Output(done.returncode, stdout, done.stderr.decode("utf-8", "replace"), job.inputs)
