@@ -1,0 +1,262 @@
+"""What Trivy is expected to read in a tree, and how it is kept to the files that count."""
+
+import enum
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from scanagg.model import Inventory, NotExamined, SourceFile, Target
+
+# Manifests of exact versions, by file name, that Trivy 0.76 gives a target of their own; each was
+# tried. What is missing here is no input, but its findings are taken all the same.
+_PYTHON: Final = re.compile(
+    r"requirements\.txt|Pipfile\.lock|(?:poetry|uv)\.lock|pylock\.(?:[^.]+\.)?toml"
+)
+_OTHERS: Final = frozenset(
+    (
+        *("package-lock.json", "yarn.lock", "pnpm-lock.yaml", "go.mod", "Cargo.lock"),
+        *("Gemfile.lock", "composer.lock", "pom.xml", "gradle.lockfile", "packages.lock.json"),
+        *("packages.config", "pubspec.lock", "mix.lock", "conan.lock", "Podfile.lock"),
+        "Package.resolved",
+    )
+)
+# Where Trivy's own rules keep its search for secrets out (its defaults for skip-patterns and
+# allow-rules): tests, examples, documentation, vendored and generated files, lock files.
+_NO_SECRETS: Final = re.compile(
+    r"""^(?i:test) | (?i:[/_.-]test) | example | /(?:vendor|locales?)/ | \.dist-info/ | \.md$
+    | ^usr/(?:share|include|lib)/ | ^usr/local/(?:go|lib/python[\d.]+)/ | ^usr/src/wordpress/
+    | ^opt/yarn-v[\d.]+/ | ^var/log/anaconda/ | (?:^|/)node_modules/
+    | (?:^|/)(?:go\.mod|go\.sum|package-lock\.json|yarn\.lock|pnpm-lock\.yaml)$
+    | (?:^|/)(?:Pipfile|Gemfile)\.lock$
+    | \.(?:jpg|png|gif|doc|pdf|bin|svg|socket|deb|rpm|zip|gz|gzip|tar)$""",
+    re.VERBOSE,
+)
+_LEAST_BYTES: Final = 10
+# Trivy takes a file for binary by its first 300 bytes: any control character that text has not.
+_HEAD_BYTES: Final = 300
+_BINARY: Final = re.compile(rb"[\x00-\x06\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+
+_DOCKER: Final = re.compile(r"(?:Docker|Container)file(?:\.[^.]*)?|.*\.(?i:docker|container)file")
+_TERRAFORM: Final = re.compile(r".*\.(?:tf|tofu)(?:\.json)?")
+_SNIFFED_BYTES: Final = 1 << 20
+_YAML: Final = (
+    re.compile(rb"(?ms)(?=.*^apiVersion *:)(?=.*^kind *:)(?=.*^metadata *:)"),
+    re.compile(rb"(?ms).*^Resources *:\s*$.*^ +Type *: *[\"']?AWS::"),
+)
+_JSON: Final = (
+    re.compile(rb'(?s)\s*\{(?=.*"apiVersion" *:)(?=.*"kind" *:)(?=.*"metadata" *:)'),
+    re.compile(rb'(?s)\s*\{.*"Resources" *:\s*\{.*"Type" *: *"AWS::'),
+)
+_INLINE: Final = re.compile(rb"(?:#|//)\s*(?:trivy|tfsec):ignore:")
+_IGNORE_FILES: Final = {
+    ".trivyignore": re.compile(rb"(?m)^[ \t]*[^\s#]"),
+    ".trivyignore.yaml": re.compile(rb"(?m)^[ \t]*-[ \t]*id[ \t]*:"),
+}
+# Special in Trivy's patterns; an escaped one stands for itself.
+_UNDECODED: Final = re.compile("[\udc80-\udcff]")
+_GLOB: Final = re.compile(r"[\\*?\[\]{}]")
+
+
+class Kind(enum.Enum):
+    """Why Trivy is to look at a file. Each file counts once, by the first that fits."""
+
+    MANIFEST = "manifest"
+    CONFIG = "config"
+    TEXT = "text"
+
+
+class Tree:
+    """The files of a target by what Trivy is to find in them."""
+
+    def __init__(self, target: Target, inventory: Inventory) -> None:
+        """Looks at names only; content is read where it is asked for.
+
+        `names` leads from what Trivy's JSON calls a file, where every byte that is not UTF-8 is
+        replaced, to what we call it.
+        """
+        self.root = target.root
+        self.files: Mapping[str, SourceFile] = {file.path: file for file in target.files}
+        self.names: Mapping[str, str] = {
+            _UNDECODED.sub("\ufffd", str(file.real.relative_to(target.root))): file.path
+            for file in target.files
+        }
+        self.declared = _declared(inventory)
+        self._kinds: dict[str, Kind | None] = {}
+        self._known = frozenset(inventory.manifests)
+        self._problems = {problem.input.partition(":")[0] for problem in inventory.problems}
+        self._charts = {
+            str(PurePosixPath(path).parent / "templates")
+            for path in self.files
+            if PurePosixPath(path).name == "Chart.yaml"
+        }
+
+    def kind(self, path: str) -> Kind | None:
+        """What Trivy is to do with a file of the target, or None where there is nothing for it."""
+        if path not in self._kinds:
+            self._kinds[path] = self._find_kind(self.files[path])
+        return self._kinds[path]
+
+    def _find_kind(self, file: SourceFile) -> Kind | None:
+        if self.is_manifest(file.path):
+            return Kind.MANIFEST
+        if self._is_config(file):
+            return Kind.CONFIG
+        return Kind.TEXT if not _NO_SECRETS.search(file.path) and _is_text(file) else None
+
+    def inputs(self) -> Iterator[tuple[str, Kind]]:
+        """Every file that is of a kind, with it."""
+        kinds = ((path, self.kind(path)) for path in self.files)
+        return ((path, kind) for path, kind in kinds if kind)
+
+    def has_more_than_manifests(self) -> bool:
+        """Whether any input is of another kind; looks no further than the first."""
+        return any(kind is not Kind.MANIFEST for _, kind in self.inputs())
+
+    def is_manifest(self, path: str) -> bool:
+        """Whether Trivy reads packages from the file, given `configuration`.
+
+        A Python manifest in which our own reader found nothing, and nothing wrong, is none: Trivy
+        leaves it out as well.
+        """
+        name = PurePosixPath(path).name
+        if _PYTHON.fullmatch(name):
+            empty = path in self._known and path not in self.declared
+            return not empty or path in self._problems
+        return name in _OTHERS or (name.endswith(".txt") and path in self.declared)
+
+    def unread_manifests(self) -> Iterator[NotExamined]:
+        """Manifests with dependencies that stand in no manifest that Trivy reads.
+
+        The fullest is named first and speaks for the others, as a lock does for what it locks.
+        """
+        unread = [path for path in self.declared if not self.is_manifest(path)]
+        reads = self.declared.keys() - set(unread)
+        pins = {pin for path in reads for pin in self.declared[path]}
+        for path in sorted(unread, key=lambda path: (-len(self.declared[path]), path)):
+            names = {name for name, _ in pins}
+            alone = {
+                (name, version)
+                for name, version in self.declared[path] - pins
+                if version or name not in names
+            }
+            pins |= alone
+            if alone:
+                what = f"{len(alone)} of its dependencies stand"
+                reason = "Trivy does not read such manifests, and"
+                yield NotExamined(
+                    path,
+                    f"{reason} {what if len(alone) > 1 else 'a dependency stands'} in no other",
+                )
+
+    def names_in(self, path: str) -> frozenset[str]:
+        """The names of the dependencies that our own inventory found in a manifest."""
+        return frozenset(name for name, _ in self.declared.get(path, ()))
+
+    def left_out_of_secrets(self) -> int:
+        """How many text files Trivy's own rules keep from its search for secrets."""
+        kept = (file for path, file in self.files.items() if _NO_SECRETS.search(path))
+        return sum(_is_text(file) for file in kept)
+
+    def hidden(self) -> Mapping[str, int]:
+        """What the project's files tell Trivy to ignore, by kind.
+
+        Entries of `.trivyignore` have no effect here, comments in configuration have.
+        """
+        found = {
+            name: len(entry.findall(_head(self.files[name], _SNIFFED_BYTES)))
+            for name, entry in _IGNORE_FILES.items()
+            if name in self.files
+        }
+        comments = sum(
+            len(_INLINE.findall(_head(self.files[path], _SNIFFED_BYTES)))
+            for path, kind in self.inputs()
+            if kind is Kind.CONFIG
+        )
+        return {**found, **({"trivy:ignore": comments} if comments else {})}
+
+    def configuration(self) -> str:
+        """Trivy's configuration for this tree, as JSON, which is YAML too.
+
+        Trivy walks by itself, ignored folders included. So everything that is not in the file set
+        is named as skipped: a folder where it holds nothing of the set, else the single file. And
+        requirements files are named whatever they are called, for it knows `requirements.txt` only.
+        """
+        folders, files = self._outside()
+        patterns = sorted(
+            f"pip:^{re.escape(path)}$"
+            for path in self.declared
+            if path.endswith(".txt") and not _PYTHON.fullmatch(PurePosixPath(path).name)
+        )
+        scan = {"skip-dirs": folders, "skip-files": files, "file-patterns": patterns}
+        return json.dumps({"scan": scan}, ensure_ascii=False)
+
+    def _is_config(self, file: SourceFile) -> bool:
+        """Whether it is infrastructure as code: by its name; YAML and JSON by their content.
+
+        A template of a Helm chart is no input of its own; the chart is (`Chart.yaml`).
+        """
+        path = PurePosixPath(file.path)
+        if _DOCKER.fullmatch(path.name) or _TERRAFORM.fullmatch(path.name):
+            return True
+        if path.name == "Chart.yaml":
+            return any(name.startswith(f"{path.parent / 'templates'}/") for name in self.files)
+        patterns = {".yaml": _YAML, ".yml": _YAML, ".json": _JSON}.get(path.suffix.lower(), ())
+        if not patterns or any(str(parent) in self._charts for parent in path.parents):
+            return False
+        text = _head(file, _SNIFFED_BYTES)
+        return any(pattern.match(text) for pattern in patterns)
+
+    def _outside(self) -> tuple[list[str], list[str]]:
+        """Patterns for folders and files of the disk that are not in the file set."""
+        inside = {file.real for file in self.files.values()}
+        above = {folder for path in inside for folder in path.parents} | {self.root}
+        folders, files = [], []
+        for folder in sorted(path for path in above if path.is_relative_to(self.root)):
+            for entry in _entries(folder):
+                path = Path(entry.path)
+                if entry.is_dir(follow_symlinks=False) and path not in above:
+                    folders.append(_pattern(path))
+                elif entry.is_file(follow_symlinks=False) and path not in inside:
+                    files.append(_pattern(path))
+        return folders, files
+
+
+def _declared(inventory: Inventory) -> Mapping[str, frozenset[tuple[str, str]]]:
+    """The dependencies in each manifest by name and version; no version where it is not pinned."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for package in inventory.packages:
+        for place in package.places:
+            found.setdefault(place.path, set()).add((package.name, package.version))
+    for one in inventory.unpinned:
+        found.setdefault(one.place.path, set()).add((one.name, ""))
+    return {path: frozenset(pins) for path, pins in found.items()}
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
+    except OSError:  # gone, or not ours to read: Trivy passes over it as well
+        return []
+
+
+def _pattern(path: Path) -> str:
+    """A pattern for Trivy that means this path. What YAML cannot hold matches any character."""
+    escaped = _GLOB.sub(r"\\\g<0>", str(path))
+    return "".join(char if char.isprintable() else "?" for char in escaped)
+
+
+def _is_text(file: SourceFile) -> bool:
+    """Whether Trivy takes it for text. A file that cannot be read is: its absence will show."""
+    return file.size >= _LEAST_BYTES and not _BINARY.search(_head(file, _HEAD_BYTES))
+
+
+def _head(file: SourceFile, size: int) -> bytes:
+    try:
+        with file.real.open("rb") as stream:
+            return stream.read(size)
+    except OSError:
+        return b""
