@@ -1,0 +1,48 @@
+"""What a reporter is, and which there are: one file each in this folder, found by itself."""
+
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Final, Protocol, cast
+
+from scanagg.model import Report
+
+# File names that are not `scanagg.` and the format's name.
+_FILES: Final = {"sarif-full": "scanagg.full.sarif"}
+
+
+class Reporter(Protocol):
+    """The names that a module in this folder must have."""
+
+    NAME: str  # as given to --format: "sarif"
+    FILENAME: str  # what the report is called in the output folder: "scanagg.sarif"
+    ABOUT: str  # one sentence for people: what it is for
+
+    def render(self, report: Report) -> Iterator[str]:
+        """The text of the report in pieces, so that a long one need not fit into memory."""
+        ...
+
+
+@cache
+def names() -> tuple[str, ...]:
+    """The names of all formats, sorted, without importing any (start-up time)."""
+    files = (info.name for info in pkgutil.iter_modules(__path__))
+    return tuple(sorted(name.replace("_", "-") for name in files if not name.startswith("_")))
+
+
+def reporter(name: str) -> Reporter:
+    """The reporter of that name: module `a_b` is the format `a-b`. KeyError for an unknown one."""
+    if name not in names():
+        raise KeyError(name)
+    return cast("Reporter", importlib.import_module(f"{__name__}.{name.replace('-', '_')}"))
+
+
+def reporters() -> Mapping[str, Reporter]:
+    """All reporters by name, sorted."""
+    return {name: reporter(name) for name in names()}
+
+
+def file_names() -> tuple[str, ...]:
+    """What reports are called, without importing a reporter: a test holds both to the same."""
+    return tuple(_FILES.get(name, f"scanagg.{name}") for name in names())

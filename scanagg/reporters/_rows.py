@@ -1,0 +1,190 @@
+"""The findings as the HTML page holds them: short rows that point into tables of what repeats."""
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from typing import Final, Generic, TypeVar
+
+from scanagg.model import (
+    Action,
+    Advisory,
+    Category,
+    Confidence,
+    Judged,
+    Location,
+    Package,
+    Rule,
+    SeverityClaim,
+    Verdict,
+    Witness,
+)
+from scanagg.reporters import _facts
+from scanagg.reporters._encode import array, encode, for_script
+from scanagg.text import one_line, printable, shorten
+
+# How much of one text, and how many places of one finding, the page shows: one line of a
+# minified file can be a megabyte. scanagg.json has all of it.
+LINE_WIDTH: Final = 2_000
+BLOCK_WIDTH: Final = 8_000
+SNIPPET_WIDTH: Final = 400
+MOST_PLACES: Final = 100
+
+_NONE: Final = -1
+
+_ACTIONS: Final = {action: number for number, action in enumerate(Action)}
+_SEVERITIES: Final = {severity: number for number, severity in enumerate(_facts.SEVERITIES)}
+_CATEGORIES: Final = {category: number for number, category in enumerate(Category)}
+_CONFIDENCES: Final = {confidence: number for number, confidence in enumerate(Confidence)}
+
+Value = TypeVar("Value", bound=Hashable)
+
+
+class Table(Generic[Value]):
+    """Distinct values in the order they came, each known by its number and shown by an entry."""
+
+    def __init__(self, made: Callable[[Value], object]) -> None:
+        """`made` makes the entry when a value is seen for the first time."""
+        self.entries: list[object] = []
+        self._made = made
+        self._numbers: dict[Value, int] = {}
+
+    def number(self, value: Value | None) -> int:
+        """The number of the value's entry; -1 for None."""
+        if value is None:
+            return _NONE
+        number = self._numbers.get(value)
+        if number is None:
+            number = self._numbers[value] = len(self.entries)
+            self.entries.append(self._made(value))
+        return number
+
+
+class Rows:
+    """Turns findings into rows, and then has the tables that the rows point into."""
+
+    def __init__(self) -> None:
+        """Start with empty tables."""
+        self._lines: Table[str] = Table(_line)
+        self._blocks: Table[str] = Table(_block)
+        self._snippets: Table[str] = Table(_snippet)
+        self._rules: Table[Rule] = Table(_rule)
+        self._packages: Table[tuple[object, ...]] = Table(tuple)
+        self._advisories: Table[Advisory] = Table(_advisory)
+        self._witnesses: Table[tuple[Witness, ...]] = Table(_witnesses)
+        self._sources: Table[tuple[SeverityClaim, ...]] = Table(_sources)
+        self._verdicts: Table[Verdict] = Table(_verdict)
+
+    def rows(self, findings: Iterable[Judged]) -> Iterator[str]:
+        """All findings as one JSON array for a script element, in pieces."""
+        return array(self._row(judged) for judged in findings)
+
+    def tables(self) -> Iterator[str]:
+        """The tables as one JSON object for a script element; call it when the rows are done."""
+        yield "{\n"
+        yield from _member("actions", [action.value for action in Action])
+        yield from _member("severities", [severity.value for severity in _facts.SEVERITIES])
+        yield from _member("categories", [category.value for category in Category])
+        yield from _member("confidences", [confidence.value for confidence in Confidence])
+        yield from _member("lines", self._lines.entries)
+        yield from _member("blocks", self._blocks.entries)
+        yield from _member("snippets", self._snippets.entries)
+        yield from _member("rules", self._rules.entries)
+        yield from _member("packages", self._packages.entries)
+        yield from _member("advisories", self._advisories.entries)
+        yield from _member("witnesses", self._witnesses.entries)
+        yield from _member("sources", self._sources.entries)
+        yield from _member("verdicts", self._verdicts.entries, after="\n}")
+
+    def _row(self, judged: Judged) -> Sequence[object]:
+        """One finding; the page's script names the columns in this order."""
+        found = judged.finding
+        location, package = found.location, found.package
+        return (
+            found.id,
+            _ACTIONS[judged.verdict.action],
+            _SEVERITIES[judged.severity],
+            _CATEGORIES[found.category],
+            _CONFIDENCES[found.confidence],
+            self._lines.number(found.title),
+            self._blocks.number(found.message),
+            self._rules.number(found.rule),
+            self._lines.number(location.path) if location else _NONE,
+            location.start_line if location else None,
+            location.last_line if location else None,
+            self._snippets.number(found.snippet),
+            self._witnesses.number(found.witnesses),
+            self._sources.number(judged.severity_sources),
+            self._packages.number(_package(package)) if package else _NONE,
+            self._advisories.number(found.advisory),
+            self._verdicts.number(judged.verdict),
+            self._lines.number(_facts.fix(judged)) if found.advisory else _NONE,
+            self._lines.number(judged.license_expression),
+            self._places(found.places, location),
+            max(0, len(found.places) - MOST_PLACES),
+        )
+
+    def _places(
+        self, places: Sequence[Location], location: Location | None
+    ) -> list[tuple[int, int | None]]:
+        """Every place with its line; empty where the location says all."""
+        if not places or (len(places) == 1 and places[0] == location):
+            return []
+        return [
+            (self._lines.number(place.path), place.start_line) for place in places[:MOST_PLACES]
+        ]
+
+
+def _member(key: str, values: list[object], after: str = ",\n") -> Iterator[str]:
+    yield for_script(encode(key)) + ": "
+    yield from array(values)
+    yield after
+
+
+def _line(text: str) -> str:
+    return shorten(one_line(text), LINE_WIDTH)
+
+
+def _block(text: str) -> str:
+    return shorten(printable(text), BLOCK_WIDTH)
+
+
+def _snippet(text: str) -> str:
+    return shorten(one_line(text.strip()), SNIPPET_WIDTH)
+
+
+def _rule(rule: Rule) -> object:
+    weaknesses = [(one_line(name), _facts.cwe_url(name)) for name in rule.cwe]
+    return (
+        one_line(rule.id),
+        one_line(rule.name),
+        shorten(one_line(rule.title), LINE_WIDTH),
+        _facts.web_url(rule.url),
+        weaknesses,
+        shorten(printable(rule.help), BLOCK_WIDTH),
+    )
+
+
+def _package(package: Package) -> tuple[object, ...]:
+    # Not the places and requirements: they are long, and the finding has its own places.
+    return (package.name, package.version, package.purl, package.scope.value, package.direct)
+
+
+def _advisory(advisory: Advisory) -> object:
+    names = dict.fromkeys((advisory.id, *advisory.aliases))
+    return (
+        [(one_line(name), _facts.advisory_url(name)) for name in names],
+        [one_line(version) for version in advisory.fixed_versions],
+        advisory.published and one_line(advisory.published),
+        _facts.web_url(advisory.url),
+        advisory.withdrawn,
+    )
+
+
+def _witnesses(witnesses: tuple[Witness, ...]) -> object:
+    return [(one.scanner, one.rule, _SEVERITIES[one.severity]) for one in witnesses]
+
+
+def _sources(claims: tuple[SeverityClaim, ...]) -> object:
+    return [(one.source, _SEVERITIES[one.severity], one.scanner, one.vector) for one in claims]
+
+
+def _verdict(verdict: Verdict) -> object:
+    return (one_line(verdict.rule), shorten(printable(verdict.reason), LINE_WIDTH))

