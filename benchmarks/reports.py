@@ -1,0 +1,144 @@
+"""Time and memory from an adapter's answer with 100,000 findings to all four reports.
+
+The answer is in bandit's format, over 2,000 Python files that exist, with 50 rules. The stages are
+those of a check: parse, normalise, correlate, judge, and each report written to disk.
+"""
+
+import gc
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeVar
+
+from scanagg import policy
+from scanagg.adapters import Context, Output, ScannerSettings, adapters
+from scanagg.cache import write_atomically
+from scanagg.correlate import Eyes, correlate
+from scanagg.identity import Identity
+from scanagg.model import Clock, Coverage, Inventory, Report, Run, Status
+from scanagg.normalise import normalise, redactor
+from scanagg.reporters import reporter
+from scanagg.sources import Sources
+from scanagg.target import read_target
+
+T = TypeVar("T")
+FILES = 2000
+FORMATS = ("json", "sarif", "html", "md")
+
+
+def main() -> None:
+    """Print one line a stage: seconds, and the peak memory of the process so far in MB."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder) / "project"
+        # In a process of its own: what it takes to make the input is not to be measured.
+        with ProcessPoolExecutor(1) as pool:
+            pool.submit(make, root, count).result()
+        answer = (Path(folder) / "answer.json").read_bytes()
+        gc.disable()  # as `scanagg check` does
+        start = time.perf_counter()
+        check(root, answer, Path(folder))
+        seconds = time.perf_counter() - start
+        print(f"{'all':<12} {seconds:6.2f} s   {peak():5.0f} MB   {count} findings")
+
+
+def check(root: Path, answer: bytes, out: Path) -> None:
+    """The stages of a check, without the scanners."""
+    target = staged("target", lambda: read_target(root))
+    context = Context(target, Inventory(), ScannerSettings(), out, datetime.now(UTC))
+    output = Output(0, answer, "", tuple(file.path for file in target.files))
+    del answer
+    parsed = staged("parse", lambda: adapters()["bandit"].parse(context, output))
+    sources = Sources(target)
+    said = staged("normalise", lambda: normalise(parsed.observations, Inventory(), sources))
+    mask = redactor(said, parsed.secrets)
+    eyes = Eyes(sources, mask, Identity(sources, mask))
+    findings = staged("correlate", lambda: correlate(said, eyes))
+    loaded = policy.load_policy("default", root)
+    judged = staged("judge", lambda: policy.decide(findings, loaded))
+    now = datetime.now(UTC)
+    coverage = Coverage("files", FILES, FILES)
+    runs = (
+        Run(
+            scanner="bandit",
+            version="1.9.4",
+            status=Status.OK,
+            detail="",
+            coverage=coverage,
+            started=now,
+        ),
+    )
+    gate = policy.judge_runs(runs, judged, loaded, frozenset({"bandit"}), now)
+    report = Report(
+        version="0",
+        target=target,
+        policy=loaded.info,
+        clock=Clock(now),
+        runs=runs,
+        findings=judged,
+        gate=gate,
+    )
+    for name in FORMATS:
+        made = reporter(name)
+        staged(name, lambda made=made: write_atomically(out / made.FILENAME, made.render(report)))
+
+
+def make(root: Path, count: int) -> None:
+    """2,000 files with enough lines, and bandit's answer about them."""
+    root.mkdir()
+    lines = count // FILES + 1
+    for number in range(FILES):
+        body = "".join(f"def f{line}(x):\n    return eval(x, {line})\n" for line in range(lines))
+        (root / f"mod{number:04}.py").write_text(body)
+    results = [result(root, number, count // FILES or 1) for number in range(count)]
+    metrics = {
+        str(root / f"mod{number:04}.py"): {"loc": 2 * lines, "nosec": 0, "skipped_tests": 0}
+        for number in range(FILES)
+    }
+    metrics["_totals"] = {"loc": 2 * lines * FILES, "nosec": 0, "skipped_tests": 0}
+    answer = {"errors": [], "results": results, "metrics": metrics}
+    (root.parent / "answer.json").write_text(json.dumps(answer))
+
+
+def result(root: Path, number: int, in_a_file: int) -> dict[str, object]:
+    """One record as bandit 1.9.4 writes it: file by file, line by line."""
+    file, place = divmod(number, in_a_file)
+    line = 2 * place + 2
+    return {
+        "code": f"{line} return eval(x)\n",
+        "col_offset": 11,
+        "end_col_offset": 20,
+        "filename": str(root / f"mod{file % FILES:04}.py"),
+        "issue_confidence": "HIGH",
+        "issue_cwe": {"id": 78, "link": "https://cwe.mitre.org/data/definitions/78.html"},
+        "issue_severity": ("HIGH", "MEDIUM", "LOW")[number % 3],
+        "issue_text": "Use of possibly insecure function - consider something safer.",
+        "line_number": line,
+        "line_range": [line],
+        "more_info": "https://bandit.readthedocs.io/en/1.9.4/blacklists/blacklist_calls.html",
+        "test_id": f"B{300 + number % 50}",
+        "test_name": "blacklist",
+    }
+
+
+def staged(name: str, work: Callable[[], T]) -> T:
+    """Do it, and print how long it took."""
+    start = time.perf_counter()
+    made = work()
+    print(f"{name:<12} {time.perf_counter() - start:6.2f} s   {peak():5.0f} MB")
+    return made
+
+
+def peak() -> float:
+    """The largest resident set of this process so far, in MB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+"""The command line: the only code that prints, exits, or catches what nobody expected."""
+
+import sys
+from typing import NoReturn
+
+from scanagg.cli.app import app
+from scanagg.cli.output import complain
+from scanagg.errors import ExitCode, ScanaggError
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with one of `ExitCode`."""
+    _speak_utf8()
+    try:
+        app(prog_name="scanagg")
+    except ScanaggError as error:
+        complain(error.message, error.hint)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        complain("interrupted", "")
+        sys.exit(ExitCode.INTERRUPTED)
+    except BrokenPipeError:
+        # The reader went away, as in `scanagg check | head`: nobody saw the verdict.
+        sys.stderr.close()
+        sys.exit(ExitCode.INCOMPLETE)
+    except Exception as error:  # noqa: BLE001 - the one place: a bug must not look like a verdict
+        _confess(error)
+        sys.exit(ExitCode.INTERNAL)
+    sys.exit(ExitCode.PASS)
+
+
+def _speak_utf8() -> None:
+    """Print what the terminal's encoding lacks as escapes instead of failing on it."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")
+
+
+def _confess(error: Exception) -> None:
+    # Imported here: it is needed once in a lifetime, and start-up should not pay for it.
+    import traceback  # noqa: PLC0415
+
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    where = f"{place.filename.rpartition('scanagg/')[2]}:{place.lineno}"
+    complain(
+        f"internal error in {where}: {type(error).__name__}: {error}",
+        "This is a defect of scanagg. Run again with -v for the traceback, and please report it.",
+    )
+    if {"-v", "--verbose"} & set(sys.argv):
+        traceback.print_exception(error)

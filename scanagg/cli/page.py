@@ -1,0 +1,242 @@
+"""The terminal page of a check: the verdict and why, the runs, what blocks, the reports."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from io import StringIO
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from scanagg.cli.output import complain
+from scanagg.cli.style import (
+    ACTION_STYLES,
+    OUTCOME_STYLES,
+    SEVERITY_STYLES,
+    STATUS_STYLES,
+    status_word,
+)
+from scanagg.coverage import gaps_of
+from scanagg.errors import ScanaggError
+from scanagg.model import Action, Finding, Judged, Location, Report, Run, Severity, Status
+from scanagg.text import one_line, shorten
+
+_SHOWN_FINDINGS: Final = 20
+_SHOWN_GAPS: Final = 3
+_PLACE_LIMIT: Final = 3
+_SEVERITIES: Final = tuple(Severity)
+_SNIPPET_WIDTH: Final = 160
+
+
+def print_page(
+    report: Report,
+    written: Sequence[Path],
+    problems: Sequence[ScanaggError],
+    *,
+    quiet: bool,
+    verbose: bool,
+) -> None:
+    """Print the page to standard output, and problems with reports to standard error."""
+    plain = not Console(file=sys.stdout).is_terminal
+    page = StringIO()
+    console = Console(
+        file=page if plain else sys.stdout, highlight=False, emoji=False, markup=False
+    )
+    _verdict(console, report)
+    if not quiet:
+        _runs(console, report)
+        _findings(console, report, verbose=verbose)
+        _rest(console, report)
+        _notices(console, report)
+        _reports(console, written)
+    # Tables pad their lines to the full width; a log need not keep that.
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())
+    for problem in problems:
+        complain(problem.message, problem.hint)
+
+
+def _verdict(console: Console, report: Report) -> None:
+    gate = report.gate
+    style = OUTCOME_STYLES[gate.outcome]
+    console.print(
+        Text.assemble(
+            (gate.outcome.value.upper(), style),
+            f"  {one_line(report.target.name)}, policy {one_line(report.policy.name)}",
+        )
+    )
+    for reason in gate.reasons:
+        _bullet(console, one_line(reason))
+
+
+def _bullet(console: Console, text: str, style: str = "") -> None:
+    table = Table.grid(padding=(0, 1))
+    table.add_column(width=1)
+    table.add_column(overflow="fold")
+    table.add_row("-", Text(text, style))
+    console.print(Padding(table, (0, 0, 0, 2)))
+
+
+def _runs(console: Console, report: Report) -> None:
+    counts = _severities_by_scanner(report)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+    table.add_column("scanner", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("examined", justify="right", overflow="fold")
+    table.add_column("findings", overflow="fold")
+    table.add_column("seconds", justify="right", no_wrap=True)
+    for run in report.runs:
+        table.add_row(
+            run.scanner,
+            Text(status_word(run.status), STATUS_STYLES[run.status]),
+            _examined(run),
+            _counted(counts.get(run.scanner, Counter())),
+            f"{run.seconds:.1f}",
+        )
+    console.print(table)
+    for run in report.runs:
+        _gaps(console, run)
+
+
+def _severities_by_scanner(report: Report) -> dict[str, Counter[Severity]]:
+    counts: dict[str, Counter[Severity]] = {}
+    for judged in report.findings:
+        for scanner in judged.finding.scanners:
+            counts.setdefault(scanner, Counter())[judged.severity] += 1
+    return counts
+
+
+def _examined(run: Run) -> str:
+    if run.status is Status.NOT_APPLICABLE:
+        return "-"
+    return f"{run.coverage.examined} of {run.coverage.found} {run.coverage.unit}"
+
+
+def _counted(counts: Counter[Severity]) -> Text:
+    text = Text()
+    for severity in _SEVERITIES:
+        if counts[severity]:
+            text.append(", " if text else "")
+            text.append(f"{counts[severity]} {severity.value}", SEVERITY_STYLES[severity])
+    return text or Text("-", "dim")
+
+
+def _gaps(console: Console, run: Run) -> None:
+    """What a run did not examine, the first few by name, and what it has to say besides."""
+    if run.status not in (Status.OK, Status.NOT_APPLICABLE):
+        _bullet(console, f"{run.scanner}: {run.detail or status_word(run.status)}", "yellow")
+    if run.status is Status.DEGRADED:
+        gaps = gaps_of(run.coverage)
+        for gap in gaps[1 : _SHOWN_GAPS + 1]:
+            _bullet(console, f"{run.scanner}: {one_line(gap.input)}: {one_line(gap.reason)}")
+        if len(gaps) > _SHOWN_GAPS + 1:
+            _bullet(
+                console, f"{run.scanner}: and {len(gaps) - _SHOWN_GAPS - 1} more, see the report"
+            )
+
+
+def _findings(console: Console, report: Report, *, verbose: bool) -> None:
+    """The blocking findings, worst first; every finding where asked for."""
+    chosen = [
+        judged for judged in report.findings if verbose or judged.verdict.action is Action.BLOCK
+    ]
+    shown = chosen if verbose else chosen[:_SHOWN_FINDINGS]
+    if shown:
+        console.print("Findings" if verbose else "Blocking", style="bold")
+    for judged in shown:
+        _finding(console, judged)
+    if len(shown) < len(chosen):
+        console.print(f"  … and {len(chosen) - len(shown)} more that block, see the reports")
+
+
+def _finding(console: Console, judged: Judged) -> None:
+    finding = judged.finding
+    action = judged.verdict.action
+    head = Text()
+    head.append(judged.severity.value, SEVERITY_STYLES[judged.severity])
+    head.append(f"  {finding.rule.id}  ", "bold")
+    head.append(one_line(finding.title))
+    if action is not Action.BLOCK:
+        head.append(f"  [{action.value}]", ACTION_STYLES[action])
+    console.print(Padding(head, (1, 0, 0, 2)))
+    for text, style in _lines(judged):
+        console.print(Padding(Text(text, style), (0, 0, 0, 4)), soft_wrap=False)
+
+
+def _lines(judged: Judged) -> Iterable[tuple[str, str]]:
+    finding = judged.finding
+    yield _where(finding), ""
+    if finding.snippet and finding.snippet.strip():
+        yield f"> {shorten(one_line(finding.snippet.strip()), _SNIPPET_WIDTH)}", "cyan"
+    seen = ", ".join(finding.scanners)
+    yield f"seen by {seen}; rule {judged.verdict.rule}; id {finding.id}", "dim"
+    fix = _fix(finding)
+    if fix:
+        yield fix, "green"
+
+
+def _where(finding: Finding) -> str:
+    package = finding.package
+    named = f"{package.name} {package.version}" if package else ""
+    places = list(dict.fromkeys(map(_place, finding.places)))
+    more = f" and {len(places) - _PLACE_LIMIT} more places" if len(places) > _PLACE_LIMIT else ""
+    where = ", ".join(places[:_PLACE_LIMIT]) + more
+    return " in ".join(part for part in (named, where) if part)
+
+
+def _place(location: Location) -> str:
+    shown = one_line(location.path)
+    return f"{shown}:{location.start_line}" if location.start_line else shown
+
+
+def _fix(finding: Finding) -> str:
+    if finding.advisory is None:
+        return ""
+    versions = finding.advisory.fixed_versions
+    return f"fixed in {', '.join(versions)}" if versions else "no fixed version is known"
+
+
+def _rest(console: Console, report: Report) -> None:
+    """Counts of what does not block."""
+    counts: dict[Action, Counter[Severity]] = {}
+    for judged in report.findings:
+        counts.setdefault(judged.verdict.action, Counter())[judged.severity] += 1
+    if not report.findings:
+        return
+    console.print()
+    for action in Action:
+        if action in counts:
+            line = Text(f"{action.value:<7}", ACTION_STYLES[action])
+            console.print(line.append_text(_counted(counts[action])))
+
+
+def _notices(console: Console, report: Report) -> None:
+    notices = [*report.gate.notices]
+    for run in report.runs:
+        notices.extend(f"{run.scanner}: {notice}" for notice in run.notices)
+        hidden = ", ".join(f"{count} by {kind}" for kind, count in run.hidden.items() if count)
+        if hidden:
+            notices.append(f"{run.scanner}: the project's own files hide or mark {hidden}")
+    if notices:
+        console.print()
+    for notice in notices:
+        _bullet(console, one_line(notice), "dim")
+
+
+def _reports(console: Console, written: Sequence[Path]) -> None:
+    if not written:
+        return
+    console.print()
+    for path in written:
+        console.print(Text(f"report  {_relative(path)}"), soft_wrap=True)
+
+
+def _relative(path: Path) -> str:
+    try:
+        return one_line(str(path.resolve().relative_to(Path.cwd())))
+    except ValueError:
+        return one_line(str(path))

@@ -1,0 +1,74 @@
+"""Runs the real command line as a user would: a process of its own, real scanners."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+PROGRAM = Path(sys.executable).parent / "scanagg"
+
+
+@dataclass(frozen=True)
+class Said:
+    """What `scanagg` left: exit code, both streams, and scanagg.json where there is one."""
+
+    code: int
+    out: str
+    err: str
+    folder: Path
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The JSON report."""
+        loaded: dict[str, Any] = json.loads((self.folder / "scanagg.json").read_text("utf-8"))
+        return loaded
+
+    def run(self, scanner: str) -> dict[str, Any]:
+        """One scanner's run in the JSON report."""
+        return next(run for run in self.report["runs"] if run["scanner"] == scanner)
+
+    @property
+    def everything(self) -> str:
+        """All that was printed or written, to search for what must not be in it."""
+        files = sorted(self.folder.glob("scanagg.*")) if self.folder.is_dir() else []
+        texts = [path.read_text("utf-8") for path in files]
+        return "\n".join([self.out, self.err, *texts])
+
+
+def scanagg(
+    *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float = 120
+) -> subprocess.CompletedProcess[str]:
+    """Run `scanagg` with these arguments; no traceback may come of anything."""
+    done = subprocess.run(
+        [str(PROGRAM), *argv],
+        cwd=cwd,
+        env={**os.environ, "NO_COLOR": "1", **(env or {})},
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        timeout=seconds,
+        check=False,
+    )
+    assert "Traceback" not in done.stdout + done.stderr
+    assert done.returncode != 4, done.stderr
+    return done
+
+
+def check(
+    project: Path,
+    *argv: str,
+    formats: Sequence[str] = ("json", "sarif", "sarif-full", "html", "md"),
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Said:
+    """`scanagg check` on a project, with its reports beside the project."""
+    folder = project.parent / f"{project.name}-reports"
+    wanted = [part for name in formats for part in ("--format", name)]
+    done = scanagg(
+        *("check", str(project), "--output-dir", str(folder), *wanted, *argv), cwd=cwd, env=env
+    )
+    return Said(done.returncode, done.stdout, done.stderr, folder)
