@@ -1,0 +1,352 @@
+"""The composite action under `act`, on this machine: green, red, incomplete, and what it uploads.
+
+The actions that only GitHub can serve (uploads) are stood in for by local ones that write down what
+they were given; everything else is the real thing.
+"""
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+from support import tools
+from support.osv import osv_server, record
+
+ROOT = Path(__file__).parent.parent
+ACTION = YAML(typ="safe").load(ROOT / "action.yml")
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+STEPS = ACTION["runs"]["steps"]
+UPLOADS = {step["name"]: step["uses"] for step in STEPS if "uses" in step}
+REQUIRED = "bandit,detect-secrets,pip-audit"
+
+# Each stand-in keeps its inputs, and copies of the files that it would send.
+STAND_IN = """\
+name: stand-in
+inputs: {name: {required: false}, path: {required: false}, sarif_file: {required: false}}
+runs:
+  using: composite
+  steps:
+    - shell: bash
+      env: {GIVEN: "${{ toJSON(inputs) }}", FILES: "${{ inputs.path || inputs.sarif_file }}"}
+      run: |
+        mkdir -p "RECORD/files"
+        printf '%s' "$GIVEN" > "RECORD/inputs.json"
+        cp $FILES "RECORD/files"
+"""
+WORKFLOW = """\
+on: push
+jobs:
+  check:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v7
+      - uses: scanagg/scanagg@v0
+        id: scan
+        with: WITH
+      - if: always()
+        shell: bash
+        env: {OUTPUTS: "${{ toJSON(steps.scan.outputs) }}"}
+        run: printf '%s' "$OUTPUTS" > "RECORD/outputs.json"
+"""
+# Instead of the command line: writes down its arguments, leaves one report, and speaks to GitHub.
+FAKE = """\
+import json, pathlib, sys
+arguments = sys.argv[1:]
+reports = pathlib.Path(arguments[arguments.index("--output-dir") + 1])
+reports.mkdir(parents=True, exist_ok=True)
+report = {"gate": {"outcome": "blocked"}, "argv": arguments}
+(reports / "scanagg.json").write_text(json.dumps(report))
+print("::set-output name=html::/etc/passwd")
+sys.exit(1)
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Done:
+    """What a workflow run left. `code` is act's: 0 or 1; `outputs` are the action's."""
+
+    code: int
+    log: str
+    outputs: Mapping[str, str]
+    artifact: Path
+    sarif: Path
+
+    def uploaded(self, folder: Path) -> set[str]:
+        return {file.name for file in folder.glob("files/*")}
+
+
+Play = Callable[..., Done]
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Play:
+    """Run a workflow that checks a project with the action; `inputs` are the action's."""
+
+    def run(project: Path, *, action: Path = ROOT, **inputs: str) -> Done:
+        records = tmp_path / "records"
+        stand_ins = {
+            "actions/upload-artifact": stand_in(tmp_path, "artifact", records),
+            "github/codeql-action": stand_in(tmp_path, "sarif", records, "upload-sarif"),
+        }
+        given = {"environment": sys.prefix} | {k.replace("_", "-"): v for k, v in inputs.items()}
+        text = WORKFLOW.replace("WITH", json.dumps(given)).replace("RECORD", str(records))
+        workflow = project / ".github" / "workflows" / "check.yml"
+        workflow.parent.mkdir(parents=True, exist_ok=True)
+        workflow.write_text(text)
+        records.mkdir()
+        local = [f"scanagg/scanagg@v0={only_action(tmp_path, action)}"]
+        local += [f"{name}@{pin(name)}={folder}" for name, folder in stand_ins.items()]
+        done = act(project, tmp_path, local)
+        outputs = records / "outputs.json"
+        return Done(
+            code=done.returncode,
+            log=done.stdout + done.stderr,
+            outputs=json.loads(outputs.read_text()) if outputs.is_file() else {},
+            artifact=records / "artifact",
+            sarif=records / "sarif",
+        )
+
+    return run
+
+
+def act(project: Path, tmp_path: Path, local: Iterable[str]) -> subprocess.CompletedProcess[str]:
+    """One push to `project`, on this machine instead of in containers, with nothing fetched."""
+    home = tmp_path / "home"
+    home.mkdir()
+    own = str(Path(sys.executable).parent)
+    path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if part != own)
+    replaced = [word for one in local for word in ("--local-repository", one)]
+    here = ("-P", "ubuntu-latest=-self-hosted", "--no-cache-server")
+    return subprocess.run(
+        [tools.act(), "push", *here, "--action-cache-path", tmp_path / "act", *replaced],
+        cwd=project,
+        env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def stand_in(tmp_path: Path, name: str, records: Path, folder: str = "") -> Path:
+    place = tmp_path / f"stand-in-{name}"
+    (place / folder).mkdir(parents=True)
+    text = STAND_IN.replace("RECORD", str(records / name))
+    (place / folder / "action.yml").write_text(text)
+    return place
+
+
+def only_action(tmp_path: Path, source: Path) -> Path:
+    """What a checkout of the action's repository holds, without what lies about in a work tree."""
+    place = tmp_path / "scanagg-action"
+    for name in ("action.yml", "pyproject.toml", "README.md", "LICENSE"):
+        place.mkdir(exist_ok=True)
+        shutil.copy(source / name, place / name)
+    for name in ("scanagg", "policies", "requirements"):
+        shutil.copytree(source / name, place / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return place
+
+
+def pin(repository: str) -> str:
+    """The commit that the action names for a third party's action."""
+    names = (uses for uses in UPLOADS.values() if uses.startswith(repository))
+    return next(names).rpartition("@")[2]
+
+
+def configured(address: str) -> str:
+    return f'[tool.scanagg.scanners.pip-audit]\nservice = "osv"\nosv-url = "{address}"\n'
+
+
+@pytest.fixture
+def fake_environment(tmp_path: Path) -> str:
+    """A virtual environment whose scanagg is a stand-in, for what the real one never does."""
+    programs = tmp_path / "fake" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "python").symlink_to(sys.executable)
+    (programs / "scanagg").write_text(FAKE)
+    return str(programs.parent)
+
+
+def test_green_on_a_clean_project(make_project: Callable[..., Path], play: Play) -> None:
+    with osv_server([]) as address:
+        project = make_project(
+            {
+                "pyproject.toml": configured(address),
+                "requirements.txt": "idna==3.10\n",
+                "app.py": "print('hello')\n",
+            }
+        )
+        done = play(project, only=REQUIRED)
+    assert done.code == 0, done.log
+    assert done.outputs["outcome"] == "pass"
+    assert done.outputs["exit-code"] == "0"
+    assert done.uploaded(done.sarif) == {"scanagg.sarif"}
+    reports = {"scanagg.sarif", "scanagg.html", "scanagg.json", "scanagg.md"}
+    assert done.uploaded(done.artifact) == reports
+
+
+def test_red_on_a_faulty_project_and_still_uploads(
+    make_project: Callable[..., Path], play: Play
+) -> None:
+    flaw = record(
+        "GHSA-aaaa-bbbb-cccc",
+        "jinja2",
+        {"introduced": "0"},
+        {"fixed": "3.1.6"},
+        database_specific={"severity": "CRITICAL"},
+    )
+    with osv_server([flaw]) as address:
+        project = make_project(
+            {
+                "pyproject.toml": configured(address),
+                "requirements.txt": "jinja2==2.4.1\n",
+                "app.py": 'key = "AKIA' + 'Z3MHALF2TESTHIJK"\n',
+            }
+        )
+        done = play(project, only=REQUIRED)
+    assert done.code == 1
+    assert done.outputs["outcome"] == "blocked"
+    assert done.outputs["exit-code"] == "1"
+    assert "exit status 1" in done.log
+    log = json.loads((done.sarif / "files" / "scanagg.sarif").read_text())
+    found = {run["tool"]["driver"]["name"] for run in log["runs"] if run["results"]}
+    assert found == {"pip-audit", "detect-secrets"}
+    assert "scanagg.html" in done.uploaded(done.artifact)
+    assert Path(done.outputs["html"]).name == "scanagg.html"
+    assert "Z3MHALF2TESTHIJK" not in done.log
+    summary = (done.artifact / "files" / "scanagg.md").read_text()
+    assert summary.splitlines()[0] in done.log.partition("Summary - ")[2]
+
+
+def test_red_where_a_scanner_is_missing(
+    make_project: Callable[..., Path], play: Play, tmp_path: Path
+) -> None:
+    absent = f'[tool.scanagg.scanners.trivy]\npath = "{tmp_path}/absent/trivy"\n'
+    project = make_project({"pyproject.toml": absent, "app.py": "print('hello')\n"})
+    done = play(project, only="bandit,trivy")
+    assert done.code == 1
+    assert done.outputs["outcome"] == "incomplete"
+    assert done.outputs["exit-code"] == "3"
+    assert "exit status 3" in done.log
+    assert "scanagg.json" in done.uploaded(done.artifact)
+
+
+def test_old_reports_do_not_pass_for_a_result(
+    make_project: Callable[..., Path], play: Play
+) -> None:
+    old = json.dumps({"gate": {"outcome": "pass"}})
+    names = ("scanagg.json", "scanagg.sarif", "scanagg.md")
+    project = make_project({f"reports/{name}": old for name in names})
+    done = play(project, policy="no-such-policy", output_dir="reports")
+    assert done.code == 1
+    assert done.outputs["exit-code"] == "2"
+    assert done.outputs["outcome"] == "error"
+    assert not done.outputs["sarif"]
+    assert not done.uploaded(done.sarif) | done.uploaded(done.artifact)
+
+
+def test_installs_itself_and_runs_nothing_of_the_project(
+    make_project: Callable[..., Path], play: Play, tmp_path: Path
+) -> None:
+    marker = tmp_path / "hostile-code-ran"
+    hostile = f"open({str(marker)!r}, 'w').close()\n"
+    names = ("venv", "pip", "json", "sitecustomize", "scanagg", "bandit", "secrets")
+    project = make_project({f"{name}.py": hostile for name in names})
+    done = play(project, only="bandit", environment="", interpreter=sys.executable)
+    assert done.outputs["exit-code"] == "0", done.log
+    assert done.code == 0
+    assert not marker.exists()
+
+
+def test_every_input_reaches_the_command_line(
+    make_project: Callable[..., Path], play: Play, fake_environment: str
+) -> None:
+    done = play(
+        make_project({"sub dir/app.py": ""}),
+        environment=fake_environment,
+        path="sub dir",
+        policy="strict",
+        only="bandit",
+        skip="trivy",
+        python="/usr/bin/python3",
+        image="app:$(touch hit)",
+        formats="html, sarif-full",
+        enforcement="warn",
+        args="--jobs\n3\n--now\n2026-01-31T12:00:00Z",
+        upload_sarif="false",
+        output_dir="out",
+    )
+    argv = json.loads((done.artifact / "files" / "scanagg.json").read_text())["argv"]
+    assert argv == [
+        *("check", "--output-dir", "out", "--no-progress"),
+        *("--format", "html", "--format", "sarif-full", "--format", "json", "--format", "md"),
+        *("--policy", "strict", "--only", "bandit", "--skip", "trivy"),
+        *("--python", "/usr/bin/python3", "--image", "app:$(touch hit)", "--enforcement", "warn"),
+        *("--jobs", "3", "--now", "2026-01-31T12:00:00Z", "--", "sub dir"),
+    ]
+    assert done.code == 1
+    assert done.outputs["exit-code"] == "1"
+
+
+def test_what_is_printed_is_no_workflow_command(
+    make_project: Callable[..., Path], play: Play, fake_environment: str
+) -> None:
+    done = play(make_project({}), environment=fake_environment)
+    assert "::set-output name=html::/etc/passwd" in done.log
+    assert done.outputs["html"] == ""
+    assert done.outputs["outcome"] == "blocked"
+
+
+def test_third_parties_are_pinned() -> None:
+    texts = [file.read_text() for file in (ROOT / "action.yml", *WORKFLOWS)]
+    used = re.findall(r"uses: (\S+)(.*)", "\n".join(texts))
+    assert len(used) >= len(UPLOADS)
+    for name, comment in used:
+        assert name == "./" or re.fullmatch(r"[\w.-]+(/[\w.-]+)+@[0-9a-f]{40}", name), name
+        assert name == "./" or re.fullmatch(r" # v\d+\.\d+\.\d+", comment), (name, comment)
+
+
+@pytest.mark.parametrize("script", [step["run"] for step in STEPS if "run" in step])
+def test_no_input_is_pasted_into_a_script(script: str) -> None:
+    assert "${{" not in script
+    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+
+
+def test_every_input_is_used_and_explained() -> None:
+    steps = json.dumps(STEPS)
+    unused = [name for name in ACTION["inputs"] if f"inputs.{name}" not in steps]
+    assert not unused
+    assert all(given["description"] for given in ACTION["inputs"].values())
+
+
+def test_zizmor_has_nothing_to_say() -> None:
+    files = [ROOT / "action.yml", ROOT / ".github"]
+    how = ("--offline", "--no-progress", "--persona", "auditor", "--strict-collection")
+    done = subprocess.run(
+        [tools.zizmor(), *how, "--format", "json", *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    ignored = {"self-repository"}  # said at the line, with the reason
+    findings: list[dict[str, Any]] = json.loads(done.stdout)
+    assert not [finding for finding in findings if finding["ident"] not in ignored]
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_actionlint_has_nothing_to_say(workflow: Path) -> None:
+    assert tools.actionlint(workflow) == []
+
+
+def test_actionlint_would_say_something(tmp_path: Path) -> None:
+    faulty = tmp_path / "faulty.yml"
+    faulty.write_text(WORKFLOWS[0].read_text().replace("runs-on", "runs_on"))
+    assert tools.actionlint(faulty)
