@@ -188,8 +188,12 @@ def _same_advisory(one: Observation, other: Observation) -> bool:
     return not one.advisory.ids.isdisjoint(other.advisory.ids)
 
 
-def _same_secret(_one: Observation, _other: Observation) -> bool:
-    return True
+def _same_secret(one: Observation, other: Observation) -> bool:
+    """On the same lines or of one digest, but not where one scanner tells two values apart."""
+    if one.scanner != other.scanner or one.secret is None or other.secret is None:
+        return True
+    digests = {one.secret.digest, other.secret.digest}
+    return len(digests) == 1 or None in digests
 
 
 def _same_code(one: Observation, other: Observation) -> bool:

@@ -7,9 +7,6 @@ from scanagg.adapters import Inputs, Parsed
 from scanagg.model import Coverage, NotExamined
 from scanagg.text import shorten
 
-# Inputs left out on purpose are on record, but are no gap.
-DELIBERATE: Final = "excluded:"
-
 _UNMENTIONED: Final = "the scanner does not mention it"
 _WIDTH: Final = 400
 
@@ -41,7 +38,7 @@ def unexamined(inputs: Inputs, reason: str) -> Coverage:
 
 def gaps_of(coverage: Coverage) -> Sequence[NotExamined]:
     """What was not examined though it should have been."""
-    return [gap for gap in coverage.not_examined if not gap.reason.startswith(DELIBERATE)]
+    return [gap for gap in coverage.not_examined if not gap.on_purpose]
 
 
 def nothing_examined(coverage: Coverage) -> str:

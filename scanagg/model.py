@@ -17,10 +17,9 @@ from scanagg.levels import Status as Status
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A place in a file of the target. Lines and columns count from 1; columns are UTF-16 units.
+    """A place in a file of the target, or the whole file. All numbers count from 1.
 
-    `path` is relative to the checked folder, with "/" only. `end_column` is exclusive, as in SARIF.
-    Absent means None: a location may be a whole file or a whole line.
+    `path` is relative to the target, with "/". Columns are UTF-16 units, `end_column` is exclusive.
     """
 
     path: str
@@ -49,8 +48,7 @@ class Location:
 class Package:
     """One version of one package that the target uses, and every place that declares it.
 
-    `name` is normalised as in PEP 503. `direct` is None where the manifest does not tell.
-    `requires` are the names of the packages it needs, as far as a lock says.
+    `name` is as in PEP 503, `direct` None where no manifest tells, `requires` names of packages.
     """
 
     name: str
@@ -69,12 +67,16 @@ class NotExamined:
     input: str
     reason: str
 
+    @property
+    def on_purpose(self) -> bool:
+        """Whether it is no gap: a reason that says so begins with "excluded:"."""
+        return self.reason.startswith("excluded:")
+
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """The packages of the target, and what could not be made one.
+    """The packages of the target, and what could not be made one: open requirements, bad lines.
 
-    `unpinned` are requirements without an exact version; `problems` are lines that cannot be read.
     `python` is the project's own interpreter where there is one; never scanagg's.
     """
 
@@ -100,8 +102,8 @@ class Requirement:
 class SourceFile:
     """A file of the target.
 
-    `path` is what is shown: relative, "/", always valid Unicode. `real` is what the system calls
-    it, and differs where the name is not valid UTF-8. `size` is in bytes.
+    `path` is what is shown: relative, "/", valid Unicode. `real` is the system's name for it, which
+    differs where that is not UTF-8. `size` is in bytes.
     """
 
     path: str
@@ -253,8 +255,7 @@ class DataSource:
 class Run:
     """One execution of one scanner. `argv` holds no path of this machine. Times are UTC.
 
-    `hidden` counts what the checked project's own files hide from the scanner, by kind
-    ("nosec", ".trivyignore").
+    `hidden` counts what the project's own files hide from the scanner, by kind ("nosec").
     """
 
     scanner: str
@@ -324,8 +325,7 @@ class Verdict:
 class Judged:
     """A finding with the one severity and the one verdict that every report shows.
 
-    `license_expression` is the canonical SPDX expression of a licence finding, or what the
-    metadata says where that is none; `license_verdict` what the lists make of it.
+    `license_expression` is canonical SPDX, or what the metadata says where that is none.
     """
 
     finding: Finding

@@ -43,11 +43,12 @@ def redactor(observations: Iterable[Observation], values: Iterable[str]) -> Reda
     """What hides the secrets of this run: `values` in clear, and every line a secret covers."""
     lines: dict[str, set[int]] = {}
     for observation in observations:
-        place = observation.location
-        if place is None or place.start_line is None or not is_secret(observation):
+        if not is_secret(observation):
             continue
-        last = place.last_line or place.start_line
-        lines.setdefault(place.path, set()).update(range(place.start_line, last + 1))
+        places = (*observation.places, *((observation.location,) if observation.location else ()))
+        for place in places:
+            first = place.start_line or 0
+            lines.setdefault(place.path, set()).update(range(first, (place.last_line or 0) + 1))
     return Redactor(values, lines)
 
 

@@ -155,7 +155,9 @@ class _Scan:
         job = self._adapter.probe(self._context, tool)
         if job is None:
             return tool
-        return self._adapter.identify(tool, self._output(job, _PROBE_SECONDS))
+        output = self._output(job, _PROBE_SECONDS)
+        _check_signal(output)
+        return self._adapter.identify(tool, output)
 
     def _remember(self, inputs: Inputs) -> None:
         """Give the adapter what earlier runs stored for these inputs."""
@@ -184,12 +186,15 @@ class _Scan:
                 with self._progress.lock:
                     self._progress.argv = self._progress.argv or self._shown(tool, job)
                 output = self._output(job, self._remaining())
+                _check_signal(output)
                 self._keep(self._adapter.parse(self._context, output))
             except OutputError as error:
                 again = self._again(output)
                 pending.extend(again)
                 retried = {name for smaller in again for name in smaller}
-                self._fail(tuple(name for name in current if name not in retried), _reason(error))
+                left = tuple(name for name in current if name not in retried)
+                if left or not again:
+                    self._fail(left, _reason(error))
 
     def _again(self, output: Output | None) -> Sequence[tuple[str, ...]]:
         if output is None or self._limits.stop.is_set() or self._progress.timed_out:
@@ -242,8 +247,7 @@ class _Scan:
     def _check_ended(self, done: Completed, seconds: float) -> None:
         match done.ended:
             case Ended.EXITED:
-                if done.returncode is not None and done.returncode < 0:
-                    raise OutputError(f"killed by signal {-done.returncode}")
+                return
             case Ended.TIMEOUT:
                 self._progress.timed_out = True
                 raise OutputError(f"did not end within {self._timeout:g} seconds")
@@ -335,6 +339,12 @@ class _Scan:
 
     def _say(self, note: str) -> None:
         self._notify(Event(self._adapter.NAME, note))
+
+
+def _check_signal(output: Output) -> None:
+    """OutputError for a program that was killed, whatever it had said by then."""
+    if output.returncode < 0:
+        raise OutputError(f"killed by signal {-output.returncode}")
 
 
 def _placed(part: str, places: Mapping[str, str]) -> str:

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -102,7 +102,8 @@ def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
     nested = [name for name in names if name.endswith("/") or _is_folder(root / name)]
     skipped = [
         NotExamined(
-            valid(name.rstrip("/")), "a repository of its own inside this one: check it by itself"
+            valid(name.rstrip("/")),
+            "excluded: a repository of its own inside this one; check it by itself",
         )
         for name in nested
     ]
@@ -232,14 +233,24 @@ def _sorted_out(
         elif stat.S_ISLNK(status.st_mode):
             links.append(name)
         elif not stat.S_ISREG(status.st_mode):
-            skipped.append(NotExamined(valid(name), "not a regular file"))
+            skipped.append(NotExamined(valid(name), "excluded: not a regular file"))
         elif not os.access(path, os.R_OK):
             skipped.append(NotExamined(valid(name), "it may not be read"))
         else:
             files.append(SourceFile(valid(name), path, status.st_size))
-    files.sort(key=lambda file: file.path)
+    files = _told_apart(sorted(files, key=lambda file: (file.path, os.fsencode(file.real))))
     skipped.extend(_links(root, links, files))
     return files, skipped
+
+
+def _told_apart(files: Sequence[SourceFile]) -> list[SourceFile]:
+    """The files, none shown like another: a byte that is no UTF-8 looks like its escape."""
+    seen: dict[str, int] = {}
+    told = []
+    for file in files:
+        count = seen[file.path] = seen.get(file.path, 0) + 1
+        told.append(file if count == 1 else replace(file, path=f"{file.path} ({count})"))
+    return told
 
 
 def _links(root: Path, links: Iterable[str], files: Sequence[SourceFile]) -> Iterator[NotExamined]:
@@ -249,9 +260,9 @@ def _links(root: Path, links: Iterable[str], files: Sequence[SourceFile]) -> Ite
         try:
             end = (root / name).resolve(strict=True)
         except (OSError, RuntimeError):
-            yield NotExamined(valid(name), "a symbolic link that leads nowhere")
+            yield NotExamined(valid(name), "excluded: a symbolic link that leads nowhere")
             continue
         if end in examined or (end.is_dir() and end.is_relative_to(root)):
             continue
         where = "not part of the project" if end.is_relative_to(root) else "outside the tree"
-        yield NotExamined(valid(name), f"a symbolic link to something {where}")
+        yield NotExamined(valid(name), f"excluded: a symbolic link to something {where}")

@@ -21,16 +21,20 @@ class TomlError(ValueError):
         self.reason = reason
 
 
+class TomlTooMuch(TomlError):
+    """The text may be TOML, but reading it would take forever."""
+
+
 def load(text: str) -> dict[str, Any]:
     """The document. TomlError for whatever is wrong with it."""
     endless = _ENDLESS_KEY.search(text)
     if endless:
         line = text.count("\n", 0, endless.start()) + 1
-        raise TomlError(line, "a key with a hundred parts or more")
+        raise TomlTooMuch(line, "a key with a hundred parts or more")
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise TomlError(None, "nested too deeply to be read") from error
+        raise TomlTooMuch(None, "nested too deeply to be read") from error
     except ValueError as error:
         raise _placed(text, str(error)) from error
 

@@ -1,7 +1,6 @@
 """Fixtures that all tests share: the data folder, projects on disk, their targets."""
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -12,6 +11,8 @@ from scanagg.model import Target
 from scanagg.target import read_target as read
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from support.repository import git
 
 ROOT = Path(__file__).parent.parent
 
@@ -32,24 +33,6 @@ def private_cache(
 ) -> None:
     """No test sees or leaves anything in the user's cache."""
     monkeypatch.setenv("SCANAGG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
-
-
-def git(folder: Path, *argv: str) -> str:
-    """Run git in `folder` as nobody in particular; its stdout."""
-    env = {
-        **os.environ,
-        **{
-            f"GIT_{who}_{what}": "test@scanagg.invalid"
-            for who in ("AUTHOR", "COMMITTER")
-            for what in ("NAME", "EMAIL")
-        },
-        "GIT_CONFIG_GLOBAL": os.devnull,
-        "GIT_CONFIG_NOSYSTEM": "1",
-    }
-    done = subprocess.run(
-        ["git", *argv], cwd=folder, env=env, check=True, capture_output=True, text=True
-    )
-    return done.stdout
 
 
 @pytest.fixture

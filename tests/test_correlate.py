@@ -189,6 +189,16 @@ def test_one_secret_in_two_places_is_one_finding_with_both() -> None:
     assert sorted(len(finding.places) for finding in findings) == [1, 2]
 
 
+def test_two_values_on_one_line_are_two_secrets() -> None:
+    said = [secret("detect-secrets", (1, None), digest=digest) for digest in ("a", "b", "c", "a")]
+    assert sorted(len(finding.witnesses) for finding in merged(said)) == [1, 1, 2]
+
+
+def test_one_value_under_two_names_is_one_secret() -> None:
+    said = [secret("detect-secrets", (1, None), digest="a"), secret("detect-secrets", (1, None))]
+    assert len(merged(said)) == 1
+
+
 def test_no_finding_carries_a_digest() -> None:
     assert "digest-of-it" not in repr(
         merged([secret("detect-secrets", (2, None), digest="digest-of-it")])

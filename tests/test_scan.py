@@ -227,6 +227,19 @@ def test_one_bad_input_does_not_cost_the_others() -> None:
     assert "crashed" in run.coverage.not_examined[0].reason
 
 
+def test_a_crash_on_one_input_is_isolated_and_named() -> None:
+    crash = ECHO + "\nif 'b' in sys.argv: import os; os.kill(os.getpid(), 11)"
+    run = run_of(Fake(crash, splits=True))
+    assert [(gap.input, gap.reason) for gap in run.coverage.not_examined] == [
+        ("b", "killed by signal 11")
+    ]
+
+
+def test_a_run_that_recovers_in_smaller_batches_is_ok() -> None:
+    run = run_of(Fake(ECHO + "\nif len(sys.argv) > 2: print('{')", splits=True))
+    assert (run.status, run.coverage.examined) == (Status.OK, 3)
+
+
 def test_without_splitting_the_whole_batch_is_not_examined() -> None:
     assert run_of(Fake(FAILS_ON_B)).coverage.examined == 0
     run = run_of(Fake(FAILS_ON_B, size=1))

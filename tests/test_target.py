@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import git
+from support.repository import git
 
 from scanagg.errors import TargetError
 from scanagg.model import Target
@@ -146,9 +146,9 @@ def test_links_are_not_followed_and_those_that_matter_are_named(make_project: Ma
     target = read_target(root)
     assert paths(target) == [".gitignore", "a.py"]
     assert reasons(target) == {
-        "ignored.py": "a symbolic link to something not part of the project",
-        "loop": "a symbolic link that leads nowhere",
-        "out.py": "a symbolic link to something outside the tree",
+        "ignored.py": "excluded: a symbolic link to something not part of the project",
+        "loop": "excluded: a symbolic link that leads nowhere",
+        "out.py": "excluded: a symbolic link to something outside the tree",
     }
 
 
@@ -168,8 +168,8 @@ def test_what_is_no_file_is_named(make_project: Make) -> None:
         server.bind("socket")
         os.chdir(here)
     assert reasons(read_target(root)) == {
-        "pipe": "not a regular file",
-        "socket": "not a regular file",
+        "pipe": "excluded: not a regular file",
+        "socket": "excluded: not a regular file",
     }
 
 
@@ -202,6 +202,14 @@ def test_names_that_are_not_utf8_or_hold_newlines_are_kept(make_project: Make) -
     target = read_target(root)
     assert paths(target) == ["a\nb.py", "caf\\xe9.py", "ünï.py"]
     assert target.files[1].real.read_text() == "x = 1"
+
+
+def test_two_names_that_look_alike_are_two_files(make_project: Make) -> None:
+    root = make_project({"caf\\xe9.py": "x = 1"})
+    (root / os.fsdecode(b"caf\xe9.py")).write_text("x = 2")
+    target = read_target(root)
+    assert paths(target) == ["caf\\xe9.py", "caf\\xe9.py (2)"]
+    assert {file.real.read_text() for file in target.files} == {"x = 1", "x = 2"}
 
 
 def test_a_path_that_does_not_exist_is_an_error_that_says_so(tmp_path: Path) -> None:

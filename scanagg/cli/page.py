@@ -27,7 +27,6 @@ from scanagg.model import Action, Finding, Judged, Location, Report, Run, Severi
 from scanagg.text import one_line, shorten
 
 _SHOWN_FINDINGS: Final = 20
-_SHOWN_GAPS: Final = 3
 _PLACE_LIMIT: Final = 3
 _SEVERITIES: Final = tuple(Severity)
 _SNIPPET_WIDTH: Final = 160
@@ -49,7 +48,7 @@ def print_page(
     )
     _verdict(console, report)
     if not quiet:
-        _runs(console, report)
+        _runs(console, report, verbose=verbose)
         _findings(console, report, verbose=verbose)
         _rest(console, report)
         _notices(console, report)
@@ -81,7 +80,7 @@ def _bullet(console: Console, text: str, style: str = "") -> None:
     console.print(Padding(table, (0, 0, 0, 2)))
 
 
-def _runs(console: Console, report: Report) -> None:
+def _runs(console: Console, report: Report, *, verbose: bool) -> None:
     counts = _severities_by_scanner(report)
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     table.add_column("scanner", no_wrap=True)
@@ -99,7 +98,7 @@ def _runs(console: Console, report: Report) -> None:
         )
     console.print(table)
     for run in report.runs:
-        _gaps(console, run)
+        _gaps(console, run, verbose=verbose)
 
 
 def _severities_by_scanner(report: Report) -> dict[str, Counter[Severity]]:
@@ -125,18 +124,14 @@ def _counted(counts: Counter[Severity]) -> Text:
     return text or Text("-", "dim")
 
 
-def _gaps(console: Console, run: Run) -> None:
-    """What a run did not examine, the first few by name, and what it has to say besides."""
+def _gaps(console: Console, run: Run, *, verbose: bool) -> None:
+    """Why a run is not whole, with the first input that is missing; all of them where asked for."""
     if run.status not in (Status.OK, Status.NOT_APPLICABLE):
-        _bullet(console, f"{run.scanner}: {run.detail or status_word(run.status)}", "yellow")
-    if run.status is Status.DEGRADED:
-        gaps = gaps_of(run.coverage)
-        for gap in gaps[1 : _SHOWN_GAPS + 1]:
-            _bullet(console, f"{run.scanner}: {one_line(gap.input)}: {one_line(gap.reason)}")
-        if len(gaps) > _SHOWN_GAPS + 1:
-            _bullet(
-                console, f"{run.scanner}: and {len(gaps) - _SHOWN_GAPS - 1} more, see the report"
-            )
+        _bullet(
+            console, f"{run.scanner}: {one_line(run.detail) or status_word(run.status)}", "yellow"
+        )
+    for gap in gaps_of(run.coverage)[1:] if verbose and run.status is Status.DEGRADED else ():
+        _bullet(console, f"{run.scanner}: {one_line(gap.input)}: {one_line(gap.reason)}")
 
 
 def _findings(console: Console, report: Report, *, verbose: bool) -> None:

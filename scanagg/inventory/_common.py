@@ -240,9 +240,9 @@ def load_toml(file: SourceFile) -> Document:
     text = read_utf8(file)
     try:
         return Document(file.path, toml.load(text), toml_lines(text))
+    except toml.TomlTooMuch as error:
+        raise BrokenFile(error.line, error.reason) from error
     except toml.TomlError as error:
-        if error.line is None or "parts or more" in error.reason:
-            raise BrokenFile(error.line, error.reason) from error
         raise _broken(text, "TOML", error.line, error.reason) from error
 
 

@@ -35,8 +35,6 @@ from scanagg.policy.rules import globs
 from scanagg.policy.schema import Policy, ScannerEntry
 from scanagg.text import one_line, shorten
 
-EXCLUDED: Final = "excluded:"
-
 _SHOWN: Final = 3
 _WIDTH: Final = 160
 _UNNAMED: Final = ScannerEntry(required=False)
@@ -155,9 +153,8 @@ def _tolerated(run: Run) -> Iterator[str]:
         amount = f"all {run.coverage.found} {run.coverage.unit}"
         yield f"{run.scanner} examined nothing: {amount} were left out on purpose"
     elif run.status is not Status.NOT_APPLICABLE and _missed(run.coverage):
-        inputs = _missed_inputs(run.coverage)
-        amount = _amount(run.coverage)
-        yield _with_detail(f"{run.scanner} examined {amount}, as the policy allows", inputs)
+        # Which ones, every report says of the run itself.
+        yield f"{run.scanner} examined {_amount(run.coverage)}; the policy allows that"
 
 
 def _allowed(entry: ScannerEntry) -> int | None:
@@ -176,7 +173,7 @@ def _wanted(coverage: Coverage) -> int:
 
 
 def _skipped(coverage: Coverage) -> list[NotExamined]:
-    return [one for one in coverage.not_examined if not one.reason.startswith(EXCLUDED)]
+    return [one for one in coverage.not_examined if not one.on_purpose]
 
 
 def _missed(coverage: Coverage) -> int:
@@ -208,9 +205,13 @@ def _blocks(judged: Sequence[Judged]) -> list[str]:
         return []
     counts = Counter(one.severity for one in blocking)
     by_severity = ", ".join(f"{counts[each]} {each.value}" for each in Severity if counts[each])
+    rules = list(dict.fromkeys(one.verdict.rule for one in blocking))
+    if len(rules) == 1:
+        return [f"{_findings(len(blocking))} ({by_severity}) {_by_rule(rules[0], blocking)}"]
     lines = [f"{_findings(len(blocking))}: {by_severity}"]
-    for rule in dict.fromkeys(one.verdict.rule for one in blocking):
-        lines.append(_of_rule(rule, [one for one in blocking if one.verdict.rule == rule]))
+    for rule in rules:
+        its_own = [one for one in blocking if one.verdict.rule == rule]
+        lines.append(f"{_findings(len(its_own))} {_by_rule(rule, its_own)}")
     return lines
 
 
@@ -218,16 +219,20 @@ def _findings(count: int) -> str:
     return "1 finding blocks" if count == 1 else f"{count} findings block"
 
 
-def _of_rule(rule: str, blocking: Sequence[Judged]) -> str:
+def _by_rule(rule: str, blocking: Sequence[Judged]) -> str:
     worst = [_title(one) for one in blocking[:_SHOWN]]
     if len(blocking) > _SHOWN:
         worst.append(f"{len(blocking) - _SHOWN} more")
-    return f"{_findings(len(blocking))} by rule {rule}: {'; '.join(worst)}"
+    return f"by rule {rule}: {'; '.join(worst)}"
 
 
 def _title(judged: Judged) -> str:
     finding = judged.finding
-    title = shorten(one_line(finding.title), _WIDTH)
+    package = finding.package
+    if finding.advisory and package:
+        title = one_line(f"{finding.advisory.id} in {package.name} {package.version}")
+    else:
+        title = shorten(one_line(finding.title), _WIDTH)
     if finding.location is None:
         return title
     line = f":{finding.location.start_line}" if finding.location.start_line else ""

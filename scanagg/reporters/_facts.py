@@ -118,9 +118,10 @@ def gaps(report: Report) -> list[Gap]:
     A run with nothing of its kind to examine is no gap.
     """
     found = [_gap(run) for run in report.runs if _has_gap(run)]
-    if report.target.skipped:
-        what = plural(len(report.target.skipped), "file") + " given to no scanner"
-        found.append(Gap(report.target.name, what, report.target.skipped))
+    skipped = tuple(one for one in report.target.skipped if not one.on_purpose)
+    if skipped:
+        what = plural(len(skipped), "file") + " given to no scanner"
+        found.append(Gap(report.target.name, what, skipped))
     return found
 
 
@@ -133,7 +134,8 @@ def complete(report: Report) -> bool:
 def _has_gap(run: Run) -> bool:
     if run.status not in (Status.OK, Status.NOT_APPLICABLE):
         return True
-    return bool(run.coverage.not_examined) or run.coverage.examined < run.coverage.found
+    left = [one for one in run.coverage.not_examined if one.on_purpose]
+    return run.coverage.examined + len(left) < run.coverage.found
 
 
 def _gap(run: Run) -> Gap:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import git
 from support.command import check, scanagg
 from support.osv import osv_server
+from support.repository import git
 
 Make = Callable[..., Path]
 

@@ -1,0 +1,167 @@
+"""What the search for secrets answers, in our words: never the secrets themselves."""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+import msgspec
+
+from scanagg.adapters import Output, OutputError, Parsed, _packages
+from scanagg.adapters._secrets_inputs import BASELINE
+from scanagg.model import (
+    Category,
+    Location,
+    NotExamined,
+    Observation,
+    Rule,
+    Secret,
+    Target,
+)
+from scanagg.text import one_line
+
+_SCANNER: Final = "detect-secrets"
+_URL: Final = "https://github.com/Yelp/detect-secrets"
+_HELP: Final = (
+    "Take it to be known to others: replace it where it is used, then read the new one from the "
+    "environment or a secret store."
+)
+# Detectors that hash a part which all values share: a token's prefix, a key's header.
+_HASHED_IN_PART: Final = frozenset({"GitHub Token", "GitLab Token", "Private Key"})
+# Where a value is put in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
+_PLACEHOLDER: Final = re.compile(r"\$?\{\{.*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%.*?%>")
+_PRAGMA: Final = "pragma: allowlist secret"
+_SCHEME: Final = re.compile(r"\b(?:bearer|basic|token)\b", re.IGNORECASE)
+
+
+class Hit(msgspec.Struct, frozen=True):
+    """A secret, in clear, and the lines of one file on which it stands."""
+
+    type: str
+    hash: str
+    value: str
+    lines: tuple[int, ...]
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The worker's answer for the file with that index: see `scanagg.workers.secrets`."""
+
+    file: int
+    reason: str | None = None
+    hits: tuple[Hit, ...] = ()
+    values: tuple[str, ...] = ()
+    allowed: tuple[int, ...] = ()
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """A secret in a report of detect-secrets' own, which it calls a baseline."""
+
+    type: str
+    hashed_secret: str
+    line_number: int | None = None
+    is_secret: bool | None = None
+
+
+class _Baseline(msgspec.Struct, frozen=True):
+    results: dict[str, tuple[Entry, ...]]
+
+
+def parsed(output: Output, target: Target) -> Parsed:
+    """What the worker's answers mean. OutputError where it did not end well, or they are none."""
+    known, problem = baseline(target)
+    notices = [problem] if problem else []
+    hidden: Counter[str] = Counter()
+    observations: list[Observation] = []
+    given = [(output.inputs[answer.file], answer) for answer in _answers(output)]
+    for path, answer in given:
+        hits = [hit for hit in answer.hits if not is_placeholder(hit.value)]
+        observations += [_observation(hit, path) for hit in hits]
+        hidden.update({_PRAGMA: len(answer.allowed)})
+        hidden.update(kind for hit in hits for kind in _listed(hit, known.get(path, ())))
+        if len(hits) < len(answer.hits):
+            number = len(answer.hits) - len(hits)
+            notices.append(f"{path}: placeholders that count as no secrets: {number}")
+    if any(kind.startswith(BASELINE) for kind in hidden):
+        notices.append(f"{BASELINE} hides nothing: what it lists is reported, and counted apart")
+    return Parsed(
+        observations=tuple(observations),
+        examined=tuple(path for path, answer in given if answer.reason is None),
+        not_examined=tuple(
+            NotExamined(path, one_line(answer.reason)) for path, answer in given if answer.reason
+        ),
+        hidden={kind: number for kind, number in hidden.items() if number},
+        notices=tuple(notices),
+        secrets=frozenset(value for _, answer in given for value in answer.values),
+    )
+
+
+def entries(raw: bytes) -> Mapping[str, tuple[Entry, ...]]:
+    """The secrets, by path, of a report in detect-secrets' JSON. OutputError where it is none."""
+    try:
+        found = msgspec.json.decode(raw, type=_Baseline)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise OutputError(f"not a baseline of detect-secrets: {one_line(str(error))}") from error
+    return {path.replace("\\", "/"): listed for path, listed in found.results.items()}
+
+
+def baseline(target: Target) -> tuple[Mapping[str, tuple[Entry, ...]], str]:
+    """What the target's own baseline lists, and what is wrong with it if it cannot be read."""
+    file = next((file for file in target.files if file.path == BASELINE), None)
+    if file is None:
+        return {}, ""
+    try:
+        return entries(file.real.read_bytes()), ""
+    except OSError as error:
+        return {}, f"{BASELINE} counts for nothing: {error.strerror}"
+    except OutputError as error:
+        return {}, f"{BASELINE} counts for nothing: {error}"
+
+
+def is_placeholder(value: str) -> bool:
+    """Whether the value is only filled in later: nothing but placeholders and an auth scheme."""
+    rest, number = _PLACEHOLDER.subn("", value)
+    return number > 0 and not re.search(r"\w", _SCHEME.sub("", rest))
+
+
+def _answers(output: Output) -> Sequence[Answer]:
+    if output.returncode:
+        raise OutputError(
+            _packages.complaint(output.stderr, f"ended with exit code {output.returncode}")
+        )
+    try:
+        lines = msgspec.json.Decoder(Answer).decode_lines(output.stdout)
+    except msgspec.DecodeError as error:
+        raise OutputError(f"not the answers of the search: {error}") from error
+    if any(not 0 <= answer.file < len(output.inputs) for answer in lines):
+        raise OutputError("it answers for files that it was not given")
+    return lines
+
+
+def _listed(hit: Hit, known: Sequence[Entry]) -> Iterator[str]:
+    """How the project's baseline has it: known, or judged to be no secret, by nobody it names."""
+    for entry in known:
+        if (entry.type, entry.hashed_secret) == (hit.type, hit.hash):
+            judged = "is_secret=false" if entry.is_secret is False else "known"
+            yield f"{BASELINE} {judged}"
+
+
+def _observation(hit: Hit, path: str) -> Observation:
+    """The first line is the one that detect-secrets reports; all lines are its places."""
+    places = tuple(Location(path, max(1, line)) for line in hit.lines)
+    return Observation(
+        scanner=_SCANNER,
+        category=Category.SECRET,
+        rule=_rule(hit.type),
+        title=one_line(hit.type),
+        message=f"What looks like a secret stands in the source: {one_line(hit.type)}",
+        location=places[0],
+        places=places,
+        secret=Secret(None if hit.type in _HASHED_IN_PART else hit.hash),
+    )
+
+
+@lru_cache(maxsize=64)
+def _rule(kind: str) -> Rule:
+    name = re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-") or "secret"
+    return Rule(id=name, name=name, title=one_line(kind), url=_URL, help=_HELP)

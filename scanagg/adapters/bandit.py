@@ -1,0 +1,119 @@
+"""bandit: weaknesses in Python source, in the project's `*.py` and `*.pyw` files.
+
+These are the files that `bandit -r` would look at, and those that Windows runs without a window.
+They are named one by one, so that neither bandit's own list of folders nor a `.bandit` of the
+project leaves any out.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Final
+
+from scanagg.adapters import (
+    Context,
+    Inputs,
+    Job,
+    Output,
+    Parsed,
+    ScannerSettings,
+    Tool,
+    _bandit_coverage,
+    _files,
+    _packages,
+)
+from scanagg.adapters._bandit_report import decode, observation, shown_path, values
+
+NAME = "bandit"
+TITLE = "Bandit"
+ABOUT = "Common security weaknesses in Python source."
+URL = "https://bandit.readthedocs.io/en/latest/"
+INSTALL = "pip install bandit"
+OPTIONS: Mapping[str, str] = {
+    "config": "A configuration file of bandit's (YAML or TOML), relative to the project.",
+}
+NATIVE: tuple[str, ...] = (".bandit", "bandit.yaml", "bandit.yml")
+
+_SUFFIXES: Final = (".py", ".pyw")
+# A process takes as long to start as to examine this much source.
+_WORTH_BYTES: Final = 150_000
+# Systems take a mebibyte of arguments and environment, or more.
+_ARGV_BYTES: Final = 1 << 18
+_CONFIGURATION: Final = 2  # bandit's exit code for what no other choice of files would change
+
+
+def locate(settings: ScannerSettings) -> Tool | None:
+    """The module of our own environment, or the program that the settings name."""
+    return _packages.module_or_program("bandit", "bandit", settings)
+
+
+def probe(context: Context, tool: Tool) -> Job | None:
+    """The version, where it is a program of the user's."""
+    return _packages.probe(tool)
+
+
+def identify(tool: Tool, output: Output) -> Tool:
+    """The tool with its version. OutputError where it told none."""
+    return _packages.identified(tool, output)
+
+
+def inputs(context: Context) -> Inputs:
+    """The Python files of the target, by name."""
+    files = context.target.files
+    found = tuple(one.path for one in files if one.real.name.endswith(_SUFFIXES))
+    return Inputs("files", found, _files.unreachable(context.target, _SUFFIXES))
+
+
+def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
+    """The files spread over the workers, for bandit itself uses one processor."""
+    files = _files.chosen(context.target, inputs.found)
+    return _files.spread(files, context.workers, worth=_WORTH_BYTES, argv_bytes=_ARGV_BYTES)
+
+
+def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+    """Check these files, none of them excluded for the folder it is in."""
+    settings = context.settings
+    config = settings.options.get("config")
+    argv = (
+        *tool.argv,
+        *("--format", "json", "--quiet", "--exit-zero", "--number", "1", "--exclude="),
+        *(("--configfile", str(context.target.root / config)) if config else ()),
+        *settings.args,
+    )
+    files = _files.chosen(context.target, batch)
+    # UTF-8 whatever the locale: names of files are looked for in what bandit logs.
+    return Job(argv, batch, extra=tuple(str(file.real) for file in files), env={"PYTHONUTF8": "1"})
+
+
+def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
+    """Halves: one file that bandit dies of takes the results of all others with it."""
+    return () if output.returncode == _CONFIGURATION else _packages.halves(output.inputs)
+
+
+def parse(context: Context, output: Output) -> Parsed:
+    """Examined is a file whose issues were counted; an exit code or no issues prove nothing.
+
+    An output without inputs is a report of bandit's own: its paths are taken as they are.
+    """
+    report = decode(output, context.target.root)
+    files = {str(file.real): file for file in _files.chosen(context.target, output.inputs)}
+    gaps = _bandit_coverage.gaps(report, output, files, context.settings)
+    missed = {gap.input for gap in gaps}
+    seen = _bandit_coverage.examined(report, files)
+    lines = lru_cache(maxsize=1)(_files.python_lines)  # results come file by file
+    return Parsed(
+        observations=tuple(
+            observation(
+                result, shown_path(result.filename, files), lines(files.get(result.filename))
+            )
+            for result in report.results
+        ),
+        examined=tuple(path for path in seen if path not in missed),
+        not_examined=gaps,
+        hidden=_bandit_coverage.hidden(report),
+        secrets=frozenset(value for result in report.results for value in values(result)),
+    )
+
+
+def recall(context: Context) -> Parsed:
+    """Nothing: no result is kept between runs."""
+    return Parsed()

@@ -1,0 +1,89 @@
+"""Writes a SARIF log piece by piece: one result in memory at a time, the same bytes every time."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import msgspec
+import sarif_om
+
+from scanagg.model import Action, Report
+from scanagg.reporters._encode import encode
+from scanagg.reporters._sarif_json import plain
+from scanagg.reporters._sarif_places import Places
+from scanagg.reporters._sarif_results import Flavour, Results
+from scanagg.reporters._sarif_rules import RuleBook
+from scanagg.reporters._sarif_runs import Section, page, plan, run_head
+
+_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+_VERSION: Final = "2.1.0"
+_PIECE: Final = 500
+_ENCODER: Final = msgspec.json.Encoder()
+# The one control character of ASCII that JSON leaves as it is.
+_DELETE: Final = "\x7f"
+
+
+def stream(report: Report, flavour: Flavour) -> Iterator[str]:
+    """The log as text in pieces, one result a line."""
+    places = Places(report.target)
+    yield f'{{"$schema":"{_SCHEMA}","version":"{_VERSION}","runs":['
+    before = "\n"
+    for section in plan(report, flavour).sections:
+        yield before
+        yield from _run(report, section, places, flavour)
+        before = ",\n"
+    yield "\n]" + _about(report, flavour) + "}\n"
+
+
+def _run(report: Report, section: Section, places: Places, flavour: Flavour) -> Iterator[str]:
+    scanner = section.run.scanner
+    book = RuleBook(section.findings, scanner, page(scanner))
+    head = encode(plain(run_head(report, section, book, flavour)))
+    yield head.removesuffix("}") + ',"results":['
+    yield from _results(section, Results(scanner, places, book, flavour))
+    yield "]}"
+
+
+def _results(section: Section, results: Results) -> Iterator[str]:
+    waived = any(one.verdict.action is Action.WAIVED for one in section.findings)
+    before = "\n"
+    for start in range(0, len(section.findings), _PIECE):
+        part = section.findings[start : start + _PIECE]
+        lines = [_line(results.result(one, suppressions=waived)) for one in part]
+        yield before + ",\n".join(lines)
+        before = ",\n"
+
+
+def _line(result: sarif_om.Result) -> str:
+    """The result as JSON; `encode` sees to what is not plain ASCII, and takes longer."""
+    value = plain(result)
+    try:
+        text = _ENCODER.encode(value).decode()
+    except UnicodeEncodeError:
+        return encode(value)
+    return text if text.isascii() and _DELETE not in text else encode(value)
+
+
+def _about(report: Report, flavour: Flavour) -> str:
+    """What judged, and how: in the whole log only. No time of ours, unless it was given."""
+    if not flavour.whole:
+        return ""
+    given = {"clock": report.clock.now.isoformat()} if report.clock.given else {}
+    policy = report.policy
+    about = {
+        "policy": {
+            "name": policy.name,
+            "source": policy.source,
+            "digest": policy.digest,
+            "enforcement": policy.enforcement,
+        },
+        "gate": {
+            "outcome": report.gate.outcome.value,
+            "exitCode": report.gate.exit_code,
+            "reasons": list(report.gate.reasons),
+        },
+        "notExamined": [
+            {"input": gap.input, "reason": gap.reason} for gap in report.target.skipped
+        ],
+        **given,
+    }
+    return ',\n"properties":' + encode({"scanagg": about})

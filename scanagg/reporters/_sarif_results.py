@@ -1,0 +1,237 @@
+"""One finding as one result of a SARIF log."""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import sarif_om
+
+from scanagg.model import (
+    Action,
+    Category,
+    Finding,
+    Judged,
+    Location,
+    Package,
+    Witness,
+    purl_without_version,
+)
+from scanagg.reporters._sarif_places import Places
+from scanagg.reporters._sarif_rules import LEVELS, MESSAGE, RuleBook
+from scanagg.reporters._sarif_text import phrase, sentence
+
+FINGERPRINT: Final = "scanaggFindingId/v1"
+LINE_HASH: Final = "primaryLocationLineHash"
+
+# Findings about a package: the six lines above a requirement change with every update of another.
+_OF_PACKAGES: Final = (Category.VULNERABILITY, Category.LICENSE)
+
+
+@dataclass(frozen=True, slots=True)
+class Flavour:
+    """What a SARIF log is for. `whole`: everything there is; else what code scanning takes.
+
+    `most_results` counts in one run, `most_places` in one result.
+    """
+
+    whole: bool
+    most_results: int | None = None
+    most_places: int | None = None
+
+
+class Results:
+    """Makes the results of one run, one at a time and each once, in the order they stand in."""
+
+    def __init__(self, scanner: str, places: Places, book: RuleBook, flavour: Flavour) -> None:
+        """`scanner` is the run's; its word comes first in every message."""
+        self._scanner = scanner
+        self._places = places
+        self._book = book
+        self._flavour = flavour
+        self._said: dict[int, int] = {}
+        self._hashes: Counter[str] = Counter()
+
+    def result(self, judged: Judged, *, suppressions: bool) -> sarif_om.Result:
+        """The result; with `suppressions`, says also where nothing suppresses it."""
+        finding = judged.finding
+        identifier, index = self._book.find(finding.rule)
+        location = finding.location or self._places.fallback
+        text = self._distinct(identifier, location, self._text(finding))
+        return sarif_om.Result(
+            rule_id=identifier,
+            rule_index=index,
+            level=LEVELS[judged.severity],
+            message=sarif_om.Message(text=text, id=MESSAGE, arguments=[_subject(finding)]),
+            locations=None if location is None else [self._main(finding, location)],
+            related_locations=self._further(finding, location),
+            partial_fingerprints=self._fingerprints(finding, identifier, location),
+            suppressions=_suppressions(judged) if suppressions else None,
+            properties={"scanagg": _properties(judged, whole=self._flavour.whole)},
+        )
+
+    def _text(self, finding: Finding) -> str:
+        """What the scanner says, and what a reader would miss in it."""
+        parts = [sentence(finding.message or finding.title)]
+        if finding.package:
+            parts += _about_package(finding, finding.package, parts[0])
+        parts += self._others(finding.witnesses)
+        if finding.location is None:
+            parts.append("No file of the project names it, so it is shown at one that exists.")
+        return " ".join(parts)
+
+    def _others(self, witnesses: Sequence[Witness]) -> Iterable[str]:
+        """Who else said so, or this scanner by another rule; the same word twice is no news."""
+        home = next((one for one in witnesses if one.scanner == self._scanner), None)
+        if home is not None and len(witnesses) == 1:
+            return ()
+        heard = dict.fromkeys((one.scanner, one.rule) for one in witnesses)
+        if home is not None:
+            heard.pop((home.scanner, home.rule))
+        others = ", ".join(f"{scanner} ({phrase(rule)})" for scanner, rule in heard)
+        return (f"Also reported by {others}.",) if others else ()
+
+    def _distinct(self, identifier: str, location: Location | None, text: str) -> str:
+        """`text`, numbered where a result of this rule, place and text is there already.
+
+        Keeps a hash of each result, not its text: that of 100,000 would be held in memory.
+        """
+        key = hash((identifier, location, text))
+        number = self._said[key] = self._said.get(key, 0) + 1
+        return text if number == 1 else f"{text} (Occurrence {number}.)"
+
+    def _main(self, finding: Finding, location: Location) -> sarif_om.Location:
+        snippet = finding.snippet if finding.location else None
+        secret = finding.category is Category.SECRET
+        place = self._places.main(location, snippet, secret=secret)
+        return sarif_om.Location(physical_location=place)
+
+    def _further(
+        self, finding: Finding, location: Location | None
+    ) -> list[sarif_om.Location] | None:
+        others = [place for place in finding.places if not _same_line(place, location)]
+        return [
+            sarif_om.Location(
+                id=number,
+                message=sarif_om.Message(text="It stands here too."),
+                physical_location=self._places.further(place),
+            )
+            for number, place in enumerate(others[: self._flavour.most_places], start=1)
+        ] or None
+
+    def _fingerprints(
+        self, finding: Finding, identifier: str, location: Location | None
+    ) -> dict[str, str]:
+        made = {FINGERPRINT: finding.fingerprint}
+        if finding.category in _OF_PACKAGES and finding.package and location:
+            made[LINE_HASH] = self._stable_hash(identifier, finding.package, location)
+        elif finding.line_hash and finding.category is not Category.SECRET:
+            made[LINE_HASH] = finding.line_hash
+        return made
+
+    def _stable_hash(self, identifier: str, package: Package, location: Location) -> str:
+        """In place of the line's hash: what stays when versions in the manifest change."""
+        name = purl_without_version(package.purl)
+        parts = f"{identifier}|{name}|{self._places.uri(location.path)}"
+        digits = hashlib.sha256(parts.encode("utf-8", "replace")).hexdigest()[:16]
+        self._hashes[digits] += 1
+        return f"{digits}:{self._hashes[digits]}"
+
+
+def _same_line(place: Location, other: Location | None) -> bool:
+    return (
+        other is not None
+        and place.path == other.path
+        and (place.start_line or 1) == (other.start_line or 1)
+    )
+
+
+def _subject(finding: Finding) -> str:
+    """What the finding is about, in a word or two."""
+    if finding.package:
+        return phrase(f"{finding.package.name} {finding.package.version}")
+    return phrase(finding.location.path if finding.location else finding.title)
+
+
+def _about_package(finding: Finding, package: Package, said: str) -> Iterable[str]:
+    """Package, version and fix, as far as the scanner left them out."""
+    advisory = finding.advisory
+    if package.name not in said or package.version not in said:
+        yield f"It concerns {phrase(package.name)} {phrase(package.version)}."
+    if advisory is None or finding.category is not Category.VULNERABILITY:
+        return
+    fixed = [phrase(version) for version in advisory.fixed_versions]
+    if not fixed:
+        yield "No fixed version is known."
+    elif not any(version in said for version in fixed):
+        yield f"It is fixed in {' and in '.join(fixed)}."
+
+
+def _suppressions(judged: Judged) -> list[sarif_om.Suppression]:
+    if judged.verdict.action is not Action.WAIVED:
+        return []
+    reason = sentence(judged.verdict.reason)
+    return [sarif_om.Suppression(kind="external", state="accepted", justification=reason)]
+
+
+def _properties(judged: Judged, *, whole: bool) -> dict[str, object]:
+    """Our own words, under one key; in the whole log all that the other formats show."""
+    finding = judged.finding
+    made: dict[str, object] = {
+        "id": finding.id,
+        "category": finding.category.value,
+        "rule": phrase(finding.rule.id),
+        "severity": judged.severity.value,
+        "action": judged.verdict.action.value,
+    }
+    place = finding.location
+    if place and place.start_line and place.last_line != place.start_line:
+        made["endLine"] = place.last_line
+    if finding.package:
+        made["package"] = finding.package.purl
+    if whole:
+        made.update(_details(judged))
+    elif len(finding.witnesses) > 1:
+        made["scanners"] = list(finding.scanners)
+    return made
+
+
+def _details(judged: Judged) -> dict[str, object]:
+    finding = judged.finding
+    made: dict[str, object] = {
+        "title": phrase(finding.title),
+        "confidence": finding.confidence.value,
+        "verdict": {"rule": judged.verdict.rule, "reason": phrase(judged.verdict.reason)},
+        "severitySources": [
+            {"source": one.source, "severity": one.severity.value, "scanner": one.scanner}
+            | ({"vector": one.vector} if one.vector else {})
+            for one in judged.severity_sources
+        ],
+        "witnesses": [
+            {"scanner": one.scanner, "rule": phrase(one.rule), "severity": one.severity.value}
+            for one in finding.witnesses
+        ],
+    }
+    if finding.resource:
+        made["resource"] = phrase(finding.resource)
+    if finding.package:
+        made.update(_package_details(judged, finding.package))
+    return made
+
+
+def _package_details(judged: Judged, package: Package) -> dict[str, object]:
+    advisory = judged.finding.advisory
+    made: dict[str, object] = {"scope": package.scope.value, "direct": package.direct}
+    if advisory:
+        made["advisory"] = {
+            "id": advisory.id,
+            "aliases": list(advisory.aliases),
+            "fixedVersions": list(advisory.fixed_versions),
+            "published": advisory.published,
+        }
+    if judged.license_expression is not None:
+        made["license"] = judged.license_expression
+    if judged.license_verdict is not None:
+        made["licenseVerdict"] = judged.license_verdict.value
+    return made

@@ -1,0 +1,181 @@
+"""Both SARIF formats before every validator, over all kinds of reports: not one complaint."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.sample import large_report, sample_report
+from support.sarif_cases import (
+    CASES,
+    bandit_corpus,
+    crowded,
+    hashed,
+    log_of,
+    results_of,
+    sample,
+    trivy_corpus,
+    write,
+)
+from support.sarif_check import check_full, check_github
+from support.validators import multitool, multitool_notes, schema_errors, upload_errors
+
+CHECKS = {"sarif": check_github, "sarif-full": check_full}
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    root = tmp_path / "repository"
+    root.mkdir()
+    return root
+
+
+def complaints(path: Path, name: str, root: Path) -> list[str]:
+    """What every validator but the multitool has against a log in the format `name`."""
+    return [*CHECKS[name](path, root), *schema_errors(path), *upload_errors(path)]
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("case", CASES)
+def test_2_4_the_schema_the_upload_and_our_checks_are_content(
+    case: str, name: str, tmp_path: Path, repository: Path
+) -> None:
+    path = write(CASES[case](repository), name, tmp_path)
+    assert complaints(path, name, repository) == []
+
+
+def test_3_the_multitool_has_not_even_a_note(tmp_path: Path) -> None:
+    paths = []
+    for case, make in CASES.items():
+        report = make(_folder(tmp_path / case))
+        for name in CHECKS:
+            made = write(report, name, tmp_path)
+            paths.append(made.rename(tmp_path / f"{case}-{made.name}"))
+    without = [path for path in paths if path.name.startswith("no_repository")]
+    assert multitool_notes(*without) == []
+    assert multitool_notes(*(path for path in paths if path not in without)) == []
+
+
+def test_5_six_thousand_findings_are_cut_to_what_github_takes(
+    tmp_path: Path, repository: Path
+) -> None:
+    path = write(crowded(repository), "sarif", tmp_path)
+    assert [*complaints(path, "sarif", repository), *multitool_notes(path)] == []
+
+
+def test_9_six_thousand_findings_are_all_in_the_whole_log(tmp_path: Path, repository: Path) -> None:
+    path = write(crowded(repository), "sarif-full", tmp_path)
+    assert complaints(path, "sarif-full", repository) == []
+    assert len(results_of(json.loads(path.read_bytes()))) == 6_000
+
+
+@pytest.mark.parametrize(
+    "corpus", ["bandit/many_vulns.json", "bandit/dd.json", "trivy/scheme_2_many_vulns.json"]
+)
+def test_3_real_words_of_real_scanners(
+    corpus: str, tmp_path: Path, repository: Path, data_dir: Path
+) -> None:
+    read = bandit_corpus if corpus.startswith("bandit") else trivy_corpus
+    report = hashed(sample_report(read(data_dir / "corpus" / corpus), repository))
+    assert report.findings
+    paths = {name: write(report, name, tmp_path) for name in CHECKS}
+    for name, path in paths.items():
+        assert complaints(path, name, repository) == []
+    assert multitool_notes(*paths.values()) == []
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_35_the_multitool_rewrites_and_merges_without_changing_a_level(
+    name: str, tmp_path: Path, repository: Path
+) -> None:
+    path = write(sample(repository), name, tmp_path)
+    rewritten, merged = tmp_path / "rewritten.sarif", tmp_path / "merged.sarif"
+    multitool("rewrite", str(path), "--output", str(rewritten))
+    multitool(
+        *("merge", str(path), "--output-directory", str(tmp_path)),
+        *("--output-file", merged.name, "--log", "ForceOverwrite"),
+    )
+    levels = _levels(json.loads(path.read_bytes()))
+    assert _levels(json.loads(rewritten.read_text("utf-8-sig"))) == levels
+    assert _levels(json.loads(merged.read_text("utf-8-sig"))) == levels
+    assert {level for _, level in levels} == {"error", "warning", "note"}
+
+
+def test_35_the_multitool_finds_results_by_query(tmp_path: Path, repository: Path) -> None:
+    path = write(sample(repository), "sarif", tmp_path)
+    assert "Found 1 of 7 results" in multitool("query", str(path), "--expression", "RuleId == B602")
+
+
+def test_37_a_hundred_thousand_results_are_valid(tmp_path: Path) -> None:
+    path = write(large_report(100_000), "sarif-full", tmp_path)
+    assert schema_errors(path) == []
+
+
+def _levels(log: dict[str, Any]) -> list[tuple[str, str]]:
+    """Each result's id with the level that a reader sees: its own, else its rule's, else warning.
+
+    A tool that drops "warning" leaves a reader with the rule's level.
+    """
+    seen = []
+    for run in log["runs"]:
+        rules = run["tool"]["driver"].get("rules", [])
+        for result in run["results"]:
+            rule = rules[result["ruleIndex"]].get("defaultConfiguration", {})
+            level = result.get("level") or rule.get("level", "warning")
+            seen.append((result["partialFingerprints"]["scanaggFindingId/v1"], level))
+    return sorted(seen)
+
+
+# That the validators complain at all: a fault that each of them must see.
+
+
+def _with_fault(folder: Path, change: Any, name: str = "fault") -> Path:
+    log = log_of(sample_report())
+    change(log["runs"][0])
+    path = folder / f"{name}.sarif"
+    path.write_text(json.dumps(log))
+    return path
+
+
+def test_2_the_schema_sees_a_missing_message(tmp_path: Path) -> None:
+    path = _with_fault(tmp_path, lambda run: run["results"][0].pop("message"))
+    assert schema_errors(path)
+    assert upload_errors(path)
+
+
+def test_2_the_upload_lets_a_strange_address_pass_as_github_does(tmp_path: Path) -> None:
+    path = _with_fault(tmp_path, lambda run: _place(run)["artifactLocation"].update(uri="a b.py"))
+    assert upload_errors(path) == []
+
+
+FAULTS: dict[str, Any] = {
+    "GH1001": lambda run: run["results"][0].update(locations=[]),
+    "GH1003": lambda run: _place(run).pop("region") and _place(run).pop("contextRegion"),
+    "GH1015": lambda run: run["results"][0].pop("locations"),
+    "GH2012": lambda run: run["tool"]["driver"]["rules"][0].pop("fullDescription"),
+    "SARIF1002": lambda run: _place(run)["artifactLocation"].update(uri="a b.py"),
+    "SARIF1008": lambda run: _place(run).update(contextRegion=_place(run)["region"]),
+    "SARIF2002": lambda run: run["results"][0]["message"].pop("id"),
+    "SARIF2003": lambda run: run.update(versionControlProvenance=[]),
+    "SARIF2009": lambda run: run["tool"]["driver"]["rules"][0].update(id="secret-key"),
+    "SARIF2012": lambda run: run["tool"]["driver"]["rules"][0].update(name="not_pascal"),
+}
+
+
+def test_3_the_multitool_sees_each_fault(tmp_path: Path) -> None:
+    notes = multitool_notes(
+        *(_with_fault(tmp_path, change, rule) for rule, change in FAULTS.items())
+    )
+    for rule in FAULTS:
+        own = [note for note in notes if note.startswith(f"{rule}.sarif: ")]
+        assert any(f" {rule} " in note for note in own), (rule, own)
+
+
+def _place(run: dict[str, Any]) -> dict[str, Any]:
+    place: dict[str, Any] = run["results"][0]["locations"][0]["physicalLocation"]
+    return place
+
+
+def _folder(path: Path) -> Path:
+    path.mkdir()
+    return path
