@@ -2,14 +2,22 @@
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Final
 
 MASK: Final = "***"
 
 # Values shorter than this, and plain words ("password", "Secret"), are part of every text: they are
-# masked as whole words, and only on the lines that were named for them.
+# masked as whole words on the lines that were named for them, elsewhere only where they stand as a
+# value does, between quotes or in an address.
 _SHORT: Final = 6
+_WORD: Final = r"(?<!\w)(?:{})(?!\w)"
+_VALUE: Final = r"(?<=[\"'`:@=])(?:{})(?=[\"'`@])"
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,14}|[A-Z]{0,14}")
+# A line of minified data has megabytes. What is shown of it, and what is looked at, in characters.
+_SHOWN: Final = 2000
+_MASKED: Final = 8000
+
 _QUOTED: Final = re.compile(r'(?P<quote>"""|\'\'\'|["\'`])(?:\\.|(?!(?P=quote)).)+(?:(?P=quote)|$)')
 _ASSIGNED: Final = re.compile(r"(?P<left>^[^=:]*(?:=>|:=|[=:])\s*)(?P<value>\S.*)$")
 # What looks like a key or token: long and without a space.
@@ -29,7 +37,9 @@ class Redactor:
         parts = [part for value in known for part in _parts(value)]
         self._anywhere = _any_of(part for part in parts if not _is_common(part))
         self._on_the_line = _any_of(parts)
+        self._as_value = _any_of((part for part in parts if _is_common(part)), _VALUE)
         self._lines = {path: frozenset(numbers) for path, numbers in lines.items()}
+        self._masked = lru_cache(maxsize=256)(self._mask)  # findings of one line come together
 
     def covers(self, path: str, line: int) -> bool:
         """Whether a secret stands on that line."""
@@ -40,9 +50,16 @@ class Redactor:
         return self._anywhere.sub(MASK, text)
 
     def line(self, path: str, number: int, text: str) -> str:
-        """A line of a file, fit to show: where a secret is, nothing that can be its value stays."""
-        if not self.covers(path, number):
-            return self.text(text)
+        """A line of a file, fit to show: where a secret is, nothing that can be its value stays.
+
+        Of a very long line only the beginning: masks are made on more than is kept, so that no
+        value is cut in two and its first half shown.
+        """
+        return self._masked(text[:_MASKED], self.covers(path, number))[:_SHOWN]
+
+    def _mask(self, text: str, covered: bool) -> str:
+        if not covered:
+            return self._as_value.sub(MASK, self.text(text))
         masked, known = self._on_the_line.subn(MASK, text)
         return _TOKEN.sub(_mask_token, masked if known else _without_values(masked))
 
@@ -51,11 +68,11 @@ def _is_common(value: str) -> bool:
     return len(value) < _SHORT or _PLAIN_WORD.fullmatch(value) is not None
 
 
-def _any_of(values: Iterable[str]) -> re.Pattern[str]:
-    """Matches any of the values, the longest first; a common one as a whole word only."""
+def _any_of(values: Iterable[str], common: str = _WORD) -> re.Pattern[str]:
+    """Matches any of the values, the longest first; common ones only where `common` says."""
     chosen = sorted(set(values), key=lambda value: (-len(value), value))
     patterns = [
-        rf"(?<!\w){re.escape(value)}(?!\w)" if _is_common(value) else re.escape(value)
+        common.format(re.escape(value)) if _is_common(value) else re.escape(value)
         for value in chosen
     ]
     return re.compile("|".join(patterns) if patterns else r"(?!)")

@@ -54,5 +54,15 @@ class Sources:
         return tuple(text.split("\n"))
 
     def _line_hashes(self, path: str) -> tuple[str, ...]:
-        """GitHub's hash of each line, see `linehash`."""
-        return tuple(line_hashes(self.text(path)))
+        """GitHub's hash of each line, see `linehash`; a mark at the start of the file counts."""
+        file = self._files.get(path)
+        mark = "\ufeff" if file and _starts_with_mark(file) else ""
+        return tuple(line_hashes(mark + self.text(path)))
+
+
+def _starts_with_mark(file: SourceFile) -> bool:
+    try:
+        with file.real.open("rb") as stream:
+            return stream.read(3) == codecs.BOM_UTF8
+    except OSError:
+        return False

@@ -21,7 +21,7 @@ class TomlError(ValueError):
         self.reason = reason
 
 
-class TomlTooMuch(TomlError):
+class TomlTooMuchError(TomlError):
     """The text may be TOML, but reading it would take forever."""
 
 
@@ -30,11 +30,11 @@ def load(text: str) -> dict[str, Any]:
     endless = _ENDLESS_KEY.search(text)
     if endless:
         line = text.count("\n", 0, endless.start()) + 1
-        raise TomlTooMuch(line, "a key with a hundred parts or more")
+        raise TomlTooMuchError(line, "a key with a hundred parts or more")
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise TomlTooMuch(None, "nested too deeply to be read") from error
+        raise TomlTooMuchError(None, "nested too deeply to be read") from error
     except ValueError as error:
         raise _placed(text, str(error)) from error
 

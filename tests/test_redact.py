@@ -36,6 +36,20 @@ def test_where_the_value_is_known_what_looks_like_another_key_goes_too() -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ('assert read("freshpass")', 'assert read("***")'),
+        ("get('https://me:freshpass@x.invalid')", "get('https://me:***@x.invalid')"),
+        ("freshpass = ask()", "freshpass = ask()"),
+    ],
+)
+def test_a_plain_word_on_another_line_is_masked_where_it_stands_as_a_value(
+    line: str, shown: str
+) -> None:
+    assert Redactor(["freshpass"], {"a.py": [3]}).line("b.py", 1, line) == shown
+
+
 def test_the_longest_value_goes_first() -> None:
     mask = Redactor(["secret", "secret-and-more"], {})
     assert mask.text("a secret-and-more b") == "a *** b"
@@ -71,3 +85,11 @@ def test_other_lines_stay_as_they_are() -> None:
 
 def test_an_empty_value_masks_nothing() -> None:
     assert Redactor(["", "  "], {}).text("a b") == "a b"
+
+
+def test_of_a_very_long_line_the_beginning_is_shown_and_no_value_cut_in_two() -> None:
+    secret = "s3cr3t-" * 30
+    line = "x" * 1950 + f" '{secret}' " + "y" * 3_000_000
+    shown = Redactor([secret], {"a.json": [1]}).line("a.json", 1, line)
+    assert len(shown) <= 2000
+    assert "s3cr3t" not in shown

@@ -16,6 +16,7 @@ from scanagg.errors import ExitCode, OutputError, UsageError
 from scanagg.reporters import names as format_names
 
 if TYPE_CHECKING:
+    from scanagg.cli.page import Written
     from scanagg.config import Settings
     from scanagg.model import Report
     from scanagg.pipeline import Request
@@ -144,10 +145,10 @@ def _check(
     gc.disable()
     with progress(show=show) as notify:
         report = check(request, notify)
-    written, problems = _write(report, formats, request.output_dir or Path(_REPORTS))
-    print_page(report, written, problems, quiet=quiet, verbose=verbose)
+    written = _write(report, formats, request.output_dir or Path(_REPORTS))
+    print_page(report, written, quiet=quiet, verbose=verbose)
     sys.stdout.flush()
-    return _exit_code(report, problems)
+    return _exit_code(report, written.problems)
 
 
 def _log(verbose: bool) -> None:
@@ -211,31 +212,29 @@ def _time(text: str | None) -> datetime | None:
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-def _write(
-    report: "Report", formats: Sequence[str], folder: Path
-) -> tuple[Sequence[Path], Sequence[OutputError]]:
+def _write(report: "Report", formats: Sequence[str], folder: Path) -> "Written":
     """Write each format; one that cannot be written does not cost the others."""
-    # Imported here: the writer belongs to the cache's file functions.
+    # Imported here: `scanagg --help` need not wait for the page.
     from scanagg.cache import write_atomically  # noqa: PLC0415
-    from scanagg.reporters import reporter  # noqa: PLC0415
+    from scanagg.cli.page import Written  # noqa: PLC0415
+    from scanagg.reporters import Shortens, reporter  # noqa: PLC0415
 
-    written: list[Path] = []
-    problems: list[OutputError] = []
+    written = Written()
     for name in formats:
         made = reporter(name)
         path = folder / made.FILENAME
         try:
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(path, made.render(report))
-            written.append(path)
         except OSError as error:
-            problems.append(
-                OutputError(
-                    f"cannot write {path}: {error.strerror or error}",
-                    "Choose another folder with --output-dir, or make room.",
-                )
-            )
-    return written, problems
+            hint = "Choose another folder with --output-dir, or make room."
+            message = f"cannot write {path}: {error.strerror or error}"
+            written.problems.append(OutputError(message, hint))
+            continue
+        written.paths.append(path)
+        if isinstance(made, Shortens):
+            written.notices += [f"{made.FILENAME}: {notice}" for notice in made.notices(report)]
+    return written
 
 
 def _exit_code(report: "Report", problems: Sequence[OutputError]) -> int:

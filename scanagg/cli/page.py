@@ -2,7 +2,8 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 from typing import Final
@@ -22,7 +23,7 @@ from scanagg.cli.style import (
     status_word,
 )
 from scanagg.coverage import gaps_of
-from scanagg.errors import ScanaggError
+from scanagg.errors import OutputError
 from scanagg.model import Action, Finding, Judged, Location, Report, Run, Severity, Status
 from scanagg.text import one_line, shorten
 
@@ -32,10 +33,18 @@ _SEVERITIES: Final = tuple(Severity)
 _SNIPPET_WIDTH: Final = 160
 
 
+@dataclass(slots=True)
+class Written:
+    """The reports that were written, what they leave out, and why others were not."""
+
+    paths: list[Path] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    problems: list[OutputError] = field(default_factory=list)
+
+
 def print_page(
     report: Report,
-    written: Sequence[Path],
-    problems: Sequence[ScanaggError],
+    written: Written,
     *,
     quiet: bool,
     verbose: bool,
@@ -55,7 +64,7 @@ def print_page(
         _reports(console, written)
     # Tables pad their lines to the full width; a log need not keep that.
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in page.getvalue().splitlines())
-    for problem in problems:
+    for problem in written.problems:
         complain(problem.message, problem.hint)
 
 
@@ -222,11 +231,13 @@ def _notices(console: Console, report: Report) -> None:
         _bullet(console, one_line(notice), "dim")
 
 
-def _reports(console: Console, written: Sequence[Path]) -> None:
-    if not written:
+def _reports(console: Console, written: Written) -> None:
+    if not written.paths:
         return
     console.print()
-    for path in written:
+    for notice in written.notices:
+        _bullet(console, one_line(notice), "yellow")
+    for path in written.paths:
         console.print(Text(f"report  {_relative(path)}"), soft_wrap=True)
 
 

@@ -240,7 +240,7 @@ def load_toml(file: SourceFile) -> Document:
     text = read_utf8(file)
     try:
         return Document(file.path, toml.load(text), toml_lines(text))
-    except toml.TomlTooMuch as error:
+    except toml.TomlTooMuchError as error:
         raise BrokenFile(error.line, error.reason) from error
     except toml.TomlError as error:
         raise _broken(text, "TOML", error.line, error.reason) from error

@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Final, Protocol, cast
+from typing import Final, Protocol, cast, runtime_checkable
 
 from scanagg.model import Report
 
@@ -21,6 +21,15 @@ class Reporter(Protocol):
 
     def render(self, report: Report) -> Iterator[str]:
         """The text of the report in pieces, so that a long one need not fit into memory."""
+        ...
+
+
+@runtime_checkable
+class Shortens(Protocol):
+    """What a reporter has besides if it may leave something out."""
+
+    def notices(self, report: Report) -> tuple[str, ...]:
+        """What is not in the report, one sentence for each reason; none where all is in it."""
         ...
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support import sarif_check, validators
 from support.command import check, scanagg
 from support.osv import osv_server
 from support.repository import git
@@ -143,6 +144,16 @@ def test_the_same_input_gives_the_same_reports_apart_from_times(faulty: Path) ->
     first, second = stable(), stable()
     for name, text in first.items():
         assert text.splitlines() == second[name].splitlines()
+
+
+def test_no_validator_complains_of_the_sarif_of_a_real_check(faulty: Path) -> None:
+    said = check(faulty, "--skip", "safety", formats=("sarif", "sarif-full"))
+    logs = [said.folder / "scanagg.sarif", said.folder / "scanagg.full.sarif"]
+    for log in logs:
+        assert validators.schema_errors(log) == []
+        assert validators.upload_errors(log) == []
+    assert sarif_check.check_github(logs[0], faulty) == []
+    assert validators.multitool_notes(*logs) == []
 
 
 def test_blocked_is_one_and_a_dry_run_is_zero(make_project: Make) -> None:

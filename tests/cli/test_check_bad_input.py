@@ -302,6 +302,26 @@ def test_trivy_without_a_database_does_not_pass(make_project: Make, tmp_path: Pa
     incomplete(said, "trivy")
 
 
+def test_safety_without_its_service_does_not_pass(make_project: Make) -> None:
+    safety = os.environ.get("SCANAGG_TEST_SAFETY") or shutil.which(
+        "safety", path=f"{sys.prefix}/bin"
+    )
+    if not safety:
+        pytest.skip("no safety in this environment")
+    toml = f'[scanners.safety]\npath = "{safety}"\n'
+    project = make_project({"requirements.txt": "jinja2==2.4.1\n", "scanagg.toml": toml})
+    nowhere = dict.fromkeys(
+        (
+            *("SAFETY_PLATFORM_URL", "SAFETY_DATA_API_BASE_URL", "SAFETY_AUTH_SERVER_URL"),
+            *("SAFETY_PLATFORM_API_BASE_URL", "SAFETY_SAFETY_PLATFORM_V2_URL"),
+        ),
+        "http://127.0.0.1:9",
+    )
+    said = check(project, "--only", "safety", env=nowhere)
+    incomplete(said, "safety")
+    assert said.run("safety")["coverage"]["examined"] == 0
+
+
 def test_an_environment_that_cannot_be_read_is_no_pass(make_project: Make, tmp_path: Path) -> None:
     project = make_project({"requirements.txt": "idna==3.10\n"})
     done = scanagg("check", str(project), "--python", str(tmp_path / "no such" / "python"))

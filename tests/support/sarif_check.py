@@ -213,7 +213,8 @@ def _check_rule_is_general(rule: Json, run: Json) -> Iterator[str]:
             version = package.rpartition("@")[2].partition("?")[0]
             if "/" in (uri := _uri(result)) and uri in words:
                 yield f"15: the rule names {uri}"
-            if version and f" {version}" in words:
+            # An advisory's prose may well name versions; its title is ours.
+            if version and f" {version}" in rule["shortDescription"]["text"]:
                 yield f"15: the rule names the version {version}"
 
 
