@@ -247,7 +247,9 @@ def _lead(group: Sequence[Observation]) -> Observation:
     if first.category is not Category.VULNERABILITY or first.advisory is None:
         return first
     advisory = merged_advisory([one.advisory for one in group if one.advisory])
-    told = next((one for one in group if one.title and one.rule.id not in one.title), first)
+    # A title that tells more than the id; the shortest, for the others are prose cut off.
+    telling = [one for one in group if one.title and one.rule.id not in one.title]
+    told = min(telling or [first], key=lambda one: len(one.title))
     rule = Rule(
         id=advisory.id,
         name=advisory.id,

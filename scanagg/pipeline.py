@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -33,7 +34,13 @@ from scanagg.sources import Sources
 from scanagg.target import read_target
 
 _Made = TypeVar("_Made", bound=Sized)
+IMAGE_SCANNER: Final = "trivy"
+"""The scanner that looks at container images."""
+
 _LOG: Final = logging.getLogger("scanagg")
+REPORTS: Final = "reports"
+"""The folder for reports, in the project, where nothing else is said."""
+
 _SKIPPED: Final = "skipped on the command line"
 
 
@@ -91,6 +98,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         files=[file.path for file in target.files],
         now=clock.now,
         interrupted=request.stop.interrupted,
+        problems=_problems(request, runs),
     )
     return Report(
         version=__version__,
@@ -118,14 +126,19 @@ def _logged(stage: str, before: Sized, made: _Made) -> _Made:
 
 
 def _excluded(request: Request) -> tuple[str, ...]:
-    """The configured patterns, and our own earlier reports where they lie in the target."""
-    excluded = request.settings.exclude
+    """The configured patterns, and the reports of earlier checks, wherever they were put."""
     root = request.path.resolve()
-    folder = request.output_dir.resolve() if request.output_dir else None
-    if folder is None or not folder.is_relative_to(root):
-        return excluded
-    below = PurePosixPath(folder.relative_to(root).as_posix())
-    return (*excluded, *(f"/{below / name}" for name in file_names()))
+    usual = (root / REPORTS, root / (request.settings.output_dir or REPORTS))
+    folders = {folder.resolve() for folder in (*usual, request.output_dir or usual[0])}
+    inside = sorted(folder for folder in folders if folder.is_relative_to(root))
+    below = [PurePosixPath(folder.relative_to(root).as_posix()) for folder in inside]
+    own = (f"/{_literal(str(folder / name))}" for folder in below for name in file_names())
+    return (*request.settings.exclude, *own)
+
+
+def _literal(path: str) -> str:
+    """A path as a pattern of .gitignore that matches nothing else."""
+    return re.sub(r"([\\*?\[\]! #])", r"\\\1", path)
 
 
 def _tasks(request: Request, target: Target, inventory: Inventory, clock: Clock) -> Sequence[Task]:
@@ -183,6 +196,18 @@ def _runs(
     ]
     runs = (*(mask_run(each.run, mask) for each in scanned), *skipped)
     return tuple(sorted(runs, key=lambda run: run.scanner))
+
+
+def _problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
+    """Gaps that no scanner's requirement covers: an image that was named was to be looked at."""
+    if request.image is None:
+        return ()
+    for run in runs:
+        gaps = {gap.input for gap in run.coverage.not_examined}
+        whole = run.status in (Status.OK, Status.DEGRADED)
+        if run.scanner == IMAGE_SCANNER and whole and f"image:{request.image}" not in gaps:
+            return ()
+    return (f"the image {request.image} was not examined",)
 
 
 def _with_notices(gate: Gate, request: Request, target: Target) -> Gate:

@@ -69,4 +69,5 @@ def _surveyed(task: Task, limits: Limits) -> Surveyed:
 def _age(updated: datetime | None, now: datetime) -> str:
     if updated is None:
         return "none yet"
-    return f"of {updated:%Y-%m-%d}, {max(0, (now - updated).days)} days old"
+    days = max(0, (now - updated).days)
+    return f"of {updated:%Y-%m-%d}, {days} day{'' if days == 1 else 's'} old"

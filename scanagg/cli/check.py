@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from scanagg.pipeline import Request
 
 _FORMATS: Final = ("sarif", "html", "json")
-_REPORTS: Final = "reports"
 
 
 _Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
@@ -100,14 +99,16 @@ def command(
     # Imported here: `scanagg --help` need not wait for the pipeline.
     from scanagg.adapters import adapters  # noqa: PLC0415
     from scanagg.config import load_settings  # noqa: PLC0415
-    from scanagg.pipeline import Request  # noqa: PLC0415
+    from scanagg.pipeline import IMAGE_SCANNER, REPORTS, Request, chosen  # noqa: PLC0415
     from scanagg.policy import load_policy  # noqa: PLC0415
     from scanagg.process import Stop  # noqa: PLC0415
 
     _log(verbose)
     known = tuple(adapters())
-    chosen = _scanner_names(only, known), _scanner_names(skip, known)
-    _check_choice(*chosen)
+    wanted, unwanted = _scanner_names(only, known), _scanner_names(skip, known)
+    _check_choice(wanted, unwanted)
+    if image and IMAGE_SCANNER not in chosen(wanted, unwanted):
+        raise UsageError(f"--image needs {IMAGE_SCANNER}", f"Let {IMAGE_SCANNER} run as well.")
     root = _folder(path)
     settings = load_settings(root, adapters())
     loaded = load_policy(policy, root, settings.policy)
@@ -115,19 +116,19 @@ def command(
         path=root,
         settings=settings,
         policy=replace(loaded, enforcement=_enforcement(enforcement, loaded.enforcement)),
-        only=chosen[0],
-        skip=chosen[1],
+        only=wanted,
+        skip=unwanted,
         python=python,
         image=image,
         offline=offline,
         jobs=jobs,
         timeout=timeout,
         now=_time(now),
-        output_dir=output_dir or root / (settings.output_dir or _REPORTS),
+        output_dir=output_dir or root / (settings.output_dir or REPORTS),
         stop=Stop(deadline or settings.deadline),
     )
-    wanted = _format_names(formats, settings)
-    raise typer.Exit(_check(request, wanted, not (no_progress or quiet), quiet, verbose))
+    names = _format_names(formats, settings)
+    raise typer.Exit(_check(request, names, not (no_progress or quiet), quiet, verbose))
 
 
 def _check(
@@ -145,7 +146,7 @@ def _check(
     gc.disable()
     with progress(show=show) as notify:
         report = check(request, notify)
-    written = _write(report, formats, request.output_dir or Path(_REPORTS))
+    written = _write(report, formats, request.output_dir or request.path)
     print_page(report, written, quiet=quiet, verbose=verbose)
     sys.stdout.flush()
     return _exit_code(report, written.problems)

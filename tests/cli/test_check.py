@@ -222,6 +222,24 @@ def test_reports_go_to_the_project_and_are_not_scanned_again(make_project: Make)
     ]
 
 
+def test_earlier_reports_are_not_scanned_wherever_the_new_ones_go(make_project: Make) -> None:
+    project = make_project({"app.py": APP})
+    scanagg("check", str(project), "--only", "detect-secrets")
+    said = check(project, "--only", "detect-secrets")
+    assert {finding["location"]["path"] for finding in said.report["findings"]} == {"app.py"}
+    assert said.run("detect-secrets")["coverage"]["examined"] == 1
+
+
+def test_an_image_that_nobody_looks_at_is_no_pass(make_project: Make, tmp_path: Path) -> None:
+    project = make_project({"app.py": "x = 1\n"})
+    done = scanagg("check", str(project), "--image", "nosuch:1", "--only", "bandit")
+    assert (done.returncode, "--image needs trivy" in done.stderr) == (2, True)
+    bare = {"PATH": "/usr/bin:/bin"}
+    said = check(project, "--image", "nosuch:1", "--skip", "pip-audit,licenses,safety", env=bare)
+    assert said.code == 3
+    assert "the image nosuch:1 was not examined" in said.out
+
+
 def test_a_sub_folder_has_paths_of_the_repository_in_sarif(make_project: Make) -> None:
     root = make_project({"sub/app.py": APP})
     said = check(root / "sub", "--only", "bandit")
