@@ -22,6 +22,13 @@ def matches(path: str, project: Project) -> bool:
     return posixpath.basename(path) == "setup.cfg"
 
 
+def _error_line(error: configparser.Error) -> int | None:
+    if isinstance(error, configparser.MissingSectionHeaderError):
+        return int(error.lineno)
+    errors = error.errors if isinstance(error, configparser.ParsingError) else []
+    return int(errors[0][0]) if errors else None
+
+
 def read(file: SourceFile, project: Project) -> Reading | None:
     """The declared requirements with their lines; None where there are none."""
     text = read_utf8(file)
@@ -29,12 +36,7 @@ def read(file: SourceFile, project: Project) -> Reading | None:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        line = (
-            error.lineno
-            if isinstance(error, configparser.MissingSectionHeaderError)
-            else (error.errors[0][0] if isinstance(error, configparser.ParsingError) else None)
-        )
-        raise BrokenFile(line, "not a valid setup.cfg") from error
+        raise BrokenFile(_error_line(error), "not a valid setup.cfg") from error
     wanted = list(_sections(parser))
     if not wanted:
         return None

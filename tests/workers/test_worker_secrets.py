@@ -1,11 +1,13 @@
 """The worker that searches for secrets, in this process: one answer for each file, in order."""
 
+import configparser
 import io
 import json
 import resource
 import signal
 import sys
 from collections.abc import Callable, Iterator
+from configparser import ParsingError
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,13 @@ from detect_secrets.plugins import keyword
 from detect_secrets.settings import cache_bust, get_plugins
 
 from scanagg.workers import secrets
+
+
+@pytest.fixture(autouse=True)
+def python_s_own_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """detect-secrets replaces this class for the whole process; it is put back after each test."""
+    monkeypatch.setattr(configparser, "ParsingError", ParsingError)
+
 
 WORD = "correct-horse" + "-battery"
 TOKENS = ["ghp_" + letter * 12 + "Q7" * 12 for letter in "aB"]
