@@ -24,7 +24,11 @@ def cache_folder() -> Path:
     ConfigError where it cannot be written: scanners need a place for their files.
     """
     given = os.environ.get("SCANAGG_CACHE_DIR")
-    folder = Path(given).absolute() if given else platformdirs.user_cache_path("scanagg")
+    try:
+        folder = Path(given).absolute() if given else platformdirs.user_cache_path("scanagg")
+    except RuntimeError as error:
+        hint = "Set SCANAGG_CACHE_DIR to a folder that can be written."
+        raise ConfigError("there is no home folder for a cache", hint) from error
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "work").mkdir(exist_ok=True, mode=0o700)

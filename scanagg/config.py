@@ -2,13 +2,14 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
+import pathspec
 
 from scanagg import toml
 from scanagg.adapters import Adapter, ScannerSettings
@@ -115,6 +116,7 @@ class _Reader:
         given = self._converted(table, _File, "")
         for name in given.scanners:
             self._known({name: None}, self.adapters, "scanners.")
+        self._check_paths(given)
         for key in ("jobs", "timeout", "deadline"):
             self._positive(getattr(given, key), key)
         return Settings(
@@ -130,6 +132,21 @@ class _Reader:
             scanners={name: self._scanner(name, keys) for name, keys in given.scanners.items()},
         )
 
+    def _check_paths(self, given: _File) -> None:
+        for pattern in given.exclude:
+            try:
+                pathspec.GitIgnoreSpec.from_lines([pattern])
+            except ValueError as error:
+                hint = "Write it as in .gitignore."
+                raise self._error("exclude", f"{pattern!r} is no pattern", hint) from error
+        folder = Path(given.output_dir or "reports")
+        if "\0" in str(folder) or folder.is_absolute() or ".." in folder.parts:
+            hint = "Name a folder inside the project; --output-dir may name any."
+            raise self._error("output-dir", f"{given.output_dir!r} leaves the project", hint)
+        for key in ("policy", "python"):
+            if "\0" in (getattr(given, key) or ""):
+                raise self._error(key, "a NUL is part of no path", "Correct the value.")
+
     def _scanner(self, name: str, keys: Mapping[str, object]) -> ScannerSettings:
         options = self.adapters[name].OPTIONS
         where = f"scanners.{name}."
@@ -138,6 +155,7 @@ class _Reader:
             {key: keys[key] for key in _SCANNER_KEYS if key in keys}, _Common, where
         )
         self._positive(common.timeout, where + "timeout")
+        self._check_args(common.args, self.adapters[name].ARGS, where)
         return ScannerSettings(
             path=self._program(common.path, where) if common.path else None,
             args=common.args,
@@ -145,12 +163,30 @@ class _Reader:
             options={key: self._option(keys[key], where + key) for key in options if key in keys},
         )
 
+    def _check_args(self, args: Sequence[str], allowed: Iterable[str], where: str) -> None:
+        """Refuse what could run or write something: the checked project brings this file along."""
+        names = sorted(allowed)
+        value_may_follow = False
+        for arg in args:
+            option, equals, _ = arg.partition("=")
+            if arg.startswith("-") and option in names:
+                value_may_follow = not equals
+            elif value_may_follow and not arg.startswith("-"):
+                value_may_follow = False
+            else:
+                hint = f"Allowed are, with their values: {', '.join(names)}."
+                raise self._error(f"{where}args", f"{arg!r} may not be given here", hint)
+
     def _program(self, text: str, where: str) -> Path:
         """The program to run. One that the project under check brings along would be its code."""
-        path = Path(text).expanduser()
+        try:
+            path = Path(text).expanduser()
+            end = path.resolve()
+        except (OSError, RuntimeError, ValueError) as error:
+            raise self._error(f"{where}path", f"{text!r}: {error}", "Give a path.") from error
         if not path.is_absolute():
             raise self._error(f"{where}path", f"{text!r} is not absolute", "Give the whole path.")
-        if path.resolve().is_relative_to(self.root):
+        if end.is_relative_to(self.root):
             raise self._error(
                 f"{where}path",
                 f"{text!r} lies inside the checked project",

@@ -22,6 +22,9 @@ from scanagg.text import printable
 # Bandit's rules about passwords in code: their lines are masked like those of any secret.
 PASSWORD_RULES: Final = frozenset({"B105", "B106", "B107"})
 
+# Trivy's check for secrets in ARG and ENV of a Dockerfile, under its old and new names.
+_SECRETS_IN_IMAGES: Final = frozenset({"DS-0031", "DS031", "AVD-DS-0031"})
+
 _KEY_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY")
 # A PEM block of a 16,384-bit RSA key has about 200 lines of 64 characters.
@@ -54,7 +57,8 @@ def redactor(observations: Iterable[Observation], values: Iterable[str]) -> Reda
 
 def is_secret(observation: Observation) -> bool:
     """Whether the observation's line holds a secret, whatever the scanner calls it."""
-    return observation.category is Category.SECRET or observation.rule.id in PASSWORD_RULES
+    rules = PASSWORD_RULES | _SECRETS_IN_IMAGES
+    return observation.category is Category.SECRET or observation.rule.id in rules
 
 
 def mask_run(run: Run, mask: Redactor) -> Run:
@@ -64,9 +68,7 @@ def mask_run(run: Run, mask: Redactor) -> Run:
         return mask.text(printable(text))
 
     coverage = run.coverage
-    gaps = tuple(
-        NotExamined(printable(gap.input), clean(gap.reason)) for gap in coverage.not_examined
-    )
+    gaps = tuple(NotExamined(clean(gap.input), clean(gap.reason)) for gap in coverage.not_examined)
     return replace(
         run,
         detail=clean(run.detail),

@@ -216,6 +216,9 @@ def _with_notices(gate: Gate, request: Request, target: Target) -> Gate:
     if request.only:
         left = sorted(set(adapters()) - set(request.only))
         notices.append(f"only {', '.join(request.only)} ran; not {', '.join(left)}")
+    nested = [gap.input for gap in target.skipped if "repository of its own" in gap.reason]
+    if nested:
+        notices.append(f"not looked at, for each is a repository of its own: {', '.join(nested)}")
     if request.settings.exclude:
         count = sum(gap.reason.startswith("excluded: by the conf") for gap in target.skipped)
         notices.append(f"the configuration excludes {count} files from every scanner")

@@ -18,6 +18,13 @@ _PLAIN_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,14}|[A-Z]{0,14}")
 _SHOWN: Final = 2000
 _MASKED: Final = 8000
 
+# What no scanner need point at: credentials and keys in an address, passwords of a command.
+_GIVEN_AWAY: Final = re.compile(
+    r"(?P<name>://(?=[^/\s\"'@]+@)|[?&]\w*(?:token|key|secret|pass|sig)\w*=|--?password[= ]|"
+    r"\s-u [\w.-]+:)(?!\*\*\*)[^/\s\"'@&]+",
+    re.IGNORECASE,
+)
+_WORDS: Final = re.compile(r"[A-Za-z_.,:;!?*/(){}<> -]*")
 _QUOTED: Final = re.compile(r'(?P<quote>"""|\'\'\'|["\'`])(?:\\.|(?!(?P=quote)).)+(?:(?P=quote)|$)')
 _ASSIGNED: Final = re.compile(r"(?P<left>^[^=:]*(?:=>|:=|[=:])\s*)(?P<value>\S.*)$")
 # What looks like a key or token: long and without a space.
@@ -46,8 +53,8 @@ class Redactor:
         return line in self._lines.get(path, ())
 
     def text(self, text: str) -> str:
-        """`text` without any known value."""
-        return self._anywhere.sub(MASK, text)
+        """`text` without any known value, and without what addresses and options give away."""
+        return _without_given_away(self._anywhere.sub(MASK, text))
 
     def line(self, path: str, number: int, text: str) -> str:
         """A line of a file, fit to show: where a secret is, nothing that can be its value stays.
@@ -61,7 +68,9 @@ class Redactor:
         if not covered:
             return self._as_value.sub(MASK, self.text(text))
         masked, known = self._on_the_line.subn(MASK, text)
-        return _TOKEN.sub(_mask_token, masked if known else _without_values(masked))
+        masked = _without_given_away(masked)
+        rest = _QUOTED.sub(_mask_unless_words, masked) if known else _without_values(masked)
+        return _TOKEN.sub(_mask_token, rest)
 
 
 def _is_common(value: str) -> bool:
@@ -78,6 +87,10 @@ def _any_of(values: Iterable[str], common: str = _WORD) -> re.Pattern[str]:
     return re.compile("|".join(patterns) if patterns else r"(?!)")
 
 
+def _without_given_away(text: str) -> str:
+    return _GIVEN_AWAY.sub(lambda match: match["name"] + MASK, text)
+
+
 def _without_values(line: str) -> str:
     """A secret stands here and nobody told which: all that is quoted goes, or all assigned."""
     masked, quoted = _QUOTED.subn(lambda match: match["quote"] + MASK + match["quote"], line)
@@ -87,6 +100,13 @@ def _without_values(line: str) -> str:
 def _parts(value: str) -> list[str]:
     """The value, or each line of it: a text shows a key line by line."""
     return [part for part in map(str.strip, value.splitlines()) if part]
+
+
+def _mask_unless_words(match: re.Match[str]) -> str:
+    """Another quoted text beside a known secret stays if it is words, as names and keys are."""
+    quote = match["quote"]
+    body = match.group().removeprefix(quote).removesuffix(quote)
+    return match.group() if _WORDS.fullmatch(body) else quote + MASK + quote
 
 
 def _mask_token(match: re.Match[str]) -> str:

@@ -1,5 +1,6 @@
 """Adapter and target become a run: processes, deadlines, coverage, status. Where scanners fail."""
 
+import os
 import re
 import sys
 import threading
@@ -318,6 +319,11 @@ class _Scan:
     def _notices(self) -> tuple[str, ...]:
         """What the scanner has to say, and configuration of its own that the project brings."""
         said = {notice for each in self._progress.parsed for notice in each.notices}
+        settings = self._context.settings
+        given = [*settings.args, *(f"{key}={value}" for key, value in settings.options.items())]
+        if given:
+            words = " ".join(_placed(part, self._places()) for part in given)
+            said.add(f"runs as the configuration says: {words}")
         for file in self._context.target.files:
             own = file.path.rpartition("/")[2] in self._adapter.NATIVE
             if own and not any(file.path in notice for notice in said):
@@ -326,16 +332,21 @@ class _Scan:
 
     def _shown(self, tool: Tool, job: Job) -> tuple[str, ...]:
         """The command line for a report: no path of this machine, no list of a thousand files."""
-        places = {
-            str(self._context.target.root): ".",
-            str(self._context.cache): "{cache}",
-            str(Path.home()): "~",
-        }
+        places = self._places()
         own = job.argv[: len(tool.argv)] == tool.argv
         parts = job.argv[len(tool.argv) :] if own else job.argv
         shown = [_placed(part, places) for part in parts]
         files = (f"[{len(job.extra)} more]",) if job.extra else ()
         return (*(tool.shown.split() if own else ()), *shown, *files)
+
+    def _places(self) -> Mapping[str, str]:
+        """Folders of this machine, by what reports call them."""
+        home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+        return {
+            str(self._context.target.root): ".",
+            str(self._context.cache): "{cache}",
+            **({home: "~"} if home != "~" else {}),
+        }
 
     def _say(self, note: str) -> None:
         self._notify(Event(self._adapter.NAME, note))

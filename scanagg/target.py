@@ -87,17 +87,26 @@ def _git_text(root: Path, stop: Stop, *argv: str) -> str | None:
 
 
 def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
-    """What git lists, or None where git cannot say or the folder is itself ignored by git."""
-    prefix = _git_text(root, stop, "rev-parse", "--show-prefix")
-    if prefix is None:
+    """What git lists, or None where there is no repository or git ignores the folder itself.
+
+    TargetError for a repository that git does not read: to walk instead would leave out what is
+    tracked though .gitignore names it.
+    """
+    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return None
+    first = _git(root, stop, "rev-parse", "--show-prefix")
+    if first.ended is Ended.NOT_STARTED or stop.is_set():
+        return None
+    _check_git(first)
+    prefix = os.fsdecode(first.stdout).strip()
     if prefix and _git_text(root, stop, "check-ignore", "-q", ".") is not None:
         return None
     listed = _git(
         root, stop, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
     )
-    if listed.ended is not Ended.EXITED or listed.returncode != 0:
+    if stop.is_set():
         return None
+    _check_git(listed)
     names = [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
     nested = [name for name in names if name.endswith("/") or _is_folder(root / name)]
     skipped = [
@@ -113,6 +122,15 @@ def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
         tuple(skipped),
         _revision(root, stop, valid(prefix)),
     )
+
+
+def _check_git(done: Completed) -> None:
+    if done.ended is Ended.EXITED and done.returncode == 0:
+        return
+    said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [done.ended.value]
+    reason = next((line for line in said if line.startswith("fatal:")), said[-1])
+    hint = "Mend the repository, or let git trust it: git config --global safe.directory"
+    raise TargetError(f"git cannot read the repository: {one_line(reason)}", hint)
 
 
 def _is_folder(path: Path) -> bool:
@@ -148,37 +166,36 @@ def _public_address(remote: str) -> str | None:
 
 def _listed_by_walking(root: Path) -> _Listing:
     skipped: list[NotExamined] = []
-    names = tuple(_walk(root, "", (), skipped))
-    notice = "not a git repository: every file that .gitignore does not name is checked"
+    names = tuple(_walk(root, skipped))
+    notice = "listed without git: every file that .gitignore does not name, tracked or not"
     return _Listing(names, tuple(skipped), None, (notice,))
 
 
-def _walk(
-    root: Path,
-    below: str,
-    outer: tuple[tuple[str, pathspec.GitIgnoreSpec], ...],
-    skipped: list[NotExamined],
-) -> Iterator[str]:
-    """Names of files below `below` that no .gitignore on the way excludes; links not followed."""
-    try:
-        entries = sorted(os.scandir(root / below), key=lambda entry: entry.name)
-    except OSError as error:
-        skipped.append(
-            NotExamined(valid(below.rstrip("/")), f"unreadable folder: {error.strerror}")
-        )
-        return
-    rules = outer
-    if any(entry.name == ".gitignore" for entry in entries):
-        rules = (*outer, (below, _ignore_file(root / below / ".gitignore")))
-    for entry in entries:
-        name = below + entry.name
-        is_folder = entry.is_dir(follow_symlinks=False)
-        if _is_ignored(name + ("/" if is_folder else ""), rules):
+_Rules = tuple[tuple[str, pathspec.GitIgnoreSpec], ...]
+
+
+def _walk(root: Path, skipped: list[NotExamined]) -> Iterator[str]:
+    """Names of files that no .gitignore on the way excludes; links are not followed."""
+    pending: list[tuple[str, _Rules]] = [("", ())]
+    while pending:
+        below, rules = pending.pop()
+        try:
+            entries = sorted(os.scandir(root / below), key=lambda entry: entry.name)
+        except OSError as error:
+            reason = f"unreadable folder: {error.strerror}"
+            skipped.append(NotExamined(valid(below.rstrip("/")), reason))
             continue
-        if is_folder:
-            yield from _walk(root, name + "/", rules, skipped)
-        else:
-            yield name
+        if any(entry.name == ".gitignore" for entry in entries):
+            rules = (*rules, (below, _ignore_file(root / below / ".gitignore")))
+        for entry in entries:
+            is_folder = entry.is_dir(follow_symlinks=False)
+            name = below + entry.name + ("/" if is_folder else "")
+            if _is_ignored(name, rules):
+                continue
+            if is_folder:
+                pending.append((name, rules))
+            else:
+                yield name
 
 
 def _ignore_file(path: Path) -> pathspec.GitIgnoreSpec:

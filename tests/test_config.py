@@ -71,6 +71,13 @@ def test_options_may_be_written_as_numbers_and_truth_values(tmp_path: Path) -> N
         ("[scanners.trivy]\ntimeout = -1\n", "scanners.trivy.timeout: -1", "above 0"),
         ("[scanners.trivy]\ncache-dir = []\n", "neither text nor a number", "one value"),
         ("[scanners]\ntrivy = 1\n", "scanagg.toml:1: scanners", "Correct"),
+        ("output-dir = '/etc'\n", "scanagg.toml:1: output-dir", "--output-dir may"),
+        ("output-dir = '../x'\n", "leaves the project", "inside the project"),
+        ('output-dir = "a\\u0000b"\n', "leaves the project", "inside the project"),
+        ('policy = "a\\u0000b"\n', "scanagg.toml:1: policy: a NUL", "Correct"),
+        ("exclude = ['!']\n", "scanagg.toml:1: exclude: '!' is no pattern", ".gitignore"),
+        ("[scanners.trivy]\npath = '~nosuchuser/x'\n", "scanners.trivy.path", "Give a path"),
+        ('[scanners.trivy]\npath = "/a\\u0000b"\n', "scanners.trivy.path", "Give a path"),
         ("jobs = = 2\n", "scanagg.toml:1: not valid TOML", "Correct"),
         ("a." * 200 + "b = 1\n", "scanagg.toml:1: not valid TOML: a key with a hundred", "Corr"),
         ("jobs = " + "[" * 5000, "scanagg.toml: not valid TOML: nested too deeply", "Correct"),
@@ -83,6 +90,34 @@ def test_a_mistake_is_an_error_with_its_place(
         load(tmp_path, text)
     assert message in raised.value.message
     assert hint in f"{raised.value.message} {raised.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("scanner", "args"),
+    [
+        ("detect-secrets", ["-p", "plug.py"]),
+        ("detect-secrets", ["--plugin=plug.py"]),
+        ("detect-secrets", ["--plug", "plug.py"]),
+        ("detect-secrets", ["--exclude-lines", "x", "-p", "plug.py"]),
+        ("bandit", ["-o", "/tmp/x"]),
+        ("bandit", ["evil.py"]),
+        ("bandit", ["-lll", "evil.py", "evil.py"]),
+        ("trivy", ["--output", "/tmp/x"]),
+        ("trivy", ["--module-dir=."]),
+        ("licenses", ["--python=evil"]),
+        ("pip-audit", ["--fix"]),
+    ],
+)
+def test_arguments_that_could_run_or_write_something_are_refused(
+    tmp_path: Path, scanner: str, args: list[str]
+) -> None:
+    with pytest.raises(ConfigError, match="may not be given here"):
+        load(tmp_path, f"[scanners.{scanner}]\nargs = {args!r}\n")
+
+
+def test_arguments_that_only_choose_are_taken_with_their_values(tmp_path: Path) -> None:
+    text = "[scanners.bandit]\nargs = ['-lll', '--skip', 'B101,B105', '--severity-level=high']\n"
+    assert len(load(tmp_path, text).scanners["bandit"].args) == 4
 
 
 def test_a_scanner_inside_the_checked_project_is_refused(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def test_where_the_value_is_known_what_looks_like_another_key_goes_too() -> None
     ("line", "shown"),
     [
         ('assert read("freshpass")', 'assert read("***")'),
-        ("get('https://me:freshpass@x.invalid')", "get('https://me:***@x.invalid')"),
+        ("get('https://me:freshpass@x.invalid')", "get('https://***@x.invalid')"),
         ("freshpass = ask()", "freshpass = ask()"),
     ],
 )
@@ -48,6 +48,31 @@ def test_a_plain_word_on_another_line_is_masked_where_it_stands_as_a_value(
     line: str, shown: str
 ) -> None:
     assert Redactor(["freshpass"], {"a.py": [3]}).line("b.py", 1, line) == shown
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("see https://ghtok3nXX@x.invalid/a", "see https://***@x.invalid/a"),
+        ("git+https://me:pw1234@x.invalid", "git+https://***@x.invalid"),
+        ("https://x.invalid/f.whl?a=1&token=ZQXJ4abc#e", "https://x.invalid/f.whl?a=1&token=***"),
+        ("mysql --password=ZQ1 -h x", "mysql --password=*** -h x"),
+        ("curl -u admin:ZQ1 https://x.invalid", "curl -u admin:*** https://x.invalid"),
+        ("https://x.invalid/a?page=2", "https://x.invalid/a?page=2"),
+    ],
+)
+def test_what_addresses_and_options_give_away_is_masked_though_no_scanner_points_at_it(
+    text: str, shown: str
+) -> None:
+    mask = Redactor([], {})
+    assert mask.text(text).startswith(shown.partition("#")[0])
+    assert "ZQ" not in mask.line("a.sh", 1, text)
+
+
+def test_beside_a_known_value_whatever_else_can_be_one_goes_too() -> None:
+    mask = Redactor(["ZQXJ18known"], {"a.py": [1]})
+    shown = mask.line("a.py", 1, 'KEY = "ZQXJ18known" "impl1cit" + x["name"]')
+    assert shown == 'KEY = "***" "***" + x["name"]'
 
 
 def test_the_longest_value_goes_first() -> None:

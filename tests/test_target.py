@@ -2,6 +2,7 @@
 
 import os
 import socket
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from support.repository import git
 
 from scanagg.errors import TargetError
 from scanagg.model import Target
+from scanagg.process import Stop
 from scanagg.target import read_target
 
 Make = Callable[..., Path]
@@ -67,7 +69,7 @@ def test_without_git_the_ignore_files_are_honoured_all_the_same(make_project: Ma
         "sub/deep/only.py",
     ]
     assert target.revision is None
-    assert "not a git repository" in target.notices[0]
+    assert "listed without git" in target.notices[0]
 
 
 def test_a_pattern_that_is_none_does_not_stop_the_walk(make_project: Make) -> None:
@@ -80,6 +82,41 @@ def test_a_folder_that_the_outer_repository_ignores_is_walked(make_project: Make
     (root / "build").mkdir()
     (root / "build" / "a.py").write_text("")
     assert paths(read_target(root / "build")) == ["a.py"]
+
+
+def test_a_repository_that_git_does_not_read_is_an_error(make_project: Make) -> None:
+    root = make_project({".gitignore": "kept.py\n", "kept.py": "x = 1"})
+    (root / ".git" / "index").write_bytes(b"garbage")
+    with pytest.raises(TargetError, match="git cannot read the repository") as raised:
+        read_target(root)
+    assert "safe.directory" in raised.value.hint
+
+
+def test_without_the_program_the_listing_says_so(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"a.py": ""})
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert "listed without git" in read_target(root).notices[0]
+
+
+def test_a_stopped_run_lists_without_git(make_project: Make) -> None:
+    stop = Stop()
+    stop.interrupt()
+    assert paths(read_target(make_project({"a.py": ""}), stop=stop)) == ["a.py"]
+
+
+def test_folders_may_nest_deeper_than_the_stack(tmp_path: Path) -> None:
+    here = Path.cwd()
+    try:
+        os.chdir(tmp_path)
+        for _ in range(1200):
+            os.mkdir("d")  # noqa: PTH102 - the whole path would be too long for the system
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    assert read_target(tmp_path).files == ()
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
 
 
 def test_a_sub_folder_is_a_target_with_its_place_in_the_repository(make_project: Make) -> None:

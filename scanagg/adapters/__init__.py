@@ -142,6 +142,7 @@ class Adapter(Protocol):
     URL: str  # absolute https: where its own documentation is
     INSTALL: str  # what to do where it is missing: a command, or where to get it
     OPTIONS: Mapping[str, str]  # own configuration keys, each with one sentence of help
+    ARGS: frozenset[str]  # options of its own that `args` may hold: none runs or writes anything
     NATIVE: tuple[str, ...]  # names of its own configuration files, which a project may bring
 
     def locate(self, settings: ScannerSettings) -> Tool | None:

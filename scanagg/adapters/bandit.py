@@ -17,6 +17,7 @@ from scanagg.adapters import (
     Parsed,
     ScannerSettings,
     Tool,
+    _args,
     _bandit_coverage,
     _files,
     _packages,
@@ -28,9 +29,8 @@ TITLE = "Bandit"
 ABOUT = "Common security weaknesses in Python source."
 URL = "https://bandit.readthedocs.io/en/latest/"
 INSTALL = "pip install bandit"
-OPTIONS: Mapping[str, str] = {
-    "config": "A configuration file of bandit's (YAML or TOML), relative to the project.",
-}
+OPTIONS: Mapping[str, str] = {"config": "A configuration file of bandit's, in the project."}
+ARGS: frozenset[str] = _args.BANDIT
 NATIVE: tuple[str, ...] = (".bandit", "bandit.yaml", "bandit.yml")
 
 _SUFFIXES: Final = (".py", ".pyw")

@@ -16,6 +16,7 @@ from scanagg.adapters import (
     Parsed,
     ScannerSettings,
     Tool,
+    _args,
     _files,
     _packages,
     python_module,
@@ -35,6 +36,7 @@ OPTIONS: Mapping[str, str] = {
     "max-line-bytes": "Files with a longer line are not searched, but named (default 500000).",
     "file-timeout": "Processor seconds after which a file is given up, but named (default 20).",
 }
+ARGS: frozenset[str] = _args.DETECT_SECRETS
 NATIVE: tuple[str, ...] = (BASELINE,)
 
 _WORKER: Final = "scanagg.workers.secrets"

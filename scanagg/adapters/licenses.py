@@ -14,6 +14,7 @@ from scanagg.adapters import (
     Parsed,
     ScannerSettings,
     Tool,
+    _args,
     _license_answers,
     _license_calls,
     _packages,
@@ -26,6 +27,7 @@ ABOUT = "The licence that each package of the project states in its metadata."
 URL = "https://github.com/raimon49/pip-licenses"
 INSTALL = "pip install pip-licenses"
 OPTIONS: Mapping[str, str] = {}
+ARGS: frozenset[str] = _args.LICENSES
 NATIVE: tuple[str, ...] = ()
 
 _BATCH: Final = 40

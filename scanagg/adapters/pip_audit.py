@@ -12,6 +12,7 @@ from scanagg.adapters import (
     Parsed,
     ScannerSettings,
     Tool,
+    _args,
     _audit_answer,
     _audit_service,
     _packages,
@@ -27,6 +28,7 @@ OPTIONS: Mapping[str, str] = {
     "service": "Where vulnerabilities are looked up: pypi (default), osv or esms.",
     "osv-url": "Address of an OSV query endpoint to use instead of the public one; implies osv.",
 }
+ARGS: frozenset[str] = _args.PIP_AUDIT
 NATIVE: tuple[str, ...] = ()
 
 # pip-audit asks for one package at a time; several calls side by side share the waiting.

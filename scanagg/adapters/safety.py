@@ -2,8 +2,7 @@
 
 With `SAFETY_API_KEY` in the environment it is `safety scan`, else the deprecated `safety check`,
 which needs no account. Both need the vendor's service, even with a database of one's own. They run
-in a folder with nothing but our pins: a `.safety-policy.yml` or `.safety-project.ini` of the
-checked project has no effect.
+in a folder with nothing but our pins, so that no policy file of the checked project has an effect.
 """
 
 import os
@@ -20,6 +19,7 @@ from scanagg.adapters import (
     Parsed,
     ScannerSettings,
     Tool,
+    _args,
     _packages,
     _safety,
 )
@@ -31,6 +31,7 @@ ABOUT = "Known vulnerabilities in the Python packages that the project pins, by 
 URL = "https://docs.safetycli.com/"
 INSTALL = 'pip install "scanagg[safety]"'
 OPTIONS: Mapping[str, str] = {"db": "Folder or address of a database for `safety check` to use."}
+ARGS: frozenset[str] = _args.SAFETY
 NATIVE: tuple[str, ...] = (".safety-policy.yml", ".safety-policy.yaml", ".safety-project.ini")
 
 _FILE: Final = "requirements.txt"
@@ -101,8 +102,7 @@ def parse(context: Context, output: Output) -> Parsed:
         otherwise = f"no report in its output, exit code {output.returncode}"
         raise OutputError(_packages.complaint(output.stderr, otherwise))
     if not answer.fits(output.returncode):
-        said = f"an answer with {answer.count} vulnerabilities"
-        raise OutputError(f"exit code {output.returncode} does not fit {said}")
+        raise OutputError(f"exit code {output.returncode} does not fit {answer.count} findings")
     return answer.parsed(_packages.pins(context.inventory).exact)
 
 

@@ -21,6 +21,7 @@ from scanagg.adapters import (
     Parsed,
     ScannerSettings,
     Tool,
+    _args,
     _trivy,
     _trivy_answer,
     _trivy_calls,
@@ -37,6 +38,7 @@ OPTIONS: Mapping[str, str] = {
     "cache-dir": "Folder with Trivy's databases (default: the one that Trivy itself uses).",
     "skip-db-update": "true: use the vulnerability database that is there, however old.",
 }
+ARGS: frozenset[str] = _args.TRIVY
 NATIVE: tuple[str, ...] = ("trivy.yaml", ".trivyignore", ".trivyignore.yaml", "trivy-secret.yaml")
 
 

@@ -1,5 +1,6 @@
 """The command line: the only code that prints, exits, or catches what nobody expected."""
 
+import os
 import sys
 from typing import NoReturn
 
@@ -23,6 +24,10 @@ def main() -> NoReturn:
         # The reader went away, as in `scanagg check | head`: nobody saw the verdict.
         sys.stderr.close()
         sys.exit(ExitCode.INCOMPLETE)
+    except OSError as error:
+        # Reports and scanners have their own errors: this is the terminal or the pipe behind it.
+        complain(f"cannot print: {error.strerror or error}", "The verdict was not seen by anyone.")
+        sys.exit(ExitCode.INCOMPLETE)
     except Exception as error:  # noqa: BLE001 - the one place: a bug must not look like a verdict
         _confess(error)
         sys.exit(ExitCode.INTERNAL)
@@ -31,8 +36,10 @@ def main() -> NoReturn:
 
 def _speak_utf8() -> None:
     """Print what the terminal's encoding lacks as escapes instead of failing on it."""
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(stream, "reconfigure", None)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by whoever started us
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
         if reconfigure:
             reconfigure(errors="backslashreplace")
 

@@ -104,6 +104,7 @@ def command(
     from scanagg.process import Stop  # noqa: PLC0415
 
     _log(verbose)
+    _refuse_empty(policy=policy, image=image)
     known = tuple(adapters())
     wanted, unwanted = _scanner_names(only, known), _scanner_names(skip, known)
     _check_choice(wanted, unwanted)
@@ -140,7 +141,8 @@ def _check(
     from scanagg.cli.progress import progress  # noqa: PLC0415
     from scanagg.pipeline import check  # noqa: PLC0415
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     # What a check makes lives until its end and forms no circles: looking for some took a third of
     # the time of a check with 100,000 findings (benchmarks/reports.py).
     gc.disable()
@@ -169,6 +171,13 @@ def _scanner_names(given: Sequence[str] | None, known: Sequence[str]) -> tuple[s
         if name not in known:
             raise UsageError(f"no scanner is called {name!r}", _suggestion(name, known))
     return tuple(sorted(set(names)))
+
+
+def _refuse_empty(**given: str | None) -> None:
+    """An unset variable of a script must not read as an option that was not given."""
+    for name, value in given.items():
+        if value is not None and not value.strip():
+            raise UsageError(f"--{name} is empty", "Give a value, or leave the option out.")
 
 
 def _check_choice(only: Sequence[str], skip: Sequence[str]) -> None:
@@ -206,11 +215,11 @@ def _time(text: str | None) -> datetime | None:
         return None
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise UsageError(
             f"--now {text!r} is not an ISO time", "Write it like 2026-01-31T12:00:00Z."
         ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _write(report: "Report", formats: Sequence[str], folder: Path) -> "Written":

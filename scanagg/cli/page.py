@@ -28,6 +28,7 @@ from scanagg.model import Action, Finding, Judged, Location, Report, Run, Severi
 from scanagg.text import one_line, shorten
 
 _SHOWN_FINDINGS: Final = 20
+_LEAST_WIDTH: Final = 40
 _PLACE_LIMIT: Final = 3
 _SEVERITIES: Final = tuple(Severity)
 _SNIPPET_WIDTH: Final = 160
@@ -55,6 +56,7 @@ def print_page(
     console = Console(
         file=page if plain else sys.stdout, highlight=False, emoji=False, markup=False
     )
+    console.width = max(console.width, _LEAST_WIDTH)
     _verdict(console, report)
     if not quiet:
         _runs(console, report, verbose=verbose)

@@ -220,7 +220,7 @@ def test_the_exit_code_of_check_has_to_fit_and_that_of_scan_is_by_its_own_policy
     check_ = json.dumps({"scanned_packages": {}, "vulnerabilities": [flaw]})
     scan = json.dumps(scan_report([{"id": "7"}]))
 
-    with pytest.raises(OutputError, match="exit code 0 does not fit an answer with 1"):
+    with pytest.raises(OutputError, match="exit code 0 does not fit 1"):
         parsed(answered(check_, "a==1", code=0))
     for code in (0, 64):
         assert len(parsed(answered(scan, "a==1", code=code)).observations) == 1

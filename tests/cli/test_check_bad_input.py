@@ -12,8 +12,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support.command import Said, check, scanagg
+from support.command import PROGRAM, Said, check, scanagg
 from support.osv import osv_server
+from support.repository import git
+
+from scanagg import cache
+from scanagg.errors import ConfigError
 
 Make = Callable[..., Path]
 
@@ -443,11 +447,58 @@ def test_a_bad_configuration_is_an_error_before_anything_runs(make_project: Make
         ("--enforcement", "loud"),
         ("--only", "bandit", "--skip", "bandit"),
         ("--jobs", "0"),
+        ("--image", ""),
+        ("--policy", " "),
+        ("--now", "0001-01-01T00:00:00+14:00"),
         ("--no-such-option",),
     ],
 )
 def test_a_bad_option_is_a_usage_error(make_project: Make, argv: tuple[str, ...]) -> None:
     assert scanagg("check", str(make_project({"a.py": CLEAN})), *argv).returncode == 2
+
+
+def test_a_terminal_that_is_gone_or_full_is_no_pass(make_project: Make) -> None:
+    project = make_project({"a.py": CLEAN})
+    command = f'"{PROGRAM}" check "{project}" --only bandit'
+    for redirection, code in ((">/dev/full", 3), (">&- 2>&-", 0)):
+        done = subprocess.run(
+            ["bash", "-c", f"{command} {redirection}"], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == code, done.stderr
+        assert "Traceback" not in done.stderr
+    gone = subprocess.run(["bash", "-c", f'"{PROGRAM}" check /nowhere 2>&-'], check=False)
+    assert gone.returncode == 2
+
+
+def test_without_a_home_the_remedy_is_named(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SCANAGG_CACHE_DIR")
+
+    def homeless(_name: str) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(cache.platformdirs, "user_cache_path", homeless)
+    with pytest.raises(ConfigError, match="no home folder") as raised:
+        cache.cache_folder()
+    assert "SCANAGG_CACHE_DIR" in raised.value.hint
+
+
+def test_arguments_of_the_configuration_are_said(make_project: Make) -> None:
+    project = make_project(
+        {"a.py": "eval('1')\n", "scanagg.toml": "[scanners.bandit]\nargs = ['-lll']\n"}
+    )
+    said = check(project, "--only", "bandit")
+    assert "bandit: runs as the configuration says: -lll" in said.out
+    assert said.run("bandit")["notices"] == ["runs as the configuration says: -lll"]
+
+
+def test_a_repository_inside_is_said(make_project: Make) -> None:
+    project = make_project({"a.py": CLEAN})
+    (project / "vendored").mkdir()
+    git(project / "vendored", "init", "-q")
+    (project / "vendored" / "b.py").write_text("eval('1')\n")
+    assert "repository of its own: vendored" in check(project, "--only", "bandit").out
 
 
 def test_git_is_not_needed(make_project: Make, tmp_path: Path) -> None:
@@ -457,4 +508,4 @@ def test_git_is_not_needed(make_project: Make, tmp_path: Path) -> None:
     assert shutil.which("git", path=str(tools)) is None
     said = check(project, "--only", "bandit", env={"PATH": str(tools)})
     assert said.code == 0, said.out
-    assert "not a git repository" in said.out
+    assert "listed without git" in said.out
