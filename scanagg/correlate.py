@@ -15,6 +15,7 @@ from scanagg.model import (
     Observation,
     Rule,
     Severity,
+    SeverityClaim,
     Witness,
     location_key,
     sorted_locations,
@@ -297,11 +298,6 @@ def _version_key(version: str) -> tuple[object, ...]:
 def _finding(
     group: Sequence[Observation], lead: Observation, fingerprint: str, eyes: Eyes
 ) -> Finding:
-    places = sorted_locations(
-        place
-        for one in group
-        for place in (*one.places, *((one.location,) if one.location else ()))
-    )
     return Finding(
         id=fingerprint[:_SHORT_ID],
         fingerprint=fingerprint,
@@ -309,10 +305,10 @@ def _finding(
         rule=lead.rule,
         title=eyes.shown(lead.title),
         message=eyes.shown(lead.message),
-        claims=tuple(dict.fromkeys(claim for one in group for claim in one.claims)),
+        claims=_claims(group),
         confidence=min((one.confidence for one in group), key=lambda each: each.order),
         location=lead.location,
-        places=places,
+        places=_places(group),
         witnesses=tuple(_witness(one) for one in group),
         snippet=_snippet(lead.location, eyes),
         line_hash=_line_hash(lead, eyes.sources),
@@ -320,6 +316,23 @@ def _finding(
         advisory=lead.advisory,
         license=lead.license,
         resource=lead.resource,
+    )
+
+
+def _claims(group: Sequence[Observation]) -> tuple[SeverityClaim, ...]:
+    if len(group) == 1:
+        return group[0].claims
+    return tuple(dict.fromkeys(claim for one in group for claim in one.claims))
+
+
+def _places(group: Sequence[Observation]) -> tuple[Location, ...]:
+    first = group[0]
+    if len(group) == 1 and first.location and not first.places:
+        return (first.location,)
+    return sorted_locations(
+        place
+        for one in group
+        for place in (*one.places, *((one.location,) if one.location else ()))
     )
 
 

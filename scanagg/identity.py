@@ -8,9 +8,9 @@ import unicodedata
 import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from scanagg.model import Category, Location, Observation, purl_without_version
 from scanagg.redact import Redactor
@@ -38,8 +38,7 @@ _STRING: Final = re.compile(r"(?P<prefix>\w*)(?P<quote>\"\"\"|'''|\"|')(?P<body>
 _LAYOUT: Final = frozenset(",()\\")
 
 
-@dataclass(frozen=True, slots=True)
-class Parts:
+class Parts(NamedTuple):
     """What a fingerprint is made of. Findings with equal parts are told apart by an ordinal."""
 
     category: str
@@ -50,10 +49,7 @@ class Parts:
 
     def fingerprint(self, ordinal: int) -> str:
         """sha256 in hex over the parts and the place among equals, counted from 0."""
-        fields = (
-            *(_VERSION, self.category, self.rule, self.path, self.qualname, self.statement),
-            str(ordinal),
-        )
+        fields = (_VERSION, *self, str(ordinal))
         return hashlib.sha256(_SEPARATOR.join(fields).encode("utf-8", "replace")).hexdigest()
 
 
@@ -133,6 +129,7 @@ class Identity:
         return outline(self._sources.text(path))
 
 
+_BLOCKS: Final = frozenset(("decorator_list", "body", "handlers", "orelse", "finalbody", "cases"))
 _Inner = tuple[list[int], list[tuple[int, ast.AST, bool]]]
 
 
@@ -205,8 +202,8 @@ def outline(text: str) -> Outline | None:
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    physical = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    return Outline([line.encode("utf-8", "replace") for line in physical], tree)
+    physical = text.replace("\r\n", "\n").replace("\r", "\n")
+    return Outline(physical.encode("utf-8", "replace").split(b"\n"), tree)
 
 
 def _inside(node: ast.AST, qualname: str) -> str:
@@ -219,11 +216,14 @@ def _inside(node: ast.AST, qualname: str) -> str:
 def _parts_of(node: ast.AST) -> _Inner:
     """First lines, and last line, node and kind, of all that stands directly in `node`."""
     parts: list[tuple[int, int, ast.AST, bool]] = []
-    for name in ("decorator_list", "body", "handlers", "orelse", "finalbody", "cases"):
-        parts += [
-            (_start(child)[0], _end(child)[0], child, name == "decorator_list")
-            for child in getattr(node, name, ())
-        ]
+    for name in node._fields:
+        if name in _BLOCKS:
+            decorators = name == "decorator_list"
+            parts += [
+                (_start(child)[0], _end(child)[0], child, decorators)
+                for child in getattr(node, name)
+            ]
+    parts.sort(key=itemgetter(0))
     return [part[0] for part in parts], [part[1:] for part in parts]
 
 

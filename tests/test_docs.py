@@ -313,3 +313,10 @@ def test_the_action_installs_what_was_tested() -> None:
     pattern = re.compile(r"^([\w.-]+==[\w.]+)", re.M)
     tested = set(pattern.findall(text("requirements/dev.txt")))
     assert set(pattern.findall(text("requirements/action.txt"))) <= tested
+
+
+def test_the_arguments_that_a_configuration_may_give_are_those_of_the_adapters() -> None:
+    text = (ROOT / "docs" / "scanners.md").read_text(encoding="utf-8")
+    for name, adapter in adapters().items():
+        allowed = " ".join(f"`{option}`" for option in sorted(adapter.ARGS))
+        assert f"| {name} | {allowed} |" in text
