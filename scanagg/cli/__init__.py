@@ -5,7 +5,7 @@ import sys
 from typing import NoReturn
 
 from scanagg.cli.app import app
-from scanagg.cli.output import complain
+from scanagg.cli.output import complain, stop_printing
 from scanagg.errors import ExitCode, ScanaggError
 
 
@@ -22,10 +22,11 @@ def main() -> NoReturn:
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:
         # The reader went away, as in `scanagg check | head`: nobody saw the verdict.
-        sys.stderr.close()
+        stop_printing()
         sys.exit(ExitCode.INCOMPLETE)
     except OSError as error:
         # Reports and scanners have their own errors: this is the terminal or the pipe behind it.
+        stop_printing()
         complain(f"cannot print: {error.strerror or error}", "The verdict was not seen by anyone.")
         sys.exit(ExitCode.INCOMPLETE)
     except Exception as error:  # noqa: BLE001 - the one place: a bug must not look like a verdict

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from scanagg.cli.output import stop_printing
 from scanagg.errors import ExitCode, OutputError, UsageError
 from scanagg.reporters import names as format_names
 
@@ -149,8 +150,13 @@ def _check(
     with progress(show=show) as notify:
         report = check(request, notify)
     written = _write(report, formats, request.output_dir or request.path)
-    print_page(report, written, quiet=quiet, verbose=verbose)
-    sys.stdout.flush()
+    try:
+        print_page(report, written, quiet=quiet, verbose=verbose)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        # Caught here, for typer would turn it into exit code 1, which means blocked.
+        stop_printing()
+        raise OutputError("the page was not read to its end", "See the reports.") from error
     return _exit_code(report, written.problems)
 
 

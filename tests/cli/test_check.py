@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from support import sarif_check, validators
-from support.command import check, scanagg
+from support.command import PROGRAM, check, scanagg
 from support.osv import osv_server
 from support.repository import git
 
@@ -331,9 +331,10 @@ def test_the_version_is_printed() -> None:
 
 def test_a_reader_that_goes_away_gets_no_traceback(make_project: Make) -> None:
     project = make_project({"app.py": APP})
-    command = f'"{sys.executable}" -m scanagg check "{project}" --only bandit | true'
+    command = f'"{PROGRAM}" check "{project}" --only bandit | true; exit ${{PIPESTATUS[0]}}'
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
     assert "Traceback" not in done.stderr
+    assert done.returncode == 3
 
 
 def test_the_three_uses_judge_a_commit_alike(make_project: Make) -> None:
