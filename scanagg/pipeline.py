@@ -31,7 +31,7 @@ from scanagg.redact import Redactor
 from scanagg.reporters import file_names
 from scanagg.scan import DEFAULT_TIMEOUT, Event, Limits, Scanned, Task, scan
 from scanagg.sources import Sources
-from scanagg.target import read_target
+from scanagg.target import CONFIGURED, NESTED, read_target
 
 _Made = TypeVar("_Made", bound=Sized)
 IMAGE_SCANNER: Final = "trivy"
@@ -216,10 +216,10 @@ def _with_notices(gate: Gate, request: Request, target: Target) -> Gate:
     if request.only:
         left = sorted(set(adapters()) - set(request.only))
         notices.append(f"only {', '.join(request.only)} ran; not {', '.join(left)}")
-    nested = [gap.input for gap in target.skipped if "repository of its own" in gap.reason]
+    nested = [gap.input for gap in target.skipped if gap.reason == NESTED]
     if nested:
         notices.append(f"not looked at, for each is a repository of its own: {', '.join(nested)}")
     if request.settings.exclude:
-        count = sum(gap.reason.startswith("excluded: by the conf") for gap in target.skipped)
+        count = sum(gap.reason == CONFIGURED for gap in target.skipped)
         notices.append(f"the configuration excludes {count} files from every scanner")
     return replace(gate, notices=tuple(notices))

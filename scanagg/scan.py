@@ -222,7 +222,7 @@ class _Scan:
         """Run a job. OutputError where the program did not come to an end of its own."""
         with self._slots, cache.work_folder(self._context.cache) as work:
             done = self._run(job, work, seconds)
-            self._check_ended(done, seconds)
+            self._check_ended(done)
             return Output(
                 returncode=done.returncode or 0,
                 stdout=_written(job, work) if job.output else done.stdout,
@@ -245,7 +245,7 @@ class _Scan:
             stdin=job.stdin,
         )
 
-    def _check_ended(self, done: Completed, seconds: float) -> None:
+    def _check_ended(self, done: Completed) -> None:
         match done.ended:
             case Ended.EXITED:
                 return

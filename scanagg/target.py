@@ -15,6 +15,12 @@ from scanagg.model import NotExamined, Revision, SourceFile, Target
 from scanagg.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.text import one_line, valid
 
+CONFIGURED: Final = "excluded: by the configuration"
+"""The reason for a file that a pattern of the configuration names."""
+
+NESTED: Final = "excluded: a repository of its own inside this one; check it by itself"
+"""The reason for a folder that is a repository of its own."""
+
 _GIT_SECONDS: Final = 60.0
 # The checked repository's own git configuration may name programs to run; these two would run on
 # the read-only commands used here.
@@ -112,7 +118,7 @@ def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
     skipped = [
         NotExamined(
             valid(name.rstrip("/")),
-            "excluded: a repository of its own inside this one; check it by itself",
+            NESTED,
         )
         for name in nested
     ]
@@ -246,7 +252,7 @@ def _sorted_out(
         except OSError:
             continue  # tracked by git, deleted in the work tree: there is nothing to examine
         if excluded.match_file(name):
-            skipped.append(NotExamined(valid(name), "excluded: by the configuration"))
+            skipped.append(NotExamined(valid(name), CONFIGURED))
         elif stat.S_ISLNK(status.st_mode):
             links.append(name)
         elif not stat.S_ISREG(status.st_mode):

@@ -19,13 +19,13 @@ from typing import Final
 
 import msgspec
 
+from scanagg.coverage import gaps_of
 from scanagg.errors import ExitCode
 from scanagg.model import (
     Action,
     Coverage,
     Gate,
     Judged,
-    NotExamined,
     Outcome,
     Run,
     Severity,
@@ -169,16 +169,12 @@ def _allowed(entry: ScannerEntry) -> int | None:
 
 def _wanted(coverage: Coverage) -> int:
     """How many inputs there were, but for those left out on purpose."""
-    return coverage.found - (len(coverage.not_examined) - len(_skipped(coverage)))
-
-
-def _skipped(coverage: Coverage) -> list[NotExamined]:
-    return [one for one in coverage.not_examined if not one.on_purpose]
+    return coverage.found - (len(coverage.not_examined) - len(gaps_of(coverage)))
 
 
 def _missed(coverage: Coverage) -> int:
     """How many inputs were not examined, named or not."""
-    return max(len(_skipped(coverage)), _wanted(coverage) - coverage.examined)
+    return max(len(gaps_of(coverage)), _wanted(coverage) - coverage.examined)
 
 
 def _amount(coverage: Coverage) -> str:
@@ -186,7 +182,7 @@ def _amount(coverage: Coverage) -> str:
 
 
 def _missed_inputs(coverage: Coverage) -> str:
-    skipped = _skipped(coverage)
+    skipped = gaps_of(coverage)
     named = [f"{one_line(one.input)} ({one_line(one.reason)})" for one in skipped[:_SHOWN]]
     more = _missed(coverage) - len(named)
     if more:
