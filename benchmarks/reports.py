@@ -61,8 +61,8 @@ def check(root: Path, answer: bytes, out: Path) -> None:
     eyes = Eyes(sources, mask, Identity(sources, mask))
     findings = staged("correlate", lambda: correlate(said, eyes))
     loaded = policy.load_policy("default", root)
-    judged = staged("judge", lambda: policy.decide(findings, loaded))
     now = datetime.now(UTC)
+    decision = staged("judge", lambda: policy.decide(findings, loaded, now))
     coverage = Coverage("files", FILES, FILES)
     runs = (
         Run(
@@ -74,14 +74,14 @@ def check(root: Path, answer: bytes, out: Path) -> None:
             started=now,
         ),
     )
-    gate = policy.judge_runs(runs, judged, loaded, frozenset({"bandit"}), now)
+    gate = policy.judge_runs(runs, decision, loaded, frozenset({"bandit"}), now)
     report = Report(
         version="0",
         target=target,
         policy=loaded.info,
         clock=Clock(now),
         runs=runs,
-        findings=judged,
+        findings=decision.judged,
         gate=gate,
     )
     for name in FORMATS:

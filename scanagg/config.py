@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -14,6 +14,11 @@ import pathspec
 from scanagg import toml
 from scanagg.adapters import Adapter, ScannerSettings
 from scanagg.errors import ConfigError
+from scanagg.text import one_line
+from scanagg.trusted import Files, WorkTree
+
+CONFIG = "config"
+"""The option by which a scanner's own configuration is named."""
 
 _OWN_FILE = "scanagg.toml"
 _SHARED_FILE = "pyproject.toml"
@@ -60,46 +65,74 @@ class _Common(msgspec.Struct, frozen=True):
     timeout: float | None = None
 
 
-def load_settings(root: Path, adapters: Mapping[str, Adapter]) -> Settings:
+def load_settings(
+    root: Path, adapters: Mapping[str, Adapter], *, files: Files | None = None
+) -> Settings:
     """The settings of the project at `root`; all empty where there is no configuration.
 
-    ConfigError with file and line for what cannot be read, is unknown or has the wrong type.
+    It is read through `files`, the work tree unless given. ConfigError with file and line for what
+    cannot be read, is unknown or has the wrong type.
     """
-    own, shared = root / _OWN_FILE, root / _SHARED_FILE
-    table = _tool_table(shared)
-    if own.is_file() and table is not None:
+    place = files or WorkTree(root)
+    own, shared = _text(place, _OWN_FILE), _text(place, _SHARED_FILE)
+    table = None if shared is None else _tool_table(shared)
+    if own is not None and table is not None:
         raise ConfigError(
             f"both {_OWN_FILE} and [tool.scanagg] in {_SHARED_FILE} configure scanagg",
             "Keep one of them.",
         )
-    if own.is_file():
-        return _Reader(root, own, adapters).settings(_toml(own))
-    return Settings() if table is None else _Reader(root, shared, adapters).settings(table)
+    if own is not None:
+        settings = _Reader(root, _OWN_FILE, own, adapters).settings(_toml(own, _OWN_FILE))
+    elif shared is None or table is None:
+        return Settings()
+    else:
+        settings = _Reader(root, _SHARED_FILE, shared, adapters).settings(table)
+    return settings if place.ref is None else _with_configs(settings, place)
 
 
-def _toml(path: Path) -> Mapping[str, object]:
+def _with_configs(settings: Settings, files: Files) -> Settings:
+    """The settings with the scanners' own configuration as it is in the commit, not the target."""
+    scanners = dict(settings.scanners)
+    for name, one in scanners.items():
+        path = one.options.get(CONFIG)
+        if path is not None:
+            text = _text(files, path)
+            if text is None:
+                message = f"{settings.source}: scanners.{name}.{CONFIG}: no {one_line(path)} in "
+                hint = "Name a file that is committed there."
+                raise ConfigError(f"{message}commit {(files.ref or '')[:12]}", hint)
+            scanners[name] = replace(one, config=text)
+    return replace(settings, scanners=scanners)
+
+
+def _text(files: Files, name: str) -> str | None:
+    """The text of a file; None where there is none."""
     try:
-        return toml.load(path.read_bytes().decode("utf-8-sig"))
+        content = files.read(name)
+        return None if content is None else content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{path.name}: not UTF-8: {error.reason}", "Save it as UTF-8.") from error
+        raise ConfigError(f"{name}: not UTF-8: {error.reason}", "Save it as UTF-8.") from error
+    except OSError as error:
+        raise ConfigError(
+            f"{name}: cannot be read: {error.strerror}", "Make it a readable file."
+        ) from error
+
+
+def _toml(text: str, name: str) -> Mapping[str, object]:
+    try:
+        return toml.load(text)
     except toml.TomlError as error:
         line = f":{error.line}" if error.line else ""
         raise ConfigError(
-            f"{path.name}{line}: not valid TOML: {error.reason}", "Correct the file."
-        ) from error
-    except OSError as error:
-        raise ConfigError(
-            f"{path.name}: cannot be read: {error.strerror}", "Check its permissions."
+            f"{name}{line}: not valid TOML: {error.reason}", "Correct the file."
         ) from error
 
 
-def _tool_table(path: Path) -> Mapping[str, object] | None:
-    if not path.is_file():
-        return None
-    tool = _toml(path).get("tool")
+def _tool_table(text: str) -> Mapping[str, object] | None:
+    tool = _toml(text, _SHARED_FILE).get("tool")
     table = tool.get("scanagg") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
-        raise ConfigError(f"{path.name}: tool.scanagg is not a table", "Write [tool.scanagg].")
+        raise ConfigError(f"{_SHARED_FILE}: tool.scanagg is not a table", "Write [tool.scanagg].")
     return table
 
 
@@ -108,7 +141,8 @@ class _Reader:
     """Turns one file's table into settings, with the file's name in every error."""
 
     root: Path
-    path: Path
+    name: str
+    text: str
     adapters: Mapping[str, Adapter]
 
     def settings(self, table: Mapping[str, object]) -> Settings:
@@ -120,7 +154,7 @@ class _Reader:
         for key in ("jobs", "timeout", "deadline"):
             self._positive(getattr(given, key), key)
         return Settings(
-            source=self.path.name,
+            source=self.name,
             policy=given.policy,
             exclude=given.exclude,
             python=self.root / given.python if given.python else None,
@@ -224,7 +258,7 @@ class _Reader:
             raise self._error(where + key, reason, "Correct the value.") from error
 
     def _error(self, key: str, reason: str, hint: str) -> ConfigError:
-        return ConfigError(f"{self.path.name}{self._line(key)}: {key}: {reason}", hint)
+        return ConfigError(f"{self.name}{self._line(key)}: {key}: {reason}", hint)
 
     def _line(self, key: str) -> str:
         """`:LINE` of a key, found in the text, for the parser keeps no positions."""
@@ -232,10 +266,5 @@ class _Reader:
         pattern = re.compile(
             rf"^\s*(\[.*\b{last}\"?\]|\"?{last}\"?\s*=|.*[{{,]\s*\"?{last}\"?\s*=)"
         )
-        try:
-            lines = self.path.read_text("utf-8-sig").splitlines()
-        except (OSError, UnicodeDecodeError):
-            return ""
-        return next(
-            (f":{number}" for number, line in enumerate(lines, 1) if pattern.match(line)), ""
-        )
+        lines = enumerate(self.text.splitlines(), 1)
+        return next((f":{number}" for number, line in lines if pattern.match(line)), "")

@@ -6,13 +6,14 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
-from scanagg.identity import Identity, Parts
+from scanagg.identity import Identity, fingerprint
 from scanagg.model import (
     Advisory,
     Category,
     Finding,
     Location,
     Observation,
+    Parts,
     Rule,
     Severity,
     SeverityClaim,
@@ -238,8 +239,7 @@ def _findings(groups: Iterable[Sequence[Observation]], eyes: Eyes) -> Iterator[F
         parts = eyes.identity.parts(lead)
         ordinal = ordinals[parts]
         ordinals[parts] = ordinal + 1
-        fingerprint = parts.fingerprint(ordinal)
-        yield _finding(group, lead, fingerprint, eyes)
+        yield _finding(group, lead, parts, fingerprint(parts, ordinal), eyes)
 
 
 def _lead(group: Sequence[Observation]) -> Observation:
@@ -296,11 +296,11 @@ def _version_key(version: str) -> tuple[object, ...]:
 
 
 def _finding(
-    group: Sequence[Observation], lead: Observation, fingerprint: str, eyes: Eyes
+    group: Sequence[Observation], lead: Observation, parts: Parts, whole_id: str, eyes: Eyes
 ) -> Finding:
     return Finding(
-        id=fingerprint[:_SHORT_ID],
-        fingerprint=fingerprint,
+        id=whole_id[:_SHORT_ID],
+        fingerprint=whole_id,
         category=lead.category,
         rule=lead.rule,
         title=eyes.shown(lead.title),
@@ -316,7 +316,16 @@ def _finding(
         advisory=lead.advisory,
         license=lead.license,
         resource=lead.resource,
+        parts=parts,
+        evidence=eyes.identity.evidence(lead),
+        in_source=_in_source(group),
     )
+
+
+def _in_source(group: Sequence[Observation]) -> str:
+    """What hides all of the group from its scanners; one open eye is enough to see it."""
+    kinds = dict.fromkeys(one.in_source for one in group)
+    return "" if "" in kinds else ", ".join(kinds)
 
 
 def _claims(group: Sequence[Observation]) -> tuple[SeverityClaim, ...]:

@@ -49,3 +49,11 @@ class OutputError(ScanaggError):
     """A report cannot be written. Nobody saw the result: that is not a pass."""
 
     exit_code = ExitCode.INCOMPLETE
+
+
+class BaselineError(ScanaggError):
+    """The baseline file cannot be used."""
+
+
+class ReportError(ScanaggError):
+    """A stored report cannot be used."""

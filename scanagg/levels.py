@@ -137,3 +137,28 @@ class LicenseVerdict(_Word):
     def order(self) -> int:
         """0 for allow up to 3 for deny."""
         return list(LicenseVerdict).index(self)
+
+
+class Change(_Word):
+    """How a finding stands to the base, in SARIF's words for `baselineState`."""
+
+    NEW = "new"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+
+
+class Origin(_Word):
+    """Where a finding comes from: this change, an advisory newer than the dependency, or before."""
+
+    INTRODUCED = "introduced"
+    DISCLOSED = "disclosed"
+    EXISTING = "existing"
+
+
+class WaiverState(_Word):
+    """Why a finding is waived, in OpenVEX's words and two of our own."""
+
+    NOT_AFFECTED = "not_affected"
+    FALSE_POSITIVE = "false_positive"
+    RISK_ACCEPTED = "risk_accepted"
+    FIX_PLANNED = "fix_planned"

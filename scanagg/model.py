@@ -1,206 +1,47 @@
 """The vocabulary: frozen values and ordered enums that every stage hands to the next."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from pathlib import Path
+from datetime import date, datetime
+from typing import Final, NamedTuple
 
+from scanagg.facts import Advisory as Advisory
+from scanagg.facts import LicenseFacts as LicenseFacts
+from scanagg.facts import LicenseFile as LicenseFile
+from scanagg.facts import Rule as Rule
+from scanagg.facts import Secret as Secret
+from scanagg.facts import SeverityClaim as SeverityClaim
+from scanagg.ground import Inventory as Inventory
+from scanagg.ground import Location as Location
+from scanagg.ground import NotExamined as NotExamined
+from scanagg.ground import Package as Package
+from scanagg.ground import Requirement as Requirement
+from scanagg.ground import Revision as Revision
+from scanagg.ground import SourceFile as SourceFile
+from scanagg.ground import Target as Target
+from scanagg.ground import location_key as location_key
+from scanagg.ground import purl_without_version as purl_without_version
+from scanagg.ground import pypi_purl as pypi_purl
+from scanagg.ground import sorted_locations as sorted_locations
 from scanagg.levels import Action as Action
 from scanagg.levels import Category as Category
+from scanagg.levels import Change as Change
 from scanagg.levels import Confidence as Confidence
 from scanagg.levels import LicenseVerdict as LicenseVerdict
+from scanagg.levels import Origin as Origin
 from scanagg.levels import Outcome as Outcome
 from scanagg.levels import Scope as Scope
 from scanagg.levels import Severity as Severity
 from scanagg.levels import Status as Status
-
-
-@dataclass(frozen=True, slots=True)
-class Location:
-    """A place in a file of the target, or the whole file. All numbers count from 1.
-
-    `path` is relative to the target, with "/". Columns are UTF-16 units, `end_column` is exclusive.
-    """
-
-    path: str
-    start_line: int | None = None
-    end_line: int | None = None
-    start_column: int | None = None
-    end_column: int | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse what no reporter could show. ValueError with what is wrong."""
-        if not self.path or self.path.startswith("/") or ".." in self.path.split("/"):
-            raise ValueError(f"not a path inside the target: {self.path!r}")
-        if self.start_line is None:
-            if self.end_line is not None or self.start_column is not None:
-                raise ValueError("an end or a column needs a start line")
-        elif self.start_line < 1 or (self.end_line or self.start_line) < self.start_line:
-            raise ValueError(f"impossible lines {self.start_line} to {self.end_line}")
-
-    @property
-    def last_line(self) -> int | None:
-        """The last line covered: the end line, else the start line."""
-        return self.end_line or self.start_line
-
-
-@dataclass(frozen=True, slots=True)
-class Package:
-    """One version of one package that the target uses, and every place that declares it.
-
-    `name` is as in PEP 503, `direct` None where no manifest tells, `requires` names of packages.
-    """
-
-    name: str
-    version: str
-    purl: str
-    scope: Scope = Scope.RUNTIME
-    direct: bool | None = None
-    places: tuple[Location, ...] = ()
-    requires: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class NotExamined:
-    """One input that a scanner did not look at, and why."""
-
-    input: str
-    reason: str
-
-    @property
-    def on_purpose(self) -> bool:
-        """Whether it is no gap: a reason that says so begins with "excluded:"."""
-        return self.reason.startswith("excluded:")
-
-
-@dataclass(frozen=True, slots=True)
-class Inventory:
-    """The packages of the target, and what could not be made one: open requirements, bad lines.
-
-    `python` is the project's own interpreter where there is one; never scanagg's.
-    """
-
-    packages: tuple[Package, ...] = ()
-    unpinned: tuple["Requirement", ...] = ()
-    problems: tuple[NotExamined, ...] = ()
-    manifests: tuple[str, ...] = ()
-    python: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """A dependency that is declared without an exact version."""
-
-    name: str
-    text: str
-    place: Location
-    reason: str
-    scope: Scope = Scope.RUNTIME
-
-
-@dataclass(frozen=True, slots=True)
-class SourceFile:
-    """A file of the target.
-
-    `path` is what is shown: relative, "/", valid Unicode. `real` is the system's name for it, which
-    differs where that is not UTF-8. `size` is in bytes.
-    """
-
-    path: str
-    real: Path
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """The commit that the target is at. `prefix` leads from the repository's root to the target."""
-
-    commit: str | None
-    branch: str | None
-    repository: str | None
-    prefix: str
-    dirty: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What is checked: one folder and the files in it that count."""
-
-    root: Path
-    name: str
-    files: tuple[SourceFile, ...]
-    skipped: tuple[NotExamined, ...] = ()
-    revision: Revision | None = None
-    notices: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What a scanner looks for, free of anything that belongs to one finding."""
-
-    id: str
-    name: str
-    title: str
-    url: str | None = None
-    cwe: tuple[str, ...] = ()
-    help: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class SeverityClaim:
-    """One source's word on the severity. `vector` is the CVSS vector it comes from, if it does.
-
-    `source` is one of policy, ghsa, cvss4, cvss3.1, cvss3.0, tool, nvd, cvss2, table.
-    """
-
-    source: str
-    severity: Severity
-    scanner: str
-    vector: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Advisory:
-    """A published vulnerability: its id, every other name of it, and what is known of it."""
-
-    id: str
-    aliases: tuple[str, ...] = ()
-    fixed_versions: tuple[str, ...] = ()
-    published: str | None = None
-    url: str | None = None
-    withdrawn: bool = False
-
-    @property
-    def ids(self) -> frozenset[str]:
-        """The id and all aliases."""
-        return frozenset((self.id, *self.aliases))
-
-
-@dataclass(frozen=True, slots=True)
-class LicenseFacts:
-    """What metadata says of a licence: License-Expression (PEP 639), License field, classifiers."""
-
-    expression: str | None = None
-    text: str | None = None
-    classifiers: tuple[str, ...] = ()
-    source: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Secret:
-    """What is known of a secret: the scanner's digest of the whole value, if it makes one.
-
-    It is held in memory to see that two secrets are the same, and never written.
-    """
-
-    digest: str | None = None
+from scanagg.levels import WaiverState as WaiverState
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
     """What one scanner said once, in our words, nothing lost. Severity is its claims, undecided.
 
-    A vulnerability has a package and an advisory, a licence a package and its facts.
+    A vulnerability has a package and an advisory, a licence a package and its facts. `in_source`
+    names the comment or file of the project that hides it from the scanner's own report ("nosec").
     """
 
     scanner: str
@@ -217,6 +58,7 @@ class Observation:
     license: LicenseFacts | None = None
     secret: Secret | None = None
     resource: str = ""
+    in_source: str = ""
 
     def __post_init__(self) -> None:
         """Hold the invariants by which correlation works. ValueError with what is missing."""
@@ -280,12 +122,47 @@ class Witness:
     severity: Severity
 
 
+class Parts(NamedTuple):
+    """What a fingerprint is made of: no line, severity, wording or scanner; hashes, never text.
+
+    Findings with equal parts are told apart by their order. `path` is relative to the repository;
+    for a vulnerability or a licence it is the package's purl without version.
+    """
+
+    category: str
+    rule: str
+    path: str
+    qualname: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """How a finding stands to the base, and why in words for people.
+
+    `disclosed`: the package is no news, but nobody knew this of it before. `first_seen` is when
+    this repository first had the finding on record (UTC), None where nothing tells.
+    """
+
+    change: Change
+    reason: str
+    disclosed: bool = False
+    first_seen: datetime | None = None
+
+
+NO_BASE: Final = History(Change.NEW, "there is no base to compare with")
+"""The history of everything where neither a commit nor a baseline is there."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
     """One weakness with all its witnesses.
 
-    `id` is short for `fingerprint`. `snippet` is the line of code, masked where it holds a secret,
-    `line_hash` GitHub's hash of it. Without a location no file of the target is to blame.
+    `id` is short for `fingerprint`, `parts` what that is made of. `snippet` is the line of code,
+    masked where it holds a secret, `line_hash` GitHub's hash of it. `evidence` is a keyed digest of
+    a statement with a secret in it, held in memory to see a changed value, and never written.
+    Without a location no file of the target is to blame. `in_source` is set where all witnesses
+    agree.
     """
 
     id: str
@@ -305,6 +182,10 @@ class Finding:
     advisory: Advisory | None = None
     license: LicenseFacts | None = None
     resource: str = ""
+    parts: Parts | None = None
+    evidence: str = ""
+    in_source: str = ""
+    history: History = NO_BASE
 
     @property
     def scanners(self) -> tuple[str, ...]:
@@ -312,9 +193,55 @@ class Finding:
         return tuple(dict.fromkeys(witness.scanner for witness in self.witnesses))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiver:
+    """An entry of a waiver list: which findings, in which state, why, whose, until when.
+
+    All selectors that are given must match; of `ids` any one, through aliases. `versions` is a PEP
+    440 specifier. `expires` is the last day on which it holds, UTC. `place` is `file:line`.
+    """
+
+    state: WaiverState
+    reason: str
+    owner: str
+    expires: date
+    place: str
+    ids: tuple[str, ...] = ()
+    purl: str | None = None
+    versions: str | None = None
+    path: str | None = None
+    fingerprint: str | None = None
+    until_fixed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VoidWaiver:
+    """A waiver that matches a finding and has no effect, and why not."""
+
+    waiver: Waiver
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class WaiverUse:
+    """What became of a waiver: how many findings it waives, and whether it still can.
+
+    `status` is active, unused (it matches nothing) or expired; `days_left` counts whole days
+    after today, negative once it has expired.
+    """
+
+    waiver: Waiver
+    status: str
+    matched: int
+    days_left: int
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The action for one finding, the id of the rule that gave it (`default` for none), and why."""
+    """The action for one finding, the id of the rule that gave it (`default` for none), and why.
+
+    The rule of a waived finding is the one that would have acted.
+    """
 
     action: Action
     rule: str
@@ -325,35 +252,97 @@ class Verdict:
 class Judged:
     """A finding with the one severity and the one verdict that every report shows.
 
-    `license_expression` is canonical SPDX, or what the metadata says where that is none.
+    `license_expression` is canonical SPDX, or what the metadata says where that is none;
+    `license_term` the part of it that decided. `deadline` is when a warning in its grace time
+    begins to block (UTC). `void_waivers` match, but have no effect.
     """
 
     finding: Finding
     severity: Severity
     severity_sources: tuple[SeverityClaim, ...]
     verdict: Verdict
+    origin: Origin = Origin.INTRODUCED
+    waiver: Waiver | None = None
+    void_waivers: tuple[VoidWaiver, ...] = ()
+    deadline: datetime | None = None
     license_expression: str | None = None
     license_verdict: LicenseVerdict | None = None
+    license_term: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Licensed:
+    """A package with its licence as judged: what the list of all packages shows.
+
+    `source` is the metadata field, or the policy's entry, that was believed; empty where none is.
+    """
+
+    package: Package
+    facts: LicenseFacts
+    verdict: LicenseVerdict
+    expression: str
+    term: str
+    source: str
+    history: History = NO_BASE
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """The outcome of the run. `reasons` explain it, worst first; `notices` change nothing."""
+    """The outcome of the run. `reasons` explain it, worst first; `notices` change nothing.
+
+    `notices` hold those of the stages before the policy too.
+
+    `attempts` name what the change under check does to its own gate, where the policy comes from a
+    trusted commit: a looser policy, another waiver, a larger baseline, a file that hides findings.
+    """
 
     outcome: Outcome
     exit_code: int
     reasons: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
+    attempts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a check was asked to do and met on its way, which no other policy can take back.
+
+    `only` names the scanners that the command line asked for, where it named any; `problems` are
+    gaps that belong to no scanner; `notices` are those of the stages before the policy.
+    """
+
+    only: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class PolicyInfo:
-    """Which policy judged: its name, where it came from, sha256 of its text, block or warn."""
+    """Which policy judged: its name, where it came from, sha256 of its text, block or warn.
+
+    `files` are the further files that it takes in (parents, waivers) with their sha256; `ref` is
+    the commit it was read from, None for the work tree.
+    """
 
     name: str
     source: str
     digest: str
     enforcement: str
+    files: tuple[tuple[str, str], ...] = ()
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BaseInfo:
+    """What the findings were compared with: `text` says it for people.
+
+    `commit` is the base commit, `baseline` the path of a baseline file and `entries` its size.
+    """
+
+    text: str
+    commit: str | None = None
+    baseline: str | None = None
+    entries: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -366,7 +355,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """Everything that every format shows. Findings are sorted, the most urgent and worst first."""
+    """Everything that every format shows. Findings are sorted, the most urgent and worst first.
+
+    `licenses` are all packages whose licence was asked for, allowed ones too.
+    """
 
     version: str
     target: Target
@@ -375,26 +367,7 @@ class Report:
     runs: tuple[Run, ...]
     findings: tuple[Judged, ...]
     gate: Gate
-
-
-def pypi_purl(name: str, version: str | None = None) -> str:
-    """The package URL of a PyPI package: `pkg:pypi/name@version`; `name` as in PEP 503."""
-    return f"pkg:pypi/{name}@{version}" if version else f"pkg:pypi/{name}"
-
-
-def purl_without_version(purl: str) -> str:
-    """`pkg:pypi/a@1.0?x=y` becomes `pkg:pypi/a`: what stays the same across upgrades."""
-    bare = purl.partition("?")[0]
-    head, at, _ = bare.rpartition("@")
-    return head if at and "/" in head else bare
-
-
-def sorted_locations(locations: Iterable[Location]) -> tuple[Location, ...]:
-    """Each location once, by path and line; the order in which reports list places."""
-    return tuple(sorted(dict.fromkeys(locations), key=location_key))
-
-
-def location_key(place: Location) -> tuple[str, int, int, int, int]:
-    """What to sort by: a location without a line or a column stands first."""
-    lines = (place.start_line or 0, place.end_line or 0)
-    return (place.path, *lines, place.start_column or 0, place.end_column or 0)
+    base: BaseInfo | None = None
+    waivers: tuple[WaiverUse, ...] = ()
+    licenses: tuple[Licensed, ...] = ()
+    terms: Terms = Terms()

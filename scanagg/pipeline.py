@@ -1,39 +1,29 @@
 """The stages of a check in order, as one readable list."""
 
+import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from typing import Final, TypeVar
+from typing import Final
 
 from scanagg import __version__, cache, policy
-from scanagg.adapters import Adapter, Context, ScannerSettings, adapters
-from scanagg.config import Settings
-from scanagg.correlate import Eyes, correlate
-from scanagg.identity import Identity
+from scanagg.adapters import Adapter, adapters
+from scanagg.examine import Bench, examine, logged
+from scanagg.guard import attempts
 from scanagg.inventory import read_inventory
-from scanagg.model import (
-    Clock,
-    Coverage,
-    Gate,
-    Inventory,
-    Report,
-    Run,
-    Status,
-    Target,
-)
-from scanagg.normalise import mask_run, normalise, redactor
+from scanagg.model import Clock, Coverage, Finding, Report, Run, Status, Target, Terms
+from scanagg.origin import Asked, find_base, trace
+from scanagg.origin.baseline import foreign
 from scanagg.process import Stop
-from scanagg.redact import Redactor
 from scanagg.reporters import file_names
-from scanagg.scan import DEFAULT_TIMEOUT, Event, Limits, Scanned, Task, scan
-from scanagg.sources import Sources
+from scanagg.rulebook import Rules
+from scanagg.scan import DEFAULT_TIMEOUT, Event, Limits
 from scanagg.target import CONFIGURED, NESTED, read_target
 
-_Made = TypeVar("_Made", bound=Sized)
 IMAGE_SCANNER: Final = "trivy"
 """The scanner that looks at container images."""
 
@@ -48,13 +38,15 @@ _SKIPPED: Final = "skipped on the command line"
 class Request:
     """What is to be checked and how. Times are in seconds; None means: as configured, or default.
 
-    `only` and `skip` are names of scanners; `output_dir` is where reports of earlier checks lie,
-    which are not looked at.
+    `rules` judge; `own_rules` loads those of the work tree where these are not the same. `only`
+    and `skip` are names of scanners; `output_dir` is where reports of earlier checks lie, which
+    are not looked at. `base` names the commit to compare with, `environ` may tell it in a pull
+    request.
     """
 
     path: Path
-    settings: Settings
-    policy: policy.Policy
+    rules: Rules
+    own_rules: Callable[[], Rules] | None = None
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     python: Path | None = None
@@ -64,6 +56,8 @@ class Request:
     timeout: float | None = None
     now: datetime | None = None
     output_dir: Path | None = None
+    base: str | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
 
 
@@ -74,41 +68,76 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
     folder. What goes wrong with a scanner is in its run, not raised.
     """
     clock = Clock(request.now or datetime.now(UTC), given=request.now is not None)
-    target = read_target(request.path, exclude=_excluded(request), stop=request.stop)
-    _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
-    inventory = read_inventory(target, request.python or request.settings.python)
-    _LOG.info(
-        "inventory: %d manifests to %d packages", len(inventory.manifests), len(inventory.packages)
+    target = read_target(
+        request.path,
+        exclude=request.rules.settings.exclude,
+        reports=_reports(request),
+        stop=request.stop,
     )
-
-    scanned = scan(_tasks(request, target, inventory, clock), _limits(request), notify)
-    said = [one for each in scanned for one in each.observations]
-    sources = Sources(target)
-    observations = _logged("normalise", said, normalise(said, inventory, sources))
-    mask = redactor(observations, (value for each in scanned for value in each.secrets))
-    eyes = Eyes(sources, mask, _identity(target, sources, mask))
-    findings = _logged("correlate", observations, correlate(observations, eyes))
-    judged = _logged("policy", findings, policy.decide(findings, request.policy))
-    runs = _runs(request, scanned, mask, clock)
+    base = find_base(target, _asked(request), request.stop)
+    inventory = read_inventory(target, request.python or request.rules.settings.python)
+    _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
+    logged("inventory", inventory.manifests, inventory.packages)
+    bench = _bench(request, clock)
+    examined = examine(bench, _adapters(request), target, inventory, notify)
+    traced = trace(examined.findings, examined.runs, base, target, inventory, bench, notify)
+    decision = policy.decide(traced.findings, request.rules.policy, clock.now)
+    logged("policy", traced.findings, decision.judged)
+    runs = _runs(request, examined.runs, clock)
+    terms = Terms(
+        only=request.only,
+        problems=_problems(request, runs),
+        notices=(*base.notices, *traced.notices, *_notices(request, target)),
+    )
     gate = policy.judge_runs(
         runs,
-        judged,
-        request.policy,
-        required=frozenset(request.only),
+        decision,
+        request.rules.policy,
+        required=frozenset(terms.only),
         files=[file.path for file in target.files],
         now=clock.now,
         interrupted=request.stop.interrupted,
-        problems=_problems(request, runs),
+        problems=terms.problems,
     )
+    gate = replace(gate, attempts=_attempts(request, target, traced.findings, decision, clock))
     return Report(
         version=__version__,
         target=target,
-        policy=request.policy.info,
+        policy=request.rules.policy.info,
         clock=clock,
         runs=runs,
-        findings=judged,
-        gate=_with_notices(gate, request, target),
+        findings=decision.judged,
+        gate=replace(gate, notices=(*gate.notices, *terms.notices)),
+        base=base.info,
+        waivers=decision.waivers,
+        licenses=decision.licenses,
+        terms=terms,
     )
+
+
+def _asked(request: Request) -> Asked:
+    rules = request.rules
+    return Asked(
+        ref=request.base,
+        against=rules.policy.file.new_code.against,
+        baseline=rules.baseline,
+        ref_of_rules=rules.files.ref,
+        environ=request.environ,
+    )
+
+
+def _attempts(
+    request: Request,
+    target: Target,
+    findings: Sequence[Finding],
+    decision: policy.Decision,
+    clock: Clock,
+) -> tuple[str, ...]:
+    """What the change does to its own gate; nothing where the gate is its own."""
+    if request.own_rules is None:
+        return ()
+    rules = request.rules
+    return attempts(rules, request.own_rules, target, findings, decision.judged, clock.now)
 
 
 def chosen(only: Sequence[str], skip: Sequence[str]) -> Mapping[str, Adapter]:
@@ -120,20 +149,18 @@ def chosen(only: Sequence[str], skip: Sequence[str]) -> Mapping[str, Adapter]:
     }
 
 
-def _logged(stage: str, before: Sized, made: _Made) -> _Made:
-    _LOG.info("%s: %d in, %d out", stage, len(before), len(made))
-    return made
+def _adapters(request: Request) -> Sequence[Adapter]:
+    return tuple(chosen(request.only, request.skip).values())
 
 
-def _excluded(request: Request) -> tuple[str, ...]:
-    """The configured patterns, and the reports of earlier checks, wherever they were put."""
+def _reports(request: Request) -> tuple[str, ...]:
+    """Patterns of the reports of earlier checks, wherever they were put."""
     root = request.path.resolve()
-    usual = (root / REPORTS, root / (request.settings.output_dir or REPORTS))
+    usual = (root / REPORTS, root / (request.rules.settings.output_dir or REPORTS))
     folders = {folder.resolve() for folder in (*usual, request.output_dir or usual[0])}
     inside = sorted(folder for folder in folders if folder.is_relative_to(root))
     below = [PurePosixPath(folder.relative_to(root).as_posix()) for folder in inside]
-    own = (f"/{_literal(str(folder / name))}" for folder in below for name in file_names())
-    return (*request.settings.exclude, *own)
+    return tuple(f"/{_literal(str(folder / name))}" for folder in below for name in file_names())
 
 
 def _literal(path: str) -> str:
@@ -141,47 +168,38 @@ def _literal(path: str) -> str:
     return re.sub(r"([\\*?\[\]! #])", r"\\\1", path)
 
 
-def _tasks(request: Request, target: Target, inventory: Inventory, clock: Clock) -> Sequence[Task]:
+def _bench(request: Request, clock: Clock) -> Bench:
     folder = cache.cache_folder()
     cache.sweep(folder)
-    cores = os.cpu_count() or 1
-    base = Context(
-        target=target,
-        inventory=inventory,
-        settings=ScannerSettings(),
+    return Bench(
+        limits=_limits(request),
         cache=folder,
         now=clock.now,
-        python=inventory.python,
-        image=request.image,
+        scanners=request.rules.settings.scanners,
         offline=request.offline,
-        workers=min(cores, _jobs(request)),
+        workers=min(os.cpu_count() or 1, _jobs(request)),
+        image=request.image,
+        key=request.rules.key,
+        public=frozenset(map(_digest, request.rules.policy.files.values())),
     )
-    settings = request.settings.scanners
-    return [
-        Task(adapter, replace(base, settings=settings.get(name, base.settings)))
-        for name, adapter in chosen(request.only, request.skip).items()
-    ]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
 
 def _limits(request: Request) -> Limits:
-    timeout = request.timeout or request.settings.timeout or DEFAULT_TIMEOUT
+    timeout = request.timeout or request.rules.settings.timeout or DEFAULT_TIMEOUT
     return Limits(jobs=_jobs(request), timeout=timeout, stop=request.stop)
 
 
 def _jobs(request: Request) -> int:
     """Programs at once. By default no scanner waits for another: most wait for the network."""
     by_default = len(adapters()) + (os.cpu_count() or 1)
-    return request.jobs or request.settings.jobs or by_default
+    return request.jobs or request.rules.settings.jobs or by_default
 
 
-def _identity(target: Target, sources: Sources, mask: Redactor) -> Identity:
-    prefix = target.revision.prefix if target.revision else ""
-    return Identity(sources, mask, prefix, os.environ.get("SCANAGG_PROJECT_KEY"))
-
-
-def _runs(
-    request: Request, scanned: Iterable[Scanned], mask: Redactor, clock: Clock
-) -> tuple[Run, ...]:
+def _runs(request: Request, examined: Sequence[Run], clock: Clock) -> tuple[Run, ...]:
     """The runs, and one for each scanner that was skipped by name: it is missing, not clean."""
     skipped = [
         Run(
@@ -194,8 +212,7 @@ def _runs(
         )
         for name in request.skip
     ]
-    runs = (*(mask_run(each.run, mask) for each in scanned), *skipped)
-    return tuple(sorted(runs, key=lambda run: run.scanner))
+    return tuple(sorted((*examined, *skipped), key=lambda run: run.scanner))
 
 
 def _problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
@@ -210,16 +227,21 @@ def _problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
     return (f"the image {request.image} was not examined",)
 
 
-def _with_notices(gate: Gate, request: Request, target: Target) -> Gate:
-    """The gate with what the stages before it have to say."""
-    notices = [*gate.notices, *target.notices]
+def _notices(request: Request, target: Target) -> tuple[str, ...]:
+    """What there is to say of the target, of what is left out, and of a foreign baseline."""
+    notices = [*target.notices]
+    prefix = target.revision.prefix if target.revision else ""
+    known = request.rules.baseline
+    if known and foreign(known, {prefix + file.path for file in target.files}):
+        notices.append(f"{known.path}: no file that it names is here; is it another project's?")
     if request.only:
         left = sorted(set(adapters()) - set(request.only))
         notices.append(f"only {', '.join(request.only)} ran; not {', '.join(left)}")
     nested = [gap.input for gap in target.skipped if gap.reason == NESTED]
     if nested:
         notices.append(f"not looked at, for each is a repository of its own: {', '.join(nested)}")
-    if request.settings.exclude:
+    if request.rules.settings.exclude:
         count = sum(gap.reason == CONFIGURED for gap in target.skipped)
-        notices.append(f"the configuration excludes {count} files from every scanner")
-    return replace(gate, notices=tuple(notices))
+        files = "1 file" if count == 1 else f"{count} files"
+        notices.append(f"the configuration excludes {files} from every scanner")
+    return tuple(notices)

@@ -1,13 +1,14 @@
 """What `scanagg scanners` shows: each scanner, found where, and whether it applies here."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from scanagg import cache
-from scanagg.adapters import Context, ScannerSettings, adapters
+from scanagg.adapters import adapters
 from scanagg.config import Settings
+from scanagg.examine import Bench
 from scanagg.inventory import read_inventory
 from scanagg.process import Stop
 from scanagg.scan import DEFAULT_TIMEOUT, Limits, Task, find
@@ -28,22 +29,10 @@ def survey(root: Path, settings: Settings, now: datetime) -> Sequence[Surveyed]:
     """What each scanner is, where it was found, whether it applies to the project at `root`."""
     target = read_target(root, exclude=settings.exclude)
     inventory = read_inventory(target, settings.python)
-    base = Context(
-        target=target,
-        inventory=inventory,
-        settings=ScannerSettings(),
-        cache=cache.cache_folder(),
-        now=now,
-        python=inventory.python,
-    )
     limits = Limits(jobs=1, timeout=DEFAULT_TIMEOUT, stop=Stop())
-    return [
-        _surveyed(
-            Task(adapter, replace(base, settings=settings.scanners.get(name, base.settings))),
-            limits,
-        )
-        for name, adapter in adapters().items()
-    ]
+    bench = Bench(limits=limits, cache=cache.cache_folder(), now=now, scanners=settings.scanners)
+    tasks = bench.tasks(adapters().values(), target, inventory)
+    return [_surveyed(task, limits) for task in tasks]
 
 
 def _surveyed(task: Task, limits: Limits) -> Surveyed:

@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -11,20 +11,20 @@ from typing import Final
 import pathspec
 
 from scanagg.errors import TargetError
+from scanagg.git import Git
 from scanagg.model import NotExamined, Revision, SourceFile, Target
-from scanagg.process import Completed, Ended, Stop, clean_environment, run
+from scanagg.process import Completed, Ended, Stop
 from scanagg.text import one_line, valid
 
 CONFIGURED: Final = "excluded: by the configuration"
 """The reason for a file that a pattern of the configuration names."""
 
+REPORT: Final = "excluded: a report of an earlier check"
+"""The reason for a file that an earlier check wrote."""
+
 NESTED: Final = "excluded: a repository of its own inside this one; check it by itself"
 """The reason for a folder that is a repository of its own."""
 
-_GIT_SECONDS: Final = 60.0
-# The checked repository's own git configuration may name programs to run; these two would run on
-# the read-only commands used here.
-_GIT: Final = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 # What no project means by its source, where no git says so.
 _NEVER: Final = ("/.git", ".git/", ".hg/", ".svn/", "__pycache__/")
@@ -40,8 +40,14 @@ class _Listing:
     notices: tuple[str, ...] = ()
 
 
-def read_target(path: Path, *, exclude: Sequence[str] = (), stop: Stop | None = None) -> Target:
-    """The target at the folder `path`; `exclude` are patterns as in .gitignore.
+def read_target(
+    path: Path,
+    *,
+    exclude: Sequence[str] = (),
+    reports: Sequence[str] = (),
+    stop: Stop | None = None,
+) -> Target:
+    """The target at the folder `path`; `exclude` and `reports` are patterns as in .gitignore.
 
     Without git, or outside a repository, `.gitignore` files are honoured all the same. What is
     excluded, unreadable, or leads out of the tree is in `skipped`, with the reason. TargetError
@@ -50,7 +56,10 @@ def read_target(path: Path, *, exclude: Sequence[str] = (), stop: Stop | None = 
     root = _usable_root(path)
     switch = stop or Stop()
     listing = _listed_by_git(root, switch) or _listed_by_walking(root)
-    excluded = pathspec.GitIgnoreSpec.from_lines(exclude)
+    excluded = {
+        REPORT: pathspec.GitIgnoreSpec.from_lines(reports),
+        CONFIGURED: pathspec.GitIgnoreSpec.from_lines(exclude),
+    }
     files, skipped = _sorted_out(root, listing.names, excluded)
     return Target(
         root=root,
@@ -59,6 +68,7 @@ def read_target(path: Path, *, exclude: Sequence[str] = (), stop: Stop | None = 
         skipped=tuple(sorted((*listing.skipped, *skipped), key=lambda entry: entry.input)),
         revision=listing.revision,
         notices=listing.notices,
+        exclude=(*exclude, *reports),
     )
 
 
@@ -79,19 +89,6 @@ def _usable_root(path: Path) -> Path:
     return root
 
 
-def _git(root: Path, stop: Stop, *argv: str) -> Completed:
-    # LC_ALL: messages are read; GIT_OPTIONAL_LOCKS: a check must not write to the repository.
-    env = clean_environment(extra={"LC_ALL": "C", "GIT_OPTIONAL_LOCKS": "0"})
-    return run((*_GIT, *argv), cwd=root, env=env, timeout=_GIT_SECONDS, stop=stop)
-
-
-def _git_text(root: Path, stop: Stop, *argv: str) -> str | None:
-    done = _git(root, stop, *argv)
-    if done.ended is not Ended.EXITED or done.returncode != 0:
-        return None
-    return os.fsdecode(done.stdout).strip()
-
-
 def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
     """What git lists, or None where there is no repository or git ignores the folder itself.
 
@@ -100,15 +97,16 @@ def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
     """
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return None
-    first = _git(root, stop, "rev-parse", "--show-prefix")
+    git = Git(root, stop)
+    first = git.run("rev-parse", "--show-prefix")
     if first.ended is Ended.NOT_STARTED or stop.is_set():
         return None
     _check_git(first)
     prefix = os.fsdecode(first.stdout).strip()
-    if prefix and _git_text(root, stop, "check-ignore", "-q", ".") is not None:
+    if prefix and git.text("check-ignore", "-q", ".") is not None:
         return None
-    listed = _git(
-        root, stop, "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
+    listed = git.run(
+        "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
     )
     if stop.is_set():
         return None
@@ -126,7 +124,7 @@ def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
     return _Listing(
         tuple(name for name in names if name not in inside),
         tuple(skipped),
-        _revision(root, stop, valid(prefix)),
+        _revision(git, valid(prefix)),
     )
 
 
@@ -146,11 +144,11 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _revision(root: Path, stop: Stop, prefix: str) -> Revision:
-    commit = _git_text(root, stop, "rev-parse", "--verify", "-q", "HEAD")
-    branch = _git_text(root, stop, "symbolic-ref", "-q", "--short", "HEAD")
-    remote = _git_text(root, stop, "config", "--get", "remote.origin.url")
-    changes = _git_text(root, stop, "status", "--porcelain", "-uno", "--ignore-submodules", ".")
+def _revision(git: Git, prefix: str) -> Revision:
+    commit = git.text("rev-parse", "--verify", "-q", "HEAD")
+    branch = git.text("symbolic-ref", "-q", "--short", "HEAD")
+    remote = git.text("config", "--get", "remote.origin.url")
+    changes = git.text("status", "--porcelain", "-uno", "--ignore-submodules", ".")
     return Revision(
         commit=commit,
         branch=valid(branch) if branch else None,
@@ -240,7 +238,7 @@ _ALWAYS: Final = pathspec.GitIgnoreSpec.from_lines(_NEVER)
 
 
 def _sorted_out(
-    root: Path, names: Iterable[str], excluded: pathspec.GitIgnoreSpec
+    root: Path, names: Iterable[str], excluded: Mapping[str, pathspec.GitIgnoreSpec]
 ) -> tuple[list[SourceFile], list[NotExamined]]:
     files: list[SourceFile] = []
     skipped: list[NotExamined] = []
@@ -251,8 +249,9 @@ def _sorted_out(
             status = path.lstat()
         except OSError:
             continue  # tracked by git, deleted in the work tree: there is nothing to examine
-        if excluded.match_file(name):
-            skipped.append(NotExamined(valid(name), CONFIGURED))
+        left_out = [why for why, spec in excluded.items() if spec.match_file(name)]
+        if left_out:
+            skipped.append(NotExamined(valid(name), left_out[0]))
         elif stat.S_ISLNK(status.st_mode):
             links.append(name)
         elif not stat.S_ISREG(status.st_mode):

@@ -19,6 +19,7 @@ import pytest
 from ruamel.yaml import YAML
 from support import tools
 from support.osv import osv_server, record
+from support.repository import git
 
 ROOT = Path(__file__).parent.parent
 ACTION = YAML(typ="safe").load(ROOT / "action.yml")
@@ -42,7 +43,7 @@ runs:
         cp $FILES "RECORD/files"
 """
 WORKFLOW = """\
-on: push
+on: [push, pull_request]
 jobs:
   check:
     runs-on: ubuntu-latest
@@ -88,9 +89,12 @@ Play = Callable[..., Done]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """Run a workflow that checks a project with the action; `inputs` are the action's."""
+    """Run a workflow that checks a project with the action; `inputs` are the action's.
 
-    def run(project: Path, *, action: Path = ROOT, **inputs: str) -> Done:
+    With `base`, a commit, it is the run of a pull request against that.
+    """
+
+    def run(project: Path, *, action: Path = ROOT, base: str = "", **inputs: str) -> Done:
         records = tmp_path / "records"
         stand_ins = {
             "actions/upload-artifact": stand_in(tmp_path, "artifact", records),
@@ -104,7 +108,7 @@ def play(tmp_path: Path) -> Play:
         records.mkdir()
         local = [f"scanagg/scanagg@v0={only_action(tmp_path, action)}"]
         local += [f"{name}@{pin(name)}={folder}" for name, folder in stand_ins.items()]
-        done = act(project, tmp_path, local)
+        done = act(project, tmp_path, local, base)
         outputs = records / "outputs.json"
         return Done(
             code=done.returncode,
@@ -117,8 +121,13 @@ def play(tmp_path: Path) -> Play:
     return run
 
 
-def act(project: Path, tmp_path: Path, local: Iterable[str]) -> subprocess.CompletedProcess[str]:
-    """One push to `project`, on this machine instead of in containers, with nothing fetched."""
+def act(
+    project: Path, tmp_path: Path, local: Iterable[str], base: str
+) -> subprocess.CompletedProcess[str]:
+    """One event in `project`, on this machine instead of in containers, with nothing fetched."""
+    event = tmp_path / "event.json"
+    event.write_text(json.dumps({"pull_request": {"base": {"ref": "main", "sha": base}}}))
+    what = ("pull_request", "--eventpath", str(event)) if base else ("push",)
     home = tmp_path / "home"
     home.mkdir()
     own = str(Path(sys.executable).parent)
@@ -126,7 +135,7 @@ def act(project: Path, tmp_path: Path, local: Iterable[str]) -> subprocess.Compl
     replaced = [word for one in local for word in ("--local-repository", one)]
     here = ("-P", "ubuntu-latest=-self-hosted", "--no-cache-server")
     return subprocess.run(
-        [tools.act(), "push", *here, "--action-cache-path", tmp_path / "act", *replaced],
+        [tools.act(), *what, *here, "--action-cache-path", tmp_path / "act", *replaced],
         cwd=project,
         env={**os.environ, "HOME": str(home), "XDG_CONFIG_HOME": str(home), "PATH": path},
         capture_output=True,
@@ -236,6 +245,28 @@ def test_red_where_a_scanner_is_missing(
     assert done.outputs["exit-code"] == "3"
     assert "exit status 3" in done.log
     assert "scanagg.json" in done.uploaded(done.artifact)
+
+
+def test_a_pull_request_is_judged_by_the_rules_of_its_base(
+    make_project: Callable[..., Path], play: Play
+) -> None:
+    rules = "version: 1\ndefault: info\nrules:\n"
+    blocks = "  - {id: new, match: {category: code, origin: introduced}, action: block}\n"
+    old = "def old(text):\n    return eval(text)\n"
+    project = make_project({"scanagg.yml": rules + blocks, "app.py": old})
+    base = git(project, "rev-parse", "HEAD").strip()
+    git(project, "checkout", "-q", "-b", "feature")
+    (project / "scanagg.yml").write_text("version: 1\ndefault: info\n")
+    (project / "new.py").write_text(old.replace("old", "new"))
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", "change")
+    done = play(project, base=base, only="bandit")
+    assert done.outputs["exit-code"] == "1", done.log
+    report = json.loads((done.artifact / "files" / "scanagg.json").read_text())
+    origins = {one["location"]["path"]: one["origin"] for one in report["findings"]}
+    assert origins == {"app.py": "existing", "new.py": "introduced"}
+    assert "scanagg.yml" in " ".join(report["gate"]["attempts"])
+    assert report["policy"]["ref"] == base
 
 
 def test_old_reports_do_not_pass_for_a_result(

@@ -1,12 +1,16 @@
 """Configuration is loaded strictly: every mistake has a file, a line and a remedy."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.repository import git
 
 from scanagg.adapters import adapters
 from scanagg.config import Settings, load_settings
 from scanagg.errors import ConfigError
+from scanagg.git import Git
+from scanagg.trusted import Committed, WorkTree
 
 
 def load(folder: Path, text: str, name: str = "scanagg.toml") -> Settings:
@@ -143,12 +147,37 @@ def test_a_file_that_is_no_utf8_or_cannot_be_read_is_an_error(tmp_path: Path) ->
         load_settings(tmp_path, adapters())
 
 
-def test_a_file_that_vanishes_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "scanagg.toml").write_text("")
-
-    def unreadable(self: Path) -> bytes:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "read_bytes", unreadable)
-    with pytest.raises(ConfigError, match="Permission denied"):
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    # A regular file that not even root can read from its start.
+    (tmp_path / "scanagg.toml").symlink_to("/proc/self/mem")
+    with pytest.raises(ConfigError, match="Input/output error"):
         load_settings(tmp_path, adapters())
+
+
+def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "scanagg.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"scanagg\.toml: cannot be read: is not a file"):
+        load_settings(tmp_path, adapters())
+
+
+def test_the_configuration_of_a_commit_is_read_whatever_the_work_tree_says(
+    make_project: Callable[..., Path],
+) -> None:
+    root = make_project({"scanagg.toml": "jobs = 2\nexclude = ['docs/']\n"})
+    files = Committed(Git(root), git(root, "rev-parse", "HEAD").strip())
+    (root / "scanagg.toml").write_text("jobs = 9\nexclude = ['**']\n")
+    (root / "pyproject.toml").write_text("[tool.scanagg]\njobs = 9\n")
+    settings = load_settings(root, adapters(), files=files)
+    assert (settings.jobs, settings.exclude) == (2, ("docs/",))
+    assert load_settings(root / "x", adapters(), files=WorkTree(root / "x")) == Settings()
+
+
+def test_a_mistake_in_a_committed_configuration_has_its_line(
+    make_project: Callable[..., Path],
+) -> None:
+    root = make_project({"pyproject.toml": "[project]\n[tool.scanagg]\nplicy = 'x'\n"})
+    files = Committed(Git(root), git(root, "rev-parse", "HEAD").strip())
+    (root / "pyproject.toml").unlink()
+    with pytest.raises(ConfigError, match=r"^pyproject\.toml:3: plicy: unknown key"):
+        load_settings(root, adapters(), files=files)

@@ -19,9 +19,9 @@ from typer.main import get_command
 from scanagg import config, errors
 from scanagg.adapters import Adapter, adapters
 from scanagg.cli.app import app
-from scanagg.model import Action, Category, Outcome, Severity, Status
-from scanagg.policy import schema
-from scanagg.policy.load import BUILTIN, check_file
+from scanagg.model import Action, Category, Origin, Outcome, Severity, Status, WaiverState
+from scanagg.policy.language import schema
+from scanagg.policy.language.load import BUILTIN
 from scanagg.reporters import reporters
 
 ROOT = Path(__file__).parent.parent
@@ -52,7 +52,9 @@ def rows(part: str) -> set[str]:
 
 
 def blocks(page: str, language: str) -> Iterator[str]:
-    yield from re.findall(rf"^```{language}\n(.*?)^```", page, re.M | re.S)
+    for found in re.finditer(r"^```([\w-]*)\n(.*?)^```$", page, re.M | re.S):
+        if found[1] == language:
+            yield found[2]
 
 
 @pytest.mark.parametrize("adapter", SCANNERS, ids=lambda adapter: adapter.NAME)
@@ -82,9 +84,11 @@ def test_every_format_has_a_row() -> None:
 def test_the_words_of_the_model_are_explained() -> None:
     page = text("docs/concepts.md")
     assert rows(section(page, "The status of a run")) == {status.value for status in Status}
-    for enum in (Severity, Category, Action, Outcome):
-        words = {word.value for word in enum} - {"waived"}
-        assert not [word for word in words if f"`{word}`" not in page]
+    for enum in (Severity, Category, Action, Outcome, Origin):
+        assert not [word.value for word in enum if f"`{word.value}`" not in page]
+    assert not [
+        word.value for word in WaiverState if f"`{word.value}`" not in text("docs/policy.md")
+    ]
 
 
 def test_exit_codes_are_those_of_the_program() -> None:
@@ -96,10 +100,15 @@ def test_exit_codes_are_those_of_the_program() -> None:
     ("title", "section_type"),
     [
         ("Keys", schema.PolicyFile),
+        ("`extends`", schema.Parent),
         ("`scanners`", schema.ScannerEntry),
         ("`severity`", schema.SeveritySection),
         ("`rules`", schema.Match),
         ("`licenses`", schema.LicenseSection),
+        ("`enrichment`", schema.EnrichmentSection),
+        ("`new_code`", schema.NewCodeSection),
+        ("`waivers`", schema.WaiverSection),
+        ("`waivers`", schema.WaiverEntry),
     ],
 )
 def test_every_policy_key_has_a_row(title: str, section_type: type[msgspec.Struct]) -> None:
@@ -108,20 +117,56 @@ def test_every_policy_key_has_a_row(title: str, section_type: type[msgspec.Struc
     assert rows(part) >= set(fields)
 
 
+@pytest.mark.parametrize(
+    ("title", "section_type"),
+    [
+        ("`rules`", schema.RuleEntry),
+        ("`scanners`", schema.When),
+        ("`severity`", schema.Override),
+        ("`severity`", schema.BanditSeverity),
+        ("`licenses`", schema.Clarification),
+        ("`licenses`", schema.Evidence),
+        ("`licenses`", schema.LicenseException),
+    ],
+)
+def test_keys_inside_of_a_row_are_named_in_it(
+    title: str, section_type: type[msgspec.Struct]
+) -> None:
+    part = section(text("docs/policy.md"), title)
+    missing = [name for name in section_type.__struct_encode_fields__ if f"`{name}" not in part]
+    assert missing == []
+
+
+def test_the_complete_example_says_everything_that_can_be_said() -> None:
+    part = section(text("docs/policy.md"), "Example")
+    said = YAML(typ="safe").load(next(blocks(part, "yaml")))
+    for where, section_type in (
+        (said, schema.PolicyFile),
+        (said["severity"], schema.SeveritySection),
+        (said["licenses"], schema.LicenseSection),
+        (said["licenses"]["clarify"][0], schema.Clarification),
+        (said["licenses"]["exceptions"][0], schema.LicenseException),
+        (said["enrichment"], schema.EnrichmentSection),
+        (said["new_code"], schema.NewCodeSection),
+        (said["waivers"], schema.WaiverSection),
+    ):
+        assert set(where) == set(section_type.__struct_encode_fields__)
+    used = {name for rule in said["rules"] for name in rule["match"]}
+    used |= {name for one in said["severity"]["override"] for name in one["match"]}
+    assert used >= set(schema.Match.__struct_encode_fields__) - {"package", "scanner"}
+
+
+def test_every_rule_of_evaluation_has_an_example() -> None:
+    part = section(text("docs/policy.md"), "The fifteen rules")
+    titles = re.findall(r"^### (\d+)\. ", part, re.M)
+    assert titles == [str(number) for number in range(1, 16)]
+    for rule in re.split(r"^### ", part, flags=re.M)[1:]:
+        assert "```" in rule, rule.splitlines()[0]
+
+
 def test_every_ready_made_policy_has_a_row() -> None:
     head = text("docs/policy.md").partition("## Example")[0]
     assert rows(head) == set(BUILTIN)
-
-
-@pytest.mark.parametrize("page", ["docs/policy.md", "docs/recipes.md"])
-def test_examples_of_policies_are_valid(page: str, tmp_path: Path) -> None:
-    examples = list(blocks(text(page), "yaml"))
-    assert examples
-    for example in examples:
-        file = tmp_path / "policy.yml"
-        head = "" if example.startswith("version:") else "version: 1\ndefault: warn\n"
-        file.write_text(head + example)
-        assert check_file(file) == []
 
 
 @pytest.mark.parametrize("page", ["docs/concepts.md", "docs/recipes.md"])
@@ -141,7 +186,7 @@ def test_every_key_of_the_configuration_is_shown() -> None:
 def test_keys_of_every_scanner_are_shown() -> None:
     head = text("docs/scanners.md").partition("\n## ")[0]
     fields = set(config.ScannerSettings.__dataclass_fields__)
-    assert rows(head) - {"safety"} == fields - {"options"}
+    assert rows(head) - {"safety"} == fields - {"options", "config"}
 
 
 def test_inputs_and_outputs_of_the_action_have_a_row() -> None:
@@ -152,8 +197,9 @@ def test_inputs_and_outputs_of_the_action_have_a_row() -> None:
 
 
 def test_examples_of_workflows_are_valid(tmp_path: Path) -> None:
-    examples = [one for one in blocks(text("docs/ci.md"), "yaml") if "jobs:" in one]
-    assert examples
+    pages = text("README.md") + text("docs/ci.md")
+    examples = [one for one in blocks(pages, "yaml") if "jobs:" in one]
+    assert len(examples) == 3
     for number, example in enumerate(examples):
         file = tmp_path / f"{number}.yml"
         file.write_text(example)
@@ -161,7 +207,8 @@ def test_examples_of_workflows_are_valid(tmp_path: Path) -> None:
 
 
 def test_pins_in_the_documents_are_those_of_our_own_workflows() -> None:
-    pinned = re.findall(r"uses: (\w+/\S+@[0-9a-f]{40} # \S+)", text("docs/ci.md"))
+    pages = text("README.md") + text("docs/ci.md")
+    pinned = re.findall(r"uses: (\w+/\S+@[0-9a-f]{40} # \S+)", pages)
     own = "".join(file.read_text() for file in (ROOT / ".github" / "workflows").glob("*.yml"))
     assert pinned
     assert all(pin in own for pin in pinned)
@@ -172,7 +219,9 @@ def test_commands_and_options_in_the_documents_exist(page: Path) -> None:
     # Typed loosely: newer versions of typer bring a click of their own.
     command: Any = get_command(app)
     content = page.read_text()
-    code = [*re.findall(r"`([^`\n]+)`", content), *"".join(blocks(content, "")).splitlines()]
+    shell = "".join((*blocks(content, ""), *blocks(content, "console"))).replace("\\\n>", "")
+    code = [*re.findall(r"`([^`\n]+)`", content), *shell.splitlines()]
+    code = [line.removeprefix("$ ").partition(";")[0] for line in code]
     for line in re.findall(r"^scanagg ([^#\n]+)", "\n".join(code), re.M):
         words = line.split()
         current = command
@@ -223,30 +272,40 @@ def commands(page: str) -> Iterator[list[str]]:
             yield words
 
 
-def test_commands_in_the_readme_that_need_no_network_work(make_project: Any) -> None:
-    project = make_project({"app.py": "x = 1\n"})
+def runs_by_itself(words: list[str]) -> bool:
+    """Whether a line can be typed as it is, without network; the rest is run apart."""
+    placeholders = any(word.isupper() for word in words)
+    return words[0] == "scanagg" and words[1] not in ("check", "baseline") and not placeholders
+
+
+def test_commands_in_the_readme_work(make_project: Any) -> None:
+    policy = "version: 1\ndefault: info\n"
+    cases = "version: 1\ncases: [{finding: {category: code, path: a.py}, expect: info}]\n"
+    files = dict.fromkeys(("scanagg.yml", "old.yml", "new.yml"), policy)
+    project = make_project({"app.py": "x = 1\n", **files, "cases.yml": cases})
+    assert scanagg("check", "--only", "bandit", cwd=project).returncode == 0
     ran = set()
+    for words in filter(runs_by_itself, commands(text("README.md"))):
+        argv = ["." if word == "path/to/project" else word for word in words[1:]]
+        done = scanagg(*argv, cwd=project)
+        assert done.returncode == 0, done
+        ran.add(words[1])
+    assert ran == {"scanners", "waivers", "gate", "policy", "license"}
+
+
+def test_the_other_lines_of_the_readme_name_what_there_is() -> None:
     for words in commands(text("README.md")):
-        if words[0] == "scanagg" and words[1] != "check":
-            argv = [str(project) if word == "path/to/project" else word for word in words[1:]]
-            done = scanagg(*argv, cwd=ROOT)
-            assert done.returncode == 0, done
-            ran.add(words[1])
-        elif words[:2] == ["pip", "install"]:
+        if words[:2] == ["pip", "install"]:
             extra = words[2].partition("[")[2].rstrip("]")
-            assert (
-                not extra
-                or extra
-                in tomllib.loads(text("pyproject.toml"))["project"]["optional-dependencies"]
-            )
+            extras = tomllib.loads(text("pyproject.toml"))["project"]["optional-dependencies"]
+            assert not extra or extra in extras
         elif words[0] == "python3":
             usage = subprocess.run(
                 [sys.executable, ROOT / "dev.py", "--help"], capture_output=True, check=True
             ).stdout.decode()
             assert " ".join(words[:3]) in usage
         else:
-            assert words[:2] == ["scanagg", "check"], words
-    assert ran == {"scanners", "policy", "license"}
+            assert words[0] == "scanagg", words
 
 
 def test_verdicts_beside_examples_of_licences_are_those_of_the_command() -> None:
@@ -271,9 +330,8 @@ def test_every_reason_to_leave_something_out_on_purpose_has_a_row() -> None:
 
 def test_every_variable_of_the_environment_is_explained() -> None:
     code = "".join(file.read_text() for file in (ROOT / "scanagg").rglob("*.py"))
-    assert set(re.findall(r'environ\.get\("(SCANAGG_\w+)"', code)) == set(
-        re.findall(r"`(SCANAGG_\w+)`", text("docs/concepts.md"))
-    )
+    explained = set(re.findall(r"`(SCANAGG_\w+)`", text("docs/concepts.md")))
+    assert set(re.findall(r'"(SCANAGG_\w+)"', code)) == explained
 
 
 def test_the_schema_is_where_the_documents_say() -> None:

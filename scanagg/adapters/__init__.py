@@ -26,13 +26,15 @@ class ScannerSettings:
     """How one scanner runs, from `[scanners.NAME]` of the configuration.
 
     `path` is the program to use, `args` are added to its command line, `timeout` is in seconds,
-    `options` are the adapter's own keys (see `Adapter.OPTIONS`).
+    `options` are the adapter's own keys (see `Adapter.OPTIONS`). `config` is the text of the file
+    that the option of that name tells, where it is not to be read from the target.
     """
 
     path: Path | None = None
     args: tuple[str, ...] = ()
     timeout: float | None = None
     options: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    config: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

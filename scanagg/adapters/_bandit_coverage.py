@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from scanagg.adapters import Output, ScannerSettings, _files
-from scanagg.adapters._bandit_report import Metrics, Report, shown_path
+from scanagg.adapters._bandit_report import Metrics, Report, number_hidden, shown_path
 from scanagg.model import NotExamined, SourceFile
 from scanagg.text import one_line
 
@@ -33,12 +33,8 @@ def gaps(
 
 
 def hidden(report: Report) -> dict[str, int]:
-    """How many issues comments in the source hide: `# nosec` for all checks, or for named ones."""
-    number = sum(
-        int(each.nosec + each.skipped_tests)
-        for name, each in report.metrics.items()
-        if name != "_totals"
-    )
+    """How many issues comments in the source hide, by kind."""
+    number = number_hidden(report)
     return {"nosec": number} if number else {}
 
 

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,9 @@ from scanagg.text import one_line, shorten, valid
 
 _SCANNER: Final = "bandit"
 _TITLE_WIDTH: Final = 100
+_NOSEC: Final = "nosec"
+# Between the report and that of a second run, see `scanagg.workers.bandit`.
+_SEPARATOR: Final = b"\x1e"
 
 _PASSWORDS: Final = {
     "B105": "A password is written in the source",
@@ -99,7 +103,24 @@ def decode(output: Output, root: Path) -> Report:
     if output.returncode:
         said = _LOG_PREFIX.sub("", output.stderr).replace(f"{root}/", "")
         raise OutputError(_packages.complaint(said, f"ended with exit code {output.returncode}"))
-    return _decoded(output.stdout)
+    return _decoded(output.stdout.partition(_SEPARATOR)[0])
+
+
+def hidden(output: Output, report: Report) -> tuple[tuple[Result, ...], tuple[str, ...]]:
+    """The issues that comments hide: those that are only there without them; and what to say of it.
+
+    OutputError where the second run's report is none.
+    """
+    _, separator, second = output.stdout.partition(_SEPARATOR)
+    if second.strip():
+        # Equal results are counted: of two, one may be hidden.
+        open_ = Counter(report.results)
+        more = Counter(_decoded(second).results) - open_
+        return tuple(more.elements()), ()
+    if not output.inputs or not number_hidden(report):
+        return (), ()
+    why = "bandit ended badly" if separator else "only scanagg's own bandit tells them"
+    return (), (f"what nosec hides is counted, but not listed: {why}",)
 
 
 def _decoded(raw: bytes) -> Report:
@@ -112,6 +133,12 @@ def _decoded(raw: bytes) -> Report:
         return msgspec.convert(json.loads(raw), Report)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
         raise OutputError(f"not bandit's JSON: {one_line(str(error))}") from error
+
+
+def number_hidden(report: Report) -> int:
+    """How many issues comments hide, by bandit's own count: all checks of a line, or named ones."""
+    counts = (each for name, each in report.metrics.items() if name != "_totals")
+    return sum(int(each.nosec + each.skipped_tests) for each in counts)
 
 
 def shown_path(name: str, files: Mapping[str, SourceFile]) -> str:
@@ -128,7 +155,20 @@ def values(result: Result) -> tuple[str, ...]:
     return (found[1],) if found and found[1].strip() else ()
 
 
-def observation(result: Result, path: str, lines: Sequence[str]) -> Observation:
+def observations(
+    results: Iterable[Result], covered: Iterable[Result], files: Mapping[str, SourceFile]
+) -> tuple[Observation, ...]:
+    """The issues, and those that comments in the source cover up, in that order."""
+    lines = lru_cache(maxsize=1)(_files.python_lines)  # results come file by file
+
+    def made(result: Result, in_source: str) -> Observation:
+        path = shown_path(result.filename, files)
+        return _observation(result, path, lines(files.get(result.filename)), in_source)
+
+    return (*(made(each, "") for each in results), *(made(each, _NOSEC) for each in covered))
+
+
+def _observation(result: Result, path: str, lines: Sequence[str], in_source: str) -> Observation:
     """One issue, in the file shown as `path`, whose `lines` give the columns if they are there."""
     severity = _SEVERITIES.get(result.issue_severity.upper(), Severity.UNKNOWN)
     # bandit writes the password itself into the text.
@@ -142,6 +182,7 @@ def observation(result: Result, path: str, lines: Sequence[str]) -> Observation:
         claims=(SeverityClaim("tool", severity, _SCANNER),),
         confidence=_CONFIDENCES.get(result.issue_confidence.upper(), Confidence.UNKNOWN),
         location=_place(result, path, lines),
+        in_source=in_source,
     )
 
 

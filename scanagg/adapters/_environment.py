@@ -37,11 +37,20 @@ def folders(python: Path) -> tuple[Path, ...]:
 
 def packages(places: Sequence[Path]) -> frozenset[_packages.Key]:
     """Which packages in which versions lie in these folders, by the names of their metadata."""
-    found = (_key(entry) for place in places for entry in _entries(place))
-    return frozenset(each for each in found if each)
+    return frozenset(key for _, key in metadata_folders(places))
 
 
-def _entries(folder: Path) -> Sequence[str]:
+def metadata_folders(places: Sequence[Path]) -> Iterator[tuple[Path, _packages.Key]]:
+    """The folder of each package's metadata, with the package and version that it is named for."""
+    for place in places:
+        for entry in entries(place):
+            key = _key(entry)
+            if key:
+                yield place / entry, key
+
+
+def entries(folder: Path) -> Sequence[str]:
+    """The names in a folder; none where it cannot be read."""
     try:
         return os.listdir(folder)  # noqa: PTH208 - names are all that is needed
     except OSError:

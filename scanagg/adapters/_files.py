@@ -5,9 +5,11 @@ import heapq
 import io
 import re
 import tokenize
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 from typing import Final
 
+from scanagg.adapters import Context
 from scanagg.model import NotExamined, SourceFile, Target
 
 # What git reads to tell text from other files.
@@ -58,6 +60,20 @@ def chosen(target: Target, paths: Iterable[str]) -> tuple[SourceFile, ...]:
     """The files of the target with these paths, in the target's order."""
     wanted = frozenset(paths)
     return tuple(file for file in target.files if file.path in wanted)
+
+
+def configuration(context: Context) -> tuple[str | None, Mapping[str, str]]:
+    """The path of the scanner's own configuration, None without one; the files of the job for it.
+
+    Where that is not the target's it is written for the job, with its ending, by which its kind is
+    known.
+    """
+    settings = context.settings
+    named = settings.options.get("config")
+    if named is None or settings.config is None:
+        return (str(context.target.root / named) if named else None), {}
+    name = f"config{PurePath(named).suffix}"
+    return f"{{work}}/{name}", {name: settings.config}
 
 
 def spread(

@@ -2,12 +2,20 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
-from scanagg.adapters import Context, Output, OutputError, Parsed, _packages
+from scanagg.adapters import (
+    Context,
+    Output,
+    OutputError,
+    Parsed,
+    _environment,
+    _license_files,
+    _packages,
+)
 from scanagg.model import Category, LicenseFacts, NotExamined, Observation, Package, Rule
 from scanagg.text import one_line, printable, shorten
 
@@ -99,9 +107,19 @@ def parsed(context: Context, output: Output) -> Parsed:
         return meaning(context, facts, gaps, store=True)
     if not facts:
         raise OutputError("it lists none of the packages: is the project's environment broken?")
+    facts = _with_files(context, facts)
     missing = set(output.inputs) - facts.keys()
     gaps = dict.fromkeys(sorted(missing), "not in the project's environment in this version")
     return meaning(context, facts, gaps, _extra_notices(extra))
+
+
+def _with_files(context: Context, facts: Mapping[str, LicenseFacts]) -> dict[str, LicenseFacts]:
+    """The facts, with the licence files of the environment; none where its folders are unknown."""
+    places = _environment.folders(context.python) if context.python else ()
+    pins = _packages.by_key(facts)
+    files = _license_files.installed(places, pins)
+    more = {pin: files.get(same, ()) for same, spelt in pins.items() for pin in spelt}
+    return {pin: replace(fact, files=more[pin]) for pin, fact in facts.items()}
 
 
 def meaning(

@@ -32,6 +32,8 @@ _HASHED_IN_PART: Final = frozenset({"GitHub Token", "GitLab Token", "Private Key
 # Where a value is put in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
 _PLACEHOLDER: Final = re.compile(r"\$?\{\{.*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%.*?%>")
 _PRAGMA: Final = "pragma: allowlist secret"
+_NO_SECRET: Final = f"{BASELINE} is_secret=false"
+_KNOWN: Final = f"{BASELINE} known"
 _SCHEME: Final = re.compile(r"\b(?:bearer|basic|token)\b", re.IGNORECASE)
 
 
@@ -51,7 +53,7 @@ class Answer(msgspec.Struct, frozen=True):
     reason: str | None = None
     hits: tuple[Hit, ...] = ()
     values: tuple[str, ...] = ()
-    allowed: tuple[int, ...] = ()
+    allowed: tuple[Hit, ...] = ()
 
 
 class Entry(msgspec.Struct, frozen=True):
@@ -75,15 +77,20 @@ def parsed(output: Output, target: Target) -> Parsed:
     observations: list[Observation] = []
     given = [(output.inputs[answer.file], answer) for answer in _answers(output)]
     for path, answer in given:
-        hits = [hit for hit in answer.hits if not is_placeholder(hit.value)]
-        observations += [_observation(hit, path) for hit in hits]
-        hidden.update({_PRAGMA: len(answer.allowed)})
-        hidden.update(kind for hit in hits for kind in _listed(hit, known.get(path, ())))
+        hits, allowed = _real(answer.hits), _real(answer.allowed)
+        judged = [(hit, tuple(_listed(hit, known.get(path, ())))) for hit in hits]
+        observations += [
+            _observation(hit, path, BASELINE if _NO_SECRET in kinds else "")
+            for hit, kinds in judged
+        ]
+        observations += [_observation(hit, path, _PRAGMA) for hit in allowed]
+        hidden.update({_PRAGMA: len({line for hit in allowed for line in hit.lines})})
+        hidden.update(kind for _, kinds in judged for kind in kinds)
         if len(hits) < len(answer.hits):
             number = len(answer.hits) - len(hits)
             notices.append(f"{path}: placeholders that count as no secrets: {number}")
-    if any(kind.startswith(BASELINE) for kind in hidden):
-        notices.append(f"{BASELINE} hides nothing: what it lists is reported, and counted apart")
+    if hidden[_KNOWN]:
+        notices.append(f"{BASELINE}: what it lists as known is reported all the same")
     return Parsed(
         observations=tuple(observations),
         examined=tuple(path for path, answer in given if answer.reason is None),
@@ -138,15 +145,18 @@ def _answers(output: Output) -> Sequence[Answer]:
     return lines
 
 
+def _real(hits: Sequence[Hit]) -> list[Hit]:
+    return [hit for hit in hits if not is_placeholder(hit.value)]
+
+
 def _listed(hit: Hit, known: Sequence[Entry]) -> Iterator[str]:
     """How the project's baseline has it: known, or judged to be no secret, by nobody it names."""
     for entry in known:
         if (entry.type, entry.hashed_secret) == (hit.type, hit.hash):
-            judged = "is_secret=false" if entry.is_secret is False else "known"
-            yield f"{BASELINE} {judged}"
+            yield _NO_SECRET if entry.is_secret is False else _KNOWN
 
 
-def _observation(hit: Hit, path: str) -> Observation:
+def _observation(hit: Hit, path: str, in_source: str) -> Observation:
     """The first line is the one that detect-secrets reports; all lines are its places."""
     places = tuple(Location(path, max(1, line)) for line in hit.lines)
     return Observation(
@@ -158,6 +168,7 @@ def _observation(hit: Hit, path: str) -> Observation:
         location=places[0],
         places=places,
         secret=Secret(None if hit.type in _HASHED_IN_PART else hit.hash),
+        in_source=in_source,
     )
 
 

@@ -1,7 +1,7 @@
 """What Trivy's JSON means: results of a scan of files or of an image as observations."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
@@ -10,6 +10,7 @@ from packaging.utils import canonicalize_name
 
 from scanagg.adapters import _trivy_report as report
 from scanagg.adapters import _trivy_severity
+from scanagg.adapters._trivy_tree import IGNORE_FILE, SEEN
 from scanagg.model import (
     Advisory,
     Category,
@@ -27,8 +28,6 @@ from scanagg.model import (
 from scanagg.text import one_line, printable
 
 NAME: Final = "trivy"
-# The rule that we give Trivy ourselves to show which files its search for secrets has read.
-SEEN: Final = "scanagg-read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +82,12 @@ def read(document: report.Document, setting: Setting) -> Reading:
     for result in results:
         path = setting.path(result)
         if path is None and setting.image is None:
-            elsewhere += _count(result)
+            elsewhere += _count(result) + _count(result.ignored())
             continue
         found += reader.observations(result, path)
+        if result.modified:
+            ignored = reader.observations(result.ignored(), path)
+            found += (replace(one, in_source=IGNORE_FILE) for one in ignored)
         loose += sum(not one.pkg_name for one in result.licenses or ())
     return Reading(tuple(found), elsewhere, loose)
 

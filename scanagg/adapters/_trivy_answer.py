@@ -19,7 +19,7 @@ from scanagg.adapters import (
     _trivy_evidence,
     _trivy_report,
 )
-from scanagg.adapters._trivy_tree import Tree
+from scanagg.adapters._trivy_tree import IGNORE_FILE, Tree
 from scanagg.model import DataSource, NotExamined
 from scanagg.text import one_line, shorten
 
@@ -105,11 +105,13 @@ def _unused(tree: Tree, native: tuple[str, ...]) -> Iterator[str]:
     """What of the tree has no effect on Trivy, or is out of its reach."""
     for name in native:
         if name in tree.files:
-            yield f"{name}: found, not used"
+            used = "what it names is reported, and counted"
+            yield f"{name}: {used if name == IGNORE_FILE else 'found, not used'}"
     count = tree.left_out_of_secrets()
     if count:
+        files = "1 text file is" if count == 1 else f"{count} text files are"
         yield (
-            f"{count} text files are left out of Trivy's search for secrets by its own rules:"
+            f"{files} left out of Trivy's search for secrets by its own rules:"
             " tests, examples, Markdown, lock files, vendored folders"
         )
 

@@ -1,11 +1,12 @@
 """How Trivy is called: nothing of the project configures it, nothing of this machine leaks in."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from scanagg.adapters import Context, Job, Tool, _trivy
-from scanagg.adapters._trivy_tree import Tree
+from scanagg.adapters import Context, Job, Tool
+from scanagg.adapters._trivy_tree import SEEN, Tree
 
 IMAGE: Final = "image:"
 _ALLOW: Final = (
@@ -21,10 +22,12 @@ _NO_NETWORK: Final = {
     **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"),
     **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
 }
+# The first version with which this was tried: findings of all four kinds are told.
+_SHOWS_SUPPRESSED: Final = (0, 76)
 _NOTHING: Final = {"trivy.yaml": "{}\n", "ignore": "", "secret.yaml": "rules: []\n"}
 _SEEN: Final = f"""\
 rules:
-  - {{id: {_trivy.SEEN}, category: read, title: read, severity: LOW, regex: '\\A(?s:.)'}}
+  - {{id: {SEEN}, category: read, title: read, severity: LOW, regex: '\\A(?s:.)'}}
 """
 
 
@@ -38,18 +41,27 @@ def of_tree(context: Context, tool: Tool, tree: Tree, batch: tuple[str, ...]) ->
     """Scan the tree, for what the batch is there for."""
     looked_for = scanners(tree, batch)
     update = _update(context) if "vuln" in looked_for else _NO_UPDATE
+    ignored = tree.ignore_file() if _shows_suppressed(tool) else ""
     argv = (
         *(*tool.argv, "fs", "--scanners", looked_for, "--include-dev-deps", "--offline-scan"),
         *(*_common(context), *update, *context.settings.args),
+        *(("--show-suppressed",) if ignored else ()),
     )
+    own = {"trivy.yaml": tree.configuration(), "ignore": ignored, "secret.yaml": _SEEN}
     return Job(
         argv,
         batch,
         extra=(str(context.target.root),),
-        files={**_NOTHING, "trivy.yaml": tree.configuration(), "secret.yaml": _SEEN},
+        files={**_NOTHING, **own},
         env={**_QUIET, **_environment(context), **(_NO_NETWORK if update else {})},
         allow=_ALLOW,
     )
+
+
+def _shows_suppressed(tool: Tool) -> bool:
+    """Whether what an ignore file takes out is still told; where it is not, none is used."""
+    numbers = re.findall(r"\d+", tool.version or "")[:2]
+    return tuple(map(int, numbers)) >= _SHOWS_SUPPRESSED
 
 
 def of_image(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:

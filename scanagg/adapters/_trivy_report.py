@@ -1,10 +1,14 @@
 """The JSON that Trivy writes, as typed values: only the keys that are used."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 
 from scanagg.text import one_line
+
+_T = TypeVar("_T")
+_IGNORED: Final = "ignored"
 
 
 class _Struct(msgspec.Struct, rename="pascal", frozen=True):
@@ -90,6 +94,14 @@ class License(_Struct, frozen=True):
     category: str | None = None
 
 
+class Modified(_Struct, frozen=True):
+    """A finding that an ignore file keeps from the others; `finding` is of the kind `type`."""
+
+    type: str
+    status: str
+    finding: msgspec.Raw
+
+
 class Result(_Struct, frozen=True):
     """What Trivy says of one thing it looked at: a file, the OS packages of an image, a folder."""
 
@@ -101,6 +113,30 @@ class Result(_Struct, frozen=True):
     misconfigurations: list[Misconfiguration] | None = None
     secrets: list[Secret] | None = None
     licenses: list[License] | None = None
+    modified: list[Modified] | None = msgspec.field(
+        default=None, name="ExperimentalModifiedFindings"
+    )
+
+    def ignored(self) -> "Result":
+        """The same thing with the findings that an ignore file takes out, and no others.
+
+        ValueError where one of them is none of its kind.
+        """
+        taken = [one for one in self.modified or () if one.status == _IGNORED]
+        return Result(
+            target=self.target,
+            class_=self.class_,
+            type=self.type,
+            packages=self.packages,
+            vulnerabilities=_of_kind(taken, "vulnerability", Vulnerability),
+            misconfigurations=_of_kind(taken, "misconfiguration", Misconfiguration),
+            secrets=_of_kind(taken, "secret", Secret),
+            licenses=_of_kind(taken, "license", License),
+        )
+
+
+def _of_kind(taken: Sequence[Modified], name: str, kind: type[_T]) -> list[_T]:
+    return [msgspec.json.decode(one.finding, type=kind) for one in taken if one.type == name]
 
 
 class _Holder(_Struct, frozen=True):
@@ -149,4 +185,6 @@ def decode(raw: bytes) -> Document:
     document = msgspec.json.decode(raw, type=Document)
     if document == Document():
         raise ValueError("not a report of Trivy")
+    for result in document.all_results():
+        result.ignored()  # what cannot be read is to be known now
     return document

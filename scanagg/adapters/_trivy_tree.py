@@ -10,6 +10,11 @@ from typing import Final
 
 from scanagg.model import Inventory, NotExamined, SourceFile, Target
 
+SEEN: Final = "scanagg-read"
+"""The rule that we give Trivy ourselves to show which files its search for secrets has read."""
+IGNORE_FILE: Final = ".trivyignore"
+"""The project's list of what Trivy is not to report, by name."""
+
 # Manifests of exact versions, by file name, that Trivy 0.76 gives a target of their own; each was
 # tried. What is missing here is no input, but its findings are taken all the same.
 _PYTHON: Final = re.compile(
@@ -52,7 +57,7 @@ _JSON: Final = (
 )
 _INLINE: Final = re.compile(rb"(?:#|//)\s*(?:trivy|tfsec):ignore:")
 _IGNORE_FILES: Final = {
-    ".trivyignore": re.compile(rb"(?m)^[ \t]*[^\s#]"),
+    IGNORE_FILE: re.compile(rb"(?m)^[ \t]*[^\s#]"),
     ".trivyignore.yaml": re.compile(rb"(?m)^[ \t]*-[ \t]*id[ \t]*:"),
 }
 # Special in Trivy's patterns; an escaped one stands for itself.
@@ -161,10 +166,7 @@ class Tree:
         return sum(_is_text(file) for file in kept)
 
     def hidden(self) -> Mapping[str, int]:
-        """What the project's files tell Trivy to ignore, by kind.
-
-        Entries of `.trivyignore` have no effect here, comments in configuration have.
-        """
+        """What the project's files tell Trivy to ignore, by kind: entries, and comments."""
         found = {
             name: len(entry.findall(_head(self.files[name], _SNIFFED_BYTES)))
             for name, entry in _IGNORE_FILES.items()
@@ -176,6 +178,13 @@ class Tree:
             if kind is Kind.CONFIG
         )
         return {**found, **({"trivy:ignore": comments} if comments else {})}
+
+    def ignore_file(self) -> str:
+        """The project's `.trivyignore`, without what would hide the proof that a file was read."""
+        file = self.files.get(IGNORE_FILE)
+        text = _head(file, _SNIFFED_BYTES).decode("utf-8", "surrogateescape") if file else ""
+        lines = (line for line in text.splitlines() if SEEN not in line)
+        return "".join(f"{line}\n" for line in lines if line.strip())
 
     def configuration(self) -> str:
         """Trivy's configuration for this tree, as JSON, which is YAML too.

@@ -6,7 +6,7 @@ project leaves any out.
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from dataclasses import replace
 from typing import Final
 
 from scanagg.adapters import (
@@ -21,8 +21,9 @@ from scanagg.adapters import (
     _bandit_coverage,
     _files,
     _packages,
+    python_module,
 )
-from scanagg.adapters._bandit_report import decode, observation, shown_path, values
+from scanagg.adapters._bandit_report import decode, hidden, observations, values
 
 NAME = "bandit"
 TITLE = "Bandit"
@@ -33,6 +34,7 @@ OPTIONS: Mapping[str, str] = {"config": "A configuration file of bandit's, in th
 ARGS: frozenset[str] = _args.BANDIT
 NATIVE: tuple[str, ...] = (".bandit", "bandit.yaml", "bandit.yml")
 
+_WORKER: Final = "scanagg.workers.bandit"
 _SUFFIXES: Final = (".py", ".pyw")
 # A process takes as long to start as to examine this much source.
 _WORTH_BYTES: Final = 150_000
@@ -43,7 +45,10 @@ _CONFIGURATION: Final = 2  # bandit's exit code for what no other choice of file
 
 def locate(settings: ScannerSettings) -> Tool | None:
     """The module of our own environment, or the program that the settings name."""
-    return _packages.module_or_program("bandit", "bandit", settings)
+    tool = _packages.module_or_program("bandit", "bandit", settings)
+    if tool is None or settings.path is not None:
+        return tool
+    return replace(tool, argv=python_module(_WORKER), shown=f"python -P -m {_WORKER}")
 
 
 def probe(context: Context, tool: Tool) -> Job | None:
@@ -72,16 +77,16 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
 def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
     """Check these files, none of them excluded for the folder it is in."""
     settings = context.settings
-    config = settings.options.get("config")
+    config, given = _files.configuration(context)
     argv = (
         *tool.argv,
         *("--format", "json", "--quiet", "--exit-zero", "--number", "1", "--exclude="),
-        *(("--configfile", str(context.target.root / config)) if config else ()),
-        *settings.args,
+        *(("--configfile", config) if config else ()),
+        *(*settings.args, "--"),
     )
-    files = _files.chosen(context.target, batch)
+    extra = tuple(str(file.real) for file in _files.chosen(context.target, batch))
     # UTF-8 whatever the locale: names of files are looked for in what bandit logs.
-    return Job(argv, batch, extra=tuple(str(file.real) for file in files), env={"PYTHONUTF8": "1"})
+    return Job(argv, batch, extra=extra, files=given, env={"PYTHONUTF8": "1"})
 
 
 def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
@@ -95,22 +100,18 @@ def parse(context: Context, output: Output) -> Parsed:
     An output without inputs is a report of bandit's own: its paths are taken as they are.
     """
     report = decode(output, context.target.root)
+    covered, notices = hidden(output, report)
     files = {str(file.real): file for file in _files.chosen(context.target, output.inputs)}
     gaps = _bandit_coverage.gaps(report, output, files, context.settings)
     missed = {gap.input for gap in gaps}
     seen = _bandit_coverage.examined(report, files)
-    lines = lru_cache(maxsize=1)(_files.python_lines)  # results come file by file
     return Parsed(
-        observations=tuple(
-            observation(
-                result, shown_path(result.filename, files), lines(files.get(result.filename))
-            )
-            for result in report.results
-        ),
+        observations=observations(report.results, covered, files),
         examined=tuple(path for path in seen if path not in missed),
         not_examined=gaps,
         hidden=_bandit_coverage.hidden(report),
-        secrets=frozenset(value for result in report.results for value in values(result)),
+        notices=notices,
+        secrets=frozenset(value for each in (*report.results, *covered) for value in values(each)),
     )
 
 

@@ -1,16 +1,26 @@
-"""`scanagg license`: ask what the licence lists make of an expression."""
+"""`scanagg license`: what licence lists make of an expression, or of a project's packages."""
 
-import sys
-from typing import Annotated
+import json
+import os
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Ask what licence lists make of an expression.")
+from scanagg.cli import request as options
+from scanagg.errors import ExitCode, UsageError
 
+if TYPE_CHECKING:
+    from scanagg.licensing import Listing
+    from scanagg.policy.licenses import LicenseDecision, LicenseLists
 
-@app.callback()
-def _root() -> None:
-    """Keep `eval` a command of its own while there is only one."""
+app = typer.Typer(no_args_is_help=True, help="Licences: of an expression, of the packages.")
+
+_HEADS: Final = ("package", "version", "scope", "licence", "source", "verdict", "decided by")
+# The version of the JSON that `license list` prints.
+_VERSION: Final = 1
 
 
 @app.command("eval")
@@ -18,13 +28,134 @@ def evaluate(
     expression: Annotated[str, typer.Argument(help="An SPDX licence expression.")],
     allow: Annotated[str, typer.Option(metavar="IDS", help="Allowed ids, by comma.")] = "",
     deny: Annotated[str, typer.Option(metavar="IDS", help="Denied ids, by comma.")] = "",
+    review: Annotated[str, typer.Option(metavar="IDS", help="Ids to review, by comma.")] = "",
+    policy: Annotated[
+        str | None,
+        typer.Option(metavar="NAME_OR_PATH", help="Take the lists of this policy instead."),
+    ] = None,
 ) -> None:
     """Print allow, review, unknown or deny. The exit code is 0 for any verdict."""
     # Imported here: `scanagg --help` need not wait for the licence list.
+    from scanagg.cli.output import tell  # noqa: PLC0415
     from scanagg.policy import licenses  # noqa: PLC0415
 
-    lists = licenses.lists_of(allow=_ids(allow), deny=_ids(deny))
-    sys.stdout.write(f"{licenses.evaluate(expression, lists).verdict.value}\n")
+    if policy is not None:
+        if allow or deny or review:
+            hint = "Give the lists, or a policy that has some."
+            raise UsageError("--policy has lists of its own", hint)
+        lists = _lists_of(policy)
+    else:
+        lists = licenses.lists_of(allow=_ids(allow), review=_ids(review), deny=_ids(deny))
+    tell([licenses.evaluate(expression, lists).verdict.value])
+
+
+@app.command("list")
+def list_(
+    path: options.Folder = Path(),
+    policy: options.PolicyName = None,
+    policy_ref: options.PolicyRef = None,
+    python: options.Python = None,
+    form: Annotated[
+        Literal["table", "json"], typer.Option("--format", help="For people or for programs.")
+    ] = "table",
+    offline: options.Offline = False,
+    now: options.Now = None,
+) -> None:
+    """List all packages of the project: licence, how it is known, verdict, what decided.
+
+    A list, not the gate: the exit code is 0 for any verdict, and 3 where not all packages could
+    be asked for their licence. Those are listed too.
+    """
+    # Imported here: `scanagg --help` need not wait for the scanners.
+    from scanagg.licensing import list_licenses  # noqa: PLC0415
+    from scanagg.rulebook import load_rules, rule_files  # noqa: PLC0415
+
+    moment = options.time_of(now) or datetime.now(UTC)
+    root = options.folder_of(path)
+    rules = load_rules(root, rule_files(root, policy_ref), policy, os.environ)
+    listing = list_licenses(
+        root, rules.settings, rules.policy, moment, python=python, offline=offline
+    )
+    if form == "json":
+        _print_json(listing)
+    else:
+        _print_table(listing)
+    raise typer.Exit(ExitCode.PASS if listing.is_whole else ExitCode.INCOMPLETE)
+
+
+def _lists_of(policy: str) -> "LicenseLists":
+    # Imported here: `scanagg --help` need not wait for the policy reader.
+    from scanagg.policy import licenses, load_policy  # noqa: PLC0415
+
+    said = load_policy(policy, Path.cwd(), None).file.licenses
+    return licenses.lists_of(said.allow, said.review, said.deny, said.classifiers)
+
+
+def _print_table(listing: "Listing") -> None:
+    # Imported here: `scanagg --help` need not wait for rich.
+    from scanagg.cli.listing import counted, print_table, say  # noqa: PLC0415
+
+    if listing.packages:
+        print_table(
+            _HEADS,
+            [
+                (each.name, each.version, each.scope.value, *_words(decision))
+                for each, decision in listing.packages
+            ],
+        )
+    notes = [
+        f"{each.name} {each.version}: {decision.note}"
+        for each, decision in listing.packages
+        if decision.note
+    ]
+    gaps = [f"not asked: {gap.input}: {gap.reason}" for gap in listing.unknown]
+    verdicts = [decision.verdict.value for _, decision in listing.packages]
+    said = ", ".join(
+        f"{verdicts.count(word)} {word}" for word in ("allow", "review", "unknown", "deny")
+    )
+    say(*notes, *gaps, f"{counted(len(verdicts), 'package')}: {said}")
+    if not listing.is_whole:
+        unasked = counted(len(listing.unknown), "input")
+        why = f": {listing.run.detail}" if listing.run.detail else ""
+        say(f"incomplete: the licences of {unasked} are not known{why}")
+
+
+def _words(decision: "LicenseDecision") -> Sequence[str]:
+    return (
+        decision.expression,
+        decision.source or "nothing",
+        decision.verdict.value,
+        decision.term,
+    )
+
+
+def _print_json(listing: "Listing") -> None:
+    # Imported here: `scanagg --help` need not wait for what prints.
+    from scanagg.cli.output import tell  # noqa: PLC0415
+
+    packages = [
+        {
+            "name": each.name,
+            "version": each.version,
+            "purl": each.purl,
+            "scope": each.scope.value,
+            "license": decision.expression,
+            "source": decision.source,
+            "verdict": decision.verdict.value,
+            "term": decision.term,
+            "candidates": list(decision.candidates),
+            "note": decision.note,
+        }
+        for each, decision in listing.packages
+    ]
+    document = {
+        "version": _VERSION,
+        "complete": listing.is_whole,
+        "status": listing.run.status.value,
+        "packages": packages,
+        "not_examined": [{"input": gap.input, "reason": gap.reason} for gap in listing.unknown],
+    }
+    tell(json.dumps(document, indent=2).splitlines())
 
 
 def _ids(text: str) -> tuple[str, ...]:

@@ -1,9 +1,11 @@
-"""Plain words to standard error, made safe to show."""
+"""Plain words to standard error and standard output, made safe to show."""
 
 import os
 import sys
+from collections.abc import Iterable
 
-from scanagg.text import printable
+from scanagg.errors import OutputError
+from scanagg.text import one_line, printable
 
 
 def complain(message: str, hint: str) -> None:
@@ -16,3 +18,14 @@ def complain(message: str, hint: str) -> None:
 def stop_printing() -> None:
     """Let what is still buffered go nowhere: to fail on it again would end in Python's own 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def tell(lines: Iterable[str]) -> None:
+    """Print lines to standard output. OutputError where they are not read to their end."""
+    try:
+        sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        # Caught here, for typer would turn it into exit code 1, which means blocked.
+        stop_printing()
+        raise OutputError("the answer was not read to its end") from error

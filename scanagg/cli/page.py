@@ -14,6 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from scanagg import standing
 from scanagg.cli.output import complain
 from scanagg.cli.style import (
     ACTION_STYLES,
@@ -24,10 +25,20 @@ from scanagg.cli.style import (
 )
 from scanagg.coverage import gaps_of
 from scanagg.errors import OutputError
-from scanagg.model import Action, Finding, Judged, Location, Report, Run, Severity, Status
+from scanagg.model import (
+    Action,
+    Finding,
+    Judged,
+    Location,
+    Report,
+    Run,
+    Severity,
+    Status,
+)
 from scanagg.text import one_line, shorten
 
 _SHOWN_FINDINGS: Final = 20
+_SHOWN_DEADLINES: Final = 5
 _LEAST_WIDTH: Final = 40
 _PLACE_LIMIT: Final = 3
 _SEVERITIES: Final = tuple(Severity)
@@ -59,9 +70,13 @@ def print_page(
     console.width = max(console.width, _LEAST_WIDTH)
     _verdict(console, report)
     if not quiet:
+        _sums(console, report)
+        _attempts(console, report)
         _runs(console, report, verbose=verbose)
         _findings(console, report, verbose=verbose)
+        _deadlines(console, report)
         _rest(console, report)
+        _waivers(console, report, verbose=verbose)
         _notices(console, report)
         _reports(console, written)
     # Tables pad their lines to the full width; a log need not keep that.
@@ -81,6 +96,25 @@ def _verdict(console: Console, report: Report) -> None:
     )
     for reason in gate.reasons:
         _bullet(console, one_line(reason))
+
+
+def _sums(console: Console, report: Report) -> None:
+    """All findings in one line, and what they were compared with."""
+    sums = standing.summed(report)
+    if sums:
+        console.print(Text(sums, "bold"))
+    if sums or report.base:
+        console.print(Text(standing.compared(report.base), "dim"))
+
+
+def _attempts(console: Console, report: Report) -> None:
+    """What the change does to its own gate, where that was judged without it."""
+    if not report.gate.attempts:
+        return
+    console.print()
+    console.print(Text(standing.LOOSENS, "bold yellow"))
+    for attempt in report.gate.attempts:
+        _bullet(console, one_line(attempt), "yellow")
 
 
 def _bullet(console: Console, text: str, style: str = "") -> None:
@@ -146,20 +180,20 @@ def _gaps(console: Console, run: Run, *, verbose: bool) -> None:
 
 
 def _findings(console: Console, report: Report, *, verbose: bool) -> None:
-    """The blocking findings, worst first; every finding where asked for."""
-    chosen = [
+    """The blocking findings, new ones first, then the worst; every finding where asked for."""
+    chosen = standing.new_first(
         judged for judged in report.findings if verbose or judged.verdict.action is Action.BLOCK
-    ]
+    )
     shown = chosen if verbose else chosen[:_SHOWN_FINDINGS]
     if shown:
         console.print("Findings" if verbose else "Blocking", style="bold")
     for judged in shown:
-        _finding(console, judged)
+        _finding(console, judged, report)
     if len(shown) < len(chosen):
         console.print(f"  … and {len(chosen) - len(shown)} more that block, see the reports")
 
 
-def _finding(console: Console, judged: Judged) -> None:
+def _finding(console: Console, judged: Judged, report: Report) -> None:
     finding = judged.finding
     action = judged.verdict.action
     head = Text()
@@ -169,20 +203,66 @@ def _finding(console: Console, judged: Judged) -> None:
     if action is not Action.BLOCK:
         head.append(f"  [{action.value}]", ACTION_STYLES[action])
     console.print(Padding(head, (1, 0, 0, 2)))
-    for text, style in _lines(judged):
+    for text, style in _lines(judged, report):
         console.print(Padding(Text(text, style), (0, 0, 0, 4)), soft_wrap=False)
 
 
-def _lines(judged: Judged) -> Iterable[tuple[str, str]]:
+def _lines(judged: Judged, report: Report) -> Iterable[tuple[str, str]]:
     finding = judged.finding
     yield _where(finding), ""
     if finding.snippet and finding.snippet.strip():
         yield f"> {shorten(one_line(finding.snippet.strip()), _SNIPPET_WIDTH)}", "cyan"
     seen = ", ".join(finding.scanners)
-    yield f"seen by {seen}; rule {judged.verdict.rule}; id {finding.id}", "dim"
+    origin = f"{standing.origin_of(judged)}; " if report.base else ""
+    yield f"{origin}seen by {seen}; rule {judged.verdict.rule}; id {finding.id}", "dim"
     fix = _fix(finding)
     if fix:
         yield fix, "green"
+    yield from _standing(judged, report)
+
+
+def _standing(judged: Judged, report: Report) -> Iterable[tuple[str, str]]:
+    """Deadline and waivers, those without effect too."""
+    now = report.clock.now
+    if judged.deadline:
+        yield standing.deadline(judged, now), "yellow"
+    if judged.waiver:
+        yield f"waived: {standing.waived_by(judged.waiver, now)}", "dim"
+        yield f"{one_line(judged.waiver.reason)} ({one_line(judged.waiver.place)})", "dim"
+    if judged.finding.in_source:
+        yield f"hidden in the source by {one_line(judged.finding.in_source)}", "dim"
+    for one in judged.void_waivers:
+        yield standing.void(one), "yellow"
+
+
+def _deadlines(console: Console, report: Report) -> None:
+    """The warnings that will block, the first ones first."""
+    coming = standing.blocking_later(report)
+    if not coming:
+        return
+    console.print()
+    console.print("Blocking later", style="bold")
+    for judged in coming[:_SHOWN_DEADLINES]:
+        finding = judged.finding
+        package = finding.package
+        name = f" in {package.name} {package.version}" if package else ""
+        said = f"{finding.rule.id}{name} {standing.deadline(judged, report.clock.now)}"
+        _bullet(console, one_line(said), "yellow")
+    if len(coming) > _SHOWN_DEADLINES:
+        console.print(f"  … and {len(coming) - _SHOWN_DEADLINES} more, see the reports")
+
+
+def _waivers(console: Console, report: Report, *, verbose: bool) -> None:
+    """Every waiver with what became of it, where asked for."""
+    if not (verbose and report.waivers):
+        return
+    console.print()
+    console.print("Waivers", style="bold")
+    for use in report.waivers:
+        waiver = use.waiver
+        said = f"{standing.targets(waiver)}, {waiver.owner}: {standing.status(use)}"
+        style = "yellow" if standing.needs_care(use) else "dim"
+        _bullet(console, one_line(f"{said} ({waiver.place})"), style)
 
 
 def _where(finding: Finding) -> str:

@@ -1,18 +1,31 @@
 """The public form of a report, version 1: what is in scanagg.json, apart from the inner model.
 
 Keys may be added to a version; none is renamed, removed or given another meaning. Every key is
-always there: what does not exist is null.
+always written: what does not exist is null. Those that were added have a default, by which reports
+that were written before are read.
 """
 
+import inspect
 import json
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import date, datetime
 from typing import Annotated, Final, Literal
 
 import msgspec
 
-from scanagg import model
-from scanagg.model import Action, Category, Confidence, Outcome, Scope, Severity, Status
+from scanagg.model import (
+    NO_BASE,
+    Action,
+    Category,
+    Change,
+    Confidence,
+    LicenseVerdict,
+    Origin,
+    Outcome,
+    Scope,
+    Severity,
+    Status,
+    WaiverState,
+)
 
 SCHEMA: Final = "scanagg-report/1"
 SCHEMA_FILE: Final = "scanagg-report-1.schema.json"
@@ -55,6 +68,13 @@ class Target(msgspec.Struct, frozen=True):
     notices: tuple[str, ...]
 
 
+class PolicyFile(msgspec.Struct, frozen=True):
+    """A further file that a policy takes in, with the sha256 of its text."""
+
+    path: str
+    sha256: str
+
+
 class Policy(msgspec.Struct, frozen=True):
     """What judged: `digest` is the sha256 of the policy's text."""
 
@@ -62,6 +82,17 @@ class Policy(msgspec.Struct, frozen=True):
     source: str
     digest: str
     enforcement: str
+    files: Annotated[tuple[PolicyFile, ...], _about("Parents, lists of waivers.")] = ()
+    ref: Annotated[str | None, _about("The commit it was read from; null: the work tree.")] = None
+
+
+class Base(msgspec.Struct, frozen=True):
+    """What the findings were compared with; `text` says it for people."""
+
+    text: str
+    commit: str | None
+    baseline: Annotated[str | None, _about("The path of the baseline file.")]
+    entries: Annotated[int, _about("How many findings that file lists.")]
 
 
 class Clock(msgspec.Struct, frozen=True):
@@ -110,6 +141,8 @@ class Rule(msgspec.Struct, frozen=True):
     name: str
     url: str | None
     cwe: tuple[str, ...]
+    title: str = ""
+    help: str = ""
 
 
 class SeveritySource(msgspec.Struct, frozen=True):
@@ -132,13 +165,15 @@ class Location(msgspec.Struct, frozen=True):
 
 
 class Package(msgspec.Struct, frozen=True):
-    """The package a finding is about."""
+    """A package; `places` declare it, `requires` names the packages it asks for."""
 
     purl: str
     name: str
     version: str
     scope: Scope
     direct: bool | None
+    places: tuple[Location, ...] = ()
+    requires: tuple[str, ...] = ()
 
 
 class Advisory(msgspec.Struct, frozen=True):
@@ -148,6 +183,101 @@ class Advisory(msgspec.Struct, frozen=True):
     aliases: tuple[str, ...]
     fixed_versions: tuple[str, ...]
     published: str | None
+    url: str | None = None
+    withdrawn: bool = False
+    kev: Annotated[bool | None, _about("Known to be exploited; null: nobody asked.")] = None
+    epss: Annotated[float | None, _about("Likelihood to be exploited within 30 days, 0 to 1.")] = (
+        None
+    )
+
+
+class LicenseFile(msgspec.Struct, frozen=True):
+    """A licence file of a package, with the sha256 of its bytes."""
+
+    path: str
+    sha256: str
+    license: Annotated[str, _about("The id whose text it holds word for word; or empty.")] = ""
+
+
+class LicenseFacts(msgspec.Struct, frozen=True):
+    """What a package's metadata says of its licence."""
+
+    expression: str | None
+    text: str | None
+    classifiers: tuple[str, ...]
+    source: str
+    files: tuple[LicenseFile, ...]
+
+
+class Licensed(msgspec.Struct, frozen=True):
+    """A package with its licence as judged; `term` decided, `source` is what was believed."""
+
+    package: Package
+    facts: LicenseFacts
+    verdict: LicenseVerdict
+    expression: str
+    term: str
+    source: str
+    history: "History | None" = None
+
+
+class History(msgspec.Struct, frozen=True):
+    """How something stands to the base, and why."""
+
+    change: Change
+    reason: str
+    disclosed: bool
+    first_seen: datetime | None
+
+
+class Terms(msgspec.Struct, frozen=True):
+    """What the check was asked to do and met on its way, apart from any policy."""
+
+    only: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+class Waiver(msgspec.Struct, frozen=True):
+    """An entry of a list of waivers; it holds through the day `expires`, UTC."""
+
+    place: Annotated[str, _about("file:line")]
+    state: WaiverState
+    reason: str
+    owner: str
+    expires: date
+    ids: tuple[str, ...]
+    purl: str | None
+    versions: str | None
+    path: str | None
+    fingerprint: str | None
+    until_fixed: bool
+
+
+class VoidWaiver(msgspec.Struct, frozen=True):
+    """A waiver that matches a finding and has no effect, and why not."""
+
+    waiver: Waiver
+    reason: str
+
+
+class WaiverUse(msgspec.Struct, frozen=True):
+    """What became of a waiver; `days_left` is negative once it has expired."""
+
+    waiver: Waiver
+    status: Annotated[str, _about("active, unused or expired")]
+    matched: Annotated[int, _about("How many findings it waives.")]
+    days_left: int
+
+
+class Parts(msgspec.Struct, frozen=True):
+    """What a fingerprint is made of: hashes, never the project's text."""
+
+    category: str
+    rule: str
+    path: str
+    qualname: str
+    statement: str
 
 
 class Witness(msgspec.Struct, frozen=True):
@@ -185,6 +315,28 @@ class Finding(msgspec.Struct, frozen=True):
     license: str | None
     witnesses: tuple[Witness, ...]
     verdict: Verdict
+    origin: Origin = Origin.INTRODUCED
+    change: Annotated[Change, _about("How it stands to the base.")] = Change.NEW
+    origin_reason: str = NO_BASE.reason
+    disclosed: Annotated[
+        bool, _about("The package is no news, but nobody knew this of it before.")
+    ] = False
+    first_seen: Annotated[
+        datetime | None, _about("Since when this repository has it on record.")
+    ] = None
+    deadline: Annotated[datetime | None, _about("When a warning begins to block.")] = None
+    waiver: Waiver | None = None
+    void_waivers: tuple[VoidWaiver, ...] = ()
+    license_verdict: LicenseVerdict | None = None
+    license_term: Annotated[str | None, _about("The part of `license` that decided.")] = None
+    license_facts: LicenseFacts | None = None
+    in_source: Annotated[
+        str | None, _about("What in the project hides it from its scanner: nosec.")
+    ] = None
+    resource: Annotated[str | None, _about("What of a configuration it concerns.")] = None
+    snippet: Annotated[str | None, _about("The line, masked where it holds a secret.")] = None
+    line_hash: Annotated[str | None, _about("GitHub's hash of the line.")] = None
+    parts: Parts | None = None
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -194,6 +346,9 @@ class Gate(msgspec.Struct, frozen=True):
     exit_code: int
     reasons: tuple[str, ...]
     notices: tuple[str, ...]
+    attempts: Annotated[
+        tuple[str, ...], _about("What the change under check does to its own gate.")
+    ] = ()
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -207,11 +362,19 @@ class Report(msgspec.Struct, frozen=True):
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...]
     gate: Gate
+    base: Annotated[Base | None, _about("Null: nothing was compared.")] = None
+    waivers: tuple[WaiverUse, ...] = ()
+    licenses: Annotated[
+        tuple[Licensed, ...], _about("All packages whose licence was asked for.")
+    ] = ()
+    terms: Terms = Terms()
 
 
 def schema_text() -> str:
     """The JSON Schema of a report: what the file SCHEMA_FILE in scanagg/schemas holds."""
-    generated = msgspec.json.schema(Report)
+    # Python 3.13 takes the indentation out of docstrings by itself.
+    encoded = msgspec.json.encode(msgspec.json.schema(Report))
+    generated = json.loads(encoded, object_hook=_without_indentation)
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"A report of scanagg ({SCHEMA})",
@@ -219,113 +382,6 @@ def schema_text() -> str:
     return json.dumps({**head, **generated}, indent=2, ensure_ascii=False) + "\n"
 
 
-def target(value: model.Target) -> Target:
-    """The target without its place on this machine."""
-    revision = value.revision
-    return Target(
-        name=value.name,
-        files=len(value.files),
-        skipped=_not_examined(value.skipped),
-        revision=None
-        if revision is None
-        else Revision(
-            revision.commit,
-            revision.branch,
-            revision.repository,
-            revision.prefix,
-            revision.dirty,
-        ),
-        notices=value.notices,
-    )
-
-
-def policy(value: model.PolicyInfo) -> Policy:
-    """The policy that judged."""
-    return Policy(value.name, value.source, value.digest, value.enforcement)
-
-
-def clock(value: model.Clock) -> Clock:
-    """The clock, in UTC."""
-    return Clock(_utc(value.now), value.given)
-
-
-def run(value: model.Run) -> Run:
-    """One run; seconds to the millisecond."""
-    coverage, data = value.coverage, value.data
-    return Run(
-        scanner=value.scanner,
-        version=value.version,
-        status=value.status,
-        detail=value.detail,
-        argv=value.argv,
-        started=_utc(value.started),
-        seconds=round(value.seconds, 3),
-        coverage=Coverage(
-            coverage.unit,
-            coverage.found,
-            coverage.examined,
-            _not_examined(coverage.not_examined),
-        ),
-        data=DataSource(data.name, data.updated and _utc(data.updated)) if data else None,
-        hidden=dict(sorted(value.hidden.items())),
-        notices=value.notices,
-    )
-
-
-def finding(judged: model.Judged) -> Finding:
-    """One finding as judged."""
-    found = judged.finding
-    rule, verdict = found.rule, judged.verdict
-    return Finding(
-        id=found.id,
-        fingerprint=found.fingerprint,
-        category=found.category,
-        rule=Rule(rule.id, rule.name, rule.url, rule.cwe),
-        severity=judged.severity,
-        severity_sources=tuple([_source(claim) for claim in judged.severity_sources]),
-        confidence=found.confidence,
-        title=found.title,
-        message=found.message,
-        location=None if found.location is None else _location(found.location),
-        places=tuple([_location(place) for place in found.places]),
-        package=None if found.package is None else _package(found.package),
-        advisory=None if found.advisory is None else _advisory(found.advisory),
-        license=judged.license_expression,
-        witnesses=tuple([_witness(seen) for seen in found.witnesses]),
-        verdict=Verdict(verdict.action, verdict.rule, verdict.reason),
-    )
-
-
-def gate(value: model.Gate) -> Gate:
-    """The gate."""
-    return Gate(value.outcome, value.exit_code, value.reasons, value.notices)
-
-
-def _location(value: model.Location) -> Location:
-    return Location(
-        value.path, value.start_line, value.end_line, value.start_column, value.end_column
-    )
-
-
-def _source(value: model.SeverityClaim) -> SeveritySource:
-    return SeveritySource(value.source, value.severity, value.scanner, value.vector)
-
-
-def _package(value: model.Package) -> Package:
-    return Package(value.purl, value.name, value.version, value.scope, value.direct)
-
-
-def _advisory(value: model.Advisory) -> Advisory:
-    return Advisory(value.id, value.aliases, value.fixed_versions, value.published)
-
-
-def _witness(value: model.Witness) -> Witness:
-    return Witness(value.scanner, value.rule, value.severity)
-
-
-def _not_examined(values: Iterable[model.NotExamined]) -> tuple[NotExamined, ...]:
-    return tuple(NotExamined(value.input, value.reason) for value in values)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.astimezone(UTC)
+def _without_indentation(value: dict[str, object]) -> dict[str, object]:
+    about = value.get("description")
+    return {**value, "description": inspect.cleandoc(about)} if isinstance(about, str) else value

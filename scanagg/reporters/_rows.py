@@ -1,19 +1,24 @@
 """The findings as the HTML page holds them: short rows that point into tables of what repeats."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from datetime import datetime
 from typing import Final, Generic, TypeVar
 
+from scanagg import standing
 from scanagg.model import (
     Action,
     Advisory,
     Category,
     Confidence,
+    History,
     Judged,
     Location,
+    Origin,
     Package,
     Rule,
     SeverityClaim,
     Verdict,
+    Waiver,
     Witness,
 )
 from scanagg.reporters import _facts
@@ -31,6 +36,7 @@ _NONE: Final = -1
 
 _ACTIONS: Final = {action: number for number, action in enumerate(Action)}
 _SEVERITIES: Final = {severity: number for number, severity in enumerate(_facts.SEVERITIES)}
+_ORIGINS: Final = {origin: number for number, origin in enumerate(Origin)}
 _CATEGORIES: Final = {category: number for number, category in enumerate(Category)}
 _CONFIDENCES: Final = {confidence: number for number, confidence in enumerate(Confidence)}
 
@@ -60,8 +66,10 @@ class Table(Generic[Value]):
 class Rows:
     """Turns findings into rows, and then has the tables that the rows point into."""
 
-    def __init__(self) -> None:
-        """Start with empty tables."""
+    def __init__(self, now: datetime, *, compared: bool) -> None:
+        """Start with empty tables. `compared`: there was a base, so that origins mean something."""
+        self._now = now
+        self._compared = compared
         self._lines: Table[str] = Table(_line)
         self._blocks: Table[str] = Table(_block)
         self._snippets: Table[str] = Table(_snippet)
@@ -71,6 +79,8 @@ class Rows:
         self._witnesses: Table[tuple[Witness, ...]] = Table(_witnesses)
         self._sources: Table[tuple[SeverityClaim, ...]] = Table(_sources)
         self._verdicts: Table[Verdict] = Table(_verdict)
+        self._waivers: Table[Waiver] = Table(self._waiver)
+        self._bases: Table[tuple[Origin, History]] = Table(_base)
 
     def rows(self, findings: Iterable[Judged]) -> Iterator[str]:
         """All findings as one JSON array for a script element, in pieces."""
@@ -83,6 +93,9 @@ class Rows:
         yield from _member("severities", [severity.value for severity in _facts.SEVERITIES])
         yield from _member("categories", [category.value for category in Category])
         yield from _member("confidences", [confidence.value for confidence in Confidence])
+        yield from _member("origins", list(standing.ORIGINS.values()) if self._compared else [])
+        yield from _member("bases", self._bases.entries)
+        yield from _member("waivers", self._waivers.entries)
         yield from _member("lines", self._lines.entries)
         yield from _member("blocks", self._blocks.entries)
         yield from _member("snippets", self._snippets.entries)
@@ -119,7 +132,27 @@ class Rows:
             self._lines.number(judged.license_expression),
             self._places(found.places, location),
             max(0, len(found.places) - MOST_PLACES),
+            _ORIGINS[judged.origin],
+            self._bases.number((judged.origin, found.history)) if self._compared else _NONE,
+            self._standing(judged),
         )
+
+    def _standing(self, judged: Judged) -> Sequence[object]:
+        """Deadline, waivers, what hides it in the source; nothing where there is none of these."""
+        hidden = judged.finding.in_source
+        if not (judged.deadline or hidden or judged.void_waivers or judged.waiver):
+            return ()
+        return (
+            self._lines.number(standing.deadline(judged, self._now) or None),
+            self._waivers.number(judged.waiver),
+            [self._lines.number(standing.void(one)) for one in judged.void_waivers],
+            self._lines.number(hidden or None),
+        )
+
+    def _waiver(self, waiver: Waiver) -> object:
+        words = standing.waived_by(waiver, self._now)
+        reason = shorten(printable(waiver.reason), LINE_WIDTH)
+        return (shorten(words, LINE_WIDTH), reason, shorten(one_line(waiver.place), LINE_WIDTH))
 
     def _places(
         self, places: Sequence[Location], location: Location | None
@@ -136,6 +169,13 @@ def _member(key: str, values: list[object], after: str = ",\n") -> Iterator[str]
     yield for_script(encode(key)) + ": "
     yield from array(values)
     yield after
+
+
+def _base(stands: tuple[Origin, History]) -> object:
+    """How a finding stands to the base: in a word, why, and since when it is on record."""
+    origin, history = stands
+    since = history.first_seen and history.first_seen.date().isoformat()
+    return (standing.origin_word(origin, history), _line(history.reason), since)
 
 
 def _line(text: str) -> str:

@@ -6,13 +6,14 @@ from typing import Final
 import msgspec
 import sarif_om
 
-from scanagg.model import Action, Report
+from scanagg.model import BaseInfo, Report, WaiverUse
 from scanagg.reporters._encode import encode
 from scanagg.reporters._sarif_json import plain
 from scanagg.reporters._sarif_places import Places
 from scanagg.reporters._sarif_results import Flavour, Results
 from scanagg.reporters._sarif_rules import RuleBook
 from scanagg.reporters._sarif_runs import Section, page, plan, run_head
+from scanagg.reporters._sarif_standing import is_suppressed, waiver
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _VERSION: Final = "2.1.0"
@@ -39,16 +40,18 @@ def _run(report: Report, section: Section, places: Places, flavour: Flavour) -> 
     book = RuleBook(section.findings, scanner, page(scanner))
     head = encode(plain(run_head(report, section, book, flavour)))
     yield head.removesuffix("}") + ',"results":['
-    yield from _results(section, Results(scanner, places, book, flavour))
+    states = flavour.whole and report.base is not None
+    yield from _results(section, Results(scanner, places, book, flavour), states=states)
     yield "]}"
 
 
-def _results(section: Section, results: Results) -> Iterator[str]:
-    waived = any(one.verdict.action is Action.WAIVED for one in section.findings)
+def _results(section: Section, results: Results, *, states: bool) -> Iterator[str]:
+    suppressed = results.flavour.whole and any(map(is_suppressed, section.findings))
     before = "\n"
     for start in range(0, len(section.findings), _PIECE):
         part = section.findings[start : start + _PIECE]
-        lines = [_line(results.result(one, suppressions=waived)) for one in part]
+        made = (results.result(one, suppressions=suppressed, states=states) for one in part)
+        lines = [_line(result) for result in made]
         yield before + ",\n".join(lines)
         before = ",\n"
 
@@ -75,15 +78,38 @@ def _about(report: Report, flavour: Flavour) -> str:
             "source": policy.source,
             "digest": policy.digest,
             "enforcement": policy.enforcement,
+            "files": [{"path": path, "sha256": digest} for path, digest in policy.files],
+            "ref": policy.ref,
         },
         "gate": {
             "outcome": report.gate.outcome.value,
             "exitCode": report.gate.exit_code,
             "reasons": list(report.gate.reasons),
+            "attempts": list(report.gate.attempts),
         },
+        "base": _base(report.base) if report.base else None,
+        "waivers": [_waiver(use) for use in report.waivers],
         "notExamined": [
             {"input": gap.input, "reason": gap.reason} for gap in report.target.skipped
         ],
         **given,
     }
     return ',\n"properties":' + encode({"scanagg": about})
+
+
+def _base(base: BaseInfo) -> dict[str, object]:
+    return {
+        "text": base.text,
+        "commit": base.commit,
+        "baseline": base.baseline,
+        "entries": base.entries,
+    }
+
+
+def _waiver(use: WaiverUse) -> dict[str, object]:
+    return {
+        **waiver(use.waiver),
+        "status": use.status,
+        "matched": use.matched,
+        "daysLeft": use.days_left,
+    }

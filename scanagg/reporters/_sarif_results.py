@@ -9,7 +9,6 @@ from typing import Final
 import sarif_om
 
 from scanagg.model import (
-    Action,
     Category,
     Finding,
     Judged,
@@ -18,6 +17,7 @@ from scanagg.model import (
     Witness,
     purl_without_version,
 )
+from scanagg.reporters import _sarif_standing as standing
 from scanagg.reporters._sarif_places import Places
 from scanagg.reporters._sarif_rules import LEVELS, MESSAGE, RuleBook
 from scanagg.reporters._sarif_text import phrase, sentence
@@ -49,12 +49,15 @@ class Results:
         self._scanner = scanner
         self._places = places
         self._book = book
-        self._flavour = flavour
+        self.flavour = flavour
         self._said: dict[int, int] = {}
         self._hashes: Counter[str] = Counter()
 
-    def result(self, judged: Judged, *, suppressions: bool) -> sarif_om.Result:
-        """The result; with `suppressions`, says also where nothing suppresses it."""
+    def result(self, judged: Judged, *, suppressions: bool, states: bool) -> sarif_om.Result:
+        """The result; with `suppressions`, says also where nothing suppresses it.
+
+        With `states` it says how the finding stands to the base.
+        """
         finding = judged.finding
         identifier, index = self._book.find(finding.rule)
         location = finding.location or self._places.fallback
@@ -67,8 +70,9 @@ class Results:
             locations=None if location is None else [self._main(finding, location)],
             related_locations=self._further(finding, location),
             partial_fingerprints=self._fingerprints(finding, identifier, location),
-            suppressions=_suppressions(judged) if suppressions else None,
-            properties={"scanagg": _properties(judged, whole=self._flavour.whole)},
+            suppressions=standing.suppressions(judged) if suppressions else None,
+            baseline_state=finding.history.change.value if states else None,
+            properties={"scanagg": _properties(judged, whole=self.flavour.whole)},
         )
 
     def _text(self, finding: Finding) -> str:
@@ -117,7 +121,7 @@ class Results:
                 message=sarif_om.Message(text="It stands here too."),
                 physical_location=self._places.further(place),
             )
-            for number, place in enumerate(others[: self._flavour.most_places], start=1)
+            for number, place in enumerate(others[: self.flavour.most_places], start=1)
         ] or None
 
     def _fingerprints(
@@ -168,13 +172,6 @@ def _about_package(finding: Finding, package: Package, said: str) -> Iterable[st
         yield f"It is fixed in {' and in '.join(fixed)}."
 
 
-def _suppressions(judged: Judged) -> list[sarif_om.Suppression]:
-    if judged.verdict.action is not Action.WAIVED:
-        return []
-    reason = sentence(judged.verdict.reason)
-    return [sarif_om.Suppression(kind="external", state="accepted", justification=reason)]
-
-
 def _properties(judged: Judged, *, whole: bool) -> dict[str, object]:
     """Our own words, under one key; in the whole log all that the other formats show."""
     finding = judged.finding
@@ -212,6 +209,7 @@ def _details(judged: Judged) -> dict[str, object]:
             {"scanner": one.scanner, "rule": phrase(one.rule), "severity": one.severity.value}
             for one in finding.witnesses
         ],
+        **standing.properties(judged),
     }
     if finding.resource:
         made["resource"] = phrase(finding.resource)
@@ -229,9 +227,14 @@ def _package_details(judged: Judged, package: Package) -> dict[str, object]:
             "aliases": list(advisory.aliases),
             "fixedVersions": list(advisory.fixed_versions),
             "published": advisory.published,
+            "withdrawn": advisory.withdrawn,
+            "kev": advisory.kev,
+            "epss": advisory.epss,
         }
     if judged.license_expression is not None:
         made["license"] = judged.license_expression
     if judged.license_verdict is not None:
         made["licenseVerdict"] = judged.license_verdict.value
+    if judged.license_term is not None:
+        made["licenseTerm"] = phrase(judged.license_term)
     return made

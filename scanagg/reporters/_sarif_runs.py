@@ -56,10 +56,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All runs of a log, and how many findings have no run in it."""
+    """All runs of a log, and how many findings are not in it: without a run, or waived."""
 
     sections: Sequence[Section]
     homeless: int = 0
+    waived: int = 0
 
 
 def plan(report: Report, flavour: Flavour) -> Plan:
@@ -72,8 +73,10 @@ def plan(report: Report, flavour: Flavour) -> Plan:
     runs = [run for run in report.runs if flavour.whole or run.status in _SHOWN]
     homes: dict[str, list[Judged]] = {run.scanner: [] for run in runs}
     homeless: list[Judged] = []
+    waived = 0
     for judged in report.findings:
         if judged.verdict.action is Action.WAIVED and not flavour.whole:
+            waived += 1
             continue
         home = next((name for name in judged.finding.scanners if name in homes), None)
         placed = flavour.whole or judged.finding.location or report.target.files
@@ -81,7 +84,7 @@ def plan(report: Report, flavour: Flavour) -> Plan:
     sections = [_section(run, homes[run.scanner], flavour.most_results) for run in runs]
     if flavour.whole and homeless:
         return Plan([*sections, Section(_own_run(report), _worst_first(homeless))])
-    return Plan(sections or [Section(_own_run(report), ())], len(homeless))
+    return Plan(sections or [Section(_own_run(report), ())], len(homeless), waived)
 
 
 def notices(report: Report, flavour: Flavour) -> tuple[str, ...]:
@@ -97,6 +100,12 @@ def notices(report: Report, flavour: Flavour) -> tuple[str, ...]:
         said.append(
             f"{plural(made.homeless, 'finding')} {verb} left out, whose scanner did not finish or "
             "for which there is no file. scanagg.json has them all."
+        )
+    if made.waived:
+        verb = "is" if made.waived == 1 else "are"
+        said.append(
+            f"{plural(made.waived, 'waived finding')} {verb} left out: code scanning knows no "
+            "waivers and would open alerts. scanagg.full.sarif has them all."
         )
     return tuple(said)
 

@@ -5,13 +5,23 @@ import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
 from typing import Final
 
 import jinja2
 from markupsafe import Markup
 
-from scanagg.model import Action, Category, Judged, NotExamined, Report, Run, Severity, Status
+from scanagg import standing
+from scanagg.model import (
+    Action,
+    Category,
+    Judged,
+    NotExamined,
+    Report,
+    Run,
+    Severity,
+    Status,
+    WaiverUse,
+)
 from scanagg.reporters import _facts
 from scanagg.reporters._rows import SNIPPET_WIDTH, Rows
 from scanagg.text import one_line, printable, shorten
@@ -24,6 +34,7 @@ ABOUT: Final = "One page for people, with filters; opens from disk without netwo
 STATIC_FINDINGS: Final = 50
 # How many inputs a list of what was not examined names, and how much of one text is shown.
 MOST_INPUTS: Final = 500
+MOST_WAIVERS: Final = 500
 TEXT_WIDTH: Final = 500
 
 # Width of the longest bar, in units of the drawing; a bar of one finding among thousands is still
@@ -62,20 +73,22 @@ class _Inputs:
 
 def render(report: Report) -> Iterator[str]:
     """The page in pieces. The findings are embedded as data; the page's script shows them."""
-    rows = Rows()
+    rows = Rows(report.clock.now, compared=report.base is not None)
     counts = _facts.count(report.findings)
     template = _environment().get_template("report.html")
     # Markup tells the template not to escape: rows and tables are escaped for a script element.
     return template.generate(
         report=report,
         facts=_facts,
+        standing=standing,
         counts=counts,
         complete=_facts.complete(report),
         gaps=_facts.gaps(report),
         bars=_bars(counts),
         actions=list(Action),
-        blocking=list(islice(_blocking(report.findings), STATIC_FINDINGS)),
-        rows=map(Markup, rows.rows(report.findings)),
+        waivers=sorted(report.waivers, key=lambda use: not standing.needs_care(use))[:MOST_WAIVERS],
+        blocking=standing.new_first(_blocking(report.findings))[:STATIC_FINDINGS],
+        rows=map(Markup, rows.rows(_ordered(report))),
         tables=map(Markup, _late(rows)),
         code_url=_facts.code_url(report.target.revision),
         asset=_asset,
@@ -86,6 +99,11 @@ def render(report: Report) -> Iterator[str]:
 def _late(rows: Rows) -> Iterator[str]:
     """The tables, which are not known before the rows are written."""
     yield from rows.tables()
+
+
+def _ordered(report: Report) -> Iterable[Judged]:
+    """What this change brings stands before what was there; without a base it is all the same."""
+    return standing.new_first(report.findings) if report.base else report.findings
 
 
 def _blocking(findings: Iterable[Judged]) -> Iterator[Judged]:
@@ -128,6 +146,11 @@ def _tone(run: Run) -> str:
     return "quiet" if run.status is Status.NOT_APPLICABLE else "gap"
 
 
+def _care(use: WaiverUse) -> str:
+    """The colour of a waiver: one that holds is quiet, one that somebody should look at is not."""
+    return "gap" if standing.needs_care(use) else "quiet"
+
+
 def _shown(text: str, width: int = TEXT_WIDTH) -> str:
     return shorten(one_line(text), width)
 
@@ -146,7 +169,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        shown=_shown, snippet=_snippet, inputs=_inputs, tone=_tone, printable=printable
+        shown=_shown, snippet=_snippet, inputs=_inputs, tone=_tone, care=_care, printable=printable
     )
     return environment
 

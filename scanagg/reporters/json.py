@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from scanagg.model import Report
-from scanagg.reporters import _public
+from scanagg.reporters import _public, _publish
 from scanagg.reporters._encode import encode
 
 NAME: Final = "json"
@@ -19,14 +19,18 @@ def render(report: Report) -> Iterator[str]:
     yield "{\n"
     yield from _member("schema", _public.SCHEMA)
     yield from _member("scanagg", _public.Scanagg(report.version))
-    yield from _member("target", _public.target(report.target))
-    yield from _member("policy", _public.policy(report.policy))
-    yield from _member("clock", _public.clock(report.clock))
-    yield from _member("runs", [_public.run(run) for run in report.runs])
+    yield from _member("target", _publish.target(report.target))
+    yield from _member("policy", _publish.policy(report.policy))
+    yield from _member("clock", _publish.clock(report.clock))
+    yield from _member("runs", [_publish.run(run) for run in report.runs])
     yield '  "findings": ['
-    yield from _lines(_public.finding(judged) for judged in report.findings)
+    yield from _lines(_publish.finding(judged) for judged in report.findings)
     yield "],\n"
-    yield from _member("gate", _public.gate(report.gate), after="\n")
+    yield from _member("gate", _publish.gate(report.gate))
+    yield from _member("base", _publish.base(report.base))
+    yield from _member("waivers", [_publish.waiver_use(use) for use in report.waivers])
+    yield from _member("licenses", [_publish.licensed(one) for one in report.licenses])
+    yield from _member("terms", _publish.terms(report.terms), after="\n")
     yield "}\n"
 
 

@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Final
 
+from scanagg import standing
 from scanagg.model import Action, Judged, NotExamined, Outcome, Report, Rule, Run
 from scanagg.reporters import _facts
 from scanagg.text import one_line, shorten
@@ -21,6 +21,8 @@ MOST_LINES: Final = 30
 TEXT_WIDTH: Final = 160
 CODE_WIDTH: Final = 120
 URL_WIDTH: Final = 400
+SUMS_WIDTH: Final = 500
+MOST_VOID: Final = 2
 
 _SIGNS: Final = {Outcome.PASS: "✅", Outcome.BLOCKED: "❌", Outcome.INCOMPLETE: "⚠️"}
 # What CommonMark or GitHub gives a meaning to in the middle of a line; the colon of "https://" and
@@ -36,12 +38,16 @@ _NOT_IN_LINK: Final = re.compile(r"[()\[\]]")
 
 
 def render(report: Report) -> Iterator[str]:
-    """The summary in pieces: verdict, runs, what blocks, counts, what was not examined."""
+    """The summary in pieces: verdict, attempts, runs, what blocks, counts, waivers, gaps."""
     counts = _facts.count(report.findings)
     yield from _verdict(report)
+    yield from _sums(report)
+    yield from _attempts(report)
     yield from _runs(report, counts)
-    yield from _blocking(report.findings, counts.actions[Action.BLOCK])
+    yield from _blocking(report, counts.actions[Action.BLOCK])
+    yield from _later(report)
     yield from _counts(report, counts)
+    yield from _waivers(report)
     yield from _not_examined(report)
     yield from _notices(report)
     yield "\n" + _footer(report) + "\n"
@@ -71,6 +77,26 @@ def _verdict(report: Report) -> Iterator[str]:
     yield f"## {_SIGNS[gate.outcome]} {_facts.OUTCOMES[gate.outcome]}: "
     yield f"{escape(report.target.name)}\n\n{_facts.OUTCOME_MEANS[gate.outcome]}\n\n"
     yield from _bullets(f"**{escape(reason)}**" for reason in gate.reasons)
+
+
+def _sums(report: Report) -> Iterator[str]:
+    """All findings in one line, and what they were compared with."""
+    sums = standing.summed(report)
+    if sums:
+        yield f"\n{escape(sums, SUMS_WIDTH)}\n"
+    if sums or report.base:
+        yield f"\n{escape(standing.compared(report.base), SUMS_WIDTH)}\n"
+
+
+def _attempts(report: Report) -> Iterator[str]:
+    """What the change does to its own gate, as an alert."""
+    if not report.gate.attempts:
+        return
+    yield f"\n> [!CAUTION]\n> **{standing.LOOSENS}**\n"
+    attempts = [f"> - {escape(attempt)}\n" for attempt in report.gate.attempts]
+    yield from attempts[:MOST_LINES]
+    if len(attempts) > MOST_LINES:
+        yield f"> - and {len(attempts) - MOST_LINES:,} more\n"
 
 
 def _bullets(lines: Iterable[str]) -> Iterator[str]:
@@ -112,31 +138,67 @@ def _status(run: Run) -> str:
     return _facts.STATUSES[run.status] + detail
 
 
-def _blocking(findings: Iterable[Judged], total: int) -> Iterator[str]:
+def _blocking(report: Report, total: int) -> Iterator[str]:
+    """The findings that block: new ones first, then the worst."""
     if not total:
         return
     yield f"\n### {_facts.plural(total, 'finding')} that block{'s' if total == 1 else ''}\n\n"
-    yield _row("Severity", "Finding", "Place", "Rule", "Fix", "Seen by")
-    yield _row(*["---"] * 6)
-    blocking = (judged for judged in findings if judged.verdict.action is Action.BLOCK)
-    for judged in islice(blocking, MOST_FINDINGS):
-        yield _finding(judged)
+    origin = ("Origin",) if report.base else ()
+    yield _row("Severity", *origin, "Finding", "Place", "Rule", "Fix", "Seen by")
+    yield _row(*["---"] * (6 + len(origin)))
+    blocking = [one for one in report.findings if one.verdict.action is Action.BLOCK]
+    for judged in standing.new_first(blocking)[:MOST_FINDINGS]:
+        yield _finding(judged, standing.origin_of(judged) if report.base else None)
     if total > MOST_FINDINGS:
         yield f"\nand {total - MOST_FINDINGS:,} more in scanagg.json\n"
 
 
-def _finding(judged: Judged) -> str:
+def _finding(judged: Judged, origin: str | None) -> str:
     found = judged.finding
     package = found.package
     place = code(_facts.place(found.location))
     owner = code(f"{package.name} {package.version}") if package else ""
+    void = (escape(standing.void(one)) for one in judged.void_waivers[:MOST_VOID])
     return _row(
         judged.severity.value,
-        escape(found.title),
+        *(() if origin is None else (origin,)),
+        "<br>".join((escape(found.title), *void)),
         "<br>".join(part for part in (place, owner) if part),
         _rule(found.rule),
         escape(_facts.fix(judged)),
         escape(", ".join(found.scanners)),
+    )
+
+
+def _later(report: Report) -> Iterator[str]:
+    """The warnings that will block, the first ones first."""
+    coming = standing.blocking_later(report)
+    if not coming:
+        return
+    yield "\n### Blocking later\n\n"
+    yield from _bullets(
+        f"{escape(one.finding.title)} {_where(one)} **{standing.deadline(one, report.clock.now)}**"
+        for one in coming
+    )
+
+
+def _where(judged: Judged) -> str:
+    found = judged.finding
+    if found.package:
+        return code(f"{found.package.name} {found.package.version}")
+    return code(_facts.place(found.location))
+
+
+def _waivers(report: Report) -> Iterator[str]:
+    """Every waiver with what became of it; those that somebody should look at stand first."""
+    if not report.waivers:
+        return
+    yield "\n### Waivers\n\n"
+    ordered = sorted(report.waivers, key=lambda use: not standing.needs_care(use))
+    yield from _bullets(
+        f"{'⚠️ ' if standing.needs_care(use) else ''}{code(standing.targets(use.waiver))} "
+        f"{escape(use.waiver.owner)}: {standing.status(use)}; {escape(use.waiver.reason)}"
+        for use in ordered
     )
 
 

@@ -85,32 +85,42 @@ class Answer:
     """What came of the file with that index: hits, or the `reason` why it was not searched.
 
     `values` is what must be masked: the secrets, and all of them where a hit has only a part.
-    `allowed` are the lines where a pragma hides something that would be a hit.
+    `allowed` are the hits that a pragma hides, on the lines on which it does.
     """
 
     file: int
     reason: str | None = None
     hits: tuple[Hit, ...] = ()
     values: tuple[str, ...] = ()
-    allowed: tuple[int, ...] = ()
+    allowed: tuple[Hit, ...] = ()
 
 
 class TooSlow(Exception):  # noqa: N818  # it is no error of ours
     """The time for one file is over. No OSError, which detect-secrets would take for its own."""
 
 
+# Line numbers by type, hash and value of what stands there.
+_Lines = dict[tuple[str, str, str], dict[int, None]]
+
+
 @dataclass(slots=True)
 class _Search:
-    """What the lines of one file have come to so far."""
+    """What the lines of one file have come to so far; `again` once something hidden was found."""
 
-    lines: dict[tuple[str, str, str], dict[int, None]] = field(default_factory=dict)
+    lines: _Lines = field(default_factory=dict)
+    allowed: _Lines = field(default_factory=dict)
     values: dict[str, None] = field(default_factory=dict)
-    allowed: set[int] = field(default_factory=set)
+    again: bool = False
 
-    def add(self, secret: PotentialSecret, number: int, values: Iterable[str]) -> None:
+    def add(
+        self, secret: PotentialSecret, number: int, values: Iterable[str], *, allowed: bool
+    ) -> None:
         """One more place of a secret; detect-secrets reports the first, by type and hash."""
         key = (secret.type, secret.secret_hash, str(secret.secret_value))
-        self.lines.setdefault(key, {})[number] = None
+        if allowed and self.again:
+            return  # without the pragma, what was hidden in the first pass had been the end of it
+        lines = self.allowed if allowed else self.lines
+        lines.setdefault(key, {})[number] = None
         self.values.update(dict.fromkeys(values))
 
 
@@ -183,13 +193,15 @@ def _searched(request: Request, index: int, name: str) -> Answer:
         _search(search, name, lines)
         if search.lines:
             break
+        search.again = bool(search.allowed)
     if not passes:
         return Answer(index, "not UTF-8 text: detect-secrets cannot read it")
-    hits = sorted(
-        (Hit(*key, tuple(numbers)) for key, numbers in search.lines.items()),
-        key=lambda hit: (hit.lines[0], hit.type, hit.hash),
-    )
-    return Answer(index, None, tuple(hits), tuple(search.values), tuple(sorted(search.allowed)))
+    return Answer(index, None, _hits(search.lines), tuple(search.values), _hits(search.allowed))
+
+
+def _hits(lines: _Lines) -> tuple[Hit, ...]:
+    hits = (Hit(*key, tuple(numbers)) for key, numbers in lines.items())
+    return tuple(sorted(hits, key=lambda hit: (hit.lines[0], hit.type, hit.hash)))
 
 
 def _refusal(name: str) -> str | None:
@@ -253,10 +265,8 @@ def _filter(
                 context=context,
             ) - {_PRAGMA}:
                 continue
-            if refusing:
-                search.allowed.add(number)
-            else:
-                search.add(secret, number, _values(plugin, secret, line))
+            values = _values(plugin, secret, line)
+            search.add(secret, number, values, allowed=bool(refusing))
 
 
 @lru_cache(maxsize=1)

@@ -26,8 +26,8 @@ def examine(
 ) -> Examine:
     """Run bandit on these files; keyword arguments are settings."""
 
-    def run(files: Mapping[str, str | bytes], **changes: Any) -> Driven:
-        target = read_target(make_project(files))
+    def run(files: Mapping[str, str | bytes], name: str = "project", **changes: Any) -> Driven:
+        target = read_target(make_project(files, name=name))
         return drive(bandit, context(target, **changes), tmp_path)
 
     return run
@@ -37,6 +37,16 @@ def lines(driven: Driven) -> list[tuple[str, str, int | None]]:
     """Rule, file and line of all that was found, sorted."""
     places = [(one.rule.id, one.location) for one in driven.observations]
     return sorted((rule, place.path, place.start_line) for rule, place in places if place)
+
+
+def by_source(driven: Driven) -> dict[str, list[tuple[str, str, int | None]]]:
+    """The same, apart by what hides it."""
+    found: dict[str, list[tuple[str, str, int | None]]] = {}
+    for one in driven.observations:
+        place = one.location
+        assert place
+        found.setdefault(one.in_source, []).append((one.rule.id, place.path, place.start_line))
+    return {source: sorted(each) for source, each in found.items()}
 
 
 def bare_report(name: str, **counts: float) -> dict[str, Any]:
@@ -251,11 +261,46 @@ def test_a_file_whose_issues_were_not_counted_is_not_examined(
     assert parsed(target, bare_report(str(target.files[0].real), loc=1)).examined == ()
 
 
-def test_what_comments_hide_is_counted(examine: Examine) -> None:
+def test_what_comments_hide_is_counted_and_listed(examine: Examine) -> None:
     code = "assert x  # nosec\neval(x)  # nosec B307\neval(x)  # nosec B101\ny = 1  # nosec\n"
-    driven = examine({"a.py": code})
-    assert lines(driven) == [("B307", "a.py", 3)]
+    driven = examine({"a.py": code, "b.py": "eval(x)\n"})
+    assert by_source(driven) == {
+        "": [("B307", "a.py", 3), ("B307", "b.py", 1)],
+        "nosec": [("B101", "a.py", 1), ("B307", "a.py", 2)],
+    }
     assert [one.hidden for one in driven.parsed] == [{"nosec": 2}]
+    assert driven.examined == ["a.py", "b.py"]
+
+
+def test_of_equal_issues_each_hidden_one_is_listed_once(examine: Examine) -> None:
+    code = "x = [eval(a), eval(b)]\ny = [eval(a), eval(b)]  # nosec\n"
+    driven = examine({"a.py": code})
+    found = by_source(driven)
+    assert found[""] == [("B307", "a.py", 1)] * 2
+    assert found["nosec"] == [("B307", "a.py", 2)] * 2
+
+
+def test_what_is_hidden_is_what_bandit_finds_without_comments(examine: Examine) -> None:
+    code = (
+        "import subprocess  # nosec B404\n"
+        "subprocess.call(\n    'ls',\n    shell=True,  # nosec: B602 - fine\n)\n"
+        f"password = '{PASSWORD}'  # nosec\n"
+        "def f(token='abc'):  # nosec hardcoded_password_default\n    exec(token)\n"
+        "try:\n    pass\nexcept Exception:  # NOSEC\n    pass  # nosec\n"
+    )
+    driven = examine({"a.py": code})
+    bare = examine({"a.py": code.replace("nosec", "").replace("NOSEC", "")}, name="bare")
+    assert lines(driven) == lines(bare)
+    found = by_source(driven)
+    assert len(found["nosec"]) == driven.parsed[0].hidden["nosec"] >= 4
+    assert found[""]
+    assert PASSWORD in driven.parsed[0].secrets
+
+
+def test_hidden_issues_obey_the_arguments_too(examine: Examine) -> None:
+    code = "assert x  # nosec\neval(x)  # nosec\n"
+    driven = examine({"a.py": code}, args=("--severity-level", "medium"))
+    assert by_source(driven) == {"nosec": [("B307", "a.py", 2)]}
 
 
 # The checked repository is not trusted
@@ -378,6 +423,33 @@ def test_a_program_that_the_settings_name(examine: Examine, tmp_path: Path) -> N
     assert driven.tool.version.startswith("1.")
     assert driven.reasons == {"b.py": "syntax error: not parsed by bandit with its own Python"}
     assert bandit.locate(ScannerSettings(path=tmp_path / "none")) is None
+
+
+def test_a_program_that_the_settings_name_only_counts_what_is_hidden(
+    examine: Examine, tmp_path: Path
+) -> None:
+    program = tmp_path / "my-bandit"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m bandit "$@"\n')
+    program.chmod(0o755)
+    driven = examine({"a.py": "eval(x)  # nosec\n"}, path=program)
+    assert driven.observations == []
+    assert [one.hidden for one in driven.parsed] == [{"nosec": 1}]
+    assert driven.notices == [
+        "what nosec hides is counted, but not listed: only scanagg's own bandit tells them"
+    ]
+
+
+def test_a_second_run_that_fails_is_said(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target]
+) -> None:
+    target = read_target(make_project({"a.py": "x = 1\n"}))
+    counts = {"loc": 1, "nosec": 1, "SEVERITY.LOW": 0}
+    first = json.dumps(bare_report(str(target.files[0].real), **counts)).encode()
+    done = parsed(target, first + b"\x1e")
+    assert done.examined == ("a.py",)
+    assert done.notices == ("what nosec hides is counted, but not listed: bandit ended badly",)
+    with pytest.raises(OutputError, match="not bandit's JSON"):
+        parsed(target, first + b"\x1e{")
 
 
 def test_nothing_is_kept_between_runs(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ GITLAB = "glpat-" + "x7Kq2Lm9Rt4Vw8Zc1Nd5"
 WORD = "correct-horse" + "-battery"
 PEM = "-----BEGIN RSA " + "PRIVATE KEY-----"
 PRAGMA = "pragma: allowlist" + " secret"
+FILTERS = "detect_secrets.filters"
 
 
 @pytest.fixture
@@ -77,12 +78,12 @@ def by_itself(root: Path, *args: str) -> set[tuple[str, str, str, int]]:
     }
 
 
-def as_itself(driven: Driven) -> set[tuple[str, str, str, int]]:
+def as_itself(driven: Driven, in_source: str = "") -> set[tuple[str, str, str, int]]:
     """The same of our observations, where there is a digest to compare."""
     return {
         (one.location.path, one.rule.title, one.secret.digest, one.location.start_line or 0)
         for one in driven.observations
-        if one.location and one.secret and one.secret.digest
+        if one.location and one.secret and one.secret.digest and one.in_source == in_source
     }
 
 
@@ -117,8 +118,30 @@ def test_finds_what_its_own_command_line_finds(
     driven = drive(detect_secrets, context(read_target(root)), tmp_path)
     alone = by_itself(root)
     assert as_itself(driven) == {one for one in alone if one[1] != "Private Key"}
-    assert len(driven.observations) == len(alone) > 20
+    assert len([one for one in driven.observations if not one.in_source]) == len(alone) > 20
     assert driven.examined == sorted(ALL_KINDS)
+
+
+def test_what_a_pragma_hides_is_what_is_found_without_that_filter(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project(
+        {
+            "a.py": f"password = '{WORD}'  # {PRAGMA}\npassword = '{WORD}'\nx = 1  # {PRAGMA}\n"
+            f"# {PRAGMA.replace('allowlist', 'allowlist nextline')}\ntoken = '{HEX}'\n",
+            "b.yml": f"password: {WORD}2 # {PRAGMA}\nkey: {HEX}\n",
+            "c.ini": f"[x]\npassword = {WORD}3 ; {PRAGMA}\ntoken = {HEX}\n",
+        }
+    )
+    driven = drive(detect_secrets, context(read_target(root)), tmp_path)
+    every = by_itself(root, "--disable-filter", f"{FILTERS}.allowlist.is_line_allowlisted")
+    # The program names a secret once a file, however often it stands there.
+    hidden_ = (every - by_itself(root)) | {
+        ("a.py", "Secret Keyword", hashlib.sha1(WORD.encode()).hexdigest(), 1)
+    }
+    assert as_itself(driven, PRAGMA) == hidden_
+    assert as_itself(driven) == by_itself(root)
+    assert secrets(driven) >= {WORD, f"{WORD}2", HEX}
 
 
 @pytest.mark.parametrize(
@@ -360,8 +383,17 @@ def test_what_pragmas_hide_is_counted(examine: Examine) -> None:
             f"password = f('{WORD}')  # {PRAGMA}\n"
         }
     )
-    assert driven.observations == []
+    assert {(one.rule.id, one.in_source) for one in driven.observations} == {
+        ("secret-keyword", "pragma: allowlist secret"),
+        ("hex-high-entropy-string", "pragma: allowlist secret"),
+    }
+    assert {line for _, _, line in hits(driven)} == {1, 4}
     assert hidden(driven) == {"pragma: allowlist secret": 2}
+
+
+def test_a_placeholder_is_no_secret_behind_a_pragma_either(examine: Examine) -> None:
+    driven = examine({"a.yml": "password: ${{ secrets.DEPLOY_KEY }} # " + PRAGMA + "\n"})
+    assert (driven.observations, hidden(driven)) == ([], {})
 
 
 @pytest.mark.parametrize(
@@ -425,9 +457,8 @@ def test_the_baseline_is_read_and_hides_nothing(
         ".secrets.baseline known": 1,
         ".secrets.baseline is_secret=false": 1,
     }
-    assert driven.notices == [
-        ".secrets.baseline hides nothing: what it lists is reported, and counted apart"
-    ]
+    assert [one.in_source for one in driven.observations] == ["", ".secrets.baseline", ""]
+    assert driven.notices == [".secrets.baseline: what it lists as known is reported all the same"]
     assert list(driven.reasons) == [".secrets.baseline"]
     assert (root / ".secrets.baseline").read_text() == text
 

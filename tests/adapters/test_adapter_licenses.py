@@ -1,5 +1,6 @@
 """Licences: the real pip-licenses on real environments, the real pip on a folder of wheels."""
 
+import hashlib
 import io
 import json
 import os
@@ -12,13 +13,24 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.version import Version
 from support.drive import Driven, context, drive, inventory, package
 
-from scanagg.adapters import Output, OutputError, Tool, _environment, _packages, licenses
+from scanagg.adapters import (
+    Output,
+    OutputError,
+    Tool,
+    _environment,
+    _license_files,
+    _license_texts,
+    _packages,
+    licenses,
+)
 from scanagg.model import (
     Category,
     Inventory,
     LicenseFacts,
+    LicenseFile,
     Location,
     NotExamined,
     Requirement,
@@ -529,3 +541,135 @@ def test_an_unreadable_environment_has_no_packages(tmp_path: Path) -> None:
 
 def context_free():
     return context(Path("/nonexistent"), cache=Path(os.devnull).parent)
+
+
+# -- licence files ---------------------------------------------------------------------------------
+
+
+def known_text(name: str, file: str) -> bytes:
+    """A licence text out of a wheel that the tests need anyway."""
+    found = [path for path in metadata.files(name) or () if path.name == file]
+    if not found:
+        pytest.skip(f"{name} came without {file}")
+    return Path(found[0].locate()).read_bytes()
+
+
+def sha256(raw: bytes) -> str:
+    return hashlib.sha256(raw).hexdigest()
+
+
+def test_licence_files_are_named_as_the_metadata_names_them(tmp_path: Path) -> None:
+    install(tmp_path, "one-1.0", "License-File: LICENSE", "License-File: a/B.txt")
+    info = tmp_path / "one-1.0.dist-info"
+    mit = known_text("pytest", "LICENSE")
+    (info / "licenses" / "a").mkdir(parents=True)
+    (info / "licenses" / "LICENSE").write_bytes(mit)
+    (info / "licenses" / "a" / "B.txt").write_bytes(b"No licence.\n")
+    (info / "NOTICE").write_bytes(b"A notice.\n")
+    files = _license_files.installed([tmp_path], _packages.by_key(["one==1.0"]))
+    assert list(files.values()) == [
+        (
+            LicenseFile("LICENSE", sha256(mit), "MIT"),
+            LicenseFile("a/B.txt", sha256(b"No licence.\n")),
+            LicenseFile("NOTICE", sha256(b"A notice.\n")),
+        )
+    ]
+
+
+def test_the_facts_of_an_environment_hold_its_licence_files(look, tmp_path: Path) -> None:
+    python = environment(tmp_path / "venv")
+    (site,) = (tmp_path / "venv").glob("lib/python*/site-packages")
+    install(site, "one-1.0", "License-File: LICENSE.txt")
+    mit = known_text("pytest", "LICENSE")
+    (site / "one-1.0.dist-info" / "LICENSE.txt").write_bytes(mit)
+    done = look(inventory("one==1.0"), python=python)
+    assert done.examined == ["one==1.0"]
+    assert facts(done)["one"].files == (LicenseFile("LICENSE.txt", sha256(mit), "MIT"),)
+
+
+def test_metadata_names_no_file_outside_of_its_folder(tmp_path: Path) -> None:
+    secret = tmp_path / "secret"
+    secret.write_text("secret")
+    install(
+        tmp_path,
+        "one-1.0",
+        "License-File: ../secret",
+        f"License-File: {secret}",
+        "License-File: link",
+        "License-File: gone",
+        "License-File: " + "x" * 5000,
+        "License-File: nul\0",
+    )
+    info = tmp_path / "one-1.0.dist-info"
+    (info / "link").symlink_to(secret)
+    os.mkfifo(info / "COPYING")
+    (info / "LICENSE").write_bytes(b"x" * (1 << 20) + b"x")
+    assert _license_files.installed([tmp_path], _packages.by_key(["one==1.0"])) == {
+        ("one", Version("1.0")): ()
+    }
+
+
+def test_metadata_that_is_no_text_or_no_folder_has_no_files(tmp_path: Path) -> None:
+    install(tmp_path, "one-1.0")
+    (tmp_path / "one-1.0.dist-info" / "METADATA").write_bytes(b"License-File: \xff\xfe\n")
+    (tmp_path / "two-1.0.egg-info").write_text("Name: two\nVersion: 1.0\n")
+    found = _license_files.installed([tmp_path], _packages.by_key(["one==1.0", "two==1.0"]))
+    assert set(found.values()) == {()}
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "expected"),
+    [
+        ("pytest", "LICENSE", "MIT"),
+        ("jinja2", "LICENSE.txt", "BSD-3-Clause"),
+        ("packaging", "LICENSE.BSD", "BSD-2-Clause"),
+        ("packaging", "LICENSE.APACHE", "Apache-2.0"),
+        ("bandit", "LICENSE", "Apache-2.0"),
+        ("shellingham", "LICENSE", "ISC"),
+        ("pathspec", "LICENSE", "MPL-2.0"),
+        ("packaging", "LICENSE", ""),
+    ],
+)
+def test_a_licence_is_known_by_its_own_text(name: str, file: str, expected: str) -> None:
+    assert _license_texts.identify(known_text(name, file)) == expected
+
+
+def test_layout_title_and_holder_do_not_change_a_text() -> None:
+    text = known_text("pytest", "LICENSE").decode()
+    _, begin, body = text.partition("Permission is hereby granted")
+    for head in (
+        "",
+        "MIT License\n\n",
+        "The MIT License (MIT)\n=====\nCopyright (c) 2001-2020 A, Inc. <a@b.example>\n",
+        "# MIT License\nCopyright © Someone\nAll rights reserved.\n",
+        "\ufeffCopyright The Authors\n",
+    ):
+        changed = f"{head}{begin}{body}".replace("\n", "\r\n    ").replace('"', "``")
+        assert _license_texts.identify(changed.encode()) == "MIT", head
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        ("without restriction", "with restriction"),
+        ("Permission is", "Not for commercial use. Permission is"),
+        ("Permission is", "Copyright (c) 2020 A. You may not use this at work.\nPermission is"),
+        ("Permission is", "Copyright 2020 B, licensed for tests only\nPermission is"),
+    ],
+)
+def test_a_text_with_other_terms_is_another_text(change: tuple[str, str]) -> None:
+    text = known_text("pytest", "LICENSE").decode()
+    assert change[0] in text
+    assert _license_texts.identify(text.replace(*change).encode()) == ""
+    assert _license_texts.identify(text.encode() + b"\nAnd one more condition.\n") == ""
+    assert _license_texts.identify(b"") == ""
+    assert _license_texts.identify(b"MIT " * 50_000) == ""
+
+
+def test_the_texts_that_debian_ships_are_known() -> None:
+    folder = Path("/usr/share/common-licenses")
+    names = {"GPL-2": "GPL-2.0-only", "GPL-3": "GPL-3.0-only", "LGPL-2.1": "LGPL-2.1-only"}
+    if not all((folder / name).is_file() for name in names):
+        pytest.skip("this is no Debian")
+    found = {name: _license_texts.identify((folder / name).read_bytes()) for name in names}
+    assert found == names

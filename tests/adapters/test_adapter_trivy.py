@@ -9,12 +9,22 @@ import sys
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.drive import Driven, context, drive, inventory, package, perform
 
-from scanagg.adapters import Output, OutputError, ScannerSettings, _trivy, _trivy_report, trivy
+from scanagg.adapters import (
+    Output,
+    OutputError,
+    ScannerSettings,
+    Tool,
+    _trivy,
+    _trivy_calls,
+    _trivy_report,
+    trivy,
+)
 from scanagg.adapters._trivy_tree import Tree
 from scanagg.model import (
     Category,
@@ -83,7 +93,8 @@ def scan(trivy_path: Path, make_project, read_target, tmp_path: Path) -> Callabl
     """Scan a tree of files with the real program, without network; what came of it."""
 
     def run(files: Files, cache: Path | None = None, **changes: object) -> Driven:
-        root = make_project(files, git_=bool(changes.pop("git_", True)))
+        name = str(changes.pop("name", "project"))
+        root = make_project(files, git_=bool(changes.pop("git_", True)), name=name)
         found = changes.pop("inventory", Inventory())
         given = {
             "path": trivy_path,
@@ -699,11 +710,46 @@ def test_configuration_in_the_project_has_no_effect_and_is_told(
     assert ids(done, Category.VULNERABILITY)["CVE-2016-10745"] == 1
     assert ids(done, Category.MISCONFIGURATION)["DS-0002"] == 1
     assert ids(done, Category.SECRET) == {"aws-access-key-id": 1}
-    assert done.notices == [f"{name}: found, not used" for name in trivy.NATIVE]
+    used = "what it names is reported, and counted"
+    assert done.notices == [
+        f"{name}: {used if name == '.trivyignore' else 'found, not used'}" for name in trivy.NATIVE
+    ]
     assert [one.hidden for one in done.parsed] == [
         {},
         {".trivyignore": 3, ".trivyignore.yaml": 1},
     ]
+
+
+def test_what_the_ignore_file_hides_is_listed_as_hidden(scan, database: Path) -> None:
+    files = {
+        "requirements.txt": JINJA,
+        "Dockerfile": "FROM python:3.11\n",
+        "app.py": f'x = "{KEY_ID}"\n',
+    }
+    ignored = "# why\nCVE-2016-10745\nDS-0002 exp:2999-01-01\nDS-0026 exp:2020-01-01\n"
+    open_ = scan(files, database)
+    done = scan(
+        {**files, ".trivyignore": f"{ignored}aws-access-key-id\nscanagg-read\n"},
+        database,
+        name="ignoring",
+    )
+
+    hidden = {one.rule.id for one in done.observations if one.in_source}
+    assert hidden == {"CVE-2016-10745", "DS-0002", "aws-access-key-id"}
+    assert {one.in_source for one in done.observations} == {"", ".trivyignore"}
+    every = Counter(replace(one, in_source="") for one in done.observations)
+    assert every == Counter(open_.observations)
+    assert set(done.examined) == {*open_.examined, ".trivyignore"}
+
+
+def test_a_trivy_that_does_not_tell_what_is_ignored_is_given_no_ignore_file(scan) -> None:
+    target = Target(Path("/x"), "x", ())
+    tree = Tree(target, Inventory())
+    old = _trivy_calls.of_tree(
+        context(target), Tool(("trivy",), "trivy", "0.50.1"), tree, ("Dockerfile",)
+    )
+    assert "--show-suppressed" not in old.argv
+    assert old.files["ignore"] == ""
 
 
 def test_comments_that_hide_a_misconfiguration_are_counted(scan) -> None:

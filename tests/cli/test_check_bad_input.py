@@ -404,7 +404,7 @@ def test_a_full_disk_is_no_pass_and_leaves_no_half_report(
         ("version: 1\ndefault: warn\ndefault: block\n", (":3:", "default")),
         ("version: 1\ndefault: 7\n", (":2:", "default")),
         ("version: 1\ndefault: warn\nlicenses:\n  allow: [MITT]\n", (":4:", "MITT", "MIT")),
-        ("version: 1\ndefault: warn\nwaivers: {}\n", (":3:", "waivers")),
+        ("version: 1\ndefault: warn\nwaivers: {itms: []}\n", (":3:", "items")),
         ("default: warn\n", ("version",)),
     ],
 )

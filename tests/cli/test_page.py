@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.sample import large_report, sample_findings, sample_report
+from support.sample import finding, judged, large_report, sample_findings, sample_report
+from support.sample_history import DEADLINE, lived_findings, lived_report, many_existing
 
 from scanagg.cli.page import Written, print_page
 from scanagg.errors import OutputError
-from scanagg.model import Report
+from scanagg.model import Action, Report, Severity
 from scanagg.reporters import Shortens, file_names, reporter, reporters
 from scanagg.reporters.sarif import notices
 
@@ -25,9 +26,9 @@ def page(report: Report, *, verbose: bool = False, written: Written | None = Non
 
 def test_every_kind_of_finding_is_shown(tmp_path: Path) -> None:
     text = page(sample_report(root=tmp_path), verbose=True)
-    for judged in sample_findings():
-        assert judged.finding.id in text
-        assert judged.severity.value in text
+    for one in sample_findings():
+        assert one.finding.id in text
+        assert one.severity.value in text
     assert "jinja2 2.4.1 in requirements.txt:1" in text
     assert "fixed in 2.8.1" in text
     assert "no fixed version is known" not in text
@@ -36,9 +37,9 @@ def test_every_kind_of_finding_is_shown(tmp_path: Path) -> None:
 
 def test_only_what_blocks_is_shown_unless_asked(tmp_path: Path) -> None:
     text = page(sample_report(root=tmp_path))
-    shown = {judged.finding.id for judged in sample_findings() if judged.finding.id in text}
+    shown = {one.finding.id for one in sample_findings() if one.finding.id in text}
     assert shown == {
-        judged.finding.id for judged in sample_findings() if judged.verdict.action.value == "block"
+        one.finding.id for one in sample_findings() if one.verdict.action is Action.BLOCK
     }
 
 
@@ -46,6 +47,78 @@ def test_of_many_that_block_the_first_are_shown_and_the_rest_counted() -> None:
     text = page(large_report(3000))
     assert "980 more that block" in text
     assert len(text.splitlines()) < 200
+
+
+def test_the_verdict_stands_first_then_the_sums_then_what_the_change_tried() -> None:
+    lines = page(lived_report()).splitlines()
+    assert lines[0].startswith("BLOCKED  shop")
+    text = "\n".join(lines)
+    assert "2 new block, 1 more new, 1 disclosed, 2 existing, 2 waived, 1 blocks from" in text
+    assert "1 waiver ends in 6 days, 1 waiver has expired" in text
+    assert "Compared with the merge base with origin/main" in text
+    assert "This change would loosen its own gate" in text
+    assert "- a new .bandit hides findings from bandit" in text
+    assert text.index("loosen its own gate") < text.index("scanner  ")
+
+
+def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
+    text = page(sample_report(), verbose=True)
+    assert text.count("Nothing was compared") == 1
+    assert "2 block, 2 warnings, 3 for information" in text
+    assert "new;" not in text
+    assert "Nothing was compared" not in page(sample_report([]))
+
+
+def test_a_quiet_page_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
+    print_page(lived_report(), Written(), quiet=True, verbose=False)
+    assert capsys.readouterr().out.splitlines() == [
+        "BLOCKED  shop, policy default",
+        "  - 2 findings block: 1 critical, 1 high",
+    ]
+
+
+def test_waived_findings_are_shown_where_asked_for() -> None:
+    waived = [one.finding.id for one in lived_findings() if one.verdict.action is Action.WAIVED]
+    short, long = page(lived_report()), page(lived_report(), verbose=True)
+    assert len(waived) == 2
+    assert not any(name in short for name in waived)
+    assert all(name in long for name in waived)
+    assert "waived: risk accepted, says @team-web; until 2026-03-10, 6 days left" in long
+    assert "only our own names reach it, see SEC-212 (policies/waivers.yml:4)" in long
+    assert "hidden in the source by nosec" in long
+
+
+def test_waivers_are_listed_where_asked_for() -> None:
+    assert "Waivers" not in page(lived_report())
+    waivers = page(lived_report(), verbose=True).partition("\nWaivers\n")[2]
+    assert "B602 in app/**, @team-web: waives 1 finding, 6 days left" in waivers
+    assert "@team: expired 12 days ago" in waivers
+    assert "@team-ops: unused, 89 days left" in waivers
+
+
+def test_a_waiver_without_effect_stands_at_its_finding() -> None:
+    text = page(lived_report())
+    assert "new; seen by pip-audit, trivy" in text
+    assert "new, edited; seen by detect-secrets" in text
+    assert "waiver of @team has no effect: it expired 12 days ago" in text
+
+
+def test_new_findings_stand_before_existing_ones() -> None:
+    text = page(many_existing(212))
+    assert "1 new blocks, 212 existing block" in text
+    assert text.index("the one new thing") < text.index("subprocess call")
+
+
+def test_what_will_block_is_listed_with_its_deadline() -> None:
+    text = page(lived_report())
+    assert "- CVE-2016-10745 in zlib1g 1.2 blocks from 2026-03-13, 9 days left" in text
+    later = [
+        judged(finding(number), Severity.HIGH, Action.WARN, deadline=DEADLINE)
+        for number in range(7)
+    ]
+    text = page(sample_report(later))
+    assert text.count("B602 blocks from 2026-03-13, 9 days left") == 5
+    assert "… and 2 more, see the reports" in text
 
 
 def test_what_a_report_leaves_out_is_said(tmp_path: Path) -> None:

@@ -1,16 +1,21 @@
 """Findings, runs and policies for the tests of this folder, with only what a test is about."""
 
 import hashlib
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 
 from scanagg.model import (
+    NO_BASE,
     Advisory,
     Category,
+    Change,
     Confidence,
     Coverage,
+    DataSource,
     Finding,
+    History,
     LicenseFacts,
     Location,
     NotExamined,
@@ -21,12 +26,17 @@ from scanagg.model import (
     Severity,
     SeverityClaim,
     Status,
+    Waiver,
+    WaiverState,
     Witness,
     pypi_purl,
 )
 from scanagg.policy import Policy, load_policy
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
+
+EXISTING = History(Change.UNCHANGED, "the same line")
+EDITED = History(Change.UPDATED, "the same function, another statement")
 
 
 def policy_of(folder: Path, text: str, *, head: str = "version: 1\ndefault: warn\n") -> Policy:
@@ -57,6 +67,8 @@ def finding(
     package: Package | None = None,
     advisory: Advisory | None = None,
     facts: LicenseFacts | None = None,
+    history: History = NO_BASE,
+    in_source: str = "",
 ) -> Finding:
     parts = (category, rule, path, line, package, advisory, facts, claims, places)
     fingerprint = hashlib.sha256(repr(parts).encode()).hexdigest()
@@ -76,6 +88,46 @@ def finding(
         package=package,
         advisory=advisory,
         license=facts,
+        history=history,
+        in_source=in_source,
+    )
+
+
+def disclosed(first_seen: datetime | None = None) -> History:
+    """The package is no news, but that it is vulnerable is."""
+    return History(Change.UNCHANGED, "the package is in the base", True, first_seen)
+
+
+def known(ago: int) -> History:
+    """Existing, and on record for so many days."""
+    return replace(EXISTING, first_seen=NOW - timedelta(days=ago))
+
+
+def waiver(
+    *,
+    ids: tuple[str, ...] = (),
+    purl: str | None = None,
+    versions: str | None = None,
+    path: str | None = None,
+    fingerprint: str | None = None,
+    days: int = 30,
+    owner: str = "@team",
+    until_fixed: bool = False,
+    place: str = "policies/waivers.yml:3",
+) -> Waiver:
+    """A waiver that ends so many days after NOW."""
+    return Waiver(
+        state=WaiverState.RISK_ACCEPTED,
+        reason="see SEC-1",
+        owner=owner,
+        expires=NOW.date() + timedelta(days=days),
+        place=place,
+        ids=ids,
+        purl=purl,
+        versions=versions,
+        path=path,
+        fingerprint=fingerprint,
+        until_fixed=until_fixed,
     )
 
 
@@ -86,6 +138,10 @@ def vulnerability(
     withdrawn: bool = False,
     of: Package | None = None,
     path: str | None = "requirements.txt",
+    published: str | None = None,
+    kev: bool | None = None,
+    epss: float | None = None,
+    history: History = NO_BASE,
 ) -> Finding:
     return finding(
         Category.VULNERABILITY,
@@ -93,13 +149,19 @@ def vulnerability(
         claims=claims,
         witnesses=(("pip-audit", "PYSEC-2026-1"),),
         package=of or package(),
-        advisory=Advisory("CVE-2026-1", aliases, fixed_versions=fixed, withdrawn=withdrawn),
+        advisory=Advisory(
+            "CVE-2026-1", aliases, fixed, published, withdrawn=withdrawn, kev=kev, epss=epss
+        ),
         path=path,
+        history=history,
     )
 
 
 def secret(
-    *claims: SeverityClaim, path: str = "src/app.py", places: tuple[str, ...] = ()
+    *claims: SeverityClaim,
+    path: str = "src/app.py",
+    places: tuple[str, ...] = (),
+    history: History = NO_BASE,
 ) -> Finding:
     witnesses = (("detect-secrets", "AWS Access Key"),)
     return finding(
@@ -109,6 +171,7 @@ def secret(
         path=path,
         places=places,
         witnesses=witnesses,
+        history=history,
     )
 
 
@@ -131,6 +194,7 @@ def run_of(
     examined: int | None = None,
     skipped: tuple[tuple[str, str], ...] = (),
     detail: str = "",
+    data: DataSource | None = None,
 ) -> Run:
     """A run that examined all that is not in `skipped`, unless told otherwise."""
     looked_at = found - len(skipped) if examined is None else examined
@@ -141,4 +205,5 @@ def run_of(
         detail=detail,
         coverage=Coverage("files", found, looked_at, tuple(NotExamined(*each) for each in skipped)),
         started=NOW,
+        data=data,
     )

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_samples import (
+    NOW,
     claim,
     finding,
     licensed,
@@ -24,7 +25,7 @@ ROOT = Path(__file__).parent
 
 
 def judge(policy: Policy, one: Finding) -> Judged:
-    (judged,) = decide([one], policy)
+    (judged,) = decide([one], policy, NOW).judged
     return judged
 
 
@@ -286,7 +287,7 @@ def test_rule_11_a_weaker_action_needs_every_place_a_block_any_of_them(tmp_path:
 def test_rule_13_allowed_packages_are_no_findings(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "licenses: {allow: [MIT]}\n")
     allowed, denied = licensed("MIT OR ISC"), licensed("mit and isc")
-    (judged,) = decide([allowed, denied], policy)
+    (judged,) = decide([allowed, denied], policy, NOW).judged
     assert judged.finding is denied
     assert judged.license_expression == "MIT AND ISC"
     assert judged.license_verdict is not None
@@ -296,7 +297,7 @@ def test_rule_13_allowed_packages_are_no_findings(tmp_path: Path) -> None:
 def test_rule_15_nothing_else_is_left_out(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "")
     everything = [finding(), secret(), vulnerability(), licensed("odd")]
-    assert len(decide(everything, policy)) == 4
+    assert len(decide(everything, policy, NOW).judged) == 4
 
 
 # The order, and what is shared.
@@ -311,7 +312,8 @@ def test_findings_are_sorted_most_urgent_and_worst_first(tmp_path: Path) -> None
         secret(path="z.py"),
         vulnerability(path=None),
     ]
-    order = [(one.finding.category.value, one.severity.value) for one in decide(findings, policy)]
+    judged = decide(findings, policy, NOW).judged
+    order = [(one.finding.category.value, one.severity.value) for one in judged]
     assert order == [
         ("secret", "high"),
         ("code", "critical"),
@@ -319,12 +321,13 @@ def test_findings_are_sorted_most_urgent_and_worst_first(tmp_path: Path) -> None
         ("vulnerability", "unknown"),
         ("code", "low"),
     ]
-    lines = [one.finding.location.start_line for one in decide(findings, policy)[1:3]]  # type: ignore[union-attr]
+    lines = [one.finding.location.start_line for one in judged[1:3]]  # type: ignore[union-attr]
     assert lines == [2, 9]
 
 
 def test_equal_verdicts_are_one_object(tmp_path: Path) -> None:
-    judged = decide([finding(line=n) for n in range(1, 50)], policy_of(tmp_path, ""))
+    findings = [finding(line=n) for n in range(1, 50)]
+    judged = decide(findings, policy_of(tmp_path, ""), NOW).judged
     assert len({id(one.verdict) for one in judged}) == 1
 
 
@@ -342,7 +345,7 @@ def test_the_same_findings_in_any_order_are_judged_the_same(
     findings: list[Finding], name: str
 ) -> None:
     policy = load_policy(name, ROOT)
-    assert decide(findings, policy) == decide(SOME, policy)
+    assert decide(findings, policy, NOW) == decide(SOME, policy, NOW)
 
 
 def test_fifty_rules_and_many_findings_agree_with_trying_one_by_one(tmp_path: Path) -> None:
@@ -364,7 +367,7 @@ def test_fifty_rules_and_many_findings_agree_with_trying_one_by_one(tmp_path: Pa
 def test_enforcement_does_not_change_a_verdict(tmp_path: Path) -> None:
     policy = load_policy("default", tmp_path)
     dry = replace(policy, enforcement="warn")
-    assert decide(SOME, policy) == decide(SOME, dry)
+    assert decide(SOME, policy, NOW) == decide(SOME, dry, NOW)
 
 
 # The ready-made policies.

@@ -27,7 +27,7 @@ def gate(
 ) -> Gate:
     return judge_runs(
         runs,
-        decide(findings, policy),
+        decide(findings, policy, NOW),
         policy,
         frozenset(only),
         NOW,
@@ -224,7 +224,7 @@ def test_rule_14_blocks_are_1_with_the_count_and_the_worst_of_each_rule(tmp_path
         "1 finding blocks by rule high: CVE-2026-1 in jinja2 2.4.1",
         f"5 findings block by rule secrets: {worst}; 2 more",
     )
-    assert found.notices == ("no base commit was compared: every finding counts as introduced",)
+    assert found.notices == ()
 
 
 STRICT = """\

@@ -1,43 +1,27 @@
 """Licence expressions are evaluated as SPDX means them, metadata by how far it can be trusted."""
 
+from datetime import date
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.license_vectors import CLASSPATH, VECTORS
 
 from scanagg.errors import PolicyError
-from scanagg.model import LicenseFacts, LicenseVerdict
-from scanagg.policy import spdx, trove
-from scanagg.policy.licenses import LicenseLists, canonical, evaluate, from_facts, lists_of
-
-CLASSPATH = "GPL-2.0-only WITH Classpath-exception-2.0"
-
-VECTORS = [
-    ("MIT", ["MIT"], [], "allow"),
-    ("MIT OR Apache-2.0", ["MIT"], [], "allow"),
-    ("MIT OR GPL-3.0-only", ["MIT"], [], "allow"),
-    ("MIT AND GPL-3.0-only", ["MIT"], [], "deny"),
-    ("MIT AND Apache-2.0", ["MIT", "Apache-2.0"], [], "allow"),
-    ("MIT OR BSD-3-Clause AND GPL-3.0-only", ["BSD-3-Clause"], [], "deny"),
-    ("(MIT OR BSD-3-Clause) AND GPL-3.0-only", ["MIT", "BSD-3-Clause"], [], "deny"),
-    ("(MIT OR GPL-3.0-only) AND Apache-2.0", ["MIT", "Apache-2.0"], [], "allow"),
-    ("CC0-1.0 OR MIT OR (CC0-1.0 AND MIT)", ["CC0-1.0"], [], "allow"),
-    ("mit or apache-2.0", ["Apache-2.0"], [], "allow"),
-    ("Apache-2.0 WITH LLVM-exception", ["Apache-2.0"], [], "allow"),
-    ("Apache-2.0 WITH LLVM-exception", ["Apache-2.0 WITH LLVM-exception"], [], "allow"),
-    ("Apache-2.0", ["Apache-2.0 WITH LLVM-exception"], [], "deny"),
-    (CLASSPATH, [CLASSPATH], ["GPL-2.0-only"], "allow"),
-    (CLASSPATH, ["MIT"], ["GPL-2.0-only"], "deny"),
-    ("Apache-2.0 WITH LicenseRef-Foo-exception", ["Apache-2.0"], [], "unknown"),
-    ("GPL-2.0+", ["GPL-2.0-or-later"], [], "allow"),
-    ("GPL-2.0", ["GPL-2.0-only"], [], "allow"),
-    ("GPL-2.0-or-later", ["GPL-3.0-only"], [], "allow"),
-    ("GPL-2.0-only", ["GPL-3.0-or-later"], [], "deny"),
-    ("GPL-3.0-only", ["GPL-2.0-or-later"], [], "allow"),
-    ("MIT OR GPL-3.0-only", [], ["GPL-3.0-only"], "allow"),
-    ("MIT AND GPL-3.0-only", [], ["GPL-3.0-only"], "deny"),
-    ("GPL-2.0-or-later", [], ["GPL-3.0-only"], "allow"),
-    ("GPL-2.0-or-later", [], ["GPL-2.0-or-later"], "deny"),
-]
+from scanagg.model import LicenseFacts, LicenseFile, LicenseVerdict, Package, pypi_purl
+from scanagg.policy.language.schema import Clarification, Evidence, LicenseException, LicenseSection
+from scanagg.policy.licenses import (
+    LicenseDecision,
+    LicenseJudge,
+    LicenseLists,
+    canonical,
+    entry_problem,
+    evaluate,
+    from_facts,
+    lists_of,
+    spdx,
+    trove,
+)
 
 
 @pytest.mark.parametrize(("expression", "allow", "deny", "verdict"), VECTORS)
@@ -260,6 +244,203 @@ def test_every_id_in_the_tables_is_on_the_spdx_list() -> None:
 
 def test_no_key_of_the_common_names_has_a_word_that_is_left_out() -> None:
     assert [key for key in trove._NAMES if not trove.common_name(key).candidates] == []
+
+
+# What the policy says of a package, its files, and the day.
+
+TODAY = date(2027, 6, 30)
+HASH, OTHER = "a" * 64, "b" * 64
+
+
+def judged(section: LicenseSection, name: str = "foo", **facts: object) -> LicenseDecision:
+    package = Package(name, "1.2.3", pypi_purl(name, "1.2.3"))
+    return LicenseJudge(section, TODAY).judge(package, LicenseFacts(**facts))  # type: ignore[arg-type]
+
+
+def clarified(**changes: object) -> LicenseSection:
+    entry = {"purl": "pkg:pypi/Foo", "versions": "==1.2.*", "expression": "mit", **changes}
+    return LicenseSection(allow=("MIT",), clarify=(Clarification(**entry),))  # type: ignore[arg-type]
+
+
+def test_the_policys_own_word_comes_first() -> None:
+    found = judged(clarified(), expression="GPL-3.0-only")
+    assert (found.verdict.value, found.expression, found.source) == ("allow", "MIT", "clarify")
+    assert found.note == ""
+
+
+@pytest.mark.parametrize(
+    ("changes", "matches"),
+    [
+        ({"versions": None}, True),
+        ({"versions": ">=2"}, False),
+        ({"versions": "<2,!=1.2.3"}, False),
+        ({"versions": "no range"}, False),
+        ({"purl": "pkg:pypi/foo@1.2.3"}, True),
+        ({"purl": "pkg:pypi/foo@1.2.4"}, False),
+        ({"purl": "pkg:pypi/foo-bar"}, False),
+        ({"purl": "pkg:npm/foo"}, False),
+    ],
+)
+def test_a_clarification_is_of_a_package_and_its_versions(
+    changes: dict[str, str], matches: bool
+) -> None:
+    found = judged(clarified(**changes), expression="GPL-3.0-only")
+    assert (found.source == "clarify") is matches
+
+
+def test_a_prerelease_is_in_a_range_and_no_version_in_none() -> None:
+    judge = LicenseJudge(clarified(versions=">=1"), TODAY)
+    for version, source in (("1.2rc1", "clarify"), ("2026-odd", "")):
+        package = Package("foo", version, pypi_purl("foo", version))
+        assert judge.judge(package, LicenseFacts()).source == source
+
+
+@pytest.mark.parametrize(
+    ("files", "note"),
+    [
+        ((LicenseFile("LICENSE", HASH),), ""),
+        ((LicenseFile("LICENSE", OTHER), LicenseFile("LICENSE", HASH)), ""),
+        ((LicenseFile("LICENSE", OTHER),), f"LICENSE is another file now (sha256 {OTHER})"),
+        ((LicenseFile("COPYING", HASH),), "the package has no licence file LICENSE, but COPYING"),
+        ((), "the licence files of the package are not known, so LICENSE cannot be compared"),
+    ],
+)
+def test_a_clarification_is_void_where_its_evidence_differs(
+    files: tuple[LicenseFile, ...], note: str
+) -> None:
+    section = clarified(evidence=Evidence(path="LICENSE", sha256=HASH))
+    found = judged(section, expression="GPL-3.0-only", files=files)
+    if note:
+        assert (found.verdict.value, found.source) == ("deny", "License-Expression")
+        assert found.note == f"the policy's clarification mit is void: {note}"
+    else:
+        assert (found.verdict.value, found.source, found.note) == ("allow", "clarify", "")
+
+
+def test_of_several_clarifications_the_first_that_is_not_void_counts() -> None:
+    void = Evidence(path="LICENSE", sha256=OTHER)
+    section = LicenseSection(
+        allow=("ISC",),
+        clarify=(
+            Clarification(purl="pkg:pypi/foo", expression="MIT", evidence=void),
+            Clarification(purl="pkg:pypi/foo", expression="ISC"),
+        ),
+    )
+    found = judged(section, files=(LicenseFile("LICENSE", HASH),))
+    assert (found.verdict.value, found.expression) == ("allow", "ISC")
+    assert found.note.startswith("the policy's clarification MIT is void: ")
+
+
+def excepted(expires: str = "2027-06-30", *allow: str) -> LicenseSection:
+    entry = LicenseException(
+        purl="pkg:pypi/foo",
+        allow=allow or ("LGPL-3.0-or-later",),
+        owner="legal",
+        reason="dynamic use",
+        expires=expires,
+    )
+    return LicenseSection(allow=("MIT",), deny=("LGPL-3.0-only",), exceptions=(entry,))
+
+
+def test_an_exception_extends_the_allow_list_for_its_package_alone() -> None:
+    for expression in ("LGPL-3.0-or-later", "LGPL-3.0-only", "MIT AND LGPL-3.0-only"):
+        found = judged(excepted(), expression=expression)
+        assert (found.verdict.value, found.note) == ("allow", "")
+    assert judged(excepted(), "bar", expression="LGPL-3.0-only").verdict is LicenseVerdict.DENY
+    assert judged(excepted(), expression="GPL-3.0-only").verdict is LicenseVerdict.DENY
+
+
+def test_an_exception_in_a_policy_without_allow_list_closes_nothing() -> None:
+    entry = LicenseException(
+        purl="pkg:pypi/foo", allow=("ISC",), owner="o", reason="r", expires="2099-01-01"
+    )
+    section = LicenseSection(deny=("GPL-3.0-only",), exceptions=(entry,))
+    assert judged(section, expression="MIT").verdict is LicenseVerdict.ALLOW
+
+
+def test_an_exception_holds_through_its_last_day_and_is_named_when_it_is_over() -> None:
+    assert judged(excepted("2027-06-30"), expression="LGPL-3.0-only").verdict.value == "allow"
+    for expires, ago in (("2027-06-29", "1 day"), ("2027-05-31", "30 days")):
+        found = judged(excepted(expires), expression="LGPL-3.0-only")
+        assert found.verdict is LicenseVerdict.DENY
+        assert found.note == f"the exception of legal expired on {expires}, {ago} ago"
+    # It would have changed nothing here.
+    assert judged(excepted("2027-05-31"), expression="GPL-3.0-only").note == ""
+    assert judged(excepted("2027-05-31"), expression="MIT").note == ""
+
+
+def test_a_dual_licence_is_decided_by_the_term_that_is_allowed() -> None:
+    section = LicenseSection(allow=("BSD-3-Clause",))
+    found = judged(section, text="Apache-2.0 OR BSD-3-Clause", classifiers=("BSD License",))
+    assert (found.verdict.value, found.term, found.source) == ("allow", "BSD-3-Clause", "License")
+
+
+def test_the_deciding_candidate_is_named() -> None:
+    found = judged(LicenseSection(allow=("BSD-3-Clause",)), classifiers=("BSD License",))
+    assert (found.verdict.value, found.term) == ("deny", "BSD-2-Clause")
+    assert found.candidates == ("BSD-2-Clause", "BSD-3-Clause")
+    assert found.note == "it can mean BSD-2-Clause or BSD-3-Clause: judged as BSD-2-Clause"
+
+
+def test_equal_facts_are_decided_once() -> None:
+    judge = LicenseJudge(LicenseSection(allow=("MIT",)), TODAY)
+    one, two = (Package(name, "1", pypi_purl(name, "1")) for name in "ab")
+    facts = LicenseFacts(expression="MIT")
+    assert judge.judge(one, facts) is judge.judge(two, LicenseFacts(expression="MIT"))
+    assert judge.judge(Package("x", "1", "pkg:oci/x"), facts) is judge.judge(one, facts)
+
+
+def test_a_bad_list_is_refused_when_the_judge_is_made() -> None:
+    with pytest.raises(PolicyError):
+        LicenseJudge(LicenseSection(allow=("Nope",)), TODAY)
+    assert entry_problem("MIT") is None
+    assert "is no licence id" in (entry_problem("") or "")
+
+
+# What licence files say.
+
+
+def texts(*ids: str, **more: str) -> tuple[LicenseFile, ...]:
+    known = [LicenseFile(f"LICENSE.{name}", HASH, name) for name in ids]
+    return (*known, *(LicenseFile(name, HASH, found) for name, found in more.items()))
+
+
+def test_a_licence_text_counts_where_nothing_else_is_said() -> None:
+    assert decided(files=texts("MIT")) == ("allow", "MIT", "License-File")
+    assert decided(text="see LICENSE", files=texts("MIT", NOTICE=""))[2] == "License-File"
+    assert decided(text="GPL", files=texts("MIT"))[2] == "License"
+    assert decided(files=texts("MIT", "Apache-2.0"))[0] == "allow"
+    assert decided(files=texts("MIT", "GPL-2.0-only"))[0] == "deny"
+    assert decided(files=texts("MIT", COPYING=""))[0] == "unknown"
+    assert decided(files=texts(NOTICE="")) == ("unknown", "UNKNOWN", "")
+
+
+def test_a_gnu_text_does_not_tell_whether_later_versions_are_meant() -> None:
+    later = lists_of(allow=["GPL-3.0-only"])
+    assert decided(later, files=texts("GPL-2.0-only"))[0] == "deny"
+    both = lists_of(allow=["GPL-2.0-or-later"])
+    assert decided(both, files=texts("GPL-2.0-only"))[0] == "allow"
+
+
+def test_a_licence_text_tells_which_candidate_is_meant() -> None:
+    bsd, apache = ("BSD License",), ("Apache Software License",)
+    assert decided(classifiers=bsd, files=texts("BSD-3-Clause")) == (
+        "allow",
+        "BSD-3-Clause",
+        "License-File",
+    )
+    assert decided(classifiers=apache, files=texts("Apache-2.0"))[1] == "Apache-2.0"
+    assert decided(text="BSD", files=texts("BSD-3-Clause"))[0] == "allow"
+    # Not where another file could hold what was left out, nor where it is none of them.
+    assert decided(classifiers=bsd, files=texts("BSD-3-Clause", COPYING=""))[0] == "deny"
+    assert decided(classifiers=bsd, files=texts("BSD-3-Clause", "BSD-2-Clause"))[0] == "deny"
+    assert decided(classifiers=bsd, files=texts("MIT"))[0] == "deny"
+    assert decided(classifiers=("MIT License",), files=texts("ISC"))[2] == "classifiers"
+
+
+def test_apache_without_a_version_is_no_version() -> None:
+    found = decided(text="Apache", classifiers=("Apache Software License",))
+    assert found[0] == "review"
 
 
 # Properties.

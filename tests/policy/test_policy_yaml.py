@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanagg.policy.yaml import Mark, YamlError, parse
+from scanagg.policy.language.yaml import Mark, YamlError, parse
 
 
 def problem_of(raw: bytes | str) -> tuple[int, int, str]:
@@ -13,9 +13,9 @@ def problem_of(raw: bytes | str) -> tuple[int, int, str]:
 
 
 def test_values_are_those_of_yaml_1_2() -> None:
-    text = 'a: [1, -2, 0x1f, 0o17, 1.5, true, False, ~, "7", yes, on, 2027-01-02, !!str 8]\n'
+    text = 'a: [1, -2, 0x1f, 0o17, -5.0e1, true, False, ~, "7", yes, on, 2027-01-02, !!str 8]\n'
     assert parse(text.encode()).value == {
-        "a": [1, -2, 31, 15, 1.5, True, False, None, "7", "yes", "on", "2027-01-02", "8"]
+        "a": [1, -2, 31, 15, -50.0, True, False, None, "7", "yes", "on", "2027-01-02", "8"]
     }
 
 
@@ -53,6 +53,15 @@ def test_an_empty_file_says_nothing(text: str) -> None:
         ("<<<<<<< HEAD\na: 1\n=======\n", 2, 2, "not YAML"),
         ("a: x\n  \x07b\n", 2, 3, "character U+0007"),
         ("[" * 600, 1, 1, "nested too deeply"),
+        ("? " * 20000, 1, 1, "nested too deeply"),
+        ("a: " + "7" * 5000, 1, 4, "is neither text"),
+        ("a: .inf\n", 1, 4, "'.inf' is neither text"),
+        ("a: 1e999\n", 1, 4, "'1e999' is neither text"),
+        ("a: !!float x\n", 1, 4, "'x' is neither text"),
+        ('a: "\\0"\n', 1, 4, "character U+0000"),
+        ('a: "\\ud800"\n', 1, 4, "character U+D800"),
+        ('"\\udfff": a\n', 1, 1, "character U+DFFF"),
+        ('a: 1\nb: "\\U00110000"\n', 2, 5, "an escape that is no character"),
     ],
 )
 def test_what_is_not_read_is_named_with_its_place(
@@ -81,6 +90,11 @@ def test_a_bomb_of_anchors_is_refused_without_being_unfolded() -> None:
     lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
     lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
     assert "anchor" in problem_of("\n".join(lines))[2]
+
+
+@pytest.mark.parametrize("text", ["a: [" + "1," * 50_001 + "]", "- a\n" * 50_001])
+def test_what_would_take_long_to_read_is_refused_unread(text: str) -> None:
+    assert problem_of(text) == (1, 1, "more than 50,000 lines and commas")
 
 
 def test_all_mistakes_of_the_text_are_found_at_once() -> None:

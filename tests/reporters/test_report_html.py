@@ -19,14 +19,18 @@ from support.sample import (
     sample_report,
     sample_runs,
 )
+from support.sample_history import ACTIVE, EXPIRED, lived_report, many_existing
 
 from scanagg.model import (
     Action,
     Advisory,
+    BaseInfo,
     Category,
+    Change,
     Coverage,
     DataSource,
     Gate,
+    History,
     Location,
     NotExamined,
     Outcome,
@@ -35,6 +39,8 @@ from scanagg.model import (
     Severity,
     SeverityClaim,
     Status,
+    VoidWaiver,
+    WaiverUse,
 )
 from scanagg.reporters import reporter
 
@@ -87,6 +93,7 @@ def one(**changes: object) -> Report:
 
 STATES = {
     "blocked": sample_report(),
+    "lived": lived_report(),
     "pass": passed(),
     "incomplete": incomplete(),
     "empty": passed(runs=()),
@@ -148,9 +155,15 @@ CONTRAST = """
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("state", ["blocked", "pass", "incomplete"])
+@pytest.mark.parametrize("state", ["blocked", "lived", "pass", "incomplete"])
 def test_all_text_has_enough_contrast(show: Open, state: str, scheme: str) -> None:
     assert show(STATES[state], CONTRAST, "#severity=critical,info", colorScheme=scheme).value == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_waived_findings_have_enough_contrast(show: Open, scheme: str) -> None:
+    address = "#action=waived,warn"
+    assert show(lived_report(), CONTRAST, address, colorScheme=scheme).value == []
 
 
 @pytest.mark.parametrize("severity", Severity)
@@ -585,6 +598,139 @@ def test_a_hundred_thousand_findings_open(show: Open) -> None:
     assert show(large_report(100_000), script).value == "50 of 100,000 findings"
 
 
+# ---- base, deadlines, waivers -------------------------------------------------------------------
+
+
+def test_each_finding_has_its_origin(show: Open) -> None:
+    script = """return await page.$$eval("#list .origin", (all) => all.map((one) =>
+      one.textContent));"""
+    assert show(lived_report(), script).value == [
+        *("new", "new, edited", "disclosed", "new, edited"),
+        *["existing"] * 4,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("chip", "result", "address"),
+    [
+        ("#by-origin [value=new]", "3 of 8 findings", "#origin=new"),
+        ("#by-origin [value=disclosed]", "1 of 8 findings", "#origin=disclosed"),
+        ("#by-origin [value=existing]", "4 of 8 findings", "#origin=existing"),
+        ("#by-action [value=waived]", "2 of 8 findings", "#action=waived"),
+    ],
+)
+def test_new_disclosed_existing_and_waived_findings_can_be_filtered(
+    show: Open, chip: str, result: str, address: str
+) -> None:
+    script = f"""
+      await page.check({json.dumps(chip)});
+      return [await page.textContent("#result"), new URL(page.url()).hash];"""
+    assert show(lived_report(), script).value == [result, address]
+    again = 'return await page.textContent("#result");'
+    assert show(lived_report(), again, address).value == result
+
+
+def test_what_was_compared_is_said(show: Open) -> None:
+    shown = show(lived_report(), 'return await page.innerText(".verdict");').value
+    assert "Compared with the merge base with origin/main (89abcdef0123)" in shown
+    assert "2 new block, 1 more new, 1 disclosed, 2 existing, 2 waived" in shown
+    assert "Nothing was compared" not in text(lived_report())
+
+
+def test_that_nothing_was_compared_is_said_and_nothing_is_called_new(show: Open) -> None:
+    script = """return [await page.innerText(".not-compared"),
+      await page.isVisible("#by-origin"), await page.$$eval(".origin", (all) => all.length),
+      await page.$$eval("#list .due, #list .quiet", (all) => all.length)];"""
+    said, *rest = show(sample_report(), script).value
+    assert said.startswith("Nothing was compared")
+    assert rest == [False, 0, 0]
+    card = show(sample_report(), opened(1)).value
+    assert not {"Origin", "Waiver", "Deadline", "No effect"} & set(card)
+    assert 'class="note not-compared"' not in text(passed())
+
+
+def test_what_a_change_does_to_its_own_gate_stands_above_all_but_the_verdict(show: Open) -> None:
+    shown = show(lived_report(), 'return await page.innerText(".attempts");').value
+    assert "This change would loosen its own gate" in shown
+    assert "a new .bandit hides findings from bandit" in shown
+    page = text(lived_report())
+    assert page.index("verdict-title") < page.index("attempts-title") < page.index("gaps-title")
+    assert 'class="attempts"' not in text(sample_report())
+
+
+def test_a_deadline_stands_at_its_finding(show: Open) -> None:
+    card = show(lived_report(), opened(3)).value
+    assert "blocks from 2026-03-13, 9 days left" in card["head"]
+    assert card["Deadline"] == "blocks from 2026-03-13, 9 days left"
+    assert card["Origin"] == (
+        "disclosed: odd 1.0 is in the base; the advisory was published after it; "
+        "on record since 2025-12-01"
+    )
+
+
+def test_a_waived_finding_says_who_waives_it_why_and_until_when(show: Open) -> None:
+    card = show(lived_report(), opened(7)).value
+    assert "risk accepted, says @team-web; until 2026-03-10, 6 days left" in card["head"]
+    assert card["Waiver"].splitlines() == [
+        "risk accepted, says @team-web; until 2026-03-10, 6 days left",
+        ACTIVE.reason,
+        ACTIVE.place,
+    ]
+    assert "hidden in the source by nosec" in show(lived_report(), opened(8)).value["head"]
+
+
+def test_a_waiver_without_effect_stands_at_its_finding(show: Open) -> None:
+    card = show(lived_report(), opened(1)).value
+    assert "waiver of @team has no effect: it expired 12 days ago" in card["head"]
+    assert card["No effect"] == "waiver of @team has no effect: it expired 12 days ago"
+    script = 'return await page.innerText("main");'
+    static = show(lived_report(), script, javaScriptEnabled=False).value
+    assert "waiver of @team has no effect" in static
+    assert "new, edited" in static
+
+
+def test_waivers_are_listed_those_that_need_care_marked(show: Open) -> None:
+    script = """return await page.$$eval(".waivers tbody tr", (rows) => rows.map((row) => [
+      ...[...row.children].map((cell) => cell.innerText.replace(/\\s+/g, " ").trim()),
+      row.querySelector(".status").className]));"""
+    active, expired, unused = show(lived_report(), script).value
+    assert active == [
+        "B602 in app/** policies/waivers.yml:4",
+        "waives 1 finding, 6 days left",
+        "@team-web",
+        "2026-03-10",
+        "risk accepted: only our own names reach it, see SEC-212",
+        "status gap",
+    ]
+    assert expired[1:4] == ["expired 12 days ago", "@team", "2026-02-20, or a fix"]
+    assert (unused[1], unused[5]) == ("unused, 89 days left", "status gap")
+    calm = lived_report().waivers[0]
+    calm = replace(calm, days_left=90)
+    (row,) = show(replace(lived_report(), waivers=(calm,)), script).value
+    assert row[5] == "status quiet"
+    assert 'id="waivers"' not in text(sample_report())
+
+
+def test_a_long_list_of_waivers_is_cut_and_says_so() -> None:
+    page = text(replace(lived_report(), waivers=lived_report().waivers * 200))
+    assert "and 100 more in scanagg.json" in page
+
+
+def test_waivers_can_be_searched(show: Open) -> None:
+    script = 'return await page.textContent("#result");'
+    for words, number in (("team-web", 1), ("SEC-212", 1), ("nosec", 1), ("no effect", 2)):
+        assert show(lived_report(), script, f"#q={words}").value == f"{number} of 8 findings"
+
+
+def test_existing_findings_do_not_drown_a_new_one(show: Open) -> None:
+    assert show(many_existing(150), TITLES).value[0] == "the one new thing"
+
+
+def test_the_footer_says_where_the_rules_came_from(show: Open) -> None:
+    shown = show(lived_report(), 'return await page.innerText("footer");').value
+    assert "read from commit 89abcdef0123456…, with policies/waivers.yml" in shown
+
+
 # ---- keyboard, assistive technology, paper, no scripts ------------------------------------------
 
 
@@ -726,7 +872,16 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         advisory=Advisory("CVE-1", (hostile,), (hostile,), hostile, hostile),
         claims=(SeverityClaim(hostile, Severity.HIGH, hostile, hostile),),
     )
-    report = sample_report([judged(found, Severity.HIGH, Action.BLOCK)])
+    found = replace(found, in_source=hostile, history=History(Change.NEW, hostile))
+    waiver = replace(EXPIRED, reason=hostile, owner=hostile, place=hostile, ids=(hostile,))
+    whole = judged(
+        found,
+        Severity.HIGH,
+        Action.BLOCK,
+        waiver=waiver,
+        void_waivers=(VoidWaiver(waiver, hostile),),
+    )
+    report = sample_report([whole])
     run = replace(
         report.runs[0],
         scanner=hostile,
@@ -741,7 +896,10 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         report,
         target=replace(report.target, name=hostile, notices=(hostile,)),
         runs=(run,),
-        gate=Gate(Outcome.BLOCKED, 1, (hostile,), (hostile,)),
+        gate=Gate(Outcome.BLOCKED, 1, (hostile,), (hostile,), (hostile,)),
+        base=BaseInfo(hostile),
+        waivers=(WaiverUse(waiver, "expired", 0, -1),),
+        policy=replace(report.policy, files=((hostile, "ab"),), ref=hostile),
     )
     script = """
       await page.click("#list summary");
@@ -750,14 +908,18 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         await page.textContent(".project"), await page.textContent(".runs th[scope=row]"),
         await page.evaluate(() => document.querySelectorAll("script").length),
         await page.evaluate(() => document.querySelectorAll("img, [onerror], [onfocus]").length),
-        await page.$$eval("a", (all) => all.filter((a) => !/^(https?|file):/.test(a.href)).length)];
+        await page.$$eval("a", (all) => all.filter((a) => !/^(https?|file):/.test(a.href)).length),
+        await page.textContent(".attempts li"), await page.textContent("#list .waiver"),
+        await page.textContent(".waivers tbody")];
     """
     shown = show(report, script).value
     assert shown[:2] == [hostile, hostile]
     assert shown[2] == f"message {hostile}"
     assert shown[3:5] == [hostile, hostile]
     assert shown[5].startswith(hostile)
-    assert shown[6:] == [4, 0, 0]
+    assert shown[6:9] == [4, 0, 0]
+    assert shown[9] == hostile
+    assert all(hostile in part for part in shown[10:])
 
 
 def test_control_characters_are_made_visible(show: Open) -> None:

@@ -8,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
+import msgspec
 import pytest
 from support.sample import NOW, finding, judged, large_report, sample_report
+from support.sample_history import ATTEMPTS, lived_report
 
 from scanagg.model import (
     Action,
+    Category,
     DataSource,
     Location,
     NotExamined,
@@ -23,27 +26,82 @@ from scanagg.model import (
 from scanagg.reporters import _public, reporter
 from scanagg.reporters._encode import encode, for_script
 
-TOP = ["schema", "scanagg", "target", "policy", "clock", "runs", "findings", "gate"]
+TOP = [
+    "schema",
+    "scanagg",
+    "target",
+    "policy",
+    "clock",
+    "runs",
+    "findings",
+    "gate",
+    "base",
+    "waivers",
+    "licenses",
+    "terms",
+]
+PLACE = {"path", "start_line", "end_line", "start_column", "end_column"}
+WAIVER = {
+    "place",
+    "state",
+    "reason",
+    "owner",
+    "expires",
+    "ids",
+    "purl",
+    "versions",
+    "path",
+    "fingerprint",
+    "until_fixed",
+}
+PACKAGE = {"purl", "name", "version", "scope", "direct", "places", "requires"}
+LICENSE_FACTS = {"expression", "text", "classifiers", "source", "files"}
 RUN = {"scanner", "version", "status", "detail", "argv", "seconds", "coverage"}
 RUN_GROWN = {"started", "data", "hidden", "notices"}
 FINDING = {
     "id": None,
     "fingerprint": None,
     "category": None,
-    "rule": {"id", "name", "url", "cwe"},
+    "rule": {"id", "name", "url", "cwe", "title", "help"},
     "severity": None,
     "severity_sources": {"source", "severity", "scanner", "vector"},
     "confidence": None,
     "title": None,
     "message": None,
-    "location": {"path", "start_line", "end_line", "start_column", "end_column"},
-    "places": {"path", "start_line", "end_line", "start_column", "end_column"},
-    "package": {"purl", "name", "version", "scope", "direct"},
-    "advisory": {"id", "aliases", "fixed_versions", "published"},
+    "location": PLACE,
+    "places": PLACE,
+    "package": PACKAGE,
+    "advisory": {
+        "id",
+        "aliases",
+        "fixed_versions",
+        "published",
+        "url",
+        "withdrawn",
+        "kev",
+        "epss",
+    },
     "license": None,
     "witnesses": {"scanner", "rule", "severity"},
     "verdict": {"action", "rule", "reason"},
+    "origin": None,
+    "change": None,
+    "origin_reason": None,
+    "disclosed": None,
+    "first_seen": None,
+    "deadline": None,
+    "waiver": WAIVER,
+    "void_waivers": {"waiver", "reason"},
+    "license_verdict": None,
+    "license_term": None,
+    "license_facts": LICENSE_FACTS,
+    "in_source": None,
+    "resource": None,
+    "snippet": None,
+    "line_hash": None,
+    "parts": {"category", "rule", "path", "qualname", "statement"},
 }
+GROWN = ("origin", "parts", "license_facts", "waiver", "void_waivers", "line_hash", "snippet")
 
 
 def text(report: Report) -> str:
@@ -85,8 +143,9 @@ def test_every_run_has_every_key_and_names_what_was_not_examined() -> None:
     assert runs[5]["data"] == {"name": "vulnerability database", "updated": "2026-03-04T05:06:07Z"}
 
 
-def test_every_finding_has_every_key_and_what_is_absent_is_null() -> None:
-    for found in read(sample_report())["findings"]:
+@pytest.mark.parametrize("report", [sample_report(), lived_report()])
+def test_every_finding_has_every_key_and_what_is_absent_is_null(report: Report) -> None:
+    for found in read(report)["findings"]:
         assert list(found) == list(FINDING)
         for key, inner in FINDING.items():
             parts = found[key] if isinstance(found[key], list) else [found[key]]
@@ -117,6 +176,97 @@ def test_the_values_of_a_finding_are_those_that_were_judged() -> None:
     assert misconfiguration["license"] is None
 
 
+def test_a_finding_says_where_it_comes_from_and_who_waives_it() -> None:
+    new, edited, disclosed, *_, waived, in_source = read(lived_report())["findings"]
+    assert [one["origin"] for one in (new, edited, disclosed, waived)] == [
+        "introduced",
+        "introduced",
+        "disclosed",
+        "existing",
+    ]
+    assert [one["change"] for one in (new, edited, waived)] == ["new", "updated", "unchanged"]
+    assert disclosed["disclosed"] is True
+    assert disclosed["first_seen"] == "2025-12-01T08:00:00Z"
+    assert disclosed["deadline"] == "2026-03-13T08:00:00Z"
+    assert disclosed["origin_reason"].startswith("odd 1.0 is in the base")
+    (void,) = new["void_waivers"]
+    assert (void["reason"], void["waiver"]["owner"]) == ("it expired 12 days ago", "@team")
+    assert new["waiver"] is None
+    assert waived["waiver"]["expires"] == "2026-03-10"
+    assert waived["waiver"]["state"] == "risk_accepted"
+    assert waived["waiver"]["place"] == "policies/waivers.yml:4"
+    assert (waived["in_source"], in_source["in_source"]) == (None, "nosec")
+    assert in_source["parts"]["statement"] == "0123456789abcdef"
+
+
+def test_the_report_has_its_base_waivers_licences_and_attempts() -> None:
+    document = read(lived_report())
+    assert document["base"]["baseline"] == "policies/baseline.json"
+    assert document["base"]["entries"] == 212
+    assert [(one["status"], one["matched"], one["days_left"]) for one in document["waivers"]] == [
+        ("active", 1, 6),
+        ("expired", 0, -12),
+        ("unused", 0, 89),
+    ]
+    assert all(one["waiver"].keys() == WAIVER for one in document["waivers"])
+    flask, odd = document["licenses"]
+    assert flask["facts"].keys() == LICENSE_FACTS
+    assert flask["package"].keys() == PACKAGE
+    assert flask["facts"]["files"] == [
+        {"path": "flask-3.0.dist-info/LICENSE.txt", "sha256": "ef" * 32, "license": ""}
+    ]
+    assert (flask["verdict"], odd["verdict"]) == ("allow", "unknown")
+    assert odd["package"]["requires"] == ["flask"]
+    assert document["policy"]["files"] == [{"path": "policies/waivers.yml", "sha256": "cd" * 32}]
+    assert document["policy"]["ref"].startswith("89abcdef")
+    assert document["gate"]["attempts"] == list(ATTEMPTS)
+
+
+def test_without_a_base_nothing_is_said_of_one() -> None:
+    document = read(sample_report())
+    assert (document["base"], document["waivers"], document["licenses"]) == (None, [], [])
+    assert {one["origin"] for one in document["findings"]} == {"introduced"}
+
+
+@pytest.mark.parametrize("report", [sample_report(), lived_report(), large_report(3)])
+def test_what_is_written_is_read_back_to_the_same_text(report: Report) -> None:
+    written = text(report)
+    document = msgspec.json.decode(written, type=_public.Report)
+    assert msgspec.json.decode(msgspec.json.encode(document)) == json.loads(written)
+
+
+def test_a_report_from_before_these_keys_can_still_be_read() -> None:
+    document = read(sample_report())
+    for key in ("base", "waivers", "licenses"):
+        del document[key]
+    for key in ("files", "ref"):
+        del document["policy"][key]
+    del document["gate"]["attempts"]
+    for found in document["findings"]:
+        for key in GROWN:
+            del found[key]
+        del found["rule"]["title"], found["rule"]["help"]
+        for key in ("places", "requires") if found["package"] else ():
+            del found["package"][key]
+        for key in ("url", "withdrawn", "kev", "epss") if found["advisory"] else ():
+            del found["advisory"][key]
+    old = msgspec.convert(document, _public.Report)
+    assert old.base is None
+    assert old.findings[0].void_waivers == ()
+    jsonschema_rs.validator_for(json.loads(_public.schema_text())).validate(document)
+
+
+def test_nothing_that_confirms_a_guess_at_a_secret_is_written() -> None:
+    found = finding(
+        8, category=Category.SECRET, evidence="5ec4e7" * 8, line_hash="1234567890abcdef:1"
+    )
+    for name in ("json", "sarif-full", "html", "md"):
+        report = sample_report([judged(found, Severity.HIGH, Action.BLOCK)])
+        written = "".join(reporter(name).render(report))
+        assert "5ec4e7" not in written
+        assert "1234567890abcdef" not in written
+
+
 def test_a_licence_finding_has_its_expression() -> None:
     found = [one for one in read(sample_report())["findings"] if one["category"] == "license"]
     assert [one["license"] for one in found] == ["see LICENSE"]
@@ -137,6 +287,7 @@ def test_any_number_of_findings_makes_valid_json(count: int) -> None:
 def test_a_report_is_valid_by_the_shipped_schema() -> None:
     schema = json.loads(files("scanagg").joinpath("schemas", _public.SCHEMA_FILE).read_text())
     validator = jsonschema_rs.validator_for(schema)
+    validator.validate(read(lived_report()))
     document = read(sample_report())
     validator.validate(document)
     del document["findings"][0]["package"]

@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from markdown_it import MarkdownIt
 from support.sample import CVE, finding, judged, large_report, sample_report, sample_runs
+from support.sample_history import EXPIRED, lived_report, many_existing
 
 from scanagg.model import (
     Action,
@@ -18,6 +19,8 @@ from scanagg.model import (
     Report,
     Severity,
     Status,
+    VoidWaiver,
+    WaiverUse,
 )
 from scanagg.reporters import reporter
 from scanagg.reporters.md import code, escape
@@ -136,9 +139,73 @@ def test_inputs_that_an_ok_run_left_out_are_named() -> None:
 
 def test_notices_and_what_the_project_hides_are_told() -> None:
     notices = section(text(sample_report()), "Notices")
-    assert "no base commit was compared" in notices
+    assert "safety did not run; the policy does not require it" in notices
     assert "bandit: the project's own files hide 2 from it (nosec)" in notices
     assert "trivy: vulnerability database: 2026-03-04 (today)" in notices
+
+
+def test_the_sums_stand_in_one_line_with_what_was_compared() -> None:
+    written = text(lived_report())
+    assert (
+        "\n2 new block, 1 more new, 1 disclosed, 2 existing, 2 waived, 1 blocks from 2026-03-13 "
+        "(9 days left), 1 waiver ends in 6 days, 1 waiver has expired\n"
+    ) in written
+    assert "\nCompared with the merge base with origin/main (89abcdef0123) and" in written
+    assert written.index("2 new block") < written.index("### What was looked at")
+
+
+def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
+    written = text(sample_report())
+    assert written.count("Nothing was compared") == 1
+    assert "\n2 block, 2 warnings, 3 for information\n" in written
+    assert "| Origin |" not in written
+    assert "Nothing was compared" not in text(passed())
+
+
+def test_what_a_change_does_to_its_own_gate_is_an_alert() -> None:
+    written = text(lived_report())
+    alert = written[written.index("> [!CAUTION]") :].split("\n\n")[0].splitlines()
+    assert alert[1].startswith("> **This change would loosen its own gate")
+    assert "> - a new .bandit hides findings from bandit" in alert
+    assert written.index("[!CAUTION]") < written.index("### What was looked at")
+    many = replace(lived_report().gate, attempts=("one more",) * 40)
+    assert "> - and 10 more\n" in text(replace(lived_report(), gate=many))
+    assert "CAUTION" not in text(sample_report())
+
+
+def test_findings_have_their_origin_and_the_waivers_that_failed() -> None:
+    table = section(text(lived_report()), "2 findings that block")
+    assert "| critical | new | Sandbox escape in jinja2<br>waiver of @" in table
+    assert "has no effect: it expired 12 days ago | `requirements.txt:1`" in table
+    assert "| high | new, edited | Secret Keyword |" in table
+
+
+def test_existing_findings_do_not_drown_a_new_one() -> None:
+    table = section(text(many_existing(212)), "213 findings that block")
+    rows = [line for line in table.splitlines() if line.startswith("| ")]
+    assert rows[2].startswith("| low | new | the one new thing |")
+
+
+def test_warnings_with_a_deadline_are_listed() -> None:
+    later = section(text(lived_report()), "Blocking later")
+    assert later.strip() == (
+        "- Sandbox escape in jinja2 `zlib1g 1.2` **blocks from 2026-03-13, 9 days left**"
+    )
+    code_finding = judged(
+        finding(9), Severity.HIGH, Action.WARN, deadline=lived_report().findings[2].deadline
+    )
+    later = section(text(sample_report([code_finding])), "Blocking later")
+    assert "`app/db.py:5` **blocks from" in later
+
+
+def test_waivers_are_listed_with_what_became_of_them() -> None:
+    waivers = section(text(lived_report()), "Waivers")
+    active, expired, unused = waivers.strip().splitlines()
+    assert "`B602 in app/**`" in active
+    assert "waives 1 finding, 6 days left; only our own names reach it, see SEC-212" in active
+    assert "expired 12 days ago" in expired
+    assert "unused, 89 days left" in unused
+    assert "### Waivers" not in text(sample_report())
 
 
 HOSTILE = [
@@ -254,6 +321,14 @@ def test_the_worst_report_fits() -> None:
     report = replace(report, runs=(run,) * 12, gate=Gate(Outcome.BLOCKED, 1, (long,) * 500))
     written = text(report)
     assert len(written.encode()) < GITHUB_LIMIT / 2
+    lived = lived_report()
+    waiver = replace(EXPIRED, reason=long, owner=long, ids=(long,) * 100)
+    void = (VoidWaiver(waiver, long),) * 100
+    found = tuple(replace(one, void_waivers=void) for one in report.findings)
+    uses = (WaiverUse(waiver, "expired", 0, -12),) * 100
+    gate = replace(report.gate, attempts=(long,) * 100)
+    report = replace(report, findings=found, base=lived.base, waivers=uses, gate=gate)
+    assert len(text(report).encode()) < GITHUB_LIMIT
     assert "and 490 more in scanagg.json" in written
     assert "- and 470 more\n" in written
 

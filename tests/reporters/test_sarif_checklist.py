@@ -22,6 +22,7 @@ from support.sample import (
     sample_report,
     sample_runs,
 )
+from support.sample_history import ATTEMPTS
 from support.sarif_cases import (
     LINE,
     below,
@@ -30,6 +31,7 @@ from support.sarif_cases import (
     crowded,
     hostile,
     image,
+    lived,
     log_of,
     only,
     results_of,
@@ -64,6 +66,7 @@ from scanagg.model import (
 )
 from scanagg.redact import MASK
 from scanagg.reporters import _sarif_places, sarif
+from scanagg.reporters._sarif_results import FINGERPRINT
 
 PACKAGE = Package("jinja2", "2.4.1", "pkg:pypi/jinja2@2.4.1", direct=True)
 VULNERABILITY = finding(
@@ -795,6 +798,91 @@ def test_30_waived_findings_are_suppressed_in_the_whole_log(tmp_path: Path) -> N
 
 def test_30_without_waivers_no_result_has_suppressions(tmp_path: Path) -> None:
     assert not [one for one in results_of(log_of(sample(tmp_path))) if "suppressions" in one]
+
+
+def test_30_a_waiver_is_a_suppression_with_its_reason_owner_and_end(tmp_path: Path) -> None:
+    results = runs_of(log_of(lived(tmp_path), "sarif-full"))["bandit"]["results"]
+    waived = [one for one in results if one["suppressions"]]
+    assert [one["suppressions"] for one in waived] == [
+        [
+            {
+                "kind": "external",
+                "justification": "only our own names reach it, see SEC-212 — @team-web — "
+                "2026-03-10",
+                "status": "accepted",
+            }
+        ],
+        [
+            {
+                "kind": "inSource",
+                "justification": "nosec, in the project's own files.",
+                "status": "accepted",
+            }
+        ],
+    ]
+    assert len(results) == 3
+    assert waived[0]["properties"]["scanagg"]["waiver"] == {
+        "owner": "@team-web",
+        "reason": "only our own names reach it, see SEC-212",
+        "expires": "2026-03-10",
+        "state": "risk_accepted",
+        "place": "policies/waivers.yml:4",
+    }
+    assert waived[1]["properties"]["scanagg"]["inSource"] == "nosec"
+
+
+def test_30_a_comment_that_the_policy_forbids_is_a_rejected_suppression() -> None:
+    found = judged(finding(1, in_source="nosec"), Severity.HIGH, Action.BLOCK)
+    (result,) = results_of(log_of(sample_report([found]), "sarif-full"))
+    assert [one["status"] for one in result["suppressions"]] == ["rejected"]
+    (result,) = results_of(log_of(sample_report([found])))
+    assert "suppressions" not in result
+
+
+def test_31_how_a_finding_stands_to_the_base_is_in_the_whole_log(tmp_path: Path) -> None:
+    report = lived(tmp_path)
+    results = results_of(log_of(report, "sarif-full"))
+    states = {one["partialFingerprints"][FINGERPRINT]: one["baselineState"] for one in results}
+    assert states == {
+        one.finding.fingerprint: one.finding.history.change.value for one in report.findings
+    }
+    assert set(states.values()) == {"new", "updated", "unchanged"}
+    assert not any("baselineState" in one for one in results_of(log_of(report)))
+    without = results_of(log_of(sample(tmp_path), "sarif-full"))
+    assert not any("baselineState" in one for one in without)
+
+
+def test_the_whole_log_says_origin_deadline_and_waivers(tmp_path: Path) -> None:
+    results = results_of(log_of(lived(tmp_path), "sarif-full"))
+    said = {
+        one["partialFingerprints"][FINGERPRINT]: one["properties"]["scanagg"] for one in results
+    }
+    disclosed = said[f"{10:064x}"]
+    assert disclosed["origin"] == "disclosed"
+    assert disclosed["deadline"] == "2026-03-13T08:00:00Z"
+    assert disclosed["firstSeen"] == "2025-12-01T08:00:00Z"
+    assert disclosed["originReason"].startswith("odd 1.0 is in the base")
+    (void,) = said[f"{1:064x}"]["voidWaivers"]
+    assert (void["owner"], void["noEffect"]) == ("@team", "it expired 12 days ago")
+    assert said[f"{6:064x}"]["licenseTerm"] == "LicenseRef-see"
+    whole = log_of(lived(tmp_path), "sarif-full")["properties"]["scanagg"]
+    assert whole["gate"]["attempts"] == list(ATTEMPTS)
+    assert whole["base"]["baseline"] == "policies/baseline.json"
+    assert [(one["status"], one["daysLeft"]) for one in whole["waivers"]] == [
+        ("active", 6),
+        ("expired", -12),
+        ("unused", 89),
+    ]
+    assert whole["policy"]["ref"].startswith("89abcdef")
+    assert whole["policy"]["files"][0]["path"] == "policies/waivers.yml"
+
+
+def test_31_that_waived_findings_are_left_out_is_said(tmp_path: Path) -> None:
+    (said,) = sarif.notices(lived(tmp_path))
+    assert said.startswith("2 waived findings are left out")
+    one = judged(finding(1), Severity.HIGH, Action.WAIVED)
+    (said,) = sarif.notices(sample_report([one], tmp_path))
+    assert said.startswith("1 waived finding is left out")
 
 
 def test_31_github_sees_neither_waived_nor_absent_findings(tmp_path: Path) -> None:

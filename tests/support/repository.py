@@ -2,12 +2,13 @@
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 
-def git(folder: Path, *argv: str) -> str:
-    """Run git in `folder` as nobody in particular; its stdout."""
-    env = {
+def git(folder: Path, *argv: str, env: Mapping[str, str] | None = None) -> str:
+    """Run git in `folder` as nobody in particular, with these variables added; its stdout."""
+    variables = {
         **os.environ,
         **{
             f"GIT_{who}_{what}": "test@scanagg.invalid"
@@ -16,8 +17,9 @@ def git(folder: Path, *argv: str) -> str:
         },
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",
+        **(env or {}),
     }
     done = subprocess.run(
-        ["git", *argv], cwd=folder, env=env, check=True, capture_output=True, text=True
+        ["git", *argv], cwd=folder, env=variables, check=True, capture_output=True, text=True
     )
     return done.stdout

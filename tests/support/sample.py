@@ -308,7 +308,7 @@ def sample_report(
             Outcome.BLOCKED,
             1,
             ("2 findings block: 1 critical, 1 high",),
-            ("no base commit was compared: every finding counts as introduced",),
+            ("safety did not run; the policy does not require it",),
         ),
     )
 

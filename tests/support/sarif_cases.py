@@ -39,6 +39,7 @@ from support.sample import (
     sample_findings,
     sample_report,
 )
+from support.sample_history import lived_report
 
 # Names as bytes, since not all of them are text.
 HOSTILE_NAMES = [
@@ -195,9 +196,14 @@ def waived(root: Path) -> Report:
     return replace(report, findings=(*changed, *rest))
 
 
+def lived(root: Path) -> Report:
+    """A change compared with its base: new, updated, unchanged, waived, waived in the source."""
+    return hashed(lived_report(root))
+
+
 CASES: dict[str, Callable[[Path], Report]] = {
     made.__name__: made
-    for made in (sample, clean, broken, hostile, below, image, no_repository, waived)
+    for made in (sample, clean, broken, hostile, below, image, no_repository, waived, lived)
 }
 
 

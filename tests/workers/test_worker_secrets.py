@@ -97,7 +97,14 @@ def test_a_pragma_hides_but_is_counted_and_a_function_call_is_not(answers: Answe
     (found,) = answers(
         {"a.py": f"password = '{WORD}'  # {PRAGMA}\npassword = get('{WORD}')\n".encode()}
     )
-    assert (found["hits"], found["values"], found["allowed"]) == ([], [], [1])
+    assert (found["hits"], found["values"]) == ([], [WORD])
+    (hit,) = found["allowed"]
+    assert (hit["type"], hit["value"], hit["lines"]) == ("Secret Keyword", WORD, [1])
+
+
+def test_what_a_pragma_hides_in_a_file_that_is_read_twice_is_told_once(answers: Answers) -> None:
+    (found,) = answers({"a.cfg": f"[x]\nk = '{TOKENS[0]}'  # {PRAGMA}\n".encode()})
+    assert [hit["lines"] for hit in found["allowed"]] == [[2]]
 
 
 def test_a_filter_of_the_users_that_wants_context_is_asked(

@@ -13,8 +13,20 @@
   const T = JSON.parse(at("tables").textContent);
   // The columns of a row, in the order in which they are written.
   const [ID, ACTION, SEVERITY, CATEGORY, CONFIDENCE, TITLE, MESSAGE, RULE, PATH, LINE, LAST,
-    SNIPPET, SEEN, SOURCES, PACKAGE, ADVISORY, VERDICT, FIX, LICENSE, PLACES, MORE_PLACES] =
-    Array.from({ length: 21 }, (_, column) => column);
+    SNIPPET, SEEN, SOURCES, PACKAGE, ADVISORY, VERDICT, FIX, LICENSE, PLACES, MORE_PLACES, ORIGIN,
+    BASE, STANDING] = Array.from({ length: 24 }, (_, column) => column);
+  // What there is to say of a finding's base, deadline and waivers, in words; much of it is rare.
+  function standingOf(row) {
+    const base = row[BASE] < 0 ? null : T.bases[row[BASE]];
+    const [deadline, waiver, voided, hidden] = row[STANDING].length ? row[STANDING] : [-1, -1, [], -1];
+    return {
+      base: base && { origin: base[0], reason: base[1], since: base[2] },
+      deadline: deadline < 0 ? "" : T.lines[deadline],
+      waiver: waiver < 0 ? null : T.waivers[waiver],
+      voided: voided.map((line) => T.lines[line]),
+      hidden: hidden < 0 ? "" : T.lines[hidden],
+    };
+  }
   const CATEGORY_NAMES = {
     vulnerability: "vulnerability", code: "code", secret: "secret",
     license: "licence", misconfiguration: "misconfiguration",
@@ -79,10 +91,12 @@
     const action = T.actions[row[ACTION]];
     const title = T.lines[row[TITLE]];
     const fix = row[FIX] >= 0 ? T.lines[row[FIX]] : "";
+    const standing = standingOf(row);
     const summary = el("summary", { class: `card-head sev-${severity}` },
       el("span", { class: "card-top" },
         el("span", { class: `sev sev-${severity}` }, severity),
         el("b", { class: "title" }, cut(title, 240)),
+        standing.base ? el("span", { class: `origin origin-${T.origins[row[ORIGIN]]}` }, standing.base.origin) : null,
         el("span", { class: `action action-${action}` }, action)),
       el("span", { class: "where" },
         row[PATH] >= 0 ? el("code", null, placeOf(row)) : null,
@@ -90,7 +104,11 @@
         el("span", null, T.rules[row[RULE]][0]),
         el("span", null, scannersOf[row[SEEN]].join(", "))),
       row[SNIPPET] >= 0 ? el("span", { class: "code" }, el("code", null, T.snippets[row[SNIPPET]])) : null,
-      fix ? el("span", { class: "fix" }, fix) : null);
+      fix ? el("span", { class: "fix" }, fix) : null,
+      standing.deadline ? el("span", { class: "due" }, standing.deadline) : null,
+      ...standing.voided.map((why) => el("span", { class: "due" }, why)),
+      standing.waiver ? el("span", { class: "quiet" }, standing.waiver[0]) : null,
+      standing.hidden ? el("span", { class: "quiet" }, `hidden in the source by ${standing.hidden}`) : null);
     const body = el("div", { class: "card-body" });
     const details = el("details", null, summary, body);
     bodies.set(details, () => fill(body, row));
@@ -116,6 +134,7 @@
     const rule = T.rules[row[RULE]];
     return [
       ["Verdict", [el("b", null, T.actions[row[ACTION]]), ` by rule ${ruleName}: ${why}`]],
+      ...standingFacts(standingOf(row)),
       ["What to do", row[FIX] < 0 && rule[5] ? [rule[5]] : []],
       ["Severity", severityFacts(row)],
       ["Seen by", [el("ul", null, ...T.witnesses[row[SEEN]].map(([scanner, rule, severity]) =>
@@ -127,6 +146,16 @@
       ["Licence", row[LICENSE] >= 0 ? [T.lines[row[LICENSE]]] : []],
       ["Place", placeFacts(row)],
       ["Link", [el("a", { href: `#finding=${encodeURIComponent(row[ID])}` }, row[ID]), ` (${CATEGORY_NAMES[T.categories[row[CATEGORY]]]})`]],
+    ];
+  }
+
+  function standingFacts({ base, deadline, waiver, voided }) {
+    const since = base && base.since ? `; on record since ${base.since}` : "";
+    return [
+      ["Deadline", deadline ? [el("b", null, deadline)] : []],
+      ["Waiver", waiver ? [el("span", { class: "waiver" }, el("b", null, waiver[0]), el("br"), waiver[1], el("br"), el("code", null, waiver[2]))] : []],
+      ["No effect", voided.length ? [el("ul", null, ...voided.map((why) => el("li", null, why)))] : []],
+      ["Origin", base ? [el("b", null, base.origin), `: ${base.reason}${since}`] : []],
     ];
   }
 
@@ -193,7 +222,7 @@
 
   // ---- what is shown: the state, kept in the address ---------------------------------------
 
-  const SETS = { action: [ACTION, T.actions], severity: [SEVERITY, T.severities], category: [CATEGORY, T.categories] };
+  const SETS = { action: [ACTION, T.actions], origin: [ORIGIN, T.origins], severity: [SEVERITY, T.severities], category: [CATEGORY, T.categories] };
   const collator = new Intl.Collator("en", { numeric: true });
   const byText = (text) => (a, b) => {
     const [left, right] = [text(a), text(b)];
@@ -209,7 +238,7 @@
     place: ["Place", (a, b) => byText((row) => (row[PATH] < 0 ? "" : T.lines[row[PATH]]))(a, b) || (a[LINE] || 0) - (b[LINE] || 0)],
     title: ["Title", byText((row) => T.lines[row[TITLE]])],
   };
-  const emptyState = () => ({ q: "", action: new Set(), severity: new Set(), category: new Set(), scanner: "", package: "", sort: "", finding: "" });
+  const emptyState = () => ({ q: "", action: new Set(), origin: new Set(), severity: new Set(), category: new Set(), scanner: "", package: "", sort: "", finding: "" });
   let state = emptyState();
   let matching = ROWS;
   let shown = 0;
@@ -234,6 +263,8 @@
     history.replaceState(null, "", parts.length ? `#${parts.join("&")}` : location.pathname + location.search);
   }
 
+  const wordsOf = ({ deadline, waiver, voided, hidden }) => [deadline, ...(waiver || []), ...voided, hidden];
+
   let texts = null; // what the search looks through, made when it is first used
   function textOf(index) {
     if (!texts) texts = new Array(ROWS.length);
@@ -244,7 +275,7 @@
         row[ID], T.lines[row[TITLE]], T.blocks[row[MESSAGE]], placeOf(row), packageOf(row),
         ...T.rules[row[RULE]].slice(0, 2), row[SNIPPET] < 0 ? "" : T.snippets[row[SNIPPET]],
         row[LICENSE] < 0 ? "" : T.lines[row[LICENSE]], ...names,
-        ...T.rules[row[RULE]][4].map(([cwe]) => cwe), ...scannersOf[row[SEEN]],
+        ...T.rules[row[RULE]][4].map(([cwe]) => cwe), ...scannersOf[row[SEEN]], ...wordsOf(standingOf(row)),
       ].join("\n").toLowerCase();
     }
     return texts[index];
@@ -353,6 +384,8 @@
   }
 
   chips("action");
+  chips("origin");
+  at("by-origin").hidden = T.origins.length === 0;
   chips("severity");
   chips("category", CATEGORY_NAMES);
   choices("scanner", new Set(scannersOf.flat()), "Any scanner");

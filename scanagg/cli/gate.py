@@ -1,0 +1,110 @@
+"""`scanagg gate`: judge a stored report again, without scanning."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanagg.cli import request as options
+from scanagg.cli.check import format_choice, show_page, write_reports
+from scanagg.errors import UsageError
+from scanagg.reporters import names as format_names
+
+if TYPE_CHECKING:
+    from scanagg.config import Settings
+    from scanagg.model import Report
+    from scanagg.policy import Policy
+
+_Stored = Annotated[Path, typer.Argument(metavar="REPORT", help="A scanagg.json.")]
+_Formats = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format",
+        metavar="NAME",
+        help=f"A report to write, repeatable: {', '.join(format_names())}. Default: none.",
+    ),
+]
+_OutputDir = Annotated[
+    Path | None, typer.Option(help="Where reports go. Default: as for a check in this folder.")
+]
+_Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print the verdict only.")]
+_Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print every finding.")]
+
+
+def command(
+    report: _Stored,
+    policy: options.PolicyName = None,
+    enforcement: options.Enforcement = None,
+    now: options.Now = None,
+    formats: _Formats = None,
+    output_dir: _OutputDir = None,
+    quiet: _Quiet = False,
+    verbose: _Verbose = False,
+) -> None:
+    """Judge the findings and runs of a stored report again, without scanning.
+
+    The policy is the one that is given, else the one that a check in this folder goes by; the time
+    is the report's own, unless --now says otherwise. What was not examined stays so.
+
+    Exit codes: as those of check.
+    """
+    # Imported here: `scanagg --help` need not wait for the pipeline.
+    from scanagg import stored  # noqa: PLC0415
+    from scanagg.model import Clock  # noqa: PLC0415
+    from scanagg.pipeline import REPORTS  # noqa: PLC0415
+    from scanagg.rejudge import rejudge  # noqa: PLC0415
+
+    moment = options.time_of(now)
+    found = stored.read(report)
+    settings, loaded = project_policy(policy, Path.cwd())
+    judged = rejudge(
+        found,
+        _enforced(loaded, enforcement, found),
+        None if moment is None else Clock(moment, given=True),
+    )
+    folder = output_dir or Path.cwd() / (settings.output_dir or REPORTS)
+    names = format_choice(formats) if formats else ()
+    _refuse_overwriting(report, folder, names)
+    written = write_reports(judged, names, folder)
+    raise typer.Exit(show_page(judged, written, quiet=quiet, verbose=verbose))
+
+
+def project_policy(name: str | None, root: Path) -> "tuple[Settings, Policy]":
+    """The settings of the project at `root`, and the policy that a check of it goes by.
+
+    `name` is what the command line names, if anything. ConfigError, PolicyError.
+    """
+    # Imported here: `scanagg --help` need not wait for the policy.
+    from scanagg.adapters import adapters  # noqa: PLC0415
+    from scanagg.config import load_settings  # noqa: PLC0415
+    from scanagg.policy import load_policy  # noqa: PLC0415
+
+    if name is not None and not name.strip():
+        raise UsageError("--policy is empty", "Give a value, or leave the option out.")
+    settings = load_settings(root, adapters())
+    return settings, load_policy(name, root, settings.policy)
+
+
+def _enforced(policy: "Policy", given: str | None, report: "Report") -> "Policy":
+    """The policy with the enforcement that is given, else that of the check, if it was by this."""
+    # Imported here: `scanagg --help` need not wait for the pipeline.
+    from scanagg.rejudge import same_text  # noqa: PLC0415
+
+    if given is None and same_text(report, policy):
+        return replace(policy, enforcement=report.policy.enforcement)
+    return options.enforced(policy, given)
+
+
+def _refuse_overwriting(report: Path, folder: Path, formats: Sequence[str]) -> None:
+    # Imported here: `scanagg --help` need not wait for the reporters.
+    from scanagg.reporters import reporter  # noqa: PLC0415
+
+    for name in formats:
+        path = folder / reporter(name).FILENAME
+        if path.resolve() == report.resolve():
+            raise UsageError(
+                f"{path} is the report that is judged: it would be overwritten",
+                "Choose another folder with --output-dir.",
+            )

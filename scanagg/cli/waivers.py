@@ -1,0 +1,78 @@
+"""`scanagg waivers`: every waiver with what it matches, and how long it still holds."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from scanagg.cli import request as options
+from scanagg.cli.waive import report_of, rules_of
+
+if TYPE_CHECKING:
+    from scanagg.model import Report, Waiver, WaiverUse
+
+_HEADS = ("waiver", "covers", "state", "owner", "matches", "days left", "reason")
+
+
+def command(
+    path: options.Folder = Path(),
+    report: Annotated[
+        Path | None, typer.Option(help="What they match is known from. Default: the last check's.")
+    ] = None,
+    policy: options.PolicyName = None,
+    now: options.Now = None,
+) -> None:
+    """List all waivers: what they match in the last check, days left, unused and expired ones."""
+    # Imported here: `scanagg --help` need not wait for any of it.
+    from scanagg.cli.listing import counted, print_table, say  # noqa: PLC0415
+    from scanagg.policy import decide  # noqa: PLC0415
+
+    moment = options.time_of(now) or datetime.now(UTC)
+    root = options.folder_of(path)
+    rules = rules_of(root, policy)
+    if not rules.policy.waivers:
+        say("no waivers")
+        return
+    place = report or report_of(root, rules)
+    known = _known(place, given=report is not None)
+    findings = [judged.finding for judged in known.findings] if known else []
+    uses = decide(findings, rules.policy, moment).waivers
+    print_table(_HEADS, [_row(use, known is not None) for use in uses])
+    say(counted(len(uses), "waiver"))
+    if known is None:
+        say(f"what they match is not known: there is no {_shown(place)}; run scanagg check first")
+    else:
+        say(f"what they match is as of {known.clock.now:%Y-%m-%d %H:%M} UTC, {_shown(place)}")
+
+
+def _known(place: Path, *, given: bool) -> "Report | None":
+    """The report; None where none was named and none is there."""
+    # Imported here: `scanagg --help` need not wait for any of it.
+    from scanagg import stored  # noqa: PLC0415
+
+    return stored.read(place) if given or os.path.lexists(place) else None
+
+
+def _shown(place: Path) -> str:
+    return str(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)
+
+
+def _row(use: "WaiverUse", is_known: bool) -> tuple[str, ...]:
+    waiver = use.waiver
+    if use.status == "expired":
+        left = f"expired {-use.days_left} days ago" if use.days_left < 0 else "expired"
+    else:
+        left = f"{use.days_left} until {waiver.expires}"
+    matches = str(use.matched) if is_known else "-"
+    if is_known and use.status == "unused":
+        matches = "unused"
+    reason = waiver.reason + (" (until fixed)" if waiver.until_fixed else "")
+    return (waiver.place, _covers(waiver), waiver.state.value, waiver.owner, matches, left, reason)
+
+
+def _covers(waiver: "Waiver") -> str:
+    package = " ".join(filter(None, (waiver.purl, waiver.versions)))
+    fingerprint = (waiver.fingerprint or "")[:12]
+    return " ".join(filter(None, (", ".join(waiver.ids), package, waiver.path, fingerprint)))

@@ -1,0 +1,1 @@
+"""Findings and runs judged by a policy: severities, rules, waivers, the gate."""

@@ -1,0 +1,1 @@
+"""The policy language: files, read strictly, with parents and waivers taken in."""

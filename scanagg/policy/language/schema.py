@@ -1,0 +1,317 @@
+"""What a policy file can say: the types that load it, and the loaded policy.
+
+Each key is a field: the JSON Schema that editors read is made from the same types.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as made
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from scanagg.model import PolicyInfo, Waiver
+
+Count = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
+Text = Annotated[str, Meta(min_length=1, description="text")]
+RuleId = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9][a-z0-9_-]*$",
+        description="an id of small letters, digits, - and _",
+    ),
+]
+Duration = Annotated[
+    str, Meta(pattern=r"^[1-9][0-9]{0,4}[hdw]$", description="a duration such as 12h, 7d or 2w")
+]
+Date = Annotated[
+    str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a date such as 2027-02-01")
+]
+Sha256 = Annotated[
+    str, Meta(pattern=r"^[0-9a-f]{64}$", description="a sha256 of 64 small hexadecimal digits")
+]
+Likelihood = Annotated[
+    str,
+    Meta(
+        pattern=r"^>=(0(\.[0-9]+)?|1(\.0+)?)$",
+        description='a least probability from 0 to 1, such as ">=0.5"',
+    ),
+]
+Level = Literal["critical", "high", "medium", "low", "info"]
+SeverityTest = Level | Literal["unknown", ">=critical", ">=high", ">=medium", ">=low", ">=info"]
+CategoryWord = Literal[
+    "vulnerability", "vuln", "code", "secret", "license", "misconfiguration", "iac"
+]
+ScopeWord = Literal["runtime", "dev"]
+VerdictWord = Literal["review", "unknown", "deny"]
+ActionWord = Literal["block", "warn", "info"]
+Enforcement = Literal["block", "warn"]
+
+
+OriginWord = Literal["introduced", "disclosed", "existing"]
+SourceWord = Literal["ghsa", "osv-cvss", "tool", "nvd"]
+StateWord = Literal["not_affected", "false_positive", "risk_accepted", "fix_planned"]
+LockedWord = Literal[
+    "enforcement", "default", "enrichment", "licenses", "new_code", "severity", "waivers"
+]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A mapping of the policy file."""
+
+
+class Parent(Section, frozen=True, kw_only=True):
+    """A policy that this one builds on: a file with the hash of its bytes, or a ready-made one."""
+
+    file: Text | None = None
+    sha256: Sha256 | None = None
+    name: Text | None = None
+
+
+class When(Section, frozen=True, kw_only=True):
+    """The requirement holds only where a file of the target matches one of the globs."""
+
+    exists: tuple[Text, ...]
+
+
+class ScannerEntry(Section, frozen=True, kw_only=True):
+    """What is asked of one scanner.
+
+    `min_audited` is the least number of inputs to be examined where there are any; `max_skipped`
+    and `max_errors` how many may stay unexamined, `db_max_age` how old its data may be.
+    `on_failure` absent means block for a required scanner, warn for another. A `locked` entry can
+    only be made stricter by a policy that extends this one.
+    """
+
+    required: bool
+    min_audited: Count = 1
+    max_skipped: Count | Literal["any"] = 0
+    max_errors: Count | Literal["any"] = 0
+    on_failure: Literal["warn", "block"] | None = None
+    db_max_age: Duration | None = None
+    when: When | None = None
+    locked: bool = False
+
+
+class Match(Section, frozen=True, kw_only=True):
+    """Conditions on a finding; all that are given must hold, of a list any one."""
+
+    category: CategoryWord | tuple[CategoryWord, ...] | None = None
+    severity: SeverityTest | tuple[SeverityTest, ...] | None = None
+    scanner: Text | tuple[Text, ...] | None = None
+    rule: Text | tuple[Text, ...] | None = None
+    path: Text | tuple[Text, ...] | None = None
+    package: Text | tuple[Text, ...] | None = None
+    scope: ScopeWord | tuple[ScopeWord, ...] | None = None
+    fixable: bool | None = None
+    verdict: VerdictWord | tuple[VerdictWord, ...] | None = None
+    origin: OriginWord | tuple[OriginWord, ...] | None = None
+    kev: bool | None = None
+    epss: Likelihood | None = None
+
+
+class GraceByLevel(Section, frozen=True, kw_only=True):
+    """How long a finding of each severity may wait; a level that is left out may not."""
+
+    critical: Duration | None = None
+    high: Duration | None = None
+    medium: Duration | None = None
+    low: Duration | None = None
+    info: Duration | None = None
+
+
+class RuleEntry(Section, frozen=True, kw_only=True):
+    """What is done with the findings that match.
+
+    `grace` turns block into warn for that long from when the finding could be known. A `locked`
+    rule holds for policies that extend this one too, whatever these say.
+    """
+
+    id: RuleId
+    match: Match
+    action: ActionWord
+    grace: Duration | GraceByLevel | None = None
+    locked: bool = False
+
+
+class Override(Section, frozen=True, kw_only=True):
+    """Another severity for the findings that match, and why."""
+
+    match: Match
+    to: Level = field(name="set")
+    reason: Text
+
+
+class BanditSeverity(Section, frozen=True, kw_only=True):
+    """Below this confidence the severity of a finding of bandit drops one level."""
+
+    min_confidence: Literal["low", "medium", "high"] = "low"
+
+
+class SeveritySection(Section, frozen=True, kw_only=True):
+    """How severities are decided.
+
+    Of `sources` the first that answers wins. `unknown` stands for an unknown severity where one is
+    compared. Absent it is high: what nobody has scored yet is not harmless.
+    """
+
+    sources: tuple[SourceWord, ...] = ("ghsa", "osv-cvss", "tool", "nvd")
+    unknown: Level = "high"
+    bandit: BanditSeverity = BanditSeverity()
+    override: tuple[Override, ...] = ()
+
+
+class Evidence(Section, frozen=True, kw_only=True):
+    """A licence file of a package, by its path in it and the sha256 of its bytes."""
+
+    path: Text
+    sha256: Sha256
+
+
+class Clarification(Section, frozen=True, kw_only=True):
+    """What licence a package has where its metadata is wrong or missing.
+
+    `versions` is a PEP 440 specifier. It is void for a package whose `evidence` differs.
+    """
+
+    purl: Text
+    versions: Text | None = None
+    expression: Text
+    evidence: Evidence | None = None
+
+
+class LicenseException(Section, frozen=True, kw_only=True):
+    """Licences that are allowed for one package only: whose word that is, why, and until when."""
+
+    purl: Text
+    allow: tuple[Text, ...]
+    owner: Text
+    reason: Text
+    expires: Date
+
+
+class LicenseSection(Section, frozen=True, kw_only=True):
+    """Which licences are allowed; `classifiers` says if all of several must be, or any."""
+
+    allow: tuple[Text, ...] = ()
+    review: tuple[Text, ...] = ()
+    deny: tuple[Text, ...] = ()
+    classifiers: Literal["all", "any"] = "all"
+    clarify: tuple[Clarification, ...] = ()
+    exceptions: tuple[LicenseException, ...] = ()
+
+
+class EnrichmentSection(Section, frozen=True, kw_only=True):
+    """Data about vulnerabilities besides the scanners': whether it must be there, and how fresh."""
+
+    kev: Literal["required", "optional"] = "optional"
+    epss: Literal["required", "optional"] = "optional"
+    max_age: Duration | None = None
+
+
+class NewCodeSection(Section, frozen=True, kw_only=True):
+    """What counts as new: against which base, and whether an edited finding is.
+
+    `merge-base` compares with the commit that the change started from, `baseline` with the baseline
+    file alone, `none` with nothing.
+    """
+
+    against: Literal["merge-base", "baseline", "none"] = "merge-base"
+    edited: Literal["new", "existing"] = "new"
+
+
+class WaiverEntry(Section, frozen=True, kw_only=True):
+    """Findings that are accepted for a time. At least one of purl, path, fingerprint is given."""
+
+    ids: tuple[Text, ...] = ()
+    purl: Text | None = None
+    versions: Text | None = None
+    path: Text | None = None
+    fingerprint: Text | None = None
+    state: StateWord = "risk_accepted"
+    reason: Text
+    owner: Text
+    expires: Date
+    until_fixed: bool = False
+
+
+class WaiverSection(Section, frozen=True, kw_only=True):
+    """Waivers and their limits. `max_in_source` bounds what comments in the code may hide."""
+
+    max_days: Count = 180
+    warn_before: Duration = "14d"
+    unused: Literal["warn", "block", "ignore"] = "warn"
+    in_source: Literal["allow", "report", "forbid"] = "report"
+    max_in_source: Count | None = None
+    items: tuple[WaiverEntry, ...] = ()
+
+
+class WaiverFile(Section, frozen=True, kw_only=True):
+    """The file policies/waivers.yml: entries alone, for the limits are the policy's."""
+
+    version: Literal[1]
+    items: tuple[WaiverEntry, ...] = ()
+
+
+class PolicyFile(Section, frozen=True, kw_only=True):
+    """The whole file."""
+
+    version: Literal[1]
+    default: ActionWord
+    enforcement: Enforcement = "block"
+    scanners: dict[str, ScannerEntry] = {}
+    severity: SeveritySection = SeveritySection()
+    rules: tuple[RuleEntry, ...] = ()
+    licenses: LicenseSection = LicenseSection()
+    extends: tuple[Parent, ...] = ()
+    locked: tuple[LockedWord, ...] = ()
+    approvers: tuple[Text, ...] = ()
+    enrichment: EnrichmentSection = EnrichmentSection()
+    new_code: NewCodeSection = NewCodeSection()
+    waivers: WaiverSection = WaiverSection()
+
+
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What a parent policy holds fast: its locked rules, judged by its own sections.
+
+    `file` is the parent with its own parents taken in, its `rules` the locked ones alone. The
+    stricter of its action and the child's applies; it can be waived by `approvers` only.
+    """
+
+    source: str
+    file: PolicyFile
+    approvers: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A valid policy and where it came from.
+
+    `source` is `built-in`, a path relative to the target, or a bare file name; never a path of
+    this machine. `digest` is the sha256 of the file's bytes, `files` the same of parents and of the
+    waiver file, by name. `enforcement` is block or warn: what the file says, unless the command
+    line says otherwise. `file` is the policy with its parents taken in; `waivers` are those of the
+    policy and of the waiver file. `ref` is the commit that it was read from.
+    """
+
+    name: str
+    source: str
+    digest: str
+    enforcement: str
+    file: PolicyFile
+    waivers: tuple[Waiver, ...] = ()
+    locked: tuple[Locked, ...] = ()
+    files: Mapping[str, str] = made(default_factory=dict)
+    ref: str | None = None
+
+    @property
+    def rules(self) -> tuple[RuleEntry, ...]:
+        """The rules in the order in which they are tried."""
+        return self.file.rules
+
+    @property
+    def info(self) -> PolicyInfo:
+        """What reports say of the policy."""
+        files = tuple(sorted(self.files.items()))
+        return PolicyInfo(self.name, self.source, self.digest, self.enforcement, files, self.ref)

@@ -1,0 +1,1 @@
+"""Policies looked at: what they say of a finding, where they are wrong, how two differ."""

@@ -1,0 +1,178 @@
+"""A project with history: what was there does not block, what comes does, on real repositories."""
+
+import shutil
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command import Said, check, scanagg
+from support.osv import osv_server, record
+from support.repository import git
+
+Make = Callable[..., Path]
+
+POLICY = """\
+version: 1
+default: info
+scanners:
+  bandit: {required: true}
+rules:
+  - {id: new-code, match: {category: [code, secret], origin: introduced}, action: block}
+  - {id: new-vuln, match: {category: vulnerability, origin: introduced}, action: block}
+  - id: sla
+    match: {category: vulnerability, origin: [disclosed, existing]}
+    action: block
+    grace: {critical: 7d, high: 30d, medium: 90d, low: 180d}
+  - {id: debt, match: {origin: existing}, action: info}
+"""
+OLD = """\
+import subprocess
+
+
+def first(name):
+    subprocess.run(name, shell=True)
+
+
+def second(name):
+    return eval(name)
+"""
+
+
+@pytest.fixture
+def project(make_project: Make) -> Path:
+    return make_project({"app/old.py": OLD, "scanagg.yml": POLICY, "app/__init__.py": ""})
+
+
+def commit(root: Path, message: str = "change") -> str:
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "--allow-empty", "-m", message)
+    return git(root, "rev-parse", "HEAD").strip()
+
+
+def by_origin(said: Said) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for one in said.report["findings"]:
+        found.setdefault(one["origin"], []).append(one["rule"]["id"])
+    return {origin: sorted(rules) for origin, rules in found.items()}
+
+
+def blocking(said: Said) -> list[dict[str, Any]]:
+    return [one for one in said.report["findings"] if one["verdict"]["action"] == "block"]
+
+
+def ways(root: Path) -> Sequence[tuple[str, ...]]:
+    """The two kinds of base: the commit, and the baseline file that was written in it."""
+    return (("--base", "main"), ("--base", "main", "--baseline", "policies/baseline.json"), ())
+
+
+@pytest.fixture
+def with_baseline(project: Path) -> Path:
+    done = scanagg("baseline", "write", "--only", "bandit", cwd=project)
+    assert done.returncode == 0, done.stderr
+    commit(project, "baseline")
+    git(project, "checkout", "-q", "-b", "feature")
+    return project
+
+
+def test_without_a_base_everything_is_introduced_and_said(project: Path) -> None:
+    said = check(project, "--only", "bandit")
+    assert said.code == 1
+    assert set(by_origin(said)) == {"introduced"}
+    assert said.report["base"] is None
+    assert "compare" in said.out
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_old_findings_do_not_block(with_baseline: Path, way: int) -> None:
+    said = check(with_baseline, "--only", "bandit", *ways(with_baseline)[way])
+    assert said.code == 0, said.out
+    assert set(by_origin(said)) == {"existing"}
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_moving_and_formatting_make_nothing_new(with_baseline: Path, way: int) -> None:
+    moved = OLD.replace("def first", "import os\n\n\ndef first").replace(
+        "    subprocess.run(name, shell=True)",
+        "    subprocess.run(\n        name,\n        shell=True,\n    )",
+    )
+    head, _, second = moved.partition("def second")
+    (with_baseline / "app" / "old.py").unlink()
+    (with_baseline / "app" / "new_name.py").write_text(
+        f"def second{second}\n\n{head}", encoding="utf-8"
+    )
+    commit(with_baseline)
+    said = check(with_baseline, "--only", "bandit", *ways(with_baseline)[way])
+    assert said.code == 0, said.out
+    assert set(by_origin(said)) == {"existing"}
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_a_second_copy_gives_exactly_one_new_finding(with_baseline: Path, way: int) -> None:
+    twice = OLD.replace("    return eval(name)\n", "    eval(name)\n    return eval(name)\n")
+    (with_baseline / "app" / "old.py").write_text(twice, encoding="utf-8")
+    said = check(with_baseline, "--only", "bandit", *ways(with_baseline)[way])
+    assert said.code == 1
+    assert by_origin(said)["introduced"] == ["B307"]
+    assert len(by_origin(said)["existing"]) == 3
+
+
+def test_a_new_dependency_blocks_and_an_old_one_of_the_same_severity_does_not(
+    make_project: Make,
+) -> None:
+    records = [
+        record("PYSEC-2024-1", "jinja2", {"introduced": "0"}, {"fixed": "3.0"}),
+        record("PYSEC-2024-2", "requests", {"introduced": "0"}, {"fixed": "3.0"}),
+    ]
+    with osv_server(records) as url:
+        service = f'[scanners.pip-audit]\nservice = "osv"\nosv-url = "{url}"\n'
+        policy = POLICY.replace(
+            "action: block\n    grace: {critical: 7d, high: 30d, medium: 90d, low: 180d}",
+            "action: warn",
+        )
+        root = make_project(
+            {"requirements.txt": "jinja2==2.4.1\n", "scanagg.yml": policy, "scanagg.toml": service}
+        )
+        git(root, "checkout", "-q", "-b", "feature")
+        (root / "requirements.txt").write_text("jinja2==2.4.1\nrequests==2.19.0\n", "utf-8")
+        commit(root)
+        said = check(root, "--only", "pip-audit", "--base", "main")
+    assert said.code == 1
+    assert [one["package"]["name"] for one in blocking(said)] == ["requests"]
+    assert by_origin(said) == {"introduced": ["PYSEC-2024-2"], "existing": ["PYSEC-2024-1"]} or (
+        by_origin(said) == {"introduced": ["PYSEC-2024-2"], "disclosed": ["PYSEC-2024-1"]}
+    )
+
+
+def test_a_new_advisory_for_an_old_dependency_warns_with_a_deadline(
+    make_project: Make, data_dir: Path, tmp_path: Path
+) -> None:
+    program = Path(sys.prefix) / "bin" / "trivy"
+    if not program.exists():
+        pytest.skip("no trivy in this environment")
+    shutil.copytree(data_dir / "trivy-cache", tmp_path / "trivy-cache")
+    settings = (
+        f'[scanners.trivy]\npath = "{program}"\ncache-dir = "{tmp_path}/trivy-cache"\n'
+        "skip-db-update = true\n"
+    )
+    root = make_project(
+        {"requirements.txt": "jinja2==2.4.1\n", "scanagg.yml": POLICY, "scanagg.toml": settings}
+    )
+    git(root, "checkout", "-q", "-b", "feature")
+    (root / "README").write_text("text", "utf-8")
+    commit(root)
+    late = check(root, "--only", "trivy", "--base", "main", "--now", "2040-01-01").report[
+        "findings"
+    ]
+    known = [one for one in late if one["advisory"]["published"]]
+    newest = max(known, key=lambda one: str(one["advisory"]["published"]))
+    published = str(newest["advisory"]["published"])[:10]
+
+    soon = check(root, "--only", "trivy", "--base", "main", "--now", f"{published}T23:59:59Z")
+    one = next(each for each in soon.report["findings"] if each["id"] == newest["id"])
+    assert one["verdict"]["action"] == "warn"
+    assert one["deadline"] > published
+    assert one["verdict"]["rule"] == "sla"
+    after = next(each for each in late if each["id"] == newest["id"])
+    assert after["verdict"]["action"] == "block", "the grace time is long over"

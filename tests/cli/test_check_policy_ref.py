@@ -1,0 +1,151 @@
+"""Rules from a trusted commit: a change does not loosen its own gate, and what it tried is said."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.command import check
+from support.repository import git
+
+Make = Callable[..., Path]
+
+POLICY = """\
+version: 1
+default: info
+scanners:
+  bandit: {required: true}
+rules:
+  - {id: code, match: {category: code, severity: ">=low"}, action: block}
+"""
+LOOSE = POLICY.replace("action: block", "action: info")
+APP = "def run(name):\n    return eval(name)\n"
+WAIVERS = """\
+version: 1
+items:
+  - path: app.py
+    state: false_positive
+    reason: says nothing
+    owner: "@me"
+    expires: 2027-01-31
+"""
+NOW = ("--now", "2026-11-21")
+
+
+@pytest.fixture
+def project(make_project: Make) -> Path:
+    root = make_project({"scanagg.yml": POLICY, "app.py": "X = 1\n"})
+    git(root, "checkout", "-q", "-b", "feature")
+    (root / "app.py").write_text(APP, "utf-8")
+    return root
+
+
+def commit(root: Path) -> None:
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "change")
+
+
+def test_a_branch_that_loosens_everything_keeps_its_verdict(project: Path) -> None:
+    (project / "scanagg.yml").write_text(LOOSE, "utf-8")
+    (project / "policies").mkdir()
+    (project / "policies" / "waivers.yml").write_text(WAIVERS, "utf-8")
+    (project / ".bandit").write_text("[bandit]\nskips: B307\n", "utf-8")
+    (project / "scanagg.toml").write_text('exclude = ["app.py"]\n', "utf-8")
+    commit(project)
+    own = check(project, "--only", "bandit", *NOW)
+    assert own.code != 1, "without the option the change judges itself"
+    said = check(project, "--only", "bandit", "--policy-ref", "main", *NOW)
+    assert said.code == 1
+    assert [one["verdict"]["action"] for one in said.report["findings"]] == ["block"]
+    tried = " ".join(said.report["gate"]["attempts"])
+    for what in ("scanagg.yml", "policies/waivers.yml", ".bandit", "@me", "weaker"):
+        assert what in tried, what
+    assert "app.py" not in said.report["target"]["skipped"]
+    for text in (said.out, (said.folder / "scanagg.html").read_text("utf-8")):
+        assert "scanagg.yml" in text
+        assert ".bandit" in text
+
+
+def test_a_change_that_leaves_the_rules_alone_tries_nothing(project: Path) -> None:
+    commit(project)
+    said = check(project, "--only", "bandit", "--policy-ref", "main", *NOW)
+    assert said.code == 1
+    assert said.report["gate"]["attempts"] == []
+    assert said.report["policy"]["ref"] == git(project, "rev-parse", "main").strip()
+
+
+def test_a_rule_file_that_changed_on_the_trusted_side_alone_is_no_attempt(project: Path) -> None:
+    commit(project)
+    git(project, "checkout", "-q", "main")
+    (project / "scanagg.yml").write_text(POLICY + "# stricter one day\n", "utf-8")
+    commit(project)
+    git(project, "checkout", "-q", "feature")
+    said = check(project, "--only", "bandit", "--policy-ref", "main", *NOW)
+    assert said.report["gate"]["attempts"] == []
+
+
+def test_rules_that_do_not_load_are_an_attempt_and_no_error(project: Path) -> None:
+    (project / "scanagg.yml").write_text("version: [", "utf-8")
+    commit(project)
+    said = check(project, "--only", "bandit", "--policy-ref", "main", *NOW)
+    assert said.code == 1
+    assert "do not load" in " ".join(said.report["gate"]["attempts"])
+
+
+def test_hiding_what_the_change_brings_is_named(project: Path) -> None:
+    (project / "app.py").write_text(APP.replace("(name)\n", "(name)  # nosec\n"), "utf-8")
+    commit(project)
+    said = check(project, "--only", "bandit", "--policy-ref", "main", "--base", "main", *NOW)
+    assert "nosec" in " ".join(said.report["gate"]["attempts"])
+
+
+@pytest.mark.parametrize("name", ["ci/bandit.conf", "pyproject.toml"])
+def test_a_scanners_configuration_is_read_from_there_too(make_project: Make, name: str) -> None:
+    """Whatever it is called: what the change makes of it hides nothing."""
+    toml = name.endswith(".toml")
+    own = f'[scanners.bandit]\nconfig = "{name}"\n'
+    before = '[tool.bandit]\nskips = ["B101"]\n' if toml else "skips: [B101]\n"
+    root = make_project({"scanagg.yml": POLICY, "app.py": "X = 1\n", "scanagg.toml": own})
+    (root / name).parent.mkdir(exist_ok=True)
+    (root / name).write_text(before, "utf-8")
+    commit(root)
+    git(root, "checkout", "-q", "-b", "feature")
+    (root / "app.py").write_text(f"{APP}    assert name\n", "utf-8")
+    (root / name).write_text(before.replace("B101", "B307"), "utf-8")
+    commit(root)
+    said = check(root, "--only", "bandit", "--policy-ref", "main", "--base", "main", *NOW)
+    assert said.code == 1
+    assert [one["rule"]["id"] for one in said.report["findings"]] == ["B307"]
+    assert any(name in each and "not in effect" in each for each in said.report["gate"]["attempts"])
+
+
+def test_a_scanners_configuration_that_is_not_in_the_commit(make_project: Make) -> None:
+    own = '[scanners.bandit]\nconfig = "ci.yml"\n'
+    root = make_project({"scanagg.yml": POLICY, "app.py": APP, "scanagg.toml": own})
+    (root / "ci.yml").write_text("skips: [B307]\n", "utf-8")
+    said = check(root, "--only", "bandit", "--policy-ref", "main")
+    assert said.code == 2
+    assert "no ci.yml in commit" in said.err
+
+
+@pytest.mark.parametrize("ref", ["nowhere", "-x", "HEAD:scanagg.yml"])
+def test_a_commit_that_is_not_there(project: Path, ref: str) -> None:
+    said = check(project, "--only", "bandit", f"--policy-ref={ref}")
+    assert said.code == 2
+    assert "no such commit" in said.err
+
+
+def test_a_tag_called_like_a_branch_is_not_taken_for_it(project: Path) -> None:
+    commit(project)
+    git(project, "update-ref", "refs/remotes/origin/main", "main")
+    git(project, "tag", "origin/main", "feature")
+    said = check(project, "--only", "bandit", "--policy-ref", "origin/main")
+    assert said.code == 2
+    assert "refs/remotes/origin/main" in said.err
+    assert check(project, "--only", "bandit", "--policy-ref", "refs/remotes/origin/main").code == 1
+
+
+def test_outside_of_a_repository(make_project: Make) -> None:
+    root = make_project({"app.py": APP}, git_=False)
+    said = check(root, "--only", "bandit", "--policy-ref", "main")
+    assert said.code == 2
+    assert "not a git repository" in said.err

@@ -1,0 +1,413 @@
+"""`scanagg baseline` on real projects: written whole or not at all, and never growing by itself."""
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.command import check, scanagg
+from support.osv import osv_server, record
+from support.repository import git
+
+Make = Callable[..., Path]
+
+APP = """\
+import subprocess
+
+
+def run(name):
+    subprocess.run(name, shell=True)
+"""
+MORE = """
+
+def calculate(text):
+    return eval(text)
+"""
+BANDIT = ("--only", "bandit")
+POLICY = """\
+version: 1
+default: warn
+scanners: {bandit: {required: true}}
+rules:
+  - {id: new, match: {origin: introduced}, action: block}
+"""
+BASELINE = "policies/baseline.json"
+KEY = "policies/scanagg.key"
+
+
+@pytest.fixture
+def project(make_project: Make) -> Path:
+    return make_project({"app.py": APP, "policies/scanagg.yml": POLICY})
+
+
+def baseline(project: Path, *argv: str, code: int = 0) -> str:
+    """Run `scanagg baseline`; what it prints."""
+    done = scanagg("baseline", argv[0], str(project), *argv[1:])
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def write(project: Path, *argv: str, code: int = 0) -> str:
+    return baseline(project, "write", *BANDIT, *argv, code=code)
+
+
+def text_of(project: Path) -> str:
+    return (project / BASELINE).read_text("utf-8")
+
+
+def entries(project: Path) -> list[dict[str, Any]]:
+    loaded: list[dict[str, Any]] = json.loads(text_of(project))
+    return loaded[1:]
+
+
+def growth(project: Path) -> int:
+    return int(json.loads(text_of(project))[0]["growth"])
+
+
+def rules(project: Path) -> list[str]:
+    return sorted(entry["rule"] for entry in entries(project))
+
+
+def commit(project: Path, message: str = "more") -> None:
+    git(project, "add", "-A")
+    git(project, "commit", "-q", "-m", message)
+
+
+def origins(project: Path) -> dict[str, str]:
+    report = check(project, *BANDIT, formats=["json"]).report
+    return {finding["rule"]["id"]: finding["origin"] for finding in report["findings"]}
+
+
+def test_what_is_in_the_baseline_does_not_block_and_what_is_new_does(project: Path) -> None:
+    assert check(project, *BANDIT, formats=["json"]).code == 1
+    said = write(project)
+    assert "wrote policies/baseline.json: 2 findings (2 code)" in said
+    assert "made policies/scanagg.key" in said
+    assert check(project, *BANDIT, formats=["json"]).code == 0
+    commit(project)
+    (project / "app.py").write_text("# a line above\n" + APP + MORE)
+    assert origins(project) == {"B404": "existing", "B602": "existing", "B307": "introduced"}
+    assert check(project, *BANDIT, formats=["json"]).code == 1
+
+
+def test_writing_again_changes_nothing(project: Path) -> None:
+    write(project)
+    before = text_of(project)
+    (project / "app.py").write_text("\n\n" + APP)
+    assert "2 entries kept, 0 removed, 0 added" in write(project)
+    assert text_of(project) == before, "not even the line hints"
+
+
+def test_it_shrinks_by_itself(project: Path) -> None:
+    (project / "app.py").write_text(APP + MORE)
+    write(project)
+    lines = text_of(project).splitlines()
+    (project / "app.py").write_text(APP)
+    assert "2 entries kept, 1 removed, 0 added" in write(project)
+    assert set(text_of(project).splitlines()) < set(lines)
+    assert growth(project) == 1
+
+
+def test_it_grows_only_with_owner_and_reason(project: Path) -> None:
+    write(project)
+    before = text_of(project)
+    (project / "app.py").write_text(APP + MORE)
+    said = write(project, code=1)
+    assert "1 finding not in it" in said
+    assert "B307  app.py:9" in said
+    assert text_of(project) == before
+    assert "--accept needs --owner" in write(project, "--accept", code=2)
+    assert "--accept needs --reason" in write(project, "--accept", "--owner", "me", code=2)
+    blank = ("--accept", "--owner", "me", "--reason", " ")
+    assert "--accept needs --reason" in write(project, *blank, code=2)
+    assert "--owner belongs to --accept" in write(project, "--owner", "me", code=2)
+    assert text_of(project) == before
+    said = write(project, "--accept", "--owner", "@team", "--reason", "only in tests")
+    assert "2 entries kept, 0 removed, 1 added" in said
+    added = next(entry for entry in entries(project) if entry["rule"] == "B307")
+    assert (added["owner"], added["reason"]) == ("@team", "only in tests")
+    assert growth(project) == 1, "no package was accepted"
+    assert set(before.splitlines()[1:]) < set(text_of(project).splitlines())
+
+
+ACCEPT = ("--accept", "--owner", "me", "--reason", "known")
+
+
+def test_some_findings_alone_can_be_accepted(project: Path) -> None:
+    write(project)
+    (project / "app.py").write_text(APP + MORE)
+    (project / "other.py").write_text("def f():\n    exec('1')\n")
+    said = write(project, code=1)
+    chosen = next(line.split()[0] for line in said.splitlines() if "B102" in line)
+    assert "no new finding is called so" in write(project, *ACCEPT, "--finding", "f" * 12, code=2)
+    assert "no new finding is called so" in write(project, *ACCEPT, "--finding", chosen[:3], code=2)
+    write(project, *ACCEPT, "--finding", chosen)
+    assert rules(project) == ["B102", "B404", "B602"]
+
+
+PACKAGES = """\
+version: 1
+default: warn
+scanners: {bandit: {required: true}, pip-audit: {required: true}}
+rules:
+  - {id: new, match: {origin: introduced}, action: block}
+"""
+BOTH = ("--only", "bandit,pip-audit")
+
+
+def test_accepting_code_does_not_make_new_packages_old(make_project: Make) -> None:
+    records = [record("PYSEC-1", "jinja2", {"introduced": "0"})]
+    records += [record(f"PYSEC-{n}", "requests", {"introduced": "0"}) for n in (2, 3)]
+    with osv_server(records) as url:
+        service = f'[scanners.pip-audit]\nservice = "osv"\nosv-url = "{url}"\n'
+        project = make_project(
+            {
+                "app.py": APP,
+                "requirements.txt": "jinja2==2.4.1\n",
+                "policies/scanagg.yml": PACKAGES,
+                "scanagg.toml": service,
+            }
+        )
+        baseline(project, "write", *BOTH)
+        commit(project)
+        (project / "app.py").write_text(APP + MORE)
+        (project / "requirements.txt").write_text("jinja2==2.4.1\nrequests==2.19.0\n")
+        said = baseline(project, "write", *BOTH, code=1)
+        ids = {rule: line.split()[0] for line in said.splitlines() for rule in line.split()[1:2]}
+
+        def accept(*argv: str) -> str:
+            said = baseline(project, "write", *BOTH, *ACCEPT, *argv)
+            commit(project)
+            return said
+
+        def blocking() -> list[str]:
+            found = check(project, *BOTH, formats=["json"]).report["findings"]
+            return [one["rule"]["id"] for one in found if one["verdict"]["action"] == "block"]
+
+        accept("--finding", ids["B307"])
+        assert blocking() == ["PYSEC-2", "PYSEC-3"]
+        assert "still counts as new" in accept("--finding", ids["PYSEC-2"])
+        assert blocking() == ["PYSEC-2", "PYSEC-3"]
+        accept()
+        assert growth(project) == 2
+        assert blocking() == []
+
+
+def test_an_edited_finding_is_to_be_accepted_anew(project: Path) -> None:
+    write(project)
+    (project / "app.py").write_text(APP.replace("name, shell", "name + name, shell"))
+    assert "B602" in write(project, code=1)
+    assert rules(project) == ["B404", "B602"], "the old entry stays until then"
+    write(project, *ACCEPT)
+    assert rules(project) == ["B404", "B602"]
+    assert [entry.get("owner") for entry in entries(project)] == [None, "me"]
+
+
+def test_an_edited_finding_stays_known_where_the_policy_says_so(project: Path) -> None:
+    lenient = POLICY + "new_code: {edited: existing}\n"
+    (project / "policies/scanagg.yml").write_text(lenient)
+    write(project)
+    before = text_of(project)
+    (project / "app.py").write_text(APP.replace("name, shell", "name + name, shell"))
+    write(project)
+    assert text_of(project) == before
+
+
+def test_prune_never_adds(project: Path) -> None:
+    (project / "app.py").write_text(APP + MORE)
+    write(project)
+    (project / "app.py").write_text(APP + "exec('1')\n")
+    assert "2 entries kept, 1 removed, 0 added" in baseline(project, "prune", *BANDIT)
+    assert rules(project) == ["B404", "B602"]
+
+
+def test_slim_has_no_line_hints(project: Path) -> None:
+    write(project)
+    assert all("line" in entry for entry in entries(project))
+    baseline(project, "prune", *BANDIT, "--slim")
+    assert not any("line" in entry for entry in entries(project))
+    (project / "app.py").write_text(APP + MORE)
+    write(project, *ACCEPT)
+    assert not any("line" in entry for entry in entries(project)), "it stays slim"
+
+
+def test_nothing_to_prune_is_an_error(project: Path) -> None:
+    assert "there is no baseline policies/baseline.json" in baseline(project, "prune", code=2)
+
+
+def test_a_check_with_a_gap_writes_no_baseline(project: Path) -> None:
+    (project / "broken.py").write_text("def (\n")
+    said = write(project, code=2)
+    assert "the check is incomplete" in said
+    assert "broken.py" in said
+    assert not (project / BASELINE).exists()
+    assert not (project / KEY).exists()
+
+
+def test_a_dry_run_of_the_policy_forgives_no_gap(project: Path) -> None:
+    lenient = POLICY.replace("required: true", "required: true, on_failure: warn")
+    (project / "policies/scanagg.yml").write_text(lenient + "enforcement: warn\n")
+    (project / "broken.py").write_text("def (\n")
+    assert "the check is incomplete" in write(project, code=2)
+
+
+def test_a_scanner_that_nobody_requires_must_not_fail_either(project: Path) -> None:
+    fake = project.parent / "trivy"
+    fake.write_text("#!/bin/sh\nexit 3\n")
+    fake.chmod(0o755)
+    (project / "Dockerfile").write_text("FROM scratch\n")
+    (project / "scanagg.toml").write_text(f'[scanners.trivy]\npath = "{fake}"\n')
+    others = ("--skip", "detect-secrets,licenses,pip-audit,safety")
+    said = baseline(project, "write", *others, code=2)
+    assert "trivy" in said
+    assert not (project / BASELINE).exists()
+
+
+def test_an_entry_of_a_scanner_that_did_not_run_stays(project: Path) -> None:
+    (project / "app.py").write_text(
+        APP + 'key = "' + "ghp_" + "a8B3c7D1e9F2g6H4i5J0k3L7m1N8o2P4q6R9" + '"\n'
+    )
+    said = baseline(project, "write", "--only", "bandit,detect-secrets")
+    assert "1 secret among them" in said
+    assert "rotate" in said
+    before = text_of(project)
+    said = baseline(project, "prune", *BANDIT)
+    assert "1 entry matches nothing but stays" in said
+    assert text_of(project) == before
+    (project / "app.py").write_text(APP)
+    assert "2 entries kept, 1 removed" in baseline(
+        project, "prune", "--only", "bandit,detect-secrets"
+    )
+
+
+def test_the_baseline_and_its_key_are_no_secrets(project: Path) -> None:
+    baseline(project, "write", "--only", "bandit,detect-secrets")
+    report = check(project, "--only", "bandit,detect-secrets", formats=["json"]).report
+    places = {finding["location"]["path"] for finding in report["findings"]}
+    assert places == {"app.py"}
+
+
+def test_what_is_waived_is_not_written_but_stays_if_it_was(project: Path) -> None:
+    quiet = APP.replace("shell=True)", "shell=True)  # nosec B602")
+    (project / "app.py").write_text(quiet)
+    write(project)
+    assert rules(project) == ["B404"]
+    (project / BASELINE).unlink()
+    (project / "app.py").write_text(APP)
+    write(project)
+    (project / "app.py").write_text(quiet)
+    write(project)
+    assert rules(project) == ["B404", "B602"]
+
+
+def test_a_part_of_a_repository_has_a_baseline_of_its_own(make_project: Make) -> None:
+    root = make_project({"sub/app.py": APP, "sub/policies/scanagg.yml": POLICY})
+    part = root / "sub"
+    write(part)
+    assert {entry["path"] for entry in entries(part)} == {"sub/app.py"}
+    assert not (root / "policies").exists()
+    assert set(origins(part).values()) == {"existing"}
+    (part / "app.py").unlink()
+    (part / "new.py").write_text("x = 1\n")
+    said = baseline(part, "prune", *BANDIT)
+    assert "is it another project's?" in said
+    assert "0 entries kept, 2 removed" in said
+
+
+def test_another_file_can_be_the_baseline(project: Path) -> None:
+    write(project, "--baseline", "team/known.json")
+    assert not (project / BASELINE).exists()
+    assert (project / "team/known.json").exists()
+    assert "2 entries kept" in baseline(project, "prune", *BANDIT, "--baseline", "team/known.json")
+    assert "--baseline is empty" in write(project, "--baseline", "", code=2)
+    assert "../known.json: " in write(project, "--baseline", "../known.json", code=2)
+    assert "policies: " in write(project, "--baseline", "policies", code=2)
+    assert not (project.parent / "known.json").exists()
+
+
+def test_show_lists_entries_with_their_day_and_owner(project: Path) -> None:
+    write(project)
+    assert "-" in baseline(project, "show"), "nothing is committed yet"
+    commit(project)
+    (project / "app.py").write_text(APP + MORE)
+    write(project, "--accept", "--owner", "@team", "--reason", "old \x1b[31m red")
+    lines = baseline(project, "show").splitlines()
+    day = git(project, "log", "-1", "--format=%cs").strip()
+    old = next(line for line in lines if "B602" in line)
+    new = next(line for line in lines if "B307" in line)
+    assert day in old
+    assert "app.py:5 in run" in old
+    assert day not in new
+    assert r"@team: old \x1b[31m red" in new
+    assert "policies/baseline.json: 3 entries" in lines
+    assert "by category: 3 code" in lines
+    assert "by rule: 1 B307, 1 B404, 1 B602" in lines
+    assert "accepted by: 1 @team" in lines
+
+
+def test_show_works_without_git_and_without_entries(make_project: Make) -> None:
+    empty = '[{"baseline":"scanagg","version":1,"growth":1}\n]\n'
+    root = make_project({"app.py": "x = 1\n", BASELINE: empty}, git_=False)
+    assert baseline(root, "show").strip() == "policies/baseline.json: 0 entries"
+    (root / BASELINE).unlink()
+    assert "there is no baseline" in baseline(root, "show", code=2)
+
+
+def test_a_long_list_is_cut_unless_asked_for(make_project: Make) -> None:
+    lines = "".join(f',{{"category":"code","path":"{n}.py"}}\n' for n in range(501))
+    head = '[{"baseline":"scanagg","version":1,"growth":1}\n'
+    root = make_project({BASELINE: f"{head}{lines}]\n"}, git_=False)
+    said = baseline(root, "show")
+    assert "the first 500 of them; --all shows every one" in said
+    assert "500.py" not in said
+    assert "501 entries" in said
+    assert "500.py" in baseline(root, "show", "--all")
+
+
+@pytest.mark.parametrize("words", [("write", *BANDIT), ("prune", *BANDIT), ("show",)])
+def test_a_baseline_that_cannot_be_used_stays_as_it_is(project: Path, words: Sequence[str]) -> None:
+    conflict = '[{"baseline":"scanagg","version":1,"growth":1}\n<<<<<<< HEAD\n]\n'
+    (project / BASELINE).write_text(conflict)
+    said = baseline(project, *words, code=2)
+    assert "policies/baseline.json:2:1: a merge conflict: the marker <<<<<<<" in said
+    assert text_of(project) == conflict
+
+
+def test_the_first_baseline_takes_in_everything(project: Path) -> None:
+    said = write(project, *ACCEPT, "--finding", "a" * 12, code=2)
+    assert "there is no baseline policies/baseline.json yet" in said
+    write(project, *ACCEPT)
+    assert {entry["owner"] for entry in entries(project)} == {"me"}
+
+
+def test_a_folder_that_cannot_be_written_is_said(make_project: Make) -> None:
+    root = make_project({"app.py": APP, "policies": "a file\n"})
+    said = write(root, code=2)
+    assert "cannot write policies/" in said
+
+
+def test_key_makes_a_key_once(project: Path) -> None:
+    assert "made policies/scanagg.key: commit it" in baseline(project, "key")
+    made = (project / KEY).read_text()
+    assert (project / KEY).stat().st_mode & 0o777 == 0o644
+    assert "there already" in baseline(project, "key")
+    assert (project / KEY).read_text() == made
+    write(project)
+    assert (project / KEY).read_text() == made
+
+
+def test_a_key_in_the_environment_goes_before_the_file(project: Path) -> None:
+    env = {"SCANAGG_PROJECT_KEY": "k" * 32}
+    done = scanagg("baseline", "write", str(project), *BANDIT, env=env)
+    assert done.returncode == 0
+    assert not (project / KEY).exists()
+    done = scanagg("baseline", "key", str(project), env=env)
+    assert "SCANAGG_PROJECT_KEY is set here and goes before it" in done.stdout
+
+
+def test_a_file_that_is_no_key_is_refused(project: Path) -> None:
+    (project / KEY).write_text("short\n")
+    assert "policies/scanagg.key:1:1: this is no key" in baseline(project, "key", code=2)
+    assert "policies/scanagg.key:1:1: this is no key" in write(project, code=2)
+    assert not (project / BASELINE).exists()

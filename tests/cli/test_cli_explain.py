@@ -1,0 +1,211 @@
+"""`scanagg explain`: why a finding of a stored report has its verdict, section by section."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from support.command import scanagg
+from support.sample import NOW, finding, judged, sample_findings, sample_report
+
+from scanagg.model import (
+    Action,
+    Change,
+    History,
+    Licensed,
+    LicenseFacts,
+    LicenseVerdict,
+    Package,
+    Report,
+    Severity,
+)
+from scanagg.reporters.json import render
+
+POLICY = """\
+version: 1
+default: warn
+severity:
+  override:
+    - {match: {rule: B307}, set: low, reason: it is our own shell}
+rules:
+  - {id: secrets, match: {category: secret}, action: block}
+  - id: sla
+    match: {category: vuln, severity: ">=high", origin: existing}
+    action: block
+    grace: {critical: 7d}
+  - {id: last, match: {category: vuln}, action: info}
+licenses: {allow: [MIT]}
+waivers:
+  items:
+    - {path: app/db.py, ids: [B101], reason: r, owner: "@web", expires: 2026-06-01}
+    - {path: app/db.py, ids: [B602], reason: r, owner: "@web", expires: 2026-06-01}
+"""
+
+
+def report() -> Report:
+    """The sample, with an old vulnerability, and a package whose licence is allowed."""
+    first, *others = sample_findings()
+    old = replace(
+        first.finding, history=History(Change.UNCHANGED, "it is in the base", first_seen=NOW)
+    )
+    mit = Licensed(
+        Package("colour", "1.0", "pkg:pypi/colour@1.0", direct=False),
+        LicenseFacts(expression="MIT"),
+        *(LicenseVerdict.ALLOW, "MIT", "MIT", "License-Expression"),
+    )
+    return replace(sample_report((replace(first, finding=old), *others)), licenses=(mit,))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project with a policy of its own and the report of a check."""
+    (tmp_path / "scanagg.yml").write_text(POLICY, encoding="utf-8")
+    write(tmp_path / "reports", report())
+    return tmp_path
+
+
+def write(folder: Path, stored: Report) -> Path:
+    folder.mkdir(exist_ok=True)
+    path = folder / "scanagg.json"
+    path.write_text("".join(render(stored)), encoding="utf-8")
+    return path
+
+
+def explain(*argv: str, cwd: Path) -> str:
+    done = scanagg("explain", *argv, cwd=cwd)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_a_vulnerability_is_explained_whole(project: Path) -> None:
+    said = explain("000000000001", cwd=project)
+    note, _, page = said.partition("\n\n")
+    assert note.startswith("Note: the report was judged by another policy (default, built-in)")
+    assert page.rstrip().splitlines() == [
+        "CVE-2016-10745: Sandbox escape in jinja2",
+        (
+            "  warn by rule sla: category vuln, severity >=high, origin existing; "
+            "blocks from 2026-03-11"
+        ),
+        f"  id 000000000001, fingerprint {1:064x}",
+        "  jinja2 2.4.1 (runtime, direct)",
+        "  in requirements.txt:1",
+        "  also called GHSA-hj2j-77xm-mc5v, PYSEC-2019-220",
+        "  fixed in 2.8.1",
+        "  published 2019-04-08T13:29:00Z",
+        "",
+        "Severity: critical",
+        "  ghsa says critical (trivy)  <- decides",
+        "  nvd says high (trivy, CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:N/A:N)",
+        "",
+        "Origin: existing",
+        "  unchanged against the base: it is in the base",
+        "  on record here since 2026-03-04",
+        "",
+        "Rules, in order",
+        "  secrets  block  wants category secret; it has vulnerability",
+        "  sla      block  matches: category vuln, severity >=high, origin existing",
+        "  1 after that were not asked",
+        "",
+        "Grace time",
+        "  starts on 2026-03-04: the later of publication and first sight",
+        "  blocks from 2026-03-11 05:06 UTC",
+        "",
+        "Waivers",
+        "  scanagg.yml:16 (@web, until 2026-06-01): ids B101: the finding has none of them",
+        "  scanagg.yml:17 (@web, until 2026-06-01): ids B602: the finding has none of them",
+        "",
+        "Seen by",
+        "  pip-audit as PYSEC-2019-220, severity unknown",
+        "  trivy as CVE-2016-10745, severity critical",
+    ]
+
+
+def test_an_advisory_s_id_explains_each_finding_that_has_it(project: Path) -> None:
+    said = explain("ghsa-HJ2J-77xm-mc5v", cwd=project)
+    assert said.count("Sandbox escape in jinja2") == 2
+    assert "zlib1g 1.2 (runtime)" in said
+    assert "  no source says anything" in said
+    assert "Severity: unknown, compared as high" in said
+
+
+def test_code_waived_and_overridden_says_so(project: Path) -> None:
+    waived = explain("B602", cwd=project)
+    assert "  waived by rule default: risk_accepted: r — @web — until 2026-06-01" in waived
+    assert "  scanagg.yml:17 (@web, until 2026-06-01): covers this finding" in waived
+    assert "  no rule matches: the default holds" in waived
+    overridden = explain("B307", cwd=project)
+    assert "  override of the policy: rule B307: set to low, it is our own shell" in overridden
+    assert "  the policy sets low: it is our own shell" in overridden
+
+
+def test_licences_are_explained_also_where_they_are_allowed(project: Path) -> None:
+    unknown = explain("license-unknown", cwd=project)
+    assert "Licence: unknown\n  see LICENSE, from License\n" in unknown
+    found = write(project / "other", replace(report(), findings=()))
+    allowed = explain("license", "--report", str(found), cwd=project)
+    assert "license: colour 1.0: MIT" in allowed
+    assert "  allowed: no finding, for the policy allows the licence" in allowed
+    assert "  colour 1.0 (runtime, transitive)" in allowed
+    assert "  the part that decides: MIT" in allowed
+    assert "  none was asked" in allowed
+
+
+def test_what_hides_a_finding_in_the_source_is_said(project: Path) -> None:
+    hidden = judged(finding(7, in_source="nosec"), Severity.HIGH, Action.WAIVED)
+    path = write(project / "other", sample_report((hidden,)))
+    said = explain("B602", "--report", str(path), "--policy", "strict", cwd=project)
+    assert "  hidden from its scanner in the source: nosec" in said
+    assert "Waivers\n  the policy has none\n" in said
+
+
+def test_a_name_of_many_lists_them(project: Path) -> None:
+    said = explain("0000", cwd=project)
+    assert "7 findings are called that. Name one by its id:" in said
+    assert "  000000000001  CVE-2016-10745  jinja2 2.4.1  requirements.txt:1" in said
+    assert "Severity" not in said
+    many = tuple(judged(finding(number), Severity.LOW, Action.INFO) for number in range(1, 60))
+    path = write(project / "other", sample_report(many))
+    assert "  and 9 more" in explain("B602", "--report", str(path), cwd=project)
+
+
+def test_the_report_is_found_where_check_puts_it(tmp_path: Path) -> None:
+    (tmp_path / "scanagg.toml").write_text('output-dir = "out"\n', encoding="utf-8")
+    write(tmp_path / "out", report())
+    assert "CVE-2016-10745" in explain("000000000001", str(tmp_path), cwd=Path("/"))
+
+
+def test_without_a_note_where_the_policy_is_the_report_s(make_project: Callable[..., Path]) -> None:
+    project = make_project({"a.py": "import subprocess\nsubprocess.run('x', shell=True)\n"})
+    checked = scanagg("check", str(project), "--only", "bandit", "--format", "json")
+    assert checked.returncode == 0, checked.stderr
+    said = explain("B602", cwd=project)
+    assert said.startswith("B602: ")
+    assert "  in a.py:2" in said
+
+
+def test_the_clock_is_the_report_s_unless_another_is_given(project: Path) -> None:
+    said = explain("000000000001", "--now", "2026-06-02", cwd=project)
+    assert "  block by rule sla" in said
+    assert "(@web, until 2026-06-01): ids B101" in said
+    assert "expired 1 day ago" in explain("B602", "--now", "2026-06-02", cwd=project)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("CVE-1999-1",), "no finding 'CVE-1999-1' in "),
+        (("000",), "no finding '000' in "),
+        (("B602", "--report", "none.json"), "none.json: does not exist"),
+        (("B602", "/"), "reports/scanagg.json: does not exist"),
+        (("B602", "--policy", "none"), "no policy 'none'"),
+        (("B602", "--policy", " "), "--policy is empty"),
+        (("B602", "--now", "never"), "is not an ISO time"),
+    ],
+)
+def test_what_cannot_be_explained_is_said(
+    arguments: tuple[str, ...], words: str, project: Path
+) -> None:
+    done = scanagg("explain", *arguments, cwd=project)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert words in done.stderr

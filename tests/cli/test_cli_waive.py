@@ -1,0 +1,434 @@
+"""`scanagg waive`: an entry that works, in a file that stays as it was, or a reason why not."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+from support.command import check, scanagg
+from support.sample import finding, sample_findings, sample_report
+
+from scanagg.errors import PolicyError, UsageError
+from scanagg.model import Category, Finding, Location, Package, Parts
+from scanagg.policy.judging.paths import globs
+from scanagg.policy.language.reading import Source, read_waivers
+from scanagg.policy.language.waiving import Wish, appended, check_wish, choose, entry_for
+from scanagg.reporters import reporter
+
+Make = Callable[..., Path]
+
+APP = """\
+import subprocess
+
+
+def run(name):
+    subprocess.run(name, shell=True)
+"""
+WAIVERS = "policies/waivers.yml"
+KEY = "policies/scanagg.key"
+NOW = "2026-03-04"
+DAY = "2026-06-30"
+FINDINGS = tuple(judged.finding for judged in sample_findings())
+BY_CATEGORY = {one.category: one for one in reversed(FINDINGS)}
+WISH = Wish("@team", "not reachable: see #12", date(2026, 6, 30))
+
+
+@pytest.fixture
+def project(make_project: Make) -> Path:
+    """A project with a report of everything in it."""
+    root = make_project({"app.py": APP})
+    reports(root)
+    return root
+
+
+def reports(root: Path, *findings: Finding) -> None:
+    report = sample_report()
+    if findings:
+        judged = [replace(report.findings[0], finding=one) for one in findings]
+        report = replace(report, findings=tuple(judged))
+    (root / "reports").mkdir(exist_ok=True)
+    chunks = reporter("json").render(report)
+    (root / "reports/scanagg.json").write_text("".join(chunks), encoding="utf-8")
+
+
+def waive(project: Path, name: str, *more: str, code: int = 0, expires: str = DAY) -> str:
+    """Run `scanagg waive` with all it needs; what it prints."""
+    given = ("--owner", "@team", "--reason", "not reachable", "--expires", expires, "--now", NOW)
+    done = scanagg("waive", name, str(project), *given, *more)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def text_of(project: Path) -> str:
+    return (project / WAIVERS).read_text("utf-8")
+
+
+# Real runs.
+
+
+def test_what_is_waived_blocks_no_more(make_project: Make) -> None:
+    root = make_project({"app.py": APP})
+    words = ("--only", "bandit", "--policy", "strict")
+    first = check(root, *words, formats=["json"])
+    assert first.code == 1
+    found = next(one for one in first.report["findings"] if one["rule"]["id"] == "B602")
+    report = ("--report", str(first.folder / "scanagg.json"))
+    done = scanagg(
+        *("waive", found["id"], str(root), "--owner", "me", "--reason", "our own names", *report),
+        *("--expires", "2026-06-30", "--now", "2026-03-04", "--state", "false_positive"),
+    )
+    assert done.returncode == 0, done.stderr
+    assert "waived until 2026-06-30: subprocess call with shell=True" in done.stdout
+    assert "written to policies/waivers.yml:5: commit it" in done.stdout
+    again = check(root, *words, "--now", "2026-03-04", formats=["json"])
+    assert again.code == 0
+    waived = next(one for one in again.report["findings"] if one["rule"]["id"] == "B602")
+    assert waived["verdict"]["action"] == "waived"
+    (root / "app.py").write_text("\n" + APP.replace("shell=True", "shell=True, check=True"))
+    assert check(root, *words, "--now", "2026-03-04", formats=["json"]).code == 1
+    said = scanagg("waivers", str(root), "--now", "2026-03-04").stdout
+    assert "policies/waivers.yml:5" in said
+
+
+def test_a_waiver_is_no_secret(make_project: Make) -> None:
+    entry = entry_for([finding(0xABCDEF0123456789)], WISH)
+    root = make_project({"app.py": "x = 1\n", WAIVERS: appended(None, entry)})
+    said = check(root, "--only", "detect-secrets", formats=["json"])
+    assert said.report["findings"] == []
+
+
+def test_an_advisory_is_waived_under_any_of_its_names(project: Path) -> None:
+    said = waive(project, "pysec-2019-220", "--package", "Jinja2")
+    assert "written to policies/waivers.yml:5" in said
+    (entry,) = read_waivers(Source(WAIVERS, (project / WAIVERS).read_bytes()))
+    assert entry.ids == ("CVE-2016-10745", "GHSA-hj2j-77xm-mc5v", "PYSEC-2019-220")
+    assert (entry.purl, entry.versions) == ("pkg:pypi/jinja2", "<=2.4.1")
+    assert (entry.path, entry.fingerprint) == (None, None)
+
+
+def test_an_advisory_in_several_packages_is_asked_about(project: Path) -> None:
+    said = waive(project, "CVE-2016-10745", code=2)
+    assert "is in 2 packages: pkg:pypi/jinja2, pkg:deb/debian/zlib1g" in said
+    assert "--package" in said
+    assert not (project / WAIVERS).exists()
+
+
+def test_a_second_waiver_stands_behind_the_first(project: Path) -> None:
+    waive(project, "GHSA-hj2j-77xm-mc5v", "--package", "jinja2")
+    before = text_of(project)
+    waive(project, f"{2:064x}"[:60] + "0002", "--state", "fix_planned")
+    assert text_of(project).startswith(before)
+    said = waive(project, f"{2:064x}")
+    assert "it is waived already" not in said, "the report is from before"
+
+
+def test_a_secret_needs_the_projects_key(project: Path) -> None:
+    secret = f"{3:064x}"
+    said = waive(project, secret, code=2)
+    assert "a secret cannot be waived without a key" in said
+    assert "scanagg baseline key" in said
+    assert scanagg("baseline", "key", str(project)).returncode == 0
+    parts = ("secret", "", "config.ini", "")
+    unkeyed = replace(BY_CATEGORY[Category.SECRET], parts=Parts(*parts, "a" * 16))
+    reports(project, unkeyed)
+    assert "the report is from before the project had a key" in waive(project, secret, code=2)
+    assert not (project / WAIVERS).exists()
+    reports(project, replace(unkeyed, parts=Parts(*parts, "a" * 28)))
+    waive(project, secret)
+    assert "path: config.ini" in text_of(project)
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (("--expires", "2026-03-03"), "--expires 2026-03-03 is past: today is 2026-03-04"),
+        (("--expires", "2027-03-04"), "365 days away, the policy allows 180"),
+        (("--expires", "2026-02-30"), "--expires '2026-02-30' is no date"),
+        (("--expires", ""), "--expires is missing"),
+        (("--owner", " "), "--owner is empty"),
+        (("--reason", ""), "--reason is empty"),
+        (("--reason", "a\x1b[31m"), "--reason holds control characters"),
+        (("--until-fixed",), "--until-fixed is for vulnerabilities"),
+        (("--state", "ignored"), "--state"),
+        (("--report", "/nonexistent/scanagg.json"), "does not exist"),
+        (("--policy", "nowhere.yml"), "no policy"),
+    ],
+)
+def test_a_wish_that_cannot_be_is_refused(
+    project: Path, argv: tuple[str, ...], message: str
+) -> None:
+    assert message in waive(project, f"{2:064x}", *argv, code=2)
+    assert not (project / WAIVERS).exists()
+
+
+def test_the_last_days_that_the_policy_allows(project: Path) -> None:
+    waive(project, f"{2:064x}", expires="2026-03-04")
+    waive(project, f"{2:064x}", expires="2026-08-31")
+    assert text_of(project).count("expires:") == 2
+
+
+def test_a_broken_waiver_file_stays_as_it_is(project: Path) -> None:
+    (project / "policies").mkdir()
+    (project / WAIVERS).write_text("version: 1\nitems:\n  - {purl: x}\n")
+    said = waive(project, f"{2:064x}", code=2)
+    assert "policies/waivers.yml:3:" in said
+    assert text_of(project) == "version: 1\nitems:\n  - {purl: x}\n"
+
+
+def test_a_waiver_without_effect_is_not_written(project: Path) -> None:
+    (project / "policies").mkdir()
+    parent = (
+        "version: 1\ndefault: warn\napprovers: ['@security']\n"
+        "rules: [{id: code, match: {category: code}, action: block, locked: true}]\n"
+    )
+    (project / "policies/base.yml").write_text(parent)
+    digest = hashlib.sha256(parent.encode()).hexdigest()
+    (project / "policies/scanagg.yml").write_text(
+        f"version: 1\ndefault: warn\nextends: [{{file: base.yml, sha256: {digest}}}]\n"
+    )
+    said = waive(project, f"{2:064x}", code=2)
+    assert "the waiver would have no effect" in said
+    assert not (project / WAIVERS).exists()
+    waive(project, f"{2:064x}", "--owner", "@security")
+
+
+def test_a_folder_that_cannot_be_written_is_said(make_project: Make) -> None:
+    root = make_project({"policies": "a file\n"}, git_=False)
+    reports(root)
+    said = waive(root, f"{2:064x}", code=2)
+    assert "policies/" in said
+
+
+def test_without_a_report_there_is_nothing_to_waive(make_project: Make) -> None:
+    root = make_project({"app.py": APP})
+    assert "scanagg check" in waive(root, "CVE-2016-10745", code=2)
+
+
+# Which finding.
+
+
+def test_an_id_or_its_beginning_is_enough() -> None:
+    ones = [finding(0xABCDEF << 232, category=Category.CODE), finding(0xABC0EF << 232)]
+    assert choose(ones, "abcdef") == (ones[0],)
+    assert choose(ones, "ABC0EF") == (ones[1],)
+    assert choose(ones, ones[0].fingerprint) == (ones[0],)
+
+
+@pytest.mark.parametrize("name", ["abcde", "", "xyzxyzxyz", "B602", "CVE-1999-0001"])
+def test_what_is_no_name_of_a_finding_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="no finding is called"):
+        choose(FINDINGS, name)
+
+
+def test_a_beginning_of_several_is_refused_with_what_there_is() -> None:
+    ones = [finding((0xABCDEF << 232) + number, title=f"t{number}") for number in range(12)]
+    with pytest.raises(UsageError) as caught:
+        choose(ones, "abcdef")
+    assert "12 findings begin with abcdef" in caught.value.message
+    assert "t9" in caught.value.message
+    assert "and 2 more" in caught.value.message
+    with pytest.raises(UsageError, match="no finding of the report"):
+        choose(ones, "abcdee")
+
+
+def test_an_advisory_in_versions_of_one_package_is_one_waiver() -> None:
+    first = BY_CATEGORY[Category.VULNERABILITY]
+    package = Package("jinja2", "2.10+cpu", "pkg:pypi/jinja2@2.10%2Bcpu")
+    second = replace(first, fingerprint="1" * 64, package=package)
+    chosen = choose([first, second], "cve-2016-10745")
+    assert len(chosen) == 2
+    assert entry_for(chosen, WISH)["versions"] == "<=2.10"
+
+
+def test_a_package_that_is_not_hit_is_named() -> None:
+    with pytest.raises(UsageError, match="not in flask"):
+        choose(FINDINGS, "CVE-2016-10745", "flask")
+    (found,) = choose(FINDINGS, "CVE-2016-10745", "pkg:deb/debian/zlib1g")
+    assert entry_for([found], WISH)["versions"] == "<=1.2"
+
+
+# What is written.
+
+
+def test_a_licence_is_waived_by_package_and_fingerprint() -> None:
+    entry = entry_for([BY_CATEGORY[Category.LICENSE]], WISH)
+    assert list(entry)[:2] == ["purl", "fingerprint"]
+    assert entry["purl"] == "pkg:pypi/odd"
+    assert entry["fingerprint"] == f"v1:{6:064x}"
+
+
+def test_a_path_is_written_as_a_pattern_for_itself_alone() -> None:
+    strange = "a [b]/*!#?.py "
+    entry = entry_for([finding(2, location=Location(strange), places=())], WISH)
+    assert entry["path"] == r"a \[b\]/\*!#\?.py\ "
+    pattern = globs([str(entry["path"])])
+    assert pattern.match_file(strange)
+    assert not pattern.match_file("a b/xx.py")
+
+
+def test_a_finding_in_several_files_is_waived_by_fingerprint_alone() -> None:
+    places = (Location("a.py", 1), Location("b.py", 1))
+    entry = entry_for([finding(2, location=places[0], places=places)], WISH)
+    assert "path" not in entry
+    assert "fingerprint" in entry
+
+
+def test_a_version_that_is_not_of_pep_440_is_left_out() -> None:
+    odd = Package("zlib1g", "1:1.2.13.dfsg-1", "pkg:deb/debian/zlib1g@1:1.2.13.dfsg-1")
+    one = replace(BY_CATEGORY[Category.VULNERABILITY], package=odd)
+    assert "versions" not in entry_for([one], WISH)
+
+
+def test_until_fixed_is_for_what_has_no_fix_yet() -> None:
+    wish = replace(WISH, until_fixed=True)
+    fixed = BY_CATEGORY[Category.VULNERABILITY]
+    with pytest.raises(UsageError, match=r"it is fixed already, in 2\.8"):
+        entry_for([fixed], wish)
+    assert fixed.advisory
+    unfixed = replace(fixed, advisory=replace(fixed.advisory, fixed_versions=()))
+    assert entry_for([unfixed], wish)["until_fixed"] is True
+
+
+def test_a_day_too_far_is_refused_by_the_policys_own_limit() -> None:
+    check_wish(WISH, date(2026, 6, 30), 0)
+    with pytest.raises(UsageError, match="the policy allows 10"):
+        check_wish(WISH, date(2026, 6, 1), 10)
+
+
+# The file.
+
+ENTRY = entry_for([finding(2)], WISH)
+OLD = "{path: old.py, state: risk_accepted, reason: r, owner: o, expires: 2026-05-01}"
+FILES = {
+    "plain": """\
+version: 1
+items:
+- path: old.py
+  reason: r
+  owner: o
+  expires: 2026-05-01
+""",
+    "comments and an order of its own": """\
+# Ours.
+items:   # the list
+
+    # first of all
+    - owner: "o"     # who
+      reason: >-
+        a long
+        story
+      path: 'old.py'
+      expires: 2026-05-01   # soon
+
+    # the second
+    - ids: [CVE-1,
+            CVE-2]
+      purl: pkg:pypi/x
+      owner: o
+      reason: |
+        two
+
+        lines
+      expires: 2026-05-01
+      # nothing more for that
+
+# The end.
+version: 1
+""",
+    "no line end": f"version: 1\nitems:\n  - {OLD}",
+    "a list inside of the last": """\
+version: 1
+items:
+  - expires: 2026-05-01
+    owner: o
+    reason: r
+    purl: pkg:pypi/x
+    ids:
+      - CVE-1
+      - CVE-2
+""",
+    "long words that stay on one line": f"""\
+version: 1
+items:
+  - path: old.py
+    reason: {"x " * 300}y
+    owner: o
+    expires: 2026-05-01
+""",
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_everything_in_the_file_stays_byte_for_byte(name: str) -> None:
+    before = FILES[name]
+    after = appended(before.encode(), ENTRY)
+    left = after.splitlines()
+    for line in before.splitlines():
+        assert left.pop(0) == line or _skip(left, line)
+    waivers = read_waivers(Source(WAIVERS, after.encode()))
+    assert waivers[:-1] != ()
+    assert waivers[-1].fingerprint == f"{2:064x}"
+    assert waivers[-1].reason == WISH.reason
+
+
+def _skip(left: list[str], line: str) -> bool:
+    """Drop what was put in between, which is all there may be before `line`."""
+    while left:
+        if left.pop(0) == line:
+            return True
+    return False
+
+
+def test_the_new_entry_is_laid_out_like_the_others() -> None:
+    before = FILES["comments and an order of its own"]
+    after = appended(before.encode(), ENTRY)
+    added = [line for line in after.splitlines() if line not in before.splitlines()]
+    assert added[0] == "    - path: app/db.py"
+    assert all(line.startswith("      ") for line in added[1:])
+
+
+def test_line_ends_of_windows_stay() -> None:
+    before = FILES["plain"].replace("\n", "\r\n")
+    after = appended(before.encode(), ENTRY)
+    assert after.startswith(before)
+    assert after.count("\n") == after.count("\r\n")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "version: 1\n",
+        "version: 1\nitems: []  # none yet\n",
+        f"# mine\nversion: 1\nitems: [{OLD}]\n",
+        "{version: 1, items: []}\n",
+    ],
+)
+def test_a_file_without_a_plain_list_is_laid_out_anew(before: str) -> None:
+    after = appended(before.encode(), ENTRY)
+    count = before.count("old.py")
+    assert len(read_waivers(Source(WAIVERS, after.encode()))) == count + 1
+    for comment in ("# mine", "# none yet"):
+        assert (comment in before) == (comment in after)
+
+
+def test_a_new_file_says_what_it_is() -> None:
+    text = appended(None, ENTRY)
+    assert text.startswith("# ")
+    assert "version: 1\nitems:\n  - path: app/db.py\n" in text
+    assert len(text.splitlines()) == 10
+
+
+@pytest.mark.parametrize(
+    "reason", ["yes", "1.0", "'", '"', ": - #", "ünï 😀", "- x", "a: b", "~", "x" * 500]
+)
+def test_any_words_come_back_as_they_were(reason: str) -> None:
+    text = appended(None, entry_for([finding(2)], replace(WISH, reason=reason, owner=reason)))
+    (waiver,) = read_waivers(Source(WAIVERS, text.encode()))
+    assert (waiver.reason, waiver.owner) == (reason, reason)
+
+
+def test_a_file_of_a_newer_version_is_refused() -> None:
+    with pytest.raises(PolicyError, match=r"policies/waivers\.yml:1:10"):
+        appended(b"version: 2\nitems: []\n", ENTRY)

@@ -1,0 +1,234 @@
+"""The examples of the documents, found and run: each page is a script that a reader could follow.
+
+A comment before a block says what it is part of:
+
+    <!-- example: NAME -->              a console block, run in the project NAME
+    <!-- example: NAME, file: PATH -->  its text is put into that file of the project
+
+Blocks of one page with the same name are steps of one session, in their order. In what a console
+block shows, a line `[...]` stands for any number of lines. Hexadecimal digits, times and seconds
+are not compared.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from support.command import PROGRAM
+
+NOW = "2026-12-01T12:00:00Z"
+COMMITTED = "2026-11-02T09:00:00Z"
+LEFT_OUT = "[...]"
+
+_BLOCK = re.compile(
+    r"(?:^<!-- example: (?P<name>[\w-]+)(?:, file: (?P<file>\S+))? -->\n+)?"
+    r"^(?P<fence>```+)(?P<language>[\w-]*)\n(?P<text>.*?)^(?P=fence)$",
+    re.M | re.S,
+)
+_TOOLS = (
+    "git",
+    "cat",
+    "cp",
+    "grep",
+    "head",
+    "mkdir",
+    "mv",
+    "printf",
+    "rm",
+    "sed",
+    "sha256sum",
+    "tail",
+    "touch",
+)
+# Commands that judge by a clock; the one of the examples stands still.
+_CLOCKED = r"""
+case "$1 $2" in
+  *--now*) ;;
+  check*|gate*|explain*|waive*|"baseline write"|policy\ [ctd]*|"license list")
+    case "$*" in *--now*|*--help*) ;; *) set -- "$@" --now "$EXAMPLE_NOW" ;; esac ;;
+esac
+"""
+_VARIABLE = (
+    (re.compile(r"\b[0-9a-f]{7,64}\b"), "<id>"),
+    (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "<time>"),
+    (re.compile(r"(?<= )\d+\.\d$"), "<seconds>"),
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of a page: its line, what it is part of, the file that it is, and its text."""
+
+    line: int
+    language: str
+    text: str
+    name: str = ""
+    file: str = ""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What is typed, and what the page shows of the answer."""
+
+    line: int
+    typed: str
+    shown: tuple[str, ...]
+
+
+def blocks(page: Path) -> list[Block]:
+    """Every fenced block of a page."""
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(
+            text.count("\n", 0, found.start("text")) + 1,
+            found["language"],
+            found["text"],
+            found["name"] or "",
+            found["file"] or "",
+        )
+        for found in _BLOCK.finditer(text)
+    ]
+
+
+def sessions(page: Path) -> dict[str, list[Block]]:
+    """The named blocks of a page by the session that they are part of."""
+    named: dict[str, list[Block]] = {}
+    for block in blocks(page):
+        if block.name:
+            named.setdefault(block.name, []).append(block)
+    return named
+
+
+def commands(block: Block) -> Iterator[Command]:
+    """The commands of a console block, each with what is shown below it."""
+    lines = block.text.splitlines()
+    starts = [number for number, line in enumerate(lines) if line.startswith("$ ")]
+    assert starts[:1] == [0], f"line {block.line}: a console block begins with a command"
+    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+        typed, below = lines[start][2:], lines[start + 1 : end]
+        while typed.endswith("\\"):
+            typed = typed[:-1] + below.pop(0).removeprefix("> ").lstrip()
+        yield Command(block.line + start, typed, tuple(below))
+
+
+def run_session(steps: list[Block], project: Path, tools: Path) -> Iterator[tuple[Command, str]]:
+    """Do every step in the project; each command with what it printed."""
+    env = _environment(tools)
+    for step in steps:
+        if step.file:
+            file = project / step.file
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(step.text, encoding="utf-8")
+            continue
+        for command in commands(step):
+            yield command, _run(command.typed, project, env)
+
+
+def _run(typed: str, project: Path, env: Mapping[str, str]) -> str:
+    done = subprocess.run(
+        ["/bin/bash", "-c", typed],
+        cwd=project,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        timeout=120,
+        check=False,
+    )
+    said = done.stdout.decode("utf-8", "replace")
+    assert "Traceback" not in said, said
+    return said
+
+
+def _environment(tools: Path) -> dict[str, str]:
+    """A shell that finds scanagg and nothing that differs between machines."""
+    tools.mkdir(parents=True, exist_ok=True)
+    for name in _TOOLS:
+        found = shutil.which(name)
+        if found and not (tools / name).exists():
+            (tools / name).symlink_to(found)
+    wrapper = tools / "scanagg"
+    wrapper.write_text(f'#!/bin/sh\n{_CLOCKED}\nexec {PROGRAM} "$@"\n', encoding="utf-8")
+    wrapper.chmod(0o755)
+    people = {f"GIT_{who}_NAME": "Ada" for who in ("AUTHOR", "COMMITTER")}
+    mails = {f"GIT_{who}_EMAIL": "ada@example.invalid" for who in ("AUTHOR", "COMMITTER")}
+    dates = {f"GIT_{who}_DATE": COMMITTED for who in ("AUTHOR", "COMMITTER")}
+    return {
+        **{name: os.environ[name] for name in ("SCANAGG_CACHE_DIR",) if name in os.environ},
+        **people,
+        **mails,
+        **dates,
+        "PATH": str(tools),
+        "HOME": str(tools),
+        "LC_ALL": "C.UTF-8",
+        "NO_COLOR": "1",
+        "COLUMNS": "80",
+        "EXAMPLE_NOW": NOW,
+        "GIT_CONFIG_GLOBAL": os.devnull,
+        "GIT_CONFIG_NOSYSTEM": "1",
+    }
+
+
+def differences(shown: tuple[str, ...], printed: str) -> str:
+    """What of the shown lines is not in the output, in words; empty where all is as shown."""
+    actual = _lines(printed.splitlines())
+    parts = _parts(_lines(shown))
+    position = 0
+    for number, part in enumerate(parts):
+        first, last = number == 0, number == len(parts) - 1
+        found = _find(actual, part, position, start=first, end=last)
+        if found is None:
+            wanted = "\n".join(part)
+            return f"not as shown:\n{wanted}\n--- printed:\n{printed}"
+        position = found + len(part)
+    return ""
+
+
+def _lines(lines: list[str] | tuple[str, ...]) -> list[str]:
+    """Lines without what differs from run to run, nor empty ones at the ends."""
+    plain = [_plain(line) for line in lines]
+    while plain and not plain[-1]:
+        plain.pop()
+    while plain and not plain[0]:
+        plain.pop(0)
+    return plain
+
+
+def _plain(line: str) -> str:
+    line = line.rstrip()
+    for pattern, name in _VARIABLE:
+        line = pattern.sub(name, line)
+    return line
+
+
+def _parts(lines: list[str]) -> list[list[str]]:
+    """The lines between those that stand for any number of lines."""
+    parts: list[list[str]] = [[]]
+    for line in lines:
+        if line.strip() == LEFT_OUT:
+            parts.append([])
+        else:
+            parts[-1].append(line)
+    return parts
+
+
+def _find(
+    lines: list[str], part: list[str], position: int, *, start: bool, end: bool
+) -> int | None:
+    """Where a part stands, from a position on: at it where it is the first, at the end if last."""
+    last = len(lines) - len(part)
+    if start and end:
+        return 0 if lines == part else None
+    if start:
+        return 0 if lines[: len(part)] == part else None
+    if end:
+        return last if last >= position and lines[last:] == part else None
+    places = range(position, last + 1)
+    return next((at for at in places if lines[at : at + len(part)] == part), None)
+
+
+Projects = Mapping[str, Callable[[Path], None]]

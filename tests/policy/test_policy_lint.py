@@ -1,0 +1,336 @@
+"""What a valid policy says in vain is named with its place, and nothing that has an effect is."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import date
+from itertools import product
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+from policy_samples import (
+    NOW,
+    finding,
+    licensed,
+    package,
+    policy_of,
+    secret,
+    vulnerability,
+)
+
+from scanagg.model import Category, LicenseVerdict, Origin, Scope, Severity
+from scanagg.policy import BUILTIN, builtin_folder, decide, load_policy
+from scanagg.policy.judging.rules import Condition, Rules, Subject
+from scanagg.policy.language.schema import Match
+from scanagg.policy.language.yaml import parse
+from scanagg.policy.study.lint import Ground, lint
+from scanagg.policy.study.reach import categories_of, reach
+
+HEAD = "version: 1\ndefault: warn\n"
+TODAY = Ground(today=date(2026, 3, 1))
+
+
+def flaws(folder: Path, text: str, ground: Ground = TODAY) -> list[str]:
+    """`place: message` of each flaw, without the file's name."""
+    policy = policy_of(folder, text)
+    document = parse((HEAD + dedent(text)).encode())
+    found = lint(policy, document, "policy.yml", ground)
+    return [f"{each.place}: {each.message}".removeprefix("policy.yml:") for each in found]
+
+
+@pytest.mark.parametrize("name", BUILTIN)
+def test_the_ready_made_policies_have_no_flaw(name: str, tmp_path: Path) -> None:
+    raw = (builtin_folder() / f"{name}.yml").read_bytes()
+    assert lint(load_policy(name, tmp_path), parse(raw), name, TODAY) == ()
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("{}", "{category: secret}"),
+        ("{severity: '>=medium'}", "{severity: high, path: src/**}"),
+        ("{severity: ['>=medium', low, info]}", "{rule: B602}"),
+        ("{category: [vuln, code]}", "{category: vulnerability}"),
+        ("{scope: [runtime, dev]}", "{package: jinja2}"),
+        ("{origin: [introduced, existing]}", "{category: iac}"),
+        ("{rule: 'B*'}", "{rule: [B602, B101], severity: high}"),
+        ("{rule: '*'}", "{category: code}"),
+        ("{package: 'Foo_*'}", "{package: foo-bar}"),
+        ("{epss: '>=0.3'}", "{epss: '>=0.5', fixable: true}"),
+        ("{path: docs/**}", "{path: docs/**, category: code}"),
+        ("{scanner: [bandit, trivy]}", "{scanner: trivy, scope: dev}"),
+        ("{severity: '>=high'}", "{severity: unknown}"),
+    ],
+)
+def test_a_rule_that_an_earlier_one_hides_is_named(
+    earlier: str, later: str, tmp_path: Path
+) -> None:
+    text = f"""
+    rules:
+      - {{id: first, match: {earlier}, action: warn}}
+      - {{id: second, match: {later}, action: warn}}
+    """
+    said = [each for each in flaws(tmp_path, text) if "rules[1]:" in each]
+    assert said == ["6:5: rules[1]: 'second' can never match: 'first' takes all of it before"]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("{category: secret}", "{severity: high}"),
+        ("{rule: B602}", "{category: code}"),
+        ("{rule: B602}", "{rule: 'B*'}"),
+        ("{rule: B101}", "{rule: B602}"),
+        ("{path: docs/a.py}", "{path: docs/**}"),
+        ("{path: 'docs/**'}", "{path: docs/a.py}"),  # true, yet not certain to us: no claim
+        ("{epss: '>=0.5'}", "{epss: '>=0.3'}"),
+        ("{kev: true}", "{category: vuln}"),
+        ("{fixable: true}", "{category: vuln}"),
+        ("{package: 'pkg:pypi/a*'}", "{package: 'pkg:pypi/abc'}"),
+        ("{scope: [runtime, dev]}", "{severity: high}"),
+        ("{severity: ['>=medium', low]}", "{category: code}"),
+        ("{package: jinja2}", "{scope: dev}"),
+    ],
+)
+def test_a_rule_that_may_still_match_is_not_named(earlier: str, later: str, tmp_path: Path) -> None:
+    text = f"""
+    rules:
+      - {{id: first, match: {earlier}, action: warn}}
+      - {{id: second, match: {later}, action: warn}}
+    """
+    assert not [each for each in flaws(tmp_path, text) if "second" in each]
+
+
+def test_a_path_in_any_place_is_not_hidden_by_one_in_every_place() -> None:
+    match = Match(path="docs/**")
+    anywhere, everywhere = Condition(match, strict=False), Condition(match, strict=True)
+    for earlier, later, hidden in (
+        (anywhere, anywhere, True),
+        (anywhere, everywhere, True),
+        (everywhere, everywhere, True),
+        (everywhere, anywhere, False),
+    ):
+        found = reach([earlier, later], Severity.HIGH)[1]
+        assert bool(found.takers) is hidden
+
+
+def test_several_rules_together_hide_one_and_no_more_are_named_than_it_takes(
+    tmp_path: Path,
+) -> None:
+    text = """
+    rules:
+      - {id: extra, match: {category: secret, severity: critical}, action: block}
+      - {id: bad, match: {severity: ">=high"}, action: block}
+      - {id: middling, match: {severity: medium}, action: warn}
+      - {id: rest, match: {severity: [low, info]}, action: info}
+      - {id: never, match: {category: code}, action: block}
+    """
+    assert flaws(tmp_path, text) == [
+        "9:5: rules[4]: 'never' can never match: 'bad', 'middling', 'rest' take all of it before"
+    ]
+
+
+def test_what_a_parent_says_is_not_this_file_s_flaw(tmp_path: Path) -> None:
+    parent = (
+        b"version: 1\ndefault: warn\nenrichment: {kev: required}\n"
+        b"scanners: {trivy: {required: true, when: {exists: [gone]}}}\n"
+        b"rules: [{id: parent, match: {category: code, scope: dev}, action: block}]\n"
+        b"licenses: {allow: [GPL-2.0]}\n"
+    )
+    (tmp_path / "org.yml").write_bytes(parent)
+    text = f"""
+    extends: [{{file: org.yml, sha256: {hashlib.sha256(parent).hexdigest()}}}]
+    rules: [{{id: all, match: {{}}, action: warn}}]
+    """
+    assert flaws(tmp_path, text, Ground(today=TODAY.today, paths=["a.py"])) == []
+
+
+def test_what_unknown_compares_as_counts(tmp_path: Path) -> None:
+    text = """
+    severity: {unknown: LEVEL}
+    rules:
+      - {id: first, match: {severity: ">=high"}, action: block}
+      - {id: second, match: {severity: unknown}, action: warn}
+    """
+    assert flaws(tmp_path, text.replace("LEVEL", "high"))
+    assert not flaws(tmp_path, text.replace("LEVEL", "medium"))
+
+
+@pytest.mark.parametrize(
+    ("match", "said"),
+    [
+        ("{category: code, scope: dev}", "match.scope: can never match: only vulnerability and"),
+        ("{category: secret, package: a}", "match.package: can never match: only vulnerability"),
+        ("{category: [code, iac], fixable: true}", "match.fixable: can never match: only vulnera"),
+        ("{category: vuln, verdict: deny}", "match.verdict: can never match: only license"),
+        ("{verdict: deny, fixable: true}", "no finding can meet all of fixable true, verdict deny"),
+        ("{category: code, origin: disclosed}", "no finding can meet all of category code, orig"),
+    ],
+)
+def test_conditions_that_exclude_each_other_are_named(
+    match: str, said: str, tmp_path: Path
+) -> None:
+    (found,) = flaws(tmp_path, f"rules:\n  - {{id: a, match: {match}, action: warn}}\n")
+    assert said in found.replace("match: can never match: no", "no")
+    assert found.startswith("4:")
+
+
+def test_conditions_on_data_that_nobody_supplies_are_named(tmp_path: Path) -> None:
+    text = """
+    enrichment: {kev: required, epss: optional}
+    severity:
+      override:
+        - {match: {kev: true}, set: critical, reason: it is exploited}
+    rules:
+      - {id: likely, match: {epss: ">=0.5"}, action: block}
+    """
+    assert flaws(tmp_path, text) == [
+        "4:19: enrichment.kev: no source supplies kev data yet: every check will be incomplete",
+        "7:21: severity.override[0].match.kev: no source supplies kev data yet: it never holds",
+        "9:32: rules[0].match.epss: no source supplies epss data yet: it never holds",
+    ]
+
+
+def test_overrides_hide_each_other_too(tmp_path: Path) -> None:
+    text = """
+    severity:
+      override:
+        - {match: {category: code}, set: low, reason: much noise}
+        - {match: {category: code, rule: B602}, set: high, reason: but not this}
+    """
+    (found,) = flaws(tmp_path, text)
+    assert found.endswith("'number 2' can never match: 'number 1' takes all of it before")
+
+
+def test_a_required_scanner_that_no_file_asks_for_is_named(tmp_path: Path) -> None:
+    text = """
+    scanners:
+      trivy: {required: true, when: {exists: [Dockerfile, "**/*.tf"]}}
+      safety: {required: false, when: {exists: [nothing]}}
+      bandit: {required: true}
+    """
+    assert flaws(tmp_path, text) == []
+    none = Ground(today=TODAY.today, paths=["a.py", "docs/b.md"])
+    (found,) = flaws(tmp_path, text, none)
+    assert found == (
+        "5:33: scanners.trivy.when: no file of the project matches: it is never required"
+    )
+    some = Ground(today=TODAY.today, paths=["infra/main.tf"])
+    assert flaws(tmp_path, text, some) == []
+
+
+def test_ids_that_were_replaced_are_named_with_what_they_are_now(tmp_path: Path) -> None:
+    text = """
+    licenses:
+      allow: [mit, GPL-2.0+, Apache-2.0]
+      deny: [GPL-3.0, GPL-2.0-with-classpath-exception]
+      clarify:
+        - {purl: pkg:pypi/a, expression: (LGPL-2.1 OR MIT) AND BSD-3-Clause}
+      exceptions:
+        - {purl: pkg:pypi/b, allow: [AGPL-3.0], owner: o, reason: r, expires: 2026-03-01}
+    """
+    assert [each.partition(": ")[2] for each in flaws(tmp_path, text)] == [
+        "licenses.allow[1]: GPL-2.0+ is deprecated: it is read as GPL-2.0-or-later, write that",
+        "licenses.deny[0]: GPL-3.0 is deprecated: it is read as GPL-3.0-only, write that",
+        (
+            "licenses.deny[1]: GPL-2.0-with-classpath-exception is deprecated: it is read as "
+            "GPL-2.0-only WITH Classpath-exception-2.0, write that"
+        ),
+        (
+            "licenses.clarify[0].expression: LGPL-2.1 is deprecated: it is read as LGPL-2.1-only, "
+            "write that"
+        ),
+        (
+            "licenses.exceptions[0].allow[0]: AGPL-3.0 is deprecated: it is read as AGPL-3.0-only, "
+            "write that"
+        ),
+    ]
+
+
+def test_an_exception_that_ended_is_named(tmp_path: Path) -> None:
+    text = """
+    licenses:
+      exceptions:
+        - {purl: pkg:pypi/b, allow: [MIT], owner: o, reason: r, expires: 2026-02-28}
+    """
+    (found,) = flaws(tmp_path, text)
+    assert found.endswith("expires: it ended on 2026-02-28: it has no effect")
+
+
+WAIVERS = """
+    waivers:
+      max_days: 100
+      items:
+        - {ids: [CVE-2026-1], purl: pkg:pypi/jinja2, reason: r, owner: o, expires: 2026-05-01}
+        - {ids: [CVE-2026-2], purl: pkg:pypi/jinja2, reason: r, owner: o, expires: 2026-05-01}
+        - {path: gone/**, ids: [B101], reason: r, owner: o, expires: 2026-05-01}
+        - {path: src/**, ids: [B101], reason: r, owner: o, expires: 2026-02-28}
+        - {path: src/**, ids: [B101], reason: r, owner: o, expires: 2026-03-01}
+        - {path: src/**, ids: [B101], reason: r, owner: o, expires: 2026-06-09}
+        - {path: src/**, ids: [B101], reason: r, owner: o, expires: 2026-06-10}
+    """
+
+
+def test_waivers_that_ended_or_last_too_long_are_named(tmp_path: Path) -> None:
+    assert flaws(tmp_path, WAIVERS) == [
+        "10: the waiver of B101 src/** expired on 2026-02-28: it has no effect",
+        (
+            "13: the waiver of B101 src/** ends 101 days from now, the policy allows 100: "
+            "it has no effect yet"
+        ),
+    ]
+
+
+def test_waivers_that_no_finding_needs_and_no_file_has_are_named(tmp_path: Path) -> None:
+    findings = [vulnerability(of=package("jinja2")), secret()]
+    decision = decide(findings, policy_of(tmp_path, WAIVERS), NOW)
+    ground = Ground(today=TODAY.today, uses=decision.waivers)
+    unused = [each for each in flaws(tmp_path, WAIVERS, ground) if "matches no finding" in each]
+    assert [each.partition(":")[0] for each in unused] == ["8", "9", "11", "12"]
+    ground = Ground(today=TODAY.today, paths=["src/a.py"])
+    (gone,) = [each for each in flaws(tmp_path, WAIVERS, ground) if "no file" in each]
+    assert gone == "9: the waiver of B101 gone/**: no file of the project matches its path"
+
+
+def test_categories_are_those_of_which_each_condition_can_hold() -> None:
+    assert categories_of(Match()) == frozenset(Category)
+    assert categories_of(Match(category="iac")) == {Category.MISCONFIGURATION}
+    assert categories_of(Match(scope="dev", fixable=True)) == {Category.VULNERABILITY}
+
+
+def subjects() -> Iterator[Subject]:
+    """Findings of every category, severity and origin, made without any help from `reach`."""
+    levels = [(each, each) for each in Severity if each is not Severity.UNKNOWN]
+    levels.append((Severity.UNKNOWN, Severity.HIGH))
+    holes = [
+        vulnerability(of=package(scope=scope), fixed=fixed)
+        for scope, fixed in product(Scope, ((), ("2",)))
+    ]
+    denied = [licensed("GPL-3.0-only", scope) for scope in Scope]
+    plain = [secret(), finding(), finding(Category.MISCONFIGURATION, "DS-1")]
+    for (severity, compared), origin in product(levels, Origin):
+        for one in (*holes, *plain):
+            yield Subject(one, severity, compared, None, origin)
+        for one, verdict in product(denied, LicenseVerdict):
+            yield Subject(one, severity, compared, verdict, origin)
+
+
+def test_no_rule_is_called_unreachable_that_a_finding_reaches() -> None:
+    some = [
+        *(Match(severity=each) for each in (">=high", "unknown", ("low", "info"))),
+        *(Match(category=each) for each in ("vuln", "license", ("code", "secret", "iac"))),
+        *(Match(origin=each) for each in ("introduced", ("disclosed", "existing"))),
+        *(Match(scope="dev"), Match(fixable=False), Match(verdict="deny"), Match()),
+        *(Match(rule="B602"), Match(rule="B*"), Match(path="src/**"), Match(scanner="bandit")),
+    ]
+    known = list(subjects())
+    hidden = 0
+    for one, other in product(some, repeat=2):
+        conditions = [Condition(each, strict=True) for each in (one, other)]
+        rules = Rules(conditions)
+        reached = {rules.ask(each).first for each in known}
+        for place, found in enumerate(reach(conditions, Severity.HIGH)):
+            if not found.possible or found.takers:
+                hidden += 1
+                assert place not in reached, (one, other)
+    assert hidden > len(some)  # each hides itself, and `{}` hides all

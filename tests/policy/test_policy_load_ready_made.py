@@ -1,0 +1,77 @@
+"""What the ready-made policies make of where a finding comes from, and of how long it is known."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from policy_samples import (
+    EDITED,
+    EXISTING,
+    NOW,
+    claim,
+    disclosed,
+    finding,
+    known,
+    licensed,
+    secret,
+    vulnerability,
+)
+
+from scanagg.model import NO_BASE, Finding, History, Judged
+from scanagg.policy import decide, load_policy
+
+CRITICAL, HIGH = (
+    vulnerability(claim(level, "ghsa", "trivy"), fixed=("3.1.6",)) for level in ("critical", "high")
+)
+SQL = finding(rule="B608", claims=(claim("medium"),))
+DENIED = licensed("AGPL-3.0-only")
+
+
+def judged(name: str, one: Finding, history: History) -> Judged:
+    policy = load_policy(name, Path("/nowhere"))
+    (found,) = decide([replace(one, history=history)], policy, NOW).judged
+    return found
+
+
+@pytest.mark.parametrize(
+    ("one", "history", "default", "pull_request", "strict", "weekly"),
+    [
+        (CRITICAL, NO_BASE, "block", "block", "block", "warn"),
+        (CRITICAL, EXISTING, "block", "warn", "block", "block"),
+        (CRITICAL, known(6), "block", "warn", "block", "warn"),
+        (CRITICAL, disclosed(), "block", "warn", "block", "block"),
+        (HIGH, NO_BASE, "warn", "block", "block", "warn"),
+        (HIGH, disclosed(NOW), "warn", "warn", "block", "warn"),
+        (HIGH, known(31), "warn", "warn", "block", "block"),
+        (SQL, NO_BASE, "info", "block", "warn", "info"),
+        (SQL, EDITED, "info", "block", "warn", "info"),
+        (SQL, EXISTING, "info", "info", "warn", "info"),
+        (secret(), NO_BASE, "block", "block", "block", "warn"),
+        (secret(), EDITED, "block", "block", "block", "warn"),
+        (secret(), EXISTING, "warn", "warn", "block", "warn"),
+        (DENIED, NO_BASE, "info", "block", "block", "warn"),
+        (DENIED, EXISTING, "info", "info", "block", "warn"),
+    ],
+)
+def test_rule_8_what_the_ready_made_policies_make_of_an_origin(
+    one: Finding, history: History, default: str, pull_request: str, strict: str, weekly: str
+) -> None:
+    names = ("default", "pull-request", "strict", "weekly")
+    actions = [judged(name, one, history).verdict.action.value for name in names]
+    assert actions == [default, pull_request, strict, weekly]
+
+
+def test_nothing_that_was_there_before_blocks_a_pull_request() -> None:
+    everything = (CRITICAL, HIGH, SQL, secret(), DENIED, licensed("odd"))
+    for one in everything:
+        for history in (EXISTING, known(999), disclosed(), disclosed(NOW)):
+            assert judged("pull-request", one, history).verdict.action.value != "block"
+
+
+def test_rule_12_weekly_shows_deadlines_and_is_a_dry_run() -> None:
+    assert load_policy("weekly", Path("/nowhere")).enforcement == "warn"
+    assert judged("weekly", CRITICAL, known(3)).deadline == NOW + timedelta(days=4)
+    assert judged("weekly", HIGH, known(3)).deadline == NOW + timedelta(days=27)
+    unfixed = vulnerability(claim("high", "ghsa", "trivy"))
+    assert judged("weekly", unfixed, known(999)).verdict.action.value == "warn"

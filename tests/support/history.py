@@ -1,0 +1,120 @@
+"""A project with history, examined by real scanners and traced against a base."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from scanagg.adapters import ScannerSettings, adapters
+from scanagg.cache import cache_folder
+from scanagg.examine import Bench, Examined, examine
+from scanagg.inventory import read_inventory
+from scanagg.model import Change, Finding, Inventory, Target
+from scanagg.origin import Asked, Base, Traced, find_base, trace
+from scanagg.origin.baseline import PLACES, Baseline, load
+from scanagg.origin.keeping import known, made_from
+from scanagg.process import Stop
+from scanagg.scan import Event, Limits
+from scanagg.target import read_target
+from support.repository import git
+
+NEW, UPDATED, UNCHANGED = Change.NEW, Change.UPDATED, Change.UNCHANGED
+Files = Mapping[str, str | bytes | None]
+
+
+def write(root: Path, files: Files) -> None:
+    """Write files into the project; None removes one."""
+    for path, content in files.items():
+        place = root / path
+        if content is None:
+            place.unlink()
+            continue
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def commit(root: Path, files: Files | None = None, *, when: str = "") -> str:
+    """Commit everything, at the time `when` (ISO) if given; the commit's id."""
+    write(root, files or {})
+    git(root, "add", "-A", "-f")
+    dates = {"GIT_COMMITTER_DATE": when, "GIT_AUTHOR_DATE": when} if when else {}
+    git(root, "commit", "-q", "--allow-empty", "-m", "change", env=dates)
+    return git(root, "rev-parse", "HEAD").strip()
+
+
+@dataclass
+class Checked:
+    """How a project is checked; `events` are what the scans of the base told."""
+
+    root: Path
+    scanners: Sequence[str] = ("bandit",)
+    key: str | None = "made-up project key"
+    exclude: Sequence[str] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+    stop: Stop = field(default_factory=Stop)
+    now: datetime = datetime(2026, 6, 1, tzinfo=UTC)
+    settings: Mapping[str, ScannerSettings] = field(default_factory=dict)
+    events: list[Event] = field(default_factory=list)
+
+    @property
+    def target(self) -> Target:
+        return read_target(self.root, exclude=self.exclude)
+
+    @property
+    def bench(self) -> Bench:
+        limits = Limits(jobs=4, timeout=60, stop=self.stop)
+        return Bench(
+            limits=limits,
+            cache=cache_folder(),
+            now=self.now,
+            scanners=self.settings,
+            offline=True,
+            key=self.key,
+        )
+
+    def examined(self) -> Examined:
+        """What the scanners see in the work tree."""
+        target = self.target
+        bench = replace(self.bench, limits=replace(self.bench.limits, stop=Stop()))
+        chosen = [adapters()[name] for name in self.scanners]
+        return examine(bench, chosen, target, read_inventory(target), lambda _event: None)
+
+    def baseline(self) -> Baseline:
+        """The committed baseline of what there is now, with a line for each finding."""
+        text = made_from([known(one) for one in self.examined().findings])
+        commit(self.root, {PLACES[0]: text})
+        return load(text.encode(), PLACES[0])
+
+    def base(self, ref: str | None = None, **asked: object) -> Base:
+        """The base that is found."""
+        question = Asked(ref=ref, environ=self.environ, **asked)  # type: ignore[arg-type]
+        return find_base(self.target, question, self.stop)
+
+    def traced(
+        self,
+        base: Base,
+        examined: Examined | None = None,
+        findings: Sequence[Finding] | None = None,
+        inventory: Inventory | None = None,
+    ) -> Traced:
+        """The findings of the work tree with their histories."""
+        found = examined or (self.examined() if findings is None else Examined((), ()))
+        target = self.target
+        return trace(
+            found.findings if findings is None else findings,
+            found.runs,
+            base,
+            target,
+            inventory or read_inventory(target),
+            self.bench,
+            self.events.append,
+        )
+
+
+def changes(traced: Traced) -> dict[tuple[str, int | None], Change]:
+    """What became of the finding at each path and line."""
+    return {
+        (one.location.path, one.location.start_line): one.history.change
+        for one in traced.findings
+        if one.location
+    }
