@@ -75,7 +75,7 @@ class _Progress:
     parsed: list[Parsed] = field(default_factory=list)
     failed: list[tuple[tuple[str, ...], str]] = field(default_factory=list)
     timed_out: bool = False
-    argv: tuple[str, ...] = ()
+    argv: dict[int, tuple[str, ...]] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -173,10 +173,10 @@ class _Scan:
             return
         self._say("running")
         with ThreadPoolExecutor(max_workers=max(1, self._context.workers)) as pool:
-            for _ in pool.map(lambda batch: self._batch(tool, batch), batches):
+            for _ in pool.map(lambda each: self._batch(tool, *each), enumerate(batches)):
                 pass
 
-    def _batch(self, tool: Tool, batch: tuple[str, ...]) -> None:
+    def _batch(self, tool: Tool, number: int, batch: tuple[str, ...]) -> None:
         """Examine one batch; where its output cannot be used, what the adapter tries instead."""
         pending = [batch]
         while pending:
@@ -185,7 +185,7 @@ class _Scan:
             try:
                 job = self._adapter.job(self._context, tool, current)
                 with self._progress.lock:
-                    self._progress.argv = self._progress.argv or self._shown(tool, job)
+                    self._progress.argv.setdefault(number, self._shown(tool, job))
                 output = self._output(job, self._remaining())
                 _check_signal(output)
                 self._keep(self._adapter.parse(self._context, output))
@@ -302,7 +302,8 @@ class _Scan:
             status=status,
             detail=detail,
             coverage=coverage or unexamined(inputs, detail),
-            argv=self._progress.argv,
+            # Of several batches side by side the first, so that every run shows the same.
+            argv=min(self._progress.argv.items(), default=(0, ()))[1],
             started=self._started,
             seconds=round(monotonic() - self._clock, 3),
             data=tool.data if tool else None,
