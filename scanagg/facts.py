@@ -80,6 +80,11 @@ class LicenseFacts:
     source: str = ""
     files: tuple[LicenseFile, ...] = ()
 
+    @property
+    def stated(self) -> str:
+        """The metadata's own words, those that say most; empty where it says nothing."""
+        return self.expression or self.text or "; ".join(self.classifiers)
+
 
 @dataclass(frozen=True, slots=True)
 class Secret:

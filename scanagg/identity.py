@@ -12,6 +12,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import Final, NamedTuple
 
+from scanagg.facts import LicenseFacts
 from scanagg.model import Category, Location, Observation, Parts, purl_without_version
 from scanagg.redact import MASK, Redactor
 from scanagg.sources import Sources
@@ -41,6 +42,8 @@ _KEYED_DIGITS: Final = 12
 _NO_STATEMENT: Final = "0" * 16
 
 _PYTHON: Final = (".py", ".pyw")
+# What is longer is no name of a licence, but its text in the wrong field.
+_LICENSE_NAME: Final = 200
 # Far below what a Redactor shows of a line.
 _LONG: Final = 500
 
@@ -77,10 +80,7 @@ class Identity:
         if category is Category.VULNERABILITY and observation.advisory:
             return self._of_package(observation, observation.advisory.id)
         if category is Category.LICENSE and observation.license:
-            facts = observation.license
-            return self._of_package(
-                observation, facts.expression or facts.text or "; ".join(facts.classifiers)
-            )
+            return self._of_package(observation, license_name(observation.license))
         path = self._path(observation.location)
         if category is Category.SECRET:
             qualname = self._place(observation.location)[0]
@@ -340,6 +340,11 @@ def _end(node: ast.AST) -> tuple[int, int]:
     if isinstance(node, ast.match_case):
         return _end(node.body[-1])
     return int(getattr(node, "end_lineno", 1)), int(getattr(node, "end_col_offset", 0))
+
+
+def license_name(facts: LicenseFacts) -> str:
+    """What a licence is known by: what the metadata says, or the hash of a whole text in it."""
+    return facts.stated if len(facts.stated) <= _LICENSE_NAME else text_hash(facts.stated)
 
 
 def text_hash(text: str) -> str:

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from scanagg.errors import ExitCode
-from scanagg.identity import fingerprint
+from scanagg.identity import fingerprint, license_name
 from scanagg.model import (
     Category,
     Clock,
@@ -109,8 +109,10 @@ def _key(package: Package) -> tuple[str, tuple[Location, ...]]:
 
 def _license_finding(said: Licensed) -> Finding:
     package, facts = said.package, said.facts
-    stated = facts.expression or facts.text or "; ".join(facts.classifiers)
-    parts = Parts(Category.LICENSE.value, stated, purl_without_version(package.purl), "", "")
+    stated = facts.stated
+    parts = Parts(
+        Category.LICENSE.value, license_name(facts), purl_without_version(package.purl), "", ""
+    )
     whole_id = fingerprint(parts, 0)
     scanner = _IMAGE_SCANNER if facts.source == _IMAGE_SCANNER else _LICENSE_SCANNER
     identity = f"{package.name} {package.version}"

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scanagg.identity import Identity, _taken, fingerprint, outline, text_hash, token_hash
+from scanagg.identity import (
+    HASH_DIGITS,
+    Identity,
+    _taken,
+    fingerprint,
+    outline,
+    text_hash,
+    token_hash,
+)
 from scanagg.model import (
     Advisory,
     Category,
@@ -340,6 +348,10 @@ def test_a_licence_is_known_by_package_and_expression(make_project: Make) -> Non
     assert parts(make_project, "", licensed(LicenseFacts("MIT"))).rule == "MIT"
     classified = LicenseFacts(classifiers=("A", "B"))
     assert parts(make_project, "", licensed(classified)).rule == "A; B"
+    whole = [LicenseFacts(text=f"Permission is hereby granted {end}" * 9) for end in ("a", "b")]
+    one, other = (parts(make_project, "", licensed(facts)).rule for facts in whole)
+    assert len(one) == HASH_DIGITS, "a whole text in the wrong field is no name"
+    assert one != other
 
 
 def test_a_misconfiguration_is_known_by_check_path_and_resource(make_project: Make) -> None:

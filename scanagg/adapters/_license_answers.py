@@ -152,7 +152,7 @@ def _extra_notices(extra: Sequence[str]) -> tuple[str, ...]:
 
 def _observation(package: Package, facts: LicenseFacts) -> Observation:
     identity = f"{package.name} {package.version}"
-    stated = facts.expression or facts.text or "; ".join(facts.classifiers)
+    stated = facts.stated
     return Observation(
         scanner=_SCANNER,
         category=Category.LICENSE,
