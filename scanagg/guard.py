@@ -64,9 +64,10 @@ def _rules(
         return
     named = sorted({*_rule_paths(trusted), *_rule_paths(own)})
     edited = [path for path in named if _differs(before, WorkTree(root), path)]
-    if edited:
-        yield f"it edits {', '.join(map(one_line, edited))}: not in effect"
-        yield from _loosened(own, findings, judged, now)
+    if not edited:
+        return  # what differs then was changed on the trusted side
+    yield f"it edits {', '.join(map(one_line, edited))}: not in effect"
+    yield from _loosened(own, findings, judged, now)
     yield from _waivers(trusted.policy.waivers, own.policy.waivers)
     yield from _growth(trusted.baseline, own.baseline)
 

@@ -83,6 +83,18 @@ def test_a_rule_file_that_changed_on_the_trusted_side_alone_is_no_attempt(projec
     assert said.report["gate"]["attempts"] == []
 
 
+def test_a_waiver_that_was_taken_out_on_the_trusted_side_is_no_attempt(make_project: Make) -> None:
+    files = {"scanagg.yml": POLICY, "app.py": APP, "policies/waivers.yml": WAIVERS}
+    root = make_project(files)
+    git(root, "branch", "feature")
+    (root / "policies" / "waivers.yml").unlink()
+    commit(root)
+    git(root, "checkout", "-q", "feature")
+    said = check(root, "--only", "bandit", "--policy-ref", "main", *NOW)
+    assert said.code == 1
+    assert said.report["gate"]["attempts"] == []
+
+
 def test_rules_that_do_not_load_are_an_attempt_and_no_error(project: Path) -> None:
     (project / "scanagg.yml").write_text("version: [", "utf-8")
     commit(project)
