@@ -13,7 +13,7 @@ from scanagg.origin.baseline import Baseline
 from scanagg.policy import decide
 from scanagg.policy.study.compare import changes
 from scanagg.rulebook import Rules
-from scanagg.text import one_line, shorten
+from scanagg.text import counted, one_line, shorten
 from scanagg.trusted import Committed, Files, WorkTree
 
 _SHOWN = 3
@@ -145,8 +145,7 @@ def _growth(trusted: Baseline | None, own: Baseline | None) -> Iterator[str]:
     known = Counter(one.parts for one in trusted.entries) if trusted else Counter()
     added = sum((Counter(one.parts for one in own.entries) - known).values())
     if added:
-        findings = "1 finding" if added == 1 else f"{added} findings"
-        yield f"it lets the baseline grow by {findings}"
+        yield f"it lets the baseline grow by {counted(added, 'finding')}"
 
 
 def _native(target: Target, before: Files) -> Iterator[str]:

@@ -23,6 +23,7 @@ from scanagg.reporters import file_names
 from scanagg.rulebook import Rules
 from scanagg.scan import DEFAULT_TIMEOUT, Event, Limits
 from scanagg.target import CONFIGURED, NESTED, read_target
+from scanagg.text import counted
 
 IMAGE_SCANNER: Final = "trivy"
 """The scanner that looks at container images."""
@@ -242,6 +243,6 @@ def _notices(request: Request, target: Target) -> tuple[str, ...]:
         notices.append(f"not looked at, for each is a repository of its own: {', '.join(nested)}")
     if request.rules.settings.exclude:
         count = sum(gap.reason == CONFIGURED for gap in target.skipped)
-        files = "1 file" if count == 1 else f"{count} files"
+        files = counted(count, "file")
         notices.append(f"the configuration excludes {files} from every scanner")
     return tuple(notices)

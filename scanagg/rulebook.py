@@ -70,7 +70,7 @@ def rule_files(root: Path, ref: str | None) -> Files:
         shown = one_line(ref)
         hint = f"Name it whole, such as refs/heads/{shown} or refs/remotes/{shown}."
         raise TargetError(f"--policy-ref {shown}: a tag and a branch are called so", hint)
-    return Committed(git, commit, git.text("rev-parse", "--show-prefix") or "")
+    return Committed(git, commit, os.fsdecode(git.prefix() or b""))
 
 
 def find_baseline(files: Files, given: str | None = None) -> Baseline | None:

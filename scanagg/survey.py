@@ -13,6 +13,7 @@ from scanagg.inventory import read_inventory
 from scanagg.process import Stop
 from scanagg.scan import DEFAULT_TIMEOUT, Limits, Task, find
 from scanagg.target import read_target
+from scanagg.text import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,4 +60,4 @@ def _age(updated: datetime | None, now: datetime) -> str:
     if updated is None:
         return "none yet"
     days = max(0, (now - updated).days)
-    return f"of {updated:%Y-%m-%d}, {days} day{'' if days == 1 else 's'} old"
+    return f"of {updated:%Y-%m-%d}, {counted(days, 'day')} old"

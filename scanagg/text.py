@@ -1,4 +1,4 @@
-"""Untrusted text made safe to show: no control characters, always valid Unicode."""
+"""Text for people: untrusted text made safe to show, always valid Unicode; counted things."""
 
 import re
 from typing import Final
@@ -31,6 +31,11 @@ def valid(text: str) -> str:
 def shorten(text: str, width: int) -> str:
     """At most `width` characters, the cut marked with an ellipsis."""
     return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """`1 finding`, `2 findings`; `several` where the plural is not made with an s."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def _escape(match: re.Match[str]) -> str:

@@ -11,6 +11,7 @@ import typer
 
 from scanagg.cli import request as options
 from scanagg.errors import BaselineError, UsageError
+from scanagg.text import counted
 
 if TYPE_CHECKING:
     from scanagg.cli.upkeep import Accept
@@ -124,7 +125,7 @@ def show(
 ) -> None:
     """List the entries of the baseline, since when each is known, and who accepted it."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.cli.listing import counted, print_table, say  # noqa: PLC0415
+    from scanagg.cli.listing import print_table, say  # noqa: PLC0415
     from scanagg.rulebook import find_baseline, rule_files  # noqa: PLC0415
 
     root = options.folder_of(path)

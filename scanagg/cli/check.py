@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,13 +101,9 @@ def _check(
 ) -> int:
     """Check, write, print; the exit code."""
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.cli.progress import progress  # noqa: PLC0415
-    from scanagg.pipeline import check  # noqa: PLC0415
+    from scanagg.cli.progress import checked  # noqa: PLC0415
 
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
-    with progress(show=show) as notify:
-        report = check(request, notify)
+    report = checked(request, show=show)
     written = write_reports(report, formats, request.output_dir or request.path)
     return show_page(report, written, quiet=quiet, verbose=verbose)
 

@@ -11,6 +11,7 @@ import typer
 
 from scanagg.cli import request as options
 from scanagg.errors import ExitCode, UsageError
+from scanagg.text import counted
 
 if TYPE_CHECKING:
     from scanagg.licensing import Listing
@@ -93,7 +94,7 @@ def _lists_of(policy: str) -> "LicenseLists":
 
 def _print_table(listing: "Listing") -> None:
     # Imported here: `scanagg --help` need not wait for rich.
-    from scanagg.cli.listing import counted, print_table, say  # noqa: PLC0415
+    from scanagg.cli.listing import print_table, say  # noqa: PLC0415
 
     if listing.packages:
         print_table(

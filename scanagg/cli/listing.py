@@ -36,8 +36,3 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def say(*lines: str) -> None:
     """Print untrusted text, each on a line of its own."""
     tell(lines)
-
-
-def counted(count: int, one: str, several: str = "") -> str:
-    """`1 finding`, `2 findings`; `several` where the plural is not made with an s."""
-    return f"{count} {one if count == 1 else several or one + 's'}"

@@ -12,7 +12,7 @@ import typer
 from scanagg.cli import request as options
 from scanagg.cli.output import tell
 from scanagg.errors import ExitCode, PolicyError
-from scanagg.text import one_line
+from scanagg.text import counted, one_line
 
 if TYPE_CHECKING:
     from scanagg.model import Judged, Report
@@ -70,7 +70,7 @@ def check(
     path = builtin_folder() / f"{file}.yml" if file in BUILTIN else Path(file)
     ground = _ground(loaded, root, on, options.time_of(now))
     flaws = lint(loaded, parse(path.read_bytes()), file, ground)
-    warnings = f", {_counted(len(flaws), 'warning')}" if flaws else ""
+    warnings = f", {counted(len(flaws), 'warning')}" if flaws else ""
     tell(f"{flaw.place}: {flaw.message}" for flaw in flaws)
     tell([f"valid: {loaded.info.name}, {len(loaded.rules)} rules{warnings}"])
     raise typer.Exit(ExitCode.BLOCKED if strict and flaws else ExitCode.PASS)
@@ -91,7 +91,7 @@ def test(files: _Cases, policy: options.PolicyName = None, now: options.Now = No
         tell(line for one in tried for line in _case(cases.shown, one))
         failed += sum(bool(one.wrong) for one in tried)
         total += len(tried)
-    tell([f"{_counted(total, 'case')}, {failed} not as expected"])
+    tell([f"{counted(total, 'case')}, {failed} not as expected"])
     raise typer.Exit(ExitCode.BLOCKED if failed else ExitCode.PASS)
 
 
@@ -228,7 +228,7 @@ def _sum(changed: "Sequence[Change]", before: "Report", after: "Report") -> Iter
         yield f"{old} -> {new}: {count}"
     weaker = sum(change.weaker for change in changed)
     same = len(after.findings) - sum(change.new is not None for change in changed)
-    total = _counted(len(changed), "finding")
+    total = counted(len(changed), "finding")
     verb = "changes" if len(changed) == 1 else "change"
     yield f"{total} {verb} ({weaker} weaker, {len(changed) - weaker} stricter), {same} stay"
     old, new = (each.gate.outcome.value.upper() for each in (before, after))
@@ -237,7 +237,3 @@ def _sum(changed: "Sequence[Change]", before: "Report", after: "Report") -> Iter
 
 def _bare(judged: "Judged | None") -> str:
     return judged.verdict.action.value if judged else "allowed"
-
-
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"

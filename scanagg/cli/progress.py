@@ -1,5 +1,6 @@
 """A live line for each scanner on standard error, where that is a terminal."""
 
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,17 @@ from rich.live import Live
 from rich.text import Text
 
 from scanagg.cli.style import STATUS_STYLES, status_word
+from scanagg.model import Report
+from scanagg.pipeline import Request, check
 from scanagg.scan import Event
+
+
+def checked(request: Request, *, show: bool) -> Report:
+    """The report of a check, with progress to watch; a signal to end is an interruption."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
+    with progress(show=show) as notify:
+        return check(request, notify)
 
 
 @contextmanager

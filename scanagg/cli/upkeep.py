@@ -1,7 +1,6 @@
 """What `scanagg baseline` does: check, compare with the file, write what may be written."""
 
 import os
-import signal
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,17 +12,18 @@ import msgspec
 from scanagg import projectkey
 from scanagg.cache import write_atomically
 from scanagg.cli import request as options
-from scanagg.cli.listing import counted, say
-from scanagg.cli.progress import progress
+from scanagg.cli.listing import say
+from scanagg.cli.progress import checked
 from scanagg.coverage import gaps_of
 from scanagg.errors import BaselineError, ExitCode, UsageError
 from scanagg.model import Action, Category, Change, Finding, Report, Run, Status
 from scanagg.origin.baseline import PLACES, Baseline, Known, foreign
 from scanagg.origin.keeping import Standing, changed, compare, known, made_from
 from scanagg.origin.matching import Match
-from scanagg.pipeline import Request, check
+from scanagg.pipeline import Request
 from scanagg.policy.language.schema import NewCodeSection
 from scanagg.rulebook import find_baseline
+from scanagg.text import counted
 from scanagg.trusted import Files
 
 _SHOWN: Final = 20
@@ -83,10 +83,7 @@ def _found(files: Files, place: str) -> Baseline | None:
 
 def _checked(work: _Work, *, show: bool) -> Report:
     """The report of a whole check. BaselineError where something was not looked at."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
-    with progress(show=show) as notify:
-        report = check(work.request, notify)
+    report = checked(work.request, show=show)
     if work.request.stop.interrupted:
         raise KeyboardInterrupt
     gaps = [*_gaps(report), *(f"{run.scanner}: {run.detail}" for run in report.runs if _broke(run))]

@@ -9,6 +9,7 @@ import typer
 
 from scanagg.cli import request as options
 from scanagg.cli.waive import report_of, rules_of
+from scanagg.text import counted
 
 if TYPE_CHECKING:
     from scanagg.model import Report, Waiver, WaiverUse
@@ -26,7 +27,7 @@ def command(
 ) -> None:
     """List all waivers: what they match in the last check, days left, unused and expired ones."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.cli.listing import counted, print_table, say  # noqa: PLC0415
+    from scanagg.cli.listing import print_table, say  # noqa: PLC0415
     from scanagg.policy import decide  # noqa: PLC0415
 
     moment = options.time_of(now) or datetime.now(UTC)

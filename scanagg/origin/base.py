@@ -12,7 +12,7 @@ from scanagg.origin.blame import Grown, grown
 from scanagg.origin.pull_request import PullRequest, pull_request
 from scanagg.origin.values import Asked, Base
 from scanagg.process import Stop
-from scanagg.text import one_line
+from scanagg.text import counted, one_line
 
 _ALL_NEW: Final = "every finding counts as introduced"
 _SHORT: Final = 7
@@ -41,7 +41,9 @@ def find_base(target: Target, asked: Asked, stop: Stop) -> Base:
     commit = found.commit or growth.commit
     texts = [_described(git, found)] if found.commit else []
     if baseline:
-        texts.append(f"baseline {baseline.path}, {_counted(len(baseline.entries))}")
+        texts.append(
+            f"baseline {baseline.path}, {counted(len(baseline.entries), 'entry', 'entries')}"
+        )
     info = BaseInfo(
         text=" and ".join(texts),
         commit=found.commit,
@@ -73,10 +75,6 @@ def _described(git: Git, found: _Found) -> str:
     time = git.committed_at(commit)
     when = f" ({time:%Y-%m-%d})" if time else ""
     return f"merge base {commit[:_SHORT]} with {one_line(found.name)}{when}"
-
-
-def _counted(entries: int) -> str:
-    return f"{entries} entr{'y' if entries == 1 else 'ies'}"
 
 
 def _commit(git: Git, target: Target, asked: Asked) -> _Found:

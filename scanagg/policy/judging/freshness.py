@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from scanagg.model import Advisory, DataSource, Judged, Run, Status
 from scanagg.policy.judging.grace import span
 from scanagg.policy.language.schema import EnrichmentSection, ScannerEntry
+from scanagg.text import counted
 
 # Clocks drift, and a day of data has no hour.
 _DRIFT: Final = timedelta(days=1)
@@ -63,7 +64,7 @@ def lacks(
 
 def unchecked(kind: str, count: int) -> str:
     """How many findings a rule could not be asked about."""
-    findings = "1 finding" if count == 1 else f"{count} findings"
+    findings = counted(count, "finding")
     return f"{findings} could not be checked by the rules that ask for {kind}: nobody has that data"
 
 

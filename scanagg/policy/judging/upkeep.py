@@ -8,7 +8,7 @@ from scanagg.model import Judged, Run, WaiverUse
 from scanagg.policy.judging.grace import span
 from scanagg.policy.judging.waivers import days, ends_within
 from scanagg.policy.language.schema import WaiverSection
-from scanagg.text import one_line
+from scanagg.text import counted, one_line
 
 _SHOWN: Final = 3
 # Kinds of hiding that a scanner may count without saying what is hidden.
@@ -92,7 +92,7 @@ def _days_left(use: WaiverUse) -> int:
 
 
 def _count(uses: Sequence[WaiverUse]) -> str:
-    return "1 waiver" if len(uses) == 1 else f"{len(uses)} waivers"
+    return counted(len(uses), "waiver")
 
 
 def _verb(uses: Sequence[WaiverUse], verb: str) -> str:

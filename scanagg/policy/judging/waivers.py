@@ -13,6 +13,7 @@ from packaging.version import InvalidVersion, Version
 from scanagg.model import Finding, Package, VoidWaiver, Waiver, WaiverUse, purl_without_version
 from scanagg.policy.judging.paths import PathMasks, bits
 from scanagg.policy.judging.rules import ids_of, package_name, paths_of
+from scanagg.text import counted
 
 PREFIX: Final = 12
 """The least number of digits by which a waiver can name a fingerprint."""
@@ -227,7 +228,7 @@ def ends_within(use: WaiverUse, time: timedelta) -> bool:
 
 def days(count: int) -> str:
     """`1 day`, `2 days`."""
-    return "1 day" if count == 1 else f"{count} days"
+    return counted(count, "day")
 
 
 def today(now: datetime) -> date:

@@ -24,6 +24,7 @@ from scanagg.policy.licenses.lists import (
     evaluate,
     lists_of,
 )
+from scanagg.text import counted
 
 __all__ = [
     "CLARIFY",
@@ -125,7 +126,7 @@ class LicenseJudge:
 
     def _expired(self, one: LicenseException) -> str:
         days = (self.today - date.fromisoformat(one.expires)).days
-        ago = "1 day" if days == 1 else f"{days} days"
+        ago = counted(days, "day")
         return f"the exception of {one.owner} expired on {one.expires}, {ago} ago"
 
 
