@@ -29,6 +29,8 @@ SCANAGG: Final = VENV / "bin" / "scanagg"
 NODE: Final = ROOT / "build" / "node"
 DEV_LOCK: Final = "requirements/dev.txt"  # relative, for uv writes the names into the files
 ACTION_LOCK: Final = "requirements/action.txt"
+LOCKERS_LOCK: Final = "requirements/dev-lockers.txt"
+LOCKERS: Final = ROOT / "build" / "lockers"
 EDITABLE: Final = "editables>=0.5"  # what hatchling needs for an installation that stays in place
 COVERAGE_PERCENT: Final = 95
 APT_SECONDS: Final = 300
@@ -60,8 +62,13 @@ def main(argv: Sequence[str]) -> int:
 
 
 def check(args: Sequence[str]) -> int:
-    """Run `scanagg check`, on this repository unless told otherwise, and say what came of it."""
+    """Run `scanagg check`, on this repository unless told otherwise, and say what came of it.
+
+    Where advisories cannot be downloaded, the check goes on without: its page says so.
+    """
     environment()
+    heading("scanagg db update")
+    subprocess.run([str(SCANAGG), "db", "update"], check=False, env=variables())
     heading("scanagg check")
     code = subprocess.run(
         [str(SCANAGG), "check", *(args or [str(ROOT)])], check=False, env=variables()
@@ -74,6 +81,7 @@ def test(args: Sequence[str]) -> int:
     """Run every check; with arguments, pytest alone with these. 0 only where all are green."""
     environment()
     node_packages()
+    lockers()
     if args:
         heading("pytest")
         return tool("pytest", *args)
@@ -101,11 +109,12 @@ def lock(_: Sequence[str]) -> int:
     environment()
     resolve(DEV_LOCK, "--group", "dev", "--extra", "safety", more=EDITABLE)
     resolve(ACTION_LOCK, "--constraint", DEV_LOCK)
+    resolve(LOCKERS_LOCK, "--group", "lockers", own=False)
     return 0
 
 
-def resolve(output: str, *args: str, more: str = "") -> None:
-    """Resolve our requirements, and those of our build (on stdin), to pins with hashes."""
+def resolve(output: str, *args: str, more: str = "", own: bool = True) -> None:
+    """Resolve requirements to pins with hashes: with `own` ours and those of our build too."""
     heading(output)
     build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
     how = ("--universal", "--python-version", "3.11", "--generate-hashes", "--upgrade")
@@ -116,8 +125,7 @@ def resolve(output: str, *args: str, more: str = "") -> None:
         "uv",
         "pip",
         "compile",
-        "pyproject.toml",
-        "-",
+        *(("pyproject.toml", "-") if own else ()),
         *args,
         *how,
         *header,
@@ -165,6 +173,19 @@ def node_packages() -> None:
     stamp.write_text(locked)
 
 
+def lockers() -> None:
+    """Make an environment with the tools that `scanagg fix --apply` runs; ours stays without."""
+    stamp = LOCKERS / "lock.sha256"
+    place = str(LOCKERS).encode()
+    locked = digest((ROOT / LOCKERS_LOCK).read_bytes(), sys.version.encode(), place)
+    if stamp.is_file() and stamp.read_text() == locked:
+        return
+    heading(f"lockers in {LOCKERS.relative_to(ROOT)}/ from {LOCKERS_LOCK}")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(LOCKERS)], check=True)
+    pip("--require-hashes", "-r", LOCKERS_LOCK, python=LOCKERS / "bin" / "python")
+    stamp.write_text(locked)
+
+
 def browser() -> None:
     """Install Chromium where that is ours to do; where it is not, tests that need it say so."""
     if any(map(shutil.which, BROWSERS)):
@@ -197,15 +218,20 @@ def tool(name: str, *args: str) -> int:
     return subprocess.run(command, cwd=ROOT, check=False, env=variables()).returncode
 
 
-def pip(*args: str) -> None:
-    """Install into the environment."""
+def pip(*args: str, python: Path = PYTHON) -> None:
+    """Install into the environment, or another one."""
     quiet = ("--quiet", "--no-input", "--disable-pip-version-check")
-    subprocess.run([str(PYTHON), "-m", "pip", "install", *quiet, *args], cwd=ROOT, check=True)
+    subprocess.run([str(python), "-m", "pip", "install", *quiet, *args], cwd=ROOT, check=True)
 
 
 def variables() -> dict[str, str]:
-    """Our own variables, with the environment's programs (trivy, act) first on PATH."""
-    return {**os.environ, "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    """Our own variables, with the environment's programs (trivy, act) first on PATH.
+
+    Tests find the lockers by a variable of their own, for no other program is to find them.
+    """
+    path = f"{PYTHON.parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    own = {"SCANAGG_TEST_LOCKERS": str(LOCKERS / "bin")} if LOCKERS.is_dir() else {}
+    return {**own, **os.environ, "PATH": path}
 
 
 def digest(*parts: bytes) -> str:

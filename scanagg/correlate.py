@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from scanagg.gather import earliest, fixes, pages, retold
 from scanagg.identity import Identity, fingerprint
 from scanagg.model import (
     Advisory,
@@ -13,6 +14,7 @@ from scanagg.model import (
     Finding,
     Location,
     Observation,
+    Package,
     Parts,
     Rule,
     Severity,
@@ -32,6 +34,8 @@ _ID_ORDER: Final = ("CVE-", "GHSA-", "PYSEC-")
 # A secret is told by the scanner that looks for secrets; the others are its further witnesses.
 _SECRET_LAST: Final = "bandit"
 _SHORT_ID: Final = 12
+_MALWARE: Final = "MAL-"
+_MALICIOUS: Final = "Malicious package"
 
 
 class Eyes:
@@ -247,7 +251,8 @@ def _lead(group: Sequence[Observation]) -> Observation:
     first = group[0]
     if first.category is not Category.VULNERABILITY or first.advisory is None:
         return first
-    advisory = merged_advisory([one.advisory for one in group if one.advisory])
+    advisory = merged_advisory([one.advisory for one in group if one.advisory], first.package)
+    message = retold(first.message, first.advisory.fixed_versions, advisory.fixed_versions)
     # A title that tells more than the id; the shortest, for the others are prose cut off.
     telling = [one for one in group if one.title and one.rule.id not in one.title]
     told = min(telling or [first], key=lambda one: len(one.title))
@@ -259,40 +264,60 @@ def _lead(group: Sequence[Observation]) -> Observation:
         cwe=tuple(sorted({cwe for one in group for cwe in one.rule.cwe})),
         help=told.rule.help,
     )
-    return replace(first, advisory=advisory, rule=rule, title=told.title, message=first.message)
+    lead = replace(first, advisory=advisory, rule=rule, title=told.title, message=message)
+    return _warned(lead, advisory) if advisory.malicious else lead
 
 
-def merged_advisory(advisories: Sequence[Advisory]) -> Advisory:
-    """One advisory out of several that name each other; shown by CVE, else GHSA, else PYSEC."""
+def _warned(lead: Observation, advisory: Advisory) -> Observation:
+    """The finding of a malicious package, which says so before all else."""
+    package = lead.package
+    what = f"{package.name} {package.version}" if package else lead.title
+    names = ", ".join(sorted(one for one in advisory.ids if one.startswith(_MALWARE)))
+    title = f"{what} is a malicious package ({names}): remove it"
+    rule = replace(lead.rule, title=_MALICIOUS)
+    return replace(lead, rule=rule, title=title, message=f"{title}. {lead.message}")
+
+
+def merged_advisory(advisories: Sequence[Advisory], package: Package | None = None) -> Advisory:
+    """One advisory out of several that name each other; shown by CVE, else GHSA, else PYSEC.
+
+    What anybody knows of it holds, with the worst news first: exploited since the earliest day, as
+    likely as the highest score says. It is withdrawn only where all say so. Of the versions that
+    are named, those are left that fix this install of the package, where one is given.
+    """
     ids = sorted({each for advisory in advisories for each in advisory.ids}, key=_id_key)
-    fixed = {version for advisory in advisories for version in advisory.fixed_versions}
-    published = sorted(advisory.published for advisory in advisories if advisory.published)
     named = [advisory for advisory in advisories if advisory.id == ids[0]]
     urls = [advisory.url for advisory in (*named, *advisories) if advisory.url]
+    said = [advisory.kev for advisory in advisories if advisory.kev is not None]
+    epss, percentile = _likeliest(advisories)
     return Advisory(
         id=ids[0],
         aliases=tuple(ids[1:]),
-        fixed_versions=tuple(sorted(fixed, key=_version_key)),
-        published=published[0] if published else None,
+        fixed_versions=fixes(_each(one.fixed_versions for one in advisories), package),
+        published=earliest(advisory.published for advisory in advisories),
         url=urls[0] if urls else None,
         withdrawn=all(advisory.withdrawn for advisory in advisories),
+        kev=any(said) if said else None,
+        epss=epss,
+        kev_added=earliest(advisory.kev_added for advisory in advisories),
+        epss_percentile=percentile,
+        references=pages(_each(one.references for one in advisories)),
     )
+
+
+def _each(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each for one in lists for each in one))
+
+
+def _likeliest(advisories: Iterable[Advisory]) -> tuple[float | None, float | None]:
+    """The highest EPSS with its own percentile."""
+    scores = ((one.epss, one.epss_percentile) for one in advisories if one.epss is not None)
+    return max(scores, key=lambda each: (each[0], each[1] or 0.0), default=(None, None))
 
 
 def _id_key(identifier: str) -> tuple[int, str]:
     ranks = [rank for rank, prefix in enumerate(_ID_ORDER) if identifier.startswith(prefix)]
     return (ranks[0] if ranks else len(_ID_ORDER), identifier)
-
-
-def _version_key(version: str) -> tuple[object, ...]:
-    """PEP 440 order where it is one; Debian's and others' versions after those, as text."""
-    # Imported here: it is slow to import, and most runs have no fixed version to sort.
-    from packaging.version import InvalidVersion, Version  # noqa: PLC0415
-
-    try:
-        return (0, Version(version), version)
-    except InvalidVersion:
-        return (1, version)
 
 
 def _finding(
@@ -346,7 +371,8 @@ def _places(group: Sequence[Observation]) -> tuple[Location, ...]:
 
 
 def _witness(one: Observation) -> Witness:
-    own = [claim for claim in one.claims if claim.source == "tool"] or list(one.claims)
+    said = [claim for claim in one.claims if claim.scanner == one.scanner]
+    own = [claim for claim in said if claim.source == "tool"] or said
     return Witness(one.scanner, one.rule.id, own[0].severity if own else Severity.UNKNOWN)
 
 

@@ -55,5 +55,15 @@ class BaselineError(ScanaggError):
     """The baseline file cannot be used."""
 
 
+class StoreError(ScanaggError):
+    """The advisory store cannot be read or written, or what is to be stored cannot be used."""
+
+
+class DownloadError(ScanaggError):
+    """Advisory data cannot be downloaded."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
 class ReportError(ScanaggError):
     """A stored report cannot be used."""

@@ -1,22 +1,30 @@
-"""From a target to its findings: scan, normalise, correlate; for a base as for the head."""
+"""From a target to its findings: scan, normalise, enrich, correlate; for a base as for the head."""
 
+import contextlib
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
 
-from scanagg.adapters import Adapter, Context, ScannerSettings
+from scanagg.adapters import Adapter, Context, Lookup, ScannerSettings
+from scanagg.advisories import Store, enriched, serving
 from scanagg.correlate import Eyes, correlate
+from scanagg.errors import StoreError
 from scanagg.identity import Identity
-from scanagg.model import Finding, Inventory, Observation, Run, Target
+from scanagg.model import DataSource, Finding, Inventory, Observation, Run, Target
 from scanagg.normalise import mask_run, normalise, redactor
 from scanagg.scan import Event, Limits, Task, scan
 from scanagg.sources import Sources
 
 _LOG: Final = logging.getLogger("scanagg")
 _Made = TypeVar("_Made", bound=Sized)
+# Clocks drift, and a day of data has no hour.
+_DRIFT: Final = timedelta(days=1)
+
+FRESH: Final = timedelta(days=7)
+"""How old the advisory store may be to be asked instead of a service, where no policy tells."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +33,8 @@ class Bench:
 
     `cache` is the folder that lasts, `key` the project's own for digests of secrets, `workers` how
     many processes one scanner may spread over. `public` are digests (sha1, as detect-secrets makes
-    them) of values that are no secrets, for the policy itself shows them.
+    them) of values that are no secrets, for the policy itself shows them. `store` is the advisory
+    store, if there is one, `max_age` until when it counts as fresh.
     """
 
     limits: Limits
@@ -37,9 +46,27 @@ class Bench:
     image: str | None = None
     key: str | None = None
     public: frozenset[str] = frozenset()
+    store: Store | None = None
+    max_age: timedelta = FRESH
+
+    @property
+    def advisories(self) -> DataSource | None:
+        """What the store has to be asked instead of a service: fresh, or nothing else may be."""
+        source = self.store.osv if self.store else None
+        return source if source and (self.offline or self.is_fresh(source)) else None
+
+    def is_fresh(self, source: DataSource) -> bool:
+        """Whether data is young enough to be asked; of what lies ahead of the clock none is."""
+        if source.updated is None:
+            return False
+        return -_DRIFT <= self.now - source.updated <= self.max_age
 
     def tasks(
-        self, adapters: Iterable[Adapter], target: Target, inventory: Inventory
+        self,
+        adapters: Iterable[Adapter],
+        target: Target,
+        inventory: Inventory,
+        lookup: Lookup | None = None,
     ) -> Sequence[Task]:
         """One task for each adapter, with all it may look at."""
         base = Context(
@@ -52,6 +79,7 @@ class Bench:
             image=self.image,
             offline=self.offline,
             workers=self.workers,
+            lookup=lookup,
         )
         return [
             Task(adapter, replace(base, settings=self.scanners.get(adapter.NAME, base.settings)))
@@ -61,10 +89,14 @@ class Bench:
 
 @dataclass(frozen=True, slots=True)
 class Examined:
-    """The runs, their words made safe to show, and what they found."""
+    """The runs, their words made safe to show, and what they found.
+
+    `problems` are gaps that are no scanner's.
+    """
 
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...]
+    problems: tuple[str, ...] = ()
 
 
 def examine(
@@ -74,16 +106,45 @@ def examine(
     inventory: Inventory,
     notify: Callable[[Event], None],
 ) -> Examined:
-    """Everything that these scanners see in the target. What goes wrong is in the runs."""
-    scanned = scan(bench.tasks(adapters, target, inventory), bench.limits, notify)
+    """Everything that these scanners see in the target, with what the advisory store knows of it.
+
+    What goes wrong is in the runs and the problems, but for StoreError where this machine has no
+    socket to serve the store from.
+    """
+    with _lookup(bench, inventory) as lookup:
+        scanned = scan(bench.tasks(adapters, target, inventory, lookup), bench.limits, notify)
     said = [one for each in scanned for one in each.observations if not _is_public(one, bench)]
     sources = Sources(target)
     observations = logged("normalise", said, normalise(said, inventory, sources))
+    observations, problems = _enriched(bench.store, observations)
     mask = redactor(observations, (value for each in scanned for value in each.secrets))
     prefix = target.revision.prefix if target.revision else ""
     eyes = Eyes(sources, mask, Identity(sources, mask, prefix, bench.key))
     findings = logged("correlate", observations, correlate(observations, eyes))
-    return Examined(tuple(mask_run(each.run, mask) for each in scanned), findings)
+    return Examined(tuple(mask_run(each.run, mask) for each in scanned), findings, problems)
+
+
+def _enriched(
+    store: Store | None, said: tuple[Observation, ...]
+) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
+    """The observations with what the store knows, if it can be read; what scanners said stays."""
+    if store is None or not store.sources:
+        return said, ()
+    try:
+        return logged("enrich", said, enriched(said, store)), ()
+    except StoreError as error:
+        return said, (f"{error.message}. {error.hint}",)
+
+
+@contextlib.contextmanager
+def _lookup(bench: Bench, inventory: Inventory) -> Iterator[Lookup | None]:
+    """The advisory store as a service while scanners run, where it is to be asked."""
+    data = bench.advisories
+    if bench.store is None or data is None or not inventory.packages:
+        yield None
+        return
+    with serving(bench.store) as url:
+        yield Lookup(url, data)
 
 
 def _is_public(observation: Observation, bench: Bench) -> bool:

@@ -1,8 +1,34 @@
 """What is known apart from any one finding: rules, advisories, licences, words on severity."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from scanagg.levels import Severity
+
+# How OSV names the records of malicious packages.
+_MALWARE = "MAL-"
+
+
+def _is_malware(name: str) -> bool:
+    return name.startswith(_MALWARE)
+
+
+@dataclass(frozen=True, slots=True)
+class DataSource:
+    """Data that findings are judged by: a scanner's own, or what the advisory store holds.
+
+    `updated` is the time its newest record was made (UTC), `digest` the sha256 of its content,
+    `origin` where it came from (an address, or a file's name; no path of this machine), `fetched`
+    when it came here. None and empty where that is not known.
+    """
+
+    name: str
+    updated: datetime | None = None
+    digest: str = ""
+    records: int | None = None
+    origin: str = ""
+    license: str = ""
+    fetched: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +47,8 @@ class Rule:
 class SeverityClaim:
     """One source's word on the severity. `vector` is the CVSS vector it comes from, if it does.
 
-    `source` is one of policy, ghsa, cvss4, cvss3.1, cvss3.0, tool, nvd, cvss2, table.
+    `source` is one of policy, ghsa, cvss4, cvss3.1, cvss3.0, tool, nvd, cvss2, table; or the name
+    of a vendor whose word a scanner passes on (redhat), which decides nothing.
     """
 
     source: str
@@ -34,8 +61,9 @@ class SeverityClaim:
 class Advisory:
     """A published vulnerability: its id, every other name of it, and what is known of it.
 
-    `kev` says whether it is known to be exploited (CISA's catalogue), `epss` how likely it is to be
-    within 30 days (FIRST, 0 to 1); None where nobody was asked.
+    `kev` says whether it is known to be exploited (CISA's catalogue), since `kev_added` (ISO date);
+    `epss` how likely it is to be within 30 days (FIRST, 0 to 1), more than which share of all
+    others is `epss_percentile` (0 to 1). None where nobody was asked, or nobody knows.
     """
 
     id: str
@@ -46,11 +74,19 @@ class Advisory:
     withdrawn: bool = False
     kev: bool | None = None
     epss: float | None = None
+    kev_added: str | None = None
+    epss_percentile: float | None = None
+    references: tuple[str, ...] = ()
 
     @property
     def ids(self) -> frozenset[str]:
         """The id and all aliases."""
         return frozenset((self.id, *self.aliases))
+
+    @property
+    def malicious(self) -> bool:
+        """Whether any of its names says that the package itself is an attack (`MAL-…`)."""
+        return self.id.startswith(_MALWARE) or any(map(_is_malware, self.aliases))
 
 
 @dataclass(frozen=True, slots=True)

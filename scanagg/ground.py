@@ -41,6 +41,9 @@ class Package:
     """One version of one package that the target uses, and every place that declares it.
 
     `name` is as in PEP 503, `direct` None where no manifest tells, `requires` names of packages.
+    `chain` leads from a requirement of the project to this package, both named (`requests`,
+    `urllib3`), the shortest way; just itself where it is direct, empty where nothing tells. `asked`
+    are the lines by which people ask for the first of the chain.
     """
 
     name: str
@@ -50,6 +53,23 @@ class Package:
     direct: bool | None = None
     places: tuple[Location, ...] = ()
     requires: tuple[str, ...] = ()
+    chain: tuple[str, ...] = ()
+    asked: tuple[Location, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """Which versions of a package somebody allows: `specifier` by PEP 440, empty for any.
+
+    `by` is the package that says so in a lock's graph (as in PEP 503), "" for the project itself,
+    at `place`. `text` is what is written there.
+    """
+
+    name: str
+    specifier: str
+    text: str
+    by: str = ""
+    place: Location | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +89,8 @@ class NotExamined:
 class Inventory:
     """The packages of the target, and what could not be made one: open requirements, bad lines.
 
-    `python` is the project's own interpreter where there is one; never scanagg's.
+    `python` is the project's own interpreter where there is one; never scanagg's. `constraints` are
+    what manifests and locks allow; a pin of a lock or of a requirements.txt is none.
     """
 
     packages: tuple[Package, ...] = ()
@@ -77,6 +98,7 @@ class Inventory:
     problems: tuple[NotExamined, ...] = ()
     manifests: tuple[str, ...] = ()
     python: Path | None = None
+    constraints: tuple["Constraint", ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

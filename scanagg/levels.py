@@ -139,6 +139,14 @@ class LicenseVerdict(_Word):
         return list(LicenseVerdict).index(self)
 
 
+class Step(_Word):
+    """How far an upgrade goes, by the first part of the version (PEP 440) that differs."""
+
+    MAJOR = "major"
+    MINOR = "minor"
+    PATCH = "patch"
+
+
 class Change(_Word):
     """How a finding stands to the base, in SARIF's words for `baselineState`."""
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Final, NamedTuple
 
+from scanagg.advice import Upgrade as Upgrade
 from scanagg.facts import Advisory as Advisory
+from scanagg.facts import DataSource as DataSource
 from scanagg.facts import LicenseFacts as LicenseFacts
 from scanagg.facts import LicenseFile as LicenseFile
 from scanagg.facts import Rule as Rule
 from scanagg.facts import Secret as Secret
 from scanagg.facts import SeverityClaim as SeverityClaim
+from scanagg.ground import Constraint as Constraint
 from scanagg.ground import Inventory as Inventory
 from scanagg.ground import Location as Location
 from scanagg.ground import NotExamined as NotExamined
@@ -33,6 +36,7 @@ from scanagg.levels import Outcome as Outcome
 from scanagg.levels import Scope as Scope
 from scanagg.levels import Severity as Severity
 from scanagg.levels import Status as Status
+from scanagg.levels import Step as Step
 from scanagg.levels import WaiverState as WaiverState
 
 
@@ -83,14 +87,6 @@ class Coverage:
         """Refuse a coverage that claims more than there was. ValueError."""
         if not 0 <= self.examined <= self.found:
             raise ValueError(f"examined {self.examined} of {self.found} {self.unit}")
-
-
-@dataclass(frozen=True, slots=True)
-class DataSource:
-    """The data a scanner judges by, with the time it was made (UTC)."""
-
-    name: str
-    updated: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -357,7 +353,9 @@ class Clock:
 class Report:
     """Everything that every format shows. Findings are sorted, the most urgent and worst first.
 
-    `licenses` are all packages whose licence was asked for, allowed ones too.
+    `licenses` are all packages whose licence was asked for, allowed ones too. `packages` are all of
+    the inventory, `data` what the advisory store held, `upgrades` what to do about vulnerable
+    packages, the one that clears most first.
     """
 
     version: str
@@ -371,3 +369,6 @@ class Report:
     waivers: tuple[WaiverUse, ...] = ()
     licenses: tuple[Licensed, ...] = ()
     terms: Terms = Terms()
+    packages: tuple[Package, ...] = ()
+    data: tuple[DataSource, ...] = ()
+    upgrades: tuple[Upgrade, ...] = ()

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from scanagg.gather import fixes, retold
 from scanagg.model import (
     Category,
     Inventory,
@@ -36,7 +37,8 @@ def normalise(
 ) -> tuple[Observation, ...]:
     """The observations with the inventory's packages in place of scanners' own, in the given order.
 
-    A private key covers its whole block, since scanners disagree about the line it starts on.
+    A private key covers its whole block, since scanners disagree about the line it starts on. Of
+    the fixed versions that scanners name, only those are left that fix this install.
     """
     known = {(package.name, package.version): package for package in inventory.packages}
     return tuple(_normal(observation, known, sources) for observation in observations)
@@ -81,7 +83,9 @@ def _normal(
     observation: Observation, known: dict[tuple[str, str], Package], sources: Sources
 ) -> Observation:
     if observation.package is not None:
-        return _with_package(observation, observation.package, known)
+        return _with_package(
+            _with_fixes(observation, observation.package), observation.package, known
+        )
     if observation.category is Category.SECRET and observation.location:
         block = _key_block(observation.location, sources)
         if block:
@@ -89,18 +93,33 @@ def _normal(
     return observation
 
 
+def _with_fixes(observation: Observation, package: Package) -> Observation:
+    advisory = observation.advisory
+    if advisory is None:
+        return observation
+    fixed = fixes(advisory.fixed_versions, package)
+    if fixed == advisory.fixed_versions:
+        return observation
+    return replace(
+        observation,
+        advisory=replace(advisory, fixed_versions=fixed),
+        message=retold(observation.message, advisory.fixed_versions, fixed),
+    )
+
+
 def _with_package(
     observation: Observation, package: Package, known: dict[tuple[str, str], Package]
 ) -> Observation:
+    """With the inventory's package, at the line by which people ask for it, or for its user."""
     ours = known.get((package.name, package.version)) if _is_pypi(package) else None
-    if ours is None or ours is package:
+    if ours is None:
         return observation
-    places = sorted_locations((*ours.places, *observation.places))
+    scanners = (observation.location,) if observation.location else ()
     return replace(
         observation,
         package=ours,
-        places=places,
-        location=observation.location or (places[0] if places else None),
+        places=sorted_locations((*ours.asked, *ours.places, *observation.places, *scanners)),
+        location=next(iter((*ours.asked, *ours.places, *scanners)), None),
     )
 
 

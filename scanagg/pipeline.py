@@ -1,29 +1,48 @@
 """The stages of a check in order, as one readable list."""
 
+import contextlib
 import hashlib
 import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from scanagg import __version__, cache, policy
 from scanagg.adapters import Adapter, adapters
-from scanagg.examine import Bench, examine, logged
+from scanagg.advisories import Store, open_store
+from scanagg.errors import StoreError
+from scanagg.examine import FRESH, Bench, examine, logged
 from scanagg.guard import attempts
 from scanagg.inventory import read_inventory
-from scanagg.model import Clock, Coverage, Finding, Report, Run, Status, Target, Terms
+from scanagg.model import (
+    Clock,
+    Coverage,
+    Finding,
+    Inventory,
+    Report,
+    Run,
+    Status,
+    Target,
+    Terms,
+    Upgrade,
+)
 from scanagg.origin import Asked, find_base, trace
 from scanagg.origin.baseline import foreign
+from scanagg.policy.judging.grace import span
 from scanagg.process import Stop
 from scanagg.reporters import file_names
 from scanagg.rulebook import Rules
 from scanagg.scan import DEFAULT_TIMEOUT, Event, Limits
 from scanagg.target import CONFIGURED, NESTED, read_target
 from scanagg.text import counted
+from scanagg.upgrades import plan
+
+AUDITOR: Final = "pip-audit"
+"""The scanner that asks the advisory store."""
 
 IMAGE_SCANNER: Final = "trivy"
 """The scanner that looks at container images."""
@@ -66,8 +85,16 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
     """Run every stage; the report of what is known, also after an interruption.
 
     Raises TargetError where the path cannot be checked, ConfigError where there is no cache
-    folder. What goes wrong with a scanner is in its run, not raised.
+    folder, StoreError where this machine has no socket to serve the advisory store from. What goes
+    wrong with a scanner is in its run, not raised.
     """
+    folder = cache.cache_folder()
+    cache.sweep(folder)
+    with contextlib.closing(open_store(folder)) as store:
+        return _check(request, notify, folder, store)
+
+
+def _check(request: Request, notify: Callable[[Event], None], folder: Path, store: Store) -> Report:
     clock = Clock(request.now or datetime.now(UTC), given=request.now is not None)
     target = read_target(
         request.path,
@@ -79,16 +106,23 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
     inventory = read_inventory(target, request.python or request.rules.settings.python)
     _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
     logged("inventory", inventory.manifests, inventory.packages)
-    bench = _bench(request, clock)
+    bench = _bench(request, clock, folder, store)
     examined = examine(bench, _adapters(request), target, inventory, notify)
     traced = trace(examined.findings, examined.runs, base, target, inventory, bench, notify)
     decision = policy.decide(traced.findings, request.rules.policy, clock.now)
     logged("policy", traced.findings, decision.judged)
+    upgrades, unread = _upgrades(decision, inventory, store)
     runs = _runs(request, examined.runs, clock)
     terms = Terms(
         only=request.only,
-        problems=_problems(request, runs),
-        notices=(*base.notices, *traced.notices, *_notices(request, target)),
+        problems=(
+            *_problems(request, runs),
+            *_placed(bench, dict.fromkeys((*examined.problems, *unread))),
+        ),
+        notices=(
+            *(*base.notices, *traced.notices),
+            *(*_notices(request, target), *_store_notices(request, bench)),
+        ),
     )
     gate = policy.judge_runs(
         runs,
@@ -99,6 +133,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         now=clock.now,
         interrupted=request.stop.interrupted,
         problems=terms.problems,
+        data=store.sources,
     )
     gate = replace(gate, attempts=_attempts(request, target, traced.findings, decision, clock))
     return Report(
@@ -113,6 +148,9 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         waivers=decision.waivers,
         licenses=decision.licenses,
         terms=terms,
+        packages=inventory.packages,
+        data=store.sources,
+        upgrades=upgrades,
     )
 
 
@@ -169,9 +207,7 @@ def _literal(path: str) -> str:
     return re.sub(r"([\\*?\[\]! #])", r"\\\1", path)
 
 
-def _bench(request: Request, clock: Clock) -> Bench:
-    folder = cache.cache_folder()
-    cache.sweep(folder)
+def _bench(request: Request, clock: Clock, folder: Path, store: Store) -> Bench:
     return Bench(
         limits=_limits(request),
         cache=folder,
@@ -182,7 +218,15 @@ def _bench(request: Request, clock: Clock) -> Bench:
         image=request.image,
         key=request.rules.key,
         public=frozenset(map(_digest, request.rules.policy.files.values())),
+        store=store,
+        max_age=store_age(request.rules.policy),
     )
+
+
+def store_age(rules: policy.Policy) -> timedelta:
+    """How old the advisory store may be for pip-audit to be given it while there is a network."""
+    entry = rules.file.scanners.get(AUDITOR)
+    return span(entry.db_max_age) if entry and entry.db_max_age else FRESH
 
 
 def _digest(text: str) -> str:
@@ -246,3 +290,36 @@ def _notices(request: Request, target: Target) -> tuple[str, ...]:
         files = counted(count, "file")
         notices.append(f"the configuration excludes {files} from every scanner")
     return tuple(notices)
+
+
+def _upgrades(
+    decision: policy.Decision, inventory: Inventory, store: Store
+) -> tuple[tuple[Upgrade, ...], tuple[str, ...]]:
+    """What to upgrade; from scanners' words alone where the store cannot be read, and that."""
+    try:
+        return plan(decision.judged, inventory, store if store.osv else None), ()
+    except StoreError as error:
+        return plan(decision.judged, inventory, None), (f"{error.message}. {error.hint}",)
+
+
+def _placed(bench: Bench, texts: Iterable[str]) -> tuple[str, ...]:
+    """Texts without the path of our cache: they go into reports."""
+    return tuple(text.replace(str(bench.cache), "{cache}") for text in texts)
+
+
+def _store_notices(request: Request, bench: Bench) -> tuple[str, ...]:
+    """What cannot be used of the advisory store, and what its age means for pip-audit."""
+    problems = _placed(bench, bench.store.problems) if bench.store else ()
+    source = bench.store.osv if bench.store else None
+    if (
+        source is None
+        or bench.is_fresh(source)
+        or AUDITOR not in chosen(request.only, request.skip)
+    ):
+        return problems
+    of = f"of {source.updated:%Y-%m-%d}" if source.updated else "of unknown age"
+    hours = int(bench.max_age.total_seconds() // 3600)
+    limit = counted(hours, "hour") if hours % 24 else counted(hours // 24, "day")
+    meaning = "used as it is" if bench.offline else f"not given to {AUDITOR}"
+    told = f"the advisory store is {of}, not of the last {limit}: {meaning}"
+    return (*problems, f"{told}; `scanagg db update` renews it")

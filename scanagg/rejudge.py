@@ -1,5 +1,6 @@
 """A report of an earlier check, judged again without scanning: by another policy, or as later."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -8,10 +9,12 @@ import msgspec
 from scanagg.errors import ExitCode
 from scanagg.identity import fingerprint, license_name
 from scanagg.model import (
+    Action,
     Category,
     Clock,
     Confidence,
     Finding,
+    Judged,
     Licensed,
     Location,
     Package,
@@ -19,6 +22,7 @@ from scanagg.model import (
     Report,
     Rule,
     Severity,
+    Upgrade,
     Witness,
     purl_without_version,
 )
@@ -33,8 +37,9 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
     """The report as this policy judges its findings and runs, at its own clock or another one.
 
     What was to be examined and was not stays so: an interruption, an image, scanners that the
-    command line asked for. Whether a scanner's `when` holds cannot be asked without the files: the
-    scanner is taken as required, and a notice says so.
+    command line asked for. Packages, what the advisory store held and which upgrades it knew stay
+    too. Whether a scanner's `when` holds cannot be asked without the files: the scanner is taken as
+    required, and a notice says so.
     """
     clock = clock or report.clock
     decision = decide(findings_of(report), policy, clock.now)
@@ -47,6 +52,7 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
         now=clock.now,
         interrupted=report.gate.exit_code == ExitCode.INTERRUPTED,
         problems=report.terms.problems,
+        data=report.data,
     )
     told = (*report.terms.notices, *_other(report, policy))
     terms = replace(report.terms, notices=tuple(dict.fromkeys(told)))
@@ -60,6 +66,7 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
         waivers=decision.waivers,
         licenses=decision.licenses,
         terms=terms,
+        upgrades=tuple(_unblocking(one, decision.judged) for one in report.upgrades),
     )
 
 
@@ -98,6 +105,25 @@ def _other(report: Report, policy: Policy) -> tuple[str, ...]:
     if same_text(report, policy):
         return ()
     return (f"judged again: the check went by the policy {report.policy.name}",)
+
+
+def _unblocking(advice: Upgrade, judged: Sequence[Judged]) -> Upgrade:
+    """The advice with what blocks by these verdicts.
+
+    Where that is something else than before, nobody has looked up which version would be enough.
+    """
+    blocking = {
+        one.finding.rule.id
+        for one in judged
+        if one.verdict.action is Action.BLOCK
+        and one.finding.category is Category.VULNERABILITY
+        and one.finding.package
+        and one.finding.package.purl == advice.package.purl
+    }
+    unblocks = tuple(name for name in advice.clears if name in blocking)
+    if set(unblocks) == set(advice.unblocks):
+        return advice
+    return replace(advice, unblocks=unblocks, to_unblock=None)
 
 
 # Packages whose licence was allowed.

@@ -306,7 +306,7 @@ class _Scan:
             argv=min(self._progress.argv.items(), default=(0, ()))[1],
             started=self._started,
             seconds=round(monotonic() - self._clock, 3),
-            data=tool.data if tool else None,
+            data=next((each.data for each in parsed if each.data), tool.data if tool else None),
             hidden=summed(each.hidden for each in parsed),
             notices=self._notices(),
         )
@@ -341,9 +341,11 @@ class _Scan:
         return (*(tool.shown.split() if own else ()), *shown, *files)
 
     def _places(self) -> Mapping[str, str]:
-        """Folders of this machine, by what reports call them."""
+        """Folders and the service of this machine, by what reports call them."""
         home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+        lookup = self._context.lookup
         return {
+            **({lookup.url: "{advisories}"} if lookup else {}),
             str(self._context.target.root): ".",
             str(self._context.cache): "{cache}",
             **({home: "~"} if home != "~" else {}),

@@ -29,7 +29,7 @@ from scanagg.model import (
     Target,
     Witness,
 )
-from scanagg.reporters import _public
+from scanagg.reporters import _public, _public_facts
 from scanagg.text import one_line, shorten
 
 # A report of 100,000 findings has some 150 MB; what is larger by far is something else.
@@ -113,9 +113,10 @@ def _short(text: str) -> str:
 def _report(said: _public.Report) -> Report:
     findings = tuple(_each("findings", said.findings, _judged))
     licenses = tuple(_each("licenses", said.licenses, _licensed))
+    packages = tuple(_each("packages", said.packages, _package))
     return Report(
         version=said.scanagg.version,
-        target=_target(said.target, _paths(findings, licenses)),
+        target=_target(said.target, _paths(findings, licenses, packages)),
         policy=_policy(said.policy),
         clock=model.Clock(_utc(said.clock.now), said.clock.given),
         runs=tuple(_each("runs", said.runs, _run)),
@@ -131,6 +132,9 @@ def _report(said: _public.Report) -> Report:
         waivers=tuple(_each("waivers", said.waivers, _waiver_use)),
         licenses=licenses,
         terms=model.Terms(said.terms.only, said.terms.problems, said.terms.notices),
+        packages=packages,
+        data=tuple(map(_data, said.data)),
+        upgrades=tuple(_each("upgrades", said.upgrades, _upgrade)),
     )
 
 
@@ -147,12 +151,15 @@ def _given(value: _Read | None, make: Callable[[_Read], _Made]) -> _Made | None:
     return None if value is None else make(value)
 
 
-def _paths(findings: Iterable[Judged], licenses: Iterable[model.Licensed]) -> list[str]:
+def _paths(
+    findings: Iterable[Judged], licenses: Iterable[model.Licensed], packages: Iterable[Package]
+) -> list[str]:
     """Every file that the report names."""
     places = chain(
         (place for one in findings for place in one.finding.places),
         (one.finding.location for one in findings if one.finding.location),
         (place for one in licenses for place in one.package.places),
+        (place for one in packages for place in chain(one.places, one.asked)),
     )
     return sorted({place.path for place in places})
 
@@ -205,8 +212,37 @@ def _run(said: _public.Run) -> Run:
     )
 
 
-def _data(said: _public.DataSource) -> model.DataSource:
-    return model.DataSource(said.name, _given(said.updated, _utc))
+def _data(said: _public_facts.DataSource) -> model.DataSource:
+    return model.DataSource(
+        name=said.name,
+        updated=_given(said.updated, _utc),
+        digest=said.digest,
+        records=said.records,
+        origin=said.origin,
+        license=said.license,
+        fetched=_given(said.fetched, _utc),
+    )
+
+
+def _upgrade(said: _public_facts.Upgrade) -> model.Upgrade:
+    return model.Upgrade(
+        package=_package(said.package),
+        to=said.to,
+        step=said.step,
+        to_unblock=said.to_unblock,
+        clears=said.clears,
+        unblocks=said.unblocks,
+        stays=said.stays,
+        allowed=said.allowed,
+        hindered_by=tuple(map(_constraint, said.hindered_by)),
+        change=said.change,
+        checked=said.checked,
+    )
+
+
+def _constraint(said: _public_facts.Constraint) -> model.Constraint:
+    place = _given(said.place, _location)
+    return model.Constraint(said.name, said.specifier, said.text, said.by, place)
 
 
 def _judged(said: _public.Finding) -> Judged:
@@ -275,7 +311,7 @@ def _stated(said: _public.Finding) -> LicenseFacts | None:
     return LicenseFacts(text=said.license) if said.category is Category.LICENSE else None
 
 
-def _facts(said: _public.LicenseFacts) -> LicenseFacts:
+def _facts(said: _public_facts.LicenseFacts) -> LicenseFacts:
     files = tuple(model.LicenseFile(**msgspec.structs.asdict(file)) for file in said.files)
     return LicenseFacts(said.expression, said.text, said.classifiers, said.source, files)
 
@@ -296,7 +332,7 @@ def _history(said: _public.History) -> History:
     return History(said.change, said.reason, said.disclosed, _given(said.first_seen, _utc))
 
 
-def _package(said: _public.Package) -> Package:
+def _package(said: _public_facts.Package) -> Package:
     return Package(
         name=said.name,
         version=said.version,
@@ -305,14 +341,16 @@ def _package(said: _public.Package) -> Package:
         direct=said.direct,
         places=tuple(map(_location, said.places)),
         requires=said.requires,
+        chain=said.chain,
+        asked=tuple(map(_location, said.asked)),
     )
 
 
-def _advisory(said: _public.Advisory) -> model.Advisory:
+def _advisory(said: _public_facts.Advisory) -> model.Advisory:
     return model.Advisory(**msgspec.structs.asdict(said))
 
 
-def _location(said: _public.Location) -> Location:
+def _location(said: _public_facts.Location) -> Location:
     return Location(said.path, said.start_line, said.end_line, said.start_column, said.end_column)
 
 

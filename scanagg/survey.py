@@ -1,12 +1,14 @@
 """What `scanagg scanners` shows: each scanner, found where, and whether it applies here."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from scanagg import cache
-from scanagg.adapters import adapters
+from scanagg.adapters import Context, Lookup, adapters, pip_audit
+from scanagg.advisories import open_store
 from scanagg.config import Settings
 from scanagg.examine import Bench
 from scanagg.inventory import read_inventory
@@ -31,12 +33,15 @@ def survey(root: Path, settings: Settings, now: datetime) -> Sequence[Surveyed]:
     target = read_target(root, exclude=settings.exclude)
     inventory = read_inventory(target, settings.python)
     limits = Limits(jobs=1, timeout=DEFAULT_TIMEOUT, stop=Stop())
-    bench = Bench(limits=limits, cache=cache.cache_folder(), now=now, scanners=settings.scanners)
-    tasks = bench.tasks(adapters().values(), target, inventory)
-    return [_surveyed(task, limits) for task in tasks]
+    folder = cache.cache_folder()
+    with contextlib.closing(open_store(folder)) as store:
+        bench = Bench(limits=limits, cache=folder, now=now, scanners=settings.scanners, store=store)
+        lookup = Lookup("", bench.advisories) if bench.advisories else None
+        tasks = bench.tasks(adapters().values(), target, inventory, lookup)
+        return [_surveyed(task, limits, bench) for task in tasks]
 
 
-def _surveyed(task: Task, limits: Limits) -> Surveyed:
+def _surveyed(task: Task, limits: Limits, bench: Bench) -> Surveyed:
     adapter = task.adapter
     tool, problem = find(task, limits)
     inputs = adapter.inputs(task.context)
@@ -49,11 +54,26 @@ def _surveyed(task: Task, limits: Limits) -> Surveyed:
         lines.append(f"runs as: {tool.shown}")
     if tool and tool.data:
         lines.append(f"{tool.data.name}: {_age(tool.data.updated, task.context.now)}")
+    if adapter.NAME == pip_audit.NAME:
+        lines += _advisories(task.context, bench)
     if problem:
         lines.append(f"does not work: {problem}")
     return Surveyed(
         adapter.NAME, tool.shown if tool else None, tool.version if tool else None, tuple(lines)
     )
+
+
+def _advisories(context: Context, bench: Bench) -> Iterator[str]:
+    """Where pip-audit would look vulnerabilities up, and what the advisory store has."""
+    asked = pip_audit.source(context)
+    stored = bench.store.osv if bench.store else None
+    if asked is not None:
+        yield f"asks: {'the advisory store' if asked is stored else asked.name}"
+    if stored is None:
+        yield "advisory store: none; `scanagg db update` or `scanagg db import` makes one"
+    else:
+        yield f"advisory store: {stored.name} {_age(stored.updated, context.now)}"
+    yield from bench.store.problems if bench.store else ()
 
 
 def _age(updated: datetime | None, now: datetime) -> str:

@@ -61,6 +61,9 @@ jobs:
 FAKE = """\
 import json, pathlib, sys
 arguments = sys.argv[1:]
+if arguments[:1] == ["db"]:
+    print("::error::told by a server", " ".join(arguments))
+    sys.exit(3)
 reports = pathlib.Path(arguments[arguments.index("--output-dir") + 1])
 reports.mkdir(parents=True, exist_ok=True)
 report = {"gate": {"outcome": "blocked"}, "argv": arguments}
@@ -100,7 +103,8 @@ def play(tmp_path: Path) -> Play:
             "actions/upload-artifact": stand_in(tmp_path, "artifact", records),
             "github/codeql-action": stand_in(tmp_path, "sarif", records, "upload-sarif"),
         }
-        given = {"environment": sys.prefix} | {k.replace("_", "-"): v for k, v in inputs.items()}
+        usual = {"environment": sys.prefix, "update-advisories": "false"}
+        given = usual | {k.replace("_", "-"): v for k, v in inputs.items()}
         text = WORKFLOW.replace("WITH", json.dumps(given)).replace("RECORD", str(records))
         workflow = project / ".github" / "workflows" / "check.yml"
         workflow.parent.mkdir(parents=True, exist_ok=True)
@@ -324,6 +328,23 @@ def test_every_input_reaches_the_command_line(
     ]
     assert done.code == 1
     assert done.outputs["exit-code"] == "1"
+
+
+def test_an_update_that_fails_is_said_and_costs_no_check(
+    make_project: Callable[..., Path], play: Play, fake_environment: str
+) -> None:
+    done = play(make_project({}), environment=fake_environment, update_advisories="true")
+    assert "told by a server db update --no-progress" in done.log
+    assert "not up to date (exit code 3)" in done.log
+    assert done.outputs["outcome"] == "blocked"
+
+
+def test_nothing_is_updated_unasked(
+    make_project: Callable[..., Path], play: Play, fake_environment: str
+) -> None:
+    done = play(make_project({}), environment=fake_environment)
+    assert "told by a server" not in done.log
+    assert done.outputs["outcome"] == "blocked"
 
 
 def test_what_is_printed_is_no_workflow_command(

@@ -132,6 +132,68 @@ def test_an_advisory_is_withdrawn_when_every_record_is() -> None:
     assert not merged_advisory([gone, Advisory("CVE-1")]).withdrawn
 
 
+def test_the_merged_advisory_has_the_worst_news_of_all() -> None:
+    quiet = Advisory("CVE-1", kev=False, epss=0.1, epss_percentile=0.9)
+    loud = Advisory("CVE-1", kev=True, kev_added="2024-02-01", epss=0.4, epss_percentile=0.8)
+    early = Advisory("CVE-1", kev=True, kev_added="2023-02-01")
+    silent = Advisory("CVE-1")
+    for order in ([quiet, loud, early, silent], [silent, early, loud, quiet]):
+        both = merged_advisory(order)
+        assert (both.kev, both.kev_added) == (True, "2023-02-01")
+        assert (both.epss, both.epss_percentile) == (0.4, 0.8)
+    assert merged_advisory([silent, quiet]).kev is False
+    assert merged_advisory([silent]).kev is None
+    assert merged_advisory([silent]).epss is None
+
+
+def test_the_merged_advisory_has_the_pages_of_all() -> None:
+    one = Advisory("CVE-1", references=("https://b.invalid/", "https://a.invalid/"))
+    other = Advisory("CVE-1", references=("https://a.invalid/", "https://c.invalid/"))
+    expected = ("https://b.invalid/", "https://a.invalid/", "https://c.invalid/")
+    assert merged_advisory([one, other]).references == expected
+
+
+def test_a_finding_is_fixed_only_by_what_is_above_the_install() -> None:
+    said = "Fixed in 0.9, 1.1."
+    one = vulnerable("pip-audit", "CVE-1", message=f"jinja2 is affected. {said}")
+    one = replace(one, advisory=Advisory("CVE-1", (), ("0.9", "1.1")))
+    other = replace(vulnerable("trivy", "CVE-1"), advisory=Advisory("CVE-1", (), ("1.0", "2.0")))
+    (finding,) = merged([one, other])
+    assert finding.advisory is not None
+    assert finding.advisory.fixed_versions == ("1.1", "2.0")
+    assert finding.message == "jinja2 is affected. Fixed in 1.1, 2.0."
+    (before,) = normalise([one], Inventory(), Sources(EMPTY))
+    assert before.advisory is not None
+    assert before.advisory.fixed_versions == ("1.1",)
+    assert before.message == "jinja2 is affected. Fixed in 1.1."
+    assert merged([one, other]) == merged(normalise([other, one], Inventory(), Sources(EMPTY)))
+
+
+def test_a_malicious_package_is_called_that_by_whoever_found_it() -> None:
+    told = replace(vulnerable("trivy", "GHSA-1", "MAL-2024-1"), title="short")
+    (finding,) = merged([vulnerable("pip-audit", "MAL-2024-1"), told])
+    assert finding.title == "jinja2 1 is a malicious package (MAL-2024-1): remove it"
+    assert finding.message.startswith(f"{finding.title}. MAL-2024-1 in jinja2")
+    assert finding.rule.id == "GHSA-1"
+    assert finding.rule.title == "Malicious package"
+
+
+def test_a_witness_has_only_its_own_word() -> None:
+    supplied = SeverityClaim("ghsa", Severity.CRITICAL, "osv")
+    own = SeverityClaim("nvd", Severity.HIGH, "trivy")
+    (finding,) = merged(
+        [
+            vulnerable("pip-audit", "CVE-1", claims=(supplied,)),
+            vulnerable("trivy", "CVE-1", claims=(own, supplied)),
+        ]
+    )
+    assert [(one.scanner, one.severity) for one in finding.witnesses] == [
+        ("pip-audit", Severity.UNKNOWN),
+        ("trivy", Severity.HIGH),
+    ]
+    assert finding.claims == (supplied, own)
+
+
 def test_the_best_title_is_taken() -> None:
     told = replace(vulnerable("trivy", "CVE-1"), title="Sandbox escape")
     (finding,) = merged([vulnerable("pip-audit", "PYSEC-1", "CVE-1"), told])

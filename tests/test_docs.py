@@ -275,7 +275,8 @@ def commands(page: str) -> Iterator[list[str]]:
 def runs_by_itself(words: list[str]) -> bool:
     """Whether a line can be typed as it is, without network; the rest is run apart."""
     placeholders = any(word.isupper() for word in words)
-    return words[0] == "scanagg" and words[1] not in ("check", "baseline") and not placeholders
+    apart = words[1] in ("check", "fix", "baseline") or words[1:3] == ["db", "update"]
+    return words[0] == "scanagg" and not apart and not placeholders
 
 
 def test_commands_in_the_readme_work(make_project: Any) -> None:
@@ -343,10 +344,12 @@ def test_the_schema_is_where_the_documents_say() -> None:
 def test_the_sample_names_no_place_of_a_machine() -> None:
     page = text("reports/sample.html")
     assert not re.findall(r"(?<![\w/.])/(?:home|root|tmp|usr|work|Users)/[\w./-]*", page)
-    hosts = set(re.findall(r"https?://([\w.-]+)", page))
+    # What an advisory refers to is the world's; the rest is ours.
+    rest = re.sub(r'\["https://[^"]*","https://[^"]*"\]', "", page)
+    hosts = set(re.findall(r"https?://([\w.-]+)", rest))
     assert hosts <= {
         *("avd.aquasec.com", "bandit.readthedocs.io", "cwe.mitre.org", "github.com", "osv.dev"),
-        *("www.cve.org", "www.w3.org", "127.0.0.1"),
+        *("www.cve.org", "www.w3.org"),
     }
     assert (ROOT / "docs" / "report.png").stat().st_size < 200_000
 
@@ -361,7 +364,12 @@ def test_the_page_in_the_readme_is_that_of_the_sample() -> None:
 
 
 def test_locks_have_hashes_and_name_no_host() -> None:
-    for name in ("requirements/dev.txt", "requirements/action.txt", "tests/node/package-lock.json"):
+    for name in (
+        "requirements/dev.txt",
+        "requirements/action.txt",
+        "requirements/dev-lockers.txt",
+        "tests/node/package-lock.json",
+    ):
         lock = text(name)
         assert "://" not in lock
         assert lock.count("sha256:") + lock.count('"integrity"') >= lock.count("==")

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.command import check
 from support.sample import NOW, finding, judged, sample_findings, sample_report
+from support.sample_known import known_report
 
 from scanagg import stored
 from scanagg.errors import ReportError
@@ -125,12 +126,27 @@ def written(report: Report, folder: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("make", [sample_report, full_report])
+@pytest.mark.parametrize("make", [sample_report, full_report, known_report])
 def test_a_report_read_back_is_written_as_it_was(
     make: Callable[[], Report], tmp_path: Path
 ) -> None:
     path = written(make(), tmp_path)
     assert "".join(render(stored.read(path))) == path.read_text(encoding="utf-8")
+
+
+def test_packages_data_and_upgrades_come_back_as_they_were(tmp_path: Path) -> None:
+    report = known_report()
+    read = stored.read(written(report, tmp_path))
+    assert read.packages == report.packages
+    assert read.data == report.data
+    assert read.upgrades == report.upgrades
+    assert [one.finding.advisory for one in read.findings] == [
+        one.finding.advisory for one in report.findings
+    ]
+    assert [one.finding.package for one in read.findings] == [
+        one.finding.package for one in report.findings
+    ]
+    assert {"requirements.in", "requirements.txt"} <= {file.path for file in read.target.files}
 
 
 def test_what_scanners_said_comes_back_and_what_the_policy_decided_does_not(

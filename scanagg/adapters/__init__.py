@@ -38,11 +38,20 @@ class ScannerSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """A service of this run, on this machine, that answers OSV queries at `url` out of `data`."""
+
+    url: str
+    data: DataSource
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """All that an adapter may look at. `workers` is how many processes it may spread over.
 
     `python` is the project's own interpreter, `image` a container image to scan as well,
-    `cache` a folder that lasts, `cached` what earlier runs stored by input (see `Parsed.store`).
+    `cache` a folder that lasts, `cached` what earlier runs stored by input (see `Parsed.store`),
+    `lookup` the advisory store where it is to be used instead of a service on the network.
     """
 
     target: Target
@@ -55,6 +64,7 @@ class Context:
     offline: bool = False
     workers: int = 2
     cached: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    lookup: Lookup | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +129,8 @@ class Parsed:
     `examined` are the inputs for which the output shows that they were looked at: evidence, not
     the absence of complaint. `not_examined` are those it says it did not. What is in neither is
     counted as not examined too. `store` is kept between runs, by input. `hidden` counts what the
-    project's own files hide, by kind.
+    project's own files hide, by kind. `data` is what the answer is based on, where that is not the
+    tool's own.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -129,6 +140,7 @@ class Parsed:
     notices: tuple[str, ...] = ()
     store: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
     secrets: frozenset[str] = frozenset()
+    data: DataSource | None = None
 
 
 class OutputError(Exception):

@@ -7,7 +7,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from scanagg.adapters import Context, Output, OutputError, Parsed, _packages
+from scanagg.adapters import Context, Output, OutputError, Parsed, _audit_service, _packages
+from scanagg.gather import remedy
 from scanagg.model import Advisory, Category, NotExamined, Observation, Package, Rule
 from scanagg.text import one_line, printable, shorten
 
@@ -39,7 +40,8 @@ class _Answer(msgspec.Struct, frozen=True):
 
 def parsed(context: Context, output: Output) -> Parsed:
     """Audited is what has a list of vulnerabilities, be it empty; the exit code proves nothing."""
-    answer = _decode(output)
+    service = _audit_service.chosen(context)
+    answer = _decode(output, service)
     asked = _packages.by_key(output.inputs)
     packages = _packages.pins(context.inventory).exact
     examined: list[str] = []
@@ -62,10 +64,11 @@ def parsed(context: Context, output: Output) -> Parsed:
         not_examined=tuple(skipped),
         hidden=_ignored(output.stderr),
         notices=tuple(notices),
+        data=service.data,
     )
 
 
-def _decode(output: Output) -> tuple[_Dependency, ...]:
+def _decode(output: Output, service: _audit_service.Service) -> tuple[_Dependency, ...]:
     """The entries of the answer; older versions print the bare list."""
     try:
         answer = msgspec.json.decode(output.stdout, type=_Answer | tuple[_Dependency, ...])
@@ -74,7 +77,8 @@ def _decode(output: Output) -> tuple[_Dependency, ...]:
             f"its answer is not the JSON of pip-audit: {error}" if output.stdout.strip() else ""
         )
         default = broken or f"printed nothing, exit code {output.returncode}"
-        raise OutputError(broken or _packages.complaint(output.stderr, default)) from error
+        said = broken or _packages.complaint(service.shown(output.stderr), default)
+        raise OutputError(said) from error
     dependencies = answer.dependencies if isinstance(answer, _Answer) else answer
     expected = 1 if any(each.vulns for each in dependencies) else 0
     if output.returncode != expected:
@@ -128,11 +132,7 @@ def _observation(package: Package, found: _Vulnerability) -> Observation:
 
 def _message(identity: str, advisory: Advisory, text: str) -> str:
     others = f" ({', '.join(advisory.aliases)})" if advisory.aliases else ""
-    fixed = (
-        f"Fixed in {', '.join(advisory.fixed_versions)}."
-        if advisory.fixed_versions
-        else "No fixed version is known."
-    )
+    fixed = remedy(advisory.fixed_versions)
     said = f" {shorten(text, _MESSAGE_WIDTH)}" if text else ""
     return printable(f"{identity} is affected by {advisory.id}{others}. {fixed}{said}")
 

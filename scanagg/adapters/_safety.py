@@ -8,7 +8,9 @@ from typing import Final
 
 import msgspec
 
+from scanagg import cvss
 from scanagg.adapters import Parsed, _packages
+from scanagg.gather import pages, remedy
 from scanagg.model import (
     Advisory,
     Category,
@@ -30,14 +32,6 @@ _MONTHS: Final = (
 )
 _DATE: Final = re.compile(rf"(\d{{4}})-({'|'.join(_MONTHS)})-(\d{{2}})")
 _GHSA_PAGE: Final = re.compile(r"https://github\.com/advisories/(GHSA(?:-[0-9a-z]{4}){3})/?")
-# The qualitative ratings of CVSS v3, and those that NVD gives v2: from which score on.
-_BANDS: Final = {
-    "cvss2": ((7.0, Severity.HIGH), (4.0, Severity.MEDIUM), (0.0, Severity.LOW)),
-    "tool": (
-        *((9.0, Severity.CRITICAL), (7.0, Severity.HIGH)),
-        *((4.0, Severity.MEDIUM), (0.1, Severity.LOW), (0.0, Severity.INFO)),
-    ),
-}
 
 
 class _Score(msgspec.Struct, frozen=True):
@@ -227,14 +221,13 @@ def observation(package: Package, found: Vulnerability) -> Observation:
     advisory = _advisory(found)
     text = printable(found.advisory or "").strip()
     summary = shorten(text.partition("\n")[0], _SUMMARY_WIDTH) or "known vulnerability"
-    fixed = ", ".join(advisory.fixed_versions)
-    remedy = f"Fixed in {fixed}." if fixed else "No fixed version is known."
+    affected = f"{identity} is affected by {advisory.id}."
     return Observation(
         scanner=NAME,
         category=Category.VULNERABILITY,
         rule=Rule(advisory.id, advisory.id, summary, advisory.url, help=text),
         title=f"{identity}: {summary}",
-        message=one_line(f"{identity} is affected by {advisory.id}. {remedy}"),
+        message=one_line(f"{affected} {remedy(advisory.fixed_versions)}"),
         claims=_claims(found.severity),
         location=package.places[0] if package.places else None,
         places=package.places,
@@ -246,28 +239,33 @@ def observation(package: Package, found: Vulnerability) -> Observation:
 def _advisory(found: Vulnerability) -> Advisory:
     """Its own number as the id. A GitHub advisory is an alias where it points to just one page."""
     number = one_line(found.vulnerability_id)
-    pages = {match[1] for match in map(_GHSA_PAGE.fullmatch, found.resources or ()) if match}
+    github = {match[1] for match in map(_GHSA_PAGE.fullmatch, found.resources or ()) if match}
     date = _DATE.fullmatch(found.published_date or "")
     url = found.more_info_url or ""
     return Advisory(
         id=f"safety-{number}" if number.isdecimal() else number,
-        aliases=(*((found.cve,) if found.cve else ()), *(pages if len(pages) == 1 else ())),
+        aliases=(*((found.cve,) if found.cve else ()), *(github if len(github) == 1 else ())),
         fixed_versions=tuple(found.fixed_versions or ()),
         published=f"{date[1]}-{_MONTHS.index(date[2]) + 1:02}-{date[3]}" if date else None,
         url=url if url.startswith("https://") else None,
+        references=pages(found.resources or ()),
     )
 
 
 def _claims(severity: _Severity | None) -> tuple[SeverityClaim, ...]:
     """Its own word is the score that it shows first, the newer one."""
     scores = (("tool", severity.cvssv3), ("cvss2", severity.cvssv2)) if severity else ()
+    levels = [(source, one, _level(one, source)) for source, one in scores if one]
     return tuple(
-        SeverityClaim(source, _band(score.base_score, source), NAME, score.vector_string)
-        for source, score in scores
-        if score and score.base_score is not None
+        SeverityClaim(source, level, NAME, one.vector_string)
+        for source, one, level in levels
+        if level
     )
 
 
-def _band(score: float, source: str) -> Severity:
-    bands = _BANDS[source]
-    return next((level for least, level in bands if score >= least), Severity.UNKNOWN)
+def _level(score: _Score, source: str) -> Severity | None:
+    """What the score stands for; where there is none, what the vector amounts to."""
+    if score.base_score is not None:
+        return cvss.level(score.base_score, source)
+    found = cvss.scored(score.vector_string or "")
+    return found and found.severity

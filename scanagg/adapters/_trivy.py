@@ -11,6 +11,7 @@ from packaging.utils import canonicalize_name
 from scanagg.adapters import _trivy_report as report
 from scanagg.adapters import _trivy_severity
 from scanagg.adapters._trivy_tree import IGNORE_FILE, SEEN
+from scanagg.gather import pages, remedy
 from scanagg.model import (
     Advisory,
     Category,
@@ -169,10 +170,9 @@ class _Reader:
 
     def _message(self, package: Package, advisory: Advisory) -> str:
         where = f" in the image {self._setting.image}" if self._setting.image else ""
-        fixed = ", ".join(advisory.fixed_versions)
-        remedy = f"Fixed in {fixed}." if fixed else "No fixed version is known."
         return one_line(
-            f"{package.name} {package.version}{where} is affected by {advisory.id}. {remedy}"
+            f"{package.name} {package.version}{where} is affected by {advisory.id}."
+            f" {remedy(advisory.fixed_versions)}"
         )
 
     def _package(
@@ -304,6 +304,7 @@ def _advisory(found: report.Vulnerability) -> Advisory:
         fixed_versions=tuple(part for part in fixed if part),
         published=found.published_date,
         url=_web(found.url),
+        references=pages(found.references or ()),
     )
 
 

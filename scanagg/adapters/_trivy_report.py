@@ -58,6 +58,7 @@ class Vulnerability(_Struct, frozen=True):
     title: str | None = None
     description: str | None = None
     published_date: str | None = None
+    references: list[str] | None = None
 
 
 class Secret(_Struct, frozen=True):

@@ -2,11 +2,13 @@
 
 import math
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final
 
+from scanagg import cvss
 from scanagg.adapters import _trivy_report as report
 from scanagg.model import Severity, SeverityClaim
+from scanagg.text import one_line
 
 _SCANNER: Final = "trivy"
 _LEVELS: Final = {
@@ -14,51 +16,65 @@ _LEVELS: Final = {
 }
 # Trivy's numbers in VendorSeverity.
 _NUMBERS: Final = (None, "LOW", "MEDIUM", "HIGH", "CRITICAL")
-_CVSS_VERSION: Final = re.compile(r"CVSS:(3\.[01]|4\.0)/")
-# The qualitative ratings of CVSS v3 and v4, and those that NVD gives v2: from which score on.
-_BANDS: Final = (
-    (9.0, Severity.CRITICAL),
-    (7.0, Severity.HIGH),
-    (4.0, Severity.MEDIUM),
-    (0.1, Severity.LOW),
-)
-_BANDS_2: Final = ((7.0, Severity.HIGH), (4.0, Severity.MEDIUM), (0.0, Severity.LOW))
+# Those whose words are asked; what other vendors say (Red Hat, Debian) is on record under their
+# names. A name that means something else among sources is nobody's.
+_ASKED: Final = ("ghsa", "nvd")
+_TAKEN: Final = frozenset({"policy", "table", "tool", "cvss2", "cvss3.0", "cvss3.1", "cvss4"})
+_VENDOR: Final = re.compile(r"[a-z][a-z0-9.-]{0,39}")
+# Whose vectors are those of the records of OSV.
+_OSV: Final = ("ghsa", "osv")
+_V2: Final = "cvss2"
+_LONGEST: Final = 400
 
 
 def claim(severity: str | None, source: str | None = None) -> tuple[SeverityClaim, ...]:
     """Trivy's own severity as a claim, by where it says it took it from; none for UNKNOWN."""
-    level = _LEVELS.get((severity or "").upper())
-    where = source if source in ("ghsa", "nvd") else "tool"
-    return (SeverityClaim(where, level, _SCANNER),) if level else ()
+    return _claim(severity, source if source in _ASKED else "tool")
 
 
 def of_vulnerability(found: report.Vulnerability) -> tuple[SeverityClaim, ...]:
     """Every word on the severity that Trivy passes on, each source and vector once."""
     claims = list(claim(found.severity, found.severity_source))
-    for vendor in ("ghsa", "nvd"):
-        number = (found.vendor_severity or {}).get(vendor)
-        if number is not None and 0 < number < len(_NUMBERS):
-            claims += claim(_NUMBERS[int(number)], vendor)
+    for vendor, number in (found.vendor_severity or {}).items():
+        # Trivy's own word is that of its source: it need not be said twice.
+        named = _named(vendor) and (vendor in _ASKED or vendor != found.severity_source)
+        if named and number is not None and 0 < number < len(_NUMBERS):
+            claims += _claim(_NUMBERS[int(number)], vendor)
     for vendor, scores in (found.cvss or {}).items():
-        claims += _cvss_claims(vendor, scores)
+        if _named(vendor):
+            claims += _cvss_claims(vendor, scores)
     return tuple(dict.fromkeys(claims))
 
 
-def _cvss_claims(vendor: str, cvss: report.Cvss) -> Iterator[SeverityClaim]:
-    """A claim for each vector with a score: NVD's by its name, the others by CVSS version."""
-    for vector, score in (
-        (cvss.v40_vector, cvss.v40_score),
-        (cvss.v3_vector, cvss.v3_score),
-        (cvss.v2_vector, cvss.v2_score),
+def _claim(severity: str | None, source: str) -> tuple[SeverityClaim, ...]:
+    level = _LEVELS.get((severity or "").upper())
+    return (SeverityClaim(source, level, _SCANNER),) if level else ()
+
+
+def _named(vendor: str) -> bool:
+    return _VENDOR.fullmatch(vendor) is not None and vendor not in _TAKEN
+
+
+def _cvss_claims(vendor: str, said: report.Cvss) -> Iterator[SeverityClaim]:
+    """A claim for each vector: those of OSV by CVSS version, as all of v2, others by the vendor."""
+    for version, vector, score in (
+        ("cvss4", said.v40_vector, said.v40_score),
+        ("cvss3.1", said.v3_vector, said.v3_score),
+        (_V2, said.v2_vector, said.v2_score),
     ):
-        if not vector or score is None or not math.isfinite(score):
-            continue
-        version = _CVSS_VERSION.match(vector)
-        source = f"cvss{version[1]}".replace("4.0", "4") if version else "cvss2"
-        severity = _band(score, _BANDS_2 if source == "cvss2" else _BANDS)
-        named = "nvd" if vendor == "nvd" and source != "cvss2" else source
-        yield SeverityClaim(named, severity, _SCANNER, vector)
+        rated = _rated(version, vector or "", score)
+        if rated is not None:
+            source, severity, text = rated
+            named = source if vendor in _OSV or source == _V2 else vendor
+            yield SeverityClaim(named, severity, _SCANNER, text)
 
 
-def _band(score: float, bands: Iterable[tuple[float, Severity]]) -> Severity:
-    return next((severity for least, severity in bands if score >= least), Severity.INFO)
+def _rated(version: str, vector: str, score: float | None) -> tuple[str, Severity, str] | None:
+    """What a vector amounts to; where it cannot be read, what the score beside it stands for."""
+    found = cvss.scored(vector)
+    if found is not None:
+        return found.source, found.severity, found.vector
+    if not vector or score is None or not math.isfinite(score) or len(vector) > _LONGEST:
+        return None
+    severity = cvss.level(score, version)
+    return severity and (version, severity, one_line(vector))

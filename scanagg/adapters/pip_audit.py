@@ -17,7 +17,7 @@ from scanagg.adapters import (
     _audit_service,
     _packages,
 )
-from scanagg.model import NotExamined
+from scanagg.model import DataSource, NotExamined
 
 NAME = "pip-audit"
 TITLE = "pip-audit"
@@ -31,8 +31,10 @@ OPTIONS: Mapping[str, str] = {
 ARGS: frozenset[str] = _args.PIP_AUDIT
 NATIVE: tuple[str, ...] = ()
 
-# pip-audit asks for one package at a time; several calls side by side share the waiting.
+# pip-audit asks for one package at a time; several calls side by side share the waiting. Where the
+# advisory store answers there is next to none, and to start pip-audit costs more than 100 answers.
 _BATCH: Final = 100
+_STORED_BATCH: Final = 500
 _SOCKET_SECONDS: Final = 15
 
 # Trouble with one package (a malformed record, an answer 400 or 500) leaves others to be audited;
@@ -61,33 +63,41 @@ def identify(tool: Tool, output: Output) -> Tool:
 
 def inputs(context: Context) -> Inputs:
     """Every package of the inventory; ConfigError for options that cannot be."""
-    service, url = _audit_service.chosen(context.settings)
+    service = _audit_service.chosen(context)
     pins = _packages.pins(context.inventory)
-    if not context.offline or _audit_service.is_local(url):
+    if not service.refusal:
         return Inputs("packages", tuple(pins.exact), pins.refused)
-    reason = f"offline: the service {url or service} is not asked"
-    skipped = tuple(NotExamined(pin, reason) for pin in pins.exact)
+    skipped = tuple(NotExamined(pin, service.refusal) for pin in pins.exact)
     return Inputs("packages", (), (*skipped, *pins.refused))
 
 
 def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
     """All pins at once, up to a size; a name in two versions goes into separate calls."""
-    return _packages.batches(inputs.found, _BATCH)
+    stored = _audit_service.chosen(context).stored
+    return _packages.batches(inputs.found, _STORED_BATCH if stored else _BATCH)
 
 
 def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
     """Audit exactly these pins: without pip, so that nothing is resolved and no code is built."""
-    service, url = _audit_service.chosen(context.settings)
+    service = _audit_service.chosen(context)
     seconds = max(1, round(min(_SOCKET_SECONDS, context.settings.timeout or _SOCKET_SECONDS)))
     argv = (
         *tool.argv,
         *("-r", "{work}/requirements.txt", "--no-deps", "--disable-pip"),
         *("--format", "json", "--progress-spinner", "off", "--desc", "on", "--aliases", "on"),
         *("--cache-dir", str(context.cache / "pip-audit"), "--timeout", str(seconds)),
-        *("--vulnerability-service", service, *(("--osv-url", url) if url else ())),
+        *("--vulnerability-service", service.name),
+        *(("--osv-url", service.url) if service.url else ()),
         *context.settings.args,
     )
-    return Job(argv, batch, files={"requirements.txt": _packages.requirements(batch)})
+    files = {"requirements.txt": _packages.requirements(batch)}
+    return Job(argv, batch, files=files, env=service.environment)
+
+
+def source(context: Context) -> DataSource | None:
+    """What would be asked for vulnerabilities; None where nothing can be, for want of a network."""
+    service = _audit_service.chosen(context)
+    return None if service.refusal else service.data
 
 
 def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:

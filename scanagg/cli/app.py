@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from scanagg import __version__
-from scanagg.cli import baseline, check, explain, gate, policy, scanners, waive, waivers
+from scanagg.cli import baseline, check, db, explain, fix, gate, policy, scanners, waive, waivers
 from scanagg.cli import license as license_
 
 # Plain help: rich's markup and tracebacks would double the start-up time.
@@ -43,10 +43,12 @@ def _root(
 
 app.command("check")(check.command)
 app.command("explain")(explain.command)
+app.command("fix")(fix.command)
 app.command("gate")(gate.command)
 app.command("scanners")(scanners.command)
 app.command("waive")(waive.command)
 app.command("waivers")(waivers.command)
 app.add_typer(baseline.app, name="baseline")
+app.add_typer(db.app, name="db")
 app.add_typer(policy.app, name="policy")
 app.add_typer(license_.app, name="license")

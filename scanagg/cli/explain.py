@@ -67,7 +67,7 @@ def command(
         tell(_list(found))
         return
     for one in found:
-        tell(_lines(explain(one, loaded, moment)))
+        tell(_lines(explain(one, loaded, moment), read))
 
 
 def _head(report: "Report", policy: "Policy") -> Iterator[str]:
@@ -101,10 +101,11 @@ def _place(place: "Location") -> str:
     return f"{place.path}:{place.start_line}" if place.start_line else place.path
 
 
-def _lines(said: "Explanation") -> Iterator[str]:
+def _lines(said: "Explanation", report: "Report") -> Iterator[str]:
     """The whole page, section by section."""
     yield from _verdict(said)
-    yield from _identity(said.finding)
+    yield from _identity(said.finding, report.target.name)
+    yield from _upgrade(said, report)
     yield from _severity(said)
     yield from _origin(said)
     yield from _license(said)
@@ -128,31 +129,56 @@ def _verdict(said: "Explanation") -> Iterator[str]:
     yield f"  {verdict.action.value} by rule {verdict.rule}: {verdict.reason}"
 
 
-def _identity(finding: "Finding") -> Iterator[str]:
+def _identity(finding: "Finding", app: str) -> Iterator[str]:
+    # Imported here: `scanagg --help` need not wait for the model.
+    from scanagg.cli import vulnerable  # noqa: PLC0415
+    from scanagg.wording.known import alarms  # noqa: PLC0415
+
     package, advisory = finding.package, finding.advisory
     yield f"  id {finding.id}, fingerprint {finding.fingerprint}"
     if package:
         kind = {True: ", direct", False: ", transitive", None: ""}[package.direct]
         yield f"  {package.name} {package.version} ({package.scope.value}{kind})"
+        yield from (f"  {line}" for line in vulnerable.entry(package, app))
     for place in finding.places or ((finding.location,) if finding.location else ()):
         yield f"  in {_place(place)}"
     if advisory:
-        yield f"  also called {', '.join(advisory.aliases) or 'nothing else'}"
-        fixed = ", ".join(advisory.fixed_versions)
-        yield f"  fixed in {fixed}" if fixed else "  no fixed version is known"
-        yield f"  published {advisory.published or 'at an unknown time'}"
+        yield from (
+            f"  {line}" for line in (*alarms(advisory), *vulnerable.facts(finding, advisory))
+        )
     if finding.in_source:
         yield f"  hidden from its scanner in the source: {finding.in_source}"
     yield ""
 
 
+def _upgrade(said: "Explanation", report: "Report") -> Iterator[str]:
+    """What to do about the package of a vulnerability, by the report."""
+    # Imported here: `scanagg --help` need not wait for the model.
+    from scanagg.wording.remedy import UNCHECKED, advices, by_purl, sentence, unchecked  # noqa: PLC0415
+
+    package = said.finding.package
+    if package is None or said.judged is None or said.finding.advisory is None:
+        return
+    yield "What to do"
+    yield f"  {sentence(said.judged, by_purl(report).get(package.purl))}"
+    for advice in advices(report):
+        if advice.upgrade.package.purl == package.purl:
+            yield f"  {advice}"
+            yield from (f"  {remark}" for remark in advice.remarks)
+            if unchecked(report) and advice.upgrade.to is not None:
+                yield f"  {UNCHECKED}"
+    yield ""
+
+
 def _severity(said: "Explanation") -> Iterator[str]:
+    # Imported here: `scanagg --help` need not wait for the model.
+    from scanagg.wording.known import source  # noqa: PLC0415
+
     compared = "" if said.compared is said.severity else f", compared as {said.compared.value}"
     yield f"Severity: {said.severity.value}{compared}"
     for place, claim in enumerate(said.claims):
-        vector = f", {claim.vector}" if claim.vector else ""
         decides = "  <- decides" if place == 0 else ""
-        yield f"  {claim.source} says {claim.severity.value} ({claim.scanner}{vector}){decides}"
+        yield f"  {source(claim)}{decides}"
     if not said.claims:
         yield "  no source says anything"
     if said.override:

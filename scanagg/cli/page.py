@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -14,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from scanagg import standing
+from scanagg.cli import vulnerable
 from scanagg.cli.output import complain
 from scanagg.cli.style import (
     ACTION_STYLES,
@@ -29,13 +29,14 @@ from scanagg.model import (
     Action,
     Finding,
     Judged,
-    Location,
     Report,
     Run,
     Severity,
     Status,
+    Upgrade,
 )
 from scanagg.text import one_line, shorten
+from scanagg.wording import known, remedy, standing
 
 _SHOWN_FINDINGS: Final = 20
 _SHOWN_DEADLINES: Final = 5
@@ -74,9 +75,11 @@ def print_page(
         _attempts(console, report)
         _runs(console, report, verbose=verbose)
         _findings(console, report, verbose=verbose)
+        _upgrades(console, report, verbose=verbose)
         _deadlines(console, report)
         _rest(console, report)
         _waivers(console, report, verbose=verbose)
+        _data(console, report, verbose=verbose)
         _notices(console, report)
         _reports(console, written)
     # Tables pad their lines to the full width; a log need not keep that.
@@ -187,35 +190,40 @@ def _findings(console: Console, report: Report, *, verbose: bool) -> None:
     shown = chosen if verbose else chosen[:_SHOWN_FINDINGS]
     if shown:
         console.print("Findings" if verbose else "Blocking", style="bold")
+    advice = remedy.by_purl(report)
     for judged in shown:
-        _finding(console, judged, report)
+        lines = _lines(judged, report, advice, verbose=verbose)
+        _finding(console, judged, lines)
     if len(shown) < len(chosen):
         console.print(f"  … and {len(chosen) - len(shown)} more that block, see the reports")
 
 
-def _finding(console: Console, judged: Judged, report: Report) -> None:
+def _finding(console: Console, judged: Judged, lines: Iterable[tuple[str, str]]) -> None:
     finding = judged.finding
     action = judged.verdict.action
     head = Text()
     head.append(judged.severity.value, SEVERITY_STYLES[judged.severity])
-    head.append(f"  {finding.rule.id}  ", "bold")
+    head.append(f"  {one_line(finding.rule.id)}  ", "bold")
     head.append(one_line(finding.title))
     if action is not Action.BLOCK:
         head.append(f"  [{action.value}]", ACTION_STYLES[action])
     console.print(Padding(head, (1, 0, 0, 2)))
-    for text, style in _lines(judged, report):
+    for text, style in lines:
         console.print(Padding(Text(text, style), (0, 0, 0, 4)), soft_wrap=False)
 
 
-def _lines(judged: Judged, report: Report) -> Iterable[tuple[str, str]]:
-    finding = judged.finding
+def _lines(
+    judged: Judged, report: Report, advice: Mapping[str, Upgrade], *, verbose: bool
+) -> Iterable[tuple[str, str]]:
+    finding, package = judged.finding, judged.finding.package
     yield _where(finding), ""
     if finding.snippet and finding.snippet.strip():
         yield f"> {shorten(one_line(finding.snippet.strip()), _SNIPPET_WIDTH)}", "cyan"
     seen = ", ".join(finding.scanners)
     origin = f"{standing.origin_of(judged)}; " if report.base else ""
     yield f"{origin}seen by {seen}; rule {judged.verdict.rule}; id {finding.id}", "dim"
-    fix = _fix(finding)
+    yield from vulnerable.told(judged, report.target.name, whole=verbose)
+    fix = _fix(judged, advice.get(package.purl) if package else None)
     if fix:
         yield fix, "green"
     yield from _standing(judged, report)
@@ -267,23 +275,45 @@ def _waivers(console: Console, report: Report, *, verbose: bool) -> None:
 
 def _where(finding: Finding) -> str:
     package = finding.package
-    named = f"{package.name} {package.version}" if package else ""
-    places = list(dict.fromkeys(map(_place, finding.places)))
+    named = one_line(f"{package.name} {package.version}") if package else ""
+    places = list(dict.fromkeys(map(known.at, finding.places)))
     more = f" and {len(places) - _PLACE_LIMIT} more places" if len(places) > _PLACE_LIMIT else ""
     where = ", ".join(places[:_PLACE_LIMIT]) + more
     return " in ".join(part for part in (named, where) if part)
 
 
-def _place(location: Location) -> str:
-    shown = one_line(location.path)
-    return f"{shown}:{location.start_line}" if location.start_line else shown
-
-
-def _fix(finding: Finding) -> str:
-    if finding.advisory is None:
+def _fix(judged: Judged, upgrade: Upgrade | None) -> str:
+    advisory = judged.finding.advisory
+    if advisory is None:
         return ""
-    versions = finding.advisory.fixed_versions
-    return f"fixed in {', '.join(versions)}" if versions else "no fixed version is known"
+    if upgrade is None and not advisory.malicious:
+        versions = advisory.fixed_versions
+        fixed = ", ".join(map(one_line, versions))
+        return f"fixed in {fixed}" if versions else "no fixed version is known"
+    return remedy.sentence(judged, upgrade)
+
+
+def _upgrades(console: Console, report: Report, *, verbose: bool) -> None:
+    """What to upgrade, short."""
+    if not report.upgrades:
+        return
+    unchecked = remedy.unchecked(report)
+    said = f"What to upgrade: {remedy.summed(report)}"
+    console.print()
+    console.print(Text(f"{said} The versions are {unchecked}." if unchecked else said, "bold"))
+    for line in vulnerable.upgrades(report, verbose=verbose):
+        console.print(Padding(Text(line), (0, 0, 0, 2)))
+
+
+def _data(console: Console, report: Report, *, verbose: bool) -> None:
+    """What the verdict rests on, where asked for."""
+    lines = list(vulnerable.data(report)) if verbose else []
+    if not lines:
+        return
+    console.print()
+    console.print("What the verdict rests on", style="bold")
+    for line in lines:
+        _bullet(console, line, "dim")
 
 
 def _rest(console: Console, report: Report) -> None:
@@ -301,7 +331,8 @@ def _rest(console: Console, report: Report) -> None:
 
 
 def _notices(console: Console, report: Report) -> None:
-    notices = [*report.gate.notices]
+    missing = known.lack(report)
+    notices = [*report.gate.notices, *([missing] if missing else ())]
     for run in report.runs:
         notices.extend(f"{run.scanner}: {notice}" for notice in run.notices)
         hidden = ", ".join(f"{count} by {kind}" for kind, count in run.hidden.items() if count)

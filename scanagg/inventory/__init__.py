@@ -58,6 +58,7 @@ def read_inventory(target: Target, python: Path | None = None) -> Inventory:
         problems=tuple(dict.fromkeys((*merged.problems, *broken))),
         manifests=_manifests(readings),
         python=place.python if place else None,
+        constraints=merged.constraints,
     )
 
 
@@ -79,12 +80,15 @@ def _informed(project: Project, readings: Sequence[Reading]) -> Project:
         folder = posixpath.dirname(reading.path)
         declared[folder] = (*declared.get(folder, ()), *reading.declared)
     included = {path for reading in readings for path in reading.includes}
-    names = {name for reading in readings for name in reading.own}
+    names: dict[str, tuple[str, ...]] = {}
+    for reading in readings:
+        for name in reading.own:
+            names[name] = (*names.get(name, ()), reading.path)
     return replace(
         project,
         declared=declared,
         included=frozenset(included),
-        names=frozenset(names),
+        names=names,
     )
 
 

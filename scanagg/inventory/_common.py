@@ -3,7 +3,7 @@
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
@@ -17,6 +17,7 @@ from packaging.version import InvalidVersion, Version
 from scanagg import toml
 from scanagg.inventory._lines import Keys, json_lines, toml_lines
 from scanagg.model import (
+    Constraint,
     Location,
     NotExamined,
     Package,
@@ -47,7 +48,9 @@ class Declaration:
     `source` is the manifest that it was read for (an included file has another `place`). `pin` is
     the exact version, if one is given. `origin` says where it comes from if that is no package
     index; `own` marks the project's own code. `group` is the name of its extra or group,
-    `needed_by` the packages that a compiler's comment says it is there for.
+    `needed_by` the packages that a compiler's comment says it is there for. `specifier` is what it
+    allows by PEP 440, None where it says nothing of versions or only what is installed now. `asks`
+    is false where nobody asks for the package by this line: a compiler wrote it, or it constrains.
     """
 
     name: str
@@ -63,6 +66,8 @@ class Declaration:
     direct: bool | None = True
     group: str = ""
     needed_by: tuple[str, ...] = ()
+    specifier: str | None = None
+    asks: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +93,8 @@ class Reading:
 
     `covers` maps the manifests whose declarations it locks to the command that locks them again,
     or to "" where this file need not hold all of them. `own` names the project's own packages.
+    `ways` leads from a requirement to each package that its graph reaches, `answers` are further
+    manifests whose requirements it was made from.
     """
 
     path: str
@@ -98,13 +105,17 @@ class Reading:
     covers: Mapping[str, str] = field(default_factory=dict)
     own: frozenset[str] = frozenset()
     includes: tuple[str, ...] = ()
+    ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    answers: frozenset[str] = frozenset()
+    constraints: tuple[Constraint, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Project:
     """The files that may be read, by the path that is shown, and what earlier readers found.
 
-    `included` are files that a manifest names as requirements, `names` the project's own packages.
+    `included` are files that a manifest names as requirements, `names` the project's own packages
+    with the manifests that call them so.
     """
 
     root: Path
@@ -112,7 +123,7 @@ class Project:
     folders: frozenset[str]
     declared: Mapping[str, tuple[Declaration, ...]] = field(default_factory=dict)
     included: frozenset[str] = frozenset()
-    names: frozenset[str] = frozenset()
+    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def beside(self, path: str) -> tuple[Declaration, ...]:
         """What the manifests in the folder of `path` declare."""
@@ -344,6 +355,6 @@ def reading(document: Document, locked: Iterable[Locked], covers: Mapping[str, s
     )
 
 
-def normal_names(names: Iterable[str], known: Sequence[str] | frozenset[str]) -> tuple[str, ...]:
+def normal_names(names: Iterable[str], known: frozenset[str]) -> tuple[str, ...]:
     """Those of `names` that are also `known` once normalised, each once, sorted."""
-    return tuple(sorted({canonicalize_name(name) for name in names} & set(known)))
+    return tuple(sorted({canonicalize_name(name) for name in names} & known))

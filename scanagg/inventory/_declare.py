@@ -20,6 +20,7 @@ from scanagg.inventory._common import (
     requirement_name,
     shown,
 )
+from scanagg.inventory._specifier import as_pep_440
 from scanagg.model import Location, Scope
 
 _VCS: Final = ("git", "hg", "svn", "bzr")
@@ -70,6 +71,7 @@ def declare(text: str, site: Site, project: Project, editable: bool = False) -> 
         conditional=wanted.marker is not None,
         direct=site.direct,
         group=site.group,
+        specifier=None if wanted.url else str(wanted.specifier),
     )
 
 
@@ -99,6 +101,7 @@ def declare_table(name: str, value: object, site: Site, project: Project) -> Dec
         conditional=_is_conditional(value),
         direct=site.direct,
         group=site.group,
+        specifier=_table_specifier(version),
     )
 
 
@@ -218,6 +221,13 @@ def _table_origin(
 def _table_pin(version: object) -> str | None:
     match = _EXACT.fullmatch(version.strip()) if isinstance(version, str) else None
     return exact_version(match[1]) if match else None
+
+
+def _table_specifier(version: object) -> str | None:
+    try:
+        return as_pep_440(version) if isinstance(version, str) else "" if version is None else None
+    except ValueError:
+        return None
 
 
 def _is_conditional(value: Mapping[object, object]) -> bool:

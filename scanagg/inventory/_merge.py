@@ -4,9 +4,18 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from scanagg.inventory import _constraints
 from scanagg.inventory._common import UNPINNED, Declaration, Reading
 from scanagg.inventory._scope import widest
-from scanagg.model import NotExamined, Package, Requirement, pypi_purl, sorted_locations
+from scanagg.model import (
+    Constraint,
+    NotExamined,
+    Package,
+    Requirement,
+    Scope,
+    pypi_purl,
+    sorted_locations,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +25,7 @@ class Merged:
     packages: tuple[Package, ...]
     unpinned: tuple[Requirement, ...]
     problems: tuple[NotExamined, ...]
+    constraints: tuple[Constraint, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,24 +37,68 @@ class _Lock:
     others: frozenset[str]
 
 
+# The lines that ask for a package, by the path of the lock that answers and its name.
+_Asking = Mapping[tuple[str, str], Sequence[Declaration]]
+
+
 def merge(readings: Sequence[Reading]) -> Merged:
     """All readings as one. An open requirement that a covering lock pins is its package's place."""
-    found: list[Package] = []
+    packages: list[tuple[Reading, Sequence[Package]]] = []
     problems = [entry for reading in readings for entry in reading.problems]
     covering: dict[str, list[tuple[_Lock, str]]] = {}
     for reading in readings:
         pinned = _pinned(reading)
-        found += (*reading.packages, *pinned)
+        packages.append((reading, (*reading.packages, *pinned)))
         lock = _lock(reading, (*reading.packages, *pinned))
         for path, command in reading.covers.items():
             covering.setdefault(path, []).append((lock, command))
+    asking = _asking(readings)
+    found = [_with_way(one, reading, asking) for reading, all_ in packages for one in all_]
     unpinned = [entry for reading in readings for entry in reading.unpinned]
     for one in _open(readings):
         locks = [*covering.get(one.place.path, ()), *covering.get(one.source, ())]
         places, requirement = _covered(one, locks)
         found += places
         unpinned += [requirement] if requirement else []
-    return Merged(_united(found), _each_once(unpinned), tuple(dict.fromkeys(problems)))
+    return Merged(
+        packages=_united(found),
+        unpinned=_each_once(unpinned),
+        problems=tuple(dict.fromkeys(problems)),
+        constraints=_constraints.each_once(_allowed(readings)),
+    )
+
+
+def _allowed(readings: Iterable[Reading]) -> Iterator[Constraint]:
+    for reading in readings:
+        yield from reading.constraints
+        yield from filter(None, map(_constraints.of_declaration, reading.declared))
+
+
+def _asking(readings: Sequence[Reading]) -> _Asking:
+    answering: dict[str, list[str]] = {}
+    for reading in readings:
+        for path in {*reading.covers, *reading.answers}:
+            answering.setdefault(path, []).append(reading.path)
+    found: dict[tuple[str, str], list[Declaration]] = {}
+    for one in (one for reading in readings for one in reading.declared if one.asks):
+        for path in {one.place.path, one.source}:
+            for lock in answering.get(path, ()):
+                found.setdefault((lock, one.name), []).append(one)
+    return found
+
+
+def _with_way(one: Package, reading: Reading, asking: _Asking) -> Package:
+    """The package with the way that leads to it in this reading, and who asks for its first.
+
+    A line that asks for another version of the package itself does not count.
+    """
+    chain = (one.name,) if one.direct else reading.ways.get(one.name, ())
+    if not chain:
+        return one
+    lines = asking.get((reading.path, chain[0]), ())
+    if len(chain) == 1:
+        lines = [line for line in lines if line.pin in (None, one.version)]
+    return replace(one, chain=chain, asked=(*one.asked, *(line.place for line in lines)))
 
 
 def _open(readings: Iterable[Reading]) -> Iterator[Declaration]:
@@ -70,6 +124,7 @@ def _pinned(reading: Reading) -> list[Package]:
             direct=one.direct,
             places=(one.place,),
             requires=tuple(sorted(requires.get(one.name, ()))),
+            asked=(one.place,) if one.direct and one.asks else (),
         )
         for one in reading.declared
         if one.pin and not one.own and not one.origin
@@ -92,7 +147,15 @@ def _covered(
     locked = [found for lock, _ in locks for found in lock.packages.get(one.name, ())]
     if locked and not one.origin:
         return [
-            replace(found, scope=one.scope, direct=True, places=(one.place,), requires=())
+            replace(
+                found,
+                scope=one.scope,
+                direct=True,
+                places=(one.place,),
+                requires=(),
+                chain=(one.name,),
+                asked=(one.place,),
+            )
             for found in locked
         ], None
     if any(one.name in lock.others for lock, _ in locks):
@@ -123,14 +186,22 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
 
 
 def _one_of(same: Sequence[Package]) -> Package:
-    said = {one.direct for one in same}
+    chain = min((one for one in same if one.chain), key=_way_key, default=same[0]).chain
+    said = {len(chain) == 1 or None, *(one.direct for one in same)}
     return replace(
         same[0],
         scope=widest(one.scope for one in same),
         direct=True if True in said else False if False in said else None,
         places=sorted_locations(place for one in same for place in one.places),
         requires=tuple(sorted({name for one in same for name in one.requires})),
+        chain=chain,
+        asked=sorted_locations(place for one in same if one.chain == chain for place in one.asked),
     )
+
+
+def _way_key(one: Package) -> tuple[bool, bool, int, tuple[str, ...]]:
+    """A direct package needs no way; then runtime ways, short ones, the first by the alphabet."""
+    return len(one.chain) > 1, one.scope is Scope.DEV, len(one.chain), one.chain
 
 
 def _each_once(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:

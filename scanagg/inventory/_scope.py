@@ -1,8 +1,7 @@
 """Whether something is for development only, as far as names tell; what they do not is runtime."""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -136,48 +135,3 @@ def either(*scopes: Scope) -> Scope:
 
 def _in_dev_folder(path: str) -> bool:
     return any(part.lower() in _DEV_FOLDERS for part in PurePosixPath(path).parts[:-1])
-
-
-@dataclass(frozen=True, slots=True)
-class Edge:
-    """One package needs another, with these extras of it."""
-
-    name: str
-    extras: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """What a package needs by itself, and by each of its extras. All names are as in PEP 503."""
-
-    requires: tuple[Edge, ...] = ()
-    extras: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Graph:
-    """The packages of a lock. Several versions of one package are one node each."""
-
-    nodes: Mapping[str, tuple[Node, ...]]
-
-    def scopes(self, roots: Iterable[tuple[Edge, Scope]]) -> Mapping[str, Scope]:
-        """The scope of each package: DEV where only DEV roots lead to it."""
-        edges = tuple(roots)
-        runtime = self._reached(edge for edge, scope in edges if scope is Scope.RUNTIME)
-        dev = self._reached(edge for edge, scope in edges if scope is Scope.DEV) - runtime
-        return {name: Scope.DEV if name in dev else Scope.RUNTIME for name in self.nodes}
-
-    def _reached(self, roots: Iterable[Edge]) -> frozenset[str]:
-        seen: set[tuple[str, str]] = set()
-        waiting = list(roots)
-        while waiting:
-            edge = waiting.pop()
-            for extra in ("", *map(canonicalize_name, edge.extras)):
-                if (edge.name, extra) not in seen:
-                    seen.add((edge.name, extra))
-                    waiting.extend(self._needs(edge.name, extra))
-        return frozenset(name for name, _ in seen)
-
-    def _needs(self, name: str, extra: str) -> Iterable[Edge]:
-        for node in self.nodes.get(name, ()):
-            yield from node.extras.get(extra, ()) if extra else node.requires

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Final
@@ -12,9 +12,19 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from scanagg.errors import TargetError
-from scanagg.inventory._common import Declaration, Locked, Reading, package, parsed, problem, shown
-from scanagg.inventory._scope import Edge, Graph, Node
-from scanagg.model import NotExamined, Package
+from scanagg.inventory._common import (
+    Declaration,
+    Locked,
+    Reading,
+    normal_names,
+    package,
+    parsed,
+    problem,
+    shown,
+)
+from scanagg.inventory._constraints import of_requirement
+from scanagg.inventory._graph import Edge, Graph, Node, Walk
+from scanagg.model import Constraint, NotExamined, Package
 
 _NAMES: Final = (".venv", "venv")
 _INTERPRETER_NAME: Final = re.compile(r"(?:python|pypy)[0-9.]*t?w?(?:\.exe)?", re.IGNORECASE)
@@ -159,6 +169,16 @@ def _shown_name(prefix: Path, root: Path) -> str:
         return prefix.name or "environment"
 
 
+@dataclass(frozen=True, slots=True)
+class _Installed:
+    """One installed package, what it asks of others, and each of these with the extras for it."""
+
+    entry: Locked
+    name: str
+    node: Node
+    asks: tuple[tuple[Constraint, frozenset[str]], ...]
+
+
 def read(
     environment: Environment, covers: Iterable[str], declared: Sequence[Declaration]
 ) -> Reading:
@@ -167,55 +187,54 @@ def read(
     `covers` are the manifests whose open requirements what is installed answers.
     """
     problems: list[NotExamined] = []
-    entries: list[tuple[Locked, Node]] = []
+    entries: list[_Installed] = []
     own: set[str] = set()
     for distribution in distributions(path=[str(folder) for folder in environment.folders]):
         try:
-            entry, node = _entry(distribution)
+            found = _installed(distribution)
         except (OSError, ValueError, TypeError) as error:
             problems.append(problem(environment.name, None, f"unreadable metadata: {error}"))
             continue
+        entry = found.entry
         if entry.own:
-            own.add(canonicalize_name(entry.name))
+            own.add(found.name)
         elif entry.origin:
             what = f"{entry.name} {entry.version} is not from an index: {entry.origin}"
             problems.append(problem(environment.name, None, what))
         else:
-            entries.append((entry, node))
+            entries.append(found)
     if not entries:
         problems.append(problem(environment.name, None, "no installed packages found in it"))
-    packages, wrong = _packages(entries, declared, environment.name)
+    graph = Graph({one.name: (one.node,) for one in entries})
+    walk = graph.walk((Edge(one.name, one.extras), one.scope) for one in declared)
+    packages, wrong = _packages(entries, declared, walk, environment.name)
     return Reading(
         path=environment.name,
         packages=packages,
         problems=(*problems, *wrong),
         covers=dict.fromkeys(covers, ""),
         own=frozenset(own),
+        ways=_ways(graph, declared),
+        constraints=tuple(_constraints(entries, walk)),
     )
 
 
 def _packages(
-    entries: Sequence[tuple[Locked, Node]], declared: Sequence[Declaration], name: str
+    entries: Sequence[_Installed], declared: Sequence[Declaration], walk: Walk, name: str
 ) -> tuple[tuple[Package, ...], list[NotExamined]]:
-    nodes: dict[str, tuple[Node, ...]] = {
-        canonicalize_name(entry.name): (node,) for entry, node in entries
-    }
-    scopes = Graph(nodes).scopes((Edge(one.name, one.extras), one.scope) for one in declared)
+    known = frozenset(one.name for one in entries)
+    unsure = _listed(declared)
     packages: list[Package] = []
     problems: list[NotExamined] = []
-    for entry, node in entries:
+    for one in entries:
         try:
             packages.append(
                 package(
-                    Locked(
-                        name=entry.name,
-                        version=entry.version,
-                        place=None,
-                        scope=scopes[canonicalize_name(entry.name)],
-                        direct=False if declared else None,
-                        requires=tuple(
-                            sorted({edge.name for edge in node.requires if edge.name in nodes})
-                        ),
+                    replace(
+                        one.entry,
+                        scope=walk.scope(one.name),
+                        direct=False if declared and one.name not in unsure else None,
+                        requires=normal_names((edge.name for edge in one.node.requires), known),
                     )
                 )
             )
@@ -224,7 +243,30 @@ def _packages(
     return tuple(packages), problems
 
 
-def _entry(distribution: Distribution) -> tuple[Locked, Node]:
+def _listed(declared: Iterable[Declaration]) -> frozenset[str]:
+    """What a file lists that may be written by hand or by a program: who asked is not known."""
+    return frozenset(one.name for one in declared if one.direct is None and one.pin)
+
+
+def _ways(graph: Graph, declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
+    """The ways from all that may be asked for; what is only listed leads on, but is no way."""
+    asked = [one for one in declared if one.asks]
+    walk = graph.walk((Edge(one.name, one.extras), one.scope) for one in asked)
+    sure = {one.name for one in asked} - _listed(declared)
+    return {name: way for name, way in walk.ways().items() if len(way) > 1 or name in sure}
+
+
+def _constraints(entries: Sequence[_Installed], walk: Walk) -> Iterator[Constraint]:
+    """What is asked of installed packages; for an extra, if the project uses that extra."""
+    known = frozenset(one.name for one in entries)
+    for one in entries:
+        for said, extras in one.asks:
+            used = not extras or any((one.name, extra) in walk.steps for extra in extras)
+            if used and said.name in known and said.name != one.name:
+                yield said
+
+
+def _installed(distribution: Distribution) -> _Installed:
     """One installed package. ValueError where its metadata has no name or version."""
     metadata = distribution.metadata
     if "Name" not in metadata or "Version" not in metadata:
@@ -232,7 +274,7 @@ def _entry(distribution: Distribution) -> tuple[Locked, Node]:
     name, version = metadata["Name"], metadata["Version"]
     origin, own = _origin(distribution)
     entry = Locked(name=name, version=version, place=None, origin=origin, own=own)
-    return entry, _node(metadata.get_all("Requires-Dist") or [])
+    return _with_needs(entry, metadata.get_all("Requires-Dist") or [])
 
 
 def _origin(distribution: Distribution) -> tuple[str, bool]:
@@ -250,17 +292,21 @@ def _origin(distribution: Distribution) -> tuple[str, bool]:
     return f"from {kind}: {direct.url}", False
 
 
-def _node(requirements: Iterable[object]) -> Node:
+def _with_needs(entry: Locked, requirements: Iterable[object]) -> _Installed:
+    name = canonicalize_name(entry.name)
     requires: list[Edge] = []
     extras: dict[str, tuple[Edge, ...]] = {}
-    for text in requirements:
-        needed = parsed(str(text))
+    asks: list[tuple[Constraint, frozenset[str]]] = []
+    for text in map(str, requirements):
+        needed = parsed(text)
         if needed is None:
             continue  # what pip could not read either was not installed for it
         edge = Edge(canonicalize_name(needed.name), tuple(sorted(needed.extras)))
-        wanted = [canonicalize_name(one or two) for one, two in _EXTRA.findall(str(text))]
+        wanted = [canonicalize_name(one or two) for one, two in _EXTRA.findall(text)]
         for extra in wanted:
             extras[extra] = (*extras.get(extra, ()), edge)
         if not wanted:
             requires.append(edge)
-    return Node(tuple(requires), extras)
+        said = of_requirement(needed, text, name)
+        asks += [(said, frozenset(wanted))] if said else []
+    return _Installed(entry, name, Node(tuple(requires), extras), tuple(asks))

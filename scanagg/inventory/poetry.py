@@ -3,6 +3,7 @@
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -18,17 +19,11 @@ from scanagg.inventory._common import (
     reading,
 )
 from scanagg.inventory._common import load_toml as load
+from scanagg.inventory._constraints import of_table
 from scanagg.inventory._declare import origin_of
-from scanagg.inventory._scope import (
-    Edge,
-    Graph,
-    Node,
-    either,
-    folder_scope,
-    group_scope,
-    widest,
-)
-from scanagg.model import Scope, SourceFile
+from scanagg.inventory._graph import Edge, Graph, Node, Walk
+from scanagg.inventory._scope import either, folder_scope, group_scope, widest
+from scanagg.model import Constraint, Scope, SourceFile
 
 _NAME: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
 
@@ -61,27 +56,35 @@ def read(file: SourceFile, project: Project) -> Reading:
     document = load(file)
     entries = list(document.entries(_Package, "package"))
     covers = {in_folder_of(file.path, "pyproject.toml"): "poetry lock"}
-    return reading(document, _locked(document, entries, project), covers)
+    declared = project.beside(file.path)
+    nodes = _nodes([entry for _, entry in entries])
+    walk = Graph(nodes).walk((Edge(one.name, one.extras), one.scope) for one in declared)
+    return replace(
+        reading(document, _locked(document, entries, walk, project), covers),
+        ways=walk.ways(),
+        constraints=tuple(
+            one for _, entry in entries for one in _constraints(entry, walk) if one.name in nodes
+        ),
+    )
 
 
 def _locked(
-    document: Document, entries: Sequence[tuple[int, _Package]], project: Project
+    document: Document, entries: Sequence[tuple[int, _Package]], walk: Walk, project: Project
 ) -> Iterator[Locked]:
     declared = project.beside(document.path)
-    graph = Graph(_nodes([entry for _, entry in entries]))
-    reached = graph.scopes((Edge(one.name, one.extras), one.scope) for one in declared)
+    known = frozenset(canonicalize_name(entry.name) for _, entry in entries)
     for position, entry in entries:
         origin, own = _origin(entry.source, document.path, project)
         scope = _scope(entry)
         if scope is None or (entry.optional and scope is Scope.RUNTIME):
-            scope = reached[canonicalize_name(entry.name)]  # by the extras that ask for it
+            scope = walk.scope(canonicalize_name(entry.name))  # by the extras that ask for it
         yield Locked(
             name=entry.name,
             version=entry.version,
             place=document.place("package", position, "name"),
             scope=either(scope, folder_scope(document.path)),
             direct=False if declared else None,
-            requires=normal_names(entry.dependencies, frozenset(graph.nodes)),
+            requires=normal_names(entry.dependencies, known),
             origin=origin,
             own=own,
         )
@@ -134,6 +137,23 @@ def _is_optional(value: object) -> bool:
     return all(
         isinstance(one, dict) and one.get("optional") is True for one in _alternatives(value)
     )
+
+
+def _constraints(entry: _Package, walk: Walk) -> Iterator[Constraint]:
+    """What it asks of others; of what only an extra needs, if the project uses that extra."""
+    by = canonicalize_name(entry.name)
+    used = {
+        _edge(text).name
+        for extra, wanted in entry.extras.items()
+        if (by, canonicalize_name(extra)) in walk.steps
+        for text in wanted
+    }
+    for name, value in entry.dependencies.items():
+        if not _is_optional(value) or canonicalize_name(name) in used:
+            for one in _alternatives(value):
+                found = of_table(name, one, by)
+                if found:
+                    yield found
 
 
 def _wanted_extras(value: object) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -19,6 +20,7 @@ from scanagg.inventory._common import (
 )
 from scanagg.inventory._common import load_toml as load
 from scanagg.inventory._declare import origin_of
+from scanagg.inventory._graph import Edge, Graph, Node
 from scanagg.inventory._scope import either, file_scope, group_scope, named_scope
 from scanagg.model import Scope, SourceFile
 
@@ -66,11 +68,19 @@ def read(file: SourceFile, project: Project) -> Reading:
     covers = {
         in_folder_of(file.path, name): "" for name in ("pyproject.toml", "setup.cfg", "Pipfile")
     }
-    return reading(document, _locked(document, project), covers)
-
-
-def _locked(document: Document, project: Project) -> Iterator[Locked]:
     entries = list(document.entries(_Package, "packages"))
+    nodes: dict[str, tuple[Node, ...]] = {}
+    for _, entry in entries:
+        edges = tuple(Edge(canonicalize_name(needed.name)) for needed in entry.dependencies)
+        name = canonicalize_name(entry.name)
+        nodes[name] = (*nodes.get(name, ()), Node(edges))
+    walk = Graph(nodes).walk((Edge(one.name), one.scope) for one in project.beside(file.path))
+    return replace(reading(document, _locked(document, entries, project), covers), ways=walk.ways())
+
+
+def _locked(
+    document: Document, entries: Sequence[tuple[int, _Package]], project: Project
+) -> Iterator[Locked]:
     known = frozenset(canonicalize_name(entry.name) for _, entry in entries)
     direct = False if project.beside(document.path) else None
     for position, entry in entries:

@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name
 
 from scanagg.inventory._common import Declaration, Document, Project, Reading, in_folder_of
 from scanagg.inventory._common import load_toml as load
+from scanagg.inventory._constraints import resolver_settings
 from scanagg.inventory._declare import Site, declare, declare_table
 from scanagg.inventory._scope import either, folder_scope, group_scope, named_scope, widest
 from scanagg.model import Scope, SourceFile
@@ -45,7 +46,8 @@ def read(file: SourceFile, project: Project) -> Reading | None:
     """Every declared dependency with its line. None where nothing in it is about dependencies."""
     document = load(file)
     lists, tables = list(_lists(document)), list(_tables(document))
-    if not lists and not tables and not document.problems:
+    constraints = tuple(resolver_settings(document))
+    if not lists and not tables and not constraints and not document.problems:
         return None
     own = frozenset(map(canonicalize_name, _own_names(document)))
     listed = [one for section in lists for one in _declared(document, section, project)]
@@ -58,6 +60,7 @@ def read(file: SourceFile, project: Project) -> Reading | None:
         problems=tuple(document.problems),
         own=own,
         includes=tuple(_dynamic_files(document)),
+        constraints=constraints,
     )
 
 

@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -18,10 +18,12 @@ from scanagg.inventory._common import (
     read_bytes,
     shown,
 )
+from scanagg.inventory._constraints import of_declaration
 from scanagg.inventory._declare import Site, declare
+from scanagg.inventory._graph import Edge, Graph, Node
 from scanagg.inventory._pip_lines import Line, decoded, logical_lines, options
 from scanagg.inventory._scope import file_scope
-from scanagg.model import Location, NotExamined, Scope, SourceFile
+from scanagg.model import Constraint, Location, NotExamined, Scope, SourceFile
 
 _NAME: Final = re.compile(r"(?:.*[-_.])?requirements.*\.(?:txt|in)", re.IGNORECASE)
 _FOLDERS: Final = ("requirements", "reqs")
@@ -29,6 +31,7 @@ _FOLDERS: Final = ("requirements", "reqs")
 _OTHER_TEXT: Final = re.compile(
     r"(?:readme|licen[cs]e|notice|change|authors|.*constraint).*", re.IGNORECASE
 )
+_VIA_FILE: Final = re.compile(r"-r (\S+)|\S+ \((\S+)\)")
 _VIA_PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # Far beyond what anyone writes; keeps many files that all include each other from taking hours.
 _MAX_INCLUDES: Final = 500
@@ -49,6 +52,7 @@ class _Content:
     declared: tuple[Declaration, ...] = ()
     includes: tuple[_Include, ...] = ()
     problems: tuple[NotExamined, ...] = ()
+    compiled_from: frozenset[str] = frozenset()
 
 
 def matches(path: str, project: Project) -> bool:
@@ -85,12 +89,37 @@ def read(file: SourceFile, project: Project) -> Reading:
         if len(contents) == _MAX_INCLUDES and waiting:
             problems.append(problem(file.path, None, f"more than {_MAX_INCLUDES} files included"))
             break
+    declared = tuple(_with_constraints(contents))
     return Reading(
         path=file.path,
-        declared=tuple(_with_constraints(contents)),
+        declared=declared,
         problems=tuple(problems),
         covers=_covers(file.path),
+        answers=frozenset(path for _, content in contents for path in content.compiled_from),
+        ways=_ways(declared),
+        constraints=tuple(_constraints(contents)),
     )
+
+
+def _ways(declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
+    """The ways that compilers' comments tell, from what has been asked for.
+
+    Old compilers leave out who asked for a package if it is the project: what others hang on, and
+    nothing is said of, starts a way.
+    """
+    needs: dict[str, list[Edge]] = {}
+    for one in declared:
+        for parent in one.needed_by:
+            needs.setdefault(parent, []).append(Edge(one.name))
+    graph = Graph({name: (Node(tuple(edges)),) for name, edges in needs.items()})
+    roots = [one for one in declared if one.direct or (one.direct is None and one.name in needs)]
+    return graph.walk((Edge(one.name), one.scope) for one in roots).ways() if needs else {}
+
+
+def _constraints(contents: Iterable[tuple[bool, _Content]]) -> Iterator[Constraint]:
+    for constraint, content in contents:
+        if constraint:
+            yield from filter(None, map(of_declaration, content.declared))
 
 
 def _covers(path: str) -> dict[str, str]:
@@ -129,7 +158,7 @@ def _with_constraints(contents: Sequence[tuple[bool, _Content]]) -> Iterator[Dec
             if not constraint:
                 yield from _pinned(declared, pins.get(declared.name, set()))
             elif declared.pin:
-                yield replace(declared, direct=None)
+                yield replace(declared, direct=None, asks=False)
 
 
 def _pinned(declared: Declaration, pins: set[str]) -> Iterator[Declaration]:
@@ -157,12 +186,14 @@ def _content(file: SourceFile, source: str, scope: Scope, project: Project) -> _
     declared: list[Declaration] = []
     includes: list[_Include] = []
     problems: list[NotExamined] = []
+    compiled_from: set[str] = set()
     try:
         lines = list(logical_lines(decoded(read_bytes(file))))
     except BrokenFile as error:
         return _Content(problems=(problem(file.path, error.line, error.reason),))
     for line in lines:
-        direct = _direct(line, source, project)
+        needed_by = _needed_by(line)
+        direct = _direct(line, needed_by, source, project)
         site = Site(Location(file.path, line.number), source, scope, direct=direct)
         try:
             if line.text.startswith("-"):
@@ -170,10 +201,34 @@ def _content(file: SourceFile, source: str, scope: Scope, project: Project) -> _
                 declared += _editables(line, site, project)
             else:
                 entry = declare(_PER_LINE_OPTION.sub("", line.text), site, project)
-                declared.append(replace(entry, needed_by=_needed_by(line)))
+                declared.append(_as_listed(entry, line, needed_by))
+                compiled_from.update(_compiled_from(line, needed_by, file.path, project))
         except ValueError as error:
             problems.append(problem(file.path, line.number, str(error)))
-    return _Content(tuple(declared), tuple(includes), tuple(problems))
+    return _Content(tuple(declared), tuple(includes), tuple(problems), frozenset(compiled_from))
+
+
+def _as_listed(one: Declaration, line: Line, needed_by: tuple[str, ...]) -> Declaration:
+    """`one` with what the line's comments say; a version that is only listed is no constraint."""
+    listed = one.pin is not None and not one.source.endswith(".in")
+    return replace(
+        one,
+        needed_by=needed_by,
+        asks=not line.via,
+        specifier=None if listed or line.via else one.specifier,
+    )
+
+
+def _compiled_from(
+    line: Line, needed_by: tuple[str, ...], path: str, project: Project
+) -> Iterator[str]:
+    """The manifests that compilers' comments name: by path from here or the top, or by package."""
+    for name in needed_by:
+        yield from project.names.get(name, ())
+    for named in filter(None, map(_VIA_FILE.fullmatch, line.via)):
+        name = named[1] or named[2]
+        paths = (in_folder_of(path, name), posixpath.normpath(name))
+        yield from (found for found in paths if found in project.files)
 
 
 def _includes(line: Line) -> list[_Include]:
@@ -192,14 +247,14 @@ def _editables(line: Line, site: Site, project: Project) -> list[Declaration]:
     ]
 
 
-def _direct(line: Line, source: str, project: Project) -> bool | None:
+def _direct(line: Line, needed_by: tuple[str, ...], source: str, project: Project) -> bool | None:
     """Whether people asked for it: by the comments that compilers write, or by the file's kind."""
     if source.endswith(".in"):
         return True
     if not line.via:
         return None
     files = [item for item in line.via if not _VIA_PACKAGE.fullmatch(item) and item[:2] != "-c"]
-    return bool(files) or not project.names.isdisjoint(_needed_by(line))
+    return bool(files) or not project.names.keys().isdisjoint(needed_by)
 
 
 def _needed_by(line: Line) -> tuple[str, ...]:

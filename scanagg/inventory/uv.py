@@ -2,6 +2,8 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 from packaging.utils import canonicalize_name
@@ -16,22 +18,22 @@ from scanagg.inventory._common import (
     reading,
 )
 from scanagg.inventory._common import load_toml as load
+from scanagg.inventory._constraints import of_table
 from scanagg.inventory._declare import origin_of
-from scanagg.inventory._scope import (
-    Edge,
-    Graph,
-    Node,
-    either,
-    folder_scope,
-    group_scope,
-    named_scope,
-)
-from scanagg.model import Scope, SourceFile
+from scanagg.inventory._graph import Edge, Graph, Node, Walk
+from scanagg.inventory._scope import either, folder_scope, group_scope, named_scope
+from scanagg.model import Constraint, Scope, SourceFile
+
+# A requirement that has one of these is not chosen by its version.
+_ORIGINS: Final = frozenset(("git", "url", "path", "directory", "editable", "virtual"))
 
 
 class _Needed(msgspec.Struct, frozen=True):
+    """Packages have `extra`, what the manifest lists has `extras`."""
+
     name: str
     extra: tuple[str, ...] = ()
+    extras: tuple[str, ...] = ()
 
 
 _Groups = dict[str, tuple[_Needed, ...]]
@@ -87,10 +89,17 @@ def read(file: SourceFile, project: Project) -> Reading:
     locals_ = [entry for _, entry in entries if entry.source.folder is not None]
     roots = _roots(locals_, manifest)
     edges = list(_root_edges(roots, manifest))
-    return reading(
-        document,
-        _locked(document, entries, edges, project),
-        _covers(file.path, locals_, roots),
+    graph = Graph(_nodes([entry for _, entry in entries]))
+    walk = graph.walk(edges)
+    asked = frozenset(edge.name for edge, _ in edges) if edges else None
+    return replace(
+        reading(
+            document,
+            _locked(document, entries, walk, asked, project),
+            _covers(file.path, locals_, roots),
+        ),
+        ways=walk.ways(),
+        constraints=tuple(_constraints(document, entries, project)),
     )
 
 
@@ -121,18 +130,17 @@ def _group_edges(groups: _Groups, base: Scope) -> Iterator[tuple[Edge, Scope]]:
 
 
 def _edge(needed: _Needed) -> Edge:
-    return Edge(canonicalize_name(needed.name), needed.extra)
+    return Edge(canonicalize_name(needed.name), (*needed.extra, *needed.extras))
 
 
 def _locked(
     document: Document,
     entries: Sequence[tuple[int, _Package]],
-    edges: Sequence[tuple[Edge, Scope]],
+    walk: Walk,
+    asked: frozenset[str] | None,
     project: Project,
 ) -> Iterator[Locked]:
-    graph = Graph(_nodes([entry for _, entry in entries]))
-    scopes = graph.scopes(edges)
-    asked = {edge.name for edge, _ in edges}
+    known = frozenset(canonicalize_name(entry.name) for _, entry in entries)
     for position, entry in entries:
         name = canonicalize_name(entry.name)
         origin, own = _origin(entry.source, document.path, project)
@@ -140,14 +148,48 @@ def _locked(
             name=entry.name,
             version=entry.version,
             place=document.place("package", position, "name"),
-            scope=either(scopes[name], folder_scope(document.path)),
-            direct=name in asked if edges else None,
-            requires=normal_names(
-                (needed.name for needed in entry.dependencies), frozenset(graph.nodes)
-            ),
+            scope=either(walk.scope(name), folder_scope(document.path)),
+            direct=None if asked is None else name in asked,
+            requires=normal_names((needed.name for needed in entry.dependencies), known),
             origin=origin,
             own=own,
         )
+
+
+def _constraints(
+    document: Document, entries: Sequence[tuple[int, _Package]], project: Project
+) -> Iterator[Constraint]:
+    """What was declared when it was locked, of local projects whose manifest has not been read."""
+    yield from _allowed(document, "manifest", "requirements")
+    if not _is_declared(".", document, project):
+        yield from _allowed(document, "manifest", "constraints")
+        yield from _allowed(document, "manifest", "overrides")
+    for position, entry in entries:
+        folder = entry.source.folder
+        if folder is not None and not _is_declared(folder, document, project):
+            metadata = ("package", position, "metadata")
+            yield from _allowed(document, *metadata, "requires-dist")
+            groups = document.value(*metadata, "requires-dev")
+            for group in groups if isinstance(groups, dict) else ():
+                yield from _allowed(document, *metadata, "requires-dev", group)
+
+
+def _is_declared(folder: str, document: Document, project: Project) -> bool:
+    """Whether the manifest in this folder, relative to the lock, has been read."""
+    manifest = in_folder_of(document.path, f"{folder}/pyproject.toml")
+    return document.path.endswith("uv.lock") and posixpath.dirname(manifest) in project.declared
+
+
+def _allowed(document: Document, *keys: str | int) -> Iterator[Constraint]:
+    """What is no list of requirements here costs no package, so nobody needs to hear of it."""
+    listed = document.value(*keys)
+    for position, wanted in enumerate(listed if isinstance(listed, list) else ()):
+        name = wanted.get("name") if isinstance(wanted, dict) else None
+        if isinstance(name, str) and _ORIGINS.isdisjoint(wanted):
+            said = {"version": wanted.get("specifier", "*"), "markers": wanted.get("marker")}
+            found = of_table(name, said, place=document.place(*keys, position))
+            if found:
+                yield found
 
 
 def _nodes(entries: Sequence[_Package]) -> Mapping[str, tuple[Node, ...]]:

@@ -9,7 +9,7 @@ from typing import Final, Protocol, cast, runtime_checkable
 from scanagg.model import Report
 
 # File names that are not `scanagg.` and the format's name.
-_FILES: Final = {"sarif-full": "scanagg.full.sarif"}
+_FILES: Final = {"cyclonedx": "scanagg.cdx.json", "sarif-full": "scanagg.full.sarif"}
 
 
 class Reporter(Protocol):

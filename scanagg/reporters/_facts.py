@@ -20,8 +20,10 @@ from scanagg.model import (
     Run,
     Severity,
     Status,
+    Upgrade,
 )
 from scanagg.text import one_line
+from scanagg.wording import known, remedy
 
 OUTCOMES: Final = {
     Outcome.PASS: "Passed",
@@ -65,7 +67,6 @@ _ADVISORY_PAGES: Final = {
 }
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9.-]+")
 _CODE_PAGES: Final = {"github.com": "blob", "gitlab.com": "-/blob"}
-_SECONDS_A_DAY: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +159,7 @@ def data_age(run: Run, now: datetime) -> str | None:
         return None
     if run.data.updated is None:
         return f"{one_line(run.data.name)}: age not known"
-    days = int((now - run.data.updated).total_seconds() // _SECONDS_A_DAY)
-    age = "today" if days == 0 else f"{plural(days, 'day')} old"
+    age = known.age(run.data.updated, now)
     return f"{one_line(run.data.name)}: {run.data.updated:%Y-%m-%d} ({age})"
 
 
@@ -170,26 +170,22 @@ def plural(number: int, word: str) -> str:
 
 def place(location: Location | None) -> str:
     """ "app/db.py:5", "app/db.py", or nothing; on one line."""
-    if location is None:
-        return ""
-    path = one_line(location.path)
-    return f"{path}:{location.start_line}" if location.start_line else path
+    return known.at(location) if location else ""
 
 
-def fix(judged: Judged) -> str:
+def fix(judged: Judged, upgrade: Upgrade | None = None) -> str:
     """What to do about a finding in one sentence, as far as anyone has said."""
-    found = judged.finding
-    if found.advisory is None or found.package is None:
-        return one_line(found.rule.help)
-    if not found.advisory.fixed_versions:
-        return "No fixed version is known."
-    versions = " or ".join(one_line(version) for version in found.advisory.fixed_versions)
-    return f"Update {one_line(found.package.name)} to {versions}."
+    return remedy.sentence(judged, upgrade) or one_line(judged.finding.rule.help)
 
 
 def web_url(url: str | None) -> str | None:
     """`url` if a browser may be sent there: http or https, and nothing odd in it."""
     return url if url and url.isprintable() and _WEB.fullmatch(url) else None
+
+
+def https_url(url: str) -> str | None:
+    """As `web_url`, for addresses that anybody may have written: https only."""
+    return web_url(url) if url[:8].lower() == "https://" else None
 
 
 def advisory_url(name: str) -> str | None:

@@ -21,18 +21,24 @@ from scanagg.model import (
     LicenseVerdict,
     Origin,
     Outcome,
-    Scope,
     Severity,
     Status,
     WaiverState,
 )
+from scanagg.reporters._public_facts import (
+    Advisory,
+    DataSource,
+    LicenseFacts,
+    Location,
+    Package,
+    Rule,
+    SeveritySource,
+    Upgrade,
+    about,
+)
 
 SCHEMA: Final = "scanagg-report/1"
 SCHEMA_FILE: Final = "scanagg-report-1.schema.json"
-
-
-def _about(text: str) -> msgspec.Meta:
-    return msgspec.Meta(description=text)
 
 
 class Scanagg(msgspec.Struct, frozen=True):
@@ -82,8 +88,8 @@ class Policy(msgspec.Struct, frozen=True):
     source: str
     digest: str
     enforcement: str
-    files: Annotated[tuple[PolicyFile, ...], _about("Parents, lists of waivers.")] = ()
-    ref: Annotated[str | None, _about("The commit it was read from; null: the work tree.")] = None
+    files: Annotated[tuple[PolicyFile, ...], about("Parents, lists of waivers.")] = ()
+    ref: Annotated[str | None, about("The commit it was read from; null: the work tree.")] = None
 
 
 class Base(msgspec.Struct, frozen=True):
@@ -91,8 +97,8 @@ class Base(msgspec.Struct, frozen=True):
 
     text: str
     commit: str | None
-    baseline: Annotated[str | None, _about("The path of the baseline file.")]
-    entries: Annotated[int, _about("How many findings that file lists.")]
+    baseline: Annotated[str | None, about("The path of the baseline file.")]
+    entries: Annotated[int, about("How many findings that file lists.")]
 
 
 class Clock(msgspec.Struct, frozen=True):
@@ -111,13 +117,6 @@ class Coverage(msgspec.Struct, frozen=True):
     not_examined: tuple[NotExamined, ...]
 
 
-class DataSource(msgspec.Struct, frozen=True):
-    """The data a scanner judges by, and when it was made."""
-
-    name: str
-    updated: datetime | None
-
-
 class Run(msgspec.Struct, frozen=True):
     """One execution of one scanner. `hidden` counts what the project's files hide from it."""
 
@@ -132,81 +131,6 @@ class Run(msgspec.Struct, frozen=True):
     data: DataSource | None
     hidden: dict[str, int]
     notices: tuple[str, ...]
-
-
-class Rule(msgspec.Struct, frozen=True):
-    """What the scanner looks for."""
-
-    id: str
-    name: str
-    url: str | None
-    cwe: tuple[str, ...]
-    title: str = ""
-    help: str = ""
-
-
-class SeveritySource(msgspec.Struct, frozen=True):
-    """One source's word on the severity, the deciding one first."""
-
-    source: str
-    severity: Severity
-    scanner: str
-    vector: str | None
-
-
-class Location(msgspec.Struct, frozen=True):
-    """A place in a file; lines and columns count from 1, `end_column` is exclusive."""
-
-    path: str
-    start_line: int | None
-    end_line: int | None
-    start_column: int | None
-    end_column: int | None
-
-
-class Package(msgspec.Struct, frozen=True):
-    """A package; `places` declare it, `requires` names the packages it asks for."""
-
-    purl: str
-    name: str
-    version: str
-    scope: Scope
-    direct: bool | None
-    places: tuple[Location, ...] = ()
-    requires: tuple[str, ...] = ()
-
-
-class Advisory(msgspec.Struct, frozen=True):
-    """The published vulnerability a finding is about."""
-
-    id: str
-    aliases: tuple[str, ...]
-    fixed_versions: tuple[str, ...]
-    published: str | None
-    url: str | None = None
-    withdrawn: bool = False
-    kev: Annotated[bool | None, _about("Known to be exploited; null: nobody asked.")] = None
-    epss: Annotated[float | None, _about("Likelihood to be exploited within 30 days, 0 to 1.")] = (
-        None
-    )
-
-
-class LicenseFile(msgspec.Struct, frozen=True):
-    """A licence file of a package, with the sha256 of its bytes."""
-
-    path: str
-    sha256: str
-    license: Annotated[str, _about("The id whose text it holds word for word; or empty.")] = ""
-
-
-class LicenseFacts(msgspec.Struct, frozen=True):
-    """What a package's metadata says of its licence."""
-
-    expression: str | None
-    text: str | None
-    classifiers: tuple[str, ...]
-    source: str
-    files: tuple[LicenseFile, ...]
 
 
 class Licensed(msgspec.Struct, frozen=True):
@@ -241,7 +165,7 @@ class Terms(msgspec.Struct, frozen=True):
 class Waiver(msgspec.Struct, frozen=True):
     """An entry of a list of waivers; it holds through the day `expires`, UTC."""
 
-    place: Annotated[str, _about("file:line")]
+    place: Annotated[str, about("file:line")]
     state: WaiverState
     reason: str
     owner: str
@@ -265,8 +189,8 @@ class WaiverUse(msgspec.Struct, frozen=True):
     """What became of a waiver; `days_left` is negative once it has expired."""
 
     waiver: Waiver
-    status: Annotated[str, _about("active, unused or expired")]
-    matched: Annotated[int, _about("How many findings it waives.")]
+    status: Annotated[str, about("active, unused or expired")]
+    matched: Annotated[int, about("How many findings it waives.")]
     days_left: int
 
 
@@ -299,8 +223,8 @@ class Verdict(msgspec.Struct, frozen=True):
 class Finding(msgspec.Struct, frozen=True):
     """One weakness with all its witnesses, its one severity and its one verdict."""
 
-    id: Annotated[str, _about("The short form of the fingerprint.")]
-    fingerprint: Annotated[str, _about("The same from run to run, whatever line it moves to.")]
+    id: Annotated[str, about("The short form of the fingerprint.")]
+    fingerprint: Annotated[str, about("The same from run to run, whatever line it moves to.")]
     category: Category
     rule: Rule
     severity: Severity
@@ -316,26 +240,26 @@ class Finding(msgspec.Struct, frozen=True):
     witnesses: tuple[Witness, ...]
     verdict: Verdict
     origin: Origin = Origin.INTRODUCED
-    change: Annotated[Change, _about("How it stands to the base.")] = Change.NEW
+    change: Annotated[Change, about("How it stands to the base.")] = Change.NEW
     origin_reason: str = NO_BASE.reason
     disclosed: Annotated[
-        bool, _about("The package is no news, but nobody knew this of it before.")
+        bool, about("The package is no news, but nobody knew this of it before.")
     ] = False
     first_seen: Annotated[
-        datetime | None, _about("Since when this repository has it on record.")
+        datetime | None, about("Since when this repository has it on record.")
     ] = None
-    deadline: Annotated[datetime | None, _about("When a warning begins to block.")] = None
+    deadline: Annotated[datetime | None, about("When a warning begins to block.")] = None
     waiver: Waiver | None = None
     void_waivers: tuple[VoidWaiver, ...] = ()
     license_verdict: LicenseVerdict | None = None
-    license_term: Annotated[str | None, _about("The part of `license` that decided.")] = None
+    license_term: Annotated[str | None, about("The part of `license` that decided.")] = None
     license_facts: LicenseFacts | None = None
     in_source: Annotated[
-        str | None, _about("What in the project hides it from its scanner: nosec.")
+        str | None, about("What in the project hides it from its scanner: nosec.")
     ] = None
-    resource: Annotated[str | None, _about("What of a configuration it concerns.")] = None
-    snippet: Annotated[str | None, _about("The line, masked where it holds a secret.")] = None
-    line_hash: Annotated[str | None, _about("GitHub's hash of the line.")] = None
+    resource: Annotated[str | None, about("What of a configuration it concerns.")] = None
+    snippet: Annotated[str | None, about("The line, masked where it holds a secret.")] = None
+    line_hash: Annotated[str | None, about("GitHub's hash of the line.")] = None
     parts: Parts | None = None
 
 
@@ -347,7 +271,7 @@ class Gate(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
     notices: tuple[str, ...]
     attempts: Annotated[
-        tuple[str, ...], _about("What the change under check does to its own gate.")
+        tuple[str, ...], about("What the change under check does to its own gate.")
     ] = ()
 
 
@@ -362,12 +286,15 @@ class Report(msgspec.Struct, frozen=True):
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...]
     gate: Gate
-    base: Annotated[Base | None, _about("Null: nothing was compared.")] = None
+    base: Annotated[Base | None, about("Null: nothing was compared.")] = None
     waivers: tuple[WaiverUse, ...] = ()
     licenses: Annotated[
-        tuple[Licensed, ...], _about("All packages whose licence was asked for.")
+        tuple[Licensed, ...], about("All packages whose licence was asked for.")
     ] = ()
     terms: Terms = Terms()
+    packages: Annotated[tuple[Package, ...], about("All packages of the project.")] = ()
+    data: Annotated[tuple[DataSource, ...], about("What the advisory store held.")] = ()
+    upgrades: Annotated[tuple[Upgrade, ...], about("What to upgrade, what clears most first.")] = ()
 
 
 def schema_text() -> str:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from scanagg import model
 from scanagg.model import Category
-from scanagg.reporters import _public
+from scanagg.reporters import _public, _public_facts
 
 
 def target(value: model.Target) -> _public.Target:
@@ -65,7 +65,7 @@ def run(value: model.Run) -> _public.Run:
             coverage.examined,
             _not_examined(coverage.not_examined),
         ),
-        data=_public.DataSource(data.name, data.updated and _utc(data.updated)) if data else None,
+        data=None if data is None else data_source(data),
         hidden=dict(sorted(value.hidden.items())),
         notices=value.notices,
     )
@@ -80,7 +80,7 @@ def finding(judged: model.Judged) -> _public.Finding:
         id=found.id,
         fingerprint=found.fingerprint,
         category=found.category,
-        rule=_public.Rule(rule.id, rule.name, rule.url, rule.cwe, rule.title, rule.help),
+        rule=_public_facts.Rule(rule.id, rule.name, rule.url, rule.cwe, rule.title, rule.help),
         severity=judged.severity,
         severity_sources=tuple([_source(claim) for claim in judged.severity_sources]),
         confidence=found.confidence,
@@ -88,7 +88,7 @@ def finding(judged: model.Judged) -> _public.Finding:
         message=found.message,
         location=None if found.location is None else _location(found.location),
         places=tuple([_location(place) for place in found.places]),
-        package=None if found.package is None else _package(found.package),
+        package=None if found.package is None else package(found.package),
         advisory=None if found.advisory is None else _advisory(found.advisory),
         license=judged.license_expression,
         witnesses=tuple([_witness(seen) for seen in found.witnesses]),
@@ -127,7 +127,7 @@ def waiver_use(value: model.WaiverUse) -> _public.WaiverUse:
 def licensed(value: model.Licensed) -> _public.Licensed:
     """A package with its licence."""
     return _public.Licensed(
-        package=_package(value.package),
+        package=package(value.package),
         facts=_facts(value.facts),
         verdict=value.verdict,
         expression=value.expression,
@@ -142,23 +142,59 @@ def terms(value: model.Terms) -> _public.Terms:
     return _public.Terms(value.only, value.problems, value.notices)
 
 
+def data_source(value: model.DataSource) -> _public_facts.DataSource:
+    """Data that findings are judged by."""
+    return _public_facts.DataSource(
+        name=value.name,
+        updated=value.updated and _utc(value.updated),
+        digest=value.digest,
+        records=value.records,
+        origin=value.origin,
+        license=value.license,
+        fetched=value.fetched and _utc(value.fetched),
+    )
+
+
+def upgrade(value: model.Upgrade) -> _public_facts.Upgrade:
+    """What to do about a package."""
+    return _public_facts.Upgrade(
+        package=package(value.package),
+        to=value.to,
+        step=value.step,
+        to_unblock=value.to_unblock,
+        clears=value.clears,
+        unblocks=value.unblocks,
+        stays=value.stays,
+        allowed=value.allowed,
+        hindered_by=tuple(_constraint(one) for one in value.hindered_by),
+        change=value.change,
+        checked=value.checked,
+    )
+
+
+def _constraint(value: model.Constraint) -> _public_facts.Constraint:
+    place = None if value.place is None else _location(value.place)
+    return _public_facts.Constraint(value.name, value.specifier, value.text, value.by, place)
+
+
 def _history(value: model.History) -> _public.History:
     seen = value.first_seen
     return _public.History(value.change, value.reason, value.disclosed, seen and _utc(seen))
 
 
-def _location(value: model.Location) -> _public.Location:
-    return _public.Location(
+def _location(value: model.Location) -> _public_facts.Location:
+    return _public_facts.Location(
         value.path, value.start_line, value.end_line, value.start_column, value.end_column
     )
 
 
-def _source(value: model.SeverityClaim) -> _public.SeveritySource:
-    return _public.SeveritySource(value.source, value.severity, value.scanner, value.vector)
+def _source(value: model.SeverityClaim) -> _public_facts.SeveritySource:
+    return _public_facts.SeveritySource(value.source, value.severity, value.scanner, value.vector)
 
 
-def _package(value: model.Package) -> _public.Package:
-    return _public.Package(
+def package(value: model.Package) -> _public_facts.Package:
+    """A package."""
+    return _public_facts.Package(
         purl=value.purl,
         name=value.name,
         version=value.version,
@@ -166,11 +202,13 @@ def _package(value: model.Package) -> _public.Package:
         direct=value.direct,
         places=tuple([_location(place) for place in value.places]),
         requires=value.requires,
+        chain=value.chain,
+        asked=tuple([_location(place) for place in value.asked]),
     )
 
 
-def _advisory(value: model.Advisory) -> _public.Advisory:
-    return _public.Advisory(
+def _advisory(value: model.Advisory) -> _public_facts.Advisory:
+    return _public_facts.Advisory(
         id=value.id,
         aliases=value.aliases,
         fixed_versions=value.fixed_versions,
@@ -179,17 +217,20 @@ def _advisory(value: model.Advisory) -> _public.Advisory:
         withdrawn=value.withdrawn,
         kev=value.kev,
         epss=value.epss,
+        kev_added=value.kev_added,
+        epss_percentile=value.epss_percentile,
+        references=value.references,
     )
 
 
-def _facts(value: model.LicenseFacts) -> _public.LicenseFacts:
-    return _public.LicenseFacts(
+def _facts(value: model.LicenseFacts) -> _public_facts.LicenseFacts:
+    return _public_facts.LicenseFacts(
         expression=value.expression,
         text=value.text,
         classifiers=value.classifiers,
         source=value.source,
         files=tuple(
-            _public.LicenseFile(file.path, file.sha256, file.license) for file in value.files
+            _public_facts.LicenseFile(file.path, file.sha256, file.license) for file in value.files
         ),
     )
 

@@ -1,10 +1,8 @@
 """The findings as the HTML page holds them: short rows that point into tables of what repeats."""
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from datetime import datetime
 from typing import Final, Generic, TypeVar
 
-from scanagg import standing
 from scanagg.model import (
     Action,
     Advisory,
@@ -15,7 +13,9 @@ from scanagg.model import (
     Location,
     Origin,
     Package,
+    Report,
     Rule,
+    Scope,
     SeverityClaim,
     Verdict,
     Waiver,
@@ -24,6 +24,7 @@ from scanagg.model import (
 from scanagg.reporters import _facts
 from scanagg.reporters._encode import array, encode, for_script
 from scanagg.text import one_line, printable, shorten
+from scanagg.wording import known, remedy, standing
 
 # How much of one text, and how many places of one finding, the page shows: one line of a
 # minified file can be a megabyte. scanagg.json has all of it.
@@ -31,6 +32,9 @@ LINE_WIDTH: Final = 2_000
 BLOCK_WIDTH: Final = 8_000
 SNIPPET_WIDTH: Final = 400
 MOST_PLACES: Final = 100
+MOST_PAGES: Final = 20
+MOST_NAMES: Final = 70
+_ADDRESS_WIDTH: Final = 300
 
 _NONE: Final = -1
 
@@ -41,6 +45,10 @@ _CATEGORIES: Final = {category: number for number, category in enumerate(Categor
 _CONFIDENCES: Final = {confidence: number for number, confidence in enumerate(Confidence)}
 
 Value = TypeVar("Value", bound=Hashable)
+
+
+# Of a package: name, version, purl, scope, whether it is direct, chain, and where it is asked for.
+_PackageKey = tuple[str, str, str, Scope, bool | None, tuple[str, ...], tuple[Location, ...]]
 
 
 class Table(Generic[Value]):
@@ -66,15 +74,17 @@ class Table(Generic[Value]):
 class Rows:
     """Turns findings into rows, and then has the tables that the rows point into."""
 
-    def __init__(self, now: datetime, *, compared: bool) -> None:
-        """Start with empty tables. `compared`: there was a base, so that origins mean something."""
-        self._now = now
-        self._compared = compared
+    def __init__(self, report: Report) -> None:
+        """Start with empty tables. Where there was no base, origins mean nothing."""
+        self._now = report.clock.now
+        self._compared = report.base is not None
+        self._app = report.target.name
+        self._upgrades = remedy.by_purl(report)
         self._lines: Table[str] = Table(_line)
         self._blocks: Table[str] = Table(_block)
         self._snippets: Table[str] = Table(_snippet)
         self._rules: Table[Rule] = Table(_rule)
-        self._packages: Table[tuple[object, ...]] = Table(tuple)
+        self._packages: Table[_PackageKey] = Table(self._package)
         self._advisories: Table[Advisory] = Table(_advisory)
         self._witnesses: Table[tuple[Witness, ...]] = Table(_witnesses)
         self._sources: Table[tuple[SeverityClaim, ...]] = Table(_sources)
@@ -125,10 +135,10 @@ class Rows:
             self._snippets.number(found.snippet),
             self._witnesses.number(found.witnesses),
             self._sources.number(judged.severity_sources),
-            self._packages.number(_package(package)) if package else _NONE,
+            self._packages.number(_package_key(package)) if package else _NONE,
             self._advisories.number(found.advisory),
             self._verdicts.number(judged.verdict),
-            self._lines.number(_facts.fix(judged)) if found.advisory else _NONE,
+            self._lines.number(self._fix(judged)) if found.advisory else _NONE,
             self._lines.number(judged.license_expression),
             self._places(found.places, location),
             max(0, len(found.places) - MOST_PLACES),
@@ -148,6 +158,17 @@ class Rows:
             [self._lines.number(standing.void(one)) for one in judged.void_waivers],
             self._lines.number(hidden or None),
         )
+
+    def _fix(self, judged: Judged) -> str:
+        package = judged.finding.package
+        return _facts.fix(judged, self._upgrades.get(package.purl) if package else None)
+
+    def _package(self, key: _PackageKey) -> object:
+        """Name, version, purl, scope, how it comes in, and the lines where people ask for it."""
+        name, version, purl, scope, direct, chain, asked = key
+        package = Package(name, version, purl, scope, direct, chain=chain)
+        lines = [(_line(place.path), place.start_line) for place in asked[:MOST_PLACES]]
+        return (name, version, purl, scope.value, known.way(package, self._app), lines)
 
     def _waiver(self, waiver: Waiver) -> object:
         words = standing.waived_by(waiver, self._now)
@@ -202,19 +223,30 @@ def _rule(rule: Rule) -> object:
     )
 
 
-def _package(package: Package) -> tuple[object, ...]:
+def _package_key(package: Package) -> _PackageKey:
     # Not the places and requirements: they are long, and the finding has its own places.
-    return (package.name, package.version, package.purl, package.scope.value, package.direct)
+    return (
+        package.name,
+        package.version,
+        package.purl,
+        package.scope,
+        package.direct,
+        package.chain,
+        package.asked,
+    )
 
 
 def _advisory(advisory: Advisory) -> object:
-    names = dict.fromkeys((advisory.id, *advisory.aliases))
+    names = list(dict.fromkeys((advisory.id, *advisory.aliases)))[:MOST_NAMES]
+    pages = dict.fromkeys(map(one_line, advisory.references))
     return (
         [(one_line(name), _facts.advisory_url(name)) for name in names],
-        [one_line(version) for version in advisory.fixed_versions],
-        advisory.published and one_line(advisory.published),
+        known.dates(advisory),
         _facts.web_url(advisory.url),
-        advisory.withdrawn,
+        known.alarms(advisory),
+        known.likelihood(advisory),
+        [(shorten(page, _ADDRESS_WIDTH), _facts.https_url(page)) for page in pages][:MOST_PAGES],
+        max(0, len(pages) - MOST_PAGES),
     )
 
 
@@ -223,7 +255,9 @@ def _witnesses(witnesses: tuple[Witness, ...]) -> object:
 
 
 def _sources(claims: tuple[SeverityClaim, ...]) -> object:
-    return [(one.source, _SEVERITIES[one.severity], one.scanner, one.vector) for one in claims]
+    """The source that decides, where sources disagree, and every source's word and vector."""
+    words = [(known.word(one), one.vector and _line(one.vector)) for one in claims]
+    return (known.by(claims[0]) if claims else "", known.disagreement(claims), words)
 
 
 def _verdict(verdict: Verdict) -> object:

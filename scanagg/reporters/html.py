@@ -10,7 +10,6 @@ from typing import Final
 import jinja2
 from markupsafe import Markup
 
-from scanagg import standing
 from scanagg.model import (
     Action,
     Category,
@@ -25,6 +24,7 @@ from scanagg.model import (
 from scanagg.reporters import _facts
 from scanagg.reporters._rows import SNIPPET_WIDTH, Rows
 from scanagg.text import one_line, printable, shorten
+from scanagg.wording import known, remedy, standing
 
 NAME: Final = "html"
 FILENAME: Final = "scanagg.html"
@@ -35,6 +35,9 @@ STATIC_FINDINGS: Final = 50
 # How many inputs a list of what was not examined names, and how much of one text is shown.
 MOST_INPUTS: Final = 500
 MOST_WAIVERS: Final = 500
+# How many upgrades stand open, and how many there are in all: one that clears little can wait.
+SHOWN_UPGRADES: Final = 10
+MOST_UPGRADES: Final = 1_000
 TEXT_WIDTH: Final = 500
 
 # Width of the longest bar, in units of the drawing; a bar of one finding among thousands is still
@@ -73,7 +76,7 @@ class _Inputs:
 
 def render(report: Report) -> Iterator[str]:
     """The page in pieces. The findings are embedded as data; the page's script shows them."""
-    rows = Rows(report.clock.now, compared=report.base is not None)
+    rows = Rows(report)
     counts = _facts.count(report.findings)
     template = _environment().get_template("report.html")
     # Markup tells the template not to escape: rows and tables are escaped for a script element.
@@ -81,6 +84,14 @@ def render(report: Report) -> Iterator[str]:
         report=report,
         facts=_facts,
         standing=standing,
+        known=known,
+        remedy=remedy,
+        data=known.data(report),
+        lack=known.lack(report),
+        advices=remedy.advices(report),
+        upgrades=remedy.by_purl(report),
+        shown_upgrades=SHOWN_UPGRADES,
+        most_upgrades=MOST_UPGRADES,
         counts=counts,
         complete=_facts.complete(report),
         gaps=_facts.gaps(report),

@@ -15,7 +15,7 @@ ABOUT: Final = "Everything, for programs: versioned, with a JSON Schema (scanagg
 
 
 def render(report: Report) -> Iterator[str]:
-    """The report as one JSON object in pieces; a finding stands on a line of its own."""
+    """The report as one JSON object in pieces; findings, packages and upgrades stand on lines."""
     yield "{\n"
     yield from _member("schema", _public.SCHEMA)
     yield from _member("scanagg", _public.Scanagg(report.version))
@@ -30,7 +30,14 @@ def render(report: Report) -> Iterator[str]:
     yield from _member("base", _publish.base(report.base))
     yield from _member("waivers", [_publish.waiver_use(use) for use in report.waivers])
     yield from _member("licenses", [_publish.licensed(one) for one in report.licenses])
-    yield from _member("terms", _publish.terms(report.terms), after="\n")
+    yield from _member("terms", _publish.terms(report.terms))
+    yield '  "packages": ['
+    yield from _lines(_publish.package(one) for one in report.packages)
+    yield "],\n"
+    yield from _member("data", [_publish.data_source(one) for one in report.data])
+    yield '  "upgrades": ['
+    yield from _lines(_publish.upgrade(one) for one in report.upgrades)
+    yield "]\n"
     yield "}\n"
 
 

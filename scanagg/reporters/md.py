@@ -1,13 +1,13 @@
 """The report as a summary in Markdown, made for the summary page of a job on GitHub."""
 
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from scanagg import standing
-from scanagg.model import Action, Judged, NotExamined, Outcome, Report, Rule, Run
+from scanagg.model import Action, Judged, NotExamined, Outcome, Report, Run, Upgrade
 from scanagg.reporters import _facts
-from scanagg.text import one_line, shorten
+from scanagg.reporters import _md_known as _known
+from scanagg.reporters._md_text import MOST_LINES, bullets, code, escape, link, more, row
+from scanagg.wording import known, remedy, standing
 
 NAME: Final = "md"
 FILENAME: Final = "scanagg.md"
@@ -17,66 +17,36 @@ ABOUT: Final = "A summary in Markdown that fits the summary page of a job on Git
 # where every character takes four bytes.
 MOST_FINDINGS: Final = 100
 MOST_INPUTS: Final = 10
-MOST_LINES: Final = 30
-TEXT_WIDTH: Final = 160
-CODE_WIDTH: Final = 120
-URL_WIDTH: Final = 400
 SUMS_WIDTH: Final = 500
 MOST_VOID: Final = 2
 
 _SIGNS: Final = {Outcome.PASS: "✅", Outcome.BLOCKED: "❌", Outcome.INCOMPLETE: "⚠️"}
-# What CommonMark or GitHub gives a meaning to in the middle of a line; the colon of "https://" and
-# the dot of "www." are what makes a bare address a link.
-_MARKUP: Final = re.compile(r"[\\`*_{}\[\]<>|~$&]|:(?=//)|(?<=www)\.", re.IGNORECASE)
-# What it gives a meaning to at the start: headings and lists.
-_START: Final = re.compile(r"^(\d*)([#+.)-])(?=[\s#-]|$)")
-# "@name" and "#1" notify and link on GitHub even where they are escaped, but not with a character
-# between that is not seen.
-_MENTION: Final = re.compile(r"([@#])(?=\w)")
-_UNSEEN: Final = "\u200b"
-_NOT_IN_LINK: Final = re.compile(r"[()\[\]]")
 
 
 def render(report: Report) -> Iterator[str]:
-    """The summary in pieces: verdict, attempts, runs, what blocks, counts, waivers, gaps."""
+    """The summary in pieces: verdict, attempts, runs, what blocks, upgrades, counts, and more."""
     counts = _facts.count(report.findings)
     yield from _verdict(report)
     yield from _sums(report)
     yield from _attempts(report)
     yield from _runs(report, counts)
     yield from _blocking(report, counts.actions[Action.BLOCK])
+    yield from _known.upgrades(report)
     yield from _later(report)
     yield from _counts(report, counts)
     yield from _waivers(report)
     yield from _not_examined(report)
+    yield from _known.data(report)
     yield from _notices(report)
     yield "\n" + _footer(report) + "\n"
-
-
-def escape(text: str, width: int = TEXT_WIDTH) -> str:
-    """`text` so that Markdown shows it as it is: on one line, no markup, links or mentions."""
-    plain = shorten(one_line(text).strip(), width)
-    marked = _MARKUP.sub(lambda match: "\\" + match.group(), plain)
-    return _MENTION.sub(rf"\1{_UNSEEN}", _START.sub(r"\1\\\2", marked))
-
-
-def code(text: str, width: int = CODE_WIDTH) -> str:
-    """`text` in a code span that it cannot end; plain where it would end the cell of a table."""
-    plain = shorten(one_line(text).strip(), width)
-    if not plain or "|" in plain:
-        return escape(plain)
-    fence = "`"
-    while fence in plain:
-        fence += "`"
-    pad = " " if "`" in (plain[0], plain[-1]) else ""
-    return f"{fence}{pad}{plain}{pad}{fence}"
+    yield from (f"\n{notice}\n" for notice in known.notices(report))
 
 
 def _verdict(report: Report) -> Iterator[str]:
     gate = report.gate
     yield f"## {_SIGNS[gate.outcome]} {_facts.OUTCOMES[gate.outcome]}: "
     yield f"{escape(report.target.name)}\n\n{_facts.OUTCOME_MEANS[gate.outcome]}\n\n"
-    yield from _bullets(f"**{escape(reason)}**" for reason in gate.reasons)
+    yield from bullets(f"**{escape(reason)}**" for reason in gate.reasons)
 
 
 def _sums(report: Report) -> Iterator[str]:
@@ -99,38 +69,21 @@ def _attempts(report: Report) -> Iterator[str]:
         yield f"> - and {len(attempts) - MOST_LINES:,} more\n"
 
 
-def _bullets(lines: Iterable[str]) -> Iterator[str]:
-    """A list of at most MOST_LINES; how many more there are is said."""
-    rest = list(lines)
-    for line in rest[:MOST_LINES]:
-        yield f"- {line}\n"
-    yield from _more(len(rest) - MOST_LINES)
-
-
-def _more(number: int) -> Iterator[str]:
-    if number > 0:
-        yield f"- and {number:,} more\n"
-
-
 def _runs(report: Report, counts: _facts.Counts) -> Iterator[str]:
     if not report.runs:
         yield "\nNo scanner ran.\n"
         return
     yield "\n### What was looked at\n\n"
-    yield _row("Scanner", "Status", "Examined", "Findings", "Seconds")
-    yield _row("---", "---", "---", "---:", "---:")
+    yield row("Scanner", "Status", "Examined", "Findings", "Seconds")
+    yield row("---", "---", "---", "---:", "---:")
     for run in report.runs:
-        yield _row(
+        yield row(
             " ".join([f"**{escape(run.scanner)}**", escape(run.version or "", 40)]).strip(),
             _status(run),
             _facts.examined(run),
             f"{counts.scanners[run.scanner]:,}",
             f"{run.seconds:.1f}",
         )
-
-
-def _row(*cells: str) -> str:
-    return "| " + " | ".join(cells) + " |\n"
 
 
 def _status(run: Run) -> str:
@@ -144,28 +97,32 @@ def _blocking(report: Report, total: int) -> Iterator[str]:
         return
     yield f"\n### {_facts.plural(total, 'finding')} that block{'s' if total == 1 else ''}\n\n"
     origin = ("Origin",) if report.base else ()
-    yield _row("Severity", *origin, "Finding", "Place", "Rule", "Fix", "Seen by")
-    yield _row(*["---"] * (6 + len(origin)))
+    yield row("Severity", *origin, "Finding", "Place", "Rule", "Fix", "Seen by")
+    yield row(*["---"] * (6 + len(origin)))
     blocking = [one for one in report.findings if one.verdict.action is Action.BLOCK]
-    for judged in standing.new_first(blocking)[:MOST_FINDINGS]:
-        yield _finding(judged, standing.origin_of(judged) if report.base else None)
+    first = standing.new_first(blocking)[:MOST_FINDINGS]
+    upgrades = remedy.by_purl(report)
+    for judged in first:
+        from_where = standing.origin_of(judged) if report.base else None
+        yield _finding(judged, from_where, report.target.name, upgrades)
     if total > MOST_FINDINGS:
         yield f"\nand {total - MOST_FINDINGS:,} more in scanagg.json\n"
+    yield from _known.details(first, report)
 
 
-def _finding(judged: Judged, origin: str | None) -> str:
+def _finding(judged: Judged, origin: str | None, app: str, upgrades: Mapping[str, Upgrade]) -> str:
     found = judged.finding
     package = found.package
     place = code(_facts.place(found.location))
     owner = code(f"{package.name} {package.version}") if package else ""
     void = (escape(standing.void(one)) for one in judged.void_waivers[:MOST_VOID])
-    return _row(
-        judged.severity.value,
+    return row(
+        _known.severity(judged),
         *(() if origin is None else (origin,)),
-        "<br>".join((escape(found.title), *void)),
-        "<br>".join(part for part in (place, owner) if part),
-        _rule(found.rule),
-        escape(_facts.fix(judged)),
+        "<br>".join((escape(found.title), *_known.alarms(found.advisory), *void)),
+        "<br>".join(part for part in (place, owner, _known.way(package, app)) if part),
+        link(found.rule.id, found.rule.url),
+        escape(_facts.fix(judged, upgrades.get(package.purl) if package else None)),
         escape(", ".join(found.scanners)),
     )
 
@@ -176,7 +133,7 @@ def _later(report: Report) -> Iterator[str]:
     if not coming:
         return
     yield "\n### Blocking later\n\n"
-    yield from _bullets(
+    yield from bullets(
         f"{escape(one.finding.title)} {_where(one)} **{standing.deadline(one, report.clock.now)}**"
         for one in coming
     )
@@ -195,19 +152,11 @@ def _waivers(report: Report) -> Iterator[str]:
         return
     yield "\n### Waivers\n\n"
     ordered = sorted(report.waivers, key=lambda use: not standing.needs_care(use))
-    yield from _bullets(
+    yield from bullets(
         f"{'⚠️ ' if standing.needs_care(use) else ''}{code(standing.targets(use.waiver))} "
         f"{escape(use.waiver.owner)}: {standing.status(use)}; {escape(use.waiver.reason)}"
         for use in ordered
     )
-
-
-def _rule(rule: Rule) -> str:
-    name = escape(rule.id, 60)
-    url = _facts.web_url(rule.url)
-    if url is None or len(url) > URL_WIDTH or _NOT_IN_LINK.search(url):
-        return name
-    return f"[{name}]({url})"
 
 
 def _counts(report: Report, counts: _facts.Counts) -> Iterator[str]:
@@ -220,10 +169,10 @@ def _counts(report: Report, counts: _facts.Counts) -> Iterator[str]:
     )
     yield f"{_facts.plural(counts.total, 'finding')}: {actions}.\n\n"
     names = [severity.value for severity in _facts.SEVERITIES]
-    yield _row("Category", *names) + _row("---", *("---:" for _ in names))
+    yield row("Category", *names) + row("---", *("---:" for _ in names))
     for category in counts.categories():
         numbers = counts.severities(category).values()
-        yield _row(_facts.CATEGORIES[category], *(f"{number:,}" for number in numbers))
+        yield row(_facts.CATEGORIES[category], *(f"{number:,}" for number in numbers))
 
 
 def _nothing(report: Report) -> str:
@@ -240,7 +189,7 @@ def _not_examined(report: Report) -> Iterator[str]:
     for gap in gaps[:MOST_LINES]:
         yield f"- **{escape(gap.who)}** {escape(gap.what)}\n"
         yield from _inputs(gap.inputs)
-    yield from _more(len(gaps) - MOST_LINES)
+    yield from more(len(gaps) - MOST_LINES)
 
 
 def _inputs(inputs: Sequence[NotExamined]) -> Iterator[str]:
@@ -259,11 +208,9 @@ def _notices(report: Report) -> Iterator[str]:
             f"{name}: the project's own files hide {number:,} from it ({escape(kind)})"
             for kind, number in sorted(run.hidden.items())
         ]
-        age = _facts.data_age(run, report.clock.now)
-        notices += [f"{name}: {escape(age)}"] if age else []
     if notices:
         yield "\n### Notices\n\n"
-        yield from _bullets(notices)
+        yield from bullets(notices)
 
 
 def _footer(report: Report) -> str:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanagg.model import Report
-from scanagg.reporters._sarif_log import stream
-from scanagg.reporters._sarif_results import Flavour
-from scanagg.reporters._sarif_runs import notices as _notices
+from scanagg.reporters._sarif.log import stream
+from scanagg.reporters._sarif.results import Flavour
+from scanagg.reporters._sarif.runs import notices as _notices
 
 NAME: Final = "sarif"
 FILENAME: Final = "scanagg.sarif"

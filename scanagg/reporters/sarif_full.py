@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanagg.model import Report
-from scanagg.reporters._sarif_log import stream
-from scanagg.reporters._sarif_results import Flavour
+from scanagg.reporters._sarif.log import stream
+from scanagg.reporters._sarif.results import Flavour
 
 NAME: Final = "sarif-full"
 FILENAME: Final = "scanagg.full.sarif"

@@ -5,18 +5,19 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from support.drive import Driven, context, drive, inventory, package
+from support.drive import NOW, Driven, context, drive, inventory, package
 from support.osv import affects, osv_server, record
 
-from scanagg.adapters import Output, OutputError, Tool, _packages, pip_audit
+from scanagg.adapters import Lookup, Output, OutputError, Tool, _packages, pip_audit
 from scanagg.errors import ConfigError
-from scanagg.model import Category, Inventory, Location, NotExamined, Requirement
+from scanagg.model import Category, DataSource, Inventory, Location, NotExamined, Requirement
 
 FROM_START = {"introduced": "0"}
 
@@ -361,14 +362,122 @@ def test_reports_of_older_versions_are_lists(tmp_path: Path, data_dir: Path) -> 
 # -- offline, options, program ---------------------------------------------------------------------
 
 
+AWAY = {"osv-url": "https://osv.example.com/v1/query"}
+
+
 def test_offline_nothing_is_asked_but_a_service_on_this_machine(audit) -> None:
     with osv_server([]) as url:
         here = audit(inventory("one==1"), url, offline=True)
     assert here.examined == ["one==1"]
-    for options in ({}, {"service": "osv"}, {"osv-url": "https://osv.example.com/v1/query"}):
+    for options, asked in (({}, "pypi"), ({"service": "osv"}, "osv"), (AWAY, AWAY["osv-url"])):
         away = audit(inventory("one==1"), options=options, offline=True)
         assert not away.outputs
-        assert away.reasons["one==1"].startswith("offline: ")
+        assert away.reasons["one==1"] == (
+            f"offline: the service {asked} is not asked, and there is no advisory store to ask: "
+            "`scanagg db update` or `scanagg db import` makes one"
+        )
+
+
+@pytest.mark.parametrize("options", [{}, {"service": "osv"}, AWAY])
+def test_offline_the_store_is_asked_for_what_is_not_on_this_machine(audit, options) -> None:
+    with osv_server([record("A-1", "one", FROM_START)]) as url:
+        lookup = Lookup(url, STORED)
+        done = audit(inventory("one==1"), options=options, offline=True, lookup=lookup)
+    assert done.examined == ["one==1"]
+    assert [one.rule.id for one in done.observations] == ["A-1"]
+    assert [parsed.data for parsed in done.parsed] == [STORED]
+
+
+STORED = DataSource("OSV", NOW, "abc", 1)
+
+
+@pytest.mark.parametrize("offline", [True, False])
+def test_a_service_on_this_machine_that_the_configuration_names_wins(audit, offline: bool) -> None:
+    lookup = Lookup(f"http://127.0.0.1:{_closed_port()}/v1/query", STORED)
+    with osv_server([]) as url:
+        done = audit(inventory("one==1"), url, offline=offline, lookup=lookup)
+    assert done.examined == ["one==1"]
+    (parsed,) = done.parsed
+    assert parsed.data == DataSource("the OSV service of the configuration", origin=url)
+
+
+@pytest.mark.parametrize(
+    ("options", "argv", "data"),
+    [
+        ({}, ("osv", "--osv-url", "http://127.0.0.1:1/x"), STORED),
+        ({"service": "pypi"}, ("pypi",), DataSource("PyPI's advisories, asked online", NOW)),
+        ({"service": "osv"}, ("osv",), DataSource("OSV.dev, asked online", NOW)),
+        ({"service": "esms"}, ("esms",), DataSource("Ecosyste.ms, asked online", NOW)),
+        (
+            AWAY,
+            ("osv", "--osv-url", AWAY["osv-url"]),
+            DataSource("the OSV service of the configuration", origin=AWAY["osv-url"]),
+        ),
+    ],
+)
+def test_the_store_is_asked_unless_the_configuration_names_another(
+    tmp_path: Path, options: dict[str, str], argv: tuple[str, ...], data: DataSource
+) -> None:
+    lookup = Lookup("http://127.0.0.1:1/x", STORED)
+    ctx = context(tmp_path, inventory("a==1"), options=options, lookup=lookup)
+    job = pip_audit.job(ctx, Tool(("x",), "x"), ("a==1",))
+    assert job.argv[job.argv.index("--vulnerability-service") + 1 :] == argv
+    answer = '{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}'
+    assert pip_audit.parse(ctx, answered(answer, "a==1")).data == data
+    assert pip_audit.source(ctx) == data
+    without = replace(ctx, lookup=None, offline=True)
+    assert pip_audit.source(without) is None
+
+
+def test_fewer_calls_are_made_where_no_network_is_waited_for(tmp_path: Path) -> None:
+    ctx = context(tmp_path, inventory(*(f"p{number}==1" for number in range(1000))))
+    stored = replace(ctx, lookup=Lookup("http://127.0.0.1:1/x", STORED))
+    sizes = [
+        [len(batch) for batch in pip_audit.batches(each, pip_audit.inputs(each))]
+        for each in (ctx, stored)
+    ]
+    assert sizes == [[100] * 10, [500, 500]]
+
+
+@pytest.mark.parametrize("theirs", ["", "example.com,10.0.0.0/8"])
+@pytest.mark.parametrize("name", ["NO_PROXY", "no_proxy"])
+def test_a_proxy_is_not_asked_for_this_machine(
+    audit, monkeypatch: pytest.MonkeyPatch, name: str, theirs: str
+) -> None:
+    for variable in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(variable, f"http://127.0.0.1:{_closed_port()}")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv(name, theirs)
+    with osv_server([]) as url:
+        done = audit(inventory("one==1"), url)
+    assert done.examined == ["one==1"]
+
+
+def test_exceptions_from_the_users_proxy_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.setenv("NO_PROXY", "example.com")
+
+    def environment(**changes: object) -> Mapping[str, str]:
+        ctx = context(tmp_path, inventory("a==1"), **changes)
+        return pip_audit.job(ctx, Tool(("x",), "x"), ("a==1",)).env
+
+    here = "127.0.0.1,example.com"
+    lookup = Lookup("http://127.0.0.1:1/x", STORED)
+    assert environment(lookup=lookup) == {"NO_PROXY": here, "no_proxy": here}
+    assert environment() == environment(options=AWAY) == {}
+
+
+def test_what_goes_wrong_is_told_without_the_address_of_this_run(audit) -> None:
+    port = _closed_port()
+    lookup = Lookup(f"http://127.0.0.1:{port}/hush-hush/v1/query", STORED)
+    done = audit(inventory("one==1"), lookup=lookup)
+    assert "Connection refused" in done.reasons["one==1"]
+    assert "url: {advisories} " in done.reasons["one==1"]
+    assert str(port) not in done.reasons["one==1"]
+    assert "hush" not in done.reasons["one==1"]
 
 
 @pytest.mark.parametrize(

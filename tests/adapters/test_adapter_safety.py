@@ -278,6 +278,42 @@ def test_what_is_ignored_or_about_others_is_counted(parsed) -> None:
     assert done.notices == ("2 vulnerabilities in the answer are about packages not asked for",)
 
 
+def test_a_score_or_a_vector_is_enough_to_rate_it(parsed) -> None:
+    worst = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
+    flaw = {"vulnerability_id": "1", "package_name": "a", "analyzed_version": "1"}
+    said = [
+        {"cvssv3": {"vector_string": worst}, "cvssv2": {"base_score": 0.0}},
+        {"cvssv3": {"base_score": 98.0, "vector_string": worst}, "cvssv2": {"vector_string": "?"}},
+        {"cvssv2": {"base_score": 9.9, "vector_string": "AV:N/AC:L/Au:N/C:C/I:C/A:P"}},
+    ]
+    report = {
+        "scanned_packages": {"a": {"name": "a", "version": "1"}},
+        "vulnerabilities": [{**flaw, "severity": each} for each in said],
+    }
+    done = parsed(answered(json.dumps(report), "a==1", code=64))
+
+    assert [
+        [(claim.source, claim.severity.value, claim.vector) for claim in one.claims]
+        for one in done.observations
+    ] == [
+        [("tool", "critical", worst), ("cvss2", "info", None)],
+        [],
+        [("cvss2", "high", "AV:N/AC:L/Au:N/C:C/I:C/A:P")],
+    ]
+
+
+def test_pages_that_it_names_are_on_record(parsed) -> None:
+    flaw = {"vulnerability_id": "1", "package_name": "a", "analyzed_version": "1"}
+    flaw["resources"] = ["https://a.invalid/", "http://plain.invalid/", "https://b.invalid/"]
+    report = {
+        "scanned_packages": {"a": {"name": "a", "version": "1"}},
+        "vulnerabilities": [flaw],
+    }
+    (one,) = parsed(answered(json.dumps(report), "a==1", code=64)).observations
+
+    assert one.advisory.references == ("https://a.invalid/", "https://b.invalid/")
+
+
 def test_what_the_policy_of_an_account_ignores_is_counted(parsed) -> None:
     report = scan_report([{"id": "7", "ignored": {"code": "manual"}}, {"id": "8", "ignored": None}])
     done = parsed(answered(json.dumps(report), "a==1", code=64))

@@ -929,8 +929,49 @@ def test_each_word_on_the_severity_is_one_claim() -> None:
         ("cvss4", "critical", "CVSS:4.0/AV:N"),
         ("nvd", "high", "CVSS:3.1/AV:N"),
         ("cvss2", "medium", "AV:N/AC:L"),
-        ("cvss3.1", "info", "CVSS:3.1/AV:L"),
+        ("redhat", "info", "CVSS:3.1/AV:L"),
     ]
+
+
+def claims_of(**found: object) -> list[tuple[str, str, str | None]]:
+    """What Trivy says of the severity of one vulnerability, as source, severity, vector."""
+    whole = {"VulnerabilityID": "CVE-1", "PkgName": "a", "InstalledVersion": "1", **found}
+    report = {"SchemaVersion": 2, "Results": [{"Target": "x", "Vulnerabilities": [whole]}]}
+    document = _trivy_report.decode(json.dumps(report).encode())
+    (one,) = _trivy.read(document, _trivy.Setting()).observations
+    return [(claim.source, claim.severity.value, claim.vector) for claim in one.claims]
+
+
+def test_a_vector_is_rated_by_what_it_says_itself() -> None:
+    worst = "AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
+    # The score beside it, and the key that it stands under, may be wrong.
+    said = {"ghsa": {"V40Vector": f"CVSS:3.1/{worst}", "V40Score": 1.0}}
+    assert claims_of(CVSS=said) == [("cvss3.1", "critical", f"CVSS:3.1/{worst}")]
+    said = {"osv": {"V3Vector": f"CVSS:3.0/{worst}"}, "nvd": {"V3Vector": f"CVSS:3.1/{worst}/"}}
+    assert claims_of(CVSS=said) == [
+        ("cvss3.0", "critical", f"CVSS:3.0/{worst}"),
+        ("nvd", "critical", f"CVSS:3.1/{worst}"),
+    ]
+    assert claims_of(CVSS={"nvd": {"V3Vector": "?", "V3Score": 98}}) == []
+    assert claims_of(CVSS={"nvd": {"V3Vector": "x" * 1000, "V3Score": 9.8}}) == []
+
+
+def test_other_vendors_are_on_record_under_their_names() -> None:
+    assert claims_of(
+        Severity="LOW",
+        SeveritySource="debian",
+        VendorSeverity={"debian": 1, "redhat": 3, "cvss4": 4, "policy": 4, "Odd Name": 4},
+        CVSS={"policy": {"V3Vector": "CVSS:3.1/AV:N", "V3Score": 9.8}},
+    ) == [("tool", "low", None), ("redhat", "high", None)]
+
+
+def test_pages_that_it_names_are_on_record() -> None:
+    found = {"VulnerabilityID": "CVE-1", "PkgName": "a", "InstalledVersion": "1"}
+    found["References"] = ["http://plain.invalid/", "https://a.invalid/", "https://a.invalid/"]
+    report = {"SchemaVersion": 2, "Results": [{"Target": "x", "Vulnerabilities": [found]}]}
+    document = _trivy_report.decode(json.dumps(report).encode())
+    (one,) = _trivy.read(document, _trivy.Setting()).observations
+    assert one.advisory.references == ("https://a.invalid/",)
 
 
 def test_passed_checks_are_no_findings_and_odd_lines_no_error() -> None:

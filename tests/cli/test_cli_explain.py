@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from support.command import scanagg
 from support.sample import NOW, finding, judged, sample_findings, sample_report
+from support.sample_known import PAGES, UPGRADES, known_report
 
 from scanagg.model import (
     Action,
@@ -91,12 +92,15 @@ def test_a_vulnerability_is_explained_whole(project: Path) -> None:
         "  jinja2 2.4.1 (runtime, direct)",
         "  in requirements.txt:1",
         "  also called GHSA-hj2j-77xm-mc5v, PYSEC-2019-220",
-        "  fixed in 2.8.1",
-        "  published 2019-04-08T13:29:00Z",
+        "  fixed in 2.8.1; published 2019-04-08",
+        "  CWE-134",
+        "",
+        "What to do",
+        "  Update jinja2 to 2.8.1.",
         "",
         "Severity: critical",
-        "  ghsa says critical (trivy)  <- decides",
-        "  nvd says high (trivy, CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:N/A:N)",
+        "  GitHub's label: critical (passed on by trivy)  <- decides",
+        ("  NVD: 8.6, high (passed on by trivy); CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:N/A:N"),
         "",
         "Origin: existing",
         "  unchanged against the base: it is in the base",
@@ -119,6 +123,45 @@ def test_a_vulnerability_is_explained_whole(project: Path) -> None:
         "  pip-audit as PYSEC-2019-220, severity unknown",
         "  trivy as CVE-2016-10745, severity critical",
     ]
+
+
+def test_a_vulnerability_is_explained_with_chain_sources_and_upgrade(project: Path) -> None:
+    path = write(project / "other", known_report())
+    said = explain("CVE-2023-43804", "--report", str(path), cwd=project)
+    identity = said[said.index("  urllib3 1.26.4") : said.index("Origin:")].splitlines()
+    assert identity == [
+        "  urllib3 1.26.4 (runtime, transitive)",
+        "  transitive: shop → requests → urllib3",
+        "  asked for in requirements.in:2",
+        "  in requirements.in:2",
+        "  in requirements.txt:2",
+        "  known to be exploited since 2023-11-03 (CISA)",
+        "  also called GHSA-v845-jxx5-vc9f, PYSEC-2023-192",
+        "  fixed in 1.26.17, 2.0.6; published 2023-10-02",
+        "  exploit likelihood 97 %, higher than 99 % of all (EPSS)",
+        "  CWE-200",
+        *(f"  {page}" for page in PAGES),
+        "",
+        "What to do",
+        "  Upgrade urllib3 to 2.5.0.",
+        "  urllib3 1.26.4 -> 2.5.0 (major): clears 4, 1 of which blocks",
+        "  1.26.17 is enough to clear what blocks",
+        "  hindered by requests, which asks for urllib3<1.27,>=1.21.1",
+        "  hindered by constraints.txt:3, which asks for urllib3<2",
+        "  it comes in by requests: change or lock that again",
+        "  PYSEC-2099-1 stays",
+        "",
+        "Severity: high",
+        "  GitHub's label: high (passed on by OSV)  <- decides",
+        "  CVSS 3.1: 3.1, low (passed on by OSV); CVSS:3.1/AV:N/AC:H/PR:L/UI:N/S:U/C:N/I:L/A:N",
+        "  pip-audit: gives no severity",
+        "  GitHub says high, CVSS says low",
+        "",
+    ]
+    unchecked = replace(known_report(), upgrades=(UPGRADES[1],))
+    path = write(project / "third", unchecked)
+    said = explain("CVE-2016-10745", "--report", str(path), cwd=project)
+    assert "  as scanners say; not looked up in the advisory store" in said
 
 
 def test_an_advisory_s_id_explains_each_finding_that_has_it(project: Path) -> None:

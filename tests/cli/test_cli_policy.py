@@ -81,7 +81,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_valid_policy_is_said_to_be_valid(folder: Path) -> None:
     for name, said in (
         ("gate.yml", "valid: gate, 1 rules\n"),
-        ("strict", "valid: strict, 4 rules\n"),
+        ("strict", "valid: strict, 5 rules\n"),
     ):
         done = scanagg("policy", "check", name, "--strict", cwd=folder)
         assert (done.returncode, done.stdout, done.stderr) == (0, said, "")

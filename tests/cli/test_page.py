@@ -2,11 +2,13 @@
 
 import io
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.sample import finding, judged, large_report, sample_findings, sample_report
 from support.sample_history import DEADLINE, lived_findings, lived_report, many_existing
+from support.sample_known import known_findings, known_report, many_upgrades
 
 from scanagg.cli.page import Written, print_page
 from scanagg.errors import OutputError
@@ -41,6 +43,87 @@ def test_only_what_blocks_is_shown_unless_asked(tmp_path: Path) -> None:
     assert shown == {
         one.finding.id for one in sample_findings() if one.verdict.action is Action.BLOCK
     }
+
+
+def test_a_vulnerability_has_its_severity_s_source_the_way_in_and_what_to_do() -> None:
+    text = page(known_report())
+    block = text[text.index("  high  CVE-2023-43804") : text.index("  critical  MAL-2025-1")]
+    assert [line.strip() for line in block.splitlines() if line.strip()] == [
+        "high  CVE-2023-43804  Cookies reach another site",
+        "urllib3 1.26.4 in requirements.in:2, requirements.txt:2",
+        "seen by pip-audit; rule block-rule; id 00000000001f",
+        "known to be exploited since 2023-11-03 (CISA)",
+        "high, by GitHub's label; GitHub says high, CVSS says low",
+        "transitive: shop → requests → urllib3; runtime",
+        "Upgrade urllib3 to 2.5.0.",
+    ]
+    assert "malicious: the package itself is an attack" in text
+    assert "unknown: nobody has rated it, which is not the same as low; direct; runtime" in text
+
+
+def test_all_that_is_known_of_a_vulnerability_is_shown_where_asked_for() -> None:
+    text = page(known_report(), verbose=True)
+    for shown in (
+        "CVSS 3.1: 3.1, low (passed on by OSV);",
+        "also called GHSA-v845-jxx5-vc9f, PYSEC-2023-192",
+        "exploit likelihood 97 %, higher than 99 % of all (EPSS)",
+        "CWE-200",
+        "https://nvd.nist.gov/vuln/detail/CVE-2023-43804",
+        "withdrawn: its publisher has taken it back",
+        "asked for in",
+        "OSV (PyPI) (advisory store): 18,234 records, 2026-03-01 (3 days old)",
+    ):
+        assert shown in text
+    first = known_findings()[0]
+    assert first.finding.advisory
+    long = replace(
+        first.finding.advisory,
+        aliases=tuple(f"CVE-1-{number}" for number in range(15)),
+        references=tuple(f"https://a.invalid/{number}" for number in range(7)),
+    )
+    found = replace(first, finding=replace(first.finding, advisory=long))
+    text = page(replace(known_report(), findings=(found,)), verbose=True)
+    assert "CVE-1-11 and 3 more" in " ".join(text.split())
+    assert "and 2 more pages, in scanagg.json" in text
+
+
+def test_upgrades_take_five_lines_unless_all_are_asked_for() -> None:
+    text = page(many_upgrades(50))
+    short = text[text.index("What to upgrade") :].split("\n\n")[0].splitlines()
+    assert len(short) == 5
+    assert short[0].startswith("What to upgrade: 52 upgrades clear ")
+    assert short[1] == "  urllib3 1.26.4 -> 2.5.0 (major): clears 4, 1 of which blocks"
+    assert short[4] == "  … and 51 more: -v and the reports show all"
+    long = page(many_upgrades(50), verbose=True)
+    assert "package-001 1.0 -> 2.0 (major)" in long
+    assert "    it comes in by requests: change or lock that again" in long
+    assert "… and" not in page(replace(known_report(), upgrades=known_report().upgrades[:3]))
+    assert "What to upgrade" not in page(sample_report())
+
+
+def test_that_there_is_no_store_is_said_in_one_notice() -> None:
+    report = replace(known_report(), data=())
+    text = " ".join(page(report).split())
+    assert text.count("There is no advisory store: severity, KEV and EPSS come from scanners") == 1
+    upgrades = tuple(replace(one, checked=False) for one in report.upgrades)
+    said = " ".join(page(replace(report, upgrades=upgrades)).split())
+    assert said.count("The versions are as scanners say; not looked up in the advisory store.") == 1
+    assert "advisory store" not in page(known_report())
+
+
+def test_what_a_report_knows_is_kept_from_the_terminal_s_control() -> None:
+    first = known_findings()[0]
+    assert first.finding.advisory
+    assert first.finding.package
+    bad = "\x1b[31m\u202e"
+    advisory = replace(first.finding.advisory, aliases=(bad,), kev_added=bad, references=(bad,))
+    package = replace(first.finding.package, name=bad, chain=(bad, bad))
+    found = replace(first, finding=replace(first.finding, advisory=advisory, package=package))
+    upgrade = replace(known_report().upgrades[0], package=package, to=bad)
+    report = replace(known_report(), findings=(found,), upgrades=(upgrade,))
+    for text in (page(report), page(report, verbose=True)):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
 
 
 def test_of_many_that_block_the_first_are_shown_and_the_rest_counted() -> None:

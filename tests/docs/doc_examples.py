@@ -48,8 +48,8 @@ _TOOLS = (
 _CLOCKED = r"""
 case "$1 $2" in
   *--now*) ;;
-  check*|gate*|explain*|waive*|"baseline write"|policy\ [ctd]*|"license list")
-    case "$*" in *--now*|*--help*) ;; *) set -- "$@" --now "$EXAMPLE_NOW" ;; esac ;;
+  check*|fix*|gate*|explain*|waive*|"baseline write"|"db status"|policy\ [ctd]*|"license list")
+    case "$*" in *--now*|*--help*|*--report*) ;; *) set -- "$@" --now "$EXAMPLE_NOW" ;; esac ;;
 esac
 """
 _VARIABLE = (

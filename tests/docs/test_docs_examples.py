@@ -1,5 +1,6 @@
 """What the documents show is what happens: every example is run, and compared with the page."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 from doc_examples import LEFT_OUT, Block, blocks, differences, run_session, sessions
 from example_projects import make
+from support import tools
 
 from scanagg.policy import load_policy
 from scanagg.policy.language.load import check_file
@@ -105,6 +107,22 @@ def test_every_policy_that_is_shown_is_valid(pair: tuple[Path, Block], tmp_path:
 def test_every_file_of_waivers_that_is_shown_is_valid(pair: tuple[Path, Block]) -> None:
     text = pair[1].text if pair[1].text.startswith("version:") else f"version: 1\n{pair[1].text}"
     assert read_waivers(Source("waivers.yml", text.encode()))
+
+
+@pytest.mark.parametrize("pair", list(of_kind("workflow")), ids=named)
+def test_every_workflow_that_is_shown_is_valid(pair: tuple[Path, Block], tmp_path: Path) -> None:
+    file = tmp_path / "workflow.yml"
+    file.write_text(pair[1].text, encoding="utf-8")
+    assert tools.actionlint(file) == []
+
+
+def test_pins_of_workflows_are_those_of_our_own() -> None:
+    places = [ROOT / "action.yml", *(ROOT / ".github" / "workflows").glob("*.yml")]
+    own = "".join(place.read_text(encoding="utf-8") for place in places)
+    shown = "".join(block.text for _, block in of_kind("workflow"))
+    pinned = re.findall(r"uses: (\w+/\S+@[0-9a-f]{40} # \S+)", shown)
+    assert pinned
+    assert [pin for pin in pinned if pin not in own] == []
 
 
 def judged_fragments() -> Iterator[tuple[Path, Block, Block]]:

@@ -1,6 +1,7 @@
 """A finding gets one severity and one verdict, the same in whatever order findings come."""
 
 from dataclasses import replace
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_samples import (
+    EXISTING,
     NOW,
     claim,
     finding,
@@ -18,7 +20,7 @@ from policy_samples import (
     vulnerability,
 )
 
-from scanagg.model import Category, Confidence, Finding, Judged, Scope, Severity
+from scanagg.model import Action, Category, Confidence, Finding, Judged, Scope, Severity
 from scanagg.policy import Policy, decide, load_policy
 
 ROOT = Path(__file__).parent
@@ -151,6 +153,62 @@ def test_a_withdrawn_advisory_is_info_and_never_blocks(tmp_path: Path) -> None:
     assert [each.source for each in found.severity_sources] == ["table", "ghsa"]
     warns = policy_of(tmp_path, "rules: [{id: a, match: {}, action: warn}]\n")
     assert judge(warns, vulnerability(withdrawn=True)).verdict.action.value == "warn"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "default: block\n",
+        "default: warn\nrules: [{id: kev, match: {kev: true}, action: block}]\n",
+        "default: warn\nrules: [{id: fix, match: {fixable: true}, action: block, grace: 1d}]\n",
+        (
+            "default: warn\nrules: [{id: bad, match: {severity: '>=high'}, action: block}]\n"
+            "severity: {override: [{match: {category: vuln}, set: critical, reason: bad}]}\n"
+        ),
+        "default: warn\nrules: [{id: bad, match: {severity: info}, action: block}]\n",
+    ],
+)
+def test_a_withdrawn_advisory_blocks_by_no_rule(tmp_path: Path, text: str) -> None:
+    one = vulnerability(
+        claim("critical", "ghsa", "osv"), fixed=("9",), kev=True, epss=1.0, history=EXISTING
+    )
+    policy = policy_of(tmp_path, text, head="version: 1\n")
+    assert judge(policy, one).verdict.action is not Action.INFO
+    assert one.advisory is not None
+    gone = judge(policy, replace(one, advisory=replace(one.advisory, withdrawn=True)))
+    assert gone.verdict.action is Action.INFO
+    assert "the advisory was withdrawn: it never blocks" in gone.verdict.reason
+    assert gone.deadline is None
+
+
+def test_a_withdrawn_advisory_blocks_by_no_rule_that_a_parent_locks(tmp_path: Path) -> None:
+    parent = tmp_path / "org.yml"
+    parent.write_text(
+        "version: 1\ndefault: info\nrules: [{id: all, match: {}, action: block, locked: true}]\n",
+        encoding="utf-8",
+    )
+    digest = sha256(parent.read_bytes()).hexdigest()
+    policy = policy_of(tmp_path, f"extends: [{{file: org.yml, sha256: {digest}}}]\n")
+    one = vulnerability(claim("critical", "ghsa", "osv"))
+    assert judge(policy, one).verdict.action is Action.BLOCK
+    gone = judge(policy, vulnerability(claim("critical", "ghsa", "osv"), withdrawn=True))
+    assert gone.verdict.action is Action.INFO
+
+
+def test_what_other_vendors_say_is_on_record_and_decides_nothing(tmp_path: Path) -> None:
+    vendor, own = claim("critical", "redhat", "trivy"), claim("low", "tool", "trivy")
+    assert severity(tmp_path, vulnerability(vendor, own)) == ("low", "", ["tool", "redhat"])
+    assert severity(tmp_path, vulnerability(vendor)) == ("unknown", "", ["redhat"])
+
+
+def test_no_override_lowers_a_malicious_package_or_leaves_it_out(tmp_path: Path) -> None:
+    text = """\
+    severity: {override: [{match: {category: vuln}, set: info, reason: no}], sources: [nvd]}
+    rules: [{id: bad, match: {severity: critical}, action: block}]
+    """
+    found = judge(policy_of(tmp_path, text), vulnerability(aliases=("MAL-2026-7",)))
+    assert (found.severity, found.verdict.rule) == (Severity.CRITICAL, "bad")
+    assert found.verdict.reason == "severity critical; the package is malicious"
 
 
 def test_a_malicious_package_is_critical_whatever_else_is_said(tmp_path: Path) -> None:

@@ -70,8 +70,8 @@ def test_every_rule_says_which_condition_failed_or_that_it_matches(tmp_path: Pat
         "fixable": "wants fixable true; it has no fixed version",
         "verdict": "wants verdict deny; it has nothing of the kind",
         "origin": "wants origin existing; it has introduced",
-        "kev": "wants kev true; it has no such data: nobody was asked",
-        "epss": "wants epss >=0.5; it has no such data: nobody was asked",
+        "kev": "wants kev true; it has no such data",
+        "epss": "wants epss >=0.5; it has no such data",
         "this": "matches: category vuln, severity >=high",
     }
     assert [each.rule for each in said.rulebooks[0].asked if each.matches] == ["this"]

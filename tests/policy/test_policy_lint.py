@@ -175,20 +175,16 @@ def test_conditions_that_exclude_each_other_are_named(
     assert found.startswith("4:")
 
 
-def test_conditions_on_data_that_nobody_supplies_are_named(tmp_path: Path) -> None:
+def test_conditions_on_data_of_the_advisory_store_are_no_flaw(tmp_path: Path) -> None:
     text = """
-    enrichment: {kev: required, epss: optional}
+    enrichment: {kev: required, epss: required}
     severity:
       override:
         - {match: {kev: true}, set: critical, reason: it is exploited}
     rules:
       - {id: likely, match: {epss: ">=0.5"}, action: block}
     """
-    assert flaws(tmp_path, text) == [
-        "4:19: enrichment.kev: no source supplies kev data yet: every check will be incomplete",
-        "7:21: severity.override[0].match.kev: no source supplies kev data yet: it never holds",
-        "9:32: rules[0].match.epss: no source supplies epss data yet: it never holds",
-    ]
+    assert flaws(tmp_path, text) == []
 
 
 def test_overrides_hide_each_other_too(tmp_path: Path) -> None:

@@ -286,6 +286,15 @@ def test_rule_05_a_clock_before_the_data_is_said(tmp_path: Path) -> None:
     assert found.notices[0].startswith("trivy has data of 2026-03-04, later than the clock")
 
 
+NO_DATA = "there is no such data: `scanagg db update` or `scanagg db import` gets it"
+
+
+def held(name: str, days: int | None = 0) -> DataSource:
+    """What the advisory store has of a kind, that many days old."""
+    return DataSource(name, None if days is None else NOW - timedelta(days=days))
+
+
+HELD = [held("OSV"), held("KEV"), held("EPSS")]
 ASKS = """\
 rules:
   - {id: kev, match: {category: vuln, kev: true}, action: block}
@@ -302,9 +311,16 @@ def test_rule_05_unknown_data_matches_neither_true_nor_false_and_is_counted(
     decision = decide([vulnerability(), fixable, finding()], policy, NOW)
     assert {one.verdict.rule for one in decision.judged} == {"default"}
     assert decision.unchecked == {"epss": 1, "kev": 2}
-    notices = gate(policy, [vulnerability(), fixable]).notices
-    assert notices[0].startswith("1 finding could not be checked by the rules that ask for epss")
-    assert notices[1].startswith("2 findings could not be checked by the rules that ask for kev")
+    found = [vulnerability(), fixable]
+    assert gate(policy, found).notices[:2] == (
+        f"1 finding could not be checked by the rules that ask for epss: {NO_DATA}",
+        f"2 findings could not be checked by the rules that ask for kev: {NO_DATA}",
+    )
+    silent = "the data that is here says nothing of"
+    assert gate(policy, found, data=HELD).notices[:2] == (
+        f"1 finding could not be checked by the rules that ask for epss: {silent} it",
+        f"2 findings could not be checked by the rules that ask for kev: {silent} them",
+    )
 
 
 def test_rule_05_data_that_is_there_is_asked(tmp_path: Path) -> None:
@@ -337,29 +353,83 @@ def test_rule_05_only_what_could_have_changed_the_verdict_counts_as_unchecked(
     assert decide(several, policy, NOW).unchecked == {"kev": 1}
 
 
-def test_rule_05_required_data_that_is_absent_is_a_gap(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["kev", "epss"])
+def test_rule_05_required_data_that_is_absent_is_a_gap(tmp_path: Path, kind: str) -> None:
+    policy = policy_of(tmp_path, f"enrichment: {{{kind}: required}}\n")
+    told = (
+        f"{kind} data is required but not there: `scanagg db update` or `scanagg db import` gets it"
+    )
+    for findings in ([vulnerability(kev=True, epss=0.1)], [finding()], []):
+        lacking = gate(policy, findings, data=[held("OSV")])
+        assert (lacking.exit_code, lacking.reasons) == (3, (told,))
+    assert gate(policy, [finding()], data=HELD).exit_code == 0
+    optional = policy_of(tmp_path, f"enrichment: {{{kind}: optional}}\n")
+    assert gate(optional, [vulnerability()]).notices == ()
+
+
+def test_rule_05_data_is_required_of_what_the_command_line_asks_for_where_it_finds_any(
+    tmp_path: Path,
+) -> None:
     policy = policy_of(tmp_path, "enrichment: {kev: required}\n")
-    found = gate(policy, [vulnerability(), vulnerability(kev=True, path=None)])
+    only = frozenset({"bandit"})
+
+    def judged(*found: Finding) -> Gate:
+        return judge_runs([run_of("bandit")], decide(found, policy, NOW), policy, only, NOW)
+
+    assert judged(vulnerability()).exit_code == 3
+    lacking = judged(finding())
+    assert lacking.exit_code == 0
+    assert lacking.notices[0].startswith("kev data is required but not there")
+
+
+def test_rule_05_a_catalogue_that_nobody_asked_is_no_catalogue(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "enrichment: {kev: required}\n")
+    asked, unasked = vulnerability(kev=False), vulnerability(path=None)
+    found = gate(policy, [asked, unasked], data=HELD)
     assert found.reasons == ("kev data is required but absent for 1 of 2 vulnerabilities",)
-    assert found.exit_code == 3
-    assert gate(policy, [finding()]).exit_code == 0
-    assert gate(policy, [vulnerability(kev=False)]).exit_code == 0
+    assert gate(policy, [asked], data=HELD).exit_code == 0
+
+
+def test_rule_05_a_vulnerability_that_nobody_has_scored_is_no_gap(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "enrichment: {epss: required}\n")
+    assert gate(policy, [vulnerability()], data=HELD).exit_code == 0
 
 
 @pytest.mark.parametrize(("word", "code"), [("required", 3), ("optional", 0)])
+@pytest.mark.parametrize("kind", ["kev", "epss"])
+@pytest.mark.parametrize("findings", [1, 0])
 def test_rule_05_data_about_vulnerabilities_can_be_too_old(
-    tmp_path: Path, word: str, code: int
+    tmp_path: Path, word: str, code: int, kind: str, findings: int
 ) -> None:
-    policy = policy_of(tmp_path, f"enrichment: {{epss: {word}, max_age: 7d}}\n")
-    one = vulnerability(epss=0.1)
-    old = run_of("bandit", data=DataSource("EPSS", NOW - timedelta(days=8)))
-    fresh = run_of("bandit", data=DataSource("EPSS", NOW - timedelta(days=7)))
-    found = gate(policy, [one], [old])
-    assert found.exit_code == code
-    told = "epss data is of 2026-02-21, older than 7d"
-    assert told in (found.reasons if code else found.notices)
-    assert gate(policy, [one], [fresh]).exit_code == 0
-    assert gate(policy, [one]).exit_code == code
+    policy = policy_of(tmp_path, f"enrichment: {{{kind}: {word}, max_age: 7d}}\n")
+    some = [vulnerability(kev=False, epss=0.1)] * findings
+    found = gate(policy, some, data=[held(kind.upper(), 8)])
+    told = (f"{kind} data is of 2026-02-21, older than 7d",)
+    assert (found.exit_code, found.reasons or found.notices) == (code, told)
+    assert gate(policy, some, data=[held(kind.upper(), 7)]).notices == ()
+    ageless = gate(policy, some, data=[held(kind.upper(), None)])
+    assert ageless.exit_code == code
+    told = (f"{kind} data is of unknown age, where the policy allows 7d",)
+    assert (ageless.reasons or ageless.notices) == told
+    without = policy_of(tmp_path, f"enrichment: {{{kind}: {word}}}\n")
+    assert gate(without, some, data=[held(kind.upper(), 8)]).exit_code == 0
+
+
+def test_rule_05_old_advisories_are_told_for_nothing_can_require_them(tmp_path: Path) -> None:
+    policy = policy_of(tmp_path, "enrichment: {max_age: 7d}\n")
+    found = gate(policy, [vulnerability()], data=[held("OSV", 8)])
+    assert found.exit_code == 0
+    assert found.notices == ("osv data is of 2026-02-21, older than 7d",)
+
+
+def test_rule_05_a_clock_before_the_data_of_the_store_is_said_once(tmp_path: Path) -> None:
+    policy, ahead = policy_of(tmp_path, ""), held("OSV", -3)
+    asked = [run_of("pip-audit", data=ahead)]
+    words = "has data of 2026-03-04, later than the clock"
+    (one,) = gate(policy, data=[ahead]).notices
+    assert one.startswith(f"the advisory store {words}")
+    (one,) = gate(policy, runs=asked, data=[ahead]).notices
+    assert one.startswith(f"pip-audit {words}")
 
 
 # Rule 6: severity.

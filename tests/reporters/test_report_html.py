@@ -20,6 +20,7 @@ from support.sample import (
     sample_runs,
 )
 from support.sample_history import ACTIVE, EXPIRED, lived_report, many_existing
+from support.sample_known import PAGES, UPGRADES, known_report, many_upgrades
 
 from scanagg.model import (
     Action,
@@ -27,6 +28,7 @@ from scanagg.model import (
     BaseInfo,
     Category,
     Change,
+    Constraint,
     Coverage,
     DataSource,
     Gate,
@@ -34,11 +36,13 @@ from scanagg.model import (
     Location,
     NotExamined,
     Outcome,
+    Package,
     Report,
     Revision,
     Severity,
     SeverityClaim,
     Status,
+    Upgrade,
     VoidWaiver,
     WaiverUse,
 )
@@ -98,6 +102,8 @@ STATES = {
     "incomplete": incomplete(),
     "empty": passed(runs=()),
     "many": large_report(300),
+    "known": known_report(),
+    "upgrades": many_upgrades(300),
 }
 
 
@@ -155,7 +161,7 @@ CONTRAST = """
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("state", ["blocked", "lived", "pass", "incomplete"])
+@pytest.mark.parametrize("state", ["blocked", "lived", "pass", "incomplete", "known"])
 def test_all_text_has_enough_contrast(show: Open, state: str, scheme: str) -> None:
     assert show(STATES[state], CONTRAST, "#severity=critical,info", colorScheme=scheme).value == []
 
@@ -246,7 +252,7 @@ def test_no_findings_is_only_said_where_everything_was_examined(
 
 
 def test_the_table_of_runs_says_what_each_looked_at(show: Open) -> None:
-    script = """return await page.$$eval(".runs tbody tr", (rows) =>
+    script = """return await page.$$eval("#coverage + .runs tbody tr", (rows) =>
       rows.map((row) => [...row.children].map((cell) => cell.innerText.replace(/\\s+/g, " "))));"""
     bandit, *_, safety, trivy = show(sample_report(), script).value
     assert bandit[:4] == [
@@ -319,12 +325,12 @@ def test_a_vulnerability_shows_everything_that_is_known(show: Open) -> None:
     assert "jinja2==2.4.1" in card["head"], "the line of code"
     assert "Update jinja2 to 2.8.1." in card["head"]
     assert card["Verdict"] == "block by rule block-rule: the rule says block"
-    assert "GitHub: critical, passed on by trivy" in card["Severity"]
-    assert "CVSS:3.1/AV:N" in card["Severity"]
+    assert card["Severity"].startswith("critical, by GitHub's label\n")
+    assert "NVD: 8.6, high (passed on by trivy) CVSS:3.1/AV:N" in card["Severity"]
     assert "pip-audit as PYSEC-2019-220 (gives no severity)" in card["Seen by"]
     assert "GHSA-hj2j-77xm-mc5v" in card["Advisory"]
     assert "published 2019-04-08" in card["Advisory"]
-    assert card["Package"] == "pkg:pypi/jinja2@2.4.1\nruntime, required directly"
+    assert card["Package"] == "pkg:pypi/jinja2@2.4.1\ndirect; runtime"
     assert {url for url, _ in card["links"]} == {
         "https://osv.dev/vulnerability/CVE-2016-10745",
         "https://cwe.mitre.org/data/definitions/134.html",
@@ -334,12 +340,104 @@ def test_a_vulnerability_shows_everything_that_is_known(show: Open) -> None:
     assert {rel for _, rel in card["links"]} == {"noopener noreferrer"}
 
 
+def test_an_advisory_shows_sources_exploits_pages_and_the_way_in(show: Open) -> None:
+    card = show(known_report(), opened(1)).value
+    assert "known to be exploited since 2023-11-03 (CISA)" in card["head"]
+    assert "transitive: shop → requests → urllib3" in card["head"]
+    assert "Upgrade urllib3 to 2.5.0." in card["head"]
+    assert card["Severity"].splitlines() == [
+        "high, by GitHub's label",
+        "GitHub says high, CVSS says low",
+        "GitHub's label: high (passed on by OSV)",
+        "CVSS 3.1: 3.1, low (passed on by OSV) CVSS:3.1/AV:N/AC:H/PR:L/UI:N/S:U/C:N/I:L/A:N",
+        "pip-audit: gives no severity",
+    ]
+    assert "CVE-2023-43804 · GHSA-v845-jxx5-vc9f · PYSEC-2023-192" in card["Advisory"]
+    assert "exploit likelihood 97 %, higher than 99 % of all (EPSS)" in card["Advisory"]
+    assert "fixed in 1.26.17, 2.0.6; published 2023-10-02" in card["Advisory"]
+    assert card["Package"].splitlines()[1:] == [
+        "transitive: shop → requests → urllib3; runtime",
+        "asked for in requirements.in:2",
+    ]
+    assert card["More about it"].splitlines() == list(PAGES)
+    linked = {url for url, _ in card["links"]}
+    assert linked & set(PAGES) == set(PAGES[:2]), "only https is a link"
+    assert {rel for _, rel in card["links"]} == {"noopener noreferrer"}
+
+
+def test_malicious_withdrawn_and_silent_packages_are_told_apart(show: Open) -> None:
+    evil = show(known_report(), opened(2)).value
+    assert "malicious: the package itself is an attack" in evil["head"]
+    assert "Remove reqeusts: it is malicious." in evil["head"]
+    gone = show(known_report(), opened(3)).value
+    assert "withdrawn: its publisher has taken it back" in gone["Advisory"]
+    silent = show(known_report(), opened(4)).value
+    assert silent["Package"] == "pkg:pypi/oldlib@0.9\nruntime", "nothing tells how it comes in"
+
+
+def test_upgrades_are_listed_and_lead_to_their_findings(show: Open) -> None:
+    script = """
+      const rows = await page.$$eval("#upgrades ~ .upgrades tbody tr", (all) =>
+        all.map((row) => [...row.children].map((cell) => cell.innerText.trim())));
+      await page.click("#upgrades ~ .upgrades .ids a");
+      return [rows, await page.textContent("#result"),
+        await page.$$eval("#list .title", (all) => all.map((one) => one.textContent))];"""
+    rows, result, titles = show(known_report(), script).value
+    urllib3, jinja2, evil, lonely = rows
+    assert urllib3[0] == "urllib3 1.26.4 transitive: shop → requests → urllib3".replace(" t", "\nt")
+    assert urllib3[1] == "2.5.0 (major)"
+    assert urllib3[2].splitlines() == [
+        "4, 1 of which blocks",
+        "CVE-2023-43804",
+        "CVE-2021-33503",
+        "CVE-2024-37891",
+        "and 1 more",
+    ]
+    assert urllib3[3].splitlines() == [
+        "1.26.17 is enough to clear what blocks",
+        "hindered by requests, which asks for urllib3<1.27,>=1.21.1",
+        "hindered by constraints.txt:3, which asks for urllib3<2",
+        "it comes in by requests: change or lock that again",
+        "PYSEC-2099-1 stays",
+    ]
+    assert jinja2[3] == "as scanners say; not looked up in the advisory store"
+    assert (evil[1], lonely[1]) == ("remove it", "no version without known vulnerabilities")
+    assert "it is malicious (MAL-2025-1): check where it was installed" in evil[3]
+    assert result == "1 of 5 findings"
+    assert titles == ["Cookies reach another site"]
+
+
+def test_of_many_upgrades_the_first_stand_open(show: Open) -> None:
+    script = """return [
+      await page.$$eval("#upgrades ~ .upgrades tbody tr", (all) => all.length),
+      await page.textContent(".rest summary"),
+      await page.$$eval(".rest tbody tr", (all) => all.length)];"""
+    assert show(many_upgrades(300), script).value == [10, "294 more packages", 294]
+    most = replace(known_report(), upgrades=UPGRADES * 251)
+    page = text(most)
+    assert "990 more packages" in page
+    assert "and 4 more in scanagg.json" in page
+
+
+def test_what_the_verdict_rests_on_is_a_table_and_licences_are_named() -> None:
+    page = text(known_report())
+    table = page[page.index('id="data"') : page.index('id="findings"')]
+    for shown in ("OSV (PyPI)", "18,234", "2026-03-01</time>, 3 days old", "ab12cd34ab1…"):
+        assert shown in table
+    assert "vulnerability database" in table
+    assert "PyPA Advisory Database and the GitHub Advisory Database, under CC BY 4.0." in page
+    assert "EPSS scores are from FIRST" in page
+    bare = text(replace(known_report(), data=()))
+    assert "There is no advisory store: severity, KEV and EPSS come from scanners only." in bare
+    assert "CC BY 4.0" not in bare
+
+
 def test_a_code_finding_shows_what_to_do_and_its_rule(show: Open) -> None:
     card = show(sample_report(), opened(3)).value
     assert "subprocess.run(name, shell=True)" in card["head"]
     assert card["What to do"] == SHELL.help
     assert card["Rule"].startswith("B602 subprocess_popen_with_shell_equals_true · CWE-78")
-    assert card["Severity"] == "high\nbandit: high"
+    assert card["Severity"] == "high, by bandit"
     assert card["Confidence"] == "high"
 
 
@@ -349,10 +447,11 @@ def test_a_severity_that_the_policy_set_says_so(show: Open) -> None:
         SeverityClaim("cvss3.1", Severity.HIGH, "trivy"),
         SeverityClaim("elsewhere", Severity.HIGH, "trivy"),
     )
-    assert show(one(claims=claims), opened(1)).value["Severity"].splitlines()[1:] == [
-        "policy: low",
-        "CVSS 3.1: high, passed on by trivy",
-        "elsewhere: high, passed on by trivy",
+    assert show(one(claims=claims), opened(1)).value["Severity"].splitlines() == [
+        "high, by the policy",
+        "the policy: low",
+        "CVSS 3.1: high (passed on by trivy)",
+        "elsewhere: high (passed on by trivy)",
     ]
 
 
@@ -371,7 +470,7 @@ def test_a_finding_without_place_or_package(show: Open) -> None:
 def test_a_licence_finding_shows_the_expression_and_how_it_came_in(show: Open) -> None:
     card = show(sample_report(), opened(6)).value
     assert card["Licence"] == "see LICENSE"
-    assert card["Package"] == "pkg:pypi/odd@1.0\ndev, required by another package"
+    assert card["Package"] == "pkg:pypi/odd@1.0\ntransitive; dev"
 
 
 def test_all_places_are_listed_up_to_a_bound(show: Open) -> None:
@@ -393,8 +492,10 @@ def test_a_withdrawn_advisory_without_a_fix(show: Open) -> None:
         [judged(replace(vulnerability, advisory=advisory), Severity.INFO, Action.INFO)]
     )
     card = show(report, opened(1)).value
-    assert card["Advisory"] == "CVE-2016-10745\nno fixed version known; withdrawn"
-    assert "No fixed version is known." in card["head"]
+    assert card["Advisory"] == (
+        "CVE-2016-10745\nwithdrawn: its publisher has taken it back; no fixed version is known"
+    )
+    assert "Nothing to do: the advisory was withdrawn." in card["head"]
 
 
 @pytest.mark.parametrize(
@@ -861,6 +962,14 @@ HOSTILE = [
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> None:
     path = hostile.replace("/", "|")
+    poisoned = Package(
+        hostile,
+        hostile,
+        f"pkg:pypi/{hostile}",
+        direct=False,
+        chain=(hostile, hostile),
+        asked=(Location(path, 3),),
+    )
     found = replace(
         sample_findings()[0].finding,
         title=hostile,
@@ -869,7 +978,17 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         location=Location(path, 1),
         places=(Location(path, 1), Location(path, 2)),
         rule=replace(CVE, id=hostile, name=hostile, url=hostile, cwe=(hostile,), help=hostile),
-        advisory=Advisory("CVE-1", (hostile,), (hostile,), hostile, hostile),
+        advisory=Advisory(
+            "CVE-1",
+            (hostile,),
+            (hostile,),
+            hostile,
+            hostile,
+            kev=True,
+            kev_added=hostile,
+            references=(hostile,),
+        ),
+        package=poisoned,
         claims=(SeverityClaim(hostile, Severity.HIGH, hostile, hostile),),
     )
     found = replace(found, in_source=hostile, history=History(Change.NEW, hostile))
@@ -900,17 +1019,32 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         base=BaseInfo(hostile),
         waivers=(WaiverUse(waiver, "expired", 0, -1),),
         policy=replace(report.policy, files=((hostile, "ab"),), ref=hostile),
+        packages=(poisoned,),
+        data=(DataSource(hostile, None, hostile, 1, hostile, f"cc by {hostile}"),),
+        upgrades=(
+            Upgrade(
+                package=poisoned,
+                to=hostile,
+                to_unblock=f"1{hostile}",
+                clears=(hostile,),
+                stays=(hostile,),
+                hindered_by=(Constraint(hostile, hostile, hostile, hostile),),
+                change=(f"not {hostile}",),
+            ),
+        ),
     )
     script = """
       await page.click("#list summary");
       return [await page.textContent("#list .title"), await page.textContent("#list .code"),
         await page.textContent("#list .long"), await page.textContent(".reasons li"),
-        await page.textContent(".project"), await page.textContent(".runs th[scope=row]"),
+        await page.textContent(".project"),
+        await page.textContent("#coverage + .runs th[scope=row]"),
         await page.evaluate(() => document.querySelectorAll("script").length),
         await page.evaluate(() => document.querySelectorAll("img, [onerror], [onfocus]").length),
         await page.$$eval("a", (all) => all.filter((a) => !/^(https?|file):/.test(a.href)).length),
         await page.textContent(".attempts li"), await page.textContent("#list .waiver"),
-        await page.textContent(".waivers tbody")];
+        await page.textContent(".waivers tbody"), await page.textContent(".upgrades tbody"),
+        await page.textContent(".data tbody"), await page.textContent("#list .way")];
     """
     shown = show(report, script).value
     assert shown[:2] == [hostile, hostile]

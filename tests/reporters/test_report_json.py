@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from support.sample import NOW, finding, judged, large_report, sample_report
 from support.sample_history import ATTEMPTS, lived_report
+from support.sample_known import PAGES, known_report
 
 from scanagg.model import (
     Action,
@@ -39,6 +40,9 @@ TOP = [
     "waivers",
     "licenses",
     "terms",
+    "packages",
+    "data",
+    "upgrades",
 ]
 PLACE = {"path", "start_line", "end_line", "start_column", "end_column"}
 WAIVER = {
@@ -54,7 +58,32 @@ WAIVER = {
     "fingerprint",
     "until_fixed",
 }
-PACKAGE = {"purl", "name", "version", "scope", "direct", "places", "requires"}
+PACKAGE = {
+    "purl",
+    "name",
+    "version",
+    "scope",
+    "direct",
+    "places",
+    "requires",
+    "chain",
+    "asked",
+}
+DATA = {"name", "updated", "digest", "records", "origin", "license", "fetched"}
+CONSTRAINT = {"name", "specifier", "text", "by", "place"}
+UPGRADE = {
+    "package",
+    "to",
+    "step",
+    "to_unblock",
+    "clears",
+    "unblocks",
+    "stays",
+    "allowed",
+    "hindered_by",
+    "change",
+    "checked",
+}
 LICENSE_FACTS = {"expression", "text", "classifiers", "source", "files"}
 RUN = {"scanner", "version", "status", "detail", "argv", "seconds", "coverage"}
 RUN_GROWN = {"started", "data", "hidden", "notices"}
@@ -80,6 +109,9 @@ FINDING = {
         "withdrawn",
         "kev",
         "epss",
+        "kev_added",
+        "epss_percentile",
+        "references",
     },
     "license": None,
     "witnesses": {"scanner", "rule", "severity"},
@@ -101,6 +133,15 @@ FINDING = {
     "line_hash": None,
     "parts": {"category", "rule", "path", "qualname", "statement"},
 }
+ADVISORY_GROWN = (
+    "url",
+    "withdrawn",
+    "kev",
+    "epss",
+    "kev_added",
+    "epss_percentile",
+    "references",
+)
 GROWN = ("origin", "parts", "license_facts", "waiver", "void_waivers", "line_hash", "snippet")
 
 
@@ -140,10 +181,12 @@ def test_every_run_has_every_key_and_names_what_was_not_examined() -> None:
     assert bandit["hidden"] == {"nosec": 2}
     missing = runs[4]
     assert (missing["status"], missing["version"], missing["argv"]) == ("missing", None, [])
-    assert runs[5]["data"] == {"name": "vulnerability database", "updated": "2026-03-04T05:06:07Z"}
+    assert runs[5]["data"].keys() == DATA
+    assert runs[5]["data"]["name"] == "vulnerability database"
+    assert runs[5]["data"]["updated"] == "2026-03-04T05:06:07Z"
 
 
-@pytest.mark.parametrize("report", [sample_report(), lived_report()])
+@pytest.mark.parametrize("report", [sample_report(), lived_report(), known_report()])
 def test_every_finding_has_every_key_and_what_is_absent_is_null(report: Report) -> None:
     for found in read(report)["findings"]:
         assert list(found) == list(FINDING)
@@ -222,13 +265,45 @@ def test_the_report_has_its_base_waivers_licences_and_attempts() -> None:
     assert document["gate"]["attempts"] == list(ATTEMPTS)
 
 
+def test_what_is_known_of_vulnerabilities_is_written_whole() -> None:
+    document = read(known_report())
+    exploited, *_ = (one["advisory"] for one in document["findings"])
+    assert (exploited["kev"], exploited["kev_added"]) == (True, "2023-11-03")
+    assert (exploited["epss"], exploited["epss_percentile"]) == (0.9712, 0.9987)
+    assert exploited["references"] == list(PAGES)
+    urllib3 = document["packages"][0]
+    assert urllib3.keys() == PACKAGE
+    assert urllib3["chain"] == ["requests", "urllib3"]
+    assert [place["path"] for place in urllib3["asked"]] == ["requirements.in"]
+    assert document["findings"][0]["package"] == urllib3
+    osv, kev, epss = document["data"]
+    assert osv.keys() == kev.keys() == epss.keys() == DATA
+    assert (osv["records"], osv["fetched"]) == (18_234, "2026-03-04T00:06:07Z")
+
+
+def test_upgrades_are_written_in_their_order_one_a_line() -> None:
+    document = read(known_report())
+    first, _, evil, _ = document["upgrades"]
+    assert all(one.keys() == UPGRADE for one in document["upgrades"])
+    assert (first["to"], first["step"], first["to_unblock"]) == ("2.5.0", "major", "1.26.17")
+    assert (first["allowed"], first["checked"], first["change"]) == (False, True, ["requests"])
+    assert all(one.keys() == CONSTRAINT for one in first["hindered_by"])
+    assert [one["by"] for one in first["hindered_by"]] == ["requests", ""]
+    assert (evil["to"], evil["step"], evil["allowed"]) == (None, None, None)
+    lines = text(known_report()).partition('"upgrades": [\n')[2].splitlines()
+    assert len(lines) == 4 + 2
+    assert text(sample_report()).endswith('"packages": [],\n  "data": [],\n  "upgrades": []\n}\n')
+
+
 def test_without_a_base_nothing_is_said_of_one() -> None:
     document = read(sample_report())
     assert (document["base"], document["waivers"], document["licenses"]) == (None, [], [])
     assert {one["origin"] for one in document["findings"]} == {"introduced"}
 
 
-@pytest.mark.parametrize("report", [sample_report(), lived_report(), large_report(3)])
+@pytest.mark.parametrize(
+    "report", [sample_report(), lived_report(), known_report(), large_report(3)]
+)
 def test_what_is_written_is_read_back_to_the_same_text(report: Report) -> None:
     written = text(report)
     document = msgspec.json.decode(written, type=_public.Report)
@@ -237,8 +312,10 @@ def test_what_is_written_is_read_back_to_the_same_text(report: Report) -> None:
 
 def test_a_report_from_before_these_keys_can_still_be_read() -> None:
     document = read(sample_report())
-    for key in ("base", "waivers", "licenses"):
+    for key in ("base", "waivers", "licenses", "packages", "data", "upgrades"):
         del document[key]
+    for key in DATA - {"name", "updated"}:
+        del document["runs"][5]["data"][key]
     for key in ("files", "ref"):
         del document["policy"][key]
     del document["gate"]["attempts"]
@@ -246,9 +323,9 @@ def test_a_report_from_before_these_keys_can_still_be_read() -> None:
         for key in GROWN:
             del found[key]
         del found["rule"]["title"], found["rule"]["help"]
-        for key in ("places", "requires") if found["package"] else ():
+        for key in ("places", "requires", "chain", "asked") if found["package"] else ():
             del found["package"][key]
-        for key in ("url", "withdrawn", "kev", "epss") if found["advisory"] else ():
+        for key in ADVISORY_GROWN if found["advisory"] else ():
             del found["advisory"][key]
     old = msgspec.convert(document, _public.Report)
     assert old.base is None
@@ -341,7 +418,15 @@ def test_data_of_unknown_age_is_null() -> None:
     report = sample_report()
     run = replace(report.runs[0], data=DataSource("db"), started=NOW, seconds=0.12345)
     written = read(replace(report, runs=(run,)))["runs"][0]
-    assert written["data"] == {"name": "db", "updated": None}
+    assert written["data"] == {
+        "name": "db",
+        "updated": None,
+        "digest": "",
+        "records": None,
+        "origin": "",
+        "license": "",
+        "fetched": None,
+    }
     assert written["seconds"] == 0.123
 
 

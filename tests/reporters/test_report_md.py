@@ -7,23 +7,29 @@ import pytest
 from markdown_it import MarkdownIt
 from support.sample import CVE, finding, judged, large_report, sample_report, sample_runs
 from support.sample_history import EXPIRED, lived_report, many_existing
+from support.sample_known import known_report, many_upgrades
 
 from scanagg.model import (
     Action,
+    Advisory,
     Coverage,
+    DataSource,
     Gate,
     Judged,
     Location,
     NotExamined,
     Outcome,
+    Package,
     Report,
     Severity,
+    SeverityClaim,
     Status,
     VoidWaiver,
     WaiverUse,
 )
 from scanagg.reporters import reporter
-from scanagg.reporters.md import code, escape
+from scanagg.reporters._md_text import code, escape
+from scanagg.wording.known import NO_STORE
 
 GITHUB_LIMIT = 1024 * 1024
 
@@ -78,12 +84,66 @@ def test_every_run_is_in_the_table_with_what_it_examined() -> None:
 def test_blocking_findings_have_place_rule_fix_and_witnesses() -> None:
     table = section(text(sample_report()), "2 findings that block")
     assert (
-        "| critical | Sandbox escape in jinja2 | `requirements.txt:1`<br>`jinja2 2.4.1` | "
+        "| critical, by GitHub's label | Sandbox escape in jinja2 | "
+        "`requirements.txt:1`<br>`jinja2 2.4.1`<br>direct | "
         "[CVE-2016-10745](https://osv.dev/vulnerability/CVE-2016-10745) | "
         "Update jinja2 to 2.8.1. | pip-audit, trivy |"
     ) in table
     assert "| high | Secret Keyword | `config.ini:2` | secret-keyword |" in table
     assert "subprocess" not in table
+
+
+def test_vulnerabilities_say_who_rated_them_exploits_the_way_in_and_the_fix() -> None:
+    table = section(text(known_report()), "4 findings that block")
+    assert (
+        "| high, by GitHub's label | Cookies reach another site<br>"
+        "**known to be exploited since 2023-11-03 (CISA)** | "
+        "`requirements.in:2`<br>`urllib3 1.26.4`<br>transitive: shop → requests → urllib3 | "
+    ) in table
+    assert "| Upgrade urllib3 to 2.5.0. | pip-audit |" in table
+    assert "**malicious: the package itself is an attack**" in table
+    assert "| unknown | A weakness of jinja2 |" in table
+    details = table[table.index("<details>") :]
+    assert "[GHSA-v845-jxx5-vc9f](https://github.com/advisories/GHSA-v845-jxx5-vc9f)" in details
+    assert "  - GitHub says high, CVSS says low\n" in details
+    assert "  - fixed in 1.26.17, 2.0.6; published 2023-10-02\n" in details
+    assert "  - [CWE-200](https://cwe.mitre.org/data/definitions/200.html)\n" in details
+    assert "(https://nvd.nist.gov/vuln/detail/CVE-2023-43804)" in details
+    assert "javascript:" not in details
+    assert "plain.invalid" not in details
+    assert "<details>" not in text(large_report(3))
+
+
+def test_upgrades_are_short_and_say_how_many_more_there_are() -> None:
+    upgrades = section(text(known_report()), "What to upgrade")
+    assert "\n2 upgrades clear 5 vulnerabilities, 2 of which block.\n" in upgrades
+    assert (
+        "| `urllib3 1.26.4`<br>transitive: shop → requests → urllib3 | **2.5.0 (major)** | "
+        "4, 1 of which blocks | 1.26.17 is enough to clear what blocks<br>"
+    ) in upgrades
+    assert "| **remove it** |  | it is malicious (MAL-2025-1)" in upgrades
+    assert "more in scanagg.json" not in upgrades
+    many = section(text(many_upgrades(300)), "What to upgrade")
+    assert many.count("\n| `") == 10
+    assert "\n… and 294 more in scanagg.json\n" in many
+    assert "What to upgrade" not in text(sample_report())
+
+
+def test_upgrades_that_nobody_looked_up_say_so_once() -> None:
+    upgrades = tuple(replace(one, checked=False) for one in known_report().upgrades)
+    said = section(text(replace(known_report(), upgrades=upgrades)), "What to upgrade")
+    assert said.count("as scanners say; not looked up in the advisory store") == 1
+
+
+def test_what_the_verdict_rests_on_is_listed_and_credited() -> None:
+    written = text(known_report())
+    data = section(written, "What the verdict rests on")
+    assert "- **OSV (PyPI)** (advisory store): 18,234 records, 2026-03-01 (3 days old)," in data
+    assert "sha256 ab12cd34ab1…" in data
+    assert written.rstrip().endswith("EPSS scores are from FIRST, first.org/epss.")
+    assert "GitHub Advisory Database, under CC BY 4.0.\n" in written
+    bare = section(text(replace(known_report(), data=(), runs=())), "What the verdict rests on")
+    assert bare.strip().splitlines()[0] == f"- {NO_STORE}"
 
 
 def test_the_rest_is_counted_and_unknown_is_not_low() -> None:
@@ -141,7 +201,8 @@ def test_notices_and_what_the_project_hides_are_told() -> None:
     notices = section(text(sample_report()), "Notices")
     assert "safety did not run; the policy does not require it" in notices
     assert "bandit: the project's own files hide 2 from it (nosec)" in notices
-    assert "trivy: vulnerability database: 2026-03-04 (today)" in notices
+    data = section(text(sample_report()), "What the verdict rests on")
+    assert "- **vulnerability database** (trivy): 2026-03-04 (today)\n" in data
 
 
 def test_the_sums_stand_in_one_line_with_what_was_compared() -> None:
@@ -175,7 +236,7 @@ def test_what_a_change_does_to_its_own_gate_is_an_alert() -> None:
 
 def test_findings_have_their_origin_and_the_waivers_that_failed() -> None:
     table = section(text(lived_report()), "2 findings that block")
-    assert "| critical | new | Sandbox escape in jinja2<br>waiver of @" in table
+    assert "| critical, by GitHub's label | new | Sandbox escape in jinja2<br>waiver of @" in table
     assert "has no effect: it expired 12 days ago | `requirements.txt:1`" in table
     assert "| high | new, edited | Secret Keyword |" in table
 
@@ -308,6 +369,30 @@ def worst(number: int) -> Judged:
     return judged(found, Severity.HIGH, Action.BLOCK)
 
 
+def known_of(long: str) -> Report:
+    """As bad as it gets: every text of every advisory, upgrade and source of data is long."""
+    report = known_report()
+    package = Package(
+        long, long, long, direct=False, chain=(long,) * 20, asked=(Location(long, 1),) * 20
+    )
+    claims = (SeverityClaim(long, Severity.HIGH, long, long),) * 20
+    pages = (f"https://a.invalid/{'x' * 350}",) * 50
+    advisory = Advisory(
+        long, (long,) * 50, (long,) * 50, long, long, kev=True, kev_added=long, references=pages
+    )
+    found = replace(report.findings[0].finding, advisory=advisory, package=package, title=long)
+    worst_one = replace(report.findings[0], finding=found, severity_sources=claims)
+    upgrade = replace(
+        report.upgrades[0], package=package, to=long, stays=(long,) * 50, change=(long,) * 50
+    )
+    return replace(
+        report,
+        findings=(worst_one,) * 500,
+        upgrades=(upgrade,) * 100,
+        data=tuple(DataSource(f"{n}{long}", None, long, 1, long, long) for n in range(100)),
+    )
+
+
 def test_the_worst_report_fits() -> None:
     long = "😀<&|" * 200
     report = sample_report([worst(number) for number in range(500)])
@@ -329,6 +414,8 @@ def test_the_worst_report_fits() -> None:
     gate = replace(report.gate, attempts=(long,) * 100)
     report = replace(report, findings=found, base=lived.base, waivers=uses, gate=gate)
     assert len(text(report).encode()) < GITHUB_LIMIT
+    poisoned = known_of(long)
+    assert len(text(poisoned).encode()) < GITHUB_LIMIT
     assert "and 490 more in scanagg.json" in written
     assert "- and 470 more\n" in written
 

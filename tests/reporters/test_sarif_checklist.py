@@ -65,8 +65,9 @@ from scanagg.model import (
     Witness,
 )
 from scanagg.redact import MASK
-from scanagg.reporters import _sarif_places, sarif
-from scanagg.reporters._sarif_results import FINGERPRINT
+from scanagg.reporters import sarif
+from scanagg.reporters._sarif import places
+from scanagg.reporters._sarif.results import FINGERPRINT
 
 PACKAGE = Package("jinja2", "2.4.1", "pkg:pypi/jinja2@2.4.1", direct=True)
 VULNERABILITY = finding(
@@ -729,7 +730,7 @@ def test_26_lines_next_to_a_secret_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_26_the_mask_is_the_one_of_the_pipeline() -> None:
-    assert _sarif_places.MASK == MASK
+    assert places.MASK == MASK
 
 
 def test_26_a_very_long_line_is_cut() -> None:

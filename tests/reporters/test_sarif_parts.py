@@ -9,9 +9,9 @@ from support.sample import finding, sample_report
 from support.sarif_cases import log_of, only, results_of, write
 
 from scanagg.model import Location
-from scanagg.reporters._sarif_json import plain
-from scanagg.reporters._sarif_places import columns
-from scanagg.reporters._sarif_text import cut, https, phrase, rule_id, sentence, width
+from scanagg.reporters._sarif.places import columns
+from scanagg.reporters._sarif.text import cut, https, phrase, rule_id, sentence, width
+from scanagg.reporters._sarif.values import plain
 
 CONVENTIONAL = re.compile(r"[A-Z]{1,8}(?:-?[0-9]{1,6}){0,3}")
 

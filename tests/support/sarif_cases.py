@@ -40,6 +40,7 @@ from support.sample import (
     sample_report,
 )
 from support.sample_history import lived_report
+from support.sample_known import ASKED_FILES, known_report
 
 # Names as bytes, since not all of them are text.
 HOSTILE_NAMES = [
@@ -201,9 +202,19 @@ def lived(root: Path) -> Report:
     return hashed(lived_report(root))
 
 
+def known(root: Path) -> Report:
+    """Packages that were looked up in a store, with upgrades; the lines that ask for them exist."""
+    report = known_report(root)
+    for name, text in ASKED_FILES.items():
+        (root / name).write_text(text, encoding="utf-8")
+    files = tuple(SourceFile(name, root / name, len(text)) for name, text in ASKED_FILES.items())
+    target = replace(report.target, files=(*report.target.files, *files))
+    return hashed(replace(report, target=target))
+
+
 CASES: dict[str, Callable[[Path], Report]] = {
     made.__name__: made
-    for made in (sample, clean, broken, hostile, below, image, no_repository, waived, lived)
+    for made in (sample, clean, broken, hostile, below, image, no_repository, waived, lived, known)
 }
 
 

@@ -16,7 +16,7 @@ from urllib.parse import unquote_to_bytes
 
 from scanagg.linehash import line_hashes
 from scanagg.model import Severity
-from scanagg.reporters._sarif_text import width
+from scanagg.reporters._sarif.text import width
 from scanagg.text import valid
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
-from scanagg.model import Advisory, DataSource, Judged, Run, Status
+from scanagg.model import DataSource, Judged, Run, Status
 from scanagg.policy.judging.grace import span
 from scanagg.policy.language.schema import EnrichmentSection, ScannerEntry
 from scanagg.text import counted
@@ -15,6 +15,7 @@ from scanagg.text import counted
 # Clocks drift, and a day of data has no hour.
 _DRIFT: Final = timedelta(days=1)
 _LOOKED: Final = (Status.OK, Status.DEGRADED)
+_GET: Final = "`scanagg db update` or `scanagg db import` gets it"
 
 
 class Lack(NamedTuple):
@@ -32,44 +33,58 @@ def stale(run: Run, entry: ScannerEntry, now: datetime) -> str | None:
     return f"has data {problem}" if problem else None
 
 
-def ahead(runs: Iterable[Run], now: datetime) -> Iterator[str]:
+def ahead(runs: Iterable[Run], data: Iterable[DataSource], now: datetime) -> Iterator[str]:
     """What was judged by a clock that is behind the data."""
-    for run in runs:
-        if run.data and run.data.updated and run.data.updated > now + _DRIFT:
+    known = [(run.scanner, run.data) for run in runs if run.data]
+    asked = {source for _, source in known}
+    known += [("the advisory store", source) for source in data if source not in asked]
+    for holder, source in known:
+        if source.updated and source.updated > now + _DRIFT:
             yield (
-                f"{run.scanner} has data of {run.data.updated:%Y-%m-%d}, later than the clock, "
+                f"{holder} has data of {source.updated:%Y-%m-%d}, later than the clock, "
                 f"which says {now:%Y-%m-%d}: ages and deadlines may be wrong"
             )
 
 
 def lacks(
-    section: EnrichmentSection, judged: Sequence[Judged], runs: Iterable[Run], now: datetime
+    section: EnrichmentSection, judged: Sequence[Judged], data: Sequence[DataSource], now: datetime
 ) -> Iterator[Lack]:
-    """What is missing of the data about vulnerabilities that the policy speaks of."""
+    """What is missing of the data about vulnerabilities that the policy speaks of.
+
+    `data` is what the advisory store held. What is required is missing where nobody has found a
+    vulnerability too: with it, one might count for more. The advisories themselves have no key of
+    their own in a policy, their age alone is told.
+    """
     advisories = [one.finding.advisory for one in judged if one.finding.advisory]
-    if not advisories:
-        return
-    sources = {run.data.name.lower(): run.data for run in runs if run.data}
-    for kind, wanted in (("kev", section.kev), ("epss", section.epss)):
+    for kind, wanted in (("osv", ""), ("kev", section.kev), ("epss", section.epss)):
+        source = _source(kind, data)
         required = wanted == "required"
-        known = sum(_known(each, kind) for each in advisories)
-        if required and known < len(advisories):
-            missing = f"{len(advisories) - known} of {len(advisories)} vulnerabilities"
+        if source is None:
+            if required:
+                yield Lack(f"{kind} data is required but not there: {_GET}", True)
+            continue
+        problem = section.max_age and _age_problem(source, section.max_age, now)
+        if problem:
+            yield Lack(f"{kind} data is {problem}", required)
+        # Of a CVE that nobody has scored yet there is no EPSS; the catalogue knows of each.
+        unasked = sum(each.kev is None for each in advisories) if kind == "kev" else 0
+        if required and unasked:
+            missing = f"{unasked} of {counted(len(advisories), 'vulnerability', 'vulnerabilities')}"
             yield Lack(f"{kind} data is required but absent for {missing}", True)
-        if known and section.max_age is not None:
-            problem = _age_problem(sources.get(kind), section.max_age, now)
-            if problem:
-                yield Lack(f"{kind} data is {problem}", required)
 
 
-def unchecked(kind: str, count: int) -> str:
-    """How many findings a rule could not be asked about."""
+def unchecked(kind: str, count: int, data: Sequence[DataSource]) -> str:
+    """How many findings a rule could not be asked about, and why."""
     findings = counted(count, "finding")
-    return f"{findings} could not be checked by the rules that ask for {kind}: nobody has that data"
+    them = "it" if count == 1 else "them"
+    silent = f"the data that is here says nothing of {them}"
+    reason = silent if _source(kind, data) else f"there is no such data: {_GET}"
+    return f"{findings} could not be checked by the rules that ask for {kind}: {reason}"
 
 
-def _known(advisory: Advisory, kind: str) -> bool:
-    return (advisory.kev if kind == "kev" else advisory.epss) is not None
+def _source(kind: str, data: Iterable[DataSource]) -> DataSource | None:
+    """The data of a kind, by the word for it in a name such as `CISA KEV`."""
+    return next((one for one in data if kind in one.name.lower().split()), None)
 
 
 def _age_problem(data: DataSource | None, limit: str, now: datetime) -> str | None:

@@ -7,7 +7,9 @@ Statuses and coverage are judged here, against the policy, and nowhere else:
   `max_skipped` and `max_errors` together allow (none unless given), or fewer than `min_audited`
   were. An input whose reason begins with "excluded:" was left out on purpose: reports list it, no
   threshold counts it.
-- Data older than `db_max_age`, or of unknown age, leaves a gap too.
+- Data older than `db_max_age`, or of unknown age, leaves a gap too. So does data about
+  vulnerabilities that the policy requires (KEV, EPSS), where it is not there or older than
+  `enrichment.max_age`; of other such data the age is a notice.
 - A gap of a required scanner makes the run incomplete; of another one it is a notice, unless its
   entry says `on_failure: block`. A scanner that nobody requires and nobody has is no news.
 """
@@ -25,6 +27,7 @@ from scanagg.errors import ExitCode
 from scanagg.model import (
     Action,
     Coverage,
+    DataSource,
     Gate,
     Judged,
     Outcome,
@@ -41,7 +44,7 @@ from scanagg.policy.judging.upkeep import (
     unused_waivers,
     waiver_notices,
 )
-from scanagg.policy.language.schema import Policy, ScannerEntry
+from scanagg.policy.language.schema import EnrichmentSection, Policy, ScannerEntry
 from scanagg.text import one_line, shorten
 
 _SHOWN: Final = 3
@@ -80,19 +83,22 @@ def judge_runs(
     files: Sequence[str] = (),
     interrupted: bool = False,
     problems: Sequence[str] = (),
+    data: Sequence[DataSource] = (),
 ) -> Gate:
     """The gate for these runs and verdicts.
 
     `required` are the scanners that the command line names: where there are any, they and no
-    others are required, each of them without leniency. `files` are the target's paths, for
-    conditions on them. `problems` are gaps that are no scanner's. By `now` (UTC) the age of data
-    is measured.
+    others are required, each of them without leniency; data about vulnerabilities then only where
+    there are any. `files` are the target's paths, for conditions on them. `problems` are gaps that
+    are no scanner's. `data` is what the advisory store held. By `now` (UTC) the age of data is
+    measured.
     """
     account = _Account()
     for name in sorted({*(run.scanner for run in runs), *policy.file.scanners, *required}):
         ran = [run for run in runs if run.scanner == name]
         _account_for(account, name, ran, _entry(name, policy, required, files), now)
-    _account_for_data(account, runs, decision, policy, now)
+    _account_for_data(account, decision, policy.file.enrichment, data, bool(required), now)
+    account.notices += ahead(runs, data, now)
     account.gaps += [Gap(one_line(problem)) for problem in problems]
     if interrupted:
         account.gaps.insert(0, Gap("interrupted before everything was examined"))
@@ -139,16 +145,21 @@ def _account_for(
 
 
 def _account_for_data(
-    account: _Account, runs: Sequence[Run], decision: Decision, policy: Policy, now: datetime
+    account: _Account,
+    decision: Decision,
+    section: EnrichmentSection,
+    data: Sequence[DataSource],
+    only: bool,
+    now: datetime,
 ) -> None:
-    """What is known about vulnerabilities besides, and whether the clock can be right."""
-    for lack in lacks(policy.file.enrichment, decision.judged, runs, now):
-        if lack.required:
+    """What is known about vulnerabilities besides what scanners say."""
+    spared = only and not any(one.finding.advisory for one in decision.judged)
+    for lack in lacks(section, decision.judged, data, now):
+        if lack.required and not spared:
             account.gaps.append(Gap(lack.text))
         else:
             account.notices.append(lack.text)
-    account.notices += [unchecked(kind, count) for kind, count in decision.unchecked.items()]
-    account.notices += ahead(runs, now)
+    account.notices += [unchecked(kind, count, data) for kind, count in decision.unchecked.items()]
 
 
 def _all_blocks(

@@ -20,7 +20,7 @@ from scanagg.model import (
 from scanagg.normalise import PASSWORD_RULES
 from scanagg.policy.judging.grace import GraceClock, clock
 from scanagg.policy.judging.rules import Condition, Rules, Subject, described, ids_of, paths_of
-from scanagg.policy.judging.severity import Rated, Scale, is_malicious, overridden, scale_of
+from scanagg.policy.judging.severity import Rated, Scale, overridden, scale_of
 from scanagg.policy.judging.waivers import today
 from scanagg.policy.language.schema import Override, PolicyFile
 from scanagg.policy.licenses import LicenseDecision, LicenseJudge
@@ -119,7 +119,8 @@ class Layer:
         if not self._overrides:
             return _new(View, (subject, rated, decision, None, ()))
         index, unknown = self.overrides.ask(subject)
-        if index is None or is_malicious(finding.advisory):
+        advisory = finding.advisory
+        if index is None or (advisory is not None and advisory.malicious):
             return _new(View, (subject, rated, decision, None, unknown))
         override = self._overrides[index]
         severity = Severity(override.to)

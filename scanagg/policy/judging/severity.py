@@ -1,6 +1,6 @@
 """The one severity of a finding, decided once, with everything that was said about it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from operator import attrgetter, itemgetter
@@ -16,6 +16,7 @@ from scanagg.model import (
     SeverityClaim,
 )
 from scanagg.policy.language.schema import SeveritySection
+from scanagg.wording.known import disagreement
 
 # First that answers wins. Not the worst of all: one inflated source would decide everything.
 # CVSS v2 stands last, for it rates most things a level higher than its successors do.
@@ -27,9 +28,6 @@ _WORDS: Final = {
     "tool": ("tool",),
     "nvd": ("nvd",),
 }
-_CVSS: Final = ("cvss4", "cvss3.1", "cvss3.0")
-_LADDER: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO)
-_FAR_APART: Final = 2
 _ORDER: Final = {severity: severity.order for severity in Severity}
 
 _PLACES: Final = {
@@ -38,7 +36,6 @@ _PLACES: Final = {
 }
 _new: Final = tuple.__new__  # makes a named tuple in half the time
 _SAID: Final = attrgetter("source", "severity")
-_MALWARE: Final = "MAL-"
 _BANDIT: Final = "bandit"
 _OURS: Final = "scanagg"
 
@@ -110,7 +107,7 @@ class Scale:
         if advisory and advisory.withdrawn:
             sources = (*_WITHDRAWN, *_first(claims, self.places).sources)
             return Rated(Severity.INFO, sources, "the advisory was withdrawn")
-        if is_malicious(advisory):
+        if advisory and advisory.malicious:
             sources = (*_MALICIOUS, *_first(claims, self.places).sources)
             return Rated(Severity.CRITICAL, sources, "the package is malicious")
         if len(claims) < 2:
@@ -127,10 +124,10 @@ class Scale:
         ranks = [_rank(claim, self.places)[:4] for claim in claims]
         if len(set(ranks)) < len(ranks):
             return _Weighed(
-                rated.severity, _dispute(rated.sources), partial(_ordered, places=self.places)
+                rated.severity, disagreement(rated.sources), partial(_ordered, places=self.places)
             )
         order = itemgetter(*sorted(range(len(ranks)), key=ranks.__getitem__))
-        return _Weighed(rated.severity, _dispute(rated.sources), order)
+        return _Weighed(rated.severity, disagreement(rated.sources), order)
 
 
 def scale_of(section: SeveritySection) -> Scale:
@@ -140,18 +137,6 @@ def scale_of(section: SeveritySection) -> Scale:
     least = Confidence(section.bandit.min_confidence)
     unsure = tuple(each for each in Confidence if each.order > least.order)
     return Scale({name: place for place, name in enumerate(names)}, unsure)
-
-
-def is_malicious(advisory: Advisory | None) -> bool:
-    """Whether an advisory says that the package itself is an attack, under any of its names."""
-    if advisory is None:
-        return False
-    if advisory.id.startswith(_MALWARE):
-        return True
-    for alias in advisory.aliases:  # noqa: SIM110 - `any` takes twice as long
-        if alias.startswith(_MALWARE):
-            return True
-    return False
 
 
 def overridden(rated: Rated, severity: Severity, reason: str) -> Rated:
@@ -197,22 +182,6 @@ def _rank(
     silent = claim.severity is _UNKNOWN
     last = (_ORDER[claim.severity], claim.scanner, claim.source, claim.vector or "")
     return claim.source not in places, silent, place, *last
-
-
-def _dispute(ordered: Sequence[SeverityClaim]) -> str:
-    """What to say where GitHub's label and the CVSS score are two levels apart or more."""
-    label = score = None
-    for claim in ordered:
-        if claim.severity is not Severity.UNKNOWN:
-            if claim.source == "ghsa":
-                label = label or claim.severity
-            elif claim.source in _CVSS:
-                score = score or claim.severity
-    if label is None or score is None:
-        return ""
-    if abs(_LADDER.index(label) - _LADDER.index(score)) < _FAR_APART:
-        return ""
-    return f"GitHub says {label.value}, CVSS says {score.value}"
 
 
 def _lowered(rated: Rated, confidence: Confidence) -> Rated:

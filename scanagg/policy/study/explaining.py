@@ -17,7 +17,7 @@ LEAST_PREFIX: Final = 4
 """The least number of digits by which a finding can be named."""
 
 _NOTHING: Final = "nothing of the kind"
-_UNASKED: Final = "no such data: nobody was asked"
+_UNASKED: Final = "no such data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +196,10 @@ def _kev(subject: Subject) -> str:
     advisory = subject.finding.advisory
     if advisory is None:
         return ""
-    return _UNASKED if advisory.kev is None else str(advisory.kev).lower()
+    if advisory.kev is None:
+        return _UNASKED
+    since = f", since {advisory.kev_added}" if advisory.kev and advisory.kev_added else ""
+    return f"{str(advisory.kev).lower()}{since}"
 
 
 def _epss(subject: Subject) -> str:

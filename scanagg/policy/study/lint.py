@@ -17,9 +17,6 @@ from scanagg.policy.licenses.spdx import SpdxError
 from scanagg.policy.study.reach import homeless, reach
 from scanagg.text import one_line, shorten
 
-UNSUPPLIED: Final = ("kev", "epss")
-"""Data about vulnerabilities that rules can ask for and no source gives yet."""
-
 _EXPRESSION_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*\+?")
 _OPERATORS: Final = frozenset(("AND", "OR", "WITH"))
 _TAKERS_SHOWN: Final = 3
@@ -59,7 +56,6 @@ def lint(policy: Policy, document: Document, shown: str, ground: Ground) -> tupl
     found = [
         *_rules(file, document),
         *_overrides(file, document),
-        *_enrichment(file, document),
         *_scanners(file, document, ground.paths),
         *_old_ids(file, document),
         *_exceptions(file, document, ground.today),
@@ -100,7 +96,6 @@ def _list_of(
         path = (*above, index)
         if path not in document.values:
             return  # from here on they are the parents'
-        yield from _data(condition.match, (*path, "match"))
         if not found.possible:
             yield from _impossible(condition.match, (*path, "match"))
         elif found.takers:
@@ -121,21 +116,6 @@ def _impossible(match: Match, path: KeyPath) -> _Found:
     if not reasons:
         words = shorten(described(match), _WIDTH)
         yield path, f"{label(path)}: can never match: no finding can meet all of {words}"
-
-
-def _data(match: Match, path: KeyPath) -> _Found:
-    for name in UNSUPPLIED:
-        if getattr(match, name) is not None:
-            where = (*path, name)
-            yield where, f"{label(where)}: no source supplies {name} data yet: it never holds"
-
-
-def _enrichment(file: PolicyFile, document: Document) -> _Found:
-    for name in UNSUPPLIED:
-        path = ("enrichment", name)
-        if getattr(file.enrichment, name) == "required" and path in document.values:
-            message = f"no source supplies {name} data yet: every check will be incomplete"
-            yield path, f"{label(path)}: {message}"
 
 
 def _scanners(file: PolicyFile, document: Document, paths: Sequence[str] | None) -> _Found:

@@ -92,6 +92,8 @@
     const title = T.lines[row[TITLE]];
     const fix = row[FIX] >= 0 ? T.lines[row[FIX]] : "";
     const standing = standingOf(row);
+    const alarms = row[ADVISORY] < 0 ? [] : T.advisories[row[ADVISORY]][3];
+    const way = row[PACKAGE] < 0 ? "" : T.packages[row[PACKAGE]][4];
     const summary = el("summary", { class: `card-head sev-${severity}` },
       el("span", { class: "card-top" },
         el("span", { class: `sev sev-${severity}` }, severity),
@@ -102,7 +104,9 @@
         row[PATH] >= 0 ? el("code", null, placeOf(row)) : null,
         row[PACKAGE] >= 0 ? el("span", null, packageOf(row)) : null,
         el("span", null, T.rules[row[RULE]][0]),
-        el("span", null, scannersOf[row[SEEN]].join(", "))),
+        el("span", null, scannersOf[row[SEEN]].join(", ")),
+        way ? el("span", { class: "way" }, way) : null),
+      ...alarms.map((alarm) => el("span", { class: "alarm" }, alarm)),
       row[SNIPPET] >= 0 ? el("span", { class: "code" }, el("code", null, T.snippets[row[SNIPPET]])) : null,
       fix ? el("span", { class: "fix" }, fix) : null,
       standing.deadline ? el("span", { class: "due" }, standing.deadline) : null,
@@ -143,6 +147,7 @@
       ["Rule", ruleFacts(row)],
       ["Advisory", advisoryFacts(row)],
       ["Package", packageFacts(row)],
+      ["More about it", pagesOf(row)],
       ["Licence", row[LICENSE] >= 0 ? [T.lines[row[LICENSE]]] : []],
       ["Place", placeFacts(row)],
       ["Link", [el("a", { href: `#finding=${encodeURIComponent(row[ID])}` }, row[ID]), ` (${CATEGORY_NAMES[T.categories[row[CATEGORY]]]})`]],
@@ -162,25 +167,16 @@
   const severityWord = (severity) =>
     T.severities[severity] === "unknown" ? "gives no severity" : T.severities[severity];
 
-  const SOURCES_NAMED = {
-    ghsa: "GitHub", nvd: "NVD", cvss4: "CVSS 4", "cvss3.1": "CVSS 3.1", "cvss3.0": "CVSS 3.0",
-    cvss2: "CVSS 2", policy: "policy", table: "policy's table",
-  };
-  function sourceWords(source, severity, scanner) {
-    if (source === "tool") return `${scanner}: ${severity}`;
-    const name = Object.hasOwn(SOURCES_NAMED, source) ? SOURCES_NAMED[source] : source;
-    const ours = source === "policy" || source === "table";
-    return `${name}: ${severity}` + (ours ? "" : `, passed on by ${scanner}`);
-  }
-
+  // The words of every source but the one that decides, which stands in front.
   function severityFacts(row) {
     const severity = T.severities[row[SEVERITY]];
-    const sources = row[SOURCES] < 0 ? [] : T.sources[row[SOURCES]];
-    const shown = sources.map(([source, said, scanner, vector]) =>
-      el("li", null, sourceWords(source, T.severities[said], scanner), vector ? " " : null,
-        vector ? el("code", null, vector) : null));
-    const head = severity === "unknown" ? "unknown: nobody has rated it, which is not the same as low" : severity;
-    return shown.length ? [head, el("ul", null, ...shown)] : [head];
+    if (row[SOURCES] < 0) return [severity];
+    const [by, dispute, words] = T.sources[row[SOURCES]];
+    const unknown = severity === "unknown";
+    const shown = words.filter(([, vector]) => words.length > 1 || vector || unknown).map(([word, vector]) =>
+      el("li", null, word, vector ? " " : null, vector ? el("code", null, vector) : null));
+    const head = unknown ? "unknown: nobody has rated it, which is not the same as low" : by ? `${severity}, by ${by}` : severity;
+    return [head, dispute ? el("span", { class: "dispute" }, dispute) : null, shown.length ? el("ul", null, ...shown) : null].filter(Boolean);
   }
 
   function ruleFacts(row) {
@@ -193,19 +189,26 @@
 
   function advisoryFacts(row) {
     if (row[ADVISORY] < 0) return [];
-    const [names, fixed, published, url, withdrawn] = T.advisories[row[ADVISORY]];
+    const [names, dates, url, alarms, likelihood] = T.advisories[row[ADVISORY]];
     const links = joined(names.map(([name, page], index) => link(name, index ? page : url || page)), " · ");
-    const more = [fixed.length ? `fixed in ${fixed.join(", ")}` : "no fixed version known"];
-    if (published) more.push(`published ${published.slice(0, 10)}`);
-    if (withdrawn) more.push("withdrawn");
-    return [...links, el("br"), more.join("; ")];
+    const said = [...alarms, dates, likelihood].filter(Boolean);
+    return [...links, el("ul", null, ...said.map((line) => el("li", null, line)))];
+  }
+
+  function pagesOf(row) {
+    if (row[ADVISORY] < 0) return [];
+    const [, , , , , pages, more] = T.advisories[row[ADVISORY]];
+    if (!pages.length) return [];
+    return [el("ul", null, ...pages.map(([text, url]) => el("li", null, link(text, url))),
+      more ? el("li", null, `and ${number(more)} more, in scanagg.json`) : null)];
   }
 
   function packageFacts(row) {
     if (row[PACKAGE] < 0) return [];
-    const [, , purl, scope, direct] = T.packages[row[PACKAGE]];
-    const how = direct === null ? "" : direct ? ", required directly" : ", required by another package";
-    return [el("code", null, purl), el("br"), `${scope}${how}`];
+    const [, , purl, scope, way, asked] = T.packages[row[PACKAGE]];
+    const lines = asked.map(([path, line]) => placeLink(path, line, path + (line ? `:${line}` : "")));
+    return [el("code", null, purl), el("br"), way ? `${way}; ${scope}` : scope,
+      ...(lines.length ? [el("br"), "asked for in ", ...joined(lines, ", ")] : [])];
   }
 
   function placeFacts(row) {

@@ -1,0 +1,202 @@
+"""Time and memory to make the advisory store, and time to look things up in it.
+
+The argument is an OSV export (`pypi-osv.zip` of the test data, or the public one). It is imported
+as it is, and eight times over under other names, which is somewhat more than the public export has.
+EPSS scores are made up, as many as there are today. Each import runs in a process of its own, three
+times; the ratio is to decoding the same JSON and doing nothing with it. Then every package of the
+export is looked up in a store that was just opened, for a version from the middle of those that its
+records name, and again; and the names of every record are closed over aliases.
+
+CPU time is measured: none of this waits for anything but the disk.
+"""
+
+import json
+import random
+import resource
+import statistics
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import msgspec
+from packaging.utils import canonicalize_name
+
+from scanagg.advisories.importing import Imported, Origin, import_epss, import_osv
+from scanagg.advisories.records import Record
+from scanagg.advisories.store import Store, open_store
+
+RUNS, COPIES, SCORES = 3, 8, 300_000
+Measured = tuple[float, float, int]
+
+
+def main() -> None:
+    """Print a line for each import, and one for each kind of look-up."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python benchmarks/advisories.py OSV-EXPORT.zip")
+    export = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        many, scores = folder / "many.zip", folder / "scores.csv"
+        apart(multiply, export, many)
+        apart(make_scores, scores)
+        for what, path in (("the export", export), (f"{COPIES} times over", many)):
+            reference = middle([apart(decode, path) for _ in range(RUNS)])
+            told(what, middle([apart(imported, path, folder) for _ in range(RUNS)]), reference)
+        taken = [apart(imported_scores, scores, folder) for _ in range(RUNS)]
+        told("EPSS scores", middle(taken), None)
+        imported(export, folder)
+        look(export, folder)
+
+
+def apart(call: Callable[..., Measured], *given: Path) -> Measured:
+    """What a call in a process of its own gives."""
+    with ProcessPoolExecutor(1) as pool:
+        return pool.submit(call, *given).result()
+
+
+def measured(call: Callable[[], int]) -> Measured:
+    """CPU seconds, the peak memory of this process in MB, and what the call counts."""
+    start = time.process_time()
+    count = call()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return time.process_time() - start, peak, count
+
+
+def imported(path: Path, cache: Path) -> Measured:
+    return measured(lambda: records_of(import_osv(path, cache, Origin(path.name), silent)))
+
+
+def imported_scores(path: Path, cache: Path) -> Measured:
+    return measured(lambda: records_of(import_epss(path, cache, Origin(path.name), silent)))
+
+
+def records_of(made: Imported) -> int:
+    return made.source.records or 0
+
+
+def decode(path: Path) -> Measured:
+    """Unpack and decode every record, and forget it."""
+
+    def each() -> int:
+        decoder = msgspec.json.Decoder(Record)
+        with zipfile.ZipFile(path) as archive:
+            return sum(bool(decoder.decode(archive.read(name))) for name in archive.namelist())
+
+    return measured(each)
+
+
+def silent(done: int, whole: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def middle(taken: list[Measured]) -> Measured:
+    """The median of the times, and the largest of the rest."""
+    seconds, peaks, counts = zip(*taken, strict=True)
+    return statistics.median(seconds), max(peaks), max(counts)
+
+
+def told(what: str, taken: Measured, reference: Measured | None) -> None:
+    seconds, peak, count = taken
+    ratio = f"   {seconds / reference[0]:4.1f} times decoding" if reference else ""
+    print(f"import {what:<14} {seconds:6.2f} s   {peak:4.0f} MB   {count:7,} records{ratio}")
+
+
+def look(export: Path, cache: Path) -> None:
+    """Look up every package, twice, and every record's names."""
+    pins = dict(pinned(export))
+    store = open_store(cache)
+    first = timed(lambda name: store.affecting(name, pins[name]), pins)
+    again = timed(lambda name: store.affecting(name, pins[name]), pins)
+    ids = [record.id for name in pins for record in store.records(name)]
+    spoken("a package, first", first)
+    spoken("the same again", again)
+    spoken("aliases of a record", timed(lambda one: store.group([one]), ids))
+    slowest = max(first, key=lambda name: first[name])
+    found = len(store.affecting(slowest, pins[slowest]))
+    print(f"slowest: {slowest} {pins[slowest]}, {found} records, {first[slowest]:.2f} ms")
+    print(f"opening: {opening(cache):.2f} ms")
+
+
+def timed(call: Callable[[str], object], keys: dict[str, str] | list[str]) -> dict[str, float]:
+    """Milliseconds of CPU by key."""
+    taken = {}
+    for key in keys:
+        start = time.process_time_ns()
+        call(key)
+        taken[key] = (time.process_time_ns() - start) / 1e6
+    return taken
+
+
+def spoken(what: str, taken: dict[str, float]) -> None:
+    values = sorted(taken.values())
+    mean, last = statistics.mean(values), values[len(values) * 99 // 100]
+    print(f"{what:<20} mean {mean:6.3f} ms   99th of 100 {last:6.3f} ms   {len(values):,} asked")
+
+
+def opening(cache: Path) -> float:
+    def once() -> int:
+        store: Store = open_store(cache)
+        store.close()
+        return 0
+
+    return statistics.median(measured(once)[0] for _ in range(20)) * 1000
+
+
+def pinned(export: Path) -> Iterator[tuple[str, str]]:
+    """Every package with a version: of those that its last record lists, or where that ends."""
+    with zipfile.ZipFile(export) as archive:
+        for record in (json.loads(archive.read(name)) for name in archive.namelist()):
+            for entry in record["affected"]:
+                events = [event for one in entry.get("ranges", []) for event in one["events"]]
+                ends = [version for event in events for version in event.values()]
+                listed = entry.get("versions") or ends or ["1"]
+                yield canonicalize_name(entry["package"]["name"]), listed[len(listed) // 2]
+
+
+def multiply(export: Path, path: Path) -> Measured:
+    """The same records under other ids, of packages with other names."""
+
+    def all_of_it() -> int:
+        with (
+            zipfile.ZipFile(export) as old,
+            zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as new,
+        ):
+            for name in old.namelist():
+                record = json.loads(old.read(name))
+                for copy in range(COPIES):
+                    changed = renamed(record, f"-{copy}")
+                    new.writestr(f"{changed['id']}.json", json.dumps(changed))
+        return 0
+
+    return measured(all_of_it)
+
+
+def renamed(record: dict, end: str) -> dict:  # type: ignore[type-arg]
+    entries = [
+        entry | {"package": entry["package"] | {"name": entry["package"]["name"] + end}}
+        for entry in record["affected"]
+    ]
+    aliases = [alias + end for alias in record.get("aliases", [])]
+    return record | {"id": record["id"] + end, "aliases": aliases, "affected": entries}
+
+
+def make_scores(path: Path) -> Measured:
+    def all_of_it() -> int:
+        random.seed(1)
+        lines = ["#model_version:v2023.03.01,score_date:2024-10-10T00:00:00+0000"]
+        lines.append("cve,epss,percentile")
+        for number in range(SCORES):
+            cve = f"CVE-{1999 + number // 12_000}-{1000 + number % 12_000}"
+            lines.append(f"{cve},{random.random():.5f},{random.random():.5f}")
+        path.write_text("\n".join(lines) + "\n", "utf-8")
+        return 0
+
+    return measured(all_of_it)
+
+
+if __name__ == "__main__":
+    main()

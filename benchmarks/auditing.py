@@ -1,0 +1,141 @@
+"""Time to audit 1,000 pins: the real pip-audit, asking the advisory store on this machine.
+
+The argument is an OSV export (`pypi-osv.zip` of the test data, or the public one). Each package in
+it is pinned to a version from the middle of those that a record lists, up to 1,000 names; names
+that nobody knows fill up the rest. So two of three packages are vulnerable, more than in any
+project. Measured is the time that passes, and the CPU time of our own process: for the audit (start
+pip-audit, look up, answer it, read its report), and with what comes after it for all findings
+(enrich, merge). The batch is how many pins one process of pip-audit gets.
+"""
+
+import contextlib
+import os
+import statistics
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+
+from scanagg.adapters import Lookup, pip_audit
+from scanagg.advisories import Store, open_store, serving
+from scanagg.advisories.importing import Origin, import_osv
+from scanagg.examine import Bench, examine
+from scanagg.model import Inventory, Package, Run, Status, Target, pypi_purl
+from scanagg.process import Stop
+from scanagg.scan import Limits, scan
+
+PINS, REPEATS = 1000, 5
+BATCHES = (100, 250, 500, 1000)
+
+
+def main() -> None:
+    """Print the middle of five of each."""
+    if len(sys.argv) != 2:
+        sys.exit("usage: python benchmarks/auditing.py OSV-EXPORT.zip")
+    export = Path(sys.argv[1])
+    with tempfile.TemporaryDirectory() as folder:
+        cache = Path(folder)
+        (cache / "work").mkdir()
+        start = time.perf_counter()
+        import_osv(export, cache, Origin(export.name), lambda _done, _whole: None)
+        print(f"import: {time.perf_counter() - start:.2f} s")
+        found = inventory(export)
+        with contextlib.closing(open_store(cache)) as store:
+            print(f"one look-up: {look_up(store, found) * 1000:.3f} ms")
+        told("audited and merged", cache, found, whole)
+        told("audited", cache, found, audited)
+        for size in BATCHES:
+            pip_audit._STORED_BATCH = size  # type: ignore[misc]
+            told(f"audited in batches of {size}", cache, found, audited)
+
+
+def inventory(export: Path) -> Inventory:
+    """The packages to audit."""
+    versions: dict[str, str] = {}
+    with zipfile.ZipFile(export) as archive:
+        for name in sorted(archive.namelist()):
+            record = msgspec.json.decode(archive.read(name))
+            versions.update(pinned(record))
+    pins = sorted(versions.items())[:PINS]
+    pins += [(f"nobody-knows-{number}", "1.0") for number in range(PINS - len(pins))]
+    packages = [Package(name=name, version=one, purl=pypi_purl(name, one)) for name, one in pins]
+    print(f"{len(packages):,} pins, {len(versions):,} of packages with a record")
+    return Inventory(packages=tuple(packages))
+
+
+def pinned(record: dict[str, object]) -> Iterator[tuple[str, str]]:
+    """Names (PEP 503) with a version that the record lists."""
+    affected = record.get("affected")
+    for part in affected if isinstance(affected, list) else ():
+        package, listed = part.get("package", {}), part.get("versions") or ()
+        if package.get("ecosystem") == "PyPI" and listed:
+            name = package["name"].lower().replace("_", "-").replace(".", "-")
+            yield name, listed[len(listed) // 2]
+
+
+def look_up(store: Store, found: Inventory) -> float:
+    """Seconds for one package, asked for the first time."""
+    start = time.perf_counter()
+    for package in found.packages:
+        store.affecting(package.name, package.version)
+    return (time.perf_counter() - start) / len(found.packages)
+
+
+def told(
+    what: str, cache: Path, found: Inventory, way: Callable[[Bench, Inventory], Sequence[Run]]
+) -> None:
+    """Audit several times, and print the middle."""
+    seconds, ours = [], []
+    for _ in range(REPEATS):
+        with contextlib.closing(open_store(cache)) as store:
+            start, cpu = time.perf_counter(), time.process_time()
+            (run,) = way(bench(cache, store), found)
+            seconds.append(time.perf_counter() - start)
+            ours.append(time.process_time() - cpu)
+    assert run.status in (Status.OK, Status.DEGRADED), run.detail
+    print(f"{what}: {spread(seconds)} s in all, {spread(ours)} s of CPU of our own")
+
+
+def bench(cache: Path, store: Store) -> Bench:
+    """As of a check with --offline."""
+    return Bench(
+        limits=Limits(jobs=8, timeout=300, stop=Stop()),
+        cache=cache,
+        now=datetime.now(UTC),
+        offline=True,
+        workers=os.cpu_count() or 1,
+        store=store,
+    )
+
+
+def whole(made: Bench, found: Inventory) -> Sequence[Run]:
+    """An audit as a check makes it, to findings that are merged."""
+    return examine(made, [pip_audit], target(made), found, lambda _event: None).runs
+
+
+def audited(made: Bench, found: Inventory) -> Sequence[Run]:
+    """An audit alone."""
+    assert made.store is not None
+    assert made.advisories is not None
+    with serving(made.store) as url:
+        tasks = made.tasks([pip_audit], target(made), found, Lookup(url, made.advisories))
+        return [each.run for each in scan(tasks, made.limits, lambda _event: None)]
+
+
+def target(made: Bench) -> Target:
+    """A project without files: the inventory is given."""
+    return Target(root=made.cache / "work", name="work", files=())
+
+
+def spread(values: Sequence[float]) -> str:
+    """The middle, and the smallest and largest."""
+    return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
+
+
+if __name__ == "__main__":
+    main()

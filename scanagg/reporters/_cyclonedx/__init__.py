@@ -1,0 +1,1 @@
+"""How a report becomes CycloneDX: each part of the document in a file of its own."""

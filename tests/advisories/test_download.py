@@ -1,0 +1,789 @@
+"""A download against a real server that misbehaves: what is kept, gone on with, refused, said."""
+
+import base64
+import gzip
+import hashlib
+import ipaddress
+import socket
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from pathlib import Path
+
+import pytest
+from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file_route
+
+from scanagg.advisories._addresses import resolve_host
+from scanagg.advisories._wire import Deadline, Patience
+from scanagg.advisories.download import Download, Fetched, Wanted
+from scanagg.errors import DownloadError
+
+PATIENT = Patience(connect=5, silence=5, tries=3, pause=0.01, longest=2)
+DATA = b"PK\x03\x04" + bytes(range(256)) * 1024  # 256 KiB, no two neighbouring pieces alike
+LIMIT = 1 << 20
+
+
+@pytest.fixture(autouse=True)
+def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """No proxy, password or authority of this machine has a say."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+
+
+@pytest.fixture(autouse=True)
+def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mistake of a test fails, and does not go out."""
+    connect = socket.socket.connect
+
+    def connect_here(self: socket.socket, address: tuple[str, int]) -> None:
+        assert ipaddress.ip_address(address[0]).is_loopback, address
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect_here)
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Path:
+    return tmp_path / "osv.part"
+
+
+class Addresses:
+    """Names as one would have to own them; no test asks the network for any."""
+
+    known: Mapping[str, Sequence[str]] = {
+        "public.test": ["192.88.99.1"],
+        "mixed.test": ["192.88.99.1", "10.0.0.1"],
+    }
+
+    def __call__(self, host: str) -> Sequence[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+        try:
+            return [ipaddress.ip_address(host)]
+        except ValueError:
+            return [ipaddress.ip_address(one) for one in self.known.get(host, ())]
+
+
+def download(
+    url: str,
+    part: Path,
+    *,
+    etag: str = "",
+    last_modified: str = "",
+    limit: int = LIMIT,
+    seconds: float = 20,
+    patience: Patience = PATIENT,
+    seen: list[tuple[int, int]] | None = None,
+    resolve: Callable[..., Sequence[ipaddress.IPv4Address | ipaddress.IPv6Address]] | None = None,
+) -> Fetched | None:
+    wanted = Wanted(url, limit, (b"PK", b"{"), "--osv-url", etag, last_modified)
+    with Deadline(seconds) as deadline:
+        return Download(
+            wanted,
+            part,
+            deadline,
+            patience=patience,
+            progress=lambda done, whole: None if seen is None else seen.append((done, whole)),
+            resolve=resolve or Addresses(),
+        ).run()
+
+
+def refused(url: str, part: Path, **more: object) -> str:
+    """The message and hint of the error that a download ends in."""
+    with pytest.raises(DownloadError) as caught:
+        download(url, part, **more)  # type: ignore[arg-type]
+    return f"{caught.value.message} | {caught.value.hint}"
+
+
+def served(route: Route) -> Mapping[str, Route]:
+    return {"/all.zip": route}
+
+
+def ranges(server: BadServer) -> list[str | None]:
+    return [asked.headers.get("range") for asked in server.asked]
+
+
+def b64(algorithm: str, data: bytes = DATA) -> str:
+    return base64.b64encode(hashlib.new(algorithm, data).digest()).decode()
+
+
+def test_a_file_arrives_whole_with_what_tells_if_it_changes(part: Path) -> None:
+    seen: list[tuple[int, int]] = []
+    stamp = "Fri, 20 Nov 2026 10:00:00 GMT"
+    with bad_server(served(file_route(DATA, '"one"', **{"Last-Modified": stamp}))) as server:
+        found = download(server.url("/all.zip"), part, seen=seen)
+    assert found == Fetched(part, '"one"', stamp)
+    assert part.read_bytes() == DATA
+    assert seen[0] == (0, len(DATA))
+    assert seen[-1] == (len(DATA), len(DATA))
+    assert server.asked[0].headers["accept-encoding"] == "identity"
+    assert server.asked[0].headers["user-agent"].startswith("scanagg/")
+
+
+def test_what_is_here_already_is_not_sent_again(part: Path) -> None:
+    with bad_server(served(file_route(DATA, '"one"'))) as server:
+        assert download(server.url("/all.zip"), part, etag='"one"') is None
+        assert download(server.url("/all.zip"), part, etag='"old"') is not None
+    assert server.asked[0].headers["if-none-match"] == '"one"'
+
+
+def test_a_server_without_etags_is_asked_by_date(part: Path) -> None:
+    stamp = "Fri, 20 Nov 2026 10:00:00 GMT"
+    with bad_server(served(Answer(304))) as server:
+        assert download(server.url("/all.zip"), part, last_modified=stamp) is None
+    assert server.asked[0].headers["if-modified-since"] == stamp
+
+
+def test_not_modified_is_no_answer_to_who_has_nothing(part: Path) -> None:
+    with bad_server(served(Answer(304))) as server:
+        assert "answers 304" in refused(server.url("/all.zip"), part)
+
+
+@pytest.mark.parametrize("how", ["cut", "stop"])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_what_breaks_off_is_gone_on_with(how: str, chunked: bool, part: Path) -> None:
+    tag = {"ETag": '"one"'}
+    broken = Answer(200, DATA, tag, chunked=chunked, **{how: 200_000})  # type: ignore[arg-type]
+    whole = file_route(DATA, '"one"')
+    answers = [broken]
+    with bad_server(served(lambda asked: answers.pop() if answers else whole(asked))) as server:
+        found = download(server.url("/all.zip"), part)
+    assert found is not None
+    assert part.read_bytes() == DATA
+    first, second = ranges(server)
+    assert first is None
+    assert second is not None
+    assert int(second.removeprefix("bytes=").rstrip("-")) > 100_000
+    assert server.asked[1].headers["if-range"] == '"one"'
+
+
+def test_the_next_run_goes_on_where_this_one_gave_up(part: Path) -> None:
+    broken = Answer(200, DATA, {"ETag": '"one"'}, cut=200_000)
+    with bad_server(served([broken, RESET])) as server:
+        said = refused(server.url("/all.zip"), part)
+        assert said.startswith(f"127.0.0.1:{server.port} does not answer:")
+        begun = part.stat().st_size
+        server.routes["/all.zip"] = file_route(DATA, '"one"')
+        assert download(server.url("/all.zip"), part) is not None
+    assert begun > 100_000
+    assert ranges(server)[-1] == f"bytes={begun}-"
+    assert part.read_bytes() == DATA
+
+
+def begin(server: BadServer, part: Path, headers: Mapping[str, str]) -> int:
+    """Leave a beginning behind; its size."""
+    server.routes["/all.zip"] = [Answer(200, DATA, headers, cut=200_000), RESET]
+    refused(server.url("/all.zip"), part)
+    server.asked.clear()
+    return part.stat().st_size if part.exists() else 0
+
+
+def test_a_file_that_changed_meanwhile_starts_anew(part: Path) -> None:
+    other = b"PK" + b"other" * 50_000
+    with bad_server() as server:
+        begin(server, part, {"ETag": '"one"'})
+        server.routes["/all.zip"] = file_route(other, '"two"')
+        assert download(server.url("/all.zip"), part) is not None
+    assert ranges(server)[0] is not None
+    assert part.read_bytes() == other
+
+
+def test_a_server_that_ignores_ranges_starts_anew(part: Path) -> None:
+    with bad_server() as server:
+        begin(server, part, {"ETag": '"one"'})
+        server.routes["/all.zip"] = Answer(200, DATA, {"ETag": '"one"'})
+        assert download(server.url("/all.zip"), part) is not None
+    assert part.read_bytes() == DATA
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        Answer(416, headers={"Content-Range": "bytes */7"}),
+        Answer(206, DATA[9:], {"Content-Range": f"bytes 9-{len(DATA) - 1}/{len(DATA)}"}),
+        Answer(206, DATA[9:], {"Content-Range": "bytes 9-*/*"}),
+        Answer(206, DATA[9:]),
+    ],
+)
+def test_a_range_that_does_not_fit_starts_anew(wrong: Answer, part: Path) -> None:
+    with bad_server() as server:
+        begin(server, part, {"ETag": '"one"'})
+        server.routes["/all.zip"] = [wrong, Answer(200, DATA)]
+        assert download(server.url("/all.zip"), part) is not None
+    assert [bool(one) for one in ranges(server)] == [True, False]
+    assert part.read_bytes() == DATA
+
+
+def test_a_range_of_another_file_starts_anew(part: Path) -> None:
+    with bad_server() as server:
+        size = begin(server, part, {"ETag": '"one"'})
+        place = f"bytes {size}-{len(DATA) - 1}/{len(DATA)}"
+        other = {"Content-Range": place, "ETag": '"two"'}
+        server.routes["/all.zip"] = [Answer(206, DATA[size:], other), Answer(200, DATA)]
+        assert download(server.url("/all.zip"), part) is not None
+    assert part.read_bytes() == DATA
+
+
+def test_a_rest_that_is_too_short_is_gone_on_with(part: Path) -> None:
+    with bad_server() as server:
+        size = begin(server, part, {"ETag": '"one"'})
+        place = {"Content-Range": f"bytes {size}-{len(DATA) - 1}/{len(DATA)}", "ETag": '"one"'}
+        short = Answer(206, DATA[size : size + 1000], place)
+        answers = [short]
+        whole = file_route(DATA, '"one"')
+        server.routes["/all.zip"] = lambda asked: answers.pop() if answers else whole(asked)
+        assert download(server.url("/all.zip"), part) is not None
+    assert ranges(server) == [f"bytes={size}-", f"bytes={size + 1000}-"]
+    assert part.read_bytes() == DATA
+
+
+def test_a_beginning_that_was_another_files_shows_in_the_checksum(part: Path) -> None:
+    sums = {"ETag": '"one"', "Digest": f"sha-256={b64('sha256')}"}
+    with bad_server() as server:
+        size = begin(server, part, sums)
+        part.write_bytes(b"x" * size)
+        server.routes["/all.zip"] = file_route(DATA, '"one"', Digest=sums["Digest"])
+        assert download(server.url("/all.zip"), part) is not None
+    assert [bool(one) for one in ranges(server)] == [True, False]
+    assert part.read_bytes() == DATA
+
+
+@pytest.mark.parametrize("headers", [{}, {"ETag": 'W/"weak"'}])
+def test_without_a_validator_nothing_is_gone_on_with(
+    headers: Mapping[str, str], part: Path
+) -> None:
+    with bad_server() as server:
+        assert begin(server, part, headers) == 0
+        server.routes["/all.zip"] = Answer(200, DATA, headers)
+        assert download(server.url("/all.zip"), part) is not None
+    assert ranges(server) == [None]
+
+
+def test_a_date_is_validator_enough_where_the_etag_is_weak(part: Path) -> None:
+    stamp = "Fri, 20 Nov 2026 10:00:00 GMT"
+    with bad_server() as server:
+        begin(server, part, {"ETag": 'W/"weak"', "Last-Modified": stamp})
+        server.routes["/all.zip"] = Answer(200, DATA)
+        assert download(server.url("/all.zip"), part) is not None
+    assert server.asked[0].headers["if-range"] == stamp
+
+
+def test_another_address_does_not_go_on_with_the_beginning_of_this_one(part: Path) -> None:
+    with bad_server() as server:
+        begin(server, part, {"ETag": '"one"'})
+        server.routes["/other.zip"] = file_route(DATA, '"one"')
+        assert download(server.url("/other.zip"), part) is not None
+    assert ranges(server) == [None]
+
+
+@pytest.mark.parametrize("notes", [b"", b"{}", b"\xff", b'{"address": 1}', b"[" * 100_000])
+def test_notes_that_are_damaged_are_as_good_as_none(notes: bytes, part: Path) -> None:
+    part.write_bytes(b"PK half")
+    part.with_name("osv.part.json").write_bytes(notes)
+    with bad_server(served(file_route(DATA))) as server:
+        assert download(server.url("/all.zip"), part) is not None
+    assert part.read_bytes() == DATA
+    assert ranges(server) == [None]
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Content-MD5", b64("md5")),
+        ("x-goog-hash", f"crc32c=AAAAAA==, md5={b64('md5')}"),
+        ("Digest", f"md5={b64('md5')},SHA-256={b64('sha256')}"),
+        ("Repr-Digest", f"sha-256=:{b64('sha256')}:, sha-512=:{b64('sha512')}:"),
+        ("Content-Digest", f"sha-512=:{b64('sha512')}:"),
+        ("Digest", "sha-256=not*base64, unixsum=30637"),
+        ("Digest", f"sha-256={b64('md5')}"),
+        ("Content-MD5", "AAA"),
+    ],
+)
+def test_a_published_checksum_that_holds_is_no_hindrance(
+    header: str, value: str, part: Path
+) -> None:
+    with bad_server(served(Answer(200, DATA, {header: value}))) as server:
+        assert download(server.url("/all.zip"), part) is not None
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Content-MD5", b64("md5", b"other")),
+        ("x-goog-hash", f"crc32c=AAAAAA==,md5={b64('md5', b'other')}"),
+        ("Digest", f"sha-256={b64('sha256', b'other')}"),
+        ("Repr-Digest", f"sha-256=:{b64('sha256', b'other')}:"),
+        ("Content-Digest", f"sha-512=:{b64('sha512', b'other')}:"),
+    ],
+)
+def test_a_wrong_checksum_is_an_error_and_nothing_is_kept(
+    header: str, value: str, part: Path
+) -> None:
+    with bad_server(served(Answer(200, DATA, {header: value, "ETag": '"one"'}))) as server:
+        said = refused(server.url("/all.zip"), part)
+    assert "does not have the checksum" in said
+    assert header in said
+    assert len(server.asked) == 1
+    assert list(part.parent.glob("osv.part*")) == []
+
+
+def test_a_checksum_of_stored_bytes_says_nothing_of_those_that_are_sent(part: Path) -> None:
+    headers = {
+        "x-goog-hash": f"md5={b64('md5', b'gzipped')}",
+        "x-goog-stored-content-encoding": "gzip",
+    }
+    with bad_server(served(Answer(200, DATA, headers))) as server:
+        assert download(server.url("/all.zip"), part) is not None
+
+
+def test_a_content_length_beyond_the_limit_is_refused_at_once(part: Path) -> None:
+    with bad_server(served(Answer(200, b"PK", length=10**12))) as server:
+        assert "more than the 1 MiB" in refused(server.url("/all.zip"), part)
+    assert len(server.asked) == 1
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_beyond_the_limit_is_refused_where_it_passes_it(chunked: bool, part: Path) -> None:
+    endless = Answer(200, b"PK" * LIMIT, length=None, chunked=chunked)
+    with bad_server(served(endless)) as server:
+        assert "more than the 1 MiB" in refused(server.url("/all.zip"), part)
+    assert not part.exists()
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
+def test_an_encoding_nobody_asked_for_is_taken_off(encoding: str, part: Path) -> None:
+    answer = Answer(200, gzip.compress(DATA), {"Content-Encoding": encoding, "ETag": '"one"'})
+    with bad_server(served(answer)) as server:
+        found = download(server.url("/all.zip"), part)
+    assert found is not None
+    assert found.etag == '"one"'
+    assert part.read_bytes() == DATA
+
+
+def test_an_encoding_that_unpacks_beyond_the_limit_is_refused(part: Path) -> None:
+    bomb = gzip.compress(b"PK" + bytes(200 << 20), 1)
+    answer = Answer(200, bomb, {"Content-Encoding": "gzip"})
+    with bad_server(served(answer)) as server:
+        assert "more than the 1 MiB" in refused(server.url("/all.zip"), part)
+    assert len(bomb) < LIMIT
+    assert not part.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "words"),
+    [
+        (DATA, "gzip", "no whole gzip"),
+        (gzip.compress(DATA)[:900], "gzip", "no whole gzip"),
+        (DATA, "br", "not asked for: br"),
+        (DATA, "gzip, gzip", "not asked for"),
+    ],
+)
+def test_an_encoding_that_breaks_or_is_unknown_is_an_error(
+    body: bytes, encoding: str, words: str, part: Path
+) -> None:
+    with bad_server(served(Answer(200, body, {"Content-Encoding": encoding}))) as server:
+        assert words in refused(server.url("/all.zip"), part)
+    assert not part.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            b"<!doctype html><title>Sign in</title><p>Hotel \x1b[31mWifi",
+            "Sign in Hotel \\x1b[31mWifi",
+        ),
+        (b"<html><script>var a;</script>Gate", "begins so: Gate"),
+        (b"<html><img src='a", "begins so: <html><img src='a"),
+        (b"", "sends nothing where data is expected"),
+        (b"Service is down", "begins so: Service is down"),
+        (b"\x00\x01\x02", "begins so: \\x00\\x01\\x02"),
+    ],
+)
+def test_what_is_no_data_is_said_with_its_first_words(body: bytes, words: str, part: Path) -> None:
+    with bad_server(served(Answer(200, body, {"Content-Type": "text/html"}))) as server:
+        said = refused(server.url("/all.zip"), part)
+    assert words in said
+    assert "\x1b" not in said
+    assert not part.exists()
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (404, "answers 404 (Not Found) | Check the address; --osv-url sets another one."),
+        (403, "netrc"),
+        (407, "The proxy asks for a password"),
+        (400, "answers 400 (Bad Request)"),
+        (206, "answers 206"),
+        (416, "answers 416"),
+        (204, "answers 204"),
+        (799, "answers 799 | "),
+    ],
+)
+def test_a_status_that_lasts_is_said_at_once(status: int, words: str, part: Path) -> None:
+    with bad_server(served(Answer(status, b"no"))) as server:
+        said = refused(server.url("/all.zip?token=hush"), part)
+        server.routes["/all.zip?token=hush"] = Answer(status, b"no")
+        said = refused(server.url("/all.zip?token=hush"), part)
+    assert said.startswith(f"http://127.0.0.1:{server.port}/all.zip answers ")
+    assert words in said
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("status", [408, 429, 500, 502, 503, 504])
+def test_a_status_that_may_pass_is_tried_again(status: int, part: Path) -> None:
+    with bad_server(served([Answer(status), Answer(status), Answer(200, DATA)])) as server:
+        assert download(server.url("/all.zip"), part) is not None
+        server.routes["/all.zip"] = Answer(status)
+        said = refused(server.url("/all.zip"), part)
+    assert f"answers {status}" in said
+    assert "Try again later." in said
+    assert len(server.asked) == 3 + PATIENT.tries
+
+
+@pytest.mark.parametrize("value", ["0", "1", "garbage", "-5", "", "Sun, 06 Nov 1994 08:49:37 GMT"])
+def test_a_short_wait_is_waited(value: str, part: Path) -> None:
+    answers = [Answer(429, headers={"Retry-After": value}), Answer(200, DATA)]
+    with bad_server(served(answers)) as server:
+        assert download(server.url("/all.zip"), part) is not None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "3600",
+        "9" * 40,
+        format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True),
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+    ],
+    ids=["an hour", "for ever", "until in an hour", "until the end"],
+)
+def test_a_long_wait_is_said_instead(value: str, part: Path) -> None:
+    with bad_server(served(Answer(429, headers={"Retry-After": value}))) as server:
+        said = refused(server.url("/all.zip"), part)
+    assert "answers 429" in said
+    assert "It asks to try again after 20" in said
+    assert len(server.asked) == 1
+
+
+def test_no_try_begins_that_the_time_does_not_last_for(part: Path) -> None:
+    slow = Patience(pause=30, tries=3)
+    with bad_server(served(Answer(500))) as server:
+        assert "answers 500" in refused(server.url("/all.zip"), part, patience=slow, seconds=2)
+    assert len(server.asked) == 1
+
+
+def test_a_server_that_falls_silent_is_tried_again(part: Path) -> None:
+    brisk = Patience(silence=0.5, tries=3, pause=0.01)
+    with bad_server(served([Answer(200, DATA, silent=5), Answer(200, DATA)])) as server:
+        assert download(server.url("/all.zip"), part, patience=brisk) is not None
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize("etag", [{}, {"ETag": '"one"'}])
+def test_a_server_that_drips_is_cut_off_at_the_end_of_the_time(
+    chunked: bool, etag: Mapping[str, str], part: Path
+) -> None:
+    drip = Answer(200, DATA, etag, drip=0.05, chunked=chunked)
+    with bad_server(served(drip)) as server:
+        said = refused(server.url("/all.zip"), part, seconds=1)
+    assert "not done within 1 s" in said
+    assert "--max-time" in said
+    assert len(server.asked) == 1
+
+
+def test_headers_that_drip_are_cut_off_too(part: Path) -> None:
+    with bad_server(served(Answer(200, DATA, silent=5))) as server:
+        calm = Patience(silence=30, tries=1)
+        said = refused(server.url("/all.zip"), part, seconds=0.5, patience=calm)
+    assert "not done within 0.5 s" in said
+
+
+def test_nobody_there_is_said_at_once(part: Path) -> None:
+    with bad_server() as server:
+        gone = server.url("/all.zip")
+    said = refused(gone, part)
+    assert said == (
+        f"127.0.0.1:{server.port} does not answer: Connection refused | "
+        "Check the address and the network, then try again."
+    )
+
+
+def test_redirects_are_followed(part: Path) -> None:
+    with bad_server({"/new.zip": file_route(DATA)}) as server:
+        server.routes["/all.zip"] = Answer(302, headers={"Location": "/next"})
+        server.routes["/next"] = Answer(308, headers={"Location": server.url("/new.zip")})
+        found = download(server.url("/all.zip"), part)
+    assert found is not None
+    assert [asked.path for asked in server.asked] == ["/all.zip", "/next", "/new.zip"]
+
+
+def test_the_body_of_a_redirect_is_not_read(part: Path) -> None:
+    """It drips for longer than there is time."""
+    redirect = Answer(302, bytes(1000), {"Location": "/néw.zip"}, drip=0.05)
+    with bad_server({"/all.zip": redirect, "/n%C3%A9w.zip": Answer(200, DATA)}) as server:
+        assert download(server.url("/all.zip"), part, seconds=5) is not None
+
+
+def test_a_circle_of_redirects_ends(part: Path) -> None:
+    with bad_server(served(Answer(301, headers={"Location": "/all.zip"}))) as server:
+        assert "redirects more than 5 times" in refused(server.url("/all.zip"), part)
+    assert len(server.asked) == 6
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        None,
+        "",
+        "ftp://127.0.0.1/a",
+        "file:///etc/passwd",
+        "http://[::1",
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1:99999/",
+        "http://user:hush@127.0.0.1/a",
+        "http://127.0.0.1\\@evil/",
+        "javascript:alert(1)",
+    ],
+)
+def test_a_redirect_to_no_address_is_refused(location: str | None, part: Path) -> None:
+    headers = {} if location is None else {"Location": location}
+    with bad_server(served(Answer(302, headers=headers))) as server:
+        said = refused(server.url("/all.zip"), part)
+    assert "redirects to no usable address" in said
+    assert "hush" not in said
+    assert len(server.asked) == 1
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Callable[[BadServer], None]:
+    """Send all through a server on this machine: it can then speak for any host."""
+
+    def use(server: BadServer) -> None:
+        monkeypatch.setenv("http_proxy", f"http://user:hush@127.0.0.1:{server.port}")
+        monkeypatch.setenv("https_proxy", f"http://user:hush@127.0.0.1:{server.port}")
+
+    return use
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "http://127.0.0.1:9/a",
+        "http://[::1]:9/a",
+        "http://10.0.0.7/a",
+        "http://169.254.169.254/latest/meta-data",
+        "http://[::ffff:192.168.1.1]/",
+        "http://[64:ff9b::7f00:1]/",
+        "http://[2002:7f00:1::]/",
+        "http://[fe80::1]/",
+        "http://240.0.0.1/",
+        "http://0.0.0.0/",
+        "http://mixed.test/",
+    ],
+)
+@pytest.mark.parametrize("first", ["http://public.test/all.zip", "http://unknown.test/all.zip"])
+def test_a_public_host_does_not_lead_to_a_private_one(
+    first: str, location: str, proxy: Callable[[BadServer], None], part: Path
+) -> None:
+    with bad_server({first: Answer(302, headers={"Location": location})}) as server:
+        proxy(server)
+        said = refused(first, part)
+    assert "redirects to an address of a private network" in said
+    assert [asked.path for asked in server.asked] == [first]
+
+
+def test_a_private_mirror_leads_out_but_not_back_in(
+    proxy: Callable[[BadServer], None], part: Path
+) -> None:
+    routes: dict[str, Route] = {
+        "http://10.0.0.1/all.zip": Answer(302, headers={"Location": "http://public.test/a"}),
+        "http://public.test/a": Answer(302, headers={"Location": "http://192.88.99.2/b"}),
+        "http://192.88.99.2/b": Answer(302, headers={"Location": "http://10.0.0.1/c"}),
+    }
+    with bad_server(routes) as server:
+        proxy(server)
+        said = refused("http://10.0.0.1/all.zip", part)
+    assert said.startswith("192.88.99.2 redirects to an address of a private network")
+    assert len(server.asked) == 3
+
+
+def test_a_host_has_all_its_addresses_or_none() -> None:
+    assert resolve_host("127.0.0.1") == (ipaddress.ip_address("127.0.0.1"),)
+    assert resolve_host("127.1") == (ipaddress.ip_address("127.0.0.1"),)
+    assert resolve_host(f"{'a' * 64}.test") == ()
+
+
+def test_a_name_that_turns_private_when_we_connect_is_not_asked(part: Path) -> None:
+    """The first look-up says public, the second, of the connection, 127.0.0.1."""
+    answers: dict[str, Sequence[str]] = {"127.0.0.1": ["192.88.99.1"]}
+
+    def resolve(host: str) -> Sequence[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+        return [ipaddress.ip_address(one) for one in answers[host]]
+
+    with bad_server({"/secret": Answer(200, DATA)}) as inner:
+        redirect = Answer(302, headers={"Location": inner.url("/secret")})
+        with bad_server(served(redirect)) as server:
+            said = refused(server.url("/all.zip"), part, resolve=resolve)
+    assert "leads to an address of a private network" in said
+    assert inner.asked == []
+
+
+def test_credentials_of_netrc_go_to_the_first_host_only(part: Path, tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("default login me password hush\n")
+    with bad_server({"/b.zip": Answer(200, DATA)}) as other:
+        first = {
+            "/all.zip": Answer(302, headers={"Location": "/a"}),
+            "/a": Answer(302, headers={"Location": other.url("/b.zip"), "Set-Cookie": "a=b"}),
+        }
+        with bad_server(first) as server:
+            assert download(server.url("/all.zip"), part) is not None
+    assert ["authorization" in asked.headers for asked in server.asked] == [True, True]
+    assert "authorization" not in other.asked[0].headers
+    assert "cookie" not in other.asked[0].headers
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_resets_is_named_without_its_password(
+    scheme: str, proxy: Callable[[BadServer], None], part: Path
+) -> None:
+    routes: dict[str, Route] = {"http://public.test/a": RESET, "public.test:443": RESET}
+    with bad_server(routes) as server:
+        proxy(server)
+        said = refused(f"{scheme}://public.test/a", part)
+    assert said.startswith(f"the proxy 127.0.0.1:{server.port}, asked for public.test, does not")
+    assert "HTTP_PROXY" in said
+    assert "hush" not in said
+    assert len(server.asked) == PATIENT.tries
+
+
+def test_a_proxy_that_says_no_is_not_asked_again(
+    proxy: Callable[[BadServer], None], part: Path
+) -> None:
+    with bad_server({"public.test:443": Answer(403)}) as server:
+        proxy(server)
+        said = refused("https://public.test/a", part)
+    assert "Tunnel connection failed: 403 Forbidden" in said
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "proxy_url", ["http://[bad", "http://", "::::", "http://me:hush@127.0.0.1:x"]
+)
+def test_a_proxy_that_is_no_address_is_an_error(
+    proxy_url: str, monkeypatch: pytest.MonkeyPatch, part: Path
+) -> None:
+    monkeypatch.setenv("http_proxy", proxy_url)
+    with bad_server(served(file_route(DATA))) as server:
+        said = refused(server.url("/all.zip"), part)
+    assert "proxy" in said
+    assert "hush" not in said
+    assert server.asked == []
+
+
+def test_a_proxy_may_be_named_without_a_scheme(monkeypatch: pytest.MonkeyPatch, part: Path) -> None:
+    with bad_server({"http://public.test/a": Answer(404)}) as server:
+        monkeypatch.setenv("http_proxy", f"127.0.0.1:{server.port}")
+        assert "answers 404" in refused("http://public.test/a", part)
+
+
+def test_a_proxy_for_socks_needs_what_is_not_here(
+    monkeypatch: pytest.MonkeyPatch, part: Path
+) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+    assert refused("http://public.test/a", part)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and a certificate for 127.0.0.1 that only this test trusts."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, cert = folder / "key.pem", folder / "cert.pem"
+    argv = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    argv += ["-keyout", str(key), "-out", str(cert), "-subj", "/CN=127.0.0.1"]
+    argv += ["-addext", "subjectAltName=IP:127.0.0.1"]
+    try:
+        subprocess.run(argv, check=True, capture_output=True)
+    except FileNotFoundError:
+        pytest.skip("no openssl to make a certificate with")
+    both = folder / "both.pem"
+    both.write_bytes(key.read_bytes() + cert.read_bytes())
+    return both
+
+
+def test_a_certificate_nobody_knows_is_refused_with_the_remedy(
+    certificate: Path, part: Path
+) -> None:
+    with bad_server(served(file_route(DATA)), certificate=certificate) as server:
+        said = refused(server.url("/all.zip"), part)
+    assert "no trusted connection to 127.0.0.1" in said
+    assert "certificate" in said
+    assert "REQUESTS_CA_BUNDLE" in said
+    assert server.asked == []
+
+
+def test_an_authority_of_the_company_is_trusted_by_the_environment(
+    certificate: Path, part: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with bad_server(served(file_route(DATA)), certificate=certificate) as server:
+        assert download(server.url("/all.zip"), part) is not None
+    assert part.read_bytes() == DATA
+
+
+def test_a_ca_file_that_is_missing_is_an_error(
+    certificate: Path, part: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    with bad_server(certificate=certificate) as server:
+        assert "none.pem" in refused(server.url("/all.zip"), part)
+
+
+def test_https_never_leads_to_http(
+    certificate: Path, part: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    with bad_server({"/b": Answer(200, DATA)}) as plain:
+        redirect = Answer(302, headers={"Location": plain.url("/b")})
+        with bad_server(served(redirect), certificate=certificate) as server:
+            said = refused(server.url("/all.zip"), part)
+    assert "redirects from https to http" in said
+    assert plain.asked == []
+
+
+def test_a_drip_over_tls_is_cut_off_too(
+    certificate: Path, part: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
+    drip = Answer(200, DATA, drip=0.05)
+    with bad_server(served(drip), certificate=certificate) as server:
+        said = refused(server.url("/all.zip"), part, seconds=0.7)
+    assert "not done within 0.7 s" in said
+
+
+def test_a_server_that_speaks_no_tls_is_said(part: Path) -> None:
+    with bad_server() as server:
+        assert "no trusted connection" in refused(f"https://127.0.0.1:{server.port}/", part)
+
+
+def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    with bad_server(served(file_route(DATA))) as server:
+        said = refused(server.url("/all.zip"), tmp_path / "missing" / "osv.part")
+    assert "cannot write" in said
+    assert "No such file or directory" in said
+
+
+def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full here")
+    part = tmp_path / "osv.part"
+    part.symlink_to("/dev/full")
+    with bad_server(served(file_route(DATA))) as server:
+        said = refused(server.url("/all.zip"), part)
+    assert "No space left on device" in said

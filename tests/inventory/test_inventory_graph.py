@@ -1,0 +1,106 @@
+"""The walk over a lock's graph: runtime first, then the shortest way, then the alphabet."""
+
+import random
+
+import pytest
+
+from scanagg.inventory._graph import Edge, Graph, Node
+from scanagg.model import Scope
+
+
+def graph(**needs: str) -> Graph:
+    """Packages by what they need: `a="b c[x]"`; `a_x` is what the extra x of a needs."""
+    nodes: dict[str, Node] = {}
+    for key, wanted in needs.items():
+        name, _, extra = key.partition("_")
+        edges = tuple(map(edge, wanted.split()))
+        old = nodes.get(name, Node())
+        nodes[name] = (
+            Node(old.requires, {**old.extras, extra: edges}) if extra else Node(edges, old.extras)
+        )
+    return Graph({name: (node,) for name, node in nodes.items()})
+
+
+def edge(text: str) -> Edge:
+    name, _, extras = text.partition("[")
+    return Edge(name, tuple(filter(None, extras.rstrip("]").split(","))))
+
+
+def ways(nodes: Graph, runtime: str, dev: str = "") -> dict[str, str]:
+    roots = [(edge(text), Scope.RUNTIME) for text in runtime.split()]
+    roots += [(edge(text), Scope.DEV) for text in dev.split()]
+    return {name: " ".join(way) for name, way in nodes.walk(roots).ways().items()}
+
+
+def test_the_shortest_way_wins_then_the_alphabet():
+    nodes = graph(a="long", long="longer", longer="x", c="x", b="x")
+    assert ways(nodes, "c b a")["x"] == "b x"
+    assert ways(nodes, "c a")["x"] == "c x"
+    assert ways(nodes, "a")["x"] == "a long longer x"
+
+
+def test_the_alphabet_decides_over_the_whole_way_not_over_its_end():
+    nodes = graph(a="z", b="c", z="x", c="x")
+    assert ways(nodes, "b a")["x"] == "a z x"
+
+
+def test_extras_of_one_package_have_one_way():
+    nodes = graph(http="z", http_socks="a", a="x", z="x")
+    assert ways(nodes, "http[socks]")["x"] == "http a x"
+    assert ways(nodes, "http")["x"] == "http z x"
+
+
+def test_a_runtime_way_wins_over_a_shorter_one_for_development():
+    nodes = graph(app="lib", lib="x", tool="x", x="")
+    assert ways(nodes, "app", "tool")["x"] == "app lib x"
+    assert ways(nodes, "", "tool app")["x"] == "tool x"
+
+
+def test_a_root_is_its_own_way_and_what_no_root_leads_to_has_none():
+    assert ways(graph(a="b", c="d"), "a") == {"a": "a", "b": "a b"}
+
+
+def test_cycles_end():
+    nodes = graph(a="b", b="c", c="a b c x", x="a")
+    assert ways(nodes, "a") == {"a": "a", "b": "a b", "c": "a b c", "x": "a b c x"}
+
+
+def test_an_extra_made_of_others_of_its_own_package_is_no_step():
+    nodes = graph(celery="kombu", celery_all="celery[redis]", celery_redis="redis")
+    assert ways(nodes, "celery[all]")["redis"] == "celery redis"
+
+
+def test_a_way_that_comes_back_to_a_package_goes_on_from_there():
+    nodes = graph(a="b", b="a[x]", a_x="deep")
+    assert ways(nodes, "a")["deep"] == "a deep"
+
+
+def test_two_versions_of_a_package_are_followed_both():
+    nodes = Graph({"a": (Node((Edge("b"),)), Node((Edge("c"),)))})
+    assert ways(nodes, "a") == {"a": "a", "b": "a b", "c": "a c"}
+
+
+def test_ways_that_no_real_lock_has_are_left_out_and_cost_nothing():
+    line = Graph({f"p{n}": (Node((Edge(f"p{n + 1}"),)),) for n in range(50_000)})
+    walk = line.walk([(Edge("p0"), Scope.DEV)])
+    assert walk.scope("p49999") is Scope.DEV
+    assert max(len(way) for way in walk.ways().values()) == 64
+    assert "p64" not in walk.ways()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_it_is_what_trying_all_ways_gives(seed):
+    chance = random.Random(seed)
+    names = "abcdefgh"
+    needs = {name: chance.sample(names, chance.randrange(4)) for name in names}
+    roots = chance.sample(names, 2)
+    best: dict[str, tuple[int, tuple[str, ...]]] = {}
+    waiting = [(root,) for root in roots]
+    while waiting:
+        way = waiting.pop()
+        best[way[-1]] = min(best.get(way[-1], (99, ())), (len(way), way))
+        waiting += [(*way, name) for name in needs[way[-1]] if name not in way]
+    found = Graph({name: (Node(tuple(map(Edge, needs[name]))),) for name in names}).walk(
+        (Edge(root), Scope.RUNTIME) for root in roots
+    )
+    assert found.ways() == {name: way for name, (_, way) in best.items()}

@@ -1,0 +1,66 @@
+"""Fills an advisory store for a test, through the same imports as `scanagg db import`."""
+
+import csv
+import io
+import json
+import shutil
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from tempfile import mkdtemp
+
+from scanagg.advisories.importing import Origin, import_epss, import_kev, import_osv
+from support.osv import Record
+
+
+def keep(folder: Path, records: Iterable[Record]) -> Path:
+    """Store these OSV records in the cache `folder`; the folder."""
+    source = Path(mkdtemp(prefix="records-", dir=folder.parent))
+    for one in records:
+        (source / f"{one['id']}.json").write_text(json.dumps(one), "utf-8")
+    import_osv(source, folder, Origin("a test"), _quiet)
+    return folder
+
+
+def keep_zip(folder: Path, zipped: Path) -> Path:
+    """Store an OSV export in the cache `folder`; the folder. A process imports it only once."""
+    shutil.copytree(_imported(zipped) / "advisories", folder / "advisories", dirs_exist_ok=True)
+    return folder
+
+
+def keep_kev(folder: Path, day: str, *cves: str) -> None:
+    """Store a KEV catalogue of that day (ISO); a CVE of no test's is in it too."""
+    entries = [{"cveID": one, "dateAdded": day, "dueDate": day} for one in (*cves, "CVE-1999-9999")]
+    catalogue = {
+        "title": "CISA Catalog of Known Exploited Vulnerabilities",
+        "catalogVersion": day.replace("-", "."),
+        "dateReleased": f"{day}T12:00:00.0000Z",
+        "count": len(entries),
+        "vulnerabilities": entries,
+    }
+    file = Path(mkdtemp(prefix="kev-", dir=folder.parent)) / "kev.json"
+    file.write_text(json.dumps(catalogue), "utf-8")
+    import_kev(file, folder, Origin("a test"), _quiet)
+
+
+def keep_epss(folder: Path, day: str, scores: Mapping[str, float]) -> None:
+    """Store EPSS scores of that day (ISO); every percentile is 0.5."""
+    text = io.StringIO()
+    text.write(f"#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\n")
+    csv.writer(text, lineterminator="\n").writerows(
+        [("cve", "epss", "percentile"), *((cve, score, 0.5) for cve, score in scores.items())]
+    )
+    file = Path(mkdtemp(prefix="epss-", dir=folder.parent)) / "epss.csv"
+    file.write_text(text.getvalue(), "utf-8")
+    import_epss(file, folder, Origin("a test"), _quiet)
+
+
+@cache
+def _imported(zipped: Path) -> Path:
+    folder = Path(mkdtemp(prefix="kept-"))
+    import_osv(zipped, folder, Origin(zipped.name), _quiet)
+    return folder
+
+
+def _quiet(_done: int, _whole: int) -> None:
+    """Progress is nothing to tell."""

@@ -1,0 +1,103 @@
+"""Lockers for tests: the real programs where they are installed, and an index of tiny wheels."""
+
+import io
+import os
+import shutil
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+Packages = Mapping[str, Mapping[str, Sequence[str]]]
+"""Name to version to requirements."""
+
+
+def locker(name: str) -> Path:
+    """A locker beside the interpreter, in SCANAGG_TEST_LOCKERS (folders), or on PATH; or skip."""
+    beside = str(Path(sys.executable).parent)
+    given = os.environ.get("SCANAGG_TEST_LOCKERS", "")
+    folders = os.pathsep.join((beside, given, os.environ.get("PATH", "")))
+    found = shutil.which(name, path=folders)
+    if found is None:
+        pytest.skip(f"no {name} here: install it, or set SCANAGG_TEST_LOCKERS to its folder")
+    return Path(found)
+
+
+def on_path(monkeypatch: pytest.MonkeyPatch, *programs: Path) -> None:
+    """Let only these programs be found, besides those of the system."""
+    folders = [str(program.parent) for program in programs]
+    monkeypatch.setenv("PATH", os.pathsep.join((*folders, "/usr/bin", "/bin")))
+
+
+def wheel(name: str, version: str, requires: Sequence[str]) -> bytes:
+    """The smallest wheel there can be."""
+    info = f"{name}-{version}.dist-info"
+    needs = "".join(f"Requires-Dist: {one}\n" for one in requires)
+    files = {
+        f"{info}/METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}",
+        f"{info}/WHEEL": "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        f"{info}/RECORD": "",
+    }
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        for path, text in files.items():
+            archive.writestr(zipfile.ZipInfo(path, (2020, 1, 1, 0, 0, 0)), text)
+    return content.getvalue()
+
+
+@contextmanager
+def index(packages: Packages) -> Iterator[str]:
+    """The address of a package index (PEP 503) on this machine that has these packages."""
+    wheels = {
+        f"/files/{name}-{version}-py3-none-any.whl": wheel(name, version, requires)
+        for name, versions in packages.items()
+        for version, requires in versions.items()
+    }
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            name = self.path.removeprefix("/simple/").strip("/")
+            if self.path in wheels:
+                self._answer(wheels[self.path], "application/octet-stream")
+            elif name in packages:
+                links = (path for path in wheels if path.startswith(f"/files/{name}-"))
+                page = "".join(f'<a href="{path}">{path[7:]}</a>\n' for path in links)
+                self._answer(f"<!DOCTYPE html><body>{page}</body>".encode(), "text/html")
+            else:
+                self.send_error(404)
+
+        do_HEAD = do_GET  # noqa: N815 - the name that the server looks for
+
+        def _answer(self, content: bytes, kind: str) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            if self.command == "GET":
+                self.wfile.write(content)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/simple/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def fake(folder: Path, name: str, script: str) -> Path:
+    """A program that does on demand what a real one will not: hang, fail, leave garbage."""
+    folder.mkdir(parents=True, exist_ok=True)
+    program = folder / name
+    program.write_text(f"#!/bin/sh\n{script}\n")
+    program.chmod(0o755)
+    return program

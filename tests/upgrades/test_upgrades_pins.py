@@ -1,0 +1,207 @@
+"""Pins edited in place: what is changed, and that nothing else is."""
+
+import codecs
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scanagg.upgrades.files import Refused
+from scanagg.upgrades.pins import HASHED, Pin, edited, pinned_versions
+
+LIB = Pin("some-lib", "1.0", "2.0")
+
+
+def after(text: str, path: str = "requirements.txt", lines: tuple[int, ...] = ()) -> str:
+    return edited(path, text.encode(), LIB, lines).raw.decode()
+
+
+@pytest.mark.parametrize(
+    ("before", "wanted"),
+    [
+        ("some-lib==1.0\n", "some-lib==2.0\n"),
+        ("Some_Lib == 1.0 ; python_version > '3'\n", "Some_Lib == 2.0 ; python_version > '3'\n"),
+        ("some.lib[a, b]==1.0  # why\n", "some.lib[a, b]==2.0  # why\n"),
+        ("some-lib===1.0", "some-lib===2.0"),
+        ("some-lib (==1.0)", "some-lib (==2.0)"),
+        ("some-lib==1.0.0\r\nother==1.0\r\n", "some-lib==2.0\r\nother==1.0\r\n"),
+        ("some-lib==v1.0\rother==1.0\r", "some-lib==2.0\rother==1.0\r"),
+        ("some-lib \\\n  ==1.0 \\\n  ; a > '1'\n", "some-lib \\\n  ==2.0 \\\n  ; a > '1'\n"),
+        ("\tsome-lib>=0.5,==1.0,<3\n", "\tsome-lib>=0.5,==2.0,<3\n"),
+        ("some-lib==1.0 --config-settings=a=b\n", "some-lib==2.0 --config-settings=a=b\n"),
+        ("a==1\nsome-lib==1.0\nsome-lib==1.0; a\n", "a==1\nsome-lib==2.0\nsome-lib==2.0; a\n"),
+        ("# é\xff\nsome-lib==1.0 # ü\n", "# é\xff\nsome-lib==2.0 # ü\n"),
+        ("# not continued \\\nsome-lib==1.0\n", "# not continued \\\nsome-lib==2.0\n"),
+    ],
+)
+def test_the_pin_changes_and_nothing_else(before: str, wanted: str) -> None:
+    assert after(before) == wanted
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "some-lib==1.1\n",
+        "some-lib>=1.0\n",
+        "some-lib==1.*\n",
+        "some-lib~=1.0\n",
+        "some-lib @ https://some.invalid/some-lib-1.0.zip\n",
+        "some-library==1.0\nother==1.0\n",
+        "# some-lib==1.0\n",
+        "-e some-lib==1.0\n",
+        "--find-links \\\nsome-lib==1.0\n",
+        "some-lib==1.0#not a comment\n",
+        "some-lib==1.0 other==1.0\n",
+        "",
+    ],
+)
+def test_what_is_no_such_pin_stays(text: str) -> None:
+    found = edited("requirements.txt", text.encode(), LIB, ())
+    assert (found.raw, found.changes) == (text.encode(), ())
+
+
+def test_it_says_what_it_changed_and_where() -> None:
+    raw = b"\xef\xbb\xbf# a\r\n\r\nsome-lib \\\r\n  == 1.0\r\nother==1\r\nSome.Lib==1.0\r\n"
+    found = edited("requirements.txt", raw, LIB, ())
+    said = [(one.line, one.before, one.after) for one in found.changes]
+    assert said == [
+        (4, "some-lib==1.0", "some-lib==2.0"),
+        (6, "some-lib==1.0", "some-lib==2.0"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("mark", "encoding"),
+    [
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (b"", "cp1252"),
+    ],
+)
+def test_the_encoding_and_its_mark_stay(mark: bytes, encoding: str) -> None:
+    text = "# Größe\nsome-lib=={}\n"
+    found = edited("requirements.txt", mark + text.format("1.0").encode(encoding), LIB, ())
+    assert found.raw == mark + text.format("2.0").encode(encoding)
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason"),
+    [
+        (b"some-lib==1.0 --hash=sha256:00\n", HASHED),
+        (b"some-lib==1.0 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n", HASHED),
+        (b"some-lib==1.0,<2\n", "asks for more than one thing"),
+        (b"some-lib==1.0,==1.0\n", "asks for more than one thing"),
+        (b"some-lib==1.0\0", "not a text file"),
+        (codecs.BOM_UTF16_LE + b"s\0o", "is not UTF-16-LE"),
+        (b"# coding: utf-16\nsome-lib==1.0\n", "encoding"),
+        (b"# coding: klingon\nsome-lib==1.0\n", "encoding"),
+        (b"a==1\x0bsome-lib==1.0\n", "line breaks"),
+        ("# a\u2028some-lib==1.0\n".encode(), "line breaks"),
+    ],
+)
+def test_what_is_not_edited_says_why(raw: bytes, reason: str) -> None:
+    with pytest.raises(Refused, match=reason):
+        edited("requirements.txt", raw, LIB, ())
+
+
+def test_a_coding_line_that_is_like_ascii_is_fine() -> None:
+    raw = "# -*- coding: latin-1 -*-\n# Größe\nsome-lib==1.0\n".encode("latin-1")
+    found = edited("requirements.txt", raw, LIB, ())
+    assert found.raw == raw.replace(b"1.0", b"2.0")
+
+
+def test_a_version_that_is_none_is_compared_word_for_word() -> None:
+    pin = Pin("pytz", "2004d", "2005")
+    found = edited("requirements.txt", b"pytz===2004d\npytz==2004\n", pin, ())
+    assert found.raw == b"pytz===2005\npytz==2004\n"
+
+
+PYPROJECT = """\
+[build-system]
+requires = ["some-lib==1.0"]
+[project]
+dependencies = ["other==1.0", "some-lib[x]==1.0; python_version > '3'"] # some-lib==1.0
+[tool.poetry.dependencies]
+some-lib = "1.0"
+other = {version = "1.0"}
+"Some_Lib" = {extras = ["x"], version = '==1.0'}
+"""
+
+
+def test_pyproject_is_edited_on_the_lines_that_ask_for_it() -> None:
+    made = after(PYPROJECT, "pyproject.toml", (4,))
+    assert made == PYPROJECT.replace("[x]==1.0", "[x]==2.0")
+    text = "[tool.poetry.dependencies]\nsome-lib = \"1.0\" # why\nother = '1.0'\n"
+    assert after(text, "a/pyproject.toml", (2, 3)) == text.replace('"1.0"', '"2.0"')
+    text = "[packages]\nSome_Lib = {extras = ['x'], version = '==1.0'}\n"
+    assert after(text, "Pipfile", (2,)) == text.replace("1.0", "2.0")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'x = """\nsome-lib==1.0"""\n',  # not a string of one line
+        "some-lib = '^1.0'\n",
+        "some-lib = '>=1.0'\n",
+        "some-lib = {git = 'x'}\n",
+        "some-lib = '1.1'\n",
+    ],
+)
+def test_other_toml_stays(text: str) -> None:
+    assert after(text, "pyproject.toml", (1, 2, 3)) == text
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"x = 'some-lib==1.0'\n[",
+        b"# 'some-lib==1.0'\nx = 1\n",
+        b"'some-lib==1.0' = 1\n",
+        b"x = 'some-lib==1.0'\n#\xff\n",
+    ],
+)
+def test_toml_is_read_again_before_it_is_believed(raw: bytes) -> None:
+    with pytest.raises(Refused, match="in a way that is not edited"):
+        edited("pyproject.toml", raw, LIB, (1,))
+
+
+def test_setup_cfg_on_its_lines_and_setup_py_never() -> None:
+    text = "[options]\ninstall_requires =\n    some-lib==1.0\n    other==1.0\n"
+    assert after(text, "setup.cfg", (3,)) == text.replace("lib==1.0", "lib==2.0")
+    assert after(text, "setup.cfg", (4,)) == text
+    with pytest.raises(Refused, match="is a program"):
+        edited("setup.py", b"setup(install_requires=['some-lib==1.0'])", LIB, (1,))
+
+
+@given(st.text(alphabet="some-lib=10.2 \\\n\r#;,[]()-~<>\"'", max_size=60))
+def test_whatever_a_file_holds_only_versions_change(text: str) -> None:
+    """Undoing the edit gives the file back, byte by byte."""
+    raw = text.encode()
+    try:
+        found = edited("requirements.txt", raw, LIB, ())
+    except Refused:
+        return
+    assert found.raw.count(b"\n") == raw.count(b"\n")
+    assert len(found.changes) == sum(one != other for one, other in _lines(raw, found.raw))
+    assert bool(found.changes) == (found.raw != raw)
+
+
+def _lines(one: bytes, other: bytes) -> list[tuple[bytes, bytes]]:
+    split = [raw.replace(b"\r", b"\n").split(b"\n") for raw in (one, other)]
+    return list(zip(*split, strict=True))
+
+
+def test_the_pins_of_a_compiled_file() -> None:
+    raw = b"a==1 \\\n  --hash=sha256:0\nb>=1\nC_c===2 ; x\n-r d\n"
+    assert list(pinned_versions(raw)) == [("a", "1"), ("C_c", "2")]
+    with pytest.raises(ValueError, match="not a text file"):
+        list(pinned_versions(b"\0"))
+
+
+def test_a_very_long_line_takes_no_time() -> None:
+    """A million blanks, backslashes or clauses are walked once."""
+    for filler in (" ", "\\\n", "=1,=", "some-lib==1,"):
+        edited("requirements.txt", b"some-lib" + filler.encode() * 200_000 + b"==1.x", LIB, ())
