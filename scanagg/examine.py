@@ -26,6 +26,9 @@ _DRIFT: Final = timedelta(days=1)
 FRESH: Final = timedelta(days=7)
 """How old the advisory store may be to be asked instead of a service, where no policy tells."""
 
+WHOLE: Final = 1_000
+"""How many records make it likely that the store holds all: PyPA's alone were 2,661 in 2024."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
@@ -51,9 +54,10 @@ class Bench:
 
     @property
     def advisories(self) -> DataSource | None:
-        """What the store has to be asked instead of a service: fresh, or nothing else may be."""
+        """What the store has to be asked instead of a service: good, or nothing else may be."""
         source = self.store.osv if self.store else None
-        return source if source and (self.offline or self.is_fresh(source)) else None
+        good = source and self.is_fresh(source) and is_whole(source)
+        return source if self.offline or good else None
 
     def is_fresh(self, source: DataSource) -> bool:
         """Whether data is young enough to be asked; of what lies ahead of the clock none is."""
@@ -97,6 +101,11 @@ class Examined:
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...]
     problems: tuple[str, ...] = ()
+
+
+def is_whole(source: DataSource) -> bool:
+    """Whether data may be all that is published: a store of a few records knows nothing of most."""
+    return (source.records or 0) >= WHOLE
 
 
 def examine(

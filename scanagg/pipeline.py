@@ -15,7 +15,7 @@ from scanagg import __version__, cache, policy
 from scanagg.adapters import Adapter, adapters
 from scanagg.advisories import Store, open_store
 from scanagg.errors import StoreError
-from scanagg.examine import FRESH, Bench, examine, logged
+from scanagg.examine import FRESH, Bench, examine, is_whole, logged
 from scanagg.guard import attempts
 from scanagg.inventory import read_inventory
 from scanagg.model import (
@@ -311,15 +311,17 @@ def _store_notices(request: Request, bench: Bench) -> tuple[str, ...]:
     """What cannot be used of the advisory store, and what its age means for pip-audit."""
     problems = _placed(bench, bench.store.problems) if bench.store else ()
     source = bench.store.osv if bench.store else None
-    if (
-        source is None
-        or bench.is_fresh(source)
-        or AUDITOR not in chosen(request.only, request.skip)
-    ):
+    if source is None or AUDITOR not in chosen(request.only, request.skip):
+        return problems
+    meaning = "used as it is" if bench.offline else f"not given to {AUDITOR}"
+    if not is_whole(source):
+        count = counted(source.records or 0, "record")
+        told = f"the advisory store has {count}, far from all that is published: {meaning}"
+        return (*problems, f"{told}; `scanagg db update` gets them")
+    if bench.is_fresh(source):
         return problems
     of = f"of {source.updated:%Y-%m-%d}" if source.updated else "of unknown age"
     hours = int(bench.max_age.total_seconds() // 3600)
     limit = counted(hours, "hour") if hours % 24 else counted(hours // 24, "day")
-    meaning = "used as it is" if bench.offline else f"not given to {AUDITOR}"
     told = f"the advisory store is {of}, not of the last {limit}: {meaning}"
     return (*problems, f"{told}; `scanagg db update` renews it")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scanagg.advisories import Store
-from scanagg.examine import Bench
+from scanagg.examine import WHOLE, Bench
 from scanagg.model import DataSource
 from scanagg.process import Stop
 from scanagg.scan import Limits
@@ -19,10 +19,10 @@ def bench(store: Store | None = None, **changes: object) -> Bench:
     return Bench(limits=limits, cache=Path(), now=NOW, store=store, **changes)  # type: ignore[arg-type]
 
 
-def holding(age: timedelta | None) -> Store:
-    """A store whose newest advisory is that old."""
+def holding(age: timedelta | None, records: int = WHOLE) -> Store:
+    """A store of so many advisories, of which the newest is that old."""
     store = Store()
-    store.osv = DataSource("OSV", None if age is None else NOW - age)
+    store.osv = DataSource("OSV", None if age is None else NOW - age, records=records)
     return store
 
 
@@ -43,6 +43,12 @@ def test_a_store_is_asked_while_it_is_fresh_and_offline_always(
     store = holding(age)
     assert bench(store).advisories == (store.osv if fresh else None)
     assert bench(store, offline=True).advisories == store.osv
+
+
+def test_a_store_of_a_few_records_is_asked_only_offline() -> None:
+    store = holding(timedelta(0), WHOLE - 1)
+    assert bench(store).advisories is None
+    assert bench(store, offline=True).advisories is store.osv
 
 
 def test_how_old_it_may_be_is_said() -> None:

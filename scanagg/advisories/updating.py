@@ -10,9 +10,10 @@ from typing import Final, Protocol
 
 import filelock
 
-from scanagg.advisories import _addresses, importing
-from scanagg.advisories._wire import Deadline, Patience
-from scanagg.advisories.download import Download, Fetched, Wanted
+from scanagg.advisories import importing
+from scanagg.advisories.fetching import addresses
+from scanagg.advisories.fetching.download import Download, Fetched, Wanted
+from scanagg.advisories.fetching.wire import Deadline, Patience
 from scanagg.advisories.importing import Imported, Origin, Progress
 from scanagg.advisories.keeping import Notify, Phase
 from scanagg.errors import DownloadError, ScanaggError, StoreError
@@ -102,7 +103,7 @@ def checked(kind: str, url: str | None, named: str) -> str:
     """
     if url is None:
         return SOURCES[kind].url
-    _addresses.refuse_unusable(url, named)
+    addresses.refuse_unusable(url, named)
     return url
 
 
@@ -150,19 +151,19 @@ class _Job:
                 imported = self._store(fetched)
             except StoreError as error:
                 download.forget()  # to go on with what cannot be used would never end
-                where = _addresses.shown(self.url)
+                where = addresses.shown(self.url)
                 message = error.message.replace(str(fetched.path), f"what {where} sends")
                 raise StoreError(message, error.hint) from error
             download.forget()
             return Outcome(self.source.kind, State.UPDATED, imported)
 
     def _store(self, fetched: Fetched) -> Imported:
-        origin = Origin(_addresses.shown(self.url), fetched.etag, fetched.last_modified)
+        origin = Origin(addresses.shown(self.url), fetched.etag, fetched.last_modified)
         return self.source.store(fetched.path, self.cache, origin, self._progress(Phase.STORING))
 
     def _download(self) -> Download:
         known = importing.origin_of(self.source.kind, self.cache)
-        same = known if known and known.text == _addresses.shown(self.url) else Origin("")
+        same = known if known and known.text == addresses.shown(self.url) else Origin("")
         wanted = Wanted(
             url=self.url,
             limit=self.source.limit,

@@ -96,6 +96,9 @@ def import_(
     path: Annotated[
         Path, typer.Argument(help="An OSV export, a KEV catalogue, EPSS scores, or a folder.")
     ],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Even by less than half of what is stored.")
+    ] = False,
     no_progress: _NoProgress = False,
 ) -> None:
     """Fill the store from files that were downloaded elsewhere; what they are shows in them."""
@@ -111,6 +114,7 @@ def import_(
             path,
             cache_folder(),
             lambda done, whole: notify(one_line(path.name), Phase.STORING, done, whole),
+            replace=replace,
         )
     for imported in found:
         tell([f"{imported.source.name}: stored: {_facts(imported.source)}", *_refused(imported)])

@@ -60,9 +60,9 @@ def command(
     failed), 4 internal error, 130 interrupted.
     """
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.cli import fixing  # noqa: PLC0415
+    from scanagg.cli import fix_page, fixing  # noqa: PLC0415
 
-    wish = fixing.Wish(apply=apply, blocking=blocking_only, show=not no_progress)
+    wish = fix_page.Wish(apply=apply, blocking=blocking_only, show=not no_progress)
     if report is not None:
         given: dict[str, object] = {
             "--policy": policy,

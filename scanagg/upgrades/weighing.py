@@ -126,10 +126,15 @@ def _choices(case: _Case, version: str) -> Iterator[_Choice]:
 
 
 def _candidates(case: _Case) -> Sequence[Version]:
-    """The versions above the installed one that anybody calls fixed, lowest first."""
+    """The versions above the installed one that anybody calls fixed, lowest first.
+
+    None with a local part (1.0+fixed), which no public index has, unless one is installed.
+    """
     said = [one.fixed for one in case.told]
     said += [fixed_versions(one, case.name) for one in case.records]
     above = set(_versions(chain.from_iterable(said), case.installed))
+    if case.installed.local is None:
+        above = {version for version in above if version.local is None}
     finals = {version for version in above if not version.is_prerelease}
     return sorted(above if case.installed.is_prerelease else finals or above)
 

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file_route
 
-from scanagg.advisories._addresses import resolve_host
-from scanagg.advisories._wire import Deadline, Patience
-from scanagg.advisories.download import Download, Fetched, Wanted
+from scanagg.advisories.fetching.addresses import resolve_host
+from scanagg.advisories.fetching.download import Download, Fetched, Wanted
+from scanagg.advisories.fetching.wire import Deadline, Patience
 from scanagg.errors import DownloadError
 
 PATIENT = Patience(connect=5, silence=5, tries=3, pause=0.01, longest=2)

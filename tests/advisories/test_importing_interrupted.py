@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.command import heed_interrupts
 from support.records import below, put_kev, put_osv, silent, write_json
 
 from scanagg.advisories import _sqlite
@@ -52,7 +53,13 @@ def export(tmp_path: Path) -> Path:
 
 def start(export: Path, cache: Path, what: str) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", PROGRAM, export, cache, what]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    return subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
+    )
 
 
 def left(cache: Path) -> set[str]:

@@ -11,8 +11,14 @@ from pathlib import Path
 import pytest
 from support.records import below, epss, kev, put_osv, silent, write_folder, write_json, write_zip
 
-from scanagg.advisories import _limits
-from scanagg.advisories.importing import Origin, import_any, import_epss, import_kev, import_osv
+from scanagg.advisories.importing import (
+    Origin,
+    import_any,
+    import_epss,
+    import_kev,
+    import_osv,
+    limits,
+)
 from scanagg.advisories.store import open_store
 from scanagg.errors import StoreError
 
@@ -138,7 +144,7 @@ def bomb(path: Path) -> Path:
     """Nine files of 8 MiB out of some 70 KiB."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(9):
-            archive.writestr(f"{number}.json", b" " * _limits.RECORD_BYTES)
+            archive.writestr(f"{number}.json", b" " * limits.RECORD_BYTES)
     return path
 
 
@@ -248,7 +254,7 @@ LIMITED: list[tuple[str, int, Make, str]] = [
 def test_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, make: Make, said: str
 ) -> None:
-    monkeypatch.setattr(_limits, limit, value)
+    monkeypatch.setattr(limits, limit, value)
     with pytest.raises(StoreError, match=f"is refused: {said}"):
         import_osv(make(tmp_path / "given"), tmp_path, Origin("given"), silent)
     assert open_store(tmp_path).osv is None
@@ -258,7 +264,7 @@ def test_limits(
 def test_a_record_that_is_too_large_costs_itself_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Path]
 ) -> None:
-    monkeypatch.setattr(_limits, "RECORD_BYTES", 1 << 20)
+    monkeypatch.setattr(limits, "RECORD_BYTES", 1 << 20)
     huge = below("BIG-1", "app", "2", details="x" * (2 << 20))
     path = make(tmp_path / "given", [*RECORDS, huge])
     made = import_osv(path, tmp_path, Origin("given"), silent)
@@ -323,10 +329,10 @@ def test_what_are_no_scores_is_refused(tmp_path: Path, data: bytes, said: str) -
 def test_scores_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "epss.csv.gz"
     path.write_bytes(gzip.compress(SCORES))
-    monkeypatch.setattr(_limits, "SCORES", 99)
+    monkeypatch.setattr(limits, "SCORES", 99)
     with pytest.raises(StoreError, match="more than 99 scores"):
         import_epss(path, tmp_path, Origin("epss"), silent)
-    monkeypatch.setattr(_limits, "SCORES_BYTES", 9999)
+    monkeypatch.setattr(limits, "SCORES_BYTES", 9999)
     with pytest.raises(StoreError, match="is refused: more than"):
         import_epss(path, tmp_path, Origin("epss"), silent)
 

@@ -18,7 +18,7 @@ from support.records import (
     write_zip,
 )
 
-from scanagg.advisories.importing import Imported, Origin, import_osv, origin_of, touch
+from scanagg.advisories.importing import Imported, Origin, import_any, import_osv, origin_of, touch
 from scanagg.advisories.store import open_store
 from scanagg.errors import StoreError
 
@@ -168,6 +168,31 @@ def test_only_the_first_problems_are_told(tmp_path: Path) -> None:
     assert made.refused == 100
     assert len(made.problems) == 21
     assert made.problems[-1] == "and 80 more"
+
+
+def test_a_few_records_do_not_take_the_place_of_many(tmp_path: Path) -> None:
+    def export(name: str, count: int) -> Path:
+        records = [below(f"PYSEC-{name}-{number}", "app", "2") for number in range(count)]
+        return write_json(tmp_path / f"{name}.json", records)
+
+    many, few, half = export("1", 1000), export("2", 499), export("3", 500)
+    put(many, tmp_path)
+    with pytest.raises(StoreError, match=r"499 records, and 1,000 are stored") as refused:
+        put(few, tmp_path)
+    assert "--replace" in refused.value.hint
+    assert len(ids(tmp_path, "app", "1")) == 1000
+    put(half, tmp_path)
+    assert import_any(few, tmp_path, silent, replace=True)[0].source.records == 499
+
+
+def test_an_export_that_is_mostly_unusable_is_refused(tmp_path: Path) -> None:
+    put_osv(tmp_path, RECORDS[0])
+    npm = affected("left-pad", {"introduced": "0"})
+    npm["package"]["ecosystem"] = "pypi"
+    strange = [osv(f"GHSA-{n}", npm) for n in range(1001)]
+    with pytest.raises(StoreError, match=r"1,001 of 1,002 records cannot be used: .*not PyPI"):
+        put_osv(tmp_path, RECORDS[1], *strange)
+    assert open_store(tmp_path).osv.records == 1
 
 
 def test_of_two_records_with_one_id_the_newest_is_used(tmp_path: Path) -> None:

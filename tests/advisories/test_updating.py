@@ -13,7 +13,7 @@ import pytest
 from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file_route
 from support.osv import Record, record
 
-from scanagg.advisories._wire import Patience
+from scanagg.advisories.fetching.wire import Patience
 from scanagg.advisories.keeping import Phase
 from scanagg.advisories.store import open_store
 from scanagg.advisories.updating import SOURCES, Outcome, State, checked, update

@@ -95,6 +95,22 @@ def test_an_old_store_is_not_asked_where_there_is_a_network(make_project: Make, 
 
 
 @pytest.mark.usefixtures("unreachable")
+def test_a_store_of_a_few_records_is_not_asked_where_there_is_a_network(
+    make_project: Make, kept: Path
+) -> None:
+    keep(kept, [flaw(NEW)], whole=False)
+    project = make_project({"requirements.txt": PINS})
+    said = audited(project)
+    assert (said.code, said.run("pip-audit")["status"]) == (3, "failed")
+    told = "the advisory store has 1 record, far from all that is published"
+    notices = said.report["gate"]["notices"]
+    assert f"{told}: not given to pip-audit; `scanagg db update` gets them" in notices
+    offline = audited(project, "--offline")
+    assert offline.run("pip-audit")["status"] == "ok"
+    assert f"{told}: used as it is" in " ".join(offline.report["gate"]["notices"])
+
+
+@pytest.mark.usefixtures("unreachable")
 def test_the_policy_says_how_old_the_store_may_be(
     make_project: Make, kept: Path, tmp_path: Path
 ) -> None:

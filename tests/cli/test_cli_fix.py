@@ -327,6 +327,17 @@ def test_the_page_tells_whatever_there_is(make_project: Make, tmp_path: Path) ->
     assert "1 finding blocks" not in text
 
 
+@pytest.mark.usefixtures("stored")
+def test_what_nobody_has_looked_up_is_no_good_news(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "safe==1.0\n" + "".join(f"p{n}\n" for n in range(7))})
+    done = fix(root)
+    assert done.returncode == 0
+    assert lines(done)[0] == "Nothing to upgrade: no known vulnerabilities"
+    assert lines(done)[1] == "Nobody has looked these up, so nothing is said of them:"
+    assert lines(done)[2].startswith("p0 (requirements.txt:2): not audited: unpinned")
+    assert lines(done)[-1] == "and 2 more"
+
+
 def test_what_nobody_foresaw_is_said(make_project: Make, tmp_path: Path) -> None:
     """A locker that takes no version goes to one with a vulnerability of its own."""
     cache = Path(os.environ["SCANAGG_CACHE_DIR"])

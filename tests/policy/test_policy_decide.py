@@ -1,6 +1,7 @@
 """A finding gets one severity and one verdict, the same in whatever order findings come."""
 
 from dataclasses import replace
+from datetime import timedelta
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -20,7 +21,15 @@ from policy_samples import (
     vulnerability,
 )
 
-from scanagg.model import Action, Category, Confidence, Finding, Judged, Scope, Severity
+from scanagg.model import (
+    Action,
+    Category,
+    Confidence,
+    Finding,
+    Judged,
+    Scope,
+    Severity,
+)
 from scanagg.policy import Policy, decide, load_policy
 
 ROOT = Path(__file__).parent
@@ -209,6 +218,34 @@ def test_no_override_lowers_a_malicious_package_or_leaves_it_out(tmp_path: Path)
     found = judge(policy_of(tmp_path, text), vulnerability(aliases=("MAL-2026-7",)))
     assert (found.severity, found.verdict.rule) == (Severity.CRITICAL, "bad")
     assert found.verdict.reason == "severity critical; the package is malicious"
+
+
+def test_a_malicious_package_has_no_grace(tmp_path: Path) -> None:
+    rule = "rules: [{id: soon, match: {category: vuln}, action: block, grace: 7d}]\n"
+    day = f"{NOW:%Y-%m-%dT%H:%M:%SZ}"
+    for aliases, action in (((), Action.WARN), (("MAL-2026-7",), Action.BLOCK)):
+        one = vulnerability(aliases=aliases, published=day, history=EXISTING)
+        assert judge(policy_of(tmp_path, rule), one).verdict.action is action
+
+
+@pytest.mark.parametrize("names", ["CVE-2024-1", "CVE-2024-1, MAL-2026-7"])
+@pytest.mark.parametrize("until_fixed", ["true", "false"])
+def test_a_waiver_of_a_malicious_package_names_that(
+    tmp_path: Path, names: str, until_fixed: str
+) -> None:
+    waiver = f"""\
+    rules: [{{id: all, match: {{}}, action: block}}]
+    waivers: {{items: [{{ids: [{names}], purl: "pkg:pypi/jinja2", reason: r, owner: o,
+      until_fixed: {until_fixed}, expires: {NOW.date() + timedelta(days=3)}}}]}}
+    """
+    policy = policy_of(tmp_path, waiver)
+    found = judge(policy, vulnerability(aliases=("CVE-2024-1", "MAL-2026-7")))
+    if "MAL" in names:
+        assert found.verdict.action is Action.WAIVED
+    else:
+        assert found.verdict.action is Action.BLOCK
+        assert "names its MAL- id" in found.void_waivers[0].reason
+    assert judge(policy, vulnerability(aliases=("CVE-2024-1",))).verdict.action is Action.WAIVED
 
 
 def test_a_malicious_package_is_critical_whatever_else_is_said(tmp_path: Path) -> None:

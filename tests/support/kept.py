@@ -10,15 +10,32 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from scanagg.advisories.importing import Origin, import_epss, import_kev, import_osv
+from scanagg.examine import WHOLE
 from support.osv import Record
 
+_OTHERS = [
+    {
+        "id": f"PYSEC-1999-{number}",
+        "modified": "1999-12-31T00:00:00Z",
+        "affected": [
+            {
+                "package": {"ecosystem": "PyPI", "name": "of-no-test"},
+                "versions": [f"{number}"],
+            }
+        ],
+    }
+    for number in range(WHOLE)
+]
 
-def keep(folder: Path, records: Iterable[Record]) -> Path:
-    """Store these OSV records in the cache `folder`; the folder."""
-    source = Path(mkdtemp(prefix="records-", dir=folder.parent))
-    for one in records:
-        (source / f"{one['id']}.json").write_text(json.dumps(one), "utf-8")
-    import_osv(source, folder, Origin("a test"), _quiet)
+
+def keep(folder: Path, records: Iterable[Record], *, whole: bool = True) -> Path:
+    """Store these OSV records in the cache `folder`; the folder.
+
+    With `whole` among so many others, of a package that no test has, that it may be all there is.
+    """
+    source = Path(mkdtemp(prefix="records-", dir=folder.parent)) / "records.json"
+    source.write_text(json.dumps([*records, *(_OTHERS if whole else ())]), "utf-8")
+    import_osv(source, folder, Origin("a test"), _quiet, replace=True)
     return folder
 
 

@@ -159,6 +159,9 @@ def test_what_nobody_found_yet_stays_by_its_usual_name(keep: Keep) -> None:
         ("1.0", ("0.9", "nonsense"), None),
         ("2004d", ("2005",), None),
         ("1.0", ("1!0.5",), "1!0.5"),
+        ("1.0", ("1.0+fixed", "1.1"), "1.1"),
+        ("1.0", ("1.0+fixed",), None),
+        ("1.0+a", ("1.0+b",), "1.0+b"),
     ],
 )
 def test_candidates(installed: str, fixed: tuple[str, ...], to: str | None) -> None:

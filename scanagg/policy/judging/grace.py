@@ -44,6 +44,8 @@ def clock(
     given = allowed if isinstance(allowed, str) else getattr(allowed, severity.value)
     if given is None:
         return GraceClock(start, None, f"no grace time for {severity.value}")
+    if finding.advisory and finding.advisory.malicious:
+        return GraceClock(start, None, "no grace time for a malicious package")
     if origin is Origin.INTRODUCED:
         return GraceClock(start, None, "no grace time for what a change introduces")
     if start is None:

@@ -19,6 +19,8 @@ PREFIX: Final = 12
 """The least number of digits by which a waiver can name a fingerprint."""
 
 _PYPI: Final = "pkg:pypi/"
+# How ids of malicious packages begin, as entries have them: in small letters.
+_MALWARE: Final = "mal-"
 _NONE: Final = ()
 
 
@@ -96,7 +98,8 @@ class Waivers:
         ]
         if not matching:
             return NOTHING
-        if len(matching) == 1 and not matching[0].waiver.until_fixed:
+        attack = finding.advisory is not None and finding.advisory.malicious
+        if len(matching) == 1 and not (matching[0].waiver.until_fixed or attack):
             return self._only(matching[0])
         unique = {each.place: each for each in matching}.values()
         ordered = sorted(unique, key=lambda each: (each.waiver.expires, each.place))
@@ -276,9 +279,16 @@ def _in_range(version: str, wanted: SpecifierSet | None) -> bool:
 
 
 def _void(entry: _Entry, finding: Finding) -> str | None:
-    """Why an entry that matches has no effect; None where it has one."""
-    if entry.void is not None or not entry.waiver.until_fixed or finding.advisory is None:
+    """Why an entry that matches has no effect; None where it has one.
+
+    What was written when a package was only vulnerable says nothing on one that is an attack.
+    """
+    if entry.void is not None or finding.advisory is None:
         return entry.void
+    if finding.advisory.malicious and not any(each.startswith(_MALWARE) for each in entry.ids):
+        return "the package is malicious: only a waiver that names its MAL- id holds"
+    if not entry.waiver.until_fixed:
+        return None
     fixed = finding.advisory.fixed_versions
     return f"a fix exists: {', '.join(fixed)}" if fixed else None
 

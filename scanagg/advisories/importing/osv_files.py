@@ -12,8 +12,8 @@ from typing import BinaryIO, Final
 
 import msgspec
 
-from scanagg.advisories import _limits as limits
-from scanagg.advisories._folders import below
+from scanagg.advisories.importing import limits
+from scanagg.advisories.importing.folders import below
 from scanagg.errors import StoreError
 
 _BOM: Final = b"\xef\xbb\xbf"

@@ -18,7 +18,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from scanagg import __version__
-from scanagg.advisories import _addresses
+from scanagg.advisories.fetching import addresses
 from scanagg.errors import DownloadError
 from scanagg.text import one_line, shorten
 
@@ -72,6 +72,7 @@ class Deadline:
         self._timer.daemon = True
 
     def __enter__(self) -> Self:
+        """Begin to count."""
         self._timer.start()
         return self
 
@@ -81,6 +82,7 @@ class Deadline:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        """Let go; nothing is shut any more."""
         self._timer.cancel()
         self._hold(None)
 
@@ -126,7 +128,7 @@ class Wire:
         self,
         deadline: Deadline,
         patience: Patience,
-        resolve: _addresses.Resolve = _addresses.resolve_host,
+        resolve: addresses.Resolve = addresses.resolve_host,
     ) -> None:
         """Take the limits, and who knows the addresses of a host."""
         self._deadline = deadline
@@ -141,11 +143,11 @@ class Wire:
         """
         guard = _Guard(self._deadline)
         with _session(guard) as session:
-            trail = _addresses.Trail(url, url)
+            trail = addresses.Trail(url, url)
             response = self._ask(session, guard, trail, headers)
             while response.status_code in _REDIRECTS:
                 response.close()
-                trail = _addresses.follow(trail, _location(response), self._resolve)
+                trail = addresses.follow(trail, _location(response), self._resolve)
                 response = self._ask(session, guard, trail, headers)
             with response:
                 yield response
@@ -160,7 +162,7 @@ class Wire:
         except (OSError, urllib3.exceptions.HTTPError) as error:
             if self._deadline.is_over:
                 raise self._deadline.error() from error
-            host = _addresses.host_of(response.url)
+            host = addresses.host_of(response.url)
             raise TransientError(
                 DownloadError(f"{host} broke off: {_reason(error)}", "Try again.")
             ) from error
@@ -169,7 +171,7 @@ class Wire:
         self,
         session: requests.Session,
         guard: "_Guard",
-        trail: _addresses.Trail,
+        trail: addresses.Trail,
         headers: Mapping[str, str],
     ) -> requests.Response:
         if self._deadline.is_over:
@@ -177,7 +179,7 @@ class Wire:
         proxy = _proxy(session, trail.here)
         # A proxy looks the host up by itself, and may well be in a private network.
         guard.only_public = trail.public and not proxy
-        ours = _addresses.same_origin(trail.first, trail.here)
+        ours = addresses.same_origin(trail.first, trail.here)
         try:
             return session.get(
                 trail.here,
@@ -191,7 +193,7 @@ class Wire:
         except (OSError, UnicodeError, urllib3.exceptions.HTTPError) as error:
             if self._deadline.is_over:
                 raise self._deadline.error() from error
-            raise _in_words(error, _addresses.host_of(trail.here), proxy) from error
+            raise _in_words(error, addresses.host_of(trail.here), proxy) from error
 
     def _limit(self, seconds: float) -> float:
         return min(seconds, self._deadline.left)
@@ -245,12 +247,12 @@ def _proxy(session: requests.Session, url: str) -> str:
     """
     settings = session.merge_environment_settings(url, {}, True, None, None)
     proxy = select_proxy(url, settings["proxies"])
-    if proxy and not _addresses.is_proxy(proxy):
+    if proxy and not addresses.is_proxy(proxy):
         raise DownloadError(
             "the proxy that the environment names has no usable address",
             "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
         )
-    return _addresses.host_of(proxy if "://" in proxy else f"//{proxy}") if proxy else ""
+    return addresses.host_of(proxy if "://" in proxy else f"//{proxy}") if proxy else ""
 
 
 def _nobody(request: requests.PreparedRequest) -> requests.PreparedRequest:
@@ -267,8 +269,8 @@ class _Guard:
 
     def admit(self, connection: socket.socket) -> None:
         """DownloadError where a name that was public when we asked is not when we connect."""
-        address = _addresses.peer_of(connection) if self.only_public else None
-        if address is not None and not _addresses.is_public(address):
+        address = addresses.peer_of(connection) if self.only_public else None
+        if address is not None and not addresses.is_public(address):
             connection.close()
             raise DownloadError(
                 "a redirect leads to an address of a private network, which is not followed",

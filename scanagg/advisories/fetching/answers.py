@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
-from scanagg.advisories._wire import TransientError
+from scanagg.advisories.fetching.wire import TransientError
 from scanagg.errors import DownloadError
 from scanagg.text import one_line, shorten
 

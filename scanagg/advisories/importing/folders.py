@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from scanagg.advisories import _limits as limits
+from scanagg.advisories.importing import limits
 
 
 @dataclass(frozen=True, slots=True)

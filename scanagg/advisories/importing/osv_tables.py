@@ -9,9 +9,9 @@ from typing import Final
 
 import msgspec
 
-from scanagg.advisories._osv_files import Export, Member
-from scanagg.advisories._problems import Problems
 from scanagg.advisories.closure import clusters
+from scanagg.advisories.importing.osv_files import Export, Member
+from scanagg.advisories.importing.problems import Problems
 from scanagg.advisories.records import Record, UnusableError, decoded, moment
 from scanagg.advisories.store import Package
 from scanagg.advisories.versions import Reach, doubts, reach, table, trimmed

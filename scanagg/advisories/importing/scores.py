@@ -14,9 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
-from scanagg.advisories import _limits as limits
-from scanagg.advisories._exploits import CVE
-from scanagg.advisories._problems import Problems
+from scanagg.advisories.importing import limits
+from scanagg.advisories.importing.exploits import CVE
+from scanagg.advisories.importing.problems import Problems
 from scanagg.advisories.records import moment
 from scanagg.errors import StoreError
 

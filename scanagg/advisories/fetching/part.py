@@ -8,7 +8,7 @@ from typing import IO, Final
 
 import msgspec
 
-from scanagg.advisories._checksums import Checksum
+from scanagg.advisories.fetching.checksums import Checksum
 from scanagg.cache import write_atomically
 from scanagg.errors import DownloadError
 

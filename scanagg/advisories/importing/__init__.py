@@ -11,14 +11,14 @@ from typing import Final
 
 import msgspec
 
-from scanagg.advisories import _limits as limits
-from scanagg.advisories import _osv_tables, _sqlite
-from scanagg.advisories._exploits import catalogue
-from scanagg.advisories._folders import below
-from scanagg.advisories._osv_files import exported
-from scanagg.advisories._problems import Problems
-from scanagg.advisories._scores import GZIP, scores
+from scanagg.advisories import _sqlite
 from scanagg.advisories._sqlite import Meta, put_meta
+from scanagg.advisories.importing import limits, osv_tables
+from scanagg.advisories.importing.exploits import catalogue
+from scanagg.advisories.importing.folders import below
+from scanagg.advisories.importing.osv_files import exported
+from scanagg.advisories.importing.problems import Problems
+from scanagg.advisories.importing.scores import GZIP, scores
 from scanagg.errors import StoreError
 from scanagg.model import DataSource
 from scanagg.text import counted, valid
@@ -33,6 +33,8 @@ _LICENSES: Final = {
     "epss": "free to use with citation (FIRST.org)",
 }
 _BATCH: Final = 10_000
+# A store of fewer records was made by hand: it may be replaced by any other.
+_LARGE: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +63,37 @@ Progress = Callable[[int, int], None]
 """Told how much is done of how much (records or bytes; 0 where the whole is not known)."""
 
 
-def import_osv(path: Path, cache: Path, origin: Origin, progress: Progress) -> Imported:
+def import_osv(
+    path: Path, cache: Path, origin: Origin, progress: Progress, *, replace: bool = False
+) -> Imported:
     """Store an OSV export: a zip, a folder of JSON files, or one JSON file.
 
     The old store stays until the new one is whole. StoreError for what is none, is too large, or
-    cannot be written.
+    cannot be written; without `replace` also for what is much less than what is stored.
     """
-    return _import_osv(path, cache, origin, progress, frozenset(), ())
+    return _import_osv(path, cache, origin, progress, replace=replace)
 
 
-def import_kev(path: Path, cache: Path, origin: Origin, progress: Progress) -> Imported:
-    """Store CISA's catalogue of known exploited vulnerabilities (JSON). StoreError."""
+def import_kev(
+    path: Path, cache: Path, origin: Origin, progress: Progress, *, replace: bool = False
+) -> Imported:
+    """Store CISA's catalogue of known exploited vulnerabilities (JSON). StoreError as above."""
     problems, now = Problems(), datetime.now(UTC)
     found = catalogue(path, problems)
     with _sqlite.building("kev", cache) as connection:
         connection.executemany("INSERT INTO kev VALUES (?, ?, ?)", found.entries)
         progress(len(found.entries), len(found.entries))
+        _refuse_less("kev", cache, path, len(found.entries), replace=replace)
         digest = _digest(connection, "SELECT cve, added, due FROM kev ORDER BY cve")
         meta = _meta("kev", origin, now, found.released, len(found.entries), digest)
         put_meta(connection, meta)
     return _imported(meta, problems)
 
 
-def import_epss(path: Path, cache: Path, origin: Origin, progress: Progress) -> Imported:
-    """Store FIRST's EPSS scores (CSV, plain or gzipped). StoreError."""
+def import_epss(
+    path: Path, cache: Path, origin: Origin, progress: Progress, *, replace: bool = False
+) -> Imported:
+    """Store FIRST's EPSS scores (CSV, plain or gzipped). StoreError as above."""
     problems, now = Problems(), datetime.now(UTC)
     with scores(path, problems) as found, _sqlite.building("epss", cache) as connection:
         count = 0
@@ -96,14 +105,18 @@ def import_epss(path: Path, cache: Path, origin: Origin, progress: Progress) -> 
                 raise limits.too_large(path, f"more than {limits.SCORES:,} scores")
         if not count:
             raise StoreError(f"{path} has not one EPSS score", "Download it again.")
+        _refuse_less("epss", cache, path, count, replace=replace)
         digest = _digest(connection, "SELECT cve, score, percentile FROM epss ORDER BY cve")
         meta = _meta("epss", origin, now, found.scored, count, digest)
         put_meta(connection, meta)
     return _imported(meta, problems)
 
 
-def import_any(path: Path, cache: Path, progress: Progress) -> tuple[Imported, ...]:
-    """Store whatever a file or a folder holds, told by content. StoreError where that is nothing.
+def import_any(
+    path: Path, cache: Path, progress: Progress, *, replace: bool = False
+) -> tuple[Imported, ...]:
+    """Store whatever a file or a folder holds, told by content. StoreError where that is nothing,
+    and without `replace` where it is much less than what is stored of its kind.
 
     In a folder: an OSV export (zip, or JSON files), a KEV catalogue, EPSS scores, each if there.
     """
@@ -120,9 +133,12 @@ def import_any(path: Path, cache: Path, progress: Progress) -> tuple[Imported, .
     notes = (beside,) if exports and records else ()
     leave = frozenset(catalogues)
     exports = exports or ([path] if records else [])
-    done = [_import_osv(one, cache, _name(one), progress, leave, notes) for one in exports]
-    done += [import_kev(one, cache, _name(one), progress) for one in catalogues]
-    done += [import_epss(one, cache, _name(one), progress) for one in lists]
+    done = [
+        _import_osv(one, cache, _name(one), progress, leave, notes, replace=replace)
+        for one in exports
+    ]
+    done += [import_kev(one, cache, _name(one), progress, replace=replace) for one in catalogues]
+    done += [import_epss(one, cache, _name(one), progress, replace=replace) for one in lists]
     return tuple(done)
 
 
@@ -149,24 +165,53 @@ def _import_osv(
     cache: Path,
     origin: Origin,
     progress: Progress,
-    leave: frozenset[Path],
-    notes: tuple[str, ...],
+    leave: frozenset[Path] = frozenset(),
+    notes: tuple[str, ...] = (),
+    *,
+    replace: bool,
 ) -> Imported:
     """As `import_osv`; files in `leave` are something else, `notes` are told with the problems."""
     problems, now = Problems(), datetime.now(UTC)
     with exported(path, leave) as export, _sqlite.building("osv", cache) as connection:
         for note in (*notes, *export.notes):
             problems.doubt("", note)
-        written = _osv_tables.write(connection, export, problems, progress, now)
+        written = osv_tables.write(connection, export, problems, progress, now)
         if not written.records:
             said = problems.told[0] if problems.told else "it holds no record"
             raise StoreError(
                 f"{path} has not one usable OSV record: {said}",
                 "The export of osv.dev for PyPI is PyPI/all.zip.",
             )
+        if problems.refused > max(written.records, _LARGE):
+            counts = f"{problems.refused:,} of {problems.refused + written.records:,} records"
+            raise StoreError(
+                f"{path}: {counts} cannot be used: {problems.told[0]}",
+                "The export of osv.dev for PyPI is PyPI/all.zip.",
+            )
+        _refuse_less("osv", cache, path, written.records, replace=replace)
         meta = _meta("osv", origin, now, written.updated, written.records, written.digest)
         put_meta(connection, meta)
     return _imported(meta, problems)
+
+
+def _refuse_less(kind: str, cache: Path, path: Path, count: int, *, replace: bool) -> None:
+    """StoreError where this would take the place of a store that is much larger.
+
+    A single record, or half a download, is no export: what it lacks would count as unknown to all.
+    """
+    try:
+        base = _sqlite.opened(kind, cache)
+    except StoreError:
+        return  # what cannot be read is no loss
+    if base is None:
+        return
+    base.close()
+    stored = base.meta.records
+    if not replace and stored >= _LARGE and count * 2 < stored:
+        raise StoreError(
+            f"{path} has {counted(count, 'record')}, and {stored:,} are stored of this kind",
+            "Give all of it; if less is meant, `scanagg db import --replace`.",
+        )
 
 
 def _name(path: Path) -> Origin:

@@ -1,6 +1,6 @@
 """What could not be used of an import: all of it counted, the first of it told."""
 
-from scanagg.advisories._limits import told
+from scanagg.advisories.importing.limits import told
 
 _TOLD = 20
 

@@ -9,9 +9,9 @@ from typing import Final
 
 from requests import Response
 
-from scanagg.advisories import _addresses, _answers, _checksums, _decoding
-from scanagg.advisories._part import Notes, Part, hashed
-from scanagg.advisories._wire import Deadline, Patience, TransientError, Wire
+from scanagg.advisories.fetching import addresses, answers, checksums, decoding
+from scanagg.advisories.fetching.part import Notes, Part, hashed
+from scanagg.advisories.fetching.wire import Deadline, Patience, TransientError, Wire
 from scanagg.errors import DownloadError
 
 Progress = Callable[[int, int], None]
@@ -58,7 +58,7 @@ class Download:
         *,
         patience: Patience | None = None,
         progress: Progress = lambda _done, _whole: None,
-        resolve: _addresses.Resolve = _addresses.resolve_host,
+        resolve: addresses.Resolve = addresses.resolve_host,
     ) -> None:
         """Take what to do; nothing is asked yet."""
         self._wanted = wanted
@@ -97,7 +97,7 @@ class Download:
         if wait > min(self._patience.longest, self._deadline.left):
             if error.wait is None:
                 raise error.error from error
-            raise _answers.too_long(error.error, wait, datetime.now(UTC)) from error
+            raise answers.too_long(error.error, wait, datetime.now(UTC)) from error
         time.sleep(wait)
 
     def _once(self) -> Fetched | None:
@@ -113,10 +113,10 @@ class Download:
                 raise TransientError(self._strange(response, "has no more of the file"), 0.0)
             if response.status_code == 200:
                 return self._start(response)
-            raise _answers.refusal(
+            raise answers.refusal(
                 response.status_code,
                 response.headers,
-                _addresses.shown(response.url),
+                addresses.shown(response.url),
                 self._wanted.option,
                 datetime.now(UTC),
             )
@@ -139,45 +139,45 @@ class Download:
 
     def _start(self, response: Response) -> Fetched:
         encoding = response.headers.get("Content-Encoding", "")
-        total = _answers.length_of(response.headers)
+        total = answers.length_of(response.headers)
         self._refuse_large(response, total)
-        encoded = _decoding.is_encoded(encoding)
+        encoded = decoding.is_encoded(encoding)
         notes = Notes(
             address=hashed(self._wanted.url),
             # What is unpacked as it comes cannot be gone on with.
             etag="" if encoded else _header(response, "ETag"),
             last_modified="" if encoded else _header(response, "Last-Modified"),
             total=None if encoded else total,
-            checksums=_checksums.published(response.headers, partial=False),
+            checksums=checksums.published(response.headers, partial=False),
         )
         self._part.begin(notes)
-        self._receive(response, notes, _checksums.Sums(notes.checksums))
+        self._receive(response, notes, checksums.Sums(notes.checksums))
         if encoded and total is not None:
             self._progress(total, total)
         return self._whole(response)
 
     def _go_on(self, response: Response, notes: Notes) -> Fetched:
         offset = self._part.size()
-        total = _answers.continues(response.headers, offset, notes.total)
+        total = answers.continues(response.headers, offset, notes.total)
         changed = notes.etag and _header(response, "ETag") not in ("", notes.etag)
-        encoded = _decoding.is_encoded(response.headers.get("Content-Encoding", ""))
+        encoded = decoding.is_encoded(response.headers.get("Content-Encoding", ""))
         if total is None or changed or encoded:
             self._part.drop()
             raise TransientError(self._strange(response, "sends another part of the file"), 0.0)
         self._refuse_large(response, total)
-        also = _checksums.published(response.headers, partial=True)
+        also = checksums.published(response.headers, partial=True)
         notes = Notes(
             notes.address, notes.etag, notes.last_modified, total, (*notes.checksums, *also)
         )
         try:
-            sums = _checksums.Sums(notes.checksums).add(self._part.chunks())
+            sums = checksums.Sums(notes.checksums).add(self._part.chunks())
             self._receive(response, notes, sums)
         except _MismatchError as error:
             # The beginning is another file's after all: the whole may be right.
             raise TransientError(error, 0.0) from error
         return self._whole(response)
 
-    def _receive(self, response: Response, notes: Notes, sums: _checksums.Sums) -> None:
+    def _receive(self, response: Response, notes: Notes, sums: checksums.Sums) -> None:
         """Write the body behind what is there, as long as it is within limits, and check it."""
         with self._part.appending() as file:
             size = self._part.size()
@@ -199,12 +199,12 @@ class Download:
         if wrong is not None:
             self._part.drop()
             raise _MismatchError(
-                f"what {_addresses.host_of(response.url)} sent does not have the checksum that it "
+                f"what {addresses.host_of(response.url)} sent does not have the checksum that it "
                 f"publishes ({wrong.header})",
                 "Try again; where it stays so, a proxy or the server changes the file.",
             )
 
-    def _pieces(self, response: Response, sums: _checksums.Sums) -> Iterator[bytes]:
+    def _pieces(self, response: Response, sums: checksums.Sums) -> Iterator[bytes]:
         """The body without its encoding; what is counted and summed up is what is sent."""
 
         def sent() -> Iterator[bytes]:
@@ -218,18 +218,18 @@ class Download:
                 yield chunk
 
         encoding = response.headers.get("Content-Encoding", "")
-        return _decoding.decoded(sent(), encoding, _addresses.host_of(response.url))
+        return decoding.decoded(sent(), encoding, addresses.host_of(response.url))
 
     def _whole(self, response: Response) -> Fetched:
         """The file, where it begins as data of its kind does. DownloadError."""
         beginning = self._part.read(_BEGINNING)
         if not beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(self._wanted.beginnings):
             self._part.drop()
-            where = _addresses.shown(response.url)
+            where = addresses.shown(response.url)
             hint = f"A proxy or a sign-in page may be between; {self._wanted.option} sets another."
             if not beginning:
                 raise DownloadError(f"{where} sends nothing where data is expected", hint)
-            words = _answers.first_words(beginning)
+            words = answers.first_words(beginning)
             raise DownloadError(f"{where} sends no data but what begins so: {words}", hint)
         return Fetched(
             self._part.path, _header(response, "ETag"), _header(response, "Last-Modified")
@@ -247,7 +247,7 @@ class Download:
 
     def _strange(self, response: Response, what: str) -> DownloadError:
         return DownloadError(
-            f"{_addresses.host_of(response.url)} {what}",
+            f"{addresses.host_of(response.url)} {what}",
             f"Try again; {self._wanted.option} sets another address.",
         )
 
