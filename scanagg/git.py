@@ -44,6 +44,11 @@ class Blob:
         """Whether it is a file with content of its own: no link, no submodule."""
         return self.mode not in (_LINK, _SUBMODULE)
 
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link: its content is where it leads."""
+        return self.mode == _LINK
+
 
 @dataclass(frozen=True, slots=True)
 class Blamed:

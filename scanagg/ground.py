@@ -126,6 +126,19 @@ class SourceFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """A symbolic link of the target, and the file or folder of the target that it leads to.
+
+    `end` is its path as it is shown, by however many links. It is None where the link leads
+    anywhere else: `reason` says where ("to something outside the tree").
+    """
+
+    path: str
+    end: str | None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Revision:
     """The commit that the target is at. `prefix` leads from the repository's root to the target."""
 
@@ -150,6 +163,7 @@ class Target:
     revision: Revision | None = None
     notices: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    links: tuple[Link, ...] = ()
 
 
 def pypi_purl(name: str, version: str | None = None) -> str:

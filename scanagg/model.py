@@ -15,6 +15,7 @@ from scanagg.facts import Secret as Secret
 from scanagg.facts import SeverityClaim as SeverityClaim
 from scanagg.ground import Constraint as Constraint
 from scanagg.ground import Inventory as Inventory
+from scanagg.ground import Link as Link
 from scanagg.ground import Location as Location
 from scanagg.ground import NotExamined as NotExamined
 from scanagg.ground import Package as Package

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
+from packaging.utils import canonicalize_version
+
 from scanagg.gather import fixes, retold
 from scanagg.model import (
     Category,
@@ -40,7 +42,7 @@ def normalise(
     A private key covers its whole block, since scanners disagree about the line it starts on. Of
     the fixed versions that scanners name, only those are left that fix this install.
     """
-    known = {(package.name, package.version): package for package in inventory.packages}
+    known = {_pin(package): package for package in inventory.packages}
     return tuple(_normal(observation, known, sources) for observation in observations)
 
 
@@ -111,7 +113,7 @@ def _with_package(
     observation: Observation, package: Package, known: dict[tuple[str, str], Package]
 ) -> Observation:
     """With the inventory's package, at the line by which people ask for it, or for its user."""
-    ours = known.get((package.name, package.version)) if _is_pypi(package) else None
+    ours = known.get(_pin(package)) if _is_pypi(package) else None
     if ours is None:
         return observation
     scanners = (observation.location,) if observation.location else ()
@@ -121,6 +123,11 @@ def _with_package(
         places=sorted_locations((*ours.asked, *ours.places, *observation.places, *scanners)),
         location=next(iter((*ours.asked, *ours.places, *scanners)), None),
     )
+
+
+def _pin(package: Package) -> tuple[str, str]:
+    """The same for all spellings of one version by PEP 440 (1.0 and 1.0.0)."""
+    return package.name, canonicalize_version(package.version)
 
 
 def _is_pypi(package: Package) -> bool:

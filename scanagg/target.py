@@ -12,7 +12,7 @@ import pathspec
 
 from scanagg.errors import TargetError
 from scanagg.git import Git
-from scanagg.model import NotExamined, Revision, SourceFile, Target
+from scanagg.model import Link, NotExamined, Revision, SourceFile, Target
 from scanagg.process import Completed, Ended, Stop
 from scanagg.text import one_line, valid
 
@@ -50,8 +50,9 @@ def read_target(
     """The target at the folder `path`; `exclude` and `reports` are patterns as in .gitignore.
 
     Without git, or outside a repository, `.gitignore` files are honoured all the same. What is
-    excluded, unreadable, or leads out of the tree is in `skipped`, with the reason. TargetError
-    where the folder cannot be used.
+    excluded, unreadable, or leads out of the tree is in `skipped`, with the reason; `links` has
+    every symbolic link and its end, none of which is followed. TargetError where the folder cannot
+    be used.
     """
     root = _usable_root(path)
     switch = stop or Stop()
@@ -60,7 +61,7 @@ def read_target(
         REPORT: pathspec.GitIgnoreSpec.from_lines(reports),
         CONFIGURED: pathspec.GitIgnoreSpec.from_lines(exclude),
     }
-    files, skipped = _sorted_out(root, listing.names, excluded)
+    files, skipped, links = _sorted_out(root, listing.names, excluded)
     return Target(
         root=root,
         name=valid(root.name) or "root",
@@ -69,6 +70,7 @@ def read_target(
         revision=listing.revision,
         notices=listing.notices,
         exclude=(*exclude, *reports),
+        links=tuple(links),
     )
 
 
@@ -239,7 +241,7 @@ _ALWAYS: Final = pathspec.GitIgnoreSpec.from_lines(_NEVER)
 
 def _sorted_out(
     root: Path, names: Iterable[str], excluded: Mapping[str, pathspec.GitIgnoreSpec]
-) -> tuple[list[SourceFile], list[NotExamined]]:
+) -> tuple[list[SourceFile], list[NotExamined], list[Link]]:
     files: list[SourceFile] = []
     skipped: list[NotExamined] = []
     links: list[str] = []
@@ -261,8 +263,13 @@ def _sorted_out(
         else:
             files.append(SourceFile(valid(name), path, status.st_size))
     files = _told_apart(sorted(files, key=lambda file: (file.path, os.fsencode(file.real))))
-    skipped.extend(_links(root, links, files))
-    return files, skipped
+    followed = sorted(_followed(root, links, files), key=lambda link: link.path)
+    skipped += [
+        NotExamined(one.path, f"excluded: a symbolic link {one.reason}")
+        for one in followed
+        if one.reason
+    ]
+    return files, skipped, followed
 
 
 def _told_apart(files: Sequence[SourceFile]) -> list[SourceFile]:
@@ -275,16 +282,24 @@ def _told_apart(files: Sequence[SourceFile]) -> list[SourceFile]:
     return told
 
 
-def _links(root: Path, links: Iterable[str], files: Sequence[SourceFile]) -> Iterator[NotExamined]:
-    """The links whose end is not examined under its own name."""
-    examined = {file.real for file in files}
-    for name in links:
-        try:
-            end = (root / name).resolve(strict=True)
-        except (OSError, RuntimeError):
-            yield NotExamined(valid(name), "excluded: a symbolic link that leads nowhere")
-            continue
-        if end in examined or (end.is_dir() and end.is_relative_to(root)):
-            continue
-        where = "not part of the project" if end.is_relative_to(root) else "outside the tree"
-        yield NotExamined(valid(name), f"excluded: a symbolic link to something {where}")
+def _followed(root: Path, names: Iterable[str], files: Sequence[SourceFile]) -> Iterator[Link]:
+    """Each link with its end among the files, or among the folders below the root."""
+    examined = {file.real: file.path for file in files}
+    for name in names:
+        end, reason = _end(root, root / name, examined)
+        yield Link(valid(name), end, reason)
+
+
+def _end(root: Path, link: Path, examined: Mapping[Path, str]) -> tuple[str | None, str]:
+    """The path that is shown of where a link ends, or why there is none."""
+    try:
+        end = link.resolve(strict=True)
+    except (OSError, RuntimeError):
+        return None, "that leads nowhere"
+    if end in examined:
+        return examined[end], ""
+    if not end.is_relative_to(root):
+        return None, "to something outside the tree"
+    if end.is_dir():
+        return valid(end.relative_to(root).as_posix()), ""
+    return None, "to something not part of the project"

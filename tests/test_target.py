@@ -187,6 +187,37 @@ def test_links_are_not_followed_and_those_that_matter_are_named(make_project: Ma
         "loop": "excluded: a symbolic link that leads nowhere",
         "out.py": "excluded: a symbolic link to something outside the tree",
     }
+    assert {link.path: link.end for link in target.links} == {
+        "folder": ".",
+        "ignored.py": None,
+        "inside.py": "a.py",
+        "loop": None,
+        "out.py": None,
+    }
+
+
+def test_links_have_their_last_end_as_it_is_shown(make_project: Make) -> None:
+    root = make_project({"docs/a.py": "", "old/b.py": ""})
+    (root / "real").mkdir()
+    (root / "real" / os.fsdecode(b"caf\xe9.txt")).write_text("a==1")
+    links = {
+        "one": "docs/two",
+        "docs/two": "../folder/" + os.fsdecode(b"caf\xe9.txt"),
+        "folder": "real",
+        "back": f"../{root.name}/real",
+        "excluded": "old/b.py",
+        "old/link": "../docs/a.py",
+    }
+    for name, end in links.items():
+        (root / name).symlink_to(end)
+    target = read_target(root, exclude=["old/"])
+    assert {link.path: link.end or link.reason for link in target.links} == {
+        "back": "real",
+        "docs/two": "real/caf\\xe9.txt",
+        "excluded": "to something not part of the project",
+        "folder": "real",
+        "one": "real/caf\\xe9.txt",
+    }
 
 
 def test_excluded_files_are_on_record(make_project: Make) -> None:

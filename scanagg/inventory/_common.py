@@ -115,7 +115,8 @@ class Project:
     """The files that may be read, by the path that is shown, and what earlier readers found.
 
     `included` are files that a manifest names as requirements, `names` the project's own packages
-    with the manifests that call them so.
+    with the manifests that call them so. `files` also has what symbolic links lead to, under the
+    links' paths, and `ends` the paths of those files themselves.
     """
 
     root: Path
@@ -124,6 +125,7 @@ class Project:
     declared: Mapping[str, tuple[Declaration, ...]] = field(default_factory=dict)
     included: frozenset[str] = frozenset()
     names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ends: Mapping[str, str] = field(default_factory=dict)
 
     def beside(self, path: str) -> tuple[Declaration, ...]:
         """What the manifests in the folder of `path` declare."""

@@ -4,6 +4,8 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from packaging.utils import canonicalize_version
+
 from scanagg.inventory import _constraints
 from scanagg.inventory._common import UNPINNED, Declaration, Reading
 from scanagg.inventory._scope import widest
@@ -97,7 +99,8 @@ def _with_way(one: Package, reading: Reading, asking: _Asking) -> Package:
         return one
     lines = asking.get((reading.path, chain[0]), ())
     if len(chain) == 1:
-        lines = [line for line in lines if line.pin in (None, one.version)]
+        same = canonicalize_version(one.version)
+        lines = [line for line in lines if not line.pin or canonicalize_version(line.pin) == same]
     return replace(one, chain=chain, asked=(*one.asked, *(line.place for line in lines)))
 
 
@@ -178,18 +181,23 @@ def _is_universal(lock: _Lock) -> bool:
 
 
 def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
-    """Each version of each package once, with all that was said of it."""
+    """Each version of each package once, with all that was said of it.
+
+    Two spellings of one version by PEP 440 (1.0 and 1.0.0) are one, in the shorter. What is no
+    such version is equal to itself only.
+    """
     groups: dict[tuple[str, str], list[Package]] = {}
     for one in packages:
-        groups.setdefault((one.name, one.version), []).append(one)
-    return tuple(_one_of(groups[key]) for key in sorted(groups))
+        groups.setdefault((one.name, canonicalize_version(one.version)), []).append(one)
+    found = (_one_of(same) for same in groups.values())
+    return tuple(sorted(found, key=lambda one: (one.name, one.version)))
 
 
 def _one_of(same: Sequence[Package]) -> Package:
     chain = min((one for one in same if one.chain), key=_way_key, default=same[0]).chain
     said = {len(chain) == 1 or None, *(one.direct for one in same)}
     return replace(
-        same[0],
+        min(same, key=lambda one: len(one.version)),
         scope=widest(one.scope for one in same),
         direct=True if True in said else False if False in said else None,
         places=sorted_locations(place for one in same for place in one.places),

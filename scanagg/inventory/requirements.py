@@ -26,7 +26,8 @@ from scanagg.inventory._scope import file_scope
 from scanagg.model import Constraint, Location, NotExamined, Scope, SourceFile
 
 _NAME: Final = re.compile(r"(?:.*[-_.])?requirements.*\.(?:txt|in)", re.IGNORECASE)
-_FOLDERS: Final = ("requirements", "reqs")
+FOLDERS: Final = ("requirements", "reqs")
+"""The names of folders in which every text lists requirements."""
 # Prose that lies beside requirements, and constraints, which count only where they are included.
 _OTHER_TEXT: Final = re.compile(
     r"(?:readme|licen[cs]e|notice|change|authors|.*constraint).*", re.IGNORECASE
@@ -62,7 +63,7 @@ def matches(path: str, project: Project) -> bool:
         return True
     if _OTHER_TEXT.fullmatch(name):
         return False
-    listed = posixpath.basename(folder) in _FOLDERS and name.endswith((".txt", ".in"))
+    listed = posixpath.basename(folder) in FOLDERS and name.endswith((".txt", ".in"))
     return listed or bool(_NAME.fullmatch(name))
 
 
@@ -129,7 +130,7 @@ def _covers(path: str) -> dict[str, str]:
     if suffix == ".in":
         return {}
     folders = (
-        {folder, posixpath.dirname(folder)} if posixpath.basename(folder) in _FOLDERS else {folder}
+        {folder, posixpath.dirname(folder)} if posixpath.basename(folder) in FOLDERS else {folder}
     )
     covered = dict.fromkeys(
         (
@@ -174,12 +175,14 @@ def _followed(include: _Include, path: str, project: Project) -> str:
     what = shown(include.path)
     if re.match(r"[a-z][a-z0-9+.-]+:", include.path, re.IGNORECASE):
         raise ValueError(f"includes {what}: an address is not followed")
-    followed = in_folder_of(path, include.path)
-    if posixpath.isabs(followed) or followed.split("/")[0] == "..":
+    # pip goes by the folder of a link; people often mean that of the file.
+    near = [in_folder_of(each, include.path) for each in (path, project.ends.get(path, path))]
+    found = next((each for each in near if each in project.files), None)
+    if found is not None:
+        return found
+    if posixpath.isabs(near[0]) or near[0].split("/")[0] == "..":
         raise ValueError(f"includes {what}: outside of what is checked, not followed")
-    if followed not in project.files:
-        raise ValueError(f"includes {what}: no such file among those that are checked")
-    return followed
+    raise ValueError(f"includes {what}: no such file among those that are checked")
 
 
 def _content(file: SourceFile, source: str, scope: Scope, project: Project) -> _Content:

@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from packaging.utils import canonicalize_version
+
 from scanagg.inventory import read_inventory
-from scanagg.model import Category, Change, Finding, History, Inventory, Package
+from scanagg.model import Category, Change, Finding, History, Inventory, Link, Package
 from scanagg.origin.known import KnownAdvisories
+from scanagg.origin.links import read_links
 from scanagg.origin.snapshot import Snapshot, Standing
 
 # The names that manifests have, and those of files that a manifest may include: a superset of what
@@ -23,7 +26,7 @@ _SHOWN: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class BasePackages:
-    """The packages that the base's manifests name.
+    """The packages that the base's manifests name; `names` with their versions' shortest spelling.
 
     `same` are files of the target that are as in the base, `purls` packages that a scanner names
     in the base. `problems` are manifests of the base that cannot be read, with the reason.
@@ -47,13 +50,16 @@ def read_packages(
 
     `inventory` is the target's. Installed environments are no part of any commit.
     """
-    wanted = [path for path in snapshot.files if is_manifest(path) or path in inventory.manifests]
+    links = read_links(snapshot)
+    named = {*inventory.manifests, *(link.end for link in links)}
+    wanted = [path for path in snapshot.files if is_manifest(path) or path in named]
     differing = {*standing.changed, *standing.before, *standing.unread}
     manifests = {path for path in differing if is_manifest(path)}
-    if not manifests and differing.isdisjoint(inventory.manifests):
+    linked = _ends(links) == _ends(snapshot.target.links)
+    if linked and not manifests and differing.isdisjoint(inventory.manifests):
         declared = [one for one in inventory.packages if one.places]
         return BasePackages(_names(declared), standing.same)
-    found = read_inventory(snapshot.lay_out(wanted, work))
+    found = read_inventory(replace(snapshot.lay_out(wanted, work), links=links))
     unread = [f"{path} could not be read from git" for path in sorted(standing.unread & manifests)]
     problems = [f"{one.input}: {one.reason}" for one in found.problems]
     return BasePackages(
@@ -118,7 +124,7 @@ class PackageJudge:
         """By what the base is known to have the package; "" where it is not."""
         path = finding.location.path if finding.location else ""
         if package.purl.startswith(_PYPI):
-            named = (package.name, package.version) in self._base.names
+            named = _pin(package) in self._base.names
             return "is in the base's manifests" if named else ""
         if path in self._base.same:
             return f"is in {path}, which is as in the base"
@@ -153,7 +159,16 @@ class _News:
 
 
 def _names(packages: Iterable[Package]) -> frozenset[tuple[str, str]]:
-    return frozenset((one.name, one.version) for one in packages)
+    return frozenset(map(_pin, packages))
+
+
+def _pin(package: Package) -> tuple[str, str]:
+    """The same for all spellings of one version by PEP 440."""
+    return package.name, canonicalize_version(package.version)
+
+
+def _ends(links: Iterable[Link]) -> frozenset[tuple[str, str | None]]:
+    return frozenset((link.path, link.end) for link in links)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -4,7 +4,7 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -31,12 +31,16 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """The files of a commit below the target's folder, by the paths that are shown."""
+    """The files of a commit below the target's folder, by the paths that are shown.
+
+    `links` are its symbolic links by their names.
+    """
 
     git: Git
     commit: str
     target: Target
     files: Mapping[str, Held]
+    links: Mapping[bytes, Held] = field(default_factory=dict)
 
     def named(self, path: str) -> str:
         """See `in_repository`."""
@@ -92,11 +96,15 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
     left_out = {gap.input for gap in target.skipped}
     excluded = pathspec.GitIgnoreSpec.from_lines(target.exclude)
     taken = set(shown.values())
-    files = {}
+    files, links = {}, {}
     for whole, blob in tree.items():
         name = whole.removeprefix(prefix)
-        inside = whole.startswith(prefix) and blob.is_file
+        inside = whole.startswith(prefix) and (blob.is_file or blob.is_link)
         if not inside or _UNSAFE.intersection(name.lower().split(b"/")):
+            continue
+        if blob.is_link:
+            if not excluded.match_file(os.fsdecode(name)):
+                links[name] = Held(name, blob.oid)
             continue
         path = shown.get(name)
         if path is None:
@@ -105,7 +113,7 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
         if path in left_out or excluded.match_file(os.fsdecode(name)):
             continue
         files[path] = Held(name, blob.oid)
-    return Snapshot(git, commit, target, files)
+    return Snapshot(git, commit, target, files, links)
 
 
 def compared(

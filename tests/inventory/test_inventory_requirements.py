@@ -128,12 +128,39 @@ def test_broken_lines_are_named_and_the_rest_stands(inventory_of, pins, problems
 
 
 def test_duplicates_are_one_package_and_conflicts_are_two(inventory_of, pins):
-    text = "a==1.0\nA==1.0.0\nb==1\nB==1\n"
+    text = "a==1.0\nA==1.1\nb==1\nB==1\n"
     assert pins(inventory_of({"requirements.txt": text})) == {
         "a==1.0": "runtime unknown requirements.txt:1",
-        "a==1.0.0": "runtime unknown requirements.txt:2",
+        "a==1.1": "runtime unknown requirements.txt:2",
         "b==1": "runtime unknown requirements.txt:3 requirements.txt:4",
     }
+
+
+def test_two_spellings_of_a_version_are_one_package_in_the_shorter(inventory_of, pins):
+    inventory = inventory_of(
+        {
+            "requirements.in": "a==1.0.0\nc\n",
+            "requirements.txt": "a==1.0.0\nb==1.0+x\nb==1.0\nc===2004d\nc===2004d0\n",
+            "dev-requirements.txt": "a==1\nA==1.0\nb==0!1.0.0+X\n",
+        }
+    )
+    assert pins(inventory) == {
+        "a==1": "runtime direct dev-requirements.txt:1 dev-requirements.txt:2 requirements.in:1"
+        " requirements.txt:1",
+        "b==1.0": "runtime unknown requirements.txt:3",
+        "b==1.0+x": "runtime unknown dev-requirements.txt:3 requirements.txt:2",
+        "c==2004d": "runtime direct requirements.in:2 requirements.txt:4",
+        "c==2004d0": "runtime direct requirements.in:2 requirements.txt:5",
+    }
+    assert inventory.packages[0].purl == "pkg:pypi/a@1"
+    assert [place.path for place in inventory.packages[0].asked] == ["requirements.in"]
+
+
+def test_who_asks_for_a_version_may_spell_it_otherwise(inventory_of):
+    files = {"requirements.in": "a==1.0\n", "requirements.txt": "a==1.0.0\n    # via -r x.in\n"}
+    (package,) = inventory_of(files).packages
+    assert (package.version, package.direct) == ("1.0", True)
+    assert [place.path for place in package.asked] == ["requirements.in"]
 
 
 def test_includes_are_followed_from_where_they_stand(inventory_of, pins):
