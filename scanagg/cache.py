@@ -81,19 +81,23 @@ def store(cache: Path, scanner: str, records: Mapping[str, str]) -> None:
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
     """Write a text file so that a reader sees the old one or the whole new one. OSError."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    raw = (chunk.encode("utf-8", "backslashreplace") for chunk in chunks)
+    replace_atomically(path, raw, 0o666 & ~_umask())
+
+
+def replace_atomically(path: Path, chunks: Iterable[bytes], mode: int) -> None:
+    """As `write_atomically`, with bytes and with the permissions that the file is to have."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
-        with os.fdopen(
-            handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n"
-        ) as file:
+        with os.fdopen(handle, "wb") as file:
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        temporary.chmod(mode)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # where all went well, it is the file by now
 
 
 def _umask() -> int:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
+from scanagg.facts import id_order, is_malware
 from scanagg.gather import earliest, fixes, pages, retold
 from scanagg.identity import Identity, fingerprint
 from scanagg.model import (
@@ -30,11 +31,9 @@ from scanagg.text import printable
 
 # Rules of one scanner that say the same of the same line: in one real report 47 lines carried both.
 _SAME_RULE: Final = {"B703": "B308"}
-_ID_ORDER: Final = ("CVE-", "GHSA-", "PYSEC-")
 # A secret is told by the scanner that looks for secrets; the others are its further witnesses.
 _SECRET_LAST: Final = "bandit"
 _SHORT_ID: Final = 12
-_MALWARE: Final = "MAL-"
 _MALICIOUS: Final = "Malicious package"
 
 
@@ -272,7 +271,7 @@ def _warned(lead: Observation, advisory: Advisory) -> Observation:
     """The finding of a malicious package, which says so before all else."""
     package = lead.package
     what = f"{package.name} {package.version}" if package else lead.title
-    names = ", ".join(sorted(one for one in advisory.ids if one.startswith(_MALWARE)))
+    names = ", ".join(sorted(filter(is_malware, advisory.ids)))
     title = f"{what} is a malicious package ({names}): remove it"
     rule = replace(lead.rule, title=_MALICIOUS)
     return replace(lead, rule=rule, title=title, message=f"{title}. {lead.message}")
@@ -285,7 +284,7 @@ def merged_advisory(advisories: Sequence[Advisory], package: Package | None = No
     likely as the highest score says. It is withdrawn only where all say so. Of the versions that
     are named, those are left that fix this install of the package, where one is given.
     """
-    ids = sorted({each for advisory in advisories for each in advisory.ids}, key=_id_key)
+    ids = sorted({each for advisory in advisories for each in advisory.ids}, key=id_order)
     named = [advisory for advisory in advisories if advisory.id == ids[0]]
     urls = [advisory.url for advisory in (*named, *advisories) if advisory.url]
     said = [advisory.kev for advisory in advisories if advisory.kev is not None]
@@ -313,11 +312,6 @@ def _likeliest(advisories: Iterable[Advisory]) -> tuple[float | None, float | No
     """The highest EPSS with its own percentile."""
     scores = ((one.epss, one.epss_percentile) for one in advisories if one.epss is not None)
     return max(scores, key=lambda each: (each[0], each[1] or 0.0), default=(None, None))
-
-
-def _id_key(identifier: str) -> tuple[int, str]:
-    ranks = [rank for rank, prefix in enumerate(_ID_ORDER) if identifier.startswith(prefix)]
-    return (ranks[0] if ranks else len(_ID_ORDER), identifier)
 
 
 def _finding(

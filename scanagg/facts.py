@@ -7,10 +7,18 @@ from scanagg.levels import Severity
 
 # How OSV names the records of malicious packages.
 _MALWARE = "MAL-"
+_ID_ORDER = ("CVE-", "GHSA-", "PYSEC-")
 
 
-def _is_malware(name: str) -> bool:
+def is_malware(name: str) -> bool:
+    """Whether an advisory's id says that the package itself is an attack."""
     return name.startswith(_MALWARE)
+
+
+def id_order(name: str) -> tuple[int, str]:
+    """What to sort ids by: the first of them names a vulnerability. CVE, else GHSA, else PYSEC."""
+    kinds = (number for number, kind in enumerate(_ID_ORDER) if name.startswith(kind))
+    return next(kinds, len(_ID_ORDER)), name
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +94,7 @@ class Advisory:
     @property
     def malicious(self) -> bool:
         """Whether any of its names says that the package itself is an attack (`MAL-…`)."""
-        return self.id.startswith(_MALWARE) or any(map(_is_malware, self.aliases))
+        return is_malware(self.id) or any(map(is_malware, self.aliases))
 
 
 @dataclass(frozen=True, slots=True)

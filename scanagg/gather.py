@@ -6,13 +6,12 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from scanagg.ground import Package
+from scanagg.ground import Package, is_pypi
 from scanagg.text import one_line
 
 if TYPE_CHECKING:
     from packaging.version import Version
 
-_PYPI: Final = "pkg:pypi/"
 _PAGES: Final = 10
 _PAGE: Final = re.compile(r"https://[!-~]{1,2000}")
 _KNOWN: Final = 1 << 12
@@ -28,13 +27,13 @@ def fixes(versions: Iterable[str], package: Package | None) -> tuple[str, ...]:
     """
     each = dict.fromkeys(versions)
     installed = None
-    if package is not None and package.purl.startswith(_PYPI):
-        installed = _version(package.version)
+    if package is not None and is_pypi(package.purl):
+        installed = version_of(package.version)
     if installed is not None:
         # 2.0 and 2.0.0 are one version: the shorter text of it stays.
         by_version: dict[object, str] = {}
         for text in sorted(each, key=lambda text: (len(text), text)):
-            version = _version(text)
+            version = version_of(text)
             if version is None or version > installed:
                 by_version.setdefault(version or text, text)
         each = dict.fromkeys(by_version.values())
@@ -66,12 +65,13 @@ def earliest(dates: Iterable[str | None]) -> str | None:
 
 def _order(version: str) -> tuple[object, ...]:
     """PEP 440 order where it is one; Debian's and others' versions after those, as text."""
-    parsed = _version(version)
+    parsed = version_of(version)
     return (1, version) if parsed is None else (0, parsed, version)
 
 
 @lru_cache(_KNOWN)
-def _version(text: str) -> "Version | None":
+def version_of(text: str) -> "Version | None":
+    """A version by PEP 440; None where it is none."""
     # Imported here: it is slow to import, and most runs have no version to compare.
     from packaging.version import Version  # noqa: PLC0415
 

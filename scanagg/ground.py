@@ -171,6 +171,11 @@ def pypi_purl(name: str, version: str | None = None) -> str:
     return f"pkg:pypi/{name}@{version}" if version else f"pkg:pypi/{name}"
 
 
+def is_pypi(purl: str) -> bool:
+    """Whether a package URL is of a package of PyPI."""
+    return purl.startswith("pkg:pypi/")
+
+
 def purl_without_version(purl: str) -> str:
     """`pkg:pypi/a@1.0?x=y` becomes `pkg:pypi/a`: what stays the same across upgrades."""
     bare = purl.partition("?")[0]

@@ -23,6 +23,7 @@ from scanagg.ground import Requirement as Requirement
 from scanagg.ground import Revision as Revision
 from scanagg.ground import SourceFile as SourceFile
 from scanagg.ground import Target as Target
+from scanagg.ground import is_pypi as is_pypi
 from scanagg.ground import location_key as location_key
 from scanagg.ground import purl_without_version as purl_without_version
 from scanagg.ground import pypi_purl as pypi_purl

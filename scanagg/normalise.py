@@ -16,6 +16,7 @@ from scanagg.model import (
     Observation,
     Package,
     Run,
+    is_pypi,
     sorted_locations,
 )
 from scanagg.redact import Redactor
@@ -113,7 +114,7 @@ def _with_package(
     observation: Observation, package: Package, known: dict[tuple[str, str], Package]
 ) -> Observation:
     """With the inventory's package, at the line by which people ask for it, or for its user."""
-    ours = known.get(_pin(package)) if _is_pypi(package) else None
+    ours = known.get(_pin(package)) if is_pypi(package.purl) else None
     if ours is None:
         return observation
     scanners = (observation.location,) if observation.location else ()
@@ -128,10 +129,6 @@ def _with_package(
 def _pin(package: Package) -> tuple[str, str]:
     """The same for all spellings of one version by PEP 440 (1.0 and 1.0.0)."""
     return package.name, canonicalize_version(package.version)
-
-
-def _is_pypi(package: Package) -> bool:
-    return package.purl.startswith("pkg:pypi/")
 
 
 def _key_block(place: Location, sources: Sources) -> Location | None:

@@ -21,7 +21,7 @@ from scanagg.adapters import (
     Tool,
     python_module,
 )
-from scanagg.model import Inventory, NotExamined, Package, Requirement
+from scanagg.model import Inventory, NotExamined, Package, Requirement, is_pypi
 from scanagg.text import one_line, shorten
 
 Key = tuple[str, Version]
@@ -62,7 +62,7 @@ def pins(inventory: Inventory, done: str = "audited") -> Pins:
     """
     exact, refused = {}, []
     for package in inventory.packages:
-        if not package.purl.startswith("pkg:pypi/"):
+        if not is_pypi(package.purl):
             continue
         problem = _problem(package)
         pin = f"{package.name}=={package.version}"

@@ -23,6 +23,7 @@ from scanagg.model import (
     Rule,
     Scope,
     Secret,
+    is_pypi,
     pypi_purl,
     sorted_locations,
 )
@@ -180,14 +181,14 @@ class _Reader:
     ) -> Package:
         """The inventory's package where it is the same one, else one made of Trivy's words."""
         purl = purl or _purl(result, name, version)
-        if purl.startswith("pkg:pypi/"):
+        if is_pypi(purl):
             known = self._pinned.get(canonicalize_name(name), ())
             same = next((one for one in known if one.version == version), None)
             if same:
                 return same
         listed = self._find(result, name, version)
         return Package(
-            name=canonicalize_name(name) if purl.startswith("pkg:pypi/") else one_line(name),
+            name=canonicalize_name(name) if is_pypi(purl) else one_line(name),
             version=one_line(version or ""),
             purl=one_line(purl),
             scope=Scope.DEV if listed.dev else Scope.RUNTIME,

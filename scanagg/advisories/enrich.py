@@ -9,8 +9,17 @@ from scanagg import cvss
 from scanagg.advisories.records import ECOSYSTEM, Record, Reference, canonical_id
 from scanagg.advisories.store import Exploited, Likelihood, Store
 from scanagg.advisories.versions import affects, fixed_versions
+from scanagg.facts import is_malware
 from scanagg.gather import earliest, fixes, pages, retold
-from scanagg.model import Advisory, Category, Observation, Package, Severity, SeverityClaim
+from scanagg.model import (
+    Advisory,
+    Category,
+    Observation,
+    Package,
+    Severity,
+    SeverityClaim,
+    is_pypi,
+)
 
 SUPPLIER: Final = "osv"
 """Who passes a claim on that comes from a record of the store."""
@@ -24,8 +33,6 @@ _LABELS: Final = {
     "LOW": Severity.LOW,
 }
 _GITHUB: Final = "GHSA-"
-_MALWARE: Final = "MAL-"
-_PYPI: Final = "pkg:pypi/"
 _WEAKNESS: Final = re.compile(r"CWE-[1-9][0-9]{0,5}")
 # Which pages say most; others after these.
 _TELLING: Final = ("ADVISORY", "FIX", "REPORT", "ARTICLE")
@@ -109,7 +116,7 @@ class _Lore:
         return found
 
     def _of_package(self, known: _Known, package: Package) -> _About:
-        name = package.name if package.purl.startswith(_PYPI) else ""
+        name = package.name if is_pypi(package.purl) else ""
         key = (known.ids, name)
         found = self._about.get(key)
         if found is None:
@@ -166,11 +173,11 @@ def _about(known: _Known, name: str) -> _About:
     """
     speaking = [record for record in known.records if name and _speaks(record, name)]
     standing = _standing(speaking)
-    malware = {record.id for record in standing if record.id.startswith(_MALWARE)}
+    malware = {record.id for record in standing if is_malware(record.id)}
     return _About(
         name=name,
         standing=standing,
-        ids=frozenset(one for one in known.ids if one in malware or not one.startswith(_MALWARE)),
+        ids=frozenset(one for one in known.ids if one in malware or not is_malware(one)),
         fixed=tuple(version for record in standing for version in fixed_versions(record, name)),
         withdrawn=bool(speaking) and all(record.withdrawn for record in speaking),
     )

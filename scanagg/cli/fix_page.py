@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from scanagg.cli.listing import print_table, say
-from scanagg.model import Action, Category, Judged, Location, Package, Report, Status, Upgrade
+from scanagg.model import (
+    Action,
+    Category,
+    Judged,
+    Location,
+    Package,
+    Report,
+    Status,
+    Upgrade,
+    is_pypi,
+)
 from scanagg.text import counted
 from scanagg.upgrades.applying import Result, State
 from scanagg.upgrades.plan import step_of
@@ -16,7 +26,6 @@ from scanagg.wording.remedy import UNCHECKED
 VULNERABILITY_SCANNERS: Final = ("pip-audit", "safety", "trivy")
 """The scanners that tell of vulnerabilities; the others need not run."""
 
-_PYPI: Final = "pkg:pypi/"
 _HEADS: Final = ("package", "from", "to", "step", "clears", "where", "hindered by")
 _PACKAGES: Final = "packages"
 _NAMED: Final = 5
@@ -262,7 +271,7 @@ def known(report: Report) -> list[Judged]:
     return [
         one
         for one in _vulnerabilities(report)
-        if one.finding.package and one.finding.package.purl.startswith(_PYPI)
+        if one.finding.package and is_pypi(one.finding.package.purl)
     ]
 
 

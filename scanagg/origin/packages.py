@@ -10,7 +10,7 @@ from typing import Final
 from packaging.utils import canonicalize_version
 
 from scanagg.inventory import read_inventory
-from scanagg.model import Category, Change, Finding, History, Inventory, Link, Package
+from scanagg.model import Category, Change, Finding, History, Inventory, Link, Package, is_pypi
 from scanagg.origin.known import KnownAdvisories
 from scanagg.origin.links import read_links
 from scanagg.origin.snapshot import Snapshot, Standing
@@ -20,7 +20,6 @@ from scanagg.origin.snapshot import Snapshot, Standing
 _MANIFEST: Final = re.compile(
     r"(?:.*/)?(?:Pipfile(?:\.lock)?|setup\.(?:py|cfg)|[^/]*\.(?:txt|in|toml|lock|pip|reqs?))"
 )
-_PYPI: Final = "pkg:pypi/"
 _SHOWN: Final = 3
 
 
@@ -123,7 +122,7 @@ class PackageJudge:
     def _held(self, finding: Finding, package: Package) -> str:
         """By what the base is known to have the package; "" where it is not."""
         path = finding.location.path if finding.location else ""
-        if package.purl.startswith(_PYPI):
+        if is_pypi(package.purl):
             named = _pin(package) in self._base.names
             return "is in the base's manifests" if named else ""
         if path in self._base.same:
@@ -131,7 +130,7 @@ class PackageJudge:
         return f"is in {path} of the base too" if package.purl in self._base.purls else ""
 
     def _new_one(self, package: Package, what: str) -> History:
-        if not package.places and package.purl.startswith(_PYPI):
+        if not package.places and is_pypi(package.purl):
             self._loose[what] = None
             return History(Change.NEW, f"{what} is installed, but in no manifest, so in no base")
         self._new = True

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from scanagg.errors import OutputError
+from scanagg.gather import version_of
 from scanagg.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.text import one_line, shorten
 from scanagg.upgrades.files import Original, Refused, read, read_if_there, restore, write
@@ -294,7 +295,5 @@ def _is_same(one: str, other: str) -> bool:
 
 
 def _order(version: str) -> tuple[int, Version | str]:
-    try:
-        return 1, Version(version)
-    except InvalidVersion:
-        return 0, version
+    parsed = version_of(version)
+    return (0, version) if parsed is None else (1, parsed)

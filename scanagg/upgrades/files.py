@@ -3,10 +3,11 @@
 import errno
 import os
 import stat
-import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+from scanagg.cache import replace_atomically
 
 # As for manifests that are read.
 _MOST_BYTES: Final = 16 << 20
@@ -90,14 +91,4 @@ def _put(path: Path, raw: bytes, mode: int) -> None:
     """Write beside and move into place, with the same permissions."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "a folder is in its place")
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    replace_atomically(path, [raw], mode)

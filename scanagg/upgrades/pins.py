@@ -9,9 +9,9 @@ from typing import Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
 
 from scanagg import toml
+from scanagg.gather import version_of
 from scanagg.upgrades.files import Refused
 
 HASHED: Final = "has hashes, which only the tool that made it can renew"
@@ -263,10 +263,8 @@ def _replaced(
 
 def _is_same(written: str, version: str) -> bool:
     """Whether both are one version: 1.0 and 1.0.0 are; a wildcard is none."""
-    try:
-        return Version(written) == Version(version)
-    except InvalidVersion:
-        return written == version
+    one, other = version_of(written), version_of(version)
+    return written == version if one is None or other is None else one == other
 
 
 def _lets_in(clauses: str, version: str) -> bool:

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from scanagg.advisories import Store
+from scanagg.gather import version_of
 from scanagg.model import (
     Action,
     Category,
@@ -18,10 +19,10 @@ from scanagg.model import (
     Package,
     Step,
     Upgrade,
+    is_pypi,
 )
 from scanagg.upgrades.weighing import Told, weigh
 
-_PYPI: Final = "pkg:pypi/"
 _PIN: Final = re.compile(r"\s*={2,3}\s*[^\s,*]+\s*")
 _STEPS: Final = (Step.MAJOR, Step.MINOR, Step.PATCH)
 
@@ -57,9 +58,8 @@ def hindering(constraints: Iterable[Constraint], version: str) -> tuple[Constrai
 
 def step_of(old: str, new: str) -> Step | None:
     """How far it is from one version to another; None where one of them is no version."""
-    try:
-        before, after = Version(old), Version(new)
-    except InvalidVersion:
+    before, after = version_of(old), version_of(new)
+    if before is None or after is None:
         return None
     if before.epoch != after.epoch:
         return Step.MAJOR
@@ -79,7 +79,7 @@ def _vulnerable(judged: Sequence[Judged]) -> Mapping[_Key, tuple[Package, list[J
         package, advisory = one.finding.package, one.finding.advisory
         if one.finding.category is not Category.VULNERABILITY or not package or not advisory:
             continue
-        if package.purl.startswith(_PYPI) and not advisory.withdrawn:
+        if is_pypi(package.purl) and not advisory.withdrawn:
             found.setdefault((package.name, package.version), (package, []))[1].append(one)
     return found
 
@@ -139,10 +139,8 @@ def _holds(constraint: Constraint, package: Package) -> bool:
     is_pin = not constraint.by and _PIN.fullmatch(constraint.specifier)
     if is_pin or not _concerns(constraint, package):
         return False
-    try:
-        return _lets_in(constraint, Version(package.version))
-    except InvalidVersion:
-        return True
+    installed = version_of(package.version)
+    return installed is None or _lets_in(constraint, installed)
 
 
 def _concerns(constraint: Constraint, package: Package) -> bool:

@@ -3,16 +3,14 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
 
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from scanagg.advisories import Store
 from scanagg.advisories.records import Record, canonical_id
 from scanagg.advisories.versions import fixed_versions
-
-_MALWARE: Final = "MAL-"
-_ID_ORDER: Final = ("CVE-", "GHSA-", "PYSEC-")
+from scanagg.facts import id_order, is_malware
+from scanagg.gather import version_of
 
 _Names = frozenset[str]
 
@@ -68,7 +66,7 @@ def weigh(name: str, version: str, told: Iterable[Told], store: Store | None) ->
     told = tuple(told)
     records = tuple(one for one in (store.records(name) if store else ()) if not one.withdrawn)
     root = _united((*(_canonical(one.names) for one in told), *map(_names, records)))
-    installed = _version(version)
+    installed = version_of(version)
     if installed is None or any(one.malicious for one in told):
         return Weighed(stays=_each_once(one.id for one in told))
     case = _Case(name, installed, told, records, root, store)
@@ -117,7 +115,7 @@ def _choices(case: _Case, version: str) -> Iterator[_Choice]:
         for one in case.told
         if case.root(one.id) not in known
     ]
-    attacks = {case.root(one.id) for one in case.records if any(map(_is_malware, _names(one)))}
+    attacks = {case.root(one.id) for one in case.records if any(map(is_malware, _names(one)))}
     for candidate in _candidates(case):
         there = case.affecting(str(candidate))
         if not there & attacks:
@@ -162,7 +160,7 @@ def _shown(roots: frozenset[str], case: _Case) -> tuple[str, ...]:
         if case.root(record.id) in names:
             names[case.root(record.id)] |= _names(record)
     others = roots - {case.root(one.id) for one in case.told}
-    return _each_once((*found, *sorted(min(names[root], key=_id_order) for root in others)))
+    return _each_once((*found, *sorted(min(names[root], key=id_order) for root in others)))
 
 
 def _united(groups: Iterable[_Names]) -> Callable[[str], str]:
@@ -192,24 +190,8 @@ def _canonical(names: Iterable[str]) -> _Names:
 
 def _versions(texts: Iterable[str], above: Version) -> tuple[Version, ...]:
     """Those texts that are versions, and higher than one."""
-    found = (_version(text) for text in texts)
+    found = (version_of(text) for text in texts)
     return tuple(one for one in found if one is not None and one > above)
-
-
-def _version(text: str) -> Version | None:
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None
-
-
-def _is_malware(name: str) -> bool:
-    return name.startswith(_MALWARE)
-
-
-def _id_order(name: str) -> tuple[int, str]:
-    kinds = (number for number, kind in enumerate(_ID_ORDER) if name.startswith(kind))
-    return next(kinds, len(_ID_ORDER)), name
 
 
 def _each_once(ids: Iterable[str]) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
+from scanagg.facts import is_malware
 from scanagg.model import Finding, Package, VoidWaiver, Waiver, WaiverUse, purl_without_version
 from scanagg.policy.judging.paths import PathMasks, bits
 from scanagg.policy.judging.rules import ids_of, package_name, paths_of
@@ -19,8 +20,6 @@ PREFIX: Final = 12
 """The least number of digits by which a waiver can name a fingerprint."""
 
 _PYPI: Final = "pkg:pypi/"
-# How ids of malicious packages begin, as entries have them: in small letters.
-_MALWARE: Final = "mal-"
 _NONE: Final = ()
 
 
@@ -285,7 +284,7 @@ def _void(entry: _Entry, finding: Finding) -> str | None:
     """
     if entry.void is not None or finding.advisory is None:
         return entry.void
-    if finding.advisory.malicious and not any(each.startswith(_MALWARE) for each in entry.ids):
+    if finding.advisory.malicious and not any(is_malware(each.upper()) for each in entry.ids):
         return "the package is malicious: only a waiver that names its MAL- id holds"
     if not entry.waiver.until_fixed:
         return None

@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from scanagg.model import LicenseFacts, LicenseVerdict, Package
+from scanagg.model import LicenseFacts, LicenseVerdict, Package, is_pypi, pypi_purl
 from scanagg.policy.language.schema import Clarification, LicenseException, LicenseSection
 from scanagg.policy.licenses.facts import LicenseDecision, from_facts, of_expression
 from scanagg.policy.licenses.lists import (
@@ -187,8 +187,7 @@ def _names(purl: str, package: Package) -> bool:
 
 def _name_of(package: Package) -> str:
     """The purl without version. A PyPI package's name is in its normal form already."""
-    is_pypi = package.purl.startswith("pkg:pypi/")
-    return f"pkg:pypi/{package.name}" if is_pypi else _bare(package.purl)
+    return pypi_purl(package.name) if is_pypi(package.purl) else _bare(package.purl)
 
 
 @lru_cache(maxsize=_REMEMBERED)
