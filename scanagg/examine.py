@@ -13,15 +13,13 @@ from scanagg.advisories import Store, enriched, serving
 from scanagg.correlate import Eyes, correlate
 from scanagg.errors import StoreError
 from scanagg.identity import Identity
-from scanagg.model import DataSource, Finding, Inventory, Observation, Run, Target
+from scanagg.model import CLOCK_DRIFT, DataSource, Finding, Inventory, Observation, Run, Target
 from scanagg.normalise import mask_run, normalise, redactor
 from scanagg.scan import Event, Limits, Task, scan
 from scanagg.sources import Sources
 
 _LOG: Final = logging.getLogger("scanagg")
 _Made = TypeVar("_Made", bound=Sized)
-# Clocks drift, and a day of data has no hour.
-_DRIFT: Final = timedelta(days=1)
 
 FRESH: Final = timedelta(days=7)
 """How old the advisory store may be to be asked instead of a service, where no policy tells."""
@@ -63,7 +61,7 @@ class Bench:
         """Whether data is young enough to be asked; of what lies ahead of the clock none is."""
         if source.updated is None:
             return False
-        return -_DRIFT <= self.now - source.updated <= self.max_age
+        return -CLOCK_DRIFT <= self.now - source.updated <= self.max_age
 
     def tasks(
         self,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
 from scanagg.advice import Upgrade as Upgrade
@@ -341,6 +341,10 @@ class BaseInfo:
     commit: str | None = None
     baseline: str | None = None
     entries: int = 0
+
+
+CLOCK_DRIFT: Final = timedelta(days=1)
+"""How far ahead of the clock a date may lie: clocks drift, and a day of data has no hour."""
 
 
 @dataclass(frozen=True, slots=True)

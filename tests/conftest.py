@@ -1,8 +1,9 @@
-"""Fixtures that all tests share: the data folder, projects on disk, their targets."""
+"""Fixtures that all tests share: the clock, the data folder, projects on disk, their targets."""
 
 import os
 import sys
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 from support.repository import git
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def now() -> datetime:
+    """The time of this run, UTC, in whole seconds: the one place where tests read the clock.
+
+    A date that the program under test compares with its own clock is derived from this one. Other
+    dates are fixed, and the program is given `--now` with them.
+    """
+    return datetime.now(UTC).replace(microsecond=0)
 
 
 @pytest.fixture(scope="session")

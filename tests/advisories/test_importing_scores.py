@@ -1,6 +1,6 @@
 """KEV and EPSS become stores; what is wrong with an entry costs that entry only."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,15 @@ def test_a_date_in_the_future_says_nothing_of_the_age(tmp_path: Path) -> None:
     future = "2999-01-01T00:00:00Z"
     assert put(tmp_path, kev("CVE-2024-0001", dateReleased=future)).source.updated is None
     assert put_epss(tmp_path, {"CVE-2024-0001": (0, 0)}, scored=future).source.updated is None
+
+
+def test_a_date_that_is_ahead_by_no_more_than_clocks_drift_is_believed(
+    tmp_path: Path, now: datetime
+) -> None:
+    """A catalogue of today may be dated later than the hour at which it is read."""
+    later = f"{now + timedelta(hours=20):%Y-%m-%dT%H:%M:%SZ}"
+    assert put(tmp_path, kev("CVE-2024-0001", dateReleased=later)).source.updated is not None
+    assert put_epss(tmp_path, {"CVE-2024-0001": (0, 0)}, scored=later).source.updated is not None
 
 
 def test_entries_that_are_none_are_counted(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from scanagg.advisories.importing.osv_files import exported
 from scanagg.advisories.importing.problems import Problems
 from scanagg.advisories.importing.scores import GZIP, scores
 from scanagg.errors import StoreError
-from scanagg.model import DataSource
+from scanagg.model import CLOCK_DRIFT, DataSource
 from scanagg.text import counted, valid
 
 _NAMES: Final = {"osv": "OSV (PyPI)", "kev": "CISA KEV", "epss": "FIRST EPSS"}
@@ -255,7 +255,7 @@ def _digest(connection: sqlite3.Connection, query: str) -> str:
 def _meta(
     kind: str, origin: Origin, now: datetime, updated: datetime | None, records: int, digest: str
 ) -> Meta:
-    """What is known of the data; a date in the future says nothing of its age."""
+    """Return what is known of the data. A date in the future says nothing about its age."""
     return Meta(
         kind=kind,
         name=_NAMES[kind],
@@ -263,7 +263,7 @@ def _meta(
         digest=digest,
         license=_LICENSES[kind],
         fetched=now,
-        updated=updated if updated is None or updated <= now else None,
+        updated=updated if updated and updated <= now + CLOCK_DRIFT else None,
         origin=valid(origin.text),
         etag=valid(origin.etag),
         last_modified=valid(origin.last_modified),

@@ -4,16 +4,14 @@ Data that a policy bounds by age and that does not tell its age is taken for too
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 
-from scanagg.model import DataSource, Judged, Run, Status
+from scanagg.model import CLOCK_DRIFT, DataSource, Judged, Run, Status
 from scanagg.policy.judging.grace import span
 from scanagg.policy.language.schema import EnrichmentSection, ScannerEntry
 from scanagg.text import counted
 
-# Clocks drift, and a day of data has no hour.
-_DRIFT: Final = timedelta(days=1)
 _LOOKED: Final = (Status.OK, Status.DEGRADED)
 _GET: Final = "`scanagg db update` or `scanagg db import` gets it"
 
@@ -39,7 +37,7 @@ def ahead(runs: Iterable[Run], data: Iterable[DataSource], now: datetime) -> Ite
     asked = {source for _, source in known}
     known += [("the advisory store", source) for source in data if source not in asked]
     for holder, source in known:
-        if source.updated and source.updated > now + _DRIFT:
+        if source.updated and source.updated > now + CLOCK_DRIFT:
             yield (
                 f"{holder} has data of {source.updated:%Y-%m-%d}, later than the clock, "
                 f"which says {now:%Y-%m-%d}: ages and deadlines may be wrong"
@@ -91,6 +89,6 @@ def _age_problem(data: DataSource | None, limit: str, now: datetime) -> str | No
     if data is None or data.updated is None:
         return f"of unknown age, where the policy allows {limit}"
     day = f"{data.updated:%Y-%m-%d}"
-    if data.updated > now + _DRIFT:
+    if data.updated > now + CLOCK_DRIFT:
         return f"of {day}, later than the clock ({now:%Y-%m-%d}): its age cannot be judged"
     return f"of {day}, older than {limit}" if now - data.updated > span(limit) else None

@@ -4,12 +4,10 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from scanagg.model import Finding, Origin, Severity
+from scanagg.model import CLOCK_DRIFT, Finding, Origin, Severity
 from scanagg.policy.language.schema import GraceByLevel
 
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
-# What lies further ahead than clocks drift is no time at which anybody could know of a finding.
-_DRIFT: Final = timedelta(days=1)
 
 
 class GraceClock(NamedTuple):
@@ -56,7 +54,7 @@ def clock(
 def _start(finding: Finding, now: datetime) -> datetime | None:
     published = finding.advisory.published if finding.advisory else None
     known = (finding.history.first_seen, _time(published) if published else None)
-    return max((each for each in known if each and each <= now + _DRIFT), default=None)
+    return max((each for each in known if each and each <= now + CLOCK_DRIFT), default=None)
 
 
 @lru_cache(maxsize=4096)
