@@ -7,15 +7,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.locks import environment_with_oldest_pip
+from support.repository import git
 
 from scanagg.model import Target
 from scanagg.target import read_target as read
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from support.repository import git
-
 ROOT = Path(__file__).parent.parent
+
+# Programs of the environment are found also where `pytest` is started without activating it.
+os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +36,14 @@ def data_dir() -> Path:
     folder = Path(given) if given else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
         pytest.skip("no test data: set SCANAGG_TEST_DATA to the folder with pypi-osv.zip")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def old_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the oldest pip of a supported Python, to be copied."""
+    folder = tmp_path_factory.mktemp("old") / "environment"
+    environment_with_oldest_pip(folder)
     return folder
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 from support import tools
+from support.locks import newer_releases, python_with_pip_of
 from support.osv import osv_server, record
 from support.repository import git
 
@@ -287,16 +288,24 @@ def test_old_reports_do_not_pass_for_a_result(
     assert not done.uploaded(done.sarif) | done.uploaded(done.artifact)
 
 
-def test_installs_itself_and_runs_nothing_of_the_project(
-    make_project: Callable[..., Path], play: Play, tmp_path: Path
+def test_installs_its_lock_as_it_is_and_runs_nothing_of_the_project(
+    make_project: Callable[..., Path],
+    play: Play,
+    tmp_path: Path,
+    old_environment: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """With the oldest pip, and with a newer release of everything on the index."""
+    monkeypatch.setenv("PIP_FIND_LINKS", newer_releases(tmp_path / "released-since"))
+    interpreter = python_with_pip_of(old_environment, tmp_path / "old")
     marker = tmp_path / "hostile-code-ran"
     hostile = f"open({str(marker)!r}, 'w').close()\n"
     names = ("venv", "pip", "json", "sitecustomize", "scanagg", "bandit", "secrets")
     project = make_project({f"{name}.py": hostile for name in names})
-    done = play(project, only="bandit", environment="", interpreter=sys.executable)
+    done = play(project, only="bandit", environment="", interpreter=str(interpreter))
     assert done.outputs["exit-code"] == "0", done.log
     assert done.code == 0
+    assert "No broken requirements found." in done.log
     assert not marker.exists()
 
 

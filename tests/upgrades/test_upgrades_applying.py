@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support.lockers import fake, index, locker, on_path
+from support import tools
+from support.lockers import fake, index, on_path
 from upgrade_samples import package, upgrade
 
 from scanagg.errors import OutputError
@@ -163,7 +164,7 @@ def locked(root: Path, *argv: object) -> None:
 def test_uv_locks_and_the_pins_it_goes_by(
     make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: str
 ) -> None:
-    uv = locker("uv")
+    uv = tools.locker("uv")
     on_path(monkeypatch, uv)
     first = UV_PROJECT.format('"libalpha==1.0", # why\n  "libdeep==1.0"')
     root = make_project({"pyproject.toml": first}, git_=False)
@@ -189,7 +190,7 @@ def test_uv_workspace_pins_of_a_member(
     make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: str
 ) -> None:
     """The lock is at the top, the pin in a member: both or neither."""
-    uv = locker("uv")
+    uv = tools.locker("uv")
     on_path(monkeypatch, uv)
     top = UV_PROJECT.format('"libdev>=1"') + '[tool.uv.workspace]\nmembers = ["parts/*"]\n'
     part = UV_PROJECT.format('"libstuck==1.0"').replace("demo", "part")
@@ -210,7 +211,7 @@ def test_uv_workspace_pins_of_a_member(
 def test_an_input_that_includes_another(
     make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: str
 ) -> None:
-    uv = locker("uv")
+    uv = tools.locker("uv")
     on_path(monkeypatch, uv)
     files = {"requirements.in": "-r base.in\nlibdev\n", "base.in": "libalpha==1.0\n"}
     root = make_project(files, git_=False)
@@ -224,7 +225,7 @@ def test_an_input_that_includes_another(
 def test_uv_that_finds_no_way_leaves_all_and_the_rest_is_done(
     make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: str
 ) -> None:
-    uv = locker("uv")
+    uv = tools.locker("uv")
     on_path(monkeypatch, uv)
     text = UV_PROJECT.format('"libstuck==1.0",\n  "libdev==1.0"')
     root = make_project({"pyproject.toml": text}, git_=False)
@@ -248,7 +249,7 @@ def test_uv_that_finds_no_way_leaves_all_and_the_rest_is_done(
 def test_compiled_requirements(
     tool: str, make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: str
 ) -> None:
-    program = locker(tool)
+    program = tools.locker(tool)
     on_path(monkeypatch, program)
     root = make_project({"requirements.in": "libalpha==1.0\nlibdev\n"}, git_=False)
     (root / "requirements.txt").write_text("libdev==1.0\nlibdeep==1.0\n")
@@ -269,7 +270,7 @@ def test_compiled_requirements(
 
 
 def test_poetry(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: str) -> None:
-    poetry = locker("poetry")
+    poetry = tools.locker("poetry")
     on_path(monkeypatch, poetry)
     text = (
         "[tool.poetry]\npackage-mode = false\n[tool.poetry.dependencies]\n"
@@ -292,7 +293,7 @@ def test_poetry(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_hom
 
 
 def test_pdm(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: str) -> None:
-    pdm = locker("pdm")
+    pdm = tools.locker("pdm")
     on_path(monkeypatch, pdm)
     first = UV_PROJECT.format('"libalpha==1.0", "libdeep==1.0"')
     first += '[dependency-groups]\ntest = [\n  "libdev==1.0",\n]\n'
@@ -316,7 +317,7 @@ def test_pdm(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: 
 
 
 def test_pipenv(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: str) -> None:
-    pipenv = locker("pipenv")
+    pipenv = tools.locker("pipenv")
     on_path(monkeypatch, pipenv)
     text = (
         f'[[source]]\nname = "local"\nurl = "{offline_home}"\nverify_ssl = false\n'
