@@ -26,7 +26,7 @@ def now() -> datetime:
     A date that the program under test compares with its own clock is derived from this one. Other
     dates are fixed, and the program is given `--now` with them.
     """
-    return datetime.now(UTC).replace(microsecond=0)
+    return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251
 
 
 @pytest.fixture(scope="session")

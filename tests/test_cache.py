@@ -1,7 +1,7 @@
 """The cache keeps whole records, survives trouble, and cleans up after killed runs."""
 
 import os
-import time
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -80,12 +80,12 @@ def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_work_folders_of_killed_runs_are_swept_after_a_day(tmp_path: Path) -> None:
+def test_work_folders_of_killed_runs_are_swept_after_a_day(tmp_path: Path, now: datetime) -> None:
     old, new = tmp_path / "work" / "old", tmp_path / "work" / "new"
     for folder in (old, new):
         folder.mkdir(parents=True)
         (folder / "file").write_text("")
-    yesterday = time.time() - 25 * 3600
+    yesterday = (now - timedelta(hours=25)).timestamp()
     os.utime(old, (yesterday, yesterday))
     cache.sweep(tmp_path)
     assert not old.exists()

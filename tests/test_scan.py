@@ -101,7 +101,7 @@ def context(**changes: object) -> Context:
         inventory=Inventory(),
         settings=ScannerSettings(),
         cache=cache.cache_folder(),
-        now=datetime.now(UTC),
+        now=datetime(2026, 3, 4, tzinfo=UTC),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 

@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +22,6 @@ from support.osv import osv_server, record
 Make = Callable[..., Path]
 
 START = {"introduced": "0"}
-TODAY = datetime.now(UTC)
-OLD = f"{TODAY - timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
-NEW = f"{TODAY - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
 PINS = "widget==1.0\n"
 NOWHERE = '[scanners.pip-audit]\nosv-url = "https://osv.index.invalid/v1/query"\n'
 KNOWN = "django==3.2.0\njinja2==2.4.1\nrequests==2.19.0\n"
@@ -37,6 +34,18 @@ def kept() -> Path:
 
 
 @pytest.fixture
+def new(now: datetime) -> str:
+    """The date of advisories that are fresh."""
+    return f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.fixture
+def old(now: datetime) -> str:
+    """The date of advisories that are not fresh any more."""
+    return f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
+
+
+@pytest.fixture
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     """A proxy where nobody listens: who goes online fails at once."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
@@ -45,7 +54,7 @@ def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def flaw(modified: str = NEW, **more: Any) -> dict[str, Any]:
+def flaw(modified: str, **more: Any) -> dict[str, Any]:
     return record("CVE-2024-1000", "widget", START, {"fixed": "1.1"}, modified=modified, **more)
 
 
@@ -62,23 +71,25 @@ def policy(tmp_path: Path, text: str) -> tuple[str, str]:
 # -- who is asked ----------------------------------------------------------------------------------
 
 
-def test_offline_the_store_is_asked_however_old(make_project: Make, kept: Path) -> None:
-    keep(kept, [flaw(OLD)])
+def test_offline_the_store_is_asked_however_old(make_project: Make, kept: Path, old: str) -> None:
+    keep(kept, [flaw(old)])
     said = audited(make_project({"requirements.txt": PINS}), "--offline")
     run = said.run("pip-audit")
     assert (run["status"], run["coverage"]["examined"]) == ("ok", 1)
     assert [one["advisory"]["id"] for one in said.report["findings"]] == ["CVE-2024-1000"]
-    assert run["data"]["updated"] == OLD
+    assert run["data"]["updated"] == old
     assert run["data"]["digest"]
     assert said.report["data"] == [run["data"]]
     assert [one["name"] for one in said.report["packages"]] == ["widget"]
-    told = f"the advisory store is of {OLD[:10]}, not of the last 7 days: used as it is"
+    told = f"the advisory store is of {old[:10]}, not of the last 7 days: used as it is"
     assert f"{told}; `scanagg db update` renews it" in said.report["gate"]["notices"]
 
 
 @pytest.mark.usefixtures("unreachable")
-def test_a_fresh_store_is_asked_although_there_is_a_network(make_project: Make, kept: Path) -> None:
-    keep(kept, [flaw(NEW)])
+def test_a_fresh_store_is_asked_although_there_is_a_network(
+    make_project: Make, kept: Path, new: str
+) -> None:
+    keep(kept, [flaw(new)])
     said = audited(make_project({"requirements.txt": PINS}))
     assert said.run("pip-audit")["status"] == "ok"
     assert said.run("pip-audit")["data"] == said.report["data"][0]
@@ -86,19 +97,21 @@ def test_a_fresh_store_is_asked_although_there_is_a_network(make_project: Make, 
 
 
 @pytest.mark.usefixtures("unreachable")
-def test_an_old_store_is_not_asked_where_there_is_a_network(make_project: Make, kept: Path) -> None:
-    keep(kept, [flaw(OLD)])
+def test_an_old_store_is_not_asked_where_there_is_a_network(
+    make_project: Make, kept: Path, old: str
+) -> None:
+    keep(kept, [flaw(old)])
     said = audited(make_project({"requirements.txt": PINS}))
     assert (said.code, said.run("pip-audit")["status"]) == (3, "failed")
-    told = f"the advisory store is of {OLD[:10]}, not of the last 7 days: not given to pip-audit"
+    told = f"the advisory store is of {old[:10]}, not of the last 7 days: not given to pip-audit"
     assert f"{told}; `scanagg db update` renews it" in said.report["gate"]["notices"]
 
 
 @pytest.mark.usefixtures("unreachable")
 def test_a_store_of_a_few_records_is_not_asked_where_there_is_a_network(
-    make_project: Make, kept: Path
+    make_project: Make, kept: Path, new: str
 ) -> None:
-    keep(kept, [flaw(NEW)], whole=False)
+    keep(kept, [flaw(new)], whole=False)
     project = make_project({"requirements.txt": PINS})
     said = audited(project)
     assert (said.code, said.run("pip-audit")["status"]) == (3, "failed")
@@ -112,9 +125,9 @@ def test_a_store_of_a_few_records_is_not_asked_where_there_is_a_network(
 
 @pytest.mark.usefixtures("unreachable")
 def test_the_policy_says_how_old_the_store_may_be(
-    make_project: Make, kept: Path, tmp_path: Path
+    make_project: Make, kept: Path, tmp_path: Path, old: str
 ) -> None:
-    keep(kept, [flaw(OLD)])
+    keep(kept, [flaw(old)])
     project = make_project({"requirements.txt": PINS})
     entry = "scanners: {pip-audit: {required: true, db_max_age: AGE}}\n"
     assert audited(project, *policy(tmp_path, entry.replace("AGE", "5w"))).code == 0
@@ -125,23 +138,25 @@ def test_the_policy_says_how_old_the_store_may_be(
     assert offline.run("pip-audit")["status"] == "ok"
     assert offline.code == 3
     assert offline.report["gate"]["reasons"] == [
-        f"pip-audit is required but has data of {OLD[:10]}, older than 2w"
+        f"pip-audit is required but has data of {old[:10]}, older than 2w"
     ]
 
 
-def test_a_store_ahead_of_the_clock_is_not_fresh(make_project: Make, kept: Path) -> None:
-    keep(kept, [flaw(NEW)])
+def test_a_store_ahead_of_the_clock_is_not_fresh(
+    make_project: Make, kept: Path, new: str, now: datetime
+) -> None:
+    keep(kept, [flaw(new)])
     project = make_project({"requirements.txt": PINS})
-    past = f"{TODAY - timedelta(days=9):%Y-%m-%dT00:00:00Z}"
+    past = f"{now - timedelta(days=9):%Y-%m-%dT00:00:00Z}"
     said = audited(project, "--offline", "--now", past)
     assert "not of the last 7 days: used as it is" in " ".join(said.report["gate"]["notices"])
     assert "later than the clock" in " ".join(said.report["gate"]["notices"])
 
 
 def test_a_configured_service_is_asked_in_place_of_a_fresh_store(
-    make_project: Make, kept: Path
+    make_project: Make, kept: Path, new: str
 ) -> None:
-    keep(kept, [flaw(NEW)])
+    keep(kept, [flaw(new)])
     with osv_server([record("A-1", "widget", START)]) as url:
         config = f'[scanners.pip-audit]\nosv-url = "{url}"\n'
         project = make_project({"requirements.txt": PINS, "scanagg.toml": config})
@@ -152,9 +167,9 @@ def test_a_configured_service_is_asked_in_place_of_a_fresh_store(
 
 
 def test_offline_a_configured_service_elsewhere_gives_way_to_the_store(
-    make_project: Make, kept: Path
+    make_project: Make, kept: Path, old: str
 ) -> None:
-    keep(kept, [flaw(OLD)])
+    keep(kept, [flaw(old)])
     project = make_project({"requirements.txt": PINS, "scanagg.toml": NOWHERE})
     said = audited(project, "--offline")
     assert [one["rule"]["id"] for one in said.report["findings"]] == ["CVE-2024-1000"]
@@ -162,10 +177,10 @@ def test_offline_a_configured_service_elsewhere_gives_way_to_the_store(
 
 @pytest.mark.parametrize("damaged", [False, True])
 def test_offline_without_a_store_nothing_is_audited_and_it_says_how_to_get_one(
-    make_project: Make, kept: Path, damaged: bool
+    make_project: Make, kept: Path, damaged: bool, new: str
 ) -> None:
     if damaged:
-        keep(kept, [flaw()])
+        keep(kept, [flaw(new)])
         for file in (kept / "advisories").iterdir():
             if file.is_file():
                 file.write_bytes(b"no database")
@@ -181,25 +196,25 @@ def test_offline_without_a_store_nothing_is_audited_and_it_says_how_to_get_one(
     assert str(kept) not in said.everything
 
 
-def test_every_run_shows_the_same_command_line(make_project: Make, kept: Path) -> None:
-    keep(kept, [flaw()])
+def test_every_run_shows_the_same_command_line(make_project: Make, kept: Path, new: str) -> None:
+    keep(kept, [flaw(new)])
     project = make_project({"requirements.txt": PINS})
     argvs = [audited(project, "--offline").run("pip-audit")["argv"] for _ in range(2)]
     assert argvs[0] == argvs[1]
     assert argvs[0][-2:] == ["--osv-url", "{advisories}"]
 
 
-def test_no_address_of_the_run_is_in_any_output(make_project: Make, kept: Path) -> None:
-    keep(kept, [flaw()])
+def test_no_address_of_the_run_is_in_any_output(make_project: Make, kept: Path, new: str) -> None:
+    keep(kept, [flaw(new)])
     project = make_project({"requirements.txt": PINS})
     said = check(project, "--only", "pip-audit", "--offline", "-v")
     assert "127.0.0.1" not in said.everything
 
 
 def test_where_nothing_is_to_be_audited_the_age_of_the_store_is_no_news(
-    make_project: Make, kept: Path
+    make_project: Make, kept: Path, old: str
 ) -> None:
-    keep(kept, [flaw(OLD)])
+    keep(kept, [flaw(old)])
     said = check(make_project({"app.py": "x = 1\n"}), "--only", "bandit", formats=("json",))
     assert not [told for told in said.report["gate"]["notices"] if "store" in told]
 
@@ -208,10 +223,10 @@ def test_where_nothing_is_to_be_audited_the_age_of_the_store_is_no_news(
 
 
 def test_the_store_answers_the_rules_that_ask_for_kev_and_epss(
-    make_project: Make, kept: Path, tmp_path: Path
+    make_project: Make, kept: Path, tmp_path: Path, new: str
 ) -> None:
-    keep(kept, [flaw()])
-    day = NEW[:10]
+    keep(kept, [flaw(new)])
+    day = new[:10]
     keep_kev(kept, day, "CVE-2024-1000")
     keep_epss(kept, day, {"CVE-2024-1000": 0.75})
     text = "enrichment: {kev: required, epss: required, max_age: 2d}\nrules:\n"
@@ -231,9 +246,9 @@ def test_the_store_answers_the_rules_that_ask_for_kev_and_epss(
 
 
 def test_required_data_that_the_store_has_not_got_is_incomplete(
-    make_project: Make, kept: Path, tmp_path: Path
+    make_project: Make, kept: Path, tmp_path: Path, new: str, now: datetime
 ) -> None:
-    keep(kept, [flaw()])
+    keep(kept, [flaw(new)])
     project = make_project({"requirements.txt": PINS})
     text = "enrichment: {kev: required}\nscanners: {pip-audit: {required: true}}\n"
     given = policy(tmp_path, text)
@@ -245,11 +260,11 @@ def test_required_data_that_the_store_has_not_got_is_incomplete(
     ]
     again = ("gate", str(lacking.folder / "scanagg.json"), *given)
     assert scanagg(*again, cwd=project).returncode == 3
-    keep_kev(kept, NEW[:10])
+    keep_kev(kept, new[:10])
     assert check(project, *argv, *given, formats=("json",)).code == 0
     # The data is that of the report: what came since is not asked.
     assert scanagg(*again, cwd=project).returncode == 0
-    later = f"{TODAY + timedelta(days=30):%Y-%m-%d}"
+    later = f"{now + timedelta(days=30):%Y-%m-%d}"
     (tmp_path / "policy.yml").write_text(
         f"version: 1\ndefault: warn\nenrichment: {{kev: required, max_age: 7d}}\n{text[28:]}"
     )
@@ -260,9 +275,9 @@ def test_required_data_that_the_store_has_not_got_is_incomplete(
 
 
 def test_a_report_judged_again_keeps_packages_data_and_upgrades(
-    make_project: Make, kept: Path, tmp_path: Path
+    make_project: Make, kept: Path, tmp_path: Path, new: str
 ) -> None:
-    keep(kept, [flaw(severity=[{"type": "CVSS_V3", "score": CRITICAL}])])
+    keep(kept, [flaw(new, severity=[{"type": "CVSS_V3", "score": CRITICAL}])])
     project = make_project({"requirements.txt": PINS})
     block = policy(tmp_path, "rules: [{id: all, match: {}, action: block}]\n")
     first = audited(project, "--offline", *block).report
@@ -284,12 +299,12 @@ CRITICAL = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
 
 
 def test_a_store_that_breaks_while_it_is_read_is_a_gap_and_costs_no_finding(
-    make_project: Make, kept: Path
+    make_project: Make, kept: Path, new: str
 ) -> None:
-    keep(kept, [flaw()])
+    keep(kept, [flaw(new)])
     with closing(sqlite3.connect(kept / "advisories" / "osv.sqlite")) as base, base:
         base.execute("UPDATE record SET body = x'7b'")
-    with osv_server([flaw()]) as url:
+    with osv_server([flaw(new)]) as url:
         config = f'[scanners.pip-audit]\nosv-url = "{url}"\n'
         project = make_project({"requirements.txt": PINS, "scanagg.toml": config})
         said = audited(project)
@@ -310,13 +325,13 @@ def test_a_store_that_breaks_while_it_is_read_is_a_gap_and_costs_no_finding(
 
 
 @pytest.mark.parametrize(
-    ("modified", "asks"),
-    [(NEW, "the advisory store"), (OLD, "PyPI's advisories, asked online")],
-    ids=["fresh", "old"],
+    ("date", "asks"),
+    [("new", "the advisory store"), ("old", "PyPI's advisories, asked online")],
 )
 def test_scanners_says_whom_pip_audit_asks(
-    make_project: Make, kept: Path, modified: str, asks: str
+    make_project: Make, kept: Path, date: str, asks: str, request: pytest.FixtureRequest
 ) -> None:
+    modified = request.getfixturevalue(date)
     project = make_project({"requirements.txt": PINS})
     bare = scanagg("scanners", str(project)).stdout
     assert "asks: PyPI's advisories, asked online" in bare
