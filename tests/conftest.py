@@ -1,6 +1,7 @@
 """Fixtures that all tests share: the clock, the data folder, projects on disk, their targets."""
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -14,6 +15,10 @@ from scanagg.model import Target
 from scanagg.target import read_target as read
 
 ROOT = Path(__file__).parent.parent
+
+# A shell ignores Ctrl-C for what it starts in the background, and programs inherit that. Tests
+# that interrupt a program need it handled.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Programs of the environment are found also where `pytest` is started without activating it.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.command import heed_interrupts
 from support.records import below, put_kev, put_osv, silent, write_json
 
 from scanagg.advisories import _sqlite
@@ -58,7 +57,6 @@ def start(export: Path, cache: Path, what: str) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file_route
-from support.command import PROGRAM, heed_interrupts, scanagg
+from support.command import PROGRAM, scanagg
 from support.osv import Record, record
 
 NOW = ("--now", "2026-11-25T12:00:00Z")
@@ -218,7 +218,6 @@ def test_an_interrupted_download_is_gone_on_with(mirror: BadServer, environment:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=heed_interrupts,  # noqa: PLW1509 - it takes no lock
     )
     deadline = time.monotonic() + 30
     while not (part.exists() and part.stat().st_size > 100_000) and time.monotonic() < deadline:

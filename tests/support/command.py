@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -38,11 +37,6 @@ class Said:
         files = sorted(self.folder.glob("scanagg.*")) if self.folder.is_dir() else []
         texts = [path.read_text("utf-8") for path in files]
         return "\n".join([self.out, self.err, *texts])
-
-
-def heed_interrupts() -> None:
-    """For `preexec_fn`: a program started in the background would be deaf to Ctrl-C."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def scanagg(
