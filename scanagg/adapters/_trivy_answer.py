@@ -117,12 +117,17 @@ def _unused(tree: Tree, native: tuple[str, ...]) -> Iterator[str]:
 
 
 def identified(tool: Tool, output: Output) -> Tool:
-    """The tool with its version and the age of its database; OutputError where it is no trivy."""
+    """The tool with its version and the age of its database; OutputError where it is no trivy.
+
+    A time without a zone is UTC, wherever the machine is.
+    """
     try:
         told = msgspec.json.decode(output.stdout, type=_Version)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         otherwise = f"does not tell its version: {error}"
         raise OutputError(fatal(output) or otherwise) from error
     updated = told.database.updated_at if told.database else None
-    data = DataSource("Trivy vulnerability database", updated.astimezone(UTC)) if updated else None
+    if updated:
+        updated = updated.astimezone(UTC) if updated.tzinfo else updated.replace(tzinfo=UTC)
+    data = DataSource("Trivy vulnerability database", updated) if updated else None
     return replace(tool, version=told.version, data=data)

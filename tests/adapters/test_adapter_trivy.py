@@ -6,9 +6,11 @@ import json
 import shutil
 import subprocess
 import tarfile
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -506,6 +508,20 @@ def test_an_old_database_can_be_kept_as_it_is(
     kept = scan(files, offline=False, options={**where, "skip-db-update": "true"})
     assert kept.examined == ["requirements.txt"]
     assert kept.tool.data.updated.year == 2020
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "America/St_Johns"])
+def test_a_time_of_the_database_without_a_zone_is_utc(
+    zone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"Version": "0.76.0", "VulnerabilityDB": {"UpdatedAt": "2024-10-10T00:30:00"}}
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", zone)
+        time.tzset()
+        tool = trivy.identify(Tool(("trivy",), "trivy"), Output(0, json.dumps(answer).encode(), ""))
+    time.tzset()
+    assert tool.data is not None
+    assert tool.data.updated == datetime(2024, 10, 10, 0, 30, tzinfo=UTC)
 
 
 def test_an_empty_tree_has_no_input(scan) -> None:

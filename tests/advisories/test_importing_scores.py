@@ -10,6 +10,7 @@ from support.records import epss, kev, put_epss, put_kev, silent, write_gzip, wr
 from scanagg.advisories.importing import Imported, Origin, import_epss, import_kev, origin_of, touch
 from scanagg.advisories.store import Exploited, Likelihood, open_store
 
+DAY = datetime(2024, 10, 10, tzinfo=UTC)
 ORIGIN = Origin("https://index.invalid/kev.json", '"abc"')
 
 
@@ -98,17 +99,17 @@ def test_scores_plain_and_packed_make_the_same_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "updated"),
     [
-        ("#model_version:v1,score_date:2024-10-10T00:00:00+0000\n", datetime(2024, 10, 10)),
-        ("#model_version:v1,score_date:2024-10-10T12:55:00Z\n", datetime(2024, 10, 10, 12, 55)),
+        ("#model_version:v1,score_date:2024-10-10T00:00:00+0000\n", DAY),
+        ("#model_version:v1,score_date:2024-10-10T12:55:00Z\n", DAY.replace(hour=12, minute=55)),
         ("#model_version:v1,score_date:2024-99-99T00:00:00Z\n", None),
         ("#model_version:v1\n", None),
-        ("\ufeff#score_date:2024-10-10T00:00:00+0000\r\n", datetime(2024, 10, 10)),
+        ("\ufeff#score_date:2024-10-10T00:00:00+0000\r\n", DAY),
         ("", None),
     ],
 )
 def test_the_date_of_the_scores(tmp_path: Path, header: str, updated: datetime | None) -> None:
     made = put_text(tmp_path, f"{header}cve,epss,percentile\nCVE-2024-0001,0.5,0.9\n")
-    assert made.source.updated == (updated.replace(tzinfo=UTC) if updated else None)
+    assert made.source.updated == updated
 
 
 def test_columns_are_found_by_name(tmp_path: Path) -> None:

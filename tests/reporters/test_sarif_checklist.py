@@ -5,7 +5,7 @@ import json
 import re
 import uuid
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -328,10 +328,10 @@ def test_10_an_address_that_is_none_is_left_out(address: str | None) -> None:
 
 
 def test_11_times_have_a_z_and_do_not_run_backwards() -> None:
-    zone = datetime(2026, 3, 4, 7, 6, 7).astimezone(UTC)
+    zone = datetime(2026, 3, 4, 9, 6, 7, tzinfo=timezone(timedelta(hours=2)))
     runs = (
         replace(sample_runs()[1], started=zone, seconds=-1.0),
-        replace(sample_runs()[2], started=datetime(2026, 3, 4, 7, 6, 7)),
+        replace(sample_runs()[2], started=datetime(2026, 3, 4, 7, 6, 7)),  # noqa: DTZ001
     )
     for run in log_of(replace(sample_report([]), runs=runs))["runs"]:
         invocation = run["invocations"][0]
