@@ -267,13 +267,20 @@ def test_a_file_that_may_not_be_read_is_refused(
         (b'{"schema": "other/1"}', "not a report of scanagg: schema other/1"),
         (b'{"schema": "scanagg-report/2"}', "this scanagg reads scanagg-report/1"),
         (b'{"schema": "scanagg-report/1"}', "missing required field `scanagg`"),
-        (b'{"schema": "x", "a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "nested too deeply"),
     ],
 )
 def test_what_is_no_report_is_refused(raw: bytes, reason: str, tmp_path: Path) -> None:
     path = tmp_path / "scanagg.json"
     path.write_bytes(raw)
     assert reason in refused(path)
+
+
+def test_a_report_that_is_nested_without_end_is_refused(tmp_path: Path) -> None:
+    """The decoder gives up at a depth that depends on the Python, or reads it all."""
+    path = tmp_path / "scanagg.json"
+    path.write_bytes(b'{"schema": "x", "a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}")
+    said = refused(path)
+    assert "nested too deeply" in said or "not a report of scanagg: schema x" in said
 
 
 def test_every_cut_of_a_report_is_refused(tmp_path: Path) -> None:

@@ -19,21 +19,21 @@ from scanagg.advisories.store import open_store
 from scanagg.advisories.updating import SOURCES, Outcome, State, checked, update
 from scanagg.errors import DownloadError, StoreError, UsageError
 
-NOW = datetime(2026, 11, 20, 18, tzinfo=UTC)  # of the update; files have dates of their own
+NOW = datetime(2025, 11, 20, 18, tzinfo=UTC)  # of the update; files have dates of their own
 PATIENT = Patience(connect=5, silence=5, tries=2, pause=0.01, longest=2)
 TEMPLATE = record("GHSA-aaaa-bbbb-cccc", "jinja2", {"introduced": "0"}, {"fixed": "3.1.3"})
 SANDBOX = record("PYSEC-2024-1", "jinja2", {"introduced": "0"}, {"fixed": "2.8.1"})
 CATALOGUE = {
     "title": "CISA Catalog of Known Exploited Vulnerabilities",
-    "catalogVersion": "2026.11.20",
-    "dateReleased": "2026-11-20T15:00:00.0000Z",
+    "catalogVersion": "2025.11.20",
+    "dateReleased": "2025-11-20T15:00:00.0000Z",
     "count": 1,
     "vulnerabilities": [
         {"cveID": "CVE-2021-44228", "dateAdded": "2021-12-10", "dueDate": "2021-12-24"}
     ],
 }
 SCORES = (
-    "#model_version:v2025.03.14,score_date:2026-11-20T00:00:00+0000\n"
+    "#model_version:v2025.03.14,score_date:2025-11-20T00:00:00+0000\n"
     "cve,epss,percentile\nCVE-2021-44228,0.97565,0.99999\n"
 )
 

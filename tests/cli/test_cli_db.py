@@ -18,7 +18,7 @@ from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file
 from support.command import PROGRAM, scanagg
 from support.osv import Record, record
 
-NOW = ("--now", "2026-11-25T12:00:00Z")
+NOW = ("--now", "2025-11-25T12:00:00Z")
 SANDBOX = record(
     "PYSEC-2024-1",
     "jinja2",
@@ -27,13 +27,13 @@ SANDBOX = record(
     modified="2024-05-06T07:08:09Z",
 )
 CATALOGUE = {
-    "catalogVersion": "2026.11.20",
-    "dateReleased": "2026-11-20T15:00:00.0000Z",
+    "catalogVersion": "2025.11.20",
+    "dateReleased": "2025-11-20T15:00:00.0000Z",
     "count": 1,
     "vulnerabilities": [{"cveID": "CVE-2021-44228", "dateAdded": "2021-12-10"}],
 }
 SCORES = (
-    "#model_version:v2025.03.14,score_date:2026-11-20T00:00:00+0000\n"
+    "#model_version:v2025.03.14,score_date:2025-11-20T00:00:00+0000\n"
     "cve,epss,percentile\nCVE-2021-44228,0.97565,0.99999\n"
 )
 
@@ -92,8 +92,8 @@ def test_an_update_stores_all_and_says_so_in_a_line_each(mirror: BadServer) -> N
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
         f"osv: updated: 1 record, newest of 2024-05-06, from {mirror.url('/osv')}",
-        f"kev: updated: 1 record, newest of 2026-11-20, from {mirror.url('/kev')}",
-        f"epss: updated: 1 record, newest of 2026-11-20, from {mirror.url('/epss')}",
+        f"kev: updated: 1 record, newest of 2025-11-20, from {mirror.url('/kev')}",
+        f"epss: updated: 1 record, newest of 2025-11-20, from {mirror.url('/epss')}",
     ]
     assert done.stderr.splitlines()[:3] == ["osv: downloading", "osv: storing", "kev: downloading"]
     again = scanagg("db", "update", "--no-progress")
@@ -271,8 +271,8 @@ def test_files_are_stored_by_what_they_hold(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
         "OSV (PyPI): stored: 1 record, newest of 2024-05-06, from a.zip",
-        "CISA KEV: stored: 1 record, newest of 2026-11-20, from b.json",
-        "FIRST EPSS: stored: 1 record, newest of 2026-11-20, from c.csv.gz",
+        "CISA KEV: stored: 1 record, newest of 2025-11-20, from b.json",
+        "FIRST EPSS: stored: 1 record, newest of 2025-11-20, from c.csv.gz",
     ]
     assert [one["state"] for one in status()["sources"]] == ["present"] * 3
 
@@ -334,15 +334,15 @@ def test_the_status_tells_how_much_how_old_whose_and_from_where(mirror: BadServe
     scanagg("db", "update", "--only", "osv,kev")
     page = scanagg("db", "status", *NOW).stdout
     osv, where, about, kev, *_, epss = page.splitlines()
-    assert osv == "osv   1 record, newest of 2024-05-06, 933 days old"
+    assert osv == "osv   1 record, newest of 2024-05-06, 568 days old"
     assert where.startswith(f"      from {mirror.url('/osv')}, fetched 20")
     assert about.startswith("      sha256 ")
     assert ", licence: CC BY 4.0" in about
-    assert kev == "kev   1 record, newest of 2026-11-20, 4 days old"
+    assert kev == "kev   1 record, newest of 2025-11-20, 4 days old"
     assert epss.startswith("epss  not stored; run scanagg db update")
     found = of_kind("kev")
     assert found["state"] == "present"
-    assert found["updated"] == "2026-11-20T15:00:00Z"
+    assert found["updated"] == "2025-11-20T15:00:00Z"
     assert found["age_days"] == 4
     assert found["origin"] == mirror.url("/kev")
     assert len(found["digest"]) == 64
@@ -366,7 +366,7 @@ def test_a_store_that_cannot_be_used_is_named_with_the_remedy(
 
 def test_clocks_that_differ_make_no_negative_age(mirror: BadServer) -> None:
     scanagg("db", "update", "--only", "kev")
-    done = scanagg("db", "status", "--json", "--now", "2026-11-01")
+    done = scanagg("db", "status", "--json", "--now", "2025-11-01")
     assert json.loads(done.stdout)["sources"][1]["age_days"] == 0
     assert scanagg("db", "status", "--now", "soon").returncode == 2
 

@@ -33,6 +33,9 @@ PACKAGES = {
 }
 
 
+VERSION = f"python{sys.version_info.major}.{sys.version_info.minor}"
+
+
 @pytest.fixture
 def project(make_project: Callable[..., Path]) -> Path:
     """A project with an environment of made-up packages and a policy."""
@@ -42,7 +45,7 @@ def project(make_project: Callable[..., Path]) -> Path:
 
 
 def with_environment(root: Path, packages: Mapping[str, str]) -> Path:
-    site = root.parent / "venv" / "lib" / "python3.11" / "site-packages"
+    site = root.parent / "venv" / "lib" / VERSION / "site-packages"
     site.mkdir(parents=True)
     (root.parent / "venv" / "pyvenv.cfg").write_text("home = /nowhere\n")
     (root.parent / "venv" / "bin").mkdir()
