@@ -21,13 +21,14 @@ from pathlib import Path
 
 import msgspec
 
-from scanagg.adapters import Lookup, pip_audit
 from scanagg.advisories import Store, open_store, serving
 from scanagg.advisories.importing import Origin, import_osv
-from scanagg.examine import Bench, examine
+from scanagg.core.process import Stop
+from scanagg.findings.collect import Bench, examine
 from scanagg.model import Inventory, Package, Run, Status, Target, pypi_purl
-from scanagg.process import Stop
-from scanagg.scan import Limits, scan
+from scanagg.scanners import pip_audit
+from scanagg.scanners.base import Lookup
+from scanagg.scanners.runner import Limits, scan
 
 PINS, REPEATS = 1000, 5
 BATCHES = (100, 250, 500, 1000)

@@ -53,14 +53,14 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from scanagg.adapters import Context, Inputs, Output, ScannerSettings, adapters
-from scanagg.correlate import Eyes, correlate
-from scanagg.identity import Identity
+from scanagg.baseline.matching import Entry, LineMap, match
+from scanagg.findings.correlate import Eyes, correlate
+from scanagg.findings.fingerprint import Identity
+from scanagg.findings.normalise import normalise, redactor
 from scanagg.model import Change, Finding, Inventory, Observation
-from scanagg.normalise import normalise, redactor
-from scanagg.origin.matching import Entry, LineMap, match
-from scanagg.sources import Sources
-from scanagg.target import read_target
+from scanagg.project.sources import Sources
+from scanagg.project.target import read_target
+from scanagg.scanners.base import Context, Inputs, Output, ScannerSettings, adapters
 
 Place = tuple[str, int]
 Text = tuple[str, ...]

@@ -18,8 +18,8 @@ import sys
 import time
 from collections.abc import Callable
 
+from scanagg.baseline.matching import Entry, match
 from scanagg.model import Change, Parts
-from scanagg.origin.matching import Entry, match
 
 RUNS = 5
 FILES = 2000

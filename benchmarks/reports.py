@@ -17,15 +17,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from scanagg import policy
-from scanagg.adapters import Context, Output, ScannerSettings, adapters
-from scanagg.cache import write_atomically
-from scanagg.correlate import Eyes, correlate
-from scanagg.identity import Identity
+from scanagg.core.cache import write_atomically
+from scanagg.findings.correlate import Eyes, correlate
+from scanagg.findings.fingerprint import Identity
+from scanagg.findings.normalise import normalise, redactor
 from scanagg.model import Clock, Coverage, Inventory, Report, Run, Status
-from scanagg.normalise import normalise, redactor
-from scanagg.reporters import reporter
-from scanagg.sources import Sources
-from scanagg.target import read_target
+from scanagg.project.sources import Sources
+from scanagg.project.target import read_target
+from scanagg.reports.base import reporter
+from scanagg.scanners.base import Context, Output, ScannerSettings, adapters
 
 T = TypeVar("T")
 FILES = 2000

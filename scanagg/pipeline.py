@@ -11,12 +11,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from scanagg import __version__, cache, policy
-from scanagg.adapters import Adapter, adapters
+from scanagg import __version__, policy
 from scanagg.advisories import Store, open_store
-from scanagg.errors import StoreError
-from scanagg.examine import FRESH, Bench, examine, is_whole, logged
-from scanagg.guard import attempts
+from scanagg.baseline import Asked, find_base, trace
+from scanagg.baseline.file import foreign
+from scanagg.core import cache
+from scanagg.core.errors import StoreError
+from scanagg.core.process import Stop
+from scanagg.core.text import counted
+from scanagg.findings.collect import FRESH, Bench, examine, is_whole, logged
+from scanagg.gate.rules import Rules
+from scanagg.gate.tampering import attempts
 from scanagg.inventory import read_inventory
 from scanagg.model import (
     Clock,
@@ -30,15 +35,11 @@ from scanagg.model import (
     Terms,
     Upgrade,
 )
-from scanagg.origin import Asked, find_base, trace
-from scanagg.origin.baseline import foreign
-from scanagg.policy.judging.grace import span
-from scanagg.process import Stop
-from scanagg.reporters import file_names
-from scanagg.rulebook import Rules
-from scanagg.scan import DEFAULT_TIMEOUT, Event, Limits
-from scanagg.target import CONFIGURED, NESTED, read_target
-from scanagg.text import counted
+from scanagg.policy.grace import span
+from scanagg.project.target import CONFIGURED, NESTED, read_target
+from scanagg.reports.base import file_names
+from scanagg.scanners.base import Adapter, adapters
+from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits
 from scanagg.upgrades import plan
 
 AUDITOR: Final = "pip-audit"

@@ -12,7 +12,7 @@ from support.locks import environment_with_oldest_pip
 from support.repository import git
 
 from scanagg.model import Target
-from scanagg.target import read_target as read
+from scanagg.project.target import read_target as read
 
 ROOT = Path(__file__).parent.parent
 

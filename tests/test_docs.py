@@ -16,13 +16,14 @@ from support import tools
 from support.command import scanagg
 from typer.main import get_command
 
-from scanagg import config, errors
-from scanagg.adapters import Adapter, adapters
 from scanagg.cli.app import app
+from scanagg.core import errors
 from scanagg.model import Action, Category, Origin, Outcome, Severity, Status, WaiverState
-from scanagg.policy.language import schema
-from scanagg.policy.language.load import BUILTIN
-from scanagg.reporters import reporters
+from scanagg.policy import schema
+from scanagg.policy.load import BUILTIN
+from scanagg.reports.base import reporters
+from scanagg.scanners import config
+from scanagg.scanners.base import Adapter, adapters
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("reports/*.md")])

@@ -15,7 +15,7 @@ from typing import Final
 import filelock
 import msgspec
 
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 from scanagg.model import DataSource
 
 KINDS: Final = ("osv", "kev", "epss")

@@ -5,12 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from scanagg import cvss
 from scanagg.advisories.records import ECOSYSTEM, Record, Reference, canonical_id
 from scanagg.advisories.store import Exploited, Likelihood, Store
 from scanagg.advisories.versions import affects, fixed_versions
-from scanagg.facts import is_malware
-from scanagg.gather import earliest, fixes, pages, retold
 from scanagg.model import (
     Advisory,
     Category,
@@ -18,8 +15,11 @@ from scanagg.model import (
     Package,
     Severity,
     SeverityClaim,
+    cvss,
     is_pypi,
 )
+from scanagg.model.advisories import is_malware
+from scanagg.model.published import earliest, fixes, pages, retold
 
 SUPPLIER: Final = "osv"
 """Who passes a claim on that comes from a record of the store."""

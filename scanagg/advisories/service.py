@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from scanagg.advisories.records import Record
 from scanagg.advisories.store import Store
 from scanagg.advisories.versions import fixed_versions
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 
 _LOG: Final = logging.getLogger("scanagg")
 _HOST: Final = "127.0.0.1"

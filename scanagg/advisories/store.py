@@ -13,9 +13,9 @@ from packaging.version import InvalidVersion
 from scanagg.advisories import _sqlite as files
 from scanagg.advisories.records import Record, canonical_id
 from scanagg.advisories.versions import Table
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
+from scanagg.core.text import valid
 from scanagg.model import DataSource
-from scanagg.text import valid
 
 _Decoded = TypeVar("_Decoded")
 

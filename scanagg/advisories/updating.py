@@ -11,12 +11,12 @@ from typing import Final, Protocol
 import filelock
 
 from scanagg.advisories import importing
+from scanagg.advisories.events import Notify, Phase
 from scanagg.advisories.fetching import addresses
 from scanagg.advisories.fetching.download import Download, Fetched, Wanted
 from scanagg.advisories.fetching.wire import Deadline, Patience
 from scanagg.advisories.importing import Imported, Origin, Progress
-from scanagg.advisories.keeping import Notify, Phase
-from scanagg.errors import DownloadError, ScanaggError, StoreError
+from scanagg.core.errors import DownloadError, ScanaggError, StoreError
 
 _MIB: Final = 2**20
 _HINT: Final = "Set SCANAGG_CACHE_DIR to a folder that can be written."

@@ -6,7 +6,7 @@ from typing import NoReturn
 
 from scanagg.cli.app import app
 from scanagg.cli.output import complain, stop_printing
-from scanagg.errors import ExitCode, ScanaggError
+from scanagg.core.errors import ExitCode, ScanaggError
 
 
 def main() -> NoReturn:

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from scanagg.cli import request as options
-from scanagg.errors import BaselineError, UsageError
-from scanagg.text import counted
+from scanagg.core.errors import BaselineError, UsageError
+from scanagg.core.text import counted
 
 if TYPE_CHECKING:
-    from scanagg.cli.upkeep import Accept
-    from scanagg.origin.baseline import Baseline, Known
+    from scanagg.baseline.file import Baseline, Known
+    from scanagg.cli.baseline_update import Accept
 
 app = typer.Typer(no_args_is_help=True, help="Keep the baseline: findings that are not new.")
 
@@ -61,7 +61,7 @@ def write(
     code is 1. A check that is incomplete writes nothing.
     """
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.cli import upkeep  # noqa: PLC0415
+    from scanagg.cli import baseline_update  # noqa: PLC0415
 
     consent = _consent(accept, owner, reason, finding)
     asked = options.Options(
@@ -77,7 +77,8 @@ def write(
         offline=offline,
         now=now,
     )
-    raise typer.Exit(upkeep.write(asked, baseline, consent, slim=slim, show=not no_progress))
+    code = baseline_update.write(asked, baseline, consent, slim=slim, show=not no_progress)
+    raise typer.Exit(code)
 
 
 @app.command("prune")
@@ -98,7 +99,7 @@ def prune(
 ) -> None:
     """Check, and take out of the baseline what matches nothing any more; never add to it."""
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.cli import upkeep  # noqa: PLC0415
+    from scanagg.cli import baseline_update  # noqa: PLC0415
 
     asked = options.Options(
         path=path,
@@ -112,7 +113,7 @@ def prune(
         deadline=deadline,
         offline=offline,
     )
-    upkeep.prune(asked, baseline, slim=slim, show=not no_progress)
+    baseline_update.prune(asked, baseline, slim=slim, show=not no_progress)
 
 
 @app.command("show")
@@ -126,7 +127,7 @@ def show(
     """List the entries of the baseline, since when each is known, and who accepted it."""
     # Imported here: `scanagg --help` need not wait for any of it.
     from scanagg.cli.listing import print_table, say  # noqa: PLC0415
-    from scanagg.rulebook import find_baseline, rule_files  # noqa: PLC0415
+    from scanagg.gate.rules import find_baseline, rule_files  # noqa: PLC0415
 
     root = options.folder_of(path)
     found = find_baseline(rule_files(root, None), baseline)
@@ -150,19 +151,19 @@ def show(
 def key(path: Annotated[Path, typer.Argument(help=_FOLDER)] = Path()) -> None:
     """Make the project's key, by which secrets are known again, unless there is one."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg import projectkey  # noqa: PLC0415
+    from scanagg.cli.baseline_update import store  # noqa: PLC0415
     from scanagg.cli.listing import say  # noqa: PLC0415
-    from scanagg.cli.upkeep import store  # noqa: PLC0415
-    from scanagg.trusted import WorkTree  # noqa: PLC0415
+    from scanagg.project import secret_key  # noqa: PLC0415
+    from scanagg.project.trusted import WorkTree  # noqa: PLC0415
 
     root = options.folder_of(path)
-    if projectkey.find(WorkTree(root), {}):
-        say(f"{projectkey.PLACE} is there already: nothing to do")
+    if secret_key.find(WorkTree(root), {}):
+        say(f"{secret_key.PLACE} is there already: nothing to do")
         return
-    store(root, projectkey.PLACE, projectkey.made())
-    say(f"made {projectkey.PLACE}: commit it")
-    if projectkey.find(WorkTree(root), os.environ) != projectkey.find(WorkTree(root), {}):
-        say(f"{projectkey.VARIABLE} is set here and goes before it")
+    store(root, secret_key.PLACE, secret_key.made())
+    say(f"made {secret_key.PLACE}: commit it")
+    if secret_key.find(WorkTree(root), os.environ) != secret_key.find(WorkTree(root), {}):
+        say(f"{secret_key.VARIABLE} is set here and goes before it")
 
 
 def _consent(
@@ -170,7 +171,7 @@ def _consent(
 ) -> "Accept | None":
     """What --accept and its options say, None where it is not given. UsageError."""
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.cli.upkeep import Accept  # noqa: PLC0415
+    from scanagg.cli.baseline_update import Accept  # noqa: PLC0415
 
     if not accept:
         for name, value in (("owner", owner), ("reason", reason), ("finding", findings)):
@@ -187,9 +188,9 @@ def _consent(
 def _seen(root: Path, baseline: "Baseline") -> dict[int, datetime]:
     """Since when each line is committed, by its number; empty outside of a repository."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.git import Git  # noqa: PLC0415
-    from scanagg.origin.blame import first_seen  # noqa: PLC0415
-    from scanagg.target import read_target  # noqa: PLC0415
+    from scanagg.baseline.blame import first_seen  # noqa: PLC0415
+    from scanagg.core.git import Git  # noqa: PLC0415
+    from scanagg.project.target import read_target  # noqa: PLC0415
 
     return dict(first_seen(Git(root), read_target(root), baseline, None))
 

@@ -11,8 +11,8 @@ import typer
 
 from scanagg.cli import request as options
 from scanagg.cli.output import stop_printing
-from scanagg.errors import ExitCode, OutputError, UsageError
-from scanagg.reporters import names as format_names
+from scanagg.core.errors import ExitCode, OutputError, UsageError
+from scanagg.reports.base import names as format_names
 
 if TYPE_CHECKING:
     from scanagg.cli.page import Written
@@ -142,9 +142,9 @@ def format_choice(given: Sequence[str] | None, configured: Sequence[str] = ()) -
 def write_reports(report: "Report", formats: Sequence[str], folder: Path) -> "Written":
     """Write each format; one that cannot be written does not cost the others."""
     # Imported here: `scanagg --help` need not wait for the page.
-    from scanagg.cache import write_atomically  # noqa: PLC0415
     from scanagg.cli.page import Written  # noqa: PLC0415
-    from scanagg.reporters import Shortens, reporter  # noqa: PLC0415
+    from scanagg.core.cache import write_atomically  # noqa: PLC0415
+    from scanagg.reports.base import Shortens, reporter  # noqa: PLC0415
 
     written = Written()
     for name in formats:

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from scanagg.cli import request as options
-from scanagg.errors import ExitCode, UsageError
-from scanagg.text import counted, one_line
+from scanagg.core.errors import ExitCode, UsageError
+from scanagg.core.text import counted, one_line
 
 if TYPE_CHECKING:
     from scanagg.advisories.importing import Imported
@@ -67,9 +67,9 @@ def update(
     """
     # Imported here: `scanagg --help` need not wait for what downloads.
     from scanagg.advisories import updating  # noqa: PLC0415
-    from scanagg.cache import cache_folder  # noqa: PLC0415
     from scanagg.cli.db_progress import progress  # noqa: PLC0415
     from scanagg.cli.output import tell  # noqa: PLC0415
+    from scanagg.core.cache import cache_folder  # noqa: PLC0415
 
     if not 0 < max_time <= _LONGEST:
         raise UsageError(f"--max-time {max_time:g} is no time to wait", "Give 1 to 86400 seconds.")
@@ -103,11 +103,11 @@ def import_(
 ) -> None:
     """Fill the store from files that were downloaded elsewhere; what they are shows in them."""
     # Imported here: `scanagg --help` need not wait for the store.
+    from scanagg.advisories.events import Phase  # noqa: PLC0415
     from scanagg.advisories.importing import import_any  # noqa: PLC0415
-    from scanagg.advisories.keeping import Phase  # noqa: PLC0415
-    from scanagg.cache import cache_folder  # noqa: PLC0415
     from scanagg.cli.db_progress import progress  # noqa: PLC0415
     from scanagg.cli.output import tell  # noqa: PLC0415
+    from scanagg.core.cache import cache_folder  # noqa: PLC0415
 
     with progress(show=not no_progress) as notify:
         found = import_any(
@@ -127,10 +127,10 @@ def status(
 ) -> None:
     """Tell what is stored: how much, how old, whose, from where; and what is missing."""
     # Imported here: `scanagg --help` need not wait for the store.
-    from scanagg.advisories.keeping import is_stored  # noqa: PLC0415
+    from scanagg.advisories.events import is_stored  # noqa: PLC0415
     from scanagg.advisories.store import open_store  # noqa: PLC0415
-    from scanagg.cache import cache_folder  # noqa: PLC0415
     from scanagg.cli.output import tell  # noqa: PLC0415
+    from scanagg.core.cache import cache_folder  # noqa: PLC0415
 
     moment = options.time_of(now) or datetime.now(UTC)
     cache = cache_folder()

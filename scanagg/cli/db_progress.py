@@ -10,8 +10,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from scanagg.advisories.keeping import Notify, Phase
-from scanagg.text import one_line
+from scanagg.advisories.events import Notify, Phase
+from scanagg.core.text import one_line
 
 
 @contextmanager

@@ -10,13 +10,13 @@ import typer
 from scanagg.cli import request as options
 from scanagg.cli.gate import project_policy
 from scanagg.cli.output import tell
-from scanagg.errors import UsageError
-from scanagg.text import one_line
+from scanagg.core.errors import UsageError
+from scanagg.core.text import one_line
 
 if TYPE_CHECKING:
     from scanagg.model import Finding, Location, Report
     from scanagg.policy import Policy
-    from scanagg.policy.study.explaining import Explanation, Rulebook
+    from scanagg.policy.explain import Explanation, Rulebook
 
 _MOST: Final = 5
 _LISTED: Final = 50
@@ -48,10 +48,10 @@ def command(
     Exit codes: 0 explained, 2 no such finding, or a file cannot be used.
     """
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg import stored  # noqa: PLC0415
+    from scanagg.gate.rejudge import findings_of  # noqa: PLC0415
     from scanagg.pipeline import REPORTS  # noqa: PLC0415
-    from scanagg.policy.study.explaining import explain, find  # noqa: PLC0415
-    from scanagg.rejudge import findings_of  # noqa: PLC0415
+    from scanagg.policy.explain import explain, find  # noqa: PLC0415
+    from scanagg.reports import stored  # noqa: PLC0415
 
     root = options.folder_of(path)
     settings, loaded = project_policy(policy, root)
@@ -73,7 +73,7 @@ def command(
 def _head(report: "Report", policy: "Policy") -> Iterator[str]:
     """What the policy is, where that is not the one of the report."""
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.rejudge import same_text  # noqa: PLC0415
+    from scanagg.gate.rejudge import same_text  # noqa: PLC0415
 
     if not same_text(report, policy):
         yield (
@@ -132,7 +132,7 @@ def _verdict(said: "Explanation") -> Iterator[str]:
 def _identity(finding: "Finding", app: str) -> Iterator[str]:
     # Imported here: `scanagg --help` need not wait for the model.
     from scanagg.cli import vulnerable  # noqa: PLC0415
-    from scanagg.wording.known import alarms  # noqa: PLC0415
+    from scanagg.reports.known import alarms  # noqa: PLC0415
 
     package, advisory = finding.package, finding.advisory
     yield f"  id {finding.id}, fingerprint {finding.fingerprint}"
@@ -154,7 +154,7 @@ def _identity(finding: "Finding", app: str) -> Iterator[str]:
 def _upgrade(said: "Explanation", report: "Report") -> Iterator[str]:
     """What to do about the package of a vulnerability, by the report."""
     # Imported here: `scanagg --help` need not wait for the model.
-    from scanagg.wording.remedy import UNCHECKED, advices, by_purl, sentence, unchecked  # noqa: PLC0415
+    from scanagg.reports.remedy import UNCHECKED, advices, by_purl, sentence, unchecked  # noqa: PLC0415
 
     package = said.finding.package
     if package is None or said.judged is None or said.finding.advisory is None:
@@ -172,7 +172,7 @@ def _upgrade(said: "Explanation", report: "Report") -> Iterator[str]:
 
 def _severity(said: "Explanation") -> Iterator[str]:
     # Imported here: `scanagg --help` need not wait for the model.
-    from scanagg.wording.known import source  # noqa: PLC0415
+    from scanagg.reports.known import source  # noqa: PLC0415
 
     compared = "" if said.compared is said.severity else f", compared as {said.compared.value}"
     yield f"Severity: {said.severity.value}{compared}"

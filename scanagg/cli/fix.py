@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from scanagg.cli import request as options
-from scanagg.errors import UsageError
+from scanagg.core.errors import UsageError
 
 _Report = Annotated[
     Path | None,

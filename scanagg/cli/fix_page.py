@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from scanagg.cli.listing import print_table, say
+from scanagg.core.text import counted
 from scanagg.model import (
     Action,
     Category,
@@ -17,11 +18,10 @@ from scanagg.model import (
     Upgrade,
     is_pypi,
 )
-from scanagg.text import counted
+from scanagg.reports.remedy import UNCHECKED
 from scanagg.upgrades.applying import Result, State
 from scanagg.upgrades.plan import step_of
 from scanagg.upgrades.ways import Goal, Job, Ways
-from scanagg.wording.remedy import UNCHECKED
 
 VULNERABILITY_SCANNERS: Final = ("pip-audit", "safety", "trivy")
 """The scanners that tell of vulnerabilities; the others need not run."""

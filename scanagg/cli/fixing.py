@@ -11,17 +11,17 @@ from typing import Final
 
 import msgspec
 
-from scanagg import stored
-from scanagg.adapters import adapters
 from scanagg.cli import fix_page
 from scanagg.cli import request as options
 from scanagg.cli.fix_page import VULNERABILITY_SCANNERS, Wish
 from scanagg.cli.listing import say
 from scanagg.cli.progress import checked
-from scanagg.errors import ExitCode, ReportError, UsageError
+from scanagg.core.errors import ExitCode, ReportError, UsageError
+from scanagg.core.process import Stop
 from scanagg.model import Outcome, Report
 from scanagg.pipeline import Request
-from scanagg.process import Stop
+from scanagg.reports import stored
+from scanagg.scanners.base import adapters
 from scanagg.upgrades.applying import Bench, State, apply
 from scanagg.upgrades.ways import Ways, goals_of, ways
 

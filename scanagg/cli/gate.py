@@ -9,13 +9,13 @@ import typer
 
 from scanagg.cli import request as options
 from scanagg.cli.check import format_choice, show_page, write_reports
-from scanagg.errors import UsageError
-from scanagg.reporters import names as format_names
+from scanagg.core.errors import UsageError
+from scanagg.reports.base import names as format_names
 
 if TYPE_CHECKING:
-    from scanagg.config import Settings
     from scanagg.model import Report
     from scanagg.policy import Policy
+    from scanagg.scanners.config import Settings
 
 _Stored = Annotated[Path, typer.Argument(metavar="REPORT", help="A scanagg.json.")]
 _Formats = Annotated[
@@ -51,10 +51,10 @@ def command(
     Exit codes: as those of check.
     """
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg import stored  # noqa: PLC0415
+    from scanagg.gate.rejudge import rejudge  # noqa: PLC0415
     from scanagg.model import Clock  # noqa: PLC0415
     from scanagg.pipeline import REPORTS  # noqa: PLC0415
-    from scanagg.rejudge import rejudge  # noqa: PLC0415
+    from scanagg.reports import stored  # noqa: PLC0415
 
     moment = options.time_of(now)
     found = stored.read(report)
@@ -77,9 +77,9 @@ def project_policy(name: str | None, root: Path) -> "tuple[Settings, Policy]":
     `name` is what the command line names, if anything. ConfigError, PolicyError.
     """
     # Imported here: `scanagg --help` need not wait for the policy.
-    from scanagg.adapters import adapters  # noqa: PLC0415
-    from scanagg.config import load_settings  # noqa: PLC0415
     from scanagg.policy import load_policy  # noqa: PLC0415
+    from scanagg.scanners.base import adapters  # noqa: PLC0415
+    from scanagg.scanners.config import load_settings  # noqa: PLC0415
 
     if name is not None and not name.strip():
         raise UsageError("--policy is empty", "Give a value, or leave the option out.")
@@ -90,7 +90,7 @@ def project_policy(name: str | None, root: Path) -> "tuple[Settings, Policy]":
 def _enforced(policy: "Policy", given: str | None, report: "Report") -> "Policy":
     """The policy with the enforcement that is given, else that of the check, if it was by this."""
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.rejudge import same_text  # noqa: PLC0415
+    from scanagg.gate.rejudge import same_text  # noqa: PLC0415
 
     if given is None and same_text(report, policy):
         return replace(policy, enforcement=report.policy.enforcement)
@@ -99,7 +99,7 @@ def _enforced(policy: "Policy", given: str | None, report: "Report") -> "Policy"
 
 def _refuse_overwriting(report: Path, folder: Path, formats: Sequence[str]) -> None:
     # Imported here: `scanagg --help` need not wait for the reporters.
-    from scanagg.reporters import reporter  # noqa: PLC0415
+    from scanagg.reports.base import reporter  # noqa: PLC0415
 
     for name in formats:
         path = folder / reporter(name).FILENAME

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import typer
 
 from scanagg.cli import request as options
-from scanagg.errors import ExitCode, UsageError
-from scanagg.text import counted
+from scanagg.core.errors import ExitCode, UsageError
+from scanagg.core.text import counted
 
 if TYPE_CHECKING:
-    from scanagg.licensing import Listing
+    from scanagg.cli.package_licenses import Listing
     from scanagg.policy.licenses import LicenseDecision, LicenseLists
 
 app = typer.Typer(no_args_is_help=True, help="Licences: of an expression, of the packages.")
@@ -68,8 +68,8 @@ def list_(
     be asked for their licence. Those are listed too.
     """
     # Imported here: `scanagg --help` need not wait for the scanners.
-    from scanagg.licensing import list_licenses  # noqa: PLC0415
-    from scanagg.rulebook import load_rules, rule_files  # noqa: PLC0415
+    from scanagg.cli.package_licenses import list_licenses  # noqa: PLC0415
+    from scanagg.gate.rules import load_rules, rule_files  # noqa: PLC0415
 
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scanagg.cli.output import tell
-from scanagg.text import one_line
+from scanagg.core.text import one_line
 
 _LEAST_WIDTH: Final = 80
 # In a file or a pipe nobody reads to the edge of a window.

@@ -4,8 +4,8 @@ import os
 import sys
 from collections.abc import Iterable
 
-from scanagg.errors import OutputError
-from scanagg.text import one_line, printable
+from scanagg.core.errors import OutputError
+from scanagg.core.text import one_line, printable
 
 
 def complain(message: str, hint: str) -> None:

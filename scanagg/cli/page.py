@@ -23,20 +23,11 @@ from scanagg.cli.style import (
     STATUS_STYLES,
     status_word,
 )
-from scanagg.coverage import gaps_of
-from scanagg.errors import OutputError
-from scanagg.model import (
-    Action,
-    Finding,
-    Judged,
-    Report,
-    Run,
-    Severity,
-    Status,
-    Upgrade,
-)
-from scanagg.text import one_line, shorten
-from scanagg.wording import known, remedy, standing
+from scanagg.core.errors import OutputError
+from scanagg.core.text import one_line, shorten
+from scanagg.model import Action, Finding, Judged, Report, Run, Severity, Status, Upgrade
+from scanagg.reports import known, remedy, standing
+from scanagg.scanners.coverage import gaps_of
 
 _SHOWN_FINDINGS: Final = 20
 _SHOWN_DEADLINES: Final = 5

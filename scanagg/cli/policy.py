@@ -11,15 +11,15 @@ import typer
 
 from scanagg.cli import request as options
 from scanagg.cli.output import tell
-from scanagg.errors import ExitCode, PolicyError
-from scanagg.text import counted, one_line
+from scanagg.core.errors import ExitCode, PolicyError
+from scanagg.core.text import counted, one_line
 
 if TYPE_CHECKING:
     from scanagg.model import Judged, Report
     from scanagg.policy import Policy
-    from scanagg.policy.study.compare import Change
-    from scanagg.policy.study.lint import Ground
-    from scanagg.policy.study.trial import Cases, Tried
+    from scanagg.policy.compare import Change
+    from scanagg.policy.lint import Ground
+    from scanagg.policy.test import Cases, Tried
 
 _MOST_BYTES: Final = 1 << 20
 
@@ -62,9 +62,9 @@ def check(
     valid.
     """
     # Imported here: `scanagg --help` need not wait for the YAML parser.
+    from scanagg.core.yaml import parse  # noqa: PLC0415
     from scanagg.policy import BUILTIN, builtin_folder, load_policy  # noqa: PLC0415
-    from scanagg.policy.language.yaml import parse  # noqa: PLC0415
-    from scanagg.policy.study.lint import lint  # noqa: PLC0415
+    from scanagg.policy.lint import lint  # noqa: PLC0415
 
     loaded = load_policy(file, root or Path.cwd(), None)
     path = builtin_folder() / f"{file}.yml" if file in BUILTIN else Path(file)
@@ -105,11 +105,11 @@ def diff(
     cannot be used.
     """
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg import stored  # noqa: PLC0415
+    from scanagg.gate.rejudge import rejudge  # noqa: PLC0415
     from scanagg.model import Clock  # noqa: PLC0415
     from scanagg.policy import load_policy  # noqa: PLC0415
-    from scanagg.policy.study.compare import changes  # noqa: PLC0415
-    from scanagg.rejudge import rejudge  # noqa: PLC0415
+    from scanagg.policy.compare import changes  # noqa: PLC0415
+    from scanagg.reports import stored  # noqa: PLC0415
 
     report, moment = stored.read(on), options.time_of(now)
     clock = None if moment is None else Clock(moment, given=True)
@@ -127,7 +127,7 @@ def diff(
 def schema() -> None:
     """Print the JSON Schema of policy files, by which editors complete keys."""
     # Imported here: `scanagg --help` need not wait for the types of the policy.
-    from scanagg.policy.language.generated import schema_text  # noqa: PLC0415
+    from scanagg.policy.json_schema import schema_text  # noqa: PLC0415
 
     tell(schema_text().splitlines())
 
@@ -135,12 +135,12 @@ def schema() -> None:
 def _ground(policy: "Policy", root: Path | None, on: Path | None, now: datetime | None) -> "Ground":
     """What a policy is held against: the day, a project's files, a report's findings."""
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg import stored  # noqa: PLC0415
+    from scanagg.gate.rejudge import findings_of  # noqa: PLC0415
     from scanagg.policy import decide  # noqa: PLC0415
-    from scanagg.policy.judging.waivers import today  # noqa: PLC0415
-    from scanagg.policy.study.lint import Ground  # noqa: PLC0415
-    from scanagg.rejudge import findings_of  # noqa: PLC0415
-    from scanagg.target import read_target  # noqa: PLC0415
+    from scanagg.policy.lint import Ground  # noqa: PLC0415
+    from scanagg.policy.waivers import today  # noqa: PLC0415
+    from scanagg.project.target import read_target  # noqa: PLC0415
+    from scanagg.reports import stored  # noqa: PLC0415
 
     moment = now or datetime.now(UTC)
     return Ground(
@@ -152,7 +152,7 @@ def _ground(policy: "Policy", root: Path | None, on: Path | None, now: datetime 
 
 def _read_cases(path: Path) -> "Cases":
     # Imported here: `scanagg --help` need not wait for the YAML parser.
-    from scanagg.policy.study.trial import read_cases  # noqa: PLC0415
+    from scanagg.policy.test import read_cases  # noqa: PLC0415
 
     shown = one_line(str(path))
     hint = "Give a file of cases, as the documentation of the policy shows."
@@ -173,10 +173,10 @@ def _tried(
 ) -> "tuple[Tried, ...]":
     """The cases judged, by the policy and at the time of the command line, else of the file."""
     # Imported here: `scanagg --help` need not wait for the policy.
-    from scanagg.adapters import adapters  # noqa: PLC0415
-    from scanagg.config import load_settings  # noqa: PLC0415
     from scanagg.policy import BUILTIN, load_policy  # noqa: PLC0415
-    from scanagg.policy.study.trial import try_cases  # noqa: PLC0415
+    from scanagg.policy.test import try_cases  # noqa: PLC0415
+    from scanagg.scanners.base import adapters  # noqa: PLC0415
+    from scanagg.scanners.config import load_settings  # noqa: PLC0415
 
     here = Path.cwd()
     name, configured = policy or cases.policy, None

@@ -13,7 +13,7 @@ from rich.text import Text
 from scanagg.cli.style import STATUS_STYLES, status_word
 from scanagg.model import Report
 from scanagg.pipeline import Request, check
-from scanagg.scan import Event
+from scanagg.scanners.runner import Event
 
 
 def checked(request: Request, *, show: bool) -> Report:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from scanagg.errors import PolicyError, UsageError
+from scanagg.core.errors import PolicyError, UsageError
 
 if TYPE_CHECKING:
     from scanagg.pipeline import Request
@@ -93,10 +93,10 @@ class Options:
 def request_of(options: Options) -> "Request":
     """The request that the options make. UsageError, ConfigError, PolicyError, BaselineError."""
     # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.adapters import adapters  # noqa: PLC0415
+    from scanagg.core.process import Stop  # noqa: PLC0415
+    from scanagg.gate.rules import load_rules, rule_files  # noqa: PLC0415
     from scanagg.pipeline import IMAGE_SCANNER, REPORTS, Request, chosen  # noqa: PLC0415
-    from scanagg.process import Stop  # noqa: PLC0415
-    from scanagg.rulebook import load_rules, rule_files  # noqa: PLC0415
+    from scanagg.scanners.base import adapters  # noqa: PLC0415
 
     _refuse_empty(
         policy=options.policy,

@@ -16,9 +16,9 @@ def command(
     from rich.console import Console  # noqa: PLC0415
     from rich.text import Text  # noqa: PLC0415
 
-    from scanagg.adapters import adapters  # noqa: PLC0415
-    from scanagg.config import load_settings  # noqa: PLC0415
-    from scanagg.survey import survey  # noqa: PLC0415
+    from scanagg.cli.available import survey  # noqa: PLC0415
+    from scanagg.scanners.base import adapters  # noqa: PLC0415
+    from scanagg.scanners.config import load_settings  # noqa: PLC0415
 
     root = path.resolve()
     settings = load_settings(root, adapters())

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from typing import Final
 
+from scanagg.core.text import one_line
 from scanagg.model import Advisory, Finding, Judged, Package, Report
-from scanagg.text import one_line
-from scanagg.wording import known, remedy
+from scanagg.reports import known, remedy
 
 _SHOWN_UPGRADES: Final = 3
 _SHOWN_NAMES: Final = 12

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from scanagg.cli import request as options
-from scanagg.errors import PolicyError, UsageError
-from scanagg.levels import WaiverState
+from scanagg.core.errors import PolicyError, UsageError
+from scanagg.model.enums import WaiverState
 
 if TYPE_CHECKING:
+    from scanagg.gate.rules import Rules
     from scanagg.model import Finding, Judged
     from scanagg.policy import Policy
-    from scanagg.rulebook import Rules
 
 
 def command(
@@ -45,10 +45,10 @@ def command(
 ) -> None:
     """Accept a finding of the last check until a day: owner, reason and day are mandatory."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg import stored  # noqa: PLC0415
     from scanagg.cli.listing import say  # noqa: PLC0415
-    from scanagg.policy.language.load import WAIVERS  # noqa: PLC0415
-    from scanagg.policy.language.waiving import Wish, appended, check_wish, choose, entry_for  # noqa: PLC0415
+    from scanagg.policy.load import WAIVERS  # noqa: PLC0415
+    from scanagg.policy.waiver_file import Wish, appended, check_wish, choose, entry_for  # noqa: PLC0415
+    from scanagg.reports import stored  # noqa: PLC0415
 
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
@@ -71,7 +71,7 @@ def command(
 def rules_of(root: Path, policy: str | None) -> "Rules":
     """The rules of the work tree, as `scanagg check` reads them."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.rulebook import load_rules, rule_files  # noqa: PLC0415
+    from scanagg.gate.rules import load_rules, rule_files  # noqa: PLC0415
 
     return load_rules(root, rule_files(root, None), policy, os.environ)
 
@@ -80,7 +80,7 @@ def report_of(root: Path, rules: "Rules") -> Path:
     """Where the last check of a project left its report, if it did."""
     # Imported here: `scanagg --help` need not wait for any of it.
     from scanagg.pipeline import REPORTS  # noqa: PLC0415
-    from scanagg.reporters import reporter  # noqa: PLC0415
+    from scanagg.reports.base import reporter  # noqa: PLC0415
 
     return root / (rules.settings.output_dir or REPORTS) / reporter("json").FILENAME
 
@@ -96,7 +96,7 @@ def _day(text: str) -> date:
 def _refuse_unkeyed(chosen: Sequence["Finding"], rules: "Rules") -> None:
     """UsageError for a secret that would be waived by its place, whatever comes to stand there."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.identity import HASH_DIGITS  # noqa: PLC0415
+    from scanagg.findings.fingerprint import HASH_DIGITS  # noqa: PLC0415
     from scanagg.model import Category  # noqa: PLC0415
 
     for one in chosen:
@@ -114,8 +114,8 @@ def _policy_with(text: str, rules: "Rules", root: Path, policy: str | None) -> "
     """The policy as it is with that text as its waiver file."""
     # Imported here: `scanagg --help` need not wait for any of it.
     from scanagg.policy import load_policy  # noqa: PLC0415
-    from scanagg.policy.language.load import WAIVERS  # noqa: PLC0415
-    from scanagg.policy.language.waiving import Overlaid  # noqa: PLC0415
+    from scanagg.policy.load import WAIVERS  # noqa: PLC0415
+    from scanagg.policy.waiver_file import Overlaid  # noqa: PLC0415
 
     files = Overlaid(rules.files, WAIVERS, text.encode("utf-8"))
     return load_policy(policy, root, rules.settings.policy, files=files)
@@ -145,7 +145,7 @@ def _other(judged: "Judged") -> list[str]:
 
 def _store(file: Path, text: str) -> None:
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.cache import write_atomically  # noqa: PLC0415
+    from scanagg.core.cache import write_atomically  # noqa: PLC0415
 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -9,7 +9,7 @@ import typer
 
 from scanagg.cli import request as options
 from scanagg.cli.waive import report_of, rules_of
-from scanagg.text import counted
+from scanagg.core.text import counted
 
 if TYPE_CHECKING:
     from scanagg.model import Report, Waiver, WaiverUse
@@ -51,7 +51,7 @@ def command(
 def _known(place: Path, *, given: bool) -> "Report | None":
     """The report; None where none was named and none is there."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg import stored  # noqa: PLC0415
+    from scanagg.reports import stored  # noqa: PLC0415
 
     return stored.read(place) if given or os.path.lexists(place) else None
 

@@ -19,14 +19,7 @@ from scanagg.inventory import (
     setuptools,
     uv,
 )
-from scanagg.inventory._common import (
-    BrokenFile,
-    Declaration,
-    Project,
-    Reader,
-    Reading,
-    problem,
-)
+from scanagg.inventory._common import BrokenFile, Declaration, Project, Reader, Reading, problem
 from scanagg.inventory._merge import merge
 from scanagg.model import Inventory, NotExamined, SourceFile, Target
 

@@ -14,7 +14,8 @@ from packaging.requirements import Requirement as WrittenRequirement
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from scanagg import toml
+from scanagg.core import toml
+from scanagg.core.text import one_line, shorten
 from scanagg.inventory._lines import Keys, json_lines, toml_lines
 from scanagg.model import (
     Constraint,
@@ -26,7 +27,6 @@ from scanagg.model import (
     SourceFile,
     pypi_purl,
 )
-from scanagg.text import one_line, shorten
 
 T = TypeVar("T")
 

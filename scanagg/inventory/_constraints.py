@@ -5,13 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from scanagg.inventory._common import (
-    Declaration,
-    Document,
-    parsed,
-    requirement_name,
-    shown,
-)
+from scanagg.inventory._common import Declaration, Document, parsed, requirement_name, shown
 from scanagg.inventory._specifier import as_pep_440
 from scanagg.model import Constraint, Location, location_key
 

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 from packaging.utils import canonicalize_name
 
-from scanagg.errors import TargetError
+from scanagg.core.errors import TargetError
 from scanagg.inventory._common import (
     Declaration,
     Locked,

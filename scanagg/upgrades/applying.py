@@ -11,10 +11,10 @@ from typing import Final
 
 from packaging.version import Version
 
-from scanagg.errors import OutputError
-from scanagg.gather import version_of
-from scanagg.process import Completed, Ended, Stop, clean_environment, run
-from scanagg.text import one_line, shorten
+from scanagg.core.errors import OutputError
+from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
+from scanagg.core.text import one_line, shorten
+from scanagg.model.published import version_of
 from scanagg.upgrades.files import Original, Refused, read, read_if_there, restore, write
 from scanagg.upgrades.locks import Versions, versions_in
 from scanagg.upgrades.pins import edited

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from scanagg.cache import replace_atomically
+from scanagg.core.cache import replace_atomically
 
 # As for manifests that are read.
 _MOST_BYTES: Final = 16 << 20

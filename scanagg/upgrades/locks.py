@@ -8,7 +8,7 @@ from typing import Final
 
 from packaging.utils import canonicalize_name
 
-from scanagg import toml
+from scanagg.core import toml
 from scanagg.upgrades.pins import pinned_versions
 
 _NO: Final = (None, None)

@@ -10,8 +10,8 @@ from typing import Final
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
-from scanagg import toml
-from scanagg.gather import version_of
+from scanagg.core import toml
+from scanagg.model.published import version_of
 from scanagg.upgrades.files import Refused
 
 HASHED: Final = "has hashes, which only the tool that made it can renew"

@@ -9,7 +9,6 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from scanagg.advisories import Store
-from scanagg.gather import version_of
 from scanagg.model import (
     Action,
     Category,
@@ -21,6 +20,7 @@ from scanagg.model import (
     Upgrade,
     is_pypi,
 )
+from scanagg.model.published import version_of
 from scanagg.upgrades.weighing import Told, weigh
 
 _PIN: Final = re.compile(r"\s*={2,3}\s*[^\s,*]+\s*")

@@ -17,7 +17,7 @@ from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file
 from scanagg.advisories.fetching.addresses import resolve_host
 from scanagg.advisories.fetching.download import Download, Fetched, Wanted
 from scanagg.advisories.fetching.wire import Deadline, Patience
-from scanagg.errors import DownloadError
+from scanagg.core.errors import DownloadError
 
 PATIENT = Patience(connect=5, silence=5, tries=3, pause=0.01, longest=2)
 DATA = b"PK\x03\x04" + bytes(range(256)) * 1024  # 256 KiB, no two neighbouring pieces alike

@@ -14,8 +14,9 @@ from support.kept import keep, keep_epss, keep_kev, keep_zip
 from support.osv import Record, record
 
 from scanagg.advisories import Store, enriched, open_store
-from scanagg.correlate import Eyes, correlate
-from scanagg.identity import Identity
+from scanagg.core.redact import Redactor
+from scanagg.findings.correlate import Eyes, correlate
+from scanagg.findings.fingerprint import Identity
 from scanagg.model import (
     Advisory,
     Category,
@@ -28,8 +29,7 @@ from scanagg.model import (
     Target,
     pypi_purl,
 )
-from scanagg.redact import Redactor
-from scanagg.sources import Sources
+from scanagg.project.sources import Sources
 
 START, V4 = {"introduced": "0"}, "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"
 V31, V30 = (

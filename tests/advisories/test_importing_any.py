@@ -17,7 +17,7 @@ from support.records import (
 
 from scanagg.advisories.importing import import_any
 from scanagg.advisories.store import open_store
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 
 RECORDS = [below("PYSEC-2024-1", "app", "2"), below("PYSEC-2024-2", "app", "2")]
 SCORES = epss({"CVE-2024-0001": (0.5, 0.9)})

@@ -15,7 +15,7 @@ from support.records import below, put_kev, put_osv, silent, write_json
 from scanagg.advisories import _sqlite
 from scanagg.advisories.importing import Origin, import_osv
 from scanagg.advisories.store import open_store
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 
 COUNT = 1500
 # An import in a process of its own: FILE CACHE, and what happens after some records.
@@ -23,7 +23,7 @@ PROGRAM = """
 import os, resource, signal, sys
 from pathlib import Path
 from scanagg.advisories.importing import Origin, import_osv
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 
 file, cache, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 

@@ -20,7 +20,7 @@ from scanagg.advisories.importing import (
     limits,
 )
 from scanagg.advisories.store import open_store
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 
 RECORDS = [below(f"PYSEC-2024-{number}", "app", "2") for number in range(20)]
 Make = Callable[[Path], Path]

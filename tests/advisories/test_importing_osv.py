@@ -20,7 +20,7 @@ from support.records import (
 
 from scanagg.advisories.importing import Imported, Origin, import_any, import_osv, origin_of, touch
 from scanagg.advisories.store import open_store
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 
 ORIGIN = Origin("https://index.invalid/all.zip", '"abc"', "Thu, 10 Oct 2024 00:00:00 GMT")
 RECORDS = [

@@ -14,11 +14,12 @@ from support.drive import context, drive, inventory
 from support.kept import keep
 from support.osv import record
 
-from scanagg.adapters import Lookup, pip_audit
 from scanagg.advisories import Store, open_store, serving
 from scanagg.advisories.records import Affected, AffectedPackage, Event, Range, Record
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 from scanagg.model import DataSource
+from scanagg.scanners import pip_audit
+from scanagg.scanners.base import Lookup
 
 DATA = DataSource("OSV")
 

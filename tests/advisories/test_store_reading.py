@@ -22,7 +22,7 @@ from support.records import (
 
 from scanagg.advisories import _sqlite
 from scanagg.advisories.store import Group, Store, open_store
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 
 
 def ids(records: object) -> list[str]:

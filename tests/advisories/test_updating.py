@@ -13,11 +13,11 @@ import pytest
 from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file_route
 from support.osv import Record, record
 
+from scanagg.advisories.events import Phase
 from scanagg.advisories.fetching.wire import Patience
-from scanagg.advisories.keeping import Phase
 from scanagg.advisories.store import open_store
 from scanagg.advisories.updating import SOURCES, Outcome, State, checked, update
-from scanagg.errors import DownloadError, StoreError, UsageError
+from scanagg.core.errors import DownloadError, StoreError, UsageError
 
 NOW = datetime(2025, 11, 20, 18, tzinfo=UTC)  # of the update; files have dates of their own
 PATIENT = Patience(connect=5, silence=5, tries=2, pause=0.01, longest=2)

@@ -17,8 +17,8 @@ from support.command import PROGRAM, Said, check, scanagg
 from support.osv import osv_server
 from support.repository import git
 
-from scanagg import cache
-from scanagg.errors import ConfigError
+from scanagg.core import cache
+from scanagg.core.errors import ConfigError
 
 Make = Callable[..., Path]
 

@@ -132,7 +132,11 @@ def test_a_new_dependency_blocks_and_an_old_one_of_the_same_severity_does_not(
             "action: warn",
         )
         root = make_project(
-            {"requirements.txt": "jinja2==2.4.1\n", "scanagg.yml": policy, "scanagg.toml": service}
+            {
+                "requirements.txt": "jinja2==2.4.1\n",
+                "scanagg.yml": policy,
+                "scanagg.toml": service,
+            }
         )
         git(root, "checkout", "-q", "-b", "feature")
         (root / "requirements.txt").write_text("jinja2==2.4.1\nrequests==2.19.0\n", "utf-8")
@@ -154,7 +158,11 @@ def test_a_new_advisory_for_an_old_dependency_warns_with_a_deadline(
         "skip-db-update = true\n"
     )
     root = make_project(
-        {"requirements.txt": "jinja2==2.4.1\n", "scanagg.yml": POLICY, "scanagg.toml": settings}
+        {
+            "requirements.txt": "jinja2==2.4.1\n",
+            "scanagg.yml": POLICY,
+            "scanagg.toml": settings,
+        }
     )
     git(root, "checkout", "-q", "-b", "feature")
     (root / "README").write_text("text", "utf-8")

@@ -20,7 +20,7 @@ from scanagg.model import (
     Report,
     Severity,
 )
-from scanagg.reporters.json import render
+from scanagg.reports.json import render
 
 POLICY = """\
 version: 1

@@ -14,9 +14,9 @@ from support.records import Json, affected, below, osv, put_osv
 from support.sample import sample_report
 
 from scanagg.advisories.importing import import_any
-from scanagg.errors import ExitCode
+from scanagg.core.errors import ExitCode
 from scanagg.model import Constraint, Gate, Location, Outcome, Package, Upgrade
-from scanagg.reporters import json as json_report
+from scanagg.reports import json as json_report
 
 Make = Callable[..., Path]
 Done = CompletedProcess[str]

@@ -10,6 +10,7 @@ import pytest
 from support.command import check, scanagg
 from support.sample import sample_report
 
+from scanagg.gate.rejudge import findings_of, rejudge
 from scanagg.model import (
     NO_BASE,
     Category,
@@ -30,8 +31,7 @@ from scanagg.model import (
     Terms,
 )
 from scanagg.policy import load_policy
-from scanagg.rejudge import findings_of, rejudge
-from scanagg.reporters.json import render
+from scanagg.reports.json import render
 
 SHELL = "import subprocess\n\n\ndef go(name):\n    subprocess.run(name, shell=True)\n"
 PASSWORD = "aws = 'AKIA" + "QWERTYUIOPASDFGH'\n"

@@ -9,7 +9,7 @@ from support.command import scanagg
 from support.sample import sample_report
 
 from scanagg.model import Licensed, LicenseFacts, LicenseVerdict, Package
-from scanagg.reporters.json import render
+from scanagg.reports.json import render
 
 FLAWED = """\
 version: 1

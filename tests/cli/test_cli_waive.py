@@ -10,12 +10,12 @@ import pytest
 from support.command import check, scanagg
 from support.sample import finding, sample_findings, sample_report
 
-from scanagg.errors import PolicyError, UsageError
+from scanagg.core.errors import PolicyError, UsageError
 from scanagg.model import Category, Finding, Location, Package, Parts
-from scanagg.policy.judging.paths import globs
-from scanagg.policy.language.reading import Source, read_waivers
-from scanagg.policy.language.waiving import Wish, appended, check_wish, choose, entry_for
-from scanagg.reporters import reporter
+from scanagg.policy.paths import globs
+from scanagg.policy.reading import Source, read_waivers
+from scanagg.policy.waiver_file import Wish, appended, check_wish, choose, entry_for
+from scanagg.reports.base import reporter
 
 Make = Callable[..., Path]
 

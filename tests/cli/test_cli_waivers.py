@@ -7,7 +7,7 @@ import pytest
 from support.command import scanagg
 from support.sample import sample_report
 
-from scanagg.reporters import reporter
+from scanagg.reports.base import reporter
 
 Make = Callable[..., Path]
 

@@ -11,10 +11,10 @@ from support.sample_history import DEADLINE, lived_findings, lived_report, many_
 from support.sample_known import known_findings, known_report, many_upgrades
 
 from scanagg.cli.page import Written, print_page
-from scanagg.errors import OutputError
+from scanagg.core.errors import OutputError
 from scanagg.model import Action, Report, Severity
-from scanagg.reporters import Shortens, file_names, reporter, reporters
-from scanagg.reporters.sarif import notices
+from scanagg.reports.base import Shortens, file_names, reporter, reporters
+from scanagg.reports.sarif import notices
 
 
 def page(report: Report, *, verbose: bool = False, written: Written | None = None) -> str:

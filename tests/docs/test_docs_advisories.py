@@ -8,9 +8,9 @@ import pytest
 
 from scanagg.advisories.records import ALIASES
 from scanagg.advisories.updating import SOURCES
-from scanagg.examine import FRESH
+from scanagg.findings.collect import FRESH
 from scanagg.model import WaiverState
-from scanagg.reporters._cyclonedx import vex
+from scanagg.reports.cyclonedx import vex
 from scanagg.upgrades.lockers import Recipe, Wish, calls, recipe_of
 
 DOCS = Path(__file__).parent.parent.parent / "docs"

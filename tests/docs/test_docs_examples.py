@@ -11,9 +11,9 @@ from example_projects import make
 from support import tools
 
 from scanagg.policy import load_policy
-from scanagg.policy.language.load import check_file
-from scanagg.policy.language.reading import Source, read_waivers
-from scanagg.policy.study.trial import read_cases, try_cases
+from scanagg.policy.load import check_file
+from scanagg.policy.reading import Source, read_waivers
+from scanagg.policy.test import read_cases, try_cases
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from scanagg.errors import TargetError
+from scanagg.core.errors import TargetError
 from scanagg.inventory import read_inventory
 
 PROJECT = """[project]

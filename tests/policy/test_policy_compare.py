@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from policy_samples import NOW, claim, finding, licensed, vulnerability
 
 from scanagg.model import Action, Finding, Judged, Severity, Verdict
-from scanagg.policy.study.compare import changes
+from scanagg.policy.compare import changes
 
 SOON, LATER = NOW + timedelta(days=3), NOW + timedelta(days=30)
 

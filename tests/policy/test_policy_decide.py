@@ -21,15 +21,7 @@ from policy_samples import (
     vulnerability,
 )
 
-from scanagg.model import (
-    Action,
-    Category,
-    Confidence,
-    Finding,
-    Judged,
-    Scope,
-    Severity,
-)
+from scanagg.model import Action, Category, Confidence, Finding, Judged, Scope, Severity
 from scanagg.policy import Policy, decide, load_policy
 
 ROOT = Path(__file__).parent

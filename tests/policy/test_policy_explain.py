@@ -18,17 +18,8 @@ from policy_samples import (
     vulnerability,
 )
 
-from scanagg.model import (
-    Action,
-    Category,
-    Change,
-    Confidence,
-    Finding,
-    History,
-    Scope,
-    Severity,
-)
-from scanagg.policy.study.explaining import Explanation, explain, find
+from scanagg.model import Action, Category, Change, Confidence, Finding, History, Scope, Severity
+from scanagg.policy.explain import Explanation, explain, find
 
 RULES = """
     rules:

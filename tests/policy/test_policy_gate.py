@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from policy_samples import NOW, claim, finding, policy_of, run_of, secret, vulnerability
 
-from scanagg.errors import ExitCode
+from scanagg.core.errors import ExitCode
 from scanagg.model import Finding, Gate, Outcome, Run, Status
 from scanagg.policy import Policy, decide, judge_runs, load_policy
 

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.license_vectors import CLASSPATH, VECTORS
 
-from scanagg.errors import PolicyError
+from scanagg.core.errors import PolicyError
 from scanagg.model import LicenseFacts, LicenseFile, LicenseVerdict, Package, pypi_purl
-from scanagg.policy.language.schema import Clarification, Evidence, LicenseException, LicenseSection
 from scanagg.policy.licenses import (
     LicenseDecision,
     LicenseJudge,
@@ -22,6 +21,7 @@ from scanagg.policy.licenses import (
     spdx,
     trove,
 )
+from scanagg.policy.schema import Clarification, Evidence, LicenseException, LicenseSection
 
 
 @pytest.mark.parametrize(("expression", "allow", "deny", "verdict"), VECTORS)

@@ -18,13 +18,13 @@ from policy_samples import (
     vulnerability,
 )
 
+from scanagg.core.yaml import parse
 from scanagg.model import Category, LicenseVerdict, Origin, Scope, Severity
 from scanagg.policy import BUILTIN, builtin_folder, decide, load_policy
-from scanagg.policy.judging.rules import Condition, Rules, Subject
-from scanagg.policy.language.schema import Match
-from scanagg.policy.language.yaml import parse
-from scanagg.policy.study.lint import Ground, lint
-from scanagg.policy.study.reach import categories_of, reach
+from scanagg.policy.lint import Ground, lint
+from scanagg.policy.reach import categories_of, reach
+from scanagg.policy.rules import Condition, Rules, Subject
+from scanagg.policy.schema import Match
 
 HEAD = "version: 1\ndefault: warn\n"
 TODAY = Ground(today=date(2026, 3, 1))

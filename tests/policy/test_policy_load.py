@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from policy_samples import policy_of
 
-from scanagg.adapters import adapters
-from scanagg.errors import ExitCode, PolicyError
+from scanagg.core.errors import ExitCode, PolicyError
 from scanagg.policy import BUILTIN, builtin_folder, check_file, load_policy
+from scanagg.scanners.base import adapters
 
 HEAD = "version: 1\ndefault: warn\n"
 

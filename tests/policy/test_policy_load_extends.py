@@ -8,11 +8,11 @@ from textwrap import dedent
 import pytest
 from support.repository import git
 
-from scanagg.errors import PolicyError
-from scanagg.git import Git
+from scanagg.core.errors import PolicyError
+from scanagg.core.git import Git
 from scanagg.policy import Policy, builtin_folder, check_file, load_policy
-from scanagg.policy.language.extends import looser_enforcement
-from scanagg.trusted import Committed
+from scanagg.policy.extends import looser_enforcement
+from scanagg.project.trusted import Committed
 
 HEAD = "version: 1\ndefault: warn\n"
 

@@ -9,12 +9,12 @@ import jsonschema_rs
 import pytest
 from policy_samples import policy_of
 
-from scanagg.errors import PolicyError
+from scanagg.core.errors import PolicyError
+from scanagg.core.yaml import parse
 from scanagg.model import Waiver, WaiverState
 from scanagg.policy import check_file, load_policy
-from scanagg.policy.language.generated import schema_text
-from scanagg.policy.language.schema import Evidence, GraceByLevel
-from scanagg.policy.language.yaml import parse
+from scanagg.policy.json_schema import schema_text
+from scanagg.policy.schema import Evidence, GraceByLevel
 
 HEAD = "version: 1\ndefault: warn\n"
 HASH = "a" * 64

@@ -8,9 +8,9 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
+from scanagg.core.yaml import parse
 from scanagg.policy import BUILTIN, builtin_folder, check_file
-from scanagg.policy.language.generated import SCHEMA_FILE, schema_text
-from scanagg.policy.language.yaml import parse
+from scanagg.policy.json_schema import SCHEMA_FILE, schema_text
 
 ROOT = Path(__file__).parent.parent.parent
 READY_MADE = [builtin_folder() / f"{name}.yml" for name in BUILTIN]
@@ -23,7 +23,7 @@ def validator() -> jsonschema_rs.Validator:
 def test_the_shipped_schema_is_what_the_types_say() -> None:
     shipped = files("scanagg").joinpath("schemas", SCHEMA_FILE).read_text("utf-8")
     assert shipped == schema_text(), (
-        "write scanagg.policy.language.generated.schema_text() to the file; "
+        "write scanagg.policy.json_schema.schema_text() to the file; "
         "where a key or a word went away, that is a new version of the language"
     )
 

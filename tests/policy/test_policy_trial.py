@@ -7,8 +7,8 @@ from textwrap import dedent
 import pytest
 from policy_samples import NOW, policy_of
 
-from scanagg.errors import PolicyError
-from scanagg.policy.study.trial import Tried, read_cases, try_cases
+from scanagg.core.errors import PolicyError
+from scanagg.policy.test import Tried, read_cases, try_cases
 
 POLICY = """
     severity: {unknown: medium, bandit: {min_confidence: medium}}

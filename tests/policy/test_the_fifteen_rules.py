@@ -25,7 +25,7 @@ from policy_samples import (
     waiver,
 )
 
-from scanagg.errors import PolicyError
+from scanagg.core.errors import PolicyError
 from scanagg.model import (
     Action,
     Category,

@@ -11,7 +11,7 @@ from cyclonedx.model.bom import Bom
 from cyclonedx.schema.schema import SchemaVersion1Dot6
 
 from scanagg.model import Report
-from scanagg.reporters import reporter
+from scanagg.reports.base import reporter
 
 _SCHEMAS = Path(cyclonedx.schema.__file__).parent / "_res"
 Plain = dict[str, Any]

@@ -8,7 +8,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from scanagg.adapters import (
+from scanagg.core.process import Ended, Stop, clean_environment, run
+from scanagg.model import Inventory, Location, NotExamined, Observation, Package, Target, pypi_purl
+from scanagg.scanners.base import (
     Adapter,
     Context,
     Inputs,
@@ -19,16 +21,6 @@ from scanagg.adapters import (
     ScannerSettings,
     Tool,
 )
-from scanagg.model import (
-    Inventory,
-    Location,
-    NotExamined,
-    Observation,
-    Package,
-    Target,
-    pypi_purl,
-)
-from scanagg.process import Ended, Stop, clean_environment, run
 
 NOW = datetime(2025, 1, 15, 12, 0, tzinfo=UTC)
 TIMEOUT_SECONDS = 300.0

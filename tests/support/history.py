@@ -5,17 +5,17 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from scanagg.adapters import ScannerSettings, adapters
-from scanagg.cache import cache_folder
-from scanagg.examine import Bench, Examined, examine
+from scanagg.baseline import Asked, Base, Traced, find_base, trace
+from scanagg.baseline.file import PLACES, Baseline, load
+from scanagg.baseline.update import known, made_from
+from scanagg.core.cache import cache_folder
+from scanagg.core.process import Stop
+from scanagg.findings.collect import Bench, Examined, examine
 from scanagg.inventory import read_inventory
 from scanagg.model import Change, Finding, Inventory, Target
-from scanagg.origin import Asked, Base, Traced, find_base, trace
-from scanagg.origin.baseline import PLACES, Baseline, load
-from scanagg.origin.keeping import known, made_from
-from scanagg.process import Stop
-from scanagg.scan import Event, Limits
-from scanagg.target import read_target
+from scanagg.project.target import read_target
+from scanagg.scanners.base import ScannerSettings, adapters
+from scanagg.scanners.runner import Event, Limits
 from support.repository import git
 
 NEW, UPDATED, UNCHANGED = Change.NEW, Change.UPDATED, Change.UNCHANGED

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from scanagg.advisories.importing import Origin, import_epss, import_kev, import_osv
-from scanagg.examine import WHOLE
+from scanagg.findings.collect import WHOLE
 from support.osv import Record
 
 _OTHERS = [

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from scanagg.linehash import line_hashes
+from scanagg.core.text import valid
 from scanagg.model import (
     Action,
     Advisory,
@@ -29,8 +29,8 @@ from scanagg.model import (
     Target,
     Witness,
 )
-from scanagg.reporters import reporter
-from scanagg.text import valid
+from scanagg.project.line_hash import line_hashes
+from scanagg.reports.base import reporter
 from support.sample import (
     EVAL,
     finding,

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from scanagg.linehash import line_hashes
+from scanagg.core.text import valid
 from scanagg.model import Severity
-from scanagg.reporters._sarif.text import width
-from scanagg.text import valid
+from scanagg.project.line_hash import line_hashes
+from scanagg.reports.sarif.text import width
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 MOST_BYTES = 10 << 20

@@ -11,9 +11,9 @@ from support import tools
 from support.lockers import fake, index, on_path
 from upgrade_samples import package, upgrade
 
-from scanagg.errors import OutputError
+from scanagg.core.errors import OutputError
+from scanagg.core.process import Stop
 from scanagg.model import Package, Scope
-from scanagg.process import Stop
 from scanagg.upgrades import applying
 from scanagg.upgrades.applying import Bench, Result, State, apply, program_of
 from scanagg.upgrades.ways import goals_of, ways

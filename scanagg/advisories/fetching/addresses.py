@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
-from scanagg.errors import DownloadError, UsageError
-from scanagg.text import one_line, shorten
+from scanagg.core.errors import DownloadError, UsageError
+from scanagg.core.text import one_line, shorten
 
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str], Sequence[IpAddress]]

@@ -8,8 +8,8 @@ from http import HTTPStatus
 from typing import Final
 
 from scanagg.advisories.fetching.wire import TransientError
-from scanagg.errors import DownloadError
-from scanagg.text import one_line, shorten
+from scanagg.core.errors import DownloadError
+from scanagg.core.text import one_line, shorten
 
 # What may be over in a moment (RFC 9110, RFC 6585).
 _PASSING: Final = (408, 429, 500, 502, 503, 504)

@@ -3,7 +3,7 @@
 import zlib
 from collections.abc import Iterable, Iterator
 
-from scanagg.errors import DownloadError
+from scanagg.core.errors import DownloadError
 
 _PIECE = 256 * 1024
 _IDENTITY = ("", "identity")

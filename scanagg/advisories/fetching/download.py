@@ -12,7 +12,7 @@ from requests import Response
 from scanagg.advisories.fetching import addresses, answers, checksums, decoding
 from scanagg.advisories.fetching.part import Notes, Part, hashed
 from scanagg.advisories.fetching.wire import Deadline, Patience, TransientError, Wire
-from scanagg.errors import DownloadError
+from scanagg.core.errors import DownloadError
 
 Progress = Callable[[int, int], None]
 """Told bytes done, and bytes in all (0 where that is not known)."""

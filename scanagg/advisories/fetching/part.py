@@ -9,8 +9,8 @@ from typing import IO, Final
 import msgspec
 
 from scanagg.advisories.fetching.checksums import Checksum
-from scanagg.cache import write_atomically
-from scanagg.errors import DownloadError
+from scanagg.core.cache import write_atomically
+from scanagg.core.errors import DownloadError
 
 _HINT: Final = "Make room, or set SCANAGG_CACHE_DIR to a folder that can be written."
 

@@ -19,8 +19,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 from scanagg import __version__
 from scanagg.advisories.fetching import addresses
-from scanagg.errors import DownloadError
-from scanagg.text import one_line, shorten
+from scanagg.core.errors import DownloadError
+from scanagg.core.text import one_line, shorten
 
 _CHUNK: Final = 32 * 1024
 _SHOWN: Final = 160

@@ -19,9 +19,9 @@ from scanagg.advisories.importing.folders import below
 from scanagg.advisories.importing.osv_files import exported
 from scanagg.advisories.importing.problems import Problems
 from scanagg.advisories.importing.scores import GZIP, scores
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
+from scanagg.core.text import counted, valid
 from scanagg.model import CLOCK_DRIFT, DataSource
-from scanagg.text import counted, valid
 
 _NAMES: Final = {"osv": "OSV (PyPI)", "kev": "CISA KEV", "epss": "FIRST EPSS"}
 # PyPA and GitHub: CC BY 4.0 (in their repositories). CISA: CC0 (on the catalogue's page). FIRST:

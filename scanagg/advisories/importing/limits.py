@@ -4,8 +4,8 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from scanagg.errors import StoreError
-from scanagg.text import one_line, shorten
+from scanagg.core.errors import StoreError
+from scanagg.core.text import one_line, shorten
 
 MEBIBYTE: Final = 1 << 20
 

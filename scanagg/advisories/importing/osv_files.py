@@ -14,7 +14,7 @@ import msgspec
 
 from scanagg.advisories.importing import limits
 from scanagg.advisories.importing.folders import below
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 
 _BOM: Final = b"\xef\xbb\xbf"
 _ENCRYPTED: Final = 0x1

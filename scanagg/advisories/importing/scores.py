@@ -18,7 +18,7 @@ from scanagg.advisories.importing import limits
 from scanagg.advisories.importing.exploits import CVE
 from scanagg.advisories.importing.problems import Problems
 from scanagg.advisories.records import moment
-from scanagg.errors import StoreError
+from scanagg.core.errors import StoreError
 
 GZIP: Final = b"\x1f\x8b"
 _DATE: Final = re.compile(r"score_date:([0-9T:.+Z-]{10,40})")

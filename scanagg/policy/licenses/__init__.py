@@ -10,8 +10,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from scanagg.core.text import counted
 from scanagg.model import LicenseFacts, LicenseVerdict, Package, is_pypi, pypi_purl
-from scanagg.policy.language.schema import Clarification, LicenseException, LicenseSection
 from scanagg.policy.licenses.facts import LicenseDecision, from_facts, of_expression
 from scanagg.policy.licenses.lists import (
     Evaluation,
@@ -24,7 +24,7 @@ from scanagg.policy.licenses.lists import (
     evaluate,
     lists_of,
 )
-from scanagg.text import counted
+from scanagg.policy.schema import Clarification, LicenseException, LicenseSection
 
 __all__ = [
     "CLARIFY",

@@ -4,11 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
-from scanagg.errors import PolicyError
+from scanagg.core.errors import PolicyError
+from scanagg.core.text import one_line, shorten
 from scanagg.model import LicenseVerdict
 from scanagg.policy.licenses import spdx
 from scanagg.policy.licenses.spdx import Both, Expression, SpdxError, Term
-from scanagg.text import one_line, shorten
 
 # Metadata is one line in every report; a licence text in the wrong field is cut.
 _SHOWN: Final = 200

@@ -1,0 +1,1 @@
+"""Building blocks that know nothing of findings: processes, git, files, text, errors."""

@@ -1,0 +1,112 @@
+"""The folder that lasts between runs: records by key, and private work folders."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from scanagg.core.errors import ConfigError
+
+# A work folder this old belongs to a run that was killed.
+_STALE_SECONDS: Final = 24 * 3600.0
+
+
+def cache_folder() -> Path:
+    """`SCANAGG_CACHE_DIR`, else the user's cache folder; made where it is missing.
+
+    ConfigError where it cannot be written: scanners need a place for their files.
+    """
+    given = os.environ.get("SCANAGG_CACHE_DIR")
+    try:
+        folder = Path(given).absolute() if given else platformdirs.user_cache_path("scanagg")
+    except RuntimeError as error:
+        hint = "Set SCANAGG_CACHE_DIR to a folder that can be written."
+        raise ConfigError("there is no home folder for a cache", hint) from error
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / "work").mkdir(exist_ok=True, mode=0o700)
+        if not os.access(folder / "work", os.W_OK | os.X_OK):
+            raise PermissionError(13, "it may not be written")
+    except OSError as error:
+        raise ConfigError(
+            f"cannot use the cache folder {folder}: {error.strerror}",
+            "Set SCANAGG_CACHE_DIR to a folder that can be written.",
+        ) from error
+    return folder
+
+
+@contextlib.contextmanager
+def work_folder(cache: Path) -> Iterator[Path]:
+    """A private folder for one job's files, gone afterwards."""
+    folder = Path(tempfile.mkdtemp(dir=cache / "work"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def sweep(cache: Path) -> None:
+    """Remove work folders that killed runs left behind."""
+    before = time.time() - _STALE_SECONDS
+    for folder in (cache / "work").iterdir():
+        with contextlib.suppress(OSError):
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def recall(cache: Path, scanner: str, inputs: Iterable[str]) -> Mapping[str, str]:
+    """What is stored for these inputs of a scanner; an unreadable record is as good as none."""
+    found = {}
+    for name in inputs:
+        with contextlib.suppress(OSError, UnicodeDecodeError):
+            found[name] = _record(cache, scanner, name).read_text("utf-8")
+    return found
+
+
+def store(cache: Path, scanner: str, records: Mapping[str, str]) -> None:
+    """Keep records, each whole or not at all. A full disk costs the cache, not the run."""
+    for name, text in records.items():
+        path = _record(cache, scanner, name)
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            write_atomically(path, [text])
+
+
+def write_atomically(path: Path, chunks: Iterable[str]) -> None:
+    """Write a text file so that a reader sees the old one or the whole new one. OSError."""
+    raw = (chunk.encode("utf-8", "backslashreplace") for chunk in chunks)
+    replace_atomically(path, raw, 0o666 & ~_umask())
+
+
+def replace_atomically(path: Path, chunks: Iterable[bytes], mode: int) -> None:
+    """As `write_atomically`, with bytes and with the permissions that the file is to have."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(mode)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)  # where all went well, it is the file by now
+
+
+def _umask() -> int:
+    """The process's umask; it can only be read by setting it."""
+    current = os.umask(0o077)
+    os.umask(current)
+    return current
+
+
+def _record(cache: Path, scanner: str, name: str) -> Path:
+    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
+    return cache / "records" / scanner / digest[:2] / f"{digest}.json"

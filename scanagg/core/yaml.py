@@ -1,0 +1,228 @@
+"""Strict YAML 1.2 with the place of every key and value, for files that people write by hand."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from ruamel.yaml.reader import ReaderError
+
+from scanagg.core.text import one_line, shorten
+
+KeyPath = tuple[str | int, ...]
+
+_SHOWN: Final = 60
+# The reader takes some seconds for that many; waivers have about six lines each.
+_MOST_ENTRIES: Final = 50_000
+_UTF8_BOM: Final = b"\xef\xbb\xbf"
+_UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
+_CORE: Final = "tag:yaml.org,2002:"
+# Dates stay text: what a date means is the business of the key that holds it.
+_TEXT_TAGS: Final = frozenset((f"{_CORE}str", f"{_CORE}timestamp"))
+_TRUE: Final = frozenset(("true", "True", "TRUE"))
+_FALSE: Final = frozenset(("false", "False", "FALSE"))
+# No number here needs more digits, and Python refuses to read some thousands of them.
+_INT: Final = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,18}|0x[0-9a-fA-F]{1,15}")
+_FLOAT: Final = re.compile(
+    r"[-+]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][-+]?[0-9]{1,2})?"
+)
+_NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
+# The reader trips over the escape of a character beyond Unicode, and does not say where.
+_BEYOND: Final = re.compile(r"\\U(?!00(?:0[0-9a-fA-F]|10))[0-9a-fA-F]{8}")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """A place in the text; line and column count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Problem:
+    """What is wrong, where, and what would be right."""
+
+    mark: Mark
+    message: str
+    hint: str = ""
+
+
+class YamlError(Exception):
+    """The text is no YAML that we read; `problems` is never empty."""
+
+    def __init__(self, *problems: Problem) -> None:
+        """Keep the problems in the order of the text."""
+        super().__init__(problems[0].message)
+        self.problems = tuple(sorted(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Plain values (dict, list, str, int, float, bool, None) and where each of them stands.
+
+    A path is the keys and indexes that lead to a value: `("rules", 0, "match")`.
+    """
+
+    value: object
+    values: Mapping[KeyPath, Mark]
+    keys: Mapping[KeyPath, Mark]
+
+    def at(self, path: KeyPath) -> Mark:
+        """Where the value of that path stands; the nearest one above it where there is none."""
+        while path and path not in self.values:
+            path = path[:-1]
+        return self.values[path]
+
+    def at_key(self, path: KeyPath) -> Mark:
+        """Where the key itself stands."""
+        return self.keys.get(path) or self.at(path)
+
+
+def parse(raw: bytes) -> Document:
+    """The one document in `raw`. YamlError for anything else.
+
+    Refused besides what YAML refuses: duplicate keys, keys that are no text, anchors and aliases
+    (a few bytes of them make gigabytes), merge keys, tags, and any encoding but plain UTF-8.
+    """
+    text = _decoded(raw)
+    if text.count("\n") + text.count(",") > _MOST_ENTRIES:
+        message = f"more than {_MOST_ENTRIES:,} lines and commas"
+        raise YamlError(Problem(Mark(1, 1), message, "such a file has some hundred lines"))
+    node = _compose(text)
+    if node is None:
+        raise YamlError(
+            Problem(Mark(1, 1), "the file says nothing", "it must say at least `version: 1`")
+        )
+    builder = _Builder()
+    value = builder.value(node, ())
+    if builder.problems:
+        raise YamlError(*builder.problems)
+    return Document(value, builder.values, builder.keys)
+
+
+def _decoded(raw: bytes) -> str:
+    hint = "save it as UTF-8 without a byte order mark"
+    if raw.startswith(_UTF8_BOM):
+        raise YamlError(Problem(Mark(1, 1), "the file begins with a byte order mark", hint))
+    if raw.startswith(_UTF16_BOMS):
+        raise YamlError(Problem(Mark(1, 1), "the file is UTF-16", hint))
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        mark = _mark_of(raw[: error.start].decode("utf-8"))
+        raise YamlError(
+            Problem(mark, f"byte 0x{raw[error.start]:02x} is not UTF-8", hint)
+        ) from None
+
+
+def _mark_of(before: str) -> Mark:
+    return Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+
+
+def _compose(text: str) -> Node | None:
+    try:
+        # The pure reader: the one in C follows YAML 1.1, where `no` is false.
+        node: Node | None = YAML(typ="safe", pure=True).compose(text)
+    except MarkedYAMLError as error:
+        raise YamlError(_marked(error)) from None
+    except ReaderError as error:
+        mark = _mark_of(text[: error.position])
+        message = f"character U+{ord(text[error.position]):04X} is not allowed"
+        raise YamlError(Problem(mark, message, "remove it")) from None
+    except RecursionError:
+        raise YamlError(Problem(Mark(1, 1), "nested too deeply", "write it flat")) from None
+    except ValueError:
+        found = _BEYOND.search(text)
+        mark = _mark_of(text[: found.start()]) if found else Mark(1, 1)
+        raise YamlError(Problem(mark, "an escape that is no character", "remove it")) from None
+    return node
+
+
+def _marked(error: MarkedYAMLError) -> Problem:
+    place = error.problem_mark or error.context_mark
+    mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
+    what = ", ".join(part for part in (error.context, error.problem) if part)
+    if r"character '\t'" in what:
+        return Problem(mark, "a tab, where YAML wants spaces", "replace it by spaces")
+    hint = "a file is one document of YAML 1.2; text with : or # in it needs quotes"
+    return Problem(mark, f"not YAML: {one_line(what)}", hint)
+
+
+@dataclass(slots=True)
+class _Builder:
+    """Plain values out of nodes, with every problem on the way."""
+
+    values: dict[KeyPath, Mark] = field(default_factory=dict)
+    keys: dict[KeyPath, Mark] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+    def value(self, node: Node, path: KeyPath) -> object:
+        self.values[path] = mark = _start(node)
+        # An alias leads to the node of its anchor: refusing the anchor refuses both.
+        if node.anchor:
+            self._wrong(mark, f"anchor &{node.anchor}: not supported here", "write the value out")
+            return None
+        if isinstance(node, MappingNode):
+            return self._mapping(node, path)
+        if isinstance(node, SequenceNode):
+            return [self.value(each, (*path, index)) for index, each in enumerate(node.value)]
+        return self._scalar(node, mark)
+
+    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
+        found: dict[str, object] = {}
+        for key_node, value_node in node.value:
+            mark = _start(key_node)
+            key = self._key(key_node, mark)
+            if key is None:
+                continue
+            here = (*path, key)
+            if key in found:
+                first = f"it is on line {self.keys[here].line} already"
+                self._wrong(mark, f"duplicate key {key!r}", first)
+                continue
+            self.keys[here] = mark
+            found[key] = self.value(value_node, here)
+        return found
+
+    def _key(self, node: Node, mark: Mark) -> str | None:
+        if node.tag == f"{_CORE}merge":
+            self._wrong(mark, "merge key <<: not supported here", "write the keys out")
+        elif not isinstance(node, ScalarNode) or node.tag not in _TEXT_TAGS or node.anchor:
+            self._wrong(mark, "a key must be plain text", "put it in quotes")
+        elif self._is_text(node, mark):
+            return str(node.value)
+        return None
+
+    def _scalar(self, node: Node, mark: Mark) -> object:
+        text = str(node.value)
+        if node.tag in _TEXT_TAGS:
+            return text if self._is_text(node, mark) else None
+        if node.tag == f"{_CORE}null":
+            return None
+        if node.tag == f"{_CORE}bool" and text in _TRUE | _FALSE:
+            return text in _TRUE
+        if node.tag == f"{_CORE}int" and _INT.fullmatch(text):
+            return int(text, 0 if text.startswith(("0o", "0x")) else 10)
+        if node.tag == f"{_CORE}float" and _FLOAT.fullmatch(text):
+            return float(text)
+        shown = shorten(one_line(text), _SHOWN)
+        self._wrong(mark, f"{shown!r} is neither text, number, true nor false", "put it in quotes")
+        return None
+
+    def _is_text(self, node: Node, mark: Mark) -> bool:
+        """Whether the text can be written again: escapes can make halves of characters, and NUL."""
+        bad = _NO_TEXT.search(node.value)
+        if bad:
+            self._wrong(mark, f"character U+{ord(bad.group()):04X} is not allowed", "remove it")
+        return bad is None
+
+    def _wrong(self, mark: Mark, message: str, hint: str) -> None:
+        self.problems.append(Problem(mark, message, hint))
+
+
+def _start(node: Node) -> Mark:
+    return Mark(node.start_mark.line + 1, node.start_mark.column + 1)

@@ -1,0 +1,1 @@
+"""The way from what scanners report to findings: normalise, correlate, fingerprint."""

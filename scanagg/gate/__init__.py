@@ -1,0 +1,1 @@
+"""Protection of the gate from the change that it judges."""

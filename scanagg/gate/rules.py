@@ -1,0 +1,92 @@
+"""All rules that a check goes by, read from one place: policy, configuration, baseline, key."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from scanagg.baseline import file as baselines
+from scanagg.baseline.file import Baseline
+from scanagg.core.errors import BaselineError, TargetError
+from scanagg.core.git import Git
+from scanagg.core.text import one_line
+from scanagg.policy import Policy, load_policy
+from scanagg.project import secret_key
+from scanagg.project.trusted import Committed, Files, WorkTree
+from scanagg.scanners.base import adapters
+from scanagg.scanners.config import Settings, load_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What judges and what it judges by. `files` is where all of it was read from."""
+
+    files: Files
+    settings: Settings
+    policy: Policy
+    baseline: Baseline | None = None
+    key: str | None = None
+
+
+def load_rules(
+    root: Path,
+    files: Files,
+    policy: str | None,
+    environ: Mapping[str, str],
+    baseline: str | None = None,
+) -> Rules:
+    """The rules of the project at `root`.
+
+    `policy` and `baseline` are what the command line names, None for what the project says. Raises
+    ConfigError, PolicyError or BaselineError where a file cannot be used.
+    """
+    settings = load_settings(root, adapters(), files=files)
+    return Rules(
+        files=files,
+        settings=settings,
+        policy=load_policy(policy, root, settings.policy, files=files),
+        baseline=find_baseline(files, baseline),
+        key=secret_key.find(files, environ),
+    )
+
+
+def rule_files(root: Path, ref: str | None) -> Files:
+    """Where rules are read from: the commit that `ref` names, or the work tree for None.
+
+    TargetError where the commit is not there.
+    """
+    if ref is None:
+        return WorkTree(root)
+    git = Git(root)
+    commit = git.commit(ref)
+    if commit is None:
+        shown = one_line(ref)
+        if git.text("rev-parse", "--git-dir") is None:
+            hint = "Leave --policy-ref out, or check a repository."
+            raise TargetError(f"--policy-ref {shown}: this is not a git repository", hint)
+        hint = "Fetch it first, such as: git fetch origin main; in CI, let checkout fetch it."
+        raise TargetError(f"--policy-ref {shown}: no such commit here", hint)
+    if git.is_ambiguous(ref):
+        shown = one_line(ref)
+        hint = f"Name it whole, such as refs/heads/{shown} or refs/remotes/{shown}."
+        raise TargetError(f"--policy-ref {shown}: a tag and a branch are called so", hint)
+    return Committed(git, commit, os.fsdecode(git.prefix() or b""))
+
+
+def find_baseline(files: Files, given: str | None = None) -> Baseline | None:
+    """The baseline that is given, else the project's own; None where there is none.
+
+    BaselineError where it cannot be read, or where the one that is given does not exist.
+    """
+    for place in (given,) if given else baselines.PLACES:
+        try:
+            raw = files.read(os.path.normpath(place))
+        except OSError as error:
+            hint = "Make it a readable file."
+            raise BaselineError(f"{one_line(place)}: {error.strerror}", hint) from error
+        if raw is not None:
+            return baselines.load(raw, place)
+    if given:
+        hint = "Make one with: scanagg baseline write"
+        raise BaselineError(f"no baseline {one_line(given)!r}", hint)
+    return None

@@ -1,1 +1,0 @@
-"""Findings and runs judged by a policy: severities, rules, waivers, the gate."""

@@ -1,1 +1,0 @@
-"""The policy language: files, read strictly, with parents and waivers taken in."""

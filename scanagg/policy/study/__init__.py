@@ -1,1 +1,0 @@
-"""Policies looked at: what they say of a finding, where they are wrong, how two differ."""

@@ -1,0 +1,1 @@
+"""The reports: a package for each format, and what they share."""

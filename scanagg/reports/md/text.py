@@ -1,0 +1,71 @@
+"""Text as Markdown that shows it as it is: escaped, in code spans, in rows and lists, as links."""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from scanagg.core.text import one_line, shorten
+from scanagg.reports._facts import web_url
+
+MOST_LINES: Final = 30
+TEXT_WIDTH: Final = 160
+CODE_WIDTH: Final = 120
+URL_WIDTH: Final = 400
+
+# What CommonMark or GitHub gives a meaning to in the middle of a line; the colon of "https://" and
+# the dot of "www." are what makes a bare address a link.
+_MARKUP: Final = re.compile(r"[\\`*_{}\[\]<>|~$&]|:(?=//)|(?<=www)\.", re.IGNORECASE)
+# What it gives a meaning to at the start: headings and lists.
+_START: Final = re.compile(r"^(\d*)([#+.)-])(?=[\s#-]|$)")
+# "@name" and "#1" notify and link on GitHub even where they are escaped, but not with a character
+# between that is not seen.
+_MENTION: Final = re.compile(r"([@#])(?=\w)")
+_UNSEEN: Final = "\u200b"
+_NOT_IN_LINK: Final = re.compile(r"[()\[\]]")
+
+
+def link(text: str, url: str | None) -> str:
+    """`text` as a link; just the text where the address is none, or could end the link."""
+    name = escape(text, 60)
+    checked = web_url(url)
+    if checked is None or len(checked) > URL_WIDTH or _NOT_IN_LINK.search(checked):
+        return name
+    return f"[{name}]({checked})"
+
+
+def escape(text: str, width: int = TEXT_WIDTH) -> str:
+    """`text` so that Markdown shows it as it is: on one line, no markup, links or mentions."""
+    plain = shorten(one_line(text).strip(), width)
+    marked = _MARKUP.sub(lambda match: "\\" + match.group(), plain)
+    return _MENTION.sub(rf"\1{_UNSEEN}", _START.sub(r"\1\\\2", marked))
+
+
+def code(text: str, width: int = CODE_WIDTH) -> str:
+    """`text` in a code span that it cannot end; plain where it would end the cell of a table."""
+    plain = shorten(one_line(text).strip(), width)
+    if not plain or "|" in plain:
+        return escape(plain)
+    fence = "`"
+    while fence in plain:
+        fence += "`"
+    pad = " " if "`" in (plain[0], plain[-1]) else ""
+    return f"{fence}{pad}{plain}{pad}{fence}"
+
+
+def bullets(lines: Iterable[str]) -> Iterator[str]:
+    """A list of at most MOST_LINES; how many more there are is said."""
+    rest = list(lines)
+    for line in rest[:MOST_LINES]:
+        yield f"- {line}\n"
+    yield from more(len(rest) - MOST_LINES)
+
+
+def more(number: int) -> Iterator[str]:
+    """How many more lines a list would have."""
+    if number > 0:
+        yield f"- and {number:,} more\n"
+
+
+def row(*cells: str) -> str:
+    """One row of a table."""
+    return "| " + " | ".join(cells) + " |\n"

@@ -1,0 +1,1 @@
+"""The scanners: a package for each, and what they share."""

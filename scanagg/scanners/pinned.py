@@ -1,0 +1,184 @@
+"""What the adapters that look at packages share: exact pins, batches of them, one-line reasons."""
+
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import metadata
+from pathlib import Path
+from typing import Final
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from scanagg.core.text import one_line, shorten
+from scanagg.model import Inventory, NotExamined, Package, Requirement, is_pypi
+from scanagg.scanners.base import Job, Output, OutputError, ScannerSettings, Tool, python_module
+
+Key = tuple[str, Version]
+
+_NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
+_REASON_WIDTH: Final = 300
+
+# Lines of stderr that say what happened around an error, not what it was.
+_AROUND: Final = re.compile(
+    r"\s|$|Traceback |During handling |The above exception |(?:WARNING|INFO|DEBUG)\b|"
+    r"(?:\w+:[\w.]+:)?Tip: |\[notice\]|No known vulnerabilities found"
+)
+_PREFIX: Final = re.compile(r"(?:ERROR|CRITICAL):\s*(?:[\w.]+:)?\s*")
+# `<urllib3.connection.HTTPConnection object at 0x7f…>` differs from run to run.
+_ADDRESS: Final = re.compile(r"<[^<>]* at 0x[0-9a-f]+>(?:: )?")
+_BARE_EXCEPTION: Final = re.compile(r"[A-Za-z_][\w.]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """The PyPI packages of an inventory by `name==version`, sorted, and what cannot be one.
+
+    `refused` holds packages without a usable version, requirements that are not pinned, and lines
+    that could not be read: everything a package scanner would otherwise be silent about.
+    """
+
+    exact: Mapping[str, Package]
+    refused: tuple[NotExamined, ...]
+
+
+def pins(inventory: Inventory, done: str = "audited") -> Pins:
+    """The inventory as exact pins. Each is safe as a line of a requirements file.
+
+    `done` is what happens to packages, for the reason why the others are refused.
+
+    Names and versions come from files of the checked project: one that is no name or no version
+    (PEP 508, PEP 440) is refused, so it can neither break the file nor smuggle an option into it.
+    """
+    exact, refused = {}, []
+    for package in inventory.packages:
+        if not is_pypi(package.purl):
+            continue
+        problem = _problem(package)
+        pin = f"{package.name}=={package.version}"
+        if problem:
+            refused.append(NotExamined(one_line(pin), problem))
+        else:
+            exact[pin] = package
+    refused += [
+        NotExamined(_declared(one), f"not {done}: unpinned, {one.reason}".removesuffix(", "))
+        for one in inventory.unpinned
+    ]
+    return Pins(dict(sorted(exact.items())), (*refused, *inventory.problems))
+
+
+def module_or_program(module: str, distribution: str, settings: ScannerSettings) -> Tool | None:
+    """The program that the settings name, else the module of our own environment, else None."""
+    if settings.path is not None:
+        found = shutil.which(str(settings.path))
+        return Tool((found,), settings.path.name) if found else None
+    try:
+        version = metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+    return Tool(python_module(module), f"python -P -m {module}", version)
+
+
+def probe(tool: Tool) -> Job | None:
+    """The call that tells the version of a program of the user's; a module's is known."""
+    return None if tool.version else Job((*tool.argv, "--version"))
+
+
+def identified(tool: Tool, output: Output) -> Tool:
+    """The tool with the version that it printed. OutputError where that is none."""
+    match = re.search(r"\d+(?:\.\d+)+\S*", output.stdout.decode("utf-8", "replace"))
+    if output.returncode or not match:
+        otherwise = f"tells no version (exit code {output.returncode})"
+        raise OutputError(complaint(output.stderr, otherwise))
+    return replace(tool, version=match[0])
+
+
+def normalised(name: str) -> str:
+    """The name as in PEP 503."""
+    return canonicalize_name(name)
+
+
+def key(name: str, version: str) -> Key | None:
+    """What makes two spellings of one pin the same (1.0 and 1.0.0); None for no version."""
+    try:
+        return canonicalize_name(name), Version(version)
+    except InvalidVersion:
+        return None
+
+
+def by_key(inputs: Iterable[str]) -> Mapping[Key, tuple[str, ...]]:
+    """Pins by `key`: all spellings of each."""
+    found: dict[Key, tuple[str, ...]] = {}
+    for pin in inputs:
+        same = key(*pin.split("==", 1))
+        if same is not None:
+            found[same] = (*found.get(same, ()), pin)
+    return found
+
+
+def batches(inputs: Sequence[str], size: int) -> Sequence[tuple[str, ...]]:
+    """The pins in batches of at most `size`, about equal, none with one name in two versions.
+
+    pip and pip-audit refuse a requirements file that holds the same name twice.
+    """
+    layers: list[list[str]] = []
+    seen: dict[str, int] = {}
+    for pin in inputs:
+        name = pin.partition("==")[0]
+        layer = seen[name] = seen.get(name, -1) + 1
+        if layer == len(layers):
+            layers.append([])
+        layers[layer].append(pin)
+    return [part for layer in layers for part in _even(layer, size)]
+
+
+def halves(batch: Sequence[str]) -> Sequence[tuple[str, ...]]:
+    """Two smaller batches; none where it is down to one."""
+    middle = len(batch) // 2
+    return (tuple(batch[:middle]), tuple(batch[middle:])) if middle else ()
+
+
+def requirements(batch: Iterable[str]) -> str:
+    """The text of a requirements file with exactly these pins."""
+    return "".join(f"{pin}\n" for pin in batch)
+
+
+def complaint(stderr: str, otherwise: str) -> str:
+    """The one line of stderr that says what went wrong, or `otherwise` where there is none.
+
+    For a Python traceback that is its last exception with a message. Without addresses of objects
+    and folders of this machine: the line goes into reports.
+    """
+    lines = [line.rstrip() for line in stderr.splitlines() if not _AROUND.match(line)]
+    telling = [line for line in lines if not _BARE_EXCEPTION.fullmatch(line)]
+    if not lines:
+        return otherwise
+    line = _ADDRESS.sub("", _PREFIX.sub("", (telling or lines)[-1]))
+    return shorten(one_line(_without_folders(line)), _REASON_WIDTH)
+
+
+def _without_folders(line: str) -> str:
+    for folder in {tempfile.gettempdir(), str(Path.home()), sys.prefix, sys.base_prefix}:
+        line = re.sub(rf"{re.escape(folder.rstrip('/'))}/(?:[^\s'\":]*/)?", "", line)
+    return line
+
+
+def _problem(package: Package) -> str:
+    if not _NAME.fullmatch(package.name):
+        return "not a package name (PEP 508)"
+    if package.version != package.version.strip() or key("", package.version) is None:
+        return "not a version (PEP 440): no scanner can look it up"
+    return ""
+
+
+def _declared(one: Requirement) -> str:
+    line = one.place.start_line
+    return one_line(f"{one.text} ({one.place.path}{f':{line}' if line else ''})")
+
+
+def _even(layer: Sequence[str], size: int) -> Sequence[tuple[str, ...]]:
+    count = -(-len(layer) // size)
+    return [tuple(layer[number::count]) for number in range(count)]

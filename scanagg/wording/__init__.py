@@ -1,1 +1,0 @@
-"""How pages say things: one place for the words that the terminal and every format share."""

@@ -1,1 +1,0 @@
-"""Programs of our own that adapters start, where a scanner's own command line will not do."""

@@ -1,0 +1,201 @@
+"""The failure cases of matching, each on a real repository with real scanners, both ways."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from support.history import (
+    NEW,
+    UNCHANGED,
+    UPDATED,
+    Checked,
+    Files,
+    changes,
+    commit,
+    write,
+)
+from support.repository import git
+
+from scanagg.baseline import Traced
+from scanagg.model import Change
+
+Places = dict[tuple[str, int], Change]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A change of a project, and what becomes of each finding, by path and line."""
+
+    before: Files
+    after: Files
+    expected: Places
+
+
+def function(name: str, *lines: str) -> str:
+    return "".join((f"def {name}(a, b):\n", *(f"    {line}\n" for line in lines)))
+
+
+ONE = function("run", "return eval(a)")
+TWO = function("run", "eval(a)", "eval(a)")
+LONG = "".join(f"VALUE_{number} = {number}\n" for number in range(20))
+
+CASES = {
+    "a line added above": Case(
+        {"app.py": ONE}, {"app.py": "import os\n\n" + ONE}, {("app.py", 4): UNCHANGED}
+    ),
+    "two identical lines, the first deleted": Case(
+        {"app.py": TWO}, {"app.py": function("run", "eval(a)")}, {("app.py", 2): UNCHANGED}
+    ),
+    "a second identical line": Case(
+        {"app.py": TWO},
+        {"app.py": function("run", "eval(a)", "eval(a)", "eval(a)")},
+        {("app.py", 2): UNCHANGED, ("app.py", 3): UNCHANGED, ("app.py", 4): NEW},
+    ),
+    "a line copied to a second function": Case(
+        {"app.py": ONE},
+        {"app.py": ONE + function("other", "return eval(a)")},
+        {("app.py", 2): UNCHANGED, ("app.py", 4): NEW},
+    ),
+    "a line copied above": Case(
+        {"app.py": ONE},
+        {"app.py": function("other", "return eval(a)") + ONE},
+        {("app.py", 2): NEW, ("app.py", 4): UNCHANGED},
+    ),
+    "a function renamed": Case(
+        {"app.py": ONE}, {"app.py": function("start", "return eval(a)")}, {("app.py", 2): UNCHANGED}
+    ),
+    "a function renamed and moved down": Case(
+        {"app.py": ONE},
+        {"app.py": function("b", "pass") + "\n\n" + function("start", "return eval( a )")},
+        {("app.py", 6): UNCHANGED},
+    ),
+    "a file split in two": Case(
+        {"app.py": ONE + LONG + function("other", "exec(a)")},
+        {"app.py": ONE + LONG, "more.py": function("other", "exec(a)")},
+        {("app.py", 2): UNCHANGED, ("more.py", 2): UNCHANGED},
+    ),
+    "a file renamed": Case(
+        {"app.py": ONE + LONG},
+        {"app.py": None, "lib/core.py": ONE + LONG},
+        {("lib/core.py", 2): UNCHANGED},
+    ),
+    "a file renamed and reformatted in one commit": Case(
+        {"app.py": function("run", "return eval(a + b)")},
+        {
+            "app.py": None,
+            "core.py": "def run(\n    a,\n    b,\n):\n    return eval(\n        a + b\n    )\n",
+        },
+        {("core.py", 5): UNCHANGED},
+    ),
+    "a statement edited": Case(
+        {"app.py": ONE}, {"app.py": function("run", "return eval(a + b)")}, {("app.py", 2): UPDATED}
+    ),
+    "a decorator added": Case(
+        {"app.py": ONE}, {"app.py": "@cached\n" + ONE}, {("app.py", 3): UNCHANGED}
+    ),
+    "re-indented": Case(
+        {"app.py": ONE},
+        {"app.py": "if True:\n    def run(a, b):\n        return eval(a)\n"},
+        {("app.py", 3): UNCHANGED},
+    ),
+    "line ends switched to CRLF": Case(
+        {"app.py": ONE}, {"app.py": ONE.replace("\n", "\r\n")}, {("app.py", 2): UNCHANGED}
+    ),
+    "line ends switched to CRLF, and an edit": Case(
+        {"app.py": ONE},
+        {"app.py": ("import os\n" + ONE).replace("\n", "\r\n")},
+        {("app.py", 3): UNCHANGED},
+    ),
+    "line ends of old": Case(
+        {"app.py": ONE + LONG},
+        {"app.py": ("import os\n" + ONE + LONG).replace("\n", "\r")},
+        {("app.py", 3): UNCHANGED},
+    ),
+    "a byte order mark": Case(
+        {"app.py": ONE}, {"app.py": b"\xef\xbb\xbf" + ONE.encode()}, {("app.py", 2): UNCHANGED}
+    ),
+    "not UTF-8": Case(
+        {"app.py": b"# coding: latin-1\nNAME = 'caf\xe9'\n" + ONE.encode()},
+        {"app.py": b"# coding: latin-1\nNAME = 'caf\xe9'\nX = '\xfc'\n" + ONE.encode()},
+        {("app.py", 5): UNCHANGED},
+    ),
+    "a name that is not ASCII": Case(
+        {'ünï "quoted".py': ONE},
+        {'ünï "quoted".py': "import os\n" + ONE},
+        {('ünï "quoted".py', 3): UNCHANGED},
+    ),
+    "a generated file": Case(
+        {"gen.py": "".join(f"eval('{n}')\n" for n in range(30))},
+        {"gen.py": "".join(f"eval('{n}')\n" for n in range(1, 31))},
+        {**{("gen.py", n): UNCHANGED for n in range(1, 30)}, ("gen.py", 30): UPDATED},
+    ),
+    "a new file": Case(
+        {"app.py": ONE},
+        {"new.py": function("new", "exec(a)")},
+        {("app.py", 2): UNCHANGED, ("new.py", 2): NEW},
+    ),
+}
+
+
+# All cases are folders of one project, so that a scanner is started once for all of them; a name
+# that they share is another one in each, so that nothing is found again in the wrong folder.
+
+
+def files_of(number: int, files: Files) -> Files:
+    return {f"case{number}/{path}": told_apart(number, text) for path, text in files.items()}
+
+
+def told_apart(number: int, text: str | bytes | None) -> bytes | None:
+    if text is None:
+        return None
+    raw = text.encode() if isinstance(text, str) else text
+    return re.sub(rb"\ba\b", b"a%d" % number, raw)
+
+
+@pytest.fixture(scope="module", params=["commit", "baseline"])
+def answer(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Traced]]:
+    """What a base commit, or a baseline alone, tells of all cases."""
+    root = tmp_path_factory.mktemp("cases")
+    git(root, "init", "-q", "-b", "main")
+    checked = Checked(root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCANAGG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+        for number, case in enumerate(CASES.values()):
+            write(root, files_of(number, case.before))
+        before = commit(root)
+        baseline = checked.baseline() if request.param == "baseline" else None
+        for number, case in enumerate(CASES.values()):
+            write(root, files_of(number, case.after))
+        commit(root)
+        base = (
+            checked.base(baseline=baseline, against="baseline")
+            if baseline
+            else checked.base(before)
+        )
+        yield request.param, checked.traced(base)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_failure_case(name: str, answer: tuple[str, Traced]) -> None:
+    _way, traced = answer
+    folder = f"case{list(CASES).index(name)}/"
+    found = {
+        (path.removeprefix(folder), line): change
+        for (path, line), change in changes(traced).items()
+        if path.startswith(folder)
+    }
+    assert found == CASES[name].expected
+
+
+def test_nothing_is_left_to_say_of_a_base_that_was_seen_whole(answer: tuple[str, Traced]) -> None:
+    assert answer[1].notices == ()
+
+
+def test_each_finding_has_a_reason_for_people(answer: tuple[str, Traced]) -> None:
+    way, traced = answer
+    reasons = {one.history.change: one.history.reason for one in traced.findings}
+    place = "the base" if way == "commit" else "policies/baseline.json"
+    assert all(place in reason for reason in reasons.values()), reasons

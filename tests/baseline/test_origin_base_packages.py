@@ -1,0 +1,326 @@
+"""What a base tells of packages: its manifests, read from git; advisories that are newer."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from support.history import NEW, UNCHANGED, Checked, commit, write
+from support.repository import git
+
+from scanagg.baseline import Base
+from scanagg.baseline.file import PLACES, Baseline, load
+from scanagg.baseline.update import known, made_from
+from scanagg.inventory import read_inventory
+from scanagg.model import (
+    Advisory,
+    Category,
+    Confidence,
+    Finding,
+    History,
+    LicenseFacts,
+    Location,
+    Package,
+    Parts,
+    Rule,
+    Witness,
+    pypi_purl,
+)
+from scanagg.model.enums import Severity
+
+Make = Callable[..., Path]
+THEN = "2026-01-01T00:00:00+00:00"
+
+
+def vulnerable(
+    package: Package, *ids: str, published: str | None = None, scanner: str = "pip-audit"
+) -> Finding:
+    advisory = Advisory(ids[0], tuple(ids[1:]), published=published)
+    name = package.purl.partition("@")[0]
+    parts = Parts("vulnerability", advisory.id, name, "", "")
+    return finding(package, Category.VULNERABILITY, parts, scanner, advisory=advisory)
+
+
+def licensed(package: Package) -> Finding:
+    parts = Parts("license", "MIT", package.purl.partition("@")[0], "", "")
+    facts = LicenseFacts(expression="MIT")
+    return replace(
+        finding(package, Category.LICENSE, parts, "licenses", advisory=None), license=facts
+    )
+
+
+def finding(
+    package: Package, category: Category, parts: Parts, scanner: str, advisory: Advisory | None
+) -> Finding:
+    return Finding(
+        id=parts.rule,
+        fingerprint=parts.rule,
+        category=category,
+        rule=Rule(parts.rule, parts.rule, ""),
+        title="",
+        message="",
+        claims=(),
+        confidence=Confidence.UNKNOWN,
+        location=package.places[0] if package.places else None,
+        places=package.places,
+        witnesses=(Witness(scanner, parts.rule, Severity.HIGH),),
+        package=package,
+        advisory=advisory,
+        parts=parts,
+    )
+
+
+def packages(checked: Checked) -> dict[str, Package]:
+    return {one.name: one for one in read_inventory(checked.target).packages}
+
+
+def histories(
+    checked: Checked, base: Base, *findings: Finding
+) -> tuple[list[History], tuple[str, ...]]:
+    traced = checked.traced(base, findings=findings)
+    return [one.history for one in traced.findings], traced.notices
+
+
+def history(checked: Checked, base: Base, one: Finding) -> History:
+    return histories(checked, base, one)[0][0]
+
+
+def test_a_package_of_the_base_is_no_news_and_a_new_version_is(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "jinja2==2.4.1\nflask==1.0\n"})
+    write(root, {"requirements.txt": "jinja2==2.4.1\nflask==1.1\nyaml==1.0\n"})
+    checked = Checked(root)
+    held = packages(checked)
+    found, notices = histories(
+        checked,
+        checked.base("HEAD"),
+        *(vulnerable(held[name], "CVE-1") for name in ("jinja2", "flask", "yaml")),
+        licensed(held["jinja2"]),
+        licensed(held["yaml"]),
+    )
+    assert [one.change for one in found] == [UNCHANGED, NEW, NEW, UNCHANGED, NEW]
+    assert found[0].reason == "jinja2 2.4.1 is in the base's manifests"
+    assert found[1].reason == "flask 1.1 is not in the base's manifests"
+    assert (notices, checked.events) == ((), [])
+
+
+def test_a_package_that_moves_between_manifests_or_is_spelled_otherwise_is_the_same(
+    make_project: Make,
+) -> None:
+    root = make_project({"requirements.txt": "Foo_Bar==1.0\nother==2.0 ; python_version<'3'\n"})
+    write(root, {"requirements.txt": None, "deps/requirements-dev.txt": "foo-bar==1.0\nother==2.0"})
+    checked = Checked(root)
+    held = packages(checked)
+    base = checked.base("HEAD")
+    assert history(checked, base, vulnerable(held["foo-bar"], "CVE-1")).change is UNCHANGED
+    assert history(checked, base, vulnerable(held["other"], "CVE-1")).change is UNCHANGED
+
+
+def test_manifests_that_did_not_change_are_not_read_again(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"requirements.txt": "a==1\n", "app.py": ""})
+    write(root, {"app.py": "x = 1\n"})
+    checked = Checked(root)
+    one = vulnerable(packages(checked)["a"], "CVE-1")
+    base = checked.base("HEAD")
+    monkeypatch.setattr("scanagg.baseline.packages.read_inventory", None)
+    assert history(checked, base, one).change is UNCHANGED
+
+
+def test_a_file_that_a_manifest_includes_counts_whatever_its_name(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "-r more.deps\n", "more.deps": "a==1\n"})
+    write(root, {"more.deps": "a==2\n"})
+    checked = Checked(root)
+    base = checked.base("HEAD")
+    assert history(checked, base, vulnerable(packages(checked)["a"], "CVE-1")).change is NEW
+    write(root, {"more.deps": "a==1\nb==1\n"})
+    assert history(checked, base, vulnerable(packages(checked)["a"], "CVE-1")).change is UNCHANGED
+
+
+def test_a_folder_of_a_repository_has_manifests_of_its_own(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "a==1\n", "sub/requirements.txt": "b==1\n"})
+    write(root, {"sub/requirements.txt": "a==1\nb==1\n"})
+    checked = Checked(root / "sub")
+    held = packages(checked)
+    base = checked.base("HEAD")
+    assert history(checked, base, vulnerable(held["a"], "CVE-1")).change is NEW
+    assert history(checked, base, vulnerable(held["b"], "CVE-1")).change is UNCHANGED
+
+
+def test_what_the_target_leaves_out_is_no_manifest_of_the_base(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "b==1\n", "old/requirements.txt": "a==1\n"})
+    write(root, {"requirements.txt": "a==1\n"})
+    checked = Checked(root, exclude=("old/",))
+    one = vulnerable(packages(checked)["a"], "CVE-1")
+    assert history(checked, checked.base("HEAD"), one).change is NEW
+
+
+@pytest.mark.parametrize(
+    ("published", "disclosed"),
+    [
+        ("2026-01-02T00:00:00Z", True),
+        ("2026-01-02", True),
+        ("2025-12-31T00:00:00+00:00", False),
+        ("soon", False),
+        (None, False),
+    ],
+)
+def test_an_advisory_newer_than_the_base_is_disclosed(
+    make_project: Make, published: str | None, *, disclosed: bool
+) -> None:
+    root = make_project({"requirements.txt": "a==1\n"})
+    commit(root, when=THEN)
+    checked = Checked(root)
+    one = vulnerable(packages(checked)["a"], "CVE-1", published=published)
+    found = history(checked, checked.base("HEAD"), one)
+    assert (found.change, found.disclosed) == (UNCHANGED, disclosed)
+    assert ("published 2026-01-02, after the base of 2026-01-01" in found.reason) is disclosed
+
+
+def listed(root: Path, *findings: Finding, when: str = "") -> Baseline:
+    text = made_from([known(one) for one in findings])
+    commit(root, {PLACES[0]: text}, when=when)
+    return load(text.encode(), PLACES[0])
+
+
+@pytest.mark.parametrize("way", ["baseline", "both"])
+def test_an_advisory_that_the_baseline_does_not_list_is_disclosed(
+    make_project: Make, way: str
+) -> None:
+    root = make_project({"requirements.txt": "a==1\nb==1\n"})
+    checked = Checked(root)
+    held = packages(checked)
+    old = vulnerable(held["a"], "PYSEC-1", "CVE-1", published="2020-01-01")
+    baseline = listed(root, old, when=THEN)
+    base = checked.base("HEAD" if way == "both" else None, baseline=baseline)
+    # Its name has changed since: it is the same by any common id.
+    renamed = vulnerable(held["a"], "GHSA-1", "CVE-1", published="2030-01-01")
+    other = vulnerable(held["b"], "CVE-1", published="2020-01-01")
+    again, news = histories(checked, base, renamed, other)[0]
+    assert (again.change, again.disclosed) == (UNCHANGED, False)
+    assert again.first_seen == datetime(2026, 1, 1, tzinfo=UTC)
+    assert again.reason.endswith("; known to policies/baseline.json")
+    assert (news.change, news.disclosed, news.first_seen) == (UNCHANGED, True, None)
+    assert news.reason.endswith("; policies/baseline.json does not list it")
+
+
+def test_a_baseline_alone_compares_packages_with_the_commit_it_grew_in(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "a==1\n"})
+    checked = Checked(root)
+    baseline = listed(root, vulnerable(packages(checked)["a"], "CVE-1"))
+    commit(root, {"requirements.txt": "a==1\nb==1\n"})
+    held = packages(checked)
+    base = checked.base(baseline=baseline)
+    assert history(checked, base, vulnerable(held["a"], "CVE-1")).change is UNCHANGED
+    # An entry says nothing of where a package comes from.
+    assert history(checked, base, vulnerable(held["b"], "CVE-1")).change is NEW
+    assert history(checked, base, licensed(held["a"])) == History(
+        UNCHANGED, "a 1 is in the base's manifests"
+    )
+
+
+def test_a_known_vulnerability_of_a_new_version_is_introduced(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "a==1\n"})
+    checked = Checked(root)
+    baseline = listed(root, vulnerable(packages(checked)["a"], "CVE-1"), when=THEN)
+    write(root, {"requirements.txt": "a==2\n"})
+    found = history(
+        checked, checked.base(baseline=baseline), vulnerable(packages(checked)["a"], "CVE-1")
+    )
+    assert (found.change, found.first_seen) == (NEW, datetime(2026, 1, 1, tzinfo=UTC))
+
+
+def test_without_a_commit_packages_are_new(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "a==1\n", PLACES[0]: ""}, git_=False)
+    checked = Checked(root)
+    one = vulnerable(packages(checked)["a"], "CVE-1")
+    text = made_from([known(one)])
+    write(root, {PLACES[0]: text})
+    base = checked.base(baseline=load(text.encode(), PLACES[0]))
+    found = history(checked, base, one)
+    assert found.change is NEW
+    assert found.reason == "there is no commit to compare packages with"
+    assert "is in no git repository" in base.notices[0]
+
+
+def test_what_is_only_installed_has_no_base(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "a==1\n"})
+    checked = Checked(root)
+    loose = [
+        vulnerable(Package(f"p{number}", "1", pypi_purl(f"p{number}", "1")), "CVE-1")
+        for number in range(5)
+    ]
+    found, notices = histories(checked, checked.base("HEAD"), *loose)
+    assert {one.change for one in found} == {NEW}
+    assert found[0].reason == "p0 1 is installed, but in no manifest, so in no base"
+    assert notices == (
+        (
+            "no manifest names p0 1, p1 1, p2 1 and 2 more: there is no base for what is only "
+            "installed, so it counts as introduced"
+        ),
+    )
+
+
+def test_a_manifest_of_the_base_that_cannot_be_read_is_told(make_project: Make) -> None:
+    root = make_project({"requirements.txt": "a==1\n", "uv.lock": "<<<<<<< broken", "Pipfile": "["})
+    write(root, {"requirements.txt": "a==1\nb==1\n", "uv.lock": None, "Pipfile": None})
+    checked = Checked(root)
+    held = packages(checked)
+    base = checked.base("HEAD")
+    found, notices = histories(checked, base, vulnerable(held["a"], "CVE-1"))
+    assert (found[0].change, notices) == (UNCHANGED, ())
+    found, (notice,) = histories(checked, base, vulnerable(held["b"], "CVE-1"))
+    assert found[0].change is NEW
+    assert notice.startswith("of the base's manifests not all could be read (")
+    assert " and 1 more): " in notice
+
+
+def test_a_base_whose_manifests_were_not_fetched_is_told(make_project: Make) -> None:
+    origin = make_project({"requirements.txt": "a==1\n"}, name="origin")
+    first = commit(origin)
+    commit(origin, {"requirements.txt": "a==1\nb==1\n"})
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    root = origin.parent / "partial"
+    git(origin, "clone", "-q", "--filter=blob:none", f"file://{origin}", str(root))
+    checked = Checked(root)
+    one = vulnerable(packages(checked)["a"], "CVE-1")
+    found, (notice,) = histories(checked, checked.base(first), one)
+    assert found[0].change is NEW
+    assert "requirements.txt could not be read from git" in notice
+
+
+def of_npm(name: str, version: str, place: Location | None) -> Finding:
+    package = Package(name, version, f"pkg:npm/{name}@{version}", places=(place,) if place else ())
+    return vulnerable(package, "CVE-1", scanner="trivy")
+
+
+def test_packages_of_other_manifests_are_known_by_the_file(make_project: Make) -> None:
+    root = make_project({"package-lock.json": "{}", "web/package-lock.json": "{}"})
+    write(root, {"web/package-lock.json": "{ }"})
+    checked = Checked(root)
+    found, _ = histories(
+        checked,
+        checked.base("HEAD"),
+        of_npm("left-pad", "1.0", Location("package-lock.json")),
+        of_npm("left-pad", "1.0", Location("web/package-lock.json")),
+        of_npm("libc", "1.0", None),
+    )
+    assert [one.change for one in found] == [UNCHANGED, NEW, NEW]
+    assert found[0].reason == "left-pad 1.0 is in package-lock.json, which is as in the base"
+
+
+def test_packages_of_a_changed_manifest_are_looked_for_by_their_scanner(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"package-lock.json": "{}"})
+    write(root, {"package-lock.json": "{ }"})
+    checked = Checked(root)
+    old = of_npm("left-pad", "1.0", Location("package-lock.json"))
+    new = of_npm("right-pad", "1.0", Location("package-lock.json"))
+    # A database of vulnerabilities is needed to ask the real scanner.
+    examined = replace(Checked(root).examined(), findings=(old,))
+    monkeypatch.setattr("scanagg.baseline.base_scan.examine", lambda *_: examined)
+    found, _ = histories(checked, checked.base("HEAD"), old, new)
+    assert [one.change for one in found] == [UNCHANGED, NEW]
+    assert found[0].reason == "left-pad 1.0 is in package-lock.json of the base too"

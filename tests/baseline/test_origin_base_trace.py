@@ -1,0 +1,610 @@
+"""What a base commit tells of code and secrets: bases that cannot be seen, caches, both at once."""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import tools
+from support.history import NEW, UNCHANGED, UPDATED, Checked, changes, commit, write
+from support.repository import git
+
+from scanagg.baseline import Base
+from scanagg.baseline.code import Families, Place
+from scanagg.baseline.file import PLACES
+from scanagg.baseline.snapshot import Standing, compared, read_snapshot
+from scanagg.core.git import Git
+from scanagg.core.process import Stop
+from scanagg.model import NO_BASE, Category, Finding
+from scanagg.scanners.base import ScannerSettings
+from scanagg.scanners.runner import Event
+
+Make = Callable[..., Path]
+ONE = "def run(a):\n    return eval(a)\n"
+OTHER = "def other(a):\n    return exec(a)\n"
+SECRET = "AKIA" + "QWERTYUIOP123456"
+SECOND = "AKIA" + "ZXCVBNMLKJ654321"
+FOURTH = "AKIA" + "MNBVCXZASD112233"
+THIRD = "AKIA" + "POIUYTREWQ987654"
+
+
+def reasons(checked: Checked, base: Base) -> dict[str, str]:
+    return {
+        one.location.path: one.history.reason
+        for one in checked.traced(base).findings
+        if one.location
+    }
+
+
+def cached(folder: str | None = None) -> list[Path]:
+    place = Path(folder or os.environ["SCANAGG_CACHE_DIR"]) / "records" / "base"
+    return sorted(path for path in place.rglob("*") if path.is_file())
+
+
+def test_without_a_base_nothing_is_traced(make_project: Make) -> None:
+    checked = Checked(make_project({"app.py": ONE}))
+    traced = checked.traced(Base())
+    assert [one.history for one in traced.findings] == [NO_BASE]
+
+
+def test_without_findings_there_is_nothing_to_scan(make_project: Make) -> None:
+    root = make_project({"app.py": ""})
+    checked = Checked(root)
+    assert checked.traced(checked.base("HEAD")).findings == ()
+    assert checked.events == []
+
+
+# what is compared
+
+
+def test_files_that_did_not_change_are_not_scanned(make_project: Make) -> None:
+    root = make_project({"app.py": ONE, "b.py": ""})
+    checked = Checked(root)
+    write(root, {"b.py": "x = 1\n"})
+    base = checked.base("HEAD")
+    assert reasons(checked, base) == {"app.py": "app.py is as in the base"}
+    assert checked.events == []
+    assert cached() == []
+
+
+def test_the_work_tree_is_compared_not_head(make_project: Make) -> None:
+    root = make_project({"app.py": ONE, "gone.py": OTHER, ".gitignore": "ignored.py\n"})
+    write(
+        root,
+        {
+            "app.py": "import os\n" + ONE + "# end\n" + ONE.replace("run", "go"),
+            "gone.py": None,
+            "moved.py": OTHER,
+        },
+    )
+    write(root, {"ignored.py": ONE})
+    checked = Checked(root)
+    assert changes(checked.traced(checked.base("HEAD"))) == {
+        ("app.py", 3): UNCHANGED,
+        ("app.py", 6): NEW,
+        ("moved.py", 2): UNCHANGED,
+    }
+
+
+def test_a_folder_of_a_repository_is_compared_by_itself(make_project: Make) -> None:
+    root = make_project({"app.py": OTHER, "sub/app.py": ONE, "sub/x/b.py": OTHER})
+    write(root, {"sub/app.py": "\n" + ONE, "sub/c.py": OTHER, "sub/x/b.py": "\n" + OTHER})
+    write(root, {"app.py": None})
+    checked = Checked(root / "sub")
+    assert changes(checked.traced(checked.base("HEAD"))) == {
+        ("app.py", 3): UNCHANGED,
+        ("x/b.py", 3): UNCHANGED,
+        ("c.py", 2): NEW,
+    }
+
+
+def test_submodules_and_links_are_no_part_of_the_base(make_project: Make) -> None:
+    inner = make_project({"in.py": ONE}, name="inner")
+    root = make_project({"app.py": ONE})
+    git(root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner), "lib")
+    (root / "link.py").symlink_to("app.py")
+    commit(root)
+    write(root, {"app.py": "\n" + ONE})
+    for place in (root, root / "lib"):
+        checked = Checked(place)
+        traced = checked.traced(checked.base("HEAD"))
+        assert set(changes(traced).values()) == {UNCHANGED}
+        assert len(traced.findings) == 1
+
+
+def test_what_the_target_leaves_out_does_not_come_back_as_base(make_project: Make) -> None:
+    root = make_project({"app.py": "", "link.py": ONE})
+    (root / "link.py").unlink()
+    (root / "link.py").symlink_to("nowhere")
+    write(root, {"app.py": ONE})
+    checked = Checked(root)
+    assert changes(checked.traced(checked.base("HEAD"))) == {("app.py", 2): NEW}
+
+
+def test_paths_that_would_leave_the_folder_are_not_laid_out(make_project: Make) -> None:
+    root = make_project({"app.py": "", "deep/er/x.py": ""})
+    blob = git(root, "hash-object", "-w", "-t", "blob", str(write_outside(root))).strip()
+    inner = mktree(root, f"100644 blob {blob}\tevil.py\n")
+    up = mktree(root, f"040000 tree {inner}\t..\n")
+    tree = mktree(root, f"040000 tree {up}\tdeep\n100644 blob {blob}\tgone.py\n")
+    base = git(root, "commit-tree", "-m", "evil", tree).strip()
+    git(root, "update-ref", "refs/heads/evil", base)
+    git(root, "reset", "-q", "--soft", base)
+    write(root, {"app.py": ONE})
+    checked = Checked(root)
+    assert changes(checked.traced(checked.base("evil"))) == {("app.py", 2): UNCHANGED}
+    assert not list(Path(os.environ["SCANAGG_CACHE_DIR"]).rglob("evil.py"))
+
+
+def write_outside(root: Path) -> Path:
+    place = root.parent / "evil.py"
+    place.write_text(ONE)
+    return place
+
+
+def mktree(root: Path, text: str) -> str:
+    listing = root.parent / "listing"
+    listing.write_text(text)
+    script = 'git mktree < "$1"'
+    return git(root, "-c", f"alias.made=!sh -c '{script}' -", "made", str(listing)).strip()
+
+
+# bases that cannot be seen
+
+
+def test_a_base_with_a_syntax_error_leaves_its_file_new_and_says_so(make_project: Make) -> None:
+    root = make_project({"app.py": ONE + "def (\n", "b.py": OTHER})
+    write(root, {"app.py": ONE, "b.py": "\n" + OTHER})
+    checked = Checked(root)
+    traced = checked.traced(checked.base("HEAD"))
+    assert changes(traced) == {("app.py", 2): NEW, ("b.py", 3): UNCHANGED}
+    (notice,) = traced.notices
+    assert notice.startswith("bandit could not examine app.py of the base (")
+    assert notice.endswith(": findings there count as introduced")
+
+
+def test_a_renamed_file_is_looked_for_under_its_old_name(make_project: Make) -> None:
+    text = "".join(f"NAME_{number} = {number}\n" for number in range(30))
+    root = make_project({"app.py": ONE + text + "def (\n", "b.py": ""})
+    write(root, {"app.py": None, "core.py": ONE + text, "b.py": "x = 1\n"})
+    checked = Checked(root)
+    assert "app.py of the base" in reasons(checked, checked.base("HEAD"))["core.py"]
+
+
+def test_many_files_that_cannot_be_seen_are_counted(make_project: Make) -> None:
+    names = [f"m{number}.py" for number in range(6)]
+    root = make_project({**dict.fromkeys(names, ONE + "def (\n"), "ok.py": OTHER})
+    write(root, dict.fromkeys(names, ONE))
+    write(root, {"ok.py": "\n" + OTHER})
+    checked = Checked(root)
+    notices = checked.traced(checked.base("HEAD")).notices
+    assert len(notices) == 4
+    assert notices[-1].startswith("3 more files of the base could not be examined")
+
+
+def test_a_scanner_that_fails_on_the_base_leaves_everything_new(
+    make_project: Make, tmp_path: Path
+) -> None:
+    root = make_project({"app.py": ONE, "b.py": OTHER})
+    write(root, {"app.py": "\n" + ONE})
+    broken = tmp_path / "broken"
+    broken.write_text("#!/bin/sh\ncase $* in *version*) echo 'bandit 1.9.0';; *) exit 9;; esac\n")
+    broken.chmod(0o755)
+    checked = Checked(root)
+    examined = checked.examined()
+    checked.settings = {"bandit": ScannerSettings(path=broken)}
+    traced = checked.traced(checked.base("HEAD"), examined)
+    assert changes(traced) == {("app.py", 3): NEW, ("b.py", 2): UNCHANGED}
+    (notice,) = traced.notices
+    assert notice.startswith("bandit could not examine the base (failed: ")
+    assert cached() == []
+
+
+def test_a_finding_of_no_scanner_of_ours_cannot_be_looked_for(make_project: Make) -> None:
+    root = make_project({"app.py": ONE})
+    write(root, {"app.py": "\n" + ONE})
+    checked = Checked(root)
+    examined = checked.examined()
+    witness = replace(examined.findings[0].witnesses[0], scanner="imported")
+    foreign = replace(examined.findings[0], witnesses=(witness,))
+    traced = checked.traced(checked.base("HEAD"), findings=[foreign])
+    assert changes(traced) == {("app.py", 3): NEW}
+    assert "imported could not examine the base (it cannot be asked)" in traced.notices[0]
+
+
+def test_an_interrupted_check_makes_what_changed_new(make_project: Make) -> None:
+    root = make_project({"app.py": ONE, "b.py": OTHER})
+    write(root, {"app.py": "\n" + ONE})
+    checked = Checked(root)
+    base, examined = checked.base("HEAD"), checked.examined()
+    checked.stop.interrupt()
+    traced = checked.traced(base, examined)
+    assert set(changes(traced).values()) == {NEW}
+    (notice,) = traced.notices
+    assert "stopped before the base was read" in notice
+
+
+def test_a_check_that_is_stopped_while_the_base_is_scanned_makes_what_changed_new(
+    make_project: Make,
+) -> None:
+    root = make_project({"app.py": ONE, "b.py": OTHER})
+    write(root, {"app.py": "\n" + ONE})
+    checked = Checked(root)
+    checked.events = Interrupting(checked.stop)
+    traced = checked.traced(checked.base("HEAD"))
+    assert changes(traced) == {("app.py", 3): NEW, ("b.py", 2): UNCHANGED}
+    (notice,) = traced.notices
+    assert "bandit could not examine the base (failed: interrupted)" in notice
+    assert cached() == []
+
+
+class Interrupting(list[Event]):
+    """Somebody who presses Ctrl-C at the first sign of a scan."""
+
+    def __init__(self, stop: Stop) -> None:
+        super().__init__()
+        self.stop = stop
+
+    def append(self, event: Event) -> None:
+        super().append(event)
+        self.stop.interrupt()
+
+
+def test_a_check_that_is_stopped_before_the_base_is_scanned_says_so(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"app.py": ONE, "b.py": OTHER})
+    write(root, {"app.py": "\n" + ONE})
+    checked = Checked(root)
+
+    def interrupted(*given: Any) -> Standing:
+        standing = compared(*given)
+        checked.stop.interrupt()
+        return standing
+
+    monkeypatch.setattr("scanagg.baseline.compare.compared", interrupted)
+    traced = checked.traced(checked.base("HEAD"))
+    assert changes(traced) == {("app.py", 3): NEW, ("b.py", 2): UNCHANGED}
+    assert traced.notices == (
+        (
+            "the check was stopped before the base was examined: "
+            "findings in changed files count as introduced"
+        ),
+    )
+    assert checked.events == []
+
+
+def test_a_commit_that_git_cannot_read_makes_everything_new(make_project: Make) -> None:
+    root = make_project({"app.py": ONE})
+    checked = Checked(root)
+    base = replace(checked.base("HEAD"), commit="0" * 40)
+    traced = checked.traced(base)
+    assert changes(traced) == {("app.py", 2): NEW}
+    (notice,) = traced.notices
+    assert notice.startswith("the base commit could not be read from git")
+
+
+def test_contents_that_were_not_fetched_make_their_files_new(make_project: Make) -> None:
+    origin = make_project({"app.py": ONE, "b.py": OTHER}, name="origin")
+    first = commit(origin)
+    commit(origin, {"app.py": "\n" + ONE})
+    git(origin, "config", "uploadpack.allowFilter", "true")
+    root = origin.parent / "partial"
+    git(origin, "clone", "-q", "--filter=blob:none", f"file://{origin}", str(root))
+    checked = Checked(root)
+    traced = checked.traced(checked.base(first))
+    assert changes(traced) == {("app.py", 3): NEW, ("b.py", 2): UNCHANGED}
+    assert traced.notices == (
+        "app.py of the base could not be read from git: findings there count as introduced",
+    )
+
+
+def test_what_is_in_no_file_has_no_base(make_project: Make) -> None:
+    root = make_project({"app.py": ONE})
+    checked = Checked(root)
+    (finding,) = checked.examined().findings
+    traced = checked.traced(checked.base("HEAD"), findings=[replace(finding, location=None)])
+    (history,) = [one.history for one in traced.findings]
+    assert (history.change, "no file of the project" in history.reason) == (NEW, True)
+
+
+# the base's own configuration
+
+
+def test_a_configuration_that_the_base_has_not_got_is_the_heads(make_project: Make) -> None:
+    root = make_project({"app.py": ONE})
+    write(root, {"app.py": "\n" + ONE, "conf/bandit.yaml": "skips: [B102]\n"})
+    checked = Checked(root)
+    options = {"config": "conf/bandit.yaml"}
+    checked.settings = {"bandit": ScannerSettings(options=options)}
+    traced = checked.traced(checked.base("HEAD"))
+    assert (changes(traced), traced.notices) == ({("app.py", 3): UNCHANGED}, ())
+
+
+def test_a_configuration_of_the_base_is_used_there(make_project: Make) -> None:
+    root = make_project({"app.py": ONE + OTHER, "conf.yaml": "skips: [B307]\n"})
+    write(root, {"app.py": "\n" + ONE + OTHER, "conf.yaml": "skips: []\n"})
+    checked = Checked(root)
+    checked.settings = {"bandit": ScannerSettings(options={"config": "conf.yaml"})}
+    assert changes(checked.traced(checked.base("HEAD"))) == {
+        ("app.py", 3): NEW,
+        ("app.py", 5): UNCHANGED,
+    }
+
+
+# the cache
+
+
+def test_the_answer_about_a_base_is_kept(make_project: Make) -> None:
+    root = make_project({"app.py": ONE})
+    write(root, {"app.py": "\n" + ONE})
+    checked = Checked(root)
+    base = checked.base("HEAD")
+    first = checked.traced(base)
+    assert [event.note for event in checked.events if "the base: ok" in event.note]
+    assert all(event.run is None for event in checked.events)
+    checked.events.clear()
+    again = checked.traced(base)
+    assert checked.events == []
+    assert changes(again) == changes(first) == {("app.py", 3): UNCHANGED}
+    (record,) = cached()
+    record.write_text("broken")
+    assert changes(checked.traced(base)) == changes(first)
+    assert checked.events
+
+
+@pytest.mark.parametrize("change", ["key", "settings", "files", "seal"])
+def test_another_question_is_not_answered_from_the_cache(make_project: Make, change: str) -> None:
+    root = make_project({"app.py": ONE, "b.py": OTHER})
+    write(root, {"app.py": "\n" + ONE})
+    checked = Checked(root)
+    base = checked.base("HEAD")
+    checked.traced(base)
+    checked.events.clear()
+    if change == "key":
+        checked.key = "another"
+    elif change == "settings":
+        checked.settings = {"bandit": ScannerSettings(args=("-ll",))}
+    elif change == "files":
+        write(root, {"b.py": "\n" + OTHER})
+    else:
+        seal = Path(os.environ["SCANAGG_CACHE_DIR"]) / "seal"
+        assert stat.S_IMODE(seal.stat().st_mode) == 0o600
+        seal.chmod(0o644)
+    assert set(changes(checked.traced(base)).values()) == {UNCHANGED}
+    assert checked.events
+
+
+# secrets
+
+
+def test_a_secret_that_stays_is_known_and_a_changed_value_is_not(make_project: Make) -> None:
+    before = f'name = "x"\nkey = "{SECRET}"\n'
+    other = before.replace("key", "id").replace(SECRET, FOURTH)
+    root = make_project({"a.cfg": before, "b.cfg": other, "c.cfg": before.replace(SECRET, THIRD)})
+    write(root, {"a.cfg": "\n" + before})
+    write(root, {"b.cfg": "\n" + other.replace(FOURTH, SECOND)})
+    checked = Checked(root, scanners=("detect-secrets",))
+    traced = checked.traced(checked.base("HEAD"))
+    found = changes(traced)
+    assert found["a.cfg", 3] is UNCHANGED
+    assert found["c.cfg", 2] is UNCHANGED
+    assert found["b.cfg", 3] in (NEW, UPDATED)
+    (again,) = [checked.traced(checked.base("HEAD"))]
+    assert changes(again) == found
+
+
+@pytest.mark.parametrize("key", [None, "made-up project key"])
+def test_no_baseline_vouches_for_a_changed_value(make_project: Make, key: str | None) -> None:
+    root = make_project({"a.cfg": f'key = "{SECRET}"\n'})
+    checked = Checked(root, scanners=("detect-secrets",), key=key)
+    held = checked.baseline()
+    write(root, {"a.cfg": f'key = "{SECOND}"\n'})
+    traced = checked.traced(checked.base("HEAD", baseline=held))
+    assert UNCHANGED not in changes(traced).values()
+
+
+def test_a_baseline_whose_key_is_missing_is_said_to_know_no_values(make_project: Make) -> None:
+    root = make_project({"a.cfg": f'key = "{SECRET}"\n'})
+    checked = Checked(root, scanners=("detect-secrets",))
+    held = checked.baseline()
+    assert checked.traced(checked.base(baseline=held)).notices == ()
+    checked.key = None
+    (notice,) = checked.traced(checked.base(baseline=held)).notices
+    assert "policies/scanagg.key" in notice
+    assert checked.traced(checked.base("HEAD", baseline=held)).notices == ()
+    unkeyed = checked.baseline()
+    assert checked.traced(checked.base(baseline=unkeyed)).notices == ()
+
+
+@pytest.mark.parametrize("key", [None, "made-up project key"])
+def test_a_known_secret_that_comes_back_is_known_where_its_value_is(
+    make_project: Make, key: str | None
+) -> None:
+    root = make_project({"a.cfg": f'key = "{SECRET}"\n'})
+    checked = Checked(root, scanners=("detect-secrets",), key=key)
+    held = checked.baseline()
+    commit(root, {"a.cfg": "\n"})
+    write(root, {"a.cfg": f'key = "{SECRET}"\n'})
+    traced = checked.traced(checked.base("HEAD", baseline=held))
+    assert changes(traced) == {("a.cfg", 1): UNCHANGED if key else NEW}
+
+
+def test_nothing_that_is_kept_tells_of_a_secret(make_project: Make) -> None:
+    text = f'password = "hunter2hunter2"\nkey = "{SECRET}"\n'
+    root = make_project({"a.py": text})
+    write(root, {"a.py": "\n" + text})
+    checked = Checked(root, scanners=("detect-secrets", "bandit"))
+    examined = checked.examined()
+    checked.traced(checked.base("HEAD"), examined)
+    kept = b"".join(path.read_bytes() for path in cached())
+    evidence = [one.evidence for one in examined.findings if one.evidence]
+    assert kept
+    assert evidence
+    for word in (SECRET, "hunter2", *evidence):
+        assert word.encode() not in kept
+
+
+# a baseline beside the base
+
+
+def test_a_copy_of_what_both_know_is_new(make_project: Make) -> None:
+    root = make_project({"app.py": ONE})
+    checked = Checked(root)
+    held = checked.baseline()
+    write(root, {"app.py": "def run(a):\n    eval(a)\n    eval(a)\n    return eval(a)\n"})
+    write(root, {"app.py": ONE.replace("    return eval(a)\n", "    return eval(a)\n" * 2)})
+    traced = checked.traced(checked.base("HEAD", baseline=held))
+    assert sorted(changes(traced).values(), key=str) == sorted([NEW, UNCHANGED], key=str)
+
+
+def test_what_either_knows_is_known_since_its_line_was_committed(make_project: Make) -> None:
+    root = make_project({"app.py": ONE, "b.py": OTHER})
+    checked = Checked(root)
+    held = checked.baseline()
+    git(
+        root,
+        "commit",
+        "-q",
+        "--amend",
+        "--no-edit",
+        env=dict.fromkeys(("GIT_COMMITTER_DATE", "GIT_AUTHOR_DATE"), "2026-01-02T00:00:00+00:00"),
+    )
+    commit(root, {"b.py": ""}, when="2026-02-02T00:00:00+00:00")
+    write(root, {"b.py": OTHER, "app.py": "\n" + ONE, "c.py": ONE.replace("run", "third")})
+    traced = checked.traced(checked.base("HEAD", baseline=held))
+    then = datetime(2026, 1, 2, tzinfo=UTC)
+    told = {one.location.path: one.history for one in traced.findings if one.location}
+    assert (told["app.py"].change, told["app.py"].first_seen) == (UNCHANGED, then)
+    assert (told["b.py"].change, told["b.py"].first_seen) == (UNCHANGED, then)
+    assert told["b.py"].reason.startswith("known to policies/baseline.json: ")
+    assert (told["c.py"].change, told["c.py"].first_seen) == (NEW, None)
+
+
+def test_a_line_that_is_not_committed_has_no_time(make_project: Make) -> None:
+    root = make_project({"app.py": ONE})
+    checked = Checked(root)
+    held = checked.baseline()
+    git(root, "rm", "-q", "--cached", PLACES[0])
+    git(root, "commit", "-q", "-m", "without")
+    traced = checked.traced(checked.base(baseline=held, against="baseline"))
+    assert [one.history.first_seen for one in traced.findings] == [None]
+
+
+def test_an_edit_is_an_edit_by_either(make_project: Make) -> None:
+    root = make_project({"app.py": ONE, "b.py": OTHER})
+    checked = Checked(root)
+    held = checked.baseline()
+    commit(root, {"b.py": ""})
+    write(root, {"app.py": ONE.replace("eval(a)", "eval(a + 1)")})
+    write(root, {"b.py": OTHER.replace("exec(a)", "exec(a + 1)")})
+    traced = checked.traced(checked.base("HEAD", baseline=held))
+    assert changes(traced) == {("app.py", 2): UPDATED, ("b.py", 2): UPDATED}
+    told = {one.location.path: one.history.reason for one in traced.findings if one.location}
+    assert told["app.py"].startswith("it was edited since the base: ")
+    assert told["b.py"].startswith("it was edited since it came into policies/baseline.json: ")
+
+
+def test_without_git_a_baseline_knows_what_it_knows(make_project: Make) -> None:
+    source = make_project({"app.py": ONE}, name="source")
+    held = Checked(source).baseline()
+    root = make_project({"app.py": "\n" + ONE + OTHER}, git_=False)
+    checked = Checked(root)
+    traced = checked.traced(checked.base(baseline=held))
+    assert changes(traced) == {("app.py", 3): UNCHANGED, ("app.py", 5): NEW}
+
+
+# misconfigurations
+
+
+OPEN = 'resource "aws_s3_bucket" "logs" {\n  bucket = "logs"\n}\n'
+
+
+def test_a_configuration_that_others_complete_is_compared_with_them(make_project: Make) -> None:
+    program = tools.trivy()
+    root = make_project({"a/main.tf": OPEN, "a/vars.tf": "", "Dockerfile": "FROM a:1\nRUN b\n"})
+    checked = Checked(root, scanners=("trivy",))
+    checked.settings = {"trivy": ScannerSettings(path=program)}
+    write(root, {"a/vars.tf": 'variable "x" {\n  default = "y"\n}\n'})
+    traced = checked.traced(checked.base("HEAD"))
+    kinds = {one.category for one in traced.findings}
+    assert kinds == {Category.MISCONFIGURATION}
+    assert {one.history.change for one in traced.findings} == {UNCHANGED}
+    by_path = {one.location.path: one.history.reason for one in traced.findings if one.location}
+    assert by_path["Dockerfile"] == "Dockerfile is as in the base"
+    assert by_path["a/main.tf"].startswith("it is in the base: ")
+    assert traced.notices == ()
+
+
+def test_a_file_that_is_only_added_makes_no_old_configuration_new(make_project: Make) -> None:
+    """No file of the base differs, but it has to be looked at all the same."""
+    program = tools.trivy()
+    root = make_project({"main.tf": OPEN})
+    checked = Checked(root, scanners=("trivy",))
+    checked.settings = {"trivy": ScannerSettings(path=program)}
+    write(root, {"vars.tf": 'variable "x" {}\n'})
+    traced = checked.traced(checked.base("HEAD"))
+    assert {one.history.change for one in traced.findings} == {UNCHANGED}
+    assert traced.notices == ()
+
+
+def test_a_configuration_that_another_file_spoils_is_not_taken_as_it_was(
+    make_project: Make,
+) -> None:
+    program = tools.trivy()
+    topic = 'kms_master_key_id = var.key == "" ? "" : "alias/key"'
+    variable = 'variable "key" {\n  default = "yes"\n}\n'
+    topic = f'resource "aws_sns_topic" "news" {{\n  {topic}\n}}\n'
+    root = make_project({"vars.tf": variable, "main.tf": topic})
+    checked = Checked(root, scanners=("trivy",))
+    checked.settings = {"trivy": ScannerSettings(path=program)}
+    write(root, {"vars.tf": variable.replace("yes", "")})
+    traced = checked.traced(checked.base("HEAD"))
+    new = {one.location.path for one in traced.findings if one.location and is_new(one)}
+    assert new == {"main.tf"}
+
+
+def is_new(finding: Finding) -> bool:
+    return finding.history.change is NEW
+
+
+def test_files_of_a_chart_belong_together(make_project: Make) -> None:
+    chart = {"c/Chart.yaml": "name: c\n", "c/values.yaml": "a: 1\n", "c/templates/p.yaml": ""}
+    root = make_project({**chart, "other.yaml": ""})
+    write(root, {"c/values.yaml": "a: 2\n"})
+    checked = Checked(root)
+    base = checked.base("HEAD")
+    snapshot = read_snapshot(Git(root), str(base.commit), checked.target)
+    assert snapshot is not None
+    folder = root.parent / "before"
+    folder.mkdir()
+    families = Families(Place(snapshot, compared(snapshot, folder), folder))
+    assert families.moved == {"chart c/"}
+    assert families.of("c/templates/p.yaml") == "chart c/"
+    assert families.of("other.yaml") == ""
+
+
+def test_without_a_place_for_the_seal_nothing_is_kept(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"app.py": ONE})
+    write(root, {"app.py": "\n" + ONE})
+    checked = Checked(root)
+    monkeypatch.setattr("scanagg.baseline.base_scan.seal_of", lambda _folder: None)
+    assert changes(checked.traced(checked.base("HEAD"))) == {("app.py", 3): UNCHANGED}
+    assert cached() == []
+
+
+def test_an_edit_that_both_see_is_told_with_its_time(make_project: Make) -> None:
+    root = make_project({"app.py": ONE})
+    checked = Checked(root)
+    held = checked.baseline()
+    write(root, {"app.py": ONE.replace("eval(a)", "eval(a + 1)")})
+    (one,) = checked.traced(checked.base("HEAD", baseline=held)).findings
+    assert one.history.change is UPDATED
+    assert one.history.reason.startswith("it was edited since the base: ")
+    assert one.history.first_seen is not None

@@ -1,0 +1,316 @@
+"""Findings are known again one to one: what stayed, what moved, what was edited, what is new."""
+
+import random
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from scanagg.baseline.matching import Entry, LineMap, Match, match
+from scanagg.model import Change, Parts
+
+A, B, C = "a" * 16, "b" * 16, "c" * 16
+NEW, UPDATED, UNCHANGED = Change.NEW, Change.UPDATED, Change.UNCHANGED
+
+
+def code(
+    statement: str = A,
+    line: int = 0,
+    *,
+    path: str = "a.py",
+    function: str = "f",
+    rule: str = "B602",
+    check: str = "",
+) -> Entry:
+    return Entry(Parts("code", rule, path, function, statement), line, check)
+
+
+def secret(statement: str = A, line: int = 0, *, path: str = "a.ini", check: str = "") -> Entry:
+    return Entry(Parts("secret", "", path, "", statement), line, check)
+
+
+def told(made: list[Match]) -> list[tuple[int | None, Change]]:
+    return [(one.base, one.change) for one in made]
+
+
+def one_to_one(current: Entry, base: Entry, **more: object) -> Match:
+    return match([current], [base], **more)[0]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("now", "was", "tier"),
+    [
+        (code(line=9), code(line=3), "rule, file, function and statement"),
+        (code(function="renamed"), code(), "rule, file and statement"),
+        (code(path="b.py"), code(), "rule, function and statement in another file"),
+        (code(check="same", statement=B), code(check="same"), "rule, file and value"),
+    ],
+    ids=["lines above", "function renamed", "moved", "another layout around a secret"],
+)
+def test_what_is_the_same_is_unchanged_wherever_it_stands(
+    now: Entry, was: Entry, tier: str
+) -> None:
+    assert one_to_one(now, was) == Match(0, UNCHANGED, tier)
+
+
+@pytest.mark.parametrize(
+    ("now", "tier"),
+    [
+        (code(path="new.py"), "rule, function and statement in a renamed file"),
+        (code(path="new.py", function="g"), "rule and statement in a renamed file"),
+    ],
+)
+def test_a_renamed_file_is_seen_without_git(now: Entry, tier: str) -> None:
+    made = one_to_one(now, code(), paths={"new.py", "x.py"}, base_paths={"a.py", "x.py"})
+    assert made == Match(0, UNCHANGED, tier)
+
+
+def test_another_function_of_a_file_that_was_there_all_along_is_another_finding() -> None:
+    now = code(path="b.py", function="g")
+    assert one_to_one(now, code(), paths={"a.py", "b.py"}, base_paths={"a.py", "b.py"}).base is None
+
+
+def test_an_edited_statement_is_updated() -> None:
+    assert one_to_one(code(B), code()) == Match(0, UPDATED, "rule, file and function")
+
+
+@pytest.mark.parametrize(
+    "was",
+    [code(rule="B603"), code(B, function="g"), code(B, path="b.py")],
+    ids=["rule", "function", "file"],
+)
+def test_what_has_less_in_common_is_new(was: Entry) -> None:
+    assert one_to_one(code(), was) == Match(None, NEW, "")
+
+
+def test_nothing_is_known_without_a_base() -> None:
+    assert told(match([code(), code()], [])) == [(None, NEW)] * 2
+    assert match([], [code()]) == []
+
+
+# Git's line map.
+
+
+def shifted(path: str, line: int) -> tuple[str, int] | None:
+    """Three lines were added at the top, the fifth is another one."""
+    return None if line in (1, 2, 3, 8) else (path, line - 3)
+
+
+def test_the_same_line_is_the_same_finding_while_its_statement_is() -> None:
+    assert one_to_one(code(line=9), code(line=6), lines=shifted) == Match(
+        0, UNCHANGED, "the same line"
+    )
+
+
+def test_a_statement_that_was_edited_on_another_of_its_lines_is_edited() -> None:
+    """The command of a call may be on another line than the argument that is flagged."""
+    assert one_to_one(code(B, 9), code(A, 6), lines=shifted).change is UPDATED
+
+
+def test_a_secret_on_the_same_line_is_known_by_its_value_alone() -> None:
+    now, was = secret(B, 9, check="1"), secret(A, 6, check="1")
+    assert one_to_one(now, was, lines=shifted) == Match(0, UNCHANGED, "the same line")
+
+
+def test_a_line_that_git_calls_new_may_hold_what_was_moved() -> None:
+    assert one_to_one(code(A, 8), code(A, 5), lines=shifted).change is UNCHANGED
+    assert one_to_one(code(B, 8), code(A, 5), lines=shifted).change is UPDATED
+
+
+def test_another_rule_on_the_same_line_is_another_finding() -> None:
+    assert one_to_one(code(rule="B1", line=9), code(line=6), lines=shifted).change is NEW
+
+
+def test_what_has_no_line_is_known_by_its_parts() -> None:
+    assert one_to_one(code(), code(), lines=shifted).change is UNCHANGED
+
+
+def test_git_tells_which_of_two_equal_ones_is_new() -> None:
+    """A copy was put above: by order it would be taken for the old one."""
+    lines: LineMap = lambda path, line: (path, line - 1) if line > 1 else None  # noqa: E731
+    assert told(match([code(line=1), code(line=2)], [code(line=1)], lines=lines)) == [
+        (None, NEW),
+        (0, UNCHANGED),
+    ]
+
+
+# Equal findings.
+
+
+def test_a_second_identical_finding_is_exactly_one_new() -> None:
+    made = match([code(line=9), code(line=5)], [code(line=5)])
+    assert told(made) == [(None, NEW), (0, UNCHANGED)]
+
+
+def test_of_two_identical_findings_one_may_go() -> None:
+    assert told(match([code(line=5)], [code(line=3), code(line=7)])) == [(0, UNCHANGED)]
+
+
+def test_without_lines_equal_ones_go_in_the_given_order() -> None:
+    assert told(match([code(), code()], [code(), code()])) == [(0, UNCHANGED), (1, UNCHANGED)]
+
+
+def test_a_copy_in_a_second_function_is_new() -> None:
+    made = match([code(), code(function="g")], [code()])
+    assert told(made) == [(0, UNCHANGED), (None, NEW)]
+
+
+def test_a_file_split_in_two_keeps_both_halves() -> None:
+    now = [code(A), code(B, path="b.py", function="g")]
+    made = match(now, [code(A), code(B, function="g")], paths={"a.py", "b.py"}, base_paths={"a.py"})
+    assert told(made) == [(0, UNCHANGED), (1, UNCHANGED)]
+
+
+def test_an_edited_finding_is_not_taken_for_one_that_went_elsewhere() -> None:
+    """Someone wrote in another function what this one said before it was edited."""
+    made = match([code(B), code(A, function="g")], [code(A)])
+    assert told(made) == [(0, UPDATED), (None, NEW)]
+
+
+def test_what_is_more_than_its_function_needs_may_go_elsewhere() -> None:
+    made = match([code(C), code(B, function="g")], [code(A), code(B)])
+    assert told(made) == [(0, UPDATED), (1, UNCHANGED)]
+
+
+def test_what_was_not_edited_keeps_its_place() -> None:
+    made = match([code(B, 1), code(A, 2)], [code(A, 1)])
+    assert told(made) == [(None, NEW), (0, UNCHANGED)]
+
+
+# Secrets.
+
+
+@pytest.mark.parametrize("lines", [None, shifted], ids=["file", "commit"])
+def test_a_secret_with_another_value_is_updated_at_best(lines: LineMap | None) -> None:
+    made = one_to_one(secret(line=9, check="new"), secret(line=6, check="old"), lines=lines)
+    assert made == Match(0, UPDATED, "rule, file and function")
+    moved = secret(line=9, check="new", path="b.ini")
+    assert one_to_one(moved, secret(line=6, check="old"), lines=lines).change is NEW
+
+
+@pytest.mark.parametrize("checks", [("", ""), ("x", ""), ("", "x")])
+def test_a_value_that_nobody_can_compare_does_not_make_a_secret_new(
+    checks: tuple[str, str],
+) -> None:
+    now, was = (secret(check=check) for check in checks)
+    assert one_to_one(now, was).change is UNCHANGED
+
+
+def test_the_keyed_digest_tells_values_apart_where_both_have_one() -> None:
+    one, other = secret(A + "1" * 12, check="x"), secret(A + "2" * 12)
+    assert one_to_one(one, one).change is UNCHANGED
+    assert one_to_one(one, other).change is UPDATED
+
+
+def test_a_project_that_got_its_key_later_still_knows_its_secrets() -> None:
+    assert one_to_one(secret(A + "1" * 12, check="x"), secret(A)).change is UNCHANGED
+    assert one_to_one(secret(A), secret(A + "1" * 12)).change is UNCHANGED
+
+
+def test_secrets_on_lines_that_look_alike_go_by_their_values() -> None:
+    base = [secret(line=1, check="x"), secret(line=2, check="y"), secret(line=3, check="z")]
+    now = [secret(line=1, check="y"), secret(line=2, check="new"), secret(line=3, check="x")]
+    assert told(match(now, base)) == [(1, UNCHANGED), (2, UPDATED), (0, UNCHANGED)]
+
+
+def test_values_that_are_known_go_first_to_their_equals() -> None:
+    base = [secret(line=1), secret(line=2, check="x")]
+    now = [secret(line=1, check="x"), secret(line=2, check="y")]
+    assert told(match(now, base)) == [(1, UNCHANGED), (0, UNCHANGED)]
+
+
+# What has no place of its own.
+
+
+def test_packages_are_known_by_all_they_are() -> None:
+    def vulnerable(purl: str, rule: str = "CVE-1") -> Entry:
+        return Entry(Parts("vulnerability", rule, purl, "", ""))
+
+    assert one_to_one(vulnerable("pkg:pypi/a"), vulnerable("pkg:pypi/a")).change is UNCHANGED
+    assert one_to_one(vulnerable("pkg:pypi/a"), vulnerable("pkg:pypi/b")).change is NEW
+    assert one_to_one(vulnerable("pkg:pypi/a"), vulnerable("pkg:pypi/a", "CVE-2")).change is NEW
+
+
+def test_what_says_nothing_but_its_rule_does_not_move_to_another_file() -> None:
+    def whole(path: str) -> Entry:
+        return Entry(Parts("misconfiguration", "DS-0002", path, "", ""))
+
+    assert one_to_one(whole("Dockerfile"), whole("Dockerfile")).change is UNCHANGED
+    gone = {"paths": {"b/Dockerfile"}, "base_paths": {"Dockerfile"}}
+    assert one_to_one(whole("b/Dockerfile"), whole("Dockerfile"), **gone).change is NEW
+
+
+# What holds for everything.
+
+# How fast the machine is today is nothing that a test should know.
+CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+ENTRIES = st.lists(
+    st.builds(
+        code,
+        st.sampled_from([A, B, "", A + "1" * 12, A + "2" * 12]),
+        st.integers(0, 9),
+        path=st.sampled_from(["a.py", "b.py", "c.py"]),
+        function=st.sampled_from(["", "f", "g"]),
+        rule=st.sampled_from(["B1", "B2"]),
+        check=st.sampled_from(["", "x", "y"]),
+    ),
+    max_size=12,
+)
+PATHS = st.sets(st.sampled_from(["a.py", "b.py", "c.py"]))
+
+
+@CALM
+@given(ENTRIES, ENTRIES, PATHS, PATHS, st.sampled_from([None, shifted]))
+def test_every_finding_has_one_answer_and_no_old_one_two(
+    now: list[Entry], was: list[Entry], came: set[str], went: set[str], lines: LineMap | None
+) -> None:
+    made = match(now, was, lines=lines, paths=came, base_paths=went)
+    assert len(made) == len(now)
+    taken = [one.base for one in made if one.base is not None]
+    assert len(set(taken)) == len(taken)
+    assert all((one.base is None) == (one.change is NEW) for one in made)
+    assert all((one.tier == "") == (one.change is NEW) for one in made)
+    for entry, one in zip(now, made, strict=True):
+        if one.base is not None:
+            assert was[one.base].parts[:2] == entry.parts[:2]
+
+
+@CALM
+@given(ENTRIES, ENTRIES)
+def test_a_project_that_did_not_change_has_nothing_new(now: list[Entry], more: list[Entry]) -> None:
+    assert all(one.change is UNCHANGED for one in match(now, now))
+    assert sum(one.change is NEW for one in match([*now, *more], now)) <= len(more)
+
+
+@CALM
+@given(st.lists(st.sampled_from([code(A), code(B), code(A, function="g")]), max_size=12), st.data())
+def test_so_many_more_copies_give_so_many_new_ones(was: list[Entry], data: st.DataObject) -> None:
+    copied = data.draw(st.sampled_from([code(A), code(B), code(A, function="g")]))
+    more = data.draw(st.integers(1, 4))
+    made = match([*was, *[copied] * more], was)
+    assert Counter(one.change for one in made)[UNCHANGED] == len(was)
+    assert Counter(one.change for one in made)[NEW] == more
+
+
+@CALM
+@given(ENTRIES, ENTRIES, st.integers(0, 99))
+def test_the_order_in_which_findings_are_given_does_not_matter(
+    now: list[Entry], was: list[Entry], seed: int
+) -> None:
+    """Findings that share a file and a line aside, which go in the given order."""
+    now, was = (
+        list({(one.parts.path, one.line): one for one in side}.values()) for side in (now, was)
+    )
+    shuffled_now, shuffled_was = now[:], was[:]
+    random.Random(seed).shuffle(shuffled_now)
+    random.Random(seed + 1).shuffle(shuffled_was)
+
+    def answers(one: list[Entry], other: list[Entry]) -> dict[Entry, tuple[Change, Entry | None]]:
+        return {
+            entry: (each.change, None if each.base is None else other[each.base])
+            for entry, each in zip(one, match(one, other), strict=True)
+        }
+
+    assert answers(now, was) == answers(shuffled_now, shuffled_was)

@@ -1,0 +1,144 @@
+"""The gateway ends what it starts, keeps what was said, and lets nothing through by accident."""
+
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
+
+
+def python(code: str, cwd: Path, *, timeout: float = 30, **more: object) -> Completed:
+    argv = [sys.executable, "-c", code]
+    settings = {"env": clean_environment(), "stop": Stop(), **more}
+    return run(argv, cwd=cwd, timeout=timeout, **settings)  # type: ignore[arg-type]
+
+
+def test_both_streams_and_the_exit_code_are_kept(tmp_path: Path) -> None:
+    done = python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)", tmp_path)
+    assert (done.ended, done.returncode) == (Ended.EXITED, 7)
+    assert done.stdout == b"out\n"
+    assert done.stderr == b"err\n"
+
+
+def test_what_is_said_last_before_the_end_is_not_lost(tmp_path: Path) -> None:
+    done = python("import os; os.write(1, b'x' * 3_000_000)", tmp_path)
+    assert len(done.stdout) == 3_000_000
+
+
+def test_standard_input_arrives_whole(tmp_path: Path) -> None:
+    given = b"line\n" * 200_000
+    done = python("import sys; print(len(sys.stdin.buffer.read()))", tmp_path, stdin=given)
+    assert done.stdout.strip() == str(len(given)).encode()
+
+
+def test_a_program_that_does_not_read_its_input_is_no_error(tmp_path: Path) -> None:
+    done = python("print('done')", tmp_path, stdin=b"x" * 1_000_000)
+    assert (done.ended, done.stdout) == (Ended.EXITED, b"done\n")
+
+
+def test_a_program_that_is_not_there_says_so(tmp_path: Path) -> None:
+    done = run(["/no/such/program"], cwd=tmp_path, env={}, timeout=5, stop=Stop())
+    assert done.ended is Ended.NOT_STARTED
+    assert done.returncode is None
+    assert "No such file" in done.detail
+
+
+def test_a_program_that_hangs_is_ended_at_its_timeout(tmp_path: Path) -> None:
+    done = python("import time; print('begun', flush=True); time.sleep(60)", tmp_path, timeout=1)
+    assert done.ended is Ended.TIMEOUT
+    assert done.stdout == b"begun\n"
+    assert done.seconds < 10
+
+
+def test_children_of_a_program_end_with_it(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+        "print(child.pid, flush=True); time.sleep(60)\n"
+    )
+    done = python(code, tmp_path, timeout=2)
+    assert not _alive(int(done.stdout))
+
+
+def test_a_program_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
+    code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
+    done = python(code, tmp_path, timeout=1)
+    assert (done.ended, done.returncode) == (Ended.TIMEOUT, -9)
+
+
+def test_a_grandchild_that_keeps_the_pipe_open_does_not_hold_us_up(tmp_path: Path) -> None:
+    code = (
+        "import subprocess, sys\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'], "
+        "start_new_session=True)\n"
+        "print('parent done')\n"
+    )
+    done = python(code, tmp_path, timeout=20)
+    assert (done.ended, done.stdout) == (Ended.EXITED, b"parent done\n")
+    assert done.seconds < 15
+
+
+def test_a_program_that_closes_its_pipes_but_lives_on_meets_the_timeout(tmp_path: Path) -> None:
+    code = "import os, time; os.close(0); os.close(1); os.close(2); time.sleep(60)"
+    assert python(code, tmp_path, timeout=1).ended is Ended.TIMEOUT
+
+
+def test_two_gigabytes_of_output_are_cut_short(tmp_path: Path) -> None:
+    code = "import os\nwhile True: os.write(1, b'x' * 65536)"
+    done = python(code, tmp_path, limit=1 << 20)
+    assert done.ended is Ended.OVERFLOW
+    assert len(done.stdout) < 2 << 20
+
+
+def test_of_endless_complaints_the_last_are_kept(tmp_path: Path) -> None:
+    code = "import os\nfor n in range(400): os.write(2, b'%08d' % n * 1024)"
+    done = python(code, tmp_path)
+    assert len(done.stderr) <= 1 << 20
+    assert done.stderr.endswith(b"00000399")
+
+
+def test_an_interruption_ends_programs_within_two_seconds(tmp_path: Path) -> None:
+    stop = Stop()
+    threading.Timer(0.5, stop.interrupt).start()
+    start = time.monotonic()
+    done = python("import time; time.sleep(60)", tmp_path, stop=stop)
+    assert done.ended is Ended.STOPPED
+    assert stop.interrupted
+    assert time.monotonic() - start < 2.5
+
+
+def test_the_deadline_of_the_whole_run_stops_programs(tmp_path: Path) -> None:
+    stop = Stop(0.5)
+    done = python("import time; time.sleep(60)", tmp_path, stop=stop)
+    assert (done.ended, stop.interrupted) == (Ended.STOPPED, False)
+
+
+def test_tokens_and_python_settings_stay_out_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("GITHUB_TOKEN", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV", "PIP_INDEX_URL"):
+        monkeypatch.setenv(name, "/x")
+    monkeypatch.setenv("https_proxy", "http://proxy.invalid")
+    kept = clean_environment(["PIP_*"], {"EXTRA": "1"})
+    assert not {"GITHUB_TOKEN", "PYTHONPATH", "PYTHONSTARTUP", "VIRTUAL_ENV"} & set(kept)
+    assert kept["PIP_INDEX_URL"] == "/x"
+    assert kept["https_proxy"] == "http://proxy.invalid"
+    assert kept["EXTRA"] == "1"
+
+
+def test_an_active_environment_is_taken_out_of_the_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VIRTUAL_ENV", "/home/me/.venv")
+    monkeypatch.setenv("PATH", "/home/me/.venv/bin:/usr/bin:/home/me/.venvs")
+    assert clean_environment()["PATH"] == "/usr/bin:/home/me/.venvs"
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]

@@ -1,0 +1,107 @@
+"""YAML is read strictly, and every value and every mistake has its place."""
+
+import pytest
+
+from scanagg.core.yaml import Mark, YamlError, parse
+
+
+def problem_of(raw: bytes | str) -> tuple[int, int, str]:
+    with pytest.raises(YamlError) as caught:
+        parse(raw.encode() if isinstance(raw, str) else raw)
+    first = caught.value.problems[0]
+    return first.mark.line, first.mark.column, first.message
+
+
+def test_values_are_those_of_yaml_1_2() -> None:
+    text = 'a: [1, -2, 0x1f, 0o17, -5.0e1, true, False, ~, "7", yes, on, 2027-01-02, !!str 8]\n'
+    assert parse(text.encode()).value == {
+        "a": [1, -2, 31, 15, -50.0, True, False, None, "7", "yes", "on", "2027-01-02", "8"]
+    }
+
+
+def test_every_value_and_key_has_its_place() -> None:
+    document = parse(b"rules:\n  - id: one\n    match: {category: code}\n")
+    assert document.at(("rules", 0, "id")) == Mark(2, 9)
+    assert document.at_key(("rules", 0, "match", "category")) == Mark(3, 13)
+    assert document.at(("rules", 0, "match", "missing")) == Mark(3, 12)
+    assert document.at_key(("rules", 7)) == Mark(2, 3)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "# only a comment\n"])
+def test_an_empty_file_says_nothing(text: str) -> None:
+    assert problem_of(text) == (1, 1, "the file says nothing")
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "words"),
+    [
+        ("a:\n\tb: 1\n", 2, 1, "a tab"),
+        ("a: 1\nb: 2\na: 3\n", 3, 1, "duplicate key 'a'"),
+        ("a: &x [1]\nb: *x\n", 1, 4, "anchor &x"),
+        ("a: &x [*x]\n", 1, 4, "anchor &x"),
+        ("&k a: 1\n", 1, 1, "a key must be plain text"),
+        ("a: *x\n", 1, 4, "undefined alias"),
+        ("a:\n  <<: {b: 1}\n", 2, 3, "merge key"),
+        ("? [a]\n: 1\n", 1, 3, "a key must be plain text"),
+        ("1: a\n", 1, 1, "a key must be plain text"),
+        ("a: !!python/object:os.system x\n", 1, 4, "neither text, number, true nor false"),
+        ("a: !mine x\n", 1, 4, "neither text"),
+        ("%YAML 1.1\n---\na: yes\n", 3, 4, "'yes' is neither"),
+        ("a: 1\n---\nb: 1\n", 2, 1, "another document"),
+        ('a: "b\n', 2, 1, "unexpected end"),
+        ("a: 1\n b: 2\n", 2, 3, "mapping values are not allowed here"),
+        ("<<<<<<< HEAD\na: 1\n=======\n", 2, 2, "not YAML"),
+        ("a: x\n  \x07b\n", 2, 3, "character U+0007"),
+        ("[" * 600, 1, 1, "nested too deeply"),
+        ("? " * 20000, 1, 1, "nested too deeply"),
+        ("a: " + "7" * 5000, 1, 4, "is neither text"),
+        ("a: .inf\n", 1, 4, "'.inf' is neither text"),
+        ("a: 1e999\n", 1, 4, "'1e999' is neither text"),
+        ("a: !!float x\n", 1, 4, "'x' is neither text"),
+        ('a: "\\0"\n', 1, 4, "character U+0000"),
+        ('a: "\\ud800"\n', 1, 4, "character U+D800"),
+        ('"\\udfff": a\n', 1, 1, "character U+DFFF"),
+        ('a: 1\nb: "\\U00110000"\n', 2, 5, "an escape that is no character"),
+    ],
+)
+def test_what_is_not_read_is_named_with_its_place(
+    text: str, line: int, column: int, words: str
+) -> None:
+    found = problem_of(text)
+    assert found[:2] == (line, column)
+    assert words in found[2]
+
+
+@pytest.mark.parametrize(
+    ("raw", "place", "words"),
+    [
+        (b"\xef\xbb\xbfversion: 1\n", (1, 1), "byte order mark"),
+        ("version: 1\n".encode("utf-16"), (1, 1), "UTF-16"),
+        (b"a: 1\nb: caf\xe9\n", (2, 7), "byte 0xe9 is not UTF-8"),
+    ],
+)
+def test_only_plain_utf_8_is_read(raw: bytes, place: tuple[int, int], words: str) -> None:
+    found = problem_of(raw)
+    assert found[:2] == place
+    assert words in found[2]
+
+
+def test_a_bomb_of_anchors_is_refused_without_being_unfolded() -> None:
+    lines = ["a0: &a0 [x, x, x, x, x, x, x, x, x]"]
+    lines += [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
+    assert "anchor" in problem_of("\n".join(lines))[2]
+
+
+@pytest.mark.parametrize("text", ["a: [" + "1," * 50_001 + "]", "- a\n" * 50_001])
+def test_what_would_take_long_to_read_is_refused_unread(text: str) -> None:
+    assert problem_of(text) == (1, 1, "more than 50,000 lines and commas")
+
+
+def test_all_mistakes_of_the_text_are_found_at_once() -> None:
+    with pytest.raises(YamlError) as caught:
+        parse(b"a: 1\na: 2\nb: !x 1\n3: c\n")
+    assert [each.mark.line for each in caught.value.problems] == [2, 3, 4]
+
+
+def test_windows_line_ends_are_read() -> None:
+    assert parse(b"a: 1\r\nb: x\r\n").value == {"a": 1, "b": "x"}

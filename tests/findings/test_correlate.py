@@ -1,0 +1,405 @@
+"""One weakness is one finding with all its witnesses, whatever the order they came in."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.sample import sample_runs
+
+from scanagg.core.redact import Redactor
+from scanagg.findings.correlate import Eyes, correlate, merged_advisory
+from scanagg.findings.fingerprint import Identity
+from scanagg.findings.normalise import mask_run, normalise, redactor
+from scanagg.model import (
+    Advisory,
+    Category,
+    Confidence,
+    Finding,
+    Inventory,
+    LicenseFacts,
+    Location,
+    NotExamined,
+    Observation,
+    Package,
+    Rule,
+    Secret,
+    Severity,
+    SeverityClaim,
+    Target,
+)
+from scanagg.project.sources import Sources
+from scanagg.project.target import read_target
+
+Make = Callable[..., Path]
+EMPTY = Target(Path("/nowhere"), "x", ())
+
+
+def merged(said: Sequence[Observation], target: Target = EMPTY) -> tuple[Finding, ...]:
+    sources = Sources(target)
+    mask = redactor(said, [])
+    return correlate(said, Eyes(sources, mask, Identity(sources, mask)))
+
+
+def code(
+    scanner: str, rule: str, lines: tuple[int, int], cwe: str = "CWE-78", **more: object
+) -> Observation:
+    base = Observation(
+        scanner=scanner,
+        category=Category.CODE,
+        rule=Rule(rule, rule, rule, cwe=(cwe,)),
+        title=f"{rule} title",
+        message=f"{rule} message",
+        claims=(SeverityClaim("tool", Severity.LOW, scanner),),
+        location=Location("a.py", *lines),
+    )
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def vulnerable(
+    scanner: str, identifier: str, *aliases: str, version: str = "1", **more: object
+) -> Observation:
+    package = Package("jinja2", version, f"pkg:pypi/jinja2@{version}")
+    base = Observation(
+        scanner=scanner,
+        category=Category.VULNERABILITY,
+        rule=Rule(identifier, identifier, identifier),
+        title=identifier,
+        message=f"{identifier} in jinja2",
+        package=package,
+        advisory=Advisory(identifier, aliases),
+    )
+    return replace(base, **more)  # type: ignore[arg-type]
+
+
+def secret(
+    scanner: str, lines: tuple[int, int | None], path: str = "a.env", digest: str | None = None
+) -> Observation:
+    return Observation(
+        scanner=scanner,
+        category=Category.SECRET,
+        rule=Rule(f"{scanner}-rule", "n", "t"),
+        title="a secret",
+        message="a secret",
+        location=Location(path, *lines),
+        secret=Secret(digest),
+    )
+
+
+def test_aliases_close_transitively() -> None:
+    said = [
+        vulnerable("pip-audit", "PYSEC-1", "CVE-1"),
+        vulnerable("safety", "SFTY-1", "GHSA-1"),
+        vulnerable("trivy", "GHSA-1", "CVE-1"),
+    ]
+    (finding,) = merged(said)
+    assert finding.advisory is not None
+    assert finding.advisory.id == "CVE-1"
+    assert finding.advisory.aliases == ("GHSA-1", "PYSEC-1", "SFTY-1")
+    assert finding.scanners == ("pip-audit", "safety", "trivy")
+    assert finding.rule.id == "CVE-1"
+
+
+def test_another_version_or_advisory_is_another_finding() -> None:
+    said = [
+        vulnerable("trivy", "CVE-1"),
+        vulnerable("trivy", "CVE-1", version="2"),
+        vulnerable("trivy", "CVE-2"),
+    ]
+    assert len(merged(said)) == 3
+
+
+def test_two_versions_of_a_package_have_fingerprints_of_their_own() -> None:
+    findings = merged([vulnerable("trivy", "CVE-1"), vulnerable("trivy", "CVE-1", version="2")])
+    assert len({finding.fingerprint for finding in findings}) == 2
+
+
+def test_the_merged_advisory_knows_all_fixes_and_the_first_date() -> None:
+    one = Advisory("GHSA-1", ("CVE-1",), ("2.0", "10.0"), "2024-02-01", "https://a.invalid")
+    other = Advisory("PYSEC-1", ("CVE-1",), ("2.0", "9.1", "not-a-version"), "2024-01-01")
+    both = merged_advisory([one, other])
+    assert both.fixed_versions == ("2.0", "9.1", "10.0", "not-a-version")
+    assert both.published == "2024-01-01"
+    assert both.url == "https://a.invalid"
+    assert not both.withdrawn
+
+
+def test_an_advisory_is_withdrawn_when_every_record_is() -> None:
+    gone = Advisory("CVE-1", withdrawn=True)
+    assert merged_advisory([gone, gone]).withdrawn
+    assert not merged_advisory([gone, Advisory("CVE-1")]).withdrawn
+
+
+def test_the_merged_advisory_has_the_worst_news_of_all() -> None:
+    quiet = Advisory("CVE-1", kev=False, epss=0.1, epss_percentile=0.9)
+    loud = Advisory("CVE-1", kev=True, kev_added="2024-02-01", epss=0.4, epss_percentile=0.8)
+    early = Advisory("CVE-1", kev=True, kev_added="2023-02-01")
+    silent = Advisory("CVE-1")
+    for order in ([quiet, loud, early, silent], [silent, early, loud, quiet]):
+        both = merged_advisory(order)
+        assert (both.kev, both.kev_added) == (True, "2023-02-01")
+        assert (both.epss, both.epss_percentile) == (0.4, 0.8)
+    assert merged_advisory([silent, quiet]).kev is False
+    assert merged_advisory([silent]).kev is None
+    assert merged_advisory([silent]).epss is None
+
+
+def test_the_merged_advisory_has_the_pages_of_all() -> None:
+    one = Advisory("CVE-1", references=("https://b.invalid/", "https://a.invalid/"))
+    other = Advisory("CVE-1", references=("https://a.invalid/", "https://c.invalid/"))
+    expected = ("https://b.invalid/", "https://a.invalid/", "https://c.invalid/")
+    assert merged_advisory([one, other]).references == expected
+
+
+def test_a_finding_is_fixed_only_by_what_is_above_the_install() -> None:
+    said = "Fixed in 0.9, 1.1."
+    one = vulnerable("pip-audit", "CVE-1", message=f"jinja2 is affected. {said}")
+    one = replace(one, advisory=Advisory("CVE-1", (), ("0.9", "1.1")))
+    other = replace(vulnerable("trivy", "CVE-1"), advisory=Advisory("CVE-1", (), ("1.0", "2.0")))
+    (finding,) = merged([one, other])
+    assert finding.advisory is not None
+    assert finding.advisory.fixed_versions == ("1.1", "2.0")
+    assert finding.message == "jinja2 is affected. Fixed in 1.1, 2.0."
+    (before,) = normalise([one], Inventory(), Sources(EMPTY))
+    assert before.advisory is not None
+    assert before.advisory.fixed_versions == ("1.1",)
+    assert before.message == "jinja2 is affected. Fixed in 1.1."
+    assert merged([one, other]) == merged(normalise([other, one], Inventory(), Sources(EMPTY)))
+
+
+def test_a_malicious_package_is_called_that_by_whoever_found_it() -> None:
+    told = replace(vulnerable("trivy", "GHSA-1", "MAL-2024-1"), title="short")
+    (finding,) = merged([vulnerable("pip-audit", "MAL-2024-1"), told])
+    assert finding.title == "jinja2 1 is a malicious package (MAL-2024-1): remove it"
+    assert finding.message.startswith(f"{finding.title}. MAL-2024-1 in jinja2")
+    assert finding.rule.id == "GHSA-1"
+    assert finding.rule.title == "Malicious package"
+
+
+def test_a_witness_has_only_its_own_word() -> None:
+    supplied = SeverityClaim("ghsa", Severity.CRITICAL, "osv")
+    own = SeverityClaim("nvd", Severity.HIGH, "trivy")
+    (finding,) = merged(
+        [
+            vulnerable("pip-audit", "CVE-1", claims=(supplied,)),
+            vulnerable("trivy", "CVE-1", claims=(own, supplied)),
+        ]
+    )
+    assert [(one.scanner, one.severity) for one in finding.witnesses] == [
+        ("pip-audit", Severity.UNKNOWN),
+        ("trivy", Severity.HIGH),
+    ]
+    assert finding.claims == (supplied, own)
+
+
+def test_the_best_title_is_taken() -> None:
+    told = replace(vulnerable("trivy", "CVE-1"), title="Sandbox escape")
+    (finding,) = merged([vulnerable("pip-audit", "PYSEC-1", "CVE-1"), told])
+    assert finding.title == "Sandbox escape"
+
+
+def test_code_of_two_scanners_merges_on_overlap_and_a_common_cwe() -> None:
+    said = [code("bandit", "B602", (3, 5)), code("semgrep", "shell", (5, 5))]
+    (finding,) = merged(said)
+    assert [witness.rule for witness in finding.witnesses] == ["B602", "shell"]
+
+
+def test_code_does_not_merge_on_neighbouring_lines_or_another_cwe() -> None:
+    said = [
+        code("bandit", "B602", (3, 4)),
+        code("semgrep", "shell", (5, 5)),
+        code("semgrep", "eval", (3, 3), "CWE-95"),
+    ]
+    assert len(merged(said)) == 3
+
+
+def test_two_rules_of_one_scanner_are_two_findings_unless_they_are_the_same() -> None:
+    assert len(merged([code("bandit", "B603", (3, 3)), code("bandit", "B607", (3, 3))])) == 2
+    (finding,) = merged([code("bandit", "B308", (3, 3)), code("bandit", "B703", (3, 3))])
+    assert len(finding.witnesses) == 2
+
+
+def test_the_same_rule_twice_on_one_line_is_twice_unless_in_every_part_the_same() -> None:
+    here, there = Location("a.py", 3, 3, 1, 5), Location("a.py", 3, 3, 9, 14)
+    said = [code("bandit", "B602", (3, 3), location=place) for place in (here, there, here)]
+    findings = merged(said)
+    assert sorted(len(finding.witnesses) for finding in findings) == [1, 2]
+    assert len({finding.fingerprint for finding in findings}) == 2
+
+
+def test_a_password_that_bandit_sees_too_is_one_secret() -> None:
+    said = [
+        code("bandit", "B105", (2, 2), location=Location("a.env", 2)),
+        code("bandit", "B105", (9, 9), location=Location("a.env", 9)),
+        secret("detect-secrets", (2, None)),
+    ]
+    one, other = sorted(merged(said), key=lambda finding: finding.category.value)
+    assert one.category is Category.CODE
+    assert other.category is Category.SECRET
+    assert other.scanners == ("detect-secrets", "bandit")
+
+
+def test_one_secret_in_two_places_is_one_finding_with_both() -> None:
+    said = [
+        secret("detect-secrets", (2, None), digest="d"),
+        secret("detect-secrets", (7, None), "b.env", digest="d"),
+        secret("detect-secrets", (8, None), "b.env"),
+    ]
+    findings = merged(said)
+    assert sorted(len(finding.places) for finding in findings) == [1, 2]
+
+
+def test_two_values_on_one_line_are_two_secrets() -> None:
+    said = [secret("detect-secrets", (1, None), digest=digest) for digest in ("a", "b", "c", "a")]
+    assert sorted(len(finding.witnesses) for finding in merged(said)) == [1, 1, 2]
+
+
+def test_one_value_under_two_names_is_one_secret() -> None:
+    said = [secret("detect-secrets", (1, None), digest="a"), secret("detect-secrets", (1, None))]
+    assert len(merged(said)) == 1
+
+
+def test_no_finding_carries_a_digest() -> None:
+    assert "digest-of-it" not in repr(
+        merged([secret("detect-secrets", (2, None), digest="digest-of-it")])
+    )
+
+
+def test_licences_of_one_package_merge() -> None:
+    def licensed(scanner: str, facts: LicenseFacts) -> Observation:
+        return Observation(
+            scanner=scanner,
+            category=Category.LICENSE,
+            rule=Rule("license", "license", "t"),
+            title="t",
+            message="m",
+            package=Package("a", "1", "pkg:pypi/a@1"),
+            license=facts,
+        )
+
+    (finding,) = merged(
+        [licensed("trivy", LicenseFacts(text="MIT")), licensed("licenses", LicenseFacts("MIT"))]
+    )
+    assert finding.license == LicenseFacts("MIT"), "the package's metadata speaks first"
+    assert finding.scanners == ("licenses", "trivy")
+
+
+def test_the_surest_witness_and_all_claims_are_kept() -> None:
+    said = [
+        code("bandit", "B602", (3, 3), confidence=Confidence.LOW),
+        code("semgrep", "shell", (3, 3), confidence=Confidence.HIGH),
+    ]
+    (finding,) = merged(said)
+    assert finding.confidence is Confidence.HIGH
+    assert len(finding.claims) == 2
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 2**32))
+def test_the_order_of_observations_does_not_matter(seed: int) -> None:
+    said = [
+        vulnerable("pip-audit", "PYSEC-1", "CVE-1"),
+        vulnerable("trivy", "GHSA-1", "CVE-1"),
+        vulnerable("safety", "SFTY-1", "GHSA-1"),
+        code("bandit", "B602", (3, 5)),
+        code("semgrep", "shell", (5, 6)),
+        code("semgrep", "shell2", (6, 6)),
+        code("bandit", "B105", (2, 2), location=Location("a.env", 2)),
+        secret("detect-secrets", (2, None), digest="d"),
+        secret("trivy", (1, 3)),
+        secret("detect-secrets", (8, None), "b.env", digest="d"),
+    ]
+    shuffled = list(said)
+    random.Random(seed).shuffle(shuffled)
+    assert merged(shuffled) == merged(said)
+
+
+def test_no_record_is_lost() -> None:
+    said = [code("bandit", f"B{number % 3}", (number, number + 2)) for number in range(1, 60)]
+    said += [code("semgrep", f"s{number % 3}", (number, number + 1)) for number in range(1, 60)]
+    assert sum(len(finding.witnesses) for finding in merged(said)) == len(said)
+
+
+def test_the_line_is_shown_and_masked_where_a_secret_stands(make_project: Make) -> None:
+    root = make_project({"a.env": "A=1\nPASSWORD=hunter2hunter2\n"})
+    target = read_target(root)
+    (finding,) = merged([secret("detect-secrets", (2, None))], target)
+    assert finding.snippet == "PASSWORD=***"
+    assert finding.line_hash is None
+
+
+def test_code_carries_the_hash_of_its_line_but_a_password_does_not(make_project: Make) -> None:
+    root = make_project({"a.py": "import os\nos.system(x)\np = 'secret'\n"})
+    said = [code("bandit", "B605", (2, 2)), code("bandit", "B105", (3, 3))]
+    shell, password = merged(said, read_target(root))
+    assert shell.line_hash is not None
+    assert password.line_hash is None
+    assert password.snippet == "p = '***'"
+
+
+def test_a_line_beyond_the_file_has_neither_snippet_nor_hash(make_project: Make) -> None:
+    (finding,) = merged(
+        [code("bandit", "B605", (99, 99))], read_target(make_project({"a.py": "x"}))
+    )
+    assert (finding.snippet, finding.line_hash) == (None, None)
+
+
+KEY = "x\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabcd\n-----END RSA PRIVATE KEY-----\ny\n"
+
+
+def test_a_private_key_covers_its_block_whatever_line_a_scanner_names(make_project: Make) -> None:
+    target = read_target(make_project({"a.pem": KEY}))
+    sources = Sources(target)
+    said = [secret("detect-secrets", (2, None), "a.pem"), secret("trivy", (3, 4), "a.pem")]
+    normal = normalise(said, Inventory(), sources)
+    assert {one.location for one in normal} == {Location("a.pem", 2, 5)}
+    assert len(merged(normal, target)) == 1
+
+
+def test_a_secret_far_from_a_key_stays_where_it_is(make_project: Make) -> None:
+    target = read_target(make_project({"a.pem": KEY + "password = b\n"}))
+    one = secret("detect-secrets", (7, None), "a.pem")
+    assert normalise([one], Inventory(), Sources(target)) == (one,)
+
+
+def test_a_key_without_an_end_covers_its_first_line(make_project: Make) -> None:
+    target = read_target(make_project({"a.pem": "-----BEGIN PRIVATE KEY-----\nMII\n"}))
+    (one,) = normalise([secret("trivy", (1, None), "a.pem")], Inventory(), Sources(target))
+    assert one.location == Location("a.pem", 1, 1)
+
+
+def test_a_whole_file_secret_has_no_block() -> None:
+    one = replace(secret("trivy", (1, None)), location=Location("a.env"))
+    assert normalise([one], Inventory(), Sources(EMPTY)) == (one,)
+
+
+def test_the_inventory_says_where_a_scanners_package_is_declared() -> None:
+    place = Location("requirements.txt", 4)
+    ours = Package("jinja2", "1", "pkg:pypi/jinja2@1", direct=True, places=(place,))
+    (one,) = normalise([vulnerable("trivy", "CVE-1")], Inventory((ours,)), Sources(EMPTY))
+    assert one.package is ours
+    assert (one.location, one.places) == (place, (place,))
+
+
+def test_a_debian_package_is_not_taken_for_one_of_pypi() -> None:
+    debian = Package("jinja2", "1", "pkg:deb/debian/jinja2@1")
+    one = replace(vulnerable("trivy", "CVE-1"), package=debian)
+    ours = Package("jinja2", "1", "pkg:pypi/jinja2@1")
+    assert normalise([one], Inventory((ours,)), Sources(EMPTY)) == (one,)
+
+
+def test_a_runs_words_are_masked_and_printable() -> None:
+    run = sample_runs()[0]
+    gap = NotExamined("a\x1b.py", "near hunter2hunter2")
+    said = replace(
+        run,
+        detail="found hunter2hunter2\x07",
+        notices=("see hunter2hunter2",),
+        coverage=replace(run.coverage, not_examined=(gap,)),
+    )
+    shown = repr(mask_run(said, Redactor(["hunter2hunter2"], {})))
+    assert "hunter2" not in shown
+    assert "\x1b" not in shown
+    assert "\\\\x07" in shown

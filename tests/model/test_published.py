@@ -1,0 +1,84 @@
+"""What several say of one advisory is brought together: fixes, pages, dates."""
+
+import pytest
+
+from scanagg.model import Package, pypi_purl
+from scanagg.model.published import earliest, fixes, pages, remedy, retold
+
+
+def pinned(version: str, name: str = "django") -> Package:
+    return Package(name, version, pypi_purl(name, version))
+
+
+@pytest.mark.parametrize(
+    ("installed", "named", "fixed"),
+    [
+        ("3.2.0", "4.0.4 3.2.13 2.2.28", "3.2.13 4.0.4"),
+        ("3.2.13", "3.2.13", ""),
+        ("3.2", "3.2.0", ""),  # the same version
+        ("4.0rc1", "4.0 3.9", "4.0"),
+        ("4.0", "4.0rc2 4.1b1", "4.1b1"),
+        ("4.0", "4.0.post1 4.0.dev1", "4.0.post1"),
+        ("1!1.0", "2.0 1!1.1", "1!1.1"),
+        ("2.0", "1!0.1", "1!0.1"),
+        ("1.0+cpu", "1.0 1.0+cpu.2 1.1", "1.0+cpu.2 1.1"),
+        ("1.0", "10.0 9.0", "9.0 10.0"),
+        ("1.0", "2.0.0 2.0 v2.0", "2.0"),
+        ("1.0", "not-a-version 0.5 2.0", "2.0 not-a-version"),
+        ("1.0", f"{'9' * 5000} 2.0", f"2.0 {'9' * 5000}"),
+        ("unknown", "0.1 not-a-version 2.0", "0.1 2.0 not-a-version"),
+    ],
+)
+def test_only_what_is_above_an_install_fixes_it(installed: str, named: str, fixed: str) -> None:
+    assert fixes(named.split(), pinned(installed)) == tuple(fixed.split())
+
+
+def test_versions_of_others_than_pypi_are_left_as_they_are() -> None:
+    deb = Package("zlib1g", "1:1.2.13", "pkg:deb/debian/zlib1g@1:1.2.13")
+    assert fixes(["1:1.2.13.dfsg-2", "1:1.2.11"], deb) == ("1:1.2.11", "1:1.2.13.dfsg-2")
+    npm = Package("left-pad", "2.0.0", "pkg:npm/left-pad@2.0.0")
+    assert fixes(["1.0.0"], npm) == ("1.0.0",)
+    assert fixes(["2", "1", "2"], None) == ("1", "2")
+
+
+def test_a_message_tells_the_fixes_of_now() -> None:
+    before = f"django 3.2 is affected by CVE-1. {remedy(('2.2.28', '3.2.13'))} Fixed in prose."
+    assert retold(before, ("2.2.28", "3.2.13"), ("3.2.13",)) == (
+        "django 3.2 is affected by CVE-1. Fixed in 3.2.13. Fixed in prose."
+    )
+    unfixed = retold(before, ("2.2.28", "3.2.13"), ())
+    assert unfixed.startswith("django 3.2 is affected by CVE-1. No fixed version is known. ")
+    assert retold("other words", ("1",), ()) == "other words"
+    assert "\n" not in remedy(("1\n2",))
+
+
+def test_pages_are_safe_to_follow_and_not_too_many() -> None:
+    good = [f"https://example.invalid/{number}" for number in range(20)]
+    bad = [
+        "http://example.invalid/",
+        "javascript:alert(1)",
+        "https://example.invalid/a b",
+        "https://example.invalid/\x1b[2J",
+        "https://" + "a" * 3000,
+    ]
+    assert pages([*bad, *good, *good]) == tuple(good[:10])
+    assert pages(bad) == ()
+
+
+@pytest.mark.parametrize(
+    ("dates", "first"),
+    [
+        (("2022-04-12T05:15:00Z", "2022-04-12"), "2022-04-12"),
+        (("2022-04-12T01:00:00Z", "2022-04-12T02:00:00+02:00"), "2022-04-12T02:00:00+02:00"),
+        (("2022-04-12T05:15:00.123456789Z", None, ""), "2022-04-12T05:15:00.123456789Z"),
+        # Go writes a time that nobody set like this, and far away from UTC it is no time at all.
+        (("0001-01-01T00:00:00Z", "2022-04-12"), "2022-04-12"),
+        (("0001-01-01T00:00:00+14:00", "yesterday"), None),
+        ((), None),
+    ],
+)
+def test_the_earliest_date_that_can_be_read(
+    dates: tuple[str | None, ...], first: str | None
+) -> None:
+    assert earliest(dates) == first
+    assert earliest(reversed(dates)) == first

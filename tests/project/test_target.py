@@ -1,0 +1,313 @@
+"""The file set: what git would check in, no more, and nothing left out silently."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.repository import git
+
+from scanagg.core.errors import TargetError
+from scanagg.core.process import Stop
+from scanagg.model import Target
+from scanagg.project.target import read_target
+
+Make = Callable[..., Path]
+
+
+def paths(target: Target) -> list[str]:
+    return [file.path for file in target.files]
+
+
+def reasons(target: Target) -> dict[str, str]:
+    return {gap.input: gap.reason for gap in target.skipped}
+
+
+def test_tracked_files_and_new_ones_count_but_ignored_ones_do_not(make_project: Make) -> None:
+    root = make_project({"a.py": "", ".gitignore": "env/\n*.log\n"})
+    for name in ("new.py", "env/lib.py", "x.log"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).write_text("")
+    assert paths(read_target(root)) == [".gitignore", "a.py", "new.py"]
+
+
+def test_an_ignored_file_that_is_tracked_counts(make_project: Make) -> None:
+    root = make_project({"kept.log": "x", ".gitignore": "*.log\n"})
+    assert "kept.log" in paths(read_target(root))
+
+
+def test_a_file_deleted_in_the_work_tree_is_not_there(make_project: Make) -> None:
+    root = make_project({"a.py": "", "gone.py": ""})
+    (root / "gone.py").unlink()
+    assert paths(read_target(root)) == ["a.py"]
+
+
+def test_without_git_the_ignore_files_are_honoured_all_the_same(make_project: Make) -> None:
+    root = make_project(
+        {
+            "a.py": "",
+            "b.log": "",
+            "sub/.gitignore": "!b.log\n/only.py\n",
+            "sub/b.log": "",
+            "sub/only.py": "",
+            "sub/deep/only.py": "",
+            ".gitignore": "*.log\n__never__/\n",
+            "new\nline/b.log": "",
+            "__never__/x.py": "",
+            "__pycache__/a.pyc": b"",
+        },
+        git_=False,
+    )
+    target = read_target(root)
+    assert paths(target) == [
+        ".gitignore",
+        "a.py",
+        "sub/.gitignore",
+        "sub/b.log",
+        "sub/deep/only.py",
+    ]
+    assert target.revision is None
+    assert "listed without git" in target.notices[0]
+
+
+def test_a_pattern_that_is_none_does_not_stop_the_walk(make_project: Make) -> None:
+    root = make_project({".gitignore": "!\n*.log\n", "a.log": "", "a.py": ""}, git_=False)
+    assert paths(read_target(root)) == [".gitignore", "a.py"]
+
+
+def test_a_folder_that_the_outer_repository_ignores_is_walked(make_project: Make) -> None:
+    root = make_project({".gitignore": "build/\n"})
+    (root / "build").mkdir()
+    (root / "build" / "a.py").write_text("")
+    assert paths(read_target(root / "build")) == ["a.py"]
+
+
+def test_a_repository_that_git_does_not_read_is_an_error(make_project: Make) -> None:
+    root = make_project({".gitignore": "kept.py\n", "kept.py": "x = 1"})
+    (root / ".git" / "index").write_bytes(b"garbage")
+    with pytest.raises(TargetError, match="git cannot read the repository") as raised:
+        read_target(root)
+    assert "safe.directory" in raised.value.hint
+
+
+def test_without_the_program_the_listing_says_so(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"a.py": ""})
+    monkeypatch.setenv("PATH", "/nonexistent")
+    assert "listed without git" in read_target(root).notices[0]
+
+
+def test_a_stopped_run_lists_without_git(make_project: Make) -> None:
+    stop = Stop()
+    stop.interrupt()
+    assert paths(read_target(make_project({"a.py": ""}), stop=stop)) == ["a.py"]
+
+
+def test_folders_may_nest_deeper_than_the_stack(tmp_path: Path) -> None:
+    here = Path.cwd()
+    try:
+        os.chdir(tmp_path)
+        for _ in range(1200):
+            os.mkdir("d")  # noqa: PTH102 - the whole path would be too long for the system
+            os.chdir("d")
+    finally:
+        os.chdir(here)
+    assert read_target(tmp_path).files == ()
+    subprocess.run(["rm", "-rf", str(tmp_path / "d")], check=True)
+
+
+def test_a_sub_folder_is_a_target_with_its_place_in_the_repository(make_project: Make) -> None:
+    root = make_project({"a.py": "", "sub/b.py": ""})
+    target = read_target(root / "sub")
+    assert paths(target) == ["b.py"]
+    assert target.revision is not None
+    assert target.revision.prefix == "sub/"
+
+
+def test_the_revision_says_commit_branch_and_changes(make_project: Make) -> None:
+    root = make_project({"a.py": ""})
+    git(root, "remote", "add", "origin", "https://user:pass@git.invalid/team/app.git")
+    clean = read_target(root).revision
+    (root / "a.py").write_text("changed")
+    assert clean is not None
+    assert clean.commit == git(root, "rev-parse", "HEAD").strip()
+    assert (clean.branch, clean.dirty) == ("main", False)
+    assert clean.repository == "https://git.invalid/team/app.git"
+    dirty = read_target(root).revision
+    assert dirty is not None
+    assert dirty.dirty
+
+
+@pytest.mark.parametrize(
+    ("remote", "shown"),
+    [
+        ("git@git.invalid:team/app.git", "https://git.invalid/team/app.git"),
+        ("ssh://git@git.invalid/team/app", "https://git.invalid/team/app"),
+        ("/srv/git/app.git", None),
+        ("../app", None),
+    ],
+)
+def test_the_repository_has_an_address_or_none(
+    make_project: Make, remote: str, shown: str | None
+) -> None:
+    root = make_project({"a.py": ""})
+    git(root, "remote", "add", "origin", remote)
+    revision = read_target(root).revision
+    assert revision is not None
+    assert revision.repository == shown
+
+
+def test_a_repository_inside_is_named_as_not_examined(make_project: Make) -> None:
+    root = make_project({"a.py": ""})
+    (root / "vendored").mkdir()
+    git(root / "vendored", "init", "-q")
+    (root / "vendored" / "b.py").write_text("")
+    assert "repository of its own" in reasons(read_target(root))["vendored"]
+
+
+def test_links_are_not_followed_and_those_that_matter_are_named(make_project: Make) -> None:
+    root = make_project({"a.py": "", ".gitignore": "hidden.py\n", "hidden.py": ""}, git_=False)
+    outside = root.parent / "outside.py"
+    outside.write_text("")
+    for name, end in {
+        "inside.py": "a.py",
+        "loop": "loop",
+        "out.py": outside,
+        "ignored.py": "hidden.py",
+        "folder": ".",
+    }.items():
+        (root / name).symlink_to(end)
+    target = read_target(root)
+    assert paths(target) == [".gitignore", "a.py"]
+    assert reasons(target) == {
+        "ignored.py": "excluded: a symbolic link to something not part of the project",
+        "loop": "excluded: a symbolic link that leads nowhere",
+        "out.py": "excluded: a symbolic link to something outside the tree",
+    }
+    assert {link.path: link.end for link in target.links} == {
+        "folder": ".",
+        "ignored.py": None,
+        "inside.py": "a.py",
+        "loop": None,
+        "out.py": None,
+    }
+
+
+def test_links_have_their_last_end_as_it_is_shown(make_project: Make) -> None:
+    root = make_project({"docs/a.py": "", "old/b.py": ""})
+    (root / "real").mkdir()
+    (root / "real" / os.fsdecode(b"caf\xe9.txt")).write_text("a==1")
+    links = {
+        "one": "docs/two",
+        "docs/two": "../folder/" + os.fsdecode(b"caf\xe9.txt"),
+        "folder": "real",
+        "back": f"../{root.name}/real",
+        "excluded": "old/b.py",
+        "old/link": "../docs/a.py",
+    }
+    for name, end in links.items():
+        (root / name).symlink_to(end)
+    target = read_target(root, exclude=["old/"])
+    assert {link.path: link.end or link.reason for link in target.links} == {
+        "back": "real",
+        "docs/two": "real/caf\\xe9.txt",
+        "excluded": "to something not part of the project",
+        "folder": "real",
+        "one": "real/caf\\xe9.txt",
+    }
+
+
+def test_excluded_files_are_on_record(make_project: Make) -> None:
+    root = make_project({"a.py": "", "docs/b.py": ""})
+    target = read_target(root, exclude=["docs/"])
+    assert paths(target) == ["a.py"]
+    assert reasons(target) == {"docs/b.py": "excluded: by the configuration"}
+
+
+def test_what_is_no_file_is_named(make_project: Make) -> None:
+    root = make_project({"a.py": ""}, git_=False)
+    os.mkfifo(root / "pipe")
+    with socket.socket(socket.AF_UNIX) as server:
+        here = Path.cwd()
+        os.chdir(root)
+        server.bind("socket")
+        os.chdir(here)
+    assert reasons(read_target(root)) == {
+        "pipe": "excluded: not a regular file",
+        "socket": "excluded: not a regular file",
+    }
+
+
+def test_what_may_not_be_read_is_named(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_project({"a.py": "", "b.py": ""})
+    real = os.access
+    # Root may read everything, whatever the mode: so the system's answer is stood in for.
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: Path(path).name != "b.py" and real(path, mode)
+    )
+    assert reasons(read_target(root)) == {"b.py": "it may not be read"}
+
+
+def test_an_unreadable_folder_is_named(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    root = make_project({"a.py": "", "sub/b.py": ""}, git_=False)
+    real = os.scandir
+
+    def scandir(path: Path) -> object:
+        if Path(path).name == "sub":
+            raise PermissionError(13, "Permission denied")
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert reasons(read_target(root)) == {"sub": "unreadable folder: Permission denied"}
+
+
+def test_names_that_are_not_utf8_or_hold_newlines_are_kept(make_project: Make) -> None:
+    root = make_project({"a\nb.py": "", "ünï.py": ""})
+    (root / os.fsdecode(b"caf\xe9.py")).write_text("x = 1")
+    target = read_target(root)
+    assert paths(target) == ["a\nb.py", "caf\\xe9.py", "ünï.py"]
+    assert target.files[1].real.read_text() == "x = 1"
+
+
+def test_two_names_that_look_alike_are_two_files(make_project: Make) -> None:
+    root = make_project({"caf\\xe9.py": "x = 1"})
+    (root / os.fsdecode(b"caf\xe9.py")).write_text("x = 2")
+    target = read_target(root)
+    assert paths(target) == ["caf\\xe9.py", "caf\\xe9.py (2)"]
+    assert {file.real.read_text() for file in target.files} == {"x = 1", "x = 2"}
+
+
+def test_a_path_that_does_not_exist_is_an_error_that_says_so(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="No such file"):
+        read_target(tmp_path / "nowhere")
+
+
+def test_a_file_is_no_target(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("")
+    with pytest.raises(TargetError, match="not a folder"):
+        read_target(tmp_path / "a.py")
+
+
+def test_a_folder_that_may_not_be_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(TargetError, match="may not be read"):
+        read_target(tmp_path)
+
+
+def test_a_link_loop_is_no_target(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(TargetError, match="cannot check"):
+        read_target(tmp_path / "loop")
+
+
+def test_programs_named_by_the_repository_are_not_run(make_project: Make) -> None:
+    root = make_project({"a.py": ""})
+    witness = root.parent / "was-run"
+    git(root, "config", "core.fsmonitor", f"touch {witness}; false")
+    read_target(root)
+    assert not witness.exists()

@@ -1,0 +1,562 @@
+"""bandit, by the real program: what it finds, what it is silent about, what it dies of."""
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.drive import Driven, context, drive
+
+from scanagg.model import Category, Confidence, Location, Severity, SourceFile, Target
+from scanagg.scanners import bandit, source_files
+from scanagg.scanners.base import Output, OutputError, ScannerSettings
+
+Examine = Callable[..., Driven]
+
+PASSWORD = "correct-horse-9"
+
+
+@pytest.fixture
+def examine(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> Examine:
+    """Run bandit on these files; keyword arguments are settings."""
+
+    def run(files: Mapping[str, str | bytes], name: str = "project", **changes: Any) -> Driven:
+        target = read_target(make_project(files, name=name))
+        return drive(bandit, context(target, **changes), tmp_path)
+
+    return run
+
+
+def lines(driven: Driven) -> list[tuple[str, str, int | None]]:
+    """Rule, file and line of all that was found, sorted."""
+    places = [(one.rule.id, one.location) for one in driven.observations]
+    return sorted((rule, place.path, place.start_line) for rule, place in places if place)
+
+
+def by_source(driven: Driven) -> dict[str, list[tuple[str, str, int | None]]]:
+    """The same, apart by what hides it."""
+    found: dict[str, list[tuple[str, str, int | None]]] = {}
+    for one in driven.observations:
+        place = one.location
+        assert place
+        found.setdefault(one.in_source, []).append((one.rule.id, place.path, place.start_line))
+    return {source: sorted(each) for source, each in found.items()}
+
+
+def bare_report(name: str, **counts: float) -> dict[str, Any]:
+    return {"results": [], "errors": [], "metrics": {"_totals": {}, name: counts}}
+
+
+def parsed(target: Target, report: object, stderr: str = "", rc: int = 0) -> Any:
+    names = tuple(file.path for file in target.files)
+    raw = report if isinstance(report, bytes) else json.dumps(report).encode()
+    return bandit.parse(context(target), Output(rc, raw, stderr, names))
+
+
+# What it finds
+
+
+def test_an_issue_in_our_words(examine: Examine) -> None:
+    found = examine({"src/a.py": "import subprocess\nsubprocess.call(x, shell=True)\n"})
+    (issue,) = [one for one in found.observations if one.rule.id == "B602"]
+    assert issue.category is Category.CODE
+    assert issue.rule.name == "subprocess_popen_with_shell_equals_true"
+    assert issue.rule.title == "Subprocess popen with shell equals true"
+    assert issue.rule.cwe == ("CWE-78",)
+    assert issue.rule.url == (
+        "https://bandit.readthedocs.io/en/latest/plugins/"
+        "b602_subprocess_popen_with_shell_equals_true.html"
+    )
+    (claim,) = issue.claims
+    assert (claim.source, claim.severity, claim.scanner) == ("tool", Severity.HIGH, "bandit")
+    assert issue.confidence is Confidence.HIGH
+    assert issue.location == Location("src/a.py", 2, 2, 1, 31)
+    assert "shell=True" in issue.message
+
+
+def test_rules_of_one_list_have_names_of_their_own(examine: Examine) -> None:
+    found = examine({"a.py": "import pickle\nimport telnetlib\npickle.loads(x)\n"})
+    names = {one.rule.id: one.rule.name for one in found.observations}
+    assert names == {"B301": "pickle", "B401": "import_telnetlib", "B403": "import_pickle"}
+
+
+def test_finds_what_bandit_finds_by_itself(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    files = {
+        f"pkg{number}/mod.py": f"import os, pickle\nassert os\n# {'x' * 90_000}\n"
+        "def f(password='abcdef'):\n    try:\n        eval(password)\n    except Exception:\n"
+        f"        pass\nos.system('ls {number}')\n"
+        for number in range(6)
+    }
+    root = make_project(files)
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "bandit", "-q", "-f", "json", "-r", "."],
+        cwd=root,
+        capture_output=True,
+        check=False,
+    )
+    alone = Counter(
+        (one["test_id"], one["filename"].removeprefix("./"), one["line_number"])
+        for one in json.loads(done.stdout)["results"]
+    )
+    driven = drive(bandit, context(read_target(root)), tmp_path)
+    assert len(driven.outputs) == 2
+    assert Counter(lines(driven)) == alone
+    assert sum(alone.values()) > 30
+
+
+def test_the_same_call_under_two_rules_is_two_observations(examine: Examine) -> None:
+    code = "from django.utils.safestring import mark_safe\nmark_safe(x)\n"
+    assert lines(examine({"a.py": code})) == [("B308", "a.py", 2), ("B703", "a.py", 2)]
+
+
+# Passwords
+
+
+def test_no_password_in_words_but_in_secrets(examine: Examine) -> None:
+    code = (
+        f"password = '{PASSWORD}'\n"
+        f"login(user, password='{PASSWORD}2')\n"
+        f"def f(user, password='{PASSWORD}3'): pass\n"
+        "token = ''\n"
+    )
+    found = examine({"a.py": code})
+    assert sorted({one.rule.id for one in found.observations}) == ["B105", "B106", "B107"]
+    assert PASSWORD not in repr(found.observations)
+    assert {value for one in found.parsed for value in one.secrets} == {
+        PASSWORD,
+        f"{PASSWORD}2",
+        f"{PASSWORD}3",
+    }
+
+
+def test_the_place_of_a_password_reaches_its_line_and_no_further(examine: Examine) -> None:
+    code = f"def f(\n    user,\n    password='{PASSWORD}',\n):\n    return user\n\n\nx = 1\n"
+    (found,) = examine({"a.py": code}).observations
+    assert found.location == Location("a.py", 1, 3)
+
+
+def test_a_password_written_with_escapes_is_placed_on_the_line_bandit_names(
+    examine: Examine,
+) -> None:
+    code = "def f(\n    user,\n    password='a\\x62cdefgh',\n):\n    return user\n"
+    (found,) = examine({"a.py": code}).observations
+    assert found.location == Location("a.py", 1, 1)
+
+
+# Places
+
+
+def test_columns_count_utf16_units(examine: Examine) -> None:
+    (found,) = examine({"a.py": "x = 'é😀'; eval(x)\n"}).observations
+    assert found.location == Location("a.py", 1, 1, 12, 19)
+
+
+def test_columns_in_a_file_with_a_mark_or_another_encoding(examine: Examine) -> None:
+    found = examine(
+        {
+            "bom.py": b"\xef\xbb\xbfeval(x)\r\n",
+            "latin.py": b"# coding: latin-1\ny = '\xe9'; eval(x)\n",
+        }
+    )
+    assert {one.location for one in found.observations} == {
+        Location("bom.py", 1, 1, 1, 8),
+        Location("latin.py", 2, 2, 10, 17),
+    }
+
+
+def test_a_call_over_lines_ends_where_it_ends(examine: Examine) -> None:
+    (found,) = examine({"a.py": "eval(\n    x,\n)\ny = 1\n"}).observations
+    assert found.location == Location("a.py", 1, 3, 1, 2)
+
+
+def test_an_argument_is_placed_on_its_own_line_without_the_columns_of_the_call(
+    examine: Examine,
+) -> None:
+    code = "import subprocess\nsubprocess.call(\n    x,\n    shell=True,\n)\n"
+    found = examine({"a.py": code})
+    (issue,) = [one for one in found.observations if one.rule.id == "B602"]
+    assert issue.location == Location("a.py", 4, 4)
+
+
+def test_a_string_does_not_cover_the_list_around_it(examine: Examine) -> None:
+    code = "x = ['0.0.0.0',\n  1,\n  2,\n]\n"
+    (found,) = examine({"a.py": code}).observations
+    assert found.location == Location("a.py", 1, 1)
+
+
+def test_bidirectional_characters_have_a_line_and_no_column(examine: Examine) -> None:
+    (found,) = examine({"a.py": "x = 1\n# \u202e evil\n"}).observations
+    assert (found.rule.id, found.location) == ("B613", Location("a.py", 2, 2))
+    assert "\u202e" not in found.message
+
+
+# What it is silent about
+
+
+def test_a_file_that_does_not_parse_is_named_with_the_interpreter(examine: Examine) -> None:
+    driven = examine({"a.py": "def f(:\n", "b.py": "x = 1\n", "c.py": b"x = '\xff'\n"})
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    reason = f"syntax error: not parsed by bandit with Python {python}"
+    assert driven.reasons == {"a.py": reason, "c.py": reason}
+    assert driven.examined == ["b.py"]
+
+
+def test_a_file_too_deep_for_bandit_is_named(examine: Examine) -> None:
+    driven = examine({"a.py": f"x = {'-' * 20_000}1\n", "b.py": "eval(x)\n"})
+    assert driven.reasons == {"a.py": "bandit skipped it: exception while scanning file"}
+    assert lines(driven) == [("B307", "b.py", 1)]
+
+
+def test_a_check_that_dies_inside_bandit_leaves_its_file_not_fully_examined(
+    examine: Examine,
+) -> None:
+    driven = examine({"a.py": "x = 1\nf(**'x')\nassert x\n", "b.py": "y = 2\n"})
+    assert driven.reasons == {
+        "a.py": "not fully examined: bandit's check hardcoded_password_funcarg failed at line 2"
+    }
+    assert driven.examined == ["b.py"]
+    assert lines(driven) == [("B101", "a.py", 3)]
+
+
+def test_one_file_that_bandit_dies_of_costs_no_other(examine: Examine) -> None:
+    files = {f"m{number}.py": "assert x\n" for number in range(5)}
+    driven = examine({**files, "evil.py": 'token = "\\ud800"\n'})
+    ((batch, reason),) = driven.failures
+    assert batch == ("evil.py",)
+    assert "surrogates not allowed" in reason
+    assert driven.examined == sorted(files)
+    assert len(lines(driven)) == 5
+
+
+def test_nothing_to_look_at_is_no_input(examine: Examine) -> None:
+    driven = examine({"README.md": "# none\n"})
+    assert (driven.inputs.found, driven.outputs) == ((), [])
+
+
+def test_files_without_code_are_examined(examine: Examine) -> None:
+    driven = examine({"__init__.py": "", "pkg/__init__.py": "# licence\n\n"})
+    assert driven.examined == ["__init__.py", "pkg/__init__.py"]
+
+
+def test_no_line_counted_in_a_file_that_has_code_is_not_examined(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target]
+) -> None:
+    target = read_target(make_project({"a.py": "# first\neval(x)\n"}))
+    report = bare_report(str(target.files[0].real), loc=0, **{"SEVERITY.LOW": 0})
+    assert parsed(target, report).examined == ()
+
+
+def test_a_file_whose_issues_were_not_counted_is_not_examined(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target]
+) -> None:
+    target = read_target(make_project({"a.py": "eval(x)\n", "b.py": ""}))
+    assert parsed(target, bare_report(str(target.files[0].real), loc=1)).examined == ()
+
+
+def test_what_comments_hide_is_counted_and_listed(examine: Examine) -> None:
+    code = "assert x  # nosec\neval(x)  # nosec B307\neval(x)  # nosec B101\ny = 1  # nosec\n"
+    driven = examine({"a.py": code, "b.py": "eval(x)\n"})
+    assert by_source(driven) == {
+        "": [("B307", "a.py", 3), ("B307", "b.py", 1)],
+        "nosec": [("B101", "a.py", 1), ("B307", "a.py", 2)],
+    }
+    assert [one.hidden for one in driven.parsed] == [{"nosec": 2}]
+    assert driven.examined == ["a.py", "b.py"]
+
+
+def test_of_equal_issues_each_hidden_one_is_listed_once(examine: Examine) -> None:
+    code = "x = [eval(a), eval(b)]\ny = [eval(a), eval(b)]  # nosec\n"
+    driven = examine({"a.py": code})
+    found = by_source(driven)
+    assert found[""] == [("B307", "a.py", 1)] * 2
+    assert found["nosec"] == [("B307", "a.py", 2)] * 2
+
+
+def test_what_is_hidden_is_what_bandit_finds_without_comments(examine: Examine) -> None:
+    code = (
+        "import subprocess  # nosec B404\n"
+        "subprocess.call(\n    'ls',\n    shell=True,  # nosec: B602 - fine\n)\n"
+        f"password = '{PASSWORD}'  # nosec\n"
+        "def f(token='abc'):  # nosec hardcoded_password_default\n    exec(token)\n"
+        "try:\n    pass\nexcept Exception:  # NOSEC\n    pass  # nosec\n"
+    )
+    driven = examine({"a.py": code})
+    bare = examine({"a.py": code.replace("nosec", "").replace("NOSEC", "")}, name="bare")
+    assert lines(driven) == lines(bare)
+    found = by_source(driven)
+    assert len(found["nosec"]) == driven.parsed[0].hidden["nosec"] >= 4
+    assert found[""]
+    assert PASSWORD in driven.parsed[0].secrets
+
+
+def test_hidden_issues_obey_the_arguments_too(examine: Examine) -> None:
+    code = "assert x  # nosec\neval(x)  # nosec\n"
+    driven = examine({"a.py": code}, args=("--severity-level", "medium"))
+    assert by_source(driven) == {"nosec": [("B307", "a.py", 2)]}
+
+
+# The checked repository is not trusted
+
+
+def test_folders_that_bandit_leaves_out_by_itself_are_examined(examine: Examine) -> None:
+    names = [".tox/a.py", ".github/b.py", "CVS.py", "x.egg/c.py", "__pycache__/d.py"]
+    driven = examine(dict.fromkeys(names, "eval(x)\n"))
+    assert driven.examined == sorted(names)
+    assert len(driven.observations) == 5
+
+
+def test_ignored_folders_are_not_walked(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project({"a.py": "x = 1\n", ".gitignore": "env/\n"})
+    (root / "env").mkdir()
+    (root / "env" / "b.py").write_text("eval(x)\n")
+    (root / "new.py").write_text("eval(x)\n")
+    driven = drive(bandit, context(read_target(root)), tmp_path)
+    assert driven.examined == ["a.py", "new.py"]
+
+
+def test_native_configuration_has_no_effect(examine: Examine) -> None:
+    driven = examine(
+        {
+            ".bandit": "[bandit]\nskips = B307\nexclude = .\n",
+            "bandit.yaml": "skips: [B307]\n",
+            "pyproject.toml": "[tool.bandit]\nskips = ['B307']\n",
+            "a.py": "eval(x)\n",
+        }
+    )
+    assert lines(driven) == [("B307", "a.py", 1)]
+
+
+def test_nothing_of_the_repository_runs(examine: Examine, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    evil = f"open({str(mark)!r}, 'w')\n"
+    names = ("bandit.py", "json.py", "sitecustomize.py", "usercustomize.py", "yaml.py")
+    driven = examine(dict.fromkeys(names, evil))
+    assert driven.examined == sorted(names)
+    assert not mark.exists()
+
+
+def test_names_of_all_kinds(examine: Examine) -> None:
+    names = ["a b.py", "-r.py", "new\nline.py", "<script>.py", "ümlaut.py", "c,d.pyw", ".py"]
+    driven = examine(dict.fromkeys(names, "f(**'x')\neval(x)\n"))
+    assert sorted(place[1] for place in lines(driven)) == sorted(names)
+    assert sorted(driven.reasons) == sorted(names)
+
+
+def test_a_name_that_is_not_utf8(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project({"a.py": "eval(x)\n"})
+    (root / os.fsdecode(b"b\xff.py")).write_text("eval(x)\n")
+    (root / os.fsdecode(b"c\xff.py")).write_text("f(**'x')\n")
+    driven = drive(bandit, context(read_target(root)), tmp_path)
+    assert driven.examined == ["a.py", "b\\xff.py"]
+    assert lines(driven) == [("B307", "a.py", 1), ("B307", "b\\xff.py", 1)]
+    assert list(driven.reasons) == ["c\\xff.py"]
+
+
+# How it is called
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("skips: [\n", "bandit.cfg : Error parsing file."),
+        ("tests: [B101]\nskips: [B101]\n", "Non-exclusive include/exclude test sets"),
+        (None, "bandit.cfg : Could not read config file."),
+    ],
+)
+def test_a_bad_configuration_is_a_failure_with_its_reason(
+    examine: Examine, text: str | None, said: str
+) -> None:
+    files = {"a.py": "eval(x)\n", "b.py": "eval(x)\n", **({"bandit.cfg": text} if text else {})}
+    driven = examine(files, options={"config": "bandit.cfg"})
+    ((batch, reason),) = driven.failures
+    assert batch == ("a.py", "b.py")
+    assert said in reason
+    assert not reason.startswith("/")
+    assert driven.parsed == []
+
+
+def test_a_configuration_of_the_users_choice_decides(examine: Examine) -> None:
+    driven = examine(
+        {
+            "a.py": "eval(x)\nassert x\n",
+            "skip/b.py": "eval(x)\n",
+            "own.yaml": "skips: [B307]\nexclude_dirs: [/skip/]\n",
+        },
+        options={"config": "own.yaml"},
+    )
+    assert lines(driven) == [("B101", "a.py", 2)]
+    reason = "excluded: left out by bandit's configuration or arguments"
+    assert driven.reasons == {"skip/b.py": reason}
+
+
+def test_arguments_are_passed_on(examine: Examine) -> None:
+    driven = examine({"a.py": "eval(x)\nassert x\n"}, args=("--severity-level", "medium"))
+    assert lines(driven) == [("B307", "a.py", 1)]
+
+
+def test_arguments_that_bandit_does_not_take_are_a_failure(examine: Examine) -> None:
+    driven = examine({"a.py": "x = 1\n", "b.py": "x = 1\n"}, args=("--bogus",))
+    ((batch, reason),) = driven.failures
+    assert len(batch) == 2
+    assert "--bogus" in reason
+
+
+def test_a_program_that_the_settings_name(examine: Examine, tmp_path: Path) -> None:
+    program = tmp_path / "my-bandit"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m bandit "$@"\n')
+    program.chmod(0o755)
+    driven = examine({"a.py": "eval(x)\n", "b.py": "(\n"}, path=program)
+    assert driven.tool.shown == "my-bandit"
+    assert driven.tool.version
+    assert driven.tool.version.startswith("1.")
+    assert driven.reasons == {"b.py": "syntax error: not parsed by bandit with its own Python"}
+    assert bandit.locate(ScannerSettings(path=tmp_path / "none")) is None
+
+
+def test_a_program_that_the_settings_name_only_counts_what_is_hidden(
+    examine: Examine, tmp_path: Path
+) -> None:
+    program = tmp_path / "my-bandit"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m bandit "$@"\n')
+    program.chmod(0o755)
+    driven = examine({"a.py": "eval(x)  # nosec\n"}, path=program)
+    assert driven.observations == []
+    assert [one.hidden for one in driven.parsed] == [{"nosec": 1}]
+    assert driven.notices == [
+        "what nosec hides is counted, but not listed: only scanagg's own bandit tells them"
+    ]
+
+
+def test_a_second_run_that_fails_is_said(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target]
+) -> None:
+    target = read_target(make_project({"a.py": "x = 1\n"}))
+    counts = {"loc": 1, "nosec": 1, "SEVERITY.LOW": 0}
+    first = json.dumps(bare_report(str(target.files[0].real), **counts)).encode()
+    done = parsed(target, first + b"\x1e")
+    assert done.examined == ("a.py",)
+    assert done.notices == ("what nosec hides is counted, but not listed: bandit ended badly",)
+    with pytest.raises(OutputError, match="not bandit's JSON"):
+        parsed(target, first + b"\x1e{")
+
+
+def test_nothing_is_kept_between_runs(tmp_path: Path) -> None:
+    assert not bandit.recall(context(tmp_path)).examined
+
+
+# What is no answer
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"null",
+        b"[]",
+        b"{}",
+        b'{"results": [',
+        b'{"results": [], "errors": [], "metrics": 1}',
+        b'{"results": [{}], "errors": [], "metrics": {}}',
+        b"\xff\xfe",
+        b"[" * 200_000,
+    ],
+)
+def test_garbage_is_no_answer(raw: bytes, tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match="not bandit's JSON"):
+        bandit.parse(context(tmp_path), Output(0, raw, ""))
+
+
+def test_a_report_with_an_exit_code_that_does_not_fit_is_no_answer(tmp_path: Path) -> None:
+    raw = json.dumps({"results": [], "errors": [], "metrics": {}}).encode()
+    with pytest.raises(OutputError, match="ended with exit code 1"):
+        bandit.parse(context(tmp_path), Output(1, raw, ""))
+
+
+# Reports of bandit's own
+
+
+@pytest.mark.parametrize("name", ["dd.json", "many_vulns.json"])
+def test_older_reports_are_read_whole(data_dir: Path, tmp_path: Path, name: str) -> None:
+    listed = json.loads((data_dir / "corpus" / "corpus.json").read_text())
+    (count,) = [one["raw_count"] for one in listed if one["file"] == f"bandit/{name}"]
+    raw = (data_dir / "corpus" / "bandit" / name).read_bytes()
+    found = bandit.parse(context(tmp_path), Output(0, raw, "")).observations
+    assert len(found) == count
+    assert not any("\\" in one.location.path for one in found if one.location)
+    assert all(one.rule.url and "/latest/" in one.rule.url for one in found)
+
+
+def test_paths_of_a_foreign_report_stay_inside(tmp_path: Path) -> None:
+    result = {
+        "test_id": "B1",
+        "test_name": "x",
+        "issue_text": "An odd one",
+        "issue_severity": "UNDEFINED",
+        "issue_confidence": "UNDEFINED",
+        "line_number": 0,
+        "more_info": "javascript:alert(1)",
+    }
+    names = ("..\\..\\etc/x.py", "/abs.py", "./a.py", "..")
+    report = {"results": [{**result, "filename": name} for name in names], "errors": []}
+    raw = json.dumps({**report, "metrics": {}}).encode()
+    found = bandit.parse(context(tmp_path), Output(0, raw, "")).observations
+    places = [one.location.path for one in found if one.location]
+    assert places == ["etc/x.py", "abs.py", "a.py", "unknown"]
+    assert found[0].claims[0].severity is Severity.UNKNOWN
+    assert found[0].confidence is Confidence.UNKNOWN
+    assert found[0].rule.url is None
+
+
+# Batches
+
+
+def some_files(sizes: list[int]) -> list[SourceFile]:
+    return [SourceFile(f"{n}.py", Path(f"/p/{n}.py"), size) for n, size in enumerate(sizes)]
+
+
+def test_batches_hold_each_file_once_and_take_about_equally_long() -> None:
+    sizes = [900_000, 100_000, 500_000, 400_000, 10]
+    batches = source_files.spread(some_files(sizes), 2, worth=200_000)
+    assert len(batches) == 2
+    assert sorted(name for batch in batches for name in batch) == [f"{n}.py" for n in range(5)]
+    totals = [sum(sizes[int(name[0])] for name in batch) for batch in batches]
+    assert max(totals) - min(totals) <= 100_000
+
+
+def test_little_work_is_one_batch_and_none_is_none() -> None:
+    assert len(source_files.spread(some_files([10] * 20), 8, worth=100_000)) == 1
+    assert source_files.spread([], 8, worth=100_000) == []
+
+
+def test_much_work_is_several_batches_for_each_worker() -> None:
+    batches = source_files.spread(some_files([100_000] * 100), 2, worth=100_000)
+    assert [len(batch) for batch in batches] == [13] * 4 + [12] * 4
+
+
+def test_many_names_are_more_batches_than_workers() -> None:
+    batches = source_files.spread(some_files([1] * 10), 1, worth=100_000, argv_bytes=25)
+    assert [len(batch) for batch in batches] == [3, 3, 3, 1]
+
+
+def test_a_column_inside_a_character_or_past_the_line_is_none() -> None:
+    assert [source_files.utf16_column("é😀x", offset) for offset in (0, 1, 2, 3, 6, 7, 8, -1)] == [
+        *(1, None, 2, None, 4, 5),
+        *(None, None),
+    ]
+
+
+def test_a_file_that_is_gone_has_no_lines(tmp_path: Path) -> None:
+    assert source_files.python_lines(SourceFile("a.py", tmp_path / "a.py", 1)) == ()

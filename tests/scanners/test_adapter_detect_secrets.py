@@ -1,0 +1,591 @@
+"""detect-secrets, by its real detectors and filters: as its command line, but named and bounded."""
+
+import hashlib
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.drive import Driven, context, drive
+
+from scanagg.core.errors import ConfigError
+from scanagg.model import Category, Confidence, Location, SourceFile, Target
+from scanagg.scanners import detect_secrets
+from scanagg.scanners.base import Output, OutputError, Parsed, ScannerSettings
+from scanagg.scanners.detect_secrets.answer import entries, is_placeholder
+from scanagg.scanners.source_files import is_text
+
+Examine = Callable[..., Driven]
+
+# Made up, and put together here so that no scanner takes this file for one with secrets.
+KEY = "AKIA" + "Z3MSH5K2QX7WLRNB"
+HEX = "9f2c41d7be0835a6" + "1e7d90c2f4b8365a"
+GITHUB = ["ghp_" + letter * 12 + "Q7" * 12 for letter in "aB"]
+GITLAB = "glpat-" + "x7Kq2Lm9Rt4Vw8Zc1Nd5"
+WORD = "correct-horse" + "-battery"
+PEM = "-----BEGIN RSA " + "PRIVATE KEY-----"
+PRAGMA = "pragma: allowlist" + " secret"
+FILTERS = "detect_secrets.filters"
+
+
+@pytest.fixture
+def examine(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> Examine:
+    """Search these files; keyword arguments are settings."""
+
+    def run(files: Mapping[str, str | bytes], **changes: Any) -> Driven:
+        target = read_target(make_project(files))
+        return drive(detect_secrets, context(target, **changes), tmp_path)
+
+    return run
+
+
+def hits(driven: Driven) -> list[tuple[str, str, int | None]]:
+    """Rule, file and line of all that was found, sorted."""
+    places = [(one.rule.id, one.location) for one in driven.observations]
+    return sorted((rule, place.path, place.start_line) for rule, place in places if place)
+
+
+def secrets(driven: Driven) -> set[str]:
+    return {value for one in driven.parsed for value in one.secrets}
+
+
+def hidden(driven: Driven) -> dict[str, int]:
+    (parsed,) = driven.parsed
+    return dict(parsed.hidden)
+
+
+def by_itself(root: Path, *args: str) -> set[tuple[str, str, str, int]]:
+    """What `detect-secrets scan` reports of these files: path, type, digest, line."""
+    program = [sys.executable, "-P", "-m", "detect_secrets", "-c", "1", "scan", "--no-verify"]
+    done = subprocess.run(
+        [*program, "--all-files", *args],
+        cwd=root,
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONUTF8": "1"},
+    )
+    return {
+        (path, one["type"], one["hashed_secret"], one["line_number"])
+        for path, found in json.loads(done.stdout)["results"].items()
+        for one in found
+        if not path.startswith(".git/")
+    }
+
+
+def as_itself(driven: Driven, in_source: str = "") -> set[tuple[str, str, str, int]]:
+    """The same of our observations, where there is a digest to compare."""
+    return {
+        (one.location.path, one.rule.title, one.secret.digest, one.location.start_line or 0)
+        for one in driven.observations
+        if one.location and one.secret and one.secret.digest and one.in_source == in_source
+    }
+
+
+ALL_KINDS: dict[str, str | bytes] = {
+    "settings.py": f'API_KEY = "{HEX}"\naws = "{KEY}"\npassword = get_password("{WORD}")\n'
+    f"id = '{HEX}'\npassword = '{WORD}'  # {PRAGMA}\nif x == '{WORD}' == password: pass\n",
+    "app.js": f'const secret = "{WORD}";\nconst uuid = "0c1d5f2e-6b7a-4d3c-9e8f-a1b2c3d4e5f6";\n',
+    "deploy.yml": f"database:\n  password: {WORD}\n  url: postgres://u:{WORD}@db/x\n  k: {HEX}\n",
+    "conf.ini": f"[db]\npassword = {WORD}\ntoken = {HEX}\n",
+    "odd.cfg": f"[db]\npassword =\n  {WORD}\n  {HEX}\n",
+    "plain.env": f"PASSWORD={WORD}\nTOKEN={HEX}\n",
+    "notes.md": f"Use `password: '{WORD}'` at https://me:{WORD}@host.example/\n",
+    "data.json": json.dumps({"password": WORD, "sha": HEX, "user_id": HEX[::-1], "ip": "8.8.8.8"}),
+    "main.go": f'password := "{WORD}"\n',
+    "key.pem": f"{PEM}\nabc\n",
+    "crlf.py": f"x = 1\r\npassword = '{WORD}'\r\n",
+    "bom.py": b"\xef\xbb\xbfpassword = '" + WORD.encode() + b"'\n",
+    "..yml": f"password: {WORD}\n",
+    "jwt.txt": "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dGhpcyBpcyBubyBzaWc\n",
+    "empty.txt": "",
+    "deep/er/umlaut-ü.py": f"secret = '{WORD}'\n",
+}
+
+
+# What it finds
+
+
+def test_finds_what_its_own_command_line_finds(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project(ALL_KINDS)
+    driven = drive(detect_secrets, context(read_target(root)), tmp_path)
+    alone = by_itself(root)
+    assert as_itself(driven) == {one for one in alone if one[1] != "Private Key"}
+    assert len([one for one in driven.observations if not one.in_source]) == len(alone) > 20
+    assert driven.examined == sorted(ALL_KINDS)
+
+
+def test_what_a_pragma_hides_is_what_is_found_without_that_filter(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project(
+        {
+            "a.py": f"password = '{WORD}'  # {PRAGMA}\npassword = '{WORD}'\nx = 1  # {PRAGMA}\n"
+            f"# {PRAGMA.replace('allowlist', 'allowlist nextline')}\ntoken = '{HEX}'\n",
+            "b.yml": f"password: {WORD}2 # {PRAGMA}\nkey: {HEX}\n",
+            "c.ini": f"[x]\npassword = {WORD}3 ; {PRAGMA}\ntoken = {HEX}\n",
+        }
+    )
+    driven = drive(detect_secrets, context(read_target(root)), tmp_path)
+    every = by_itself(root, "--disable-filter", f"{FILTERS}.allowlist.is_line_allowlisted")
+    # The program names a secret once a file, however often it stands there.
+    hidden_ = (every - by_itself(root)) | {
+        ("a.py", "Secret Keyword", hashlib.sha1(WORD.encode()).hexdigest(), 1)
+    }
+    assert as_itself(driven, PRAGMA) == hidden_
+    assert as_itself(driven) == by_itself(root)
+    assert secrets(driven) >= {WORD, f"{WORD}2", HEX}
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("--disable-plugin", "KeywordDetector"),
+        ("--exclude-secrets", "horse"),
+        ("--exclude-lines", "postgres"),
+        ("--base64-limit", "3.0"),
+        ("--disable-filter", "detect_secrets.filters.heuristic.is_likely_id_string"),
+    ],
+)
+def test_takes_the_arguments_of_its_command_line(
+    make_project: Callable[..., Path],
+    read_target: Callable[[Path], Target],
+    tmp_path: Path,
+    args: tuple[str, ...],
+) -> None:
+    root = make_project(ALL_KINDS)
+    driven = drive(detect_secrets, context(read_target(root), args=args), tmp_path)
+    alone = by_itself(root, *args)
+    assert as_itself(driven) == {one for one in alone if one[1] != "Private Key"}
+    assert alone != by_itself(root)
+
+
+def test_a_secret_in_our_words_without_its_value(examine: Examine) -> None:
+    driven = examine({"a.py": f"x = 1\npassword = '{WORD}'\n"})
+    (found,) = driven.observations
+    assert found.category is Category.SECRET
+    assert (found.rule.id, found.title) == ("secret-keyword", "Secret Keyword")
+    assert found.location == Location("a.py", 2)
+    assert (found.confidence, found.claims) == (Confidence.UNKNOWN, ())
+    assert found.secret
+    assert found.secret.digest == hashlib.sha1(WORD.encode(), usedforsecurity=False).hexdigest()
+    assert WORD not in repr(found)
+    assert secrets(driven) == {WORD}
+
+
+def test_a_key_on_many_lines_is_one_with_many_places(examine: Examine) -> None:
+    driven = examine({"a.py": f"\n# {KEY}\n" * 8})
+    (found,) = driven.observations
+    assert found.location == Location("a.py", 2)
+    assert [place.start_line for place in found.places] == list(range(2, 17, 2))
+
+
+def test_two_tokens_hashed_by_their_prefix_are_one_but_both_are_masked(examine: Examine) -> None:
+    driven = examine({"a.py": "".join(f"# {token}\n" for token in (*GITHUB, GITLAB))})
+    digests = {one.rule.id: one.secret.digest for one in driven.observations if one.secret}
+    assert digests == {"github-token": None, "gitlab-token": None}
+    assert {*GITHUB, GITLAB} <= secrets(driven)
+
+
+def test_keys_have_no_digest_since_only_their_header_is_hashed(examine: Examine) -> None:
+    driven = examine({"a.pem": f"{PEM}\nabc\n"})
+    (found,) = driven.observations
+    assert (found.rule.id, found.secret and found.secret.digest) == ("private-key", None)
+    assert secrets(driven) == set()
+
+
+VERIFICATION = "detect_secrets.filters.common.is_ignored_due_to_verification_policies"
+
+
+@pytest.mark.parametrize("args", [(), ("--filter", VERIFICATION)])
+def test_nothing_is_verified_over_the_network(
+    args: tuple[str, ...],
+    make_project: Callable[..., Path],
+    read_target: Callable[[Path], Target],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pair = f'aws_access_key_id = "{KEY}"\naws_secret_access_key = "{"aB3" * 13}a"\n'
+    root = make_project({"a.py": pair})
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        proxy.setblocking(False)
+        address = f"http://127.0.0.1:{proxy.getsockname()[1]}"
+        for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, address)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        driven = drive(detect_secrets, context(read_target(root), args=args), tmp_path)
+        assert "aws-access-key" in {one.rule.id for one in driven.observations}
+        with pytest.raises(BlockingIOError):
+            proxy.accept()
+        asks = "import detect_secrets.main as m; m.main(['-c', '1', 'scan', 'a.py'])"
+        with subprocess.Popen(
+            [sys.executable, "-P", "-c", asks], cwd=root, stdout=subprocess.DEVNULL
+        ) as itself:
+            proxy.settimeout(30)
+            proxy.accept()[0].close()  # which shows that the silence above means something
+            itself.kill()
+
+
+# What it is silent about
+
+
+def test_a_single_line_of_two_megabytes_is_named(examine: Examine) -> None:
+    driven = examine({"big.json": json.dumps(["x" * 99] * 20_000), "a.py": f"password = '{WORD}'"})
+    assert driven.reasons == {
+        "big.json": "a line of 2,060,000 bytes: more than 500,000 are not searched"
+    }
+    assert hits(driven) == [("secret-keyword", "a.py", 1)]
+
+
+def test_limits_are_options(examine: Examine) -> None:
+    driven = examine(
+        {"large.txt": "short\n" * 30, "long.txt": "x" * 40, "fine.txt": "fine\n"},
+        options={"max-file-bytes": "100", "max-line-bytes": "30"},
+    )
+    assert driven.reasons == {
+        "large.txt": "180 bytes: more than 100 are not searched (max-file-bytes)",
+        "long.txt": "a line of 40 bytes: more than 30 are not searched",
+    }
+    assert driven.examined == ["fine.txt"]
+
+
+def test_a_file_that_takes_too_long_is_given_up_and_named(examine: Examine) -> None:
+    many = [{"sha": hashlib.sha256(bytes([n % 251, n // 251])).hexdigest()} for n in range(5_000)]
+    driven = examine(
+        {"a.json": json.dumps(many), "b.py": f"password = '{WORD}'\n"},
+        options={"file-timeout": "0.3"},
+    )
+    assert driven.reasons == {"a.json": "not searched to its end within 0.3 seconds"}
+    assert hits(driven) == [("secret-keyword", "b.py", 1)]
+
+
+def test_text_that_is_not_utf8_is_named_and_binary_is_no_input(examine: Examine) -> None:
+    driven = examine(
+        {
+            "latin.py": b"password = '\xe9" + WORD.encode() + b"'\n",
+            "utf16.txt": f"password = '{WORD}'\n".encode("utf-16"),
+            "image.png": b"\x89PNG\r\n\x1a\n\x00\x00",
+            "blob": b"\xff\xfa\x01\x02 no text",
+            "fine.txt": "ä" * 4_001,
+        }
+    )
+    reason = "not UTF-8 text: detect-secrets cannot read it"
+    assert driven.reasons == {"latin.py": reason, "utf16.txt": reason}
+    assert set(driven.inputs.found) == {"latin.py", "utf16.txt", "fine.txt"}
+    assert driven.examined == ["fine.txt"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "pylock.dev.toml"),
+        *("package-lock.json", "sub/yarn.lock", "pnpm-lock.yaml", "Cargo.lock", "composer.lock"),
+        *("Gemfile.lock", "go.sum", "npm-shrinkwrap.json"),
+    ],
+)
+def test_lock_files_are_left_out_and_said_so(examine: Examine, name: str) -> None:
+    driven = examine({name: f'hash = "{HEX}"\n', "a.py": "x = 1\n"})
+    assert driven.reasons == {name: "excluded: a lock file, full of hashes that are no secrets"}
+    assert driven.examined == ["a.py"]
+
+
+def test_what_its_own_filters_leave_out_is_said(examine: Examine) -> None:
+    secret = f"password = '{WORD}'\n"
+    driven = examine({"a.css": secret, "swagger/b.py": secret, "c.py": secret})
+    left = "excluded: left out by detect-secrets' own filter"
+    assert driven.reasons == {
+        "a.css": f"{left} is_non_text_file",
+        "swagger/b.py": f"{left} is_swagger_file",
+    }
+    assert hits(driven) == [("secret-keyword", "c.py", 1)]
+
+
+def test_the_name_of_the_folder_above_does_not_count(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project({"a.py": f"password = '{WORD}'\n"}, name="swagger-client")
+    assert len(drive(detect_secrets, context(read_target(root)), tmp_path).observations) == 1
+
+
+def test_files_that_break_its_parsers_are_named(examine: Examine) -> None:
+    driven = examine(
+        {
+            "date.yml": f"when: 2001-99-99\npassword: {WORD}\n",
+            "deep.yml": f"a: {'[' * 3_000}{']' * 3_000}\n",
+            "half.yml": 'password: "a\\ud800bcdef"\n',
+            "z.py": f"password = '{WORD}'\n",
+        }
+    )
+    broken = {name: reason.partition(" in ")[0] for name, reason in driven.reasons.items()}
+    assert broken == {
+        "date.yml": "detect-secrets broke off: ValueError",
+        "deep.yml": "detect-secrets broke off: RecursionError",
+        "half.yml": "detect-secrets broke off: UnicodeEncodeError",
+    }
+    assert hits(driven) == [("secret-keyword", "z.py", 1)]
+
+
+def test_a_file_that_the_search_dies_of_costs_no_other(examine: Examine, tmp_path: Path) -> None:
+    plugin = tmp_path / "evil.py"
+    plugin.write_text(
+        "from detect_secrets.plugins.base import BasePlugin\n"
+        "class Evil(BasePlugin):\n"
+        "    secret_type = 'Evil'\n"
+        "    def analyze_string(self, string):\n"
+        f"        if 'boom' in string: raise KeyError('{WORD}')\n"
+        "        if 'evil' in string: yield 'evil-value'\n"
+    )
+    files = {f"m{number}.txt": f"password = '{WORD}'\nevil\n" for number in range(4)}
+    driven = examine({**files, "m2.txt": "boom\n"}, args=("-p", str(plugin)))
+    ((batch, reason),) = driven.failures
+    assert batch == ("m2.txt",)
+    assert reason == "detect-secrets broke off: KeyError in analyze_string (evil.py)"
+    assert driven.examined == ["m0.txt", "m1.txt", "m3.txt"]
+    assert [rule for rule, _, _ in hits(driven)] == ["evil"] * 3 + ["secret-keyword"] * 3
+
+
+def test_untracked_files_are_searched_and_ignored_ones_are_not(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project({".gitignore": "ignored.py\n"})
+    for name in ("new.py", "ignored.py"):
+        (root / name).write_text(f"password = '{WORD}'\n")
+    driven = drive(detect_secrets, context(read_target(root)), tmp_path)
+    assert hits(driven) == [("secret-keyword", "new.py", 1)]
+
+
+def test_a_file_that_vanished_is_named(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project({"a.py": "x = 1\n", "b.py": "x = 1\n"})
+    target = read_target(root)
+    (root / "a.py").unlink()
+    driven = drive(detect_secrets, context(target), tmp_path)
+    assert driven.reasons == {"a.py": "no file any more"}
+    assert driven.examined == ["b.py"]
+
+
+# What hides
+
+
+def test_what_pragmas_hide_is_counted(examine: Examine) -> None:
+    driven = examine(
+        {
+            "a.py": f"password = '{WORD}'  # {PRAGMA}\nx = 1  # {PRAGMA}\n"
+            f"# {PRAGMA.replace('allowlist', 'allowlist nextline')}\ntoken = '{HEX}'\n"
+            f"password = f('{WORD}')  # {PRAGMA}\n"
+        }
+    )
+    assert {(one.rule.id, one.in_source) for one in driven.observations} == {
+        ("secret-keyword", "pragma: allowlist secret"),
+        ("hex-high-entropy-string", "pragma: allowlist secret"),
+    }
+    assert {line for _, _, line in hits(driven)} == {1, 4}
+    assert hidden(driven) == {"pragma: allowlist secret": 2}
+
+
+def test_a_placeholder_is_no_secret_behind_a_pragma_either(examine: Examine) -> None:
+    driven = examine({"a.yml": "password: ${{ secrets.DEPLOY_KEY }} # " + PRAGMA + "\n"})
+    assert (driven.observations, hidden(driven)) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("value", "placeholder"),
+    [
+        ("${{ secrets.X }}", True),
+        ("Bearer ${{ secrets.X }}", True),
+        ("{{ a }}:{{ b }}", True),
+        ("${X}-%(y)s", True),
+        ("<%= z %>", True),
+        ("abc${X}", False),
+        ("Bearer abc", False),
+        ("token", False),
+    ],
+)
+def test_a_placeholder_is_what_holds_nothing_else(value: str, placeholder: bool) -> None:
+    assert is_placeholder(value) is placeholder
+
+
+def test_placeholders_are_no_secrets_but_on_record(examine: Examine) -> None:
+    driven = examine(
+        {
+            "ci.yml": "a:\n  password: ${{ secrets.X }}\n  secret: Bearer ${{ secrets.Y }}\n"
+            f"  db_password: {WORD}-${{{{ secrets.Z }}}}\n"
+        }
+    )
+    assert hits(driven) == [("secret-keyword", "ci.yml", 4)]
+    assert driven.notices == ["ci.yml: placeholders that count as no secrets: 1"]
+
+
+def digest(value: str) -> str:
+    return hashlib.sha1(value.encode(), usedforsecurity=False).hexdigest()
+
+
+def baseline(*listed: tuple[str, str, str, bool | None]) -> str:
+    results: dict[str, list[dict[str, object]]] = {}
+    for path, kind, value, judged in listed:
+        entry: dict[str, object] = {"type": kind, "hashed_secret": digest(value), "line_number": 9}
+        results.setdefault(path, []).append(
+            entry if judged is None else {**entry, "is_secret": judged}
+        )
+    return json.dumps({"version": "1.5.0", "results": results})
+
+
+def test_the_baseline_is_read_and_hides_nothing(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    text = baseline(
+        ("pkg\\a.py", "Secret Keyword", WORD, None),
+        ("pkg/b.py", "Secret Keyword", WORD, False),
+        ("pkg/b.py", "Secret Keyword", "another", None),
+        ("gone.py", "Secret Keyword", WORD, True),
+    )
+    secret = f"password = '{WORD}'\n"
+    root = make_project(
+        {"pkg/a.py": secret, "pkg/b.py": secret, "pkg/new.py": secret, ".secrets.baseline": text}
+    )
+    driven = drive(detect_secrets, context(read_target(root)), tmp_path)
+    assert [path for _, path, _ in hits(driven)] == ["pkg/a.py", "pkg/b.py", "pkg/new.py"]
+    assert hidden(driven) == {
+        ".secrets.baseline known": 1,
+        ".secrets.baseline is_secret=false": 1,
+    }
+    assert [one.in_source for one in driven.observations] == ["", ".secrets.baseline", ""]
+    assert driven.notices == [".secrets.baseline: what it lists as known is reported all the same"]
+    assert list(driven.reasons) == [".secrets.baseline"]
+    assert (root / ".secrets.baseline").read_text() == text
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"results": {"a.py": [1]}}', "[" * 100_000])
+def test_a_broken_baseline_is_a_notice(examine: Examine, text: str) -> None:
+    driven = examine({"a.py": f"password = '{WORD}'\n", ".secrets.baseline": text})
+    assert len(driven.observations) == 1
+    (notice,) = driven.notices
+    assert notice.startswith(".secrets.baseline counts for nothing: ")
+
+
+def test_a_baseline_that_vanished_is_a_notice(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project({"a.py": "x = 1\n", ".secrets.baseline": "{}"})
+    target = read_target(root)
+    (root / ".secrets.baseline").unlink()
+    driven = drive(detect_secrets, context(target), tmp_path)
+    assert driven.notices == [".secrets.baseline counts for nothing: No such file or directory"]
+
+
+def test_nothing_of_the_repository_runs(examine: Examine, tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    names = ["detect_secrets.py", "json.py", "sitecustomize.py", "yaml.py", "scanagg/__init__.py"]
+    driven = examine(dict.fromkeys(names, f"open({str(mark)!r}, 'w')\n"))
+    assert driven.examined == sorted(names)
+    assert not mark.exists()
+
+
+def test_names_of_all_kinds(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    names = ["a b", "-r", "new\nline.py", "<script>", "ümlaut.yml", "back\\slash.py"]
+    root = make_project(dict.fromkeys(names, f"password: '{WORD}'\n"))
+    (root / os.fsdecode(b"raw\xff.py")).write_text(f"password = '{WORD}'\n")
+    driven = drive(detect_secrets, context(read_target(root)), tmp_path)
+    assert sorted(place[1] for place in hits(driven)) == sorted([*names, "raw\\xff.py"])
+
+
+# How it is called
+
+
+def test_nothing_to_search_is_no_input(examine: Examine) -> None:
+    driven = examine({"image.png": b"\x89PNG\0"})
+    assert (driven.inputs.found, driven.inputs.not_examined, driven.outputs) == ((), (), [])
+
+
+def test_work_is_spread(examine: Examine) -> None:
+    driven = examine({f"{n}.txt": f"password = '{WORD}'\n{'word ' * 40}\n" * 800 for n in range(4)})
+    assert len(driven.outputs) == 2
+    assert len(driven.examined) == len(driven.observations) == 4
+
+
+def test_arguments_that_it_does_not_take_are_a_failure(examine: Examine) -> None:
+    driven = examine({"a.py": "x = 1\n", "b.py": "x = 1\n"}, args=("--bogus",))
+    ((batch, reason),) = driven.failures
+    assert len(batch) == 2
+    assert "--bogus" in reason
+
+
+@pytest.mark.parametrize("name", ["max-file-bytes", "max-line-bytes", "file-timeout"])
+@pytest.mark.parametrize("text", ["much", "0", "-1", "inf", "nan"])
+def test_limits_that_cannot_be_are_errors(examine: Examine, name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        examine({"a.py": ""}, options={name: text})
+
+
+def test_the_library_of_our_own_environment_needs_no_probe(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    tool = detect_secrets.locate(ctx.settings)
+    assert tool
+    assert tool.version
+    assert tool.shown == "python -P -m scanagg.scanners.detect_secrets.worker"
+    assert detect_secrets.probe(ctx, tool) is None
+    assert detect_secrets.identify(tool, Output(0, b"", "")) is tool
+
+
+def test_no_other_program_can_be_named() -> None:
+    with pytest.raises(ConfigError, match="library"):
+        detect_secrets.locate(ScannerSettings(path=Path("/usr/bin/detect-secrets")))
+
+
+def test_nothing_is_kept_between_runs(tmp_path: Path) -> None:
+    assert detect_secrets.recall(context(tmp_path)) == Parsed()
+
+
+def test_a_file_that_cannot_be_looked_into_is_left_to_the_search(tmp_path: Path) -> None:
+    assert is_text(SourceFile("gone", tmp_path / "gone", 1))
+
+
+# What is no answer
+
+
+@pytest.mark.parametrize("raw", [b"{", b"1\n", b'{"file": 7}\n', b'{"file": -1}\n', b"\xff\n"])
+def test_garbage_is_no_answer(raw: bytes, tmp_path: Path) -> None:
+    with pytest.raises(OutputError):
+        detect_secrets.parse(context(tmp_path), Output(0, raw, "", ("a",)))
+
+
+def test_no_answer_is_nothing_examined(tmp_path: Path) -> None:
+    assert detect_secrets.parse(context(tmp_path), Output(0, b"", "", ("a",))) == Parsed()
+
+
+def test_what_is_tried_again_is_smaller(tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    names = ("a", "b", "c", "d")
+
+    def again(done: int, rc: int = 1) -> list[tuple[str, ...]]:
+        return list(detect_secrets.again(ctx, Output(rc, b"{}\n" * done, "", names)))
+
+    assert again(0) == [("a",), ("b", "c", "d")]
+    assert again(2) == [("a", "b"), ("c",), ("d",)]
+    assert again(4) == [("a", "b"), ("c", "d")]
+    assert again(2, rc=2) == []
+    assert detect_secrets.again(ctx, Output(1, b"", "", ("a",))) == ()
+
+
+# Reports of detect-secrets' own
+
+
+def test_older_reports_are_read_whole(data_dir: Path) -> None:
+    listed = json.loads((data_dir / "corpus" / "corpus.json").read_text())
+    found = [one for one in listed if one["tool"] == "detect_secrets"]
+    assert found
+    for one in found:
+        results = entries((data_dir / "corpus" / one["file"]).read_bytes())
+        assert sum(map(len, results.values())) == one["raw_count"]
+        assert [each.is_secret for each in sum(results.values(), ())].count(False) == 1

@@ -1,0 +1,191 @@
+"""Configuration is loaded strictly: every mistake has a file, a line and a remedy."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.repository import git
+
+from scanagg.core.errors import ConfigError
+from scanagg.core.git import Git
+from scanagg.project.trusted import Committed, WorkTree
+from scanagg.scanners.base import adapters
+from scanagg.scanners.config import Settings, load_settings
+
+
+def load(folder: Path, text: str, name: str = "scanagg.toml") -> Settings:
+    (folder / name).write_text(text, encoding="utf-8")
+    return load_settings(folder, adapters())
+
+
+def test_without_a_file_everything_is_left_to_defaults(tmp_path: Path) -> None:
+    assert load_settings(tmp_path, adapters()) == Settings()
+
+
+def test_a_pyproject_without_our_table_is_none_of_ours(tmp_path: Path) -> None:
+    assert load(tmp_path, "[project]\nname = 'x'\n", "pyproject.toml") == Settings()
+
+
+def test_both_places_mean_the_same(tmp_path: Path) -> None:
+    keys = 'policy = "strict"\nexclude = ["docs/"]\njobs = 2\ntimeout = 9.5\npython = ".venv"\n'
+    own = load(tmp_path, keys)
+    (tmp_path / "scanagg.toml").unlink()
+    shared = load(tmp_path, f"[tool.scanagg]\n{keys}", "pyproject.toml")
+    assert (own.policy, own.exclude, own.jobs, own.timeout) == ("strict", ("docs/",), 2, 9.5)
+    assert own.python == tmp_path / ".venv"
+    assert shared.exclude == own.exclude
+    assert (own.source, shared.source) == ("scanagg.toml", "pyproject.toml")
+
+
+def test_a_scanners_keys_reach_it(tmp_path: Path) -> None:
+    text = (
+        '[scanners.pip-audit]\nosv-url = "http://127.0.0.1:1/v1/query"\nservice = "osv"\n'
+        'timeout = 5\nargs = ["--verbose"]\npath = "/usr/bin/pip-audit"\n'
+    )
+    found = load(tmp_path, text).scanners["pip-audit"]
+    assert found.options == {"osv-url": "http://127.0.0.1:1/v1/query", "service": "osv"}
+    assert (found.timeout, found.args) == (5, ("--verbose",))
+    assert found.path == Path("/usr/bin/pip-audit")
+
+
+def test_options_may_be_written_as_numbers_and_truth_values(tmp_path: Path) -> None:
+    text = "[scanners.detect-secrets]\nmax-file-bytes = 10\nfile-timeout = 1.5\n"
+    options = load(tmp_path, text).scanners["detect-secrets"].options
+    assert options == {"max-file-bytes": "10", "file-timeout": "1.5"}
+    text = "[scanners.trivy]\nskip-db-update = true\n"
+    assert load(tmp_path, text).scanners["trivy"].options == {"skip-db-update": "true"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message", "hint"),
+    [
+        ("polcy = 'x'\n", "scanagg.toml:1: polcy: unknown key", "Did you mean policy?"),
+        ("\n\njobs = 'two'\n", "scanagg.toml:3: jobs: Expected `int", "Correct"),
+        ("jobs = 0\n", "scanagg.toml:1: jobs: 0 is not above 0", "above 0"),
+        ("timeout = inf\n", "timeout: inf is not above 0", "above 0"),
+        ("exclude = 'docs'\n", "scanagg.toml:1: exclude: Expected `array`", "Correct"),
+        (
+            "[scanners.bandid]\n",
+            "scanagg.toml:1: scanners.bandid: unknown key",
+            "Did you mean bandit?",
+        ),
+        (
+            "[scanners.trivy]\ncache = 'x'\n",
+            "scanagg.toml:2: scanners.trivy.cache",
+            "cache-dir",
+        ),
+        ("[scanners.trivy]\npath = 'bin/trivy'\n", "is not absolute", "whole path"),
+        ("[scanners.trivy]\nargs = 'x'\n", "scanagg.toml:2: scanners.trivy.args", "Correct"),
+        ("[scanners.trivy]\ntimeout = -1\n", "scanners.trivy.timeout: -1", "above 0"),
+        ("[scanners.trivy]\ncache-dir = []\n", "neither text nor a number", "one value"),
+        ("[scanners]\ntrivy = 1\n", "scanagg.toml:1: scanners", "Correct"),
+        ("output-dir = '/etc'\n", "scanagg.toml:1: output-dir", "--output-dir may"),
+        ("output-dir = '../x'\n", "leaves the project", "inside the project"),
+        ('output-dir = "a\\u0000b"\n', "leaves the project", "inside the project"),
+        ('policy = "a\\u0000b"\n', "scanagg.toml:1: policy: a NUL", "Correct"),
+        ("exclude = ['!']\n", "scanagg.toml:1: exclude: '!' is no pattern", ".gitignore"),
+        ("[scanners.trivy]\npath = '~nosuchuser/x'\n", "scanners.trivy.path", "Give a path"),
+        ('[scanners.trivy]\npath = "/a\\u0000b"\n', "scanners.trivy.path", "Give a path"),
+        ("jobs = = 2\n", "scanagg.toml:1: not valid TOML", "Correct"),
+        (
+            "a." * 200 + "b = 1\n",
+            "scanagg.toml:1: not valid TOML: a key with a hundred",
+            "Corr",
+        ),
+        ("jobs = " + "[" * 5000, "scanagg.toml: not valid TOML: nested too deeply", "Correct"),
+    ],
+)
+def test_a_mistake_is_an_error_with_its_place(
+    tmp_path: Path, text: str, message: str, hint: str
+) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, text)
+    assert message in raised.value.message
+    assert hint in f"{raised.value.message} {raised.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("scanner", "args"),
+    [
+        ("detect-secrets", ["-p", "plug.py"]),
+        ("detect-secrets", ["--plugin=plug.py"]),
+        ("detect-secrets", ["--plug", "plug.py"]),
+        ("detect-secrets", ["--exclude-lines", "x", "-p", "plug.py"]),
+        ("bandit", ["-o", "/tmp/x"]),
+        ("bandit", ["evil.py"]),
+        ("bandit", ["-lll", "evil.py", "evil.py"]),
+        ("trivy", ["--output", "/tmp/x"]),
+        ("trivy", ["--module-dir=."]),
+        ("licenses", ["--python=evil"]),
+        ("pip-audit", ["--fix"]),
+    ],
+)
+def test_arguments_that_could_run_or_write_something_are_refused(
+    tmp_path: Path, scanner: str, args: list[str]
+) -> None:
+    with pytest.raises(ConfigError, match="may not be given here"):
+        load(tmp_path, f"[scanners.{scanner}]\nargs = {args!r}\n")
+
+
+def test_arguments_that_only_choose_are_taken_with_their_values(tmp_path: Path) -> None:
+    text = "[scanners.bandit]\nargs = ['-lll', '--skip', 'B101,B105', '--severity-level=high']\n"
+    assert len(load(tmp_path, text).scanners["bandit"].args) == 4
+
+
+def test_a_scanner_inside_the_checked_project_is_refused(tmp_path: Path) -> None:
+    text = f"[scanners.trivy]\npath = '{tmp_path}/evil'\n"
+    with pytest.raises(ConfigError, match="lies inside the checked project"):
+        load(tmp_path, text)
+
+
+def test_two_configurations_are_one_too_many(tmp_path: Path) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.scanagg]\n")
+    with pytest.raises(ConfigError, match="configure scanagg"):
+        load(tmp_path, "jobs = 1\n")
+
+
+def test_a_table_must_be_one(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="not a table"):
+        load(tmp_path, "[tool]\nscanagg = 1\n", "pyproject.toml")
+
+
+def test_a_file_that_is_no_utf8_or_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "scanagg.toml").write_bytes(b"policy = '\xff'")
+    with pytest.raises(ConfigError, match="not UTF-8"):
+        load_settings(tmp_path, adapters())
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
+def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
+    # A regular file that not even root can read from its start.
+    (tmp_path / "scanagg.toml").symlink_to("/proc/self/mem")
+    with pytest.raises(ConfigError, match="Input/output error"):
+        load_settings(tmp_path, adapters())
+
+
+def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "scanagg.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"scanagg\.toml: cannot be read: is not a file"):
+        load_settings(tmp_path, adapters())
+
+
+def test_the_configuration_of_a_commit_is_read_whatever_the_work_tree_says(
+    make_project: Callable[..., Path],
+) -> None:
+    root = make_project({"scanagg.toml": "jobs = 2\nexclude = ['docs/']\n"})
+    files = Committed(Git(root), git(root, "rev-parse", "HEAD").strip())
+    (root / "scanagg.toml").write_text("jobs = 9\nexclude = ['**']\n")
+    (root / "pyproject.toml").write_text("[tool.scanagg]\njobs = 9\n")
+    settings = load_settings(root, adapters(), files=files)
+    assert (settings.jobs, settings.exclude) == (2, ("docs/",))
+    assert load_settings(root / "x", adapters(), files=WorkTree(root / "x")) == Settings()
+
+
+def test_a_mistake_in_a_committed_configuration_has_its_line(
+    make_project: Callable[..., Path],
+) -> None:
+    root = make_project({"pyproject.toml": "[project]\n[tool.scanagg]\nplicy = 'x'\n"})
+    files = Committed(Git(root), git(root, "rev-parse", "HEAD").strip())
+    (root / "pyproject.toml").unlink()
+    with pytest.raises(ConfigError, match=r"^pyproject\.toml:3: plicy: unknown key"):
+        load_settings(root, adapters(), files=files)

@@ -1,0 +1,184 @@
+"""The worker that searches for secrets, in this process: one answer for each file, in order."""
+
+import configparser
+import io
+import json
+import resource
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from configparser import ParsingError
+from pathlib import Path
+from typing import Any
+
+import pytest
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+from detect_secrets.plugins import keyword
+from detect_secrets.settings import cache_bust, get_plugins
+
+from scanagg.scanners.detect_secrets import worker
+
+
+@pytest.fixture(autouse=True)
+def python_s_own_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    """detect-secrets replaces this class for the whole process; it is put back after each test."""
+    monkeypatch.setattr(configparser, "ParsingError", ParsingError)
+
+
+WORD = "correct-horse" + "-battery"
+TOKENS = ["ghp_" + letter * 12 + "Q7" * 12 for letter in "aB"]
+PRAGMA = "pragma: allowlist" + " secret"
+
+Answers = Callable[..., list[dict[str, Any]]]
+
+
+def forget() -> None:
+    """What detect-secrets and the worker know of settings, they know as long as a process lasts."""
+    cache_bust()
+    get_mapping_from_secret_type_to_class.cache_clear()
+    for remembering in (worker._detectors, worker._asks_for_context, worker._remembered):
+        remembering.cache_clear()
+
+
+@pytest.fixture
+def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers]:
+    """The worker's answers for files and arguments; what it changes in a process is put back."""
+    # The limits of this process could not be lifted again.
+    monkeypatch.setattr(resource, "setrlimit", lambda _kind, _limits: None)
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
+    monkeypatch.chdir(tmp_path)
+    before = signal.getsignal(signal.SIGPROF)
+
+    def run(files: dict[str, bytes | None], *args: str, **limits: float) -> list[dict[str, Any]]:
+        for name, content in files.items():
+            if content is not None:
+                (tmp_path / name).write_bytes(content)
+        request = {"root": str(tmp_path), "files": [*files], "seconds": 60, "line_bytes": 99_999}
+        said = io.StringIO()
+        monkeypatch.setattr(sys, "argv", ["secrets", *args])
+        monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({**request, **limits})))
+        monkeypatch.setattr(sys, "stdout", said)
+        forget()
+        worker.main()
+        return [json.loads(line) for line in said.getvalue().splitlines()]
+
+    yield run
+    signal.signal(signal.SIGPROF, before)
+    forget()
+
+
+def test_an_answer_for_each_file_in_order(answers: Answers) -> None:
+    code = f"password = '{WORD}'\n".encode()
+    found = answers({"b.py": code, "a.py": b"", "c.css": code, "d.py": b"\xff", "e.py": None})
+    assert [one["file"] for one in found] == [0, 1, 2, 3, 4]
+    assert [one["reason"] for one in found] == [
+        None,
+        None,
+        "excluded: left out by detect-secrets' own filter is_non_text_file",
+        "not UTF-8 text: detect-secrets cannot read it",
+        "no file any more",
+    ]
+    (hit,) = found[0]["hits"]
+    assert (hit["type"], hit["value"], hit["lines"]) == ("Secret Keyword", WORD, [1])
+    assert found[0]["values"] == [WORD]
+
+
+def test_lines_before_values_and_each_value_once(answers: Answers) -> None:
+    text = "\n".join((*TOKENS, TOKENS[0], "x" * 300, "", "-----BEGIN PGP PRIVATE" + " KEY BLOCK"))
+    (found,) = answers({"a.txt": text.encode()})
+    assert [(hit["type"], hit["value"], hit["lines"]) for hit in found["hits"]] == [
+        ("GitHub Token", "ghp", [1, 2, 3]),
+        ("Private Key", "BEGIN PGP PRIVATE" + " KEY BLOCK", [6]),
+    ]
+    assert found["values"] == ["ghp", *TOKENS]
+
+
+def test_a_pragma_hides_but_is_counted_and_a_function_call_is_not(answers: Answers) -> None:
+    (found,) = answers(
+        {"a.py": f"password = '{WORD}'  # {PRAGMA}\npassword = get('{WORD}')\n".encode()}
+    )
+    assert (found["hits"], found["values"]) == ([], [WORD])
+    (hit,) = found["allowed"]
+    assert (hit["type"], hit["value"], hit["lines"]) == ("Secret Keyword", WORD, [1])
+
+
+def test_what_a_pragma_hides_in_a_file_that_is_read_twice_is_told_once(answers: Answers) -> None:
+    (found,) = answers({"a.cfg": f"[x]\nk = '{TOKENS[0]}'  # {PRAGMA}\n".encode()})
+    assert [hit["lines"] for hit in found["allowed"]] == [[2]]
+
+
+def test_a_filter_of_the_users_that_wants_context_is_asked(
+    answers: Answers, tmp_path: Path
+) -> None:
+    (tmp_path / "own.py").write_text(
+        "def no(secret, context):\n    return 'second' in context.target_line\n"
+    )
+    code = f"password = '{WORD}'\npassword = '{WORD}2'  # second\n".encode()
+    (found,) = answers({"a.py": code}, "-f", f"file://{tmp_path}/own.py::no")
+    assert [hit["lines"] for hit in found["hits"]] == [[1]]
+
+
+def test_a_detector_of_the_users_sees_every_line(answers: Answers, tmp_path: Path) -> None:
+    (tmp_path / "own.py").write_text(
+        "from detect_secrets.plugins.base import BasePlugin\n"
+        "class Own(BasePlugin):\n"
+        "    secret_type = 'Own'\n"
+        "    def analyze_string(self, string):\n"
+        "        if string.startswith('abc'): yield string\n"
+    )
+    (found,) = answers({"a.txt": b"x\nabcxyz-zyq\n"}, "-p", str(tmp_path / "own.py"))
+    assert [(hit["type"], hit["lines"]) for hit in found["hits"]] == [("Own", [2])]
+
+
+def test_a_long_line_and_a_slow_file_and_a_broken_one_are_named(answers: Answers) -> None:
+    shas = [f"{number * 0x9E3779B97F4A7C15F39CC0605CEDC835:064x}" for number in range(2_000)]
+    found = answers(
+        {
+            "long.txt": b"x" * 200_000,
+            "slow.json": json.dumps(shas).encode(),
+            "date.yml": b"when: 2001-99-99\n",
+        },
+        seconds=0.02,
+        line_bytes=150_000,
+    )
+    assert found[0]["reason"] == "a line of 200,000 bytes: more than 150,000 are not searched"
+    assert found[1]["reason"] == "not searched to its end within 0.02 seconds"
+    assert "broke off: ValueError in" in answers({"date.yml": b"when: 2001-99-99\n"})[0]["reason"]
+
+
+def test_a_file_that_may_not_be_read_is_named(
+    answers: Answers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_name: str) -> int:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(worker, "_longest_line", refuse)
+    assert answers({"a.py": b"x"})[0]["reason"] == "cannot be read: Permission denied"
+
+
+def test_what_ends_it_is_told_without_the_text_of_the_error(
+    answers: Answers, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answers({})
+    try:
+        {}[WORD]
+    except KeyError as error:
+        sys.excepthook(type(error), error, error.__traceback__)
+    sys.excepthook(MemoryError, MemoryError(), None)
+    said = capsys.readouterr().err
+    assert "broke off: KeyError in test_what_ends_it" in said
+    assert "broke off: MemoryError\n" in said
+    assert WORD not in said
+
+
+def test_every_pattern_of_the_keyword_detector_needs_a_keyword(answers: Answers) -> None:
+    answers({})
+    assert worker._KEYWORDS_NEEDED
+    asked = [type(plugin).__name__ for plugin in worker._detectors()[1]]
+    assert sorted(asked) == [
+        "Base64HighEntropyString",
+        "HexHighEntropyString",
+        "JwtTokenDetector",
+    ]
+    assert len(get_plugins()) > 20
+    assert all(worker._ANY_KEYWORD.search(word.replace("?", "")) for word in keyword.DENYLIST)
