@@ -6,10 +6,12 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path, PurePosixPath
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg import __version__, policy
 from scanagg.advisories import Store, open_store
@@ -55,8 +57,7 @@ REPORTS: Final = "reports"
 _SKIPPED: Final = "skipped on the command line"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Request:
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be checked and how. Times are in seconds; None means: as configured, or default.
 
     `rules` judge; `own_rules` loads those of the work tree where these are not the same. `only`
@@ -78,8 +79,8 @@ class Request:
     now: datetime | None = None
     output_dir: Path | None = None
     base: str | None = None
-    environ: Mapping[str, str] = field(default_factory=dict)
-    stop: Stop = field(default_factory=Stop)
+    environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+    stop: Stop = msgspec.field(default_factory=Stop)
 
 
 def check(request: Request, notify: Callable[[Event], None]) -> Report:

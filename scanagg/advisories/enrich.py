@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.advisories.records import ECOSYSTEM, Record, Reference, canonical_id
 from scanagg.advisories.store import Exploited, Likelihood, Store
@@ -49,8 +51,7 @@ def enriched(observations: Iterable[Observation], store: Store) -> tuple[Observa
     return tuple(map(_Lore(store).told, observations))
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
+class _Known(msgspec.Struct, frozen=True):
     """All that is known under the names of one vulnerability."""
 
     ids: frozenset[str]
@@ -62,8 +63,7 @@ class _Known:
     likelihood: Likelihood | None
 
 
-@dataclass(frozen=True, slots=True)
-class _About:
+class _About(msgspec.Struct, frozen=True):
     """What the records say of one package: the names of it that hold, its fixes, if withdrawn."""
 
     name: str

@@ -1,7 +1,6 @@
 """The advisory store: published vulnerabilities, KEV and EPSS, in SQLite files of the cache."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
@@ -34,16 +33,14 @@ class Package(msgspec.Struct, frozen=True, array_like=True, gc=False):
     affected: Table = Table()
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(msgspec.Struct, frozen=True):
     """All names of one vulnerability, by aliases in both directions, and the records under them."""
 
     ids: frozenset[str]
     records: tuple[Record, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Exploited:
+class Exploited(msgspec.Struct, frozen=True):
     """CISA knows that a CVE is exploited: since which day it says so, until when to act (ISO)."""
 
     cve: str
@@ -51,8 +48,7 @@ class Exploited:
     due: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Likelihood:
+class Likelihood(msgspec.Struct, frozen=True):
     """EPSS of a CVE: the probability that it is exploited within 30 days, and its rank (0 to 1)."""
 
     cve: str

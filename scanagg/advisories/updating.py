@@ -3,12 +3,12 @@
 import contextlib
 import enum
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 import filelock
+import msgspec
 
 from scanagg.advisories import importing
 from scanagg.advisories.events import Notify, Phase
@@ -30,8 +30,7 @@ class Import(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """Data of a kind: where it is published, how large it may be (bytes), how it begins."""
 
     kind: str
@@ -86,8 +85,7 @@ class State(enum.Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True):
     """How it went with one kind: what was stored, or why nothing was."""
 
     kind: str
@@ -129,8 +127,7 @@ def update(
                 yield Outcome(kind, State.FAILED, error=error)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
+class _Job(msgspec.Struct, frozen=True):
     source: Source
     url: str
     cache: Path

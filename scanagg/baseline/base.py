@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from scanagg.baseline.blame import Grown, grown
 from scanagg.baseline.pull_request import PullRequest, pull_request
@@ -18,8 +19,7 @@ _ALL_NEW: Final = "every finding counts as introduced"
 _SHORT: Final = 7
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """A base commit and what it is the merge base with; or why there is none."""
 
     commit: str | None = None

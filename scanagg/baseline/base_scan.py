@@ -4,11 +4,11 @@ import contextlib
 import hashlib
 import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg import __version__
 from scanagg.baseline.machine_key import seal_of, sealed
@@ -28,8 +28,7 @@ _NO_PARTS: Final = Parts("", "", "", "", "")
 _CONFIG: Final = "config"  # the option by which a scanner's own configuration is named
 
 
-@dataclass(frozen=True, slots=True)
-class BaseFindings:
+class BaseFindings(msgspec.Struct, frozen=True):
     """What the scanners see in the base.
 
     `purls` are packages that some finding names, with their versions. `failed` says of a scanner
@@ -38,9 +37,13 @@ class BaseFindings:
 
     entries: tuple[Entry, ...] = ()
     purls: frozenset[str] = frozenset()
-    failed: Mapping[str, str] = field(default_factory=dict)
-    gaps: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    seal: bytes = field(default=b"", repr=False)
+    failed: Mapping[str, str] = msgspec.field(default_factory=dict)
+    gaps: Mapping[tuple[str, str], str] = msgspec.field(default_factory=dict)
+    seal: bytes = b""
+
+    def __repr__(self) -> str:
+        """Return the type's name: the key is shown nowhere."""
+        return "BaseFindings(...)"
 
     def check(self, digest: str) -> str:
         """A digest of a secret, sealed as those of the base are."""
@@ -65,8 +68,7 @@ class _Record(msgspec.Struct):
     gaps: list[tuple[str, str, str]]
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """What to look for: the files of the base, and the scanners that are asked.
 
     `whole` are files in which all counts, `related` further ones that configurations in those may

@@ -1,24 +1,23 @@
 """When each line of the committed baseline was written, and in which commit it last grew."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from scanagg.baseline.file import Baseline
 from scanagg.core.git import Blamed, Git
 from scanagg.model import Target
 
 
-@dataclass(frozen=True, slots=True)
-class Grown:
+class Grown(msgspec.Struct, frozen=True):
     """The commit in which a baseline last grew; or why packages have nothing to compare with."""
 
     commit: str | None = None
     notice: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _History:
+class _History(msgspec.Struct, frozen=True):
     """The baseline's lines as they are used, and who wrote the committed ones, by their text."""
 
     lines: Sequence[bytes]

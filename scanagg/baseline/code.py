@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.baseline.base_scan import BaseFindings, Wanted, examine_base
 from scanagg.baseline.known import as_entry
@@ -22,8 +24,7 @@ _CHART: Final = "Chart.yaml"
 _SHOWN: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """The base's files, and how the target's stand to them; `work` is a private folder."""
 
     snapshot: Snapshot
@@ -31,8 +32,7 @@ class Place:
     work: Path
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """Histories by the numbers of their findings, and what there is to say."""
 
     histories: Mapping[int, History]

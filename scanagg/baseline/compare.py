@@ -1,10 +1,12 @@
 """The history of every finding: the base commit first, then what the baseline file knows."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.baseline import blame, code, packages
 from scanagg.baseline.code import Place, Told
@@ -28,8 +30,7 @@ _STOPPED: Final = "the check was stopped before the base was read"
 _Findings = Mapping[int, Finding]
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(msgspec.Struct, frozen=True):
     """Everything that the histories of one check are made from."""
 
     findings: Sequence[Finding]
@@ -39,7 +40,7 @@ class _Case:
     runs: Sequence[Run]
     bench: Bench
     notify: Callable[[Event], None]
-    times: Mapping[int, datetime] = field(default_factory=dict)
+    times: Mapping[int, datetime] = msgspec.field(default_factory=dict)
     known: KnownAdvisories | None = None
 
     def of_files(self) -> _Findings:

@@ -16,7 +16,6 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Final, Literal, TypeVar
 
@@ -55,8 +54,7 @@ CategoryWord = Literal["vulnerability", "code", "secret", "license", "misconfigu
 _Text = Annotated[str, Meta(min_length=1)]
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
+class Known(msgspec.Struct, frozen=True):
     """One finding of a baseline.
 
     `line` is a hint for people and for the order among equals, None in a slim file. `ids` are all
@@ -73,8 +71,7 @@ class Known:
     by: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Baseline:
+class Baseline(msgspec.Struct, frozen=True):
     """A baseline file: its path relative to the project, and its entries, one a line.
 
     `lines` holds for each entry the number of its line in the file, from 1, and `head` that of the
@@ -160,8 +157,7 @@ def nfc(path: str) -> str:
     return unicodedata.normalize("NFC", path)
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(msgspec.Struct, frozen=True):
     """The bytes of a file, and where in them something is."""
 
     raw: bytes

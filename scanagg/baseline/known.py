@@ -1,16 +1,17 @@
 """What a committed baseline knows of the findings, and since when."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.baseline.file import PACKAGE_CATEGORIES, Baseline
 from scanagg.baseline.matching import Entry, Match, match
 from scanagg.model import Category, Change, Finding, History, purl_without_version
 
 
-@dataclass(frozen=True, slots=True)
-class KnownAdvisories:
+class KnownAdvisories(msgspec.Struct, frozen=True):
     """The vulnerabilities that a baseline lists, by package; `times` are those of its lines."""
 
     path: str
@@ -42,8 +43,7 @@ def known_advisories(baseline: Baseline, times: Mapping[int, datetime]) -> Known
     return KnownAdvisories(baseline.path, found)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Against:
+class Against(msgspec.Struct, frozen=True, kw_only=True):
     """What findings in files are looked up in.
 
     `paths` are the target's files as in `Parts`. `compared` says that a base commit was there too,

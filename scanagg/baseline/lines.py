@@ -4,9 +4,10 @@ import codecs
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
@@ -22,8 +23,7 @@ _DIFF: Final = ("diff-tree", "-r", "-M", "-l1000", "--no-commit-id", "--no-ext-d
 _PATCH: Final = ("-p", "-U0", "--text", "--no-textconv", "--diff-algorithm=histogram")
 
 
-@dataclass(frozen=True, slots=True)
-class Hunk:
+class Hunk(msgspec.Struct, frozen=True):
     """Lines that became others: `count` of them from `start`, in the base and now.
 
     A count of 0 means that nothing is there, after line `start`.
@@ -45,8 +45,7 @@ class Hunk:
         return self.base_start + self.base_count - 1 if self.base_count else self.base_start
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(msgspec.Struct, frozen=True):
     """A file with its path in the base, and what changed in it."""
 
     base: str
@@ -68,11 +67,10 @@ def _first(hunk: Hunk) -> int:
     return hunk.start if hunk.count else hunk.start + 1
 
 
-@dataclass(frozen=True, slots=True)
-class Lines:
+class Lines(msgspec.Struct, frozen=True):
     """The files that were followed from the base, by their paths now."""
 
-    files: Mapping[str, Followed] = field(default_factory=dict)
+    files: Mapping[str, Followed] = msgspec.field(default_factory=dict)
 
     def place(self, path: str, line: int) -> tuple[str, int] | None:
         """The path and number in the base of a line; None where the line, or the file, is new."""

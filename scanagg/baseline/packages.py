@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_version
 
 from scanagg.baseline.known import KnownAdvisories
@@ -23,8 +24,7 @@ _MANIFEST: Final = re.compile(
 _SHOWN: Final = 3
 
 
-@dataclass(frozen=True, slots=True)
-class BasePackages:
+class BasePackages(msgspec.Struct, frozen=True):
     """The packages that the base's manifests name; `names` with their versions' shortest spelling.
 
     `same` are files of the target that are as in the base, `purls` packages that a scanner names
@@ -151,8 +151,7 @@ class PackageJudge:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _News:
+class _News(msgspec.Struct, frozen=True):
     disclosed: bool
     reason: str = ""
 

@@ -1,7 +1,6 @@
 """What the variables of a CI system tell of the pull request that is being checked."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -12,8 +11,7 @@ _EVENT_BYTES: Final = 25 << 20
 _NO_COMMIT: Final = "0" * 40
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PullRequest:
+class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The target branch, and what is known of its commits.
 
     `tips` are surer than what a branch of that name stands for in the clone, `older` less so.

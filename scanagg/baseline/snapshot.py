@@ -4,10 +4,10 @@ import hashlib
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pathspec
 
 from scanagg.baseline.lines import plain
@@ -21,16 +21,14 @@ _UNSAFE: Final = frozenset((b"", b".", b"..", b".git"))
 _SHA256_DIGITS: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(msgspec.Struct, frozen=True):
     """A file of the commit: its name below the target's folder, and the id of its content."""
 
     name: bytes
     oid: str
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """The files of a commit below the target's folder, by the paths that are shown.
 
     `links` are its symbolic links by their names.
@@ -40,7 +38,7 @@ class Snapshot:
     commit: str
     target: Target
     files: Mapping[str, Held]
-    links: Mapping[bytes, Held] = field(default_factory=dict)
+    links: Mapping[bytes, Held] = msgspec.field(default_factory=dict)
 
     def named(self, path: str) -> str:
         """See `in_repository`."""
@@ -64,8 +62,7 @@ class Snapshot:
         return Target(folder, self.target.name, tuple(files), revision=revision)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How the target's files stand to those of a commit, byte order marks and line ends apart.
 
     `same` are paths of both. `changed` are the target's other files, `before` the commit's other

@@ -1,8 +1,9 @@
 """Baselines kept up to date: made from findings, shrunk, and grown, kept lines byte for byte."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final, cast
+
+import msgspec
 
 from scanagg.baseline import matching
 from scanagg.baseline.file import (
@@ -31,8 +32,7 @@ _USUAL: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(msgspec.Struct, frozen=True):
     """How findings and a baseline stand to each other.
 
     `matches` holds for each finding its entry and whether it changed. The entries are split, by

@@ -1,15 +1,15 @@
 """What is asked of a base, what it turned out to be, and what came of comparing with it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from scanagg.baseline.file import Baseline
 from scanagg.model import BaseInfo, Finding
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What to compare with.
 
     `ref` is what --base names; `against` the policy's word (merge-base, baseline, none), `environ`
@@ -21,11 +21,10 @@ class Asked:
     against: str = "merge-base"
     baseline: Baseline | None = None
     ref_of_rules: str | None = None
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
+class Base(msgspec.Struct, frozen=True, kw_only=True):
     """What findings are compared with; all None where there is nothing.
 
     `commit` is compared with the work tree: packages by manifests, the rest by scanning what
@@ -43,8 +42,7 @@ class Base:
     info: BaseInfo | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Traced:
+class Traced(msgspec.Struct, frozen=True):
     """The findings with their histories, in the same order, and what there is to say about it."""
 
     findings: tuple[Finding, ...]

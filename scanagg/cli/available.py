@@ -2,9 +2,10 @@
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import msgspec
 
 from scanagg.advisories import open_store
 from scanagg.core import cache
@@ -19,8 +20,7 @@ from scanagg.scanners.config import Settings
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, Task, find
 
 
-@dataclass(frozen=True, slots=True)
-class Surveyed:
+class Surveyed(msgspec.Struct, frozen=True):
     """One scanner as `scanagg scanners` shows it: `shown` is how it is called, None if missing."""
 
     name: str

@@ -3,11 +3,11 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.baseline.file import PLACES, Baseline, Known, foreign
 from scanagg.baseline.matching import Match
@@ -31,8 +31,7 @@ _SHOWN: Final = 20
 _LEAST: Final = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Accept:
+class Accept(msgspec.Struct, frozen=True):
     """Who lets the baseline grow and why; `findings` where only by some."""
 
     owner: str = ""
@@ -40,8 +39,7 @@ class Accept:
     findings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Work:
+class _Work(msgspec.Struct, frozen=True):
     """A check that is to be done, the baseline as it is, and a key to be made with a first one."""
 
     request: Request

@@ -2,8 +2,9 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from scanagg.cli.listing import print_table, say
 from scanagg.core.text import counted
@@ -34,8 +35,7 @@ _PLACES: Final = 2
 _Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What is asked for: to do it too, to do what it takes to unblock, to show progress."""
 
     apply: bool = False

@@ -4,12 +4,12 @@ import os
 import re
 import signal
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.cli import fix_page
 from scanagg.cli import request as options

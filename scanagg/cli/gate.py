@@ -1,11 +1,11 @@
 """`scanagg gate`: judge a stored report again, without scanning."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from msgspec.structs import replace
 
 from scanagg.cli import request as options
 from scanagg.cli.check import format_choice, show_page, write_reports

@@ -1,9 +1,10 @@
 """What `scanagg license list` shows: each package of a project with its licence, as judged."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+import msgspec
 
 from scanagg.core import cache
 from scanagg.core.process import Stop
@@ -23,8 +24,7 @@ from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits, scan
 _SCANNER = "licenses"
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(msgspec.Struct, frozen=True):
     """Packages by name with what is made of their licences, and inputs that nothing is known of.
 
     `run` is how the scanner went that was asked.

@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
+from msgspec.structs import replace
 
 from scanagg.core.errors import PolicyError, UsageError
 
@@ -68,8 +69,7 @@ Offline = Annotated[
 Now = Annotated[str | None, typer.Option(metavar="ISO-TIME", help="Judge as at this time, UTC.")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class Options(msgspec.Struct, frozen=True, kw_only=True):
     """The options as given; None and empty where they were not."""
 
     path: Path

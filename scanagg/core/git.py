@@ -3,10 +3,11 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 
@@ -32,8 +33,7 @@ _ENVIRONMENT: Final = {
 _BATCH_BYTES: Final = 64 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Blob:
+class Blob(msgspec.Struct, frozen=True):
     """One file of a commit: its object id and its mode in octal, as git prints them."""
 
     oid: str
@@ -50,8 +50,7 @@ class Blob:
         return self.mode == _LINK
 
 
-@dataclass(frozen=True, slots=True)
-class Blamed:
+class Blamed(msgspec.Struct, frozen=True):
     """One line of a committed file: its bytes, the commit that wrote it, and when that was made."""
 
     text: bytes
@@ -59,12 +58,11 @@ class Blamed:
     time: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Git:
+class Git(msgspec.Struct, frozen=True):
     """The repository that the folder `root` is in. All paths are as git has them, from its top."""
 
     root: Path
-    stop: Stop = field(default_factory=Stop)
+    stop: Stop = msgspec.field(default_factory=Stop)
 
     def run(self, *argv: str, stdin: bytes = b"") -> Completed:
         """Any read-only command of git."""

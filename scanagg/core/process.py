@@ -8,9 +8,10 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
+
+import msgspec
 
 # A program that is told to end gets this long before it is killed. Together with the poll it
 # keeps Ctrl-C and the deadline within two seconds.
@@ -43,8 +44,7 @@ class Ended(enum.Enum):
     NOT_STARTED = "not started"
 
 
-@dataclass(frozen=True, slots=True)
-class Completed:
+class Completed(msgspec.Struct, frozen=True):
     """What a program left behind. `returncode` is negative for a signal, None if never started.
 
     `stderr` holds the last mebibyte. `detail` is the system's word where it could not be started.

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -34,16 +35,14 @@ _NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
 _BEYOND: Final = re.compile(r"\\U(?!00(?:0[0-9a-fA-F]|10))[0-9a-fA-F]{8}")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Mark:
+class Mark(msgspec.Struct, frozen=True, order=True):
     """A place in the text; line and column count from 1."""
 
     line: int
     column: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True, order=True):
     """What is wrong, where, and what would be right."""
 
     mark: Mark
@@ -60,8 +59,7 @@ class YamlError(Exception):
         self.problems = tuple(sorted(problems))
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """Plain values (dict, list, str, int, float, bool, None) and where each of them stands.
 
     A path is the keys and indexes that lead to a value: `("rules", 0, "match")`.

@@ -3,10 +3,12 @@
 import contextlib
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.advisories import Store, enriched, serving
 from scanagg.core.errors import StoreError
@@ -28,8 +30,7 @@ WHOLE: Final = 1_000
 """How many records make it likely that the store holds all: PyPA's alone were 2,661 in 2024."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class Bench(msgspec.Struct, frozen=True, kw_only=True):
     """What every examination of a check has in common.
 
     `cache` is the folder that lasts, `key` the project's own for digests of secrets, `workers` how
@@ -41,7 +42,7 @@ class Bench:
     limits: Limits
     cache: Path
     now: datetime
-    scanners: Mapping[str, ScannerSettings] = field(default_factory=dict)
+    scanners: Mapping[str, ScannerSettings] = msgspec.field(default_factory=dict)
     offline: bool = False
     workers: int = 2
     image: str | None = None
@@ -89,8 +90,7 @@ class Bench:
         ]
 
 
-@dataclass(frozen=True, slots=True)
-class Examined:
+class Examined(msgspec.Struct, frozen=True):
     """The runs, their words made safe to show, and what they found.
 
     `problems` are gaps that are no scanner's.

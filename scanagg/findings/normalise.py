@@ -2,9 +2,9 @@
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final
 
+from msgspec.structs import replace
 from packaging.utils import canonicalize_version
 
 from scanagg.core.redact import Redactor

@@ -1,10 +1,10 @@
 """A report of an earlier check, judged again without scanning: by another policy, or as later."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.core.errors import ExitCode
 from scanagg.findings.fingerprint import fingerprint, license_name

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from scanagg.baseline import file as baselines
 from scanagg.baseline.file import Baseline
@@ -17,8 +18,7 @@ from scanagg.scanners.base import adapters
 from scanagg.scanners.config import Settings, load_settings
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(msgspec.Struct, frozen=True):
     """What judges and what it judges by. `files` is where all of it was read from."""
 
     files: Files

@@ -2,9 +2,10 @@
 
 import posixpath
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from scanagg.inventory import (
     _links,

@@ -4,7 +4,6 @@ import json
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
@@ -41,8 +40,7 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]+@")
 _CONFLICT: Final = re.compile(r"^<{7}(?: |\r?$)", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Declaration:
+class Declaration(msgspec.Struct, frozen=True, kw_only=True):
     """A dependency as people wrote it, pinned or not.
 
     `source` is the manifest that it was read for (an included file has another `place`). `pin` is
@@ -70,8 +68,7 @@ class Declaration:
     asks: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Locked:
+class Locked(msgspec.Struct, frozen=True, kw_only=True):
     """One entry of a lock file, before it is known to be a usable package.
 
     `origin` and `own` are as in `Declaration`.
@@ -87,8 +84,7 @@ class Locked:
     own: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True, kw_only=True):
     """What one manifest says.
 
     `covers` maps the manifests whose declarations it locks to the command that locks them again,
@@ -102,16 +98,15 @@ class Reading:
     declared: tuple[Declaration, ...] = ()
     unpinned: tuple[Requirement, ...] = ()
     problems: tuple[NotExamined, ...] = ()
-    covers: Mapping[str, str] = field(default_factory=dict)
+    covers: Mapping[str, str] = msgspec.field(default_factory=dict)
     own: frozenset[str] = frozenset()
     includes: tuple[str, ...] = ()
-    ways: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    ways: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
     answers: frozenset[str] = frozenset()
     constraints: tuple[Constraint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(msgspec.Struct, frozen=True):
     """The files that may be read, by the path that is shown, and what earlier readers found.
 
     `included` are files that a manifest names as requirements, `names` the project's own packages
@@ -122,10 +117,10 @@ class Project:
     root: Path
     files: Mapping[str, SourceFile]
     folders: frozenset[str]
-    declared: Mapping[str, tuple[Declaration, ...]] = field(default_factory=dict)
+    declared: Mapping[str, tuple[Declaration, ...]] = msgspec.field(default_factory=dict)
     included: frozenset[str] = frozenset()
-    names: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    ends: Mapping[str, str] = field(default_factory=dict)
+    names: Mapping[str, tuple[str, ...]] = msgspec.field(default_factory=dict)
+    ends: Mapping[str, str] = msgspec.field(default_factory=dict)
 
     def beside(self, path: str) -> tuple[Declaration, ...]:
         """What the manifests in the folder of `path` declare."""
@@ -154,8 +149,7 @@ class BrokenFile(Exception):  # noqa: N818 - it says what is broken, and never l
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A parsed manifest, the line of each of its values, and what of it could not be used so far.
 
     `problems` is the one thing here that grows: a wrong entry is noted and the rest is used.
@@ -164,7 +158,7 @@ class Document:
     path: str
     data: Mapping[str, object]
     lines: Mapping[Keys, int]
-    problems: list[NotExamined] = field(default_factory=list)
+    problems: list[NotExamined] = msgspec.field(default_factory=list)
 
     def place(self, *keys: str | int) -> Location:
         """Where the value with this path stands, or the nearest container of it with a line."""

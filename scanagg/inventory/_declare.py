@@ -3,11 +3,11 @@
 import posixpath
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+import msgspec
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -34,8 +34,7 @@ _PROJECT_ROOT: Final = re.compile(r"^(?:file:)?(?:///)?\$\{PROJECT_ROOT\}/?")
 _EXACT: Final = re.compile(r"={0,3}\s*v?([0-9][A-Za-z0-9.!+_-]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Site:
+class Site(msgspec.Struct, frozen=True):
     """Where a declaration stands, and what that place says of it."""
 
     place: Location

@@ -1,10 +1,10 @@
 """Who needs whom in a lock: what roots lead to, for development only or not, and by which way."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Final
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from scanagg.model import Scope
@@ -17,32 +17,28 @@ State = tuple[str, str]
 _LONGEST: Final = 64
 
 
-@dataclass(frozen=True, slots=True)
-class Edge:
+class Edge(msgspec.Struct, frozen=True):
     """One package needs another, with these extras of it."""
 
     name: str
     extras: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """What a package needs by itself, and by each of its extras. All names are as in PEP 503."""
 
     requires: tuple[Edge, ...] = ()
-    extras: Mapping[str, tuple[Edge, ...]] = field(default_factory=dict)
+    extras: Mapping[str, tuple[Edge, ...]] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
+class _Step(msgspec.Struct, frozen=True):
     """How a walk first came to a state: from which other one, and from roots of which scope."""
 
     before: State | None
     scope: Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Walk:
+class Walk(msgspec.Struct, frozen=True):
     """What roots lead to: runtime ways before those for development, then the shortest first.
 
     Of ways of one length it is the first by the alphabet.
@@ -67,8 +63,7 @@ class Walk:
         return {name: chain for (name, extra), chain in chains.items() if chain and not extra}
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(msgspec.Struct, frozen=True):
     """The packages of a lock. Several versions of one package are one node each."""
 
     nodes: Mapping[str, tuple[Node, ...]]

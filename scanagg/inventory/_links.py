@@ -3,8 +3,10 @@
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.inventory._common import Reading, problem
 from scanagg.inventory.requirements import FOLDERS
@@ -14,8 +16,7 @@ _NOT_FOLLOWED: Final = "not followed, so what this manifest lists is unknown"
 _LINE: Final = re.compile(r"(.*):(\d+)", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(msgspec.Struct, frozen=True):
     """`files` are those that links lead to, by the link's path; `ends` their own paths.
 
     A link to a folder named `requirements` gives one for each file in it. `broken` are the links

@@ -2,8 +2,9 @@
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
+import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_version
 
 from scanagg.inventory import _constraints
@@ -20,8 +21,7 @@ from scanagg.model import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Merged:
+class Merged(msgspec.Struct, frozen=True):
     """The packages, what is not pinned, and what could not be used; sorted, nothing twice."""
 
     packages: tuple[Package, ...]
@@ -30,8 +30,7 @@ class Merged:
     constraints: tuple[Constraint, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Lock:
+class _Lock(msgspec.Struct, frozen=True):
     """What one reading holds for the manifests that it covers; `others` are not from an index."""
 
     path: str

@@ -4,8 +4,10 @@ import codecs
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.inventory._common import BrokenFile, shown
 
@@ -52,8 +54,7 @@ _SHORT: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(msgspec.Struct, frozen=True):
     """One logical line: the number of its first physical line, its text, and who asked for it."""
 
     number: int

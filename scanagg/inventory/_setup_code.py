@@ -2,9 +2,9 @@
 
 import ast
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory._common import parsed
@@ -20,8 +20,7 @@ _PASSED: Final = {
 _SUMS: Final = (ast.List, ast.Tuple, ast.Set, ast.BinOp, ast.Starred)
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """The dependencies that a call of `setup` passes, as far as its text tells.
 
     `line` is that of the call, `names` have their scopes, and `untold` are the scopes in which

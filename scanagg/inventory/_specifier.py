@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import msgspec
 from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
 
@@ -21,16 +21,14 @@ _MOST_ALTERNATIVES: Final = 100
 _LOWEST: Final = (Version("0"), False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bound:
+class _Bound(msgspec.Struct, frozen=True):
     """One end of a range, and whether it belongs to the range."""
 
     version: Version
     included: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Range:
+class _Range(msgspec.Struct, frozen=True):
     """What lies between two ends, each None where there is no end."""
 
     low: _Bound | None

@@ -3,12 +3,12 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.core.errors import TargetError
@@ -44,8 +44,7 @@ _HINT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Environment:
+class Environment(msgspec.Struct, frozen=True):
     """An environment: its interpreter, what to call it in a report, and where packages lie."""
 
     python: Path
@@ -169,8 +168,7 @@ def _shown_name(prefix: Path, root: Path) -> str:
         return prefix.name or "environment"
 
 
-@dataclass(frozen=True, slots=True)
-class _Installed:
+class _Installed(msgspec.Struct, frozen=True):
     """One installed package, what it asks of others, and each of these with the extras for it."""
 
     entry: Locked

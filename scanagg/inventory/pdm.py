@@ -2,9 +2,9 @@
 
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory._common import (
@@ -44,8 +44,7 @@ def matches(path: str, project: Project) -> bool:
     return posixpath.basename(path) == "pdm.lock"
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(msgspec.Struct, frozen=True):
     """One entry, where it stands in the lock, and what it asks of other packages.
 
     An entry for extras also names the package itself, which is left out, and so is what has no

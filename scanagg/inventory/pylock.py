@@ -3,10 +3,10 @@
 import posixpath
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory._common import (

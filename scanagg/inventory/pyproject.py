@@ -2,9 +2,10 @@
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory._common import Declaration, Document, Project, Reading, in_folder_of
@@ -18,8 +19,7 @@ _DEV: Final = Scope.DEV
 _RUNTIME: Final = Scope.RUNTIME
 
 
-@dataclass(frozen=True, slots=True)
-class _List:
+class _List(msgspec.Struct, frozen=True):
     """A list of requirements: where it is, the scope and the group it stands for."""
 
     keys: tuple[str, ...]
@@ -27,14 +27,13 @@ class _List:
     group: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Table:
+class _Table(msgspec.Struct, frozen=True):
     """A table of Poetry's, name to version; `extras` tell which of them an optional one is in."""
 
     keys: tuple[str, ...]
     scope: Scope
     group: str
-    extras: dict[str, Scope] = field(default_factory=dict)
+    extras: dict[str, Scope] = msgspec.field(default_factory=dict)
 
 
 def matches(path: str, project: Project) -> bool:

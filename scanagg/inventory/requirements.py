@@ -3,9 +3,10 @@
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory._common import (
@@ -39,15 +40,13 @@ _MAX_INCLUDES: Final = 500
 _PER_LINE_OPTION: Final = re.compile(r"(?<=\s)-.*$")
 
 
-@dataclass(frozen=True, slots=True)
-class _Include:
+class _Include(msgspec.Struct, frozen=True):
     path: str
     number: int
     constraint: bool
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
+class _Content(msgspec.Struct, frozen=True):
     """One file by itself, without what it includes."""
 
     declared: tuple[Declaration, ...] = ()

@@ -1,8 +1,9 @@
 """What is known apart from any one finding: rules, advisories, licences, words on severity."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from scanagg.model.enums import Severity
 
@@ -25,8 +26,7 @@ def id_order(name: str) -> tuple[int, str]:
     return next(kinds, len(_ID_ORDER)), name
 
 
-@dataclass(frozen=True, slots=True)
-class DataSource:
+class DataSource(msgspec.Struct, frozen=True):
     """Data that findings are judged by: a scanner's own, or what the advisory store holds.
 
     `updated` is the time its newest record was made (UTC), `digest` the sha256 of its content,
@@ -43,8 +43,7 @@ class DataSource:
     fetched: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(msgspec.Struct, frozen=True):
     """What a scanner looks for, free of anything that belongs to one finding."""
 
     id: str
@@ -55,8 +54,7 @@ class Rule:
     help: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class SeverityClaim:
+class SeverityClaim(msgspec.Struct, frozen=True):
     """One source's word on the severity. `vector` is the CVSS vector it comes from, if it does.
 
     `source` is one of policy, ghsa, cvss4, cvss3.1, cvss3.0, tool, nvd, cvss2, table; or the name
@@ -84,8 +82,7 @@ def label_and_score(claims: Iterable[SeverityClaim]) -> tuple[Severity, Severity
     return (label, score) if apart >= _FAR_APART else None
 
 
-@dataclass(frozen=True, slots=True)
-class Advisory:
+class Advisory(msgspec.Struct, frozen=True):
     """A published vulnerability: its id, every other name of it, and what is known of it.
 
     `kev` says whether it is known to be exploited (CISA's catalogue), since `kev_added` (ISO date);
@@ -116,8 +113,7 @@ class Advisory:
         return is_malware(self.id) or any(map(is_malware, self.aliases))
 
 
-@dataclass(frozen=True, slots=True)
-class LicenseFile:
+class LicenseFile(msgspec.Struct, frozen=True):
     """A file of a package, with the sha256 of its bytes in hex: the evidence for a licence.
 
     `path` is as the metadata names it, `license` the SPDX id whose text the file holds word for
@@ -130,8 +126,7 @@ class LicenseFile:
     license: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LicenseFacts:
+class LicenseFacts(msgspec.Struct, frozen=True):
     """What metadata says of a licence: License-Expression (PEP 639), License field, classifiers.
 
     `files` are the licence files of the package, where its files could be read.
@@ -149,8 +144,7 @@ class LicenseFacts:
         return self.expression or self.text or "; ".join(self.classifiers)
 
 
-@dataclass(frozen=True, slots=True)
-class Secret:
+class Secret(msgspec.Struct, frozen=True):
     """What is known of a secret: the scanner's digest of the whole value, if it makes one.
 
     It is held in memory to see that two secrets are the same, and never written.

@@ -1,9 +1,10 @@
 """Observations, findings, verdicts and the report: the values that the stages hand on."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
+
+import msgspec
 
 from scanagg.model.advisories import Advisory, DataSource, LicenseFacts, Rule, Secret, SeverityClaim
 from scanagg.model.enums import (
@@ -22,8 +23,7 @@ from scanagg.model.project import Location, NotExamined, Package, Target
 from scanagg.model.upgrades import Upgrade
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(msgspec.Struct, frozen=True, kw_only=True):
     """What one scanner said once, in our words, nothing lost. Severity is its claims, undecided.
 
     A vulnerability has a package and an advisory, a licence a package and its facts. `in_source`
@@ -56,8 +56,7 @@ class Observation:
             raise ValueError("an observation needs a location or a package")
 
 
-@dataclass(frozen=True, slots=True)
-class Coverage:
+class Coverage(msgspec.Struct, frozen=True):
     """What a scanner was given and what it looked at. `unit` is plural: "packages", "files"."""
 
     unit: str
@@ -71,8 +70,7 @@ class Coverage:
             raise ValueError(f"examined {self.examined} of {self.found} {self.unit}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of one scanner. `argv` holds no path of this machine. Times are UTC.
 
     `hidden` counts what the project's own files hide from the scanner, by kind ("nosec").
@@ -87,12 +85,11 @@ class Run:
     started: datetime
     seconds: float = 0.0
     data: DataSource | None = None
-    hidden: Mapping[str, int] = field(default_factory=dict)
+    hidden: Mapping[str, int] = msgspec.field(default_factory=dict)
     notices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Witness:
+class Witness(msgspec.Struct, frozen=True):
     """One record of one scanner behind a finding, with that scanner's own word on severity."""
 
     scanner: str
@@ -114,8 +111,7 @@ class Parts(NamedTuple):
     statement: str
 
 
-@dataclass(frozen=True, slots=True)
-class History:
+class History(msgspec.Struct, frozen=True):
     """How a finding stands to the base, and why in words for people.
 
     `disclosed`: the package is no news, but nobody knew this of it before. `first_seen` is when
@@ -132,8 +128,7 @@ NO_BASE: Final = History(Change.NEW, "there is no base to compare with")
 """The history of everything where neither a commit nor a baseline is there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One weakness with all its witnesses.
 
     `id` is short for `fingerprint`, `parts` what that is made of. `snippet` is the line of code,
@@ -171,8 +166,7 @@ class Finding:
         return tuple(dict.fromkeys(witness.scanner for witness in self.witnesses))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiver:
+class Waiver(msgspec.Struct, frozen=True, kw_only=True):
     """An entry of a waiver list: which findings, in which state, why, whose, until when.
 
     All selectors that are given must match; of `ids` any one, through aliases. `versions` is a PEP
@@ -192,16 +186,14 @@ class Waiver:
     until_fixed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class VoidWaiver:
+class VoidWaiver(msgspec.Struct, frozen=True):
     """A waiver that matches a finding and has no effect, and why not."""
 
     waiver: Waiver
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class WaiverUse:
+class WaiverUse(msgspec.Struct, frozen=True):
     """What became of a waiver: how many findings it waives, and whether it still can.
 
     `status` is active, unused (it matches nothing) or expired; `days_left` counts whole days
@@ -214,8 +206,7 @@ class WaiverUse:
     days_left: int
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """The action for one finding, the id of the rule that gave it (`default` for none), and why.
 
     The rule of a waived finding is the one that would have acted.
@@ -226,8 +217,7 @@ class Verdict:
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judged:
+class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A finding with the one severity and the one verdict that every report shows.
 
     `license_expression` is canonical SPDX, or what the metadata says where that is none;
@@ -248,8 +238,7 @@ class Judged:
     license_term: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Licensed:
+class Licensed(msgspec.Struct, frozen=True):
     """A package with its licence as judged: what the list of all packages shows.
 
     `source` is the metadata field, or the policy's entry, that was believed; empty where none is.
@@ -264,8 +253,7 @@ class Licensed:
     history: History = NO_BASE
 
 
-@dataclass(frozen=True, slots=True)
-class Gate:
+class Gate(msgspec.Struct, frozen=True):
     """The outcome of the run. `reasons` explain it, worst first; `notices` change nothing.
 
     `notices` hold those of the stages before the policy too.
@@ -281,8 +269,7 @@ class Gate:
     attempts: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(msgspec.Struct, frozen=True):
     """What a check was asked to do and met on its way, which no other policy can take back.
 
     `only` names the scanners that the command line asked for, where it named any; `problems` are
@@ -294,8 +281,7 @@ class Terms:
     notices: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PolicyInfo:
+class PolicyInfo(msgspec.Struct, frozen=True):
     """Which policy judged: its name, where it came from, sha256 of its text, block or warn.
 
     `files` are the further files that it takes in (parents, waivers) with their sha256; `ref` is
@@ -310,8 +296,7 @@ class PolicyInfo:
     ref: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BaseInfo:
+class BaseInfo(msgspec.Struct, frozen=True):
     """What the findings were compared with: `text` says it for people.
 
     `commit` is the base commit, `baseline` the path of a baseline file and `entries` its size.
@@ -327,16 +312,14 @@ CLOCK_DRIFT: Final = timedelta(days=1)
 """How far ahead of the clock a date may lie: clocks drift, and a day of data has no hour."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(msgspec.Struct, frozen=True):
     """The time the run was judged by (UTC). `given` where --now set it."""
 
     now: datetime
     given: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that every format shows. Findings are sorted, the most urgent and worst first.
 
     `licenses` are all packages whose licence was asked for, allowed ones too. `packages` are all of

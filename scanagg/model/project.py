@@ -1,14 +1,14 @@
 """What is checked: a folder, its files, its packages, and the places in them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from scanagg.model.enums import Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Location:
+class Location(msgspec.Struct, frozen=True):
     """A place in a file of the target, or the whole file. All numbers count from 1.
 
     `path` is relative to the target, with "/". Columns are UTF-16 units, `end_column` is exclusive.
@@ -36,8 +36,7 @@ class Location:
         return self.end_line or self.start_line
 
 
-@dataclass(frozen=True, slots=True)
-class Package:
+class Package(msgspec.Struct, frozen=True):
     """One version of one package that the target uses, and every place that declares it.
 
     `name` is as in PEP 503, `direct` None where no manifest tells, `requires` names of packages.
@@ -57,8 +56,7 @@ class Package:
     asked: tuple[Location, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Constraint:
+class Constraint(msgspec.Struct, frozen=True):
     """Which versions of a package somebody allows: `specifier` by PEP 440, empty for any.
 
     `by` is the package that says so in a lock's graph (as in PEP 503), "" for the project itself,
@@ -72,8 +70,7 @@ class Constraint:
     place: Location | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NotExamined:
+class NotExamined(msgspec.Struct, frozen=True):
     """One input that a scanner did not look at, and why."""
 
     input: str
@@ -85,8 +82,7 @@ class NotExamined:
         return self.reason.startswith("excluded:")
 
 
-@dataclass(frozen=True, slots=True)
-class Inventory:
+class Inventory(msgspec.Struct, frozen=True):
     """The packages of the target, and what could not be made one: open requirements, bad lines.
 
     `python` is the project's own interpreter where there is one; never scanagg's. `constraints` are
@@ -101,8 +97,7 @@ class Inventory:
     constraints: tuple["Constraint", ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(msgspec.Struct, frozen=True):
     """A dependency that is declared without an exact version."""
 
     name: str
@@ -112,8 +107,7 @@ class Requirement:
     scope: Scope = Scope.RUNTIME
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(msgspec.Struct, frozen=True):
     """A file of the target.
 
     `path` is what is shown: relative, "/", valid Unicode. `real` is the system's name for it, which
@@ -125,8 +119,7 @@ class SourceFile:
     size: int
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
+class Link(msgspec.Struct, frozen=True):
     """A symbolic link of the target, and the file or folder of the target that it leads to.
 
     `end` is its path as it is shown, by however many links. It is None where the link leads
@@ -138,8 +131,7 @@ class Link:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(msgspec.Struct, frozen=True):
     """The commit that the target is at. `prefix` leads from the repository's root to the target."""
 
     commit: str | None
@@ -149,8 +141,7 @@ class Revision:
     dirty: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(msgspec.Struct, frozen=True):
     """What is checked: one folder and the files in it that count.
 
     `exclude` are the patterns that left files out: another state of the folder leaves out the same.

@@ -1,13 +1,12 @@
 """What a person can do about vulnerable packages: which version to go to, and what hinders it."""
 
-from dataclasses import dataclass
+import msgspec
 
 from scanagg.model.enums import Step
 from scanagg.model.project import Constraint, Package
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Upgrade:
+class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
     """The advice for one version of one package that has vulnerabilities.
 
     `to` is the lowest version that is affected by as few known vulnerabilities as any; None where

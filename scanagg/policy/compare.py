@@ -2,9 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
+
+import msgspec
 
 from scanagg.model import Action, Finding, Judged
 
@@ -13,8 +14,7 @@ _ABSENT: Final = len(Action)
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A finding that two judgements treat differently; None where one of them has no such finding.
 
     That is so for a package whose licence one of two policies allows.

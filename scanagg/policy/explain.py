@@ -1,9 +1,10 @@
 """Why a policy says what it says of one finding: everything that was asked, and each answer."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from scanagg.model import Finding, Judged, Severity, SeverityClaim, Waiver
 from scanagg.policy.grace import GraceClock
@@ -20,8 +21,7 @@ _NOTHING: Final = "nothing of the kind"
 _UNASKED: Final = "no such data"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True):
     """A rule that was asked: its id, its action, and that it matches, or what did not."""
 
     rule: str
@@ -30,8 +30,7 @@ class Asked:
     matches: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rulebook:
+class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of one file in the order in which they were asked, up to the one that matches.
 
     `source` names the parent whose locked rules they are, None for the policy itself. `unasked`
@@ -44,8 +43,7 @@ class Rulebook:
     clock: GraceClock | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """All that led to a verdict; `judged` is None for a package whose licence is allowed.
 
     `claims` are all words on the severity, the one that decided in front; `compared` is what rules

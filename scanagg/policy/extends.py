@@ -3,7 +3,7 @@
 import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, cast
 
 import msgspec
@@ -46,8 +46,7 @@ _ADDED: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Whole:
+class Whole(msgspec.Struct, frozen=True):
     """A policy with all its parents in it.
 
     `raw` are the keys that it or a parent writes; `locked` is what its parents hold fast, `files`
@@ -59,7 +58,7 @@ class Whole:
     file: PolicyFile
     waivers: tuple[Waiver, ...]
     locked: tuple[Locked, ...] = ()
-    files: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 def take_in(written: Written) -> Whole:

@@ -49,8 +49,7 @@ _BROKEN: Final = {
 _WHOLE: Final = (Status.OK, Status.NOT_APPLICABLE)
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """Something that was to be looked at and was not. `lenient` gaps a dry run forgives."""
 
     text: str

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
+
+import msgspec
 
 from scanagg.core.text import one_line, shorten
 from scanagg.core.yaml import Document, KeyPath
@@ -23,16 +24,14 @@ _TAKERS_SHOWN: Final = 3
 _WIDTH: Final = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(msgspec.Struct, frozen=True):
     """Something a policy says without effect: `place` is `file:line:column`, or `file:line`."""
 
     place: str
     message: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
+class Ground(msgspec.Struct, frozen=True, kw_only=True):
     """What a policy is held against; None and empty where there is nothing to hold it against.
 
     `paths` are the files of a project. `uses` are the waivers as a report's findings use them.

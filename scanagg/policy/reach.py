@@ -6,7 +6,6 @@ in another where that is certain, so a rule that is called unreachable is.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import cache, reduce
 from itertools import product
@@ -49,8 +48,7 @@ _LEVELS: Final = tuple(each for each in Severity if each is not Severity.UNKNOWN
 _GLOBS: Final = frozenset("*?[")
 
 
-@dataclass(frozen=True, slots=True)
-class Reach:
+class Reach(msgspec.Struct, frozen=True):
     """Whether a rule of a list can match.
 
     `possible` is false where its own conditions exclude each other; `takers` are the indexes of the

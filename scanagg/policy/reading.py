@@ -1,10 +1,11 @@
 """One policy file: read from where it lies, parsed, typed, checked; mistakes have their place."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Final, TypeVar
+
+import msgspec
 
 from scanagg.core.errors import PolicyError
 from scanagg.core.text import one_line
@@ -24,8 +25,7 @@ _MOST_BYTES: Final = 1 << 20
 _T = TypeVar("_T", bound=Section)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(msgspec.Struct, frozen=True):
     """The bytes of a file, and what it is called in messages.
 
     `files` and `path` are where it lies, and where its parents are looked for; None and empty for
@@ -38,8 +38,7 @@ class Source:
     path: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """A valid policy file, as it is written: without its parents."""
 
     source: Source

@@ -11,6 +11,8 @@ from functools import reduce
 from operator import and_
 from typing import Final, NamedTuple, Protocol
 
+import msgspec
+
 from scanagg.model import Finding, LicenseVerdict, Origin, Severity
 from scanagg.policy.conditions import (
     CATEGORIES,
@@ -44,8 +46,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Condition:
+class Condition(msgspec.Struct, frozen=True):
     """One entry of a list of rules, as far as matching goes.
 
     `strict` says what a path condition asks of a finding with several places: that each of them

@@ -4,11 +4,10 @@ Each key is a field: the JSON Schema that editors read is made from the same typ
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from dataclasses import field as made
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct, field
+import msgspec
+from msgspec import Meta, Struct
 
 from scanagg.model import PolicyInfo, Waiver
 
@@ -138,7 +137,7 @@ class Override(Section, frozen=True, kw_only=True):
     """Another severity for the findings that match, and why."""
 
     match: Match
-    to: Level = field(name="set")
+    to: Level = msgspec.field(name="set")
     reason: Text
 
 
@@ -271,8 +270,7 @@ class PolicyFile(Section, frozen=True, kw_only=True):
     waivers: WaiverSection = WaiverSection()
 
 
-@dataclass(frozen=True, slots=True)
-class Locked:
+class Locked(msgspec.Struct, frozen=True):
     """What a parent policy holds fast: its locked rules, judged by its own sections.
 
     `file` is the parent with its own parents taken in, its `rules` the locked ones alone. The
@@ -284,8 +282,7 @@ class Locked:
     approvers: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(msgspec.Struct, frozen=True):
     """A valid policy and where it came from.
 
     `source` is `built-in`, a path relative to the target, or a bare file name; never a path of
@@ -302,7 +299,7 @@ class Policy:
     file: PolicyFile
     waivers: tuple[Waiver, ...] = ()
     locked: tuple[Locked, ...] = ()
-    files: Mapping[str, str] = made(default_factory=dict)
+    files: Mapping[str, str] = msgspec.field(default_factory=dict)
     ref: str | None = None
 
     @property

@@ -2,10 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Final, Literal
 
+import msgspec
 from msgspec import Meta
 
 from scanagg.core.errors import PolicyError
@@ -128,8 +128,7 @@ class CaseFile(Section, frozen=True, kw_only=True):
     cases: tuple[Case, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Cases:
+class Cases(msgspec.Struct, frozen=True):
     """A file of cases: its name as shown, what it says of policy and clock, its cases by line."""
 
     shown: str
@@ -138,8 +137,7 @@ class Cases:
     cases: tuple[tuple[int, Case], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Tried:
+class Tried(msgspec.Struct, frozen=True):
     """What became of one case: its line in the file, and each way in which it is not as expected.
 
     `got` is the verdict in words, also where that was expected.

@@ -3,10 +3,10 @@
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+import msgspec
 from packaging.version import InvalidVersion, Version
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -35,8 +35,7 @@ _GLOB: Final = re.compile(r"(^[!#]|[\\*?\[\]]| $)")
 _BY_HAND: Final = "Write the entry by hand, or put the file in order first."
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """What somebody wants waived, but for which finding. `expires` is the last day, UTC."""
 
     owner: str
@@ -46,8 +45,7 @@ class Wish:
     until_fixed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Overlaid:
+class Overlaid(msgspec.Struct, frozen=True):
     """Files of a project as they would be with other bytes at one path."""
 
     below: Files

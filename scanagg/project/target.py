@@ -4,11 +4,12 @@ import os
 import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pathspec
+from msgspec.structs import replace
 
 from scanagg.core.errors import TargetError
 from scanagg.core.git import Git
@@ -30,8 +31,7 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 _NEVER: Final = ("/.git", ".git/", ".hg/", ".svn/", "__pycache__/")
 
 
-@dataclass(frozen=True, slots=True)
-class _Listing:
+class _Listing(msgspec.Struct, frozen=True):
     """Names below the root as the system spells them, and who listed them."""
 
     names: tuple[str, ...]

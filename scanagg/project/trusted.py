@@ -7,9 +7,11 @@ configuration of the scanners.
 import errno
 import os
 import posixpath
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.core.git import Git
 
@@ -44,8 +46,7 @@ class Files(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class WorkTree:
+class WorkTree(msgspec.Struct, frozen=True):
     """The project as it lies in its folder."""
 
     root: Path
@@ -69,8 +70,7 @@ class WorkTree:
         return content
 
 
-@dataclass(frozen=True, slots=True)
-class Committed:
+class Committed(msgspec.Struct, frozen=True):
     """The project as it is in one commit; `prefix` leads from the repository's top to it."""
 
     git: Git

@@ -3,10 +3,11 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from scanagg.core.text import one_line
 from scanagg.model import (
@@ -69,8 +70,7 @@ _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9.-]+")
 _CODE_PAGES: Final = {"github.com": "blob", "gitlab.com": "-/blob"}
 
 
-@dataclass(frozen=True, slots=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True):
     """Something that was not examined: by whom, how that came about, and the inputs by name."""
 
     who: str
@@ -78,8 +78,7 @@ class Gap:
     inputs: tuple[NotExamined, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """How many findings there are of each kind. A finding counts once for each of its scanners."""
 
     total: int

@@ -1,9 +1,10 @@
 """What is known of a vulnerability, in the words of every page: severity, exploits, ways, data."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
+
+import msgspec
 
 from scanagg.core.text import counted, one_line, shorten
 from scanagg.model import (
@@ -59,8 +60,7 @@ _OSV: Final = (
 _EPSS: Final = "EPSS scores are from FIRST, first.org/epss."
 
 
-@dataclass(frozen=True, slots=True)
-class Data:
+class Data(msgspec.Struct, frozen=True):
     """Data that findings rest on, in words; empty where something is not known.
 
     `user` is who has it: the advisory store, scanners; `records` a number.

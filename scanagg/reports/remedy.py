@@ -1,8 +1,9 @@
 """What to upgrade, in the words of every page: the version, what it clears, and what hinders it."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from scanagg.core.text import one_line
 from scanagg.model import Constraint, Judged, Report, Upgrade
@@ -13,8 +14,7 @@ UNCHECKED: Final = "as scanners say; not looked up in the advisory store"
 """What is said of a version that only scanners have named."""
 
 
-@dataclass(frozen=True, slots=True)
-class Advice:
+class Advice(msgspec.Struct, frozen=True):
     """An upgrade in words. `package` is "urllib3 1.26.4", `to` where to go or that it is nowhere.
 
     `gone` says how much goes with it, empty where nothing does; `remarks` are what else there is

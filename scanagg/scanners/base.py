@@ -9,20 +9,20 @@ import importlib
 import pkgutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, cast
 
+import msgspec
+
 from scanagg.model import DataSource, Inventory, NotExamined, Observation, Target
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class ScannerSettings:
+class ScannerSettings(msgspec.Struct, frozen=True):
     """How one scanner runs, from `[scanners.NAME]` of the configuration.
 
     `path` is the program to use, `args` are added to its command line, `timeout` is in seconds,
@@ -33,20 +33,18 @@ class ScannerSettings:
     path: Path | None = None
     args: tuple[str, ...] = ()
     timeout: float | None = None
-    options: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    options: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     config: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Lookup:
+class Lookup(msgspec.Struct, frozen=True):
     """A service of this run, on this machine, that answers OSV queries at `url` out of `data`."""
 
     url: str
     data: DataSource
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """All that an adapter may look at. `workers` is how many processes it may spread over.
 
     `python` is the project's own interpreter, `image` a container image to scan as well,
@@ -63,12 +61,11 @@ class Context:
     image: str | None = None
     offline: bool = False
     workers: int = 2
-    cached: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    cached: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     lookup: Lookup | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Tool:
+class Tool(msgspec.Struct, frozen=True):
     """A scanner that was found: how to start it, what to call that in a report, its version."""
 
     argv: tuple[str, ...]
@@ -77,8 +74,7 @@ class Tool:
     data: DataSource | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Inputs:
+class Inputs(msgspec.Struct, frozen=True):
     """What our own walk found for a scanner. `found` empty means that it does not apply.
 
     `not_examined` are inputs of its kind that it will not be given, with the reason: they count
@@ -90,8 +86,7 @@ class Inputs:
     not_examined: tuple[NotExamined, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """One call of a program.
 
     `{work}` in `argv`, `env` values and `output` stands for a private folder, made before and
@@ -104,16 +99,15 @@ class Job:
     argv: tuple[str, ...]
     inputs: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
-    files: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    env: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    files: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
+    env: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     allow: tuple[str, ...] = ()
     cwd: Path | None = None
     stdin: bytes = b""
     output: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
+class Output(msgspec.Struct, frozen=True):
     """What a job left: its exit code (negative: a signal), what it said, and about which inputs."""
 
     returncode: int
@@ -122,8 +116,7 @@ class Output:
     inputs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(msgspec.Struct, frozen=True):
     """What one output means.
 
     `examined` are the inputs for which the output shows that they were looked at: evidence, not
@@ -136,9 +129,9 @@ class Parsed:
     observations: tuple[Observation, ...] = ()
     examined: tuple[str, ...] = ()
     not_examined: tuple[NotExamined, ...] = ()
-    hidden: Mapping[str, int] = field(default_factory=dict)
+    hidden: Mapping[str, int] = msgspec.field(default_factory=dict)
     notices: tuple[str, ...] = ()
-    store: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    store: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     secrets: frozenset[str] = frozenset()
     data: DataSource | None = None
 

@@ -3,13 +3,13 @@
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
 import pathspec
+from msgspec.structs import replace
 
 from scanagg.core import toml
 from scanagg.core.errors import ConfigError
@@ -27,8 +27,7 @@ _T = TypeVar("_T")
 _NO_SCANNERS: Mapping[str, ScannerSettings] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True):
     """What the configuration says; None or empty where it says nothing. Times are in seconds."""
 
     source: str = ""
@@ -40,7 +39,7 @@ class Settings:
     jobs: int | None = None
     timeout: float | None = None
     deadline: float | None = None
-    scanners: Mapping[str, ScannerSettings] = field(default_factory=lambda: _NO_SCANNERS)
+    scanners: Mapping[str, ScannerSettings] = msgspec.field(default_factory=lambda: _NO_SCANNERS)
 
 
 class _File(msgspec.Struct, forbid_unknown_fields=True, rename="kebab", frozen=True):
@@ -136,8 +135,7 @@ def _tool_table(text: str) -> Mapping[str, object] | None:
     return table
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(msgspec.Struct, frozen=True):
     """Turns one file's table into settings, with the file's name in every error."""
 
     root: Path

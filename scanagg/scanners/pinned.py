@@ -5,11 +5,12 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
@@ -33,8 +34,7 @@ _ADDRESS: Final = re.compile(r"<[^<>]* at 0x[0-9a-f]+>(?:: )?")
 _BARE_EXCEPTION: Final = re.compile(r"[A-Za-z_][\w.]*")
 
 
-@dataclass(frozen=True, slots=True)
-class Pins:
+class Pins(msgspec.Struct, frozen=True):
     """The PyPI packages of an inventory by `name==version`, sorted, and what cannot be one.
 
     `refused` holds packages without a usable version, requirements that are not pinned, and lines

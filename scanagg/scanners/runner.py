@@ -6,11 +6,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.core import cache
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
@@ -33,8 +36,7 @@ _PROBE_SECONDS: Final = 30.0
 _REASON_WIDTH: Final = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True):
     """Progress of one scanner, for whoever watches: `run` is None until it has ended."""
 
     scanner: str
@@ -42,8 +44,7 @@ class Event:
     run: Run | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Scanned:
+class Scanned(msgspec.Struct, frozen=True):
     """A run, what the scanner said, and secret values it named, for masking."""
 
     run: Run
@@ -51,16 +52,14 @@ class Scanned:
     secrets: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(msgspec.Struct, frozen=True):
     """One adapter, and what it may look at."""
 
     adapter: Adapter
     context: Context
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """`jobs` programs at once, `timeout` seconds a scanner, `stop` for all."""
 
     jobs: int

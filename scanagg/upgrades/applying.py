@@ -5,10 +5,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from packaging.version import Version
 
 from scanagg.core.errors import OutputError
@@ -43,8 +43,7 @@ class State(enum.Enum):
     LEFT = "left"
 
 
-@dataclass(frozen=True, slots=True)
-class Result:
+class Result(msgspec.Struct, frozen=True):
     """What was done or tried, in words: `text` what, `reason` why it was not."""
 
     state: State
@@ -52,8 +51,7 @@ class Result:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
+class Bench(msgspec.Struct, frozen=True):
     """Where and with what the work is done; `seconds` is for each command."""
 
     root: Path

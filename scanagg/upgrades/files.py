@@ -3,9 +3,11 @@
 import errno
 import os
 import stat
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.core.cache import replace_atomically
 
@@ -17,8 +19,7 @@ class Refused(Exception):  # noqa: N818 - it says what was refused, and never le
     """A file is not changed; the text says why, after its name: "is read-only"."""
 
 
-@dataclass(frozen=True, slots=True)
-class Original:
+class Original(msgspec.Struct, frozen=True):
     """A file as it was read: `real` is where its bytes lie, behind links; None where it is not."""
 
     path: str

@@ -4,18 +4,19 @@ import posixpath
 import re
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.upgrades.locks import pdm_groups
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(msgspec.Struct, frozen=True):
     """A package that is to be locked at another version; `dev` where only developers need it."""
 
     name: str
@@ -23,8 +24,7 @@ class Wish:
     dev: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(msgspec.Struct, frozen=True):
     """How a file is made: by which tool, in which folder, from what.
 
     Paths are relative to the project, `folder` is empty for itself. `sources` are what people
@@ -40,8 +40,8 @@ class Recipe:
     sources: tuple[str, ...] = ()
     base: tuple[str, ...] = ()
     newest: bool = False
-    groups: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
-    env: Mapping[str, str] = field(default_factory=lambda: _NOTHING)
+    groups: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
+    env: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     reason: str = ""
 
     def reads(self, path: str) -> bool:
@@ -56,15 +56,13 @@ class Recipe:
         return below and posixpath.basename(path) in names
 
 
-@dataclass(frozen=True, slots=True)
-class Unknown:
+class Unknown(msgspec.Struct, frozen=True):
     """A file that some tool makes, and why that is not run: to be done by hand."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
+class _Words(msgspec.Struct, frozen=True):
     """The words of a compiler's command: options to keep, files it reads, the file it writes."""
 
     kept: tuple[str, ...] = ()

@@ -3,10 +3,10 @@
 import codecs
 import re
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
@@ -50,8 +50,7 @@ _MARKS: Final = (
 _ODD_BREAKS: Final = re.compile(rb"[\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]")
 
 
-@dataclass(frozen=True, slots=True)
-class Pin:
+class Pin(msgspec.Struct, frozen=True):
     """A package that is to go from one exact version to another; `name` as in PEP 503."""
 
     name: str
@@ -59,8 +58,7 @@ class Pin:
     new: str
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A pin that is another one now, in which line (from 1), as it was written and is."""
 
     line: int
@@ -68,16 +66,14 @@ class Change:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class Edited:
+class Edited(msgspec.Struct, frozen=True):
     """The bytes of a file with other pins; without `changes` they are what they were."""
 
     raw: bytes
     changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(msgspec.Struct, frozen=True):
     """Where the version of a pin stands in a text."""
 
     start: int

@@ -1,10 +1,10 @@
 """How to carry out upgrades: which lines to edit, which tool to run, what is left to people."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from packaging.utils import is_normalized_name
 from packaging.version import Version
 
@@ -17,8 +17,7 @@ from scanagg.upgrades.plan import hindering
 _NOT_IN_FILES: Final = "no file of the project names its version"
 
 
-@dataclass(frozen=True, slots=True)
-class Goal:
+class Goal(msgspec.Struct, frozen=True):
     """A package that is to be another version: where it stands (path to lines), what hinders it.
 
     `barred` are constraints of the project itself, `held` those of packages that stay, `moving`
@@ -48,16 +47,14 @@ class Goal:
         return f"{self.package.name} {self.package.version} -> {self.to}"
 
 
-@dataclass(frozen=True, slots=True)
-class FileEdit:
+class FileEdit(msgspec.Struct, frozen=True):
     """Pins in one file that can be edited, by goal, with the lines as they will be."""
 
     path: str
     changes: tuple[tuple[Goal, tuple[Change, ...]], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(msgspec.Struct, frozen=True):
     """A file that a tool is to make again for these goals."""
 
     recipe: Recipe
@@ -74,16 +71,14 @@ class Job:
         return tuple(shown(self.recipe, argv) for argv in self.commands)
 
 
-@dataclass(frozen=True, slots=True)
-class ByHand:
+class ByHand(msgspec.Struct, frozen=True):
     """What only people can do about a goal, and why."""
 
     goal: Goal
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ways:
+class Ways(msgspec.Struct, frozen=True):
     """All there is to do, by kind. An edit may be of a file that a job's file is made from."""
 
     edits: tuple[FileEdit, ...] = ()

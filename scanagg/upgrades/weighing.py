@@ -1,9 +1,9 @@
 """One package with its vulnerabilities: which of the fixed versions leave how many of them."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
 
+import msgspec
 from packaging.version import Version
 
 from scanagg.advisories import Store
@@ -15,8 +15,7 @@ from scanagg.model.published import version_of
 _Names = frozenset[str]
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(msgspec.Struct, frozen=True):
     """A vulnerability that scanners found: the id that is shown, all its names, fixed versions."""
 
     id: str
@@ -26,8 +25,7 @@ class Told:
     malicious: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Weighed:
+class Weighed(msgspec.Struct, frozen=True):
     """The version to go to, the lowest without what blocks, and what goes and stays with `best`.
 
     Both are None where there is none; `stays` is then what there is now.
@@ -39,8 +37,7 @@ class Weighed:
     stays: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
+class _Case(msgspec.Struct, frozen=True):
     """What is known of one package: `told` and `records` under common roots of their names."""
 
     name: str

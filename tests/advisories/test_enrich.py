@@ -3,13 +3,13 @@
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.kept import keep, keep_epss, keep_kev, keep_zip
 from support.osv import Record, record
 

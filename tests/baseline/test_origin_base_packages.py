@@ -1,11 +1,11 @@
 """What a base tells of packages: its manifests, read from git; advisories that are newer."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.history import NEW, UNCHANGED, Checked, commit, write
 from support.repository import git
 

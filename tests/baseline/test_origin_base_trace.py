@@ -3,12 +3,12 @@
 import os
 import stat
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support import tools
 from support.history import NEW, UNCHANGED, UPDATED, Checked, changes, commit, write
 from support.repository import git

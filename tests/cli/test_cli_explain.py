@@ -1,10 +1,10 @@
 """`scanagg explain`: why a finding of a stored report has its verdict, section by section."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.command import scanagg
 from support.sample import NOW, finding, judged, sample_findings, sample_report
 from support.sample_known import PAGES, UPGRADES, known_report

@@ -3,11 +3,11 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
+from msgspec.structs import replace
 from support.command import check, scanagg
 from support.lockers import fake
 from support.records import Json, affected, below, osv, put_osv

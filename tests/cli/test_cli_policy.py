@@ -1,10 +1,10 @@
 """`scanagg policy`: files of policies and of cases, looked at without scanning."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.command import scanagg
 from support.sample import sample_report
 

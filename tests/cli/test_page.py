@@ -2,10 +2,10 @@
 
 import io
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.sample import finding, judged, large_report, sample_findings, sample_report
 from support.sample_history import DEADLINE, lived_findings, lived_report, many_existing
 from support.sample_known import known_findings, known_report, many_upgrades

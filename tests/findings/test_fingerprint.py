@@ -1,12 +1,12 @@
 """A fingerprint survives what does not change the weakness, and changes with what does."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from scanagg.core.redact import Redactor
 from scanagg.findings.fingerprint import (

@@ -1,10 +1,11 @@
 """Findings, runs and policies for the tests of this folder, with only what a test is about."""
 
 import hashlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
+
+from msgspec.structs import replace
 
 from scanagg.model import (
     NO_BASE,

@@ -1,8 +1,8 @@
 """Two judgements compared: what changes, which way, and what does not count as a change."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
+from msgspec.structs import replace
 from policy_samples import NOW, claim, finding, licensed, vulnerability
 
 from scanagg.model import Action, Finding, Judged, Severity, Verdict

@@ -1,6 +1,5 @@
 """A finding gets one severity and one verdict, the same in whatever order findings come."""
 
-from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from itertools import product
@@ -9,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from policy_samples import (
     EXISTING,
     NOW,

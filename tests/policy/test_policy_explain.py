@@ -1,12 +1,12 @@
 """An explanation has everything that was asked of a finding, with each answer."""
 
 import hashlib
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from msgspec.structs import replace
 from policy_samples import (
     NOW,
     claim,

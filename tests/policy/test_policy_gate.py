@@ -1,10 +1,10 @@
 """The gate: what a run lacks, what blocks, and the one exit code that follows."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from policy_samples import NOW, claim, finding, policy_of, run_of, secret, vulnerability
 
 from scanagg.core.errors import ExitCode

@@ -1,10 +1,10 @@
 """What the ready-made policies make of where a finding comes from, and of how long it is known."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from policy_samples import (
     EDITED,
     EXISTING,

@@ -2,12 +2,12 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
+from msgspec.structs import replace
 from policy_samples import (
     EDITED,
     EXISTING,

@@ -1,12 +1,12 @@
 """Whatever stands in names, purls, licences, vectors and dates, the bill of materials is valid."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from support.bom import V31, bom_report, licensed, package, shop, vulnerable, waiver
 from support.cyclonedx_check import properties, text_of, written
 

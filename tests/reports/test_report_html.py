@@ -4,10 +4,10 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.browser import Browser, Visit, open_browser
 from support.sample import (
     CVE,

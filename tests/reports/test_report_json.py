@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import jsonschema_rs
 import msgspec
 import pytest
+from msgspec.structs import replace
 from support.sample import NOW, finding, judged, large_report, sample_report
 from support.sample_history import ATTEMPTS, lived_report
 from support.sample_known import PAGES, known_report

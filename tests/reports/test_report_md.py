@@ -1,10 +1,10 @@
 """scanagg.md: what a reader of a job summary must see, nothing that its text can break."""
 
 import re
-from dataclasses import replace
 
 import pytest
 from markdown_it import MarkdownIt
+from msgspec.structs import replace
 from support.sample import CVE, finding, judged, large_report, sample_report, sample_runs
 from support.sample_history import EXPIRED, lived_report, many_existing
 from support.sample_known import known_report, many_upgrades

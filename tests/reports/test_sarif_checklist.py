@@ -4,11 +4,11 @@ import gzip
 import json
 import re
 import uuid
-from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.sample import (
     CVE,
     EVAL,

@@ -1,10 +1,10 @@
 """SARIF says how a vulnerable package comes in, what to upgrade, and what is known of it."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from support.sample import judged
 from support.sample_known import KEV, PAGES, known_findings, known_report
 from support.sarif_cases import known, log_of, results_of, runs_of

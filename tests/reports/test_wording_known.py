@@ -1,9 +1,9 @@
 """What is known of vulnerabilities is said in plain words, and nothing where nothing is known."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 from support.sample import NOW, finding, judged, sample_report
 from support.sample_known import (
     EPSS,

@@ -1,8 +1,7 @@
 """What to upgrade is said in one line each: where to, what it clears, what hinders it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from support.sample import finding, judged, sample_report
 from support.sample_known import EVIL, JINJA2, LONELY, UPGRADES, known_findings, known_report
 

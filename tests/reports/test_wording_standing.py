@@ -1,9 +1,9 @@
 """The words for how findings stand: sums with right plurals, deadlines, waivers."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from support.sample import NOW, finding, judged, sample_report
 from support.sample_history import ACTIVE, BASE, EXPIRED, UNUSED, lived_report
 

@@ -7,11 +7,11 @@ import subprocess
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from msgspec.structs import replace
 from support.drive import NOW, Driven, context, drive, inventory, package
 from support.osv import affects, osv_server, record
 

@@ -9,11 +9,11 @@ import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support import tools
 from support.drive import Driven, context, drive, inventory, package, perform
 

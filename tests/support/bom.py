@@ -1,8 +1,9 @@
 """A report full of packages, licences, advice and waivers for the bill of materials."""
 
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from scanagg.model import (
     Action,

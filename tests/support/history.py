@@ -1,9 +1,11 @@
 """A project with history, examined by real scanners and traced against a base."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from scanagg.baseline import Asked, Base, Traced, find_base, trace
 from scanagg.baseline.file import PLACES, Baseline, load

@@ -1,9 +1,10 @@
 """A small report with one of everything, and a large one, for tests and benchmarks of formats."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from scanagg.model import (
     Action,

@@ -1,8 +1,9 @@
 """The sample as it is once a project lives with scanagg: compared with a base, with waivers."""
 
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from scanagg.model import (
     Action,

@@ -1,8 +1,9 @@
 """The sample with an advisory store: vulnerabilities with everything, upgrades, dated data."""
 
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from scanagg.model import (
     Action,

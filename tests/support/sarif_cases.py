@@ -3,9 +3,10 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from scanagg.core.text import valid
 from scanagg.model import (

@@ -1,9 +1,9 @@
 """Vulnerable packages for tests of advice: findings as a check hands them on, and inventories."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
+from msgspec.structs import replace
 from support.sample import finding, judged
 
 from scanagg.model import (

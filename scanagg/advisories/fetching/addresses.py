@@ -3,9 +3,11 @@
 import ipaddress
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.core.errors import DownloadError, UsageError
 from scanagg.core.text import one_line, shorten
@@ -61,8 +63,7 @@ def same_origin(one: str, other: str) -> bool:
     return _origin(urlsplit(one)) == _origin(urlsplit(other))
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(msgspec.Struct, frozen=True):
     """Where we are on the way from the address that was asked for, after how many redirects.
 
     `public` tells that a host on the way may be anyone's: from there on, nothing leads to an

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from requests import Response
 
 from scanagg.advisories.fetching import addresses, answers, checksums, decoding
@@ -21,8 +21,7 @@ _BEGINNING: Final = 2048
 _PAUSES: Final = 2.0  # each pause between tries is this much longer than the one before
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(msgspec.Struct, frozen=True):
     """What to download, and what is here already.
 
     `limit` is in bytes, as sent and as unpacked; `beginnings` are what data of this kind can begin
@@ -38,8 +37,7 @@ class Wanted:
     last_modified: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Fetched:
+class Fetched(msgspec.Struct, frozen=True):
     """A whole file at `path`, and what the server said by which to ask whether it changed."""
 
     path: Path

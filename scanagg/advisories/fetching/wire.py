@@ -10,6 +10,7 @@ from time import monotonic
 from types import TracebackType
 from typing import Any, Final, Self
 
+import msgspec
 import requests
 import urllib3
 from requests.adapters import HTTPAdapter
@@ -28,8 +29,7 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _IDENTITY: Final = {"User-Agent": f"scanagg/{__version__}", "Accept-Encoding": "identity"}
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(msgspec.Struct, frozen=True):
     """How long to wait, in seconds: to connect, for the next byte, between tries, when told to.
 
     `tries` is how often a download is begun or taken up again before it has failed.

@@ -3,7 +3,6 @@
 import hashlib
 import sqlite3
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
@@ -37,8 +36,7 @@ _BATCH: Final = 10_000
 _LARGE: Final = 1_000
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """Where data came from: an address or a file's name, and what the server said of it."""
 
     text: str
@@ -46,8 +44,7 @@ class Origin:
     last_modified: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Imported:
+class Imported(msgspec.Struct, frozen=True):
     """What was stored, and what there is to say of it.
 
     `problems` are records that could not be used as a whole or in part, with the reason: the first

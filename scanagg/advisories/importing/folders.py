@@ -2,14 +2,14 @@
 
 import os
 from collections.abc import Collection
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from scanagg.advisories.importing import limits
 
 
-@dataclass(frozen=True, slots=True)
-class Below:
+class Below(msgspec.Struct, frozen=True):
     """The files, sorted, and how many links were there besides."""
 
     files: tuple[Path, ...]

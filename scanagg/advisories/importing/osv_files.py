@@ -6,7 +6,6 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -28,8 +27,7 @@ _LOCATOR_64_BYTES: Final = 20
 _AS_64: Final = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """One record as it is written, or why it is not read; `name` is where it stands."""
 
     name: str
@@ -37,8 +35,7 @@ class Member:
     refused: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Export:
+class Export(msgspec.Struct, frozen=True):
     """All that is there: how many, one after the other, and what was left aside."""
 
     count: int

@@ -3,7 +3,6 @@
 import hashlib
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
@@ -21,8 +20,7 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(msgspec.Struct, frozen=True):
     """What is remembered of a record that was written: all but its text."""
 
     modified: datetime
@@ -37,8 +35,7 @@ class _Kept:
         return (self.modified, self.digest)
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(msgspec.Struct, frozen=True):
     """What was stored: how many records, the newest time that is not in the future, the digest."""
 
     records: int

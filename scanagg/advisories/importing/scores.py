@@ -9,10 +9,11 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final, cast
+
+import msgspec
 
 from scanagg.advisories.importing import limits
 from scanagg.advisories.importing.exploits import CVE
@@ -27,8 +28,7 @@ _COLUMNS: Final = ("cve", "epss", "percentile")
 Score = tuple[str, float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(msgspec.Struct, frozen=True):
     """The scores (CVE, probability, percentile), in the order of the file, and their date."""
 
     rows: Iterator[Score]

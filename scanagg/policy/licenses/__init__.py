@@ -1,11 +1,13 @@
 """Licences judged: what a policy says of a package, its metadata or its own words against lists."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+from msgspec.structs import replace
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -48,8 +50,7 @@ CLARIFY: Final = "clarify"
 _REMEMBERED: Final = 1 << 14
 
 
-@dataclass(frozen=True, slots=True)
-class _Said:
+class _Said(msgspec.Struct, frozen=True):
     """What the policy says of one package: entries that match it, in the order of the file."""
 
     clarifications: tuple[Clarification, ...] = ()

@@ -1,9 +1,10 @@
 """What a package's metadata says of its licence, in the order of trust, against the lists."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
+
+import msgspec
 
 from scanagg.model import LicenseFacts, LicenseVerdict
 from scanagg.policy.licenses import trove
@@ -28,8 +29,7 @@ _NOTHING_SAID: Final = frozenset(("", "unknown", "none", "noassertion", "n/a"))
 _LICENSE_NAMES: Final = ("licen", "copying")
 
 
-@dataclass(frozen=True, slots=True)
-class LicenseDecision:
+class LicenseDecision(msgspec.Struct, frozen=True):
     """The verdict on a package's licence.
 
     `expression` is canonical SPDX, or the metadata's own words where these are none. `term` is the

@@ -1,8 +1,10 @@
 """Lists of licence ids, and the verdict on an SPDX expression against them."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from typing import Final, Literal
+
+import msgspec
+from msgspec.structs import replace
 
 from scanagg.core.errors import PolicyError
 from scanagg.core.text import one_line, shorten
@@ -22,22 +24,20 @@ ALLOW, REVIEW, UNKNOWN, DENY = (
 ORDER: Final = {verdict: verdict.order for verdict in LicenseVerdict}
 
 
-@dataclass(frozen=True, slots=True)
-class LicenseLists:
+class LicenseLists(msgspec.Struct, frozen=True):
     """The lists of a policy, ready to ask; made by `lists_of`.
 
     `exact` holds the listed terms, `covered` the versions that a listed `-or-later` or `+` takes
     in. Without an allow list (`closed` false) every known licence that is not listed is allowed.
     """
 
-    exact: Mapping[Term, LicenseVerdict] = field(default_factory=dict)
-    covered: Mapping[Term, LicenseVerdict] = field(default_factory=dict)
+    exact: Mapping[Term, LicenseVerdict] = msgspec.field(default_factory=dict)
+    covered: Mapping[Term, LicenseVerdict] = msgspec.field(default_factory=dict)
     closed: bool = False
     classifiers: Literal["all", "any"] = "all"
 
 
-@dataclass(frozen=True, slots=True)
-class ListProblem:
+class ListProblem(msgspec.Struct, frozen=True):
     """An entry that cannot be in a list: which list, which place in it (from 0), and why."""
 
     list: str
@@ -45,8 +45,7 @@ class ListProblem:
     message: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evaluation:
+class Evaluation(msgspec.Struct, frozen=True):
     """The verdict, the term that decided it, and the canonical expression."""
 
     verdict: LicenseVerdict

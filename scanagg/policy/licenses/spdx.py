@@ -9,9 +9,12 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from typing import Final
+
+import msgspec
+from msgspec.structs import replace
 
 # An expression is one line of metadata. Whole licence texts come in the same field: they are none.
 _LONGEST: Final = 2000
@@ -43,8 +46,7 @@ class SpdxError(ValueError):
     """The text is no SPDX expression; the message says why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(msgspec.Struct, frozen=True):
     """One licence, perhaps with `+` (this version or any later) and an exception."""
 
     license: str
@@ -87,8 +89,7 @@ class Term:
         return tuple(Term(each, exception=self.exception) for each in later)
 
 
-@dataclass(frozen=True, slots=True)
-class Both:
+class Both(msgspec.Struct, frozen=True):
     """All of the parts hold (AND)."""
 
     parts: tuple["Expression", ...]
@@ -99,8 +100,7 @@ class Both:
         return " AND ".join(texts)
 
 
-@dataclass(frozen=True, slots=True)
-class Either:
+class Either(msgspec.Struct, frozen=True):
     """The licensee chooses one of the parts (OR)."""
 
     parts: tuple["Expression", ...]
@@ -240,8 +240,7 @@ def _term(token: str) -> Term:
     return Term(name, plus=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Index:
+class _Index(msgspec.Struct, frozen=True):
     """The SPDX list: ids by their small letters, and the versions from each id on."""
 
     licenses: Mapping[str, str]

@@ -5,12 +5,12 @@ tables takes the worst of them. The classifiers are those of PyPI's list under "
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+
+class Reading(msgspec.Struct, frozen=True):
     """What some words may mean: the licences that they can stand for, none where nobody can tell.
 
     `doubtful` are licences that they could mean but hardly ever do: reason to look, not to refuse.

@@ -2,8 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
+import msgspec
 from cyclonedx.model.bom_ref import BomRef
 from cyclonedx.model.dependency import Dependency
 
@@ -11,8 +11,7 @@ from scanagg.model import Package
 from scanagg.reports.cyclonedx.packages import Packages
 
 
-@dataclass(frozen=True, slots=True)
-class Links:
+class Links(msgspec.Struct, frozen=True):
     """By package: the components it needs, and the names of needed ones that are not exactly one.
 
     Of several versions of a name nobody says which one is meant; of none, why it is not there.

@@ -1,9 +1,9 @@
 """Which packages a CycloneDX document lists, and what each is called in it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
@@ -14,8 +14,7 @@ _PYPI: Final = "pypi"
 _Key = tuple[str, str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Packages:
+class Packages(msgspec.Struct, frozen=True):
     """The packages of one document by what they are called in it, in that order.
 
     `own` are those of the inventory; the others are known only from findings and licences. `purls`

@@ -3,11 +3,11 @@
 import base64
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
 import jinja2
+import msgspec
 from markupsafe import Markup
 
 from scanagg.core.text import one_line, printable, shorten
@@ -45,8 +45,7 @@ BAR_WIDTH: Final = 1_000
 _LEAST_WIDTH: Final = 8
 
 
-@dataclass(frozen=True, slots=True)
-class _Segment:
+class _Segment(msgspec.Struct, frozen=True):
     """One colour of a bar."""
 
     severity: str
@@ -55,8 +54,7 @@ class _Segment:
     width: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Bar:
+class _Bar(msgspec.Struct, frozen=True):
     """One line of the picture: a category, or all of them where `category` is None."""
 
     name: str
@@ -65,8 +63,7 @@ class _Bar:
     segments: tuple[_Segment, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Inputs:
+class _Inputs(msgspec.Struct, frozen=True):
     """A list of inputs that were not examined, cut where it is too long."""
 
     named: Sequence[NotExamined]

@@ -3,9 +3,9 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+import msgspec
 import sarif_om
 
 from scanagg.model import (
@@ -36,16 +36,14 @@ _TOO: Final = "It stands here too."
 _ASKED: Final = "This line asks for it."
 
 
-@dataclass(frozen=True, slots=True)
-class Project:
+class Project(msgspec.Struct, frozen=True):
     """What results say of the project: what it is called, the upgrades by package."""
 
     name: str
     upgrades: Mapping[str, Upgrade]
 
 
-@dataclass(frozen=True, slots=True)
-class Flavour:
+class Flavour(msgspec.Struct, frozen=True):
     """What a SARIF log is for. `whole`: everything there is; else what code scanning takes.
 
     `most_results` counts in one run, `most_places` in one result.

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
 
+import msgspec
 import sarif_om
 
 from scanagg.model import Action, Coverage, Judged, Report, Revision, Run, Status
@@ -46,8 +46,7 @@ _SCANNERS: Final = {
 _HOME: Final = "https://scanagg.invalid/"
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(msgspec.Struct, frozen=True):
     """One run of the log: its findings worst first, and how many more there were than fit."""
 
     run: Run
@@ -55,8 +54,7 @@ class Section:
     left_out: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """All runs of a log, and how many findings are not in it: without a run, or waived."""
 
     sections: Sequence[Section]

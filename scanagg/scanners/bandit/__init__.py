@@ -6,8 +6,9 @@ project leaves any out.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
+
+from msgspec.structs import replace
 
 from scanagg.scanners import arguments, pinned, source_files
 from scanagg.scanners.bandit import coverage

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from scanagg.core.errors import ConfigError
 from scanagg.model import NotExamined, SourceFile, Target
@@ -24,8 +25,7 @@ _LOCK_FILES: Final = frozenset(
 _LOCK_NAME: Final = re.compile(r".+\.lock|pylock(\..+)?\.toml")
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True):
     """What makes a file too much to search: bytes of it, bytes of a line, processor seconds."""
 
     file_bytes: int = 5_000_000

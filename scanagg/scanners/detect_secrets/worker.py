@@ -16,12 +16,13 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Final
 
+import msgspec
 from detect_secrets.core import scan
 from detect_secrets.core.potential_secret import PotentialSecret
 from detect_secrets.core.usage import ParserBuilder
@@ -60,8 +61,7 @@ _KEYWORDS_NEEDED: Final = all(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(msgspec.Struct, frozen=True):
     """What to search: `files` relative to `root`, in seconds of processor time and bytes a line."""
 
     root: str
@@ -70,8 +70,7 @@ class Request:
     line_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(msgspec.Struct, frozen=True):
     """A secret of one file in clear, and its lines: detect-secrets reports the first of them."""
 
     type: str
@@ -80,8 +79,7 @@ class Hit:
     lines: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What came of the file with that index: hits, or the `reason` why it was not searched.
 
     `values` is what must be masked: the secrets, and all of them where a hit has only a part.
@@ -140,9 +138,9 @@ def main() -> None:
     signal.signal(signal.SIGPROF, _alarm)
     sys.excepthook = _brief
     for index, name in enumerate(request.files):
-        answer = asdict(_answer(request, index, name))
-        sys.stdout.write(json.dumps(answer) + "\n")
-        sys.stdout.flush()
+        answer = msgspec.json.encode(_answer(request, index, name))
+        sys.stdout.buffer.write(answer + b"\n")
+        sys.stdout.buffer.flush()
 
 
 def _answer(request: Request, index: int, name: str) -> Answer:

@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.core.text import one_line, printable, shorten
 from scanagg.model import Category, LicenseFacts, NotExamined, Observation, Package, Rule
@@ -29,8 +29,7 @@ _UNKNOWN: Final = "UNKNOWN"
 _CAUSE: Final = re.compile(r"after connection broken by ['\"](.*)['\"]: \S*$", re.MULTILINE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Stated:
+class _Stated(msgspec.Struct, frozen=True):
     """What one package's metadata states; no facts, but a reason, where they cannot be trusted."""
 
     name: str
@@ -39,8 +38,7 @@ class _Stated:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
+class _Answer(msgspec.Struct, frozen=True):
     """All that an output says. `installed` where it is about an environment."""
 
     installed: bool

@@ -3,9 +3,10 @@
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
+
+import msgspec
 
 from scanagg.core.errors import ConfigError
 from scanagg.core.text import one_line
@@ -24,8 +25,7 @@ _NO_STORE: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(msgspec.Struct, frozen=True):
     """Who is asked: pip-audit's word for it, the address if not its usual one, what it knows.
 
     `stored` says that it is the advisory store. `refusal` is why it is not asked, empty where it

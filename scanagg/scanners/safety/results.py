@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -113,8 +112,7 @@ class _Scan(msgspec.Struct, frozen=True):
     scan_results: _Results
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True):
     """What either command says: pins looked at, vulnerabilities by pin.
 
     `ignored` is how many it was told to hide, `strange` how many are about no pin that was asked.

@@ -1,11 +1,12 @@
 """What Trivy's JSON means: results of a scan of files or of an image as observations."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import quote
 
+import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.core.text import one_line, printable
@@ -31,15 +32,14 @@ from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
 NAME: Final = "trivy"
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(msgspec.Struct, frozen=True):
     """What results are read against.
 
     `paths` leads from what Trivy calls a file to what we call it; None takes every name as it is.
     `image` is what was scanned where it was no tree: then no result has a place.
     """
 
-    inventory: Inventory = field(default_factory=Inventory)
+    inventory: Inventory = msgspec.field(default_factory=Inventory)
     paths: Mapping[str, str] | None = None
     image: str | None = None
 
@@ -63,8 +63,7 @@ class Setting:
         return min(inside, default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(msgspec.Struct, frozen=True):
     """Observations, and how many records could not be one, by why."""
 
     observations: tuple[Observation, ...]

@@ -15,10 +15,10 @@ of besides is told as a notice.
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final
 
+import msgspec
 from packaging.utils import canonicalize_name
 
 from scanagg.core.text import one_line, shorten
@@ -42,8 +42,7 @@ _MISSED: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """What one scan shows: packages by manifest, checked configuration, files read, complaints.
 
     Names are ours, but those of folders, which only `checked` holds.
