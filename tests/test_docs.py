@@ -180,13 +180,13 @@ def test_examples_of_configuration_are_valid(page: str, tmp_path: Path) -> None:
 def test_every_key_of_the_configuration_is_shown() -> None:
     part = section(text("docs/concepts.md"), "Configuration")
     shown = tomllib.loads(next(blocks(part, "toml")))["tool"]["scanagg"]
-    fields = {name.replace("_", "-") for name in config.Settings.__dataclass_fields__}
+    fields = {name.replace("_", "-") for name in config.Settings.__struct_fields__}
     assert set(shown) == fields - {"source"}
 
 
 def test_keys_of_every_scanner_are_shown() -> None:
     head = text("docs/scanners.md").partition("\n## ")[0]
-    fields = set(config.ScannerSettings.__dataclass_fields__)
+    fields = set(config.ScannerSettings.__struct_fields__)
     assert rows(head) - {"safety"} == fields - {"options", "config"}
 
 

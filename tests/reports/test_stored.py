@@ -156,9 +156,9 @@ def test_what_scanners_said_comes_back_and_what_the_policy_decided_does_not(
     read = stored.read(written(report, tmp_path))
     hidden = {"claims", "line_hash", "rule"}
     for before, after in zip(report.findings, read.findings, strict=True):
-        for name in set(Judged.__dataclass_fields__) - {"finding"}:
+        for name in set(Judged.__struct_fields__) - {"finding"}:
             assert getattr(before, name) == getattr(after, name), name
-        for name in set(type(before.finding).__dataclass_fields__) - hidden:
+        for name in set(type(before.finding).__struct_fields__) - hidden:
             assert getattr(before.finding, name) == getattr(after.finding, name), name
         assert after.finding.claims == tuple(
             claim for claim in before.severity_sources if claim.scanner != "scanagg"

@@ -70,7 +70,7 @@ def context(target: Target | Path, inventory: Inventory | None = None, **changes
     """
     if isinstance(target, Path):
         target = Target(root=target, name=target.name, files=())
-    names = {field.name for field in dataclasses.fields(ScannerSettings)}
+    names = set(ScannerSettings.__struct_fields__)
     settings = ScannerSettings(**{key: changes.pop(key) for key in names & changes.keys()})
     given: dict[str, Any] = {
         "inventory": inventory or Inventory(),
