@@ -24,7 +24,7 @@ import msgspec
 from scanagg.advisories import Store, open_store, serving
 from scanagg.advisories.importing import Origin, import_osv
 from scanagg.core.process import Stop
-from scanagg.findings.collect import Bench, examine
+from scanagg.findings.collect import ScanSetup, collect_findings
 from scanagg.model import Inventory, Package, Run, Status, Target, pypi_purl
 from scanagg.scanners import pip_audit
 from scanagg.scanners.base import Lookup
@@ -88,23 +88,23 @@ def look_up(store: Store, found: Inventory) -> float:
 
 
 def told(
-    what: str, cache: Path, found: Inventory, way: Callable[[Bench, Inventory], Sequence[Run]]
+    what: str, cache: Path, found: Inventory, way: Callable[[ScanSetup, Inventory], Sequence[Run]]
 ) -> None:
     """Audit several times, and print the middle."""
     seconds, ours = [], []
     for _ in range(REPEATS):
         with contextlib.closing(open_store(cache)) as store:
             start, cpu = time.perf_counter(), time.process_time()
-            (run,) = way(bench(cache, store), found)
+            (run,) = way(setup(cache, store), found)
             seconds.append(time.perf_counter() - start)
             ours.append(time.process_time() - cpu)
     assert run.status in (Status.OK, Status.DEGRADED), run.detail
     print(f"{what}: {spread(seconds)} s in all, {spread(ours)} s of CPU of our own")
 
 
-def bench(cache: Path, store: Store) -> Bench:
+def setup(cache: Path, store: Store) -> ScanSetup:
     """As of a check with --offline."""
-    return Bench(
+    return ScanSetup(
         limits=Limits(jobs=8, timeout=300, stop=Stop()),
         cache=cache,
         now=datetime.now(UTC),
@@ -114,12 +114,12 @@ def bench(cache: Path, store: Store) -> Bench:
     )
 
 
-def whole(made: Bench, found: Inventory) -> Sequence[Run]:
+def whole(made: ScanSetup, found: Inventory) -> Sequence[Run]:
     """An audit as a check makes it, to findings that are merged."""
-    return examine(made, [pip_audit], target(made), found, lambda _event: None).runs
+    return collect_findings(made, [pip_audit], target(made), found, lambda _event: None).runs
 
 
-def audited(made: Bench, found: Inventory) -> Sequence[Run]:
+def audited(made: ScanSetup, found: Inventory) -> Sequence[Run]:
     """An audit alone."""
     assert made.store is not None
     assert made.advisories is not None
@@ -128,7 +128,7 @@ def audited(made: Bench, found: Inventory) -> Sequence[Run]:
         return [each.run for each in scan(tasks, made.limits, lambda _event: None)]
 
 
-def target(made: Bench) -> Target:
+def target(made: ScanSetup) -> Target:
     """A project without files: the inventory is given."""
     return Target(root=made.cache / "work", name="work", files=())
 

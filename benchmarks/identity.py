@@ -53,8 +53,8 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from scanagg.baseline.matching import Entry, LineMap, match
-from scanagg.findings.correlate import Eyes, correlate
+from scanagg.baseline.matching import LineMap, MatchEntry, match
+from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity
 from scanagg.findings.normalise import normalise, redactor
 from scanagg.model import Change, Finding, Inventory, Observation
@@ -166,7 +166,7 @@ def findings_of(scans: Iterable[FileScan], root: Path) -> tuple[Finding, ...]:
     chosen = [scan for scan in scans if scan.observations]
     said = normalise([one for scan in chosen for one in scan.observations], Inventory(), sources)
     mask = redactor(said, {value for scan in chosen for value in scan.secrets})
-    return correlate(said, Eyes(sources, mask, Identity(sources, mask, key="measured")))
+    return correlate(said, Identity(sources, mask, key="measured"))
 
 
 class Clone:
@@ -363,8 +363,8 @@ def ours(base: Snapshot, head: Snapshot, lines: LineMap | None) -> Said:
     return [each.base if each.change is Change.UNCHANGED else None for each in made]
 
 
-def entries(findings: Iterable[Finding]) -> list[Entry]:
-    return [Entry(one.parts, where(one)[1], one.evidence) for one in findings if one.parts]
+def entries(findings: Iterable[Finding]) -> list[MatchEntry]:
+    return [MatchEntry(one.parts, where(one)[1], one.evidence) for one in findings if one.parts]
 
 
 def as_bandit(base: Snapshot, head: Snapshot) -> Said:

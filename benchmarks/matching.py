@@ -18,12 +18,12 @@ import sys
 import time
 from collections.abc import Callable
 
-from scanagg.baseline.matching import Entry, match
+from scanagg.baseline.matching import MatchEntry, match
 from scanagg.model import Change, Parts
 
 RUNS = 5
 FILES = 2000
-Sides = tuple[list[Entry], list[Entry]]
+Sides = tuple[list[MatchEntry], list[MatchEntry]]
 
 
 def main() -> None:
@@ -52,14 +52,16 @@ def history(count: int) -> Sides:
     return [later(one, random.random()) for one in base], base
 
 
-def code(number: int, path: str | None = None) -> Entry:
+def code(number: int, path: str | None = None) -> MatchEntry:
     file, place = number % FILES, number // FILES
     statement = f"{number:016x}"
     path = path or f"src/mod{file:04}.py"
-    return Entry(Parts("code", f"B{300 + number % 50}", path, f"f{place % 9}", statement), place)
+    return MatchEntry(
+        Parts("code", f"B{300 + number % 50}", path, f"f{place % 9}", statement), place
+    )
 
 
-def later(one: Entry, chance: float) -> Entry:
+def later(one: MatchEntry, chance: float) -> MatchEntry:
     """The finding after some months: below `chance` says what became of it."""
     parts = one.parts
     if chance < 0.8:
@@ -82,14 +84,14 @@ def new(count: int) -> Sides:
 
 def equal(count: int) -> Sides:
     """The same thing again and again."""
-    side = [Entry(Parts("code", "B101", "a.py", "", "0" * 16), line) for line in range(count)]
+    side = [MatchEntry(Parts("code", "B101", "a.py", "", "0" * 16), line) for line in range(count)]
     return side, side
 
 
 def secrets(count: int) -> Sides:
     """Values that only their digests tell apart."""
     parts = Parts("secret", "", "a.json", "", "0" * 16)
-    base = [Entry(parts, line, f"{line:016x}") for line in range(count)]
+    base = [MatchEntry(parts, line, f"{line:016x}") for line in range(count)]
     return base[::-1], base
 
 

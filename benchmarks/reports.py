@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from scanagg import policy
 from scanagg.core.cache import write_atomically
-from scanagg.findings.correlate import Eyes, correlate
+from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity
 from scanagg.findings.normalise import normalise, redactor
 from scanagg.model import Clock, Coverage, Inventory, Report, Run, Status
@@ -58,8 +58,8 @@ def check(root: Path, answer: bytes, out: Path) -> None:
     sources = Sources(target)
     said = staged("normalise", lambda: normalise(parsed.observations, Inventory(), sources))
     mask = redactor(said, parsed.secrets)
-    eyes = Eyes(sources, mask, Identity(sources, mask))
-    findings = staged("correlate", lambda: correlate(said, eyes))
+    identity = Identity(sources, mask)
+    findings = staged("correlate", lambda: correlate(said, identity))
     loaded = policy.load_policy("default", root)
     now = datetime.now(UTC)
     decision = staged("judge", lambda: policy.decide(findings, loaded, now))

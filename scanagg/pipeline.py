@@ -15,13 +15,13 @@ from msgspec.structs import replace
 
 from scanagg import __version__, policy
 from scanagg.advisories import Store, open_store
-from scanagg.baseline import Asked, find_base, trace
+from scanagg.baseline import BaseOptions, find_base, trace
 from scanagg.baseline.file import foreign
 from scanagg.core import cache
 from scanagg.core.errors import StoreError
 from scanagg.core.process import Stop
 from scanagg.core.text import counted
-from scanagg.findings.collect import FRESH, Bench, examine, is_whole, logged
+from scanagg.findings.collect import FRESH, ScanSetup, collect_findings, is_whole, logged
 from scanagg.gate.rules import Rules
 from scanagg.gate.tampering import attempts
 from scanagg.inventory import read_inventory
@@ -108,22 +108,22 @@ def _check(request: Request, notify: Callable[[Event], None], folder: Path, stor
     inventory = read_inventory(target, request.python or request.rules.settings.python)
     _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
     logged("inventory", inventory.manifests, inventory.packages)
-    bench = _bench(request, clock, folder, store)
-    examined = examine(bench, _adapters(request), target, inventory, notify)
-    traced = trace(examined.findings, examined.runs, base, target, inventory, bench, notify)
+    setup = _scan_setup(request, clock, folder, store)
+    collected = collect_findings(setup, _adapters(request), target, inventory, notify)
+    traced = trace(collected.findings, collected.runs, base, target, inventory, setup, notify)
     decision = policy.decide(traced.findings, request.rules.policy, clock.now)
     logged("policy", traced.findings, decision.judged)
     upgrades, unread = _upgrades(decision, inventory, store)
-    runs = _runs(request, examined.runs, clock)
+    runs = _runs(request, collected.runs, clock)
     terms = Terms(
         only=request.only,
         problems=(
             *_problems(request, runs),
-            *_placed(bench, dict.fromkeys((*examined.problems, *unread))),
+            *_placed(setup, dict.fromkeys((*collected.problems, *unread))),
         ),
         notices=(
             *(*base.notices, *traced.notices),
-            *(*_notices(request, target), *_store_notices(request, bench)),
+            *(*_notices(request, target), *_store_notices(request, setup)),
         ),
     )
     gate = policy.judge_runs(
@@ -156,9 +156,9 @@ def _check(request: Request, notify: Callable[[Event], None], folder: Path, stor
     )
 
 
-def _asked(request: Request) -> Asked:
+def _asked(request: Request) -> BaseOptions:
     rules = request.rules
-    return Asked(
+    return BaseOptions(
         ref=request.base,
         against=rules.policy.file.new_code.against,
         baseline=rules.baseline,
@@ -209,8 +209,8 @@ def _literal(path: str) -> str:
     return re.sub(r"([\\*?\[\]! #])", r"\\\1", path)
 
 
-def _bench(request: Request, clock: Clock, folder: Path, store: Store) -> Bench:
-    return Bench(
+def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> ScanSetup:
+    return ScanSetup(
         limits=_limits(request),
         cache=folder,
         now=clock.now,
@@ -304,26 +304,26 @@ def _upgrades(
         return plan(decision.judged, inventory, None), (f"{error.message}. {error.hint}",)
 
 
-def _placed(bench: Bench, texts: Iterable[str]) -> tuple[str, ...]:
+def _placed(setup: ScanSetup, texts: Iterable[str]) -> tuple[str, ...]:
     """Texts without the path of our cache: they go into reports."""
-    return tuple(text.replace(str(bench.cache), "{cache}") for text in texts)
+    return tuple(text.replace(str(setup.cache), "{cache}") for text in texts)
 
 
-def _store_notices(request: Request, bench: Bench) -> tuple[str, ...]:
+def _store_notices(request: Request, setup: ScanSetup) -> tuple[str, ...]:
     """What cannot be used of the advisory store, and what its age means for pip-audit."""
-    problems = _placed(bench, bench.store.problems) if bench.store else ()
-    source = bench.store.osv if bench.store else None
+    problems = _placed(setup, setup.store.problems) if setup.store else ()
+    source = setup.store.osv if setup.store else None
     if source is None or AUDITOR not in chosen(request.only, request.skip):
         return problems
-    meaning = "used as it is" if bench.offline else f"not given to {AUDITOR}"
+    meaning = "used as it is" if setup.offline else f"not given to {AUDITOR}"
     if not is_whole(source):
         count = counted(source.records or 0, "record")
         told = f"the advisory store has {count}, far from all that is published: {meaning}"
         return (*problems, f"{told}; `scanagg db update` gets them")
-    if bench.is_fresh(source):
+    if setup.is_fresh(source):
         return problems
     of = f"of {source.updated:%Y-%m-%d}" if source.updated else "of unknown age"
-    hours = int(bench.max_age.total_seconds() // 3600)
+    hours = int(setup.max_age.total_seconds() // 3600)
     limit = counted(hours, "hour") if hours % 24 else counted(hours // 24, "day")
     told = f"the advisory store is {of}, not of the last {limit}: {meaning}"
     return (*problems, f"{told}; `scanagg db update` renews it")

@@ -1,7 +1,6 @@
 """Where each finding comes from: this change, a newer advisory, or before."""
 
-from scanagg.baseline.base import find_base
-from scanagg.baseline.compare import trace
-from scanagg.baseline.values import Asked, Base, Traced
+from scanagg.baseline.base import Base, BaseOptions, find_base
+from scanagg.baseline.compare import Traced, trace
 
-__all__ = ["Asked", "Base", "Traced", "find_base", "trace"]
+__all__ = ["Base", "BaseOptions", "Traced", "find_base", "trace"]

@@ -1,49 +1,93 @@
-"""Which commit and which baseline there is to compare with, and why not where there is none."""
+"""Find the base: the commit and the baseline file that a check compares its findings with."""
 
 import os
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
 from typing import Final
 
 import msgspec
 
-from scanagg.baseline.blame import Grown, grown
-from scanagg.baseline.pull_request import PullRequest, pull_request
-from scanagg.baseline.values import Asked, Base
+from scanagg.baseline.file import Baseline
+from scanagg.baseline.lookup import Growth, last_growth
 from scanagg.core.errors import TargetError
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
 from scanagg.core.text import counted, one_line
 from scanagg.model import BaseInfo, Target
 
-_ALL_NEW: Final = "every finding counts as introduced"
 _SHORT: Final = 7
+# A payload of GitHub's is at most 25 MB, https://docs.github.com/en/webhooks/webhook-events
+_EVENT_BYTES: Final = 25 << 20
+_NO_COMMIT: Final = "0" * 40
 
 
-class _Found(msgspec.Struct, frozen=True):
-    """A base commit and what it is the merge base with; or why there is none."""
+class BaseOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """The options that decide what to compare with.
+
+    `ref` is the argument of --base. `against` is the policy's choice (merge-base, baseline, none).
+    `environ` has the variables in which a CI system names the target branch of a pull request.
+    `ref_of_rules` is the commit that the baseline was read from, None for the work tree.
+    """
+
+    ref: str | None = None
+    against: str = "merge-base"
+    baseline: Baseline | None = None
+    ref_of_rules: str | None = None
+    environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+
+
+class Base(msgspec.Struct, frozen=True, kw_only=True):
+    """The base of a check; everything is None where there is none.
+
+    `commit` is compared with the work tree: packages by manifests, the rest by scanning the files
+    that changed. Where a baseline file is the only base, `package_commit` is the commit in which it
+    last grew: only packages are compared with that. `time` is the time of the commit (UTC).
+    `ref_of_rules` is as in `BaseOptions`.
+    """
+
+    commit: str | None = None
+    package_commit: str | None = None
+    time: datetime | None = None
+    baseline: Baseline | None = None
+    ref_of_rules: str | None = None
+    notices: tuple[str, ...] = ()
+    info: BaseInfo | None = None
+
+
+class _BaseCommit(msgspec.Struct, frozen=True):
+    """The base commit and the name of the branch it was found by; or a notice why there is none."""
 
     commit: str | None = None
     name: str = ""
     notice: str = ""
 
 
-def find_base(target: Target, asked: Asked, stop: Stop) -> Base:
-    """What there is to compare with. TargetError where --base names what does not exist.
+def find_base(target: Target, options: BaseOptions, stop: Stop) -> Base:
+    """Find the commit and the baseline to compare with.
 
-    A base that cannot be found otherwise is said in the notices: everything is introduced then.
+    TargetError where --base names a commit that does not exist. Any other base that cannot be found
+    is reported in the notices, and every finding counts as introduced.
     """
     git = Git(target.root, stop)
-    found = _commit(git, target, asked)
-    baseline = None if asked.against == "none" else asked.baseline
-    growth = Grown()
+    found = _base_commit(git, target, options)
+    baseline = None if options.against == "none" else options.baseline
+    growth = Growth()
     if baseline and found.commit is None:
-        growth = grown(git, target, baseline, asked.ref_of_rules)
+        growth = last_growth(git, target, baseline, options.ref_of_rules)
     commit = found.commit or growth.commit
-    texts = [_described(git, found)] if found.commit else []
+    time = git.committed_at(commit) if commit else None
+    texts = []
+    if found.commit:
+        day = f" ({time:%Y-%m-%d})" if time else ""
+        texts.append(f"merge base {found.commit[:_SHORT]} with {one_line(found.name)}{day}")
     if baseline:
-        texts.append(
-            f"baseline {baseline.path}, {counted(len(baseline.entries), 'entry', 'entries')}"
-        )
+        count = counted(len(baseline.entries), "entry", "entries")
+        texts.append(f"baseline {baseline.path}, {count}")
+    notice = found.notice
+    if notice and not found.commit:
+        listed = f"only what {baseline.path} lists is known" if baseline else ""
+        notice = f"{notice}; {listed or 'every finding counts as introduced'}"
     info = BaseInfo(
         text=" and ".join(texts),
         commit=found.commit,
@@ -53,73 +97,65 @@ def find_base(target: Target, asked: Asked, stop: Stop) -> Base:
     return Base(
         commit=found.commit,
         package_commit=growth.commit,
-        time=git.committed_at(commit) if commit else None,
+        time=time,
         baseline=baseline,
-        ref_of_rules=asked.ref_of_rules,
-        notices=tuple(notice for notice in (_told(found, asked), growth.notice) if notice),
+        ref_of_rules=options.ref_of_rules,
+        notices=tuple(filter(None, (notice, growth.notice))),
         info=info if texts else None,
     )
 
 
-def _told(found: _Found, asked: Asked) -> str:
-    """The notice, with what follows from it."""
-    if not found.notice or found.commit:
-        return found.notice
-    known = asked.against != "none" and asked.baseline
-    rest = f"only what {known.path} lists is known" if known else _ALL_NEW
-    return f"{found.notice}; {rest}"
-
-
-def _described(git: Git, found: _Found) -> str:
-    commit = found.commit or ""
-    time = git.committed_at(commit)
-    when = f" ({time:%Y-%m-%d})" if time else ""
-    return f"merge base {commit[:_SHORT]} with {one_line(found.name)}{when}"
-
-
-def _commit(git: Git, target: Target, asked: Asked) -> _Found:
-    if asked.ref is not None:
-        base, head = _named(git, target, asked.ref), git.commit("HEAD")
-        return _Found(base, asked.ref, _unchanged(git, base, head, target, asked.ref))
-    request = pull_request(asked.environ) if asked.against == "merge-base" else None
+def _base_commit(git: Git, target: Target, options: BaseOptions) -> _BaseCommit:
+    if options.ref is not None:
+        base = _merge_base_with(git, target, options.ref)
+        return _with_notice(git, target, base, options.ref)
+    request = _pull_request(options.environ) if options.against == "merge-base" else None
     if request is None:
-        return _Found()
-    return _of_pull_request(git, target, request)
+        return _BaseCommit()
+    lost = f"no base to compare with: the change goes to {one_line(request.branch)}, but"
+    if target.revision is None:
+        return _BaseCommit(notice=f"{lost} this is no git repository")
+    head = git.commit("HEAD")
+    if head is None:
+        return _BaseCommit(notice=f"{lost} there is no commit yet")
+    reason = "this clone has no commit of that branch"
+    for name, commit in _tips(git, request, head):
+        fork = _fork_point(git, head, commit)
+        if fork:
+            return _with_notice(git, target, fork, name)
+        reason = "this clone does not reach back to where the change left it"
+    if git.is_shallow():
+        remedy = f"the clone is shallow: fetch all of it ({request.remedy})"
+    else:
+        remedy = f"fetch it (git fetch origin {one_line(request.branch)})"
+    return _BaseCommit(notice=f"{lost} {reason}; {remedy}")
 
 
-def _named(git: Git, target: Target, ref: str) -> str:
-    """The merge base of what --base names and HEAD. TargetError where there is none."""
-    shown = one_line(ref)
+def _merge_base_with(git: Git, target: Target, ref: str) -> str:
+    """Return the merge base of HEAD and the commit that --base names. TargetError without one."""
+    failed = f"cannot compare with {one_line(ref)}"
     if target.revision is None:
         raise TargetError(
-            f"cannot compare with {shown}: {one_line(str(target.root))} is in no git repository",
+            f"{failed}: {one_line(str(target.root))} is in no git repository",
             "Leave --base out, or check a folder of a repository.",
         )
     if git.commit("HEAD") is None:
         raise TargetError(
-            f"cannot compare with {shown}: the repository has no commit yet",
+            f"{failed}: the repository has no commit yet",
             "Commit something first, or leave --base out.",
         )
     commit = git.commit(ref)
     if commit is None:
-        raise TargetError(
-            f"cannot compare with {shown}: no such commit in this repository", _remedy(git, ref)
-        )
+        raise TargetError(f"{failed}: no such commit in this repository", _remedy(git, ref))
     if git.is_ambiguous(ref):
+        shown = one_line(ref)
         hint = f"Name it whole, such as refs/heads/{shown} or refs/remotes/{shown}."
-        raise TargetError(f"cannot compare with {shown}: a tag and a branch are called so", hint)
-    base = _where_it_left(git, "HEAD", commit)
+        raise TargetError(f"{failed}: a tag and a branch are called so", hint)
+    base = _fork_point(git, "HEAD", commit)
     if base is None:
-        raise TargetError(
-            f"cannot compare with {shown}: HEAD and it have no commit in common here",
-            _remedy(git, ref),
-        )
+        message = f"{failed}: HEAD and it have no commit in common here"
+        raise TargetError(message, _remedy(git, ref))
     return base
-
-
-def _where_it_left(git: Git, head: str, commit: str) -> str | None:
-    """The merge base of two commits, also where a shallow clone hides that one made the other."""
-    return git.merge_base(head, commit) or (commit if commit in git.parents(head) else None)
 
 
 def _remedy(git: Git, ref: str) -> str:
@@ -129,64 +165,105 @@ def _remedy(git: Git, ref: str) -> str:
     return f"Fetch it with git fetch origin {name}, or name a commit that git log --all lists."
 
 
-def _of_pull_request(git: Git, target: Target, request: PullRequest) -> _Found:
-    lost = f"no base to compare with: the change goes to {one_line(request.branch)}, but"
-    if target.revision is None:
-        return _Found(notice=f"{lost} this is no git repository")
-    head = git.commit("HEAD")
-    if head is None:
-        return _Found(notice=f"{lost} there is no commit yet")
-    known = list(_commits(git, request, head))
-    for name, commit in known:
-        base = _where_it_left(git, head, commit)
-        if base:
-            return _Found(base, name, _unchanged(git, base, head, target, name))
-    missing = "this clone does not reach back to where the change left it"
-    reason = missing if known else "this clone has no commit of that branch"
-    return _Found(notice=f"{lost} {reason}; {_how_to_fetch(git, request)}")
+def _fork_point(git: Git, head: str, commit: str) -> str | None:
+    """Return the merge base of two commits, also where a shallow clone ends between them."""
+    return git.merge_base(head, commit) or (commit if commit in git.parents(head) else None)
 
 
-def _unchanged(git: Git, base: str, head: str | None, target: Target, name: str) -> str:
-    """What to say where nothing changed, which is not what anybody compares for."""
-    if base != head or (target.revision and target.revision.dirty) or _has_new_files(git, target):
-        return ""
-    return f"what is checked out is part of {one_line(name)} already: no change is looked at"
+def _with_notice(git: Git, target: Target, base: str, name: str) -> _BaseCommit:
+    """Return the base, with a notice where the target is the base itself, so nothing is new."""
+    changed = base != git.commit("HEAD") or (target.revision and target.revision.dirty)
+    if not changed:
+        listed = git.output("ls-files", "-z", "--others", "--exclude-standard", "--", ".") or b""
+        untracked = frozenset(listed.split(b"\0")) - {b""}
+        names = (os.path.relpath(file.real, target.root) for file in target.files)
+        changed = not untracked.isdisjoint(map(os.fsencode, names))
+    if changed:
+        return _BaseCommit(base, name)
+    notice = f"what is checked out is part of {one_line(name)} already: no change is looked at"
+    return _BaseCommit(base, name, notice)
 
 
-def _has_new_files(git: Git, target: Target) -> bool:
-    """Whether some file of the target is none that git knows."""
-    listed = git.output("ls-files", "-z", "--others", "--exclude-standard", "--", ".") or b""
-    others = frozenset(listed.split(b"\0"))
-    names = (os.path.relpath(one.real, target.root) for one in target.files)
-    return bool(others - {b""}) and not others.isdisjoint(map(os.fsencode, names))
+# Pull requests.
 
 
-def _commits(git: Git, request: PullRequest, head: str) -> Iterator[tuple[str, str]]:
-    """The commits that may be the tip of the target branch, the surest first, with their names.
+class _PullRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The target branch of a pull request, and the commits known of it.
 
-    A commit that the CI system merged for the check has that tip as its first parent: then it is
-    what the change is to be compared with, also where a clone holds no more than these two.
+    `tips` are more certain than the branch of that name in the clone, `older` less. `merged` is the
+    commit that the CI system made to merge the change, `source` the last commit of the change.
+    `remedy` is the setting that fetches the whole history.
     """
+
+    branch: str
+    remedy: str
+    tips: tuple[str, ...] = ()
+    older: tuple[str, ...] = ()
+    merged: str = ""
+    source: str = ""
+
+
+class _EventCommit(msgspec.Struct, frozen=True):
+    sha: str = ""
+
+
+class _EventRequest(msgspec.Struct, frozen=True):
+    base: _EventCommit = _EventCommit()
+    head: _EventCommit = _EventCommit()
+
+
+class _GitHubEvent(msgspec.Struct, frozen=True):
+    pull_request: _EventRequest = _EventRequest()
+
+
+def _pull_request(environ: Mapping[str, str]) -> _PullRequest | None:
+    """Return the pull or merge request that GitHub or GitLab runs the check for, if any."""
+    if environ.get("GITHUB_BASE_REF"):
+        try:
+            with Path(environ.get("GITHUB_EVENT_PATH", "")).open("rb") as file:
+                event = msgspec.json.decode(file.read(_EVENT_BYTES), type=_GitHubEvent)
+        except (OSError, ValueError, msgspec.MsgspecError):
+            event = _GitHubEvent()
+        # On pull_request_target GITHUB_SHA is the last commit of the target branch instead, which
+        # may be a merge too.
+        ref = environ.get("GITHUB_REF", "")
+        is_merge = ref.startswith("refs/pull/") and ref.endswith("/merge")
+        return _PullRequest(
+            branch=environ["GITHUB_BASE_REF"],
+            remedy="fetch-depth: 0 of actions/checkout",
+            older=(event.pull_request.base.sha,),
+            merged=environ.get("GITHUB_SHA", "") if is_merge else "",
+            source=event.pull_request.head.sha,
+        )
+    if environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_NAME"):
+        # The first is set where the pipeline runs on a merge with the target branch. The second is
+        # the commit where the change left that branch.
+        return _PullRequest(
+            branch=environ["CI_MERGE_REQUEST_TARGET_BRANCH_NAME"],
+            remedy='GIT_DEPTH: "0"',
+            tips=(
+                environ.get("CI_MERGE_REQUEST_TARGET_BRANCH_SHA", ""),
+                environ.get("CI_MERGE_REQUEST_DIFF_BASE_SHA", ""),
+            ),
+        )
+    return None
+
+
+def _tips(git: Git, request: _PullRequest, head: str) -> Iterator[tuple[str, str]]:
+    """Yield name and commit of what may be the tip of the target branch, the most certain first.
+
+    A merge commit that the CI system made for the check has that tip as its first parent. A clone
+    may have no more than these two.
+    """
+    branch, remote = request.branch, f"origin/{request.branch}"
     parents = git.parents(head)
-    if len(parents) == 2 and request.made_merge(head, parents[1]):
-        refs: Mapping[str, str] = {parents[0]: request.branch}
-    else:
-        refs = {}
-    remote = f"origin/{request.branch}"
-    named = {
-        **refs,
-        **dict.fromkeys(request.tips, request.branch),
-        f"refs/remotes/{remote}": remote,
-        f"refs/heads/{request.branch}": request.branch,
-        **dict.fromkeys(request.older, request.branch),
-    }
-    for ref, name in named.items():
-        commit = git.commit(ref)
+    refs: dict[str, str] = {}
+    if len(parents) == 2 and request.merged == head and request.source in ("", parents[1]):
+        refs[parents[0]] = branch
+    refs |= dict.fromkeys(request.tips, branch)
+    refs |= {f"refs/remotes/{remote}": remote, f"refs/heads/{branch}": branch}
+    refs |= dict.fromkeys(request.older, branch)
+    for ref, name in refs.items():
+        commit = git.commit(ref) if ref != _NO_COMMIT else None
         if commit:
             yield name, commit
-
-
-def _how_to_fetch(git: Git, request: PullRequest) -> str:
-    if git.is_shallow():
-        return f"the clone is shallow: fetch all of it ({request.remedy})"
-    return f"fetch it (git fetch origin {one_line(request.branch)})"

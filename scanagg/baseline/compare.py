@@ -1,58 +1,35 @@
-"""The history of every finding: the base commit first, then what the baseline file knows."""
+"""Decide the history of every finding: from the base commit first, then from the baseline file."""
 
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
-from scanagg.baseline import blame, code, packages
-from scanagg.baseline.code import Place, Told
-from scanagg.baseline.file import Baseline
-from scanagg.baseline.known import Against, KnownAdvisories, known_advisories, look_up
-from scanagg.baseline.snapshot import compared, in_repository, read_snapshot
-from scanagg.baseline.values import Base, Traced
+from scanagg.baseline.base import Base
+from scanagg.baseline.compare_code import BaseFiles, Histories, compare_code
+from scanagg.baseline.compare_packages import PackageComparison, is_manifest, read_packages
+from scanagg.baseline.lookup import first_seen, known_advisories, look_up
+from scanagg.baseline.snapshot import compare_files, in_repository, read_snapshot
 from scanagg.core import cache
 from scanagg.core.git import Git
-from scanagg.findings.collect import Bench
+from scanagg.findings.collect import ScanSetup
 from scanagg.findings.fingerprint import HASH_DIGITS
-from scanagg.model import Category, Change, Finding, History, Inventory, Run, Target, pypi_purl
+from scanagg.model import Category, Change, Finding, History, Inventory, Run, Target, is_pypi
 from scanagg.project.secret_key import PLACE as KEY
 from scanagg.project.secret_key import VARIABLE
 from scanagg.scanners.runner import Event
 
-_OF_PACKAGES: Final = frozenset((Category.VULNERABILITY, Category.LICENSE))
-_PYPI: Final = pypi_purl("")
+_PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY, Category.LICENSE))
 _UNREAD: Final = "the base commit could not be read from git"
-_STOPPED: Final = "the check was stopped before the base was read"
-_Findings = Mapping[int, Finding]
 
 
-class _Case(msgspec.Struct, frozen=True):
-    """Everything that the histories of one check are made from."""
+class Traced(msgspec.Struct, frozen=True):
+    """The findings with their histories, in the given order, and notices about the comparison."""
 
-    findings: Sequence[Finding]
-    base: Base
-    target: Target
-    inventory: Inventory
-    runs: Sequence[Run]
-    bench: Bench
-    notify: Callable[[Event], None]
-    times: Mapping[int, datetime] = msgspec.field(default_factory=dict)
-    known: KnownAdvisories | None = None
-
-    def of_files(self) -> _Findings:
-        """The findings that are in files, by their numbers."""
-        return {n: one for n, one in self._numbered() if one.category not in _OF_PACKAGES}
-
-    def of_packages(self) -> _Findings:
-        """The findings that are about packages."""
-        return {n: one for n, one in self._numbered() if one.category in _OF_PACKAGES}
-
-    def _numbered(self) -> Sequence[tuple[int, Finding]]:
-        return list(enumerate(self.findings))
+    findings: tuple[Finding, ...]
+    notices: tuple[str, ...] = ()
 
 
 def trace(
@@ -61,128 +38,120 @@ def trace(
     base: Base,
     target: Target,
     inventory: Inventory,
-    bench: Bench,
+    setup: ScanSetup,
     notify: Callable[[Event], None],
 ) -> Traced:
-    """The history of every finding against the base; the base is judged with the same tools.
+    """Return every finding with its history; the scanners of the head scan the base too.
 
-    Where the base could not be examined the finding is new, and a notice says so.
+    A finding is new where its base could not be examined, and a notice says so.
     """
-    if base.commit is None and base.baseline is None:
+    baseline = base.baseline
+    if base.commit is None and baseline is None:
         return Traced(tuple(findings))
-    case = _Case(findings, base, target, inventory, runs, bench, notify)
-    git = Git(target.root, bench.limits.stop)
-    if base.baseline:
-        times = blame.first_seen(git, target, base.baseline, base.ref_of_rules)
-        case = replace(case, times=times, known=known_advisories(base.baseline, times))
-    with cache.work_folder(bench.cache) as work:
-        place, notice = _place(git, case, work)
-        files = _files(case, place)
-        judge = _judge(case, place, files.purls, work)
-    histories = dict(files.histories)
-    if base.baseline:
-        histories.update(look_up(case.of_files(), histories, _against(case, base.baseline)))
-    for number, one in case.of_packages().items():
-        histories[number] = _of_package(one, judge, case)
-    notices = (notice, _keyless(case), *files.notices, *(judge.notices() if judge else ()))
+    numbered = list(enumerate(findings))
+    in_files = {n: one for n, one in numbered if one.category not in _PACKAGE_CATEGORIES}
+    of_packages = {n: one for n, one in numbered if one.category in _PACKAGE_CATEGORIES}
+    git = Git(target.root, setup.limits.stop)
+    times = first_seen(git, target, baseline, base.ref_of_rules) if baseline else {}
+    known = known_advisories(baseline, times) if baseline else None
+    packages = None
+    with cache.work_folder(setup.cache) as work:
+        naming = {one.location.path for one in of_packages.values() if one.location}
+        naming.update(inventory.manifests)
+        files, notice = _base_files(git, base, target, naming, work)
+        code = _compare_files(in_files, of_packages, base, files, runs, setup, notify)
+        if files and of_packages:
+            folder = work / "manifests"
+            folder.mkdir()
+            held = read_packages(files.snapshot, files.changes, inventory, folder)
+            packages = PackageComparison(replace(held, purls=code.purls), base.time, known)
+    histories = dict(code.by_number)
+    if baseline:
+        histories |= look_up(
+            in_files,
+            histories,
+            baseline,
+            times=times,
+            paths={in_repository(target, file.path) for file in target.files},
+            compared=base.commit is not None,
+            keyed=bool(setup.key),
+        )
+    for number, finding in of_packages.items():
+        if packages and finding.package:
+            histories[number] = packages.history(finding, finding.package)
+        else:
+            seen = known.first_seen(finding) if known else None
+            reason = "there is no commit to compare packages with"
+            histories[number] = History(Change.NEW, reason, first_seen=seen)
+    notices = [notice, _key_notice(base, setup), *code.notices]
+    notices += packages.notices() if packages else ()
     return Traced(
-        tuple(replace(one, history=histories[n]) for n, one in enumerate(findings)),
-        tuple(each for each in dict.fromkeys(notices) if each),
+        tuple(replace(one, history=histories[n]) for n, one in numbered),
+        tuple(filter(None, dict.fromkeys(notices))),
     )
 
 
-def _keyless(case: _Case) -> str:
-    """What to say where only a baseline tells of secrets, and its key is not here."""
-    known = case.base.baseline
-    if known is None or case.base.commit is not None or case.bench.key:
-        return ""
-    if all(len(one.parts.statement) <= HASH_DIGITS for one in known.entries):
-        return ""
-    return (
-        f"{known.path} was made with the project's key ({KEY}, {VARIABLE}), which is not here: "
-        "a known secret whose value has changed does not count as new"
-    )
+def _base_files(
+    git: Git, base: Base, target: Target, naming: Collection[str], work: Path
+) -> tuple[BaseFiles | None, str]:
+    """Return the base's files beside the target's, if there is a commit; or a notice why not.
 
-
-def _place(git: Git, case: _Case, work: Path) -> tuple[Place | None, str]:
-    """The base's files beside the target's, if there is a commit; what to say where they are not.
-
-    Where packages alone are compared with a commit, so are only files that name packages.
+    Where only packages are compared with a commit, so are only manifests and the files `naming`.
     """
-    commit = case.base.commit or case.base.package_commit
+    commit = base.commit or base.package_commit
     if commit is None:
         return None, ""
-    snapshot = read_snapshot(git, commit, case.target)
+    snapshot = read_snapshot(git, commit, target)
     if snapshot is None:
-        stopped = case.bench.limits.stop.is_set()
-        return None, f"{_STOPPED if stopped else _UNREAD}: what it would tell counts as introduced"
-    naming = {*case.inventory.manifests, *_locations(case.of_packages())}
+        stopped = "the check was stopped before the base was read"
+        reason = stopped if git.stop.is_set() else _UNREAD
+        return None, f"{reason}: what it would tell counts as introduced"
 
     def wanted(path: str) -> bool:
-        return case.base.commit is not None or packages.is_manifest(path) or path in naming
+        return base.commit is not None or is_manifest(path) or path in naming
 
     folder = work / "before"
     folder.mkdir()
-    return Place(snapshot, compared(snapshot, folder, wanted), work), ""
+    return BaseFiles(snapshot, compare_files(snapshot, folder, wanted), work), ""
 
 
-def _locations(findings: _Findings) -> set[str]:
-    return {one.location.path for one in findings.values() if one.location}
-
-
-def _files(case: _Case, place: Place | None) -> Told:
-    """What the base commit tells of the findings in files; and of packages only a scanner reads."""
-    findings = case.of_files()
-    if place is None or case.base.commit is None:
-        path = case.base.baseline.path if case.base.baseline else ""
-        reason = f"{path} does not list it" if path else _UNREAD
-        told = Told(dict.fromkeys(findings, History(Change.NEW, reason)))
-        findings = {}
-    else:
-        told = Told({})
-    foreign = _foreign(case, place)
-    if place is None or not (findings or foreign):
-        return told
-    found = code.compare(findings, foreign, place, case.runs, case.bench, case.notify)
-    return replace(found, histories={**told.histories, **found.histories})
-
-
-def _foreign(case: _Case, place: Place | None) -> _Findings:
-    """Findings about packages of changed manifests that are not Python's."""
-    changed = place.standing.changed if place else {}
-    return {
+def _compare_files(
+    in_files: Mapping[int, Finding],
+    of_packages: Mapping[int, Finding],
+    base: Base,
+    files: BaseFiles | None,
+    runs: Sequence[Run],
+    setup: ScanSetup,
+    notify: Callable[[Event], None],
+) -> Histories:
+    """Compare findings in files with the base commit; and packages that only a scanner can read."""
+    histories = {}
+    if files is None or base.commit is None:
+        reason = f"{base.baseline.path} does not list it" if base.baseline else _UNREAD
+        histories = dict.fromkeys(in_files, History(Change.NEW, reason))
+        in_files = {}
+    if files is None:
+        return Histories(histories)
+    foreign = {
         number: one
-        for number, one in case.of_packages().items()
-        if one.package and not one.package.purl.startswith(_PYPI)
-        if one.location and one.location.path in changed
+        for number, one in of_packages.items()
+        if one.package and not is_pypi(one.package.purl)
+        if one.location and one.location.path in files.changes.changed
     }
+    if not (in_files or foreign):
+        return Histories(histories)
+    compared = compare_code(in_files, foreign, files, runs, setup, notify)
+    return replace(compared, by_number={**histories, **compared.by_number})
 
 
-def _judge(
-    case: _Case, place: Place | None, purls: frozenset[str], work: Path
-) -> packages.PackageJudge | None:
-    """Who judges findings about packages; nobody where no commit tells of them."""
-    if place is None or not case.of_packages():
-        return None
-    folder = work / "manifests"
-    folder.mkdir()
-    found = packages.read_packages(place.snapshot, place.standing, case.inventory, folder)
-    return packages.PackageJudge(replace(found, purls=purls), case.base.time, case.known)
-
-
-def _of_package(finding: Finding, judge: packages.PackageJudge | None, case: _Case) -> History:
-    if judge and finding.package:
-        return judge.history(finding, finding.package)
-    first_seen = case.known.first_seen(finding) if case.known else None
-    reason = "there is no commit to compare packages with"
-    return History(Change.NEW, reason, first_seen=first_seen)
-
-
-def _against(case: _Case, baseline: Baseline) -> Against:
-    return Against(
-        baseline=baseline,
-        times=case.times,
-        paths=frozenset(in_repository(case.target, file.path) for file in case.target.files),
-        compared=case.base.commit is not None,
-        keyed=bool(case.bench.key),
+def _key_notice(base: Base, setup: ScanSetup) -> str:
+    """Return a notice where only a baseline knows of secrets, and its key is missing."""
+    baseline = base.baseline
+    if baseline is None or base.commit is not None or setup.key:
+        return ""
+    if all(len(entry.parts.statement) <= HASH_DIGITS for entry in baseline.entries):
+        return ""
+    return (
+        f"{baseline.path} was made with the project's key ({KEY}, {VARIABLE}), which is not here: "
+        "a known secret whose value has changed does not count as new"
     )

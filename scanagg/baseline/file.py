@@ -1,14 +1,14 @@
-"""The committed baseline: what a project knew of when it began to gate new findings.
+"""The committed baseline file: the findings that a project knew of when it began to gate new ones.
 
-The file is one JSON array with a line for each element, so that git tells of each when it came:
+The file is one JSON array with one element per line, so that git knows when each was added:
 
     [{"baseline":"scanagg","version":1,"growth":2}
     ,{"category":"code","rule":"B602","path":"app.py","qualname":"run","statement":"#9a…","line":7}
     ]
 
-Commas stand in front, for a line must not change when its neighbours come or go. `growth` counts
-the times that all packages were accepted as they were: since then one is new. Before a statement's
-hash stands a "#": scanners that look for secrets take a long hexadecimal number in quotes for one.
+Commas are at the start of lines, so that a line stays the same when its neighbours come or go.
+`growth` counts how often all packages were accepted as they were; packages added later are new. A
+statement's hash begins with "#", because secret scanners report a quoted long hexadecimal number.
 """
 
 import itertools
@@ -16,27 +16,25 @@ import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime
-from typing import Annotated, Final, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar, cast
 
 import msgspec
 from msgspec import Meta, Struct
 
 from scanagg.core.errors import BaselineError
 from scanagg.core.text import one_line, shorten
-from scanagg.model import Category, Parts
+from scanagg.model import Category, Finding, Parts
 
 PLACES: Final = ("policies/baseline.json",)
-"""Where a project keeps its baseline, relative to its folder."""
-
-VERSION: Final = 1
-"""The format that is written; a newer one is refused."""
+"""The paths of a project's baseline, relative to its folder."""
 
 PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY.value, Category.LICENSE.value))
 """The categories whose entries name a package instead of a file."""
 
+# The format that is written; a newer one is refused.
+_VERSION: Final = 1
 # 100,000 entries are about 20 MiB.
-_MOST_BYTES: Final = 64 << 20
+_MAX_BYTES: Final = 64 << 20
 _MARKERS: Final = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 _MARKER: Final = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
 _AT_BYTE: Final = re.compile(r" ?\(byte (\d+)\)")
@@ -49,17 +47,16 @@ _KEYS: Final = (
     "reason."
 )
 _T = TypeVar("_T")
-
-CategoryWord = Literal["vulnerability", "code", "secret", "license", "misconfiguration"]
+_CategoryWord = Literal["vulnerability", "code", "secret", "license", "misconfiguration"]
 _Text = Annotated[str, Meta(min_length=1)]
 
 
-class Known(msgspec.Struct, frozen=True):
+class BaselineEntry(Struct, frozen=True):
     """One finding of a baseline.
 
     `line` is a hint for people and for the order among equals, None in a slim file. `ids` are all
-    ids of a vulnerability, `by` the scanners that saw it when it came into the file. `owner` and
-    `reason` are those of whoever let the baseline grow by it.
+    ids of a vulnerability, `by` the scanners that reported it when it was added. `owner` and
+    `reason` are set where somebody accepted it later.
     """
 
     parts: Parts
@@ -67,27 +64,30 @@ class Known(msgspec.Struct, frozen=True):
     ids: tuple[str, ...] = ()
     owner: str = ""
     reason: str = ""
-    first_seen: datetime | None = None
     by: tuple[str, ...] = ()
 
+    @property
+    def of_package(self) -> bool:
+        """True where the entry names a package, not a file."""
+        return self.parts.category in PACKAGE_CATEGORIES
 
-class Baseline(msgspec.Struct, frozen=True):
-    """A baseline file: its path relative to the project, and its entries, one a line.
 
-    `lines` holds for each entry the number of its line in the file, from 1, and `head` that of the
-    line that changes whenever the file grows by packages, and not by the way. `growth` is the count
-    in that line, `texts` holds for each entry what stands in the file.
+class Baseline(Struct, frozen=True):
+    """A baseline file: its path relative to the project, and its entries.
+
+    `lines` has the line number of each entry, from 1, `texts` its JSON. `growth` is the counter in
+    the head of the file, and `head` the line number of that.
     """
 
     path: str
-    entries: tuple[Known, ...]
+    entries: tuple[BaselineEntry, ...]
     lines: tuple[int, ...]
     head: int = 1
     growth: int = 1
     texts: tuple[str, ...] = ()
 
 
-class Head(Struct, frozen=True, forbid_unknown_fields=True):
+class _Head(Struct, frozen=True, forbid_unknown_fields=True):
     """The first element of the file."""
 
     baseline: Literal["scanagg"]
@@ -95,10 +95,10 @@ class Head(Struct, frozen=True, forbid_unknown_fields=True):
     growth: Annotated[int, Meta(ge=1)]
 
 
-class Entry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
-    """An entry as written; the order of the keys is theirs in the file."""
+class _WireEntry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    """An entry as written, with the keys in the order of the file."""
 
-    category: CategoryWord
+    category: _CategoryWord
     rule: str = ""
     path: str = ""
     purl: str = ""
@@ -111,74 +111,93 @@ class Entry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True,
     reason: str = ""
 
 
-class _Version(Struct, frozen=True):
-    """As much of a head as every version will have."""
+class _AnyHead(Struct, frozen=True):
+    """The fields of a head that every version of the format has."""
 
     baseline: Literal["scanagg"]
     version: Annotated[int, Meta(ge=1)]
 
 
-ENCODER: Final = msgspec.json.Encoder()
-"""Writes heads and entries as they stand in a file."""
-
-_HEADS: Final = msgspec.json.Decoder(Head)
-_VERSIONS: Final = msgspec.json.Decoder(_Version)
-_ENTRIES: Final = msgspec.json.Decoder(Entry)
-
-
-def load(raw: bytes, path: str) -> Baseline:
-    """The baseline in `raw`. BaselineError with path, line and column for what is wrong in it."""
-    text = _Source(raw, one_line(path))
-    text.refuse_foreign_bytes()
-    elements = text.elements()
-    starts = text.starts(elements)
-    growth = _growth(text, starts, elements)
-    entries = [_entry(text, at, said) for at, said in zip(starts[1:], elements[1:], strict=True)]
-    numbers = text.lines(starts)
-    texts = tuple(element.decode("utf-8") for element in elements[1:])
-    return Baseline(path, tuple(entries), tuple(numbers[1:]), numbers[0], growth, texts)
-
-
-def foreign(baseline: Baseline, paths: Collection[str]) -> bool:
-    """Whether a baseline is likely another project's: no file that it names is there.
-
-    `paths` are all files of the target, relative to the repository as in `Parts`. A baseline of
-    packages alone names no files, and nothing can be told.
-    """
-    of_files = (
-        one.parts for one in baseline.entries if one.parts.category not in PACKAGE_CATEGORIES
-    )
-    named = {parts.path for parts in of_files}
-    return bool(named) and named.isdisjoint(map(nfc, paths))
+_ENCODER: Final = msgspec.json.Encoder()
+_HEADS: Final = msgspec.json.Decoder(_Head)
+_ANY_HEADS: Final = msgspec.json.Decoder(_AnyHead)
+_ENTRIES: Final = msgspec.json.Decoder(_WireEntry)
 
 
 def nfc(path: str) -> str:
-    """A path as `Parts` have it: the same letters in one spelling on every system."""
+    """Return a path as in `Parts`: letters with accents are spelled the same on every system."""
     return unicodedata.normalize("NFC", path)
 
 
-class _Source(msgspec.Struct, frozen=True):
-    """The bytes of a file, and where in them something is."""
+def foreign(baseline: Baseline, paths: Collection[str]) -> bool:
+    """Return True for a baseline that is likely another project's: none of its files is there.
+
+    `paths` are all files of the target, relative to the repository as in `Parts`. A baseline that
+    names packages alone can be anybody's.
+    """
+    named = {entry.parts.path for entry in baseline.entries if not entry.of_package}
+    return bool(named) and named.isdisjoint(map(nfc, paths))
+
+
+def is_slim(baseline: Baseline) -> bool:
+    """Return True where entries about files have no line hints."""
+    of_files = [entry for entry in baseline.entries if not entry.of_package]
+    return bool(of_files) and not any(entry.line for entry in of_files)
+
+
+# Reading.
+
+
+def load(raw: bytes, path: str) -> Baseline:
+    """Read a baseline. BaselineError with path, line and column for everything wrong in it."""
+    source = _Source(raw, one_line(path))
+    source.refuse_foreign_bytes()
+    elements = source.elements()
+    starts, position = [], 1
+    for element in elements:  # between two there are only commas and white space
+        position = raw.index(element, position)
+        starts.append(position)
+        position += len(element)
+    growth = _growth(source, starts[0], elements[0])
+    entries = [
+        _entry(source, start, element)
+        for start, element in zip(starts[1:], elements[1:], strict=True)
+    ]
+    breaks = [raw.count(b"\n", *gap) for gap in itertools.pairwise((0, *starts))]
+    _, head, *lines = itertools.accumulate(breaks, initial=1)
+    texts = tuple(element.decode("utf-8") for element in elements[1:])
+    return Baseline(path, tuple(entries), tuple(lines), head, growth, texts)
+
+
+class _Source(Struct, frozen=True):
+    """The bytes of a file, and the errors about them."""
 
     raw: bytes
     path: str
 
     def error(self, offset: int, message: str, hint: str) -> BaselineError:
-        """What is wrong at a byte, with line and column from 1."""
+        """Return an error about one byte, with line and column from 1."""
         before = self.raw[:offset]
         line = before.count(b"\n") + 1
         column = len(before[before.rfind(b"\n") + 1 :].decode("utf-8", "replace")) + 1
         return BaselineError(f"{self.path}:{line}:{column}: {message}", hint)
 
+    def malformed(self, start: int, reason: str) -> BaselineError:
+        """Return an error for text that is no JSON; it begins at `start`, `reason` is msgspec's."""
+        position = _AT_BYTE.search(reason)
+        reason = _AT_BYTE.sub("", reason).removeprefix("JSON is malformed: ")
+        offset = start + int(position[1]) if position else len(self.raw)
+        return self.error(offset, f"not JSON: {reason}", _REMADE)
+
     def refuse_foreign_bytes(self) -> None:
-        """Refuse what no baseline is made of. BaselineError."""
-        if len(self.raw) > _MOST_BYTES:
+        """Raise BaselineError for bytes that no baseline has."""
+        if len(self.raw) > _MAX_BYTES:
             hint = "Is this the right file?"
-            raise self.error(0, f"larger than {_MOST_BYTES >> 20} MiB", hint)
+            raise self.error(0, f"larger than {_MAX_BYTES >> 20} MiB", hint)
         if self.raw.startswith(_BOMS):
             hint = "Save it as UTF-8 without a byte order mark."
             raise self.error(0, "the file begins with a byte order mark", hint)
-        # To look at every line is slow, and hardly ever needed.
+        # The pattern looks at every line, which is slow and hardly ever needed.
         marked = any(marker in self.raw for marker in _MARKERS)
         marker = _MARKER.search(self.raw) if marked else None
         if marker:
@@ -192,115 +211,174 @@ class _Source(msgspec.Struct, frozen=True):
             raise self.error(error.start, f"byte 0x{byte:02x} is not UTF-8", _REMADE) from None
 
     def elements(self) -> list[bytes]:
-        """The elements of the array, still as text. BaselineError where it is none."""
+        """Return the elements of the array as JSON. BaselineError where there is no array."""
         try:
-            raws = msgspec.json.decode(self.raw, type=list[msgspec.Raw])
+            elements = msgspec.json.decode(self.raw, type=list[msgspec.Raw])
         except msgspec.ValidationError:
             raise self.error(0, "not a baseline: it is no JSON array", _REMADE) from None
         except (msgspec.DecodeError, RecursionError) as error:
             raise self.malformed(0, str(error)) from None
-        if not raws:
+        if not elements:
             raise self.error(0, "not a baseline: the head is missing", _REMADE)
-        return list(map(bytes, raws))
+        return list(map(bytes, elements))
 
-    def starts(self, elements: Iterable[bytes]) -> list[int]:
-        """The offset of each element; between two there are only commas and white space."""
-        found, at = [], 1
-        for each in elements:
-            at = self.raw.index(each, at)
-            found.append(at)
-            at += len(each)
-        return found
+    def decode(
+        self, start: int, element: bytes, decoder: msgspec.json.Decoder[_T], hint: str
+    ) -> _T:
+        """Decode the element that begins at `start`. BaselineError with the place of the value."""
+        try:
+            return decoder.decode(element)
+        except msgspec.ValidationError as error:
+            complaint = str(error)
+        except (msgspec.DecodeError, RecursionError) as error:
+            raise self.malformed(start, str(error)) from None
+        at_key = _AT_KEY.search(complaint)
+        reason = _AT_KEY.sub("", complaint)
+        unknown = _UNKNOWN.search(reason)
+        name = unknown[1] if unknown else at_key[1] if at_key else None
+        message = shorten(one_line(reason.replace("`", "'")), 160)
+        place = None
+        if name is not None:
+            key = re.escape(json.dumps(name, ensure_ascii=False)).encode()
+            place = re.search(key + rb"\s*:", element)
+            message = message if unknown else f"{name}: {message}"
+        raise self.error(start + (place.start() if place else 0), message, hint)
 
-    def lines(self, offsets: Iterable[int]) -> list[int]:
-        """The numbers of the lines that these ascending offsets are in."""
-        steps = itertools.pairwise(itertools.chain((0,), offsets))
-        counts = [self.raw.count(b"\n", start, end) for start, end in steps]
-        return list(itertools.accumulate(counts, initial=1))[1:]
 
-    def malformed(self, start: int, said: str) -> BaselineError:
-        """The text that begins at `start` is no JSON, as msgspec says."""
-        at = _AT_BYTE.search(said)
-        what = _AT_BYTE.sub("", said).removeprefix("JSON is malformed: ")
-        if at is None:
-            return self.error(len(self.raw), f"not JSON: {what}", _REMADE)
-        return self.error(start + int(at[1]), f"not JSON: {what}", _REMADE)
-
-
-def _growth(text: _Source, starts: Sequence[int], elements: Sequence[bytes]) -> int:
-    """The counter in the head. BaselineError for a head that is missing or newer than we are."""
-    start, said = starts[0], elements[0]
-    version = _decoded(text, start, said, _VERSIONS, _REMADE).version
-    if version > VERSION:
+def _growth(source: _Source, start: int, element: bytes) -> int:
+    """Return the counter in the head. BaselineError where the head is missing or too new."""
+    version = source.decode(start, element, _ANY_HEADS, _REMADE).version
+    if version > _VERSION:
         hint = "Use the scanagg that wrote it, or a newer one."
-        message = f"version {version} of the format; this scanagg reads up to {VERSION}"
-        raise text.error(start, message, hint)
-    return _decoded(text, start, said, _HEADS, "The head has baseline, version, growth.").growth
+        message = f"version {version} of the format; this scanagg reads up to {_VERSION}"
+        raise source.error(start, message, hint)
+    return source.decode(start, element, _HEADS, "The head has baseline, version, growth.").growth
 
 
-def _entry(text: _Source, start: int, said: bytes) -> Known:
-    if said.startswith(b'{"baseline"'):
+def _entry(source: _Source, start: int, element: bytes) -> BaselineEntry:
+    if element.startswith(b'{"baseline"'):
         hint = "Keep the one with the larger growth, as the first line."
-        raise text.error(start, "a second head", hint)
-    entry = _decoded(text, start, said, _ENTRIES, _KEYS)
-    # What we wrote ourselves has each key once; to look for a second one is slow.
-    if ENCODER.encode(entry) != said:
-        _refuse_duplicates(text, start, said)
-    category, place = entry.category, entry.path
-    if category in PACKAGE_CATEGORIES or not place or entry.purl:
-        wrong = _problem(entry)
-        if wrong:
-            raise text.error(start, *wrong)
-        place = entry.purl
+        raise source.error(start, "a second head", hint)
+    entry = source.decode(start, element, _ENTRIES, _KEYS)
+    # An entry that we wrote has each key once, and the search for a second one is slow.
+    if _ENCODER.encode(entry) != element:
+        _refuse_duplicates(source, start, element)
+    category, path = entry.category, entry.path
+    if category in PACKAGE_CATEGORIES:
+        if not entry.purl.startswith("pkg:") or path:
+            hint = "A purl is such as pkg:pypi/name."
+            raise source.error(start, f"a {category} has a purl and no path", hint)
+        if category == Category.VULNERABILITY.value and not entry.ids:
+            raise source.error(start, "a vulnerability needs its ids", "Such as CVE-2024-12345.")
+        path = entry.purl
+    elif not path or entry.purl:
+        message = f"a finding of kind {category} has a path and no purl"
+        raise source.error(start, message, _REMADE)
     statement = entry.statement.removeprefix("#")
-    parts = Parts(category, entry.rule, place, entry.qualname, statement)
-    return Known(parts, entry.line, entry.ids, entry.owner, entry.reason, None, entry.by)
+    parts = Parts(category, entry.rule, path, entry.qualname, statement)
+    return BaselineEntry(parts, entry.line, entry.ids, entry.owner, entry.reason, entry.by)
 
 
-def _problem(entry: Entry) -> tuple[str, str] | None:
-    """What types cannot say of an entry, and what to do; None for a good one of a package."""
-    if entry.category not in PACKAGE_CATEGORIES:
-        return f"a finding of kind {entry.category} has a path and no purl", _REMADE
-    if not entry.purl.startswith("pkg:") or entry.path:
-        return f"a {entry.category} has a purl and no path", "A purl is such as pkg:pypi/name."
-    if entry.category == Category.VULNERABILITY.value and not entry.ids:
-        return "a vulnerability needs its ids", "Such as CVE-2024-12345."
-    return None
+def _refuse_duplicates(source: _Source, start: int, element: bytes) -> None:
+    """Raise BaselineError for a key that an entry has twice: readers would take the last."""
 
-
-def _decoded(
-    text: _Source, start: int, said: bytes, decoder: msgspec.json.Decoder[_T], hint: str
-) -> _T:
-    try:
-        return decoder.decode(said)
-    except msgspec.ValidationError as error:
-        offset, message = _wrong_value(said, str(error))
-        raise text.error(start + offset, message, hint) from None
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise text.malformed(start, str(error)) from None
-
-
-def _wrong_value(said: bytes, complaint: str) -> tuple[int, str]:
-    """Where in an element a value is that msgspec refuses, and what it complains of."""
-    found = _AT_KEY.search(complaint)
-    what = _AT_KEY.sub("", complaint)
-    unknown = _UNKNOWN.search(what)
-    name = unknown[1] if unknown else found[1] if found else None
-    message = shorten(one_line(what.replace("`", "'")), 160)
-    if name is None:
-        return 0, message
-    key = re.escape(json.dumps(name, ensure_ascii=False)).encode()
-    place = re.search(key + rb"\s*:", said)
-    return (place.start() if place else 0), message if unknown else f"{name}: {message}"
-
-
-def _refuse_duplicates(text: _Source, start: int, said: bytes) -> None:
-    """BaselineError for a key that an entry has twice, of which readers would take the last."""
-
-    def pairs(found: list[tuple[str, object]]) -> None:
-        names = [name for name, _ in found]
+    def check(pairs: list[tuple[str, object]]) -> None:
+        names = [name for name, _ in pairs]
         for name in names:
             if names.count(name) > 1:
-                raise text.error(start, f"the key {one_line(name)} stands here twice", _KEYS)
+                raise source.error(start, f"the key {one_line(name)} stands here twice", _KEYS)
 
-    json.loads(said, object_pairs_hook=pairs)
+    json.loads(element, object_pairs_hook=check)
+
+
+# Writing.
+
+
+def entry_for(finding: Finding, owner: str = "", reason: str = "") -> BaselineEntry:
+    """Return the entry for a finding; `owner` and `reason` are those of who accepted it.
+
+    ValueError for a finding without parts: no later check could recognise it.
+    """
+    if finding.parts is None:
+        raise ValueError(f"finding {finding.id} has no parts to be known by")
+    in_file = finding.parts.category not in PACKAGE_CATEGORIES
+    return BaselineEntry(
+        parts=finding.parts,
+        line=finding.location.start_line if finding.location and in_file else None,
+        ids=tuple(sorted(finding.advisory.ids)) if finding.advisory else (),
+        owner=owner,
+        reason=reason,
+        by=tuple(sorted(finding.scanners)),
+    )
+
+
+def new_text(entries: Iterable[BaselineEntry], *, slim: bool = False) -> str:
+    """Return the text of a new baseline; `slim` without line hints."""
+    return _file_text(1, [(entry, _encoded(entry, slim)) for entry in _unique(entries)])
+
+
+def updated_text(
+    baseline: Baseline,
+    keep: Collection[int],
+    added: Sequence[BaselineEntry] = (),
+    *,
+    slim: bool = False,
+    left_out: bool = False,
+) -> str:
+    """Return the text of a baseline with the entries `keep` (by index) and those `added`.
+
+    Kept entries stay byte for byte, except that `slim` drops the line hints. A slim file stays
+    slim. The counter in the head goes up when an entry about a package is added, since that accepts
+    all packages of the commit; it stays where some of these were `left_out`.
+    """
+    elements = []
+    for index in sorted(keep):
+        entry, text = baseline.entries[index], baseline.texts[index]
+        if "\n" in text or "\r" in text or (slim and entry.line):
+            text = _encoded(entry, slim)
+        elements.append((entry, text))
+    slim = slim or is_slim(baseline)
+    elements += [(entry, _encoded(entry, slim)) for entry in _unique(added)]
+    accepts_packages = any(entry.of_package for entry in added) and not left_out
+    return _file_text(baseline.growth + accepts_packages, elements)
+
+
+def _unique(entries: Iterable[BaselineEntry]) -> Iterable[BaselineEntry]:
+    """Yield one entry per package and problem: further versions add nothing."""
+    seen: set[tuple[object, ...]] = set()
+    for entry in entries:
+        key = (entry.parts, entry.ids)
+        if not entry.of_package or key not in seen:
+            seen.add(key)
+            yield entry
+
+
+def _file_text(growth: int, elements: Iterable[tuple[BaselineEntry, str]]) -> str:
+    """Return the text of a file, sorted by what identifies each entry, then by line and text."""
+
+    def key(element: tuple[BaselineEntry, str]) -> tuple[object, ...]:
+        entry, text = element
+        category, rule, path, qualname, statement = entry.parts
+        return (category, path, rule, qualname, statement, entry.line or 0, text)
+
+    head = _ENCODER.encode(_Head("scanagg", _VERSION, growth)).decode()
+    lines = "".join(f",{text}\n" for _, text in sorted(elements, key=key))
+    return f"[{head}\n{lines}]\n"
+
+
+def _encoded(entry: BaselineEntry, slim: bool) -> str:
+    parts = entry.parts
+    wire = _WireEntry(
+        category=cast("_CategoryWord", parts.category),
+        rule=parts.rule,
+        path="" if entry.of_package else parts.path,
+        purl=parts.path if entry.of_package else "",
+        qualname=parts.qualname,
+        statement=f"#{parts.statement}" if parts.statement else "",
+        ids=entry.ids,
+        line=None if slim else entry.line,
+        by=entry.by,
+        owner=entry.owner,
+        reason=entry.reason,
+    )
+    return _ENCODER.encode(wire).decode()

@@ -1,22 +1,21 @@
-"""Which finding is which across two states of a project: one to one, in tiers, first hit wins."""
+"""Match findings across two states of a project: one to one, in tiers, the first match wins."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
-from functools import partial
 from typing import Final, NamedTuple
 
 from scanagg.findings.fingerprint import HASH_DIGITS
 from scanagg.model import Category, Change, Parts
 
 LineMap = Callable[[str, int], tuple[str, int] | None]
-"""The place in the base of a line that is there now (path, line); None where the line is new."""
+"""Maps a path and line of now to those in the base; None where the line is new."""
 
 
-class Entry(NamedTuple):
-    """A finding as far as matching goes.
+class MatchEntry(NamedTuple):
+    """The fields of a finding that matching uses.
 
     `line` is 0 where it is not known; it decides the order among equals. `check` is a digest of
-    what a secret's lines hold, "" for all else and where it is not known.
+    the values on a secret's lines, "" for everything else and where it is not known.
     """
 
     parts: Parts
@@ -25,10 +24,10 @@ class Entry(NamedTuple):
 
 
 class Match(NamedTuple):
-    """What became of one finding: the index of its counterpart in the base, if any, and how.
+    """The result for one finding: the index of its counterpart in the base, if it has one.
 
-    `tier` says by what they were matched, in words for people: "the same line", "rule, file,
-    function and statement"; "" for a new one.
+    `tier` names what the two have in common, in words for people: "the same line", "rule, file,
+    function and statement". It is "" for a new finding.
     """
 
     base: int | None
@@ -36,243 +35,225 @@ class Match(NamedTuple):
     tier: str
 
 
-# What has no place in a file is known by what it is alone.
-_PLACELESS: Final = frozenset((Category.VULNERABILITY.value, Category.LICENSE.value))
-
-_Key = Callable[["_One"], Hashable | None]
+# Findings about packages are not tied to a place in a file.
+_PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY.value, Category.LICENSE.value))
 
 
-class _One(NamedTuple):
-    """An entry as the tiers ask for it, and the place it was given at.
+class _Item(NamedTuple):
+    """An entry with its index, `number`, and its parts as the tiers need them.
 
-    `home` is its function: category, rule, path and qualified name. `statement` is without the
-    keyed digest of a secret. `value` is a digest of that secret, "" where there is none that both
-    sides would know.
+    `home` is its function: category, rule, path and qualified name. `statement` comes without the
+    keyed digest of a secret. `value` is a digest of that secret, "" where only one side has it.
     """
 
-    at: int
+    number: int
     home: tuple[str, str, str, str]
     line: int
     statement: str
     value: str
 
 
-class _Tier(NamedTuple):
-    """One way of knowing a finding again: equal keys on both sides; None is on neither.
+_Key = Callable[[_Item], Hashable | None]
 
-    Where a finding `leaves_home`, its function may still hold one that was not there before: that
-    is more likely the old one, edited, than is an equal statement that was written elsewhere.
+
+class _Tier(NamedTuple):
+    """One way to recognise a finding: equal keys on both sides. The key None matches nothing.
+
+    Findings of a tier with `leaves_home` move to another function or file. If the old function
+    still has a finding that was not there before, that one is more likely the old finding, edited,
+    than an equal statement elsewhere.
     """
 
     words: str
-    now: _Key
-    before: _Key
+    key: _Key
+    base_key: _Key
     unchanged: bool = True
     leaves_home: bool = False
 
 
 def match(
-    current: Sequence[Entry],
-    base: Sequence[Entry],
+    current: Sequence[MatchEntry],
+    base: Sequence[MatchEntry],
     *,
     lines: LineMap | None = None,
     paths: Collection[str] = (),
     base_paths: Collection[str] = (),
 ) -> list[Match]:
-    """One match for each of `current`, in order.
+    """Return one match for each of `current`, in order.
 
-    `paths` and `base_paths` are the files that exist now and in the base: between those that came
-    and those that went, findings may move. Of equals the first by line, then in the given order,
-    goes with the first. A secret whose value is known on both sides to differ is never unchanged.
+    `paths` and `base_paths` are the files that exist now and in the base: findings may move from
+    files that are gone to files that are new. Among equals the first by line, then in the given
+    order, matches the first. A secret whose value is known on both sides to differ is never
+    unchanged.
     """
-    came = frozenset(paths) - frozenset(base_paths)
-    went = frozenset(base_paths) - frozenset(paths)
-    left, free = _read(current, base)
-    valued = any(one.value for one in (*left, *free))
+    keyed = all(
+        any(entry.parts.statement[HASH_DIGITS:] for entry in side) for side in (current, base)
+    )
+    left, free = _items(current, keyed=keyed), _items(base, keyed=keyed)
+    has_values = any(item.value for item in (*left, *free))
+    added = frozenset(paths) - frozenset(base_paths)
+    removed = frozenset(base_paths) - frozenset(paths)
     matches = [Match(None, Change.NEW, "")] * len(current)
-    for tier in _tiers(lines, came, went):
-        for step in _by_value(tier) if valued else (tier,):
+    for tier in _tiers(lines, added, removed):
+        for step in _by_value(tier) if has_values and tier.unchanged else (tier,):
             pairs = dict(_pairs(left, free, step))
+            if not pairs:
+                continue
             change = Change.UNCHANGED if tier.unchanged else Change.UPDATED
-            for now, before in pairs.items():
-                matches[now] = Match(before, change, tier.words)
-            if pairs:
-                taken = set(pairs.values())
-                left = [one for one in left if one.at not in pairs]
-                free = [one for one in free if one.at not in taken]
+            for index, base_index in pairs.items():
+                matches[index] = Match(base_index, change, tier.words)
+            taken = set(pairs.values())
+            left = [item for item in left if item.number not in pairs]
+            free = [item for item in free if item.number not in taken]
     return matches
 
 
-def _tiers(lines: LineMap | None, came: Collection[str], went: Collection[str]) -> Iterator[_Tier]:
-    """The surest first. What was edited comes last, so that it takes no place from what was not."""
+def _items(entries: Sequence[MatchEntry], *, keyed: bool) -> list[_Item]:
+    """Return the entries by file and line, then in the given order.
+
+    The value of a secret is its keyed digest where both sides have such, else its check.
+    """
+    items = [
+        _Item(
+            index,
+            entry.parts[:4],
+            entry.line,
+            entry.parts.statement[:HASH_DIGITS],
+            entry.parts.statement[HASH_DIGITS:] if keyed else entry.check,
+        )
+        for index, entry in enumerate(entries)
+    ]
+    items.sort(key=lambda item: (item.home[2], item.line))
+    return items
+
+
+def _tiers(
+    lines: LineMap | None, added: Collection[str], removed: Collection[str]
+) -> Iterator[_Tier]:
+    """Yield the tiers, the surest first.
+
+    The tier of edited findings comes last, so that it takes no match from an unedited one.
+    """
+
+    def line_in_base(item: _Item) -> Hashable | None:
+        category, rule, path, _ = item.home
+        if lines is None or not item.line or category in _PACKAGE_CATEGORIES:
+            return None
+        place = lines(path, item.line)
+        return (category, rule, *place, _code(item)) if place else None
+
+    def moved(words: str, key: _Key) -> _Tier:
+        return _Tier(
+            words,
+            lambda item: key(item) if item.home[2] in added else None,
+            lambda item: key(item) if item.home[2] in removed else None,
+        )
+
     if lines is not None:
-        yield _Tier("the same line", partial(_old_line, lines), _line)
-    yield _both("rule, file, function and statement", _exact)
-    yield _away("rule, file and statement", _in_file)
-    yield _both("rule, file and value", _same_secret)
-    if came and went:
-        yield _moved("rule, function and statement in a renamed file", _anywhere, came, went)
-        yield _moved("rule and statement in a renamed file", _statement, came, went)
-    yield _away("rule, function and statement in another file", _anywhere)
-    yield _both("rule, file and function", _function, unchanged=False)
+        yield _Tier("the same line", line_in_base, _line)
+    yield _Tier("rule, file, function and statement", _exact, _exact)
+    yield _Tier("rule, file and statement", _in_file, _in_file, leaves_home=True)
+    yield _Tier("rule, file and value", _same_secret, _same_secret)
+    if added and removed:
+        yield moved("rule, function and statement in a renamed file", _anywhere)
+        yield moved("rule and statement in a renamed file", _statement)
+    yield _Tier(
+        "rule, function and statement in another file", _anywhere, _anywhere, leaves_home=True
+    )
+    yield _Tier("rule, file and function", _function, _function, unchanged=False)
 
 
-def _both(words: str, key: _Key, *, unchanged: bool = True) -> _Tier:
-    return _Tier(words, key, key, unchanged)
+# The keys. Findings without a statement are recognised in their own file only.
 
 
-def _away(words: str, key: _Key) -> _Tier:
-    """A tier in which findings leave their function."""
-    return _Tier(words, key, key, leaves_home=True)
+def _line(item: _Item) -> Hashable | None:
+    category, rule, path, _ = item.home
+    return (category, rule, path, item.line, _code(item)) if item.line else None
 
 
-def _moved(words: str, key: _Key, came: Collection[str], went: Collection[str]) -> _Tier:
-    """A tier from files that went to files that came."""
-    return _Tier(words, partial(_only_in, came, key), partial(_only_in, went, key))
+def _code(item: _Item) -> str:
+    """Return the statement of code: lines beside the flagged one may change what it does."""
+    return item.statement if item.home[0] == Category.CODE.value else ""
 
 
-# The keys. What says nothing of its statement is known in its own file only.
+def _exact(item: _Item) -> Hashable:
+    return item.home, item.statement
 
 
-def _old_line(lines: LineMap, one: _One) -> Hashable | None:
-    category, rule, path, _ = one.home
-    place = lines(path, one.line) if one.line and category not in _PLACELESS else None
-    return (category, rule, *place, _code(one)) if place else None
+def _in_file(item: _Item) -> Hashable | None:
+    category, rule, path, _ = item.home
+    return (category, rule, path, item.statement) if item.statement else None
 
 
-def _line(one: _One) -> Hashable | None:
-    category, rule, path, _ = one.home
-    return (category, rule, path, one.line, _code(one)) if one.line else None
+def _same_secret(item: _Item) -> Hashable | None:
+    """Match a secret by its value: the text beside it may change, and a formatter may move it."""
+    category, rule, path, _ = item.home
+    return (category, rule, path, item.value) if item.value else None
 
 
-def _code(one: _One) -> str:
-    """The statement of code: on other lines than the flagged one it may do something else now."""
-    return one.statement if one.home[0] == Category.CODE.value else ""
+def _anywhere(item: _Item) -> Hashable | None:
+    category, rule, _, qualname = item.home
+    return (category, rule, qualname, item.statement) if item.statement else None
 
 
-def _exact(one: _One) -> Hashable:
-    return one.home, one.statement
+def _statement(item: _Item) -> Hashable | None:
+    category, rule, _, _ = item.home
+    return (category, rule, item.statement) if item.statement else None
 
 
-def _in_file(one: _One) -> Hashable | None:
-    category, rule, path, _ = one.home
-    return (category, rule, path, one.statement) if one.statement else None
-
-
-def _same_secret(one: _One) -> Hashable | None:
-    """What stands beside a secret may change, and a formatter may move it: it is no other one."""
-    category, rule, path, _ = one.home
-    return (category, rule, path, one.value) if one.value else None
-
-
-def _anywhere(one: _One) -> Hashable | None:
-    category, rule, _, qualname = one.home
-    return (category, rule, qualname, one.statement) if one.statement else None
-
-
-def _statement(one: _One) -> Hashable | None:
-    category, rule, _, _ = one.home
-    return (category, rule, one.statement) if one.statement else None
-
-
-def _function(one: _One) -> Hashable | None:
-    return None if one.home[0] in _PLACELESS else one.home
-
-
-def _only_in(paths: Collection[str], key: _Key, one: _One) -> Hashable | None:
-    return key(one) if one.home[2] in paths else None
-
-
-# What holds a secret: in each tier, first those of one value, then those nobody can compare.
-
-
-def _by_value(tier: _Tier) -> Iterator[_Tier]:
-    """The tier in the two steps in which secrets are paired; as it is where values may differ."""
-    if not tier.unchanged:
-        yield tier
-        return
-    now, before = tier.now, tier.before
-    yield tier._replace(now=partial(_with_value, now), before=partial(_with_value, before))
-    yield tier._replace(now=partial(_if_known, now), before=partial(_if_unknown, before))
-
-
-def _with_value(key: _Key, one: _One) -> Hashable | None:
-    found = key(one)
-    return None if found is None else (found, one.value)
-
-
-def _if_known(key: _Key, one: _One) -> Hashable | None:
-    found = key(one)
-    return None if found is None else (found, bool(one.value))
-
-
-def _if_unknown(key: _Key, one: _One) -> Hashable | None:
-    found = key(one)
-    return None if found is None else (found, not one.value)
+def _function(item: _Item) -> Hashable | None:
+    return None if item.home[0] in _PACKAGE_CATEGORIES else item.home
 
 
 # The pairing.
 
 
-def _read(current: Sequence[Entry], base: Sequence[Entry]) -> tuple[list[_One], list[_One]]:
-    """Both sides in order, with the values of secrets by what both sides know of them."""
-    keyed = all(any(map(_keyed_digest, entries)) for entries in (current, base))
-    value = _keyed_digest if keyed else _check
-    return _in_order(current, value), _in_order(base, value)
+def _by_value(tier: _Tier) -> Iterator[_Tier]:
+    """Yield the tier in two steps: first secrets of one value, then those that cannot be compared.
+
+    In the second step the value is known on one side only.
+    """
+
+    def with_value(key: _Key, value: Callable[[_Item], object]) -> _Key:
+        def combined(item: _Item) -> Hashable | None:
+            found = key(item)
+            return None if found is None else (found, value(item))
+
+        return combined
+
+    for value, base_value in (
+        (lambda item: item.value, lambda item: item.value),
+        (lambda item: bool(item.value), lambda item: not item.value),
+    ):
+        yield tier._replace(
+            key=with_value(tier.key, value), base_key=with_value(tier.base_key, base_value)
+        )
 
 
-def _keyed_digest(entry: Entry) -> str:
-    return entry.parts.statement[HASH_DIGITS:]
-
-
-def _check(entry: Entry) -> str:
-    return entry.check
-
-
-def _in_order(entries: Sequence[Entry], value: Callable[[Entry], str]) -> list[_One]:
-    """By file and line, then in the given order."""
-    ones = [
-        _One(at, entry.parts[:4], entry.line, entry.parts[4][:HASH_DIGITS], value(entry))
-        for at, entry in enumerate(entries)
-    ]
-    ones.sort(key=lambda one: (one.home[2], one.line))
-    return ones
-
-
-def _spare(left: Sequence[_One], free: Sequence[_One]) -> Counter[Hashable]:
-    """By function: how many more findings of a rule there were than there now are to explain."""
-    spare = Counter(map(_function, free))
-    spare.subtract(map(_function, left))
-    return spare
-
-
-def _pairs(left: Sequence[_One], free: Sequence[_One], tier: _Tier) -> Iterator[tuple[int, int]]:
-    """Places in the given sequences, each in one pair at most; of equals the first first."""
-    keys = [tier.now(one) for one in left]
-    buckets = _buckets(free, tier.before, frozenset(keys) - {None})
-    spare = _spare(left, free) if buckets and tier.leaves_home else None
-    for one, key in zip(left, keys, strict=True) if buckets else ():
+def _pairs(left: Sequence[_Item], free: Sequence[_Item], tier: _Tier) -> Iterator[tuple[int, int]]:
+    """Yield pairs of indexes, each index in one pair at most. Among equals the first goes first."""
+    keys = [tier.key(item) for item in left]
+    wanted = frozenset(keys) - {None}
+    buckets: dict[Hashable | None, list[_Item]] = defaultdict(list)
+    for old in reversed(free):
+        key = tier.base_key(old)
+        if key in wanted:
+            buckets[key].append(old)
+    if not buckets:
+        return
+    # Per function: the number of old findings that the current ones do not account for.
+    spare: Counter[Hashable] = Counter()
+    if tier.leaves_home:
+        spare.update(map(_function, free))
+        spare.subtract(map(_function, left))
+    for item, key in zip(left, keys, strict=True):
         bucket = buckets.get(key)
         while bucket:
             old = bucket.pop()
-            if spare is None or _may_leave(old, spare):
-                yield one.at, old.at
-                break
-
-
-def _buckets(
-    free: Sequence[_One], key: _Key, wanted: Collection[Hashable]
-) -> dict[Hashable | None, list[_One]]:
-    """What there is of each wanted key, the last first."""
-    buckets: dict[Hashable | None, list[_One]] = defaultdict(list)
-    for one in reversed(free):
-        found = key(one)
-        if found in wanted:
-            buckets[found].append(one)
-    return buckets
-
-
-def _may_leave(old: _One, spare: Counter[Hashable]) -> bool:
-    home = _function(old)
-    spare[home] -= 1
-    return spare[home] >= 0
+            if tier.leaves_home:
+                home = _function(old)
+                spare[home] -= 1
+                if spare[home] < 0:
+                    continue
+            yield item.number, old.number
+            break

@@ -1,27 +1,41 @@
-"""The files of a base commit beside those of the target: which are the same, which are not."""
+"""The files of the base commit beside those of the target: which differ, and in which lines."""
 
+import codecs
 import hashlib
 import os
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+import posixpath
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import pathspec
 
-from scanagg.baseline.lines import plain
+from scanagg.baseline.file import nfc
 from scanagg.core.git import Git
+from scanagg.core.process import Stop
 from scanagg.core.text import valid
-from scanagg.model import Revision, SourceFile, Target
+from scanagg.model import Link, Revision, SourceFile, Target
 
-# Parts of a path that no commit of an honest repository has: they would lead out of the folder
-# that a base is laid out in, or make it a repository.
+# Parts of a path that would lead out of the folder a base is laid out in, or make it a repository.
+# No commit of an honest repository has them.
 _UNSAFE: Final = frozenset((b"", b".", b"..", b".git"))
 _SHA256_DIGITS: Final = 64
+# As many links of links as Linux follows.
+_MAX_LINKS: Final = 40
+# Lines of larger files are not followed: no person wrote them.
+_MAX_BYTES: Final = 8 << 20
+_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_HUNK: Final = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
+_COMMIT: Final = "commit refs/heads/%s\ncommitter scanagg <none> 0 +0000\ndata 0\n\n"
+_HERE: Final = ("--git-dir=.",)  # a bare repository may have to be named, by people's settings
+_DIFF: Final = ("diff-tree", "-r", "-M", "-l1000", "--no-commit-id", "--no-ext-diff")
+_PATCH: Final = ("-p", "-U0", "--text", "--no-textconv", "--diff-algorithm=histogram")
 
 
-class Held(msgspec.Struct, frozen=True):
+class CommittedFile(msgspec.Struct, frozen=True):
     """A file of the commit: its name below the target's folder, and the id of its content."""
 
     name: bytes
@@ -37,33 +51,40 @@ class Snapshot(msgspec.Struct, frozen=True):
     git: Git
     commit: str
     target: Target
-    files: Mapping[str, Held]
-    links: Mapping[bytes, Held] = msgspec.field(default_factory=dict)
+    files: Mapping[str, CommittedFile]
+    links: Mapping[bytes, CommittedFile] = msgspec.field(default_factory=dict)
 
     def named(self, path: str) -> str:
-        """See `in_repository`."""
+        """Return the path as in `Parts`: relative to the repository."""
         return in_repository(self.target, path)
 
     def lay_out(self, paths: Iterable[str], folder: Path) -> Target:
-        """These files of the commit, written below `folder` as they were committed.
+        """Write these files of the commit below `folder`, as they were committed.
 
-        No filter of the repository's touches them. What cannot be read or written is left out.
+        No filter of the repository runs. Files that cannot be read or written are left out.
         """
         wanted = [(path, self.files[path]) for path in paths if path in self.files]
-        contents = self.git.contents([held.oid for _, held in wanted])
+        contents = self.git.contents([file.oid for _, file in wanted])
         files = []
-        for (path, held), raw in zip(wanted, contents, strict=True):
-            place = folder / os.fsdecode(held.name)
-            if raw is not None and _written(place, raw):
-                files.append(SourceFile(path, place, len(raw)))
+        for (path, file), raw in zip(wanted, contents, strict=True):
+            place = folder / os.fsdecode(file.name)
+            if raw is None:
+                continue
+            try:
+                place.parent.mkdir(parents=True, exist_ok=True)
+                with place.open("xb") as stream:
+                    stream.write(raw)
+            except OSError:  # the name is too long, or differs from another in case alone
+                continue
+            files.append(SourceFile(path, place, len(raw)))
         here = self.target.revision
         revision = Revision(self.commit, None, None, here.prefix if here else "", dirty=False)
         files.sort(key=lambda file: file.path)
         return Target(folder, self.target.name, tuple(files), revision=revision)
 
 
-class Standing(msgspec.Struct, frozen=True):
-    """How the target's files stand to those of a commit, byte order marks and line ends apart.
+class FileChanges(msgspec.Struct, frozen=True):
+    """The target's files compared with a commit's, apart from byte order marks and line ends.
 
     `same` are paths of both. `changed` are the target's other files, `before` the commit's other
     files, those that changed or are gone; `unread` are paths of such whose content is not there.
@@ -76,20 +97,20 @@ class Standing(msgspec.Struct, frozen=True):
 
 
 def in_repository(target: Target, path: str) -> str:
-    """A path of the target as fingerprints have it: from the repository's top, composed."""
-    prefix = target.revision.prefix if target.revision else ""
-    return unicodedata.normalize("NFC", prefix + path)
+    """Return a path of the target as in `Parts`: relative to the repository."""
+    return nfc((target.revision.prefix if target.revision else "") + path)
 
 
 def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
-    """The commit's files below the target's folder; None where they cannot be listed.
+    """Return the commit's files below the target's folder; None where they cannot be listed.
 
-    What the target leaves out is left out of the commit as well.
+    Files that the target leaves out are left out of the commit as well.
     """
     prefix, tree = git.prefix(), git.tree(commit)
     if prefix is None or tree is None:
         return None
-    shown = {_name(file, target.root): file.path for file in target.files}
+    root_length = len(str(target.root).rstrip("/")) + 1
+    shown = {os.fsencode(str(file.real)[root_length:]): file.path for file in target.files}
     left_out = {gap.input for gap in target.skipped}
     excluded = pathspec.GitIgnoreSpec.from_lines(target.exclude)
     taken = set(shown.values())
@@ -101,80 +122,255 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
             continue
         if blob.is_link:
             if not excluded.match_file(os.fsdecode(name)):
-                links[name] = Held(name, blob.oid)
+                links[name] = CommittedFile(name, blob.oid)
             continue
         path = shown.get(name)
         if path is None:
-            path = _untaken(valid(os.fsdecode(name)), taken)
+            plain_path = path = valid(os.fsdecode(name))
+            count = 1
+            while path in taken:  # a byte that is no UTF-8 looks like its escape
+                count += 1
+                path = f"{plain_path} ({count})"
             taken.add(path)
         if path in left_out or excluded.match_file(os.fsdecode(name)):
             continue
-        files[path] = Held(name, blob.oid)
+        files[path] = CommittedFile(name, blob.oid)
     return Snapshot(git, commit, target, files, links)
 
 
-def compared(
+def compare_files(
     snapshot: Snapshot, folder: Path, wanted: Callable[[str], bool] = lambda _path: True
-) -> Standing:
-    """How the `wanted` files stand. Those of the commit that may differ are written to `folder`."""
-    heads = {file.path: file for file in snapshot.target.files if wanted(file.path)}
-    held = {path: one for path, one in snapshot.files.items() if wanted(path)}
-    same = {path for path, file in heads.items() if path in held and _is(file, held[path].oid)}
-    others = [path for path in held if path not in same]
+) -> FileChanges:
+    """Compare the `wanted` files. Those of the commit that may differ are written to `folder`."""
+    current = {file.path: file for file in snapshot.target.files if wanted(file.path)}
+    committed = {path: file for path, file in snapshot.files.items() if wanted(path)}
+    same = {
+        path
+        for path, file in current.items()
+        if path in committed and _has_content(file, committed[path].oid)
+    }
+    others = [path for path in committed if path not in same]
     before = {file.path: file for file in snapshot.lay_out(others, folder).files}
-    same |= {path for path in before if path in heads and _alike(before[path], heads[path])}
-    return Standing(
+    for path, file in before.items():
+        content = _plain_content(file) if path in current else None
+        if content is not None and content == _plain_content(current[path]):
+            same.add(path)
+    return FileChanges(
         same=frozenset(same),
-        changed={path: file for path, file in heads.items() if path not in same},
+        changed={path: file for path, file in current.items() if path not in same},
         before={path: file for path, file in before.items() if path not in same},
         unread=frozenset(others) - before.keys(),
     )
 
 
-def _name(file: SourceFile, root: Path) -> bytes:
-    return os.fsencode(str(file.real)[len(str(root).rstrip("/")) + 1 :])
-
-
-def _untaken(path: str, taken: Iterable[str]) -> str:
-    """The path, told apart from one that only looks like it."""
-    count, told = 1, path
-    while told in taken:
-        count += 1
-        told = f"{path} ({count})"
-    return told
-
-
-def _written(place: Path, raw: bytes) -> bool:
-    """Whether the file could be written: a name may be too long, or differ in case alone."""
-    try:
-        place.parent.mkdir(parents=True, exist_ok=True)
-        with place.open("xb") as file:
-            file.write(raw)
-    except OSError:
-        return False
-    return True
-
-
-def _is(file: SourceFile, oid: str) -> bool:
-    """Whether the file has the content with this id, as it lies there or as git would store it."""
+def _has_content(file: SourceFile, oid: str) -> bool:
+    """Return True where git's id of the file is `oid`, as it lies there or with LF line ends."""
     try:
         raw = file.real.read_bytes()
     except OSError:
         return False
-    stored = raw.replace(b"\r\n", b"\n")
-    return _oid(raw, oid) == oid or (stored != raw and _oid(stored, oid) == oid)
+    for content in (raw, raw.replace(b"\r\n", b"\n")):
+        blob = b"blob %d\0" % len(content) + content
+        if len(oid) == _SHA256_DIGITS:
+            digest = hashlib.sha256(blob)
+        else:
+            digest = hashlib.sha1(blob, usedforsecurity=False)
+        if digest.hexdigest() == oid:
+            return True
+    return False
 
 
-def _oid(raw: bytes, like: str) -> str:
-    """Git's id of a content, by the algorithm of another id."""
-    whole = b"blob %d\0" % len(raw) + raw
-    if len(like) == _SHA256_DIGITS:
-        return hashlib.sha256(whole).hexdigest()
-    return hashlib.sha1(whole, usedforsecurity=False).hexdigest()
-
-
-def _alike(one: SourceFile, other: SourceFile) -> bool:
+def _plain_content(file: SourceFile) -> bytes | None:
     try:
-        return plain(one.real.read_bytes()) == plain(other.real.read_bytes())
+        return plain(file.real.read_bytes())
     except OSError:
-        return False
+        return None
+
+
+def plain(raw: bytes) -> bytes:
+    """Return the bytes as UTF-8 without a byte order mark, with LF at the end of each line."""
+    if raw.startswith(_UTF16):
+        raw = raw.decode("utf-16", "replace").encode("utf-8", "replace")
+    return raw.removeprefix(codecs.BOM_UTF8).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+
+
+# Symbolic links.
+
+
+def read_links(snapshot: Snapshot) -> tuple[Link, ...]:
+    """Return the commit's links with their ends, by path, from its tree alone.
+
+    A link that leads through a link to a folder, or that is absolute, has no end here.
+    """
+    names = list(snapshot.links)
+    contents = snapshot.git.contents([snapshot.links[name].oid for name in names])
+    leads = {name: raw for name, raw in zip(names, contents, strict=True) if raw is not None}
+    files = {file.name: path for path, file in snapshot.files.items()}
+    folders = {
+        name[:index] for name in files for index, byte in enumerate(name) if byte == ord("/")
+    }
+    links = []
+    for name in names:
+        end = _link_end(name, leads)
+        shown = files.get(end) if end is not None else None
+        if shown is None and end in folders:
+            shown = valid(os.fsdecode(end))
+        reason = "" if shown else "to nothing that the commit is known to have"
+        links.append(Link(valid(os.fsdecode(name)), shown, reason))
+    return tuple(sorted(links, key=lambda link: link.path))
+
+
+def _link_end(name: bytes, leads: Mapping[bytes, bytes]) -> bytes | None:
+    """Return the name that a link leads to, by however many links; None where it is not known."""
+    for _ in range(_MAX_LINKS):
+        if name not in leads:
+            return name
+        parts = leads[name].split(b"/")
+        down = next((at for at, part in enumerate(parts) if part not in (b"", b".", b"..")), 0)
+        # A part before a later ".." may itself be a link.
+        if leads[name].startswith(b"/") or b".." in parts[down:]:
+            return None
+        name = posixpath.normpath(posixpath.join(posixpath.dirname(name), leads[name]))
+    return None
+
+
+# Lines.
+
+
+class Hunk(msgspec.Struct, frozen=True):
+    """Lines that were replaced: `count` lines from `start`, in the base and now.
+
+    A count of 0 means that no line is there, after line `start`.
+    """
+
+    base_start: int
+    base_count: int
+    start: int
+    count: int
+
+    @property
+    def last(self) -> int:
+        """The last line of the hunk now; the one before it where it has none."""
+        return self.start + self.count - 1 if self.count else self.start
+
+    @property
+    def base_last(self) -> int:
+        """The last line of the hunk in the base."""
+        return self.base_start + self.base_count - 1 if self.base_count else self.base_start
+
+
+class FollowedFile(msgspec.Struct, frozen=True):
+    """A file with its path in the base, and the hunks that changed in it."""
+
+    base: str
+    hunks: tuple[Hunk, ...] = ()
+
+    def line(self, number: int) -> int | None:
+        """Return the number in the base of a line that is there now; None where it is new."""
+        index = bisect_right(self.hunks, number, key=lambda hunk: hunk.start + (not hunk.count)) - 1
+        if index < 0:
+            return number
+        hunk = self.hunks[index]
+        if number <= hunk.last and hunk.count:
+            return None
+        return number - hunk.last + hunk.base_last
+
+
+class FollowedLines(msgspec.Struct, frozen=True):
+    """The files that were followed from the base, by their paths now."""
+
+    files: Mapping[str, FollowedFile] = msgspec.field(default_factory=dict)
+
+    def place(self, path: str, line: int) -> tuple[str, int] | None:
+        """Return path and number in the base of a line; None where the line or file is new."""
+        file = self.files.get(path)
+        number = file.line(line) if file else None
+        return (file.base, number) if file and number is not None else None
+
+
+def follow_lines(
+    before: Iterable[SourceFile],
+    after: Iterable[SourceFile],
+    work: Path,
+    stop: Stop,
+    named: Callable[[str], str],
+) -> FollowedLines:
+    """Follow the lines of `after` back to `before`; git finds renamed files by its own rules.
+
+    Both are put into a repository of their own in the empty folder `work`, so that nothing of the
+    checked one has a say. Paths are those that `named` returns. No line is followed where git
+    fails.
+    """
+    git = Git(work, stop)
+    stream = b"".join((*_commit("before", before, named), *_commit("after", after, named)))
+    if git.output(*_HERE, "init", "-q", "--bare", "--template=", ".") is None:
+        return FollowedLines()
+    if git.output(*_HERE, "fast-import", "--quiet", stdin=stream) is None:
+        return FollowedLines()
+    trees = ("refs/heads/before", "refs/heads/after")
+    raw = git.output(*_HERE, *_DIFF, "--raw", "-z", *trees)
+    patch = git.output(*_HERE, *_DIFF, *_PATCH, *trees)
+    if raw is None or patch is None:
+        return FollowedLines()
+    pairs, hunks = list(_pairs(raw)), list(_hunks(patch))
+    if len(pairs) != len(hunks):  # both list the same files in the same order
+        return FollowedLines()
+    both = zip(pairs, hunks, strict=True)
+    return FollowedLines(
+        {pair[1]: FollowedFile(pair[0], tuple(changed)) for pair, changed in both if pair}
+    )
+
+
+def _commit(
+    branch: str, files: Iterable[SourceFile], named: Callable[[str], str]
+) -> Iterator[bytes]:
+    """Yield a commit of these files in the format of `git fast-import`."""
+    yield (_COMMIT % branch).encode()
+    for file in files:
+        content = _plain_content(file) if file.size <= _MAX_BYTES else None
+        if content is not None:
+            raw = named(file.path).encode("utf-8", "surrogateescape")
+            # Bytes that could end the line or the quotes are octal numbers.
+            quoted = b"".join(
+                b"\\%03o" % byte if byte < 0x20 or byte in b'"\\' else bytes((byte,))
+                for byte in raw
+            )
+            yield b'M 100644 inline "%s"\n' % quoted
+            yield b"data %d\n%s\n" % (len(content), content)
+
+
+def _pairs(raw: bytes) -> Iterator[tuple[str, str] | None]:
+    """Yield the paths before and now of each changed file; None for one on one side only."""
+    fields = iter(raw.split(b"\0"))
+    for entry in fields:
+        if not entry:
+            continue
+        status = entry.rpartition(b" ")[2][:1]
+        path = next(fields, b"").decode("utf-8", "surrogateescape")
+        if status == b"R":
+            yield path, next(fields, b"").decode("utf-8", "surrogateescape")
+        else:
+            yield (path, path) if status == b"M" else None
+
+
+def _hunks(patch: bytes) -> Iterator[Sequence[Hunk]]:
+    """Yield the hunks of each file, in the order of the files. Content lines are not parsed."""
+    hunks: list[Hunk] | None = None
+    skip = 0
+    for line in patch.split(b"\n"):
+        if line.startswith(b"\\"):  # about a newline that is missing at the end
+            continue
+        if skip:
+            skip -= 1
+            continue
+        header = _HUNK.match(line)
+        if line.startswith(b"diff --git "):
+            if hunks is not None:
+                yield hunks
+            hunks = []
+        elif header and hunks is not None:
+            hunk = Hunk(*map(int, header.groups(b"1")))
+            hunks.append(hunk)
+            skip = hunk.base_count + hunk.count
+    if hunks is not None:
+        yield hunks

@@ -11,7 +11,7 @@ from scanagg.advisories import open_store
 from scanagg.core import cache
 from scanagg.core.process import Stop
 from scanagg.core.text import counted
-from scanagg.findings.collect import Bench
+from scanagg.findings.collect import ScanSetup
 from scanagg.inventory import read_inventory
 from scanagg.project.target import read_target
 from scanagg.scanners import pip_audit
@@ -36,13 +36,15 @@ def survey(root: Path, settings: Settings, now: datetime) -> Sequence[Surveyed]:
     limits = Limits(jobs=1, timeout=DEFAULT_TIMEOUT, stop=Stop())
     folder = cache.cache_folder()
     with contextlib.closing(open_store(folder)) as store:
-        bench = Bench(limits=limits, cache=folder, now=now, scanners=settings.scanners, store=store)
-        lookup = Lookup("", bench.advisories) if bench.advisories else None
-        tasks = bench.tasks(adapters().values(), target, inventory, lookup)
-        return [_surveyed(task, limits, bench) for task in tasks]
+        setup = ScanSetup(
+            limits=limits, cache=folder, now=now, scanners=settings.scanners, store=store
+        )
+        lookup = Lookup("", setup.advisories) if setup.advisories else None
+        tasks = setup.tasks(adapters().values(), target, inventory, lookup)
+        return [_surveyed(task, limits, setup) for task in tasks]
 
 
-def _surveyed(task: Task, limits: Limits, bench: Bench) -> Surveyed:
+def _surveyed(task: Task, limits: Limits, setup: ScanSetup) -> Surveyed:
     adapter = task.adapter
     tool, problem = find(task, limits)
     inputs = adapter.inputs(task.context)
@@ -56,7 +58,7 @@ def _surveyed(task: Task, limits: Limits, bench: Bench) -> Surveyed:
     if tool and tool.data:
         lines.append(f"{tool.data.name}: {_age(tool.data.updated, task.context.now)}")
     if adapter.NAME == pip_audit.NAME:
-        lines += _advisories(task.context, bench)
+        lines += _advisories(task.context, setup)
     if problem:
         lines.append(f"does not work: {problem}")
     return Surveyed(
@@ -64,17 +66,17 @@ def _surveyed(task: Task, limits: Limits, bench: Bench) -> Surveyed:
     )
 
 
-def _advisories(context: Context, bench: Bench) -> Iterator[str]:
+def _advisories(context: Context, setup: ScanSetup) -> Iterator[str]:
     """Where pip-audit would look vulnerabilities up, and what the advisory store has."""
     asked = pip_audit.source(context)
-    stored = bench.store.osv if bench.store else None
+    stored = setup.store.osv if setup.store else None
     if asked is not None:
         yield f"asks: {'the advisory store' if asked is stored else asked.name}"
     if stored is None:
         yield "advisory store: none; `scanagg db update` or `scanagg db import` makes one"
     else:
         yield f"advisory store: {stored.name} {_age(stored.updated, context.now)}"
-    yield from bench.store.problems if bench.store else ()
+    yield from setup.store.problems if setup.store else ()
 
 
 def _age(updated: datetime | None, now: datetime) -> str:

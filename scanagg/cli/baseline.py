@@ -14,7 +14,7 @@ from scanagg.core.errors import BaselineError, UsageError
 from scanagg.core.text import counted
 
 if TYPE_CHECKING:
-    from scanagg.baseline.file import Baseline, Known
+    from scanagg.baseline.file import Baseline, BaselineEntry
     from scanagg.cli.baseline_update import Accept
 
 app = typer.Typer(no_args_is_help=True, help="Keep the baseline: findings that are not new.")
@@ -188,14 +188,14 @@ def _consent(
 def _seen(root: Path, baseline: "Baseline") -> dict[int, datetime]:
     """Since when each line is committed, by its number; empty outside of a repository."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.baseline.blame import first_seen  # noqa: PLC0415
+    from scanagg.baseline.lookup import first_seen  # noqa: PLC0415
     from scanagg.core.git import Git  # noqa: PLC0415
     from scanagg.project.target import read_target  # noqa: PLC0415
 
     return dict(first_seen(Git(root), read_target(root), baseline, None))
 
 
-def _row(one: "Known", since: datetime | None) -> tuple[str, ...]:
+def _row(one: "BaselineEntry", since: datetime | None) -> tuple[str, ...]:
     line = f":{one.line}" if one.line else ""
     inside = f" in {one.parts.qualname}" if one.parts.qualname else ""
     accepted = f"{one.owner}: {one.reason}" if one.owner else ""

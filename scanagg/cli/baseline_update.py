@@ -9,9 +9,17 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from scanagg.baseline.file import PLACES, Baseline, Known, foreign
+from scanagg.baseline.file import (
+    PLACES,
+    Baseline,
+    BaselineEntry,
+    entry_for,
+    foreign,
+    new_text,
+    updated_text,
+)
+from scanagg.baseline.lookup import BaselineComparison, compare
 from scanagg.baseline.matching import Match
-from scanagg.baseline.update import Standing, changed, compare, known, made_from
 from scanagg.cli import request as options
 from scanagg.cli.listing import say
 from scanagg.cli.progress import checked
@@ -128,7 +136,7 @@ def write(
     replaced = frozenset(match.base for _, match in taken if match.base is not None)
     standing = replace(standing, matched=standing.matched - replaced)
     owner, reason = (consent.owner, consent.reason) if consent else ("", "")
-    added = [known(one, owner, reason) for one, _ in taken]
+    added = [entry_for(one, owner, reason) for one, _ in taken]
     left_out = _leaves_packages(fresh, taken)
     _update(work, work.baseline, standing, added, slim=slim, left_out=left_out)
     _warn_of_secrets([one for one, _ in taken])
@@ -156,7 +164,7 @@ def _first(work: _Work, findings: Sequence[Finding], consent: Accept | None, sli
     root = work.request.path
     if work.new_key:
         store(root, secret_key.PLACE, work.new_key)
-    text = made_from([known(one, owner, reason) for one in findings], slim=slim)
+    text = new_text([entry_for(one, owner, reason) for one in findings], slim=slim)
     store(root, work.place, text)
     kinds = Counter(one.category.value for one in findings)
     said = ", ".join(f"{count} {name}" for name, count in sorted(kinds.items()))
@@ -167,7 +175,9 @@ def _first(work: _Work, findings: Sequence[Finding], consent: Accept | None, sli
     _warn_of_secrets(findings)
 
 
-def _standing(baseline: Baseline, findings: Sequence[Finding], report: Report) -> Standing:
+def _standing(
+    baseline: Baseline, findings: Sequence[Finding], report: Report
+) -> BaselineComparison:
     revision = report.target.revision
     prefix = revision.prefix if revision else ""
     paths = {prefix + file.path for file in report.target.files}
@@ -216,8 +226,8 @@ def _is_called(finding: Finding, given: str) -> bool:
 def _update(
     work: _Work,
     baseline: Baseline,
-    standing: Standing,
-    added: Sequence[Known],
+    standing: BaselineComparison,
+    added: Sequence[BaselineEntry],
     *,
     slim: bool,
     left_out: bool = False,
@@ -226,7 +236,7 @@ def _update(
     keep = standing.matched | standing.unsure
     removed = len(baseline.entries) - len(keep)
     if removed or added or slim:
-        text = changed(baseline, keep, added, slim=slim, left_out=left_out)
+        text = updated_text(baseline, keep, added, slim=slim, left_out=left_out)
         store(work.request.path, work.place, text)
     say(
         f"{work.place}: {counted(len(keep), 'entry', 'entries')} kept, "

@@ -8,7 +8,7 @@ import msgspec
 
 from scanagg.core import cache
 from scanagg.core.process import Stop
-from scanagg.findings.collect import Bench
+from scanagg.findings.collect import ScanSetup
 from scanagg.findings.normalise import normalise
 from scanagg.inventory import read_inventory
 from scanagg.model import NotExamined, Observation, Package, Run, Status
@@ -60,14 +60,14 @@ def list_licenses(
     stop = stop or Stop()
     target = read_target(root, exclude=settings.exclude, stop=stop)
     inventory = read_inventory(target, python or settings.python)
-    bench = Bench(
+    setup = ScanSetup(
         limits=Limits(jobs=2, timeout=settings.timeout or DEFAULT_TIMEOUT, stop=stop),
         cache=cache.cache_folder(),
         now=now,
         scanners=settings.scanners,
         offline=offline,
     )
-    (done,) = scan(bench.tasks([adapters()[_SCANNER]], target, inventory), bench.limits, notify)
+    (done,) = scan(setup.tasks([adapters()[_SCANNER]], target, inventory), setup.limits, notify)
     if stop.interrupted:
         raise KeyboardInterrupt
     said = normalise(done.observations, inventory, Sources(target))

@@ -1,4 +1,4 @@
-"""From a target to its findings: scan, normalise, enrich, correlate; for a base as for the head."""
+"""Collect the findings in a target, or in a base: scan, normalise, enrich, correlate."""
 
 import contextlib
 import logging
@@ -12,31 +12,31 @@ from msgspec.structs import replace
 
 from scanagg.advisories import Store, enriched, serving
 from scanagg.core.errors import StoreError
-from scanagg.findings.correlate import Eyes, correlate
+from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity
 from scanagg.findings.normalise import mask_run, normalise, redactor
-from scanagg.model import CLOCK_DRIFT, DataSource, Finding, Inventory, Observation, Run, Target
+from scanagg.model import CLOCK_DRIFT, DataSource, Finding, Inventory, Run, Target
 from scanagg.project.sources import Sources
 from scanagg.scanners.base import Adapter, Context, Lookup, ScannerSettings
 from scanagg.scanners.runner import Event, Limits, Task, scan
 
 _LOG: Final = logging.getLogger("scanagg")
-_Made = TypeVar("_Made", bound=Sized)
+_S = TypeVar("_S", bound=Sized)
 
 FRESH: Final = timedelta(days=7)
-"""How old the advisory store may be to be asked instead of a service, where no policy tells."""
+"""How old the advisory store may be for scanners to use it instead of a service, by default."""
 
 WHOLE: Final = 1_000
-"""How many records make it likely that the store holds all: PyPA's alone were 2,661 in 2024."""
+"""The number of records of a store that likely holds all: PyPA's alone were 2,661 in 2024."""
 
 
-class Bench(msgspec.Struct, frozen=True, kw_only=True):
-    """What every examination of a check has in common.
+class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that all scans of one check share.
 
-    `cache` is the folder that lasts, `key` the project's own for digests of secrets, `workers` how
-    many processes one scanner may spread over. `public` are digests (sha1, as detect-secrets makes
-    them) of values that are no secrets, for the policy itself shows them. `store` is the advisory
-    store, if there is one, `max_age` until when it counts as fresh.
+    `cache` is the folder that lasts, `key` the project's own for digests of secrets, `workers` the
+    number of processes that one scanner may use. `public` are digests (sha1, as detect-secrets
+    makes them) of values that are no secrets, because the policy itself shows them. `store` is the
+    advisory store, if there is one, `max_age` the age up to which it counts as fresh.
     """
 
     limits: Limits
@@ -53,13 +53,13 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def advisories(self) -> DataSource | None:
-        """What the store has to be asked instead of a service: good, or nothing else may be."""
+        """The data of the store, where scanners use it instead of a service."""
         source = self.store.osv if self.store else None
         good = source and self.is_fresh(source) and is_whole(source)
         return source if self.offline or good else None
 
     def is_fresh(self, source: DataSource) -> bool:
-        """Whether data is young enough to be asked; of what lies ahead of the clock none is."""
+        """Return True for data that is young enough; data from the future is not."""
         if source.updated is None:
             return False
         return -CLOCK_DRIFT <= self.now - source.updated <= self.max_age
@@ -71,7 +71,7 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
         inventory: Inventory,
         lookup: Lookup | None = None,
     ) -> Sequence[Task]:
-        """One task for each adapter, with all it may look at."""
+        """Return a task for each adapter, with everything that it may look at."""
         base = Context(
             target=target,
             inventory=inventory,
@@ -90,10 +90,10 @@ class Bench(msgspec.Struct, frozen=True, kw_only=True):
         ]
 
 
-class Examined(msgspec.Struct, frozen=True):
-    """The runs, their words made safe to show, and what they found.
+class Collected(msgspec.Struct, frozen=True):
+    """The findings, and the runs that they come from, masked.
 
-    `problems` are gaps that are no scanner's.
+    `problems` are gaps that belong to no scanner.
     """
 
     runs: tuple[Run, ...]
@@ -102,64 +102,58 @@ class Examined(msgspec.Struct, frozen=True):
 
 
 def is_whole(source: DataSource) -> bool:
-    """Whether data may be all that is published: a store of a few records knows nothing of most."""
+    """Return True for data that may be everything published; a few records know too little."""
     return (source.records or 0) >= WHOLE
 
 
-def examine(
-    bench: Bench,
+def collect_findings(
+    setup: ScanSetup,
     adapters: Iterable[Adapter],
     target: Target,
     inventory: Inventory,
     notify: Callable[[Event], None],
-) -> Examined:
-    """Everything that these scanners see in the target, with what the advisory store knows of it.
+) -> Collected:
+    """Return the findings of these scanners in the target, with data of the advisory store.
 
-    What goes wrong is in the runs and the problems, but for StoreError where this machine has no
-    socket to serve the store from.
+    Errors are in the runs and the problems, except for StoreError where this machine has no socket
+    to serve the store from.
     """
-    with _lookup(bench, inventory) as lookup:
-        scanned = scan(bench.tasks(adapters, target, inventory, lookup), bench.limits, notify)
-    said = [one for each in scanned for one in each.observations if not _is_public(one, bench)]
+    with _lookup(setup, inventory) as lookup:
+        scans = scan(setup.tasks(adapters, target, inventory, lookup), setup.limits, notify)
+    reported = [
+        observation
+        for one in scans
+        for observation in one.observations
+        # Some scanners take the hash that a policy pins a file by for a secret.
+        if observation.secret is None or observation.secret.digest not in setup.public
+    ]
     sources = Sources(target)
-    observations = logged("normalise", said, normalise(said, inventory, sources))
-    observations, problems = _enriched(bench.store, observations)
-    mask = redactor(observations, (value for each in scanned for value in each.secrets))
+    observations = logged("normalise", reported, normalise(reported, inventory, sources))
+    problems: tuple[str, ...] = ()
+    if setup.store and setup.store.sources:
+        try:
+            observations = logged("enrich", observations, enriched(observations, setup.store))
+        except StoreError as error:
+            problems = (f"{error.message}. {error.hint}",)
+    mask = redactor(observations, (value for one in scans for value in one.secrets))
     prefix = target.revision.prefix if target.revision else ""
-    eyes = Eyes(sources, mask, Identity(sources, mask, prefix, bench.key))
-    findings = logged("correlate", observations, correlate(observations, eyes))
-    return Examined(tuple(mask_run(each.run, mask) for each in scanned), findings, problems)
-
-
-def _enriched(
-    store: Store | None, said: tuple[Observation, ...]
-) -> tuple[tuple[Observation, ...], tuple[str, ...]]:
-    """The observations with what the store knows, if it can be read; what scanners said stays."""
-    if store is None or not store.sources:
-        return said, ()
-    try:
-        return logged("enrich", said, enriched(said, store)), ()
-    except StoreError as error:
-        return said, (f"{error.message}. {error.hint}",)
+    identity = Identity(sources, mask, prefix, setup.key)
+    findings = logged("correlate", observations, correlate(observations, identity))
+    return Collected(tuple(mask_run(one.run, mask) for one in scans), findings, problems)
 
 
 @contextlib.contextmanager
-def _lookup(bench: Bench, inventory: Inventory) -> Iterator[Lookup | None]:
-    """The advisory store as a service while scanners run, where it is to be asked."""
-    data = bench.advisories
-    if bench.store is None or data is None or not inventory.packages:
+def _lookup(setup: ScanSetup, inventory: Inventory) -> Iterator[Lookup | None]:
+    """Serve the advisory store while scanners run, where they use it instead of a service."""
+    data = setup.advisories
+    if setup.store is None or data is None or not inventory.packages:
         yield None
         return
-    with serving(bench.store) as url:
+    with serving(setup.store) as url:
         yield Lookup(url, data)
 
 
-def _is_public(observation: Observation, bench: Bench) -> bool:
-    """Whether a scanner took a hash that the rules pin a file by for a secret."""
-    return observation.secret is not None and observation.secret.digest in bench.public
-
-
-def logged(stage: str, before: Sized, made: _Made) -> _Made:
-    """`made`, with a line in the log about how many values went in and came out."""
-    _LOG.info("%s: %d in, %d out", stage, len(before), len(made))
-    return made
+def logged(stage: str, before: Sized, after: _S) -> _S:
+    """Return `after`, with a line in the log about how many values went in and came out."""
+    _LOG.info("%s: %d in, %d out", stage, len(before), len(after))
+    return after

@@ -1,13 +1,11 @@
-"""Observations become findings: what is the same weakness is merged, and every witness kept."""
+"""Merge observations of one weakness into a finding, and keep every witness."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
 
-from scanagg.core.redact import Redactor
 from scanagg.core.text import printable
 from scanagg.findings.fingerprint import Identity, fingerprint
 from scanagg.findings.normalise import PASSWORD_RULES, is_secret
@@ -21,44 +19,30 @@ from scanagg.model import (
     Parts,
     Rule,
     Severity,
-    SeverityClaim,
     Witness,
     location_key,
     sorted_locations,
 )
 from scanagg.model.advisories import id_order, is_malware
 from scanagg.model.published import earliest, fixes, pages, retold
-from scanagg.project.sources import Sources
 
 # Rules of one scanner that say the same of the same line: in one real report 47 lines carried both.
 _SAME_RULE: Final = {"B703": "B308"}
 # A secret is told by the scanner that looks for secrets; the others are its further witnesses.
 _SECRET_LAST: Final = "bandit"
 _SHORT_ID: Final = 12
-_MALICIOUS: Final = "Malicious package"
 
 
-class Eyes:
-    """What a finding's texts are made with: the sources, the masks, the identities."""
+def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[Finding, ...]:
+    """Return one finding per weakness, in an order that does not depend on that of observations.
 
-    def __init__(self, sources: Sources, mask: Redactor, identity: Identity) -> None:
-        """Titles and messages repeat a lot: each is made safe to show once."""
-        self.sources = sources
-        self.mask = mask
-        self.identity = identity
-        self.shown = lru_cache(maxsize=4096)(lambda text: mask.text(printable(text)))
-
-
-def correlate(observations: Iterable[Observation], eyes: Eyes) -> tuple[Finding, ...]:
-    """One finding for each weakness, in an order that does not depend on the observations' order.
-
-    Merged are: vulnerabilities of one package version that share an id; licences of one package;
-    secrets on overlapping lines or with one digest; code of different scanners on overlapping
-    lines with a common CWE; and what is the same in every part.
+    These are merged: vulnerabilities of one package version that share an id; licences of one
+    package; secrets on overlapping lines or with one digest; code of different scanners on
+    overlapping lines with a common CWE; and observations that are equal in every part.
     """
     by_category: dict[Category, list[Observation]] = defaultdict(list)
     for observation in observations:
-        by_category[_category(observation)].append(observation)
+        by_category[observation.category].append(observation)
     secrets, code = _passwords(by_category[Category.SECRET], by_category[Category.CODE])
     groups = [
         *_grouped(by_category[Category.VULNERABILITY], _package_key, _same_advisory),
@@ -67,11 +51,17 @@ def correlate(observations: Iterable[Observation], eyes: Eyes) -> tuple[Finding,
         *_grouped(code, _path_key, _same_code, _overlaps),
         *_grouped(by_category[Category.MISCONFIGURATION], _path_key, _equal, _overlaps),
     ]
-    return tuple(_findings(sorted((_ordered(group) for group in groups), key=_group_key), eyes))
-
-
-def _category(observation: Observation) -> Category:
-    return observation.category
+    # The first witness of a group leads, by scanner, rule and place.
+    ordered = [sorted(group, key=_observation_key) for group in groups]
+    ordinals: dict[Parts, int] = defaultdict(int)
+    findings = []
+    for group in sorted(ordered, key=_group_key):
+        lead = _lead(group)
+        parts = identity.parts(lead)
+        whole_id = fingerprint(parts, ordinals[parts])
+        ordinals[parts] += 1
+        findings.append(_finding(group, lead, parts, whole_id, identity))
+    return tuple(findings)
 
 
 def _passwords(
@@ -102,48 +92,10 @@ def _span(location: Location) -> range:
     return range(first, (location.last_line or first) + 1)
 
 
-# Grouping: inside one key, whatever `same` says of two that `links` brings together is merged,
-# transitively.
+# Grouping: observations with one key are compared in the pairs of `links`, and those that are the
+# `same` are merged, transitively.
 
 _Pairs = Iterator[tuple[int, int]]
-
-
-def _grouped(
-    observations: Sequence[Observation],
-    key: Callable[[Observation], Hashable],
-    same: Callable[[Observation, Observation], bool],
-    links: Callable[[Sequence[Observation]], _Pairs] | None = None,
-) -> Iterator[list[Observation]]:
-    buckets: dict[Hashable, list[Observation]] = defaultdict(list)
-    for observation in observations:
-        buckets[key(observation)].append(observation)
-    for bucket in buckets.values():
-        yield from _merged(bucket, same, links or _all_pairs)
-
-
-def _merged(
-    bucket: Sequence[Observation],
-    same: Callable[[Observation, Observation], bool],
-    links: Callable[[Sequence[Observation]], _Pairs],
-) -> Iterable[list[Observation]]:
-    """The bucket's groups by union-find over the pairs that are the same."""
-    if len(bucket) == 1:
-        return [list(bucket)]
-    parents = list(range(len(bucket)))
-
-    def root(index: int) -> int:
-        while parents[index] != index:
-            parents[index] = parents[parents[index]]
-            index = parents[index]
-        return index
-
-    for one, other in links(bucket):
-        if same(bucket[one], bucket[other]):
-            parents[root(other)] = root(one)
-    groups: dict[int, list[Observation]] = defaultdict(list)
-    for index, observation in enumerate(bucket):
-        groups[root(index)].append(observation)
-    return groups.values()
 
 
 def _all_pairs(bucket: Sequence[Observation]) -> _Pairs:
@@ -152,8 +104,39 @@ def _all_pairs(bucket: Sequence[Observation]) -> _Pairs:
             yield one, other
 
 
+def _grouped(
+    observations: Sequence[Observation],
+    key: Callable[[Observation], Hashable],
+    same: Callable[[Observation, Observation], bool],
+    links: Callable[[Sequence[Observation]], _Pairs] = _all_pairs,
+) -> Iterator[list[Observation]]:
+    """Yield the groups, by union-find over the pairs that are the same."""
+    buckets: dict[Hashable, list[Observation]] = defaultdict(list)
+    for observation in observations:
+        buckets[key(observation)].append(observation)
+    for bucket in buckets.values():
+        if len(bucket) == 1:
+            yield bucket
+            continue
+        parents = list(range(len(bucket)))
+        for one, other in links(bucket):
+            if same(bucket[one], bucket[other]):
+                parents[_root(parents, other)] = _root(parents, one)
+        groups: dict[int, list[Observation]] = defaultdict(list)
+        for index, observation in enumerate(bucket):
+            groups[_root(parents, index)].append(observation)
+        yield from groups.values()
+
+
+def _root(parents: list[int], index: int) -> int:
+    while parents[index] != index:
+        parents[index] = parents[parents[index]]
+        index = parents[index]
+    return index
+
+
 def _overlaps(bucket: Sequence[Observation]) -> _Pairs:
-    """Pairs whose lines overlap, by a sweep over the lines of one file."""
+    """Yield pairs whose lines overlap, by a sweep over the lines of one file."""
     spans = [_span(one.location) if one.location else range(0) for one in bucket]
     order = sorted(range(len(bucket)), key=lambda index: (spans[index].start, spans[index].stop))
     open_ones: list[int] = []
@@ -165,7 +148,7 @@ def _overlaps(bucket: Sequence[Observation]) -> _Pairs:
 
 
 def _secret_links(bucket: Sequence[Observation]) -> _Pairs:
-    """Secrets that overlap in one file, and those with one digest wherever they are."""
+    """Yield pairs of secrets that overlap in one file, and those with one digest in any file."""
     by_path: dict[str, list[int]] = defaultdict(list)
     by_digest: dict[str, list[int]] = defaultdict(list)
     for index, one in enumerate(bucket):
@@ -195,7 +178,7 @@ def _same_advisory(one: Observation, other: Observation) -> bool:
 
 
 def _same_secret(one: Observation, other: Observation) -> bool:
-    """On the same lines or of one digest, but not where one scanner tells two values apart."""
+    """Return True on the same lines or for one digest, unless a scanner tells two values apart."""
     if one.scanner != other.scanner or one.secret is None or other.secret is None:
         return True
     digests = {one.secret.digest, other.secret.digest}
@@ -218,11 +201,6 @@ def _equal(one: Observation, other: Observation) -> bool:
 # From groups to findings.
 
 
-def _ordered(group: Sequence[Observation]) -> list[Observation]:
-    """The group with its first witness in front: by scanner's name, then rule, then place."""
-    return sorted(group, key=_observation_key) if len(group) > 1 else list(group)
-
-
 def _observation_key(one: Observation) -> tuple[object, ...]:
     late = is_secret(one) and one.scanner == _SECRET_LAST
     where = location_key(one.location) if one.location else ("", 0, 0, 0, 0)
@@ -236,156 +214,111 @@ def _group_key(group: Sequence[Observation]) -> tuple[object, ...]:
     return lead.category.value, key[3], key[4], key[2], key[5]
 
 
-def _findings(groups: Iterable[Sequence[Observation]], eyes: Eyes) -> Iterator[Finding]:
-    ordinals: dict[Parts, int] = defaultdict(int)
-    for group in groups:
-        lead = _lead(group)
-        parts = eyes.identity.parts(lead)
-        ordinal = ordinals[parts]
-        ordinals[parts] = ordinal + 1
-        yield _finding(group, lead, parts, fingerprint(parts, ordinal), eyes)
-
-
 def _lead(group: Sequence[Observation]) -> Observation:
-    """The observation that speaks for the group; for a vulnerability with the common advisory."""
+    """Return the observation that speaks for the group, with the advisory they have in common."""
     first = group[0]
     if first.category is not Category.VULNERABILITY or first.advisory is None:
         return first
     advisory = merged_advisory([one.advisory for one in group if one.advisory], first.package)
     message = retold(first.message, first.advisory.fixed_versions, advisory.fixed_versions)
-    # A title that tells more than the id; the shortest, for the others are prose cut off.
+    # A title with more than the id; of these the shortest, for the others are prose cut off.
     telling = [one for one in group if one.title and one.rule.id not in one.title]
-    told = min(telling or [first], key=lambda one: len(one.title))
+    titled = min(telling or [first], key=lambda one: len(one.title))
+    title, rule_title = titled.title, titled.rule.title
+    if advisory.malicious:
+        package = first.package
+        shown = f"{package.name} {package.version}" if package else title
+        names = ", ".join(sorted(filter(is_malware, advisory.ids)))
+        title = f"{shown} is a malicious package ({names}): remove it"
+        rule_title = "Malicious package"
+        message = f"{title}. {message}"
     rule = Rule(
         id=advisory.id,
         name=advisory.id,
-        title=told.rule.title,
+        title=rule_title,
         url=advisory.url,
         cwe=tuple(sorted({cwe for one in group for cwe in one.rule.cwe})),
-        help=told.rule.help,
+        help=titled.rule.help,
     )
-    lead = replace(first, advisory=advisory, rule=rule, title=told.title, message=message)
-    return _warned(lead, advisory) if advisory.malicious else lead
-
-
-def _warned(lead: Observation, advisory: Advisory) -> Observation:
-    """The finding of a malicious package, which says so before all else."""
-    package = lead.package
-    what = f"{package.name} {package.version}" if package else lead.title
-    names = ", ".join(sorted(filter(is_malware, advisory.ids)))
-    title = f"{what} is a malicious package ({names}): remove it"
-    rule = replace(lead.rule, title=_MALICIOUS)
-    return replace(lead, rule=rule, title=title, message=f"{title}. {lead.message}")
+    return replace(first, advisory=advisory, rule=rule, title=title, message=message)
 
 
 def merged_advisory(advisories: Sequence[Advisory], package: Package | None = None) -> Advisory:
-    """One advisory out of several that name each other; shown by CVE, else GHSA, else PYSEC.
+    """Merge advisories that name each other into one, shown by CVE, else GHSA, else PYSEC.
 
-    What anybody knows of it holds, with the worst news first: exploited since the earliest day, as
-    likely as the highest score says. It is withdrawn only where all say so. Of the versions that
-    are named, those are left that fix this install of the package, where one is given.
+    It has what any of them knows, and the worst of that: the earliest day of exploitation, the
+    highest score. It is withdrawn only where all are. With a `package`, only the versions that fix
+    this install of it are left.
     """
-    ids = sorted({each for advisory in advisories for each in advisory.ids}, key=id_order)
+    ids = sorted({name for advisory in advisories for name in advisory.ids}, key=id_order)
     named = [advisory for advisory in advisories if advisory.id == ids[0]]
     urls = [advisory.url for advisory in (*named, *advisories) if advisory.url]
-    said = [advisory.kev for advisory in advisories if advisory.kev is not None]
-    epss, percentile = _likeliest(advisories)
+    exploited = [advisory.kev for advisory in advisories if advisory.kev is not None]
+    scores = [(one.epss, one.epss_percentile) for one in advisories if one.epss is not None]
+    epss, percentile = max(scores, key=lambda pair: (pair[0], pair[1] or 0.0), default=(None, None))
     return Advisory(
         id=ids[0],
         aliases=tuple(ids[1:]),
-        fixed_versions=fixes(_each(one.fixed_versions for one in advisories), package),
+        fixed_versions=fixes((text for one in advisories for text in one.fixed_versions), package),
         published=earliest(advisory.published for advisory in advisories),
         url=urls[0] if urls else None,
         withdrawn=all(advisory.withdrawn for advisory in advisories),
-        kev=any(said) if said else None,
+        kev=any(exploited) if exploited else None,
         epss=epss,
         kev_added=earliest(advisory.kev_added for advisory in advisories),
         epss_percentile=percentile,
-        references=pages(_each(one.references for one in advisories)),
+        references=pages(address for one in advisories for address in one.references),
     )
 
 
-def _each(lists: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(each for one in lists for each in one))
-
-
-def _likeliest(advisories: Iterable[Advisory]) -> tuple[float | None, float | None]:
-    """The highest EPSS with its own percentile."""
-    scores = ((one.epss, one.epss_percentile) for one in advisories if one.epss is not None)
-    return max(scores, key=lambda each: (each[0], each[1] or 0.0), default=(None, None))
-
-
 def _finding(
-    group: Sequence[Observation], lead: Observation, parts: Parts, whole_id: str, eyes: Eyes
+    group: Sequence[Observation],
+    lead: Observation,
+    parts: Parts,
+    whole_id: str,
+    identity: Identity,
 ) -> Finding:
+    sources, mask = identity.sources, identity.redactor
+    place = lead.location
+    line = line_hash = None
+    if place is not None and place.start_line is not None:
+        line = sources.line(place.path, place.start_line)
+        # Code scanning recognises alerts by the line's hash. A secret's line has none.
+        hashed = lead.category in (Category.CODE, Category.MISCONFIGURATION)
+        if line is not None and hashed and not is_secret(lead):
+            line_hash = sources.line_hashes(place.path)[place.start_line - 1]
+    snippet = None
+    if line is not None and place is not None and place.start_line is not None:
+        snippet = printable(mask.line(place.path, place.start_line, line))
+    # The finding is hidden where every observation is.
+    hidden_by = dict.fromkeys(one.in_source for one in group)
     return Finding(
         id=whole_id[:_SHORT_ID],
         fingerprint=whole_id,
         category=lead.category,
         rule=lead.rule,
-        title=eyes.shown(lead.title),
-        message=eyes.shown(lead.message),
-        claims=_claims(group),
-        confidence=min((one.confidence for one in group), key=lambda each: each.order),
-        location=lead.location,
-        places=_places(group),
+        title=mask.text(printable(lead.title)),
+        message=mask.text(printable(lead.message)),
+        claims=tuple(dict.fromkeys(claim for one in group for claim in one.claims)),
+        confidence=min((one.confidence for one in group), key=lambda value: value.order),
+        location=place,
+        places=sorted_locations(
+            found for one in group for found in (*one.places, one.location) if found
+        ),
         witnesses=tuple(_witness(one) for one in group),
-        snippet=_snippet(lead.location, eyes),
-        line_hash=_line_hash(lead, eyes.sources),
+        snippet=snippet,
+        line_hash=line_hash,
         package=lead.package,
         advisory=lead.advisory,
         license=lead.license,
         resource=lead.resource,
         parts=parts,
-        evidence=eyes.identity.evidence(lead),
-        in_source=_in_source(group),
-    )
-
-
-def _in_source(group: Sequence[Observation]) -> str:
-    """What hides all of the group from its scanners; one open eye is enough to see it."""
-    kinds = dict.fromkeys(one.in_source for one in group)
-    return "" if "" in kinds else ", ".join(kinds)
-
-
-def _claims(group: Sequence[Observation]) -> tuple[SeverityClaim, ...]:
-    if len(group) == 1:
-        return group[0].claims
-    return tuple(dict.fromkeys(claim for one in group for claim in one.claims))
-
-
-def _places(group: Sequence[Observation]) -> tuple[Location, ...]:
-    first = group[0]
-    if len(group) == 1 and first.location and not first.places:
-        return (first.location,)
-    return sorted_locations(
-        place
-        for one in group
-        for place in (*one.places, *((one.location,) if one.location else ()))
+        evidence=identity.evidence(lead),
+        in_source="" if "" in hidden_by else ", ".join(hidden_by),
     )
 
 
 def _witness(one: Observation) -> Witness:
-    said = [claim for claim in one.claims if claim.scanner == one.scanner]
-    own = [claim for claim in said if claim.source == "tool"] or said
+    claims = [claim for claim in one.claims if claim.scanner == one.scanner]
+    own = [claim for claim in claims if claim.source == "tool"] or claims
     return Witness(one.scanner, one.rule.id, own[0].severity if own else Severity.UNKNOWN)
-
-
-def _snippet(place: Location | None, eyes: Eyes) -> str | None:
-    if place is None or place.start_line is None:
-        return None
-    line = eyes.sources.line(place.path, place.start_line)
-    if line is None:
-        return None
-    return printable(eyes.mask.line(place.path, place.start_line, line))
-
-
-def _line_hash(lead: Observation, sources: Sources) -> str | None:
-    """GitHub's hash of the line: for code and misconfigurations only, never for a secret's line."""
-    place = lead.location
-    if lead.category not in (Category.CODE, Category.MISCONFIGURATION) or is_secret(lead):
-        return None
-    if place is None or place.start_line is None:
-        return None
-    hashes = sources.line_hashes(place.path)
-    return hashes[place.start_line - 1] if place.start_line <= len(hashes) else None

@@ -1,7 +1,7 @@
-"""Observations brought onto common ground: known packages, whole private keys, masked text."""
+"""Normalise observations: the inventory's packages, whole private keys, masked text."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from msgspec.structs import replace
@@ -38,17 +38,28 @@ _KEY_LINES: Final = 256
 def normalise(
     observations: Iterable[Observation], inventory: Inventory, sources: Sources
 ) -> tuple[Observation, ...]:
-    """The observations with the inventory's packages in place of scanners' own, in the given order.
+    """Return the observations with the inventory's packages in place of scanners' own, in order.
 
     A private key covers its whole block, since scanners disagree about the line it starts on. Of
-    the fixed versions that scanners name, only those are left that fix this install.
+    the fixed versions that scanners name, only those that fix this install are left.
     """
     known = {_pin(package): package for package in inventory.packages}
-    return tuple(_normal(observation, known, sources) for observation in observations)
+    normal = []
+    for observation in observations:
+        block = None
+        if observation.category is Category.SECRET and observation.location:
+            block = _key_block(observation.location, sources)
+        if observation.package is not None:
+            normal.append(_with_package(observation, observation.package, known))
+        elif block:
+            normal.append(replace(observation, location=block, places=(block,)))
+        else:
+            normal.append(observation)
+    return tuple(normal)
 
 
 def redactor(observations: Iterable[Observation], values: Iterable[str]) -> Redactor:
-    """What hides the secrets of this run: `values` in clear, and every line a secret covers."""
+    """Return a redactor for the secrets of this run: `values`, and every line with a secret."""
     lines: dict[str, set[int]] = {}
     for observation in observations:
         if not is_secret(observation):
@@ -61,13 +72,13 @@ def redactor(observations: Iterable[Observation], values: Iterable[str]) -> Reda
 
 
 def is_secret(observation: Observation) -> bool:
-    """Whether the observation's line holds a secret, whatever the scanner calls it."""
+    """Return True where the observation's line holds a secret, whatever the scanner calls it."""
     rules = PASSWORD_RULES | _SECRETS_IN_IMAGES
     return observation.category is Category.SECRET or observation.rule.id in rules
 
 
 def mask_run(run: Run, mask: Redactor) -> Run:
-    """The run with its scanner's words made safe to show."""
+    """Return the run with its scanner's text made safe to show."""
 
     def clean(text: str) -> str:
         return mask.text(printable(text))
@@ -82,77 +93,47 @@ def mask_run(run: Run, mask: Redactor) -> Run:
     )
 
 
-def _normal(
-    observation: Observation, known: dict[tuple[str, str], Package], sources: Sources
-) -> Observation:
-    if observation.package is not None:
-        return _with_package(
-            _with_fixes(observation, observation.package), observation.package, known
-        )
-    if observation.category is Category.SECRET and observation.location:
-        block = _key_block(observation.location, sources)
-        if block:
-            return replace(observation, location=block, places=(block,))
-    return observation
-
-
-def _with_fixes(observation: Observation, package: Package) -> Observation:
-    advisory = observation.advisory
-    if advisory is None:
-        return observation
-    fixed = fixes(advisory.fixed_versions, package)
-    if fixed == advisory.fixed_versions:
-        return observation
-    return replace(
-        observation,
-        advisory=replace(advisory, fixed_versions=fixed),
-        message=retold(observation.message, advisory.fixed_versions, fixed),
-    )
-
-
 def _with_package(
     observation: Observation, package: Package, known: dict[tuple[str, str], Package]
 ) -> Observation:
-    """With the inventory's package, at the line by which people ask for it, or for its user."""
+    """Return the observation with the inventory's package, at the line that asks for it."""
+    advisory = observation.advisory
+    if advisory is not None:
+        fixed = fixes(advisory.fixed_versions, package)
+        if fixed != advisory.fixed_versions:
+            observation = replace(
+                observation,
+                advisory=replace(advisory, fixed_versions=fixed),
+                message=retold(observation.message, advisory.fixed_versions, fixed),
+            )
     ours = known.get(_pin(package)) if is_pypi(package.purl) else None
     if ours is None:
         return observation
-    scanners = (observation.location,) if observation.location else ()
+    reported = (observation.location,) if observation.location else ()
     return replace(
         observation,
         package=ours,
-        places=sorted_locations((*ours.asked, *ours.places, *observation.places, *scanners)),
-        location=next(iter((*ours.asked, *ours.places, *scanners)), None),
+        places=sorted_locations((*ours.asked, *ours.places, *observation.places, *reported)),
+        location=next(iter((*ours.asked, *ours.places, *reported)), None),
     )
 
 
 def _pin(package: Package) -> tuple[str, str]:
-    """The same for all spellings of one version by PEP 440 (1.0 and 1.0.0)."""
+    """Return name and version, the same for all spellings of a version by PEP 440 (1.0, 1.0.0)."""
     return package.name, canonicalize_version(package.version)
 
 
 def _key_block(place: Location, sources: Sources) -> Location | None:
-    """The PEM block that the place is in or next to, or None."""
+    """Return the PEM block that the place is in or next to, or None."""
     if place.start_line is None:
         return None
     lines = sources.lines(place.path)
-    begin = _find_back(lines, place.start_line)
+    # The last line that begins a key, from the line after the place back to the length of a key.
+    last = min(place.start_line + 1, len(lines))
+    numbers = range(last, max(place.start_line - _KEY_LINES, 0), -1)
+    begin = next((number for number in numbers if _KEY_BEGIN.search(lines[number - 1])), None)
     if begin is None:
         return None
-    end = next(
-        (
-            number
-            for number in range(begin, min(begin + _KEY_LINES, len(lines)) + 1)
-            if _KEY_END.search(lines[number - 1])
-        ),
-        begin,
-    )
+    numbers = range(begin, min(begin + _KEY_LINES, len(lines)) + 1)
+    end = next((number for number in numbers if _KEY_END.search(lines[number - 1])), begin)
     return Location(place.path, begin, end) if place.start_line <= end + 1 else None
-
-
-def _find_back(lines: Sequence[str], start: int) -> int | None:
-    """The last line at or up to a key's length before `start` (or one after) that begins a key."""
-    for number in range(min(start + 1, len(lines)), max(start - _KEY_LINES, 0), -1):
-        if _KEY_BEGIN.search(lines[number - 1]):
-            return number
-    return None

@@ -15,7 +15,7 @@ from support.osv import Record, record
 
 from scanagg.advisories import Store, enriched, open_store
 from scanagg.core.redact import Redactor
-from scanagg.findings.correlate import Eyes, correlate
+from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity
 from scanagg.model import (
     Advisory,
@@ -140,9 +140,9 @@ def test_scanners_with_names_of_their_own_merge_through_the_store(keeping: Keep)
         vulnerable("GHSA-aaaa-bbbb-cccc", scanner="trivy"),
     ]
     sources, mask = Sources(Target(Path("/nowhere"), "x", ())), Redactor([], {})
-    eyes = Eyes(sources, mask, Identity(sources, mask))
-    assert len(correlate(said, eyes)) == 3
-    (finding,) = correlate(enriched(said, store), eyes)
+    identity = Identity(sources, mask)
+    assert len(correlate(said, identity)) == 3
+    (finding,) = correlate(enriched(said, store), identity)
     assert finding.rule.id == "CVE-2024-1001"
     assert finding.scanners == ("pip-audit", "safety", "trivy")
     assert finding.claims == (SeverityClaim("ghsa", Severity.HIGH, "osv"),)

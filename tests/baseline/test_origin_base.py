@@ -9,7 +9,7 @@ import pytest
 from support.history import Checked, commit, write
 from support.repository import git
 
-from scanagg.baseline import Asked, Base, find_base
+from scanagg.baseline import Base, BaseOptions, find_base
 from scanagg.baseline.file import PLACES, Baseline, load
 from scanagg.core.errors import TargetError
 from scanagg.core.git import Git
@@ -49,7 +49,7 @@ def clone(root: Path, *options: str, name: str = "clone") -> Path:
 
 
 def found(root: Path, ref: str | None = None, **environ: str) -> Base:
-    return find_base(read_target(root), Asked(ref=ref, environ=environ), Stop())
+    return find_base(read_target(root), BaseOptions(ref=ref, environ=environ), Stop())
 
 
 # --base
@@ -425,7 +425,7 @@ def test_blaming_runs_nothing_that_the_repository_configures(make_project: Make)
     for key in ("filter.evil.clean", "filter.evil.smudge", "diff.evil.textconv"):
         git(root, "config", key, f"touch {witness}; cat")
     git(root, "config", "blame.ignoreRevsFile", "missing")
-    assert find_base(target, Asked(baseline=held), Stop()).package_commit
+    assert find_base(target, BaseOptions(baseline=held), Stop()).package_commit
     assert not witness.exists()
 
 

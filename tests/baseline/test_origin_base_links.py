@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from support.history import NEW, UNCHANGED, Checked, commit, write
 
-from scanagg.baseline.links import read_links
-from scanagg.baseline.snapshot import read_snapshot
+from scanagg.baseline.snapshot import read_links, read_snapshot
 from scanagg.core.git import Git
 from scanagg.inventory import read_inventory
 from scanagg.model import (

@@ -10,8 +10,7 @@ from support.history import NEW, UNCHANGED, Checked, commit, write
 from support.repository import git
 
 from scanagg.baseline import Base
-from scanagg.baseline.file import PLACES, Baseline, load
-from scanagg.baseline.update import known, made_from
+from scanagg.baseline.file import PLACES, Baseline, entry_for, load, new_text
 from scanagg.inventory import read_inventory
 from scanagg.model import (
     Advisory,
@@ -124,7 +123,7 @@ def test_manifests_that_did_not_change_are_not_read_again(
     checked = Checked(root)
     one = vulnerable(packages(checked)["a"], "CVE-1")
     base = checked.base("HEAD")
-    monkeypatch.setattr("scanagg.baseline.packages.read_inventory", None)
+    monkeypatch.setattr("scanagg.baseline.compare_packages.read_inventory", None)
     assert history(checked, base, one).change is UNCHANGED
 
 
@@ -179,7 +178,7 @@ def test_an_advisory_newer_than_the_base_is_disclosed(
 
 
 def listed(root: Path, *findings: Finding, when: str = "") -> Baseline:
-    text = made_from([known(one) for one in findings])
+    text = new_text([entry_for(one) for one in findings])
     commit(root, {PLACES[0]: text}, when=when)
     return load(text.encode(), PLACES[0])
 
@@ -235,7 +234,7 @@ def test_without_a_commit_packages_are_new(make_project: Make) -> None:
     root = make_project({"requirements.txt": "a==1\n", PLACES[0]: ""}, git_=False)
     checked = Checked(root)
     one = vulnerable(packages(checked)["a"], "CVE-1")
-    text = made_from([known(one)])
+    text = new_text([entry_for(one)])
     write(root, {PLACES[0]: text})
     base = checked.base(baseline=load(text.encode(), PLACES[0]))
     found = history(checked, base, one)
@@ -320,7 +319,7 @@ def test_packages_of_a_changed_manifest_are_looked_for_by_their_scanner(
     new = of_npm("right-pad", "1.0", Location("package-lock.json"))
     # A database of vulnerabilities is needed to ask the real scanner.
     examined = replace(Checked(root).examined(), findings=(old,))
-    monkeypatch.setattr("scanagg.baseline.base_scan.examine", lambda *_: examined)
+    monkeypatch.setattr("scanagg.baseline.compare_code.collect_findings", lambda *_: examined)
     found, _ = histories(checked, checked.base("HEAD"), old, new)
     assert [one.change for one in found] == [UNCHANGED, NEW]
     assert found[0].reason == "left-pad 1.0 is in package-lock.json of the base too"

@@ -14,9 +14,9 @@ from support.history import NEW, UNCHANGED, UPDATED, Checked, changes, commit, w
 from support.repository import git
 
 from scanagg.baseline import Base
-from scanagg.baseline.code import Families, Place
+from scanagg.baseline.compare_code import BaseFiles, ConfigurationGroups
 from scanagg.baseline.file import PLACES
-from scanagg.baseline.snapshot import Standing, compared, read_snapshot
+from scanagg.baseline.snapshot import FileChanges, compare_files, read_snapshot
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
 from scanagg.model import NO_BASE, Category, Finding
@@ -261,12 +261,12 @@ def test_a_check_that_is_stopped_before_the_base_is_scanned_says_so(
     write(root, {"app.py": "\n" + ONE})
     checked = Checked(root)
 
-    def interrupted(*given: Any) -> Standing:
-        standing = compared(*given)
+    def interrupted(*given: Any) -> FileChanges:
+        standing = compare_files(*given)
         checked.stop.interrupt()
         return standing
 
-    monkeypatch.setattr("scanagg.baseline.compare.compared", interrupted)
+    monkeypatch.setattr("scanagg.baseline.compare.compare_files", interrupted)
     traced = checked.traced(checked.base("HEAD"))
     assert changes(traced) == {("app.py", 3): NEW, ("b.py", 2): UNCHANGED}
     assert traced.notices == (
@@ -582,10 +582,10 @@ def test_files_of_a_chart_belong_together(make_project: Make) -> None:
     assert snapshot is not None
     folder = root.parent / "before"
     folder.mkdir()
-    families = Families(Place(snapshot, compared(snapshot, folder), folder))
-    assert families.moved == {"chart c/"}
-    assert families.of("c/templates/p.yaml") == "chart c/"
-    assert families.of("other.yaml") == ""
+    groups = ConfigurationGroups(BaseFiles(snapshot, compare_files(snapshot, folder), folder))
+    assert groups.changed == {"chart c/"}
+    assert groups.of("c/templates/p.yaml") == "chart c/"
+    assert groups.of("other.yaml") == ""
 
 
 def test_without_a_place_for_the_seal_nothing_is_kept(
@@ -594,7 +594,7 @@ def test_without_a_place_for_the_seal_nothing_is_kept(
     root = make_project({"app.py": ONE})
     write(root, {"app.py": "\n" + ONE})
     checked = Checked(root)
-    monkeypatch.setattr("scanagg.baseline.base_scan.seal_of", lambda _folder: None)
+    monkeypatch.setattr("scanagg.baseline.compare_code.machine_key", lambda _folder: None)
     assert changes(checked.traced(checked.base("HEAD"))) == {("app.py", 3): UNCHANGED}
     assert cached() == []
 

@@ -8,8 +8,18 @@ from pathlib import Path
 import pytest
 from support.repository import git
 
-from scanagg.baseline.file import PLACES, Baseline, Known, foreign, load
-from scanagg.baseline.update import changed, compare, is_slim, known, made_from
+from scanagg.baseline.file import (
+    PLACES,
+    Baseline,
+    BaselineEntry,
+    entry_for,
+    foreign,
+    is_slim,
+    load,
+    new_text,
+    updated_text,
+)
+from scanagg.baseline.lookup import compare
 from scanagg.core.errors import BaselineError
 from scanagg.model import (
     Advisory,
@@ -30,15 +40,17 @@ from scanagg.model import (
 )
 
 PLACE = PLACES[0]
-CODE = Known(Parts("code", "B602", "app.py", "run", "a" * 16), 7, by=("bandit",))
-OTHER = Known(Parts("code", "B307", "lib/ünï.py", "", "b" * 16), 3, by=("bandit",))
-SECRET = Known(Parts("secret", "", "app.py", "", "c" * 28), 3, by=("bandit", "detect-secrets"))
-VULNERABILITY = Known(
+CODE = BaselineEntry(Parts("code", "B602", "app.py", "run", "a" * 16), 7, by=("bandit",))
+OTHER = BaselineEntry(Parts("code", "B307", "lib/ünï.py", "", "b" * 16), 3, by=("bandit",))
+SECRET = BaselineEntry(
+    Parts("secret", "", "app.py", "", "c" * 28), 3, by=("bandit", "detect-secrets")
+)
+VULNERABILITY = BaselineEntry(
     Parts("vulnerability", "CVE-2016-10745", "pkg:pypi/jinja2", "", ""),
     ids=("CVE-2016-10745", "GHSA-hj2j-77xm-mc5v"),
     by=("pip-audit",),
 )
-LICENSE = Known(Parts("license", "", "pkg:pypi/odd", "", "d" * 16), by=("licenses",))
+LICENSE = BaselineEntry(Parts("license", "", "pkg:pypi/odd", "", "d" * 16), by=("licenses",))
 ALL = (CODE, OTHER, SECRET, VULNERABILITY, LICENSE)
 HEAD = '[{"baseline":"scanagg","version":1,"growth":1}\n'
 ENTRY = ',{"category":"code","rule":"B602","path":"app.py","line":7}\n'
@@ -49,15 +61,15 @@ def loaded(text: str) -> Baseline:
 
 
 def test_what_is_written_is_read_back() -> None:
-    baseline = loaded(made_from(ALL))
+    baseline = loaded(new_text(ALL))
     assert set(baseline.entries) == set(ALL)
     assert (baseline.head, baseline.growth) == (1, 1)
     assert baseline.lines == (2, 3, 4, 5, 6)
 
 
 def test_it_is_json_with_one_entry_a_line_sorted_whatever_the_order() -> None:
-    text = made_from(ALL)
-    assert text == made_from(reversed(ALL))
+    text = new_text(ALL)
+    assert text == new_text(reversed(ALL))
     assert len(json.loads(text)) == 1 + len(ALL)
     assert [line[:2] for line in text.splitlines()] == ["[{", *[",{"] * len(ALL), "]"]
     entries = json.loads(text)[1:]
@@ -65,33 +77,35 @@ def test_it_is_json_with_one_entry_a_line_sorted_whatever_the_order() -> None:
 
 
 def test_an_empty_one_is_a_baseline_too() -> None:
-    assert loaded(made_from(())).entries == ()
+    assert loaded(new_text(())).entries == ()
 
 
 def test_a_hash_does_not_look_like_a_secret() -> None:
-    assert f'"statement":"#{"a" * 16}"' in made_from([CODE])
+    assert f'"statement":"#{"a" * 16}"' in new_text([CODE])
 
 
 def test_lines_that_stay_are_byte_for_byte_the_same() -> None:
-    text = made_from(ALL)
+    text = new_text(ALL)
     baseline = loaded(text)
-    more = changed(baseline, range(5), [Known(Parts("code", "B101", "z.py", "", "e" * 16), 1)])
+    more = updated_text(
+        baseline, range(5), [BaselineEntry(Parts("code", "B101", "z.py", "", "e" * 16), 1)]
+    )
     assert set(text.splitlines()[1:]) < set(more.splitlines())
-    less = changed(baseline, [0, 3])
+    less = updated_text(baseline, [0, 3])
     assert set(less.splitlines()) < set(text.splitlines())
 
 
 def test_the_head_changes_with_accepted_packages_and_never_with_shrinking() -> None:
     """It says with which commit packages are compared: code that is accepted makes none old."""
-    baseline = loaded(made_from(ALL))
-    smaller = loaded(changed(baseline, [0]))
+    baseline = loaded(new_text(ALL))
+    smaller = loaded(updated_text(baseline, [0]))
     assert smaller.growth == 1
-    by_code = loaded(changed(smaller, [0], [OTHER]))
+    by_code = loaded(updated_text(smaller, [0], [OTHER]))
     assert (by_code.growth, len(by_code.entries)) == (1, 2)
-    assert loaded(changed(smaller, [0], [VULNERABILITY], left_out=True)).growth == 1
-    grown = loaded(changed(smaller, [0], [OTHER, VULNERABILITY]))
+    assert loaded(updated_text(smaller, [0], [VULNERABILITY], left_out=True)).growth == 1
+    grown = loaded(updated_text(smaller, [0], [OTHER, VULNERABILITY]))
     assert (grown.growth, len(grown.entries)) == (2, 3)
-    assert loaded(changed(grown, [])).growth == 2
+    assert loaded(updated_text(grown, [])).growth == 2
 
 
 def test_only_the_lines_of_new_entries_are_new_to_git_blame(tmp_path: Path) -> None:
@@ -109,47 +123,47 @@ def test_only_the_lines_of_new_entries_are_new_to_git_blame(tmp_path: Path) -> N
             line.split()[0] for line in git(tmp_path, "blame", "-s", "-l", file.name).splitlines()
         ]
 
-    text = made_from([CODE, SECRET])
+    text = new_text([CODE, SECRET])
     first = commit(text)
-    more = [OTHER, Known(Parts("secret", "", "z.py", "", "f" * 28), 9), VULNERABILITY]
-    text = changed(loaded(text), [0, 1], more)
+    more = [OTHER, BaselineEntry(Parts("secret", "", "z.py", "", "f" * 28), 9), VULNERABILITY]
+    text = updated_text(loaded(text), [0, 1], more)
     second = commit(text)
     assert [commit_.lstrip("^")[:30] for commit_ in blamed()] == [
         commit_[:30] for commit_ in (second, first, second, first, second, second, first)
     ]
-    commit(changed(loaded(text), [0, 2]))
+    commit(updated_text(loaded(text), [0, 2]))
     assert blamed()[0] == second, "a baseline that shrinks did not grow"
     assert [commit_.lstrip("^")[:30] for commit_ in blamed()[1:3]] == [first[:30], first[:30]]
 
 
 def test_equal_findings_are_as_many_lines() -> None:
-    twice = [CODE, Known(CODE.parts, 9, by=CODE.by)]
-    assert [one.line for one in loaded(made_from(twice)).entries] == [7, 9]
-    assert len(loaded(made_from(twice, slim=True)).entries) == 2
+    twice = [CODE, BaselineEntry(CODE.parts, 9, by=CODE.by)]
+    assert [one.line for one in loaded(new_text(twice)).entries] == [7, 9]
+    assert len(loaded(new_text(twice, slim=True)).entries) == 2
 
 
 def test_a_package_is_one_line_in_however_many_versions() -> None:
-    assert len(loaded(made_from([VULNERABILITY, VULNERABILITY, LICENSE])).entries) == 2
+    assert len(loaded(new_text([VULNERABILITY, VULNERABILITY, LICENSE])).entries) == 2
 
 
 def test_slim_has_no_line_hints_and_stays_slim() -> None:
-    full = loaded(made_from([CODE, LICENSE]))
+    full = loaded(new_text([CODE, LICENSE]))
     assert not is_slim(full)
-    slim = loaded(changed(full, [0, 1], slim=True))
+    slim = loaded(updated_text(full, [0, 1], slim=True))
     assert [one.line for one in slim.entries] == [None, None]
     assert is_slim(slim)
     assert slim.growth == full.growth
-    assert '"line"' not in changed(slim, [0, 1], [OTHER])
+    assert '"line"' not in updated_text(slim, [0, 1], [OTHER])
 
 
 def test_owner_and_reason_of_what_was_accepted_stay() -> None:
-    accepted = Known(CODE.parts, 7, owner="@team", reason='old "code"\n— see #1')
-    entry = loaded(made_from([accepted])).entries[0]
+    accepted = BaselineEntry(CODE.parts, 7, owner="@team", reason='old "code"\n— see #1')
+    entry = loaded(new_text([accepted])).entries[0]
     assert (entry.owner, entry.reason) == ("@team", 'old "code"\n— see #1')
 
 
 def test_hand_edited_and_valid_is_fine() -> None:
-    pretty = json.dumps(json.loads(made_from(ALL)), indent=2)
+    pretty = json.dumps(json.loads(new_text(ALL)), indent=2)
     shuffled = json.loads(pretty)
     shuffled[1:] = reversed(shuffled[1:])
     edited = json.dumps(shuffled, indent=2) + "\r\n"
@@ -157,7 +171,9 @@ def test_hand_edited_and_valid_is_fine() -> None:
     assert set(baseline.entries) == set(ALL)
     lines = edited.split("\n")
     assert all(lines[number - 1].strip() == "{" for number in baseline.lines)
-    assert sorted(changed(baseline, range(5)).splitlines()) == sorted(made_from(ALL).splitlines())
+    assert sorted(updated_text(baseline, range(5)).splitlines()) == sorted(
+        new_text(ALL).splitlines()
+    )
 
 
 def test_a_vulnerability_edited_by_hand_needs_no_rule() -> None:
@@ -249,8 +265,10 @@ def test_a_merge_conflict_comes_with_the_way_out() -> None:
 
 
 def test_a_marker_inside_of_a_line_is_no_conflict() -> None:
-    entry = Known(Parts("code", "B1", "a.py", "", ""), reason="======= <<<<<<< HEAD", owner="me")
-    assert loaded(made_from([entry])).entries[0].reason == entry.reason
+    entry = BaselineEntry(
+        Parts("code", "B1", "a.py", "", ""), reason="======= <<<<<<< HEAD", owner="me"
+    )
+    assert loaded(new_text([entry])).entries[0].reason == entry.reason
 
 
 def test_a_huge_file_is_not_even_read() -> None:
@@ -260,10 +278,12 @@ def test_a_huge_file_is_not_even_read() -> None:
 
 def test_a_hundred_thousand_entries_fit() -> None:
     entries = [
-        Known(Parts("code", f"B{n % 700}", f"src/{n % 997}.py", f"f{n % 77}", f"{n:016x}"), n + 1)
+        BaselineEntry(
+            Parts("code", f"B{n % 700}", f"src/{n % 997}.py", f"f{n % 77}", f"{n:016x}"), n + 1
+        )
         for n in range(100_000)
     ]
-    baseline = loaded(made_from(entries))
+    baseline = loaded(new_text(entries))
     assert len(baseline.entries) == 100_000
     assert baseline.lines[-1] == 100_001
 
@@ -342,16 +362,16 @@ def run(scanner: str, status: Status = Status.OK, *gaps: str, unnamed: int = 0) 
 
 
 def baseline_of(*findings: Finding) -> Baseline:
-    return loaded(made_from([known(one) for one in findings]))
+    return loaded(new_text([entry_for(one) for one in findings]))
 
 
 def test_a_finding_becomes_an_entry() -> None:
-    one = known(code("B602", 7, "a" * 16), "@team", "old")
+    one = entry_for(code("B602", 7, "a" * 16), "@team", "old")
     assert (one.line, one.by, one.owner, one.reason) == (7, ("bandit",), "@team", "old")
-    other = known(vulnerability("CVE-1", "GHSA-1"))
+    other = entry_for(vulnerability("CVE-1", "GHSA-1"))
     assert (other.line, other.ids, other.by) == (None, ("CVE-1", "GHSA-1"), ("pip-audit",))
     with pytest.raises(ValueError, match="no parts"):
-        known(finding(Category.CODE, None, location=Location("a.py")))
+        entry_for(finding(Category.CODE, None, location=Location("a.py")))
 
 
 def test_each_finding_has_its_entry_and_the_rest_is_gone() -> None:

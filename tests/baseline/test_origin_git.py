@@ -10,9 +10,17 @@ import pytest
 from support.history import commit, write
 from support.repository import git
 
-from scanagg.baseline.lines import Followed, Hunk, Lines, _followed, follow, plain
-from scanagg.baseline.machine_key import seal_of, sealed
-from scanagg.baseline.snapshot import Standing, compared, read_snapshot
+from scanagg.baseline.compare_code import keyed_digest, machine_key
+from scanagg.baseline.snapshot import (
+    FileChanges,
+    FollowedFile,
+    FollowedLines,
+    Hunk,
+    compare_files,
+    follow_lines,
+    plain,
+    read_snapshot,
+)
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
 from scanagg.model import SourceFile
@@ -22,11 +30,11 @@ Make = Callable[..., Path]
 Contents = dict[str, str | bytes]
 
 
-def standing(root: Path, folder: Path, ref: str = "HEAD") -> Standing:
+def standing(root: Path, folder: Path, ref: str = "HEAD") -> FileChanges:
     snapshot = read_snapshot(Git(root), ref, read_target(root))
     assert snapshot is not None
     folder.mkdir(exist_ok=True)
-    return compared(snapshot, folder)
+    return compare_files(snapshot, folder)
 
 
 # which files are the same
@@ -91,9 +99,9 @@ def test_filters_of_the_repository_do_not_run(make_project: Make, tmp_path: Path
     snapshot = read_snapshot(Git(root), "HEAD", target)
     assert snapshot is not None
     (tmp_path / "before").mkdir()
-    found = compared(snapshot, tmp_path / "before")
+    found = compare_files(snapshot, tmp_path / "before")
     (tmp_path / "lines").mkdir()
-    lines = follow(
+    lines = follow_lines(
         found.before.values(), found.changed.values(), tmp_path / "lines", Stop(), snapshot.named
     )
     assert set(lines.files) == {"a.py"}
@@ -145,9 +153,9 @@ def files(folder: Path, contents: Contents) -> list[SourceFile]:
 
 def followed(
     tmp_path: Path, before: dict[str, str | bytes], after: dict[str, str | bytes]
-) -> Lines:
+) -> FollowedLines:
     (tmp_path / "work").mkdir()
-    return follow(
+    return follow_lines(
         files(tmp_path / "before", before),
         files(tmp_path / "after", after),
         tmp_path / "work",
@@ -208,7 +216,7 @@ def test_binary_files_have_lines_too(tmp_path: Path) -> None:
 def test_a_file_that_no_person_wrote_is_not_followed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("scanagg.baseline.lines._MAX_BYTES", 5)
+    monkeypatch.setattr("scanagg.baseline.snapshot._MAX_BYTES", 5)
     lines = followed(tmp_path, {"a": "1\n2\n3\n", "b": "1\n"}, {"a": "2\n3\n4\n", "b": "0\n1\n"})
     assert set(lines.files) == {"top/b"}
 
@@ -216,7 +224,7 @@ def test_a_file_that_no_person_wrote_is_not_followed(
 def test_a_file_that_is_gone_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     missing = [SourceFile("a", tmp_path / "a", 1)]
-    assert follow(missing, missing, tmp_path / "work", Stop(), str).files == {}
+    assert follow_lines(missing, missing, tmp_path / "work", Stop(), str).files == {}
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
@@ -229,17 +237,25 @@ def test_nothing_is_followed_where_git_fails(
         return None if next(calls) == number else real(self, *argv, stdin=stdin)
 
     monkeypatch.setattr(Git, "output", output)
-    assert followed(tmp_path, {"a": "1\n"}, {"a": "2\n"}) == Lines()
+    assert followed(tmp_path, {"a": "1\n"}, {"a": "2\n"}) == FollowedLines()
 
 
-def test_two_answers_that_do_not_fit_are_not_used() -> None:
-    assert _followed([("a", "a")], []) == Lines()
+def test_two_answers_that_do_not_fit_are_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Git.output
+
+    def output(self: Git, *argv: str, stdin: bytes = b"") -> bytes | None:
+        return b"" if "-p" in argv else real(self, *argv, stdin=stdin)
+
+    monkeypatch.setattr(Git, "output", output)
+    assert followed(tmp_path, {"a": "1\n"}, {"a": "2\n"}) == FollowedLines()
 
 
 def test_a_hunk_without_lines_stands_after_its_line() -> None:
-    taken_out = Followed("a", (Hunk(3, 2, 2, 0),))
+    taken_out = FollowedFile("a", (Hunk(3, 2, 2, 0),))
     assert [taken_out.line(number) for number in (1, 2, 3, 4)] == [1, 2, 5, 6]
-    put_in = Followed("a", (Hunk(2, 0, 3, 2),))
+    put_in = FollowedFile("a", (Hunk(2, 0, 3, 2),))
     assert [put_in.line(number) for number in (1, 2, 3, 4, 5)] == [1, 2, None, None, 3]
 
 
@@ -267,26 +283,26 @@ def test_the_same_lines_as_git_says_itself(make_project: Make, tmp_path: Path) -
 
 
 def test_the_seal_stays_and_is_its_owners(tmp_path: Path) -> None:
-    one = seal_of(tmp_path)
+    one = machine_key(tmp_path)
     assert one is not None
-    assert seal_of(tmp_path) == one
+    assert machine_key(tmp_path) == one
     assert stat.S_IMODE((tmp_path / "seal").stat().st_mode) == 0o600
-    assert (sealed(one, ""), len(sealed(one, "x"))) == ("", 64)
+    assert (keyed_digest(one, ""), len(keyed_digest(one, "x"))) == ("", 64)
 
 
 @pytest.mark.parametrize("wrong", ["open", "short"])
 def test_a_seal_that_cannot_be_trusted_is_made_anew(tmp_path: Path, wrong: str) -> None:
-    one = seal_of(tmp_path)
+    one = machine_key(tmp_path)
     if wrong == "open":
         (tmp_path / "seal").chmod(0o644)
     else:
         (tmp_path / "seal").write_bytes(b"short")
-    again = seal_of(tmp_path)
+    again = machine_key(tmp_path)
     assert again not in (None, one, b"short")
 
 
 def test_without_a_folder_to_write_there_is_no_seal(tmp_path: Path) -> None:
-    assert seal_of(tmp_path / "missing") is None
+    assert machine_key(tmp_path / "missing") is None
     assert subprocess.run(["ls", str(tmp_path)], capture_output=True, check=True).stdout == b""
 
 

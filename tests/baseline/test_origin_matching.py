@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanagg.baseline.matching import Entry, LineMap, Match, match
+from scanagg.baseline.matching import LineMap, Match, MatchEntry, match
 from scanagg.model import Change, Parts
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
@@ -22,19 +22,21 @@ def code(
     function: str = "f",
     rule: str = "B602",
     check: str = "",
-) -> Entry:
-    return Entry(Parts("code", rule, path, function, statement), line, check)
+) -> MatchEntry:
+    return MatchEntry(Parts("code", rule, path, function, statement), line, check)
 
 
-def secret(statement: str = A, line: int = 0, *, path: str = "a.ini", check: str = "") -> Entry:
-    return Entry(Parts("secret", "", path, "", statement), line, check)
+def secret(
+    statement: str = A, line: int = 0, *, path: str = "a.ini", check: str = ""
+) -> MatchEntry:
+    return MatchEntry(Parts("secret", "", path, "", statement), line, check)
 
 
 def told(made: list[Match]) -> list[tuple[int | None, Change]]:
     return [(one.base, one.change) for one in made]
 
 
-def one_to_one(current: Entry, base: Entry, **more: object) -> Match:
+def one_to_one(current: MatchEntry, base: MatchEntry, **more: object) -> Match:
     return match([current], [base], **more)[0]  # type: ignore[arg-type]
 
 
@@ -49,7 +51,7 @@ def one_to_one(current: Entry, base: Entry, **more: object) -> Match:
     ids=["lines above", "function renamed", "moved", "another layout around a secret"],
 )
 def test_what_is_the_same_is_unchanged_wherever_it_stands(
-    now: Entry, was: Entry, tier: str
+    now: MatchEntry, was: MatchEntry, tier: str
 ) -> None:
     assert one_to_one(now, was) == Match(0, UNCHANGED, tier)
 
@@ -61,7 +63,7 @@ def test_what_is_the_same_is_unchanged_wherever_it_stands(
         (code(path="new.py", function="g"), "rule and statement in a renamed file"),
     ],
 )
-def test_a_renamed_file_is_seen_without_git(now: Entry, tier: str) -> None:
+def test_a_renamed_file_is_seen_without_git(now: MatchEntry, tier: str) -> None:
     made = one_to_one(now, code(), paths={"new.py", "x.py"}, base_paths={"a.py", "x.py"})
     assert made == Match(0, UNCHANGED, tier)
 
@@ -80,7 +82,7 @@ def test_an_edited_statement_is_updated() -> None:
     [code(rule="B603"), code(B, function="g"), code(B, path="b.py")],
     ids=["rule", "function", "file"],
 )
-def test_what_has_less_in_common_is_new(was: Entry) -> None:
+def test_what_has_less_in_common_is_new(was: MatchEntry) -> None:
     assert one_to_one(code(), was) == Match(None, NEW, "")
 
 
@@ -224,8 +226,8 @@ def test_values_that_are_known_go_first_to_their_equals() -> None:
 
 
 def test_packages_are_known_by_all_they_are() -> None:
-    def vulnerable(purl: str, rule: str = "CVE-1") -> Entry:
-        return Entry(Parts("vulnerability", rule, purl, "", ""))
+    def vulnerable(purl: str, rule: str = "CVE-1") -> MatchEntry:
+        return MatchEntry(Parts("vulnerability", rule, purl, "", ""))
 
     assert one_to_one(vulnerable("pkg:pypi/a"), vulnerable("pkg:pypi/a")).change is UNCHANGED
     assert one_to_one(vulnerable("pkg:pypi/a"), vulnerable("pkg:pypi/b")).change is NEW
@@ -233,8 +235,8 @@ def test_packages_are_known_by_all_they_are() -> None:
 
 
 def test_what_says_nothing_but_its_rule_does_not_move_to_another_file() -> None:
-    def whole(path: str) -> Entry:
-        return Entry(Parts("misconfiguration", "DS-0002", path, "", ""))
+    def whole(path: str) -> MatchEntry:
+        return MatchEntry(Parts("misconfiguration", "DS-0002", path, "", ""))
 
     assert one_to_one(whole("Dockerfile"), whole("Dockerfile")).change is UNCHANGED
     gone = {"paths": {"b/Dockerfile"}, "base_paths": {"Dockerfile"}}
@@ -264,7 +266,11 @@ PATHS = st.sets(st.sampled_from(["a.py", "b.py", "c.py"]))
 @CALM
 @given(ENTRIES, ENTRIES, PATHS, PATHS, st.sampled_from([None, shifted]))
 def test_every_finding_has_one_answer_and_no_old_one_two(
-    now: list[Entry], was: list[Entry], came: set[str], went: set[str], lines: LineMap | None
+    now: list[MatchEntry],
+    was: list[MatchEntry],
+    came: set[str],
+    went: set[str],
+    lines: LineMap | None,
 ) -> None:
     made = match(now, was, lines=lines, paths=came, base_paths=went)
     assert len(made) == len(now)
@@ -279,14 +285,18 @@ def test_every_finding_has_one_answer_and_no_old_one_two(
 
 @CALM
 @given(ENTRIES, ENTRIES)
-def test_a_project_that_did_not_change_has_nothing_new(now: list[Entry], more: list[Entry]) -> None:
+def test_a_project_that_did_not_change_has_nothing_new(
+    now: list[MatchEntry], more: list[MatchEntry]
+) -> None:
     assert all(one.change is UNCHANGED for one in match(now, now))
     assert sum(one.change is NEW for one in match([*now, *more], now)) <= len(more)
 
 
 @CALM
 @given(st.lists(st.sampled_from([code(A), code(B), code(A, function="g")]), max_size=12), st.data())
-def test_so_many_more_copies_give_so_many_new_ones(was: list[Entry], data: st.DataObject) -> None:
+def test_so_many_more_copies_give_so_many_new_ones(
+    was: list[MatchEntry], data: st.DataObject
+) -> None:
     copied = data.draw(st.sampled_from([code(A), code(B), code(A, function="g")]))
     more = data.draw(st.integers(1, 4))
     made = match([*was, *[copied] * more], was)
@@ -297,7 +307,7 @@ def test_so_many_more_copies_give_so_many_new_ones(was: list[Entry], data: st.Da
 @CALM
 @given(ENTRIES, ENTRIES, st.integers(0, 99))
 def test_the_order_in_which_findings_are_given_does_not_matter(
-    now: list[Entry], was: list[Entry], seed: int
+    now: list[MatchEntry], was: list[MatchEntry], seed: int
 ) -> None:
     """Findings that share a file and a line aside, which go in the given order."""
     now, was = (
@@ -307,7 +317,9 @@ def test_the_order_in_which_findings_are_given_does_not_matter(
     random.Random(seed).shuffle(shuffled_now)
     random.Random(seed + 1).shuffle(shuffled_was)
 
-    def answers(one: list[Entry], other: list[Entry]) -> dict[Entry, tuple[Change, Entry | None]]:
+    def answers(
+        one: list[MatchEntry], other: list[MatchEntry]
+    ) -> dict[MatchEntry, tuple[Change, MatchEntry | None]]:
         return {
             entry: (each.change, None if each.base is None else other[each.base])
             for entry, each in zip(one, match(one, other), strict=True)

@@ -7,16 +7,16 @@ import pytest
 
 from scanagg.advisories import Store
 from scanagg.core.process import Stop
-from scanagg.findings.collect import WHOLE, Bench
+from scanagg.findings.collect import WHOLE, ScanSetup
 from scanagg.model import DataSource
 from scanagg.scanners.runner import Limits
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def bench(store: Store | None = None, **changes: object) -> Bench:
+def setup(store: Store | None = None, **changes: object) -> ScanSetup:
     limits = Limits(jobs=1, timeout=1, stop=Stop())
-    return Bench(limits=limits, cache=Path(), now=NOW, store=store, **changes)  # type: ignore[arg-type]
+    return ScanSetup(limits=limits, cache=Path(), now=NOW, store=store, **changes)  # type: ignore[arg-type]
 
 
 def holding(age: timedelta | None, records: int = WHOLE) -> Store:
@@ -41,22 +41,22 @@ def test_a_store_is_asked_while_it_is_fresh_and_offline_always(
     age: timedelta | None, fresh: bool
 ) -> None:
     store = holding(age)
-    assert bench(store).advisories == (store.osv if fresh else None)
-    assert bench(store, offline=True).advisories == store.osv
+    assert setup(store).advisories == (store.osv if fresh else None)
+    assert setup(store, offline=True).advisories == store.osv
 
 
 def test_a_store_of_a_few_records_is_asked_only_offline() -> None:
     store = holding(timedelta(0), WHOLE - 1)
-    assert bench(store).advisories is None
-    assert bench(store, offline=True).advisories is store.osv
+    assert setup(store).advisories is None
+    assert setup(store, offline=True).advisories is store.osv
 
 
 def test_how_old_it_may_be_is_said() -> None:
     store = holding(timedelta(days=10))
-    assert bench(store, max_age=timedelta(days=10)).advisories is store.osv
-    assert bench(store, max_age=timedelta(days=9)).advisories is None
+    assert setup(store, max_age=timedelta(days=10)).advisories is store.osv
+    assert setup(store, max_age=timedelta(days=9)).advisories is None
 
 
 def test_without_a_store_nothing_is_asked_in_place_of_a_service() -> None:
-    assert bench(offline=True).advisories is None
-    assert bench(Store(), offline=True).advisories is None
+    assert setup(offline=True).advisories is None
+    assert setup(Store(), offline=True).advisories is None

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from support.sample import sample_runs
 
 from scanagg.core.redact import Redactor
-from scanagg.findings.correlate import Eyes, correlate, merged_advisory
+from scanagg.findings.correlate import correlate, merged_advisory
 from scanagg.findings.fingerprint import Identity
 from scanagg.findings.normalise import mask_run, normalise, redactor
 from scanagg.model import (
@@ -40,7 +40,7 @@ EMPTY = Target(Path("/nowhere"), "x", ())
 def merged(said: Sequence[Observation], target: Target = EMPTY) -> tuple[Finding, ...]:
     sources = Sources(target)
     mask = redactor(said, [])
-    return correlate(said, Eyes(sources, mask, Identity(sources, mask)))
+    return correlate(said, Identity(sources, mask))
 
 
 def code(

@@ -12,7 +12,7 @@ from scanagg.core.redact import Redactor
 from scanagg.findings.fingerprint import (
     HASH_DIGITS,
     Identity,
-    _taken,
+    _masked_parts,
     fingerprint,
     outline,
     text_hash,
@@ -311,7 +311,7 @@ def test_a_value_that_is_no_secret_tells_statements_apart(make_project: Make) ->
 
 @pytest.mark.parametrize("masked_line", ["other", "*** b", "a *** c *** b", "a = ***"])
 def test_a_mask_that_does_not_fit_the_line_takes_nothing(masked_line: str) -> None:
-    assert _taken("a = 1", masked_line) == ("1" if masked_line == "a = ***" else "")
+    assert _masked_parts("a = 1", masked_line) == ("1" if masked_line == "a = ***" else "")
 
 
 def test_a_vulnerability_is_known_by_package_and_advisory_not_by_version(

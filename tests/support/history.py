@@ -7,12 +7,11 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from scanagg.baseline import Asked, Base, Traced, find_base, trace
-from scanagg.baseline.file import PLACES, Baseline, load
-from scanagg.baseline.update import known, made_from
+from scanagg.baseline import Base, BaseOptions, Traced, find_base, trace
+from scanagg.baseline.file import PLACES, Baseline, entry_for, load, new_text
 from scanagg.core.cache import cache_folder
 from scanagg.core.process import Stop
-from scanagg.findings.collect import Bench, Examined, examine
+from scanagg.findings.collect import Collected, ScanSetup, collect_findings
 from scanagg.inventory import read_inventory
 from scanagg.model import Change, Finding, Inventory, Target
 from scanagg.project.target import read_target
@@ -63,9 +62,9 @@ class Checked:
         return read_target(self.root, exclude=self.exclude)
 
     @property
-    def bench(self) -> Bench:
+    def setup(self) -> ScanSetup:
         limits = Limits(jobs=4, timeout=60, stop=self.stop)
-        return Bench(
+        return ScanSetup(
             limits=limits,
             cache=cache_folder(),
             now=self.now,
@@ -74,33 +73,33 @@ class Checked:
             key=self.key,
         )
 
-    def examined(self) -> Examined:
+    def examined(self) -> Collected:
         """What the scanners see in the work tree."""
         target = self.target
-        bench = replace(self.bench, limits=replace(self.bench.limits, stop=Stop()))
+        setup = replace(self.setup, limits=replace(self.setup.limits, stop=Stop()))
         chosen = [adapters()[name] for name in self.scanners]
-        return examine(bench, chosen, target, read_inventory(target), lambda _event: None)
+        return collect_findings(setup, chosen, target, read_inventory(target), lambda _event: None)
 
     def baseline(self) -> Baseline:
         """The committed baseline of what there is now, with a line for each finding."""
-        text = made_from([known(one) for one in self.examined().findings])
+        text = new_text([entry_for(one) for one in self.examined().findings])
         commit(self.root, {PLACES[0]: text})
         return load(text.encode(), PLACES[0])
 
     def base(self, ref: str | None = None, **asked: object) -> Base:
         """The base that is found."""
-        question = Asked(ref=ref, environ=self.environ, **asked)  # type: ignore[arg-type]
+        question = BaseOptions(ref=ref, environ=self.environ, **asked)  # type: ignore[arg-type]
         return find_base(self.target, question, self.stop)
 
     def traced(
         self,
         base: Base,
-        examined: Examined | None = None,
+        examined: Collected | None = None,
         findings: Sequence[Finding] | None = None,
         inventory: Inventory | None = None,
     ) -> Traced:
         """The findings of the work tree with their histories."""
-        found = examined or (self.examined() if findings is None else Examined((), ()))
+        found = examined or (self.examined() if findings is None else Collected((), ()))
         target = self.target
         return trace(
             found.findings if findings is None else findings,
@@ -108,7 +107,7 @@ class Checked:
             base,
             target,
             inventory or read_inventory(target),
-            self.bench,
+            self.setup,
             self.events.append,
         )
 

@@ -1,0 +1,148 @@
+"""Compare vulnerabilities and licences with a base: a package that the base has is not new."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+from packaging.utils import canonicalize_version
+
+from scanagg.baseline.lookup import KnownAdvisories
+from scanagg.baseline.snapshot import FileChanges, Snapshot, read_links
+from scanagg.core.times import read_time
+from scanagg.inventory import read_inventory
+from scanagg.model import Category, Change, Finding, History, Inventory, Package, is_pypi
+
+# The names of manifests and of files that they may include: a superset of the names that the
+# readers of the inventory match. Of the base, these files have to be at hand.
+_MANIFEST: Final = re.compile(
+    r"(?:.*/)?(?:Pipfile(?:\.lock)?|setup\.(?:py|cfg)|[^/]*\.(?:txt|in|toml|lock|pip|reqs?))"
+)
+_SHOWN: Final = 3
+
+
+class BasePackages(msgspec.Struct, frozen=True):
+    """The packages in the base's manifests; `names` has each with its version, normalised.
+
+    `same` are files of the target that are as in the base, `purls` packages that a scanner reported
+    in the base. `problems` are manifests of the base that cannot be read, with the reason.
+    """
+
+    names: frozenset[tuple[str, str]]
+    same: frozenset[str] = frozenset()
+    purls: frozenset[str] = frozenset()
+    problems: tuple[str, ...] = ()
+
+
+def is_manifest(path: str) -> bool:
+    """Return True for a file that may list packages, by its name."""
+    return bool(_MANIFEST.fullmatch(path))
+
+
+def read_packages(
+    snapshot: Snapshot, changes: FileChanges, inventory: Inventory, work: Path
+) -> BasePackages:
+    """Return the packages at the base; those of the target where no manifest differs.
+
+    `inventory` is the target's. Installed environments are no part of any commit.
+    """
+    links = read_links(snapshot)
+    differing = {*changes.changed, *changes.before, *changes.unread}
+    manifests = {path for path in differing if is_manifest(path)}
+    ends = {(link.path, link.end) for link in links}
+    same_links = ends == {(link.path, link.end) for link in snapshot.target.links}
+    if same_links and not manifests and differing.isdisjoint(inventory.manifests):
+        return BasePackages(_names(one for one in inventory.packages if one.places), changes.same)
+    named = {*inventory.manifests, *(link.end for link in links)}
+    paths = [path for path in snapshot.files if is_manifest(path) or path in named]
+    base = read_inventory(replace(snapshot.lay_out(paths, work), links=links))
+    unread = sorted(changes.unread & manifests)
+    problems = [f"{path} could not be read from git" for path in unread]
+    problems += [f"{problem.input}: {problem.reason}" for problem in base.problems]
+    return BasePackages(
+        _names(base.packages), changes.same, problems=tuple(dict.fromkeys(problems))
+    )
+
+
+class PackageComparison:
+    """Decides the histories of vulnerabilities and licences, and collects notices about them.
+
+    `time` is that of the base commit, `known` what a baseline lists, None without one.
+    """
+
+    def __init__(
+        self, base: BasePackages, time: datetime | None, known: KnownAdvisories | None
+    ) -> None:
+        """Start without notices."""
+        self._base = base
+        self._time = time
+        self._known = known
+        self._only_installed: dict[str, None] = {}
+        self._some_new = False
+
+    def history(self, finding: Finding, package: Package) -> History:
+        """Return the history: new where the base does not have the package in this version."""
+        shown = " ".join(filter(None, (package.name, package.version)))
+        first_seen = self._known.first_seen(finding) if self._known else None
+        path = finding.location.path if finding.location else ""
+        held = ""
+        if is_pypi(package.purl):
+            held = "is in the base's manifests" if _pin(package) in self._base.names else ""
+        elif path in self._base.same:
+            held = f"is in {path}, which is as in the base"
+        elif package.purl in self._base.purls:
+            held = f"is in {path} of the base too"
+        if not held:
+            if not package.places and is_pypi(package.purl):
+                self._only_installed[shown] = None
+                reason = f"{shown} is installed, but in no manifest, so in no base"
+            else:
+                self._some_new = True
+                reason = f"{shown} is not in the base's manifests"
+            return History(Change.NEW, reason, first_seen=first_seen)
+        if finding.category is not Category.VULNERABILITY:
+            return History(Change.UNCHANGED, f"{shown} {held}")
+        disclosed, news = self._disclosed(finding)
+        reason = "; ".join(filter(None, (f"{shown} {held}", news)))
+        return History(Change.UNCHANGED, reason, disclosed=disclosed, first_seen=first_seen)
+
+    def notices(self) -> tuple[str, ...]:
+        """Return what could not be compared, where that made a finding new."""
+        notices = []
+        if self._only_installed:
+            names = list(self._only_installed)
+            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+            notices.append(
+                f"no manifest names {', '.join(names[:_SHOWN])}{more}: there is no base for "
+                "what is only installed, so it counts as introduced"
+            )
+        problems = self._base.problems
+        if self._some_new and problems:
+            more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
+            notices.append(
+                f"of the base's manifests not all could be read ({problems[0]}{more}): "
+                "packages that are only there count as introduced"
+            )
+        return tuple(notices)
+
+    def _disclosed(self, finding: Finding) -> tuple[bool, str]:
+        """Return True where the vulnerability was not known at the base, and the reason."""
+        if self._known is not None:
+            path, listed = self._known.path, self._known.lists(finding)
+            return not listed, f"known to {path}" if listed else f"{path} does not list it"
+        published = read_time(finding.advisory.published if finding.advisory else None)
+        if published is None or self._time is None or published <= self._time:
+            return False, ""
+        return True, f"published {published:%Y-%m-%d}, after the base of {self._time:%Y-%m-%d}"
+
+
+def _names(packages: Iterable[Package]) -> frozenset[tuple[str, str]]:
+    return frozenset(map(_pin, packages))
+
+
+def _pin(package: Package) -> tuple[str, str]:
+    """Return name and version, the same for all spellings of a version by PEP 440."""
+    return package.name, canonicalize_version(package.version)

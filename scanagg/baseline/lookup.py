@@ -1,0 +1,297 @@
+"""Look findings up in the baseline file: which entries match, since when, and which are gone."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from scanagg.baseline.file import Baseline, BaselineEntry, entry_for, nfc
+from scanagg.baseline.matching import Match, MatchEntry, match
+from scanagg.core.git import Blamed, Git
+from scanagg.model import (
+    Category,
+    Change,
+    Finding,
+    History,
+    Run,
+    Status,
+    Target,
+    purl_without_version,
+)
+from scanagg.scanners.coverage import gaps_of
+
+# The scanners that look for each category, for entries that do not name theirs.
+_USUAL: Final[Mapping[str, tuple[str, ...]]] = {
+    Category.VULNERABILITY.value: ("pip-audit",),
+    Category.CODE.value: ("bandit",),
+    Category.SECRET.value: ("detect-secrets",),
+    Category.LICENSE.value: ("licenses",),
+    Category.MISCONFIGURATION.value: ("trivy",),
+}
+
+
+# When entries were added.
+
+
+class Growth(msgspec.Struct, frozen=True):
+    """The commit in which a baseline last grew; or a notice why packages have no base."""
+
+    commit: str | None = None
+    notice: str = ""
+
+
+def first_seen(
+    git: Git, target: Target, baseline: Baseline, ref: str | None
+) -> Mapping[int, datetime]:
+    """Return when each line of the baseline was committed (UTC), by its number.
+
+    Lines that are not committed are left out, and those older than a shallow clone.
+    """
+    ends = git.shallow_ends()
+    blamed = _blame(git, target, baseline, ref, baseline.lines)
+    return {number: line.time for number, line in blamed.items() if line.commit not in ends}
+
+
+def last_growth(git: Git, target: Target, baseline: Baseline, ref: str | None) -> Growth:
+    """Return the commit to compare packages with where a baseline file is the only base.
+
+    A baseline that has grown in the work tree was made for the packages of HEAD.
+    """
+    unknown = f"packages are compared with nothing, and count as introduced: {baseline.path}"
+    if target.revision is None:
+        return Growth(notice=f"{unknown} is in no git repository")
+    head = git.commit("HEAD")
+    if head is None:
+        return Growth(notice=f"{unknown} is not committed, nor is anything else")
+    line = _blame(git, target, baseline, ref, [baseline.head]).get(baseline.head)
+    if line is None:
+        return Growth(head)
+    if line.commit in git.shallow_ends():
+        reason = "was last extended before this shallow clone begins (fetch-depth: 0)"
+        return Growth(notice=f"{unknown} {reason}")
+    return Growth(line.commit)
+
+
+def _blame(
+    git: Git, target: Target, baseline: Baseline, ref: str | None, numbers: Iterable[int]
+) -> dict[int, Blamed]:
+    """Return who committed these lines of the baseline, by their text; without uncommitted ones."""
+
+    def bare(line: bytes) -> bytes:
+        return line.strip().strip(b",")  # the comma comes and goes with neighbours
+
+    try:
+        if ref:
+            raw = git.read(ref, f"./{baseline.path}") or b""
+        else:
+            raw = (target.root / baseline.path).read_bytes()
+    except OSError:
+        raw = b""
+    lines = raw.split(b"\n")
+    written: dict[bytes, Blamed] = {}
+    for line in git.blame(ref or "HEAD", baseline.path):
+        written.setdefault(bare(line.text), line)
+    texts = {number: bare(lines[number - 1]) for number in numbers if number <= len(lines)}
+    return {number: written[text] for number, text in texts.items() if text in written}
+
+
+# A check: the history of each finding.
+
+
+class KnownAdvisories(msgspec.Struct, frozen=True):
+    """The vulnerabilities that a baseline lists, by package: their ids, and their line's time."""
+
+    path: str
+    entries: Mapping[str, Sequence[tuple[frozenset[str], datetime | None]]]
+
+    def lists(self, finding: Finding) -> bool:
+        """Return True where an entry for the package shares an id with the finding."""
+        return bool(self._matching(finding))
+
+    def first_seen(self, finding: Finding) -> datetime | None:
+        """Return when the first such entry was committed (UTC), None where that is not known."""
+        times = [time for _, time in self._matching(finding)]
+        return min((time for time in times if time), default=None)
+
+    def _matching(self, finding: Finding) -> Sequence[tuple[frozenset[str], datetime | None]]:
+        if finding.package is None or finding.advisory is None:
+            return ()
+        entries = self.entries.get(purl_without_version(finding.package.purl), ())
+        return [entry for entry in entries if not entry[0].isdisjoint(finding.advisory.ids)]
+
+
+def known_advisories(baseline: Baseline, times: Mapping[int, datetime]) -> KnownAdvisories:
+    """Return the baseline's vulnerabilities; `times` says when each line of it was committed."""
+    by_package: dict[str, list[tuple[frozenset[str], datetime | None]]] = {}
+    for entry, line in zip(baseline.entries, baseline.lines, strict=True):
+        if entry.parts.category == Category.VULNERABILITY.value:
+            ids = frozenset((*entry.ids, entry.parts.rule)) - {""}
+            by_package.setdefault(entry.parts.path, []).append((ids, times.get(line)))
+    return KnownAdvisories(baseline.path, by_package)
+
+
+def look_up(
+    findings: Mapping[int, Finding],
+    histories: Mapping[int, History],
+    baseline: Baseline,
+    *,
+    times: Mapping[int, datetime],
+    paths: Collection[str],
+    compared: bool,
+    keyed: bool,
+) -> Mapping[int, History]:
+    """Return the histories of findings in files, with what the baseline knows of them.
+
+    A finding that the base or the baseline has is unchanged. Entries are matched with findings of
+    the base first, so that a copy of such a finding does not take its entry.
+
+    `times` and `paths` are as in `first_seen` and `compare`. `compared` says that there was a base
+    commit. `keyed` says that the project's key is there: without it an entry cannot tell one value
+    of a secret from another, as a base commit can.
+    """
+    free = [
+        (line, MatchEntry(entry.parts, entry.line or 0))
+        for entry, line in zip(baseline.entries, baseline.lines, strict=True)
+        if not entry.of_package
+    ]
+
+    def matches(chosen: Mapping[int, Finding]) -> Iterable[tuple[int, Match]]:
+        base = [entry for _, entry in free]
+        files = {entry.parts.path for entry in base}
+        current = [match_entry(finding) for finding in chosen.values()]
+        return zip(chosen, match(current, base, paths=paths, base_paths=files), strict=True)
+
+    updated = dict(histories)
+    settled = {n: one for n, one in findings.items() if histories[n].change is Change.UNCHANGED}
+    taken = set()
+    for number, found in matches(settled):
+        if found.change is Change.UNCHANGED and found.base is not None:
+            taken.add(found.base)
+            seen = times.get(free[found.base][0])
+            updated[number] = replace(updated[number], first_seen=seen)
+    free = [entry for index, entry in enumerate(free) if index not in taken]
+    others = {n: one for n, one in findings.items() if n not in settled}
+    if compared:
+        # A base commit knows an edited secret better than an entry does.
+        others = {
+            n: one
+            for n, one in others.items()
+            if one.category is not Category.SECRET or (keyed and histories[n].change is Change.NEW)
+        }
+    for number, found in matches(others):
+        if found.base is None:
+            continue
+        seen = times.get(free[found.base][0])
+        if found.change is Change.UNCHANGED:
+            reason = f"known to {baseline.path}: {found.tier}"
+        elif histories[number].change is Change.UPDATED:
+            reason = histories[number].reason
+        else:
+            reason = f"it was edited since it came into {baseline.path}: {found.tier} are the same"
+        updated[number] = History(found.change, reason, first_seen=seen)
+    return updated
+
+
+def match_entry(finding: Finding, check: str = "") -> MatchEntry:
+    """Return a finding as it is matched. ValueError for one without parts."""
+    if finding.parts is None:
+        raise ValueError(f"finding {finding.id} has no parts to be known by")
+    line = finding.location.start_line if finding.location else None
+    return MatchEntry(finding.parts, line or 0, check)
+
+
+# An update of the file: which entries stay.
+
+
+class BaselineComparison(msgspec.Struct, frozen=True):
+    """The findings of a check compared with a baseline.
+
+    `matches` has one match per finding. The entries are split, by index, into those that match a
+    finding (`matched`), those whose scanners looked and found nothing (`gone`), and those whose
+    scanners did not look (`unsure`).
+    """
+
+    matches: tuple[Match, ...]
+    matched: frozenset[int]
+    gone: frozenset[int]
+    unsure: frozenset[int]
+
+
+def compare(
+    baseline: Baseline,
+    findings: Sequence[Finding],
+    runs: Iterable[Run],
+    paths: Collection[str],
+    prefix: str = "",
+) -> BaselineComparison:
+    """Compare the findings of a check with a baseline.
+
+    `runs` are those of the same check, `paths` all files of the target, relative to the repository
+    as in `Parts`, and `prefix` leads from there to the target.
+    """
+    matches = _matches(baseline, findings, frozenset(map(nfc, paths)))
+    matched = frozenset(found.base for found in matches if found.base is not None)
+    by_scanner = {run.scanner: run for run in runs}
+    gone: set[int] = set()
+    unsure: set[int] = set()
+    for index, entry in enumerate(baseline.entries):
+        if index not in matched:
+            path = entry.parts.path.removeprefix(nfc(prefix))
+            scanners = entry.by or _USUAL[entry.parts.category]
+            looked = all(
+                name in by_scanner and _has_examined(by_scanner[name], entry, path)
+                for name in scanners
+            )
+            (gone if looked else unsure).add(index)
+    return BaselineComparison(tuple(matches), matched, frozenset(gone), frozenset(unsure))
+
+
+def _matches(
+    baseline: Baseline, findings: Sequence[Finding], paths: Collection[str]
+) -> list[Match]:
+    """Match packages by purl and problem, and everything else in tiers."""
+    by_key: dict[tuple[str, ...], int] = {}
+    numbers = []
+    for index, entry in enumerate(baseline.entries):
+        if not entry.of_package:
+            numbers.append(index)
+        for key in _keys(entry):
+            by_key.setdefault(key, index)
+    base = [
+        MatchEntry(entry.parts, entry.line or 0)
+        for entry in map(baseline.entries.__getitem__, numbers)
+    ]
+    entries = [entry_for(finding) for finding in findings]
+    current = [MatchEntry(one.parts, one.line or 0) for one in entries if not one.of_package]
+    files = {entry.parts.path for entry in base}
+    in_tiers = iter(match(current, base, paths=paths, base_paths=files))
+    matches = []
+    for entry in entries:
+        if entry.of_package:
+            known = next((by_key[key] for key in _keys(entry) if key in by_key), None)
+            change = Change.NEW if known is None else Change.UNCHANGED
+            matches.append(Match(known, change, "package and id"))
+        else:
+            found = next(in_tiers)
+            matches.append(
+                found if found.base is None else found._replace(base=numbers[found.base])
+            )
+    return matches
+
+
+def _keys(entry: BaselineEntry) -> list[tuple[str, ...]]:
+    """Return the keys of an entry about a package: entries that share one are the same."""
+    if entry.parts.category == Category.VULNERABILITY.value:
+        return [(entry.parts.path, advisory_id) for advisory_id in entry.ids]
+    return [tuple(entry.parts)] if entry.of_package else []
+
+
+def _has_examined(run: Run, entry: BaselineEntry, path: str) -> bool:
+    """Return True where a run would have reported the entry again if it were still there."""
+    if run.status is not Status.DEGRADED:
+        return run.status in (Status.OK, Status.NOT_APPLICABLE)
+    coverage, gaps = run.coverage, {nfc(gap.input) for gap in gaps_of(run.coverage)}
+    all_named = coverage.found - coverage.examined <= len(coverage.not_examined)
+    return not entry.of_package and all_named and path not in gaps
