@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final
 
 from msgspec.structs import replace
@@ -51,8 +52,10 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
         *_grouped(code, _path_key, _same_code, _overlaps),
         *_grouped(by_category[Category.MISCONFIGURATION], _path_key, _equal, _overlaps),
     ]
+    # Titles and messages repeat a lot: benchmarks/reports.py shows the difference.
+    shown = lru_cache(maxsize=4096)(lambda text: identity.redactor.text(printable(text)))
     # The first witness of a group leads, by scanner, rule and place.
-    ordered = [sorted(group, key=_observation_key) for group in groups]
+    ordered = [sorted(group, key=_observation_key) if group[1:] else group for group in groups]
     ordinals: dict[Parts, int] = defaultdict(int)
     findings = []
     for group in sorted(ordered, key=_group_key):
@@ -60,7 +63,7 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
         parts = identity.parts(lead)
         whole_id = fingerprint(parts, ordinals[parts])
         ordinals[parts] += 1
-        findings.append(_finding(group, lead, parts, whole_id, identity))
+        findings.append(_finding(group, lead, parts, whole_id, identity, shown))
     return tuple(findings)
 
 
@@ -277,6 +280,7 @@ def _finding(
     parts: Parts,
     whole_id: str,
     identity: Identity,
+    shown: Callable[[str], str],
 ) -> Finding:
     sources, mask = identity.sources, identity.redactor
     place = lead.location
@@ -297,8 +301,8 @@ def _finding(
         fingerprint=whole_id,
         category=lead.category,
         rule=lead.rule,
-        title=mask.text(printable(lead.title)),
-        message=mask.text(printable(lead.message)),
+        title=shown(lead.title),
+        message=shown(lead.message),
         claims=tuple(dict.fromkeys(claim for one in group for claim in one.claims)),
         confidence=min((one.confidence for one in group), key=lambda value: value.order),
         location=place,

@@ -1,9 +1,7 @@
-"""A report of an earlier check, judged again without scanning: by another policy, or as later."""
+"""Judge the report of an earlier check again without scanning: by another policy, or later."""
 
-from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
 from scanagg.core.errors import ExitCode
@@ -14,10 +12,7 @@ from scanagg.model import (
     Clock,
     Confidence,
     Finding,
-    Judged,
     Licensed,
-    Location,
-    Package,
     Parts,
     Report,
     Rule,
@@ -34,29 +29,46 @@ _LICENSE_SCANNER: Final = "licenses"
 
 
 def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Report:
-    """The report as this policy judges its findings and runs, at its own clock or another one.
+    """Return the report as this policy judges it, at its own clock or another one.
 
-    What was to be examined and was not stays so: an interruption, an image, scanners that the
-    command line asked for. Packages, what the advisory store held and which upgrades it knew stay
-    too. Whether a scanner's `when` holds cannot be asked without the files: the scanner is taken as
-    required, and a notice says so.
+    Gaps stay: an interruption, an image, scanners that the command line asked for. So do packages,
+    the data of the advisory store and the upgrades it knew. Without the files, the `when` of a
+    scanner cannot be evaluated: the scanner is taken as required, and a notice says so.
     """
     clock = clock or report.clock
     decision = decide(findings_of(report), policy, clock.now)
-    asked, unasked = _always(policy)
+    scanners = policy.file.scanners
+    conditional = [name for name, entry in scanners.items() if entry.required and entry.when]
+    unconditional = replace(
+        policy.file,
+        scanners={name: replace(entry, when=None) for name, entry in scanners.items()},
+    )
     gate = judge_runs(
         report.runs,
         decision,
-        asked,
+        replace(policy, file=unconditional),
         required=frozenset(report.terms.only),
         now=clock.now,
         interrupted=report.gate.exit_code == ExitCode.INTERRUPTED,
         problems=report.terms.problems,
         data=report.data,
     )
-    told = (*report.terms.notices, *_other(report, policy))
-    terms = replace(report.terms, notices=tuple(dict.fromkeys(told)))
-    notices = (*gate.notices, *unasked, *terms.notices)
+    own_notices = list(report.terms.notices)
+    if not same_text(report, policy):
+        own_notices.append(f"judged again: the check went by the policy {report.policy.name}")
+    terms = replace(report.terms, notices=tuple(dict.fromkeys(own_notices)))
+    unsure = (
+        f"{name}: a report does not tell whether its `when` holds: taken as required"
+        for name in conditional
+    )
+    notices = (*gate.notices, *unsure, *terms.notices)
+    blocking = {
+        (one.finding.package.purl, one.finding.rule.id)
+        for one in decision.judged
+        if one.verdict.action is Action.BLOCK
+        and one.finding.category is Category.VULNERABILITY
+        and one.finding.package
+    }
     return replace(
         report,
         policy=policy.info,
@@ -66,75 +78,43 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
         waivers=decision.waivers,
         licenses=decision.licenses,
         terms=terms,
-        upgrades=tuple(_unblocking(one, decision.judged) for one in report.upgrades),
+        upgrades=tuple(_unblocking(upgrade, blocking) for upgrade in report.upgrades),
     )
 
 
 def same_text(report: Report, policy: Policy) -> bool:
-    """Whether the report was judged by this policy, its text and its further files alike."""
-    one, other = report.policy, policy.info
-    return (one.digest, one.files) == (other.digest, other.files)
+    """Return True where this policy judged the report: its text and its further files are equal."""
+    before, now = report.policy, policy.info
+    return (before.digest, before.files) == (now.digest, now.files)
 
 
 def findings_of(report: Report) -> tuple[Finding, ...]:
-    """Every finding, and one for each package with an allowed licence: others may deny that."""
-    found = tuple(judged.finding for judged in report.findings)
-    judged = {_key(one.package) for one in found if one.license and one.package}
-    return found + tuple(
-        _license_finding(one) for one in report.licenses if _key(one.package) not in judged
-    )
-
-
-def _always(policy: Policy) -> tuple[Policy, tuple[str, ...]]:
-    """The policy without conditions on files, and a notice for each scanner that had one."""
-    scanners = policy.file.scanners
-    unsure = [name for name, entry in scanners.items() if entry.required and entry.when]
-    if not unsure:
-        return policy, ()
-    entries = {name: msgspec.structs.replace(each, when=None) for name, each in scanners.items()}
-    file = msgspec.structs.replace(policy.file, scanners=entries)
-    notices = (
-        f"{name}: a report does not tell whether its `when` holds: taken as required"
-        for name in unsure
-    )
-    return replace(policy, file=file), tuple(notices)
-
-
-def _other(report: Report, policy: Policy) -> tuple[str, ...]:
-    """That the check went by another policy, if it did."""
-    if same_text(report, policy):
-        return ()
-    return (f"judged again: the check went by the policy {report.policy.name}",)
-
-
-def _unblocking(advice: Upgrade, judged: Sequence[Judged]) -> Upgrade:
-    """The advice with what blocks by these verdicts.
-
-    Where that is something else than before, nobody has looked up which version would be enough.
-    """
-    blocking = {
-        one.finding.rule.id
-        for one in judged
-        if one.verdict.action is Action.BLOCK
-        and one.finding.category is Category.VULNERABILITY
-        and one.finding.package
-        and one.finding.package.purl == advice.package.purl
+    """Return every finding, and one for each allowed licence, which another policy may deny."""
+    findings = tuple(judged.finding for judged in report.findings)
+    known = {
+        (one.package.purl, one.package.places) for one in findings if one.license and one.package
     }
-    unblocks = tuple(name for name in advice.clears if name in blocking)
-    if set(unblocks) == set(advice.unblocks):
-        return advice
-    return replace(advice, unblocks=unblocks, to_unblock=None)
+    return findings + tuple(
+        _license_finding(one)
+        for one in report.licenses
+        if (one.package.purl, one.package.places) not in known
+    )
 
 
-# Packages whose licence was allowed.
+def _unblocking(upgrade: Upgrade, blocking: set[tuple[str, str]]) -> Upgrade:
+    """Return the upgrade with the vulnerabilities that block now, by purl and id.
+
+    If they are other ones than before, the lowest version without them is not known.
+    """
+    purl = upgrade.package.purl
+    unblocks = tuple(name for name in upgrade.clears if (purl, name) in blocking)
+    if set(unblocks) == set(upgrade.unblocks):
+        return upgrade
+    return replace(upgrade, unblocks=unblocks, to_unblock=None)
 
 
-def _key(package: Package) -> tuple[str, tuple[Location, ...]]:
-    return package.purl, package.places
-
-
-def _license_finding(said: Licensed) -> Finding:
-    package, facts = said.package, said.facts
+def _license_finding(licensed: Licensed) -> Finding:
+    package, facts = licensed.package, licensed.facts
     stated = facts.stated
     parts = Parts(
         Category.LICENSE.value, license_name(facts), purl_without_version(package.purl), "", ""
@@ -157,5 +137,5 @@ def _license_finding(said: Licensed) -> Finding:
         package=package,
         license=facts,
         parts=parts,
-        history=said.history,
+        history=licensed.history,
     )

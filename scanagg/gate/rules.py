@@ -1,4 +1,4 @@
-"""All rules that a check goes by, read from one place: policy, configuration, baseline, key."""
+"""Load the rules of a check from one place: policy, configuration, baseline, project key."""
 
 import os
 from collections.abc import Mapping
@@ -6,8 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from scanagg.baseline import file as baselines
-from scanagg.baseline.file import Baseline
+from scanagg.baseline.file import PLACES, Baseline, load
 from scanagg.core.errors import BaselineError, TargetError
 from scanagg.core.git import Git
 from scanagg.core.text import one_line
@@ -19,7 +18,7 @@ from scanagg.scanners.config import Settings, load_settings
 
 
 class Rules(msgspec.Struct, frozen=True):
-    """What judges and what it judges by. `files` is where all of it was read from."""
+    """The rules of a check. `files` is the place that they were read from."""
 
     files: Files
     settings: Settings
@@ -35,9 +34,9 @@ def load_rules(
     environ: Mapping[str, str],
     baseline: str | None = None,
 ) -> Rules:
-    """The rules of the project at `root`.
+    """Load the rules of the project at `root`.
 
-    `policy` and `baseline` are what the command line names, None for what the project says. Raises
+    `policy` and `baseline` come from the command line, None for the project's own. Raises
     ConfigError, PolicyError or BaselineError where a file cannot be used.
     """
     settings = load_settings(root, adapters(), files=files)
@@ -51,41 +50,39 @@ def load_rules(
 
 
 def rule_files(root: Path, ref: str | None) -> Files:
-    """Where rules are read from: the commit that `ref` names, or the work tree for None.
+    """Return the place to read rules from: the commit that `ref` names, or the work tree.
 
-    TargetError where the commit is not there.
+    TargetError where the commit does not exist.
     """
     if ref is None:
         return WorkTree(root)
-    git = Git(root)
+    git, shown = Git(root), one_line(ref)
     commit = git.commit(ref)
     if commit is None:
-        shown = one_line(ref)
         if git.text("rev-parse", "--git-dir") is None:
             hint = "Leave --policy-ref out, or check a repository."
             raise TargetError(f"--policy-ref {shown}: this is not a git repository", hint)
         hint = "Fetch it first, such as: git fetch origin main; in CI, let checkout fetch it."
         raise TargetError(f"--policy-ref {shown}: no such commit here", hint)
     if git.is_ambiguous(ref):
-        shown = one_line(ref)
         hint = f"Name it whole, such as refs/heads/{shown} or refs/remotes/{shown}."
         raise TargetError(f"--policy-ref {shown}: a tag and a branch are called so", hint)
     return Committed(git, commit, os.fsdecode(git.prefix() or b""))
 
 
 def find_baseline(files: Files, given: str | None = None) -> Baseline | None:
-    """The baseline that is given, else the project's own; None where there is none.
+    """Return the baseline that is given, else the project's own; None where there is none.
 
-    BaselineError where it cannot be read, or where the one that is given does not exist.
+    BaselineError where it cannot be read, or where the given one does not exist.
     """
-    for place in (given,) if given else baselines.PLACES:
+    for place in (given,) if given else PLACES:
         try:
             raw = files.read(os.path.normpath(place))
         except OSError as error:
             hint = "Make it a readable file."
             raise BaselineError(f"{one_line(place)}: {error.strerror}", hint) from error
         if raw is not None:
-            return baselines.load(raw, place)
+            return load(raw, place)
     if given:
         hint = "Make one with: scanagg baseline write"
         raise BaselineError(f"no baseline {one_line(given)!r}", hint)
