@@ -160,7 +160,7 @@ def key(path: Annotated[Path, typer.Argument(help=_FOLDER)] = Path()) -> None:
     if secret_key.find(WorkTree(root), {}):
         say(f"{secret_key.PLACE} is there already: nothing to do")
         return
-    store(root, secret_key.PLACE, secret_key.made())
+    store(root, secret_key.PLACE, secret_key.new_file_text())
     say(f"made {secret_key.PLACE}: commit it")
     if secret_key.find(WorkTree(root), os.environ) != secret_key.find(WorkTree(root), {}):
         say(f"{secret_key.VARIABLE} is set here and goes before it")

@@ -65,7 +65,7 @@ def _prepared(asked: options.Options, baseline: str | None) -> _Work:
     rules = request.rules
     place = os.path.normpath(baseline or PLACES[0])
     found = _found(rules.files, place)
-    new_key = secret_key.made() if found is None and rules.key is None else None
+    new_key = secret_key.new_file_text() if found is None and rules.key is None else None
     compared = msgspec.structs.replace(rules.policy.file, new_code=NewCodeSection(against="none"))
     judging = replace(
         rules,

@@ -1,9 +1,10 @@
-"""The git-aware file set of what is checked: tracked files and untracked ones not ignored."""
+"""The git-aware file set of a check: tracked files, and untracked ones that are not ignored."""
 
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -27,12 +28,14 @@ NESTED: Final = "excluded: a repository of its own inside this one; check it by 
 """The reason for a folder that is a repository of its own."""
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
-# What no project means by its source, where no git says so.
-_NEVER: Final = ("/.git", ".git/", ".hg/", ".svn/", "__pycache__/")
+# Never part of the source, where no git says so.
+_ALWAYS_IGNORED: Final = pathspec.GitIgnoreSpec.from_lines(
+    ("/.git", ".git/", ".hg/", ".svn/", "__pycache__/")
+)
 
 
 class _Listing(msgspec.Struct, frozen=True):
-    """Names below the root as the system spells them, and who listed them."""
+    """File names below the root, as the system spells them."""
 
     names: tuple[str, ...]
     skipped: tuple[NotExamined, ...]
@@ -47,26 +50,35 @@ def read_target(
     reports: Sequence[str] = (),
     stop: Stop | None = None,
 ) -> Target:
-    """The target at the folder `path`; `exclude` and `reports` are patterns as in .gitignore.
+    """Read the target in the folder `path`; `exclude` and `reports` are patterns as in .gitignore.
 
-    Without git, or outside a repository, `.gitignore` files are honoured all the same. What is
-    excluded, unreadable, or leads out of the tree is in `skipped`, with the reason; `links` has
-    every symbolic link and its end, none of which is followed. TargetError where the folder cannot
-    be used.
+    Without git, or outside a repository, `.gitignore` files apply all the same. Files that are
+    excluded, unreadable, or out of the tree are in `skipped`, with the reason. `links` has every
+    symbolic link and its end; none is followed. TargetError where the folder cannot be used.
     """
-    root = _usable_root(path)
-    switch = stop or Stop()
-    listing = _listed_by_git(root, switch) or _listed_by_walking(root)
-    excluded = {
+    shown = one_line(str(path))
+    try:
+        root = path.resolve(strict=True)
+        mode = root.stat().st_mode
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "a loop of symbolic links"
+        hint = "Name a folder that exists."
+        raise TargetError(f"cannot check {shown}: {reason}", hint) from error
+    if not stat.S_ISDIR(mode):
+        raise TargetError(f"cannot check {shown}: not a folder", "Name the project's folder.")
+    if not os.access(root, os.R_OK | os.X_OK):
+        raise TargetError(f"cannot check {shown}: it may not be read", "Check its permissions.")
+    listing = _list_by_git(root, stop or Stop()) or _list_by_walking(root)
+    patterns = {
         REPORT: pathspec.GitIgnoreSpec.from_lines(reports),
         CONFIGURED: pathspec.GitIgnoreSpec.from_lines(exclude),
     }
-    files, skipped, links = _sorted_out(root, listing.names, excluded)
+    files, skipped, links = _sort(root, listing.names, patterns)
     return Target(
         root=root,
         name=valid(root.name) or "root",
         files=tuple(files),
-        skipped=tuple(sorted((*listing.skipped, *skipped), key=lambda entry: entry.input)),
+        skipped=tuple(sorted((*listing.skipped, *skipped), key=lambda gap: gap.input)),
         revision=listing.revision,
         notices=listing.notices,
         exclude=(*exclude, *reports),
@@ -74,37 +86,20 @@ def read_target(
     )
 
 
-def _usable_root(path: Path) -> Path:
-    shown = one_line(str(path))
-    try:
-        root = path.resolve(strict=True)
-        mode = root.stat().st_mode
-    except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "a loop of symbolic links"
-        raise TargetError(
-            f"cannot check {shown}: {reason}", "Name a folder that exists."
-        ) from error
-    if not stat.S_ISDIR(mode):
-        raise TargetError(f"cannot check {shown}: not a folder", "Name the project's folder.")
-    if not os.access(root, os.R_OK | os.X_OK):
-        raise TargetError(f"cannot check {shown}: it may not be read", "Check its permissions.")
-    return root
+def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
+    """List the files by git; None where there is no repository, or git ignores the folder itself.
 
-
-def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
-    """What git lists, or None where there is no repository or git ignores the folder itself.
-
-    TargetError for a repository that git does not read: to walk instead would leave out what is
-    tracked though .gitignore names it.
+    TargetError for a repository that git does not read: a walk would leave out files that are
+    tracked although .gitignore names them.
     """
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return None
     git = Git(root, stop)
-    first = git.run("rev-parse", "--show-prefix")
-    if first.ended is Ended.NOT_STARTED or stop.is_set():
+    top = git.run("rev-parse", "--show-prefix")
+    if top.ended is Ended.NOT_STARTED or stop.is_set():
         return None
-    _check_git(first)
-    prefix = os.fsdecode(first.stdout).strip()
+    _check_git(top)
+    prefix = os.fsdecode(top.stdout).strip()
     if prefix and git.text("check-ignore", "-q", ".") is not None:
         return None
     listed = git.run(
@@ -113,55 +108,32 @@ def _listed_by_git(root: Path, stop: Stop) -> _Listing | None:
     if stop.is_set():
         return None
     _check_git(listed)
-    names = [os.fsdecode(name) for name in listed.stdout.split(b"\0") if name]
-    nested = [name for name in names if name.endswith("/") or _is_folder(root / name)]
-    skipped = [
-        NotExamined(
-            valid(name.rstrip("/")),
-            NESTED,
-        )
-        for name in nested
-    ]
-    inside = set(nested)
-    return _Listing(
-        tuple(name for name in names if name not in inside),
-        tuple(skipped),
-        _revision(git, valid(prefix)),
+    branch = git.text("symbolic-ref", "-q", "--short", "HEAD")
+    remote = git.text("config", "--get", "remote.origin.url")
+    changes = git.text("status", "--porcelain", "-uno", "--ignore-submodules", ".")
+    revision = Revision(
+        commit=git.text("rev-parse", "--verify", "-q", "HEAD"),
+        branch=valid(branch) if branch else None,
+        repository=_public_address(remote) if remote else None,
+        prefix=valid(prefix),
+        dirty=bool(changes),
     )
+    names = tuple(os.fsdecode(name) for name in listed.stdout.split(b"\0") if name)
+    return _Listing(names, (), revision)
 
 
 def _check_git(done: Completed) -> None:
+    """Raise TargetError where git failed."""
     if done.ended is Ended.EXITED and done.returncode == 0:
         return
-    said = done.stderr.decode("utf-8", "replace").strip().splitlines() or [done.ended.value]
-    reason = next((line for line in said if line.startswith("fatal:")), said[-1])
+    lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [done.ended.value]
+    reason = next((line for line in lines if line.startswith("fatal:")), lines[-1])
     hint = "Mend the repository, or let git trust it: git config --global safe.directory"
     raise TargetError(f"git cannot read the repository: {one_line(reason)}", hint)
 
 
-def _is_folder(path: Path) -> bool:
-    try:
-        return stat.S_ISDIR(path.lstat().st_mode)
-    except OSError:
-        return False
-
-
-def _revision(git: Git, prefix: str) -> Revision:
-    commit = git.text("rev-parse", "--verify", "-q", "HEAD")
-    branch = git.text("symbolic-ref", "-q", "--short", "HEAD")
-    remote = git.text("config", "--get", "remote.origin.url")
-    changes = git.text("status", "--porcelain", "-uno", "--ignore-submodules", ".")
-    return Revision(
-        commit=commit,
-        branch=valid(branch) if branch else None,
-        repository=_public_address(remote) if remote else None,
-        prefix=prefix,
-        dirty=bool(changes),
-    )
-
-
 def _public_address(remote: str) -> str | None:
-    """The remote as an https address without credentials; None for a path of this machine."""
+    """Return the remote as an https address without credentials; None for a local path."""
     bare = _CREDENTIALS.sub("", valid(remote))
     scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+\.\w+):(?!//)(.+)", bare)
     if scp:
@@ -170,18 +142,13 @@ def _public_address(remote: str) -> str | None:
     return bare if bare.startswith("https://") else None
 
 
-def _listed_by_walking(root: Path) -> _Listing:
-    skipped: list[NotExamined] = []
-    names = tuple(_walk(root, skipped))
-    notice = "listed without git: every file that .gitignore does not name, tracked or not"
-    return _Listing(names, tuple(skipped), None, (notice,))
-
-
 _Rules = tuple[tuple[str, pathspec.GitIgnoreSpec], ...]
 
 
-def _walk(root: Path, skipped: list[NotExamined]) -> Iterator[str]:
-    """Names of files that no .gitignore on the way excludes; links are not followed."""
+def _list_by_walking(root: Path) -> _Listing:
+    """List the files that no .gitignore on the way excludes, without following links."""
+    names: list[str] = []
+    skipped: list[NotExamined] = []
     pending: list[tuple[str, _Rules]] = [("", ())]
     while pending:
         below, rules = pending.pop()
@@ -201,103 +168,97 @@ def _walk(root: Path, skipped: list[NotExamined]) -> Iterator[str]:
             if is_folder:
                 pending.append((name, rules))
             else:
-                yield name
+                names.append(name)
+    notice = "listed without git: every file that .gitignore does not name, tracked or not"
+    return _Listing(tuple(names), tuple(skipped), None, (notice,))
 
 
 def _ignore_file(path: Path) -> pathspec.GitIgnoreSpec:
+    """Return the patterns of a .gitignore, without the invalid ones, which git ignores too."""
     try:
         lines = path.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
         lines = []
-    return pathspec.GitIgnoreSpec.from_lines(_valid_patterns(lines))
-
-
-def _valid_patterns(lines: Iterable[str]) -> list[str]:
-    """Lines that are patterns; git ignores the others too."""
-    kept = []
+    patterns = []
     for line in lines:
         try:
             pathspec.GitIgnoreSpec.from_lines([line])
         except ValueError:
             continue
-        kept.append(line)
-    return kept
+        patterns.append(line)
+    return pathspec.GitIgnoreSpec.from_lines(patterns)
 
 
-def _is_ignored(name: str, rules: Sequence[tuple[str, pathspec.GitIgnoreSpec]]) -> bool:
-    """Whether the innermost .gitignore that says anything of `name` excludes it."""
+def _is_ignored(name: str, rules: _Rules) -> bool:
+    """Return True where the innermost .gitignore that matches `name` excludes it."""
     name = name.replace("\n", "?")  # no pattern can hold a newline, and the matcher stops at one
-    if _ALWAYS.match_file(name):
+    if _ALWAYS_IGNORED.match_file(name):
         return True
     for folder, spec in reversed(rules):
-        answer = spec.check_file(name[len(folder) :]).include
-        if answer is not None:
-            return answer
+        include = spec.check_file(name[len(folder) :]).include
+        if include is not None:
+            return include
     return False
 
 
-_ALWAYS: Final = pathspec.GitIgnoreSpec.from_lines(_NEVER)
-
-
-def _sorted_out(
-    root: Path, names: Iterable[str], excluded: Mapping[str, pathspec.GitIgnoreSpec]
+def _sort(
+    root: Path, names: Iterable[str], patterns: Mapping[str, pathspec.GitIgnoreSpec]
 ) -> tuple[list[SourceFile], list[NotExamined], list[Link]]:
-    files: list[SourceFile] = []
+    """Sort names into files, skipped inputs and links; `patterns` exclude, by their reason."""
+    found: list[SourceFile] = []
     skipped: list[NotExamined] = []
-    links: list[str] = []
+    link_names: list[str] = []
     for name in names:
         path = root / name
         try:
             status = path.lstat()
         except OSError:
-            continue  # tracked by git, deleted in the work tree: there is nothing to examine
-        left_out = [why for why, spec in excluded.items() if spec.match_file(name)]
-        if left_out:
-            skipped.append(NotExamined(valid(name), left_out[0]))
+            continue  # tracked by git, deleted in the work tree
+        reasons = [reason for reason, spec in patterns.items() if spec.match_file(name)]
+        if stat.S_ISDIR(status.st_mode):
+            skipped.append(NotExamined(valid(name.rstrip("/")), NESTED))
+        elif reasons:
+            skipped.append(NotExamined(valid(name), reasons[0]))
         elif stat.S_ISLNK(status.st_mode):
-            links.append(name)
+            link_names.append(name)
         elif not stat.S_ISREG(status.st_mode):
             skipped.append(NotExamined(valid(name), "excluded: not a regular file"))
         elif not os.access(path, os.R_OK):
             skipped.append(NotExamined(valid(name), "it may not be read"))
         else:
-            files.append(SourceFile(valid(name), path, status.st_size))
-    files = _told_apart(sorted(files, key=lambda file: (file.path, os.fsencode(file.real))))
-    followed = sorted(_followed(root, links, files), key=lambda link: link.path)
-    skipped += [
-        NotExamined(one.path, f"excluded: a symbolic link {one.reason}")
-        for one in followed
-        if one.reason
-    ]
-    return files, skipped, followed
+            found.append(SourceFile(valid(name), path, status.st_size))
+    found.sort(key=lambda file: (file.path, os.fsencode(file.real)))
+    files = _with_unique_paths(found)
+    by_place = {file.real: file.path for file in files}
+    links = []
+    for name in link_names:
+        end, reason = _link_end(root, root / name, by_place)
+        links.append(Link(valid(name), end, reason))
+        if reason:
+            skipped.append(NotExamined(valid(name), f"excluded: a symbolic link {reason}"))
+    links.sort(key=lambda link: link.path)
+    return files, skipped, links
 
 
-def _told_apart(files: Sequence[SourceFile]) -> list[SourceFile]:
-    """The files, none shown like another: a byte that is no UTF-8 looks like its escape."""
-    seen: dict[str, int] = {}
-    told = []
+def _with_unique_paths(files: Iterable[SourceFile]) -> list[SourceFile]:
+    """Number files with the same shown path: a byte that is no UTF-8 looks like its escape."""
+    seen: Counter[str] = Counter()
+    unique = []
     for file in files:
-        count = seen[file.path] = seen.get(file.path, 0) + 1
-        told.append(file if count == 1 else replace(file, path=f"{file.path} ({count})"))
-    return told
+        seen[file.path] += 1
+        count = seen[file.path]
+        unique.append(file if count == 1 else replace(file, path=f"{file.path} ({count})"))
+    return unique
 
 
-def _followed(root: Path, names: Iterable[str], files: Sequence[SourceFile]) -> Iterator[Link]:
-    """Each link with its end among the files, or among the folders below the root."""
-    examined = {file.real: file.path for file in files}
-    for name in names:
-        end, reason = _end(root, root / name, examined)
-        yield Link(valid(name), end, reason)
-
-
-def _end(root: Path, link: Path, examined: Mapping[Path, str]) -> tuple[str | None, str]:
-    """The path that is shown of where a link ends, or why there is none."""
+def _link_end(root: Path, link: Path, files: Mapping[Path, str]) -> tuple[str | None, str]:
+    """Return the shown path of a link's end among files and folders, or the reason why not."""
     try:
         end = link.resolve(strict=True)
     except (OSError, RuntimeError):
         return None, "that leads nowhere"
-    if end in examined:
-        return examined[end], ""
+    if end in files:
+        return files[end], ""
     if not end.is_relative_to(root):
         return None, "to something outside the tree"
     if end.is_dir():

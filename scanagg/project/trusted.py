@@ -1,4 +1,4 @@
-"""Where rules are read from: the work tree, or a commit that the change under check cannot touch.
+"""Places to read rules from: the work tree, or a commit that the change under check cannot touch.
 
 Rules are the policy, its parents, the waivers, the baseline, the project's key, and the
 configuration of the scanners.
@@ -16,11 +16,11 @@ from msgspec.structs import replace
 from scanagg.core.git import Git
 
 # A baseline of 100,000 findings has about 30 MiB; nothing else that is read here comes near.
-MOST_BYTES: Final = 64 << 20
+MAX_BYTES: Final = 64 << 20
 
 _NO_FILE: Final = "is not a file"
-_TOO_LARGE: Final = f"is larger than {MOST_BYTES >> 20} MiB"
-# What else can stand in a commit in place of a file, by git's modes.
+_TOO_LARGE: Final = f"is larger than {MAX_BYTES >> 20} MiB"
+# The errors about entries of a commit that are no files, by git's modes.
 _FOLDER, _LINK, _SUBMODULE = "040000", "120000", "160000"
 _NO_FILES: Final = {
     _FOLDER: _NO_FILE,
@@ -30,7 +30,7 @@ _NO_FILES: Final = {
 
 
 class Files(Protocol):
-    """A place to read files of the project from. All paths are relative to the project, with /."""
+    """A place with the files of the project. Paths are relative to the project, with /."""
 
     @property
     def ref(self) -> str | None:
@@ -38,10 +38,10 @@ class Files(Protocol):
         ...
 
     def read(self, path: str) -> bytes | None:
-        """The bytes of a file; None where nothing has that path.
+        """Return the bytes of a file; None where the path does not exist.
 
-        OSError where it is unusable: no file, larger than `MOST_BYTES`, a path that leads out of
-        the project. Its `strerror` follows the path: "is not a file".
+        OSError where it is unusable: no file, larger than `MAX_BYTES`, a path that leads out of
+        the project. Its `strerror` can follow the path in a message: "is not a file".
         """
         ...
 
@@ -57,15 +57,15 @@ class WorkTree(msgspec.Struct, frozen=True):
         return None
 
     def read(self, path: str) -> bytes | None:
-        """The file's bytes. A pipe or a device is refused: it would keep us waiting for its end."""
+        """Return the file's bytes. A pipe or a device is refused: its end may never come."""
         place = self.root / _inside(path)
         if not os.path.lexists(place):
             return None
         if not place.is_file():
             raise OSError(errno.EINVAL, _NO_FILE)
         with place.open("rb") as stream:
-            content = stream.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
+            content = stream.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
             raise OSError(errno.EFBIG, _TOO_LARGE)
         return content
 
@@ -83,15 +83,21 @@ class Committed(msgspec.Struct, frozen=True):
         return self.commit
 
     def read(self, path: str) -> bytes | None:
-        """The file's bytes as committed. A link is refused: what it says is no rule."""
+        """Return the file's bytes as committed. A link is refused: its content is a path."""
         whole = posixpath.join(self.prefix, _inside(path))
         mode, oid, size = self._entry(whole)
         if oid is None:
-            self._refuse_detour(whole)
+            # A work tree has the file where a folder on the way is a link or a submodule.
+            folder = posixpath.dirname(whole)
+            while folder:
+                mode, oid, _ = self._entry(folder)
+                if mode in (_LINK, _SUBMODULE):
+                    raise OSError(errno.EINVAL, f"cannot be read: {folder} {_NO_FILES[mode]}")
+                folder = "" if oid is not None else posixpath.dirname(folder)
             return None
         if mode in _NO_FILES:
             raise OSError(errno.EINVAL, _NO_FILES[mode])
-        if size > MOST_BYTES:
+        if size > MAX_BYTES:
             raise OSError(errno.EFBIG, _TOO_LARGE)
         content = self.git.output("cat-file", "blob", oid)
         if content is None:
@@ -99,9 +105,9 @@ class Committed(msgspec.Struct, frozen=True):
         return content
 
     def _entry(self, path: str) -> tuple[str, str | None, int]:
-        """Mode, object id and size of what has this path; the id is None where nothing has."""
-        asked = ("--literal-pathspecs", "ls-tree", "-z", "-l", "--full-tree", self.commit)
-        printed = self.git.output(*asked, "--", path)
+        """Return mode, object id and size of the entry at a path; the id is None without one."""
+        command = ("--literal-pathspecs", "ls-tree", "-z", "-l", "--full-tree", self.commit)
+        printed = self.git.output(*command, "--", path)
         if printed is None:
             raise OSError(errno.EIO, f"cannot be looked up in commit {self.commit[:12]}")
         described = printed.partition(b"\t")[0].decode("ascii").split()
@@ -110,23 +116,12 @@ class Committed(msgspec.Struct, frozen=True):
         mode, _kind, oid, size = described
         return mode, oid, int(size) if size.isdigit() else 0
 
-    def _refuse_detour(self, path: str) -> None:
-        """OSError where a folder on the way is a link or a submodule: a work tree has the file."""
-        folder = posixpath.dirname(path)
-        while folder:
-            mode, oid, _ = self._entry(folder)
-            if mode in (_LINK, _SUBMODULE):
-                raise OSError(errno.EINVAL, f"cannot be read: {folder} {_NO_FILES[mode]}")
-            if oid is not None:
-                return
-            folder = posixpath.dirname(folder)
-
 
 def locate(files: Files, root: Path, path: Path) -> tuple[Files, str] | None:
-    """Where to read a file that was named by its path in the file system, None for the disk.
+    """Return the place and path of a file named by its path in the file system, None for the disk.
 
-    `root` is the project's folder. With a commit, that is for the whole repository: a file above
-    the project, but in the same repository, is as much in the reach of the change under check.
+    `root` is the project's folder. In a commit, this covers the whole repository: the change under
+    check can edit files above the project as well.
     """
     top, place = root, files
     if isinstance(files, Committed):
@@ -141,18 +136,18 @@ def locate(files: Files, root: Path, path: Path) -> tuple[Files, str] | None:
 
 
 def _relative(path: Path, base: Path) -> str | None:
-    """The path from `base` on with /, as it is spelled or as its folder really lies; else None."""
+    """Return the path from `base` on with /, as spelled or with links resolved; else None."""
     spelled = Path(os.path.abspath(path))  # noqa: PTH100 - the last part may be a link, which stays
     real = Path(os.path.realpath(path.parent)) / path.name
-    for one in (spelled, real):
+    for place in (spelled, real):
         for folder in (Path(os.path.abspath(base)), Path(os.path.realpath(base))):  # noqa: PTH100
-            if one.is_relative_to(folder) and one != folder:
-                return one.relative_to(folder).as_posix()
+            if place.is_relative_to(folder) and place != folder:
+                return place.relative_to(folder).as_posix()
     return None
 
 
 def _inside(path: str) -> str:
-    """The path without detours. OSError where it leads out of the project, or nowhere."""
+    """Return the normalised path. OSError where it leads out of the project, or is no path."""
     try:
         os.fsencode(path)
     except UnicodeEncodeError:

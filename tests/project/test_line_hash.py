@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from support.validators import multitool
 
-from scanagg.project.line_hash import line_hashes
+from scanagg.project.sources import line_hashes
 
 # Inputs and values as they stand in the tests of github/codeql-action.
 PUBLISHED = {

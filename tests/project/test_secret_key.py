@@ -36,7 +36,7 @@ def test_an_empty_variable_is_a_secret_that_the_job_may_not_see(tmp_path: Path) 
 
 
 def test_a_made_key_can_be_read_and_is_never_the_same(tmp_path: Path) -> None:
-    first, second = secret_key.made(), secret_key.made()
+    first, second = secret_key.new_file_text(), secret_key.new_file_text()
     key = secret_key.find(with_file(tmp_path, first), {})
     assert first.startswith("# ")
     assert key is not None

@@ -115,7 +115,7 @@ def test_a_file_over_the_limit_is_refused(
     make_project: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_project({"a.yml": "x" * 100, "b.yml": "x" * 101})
-    monkeypatch.setattr(trusted, "MOST_BYTES", 100)
+    monkeypatch.setattr(trusted, "MAX_BYTES", 100)
     for files in (WorkTree(root), committed(root)):
         assert len(files.read("a.yml") or b"") == 100
         assert reason(files, "b.yml") == "is larger than 64 MiB"

@@ -64,7 +64,7 @@ from scanagg.model import (
     Target,
     Witness,
 )
-from scanagg.project.line_hash import line_hashes
+from scanagg.project.sources import line_hashes
 from scanagg.reports import sarif
 from scanagg.reports.sarif import places
 from scanagg.reports.sarif.results import FINGERPRINT

@@ -30,7 +30,7 @@ from scanagg.model import (
     Target,
     Witness,
 )
-from scanagg.project.line_hash import line_hashes
+from scanagg.project.sources import line_hashes
 from scanagg.reports.base import reporter
 from support.sample import (
     EVAL,
