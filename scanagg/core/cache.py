@@ -1,4 +1,4 @@
-"""The folder that lasts between runs: records by key, and private work folders."""
+"""The cache folder: records by key, and private work folders."""
 
 import contextlib
 import hashlib
@@ -19,15 +19,15 @@ _STALE_SECONDS: Final = 24 * 3600.0
 
 
 def cache_folder() -> Path:
-    """`SCANAGG_CACHE_DIR`, else the user's cache folder; made where it is missing.
+    """Return `SCANAGG_CACHE_DIR`, else the user's cache folder; create it where it is missing.
 
     ConfigError where it cannot be written: scanners need a place for their files.
     """
-    given = os.environ.get("SCANAGG_CACHE_DIR")
+    chosen = os.environ.get("SCANAGG_CACHE_DIR")
+    hint = "Set SCANAGG_CACHE_DIR to a folder that can be written."
     try:
-        folder = Path(given).absolute() if given else platformdirs.user_cache_path("scanagg")
+        folder = Path(chosen).absolute() if chosen else platformdirs.user_cache_path("scanagg")
     except RuntimeError as error:
-        hint = "Set SCANAGG_CACHE_DIR to a folder that can be written."
         raise ConfigError("there is no home folder for a cache", hint) from error
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -35,16 +35,14 @@ def cache_folder() -> Path:
         if not os.access(folder / "work", os.W_OK | os.X_OK):
             raise PermissionError(13, "it may not be written")
     except OSError as error:
-        raise ConfigError(
-            f"cannot use the cache folder {folder}: {error.strerror}",
-            "Set SCANAGG_CACHE_DIR to a folder that can be written.",
-        ) from error
+        message = f"cannot use the cache folder {folder}: {error.strerror}"
+        raise ConfigError(message, hint) from error
     return folder
 
 
 @contextlib.contextmanager
 def work_folder(cache: Path) -> Iterator[Path]:
-    """A private folder for one job's files, gone afterwards."""
+    """Create a private folder for the files of one job, and remove it afterwards."""
     folder = Path(tempfile.mkdtemp(dir=cache / "work"))
     try:
         yield folder
@@ -62,16 +60,16 @@ def sweep(cache: Path) -> None:
 
 
 def recall(cache: Path, scanner: str, inputs: Iterable[str]) -> Mapping[str, str]:
-    """What is stored for these inputs of a scanner; an unreadable record is as good as none."""
-    found = {}
+    """Return the records stored for these inputs of a scanner, without unreadable ones."""
+    records = {}
     for name in inputs:
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            found[name] = _record(cache, scanner, name).read_text("utf-8")
-    return found
+            records[name] = _record(cache, scanner, name).read_text("utf-8")
+    return records
 
 
 def store(cache: Path, scanner: str, records: Mapping[str, str]) -> None:
-    """Keep records, each whole or not at all. A full disk costs the cache, not the run."""
+    """Store records, each whole or not at all. A full disk costs the cache, not the run."""
     for name, text in records.items():
         path = _record(cache, scanner, name)
         with contextlib.suppress(OSError):
@@ -80,13 +78,15 @@ def store(cache: Path, scanner: str, records: Mapping[str, str]) -> None:
 
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
-    """Write a text file so that a reader sees the old one or the whole new one. OSError."""
+    """Write a text file so that readers see the old one or the whole new one. OSError."""
     raw = (chunk.encode("utf-8", "backslashreplace") for chunk in chunks)
-    replace_atomically(path, raw, 0o666 & ~_umask())
+    umask = os.umask(0o077)  # it can only be read by setting it
+    os.umask(umask)
+    replace_atomically(path, raw, 0o666 & ~umask)
 
 
 def replace_atomically(path: Path, chunks: Iterable[bytes], mode: int) -> None:
-    """As `write_atomically`, with bytes and with the permissions that the file is to have."""
+    """Write bytes like `write_atomically`, and give the file these permissions."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     temporary = Path(name)
     try:
@@ -97,14 +97,7 @@ def replace_atomically(path: Path, chunks: Iterable[bytes], mode: int) -> None:
         temporary.chmod(mode)
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)  # where all went well, it is the file by now
-
-
-def _umask() -> int:
-    """The process's umask; it can only be read by setting it."""
-    current = os.umask(0o077)
-    os.umask(current)
-    return current
+        temporary.unlink(missing_ok=True)  # after a success it is the file by now
 
 
 def _record(cache: Path, scanner: str, name: str) -> Path:

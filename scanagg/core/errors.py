@@ -1,10 +1,10 @@
-"""The errors a user can cause, each with what to do about it, and the exit codes."""
+"""The errors that a user can cause and fix, and the exit codes."""
 
 import enum
 
 
 class ExitCode(enum.IntEnum):
-    """What a process of scanagg ends with. Where several hold: 2 over 3 over 1."""
+    """The exit codes. Where several apply: 2 over 3 over 1."""
 
     PASS = 0
     BLOCKED = 1
@@ -15,22 +15,22 @@ class ExitCode(enum.IntEnum):
 
 
 class ScanaggError(Exception):
-    """An error with a cause, a place and a remedy; the CLI prints it without a traceback.
+    """An error that the CLI prints without a traceback.
 
-    `message` says what happened and where, `hint` what to do.
+    `message` says what failed and where, `hint` what to do.
     """
 
     exit_code = ExitCode.USAGE
 
     def __init__(self, message: str, hint: str = "") -> None:
-        """Keep both parts apart, so that the CLI can set them apart too."""
+        """Keep both parts, so that the CLI can set them apart."""
         super().__init__(message)
         self.message = message
         self.hint = hint
 
 
 class UsageError(ScanaggError):
-    """The command line asks for something that does not exist or cannot be."""
+    """The command line asks for something impossible."""
 
 
 class ConfigError(ScanaggError):
@@ -42,11 +42,11 @@ class PolicyError(ScanaggError):
 
 
 class TargetError(ScanaggError):
-    """What is to be checked cannot be read."""
+    """The target of the check cannot be read."""
 
 
 class OutputError(ScanaggError):
-    """A report cannot be written. Nobody saw the result: that is not a pass."""
+    """A report cannot be written. Without it the check does not pass."""
 
     exit_code = ExitCode.INCOMPLETE
 
@@ -56,7 +56,7 @@ class BaselineError(ScanaggError):
 
 
 class StoreError(ScanaggError):
-    """The advisory store cannot be read or written, or what is to be stored cannot be used."""
+    """The advisory store, or the data for it, cannot be used."""
 
 
 class DownloadError(ScanaggError):

@@ -1,4 +1,4 @@
-"""The one gateway to other programs: argv, folder, environment, deadline, group, output limit."""
+"""Run other programs: the only place that starts one, with deadline and output limit."""
 
 import enum
 import os
@@ -13,15 +13,15 @@ from typing import IO, Final
 
 import msgspec
 
-# A program that is told to end gets this long before it is killed. Together with the poll it
-# keeps Ctrl-C and the deadline within two seconds.
+# The time between asking a program to end and killing it. With the poll interval it keeps Ctrl-C
+# and the deadline within two seconds.
 _GRACE_SECONDS: Final = 0.7
 _POLL_SECONDS: Final = 0.05
 _CHUNK_BYTES: Final = 1 << 16
 _STDERR_BYTES: Final = 1 << 20
 
-# What a scanner may see of our environment: where things are, how to reach the network, which
-# language to speak. No tokens, no PYTHON* variables, no virtual environment.
+# The variables that a scanner may see: paths, network and language. No tokens, no PYTHON*
+# variables, no virtual environment.
 _ALLOWED: Final = frozenset(
     (
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ"),
@@ -35,7 +35,7 @@ _ALLOWED_PREFIXES: Final = ("LC_", "XDG_")
 
 
 class Ended(enum.Enum):
-    """Why a program is no longer running."""
+    """The reason why a program is no longer running."""
 
     EXITED = "exited"
     TIMEOUT = "timeout"
@@ -45,9 +45,9 @@ class Ended(enum.Enum):
 
 
 class Completed(msgspec.Struct, frozen=True):
-    """What a program left behind. `returncode` is negative for a signal, None if never started.
+    """A program that ended. `returncode` is negative for a signal, None if it never started.
 
-    `stderr` holds the last mebibyte. `detail` is the system's word where it could not be started.
+    `stderr` has the last mebibyte. `detail` is the system's error where it could not be started.
     """
 
     argv: tuple[str, ...]
@@ -60,49 +60,50 @@ class Completed(msgspec.Struct, frozen=True):
 
 
 class Stop:
-    """One switch for the whole run: set by Ctrl-C, or by the deadline when it passes."""
+    """The switch that ends the whole run: set by Ctrl-C, or by the deadline."""
 
     def __init__(self, seconds: float | None = None) -> None:
-        """With `seconds`, stop by itself that long after now."""
+        """Start the deadline, if `seconds` are given."""
         self._event = threading.Event()
         self._deadline = None if seconds is None else time.monotonic() + seconds
         self.interrupted = False
 
     def interrupt(self) -> None:
-        """Stop everything now, because a person asked for it."""
+        """Stop everything now, on request of a person."""
         self.interrupted = True
         self._event.set()
 
     def is_set(self) -> bool:
-        """Whether everything is to end."""
+        """Return True where everything is to end."""
         return self._event.is_set() or self.past_deadline
 
     @property
     def past_deadline(self) -> bool:
-        """Whether the deadline of the whole run has passed."""
+        """True where the deadline of the whole run has passed."""
         return self._deadline is not None and time.monotonic() >= self._deadline
 
 
 def clean_environment(
     allow: Iterable[str] = (), extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Our environment reduced to the allowed names and `allow` (`X_*` is a prefix), plus `extra`.
+    """Return the environment with allowed names and `allow` (`X_*` is a prefix), plus `extra`.
 
-    The folders of an active virtual environment are taken out of PATH as well.
+    PATH is without the folders of an active virtual environment.
     """
     names = set(allow)
     prefixes = _ALLOWED_PREFIXES + tuple(name[:-1] for name in names if name.endswith("*"))
-    kept = {
+    environment = {
         key: value
         for key, value in os.environ.items()
         if key.upper() in _ALLOWED or key in names or key.startswith(prefixes)
     }
     active = os.environ.get("VIRTUAL_ENV")
-    if active and "PATH" in kept:
-        folders = kept["PATH"].split(os.pathsep)
-        outside = [folder for folder in folders if not _inside(folder, active)]
-        kept["PATH"] = os.pathsep.join(outside)
-    return {**kept, **(extra or {})}
+    if active and "PATH" in environment:
+        below = active.rstrip(os.sep) + os.sep
+        folders = environment["PATH"].split(os.pathsep)
+        outside = [one for one in folders if one != active and not one.startswith(below)]
+        environment["PATH"] = os.pathsep.join(outside)
+    return {**environment, **(extra or {})}
 
 
 def run(
@@ -115,14 +116,22 @@ def run(
     stdin: bytes = b"",
     limit: int = 256 << 20,
 ) -> Completed:
-    """Run a program to its end and return what it left; never raises for what the program does.
+    """Run a program to its end and return its output; never raises for what the program does.
 
     `timeout` is in seconds, `limit` in bytes of stdout. At either, and when `stop` is set, the
-    program's whole process group is ended, first politely, then not.
+    program's whole process group is ended: by SIGTERM, then by SIGKILL.
     """
     start = time.monotonic()
     try:
-        child = _start(argv, cwd, env)
+        child = subprocess.Popen(  # noqa: S603 - never a shell; argv comes from adapters
+            list(argv),
+            cwd=cwd,
+            env=dict(env),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
     except (OSError, ValueError) as error:
         return Completed(
             tuple(argv), Ended.NOT_STARTED, None, b"", b"", time.monotonic() - start, str(error)
@@ -143,20 +152,8 @@ def run(
     )
 
 
-def _start(argv: Sequence[str], cwd: Path, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(  # noqa: S603 - never a shell; argv comes from adapters
-        list(argv),
-        cwd=cwd,
-        env=dict(env),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-
-
 class _Pump:
-    """Moves bytes between us and one child without blocking on any of its three pipes."""
+    """Moves bytes to and from one child without blocking on any of its three pipes."""
 
     def __init__(self, child: subprocess.Popen[bytes], stdin: bytes, limit: int) -> None:
         self._child = child
@@ -175,7 +172,7 @@ class _Pump:
                 self._selector.register(pipe, events)
 
     def until(self, deadline: float, stop: Stop) -> Ended:
-        """Move bytes until the child is gone, the time is up, or it says too much."""
+        """Move bytes until the child is gone, the time is up, or its output is too long."""
         while True:
             for key, _ in self._selector.select(_POLL_SECONDS):
                 self._move(key.fileobj)  # type: ignore[arg-type]
@@ -185,7 +182,7 @@ class _Pump:
                 return Ended.STOPPED
             if time.monotonic() >= deadline:
                 return Ended.TIMEOUT
-            # A grandchild may hold the pipes open after the child is gone: one more read, then end.
+            # A grandchild may keep the pipes open after the child is gone: one more read, then end.
             if not self._selector.get_map():
                 return self._reaped(deadline, stop)
             if self._child.poll() is not None:
@@ -193,7 +190,7 @@ class _Pump:
                 return Ended.EXITED
 
     def _reaped(self, deadline: float, stop: Stop) -> Ended:
-        """All pipes are closed: wait for the child itself."""
+        """Wait for the child itself, after all pipes are closed."""
         while self._child.poll() is None:
             if stop.is_set():
                 return Ended.STOPPED
@@ -210,7 +207,7 @@ class _Pump:
                 return
 
     def _move(self, pipe: IO[bytes]) -> bool:
-        """Move one chunk; whether anything moved."""
+        """Move one chunk; return True where anything moved."""
         if pipe is self._child.stdin:
             return self._write(pipe)
         try:
@@ -232,7 +229,7 @@ class _Pump:
             sent = os.write(pipe.fileno(), self._input[:_CHUNK_BYTES]) if self._input else 0
         except BlockingIOError:
             return False
-        except OSError:  # the child closed its input: it wants no more
+        except OSError:  # the child closed its input
             sent = len(self._input)
         self._input = self._input[sent:]
         if not self._input:
@@ -244,14 +241,14 @@ class _Pump:
         pipe.close()
 
     def close(self) -> None:
-        """Let go of the pipes."""
+        """Close the pipes."""
         for key in list(self._selector.get_map().values()):
             self._forget(key.fileobj)  # type: ignore[arg-type]
         self._selector.close()
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """End whatever is left of the child's process group; children of its own may outlive it."""
+    """End the rest of the child's process group: its own children may outlive it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(child.pid, number)
@@ -263,7 +260,7 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
 
 
 def _gone_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Whether the whole group is gone before `seconds` are over."""
+    """Return True where the whole group is gone before `seconds` are over."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         child.poll()
@@ -273,7 +270,3 @@ def _gone_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
             return True
         time.sleep(_POLL_SECONDS / 5)
     return False
-
-
-def _inside(folder: str, parent: str) -> bool:
-    return folder == parent or folder.startswith(parent.rstrip(os.sep) + os.sep)

@@ -1,4 +1,4 @@
-"""Text for people: untrusted text made safe to show, always valid Unicode; counted things."""
+"""Text for people: untrusted text made safe to show, counts with their nouns."""
 
 import re
 from typing import Final
@@ -9,40 +9,35 @@ _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u20
 
 
 def printable(text: str) -> str:
-    r"""`text` with every control or direction character as a visible \xNN or \uNNNN."""
+    r"""Return `text` with control and direction characters as a visible \xNN or \uNNNN."""
     return _UNSAFE.sub(_escape, valid(text))
 
 
 def one_line(text: str) -> str:
-    r"""`printable` on one line: newlines become `\n`, tabs a space."""
+    r"""Return printable text on one line: newlines become `\n`, tabs a space."""
     return printable(text).replace("\n", "\\n").replace("\t", " ")
 
 
 def valid(text: str) -> str:
-    r"""`text` without surrogates: a byte that is not UTF-8 shows as \xNN."""
+    r"""Return `text` without surrogates: a byte that is not UTF-8 shows as \xNN."""
     if text.isascii():
         return text
-    raw = text.encode("utf-8", "surrogateescape") if _escaped_bytes(text) else None
-    if raw is not None:
-        return raw.decode("utf-8", "backslashreplace")
-    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # surrogates that do not stand for bytes
+        return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def shorten(text: str, width: int) -> str:
-    """At most `width` characters, the cut marked with an ellipsis."""
+    """Return at most `width` characters, with an ellipsis for the rest."""
     return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def counted(count: int, one: str, several: str = "") -> str:
-    """`1 finding`, `2 findings`; `several` where the plural is not made with an s."""
+    """Return `1 finding` or `2 findings`; `several` is a plural that does not end in s."""
     return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def _escape(match: re.Match[str]) -> str:
     code = ord(match.group())
     return f"\\x{code:02x}" if code < 256 else f"\\u{code:04x}"
-
-
-def _escaped_bytes(text: str) -> bool:
-    surrogates = [char for char in text if "\ud800" <= char <= "\udfff"]
-    return bool(surrogates) and all("\udc80" <= char <= "\udcff" for char in surrogates)

@@ -1,4 +1,4 @@
-"""TOML from outside, read in bounded time and with every failure one kind of error."""
+"""Read untrusted TOML in bounded time, with one kind of error."""
 
 import re
 import tomllib
@@ -12,10 +12,10 @@ _PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$
 
 
 class TomlError(ValueError):
-    """A text is no TOML, or none that is worth reading; `line` counts from 1, None if not known."""
+    """The text is not TOML, or not worth reading; `line` counts from 1, None if not known."""
 
     def __init__(self, line: int | None, reason: str) -> None:
-        """Keep the place apart from the reason."""
+        """Keep line and reason."""
         super().__init__(reason)
         self.line = line
         self.reason = reason
@@ -26,7 +26,7 @@ class TomlTooMuchError(TomlError):
 
 
 def load(text: str) -> dict[str, Any]:
-    """The document. TomlError for whatever is wrong with it."""
+    """Return the document. TomlError for anything wrong with it."""
     endless = _ENDLESS_KEY.search(text)
     if endless:
         line = text.count("\n", 0, endless.start()) + 1
@@ -36,12 +36,9 @@ def load(text: str) -> dict[str, Any]:
     except RecursionError as error:
         raise TomlTooMuchError(None, "nested too deeply to be read") from error
     except ValueError as error:
-        raise _placed(text, str(error)) from error
-
-
-def _placed(text: str, message: str) -> TomlError:
-    found = _PLACE.search(message)
-    if found is None:
-        return TomlError(None, message)
-    line = int(found[1]) if found[1] else text.rstrip("\n").count("\n") + 1
-    return TomlError(line, message[: found.start()])
+        message = str(error)
+        place = _PLACE.search(message)
+        if place is None:
+            raise TomlError(None, message) from error
+        line = int(place[1]) if place[1] else text.rstrip("\n").count("\n") + 1
+        raise TomlError(line, message[: place.start()]) from error

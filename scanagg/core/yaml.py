@@ -1,4 +1,4 @@
-"""Strict YAML 1.2 with the place of every key and value, for files that people write by hand."""
+"""Read strict YAML 1.2 with the place of every key and value, from files written by hand."""
 
 import re
 from collections.abc import Mapping
@@ -21,7 +21,7 @@ _MOST_ENTRIES: Final = 50_000
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 _CORE: Final = "tag:yaml.org,2002:"
-# Dates stay text: what a date means is the business of the key that holds it.
+# Dates stay text: the key decides what a date means.
 _TEXT_TAGS: Final = frozenset((f"{_CORE}str", f"{_CORE}timestamp"))
 _TRUE: Final = frozenset(("true", "True", "TRUE"))
 _FALSE: Final = frozenset(("false", "False", "FALSE"))
@@ -43,7 +43,7 @@ class Mark(msgspec.Struct, frozen=True, order=True):
 
 
 class Problem(msgspec.Struct, frozen=True, order=True):
-    """What is wrong, where, and what would be right."""
+    """An error in the text, its place, and how to fix it."""
 
     mark: Mark
     message: str
@@ -51,7 +51,7 @@ class Problem(msgspec.Struct, frozen=True, order=True):
 
 
 class YamlError(Exception):
-    """The text is no YAML that we read; `problems` is never empty."""
+    """The text is not YAML, or uses a part of it that is refused; `problems` is never empty."""
 
     def __init__(self, *problems: Problem) -> None:
         """Keep the problems in the order of the text."""
@@ -60,7 +60,7 @@ class YamlError(Exception):
 
 
 class Document(msgspec.Struct, frozen=True):
-    """Plain values (dict, list, str, int, float, bool, None) and where each of them stands.
+    """Plain values (dict, list, str, int, float, bool, None) and the place of each.
 
     A path is the keys and indexes that lead to a value: `("rules", 0, "match")`.
     """
@@ -70,21 +70,21 @@ class Document(msgspec.Struct, frozen=True):
     keys: Mapping[KeyPath, Mark]
 
     def at(self, path: KeyPath) -> Mark:
-        """Where the value of that path stands; the nearest one above it where there is none."""
+        """Return the place of the value at a path, or of the nearest one above it."""
         while path and path not in self.values:
             path = path[:-1]
         return self.values[path]
 
     def at_key(self, path: KeyPath) -> Mark:
-        """Where the key itself stands."""
+        """Return the place of the key itself."""
         return self.keys.get(path) or self.at(path)
 
 
 def parse(raw: bytes) -> Document:
-    """The one document in `raw`. YamlError for anything else.
+    """Return the one document in `raw`. YamlError for anything else.
 
-    Refused besides what YAML refuses: duplicate keys, keys that are no text, anchors and aliases
-    (a few bytes of them make gigabytes), merge keys, tags, and any encoding but plain UTF-8.
+    These parts of YAML are refused: duplicate keys, keys that are no text, anchors and aliases (a
+    few bytes of them make gigabytes), merge keys, tags, and any encoding but plain UTF-8.
     """
     text = _decoded(raw)
     if text.count("\n") + text.count(",") > _MOST_ENTRIES:
@@ -126,7 +126,14 @@ def _compose(text: str) -> Node | None:
         # The pure reader: the one in C follows YAML 1.1, where `no` is false.
         node: Node | None = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
-        raise YamlError(_marked(error)) from None
+        place = error.problem_mark or error.context_mark
+        mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
+        reason = ", ".join(part for part in (error.context, error.problem) if part)
+        if r"character '\t'" in reason:
+            hint = "replace it by spaces"
+            raise YamlError(Problem(mark, "a tab, where YAML wants spaces", hint)) from None
+        hint = "a file is one document of YAML 1.2; text with : or # in it needs quotes"
+        raise YamlError(Problem(mark, f"not YAML: {one_line(reason)}", hint)) from None
     except ReaderError as error:
         mark = _mark_of(text[: error.position])
         message = f"character U+{ord(text[error.position]):04X} is not allowed"
@@ -134,25 +141,15 @@ def _compose(text: str) -> Node | None:
     except RecursionError:
         raise YamlError(Problem(Mark(1, 1), "nested too deeply", "write it flat")) from None
     except ValueError:
-        found = _BEYOND.search(text)
-        mark = _mark_of(text[: found.start()]) if found else Mark(1, 1)
+        escape = _BEYOND.search(text)
+        mark = _mark_of(text[: escape.start()]) if escape else Mark(1, 1)
         raise YamlError(Problem(mark, "an escape that is no character", "remove it")) from None
     return node
 
 
-def _marked(error: MarkedYAMLError) -> Problem:
-    place = error.problem_mark or error.context_mark
-    mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
-    what = ", ".join(part for part in (error.context, error.problem) if part)
-    if r"character '\t'" in what:
-        return Problem(mark, "a tab, where YAML wants spaces", "replace it by spaces")
-    hint = "a file is one document of YAML 1.2; text with : or # in it needs quotes"
-    return Problem(mark, f"not YAML: {one_line(what)}", hint)
-
-
 @dataclass(slots=True)
 class _Builder:
-    """Plain values out of nodes, with every problem on the way."""
+    """Makes plain values of nodes, and collects every problem."""
 
     values: dict[KeyPath, Mark] = field(default_factory=dict)
     keys: dict[KeyPath, Mark] = field(default_factory=dict)
@@ -171,20 +168,20 @@ class _Builder:
         return self._scalar(node, mark)
 
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
-        found: dict[str, object] = {}
+        values: dict[str, object] = {}
         for key_node, value_node in node.value:
             mark = _start(key_node)
             key = self._key(key_node, mark)
             if key is None:
                 continue
             here = (*path, key)
-            if key in found:
+            if key in values:
                 first = f"it is on line {self.keys[here].line} already"
                 self._wrong(mark, f"duplicate key {key!r}", first)
                 continue
             self.keys[here] = mark
-            found[key] = self.value(value_node, here)
-        return found
+            values[key] = self.value(value_node, here)
+        return values
 
     def _key(self, node: Node, mark: Mark) -> str | None:
         if node.tag == f"{_CORE}merge":
@@ -212,7 +209,7 @@ class _Builder:
         return None
 
     def _is_text(self, node: Node, mark: Mark) -> bool:
-        """Whether the text can be written again: escapes can make halves of characters, and NUL."""
+        """Return True for text without NUL and halves of characters, which escapes can make."""
         bad = _NO_TEXT.search(node.value)
         if bad:
             self._wrong(mark, f"character U+{ord(bad.group()):04X} is not allowed", "remove it")

@@ -58,11 +58,11 @@ def test_contents_that_vanish_between_two_looks_are_gaps(
     root = make_project({"a": "one\n"})
     repository = Git(root)
     held = list(oids(repository).values())
-    asked = Git._asked
+    cat_file = Git._cat_file
     monkeypatch.setattr(
         Git,
-        "_asked",
-        lambda self, option, wanted: b"" if option == "--batch" else asked(self, option, wanted),
+        "_cat_file",
+        lambda self, option, wanted: b"" if option == "--batch" else cat_file(self, option, wanted),
     )
     assert list(repository.contents(held)) == [None]
 
