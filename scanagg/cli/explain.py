@@ -51,12 +51,12 @@ def command(
     from scanagg.gate.rejudge import findings_of  # noqa: PLC0415
     from scanagg.pipeline import REPORTS  # noqa: PLC0415
     from scanagg.policy.explain import explain, find  # noqa: PLC0415
-    from scanagg.reports import stored  # noqa: PLC0415
+    from scanagg.reports import wire  # noqa: PLC0415
 
     root = options.folder_of(path)
     settings, loaded = project_policy(policy, root)
     place = report or root / (settings.output_dir or REPORTS) / "scanagg.json"
-    read = stored.read(place)
+    read = wire.read(place)
     moment = options.time_of(now) or read.clock.now
     found = find(findings_of(read), finding)
     if not found:

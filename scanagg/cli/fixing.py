@@ -20,7 +20,7 @@ from scanagg.core.errors import ExitCode, ReportError, UsageError
 from scanagg.core.process import Stop
 from scanagg.model import Outcome, Report
 from scanagg.pipeline import Request
-from scanagg.reports import stored
+from scanagg.reports import wire
 from scanagg.scanners.base import adapters
 from scanagg.upgrades.applying import Bench, State, apply
 from scanagg.upgrades.ways import Ways, goals_of, ways
@@ -44,7 +44,7 @@ def by_check(asked: options.Options, wish: Wish) -> int:
 
 def by_report(place: Path, path: Path, wish: Wish) -> int:
     """The same by a stored report, without checking; the exit code."""
-    report = stored.read(place)
+    report = wire.read(place)
     if fix_page.known(report) and not report.upgrades:
         message = f"{place} has vulnerabilities, but no advice: an older scanagg wrote it"
         raise ReportError(message, _AGAIN)

@@ -54,10 +54,10 @@ def command(
     from scanagg.gate.rejudge import rejudge  # noqa: PLC0415
     from scanagg.model import Clock  # noqa: PLC0415
     from scanagg.pipeline import REPORTS  # noqa: PLC0415
-    from scanagg.reports import stored  # noqa: PLC0415
+    from scanagg.reports import wire  # noqa: PLC0415
 
     moment = options.time_of(now)
-    found = stored.read(report)
+    found = wire.read(report)
     settings, loaded = project_policy(policy, Path.cwd())
     judged = rejudge(
         found,

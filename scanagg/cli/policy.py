@@ -109,9 +109,9 @@ def diff(
     from scanagg.model import Clock  # noqa: PLC0415
     from scanagg.policy import load_policy  # noqa: PLC0415
     from scanagg.policy.compare import changes  # noqa: PLC0415
-    from scanagg.reports import stored  # noqa: PLC0415
+    from scanagg.reports import wire  # noqa: PLC0415
 
-    report, moment = stored.read(on), options.time_of(now)
+    report, moment = wire.read(on), options.time_of(now)
     clock = None if moment is None else Clock(moment, given=True)
     before, after = (
         rejudge(report, load_policy(name, Path.cwd(), None), clock) for name in (old, new)
@@ -140,13 +140,13 @@ def _ground(policy: "Policy", root: Path | None, on: Path | None, now: datetime 
     from scanagg.policy.lint import Ground  # noqa: PLC0415
     from scanagg.policy.waivers import today  # noqa: PLC0415
     from scanagg.project.target import read_target  # noqa: PLC0415
-    from scanagg.reports import stored  # noqa: PLC0415
+    from scanagg.reports import wire  # noqa: PLC0415
 
     moment = now or datetime.now(UTC)
     return Ground(
         today=today(moment),
         paths=None if root is None else [each.path for each in read_target(root).files],
-        uses=() if on is None else decide(findings_of(stored.read(on)), policy, moment).waivers,
+        uses=() if on is None else decide(findings_of(wire.read(on)), policy, moment).waivers,
     )
 
 

@@ -48,7 +48,7 @@ def command(
     from scanagg.cli.listing import say  # noqa: PLC0415
     from scanagg.policy.load import WAIVERS  # noqa: PLC0415
     from scanagg.policy.waiver_file import Wish, appended, check_wish, choose, entry_for  # noqa: PLC0415
-    from scanagg.reports import stored  # noqa: PLC0415
+    from scanagg.reports import wire  # noqa: PLC0415
 
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
@@ -56,7 +56,7 @@ def command(
     wish = Wish(owner.strip(), reason.strip(), _day(expires), state, until_fixed)
     check_wish(wish, moment.date(), rules.policy.file.waivers.max_days)
     place = report or report_of(root, rules)
-    known = stored.read(place).findings
+    known = wire.read(place).findings
     chosen = choose([judged.finding for judged in known], finding, package)
     _refuse_unkeyed(chosen, rules)
     text = appended(rules.files.read(WAIVERS), entry_for(chosen, wish))

@@ -51,9 +51,9 @@ def command(
 def _known(place: Path, *, given: bool) -> "Report | None":
     """The report; None where none was named and none is there."""
     # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.reports import stored  # noqa: PLC0415
+    from scanagg.reports import wire  # noqa: PLC0415
 
-    return stored.read(place) if given or os.path.lexists(place) else None
+    return wire.read(place) if given or os.path.lexists(place) else None
 
 
 def _shown(place: Path) -> str:

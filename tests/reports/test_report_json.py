@@ -24,7 +24,7 @@ from scanagg.model import (
     Severity,
     Witness,
 )
-from scanagg.reports import _public
+from scanagg.reports import wire
 from scanagg.reports._encode import encode, for_script
 from scanagg.reports.base import reporter
 
@@ -307,7 +307,7 @@ def test_without_a_base_nothing_is_said_of_one() -> None:
 )
 def test_what_is_written_is_read_back_to_the_same_text(report: Report) -> None:
     written = text(report)
-    document = msgspec.json.decode(written, type=_public.Report)
+    document = msgspec.json.decode(written, type=wire.WireReport)
     assert msgspec.json.decode(msgspec.json.encode(document)) == json.loads(written)
 
 
@@ -328,10 +328,10 @@ def test_a_report_from_before_these_keys_can_still_be_read() -> None:
             del found["package"][key]
         for key in ADVISORY_GROWN if found["advisory"] else ():
             del found["advisory"][key]
-    old = msgspec.convert(document, _public.Report)
+    old = msgspec.convert(document, wire.WireReport)
     assert old.base is None
     assert old.findings[0].void_waivers == ()
-    jsonschema_rs.validator_for(json.loads(_public.schema_text())).validate(document)
+    jsonschema_rs.validator_for(json.loads(wire.schema_text())).validate(document)
 
 
 def test_nothing_that_confirms_a_guess_at_a_secret_is_written() -> None:
@@ -363,7 +363,7 @@ def test_any_number_of_findings_makes_valid_json(count: int) -> None:
 
 
 def test_a_report_is_valid_by_the_shipped_schema() -> None:
-    schema = json.loads(files("scanagg").joinpath("schemas", _public.SCHEMA_FILE).read_text())
+    schema = json.loads(files("scanagg").joinpath("schemas", wire.SCHEMA_FILE).read_text())
     validator = jsonschema_rs.validator_for(schema)
     validator.validate(read(lived_report()))
     document = read(sample_report())
@@ -373,16 +373,16 @@ def test_a_report_is_valid_by_the_shipped_schema() -> None:
 
 
 def test_an_unknown_word_is_not_valid_by_the_schema() -> None:
-    validator = jsonschema_rs.validator_for(json.loads(_public.schema_text()))
+    validator = jsonschema_rs.validator_for(json.loads(wire.schema_text()))
     document = read(sample_report())
     document["findings"][0]["severity"] = "terrible"
     assert not validator.is_valid(document)
 
 
 def test_the_shipped_schema_is_what_the_types_say() -> None:
-    shipped = files("scanagg").joinpath("schemas", _public.SCHEMA_FILE).read_text("utf-8")
-    assert shipped == _public.schema_text(), (
-        "write scanagg.reports._public.schema_text() to the file; where a key or a word went "
+    shipped = files("scanagg").joinpath("schemas", wire.SCHEMA_FILE).read_text("utf-8")
+    assert shipped == wire.schema_text(), (
+        "write scanagg.reports.wire.schema_text() to the file; where a key or a word went "
         "away or changed its meaning, it is a new version of the report"
     )
 

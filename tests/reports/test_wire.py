@@ -41,7 +41,7 @@ from scanagg.model import (
     WaiverState,
     WaiverUse,
 )
-from scanagg.reports import stored
+from scanagg.reports import wire
 from scanagg.reports.json import render
 
 WAIVER = Waiver(
@@ -131,12 +131,12 @@ def test_a_report_read_back_is_written_as_it_was(
     make: Callable[[], Report], tmp_path: Path
 ) -> None:
     path = written(make(), tmp_path)
-    assert "".join(render(stored.read(path))) == path.read_text(encoding="utf-8")
+    assert "".join(render(wire.read(path))) == path.read_text(encoding="utf-8")
 
 
 def test_packages_data_and_upgrades_come_back_as_they_were(tmp_path: Path) -> None:
     report = known_report()
-    read = stored.read(written(report, tmp_path))
+    read = wire.read(written(report, tmp_path))
     assert read.packages == report.packages
     assert read.data == report.data
     assert read.upgrades == report.upgrades
@@ -153,7 +153,7 @@ def test_what_scanners_said_comes_back_and_what_the_policy_decided_does_not(
     tmp_path: Path,
 ) -> None:
     report = full_report()
-    read = stored.read(written(report, tmp_path))
+    read = wire.read(written(report, tmp_path))
     hidden = {"claims", "line_hash", "rule"}
     for before, after in zip(report.findings, read.findings, strict=True):
         for name in set(Judged.__struct_fields__) - {"finding"}:
@@ -173,11 +173,11 @@ def test_what_scanners_said_comes_back_and_what_the_policy_decided_does_not(
 
 
 def test_of_the_files_those_are_known_that_the_report_names(tmp_path: Path) -> None:
-    read = stored.read(written(full_report(), tmp_path))
+    read = wire.read(written(full_report(), tmp_path))
     assert len(read.target.files) == len(full_report().target.files)
     assert {file.path for file in read.target.files} >= {"Dockerfile", "app/db.py"}
     nothing = replace(full_report(), findings=(), licenses=())
-    assert {file.path for file in stored.read(written(nothing, tmp_path)).target.files} == {"."}
+    assert {file.path for file in wire.read(written(nothing, tmp_path)).target.files} == {"."}
 
 
 def test_a_real_report_read_back_is_written_as_it_was(make_project: Callable[..., Path]) -> None:
@@ -186,7 +186,7 @@ def test_a_real_report_read_back_is_written_as_it_was(make_project: Callable[...
     )
     said = check(project, "--only", "bandit,detect-secrets", formats=("json",))
     path = said.folder / "scanagg.json"
-    read = stored.read(path)
+    read = wire.read(path)
     assert {judged.finding.rule.id for judged in read.findings} >= {"B602", "B101"}
     assert "".join(render(read)) == path.read_text(encoding="utf-8")
 
@@ -211,7 +211,7 @@ def test_keys_that_older_reports_lack_have_defaults(tmp_path: Path) -> None:
     ]
     path = tmp_path / "old.json"
     path.write_text(json.dumps(said), encoding="utf-8")
-    read = stored.read(path)
+    read = wire.read(path)
     assert {judged.origin for judged in read.findings} == {Origin.INTRODUCED}
     (denied,) = [one.finding for one in read.findings if one.finding.id == f"{20:012x}"]
     assert denied.license == LicenseFacts(text="MIT")
@@ -223,12 +223,12 @@ def test_keys_of_later_versions_are_passed_over(tmp_path: Path) -> None:
     said["findings"][0]["later"] = None
     path = tmp_path / "later.json"
     path.write_text(json.dumps(said), encoding="utf-8")
-    assert len(stored.read(path).findings) == len(full_report().findings)
+    assert len(wire.read(path).findings) == len(full_report().findings)
 
 
 def refused(path: Path) -> str:
     with pytest.raises(ReportError) as caught:
-        stored.read(path)
+        wire.read(path)
     assert caught.value.hint
     assert path.name in caught.value.message
     return caught.value.message
@@ -240,7 +240,7 @@ def test_a_file_that_is_not_there_or_is_none_is_refused(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     assert "is not a file" in refused(tmp_path / "pipe")
     with pytest.raises(ReportError, match=r"does not exist|cannot be read"):
-        stored.read(Path("a\0b"))
+        wire.read(Path("a\0b"))
 
 
 def test_a_file_that_may_not_be_read_is_refused(
@@ -300,7 +300,7 @@ def test_every_cut_of_a_report_is_refused(tmp_path: Path) -> None:
         (lambda said: said["gate"].pop("reasons"), "missing required field `reasons`"),
         (
             lambda said: said["findings"][2]["location"].update(start_line=-4),
-            "impossible lines -4 to None - at `$.findings[2]`",
+            "impossible lines -4 to None - at `$.findings[2].location`",
         ),
         (
             lambda said: said["findings"][2]["location"].update(path="../../etc/passwd"),
@@ -308,7 +308,7 @@ def test_every_cut_of_a_report_is_refused(tmp_path: Path) -> None:
         ),
         (
             lambda said: said["runs"][0]["coverage"].update(examined=99),
-            "examined 99 of 3 files - at `$.runs[0]`",
+            "examined 99 of 3 files - at `$.runs[0].coverage`",
         ),
         (
             lambda said: said["findings"][0].update(advisory=None),
@@ -339,4 +339,4 @@ def test_times_without_a_zone_are_utc(tmp_path: Path) -> None:
     said["clock"]["now"] = "2026-03-04T05:06:07"
     path = tmp_path / "scanagg.json"
     path.write_text(json.dumps(said), encoding="utf-8")
-    assert stored.read(path).clock.now == NOW
+    assert wire.read(path).clock.now == NOW

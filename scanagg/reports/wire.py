@@ -1,0 +1,667 @@
+"""The JSON report, version 1: the types that `scanagg.json` is made of, and how to read it back.
+
+Keys may be added to a version. No key is renamed, removed, or given another meaning. Every key is
+always written: a missing value is null. Keys that were added later have a default, so that older
+reports can be read.
+
+The types follow the model's names, and msgspec converts one into the other. The code below has
+only what differs between the two. The docstrings of the types are part of the JSON Schema.
+"""
+
+import inspect
+import json
+import os
+from collections.abc import Iterable, Iterator
+from datetime import UTC, date, datetime
+from itertools import chain, islice, repeat
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, TypeVar
+
+import msgspec
+from msgspec.structs import asdict, astuple
+
+from scanagg.core.errors import ReportError
+from scanagg.core.text import one_line, shorten
+from scanagg.model import (
+    NO_BASE,
+    Action,
+    Category,
+    Change,
+    Confidence,
+    Judged,
+    LicenseVerdict,
+    Origin,
+    Outcome,
+    Report,
+    Scope,
+    Severity,
+    SourceFile,
+    Status,
+    Step,
+    WaiverState,
+)
+
+SCHEMA: Final = "scanagg-report/1"
+SCHEMA_FILE: Final = "scanagg-report-1.schema.json"
+
+# The JSON Schema has the names of the types without this.
+_PREFIX: Final = "Wire"
+_FAMILY: Final = "scanagg-report/"
+_OURS: Final = "scanagg"
+_HINT: Final = "Give a scanagg.json, as `scanagg check --format json` writes it."
+_NOWHERE: Final = Path("/nonexistent")
+_WIDTH: Final = 200
+# A report of 100,000 findings has some 150 MB. Anything much larger is no report.
+_MOST_BYTES: Final = 1 << 29
+
+Value = TypeVar("Value")
+
+
+def _about(text: str) -> msgspec.Meta:
+    """Return the description of a key in the schema."""
+    return msgspec.Meta(description=text)
+
+
+def _utc(moment: datetime) -> datetime:
+    """Return a time in UTC; a time without a zone is in UTC already."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class WireDataSource(msgspec.Struct):
+    """Data that findings are judged by, and when its newest record was made.
+
+    `digest` is the sha256 of its content, `fetched` when it came here.
+    """
+
+    name: str
+    updated: datetime | None
+    digest: str = ""
+    records: int | None = None
+    origin: Annotated[str, _about("An address, or the name of a file.")] = ""
+    license: str = ""
+    fetched: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Give times in UTC."""
+        self.updated = self.updated and _utc(self.updated)
+        self.fetched = self.fetched and _utc(self.fetched)
+
+
+class WireRule(msgspec.Struct, frozen=True):
+    """What the scanner looks for."""
+
+    id: str
+    name: str
+    url: str | None
+    cwe: tuple[str, ...]
+    title: str = ""
+    help: str = ""
+
+
+class WireSeveritySource(msgspec.Struct, frozen=True):
+    """One source's word on the severity, the deciding one first."""
+
+    source: str
+    severity: Severity
+    scanner: str
+    vector: str | None
+
+
+class WireLocation(msgspec.Struct, frozen=True):
+    """A place in a file; lines and columns count from 1, `end_column` is exclusive."""
+
+    path: str
+    start_line: int | None
+    end_line: int | None
+    start_column: int | None
+    end_column: int | None
+
+
+class WirePackage(msgspec.Struct, frozen=True):
+    """A package; `places` declare it, `requires` names the packages it asks for.
+
+    `asked` are the lines by which people ask for the first of the chain.
+    """
+
+    purl: str
+    name: str
+    version: str
+    scope: Scope
+    direct: bool | None
+    places: tuple[WireLocation, ...] = ()
+    requires: tuple[str, ...] = ()
+    chain: Annotated[
+        tuple[str, ...], _about("The shortest way from a requirement of the project to it.")
+    ] = ()
+    asked: tuple[WireLocation, ...] = ()
+
+
+class WireConstraint(msgspec.Struct, frozen=True):
+    """Which versions of a package somebody allows; `text` is what is written there."""
+
+    name: str
+    specifier: Annotated[str, _about("By PEP 440; empty: any version.")]
+    text: str
+    by: Annotated[str, _about("The package that says so; empty: the project.")]
+    place: WireLocation | None
+
+
+class WireUpgrade(msgspec.Struct, frozen=True):
+    """What to do about a package with vulnerabilities."""
+
+    package: WirePackage
+    to: Annotated[str | None, _about("Where to go; null: no known version is better.")]
+    step: Step | None
+    to_unblock: Annotated[
+        str | None, _about("What is enough to clear all that block, where that is another version.")
+    ]
+    clears: Annotated[tuple[str, ...], _about("The vulnerabilities that go with it.")]
+    unblocks: Annotated[tuple[str, ...], _about("Those of `clears` that block.")]
+    stays: Annotated[tuple[str, ...], _about("The vulnerabilities that are there even then.")]
+    allowed: Annotated[bool | None, _about("By all constraints that are known; null: none is.")]
+    hindered_by: tuple[WireConstraint, ...]
+    change: Annotated[
+        tuple[str, ...], _about("The direct requirements to change, or to lock again.")
+    ]
+    checked: Annotated[bool, _about("Looked up in the advisory store, not only said by scanners.")]
+
+
+class WireAdvisory(msgspec.Struct, frozen=True):
+    """The published vulnerability a finding is about."""
+
+    id: str
+    aliases: tuple[str, ...]
+    fixed_versions: tuple[str, ...]
+    published: str | None
+    url: str | None = None
+    withdrawn: bool = False
+    kev: Annotated[bool | None, _about("Known to be exploited; null: nobody asked.")] = None
+    epss: Annotated[float | None, _about("Likelihood to be exploited within 30 days, 0 to 1.")] = (
+        None
+    )
+    kev_added: Annotated[str | None, _about("The day since which it is known to be.")] = None
+    epss_percentile: Annotated[
+        float | None, _about("More likely than which share of all others, 0 to 1.")
+    ] = None
+    references: Annotated[tuple[str, ...], _about("Addresses where more can be read.")] = ()
+
+
+class WireLicenseFile(msgspec.Struct, frozen=True):
+    """A licence file of a package, with the sha256 of its bytes."""
+
+    path: str
+    sha256: str
+    license: Annotated[str, _about("The id whose text it holds word for word; or empty.")] = ""
+
+
+class WireLicenseFacts(msgspec.Struct, frozen=True):
+    """What a package's metadata says of its licence."""
+
+    expression: str | None
+    text: str | None
+    classifiers: tuple[str, ...]
+    source: str
+    files: tuple[WireLicenseFile, ...]
+
+
+class WireScanagg(msgspec.Struct, frozen=True):
+    """The program that wrote the report."""
+
+    version: str
+
+
+class WireNotExamined(msgspec.Struct, frozen=True):
+    """One input that was not looked at, and why."""
+
+    input: str
+    reason: str
+
+
+class WireRevision(msgspec.Struct, frozen=True):
+    """The commit that was checked; `prefix` leads from the repository's root to the target."""
+
+    commit: str | None
+    branch: str | None
+    repository: str | None
+    prefix: str
+    dirty: bool
+
+
+class WireTarget(msgspec.Struct, frozen=True):
+    """What was checked. `files` counts what was offered to the scanners."""
+
+    name: str
+    files: int
+    skipped: tuple[WireNotExamined, ...]
+    revision: WireRevision | None
+    notices: tuple[str, ...]
+
+
+class WirePolicyFile(msgspec.Struct, frozen=True):
+    """A further file that a policy takes in, with the sha256 of its text."""
+
+    path: str
+    sha256: str
+
+
+class WirePolicy(msgspec.Struct, frozen=True):
+    """What judged: `digest` is the sha256 of the policy's text."""
+
+    name: str
+    source: str
+    digest: str
+    enforcement: str
+    files: Annotated[tuple[WirePolicyFile, ...], _about("Parents, lists of waivers.")] = ()
+    ref: Annotated[str | None, _about("The commit it was read from; null: the work tree.")] = None
+
+
+class WireBase(msgspec.Struct, frozen=True):
+    """What the findings were compared with; `text` says it for people."""
+
+    text: str
+    commit: str | None
+    baseline: Annotated[str | None, _about("The path of the baseline file.")]
+    entries: Annotated[int, _about("How many findings that file lists.")]
+
+
+class WireClock(msgspec.Struct):
+    """The time the run was judged by, and whether it was set by hand."""
+
+    now: datetime
+    given: bool
+
+    def __post_init__(self) -> None:
+        """Give the time in UTC."""
+        self.now = _utc(self.now)
+
+
+class WireCoverage(msgspec.Struct, frozen=True):
+    """What a scanner was given and what it looked at."""
+
+    unit: str
+    found: int
+    examined: int
+    not_examined: tuple[WireNotExamined, ...]
+
+
+class WireRun(msgspec.Struct):
+    """One execution of one scanner. `hidden` counts what the project's files hide from it."""
+
+    scanner: str
+    version: str | None
+    status: Status
+    detail: str
+    argv: tuple[str, ...]
+    started: datetime
+    seconds: float
+    coverage: WireCoverage
+    data: WireDataSource | None
+    hidden: dict[str, int]
+    notices: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        """Give the start in UTC, milliseconds, and `hidden` in alphabetical order."""
+        self.started = _utc(self.started)
+        self.seconds = round(self.seconds, 3)
+        self.hidden = dict(sorted(self.hidden.items()))
+
+
+class WireHistory(msgspec.Struct):
+    """How something stands to the base, and why."""
+
+    change: Change
+    reason: str
+    disclosed: bool
+    first_seen: datetime | None
+
+    def __post_init__(self) -> None:
+        """Give the time in UTC."""
+        self.first_seen = self.first_seen and _utc(self.first_seen)
+
+
+class WireLicensed(msgspec.Struct, frozen=True):
+    """A package with its licence as judged; `term` decided, `source` is what was believed."""
+
+    package: WirePackage
+    facts: WireLicenseFacts
+    verdict: LicenseVerdict
+    expression: str
+    term: str
+    source: str
+    history: WireHistory | None = None
+
+
+class WireTerms(msgspec.Struct, frozen=True):
+    """What the check was asked to do and met on its way, apart from any policy."""
+
+    only: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+class WireWaiver(msgspec.Struct, frozen=True):
+    """An entry of a list of waivers; it holds through the day `expires`, UTC."""
+
+    place: Annotated[str, _about("file:line")]
+    state: WaiverState
+    reason: str
+    owner: str
+    expires: date
+    ids: tuple[str, ...]
+    purl: str | None
+    versions: str | None
+    path: str | None
+    fingerprint: str | None
+    until_fixed: bool
+
+
+class WireVoidWaiver(msgspec.Struct, frozen=True):
+    """A waiver that matches a finding and has no effect, and why not."""
+
+    waiver: WireWaiver
+    reason: str
+
+
+class WireWaiverUse(msgspec.Struct, frozen=True):
+    """What became of a waiver; `days_left` is negative once it has expired."""
+
+    waiver: WireWaiver
+    status: Annotated[str, _about("active, unused or expired")]
+    matched: Annotated[int, _about("How many findings it waives.")]
+    days_left: int
+
+
+class WireParts(msgspec.Struct, frozen=True):
+    """What a fingerprint is made of: hashes, never the project's text."""
+
+    category: str
+    rule: str
+    path: str
+    qualname: str
+    statement: str
+
+
+class WireWitness(msgspec.Struct, frozen=True):
+    """One record of one scanner behind a finding."""
+
+    scanner: str
+    rule: str
+    severity: Severity
+
+
+class WireVerdict(msgspec.Struct, frozen=True):
+    """What the policy does about a finding, by which of its rules, and why."""
+
+    action: Action
+    rule: str
+    reason: str
+
+
+class WireFinding(msgspec.Struct):
+    """One weakness with all its witnesses, its one severity and its one verdict."""
+
+    id: Annotated[str, _about("The short form of the fingerprint.")]
+    fingerprint: Annotated[str, _about("The same from run to run, whatever line it moves to.")]
+    category: Category
+    rule: WireRule
+    severity: Severity
+    severity_sources: tuple[WireSeveritySource, ...]
+    confidence: Confidence
+    title: str
+    message: str
+    location: WireLocation | None
+    places: tuple[WireLocation, ...]
+    package: WirePackage | None
+    advisory: WireAdvisory | None
+    license: str | None
+    witnesses: tuple[WireWitness, ...]
+    verdict: WireVerdict
+    origin: Origin = Origin.INTRODUCED
+    change: Annotated[Change, _about("How it stands to the base.")] = Change.NEW
+    origin_reason: str = NO_BASE.reason
+    disclosed: Annotated[
+        bool, _about("The package is no news, but nobody knew this of it before.")
+    ] = False
+    first_seen: Annotated[
+        datetime | None, _about("Since when this repository has it on record.")
+    ] = None
+    deadline: Annotated[datetime | None, _about("When a warning begins to block.")] = None
+    waiver: WireWaiver | None = None
+    void_waivers: tuple[WireVoidWaiver, ...] = ()
+    license_verdict: LicenseVerdict | None = None
+    license_term: Annotated[str | None, _about("The part of `license` that decided.")] = None
+    license_facts: WireLicenseFacts | None = None
+    in_source: Annotated[
+        str | None, _about("What in the project hides it from its scanner: nosec.")
+    ] = None
+    resource: Annotated[str | None, _about("What of a configuration it concerns.")] = None
+    snippet: Annotated[str | None, _about("The line, masked where it holds a secret.")] = None
+    line_hash: Annotated[str | None, _about("GitHub's hash of the line.")] = None
+    parts: WireParts | None = None
+
+    def __post_init__(self) -> None:
+        """Give times in UTC, null for empty text, and no hash of a line with a secret."""
+        self.first_seen = self.first_seen and _utc(self.first_seen)
+        self.deadline = self.deadline and _utc(self.deadline)
+        self.in_source = self.in_source or None
+        self.resource = self.resource or None
+        if self.category is Category.SECRET:
+            self.line_hash = None
+
+
+class WireGate(msgspec.Struct, frozen=True):
+    """The outcome of the run and why."""
+
+    outcome: Outcome
+    exit_code: int
+    reasons: tuple[str, ...]
+    notices: tuple[str, ...]
+    attempts: Annotated[
+        tuple[str, ...], _about("What the change under check does to its own gate.")
+    ] = ()
+
+
+class WireReport(msgspec.Struct, frozen=True):
+    """A report of scanagg."""
+
+    schema: Literal["scanagg-report/1"]
+    scanagg: WireScanagg
+    target: WireTarget
+    policy: WirePolicy
+    clock: WireClock
+    runs: tuple[WireRun, ...]
+    findings: tuple[WireFinding, ...]
+    gate: WireGate
+    base: Annotated[WireBase | None, _about("Null: nothing was compared.")] = None
+    waivers: tuple[WireWaiverUse, ...] = ()
+    licenses: Annotated[
+        tuple[WireLicensed, ...], _about("All packages whose licence was asked for.")
+    ] = ()
+    terms: WireTerms = WireTerms()
+    packages: Annotated[tuple[WirePackage, ...], _about("All packages of the project.")] = ()
+    data: Annotated[tuple[WireDataSource, ...], _about("What the advisory store held.")] = ()
+    upgrades: Annotated[
+        tuple[WireUpgrade, ...], _about("What to upgrade, what clears most first.")
+    ] = ()
+
+
+def schema_text() -> str:
+    """Return the JSON Schema of a report, as the file SCHEMA_FILE in scanagg/schemas has it."""
+    encoded = msgspec.json.encode(msgspec.json.schema(WireReport)).decode()
+    # Python 3.13 takes the indentation out of docstrings by itself.
+    generated = json.loads(encoded.replace(_PREFIX, ""), object_hook=_without_indentation)
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": f"A report of scanagg ({SCHEMA})",
+    }
+    return json.dumps({**head, **generated}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _without_indentation(value: dict[str, object]) -> dict[str, object]:
+    text = value.get("description")
+    return {**value, "description": inspect.cleandoc(text)} if isinstance(text, str) else value
+
+
+def members(report: Report) -> Iterator[tuple[str, object]]:
+    """Yield the keys of the JSON report with their values, ready to be encoded.
+
+    The values of "findings", "packages" and "upgrades" are iterators, so that the items of a long
+    report need not be in memory together.
+    """
+    files = [{"path": path, "sha256": digest} for path, digest in report.policy.files]
+    yield "schema", SCHEMA
+    yield "scanagg", WireScanagg(report.version)
+    target = {**asdict(report.target), "files": len(report.target.files)}
+    yield "target", _convert(target, WireTarget)
+    yield "policy", _convert({**asdict(report.policy), "files": files}, WirePolicy)
+    yield "clock", _convert(report.clock, WireClock)
+    yield "runs", _convert(report.runs, tuple[WireRun, ...])
+    yield "findings", map(_wire_finding, report.findings)
+    yield "gate", _convert(report.gate, WireGate)
+    yield "base", _convert(report.base, WireBase | None)
+    yield "waivers", _convert(report.waivers, tuple[WireWaiverUse, ...])
+    yield "licenses", _convert(report.licenses, tuple[WireLicensed, ...])
+    yield "terms", _convert(report.terms, WireTerms)
+    yield "packages", (_convert(package, WirePackage) for package in report.packages)
+    yield "data", _convert(report.data, tuple[WireDataSource, ...])
+    yield "upgrades", (_convert(upgrade, WireUpgrade) for upgrade in report.upgrades)
+
+
+def _wire_finding(judged: Judged) -> WireFinding:
+    finding, history = judged.finding, judged.finding.history
+    values = {
+        **asdict(finding),
+        **asdict(judged),
+        "license": judged.license_expression,
+        "license_facts": finding.license,
+        "change": history.change,
+        "origin_reason": history.reason,
+        "disclosed": history.disclosed,
+        "first_seen": history.first_seen,
+        "parts": finding.parts and WireParts(*finding.parts),
+    }
+    return _convert(values, WireFinding)
+
+
+def _convert(value: object, kind: type[Value] | Any) -> Value:
+    return msgspec.convert(value, kind, from_attributes=True)
+
+
+class _Head(msgspec.Struct):
+    """The key that tells a report from other JSON."""
+
+    schema: str
+
+
+def read(path: Path) -> Report:
+    """Return the report in a file that `scanagg check` wrote. ReportError with what is wrong in it.
+
+    A report has neither the target's folder on this machine nor the names of most of its files:
+    `target.files` has the files that the report names, repeated or cut to the recorded number.
+    """
+    shown = one_line(str(path))
+    raw = _read_bytes(path, shown)
+    _check_schema(raw, shown)
+    try:
+        return _to_model(msgspec.json.decode(raw, type=WireReport))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise ReportError(f"{shown}: not a whole report: {_why(error)}", _HINT) from error
+
+
+def _read_bytes(path: Path, shown: str) -> bytes:
+    try:
+        # Only a regular file: a pipe or a device would keep us waiting for its end.
+        if not path.is_file():
+            what = "is not a file" if os.path.lexists(path) else "does not exist"
+            raise ReportError(f"{shown}: {what}", _HINT)
+        if path.stat().st_size > _MOST_BYTES:
+            raise ReportError(f"{shown}: larger than {_MOST_BYTES >> 20} MiB", _HINT)
+        return path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise ReportError(f"{shown}: cannot be read: {reason}", "Check the path.") from error
+
+
+def _check_schema(raw: bytes, shown: str) -> None:
+    try:
+        schema = msgspec.json.decode(raw, type=_Head).schema
+    except msgspec.ValidationError as error:
+        message = f"{shown}: not a report of scanagg: its key `schema` does not say so"
+        raise ReportError(message, _HINT) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ReportError(f"{shown}: not JSON: {_why(error)}", _HINT) from error
+    name = shorten(one_line(schema), _WIDTH)
+    if schema.startswith(_FAMILY) and schema != SCHEMA:
+        message = f"{shown}: its schema is {name}, this scanagg reads {SCHEMA}"
+        raise ReportError(message, "Read it with the scanagg that wrote it, or check again.")
+    if schema != SCHEMA:
+        raise ReportError(f"{shown}: not a report of scanagg: schema {name}", _HINT)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    if isinstance(error, UnicodeDecodeError):
+        return f"byte {error.start} is not UTF-8"
+    # In the file, the keys of a finding stand next to those of the judgement on it.
+    return shorten(one_line(str(error)).replace("].finding", "]"), _WIDTH)
+
+
+def _to_model(wire: WireReport) -> Report:
+    """Return the report. ValueError with the place of a value that cannot be."""
+    policy = {**asdict(wire.policy), "files": list(map(astuple, wire.policy.files))}
+    target = {**asdict(wire.target), "root": _NOWHERE, "files": _files(wire)}
+    licenses = [{**asdict(one), "history": one.history or NO_BASE} for one in wire.licenses]
+    values = {
+        **asdict(wire),
+        "version": wire.scanagg.version,
+        "target": target,
+        "policy": policy,
+        "findings": list(_judged(wire.findings)),
+        "licenses": licenses,
+    }
+    return _convert(values, Report)
+
+
+def _files(wire: WireReport) -> list[SourceFile]:
+    """Return as many files as were checked: those that the report names, then any."""
+    packages = [*wire.packages, *(licensed.package for licensed in wire.licenses)]
+    places = chain(
+        (place for finding in wire.findings for place in (finding.location, *finding.places)),
+        (place for package in packages for place in package.places),
+        (place for package in wire.packages for place in package.asked),
+    )
+    paths = sorted({place.path for place in places if place})
+    # Only the number of the other files is known: "." is the project as a whole.
+    names = islice(chain(paths, repeat(paths[0] if paths else ".")), wire.target.files)
+    return [SourceFile(name, _NOWHERE, 0) for name in names]
+
+
+def _judged(findings: Iterable[WireFinding]) -> Iterator[dict[str, object]]:
+    """Yield the values of a `Judged` for each finding.
+
+    Its claims are those of the scanners: what a policy decided is decided again.
+    """
+    for index, wire in enumerate(findings):
+        place = f"at `$.findings[{index}]`"
+        if wire.category is Category.VULNERABILITY and not (wire.package and wire.advisory):
+            raise ValueError(f"a vulnerability needs a package and an advisory - {place}")
+        if wire.category is Category.LICENSE and not wire.package:
+            raise ValueError(f"a licence needs a package - {place}")
+        stated: object = wire.license_facts
+        if stated is None and wire.category is Category.LICENSE:
+            # A report that is older than this key has only the expression.
+            stated = {"text": wire.license}
+        values = asdict(wire)
+        finding = {
+            **values,
+            "claims": [one for one in wire.severity_sources if one.scanner != _OURS],
+            "license": stated,
+            "resource": wire.resource or "",
+            "parts": wire.parts and astuple(wire.parts),
+            "in_source": wire.in_source or "",
+            "history": WireHistory(
+                wire.change, wire.origin_reason, wire.disclosed, wire.first_seen
+            ),
+        }
+        yield {**values, "finding": finding, "license_expression": wire.license}
