@@ -132,7 +132,7 @@ def _verdict(said: "Explanation") -> Iterator[str]:
 def _identity(finding: "Finding", app: str) -> Iterator[str]:
     # Imported here: `scanagg --help` need not wait for the model.
     from scanagg.cli import vulnerable  # noqa: PLC0415
-    from scanagg.reports.known import alarms  # noqa: PLC0415
+    from scanagg.reports import phrases  # noqa: PLC0415
 
     package, advisory = finding.package, finding.advisory
     yield f"  id {finding.id}, fingerprint {finding.fingerprint}"
@@ -144,7 +144,8 @@ def _identity(finding: "Finding", app: str) -> Iterator[str]:
         yield f"  in {_place(place)}"
     if advisory:
         yield from (
-            f"  {line}" for line in (*alarms(advisory), *vulnerable.facts(finding, advisory))
+            f"  {line}"
+            for line in (*phrases.alarms(advisory), *vulnerable.facts(finding, advisory))
         )
     if finding.in_source:
         yield f"  hidden from its scanner in the source: {finding.in_source}"
@@ -154,31 +155,32 @@ def _identity(finding: "Finding", app: str) -> Iterator[str]:
 def _upgrade(said: "Explanation", report: "Report") -> Iterator[str]:
     """What to do about the package of a vulnerability, by the report."""
     # Imported here: `scanagg --help` need not wait for the model.
-    from scanagg.reports.remedy import UNCHECKED, advices, by_purl, sentence, unchecked  # noqa: PLC0415
+    from scanagg.reports import phrases  # noqa: PLC0415
 
     package = said.finding.package
     if package is None or said.judged is None or said.finding.advisory is None:
         return
     yield "What to do"
-    yield f"  {sentence(said.judged, by_purl(report).get(package.purl))}"
-    for advice in advices(report):
+    upgrade = phrases.upgrades_by_purl(report).get(package.purl)
+    yield f"  {phrases.vulnerability_fix(said.judged, upgrade)}"
+    for advice in phrases.upgrade_advice(report):
         if advice.upgrade.package.purl == package.purl:
             yield f"  {advice}"
             yield from (f"  {remark}" for remark in advice.remarks)
-            if unchecked(report) and advice.upgrade.to is not None:
-                yield f"  {UNCHECKED}"
+            if phrases.unchecked_upgrades(report) and advice.upgrade.to is not None:
+                yield f"  {phrases.UNCHECKED}"
     yield ""
 
 
 def _severity(said: "Explanation") -> Iterator[str]:
     # Imported here: `scanagg --help` need not wait for the model.
-    from scanagg.reports.known import source  # noqa: PLC0415
+    from scanagg.reports import phrases  # noqa: PLC0415
 
     compared = "" if said.compared is said.severity else f", compared as {said.compared.value}"
     yield f"Severity: {said.severity.value}{compared}"
     for place, claim in enumerate(said.claims):
         decides = "  <- decides" if place == 0 else ""
-        yield f"  {source(claim)}{decides}"
+        yield f"  {phrases.severity_claim(claim)}{decides}"
     if not said.claims:
         yield "  no source says anything"
     if said.override:

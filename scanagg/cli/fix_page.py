@@ -19,7 +19,7 @@ from scanagg.model import (
     Upgrade,
     is_pypi,
 )
-from scanagg.reports.remedy import UNCHECKED
+from scanagg.reports.phrases import UNCHECKED
 from scanagg.upgrades.applying import Result, State
 from scanagg.upgrades.plan import step_of
 from scanagg.upgrades.ways import Goal, Job, Ways

@@ -26,7 +26,7 @@ from scanagg.cli.style import (
 from scanagg.core.errors import OutputError
 from scanagg.core.text import one_line, shorten
 from scanagg.model import Action, Finding, Judged, Report, Run, Severity, Status, Upgrade
-from scanagg.reports import known, remedy, standing
+from scanagg.reports import phrases
 from scanagg.scanners.coverage import gaps_of
 
 _SHOWN_FINDINGS: Final = 20
@@ -94,11 +94,11 @@ def _verdict(console: Console, report: Report) -> None:
 
 def _sums(console: Console, report: Report) -> None:
     """All findings in one line, and what they were compared with."""
-    sums = standing.summed(report)
+    sums = phrases.findings_summary(report)
     if sums:
         console.print(Text(sums, "bold"))
     if sums or report.base:
-        console.print(Text(standing.compared(report.base), "dim"))
+        console.print(Text(phrases.compared_with(report.base), "dim"))
 
 
 def _attempts(console: Console, report: Report) -> None:
@@ -106,7 +106,7 @@ def _attempts(console: Console, report: Report) -> None:
     if not report.gate.attempts:
         return
     console.print()
-    console.print(Text(standing.LOOSENS, "bold yellow"))
+    console.print(Text(phrases.LOOSENS_GATE, "bold yellow"))
     for attempt in report.gate.attempts:
         _bullet(console, one_line(attempt), "yellow")
 
@@ -175,13 +175,13 @@ def _gaps(console: Console, run: Run, *, verbose: bool) -> None:
 
 def _findings(console: Console, report: Report, *, verbose: bool) -> None:
     """The blocking findings, new ones first, then the worst; every finding where asked for."""
-    chosen = standing.new_first(
+    chosen = phrases.new_first(
         judged for judged in report.findings if verbose or judged.verdict.action is Action.BLOCK
     )
     shown = chosen if verbose else chosen[:_SHOWN_FINDINGS]
     if shown:
         console.print("Findings" if verbose else "Blocking", style="bold")
-    advice = remedy.by_purl(report)
+    advice = phrases.upgrades_by_purl(report)
     for judged in shown:
         lines = _lines(judged, report, advice, verbose=verbose)
         _finding(console, judged, lines)
@@ -211,7 +211,7 @@ def _lines(
     if finding.snippet and finding.snippet.strip():
         yield f"> {shorten(one_line(finding.snippet.strip()), _SNIPPET_WIDTH)}", "cyan"
     seen = ", ".join(finding.scanners)
-    origin = f"{standing.origin_of(judged)}; " if report.base else ""
+    origin = f"{phrases.origin(judged)}; " if report.base else ""
     yield f"{origin}seen by {seen}; rule {judged.verdict.rule}; id {finding.id}", "dim"
     yield from vulnerable.told(judged, report.target.name, whole=verbose)
     fix = _fix(judged, advice.get(package.purl) if package else None)
@@ -224,19 +224,19 @@ def _standing(judged: Judged, report: Report) -> Iterable[tuple[str, str]]:
     """Deadline and waivers, those without effect too."""
     now = report.clock.now
     if judged.deadline:
-        yield standing.deadline(judged, now), "yellow"
+        yield phrases.deadline(judged, now), "yellow"
     if judged.waiver:
-        yield f"waived: {standing.waived_by(judged.waiver, now)}", "dim"
+        yield f"waived: {phrases.waived_by(judged.waiver, now)}", "dim"
         yield f"{one_line(judged.waiver.reason)} ({one_line(judged.waiver.place)})", "dim"
     if judged.finding.in_source:
         yield f"hidden in the source by {one_line(judged.finding.in_source)}", "dim"
     for one in judged.void_waivers:
-        yield standing.void(one), "yellow"
+        yield phrases.void_waiver(one), "yellow"
 
 
 def _deadlines(console: Console, report: Report) -> None:
     """The warnings that will block, the first ones first."""
-    coming = standing.blocking_later(report)
+    coming = phrases.blocking_later(report)
     if not coming:
         return
     console.print()
@@ -245,7 +245,7 @@ def _deadlines(console: Console, report: Report) -> None:
         finding = judged.finding
         package = finding.package
         name = f" in {package.name} {package.version}" if package else ""
-        said = f"{finding.rule.id}{name} {standing.deadline(judged, report.clock.now)}"
+        said = f"{finding.rule.id}{name} {phrases.deadline(judged, report.clock.now)}"
         _bullet(console, one_line(said), "yellow")
     if len(coming) > _SHOWN_DEADLINES:
         console.print(f"  … and {len(coming) - _SHOWN_DEADLINES} more, see the reports")
@@ -259,15 +259,15 @@ def _waivers(console: Console, report: Report, *, verbose: bool) -> None:
     console.print("Waivers", style="bold")
     for use in report.waivers:
         waiver = use.waiver
-        said = f"{standing.targets(waiver)}, {waiver.owner}: {standing.status(use)}"
-        style = "yellow" if standing.needs_care(use) else "dim"
+        said = f"{phrases.waiver_targets(waiver)}, {waiver.owner}: {phrases.waiver_status(use)}"
+        style = "yellow" if phrases.needs_attention(use) else "dim"
         _bullet(console, one_line(f"{said} ({waiver.place})"), style)
 
 
 def _where(finding: Finding) -> str:
     package = finding.package
     named = one_line(f"{package.name} {package.version}") if package else ""
-    places = list(dict.fromkeys(map(known.at, finding.places)))
+    places = list(dict.fromkeys(map(phrases.place, finding.places)))
     more = f" and {len(places) - _PLACE_LIMIT} more places" if len(places) > _PLACE_LIMIT else ""
     where = ", ".join(places[:_PLACE_LIMIT]) + more
     return " in ".join(part for part in (named, where) if part)
@@ -281,15 +281,15 @@ def _fix(judged: Judged, upgrade: Upgrade | None) -> str:
         versions = advisory.fixed_versions
         fixed = ", ".join(map(one_line, versions))
         return f"fixed in {fixed}" if versions else "no fixed version is known"
-    return remedy.sentence(judged, upgrade)
+    return phrases.vulnerability_fix(judged, upgrade)
 
 
 def _upgrades(console: Console, report: Report, *, verbose: bool) -> None:
     """What to upgrade, short."""
     if not report.upgrades:
         return
-    unchecked = remedy.unchecked(report)
-    said = f"What to upgrade: {remedy.summed(report)}"
+    unchecked = phrases.unchecked_upgrades(report)
+    said = f"What to upgrade: {phrases.upgrades_summary(report)}"
     console.print()
     console.print(Text(f"{said} The versions are {unchecked}." if unchecked else said, "bold"))
     for line in vulnerable.upgrades(report, verbose=verbose):
@@ -322,7 +322,7 @@ def _rest(console: Console, report: Report) -> None:
 
 
 def _notices(console: Console, report: Report) -> None:
-    missing = known.lack(report)
+    missing = phrases.missing_data(report)
     notices = [*report.gate.notices, *([missing] if missing else ())]
     for run in report.runs:
         notices.extend(f"{run.scanner}: {notice}" for notice in run.notices)

@@ -5,7 +5,7 @@ from typing import Final
 
 from scanagg.core.text import one_line
 from scanagg.model import Advisory, Finding, Judged, Package, Report
-from scanagg.reports import known, remedy
+from scanagg.reports import phrases
 
 _SHOWN_UPGRADES: Final = 3
 _SHOWN_NAMES: Final = 12
@@ -18,19 +18,22 @@ def told(judged: Judged, app: str, *, whole: bool) -> Iterator[tuple[str, str]]:
     advisory, package = finding.advisory, finding.package
     if advisory is None or package is None:
         return
-    for alarm in known.alarms(advisory):
+    for alarm in phrases.alarms(advisory):
         yield alarm, "bold red"
-    words = known.rated(judged)
+    words = phrases.severity_lines(judged)
     if whole:
         yield from ((each, "dim") for each in words)
         yield from ((each, "dim") for each in facts(finding, advisory))
-        yield from ((each, "dim") for each in (known.reach(package, app),) if each)
+        yield from ((each, "dim") for each in (phrases.dependency_summary(package, app),) if each)
         return
-    way = known.way(package, app)
+    way = phrases.dependency_path(package, app)
     scope = f"; {package.scope.value}" if way else ""
     straight = "" if len(package.chain) > 1 else f"{way}{scope}"
-    dispute = known.disagreement(judged.severity_sources)
-    yield "; ".join(each for each in (known.decided(judged), dispute, straight) if each), "dim"
+    dispute = phrases.disagreement(judged.severity_sources)
+    yield (
+        "; ".join(each for each in (phrases.severity_decision(judged), dispute, straight) if each),
+        "dim",
+    )
     if len(package.chain) > 1:
         yield f"{way}{scope}", "dim"
 
@@ -42,8 +45,8 @@ def facts(finding: Finding, advisory: Advisory) -> Iterator[str]:
     also = f" and {more} more" if more > 0 else ""
     if names:
         yield f"also called {', '.join(names[:_SHOWN_NAMES])}{also}"
-    yield known.dates(advisory)
-    if likely := known.likelihood(advisory):
+    yield phrases.fixes_and_dates(advisory)
+    if likely := phrases.likelihood(advisory):
         yield likely
     if finding.rule.cwe:
         yield ", ".join(map(one_line, finding.rule.cwe))
@@ -54,16 +57,16 @@ def facts(finding: Finding, advisory: Advisory) -> Iterator[str]:
 
 def entry(package: Package, app: str) -> Iterator[str]:
     """How a package comes in, and the lines where people ask for it."""
-    way = known.way(package, app)
+    way = phrases.dependency_path(package, app)
     if len(package.chain) > 1:
         yield way
     for place in package.asked:
-        yield f"asked for in {known.at(place)}"
+        yield f"asked for in {phrases.place(place)}"
 
 
 def upgrades(report: Report, *, verbose: bool) -> Iterator[str]:
     """The upgrades that clear most, one a line; all of them and all about them where asked for."""
-    made = remedy.advices(report)
+    made = phrases.upgrade_advice(report)
     for advice in made if verbose else made[:_SHOWN_UPGRADES]:
         yield str(advice)
         if verbose:
@@ -74,5 +77,5 @@ def upgrades(report: Report, *, verbose: bool) -> Iterator[str]:
 
 def data(report: Report) -> Iterator[str]:
     """What the verdict rests on, one line for each."""
-    for one in known.data(report):
+    for one in phrases.data_sources(report):
         yield f"{one.name} ({one.user}): {one.about}"

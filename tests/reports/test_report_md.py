@@ -28,8 +28,8 @@ from scanagg.model import (
     WaiverUse,
 )
 from scanagg.reports.base import reporter
-from scanagg.reports.known import NO_STORE
 from scanagg.reports.md.text import code, escape
+from scanagg.reports.phrases import NO_STORE
 
 GITHUB_LIMIT = 1024 * 1024
 

@@ -8,11 +8,11 @@ from cyclonedx.model.component_evidence import ComponentEvidence, Occurrence
 
 from scanagg.core.text import one_line
 from scanagg.model import Licensed, Location, Package, Scope
-from scanagg.reports._facts import place
 from scanagg.reports.cyclonedx import licenses
 from scanagg.reports.cyclonedx.graph import Links
 from scanagg.reports.cyclonedx.packages import Packages
 from scanagg.reports.cyclonedx.values import Refs, Values, properties
+from scanagg.reports.phrases import place
 
 # By the standard, `excluded` documents "test and other non-runtime purposes"; `optional` is for
 # what may be missing at run time, which nothing here knows of. What cannot be told is required.

@@ -11,10 +11,10 @@ from cyclonedx.model.tool import ToolRepository
 
 from scanagg.core.text import one_line
 from scanagg.model import DataSource, Report, Run, Status, Target
-from scanagg.reports._facts import examined
 from scanagg.reports.cyclonedx.completeness import unseen
 from scanagg.reports.cyclonedx.values import Values, link, properties
-from scanagg.reports.known import notices
+from scanagg.reports.phrases import data_credits as notices
+from scanagg.reports.phrases import examined
 
 _NAME: Final = "scanagg"
 _UNNAMED: Final = "(no name)"

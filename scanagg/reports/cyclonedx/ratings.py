@@ -14,7 +14,7 @@ from cyclonedx.model.vulnerability import (
 from scanagg.core.text import one_line
 from scanagg.model import Judged, Severity, SeverityClaim
 from scanagg.reports.cyclonedx.values import link
-from scanagg.reports.known import score
+from scanagg.reports.phrases import base_score as score
 
 DECIDES: Final = "This one decides."
 """What the first rating says of itself: readers may put them in another order."""

@@ -16,12 +16,12 @@ from cyclonedx.model.vulnerability import (
 
 from scanagg.core.text import one_line, printable
 from scanagg.model import Advisory, Category, Judged, Package, Report
-from scanagg.reports._facts import fix, place
 from scanagg.reports.cyclonedx import vex
 from scanagg.reports.cyclonedx.packages import Packages
 from scanagg.reports.cyclonedx.ratings import ratings
 from scanagg.reports.cyclonedx.values import Refs, Values, link, moment, properties
-from scanagg.reports.remedy import Advice, advices
+from scanagg.reports.phrases import Advice, fix, place
+from scanagg.reports.phrases import upgrade_advice as advices
 
 Rated = tuple[Vulnerability, list[VulnerabilityRating]]
 """A vulnerability, and its ratings in the order that they are to be shown in."""

@@ -22,7 +22,7 @@ from scanagg.model import (
     Status,
     WaiverUse,
 )
-from scanagg.reports import _facts, known, remedy, standing
+from scanagg.reports import links, phrases
 from scanagg.reports.html.rows import SNIPPET_WIDTH, Rows
 
 NAME: Final = "html"
@@ -73,31 +73,30 @@ class _Inputs(msgspec.Struct, frozen=True):
 def render(report: Report) -> Iterator[str]:
     """The page in pieces. The findings are embedded as data; the page's script shows them."""
     rows = Rows(report)
-    counts = _facts.count(report.findings)
+    counts = phrases.count(report.findings)
     template = _environment().get_template("report.html")
     # Markup tells the template not to escape: rows and tables are escaped for a script element.
     return template.generate(
         report=report,
-        facts=_facts,
-        standing=standing,
-        known=known,
-        remedy=remedy,
-        data=known.data(report),
-        lack=known.lack(report),
-        advices=remedy.advices(report),
-        upgrades=remedy.by_purl(report),
+        phrases=phrases,
+        data=phrases.data_sources(report),
+        lack=phrases.missing_data(report),
+        advices=phrases.upgrade_advice(report),
+        upgrades=phrases.upgrades_by_purl(report),
         shown_upgrades=SHOWN_UPGRADES,
         most_upgrades=MOST_UPGRADES,
         counts=counts,
-        complete=_facts.complete(report),
-        gaps=_facts.gaps(report),
+        complete=phrases.complete(report),
+        gaps=phrases.gaps(report),
         bars=_bars(counts),
         actions=list(Action),
-        waivers=sorted(report.waivers, key=lambda use: not standing.needs_care(use))[:MOST_WAIVERS],
-        blocking=standing.new_first(_blocking(report.findings))[:STATIC_FINDINGS],
+        waivers=sorted(report.waivers, key=lambda use: not phrases.needs_attention(use))[
+            :MOST_WAIVERS
+        ],
+        blocking=phrases.new_first(_blocking(report.findings))[:STATIC_FINDINGS],
         rows=map(Markup, rows.rows(_ordered(report))),
         tables=map(Markup, _late(rows)),
-        code_url=_facts.code_url(report.target.revision),
+        code_url=links.code_url(report.target.revision),
         asset=_asset,
         csp_hash=_csp_hash,
     )
@@ -110,25 +109,25 @@ def _late(rows: Rows) -> Iterator[str]:
 
 def _ordered(report: Report) -> Iterable[Judged]:
     """What this change brings stands before what was there; without a base it is all the same."""
-    return standing.new_first(report.findings) if report.base else report.findings
+    return phrases.new_first(report.findings) if report.base else report.findings
 
 
 def _blocking(findings: Iterable[Judged]) -> Iterator[Judged]:
     return (judged for judged in findings if judged.verdict.action is Action.BLOCK)
 
 
-def _bars(counts: _facts.Counts) -> list[_Bar]:
+def _bars(counts: phrases.Counts) -> list[_Bar]:
     """The picture: one scale for all bars, so that the categories add up to the first."""
     bars = [_bar(counts, category) for category in counts.categories()]
     return [_bar(counts, None), *bars] if len(bars) > 1 else bars
 
 
-def _bar(counts: _facts.Counts, category: Category | None) -> _Bar:
+def _bar(counts: phrases.Counts, category: Category | None) -> _Bar:
     by_severity = counts.severities(category)
     segments = tuple(_segments(by_severity, counts.total))
     if category is None:
         return _Bar("All", None, counts.total, segments)
-    return _Bar(_facts.CATEGORIES[category], category.value, counts.of(category), segments)
+    return _Bar(phrases.CATEGORIES[category], category.value, counts.of(category), segments)
 
 
 def _segments(by_severity: dict[Severity, int], total: int) -> Iterator[_Segment]:
@@ -155,7 +154,7 @@ def _tone(run: Run) -> str:
 
 def _care(use: WaiverUse) -> str:
     """The colour of a waiver: one that holds is quiet, one that somebody should look at is not."""
-    return "gap" if standing.needs_care(use) else "quiet"
+    return "gap" if phrases.needs_attention(use) else "quiet"
 
 
 def _shown(text: str, width: int = TEXT_WIDTH) -> str:

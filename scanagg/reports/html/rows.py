@@ -22,7 +22,7 @@ from scanagg.model import (
     Waiver,
     Witness,
 )
-from scanagg.reports import _facts, known, remedy, standing
+from scanagg.reports import links, phrases
 from scanagg.reports._encode import array, encode, for_script
 
 # How much of one text, and how many places of one finding, the page shows: one line of a
@@ -38,7 +38,7 @@ _ADDRESS_WIDTH: Final = 300
 _NONE: Final = -1
 
 _ACTIONS: Final = {action: number for number, action in enumerate(Action)}
-_SEVERITIES: Final = {severity: number for number, severity in enumerate(_facts.SEVERITIES)}
+_SEVERITIES: Final = {severity: number for number, severity in enumerate(phrases.SEVERITIES)}
 _ORIGINS: Final = {origin: number for number, origin in enumerate(Origin)}
 _CATEGORIES: Final = {category: number for number, category in enumerate(Category)}
 _CONFIDENCES: Final = {confidence: number for number, confidence in enumerate(Confidence)}
@@ -78,7 +78,7 @@ class Rows:
         self._now = report.clock.now
         self._compared = report.base is not None
         self._app = report.target.name
-        self._upgrades = remedy.by_purl(report)
+        self._upgrades = phrases.upgrades_by_purl(report)
         self._lines: Table[str] = Table(_line)
         self._blocks: Table[str] = Table(_block)
         self._snippets: Table[str] = Table(_snippet)
@@ -99,10 +99,10 @@ class Rows:
         """The tables as one JSON object for a script element; call it when the rows are done."""
         yield "{\n"
         yield from _member("actions", [action.value for action in Action])
-        yield from _member("severities", [severity.value for severity in _facts.SEVERITIES])
+        yield from _member("severities", [severity.value for severity in phrases.SEVERITIES])
         yield from _member("categories", [category.value for category in Category])
         yield from _member("confidences", [confidence.value for confidence in Confidence])
-        yield from _member("origins", list(standing.ORIGINS.values()) if self._compared else [])
+        yield from _member("origins", list(phrases.ORIGINS.values()) if self._compared else [])
         yield from _member("bases", self._bases.entries)
         yield from _member("waivers", self._waivers.entries)
         yield from _member("lines", self._lines.entries)
@@ -152,25 +152,32 @@ class Rows:
         if not (judged.deadline or hidden or judged.void_waivers or judged.waiver):
             return ()
         return (
-            self._lines.number(standing.deadline(judged, self._now) or None),
+            self._lines.number(phrases.deadline(judged, self._now) or None),
             self._waivers.number(judged.waiver),
-            [self._lines.number(standing.void(one)) for one in judged.void_waivers],
+            [self._lines.number(phrases.void_waiver(one)) for one in judged.void_waivers],
             self._lines.number(hidden or None),
         )
 
     def _fix(self, judged: Judged) -> str:
         package = judged.finding.package
-        return _facts.fix(judged, self._upgrades.get(package.purl) if package else None)
+        return phrases.fix(judged, self._upgrades.get(package.purl) if package else None)
 
     def _package(self, key: _PackageKey) -> object:
         """Name, version, purl, scope, how it comes in, and the lines where people ask for it."""
         name, version, purl, scope, direct, chain, asked = key
         package = Package(name, version, purl, scope, direct, chain=chain)
         lines = [(_line(place.path), place.start_line) for place in asked[:MOST_PLACES]]
-        return (name, version, purl, scope.value, known.way(package, self._app), lines)
+        return (
+            name,
+            version,
+            purl,
+            scope.value,
+            phrases.dependency_path(package, self._app),
+            lines,
+        )
 
     def _waiver(self, waiver: Waiver) -> object:
-        words = standing.waived_by(waiver, self._now)
+        words = phrases.waived_by(waiver, self._now)
         reason = shorten(printable(waiver.reason), LINE_WIDTH)
         return (shorten(words, LINE_WIDTH), reason, shorten(one_line(waiver.place), LINE_WIDTH))
 
@@ -195,7 +202,7 @@ def _base(stands: tuple[Origin, History]) -> object:
     """How a finding stands to the base: in a word, why, and since when it is on record."""
     origin, history = stands
     since = history.first_seen and history.first_seen.date().isoformat()
-    return (standing.origin_word(origin, history), _line(history.reason), since)
+    return (phrases.origin_word(origin, history), _line(history.reason), since)
 
 
 def _line(text: str) -> str:
@@ -211,12 +218,12 @@ def _snippet(text: str) -> str:
 
 
 def _rule(rule: Rule) -> object:
-    weaknesses = [(one_line(name), _facts.cwe_url(name)) for name in rule.cwe]
+    weaknesses = [(one_line(name), links.cwe_url(name)) for name in rule.cwe]
     return (
         one_line(rule.id),
         one_line(rule.name),
         shorten(one_line(rule.title), LINE_WIDTH),
-        _facts.web_url(rule.url),
+        links.web_url(rule.url),
         weaknesses,
         shorten(printable(rule.help), BLOCK_WIDTH),
     )
@@ -239,12 +246,12 @@ def _advisory(advisory: Advisory) -> object:
     names = list(dict.fromkeys((advisory.id, *advisory.aliases)))[:MOST_NAMES]
     pages = dict.fromkeys(map(one_line, advisory.references))
     return (
-        [(one_line(name), _facts.advisory_url(name)) for name in names],
-        known.dates(advisory),
-        _facts.web_url(advisory.url),
-        known.alarms(advisory),
-        known.likelihood(advisory),
-        [(shorten(page, _ADDRESS_WIDTH), _facts.https_url(page)) for page in pages][:MOST_PAGES],
+        [(one_line(name), links.advisory_url(name)) for name in names],
+        phrases.fixes_and_dates(advisory),
+        links.web_url(advisory.url),
+        phrases.alarms(advisory),
+        phrases.likelihood(advisory),
+        [(shorten(page, _ADDRESS_WIDTH), links.https_url(page)) for page in pages][:MOST_PAGES],
         max(0, len(pages) - MOST_PAGES),
     )
 
@@ -255,8 +262,8 @@ def _witnesses(witnesses: tuple[Witness, ...]) -> object:
 
 def _sources(claims: tuple[SeverityClaim, ...]) -> object:
     """The source that decides, where sources disagree, and every source's word and vector."""
-    words = [(known.word(one), one.vector and _line(one.vector)) for one in claims]
-    return (known.by(claims[0]) if claims else "", known.disagreement(claims), words)
+    words = [(phrases.claimed_severity(one), one.vector and _line(one.vector)) for one in claims]
+    return (phrases.claim_source(claims[0]) if claims else "", phrases.disagreement(claims), words)
 
 
 def _verdict(verdict: Verdict) -> object:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from scanagg.model import Action, Judged, NotExamined, Outcome, Report, Run, Upgrade
-from scanagg.reports import _facts, known, remedy, standing
+from scanagg.reports import phrases
 from scanagg.reports.md import vulnerabilities as _known
 from scanagg.reports.md.text import MOST_LINES, bullets, code, escape, link, more, row
 
@@ -24,7 +24,7 @@ _SIGNS: Final = {Outcome.PASS: "✅", Outcome.BLOCKED: "❌", Outcome.INCOMPLETE
 
 def render(report: Report) -> Iterator[str]:
     """The summary in pieces: verdict, attempts, runs, what blocks, upgrades, counts, and more."""
-    counts = _facts.count(report.findings)
+    counts = phrases.count(report.findings)
     yield from _verdict(report)
     yield from _sums(report)
     yield from _attempts(report)
@@ -38,37 +38,37 @@ def render(report: Report) -> Iterator[str]:
     yield from _known.data(report)
     yield from _notices(report)
     yield "\n" + _footer(report) + "\n"
-    yield from (f"\n{notice}\n" for notice in known.notices(report))
+    yield from (f"\n{notice}\n" for notice in phrases.data_credits(report))
 
 
 def _verdict(report: Report) -> Iterator[str]:
     gate = report.gate
-    yield f"## {_SIGNS[gate.outcome]} {_facts.OUTCOMES[gate.outcome]}: "
-    yield f"{escape(report.target.name)}\n\n{_facts.OUTCOME_MEANS[gate.outcome]}\n\n"
+    yield f"## {_SIGNS[gate.outcome]} {phrases.OUTCOMES[gate.outcome]}: "
+    yield f"{escape(report.target.name)}\n\n{phrases.OUTCOME_MEANS[gate.outcome]}\n\n"
     yield from bullets(f"**{escape(reason)}**" for reason in gate.reasons)
 
 
 def _sums(report: Report) -> Iterator[str]:
     """All findings in one line, and what they were compared with."""
-    sums = standing.summed(report)
+    sums = phrases.findings_summary(report)
     if sums:
         yield f"\n{escape(sums, SUMS_WIDTH)}\n"
     if sums or report.base:
-        yield f"\n{escape(standing.compared(report.base), SUMS_WIDTH)}\n"
+        yield f"\n{escape(phrases.compared_with(report.base), SUMS_WIDTH)}\n"
 
 
 def _attempts(report: Report) -> Iterator[str]:
     """What the change does to its own gate, as an alert."""
     if not report.gate.attempts:
         return
-    yield f"\n> [!CAUTION]\n> **{standing.LOOSENS}**\n"
+    yield f"\n> [!CAUTION]\n> **{phrases.LOOSENS_GATE}**\n"
     attempts = [f"> - {escape(attempt)}\n" for attempt in report.gate.attempts]
     yield from attempts[:MOST_LINES]
     if len(attempts) > MOST_LINES:
         yield f"> - and {len(attempts) - MOST_LINES:,} more\n"
 
 
-def _runs(report: Report, counts: _facts.Counts) -> Iterator[str]:
+def _runs(report: Report, counts: phrases.Counts) -> Iterator[str]:
     if not report.runs:
         yield "\nNo scanner ran.\n"
         return
@@ -79,7 +79,7 @@ def _runs(report: Report, counts: _facts.Counts) -> Iterator[str]:
         yield row(
             " ".join([f"**{escape(run.scanner)}**", escape(run.version or "", 40)]).strip(),
             _status(run),
-            _facts.examined(run),
+            phrases.examined(run),
             f"{counts.scanners[run.scanner]:,}",
             f"{run.seconds:.1f}",
         )
@@ -87,22 +87,22 @@ def _runs(report: Report, counts: _facts.Counts) -> Iterator[str]:
 
 def _status(run: Run) -> str:
     detail = f": {escape(run.detail)}" if run.detail else ""
-    return _facts.STATUSES[run.status] + detail
+    return phrases.STATUSES[run.status] + detail
 
 
 def _blocking(report: Report, total: int) -> Iterator[str]:
     """The findings that block: new ones first, then the worst."""
     if not total:
         return
-    yield f"\n### {_facts.plural(total, 'finding')} that block{'s' if total == 1 else ''}\n\n"
+    yield f"\n### {phrases.plural(total, 'finding')} that block{'s' if total == 1 else ''}\n\n"
     origin = ("Origin",) if report.base else ()
     yield row("Severity", *origin, "Finding", "Place", "Rule", "Fix", "Seen by")
     yield row(*["---"] * (6 + len(origin)))
     blocking = [one for one in report.findings if one.verdict.action is Action.BLOCK]
-    first = standing.new_first(blocking)[:MOST_FINDINGS]
-    upgrades = remedy.by_purl(report)
+    first = phrases.new_first(blocking)[:MOST_FINDINGS]
+    upgrades = phrases.upgrades_by_purl(report)
     for judged in first:
-        from_where = standing.origin_of(judged) if report.base else None
+        from_where = phrases.origin(judged) if report.base else None
         yield _finding(judged, from_where, report.target.name, upgrades)
     if total > MOST_FINDINGS:
         yield f"\nand {total - MOST_FINDINGS:,} more in scanagg.json\n"
@@ -112,28 +112,28 @@ def _blocking(report: Report, total: int) -> Iterator[str]:
 def _finding(judged: Judged, origin: str | None, app: str, upgrades: Mapping[str, Upgrade]) -> str:
     found = judged.finding
     package = found.package
-    place = code(_facts.place(found.location))
+    place = code(phrases.place(found.location))
     owner = code(f"{package.name} {package.version}") if package else ""
-    void = (escape(standing.void(one)) for one in judged.void_waivers[:MOST_VOID])
+    void = (escape(phrases.void_waiver(one)) for one in judged.void_waivers[:MOST_VOID])
     return row(
         _known.severity(judged),
         *(() if origin is None else (origin,)),
         "<br>".join((escape(found.title), *_known.alarms(found.advisory), *void)),
         "<br>".join(part for part in (place, owner, _known.way(package, app)) if part),
         link(found.rule.id, found.rule.url),
-        escape(_facts.fix(judged, upgrades.get(package.purl) if package else None)),
+        escape(phrases.fix(judged, upgrades.get(package.purl) if package else None)),
         escape(", ".join(found.scanners)),
     )
 
 
 def _later(report: Report) -> Iterator[str]:
     """The warnings that will block, the first ones first."""
-    coming = standing.blocking_later(report)
+    coming = phrases.blocking_later(report)
     if not coming:
         return
     yield "\n### Blocking later\n\n"
     yield from bullets(
-        f"{escape(one.finding.title)} {_where(one)} **{standing.deadline(one, report.clock.now)}**"
+        f"{escape(one.finding.title)} {_where(one)} **{phrases.deadline(one, report.clock.now)}**"
         for one in coming
     )
 
@@ -142,7 +142,7 @@ def _where(judged: Judged) -> str:
     found = judged.finding
     if found.package:
         return code(f"{found.package.name} {found.package.version}")
-    return code(_facts.place(found.location))
+    return code(phrases.place(found.location))
 
 
 def _waivers(report: Report) -> Iterator[str]:
@@ -150,15 +150,15 @@ def _waivers(report: Report) -> Iterator[str]:
     if not report.waivers:
         return
     yield "\n### Waivers\n\n"
-    ordered = sorted(report.waivers, key=lambda use: not standing.needs_care(use))
+    ordered = sorted(report.waivers, key=lambda use: not phrases.needs_attention(use))
     yield from bullets(
-        f"{'⚠️ ' if standing.needs_care(use) else ''}{code(standing.targets(use.waiver))} "
-        f"{escape(use.waiver.owner)}: {standing.status(use)}; {escape(use.waiver.reason)}"
+        f"{'⚠️ ' if phrases.needs_attention(use) else ''}{code(phrases.waiver_targets(use.waiver))} "
+        f"{escape(use.waiver.owner)}: {phrases.waiver_status(use)}; {escape(use.waiver.reason)}"
         for use in ordered
     )
 
 
-def _counts(report: Report, counts: _facts.Counts) -> Iterator[str]:
+def _counts(report: Report, counts: phrases.Counts) -> Iterator[str]:
     if not counts.total:
         yield "\n" + _nothing(report) + "\n"
         return
@@ -166,22 +166,22 @@ def _counts(report: Report, counts: _facts.Counts) -> Iterator[str]:
     actions = ", ".join(
         f"{number:,} {action.value}" for action in Action if (number := counts.actions[action])
     )
-    yield f"{_facts.plural(counts.total, 'finding')}: {actions}.\n\n"
-    names = [severity.value for severity in _facts.SEVERITIES]
+    yield f"{phrases.plural(counts.total, 'finding')}: {actions}.\n\n"
+    names = [severity.value for severity in phrases.SEVERITIES]
     yield row("Category", *names) + row("---", *("---:" for _ in names))
     for category in counts.categories():
         numbers = counts.severities(category).values()
-        yield row(_facts.CATEGORIES[category], *(f"{number:,}" for number in numbers))
+        yield row(phrases.CATEGORIES[category], *(f"{number:,}" for number in numbers))
 
 
 def _nothing(report: Report) -> str:
-    if _facts.complete(report):
+    if phrases.complete(report):
         return "No findings. Every scanner that applies examined everything it was given."
     return "No scanner reported anything, which is not the same as clean: not all was examined."
 
 
 def _not_examined(report: Report) -> Iterator[str]:
-    gaps = _facts.gaps(report)
+    gaps = phrases.gaps(report)
     if not gaps:
         return
     yield "\n### Not examined\n\n"

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from scanagg.core.text import one_line, shorten
-from scanagg.reports._facts import web_url
+from scanagg.reports.links import web_url
 
 MOST_LINES: Final = 30
 TEXT_WIDTH: Final = 160

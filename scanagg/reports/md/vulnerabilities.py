@@ -5,8 +5,8 @@ from itertools import islice
 from typing import Final
 
 from scanagg.model import Advisory, Category, Judged, Package, Report, Severity
-from scanagg.reports import known, remedy
-from scanagg.reports._facts import advisory_url, cwe_url, https_url
+from scanagg.reports import phrases
+from scanagg.reports.links import advisory_url, cwe_url, https_url
 from scanagg.reports.md.text import bullets, code, escape, link, row
 
 MOST_UPGRADES: Final = 10
@@ -22,18 +22,18 @@ def severity(judged: Judged) -> str:
     rated = judged.finding.category is Category.VULNERABILITY and judged.severity_sources
     if judged.severity is Severity.UNKNOWN or not rated:
         return f"{judged.severity.value}"
-    return escape(known.decided(judged))
+    return escape(phrases.severity_decision(judged))
 
 
 def alarms(advisory: Advisory | None) -> Iterator[str]:
     """What a reader must not miss of an advisory."""
-    for alarm in known.alarms(advisory) if advisory else ():
+    for alarm in phrases.alarms(advisory) if advisory else ():
         yield f"**{escape(alarm)}**"
 
 
 def way(package: Package | None, app: str) -> str:
     """How a package comes in."""
-    return escape(known.way(package, app)) if package else ""
+    return escape(phrases.dependency_path(package, app)) if package else ""
 
 
 def details(findings: Sequence[Judged], report: Report) -> Iterator[str]:
@@ -61,11 +61,11 @@ def _detail(judged: Judged, advisory: Advisory, package: Package, app: str) -> I
     yield f"- **{escape(found.rule.id)}** {code(f'{package.name} {package.version}')}\n"
     said = (
         ", ".join(link(name, advisory_url(name)) for name in names),
-        *map(escape, known.rated(judged)[:_MOST_WORDS]),
-        *map(escape, known.alarms(advisory)),
-        escape(known.likelihood(advisory)),
-        escape(known.dates(advisory)),
-        escape(known.reach(package, app)),
+        *map(escape, phrases.severity_lines(judged)[:_MOST_WORDS]),
+        *map(escape, phrases.alarms(advisory)),
+        escape(phrases.likelihood(advisory)),
+        escape(phrases.fixes_and_dates(advisory)),
+        escape(phrases.dependency_summary(package, app)),
         ", ".join(link(name, cwe_url(name)) for name in found.rule.cwe[:_MOST_NAMES]),
         ", ".join(link(page, page) for page in pages),
     )
@@ -76,18 +76,18 @@ def upgrades(report: Report) -> Iterator[str]:
     """The upgrades that clear most."""
     if not report.upgrades:
         return
-    unchecked = remedy.unchecked(report)
+    unchecked = phrases.unchecked_upgrades(report)
     also = f" The versions are {unchecked}." if unchecked else ""
-    yield f"\n### What to upgrade\n\n{remedy.summed(report)}{also}\n\n"
+    yield f"\n### What to upgrade\n\n{phrases.upgrades_summary(report)}{also}\n\n"
     yield row("Package", "Upgrade to", "Clears", "To know") + row(*["---"] * 4)
-    made = remedy.advices(report)
+    made = phrases.upgrade_advice(report)
     for advice in made[:MOST_UPGRADES]:
         yield _upgrade(advice, report.target.name)
     if len(made) > MOST_UPGRADES:
         yield f"\n… and {len(made) - MOST_UPGRADES:,} more in scanagg.json\n"
 
 
-def _upgrade(advice: remedy.Advice, app: str) -> str:
+def _upgrade(advice: phrases.Advice, app: str) -> str:
     package = code(advice.package)
     way_in = way(advice.upgrade.package, app)
     return row(
@@ -101,9 +101,9 @@ def _upgrade(advice: remedy.Advice, app: str) -> str:
 def data(report: Report) -> Iterator[str]:
     """What the verdict rests on, and that there is no store where there is none."""
     lines = []
-    for one in known.data(report):
+    for one in phrases.data_sources(report):
         lines.append(f"**{escape(one.name)}** ({escape(one.user)}): {escape(one.about, 400)}")
-    if missing := known.lack(report):
+    if missing := phrases.missing_data(report):
         lines.append(missing)
     if lines:
         yield "\n### What the verdict rests on\n\n"

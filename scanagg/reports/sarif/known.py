@@ -4,8 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from scanagg.model import Advisory, Constraint, DataSource, Judged, Upgrade
-from scanagg.reports import known
-from scanagg.reports._facts import advisory_url
+from scanagg.reports import phrases
+from scanagg.reports.links import advisory_url
 from scanagg.reports.sarif.text import https, markdown, phrase, sentence, time
 
 _MOST_NAMES: Final = 20
@@ -22,9 +22,9 @@ def help_lines(judged: Judged) -> Iterator[tuple[str, str]]:
         linked = ", ".join(map(_named, names))
         yield sentence(f"Also called {', '.join(names)}"), f"Also called {linked}."
     # What the policy sets, it may set for some findings of the rule only.
-    sources = [one for one in judged.severity_sources if one.source not in known.OURS]
-    words = (*map(known.source, sources), known.disagreement(sources))
-    for line in filter(None, (*words, *known.alarms(advisory), *_dated(advisory))):
+    sources = [one for one in judged.severity_sources if one.source not in phrases.POLICY_SOURCES]
+    words = (*map(phrases.severity_claim, sources), phrases.disagreement(sources))
+    for line in filter(None, (*words, *phrases.alarms(advisory), *_dated(advisory))):
         text = sentence(line[:1].upper() + line[1:])
         yield text, markdown(text)
 
@@ -39,8 +39,8 @@ def _dated(advisory: Advisory) -> Iterator[str]:
     if advisory.published:
         yield f"published {advisory.published[:10]}"
     if advisory.withdrawn:
-        yield known.WITHDRAWN
-    if likely := known.likelihood(advisory):
+        yield phrases.WITHDRAWN
+    if likely := phrases.likelihood(advisory):
         yield likely
 
 
@@ -79,7 +79,7 @@ def upgrade(one: Upgrade) -> dict[str, object]:
 
 
 def _constraint(one: Constraint) -> dict[str, object]:
-    place = known.at(one.place) if one.place else None
+    place = phrases.place(one.place) if one.place else None
     return {"by": one.by or None, "asks": phrase(one.text or one.specifier), "place": place}
 
 

@@ -7,7 +7,7 @@ import msgspec
 import sarif_om
 
 from scanagg.model import BaseInfo, Report, WaiverUse
-from scanagg.reports import known, remedy
+from scanagg.reports import phrases
 from scanagg.reports._encode import encode
 from scanagg.reports.sarif.known import data, upgrade
 from scanagg.reports.sarif.origin import is_suppressed, waiver
@@ -28,7 +28,7 @@ _DELETE: Final = "\x7f"
 def stream(report: Report, flavour: Flavour) -> Iterator[str]:
     """The log as text in pieces, one result a line."""
     places = Places(report.target)
-    project = Project(report.target.name, remedy.by_purl(report))
+    project = Project(report.target.name, phrases.upgrades_by_purl(report))
     yield f'{{"$schema":"{_SCHEMA}","version":"{_VERSION}","runs":['
     before = "\n"
     for section in plan(report, flavour).sections:
@@ -97,7 +97,7 @@ def _about(report: Report, flavour: Flavour) -> str:
         "waivers": [_waiver(use) for use in report.waivers],
         "upgrades": [upgrade(one) for one in report.upgrades],
         "data": [data(one) for one in report.data],
-        "credits": known.notices(report),
+        "credits": phrases.data_credits(report),
         "notExamined": [
             {"input": gap.input, "reason": gap.reason} for gap in report.target.skipped
         ],

@@ -19,7 +19,7 @@ from scanagg.model import (
     Witness,
     purl_without_version,
 )
-from scanagg.reports import known, remedy
+from scanagg.reports import phrases
 from scanagg.reports.sarif import origin
 from scanagg.reports.sarif.places import Places
 from scanagg.reports.sarif.rules import LEVELS, MESSAGE, RuleBook
@@ -110,12 +110,12 @@ class Results:
         if advisory is None:
             return
         upgrade = self._project.upgrades.get(package.purl)
-        advice = remedy.sentence(judged, upgrade) if upgrade or advisory.malicious else ""
+        advice = phrases.vulnerability_fix(judged, upgrade) if upgrade or advisory.malicious else ""
         yield from _fixed(advisory, said, advised=bool(advice))
-        if exploited := known.exploited(advisory):
+        if exploited := phrases.exploited(advisory):
             yield sentence(f"It is {exploited}")
         if len(package.chain) > 1:
-            yield sentence(f"The package is {known.way(package, self._project.name)}")
+            yield sentence(f"The package is {phrases.dependency_path(package, self._project.name)}")
         if advice:
             yield sentence(advice)
 

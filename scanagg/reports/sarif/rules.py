@@ -7,7 +7,7 @@ from typing import Final
 import sarif_om
 
 from scanagg.model import Category, Confidence, Judged, Rule, Severity
-from scanagg.reports._facts import advisory_url, cwe_url
+from scanagg.reports.links import advisory_url, cwe_url
 from scanagg.reports.sarif.known import help_lines, pages
 from scanagg.reports.sarif.text import (
     DESCRIPTION_LENGTH,

@@ -9,7 +9,7 @@ import msgspec
 import sarif_om
 
 from scanagg.model import Action, Coverage, Judged, Report, Revision, Run, Status
-from scanagg.reports._facts import STATUSES, examined, plural
+from scanagg.reports.phrases import STATUSES, examined, plural
 from scanagg.reports.sarif.known import data, upgrades_of
 from scanagg.reports.sarif.places import MASK, ROOT
 from scanagg.reports.sarif.results import Flavour, Project

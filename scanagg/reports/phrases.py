@@ -1,0 +1,769 @@
+"""The words and sentences that all reports and the terminal share."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import msgspec
+
+from scanagg.core.text import counted, one_line, shorten
+from scanagg.model import (
+    Action,
+    Advisory,
+    BaseInfo,
+    Category,
+    Change,
+    Constraint,
+    DataSource,
+    History,
+    Judged,
+    Location,
+    NotExamined,
+    Origin,
+    Outcome,
+    Package,
+    Report,
+    Run,
+    Severity,
+    SeverityClaim,
+    Status,
+    Upgrade,
+    VoidWaiver,
+    Waiver,
+    WaiverState,
+    WaiverUse,
+    label_and_score,
+)
+from scanagg.model.cvss import scored
+
+OUTCOMES: Final = {
+    Outcome.PASS: "Passed",
+    Outcome.BLOCKED: "Blocked",
+    Outcome.INCOMPLETE: "Incomplete",
+}
+OUTCOME_MEANS: Final = {
+    Outcome.PASS: "Nothing that was found blocks under this policy.",
+    Outcome.BLOCKED: "The policy blocks on what was found.",
+    Outcome.INCOMPLETE: (
+        "This is not a pass: a required scanner did not do its work, "
+        "so there may be problems that nobody has looked for."
+    ),
+}
+STATUSES: Final = {
+    Status.OK: "ok",
+    Status.DEGRADED: "degraded",
+    Status.EMPTY: "examined nothing",
+    Status.FAILED: "failed",
+    Status.TIMEOUT: "timed out",
+    Status.MISSING: "missing",
+    Status.NOT_APPLICABLE: "not applicable",
+}
+CATEGORIES: Final = {
+    Category.VULNERABILITY: "Vulnerabilities",
+    Category.CODE: "Code",
+    Category.SECRET: "Secrets",
+    Category.LICENSE: "Licences",
+    Category.MISCONFIGURATION: "Misconfigurations",
+}
+# Worst first, unknown where it belongs in a list sorted by urgency.
+SEVERITIES: Final = tuple(sorted(Severity, key=lambda severity: severity.order))
+ORIGINS: Final = {
+    Origin.INTRODUCED: "new",
+    Origin.DISCLOSED: "disclosed",
+    Origin.EXISTING: "existing",
+}
+WAIVER_STATES: Final = {
+    WaiverState.NOT_AFFECTED: "not affected",
+    WaiverState.FALSE_POSITIVE: "false positive",
+    WaiverState.RISK_ACCEPTED: "risk accepted",
+    WaiverState.FIX_PLANNED: "fix planned",
+}
+_SEVERITY_SOURCES: Final = {
+    "ghsa": "GitHub's label",
+    "nvd": "NVD",
+    "cvss4": "CVSS 4",
+    "cvss3.1": "CVSS 3.1",
+    "cvss3.0": "CVSS 3.0",
+    "cvss2": "CVSS 2",
+    "policy": "the policy",
+    "table": "the policy's table",
+}
+POLICY_SOURCES: Final = ("policy", "table")
+"""The sources of severities that are the policy's own."""
+
+UNRATED: Final = "unknown: nobody has rated it, which is not the same as low"
+MALICIOUS: Final = "malicious: the package itself is an attack"
+WITHDRAWN: Final = "withdrawn: its publisher has taken it back"
+
+REMOVE: Final = "remove it"
+NOWHERE: Final = "no version without known vulnerabilities"
+UNCHECKED: Final = "as scanners say; not looked up in the advisory store"
+"""The remark on a version that only scanners have named."""
+
+NOT_COMPARED: Final = (
+    "Nothing was compared: there is no base commit and no baseline, so nobody can tell what is new."
+)
+LOOSENS_GATE: Final = "This change would loosen its own gate; it was judged by the rules before it:"
+
+_STORE: Final = "advisory store"
+_SCANNERS_ONLY: Final = "that is known from scanners only. Get it by `scanagg db update`."
+NO_STORE: Final = (
+    f"There is no {_STORE}: severity, KEV and EPSS come from scanners only. "
+    "Get one by `scanagg db update`."
+)
+_STORE_DATA: Final = ("OSV", "KEV", "EPSS")
+_OSV_CREDIT: Final = (
+    "Advisories are from OSV, with records of the PyPA Advisory Database and the GitHub Advisory "
+    "Database, under CC BY 4.0."
+)
+_EPSS_CREDIT: Final = "EPSS scores are from FIRST, first.org/epss."
+
+# As the policy language's own default for `warn_before`.
+_SOON_DAYS: Final = 14
+_SHOWN_STEPS: Final = 7
+_SHOWN_PLACES: Final = 3
+_SHORT_DIGEST: Final = 12
+_SHORT_FINGERPRINT: Final = 16
+_SECONDS_A_DAY: Final = 86_400
+_ACTION_ORDER: Final = {action: action.order for action in Action}
+_ORIGIN_ORDER: Final = {origin: number for number, origin in enumerate(Origin)}
+
+
+def plural(number: int, word: str) -> str:
+    """Return "1 file", "2,000 files"."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
+def place(location: Location | None) -> str:
+    """Return "app/db.py:5", "app/db.py", or nothing; on one line."""
+    if location is None:
+        return ""
+    path = one_line(location.path)
+    return f"{path}:{location.start_line}" if location.start_line else path
+
+
+def _names(names: Iterable[str]) -> str:
+    return ", ".join(map(one_line, names))
+
+
+# Counts, and what was not examined
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """How many findings there are of each kind. A finding counts once for each of its scanners."""
+
+    total: int
+    actions: Counter[Action]
+    cells: Counter[tuple[Category, Severity]]
+    scanners: Counter[str]
+
+    def categories(self) -> list[Category]:
+        """Return the categories that there are findings of, in the model's order."""
+        return [category for category in Category if self.of(category)]
+
+    def of(self, category: Category) -> int:
+        """Return the number of findings in a category."""
+        return sum(self.cells[category, severity] for severity in Severity)
+
+    def severities(self, category: Category | None = None) -> dict[Severity, int]:
+        """Return the number of each severity, worst first, none left out."""
+        categories = list(Category) if category is None else [category]
+        return {
+            severity: sum(self.cells[category, severity] for category in categories)
+            for severity in SEVERITIES
+        }
+
+
+def count(findings: Sequence[Judged]) -> Counts:
+    """Count findings."""
+    return Counts(
+        total=len(findings),
+        actions=Counter(judged.verdict.action for judged in findings),
+        cells=Counter((judged.finding.category, judged.severity) for judged in findings),
+        scanners=Counter(name for judged in findings for name in judged.finding.scanners),
+    )
+
+
+class Gap(msgspec.Struct, frozen=True):
+    """Something that was not examined: by whom, how that came about, and the inputs by name."""
+
+    who: str
+    what: str
+    inputs: tuple[NotExamined, ...] = ()
+
+
+def gaps(report: Report) -> list[Gap]:
+    """Return everything that was not examined: of each run, then what no scanner was given.
+
+    A run with nothing of its kind to examine is no gap.
+    """
+    result = []
+    for run in report.runs:
+        coverage = run.coverage
+        excluded = sum(gap.on_purpose for gap in coverage.not_examined)
+        complete = coverage.examined + excluded >= coverage.found
+        if run.status in (Status.OK, Status.NOT_APPLICABLE) and complete:
+            continue
+        words = [] if run.status is Status.OK else [STATUSES[run.status]]
+        words.append(one_line(run.detail) if run.detail else f"{examined(run)} examined")
+        result.append(Gap(run.scanner, ": ".join(words), coverage.not_examined))
+    skipped = tuple(gap for gap in report.target.skipped if not gap.on_purpose)
+    if skipped:
+        what = plural(len(skipped), "file") + " given to no scanner"
+        result.append(Gap(report.target.name, what, skipped))
+    return result
+
+
+def complete(report: Report) -> bool:
+    """Return whether something was examined and nothing left out: the basis for "no findings"."""
+    examined_any = any(run.coverage.examined for run in report.runs)
+    return report.gate.outcome is Outcome.PASS and examined_any and not gaps(report)
+
+
+def examined(run: Run) -> str:
+    """Return "2 of 3 files", or that there was nothing to examine."""
+    coverage = run.coverage
+    if not coverage.found:
+        return "nothing to examine"
+    return f"{coverage.examined:,} of {coverage.found:,} {one_line(coverage.unit)}"
+
+
+# Severity
+
+
+def severity_decision(judged: Judged) -> str:
+    """Return the severity and who gave it: "high, by GitHub's label"."""
+    if judged.severity is Severity.UNKNOWN:
+        return UNRATED
+    sources = judged.severity_sources
+    given_by = f", by {claim_source(sources[0])}" if sources else ""
+    return f"{judged.severity.value}{given_by}"
+
+
+def severity_lines(judged: Judged) -> list[str]:
+    """Return the severity with the claim that decides it, every other claim, and a disagreement."""
+    sources = judged.severity_sources
+    lines = [severity_decision(judged)]
+    if judged.severity is Severity.UNKNOWN:
+        lines += map(severity_claim, sources)
+    elif sources:
+        lines[0] += one_line(_passed_on(sources[0])) + _vector(sources[0])
+        lines += map(severity_claim, sources[1:])
+    dispute = disagreement(sources)
+    return [*lines, dispute] if dispute else lines
+
+
+def severity_claim(claim: SeverityClaim) -> str:
+    """Return what one source says: "CVSS 3.1: 7.5, high (passed on by trivy); CVSS:3.1/AV:…"."""
+    return claimed_severity(claim) + _vector(claim)
+
+
+def claimed_severity(claim: SeverityClaim) -> str:
+    """Return the same as `severity_claim`, without the vector."""
+    unknown = claim.severity is Severity.UNKNOWN
+    severity = "gives no severity" if unknown else claim.severity.value
+    score = base_score(claim.vector)
+    numbered = f"{score}, {severity}" if score else severity
+    return one_line(f"{_source_name(claim)}: {numbered}{_passed_on(claim)}")
+
+
+def claim_source(claim: SeverityClaim) -> str:
+    """Return the source of a claim, with its score if it has one: "CVSS 3.1: 7.5"."""
+    score = base_score(claim.vector)
+    return one_line(f"{_source_name(claim)}: {score}" if score else _source_name(claim))
+
+
+def base_score(vector: str | None) -> str:
+    """Return the base score of a CVSS vector: "7.5"; empty for none, and for an invalid one."""
+    score = scored(vector) if vector else None
+    return f"{score.value:.1f}" if score else ""
+
+
+def disagreement(claims: Iterable[SeverityClaim]) -> str:
+    """Return GitHub's label and the CVSS score if they are two levels apart or more, else empty."""
+    levels = label_and_score(claims)
+    return f"GitHub says {levels[0].value}, CVSS says {levels[1].value}" if levels else ""
+
+
+def _source_name(claim: SeverityClaim) -> str:
+    if claim.source == "tool":
+        return claim.scanner
+    return _SEVERITY_SOURCES.get(claim.source, claim.source)
+
+
+def _passed_on(claim: SeverityClaim) -> str:
+    if claim.source in (*POLICY_SOURCES, "tool"):
+        return ""
+    return f" (passed on by {'OSV' if claim.scanner == 'osv' else claim.scanner})"
+
+
+def _vector(claim: SeverityClaim) -> str:
+    return f"; {one_line(claim.vector)}" if claim.vector else ""
+
+
+# Advisories
+
+
+def exploited(advisory: Advisory) -> str:
+    """Return that it is known to be exploited, and since when; empty if not, or not known."""
+    if not advisory.kev:
+        return ""
+    since = f" since {one_line(advisory.kev_added[:10])}" if advisory.kev_added else ""
+    return f"known to be exploited{since} (CISA)"
+
+
+def likelihood(advisory: Advisory) -> str:
+    """Return "exploit likelihood 97 %, higher than 99 % of all (EPSS)"."""
+    share = advisory.epss
+    if share is None:
+        return ""
+    if share >= 0.1:
+        percent = f"{share * 100:.0f} %"
+    else:
+        percent = f"{share * 100:.1f} %" if share >= 0.001 else "under 0.1 %"
+    rank = advisory.epss_percentile
+    # Rounded first: 0.29 times 100 is a little less than 29.
+    above = "" if rank is None else f", higher than {int(round(rank * 100, 6))} % of all"
+    return f"exploit likelihood {percent}{above} (EPSS)"
+
+
+def alarms(advisory: Advisory) -> list[str]:
+    """Return what a reader must not miss: that the package is malicious, or exploited."""
+    texts = (MALICIOUS if advisory.malicious else "", exploited(advisory))
+    return [text for text in texts if text]
+
+
+def fixes_and_dates(advisory: Advisory) -> str:
+    """Return "fixed in 2.8.1; published 2019-04-08"; first of all that it was withdrawn."""
+    fixed = _names(advisory.fixed_versions)
+    parts = [WITHDRAWN] if advisory.withdrawn else []
+    parts.append(f"fixed in {fixed}" if fixed else "no fixed version is known")
+    if advisory.published:
+        parts.append(f"published {one_line(advisory.published[:10])}")
+    return "; ".join(parts)
+
+
+# Dependency paths
+
+
+def dependency_path(package: Package, app: str) -> str:
+    """Return "direct", "transitive: app → requests → urllib3", or nothing if it is not known.
+
+    `app` is the name of the target. The middle of a long path is left out.
+    """
+    if package.direct or (package.direct is None and package.chain == (package.name,)):
+        return "direct"
+    if len(package.chain) <= 1:
+        return "" if package.direct is None else "transitive"
+    steps = [app, *package.chain]
+    left_out = len(steps) - _SHOWN_STEPS
+    if left_out > 1:
+        head = _SHOWN_STEPS // 2
+        steps = [*steps[:head], f"… {left_out} more …", *steps[head - _SHOWN_STEPS :]]
+    return f"transitive: {' → '.join(map(one_line, steps))}"
+
+
+def dependency_summary(package: Package, app: str) -> str:
+    """Return path, scope, and the lines that ask for the package, as far as they are known."""
+    path = dependency_path(package, app)
+    asked = ""
+    if package.asked:
+        more = len(package.asked) - _SHOWN_PLACES
+        asked = f"asked for in {', '.join(map(place, package.asked[:_SHOWN_PLACES]))}"
+        asked += f" and {more} more" if more > 0 else ""
+    parts = (path, package.scope.value if path or asked else "", asked)
+    return "; ".join(part for part in parts if part)
+
+
+# Fixes and upgrades
+
+
+def fix(judged: Judged, upgrade: Upgrade | None = None) -> str:
+    """Return what to do about a finding in one sentence, as far as it is known."""
+    return vulnerability_fix(judged, upgrade) or one_line(judged.finding.rule.help)
+
+
+def vulnerability_fix(judged: Judged, upgrade: Upgrade | None) -> str:
+    """Return what to do about a vulnerability in one sentence; empty for any other finding."""
+    finding = judged.finding
+    advisory, package = finding.advisory, finding.package
+    if advisory is None or package is None:
+        return ""
+    name, rule = one_line(package.name), finding.rule.id
+    fixed = " or ".join(map(one_line, advisory.fixed_versions))
+    concerned = upgrade if upgrade and rule in (*upgrade.clears, *upgrade.stays) else None
+    if advisory.withdrawn:
+        text = "Nothing to do: the advisory was withdrawn."
+    elif concerned and concerned.to is not None and rule in concerned.stays:
+        text = f"It stays in {name} {one_line(concerned.to)}, the best version that is known."
+    elif concerned and concerned.to is not None:
+        text = f"Upgrade {name} to {one_line(concerned.to)}."
+    elif advisory.malicious:
+        text = f"Remove {name}: it is malicious."
+    elif concerned:
+        text = f"No version of {name} without known vulnerabilities is known."
+    else:
+        text = f"Update {name} to {fixed}." if fixed else "No fixed version is known."
+    return text
+
+
+class Advice(msgspec.Struct, frozen=True):
+    """An upgrade in words. `package` is "urllib3 1.26.4", `to` the version, or that there is none.
+
+    `gone` says how much goes with it, empty for nothing. `remarks` are what else there is to know,
+    each a sentence without its full stop.
+    """
+
+    upgrade: Upgrade
+    package: str
+    to: str
+    gone: str
+    remarks: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return one line: "urllib3 1.26.4 -> 2.0.7 (major): clears 5, of which 2 block"."""
+        arrow = ": " if self.upgrade.to is None else " -> "
+        clears = f": clears {self.gone}" if self.gone else ""
+        return f"{self.package}{arrow}{self.to}{clears}"
+
+
+def upgrade_advice(report: Report) -> list[Advice]:
+    """Return the upgrades of a report in words, in their order.
+
+    If no version at all was looked up in the advisory store, no remark says so: then a page says
+    it once, by `unchecked_upgrades`.
+    """
+    malicious = {
+        judged.finding.package.purl
+        for judged in (report.findings if report.upgrades else ())
+        if judged.finding.advisory and judged.finding.package and judged.finding.advisory.malicious
+    }
+    some_checked = not unchecked_upgrades(report)
+    result = []
+    for upgrade in report.upgrades:
+        package = upgrade.package
+        bad = package.purl in malicious
+        if upgrade.to is None:
+            to = REMOVE if bad else NOWHERE
+        else:
+            to = one_line(upgrade.to) + (f" ({upgrade.step.value})" if upgrade.step else "")
+        remarks = list(_remarks(upgrade, malicious=bad))
+        if some_checked and upgrade.to is not None and not upgrade.checked:
+            remarks.append(UNCHECKED)
+        name = one_line(f"{package.name} {package.version}")
+        result.append(Advice(upgrade, name, to, _gone(upgrade), tuple(remarks)))
+    return result
+
+
+def unchecked_upgrades(report: Report) -> str:
+    """Return UNCHECKED if no version was looked up in the advisory store; else empty."""
+    named = [upgrade for upgrade in report.upgrades if upgrade.to is not None]
+    return UNCHECKED if named and not any(upgrade.checked for upgrade in named) else ""
+
+
+def upgrades_summary(report: Report) -> str:
+    """Return one line: "3 upgrades clear 40 vulnerabilities, 9 of which block."."""
+    useful = [upgrade for upgrade in report.upgrades if upgrade.clears]
+    if not useful:
+        return "No upgrade clears anything."
+    gone = sum(len(upgrade.clears) for upgrade in useful)
+    blocking = sum(len(upgrade.unblocks) for upgrade in useful)
+    verb = "upgrade clears" if len(useful) == 1 else "upgrades clear"
+    things = "vulnerability" if gone == 1 else "vulnerabilities"
+    which = f", {blocking:,} of which block{'s' if blocking == 1 else ''}" if blocking else ""
+    return f"{len(useful):,} {verb} {gone:,} {things}{which}."
+
+
+def upgrades_by_purl(report: Report) -> Mapping[str, Upgrade]:
+    """Return the upgrades by the package that each is for."""
+    return {upgrade.package.purl: upgrade for upgrade in report.upgrades}
+
+
+def _gone(upgrade: Upgrade) -> str:
+    number, blocking = len(upgrade.clears), len(upgrade.unblocks)
+    if not number:
+        return ""
+    if not blocking:
+        return f"{number:,}"
+    if blocking == number:
+        return f"{number:,}, {'which blocks' if number == 1 else 'all of which block'}"
+    return f"{number:,}, {blocking:,} of which block{'s' if blocking == 1 else ''}"
+
+
+def _remarks(upgrade: Upgrade, *, malicious: bool) -> Iterator[str]:
+    if malicious:
+        named = _names(name for name in upgrade.stays if name not in upgrade.clears)
+        yield f"it is malicious{f' ({named})' if named else ''}: check where it was installed"
+    if upgrade.to_unblock and upgrade.to_unblock != upgrade.to:
+        yield f"{one_line(upgrade.to_unblock)} is enough to clear what blocks"
+    yield from map(_hindrance, upgrade.hindered_by)
+    if upgrade.allowed is False and not upgrade.hindered_by:
+        yield "the project's constraints do not allow it"
+    change = [name for name in upgrade.change if name != upgrade.package.name]
+    if change:
+        then = "" if upgrade.to is None else ": change or lock that again"
+        yield f"it comes in by {_names(change)}{then}"
+    if upgrade.stays and upgrade.to is not None:
+        yield f"{_names(upgrade.stays)} {'stays' if len(upgrade.stays) == 1 else 'stay'}"
+    elif upgrade.stays and not malicious:
+        yield f"no fix is known for {_names(upgrade.stays)}"
+
+
+def _hindrance(constraint: Constraint) -> str:
+    where = place(constraint.place) if constraint.place else "the project"
+    asks = constraint.text or f"{constraint.name}{constraint.specifier}"
+    return one_line(f"hindered by {constraint.by or where}, which asks for {asks}")
+
+
+# The base, origins and deadlines
+
+
+def compared_with(base: BaseInfo | None) -> str:
+    """Return what the findings were compared with, in one sentence."""
+    return f"Compared with {one_line(base.text).rstrip('.')}." if base else NOT_COMPARED
+
+
+def findings_summary(report: Report) -> str:
+    """Return all findings, and the waivers to look at: "3 new block, 212 existing, 4 waived".
+
+    Without a base, the actions of the policy take the place of origins. Empty if there is nothing
+    to say.
+    """
+    findings, now = report.findings, report.clock.now
+    parts = list(_by_origin(findings) if report.base else _by_action(findings))
+    waived = sum(judged.verdict.action is Action.WAIVED for judged in findings)
+    if waived:
+        parts.append(f"{waived:,} waived")
+    later = blocking_later(report)
+    if later and later[0].deadline:
+        first = later[0].deadline
+        when = f"from {first:%Y-%m-%d} ({_time_left(first, now)})"
+        many = f"{len(later):,} block later, the first {when}"
+        parts.append(f"1 blocks {when}" if len(later) == 1 else many)
+    soon = sorted(use.days_left for use in report.waivers if 0 <= use.days_left <= _SOON_DAYS)
+    if soon:
+        ends = f"in {plural(soon[0], 'day')}" if soon[0] else "today"
+        many = f"{len(soon):,} waivers end soon, the first ends {ends}"
+        parts.append(f"1 waiver ends {ends}" if len(soon) == 1 else many)
+    expired = sum(use.days_left < 0 for use in report.waivers)
+    if expired:
+        parts.append(f"{expired:,} {'waiver has' if expired == 1 else 'waivers have'} expired")
+    return ", ".join(parts)
+
+
+def _by_origin(findings: Sequence[Judged]) -> Iterator[str]:
+    actions = Counter((judged.origin, judged.verdict.action) for judged in findings)
+    for origin_, word in ORIGINS.items():
+        blocking = actions[origin_, Action.BLOCK]
+        others = actions[origin_, Action.WARN] + actions[origin_, Action.INFO]
+        if blocking:
+            yield f"{blocking:,} {word} {'blocks' if blocking == 1 else 'block'}"
+        if others:
+            yield f"{others:,} {'more ' if blocking else ''}{word}"
+
+
+def _by_action(findings: Sequence[Judged]) -> Iterator[str]:
+    actions = Counter(judged.verdict.action for judged in findings)
+    for action, (single, many) in {
+        Action.BLOCK: ("blocks", "block"),
+        Action.WARN: ("warning", "warnings"),
+        Action.INFO: ("for information", "for information"),
+    }.items():
+        if number := actions[action]:
+            yield f"{number:,} {single if number == 1 else many}"
+
+
+def origin(judged: Judged) -> str:
+    """Return the origin of a finding, and if this change edited its place: "new, edited"."""
+    return origin_word(judged.origin, judged.finding.history)
+
+
+def origin_word(origin_: Origin, history: History) -> str:
+    """Return the same as `origin`: "new", "new, edited", "disclosed", "existing"."""
+    return ORIGINS[origin_] + (", edited" if history.change is Change.UPDATED else "")
+
+
+def new_first(findings: Iterable[Judged]) -> list[Judged]:
+    """Sort by urgency, and within one action put what this change brings before older findings."""
+    return sorted(
+        findings,
+        key=lambda judged: (_ACTION_ORDER[judged.verdict.action], _ORIGIN_ORDER[judged.origin]),
+    )
+
+
+def blocking_later(report: Report) -> list[Judged]:
+    """Return the warnings in their grace time, the first to block first."""
+    now = report.clock.now
+    coming = [
+        judged
+        for judged in report.findings
+        if judged.deadline and judged.deadline > now and judged.verdict.action is Action.WARN
+    ]
+    return sorted(coming, key=lambda judged: judged.deadline or now)
+
+
+def deadline(judged: Judged, now: datetime) -> str:
+    """Return when a warning begins to block: "blocks from 2026-12-01, 9 days left"; or nothing."""
+    moment = judged.deadline
+    if moment is None:
+        return ""
+    if moment <= now:
+        return f"blocks since {moment:%Y-%m-%d}"
+    return f"blocks from {moment:%Y-%m-%d}, {_time_left(moment, now)}"
+
+
+def _time_left(moment: datetime, now: datetime) -> str:
+    days = (moment - now).days
+    return f"{plural(days, 'day')} left" if days else "less than a day left"
+
+
+# Waivers
+
+
+def waived_by(waiver: Waiver, now: datetime) -> str:
+    """Return who waives a finding as what, until when, without the reason."""
+    days = (waiver.expires - now.date()).days
+    until = "; lapses once a fixed version exists" if waiver.until_fixed else ""
+    return (
+        f"{WAIVER_STATES[waiver.state]}, says {one_line(waiver.owner)}; "
+        f"until {waiver.expires}, {_ends(days)}{until}"
+    )
+
+
+def void_waiver(void: VoidWaiver) -> str:
+    """Return why a matching waiver does nothing: "waiver of @web has no effect: it has expired"."""
+    return f"waiver of {one_line(void.waiver.owner)} has no effect: {one_line(void.reason)}"
+
+
+def waiver_targets(waiver: Waiver) -> str:
+    """Return what a waiver is about: ids, package, versions, path, fingerprint."""
+    purl = waiver.purl or ""
+    package = f"{purl} {waiver.versions}" if waiver.versions else purl
+    fingerprint = shorten(waiver.fingerprint or "", _SHORT_FINGERPRINT)
+    named = (", ".join(waiver.ids), package, waiver.path, fingerprint)
+    return one_line(" in ".join(part for part in named if part))
+
+
+def waiver_status(use: WaiverUse) -> str:
+    """Return what became of a waiver: "waives 2 findings, 6 days left", "expired 12 days ago"."""
+    ends = _ends(use.days_left)
+    if use.days_left < 0:
+        return ends
+    return f"waives {plural(use.matched, 'finding')}, {ends}" if use.matched else f"unused, {ends}"
+
+
+def needs_attention(use: WaiverUse) -> bool:
+    """Return whether a waiver has expired, ends soon, or matches nothing."""
+    return use.days_left <= _SOON_DAYS or not use.matched
+
+
+def _ends(days: int) -> str:
+    """Return how long a waiver still holds; it holds through its last day."""
+    if days < 0:
+        return f"expired {plural(-days, 'day')} ago"
+    return f"{plural(days, 'day')} left" if days else "last day"
+
+
+# The data that the verdict rests on
+
+
+class DataText(msgspec.Struct, frozen=True):
+    """Data that findings rest on, in words; empty for what is not known.
+
+    `user` is who has it: the advisory store, scanners. `records` is a number.
+    """
+
+    user: str
+    name: str
+    records: str
+    updated: str
+    age: str
+    license: str
+    origin: str
+    digest: str
+
+    @property
+    def about(self) -> str:
+        """One line: "18,000 records, 2026-03-01 (3 days old), CC BY 4.0"."""
+        dated = f"{self.updated} ({self.age})" if self.updated else self.age
+        digest = f"sha256 {self.digest}" if self.digest else ""
+        origin = f"from {self.origin}" if self.origin else ""
+        records = f"{self.records} record{'s' * (self.records != '1')}" if self.records else ""
+        parts = (records, dated, self.license, origin, digest)
+        return ", ".join(part for part in parts if part)
+
+
+def data_sources(report: Report) -> list[DataText]:
+    """Return what the verdict rests on: the advisory store's data, then that of scanners.
+
+    A scanner that was given the store's data is named there, and has no entry of its own.
+    """
+    users: dict[DataSource, list[str]] = {source: [_STORE] for source in report.data}
+    for run in report.runs:
+        if run.data:
+            users.setdefault(run.data, []).append(run.scanner)
+    return [
+        DataText(
+            user=_names(names),
+            name=one_line(source.name),
+            records="" if source.records is None else f"{source.records:,}",
+            updated=f"{source.updated:%Y-%m-%d}" if source.updated else "",
+            age=data_age(source.updated, report.clock.now),
+            license=one_line(source.license),
+            origin=one_line(source.origin),
+            digest=shorten(one_line(source.digest), _SHORT_DIGEST),
+        )
+        for source, names in users.items()
+    ]
+
+
+def run_data(run: Run, now: datetime) -> str | None:
+    """Return the scanner's data with its date and age in days; None if none is on record."""
+    if run.data is None:
+        return None
+    name, updated = one_line(run.data.name), run.data.updated
+    if updated is None:
+        return f"{name}: age not known"
+    return f"{name}: {updated:%Y-%m-%d} ({data_age(updated, now)})"
+
+
+def data_age(updated: datetime | None, now: datetime) -> str:
+    """Return "today", "3 days old", or that it is not known."""
+    if updated is None:
+        return "age not known"
+    days = int((now - updated).total_seconds() // _SECONDS_A_DAY)
+    if days < 0:
+        return "of a time to come"
+    return "today" if days == 0 else f"{counted(days, 'day')} old"
+
+
+def missing_data(report: Report) -> str:
+    """Return what the advisory store does not have, and what follows from it.
+
+    Empty if it has everything, or if there is no package to know anything about.
+    """
+    if not (report.packages or _has_vulnerabilities(report)):
+        return ""
+    names = " ".join(source.name for source in report.data).casefold()
+    missing = [kind for kind in _STORE_DATA if kind.casefold() not in names]
+    if not missing:
+        return ""
+    if len(missing) == len(_STORE_DATA):
+        return NO_STORE
+    return f"The advisory store has no {' and no '.join(missing)}: {_SCANNERS_ONLY}"
+
+
+def data_credits(report: Report) -> list[str]:
+    """Return the notices that the licences of the advisory data in the report ask for."""
+    if not report.data or not _has_vulnerabilities(report):
+        return []
+    is_epss = ["epss" in source.name.casefold() for source in report.data]
+    licenses = [source.license.casefold() for source in report.data]
+    attributed = ["cc-by" in text or "cc by" in text for text in licenses]
+    osv = any(by and not epss for by, epss in zip(attributed, is_epss, strict=True))
+    return [*([_OSV_CREDIT] if osv else ()), *([_EPSS_CREDIT] if any(is_epss) else ())]
+
+
+def _has_vulnerabilities(report: Report) -> bool:
+    return any(judged.finding.category is Category.VULNERABILITY for judged in report.findings)
