@@ -66,7 +66,7 @@ from scanagg.model import (
 )
 from scanagg.project.sources import line_hashes
 from scanagg.reports import sarif
-from scanagg.reports.sarif import places
+from scanagg.reports.sarif import results as sarif_results
 from scanagg.reports.sarif.results import FINGERPRINT
 
 PACKAGE = Package("jinja2", "2.4.1", "pkg:pypi/jinja2@2.4.1", direct=True)
@@ -730,7 +730,7 @@ def test_26_lines_next_to_a_secret_are_not_shown(tmp_path: Path) -> None:
 
 
 def test_26_the_mask_is_the_one_of_the_pipeline() -> None:
-    assert places.MASK == MASK
+    assert sarif_results.MASK == MASK
 
 
 def test_26_a_very_long_line_is_cut() -> None:

@@ -9,9 +9,8 @@ from support.sample import finding, sample_report
 from support.sarif_cases import log_of, only, results_of, write
 
 from scanagg.model import Location
-from scanagg.reports.sarif.places import columns
-from scanagg.reports.sarif.text import cut, https, phrase, rule_id, sentence, width
-from scanagg.reports.sarif.values import plain
+from scanagg.reports.sarif.results import columns
+from scanagg.reports.sarif.values import cut, https, phrase, plain, rule_id, sentence, width
 
 CONVENTIONAL = re.compile(r"[A-Z]{1,8}(?:-?[0-9]{1,6}){0,3}")
 

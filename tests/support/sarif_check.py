@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 from scanagg.core.text import valid
 from scanagg.model import Severity
 from scanagg.project.sources import line_hashes
-from scanagg.reports.sarif.text import width
+from scanagg.reports.sarif.values import width
 
 SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 MOST_BYTES = 10 << 20

@@ -1,50 +1,52 @@
-"""One finding as one result of a SARIF log."""
+"""The results of a SARIF log: each finding with its places, fingerprints and suppressions."""
 
 import hashlib
+import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
+from urllib.parse import quote
 
 import msgspec
 import sarif_om
 
+from scanagg.core.text import shorten
 from scanagg.model import (
+    Action,
     Advisory,
     Category,
     Finding,
     Judged,
     Location,
     Package,
-    Upgrade,
+    Report,
+    SourceFile,
+    Target,
+    Waiver,
     Witness,
     purl_without_version,
 )
+from scanagg.project.sources import Sources
 from scanagg.reports import phrases
-from scanagg.reports.sarif import origin
-from scanagg.reports.sarif.places import Places
-from scanagg.reports.sarif.rules import LEVELS, MESSAGE, RuleBook
-from scanagg.reports.sarif.text import phrase, sentence
+from scanagg.reports.sarif.rules import LEVELS, MESSAGE, Rules
+from scanagg.reports.sarif.values import cut, phrase, sentence, width
 
 FINGERPRINT: Final = "scanaggFindingId/v1"
 LINE_HASH: Final = "primaryLocationLineHash"
+ROOT: Final = "SRCROOT"
+# Stands for text that is not shown, in the snippets that the pipeline masked and in ours.
+MASK: Final = "***"
 
+# One line of a minified file can be a megabyte.
+_SNIPPET_LENGTH: Final = 1_000
+_MANIFEST: Final = re.compile(r"(?:.*/)?(?:requirements[^/]*|.*requirements/[^/]*)\.txt")
 # Findings about a package: the six lines above a requirement change with every update of another.
 _OF_PACKAGES: Final = (Category.VULNERABILITY, Category.LICENSE)
 
 
-_TOO: Final = "It stands here too."
-_ASKED: Final = "This line asks for it."
-
-
-class Project(msgspec.Struct, frozen=True):
-    """What results say of the project: what it is called, the upgrades by package."""
-
-    name: str
-    upgrades: Mapping[str, Upgrade]
-
-
 class Flavour(msgspec.Struct, frozen=True):
-    """What a SARIF log is for. `whole`: everything there is; else what code scanning takes.
+    """The use of a SARIF log. `whole`: everything there is; else what code scanning takes.
 
     `most_results` counts in one run, `most_places` in one result.
     """
@@ -54,98 +56,202 @@ class Flavour(msgspec.Struct, frozen=True):
     most_places: int | None = None
 
 
+class Places:
+    """Turns locations of one target into SARIF's. Files are read for the lengths of lines only.
+
+    `fallback` is the place of findings that no file of the project declares: GitHub refuses the
+    whole log for one result without a file. None if the target has no file at all.
+    """
+
+    def __init__(self, target: Target) -> None:
+        """Read no file yet."""
+        self._sources = Sources(target)
+        self._prefix = target.revision.prefix if target.revision else ""
+        self._uris: dict[str, str] = {}
+        self.fallback = _fallback(target.files)
+
+    def uri(self, path: str) -> str:
+        """Return the address of a file of the target, relative to the root of its repository."""
+        uri = self._uris.get(path)
+        if uri is None:
+            # A colon in the first part would make it a scheme: only "/" is not quoted.
+            uri = self._uris[path] = quote(self._prefix + path, safe="/", errors="replace")
+        return uri
+
+    def main(
+        self, location: Location, snippet: str | None, *, secret: bool
+    ) -> sarif_om.PhysicalLocation:
+        """Return the place of a result, with its text and the whole line around it.
+
+        The text is `snippet`, already masked, and nothing read from the file: only the pipeline
+        knows every secret. A secret's region ends where its masked text ends, so that it does not
+        show the secret's length.
+        """
+        source = self._line(location)
+        if snippet is not None:
+            shown = snippet
+        else:
+            # Nobody masked this line. If nothing is on it, nothing has to be hidden.
+            shown = "" if source == "" and location.path in self._sources else MASK
+        # A file that cannot be read looks like one empty line. Then the snippet is better.
+        line = shown if secret or not source else source
+        start, end = columns(location, line)
+        number = location.start_line or 1
+        part = cut(shown, start, end) if shown == line else shown
+        return sarif_om.PhysicalLocation(
+            artifact_location=self._artifact(location),
+            region=_region(number, start, number, end, part),
+            context_region=_region(number, 1, number + 1, 1, shown, after="\n"),
+        )
+
+    def further(self, location: Location) -> sarif_om.PhysicalLocation:
+        """Return one more place of a result, without text."""
+        number = location.start_line or 1
+        start, end = columns(location, self._line(location) or "")
+        return sarif_om.PhysicalLocation(
+            artifact_location=self._artifact(location),
+            region=_region(number, start, number, end),
+        )
+
+    def _line(self, location: Location) -> str | None:
+        return self._sources.line(location.path, location.start_line or 1)
+
+    def _artifact(self, location: Location) -> sarif_om.ArtifactLocation:
+        return sarif_om.ArtifactLocation(uri=self.uri(location.path), uri_base_id=ROOT)
+
+
+def columns(location: Location, line: str) -> tuple[int, int]:
+    """Return the first column and the one after the last, on the location's first line, `line`.
+
+    Both are on the line, and the region is not empty unless the line is. A location over several
+    lines goes to the end of the first: viewers of pull requests mark one line.
+    """
+    last = max(width(line), 1)
+    start = min(location.start_column or 1, last)
+    one_line = location.last_line == location.start_line
+    end = location.end_column if one_line and location.end_column else last + 1
+    end = min(end, last + 1) if line else (location.end_column or 1)
+    return start, max(end, start + 1 if line else start)
+
+
+def _region(  # the four numbers in the order in which SARIF has them
+    start_line: int,
+    start_column: int,
+    end_line: int,
+    end_column: int,
+    text: str | None = None,
+    after: str = "",
+) -> sarif_om.Region:
+    shown = None if text is None else shorten(text, _SNIPPET_LENGTH) + after
+    return sarif_om.Region(
+        start_line=start_line,
+        start_column=start_column,
+        end_line=end_line,
+        end_column=end_column,
+        snippet=None if shown is None else sarif_om.ArtifactContent(text=shown),
+    )
+
+
+def _fallback(files: Sequence[SourceFile]) -> Location | None:
+    """Return a manifest, best one at the top: pyproject.toml, else requirements; else any file."""
+    paths = [file.path for file in files]
+    if "pyproject.toml" in paths:
+        return Location("pyproject.toml", 1)
+    manifests = [path for path in paths if _MANIFEST.fullmatch(path)]
+    best = min(manifests or paths, key=lambda path: (path.count("/"), path), default=None)
+    return None if best is None else Location(best, 1)
+
+
 class Results:
-    """Makes the results of one run, one at a time and each once, in the order they stand in."""
+    """Makes the results of one run, one at a time, in the order in which they are written."""
 
     def __init__(
-        self, scanner: str, places: Places, book: RuleBook, flavour: Flavour, project: Project
+        self, report: Report, scanner: str, rules: Rules, places: Places, flavour: Flavour
     ) -> None:
-        """`scanner` is the run's; its word comes first in every message."""
+        """Start a run. `scanner` is the run's: messages do not name it as a further witness."""
+        self._app = report.target.name
+        self._upgrades = phrases.upgrades_by_purl(report)
         self._scanner = scanner
-        self._project = project
+        self._rules = rules
         self._places = places
-        self._book = book
-        self.flavour = flavour
-        self._said: dict[int, int] = {}
+        self._flavour = flavour
+        # A hash of each result, not its text: that of 100,000 would take much memory.
+        self._results: Counter[int] = Counter()
         self._hashes: Counter[str] = Counter()
 
     def result(self, judged: Judged, *, suppressions: bool, states: bool) -> sarif_om.Result:
-        """The result; with `suppressions`, says also where nothing suppresses it.
+        """Return the result of a finding.
 
-        With `states` it says how the finding stands to the base.
+        With `suppressions` it has that key even if nothing suppresses it. With `states` it has the
+        finding's state against the base.
         """
         finding = judged.finding
-        identifier, index = self._book.find(finding.rule)
+        identifier, index = self._rules.find(finding.rule)
         location = finding.location or self._places.fallback
-        text = self._distinct(identifier, location, self._text(judged))
+        text = " ".join(self._sentences(judged))
+        key = hash((identifier, location, text))
+        self._results[key] += 1
+        if self._results[key] > 1:
+            text = f"{text} (Occurrence {self._results[key]}.)"
+        if finding.package:
+            subject = f"{finding.package.name} {finding.package.version}"
+        else:
+            subject = finding.location.path if finding.location else finding.title
         return sarif_om.Result(
             rule_id=identifier,
             rule_index=index,
             level=LEVELS[judged.severity],
-            message=sarif_om.Message(text=text, id=MESSAGE, arguments=[_subject(finding)]),
+            message=sarif_om.Message(text=text, id=MESSAGE, arguments=[phrase(subject)]),
             locations=None if location is None else [self._main(finding, location)],
-            related_locations=self._further(finding, location),
+            related_locations=self._related(finding, location),
             partial_fingerprints=self._fingerprints(finding, identifier, location),
-            suppressions=origin.suppressions(judged) if suppressions else None,
+            suppressions=_suppressions(judged) if suppressions else None,
             baseline_state=finding.history.change.value if states else None,
             properties={"scanagg": self._properties(judged)},
         )
 
-    def _text(self, judged: Judged) -> str:
-        """What the scanner says, and what a reader would miss in it."""
-        finding = judged.finding
-        parts = [sentence(finding.message or finding.title)]
-        if finding.package:
-            parts += self._about(judged, finding.package, parts[0])
-        parts += self._others(finding.witnesses)
+    def _sentences(self, judged: Judged) -> Iterator[str]:
+        """Yield the scanner's message, and what a reader would miss in it."""
+        finding, package = judged.finding, judged.finding.package
+        message = sentence(finding.message or finding.title)
+        yield message
+        if package:
+            if package.name not in message or package.version not in message:
+                yield f"It concerns {phrase(package.name)} {phrase(package.version)}."
+            if finding.advisory:
+                yield from self._advice(judged, finding.advisory, package, message)
+        yield from self._further_witnesses(finding.witnesses)
         if finding.location is None:
-            parts.append("No file of the project names it, so it is shown at one that exists.")
-        return " ".join(parts)
+            yield "No file of the project names it, so it is shown at one that exists."
 
-    def _about(self, judged: Judged, package: Package, said: str) -> Iterable[str]:
-        """Package, fix, whether it is exploited, how the package comes in, and what to upgrade."""
-        if package.name not in said or package.version not in said:
-            yield f"It concerns {phrase(package.name)} {phrase(package.version)}."
-        advisory = judged.finding.advisory
-        if advisory is None:
-            return
-        upgrade = self._project.upgrades.get(package.purl)
-        advice = phrases.vulnerability_fix(judged, upgrade) if upgrade or advisory.malicious else ""
-        yield from _fixed(advisory, said, advised=bool(advice))
+    def _advice(
+        self, judged: Judged, advisory: Advisory, package: Package, message: str
+    ) -> Iterator[str]:
+        """Yield fix, exploits, dependency path and upgrade, as far as the message lacks them."""
+        upgrade = self._upgrades.get(package.purl)
+        fix = phrases.vulnerability_fix(judged, upgrade) if upgrade or advisory.malicious else ""
+        fixed = [phrase(version) for version in advisory.fixed_versions]
+        if not fixed and not fix:
+            yield "No fixed version is known."
+        elif fixed and not any(version in message for version in fixed):
+            yield f"It is fixed in {' and in '.join(fixed)}."
         if exploited := phrases.exploited(advisory):
             yield sentence(f"It is {exploited}")
         if len(package.chain) > 1:
-            yield sentence(f"The package is {phrases.dependency_path(package, self._project.name)}")
-        if advice:
-            yield sentence(advice)
+            yield sentence(f"The package is {phrases.dependency_path(package, self._app)}")
+        if fix:
+            yield sentence(fix)
 
-    def _properties(self, judged: Judged) -> dict[str, object]:
-        made = _properties(judged, whole=self.flavour.whole)
-        package = judged.finding.package
-        upgrade = self._project.upgrades.get(package.purl) if package else None
-        if upgrade and upgrade.to and judged.finding.advisory:
-            made["upgrade"] = upgrade.to
-        return made
-
-    def _others(self, witnesses: Sequence[Witness]) -> Iterable[str]:
-        """Who else said so, or this scanner by another rule; the same word twice is no news."""
-        home = next((one for one in witnesses if one.scanner == self._scanner), None)
+    def _further_witnesses(self, witnesses: Sequence[Witness]) -> Iterable[str]:
+        """Name the other scanners, and other rules of this one. A repeated record is not named."""
+        home = next((witness for witness in witnesses if witness.scanner == self._scanner), None)
         if home is not None and len(witnesses) == 1:
             return ()
-        heard = dict.fromkeys((one.scanner, one.rule) for one in witnesses)
+        records = dict.fromkeys((witness.scanner, witness.rule) for witness in witnesses)
         if home is not None:
-            heard.pop((home.scanner, home.rule))
-        others = ", ".join(f"{scanner} ({phrase(rule)})" for scanner, rule in heard)
+            del records[home.scanner, home.rule]
+        others = ", ".join(f"{scanner} ({phrase(rule)})" for scanner, rule in records)
         return (f"Also reported by {others}.",) if others else ()
-
-    def _distinct(self, identifier: str, location: Location | None, text: str) -> str:
-        """`text`, numbered where a result of this rule, place and text is there already.
-
-        Keeps a hash of each result, not its text: that of 100,000 would be held in memory.
-        """
-        key = hash((identifier, location, text))
-        number = self._said[key] = self._said.get(key, 0) + 1
-        return text if number == 1 else f"{text} (Occurrence {number}.)"
 
     def _main(self, finding: Finding, location: Location) -> sarif_om.Location:
         snippet = finding.snippet if finding.location else None
@@ -153,136 +259,166 @@ class Results:
         place = self._places.main(location, snippet, secret=secret)
         return sarif_om.Location(physical_location=place)
 
-    def _further(
+    def _related(
         self, finding: Finding, location: Location | None
     ) -> list[sarif_om.Location] | None:
         asked = finding.package.asked if finding.package else ()
-        others = [place for place in finding.places if not _same_line(place, location)]
+        line = location and (location.path, location.start_line or 1)
+        others = [place for place in finding.places if (place.path, place.start_line or 1) != line]
         return [
             sarif_om.Location(
                 id=number,
-                message=sarif_om.Message(text=_ASKED if place in asked else _TOO),
+                message=sarif_om.Message(
+                    text="This line asks for it." if place in asked else "It stands here too."
+                ),
                 physical_location=self._places.further(place),
             )
-            for number, place in enumerate(others[: self.flavour.most_places], start=1)
+            for number, place in enumerate(others[: self._flavour.most_places], start=1)
         ] or None
 
     def _fingerprints(
         self, finding: Finding, identifier: str, location: Location | None
     ) -> dict[str, str]:
-        made = {FINGERPRINT: finding.fingerprint}
+        fingerprints = {FINGERPRINT: finding.fingerprint}
         if finding.category in _OF_PACKAGES and finding.package and location:
-            made[LINE_HASH] = self._stable_hash(identifier, finding.package, location)
+            # In place of the line's hash: it stays when versions in the manifest change.
+            name = purl_without_version(finding.package.purl)
+            parts = f"{identifier}|{name}|{self._places.uri(location.path)}"
+            digits = hashlib.sha256(parts.encode("utf-8", "replace")).hexdigest()[:16]
+            self._hashes[digits] += 1
+            fingerprints[LINE_HASH] = f"{digits}:{self._hashes[digits]}"
         elif finding.line_hash and finding.category is not Category.SECRET:
-            made[LINE_HASH] = finding.line_hash
-        return made
+            fingerprints[LINE_HASH] = finding.line_hash
+        return fingerprints
 
-    def _stable_hash(self, identifier: str, package: Package, location: Location) -> str:
-        """In place of the line's hash: what stays when versions in the manifest change."""
-        name = purl_without_version(package.purl)
-        parts = f"{identifier}|{name}|{self._places.uri(location.path)}"
-        digits = hashlib.sha256(parts.encode("utf-8", "replace")).hexdigest()[:16]
-        self._hashes[digits] += 1
-        return f"{digits}:{self._hashes[digits]}"
-
-
-def _same_line(place: Location, other: Location | None) -> bool:
-    return (
-        other is not None
-        and place.path == other.path
-        and (place.start_line or 1) == (other.start_line or 1)
-    )
-
-
-def _subject(finding: Finding) -> str:
-    """What the finding is about, in a word or two."""
-    if finding.package:
-        return phrase(f"{finding.package.name} {finding.package.version}")
-    return phrase(finding.location.path if finding.location else finding.title)
-
-
-def _fixed(advisory: Advisory, said: str, *, advised: bool) -> Iterable[str]:
-    """Where it is fixed, as far as the scanner left that out."""
-    fixed = [phrase(version) for version in advisory.fixed_versions]
-    if not fixed and not advised:
-        yield "No fixed version is known."
-    elif fixed and not any(version in said for version in fixed):
-        yield f"It is fixed in {' and in '.join(fixed)}."
+    def _properties(self, judged: Judged) -> dict[str, object]:
+        """Return our own values, under one key; in the whole log all that other formats show."""
+        finding, place, package = judged.finding, judged.finding.location, judged.finding.package
+        properties: dict[str, object] = {
+            "id": finding.id,
+            "category": finding.category.value,
+            "rule": phrase(finding.rule.id),
+            "severity": judged.severity.value,
+            "action": judged.verdict.action.value,
+        }
+        if place and place.start_line and place.last_line != place.start_line:
+            properties["endLine"] = place.last_line
+        if package:
+            properties["package"] = package.purl
+        if self._flavour.whole:
+            properties.update(_details(judged))
+            if package:
+                properties.update(_package_details(judged, package))
+        elif len(finding.witnesses) > 1:
+            properties["scanners"] = list(finding.scanners)
+        upgrade = self._upgrades.get(package.purl) if package and finding.advisory else None
+        if upgrade and upgrade.to:
+            properties["upgrade"] = upgrade.to
+        return properties
 
 
-def _properties(judged: Judged, *, whole: bool) -> dict[str, object]:
-    """Our own words, under one key; in the whole log all that the other formats show."""
-    finding = judged.finding
-    made: dict[str, object] = {
-        "id": finding.id,
-        "category": finding.category.value,
-        "rule": phrase(finding.rule.id),
-        "severity": judged.severity.value,
-        "action": judged.verdict.action.value,
+def is_suppressed(judged: Judged) -> bool:
+    """Return whether a waiver or a comment is about the finding, with or without effect."""
+    return judged.verdict.action is Action.WAIVED or bool(judged.finding.in_source)
+
+
+def _suppressions(judged: Judged) -> list[sarif_om.Suppression]:
+    """Return who has waived the finding. A comment without effect under the policy is rejected."""
+    waived, in_source = judged.verdict.action is Action.WAIVED, judged.finding.in_source
+    texts: list[tuple[str, str, str]] = []
+    if judged.waiver and waived:
+        waiver = judged.waiver
+        words = f"{phrase(waiver.reason)} — {phrase(waiver.owner)} — {waiver.expires}"
+        texts.append(("external", "accepted", words))
+    if in_source:
+        words = sentence(f"{in_source}, in the project's own files")
+        texts.append(("inSource", "accepted" if waived else "rejected", words))
+    if waived and not texts:
+        texts.append(("external", "accepted", sentence(judged.verdict.reason)))
+    return [
+        sarif_om.Suppression(kind=kind, state=state, justification=words)
+        for kind, state, words in texts
+    ]
+
+
+def waiver_properties(waiver: Waiver) -> dict[str, object]:
+    """Return whose waiver it is, why, until when, and its place."""
+    return {
+        "owner": phrase(waiver.owner),
+        "reason": phrase(waiver.reason),
+        "expires": waiver.expires.isoformat(),
+        "state": waiver.state.value,
+        "place": phrase(waiver.place),
     }
-    place = finding.location
-    if place and place.start_line and place.last_line != place.start_line:
-        made["endLine"] = place.last_line
-    if finding.package:
-        made["package"] = finding.package.purl
-    if whole:
-        made.update(_details(judged))
-    elif len(finding.witnesses) > 1:
-        made["scanners"] = list(finding.scanners)
-    return made
 
 
 def _details(judged: Judged) -> dict[str, object]:
-    finding = judged.finding
-    made: dict[str, object] = {
+    finding, history = judged.finding, judged.finding.history
+    details: dict[str, object] = {
         "title": phrase(finding.title),
         "confidence": finding.confidence.value,
         "verdict": {"rule": judged.verdict.rule, "reason": phrase(judged.verdict.reason)},
         "severitySources": [
-            {"source": one.source, "severity": one.severity.value, "scanner": one.scanner}
-            | ({"vector": one.vector} if one.vector else {})
-            for one in judged.severity_sources
+            {"source": claim.source, "severity": claim.severity.value, "scanner": claim.scanner}
+            | ({"vector": claim.vector} if claim.vector else {})
+            for claim in judged.severity_sources
         ],
         "witnesses": [
-            {"scanner": one.scanner, "rule": phrase(one.rule), "severity": one.severity.value}
-            for one in finding.witnesses
+            {
+                "scanner": witness.scanner,
+                "rule": phrase(witness.rule),
+                "severity": witness.severity.value,
+            }
+            for witness in finding.witnesses
         ],
-        **origin.properties(judged),
+        "origin": judged.origin.value,
+        "originReason": phrase(history.reason),
     }
+    if history.first_seen:
+        details["firstSeen"] = _time(history.first_seen)
+    if judged.deadline:
+        details["deadline"] = _time(judged.deadline)
+    if judged.waiver:
+        details["waiver"] = waiver_properties(judged.waiver)
+    if judged.void_waivers:
+        details["voidWaivers"] = [
+            {**waiver_properties(void.waiver), "noEffect": phrase(void.reason)}
+            for void in judged.void_waivers
+        ]
+    if finding.in_source:
+        details["inSource"] = phrase(finding.in_source)
     if finding.resource:
-        made["resource"] = phrase(finding.resource)
-    if finding.package:
-        made.update(_package_details(judged, finding.package))
-    return made
+        details["resource"] = phrase(finding.resource)
+    return details
 
 
 def _package_details(judged: Judged, package: Package) -> dict[str, object]:
     advisory = judged.finding.advisory
-    made: dict[str, object] = {"scope": package.scope.value, "direct": package.direct}
+    details: dict[str, object] = {"scope": package.scope.value, "direct": package.direct}
     if package.chain:
-        made["chain"] = [phrase(name) for name in package.chain]
+        details["chain"] = [phrase(name) for name in package.chain]
     if advisory:
-        made["advisory"] = _advisory(advisory)
+        details["advisory"] = {
+            "id": advisory.id,
+            "aliases": list(advisory.aliases),
+            "fixedVersions": list(advisory.fixed_versions),
+            "published": advisory.published,
+            "withdrawn": advisory.withdrawn,
+            "malicious": advisory.malicious,
+            "kev": advisory.kev,
+            "kevAdded": advisory.kev_added,
+            "epss": advisory.epss,
+            "epssPercentile": advisory.epss_percentile,
+            "references": list(advisory.references),
+        }
     if judged.license_expression is not None:
-        made["license"] = judged.license_expression
+        details["license"] = judged.license_expression
     if judged.license_verdict is not None:
-        made["licenseVerdict"] = judged.license_verdict.value
+        details["licenseVerdict"] = judged.license_verdict.value
     if judged.license_term is not None:
-        made["licenseTerm"] = phrase(judged.license_term)
-    return made
+        details["licenseTerm"] = phrase(judged.license_term)
+    return details
 
 
-def _advisory(advisory: Advisory) -> dict[str, object]:
-    return {
-        "id": advisory.id,
-        "aliases": list(advisory.aliases),
-        "fixedVersions": list(advisory.fixed_versions),
-        "published": advisory.published,
-        "withdrawn": advisory.withdrawn,
-        "malicious": advisory.malicious,
-        "kev": advisory.kev,
-        "kevAdded": advisory.kev_added,
-        "epss": advisory.epss,
-        "epssPercentile": advisory.epss_percentile,
-        "references": list(advisory.references),
-    }
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,15 +1,15 @@
 """The rules of one run of a SARIF log: collected from its findings, described for a reader."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
 import sarif_om
 
 from scanagg.model import Category, Confidence, Judged, Rule, Severity
+from scanagg.reports import phrases
 from scanagg.reports.links import advisory_url, cwe_url
-from scanagg.reports.sarif.known import help_lines, pages
-from scanagg.reports.sarif.text import (
+from scanagg.reports.sarif.values import (
     DESCRIPTION_LENGTH,
     https,
     markdown,
@@ -19,7 +19,7 @@ from scanagg.reports.sarif.text import (
     sentence,
 )
 
-# GitHub knows three levels. What nobody has scored may be bad: it is no note.
+# GitHub knows three levels. An unknown severity may be a high one, so it is more than a note.
 LEVELS: Final = {
     Severity.CRITICAL: "error",
     Severity.HIGH: "error",
@@ -51,81 +51,98 @@ _HELP: Final = {
     Category.MISCONFIGURATION: "Change the configuration as the rule asks.",
 }
 _MOST_WEAKNESSES: Final = 6
+_MOST_NAMES: Final = 20
+_MOST_PAGES: Final = 10
 
 
-@dataclass(slots=True)
-class _Seen:
-    """What the findings of one rule have in common."""
+class _RuleFindings(msgspec.Struct):
+    """A rule, and what its findings have in common."""
 
     rule: Rule
     category: Category
     first: Judged | None = None
-    levels: set[str] = field(default_factory=set)
-    severities: set[Severity] = field(default_factory=set)
-    confidences: set[Confidence] = field(default_factory=set)
+    levels: set[str] = msgspec.field(default_factory=set)
+    severities: set[Severity] = msgspec.field(default_factory=set)
+    confidences: set[Confidence] = msgspec.field(default_factory=set)
 
 
-class RuleBook:
-    """The rules that a run's findings broke, sorted by id.
+class Rules:
+    """The rules of a run's findings, sorted by id.
 
-    A run without findings declares one rule of its own, since a run without any rule is taken for
-    one whose rules were forgotten. `page` is the scanner's own, where a rule has none.
+    A run without findings declares one rule of its own, since viewers take a run without rules for
+    an incomplete one. `page` is the scanner's own, for rules without one.
     """
 
     def __init__(self, findings: Iterable[Judged], scanner: str, page: str) -> None:
         """Read all findings once."""
         self._page = page
-        seen: dict[str, _Seen] = {}
+        by_name: dict[str, _RuleFindings] = {}
         for judged in findings:
             finding = judged.finding
-            entry = seen.get(finding.rule.id)
+            entry = by_name.get(finding.rule.id)
             if entry is None:
-                entry = seen[finding.rule.id] = _Seen(finding.rule, finding.category, judged)
+                entry = by_name[finding.rule.id] = _RuleFindings(
+                    finding.rule, finding.category, judged
+                )
             entry.levels.add(LEVELS[judged.severity])
             entry.severities.add(judged.severity)
             entry.confidences.add(finding.confidence)
-        by_id = {rule_id(name): entry for name, entry in seen.items()}
-        self._entries = dict(sorted(by_id.items())) or _declared(scanner)
+        if not by_name:
+            title = f"Something that {scanner} finds in the project."
+            rule = Rule("SCANAGG-1", "any_finding", title)
+            by_name[rule.id] = _RuleFindings(rule, Category.CODE, levels={"warning"})
+        by_id = {rule_id(name): entry for name, entry in by_name.items()}
+        self._entries = dict(sorted(by_id.items()))
         numbers = {identifier: number for number, identifier in enumerate(self._entries)}
-        self._known = {name: (rule_id(name), numbers[rule_id(name)]) for name in seen}
+        self._ids = {name: (rule_id(name), numbers[rule_id(name)]) for name in by_name}
 
     def find(self, rule: Rule) -> tuple[str, int]:
-        """The id and the index of a finding's rule."""
-        return self._known[rule.id]
+        """Return the id and the index of a finding's rule."""
+        return self._ids[rule.id]
 
     def descriptors(self) -> Sequence[sarif_om.ReportingDescriptor]:
-        """The rules as SARIF describes them."""
+        """Return the rules as SARIF describes them."""
         return [self._descriptor(name, entry) for name, entry in self._entries.items()]
 
-    def _descriptor(self, identifier: str, seen: _Seen) -> sarif_om.ReportingDescriptor:
-        rule = seen.rule
-        short = _title(seen, identifier)
-        advice = sentence(rule.help, DESCRIPTION_LENGTH) or _HELP[seen.category]
-        page = self._help_page(rule)
+    def _descriptor(self, identifier: str, entry: _RuleFindings) -> sarif_om.ReportingDescriptor:
+        rule = entry.rule
+        words = phrase(rule.title) or phrase(rule.name) or identifier
+        if entry.category is Category.VULNERABILITY and rule.id not in words:
+            words = f"{phrase(rule.id)}: {words}"  # people search for the id
+        short = sentence(words, DESCRIPTION_LENGTH // 2)
+        advice = sentence(rule.help, DESCRIPTION_LENGTH) or _HELP[entry.category]
+        pages = (rule.url, advisory_url(rule.id), *map(cwe_url, rule.cwe))
+        page = next((page for page in map(https, pages) if page), self._page)
+        doubled = short.replace("{", "{{").replace("}", "}}")
+        # Other tools drop the word "warning" from a result. Readers then take the rule's level, so
+        # it has to be "warning" if any finding has that.
+        level = next(word for word in ("warning", "error", "note") if word in entry.levels)
         return sarif_om.ReportingDescriptor(
             id=identifier,
             name=pascal(rule.name or rule.id, identifier),
             short_description=_text(short),
             full_description=_text(sentence(f"{short} {advice}", DESCRIPTION_LENGTH)),
             help_uri=page,
-            help=_help(seen, short, advice, page),
-            message_strings={MESSAGE: _text(_pattern(short))},
-            default_configuration=sarif_om.ReportingConfiguration(level=_level(seen.levels)),
-            properties=_properties(seen, identifier),
+            help=_help(entry, short, advice, page),
+            message_strings={MESSAGE: _text(f"{doubled} It concerns '{{0}}'.")},
+            default_configuration=sarif_om.ReportingConfiguration(level=level),
+            properties=_properties(entry, identifier),
         )
 
-    def _help_page(self, rule: Rule) -> str:
-        pages = (rule.url, advisory_url(rule.id), *map(cwe_url, rule.cwe))
-        return next((page for page in map(https, pages) if page), self._page)
+
+def _text(text: str) -> sarif_om.MultiformatMessageString:
+    return sarif_om.MultiformatMessageString(text=text)
 
 
-def _help(seen: _Seen, short: str, advice: str, page: str) -> sarif_om.MultiformatMessageString:
-    """What a reader can do and know, of an advisory with its names, severities and pages."""
-    advisory = seen.first.finding.advisory if seen.first else None
-    lines = list(help_lines(seen.first)) if seen.first else []
-    others = [one for one in pages(advisory) if one != page] if advisory else []
+def _help(
+    entry: _RuleFindings, short: str, advice: str, page: str
+) -> sarif_om.MultiformatMessageString:
+    """Describe what to do and what is known, for an advisory with its names and pages."""
+    advisory = entry.first.finding.advisory if entry.first else None
+    lines = list(_advisory_lines(entry.first)) if entry.first else []
+    pages = [url for url in map(https, advisory.references) if url] if advisory else []
     known = "".join(f"\n- {marked}" for _, marked in lines)
-    more = "".join(f"\n- <{one}>" for one in others)
+    more = "".join(f"\n- <{url}>" for url in pages[:_MOST_PAGES] if url != page)
     blocks = (f"**{markdown(short)}**", markdown(advice), known, f"[More about it]({page})", more)
     return sarif_om.MultiformatMessageString(
         text=" ".join((short, advice, *(line for line, _ in lines), f"More about it: {page}")),
@@ -133,53 +150,47 @@ def _help(seen: _Seen, short: str, advice: str, page: str) -> sarif_om.Multiform
     )
 
 
-def _declared(scanner: str) -> dict[str, _Seen]:
-    rule = Rule("SCANAGG-1", "any_finding", f"Something that {scanner} finds in the project.")
-    return {rule.id: _Seen(rule, Category.CODE, levels={"warning"})}
+def _advisory_lines(judged: Judged) -> Iterator[tuple[str, str]]:
+    """Yield what is known of an advisory, as text and as Markdown: nothing of one package's."""
+    advisory = judged.finding.advisory
+    if advisory is None:
+        return
+    names = [name for name in advisory.aliases if name != judged.finding.rule.id][:_MOST_NAMES]
+    if names:
+        linked = []
+        for name in names:
+            page = https(advisory_url(name))
+            shown = markdown(phrase(name))
+            linked.append(f"[{shown}]({page})" if page else shown)
+        yield sentence(f"Also called {', '.join(names)}"), f"Also called {', '.join(linked)}."
+    # A policy may set a severity for only some findings of the rule.
+    claims = [
+        claim for claim in judged.severity_sources if claim.source not in phrases.POLICY_SOURCES
+    ]
+    lines = (
+        *map(phrases.severity_claim, claims),
+        phrases.disagreement(claims),
+        *phrases.alarms(advisory),
+        f"published {advisory.published[:10]}" if advisory.published else "",
+        phrases.WITHDRAWN if advisory.withdrawn else "",
+        phrases.likelihood(advisory),
+    )
+    for line in filter(None, lines):
+        text = sentence(line[:1].upper() + line[1:])
+        yield text, markdown(text)
 
 
-def _title(seen: _Seen, identifier: str) -> str:
-    """The rule in one sentence; an advisory's begins with its id, which is what people look for."""
-    rule = seen.rule
-    words = phrase(rule.title) or phrase(rule.name) or identifier
-    if seen.category is Category.VULNERABILITY and rule.id not in words:
-        words = f"{phrase(rule.id)}: {words}"
-    return sentence(words, DESCRIPTION_LENGTH // 2)
-
-
-def _pattern(short: str) -> str:
-    """The message for one finding; braces stand for themselves when doubled."""
-    doubled = short.replace("{", "{{").replace("}", "}}")
-    return f"{doubled} It concerns '{{0}}'."
-
-
-def _text(text: str) -> sarif_om.MultiformatMessageString:
-    return sarif_om.MultiformatMessageString(text=text)
-
-
-def _level(levels: set[str]) -> str:
-    """The rule's own level: "warning" if any finding has that, since tools drop that word.
-
-    They write a result without it, and a reader then takes the rule's level for the result's.
-    """
-    return next(level for level in ("warning", "error", "note") if level in levels)
-
-
-def _properties(seen: _Seen, identifier: str) -> dict[str, object]:
-    made: dict[str, object] = {"tags": _tags(seen, identifier)}
-    precision = min(seen.confidences & _PRECISIONS.keys(), key=lambda one: one.order, default=None)
-    if precision is not None:
-        made["precision"] = _PRECISIONS[precision]
-    known = seen.severities & _SCORES.keys()
-    if known and seen.category is not Category.LICENSE:
-        made["security-severity"] = _SCORES[min(known, key=lambda one: one.order)]
-    return made
-
-
-def _tags(seen: _Seen, identifier: str) -> list[str]:
-    kind = "compliance" if seen.category is Category.LICENSE else "security"
-    numbers = [cwe.removeprefix("CWE-") for cwe in seen.rule.cwe]
+def _properties(entry: _RuleFindings, identifier: str) -> dict[str, object]:
+    kind = "compliance" if entry.category is Category.LICENSE else "security"
+    numbers = [cwe.removeprefix("CWE-") for cwe in entry.rule.cwe]
     weaknesses = [f"external/cwe/cwe-{number:0>3}" for number in numbers if number.isdecimal()]
-    own = [] if seen.rule.id == identifier else [phrase(seen.rule.id)]
-    tags = [kind, seen.category.value, *weaknesses[:_MOST_WEAKNESSES], *own]
-    return list(dict.fromkeys(tags))
+    own = [] if entry.rule.id == identifier else [phrase(entry.rule.id)]
+    tags = [kind, entry.category.value, *weaknesses[:_MOST_WEAKNESSES], *own]
+    properties: dict[str, object] = {"tags": list(dict.fromkeys(tags))}
+    confidences = entry.confidences & _PRECISIONS.keys()
+    if confidences:
+        properties["precision"] = _PRECISIONS[min(confidences, key=lambda item: item.order)]
+    severities = entry.severities & _SCORES.keys()
+    if severities and entry.category is not Category.LICENSE:
+        properties["security-severity"] = _SCORES[min(severities, key=lambda item: item.order)]
+    return properties

@@ -1,4 +1,4 @@
-"""Which findings stand in which run of a SARIF log, and everything of a run but its results."""
+"""The runs of a SARIF log, one per scanner, and the log as text that is written piece by piece."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -8,15 +8,46 @@ from typing import Final
 import msgspec
 import sarif_om
 
-from scanagg.model import Action, Coverage, Judged, Report, Revision, Run, Status
-from scanagg.reports.phrases import STATUSES, examined, plural
-from scanagg.reports.sarif.known import data, upgrades_of
-from scanagg.reports.sarif.places import MASK, ROOT
-from scanagg.reports.sarif.results import Flavour, Project
-from scanagg.reports.sarif.rules import RuleBook
-from scanagg.reports.sarif.text import https, phrase, sentence, time
+from scanagg.model import (
+    Action,
+    BaseInfo,
+    Coverage,
+    DataSource,
+    Judged,
+    NotExamined,
+    Report,
+    Revision,
+    Run,
+    Status,
+    Upgrade,
+)
+from scanagg.reports import phrases
+from scanagg.reports._encode import encode
+from scanagg.reports.sarif.results import (
+    MASK,
+    ROOT,
+    Flavour,
+    Places,
+    Results,
+    is_suppressed,
+    waiver_properties,
+)
+from scanagg.reports.sarif.rules import Rules
+from scanagg.reports.sarif.values import https, phrase, plain, sentence, time
+
+_SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
+_VERSION: Final = "2.1.0"
+_PIECE: Final = 500
+_ENCODER: Final = msgspec.json.Encoder()
+# The one control character of ASCII that JSON leaves as it is.
+_DELETE: Final = "\x7f"
 
 OWN: Final = "scanagg"
+
+# GitHub keeps the first 5,000 results of a run and shows 100 places of each,
+# https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
+GITHUB: Final = Flavour(whole=False, most_results=5_000, most_places=100)
+WHOLE: Final = Flavour(whole=True)
 
 # GitHub closes every alert of a category that is uploaded without it. So a scanner that looked at
 # nothing has no run there. One whose inputs are all gone has an empty one: what it once found is
@@ -63,11 +94,12 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(report: Report, flavour: Flavour) -> Plan:
-    """Share the findings out among the runs.
+    """Assign the findings to runs.
 
-    A finding goes to the first of its witnesses whose scanner has a run. Where no scanner has
-    one, there is one of scanagg itself that says why: GitHub refuses a log without runs. It also
-    refuses one for a single result without a file, so where the target has none it has no place.
+    A finding goes to the first of its witnesses whose scanner has a run. If no scanner has one,
+    there is one of scanagg itself that says why: GitHub refuses a log without runs. It also
+    refuses a log for a single result without a file, so such findings are left out if the target
+    has no file at all.
     """
     runs = [run for run in report.runs if flavour.whole or run.status in _SHOWN]
     homes: dict[str, list[Judged]] = {run.scanner: [] for run in runs}
@@ -80,77 +112,15 @@ def plan(report: Report, flavour: Flavour) -> Plan:
         home = next((name for name in judged.finding.scanners if name in homes), None)
         placed = flavour.whole or judged.finding.location or report.target.files
         (homes[home] if home and placed else homeless).append(judged)
-    sections = [_section(run, homes[run.scanner], flavour.most_results) for run in runs]
-    if flavour.whole and homeless:
-        return Plan([*sections, Section(_own_run(report), _worst_first(homeless))])
-    return Plan(sections or [Section(_own_run(report), ())], len(homeless), waived)
-
-
-def notices(report: Report, flavour: Flavour) -> tuple[str, ...]:
-    """What is not in the log though it was found, one sentence for each reason."""
-    made = plan(report, flavour)
-    said = [
-        f"{_cut(section)} scanagg.json has them all."
-        for section in made.sections
-        if section.left_out
-    ]
-    if made.homeless:
-        verb = "is" if made.homeless == 1 else "are"
-        said.append(
-            f"{plural(made.homeless, 'finding')} {verb} left out, whose scanner did not finish or "
-            "for which there is no file. scanagg.json has them all."
-        )
-    if made.waived:
-        verb = "is" if made.waived == 1 else "are"
-        said.append(
-            f"{plural(made.waived, 'waived finding')} {verb} left out: code scanning knows no "
-            "waivers and would open alerts. scanagg.full.sarif has them all."
-        )
-    return tuple(said)
-
-
-def run_head(
-    report: Report, section: Section, book: RuleBook, flavour: Flavour, project: Project
-) -> sarif_om.Run:
-    """The run without its results."""
-    run = section.run
-    revision = report.target.revision
-    return sarif_om.Run(
-        tool=sarif_om.Tool(driver=_driver(run, book.descriptors())),
-        automation_details=sarif_om.RunAutomationDetails(id=_category(run.scanner, revision)),
-        conversion=sarif_om.Conversion(tool=sarif_om.Tool(driver=_converter(report))),
-        invocations=[_invocation(section, flavour)],
-        version_control_provenance=_provenance(revision),
-        original_uri_base_ids={
-            ROOT: sarif_om.ArtifactLocation(
-                description=sarif_om.Message(text="The root of the repository.")
-            )
-        },
-        column_kind="utf16CodeUnits",
-        redaction_tokens=[MASK] if _is_masked(section.findings) else None,
-        properties={"scanagg": _properties(section, project, whole=flavour.whole)},
-    )
-
-
-def page(scanner: str) -> str:
-    """The scanner's own page."""
-    return _SCANNERS[scanner][1] if scanner in _SCANNERS else _HOME
-
-
-def _section(run: Run, findings: Sequence[Judged], most: int | None) -> Section:
-    ordered = _worst_first(findings)
-    kept = ordered[:most]
-    return Section(run, kept, len(ordered) - len(kept))
-
-
-def _worst_first(findings: Sequence[Judged]) -> Sequence[Judged]:
-    """By severity; inside one severity in the report's own order."""
-    return sorted(findings, key=lambda judged: judged.severity.order)
-
-
-def _own_run(report: Report) -> Run:
-    """What stands for runs that are not there: it fails, and has their words."""
-    return Run(
+    sections = []
+    for run in runs:
+        findings = _worst_first(homes[run.scanner])
+        kept = findings[: flavour.most_results]
+        sections.append(Section(run, kept, len(findings) - len(kept)))
+    if sections and not (flavour.whole and homeless):
+        return Plan(sections, len(homeless), waived)
+    # A run that stands for those that are not there: it fails, and names them.
+    own = Run(
         scanner=OWN,
         version=report.version,
         status=Status.FAILED,
@@ -159,6 +129,126 @@ def _own_run(report: Report) -> Run:
         started=min((run.started for run in report.runs), default=report.clock.now),
         notices=tuple(_state(run) for run in report.runs),
     )
+    if flavour.whole:
+        return Plan([*sections, Section(own, _worst_first(homeless))])
+    return Plan([Section(own, ())], len(homeless), waived)
+
+
+def _worst_first(findings: Sequence[Judged]) -> Sequence[Judged]:
+    """Sort by severity, and within one severity keep the report's own order."""
+    return sorted(findings, key=lambda judged: judged.severity.order)
+
+
+def notices(report: Report, flavour: Flavour) -> tuple[str, ...]:
+    """Return what was found but is not in the log, one sentence for each reason."""
+    planned = plan(report, flavour)
+    texts = [
+        f"{_cut(section)} scanagg.json has them all."
+        for section in planned.sections
+        if section.left_out
+    ]
+    if planned.homeless:
+        verb = "is" if planned.homeless == 1 else "are"
+        texts.append(
+            f"{phrases.plural(planned.homeless, 'finding')} {verb} left out, whose scanner did not "
+            "finish or for which there is no file. scanagg.json has them all."
+        )
+    if planned.waived:
+        verb = "is" if planned.waived == 1 else "are"
+        texts.append(
+            f"{phrases.plural(planned.waived, 'waived finding')} {verb} left out: code scanning "
+            "knows no waivers and would open alerts. scanagg.full.sarif has them all."
+        )
+    return tuple(texts)
+
+
+def stream(report: Report, flavour: Flavour) -> Iterator[str]:
+    """Yield the log as text in pieces, one result a line and in memory at a time."""
+    places = Places(report.target)
+    yield f'{{"$schema":"{_SCHEMA}","version":"{_VERSION}","runs":['
+    before = "\n"
+    for section in plan(report, flavour).sections:
+        scanner, findings = section.run.scanner, section.findings
+        rules = Rules(findings, scanner, page(scanner))
+        head = encode(plain(_run_head(report, section, rules, flavour)))
+        yield before + head.removesuffix("}") + ',"results":['
+        results = Results(report, scanner, rules, places, flavour)
+        suppressed = flavour.whole and any(map(is_suppressed, findings))
+        states = flavour.whole and report.base is not None
+        before = "\n"
+        for start in range(0, len(findings), _PIECE):
+            piece = (
+                results.result(judged, suppressions=suppressed, states=states)
+                for judged in findings[start : start + _PIECE]
+            )
+            yield before + ",\n".join(map(_line, piece))
+            before = ",\n"
+        yield "]}"
+        before = ",\n"
+    about = ',\n"properties":' + encode({"scanagg": _about(report)}) if flavour.whole else ""
+    yield f"\n]{about}}}\n"
+
+
+def _line(result: sarif_om.Result) -> str:
+    """Return the result as JSON. `encode` handles all that is not plain ASCII, but is slower."""
+    value = plain(result)
+    try:
+        text = _ENCODER.encode(value).decode()
+    except UnicodeEncodeError:
+        return encode(value)
+    return text if text.isascii() and _DELETE not in text else encode(value)
+
+
+def _run_head(report: Report, section: Section, rules: Rules, flavour: Flavour) -> sarif_om.Run:
+    """Return the run without its results."""
+    run, revision = section.run, report.target.revision
+    # The standard's `repositoryUri` is required.
+    repository = https(revision.repository) if revision else None
+    snippets = [judged.finding.snippet for judged in section.findings]
+    is_masked = any(snippet is None or MASK in snippet for snippet in snippets)
+    return sarif_om.Run(
+        tool=sarif_om.Tool(driver=_driver(run, rules.descriptors())),
+        automation_details=sarif_om.RunAutomationDetails(id=_category(run.scanner, revision)),
+        conversion=sarif_om.Conversion(
+            tool=sarif_om.Tool(
+                driver=sarif_om.ToolComponent(
+                    name=OWN, full_name=OWN, version=report.version, information_uri=_HOME
+                )
+            )
+        ),
+        invocations=[
+            sarif_om.Invocation(
+                execution_successful=run.status in _SHOWN,
+                arguments=list(run.argv[1:]) or None if flavour.whole else None,
+                start_time_utc=time(run.started),
+                end_time_utc=time(run.started + timedelta(seconds=max(run.seconds, 0.0))),
+                tool_execution_notifications=list(_notifications(section)) or None,
+            )
+        ],
+        version_control_provenance=[
+            sarif_om.VersionControlDetails(
+                repository_uri=repository,
+                revision_id=revision.commit,
+                branch=phrase(revision.branch) if revision.branch else None,
+                mapped_to=sarif_om.ArtifactLocation(uri_base_id=ROOT),
+            )
+        ]
+        if revision and repository
+        else None,
+        original_uri_base_ids={
+            ROOT: sarif_om.ArtifactLocation(
+                description=sarif_om.Message(text="The root of the repository.")
+            )
+        },
+        column_kind="utf16CodeUnits",
+        redaction_tokens=[MASK] if is_masked else None,
+        properties={"scanagg": _properties(report, section, whole=flavour.whole)},
+    )
+
+
+def page(scanner: str) -> str:
+    """Return the scanner's own page."""
+    return _SCANNERS[scanner][1] if scanner in _SCANNERS else _HOME
 
 
 def _driver(run: Run, rules: Sequence[sarif_om.ReportingDescriptor]) -> sarif_om.ToolComponent:
@@ -175,56 +265,35 @@ def _driver(run: Run, rules: Sequence[sarif_om.ReportingDescriptor]) -> sarif_om
     )
 
 
-def _converter(report: Report) -> sarif_om.ToolComponent:
-    return sarif_om.ToolComponent(
-        name=OWN, full_name=OWN, version=report.version, information_uri=_HOME
-    )
-
-
 def _category(scanner: str, revision: Revision | None) -> str:
-    """GitHub's category, by which it tells alerts of one tool apart; it ends before the last "/".
+    """Return the category by which GitHub tells the alerts of one tool apart; it ends in "/".
 
-    The same for the same project on every machine and at every commit.
+    It is the same for the same project on every machine and at every commit.
     """
     below = phrase(revision.prefix.strip("/")) if revision else ""
     return f"{OWN}/{scanner}/{below}/" if below else f"{OWN}/{scanner}/"
 
 
-def _invocation(section: Section, flavour: Flavour) -> sarif_om.Invocation:
-    run = section.run
-    said = list(_notifications(section))
-    return sarif_om.Invocation(
-        execution_successful=run.status in _SHOWN,
-        arguments=list(run.argv[1:]) or None if flavour.whole else None,
-        start_time_utc=time(run.started),
-        end_time_utc=time(run.started + timedelta(seconds=max(run.seconds, 0.0))),
-        tool_execution_notifications=said or None,
-    )
-
-
 def _notifications(section: Section) -> Iterator[sarif_om.Notification]:
     run = section.run
+    texts: list[tuple[str, str]] = []
     if run.status is not Status.OK:
-        yield _notification(_state(run), _LEVELS.get(run.status, "error"))
+        texts.append((_state(run), _LEVELS.get(run.status, "error")))
     if section.left_out:
-        yield _notification(_cut(section), "warning")
+        texts.append((_cut(section), "warning"))
     if run.hidden:
         counts = [f"{count:,} by {phrase(kind)}" for kind, count in sorted(run.hidden.items())]
         hidden = f"The project's own files hide findings from {run.scanner}: {', '.join(counts)}."
-        yield _notification(hidden, "note")
-    for notice in run.notices:
-        yield _notification(sentence(notice), "note")
-
-
-def _notification(text: str, level: str) -> sarif_om.Notification:
-    return sarif_om.Notification(message=sarif_om.Message(text=text), level=level)
+        texts.append((hidden, "note"))
+    texts += [(sentence(notice), "note") for notice in run.notices]
+    for text, level in texts:
+        yield sarif_om.Notification(message=sarif_om.Message(text=text), level=level)
 
 
 def _state(run: Run) -> str:
-    parts = [f"{run.scanner}: {STATUSES[run.status]}", examined(run)]
-    if run.coverage.found:
-        parts[1] += " examined"
-    return sentence("; ".join((*parts, phrase(run.detail))))
+    examined = phrases.examined(run) + (" examined" if run.coverage.found else "")
+    status = f"{run.scanner}: {phrases.STATUSES[run.status]}"
+    return sentence("; ".join((status, examined, phrase(run.detail))))
 
 
 def _cut(section: Section) -> str:
@@ -233,47 +302,110 @@ def _cut(section: Section) -> str:
     return f"{section.run.scanner}: only the worst {kept:,} of {total:,} findings are listed."
 
 
-def _provenance(revision: Revision | None) -> list[sarif_om.VersionControlDetails] | None:
-    """The commit; None without an address of the repository, which the standard demands."""
-    repository = https(revision.repository) if revision else None
-    if revision is None or repository is None:
-        return None
-    return [
-        sarif_om.VersionControlDetails(
-            repository_uri=repository,
-            revision_id=revision.commit,
-            branch=phrase(revision.branch) if revision.branch else None,
-            mapped_to=sarif_om.ArtifactLocation(uri_base_id=ROOT),
-        )
-    ]
-
-
-def _is_masked(findings: Sequence[Judged]) -> bool:
-    """Whether text is missing on purpose: snippets that are masked, or that nobody could mask."""
-    return any(
-        judged.finding.snippet is None or MASK in judged.finding.snippet for judged in findings
-    )
-
-
-def _properties(section: Section, project: Project, *, whole: bool) -> dict[str, object]:
+def _properties(report: Report, section: Section, *, whole: bool) -> dict[str, object]:
     run = section.run
     coverage: dict[str, object] = {
         "unit": run.coverage.unit,
         "found": run.coverage.found,
         "examined": run.coverage.examined,
     }
-    made: dict[str, object] = {"status": run.status.value, "coverage": coverage}
+    properties: dict[str, object] = {"status": run.status.value, "coverage": coverage}
     if section.left_out:
-        made["leftOut"] = section.left_out
+        properties["leftOut"] = section.left_out
     if run.data:
-        made["data"] = data(run.data)
-    upgrades = upgrades_of(section.findings, project.upgrades) if project.upgrades else []
+        properties["data"] = _data(run.data)
+    purls = {
+        judged.finding.package.purl
+        for judged in (section.findings if report.upgrades else ())
+        if judged.finding.package and judged.finding.advisory
+    }
+    upgrades = [_upgrade(one) for one in report.upgrades if one.package.purl in purls]
     if upgrades:
-        made["upgrades"] = upgrades
+        properties["upgrades"] = upgrades
     if whole:
-        made["detail"] = run.detail
-        made["hidden"] = dict(sorted(run.hidden.items()))
-        coverage["notExamined"] = [
-            {"input": gap.input, "reason": gap.reason} for gap in run.coverage.not_examined
-        ]
-    return made
+        properties["detail"] = run.detail
+        properties["hidden"] = dict(sorted(run.hidden.items()))
+        coverage["notExamined"] = _not_examined(run.coverage.not_examined)
+    return properties
+
+
+def _about(report: Report) -> dict[str, object]:
+    """Return what judged, and how. No time of ours, unless it was given."""
+    policy, gate = report.policy, report.gate
+    base: BaseInfo | None = report.base
+    about: dict[str, object] = {
+        "policy": {
+            "name": policy.name,
+            "source": policy.source,
+            "digest": policy.digest,
+            "enforcement": policy.enforcement,
+            "files": [{"path": path, "sha256": digest} for path, digest in policy.files],
+            "ref": policy.ref,
+        },
+        "gate": {
+            "outcome": gate.outcome.value,
+            "exitCode": gate.exit_code,
+            "reasons": list(gate.reasons),
+            "attempts": list(gate.attempts),
+        },
+        "base": base and msgspec.structs.asdict(base),
+        "waivers": [
+            {
+                **waiver_properties(use.waiver),
+                "status": use.status,
+                "matched": use.matched,
+                "daysLeft": use.days_left,
+            }
+            for use in report.waivers
+        ],
+        "upgrades": [_upgrade(upgrade) for upgrade in report.upgrades],
+        "data": [_data(source) for source in report.data],
+        "credits": phrases.data_credits(report),
+        "notExamined": _not_examined(report.target.skipped),
+    }
+    if report.clock.given:
+        about["clock"] = report.clock.now.isoformat()
+    return about
+
+
+def _not_examined(gaps: Sequence[NotExamined]) -> list[dict[str, str]]:
+    return [{"input": gap.input, "reason": gap.reason} for gap in gaps]
+
+
+def _upgrade(upgrade: Upgrade) -> dict[str, object]:
+    return {
+        "package": upgrade.package.purl,
+        "to": upgrade.to,
+        "step": upgrade.step and upgrade.step.value,
+        "toUnblock": upgrade.to_unblock,
+        "clears": list(upgrade.clears),
+        "unblocks": list(upgrade.unblocks),
+        "stays": list(upgrade.stays),
+        "allowed": upgrade.allowed,
+        "hinderedBy": [
+            {
+                "by": constraint.by or None,
+                "asks": phrase(constraint.text or constraint.specifier),
+                "place": phrases.place(constraint.place) or None,
+            }
+            for constraint in upgrade.hindered_by
+        ],
+        "change": list(upgrade.change),
+        "checked": upgrade.checked,
+    }
+
+
+def _data(source: DataSource) -> dict[str, object]:
+    """Return data that findings are judged by, without what is not known of it."""
+    data: dict[str, object] = {
+        "name": phrase(source.name),
+        "updated": time(source.updated) if source.updated else None,
+    }
+    more = {
+        "digest": source.digest,
+        "records": source.records,
+        "origin": phrase(source.origin),
+        "license": phrase(source.license),
+        "fetched": time(source.fetched) if source.fetched else None,
+    }
+    return data | {key: value for key, value in more.items() if value not in ("", None)}

@@ -4,16 +4,15 @@ from collections.abc import Iterator
 from typing import Final
 
 from scanagg.model import Report
-from scanagg.reports.sarif.log import stream
-from scanagg.reports.sarif.results import Flavour
 
 NAME: Final = "sarif-full"
 FILENAME: Final = "scanagg.full.sarif"
 ABOUT: Final = "SARIF 2.1.0 with everything: waived findings and failed runs too. Not for upload."
 
-_FLAVOUR: Final = Flavour(whole=True)
-
 
 def render(report: Report) -> Iterator[str]:
-    """The log in pieces: every finding, every run however it went, and what judged them."""
-    return stream(report, _FLAVOUR)
+    """Return the log in pieces: every finding, every run, and what judged them."""
+    # Imported here: sarif_om is slow to import.
+    from scanagg.reports.sarif.runs import WHOLE, stream  # noqa: PLC0415
+
+    return stream(report, WHOLE)
