@@ -10,7 +10,7 @@ from scanagg.advisories.records import ALIASES
 from scanagg.advisories.updating import SOURCES
 from scanagg.findings.collect import FRESH
 from scanagg.model import WaiverState
-from scanagg.reports.cyclonedx import vex
+from scanagg.reports.cyclonedx.vulnerabilities import VEX
 from scanagg.upgrades.lockers import Recipe, Wish, calls, recipe_of
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
@@ -53,6 +53,6 @@ def test_numbers_are_those_of_the_program() -> None:
 @pytest.mark.parametrize("state", WaiverState)
 def test_what_waivers_are_in_vex_is_as_the_recipe_says(state: WaiverState) -> None:
     page = (DOCS / "recipes.md").read_text(encoding="utf-8")
-    analysis, responses = vex._STATES[state]
+    analysis, responses = VEX[state]
     response = ", ".join(f"`{one.value}`" for one in responses)
     assert cells(page, state.value) == [f"`{analysis.value}`", response]

@@ -1,32 +1,77 @@
-"""The vulnerability findings of a report as CycloneDX vulnerabilities."""
+"""The vulnerability findings of a report as CycloneDX vulnerabilities, with ratings and VEX.
+
+A waiver becomes a VEX analysis:
+
+| waiver         | state          | response       | affected |
+| -------------- | -------------- | -------------- | -------- |
+| not_affected   | not_affected   |                | no       |
+| false_positive | false_positive |                | no       |
+| risk_accepted  | exploitable    | will_not_fix   | yes      |
+| fix_planned    | exploitable    | update         | yes      |
+
+A risk that is accepted, or whose fix is planned, is there: `in_triage` would mean that nobody has
+looked. The owner's reason is free text and none of the standard's justifications, so it is in the
+detail. A comment in the source that hides a finding from a scanner does not say whether it can be
+exploited, and makes no analysis.
+"""
 
 import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Final
 
+from cyclonedx.model.impact_analysis import (
+    ImpactAnalysisAffectedStatus,
+    ImpactAnalysisResponse,
+    ImpactAnalysisState,
+)
 from cyclonedx.model.vulnerability import (
     BomTarget,
     BomTargetVersionRange,
     Vulnerability,
     VulnerabilityAdvisory,
+    VulnerabilityAnalysis,
     VulnerabilityRating,
     VulnerabilityReference,
+    VulnerabilityScoreSource,
+    VulnerabilitySeverity,
     VulnerabilitySource,
 )
 
 from scanagg.core.text import one_line, printable
-from scanagg.model import Advisory, Category, Judged, Package, Report
-from scanagg.reports.cyclonedx import vex
-from scanagg.reports.cyclonedx.packages import Packages
-from scanagg.reports.cyclonedx.ratings import ratings
-from scanagg.reports.cyclonedx.values import Refs, Values, link, moment, properties
-from scanagg.reports.phrases import Advice, fix, place
-from scanagg.reports.phrases import upgrade_advice as advices
+from scanagg.model import (
+    Action,
+    Advisory,
+    Category,
+    Judged,
+    Package,
+    Report,
+    SeverityClaim,
+    Waiver,
+    WaiverState,
+)
+from scanagg.reports.cyclonedx.packages import Packages, Refs, Values, link, properties
+from scanagg.reports.phrases import base_score, fix, place, upgrade_advice
 
 Rated = tuple[Vulnerability, list[VulnerabilityRating]]
-"""A vulnerability, and its ratings in the order that they are to be shown in."""
+"""A vulnerability, and its ratings in the order in which they are to be shown."""
 
-# Who publishes ids of a kind, and the page of each, by what stands before the first hyphen.
+DECIDES: Final = "This one decides."
+"""The justification of the first rating: readers may put them in another order."""
+
+VEX: Final = {
+    WaiverState.NOT_AFFECTED: (ImpactAnalysisState.NOT_AFFECTED, ()),
+    WaiverState.FALSE_POSITIVE: (ImpactAnalysisState.FALSE_POSITIVE, ()),
+    WaiverState.RISK_ACCEPTED: (
+        ImpactAnalysisState.EXPLOITABLE,
+        (ImpactAnalysisResponse.WILL_NOT_FIX,),
+    ),
+    WaiverState.FIX_PLANNED: (ImpactAnalysisState.EXPLOITABLE, (ImpactAnalysisResponse.UPDATE,)),
+}
+_HARMLESS: Final = (WaiverState.NOT_AFFECTED, WaiverState.FALSE_POSITIVE)
+
+# The publisher of ids of a kind, and the page of each, by the part before the first hyphen.
 _PUBLISHERS: Final = {
     "CVE": ("NVD", "https://nvd.nist.gov/vuln/detail/"),
     "GHSA": ("GitHub", "https://github.com/advisories/"),
@@ -34,58 +79,59 @@ _PUBLISHERS: Final = {
     "OSV": ("OSV", "https://osv.dev/vulnerability/"),
     "PYSEC": ("OSV", "https://osv.dev/vulnerability/"),
 }
+_OTHER: Final = VulnerabilityScoreSource.OTHER
+_METHODS: Final = {
+    "cvss4": VulnerabilityScoreSource.CVSS_V4,
+    "cvss3.1": VulnerabilityScoreSource.CVSS_V3_1,
+    "cvss3.0": VulnerabilityScoreSource.CVSS_V3,
+    "cvss2": VulnerabilityScoreSource.CVSS_V2,
+}
+# The prefix of a vector; version 2 has none.
+_PREFIXES: Final = {
+    "CVSS:4.0/": VulnerabilityScoreSource.CVSS_V4,
+    "CVSS:3.1/": VulnerabilityScoreSource.CVSS_V3_1,
+    "CVSS:3.0/": VulnerabilityScoreSource.CVSS_V3,
+}
+_METRICS: Final = re.compile(r"[A-Za-z]{1,3}:[A-Za-z]{1,6}(?:/[A-Za-z]{1,3}:[A-Za-z]{1,6})*/?")
+_SECOND: Final = re.compile(r"(?:^|/)Au:")
+_SEVERITY_SOURCES: Final = {
+    "ghsa": ("GitHub", "https://github.com/advisories"),
+    "nvd": ("NVD", "https://nvd.nist.gov"),
+    "policy": ("policy", None),
+}
+# Those who pass on a claim without a named source: the store's records are OSV's.
+_CARRIERS: Final = {"osv": ("OSV", "https://osv.dev")}
 # The library's integers have no end, those of other readers do.
 _CWE: Final = re.compile(r"(?:CWE-)?0*([1-9][0-9]{0,8})", re.IGNORECASE)
-_UNKNOWN: Final = "unknown"
-_UNNAMED: Final = "(no id)"
 
 
 def vulnerabilities(report: Report, packages: Packages, refs: Refs) -> Iterator[Rated]:
-    """A vulnerability for each finding of that category, in the report's order."""
-    advice = {one.upgrade.package.purl: one for one in advices(report)}
+    """Yield a vulnerability for each finding of that category, in the report's order."""
+    advice_by_purl = {item.upgrade.package.purl: item for item in upgrade_advice(report)}
     for judged in report.findings:
-        package, advisory = judged.finding.package, judged.finding.advisory
-        if judged.finding.category is Category.VULNERABILITY and package and advisory:
-            ref = refs.take(f"finding:{judged.finding.fingerprint}")
-            rated = ratings(judged)
-            found = _vulnerability(judged, advisory, ref)
-            found.ratings = rated
-            found.affects = [_target(judged, package, packages.ref(package))]
-            found.recommendation = _recommendation(judged, advice.get(package.purl))
-            yield found, rated
+        finding, package = judged.finding, judged.finding.package
+        if finding.category is Category.VULNERABILITY and package and finding.advisory:
+            ref = refs.take(f"finding:{finding.fingerprint}")
+            ratings = _ratings(judged)
+            vulnerability = _vulnerability(judged, finding.advisory, ref)
+            vulnerability.ratings = ratings
+            vulnerability.affects = [_affected(judged, package, packages.ref(package))]
+            advice = advice_by_purl.get(package.purl)
+            text = fix(judged, advice.upgrade if advice else None)
+            if advice and finding.rule.id in advice.upgrade.clears:
+                remarks = (f"{remark[0].upper()}{remark[1:]}." for remark in advice.remarks)
+                text = " ".join((text, *remarks))
+            vulnerability.recommendation = text or None
+            yield vulnerability, ratings
 
 
 def _vulnerability(judged: Judged, advisory: Advisory, ref: str) -> Vulnerability:
     finding = judged.finding
-    cwes, odd = _cwes(finding.rule.cwe)
-    pages, no_pages = _pages((advisory.url, finding.rule.url, *advisory.references))
-    published = moment(advisory.published)
-    facts: Values = {
-        **_standing(judged),
-        **_threat(advisory),
-        "cwe": odd,
-        "reference": no_pages,
-        "published": None if published else advisory.published,
-    }
-    return Vulnerability(
-        bom_ref=ref,
-        id=one_line(finding.rule.id) or _UNNAMED,
-        source=_publisher(finding.rule.id, finding.scanners, advisory.url or finding.rule.url),
-        references=_references(advisory, finding.rule.id),
-        cwes=cwes,
-        description=printable(finding.title) or None,
-        detail=printable(finding.message) or None,
-        advisories=pages,
-        published=published,
-        analysis=vex.analysis(judged),
-        properties=properties(facts),
-    )
-
-
-def _standing(judged: Judged) -> Values:
-    """What the policy makes of it, and who saw it where."""
-    finding = judged.finding
-    return {
+    numbers = {name: _CWE.fullmatch(name.strip()) for name in finding.rule.cwe}
+    urls = filter(None, (advisory.url, finding.rule.url, *advisory.references))
+    pages = {url: link(url) for url in urls}
+    published = _moment(advisory.published)
+    values: Values = {
         "verdict": judged.verdict.action.value,
         "verdict:rule": judged.verdict.rule,
         "verdict:reason": judged.verdict.reason,
@@ -93,18 +139,13 @@ def _standing(judged: Judged) -> Values:
         "deadline": judged.deadline,
         "fingerprint": finding.fingerprint,
         "scanner": finding.scanners,
-        "place": tuple(map(place, finding.places)),
+        "place": map(place, finding.places),
         "in-source": finding.in_source,
-        "waiver:void": vex.void_waivers(judged),
-    }
-
-
-def _threat(advisory: Advisory) -> Values:
-    """What the standard has no member for.
-
-    EPSS would fit a rating, but for cyclonedx-python-lib, which rounds scores to one decimal.
-    """
-    return {
+        "waiver:void": [
+            f"{void.waiver.state.value} has no effect: {void.reason} — {_detail(void.waiver)}"
+            for void in judged.void_waivers
+        ],
+        # EPSS would fit a rating, but cyclonedx-python-lib rounds scores to one decimal.
         "kev": advisory.kev,
         "kev:added": advisory.kev_added,
         "epss": advisory.epss,
@@ -112,66 +153,115 @@ def _threat(advisory: Advisory) -> Values:
         "fixed": advisory.fixed_versions,
         "malicious": advisory.malicious or None,
         "withdrawn": advisory.withdrawn or None,
+        "cwe": [name for name, match in numbers.items() if not match],
+        "reference": [url for url, page in pages.items() if not page],
+        "published": None if published else advisory.published,
     }
-
-
-def _target(judged: Judged, package: Package, ref: str) -> BomTarget:
-    version = one_line(package.version)
-    if not version:
-        return BomTarget(ref=ref)
-    return BomTarget(
-        ref=ref, versions=[BomTargetVersionRange(version=version, status=vex.status(judged))]
+    return Vulnerability(
+        bom_ref=ref,
+        id=one_line(finding.rule.id) or "(no id)",
+        source=_publisher(finding.rule.id, finding.scanners, advisory.url or finding.rule.url),
+        references=[
+            VulnerabilityReference(
+                id=one_line(name), source=_publisher(name, (name.partition("-")[0],), None)
+            )
+            for name in sorted(advisory.ids - {finding.rule.id, ""})
+        ],
+        cwes=[int(match[1]) for match in numbers.values() if match],
+        description=printable(finding.title) or None,
+        detail=printable(finding.message) or None,
+        advisories=[VulnerabilityAdvisory(url=page) for page in pages.values() if page],
+        published=published,
+        analysis=_analysis(judged),
+        properties=properties(values),
     )
 
 
 def _publisher(name: str, scanners: Iterable[str], url: str | None) -> VulnerabilitySource:
-    """Who gives out the id, with its page; else who reported it."""
+    """Return the publisher of the id, with its page; else the scanners that reported it."""
     kind = name.partition("-")[0]
     if kind in _PUBLISHERS:
-        who, pages = _PUBLISHERS[kind]
-        return VulnerabilitySource(name=who, url=link(pages + name))
-    return VulnerabilitySource(name=one_line(", ".join(scanners)) or _UNKNOWN, url=link(url))
+        publisher, pages = _PUBLISHERS[kind]
+        return VulnerabilitySource(name=publisher, url=link(pages + name))
+    return VulnerabilitySource(name=one_line(", ".join(scanners)) or "unknown", url=link(url))
 
 
-def _references(advisory: Advisory, shown: str) -> list[VulnerabilityReference]:
-    """The other names of it, each with who gives it out."""
-    return [
-        VulnerabilityReference(
-            id=one_line(name), source=_publisher(name, (name.partition("-")[0],), None)
-        )
-        for name in sorted(advisory.ids - {shown, ""})
-    ]
+def _moment(text: str | None) -> datetime | None:
+    """Return a time in UTC from ISO 8601; a date is its first second. None if it is neither."""
+    try:
+        moment = datetime.fromisoformat(text or "")
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
 
 
-def _cwes(names: Iterable[str]) -> tuple[list[int], list[str]]:
-    """The numbers, and what has none."""
-    found: list[int] = []
-    odd: list[str] = []
-    for name in names:
-        match = _CWE.fullmatch(name.strip())
-        if match:
-            found.append(int(match[1]))
-        else:
-            odd.append(name)
-    return found, odd
+def _analysis(judged: Judged) -> VulnerabilityAnalysis | None:
+    """Return what the active waiver says; None without one."""
+    waiver = _active_waiver(judged)
+    if waiver is None:
+        return None
+    state, responses = VEX[waiver.state]
+    return VulnerabilityAnalysis(state=state, responses=responses, detail=_detail(waiver))
 
 
-def _pages(urls: Iterable[str | None]) -> tuple[list[VulnerabilityAdvisory], list[str]]:
-    """What can be linked, and what cannot."""
-    pages: list[VulnerabilityAdvisory] = []
-    others: list[str] = []
-    for url in dict.fromkeys(filter(None, urls)):
-        page = link(url)
-        if page:
-            pages.append(VulnerabilityAdvisory(url=page))
-        else:
-            others.append(url)
-    return pages, others
+def _affected(judged: Judged, package: Package, ref: str) -> BomTarget:
+    """Return the package, and if its version is affected: not known for a withdrawn advisory."""
+    version, waiver = one_line(package.version), _active_waiver(judged)
+    if not version:
+        return BomTarget(ref=ref)
+    status = ImpactAnalysisAffectedStatus.AFFECTED
+    if waiver and waiver.state in _HARMLESS:
+        status = ImpactAnalysisAffectedStatus.UNAFFECTED
+    elif judged.finding.advisory and judged.finding.advisory.withdrawn:
+        status = ImpactAnalysisAffectedStatus.UNKNOWN
+    return BomTarget(ref=ref, versions=[BomTargetVersionRange(version=version, status=status)])
 
 
-def _recommendation(judged: Judged, advice: Advice | None) -> str | None:
-    """What to do about it in the words of every report, and what there is to know about the way."""
-    said = fix(judged, advice.upgrade if advice else None)
-    if advice and judged.finding.rule.id in advice.upgrade.clears:
-        said = " ".join((said, *(f"{each[0].upper()}{each[1:]}." for each in advice.remarks)))
-    return said or None
+def _active_waiver(judged: Judged) -> Waiver | None:
+    return judged.waiver if judged.verdict.action is Action.WAIVED else None
+
+
+def _detail(waiver: Waiver) -> str:
+    return f"{one_line(waiver.reason)} — {one_line(waiver.owner)} — until {waiver.expires}"
+
+
+def _ratings(judged: Judged) -> list[VulnerabilityRating]:
+    """Return the claim of every source once, the deciding one first; "unknown" is a rating too."""
+    claims = judged.severity_sources
+    if not claims or claims[0].severity is not judged.severity:
+        claims = (SeverityClaim("table", judged.severity, "scanagg"), *claims)
+    ratings = list(dict.fromkeys(map(_rating, claims)))
+    ratings[0].justification = DECIDES
+    return ratings
+
+
+def _rating(claim: SeverityClaim) -> VulnerabilityRating:
+    carrier = _CARRIERS.get(claim.scanner, (claim.scanner or claim.source, None))
+    name, url = _SEVERITY_SOURCES.get(claim.source, carrier)
+    method, vector = _method(claim)
+    score = "" if method is _OTHER else base_score(claim.vector)
+    return VulnerabilityRating(
+        source=VulnerabilitySource(name=one_line(name), url=link(url)),
+        score=Decimal(score) if score else None,
+        severity=VulnerabilitySeverity(claim.severity.value),
+        method=method,
+        vector=vector,
+    )
+
+
+def _method(claim: SeverityClaim) -> tuple[VulnerabilityScoreSource, str | None]:
+    """Return the method, and the metrics without prefix, as the standard has them.
+
+    The prefix of a vector is more reliable than the name of the source. An invalid vector is kept
+    as it is, with method `other`.
+    """
+    text = one_line(claim.vector or "").strip()
+    if not text:
+        return _METHODS.get(claim.source, _OTHER), None
+    for prefix, method in _PREFIXES.items():
+        metrics = text.removeprefix(prefix)
+        if metrics != text and _METRICS.fullmatch(metrics):
+            return method, metrics
+    if _METRICS.fullmatch(text) and _SECOND.search(text):
+        return VulnerabilityScoreSource.CVSS_V2, text
+    return _OTHER, text

@@ -1,0 +1,270 @@
+"""The CycloneDX document: its text, what it describes, and how complete it is."""
+
+import hashlib
+import re
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import PurePosixPath
+from typing import Final, Protocol, cast
+
+import msgspec
+from cyclonedx.model import ExternalReference, ExternalReferenceType
+from cyclonedx.model.bom import BomMetaData
+from cyclonedx.model.bom_ref import BomRef
+from cyclonedx.model.component import Component, ComponentType
+from cyclonedx.model.dependency import Dependency
+from cyclonedx.model.lifecycle import LifecyclePhase, PredefinedLifecycle
+from cyclonedx.model.tool import ToolRepository
+from cyclonedx.schema.schema import SchemaVersion1Dot6
+
+from scanagg.core.text import one_line
+from scanagg.model import DataSource, Report, Run, Status, Target
+from scanagg.reports._encode import encode
+from scanagg.reports.cyclonedx.packages import (
+    UNNAMED,
+    Packages,
+    Refs,
+    Value,
+    Values,
+    collect,
+    components,
+    link,
+    properties,
+)
+from scanagg.reports.cyclonedx.vulnerabilities import Rated, vulnerabilities
+from scanagg.reports.phrases import data_credits, examined
+
+_NAME: Final = "scanagg"
+_SCHEMA: Final = "http://cyclonedx.org/schema/bom-1.6.schema.json"
+# The namespace of the names of these documents (RFC 4122, version 5).
+_NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_URL, "urn:scanagg:cyclonedx")
+_ODD: Final = re.compile(r"[^A-Za-z0-9.]+")
+
+_COMPLETE: Final = "complete"
+_INCOMPLETE: Final = "incomplete"
+_UNKNOWN: Final = "unknown"
+_UNIT: Final = "packages"
+# Files that list all that is to be installed; a list of pins may lack what its packages need.
+_LOCK: Final = re.compile(r"(uv|poetry|pdm|pipfile)\.lock|pylock(\.[^.]+)?\.toml", re.IGNORECASE)
+# Where other languages declare their packages: the inventory knows Python's only.
+_FOREIGN: Final = frozenset(
+    (
+        "build.gradle",
+        "build.gradle.kts",
+        "bun.lock",
+        "cargo.toml",
+        "composer.json",
+        "conanfile.txt",
+        "environment.yml",
+        "gemfile",
+        "go.mod",
+        "package.json",
+        "packages.config",
+        "pom.xml",
+    )
+)
+
+
+class _Writes(Protocol):
+    """What the library's decorator adds to its classes, unseen by type checkers."""
+
+    def as_json(self, view_: type[SchemaVersion1Dot6]) -> str: ...
+
+
+def write(report: Report) -> Iterator[str]:
+    """Yield the document in pieces; components and vulnerabilities stand on a line each.
+
+    The serial number is made of all that stands before it: same report, same text.
+    """
+    digest = hashlib.sha256()
+    for piece in _body(report):
+        digest.update(piece.encode())
+        yield piece
+    serial = uuid.uuid5(_NAMESPACE, digest.hexdigest())
+    yield f'  "serialNumber": {encode(serial.urn)}\n}}\n'
+
+
+def _body(report: Report) -> Iterator[str]:
+    # Written piece by piece: the time of the library's own writer is quadratic in the size.
+    refs = Refs()
+    root = refs.take(f"target:{report.target.name}")
+    packages = collect(report, refs)
+    yield f'{{\n  "$schema": {encode(_SCHEMA)},\n'
+    yield '  "bomFormat": "CycloneDX",\n  "specVersion": "1.6",\n  "version": 1,\n'
+    yield f'  "metadata": {encode(_plain(_metadata(report, root)))},\n'
+    yield from _array("components", map(_plain, components(packages, report.licenses, refs)))
+    yield from _array("dependencies", map(_plain, _dependencies(packages, root)))
+    yield from _array("compositions", _compositions(report, packages, root))
+    rated = vulnerabilities(report, packages, refs)
+    yield from _array("vulnerabilities", map(_plain_vulnerability, rated))
+
+
+def _array(key: str, values: Iterable[object]) -> Iterator[str]:
+    yield f'  "{key}": ['
+    before = "\n    "
+    for value in values:
+        yield before + encode(value)
+        before = ",\n    "
+    yield "\n  ],\n" if before[0] == "," else "],\n"
+
+
+def _plain(value: object) -> object:
+    return msgspec.json.decode(cast("_Writes", value).as_json(SchemaVersion1Dot6))
+
+
+def _plain_vulnerability(rated: Rated) -> object:
+    """Put the deciding rating first: the library sorts ratings by method."""
+    vulnerability, ratings = rated
+    plain = cast("dict[str, object]", _plain(vulnerability))
+    return {**plain, "ratings": list(map(_plain, ratings))}
+
+
+def _metadata(report: Report, root: str) -> BomMetaData:
+    """Return the head of the document; the target is the component `root`."""
+    gate, policy = report.gate, report.policy
+    values: dict[str, Value | Iterable[str]] = {
+        "gate": gate.outcome.value,
+        "gate:exit-code": gate.exit_code,
+        "gate:reason": gate.reasons,
+        "policy": policy.name,
+        "policy:source": policy.source,
+        "policy:digest": f"sha256:{policy.digest}" if policy.digest else "",
+        "policy:enforcement": policy.enforcement,
+        "policy:ref": policy.ref,
+    }
+    for run in report.runs:
+        name = f"run:{_slug(run.scanner)}"
+        values[name] = run.status.value + (f": {run.detail}" if run.detail else "")
+        values[f"{name}:examined"] = examined(run)
+        values[f"{name}:version"] = run.version
+        values[f"{name}:data"] = run.data.name if run.data else None
+        if run.data and run.data not in report.data:
+            values.update(_data(run.data))
+    for source in report.data:
+        values.update(_data(source))
+    values["not-examined"] = _not_examined(report)
+    values["notice"] = data_credits(report)
+    ran = [run for run in report.runs if run.version and run.status is not Status.MISSING]
+    tools = [(_NAME, report.version), *((run.scanner, run.version or "") for run in ran)]
+    return BomMetaData(
+        timestamp=report.clock.now,
+        # The packages come from manifests and locks, before anything is built.
+        lifecycles=[PredefinedLifecycle(phase=LifecyclePhase.PRE_BUILD)],
+        # Without references, for nothing refers to them.
+        tools=ToolRepository(
+            components=[
+                Component(
+                    type=ComponentType.APPLICATION,
+                    name=one_line(name),
+                    version=one_line(version) or None,
+                )
+                for name, version in dict.fromkeys(tools)
+            ]
+        ),
+        component=_target(report.target, root),
+        properties=properties(values),
+    )
+
+
+def _target(target: Target, root: str) -> Component:
+    revision = target.revision
+    values: Values = {}
+    if revision:
+        values = {"branch": revision.branch, "dirty": revision.dirty, "prefix": revision.prefix}
+    repository = link(revision.repository) if revision else None
+    return Component(
+        type=ComponentType.APPLICATION,
+        bom_ref=root,
+        name=one_line(target.name) or UNNAMED,
+        version=one_line(revision.commit or "") or None if revision else None,
+        external_references=[ExternalReference(type=ExternalReferenceType.VCS, url=repository)]
+        if repository
+        else (),
+        properties=properties(values),
+    )
+
+
+def _data(source: DataSource) -> Values:
+    name = f"data:{_slug(source.name)}"
+    return {
+        name: source.name,
+        f"{name}:updated": source.updated,
+        f"{name}:digest": f"sha256:{source.digest}" if source.digest else "",
+        f"{name}:records": source.records,
+        f"{name}:origin": source.origin,
+        f"{name}:license": source.license,
+    }
+
+
+def _slug(name: str) -> str:
+    return _ODD.sub("-", name).strip("-").lower() or "unnamed"
+
+
+def _dependencies(packages: Packages, root: str) -> Iterator[Dependency]:
+    """Yield what the target needs directly, and what each package needs.
+
+    A package has no entry if its needs are not known: an empty one would say that it has none.
+    """
+    direct = [
+        ref
+        for ref in packages.own
+        for package in (packages.by_ref[ref],)
+        # Also if only the project's own line for it is known.
+        if package.direct or (package.direct is None and package.chain == (package.name,))
+    ]
+    for ref, needs in ((root, direct), *packages.needs.items()):
+        if needs or ref == root:
+            yield Dependency(BomRef(ref), [Dependency(BomRef(need)) for need in sorted(needs)])
+
+
+def _compositions(report: Report, packages: Packages, root: str) -> Iterator[dict[str, object]]:
+    """Yield how complete the list of packages is, the target's needs, and those of packages.
+
+    cyclonedx-python-lib has no type for it.
+    """
+    aggregate = _completeness(report, packages)
+    yield {"aggregate": aggregate, "assemblies": [root]}
+    all_told = all(packages.by_ref[ref].direct is not None for ref in packages.own)
+    yield {
+        "aggregate": _UNKNOWN if aggregate == _COMPLETE and not all_told else aggregate,
+        "dependencies": [root],
+    }
+    unclear = [ref for ref, names in packages.unlinked.items() if names]
+    if unclear:
+        yield {"aggregate": _INCOMPLETE, "dependencies": unclear}
+
+
+def _completeness(report: Report, packages: Packages) -> str:
+    """Return "complete" only if all packages are from locks, all were seen, and nothing else."""
+    runs = _package_runs(report)
+    ran_well = all(run.status in (Status.OK, Status.NOT_APPLICABLE) for run in runs)
+    strangers = len(packages.by_ref) > len(packages.own)
+    names = (PurePosixPath(file.path).name.lower() for file in report.target.files)
+    foreign = not _FOREIGN.isdisjoint(names)
+    if not ran_well or _not_examined(report) or strangers or foreign:
+        return _INCOMPLETE
+    examined_any = any(run.coverage.examined for run in runs)
+    locked = all(
+        any(
+            _LOCK.fullmatch(PurePosixPath(place.path).name) for place in packages.by_ref[ref].places
+        )
+        for ref in packages.own
+    )
+    return _COMPLETE if examined_any and packages.own and locked else _UNKNOWN
+
+
+def _not_examined(report: Report) -> list[str]:
+    """Return the files that were not read, and the inputs that a package scanner did not see."""
+    files = [f"{gap.input}: {gap.reason}" for gap in report.target.skipped if not gap.on_purpose]
+    return files + [
+        f"{run.scanner}: {gap.input}: {gap.reason}"
+        for run in _package_runs(report)
+        for gap in run.coverage.not_examined
+    ]
+
+
+def _package_runs(report: Report) -> list[Run]:
+    """Return the runs that looked at packages, without scanners that are not installed."""
+    runs = [run for run in report.runs if run.coverage.unit == _UNIT]
+    installed = [run for run in runs if run.status is not Status.MISSING]
+    return installed or runs
