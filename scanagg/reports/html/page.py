@@ -1,0 +1,430 @@
+"""The HTML page: its verdict and lists from templates, and the findings as data for its script.
+
+The findings are short rows that point into tables of what repeats.
+"""
+
+import base64
+import hashlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from functools import cache
+from typing import Final, Generic, TypeVar
+
+import jinja2
+import msgspec
+from markupsafe import Markup
+
+from scanagg.core.text import one_line, printable, shorten
+from scanagg.model import (
+    Action,
+    Advisory,
+    Category,
+    Confidence,
+    History,
+    Judged,
+    Location,
+    NotExamined,
+    Origin,
+    Package,
+    Report,
+    Rule,
+    Run,
+    Scope,
+    Severity,
+    SeverityClaim,
+    Status,
+    Verdict,
+    Waiver,
+    WaiverUse,
+    Witness,
+)
+from scanagg.reports import links, phrases
+from scanagg.reports._encode import array, encode
+
+# How many findings stand in the page itself, for a viewer that runs no scripts.
+STATIC_FINDINGS: Final = 50
+MOST_INPUTS: Final = 500
+MOST_WAIVERS: Final = 500
+SHOWN_UPGRADES: Final = 10
+MOST_UPGRADES: Final = 1_000
+
+# How much the page shows of one text and of one finding: one line of a minified file can be a
+# megabyte. scanagg.json has all of it.
+TEXT_WIDTH: Final = 500
+LINE_WIDTH: Final = 2_000
+BLOCK_WIDTH: Final = 8_000
+SNIPPET_WIDTH: Final = 400
+MOST_PLACES: Final = 100
+MOST_PAGES: Final = 20
+MOST_NAMES: Final = 70
+_ADDRESS_WIDTH: Final = 300
+
+# Width of the longest bar, in units of the drawing. A bar of one finding among thousands still has
+# to be visible.
+BAR_WIDTH: Final = 1_000
+_LEAST_WIDTH: Final = 8
+
+_NONE: Final = -1
+_ACTIONS: Final = {action: number for number, action in enumerate(Action)}
+_SEVERITIES: Final = {severity: number for number, severity in enumerate(phrases.SEVERITIES)}
+_ORIGINS: Final = {origin: number for number, origin in enumerate(Origin)}
+_CATEGORIES: Final = {category: number for number, category in enumerate(Category)}
+_CONFIDENCES: Final = {confidence: number for number, confidence in enumerate(Confidence)}
+
+Value = TypeVar("Value", bound=Hashable)
+
+
+def write(report: Report) -> Iterator[str]:
+    """Yield the page in pieces."""
+    rows = Rows(report)
+    counts = phrases.count(report.findings)
+    blocking = [item for item in report.findings if item.verdict.action is Action.BLOCK]
+    waivers = sorted(report.waivers, key=lambda use: not phrases.needs_attention(use))
+    # Without a base, every finding counts as new.
+    ordered = phrases.new_first(report.findings) if report.base else report.findings
+    # Markup tells the template not to escape: rows and tables are escaped for a script element.
+    return (
+        _environment()
+        .get_template("report.html")
+        .generate(
+            report=report,
+            phrases=phrases,
+            data=phrases.data_sources(report),
+            lack=phrases.missing_data(report),
+            advices=phrases.upgrade_advice(report),
+            upgrades=phrases.upgrades_by_purl(report),
+            shown_upgrades=SHOWN_UPGRADES,
+            most_upgrades=MOST_UPGRADES,
+            counts=counts,
+            complete=phrases.complete(report),
+            gaps=phrases.gaps(report),
+            bars=_bars(counts),
+            actions=list(Action),
+            waivers=waivers[:MOST_WAIVERS],
+            blocking=phrases.new_first(blocking)[:STATIC_FINDINGS],
+            rows=map(Markup, rows.rows(ordered)),
+            tables=map(Markup, rows.tables()),
+            code_url=links.code_url(report.target.revision),
+            asset=_asset,
+            csp_hash=_csp_hash,
+        )
+    )
+
+
+class _Segment(msgspec.Struct, frozen=True):
+    """One colour of a bar."""
+
+    severity: str
+    count: int
+    x: int
+    width: int
+
+
+class _Bar(msgspec.Struct, frozen=True):
+    """One line of the picture: a category, or all of them if `category` is None."""
+
+    name: str
+    category: str | None
+    total: int
+    segments: tuple[_Segment, ...]
+
+
+def _bars(counts: phrases.Counts) -> list[_Bar]:
+    """Return the picture. All bars have one scale, so that the categories add up to the first."""
+    categories = counts.categories()
+    bars = [
+        _Bar(
+            phrases.CATEGORIES[category],
+            category.value,
+            counts.of(category),
+            tuple(_segments(counts.severities(category), counts.total)),
+        )
+        for category in categories
+    ]
+    everything = tuple(_segments(counts.severities(), counts.total))
+    return [_Bar("All", None, counts.total, everything), *bars] if len(bars) > 1 else bars
+
+
+def _segments(by_severity: dict[Severity, int], total: int) -> Iterator[_Segment]:
+    """Yield the colours side by side; if small ones are widened, the others get less room."""
+    present = {severity: number for severity, number in by_severity.items() if number}
+    room = BAR_WIDTH - _LEAST_WIDTH * len(present)
+    x = 0
+    for severity, number in present.items():
+        width = _LEAST_WIDTH + room * number // total
+        yield _Segment(severity.value, number, x, width)
+        x += width
+
+
+# The template
+
+
+class _Inputs(msgspec.Struct, frozen=True):
+    """A list of inputs that were not examined, cut if it is too long."""
+
+    named: Sequence[NotExamined]
+    more: int
+
+
+def _inputs(values: Sequence[NotExamined]) -> _Inputs:
+    return _Inputs(values[:MOST_INPUTS], max(0, len(values) - MOST_INPUTS))
+
+
+def _tone(run: Run) -> str:
+    """Return the colour of a status: only a scanner that did its work is good."""
+    if run.status is Status.OK:
+        return "good"
+    return "quiet" if run.status is Status.NOT_APPLICABLE else "gap"
+
+
+def _care(use: WaiverUse) -> str:
+    """Return the colour of a waiver."""
+    return "gap" if phrases.needs_attention(use) else "quiet"
+
+
+def _shown(text: str, width: int = TEXT_WIDTH) -> str:
+    return shorten(one_line(text), width)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("scanagg.reports"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        shown=_shown, snippet=_snippet, inputs=_inputs, tone=_tone, care=_care, printable=printable
+    )
+    return environment
+
+
+@cache
+def _asset(name: str) -> Markup:
+    """Return a style sheet or script of ours, as it stands between its tags."""
+    loader = _environment().loader
+    assert isinstance(loader, jinja2.PackageLoader)  # noqa: S101 - for the type checker
+    source, _, _ = loader.get_source(_environment(), name)
+    return Markup("\n" + source.rstrip() + "\n")  # noqa: S704 - our own file
+
+
+def _csp_hash(name: str) -> str:
+    """Return the hash by which the page's content security policy allows one of our assets."""
+    digest = hashlib.sha256(_asset(name).encode()).digest()
+    return "sha256-" + base64.b64encode(digest).decode()
+
+
+# The findings as data
+
+# Of a package: name, version, purl, scope, whether it is direct, chain, and where it is asked for.
+_PackageKey = tuple[str, str, str, Scope, bool | None, tuple[str, ...], tuple[Location, ...]]
+
+
+class Table(Generic[Value]):
+    """Distinct values in the order they came, each known by its number and shown by an entry."""
+
+    def __init__(self, entry: Callable[[Value], object]) -> None:
+        """`entry` makes the entry when a value is seen for the first time."""
+        self.entries: list[object] = []
+        self._entry = entry
+        self._numbers: dict[Value, int] = {}
+
+    def number(self, value: Value | None) -> int:
+        """Return the number of the value's entry; -1 for None."""
+        if value is None:
+            return _NONE
+        number = self._numbers.get(value)
+        if number is None:
+            number = self._numbers[value] = len(self.entries)
+            self.entries.append(self._entry(value))
+        return number
+
+
+class Rows:
+    """Turns findings into rows, and then has the tables that the rows point into."""
+
+    def __init__(self, report: Report) -> None:
+        """Start with empty tables. Without a base, origins mean nothing."""
+        self._now = report.clock.now
+        self._compared = report.base is not None
+        self._app = report.target.name
+        self._upgrades = phrases.upgrades_by_purl(report)
+        self._lines: Table[str] = Table(_line)
+        self._blocks: Table[str] = Table(_block)
+        self._snippets: Table[str] = Table(_snippet)
+        self._rules: Table[Rule] = Table(_rule)
+        self._packages: Table[_PackageKey] = Table(self._package)
+        self._advisories: Table[Advisory] = Table(_advisory)
+        self._witnesses: Table[tuple[Witness, ...]] = Table(_witnesses)
+        self._sources: Table[tuple[SeverityClaim, ...]] = Table(_sources)
+        self._verdicts: Table[Verdict] = Table(_verdict)
+        self._waivers: Table[Waiver] = Table(self._waiver)
+        self._bases: Table[tuple[Origin, History]] = Table(_base)
+
+    def rows(self, findings: Iterable[Judged]) -> Iterator[str]:
+        """Return all findings as one JSON array for a script element, in pieces."""
+        return array(self._row(judged) for judged in findings)
+
+    def tables(self) -> Iterator[str]:
+        """Yield the tables as one JSON object for a script element. Use it when the rows are done.
+
+        The script takes the words of enumerations from here too.
+        """
+        tables: dict[str, Iterable[object]] = {
+            "actions": [action.value for action in Action],
+            "severities": [severity.value for severity in phrases.SEVERITIES],
+            "categories": [category.value for category in Category],
+            "confidences": [confidence.value for confidence in Confidence],
+            "origins": list(phrases.ORIGINS.values()) if self._compared else [],
+            "bases": self._bases.entries,
+            "waivers": self._waivers.entries,
+            "lines": self._lines.entries,
+            "blocks": self._blocks.entries,
+            "snippets": self._snippets.entries,
+            "rules": self._rules.entries,
+            "packages": self._packages.entries,
+            "advisories": self._advisories.entries,
+            "witnesses": self._witnesses.entries,
+            "sources": self._sources.entries,
+            "verdicts": self._verdicts.entries,
+        }
+        before = "{\n"
+        for key, entries in tables.items():
+            yield f"{before}{encode(key)}: "
+            yield from array(entries)
+            before = ",\n"
+        yield "\n}"
+
+    def _row(self, judged: Judged) -> Sequence[object]:
+        """Return one finding; the page's script names the columns in this order."""
+        finding = judged.finding
+        location, places, package = finding.location, finding.places, finding.package
+        upgrade = self._upgrades.get(package.purl) if package else None
+        package_number = _NONE
+        if package:
+            # Without its places and requirements: they are long, and the finding has its own.
+            package_number = self._packages.number(
+                (
+                    package.name,
+                    package.version,
+                    package.purl,
+                    package.scope,
+                    package.direct,
+                    package.chain,
+                    package.asked,
+                )
+            )
+        return (
+            finding.id,
+            _ACTIONS[judged.verdict.action],
+            _SEVERITIES[judged.severity],
+            _CATEGORIES[finding.category],
+            _CONFIDENCES[finding.confidence],
+            self._lines.number(finding.title),
+            self._blocks.number(finding.message),
+            self._rules.number(finding.rule),
+            self._lines.number(location.path) if location else _NONE,
+            location.start_line if location else None,
+            location.last_line if location else None,
+            self._snippets.number(finding.snippet),
+            self._witnesses.number(finding.witnesses),
+            self._sources.number(judged.severity_sources),
+            package_number,
+            self._advisories.number(finding.advisory),
+            self._verdicts.number(judged.verdict),
+            self._lines.number(phrases.fix(judged, upgrade)) if finding.advisory else _NONE,
+            self._lines.number(judged.license_expression),
+            # Empty if the location is the only place.
+            []
+            if len(places) == 1 and places[0] == location
+            else [
+                (self._lines.number(place.path), place.start_line) for place in places[:MOST_PLACES]
+            ],
+            max(0, len(places) - MOST_PLACES),
+            _ORIGINS[judged.origin],
+            self._bases.number((judged.origin, finding.history)) if self._compared else _NONE,
+            self._exceptions(judged),
+        )
+
+    def _exceptions(self, judged: Judged) -> Sequence[object]:
+        """Return deadline, waivers, and what hides it in the source; nothing if there is none."""
+        hidden = judged.finding.in_source
+        if not (judged.deadline or hidden or judged.void_waivers or judged.waiver):
+            return ()
+        return (
+            self._lines.number(phrases.deadline(judged, self._now) or None),
+            self._waivers.number(judged.waiver),
+            [self._lines.number(phrases.void_waiver(void)) for void in judged.void_waivers],
+            self._lines.number(hidden or None),
+        )
+
+    def _package(self, key: _PackageKey) -> object:
+        name, version, purl, scope, direct, chain, asked = key
+        package = Package(name, version, purl, scope, direct, chain=chain)
+        lines = [(_line(place.path), place.start_line) for place in asked[:MOST_PLACES]]
+        path = phrases.dependency_path(package, self._app)
+        return (name, version, purl, scope.value, path, lines)
+
+    def _waiver(self, waiver: Waiver) -> object:
+        words = shorten(phrases.waived_by(waiver, self._now), LINE_WIDTH)
+        reason = shorten(printable(waiver.reason), LINE_WIDTH)
+        return (words, reason, _line(waiver.place))
+
+
+def _line(text: str) -> str:
+    return shorten(one_line(text), LINE_WIDTH)
+
+
+def _block(text: str) -> str:
+    return shorten(printable(text), BLOCK_WIDTH)
+
+
+def _snippet(text: str) -> str:
+    return shorten(one_line(text.strip()), SNIPPET_WIDTH)
+
+
+def _base(origin_and_history: tuple[Origin, History]) -> object:
+    """Return the origin in a word, the reason, and the day since when it is on record."""
+    origin, history = origin_and_history
+    since = history.first_seen and history.first_seen.date().isoformat()
+    return (phrases.origin_word(origin, history), _line(history.reason), since)
+
+
+def _rule(rule: Rule) -> object:
+    return (
+        one_line(rule.id),
+        one_line(rule.name),
+        _line(rule.title),
+        links.web_url(rule.url),
+        [(one_line(name), links.cwe_url(name)) for name in rule.cwe],
+        _block(rule.help),
+    )
+
+
+def _advisory(advisory: Advisory) -> object:
+    names = list(dict.fromkeys((advisory.id, *advisory.aliases)))[:MOST_NAMES]
+    pages = dict.fromkeys(map(one_line, advisory.references))
+    return (
+        [(one_line(name), links.advisory_url(name)) for name in names],
+        phrases.fixes_and_dates(advisory),
+        links.web_url(advisory.url),
+        phrases.alarms(advisory),
+        phrases.likelihood(advisory),
+        [(shorten(page, _ADDRESS_WIDTH), links.https_url(page)) for page in pages][:MOST_PAGES],
+        max(0, len(pages) - MOST_PAGES),
+    )
+
+
+def _witnesses(witnesses: tuple[Witness, ...]) -> object:
+    return [(one.scanner, one.rule, _SEVERITIES[one.severity]) for one in witnesses]
+
+
+def _sources(claims: tuple[SeverityClaim, ...]) -> object:
+    """Return the source that decides, the disagreement, and every claim with its vector."""
+    texts = [(phrases.claimed_severity(one), one.vector and _line(one.vector)) for one in claims]
+    return (phrases.claim_source(claims[0]) if claims else "", phrases.disagreement(claims), texts)
+
+
+def _verdict(verdict: Verdict) -> object:
+    return (one_line(verdict.rule), shorten(printable(verdict.reason), LINE_WIDTH))
