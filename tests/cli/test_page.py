@@ -13,7 +13,7 @@ from support.sample_known import known_findings, known_report, many_upgrades
 from scanagg.cli.page import Written, print_page
 from scanagg.core.errors import OutputError
 from scanagg.model import Action, Report, Severity
-from scanagg.reports.base import Shortens, file_names, reporter, reporters
+from scanagg.reports.base import Shortens, reporter
 from scanagg.reports.sarif import notices
 
 
@@ -220,7 +220,3 @@ def test_a_report_that_could_not_be_written_is_said_with_a_remedy(
     problem = OutputError("cannot write x", "make room")
     print_page(sample_report(), Written(problems=[problem]), quiet=True, verbose=False)
     assert capsys.readouterr().err == "scanagg: cannot write x\n         make room\n"
-
-
-def test_the_names_of_report_files_are_known_without_the_reporters() -> None:
-    assert set(file_names()) == {made.FILENAME for made in reporters().values()}
