@@ -25,7 +25,7 @@ _NOT_IN_LINK: Final = re.compile(r"[()\[\]]")
 
 
 def link(text: str, url: str | None) -> str:
-    """`text` as a link; just the text where the address is none, or could end the link."""
+    """Return `text` as a link; just the text for an invalid address, or one that ends the link."""
     name = escape(text, 60)
     checked = web_url(url)
     if checked is None or len(checked) > URL_WIDTH or _NOT_IN_LINK.search(checked):
@@ -34,14 +34,14 @@ def link(text: str, url: str | None) -> str:
 
 
 def escape(text: str, width: int = TEXT_WIDTH) -> str:
-    """`text` so that Markdown shows it as it is: on one line, no markup, links or mentions."""
+    """Escape `text` so that Markdown shows it as it is: one line, no markup, links or mentions."""
     plain = shorten(one_line(text).strip(), width)
     marked = _MARKUP.sub(lambda match: "\\" + match.group(), plain)
     return _MENTION.sub(rf"\1{_UNSEEN}", _START.sub(r"\1\\\2", marked))
 
 
 def code(text: str, width: int = CODE_WIDTH) -> str:
-    """`text` in a code span that it cannot end; plain where it would end the cell of a table."""
+    """Return `text` in a code span that it cannot end; plain if it would end a table cell."""
     plain = shorten(one_line(text).strip(), width)
     if not plain or "|" in plain:
         return escape(plain)
@@ -53,7 +53,7 @@ def code(text: str, width: int = CODE_WIDTH) -> str:
 
 
 def bullets(lines: Iterable[str]) -> Iterator[str]:
-    """A list of at most MOST_LINES; how many more there are is said."""
+    """Yield a list of at most MOST_LINES, and how many more there are."""
     rest = list(lines)
     for line in rest[:MOST_LINES]:
         yield f"- {line}\n"
@@ -61,11 +61,11 @@ def bullets(lines: Iterable[str]) -> Iterator[str]:
 
 
 def more(number: int) -> Iterator[str]:
-    """How many more lines a list would have."""
+    """Yield how many more lines a list would have."""
     if number > 0:
         yield f"- and {number:,} more\n"
 
 
 def row(*cells: str) -> str:
-    """One row of a table."""
+    """Return one row of a table."""
     return "| " + " | ".join(cells) + " |\n"
