@@ -14,7 +14,6 @@ from scanagg.model import (
     BaseInfo,
     Category,
     Change,
-    Constraint,
     DataSource,
     History,
     Judged,
@@ -497,7 +496,10 @@ def _remarks(upgrade: Upgrade, *, malicious: bool) -> Iterator[str]:
         yield f"it is malicious{f' ({named})' if named else ''}: check where it was installed"
     if upgrade.to_unblock and upgrade.to_unblock != upgrade.to:
         yield f"{one_line(upgrade.to_unblock)} is enough to clear what blocks"
-    yield from map(_hindrance, upgrade.hindered_by)
+    for constraint in upgrade.hindered_by:
+        place_ = place(constraint.place) if constraint.place else "the project"
+        asks = constraint.text or f"{constraint.name}{constraint.specifier}"
+        yield one_line(f"hindered by {constraint.by or place_}, which asks for {asks}")
     if upgrade.allowed is False and not upgrade.hindered_by:
         yield "the project's constraints do not allow it"
     change = [name for name in upgrade.change if name != upgrade.package.name]
@@ -508,12 +510,6 @@ def _remarks(upgrade: Upgrade, *, malicious: bool) -> Iterator[str]:
         yield f"{_names(upgrade.stays)} {'stays' if len(upgrade.stays) == 1 else 'stay'}"
     elif upgrade.stays and not malicious:
         yield f"no fix is known for {_names(upgrade.stays)}"
-
-
-def _hindrance(constraint: Constraint) -> str:
-    where = place(constraint.place) if constraint.place else "the project"
-    asks = constraint.text or f"{constraint.name}{constraint.specifier}"
-    return one_line(f"hindered by {constraint.by or where}, which asks for {asks}")
 
 
 # The base, origins and deadlines

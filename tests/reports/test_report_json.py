@@ -25,8 +25,8 @@ from scanagg.model import (
     Witness,
 )
 from scanagg.reports import wire
-from scanagg.reports._encode import encode, for_script
 from scanagg.reports.base import reporter
+from scanagg.reports.encoding import encode, for_script
 
 TOP = [
     "schema",

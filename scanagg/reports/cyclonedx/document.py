@@ -19,7 +19,6 @@ from cyclonedx.schema.schema import SchemaVersion1Dot6
 
 from scanagg.core.text import one_line
 from scanagg.model import DataSource, Report, Run, Status, Target
-from scanagg.reports._encode import encode
 from scanagg.reports.cyclonedx.packages import (
     UNNAMED,
     Packages,
@@ -31,7 +30,8 @@ from scanagg.reports.cyclonedx.packages import (
     link,
     properties,
 )
-from scanagg.reports.cyclonedx.vulnerabilities import Rated, vulnerabilities
+from scanagg.reports.cyclonedx.vulnerabilities import vulnerabilities
+from scanagg.reports.encoding import encode, lines
 from scanagg.reports.phrases import data_credits, examined
 
 _NAME: Final = "scanagg"
@@ -92,31 +92,27 @@ def _body(report: Report) -> Iterator[str]:
     yield f'{{\n  "$schema": {encode(_SCHEMA)},\n'
     yield '  "bomFormat": "CycloneDX",\n  "specVersion": "1.6",\n  "version": 1,\n'
     yield f'  "metadata": {encode(_plain(_metadata(report, root)))},\n'
-    yield from _array("components", map(_plain, components(packages, report.licenses, refs)))
-    yield from _array("dependencies", map(_plain, _dependencies(packages, root)))
-    yield from _array("compositions", _compositions(report, packages, root))
-    rated = vulnerabilities(report, packages, refs)
-    yield from _array("vulnerabilities", map(_plain_vulnerability, rated))
+    for key, values in (
+        ("components", map(_plain, components(packages, report.licenses, refs))),
+        ("dependencies", map(_plain, _dependencies(packages, root))),
+        ("compositions", _compositions(report, packages, root)),
+        (
+            "vulnerabilities",
+            # The library sorts ratings by method; here the deciding one is the first.
+            (
+                {**_plain(vulnerability), "ratings": list(map(_plain, ratings))}
+                for vulnerability, ratings in vulnerabilities(report, packages, refs)
+            ),
+        ),
+    ):
+        yield f'  "{key}": '
+        yield from lines(values)
+        yield ",\n"
 
 
-def _array(key: str, values: Iterable[object]) -> Iterator[str]:
-    yield f'  "{key}": ['
-    before = "\n    "
-    for value in values:
-        yield before + encode(value)
-        before = ",\n    "
-    yield "\n  ],\n" if before[0] == "," else "],\n"
-
-
-def _plain(value: object) -> object:
-    return msgspec.json.decode(cast("_Writes", value).as_json(SchemaVersion1Dot6))
-
-
-def _plain_vulnerability(rated: Rated) -> object:
-    """Put the deciding rating first: the library sorts ratings by method."""
-    vulnerability, ratings = rated
-    plain = cast("dict[str, object]", _plain(vulnerability))
-    return {**plain, "ratings": list(map(_plain, ratings))}
+def _plain(value: object) -> dict[str, object]:
+    text = cast("_Writes", value).as_json(SchemaVersion1Dot6)
+    return msgspec.json.decode(text, type=dict[str, object])
 
 
 def _metadata(report: Report, root: str) -> BomMetaData:

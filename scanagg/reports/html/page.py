@@ -22,23 +22,19 @@ from scanagg.model import (
     History,
     Judged,
     Location,
-    NotExamined,
     Origin,
     Package,
     Report,
     Rule,
-    Run,
     Scope,
     Severity,
     SeverityClaim,
-    Status,
     Verdict,
     Waiver,
-    WaiverUse,
     Witness,
 )
 from scanagg.reports import links, phrases
-from scanagg.reports._encode import array, encode
+from scanagg.reports.encoding import encode, script_lines
 
 # How many findings stand in the page itself, for a viewer that runs no scripts.
 STATIC_FINDINGS: Final = 50
@@ -94,6 +90,7 @@ def write(report: Report) -> Iterator[str]:
             upgrades=phrases.upgrades_by_purl(report),
             shown_upgrades=SHOWN_UPGRADES,
             most_upgrades=MOST_UPGRADES,
+            most_inputs=MOST_INPUTS,
             counts=counts,
             complete=phrases.complete(report),
             gaps=phrases.gaps(report),
@@ -158,29 +155,6 @@ def _segments(by_severity: dict[Severity, int], total: int) -> Iterator[_Segment
 # The template
 
 
-class _Inputs(msgspec.Struct, frozen=True):
-    """A list of inputs that were not examined, cut if it is too long."""
-
-    named: Sequence[NotExamined]
-    more: int
-
-
-def _inputs(values: Sequence[NotExamined]) -> _Inputs:
-    return _Inputs(values[:MOST_INPUTS], max(0, len(values) - MOST_INPUTS))
-
-
-def _tone(run: Run) -> str:
-    """Return the colour of a status: only a scanner that did its work is good."""
-    if run.status is Status.OK:
-        return "good"
-    return "quiet" if run.status is Status.NOT_APPLICABLE else "gap"
-
-
-def _care(use: WaiverUse) -> str:
-    """Return the colour of a waiver."""
-    return "gap" if phrases.needs_attention(use) else "quiet"
-
-
 def _shown(text: str, width: int = TEXT_WIDTH) -> str:
     return shorten(one_line(text), width)
 
@@ -194,9 +168,7 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        shown=_shown, snippet=_snippet, inputs=_inputs, tone=_tone, care=_care, printable=printable
-    )
+    environment.filters.update(shown=_shown, snippet=_snippet, printable=printable)
     return environment
 
 
@@ -264,7 +236,7 @@ class Rows:
 
     def rows(self, findings: Iterable[Judged]) -> Iterator[str]:
         """Return all findings as one JSON array for a script element, in pieces."""
-        return array(self._row(judged) for judged in findings)
+        return script_lines(self._row(judged) for judged in findings)
 
     def tables(self) -> Iterator[str]:
         """Yield the tables as one JSON object for a script element. Use it when the rows are done.
@@ -292,7 +264,7 @@ class Rows:
         before = "{\n"
         for key, entries in tables.items():
             yield f"{before}{encode(key)}: "
-            yield from array(entries)
+            yield from script_lines(entries)
             before = ",\n"
         yield "\n}"
 

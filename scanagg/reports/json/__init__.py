@@ -7,7 +7,7 @@ import msgspec
 
 from scanagg.model import Report
 from scanagg.reports import wire
-from scanagg.reports._encode import encode
+from scanagg.reports.encoding import encode, lines
 
 NAME: Final = "json"
 FILENAME: Final = "scanagg.json"
@@ -24,16 +24,8 @@ def render(report: Report) -> Iterator[str]:
     for key, value in wire.members(report):
         yield f'{before}  "{key}": '
         if isinstance(value, Iterator):
-            yield from _lines(value)
+            yield from lines(value)
         else:
             yield msgspec.json.format(encode(value), indent=2).replace("\n", "\n  ")
         before = ",\n"
     yield "\n}\n"
-
-
-def _lines(values: Iterator[object]) -> Iterator[str]:
-    before = "[\n    "
-    for value in values:
-        yield before + encode(value)
-        before = ",\n    "
-    yield "[]" if before[0] == "[" else "\n  ]"

@@ -16,13 +16,12 @@ from scanagg.model import (
     Judged,
     NotExamined,
     Report,
-    Revision,
     Run,
     Status,
     Upgrade,
 )
 from scanagg.reports import phrases
-from scanagg.reports._encode import encode
+from scanagg.reports.encoding import encode
 from scanagg.reports.sarif.results import (
     MASK,
     ROOT,
@@ -38,9 +37,6 @@ from scanagg.reports.sarif.values import https, phrase, plain, sentence, time
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _VERSION: Final = "2.1.0"
 _PIECE: Final = 500
-_ENCODER: Final = msgspec.json.Encoder()
-# The one control character of ASCII that JSON leaves as it is.
-_DELETE: Final = "\x7f"
 
 OWN: Final = "scanagg"
 
@@ -181,7 +177,7 @@ def stream(report: Report, flavour: Flavour) -> Iterator[str]:
                 results.result(judged, suppressions=suppressed, states=states)
                 for judged in findings[start : start + _PIECE]
             )
-            yield before + ",\n".join(map(_line, piece))
+            yield before + ",\n".join(encode(plain(result)) for result in piece)
             before = ",\n"
         yield "]}"
         before = ",\n"
@@ -189,26 +185,20 @@ def stream(report: Report, flavour: Flavour) -> Iterator[str]:
     yield f"\n]{about}}}\n"
 
 
-def _line(result: sarif_om.Result) -> str:
-    """Return the result as JSON. `encode` handles all that is not plain ASCII, but is slower."""
-    value = plain(result)
-    try:
-        text = _ENCODER.encode(value).decode()
-    except UnicodeEncodeError:
-        return encode(value)
-    return text if text.isascii() and _DELETE not in text else encode(value)
-
-
 def _run_head(report: Report, section: Section, rules: Rules, flavour: Flavour) -> sarif_om.Run:
     """Return the run without its results."""
     run, revision = section.run, report.target.revision
+    # The category by which GitHub tells the alerts of one tool apart: the same for a project on
+    # every machine and at every commit.
+    below = phrase(revision.prefix.strip("/")) if revision else ""
+    category = f"{OWN}/{run.scanner}/{below}/" if below else f"{OWN}/{run.scanner}/"
     # The standard's `repositoryUri` is required.
     repository = https(revision.repository) if revision else None
     snippets = [judged.finding.snippet for judged in section.findings]
     is_masked = any(snippet is None or MASK in snippet for snippet in snippets)
     return sarif_om.Run(
         tool=sarif_om.Tool(driver=_driver(run, rules.descriptors())),
-        automation_details=sarif_om.RunAutomationDetails(id=_category(run.scanner, revision)),
+        automation_details=sarif_om.RunAutomationDetails(id=category),
         conversion=sarif_om.Conversion(
             tool=sarif_om.Tool(
                 driver=sarif_om.ToolComponent(
@@ -263,15 +253,6 @@ def _driver(run: Run, rules: Sequence[sarif_om.ReportingDescriptor]) -> sarif_om
         information_uri=page(run.scanner),
         rules=list(rules),
     )
-
-
-def _category(scanner: str, revision: Revision | None) -> str:
-    """Return the category by which GitHub tells the alerts of one tool apart; it ends in "/".
-
-    It is the same for the same project on every machine and at every commit.
-    """
-    below = phrase(revision.prefix.strip("/")) if revision else ""
-    return f"{OWN}/{scanner}/{below}/" if below else f"{OWN}/{scanner}/"
 
 
 def _notifications(section: Section) -> Iterator[sarif_om.Notification]:
