@@ -1,4 +1,4 @@
-"""Which packages the target uses, at which versions, and where its manifests say so."""
+"""The inventory: the packages that the target uses, their versions, and where they are declared."""
 
 import posixpath
 from collections.abc import Iterator, Sequence
@@ -7,126 +7,155 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from scanagg.inventory import (
-    _links,
-    environment,
-    pdm,
-    pipenv,
-    pipfile,
-    poetry,
-    pylock,
-    pyproject,
-    requirements,
-    setuptools,
-    uv,
+from scanagg.inventory import environment, locks, requirements
+from scanagg.inventory.manifest import (
+    BrokenFile,
+    Declaration,
+    Manifest,
+    ProjectFiles,
+    Reader,
+    named,
+    problem,
 )
-from scanagg.inventory._common import BrokenFile, Declaration, Project, Reader, Reading, problem
-from scanagg.inventory._merge import merge
-from scanagg.model import Inventory, NotExamined, SourceFile, Target
+from scanagg.inventory.merge import merge
+from scanagg.inventory.pyproject import read_pipfile, read_pyproject
+from scanagg.inventory.setuptools import read_setup_cfg, unread_setup_code
+from scanagg.model import Inventory, Link, NotExamined, SourceFile, Target
 
-# What people write comes first: locks are read by the light of it.
-_DECLARING: Final[tuple[Reader, ...]] = (pyproject, setuptools, pipfile)
-_LOCKING: Final[tuple[Reader, ...]] = (requirements, uv, poetry, pdm, pipenv, pylock)
+# What people write comes first: locks are read in the light of it.
+_DECLARING: Final = (
+    Reader(named("pyproject.toml"), read_pyproject),
+    Reader(named("setup.cfg"), read_setup_cfg),
+    Reader(named("Pipfile"), read_pipfile),
+)
+_LOCKING: Final = (
+    Reader(requirements.matches, requirements.read_requirements),
+    *(Reader(kind.matches, kind.read) for kind in locks.KINDS),
+)
+_NOT_FOLLOWED: Final = "not followed, so what this manifest lists is unknown"
 
 
 def read_inventory(target: Target, python: Path | None = None) -> Inventory:
-    """The packages of the target's manifests, and of the environment `python` where it is given.
+    """Read the packages of the target's manifests, and of the environment `python` if it is given.
 
-    `python` is an interpreter or the folder of an environment; TargetError where it is neither.
+    `python` is an interpreter or the folder of an environment; TargetError if it is neither.
     Without it, a `.venv` or `venv` in the target counts if no manifest pins anything. Nothing of
     the target is run. What cannot be read is among the inventory's problems.
 
-    A symbolic link with the name of a manifest is read as that manifest, whatever its end is
-    called, if that is a file of the target; all places name that file. So one that is a manifest
-    itself is one still, for its own folder and for the link's. A link that leads anywhere else is
-    not followed, and a problem.
+    A symbolic link with the name of a manifest is read as that manifest, whatever its target is
+    called, if that is a file of the checked folder; all places name that file. So one that is a
+    manifest itself is still one, for its own folder and for the link's. A link that leads anywhere
+    else is not followed, and a problem.
     """
-    links = _links.followed(target)
-    project = _project(target, links)
-    declaring = _readings(project, _DECLARING)
+    project, broken_links = _project(target)
+    declaring = _manifests(project, _DECLARING)
     project = _informed(project, declaring)
-    readings = (*declaring, *_readings(project, _LOCKING))
-    readings += tuple(setuptools.unread(project, readings))
-    readings = tuple(_links.placed(reading, project.ends) for reading in readings)
-    merged = merge(readings)
+    manifests = [*declaring, *_manifests(project, _LOCKING)]
+    manifests += unread_setup_code(project, manifests)
+    inventory = merge(manifests)
     place, broken = environment.find(target.root, python)
-    if place and (python is not None or not merged.packages):
-        declared = [one for reading in readings for one in reading.declared]
-        installed = environment.read(place, [reading.path for reading in readings], declared)
-        merged = merge((*readings, installed))
-    problems = (*merged.problems, *broken, *_unread(target, links, project))
-    return Inventory(
-        packages=merged.packages,
-        unpinned=merged.unpinned,
-        problems=tuple(dict.fromkeys(problems)),
-        manifests=_manifests(readings, project),
+    if place and (python is not None or not inventory.packages):
+        declared = [one for manifest in manifests for one in manifest.declared]
+        covers = [manifest.path for manifest in manifests]
+        inventory = merge([*manifests, environment.read(place, covers, declared)])
+    unread = _unread(target, broken_links, project)
+    paths = {project.link_target(manifest.path) for manifest in manifests}
+    paths |= {one.place.path for manifest in manifests for one in manifest.declared}
+    return replace(
+        inventory,
+        problems=tuple(dict.fromkeys((*inventory.problems, *broken, *unread))),
+        manifests=tuple(sorted(paths)),
         python=place.python if place else None,
-        constraints=merged.constraints,
     )
 
 
-def _project(target: Target, links: _links.Links) -> Project:
-    files = {**links.files, **{file.path: file for file in target.files}}
+def _project(target: Target) -> tuple[ProjectFiles, list[Link]]:
+    """Return the files by their paths, those that links lead to as well, and the broken links.
+
+    A link to a folder named `requirements` gives one file for each in it. The target of each link
+    is final: there is no link of a link, and so no loop.
+    """
+    files = {file.path: file for file in target.files}
+    link_targets: dict[str, str] = {}
+    broken: list[Link] = []
+    for link in target.links:
+        if link.end in files:
+            link_targets[link.path] = link.end
+        elif posixpath.basename(link.path) in requirements.FOLDERS:
+            folder = None if link.end is None else link.end.removesuffix(".")
+            inside = [path for path in files if posixpath.dirname(path) == folder]
+            for path in inside:
+                link_targets[posixpath.join(link.path, posixpath.basename(path))] = path
+            if not inside:
+                broken.append(link)
+        elif link.end is None:
+            broken.append(link)
+    files = {
+        **{path: replace(files[end], path=path) for path, end in link_targets.items()},
+        **files,
+    }
     folders: set[str] = set()
     for path in files:
         folder = posixpath.dirname(path)
         while folder and folder not in folders:
             folders.add(folder)
             folder = posixpath.dirname(folder)
-    return Project(target.root, files, frozenset(folders), ends=links.ends)
+    return ProjectFiles(target.root, files, frozenset(folders), link_targets), broken
 
 
-def _unread(target: Target, links: _links.Links, project: Project) -> Iterator[NotExamined]:
-    """The manifests, by their names, that the target has and nobody may or can read."""
+def _manifests(project: ProjectFiles, readers: Sequence[Reader]) -> list[Manifest]:
+    manifests: list[Manifest] = []
+    for path, file in sorted(project.files.items()):
+        for reader in readers:
+            if reader.matches(path, project):
+                manifest = _manifest(reader, file, project)
+                manifests += [manifest] if manifest else []
+    return manifests
+
+
+def _manifest(reader: Reader, file: SourceFile, project: ProjectFiles) -> Manifest | None:
+    """Return the manifest; what it says of the path of a link holds for the file behind it too."""
+    try:
+        manifest = reader.read(file, project)
+    except BrokenFile as error:
+        broken = project.problem(file.path, error.line, error.reason)
+        return Manifest(path=file.path, problems=(broken,))
+    if manifest is None or not project.link_targets:
+        return manifest
+    covers = {project.link_target(path): how for path, how in manifest.covers.items()}
+    answers = {project.link_target(path) for path in manifest.answers}
+    return replace(
+        manifest, covers={**covers, **manifest.covers}, answers=manifest.answers | answers
+    )
+
+
+def _informed(project: ProjectFiles, manifests: Sequence[Manifest]) -> ProjectFiles:
+    """Return the project with what its people declare."""
+    declared: dict[str, tuple[Declaration, ...]] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    for manifest in manifests:
+        folder = posixpath.dirname(manifest.path)
+        declared[folder] = (*declared.get(folder, ()), *manifest.declared)
+        for name in manifest.own:
+            names[name] = (*names.get(name, ()), manifest.path)
+    included = frozenset(path for manifest in manifests for path in manifest.includes)
+    return replace(project, declared=declared, included=included, names=names)
+
+
+def _unread(
+    target: Target, broken_links: Sequence[Link], project: ProjectFiles
+) -> Iterator[NotExamined]:
+    """Yield the manifests, by their names, that may not or cannot be read."""
 
     def is_manifest(path: str) -> bool:
-        readers = (*_DECLARING, *_LOCKING)
         return posixpath.basename(path) == "setup.py" or any(
-            reader.matches(path, project) for reader in readers
+            reader.matches(path, project) for reader in (*_DECLARING, *_LOCKING)
         )
 
-    yield from _links.unread(links, is_manifest)
-    yield from (gap for gap in target.skipped if not gap.on_purpose and is_manifest(gap.input))
-
-
-def _informed(project: Project, readings: Sequence[Reading]) -> Project:
-    """The project with what its people declare, by folder."""
-    declared: dict[str, tuple[Declaration, ...]] = {}
-    for reading in readings:
-        folder = posixpath.dirname(reading.path)
-        declared[folder] = (*declared.get(folder, ()), *reading.declared)
-    included = {path for reading in readings for path in reading.includes}
-    names: dict[str, tuple[str, ...]] = {}
-    for reading in readings:
-        for name in reading.own:
-            names[name] = (*names.get(name, ()), reading.path)
-    return replace(
-        project,
-        declared=declared,
-        included=frozenset(included),
-        names=names,
-    )
-
-
-def _readings(project: Project, readers: Sequence[Reader]) -> tuple[Reading, ...]:
-    found = (
-        _reading(reader, file, project)
-        for path, file in sorted(project.files.items())
-        for reader in readers
-        if reader.matches(path, project)
-    )
-    return tuple(reading for reading in found if reading is not None)
-
-
-def _reading(reader: Reader, file: SourceFile, project: Project) -> Reading | None:
-    try:
-        return reader.read(file, project)
-    except BrokenFile as error:
-        return Reading(path=file.path, problems=(problem(file.path, error.line, error.reason),))
-
-
-def _manifests(readings: Sequence[Reading], project: Project) -> tuple[str, ...]:
-    """The files that were read, the included ones too."""
-    paths = {project.ends.get(reading.path, reading.path) for reading in readings}
-    places = {one.place.path for reading in readings for one in reading.declared}
-    return tuple(sorted(paths | places))
+    for link in broken_links:
+        if posixpath.basename(link.path) in requirements.FOLDERS or is_manifest(link.path):
+            reason = link.reason or "to a folder without files of the project"
+            yield problem(link.path, None, f"a symbolic link {reason}: {_NOT_FOLLOWED}")
+    for gap in target.skipped:
+        if not gap.on_purpose and is_manifest(gap.input):
+            yield gap

@@ -8,22 +8,13 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.core.errors import TargetError
-from scanagg.inventory._common import (
-    Declaration,
-    Locked,
-    Reading,
-    normal_names,
-    package,
-    parsed,
-    problem,
-    shown,
-)
-from scanagg.inventory._constraints import of_requirement
-from scanagg.inventory._graph import Edge, Graph, Node, Walk
+from scanagg.inventory.declarations import requirement_constraint
+from scanagg.inventory.graph import Edge, Node, walk
+from scanagg.inventory.locks import Needs, nodes_of, package, used_constraints
+from scanagg.inventory.manifest import Declaration, Manifest, parsed, problem, shown
 from scanagg.model import Constraint, NotExamined, Package
 
 _NAMES: Final = (".venv", "venv")
@@ -45,7 +36,7 @@ _HINT: Final = (
 
 
 class Environment(msgspec.Struct, frozen=True):
-    """An environment: its interpreter, what to call it in a report, and where packages lie."""
+    """An environment: its interpreter, its name in reports, and the folders of its packages."""
 
     python: Path
     name: str
@@ -53,7 +44,7 @@ class Environment(msgspec.Struct, frozen=True):
 
 
 class _Broken(Exception):  # noqa: N818 - it says what is broken, and never leaves this module
-    """Why a path is no environment."""
+    """The reason why a path is no environment."""
 
 
 class _DirectUrl(msgspec.Struct, frozen=True):
@@ -65,24 +56,17 @@ class _DirectUrl(msgspec.Struct, frozen=True):
 
 
 def find(root: Path, python: Path | None) -> tuple[Environment | None, tuple[NotExamined, ...]]:
-    """The environment at `python`, else the project's own if it has one, and what is wrong with it.
+    """Find the environment at `python`, else the project's own if any, and what is wrong with it.
 
-    TargetError where `python` is given and is no environment.
+    TargetError if `python` is given and is no environment.
     """
-    return _found(root) if python is None else (_given(python, root), ())
-
-
-def _given(python: Path, root: Path) -> Environment:
-    try:
-        return _environment(python, root)
-    except (_Broken, OSError, ValueError) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise TargetError(
-            f"no Python environment at {shown(str(python))}: {said}", _HINT
-        ) from error
-
-
-def _found(root: Path) -> tuple[Environment | None, tuple[NotExamined, ...]]:
+    if python is not None:
+        try:
+            return _environment(python, root), ()
+        except (_Broken, OSError, ValueError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            message = f"no Python environment at {shown(str(python))}: {reason}"
+            raise TargetError(message, _HINT) from error
     for name in _NAMES:
         try:
             if (root / name / "pyvenv.cfg").is_file():
@@ -96,24 +80,25 @@ def _environment(python: Path, root: Path) -> Environment:
     if not python.exists():
         raise _Broken("it does not exist")
     if python.is_dir():
-        prefix, interpreter = python, _interpreter(python)
+        prefix = python
+        candidates = [prefix / name for name in _INTERPRETERS if (prefix / name).is_file()]
+        if not candidates:
+            raise _Broken("it has no interpreter that works")
+        interpreter = candidates[0]
     else:
         prefix, interpreter = _prefix(python), python
     folders = tuple(_folders(prefix, interpreter))
     if not folders:
         raise _Broken("it has no site-packages folder")
-    return Environment(interpreter, _shown_name(prefix, root), folders)
-
-
-def _interpreter(prefix: Path) -> Path:
-    for name in _INTERPRETERS:
-        if (prefix / name).is_file():
-            return prefix / name
-    raise _Broken("it has no interpreter that works")
+    try:
+        name = prefix.absolute().relative_to(root.absolute()).as_posix()
+    except ValueError:
+        name = prefix.name or "environment"
+    return Environment(interpreter, name, folders)
 
 
 def _prefix(interpreter: Path) -> Path:
-    """The folder that an interpreter belongs to; a link leads to it unless it is in a venv."""
+    """Return the folder that an interpreter belongs to, through links unless it is in a venv."""
     if not _INTERPRETER_NAME.fullmatch(interpreter.name):
         raise _Broken("it is neither a Python interpreter nor a folder with one")
     for path in (interpreter.absolute(), interpreter.resolve()):
@@ -125,16 +110,16 @@ def _prefix(interpreter: Path) -> Path:
 
 
 def _folders(prefix: Path, interpreter: Path) -> Iterator[Path]:
-    """Where packages are installed, by the layouts of venv, of CPython and of Debian."""
+    """Yield where packages are installed, by the layouts of venv, of CPython and of Debian."""
     settings = _settings(prefix / "pyvenv.cfg")
     version = _VERSION.search(interpreter.resolve().name) or _VERSION.search(
         settings.get("version") or settings.get("version_info") or ""
     )
-    wanted = f"python{version[0]}" if version else "python*.*"
-    patterns = [f"{lib}/{wanted}/site-packages" for lib in ("lib", "lib64")]
+    folder_name = f"python{version[0]}" if version else "python*.*"
+    patterns = [f"{lib}/{folder_name}/site-packages" for lib in ("lib", "lib64")]
     patterns += ["Lib/site-packages", "lib/pypy*/site-packages", "site-packages"]
     if not settings:
-        patterns += [f"{lib}/{wanted}/dist-packages" for lib in ("lib", "local/lib")]
+        patterns += [f"{lib}/{folder_name}/dist-packages" for lib in ("lib", "local/lib")]
         patterns.append("lib/python3/dist-packages")
     seen: set[Path] = set()
     for pattern in patterns:
@@ -143,14 +128,11 @@ def _folders(prefix: Path, interpreter: Path) -> Iterator[Path]:
                 seen.add(folder.resolve())
                 yield folder
     if settings.get("include-system-site-packages", "").lower() == "true":
-        yield from _system_folders(Path(settings.get("home", "")), interpreter)
-
-
-def _system_folders(home: Path, interpreter: Path) -> Iterator[Path]:
-    """The folders of the installation that a venv is made from and lets show through."""
-    base = home.parent if home.name.lower() in ("bin", "scripts") else home
-    if home.is_absolute() and not (base / "pyvenv.cfg").exists():
-        yield from _folders(base, interpreter)
+        # The installation that the venv is made from shows through.
+        home = Path(settings.get("home", ""))
+        base = home.parent if home.name.lower() in ("bin", "scripts") else home
+        if home.is_absolute() and not (base / "pyvenv.cfg").exists():
+            yield from _folders(base, interpreter)
 
 
 def _settings(file: Path) -> Mapping[str, str]:
@@ -161,121 +143,67 @@ def _settings(file: Path) -> Mapping[str, str]:
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
-def _shown_name(prefix: Path, root: Path) -> str:
-    try:
-        return prefix.absolute().relative_to(root.absolute()).as_posix()
-    except ValueError:
-        return prefix.name or "environment"
-
-
-class _Installed(msgspec.Struct, frozen=True):
-    """One installed package, what it asks of others, and each of these with the extras for it."""
-
-    entry: Locked
-    name: str
-    node: Node
-    asks: tuple[tuple[Constraint, frozenset[str]], ...]
-
-
 def read(
     environment: Environment, covers: Iterable[str], declared: Sequence[Declaration]
-) -> Reading:
-    """Every installed package of an index; scope and direct by what the project declares.
+) -> Manifest:
+    """Read every installed package of an index; what the project declares gives scope and direct.
 
-    `covers` are the manifests whose open requirements what is installed answers.
+    `covers` are the manifests whose open requirements are answered by what is installed.
     """
     problems: list[NotExamined] = []
-    entries: list[_Installed] = []
-    own: set[str] = set()
+    installed: list[tuple[str, str, Needs]] = []
+    own_names: set[str] = set()
     for distribution in distributions(path=[str(folder) for folder in environment.folders]):
         try:
-            found = _installed(distribution)
+            metadata = distribution.metadata
+            if "Name" not in metadata or "Version" not in metadata:
+                raise ValueError("a package without name or version")
+            name, version = metadata["Name"], metadata["Version"]
+            needs = _needs(canonicalize_name(name), metadata.get_all("Requires-Dist") or [])
+            origin, own = _origin(distribution)
         except (OSError, ValueError, TypeError) as error:
-            problems.append(problem(environment.name, None, f"unreadable metadata: {error}"))
-            continue
-        entry = found.entry
-        if entry.own:
-            own.add(found.name)
-        elif entry.origin:
-            what = f"{entry.name} {entry.version} is not from an index: {entry.origin}"
-            problems.append(problem(environment.name, None, what))
+            reason = f"unreadable metadata: {error}"
         else:
-            entries.append(found)
-    if not entries:
+            if own:
+                own_names.add(canonicalize_name(name))
+                continue
+            if not origin:
+                installed.append((name, version, needs))
+                continue
+            reason = f"{name} {version} is not from an index: {origin}"
+        problems.append(problem(environment.name, None, reason))
+    if not installed:
         problems.append(problem(environment.name, None, "no installed packages found in it"))
-    graph = Graph({one.name: (one.node,) for one in entries})
-    walk = graph.walk((Edge(one.name, one.extras), one.scope) for one in declared)
-    packages, wrong = _packages(entries, declared, walk, environment.name)
-    return Reading(
+    all_needs = [(canonicalize_name(name), needs) for name, _, needs in installed]
+    nodes = nodes_of(all_needs)
+    graph = walk(nodes, [(Edge(one.name, one.extras), one.scope) for one in declared])
+    # A line that a person or a program may have written does not tell who asks for the package.
+    unsure = {one.name for one in declared if one.direct is None and one.pin}
+    packages: list[Package] = []
+    for name, version, needs in installed:
+        normal_name = canonicalize_name(name)
+        direct = False if declared and normal_name not in unsure else None
+        requires = {edge.name for edge in needs.node.requires if edge.name in nodes}
+        try:
+            packages.append(package(name, version, graph.scope(normal_name), direct, requires))
+        except ValueError as error:
+            problems.append(problem(environment.name, None, str(error)))
+    asked = [one for one in declared if one.asks]
+    ways = walk(nodes, [(Edge(one.name, one.extras), one.scope) for one in asked]).ways()
+    sure = {one.name for one in asked} - unsure
+    return Manifest(
         path=environment.name,
-        packages=packages,
-        problems=(*problems, *wrong),
+        packages=tuple(packages),
+        problems=tuple(problems),
         covers=dict.fromkeys(covers, ""),
-        own=frozenset(own),
-        ways=_ways(graph, declared),
-        constraints=tuple(_constraints(entries, walk)),
+        own=frozenset(own_names),
+        ways={name: way for name, way in ways.items() if len(way) > 1 or name in sure},
+        constraints=tuple(used_constraints(all_needs, graph)),
     )
 
 
-def _packages(
-    entries: Sequence[_Installed], declared: Sequence[Declaration], walk: Walk, name: str
-) -> tuple[tuple[Package, ...], list[NotExamined]]:
-    known = frozenset(one.name for one in entries)
-    unsure = _listed(declared)
-    packages: list[Package] = []
-    problems: list[NotExamined] = []
-    for one in entries:
-        try:
-            packages.append(
-                package(
-                    replace(
-                        one.entry,
-                        scope=walk.scope(one.name),
-                        direct=False if declared and one.name not in unsure else None,
-                        requires=normal_names((edge.name for edge in one.node.requires), known),
-                    )
-                )
-            )
-        except ValueError as error:
-            problems.append(problem(name, None, str(error)))
-    return tuple(packages), problems
-
-
-def _listed(declared: Iterable[Declaration]) -> frozenset[str]:
-    """What a file lists that may be written by hand or by a program: who asked is not known."""
-    return frozenset(one.name for one in declared if one.direct is None and one.pin)
-
-
-def _ways(graph: Graph, declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
-    """The ways from all that may be asked for; what is only listed leads on, but is no way."""
-    asked = [one for one in declared if one.asks]
-    walk = graph.walk((Edge(one.name, one.extras), one.scope) for one in asked)
-    sure = {one.name for one in asked} - _listed(declared)
-    return {name: way for name, way in walk.ways().items() if len(way) > 1 or name in sure}
-
-
-def _constraints(entries: Sequence[_Installed], walk: Walk) -> Iterator[Constraint]:
-    """What is asked of installed packages; for an extra, if the project uses that extra."""
-    known = frozenset(one.name for one in entries)
-    for one in entries:
-        for said, extras in one.asks:
-            used = not extras or any((one.name, extra) in walk.steps for extra in extras)
-            if used and said.name in known and said.name != one.name:
-                yield said
-
-
-def _installed(distribution: Distribution) -> _Installed:
-    """One installed package. ValueError where its metadata has no name or version."""
-    metadata = distribution.metadata
-    if "Name" not in metadata or "Version" not in metadata:
-        raise ValueError("a package without name or version")
-    name, version = metadata["Name"], metadata["Version"]
-    origin, own = _origin(distribution)
-    entry = Locked(name=name, version=version, place=None, origin=origin, own=own)
-    return _with_needs(entry, metadata.get_all("Requires-Dist") or [])
-
-
 def _origin(distribution: Distribution) -> tuple[str, bool]:
+    """Describe a source that is no index, and tell whether it is the project's own code."""
     text = distribution.read_text("direct_url.json")
     if text is None:
         return "", False
@@ -290,21 +218,20 @@ def _origin(distribution: Distribution) -> tuple[str, bool]:
     return f"from {kind}: {direct.url}", False
 
 
-def _with_needs(entry: Locked, requirements: Iterable[object]) -> _Installed:
-    name = canonicalize_name(entry.name)
+def _needs(name: str, requirements: Iterable[object]) -> Needs:
     requires: list[Edge] = []
     extras: dict[str, tuple[Edge, ...]] = {}
     asks: list[tuple[Constraint, frozenset[str]]] = []
     for text in map(str, requirements):
         needed = parsed(text)
         if needed is None:
-            continue  # what pip could not read either was not installed for it
+            continue  # pip could not read it either, so it installed nothing for it
         edge = Edge(canonicalize_name(needed.name), tuple(sorted(needed.extras)))
-        wanted = [canonicalize_name(one or two) for one, two in _EXTRA.findall(text)]
-        for extra in wanted:
+        names = [canonicalize_name(left or right) for left, right in _EXTRA.findall(text)]
+        for extra in names:
             extras[extra] = (*extras.get(extra, ()), edge)
-        if not wanted:
+        if not names:
             requires.append(edge)
-        said = of_requirement(needed, text, name)
-        asks += [(said, frozenset(wanted))] if said else []
-    return _Installed(entry, name, Node(tuple(requires), extras), tuple(asks))
+        constraint = requirement_constraint(needed, text, name)
+        asks += [(constraint, frozenset(names))] if constraint else []
+    return Needs((), Node(tuple(requires), extras), asks)

@@ -1,23 +1,27 @@
-"""setup.cfg, which can be read, and setup.py, which would have to be run and so is only named."""
+"""setup.cfg, and setup.py, which is never run: what its code lists alone is a problem."""
 
+import ast
 import configparser
 import posixpath
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from scanagg.inventory._common import (
+import msgspec
+from packaging.utils import canonicalize_name
+
+from scanagg.inventory.declarations import Site, declare
+from scanagg.inventory.manifest import (
     BrokenFile,
     Declaration,
-    Project,
-    Reading,
+    Manifest,
+    ProjectFiles,
     in_folder_of,
-    problem,
+    parsed,
     read_utf8,
 )
-from scanagg.inventory._declare import Site, declare
-from scanagg.inventory._scope import either, folder_scope, named_scope
-from scanagg.inventory._setup_code import Told, tell
-from scanagg.model import Location, NotExamined, Scope, SourceFile
+from scanagg.inventory.scopes import either, folder_scope, named_scope
+from scanagg.model import NotExamined, Scope, SourceFile
 
 _IN_CODE: Final = (
     "its dependencies are in code, which is not run; declare them in pyproject.toml and lock them"
@@ -26,45 +30,42 @@ _NAMED_IN_CODE: Final = "in code only, which is not run; declare it in pyproject
 _SHOWN: Final = 3
 
 
-def matches(path: str, project: Project) -> bool:
-    """Whether it is a setup.cfg."""
-    return posixpath.basename(path) == "setup.cfg"
-
-
-def _error_line(error: configparser.Error) -> int | None:
-    if isinstance(error, configparser.MissingSectionHeaderError):
-        return int(error.lineno)
-    errors = error.errors if isinstance(error, configparser.ParsingError) else []
-    return int(errors[0][0]) if errors else None
-
-
-def read(file: SourceFile, project: Project) -> Reading | None:
-    """The declared requirements with their lines; None where there are none."""
+def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
+    """Read the declared requirements of a setup.cfg with their lines; None if there are none."""
     text = read_utf8(file)
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        raise BrokenFile(_error_line(error), "not a valid setup.cfg") from error
-    wanted = list(_sections(parser))
-    files = [in_folder_of(file.path, name) for name in _files(parser)]
-    if not wanted and not files:
-        return None
-    lines = _lines(text)
+        line = getattr(error, "lineno", None)
+        for number, _ in getattr(error, "errors", ()):
+            line = line or number
+        raise BrokenFile(line, "not a valid setup.cfg") from error
+    lines = _first_lines(text)
     declared: list[Declaration] = []
     problems: list[NotExamined] = []
-    for requirement, group, scope in wanted:
-        site = Site(
-            place=Location(file.path, lines.get(requirement)),
-            source=file.path,
-            scope=either(scope, folder_scope(file.path)),
-            group=group,
-        )
-        try:
-            declared.append(declare(requirement, site, project))
-        except ValueError as error:
-            problems.append(problem(file.path, site.place.start_line, str(error)))
-    return Reading(
+    files: list[str] = []
+    for group, scope, value in _lists(parser):
+        for item in value.splitlines() if "\n" in value else value.split(";"):
+            requirement = item.partition(" #")[0].strip()
+            if requirement.startswith("file:"):
+                names = requirement.removeprefix("file:").split(",")
+                files += [in_folder_of(file.path, name.strip()) for name in names if name.strip()]
+            elif requirement and not requirement.startswith("#"):
+                line = lines.get(requirement)
+                site = Site(
+                    place=project.place(file.path, line),
+                    source=file.path,
+                    scope=either(scope, folder_scope(file.path)),
+                    group=group,
+                )
+                try:
+                    declared.append(declare(requirement, site, project))
+                except ValueError as error:
+                    problems.append(project.problem(file.path, line, str(error)))
+    if not declared and not problems and not files:
+        return None
+    return Manifest(
         path=file.path,
         declared=tuple(declared),
         problems=tuple(problems),
@@ -72,97 +73,187 @@ def read(file: SourceFile, project: Project) -> Reading | None:
     )
 
 
-def _files(parser: configparser.RawConfigParser) -> Iterator[str]:
-    """The requirements files from which setuptools takes the dependencies."""
-    for _, _, value in _lists(parser):
-        for line in value.splitlines():
-            if line.strip().startswith("file:"):
-                names = line.strip().removeprefix("file:").split(",")
-                yield from (name.strip() for name in names if name.strip())
-
-
-def _sections(parser: configparser.RawConfigParser) -> Iterator[tuple[str, str, Scope]]:
-    """Each requirement with its group and scope. What is read from another file is not here."""
-    for group, scope, value in _lists(parser):
-        for line in value.splitlines() if "\n" in value else value.split(";"):
-            bare = line.partition(" #")[0].strip()
-            if bare and not bare.startswith(("#", "file:")):
-                yield bare, group, scope
-
-
-def _lists(parser: configparser.RawConfigParser) -> Sequence[tuple[str, Scope, str]]:
-    """The group, the scope and the text of every list of requirements."""
-    lists = [
-        ("default", Scope.RUNTIME, parser.get("options", "install_requires", fallback="")),
-        ("tests", Scope.DEV, parser.get("options", "tests_require", fallback="")),
-    ]
+def _lists(parser: configparser.RawConfigParser) -> Iterator[tuple[str, Scope, str]]:
+    """Yield the group, the scope and the text of every list of requirements."""
+    yield "default", Scope.RUNTIME, parser.get("options", "install_requires", fallback="")
+    yield "tests", Scope.DEV, parser.get("options", "tests_require", fallback="")
     extras = "options.extras_require"
     if parser.has_section(extras):
-        names = parser.options(extras)
-        lists += [(name, named_scope(name), parser.get(extras, name)) for name in names]
-    return lists
+        for name in parser.options(extras):
+            yield name, named_scope(name), parser.get(extras, name)
 
 
-def _lines(text: str) -> Mapping[str, int]:
-    """The first line on which each requirement stands, alone or after its key."""
-    found: dict[str, int] = {}
+def _first_lines(text: str) -> Mapping[str, int]:
+    """Return the first line on which each requirement stands, alone or after its key."""
+    lines: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         bare = line.partition(" #")[0].strip()
         for part in (bare, bare.partition("=")[2].strip()):
-            found.setdefault(part, number)
-    return found
+            lines.setdefault(part, number)
+    return lines
 
 
-def unread(project: Project, readings: Sequence[Reading]) -> Iterator[Reading]:
-    """Each setup.py with dependencies that stand in no manifest of its folder.
+class _SetupCode(msgspec.Struct):
+    """The dependencies that calls of `setup` pass, as far as the code tells without being run.
 
-    What code lists by name is sought by name: all that a manifest lists, pinned or not, is looked
-    at or named. Where code makes the list, a manifest that lists anything for runtime is taken for
-    what it is made of. What is for development only never stands for what is needed at runtime:
-    beside no more than a dev-requirements.txt a setup.py is named.
+    `line` is that of the first call, `names` are those that are written out, with their scopes, and
+    `partly` the scopes in which there may be more. `own` is the name of the project. `reason` says
+    why nothing could be read.
+    """
+
+    line: int | None
+    names: set[tuple[Scope, str]] = set()
+    partly: set[Scope] = set()
+    own: str = ""
+    reason: str = ""
+
+
+_LISTS: Final = {"install_requires": Scope.RUNTIME, "tests_require": Scope.DEV}
+_EXTRAS: Final = "extras_require"
+# The assigned value of a variable, and whether nothing else can change it.
+_Variables = Mapping[str, tuple[ast.expr, bool]]
+
+
+def unread_setup_code(project: ProjectFiles, manifests: Sequence[Manifest]) -> Iterator[Manifest]:
+    """Yield a problem for each setup.py with dependencies that no manifest of its folder lists.
+
+    Names that the code writes out are compared one by one. If code makes the list, any manifest
+    that lists something for runtime is taken to be what it is made of; one for development only
+    never is.
     """
     for path, file in project.files.items():
         if posixpath.basename(path) != "setup.py":
             continue
         try:
-            told = tell(read_utf8(file))
+            code = _setup_code(read_utf8(file))
         except BrokenFile as error:
-            told = Told(error.line, untold=frozenset((Scope.RUNTIME,)), reason=error.reason)
-        reason = _missing(told, path, readings) if told else ""
-        if told and reason:
-            yield Reading(path=path, problems=(problem(path, told.line, reason),))
+            code = _SetupCode(error.line, partly={Scope.RUNTIME}, reason=error.reason)
+        reason = _missing(code, path, manifests)
+        if reason:
+            yield Manifest(path=path, problems=(project.problem(path, code.line, reason),))
 
 
-def _missing(told: Told, path: str, readings: Sequence[Reading]) -> str:
-    """What to say of the dependencies that stand in the code alone; "" where there are none."""
-    listed = _listed(path, readings)
-    own = {told.own, *(name for one in readings for name in one.own)}
+def _missing(code: _SetupCode, path: str, manifests: Iterable[Manifest]) -> str:
+    """Describe the dependencies that only the code has; "" if there are none."""
     here = folder_scope(path)
-    untold = {either(scope, here) for scope in told.untold}
-    if any(not listed[scope] for scope in untold) or not listed[Scope.DEV]:
-        return (told.reason or _IN_CODE) if told.names or untold else ""
-    found = {name for scope, name in told.names if name not in listed[either(scope, here)]}
-    alone = sorted(found - own)
+    listed: dict[Scope, set[str]] = {scope: set() for scope in Scope}
+    own = {code.own}
+    for manifest in manifests:
+        own |= manifest.own
+        if posixpath.dirname(manifest.path) == posixpath.dirname(path) or path in manifest.covers:
+            for entries in (manifest.packages, manifest.declared, manifest.unpinned):
+                for entry in entries:
+                    listed[entry.scope].add(entry.name)
+    listed[Scope.DEV] |= listed[Scope.RUNTIME]  # what is for runtime is there for development too
+    partly = {either(scope, here) for scope in code.partly}
+    if not listed[Scope.DEV] or any(not listed[scope] for scope in partly):
+        return (code.reason or _IN_CODE) if code.names or partly else ""
+    names = {name for scope, name in code.names if name not in listed[either(scope, here)]}
+    alone = sorted(names - own)
     more = f" and {len(alone) - _SHOWN} more" if len(alone) > _SHOWN else ""
     return f"{', '.join(alone[:_SHOWN])}{more}: {_NAMED_IN_CODE}" if alone else ""
 
 
-def _listed(path: str, readings: Iterable[Reading]) -> Mapping[Scope, frozenset[str]]:
-    """The names in the folder's manifests and in those that cover `path`, by what they may be for.
+def _setup_code(text: str) -> _SetupCode:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # such as Python 2
+        passes = any(keyword in text for keyword in (*_LISTS, _EXTRAS))
+        return _SetupCode(1, partly={Scope.RUNTIME} if passes else set())
+    calls = [
+        node for node in ast.walk(tree) if isinstance(node, ast.Call) and _passes_requirements(node)
+    ]
+    code = _SetupCode(min((call.lineno for call in calls), default=None))
+    variables = _variables(tree, calls)
+    lists: list[tuple[Scope, ast.expr]] = []
+    for keyword in (keyword for call in calls for keyword in call.keywords):
+        value = keyword.value
+        if keyword.arg is None:
+            code.partly.add(Scope.RUNTIME)
+        elif keyword.arg == _EXTRAS:
+            lists += _extras(value, variables)
+        elif keyword.arg in _LISTS:
+            lists.append((_LISTS[keyword.arg], value))
+        elif keyword.arg == "name" and isinstance(value, ast.Constant):
+            code.own = code.own or canonicalize_name(str(value.value))
+    for scope, value in lists:
+        for name in _names(value, variables):
+            if name is None:
+                code.partly.add(scope)
+            else:
+                code.names.add((scope, name))
+    return code
 
-    What is for runtime is there for development too.
+
+def _passes_requirements(call: ast.Call) -> bool:
+    is_setup = (
+        call.func.attr == "setup"
+        if isinstance(call.func, ast.Attribute)
+        else isinstance(call.func, ast.Name) and call.func.id == "setup"
+    )
+    return is_setup and any(keyword.arg in (*_LISTS, _EXTRAS, None) for keyword in call.keywords)
+
+
+def _variables(tree: ast.Module, calls: Iterable[ast.Call]) -> _Variables:
+    """Look at all uses of each variable outside of the calls: any other than one may change it."""
+    in_calls = {node for call in calls for node in ast.walk(call)}
+    assigned: dict[str, ast.expr] = {}
+    uses: Counter[str] = Counter()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg):
+            uses[node.arg] += 1
+        elif isinstance(node, ast.Name):
+            uses[node.id] += not (isinstance(node.ctx, ast.Load) and node in in_calls)
+        elif isinstance(node, ast.Assign):
+            *others, target = node.targets
+            if isinstance(target, ast.Name) and not others:
+                assigned[target.id] = node.value
+    return {name: (value, uses[name] == 1) for name, value in assigned.items()}
+
+
+def _extras(value: ast.expr, variables: _Variables) -> Iterator[tuple[Scope, ast.expr]]:
+    """Yield the list of each extra; the value itself stands for all that the code does not tell."""
+    table = value
+    if isinstance(value, ast.Name):
+        table, sure = variables.get(value.id, (value, False))
+        if not sure:
+            yield Scope.RUNTIME, value
+    if not isinstance(table, ast.Dict):
+        yield Scope.RUNTIME, value
+        return
+    for key, listed in zip(table.keys, table.values, strict=True):
+        if isinstance(key, ast.Constant) and isinstance(key.value, str):
+            yield named_scope(key.value.partition(":")[0]), listed
+        else:
+            yield Scope.RUNTIME, table
+
+
+def _names(value: ast.expr, variables: _Variables) -> Iterator[str | None]:
+    """Yield the names in a list of the code, in a sum of lists, or in a variable with one.
+
+    None stands for what the code does not write out.
     """
-    folder = posixpath.dirname(path)
-    names: dict[Scope, set[str]] = {scope: set() for scope in Scope}
-    for one in readings:
-        if posixpath.dirname(one.path) == folder or path in one.covers:
-            for name, scope in _names(one):
-                names[Scope.DEV].add(name)
-                names[scope].add(name)
-    return {scope: frozenset(found) for scope, found in names.items()}
-
-
-def _names(reading: Reading) -> Iterator[tuple[str, Scope]]:
-    yield from ((one.name, one.scope) for one in reading.packages)
-    yield from ((one.name, one.scope) for one in reading.declared)
-    yield from ((one.name, one.scope) for one in reading.unpinned)
+    waiting, seen = [value], set[str]()
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            for line in node.value.splitlines():
+                text = line.partition("#")[0].strip()
+                requirement = parsed(text)
+                if text:
+                    yield canonicalize_name(requirement.name) if requirement else None
+        elif isinstance(node, ast.Name):
+            if node.id not in seen:
+                seen.add(node.id)
+                assigned, sure = variables.get(node.id, (None, False))
+                waiting += [assigned] if assigned else []
+                if not sure:
+                    yield None
+        elif isinstance(node, ast.List | ast.Tuple | ast.Set | ast.Starred) or (
+            isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add)
+        ):
+            waiting += [
+                child for child in ast.iter_child_nodes(node) if isinstance(child, ast.expr)
+            ]
+        elif not (isinstance(node, ast.Constant) and node.value is None):
+            yield None

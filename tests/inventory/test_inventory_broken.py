@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanagg.inventory import _common, read_inventory
+from scanagg.inventory import manifest, read_inventory
 from scanagg.model import SourceFile, Target
 
 LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "pylock.toml", "Pipfile", "pyproject.toml")
@@ -70,7 +70,7 @@ def test_a_requirement_nested_without_end_is_named(inventory_of, problems):
 
 
 def test_a_file_that_is_too_large_is_not_read(inventory_of, problems, monkeypatch):
-    monkeypatch.setattr(_common, "MAX_BYTES", 1024**2)
+    monkeypatch.setattr(manifest, "MAX_BYTES", 1024**2)
     inventory = inventory_of(
         {"requirements.txt": "#" * (1024**2 + 1), "Pipfile.lock": b" " * 2**21}
     )

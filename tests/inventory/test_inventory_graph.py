@@ -4,11 +4,11 @@ import random
 
 import pytest
 
-from scanagg.inventory._graph import Edge, Graph, Node
+from scanagg.inventory.graph import Edge, Node, Nodes, walk
 from scanagg.model import Scope
 
 
-def graph(**needs: str) -> Graph:
+def graph(**needs: str) -> Nodes:
     """Packages by what they need: `a="b c[x]"`; `a_x` is what the extra x of a needs."""
     nodes: dict[str, Node] = {}
     for key, wanted in needs.items():
@@ -18,7 +18,7 @@ def graph(**needs: str) -> Graph:
         nodes[name] = (
             Node(old.requires, {**old.extras, extra: edges}) if extra else Node(edges, old.extras)
         )
-    return Graph({name: (node,) for name, node in nodes.items()})
+    return {name: (node,) for name, node in nodes.items()}
 
 
 def edge(text: str) -> Edge:
@@ -26,10 +26,10 @@ def edge(text: str) -> Edge:
     return Edge(name, tuple(filter(None, extras.rstrip("]").split(","))))
 
 
-def ways(nodes: Graph, runtime: str, dev: str = "") -> dict[str, str]:
+def ways(nodes: Nodes, runtime: str, dev: str = "") -> dict[str, str]:
     roots = [(edge(text), Scope.RUNTIME) for text in runtime.split()]
     roots += [(edge(text), Scope.DEV) for text in dev.split()]
-    return {name: " ".join(way) for name, way in nodes.walk(roots).ways().items()}
+    return {name: " ".join(way) for name, way in walk(nodes, roots).ways().items()}
 
 
 def test_the_shortest_way_wins_then_the_alphabet():
@@ -76,16 +76,16 @@ def test_a_way_that_comes_back_to_a_package_goes_on_from_there():
 
 
 def test_two_versions_of_a_package_are_followed_both():
-    nodes = Graph({"a": (Node((Edge("b"),)), Node((Edge("c"),)))})
+    nodes = {"a": (Node((Edge("b"),)), Node((Edge("c"),)))}
     assert ways(nodes, "a") == {"a": "a", "b": "a b", "c": "a c"}
 
 
 def test_ways_that_no_real_lock_has_are_left_out_and_cost_nothing():
-    line = Graph({f"p{n}": (Node((Edge(f"p{n + 1}"),)),) for n in range(50_000)})
-    walk = line.walk([(Edge("p0"), Scope.DEV)])
-    assert walk.scope("p49999") is Scope.DEV
-    assert max(len(way) for way in walk.ways().values()) == 64
-    assert "p64" not in walk.ways()
+    line = {f"p{n}": (Node((Edge(f"p{n + 1}"),)),) for n in range(50_000)}
+    steps = walk(line, [(Edge("p0"), Scope.DEV)])
+    assert steps.scope("p49999") is Scope.DEV
+    assert max(len(way) for way in steps.ways().values()) == 64
+    assert "p64" not in steps.ways()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -100,7 +100,6 @@ def test_it_is_what_trying_all_ways_gives(seed):
         way = waiting.pop()
         best[way[-1]] = min(best.get(way[-1], (99, ())), (len(way), way))
         waiting += [(*way, name) for name in needs[way[-1]] if name not in way]
-    found = Graph({name: (Node(tuple(map(Edge, needs[name]))),) for name in names}).walk(
-        (Edge(root), Scope.RUNTIME) for root in roots
-    )
+    nodes = {name: (Node(tuple(map(Edge, needs[name]))),) for name in names}
+    found = walk(nodes, [(Edge(root), Scope.RUNTIME) for root in roots])
     assert found.ways() == {name: way for name, (_, way) in best.items()}

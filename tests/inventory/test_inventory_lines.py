@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from scanagg.inventory._lines import json_lines, toml_lines
+from scanagg.inventory.document import json_lines, toml_lines
 
 TOML = r'''# [not.a.table]
 top = "[x] # no comment" # comment "quote'

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanagg.inventory.pylock import marker_scope
+from scanagg.inventory.locks import marker_scope
 from scanagg.model import Scope
 
 DEV, RUNTIME = Scope.DEV, Scope.RUNTIME

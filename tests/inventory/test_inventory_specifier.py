@@ -3,8 +3,8 @@
 import pytest
 from packaging.specifiers import SpecifierSet
 
-from scanagg.inventory import _specifier
-from scanagg.inventory._specifier import as_pep_440
+from scanagg.inventory import specifiers
+from scanagg.inventory.specifiers import as_pep_440
 
 
 @pytest.mark.parametrize(
@@ -72,5 +72,5 @@ def test_versions_without_order_among_alternatives_are_refused():
 
 
 def test_alternatives_without_end_cost_nothing(monkeypatch):
-    monkeypatch.setattr(_specifier, "_range", None)
+    monkeypatch.setattr(specifiers, "_range", None)
     assert as_pep_440("|".join(f"1.{number}" for number in range(100_000))) == ""

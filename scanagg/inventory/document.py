@@ -1,0 +1,272 @@
+"""TOML and JSON manifests: their values, and the line of each, which parsers do not tell.
+
+The line finders expect a text that its parser has accepted; for any other they return some lines
+and never fail.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum, auto
+from typing import Final, TypeVar
+
+import msgspec
+
+from scanagg.core import toml
+from scanagg.inventory.manifest import BrokenFile, ProjectFiles, problem, read_utf8
+from scanagg.model import Location, NotExamined, SourceFile
+
+T = TypeVar("T")
+
+Keys = tuple[str | int, ...]
+"""The path of a value in a document: keys of tables, positions in arrays."""
+
+_CONFLICT: Final = re.compile(r"^<{7}(?: |\r?$)", re.MULTILINE)
+_TOML_TOKEN: Final = re.compile(
+    r'''(?P<string>"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}
+                  |\'\'\'(?:[^']++|'{1,2}(?!'))*+'{3,5}
+                  |"(?:[^"\\\n]++|\\.)*+"
+                  |'[^'\n]*+')
+      |(?P<comment>\#[^\n]*+)
+      |(?P<mark>[\[\]{}=,\n])
+      |(?P<word>[^\s\#"'\[\]{}=,.]++)''',
+    re.VERBOSE | re.DOTALL,
+)
+_JSON_TOKEN: Final = re.compile(
+    r'(?P<string>"(?:[^"\\]++|\\.)*+")|(?P<mark>[{}\[\]:,\n])', re.DOTALL
+)
+
+
+class ManifestDocument(msgspec.Struct, frozen=True):
+    """A parsed manifest, the line of each of its values, and the problems so far.
+
+    `path` is the path that it is read under, `shown_path` the one that places name: they differ for
+    a symbolic link. `problems` is the one thing here that grows: a wrong entry is noted and the
+    rest is used.
+    """
+
+    path: str
+    shown_path: str
+    data: Mapping[str, object]
+    lines: Mapping[Keys, int]
+    problems: list[NotExamined] = []
+
+    def place(self, *keys: str | int) -> Location:
+        """Return the place of the value with this path, or of the nearest container with a line."""
+        for end in range(len(keys), 0, -1):
+            if keys[:end] in self.lines:
+                return Location(self.shown_path, self.lines[keys[:end]])
+        return Location(self.shown_path)
+
+    def value(self, *keys: str | int) -> object:
+        """Return the value with this path, None if there is none."""
+        value: object = self.data
+        for key in keys:
+            if isinstance(value, Mapping):
+                value = value.get(key)
+            elif isinstance(value, list) and isinstance(key, int) and key < len(value):
+                value = value[key]
+            else:
+                return None
+        return value
+
+    def section(self, type_: type[T], *keys: str | int) -> T | None:
+        """Return the value with this path as `type_`; None if it is absent, or wrong and noted."""
+        value = self.value(*keys)
+        if value is None:
+            return None
+        try:
+            return msgspec.convert(value, type_)
+        except (msgspec.ValidationError, RecursionError) as error:
+            name = next(key for key in reversed(keys) if isinstance(key, str))
+            self.note(self.place(*keys), f"{name}: {error}")
+            return None
+
+    def names(self, *keys: str | int) -> tuple[str, ...]:
+        """Return the keys of the table with this path; none, and a note, if it is no table."""
+        return tuple(self.section(dict[str, object], *keys) or ())
+
+    def entries(self, type_: type[T], *keys: str) -> Iterator[tuple[int, T]]:
+        """Return each usable item of the array with this path, with its position in it."""
+        for position in range(len(self.section(list[object], *keys) or ())):
+            item = self.section(type_, *keys, position)
+            if item is not None:
+                yield position, item
+
+    def note(self, place: Location, reason: str) -> None:
+        """Add one problem."""
+        self.problems.append(problem(place.path, place.start_line, reason))
+
+
+def load_toml(file: SourceFile, project: ProjectFiles) -> ManifestDocument:
+    """Parse a TOML file. BrokenFile with the line if it is none."""
+    text = read_utf8(file)
+    try:
+        data = toml.load(text)
+    except toml.TomlTooMuchError as error:
+        raise BrokenFile(error.line, error.reason) from error
+    except toml.TomlError as error:
+        raise _broken(text, "TOML", error.line, error.reason) from error
+    return ManifestDocument(file.path, project.link_target(file.path), data, toml_lines(text))
+
+
+def load_json(file: SourceFile, project: ProjectFiles) -> ManifestDocument:
+    """Parse a JSON file that holds an object. BrokenFile with the line if it does not."""
+    text = read_utf8(file)
+    try:
+        data: object = json.loads(text)
+    except RecursionError as error:
+        raise BrokenFile(None, "nested too deeply to be read") from error
+    except json.JSONDecodeError as error:
+        raise _broken(text, "JSON", error.lineno, error.msg) from error
+    except ValueError as error:
+        raise _broken(text, "JSON", None, str(error)) from error
+    if not isinstance(data, dict):
+        raise BrokenFile(1, "not a JSON object")
+    return ManifestDocument(file.path, project.link_target(file.path), data, json_lines(text))
+
+
+def _broken(text: str, kind: str, line: int | None, message: str) -> BrokenFile:
+    conflict = _CONFLICT.search(text)
+    if conflict:
+        return BrokenFile(text.count("\n", 0, conflict.start()) + 1, "unresolved merge conflict")
+    return BrokenFile(line, f"not valid {kind}: {message}")
+
+
+def toml_lines(text: str) -> Mapping[Keys, int]:
+    """Return the line (from 1) of every key, table header and array item of a TOML text."""
+    walk = _TomlWalk()
+    for match in _TOML_TOKEN.finditer(text.replace("\r\n", "\n")):
+        kind, token = match.lastgroup, match.group()
+        if kind == "mark":
+            walk.mark(token)
+        elif kind != "comment":
+            walk.value(token)
+            walk.line += token.count("\n")
+    return walk.lines
+
+
+def json_lines(text: str) -> Mapping[Keys, int]:
+    """Return the line (from 1) of every key of every JSON object that is not inside an array."""
+    lines: dict[Keys, int] = {}
+    path: list[str] = []
+    last, line = "", 1
+    for match in _JSON_TOKEN.finditer(text):
+        token = match.group()
+        if token == "\n":
+            line += 1
+        elif token == ":":
+            path[-1:] = [_unquoted(last)]
+            lines[tuple(path)] = line
+        elif token in ("{", "["):
+            path.append("")
+        elif token in ("}", "]"):
+            del path[-1:]
+        else:
+            last = token
+    return lines
+
+
+class _State(Enum):
+    KEY = auto()
+    HEADER = auto()
+    AFTER_HEADER = auto()
+    VALUE = auto()
+
+
+class _Container(msgspec.Struct):
+    """An open table or array: its path, and the position inside if it is an array."""
+
+    path: Keys
+    position: int | None = None
+
+
+class _TomlWalk:
+    """The state of the walk over one TOML text."""
+
+    def __init__(self) -> None:
+        """Start at the first line."""
+        self.lines: dict[Keys, int] = {}
+        self.line = 1
+        self._state = _State.KEY
+        self._keys: tuple[str, ...] = ()  # of the key or the header that is being read
+        self._open = [_Container(())]  # the first one is the table that lines belong to
+        self._lengths: dict[Keys, int] = {}  # of the arrays of tables
+        self._array_of_tables = False
+
+    def value(self, token: str) -> None:
+        """Take a word or a string: a part of a key, or of a value."""
+        if self._state is _State.VALUE:
+            self._record(self._here())
+        else:
+            self._keys += (_unquoted(token),)
+
+    def mark(self, token: str) -> None:
+        """Take a bracket, a brace, a comma, an equals sign or the end of a line."""
+        container = self._open[-1]
+        if token == "\n":
+            self.line += 1
+            if len(self._open) == 1:
+                self._state, self._keys = _State.KEY, ()
+        elif token == "=" and self._state is _State.KEY:
+            for count in range(1, len(self._keys) + 1):
+                self._record((*container.path, *self._keys[:count]))
+            self._state = _State.VALUE
+        elif token == "," and container.position is not None:
+            container.position += 1
+        elif token == ",":
+            self._state, self._keys = _State.KEY, ()
+        elif token == "{":
+            self._record(self._here())
+            self._open.append(_Container(self._here()))
+            self._state, self._keys = _State.KEY, ()
+        elif token in "[]}":
+            self._bracket(token)
+
+    def _bracket(self, token: str) -> None:
+        if token == "[" and self._state is _State.VALUE:
+            self._record(self._here())
+            self._open.append(_Container(self._here(), 0))
+        elif token == "[":
+            self._array_of_tables = self._state is _State.HEADER
+            self._state = _State.HEADER
+        elif token == "]" and self._state is _State.HEADER:
+            self._open_table()
+            self._state, self._keys = _State.AFTER_HEADER, ()
+        elif token == "}" or self._state is _State.VALUE:
+            if len(self._open) > 1:
+                self._open.pop()
+            self._state = _State.VALUE
+
+    def _here(self) -> Keys:
+        container = self._open[-1]
+        if container.position is None:
+            return (*container.path, *self._keys)
+        return (*container.path, container.position)
+
+    def _record(self, path: Keys) -> None:
+        self.lines.setdefault(path, self.line)
+
+    def _open_table(self) -> None:
+        """Record the path that a header's keys mean, with positions for arrays of tables."""
+        path: Keys = ()
+        for count, key in enumerate(self._keys, start=1):
+            path = (*path, key)
+            self._record(path)
+            if count == len(self._keys) and self._array_of_tables:
+                self._lengths[path] = self._lengths.get(path, 0) + 1
+            if path in self._lengths:
+                path = (*path, self._lengths[path] - 1)
+                self._record(path)
+        self._open[0] = _Container(path)
+
+
+def _unquoted(token: str) -> str:
+    if token[:1] not in ("'", '"'):
+        return token
+    if token[0] == '"' and "\\" in token:
+        try:
+            return str(json.loads(token))
+        except ValueError:  # an escape that TOML has and JSON has not
+            return token[1:-1]
+    return token[1:-1]

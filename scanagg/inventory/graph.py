@@ -1,0 +1,119 @@
+"""The dependency graph of a lock: the packages that roots lead to, and the way to each."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+from packaging.utils import canonicalize_name
+
+from scanagg.model import Scope
+
+State = tuple[str, str]
+"""A package and one of its extras; "" stands for the package by itself."""
+
+# The longest ways in real locks have about a dozen packages. In a hostile lock they could be as
+# long as the lock, for each of its packages.
+_LONGEST: Final = 64
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """A dependency on another package, with the extras of it that are needed."""
+
+    name: str
+    extras: tuple[str, ...] = ()
+
+
+class Node(msgspec.Struct, frozen=True):
+    """The dependencies of a package, and of each of its extras. All names are as in PEP 503."""
+
+    requires: tuple[Edge, ...] = ()
+    extras: Mapping[str, tuple[Edge, ...]] = {}
+
+
+Nodes = Mapping[str, Sequence[Node]]
+"""The packages of a lock by name. Several versions of one package are one node each."""
+
+
+class _Step(msgspec.Struct, frozen=True):
+    """The state that a walk came from, None at a root, and the scope of that root."""
+
+    before: State | None
+    scope: Scope
+
+
+class Walk(msgspec.Struct, frozen=True):
+    """All that roots lead to: runtime ways before those for development, then the shortest first.
+
+    Of ways of one length, the first in alphabetical order wins.
+    """
+
+    steps: Mapping[State, _Step]
+
+    def scope(self, name: str) -> Scope:
+        """Return DEV if only DEV roots lead to the package; RUNTIME also if none does."""
+        step = self.steps.get((name, ""))
+        return step.scope if step else Scope.RUNTIME
+
+    def ways(self) -> Mapping[str, tuple[str, ...]]:
+        """Return the names from a root to each package that is reached, both included.
+
+        A package that is further away than any in real locks has no way.
+        """
+        chains: dict[State, tuple[str, ...]] = {}
+        for state, step in self.steps.items():  # a state comes after the one before it
+            name = state[0]
+            before = chains[step.before] if step.before else ()
+            if name in before:  # back at an earlier package: the way goes on from there
+                chains[state] = before[: before.index(name) + 1]
+            elif step.before is None or 0 < len(before) < _LONGEST:
+                chains[state] = (*before, name)
+            else:
+                chains[state] = ()
+        return {name: chain for (name, extra), chain in chains.items() if chain and not extra}
+
+
+def walk(nodes: Nodes, roots: Iterable[tuple[Edge, Scope]]) -> Walk:
+    """Follow all dependencies from the roots, breadth first, each package and extra once."""
+    edges = tuple(roots)
+    steps: dict[State, _Step] = {}
+    for scope in (Scope.RUNTIME, Scope.DEV):
+        first = [edge for edge, root_scope in edges if root_scope is scope]
+        level = _arrive(nodes, first, _Step(None, scope), steps)
+        while level:
+            following: list[list[State]] = []
+            for states in level:
+                needed = [edge for state in states for edge in _needs(nodes, state)]
+                following += _arrive(nodes, needed, _Step(states[0], scope), steps)
+            level = following
+    return Walk(steps)
+
+
+def _arrive(
+    nodes: Nodes, edges: Iterable[Edge], step: _Step, steps: dict[State, _Step]
+) -> list[list[State]]:
+    """Record the states that these edges reach first; return them by package, sorted by name."""
+    groups: list[list[State]] = []
+    by_name = attrgetter("name")
+    for _, same in groupby(sorted(edges, key=by_name), key=by_name):
+        states: list[State] = []
+        waiting = list(same)
+        while waiting:
+            edge = waiting.pop()
+            for extra in ("", *map(canonicalize_name, edge.extras)):
+                state = (edge.name, extra)
+                if state not in steps:
+                    steps[state] = step
+                    states.append(state)
+                    # An extra may consist of others of its own package: that is no step further.
+                    waiting += [own for own in _needs(nodes, state) if own.name == edge.name]
+        if states:
+            groups.append(states)
+    return groups
+
+
+def _needs(nodes: Nodes, state: State) -> Iterable[Edge]:
+    name, extra = state
+    for node in nodes.get(name, ()):
+        yield from node.extras.get(extra, ()) if extra else node.requires
