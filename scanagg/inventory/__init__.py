@@ -19,16 +19,17 @@ from scanagg.inventory.manifest import (
 )
 from scanagg.inventory.merge import merge
 from scanagg.inventory.pyproject import read_pipfile, read_pyproject
-from scanagg.inventory.setuptools import read_setup_cfg, unread_setup_code
+from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
 from scanagg.model import Inventory, Link, NotExamined, SourceFile, Target
 
-# What people write comes first: locks are read in the light of it.
+# What people declare comes first: the others are read in the light of it.
 _DECLARING: Final = (
     Reader(named("pyproject.toml"), read_pyproject),
     Reader(named("setup.cfg"), read_setup_cfg),
     Reader(named("Pipfile"), read_pipfile),
 )
-_LOCKING: Final = (
+_OTHERS: Final = (
+    Reader(named("setup.py"), read_setup_py),
     Reader(requirements.matches, requirements.read_requirements),
     *(Reader(kind.matches, kind.read) for kind in locks.KINDS),
 )
@@ -50,8 +51,7 @@ def read_inventory(target: Target, python: Path | None = None) -> Inventory:
     project, broken_links = _project(target)
     declaring = _manifests(project, _DECLARING)
     project = _informed(project, declaring)
-    manifests = [*declaring, *_manifests(project, _LOCKING)]
-    manifests += unread_setup_code(project, manifests)
+    manifests = [*declaring, *_manifests(project, _OTHERS)]
     inventory = merge(manifests)
     place, broken = environment.find(target.root, python)
     if place and (python is not None or not inventory.packages):
@@ -148,9 +148,7 @@ def _unread(
     """Yield the manifests, by their names, that may not or cannot be read."""
 
     def is_manifest(path: str) -> bool:
-        return posixpath.basename(path) == "setup.py" or any(
-            reader.matches(path, project) for reader in (*_DECLARING, *_LOCKING)
-        )
+        return any(reader.matches(path, project) for reader in (*_DECLARING, *_OTHERS))
 
     for link in broken_links:
         if posixpath.basename(link.path) in requirements.FOLDERS or is_manifest(link.path):

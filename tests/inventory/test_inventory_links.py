@@ -117,7 +117,7 @@ def test_a_setup_py_that_is_a_link_is_looked_at(linked, problems):
     files = {"real/code.py": "from setuptools import setup\nsetup(install_requires=['a'])\n"}
     links = {"setup.py": "real/code.py", "lib/setup.py": "/nowhere/setup.py"}
     assert problems(linked(files, links)) == {
-        "real/code.py:2": "its dependencies are in code, which is not run; declare them in"
+        "real/code.py:2": "not read, because it is code; declare its dependencies in"
         " pyproject.toml and lock them",
         "lib/setup.py": f"a symbolic link that leads nowhere: {NOT_FOLLOWED}",
     }
