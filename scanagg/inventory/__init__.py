@@ -20,7 +20,7 @@ from scanagg.inventory.manifest import (
 from scanagg.inventory.merge import merge
 from scanagg.inventory.pyproject import read_pipfile, read_pyproject
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
-from scanagg.model import Inventory, Link, NotExamined, SourceFile, Target
+from scanagg.model import Inventory, Link, NotExamined, Target
 
 # What people declare comes first: the others are read in the light of it.
 _DECLARING: Final = (
@@ -104,29 +104,26 @@ def _project(target: Target) -> tuple[ProjectFiles, list[Link]]:
 
 
 def _manifests(project: ProjectFiles, readers: Sequence[Reader]) -> list[Manifest]:
+    """Read all manifests; what one says about the path of a link holds for the file behind it."""
     manifests: list[Manifest] = []
     for path, file in sorted(project.files.items()):
         for reader in readers:
-            if reader.matches(path, project):
-                manifest = _manifest(reader, file, project)
-                manifests += [manifest] if manifest else []
+            if not reader.matches(path, project):
+                continue
+            try:
+                manifest = reader.read(file, project)
+            except BrokenFile as error:
+                broken = project.problem(path, error.line, error.reason)
+                manifest = Manifest(path=path, problems=(broken,))
+            if manifest and project.link_targets:
+                covers = {project.link_target(one): how for one, how in manifest.covers.items()}
+                manifest = replace(
+                    manifest,
+                    covers={**covers, **manifest.covers},
+                    answers=manifest.answers.union(map(project.link_target, manifest.answers)),
+                )
+            manifests += [manifest] if manifest else []
     return manifests
-
-
-def _manifest(reader: Reader, file: SourceFile, project: ProjectFiles) -> Manifest | None:
-    """Return the manifest; what it says of the path of a link holds for the file behind it too."""
-    try:
-        manifest = reader.read(file, project)
-    except BrokenFile as error:
-        broken = project.problem(file.path, error.line, error.reason)
-        return Manifest(path=file.path, problems=(broken,))
-    if manifest is None or not project.link_targets:
-        return manifest
-    covers = {project.link_target(path): how for path, how in manifest.covers.items()}
-    answers = {project.link_target(path) for path in manifest.answers}
-    return replace(
-        manifest, covers={**covers, **manifest.covers}, answers=manifest.answers | answers
-    )
 
 
 def _informed(project: ProjectFiles, manifests: Sequence[Manifest]) -> ProjectFiles:

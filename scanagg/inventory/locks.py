@@ -7,6 +7,7 @@ from typing import Final
 
 import msgspec
 from msgspec.structs import asdict, replace
+from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory.declarations import (
@@ -507,62 +508,36 @@ class _PylockEntry(LockEntry, frozen=True):
         return Needs(names, Node(tuple(Edge(canonicalize_name(name)) for name in names)))
 
 
-_MARKER_TOKEN: Final = re.compile(r"""(?:"[^"]*"|'[^']*')|[()]|[A-Za-z_.]+|[<>=!~]+""")
-
-
-class _Alternatives(msgspec.Struct):
-    """A marker or a part of it in parentheses, as far as it has been read.
-
-    `before` tells whether one of the alternatives up to the last "or" holds, `current` whether what
-    follows does; None if nothing follows.
-    """
-
-    before: bool = False
-    current: bool | None = None
-
-    def add(self, holds: bool) -> None:
-        """Add a condition to the current alternative."""
-        self.current = holds and self.current is not False
-
-    def holds(self) -> bool:
-        """Return whether any alternative holds; a marker without conditions does."""
-        return self.before or self.current is not False
+_OPERAND: Final = r"""(?:"[^"]*"|'[^']*'|(?<![\w.])[\w.]++)"""
+_COMPARISON: Final = re.compile(
+    rf"({_OPERAND})\s*+([<>=!~]++|not\s++in\b|in\b)\s*+({_OPERAND})", re.ASCII
+)
 
 
 def marker_scope(marker: str) -> Scope:
     """Return DEV if the marker holds only if a development group or extra is asked for.
 
     Everything that a platform decides may hold somewhere, so it counts as true, and so does a
-    request for any other group or extra. The only negation in markers is `not in`, which is true of
-    a development group if none is asked for. There is no recursion, however deep the nesting.
+    request for any other group or extra. A marker that cannot be read may hold too.
     """
-    parts = [_Alternatives()]
-    comparison: list[str] = []
-    for token in (*_MARKER_TOKEN.findall(marker), "and"):
-        if token not in ("and", "or", "(", ")"):
-            comparison.append(token)
-            continue
-        if comparison:
-            parts[-1].add(_may_hold(comparison))
-            comparison = []
-        if token == "(":
-            parts.append(_Alternatives())
-        elif token == ")" and len(parts) > 1:
-            holds = parts.pop().holds()
-            parts[-1].add(holds)
-        elif token == "or" and parts[-1].current is not None:
-            parts[-1] = _Alternatives(before=parts[-1].holds())
-    return Scope.RUNTIME if all(part.holds() for part in parts) else Scope.DEV
 
+    def constant(comparison: re.Match[str]) -> str:
+        """Return a comparison that has the same result everywhere."""
+        left, operator, variable = comparison.groups()
+        scope = Scope.RUNTIME
+        if operator == "in" and variable == "dependency_groups":
+            scope = group_scope(left.strip("\"'"))
+        elif operator == "in" and variable == "extras":
+            scope = named_scope(left.strip("\"'"))
+        return "os_name == ''" if scope is Scope.DEV else "os_name != ''"
 
-def _may_hold(comparison: Sequence[str]) -> bool:
-    """Return whether a comparison can be true without any development group or extra."""
-    name, variable = comparison[0].strip("\"'"), comparison[-1]
-    if "not" in comparison or "in" not in comparison:
-        return True
-    if variable == "dependency_groups":
-        return group_scope(name) is Scope.RUNTIME
-    return variable != "extras" or named_scope(name) is Scope.RUNTIME
+    if not marker:
+        return Scope.RUNTIME
+    try:
+        holds = Marker(_COMPARISON.sub(constant, marker)).evaluate()
+    except (InvalidMarker, RecursionError):
+        holds = True
+    return Scope.RUNTIME if holds else Scope.DEV
 
 
 KINDS: Final = (

@@ -1,7 +1,7 @@
 """Many manifests as one inventory: each package once, each open requirement once."""
 
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -57,11 +57,15 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
             locked, requirement = _covered(declaration, locks)
             packages += locked
             unpinned += [requirement] if requirement else []
+    constraints: list[Constraint] = []
+    for manifest in manifests:
+        constraints += manifest.constraints
+        constraints += filter(None, map(declared_constraint, manifest.declared))
     return Inventory(
         packages=_united(packages),
         unpinned=_united_requirements(unpinned),
         problems=tuple(dict.fromkeys(one for manifest in manifests for one in manifest.problems)),
-        constraints=_united_constraints(manifests),
+        constraints=_united_constraints(constraints),
     )
 
 
@@ -209,21 +213,15 @@ def _united_requirements(requirements: Iterable[Requirement]) -> tuple[Requireme
     )
 
 
-def _united_constraints(manifests: Iterable[Manifest]) -> tuple[Constraint, ...]:
+def _united_constraints(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
     """Return each constraint once; if two locks name the same one of a package, it is one."""
+    unique: dict[tuple[object, ...], Constraint] = {}
+    for one in constraints:
+        written = (one.text, one.place) if one.place else ()
+        unique.setdefault((one.name, one.by, one.specifier, *written), one)
 
     def order(one: Constraint) -> tuple[object, ...]:
         place = location_key(one.place) if one.place else ("", 0, 0, 0, 0)
         return one.name, one.by, place, one.specifier, one.text
 
-    constraints: dict[tuple[object, ...], Constraint] = {}
-    for one in _constraints(manifests):
-        written = (one.text, one.place) if one.place else ()
-        constraints.setdefault((one.name, one.by, one.specifier, *written), one)
-    return tuple(sorted(constraints.values(), key=order))
-
-
-def _constraints(manifests: Iterable[Manifest]) -> Iterator[Constraint]:
-    for manifest in manifests:
-        yield from manifest.constraints
-        yield from filter(None, map(declared_constraint, manifest.declared))
+    return tuple(sorted(unique.values(), key=order))

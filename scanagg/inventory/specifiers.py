@@ -4,7 +4,6 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 from packaging.specifiers import Specifier, SpecifierSet
 from packaging.version import Version
 
@@ -18,18 +17,10 @@ _AS_PEP_440: Final = {"": "==", "=": "==", "<>": "!="}
 _MOST_ALTERNATIVES: Final = 100
 
 
-class _Bound(msgspec.Struct, frozen=True):
-    """One end of a range, and whether it belongs to the range."""
-
-    version: Version
-    included: bool
-
-
-class _Range(msgspec.Struct, frozen=True):
-    """The versions between two ends, each None if there is no end."""
-
-    low: _Bound | None
-    high: _Bound | None
+# An end of a range: just below a version, or (True) just above it. `>1` begins above 1, `<=1` ends
+# there. None is no end.
+_End = tuple[Version, bool]
+_Range = tuple[_End | None, _End | None]
 
 
 def as_pep_440(text: str) -> str:
@@ -80,41 +71,33 @@ def _range(allowed: SpecifierSet) -> _Range:
     ends = [_ends(specifier) for specifier in allowed if specifier.operator != "!="]
     lows = [low for low, _ in ends if low]
     highs = [high for _, high in ends if high]
-    return _Range(max(lows, key=_low, default=None), min(highs, key=_high, default=None))
+    return max(lows, default=None), min(highs, default=None)
 
 
-def _ends(specifier: Specifier) -> tuple[_Bound | None, _Bound | None]:
+def _ends(specifier: Specifier) -> _Range:
     version = Version(specifier.version.removesuffix(".*"))
-    bound = _Bound(version, included="=" in specifier.operator)
+    below, above = (version, False), (version, True)
     if specifier.operator in (">", ">="):
-        return bound, None
+        return below if specifier.operator == ">=" else above, None
     if specifier.operator in ("<", "<="):
-        return None, bound
+        return None, above if specifier.operator == "<=" else below
     if specifier.operator == "~=":
-        return bound, _Bound(_next(version, len(version.release) - 2), included=False)
+        return below, (_next(version, len(version.release) - 2), False)
     if specifier.version.endswith(".*"):
-        return bound, _Bound(_next(version, len(version.release) - 1), included=False)
-    return bound, bound
-
-
-def _low(bound: _Bound) -> tuple[Version, bool]:
-    return bound.version, not bound.included
-
-
-def _high(bound: _Bound) -> tuple[Version, bool]:
-    return bound.version, bound.included
+        return below, (_next(version, len(version.release) - 1), False)
+    return below, above
 
 
 def _around(ranges: Sequence[_Range]) -> str:
     """Return the range around all of them, without the single versions between two of them."""
-    no_low = _Bound(Version("0"), included=True)
-    ordered = sorted(ranges, key=lambda one: (one.low is not None, *_low(one.low or no_low)))
-    low, high = ordered[0].low, ordered[0].high
-    terms = [f">{'=' * low.included}{low.version}"] if low else []
-    for following in ordered[1:]:
-        if high and following.low == high and not high.included:
-            terms.append(f"!={high.version}")
-        high = max(high, following.high, key=_high) if high and following.high else None
+    lowest = (Version("0"), False)
+    ordered = sorted(ranges, key=lambda ends: (ends[0] is not None, ends[0] or lowest))
+    low, high = ordered[0]
+    terms = [f"{'>' if low[1] else '>='}{low[0]}"] if low else []
+    for next_low, next_high in ordered[1:]:
+        if high and not high[1] and next_low == (high[0], True):
+            terms.append(f"!={high[0]}")
+        high = max(high, next_high) if high and next_high else None
     if high:
-        terms.append(f"<{'=' * high.included}{high.version}")
+        terms.append(f"{'<=' if high[1] else '<'}{high[0]}")
     return str(SpecifierSet(",".join(terms)))

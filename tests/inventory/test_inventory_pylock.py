@@ -30,8 +30,11 @@ DEV, RUNTIME = Scope.DEV, Scope.RUNTIME
         ("'all' in extras", RUNTIME),
         ("'linux' in sys_platform", RUNTIME),
         ("and or ) ( ' in", RUNTIME),
-        ("or 'dev' in dependency_groups", DEV),
-        ("(" * 50_000 + "'dev' in dependency_groups" + ")" * 50_000, DEV),
+        ("or 'dev' in dependency_groups", RUNTIME),
+        ("(('dev' in dependency_groups))", DEV),
+        ("(" * 50_000 + "'dev' in dependency_groups" + ")" * 50_000, RUNTIME),
+        ("a" * 500_000, RUNTIME),
+        ("'" + "a " * 500_000, RUNTIME),
     ],
 )
 def test_markers_give_the_scope(marker, scope):
