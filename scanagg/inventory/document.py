@@ -7,7 +7,6 @@ and never fail.
 import json
 import re
 from collections.abc import Iterator, Mapping
-from enum import Enum, auto
 from typing import Final, TypeVar
 
 import msgspec
@@ -135,15 +134,7 @@ def _broken(text: str, kind: str, line: int | None, message: str) -> BrokenFile:
 
 def toml_lines(text: str) -> Mapping[Keys, int]:
     """Return the line (from 1) of every key, table header and array item of a TOML text."""
-    walk = _TomlWalk()
-    for match in _TOML_TOKEN.finditer(text.replace("\r\n", "\n")):
-        kind, token = match.lastgroup, match.group()
-        if kind == "mark":
-            walk.mark(token)
-        elif kind != "comment":
-            walk.value(token)
-            walk.line += token.count("\n")
-    return walk.lines
+    return _TomlLines(text.replace("\r\n", "\n")).read()
 
 
 def json_lines(text: str) -> Mapping[Keys, int]:
@@ -167,98 +158,94 @@ def json_lines(text: str) -> Mapping[Keys, int]:
     return lines
 
 
-class _State(Enum):
-    KEY = auto()
-    HEADER = auto()
-    AFTER_HEADER = auto()
-    VALUE = auto()
+class _TomlLines:
+    """The reader of one TOML text, by its tokens; `_token` is the next one, "" at the end."""
 
+    def __init__(self, text: str) -> None:
+        """Start at the first token."""
+        self._matches = _TOML_TOKEN.finditer(text)
+        self._token = ""
+        self._line = 1  # of the next token
+        self._lines: dict[Keys, int] = {}
+        self._take()
 
-class _Container(msgspec.Struct):
-    """An open table or array: its path, and the position inside if it is an array."""
+    def _take(self) -> str:
+        """Return the next token and move past it and any comment that follows."""
+        token = self._token
+        self._line += token.count("\n")
+        following = (match.group() for match in self._matches if match.lastgroup != "comment")
+        self._token = next(following, "")
+        return token
 
-    path: Keys
-    position: int | None = None
-
-
-class _TomlWalk:
-    """The state of the walk over one TOML text."""
-
-    def __init__(self) -> None:
-        """Start at the first line."""
-        self.lines: dict[Keys, int] = {}
-        self.line = 1
-        self._state = _State.KEY
-        self._keys: tuple[str, ...] = ()  # of the key or the header that is being read
-        self._open = [_Container(())]  # the first one is the table that lines belong to
-        self._lengths: dict[Keys, int] = {}  # of the arrays of tables
-        self._array_of_tables = False
-
-    def value(self, token: str) -> None:
-        """Take a word or a string: a part of a key, or of a value."""
-        if self._state is _State.VALUE:
-            self._record(self._here())
-        else:
-            self._keys += (_unquoted(token),)
-
-    def mark(self, token: str) -> None:
-        """Take a bracket, a brace, a comma, an equals sign or the end of a line."""
-        container = self._open[-1]
-        if token == "\n":
-            self.line += 1
-            if len(self._open) == 1:
-                self._state, self._keys = _State.KEY, ()
-        elif token == "=" and self._state is _State.KEY:
-            for count in range(1, len(self._keys) + 1):
-                self._record((*container.path, *self._keys[:count]))
-            self._state = _State.VALUE
-        elif token == "," and container.position is not None:
-            container.position += 1
-        elif token == ",":
-            self._state, self._keys = _State.KEY, ()
-        elif token == "{":
-            self._record(self._here())
-            self._open.append(_Container(self._here()))
-            self._state, self._keys = _State.KEY, ()
-        elif token in "[]}":
-            self._bracket(token)
-
-    def _bracket(self, token: str) -> None:
-        if token == "[" and self._state is _State.VALUE:
-            self._record(self._here())
-            self._open.append(_Container(self._here(), 0))
-        elif token == "[":
-            self._array_of_tables = self._state is _State.HEADER
-            self._state = _State.HEADER
-        elif token == "]" and self._state is _State.HEADER:
-            self._open_table()
-            self._state, self._keys = _State.AFTER_HEADER, ()
-        elif token == "}" or self._state is _State.VALUE:
-            if len(self._open) > 1:
-                self._open.pop()
-            self._state = _State.VALUE
-
-    def _here(self) -> Keys:
-        container = self._open[-1]
-        if container.position is None:
-            return (*container.path, *self._keys)
-        return (*container.path, container.position)
+    def read(self) -> Mapping[Keys, int]:
+        """Read the whole text."""
+        table: Keys = ()
+        lengths: dict[Keys, int] = {}  # of the arrays of tables
+        while self._token:
+            if self._token == "\n":
+                self._take()
+            elif self._token == "[":
+                self._take()
+                array = self._token == "["
+                table = ()
+                keys = self._keys("]")
+                for count, key in enumerate(keys, start=1):
+                    table = (*table, key)
+                    self._record(table)
+                    if array and count == len(keys):
+                        lengths[table] = lengths.get(table, 0) + 1
+                    if table in lengths:
+                        table = (*table, lengths[table] - 1)
+                        self._record(table)
+                if self._token == "]":
+                    self._take()
+            else:
+                self._pair(table)
+        return self._lines
 
     def _record(self, path: Keys) -> None:
-        self.lines.setdefault(path, self.line)
+        self._lines.setdefault(path, self._line)
 
-    def _open_table(self) -> None:
-        """Record the path that a header's keys mean, with positions for arrays of tables."""
-        path: Keys = ()
-        for count, key in enumerate(self._keys, start=1):
+    def _keys(self, end: str) -> list[str]:
+        """Read the parts of a key or of a header, and what ends it."""
+        keys: list[str] = []
+        while self._token not in (end, "\n", ""):
+            token = self._take()
+            keys += [_unquoted(token)] if token != "[" else []
+        if self._token == end:
+            self._take()
+        return keys
+
+    def _pair(self, table: Keys) -> None:
+        """Read a key and its value."""
+        path = table
+        line = self._line
+        for key in self._keys("="):
             path = (*path, key)
-            self._record(path)
-            if count == len(self._keys) and self._array_of_tables:
-                self._lengths[path] = self._lengths.get(path, 0) + 1
-            if path in self._lengths:
-                path = (*path, self._lengths[path] - 1)
-                self._record(path)
-        self._open[0] = _Container(path)
+            self._lines.setdefault(path, line)
+        self._value(path)
+
+    def _value(self, path: Keys) -> None:
+        self._record(path)
+        token = self._take()
+        if token == "[":
+            position = 0
+            while self._token not in ("]", ""):
+                if self._token in (",", "\n"):
+                    position += self._take() == ","
+                else:
+                    self._value((*path, position))
+        elif token == "{":
+            while self._token not in ("}", ""):
+                if self._token in (",", "\n"):
+                    self._take()
+                else:
+                    self._pair(path)
+        else:  # a number or a date may have several tokens
+            while self._token not in (",", "]", "}", "\n", ""):
+                self._take()
+            return
+        self._take()
 
 
 def _unquoted(token: str) -> str:
