@@ -50,14 +50,20 @@ def read_inventory(target: Target, python: Path | None = None) -> Inventory:
     """
     project, broken_links = _project(target)
     declaring = _manifests(project, _DECLARING)
-    project = _informed(project, declaring)
+    declared: dict[str, tuple[Declaration, ...]] = {}
+    names: dict[str, tuple[str, ...]] = {}
+    for manifest in declaring:
+        folder = posixpath.dirname(manifest.path)
+        declared[folder] = (*declared.get(folder, ()), *manifest.declared)
+        for name in manifest.own:
+            names[name] = (*names.get(name, ()), manifest.path)
+    included = frozenset(path for manifest in declaring for path in manifest.includes)
+    project = replace(project, declared=declared, included=included, names=names)
     manifests = [*declaring, *_manifests(project, _OTHERS)]
     inventory = merge(manifests)
     place, broken = environment.find(target.root, python)
     if place and (python is not None or not inventory.packages):
-        declared = [one for manifest in manifests for one in manifest.declared]
-        covers = [manifest.path for manifest in manifests]
-        inventory = merge([*manifests, environment.read(place, covers, declared)])
+        inventory = merge([*manifests, environment.read(place, manifests)])
     unread = _unread(target, broken_links, project)
     paths = {project.link_target(manifest.path) for manifest in manifests}
     paths |= {one.place.path for manifest in manifests for one in manifest.declared}
@@ -124,19 +130,6 @@ def _manifests(project: ProjectFiles, readers: Sequence[Reader]) -> list[Manifes
                 )
             manifests += [manifest] if manifest else []
     return manifests
-
-
-def _informed(project: ProjectFiles, manifests: Sequence[Manifest]) -> ProjectFiles:
-    """Return the project with what its people declare."""
-    declared: dict[str, tuple[Declaration, ...]] = {}
-    names: dict[str, tuple[str, ...]] = {}
-    for manifest in manifests:
-        folder = posixpath.dirname(manifest.path)
-        declared[folder] = (*declared.get(folder, ()), *manifest.declared)
-        for name in manifest.own:
-            names[name] = (*names.get(name, ()), manifest.path)
-    included = frozenset(path for manifest in manifests for path in manifest.includes)
-    return replace(project, declared=declared, included=included, names=names)
 
 
 def _unread(

@@ -9,7 +9,6 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 from packaging.requirements import Requirement
-from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory.manifest import (
@@ -57,10 +56,16 @@ def declare(text: str, site: Site, project: ProjectFiles, editable: bool = False
         return _declare_address(text, site, project)
     wanted = parsed(text)
     if wanted is None:
-        if _is_path(text):
+        head = text.partition(";")[0].rstrip()
+        if head.startswith((".", "~")) or "/" in head or "\\" in head:
             return _declare_address(text, site, project)
         raise ValueError(f"not a requirement: {shown(text)!r}")
     origin, own = origin_of(wanted.url, site.source, project) if wanted.url else ("", False)
+    exact = [
+        specifier.version
+        for specifier in wanted.specifier
+        if specifier.operator in ("==", "===") and not specifier.version.endswith(".*")
+    ]
     return Declaration(
         name=requirement_name(wanted.name),
         text=shown(text),
@@ -68,7 +73,7 @@ def declare(text: str, site: Site, project: ProjectFiles, editable: bool = False
         source=site.source,
         scope=site.scope,
         extras=tuple(sorted(wanted.extras)),
-        pin=_exact_pin(wanted.specifier),
+        pin=exact_version(exact[0]) if exact else None,
         origin=origin,
         own=own,
         conditional=wanted.marker is not None,
@@ -76,14 +81,6 @@ def declare(text: str, site: Site, project: ProjectFiles, editable: bool = False
         group=site.group,
         specifier=None if wanted.url else str(wanted.specifier),
     )
-
-
-def _exact_pin(specifiers: SpecifierSet) -> str | None:
-    """Return the one version that `==` or `===` gives; None if there is none, or a wildcard."""
-    for specifier in specifiers:
-        if specifier.operator in ("==", "===") and not specifier.version.endswith(".*"):
-            return exact_version(specifier.version)
-    return None
 
 
 def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -> Declaration:
@@ -179,11 +176,6 @@ def _is_address(text: str) -> bool:
     if "://" in head:
         return "@" not in head.partition("://")[0]
     return head.lower().startswith("file:") or head.lower().endswith(_ARCHIVES)
-
-
-def _is_path(text: str) -> bool:
-    head = text.partition(";")[0].rstrip()
-    return head.startswith((".", "~")) or "/" in head or "\\" in head
 
 
 def _declare_address(text: str, site: Site, project: ProjectFiles) -> Declaration:

@@ -14,7 +14,7 @@ from scanagg.core.errors import TargetError
 from scanagg.inventory.declarations import requirement_constraint
 from scanagg.inventory.graph import Edge, Node, walk
 from scanagg.inventory.locks import Needs, nodes_of, package, used_constraints
-from scanagg.inventory.manifest import Declaration, Manifest, parsed, problem, shown
+from scanagg.inventory.manifest import Manifest, parsed, problem, shown
 from scanagg.model import Constraint, NotExamined, Package
 
 _NAMES: Final = (".venv", "venv")
@@ -143,13 +143,12 @@ def _settings(file: Path) -> Mapping[str, str]:
     return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
-def read(
-    environment: Environment, covers: Iterable[str], declared: Sequence[Declaration]
-) -> Manifest:
+def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
     """Read every installed package of an index; what the project declares gives scope and direct.
 
-    `covers` are the manifests whose open requirements are answered by what is installed.
+    What is installed answers the open requirements of all manifests.
     """
+    declared = [one for manifest in manifests for one in manifest.declared]
     problems: list[NotExamined] = []
     installed: list[tuple[str, str, Needs]] = []
     own_names: set[str] = set()
@@ -195,7 +194,7 @@ def read(
         path=environment.name,
         packages=tuple(packages),
         problems=tuple(problems),
-        covers=dict.fromkeys(covers, ""),
+        covers={manifest.path: "" for manifest in manifests},
         own=frozenset(own_names),
         ways={name: way for name, way in ways.items() if len(way) > 1 or name in sure},
         constraints=tuple(used_constraints(all_needs, graph)),

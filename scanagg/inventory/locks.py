@@ -466,13 +466,8 @@ def _uv_constraints(
                     yield constraint
 
 
-class _PylockVcs(msgspec.Struct, frozen=True):
+class _PylockSource(msgspec.Struct, frozen=True):
     type: str = "vcs"
-    url: str | None = None
-    path: str | None = None
-
-
-class _PylockAddress(msgspec.Struct, frozen=True):
     url: str | None = None
     path: str | None = None
 
@@ -490,9 +485,9 @@ class _PylockEntry(LockEntry, frozen=True):
 
     marker: str = ""
     dependencies: tuple[_PylockNeeded, ...] = ()
-    vcs: _PylockVcs | None = None
-    directory: _PylockAddress | None = None
-    archive: _PylockAddress | None = None
+    vcs: _PylockSource | None = None
+    directory: _PylockSource | None = None
+    archive: _PylockSource | None = None
 
     def origin(self, path: str, project: ProjectFiles) -> tuple[str, bool]:
         if self.vcs:

@@ -1,7 +1,7 @@
 """Many manifests as one inventory: each package once, each open requirement once."""
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import msgspec
@@ -32,7 +32,7 @@ class _Lock(msgspec.Struct, frozen=True):
 
     path: str
     packages: Mapping[str, Sequence[Package]]
-    others: frozenset[str]
+    others: Collection[str]
 
 
 def merge(manifests: Sequence[Manifest]) -> Inventory:
@@ -46,7 +46,12 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
     for manifest in manifests:
         all_packages = (*manifest.packages, *_pinned(manifest))
         packages += [_with_way(package, manifest, asking) for package in all_packages]
-        lock = _lock(manifest, all_packages)
+        by_name: dict[str, list[Package]] = {}
+        for package in all_packages:
+            by_name.setdefault(package.name, []).append(package)
+        others = {*manifest.own, *(requirement.name for requirement in manifest.unpinned)}
+        others |= {one.name for one in manifest.declared if one.own or one.origin}
+        lock = _Lock(manifest.path, by_name, others)
         for path, command in manifest.covers.items():
             covering.setdefault(path, []).append((lock, command))
     unpinned = [requirement for manifest in manifests for requirement in manifest.unpinned]
@@ -124,15 +129,6 @@ def _pinned(manifest: Manifest) -> list[Package]:
     ]
 
 
-def _lock(manifest: Manifest, packages: Iterable[Package]) -> _Lock:
-    by_name: dict[str, list[Package]] = {}
-    for package in packages:
-        by_name.setdefault(package.name, []).append(package)
-    others = {*manifest.own, *(requirement.name for requirement in manifest.unpinned)}
-    others |= {one.name for one in manifest.declared if one.own or one.origin}
-    return _Lock(manifest.path, by_name, frozenset(others))
-
-
 def _covered(
     declaration: Declaration, locks: Sequence[tuple[_Lock, str]]
 ) -> tuple[list[Package], Requirement | None]:
@@ -173,13 +169,19 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
     Two spellings of one version by PEP 440 (1.0 and 1.0.0) are one, in the shorter. What is no
     such version is equal to itself only.
     """
+
+    def way_order(package: Package) -> tuple[bool, bool, int, tuple[str, ...]]:
+        """Sort direct packages first, then runtime ways, then short ones, then by the alphabet."""
+        chain = package.chain
+        return len(chain) > 1, package.scope is Scope.DEV, len(chain), chain
+
     groups: dict[tuple[str, str], list[Package]] = {}
     for package in packages:
         key = (package.name, canonicalize_version(package.version))
         groups.setdefault(key, []).append(package)
     united: list[Package] = []
     for same in groups.values():
-        chain = min((one for one in same if one.chain), key=_way_key, default=same[0]).chain
+        chain = min((one for one in same if one.chain), key=way_order, default=same[0]).chain
         direct = {one.direct for one in same} | ({True} if len(chain) == 1 else set())
         asked = (place for one in same if one.chain == chain for place in one.asked)
         united.append(
@@ -194,12 +196,6 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
             )
         )
     return tuple(sorted(united, key=lambda one: (one.name, one.version)))
-
-
-def _way_key(package: Package) -> tuple[bool, bool, int, tuple[str, ...]]:
-    """Sort direct packages first, then runtime ways, then short ones, then by the alphabet."""
-    chain = package.chain
-    return len(chain) > 1, package.scope is Scope.DEV, len(chain), chain
 
 
 def _united_requirements(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:

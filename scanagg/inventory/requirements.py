@@ -325,7 +325,13 @@ def _logical_lines(text: str) -> Iterator[_Line]:
     start = 0
     entry: _Line | None = None
     in_via = False
-    for number, raw in _physical_lines(text):
+    # pip also breaks lines where no editor does (U+2028).
+    physical_lines = (
+        (number, part)
+        for number, line in enumerate(_LINE_END.split(text), start=1)
+        for part in line.splitlines() or [""]
+    )
+    for number, raw in physical_lines:
         comment = raw.lstrip().startswith("#")
         if not pending and comment and entry:
             entry, in_via = _with_via(entry, raw, in_via)
@@ -363,41 +369,28 @@ def _with_via(entry: _Line, comment: str, in_via: bool) -> tuple[_Line, bool]:
     return replace(entry, via=(*entry.via, item) if item else entry.via), listing
 
 
-def _physical_lines(text: str) -> Iterator[tuple[int, str]]:
-    """Yield lines with their numbers. pip also breaks lines where no editor does (U+2028)."""
-    for number, line in enumerate(_LINE_END.split(text), start=1):
-        for part in line.splitlines() or [""]:
-            yield number, part
-
-
 def _options(text: str) -> Iterator[tuple[str, str]]:
     """Yield each include or editable of a line of options. ValueError if pip has no such option."""
     try:
         words = shlex.split(text)
     except ValueError as error:
         raise ValueError(f"cannot be split into options: {error}") from error
-    while words:
-        option, value = _option(words.pop(0))
-        if option in _FLAGS:
-            continue
-        if value is None:
-            if not words:
-                raise ValueError(f"{option} without its value")
-            value = words.pop(0)
-        if option in _INCLUDE:
-            yield option, value
-
-
-def _option(word: str) -> tuple[str, str | None]:
-    """Return the full name of an option, and its value if that is in the same word."""
-    if not word.startswith("--"):
-        short, attached = word[:2], word[2:]
-        if short in _SHORT:
-            return _SHORT[short], attached or None
-        raise ValueError(f"not an option of requirements files: {shown(word)}")
-    name, equals, value = word.partition("=")
     known = (*_INCLUDE, *_WITH_VALUE, *_FLAGS)
-    options = [name] if name in known else [option for option in known if option.startswith(name)]
-    if len(options) != 1:
-        raise ValueError(f"not an option of requirements files: {shown(word)}")
-    return options[0], value if equals else None
+    while words:
+        word = words.pop(0)
+        if word.startswith("--"):
+            name, attached, value = word.partition("=")
+        else:
+            name, value = _SHORT.get(word[:2], word), word[2:]
+            attached = value
+        options = [name] if name in known else [one for one in known if one.startswith(name)]
+        if len(options) != 1:
+            raise ValueError(f"not an option of requirements files: {shown(word)}")
+        option = options[0]
+        if option not in _FLAGS:
+            if not attached:
+                if not words:
+                    raise ValueError(f"{option} without its value")
+                value = words.pop(0)
+            if option in _INCLUDE:
+                yield option, value

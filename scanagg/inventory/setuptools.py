@@ -2,7 +2,7 @@
 
 import configparser
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from scanagg.inventory.declarations import Site, declare
@@ -21,6 +21,7 @@ from scanagg.model import NotExamined, Scope, SourceFile
 _IN_CODE: Final = (
     "not read, because it is code; declare its dependencies in pyproject.toml and lock them"
 )
+_EXTRAS: Final = "options.extras_require"
 _KEYWORD: Final = re.compile(rb"\b(?:install_requires|extras_require|tests_require)\b")
 _SETUP_CALL: Final = re.compile(rb"\bsetup\s*\(")
 
@@ -40,7 +41,14 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     declared: list[Declaration] = []
     problems: list[NotExamined] = []
     files: list[str] = []
-    for group, scope, value in _lists(parser):
+    lists = [
+        ("default", Scope.RUNTIME, parser.get("options", "install_requires", fallback="")),
+        ("tests", Scope.DEV, parser.get("options", "tests_require", fallback="")),
+    ]
+    if parser.has_section(_EXTRAS):
+        extras = parser.options(_EXTRAS)
+        lists += [(extra, named_scope(extra), parser.get(_EXTRAS, extra)) for extra in extras]
+    for group, scope, value in lists:
         for item in value.splitlines() if "\n" in value else value.split(";"):
             requirement = item.partition(" #")[0].strip()
             if requirement.startswith("file:"):
@@ -66,16 +74,6 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         problems=tuple(problems),
         includes=tuple(files),
     )
-
-
-def _lists(parser: configparser.RawConfigParser) -> Iterator[tuple[str, Scope, str]]:
-    """Yield the group, the scope and the text of every list of requirements."""
-    yield "default", Scope.RUNTIME, parser.get("options", "install_requires", fallback="")
-    yield "tests", Scope.DEV, parser.get("options", "tests_require", fallback="")
-    extras = "options.extras_require"
-    if parser.has_section(extras):
-        for name in parser.options(extras):
-            yield name, named_scope(name), parser.get(extras, name)
 
 
 def _first_lines(text: str) -> Mapping[str, int]:
