@@ -188,6 +188,11 @@ class Store:
         return None
 
 
+def is_stored(kind: str, cache: Path) -> bool:
+    """Return whether there is a file of this kind, usable or not."""
+    return files.file_of(kind, cache).exists()
+
+
 def open_store(cache: Path) -> Store:
     """The store in a cache folder; an empty one where nothing was ever stored. Raises nothing."""
     bases, problems = [], []

@@ -15,7 +15,7 @@ from scanagg.core.text import counted, one_line
 if TYPE_CHECKING:
     from scanagg.advisories.importing import Imported
     from scanagg.advisories.store import Store
-    from scanagg.advisories.updating import Outcome
+    from scanagg.advisories.update import UpdateResult
     from scanagg.model import DataSource
 
 app = typer.Typer(no_args_is_help=True, help="Advisories: the store that is kept here.")
@@ -66,7 +66,7 @@ def update(
     One that fails costs no other, and what was stored of it stays; the exit code is then 3.
     """
     # Imported here: `scanagg --help` need not wait for what downloads.
-    from scanagg.advisories import updating  # noqa: PLC0415
+    from scanagg.advisories import update as updating  # noqa: PLC0415
     from scanagg.cli.db_progress import progress  # noqa: PLC0415
     from scanagg.cli.output import tell  # noqa: PLC0415
     from scanagg.core.cache import cache_folder  # noqa: PLC0415
@@ -76,7 +76,7 @@ def update(
     given = {"osv": osv_url, "kev": kev_url, "epss": epss_url}
     named = _kinds(only)
     addresses = {
-        kind: updating.checked(kind, given[kind], f"--{kind}-url (SCANAGG_{kind.upper()}_URL)")
+        kind: updating.address_of(kind, given[kind], f"--{kind}-url (SCANAGG_{kind.upper()}_URL)")
         for kind in named
     }
     with progress(show=not no_progress) as notify:
@@ -103,8 +103,8 @@ def import_(
 ) -> None:
     """Fill the store from files that were downloaded elsewhere; what they are shows in them."""
     # Imported here: `scanagg --help` need not wait for the store.
-    from scanagg.advisories.events import Phase  # noqa: PLC0415
     from scanagg.advisories.importing import import_any  # noqa: PLC0415
+    from scanagg.advisories.update import Phase  # noqa: PLC0415
     from scanagg.cli.db_progress import progress  # noqa: PLC0415
     from scanagg.cli.output import tell  # noqa: PLC0415
     from scanagg.core.cache import cache_folder  # noqa: PLC0415
@@ -127,8 +127,7 @@ def status(
 ) -> None:
     """Tell what is stored: how much, how old, whose, from where; and what is missing."""
     # Imported here: `scanagg --help` need not wait for the store.
-    from scanagg.advisories.events import is_stored  # noqa: PLC0415
-    from scanagg.advisories.store import open_store  # noqa: PLC0415
+    from scanagg.advisories.store import is_stored, open_store  # noqa: PLC0415
     from scanagg.cli.output import tell  # noqa: PLC0415
     from scanagg.core.cache import cache_folder  # noqa: PLC0415
 
@@ -157,7 +156,7 @@ def _kinds(only: Sequence[str] | None) -> Sequence[str]:
     return tuple(kind for kind in _KINDS if kind in names)
 
 
-def _outcome_lines(outcome: "Outcome") -> Sequence[str]:
+def _outcome_lines(outcome: "UpdateResult") -> Sequence[str]:
     begin = f"{outcome.kind}: {outcome.state.value}"
     if outcome.error is not None:
         return [f"{begin}: {outcome.error.message}. {outcome.error.hint}".rstrip()]

@@ -10,7 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from scanagg.advisories.events import Notify, Phase
+from scanagg.advisories.update import Notify, Phase
 from scanagg.core.text import one_line
 
 

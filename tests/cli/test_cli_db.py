@@ -209,7 +209,7 @@ def test_two_updates_at_once_both_end_well(mirror: BadServer) -> None:
     assert of_kind("osv")["records"] == 500
 
 
-def test_an_interrupted_download_is_gone_on_with(mirror: BadServer, environment: Path) -> None:
+def test_an_interrupted_download_leaves_nothing(mirror: BadServer, environment: Path) -> None:
     whole = many(2000)
     mirror.routes["/osv"] = Answer(200, whole, {"ETag": '"one"'}, hang=len(whole) - 1000)
     part = environment / "advisories" / "osv.part"
@@ -226,12 +226,9 @@ def test_an_interrupted_download_is_gone_on_with(mirror: BadServer, environment:
     out, err = running.communicate(timeout=30)
     assert running.returncode == 130
     assert "Traceback" not in out + err
-    begun = part.stat().st_size
-    assert begun > 100_000
+    assert not part.exists()
     mirror.routes["/osv"] = file_route(whole, '"one"')
     assert scanagg("db", "update", "--only", "osv").stdout.startswith("osv: updated: 2000 records")
-    assert mirror.asked[-1].headers["range"] == f"bytes={begun}-"
-    assert not part.exists()
 
 
 def test_on_a_terminal_the_lines_are_live_and_vanish(mirror: BadServer) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scanagg.advisories.records import ALIASES
-from scanagg.advisories.updating import SOURCES
+from scanagg.advisories.update import SOURCES
 from scanagg.findings.collect import FRESH
 from scanagg.model import WaiverState
 from scanagg.reports.cyclonedx.vulnerabilities import VEX

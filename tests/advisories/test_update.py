@@ -13,14 +13,19 @@ import pytest
 from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file_route
 from support.osv import Record, record
 
-from scanagg.advisories.events import Phase
-from scanagg.advisories.fetching.wire import Patience
+from scanagg.advisories import download
 from scanagg.advisories.store import open_store
-from scanagg.advisories.updating import SOURCES, Outcome, State, checked, update
+from scanagg.advisories.update import (
+    SOURCES,
+    Phase,
+    UpdateResult,
+    UpdateState,
+    address_of,
+    update,
+)
 from scanagg.core.errors import DownloadError, StoreError, UsageError
 
 NOW = datetime(2025, 11, 20, 18, tzinfo=UTC)  # of the update; files have dates of their own
-PATIENT = Patience(connect=5, silence=5, tries=2, pause=0.01, longest=2)
 TEMPLATE = record("GHSA-aaaa-bbbb-cccc", "jinja2", {"introduced": "0"}, {"fixed": "3.1.3"})
 SANDBOX = record("PYSEC-2024-1", "jinja2", {"introduced": "0"}, {"fixed": "2.8.1"})
 CATALOGUE = {
@@ -44,6 +49,8 @@ def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    monkeypatch.setattr(download, "ATTEMPTS", 2)
+    monkeypatch.setattr(download, "BACKOFF_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -76,11 +83,7 @@ def updated(
     *,
     seconds: float = 20,
     seen: list[tuple[str, Phase]] | None = None,
-) -> Mapping[str, Outcome]:
-    def notify(kind: str, phase: Phase, _done: int, _whole: int) -> None:
-        if seen is not None:
-            seen.append((kind, phase))
-
+) -> Mapping[str, UpdateResult]:
     outcomes = update(
         cache,
         {kind: server.url(f"/{kind}") for kind in kinds},
@@ -89,12 +92,11 @@ def updated(
         notify=lambda kind, phase, _done, _whole: (
             seen.append((kind, phase)) if seen is not None else None
         ),
-        patience=PATIENT,
     )
     return {outcome.kind: outcome for outcome in outcomes}
 
 
-def words(outcome: Outcome) -> str:
+def words(outcome: UpdateResult) -> str:
     assert outcome.error is not None
     return f"{outcome.error.message} | {outcome.error.hint}"
 
@@ -115,7 +117,7 @@ def test_all_that_is_published_is_stored(cache: Path) -> None:
     seen: list[tuple[str, Phase]] = []
     with bad_server(routes()) as server:
         found = updated(server, cache, seen=seen)
-    assert [outcome.state for outcome in found.values()] == [State.UPDATED] * 3
+    assert [outcome.state for outcome in found.values()] == [UpdateState.UPDATED] * 3
     store = open_store(cache)
     assert [source.records for source in store.sources] == [1, 1, 1]
     assert [source.origin for source in store.sources] == [
@@ -134,7 +136,7 @@ def test_what_did_not_change_stays_and_is_known_to_be_fresh(cache: Path) -> None
         updated(server, cache)
         before = open_store(cache)
         again = updated(server, cache)
-    assert [outcome.state for outcome in again.values()] == [State.CURRENT] * 3
+    assert [outcome.state for outcome in again.values()] == [UpdateState.CURRENT] * 3
     after = open_store(cache)
     assert [source.digest for source in after.sources] == [
         source.digest for source in before.sources
@@ -148,7 +150,7 @@ def test_what_changed_takes_the_place_of_the_old(cache: Path) -> None:
     with bad_server(routes()) as server:
         updated(server, cache)
         server.routes["/osv"] = file_route(export(SANDBOX))
-        assert updated(server, cache)["osv"].state is State.UPDATED
+        assert updated(server, cache)["osv"].state is UpdateState.UPDATED
     assert stored(cache) == {"PYSEC-2024-1"}
 
 
@@ -156,7 +158,7 @@ def test_another_mirror_is_not_asked_by_the_validators_of_this_one(cache: Path) 
     with bad_server(routes(osv=file_route(export(TEMPLATE), '"one"'))) as server:
         updated(server, cache, ["osv"])
     with bad_server(routes(osv=file_route(export(SANDBOX), '"one"'))) as server:
-        assert updated(server, cache, ["osv"])["osv"].state is State.UPDATED
+        assert updated(server, cache, ["osv"])["osv"].state is UpdateState.UPDATED
     assert stored(cache) == {"PYSEC-2024-1"}
 
 
@@ -164,7 +166,7 @@ def test_a_store_that_is_damaged_is_made_anew(cache: Path) -> None:
     with bad_server(routes()) as server:
         updated(server, cache)
         (cache / "advisories" / "osv.sqlite").write_bytes(b"damaged")
-        assert updated(server, cache)["osv"].state is State.UPDATED
+        assert updated(server, cache)["osv"].state is UpdateState.UPDATED
     assert stored(cache) == {"GHSA-aaaa-bbbb-cccc"}
 
 
@@ -182,6 +184,7 @@ def bomb() -> bytes:
 @pytest.mark.parametrize(
     ("osv", "error", "said"),
     [
+        (Answer(200, b"PK", cut=1, length=9), DownloadError, "broke off"),
         (Answer(404), DownloadError, "answers 404 (Not Found)"),
         (RESET, DownloadError, "does not answer"),
         (Answer(200, b"<html>Sign in"), DownloadError, "Sign in"),
@@ -204,9 +207,9 @@ def test_one_that_fails_keeps_what_was_stored_and_costs_no_other(
         server.routes["/osv"] = osv
         found = updated(server, cache)
     assert [outcome.state for outcome in found.values()] == [
-        State.FAILED,
-        State.UPDATED,
-        State.UPDATED,
+        UpdateState.FAILED,
+        UpdateState.UPDATED,
+        UpdateState.UPDATED,
     ]
     assert isinstance(found["osv"].error, error)
     assert said in words(found["osv"])
@@ -219,7 +222,7 @@ def test_a_time_limit_is_for_all_together(cache: Path) -> None:
     slow = Answer(200, bytes(100), drip=0.1)
     with bad_server(routes(osv=slow)) as server:
         found = updated(server, cache, seconds=1)
-    assert {outcome.state for outcome in found.values()} == {State.FAILED}
+    assert {outcome.state for outcome in found.values()} == {UpdateState.FAILED}
     assert all("not done within 1 s" in words(outcome) for outcome in found.values())
     assert [asked.path for asked in server.asked] == ["/osv"]
 
@@ -238,7 +241,7 @@ def test_an_update_waits_for_another_and_finds_it_done(cache: Path) -> None:
     with bad_server(routes()) as server:
         address = {"osv": server.url("/osv")}
         (outcome,) = update(cache, address, seconds=20, now=NOW, notify=notify)
-    assert outcome.state is State.UPDATED
+    assert outcome.state is UpdateState.UPDATED
     assert seen[0] is Phase.WAITING
 
 
@@ -257,7 +260,7 @@ def test_a_cache_that_cannot_be_written_is_an_error_for_each(cache: Path) -> Non
     (cache / "advisories").write_text("not a folder")
     with bad_server(routes()) as server:
         found = updated(server, cache)
-    assert {outcome.state for outcome in found.values()} == {State.FAILED}
+    assert {outcome.state for outcome in found.values()} == {UpdateState.FAILED}
     assert "SCANAGG_CACHE_DIR" in words(found["osv"])
     assert server.asked == []
 
@@ -266,20 +269,16 @@ def test_a_query_of_an_address_is_shown_nowhere(cache: Path) -> None:
     with bad_server(routes()) as server:
         server.routes["/osv?sig=hush"] = server.routes["/osv"]
         address = {"osv": server.url("/osv?sig=hush")}
-        (outcome,) = update(
-            cache, address, seconds=20, now=NOW, notify=lambda *_: None, patience=PATIENT
-        )
-        (again,) = update(
-            cache, address, seconds=20, now=NOW, notify=lambda *_: None, patience=PATIENT
-        )
+        (outcome,) = update(cache, address, seconds=20, now=NOW, notify=lambda *_: None)
+        (again,) = update(cache, address, seconds=20, now=NOW, notify=lambda *_: None)
     assert outcome.imported is not None
     assert outcome.imported.source.origin == server.url("/osv")
-    assert again.state is State.CURRENT
+    assert again.state is UpdateState.CURRENT
 
 
 @pytest.mark.parametrize("kind", SOURCES)
 def test_the_usual_address_is_one_of_https(kind: str) -> None:
-    assert checked(kind, None, "").startswith("https://")
+    assert address_of(kind, None, "").startswith("https://")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +300,7 @@ def test_the_usual_address_is_one_of_https(kind: str) -> None:
 )
 def test_an_address_that_cannot_be_used_is_refused(url: str, said: str) -> None:
     with pytest.raises(UsageError) as caught:
-        checked("osv", url, "--osv-url")
+        address_of("osv", url, "--osv-url")
     assert said in f"{caught.value.message} | {caught.value.hint}"
     assert "hush" not in f"{caught.value.message} | {caught.value.hint}"
 

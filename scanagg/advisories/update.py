@@ -1,0 +1,203 @@
+"""Bring the store up to date: the sources of advisory data, each downloaded if it has changed."""
+
+import contextlib
+import enum
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+from typing import Final, Protocol
+
+import filelock
+import msgspec
+
+from scanagg.advisories import importing
+from scanagg.advisories.download import (
+    Deadline,
+    RemoteFile,
+    Validators,
+    check_url,
+    download,
+    without_secrets,
+)
+from scanagg.advisories.importing import Imported, Origin, Progress
+from scanagg.core.errors import DownloadError, ScanaggError, StoreError
+
+_MIB: Final = 2**20
+
+
+class Import(Protocol):
+    """One of the importers."""
+
+    def __call__(self, path: Path, cache: Path, origin: Origin, progress: Progress, /) -> Imported:
+        """Store a file."""
+        ...
+
+
+class Source(msgspec.Struct, frozen=True):
+    """A kind of data: its usual address, its largest size (bytes), and how it can begin."""
+
+    kind: str
+    url: str
+    limit: int
+    beginnings: tuple[bytes, ...]
+    store: Import
+
+    @property
+    def option(self) -> str:
+        """The option that sets another address."""
+        return f"--{self.kind}-url"
+
+
+# The limits are many times the sizes of 2025: about 30, 2 and 2 MiB.
+SOURCES: Final[Mapping[str, Source]] = {
+    source.kind: source
+    for source in (
+        # https://google.github.io/osv.dev/data/#data-dumps
+        Source(
+            "osv",
+            "https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip",
+            512 * _MIB,
+            (b"PK", b"{", b"["),
+            importing.import_osv,
+        ),
+        # https://www.cisa.gov/known-exploited-vulnerabilities-catalog
+        Source(
+            "kev",
+            "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
+            64 * _MIB,
+            (b"{",),
+            importing.import_kev,
+        ),
+        # https://www.first.org/epss/data_stats
+        Source(
+            "epss",
+            "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz",
+            128 * _MIB,
+            (b"\x1f\x8b", b"#", b"cve"),
+            importing.import_epss,
+        ),
+    )
+}
+
+
+class Phase(enum.Enum):
+    """What is being done for one kind of data."""
+
+    WAITING = "waiting for another update"
+    DOWNLOADING = "downloading"
+    STORING = "storing"
+
+
+Notify = Callable[[str, Phase, int, int], None]
+"""Called with the kind, the phase, and how much is done of how much (0 if that is not known)."""
+
+
+class UpdateState(enum.Enum):
+    """The result of an update of one kind of data."""
+
+    UPDATED = "updated"
+    CURRENT = "already up to date"
+    FAILED = "failed"
+
+
+class UpdateResult(msgspec.Struct, frozen=True):
+    """The result of an update of one kind of data, with what was stored or why it failed."""
+
+    kind: str
+    state: UpdateState
+    imported: Imported | None = None
+    error: ScanaggError | None = None
+
+
+def address_of(kind: str, url: str | None, named: str) -> str:
+    """Return `url`, which the option or variable `named` sets, or the usual address of a kind.
+
+    UsageError if it cannot be used.
+    """
+    if url is None:
+        return SOURCES[kind].url
+    check_url(url, named)
+    return url
+
+
+def update(
+    cache: Path,
+    addresses: Mapping[str, str],
+    *,
+    seconds: float,
+    now: datetime,
+    notify: Notify,
+) -> Iterator[UpdateResult]:
+    """Download and store each kind that has an address; a failure of one does not stop the others.
+
+    All downloads together end after `seconds`. The data counts as fetched at `now`.
+    """
+    deadline = Deadline.after(seconds)
+    for kind, url in addresses.items():
+        try:
+            with _only_update(kind, cache, deadline, notify):
+                result = _update_kind(SOURCES[kind], url, cache, deadline, now, notify)
+        except ScanaggError as error:
+            result = UpdateResult(kind, UpdateState.FAILED, error=error)
+        yield result
+
+
+@contextlib.contextmanager
+def _only_update(kind: str, cache: Path, deadline: Deadline, notify: Notify) -> Iterator[None]:
+    """Hold off other updates of a kind: they use the same file, and find it up to date later."""
+    path = cache / "advisories" / f"{kind}.update.lock"
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = filelock.FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            notify(kind, Phase.WAITING, 0, 0)
+            lock.acquire(timeout=deadline.left, poll_interval=0.1)
+    except filelock.Timeout as error:
+        raise deadline.error() from error
+    except (OSError, NotImplementedError) as error:
+        raise DownloadError(
+            f"cannot lock {path}: {getattr(error, 'strerror', None) or error}",
+            "Set SCANAGG_CACHE_DIR to a folder that can be written.",
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _update_kind(
+    source: Source, url: str, cache: Path, deadline: Deadline, now: datetime, notify: Notify
+) -> UpdateResult:
+    shown = without_secrets(url)
+    stored = importing.origin_of(source.kind, cache)
+    validators = Validators()
+    if stored and stored.text == shown:
+        validators = Validators(stored.etag, stored.last_modified)
+    path = cache / "advisories" / f"{source.kind}.part"
+    try:
+        notify(source.kind, Phase.DOWNLOADING, 0, 0)
+        new = download(
+            RemoteFile(url, source.limit, source.beginnings, source.option),
+            path,
+            validators,
+            deadline=deadline,
+            now=now,
+            progress=partial(notify, source.kind, Phase.DOWNLOADING),
+        )
+        if new is None:
+            importing.touch(source.kind, cache, now)
+            return UpdateResult(source.kind, UpdateState.CURRENT)
+        notify(source.kind, Phase.STORING, 0, 0)
+        origin = Origin(shown, new.etag, new.last_modified)
+        progress = partial(notify, source.kind, Phase.STORING)
+        imported = source.store(path, cache, origin, progress)
+    except StoreError as error:
+        message = error.message.replace(str(path), f"what {shown} sends")
+        raise StoreError(message, error.hint) from error
+    finally:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    return UpdateResult(source.kind, UpdateState.UPDATED, imported)
