@@ -1,7 +1,7 @@
-"""What the store adds to what scanners told: names, dates, severities, KEV, EPSS."""
+"""Add what the store knows to observations: ids, dates, severities, fixed versions, KEV, EPSS."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -24,9 +24,9 @@ from scanagg.model.advisories import is_malware
 from scanagg.model.published import earliest, fixes, pages, retold
 
 SUPPLIER: Final = "osv"
-"""Who passes a claim on that comes from a record of the store."""
+"""The source of a severity claim that comes from a record of the store."""
 
-# GitHub's words, and the one of CVSS that some write in place of MODERATE.
+# GitHub's labels, and the one of CVSS that some write in place of MODERATE.
 _LABELS: Final = {
     "CRITICAL": Severity.CRITICAL,
     "HIGH": Severity.HIGH,
@@ -34,25 +34,25 @@ _LABELS: Final = {
     "MEDIUM": Severity.MEDIUM,
     "LOW": Severity.LOW,
 }
-_GITHUB: Final = "GHSA-"
 _WEAKNESS: Final = re.compile(r"CWE-[1-9][0-9]{0,5}")
-# Which pages say most; others after these.
-_TELLING: Final = ("ADVISORY", "FIX", "REPORT", "ARTICLE")
+# The kinds of pages that say most, in order; others come after these.
+_REFERENCE_ORDER: Final = ("ADVISORY", "FIX", "REPORT", "ARTICLE")
 
 
 def enriched(observations: Iterable[Observation], store: Store) -> tuple[Observation, ...]:
-    """The observations, each vulnerability with all that the store knows of it, in the given order.
+    """Return the observations in the same order, vulnerabilities with all that the store knows.
 
-    Nothing that a scanner said is lost: claims and ids are added. Of a package of PyPI the records
-    about it tell versions with a fix, and whether all of it was withdrawn; of other packages the
-    store knows nothing but what the names of an advisory lead to. StoreError where the store turns
+    Nothing that a scanner reports is lost: claims and ids are added. For a package from PyPI, the
+    records about it give fixed versions, and tell whether all of them were withdrawn; about other
+    packages the store knows only what the ids of an advisory lead to. StoreError if the store turns
     out to be damaged.
     """
-    return tuple(map(_Lore(store).told, observations))
+    knowledge = _Knowledge(store)
+    return tuple(map(knowledge.enrich, observations))
 
 
-class _Known(msgspec.Struct, frozen=True):
-    """All that is known under the names of one vulnerability."""
+class _Vulnerability(msgspec.Struct, frozen=True):
+    """All that is known under the ids of one vulnerability."""
 
     ids: frozenset[str]
     records: tuple[Record, ...]
@@ -63,165 +63,151 @@ class _Known(msgspec.Struct, frozen=True):
     likelihood: Likelihood | None
 
 
-class _About(msgspec.Struct, frozen=True):
-    """What the records say of one package: the names of it that hold, its fixes, if withdrawn."""
+class _PackageView(msgspec.Struct, frozen=True):
+    """A vulnerability as it concerns one package: ids, valid records, fixes, if withdrawn."""
 
     name: str
     ids: frozenset[str]
-    standing: Sequence[Record]
+    valid: Sequence[Record]
     fixed: tuple[str, ...]
     withdrawn: bool
 
 
-class _Lore:
-    """The store with what was already looked up: findings share advisories."""
+class _Knowledge:
+    """The store with what was looked up already: findings share advisories."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._known: dict[frozenset[str], _Known] = {}
-        self._about: dict[tuple[frozenset[str], str], _About] = {}
-        self._mending: dict[tuple[frozenset[str], str, str], bool] = {}
+        self._vulnerabilities: dict[frozenset[str], _Vulnerability] = {}
+        self._views: dict[tuple[frozenset[str], str], _PackageView] = {}
+        self._affected: dict[tuple[frozenset[str], str, str], bool] = {}
 
-    def told(self, one: Observation) -> Observation:
-        """A vulnerability with what the store adds; anything else as it is."""
-        if one.category is not Category.VULNERABILITY or not (one.advisory and one.package):
-            return one
-        known = self._look_up(one.advisory.ids)
-        about = self._of_package(known, one.package)
-        advisory = self._advisory(one.advisory, known, about, one.package)
+    def enrich(self, observation: Observation) -> Observation:
+        """Return a vulnerability with what the store adds; anything else as it is."""
+        reported, package = observation.advisory, observation.package
+        if observation.category is not Category.VULNERABILITY or not (reported and package):
+            return observation
+        known = self._vulnerability(reported.ids)
+        view = self._view(known, package.name if is_pypi(package.purl) else "")
+        exploited, likelihood = known.exploited, known.likelihood
+        published = (reported.published, *(record.published for record in known.records))
+        advisory = replace(
+            reported,
+            aliases=(*reported.aliases, *sorted(view.ids - reported.ids)),
+            fixed_versions=self._fixes(reported, known, view, package),
+            published=earliest(published),
+            withdrawn=reported.withdrawn or view.withdrawn,
+            kev=exploited is not None if self._store.kev else reported.kev,
+            kev_added=exploited.added if exploited else reported.kev_added,
+            epss=likelihood.score if likelihood else reported.epss,
+            epss_percentile=likelihood.percentile if likelihood else reported.epss_percentile,
+            references=pages((*reported.references, *known.pages)),
+        )
+        message = retold(observation.message, reported.fixed_versions, advisory.fixed_versions)
+        weaknesses = tuple(sorted({*observation.rule.cwe, *known.weaknesses}))
         return replace(
-            one,
+            observation,
             advisory=advisory,
-            claims=tuple(dict.fromkeys((*one.claims, *known.claims))),
-            rule=replace(one.rule, cwe=tuple(sorted({*one.rule.cwe, *known.weaknesses}))),
-            message=retold(one.message, one.advisory.fixed_versions, advisory.fixed_versions),
+            claims=tuple(dict.fromkeys((*observation.claims, *known.claims))),
+            rule=replace(observation.rule, cwe=weaknesses),
+            message=message,
         )
 
-    def _look_up(self, ids: frozenset[str]) -> _Known:
-        found = self._known.get(ids)
-        if found is None:
+    def _vulnerability(self, ids: frozenset[str]) -> _Vulnerability:
+        if ids not in self._vulnerabilities:
             group = self._store.group(frozenset(map(canonical_id, ids)))
             records = tuple(sorted(group.records, key=lambda record: record.id))
-            every = group.ids | {record.id for record in records}
-            standing = _standing(records)
-            found = self._known[ids] = _Known(
-                ids=every,
+            names = group.ids | {record.id for record in records}
+            valid = _valid(records)
+            references = {page for record in valid for page in record.references}
+            self._vulnerabilities[ids] = _Vulnerability(
+                ids=names,
                 records=records,
-                claims=tuple(_claims(standing)) or tuple(_claims(records)),
-                weaknesses=frozenset(_weaknesses(standing)),
-                pages=_pages(standing),
-                exploited=self._store.exploited(every) if self._store.kev else None,
-                likelihood=self._store.likelihood(every) if self._store.epss else None,
+                claims=_claims(valid) or _claims(records),
+                weaknesses=frozenset(
+                    weakness
+                    for record in valid
+                    for weakness in record.database_specific.cwe_ids
+                    if _WEAKNESS.fullmatch(weakness)
+                ),
+                pages=pages(page.url for page in sorted(references, key=_reference_order)),
+                exploited=self._store.exploited(names) if self._store.kev else None,
+                likelihood=self._store.likelihood(names) if self._store.epss else None,
             )
-        return found
+        return self._vulnerabilities[ids]
 
-    def _of_package(self, known: _Known, package: Package) -> _About:
-        name = package.name if is_pypi(package.purl) else ""
+    def _view(self, known: _Vulnerability, name: str) -> _PackageView:
+        """Return what the records say of a PyPI package; nothing if the name is empty.
+
+        A record of malware names a package as malicious. Other packages that share an alias with
+        that one are not malicious for it.
+        """
         key = (known.ids, name)
-        found = self._about.get(key)
-        if found is None:
-            found = self._about[key] = _about(known, name)
-        return found
-
-    def _advisory(self, said: Advisory, known: _Known, about: _About, package: Package) -> Advisory:
-        exploited, likelihood = known.exploited, known.likelihood
-        published = (said.published, *(record.published for record in known.records))
-        return replace(
-            said,
-            aliases=(*said.aliases, *sorted(about.ids - said.ids)),
-            fixed_versions=self._fixes(said, known, about, package),
-            published=earliest(published),
-            withdrawn=said.withdrawn or about.withdrawn,
-            kev=exploited is not None if self._store.kev else said.kev,
-            kev_added=exploited.added if exploited else said.kev_added,
-            epss=likelihood.score if likelihood else said.epss,
-            epss_percentile=likelihood.percentile if likelihood else said.epss_percentile,
-            references=pages((*said.references, *known.pages)),
-        )
+        if key not in self._views:
+            # In the store, names are as in PEP 503.
+            about = [
+                record
+                for record in known.records
+                if any(
+                    entry.package.name == name and entry.package.ecosystem == ECOSYSTEM
+                    for entry in record.affected
+                )
+            ]
+            valid = _valid(about)
+            malware = {record.id for record in valid if is_malware(record.id)}
+            fixed = [version for record in valid for version in fixed_versions(record, name)]
+            self._views[key] = _PackageView(
+                name=name,
+                ids=frozenset(
+                    each for each in known.ids if each in malware or not is_malware(each)
+                ),
+                valid=valid,
+                fixed=tuple(fixed),
+                withdrawn=bool(about) and all(record.withdrawn for record in about),
+            )
+        return self._views[key]
 
     def _fixes(
-        self, said: Advisory, known: _Known, about: _About, package: Package
+        self, reported: Advisory, known: _Vulnerability, view: _PackageView, package: Package
     ) -> tuple[str, ...]:
-        """What scanner and records name, without what other records call affected.
+        """Return the fixes of scanner and records that no other record calls affected.
 
-        CVE-2014-0012 is fixed in 2.7.2 by one record, which another one calls affected. Where they
-        leave none, nobody can tell who is right, and all that are named stay.
+        CVE-2014-0012 is fixed in 2.7.2 by one record, which another one calls affected. If none is
+        left, it is unknown which record is right, and all fixes stay.
         """
-        named = fixes((*said.fixed_versions, *about.fixed), package)
-        return tuple(one for one in named if self._mends(one, known, about)) or named
+        named = fixes((*reported.fixed_versions, *view.fixed), package)
+        unaffected = []
+        for version in named:
+            key = (known.ids, view.name, version)
+            if key not in self._affected:
+                self._affected[key] = any(
+                    affects(record, view.name, version) for record in view.valid
+                )
+            if not self._affected[key]:
+                unaffected.append(version)
+        return tuple(unaffected) or named
 
-    def _mends(self, version: str, known: _Known, about: _About) -> bool:
-        """Whether no record that holds says that this version is affected too."""
-        key = (known.ids, about.name, version)
-        found = self._mending.get(key)
-        if found is None:
-            found = not any(affects(record, about.name, version) for record in about.standing)
-            self._mending[key] = found
-        return found
 
-
-def _standing(records: Sequence[Record]) -> Sequence[Record]:
-    """The records that hold; all of them where all were withdrawn."""
+def _valid(records: Sequence[Record]) -> Sequence[Record]:
+    """Return the records that are not withdrawn; all of them if all are."""
     return [record for record in records if not record.withdrawn] or records
 
 
-def _about(known: _Known, name: str) -> _About:
-    """What the records say of a PyPI package; nothing where the name is empty.
-
-    A record of malware names a package as malicious: what other packages have in common with that
-    one by some alias does not make them so.
-    """
-    speaking = [record for record in known.records if name and _speaks(record, name)]
-    standing = _standing(speaking)
-    malware = {record.id for record in standing if is_malware(record.id)}
-    return _About(
-        name=name,
-        standing=standing,
-        ids=frozenset(one for one in known.ids if one in malware or not is_malware(one)),
-        fixed=tuple(version for record in standing for version in fixed_versions(record, name)),
-        withdrawn=bool(speaking) and all(record.withdrawn for record in speaking),
-    )
-
-
-def _speaks(record: Record, name: str) -> bool:
-    """Whether a record is about a package: in the store names are as in PEP 503."""
-    return any(
-        part.package.name == name and part.package.ecosystem == ECOSYSTEM
-        for part in record.affected
-    )
-
-
-def _claims(records: Iterable[Record]) -> Iterator[SeverityClaim]:
-    """GitHub's labels and the CVSS vectors, each once."""
-    seen: set[SeverityClaim] = set()
+def _claims(records: Iterable[Record]) -> tuple[SeverityClaim, ...]:
+    """Return GitHub's labels and the CVSS vectors, each once."""
+    claims: dict[SeverityClaim, None] = {}
     for record in records:
-        for claim in (
-            _label(record),
-            *(cvss.claim(one.score, SUPPLIER) for one in record.severity),
-        ):
-            if claim is not None and claim not in seen:
-                seen.add(claim)
-                yield claim
+        label = _LABELS.get(record.database_specific.severity.upper())
+        if record.id.startswith("GHSA-") and label:
+            claims[SeverityClaim("ghsa", label, SUPPLIER)] = None
+        for score in record.severity:
+            if claim := cvss.claim(score.score, SUPPLIER):
+                claims[claim] = None
+    return tuple(claims)
 
 
-def _label(record: Record) -> SeverityClaim | None:
-    if not record.id.startswith(_GITHUB):
-        return None
-    severity = _LABELS.get(record.database_specific.severity.upper())
-    return severity and SeverityClaim("ghsa", severity, SUPPLIER)
-
-
-def _weaknesses(records: Iterable[Record]) -> Iterator[str]:
-    for record in records:
-        yield from filter(_WEAKNESS.fullmatch, record.database_specific.cwe_ids)
-
-
-def _pages(records: Iterable[Record]) -> tuple[str, ...]:
-    """The pages of all records, those that say most first."""
-    found = sorted({one for record in records for one in record.references}, key=_page_order)
-    return pages(one.url for one in found)
-
-
-def _page_order(one: Reference) -> tuple[int, str]:
-    telling = _TELLING.index(one.type) if one.type in _TELLING else len(_TELLING)
-    return telling, one.url
+def _reference_order(reference: Reference) -> tuple[int, str]:
+    """Return the key by which the pages that say most come first."""
+    known = reference.type in _REFERENCE_ORDER
+    order = _REFERENCE_ORDER.index(reference.type) if known else len(_REFERENCE_ORDER)
+    return order, reference.url
