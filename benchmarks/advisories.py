@@ -20,16 +20,18 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
 from packaging.utils import canonicalize_name
 
-from scanagg.advisories.importing import Imported, Origin, import_epss, import_osv
+from scanagg.advisories.importing import DataOrigin, Imported, import_epss, import_osv
 from scanagg.advisories.records import Record
 from scanagg.advisories.store import Store, open_store
 
 RUNS, COPIES, SCORES = 3, 8, 300_000
+NOW = datetime.now(UTC)
 Measured = tuple[float, float, int]
 
 
@@ -67,11 +69,15 @@ def measured(call: Callable[[], int]) -> Measured:
 
 
 def imported(path: Path, cache: Path) -> Measured:
-    return measured(lambda: records_of(import_osv(path, cache, Origin(path.name), silent)))
+    return measured(
+        lambda: records_of(import_osv(path, cache, DataOrigin(path.name), silent, now=NOW))
+    )
 
 
 def imported_scores(path: Path, cache: Path) -> Measured:
-    return measured(lambda: records_of(import_epss(path, cache, Origin(path.name), silent)))
+    return measured(
+        lambda: records_of(import_epss(path, cache, DataOrigin(path.name), silent, now=NOW))
+    )
 
 
 def records_of(made: Imported) -> int:

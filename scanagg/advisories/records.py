@@ -1,27 +1,26 @@
-"""A published vulnerability as OSV writes it, as far as we use it (OSV schema 1.x)."""
+"""A published vulnerability as OSV writes it, as far as it is used here (OSV schema 1.x)."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, get_args, get_origin
 
 import msgspec
 from packaging.utils import canonicalize_name
 
-from scanagg.advisories._salvage import salvaged
-
 ECOSYSTEM: Final = "PyPI"
-"""How OSV names the packages that we know; a suffix after a colon names an index."""
+"""OSV's name for the packages that are used here; a suffix after a colon names an index."""
 
 # A record with more names than this would glue strangers into one. The most in the PyPA database
 # is 4; a CVE with its GHSA, PYSEC, MAL, and the names that distributions give it, is some twenty.
 ALIASES: Final = 64
-"""How many aliases of one record are believed."""
+"""The largest number of aliases of one record that is believed."""
 
 # Bounds for hostile text: far more than any real record has.
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/-]{0,127}")
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,212}[A-Za-z0-9])?")
 _URL: Final = re.compile(r"(?i:https?|ftp)://[!-~]{1,2000}")
+_LABEL: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]{0,64}")
 # PYSEC-2022-184 has an alias with a comma behind it.
 _AROUND: Final = " \t\r\n,;"
 _TEXT: Final = 32_768
@@ -29,10 +28,9 @@ _SCORES: Final = 16
 _SCORE: Final = 400
 _WEAKNESSES: Final = 64
 _REFERENCES: Final = 200
-_UNCONTROLLED: Final = re.compile(r"[^\x00-\x1f\x7f-\x9f]*")
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+class RangeEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A change of state at a version; one of these is set."""
 
     introduced: str | None = None
@@ -45,52 +43,52 @@ class Range(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """Versions by events, which come in any order. GIT (commits) is not compared."""
 
     type: str = ""
-    events: tuple[Event, ...] = ()
+    events: tuple[RangeEvent, ...] = ()
 
 
 class AffectedPackage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What is affected."""
+    """The package that is affected."""
 
     ecosystem: str = ""
     name: str = ""
 
 
-class Score(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A severity: `type` may be wrong, the vector's own prefix tells what it is."""
+class SeverityScore(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    """A severity: `type` may be wrong, the vector's own prefix is right."""
 
     type: str = ""
     score: str = ""
 
 
 class Affected(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A package with the ranges and versions of it that are affected: any one is enough.
+    """A package with its affected ranges and versions: any one is enough.
 
-    In the store `versions` lacks those that a range covers anyway. `severity` is there in foreign
-    records only: `usable` moves it to the record.
+    In the store `versions` lacks those that a range covers anyway. Only foreign records have a
+    `severity` here: `usable` moves it to the record.
     """
 
     package: AffectedPackage = AffectedPackage()
     ranges: tuple[Range, ...] = ()
     versions: tuple[str, ...] = ()
-    severity: tuple[Score, ...] = ()
+    severity: tuple[SeverityScore, ...] = ()
 
 
 class Reference(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Where more can be read."""
+    """A page to read more on."""
 
     type: str = ""
     url: str = ""
 
 
 class Extra(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """What GitHub adds: its label (CRITICAL, HIGH, MODERATE, LOW) and the weaknesses (CWE)."""
+    """GitHub's additions: its label (CRITICAL, HIGH, MODERATE, LOW) and the weaknesses (CWE)."""
 
     severity: str = ""
     cwe_ids: tuple[str, ...] = ()
 
 
 class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """One advisory of one publisher. Dates are RFC 3339, in UTC; empty where there is none."""
+    """One advisory of one publisher. Dates are RFC 3339, in UTC; empty if there is none."""
 
     id: str
     modified: str = ""
@@ -99,7 +97,7 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     aliases: tuple[str, ...] = ()
     summary: str = ""
     details: str = ""
-    severity: tuple[Score, ...] = ()
+    severity: tuple[SeverityScore, ...] = ()
     affected: tuple[Affected, ...] = ()
     references: tuple[Reference, ...] = ()
     database_specific: Extra = Extra()
@@ -110,65 +108,167 @@ class UnusableError(ValueError):
 
 
 _DECODER: Final = msgspec.json.Decoder(Record)
+# A beginning that cannot be read, which the rules of `versions` take for the first version.
+_UNREADABLE_EVENT: Final = {"introduced": ""}
+_UNREADABLE_RANGE: Final = {"events": [_UNREADABLE_EVENT]}
 
 
-def decoded(data: bytes) -> tuple[Record, tuple[str, ...]]:
-    """A foreign record made `usable`, and what of it had to be left out. UnusableError.
+def decoded(data: bytes, now: datetime) -> tuple[Record, tuple[str, ...]]:
+    """Decode a foreign record; return it, made `usable`, and what of it had to be left out.
 
-    Parts of a wrong type are left out where we can do without them.
+    Parts of a wrong type are left out if the record is of use without them. UnusableError.
     """
+    doubts: list[str] = []
     try:
-        return usable(_DECODER.decode(data))
-    except msgspec.ValidationError:
-        return _with_doubts(data)
+        try:
+            record = _DECODER.decode(data)
+        except msgspec.ValidationError:
+            whole = msgspec.json.decode(data)
+            if not isinstance(whole, Mapping) or not isinstance(whole.get("id"), str):
+                raise UnusableError("it is not an OSV record: it has no id") from None
+            record = msgspec.convert(_salvaged(Record, whole, doubts), Record)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnusableError(f"it is not JSON: {error}") from error
-
-
-def _with_doubts(data: bytes) -> tuple[Record, tuple[str, ...]]:
-    """A record some part of which is not as it should be."""
-    try:
-        whole = msgspec.json.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnusableError(f"it is not JSON: {error}") from error
-    parts, doubts = salvaged(whole)
-    if parts is None:
-        raise UnusableError("it is not an OSV record: it has no id")
-    record, more = usable(msgspec.convert(parts, Record))
+    record, more = usable(record, now)
     return record, (*doubts, *more)
 
 
-def usable(record: Record) -> tuple[Record, tuple[str, ...]]:
-    """A record in one form: names as in PEP 503, times in UTC, text within bounds, only PyPI.
+def _salvaged(kind: Any, value: Mapping[str, Any], doubts: list[str]) -> dict[str, Any]:
+    """Return the fields of a struct of type `kind` that are of the right type.
 
-    Also what was left out of it that might have mattered. UnusableError where its id is none, or
-    where it is about packages none of which is on PyPI.
+    `doubts` gets a line for each other one, unless it is null. Affected versions that cannot be
+    read become a range that cannot be read, so that every version counts as affected.
+    """
+    parts: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        part = value.get(field.name)
+        if field.type is Extra:
+            # Others put whatever they like here, which is no cause for doubt.
+            parts[field.name] = _salvaged(Extra, part, []) if isinstance(part, Mapping) else {}
+        elif field.type is AffectedPackage:
+            if not isinstance(part, Mapping):
+                doubts.append(f"{field.name} is no object")
+            package = part if isinstance(part, Mapping) else {}
+            parts[field.name] = _salvaged(AffectedPackage, package, doubts)
+        elif part is not None and get_origin(field.type) is tuple:
+            parts[field.name] = _salvaged_list(get_args(field.type)[0], part, field.name, doubts)
+        elif part is not None:
+            parts[field.name] = part if isinstance(part, str) else ""
+            if not isinstance(part, str):
+                doubts.append(f"{field.name} is no text")
+    if kind is Affected and not value.get("ranges"):
+        versions = value.get("versions")
+        listed = versions if isinstance(versions, list) else [versions]
+        if any(version is not None and not isinstance(version, str) for version in listed):
+            parts.setdefault("ranges", []).append(_UNREADABLE_RANGE)
+    return parts
+
+
+def _salvaged_list(item: Any, value: object, name: str, doubts: list[str]) -> list[Any]:
+    """Return the items of a list that are of the right type; as `_salvaged`."""
+    if item is str and isinstance(value, str):
+        return [value]
+    unreadable = {RangeEvent: _UNREADABLE_EVENT, Range: _UNREADABLE_RANGE}.get(item)
+    if not isinstance(value, list):
+        doubts.append(f"{name} is no list")
+        return [unreadable] if unreadable else []
+    fitting = str if item is str else Mapping
+    if not all(isinstance(part, fitting) for part in value):
+        doubts.append(f"not all of {name} are {'texts' if item is str else 'objects'}")
+    items: list[Any] = []
+    for part in value:
+        if not isinstance(part, fitting):
+            items.extend([unreadable] if unreadable else [])
+        else:
+            items.append(part if isinstance(part, str) else _salvaged(item, part, doubts))
+    return items
+
+
+def usable(record: Record, now: datetime) -> tuple[Record, tuple[str, ...]]:
+    """Return a record in one form: names by PEP 503, times in UTC, text within bounds, only PyPI.
+
+    Return also what was left out of it that might have mattered. UnusableError if its id is none,
+    or if it is about packages none of which is on PyPI.
     """
     if not _ID.fullmatch(record.id):
         raise UnusableError(f"its id is none: {record.id[:80]!r}" if record.id else "it has no id")
-    affected, doubts = _affected(record)
-    aliases, strange = _aliases(record)
+    doubts: list[str] = []
+    affected = _affected(record, doubts)
+    aliases = _aliases(record, doubts)
+    for key in ("modified", "published", "withdrawn"):
+        text = getattr(record, key)
+        if text and moment(text) is None:
+            doubts.append(f"{key} is no time: {text[:40]!r}")
+    withdrawn = moment(record.withdrawn)
+    # Until then, the record holds.
+    is_ahead = withdrawn is not None and withdrawn > now
+    if is_ahead:
+        doubts.append(f"it is to be withdrawn on {record.withdrawn[:10]}: it is not yet")
+    # The severities of the affected packages count if the record itself has none.
+    scores = record.severity or [score for part in record.affected for score in part.severity]
+    short = [score for score in scores if len(score.score) <= _SCORE and len(score.type) <= _SCORE]
     extra = record.database_specific
     return Record(
         id=canonical_id(record.id),
         modified=utc(record.modified),
         published=utc(record.published),
-        withdrawn="" if _is_ahead(record.withdrawn) else utc(record.withdrawn),
+        withdrawn="" if is_ahead else utc(record.withdrawn),
         aliases=aliases,
         summary=record.summary[:_TEXT],
         details=record.details[:_TEXT],
-        severity=_scores(record),
+        severity=tuple(dict.fromkeys(short))[:_SCORES],
         affected=affected,
-        references=tuple(one for one in record.references if _URL.fullmatch(one.url))[:_REFERENCES],
+        references=tuple(page for page in record.references if _URL.fullmatch(page.url))[
+            :_REFERENCES
+        ],
         database_specific=Extra(
-            extra.severity if _short(extra.severity) else "",
-            tuple(filter(_short, extra.cwe_ids))[:_WEAKNESSES],
+            extra.severity if _LABEL.fullmatch(extra.severity) else "",
+            tuple(filter(_LABEL.fullmatch, extra.cwe_ids))[:_WEAKNESSES],
         ),
-    ), (*doubts, *strange, *_times(record))
+    ), tuple(doubts)
+
+
+def _affected(record: Record, doubts: list[str]) -> tuple[Affected, ...]:
+    """Return the entries about PyPI packages whose name can be read."""
+    entries = []
+    ecosystems = set()
+    unreadable = []
+    for entry in record.affected:
+        ecosystem = entry.package.ecosystem.partition(":")[0]
+        if ecosystem != ECOSYSTEM:
+            ecosystems.add(ecosystem or "no ecosystem")
+        elif not _NAME.fullmatch(entry.package.name):
+            unreadable.append(f"{entry.package.name[:80]!r} is no name of a package")
+        else:
+            package = AffectedPackage(ECOSYSTEM, canonicalize_name(entry.package.name))
+            entries.append(Affected(package, entry.ranges, entry.versions))
+    if record.affected and not entries:
+        listed = ", ".join(sorted(ecosystems)[:3])
+        raise UnusableError(
+            unreadable[0] if unreadable else f"it is about {listed[:80]}, not {ECOSYSTEM}"
+        )
+    doubts.extend(unreadable)
+    return tuple(entries)
+
+
+def _aliases(record: Record, doubts: list[str]) -> tuple[str, ...]:
+    """Return the other names, each once, in their order."""
+    names: dict[str, None] = {}
+    for alias in record.aliases:
+        name = alias.strip(_AROUND)
+        if _ID.fullmatch(name):
+            names[canonical_id(name)] = None
+        else:
+            doubts.append(f"the alias {name[:80]!r} is no id")
+    names.pop(canonical_id(record.id), None)
+    if len(names) > ALIASES:
+        doubts.append(f"it has {len(names)} aliases, which are not believed: {ALIASES} at most")
+        return ()
+    return tuple(names)
 
 
 def canonical_id(text: str) -> str:
-    """An id as its own database writes it: CVE, MAL in capitals, GHSA in small letters."""
+    """Return an id as its database writes it: CVE and MAL in capitals, GHSA in small letters."""
     if text[:4].upper() in ("CVE-", "MAL-"):
         return text.upper()
     if text[:5].upper() == "GHSA-":
@@ -177,13 +277,13 @@ def canonical_id(text: str) -> str:
 
 
 def utc(text: str) -> str:
-    """A time of RFC 3339 in UTC with `Z` and at most microseconds; empty where it is none."""
+    """Return a time of RFC 3339 in UTC with `Z` and at most microseconds; empty if it is none."""
     when = moment(text)
     return "" if when is None else when.isoformat().replace("+00:00", "Z")
 
 
 def moment(text: str) -> datetime | None:
-    """A time of RFC 3339 (without a zone: UTC) as a value in UTC; None where it is none."""
+    """Read a time of RFC 3339 (without a zone: UTC) as a value in UTC; None if it is none."""
     if not text or len(text) > 64:
         return None
     try:
@@ -191,67 +291,3 @@ def moment(text: str) -> datetime | None:
         return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
-
-
-def _affected(record: Record) -> tuple[tuple[Affected, ...], list[str]]:
-    """What is affected on PyPI, and the entries that cannot be read."""
-    kept, doubts, strangers = [], [], set()
-    for one in record.affected:
-        ecosystem = one.package.ecosystem.partition(":")[0]
-        if ecosystem != ECOSYSTEM:
-            strangers.add(ecosystem or "no ecosystem")
-        elif not _NAME.fullmatch(one.package.name):
-            doubts.append(f"{one.package.name[:80]!r} is no name of a package")
-        else:
-            package = AffectedPackage(ECOSYSTEM, canonicalize_name(one.package.name))
-            kept.append(Affected(package, one.ranges, one.versions))
-    if record.affected and not kept:
-        listed = ", ".join(sorted(strangers)[:3])
-        raise UnusableError(doubts[0] if doubts else f"it is about {listed[:80]}, not {ECOSYSTEM}")
-    return tuple(kept), doubts
-
-
-def _aliases(record: Record) -> tuple[tuple[str, ...], list[str]]:
-    """The other names, each once, in their order, and what is said of those that are left out."""
-    given = [name.strip(_AROUND) for name in record.aliases]
-    doubts = [f"the alias {name[:80]!r} is no id" for name in given if not _ID.fullmatch(name)]
-    names = dict.fromkeys(canonical_id(name) for name in given if _ID.fullmatch(name))
-    names.pop(canonical_id(record.id), None)
-    if len(names) > ALIASES:
-        doubts.append(f"it has {len(names)} aliases, which are not believed: {ALIASES} at most")
-        names.clear()
-    return tuple(names), doubts
-
-
-def _scores(record: Record) -> tuple[Score, ...]:
-    """The severities, those of the affected packages where the record itself has none."""
-    found: Iterable[Score] = record.severity or (
-        score for one in record.affected for score in one.severity
-    )
-    short = (one for one in found if len(one.score) <= _SCORE and len(one.type) <= _SCORE)
-    return tuple(dict.fromkeys(short))[:_SCORES]
-
-
-def _times(record: Record) -> list[str]:
-    """The times that are none."""
-    given = {
-        "modified": record.modified,
-        "published": record.published,
-        "withdrawn": record.withdrawn,
-    }
-    wrong = [(key, text) for key, text in given.items() if text and moment(text) is None]
-    doubts = [f"{key} is no time: {text[:40]!r}" for key, text in wrong]
-    if _is_ahead(record.withdrawn):
-        doubts.append(f"it is to be withdrawn on {record.withdrawn[:10]}: it is not yet")
-    return doubts
-
-
-def _is_ahead(text: str) -> bool:
-    """Whether a time is one that has not come: until then a withdrawn record holds."""
-    when = moment(text)
-    return when is not None and when > datetime.now(UTC)
-
-
-def _short(text: str) -> bool:
-    """Whether a word is one that could be shown."""
-    return len(text) <= 64 and _UNCONTROLLED.fullmatch(text) is not None

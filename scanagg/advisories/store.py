@@ -1,47 +1,104 @@
-"""The advisory store: published vulnerabilities, KEV and EPSS, in SQLite files of the cache."""
+"""The advisory store: published vulnerabilities, KEV and EPSS, in SQLite files of the cache.
 
-from collections.abc import Iterable, Sequence
+A file never changes: new data is written beside it and moved into its place. It is opened only if
+it is whole.
+"""
+
+import contextlib
+import os
+import shutil
+import socket
+import sqlite3
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Final, TypeVar
 
+import filelock
 import msgspec
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion
 
-from scanagg.advisories import _sqlite as files
 from scanagg.advisories.records import Record, canonical_id
-from scanagg.advisories.versions import Table
+from scanagg.advisories.versions import VersionTable
 from scanagg.core.errors import StoreError
 from scanagg.core.text import valid
 from scanagg.model import DataSource
 
+KINDS: Final = ("osv", "kev", "epss")
+"""The kinds of data, each stored in a file of its own."""
+
+# "scag": scanagg made the file.
+_APPLICATION_ID: Final = 0x73636167
+# Raise it when the tables change, or the rules by which `versions` fills them.
+_SCHEMA: Final = 1
+# An import of everything takes seconds, but disks can be slow, and others may be waiting as well.
+WAIT_SECONDS: Final = 300.0
+
+_TABLES: Final = {
+    "osv": (
+        "CREATE TABLE record (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
+        "CREATE TABLE package (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE alias (id TEXT PRIMARY KEY, cluster INTEGER NOT NULL) WITHOUT ROWID",
+        "CREATE INDEX members ON alias (cluster)",
+    ),
+    "kev": ("CREATE TABLE kev (cve TEXT PRIMARY KEY, added TEXT, due TEXT) WITHOUT ROWID",),
+    "epss": ("CREATE TABLE epss (cve TEXT PRIMARY KEY, score, percentile) WITHOUT ROWID",),
+}
+_META_TABLE: Final = "CREATE TABLE meta (body BLOB NOT NULL)"
+# The errors of a file that is not a database or is damaged. SQLite also puts bytes of the file into
+# its messages.
+_DAMAGE: Final = (sqlite3.Error, UnicodeDecodeError)
+_REMEDY: Final = "`scanagg db update` or `scanagg db import` makes it anew"
+_CACHED_RECORDS: Final = 8192
+_CACHED_PACKAGES: Final = 4096
+_CACHED_IDS: Final = 1 << 15
+
 _Decoded = TypeVar("_Decoded")
 
-_RECORDS: Final = 8192
-_PACKAGES: Final = 4096
-_NAMES: Final = 1 << 15
+
+class StoreMeta(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The `DataSource` of a file, and the headers by which its server tells if it has changed."""
+
+    kind: str
+    name: str
+    records: int
+    digest: str
+    license: str
+    fetched: datetime
+    updated: datetime | None = None
+    origin: str = ""
+    etag: str = ""
+    last_modified: str = ""
+
+    @property
+    def source(self) -> DataSource:
+        """The part that reports show."""
+        return msgspec.convert(self, DataSource, from_attributes=True)
 
 
-class Package(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Which records a package has, and which versions those affect that are not withdrawn.
+class PackageRecords(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The ids of a package's records, and the versions that those affect that are not withdrawn.
 
-    It is kept apart from the records, so that only those have to be read that are asked for.
+    It is stored apart from the records, so that only those that affect a version are read.
     """
 
     ids: tuple[str, ...] = ()
-    affected: Table = Table()
+    affected: VersionTable = VersionTable()
 
 
-class Group(msgspec.Struct, frozen=True):
-    """All names of one vulnerability, by aliases in both directions, and the records under them."""
+class AliasGroup(msgspec.Struct, frozen=True):
+    """All ids of one vulnerability, by aliases in both directions, and the records under them."""
 
     ids: frozenset[str]
     records: tuple[Record, ...]
 
 
 class Exploited(msgspec.Struct, frozen=True):
-    """CISA knows that a CVE is exploited: since which day it says so, until when to act (ISO)."""
+    """A CVE that CISA lists as exploited, with the ISO dates of the entry and of its deadline."""
 
     cve: str
     added: str
@@ -49,23 +106,46 @@ class Exploited(msgspec.Struct, frozen=True):
 
 
 class Likelihood(msgspec.Struct, frozen=True):
-    """EPSS of a CVE: the probability that it is exploited within 30 days, and its rank (0 to 1)."""
+    """The EPSS of a CVE: its probability of exploitation within 30 days, and its rank (0 to 1)."""
 
     cve: str
     score: float
     percentile: float
 
 
-_PACKAGE: Final = msgspec.json.Decoder(Package)
-_RECORD: Final = msgspec.json.Decoder(Record)
+_PACKAGE_DECODER: Final = msgspec.json.Decoder(PackageRecords)
+_RECORD_DECODER: Final = msgspec.json.Decoder(Record)
+
+
+class StoreFile:
+    """One file of the store, open for reading by several threads."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, meta: StoreMeta) -> None:
+        """Take over a connection that any thread may use."""
+        self.path, self.meta = path, meta
+        self._connection = connection
+        self._lock = threading.Lock()
+
+    def rows(self, query: str, *parameters: str) -> list[tuple[object, ...]]:
+        """Return all rows of a query. StoreError if the file turns out to be damaged."""
+        try:
+            with self._lock:
+                return self._connection.execute(query, parameters).fetchall()
+        except _DAMAGE as error:
+            raise _damaged(self.path, str(error)) from error
+
+    def close(self) -> None:
+        """Close the file."""
+        with self._lock:
+            self._connection.close()
 
 
 class Store:
-    """Read access to what was stored. Safe to be used from several threads.
+    """Read access to what is stored, for several threads.
 
-    `osv`, `kev` and `epss` tell what there is of each, None where it is not here or cannot be used;
-    `problems` say why it cannot, and what to do. A look-up raises StoreError only where a file
-    turns out to be damaged after it was opened: to find nothing would be a lie.
+    `osv`, `kev` and `epss` describe the data of each kind; None if it is absent or cannot be used.
+    `problems` says why it cannot be used and what to do. A look-up raises a StoreError only if a
+    file turns out to be damaged after it was opened: an empty answer would be wrong.
     """
 
     osv: DataSource | None
@@ -73,103 +153,87 @@ class Store:
     epss: DataSource | None
     problems: tuple[str, ...]
 
-    def __init__(self, bases: Iterable[files.Base] = (), problems: Iterable[str] = ()) -> None:
-        """Take over the files that are there, at most one of a kind."""
-        self._bases = {base.meta.kind: base for base in bases}
+    def __init__(self, files: Iterable[StoreFile] = (), problems: Iterable[str] = ()) -> None:
+        """Take over open files, at most one of a kind."""
+        self._files = {file.meta.kind: file for file in files}
         self.osv, self.kev, self.epss = (
-            base.meta.source if (base := self._bases.get(kind)) else None for kind in files.KINDS
+            self._files[kind].meta.source if kind in self._files else None for kind in KINDS
         )
         self.problems = tuple(problems)
-        # What is looked up once is asked for again: by the next finding, by the next scanner.
+        # The next finding, or the next scanner, asks for the same again.
         self._records: dict[str, Record | None] = {}
-        self._package = lru_cache(_PACKAGES)(self._read_package)
-        self._cluster = lru_cache(_NAMES)(self._read_cluster)
-        self._exploited = lru_cache(_NAMES)(self._read_exploited)
-        self._likelihood = lru_cache(_NAMES)(self._read_likelihood)
+        self._package = lru_cache(_CACHED_PACKAGES)(self._read_package)
+        self._cluster = lru_cache(_CACHED_IDS)(self._read_cluster)
+        self._exploited = lru_cache(_CACHED_IDS)(self._read_exploited)
+        self._likelihood = lru_cache(_CACHED_IDS)(self._read_likelihood)
 
     @property
     def sources(self) -> tuple[DataSource, ...]:
-        """What there is, in a fixed order."""
-        return tuple(one for one in (self.osv, self.kev, self.epss) if one is not None)
+        """The data that is there, in a fixed order."""
+        return tuple(source for source in (self.osv, self.kev, self.epss) if source is not None)
 
     def records(self, name: str) -> Sequence[Record]:
-        """Every record about a PyPI package, withdrawn ones too; `name` is as in PEP 503."""
-        return self._listed(self._package(canonicalize_name(name)).ids)
+        """Return every record about a PyPI package, withdrawn ones too."""
+        return self._records_of_package(self._package(canonicalize_name(name)).ids)
 
     def affecting(self, name: str, version: str) -> Sequence[Record]:
-        """The records, without withdrawn ones, that affect this version."""
+        """Return the records that affect this version, without withdrawn ones."""
         table = self._package(canonicalize_name(name)).affected
         try:
-            return self._listed(table.affecting(version))
+            return self._records_of_package(table.affecting(version))
         except InvalidVersion as error:
             raise self._damaged("a version is none") from error
 
-    def group(self, ids: Iterable[str]) -> Group:
-        """The closure of the ids over all aliases; the ids themselves where none is known."""
+    def group(self, ids: Iterable[str]) -> AliasGroup:
+        """Return the closure of the ids over all aliases, with the ids themselves."""
         given = frozenset(ids)
         names = given.union(*(self._cluster(canonical_id(name)) for name in given))
-        records = self._known(sorted(names))
-        return Group(names, tuple(one for one in records if one is not None))
+        records = self._records_by_id(sorted(names))
+        return AliasGroup(names, tuple(record for record in records if record is not None))
 
     def exploited(self, ids: Iterable[str]) -> Exploited | None:
-        """The entry of KEV for any of the ids, the earliest."""
-        found = [one for name in ids if (one := self._exploited(canonical_id(name)))]
-        return min(found, key=lambda one: (one.added or "~", one.cve), default=None)
+        """Return the earliest entry of KEV for any of the ids."""
+        entries = [entry for name in ids if (entry := self._exploited(canonical_id(name)))]
+        return min(entries, key=lambda entry: (entry.added or "~", entry.cve), default=None)
 
     def likelihood(self, ids: Iterable[str]) -> Likelihood | None:
-        """The EPSS of any of the ids, the highest."""
-        found = [one for name in ids if (one := self._likelihood(canonical_id(name)))]
-        return max(found, key=lambda one: (one.score, one.percentile, one.cve), default=None)
+        """Return the highest EPSS of any of the ids."""
+        scores = [score for name in ids if (score := self._likelihood(canonical_id(name)))]
+        return max(scores, key=lambda each: (each.score, each.percentile, each.cve), default=None)
 
     def close(self) -> None:
-        """Let go of the files."""
-        for base in self._bases.values():
-            base.close()
+        """Close the files."""
+        for file in self._files.values():
+            file.close()
 
-    def _listed(self, ids: Iterable[str]) -> tuple[Record, ...]:
-        """The records that a package lists, so that they must be there."""
-        records = self._known(ids)
-        found = tuple(one for one in records if one is not None)
-        if len(found) < len(records):
+    def _records_of_package(self, ids: Iterable[str]) -> tuple[Record, ...]:
+        """Return the records that a package lists. StoreError if one is not there."""
+        listed = self._records_by_id(ids)
+        records = tuple(record for record in listed if record is not None)
+        if len(records) < len(listed):
             raise self._damaged("a record is missing")
-        return found
+        return records
 
-    def _known(self, ids: Iterable[str]) -> tuple[Record | None, ...]:
-        """The record of each id, None where there is none."""
-        asked = tuple(ids)
-        kept = self._records  # only ever added to, or replaced: other threads read it
-        found = {one: kept[one] for one in asked if one in kept}
-        found |= self._read_records([one for one in asked if one not in found])
-        if len(kept) > _RECORDS:
-            kept = self._records = {}
-        kept.update(found)
-        return tuple(found[one] for one in asked)
+    def _records_by_id(self, ids: Iterable[str]) -> tuple[Record | None, ...]:
+        """Return the record of each id, None if there is none."""
+        ids = tuple(ids)
+        cached = self._records  # only ever added to, or replaced: other threads read it
+        records = {name: cached[name] for name in ids if name in cached}
+        missing = [name for name in ids if name not in records]
+        if missing:
+            query = "SELECT body FROM record WHERE id IN (SELECT value FROM json_each(?))"
+            rows = self._rows("osv", query, msgspec.json.encode([*map(valid, missing)]).decode())
+            read = [self._decode(_RECORD_DECODER, row[0]) for row in rows]
+            records |= dict.fromkeys(missing)
+            records |= {record.id: record for record in read}
+        if len(cached) > _CACHED_RECORDS:
+            cached = self._records = {}
+        cached.update(records)
+        return tuple(records[name] for name in ids)
 
-    def _rows(self, kind: str, query: str, key: str) -> list[tuple[object, ...]]:
-        """What a query finds for a key, which may be any text that a scanner wrote."""
-        base = self._bases.get(kind)
-        return base.rows(query, valid(key)) if base else []
-
-    def _read_records(self, ids: Sequence[str]) -> dict[str, Record | None]:
-        if not ids:
-            return {}
-        query = "SELECT body FROM record WHERE id IN (SELECT value FROM json_each(?))"
-        rows = self._rows("osv", query, msgspec.json.encode([*map(valid, ids)]).decode())
-        read = (self._decoded(_RECORD, row[0]) for row in rows)
-        return {**dict.fromkeys(ids), **{record.id: record for record in read}}
-
-    def _read_package(self, name: str) -> Package:
+    def _read_package(self, name: str) -> PackageRecords:
         rows = self._rows("osv", "SELECT body FROM package WHERE name = ?", name)
-        return self._decoded(_PACKAGE, rows[0][0]) if rows else Package()
-
-    def _decoded(self, decoder: msgspec.json.Decoder[_Decoded], body: object) -> _Decoded:
-        try:
-            return decoder.decode(body if isinstance(body, bytes) else b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise self._damaged("a record is not as it was written") from error
-
-    def _damaged(self, why: str) -> StoreError:
-        return files.damaged(self._bases["osv"].path, why)
+        return self._decode(_PACKAGE_DECODER, rows[0][0]) if rows else PackageRecords()
 
     def _read_cluster(self, name: str) -> frozenset[str]:
         query = "SELECT id FROM alias WHERE cluster = (SELECT cluster FROM alias WHERE id = ?)"
@@ -180,27 +244,221 @@ class Store:
         return Exploited(name, str(rows[0][0]), str(rows[0][1])) if rows else None
 
     def _read_likelihood(self, name: str) -> Likelihood | None:
-        for score, percentile in self._rows(
-            "epss", "SELECT score, percentile FROM epss WHERE cve = ?", name
-        ):
+        rows = self._rows("epss", "SELECT score, percentile FROM epss WHERE cve = ?", name)
+        for score, percentile in rows:
             if isinstance(score, float) and isinstance(percentile, float):
                 return Likelihood(name, score, percentile)
         return None
 
+    def _rows(self, kind: str, query: str, key: str) -> list[tuple[object, ...]]:
+        """Return the rows of a query for a key, which may be any text that a scanner wrote."""
+        file = self._files.get(kind)
+        return file.rows(query, valid(key)) if file else []
 
-def is_stored(kind: str, cache: Path) -> bool:
-    """Return whether there is a file of this kind, usable or not."""
-    return files.file_of(kind, cache).exists()
+    def _decode(self, decoder: msgspec.json.Decoder[_Decoded], body: object) -> _Decoded:
+        try:
+            return decoder.decode(body if isinstance(body, bytes) else b"")
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise self._damaged("a record is not as it was written") from error
+
+    def _damaged(self, why: str) -> StoreError:
+        return _damaged(self._files["osv"].path, why)
 
 
 def open_store(cache: Path) -> Store:
-    """The store in a cache folder; an empty one where nothing was ever stored. Raises nothing."""
-    bases, problems = [], []
-    for kind in files.KINDS:
+    """Open the store in a cache folder, which is empty if nothing was ever stored; no error."""
+    files, problems = [], []
+    for kind in KINDS:
         try:
-            base = files.opened(kind, cache)
+            file = _open(kind, cache)
         except StoreError as error:
             problems.append(f"{error.message}. {error.hint}")
         else:
-            bases.extend([base] if base else [])
-    return Store(bases, problems)
+            files.extend([file] if file else [])
+    return Store(files, problems)
+
+
+def is_stored(kind: str, cache: Path) -> bool:
+    """Return whether there is a file of this kind, usable or not."""
+    return _path(kind, cache).exists()
+
+
+def stored_meta(kind: str, cache: Path) -> StoreMeta | None:
+    """Return the meta data of a kind; None if it is absent or cannot be used."""
+    try:
+        file = _open(kind, cache)
+    except StoreError:
+        return None
+    if file is None:
+        return None
+    file.close()
+    return file.meta
+
+
+def touch(kind: str, cache: Path, fetched: datetime) -> None:
+    """Record that the stored data of a kind was still the newest at that time. StoreError."""
+    path = _path(kind, cache)
+    with _replacing(kind, cache) as temporary:
+        shutil.copyfile(path, temporary)
+        connection = sqlite3.connect(temporary)
+        try:
+            meta = _checked_meta(kind, path, connection, temporary.stat().st_size)
+            with connection:
+                connection.execute("DELETE FROM meta")
+                put_meta(connection, msgspec.structs.replace(meta, fetched=fetched))
+        finally:
+            connection.close()
+
+
+@contextlib.contextmanager
+def building(kind: str, cache: Path) -> Iterator[sqlite3.Connection]:
+    """Make a new file with empty tables, which replaces the old one when the block ends.
+
+    If the block fails, the old one stays and nothing is left over. StoreError if another process
+    writes for too long, or nothing can be written.
+    """
+    with _replacing(kind, cache) as temporary:
+        # No journal, and no waiting for the disk: a file that is not whole is thrown away.
+        connection = sqlite3.connect(temporary, isolation_level=None)
+        try:
+            connection.execute("PRAGMA journal_mode = OFF")
+            connection.execute("PRAGMA synchronous = OFF")
+            for table in (*_TABLES[kind], _META_TABLE):
+                connection.execute(table)
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
+            connection.execute(f"PRAGMA application_id = {_APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {_SCHEMA}")
+        finally:
+            connection.close()
+
+
+def put_meta(connection: sqlite3.Connection, meta: StoreMeta) -> None:
+    """Write the meta data of a file that has none."""
+    connection.execute("INSERT INTO meta VALUES (?)", (msgspec.json.encode(meta),))
+
+
+def _path(kind: str, cache: Path) -> Path:
+    return cache / "advisories" / f"{kind}.sqlite"
+
+
+def _open(kind: str, cache: Path) -> StoreFile | None:
+    """Open the file of a kind, None if there is none. StoreError if it cannot be used."""
+    path = _path(kind, cache)
+    try:
+        size = path.stat().st_size
+        if not os.access(path, os.R_OK):
+            raise PermissionError(None, "it may not be read")
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(
+            f"cannot read the advisory store: {path}: {error.strerror or error}",
+            "See to its rights.",
+        ) from error
+    connection = None
+    try:
+        # Immutable: newer data is another file under the same name.
+        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        connection = sqlite3.connect(address, uri=True, check_same_thread=False)
+        return StoreFile(path, connection, _checked_meta(kind, path, connection, size))
+    except (*_DAMAGE, StoreError) as error:
+        if connection is not None:
+            connection.close()
+        if isinstance(error, StoreError):
+            raise
+        raise _damaged(path, str(error)) from error
+
+
+def _checked_meta(kind: str, path: Path, connection: sqlite3.Connection, size: int) -> StoreMeta:
+    """Return the meta data of a file, if it is ours, of our schema and as long as it was."""
+    application, schema, pages, page = (
+        connection.execute(f"PRAGMA {name}").fetchone()[0]
+        for name in ("application_id", "user_version", "page_count", "page_size")
+    )
+    if application != _APPLICATION_ID:
+        raise _damaged(path, "scanagg did not write it")
+    if schema > _SCHEMA:
+        raise StoreError(
+            f"a newer scanagg made the advisory store: {path}: its schema is {schema}, this "
+            f"scanagg knows {_SCHEMA}",
+            f"Update scanagg, or {_REMEDY}.",
+        )
+    if schema < _SCHEMA:
+        raise StoreError(
+            f"an older scanagg made the advisory store: {path}: its schema is {schema}, this "
+            f"scanagg needs {_SCHEMA}",
+            f"{_REMEDY}.",
+        )
+    if pages * page != size:
+        raise _damaged(path, f"it has {size:,} bytes instead of {pages * page:,}")
+    row = connection.execute("SELECT body FROM meta").fetchone()
+    try:
+        meta = msgspec.json.decode(row[0] if row else b"", type=StoreMeta)
+    except (msgspec.MsgspecError, TypeError) as error:
+        raise _damaged(path, "it does not say what it holds") from error
+    if meta.kind != kind:
+        raise _damaged(path, f"it holds {meta.kind}")
+    return meta
+
+
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(f"the advisory store is damaged: {path}: {why}", f"{_REMEDY}.")
+
+
+@contextlib.contextmanager
+def _replacing(kind: str, cache: Path) -> Iterator[Path]:
+    """Make a temporary file that is moved over the one of a kind when the block ends well."""
+    target = _path(kind, cache)
+    folder = target.parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with _only_writer(folder):
+            for leftover in folder.glob(".*.sqlite.*"):  # of a process that was killed
+                leftover.unlink(missing_ok=True)
+            handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=folder)
+            os.close(handle)
+            temporary = Path(name)
+            try:
+                yield temporary
+                with temporary.open("rb") as file:
+                    os.fsync(file.fileno())
+                temporary.replace(target)
+                if hasattr(os, "O_DIRECTORY"):  # the new name has to reach the disk, too
+                    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+                    try:
+                        os.fsync(handle)
+                    finally:
+                        os.close(handle)
+            finally:
+                for suffix in ("", "-journal"):
+                    Path(name + suffix).unlink(missing_ok=True)
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(
+            f"cannot write the advisory store in {folder}: {error}",
+            "Make room and see to its rights, or set SCANAGG_CACHE_DIR to another folder. "
+            "What was stored before is as it was.",
+        ) from error
+
+
+@contextlib.contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    """Be the only process that writes here. StoreError if another one does not end."""
+    holder = folder / ".writer"
+    try:
+        with filelock.FileLock(folder / ".lock", timeout=WAIT_SECONDS):
+            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", "utf-8")
+            try:
+                yield
+            finally:
+                holder.unlink(missing_ok=True)
+    except filelock.Timeout as error:
+        try:
+            writer = holder.read_text("utf-8", "replace")[:200]
+        except OSError:
+            writer = "unknown which"
+        raise StoreError(
+            f"another scanagg ({writer}) is writing the advisory store in {folder}",
+            "Wait until it is done, or end it.",
+        ) from error

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import filelock
 import msgspec
@@ -20,18 +20,11 @@ from scanagg.advisories.download import (
     download,
     without_secrets,
 )
-from scanagg.advisories.importing import Imported, Origin, Progress
+from scanagg.advisories.importing import DataOrigin, Imported, Importer
+from scanagg.advisories.store import touch
 from scanagg.core.errors import DownloadError, ScanaggError, StoreError
 
 _MIB: Final = 2**20
-
-
-class Import(Protocol):
-    """One of the importers."""
-
-    def __call__(self, path: Path, cache: Path, origin: Origin, progress: Progress, /) -> Imported:
-        """Store a file."""
-        ...
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -41,7 +34,7 @@ class Source(msgspec.Struct, frozen=True):
     url: str
     limit: int
     beginnings: tuple[bytes, ...]
-    store: Import
+    store: Importer
 
     @property
     def option(self) -> str:
@@ -188,12 +181,12 @@ def _update_kind(
             progress=partial(notify, source.kind, Phase.DOWNLOADING),
         )
         if new is None:
-            importing.touch(source.kind, cache, now)
+            touch(source.kind, cache, now)
             return UpdateResult(source.kind, UpdateState.CURRENT)
         notify(source.kind, Phase.STORING, 0, 0)
-        origin = Origin(shown, new.etag, new.last_modified)
+        origin = DataOrigin(shown, new.etag, new.last_modified)
         progress = partial(notify, source.kind, Phase.STORING)
-        imported = source.store(path, cache, origin, progress)
+        imported = source.store(path, cache, origin, progress, now=now)
     except StoreError as error:
         message = error.message.replace(str(path), f"what {shown} sends")
         raise StoreError(message, error.hint) from error

@@ -1,17 +1,16 @@
-"""Which versions a record affects, by the rules of OSV and the order of PEP 440.
+"""The versions that a record affects, by the rules of OSV and the order of PEP 440.
 
-Source: https://ossf.github.io/osv-schema/#evaluation, which says how events are walked in the order
-of their versions. It leaves open what follows here, and we never call a version clean that may not
-be:
+Source: https://ossf.github.io/osv-schema/#evaluation, which walks events in the order of their
+versions. It leaves open the following cases, and no version is called clean that may not be:
 
-- Events at the same version: what ended there (`fixed`) is done before what begins there
-  (`introduced`), so that two periods which touch are one. PYSEC-2022-236 has such. `introduced` and
-  `last_affected` at one version are a period of just that version.
-- Events that are written as pairs, each a beginning and a later end, are so many periods even where
-  these overlap, as in PYSEC-2021-114; to walk them in order would end both with the first end.
-  Where they do not overlap, that is the same.
-- `introduced` at a version that PEP 440 does not know, or no `introduced` at all, is from the first
-  version on. An end at such a version is no end.
+- Events at the same version: `fixed` is done before `introduced`, so that two periods which touch
+  are one. PYSEC-2022-236 has such. `introduced` and `last_affected` at one version are a period of
+  just that version.
+- Events that are written as pairs, each a beginning and a later end, are as many periods even if
+  they overlap, as in PYSEC-2021-114; to walk them in order would end both with the first end. If
+  they do not overlap, that is the same.
+- `introduced` at a version that PEP 440 does not know, or no `introduced` at all, means from the
+  first version on. An end at such a version is no end.
 - An event with several keys is one event for each key.
 - Every range but GIT, whatever its type is called, is compared by PEP 440.
 - A version that is too long to be compared is affected by everything.
@@ -29,20 +28,20 @@ import msgspec
 from packaging.utils import canonicalize_name, canonicalize_version
 from packaging.version import Version
 
-from scanagg.advisories.records import ECOSYSTEM, Affected, Event, Range, Record
+from scanagg.advisories.records import ECOSYSTEM, Affected, Range, RangeEvent, Record
 
-# Longer is no version of anything; and numbers without end take time to read.
+# No version is longer, and long numbers take time to read.
 _LONGEST: Final = 256
-_KNOWN: Final = 1 << 15
+_CACHED_VERSIONS: Final = 1 << 15
 _FIRST: Final = "0"
 _ENDLESS: Final = "*"
 _COMMITS: Final = "GIT"
 
-# From a first version to an end, either of them None for without, and whether the end is still in.
+# The first version and the end, None for no bound, and whether the end is affected, too.
 Span = tuple[Version | None, Version | None, bool]
 
 
-class Reach(NamedTuple):
+class AffectedVersions(NamedTuple):
     """The versions of one package that a record affects.
 
     `listed` are versions as they are written, most of those that no span covers.
@@ -52,134 +51,142 @@ class Reach(NamedTuple):
     listed: tuple[str, ...]
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What one record has in a `Table`. A period holds the places of its first and last version."""
+class VersionTableEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One record in a `VersionTable`. A period holds the places of its first and last version."""
 
     id: str
     periods: tuple[tuple[int, int], ...] = ()
     listed: tuple[str, ...] = ()
 
 
-class Table(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """What several records affect of one package, to be asked for a version at once.
+class VersionTable(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """The versions of one package that several records affect, to look a version up in all at once.
 
     `bounds` are all versions at which anything begins or ends, in order. The version `bounds[n]`
-    has the place `2 * n + 1`; what lies before it, and after the one before, has `2 * n`.
+    has the place `2 * n + 1`; the versions before it, and after the one before, have `2 * n`.
     """
 
     bounds: tuple[str, ...] = ()
-    entries: tuple[Entry, ...] = ()
+    entries: tuple[VersionTableEntry, ...] = ()
 
     def affecting(self, version: str) -> list[str]:
-        """The ids of the records that affect a version, in the order of the entries."""
+        """Return the ids of the records that affect a version, in the order of the entries."""
         known = parsed(version)
-        if known is None and _is_version(version):
-            return [one.id for one in self.entries]
         if known is None:
+            if _is_version(version):  # too long to be compared
+                return [entry.id for entry in self.entries]
             always = (0, 2 * len(self.bounds))
             return [
-                one.id for one in self.entries if version in one.listed or always in one.periods
+                entry.id
+                for entry in self.entries
+                if version in entry.listed or always in entry.periods
             ]
-        # The version that a local one was made from is never after it.
-        public = known if known.local is None else Version(known.public)
-        last = self._place(known)
-        first = last if public is known else self._place(public)
-        keys = self._keys(known, public)
-        return [
-            one.id
-            for one in self.entries
-            if _within(first, last, one.periods) or any(key in one.listed for key in keys)
-        ]
-
-    def affects(self, version: str) -> bool:
-        """Whether any of the records affects a version."""
-        return bool(self.affecting(version))
-
-    def _keys(self, *versions: Version) -> tuple[str, ...]:
-        """How lists have these versions; nothing where there is no list, for it takes time."""
-        return tuple(map(_key, versions)) if any(one.listed for one in self.entries) else ()
+        last = first = self._place(known)
+        keys = [canonicalize_version(known)]
+        if known.local is not None:
+            # The version that a local one was made from is never after it.
+            public = Version(known.public)
+            first = self._place(public)
+            keys.append(canonicalize_version(public))
+        ids = []
+        for entry in self.entries:
+            # An even end is before a version, an odd one is a version that is still in the period.
+            inside = any(
+                start <= last and (first if end % 2 else last) <= end
+                for start, end in entry.periods
+            )
+            if inside or any(key in entry.listed for key in keys):
+                ids.append(entry.id)
+        return ids
 
     def _place(self, version: Version) -> int:
-        at = bisect_left(self.bounds, version, key=_version)
-        return 2 * at + (at < len(self.bounds) and _version(self.bounds[at]) == version)
+        index = bisect_left(self.bounds, version, key=_bound)
+        is_bound = index < len(self.bounds) and _bound(self.bounds[index]) == version
+        return 2 * index + is_bound
 
 
-def table(reaches: Iterable[tuple[str, Reach]]) -> Table:
-    """What records, each by its id, affect of one package."""
-    given = list(reaches)
-    bounds = sorted({end for _, one in given for span in one.spans for end in span[:2] if end})
-    places = {version: 2 * number + 1 for number, version in enumerate(bounds)}
-    last = 2 * len(bounds)
+def table(records: Iterable[tuple[str, AffectedVersions]]) -> VersionTable:
+    """Make a table of what records, each by its id, affect of one package."""
+    records = list(records)
+    bounds = sorted(
+        {end for _, versions in records for span in versions.spans for end in span[:2] if end}
+    )
+    places = {version: 2 * index + 1 for index, version in enumerate(bounds)}
     entries = []
-    for name, one in given:
-        periods = (
-            (places[start] if start else 0, places[end] - (not closed) if end else last)
-            for start, end, closed in one.spans
-        )
-        entries.append(Entry(name, tuple(dict.fromkeys(periods)), tuple(map(_listed, one.listed))))
-    return Table(tuple(map(str, bounds)), tuple(entries))
+    for name, versions in records:
+        periods = []
+        for start, end, closed in versions.spans:
+            last = places[end] - (not closed) if end else 2 * len(bounds)
+            periods.append((places[start] if start else 0, last))
+        listed = [
+            text if (version := parsed(text)) is None else canonicalize_version(version)
+            for text in versions.listed
+        ]
+        entries.append(VersionTableEntry(name, tuple(dict.fromkeys(periods)), tuple(listed)))
+    return VersionTable(tuple(map(str, bounds)), tuple(entries))
 
 
 def affects(record: Record, name: str, version: str) -> bool:
-    """Whether the version of the PyPI package is affected; `name` is as in PEP 503.
+    """Return whether the version of the PyPI package is affected; `name` is as in PEP 503.
 
-    Any range or the list of versions is enough. What is no version by PEP 440 is affected where the
-    list has it word for word, or where every version is. A withdrawn record affects what it did
+    Any range or the list of versions is enough. A text that is no version by PEP 440 is affected if
+    the list has it word for word, or if every version is. A withdrawn record affects what it did
     before.
     """
-    return table([(record.id, reach(record, name))]).affects(version)
+    return bool(table([(record.id, affected_versions(record, name))]).affecting(version))
 
 
 def fixed_versions(record: Record, name: str) -> tuple[str, ...]:
-    """The versions from which on the package is not affected any more, lowest first."""
-    found = {
+    """Return the versions that fix the package, lowest first, unless they are affected as well."""
+    fixes = {
         version: event.fixed
-        for part in _about(record, name)
-        for one in _ranges(part)
-        for event in one.events
+        for entry in _entries_about(record, name)
+        for versions in _version_ranges(entry)
+        for event in versions.events
         if event.fixed is not None and (version := parsed(event.fixed)) is not None
     }
-    affected = table([(record.id, reach(record, name))])
-    fixes = (found[version] for version in sorted(found))
-    return tuple(text for text in fixes if not affected.affects(text))
+    affected = table([(record.id, affected_versions(record, name))])
+    texts = (fixes[version] for version in sorted(fixes))
+    return tuple(text for text in texts if not affected.affecting(text))
 
 
-def reach(record: Record, name: str) -> Reach:
-    """The versions of a package that a record affects."""
-    parts = tuple(_about(record, name))
-    spans = tuple(dict.fromkeys(span for part in parts for span in _part_spans(part)))
-    listed = dict.fromkeys(text for part in parts for text in part.versions)
-    return Reach(spans, tuple(text for text in listed if not _inside(parsed(text), spans)))
+def affected_versions(record: Record, name: str) -> AffectedVersions:
+    """Return the versions of a package that a record affects."""
+    entries = tuple(_entries_about(record, name))
+    spans = tuple(dict.fromkeys(span for entry in entries for span in _spans(entry)))
+    listed = dict.fromkeys(text for entry in entries for text in entry.versions)
+    return AffectedVersions(spans, _uncovered(listed, spans))
 
 
 def trimmed(record: Record) -> Record:
-    """The same record with shorter lists: without versions that a range of theirs covers anyway."""
-    return msgspec.structs.replace(record, affected=tuple(map(_trimmed, record.affected)))
+    """Return a record without the listed versions that a range of the same entry covers anyway."""
+    entries = [
+        msgspec.structs.replace(entry, versions=_uncovered(entry.versions, tuple(_spans(entry))))
+        for entry in record.affected
+    ]
+    return msgspec.structs.replace(record, affected=tuple(entries))
 
 
 def doubts(record: Record) -> Iterator[str]:
-    """What of its versions cannot be read, or is read in another way than it is written."""
-    for part in record.affected:
-        if not part.versions and not any(one.events for one in _ranges(part)):
-            yield f"it tells no version of {part.package.name}"
-        for one in _ranges(part):
-            if one.type.upper() not in {"ECOSYSTEM", "SEMVER"}:
-                yield f"the range of the type {one.type[:40]!r} is compared by PEP 440"
-            yield from _unreadable(one)
+    """Yield what cannot be read of its versions, or is read in another way than it is written."""
+    for entry in record.affected:
+        if not entry.versions and not any(each.events for each in _version_ranges(entry)):
+            yield f"it tells no version of {entry.package.name}"
+        for versions in _version_ranges(entry):
+            if versions.type.upper() not in {"ECOSYSTEM", "SEMVER"}:
+                yield f"the range of the type {versions.type[:40]!r} is compared by PEP 440"
+            if not any(event.introduced is not None for event in versions.events):
+                yield "a range has no beginning: it is taken from the first version on"
+            for event in versions.events:
+                for key in event.__struct_fields__:
+                    text: str | None = getattr(event, key)
+                    if text is not None and text != _ENDLESS and parsed(text) is None:
+                        yield f"{key} {text[:40]!r} is no version"
 
 
-def _is_version(text: str) -> bool:
-    """Whether a text is a version by PEP 440, of any length."""
-    try:
-        Version(text)
-    except ValueError:
-        return False
-    return True
-
-
-@lru_cache(_KNOWN)
+@lru_cache(_CACHED_VERSIONS)
 def parsed(text: str) -> Version | None:
-    """A version by PEP 440; None where it is none."""
+    """Parse a version by PEP 440; None if it is none or too long."""
     if len(text) > _LONGEST:
         return None
     try:
@@ -188,76 +195,75 @@ def parsed(text: str) -> Version | None:
         return None
 
 
-def _within(first: int, last: int, periods: tuple[tuple[int, int], ...]) -> bool:
-    """Whether a version at the place `last`, made from the one at `first`, is in any period.
-
-    An even end is before a version, an odd one is a version which is in the period still.
-    """
-    return any(start <= last and (first if end % 2 else last) <= end for start, end in periods)
-
-
-def _trimmed(part: Affected) -> Affected:
-    spans = tuple(_part_spans(part))
-    left = tuple(text for text in part.versions if not _inside(parsed(text), spans))
-    return msgspec.structs.replace(part, versions=left)
+def _is_version(text: str) -> bool:
+    """Return whether a text is a version by PEP 440, of any length."""
+    try:
+        Version(text)
+    except ValueError:
+        return False
+    return True
 
 
-def _inside(version: Version | None, spans: tuple[Span, ...]) -> bool:
-    """Whether a version is surely in a span; at an end it is not asked, for that takes time."""
-    if version is None:
-        return (None, None, False) in spans
-    for start, end, _ in spans:
-        if (start is None or start <= version) and (end is None or version < end):
-            return True
-    return False
+def _bound(text: str) -> Version:
+    """Parse a bound of a table, which is a version of any length. InvalidVersion if damaged."""
+    return parsed(text) or Version(text)
 
 
-def _listed(text: str) -> str:
-    """What two texts for the same version have in common; a text that is no version as it is."""
-    known = parsed(text)
-    return text if known is None else _key(known)
+def _uncovered(texts: Iterable[str], spans: Sequence[Span]) -> tuple[str, ...]:
+    """Return the versions that are not surely in a span; ends are not looked at, to save time."""
+    uncovered = []
+    for text in texts:
+        version = parsed(text)
+        if version is None:
+            inside = (None, None, False) in spans
+        else:
+            inside = any(
+                (start is None or start <= version) and (end is None or version < end)
+                for start, end, _ in spans
+            )
+        if not inside:
+            uncovered.append(text)
+    return tuple(uncovered)
 
 
-def _key(version: Version) -> str:
-    return canonicalize_version(version)
-
-
-def _about(record: Record, name: str) -> Iterator[Affected]:
-    for part in record.affected:
-        package = part.package
+def _entries_about(record: Record, name: str) -> Iterator[Affected]:
+    for entry in record.affected:
+        package = entry.package
         if package.ecosystem.partition(":")[0] == ECOSYSTEM and (
             package.name == name or canonicalize_name(package.name) == name
         ):
-            yield part
+            yield entry
 
 
-def _ranges(part: Affected) -> Iterator[Range]:
-    """Those that are made of versions."""
-    return (one for one in part.ranges if one.type.upper() != _COMMITS)
+def _version_ranges(entry: Affected) -> Iterator[Range]:
+    """Yield the ranges that are made of versions."""
+    return (versions for versions in entry.ranges if versions.type.upper() != _COMMITS)
 
 
-def _part_spans(part: Affected) -> Iterator[Span]:
-    return (span for one in _ranges(part) for span in _spans(one.events))
+def _spans(entry: Affected) -> Iterator[Span]:
+    """Yield the periods that the events of each range enclose, cut at its limit."""
+    for versions in _version_ranges(entry):
+        events = versions.events
+        if not events:
+            continue
+        limits = [event.limit for event in events if event.limit is not None]
+        known = [parsed(text) for text in limits if text != _ENDLESS]
+        read = [version for version in known if version is not None]
+        # There is no limit if any of several cannot be read.
+        limit = max(read) if read and len(read) == len(limits) else None
+        for start, end, closed in (*_walked(events), *_pairs(events)):
+            if limit is None or (end is not None and end < limit):
+                yield (start, end, closed)
+            elif start is None or start < limit:
+                yield (start, limit, False)
 
 
-def _spans(events: Sequence[Event]) -> Iterator[Span]:
-    """The periods that the events of one range enclose, cut at its limit."""
-    if not events:
-        return
-    limit = _limit(events)
-    for start, end, closed in (*_walked(events), *_pairs(events)):
-        if limit is None or (end is not None and end < limit):
-            yield (start, end, closed)
-        elif start is None or start < limit:
-            yield (start, limit, False)
-
-
-def _walked(events: Sequence[Event]) -> Iterator[Span]:
-    """The periods, without a look at limits. See the top of this file for equal versions."""
-    begins = [one.introduced for one in events if one.introduced is not None]
+def _walked(events: Sequence[RangeEvent]) -> Iterator[Span]:
+    """Yield the periods by the order of versions; see the top of this file for equal versions."""
+    begins = [event.introduced for event in events if event.introduced is not None]
     starts = _versions(text for text in begins if text != _FIRST)
-    fixes = _versions(one.fixed for one in events)
-    lasts = _versions(one.last_affected for one in events)
+    fixes = _versions(event.fixed for event in events)
+    lasts = _versions(event.last_affected for event in events)
     inside = not begins or any(text == _FIRST or parsed(text) is None for text in begins)
     start = None
     for version in sorted(starts | fixes | lasts):
@@ -273,10 +279,15 @@ def _walked(events: Sequence[Event]) -> Iterator[Span]:
         yield (start, None, False)
 
 
-def _pairs(events: Sequence[Event]) -> list[Span]:
-    """The periods of events that are written as pairs; empty where not all of them are."""
+def _versions(texts: Iterable[str | None]) -> set[Version]:
+    known = (parsed(text) for text in texts if text is not None)
+    return {version for version in known if version is not None}
+
+
+def _pairs(events: Sequence[RangeEvent]) -> list[Span]:
+    """Return the periods of events that are written as pairs; empty unless all of them are."""
     spans: list[Span] = []
-    for begin, end in zip_longest(events[::2], events[1::2], fillvalue=Event()):
+    for begin, end in zip_longest(events[::2], events[1::2], fillvalue=RangeEvent()):
         closed = end.fixed is None
         start = parsed(begin.introduced or "")
         last = parsed((end.last_affected if closed else end.fixed) or "")
@@ -284,31 +295,3 @@ def _pairs(events: Sequence[Event]) -> list[Span]:
             return []
         spans.append((None if begin.introduced == _FIRST else start, last, closed))
     return spans
-
-
-def _versions(texts: Iterable[str | None]) -> set[Version]:
-    known = (parsed(text) for text in texts if text is not None)
-    return {version for version in known if version is not None}
-
-
-def _limit(events: Sequence[Event]) -> Version | None:
-    """The version at which everything ends; None where one limit is none, or there is none."""
-    limits = [one.limit for one in events if one.limit is not None]
-    known = [parsed(text) for text in limits if text != _ENDLESS]
-    read = [version for version in known if version is not None]
-    return max(read) if read and len(read) == len(limits) else None
-
-
-def _version(text: str) -> Version:
-    """A version that is known to be one."""
-    return parsed(text) or Version(text)
-
-
-def _unreadable(one: Range) -> Iterator[str]:
-    if not any(event.introduced is not None for event in one.events):
-        yield "a range has no beginning: it is taken from the first version on"
-    for event in one.events:
-        for key in event.__struct_fields__:
-            text: str | None = getattr(event, key)
-            if text is not None and text != _ENDLESS and parsed(text) is None:
-                yield f"{key} {text[:40]!r} is no version"

@@ -114,6 +114,7 @@ def import_(
             path,
             cache_folder(),
             lambda done, whole: notify(one_line(path.name), Phase.STORING, done, whole),
+            now=datetime.now(UTC),
             replace=replace,
         )
     for imported in found:

@@ -2,7 +2,7 @@
 
 import random
 
-from scanagg.advisories.closure import clusters
+from scanagg.advisories.importing.osv import clusters
 
 
 def test_links_in_both_directions_and_over_others() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from support.records import (
+    NOW,
     below,
     epss,
     kev,
@@ -28,7 +29,9 @@ def kinds(cache: Path) -> list[str]:
 
 
 def names(path: Path, cache: Path) -> list[tuple[str, str]]:
-    return [(one.source.name, one.source.origin) for one in import_any(path, cache, silent)]
+    return [
+        (one.source.name, one.source.origin) for one in import_any(path, cache, silent, now=NOW)
+    ]
 
 
 def test_any_single_file(tmp_path: Path) -> None:
@@ -69,7 +72,7 @@ def test_a_folder_with_all_of_it(tmp_path: Path) -> None:
 def test_a_folder_of_records_beside_a_catalogue(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "folder" / "records", RECORDS).parent
     write_json(folder / "kev.json", kev("CVE-2024-0001"))
-    records, catalogue = import_any(folder, tmp_path, silent)
+    records, catalogue = import_any(folder, tmp_path, silent, now=NOW)
     assert (records.source.records, records.problems, records.source.origin) == (2, (), "folder")
     assert catalogue.source.records == 1
 
@@ -92,14 +95,14 @@ def test_several_of_a_kind_are_nobody_s_choice(tmp_path: Path) -> None:
     write_zip(folder / "all.zip", RECORDS)
     write_zip(folder / "old.zip", RECORDS)
     with pytest.raises(StoreError, match=r"holds several of a kind: all\.zip, old\.zip"):
-        import_any(folder, tmp_path, silent)
+        import_any(folder, tmp_path, silent, now=NOW)
     assert kinds(tmp_path) == []
 
 
 def test_loose_files_beside_a_zip_are_left_aside_and_said(tmp_path: Path) -> None:
     folder = write_folder(tmp_path / "folder", RECORDS)
     write_zip(folder / "all.zip", RECORDS[:1])
-    (made,) = import_any(folder, tmp_path, silent)
+    (made,) = import_any(folder, tmp_path, silent, now=NOW)
     assert made.source.origin == "all.zip"
     assert made.problems == ("2 JSON files beside the zip are left aside",)
 
@@ -110,7 +113,7 @@ def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "all.zip").symlink_to(tmp_path / "all.zip")
     with pytest.raises(StoreError, match="is no advisory data"):
-        import_any(folder, tmp_path, silent)
+        import_any(folder, tmp_path, silent, now=NOW)
 
 
 def test_pipes_in_a_folder_are_nothing(tmp_path: Path) -> None:
@@ -122,4 +125,4 @@ def test_pipes_in_a_folder_are_nothing(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="cannot read"):
-        import_any(tmp_path / "nowhere", tmp_path, silent)
+        import_any(tmp_path / "nowhere", tmp_path, silent, now=NOW)

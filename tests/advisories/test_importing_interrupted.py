@@ -10,19 +10,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.records import below, put_kev, put_osv, silent, write_json
+from support.records import NOW, below, put_kev, put_osv, silent, write_json
 
-from scanagg.advisories import _sqlite
-from scanagg.advisories.importing import Origin, import_osv
-from scanagg.advisories.store import open_store
+from scanagg.advisories import store as store_module
+from scanagg.advisories.importing import DataOrigin, import_osv
+from scanagg.advisories.store import building, open_store
 from scanagg.core.errors import StoreError
 
 COUNT = 1500
 # An import in a process of its own: FILE CACHE, and what happens after some records.
 PROGRAM = """
 import os, resource, signal, sys
+from datetime import UTC, datetime
 from pathlib import Path
-from scanagg.advisories.importing import Origin, import_osv
+from scanagg.advisories.importing import DataOrigin, import_osv
 from scanagg.core.errors import StoreError
 
 file, cache, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -37,7 +38,8 @@ if what == "small":
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 try:
-    print(import_osv(file, cache, Origin("given"), progress).source.records)
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    print(import_osv(file, cache, DataOrigin("given"), progress, now=now).source.records)
 except StoreError as error:
     print(error.message, error.hint)
 """
@@ -99,7 +101,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_small_disk_leaves_the_old_store(small_disk: Path, export: Path) -> None:
     put_osv(small_disk, below("OLD-1", "app", "2"))
     with pytest.raises(StoreError, match=r"full|No space") as caught:
-        import_osv(export, small_disk, Origin("given"), silent)
+        import_osv(export, small_disk, DataOrigin("given"), silent, now=NOW)
     assert "What was stored before is as it was" in caught.value.hint
     assert ids(small_disk) == ["OLD-1"]
     assert left(small_disk) == {"osv.sqlite"}
@@ -117,7 +119,7 @@ def test_a_killed_import_leaves_the_old_store_and_the_next_one_tidies_up(
     assert not any(one.endswith(".sqlite") for one in left(tmp_path) - {"osv.sqlite"})
     put_kev(tmp_path, "CVE-2024-0001")
     assert left(tmp_path) == {"osv.sqlite", "kev.sqlite"}
-    import_osv(export, tmp_path, Origin("given"), silent)
+    import_osv(export, tmp_path, DataOrigin("given"), silent, now=NOW)
     assert open_store(tmp_path).sources[0].records == COUNT
 
 
@@ -163,9 +165,9 @@ def test_reading_goes_on_while_stores_are_replaced(tmp_path: Path) -> None:
 def test_waiting_for_another_import_has_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(_sqlite, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(store_module, "WAIT_SECONDS", 0.05)
     put_osv(tmp_path, below("OLD-1", "app", "2"))
-    with pytest.raises(KeyboardInterrupt), _sqlite.building("epss", tmp_path):
+    with pytest.raises(KeyboardInterrupt), building("epss", tmp_path):
         with pytest.raises(StoreError, match=f"another scanagg .process {os.getpid()} on .+ is"):
             put_osv(tmp_path, below("NEW-1", "app", "2"))
         (tmp_path / "advisories" / ".writer").unlink()

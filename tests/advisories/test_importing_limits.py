@@ -9,15 +9,25 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.records import below, epss, kev, put_osv, silent, write_folder, write_json, write_zip
+from support.records import (
+    NOW,
+    below,
+    epss,
+    kev,
+    put_osv,
+    silent,
+    write_folder,
+    write_json,
+    write_zip,
+)
 
 from scanagg.advisories.importing import (
-    Origin,
+    DataOrigin,
+    files,
     import_any,
     import_epss,
     import_kev,
     import_osv,
-    limits,
 )
 from scanagg.advisories.store import open_store
 from scanagg.core.errors import StoreError
@@ -144,7 +154,7 @@ def bomb(path: Path) -> Path:
     """Nine files of 8 MiB out of some 70 KiB."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(9):
-            archive.writestr(f"{number}.json", b" " * limits.RECORD_BYTES)
+            archive.writestr(f"{number}.json", b" " * files.RECORD_BYTES)
     return path
 
 
@@ -229,7 +239,7 @@ def test_what_is_no_export_is_refused_and_the_old_store_stays(
 ) -> None:
     put_osv(tmp_path, below("OLD-1", "app", "2"))
     with pytest.raises(StoreError, match=said) as caught:
-        import_osv(make(tmp_path / "given"), tmp_path, Origin("given"), silent)
+        import_osv(make(tmp_path / "given"), tmp_path, DataOrigin("given"), silent, now=NOW)
     assert caught.value.hint
     store = open_store(tmp_path)
     assert store.problems == ()
@@ -254,9 +264,9 @@ LIMITED: list[tuple[str, int, Make, str]] = [
 def test_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, make: Make, said: str
 ) -> None:
-    monkeypatch.setattr(limits, limit, value)
+    monkeypatch.setattr(files, limit, value)
     with pytest.raises(StoreError, match=f"is refused: {said}"):
-        import_osv(make(tmp_path / "given"), tmp_path, Origin("given"), silent)
+        import_osv(make(tmp_path / "given"), tmp_path, DataOrigin("given"), silent, now=NOW)
     assert open_store(tmp_path).osv is None
 
 
@@ -264,10 +274,10 @@ def test_limits(
 def test_a_record_that_is_too_large_costs_itself_only(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[..., Path]
 ) -> None:
-    monkeypatch.setattr(limits, "RECORD_BYTES", 1 << 20)
+    monkeypatch.setattr(files, "RECORD_BYTES", 1 << 20)
     huge = below("BIG-1", "app", "2", details="x" * (2 << 20))
     path = make(tmp_path / "given", [*RECORDS, huge])
-    made = import_osv(path, tmp_path, Origin("given"), silent)
+    made = import_osv(path, tmp_path, DataOrigin("given"), silent, now=NOW)
     assert (made.source.records, made.refused) == (20, 1)
     assert made.problems[0].endswith(": it has more than 1 MiB")
 
@@ -292,7 +302,7 @@ def test_what_is_no_catalogue_is_refused(tmp_path: Path, data: bytes, said: str)
     path = tmp_path / "kev.json"
     path.write_bytes(data)
     with pytest.raises(StoreError, match=said):
-        import_kev(path, tmp_path, Origin("kev"), silent)
+        import_kev(path, tmp_path, DataOrigin("kev"), silent, now=NOW)
     assert open_store(tmp_path).kev is None
 
 
@@ -321,7 +331,7 @@ def test_what_are_no_scores_is_refused(tmp_path: Path, data: bytes, said: str) -
     path = tmp_path / "epss.csv"
     path.write_bytes(data)
     with pytest.raises(StoreError, match=said):
-        import_epss(path, tmp_path, Origin("epss"), silent)
+        import_epss(path, tmp_path, DataOrigin("epss"), silent, now=NOW)
     assert open_store(tmp_path).epss is None
     assert {one.name for one in tmp_path.glob("advisories/*")} <= {".lock"}
 
@@ -329,19 +339,19 @@ def test_what_are_no_scores_is_refused(tmp_path: Path, data: bytes, said: str) -
 def test_scores_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "epss.csv.gz"
     path.write_bytes(gzip.compress(SCORES))
-    monkeypatch.setattr(limits, "SCORES", 99)
+    monkeypatch.setattr(files, "SCORES", 99)
     with pytest.raises(StoreError, match="more than 99 scores"):
-        import_epss(path, tmp_path, Origin("epss"), silent)
-    monkeypatch.setattr(limits, "SCORES_BYTES", 9999)
+        import_epss(path, tmp_path, DataOrigin("epss"), silent, now=NOW)
+    monkeypatch.setattr(files, "SCORES_BYTES", 9999)
     with pytest.raises(StoreError, match="is refused: more than"):
-        import_epss(path, tmp_path, Origin("epss"), silent)
+        import_epss(path, tmp_path, DataOrigin("epss"), silent, now=NOW)
 
 
 def test_a_line_without_end_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "epss.csv.gz"
     path.write_bytes(gzip.compress(b"x" * (100 << 20)))
     with pytest.raises(StoreError, match="has no EPSS scores"):
-        import_epss(path, tmp_path, Origin("epss"), silent)
+        import_epss(path, tmp_path, DataOrigin("epss"), silent, now=NOW)
 
 
 NOTHING: list[tuple[Make, str]] = [
@@ -359,4 +369,4 @@ NOTHING: list[tuple[Make, str]] = [
 @pytest.mark.parametrize(("make", "said"), NOTHING, ids=[make.__name__ for make, _ in NOTHING])
 def test_what_is_nothing_at_all_is_refused(tmp_path: Path, make: Make, said: str) -> None:
     with pytest.raises(StoreError, match=said):
-        import_any(make(tmp_path / "given"), tmp_path, silent)
+        import_any(make(tmp_path / "given"), tmp_path, silent, now=NOW)

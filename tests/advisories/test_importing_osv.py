@@ -3,11 +3,12 @@
 import json
 import os
 import zipfile
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from support.records import (
+    NOW,
     affected,
     below,
     osv,
@@ -18,11 +19,11 @@ from support.records import (
     write_zip,
 )
 
-from scanagg.advisories.importing import Imported, Origin, import_any, import_osv, origin_of, touch
-from scanagg.advisories.store import open_store
+from scanagg.advisories.importing import DataOrigin, Imported, import_any, import_osv, origin_of
+from scanagg.advisories.store import open_store, touch
 from scanagg.core.errors import StoreError
 
-ORIGIN = Origin("https://index.invalid/all.zip", '"abc"', "Thu, 10 Oct 2024 00:00:00 GMT")
+ORIGIN = DataOrigin("https://index.invalid/all.zip", '"abc"', "Thu, 10 Oct 2024 00:00:00 GMT")
 RECORDS = [
     below("PYSEC-2024-1", "app", "2", aliases=["CVE-2024-0001"]),
     below("GHSA-aaaa-bbbb-cccc", "app", "3", modified="2024-06-07T08:09:10.5Z"),
@@ -31,7 +32,7 @@ RECORDS = [
 
 
 def put(path: Path, cache: Path) -> Imported:
-    return import_osv(path, cache, ORIGIN, silent)
+    return import_osv(path, cache, ORIGIN, silent, now=NOW)
 
 
 def ids(cache: Path, name: str, version: str) -> list[str]:
@@ -131,9 +132,17 @@ def test_the_new_store_replaces_the_whole_old_one(tmp_path: Path) -> None:
 
 def test_a_date_in_the_future_does_not_make_the_data_young(tmp_path: Path) -> None:
     future = below("A-1", "app", "2", modified="2999-01-01T00:00:00Z")
-    assert put_osv(tmp_path, future).source.updated is None
+    alone = put_osv(tmp_path, future)
+    assert alone.source.updated is None
+    assert alone.problems == ("1 record dated in the future, up to 2999-01-01: check the clock",)
     both = put_osv(tmp_path, future, below("A-2", "app", "2", modified="2020-01-01T00:00:00Z"))
     assert both.source.updated == datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def test_a_date_that_is_ahead_by_no_more_than_clocks_drift_is_believed(tmp_path: Path) -> None:
+    later = NOW + timedelta(hours=20)
+    imported = put_osv(tmp_path, below("A-1", "app", "2", modified=later.isoformat()))
+    assert (imported.source.updated, imported.problems) == (later, ())
 
 
 def test_what_cannot_be_used_is_counted_and_told(tmp_path: Path) -> None:
@@ -182,7 +191,7 @@ def test_a_few_records_do_not_take_the_place_of_many(tmp_path: Path) -> None:
     assert "--replace" in refused.value.hint
     assert len(ids(tmp_path, "app", "1")) == 1000
     put(half, tmp_path)
-    assert import_any(few, tmp_path, silent, replace=True)[0].source.records == 499
+    assert import_any(few, tmp_path, silent, now=NOW, replace=True)[0].source.records == 499
 
 
 def test_an_export_that_is_mostly_unusable_is_refused(tmp_path: Path) -> None:
@@ -252,7 +261,7 @@ def test_progress_is_told_to_the_end(tmp_path: Path) -> None:
     records = [below(f"A-{number}", "app", "2") for number in range(600)]
     told: list[tuple[int, int]] = []
     path = write_json(tmp_path / "list.json", records)
-    import_osv(path, tmp_path, ORIGIN, lambda done, whole: told.append((done, whole)))
+    import_osv(path, tmp_path, ORIGIN, lambda *done: told.append(done), now=NOW)
     assert told == [(250, 600), (500, 600), (600, 600)]
 
 

@@ -5,23 +5,23 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.records import epss, kev, put_epss, put_kev, silent, write_gzip, write_json
+from support.records import NOW, epss, kev, put_epss, put_kev, silent, write_gzip, write_json
 
-from scanagg.advisories.importing import Imported, Origin, import_epss, import_kev, origin_of, touch
-from scanagg.advisories.store import Exploited, Likelihood, open_store
+from scanagg.advisories.importing import DataOrigin, Imported, import_epss, import_kev, origin_of
+from scanagg.advisories.store import Exploited, Likelihood, open_store, touch
 
 DAY = datetime(2024, 10, 10, tzinfo=UTC)
-ORIGIN = Origin("https://index.invalid/kev.json", '"abc"')
+ORIGIN = DataOrigin("https://index.invalid/kev.json", '"abc"')
 
 
 def put(cache: Path, content: dict[str, Any]) -> Imported:
-    return import_kev(write_json(cache / "given.json", content), cache, ORIGIN, silent)
+    return import_kev(write_json(cache / "given.json", content), cache, ORIGIN, silent, now=NOW)
 
 
 def put_text(cache: Path, text: str) -> Imported:
     path = cache / "given.csv"
     path.write_text(text, "utf-8")
-    return import_epss(path, cache, ORIGIN, silent)
+    return import_epss(path, cache, ORIGIN, silent, now=NOW)
 
 
 def test_a_catalogue(tmp_path: Path) -> None:
@@ -48,15 +48,19 @@ def test_a_catalogue_without_a_date_has_that_of_its_version(tmp_path: Path) -> N
 
 def test_a_date_in_the_future_says_nothing_of_the_age(tmp_path: Path) -> None:
     future = "2999-01-01T00:00:00Z"
-    assert put(tmp_path, kev("CVE-2024-0001", dateReleased=future)).source.updated is None
-    assert put_epss(tmp_path, {"CVE-2024-0001": (0, 0)}, scored=future).source.updated is None
+    for imported in (
+        put(tmp_path, kev("CVE-2024-0001", dateReleased=future)),
+        put_epss(tmp_path, {"CVE-2024-0001": (0, 0)}, scored=future),
+    ):
+        assert imported.source.updated is None
+        assert imported.problems == ("its date, 2999-01-01, is in the future: check the clock",)
 
 
 def test_a_date_that_is_ahead_by_no_more_than_clocks_drift_is_believed(
-    tmp_path: Path, now: datetime
+    tmp_path: Path,
 ) -> None:
     """A catalogue of today may be dated later than the hour at which it is read."""
-    later = f"{now + timedelta(hours=20):%Y-%m-%dT%H:%M:%SZ}"
+    later = f"{NOW + timedelta(hours=20):%Y-%m-%dT%H:%M:%SZ}"
     assert put(tmp_path, kev("CVE-2024-0001", dateReleased=later)).source.updated is not None
     assert put_epss(tmp_path, {"CVE-2024-0001": (0, 0)}, scored=later).source.updated is not None
 
@@ -87,7 +91,9 @@ def test_an_entry_without_days_is_still_exploited(tmp_path: Path) -> None:
 def test_scores_plain_and_packed_make_the_same_store(tmp_path: Path) -> None:
     given = {"CVE-2024-0002": (0.97, 0.999), "CVE-2024-0001": (0.00042, 0.1)}
     plain = put_text(tmp_path, epss(given))
-    packed = import_epss(write_gzip(tmp_path / "x.gz", epss(given)), tmp_path, ORIGIN, silent)
+    packed = import_epss(
+        write_gzip(tmp_path / "x.gz", epss(given)), tmp_path, ORIGIN, silent, now=NOW
+    )
     turned = put_text(tmp_path, epss(dict(reversed(given.items()))))
     assert len({one.source.digest for one in (plain, packed, turned)}) == 1
     assert {one.source.updated for one in (plain, packed)} == {datetime(2024, 10, 10, tzinfo=UTC)}
@@ -135,7 +141,7 @@ def test_progress_of_scores(tmp_path: Path) -> None:
     text = epss({f"CVE-2024-{number:05}": (0.5, 0.5) for number in range(25_000)})
     told: list[tuple[int, int]] = []
     path = write_gzip(tmp_path / "x.gz", text)
-    import_epss(path, tmp_path, ORIGIN, lambda done, whole: told.append((done, whole)))
+    import_epss(path, tmp_path, ORIGIN, lambda *done: told.append(done), now=NOW)
     assert told == [(10_000, 0), (20_000, 0), (25_000, 0)]
 
 

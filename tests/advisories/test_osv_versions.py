@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from support.records import affected, below, osv
+from support.records import NOW, affected, below, osv
 
 from scanagg.advisories.records import Record, decoded
 from scanagg.advisories.versions import affects, doubts, fixed_versions, trimmed
@@ -13,7 +13,7 @@ Events = list[tuple[str, str]]
 
 
 def record(*entries: dict, **more: object) -> Record:
-    return decoded(json.dumps(osv("PYSEC-2024-1", *entries, **more)).encode())[0]
+    return decoded(json.dumps(osv("PYSEC-2024-1", *entries, **more)).encode(), NOW)[0]
 
 
 def ranged(*events: tuple[str, str], versions: tuple[str, ...] = (), kind: str = "ECOSYSTEM"):

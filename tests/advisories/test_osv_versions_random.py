@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
-from support.records import affected, osv
+from support.records import NOW, affected, osv
 
 from scanagg.advisories.records import Record, decoded
-from scanagg.advisories.versions import Table, affects, reach, table, trimmed
+from scanagg.advisories.versions import VersionTable, affected_versions, affects, table, trimmed
 
 VERSIONS = ("0", "0.0", "0.9rc1", "1.0.dev1", "1", "1.0.0", "1.0+cpu", "1.1", "2.0", "2.0.post1")
 VERSIONS += ("3", "3.0b2", "10", "1!0.5", "2.0.0")
@@ -28,7 +28,7 @@ def record(ranges: Sequence[Sequence[tuple[str, str]]], versions: Sequence[str] 
         {"type": "ECOSYSTEM", "events": [{kind: version} for kind, version in one]}
         for one in ranges
     ]
-    return decoded(json.dumps(osv("A-1", entry)).encode())[0]
+    return decoded(json.dumps(osv("A-1", entry)).encode(), NOW)[0]
 
 
 def by_the_schema(one: Sequence[tuple[str, str]], version: Version) -> bool:
@@ -88,7 +88,9 @@ def test_many_records_at_once_are_as_each_alone(
     ranges: list[list[tuple[str, str]]], listed: list[str]
 ) -> None:
     records = [record([one], listed if number % 2 else ()) for number, one in enumerate(ranges)]
-    made: Table = table((str(n), reach(trimmed(one), "app")) for n, one in enumerate(records))
+    made: VersionTable = table(
+        (str(n), affected_versions(trimmed(one), "app")) for n, one in enumerate(records)
+    )
     for version in (*ASKED, "odd one"):
         alone = [str(n) for n, one in enumerate(records) if affects(one, "app", version)]
         assert made.affecting(version) == alone

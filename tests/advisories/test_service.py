@@ -15,7 +15,7 @@ from support.kept import keep
 from support.osv import record
 
 from scanagg.advisories import Store, open_store, serving
-from scanagg.advisories.records import Affected, AffectedPackage, Event, Range, Record
+from scanagg.advisories.records import Affected, AffectedPackage, Range, RangeEvent, Record
 from scanagg.core.errors import StoreError
 from scanagg.model import DataSource
 from scanagg.scanners import pip_audit
@@ -45,11 +45,11 @@ class Fake(Store):
         )
 
 
-def of(name: str, *events: Event, ecosystem: str = "PyPI") -> Affected:
+def of(name: str, *events: RangeEvent, ecosystem: str = "PyPI") -> Affected:
     return Affected(AffectedPackage(ecosystem, name), (Range("ECOSYSTEM", events),))
 
 
-FROM_START = Event(introduced="0")
+FROM_START = RangeEvent(introduced="0")
 START = {"introduced": "0"}
 QUERY = {"package": {"name": "widget", "ecosystem": "PyPI"}, "version": "1.0"}
 
@@ -110,7 +110,7 @@ def test_it_answers_with_the_records_that_affect_the_version() -> None:
         published="2024-01-02T03:04:05Z",
         aliases=("CVE-2024-1",),
         summary="Widget lets anyone in",
-        affected=(of("Widget", FROM_START, Event(fixed="1.10")),),
+        affected=(of("Widget", FROM_START, RangeEvent(fixed="1.10")),),
     )
     store = Fake(flaw)
     with serving(store) as url:

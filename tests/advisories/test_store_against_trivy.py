@@ -19,10 +19,10 @@ import msgspec
 import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from support.records import silent
+from support.records import NOW, silent
 from support.tools import trivy
 
-from scanagg.advisories.importing import Origin, import_osv
+from scanagg.advisories.importing import DataOrigin, import_osv
 from scanagg.advisories.records import Record
 from scanagg.advisories.store import Store, open_store
 from scanagg.advisories.versions import affects, parsed
@@ -45,7 +45,7 @@ class Reason(enum.Enum):
 @pytest.fixture(scope="module")
 def store(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     cache = tmp_path_factory.mktemp("store")
-    import_osv(data_dir / "pypi-osv.zip", cache, Origin("pypi-osv.zip"), silent)
+    import_osv(data_dir / "pypi-osv.zip", cache, DataOrigin("pypi-osv.zip"), silent, now=NOW)
     return open_store(cache)
 
 

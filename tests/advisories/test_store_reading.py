@@ -20,8 +20,7 @@ from support.records import (
     store_of,
 )
 
-from scanagg.advisories import _sqlite
-from scanagg.advisories.store import Group, Store, open_store
+from scanagg.advisories.store import AliasGroup, Store, open_store
 from scanagg.core.errors import StoreError
 
 
@@ -34,7 +33,7 @@ def test_a_store_that_never_was_is_empty(tmp_path: Path) -> None:
     assert (store.osv, store.kev, store.epss, store.problems) == (None, None, None, ())
     assert store.sources == ()
     assert store.records("django") == store.affecting("django", "1.0") == ()
-    assert store.group(["CVE-2024-1"]) == Group(frozenset(["CVE-2024-1"]), ())
+    assert store.group(["CVE-2024-1"]) == AliasGroup(frozenset(["CVE-2024-1"]), ())
     assert store.exploited(["CVE-2024-1"]) is None
     assert store.likelihood(["CVE-2024-1"]) is None
     store.close()
@@ -209,7 +208,7 @@ def test_many_threads_read_at_once(tmp_path: Path) -> None:
 
 
 def test_more_records_than_are_kept_in_memory(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("scanagg.advisories.store._RECORDS", 3)
+    monkeypatch.setattr("scanagg.advisories.store._CACHED_RECORDS", 3)
     store = store_of(
         tmp_path, *(below(f"A-{number}", f"app{number % 4}", "2") for number in range(40))
     )
@@ -227,7 +226,7 @@ def test_an_open_store_stays_as_it_was_while_a_new_one_comes(tmp_path: Path) -> 
 
 def test_a_folder_that_may_only_be_read(tmp_path: Path) -> None:
     put_osv(tmp_path, below("PYSEC-2024-1", "app", "2"))
-    folder = _sqlite.folder(tmp_path)
+    folder = tmp_path / "advisories"
     (folder / "osv.sqlite").chmod(0o400)
     folder.chmod(0o500)
     try:

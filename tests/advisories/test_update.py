@@ -305,8 +305,8 @@ def test_an_address_that_cannot_be_used_is_refused(url: str, said: str) -> None:
     assert "hush" not in f"{caught.value.message} | {caught.value.hint}"
 
 
-def test_times_of_the_future_are_not_believed(cache: Path, now: datetime) -> None:
-    future = (now + timedelta(days=400)).strftime("%Y-%m-%dT00:00:00Z")
+def test_times_of_the_future_are_not_believed(cache: Path) -> None:
+    future = (NOW + timedelta(days=400)).strftime("%Y-%m-%dT00:00:00Z")
     with bad_server(routes(osv=file_route(export({**TEMPLATE, "modified": future})))) as server:
         updated(server, cache, ["osv"])
     store = open_store(cache)

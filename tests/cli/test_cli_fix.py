@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from subprocess import CompletedProcess
 
@@ -253,10 +254,10 @@ def test_the_projects_own_constraint_hinders(make_project: Make) -> None:
     assert (root / "uv.lock").read_text() == LOCK
 
 
-def test_real_advisories(make_project: Make, data_dir: Path) -> None:
+def test_real_advisories(make_project: Make, data_dir: Path, now: datetime) -> None:
     """The pins of a real application: 40 vulnerabilities, and none after the upgrades."""
     cache = Path(os.environ["SCANAGG_CACHE_DIR"])
-    import_any(data_dir / "pypi-osv.zip", cache, lambda _done, _whole: None)
+    import_any(data_dir / "pypi-osv.zip", cache, lambda _done, _whole: None, now=now)
     pins = (
         "certifi==2022.12.7\ncryptography==39.0.1\nDjango==4.2\nidna==3.4\nPillow==9.4.0\n"
         "PyYAML==5.1\nrequests==2.28.2\nsqlparse==0.3.1\nurllib3==1.26.9\nWerkzeug==2.1.2\n"

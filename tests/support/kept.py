@@ -5,11 +5,12 @@ import io
 import json
 import shutil
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from scanagg.advisories.importing import Origin, import_epss, import_kev, import_osv
+from scanagg.advisories.importing import DataOrigin, import_epss, import_kev, import_osv
 from scanagg.findings.collect import WHOLE
 from support.osv import Record
 
@@ -35,7 +36,7 @@ def keep(folder: Path, records: Iterable[Record], *, whole: bool = True) -> Path
     """
     source = Path(mkdtemp(prefix="records-", dir=folder.parent)) / "records.json"
     source.write_text(json.dumps([*records, *(_OTHERS if whole else ())]), "utf-8")
-    import_osv(source, folder, Origin("a test"), _quiet, replace=True)
+    import_osv(source, folder, DataOrigin("a test"), _quiet, now=_now(), replace=True)
     return folder
 
 
@@ -57,7 +58,7 @@ def keep_kev(folder: Path, day: str, *cves: str) -> None:
     }
     file = Path(mkdtemp(prefix="kev-", dir=folder.parent)) / "kev.json"
     file.write_text(json.dumps(catalogue), "utf-8")
-    import_kev(file, folder, Origin("a test"), _quiet)
+    import_kev(file, folder, DataOrigin("a test"), _quiet, now=_now())
 
 
 def keep_epss(folder: Path, day: str, scores: Mapping[str, float]) -> None:
@@ -69,14 +70,19 @@ def keep_epss(folder: Path, day: str, scores: Mapping[str, float]) -> None:
     )
     file = Path(mkdtemp(prefix="epss-", dir=folder.parent)) / "epss.csv"
     file.write_text(text.getvalue(), "utf-8")
-    import_epss(file, folder, Origin("a test"), _quiet)
+    import_epss(file, folder, DataOrigin("a test"), _quiet, now=_now())
 
 
 @cache
 def _imported(zipped: Path) -> Path:
     folder = Path(mkdtemp(prefix="kept-"))
-    import_osv(zipped, folder, Origin(zipped.name), _quiet)
+    import_osv(zipped, folder, DataOrigin(zipped.name), _quiet, now=_now())
     return folder
+
+
+def _now() -> datetime:
+    """The time of the machine, as of an import by the program: tests have data of today."""
+    return datetime.now(UTC)  # noqa: TID251
 
 
 def _quiet(_done: int, _whole: int) -> None:

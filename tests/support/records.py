@@ -4,10 +4,17 @@ import gzip
 import json
 import zipfile
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from scanagg.advisories.importing import Imported, Origin, import_epss, import_kev, import_osv
+from scanagg.advisories.importing import (
+    DataOrigin,
+    Imported,
+    import_epss,
+    import_kev,
+    import_osv,
+)
 from scanagg.advisories.store import Store, open_store
 
 Json = dict[str, Any]
@@ -15,6 +22,7 @@ Json = dict[str, Any]
 MODIFIED = "2024-05-06T07:08:09Z"
 RELEASED = "2024-10-09T18:00:10.1234Z"
 SCORED = "2024-10-10T00:00:00+0000"
+NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def silent(done: int, whole: int) -> None:
@@ -115,7 +123,7 @@ def put_osv(cache: Path, *records: Json) -> Imported:
     cache.mkdir(parents=True, exist_ok=True)
     path = write_json(cache / "records.json", list(records))
     try:
-        return import_osv(path, cache, Origin("records.json"), silent)
+        return import_osv(path, cache, DataOrigin("records.json"), silent, now=NOW)
     finally:
         path.unlink()
 
@@ -125,7 +133,7 @@ def put_kev(cache: Path, *cves: str, **more: Any) -> Imported:
     cache.mkdir(parents=True, exist_ok=True)
     path = write_json(cache / "kev.json", kev(*cves, **more))
     try:
-        return import_kev(path, cache, Origin("kev.json"), silent)
+        return import_kev(path, cache, DataOrigin("kev.json"), silent, now=NOW)
     finally:
         path.unlink()
 
@@ -135,7 +143,7 @@ def put_epss(cache: Path, scores: Mapping[str, tuple[float, float]], **more: Any
     cache.mkdir(parents=True, exist_ok=True)
     path = write_gzip(cache / "epss.csv.gz", epss(scores, **more))
     try:
-        return import_epss(path, cache, Origin("epss.csv.gz"), silent)
+        return import_epss(path, cache, DataOrigin("epss.csv.gz"), silent, now=NOW)
     finally:
         path.unlink()
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -328,11 +329,13 @@ def test_a_thousand_packages(keep: Keep) -> None:
     assert {(one.to, len(one.clears)) for one in found} == {("1.8", 6)}
 
 
-def test_real_advisories_against_the_rule_itself(data_dir: Path, tmp_path: Path) -> None:
+def test_real_advisories_against_the_rule_itself(
+    data_dir: Path, tmp_path: Path, now: datetime
+) -> None:
     """For real packages: no fixed version has fewer vulnerabilities, and no lower one as few."""
     cache = tmp_path / "cache"
     cache.mkdir()
-    import_any(data_dir / "pypi-osv.zip", cache, lambda _done, _whole: None)
+    import_any(data_dir / "pypi-osv.zip", cache, lambda _done, _whole: None, now=now)
     with closing(open_store(cache)) as store:
         for name, version in (
             *(("django", "3.2"), ("django", "4.2"), ("jinja2", "2.4.1"), ("requests", "2.19.0")),

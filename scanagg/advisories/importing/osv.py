@@ -1,0 +1,332 @@
+"""An OSV export, a zip, a folder or one JSON file, and its way into the tables of the store."""
+
+import contextlib
+import hashlib
+import os
+import sqlite3
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import msgspec
+
+from scanagg.advisories.importing import files
+from scanagg.advisories.records import UnusableError, decoded, moment
+from scanagg.advisories.store import PackageRecords
+from scanagg.advisories.versions import (
+    AffectedVersions,
+    affected_versions,
+    doubts,
+    table,
+    trimmed,
+)
+from scanagg.core.errors import StoreError
+from scanagg.core.text import counted
+from scanagg.model import CLOCK_DRIFT
+
+_ENCRYPTED: Final = 0x1
+# The end of a zip: APPNOTE.TXT of PKWARE, 4.3.14 to 4.3.16.
+_END: Final = b"PK\x05\x06"
+_END_BYTES: Final = 22
+_COMMENT_BYTES: Final = 0xFFFF
+_END_64: Final = b"PK\x06\x06"
+_LOCATOR_64: Final = b"PK\x06\x07"
+_AS_64: Final = 0xFFFFFFFF
+
+_PROGRESS_STEP: Final = 250
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
+_ENCODER: Final = msgspec.json.Encoder()
+
+
+class ExportMember(msgspec.Struct, frozen=True):
+    """One record as it is written, or why it is not read; `name` says where it is."""
+
+    name: str
+    data: bytes = b""
+    refused: str = ""
+
+
+class Export(msgspec.Struct, frozen=True):
+    """The members of an export: how many, one after the other, and what was left aside."""
+
+    count: int
+    members: Iterator[ExportMember]
+    notes: tuple[str, ...] = ()
+
+
+class ExportSummary(msgspec.Struct, frozen=True):
+    """The number of records that were stored, their newest time and their digest."""
+
+    records: int
+    updated: datetime | None
+    digest: str
+
+
+class _Stored(msgspec.Struct, frozen=True):
+    """A record that was stored, without its text."""
+
+    modified: datetime
+    digest: bytes
+    aliases: tuple[str, ...]
+    withdrawn: bool
+    packages: tuple[tuple[str, AffectedVersions], ...]
+
+
+@contextlib.contextmanager
+def exported(path: Path, ignored: frozenset[Path] = frozenset()) -> Iterator[Export]:
+    """Open an export until the block ends; files of a folder that are in `ignored` are left out.
+
+    StoreError if it is none, also while its members are read, if it turns out to be damaged or
+    larger than it said.
+    """
+    if files.is_folder(path):
+        yield _folder(path, ignored)
+        return
+    begins = files.head(path)
+    if begins.startswith((b"PK\x03\x04", _END)):
+        with files.opened(path) as file:
+            yield _zip(path, file)
+    elif begins.removeprefix(files.BOM).lstrip().startswith((b"{", b"[")):
+        yield _json(path)
+    else:
+        raise files.not_data(path, begins)
+
+
+def _folder(folder: Path, ignored: frozenset[Path]) -> Export:
+    """Open the `*.json` files below a folder, by name."""
+    below = files.files_below(folder, {".json"})
+    paths = [path for path in below.files if path not in ignored]
+
+    def members() -> Iterator[ExportMember]:
+        for path in paths:
+            try:
+                with path.open("rb") as file:
+                    data = file.read(files.RECORD_BYTES + 1)
+            except OSError as error:
+                raise files.unreadable(path, error) from error
+            yield _member(path.relative_to(folder).as_posix(), data)
+
+    notes = (f"{below.links} symbolic links are not followed",) if below.links else ()
+    return Export(len(paths), members(), notes)
+
+
+def _member(name: str, data: bytes) -> ExportMember:
+    if len(data) > files.RECORD_BYTES:
+        limit = files.RECORD_BYTES // files.MEBIBYTE
+        return ExportMember(name, refused=f"it has more than {limit} MiB")
+    return ExportMember(name, data.removeprefix(files.BOM))
+
+
+def _json(path: Path) -> Export:
+    """Open a file with one record, or a list of them."""
+    data = files.content(path, files.JSON_BYTES)
+    if not data.lstrip().startswith(b"["):
+        return Export(1, iter([ExportMember(path.name, data)]))
+    try:
+        listed = msgspec.json.decode(data, type=list[msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise StoreError(
+            f"{path} is not whole JSON: {files.safe(str(error))}", "Download it again."
+        ) from error
+    if len(listed) > files.RECORDS:
+        raise files.too_large(path, f"{len(listed):,} records")
+    members = (
+        _member(f"{path.name}, record {number}", bytes(raw)) for number, raw in enumerate(listed, 1)
+    )
+    return Export(len(listed), members)
+
+
+def _zip(path: Path, file: BinaryIO) -> Export:
+    """Open the JSON files of a zip whose directory promises no more than the limits."""
+    try:
+        _check_directory(path, file)
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, struct.error, ValueError, NotImplementedError) as error:
+        raise _damaged(path, str(error)) from error
+    except OSError as error:
+        raise files.unreadable(path, error) from error
+    infos = [info for info in archive.infolist() if not info.is_dir()]
+    _check_sizes(path, infos, os.fstat(file.fileno()).st_size)
+    records = [info for info in infos if info.filename.lower().endswith(".json")]
+
+    def members() -> Iterator[ExportMember]:
+        for info in records:
+            if info.file_size > files.RECORD_BYTES:
+                yield _member(info.filename, bytes(files.RECORD_BYTES + 1))
+                continue
+            try:
+                with archive.open(info) as member:
+                    data = member.read(files.RECORD_BYTES + 1)
+            except (
+                *(zipfile.BadZipFile, zlib.error, EOFError),
+                *(OSError, ValueError, RuntimeError),
+            ) as error:
+                raise _damaged(path, f"{info.filename}: {error}") from error
+            yield _member(info.filename, data)
+
+    others = len(infos) - len(records)
+    notes = (f"{others} files of the zip are not *.json: they are left aside",) if others else ()
+    return Export(len(records), members(), notes)
+
+
+def _check_directory(path: Path, file: BinaryIO) -> None:
+    """Refuse a directory that would not fit into memory, before `zipfile` reads it as a whole."""
+    size = file.seek(0, os.SEEK_END)
+    if size > files.ZIP_BYTES:
+        raise files.too_large(path, f"it has {size // files.MEBIBYTE:,} MiB")
+    file.seek(max(0, size - _END_BYTES - _COMMENT_BYTES))
+    tail = file.read()
+    end = tail.rfind(_END)
+    if end < 0:
+        raise _damaged(path, "its end is missing")
+    (directory,) = struct.unpack_from("<L", tail, end + 12)
+    locator = tail.rfind(_LOCATOR_64, 0, end)
+    if directory == _AS_64 and locator >= 0:
+        (offset,) = struct.unpack_from("<Q", tail, locator + 8)
+        file.seek(min(offset, files.ZIP_BYTES))
+        end_64 = file.read(56)
+        if not end_64.startswith(_END_64):
+            raise zipfile.BadZipFile("its end is not where it says")
+        (directory,) = struct.unpack_from("<Q", end_64, 40)
+    if directory > files.DIRECTORY_BYTES:
+        raise files.too_large(path, f"its directory has {directory // files.MEBIBYTE:,} MiB")
+    file.seek(0)
+
+
+def _check_sizes(path: Path, infos: Sequence[zipfile.ZipInfo], packed: int) -> None:
+    """Refuse a zip that promises too much. What is read of a member is never more than that.
+
+    `packed` is the size of the file, not of all members: several may be the same bytes.
+    """
+    if len(infos) > files.RECORDS:
+        raise files.too_large(path, f"it holds {len(infos):,} files")
+    unpacked = sum(info.file_size for info in infos)
+    if unpacked > files.UNPACKED_BYTES:
+        raise files.too_large(path, f"it unpacks to {unpacked // files.MEBIBYTE:,} MiB")
+    if unpacked > max(files.RATIO_FROM_BYTES, files.RATIO * packed):
+        raise files.too_large(
+            path, f"it unpacks {packed:,} bytes to {unpacked:,}: that is a zip bomb"
+        )
+    if any(info.flag_bits & _ENCRYPTED for info in infos):
+        raise StoreError(f"{path} is encrypted", "Unpack it, and give the folder.")
+
+
+def _damaged(path: Path, why: str) -> StoreError:
+    return StoreError(
+        f"{path} is not a whole zip: {files.safe(why)}",
+        "It may have been cut off on its way. Download it again.",
+    )
+
+
+def write(
+    connection: sqlite3.Connection,
+    export: Export,
+    problems: files.Problems,
+    progress: Callable[[int, int], None],
+    now: datetime,
+) -> ExportSummary:
+    """Write every record of an export. StoreError from its members, sqlite3.Error."""
+    stored: dict[str, _Stored] = {}
+    for number, member in enumerate(export.members, 1):
+        _write_record(connection, member, stored, problems, now)
+        if number % _PROGRESS_STEP == 0 or number == export.count:
+            progress(number, export.count)
+    _write_packages(connection, stored)
+    # A name that stands alone is not in the table.
+    groups = clusters((name, *record.aliases) for name, record in stored.items() if record.aliases)
+    connection.executemany(
+        "INSERT INTO alias VALUES (?, ?)",
+        sorted((name, number) for number, group in enumerate(groups) for name in group),
+    )
+    times = [record.modified for record in stored.values() if record.modified > _LONG_AGO]
+    past = [time for time in times if time <= now + CLOCK_DRIFT]
+    if len(past) < len(times):
+        dated = f"{counted(len(times) - len(past), 'record')} dated in the future"
+        problems.doubt("", f"{dated}, up to {max(times):%Y-%m-%d}: check the clock")
+    # The digest is the same however the records are packed.
+    digest = hashlib.sha256()
+    for name in sorted(stored):
+        digest.update(stored[name].digest)
+    return ExportSummary(len(stored), max(past, default=None), digest.hexdigest())
+
+
+def _write_record(
+    connection: sqlite3.Connection,
+    member: ExportMember,
+    stored: dict[str, _Stored],
+    problems: files.Problems,
+    now: datetime,
+) -> None:
+    if member.refused:
+        problems.refuse(member.name, member.refused)
+        return
+    try:
+        record, left_out = decoded(member.data, now)
+    except UnusableError as error:
+        problems.refuse(member.name, str(error))
+        return
+    for doubt in dict.fromkeys((*left_out, *doubts(record))):
+        problems.doubt(record.id, doubt)
+    short = trimmed(record)
+    names = dict.fromkeys(entry.package.name for entry in short.affected)
+    new = _Stored(
+        moment(record.modified) or _LONG_AGO,
+        hashlib.sha256(_ENCODER.encode(record)).digest(),
+        record.aliases,
+        bool(record.withdrawn),
+        tuple((name, affected_versions(short, name)) for name in names),
+    )
+    old = stored.get(record.id)
+    if old is not None:
+        problems.refuse(member.name, f"there are several records {record.id}: the newest is used")
+    # Of records of one age the same is used, whatever their order.
+    if old is None or (old.modified, old.digest) < (new.modified, new.digest):
+        stored[record.id] = new
+        body = _ENCODER.encode(short)
+        connection.execute("INSERT OR REPLACE INTO record VALUES (?, ?)", (record.id, body))
+
+
+def _write_packages(connection: sqlite3.Connection, stored: dict[str, _Stored]) -> None:
+    """Write the records of each package, and the versions that they affect."""
+    packages: dict[str, list[tuple[str, AffectedVersions]]] = {}
+    for record in sorted(stored):
+        for name, versions in stored[record].packages:
+            packages.setdefault(name, []).append((record, versions))
+    for name, records in sorted(packages.items()):
+        ids = tuple(record for record, _ in records)
+        valid = ((record, versions) for record, versions in records if not stored[record].withdrawn)
+        body = _ENCODER.encode(PackageRecords(ids, table(valid)))
+        connection.execute("INSERT INTO package VALUES (?, ?)", (name, body))
+
+
+def clusters(links: Iterable[Sequence[str]]) -> list[list[str]]:
+    """Group names with all that any line of names links them to: symmetric and transitive.
+
+    Names within a cluster, and clusters, are sorted. Union-find with path halving; linear in the
+    number of names for any order, length of chains and cycles. Source:
+    https://ossf.github.io/osv-schema/#aliases-field.
+    """
+    parents: dict[str, str] = {}
+    sizes: dict[str, int] = {}
+
+    def root(name: str) -> str:
+        parents.setdefault(name, name)
+        while (above := parents[name]) != name:
+            parents[name] = name = parents[above]
+        return name
+
+    for names in links:
+        roots = {root(name) for name in names}
+        if len(roots) < 2:
+            continue
+        top = max(roots, key=lambda name: sizes.get(name, 1))
+        sizes[top] = sum(sizes.get(name, 1) for name in roots)
+        parents.update(dict.fromkeys(roots, top))
+    members: dict[str, list[str]] = {}
+    for name in sorted(parents):
+        members.setdefault(root(name), []).append(name)
+    return sorted(members.values())
