@@ -15,8 +15,7 @@ import re
 import socket
 import threading
 import time
-import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
@@ -55,8 +54,6 @@ _REDIRECTS: Final = (301, 302, 303, 307, 308)
 _TRANSIENT: Final = (408, 429, 500, 502, 503, 504)
 _TEN_YEARS: Final = 3650 * 86_400.0
 _CHUNK: Final = 32 * 1024
-_UNPACKED_CHUNK: Final = 256 * 1024
-_BEGINNING: Final = 2048
 # IPv6 addresses of networks without IPv4: the last 32 bits are the IPv4 address (RFC 6052).
 _TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
 # Digest (RFC 3230), Repr-Digest and Content-Digest (RFC 9530, with colons around the value),
@@ -68,13 +65,12 @@ _CHECKSUM: Final = re.compile(r"\b(md5|sha-256|sha-512)=:?([A-Za-z0-9+/]+={0,2})
 class RemoteFile(msgspec.Struct, frozen=True):
     """A file to download.
 
-    `limit` is its largest size in bytes, as sent and as unpacked. `beginnings` lists how data of
-    this kind can begin. `option` is the command-line option that sets the address, for messages.
+    `limit` is its largest size in bytes. `option` is the command-line option that sets the address,
+    for messages.
     """
 
     url: str
     limit: int
-    beginnings: tuple[bytes, ...]
     option: str
 
 
@@ -239,7 +235,7 @@ def _save(
     deadline: Deadline,
     progress: Progress,
 ) -> None:
-    """Write the body of a response to `path`, and check its size, checksums and first bytes."""
+    """Write the body of a response to `path`, and check its size and checksums."""
     host = _host(response.url)
     length = response.headers.get("Content-Length", "").strip()
     total = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
@@ -249,24 +245,25 @@ def _save(
     )
     if total > file.limit:
         raise too_large
+    # Some servers send a file ending in `.gz` as encoded; it is stored as it is.
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    checksums: Sequence[tuple[str, str, str]] = ()
-    if encoding in ("", "identity"):
-        checksums = tuple(_published_checksums(response.headers))
-    else:
-        total = 0  # it says nothing about the file
+    if encoding not in ("", "identity", "gzip", "x-gzip"):
+        raise DownloadError(
+            f"{host} sends the data in an encoding that was not asked for: {one_line(encoding)}",
+            "Set the server up to send the file as it is.",
+        )
+    checksums = tuple(_published_checksums(response.headers))
     sums = {name: hashlib.new(name, usedforsecurity=False) for _, name, _ in checksums}
-    size, beginning = 0, b""
+    size = 0
     try:
         with path.open("wb") as output:
-            for chunk in _decoded(_body(response, deadline), encoding, host):
+            for chunk in _body(response, deadline):
                 size += len(chunk)
                 if size > file.limit:
                     raise too_large
                 output.write(chunk)
                 for checksum in sums.values():
                     checksum.update(chunk)
-                beginning += chunk[: _BEGINNING - len(beginning)]
                 progress(size, total)
     except OSError as error:
         raise DownloadError(
@@ -284,7 +281,6 @@ def _save(
                 f"what {host} sent does not have the checksum that it publishes ({header})",
                 "Try again; where it stays so, a proxy or the server changes the file.",
             )
-    _check_beginning(beginning, response, file)
 
 
 def _published_checksums(headers: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
@@ -293,11 +289,12 @@ def _published_checksums(headers: Mapping[str, str]) -> Iterator[tuple[str, str,
         value = headers.get(header, "")
         if header == "Content-MD5":
             value = f"md5={value.strip()}"
+        stored = headers.get("x-goog-stored-content-encoding", "identity").lower()
         if (
             header == "x-goog-hash"
-            and headers.get("x-goog-stored-content-encoding", "identity") != "identity"
+            and stored != headers.get("Content-Encoding", "identity").lower()
         ):
-            continue  # the checksum is that of the stored bytes, which were unpacked for us
+            continue  # the checksum is that of the stored bytes, which are unpacked on their way
         for name, digest in _CHECKSUM.findall(value):
             yield header, name.lower().replace("-", ""), digest
 
@@ -314,49 +311,6 @@ def _body(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
             DownloadError(f"{_host(response.url)} broke off: {_reason(error)}", "Try again.")
         ) from error
     deadline.check()
-
-
-def _decoded(chunks: Iterable[bytes], encoding: str, host: str) -> Iterator[bytes]:
-    """Yield a body without its Content-Encoding, in chunks of bounded size.
-
-    Nothing but identity is asked for, but some servers send files ending in `.gz` as encoded.
-    """
-    if encoding in ("", "identity"):
-        yield from chunks
-        return
-    if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise DownloadError(
-            f"{host} sends the data in an encoding that was not asked for: {one_line(encoding)}",
-            "Set the server up to send the file as it is.",
-        )
-    unpacker = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)  # it tells gzip from zlib
-    try:
-        for chunk in chunks:
-            rest = chunk
-            while rest and not unpacker.eof:
-                yield unpacker.decompress(rest, _UNPACKED_CHUNK)
-                rest = unpacker.unconsumed_tail
-        yield unpacker.flush()  # a few bytes
-        if not unpacker.eof:
-            raise zlib.error("it ends early")
-    except zlib.error as error:
-        raise DownloadError(
-            f"{host} sends what is no whole {encoding} ({error})", "Try again."
-        ) from error
-
-
-def _check_beginning(beginning: bytes, response: requests.Response, file: RemoteFile) -> None:
-    """Refuse what does not begin as the file can, such as a sign-in page, with its first words."""
-    if beginning.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(file.beginnings):
-        return
-    url = without_secrets(response.url)
-    hint = f"A proxy or a sign-in page may be between; {file.option} sets another."
-    if not beginning:
-        raise DownloadError(f"{url} sends nothing where data is expected", hint)
-    text = beginning.decode("utf-8", "replace")
-    plain = re.sub(r"(?is)<(script|style)\b.*?(</\1\s*>|$)|<[^>]*>?", " ", text)
-    words = shorten(one_line(" ".join((plain if plain.strip() else text).split())), 100)
-    raise DownloadError(f"{url} sends no data but what begins so: {words}", hint)
 
 
 class _Session(requests.Session):

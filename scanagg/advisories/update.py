@@ -20,7 +20,7 @@ from scanagg.advisories.download import (
     download,
     without_secrets,
 )
-from scanagg.advisories.importing import DataOrigin, Imported, Importer
+from scanagg.advisories.importing import DataOrigin, Imported
 from scanagg.advisories.store import touch
 from scanagg.core.errors import DownloadError, ScanaggError, StoreError
 
@@ -28,13 +28,12 @@ _MIB: Final = 2**20
 
 
 class Source(msgspec.Struct, frozen=True):
-    """A kind of data: its usual address, its largest size (bytes), and how it can begin."""
+    """A kind of data: its usual address, its largest size (bytes), and its importer."""
 
     kind: str
     url: str
     limit: int
-    beginnings: tuple[bytes, ...]
-    store: Importer
+    store: Callable[..., Imported]
 
     @property
     def option(self) -> str:
@@ -51,7 +50,6 @@ SOURCES: Final[Mapping[str, Source]] = {
             "osv",
             "https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip",
             512 * _MIB,
-            (b"PK", b"{", b"["),
             importing.import_osv,
         ),
         # https://www.cisa.gov/known-exploited-vulnerabilities-catalog
@@ -59,7 +57,6 @@ SOURCES: Final[Mapping[str, Source]] = {
             "kev",
             "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
             64 * _MIB,
-            (b"{",),
             importing.import_kev,
         ),
         # https://www.first.org/epss/data_stats
@@ -67,7 +64,6 @@ SOURCES: Final[Mapping[str, Source]] = {
             "epss",
             "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz",
             128 * _MIB,
-            (b"\x1f\x8b", b"#", b"cve"),
             importing.import_epss,
         ),
     )
@@ -173,7 +169,7 @@ def _update_kind(
     try:
         notify(source.kind, Phase.DOWNLOADING, 0, 0)
         new = download(
-            RemoteFile(url, source.limit, source.beginnings, source.option),
+            RemoteFile(url, source.limit, source.option),
             path,
             validators,
             deadline=deadline,

@@ -80,7 +80,7 @@ def get(
     now: datetime = NOW,
 ) -> Validators | None:
     return download(
-        RemoteFile(url, LIMIT, (b"PK", b"{"), "--osv-url"),
+        RemoteFile(url, LIMIT, "--osv-url"),
         part,
         Validators(etag, last_modified),
         deadline=Deadline.after(seconds),
@@ -215,58 +215,19 @@ def test_a_body_beyond_the_limit_is_refused_where_it_passes_it(chunked: bool, pa
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
-def test_an_encoding_nobody_asked_for_is_taken_off(encoding: str, part: Path) -> None:
-    answer = Answer(200, gzip.compress(DATA), {"Content-Encoding": encoding, "ETag": '"one"'})
-    with bad_server(served(answer)) as server:
-        found = get(server.url("/all.zip"), part)
-    assert found is not None
-    assert found.etag == '"one"'
-    assert part.read_bytes() == DATA
+def test_a_packed_file_is_stored_as_it_is(encoding: str, part: Path) -> None:
+    packed = gzip.compress(DATA)
+    headers = {"Content-Encoding": encoding, "Content-MD5": b64("md5", packed)}
+    with bad_server(served(Answer(200, packed, headers))) as server:
+        assert get(server.url("/all.zip"), part) is not None
+    assert part.read_bytes() == packed
 
 
-def test_an_encoding_that_unpacks_beyond_the_limit_is_refused(part: Path) -> None:
-    bomb = gzip.compress(b"PK" + bytes(200 << 20), 1)
-    answer = Answer(200, bomb, {"Content-Encoding": "gzip"})
-    with bad_server(served(answer)) as server:
-        assert "more than the 1 MiB" in refused(server.url("/all.zip"), part)
-    assert len(bomb) < LIMIT
-
-
-@pytest.mark.parametrize(
-    ("body", "encoding", "words"),
-    [
-        (DATA, "gzip", "no whole gzip"),
-        (gzip.compress(DATA)[:900], "gzip", "no whole gzip"),
-        (DATA, "br", "not asked for: br"),
-        (DATA, "gzip, gzip", "not asked for"),
-    ],
-)
-def test_an_encoding_that_breaks_or_is_unknown_is_an_error(
-    body: bytes, encoding: str, words: str, part: Path
-) -> None:
-    with bad_server(served(Answer(200, body, {"Content-Encoding": encoding}))) as server:
-        assert words in refused(server.url("/all.zip"), part)
-
-
-@pytest.mark.parametrize(
-    ("body", "words"),
-    [
-        (
-            b"<!doctype html><title>Sign in</title><p>Hotel \x1b[31mWifi",
-            "Sign in Hotel \\x1b[31mWifi",
-        ),
-        (b"<html><script>var a;</script>Gate", "begins so: Gate"),
-        (b"<html><img src='a", "begins so: <html><img src='a"),
-        (b"", "sends nothing where data is expected"),
-        (b"Service is down", "begins so: Service is down"),
-        (b"\x00\x01\x02", "begins so: \\x00\\x01\\x02"),
-    ],
-)
-def test_what_is_no_data_is_said_with_its_first_words(body: bytes, words: str, part: Path) -> None:
-    with bad_server(served(Answer(200, body, {"Content-Type": "text/html"}))) as server:
+@pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "deflate"])
+def test_an_encoding_nobody_asked_for_is_refused(encoding: str, part: Path) -> None:
+    with bad_server(served(Answer(200, DATA, {"Content-Encoding": encoding}))) as server:
         said = refused(server.url("/all.zip"), part)
-    assert words in said
-    assert "\x1b" not in said
+    assert f"not asked for: {encoding}" in said
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,13 @@ def test_all_that_is_published_is_stored(cache: Path) -> None:
     assert [one for number, one in enumerate(seen) if one not in seen[:number]][:3] == phases
 
 
+def test_scores_that_a_server_calls_encoded_are_stored(cache: Path) -> None:
+    packed = Answer(200, gzip.compress(SCORES.encode()), {"Content-Encoding": "x-gzip"})
+    with bad_server(routes(epss=packed)) as server:
+        found = updated(server, cache, ["epss"])
+    assert found["epss"].state is UpdateState.UPDATED
+
+
 def test_what_did_not_change_stays_and_is_known_to_be_fresh(cache: Path) -> None:
     with bad_server(routes()) as server:
         updated(server, cache)
@@ -187,8 +194,8 @@ def bomb() -> bytes:
         (Answer(200, b"PK", cut=1, length=9), DownloadError, "broke off"),
         (Answer(404), DownloadError, "answers 404 (Not Found)"),
         (RESET, DownloadError, "does not answer"),
-        (Answer(200, b"<html>Sign in"), DownloadError, "Sign in"),
-        (Answer(200, b""), DownloadError, "nothing"),
+        (Answer(200, b"<html>Sign in"), StoreError, "/osv sends is a web page"),
+        (Answer(200, b""), StoreError, "/osv sends is empty"),
         (Answer(200, export(SANDBOX)[:-30], length=None), StoreError, "/osv"),
         (Answer(200, b"PK\x03\x04garbage"), StoreError, "/osv"),
         (Answer(200, bomb()), StoreError, "/osv"),
