@@ -55,7 +55,6 @@ _DAMAGE: Final = (sqlite3.Error, UnicodeDecodeError)
 _REMEDY: Final = "`scanagg db update` or `scanagg db import` makes it anew"
 _CACHED_RECORDS: Final = 8192
 _CACHED_PACKAGES: Final = 4096
-_CACHED_IDS: Final = 1 << 15
 
 _Decoded = TypeVar("_Decoded")
 
@@ -160,12 +159,9 @@ class Store:
             self._files[kind].meta.source if kind in self._files else None for kind in KINDS
         )
         self.problems = tuple(problems)
-        # The next finding, or the next scanner, asks for the same again.
+        # The next scanner, or the next version of a package, asks for the same again.
         self._records: dict[str, Record | None] = {}
         self._package = lru_cache(_CACHED_PACKAGES)(self._read_package)
-        self._cluster = lru_cache(_CACHED_IDS)(self._read_cluster)
-        self._exploited = lru_cache(_CACHED_IDS)(self._read_exploited)
-        self._likelihood = lru_cache(_CACHED_IDS)(self._read_likelihood)
 
     @property
     def sources(self) -> tuple[DataSource, ...]:
@@ -186,19 +182,31 @@ class Store:
 
     def group(self, ids: Iterable[str]) -> AliasGroup:
         """Return the closure of the ids over all aliases, with the ids themselves."""
-        given = frozenset(ids)
-        names = given.union(*(self._cluster(canonical_id(name)) for name in given))
+        names = set(ids)
+        query = "SELECT id FROM alias WHERE cluster = (SELECT cluster FROM alias WHERE id = ?)"
+        for name in map(canonical_id, tuple(names)):
+            names.add(name)
+            names.update(str(row[0]) for row in self._rows("osv", query, name))
         records = self._records_by_id(sorted(names))
-        return AliasGroup(names, tuple(record for record in records if record is not None))
+        found = tuple(record for record in records if record is not None)
+        return AliasGroup(frozenset(names), found)
 
     def exploited(self, ids: Iterable[str]) -> Exploited | None:
         """Return the earliest entry of KEV for any of the ids."""
-        entries = [entry for name in ids if (entry := self._exploited(canonical_id(name)))]
+        query = "SELECT cve, added, due FROM kev WHERE cve = ?"
+        rows = [row for name in ids for row in self._rows("kev", query, canonical_id(name))]
+        entries = [Exploited(str(cve), str(added), str(due)) for cve, added, due in rows]
         return min(entries, key=lambda entry: (entry.added or "~", entry.cve), default=None)
 
     def likelihood(self, ids: Iterable[str]) -> Likelihood | None:
         """Return the highest EPSS of any of the ids."""
-        scores = [score for name in ids if (score := self._likelihood(canonical_id(name)))]
+        query = "SELECT cve, score, percentile FROM epss WHERE cve = ?"
+        rows = [row for name in ids for row in self._rows("epss", query, canonical_id(name))]
+        scores = [
+            Likelihood(str(cve), score, percentile)
+            for cve, score, percentile in rows
+            if isinstance(score, float) and isinstance(percentile, float)
+        ]
         return max(scores, key=lambda each: (each.score, each.percentile, each.cve), default=None)
 
     def close(self) -> None:
@@ -234,21 +242,6 @@ class Store:
     def _read_package(self, name: str) -> PackageRecords:
         rows = self._rows("osv", "SELECT body FROM package WHERE name = ?", name)
         return self._decode(_PACKAGE_DECODER, rows[0][0]) if rows else PackageRecords()
-
-    def _read_cluster(self, name: str) -> frozenset[str]:
-        query = "SELECT id FROM alias WHERE cluster = (SELECT cluster FROM alias WHERE id = ?)"
-        return frozenset(str(row[0]) for row in self._rows("osv", query, name)) or frozenset([name])
-
-    def _read_exploited(self, name: str) -> Exploited | None:
-        rows = self._rows("kev", "SELECT added, due FROM kev WHERE cve = ?", name)
-        return Exploited(name, str(rows[0][0]), str(rows[0][1])) if rows else None
-
-    def _read_likelihood(self, name: str) -> Likelihood | None:
-        rows = self._rows("epss", "SELECT score, percentile FROM epss WHERE cve = ?", name)
-        for score, percentile in rows:
-            if isinstance(score, float) and isinstance(percentile, float):
-                return Likelihood(name, score, percentile)
-        return None
 
     def _rows(self, kind: str, query: str, key: str) -> list[tuple[object, ...]]:
         """Return the rows of a query for a key, which may be any text that a scanner wrote."""
@@ -425,12 +418,6 @@ def _replacing(kind: str, cache: Path) -> Iterator[Path]:
                 with temporary.open("rb") as file:
                     os.fsync(file.fileno())
                 temporary.replace(target)
-                if hasattr(os, "O_DIRECTORY"):  # the new name has to reach the disk, too
-                    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-                    try:
-                        os.fsync(handle)
-                    finally:
-                        os.close(handle)
             finally:
                 for suffix in ("", "-journal"):
                     Path(name + suffix).unlink(missing_ok=True)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final
 
 import msgspec
 
@@ -56,16 +56,6 @@ Progress = Callable[[int, int], None]
 """Called with how much is done of how much (records or bytes; 0 if the whole is not known)."""
 
 
-class Importer(Protocol):
-    """The common form of the three importers."""
-
-    def __call__(
-        self, path: Path, cache: Path, origin: DataOrigin, progress: Progress, /, *, now: datetime
-    ) -> Imported:
-        """Store a file."""
-        ...
-
-
 def import_osv(
     path: Path,
     cache: Path,
@@ -96,9 +86,10 @@ def import_osv(
             counts = f"{problems.refused:,} of {problems.refused + summary.records:,} records"
             raise StoreError(f"{path}: {counts} cannot be used: {why}", hint)
         _refuse_less("osv", cache, path, summary.records, replace=replace)
-        meta = _meta("osv", origin, now, summary.updated, summary.records, summary.digest)
-        store.put_meta(connection, meta)
-    return Imported(meta.source, problems.texts, problems.refused)
+        source = _describe(
+            connection, "osv", origin, now, summary.updated, summary.records, summary.digest
+        )
+    return Imported(source, problems.texts, problems.refused)
 
 
 def import_kev(
@@ -120,9 +111,8 @@ def import_kev(
         progress(count, count)
         _refuse_less("kev", cache, path, count, replace=replace)
         digest = _digest(connection, "SELECT cve, added, due FROM kev ORDER BY cve")
-        meta = _meta("kev", origin, now, released, count, digest)
-        store.put_meta(connection, meta)
-    return Imported(meta.source, problems.texts, problems.refused)
+        source = _describe(connection, "kev", origin, now, released, count, digest)
+    return Imported(source, problems.texts, problems.refused)
 
 
 def import_epss(
@@ -149,9 +139,8 @@ def import_epss(
             raise StoreError(f"{path} has not one EPSS score", "Download it again.")
         _refuse_less("epss", cache, path, count, replace=replace)
         digest = _digest(connection, "SELECT cve, score, percentile FROM epss ORDER BY cve")
-        meta = _meta("epss", origin, now, scored, count, digest)
-        store.put_meta(connection, meta)
-    return Imported(meta.source, problems.texts, problems.refused)
+        source = _describe(connection, "epss", origin, now, scored, count, digest)
+    return Imported(source, problems.texts, problems.refused)
 
 
 def import_any(
@@ -164,7 +153,7 @@ def import_any(
     """
     kinds: dict[str, list[Path]] = {}
     if files.is_folder(path):
-        for file in files.files_below(path, {".json", ".zip", ".csv", ".gz"}).files:
+        for file in files.files_below(path, {".json", ".zip", ".csv", ".gz"})[0]:
             kinds.setdefault(_kind(file), []).append(file)
     else:
         kinds[_kind(path)] = [path]
@@ -253,15 +242,17 @@ def _digest(connection: sqlite3.Connection, query: str) -> str:
     return digest.hexdigest()
 
 
-def _meta(
+def _describe(
+    connection: sqlite3.Connection,
     kind: str,
     origin: DataOrigin,
     now: datetime,
     updated: datetime | None,
     records: int,
     digest: str,
-) -> StoreMeta:
-    return StoreMeta(
+) -> DataSource:
+    """Write the meta data of a new file, and return the part that reports show."""
+    meta = StoreMeta(
         kind=kind,
         name=_NAMES[kind],
         records=records,
@@ -273,3 +264,5 @@ def _meta(
         etag=valid(origin.etag),
         last_modified=valid(origin.last_modified),
     )
+    store.put_meta(connection, meta)
+    return meta.source

@@ -6,8 +6,6 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import msgspec
-
 from scanagg.core.errors import StoreError
 from scanagg.core.text import one_line, shorten
 
@@ -65,18 +63,11 @@ class Problems:
         return (*self._texts, *more)
 
 
-class FolderFiles(msgspec.Struct, frozen=True):
-    """The files below a folder, sorted, and the number of links besides."""
+def files_below(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int]:
+    """Return the regular files below a folder with these suffixes, and the number of links besides.
 
-    files: tuple[Path, ...]
-    links: int
-
-
-def files_below(folder: Path, suffixes: Collection[str]) -> FolderFiles:
-    """Find every regular file below a folder by its suffix, in any case; links are not followed.
-
-    StoreError if there are too many, or if a folder cannot be read: its files would be lost
-    silently.
+    Links are not followed. StoreError if there are too many files, or if a folder cannot be read:
+    its files would be lost silently.
     """
 
     def refuse(error: OSError) -> None:
@@ -95,7 +86,7 @@ def files_below(folder: Path, suffixes: Collection[str]) -> FolderFiles:
                 files.append(path)
         if len(files) > RECORDS:
             raise too_large(folder, f"more than {RECORDS:,} files")
-    return FolderFiles(tuple(sorted(files)), links)
+    return sorted(files), links
 
 
 def is_folder(path: Path) -> bool:

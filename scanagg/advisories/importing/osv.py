@@ -98,8 +98,8 @@ def exported(path: Path, ignored: frozenset[Path] = frozenset()) -> Iterator[Exp
 
 def _folder(folder: Path, ignored: frozenset[Path]) -> Export:
     """Open the `*.json` files below a folder, by name."""
-    below = files.files_below(folder, {".json"})
-    paths = [path for path in below.files if path not in ignored]
+    below, links = files.files_below(folder, {".json"})
+    paths = [path for path in below if path not in ignored]
 
     def members() -> Iterator[ExportMember]:
         for path in paths:
@@ -110,7 +110,7 @@ def _folder(folder: Path, ignored: frozenset[Path]) -> Export:
                 raise files.unreadable(path, error) from error
             yield _member(path.relative_to(folder).as_posix(), data)
 
-    notes = (f"{below.links} symbolic links are not followed",) if below.links else ()
+    notes = (f"{links} symbolic links are not followed",) if links else ()
     return Export(len(paths), members(), notes)
 
 
