@@ -16,7 +16,7 @@ from scanagg.core.text import one_line
 if TYPE_CHECKING:
     from scanagg.model import Finding, Location, Report
     from scanagg.policy import Policy
-    from scanagg.policy.explain import Explanation, Rulebook
+    from scanagg.policy.explain import Explanation, RuleList
 
 _MOST: Final = 5
 _LISTED: Final = 50
@@ -109,7 +109,7 @@ def _lines(said: "Explanation", report: "Report") -> Iterator[str]:
     yield from _severity(said)
     yield from _origin(said)
     yield from _license(said)
-    for book in said.rulebooks:
+    for book in said.rule_lists:
         yield from _rules(book)
     yield from _grace(said)
     yield from _waivers(said)
@@ -210,7 +210,7 @@ def _license(said: "Explanation") -> Iterator[str]:
     yield ""
 
 
-def _rules(book: "Rulebook") -> Iterator[str]:
+def _rules(book: "RuleList") -> Iterator[str]:
     yield f"Locked rules of {book.source}" if book.source else "Rules, in order"
     width = max((len(each.rule) for each in book.asked), default=0)
     for each in book.asked:
@@ -225,7 +225,7 @@ def _rules(book: "Rulebook") -> Iterator[str]:
 
 
 def _grace(said: "Explanation") -> Iterator[str]:
-    for book in said.rulebooks:
+    for book in said.rule_lists:
         clock = book.clock
         if clock is None:
             continue

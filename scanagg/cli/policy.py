@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from scanagg.model import Judged, Report
     from scanagg.policy import Policy
     from scanagg.policy.compare import Change
-    from scanagg.policy.lint import Ground
+    from scanagg.policy.lint import Surroundings
     from scanagg.policy.test import Cases, Tried
 
 _MOST_BYTES: Final = 1 << 20
@@ -132,18 +132,20 @@ def schema() -> None:
     tell(schema_text().splitlines())
 
 
-def _ground(policy: "Policy", root: Path | None, on: Path | None, now: datetime | None) -> "Ground":
+def _ground(
+    policy: "Policy", root: Path | None, on: Path | None, now: datetime | None
+) -> "Surroundings":
     """What a policy is held against: the day, a project's files, a report's findings."""
     # Imported here: `scanagg --help` need not wait for the pipeline.
     from scanagg.gate.rejudge import findings_of  # noqa: PLC0415
     from scanagg.policy import decide  # noqa: PLC0415
-    from scanagg.policy.lint import Ground  # noqa: PLC0415
+    from scanagg.policy.lint import Surroundings  # noqa: PLC0415
     from scanagg.policy.waivers import today  # noqa: PLC0415
     from scanagg.project.target import read_target  # noqa: PLC0415
     from scanagg.reports import wire  # noqa: PLC0415
 
     moment = now or datetime.now(UTC)
-    return Ground(
+    return Surroundings(
         today=today(moment),
         paths=None if root is None else [each.path for each in read_target(root).files],
         uses=() if on is None else decide(findings_of(wire.read(on)), policy, moment).waivers,

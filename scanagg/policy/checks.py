@@ -1,10 +1,19 @@
-"""What types cannot say of a policy: ids that repeat, names, patterns, dates, licences, targets."""
+"""Checks of what types cannot say of a policy: names, patterns, dates, licences, targets."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from typing import Final
 
+import msgspec
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+
+from scanagg.core.text import one_line
 from scanagg.core.yaml import Document, KeyPath, Problem
 from scanagg.policy import licenses
+from scanagg.policy.aspects import glob_problem, path_problem, path_test, scanner_problem
+from scanagg.policy.licenses import spdx
+from scanagg.policy.licenses.spdx import SpdxError
 from scanagg.policy.schema import (
     Clarification,
     GraceByLevel,
@@ -14,205 +23,263 @@ from scanagg.policy.schema import (
     PolicyFile,
     WaiverEntry,
     WaiverFile,
+    conditions_of,
 )
-from scanagg.policy.typed import label, quoted, suggestion
-from scanagg.policy.values import (
-    Wrong,
-    blank_problem,
-    date_problem,
-    expression_problem,
-    fingerprint_problem,
-    id_problem,
-    matches_everything,
-    path_problem,
-    purl_problem,
-    versions_problem,
-)
+from scanagg.policy.typed import label, quoted
 
 _RESERVED: Final = "default"
 
+# `type/name` or `type/namespace/name`, as in the purl specification; %40 stands for @ in a name.
+_PURL: Final = re.compile(r"pkg:([a-z][a-z0-9.+-]*)(?:/[^/\s@?#]+)+")
+_PYPI: Final = "pkg:pypi/"
+_PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
+# The version in front keeps scanners from taking a long hexadecimal number for a secret.
+_FINGERPRINT: Final = re.compile(r"(?:v1:)?[0-9a-f]{12,64}")
+# A pattern that matches all of these means everything, however it is written.
+_PROBES: Final = ("a", "b.c", "d/e", "f/g/h.i")
 
-def check(file: PolicyFile, document: Document, scanners: Collection[str]) -> list[Problem]:
-    """Every mistake in a policy whose keys and types are right. `scanners` are all that exist."""
-    found = (
+
+class _Mistake(msgspec.Struct, frozen=True):
+    """A mistake at a path, or at the key itself, and what would be right.
+
+    `about` is the path that people are told, where that is another.
+    """
+
+    path: KeyPath
+    message: str
+    hint: str = ""
+    at_key: bool = False
+    about: KeyPath = ()
+
+
+_Mistakes = Iterator[_Mistake]
+# What is wrong with a value, in words that follow it, and what would be right.
+_Wrong = tuple[str, str] | None
+
+
+def check(file: PolicyFile, document: Document) -> list[Problem]:
+    """Return every mistake in a policy whose keys and types are right."""
+    return _placed(
+        document,
         *_parents(file.extends),
-        *_scanner_entries(file, scanners),
-        *_rule_ids(file),
-        *_graces(file),
-        *_matches(file, scanners),
-        *_lists(file),
+        *_scanner_entries(file),
+        *_rules(file),
+        *_overrides(file),
+        *_license_lists(file),
         *_clarifications(file.licenses.clarify),
         *_exceptions(file.licenses.exceptions),
         *_waivers(file.waivers.items, ("waivers", "items")),
     )
-    return _placed(found, document)
 
 
 def check_waivers(file: WaiverFile, document: Document) -> list[Problem]:
-    """The same of a file of waivers."""
-    return _placed(_waivers(file.items, ("items",)), document)
+    """Return every mistake in a file of waivers."""
+    return _placed(document, *_waivers(file.items, ("items",)))
 
 
-# Where, whether it is the key that is wrong there, what, and what would be right.
-_Found = tuple[KeyPath, bool, str, str]
-
-
-def _placed(found: Iterable[_Found], document: Document) -> list[Problem]:
+def _placed(document: Document, *mistakes: _Mistake) -> list[Problem]:
     return sorted(
-        Problem(document.at_key(path) if is_key else document.at(path), message, hint)
-        for path, is_key, message, hint in found
+        Problem(
+            document.at_key(each.path) if each.at_key else document.at(each.path),
+            f"{label(each.about or each.path)}: {each.message}",
+            each.hint,
+        )
+        for each in mistakes
     )
 
 
-def _parents(parents: Sequence[Parent]) -> Iterator[_Found]:
+def _parents(parents: Sequence[Parent]) -> _Mistakes:
     for index, parent in enumerate(parents):
         path = ("extends", index)
         if (parent.file is None) == (parent.name is None):
             hint = "write {file: PATH, sha256: HASH}, or {name: strict} for a ready-made policy"
-            yield path, False, f"{label(path)}: give either a file or a name", hint
+            yield _Mistake(path, "give either a file or a name", hint)
         elif parent.file is None and parent.sha256:
             hint = "remove it: a ready-made policy comes with this program"
-            yield (*path, "sha256"), True, f"{label(path)}.sha256: a name takes no sha256", hint
+            yield _Mistake((*path, "sha256"), "a name takes no sha256", hint, at_key=True)
         elif parent.file and not parent.sha256:
             hint = f"sha256: what `sha256sum` prints for {quoted(parent.file)}"
-            yield path, False, f"{label(path)}: 'sha256' is missing", hint
+            yield _Mistake(path, "'sha256' is missing", hint)
 
 
-def _scanner_entries(file: PolicyFile, scanners: Collection[str]) -> Iterator[_Found]:
-    hint = f"scanners are {', '.join(scanners)}"
+def _scanner_entries(file: PolicyFile) -> _Mistakes:
     for name, entry in file.scanners.items():
         path = ("scanners", name)
-        if name not in scanners:
-            near = suggestion(name, scanners)
-            yield path, True, f"scanners: no scanner is called {quoted(name)}{near}", hint
+        unknown = scanner_problem(name)
+        if unknown:
+            yield _Mistake(path, *unknown, at_key=True, about=("scanners",))
         if entry.when:
-            yield from _globs(entry.when.exists, (*path, "when", "exists"))
+            exists = (*path, "when", "exists")
+            if not entry.when.exists:
+                yield _Mistake(exists, "an empty list matches nothing")
+            for index, pattern in enumerate(entry.when.exists):
+                yield from _pattern(pattern, (*exists, index))
 
 
-def _rule_ids(file: PolicyFile) -> Iterator[_Found]:
+def _rules(file: PolicyFile) -> _Mistakes:
     seen: set[str] = set()
     for index, rule in enumerate(file.rules):
-        path = ("rules", index, "id")
+        path = ("rules", index)
         if rule.id == _RESERVED:
-            yield path, False, f"{label(path)}: {_RESERVED!r} is the rule for all others", ""
+            yield _Mistake((*path, "id"), f"{_RESERVED!r} is the rule for all others")
         elif rule.id in seen:
-            yield path, False, f"{label(path)}: two rules are called {rule.id!r}", ""
+            yield _Mistake((*path, "id"), f"two rules are called {rule.id!r}")
         seen.add(rule.id)
-
-
-def _graces(file: PolicyFile) -> Iterator[_Found]:
-    for index, rule in enumerate(file.rules):
-        path = ("rules", index, "grace")
+        grace = (*path, "grace")
         if rule.grace is not None and rule.action != "block":
             hint = "grace turns block into warn for a time: write action: block, or no grace"
-            yield path, True, f"{label(path)}: the action is {rule.action}, not block", hint
+            yield _Mistake(grace, f"the action is {rule.action}, not block", hint, at_key=True)
         if rule.grace == GraceByLevel():
             hint = "such as {critical: 7d, high: 30d}"
-            yield path, False, f"{label(path)}: got {{}}, expected a time for some severity", hint
+            yield _Mistake(grace, "got {}, expected a time for some severity", hint)
+        yield from _match(rule.match, (*path, "match"))
 
 
-def _matches(file: PolicyFile, scanners: Collection[str]) -> Iterator[_Found]:
-    for index, rule in enumerate(file.rules):
-        yield from _match(rule.match, ("rules", index, "match"), scanners)
+def _overrides(file: PolicyFile) -> _Mistakes:
     for index, override in enumerate(file.severity.override):
         path = ("severity", "override", index)
-        yield from _match(override.match, (*path, "match"), scanners)
-        yield from _value(override.reason, (*path, "reason"), blank_problem)
+        yield from _match(override.match, (*path, "match"))
+        yield from _value(override.reason, (*path, "reason"), _blank_problem)
 
 
-def _match(match: Match, path: KeyPath, scanners: Collection[str]) -> Iterator[_Found]:
-    for where, name in _values(match.scanner, (*path, "scanner")):
-        if name not in scanners:
-            near = suggestion(name, scanners)
-            hint = f"scanners are {', '.join(scanners)}"
-            yield where, False, f"{label(where)}: no scanner is called {quoted(name)}{near}", hint
-    for where, pattern in _values(match.path, (*path, "path")):
-        yield from _glob(pattern, where)
+def _match(match: Match, path: KeyPath) -> _Mistakes:
+    for aspect, words in conditions_of(match):
+        is_list = isinstance(getattr(match, aspect.key), tuple)
+        for index, word in enumerate(words):
+            wrong = aspect.problem(word) if aspect.problem else None
+            if wrong:
+                # A single word stands at the key itself.
+                where = (*path, aspect.key, index) if is_list else (*path, aspect.key)
+                yield _Mistake(where, *wrong)
 
 
-def _values(wanted: str | tuple[str, ...] | None, path: KeyPath) -> list[tuple[KeyPath, str]]:
-    """Each word of a condition with its place; a single word stands at the condition's own."""
-    if isinstance(wanted, tuple):
-        return [((*path, index), word) for index, word in enumerate(wanted)]
-    return [] if wanted is None else [(path, wanted)]
+def _license_lists(file: PolicyFile) -> _Mistakes:
+    section = file.licenses
+    if section.allow or section.review or section.deny:
+        for problem in licenses.check_lists(section.allow, section.review, section.deny):
+            hint = "licences are SPDX ids: https://spdx.org/licenses/"
+            yield _Mistake(("licenses", problem.list, problem.index), problem.message, hint)
 
 
-def _globs(patterns: Sequence[str], path: KeyPath) -> Iterator[_Found]:
-    if not patterns:
-        yield path, False, f"{label(path)}: an empty list matches nothing", ""
-    for where, pattern in _values(tuple(patterns), path):
-        yield from _glob(pattern, where)
-
-
-def _glob(pattern: str, path: KeyPath) -> Iterator[_Found]:
-    yield from _value(pattern, path, path_problem)
-
-
-def _value(
-    text: str | None, path: KeyPath, problem: Callable[[str], Wrong | None]
-) -> Iterator[_Found]:
-    """One value held to one of the checks of single values; nothing where it is not given."""
-    wrong = None if text is None else problem(text)
-    if wrong:
-        yield path, False, f"{label(path)}: {quoted(text)} {wrong[0]}", wrong[1]
-
-
-def _lists(file: PolicyFile) -> Iterator[_Found]:
-    said = file.licenses
-    if not (said.allow or said.review or said.deny):
-        return
-    for problem in licenses.check_lists(said.allow, said.review, said.deny):
-        path = ("licenses", problem.list, problem.index)
-        hint = "licences are SPDX ids: https://spdx.org/licenses/"
-        yield path, False, f"{label(path)}: {problem.message}", hint
-
-
-def _clarifications(entries: Sequence[Clarification]) -> Iterator[_Found]:
+def _clarifications(entries: Sequence[Clarification]) -> _Mistakes:
     for index, entry in enumerate(entries):
         path = ("licenses", "clarify", index)
-        yield from _value(entry.purl, (*path, "purl"), purl_problem)
-        yield from _value(entry.versions, (*path, "versions"), versions_problem)
-        yield from _value(entry.expression, (*path, "expression"), expression_problem)
+        yield from _value(entry.purl, (*path, "purl"), _purl_problem)
+        yield from _value(entry.versions, (*path, "versions"), _versions_problem)
+        yield from _value(entry.expression, (*path, "expression"), _expression_problem)
 
 
-def _exceptions(entries: Sequence[LicenseException]) -> Iterator[_Found]:
+def _exceptions(entries: Sequence[LicenseException]) -> _Mistakes:
     for index, entry in enumerate(entries):
         path = ("licenses", "exceptions", index)
-        yield from _value(entry.purl, (*path, "purl"), purl_problem)
+        yield from _value(entry.purl, (*path, "purl"), _purl_problem)
         if not entry.allow:
-            yield (*path, "allow"), False, f"{label((*path, 'allow'))}: names no licence", ""
+            yield _Mistake((*path, "allow"), "names no licence")
         for problem in licenses.check_lists(entry.allow, (), ()):
             where = (*path, "allow", problem.index)
-            yield where, False, f"{label(where)}: {problem.message}", "such as LGPL-3.0-or-later"
-        yield from _word_of(entry, path)
+            yield _Mistake(where, problem.message, "such as LGPL-3.0-or-later")
+        yield from _responsibility(entry, path)
 
 
-def _word_of(entry: LicenseException | WaiverEntry, path: KeyPath) -> Iterator[_Found]:
-    """Whose word an entry is, why, and until when."""
-    yield from _value(entry.owner, (*path, "owner"), blank_problem)
-    yield from _value(entry.reason, (*path, "reason"), blank_problem)
+def _waivers(entries: Sequence[WaiverEntry], above: KeyPath) -> _Mistakes:
+    for index, entry in enumerate(entries):
+        path = (*above, index)
+        for place, name in enumerate(entry.ids):
+            yield from _value(name, (*path, "ids", place), _id_problem)
+        yield from _value(entry.purl, (*path, "purl"), _purl_problem)
+        yield from _value(entry.versions, (*path, "versions"), _versions_problem)
+        yield from _pattern(entry.path, (*path, "path"))
+        yield from _value(entry.fingerprint, (*path, "fingerprint"), _fingerprint_problem)
+        yield from _responsibility(entry, path)
+        if entry.purl is None and entry.path is None and entry.fingerprint is None:
+            hint = "give at least one of purl, path and fingerprint"
+            yield _Mistake(path, "the waiver has no target", hint)
+        elif not (entry.ids or entry.purl or entry.fingerprint) and _matches_all(entry.path or ""):
+            message = f"{quoted(entry.path)} alone would waive every finding"
+            hint = "name ids as well, or the files that are meant"
+            yield _Mistake((*path, "path"), message, hint)
+
+
+def _responsibility(entry: LicenseException | WaiverEntry, path: KeyPath) -> _Mistakes:
+    yield from _value(entry.owner, (*path, "owner"), _blank_problem)
+    yield from _value(entry.reason, (*path, "reason"), _blank_problem)
     yield from _value(entry.expires, (*path, "expires"), date_problem)
 
 
-def _waivers(entries: Sequence[WaiverEntry], above: KeyPath) -> Iterator[_Found]:
-    for index, entry in enumerate(entries):
-        path = (*above, index)
-        for at, each in enumerate(entry.ids):
-            yield from _value(each, (*path, "ids", at), id_problem)
-        yield from _value(entry.purl, (*path, "purl"), purl_problem)
-        yield from _value(entry.versions, (*path, "versions"), versions_problem)
-        yield from _value(entry.path, (*path, "path"), path_problem)
-        yield from _value(entry.fingerprint, (*path, "fingerprint"), fingerprint_problem)
-        yield from _word_of(entry, path)
-        yield from _target(entry, path)
+def _value(text: str | None, path: KeyPath, problem: Callable[[str], _Wrong]) -> _Mistakes:
+    """Yield what is wrong with one value, where it is given."""
+    wrong = None if text is None else problem(text)
+    if wrong:
+        yield _Mistake(path, f"{quoted(text)} {wrong[0]}", wrong[1])
 
 
-def _target(entry: WaiverEntry, path: KeyPath) -> Iterator[_Found]:
-    """Whether an entry says which findings it means."""
-    hint = "give at least one of purl, path and fingerprint"
-    if entry.purl is None and entry.path is None and entry.fingerprint is None:
-        yield path, False, f"{label(path)}: the waiver has no target", hint
-    elif not (entry.ids or entry.purl or entry.fingerprint) and matches_everything(entry.path):
-        where = (*path, "path")
-        message = f"{label(where)}: {quoted(entry.path)} alone would waive every finding"
-        yield where, False, message, "name ids as well, or the files that are meant"
+def _pattern(text: str | None, path: KeyPath) -> _Mistakes:
+    wrong = None if text is None else path_problem(text)
+    if wrong:
+        yield _Mistake(path, *wrong)
+
+
+# Single values.
+
+
+def date_problem(text: str) -> _Wrong:
+    """Return what is wrong with a text that looks like a date, if it is in no calendar."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return "is no day of the calendar", "a date is year-month-day, such as 2027-02-28"
+    return None
+
+
+def _versions_problem(text: str) -> _Wrong:
+    try:
+        is_empty = not SpecifierSet(text)
+    except InvalidSpecifier:
+        is_empty = True
+    hint = "version ranges are as in PEP 440: <3.1.6, ==1.2.*, or >=2,<3"
+    return ("is no range of versions", hint) if is_empty else None
+
+
+def _purl_problem(text: str) -> _Wrong:
+    hint = "name the package alone, such as pkg:pypi/jinja2"
+    if any(mark in text for mark in "@?#"):
+        return "says more than the package", f"{hint}; versions go into `versions`"
+    name = text.removeprefix(_PYPI)
+    if not _PURL.fullmatch(text) or (name != text and not _PYPI_NAME.fullmatch(name)):
+        return "is no package URL", hint
+    return None
+
+
+def _fingerprint_problem(text: str) -> _Wrong:
+    if _FINGERPRINT.fullmatch(text):
+        return None
+    hint = "copy the finding's id or fingerprint from a report"
+    return "is no fingerprint: 12 to 64 small hexadecimal digits", hint
+
+
+def _id_problem(text: str) -> _Wrong:
+    if "*" in text or not text.strip():
+        return "is no id: a waiver names each of its findings", "such as CVE-2024-22195, or B602"
+    return None
+
+
+def _matches_all(pattern: str) -> bool:
+    return not glob_problem(pattern) and all(map(path_test([pattern]), _PROBES))
+
+
+def _blank_problem(text: str) -> _Wrong:
+    return None if text.strip() else ("says nothing", "somebody must be able to ask about it")
+
+
+def _expression_problem(text: str) -> _Wrong:
+    hint = "licences are SPDX expressions: https://spdx.org/licenses/"
+    try:
+        tree = spdx.parse(text)
+    except SpdxError as error:
+        return f"is no SPDX expression: {one_line(str(error))}", hint
+    if spdx.is_valid(tree):
+        return None
+    unlisted = next(term for term in spdx.terms(tree) if not spdx.is_valid(term))
+    near = spdx.similar(unlisted.license)
+    guess = f": did you mean {near!r}?" if near and not unlisted.is_listed else ""
+    return f"has a licence that is not on the SPDX list{guess}", hint

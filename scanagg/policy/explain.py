@@ -1,24 +1,20 @@
-"""Why a policy says what it says of one finding: everything that was asked, and each answer."""
+"""The explanation of one verdict: everything that was asked of the finding, and each answer."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from scanagg.model import Finding, Judged, Severity, SeverityClaim, Waiver
+from scanagg.policy.aspects import ids_of
 from scanagg.policy.grace import GraceClock
-from scanagg.policy.layers import Layer, View
 from scanagg.policy.licenses import LicenseDecision
-from scanagg.policy.rules import Subject, condition, described, ids_of, paths_of
-from scanagg.policy.schema import Policy
-from scanagg.policy.verdicts import Judge
+from scanagg.policy.rules import Judge, Layer, View
+from scanagg.policy.schema import Policy, condition_words, match_words, words_of
 
 LEAST_PREFIX: Final = 4
 """The least number of digits by which a finding can be named."""
-
-_NOTHING: Final = "nothing of the kind"
-_UNASKED: Final = "no such data"
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -30,7 +26,7 @@ class Asked(msgspec.Struct, frozen=True):
     matches: bool = False
 
 
-class Rulebook(msgspec.Struct, frozen=True, kw_only=True):
+class RuleList(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of one file in the order in which they were asked, up to the one that matches.
 
     `source` names the parent whose locked rules they are, None for the policy itself. `unasked`
@@ -59,33 +55,38 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     note: str
     override: str | None
     origin: str
-    rulebooks: tuple[Rulebook, ...]
+    rule_lists: tuple[RuleList, ...]
     waivers: tuple[tuple[Waiver, str | None], ...]
     license: LicenseDecision | None
 
 
 def find(findings: Sequence[Finding], name: str) -> tuple[Finding, ...]:
-    """The findings of that name: an id of an advisory or a rule in any case, else a fingerprint.
+    """Return the findings of that name: an id of an advisory or a rule in any case.
 
-    Of a fingerprint the first few digits are enough. Nothing where no finding is called that.
+    Else the name is a fingerprint, of which the first few digits are enough.
     """
     word = name.strip().casefold()
-    named = tuple(one for one in findings if word in map(str.casefold, ids_of(one)))
+    named = tuple(each for each in findings if word in map(str.casefold, ids_of(each)))
     if named or len(word) < LEAST_PREFIX:
         return named
-    exact = tuple(one for one in findings if word in (one.id, one.fingerprint))
-    return exact or tuple(one for one in findings if one.fingerprint.startswith(word))
+    exact = tuple(each for each in findings if word in (each.id, each.fingerprint))
+    return exact or tuple(each for each in findings if each.fingerprint.startswith(word))
 
 
 def explain(finding: Finding, policy: Policy, now: datetime) -> Explanation:
-    """Why the policy says what it says of a finding at `now` (UTC)."""
+    """Explain what the policy says of a finding at `now` (UTC)."""
     judge = Judge(policy, now)
     view = judge.own.view(finding)
-    books = [_rulebook(None, judge.own, view)]
-    books += [
-        _rulebook(held.locked.source, held.layer, held.layer.view(finding)) for held in judge.held
-    ]
+    rule_lists = [_asked(None, judge.own, view)]
+    for lock, layer in judge.locked:
+        rule_lists.append(_asked(lock.source, layer, layer.view(finding)))
     judged = judge.judge(finding)
+    override = None
+    if view.override is not None:
+        entry = policy.file.severity.override[view.override]
+        override = f"{match_words(entry.match)}: set to {entry.to}, {entry.reason}"
+    # A parent's locked rules may be why a waiver has no effect, too.
+    void = {id(each.waiver): each.reason for each in judged.void_waivers} if judged else {}
     return Explanation(
         finding=finding,
         judged=judged,
@@ -93,131 +94,32 @@ def explain(finding: Finding, policy: Policy, now: datetime) -> Explanation:
         severity=view.rated.severity,
         compared=view.subject.compared,
         note=view.rated.note,
-        override=_override(policy, view),
+        override=override,
         origin=view.subject.origin.value,
-        rulebooks=tuple(books),
-        waivers=_waivers(judge, finding, judged),
+        rule_lists=tuple(rule_lists),
+        waivers=tuple(
+            (waiver, reason or void.get(id(waiver)))
+            for waiver, reason in judge.waivers.considered(finding)
+        ),
         license=view.license,
     )
 
 
-def _rulebook(source: str | None, layer: Layer, view: View) -> Rulebook:
+def _asked(source: str | None, layer: Layer, view: View) -> RuleList:
+    rules = layer.file.rules
     if view.is_allowed:
-        return Rulebook(source=source, asked=(), unasked=len(layer.file.rules))
+        return RuleList(source=source, asked=(), unasked=len(rules))
     asked: list[Asked] = []
-    for index, rule in enumerate(layer.file.rules):
-        failed = layer.rules.first_failed(view.subject, index)
+    for rule, matcher in zip(rules, layer.rules.matchers, strict=True):
+        failed = matcher.first_failed(view.subject)
         if failed is None:
-            answer = f"matches: {described(rule.match)}"
+            answer = f"matches: {match_words(rule.match)}"
             asked.append(Asked(rule.id, rule.action, answer, matches=True))
-            unasked = len(layer.file.rules) - index - 1
             ruling = layer.rule(view)
             clock = ruling.clock if ruling else None
-            return Rulebook(source=source, asked=tuple(asked), unasked=unasked, clock=clock)
-        wanted = condition(rule.match, failed)
-        answer = f"wants {wanted}; it has {_has(failed, view.subject)}"
+            left = len(rules) - len(asked)
+            return RuleList(source=source, asked=tuple(asked), unasked=left, clock=clock)
+        wanted = condition_words(failed, words_of(rule.match, failed))
+        answer = f"wants {wanted}; it has {failed.has(view.subject)}"
         asked.append(Asked(rule.id, rule.action, answer))
-    return Rulebook(source=source, asked=tuple(asked), unasked=0)
-
-
-def _waivers(
-    judge: Judge, finding: Finding, judged: Judged | None
-) -> tuple[tuple[Waiver, str | None], ...]:
-    """Each waiver and why it has no effect here; a parent's locked rules may be the reason too."""
-    void = {id(each.waiver): each.reason for each in judged.void_waivers} if judged else {}
-    return tuple(
-        (waiver, reason or void.get(id(waiver)))
-        for waiver, reason in judge.waivers.considered(finding)
-    )
-
-
-def _override(policy: Policy, view: View) -> str | None:
-    if view.override is None:
-        return None
-    said = policy.file.severity.override[view.override]
-    return f"{described(said.match)}: set to {said.to}, {said.reason}"
-
-
-def _has(name: str, subject: Subject) -> str:
-    """What a finding has of what a condition asks for, in words."""
-    has: str = _HAS[name](subject)
-    return has or _NOTHING
-
-
-def _category(subject: Subject) -> str:
-    return subject.finding.category.value
-
-
-def _severity(subject: Subject) -> str:
-    unknown = subject.severity is Severity.UNKNOWN
-    return f"{subject.severity.value}{f', as {subject.compared.value}' if unknown else ''}"
-
-
-def _scanners(subject: Subject) -> str:
-    return ", ".join(subject.finding.scanners)
-
-
-def _ids(subject: Subject) -> str:
-    return ", ".join(dict.fromkeys(ids_of(subject.finding)))
-
-
-def _paths(subject: Subject) -> str:
-    return ", ".join(paths_of(subject.finding))
-
-
-def _package(subject: Subject) -> str:
-    package = subject.finding.package
-    return package.purl if package else ""
-
-
-def _scope(subject: Subject) -> str:
-    package = subject.finding.package
-    return package.scope.value if package else ""
-
-
-def _fixable(subject: Subject) -> str:
-    advisory = subject.finding.advisory
-    if advisory is None:
-        return ""
-    return "a fixed version" if advisory.fixed_versions else "no fixed version"
-
-
-def _verdict(subject: Subject) -> str:
-    return subject.verdict.value if subject.verdict else ""
-
-
-def _origin(subject: Subject) -> str:
-    return subject.origin.value
-
-
-def _kev(subject: Subject) -> str:
-    advisory = subject.finding.advisory
-    if advisory is None:
-        return ""
-    if advisory.kev is None:
-        return _UNASKED
-    since = f", since {advisory.kev_added}" if advisory.kev and advisory.kev_added else ""
-    return f"{str(advisory.kev).lower()}{since}"
-
-
-def _epss(subject: Subject) -> str:
-    advisory = subject.finding.advisory
-    if advisory is None:
-        return ""
-    return _UNASKED if advisory.epss is None else str(advisory.epss)
-
-
-_HAS: Final[Mapping[str, Callable[[Subject], str]]] = {
-    "category": _category,
-    "severity": _severity,
-    "scanner": _scanners,
-    "rule": _ids,
-    "path": _paths,
-    "package": _package,
-    "scope": _scope,
-    "fixable": _fixable,
-    "verdict": _verdict,
-    "origin": _origin,
-    "kev": _kev,
-    "epss": _epss,
-}
+    return RuleList(source=source, asked=tuple(asked), unasked=0)

@@ -25,11 +25,11 @@ import msgspec
 from scanagg.core.errors import ExitCode
 from scanagg.core.text import one_line, shorten
 from scanagg.model import Action, Coverage, DataSource, Gate, Judged, Outcome, Run, Severity, Status
+from scanagg.policy.aspects import globs
 from scanagg.policy.freshness import ahead, lacks, stale, unchecked
-from scanagg.policy.paths import globs
+from scanagg.policy.rules import Decision
 from scanagg.policy.schema import EnrichmentSection, Policy, ScannerEntry
-from scanagg.policy.verdicts import Decision
-from scanagg.policy.waiver_status import (
+from scanagg.policy.waivers import (
     in_source_excess,
     in_source_notices,
     unused_waivers,

@@ -1,8 +1,10 @@
-"""Grace: until when a finding that blocks may still warn, and since when that clock runs."""
+"""Grace: the time for which a finding that blocks only warns, and when that time starts."""
 
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from scanagg.model import CLOCK_DRIFT, Finding, Origin, Severity
 from scanagg.policy.schema import GraceByLevel
@@ -10,7 +12,7 @@ from scanagg.policy.schema import GraceByLevel
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 
 
-class GraceClock(NamedTuple):
+class GraceClock(msgspec.Struct, frozen=True):
     """Since when a finding could be known, and when it begins to block; UTC.
 
     Without a deadline there is no grace, and `note` says why.
@@ -20,9 +22,20 @@ class GraceClock(NamedTuple):
     deadline: datetime | None
     note: str = ""
 
+    def runs_at(self, now: datetime) -> bool:
+        """Whether the finding only warns at that time."""
+        return self.deadline is not None and now < self.deadline
+
+    def words_at(self, now: datetime) -> str:
+        """Return when the finding begins to block, or why it does already."""
+        if self.deadline is None:
+            return self.note
+        day = f"{self.deadline:%Y-%m-%d}"
+        return f"blocks from {day}" if now < self.deadline else f"the grace time ended on {day}"
+
 
 def span(duration: str) -> timedelta:
-    """The time that a duration of the policy language stands for: 12h, 7d, 2w."""
+    """Return the time that a duration of the policy language stands for: 12h, 7d, 2w."""
     return timedelta(**{_UNITS[duration[-1]]: int(duration[:-1])})
 
 
@@ -33,14 +46,16 @@ def clock(
     severity: Severity,
     now: datetime,
 ) -> GraceClock:
-    """The clock of a finding under a rule's grace.
+    """Return the clock of a finding under a rule's grace.
 
     It starts with the later of the advisory and the finding's first sight in this repository, as
     far as these are known. `severity` is the one that rules compare: never unknown.
     """
-    start = _start(finding, now)
-    given = allowed if isinstance(allowed, str) else getattr(allowed, severity.value)
-    if given is None:
+    published = finding.advisory.published if finding.advisory else None
+    known = (finding.history.first_seen, _time(published) if published else None)
+    start = max((each for each in known if each and each <= now + CLOCK_DRIFT), default=None)
+    duration = allowed if isinstance(allowed, str) else getattr(allowed, severity.value)
+    if duration is None:
         return GraceClock(start, None, f"no grace time for {severity.value}")
     if finding.advisory and finding.advisory.malicious:
         return GraceClock(start, None, "no grace time for a malicious package")
@@ -48,20 +63,14 @@ def clock(
         return GraceClock(start, None, "no grace time for what a change introduces")
     if start is None:
         return GraceClock(None, None, "no grace time: nothing tells since when it is known")
-    return GraceClock(start, start + span(given))
-
-
-def _start(finding: Finding, now: datetime) -> datetime | None:
-    published = finding.advisory.published if finding.advisory else None
-    known = (finding.history.first_seen, _time(published) if published else None)
-    return max((each for each in known if each and each <= now + CLOCK_DRIFT), default=None)
+    return GraceClock(start, start + span(duration))
 
 
 @lru_cache(maxsize=4096)
 def _time(text: str) -> datetime | None:
-    """A time as advisories write it; without a zone it is UTC, and what is none is not known."""
+    """Return a time as advisories write it, UTC where it has no zone; None for any other text."""
     try:
-        found = datetime.fromisoformat(text)
-        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+        time = datetime.fromisoformat(text)
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except (ValueError, OverflowError):
         return None

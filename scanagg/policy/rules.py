@@ -1,350 +1,463 @@
-"""Which rule a finding falls under: all conditions of all rules at once, as bit masks.
+"""The verdict on each finding: severity, origin, licence, rules, waivers.
 
-Every condition is asked once for each distinct value (a path, a pair of rule ids), and the answer
-for all rules is kept as one integer with a bit for each rule. The first rule that matches is then
-the lowest bit that all dimensions have in common.
+The first rule that matches decides. A parent's locked rules are asked apart from the others, and
+the stricter of both actions applies. Only then come waivers.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import reduce
-from operator import and_
-from typing import Final, NamedTuple, Protocol
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
-from scanagg.model import Finding, LicenseVerdict, Origin, Severity
-from scanagg.policy.conditions import (
-    CATEGORIES,
-    Make,
-    Test,
-    any_of,
-    category_test,
-    epss_test,
-    one_of,
-    package_name,
-    package_test,
-    rule_test,
-    severity_test,
+from scanagg.findings.normalise import PASSWORD_RULES
+from scanagg.model import (
+    Action,
+    Category,
+    Change,
+    Finding,
+    Judged,
+    Licensed,
+    LicenseVerdict,
+    Origin,
+    Severity,
+    Verdict,
+    VoidWaiver,
+    Waiver,
+    WaiverUse,
 )
-from scanagg.policy.paths import PathMasks, glob_problem, globs
-from scanagg.policy.schema import Match
+from scanagg.policy.aspects import Aspect, Subject, category_of
+from scanagg.policy.grace import GraceClock, clock
+from scanagg.policy.licenses import LicenseDecision, LicenseJudge
+from scanagg.policy.schema import Locked, Match, Policy, PolicyFile, conditions_of, match_words
+from scanagg.policy.severity import Rated, Scale, overridden
+from scanagg.policy.waivers import NOTHING, Covering, Waivers, reason_of, today
 
-__all__ = [
-    "CATEGORIES",
-    "Answer",
-    "Condition",
-    "Rules",
-    "Subject",
-    "condition",
-    "described",
-    "glob_problem",
-    "globs",
-    "ids_of",
-    "package_name",
-    "paths_of",
-]
+DEFAULT: Final = "default"
+"""The id of the rule for findings that no other rule matches."""
+
+# Added to a line number: numbers of equal length sort as text.
+_BEFORE_LINES: Final = 10**9
+_ACTION_ORDER: Final = {action: action.order for action in Action}
+_SEVERITY_ORDER: Final = {severity: severity.order for severity in Severity}
 
 
-class Condition(msgspec.Struct, frozen=True):
-    """One entry of a list of rules, as far as matching goes.
-
-    `strict` says what a path condition asks of a finding with several places: that each of them
-    matches. So it is for what makes a finding weaker (an override, info, warn): that a secret also
-    lies in a test must not excuse the copy in the source. To block, one matching place is enough.
-    """
-
-    match: Match
-    strict: bool
+# The first rule that matches.
 
 
-class Subject(NamedTuple):
-    """A finding as the rules see it: its severity decided, `compared` in place of unknown.
+class Answer(msgspec.Struct, frozen=True):
+    """The index of the first rule that matches, None for no rule.
 
-    `ids` and `paths` are those of the finding, for whoever knows them already: all rules ask.
-    """
-
-    finding: Finding
-    severity: Severity
-    compared: Severity
-    verdict: LicenseVerdict | None
-    origin: Origin = Origin.INTRODUCED
-    ids: tuple[str, ...] = ()
-    paths: tuple[str, ...] = ()
-
-
-class Answer(NamedTuple):
-    """The index of the first rule that matches, and what might have made an earlier one match.
-
-    `unknown` names the data (kev, epss) that nobody has of this finding, though an earlier rule
-    asks for it, of which all else holds.
+    `unknown` names the data (kev, epss) that is missing for this finding, where an earlier rule
+    asks for it and all its other conditions hold.
     """
 
     first: int | None
     unknown: tuple[str, ...] = ()
 
 
-class _Dimension(Protocol):
-    """One aspect of findings: `free` has a bit for each rule that does not ask about it.
+Condition = tuple[Aspect, Callable[[Any], bool]]
 
-    `seen` holds the answer for each value that `key` had.
+
+class Matcher:
+    """The conditions of one rule or override, compiled. They were checked when they were loaded.
+
+    `every_place` says what a condition on places asks of a finding with several: that each matches.
+    So it is for what makes a finding weaker (an override, info, warn): a copy of a secret in a test
+    must not excuse the copy in the source. To block, one matching place is enough.
     """
 
-    free: int
-    seen: dict[Hashable, int]
+    def __init__(self, match: Match, *, every_place: bool) -> None:
+        """Compile each condition."""
+        self.match = match
+        self.every_place = every_place
+        self.categories = categories_of(match)
+        self.conditions: list[Condition] = [
+            (aspect, _compiled(aspect, words, every_place))
+            for aspect, words in conditions_of(match)
+        ]
 
-    @property
-    def key(self) -> Callable[[Subject], Hashable]:
-        """What is looked at in a finding."""
-        ...
+    def first_failed(self, subject: Subject) -> Aspect | None:
+        """Return the first aspect whose condition does not hold, None where the rule matches."""
+        for aspect, holds in self.conditions:
+            if not holds(aspect.value(subject)):
+                return aspect
+        return None
 
-    def mask(self, subject: Subject) -> int:
-        """The rules that do not ask, and those whose condition holds."""
-        ...
+
+def matcher_of_rule(match: Match, action: str) -> Matcher:
+    """Return the conditions of a rule; only one that blocks is content with one place."""
+    return Matcher(match, every_place=action != "block")
+
+
+def categories_of(match: Match) -> frozenset[Category]:
+    """Return the categories of which a finding can meet each condition by itself."""
+    categories = frozenset(Category)
+    for aspect, words in conditions_of(match):
+        its_own = aspect.categories if aspect.key != "category" else map(category_of, words)
+        categories = categories.intersection(its_own)
+    return categories
 
 
 class Rules:
-    """Rules ready to be asked. Keeps what it learnt, so make one for each judging."""
+    """A list of rules in which the first that matches decides."""
 
-    def __init__(self, conditions: Sequence[Condition]) -> None:
-        """Compile the conditions; they were checked when the policy was loaded."""
-        self._every = (1 << len(conditions)) - 1
-        made = {name: _dimension(name, conditions) for name in Match.__struct_fields__}
-        asked = {name: each for name, each in made.items() if each.free != self._every}
-        self._asked: Mapping[str, _Dimension] = asked
-        self._plain = [each for name, each in asked.items() if name in _PLAIN]
-        self._wide = [
-            (self._every & ~each.free, each)
-            for name, each in asked.items()
-            if name not in (*_PLAIN, *_DATA)
-        ]
-        self._data = [(name, asked[name], _DATA[name]) for name in _DATA if name in asked]
-        self._asking_data = self._every & ~reduce(
-            and_, (each.free for _, each, _ in self._data), -1
-        )
-        self._seen: dict[tuple[object, ...], int] = {}
-        self._answers = [Answer(index) for index in range(len(conditions))]
+    def __init__(self, matchers: Sequence[Matcher]) -> None:
+        """Sort the rules by the categories that they can match."""
+        self.matchers = matchers
+        self._of_category: dict[Category, list[tuple[int, list[Condition]]]] = {}
+        self._asked: dict[Category, list[tuple[str, Callable[[Subject], Any]]]] = {}
+        for category in Category:
+            rules = [
+                (index, [each for each in rule.conditions if each[0].key != "category"])
+                for index, rule in enumerate(matchers)
+                if category in rule.categories
+            ]
+            asked = {aspect.key: aspect for _, conditions in rules for aspect, _ in conditions}
+            self._of_category[category] = rules
+            self._asked[category] = [(key, aspect.value) for key, aspect in asked.items()]
 
     def ask(self, subject: Subject) -> Answer:
-        """The first rule of which all conditions hold, and the data missing to be sure of it."""
-        mask = self._simple(subject) if self._plain else self._every
-        for asking, dimension in self._wide:
-            if mask & asking:
-                found = dimension.seen.get(dimension.key(subject))
-                mask &= dimension.mask(subject) if found is None else found
-        if not mask:
-            return _NO_RULE
-        first = mask & -mask
-        if first & self._asking_data:
-            return self._by_data(subject, mask)
-        return self._answers[first.bit_length() - 1]
-
-    def first_failed(self, subject: Subject, index: int) -> str | None:
-        """The first condition of a rule that does not hold, in the order of Match's fields.
-
-        None where the rule matches. A condition on data that nobody has does not hold.
-        """
-        for name, dimension in self._asked.items():
-            if not dimension.mask(subject) >> index & 1:
-                return name
-        return None
-
-    def _simple(self, subject: Subject) -> int:
-        """What has few distinct values, all at once: of 100,000 findings a dozen are new here."""
-        finding = subject.finding
-        package, advisory, witnesses = finding.package, finding.advisory, finding.witnesses
-        alone = len(witnesses) == 1
-        key = (
-            finding.category,
-            witnesses[0].scanner if alone else tuple([each.scanner for each in witnesses]),
-            subject.severity,
-            subject.compared,
-            subject.verdict,
-            subject.origin,
-            package.scope if package else None,
-            not advisory.fixed_versions if advisory else None,
-        )
-        found = self._seen.get(key)
-        if found is None:
-            found = self._every
-            for dimension in self._plain:
-                found &= dimension.mask(subject)
-            self._seen[key] = found
-        return found
-
-    def _by_data(self, subject: Subject, mask: int) -> Answer:
-        """The first of the rules in `mask` whose conditions on data hold too."""
-        certain = possible = mask
-        unknown: list[tuple[str, int]] = []
-        for name, dimension, value in self._data:
-            holds = dimension.mask(subject)
-            certain &= holds
-            if subject.finding.advisory and value(subject) is None:
-                unknown.append((name, ~dimension.free))
+        """Return the first rule of which all conditions hold, and the data missing to be sure."""
+        category = subject.finding.category
+        values = {key: value(subject) for key, value in self._asked[category]}
+        unknown: dict[str, None] = {}
+        for index, conditions in self._of_category[category]:
+            missing = []
+            for aspect, holds in conditions:
+                value = values[aspect.key]
+                if holds(value):
+                    continue
+                if not (aspect.is_data and value is None):
+                    break
+                missing.append(aspect.key)
             else:
-                possible &= holds
-        # Rules that would come before the one that matches, if only somebody knew.
-        open_ = possible & ~certain & ((certain & -certain) - 1 if certain else self._every)
-        if not open_:
-            return self._answers[_lowest(certain)] if certain else _NO_RULE
-        missing = tuple(name for name, asks in unknown if open_ & asks)
-        return Answer(_lowest(certain) if certain else None, missing)
+                if not missing:
+                    return Answer(index, tuple(unknown))
+                unknown.update(dict.fromkeys(missing))
+        return Answer(None, tuple(unknown))
 
 
-def described(match: Match) -> str:
-    """The conditions of a rule in words: `category secret, severity >=high`."""
-    names = [name for name in match.__struct_fields__ if getattr(match, name) is not None]
-    return ", ".join(condition(match, name) for name in names) or "every finding"
+def _compiled(aspect: Aspect, words: tuple[Any, ...], every_place: bool) -> Callable[[Any], bool]:
+    test = aspect.test(words) if aspect.test else aspect.accepted(words).__contains__
+    if not aspect.has_places:
+        return test
+    if every_place:
+        return lambda places: bool(places) and all(map(test, places))
+    return lambda places: any(map(test, places))
 
 
-def condition(match: Match, name: str) -> str:
-    """One condition in words: `category vuln or secret`."""
-    wanted = getattr(match, name)
-    if isinstance(wanted, bool):
-        return f"{name} {str(wanted).lower()}"
-    return f"{name} {' or '.join(map(str, _listed(wanted)))}"
+# One policy file at work.
 
 
-def ids_of(finding: Finding) -> tuple[str, ...]:
-    """Every name by which a rule or a waiver can call what was found, as scanners write them."""
-    advisory, rule, witnesses = finding.advisory, finding.rule.id, finding.witnesses
-    if advisory is None and len(witnesses) == 1:
-        return (rule, witnesses[0].rule)
-    aliases = (advisory.id, *advisory.aliases) if advisory else ()
-    return (rule, *[witness.rule for witness in witnesses], *aliases)
+class View(msgspec.Struct, frozen=True):
+    """A finding as one policy file sees it, before any rule.
+
+    `override` is the index of the severity override that applies, if one does; `unknown` the kinds
+    of data (kev, epss) that would be needed to be sure of it.
+    """
+
+    subject: Subject
+    rated: Rated
+    license: LicenseDecision | None = None
+    override: int | None = None
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def is_allowed(self) -> bool:
+        """Whether it is a package whose licence is allowed, and so no finding."""
+        return self.subject.verdict is LicenseVerdict.ALLOW
 
 
-def paths_of(finding: Finding) -> tuple[str, ...]:
-    """Every path of a finding, each once."""
-    location, places = finding.location, finding.places
-    if location is None:
-        return tuple(dict.fromkeys([place.path for place in places]))
-    if not places:
-        return (location.path,)
-    return tuple(dict.fromkeys([location.path, *[place.path for place in places]]))
+class Ruling(msgspec.Struct, frozen=True):
+    """What a policy file says of a finding, before waivers. `clock` is the rule's grace."""
+
+    verdict: Verdict
+    clock: GraceClock | None = None
+    unknown: tuple[str, ...] = ()
+
+    @property
+    def deadline(self) -> datetime | None:
+        """When a warning in its grace time begins to block."""
+        return self.clock.deadline if self.clock and self.verdict.action is Action.WARN else None
 
 
-@dataclass(slots=True)
-class _Aspect:
-    """An aspect that is asked about once for each distinct value."""
+class Layer:
+    """A policy file, compiled: severity, origin, licence and rule of a finding by its sections.
 
-    key: Callable[[Subject], Hashable]
-    free: int
-    tests: Sequence[tuple[int, Test]]
-    seen: dict[Hashable, int] = field(default_factory=dict)
+    The policy itself is a layer, and so is each parent whose rules are locked. `locked_by` names
+    that parent: a finding that none of its rules matches gets no default.
+    """
 
-    def mask(self, subject: Subject) -> int:
-        key = self.key(subject)
-        found = self.seen.get(key)
-        if found is None:
-            found = self.free | sum(bit for bit, test in self.tests if test(key))
-            self.seen[key] = found
-        return found
+    def __init__(self, file: PolicyFile, now: datetime, locked_by: str = "") -> None:
+        """Compile rules and overrides. `now` is UTC."""
+        self.file = file
+        self.now = now
+        self.locked_by = locked_by
+        self.rules = Rules([matcher_of_rule(rule.match, rule.action) for rule in file.rules])
+        self.overrides = Rules(
+            [Matcher(override.match, every_place=True) for override in file.severity.override]
+        )
+        self._scale = Scale(file.severity)
+        self._unknown = Severity(file.severity.unknown)
+        self._words = [match_words(rule.match) for rule in file.rules]
+        self._licenses: LicenseJudge | None = None
 
+    def view(self, finding: Finding) -> View:
+        """Return the finding with its severity, origin, and licence verdict."""
+        decision = None
+        if finding.license and finding.package:
+            if self._licenses is None:
+                # Only now: to load the list of licences takes longer than all else here.
+                self._licenses = LicenseJudge(self.file.licenses, today(self.now))
+            decision = self._licenses.judge(finding.package, finding.license)
+        verdict = decision.verdict if decision else None
+        rated = self._scale.rate(finding, verdict)
+        severity = rated.severity
+        compared = self._unknown if severity is Severity.UNKNOWN else severity
+        origin = _origin_of(finding, self.file.new_code.edited)
+        subject = Subject(finding, severity, compared, verdict, origin)
+        if not self.overrides.matchers:
+            return View(subject, rated, decision)
+        answer = self.overrides.ask(subject)
+        if answer.first is None or (finding.advisory and finding.advisory.malicious):
+            return View(subject, rated, decision, None, answer.unknown)
+        override = self.file.severity.override[answer.first]
+        severity = Severity(override.to)
+        subject = replace(subject, severity=severity, compared=severity)
+        rated = overridden(rated, severity, override.reason)
+        return View(subject, rated, decision, answer.first, answer.unknown)
 
-@dataclass(slots=True)
-class _Places:
-    """The paths of a finding. `strict` has the bits of the rules that ask for all of them."""
-
-    free: int
-    strict: int
-    paths: PathMasks
-    key: Callable[[Subject], tuple[str, ...]]
-    seen: dict[Hashable, int] = field(default_factory=dict)
-
-    def mask(self, subject: Subject) -> int:
-        paths = self.key(subject)
-        some, every = 0, -1 if paths else 0
-        for path in paths:
-            mask = self.paths.mask(path)
-            some |= mask
-            every &= mask
-        found = self.seen[paths] = self.free | (some & ~self.strict) | (every & self.strict)
-        return found
-
-
-def _dimension(name: str, conditions: Sequence[Condition]) -> _Dimension:
-    asked: list[tuple[int, Condition, tuple[object, ...]]] = []
-    free = 0
-    for index, each in enumerate(conditions):
-        wanted = getattr(each.match, name)
-        if wanted is None:
-            free |= 1 << index
+    def rule(self, view: View) -> Ruling | None:
+        """Return what the first matching rule says, else the default; None for a locked layer."""
+        answer = self.rules.ask(view.subject)
+        grace = None
+        if answer.first is not None:
+            rule = self.file.rules[answer.first]
+            action, name, reason = Action(rule.action), rule.id, self._words[answer.first]
+            if rule.grace is not None and action is Action.BLOCK:
+                subject = view.subject
+                grace = clock(
+                    subject.finding, subject.origin, rule.grace, subject.compared, self.now
+                )
+        elif self.locked_by:
+            return None
         else:
-            asked.append((1 << index, each, _listed(wanted)))
-    if name == "path":
-        strict = sum(bit for bit, each, _ in asked if each.strict)
-        patterns = [(bit, str(word)) for bit, _, words in asked for word in words]
-        return _Places(free, strict, PathMasks(patterns), _paths)
-    key, make = _ASPECTS[name]
-    return _Aspect(key, free, [(bit, make(words)) for bit, _, words in asked])
+            action, name, reason = Action(self.file.default), DEFAULT, "no rule matches"
+        notes = [reason, _license_note(view.license), view.rated.note]
+        advisory = view.subject.finding.advisory
+        if advisory and advisory.withdrawn and action is Action.BLOCK:
+            action = Action.INFO
+            notes[-1] += ": it never blocks"
+        elif grace is not None:
+            action = Action.WARN if grace.runs_at(self.now) else action
+            notes.append(grace.words_at(self.now))
+        if self.locked_by:
+            notes.append(f"locked by {self.locked_by}")
+        verdict = Verdict(action, name, "; ".join(note for note in notes if note))
+        return Ruling(verdict, grace, answer.unknown + view.unknown)
 
 
-def _listed(wanted: object) -> tuple[object, ...]:
-    return wanted if isinstance(wanted, tuple) else (wanted,)
+def _origin_of(finding: Finding, edited: str) -> Origin:
+    """Return where a finding comes from. `edited` says if a changed one is "new" or "existing".
+
+    A secret whose value or place was changed is a new one: what was known is the old value. So is
+    a password that a scanner of code found.
+    """
+    history = finding.history
+    if history.change is Change.UNCHANGED:
+        return Origin.DISCLOSED if history.disclosed else Origin.EXISTING
+    if history.change is Change.NEW or edited == "new" or finding.category is Category.SECRET:
+        return Origin.INTRODUCED
+    is_password = any(witness.rule in PASSWORD_RULES for witness in finding.witnesses)
+    return Origin.INTRODUCED if is_password else Origin.EXISTING
 
 
-def _lowest(mask: int) -> int:
-    return (mask & -mask).bit_length() - 1
+def _license_note(decision: LicenseDecision | None) -> str:
+    """Return which part of an expression decided, and what else there is to say."""
+    if decision is None:
+        return ""
+    decided = decision.term and decision.term != decision.expression
+    term = f"{decision.term} decides: {decision.verdict.value}" if decided else ""
+    return "; ".join(part for part in (term, decision.note) if part)
 
 
-# What is looked at in a finding; None and () stand for what it does not have, and match nothing.
+# The whole policy.
 
 
-def _scanners(subject: Subject) -> Hashable:
-    return tuple([witness.scanner for witness in subject.finding.witnesses])
+class Decision(msgspec.Struct, frozen=True):
+    """What the policy makes of the findings.
+
+    `judged` has a verdict for each finding, most urgent and worst first. `licenses` are all
+    packages with a licence, allowed ones too, by name. `unchecked` counts, by kind of data (kev,
+    epss), the findings that a rule asked about and nobody could answer for.
+    """
+
+    judged: tuple[Judged, ...]
+    licenses: tuple[Licensed, ...] = ()
+    waivers: tuple[WaiverUse, ...] = ()
+    unchecked: Mapping[str, int] = msgspec.field(default_factory=dict)
 
 
-def _ids(subject: Subject) -> Hashable:
-    return subject.ids or ids_of(subject.finding)
+def decide(findings: Sequence[Finding], policy: Policy, now: datetime) -> Decision:
+    """Return a verdict for each finding; the same for any order of findings. `now` is UTC.
+
+    Packages whose licence is allowed are no findings. Of a list of rules the first that matches
+    decides; where none does, the policy's default.
+    """
+    judge = Judge(policy, now)
+    judged = [verdict for verdict in map(judge.judge, findings) if verdict is not None]
+    judged.sort(key=_sort_key)
+    licenses = sorted(judge.licenses, key=_license_key)
+    uses = judge.waivers.uses(judge.matched, judge.lapsed)
+    return Decision(tuple(judged), tuple(licenses), uses, dict(sorted(judge.unchecked.items())))
 
 
-def _paths(subject: Subject) -> tuple[str, ...]:
-    return subject.paths or paths_of(subject.finding)
+class _Outcome(msgspec.Struct, frozen=True):
+    """The verdict of one layer after waivers, with the waiver that is cited."""
+
+    view: View
+    verdict: Verdict
+    deadline: datetime | None = None
+    waiver: Waiver | None = None
 
 
-def _package(subject: Subject) -> Hashable:
-    package = subject.finding.package
-    return (package.name, package.purl) if package else None
+class Judge:
+    """A policy, compiled, on one date. What it says of a finding depends on nothing else.
+
+    Besides verdicts it counts: what each waiver waives (`matched`, by `id()`), which waivers match
+    without effect (`lapsed`), and what nobody could answer for (`unchecked`).
+    """
+
+    def __init__(self, policy: Policy, now: datetime) -> None:
+        """Compile the policy and its parents' locked rules."""
+        self.own = Layer(policy.file, now)
+        self.locked = [(lock, Layer(lock.file, now, lock.source)) for lock in policy.locked]
+        self.waivers = Waivers(policy.waivers, today(now), policy.file.waivers.max_days)
+        self.matched: Counter[int] = Counter()
+        self.lapsed: set[int] = set()
+        self.unchecked: Counter[str] = Counter()
+        self.licenses: list[Licensed] = []
+
+    def judge(self, finding: Finding) -> Judged | None:
+        """Return the finding with its verdict; None for a package whose licence is allowed."""
+        view = self.own.view(finding)
+        self._list_license(view)
+        covering = self.waivers.covering(finding)
+        void = list(covering.void)
+        outcomes = []
+        ruling = None if view.is_allowed else self.own.rule(view)
+        if ruling:
+            self._count_unknown(ruling)
+            outcomes.append(self._own_outcome(view, ruling, covering.effective))
+        for lock, layer in self.locked:
+            theirs = layer.view(finding)
+            locked = None if theirs.is_allowed else layer.rule(theirs)
+            if locked:
+                self._count_unknown(locked)
+                outcome = self._locked_outcome(theirs, locked, covering.effective, lock)
+                outcomes.append(outcome)
+                if outcome.waiver is None:
+                    why = f"the owner is no approver of {lock.source}"
+                    void += (VoidWaiver(waiver, why) for waiver in covering.effective)
+        if not outcomes:
+            return None
+        outcome = min(outcomes, key=lambda each: _ACTION_ORDER[each.verdict.action])
+        waiver = outcome.waiver
+        if waiver is not None:
+            waivers = [each.waiver for each in outcomes if each.waiver]
+            waiver = min(waivers, key=lambda each: each.expires)
+        if covering is not NOTHING:
+            self._count(covering, outcome.verdict)
+        shown = view if ruling else outcome.view
+        decision = outcome.view.license
+        return Judged(
+            finding=finding,
+            severity=shown.rated.severity,
+            severity_sources=shown.rated.sources,
+            verdict=outcome.verdict,
+            origin=shown.subject.origin,
+            waiver=waiver,
+            void_waivers=tuple(void),
+            deadline=outcome.deadline,
+            license_expression=decision.expression if decision else None,
+            license_verdict=decision.verdict if decision else None,
+            license_term=decision.term if decision else None,
+        )
+
+    def _own_outcome(self, view: View, ruling: Ruling, waivers: Sequence[Waiver]) -> _Outcome:
+        """Return what the policy itself makes of a finding, with its waivers."""
+        verdict, comment = ruling.verdict, view.subject.finding.in_source
+        if waivers or not comment:
+            return _waived(view, ruling, waivers)
+        hidden = f"hidden by {comment} in the source"
+        if self.own.file.waivers.in_source != "forbid":
+            return _Outcome(view, Verdict(Action.WAIVED, verdict.rule, hidden))
+        reason = f"{verdict.reason}; {hidden}, which the policy forbids"
+        return _Outcome(view, replace(verdict, reason=reason), ruling.deadline)
+
+    def _locked_outcome(
+        self, view: View, ruling: Ruling, waivers: Sequence[Waiver], lock: Locked
+    ) -> _Outcome:
+        """Return what a locked rule makes of a finding: only its approvers waive it.
+
+        A comment in the source has no owner, so it counts only where the parent says `allow`.
+        """
+        comment = view.subject.finding.in_source
+        approved = [waiver for waiver in waivers if waiver.owner in lock.approvers]
+        if comment and not approved and lock.file.waivers.in_source == "allow":
+            hidden = f"hidden by {comment} in the source"
+            return _Outcome(view, Verdict(Action.WAIVED, ruling.verdict.rule, hidden))
+        return _waived(view, ruling, approved)
+
+    def _count_unknown(self, ruling: Ruling) -> None:
+        for kind in set(ruling.unknown):
+            self.unchecked[kind] += 1
+
+    def _count(self, covering: Covering, verdict: Verdict) -> None:
+        waived = verdict.action is Action.WAIVED
+        for waiver in covering.effective:
+            self.matched[id(waiver)] += waived
+        self.lapsed.update(id(each.waiver) for each in covering.void)
+
+    def _list_license(self, view: View) -> None:
+        finding, decision = view.subject.finding, view.license
+        if decision and finding.package and finding.license:
+            self.licenses.append(
+                Licensed(
+                    finding.package,
+                    finding.license,
+                    decision.verdict,
+                    decision.expression,
+                    decision.term,
+                    decision.source,
+                    finding.history,
+                )
+            )
 
 
-def _fixable(subject: Subject) -> Hashable:
-    advisory = subject.finding.advisory
-    return bool(advisory.fixed_versions) if advisory else None
+def _waived(view: View, ruling: Ruling, waivers: Sequence[Waiver]) -> _Outcome:
+    """Return the outcome under the first waiver, if there is one."""
+    if not waivers:
+        return _Outcome(view, ruling.verdict, ruling.deadline)
+    verdict = Verdict(Action.WAIVED, ruling.verdict.rule, reason_of(waivers[0]))
+    return _Outcome(view, verdict, None, waivers[0])
 
 
-def _scope(subject: Subject) -> Hashable:
-    package = subject.finding.package
-    return package.scope.value if package else None
+def _license_key(licensed: Licensed) -> tuple[str, ...]:
+    package = licensed.package
+    last = (licensed.expression, licensed.term, licensed.source)
+    return (package.name, package.purl, package.scope.value, *last)
 
 
-def _verdict(subject: Subject) -> Hashable:
-    return subject.verdict.value if subject.verdict else None
-
-
-def _kev(subject: Subject) -> Hashable:
-    advisory = subject.finding.advisory
-    return advisory.kev if advisory else None
-
-
-def _epss(subject: Subject) -> Hashable:
-    advisory = subject.finding.advisory
-    return advisory.epss if advisory else None
-
-
-_NO_RULE: Final = Answer(None)
-_ASPECTS: Final[dict[str, tuple[Callable[[Subject], Hashable], Make]]] = {
-    "category": (lambda subject: subject.finding.category, category_test),
-    "severity": (lambda subject: (subject.severity, subject.compared), severity_test),
-    "verdict": (_verdict, one_of),
-    "scanner": (_scanners, any_of),
-    "rule": (_ids, rule_test),
-    "package": (_package, package_test),
-    "scope": (_scope, one_of),
-    "fixable": (_fixable, one_of),
-    "origin": (lambda subject: subject.origin.value, one_of),
-    "kev": (_kev, one_of),
-    "epss": (_epss, epss_test),
-}
-_PLAIN: Final = ("category", "severity", "verdict", "scanner", "scope", "fixable", "origin")
-_DATA: Final[dict[str, Callable[[Subject], Hashable]]] = {"kev": _kev, "epss": _epss}
+def _sort_key(judged: Judged) -> str:
+    """Return what to sort by as one text, which compares faster than a tuple, part by part."""
+    finding = judged.finding
+    place, package = finding.location, finding.package
+    where = f"{place.path}\0{_BEFORE_LINES + (place.start_line or 0)}" if place else "\0"
+    action, severity = _ACTION_ORDER[judged.verdict.action], _SEVERITY_ORDER[judged.severity]
+    purl = package.purl if package else ""
+    last = f"{finding.rule.id}\0{purl}\0{finding.fingerprint}\0{finding.title}"
+    return f"{action}{severity}{where}\0{last}"

@@ -1,18 +1,19 @@
-"""What a policy file can say: the types that load it, and the loaded policy.
+"""The types that load a policy file, and the loaded policy.
 
-Each key is a field: the JSON Schema that editors read is made from the same types.
+Each key is a field. The JSON Schema that editors read is made from the same types.
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta
 
 from scanagg.model import PolicyInfo, Waiver
+from scanagg.policy.aspects import ASPECTS, Aspect, CategoryWord, Level, Text
+from scanagg.policy.typed import Section
 
 Count = Annotated[int, Meta(ge=0, description="a whole number, 0 or more")]
-Text = Annotated[str, Meta(min_length=1, description="text")]
 RuleId = Annotated[
     str,
     Meta(
@@ -29,34 +30,13 @@ Date = Annotated[
 Sha256 = Annotated[
     str, Meta(pattern=r"^[0-9a-f]{64}$", description="a sha256 of 64 small hexadecimal digits")
 ]
-Likelihood = Annotated[
-    str,
-    Meta(
-        pattern=r"^>=(0(\.[0-9]+)?|1(\.0+)?)$",
-        description='a least probability from 0 to 1, such as ">=0.5"',
-    ),
-]
-Level = Literal["critical", "high", "medium", "low", "info"]
-SeverityTest = Level | Literal["unknown", ">=critical", ">=high", ">=medium", ">=low", ">=info"]
-CategoryWord = Literal[
-    "vulnerability", "vuln", "code", "secret", "license", "misconfiguration", "iac"
-]
-ScopeWord = Literal["runtime", "dev"]
-VerdictWord = Literal["review", "unknown", "deny"]
 ActionWord = Literal["block", "warn", "info"]
 Enforcement = Literal["block", "warn"]
-
-
-OriginWord = Literal["introduced", "disclosed", "existing"]
 SourceWord = Literal["ghsa", "osv-cvss", "tool", "nvd"]
 StateWord = Literal["not_affected", "false_positive", "risk_accepted", "fix_planned"]
 LockedWord = Literal[
     "enforcement", "default", "enrichment", "licenses", "new_code", "severity", "waivers"
 ]
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True):
-    """A mapping of the policy file."""
 
 
 class Parent(Section, frozen=True, kw_only=True):
@@ -92,21 +72,52 @@ class ScannerEntry(Section, frozen=True, kw_only=True):
     locked: bool = False
 
 
-class Match(Section, frozen=True, kw_only=True):
-    """Conditions on a finding; all that are given must hold, of a list any one."""
+if TYPE_CHECKING:
 
-    category: CategoryWord | tuple[CategoryWord, ...] | None = None
-    severity: SeverityTest | tuple[SeverityTest, ...] | None = None
-    scanner: Text | tuple[Text, ...] | None = None
-    rule: Text | tuple[Text, ...] | None = None
-    path: Text | tuple[Text, ...] | None = None
-    package: Text | tuple[Text, ...] | None = None
-    scope: ScopeWord | tuple[ScopeWord, ...] | None = None
-    fixable: bool | None = None
-    verdict: VerdictWord | tuple[VerdictWord, ...] | None = None
-    origin: OriginWord | tuple[OriginWord, ...] | None = None
-    kev: bool | None = None
-    epss: Likelihood | None = None
+    class Match(Section, frozen=True, kw_only=True):
+        """Conditions on a finding: a key for each aspect."""
+
+        category: CategoryWord | tuple[CategoryWord, ...] | None = None
+
+else:
+    Match = msgspec.defstruct(
+        "Match",
+        [(aspect.key, aspect.type | None, None) for aspect in ASPECTS],
+        bases=(Section,),
+        namespace={
+            "__doc__": "Conditions on a finding; all that are given must hold, of a list any one."
+        },
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+
+
+def words_of(match: Match, aspect: Aspect) -> tuple[Any, ...]:
+    """Return the words of one condition, () where the rule does not ask about the aspect."""
+    words = getattr(match, aspect.key)
+    if words is None:
+        return ()
+    return words if isinstance(words, tuple) else (words,)
+
+
+def conditions_of(match: Match) -> list[tuple[Aspect, tuple[Any, ...]]]:
+    """Return the aspects that a rule asks about, each with the words it accepts."""
+    conditions = ((aspect, words_of(match, aspect)) for aspect in ASPECTS)
+    return [(aspect, words) for aspect, words in conditions if words]
+
+
+def condition_words(aspect: Aspect, words: tuple[Any, ...]) -> str:
+    """Return one condition for people: `category vuln or secret`, `kev true`."""
+    texts = (str(word).lower() if isinstance(word, bool) else str(word) for word in words)
+    return f"{aspect.key} {' or '.join(texts)}"
+
+
+def match_words(match: Match) -> str:
+    """Return the conditions of a rule for people: `category secret, severity >=high`."""
+    texts = [condition_words(aspect, words) for aspect, words in conditions_of(match)]
+    return ", ".join(texts) or "every finding"
 
 
 class GraceByLevel(Section, frozen=True, kw_only=True):
@@ -258,7 +269,7 @@ class PolicyFile(Section, frozen=True, kw_only=True):
     version: Literal[1]
     default: ActionWord
     enforcement: Enforcement = "block"
-    scanners: dict[str, ScannerEntry] = {}
+    scanners: dict[str, ScannerEntry] = msgspec.field(default_factory=dict)
     severity: SeveritySection = SeveritySection()
     rules: tuple[RuleEntry, ...] = ()
     licenses: LicenseSection = LicenseSection()

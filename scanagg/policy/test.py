@@ -1,16 +1,15 @@
-"""Tests of a policy: findings as people write them, and what the policy is to make of each."""
+"""Tests of a policy: findings as people write them, and the verdict that each should get."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
-from scanagg.core.errors import PolicyError
 from scanagg.core.text import one_line
-from scanagg.core.yaml import Document, KeyPath, Problem, YamlError, parse
+from scanagg.core.yaml import Document, KeyPath, Problem
 from scanagg.model import (
     Advisory,
     Category,
@@ -24,44 +23,31 @@ from scanagg.model import (
     Package,
     Parts,
     Rule,
-    Scope,
     Severity,
     SeverityClaim,
     Witness,
     pypi_purl,
 )
-from scanagg.policy.reach import category_of
-from scanagg.policy.rules import package_name
-from scanagg.policy.schema import (
+from scanagg.policy.aspects import (
+    ASPECTS,
+    WITH_PACKAGE,
     CategoryWord,
-    Date,
     Level,
-    OriginWord,
-    Policy,
-    RuleId,
-    ScopeWord,
-    Section,
     Text,
+    category_of,
+    package_name,
 )
-from scanagg.policy.typed import build, label, quoted
-from scanagg.policy.verdicts import decide
+from scanagg.policy.checks import date_problem
+from scanagg.policy.load import policy_error, read_document
+from scanagg.policy.rules import decide
+from scanagg.policy.schema import Date, Policy, RuleId
+from scanagg.policy.typed import Section, label, quoted
 
 ALLOWED: Final = "allowed"
 """What is expected of a package whose licence is allowed: it is no finding."""
 
 _Expected = Literal["block", "warn", "info", "waived", "allowed"]
-_Probability = Annotated[float, Meta(ge=0, le=1, description="a probability from 0 to 1")]
 _Version = Annotated[str, Meta(min_length=1, description='a version in quotes, such as "2.10"')]
-_WITHOUT_PACKAGE: Final = ("code", "secret", "misconfiguration")
-_OF_VULNERABILITIES: Final = (
-    "ids",
-    "fixable",
-    "fixed",
-    "published",
-    "withdrawn",
-    "kev",
-    "epss",
-)
 _SCANNERS: Final = {
     "vulnerability": "pip-audit",
     "code": "bandit",
@@ -69,11 +55,9 @@ _SCANNERS: Final = {
     "license": "licenses",
     "misconfiguration": "trivy",
 }
-# Every source says the same: in which order the policy asks them does not matter then.
-_VULNERABILITY_SOURCES: Final = ("ghsa", "cvss3.1", "tool", "nvd")
 
 
-class Example(Section, frozen=True, kw_only=True):
+class _Example(Section, frozen=True, kw_only=True):
     """A finding, as far as a rule or a waiver can ask about it.
 
     `ids` are those of an advisory, the first the main one. `fixable` and `fixed` say whether there
@@ -90,18 +74,47 @@ class Example(Section, frozen=True, kw_only=True):
     package: Text | None = None
     version: _Version | None = None
     ids: tuple[Text, ...] = ()
-    scope: ScopeWord | None = None
-    origin: OriginWord = "introduced"
     fixable: bool | None = None
     fixed: tuple[_Version, ...] = ()
     published: Date | None = None
     first_seen: Date | None = None
     withdrawn: bool = False
-    kev: bool | None = None
-    epss: _Probability | None = None
     license: Text | None = None
     fingerprint: Text | None = None
     in_source: Text | None = None
+
+
+# The aspects of which a case has a key by their own account.
+_CASE_KEYS: Final = {
+    aspect.key: aspect.case
+    for aspect in ASPECTS
+    if aspect.case and aspect.key not in _Example.__struct_fields__
+}
+
+if TYPE_CHECKING:
+    Example = _Example
+else:
+    Example = msgspec.defstruct(
+        "Example",
+        [(key, case.type | None, None) for key, case in _CASE_KEYS.items()],
+        bases=(_Example,),
+        namespace={"__doc__": _Example.__doc__},
+        module=__name__,
+        frozen=True,
+        kw_only=True,
+        forbid_unknown_fields=True,
+    )
+
+
+# Keys that only a vulnerability has.
+_OF_VULNERABILITIES: Final = (
+    *("ids", "fixed", "published", "withdrawn"),
+    *(
+        aspect.key
+        for aspect in ASPECTS
+        if aspect.categories == {Category.VULNERABILITY} and aspect.key in Example.__struct_fields__
+    ),
+)
 
 
 class Case(Section, frozen=True, kw_only=True):
@@ -150,31 +163,25 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 def read_cases(raw: bytes, shown: str) -> Cases:
-    """The cases in the bytes of a file. PolicyError with every mistake, each with its place."""
-    try:
-        document = parse(raw)
-    except YamlError as error:
-        raise _error(error.problems, shown) from None
-    file, problems = build(document, CaseFile)
-    if file is None:
-        raise _error(problems, shown)
+    """Read the cases in the bytes of a file. PolicyError with every mistake and its place."""
+    where = one_line(shown)
+    file, document = read_document(raw, where, CaseFile)
     problems = sorted(_mistakes(file, document))
     if problems:
-        raise _error(problems, shown)
+        raise policy_error(problems, where)
     lines = (document.at(("cases", index)).line for index in range(len(file.cases)))
     now = None if file.now is None else _moment(file.now)
     return Cases(shown, file.policy, now, tuple(zip(lines, file.cases, strict=True)))
 
 
 def try_cases(cases: Cases, policy: Policy, now: datetime) -> tuple[Tried, ...]:
-    """Each case judged by itself, as at `now`."""
-    return tuple(_tried(line, case, policy, now) for line, case in cases.cases)
-
-
-def _tried(line: int, case: Case, policy: Policy, now: datetime) -> Tried:
-    judged = next(iter(decide([_finding(case.finding)], policy, now).judged), None)
-    name = case.name or _words(case.finding)
-    return Tried(line, one_line(name), _got(judged), tuple(_differences(case, judged)))
+    """Judge each case by itself, as at `now`."""
+    tried = []
+    for line, case in cases.cases:
+        judged = next(iter(decide([_finding(case.finding)], policy, now).judged), None)
+        name = one_line(case.name or _words(case.finding))
+        tried.append(Tried(line, name, _got(judged), tuple(_differences(case, judged))))
+    return tuple(tried)
 
 
 def _got(judged: Judged | None) -> str:
@@ -186,28 +193,26 @@ def _got(judged: Judged | None) -> str:
 
 
 def _differences(case: Case, judged: Judged | None) -> Iterator[str]:
-    got = judged.verdict.action.value if judged else ALLOWED
-    if got != case.expect:
-        yield f"expected {case.expect}, got {got}"
-    if case.rule is not None:
-        rule = judged.verdict.rule if judged else "none"
-        if rule != case.rule:
-            yield f"expected rule {case.rule}, got {one_line(rule)}"
-    if case.severity is not None:
-        severity = judged.severity.value if judged else "none"
-        if severity != case.severity:
-            yield f"expected severity {case.severity}, got {severity}"
-    if case.deadline is not None:
-        deadline = judged.deadline.date().isoformat() if judged and judged.deadline else "none"
-        if deadline != case.deadline:
-            yield f"expected deadline {case.deadline}, got {deadline}"
+    action, rule, severity, deadline = ALLOWED, "none", "none", "none"
+    if judged:
+        action, rule = judged.verdict.action.value, one_line(judged.verdict.rule)
+        severity = judged.severity.value
+        deadline = judged.deadline.date().isoformat() if judged.deadline else "none"
+    for name, expected, actual in (
+        ("", case.expect, action),
+        ("rule ", case.rule, rule),
+        ("severity ", case.severity, severity),
+        ("deadline ", case.deadline, deadline),
+    ):
+        if expected not in (None, actual):
+            yield f"expected {name}{expected}, got {actual}"
 
 
 def _words(example: Example) -> str:
-    """A name for a case that has none: what the finding is."""
+    """Return a name for a case that has none: what the finding is."""
     package = " ".join(filter(None, (example.package, example.version)))
     paths = _listed(example.path)
-    known = (example.severity, _category(example).value, *example.ids[:1], example.rule)
+    known = (example.severity, category_of(example.category).value, *example.ids[:1], example.rule)
     return " ".join(filter(None, (*known, package, example.license, *paths[:1])))
 
 
@@ -217,33 +222,28 @@ def _words(example: Example) -> str:
 def _mistakes(file: CaseFile, document: Document) -> Iterator[Problem]:
     if not file.cases:
         yield Problem(document.at(("cases",)), "cases: there is none", "give at least one case")
-    if file.now is not None:
-        yield from _bad_date(file.now, ("now",), document)
+    dates: list[tuple[KeyPath, str | None]] = [(("now",), file.now)]
     for index, case in enumerate(file.cases):
         path = ("cases", index)
-        if case.deadline is not None:
-            yield from _bad_date(case.deadline, (*path, "deadline"), document)
-        example, where = case.finding, (*path, "finding")
-        for key in ("published", "first_seen"):
-            given = getattr(example, key)
-            if given is not None:
-                yield from _bad_date(given, (*where, key), document)
-        for key, message in _misfits(example):
-            at = (*where, key)
-            yield Problem(document.at_key(at), f"{label(at)}: {message}")
-
-
-def _bad_date(text: str, path: KeyPath, document: Document) -> Iterator[Problem]:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        message = f"{label(path)}: {quoted(text)} is no day of the calendar"
-        yield Problem(document.at(path), message, "write it like 2027-02-01")
+        where = (*path, "finding")
+        dates += [
+            ((*path, "deadline"), case.deadline),
+            ((*where, "published"), case.finding.published),
+            ((*where, "first_seen"), case.finding.first_seen),
+        ]
+        for key, message in _misfits(case.finding):
+            key_path = (*where, key)
+            yield Problem(document.at_key(key_path), f"{label(key_path)}: {message}")
+    for path_of_date, text in dates:
+        wrong = None if text is None else date_problem(text)
+        if wrong:
+            message = f"{label(path_of_date)}: {quoted(text)} {wrong[0]}"
+            yield Problem(document.at(path_of_date), message, "write it like 2027-02-01")
 
 
 def _misfits(example: Example) -> Iterator[tuple[str, str]]:
-    """Keys that a finding of this category lacks or cannot have, with what is wrong."""
-    category = _category(example)
+    """Yield keys that a finding of this category lacks or cannot have, with what is wrong."""
+    category = category_of(example.category)
     yield from _package_misfits(example, category)
     if category is not Category.VULNERABILITY:
         for key in _OF_VULNERABILITIES:
@@ -251,114 +251,87 @@ def _misfits(example: Example) -> Iterator[tuple[str, str]]:
                 yield key, "only a vulnerability has that"
     if example.fixable is False and example.fixed:
         yield "fixable", "it says false, and `fixed` names a version"
-    yield from _license_misfits(example, category)
-    for path in _listed(example.path):
-        if path.startswith("/") or ".." in path.split("/"):
-            yield "path", f"{quoted(path)} is not relative to the project"
-
-
-def _license_misfits(example: Example, category: Category) -> Iterator[tuple[str, str]]:
-    if category is not Category.LICENSE:
-        if example.license is not None:
-            yield "license", "only a license finding has one"
-        return
-    if example.license is None:
+    if category is not Category.LICENSE and example.license is not None:
+        yield "license", "only a license finding has one"
+    if category is Category.LICENSE and example.license is None:
         yield "license", "a license finding needs one"
-    if example.severity is not None:
+    if category is Category.LICENSE and example.severity is not None:
         yield "severity", "that of a licence is for the policy to decide: leave it out"
 
 
 def _package_misfits(example: Example, category: Category) -> Iterator[tuple[str, str]]:
-    if category.value in _WITHOUT_PACKAGE:
+    if category in WITH_PACKAGE:
+        for key in ("package", "version"):
+            if getattr(example, key) is None:
+                yield key, f"a {category.value} finding needs a package and its version"
+    else:
         for key in ("package", "version", "scope"):
             if getattr(example, key) is not None:
                 yield key, f"a {category.value} finding has no package"
         if not _listed(example.path):
             yield "path", f"a {category.value} finding needs the path of a file"
-        return
-    for key in ("package", "version"):
-        if getattr(example, key) is None:
-            yield key, f"a {category.value} finding needs a package and its version"
+    for path in _listed(example.path):
+        if path.startswith("/") or ".." in path.split("/"):
+            yield "path", f"{quoted(path)} is not relative to the project"
 
 
 # From an example to a finding.
 
 
 def _finding(example: Example) -> Finding:
-    category = _category(example)
+    category = category_of(example.category)
     scanners = _listed(example.scanner) or (_SCANNERS[category.value],)
     rule = example.rule or next(iter(example.ids), category.value)
     places = tuple(Location(path) for path in _listed(example.path))
     fingerprint = example.fingerprint or hashlib.sha256(repr(example).encode()).hexdigest()
-    package = _package(example)
-    return Finding(
+    claims: tuple[SeverityClaim, ...] = ()
+    if example.severity is not None:
+        # Every source says the same: in which order the policy asks them does not matter then.
+        all_sources = ("ghsa", "cvss3.1", "tool", "nvd")
+        sources = all_sources if category is Category.VULNERABILITY else ("tool",)
+        severity = Severity(example.severity)
+        claims = tuple(SeverityClaim(source, severity, scanners[0]) for source in sources)
+    package = advisory = None
+    if example.package is not None and example.version is not None:
+        name = package_name(example.package)
+        package = Package(name, example.version, pypi_purl(name, example.version))
+    if category is Category.VULNERABILITY:
+        ids = example.ids or (rule,)
+        advisory = Advisory(
+            id=ids[0],
+            aliases=ids[1:],
+            fixed_versions=example.fixed or (("a later one",) if example.fixable else ()),
+            published=example.published and f"{example.published}T00:00:00Z",
+            withdrawn=example.withdrawn,
+        )
+    facts = None
+    if example.license is not None:
+        facts = LicenseFacts(expression=example.license, source="the test")
+    first_seen = None if example.first_seen is None else _moment(example.first_seen)
+    finding = Finding(
         id=fingerprint[:12],
         fingerprint=fingerprint,
         category=category,
         rule=Rule(rule, rule, rule),
         title=_words(example),
         message="",
-        claims=_claims(example, category, scanners[0]),
+        claims=claims,
         confidence=Confidence(example.confidence),
         location=places[0] if places else None,
         places=places,
-        witnesses=tuple(Witness(each, rule, Severity.UNKNOWN) for each in scanners),
+        witnesses=tuple(Witness(scanner, rule, Severity.UNKNOWN) for scanner in scanners),
         package=package,
-        advisory=_advisory(example, rule) if category is Category.VULNERABILITY else None,
-        license=_license(example),
+        advisory=advisory,
+        license=facts,
         parts=Parts(category.value, rule, places[0].path if places else "", "", fingerprint[:12]),
         in_source=example.in_source or "",
-        history=_history(example),
+        history=History(Change.NEW, "the test says so", first_seen=first_seen),
     )
-
-
-def _claims(example: Example, category: Category, scanner: str) -> tuple[SeverityClaim, ...]:
-    if example.severity is None:
-        return ()
-    sources = _VULNERABILITY_SOURCES if category is Category.VULNERABILITY else ("tool",)
-    severity = Severity(example.severity)
-    return tuple(SeverityClaim(source, severity, scanner) for source in sources)
-
-
-def _package(example: Example) -> Package | None:
-    if example.package is None or example.version is None:
-        return None
-    name = package_name(example.package)
-    scope = Scope(example.scope or "runtime")
-    return Package(name, example.version, pypi_purl(name, example.version), scope)
-
-
-def _advisory(example: Example, rule: str) -> Advisory:
-    ids = example.ids or (rule,)
-    return Advisory(
-        id=ids[0],
-        aliases=ids[1:],
-        fixed_versions=example.fixed or (("a later one",) if example.fixable else ()),
-        published=example.published and f"{example.published}T00:00:00Z",
-        withdrawn=example.withdrawn,
-        kev=example.kev,
-        epss=example.epss,
-    )
-
-
-def _license(example: Example) -> LicenseFacts | None:
-    if example.license is None:
-        return None
-    return LicenseFacts(expression=example.license, source="the test")
-
-
-def _history(example: Example) -> History:
-    new = example.origin == "introduced"
-    return History(
-        change=Change.NEW if new else Change.UNCHANGED,
-        reason="the test says so",
-        disclosed=example.origin == "disclosed",
-        first_seen=None if example.first_seen is None else _moment(example.first_seen),
-    )
-
-
-def _category(example: Example) -> Category:
-    return category_of(example.category)
+    for key, case in _CASE_KEYS.items():
+        value = getattr(example, key)
+        if value is not None:
+            finding = case.put(finding, value)
+    return finding
 
 
 def _listed(value: str | Sequence[str] | None) -> tuple[str, ...]:
@@ -367,10 +340,3 @@ def _listed(value: str | Sequence[str] | None) -> tuple[str, ...]:
 
 def _moment(day: str) -> datetime:
     return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
-
-
-def _error(problems: Sequence[Problem], shown: str) -> PolicyError:
-    where = one_line(shown)
-    lines = [f"{where}:{each.mark.line}:{each.mark.column}: {each.message}" for each in problems]
-    hints = dict.fromkeys(each.hint for each in problems if each.hint)
-    return PolicyError("\n".join(lines), "\n".join(hints))

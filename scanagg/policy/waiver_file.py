@@ -15,9 +15,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.text import one_line, printable
 from scanagg.model import Category, Finding, Waiver, WaiverState, purl_without_version
-from scanagg.policy.load import WAIVERS
-from scanagg.policy.reading import Source, read_waivers
-from scanagg.policy.rules import paths_of
+from scanagg.policy.aspects import paths_of
+from scanagg.policy.load import WAIVERS, Source, read_waivers
 from scanagg.project.trusted import Files
 
 LEAST: Final = 6

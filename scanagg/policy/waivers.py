@@ -1,29 +1,31 @@
-"""Waivers: which findings each one covers, whether it still has an effect, and which are used."""
+"""Waivers: the findings that each covers, whether it has an effect, and the notices about it."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
-from typing import Final, NamedTuple
-from urllib.parse import unquote
+from functools import cache
+from typing import Final
 
+import msgspec
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from scanagg.core.text import counted
-from scanagg.model import Finding, Package, VoidWaiver, Waiver, WaiverUse, purl_without_version
+from scanagg.core.text import counted, one_line
+from scanagg.model import Finding, Judged, Run, VoidWaiver, Waiver, WaiverUse
 from scanagg.model.advisories import is_malware
-from scanagg.policy.paths import PathMasks, bits
-from scanagg.policy.rules import ids_of, package_name, paths_of
+from scanagg.policy.aspects import ids_of, path_test, paths_of, split_purl
+from scanagg.policy.grace import span
+from scanagg.policy.schema import WaiverSection
 
 PREFIX: Final = 12
 """The least number of digits by which a waiver can name a fingerprint."""
 
-_PYPI: Final = "pkg:pypi/"
-_NONE: Final = ()
+_SHOWN: Final = 3
+# Kinds of hiding that a scanner may count without saying what is hidden.
+_COUNTED_ONLY: Final = frozenset(("nosec", "trivy:ignore", "--ignore-vuln", "safety policy"))
 
 
-class Covering(NamedTuple):
+class Covering(msgspec.Struct, frozen=True):
     """The waivers that match a finding: those with an effect, the one expiring first in front."""
 
     effective: tuple[Waiver, ...] = ()
@@ -33,252 +35,154 @@ class Covering(NamedTuple):
 NOTHING: Final = Covering()
 
 
-@dataclass(slots=True)
-class _Entry:
-    """A waiver made ready: `place` is its number, `void` why it has no effect on anything."""
+class _Entry(msgspec.Struct, frozen=True, eq=False):
+    """A waiver, compiled: `place` is its number, `void` says why it has no effect on anything."""
 
     place: int
     waiver: Waiver
     void: str | None
     ids: frozenset[str]
-    purl: str | None = None
-    version: str | None = None
-    versions: SpecifierSet | None = None
-    fingerprint: str | None = None
-    paths: PathMasks | None = None
-    fits: dict[str, bool] = field(default_factory=dict)
+    purl: str = ""
+    version: str = ""
+    fits: Callable[[str], bool] | None = None
+    fingerprint: str = ""
+    path: Callable[[str], bool] | None = None
 
 
-@dataclass(slots=True)
 class Waivers:
-    """The waivers of a policy, found by what they name; `day` is today (UTC).
+    """The waivers of a policy, found by what they name.
 
-    A lifetime is bounded by `max_days`, counted from today: nothing tells when an entry was made.
+    A lifetime is bounded by `max_days`, counted from `day` (today, UTC): nothing tells when an
+    entry was made.
     """
 
-    items: Sequence[Waiver]
-    day: date
-    max_days: int
-    _entries: list[_Entry] = field(init=False)
-    _named: dict[str, list[_Entry]] = field(init=False)
-    _paths: PathMasks = field(init=False)
-    _by_ids: dict[tuple[str, ...], Sequence[_Entry]] = field(default_factory=dict)
-    _by_paths: dict[tuple[str, ...], Sequence[_Entry]] = field(default_factory=dict)
-    _by_purl: dict[str, Sequence[_Entry]] = field(default_factory=dict)
-    _alone: dict[int, Covering] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        """Sort the entries by what a finding must have for them to match."""
-        self._entries = [self._entry(place, each) for place, each in enumerate(self.items)]
-        self._named = {}
-        placed: list[tuple[int, str]] = []
+    def __init__(self, items: Sequence[Waiver], day: date, max_days: int) -> None:
+        """Index the entries by the selector that the fewest findings have."""
+        self.day = day
+        self._entries = [
+            _compiled(place, waiver, day, max_days) for place, waiver in enumerate(items)
+        ]
+        self._named: dict[str, list[_Entry]] = {}
+        self._placed: list[_Entry] = []
         for entry in self._entries:
-            keys = _keys(entry)
+            if entry.fingerprint:
+                keys: Collection[str] = (entry.fingerprint[:PREFIX],)
+            else:
+                keys = entry.ids or ((entry.purl,) if entry.purl else ())
             for key in keys:
                 self._named.setdefault(key, []).append(entry)
-            if not keys and entry.waiver.path:
-                placed.append((1 << entry.place, entry.waiver.path))
-        self._paths = PathMasks(placed)
+            if not keys:
+                self._placed.append(entry)
+        self._is_placed = path_test([each.waiver.path for each in self._placed if each.waiver.path])
 
-    def covering(self, finding: Finding, ids: tuple[str, ...], paths: tuple[str, ...]) -> Covering:
-        """What matches this finding, and has an effect or has none.
-
-        `ids` and `paths` are those of the finding, as `ids_of` and `paths_of` tell.
-        """
-        candidates = self._candidates(finding, ids, paths)
-        if not candidates:
+    def covering(self, finding: Finding) -> Covering:
+        """Return the waivers that match a finding, with an effect and without."""
+        if not self._entries:
             return NOTHING
-        matching = [
-            each
-            for each in candidates
-            # Asked first, for it is quick to answer.
-            if (each.paths is None or (paths and each.paths.mask(paths[0])))
-            and _failed(each, finding, ids, paths) is None
-        ]
+        ids, paths = _lower(ids_of(finding)), paths_of(finding)
+        keys = {*ids, finding.fingerprint[:PREFIX]}
+        if finding.package:
+            keys.add(split_purl(finding.package.purl)[0])
+        candidates = [entry for key in keys for entry in self._named.get(key, ())]
+        if self._placed and paths and self._is_placed(paths[0]):
+            candidates += self._placed
+        matching = {
+            entry.place: entry
+            for entry in candidates
+            if _mismatch(entry, finding, ids, paths) is None
+        }
         if not matching:
             return NOTHING
-        attack = finding.advisory is not None and finding.advisory.malicious
-        if len(matching) == 1 and not (matching[0].waiver.until_fixed or attack):
-            return self._only(matching[0])
-        unique = {each.place: each for each in matching}.values()
-        ordered = sorted(unique, key=lambda each: (each.waiver.expires, each.place))
-        reasons = [(each.waiver, _void(each, finding)) for each in ordered]
+        ordered = sorted(matching.values(), key=lambda each: (each.waiver.expires, each.place))
+        reasons = [(entry.waiver, _void(entry, finding)) for entry in ordered]
         return Covering(
             tuple(waiver for waiver, reason in reasons if reason is None),
             tuple(VoidWaiver(waiver, reason) for waiver, reason in reasons if reason),
         )
 
     def considered(self, finding: Finding) -> list[tuple[Waiver, str | None]]:
-        """Each waiver in order, and why it does not cover this finding; None where it does."""
-        ids, paths = ids_of(finding), paths_of(finding)
+        """Return each waiver in order, and why it does not cover a finding; None where it does."""
+        ids, paths = _lower(ids_of(finding)), paths_of(finding)
         return [
-            (each.waiver, _failed(each, finding, ids, paths) or _void(each, finding))
-            for each in self._entries
+            (entry.waiver, _mismatch(entry, finding, ids, paths) or _void(entry, finding))
+            for entry in self._entries
         ]
 
     def uses(self, matched: Mapping[int, int], lapsed: Collection[int]) -> tuple[WaiverUse, ...]:
-        """What became of each waiver, by its `id()`: two equal entries are two.
+        """Return what became of each waiver, by its `id()`: two equal entries are two.
 
         `matched` counts the findings that each one waives, 0 where a parent's rule overrules it;
-        `lapsed` are those that match and have no effect.
+        `lapsed` are those that match and have no effect. One that lapsed, or whose end is too far
+        off, can waive no more than one that has ended.
         """
-        return tuple(
-            WaiverUse(
-                each.waiver,
-                _status(each, id(each.waiver) in matched, id(each.waiver) in lapsed),
-                matched.get(id(each.waiver), 0),
-                (each.waiver.expires - self.day).days,
-            )
-            for each in self._entries
-        )
-
-    def _entry(self, place: int, waiver: Waiver) -> _Entry:
-        bare, version = _purl(waiver.purl) if waiver.purl else (None, None)
-        return _Entry(
-            place,
-            waiver,
-            self._ended(waiver.expires),
-            frozenset(each.lower() for each in waiver.ids),
-            bare,
-            version,
-            SpecifierSet(waiver.versions) if waiver.versions else None,
-            waiver.fingerprint.lower() if waiver.fingerprint else None,
-            PathMasks([(1, waiver.path)]) if waiver.path else None,
-        )
-
-    def _ended(self, expires: date) -> str | None:
-        left = (expires - self.day).days
-        if left < 0:
-            return f"expired {days(-left)} ago"
-        if left > self.max_days:
-            return f"ends {days(left)} from now, the policy allows {self.max_days}"
-        return None
-
-    def _only(self, entry: _Entry) -> Covering:
-        found = self._alone.get(entry.place)
-        if found is None:
-            waiver, void = entry.waiver, entry.void
-            found = Covering((), (VoidWaiver(waiver, void),)) if void else Covering((waiver,))
-            self._alone[entry.place] = found
-        return found
-
-    def _candidates(
-        self, finding: Finding, ids: tuple[str, ...], paths: tuple[str, ...]
-    ) -> Sequence[_Entry]:
-        """The entries of which the most telling selector matches."""
-        named = self._by_ids.get(ids)
-        if named is None:
-            named = self._by_ids[ids] = self._having(dict.fromkeys(map(str.lower, ids)))
-        placed = self._by_paths.get(paths)
-        if placed is None:
-            placed = self._by_paths[paths] = self._at(paths)
-        known = self._named.get(finding.fingerprint[:PREFIX], _NONE)
-        package = finding.package
-        if package is None:
-            return [*named, *known, *placed] if named or known or placed else _NONE
-        of = self._by_purl.get(package.purl)
-        if of is None:
-            of = self._by_purl[package.purl] = self._having((_bare(package),))
-        return [*named, *known, *of, *placed] if named or known or of or placed else _NONE
-
-    def _having(self, keys: Iterable[str]) -> Sequence[_Entry]:
-        return [entry for each in keys for entry in self._named.get(each, _NONE)]
-
-    def _at(self, paths: tuple[str, ...]) -> Sequence[_Entry]:
-        """The entries that have a path alone, where all of these match it."""
-        mask = -1 if paths else 0
-        for path in paths:
-            mask &= self._paths.mask(path)
-        return [self._entries[place] for place in bits(mask)]
+        uses = []
+        for entry in self._entries:
+            key = id(entry.waiver)
+            status = "expired" if entry.void or key in lapsed else "unused"
+            status = "active" if key in matched else status
+            days_left = (entry.waiver.expires - self.day).days
+            uses.append(WaiverUse(entry.waiver, status, matched.get(key, 0), days_left))
+        return tuple(uses)
 
 
-def _failed(
-    entry: _Entry, finding: Finding, ids: tuple[str, ...], paths: tuple[str, ...]
+def _compiled(place: int, waiver: Waiver, day: date, max_days: int) -> _Entry:
+    left = (waiver.expires - day).days
+    void = None
+    if left < 0:
+        void = f"expired {days(-left)} ago"
+    elif left > max_days:
+        void = f"ends {days(left)} from now, the policy allows {max_days}"
+    purl, version = split_purl(waiver.purl) if waiver.purl else ("", "")
+    return _Entry(
+        place,
+        waiver,
+        void,
+        frozenset(_lower(waiver.ids)),
+        purl,
+        version,
+        _version_test(waiver.versions) if waiver.versions else None,
+        (waiver.fingerprint or "").lower(),
+        path_test([waiver.path]) if waiver.path else None,
+    )
+
+
+def _version_test(versions: str) -> Callable[[str], bool]:
+    """Return a test of a version, where a pre-release is a version too."""
+    specifier = SpecifierSet(versions)
+
+    def test(version: str) -> bool:
+        try:
+            return specifier.contains(Version(version), prereleases=True)
+        except InvalidVersion:
+            return False
+
+    return cache(test)
+
+
+def _mismatch(
+    entry: _Entry, finding: Finding, ids: Sequence[str], paths: Sequence[str]
 ) -> str | None:
-    """The first selector that does not match, in words."""
+    """Return the first selector that does not match, in words. `ids` are in lower case."""
     waiver, package = entry.waiver, finding.package
-    if entry.ids and entry.ids.isdisjoint([each.lower() for each in ids]):
+    if entry.ids and entry.ids.isdisjoint(ids):
         return f"ids {', '.join(waiver.ids)}: the finding has none of them"
-    if entry.purl and not _is_of(entry, package):
-        return f"purl {waiver.purl}: another package"
-    if entry.versions is not None and not (package and _fits(entry, package.version)):
+    if entry.purl:
+        is_of = package is not None and split_purl(package.purl)[0] == entry.purl
+        if not is_of or (entry.version and package and entry.version != package.version):
+            return f"purl {waiver.purl}: another package"
+    if entry.fits and not (package and entry.fits(package.version)):
         return f"versions {waiver.versions}: another version"
-    if entry.paths and not (paths and all(entry.paths.mask(path) for path in paths)):
+    if entry.path and not (paths and all(map(entry.path, paths))):
         return f"path {waiver.path}: not every place of the finding"
-    if entry.fingerprint and not _is_called(entry.fingerprint, finding):
+    if entry.fingerprint and not (
+        len(entry.fingerprint) >= PREFIX and finding.fingerprint.startswith(entry.fingerprint)
+    ):
         return f"fingerprint {waiver.fingerprint}: another finding"
     return None
 
 
-def _fits(entry: _Entry, version: str) -> bool:
-    """Whether the version is in the entry's range, where a pre-release is a version too."""
-    known = entry.fits.get(version)
-    if known is None:
-        known = entry.fits[version] = _in_range(version, entry.versions)
-    return known
-
-
-def reason_of(waiver: Waiver) -> str:
-    """Why a finding is waived, in words."""
-    return f"{waiver.state.value}: {waiver.reason} — {waiver.owner} — until {waiver.expires}"
-
-
-def ends_within(use: WaiverUse, time: timedelta) -> bool:
-    """Whether a waiver that is in use ends that soon."""
-    return use.status == "active" and timedelta(days=use.days_left) <= time
-
-
-def days(count: int) -> str:
-    """`1 day`, `2 days`."""
-    return counted(count, "day")
-
-
-def today(now: datetime) -> date:
-    """The day by which expiry is judged, in UTC."""
-    return now.astimezone(UTC).date()
-
-
-def _keys(entry: _Entry) -> tuple[str, ...]:
-    """What to find an entry by: the selector that the fewest findings have. None for a path."""
-    if entry.fingerprint:
-        return (entry.fingerprint[:PREFIX],)
-    return tuple(entry.ids) or ((entry.purl,) if entry.purl else ())
-
-
-@lru_cache(maxsize=1 << 14)
-def _purl(text: str) -> tuple[str, str | None]:
-    """A purl as it is compared: without qualifiers, PyPI's names as in PEP 503; its version."""
-    bare = purl_without_version(text)
-    version = text.partition("?")[0].partition("#")[0][len(bare) + 1 :]
-    bare = bare.partition("#")[0]
-    if bare.lower().startswith(_PYPI):
-        bare = _PYPI + package_name(bare[len(_PYPI) :])
-    return bare, unquote(version) or None
-
-
-def _bare(package: Package) -> str:
-    return _purl(package.purl)[0]
-
-
-def _is_of(entry: _Entry, package: Package | None) -> bool:
-    if package is None or _bare(package) != entry.purl:
-        return False
-    return entry.version is None or entry.version == package.version
-
-
-def _is_called(fingerprint: str, finding: Finding) -> bool:
-    return len(fingerprint) >= PREFIX and finding.fingerprint.startswith(fingerprint)
-
-
-def _in_range(version: str, wanted: SpecifierSet | None) -> bool:
-    try:
-        return wanted is not None and wanted.contains(Version(version), prereleases=True)
-    except InvalidVersion:
-        return False
-
-
 def _void(entry: _Entry, finding: Finding) -> str | None:
-    """Why an entry that matches has no effect; None where it has one.
+    """Return why an entry that matches has no effect; None where it has one.
 
     What was written when a package was only vulnerable says nothing on one that is an attack.
     """
@@ -286,14 +190,121 @@ def _void(entry: _Entry, finding: Finding) -> str | None:
         return entry.void
     if finding.advisory.malicious and not any(is_malware(each.upper()) for each in entry.ids):
         return "the package is malicious: only a waiver that names its MAL- id holds"
-    if not entry.waiver.until_fixed:
-        return None
     fixed = finding.advisory.fixed_versions
-    return f"a fix exists: {', '.join(fixed)}" if fixed else None
+    return f"a fix exists: {', '.join(fixed)}" if fixed and entry.waiver.until_fixed else None
 
 
-def _status(entry: _Entry, matched: bool, lapsed: bool) -> str:
-    """One that lapsed, or whose end is too far off, can waive no more than one that has ended."""
-    if matched:
-        return "active"
-    return "expired" if entry.void or lapsed else "unused"
+def _lower(texts: Sequence[str]) -> list[str]:
+    return [text.lower() for text in texts]
+
+
+def reason_of(waiver: Waiver) -> str:
+    """Return why a finding is waived, in words."""
+    return f"{waiver.state.value}: {waiver.reason} — {waiver.owner} — until {waiver.expires}"
+
+
+def days(count: int) -> str:
+    """Return `1 day`, `2 days`."""
+    return counted(count, "day")
+
+
+def today(now: datetime) -> date:
+    """Return the day by which expiry is judged, in UTC."""
+    return now.astimezone(UTC).date()
+
+
+# What a run says of waivers, and of comments in the code that hide findings.
+
+
+def waiver_notices(
+    uses: Sequence[WaiverUse], section: WaiverSection, complete: bool
+) -> Iterator[str]:
+    """Yield what changes nothing now and soon may. `complete`: every scanner examined all."""
+    soon = span(section.warn_before)
+    ending = [each for each in uses if each.status == "active" and _left(each) <= soon]
+    if ending:
+        ending.sort(key=_left)
+        first, last = ending[0].days_left, ending[-1].days_left
+        when = "today" if first == 0 else f"in {days(first)}"
+        later = "" if first == last else " or later"
+        named = _listed(ending, lambda use: f", until {use.waiver.expires}")
+        yield f"{_waivers(ending, 'end')} {when}{later}: {named}"
+    ended = [each for each in uses if each.status == "expired"]
+    if ended:
+        yield f"{_waivers(ended, 'waive')} nothing any more: {_listed(ended, _ended)}"
+    unused = [each for each in uses if each.status == "unused"]
+    if unused and section.unused != "ignore" and not (section.unused == "block" and complete):
+        yield f"{_waivers(unused, 'match')} nothing: {_listed(unused)}"
+
+
+def unused_waivers(
+    uses: Sequence[WaiverUse], section: WaiverSection, complete: bool
+) -> Iterator[str]:
+    """Yield what blocks because a waiver is not needed, which only a complete run can tell."""
+    unused = [each for each in uses if each.status == "unused"]
+    if unused and section.unused == "block" and complete:
+        matches = f"{_waivers(unused, 'match')} nothing"
+        yield f"{matches}, which the policy forbids: {_listed(unused)}"
+
+
+def in_source_notices(judged: Sequence[Judged], section: WaiverSection) -> Iterator[str]:
+    """Yield what comments and files of the project hide, by kind."""
+    counts = _hidden(judged)
+    if counts and section.in_source != "allow":
+        forbidden = ", which the policy forbids" if section.in_source == "forbid" else ""
+        yield f"{_in_source(counts)}{forbidden}"
+
+
+def in_source_excess(
+    judged: Sequence[Judged], runs: Sequence[Run], section: WaiverSection
+) -> Iterator[str]:
+    """Yield what blocks because too much is hidden, or because nobody can show what is."""
+    counts, most = _hidden(judged), section.max_in_source
+    # What scanners count and do not list.
+    unseen = Counter(
+        {
+            kind: number
+            for run in runs
+            for kind, number in run.hidden.items()
+            if kind in _COUNTED_ONLY and not any(kind in each for each in counts)
+        }
+    )
+    if section.in_source == "forbid" and unseen:
+        yield f"{_in_source(unseen)}, where its scanner does not tell what: the policy forbids that"
+    if most is not None and (counts + unseen).total() > most:
+        yield f"{_in_source(counts + unseen)}, more than the {most} that the policy allows"
+
+
+def _hidden(judged: Sequence[Judged]) -> Counter[str]:
+    return Counter(each.finding.in_source for each in judged if each.finding.in_source)
+
+
+def _in_source(counts: Counter[str]) -> str:
+    kinds = ", ".join(f"{number} by {one_line(kind)}" for kind, number in sorted(counts.items()))
+    total = counts.total()
+    return f"{total} {'finding is' if total == 1 else 'findings are'} hidden in the source: {kinds}"
+
+
+def _left(use: WaiverUse) -> timedelta:
+    return timedelta(days=use.days_left)
+
+
+def _waivers(uses: Sequence[WaiverUse], verb: str) -> str:
+    """Return `1 waiver ends`, `2 waivers end`."""
+    if len(uses) == 1:
+        verb += "es" if verb.endswith("ch") else "s"
+    return f"{counted(len(uses), 'waiver')} {verb}"
+
+
+def _listed(uses: Sequence[WaiverUse], note: Callable[[WaiverUse], str] = lambda use: "") -> str:
+    named = [
+        f"{one_line(each.waiver.place)} ({one_line(each.waiver.owner)}{note(each)})"
+        for each in uses[:_SHOWN]
+    ]
+    if len(uses) > _SHOWN:
+        named.append(f"{len(uses) - _SHOWN} more")
+    return ", ".join(named)
+
+
+def _ended(use: WaiverUse) -> str:
+    return f", expired {days(-use.days_left)} ago" if use.days_left < 0 else ", without effect"

@@ -12,8 +12,8 @@ from support.sample import finding, sample_findings, sample_report
 
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.model import Category, Finding, Location, Package, Parts
-from scanagg.policy.paths import globs
-from scanagg.policy.reading import Source, read_waivers
+from scanagg.policy.aspects import globs
+from scanagg.policy.load import Source, read_waivers
 from scanagg.policy.waiver_file import Wish, appended, check_wish, choose, entry_for
 from scanagg.reports.base import reporter
 

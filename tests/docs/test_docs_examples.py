@@ -11,8 +11,7 @@ from example_projects import make
 from support import tools
 
 from scanagg.policy import load_policy
-from scanagg.policy.load import check_file
-from scanagg.policy.reading import Source, read_waivers
+from scanagg.policy.load import Source, check_file, read_waivers
 from scanagg.policy.test import read_cases, try_cases
 
 ROOT = Path(__file__).parent.parent.parent

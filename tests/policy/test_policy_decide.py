@@ -412,12 +412,6 @@ def test_findings_are_sorted_most_urgent_and_worst_first(tmp_path: Path) -> None
     assert lines == [2, 9]
 
 
-def test_equal_verdicts_are_one_object(tmp_path: Path) -> None:
-    findings = [finding(line=n) for n in range(1, 50)]
-    judged = decide(findings, policy_of(tmp_path, ""), NOW).judged
-    assert len({id(one.verdict) for one in judged}) == 1
-
-
 SOME = [
     finding(rule=rule, claims=(claim(level),), path=path)
     for rule in ("B101", "B602")

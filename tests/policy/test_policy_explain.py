@@ -45,7 +45,7 @@ def explained(folder: Path, text: str, found: Finding, now: datetime = NOW) -> E
 
 
 def answers(said: Explanation, book: int = 0) -> dict[str, str]:
-    return {each.rule: each.answer for each in said.rulebooks[book].asked}
+    return {each.rule: each.answer for each in said.rule_lists[book].asked}
 
 
 def test_every_rule_says_which_condition_failed_or_that_it_matches(tmp_path: Path) -> None:
@@ -65,8 +65,8 @@ def test_every_rule_says_which_condition_failed_or_that_it_matches(tmp_path: Pat
         "epss": "wants epss >=0.5; it has no such data",
         "this": "matches: category vuln, severity >=high",
     }
-    assert [each.rule for each in said.rulebooks[0].asked if each.matches] == ["this"]
-    assert said.rulebooks[0].unasked == 1
+    assert [each.rule for each in said.rule_lists[0].asked if each.matches] == ["this"]
+    assert said.rule_lists[0].unasked == 1
     assert said.judged is not None
     assert said.judged.verdict.rule == "this"
 
@@ -90,8 +90,8 @@ def test_what_a_finding_lacks_is_said_too(tmp_path: Path) -> None:
 def test_without_a_matching_rule_all_were_asked_and_the_default_holds(tmp_path: Path) -> None:
     text = "rules:\n  - {id: one, match: {category: secret}, action: block}\n"
     said = explained(tmp_path, text, finding())
-    assert not any(each.matches for each in said.rulebooks[0].asked)
-    assert said.rulebooks[0].unasked == 0
+    assert not any(each.matches for each in said.rule_lists[0].asked)
+    assert said.rule_lists[0].unasked == 0
     assert said.judged is not None
     assert said.judged.verdict.rule == "default"
 
@@ -152,14 +152,14 @@ def test_the_grace_clock_has_start_and_deadline_or_says_why_not(tmp_path: Path) 
     seen = NOW - timedelta(days=3)
     known = History(Change.UNCHANGED, "it is in the base", first_seen=seen)
     old = replace(vulnerability(claim("high")), history=known)
-    clock = explained(tmp_path, text, old).rulebooks[0].clock
+    clock = explained(tmp_path, text, old).rule_lists[0].clock
     assert clock is not None
     assert (clock.start, clock.deadline) == (seen, seen + timedelta(days=30))
-    new = explained(tmp_path, text, vulnerability(claim("high"))).rulebooks[0].clock
+    new = explained(tmp_path, text, vulnerability(claim("high"))).rule_lists[0].clock
     assert new is not None
     assert new.deadline is None
     assert "introduces" in new.note
-    assert explained(tmp_path, "", old).rulebooks[0].clock is None
+    assert explained(tmp_path, "", old).rule_lists[0].clock is None
 
 
 def test_locked_rules_of_a_parent_are_asked_apart(tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_locked_rules_of_a_parent_are_asked_apart(tmp_path: Path) -> None:
         - {{path: "src/**", ids: ["AWS Access Key"], reason: r, owner: me, expires: 2026-05-01}}
     """
     said = explained(tmp_path, text, secret())
-    own, locked = said.rulebooks
+    own, locked = said.rule_lists
     assert (own.source, own.asked[-1].rule) == (None, "mine")
     assert locked.source is not None
     assert locked.source.endswith("org.yml")
@@ -200,8 +200,8 @@ def test_an_allowed_licence_is_no_finding_and_asks_no_rule(tmp_path: Path) -> No
     text = "licenses: {allow: [MIT]}\nrules: [{id: a, match: {}, action: block}]\n"
     said = explained(tmp_path, text, licensed("MIT"))
     assert said.judged is None
-    assert said.rulebooks[0].asked == ()
-    assert said.rulebooks[0].unasked == 1
+    assert said.rule_lists[0].asked == ()
+    assert said.rule_lists[0].unasked == 1
     assert said.license is not None
     assert said.license.expression == "MIT"
     denied = explained(tmp_path, text, licensed("MIT AND GPL-3.0-only"))

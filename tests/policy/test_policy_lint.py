@@ -21,16 +21,16 @@ from policy_samples import (
 from scanagg.core.yaml import parse
 from scanagg.model import Category, LicenseVerdict, Origin, Scope, Severity
 from scanagg.policy import BUILTIN, builtin_folder, decide, load_policy
-from scanagg.policy.lint import Ground, lint
-from scanagg.policy.reach import categories_of, reach
-from scanagg.policy.rules import Condition, Rules, Subject
+from scanagg.policy.aspects import Subject
+from scanagg.policy.lint import Surroundings, lint, reach
+from scanagg.policy.rules import Matcher, Rules, categories_of
 from scanagg.policy.schema import Match
 
 HEAD = "version: 1\ndefault: warn\n"
-TODAY = Ground(today=date(2026, 3, 1))
+TODAY = Surroundings(today=date(2026, 3, 1))
 
 
-def flaws(folder: Path, text: str, ground: Ground = TODAY) -> list[str]:
+def flaws(folder: Path, text: str, ground: Surroundings = TODAY) -> list[str]:
     """`place: message` of each flaw, without the file's name."""
     policy = policy_of(folder, text)
     document = parse((HEAD + dedent(text)).encode())
@@ -103,7 +103,7 @@ def test_a_rule_that_may_still_match_is_not_named(earlier: str, later: str, tmp_
 
 def test_a_path_in_any_place_is_not_hidden_by_one_in_every_place() -> None:
     match = Match(path="docs/**")
-    anywhere, everywhere = Condition(match, strict=False), Condition(match, strict=True)
+    anywhere, everywhere = Matcher(match, every_place=False), Matcher(match, every_place=True)
     for earlier, later, hidden in (
         (anywhere, anywhere, True),
         (anywhere, everywhere, True),
@@ -142,7 +142,7 @@ def test_what_a_parent_says_is_not_this_file_s_flaw(tmp_path: Path) -> None:
     extends: [{{file: org.yml, sha256: {hashlib.sha256(parent).hexdigest()}}}]
     rules: [{{id: all, match: {{}}, action: warn}}]
     """
-    assert flaws(tmp_path, text, Ground(today=TODAY.today, paths=["a.py"])) == []
+    assert flaws(tmp_path, text, Surroundings(today=TODAY.today, paths=["a.py"])) == []
 
 
 def test_what_unknown_compares_as_counts(tmp_path: Path) -> None:
@@ -206,12 +206,12 @@ def test_a_required_scanner_that_no_file_asks_for_is_named(tmp_path: Path) -> No
       bandit: {required: true}
     """
     assert flaws(tmp_path, text) == []
-    none = Ground(today=TODAY.today, paths=["a.py", "docs/b.md"])
+    none = Surroundings(today=TODAY.today, paths=["a.py", "docs/b.md"])
     (found,) = flaws(tmp_path, text, none)
     assert found == (
         "5:33: scanners.trivy.when: no file of the project matches: it is never required"
     )
-    some = Ground(today=TODAY.today, paths=["infra/main.tf"])
+    some = Surroundings(today=TODAY.today, paths=["infra/main.tf"])
     assert flaws(tmp_path, text, some) == []
 
 
@@ -280,10 +280,10 @@ def test_waivers_that_ended_or_last_too_long_are_named(tmp_path: Path) -> None:
 def test_waivers_that_no_finding_needs_and_no_file_has_are_named(tmp_path: Path) -> None:
     findings = [vulnerability(of=package("jinja2")), secret()]
     decision = decide(findings, policy_of(tmp_path, WAIVERS), NOW)
-    ground = Ground(today=TODAY.today, uses=decision.waivers)
+    ground = Surroundings(today=TODAY.today, uses=decision.waivers)
     unused = [each for each in flaws(tmp_path, WAIVERS, ground) if "matches no finding" in each]
     assert [each.partition(":")[0] for each in unused] == ["8", "9", "11", "12"]
-    ground = Ground(today=TODAY.today, paths=["src/a.py"])
+    ground = Surroundings(today=TODAY.today, paths=["src/a.py"])
     (gone,) = [each for each in flaws(tmp_path, WAIVERS, ground) if "no file" in each]
     assert gone == "9: the waiver of B101 gone/**: no file of the project matches its path"
 
@@ -322,7 +322,7 @@ def test_no_rule_is_called_unreachable_that_a_finding_reaches() -> None:
     known = list(subjects())
     hidden = 0
     for one, other in product(some, repeat=2):
-        conditions = [Condition(each, strict=True) for each in (one, other)]
+        conditions = [Matcher(each, every_place=True) for each in (one, other)]
         rules = Rules(conditions)
         reached = {rules.ask(each).first for each in known}
         for place, found in enumerate(reach(conditions, Severity.HIGH)):

@@ -10,8 +10,7 @@ from support.repository import git
 
 from scanagg.core.errors import PolicyError
 from scanagg.core.git import Git
-from scanagg.policy import Policy, builtin_folder, check_file, load_policy
-from scanagg.policy.extends import looser_enforcement
+from scanagg.policy import Policy, builtin_folder, check_file, load_policy, looser_enforcement
 from scanagg.project.trusted import Committed
 
 HEAD = "version: 1\ndefault: warn\n"

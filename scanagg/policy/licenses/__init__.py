@@ -9,11 +9,11 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from scanagg.core.text import counted
 from scanagg.model import LicenseFacts, LicenseVerdict, Package, is_pypi, pypi_purl
+from scanagg.policy.aspects import split_purl
 from scanagg.policy.licenses.facts import LicenseDecision, from_facts, of_expression
 from scanagg.policy.licenses.lists import (
     Evaluation,
@@ -80,11 +80,11 @@ class LicenseJudge:
         self._decided = {}
         self._said = {}
         for one in said.clarify:
-            name = _bare(one.purl)
+            name = split_purl(one.purl)[0]
             before = self._said.get(name, _NOTHING)
             self._said[name] = replace(before, clarifications=(*before.clarifications, one))
         for each in said.exceptions:
-            name = _bare(each.purl)
+            name = split_purl(each.purl)[0]
             before = self._said.get(name, _NOTHING)
             self._said[name] = replace(before, exceptions=(*before.exceptions, each))
 
@@ -165,30 +165,15 @@ def _ids(exceptions: Iterable[LicenseException]) -> list[str]:
     return [name for one in exceptions for name in one.allow]
 
 
-@lru_cache(maxsize=_REMEMBERED)
-def _split(purl: str) -> tuple[str, str]:
-    """A package URL as its normal form without version, and the version; both as in its spec."""
-    head, at, version = purl.partition("?")[0].partition("#")[0].rpartition("@")
-    bare, version = (head, version) if at and "/" not in version else (f"{head}{at}{version}", "")
-    kind, _, name = bare.rpartition("/")
-    if kind.casefold() == "pkg:pypi":
-        return f"pkg:pypi/{canonicalize_name(name)}", version
-    return bare, version
-
-
-def _bare(purl: str) -> str:
-    return _split(purl)[0]
-
-
 def _names(purl: str, package: Package) -> bool:
     """Whether a purl of the policy means the package: it may leave out the version."""
-    bare, version = _split(purl)
+    bare, version = split_purl(purl)
     return bare == _name_of(package) and version in ("", package.version)
 
 
 def _name_of(package: Package) -> str:
     """The purl without version. A PyPI package's name is in its normal form already."""
-    return pypi_purl(package.name) if is_pypi(package.purl) else _bare(package.purl)
+    return pypi_purl(package.name) if is_pypi(package.purl) else split_purl(package.purl)[0]
 
 
 @lru_cache(maxsize=_REMEMBERED)

@@ -1,23 +1,26 @@
-"""Whether a policy is looser than a parent that locks something: each key by its own order.
+"""Locks: what in a policy is looser than a parent that locks something, each key by its own order.
 
 Every function yields the path of what is looser, from the section on, and what the lock allows, in
 words that follow "is locked to".
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
+from datetime import timedelta
 from typing import Final
 
 from scanagg.core.yaml import KeyPath
 from scanagg.model import LicenseVerdict, Severity
+from scanagg.policy.aspects import ASPECTS
+from scanagg.policy.grace import span
 from scanagg.policy.licenses.lists import LicenseLists, evaluate, lists_of
 from scanagg.policy.schema import (
     GraceByLevel,
     LicenseSection,
     LockedWord,
-    Match,
     PolicyFile,
     RuleEntry,
     ScannerEntry,
+    words_of,
 )
 
 Looser = Iterator[tuple[KeyPath, str]]
@@ -26,23 +29,11 @@ Looser = Iterator[tuple[KeyPath, str]]
 _ACTIONS: Final = ("block", "warn", "info")
 _UNUSED: Final = ("block", "warn", "ignore")
 _IN_SOURCE: Final = ("forbid", "report", "allow")
-_HOURS: Final = {"h": 1, "d": 24, "w": 24 * 7}
-_LEVELS: Final = ("critical", "high", "medium", "low", "info")
 _CONFIDENCES: Final = ("low", "medium", "high")
-_SYNONYMS: Final = {"vuln": "vulnerability", "iac": "misconfiguration"}
-
-
-def locked_section(
-    key: LockedWord, child: PolicyFile, parent: PolicyFile, approvers: Collection[str]
-) -> Looser:
-    """What is looser in a section that is locked as a whole; `approvers` may grant exceptions."""
-    if key == "licenses":
-        return _licenses(child.licenses, parent.licenses, approvers)
-    return _SECTIONS[key](child, parent)
 
 
 def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[str, str]]:
-    """The keys of a scanner's entry that are looser."""
+    """Yield the keys of a scanner's entry that are looser."""
     if parent.required and not child.required:
         yield "required", "true"
     if child.min_audited < parent.min_audited:
@@ -61,24 +52,42 @@ def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[
 
 
 def locked_rule(child: RuleEntry, parent: RuleEntry) -> Iterator[tuple[str, str]]:
-    """The keys of a rule that are looser than those of the locked rule with the same id."""
+    """Yield the keys of a rule that are looser than those of the locked rule with the same id."""
     if _ACTIONS.index(child.action) > _ACTIONS.index(parent.action):
         yield "action", parent.action
-    if any(_longer_grace(child.grace, parent.grace, level) for level in _LEVELS):
+    times = zip(_grace(child.grace), _grace(parent.grace), strict=True)
+    if any(mine > theirs for mine, theirs in times):
         yield "grace", "a shorter one" if parent.grace else "none"
-    narrower = [key for key in Match.__struct_fields__ if _narrower(child.match, parent.match, key)]
+    narrower = [
+        aspect.key
+        for aspect in ASPECTS
+        if (mine := words_of(child.match, aspect))
+        and not aspect.takes_in(mine, words_of(parent.match, aspect))
+    ]
     if narrower:
         yield "match", f"what it matches: {', '.join(narrower)} would leave something out"
 
 
-def _enforcement(child: PolicyFile, parent: PolicyFile) -> Looser:
-    if parent.enforcement == "block" != child.enforcement:
-        yield ("enforcement",), "block"
-
-
-def _default(child: PolicyFile, parent: PolicyFile) -> Looser:
-    if _ACTIONS.index(child.default) > _ACTIONS.index(parent.default):
-        yield ("default",), parent.default
+def locked_section(
+    key: LockedWord, child: PolicyFile, parent: PolicyFile, approvers: Collection[str]
+) -> Looser:
+    """Yield what is looser in a locked section; `approvers` may grant licence exceptions."""
+    if key == "licenses":
+        yield from _licenses(child.licenses, parent.licenses, approvers)
+    elif key == "enforcement":
+        if parent.enforcement == "block" != child.enforcement:
+            yield ("enforcement",), "block"
+    elif key == "default":
+        if _ACTIONS.index(child.default) > _ACTIONS.index(parent.default):
+            yield ("default",), parent.default
+    elif key == "enrichment":
+        yield from _enrichment(child, parent)
+    elif key == "new_code":
+        yield from _new_code(child, parent)
+    elif key == "severity":
+        yield from _severity(child, parent)
+    else:
+        yield from _waivers(child, parent)
 
 
 def _enrichment(child: PolicyFile, parent: PolicyFile) -> Looser:
@@ -124,26 +133,16 @@ def _waivers(child: PolicyFile, parent: PolicyFile) -> Looser:
         yield ("waivers", "max_in_source"), f"{most} or less"
 
 
-_SECTIONS: Final[Mapping[str, Callable[[PolicyFile, PolicyFile], Looser]]] = {
-    "enforcement": _enforcement,
-    "default": _default,
-    "enrichment": _enrichment,
-    "new_code": _new_code,
-    "severity": _severity,
-    "waivers": _waivers,
-}
-
-
 def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collection[str]) -> Looser:
     ours, parents = _lists(mine), _lists(theirs)
     if parents.closed and not ours.closed:
         yield ("licenses", "allow"), "a list of what is allowed"
     terms = {*ours.exact, *ours.covered, *parents.exact, *parents.covered}
     for term in sorted(map(str, terms)):
-        found, wanted = evaluate(term, ours).verdict, evaluate(term, parents).verdict
-        if found.order < wanted.order:
-            path = ("licenses", *_listed(term, mine, found))
-            yield path, f"{wanted.value} for {term}, or stricter"
+        verdict, locked = evaluate(term, ours).verdict, evaluate(term, parents).verdict
+        if verdict.order < locked.order:
+            path = ("licenses", *_listed(term, mine, verdict))
+            yield path, f"{locked.value} for {term}, or stricter"
     if mine.classifiers == "any" != theirs.classifiers:
         yield ("licenses", "classifiers"), "all"
     for index, clarification in enumerate(mine.clarify):
@@ -155,14 +154,14 @@ def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collectio
             yield ("licenses", "exceptions", index), allowed
 
 
-def _lists(said: LicenseSection) -> LicenseLists:
-    return lists_of(said.allow, said.review, said.deny, said.classifiers)
+def _lists(section: LicenseSection) -> LicenseLists:
+    return lists_of(section.allow, section.review, section.deny, section.classifiers)
 
 
-def _listed(term: str, said: LicenseSection, verdict: LicenseVerdict) -> tuple[str | int, ...]:
-    """Where a term stands in the list that gives this verdict, or the list, as far as known."""
+def _listed(term: str, section: LicenseSection, verdict: LicenseVerdict) -> tuple[str | int, ...]:
+    """Return the place of a term in the list that gives this verdict, or the list."""
     name = {LicenseVerdict.ALLOW: "allow", LicenseVerdict.REVIEW: "review"}.get(verdict, "deny")
-    entries = getattr(said, name)
+    entries = getattr(section, name)
     return (name, entries.index(term)) if term in entries else (name,)
 
 
@@ -170,49 +169,19 @@ def _number(most: int | str) -> float:
     return float("inf") if most == "any" else float(most)
 
 
-def _hours(duration: str) -> int:
-    return int(duration[:-1]) * _HOURS[duration[-1]]
-
-
 def _longer(mine: str | None, theirs: str | None) -> bool:
     """Whether a bound on a time is looser; None is no bound."""
-    return theirs is not None and (mine is None or _hours(mine) > _hours(theirs))
+    return theirs is not None and (mine is None or span(mine) > span(theirs))
 
 
 def _on_failure(entry: ScannerEntry) -> str:
     return entry.on_failure or ("block" if entry.required else "warn")
 
 
-def _longer_grace(
-    mine: str | GraceByLevel | None, theirs: str | GraceByLevel | None, level: str
-) -> bool:
-    return _grace(mine, level) > _grace(theirs, level)
-
-
-def _grace(given: str | GraceByLevel | None, level: str) -> int:
-    """Hours of grace for a severity; none is 0."""
-    duration = getattr(given, level) if isinstance(given, GraceByLevel) else given
-    return _hours(duration) if duration else 0
-
-
-def _narrower(child: Match, parent: Match, key: str) -> bool:
-    """Whether a condition of the child leaves out something that the parent's takes in."""
-    mine, theirs = getattr(child, key), getattr(parent, key)
-    if mine is None:
-        return False
-    if theirs is None:
-        return True
-    if key == "epss":
-        return float(mine[2:]) > float(theirs[2:])
-    return not _words(theirs) <= _words(mine)
-
-
-def _words(wanted: object) -> frozenset[object]:
-    """The single values that a condition accepts, levels written out."""
-    found: set[object] = set()
-    for word in wanted if isinstance(wanted, tuple) else (wanted,):
-        if isinstance(word, str) and word.startswith(">="):
-            found.update(_LEVELS[: _LEVELS.index(word[2:]) + 1])
-        else:
-            found.add(_SYNONYMS.get(word, word) if isinstance(word, str) else word)
-    return frozenset(found)
+def _grace(grace: str | GraceByLevel | None) -> list[timedelta]:
+    """Return the time for each severity, 0 for none."""
+    if isinstance(grace, GraceByLevel):
+        durations = [getattr(grace, level) for level in GraceByLevel.__struct_fields__]
+    else:
+        durations = [grace] * len(GraceByLevel.__struct_fields__)
+    return [span(duration) if duration else timedelta() for duration in durations]

@@ -1,0 +1,475 @@
+"""The keys of a rule's `match`: one `Aspect` for each, which all code about the key reads.
+
+To add a key, add a record to `ASPECTS`. Loading, judging, `explain`, `policy check`, `policy test`,
+locks, and the JSON Schema follow from it.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from fnmatch import fnmatchcase, translate
+from functools import cache
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import unquote
+
+import msgspec
+import pathspec
+from msgspec import Meta
+from msgspec.structs import replace
+from packaging.utils import canonicalize_name
+
+from scanagg.model import (
+    Advisory,
+    Category,
+    Change,
+    Finding,
+    LicenseVerdict,
+    Origin,
+    Package,
+    Scope,
+    Severity,
+    purl_without_version,
+)
+from scanagg.policy.typed import quoted, suggestion
+from scanagg.scanners.base import adapters
+
+Text = Annotated[str, Meta(min_length=1, description="text")]
+Likelihood = Annotated[
+    str,
+    Meta(
+        pattern=r"^>=(0(\.[0-9]+)?|1(\.0+)?)$",
+        description='a least probability from 0 to 1, such as ">=0.5"',
+    ),
+]
+Probability = Annotated[float, Meta(ge=0, le=1, description="a probability from 0 to 1")]
+Level = Literal["critical", "high", "medium", "low", "info"]
+SeverityTest = Level | Literal["unknown", ">=critical", ">=high", ">=medium", ">=low", ">=info"]
+CategoryWord = Literal[
+    "vulnerability", "vuln", "code", "secret", "license", "misconfiguration", "iac"
+]
+ScopeWord = Literal["runtime", "dev"]
+VerdictWord = Literal["review", "unknown", "deny"]
+OriginWord = Literal["introduced", "disclosed", "existing"]
+
+NOTHING: Final = "nothing of the kind"
+"""The words for what a finding of another category lacks."""
+_NO_DATA: Final = "no such data"
+
+_SHORT_FORMS: Final = {"vuln": Category.VULNERABILITY, "iac": Category.MISCONFIGURATION}
+_LEVELS: Final = tuple(severity for severity in Severity if severity is not Severity.UNKNOWN)
+_PYPI: Final = "pkg:pypi/"
+_GLOB: Final = re.compile(r"[*?\[]")
+_GROUP_NAME: Final = re.compile(r"\(\?P<\w+>")
+# The time to try a pattern grows with the length of the path to the power of its stars.
+_MOST_STARS_IN_A_NAME: Final = 3
+_MOST_DEEP_STARS: Final = 3
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """A finding as rules see it, with its severity, licence verdict, and origin decided.
+
+    `compared` is the severity that rules compare: never unknown.
+    """
+
+    finding: Finding
+    severity: Severity
+    compared: Severity
+    verdict: LicenseVerdict | None
+    origin: Origin = Origin.INTRODUCED
+
+
+class CaseKey(msgspec.Struct, frozen=True):
+    """A key of a case of `policy test`: its type, and the function that sets it in a finding."""
+
+    type: object
+    put: Callable[[Finding, Any], Finding]
+
+
+class Aspect(msgspec.Struct, frozen=True, kw_only=True):
+    """One key of a rule's `match`.
+
+    `type` is the type of its value in a policy file, a list of words or a single one. `problem`
+    returns what is wrong with a word of the right type, and a hint. `value` reads a subject; the
+    value None matches nothing, and of a tuple one part is enough. `accepts` returns the values that
+    a word stands for; `test` replaces it where they are too many to list. `has` describes a
+    subject's value for people.
+
+    Only findings of `categories` have the aspect. `possible` returns all values in a category,
+    given what an unknown severity is compared as; without it there are too many. Then `covers` says
+    if all that meets the second list of words certainly meets the first.
+
+    Where nobody may have the data (`is_data`), a missing value is reported. The value of an aspect
+    with `has_places` is a tuple of places, of which one or all must match. `case` is the key's
+    form in a case of `policy test`, unless `Example` has a field of this name already.
+    """
+
+    key: str
+    type: object
+    value: Callable[[Subject], Any]
+    has: Callable[[Subject], str]
+    problem: Callable[[str], tuple[str, str] | None] | None = None
+    accepts: Callable[[Any], Iterable[object]] = lambda word: (word,)
+    test: Callable[[Sequence[Any]], Callable[[Any], bool]] | None = None
+    categories: frozenset[Category] = frozenset(Category)
+    possible: Callable[[Category, Severity], Iterable[object]] | None = None
+    covers: Callable[[Sequence[Any], Sequence[Any]], bool] | None = None
+    is_data: bool = False
+    has_places: bool = False
+    case: CaseKey | None = None
+
+    def accepted(self, words: Iterable[object]) -> frozenset[object]:
+        """Return the values that any of the words stands for."""
+        return frozenset(value for word in words for value in self.accepts(word))
+
+    def takes_in(self, broad: Sequence[Any], narrow: Sequence[Any]) -> bool:
+        """Return True if all that meets `narrow` certainly meets `broad`; () asks for nothing."""
+        if self.covers:
+            return self.covers(broad, narrow)
+        return bool(narrow) and self.accepted(narrow) <= self.accepted(broad)
+
+
+# What rules, waivers and people call a finding by.
+
+
+def category_of(word: str) -> Category:
+    """Return the category that a word of the policy means, a short form included."""
+    return _SHORT_FORMS.get(word) or Category(word)
+
+
+def ids_of(finding: Finding) -> tuple[str, ...]:
+    """Return every id by which a rule or a waiver can name a finding, as scanners write them."""
+    advisory, witnesses = finding.advisory, finding.witnesses
+    aliases = (advisory.id, *advisory.aliases) if advisory else ()
+    return (finding.rule.id, *[witness.rule for witness in witnesses], *aliases)
+
+
+def paths_of(finding: Finding) -> tuple[str, ...]:
+    """Return every path of a finding once."""
+    location, places = finding.location, finding.places
+    if location and not places:
+        return (location.path,)
+    own = [location.path] if location else []
+    return tuple(dict.fromkeys([*own, *[place.path for place in places]]))
+
+
+@cache
+def package_name(text: str) -> str:
+    """Return a name or a glob in the form of PEP 503: `Foo_Bar*` becomes `foo-bar*`."""
+    return canonicalize_name(text)
+
+
+@cache
+def split_purl(text: str) -> tuple[str, str]:
+    """Return a package URL without version and qualifiers, in its normal form, and its version."""
+    bare = purl_without_version(text)
+    version = text.partition("?")[0].partition("#")[0][len(bare) + 1 :]
+    bare = bare.partition("#")[0]
+    if bare.lower().startswith(_PYPI):
+        bare = _PYPI + package_name(bare[len(_PYPI) :])
+    return bare, unquote(version)
+
+
+# Path patterns.
+
+
+def globs(patterns: Iterable[str]) -> pathspec.GitIgnoreSpec:
+    """Compile patterns as in .gitignore: with a slash inside from the top, without one anywhere."""
+    return pathspec.GitIgnoreSpec.from_lines(patterns)
+
+
+def glob_problem(pattern: str) -> str | None:
+    """Return the reason why a path pattern cannot be used, None where it can."""
+    try:
+        compiled = list(globs([pattern]).patterns)
+    except ValueError:
+        return "is not a path pattern"
+    if not compiled or compiled[0].include is None:
+        return "matches nothing"
+    names = pattern.split("/")
+    if sum("**" in name for name in names) > _MOST_DEEP_STARS:
+        return f"has ** more than {_MOST_DEEP_STARS} times"
+    if any(name.count("*") > _MOST_STARS_IN_A_NAME for name in names):
+        return f"has more than {_MOST_STARS_IN_A_NAME} stars in one name"
+    return None if compiled[0].include else "begins with !: it would match everything else"
+
+
+def path_test(patterns: Iterable[str]) -> Callable[[str], bool]:
+    """Return a test of a path against patterns that `glob_problem` accepts. It keeps its answers.
+
+    `GitIgnoreSpec.match_file` takes ten times as long as one expression for all patterns.
+    """
+    regexes = [pattern.regex.pattern for pattern in globs(patterns).patterns if pattern.regex]
+    # Names of groups may not repeat in one expression.
+    matches = re.compile("|".join(_GROUP_NAME.sub("(?:", regex) for regex in regexes)).match
+    return cache(lambda path: matches(path) is not None)
+
+
+def path_problem(pattern: str) -> tuple[str, str] | None:
+    """Return what is wrong with a path pattern, and a hint; None for one that can be used."""
+    problem = glob_problem(pattern)
+    hint = "path patterns are as in .gitignore: docs/**, *.tf, Dockerfile"
+    return (f"{quoted(pattern)} {problem}", hint) if problem else None
+
+
+def scanner_problem(name: str) -> tuple[str, str] | None:
+    """Return what is wrong with the name of a scanner, and a hint; None for a known one."""
+    names = tuple(adapters())
+    if name in names:
+        return None
+    hint = f"scanners are {', '.join(names)}"
+    return f"no scanner is called {quoted(name)}{suggestion(name, names)}", hint
+
+
+# Tests and comparisons of single aspects.
+
+
+def _severities(word: str) -> Iterable[object]:
+    """Return the pairs of a severity and what it is compared as that a word accepts."""
+    if word == "unknown":
+        return [(Severity.UNKNOWN, level) for level in _LEVELS]
+    least = Severity(word.removeprefix(">="))
+    levels = [
+        level
+        for level in _LEVELS
+        if level is least or (word.startswith(">=") and level.at_least(least))
+    ]
+    return [(severity, level) for level in levels for severity in (level, Severity.UNKNOWN)]
+
+
+def _text_test(words: Sequence[str]) -> Callable[[tuple[str, ...]], bool]:
+    """Return a test if any of some texts is one of the words, or matches one that is a glob.
+
+    It keeps its answers.
+    """
+    patterns = [word for word in words if _GLOB.search(word)]
+    plain = frozenset(words).difference(patterns)
+    matches = re.compile("|".join(map(translate, patterns))).match if patterns else None
+
+    def test(texts: tuple[str, ...]) -> bool:
+        return not plain.isdisjoint(texts) or (matches is not None and any(map(matches, texts)))
+
+    return cache(test)
+
+
+def _package_test(words: Sequence[str]) -> Callable[[Package | None], bool]:
+    """Return a test if the name or purl of a package matches a name, purl, or glob."""
+    purls = [word for word in words if word.startswith("pkg:")]
+    name_test = _text_test([package_name(word) for word in words if word not in purls])
+    purl_test = _text_test(purls)
+
+    def test(package: Package | None) -> bool:
+        if package is None:
+            return False
+        if name_test((package_name(package.name),)):
+            return True
+        purl = package.purl
+        return bool(purls) and purl_test((purl, purl.partition("?")[0], purl_without_version(purl)))
+
+    return test
+
+
+def _least(words: Iterable[str]) -> float:
+    return min(float(word.removeprefix(">=")) for word in words)
+
+
+def _epss_test(words: Sequence[str]) -> Callable[[float | None], bool]:
+    least = _least(words)
+    return lambda epss: epss is not None and epss >= least
+
+
+def _rules_cover(broad: Sequence[str], narrow: Sequence[str]) -> bool:
+    if "*" in broad:
+        return True
+    return bool(narrow) and all(_text_covers(word, broad) for word in narrow)
+
+
+def _packages_cover(broad: Sequence[str], narrow: Sequence[str]) -> bool:
+    names = [word if word.startswith("pkg:") else package_name(word) for word in broad]
+    return bool(narrow) and all(
+        word in broad or (not word.startswith("pkg:") and _text_covers(package_name(word), names))
+        for word in narrow
+    )
+
+
+def _text_covers(word: str, patterns: Sequence[str]) -> bool:
+    if word in patterns:
+        return True
+    return not _GLOB.search(word) and any(fnmatchcase(word, pattern) for pattern in patterns)
+
+
+# Reading a finding, and writing one for a case of `policy test`.
+
+
+def _of_advisory(read: Callable[[Advisory], Any]) -> Callable[[Subject], Any]:
+    return lambda subject: read(subject.finding.advisory) if subject.finding.advisory else None
+
+
+def _described(read: Callable[[Advisory], Any]) -> Callable[[Subject], str]:
+    """Return the words for data of an advisory, which may be missing."""
+
+    def describe(subject: Subject) -> str:
+        if subject.finding.advisory is None:
+            return NOTHING
+        value = read(subject.finding.advisory)
+        return _NO_DATA if value is None else str(value)
+
+    return describe
+
+
+def _kev_words(advisory: Advisory) -> str | None:
+    if advisory.kev is None:
+        return None
+    since = f", since {advisory.kev_added}" if advisory.kev and advisory.kev_added else ""
+    return f"{str(advisory.kev).lower()}{since}"
+
+
+def _severity_words(subject: Subject) -> str:
+    unknown = subject.severity is Severity.UNKNOWN
+    return f"{subject.severity.value}{f', as {subject.compared.value}' if unknown else ''}"
+
+
+def _scope(subject: Subject) -> str | None:
+    return subject.finding.package.scope.value if subject.finding.package else None
+
+
+def _put_scope(finding: Finding, scope: str) -> Finding:
+    package = finding.package and replace(finding.package, scope=Scope(scope))
+    return replace(finding, package=package)
+
+
+def _put_origin(finding: Finding, origin: str) -> Finding:
+    change = Change.NEW if origin == "introduced" else Change.UNCHANGED
+    history = replace(finding.history, change=change, disclosed=origin == "disclosed")
+    return replace(finding, history=history)
+
+
+def _put_in_advisory(key: str) -> Callable[[Finding, Any], Finding]:
+    def put(finding: Finding, value: Any) -> Finding:
+        return replace(
+            finding, advisory=finding.advisory and replace(finding.advisory, **{key: value})
+        )
+
+    return put
+
+
+def _one_or_more(word: Any) -> Any:
+    return word | tuple[word, ...]
+
+
+_VULNERABILITY: Final = frozenset((Category.VULNERABILITY,))
+WITH_PACKAGE: Final = frozenset((Category.VULNERABILITY, Category.LICENSE))
+
+ASPECTS: Final = (
+    Aspect(
+        key="category",
+        type=_one_or_more(CategoryWord),
+        value=lambda subject: subject.finding.category,
+        accepts=lambda word: (category_of(word),),
+        possible=lambda category, unknown: (category,),
+        has=lambda subject: subject.finding.category.value,
+    ),
+    Aspect(
+        key="severity",
+        type=_one_or_more(SeverityTest),
+        value=lambda subject: (subject.severity, subject.compared),
+        accepts=_severities,
+        possible=lambda category, unknown: (
+            *((level, level) for level in _LEVELS),
+            (Severity.UNKNOWN, unknown),
+        ),
+        has=_severity_words,
+    ),
+    Aspect(
+        key="scanner",
+        type=_one_or_more(Text),
+        problem=scanner_problem,
+        value=lambda subject: subject.finding.scanners,
+        test=lambda words: lambda scanners: not frozenset(words).isdisjoint(scanners),
+        has=lambda subject: ", ".join(subject.finding.scanners),
+    ),
+    Aspect(
+        key="rule",
+        type=_one_or_more(Text),
+        value=lambda subject: ids_of(subject.finding),
+        test=_text_test,
+        covers=_rules_cover,
+        has=lambda subject: ", ".join(dict.fromkeys(ids_of(subject.finding))),
+    ),
+    Aspect(
+        key="path",
+        type=_one_or_more(Text),
+        problem=path_problem,
+        value=lambda subject: paths_of(subject.finding),
+        test=path_test,
+        has_places=True,
+        has=lambda subject: ", ".join(paths_of(subject.finding)) or NOTHING,
+    ),
+    Aspect(
+        key="package",
+        type=_one_or_more(Text),
+        value=lambda subject: subject.finding.package,
+        test=_package_test,
+        covers=_packages_cover,
+        categories=WITH_PACKAGE,
+        has=lambda subject: subject.finding.package.purl if subject.finding.package else NOTHING,
+    ),
+    Aspect(
+        key="scope",
+        type=_one_or_more(ScopeWord),
+        value=_scope,
+        categories=WITH_PACKAGE,
+        possible=lambda category, unknown: [scope.value for scope in Scope],
+        has=lambda subject: _scope(subject) or NOTHING,
+        case=CaseKey(ScopeWord, _put_scope),
+    ),
+    Aspect(
+        key="fixable",
+        type=bool,
+        value=_of_advisory(lambda advisory: bool(advisory.fixed_versions)),
+        categories=_VULNERABILITY,
+        possible=lambda category, unknown: (True, False),
+        has=_described(lambda each: f"{'a' if each.fixed_versions else 'no'} fixed version"),
+    ),
+    Aspect(
+        key="verdict",
+        type=_one_or_more(VerdictWord),
+        value=lambda subject: subject.verdict.value if subject.verdict else None,
+        categories=frozenset((Category.LICENSE,)),
+        possible=lambda category, unknown: ("review", "unknown", "deny"),
+        has=lambda subject: subject.verdict.value if subject.verdict else NOTHING,
+    ),
+    Aspect(
+        key="origin",
+        type=_one_or_more(OriginWord),
+        value=lambda subject: subject.origin.value,
+        # Only of a package can it become known that it was bad all along.
+        possible=lambda category, unknown: (
+            ("introduced", "disclosed", "existing")
+            if category in WITH_PACKAGE
+            else ("introduced", "existing")
+        ),
+        has=lambda subject: subject.origin.value,
+        case=CaseKey(OriginWord, _put_origin),
+    ),
+    Aspect(
+        key="kev",
+        type=bool,
+        value=_of_advisory(lambda advisory: advisory.kev),
+        categories=_VULNERABILITY,
+        possible=lambda category, unknown: (True, False, None),
+        is_data=True,
+        has=_described(_kev_words),
+        case=CaseKey(bool, _put_in_advisory("kev")),
+    ),
+    Aspect(
+        key="epss",
+        type=Likelihood,
+        value=_of_advisory(lambda advisory: advisory.epss),
+        test=_epss_test,
+        covers=lambda broad, narrow: bool(narrow) and _least(broad) <= _least(narrow),
+        categories=_VULNERABILITY,
+        is_data=True,
+        has=_described(lambda advisory: advisory.epss),
+        case=CaseKey(Probability, _put_in_advisory("epss")),
+    ),
+)
+"""All keys, in the order in which `explain` names the first one that does not hold."""
