@@ -178,7 +178,7 @@ def try_cases(cases: Cases, policy: Policy, now: datetime) -> tuple[Tried, ...]:
     """Judge each case by itself, as at `now`."""
     tried = []
     for line, case in cases.cases:
-        judged = next(iter(decide([_finding(case.finding)], policy, now).judged), None)
+        judged = next(iter(decide([finding_of(case.finding)], policy, now).judged), None)
         name = one_line(case.name or _words(case.finding))
         tried.append(Tried(line, name, _got(judged), tuple(_differences(case, judged))))
     return tuple(tried)
@@ -278,7 +278,8 @@ def _package_misfits(example: Example, category: Category) -> Iterator[tuple[str
 # From an example to a finding.
 
 
-def _finding(example: Example) -> Finding:
+def finding_of(example: Example) -> Finding:
+    """Return the finding that an example describes."""
     category = category_of(example.category)
     scanners = _listed(example.scanner) or (_SCANNERS[category.value],)
     rule = example.rule or next(iter(example.ids), category.value)

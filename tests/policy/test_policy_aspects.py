@@ -1,0 +1,180 @@
+"""A key of `match` is one record: with one more, everything that reads policies knows it."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+from scanagg.policy.aspects import ASPECTS
+from scanagg.policy.schema import Match
+from scanagg.policy.test import Example
+
+ROOT = Path(__file__).parent.parent.parent
+
+RECORDS = """
+    Aspect(
+        key="confidence",
+        type=_one_or_more(Literal["high", "medium", "low", "unknown"]),
+        value=lambda subject: subject.finding.confidence.value,
+        possible=lambda category, unknown: ("high", "medium", "low", "unknown"),
+        has=lambda subject: subject.finding.confidence.value,
+    ),
+    Aspect(
+        key="resource",
+        type=_one_or_more(Text),
+        value=lambda subject: (subject.finding.resource,),
+        test=_text_test,
+        categories=frozenset((Category.MISCONFIGURATION,)),
+        has=lambda subject: subject.finding.resource or NOTHING,
+        case=CaseKey(Text, lambda finding, text: replace(finding, resource=text)),
+    ),
+)
+"""
+
+PARENT = """\
+version: 1
+default: info
+rules:
+  - {id: sure, match: {confidence: [high, medium]}, action: block, locked: true}
+"""
+
+FILES = {
+    "policy.yml": """\
+        version: 1
+        default: info
+        rules:
+          - {id: sure, match: {category: code, confidence: high}, action: block}
+          - {id: bucket, match: {resource: "aws_s3_*"}, action: block}
+          - {id: any, match: {confidence: [high, medium, low, unknown]}, action: warn}
+          - {id: never, match: {confidence: low}, action: block}
+          - {id: wrong, match: {category: code, resource: x}, action: block}
+        """,
+    "typo.yml": "version: 1\ndefault: info\nrules:\n"
+    "  - {id: a, match: {confidence: hihg}, action: block}\n",
+    "parent.yml": PARENT,
+    "child.yml": f"""\
+        version: 1
+        default: info
+        extends: [{{file: parent.yml, sha256: {hashlib.sha256(PARENT.encode()).hexdigest()}}}]
+        rules:
+          - {{id: sure, match: {{confidence: high}}, action: block}}
+        """,
+    "cases.yml": """\
+        version: 1
+        cases:
+          - finding: {category: code, path: a.py, severity: low, confidence: high}
+            expect: block
+            rule: sure
+          - finding: {category: code, path: a.py, severity: low, confidence: low}
+            expect: warn
+            rule: any
+          - finding: {category: iac, path: main.tf, resource: aws_s3_bucket}
+            expect: block
+            rule: bucket
+        """,
+}
+
+# What is said of the policies above by everything that reads them.
+PROGRAM = """
+import json
+from datetime import UTC, date, datetime
+from pathlib import Path
+from scanagg.core.yaml import parse
+from scanagg.policy import check_file, load_policy
+from scanagg.policy.explain import explain
+from scanagg.policy.json_schema import schema_text
+from scanagg.policy.lint import Surroundings, lint
+from scanagg.policy.test import finding_of, read_cases, try_cases
+
+here, now = Path.cwd(), datetime(2026, 3, 1, tzinfo=UTC)
+policy = load_policy("policy.yml", here)
+cases = read_cases(Path("cases.yml").read_bytes(), "cases.yml")
+document = parse(Path("policy.yml").read_bytes())
+flaws = lint(policy, document, "policy.yml", Surroundings(today=now.date()))
+explained = [explain(finding_of(case.finding), policy, now) for _, case in cases.cases]
+print(json.dumps({
+    "mistakes": check_file(Path("typo.yml")) + check_file(Path("child.yml")),
+    "wrong": [one.wrong for one in try_cases(cases, policy, now)],
+    "reasons": [one.judged.verdict.reason for one in explained],
+    "answers": [[asked.answer for asked in one.rule_lists[0].asked] for one in explained],
+    "flaws": [flaw.message for flaw in flaws],
+    "keys": list(json.loads(schema_text())["$defs"]["Match"]["properties"]),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[object]]:
+    """What a copy of the package with two more records says."""
+    folder = tmp_path_factory.mktemp("aspects")
+    shutil.copytree(
+        ROOT / "scanagg", folder / "scanagg", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    file = folder / "scanagg" / "policy" / "aspects.py"
+    before, _, after = file.read_text("utf-8").rpartition("\n)\n")
+    file.write_text(before + RECORDS + after, "utf-8")
+    for name, text in FILES.items():
+        (folder / name).write_text(dedent(text), "utf-8")
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(folder)},
+        capture_output=True,
+        check=False,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    answers: Mapping[str, list[object]] = json.loads(done.stdout)
+    return answers
+
+
+def test_a_new_key_is_loaded_and_judged_and_can_be_given_by_a_case(
+    said: Mapping[str, list[object]],
+) -> None:
+    assert said["wrong"] == [[], [], []]
+    assert said["reasons"] == [
+        "category code, confidence high",
+        "confidence high or medium or low or unknown",
+        "resource aws_s3_*",
+    ]
+
+
+def test_a_new_key_is_explained(said: Mapping[str, list[object]]) -> None:
+    assert said["answers"][1] == [
+        "wants confidence high; it has low",
+        "wants resource aws_s3_*; it has nothing of the kind",
+        "matches: confidence high or medium or low or unknown",
+    ]
+
+
+def test_mistakes_and_locks_of_a_new_key_have_their_place(
+    said: Mapping[str, list[object]],
+) -> None:
+    typo, looser = map(str, said["mistakes"])
+    assert typo.startswith("typo.yml:4:33: rules[0].match.confidence: got 'hihg'")
+    assert typo.endswith("did you mean 'high'?")
+    assert looser.endswith("what it matches: confidence would leave something out")
+
+
+def test_rules_that_a_new_key_makes_unreachable_are_found(
+    said: Mapping[str, list[object]],
+) -> None:
+    never, wrong = map(str, said["flaws"])
+    assert never == "rules[3]: 'never' can never match: 'any' takes all of it before"
+    assert wrong.startswith("rules[4].match.resource: can never match: only misconfiguration")
+
+
+def test_the_schema_has_a_new_key(said: Mapping[str, list[object]]) -> None:
+    assert said["keys"] == [*(aspect.key for aspect in ASPECTS), "confidence", "resource"]
+
+
+def test_a_case_can_give_every_aspect() -> None:
+    keys = set(Match.__struct_fields__) - set(Example.__struct_fields__)
+    assert keys == {"verdict"}  # that follows from the licence
