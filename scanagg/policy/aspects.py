@@ -15,7 +15,9 @@ import msgspec
 import pathspec
 from msgspec import Meta
 from msgspec.structs import replace
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 from scanagg.model import (
     Advisory,
@@ -166,6 +168,15 @@ def split_purl(text: str) -> tuple[str, str]:
     if bare.lower().startswith(_PYPI):
         bare = _PYPI + package_name(bare[len(_PYPI) :])
     return bare, unquote(version)
+
+
+@cache
+def in_range(version: str, versions: str) -> bool:
+    """Whether PEP 440 puts a version, or a pre-release, into a range; no version is in none."""
+    try:
+        return SpecifierSet(versions).contains(Version(version), prereleases=True)
+    except (InvalidSpecifier, InvalidVersion):
+        return False
 
 
 # Path patterns.

@@ -10,10 +10,8 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from scanagg.core.text import one_line
 from scanagg.core.yaml import Document, KeyPath, Problem
-from scanagg.policy import licenses
+from scanagg.policy import licenses, spdx
 from scanagg.policy.aspects import glob_problem, path_problem, path_test, scanner_problem
-from scanagg.policy.licenses import spdx
-from scanagg.policy.licenses.spdx import SpdxError
 from scanagg.policy.schema import (
     Clarification,
     GraceByLevel,
@@ -275,11 +273,10 @@ def _expression_problem(text: str) -> _Wrong:
     hint = "licences are SPDX expressions: https://spdx.org/licenses/"
     try:
         tree = spdx.parse(text)
-    except SpdxError as error:
+    except spdx.SpdxError as error:
         return f"is no SPDX expression: {one_line(str(error))}", hint
     if spdx.is_valid(tree):
         return None
     unlisted = next(term for term in spdx.terms(tree) if not spdx.is_valid(term))
-    near = spdx.similar(unlisted.license)
-    guess = f": did you mean {near!r}?" if near and not unlisted.is_listed else ""
+    guess = "" if unlisted.is_listed else spdx.similar(unlisted.license)
     return f"has a licence that is not on the SPDX list{guess}", hint

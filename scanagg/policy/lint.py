@@ -11,9 +11,8 @@ import msgspec
 from scanagg.core.text import one_line, shorten
 from scanagg.core.yaml import Document, KeyPath
 from scanagg.model import Category, Severity, Waiver, WaiverUse
+from scanagg.policy import spdx
 from scanagg.policy.aspects import ASPECTS, globs
-from scanagg.policy.licenses import spdx
-from scanagg.policy.licenses.spdx import SpdxError
 from scanagg.policy.rules import Matcher, categories_of, matcher_of_rule
 from scanagg.policy.schema import Match, Policy, PolicyFile, conditions_of, match_words, words_of
 from scanagg.policy.typed import label
@@ -211,7 +210,7 @@ def _old_ids(file: PolicyFile) -> _Found:
                 continue
             try:
                 now = str(spdx.parse(word))
-            except SpdxError:
+            except spdx.SpdxError:
                 continue  # loading refuses it, with the reason
             if now.lower() != word.lower():
                 message = f"{word} is deprecated: it is read as {now}"

@@ -12,7 +12,7 @@ from scanagg.core.yaml import KeyPath
 from scanagg.model import LicenseVerdict, Severity
 from scanagg.policy.aspects import ASPECTS
 from scanagg.policy.grace import span
-from scanagg.policy.licenses.lists import LicenseLists, evaluate, lists_of
+from scanagg.policy.licenses import LicenseLists, evaluate, lists_of
 from scanagg.policy.schema import (
     GraceByLevel,
     LicenseSection,

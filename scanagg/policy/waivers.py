@@ -3,17 +3,14 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
 from typing import Final
 
 import msgspec
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion, Version
 
 from scanagg.core.text import counted, one_line
 from scanagg.model import Finding, Judged, Run, VoidWaiver, Waiver, WaiverUse
 from scanagg.model.advisories import is_malware
-from scanagg.policy.aspects import ids_of, path_test, paths_of, split_purl
+from scanagg.policy.aspects import ids_of, in_range, path_test, paths_of, split_purl
 from scanagg.policy.grace import span
 from scanagg.policy.schema import WaiverSection
 
@@ -44,7 +41,6 @@ class _Entry(msgspec.Struct, frozen=True, eq=False):
     ids: frozenset[str]
     purl: str = ""
     version: str = ""
-    fits: Callable[[str], bool] | None = None
     fingerprint: str = ""
     path: Callable[[str], bool] | None = None
 
@@ -140,23 +136,9 @@ def _compiled(place: int, waiver: Waiver, day: date, max_days: int) -> _Entry:
         frozenset(_lower(waiver.ids)),
         purl,
         version,
-        _version_test(waiver.versions) if waiver.versions else None,
         (waiver.fingerprint or "").lower(),
         path_test([waiver.path]) if waiver.path else None,
     )
-
-
-def _version_test(versions: str) -> Callable[[str], bool]:
-    """Return a test of a version, where a pre-release is a version too."""
-    specifier = SpecifierSet(versions)
-
-    def test(version: str) -> bool:
-        try:
-            return specifier.contains(Version(version), prereleases=True)
-        except InvalidVersion:
-            return False
-
-    return cache(test)
 
 
 def _mismatch(
@@ -170,7 +152,7 @@ def _mismatch(
         is_of = package is not None and split_purl(package.purl)[0] == entry.purl
         if not is_of or (entry.version and package and entry.version != package.version):
             return f"purl {waiver.purl}: another package"
-    if entry.fits and not (package and entry.fits(package.version)):
+    if waiver.versions and not (package and in_range(package.version, waiver.versions)):
         return f"versions {waiver.versions}: another version"
     if entry.path and not (paths and all(map(entry.path, paths))):
         return f"path {waiver.path}: not every place of the finding"

@@ -1,4 +1,4 @@
-"""What the licence words of package metadata mean: trove classifiers, common names, texts.
+"""The meaning of licence words in package metadata: trove classifiers, common names, texts.
 
 The publisher, not the licensee, knows which of several candidates is meant: a reader of these
 tables takes the worst of them. The classifiers are those of PyPI's list under "License ::".
@@ -11,7 +11,7 @@ import msgspec
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """What some words may mean: the licences that they can stand for, none where nobody can tell.
+    """The licences that some words may mean, none where nobody can tell.
 
     `doubtful` are licences that they could mean but hardly ever do: reason to look, not to refuse.
     """
@@ -19,15 +19,20 @@ class Reading(msgspec.Struct, frozen=True):
     candidates: tuple[str, ...] = ()
     doubtful: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.candidates, *self.doubtful)
+
 
 def classifier(text: str) -> Reading | None:
-    """The meaning of a classifier, whole or its last part. None for one that says nothing."""
+    """Return the meaning of a classifier, whole or its last part; None if it says nothing."""
     name = text.rpartition("::")[2].strip().casefold()
     return None if not name or name in _SILENT else _CLASSIFIERS.get(name, Reading())
 
 
 def common_name(text: str) -> Reading:
-    """The meaning of a free `License` field, where it is one of the usual names and no more."""
+    """Return the meaning of a free `License` field, where it is one of the usual names."""
     if len(text) > _LONGEST_NAME:
         return Reading()
     words = _SEPARATORS.sub(" ", text.casefold()).split()
@@ -37,7 +42,7 @@ def common_name(text: str) -> Reading:
 
 
 def text(name: str) -> Reading:
-    """The meaning of a licence's own text: of the GNU ones, this version alone or any later too."""
+    """Return the meaning of a licence's text; of the GNU ones, of this version or any later."""
     if not name.endswith("-only"):
         return Reading((name,))
     return Reading((name, f"{name.removesuffix('-only')}-or-later"))

@@ -1,15 +1,14 @@
 """SPDX licence expressions: the known ids, and an expression as a tree of canonical terms.
 
 Grammar and precedence (`+`, then WITH, then AND, then OR) are those of SPDX 2.3, annex D; ids and
-operators in any case, as in SPDX 3. The ids are the list that license-expression ships; its parser
-is not used, for it fails with an IndexError on "()" and reads its own ids besides SPDX's.
+operators in any case, as in SPDX 3. The ids are the list that license-expression ships. Its parser
+(30.4) is not used: it crashes on `()` and `( OR MIT`, and takes `MIT OR ISC OR` for an expression.
 """
 
 import difflib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache
 from typing import Final
 
@@ -59,11 +58,6 @@ class Term(msgspec.Struct, frozen=True):
         return f"{text} WITH {self.exception}" if self.exception else text
 
     @property
-    def bare(self) -> "Term":
-        """Without the exception."""
-        return replace(self, exception=None) if self.exception else self
-
-    @property
     def is_listed(self) -> bool:
         """Whether the licence is on the SPDX list."""
         return self.license.lower() in _index().licenses
@@ -79,7 +73,7 @@ class Term(msgspec.Struct, frozen=True):
         return self.exception is None or self.exception.lower() in _index().exceptions
 
     def choices(self) -> tuple["Term", ...]:
-        """What the licensee may pick from: every version of `-or-later` and `+`, else this one."""
+        """Return what the licensee may pick: each version of `-or-later` and `+`, else this one."""
         name = self.license
         if name.endswith("-or-later"):
             name = name.removesuffix("-or-later") + "-only"
@@ -114,21 +108,76 @@ Expression = Term | Both | Either
 
 
 def parse(text: str) -> Expression:
-    """The expression. Ids that are not on the list stay as they are. SpdxError with the reason."""
+    """Parse an expression. Ids that are not on the list stay as they are. SpdxError if invalid."""
     if len(text) > _LONGEST:
         raise SpdxError(f"longer than {_LONGEST} characters")
-    tokens = list(_tokens(text))
-    if not tokens:
+    parser = _Parser(text)
+    if not parser.tokens:
         raise SpdxError("empty")
-    parser = _Parser(tokens)
     expression = parser.either(0)
-    if parser.peek():
-        raise SpdxError(f"{parser.peek()!r} is out of place")
+    if parser.tokens:
+        raise SpdxError(f"{parser.tokens[0]!r} is out of place")
     return expression
 
 
+class _Parser:
+    """A recursive descent over the tokens that are left."""
+
+    def __init__(self, text: str) -> None:
+        self.tokens: list[str] = []
+        position, end = 0, len(text.rstrip())
+        while position < end:
+            match = _TOKEN.match(text, position)
+            if match is None:
+                raise SpdxError(f"{text[position:].strip()[:20]!r} is not part of an expression")
+            self.tokens.append(match[1])
+            position = match.end()
+
+    def takes(self, operator: str) -> bool:
+        """Whether the next token is this one, which then is taken."""
+        if not self.tokens or self.tokens[0].upper() != operator:
+            return False
+        del self.tokens[0]
+        return True
+
+    def either(self, depth: int) -> Expression:
+        parts = [self.both(depth)]
+        while self.takes("OR"):
+            parts.append(self.both(depth))
+        return parts[0] if len(parts) == 1 else Either(tuple(parts))
+
+    def both(self, depth: int) -> Expression:
+        parts = [self.term(depth)]
+        while self.takes("AND"):
+            parts.append(self.term(depth))
+        return parts[0] if len(parts) == 1 else Both(tuple(parts))
+
+    def term(self, depth: int) -> Expression:
+        if self.takes("("):
+            if depth >= _DEEPEST:
+                raise SpdxError("nested too deeply")
+            inner = self.either(depth + 1)
+            if not self.takes(")"):
+                raise SpdxError("a closing bracket is missing")
+            return inner
+        term = _term(self.name("a licence"))
+        if not self.takes("WITH"):
+            return term
+        if term.exception:
+            raise SpdxError(f"{term.license} has an exception already")
+        name = self.name("an exception")
+        return replace(term, exception=_index().exceptions.get(name.lower(), name))
+
+    def name(self, what: str) -> str:
+        token = self.tokens[0] if self.tokens else ""
+        if not token or token in "()" or token.upper() in _OPERATORS:
+            where = f" before {token!r}" if token else " at the end"
+            raise SpdxError(f"{what} is missing{where}")
+        return self.tokens.pop(0)
+
+
 def terms(expression: Expression) -> Iterator[Term]:
-    """Every term, in order."""
+    """Yield every term, in order."""
     if isinstance(expression, Term):
         yield expression
         return
@@ -145,84 +194,15 @@ def is_valid(expression: Expression) -> bool:
     )
 
 
-def similar(name: str) -> str | None:
-    """The id of the SPDX list that looks most like `name`."""
+def similar(name: str) -> str:
+    """Return `: did you mean 'MIT'?` with the id of the SPDX list that is most similar, if any."""
     known = {**_index().exceptions, **_index().licenses}
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return known[near[0]] if near else None
-
-
-def _tokens(text: str) -> Iterator[str]:
-    position, end = 0, len(text.rstrip())
-    while position < end:
-        match = _TOKEN.match(text, position)
-        if match is None:
-            raise SpdxError(f"{text[position:].strip()[:20]!r} is not part of an expression")
-        yield match[1]
-        position = match.end()
-
-
-@dataclass(slots=True)
-class _Parser:
-    tokens: list[str]
-    position: int = 0
-
-    def peek(self) -> str:
-        return self.tokens[self.position] if self.position < len(self.tokens) else ""
-
-    def take(self) -> str:
-        token = self.peek()
-        self.position += 1
-        return token
-
-    def takes(self, operator: str) -> bool:
-        if self.peek().upper() != operator:
-            return False
-        self.position += 1
-        return True
-
-    def either(self, depth: int) -> Expression:
-        parts = [self.both(depth)]
-        while self.takes("OR"):
-            parts.append(self.both(depth))
-        return parts[0] if len(parts) == 1 else Either(tuple(parts))
-
-    def both(self, depth: int) -> Expression:
-        parts = [self.term(depth)]
-        while self.takes("AND"):
-            parts.append(self.term(depth))
-        return parts[0] if len(parts) == 1 else Both(tuple(parts))
-
-    def term(self, depth: int) -> Expression:
-        if not self.takes("("):
-            return self._licensed()
-        if depth >= _DEEPEST:
-            raise SpdxError("nested too deeply")
-        inner = self.either(depth + 1)
-        if not self.takes(")"):
-            raise SpdxError("a closing bracket is missing")
-        return inner
-
-    def _licensed(self) -> Term:
-        term = _term(self._name("a licence"))
-        if not self.takes("WITH"):
-            return term
-        if term.exception:
-            raise SpdxError(f"{term.license} has an exception already")
-        name = self._name("an exception")
-        return replace(term, exception=_index().exceptions.get(name.lower(), name))
-
-    def _name(self, what: str) -> str:
-        token = self.take()
-        if not token or token in "()" or token.upper() in _OPERATORS:
-            raise SpdxError(
-                f"{what} is missing" + (f" before {token!r}" if token else " at the end")
-            )
-        return token
+    return f": did you mean {known[near[0]]!r}?" if near else ""
 
 
 def _term(token: str) -> Term:
-    """The canonical term for an id: its case, its replacement where it is deprecated."""
+    """Return the canonical term for an id: its case, its replacement where it is deprecated."""
     low = token.lower()
     index = _index()
     if low in _COMPOSED:
@@ -268,7 +248,7 @@ def _index() -> _Index:
 
 
 def _later(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Each versioned id with itself and the later versions of the same licence, oldest first."""
+    """Return each versioned id with itself and later versions of the licence, oldest first."""
     families: dict[tuple[str, ...], dict[tuple[int, ...], str]] = defaultdict(dict)
     for name in names:
         match = _VERSIONED.fullmatch(name)
