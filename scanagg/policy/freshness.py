@@ -1,22 +1,23 @@
 """Freshness: whether data is there and young enough to judge by.
 
-Data that a policy bounds by age and that does not tell its age is taken for too old.
+Data of unknown age counts as too old where the policy bounds its age.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import Final, NamedTuple
+from typing import Final
+
+import msgspec
 
 from scanagg.core.text import counted
 from scanagg.model import CLOCK_DRIFT, DataSource, Judged, Run, Status
 from scanagg.policy.grace import span
 from scanagg.policy.schema import EnrichmentSection, ScannerEntry
 
-_LOOKED: Final = (Status.OK, Status.DEGRADED)
 _GET: Final = "`scanagg db update` or `scanagg db import` gets it"
 
 
-class Lack(NamedTuple):
+class Lack(msgspec.Struct, frozen=True):
     """Data that is absent or too old, and whether the policy requires it."""
 
     text: str
@@ -24,18 +25,18 @@ class Lack(NamedTuple):
 
 
 def stale(run: Run, entry: ScannerEntry, now: datetime) -> str | None:
-    """What is wrong with the age of a run's data, in words that follow the scanner's name."""
-    if entry.db_max_age is None or run.status not in _LOOKED:
+    """Return what is wrong with the age of a run's data, to follow the scanner's name."""
+    if entry.db_max_age is None or run.status not in (Status.OK, Status.DEGRADED):
         return None
     problem = _age_problem(run.data, entry.db_max_age, now)
     return f"has data {problem}" if problem else None
 
 
 def ahead(runs: Iterable[Run], data: Iterable[DataSource], now: datetime) -> Iterator[str]:
-    """What was judged by a clock that is behind the data."""
+    """Yield what was judged by a clock that is behind the data."""
     known = [(run.scanner, run.data) for run in runs if run.data]
-    asked = {source for _, source in known}
-    known += [("the advisory store", source) for source in data if source not in asked]
+    of_runs = {source for _, source in known}
+    known += [("the advisory store", source) for source in data if source not in of_runs]
     for holder, source in known:
         if source.updated and source.updated > now + CLOCK_DRIFT:
             yield (
@@ -47,13 +48,13 @@ def ahead(runs: Iterable[Run], data: Iterable[DataSource], now: datetime) -> Ite
 def lacks(
     section: EnrichmentSection, judged: Sequence[Judged], data: Sequence[DataSource], now: datetime
 ) -> Iterator[Lack]:
-    """What is missing of the data about vulnerabilities that the policy speaks of.
+    """Yield what is missing of the data about vulnerabilities that the policy speaks of.
 
     `data` is what the advisory store held. What is required is missing where nobody has found a
     vulnerability too: with it, one might count for more. The advisories themselves have no key of
     their own in a policy, their age alone is told.
     """
-    advisories = [one.finding.advisory for one in judged if one.finding.advisory]
+    advisories = [each.finding.advisory for each in judged if each.finding.advisory]
     for kind, wanted in (("osv", ""), ("kev", section.kev), ("epss", section.epss)):
         source = _source(kind, data)
         required = wanted == "required"
@@ -65,14 +66,14 @@ def lacks(
         if problem:
             yield Lack(f"{kind} data is {problem}", required)
         # Of a CVE that nobody has scored yet there is no EPSS; the catalogue knows of each.
-        unasked = sum(each.kev is None for each in advisories) if kind == "kev" else 0
-        if required and unasked:
-            missing = f"{unasked} of {counted(len(advisories), 'vulnerability', 'vulnerabilities')}"
-            yield Lack(f"{kind} data is required but absent for {missing}", True)
+        unknown = sum(each.kev is None for each in advisories) if kind == "kev" else 0
+        if required and unknown:
+            total = counted(len(advisories), "vulnerability", "vulnerabilities")
+            yield Lack(f"{kind} data is required but absent for {unknown} of {total}", True)
 
 
 def unchecked(kind: str, count: int, data: Sequence[DataSource]) -> str:
-    """How many findings a rule could not be asked about, and why."""
+    """Return how many findings a rule could not be asked about, and why."""
     findings = counted(count, "finding")
     them = "it" if count == 1 else "them"
     silent = f"the data that is here says nothing of {them}"
@@ -81,8 +82,8 @@ def unchecked(kind: str, count: int, data: Sequence[DataSource]) -> str:
 
 
 def _source(kind: str, data: Iterable[DataSource]) -> DataSource | None:
-    """The data of a kind, by the word for it in a name such as `CISA KEV`."""
-    return next((one for one in data if kind in one.name.lower().split()), None)
+    """Return the data of a kind, by the word for it in a name such as `CISA KEV`."""
+    return next((source for source in data if kind in source.name.lower().split()), None)
 
 
 def _age_problem(data: DataSource | None, limit: str, now: datetime) -> str | None:

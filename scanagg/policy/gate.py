@@ -1,4 +1,4 @@
-"""The outcome of a run: what blocks, what was not looked at, and the exit code that follows.
+"""The outcome of a run: what blocks, what was not examined, and the exit code that follows.
 
 Statuses and coverage are judged here, against the policy, and nowhere else:
 
@@ -8,19 +8,19 @@ Statuses and coverage are judged here, against the policy, and nowhere else:
   were. An input whose reason begins with "excluded:" was left out on purpose: reports list it, no
   threshold counts it.
 - Data older than `db_max_age`, or of unknown age, leaves a gap too. So does data about
-  vulnerabilities that the policy requires (KEV, EPSS), where it is not there or older than
+  vulnerabilities that the policy requires (KEV, EPSS), where it is missing or older than
   `enrichment.max_age`; of other such data the age is a notice.
 - A gap of a required scanner makes the run incomplete; of another one it is a notice, unless its
-  entry says `on_failure: block`. A scanner that nobody requires and nobody has is no news.
+  entry says `on_failure: block`. Optional scanners that are not installed are not mentioned.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.core.errors import ExitCode
 from scanagg.core.text import one_line, shorten
@@ -28,7 +28,7 @@ from scanagg.model import Action, Coverage, DataSource, Gate, Judged, Outcome, R
 from scanagg.policy.aspects import globs
 from scanagg.policy.freshness import ahead, lacks, stale, unchecked
 from scanagg.policy.rules import Decision
-from scanagg.policy.schema import EnrichmentSection, Policy, ScannerEntry
+from scanagg.policy.schema import Policy, ScannerEntry
 from scanagg.policy.waivers import (
     in_source_excess,
     in_source_notices,
@@ -39,27 +39,19 @@ from scanagg.scanners.coverage import gaps_of
 
 _SHOWN: Final = 3
 _WIDTH: Final = 160
-_UNNAMED: Final = ScannerEntry(required=False)
 _BROKEN: Final = {
     Status.FAILED: "failed",
     Status.TIMEOUT: "ran out of time",
     Status.MISSING: "did not run",
     Status.EMPTY: "examined nothing",
 }
-_WHOLE: Final = (Status.OK, Status.NOT_APPLICABLE)
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Something that was to be looked at and was not. `lenient` gaps a dry run forgives."""
+    """Something that was to be examined and was not. A dry run forgives `lenient` gaps."""
 
     text: str
     lenient: bool = False
-
-
-@dataclass(slots=True)
-class _Account:
-    gaps: list[Gap] = field(default_factory=list)
-    notices: list[str] = field(default_factory=list)
 
 
 def judge_runs(
@@ -74,7 +66,7 @@ def judge_runs(
     problems: Sequence[str] = (),
     data: Sequence[DataSource] = (),
 ) -> Gate:
-    """The gate for these runs and verdicts.
+    """Return the gate for these runs and verdicts.
 
     `required` are the scanners that the command line names: where there are any, they and no
     others are required, each of them without leniency; data about vulnerabilities then only where
@@ -82,142 +74,119 @@ def judge_runs(
     are no scanner's. `data` is what the advisory store held. By `now` (UTC) the age of data is
     measured.
     """
-    account = _Account()
-    for name in sorted({*(run.scanner for run in runs), *policy.file.scanners, *required}):
-        ran = [run for run in runs if run.scanner == name]
-        _account_for(account, name, ran, _entry(name, policy, required, files), now)
-    _account_for_data(account, decision, policy.file.enrichment, data, bool(required), now)
-    account.notices += ahead(runs, data, now)
-    account.gaps += [Gap(one_line(problem)) for problem in problems]
+    gaps: list[Gap] = []
+    notices: list[str] = []
     if interrupted:
-        account.gaps.insert(0, Gap("interrupted before everything was examined"))
-    if not account.gaps and not any(run.coverage.examined for run in runs):
-        account.gaps.append(Gap("nothing was examined: there was no input for any scanner"))
-    complete = not (required or interrupted) and all(run.status in _WHOLE for run in runs)
-    gate = _gate(account, _all_blocks(account, runs, decision, policy, complete), policy)
-    if not interrupted:
-        return gate
-    return Gate(gate.outcome, ExitCode.INTERRUPTED, gate.reasons, gate.notices)
+        gaps.append(Gap("interrupted before everything was examined"))
+    for name in sorted({*(run.scanner for run in runs), *policy.file.scanners, *required}):
+        entry = _entry(name, policy, required, files)
+        its_own = [run for run in runs if run.scanner == name]
+        _judge_scanner(name, its_own, entry, now, gaps, notices)
+    # Where the command line names scanners, no data is missed unless there are vulnerabilities.
+    spared = required and not any(each.finding.advisory for each in decision.judged)
+    for lack in lacks(policy.file.enrichment, decision.judged, data, now):
+        if lack.required and not spared:
+            gaps.append(Gap(lack.text))
+        else:
+            notices.append(lack.text)
+    notices += [unchecked(kind, count, data) for kind, count in decision.unchecked.items()]
+    notices += ahead(runs, data, now)
+    gaps += [Gap(one_line(problem)) for problem in problems]
+    if not gaps and not any(run.coverage.examined for run in runs):
+        gaps.append(Gap("nothing was examined: there was no input for any scanner"))
+    is_whole = all(run.status in (Status.OK, Status.NOT_APPLICABLE) for run in runs)
+    complete = is_whole and not (required or interrupted)
+    section = policy.file.waivers
+    notices += waiver_notices(decision.waivers, section, complete)
+    notices += in_source_notices(decision.judged, section)
+    blocks = [
+        *_blocks(decision.judged),
+        *in_source_excess(decision.judged, runs, section),
+        *unused_waivers(decision.waivers, section, complete),
+    ]
+    gate = _gate(gaps, blocks, notices, policy)
+    return replace(gate, exit_code=ExitCode.INTERRUPTED) if interrupted else gate
 
 
 def _entry(
     name: str, policy: Policy, required: frozenset[str], files: Sequence[str]
 ) -> ScannerEntry:
-    """What is asked of a scanner in this run."""
-    entry = policy.file.scanners.get(name, _UNNAMED)
+    """Return what is asked of a scanner in this run."""
+    entry = policy.file.scanners.get(name, ScannerEntry(required=False))
     if required:
-        asked = name in required
-        failure = "block" if asked else "warn"
-        return msgspec.structs.replace(entry, required=asked, on_failure=failure)
+        is_required = name in required
+        failure = "block" if is_required else "warn"
+        return replace(entry, required=is_required, on_failure=failure)
     if entry.when and not any(map(globs(entry.when.exists).match_file, files)):
-        return msgspec.structs.replace(entry, required=False)
+        return replace(entry, required=False)
     return entry
 
 
-def _account_for(
-    account: _Account, name: str, runs: Sequence[Run], entry: ScannerEntry, now: datetime
-) -> None:
-    if not runs and entry.required:
-        account.gaps.append(Gap(f"{name} is required but did not run", _is_lenient(entry)))
-    for run in runs:
-        gap = _gap(run, entry) or stale(run, entry, now)
-        if gap is None:
-            account.notices += _tolerated(run)
-        elif entry.required:
-            account.gaps.append(Gap(f"{name} is required but {gap}", _is_lenient(entry)))
-        elif run.status is not Status.MISSING:
-            text = f"{name} {gap}"
-            if entry.on_failure == "block":
-                account.gaps.append(Gap(text))
-            else:
-                account.notices.append(text)
-
-
-def _account_for_data(
-    account: _Account,
-    decision: Decision,
-    section: EnrichmentSection,
-    data: Sequence[DataSource],
-    only: bool,
-    now: datetime,
-) -> None:
-    """What is known about vulnerabilities besides what scanners say."""
-    spared = only and not any(one.finding.advisory for one in decision.judged)
-    for lack in lacks(section, decision.judged, data, now):
-        if lack.required and not spared:
-            account.gaps.append(Gap(lack.text))
-        else:
-            account.notices.append(lack.text)
-    account.notices += [unchecked(kind, count, data) for kind, count in decision.unchecked.items()]
-
-
-def _all_blocks(
-    account: _Account,
+def _judge_scanner(
+    name: str,
     runs: Sequence[Run],
-    decision: Decision,
-    policy: Policy,
-    complete: bool,
-) -> Sequence[str]:
-    """What blocks, findings first; what there is to say of waivers goes to the notices."""
-    section = policy.file.waivers
-    account.notices += waiver_notices(decision.waivers, section, complete)
-    account.notices += in_source_notices(decision.judged, section)
-    return [
-        *_blocks(decision.judged),
-        *in_source_excess(decision.judged, runs, section),
-        *unused_waivers(decision.waivers, section, complete),
-    ]
-
-
-def _is_lenient(entry: ScannerEntry) -> bool:
-    return entry.on_failure == "warn"
+    entry: ScannerEntry,
+    now: datetime,
+    gaps: list[Gap],
+    notices: list[str],
+) -> None:
+    """Add the gaps and the notices of one scanner."""
+    lenient = entry.on_failure == "warn"
+    if not runs and entry.required:
+        gaps.append(Gap(f"{name} is required but did not run", lenient))
+    for run in runs:
+        coverage = run.coverage
+        gap = _gap(run, entry) or stale(run, entry, now)
+        if gap and entry.required:
+            gaps.append(Gap(f"{name} is required but {gap}", lenient))
+        elif gap and run.status is not Status.MISSING:
+            if entry.on_failure == "block":
+                gaps.append(Gap(f"{name} {gap}"))
+            else:
+                notices.append(f"{name} {gap}")
+        elif not gap and run.status is Status.EMPTY:
+            amount = f"all {coverage.found} {coverage.unit}"
+            notices.append(f"{name} examined nothing: {amount} were left out on purpose")
+        elif not gap and run.status is not Status.NOT_APPLICABLE and _missed(coverage):
+            # Which ones, every report says of the run itself.
+            notices.append(f"{name} examined {_amount(coverage)}; the policy allows that")
 
 
 def _gap(run: Run, entry: ScannerEntry) -> str | None:
-    """What a run lacks, in words that follow the scanner's name; None where nothing."""
+    """Return what a run lacks, in words that follow the scanner's name; None for nothing."""
     coverage = run.coverage
-    nothing_wanted = _wanted(coverage) <= 0 < coverage.found
-    if run.status is Status.NOT_APPLICABLE or (run.status is Status.EMPTY and nothing_wanted):
+    all_excluded = _wanted(coverage) <= 0 < coverage.found
+    if run.status is Status.NOT_APPLICABLE or (run.status is Status.EMPTY and all_excluded):
         return None
     if run.status in _BROKEN:
         return _with_detail(_BROKEN[run.status], run.detail)
-    if _wanted(coverage) > 0 and coverage.examined < max(1, entry.min_audited):
-        return f"examined {_amount(coverage)}, fewer than {max(1, entry.min_audited)}"
-    allowed = _allowed(entry)
-    if allowed is not None and _missed(coverage) > allowed:
-        return _with_detail(f"examined {_amount(coverage)}", _missed_inputs(coverage))
-    if run.status is Status.DEGRADED and not _missed(coverage) and not coverage.not_examined:
+    least = max(1, entry.min_audited)
+    if _wanted(coverage) > 0 and coverage.examined < least:
+        return f"examined {_amount(coverage)}, fewer than {least}"
+    missed = _missed(coverage)
+    # The sum of both, for a run does not say which inputs were skipped and which failed.
+    bounds = (entry.max_skipped, entry.max_errors)
+    if "any" not in bounds and missed > sum(map(int, bounds)):
+        named = [
+            f"{one_line(each.input)} ({one_line(each.reason)})"
+            for each in gaps_of(coverage)[:_SHOWN]
+        ]
+        if missed > len(named):
+            more = missed - len(named)
+            named.append(f"{more} more" if named else f"{more} not named")
+        return _with_detail(f"examined {_amount(coverage)}", ", ".join(named))
+    if run.status is Status.DEGRADED and not missed and not coverage.not_examined:
         return _with_detail("is degraded", run.detail)
     return None
 
 
-def _tolerated(run: Run) -> Iterator[str]:
-    """What was not examined and need not have been."""
-    if run.status is Status.EMPTY:
-        amount = f"all {run.coverage.found} {run.coverage.unit}"
-        yield f"{run.scanner} examined nothing: {amount} were left out on purpose"
-    elif run.status is not Status.NOT_APPLICABLE and _missed(run.coverage):
-        # Which ones, every report says of the run itself.
-        yield f"{run.scanner} examined {_amount(run.coverage)}; the policy allows that"
-
-
-def _allowed(entry: ScannerEntry) -> int | None:
-    """How many inputs may stay unexamined; None for any number.
-
-    The sum of both thresholds, for a run does not say which inputs were skipped and which failed.
-    """
-    if "any" in (entry.max_skipped, entry.max_errors):
-        return None
-    return int(entry.max_skipped) + int(entry.max_errors)
-
-
 def _wanted(coverage: Coverage) -> int:
-    """How many inputs there were, but for those left out on purpose."""
+    """Return how many inputs there were, but for those left out on purpose."""
     return coverage.found - (len(coverage.not_examined) - len(gaps_of(coverage)))
 
 
 def _missed(coverage: Coverage) -> int:
-    """How many inputs were not examined, named or not."""
+    """Return how many inputs were not examined, named or not."""
     return max(len(gaps_of(coverage)), _wanted(coverage) - coverage.examined)
 
 
@@ -225,63 +194,51 @@ def _amount(coverage: Coverage) -> str:
     return f"{coverage.examined} of {_wanted(coverage)} {coverage.unit}"
 
 
-def _missed_inputs(coverage: Coverage) -> str:
-    skipped = gaps_of(coverage)
-    named = [f"{one_line(one.input)} ({one_line(one.reason)})" for one in skipped[:_SHOWN]]
-    more = _missed(coverage) - len(named)
-    if more:
-        named.append(f"{more} more" if named else f"{more} not named")
-    return ", ".join(named)
-
-
 def _with_detail(text: str, detail: str) -> str:
     return f"{text}: {shorten(one_line(detail), _WIDTH)}" if detail else text
 
 
 def _blocks(judged: Sequence[Judged]) -> list[str]:
-    """What blocks: the sum, then each rule with its worst few; `judged` is sorted worst first."""
-    blocking = [one for one in judged if one.verdict.action is Action.BLOCK]
-    if not blocking:
+    """Return what blocks: the sum, then each rule with its worst few; `judged` is worst first."""
+    by_rule: dict[str, list[Judged]] = {}
+    for each in judged:
+        if each.verdict.action is Action.BLOCK:
+            by_rule.setdefault(each.verdict.rule, []).append(each)
+    if not by_rule:
         return []
-    counts = Counter(one.severity for one in blocking)
-    by_severity = ", ".join(f"{counts[each]} {each.value}" for each in Severity if counts[each])
-    rules = list(dict.fromkeys(one.verdict.rule for one in blocking))
-    if len(rules) == 1:
-        return [f"{_findings(len(blocking))} ({by_severity}) {_by_rule(rules[0], blocking)}"]
-    lines = [f"{_findings(len(blocking))}: {by_severity}"]
-    for rule in rules:
-        its_own = [one for one in blocking if one.verdict.rule == rule]
-        lines.append(f"{_findings(len(its_own))} {_by_rule(rule, its_own)}")
-    return lines
+    counts = Counter(each.severity for blocking in by_rule.values() for each in blocking)
+    levels = ", ".join(f"{counts[level]} {level.value}" for level in Severity if counts[level])
+    lines = []
+    for rule, blocking in by_rule.items():
+        worst = [_title(each) for each in blocking[:_SHOWN]]
+        if len(blocking) > _SHOWN:
+            worst.append(f"{len(blocking) - _SHOWN} more")
+        of_levels = f" ({levels})" if len(by_rule) == 1 else ""
+        lines.append(f"{_findings(len(blocking))}{of_levels} by rule {rule}: {'; '.join(worst)}")
+    return lines if len(lines) == 1 else [f"{_findings(counts.total())}: {levels}", *lines]
 
 
 def _findings(count: int) -> str:
     return "1 finding blocks" if count == 1 else f"{count} findings block"
 
 
-def _by_rule(rule: str, blocking: Sequence[Judged]) -> str:
-    worst = [_title(one) for one in blocking[:_SHOWN]]
-    if len(blocking) > _SHOWN:
-        worst.append(f"{len(blocking) - _SHOWN} more")
-    return f"by rule {rule}: {'; '.join(worst)}"
-
-
 def _title(judged: Judged) -> str:
     finding = judged.finding
-    package = finding.package
+    package, location = finding.package, finding.location
     if finding.advisory and package:
         title = one_line(f"{finding.advisory.id} in {package.name} {package.version}")
     else:
         title = shorten(one_line(finding.title), _WIDTH)
-    if finding.location is None:
+    if location is None:
         return title
-    line = f":{finding.location.start_line}" if finding.location.start_line else ""
-    return f"{title} ({one_line(finding.location.path)}{line})"
+    line = f":{location.start_line}" if location.start_line else ""
+    return f"{title} ({one_line(location.path)}{line})"
 
 
-def _gate(account: _Account, blocks: Sequence[str], policy: Policy) -> Gate:
-    """3 over 1, and what a dry run makes of both."""
-    gaps, notices = account.gaps, [*account.notices]
+def _gate(
+    gaps: Sequence[Gap], blocks: Sequence[str], notices: Sequence[str], policy: Policy
+) -> Gate:
+    """Return the outcome: 3 over 1, and what a dry run makes of both."""
     if policy.enforcement == "warn":
         forgiven = [gap for gap in gaps if gap.lenient]
         gaps = [gap for gap in gaps if not gap.lenient]
@@ -291,9 +248,10 @@ def _gate(account: _Account, blocks: Sequence[str], policy: Policy) -> Gate:
             *notices,
         ]
         blocks = ()
-    reasons = (*(gap.text for gap in gaps), *blocks)
+    outcome, exit_code = Outcome.PASS, ExitCode.PASS
     if gaps:
-        return Gate(Outcome.INCOMPLETE, ExitCode.INCOMPLETE, reasons, tuple(notices))
-    if blocks:
-        return Gate(Outcome.BLOCKED, ExitCode.BLOCKED, reasons, tuple(notices))
-    return Gate(Outcome.PASS, ExitCode.PASS, reasons, tuple(notices))
+        outcome, exit_code = Outcome.INCOMPLETE, ExitCode.INCOMPLETE
+    elif blocks:
+        outcome, exit_code = Outcome.BLOCKED, ExitCode.BLOCKED
+    reasons = (*(gap.text for gap in gaps), *blocks)
+    return Gate(outcome, exit_code, reasons, tuple(notices))
