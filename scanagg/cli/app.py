@@ -1,19 +1,70 @@
-"""The typer application: every command is a file of its own beside this one."""
+"""The typer application. The module of a command is imported only when that command runs."""
 
 import sys
-from typing import Annotated
+from collections.abc import Mapping
+from importlib import import_module
+from typing import Annotated, Any, Final
 
+import click
 import typer
+from typer.core import TyperGroup
 
 from scanagg import __version__
-from scanagg.cli import baseline, check, db, explain, fix, gate, policy, scanners, waive, waivers
-from scanagg.cli import license as license_
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "check": "Run the scanners, apply the policy, write reports.",
+    "explain": "Explain why a finding has its verdict.",
+    "fix": "List the upgrades that clear most vulnerabilities.",
+    "gate": "Judge a stored report again, without scanning.",
+    "scanners": "List the scanners, and how to install missing ones.",
+    "waive": "Accept a finding until a day.",
+    "waivers": "List all waivers, unused and expired ones too.",
+    "baseline": "Manage the baseline: findings that are not new.",
+    "db": "Manage the offline store of advisories.",
+    "policy": "Check, test, and compare policy files.",
+    "license": "Evaluate licences.",
+}
+"""The commands with their short help, in the order of `scanagg --help`.
+
+The module of a command is `scanagg.cli.NAME`. It has the function `command`, or `app` with commands
+of its own.
+"""
+
+
+class _Commands(TyperGroup):
+    """The group of all commands, each imported when it is needed."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        # By these, a misspelt name gets a suggestion.
+        self.commands = {name: click.Command(name) for name in COMMANDS}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"scanagg.cli.{cmd_name}")
+        wrapper = typer.Typer(rich_markup_mode=None, add_completion=False)
+        if hasattr(module, "command"):
+            wrapper.command(cmd_name)(module.command)
+            return typer.main.get_command(wrapper)
+        wrapper.add_typer(module.app, name=cmd_name)
+        return typer.main.get_group(wrapper).commands[cmd_name]
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
 
 # Plain help: rich's markup and tracebacks would double the start-up time.
 app = typer.Typer(
     name="scanagg",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
+    suggest_commands=False,  # click makes a suggestion of its own
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -39,16 +90,3 @@ def _root(
     ] = False,
 ) -> None:
     """Options of scanagg itself."""
-
-
-app.command("check")(check.command)
-app.command("explain")(explain.command)
-app.command("fix")(fix.command)
-app.command("gate")(gate.command)
-app.command("scanners")(scanners.command)
-app.command("waive")(waive.command)
-app.command("waivers")(waivers.command)
-app.add_typer(baseline.app, name="baseline")
-app.add_typer(db.app, name="db")
-app.add_typer(policy.app, name="policy")
-app.add_typer(license_.app, name="license")

@@ -5,19 +5,20 @@ import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
 from scanagg.cli import request as options
 from scanagg.cli.output import stop_printing
+from scanagg.cli.page import Written, print_page
+from scanagg.cli.progress import checked
+from scanagg.core.cache import write_atomically
 from scanagg.core.errors import ExitCode, OutputError, UsageError
+from scanagg.model import Report
+from scanagg.pipeline import Request
+from scanagg.reports.base import Shortens, reporter
 from scanagg.reports.base import names as format_names
-
-if TYPE_CHECKING:
-    from scanagg.cli.page import Written
-    from scanagg.model import Report
-    from scanagg.pipeline import Request
 
 _FORMATS: Final = ("sarif", "html", "json")
 
@@ -96,22 +97,16 @@ def command(
     raise typer.Exit(_check(request, names, not (no_progress or quiet), quiet, verbose))
 
 
-def _check(
-    request: "Request", formats: Sequence[str], show: bool, quiet: bool, verbose: bool
-) -> int:
+def _check(request: Request, formats: Sequence[str], show: bool, quiet: bool, verbose: bool) -> int:
     """Check, write, print; the exit code."""
-    # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.cli.progress import checked  # noqa: PLC0415
 
     report = checked(request, show=show)
     written = write_reports(report, formats, request.output_dir or request.path)
     return show_page(report, written, quiet=quiet, verbose=verbose)
 
 
-def show_page(report: "Report", written: "Written", *, quiet: bool, verbose: bool) -> int:
+def show_page(report: Report, written: Written, *, quiet: bool, verbose: bool) -> int:
     """Print the page; the exit code. OutputError where nobody reads the page to its end."""
-    # Imported here: `scanagg --help` need not wait for the page.
-    from scanagg.cli.page import print_page  # noqa: PLC0415
 
     try:
         print_page(report, written, quiet=quiet, verbose=verbose)
@@ -139,12 +134,8 @@ def format_choice(given: Sequence[str] | None, configured: Sequence[str] = ()) -
     return tuple(dict.fromkeys(chosen or configured or _FORMATS))
 
 
-def write_reports(report: "Report", formats: Sequence[str], folder: Path) -> "Written":
+def write_reports(report: Report, formats: Sequence[str], folder: Path) -> Written:
     """Write each format; one that cannot be written does not cost the others."""
-    # Imported here: `scanagg --help` need not wait for the page.
-    from scanagg.cli.page import Written  # noqa: PLC0415
-    from scanagg.core.cache import write_atomically  # noqa: PLC0415
-    from scanagg.reports.base import Shortens, reporter  # noqa: PLC0415
 
     written = Written()
     for name in formats:
@@ -164,7 +155,7 @@ def write_reports(report: "Report", formats: Sequence[str], folder: Path) -> "Wr
     return written
 
 
-def _exit_code(report: "Report", problems: Sequence[OutputError]) -> int:
+def _exit_code(report: Report, problems: Sequence[OutputError]) -> int:
     """The gate's code, or that of a report that could not be written where that is graver."""
     code = report.gate.exit_code
     if problems and code in (ExitCode.PASS, ExitCode.BLOCKED):

@@ -4,19 +4,21 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
+from scanagg.advisories import update as updating
+from scanagg.advisories.importing import Imported, import_any
+from scanagg.advisories.store import Store, is_stored, open_store
+from scanagg.advisories.update import Phase, UpdateResult
 from scanagg.cli import request as options
+from scanagg.cli.output import tell
+from scanagg.cli.progress import store_progress
+from scanagg.core.cache import cache_folder
 from scanagg.core.errors import ExitCode, UsageError
 from scanagg.core.text import counted, one_line
-
-if TYPE_CHECKING:
-    from scanagg.advisories.importing import Imported
-    from scanagg.advisories.store import Store
-    from scanagg.advisories.update import UpdateResult
-    from scanagg.model import DataSource
+from scanagg.model import DataSource
 
 app = typer.Typer(no_args_is_help=True, help="Advisories: the store that is kept here.")
 
@@ -65,11 +67,6 @@ def update(
 
     One that fails costs no other, and what was stored of it stays; the exit code is then 3.
     """
-    # Imported here: `scanagg --help` need not wait for what downloads.
-    from scanagg.advisories import update as updating  # noqa: PLC0415
-    from scanagg.cli.db_progress import progress  # noqa: PLC0415
-    from scanagg.cli.output import tell  # noqa: PLC0415
-    from scanagg.core.cache import cache_folder  # noqa: PLC0415
 
     if not 0 < max_time <= _LONGEST:
         raise UsageError(f"--max-time {max_time:g} is no time to wait", "Give 1 to 86400 seconds.")
@@ -79,7 +76,7 @@ def update(
         kind: updating.address_of(kind, given[kind], f"--{kind}-url (SCANAGG_{kind.upper()}_URL)")
         for kind in named
     }
-    with progress(show=not no_progress) as notify:
+    with store_progress(show=not no_progress) as notify:
         outcomes = list(
             updating.update(
                 cache_folder(), addresses, seconds=max_time, now=datetime.now(UTC), notify=notify
@@ -102,14 +99,8 @@ def import_(
     no_progress: _NoProgress = False,
 ) -> None:
     """Fill the store from files that were downloaded elsewhere; what they are shows in them."""
-    # Imported here: `scanagg --help` need not wait for the store.
-    from scanagg.advisories.importing import import_any  # noqa: PLC0415
-    from scanagg.advisories.update import Phase  # noqa: PLC0415
-    from scanagg.cli.db_progress import progress  # noqa: PLC0415
-    from scanagg.cli.output import tell  # noqa: PLC0415
-    from scanagg.core.cache import cache_folder  # noqa: PLC0415
 
-    with progress(show=not no_progress) as notify:
+    with store_progress(show=not no_progress) as notify:
         found = import_any(
             path,
             cache_folder(),
@@ -127,10 +118,6 @@ def status(
     now: options.Now = None,
 ) -> None:
     """Tell what is stored: how much, how old, whose, from where; and what is missing."""
-    # Imported here: `scanagg --help` need not wait for the store.
-    from scanagg.advisories.store import is_stored, open_store  # noqa: PLC0415
-    from scanagg.cli.output import tell  # noqa: PLC0415
-    from scanagg.core.cache import cache_folder  # noqa: PLC0415
 
     moment = options.time_of(now) or datetime.now(UTC)
     cache = cache_folder()
@@ -157,7 +144,7 @@ def _kinds(only: Sequence[str] | None) -> Sequence[str]:
     return tuple(kind for kind in _KINDS if kind in names)
 
 
-def _outcome_lines(outcome: "UpdateResult") -> Sequence[str]:
+def _outcome_lines(outcome: UpdateResult) -> Sequence[str]:
     begin = f"{outcome.kind}: {outcome.state.value}"
     if outcome.error is not None:
         return [f"{begin}: {outcome.error.message}. {outcome.error.hint}".rstrip()]
@@ -166,16 +153,16 @@ def _outcome_lines(outcome: "UpdateResult") -> Sequence[str]:
     return [f"{begin}: {_facts(outcome.imported.source)}", *_refused(outcome.imported)]
 
 
-def _facts(source: "DataSource") -> str:
+def _facts(source: DataSource) -> str:
     return f"{_amount(source)}, from {source.origin}" if source.origin else _amount(source)
 
 
-def _amount(source: "DataSource") -> str:
+def _amount(source: DataSource) -> str:
     newest = f", newest of {source.updated:%Y-%m-%d}" if source.updated else ""
     return f"{counted(source.records or 0, 'record')}{newest}"
 
 
-def _refused(imported: "Imported") -> Sequence[str]:
+def _refused(imported: Imported) -> Sequence[str]:
     """How many records were left out, and the first things that could not be used, by record."""
     if not imported.refused and not imported.problems:
         return ()
@@ -185,7 +172,7 @@ def _refused(imported: "Imported") -> Sequence[str]:
     return [f"  {left_out}of these not all could be used:", *named, *more]
 
 
-def _page(store: "Store", states: Mapping[str, str], now: datetime) -> Iterator[str]:
+def _page(store: Store, states: Mapping[str, str], now: datetime) -> Iterator[str]:
     for kind, source in _by_kind(store).items():
         if source is None:
             yield f"{kind:<{_INDENT}}{_MISSING[states[kind]]}"
@@ -196,7 +183,7 @@ def _page(store: "Store", states: Mapping[str, str], now: datetime) -> Iterator[
     yield from store.problems
 
 
-def _said_of(source: "DataSource", now: datetime) -> Iterator[str]:
+def _said_of(source: DataSource, now: datetime) -> Iterator[str]:
     age = _age(source, now)
     old = "" if age is None else f", {counted(age, 'day')} old"
     yield f"{_amount(source)}{old}"
@@ -204,7 +191,7 @@ def _said_of(source: "DataSource", now: datetime) -> Iterator[str]:
     yield f"sha256 {source.digest[:_DIGEST]}, licence: {source.license or 'unknown'}"
 
 
-def _document(store: "Store", states: Mapping[str, str], now: datetime) -> Mapping[str, object]:
+def _document(store: Store, states: Mapping[str, str], now: datetime) -> Mapping[str, object]:
     return {
         "version": _VERSION,
         "sources": [
@@ -225,11 +212,11 @@ def _document(store: "Store", states: Mapping[str, str], now: datetime) -> Mappi
     }
 
 
-def _by_kind(store: "Store") -> "Mapping[str, DataSource | None]":
+def _by_kind(store: Store) -> Mapping[str, DataSource | None]:
     return {"osv": store.osv, "kev": store.kev, "epss": store.epss}
 
 
-def _age(source: "DataSource", now: datetime) -> int | None:
+def _age(source: DataSource, now: datetime) -> int | None:
     """Whole days since the newest record; none below, for the clocks of two machines differ."""
     return max((now - source.updated).days, 0) if source.updated else None
 

@@ -3,20 +3,22 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
+from scanagg.cli import page
 from scanagg.cli import request as options
 from scanagg.cli.gate import project_policy
 from scanagg.cli.output import tell
 from scanagg.core.errors import UsageError
 from scanagg.core.text import one_line
-
-if TYPE_CHECKING:
-    from scanagg.model import Finding, Location, Report
-    from scanagg.policy import Policy
-    from scanagg.policy.explain import Explanation, RuleList
+from scanagg.gate.rejudge import findings_of, same_text
+from scanagg.model import Finding, Location, Report
+from scanagg.pipeline import REPORTS
+from scanagg.policy import Policy
+from scanagg.policy.explain import Explanation, RuleList, explain, find
+from scanagg.reports import phrases, wire
 
 _MOST: Final = 5
 _LISTED: Final = 50
@@ -47,11 +49,6 @@ def command(
 
     Exit codes: 0 explained, 2 no such finding, or a file cannot be used.
     """
-    # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.gate.rejudge import findings_of  # noqa: PLC0415
-    from scanagg.pipeline import REPORTS  # noqa: PLC0415
-    from scanagg.policy.explain import explain, find  # noqa: PLC0415
-    from scanagg.reports import wire  # noqa: PLC0415
 
     root = options.folder_of(path)
     settings, loaded = project_policy(policy, root)
@@ -70,10 +67,8 @@ def command(
         tell(_lines(explain(one, loaded, moment), read))
 
 
-def _head(report: "Report", policy: "Policy") -> Iterator[str]:
+def _head(report: Report, policy: Policy) -> Iterator[str]:
     """What the policy is, where that is not the one of the report."""
-    # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.gate.rejudge import same_text  # noqa: PLC0415
 
     if not same_text(report, policy):
         yield (
@@ -83,7 +78,7 @@ def _head(report: "Report", policy: "Policy") -> Iterator[str]:
         yield ""
 
 
-def _list(found: "Sequence[Finding]") -> Iterator[str]:
+def _list(found: Sequence[Finding]) -> Iterator[str]:
     yield f"{len(found)} findings are called that. Name one by its id:"
     for one in found[:_LISTED]:
         yield f"  {one.id}  {_what(one)}"
@@ -91,17 +86,17 @@ def _list(found: "Sequence[Finding]") -> Iterator[str]:
         yield f"  and {len(found) - _LISTED} more"
 
 
-def _what(finding: "Finding") -> str:
+def _what(finding: Finding) -> str:
     package = f"  {finding.package.name} {finding.package.version}" if finding.package else ""
     where = f"  {_place(finding.location)}" if finding.location else ""
     return f"{finding.rule.id}{package}{where}"
 
 
-def _place(place: "Location") -> str:
+def _place(place: Location) -> str:
     return f"{place.path}:{place.start_line}" if place.start_line else place.path
 
 
-def _lines(said: "Explanation", report: "Report") -> Iterator[str]:
+def _lines(said: Explanation, report: Report) -> Iterator[str]:
     """The whole page, section by section."""
     yield from _verdict(said)
     yield from _identity(said.finding, report.target.name)
@@ -120,7 +115,7 @@ def _lines(said: "Explanation", report: "Report") -> Iterator[str]:
     yield ""
 
 
-def _verdict(said: "Explanation") -> Iterator[str]:
+def _verdict(said: Explanation) -> Iterator[str]:
     yield f"{said.finding.rule.id}: {said.finding.title}"
     if said.judged is None:
         yield "  allowed: no finding, for the policy allows the licence"
@@ -129,33 +124,27 @@ def _verdict(said: "Explanation") -> Iterator[str]:
     yield f"  {verdict.action.value} by rule {verdict.rule}: {verdict.reason}"
 
 
-def _identity(finding: "Finding", app: str) -> Iterator[str]:
-    # Imported here: `scanagg --help` need not wait for the model.
-    from scanagg.cli import vulnerable  # noqa: PLC0415
-    from scanagg.reports import phrases  # noqa: PLC0415
+def _identity(finding: Finding, app: str) -> Iterator[str]:
 
     package, advisory = finding.package, finding.advisory
     yield f"  id {finding.id}, fingerprint {finding.fingerprint}"
     if package:
         kind = {True: ", direct", False: ", transitive", None: ""}[package.direct]
         yield f"  {package.name} {package.version} ({package.scope.value}{kind})"
-        yield from (f"  {line}" for line in vulnerable.entry(package, app))
+        yield from (f"  {line}" for line in page.entry(package, app))
     for place in finding.places or ((finding.location,) if finding.location else ()):
         yield f"  in {_place(place)}"
     if advisory:
         yield from (
-            f"  {line}"
-            for line in (*phrases.alarms(advisory), *vulnerable.facts(finding, advisory))
+            f"  {line}" for line in (*phrases.alarms(advisory), *page.facts(finding, advisory))
         )
     if finding.in_source:
         yield f"  hidden from its scanner in the source: {finding.in_source}"
     yield ""
 
 
-def _upgrade(said: "Explanation", report: "Report") -> Iterator[str]:
+def _upgrade(said: Explanation, report: Report) -> Iterator[str]:
     """What to do about the package of a vulnerability, by the report."""
-    # Imported here: `scanagg --help` need not wait for the model.
-    from scanagg.reports import phrases  # noqa: PLC0415
 
     package = said.finding.package
     if package is None or said.judged is None or said.finding.advisory is None:
@@ -172,9 +161,7 @@ def _upgrade(said: "Explanation", report: "Report") -> Iterator[str]:
     yield ""
 
 
-def _severity(said: "Explanation") -> Iterator[str]:
-    # Imported here: `scanagg --help` need not wait for the model.
-    from scanagg.reports import phrases  # noqa: PLC0415
+def _severity(said: Explanation) -> Iterator[str]:
 
     compared = "" if said.compared is said.severity else f", compared as {said.compared.value}"
     yield f"Severity: {said.severity.value}{compared}"
@@ -190,7 +177,7 @@ def _severity(said: "Explanation") -> Iterator[str]:
     yield ""
 
 
-def _origin(said: "Explanation") -> Iterator[str]:
+def _origin(said: Explanation) -> Iterator[str]:
     history = said.finding.history
     yield f"Origin: {said.origin}"
     yield f"  {history.change.value} against the base: {history.reason}"
@@ -199,7 +186,7 @@ def _origin(said: "Explanation") -> Iterator[str]:
     yield ""
 
 
-def _license(said: "Explanation") -> Iterator[str]:
+def _license(said: Explanation) -> Iterator[str]:
     found = said.license
     if found is None:
         return
@@ -210,7 +197,7 @@ def _license(said: "Explanation") -> Iterator[str]:
     yield ""
 
 
-def _rules(book: "RuleList") -> Iterator[str]:
+def _rules(book: RuleList) -> Iterator[str]:
     yield f"Locked rules of {book.source}" if book.source else "Rules, in order"
     width = max((len(each.rule) for each in book.asked), default=0)
     for each in book.asked:
@@ -224,7 +211,7 @@ def _rules(book: "RuleList") -> Iterator[str]:
     yield ""
 
 
-def _grace(said: "Explanation") -> Iterator[str]:
+def _grace(said: Explanation) -> Iterator[str]:
     for book in said.rule_lists:
         clock = book.clock
         if clock is None:
@@ -239,7 +226,7 @@ def _grace(said: "Explanation") -> Iterator[str]:
         yield ""
 
 
-def _waivers(said: "Explanation") -> Iterator[str]:
+def _waivers(said: Explanation) -> Iterator[str]:
     yield "Waivers"
     for waiver, reason in said.waivers:
         state = reason or "covers this finding"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 from msgspec.structs import replace
@@ -10,12 +10,15 @@ from msgspec.structs import replace
 from scanagg.cli import request as options
 from scanagg.cli.check import format_choice, show_page, write_reports
 from scanagg.core.errors import UsageError
+from scanagg.gate.rejudge import rejudge, same_text
+from scanagg.model import Clock, Report
+from scanagg.pipeline import REPORTS
+from scanagg.policy import Policy, load_policy
+from scanagg.reports import wire
 from scanagg.reports.base import names as format_names
-
-if TYPE_CHECKING:
-    from scanagg.model import Report
-    from scanagg.policy import Policy
-    from scanagg.scanners.config import Settings
+from scanagg.reports.base import reporter
+from scanagg.scanners.base import adapters
+from scanagg.scanners.config import Settings, load_settings
 
 _Stored = Annotated[Path, typer.Argument(metavar="REPORT", help="A scanagg.json.")]
 _Formats = Annotated[
@@ -50,11 +53,6 @@ def command(
 
     Exit codes: as those of check.
     """
-    # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.gate.rejudge import rejudge  # noqa: PLC0415
-    from scanagg.model import Clock  # noqa: PLC0415
-    from scanagg.pipeline import REPORTS  # noqa: PLC0415
-    from scanagg.reports import wire  # noqa: PLC0415
 
     moment = options.time_of(now)
     found = wire.read(report)
@@ -71,15 +69,11 @@ def command(
     raise typer.Exit(show_page(judged, written, quiet=quiet, verbose=verbose))
 
 
-def project_policy(name: str | None, root: Path) -> "tuple[Settings, Policy]":
+def project_policy(name: str | None, root: Path) -> tuple[Settings, Policy]:
     """The settings of the project at `root`, and the policy that a check of it goes by.
 
     `name` is what the command line names, if anything. ConfigError, PolicyError.
     """
-    # Imported here: `scanagg --help` need not wait for the policy.
-    from scanagg.policy import load_policy  # noqa: PLC0415
-    from scanagg.scanners.base import adapters  # noqa: PLC0415
-    from scanagg.scanners.config import load_settings  # noqa: PLC0415
 
     if name is not None and not name.strip():
         raise UsageError("--policy is empty", "Give a value, or leave the option out.")
@@ -87,10 +81,8 @@ def project_policy(name: str | None, root: Path) -> "tuple[Settings, Policy]":
     return settings, load_policy(name, root, settings.policy)
 
 
-def _enforced(policy: "Policy", given: str | None, report: "Report") -> "Policy":
+def _enforced(policy: Policy, given: str | None, report: Report) -> Policy:
     """The policy with the enforcement that is given, else that of the check, if it was by this."""
-    # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.gate.rejudge import same_text  # noqa: PLC0415
 
     if given is None and same_text(report, policy):
         return replace(policy, enforcement=report.policy.enforcement)
@@ -98,8 +90,6 @@ def _enforced(policy: "Policy", given: str | None, report: "Report") -> "Policy"
 
 
 def _refuse_overwriting(report: Path, folder: Path, formats: Sequence[str]) -> None:
-    # Imported here: `scanagg --help` need not wait for the reporters.
-    from scanagg.reports.base import reporter  # noqa: PLC0415
 
     for name in formats:
         path = folder / reporter(name).FILENAME

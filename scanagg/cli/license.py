@@ -2,26 +2,59 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, Literal
+from typing import Annotated, Final, Literal
 
+import msgspec
 import typer
 
 from scanagg.cli import request as options
+from scanagg.cli.output import say, tell
+from scanagg.cli.tables import print_table
+from scanagg.core import cache
 from scanagg.core.errors import ExitCode, UsageError
+from scanagg.core.process import Stop
 from scanagg.core.text import counted
-
-if TYPE_CHECKING:
-    from scanagg.cli.package_licenses import Listing
-    from scanagg.policy.licenses import LicenseDecision, LicenseLists
+from scanagg.findings.collect import ScanSetup
+from scanagg.findings.normalise import normalise
+from scanagg.gate.rules import load_rules, rule_files
+from scanagg.inventory import read_inventory
+from scanagg.model import NotExamined, Observation, Package, Run, Status
+from scanagg.policy import Policy, licenses, load_policy
+from scanagg.policy.licenses import LicenseDecision, LicenseJudge, LicenseLists
+from scanagg.project.sources import Sources
+from scanagg.project.target import read_target
+from scanagg.scanners.base import adapters
+from scanagg.scanners.config import Settings
+from scanagg.scanners.coverage import gaps_of
+from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits, scan
 
 app = typer.Typer(no_args_is_help=True, help="Licences: of an expression, of the packages.")
 
 _HEADS: Final = ("package", "version", "scope", "licence", "source", "verdict", "decided by")
 # The version of the JSON that `license list` prints.
 _VERSION: Final = 1
+
+
+_SCANNER = "licenses"
+
+
+class Listing(msgspec.Struct, frozen=True):
+    """Packages by name with what is made of their licences, and inputs that nothing is known of.
+
+    `run` is how the scanner went that was asked.
+    """
+
+    packages: tuple[tuple[Package, LicenseDecision], ...]
+    unknown: tuple[NotExamined, ...]
+    run: Run
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether each package of the project is in it with what its metadata says."""
+        return self.run.status in (Status.OK, Status.NOT_APPLICABLE) and not self.unknown
 
 
 @app.command("eval")
@@ -36,10 +69,6 @@ def evaluate(
     ] = None,
 ) -> None:
     """Print allow, review, unknown or deny. The exit code is 0 for any verdict."""
-    # Imported here: `scanagg --help` need not wait for the licence list.
-    from scanagg.cli.output import tell  # noqa: PLC0415
-    from scanagg.policy import licenses  # noqa: PLC0415
-
     if policy is not None:
         if allow or deny or review:
             hint = "Give the lists, or a policy that has some."
@@ -67,10 +96,6 @@ def list_(
     A list, not the gate: the exit code is 0 for any verdict, and 3 where not all packages could
     be asked for their licence. Those are listed too.
     """
-    # Imported here: `scanagg --help` need not wait for the scanners.
-    from scanagg.cli.package_licenses import list_licenses  # noqa: PLC0415
-    from scanagg.gate.rules import load_rules, rule_files  # noqa: PLC0415
-
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
     rules = load_rules(root, rule_files(root, policy_ref), policy, os.environ)
@@ -84,17 +109,13 @@ def list_(
     raise typer.Exit(ExitCode.PASS if listing.is_whole else ExitCode.INCOMPLETE)
 
 
-def _lists_of(policy: str) -> "LicenseLists":
-    # Imported here: `scanagg --help` need not wait for the policy reader.
-    from scanagg.policy import licenses, load_policy  # noqa: PLC0415
+def _lists_of(policy: str) -> LicenseLists:
 
     said = load_policy(policy, Path.cwd(), None).file.licenses
     return licenses.lists_of(said.allow, said.review, said.deny, said.classifiers)
 
 
-def _print_table(listing: "Listing") -> None:
-    # Imported here: `scanagg --help` need not wait for rich.
-    from scanagg.cli.listing import print_table, say  # noqa: PLC0415
+def _print_table(listing: Listing) -> None:
 
     if listing.packages:
         print_table(
@@ -121,7 +142,7 @@ def _print_table(listing: "Listing") -> None:
         say(f"incomplete: the licences of {unasked} are not known{why}")
 
 
-def _words(decision: "LicenseDecision") -> Sequence[str]:
+def _words(decision: LicenseDecision) -> Sequence[str]:
     return (
         decision.expression,
         decision.source or "nothing",
@@ -130,9 +151,7 @@ def _words(decision: "LicenseDecision") -> Sequence[str]:
     )
 
 
-def _print_json(listing: "Listing") -> None:
-    # Imported here: `scanagg --help` need not wait for what prints.
-    from scanagg.cli.output import tell  # noqa: PLC0415
+def _print_json(listing: Listing) -> None:
 
     packages = [
         {
@@ -161,3 +180,50 @@ def _print_json(listing: "Listing") -> None:
 
 def _ids(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def list_licenses(
+    root: Path,
+    settings: Settings,
+    policy: Policy,
+    now: datetime,
+    *,
+    python: Path | None = None,
+    offline: bool = False,
+    stop: Stop | None = None,
+    notify: Callable[[Event], None] = lambda _event: None,
+) -> Listing:
+    """Ask for the licence of every package of the project at `root`, and judge it.
+
+    `python` is the project's interpreter, None for the configured or found one. TargetError where
+    `root` cannot be read, KeyboardInterrupt after Ctrl-C; what goes wrong with the scanner is in
+    its run.
+    """
+    stop = stop or Stop()
+    target = read_target(root, exclude=settings.exclude, stop=stop)
+    inventory = read_inventory(target, python or settings.python)
+    setup = ScanSetup(
+        limits=Limits(jobs=2, timeout=settings.timeout or DEFAULT_TIMEOUT, stop=stop),
+        cache=cache.cache_folder(),
+        now=now,
+        scanners=settings.scanners,
+        offline=offline,
+    )
+    (done,) = scan(setup.tasks([adapters()[_SCANNER]], target, inventory), setup.limits, notify)
+    if stop.interrupted:
+        raise KeyboardInterrupt
+    said = normalise(done.observations, inventory, Sources(target))
+    judge = LicenseJudge(policy.file.licenses, now.date())
+    return Listing(_judged(said, judge), tuple(gaps_of(done.run.coverage)), done.run)
+
+
+def _judged(
+    said: Sequence[Observation], judge: LicenseJudge
+) -> tuple[tuple[Package, LicenseDecision], ...]:
+    """Each package once, by name and version."""
+    known = {
+        one.package.purl: (one.package, judge.judge(one.package, one.license))
+        for one in said
+        if one.package and one.license
+    }
+    return tuple(known[purl] for purl in sorted(known))

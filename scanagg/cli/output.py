@@ -1,4 +1,4 @@
-"""Plain words to standard error and standard output, made safe to show."""
+"""Plain lines to standard error and standard output, safe to show."""
 
 import os
 import sys
@@ -16,16 +16,21 @@ def complain(message: str, hint: str) -> None:
 
 
 def stop_printing() -> None:
-    """Let what is still buffered go nowhere: to fail on it again would end in Python's own 120."""
+    """Discard what is still buffered: failing on it again would exit with Python's own 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell(lines: Iterable[str]) -> None:
-    """Print lines to standard output. OutputError where they are not read to their end."""
+    """Print lines to standard output. Raises OutputError if they are not read to their end."""
     try:
         sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
         sys.stdout.flush()
     except BrokenPipeError as error:
-        # Caught here, for typer would turn it into exit code 1, which means blocked.
+        # Caught here: typer would turn it into exit code 1, which means blocked.
         stop_printing()
         raise OutputError("the answer was not read to its end") from error
+
+
+def say(*lines: str) -> None:
+    """Print lines of untrusted text to standard output."""
+    tell(lines)

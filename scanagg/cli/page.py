@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
@@ -14,9 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from scanagg.cli import vulnerable
 from scanagg.cli.output import complain
-from scanagg.cli.style import (
+from scanagg.cli.tables import (
     ACTION_STYLES,
     OUTCOME_STYLES,
     SEVERITY_STYLES,
@@ -25,7 +24,18 @@ from scanagg.cli.style import (
 )
 from scanagg.core.errors import OutputError
 from scanagg.core.text import one_line, shorten
-from scanagg.model import Action, Finding, Judged, Report, Run, Severity, Status, Upgrade
+from scanagg.model import (
+    Action,
+    Advisory,
+    Finding,
+    Judged,
+    Package,
+    Report,
+    Run,
+    Severity,
+    Status,
+    Upgrade,
+)
 from scanagg.reports import phrases
 from scanagg.scanners.coverage import gaps_of
 
@@ -44,6 +54,15 @@ class Written:
     paths: list[Path] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     problems: list[OutputError] = field(default_factory=list)
+
+
+_SHOWN_UPGRADES: Final = 3
+
+
+_SHOWN_NAMES: Final = 12
+
+
+_SHOWN_PAGES: Final = 5
 
 
 def print_page(
@@ -213,7 +232,7 @@ def _lines(
     seen = ", ".join(finding.scanners)
     origin = f"{phrases.origin(judged)}; " if report.base else ""
     yield f"{origin}seen by {seen}; rule {judged.verdict.rule}; id {finding.id}", "dim"
-    yield from vulnerable.told(judged, report.target.name, whole=verbose)
+    yield from told(judged, report.target.name, whole=verbose)
     fix = _fix(judged, advice.get(package.purl) if package else None)
     if fix:
         yield fix, "green"
@@ -292,13 +311,13 @@ def _upgrades(console: Console, report: Report, *, verbose: bool) -> None:
     said = f"What to upgrade: {phrases.upgrades_summary(report)}"
     console.print()
     console.print(Text(f"{said} The versions are {unchecked}." if unchecked else said, "bold"))
-    for line in vulnerable.upgrades(report, verbose=verbose):
+    for line in upgrades(report, verbose=verbose):
         console.print(Padding(Text(line), (0, 0, 0, 2)))
 
 
 def _data(console: Console, report: Report, *, verbose: bool) -> None:
     """What the verdict rests on, where asked for."""
-    lines = list(vulnerable.data(report)) if verbose else []
+    lines = list(data(report)) if verbose else []
     if not lines:
         return
     console.print()
@@ -350,3 +369,72 @@ def _relative(path: Path) -> str:
         return one_line(str(path.resolve().relative_to(Path.cwd())))
     except ValueError:
         return one_line(str(path))
+
+
+def told(judged: Judged, app: str, *, whole: bool) -> Iterator[tuple[str, str]]:
+    """What is known of a vulnerability, each line with its style; `whole`: all of it."""
+    finding = judged.finding
+    advisory, package = finding.advisory, finding.package
+    if advisory is None or package is None:
+        return
+    for alarm in phrases.alarms(advisory):
+        yield alarm, "bold red"
+    words = phrases.severity_lines(judged)
+    if whole:
+        yield from ((each, "dim") for each in words)
+        yield from ((each, "dim") for each in facts(finding, advisory))
+        yield from ((each, "dim") for each in (phrases.dependency_summary(package, app),) if each)
+        return
+    way = phrases.dependency_path(package, app)
+    scope = f"; {package.scope.value}" if way else ""
+    straight = "" if len(package.chain) > 1 else f"{way}{scope}"
+    dispute = phrases.disagreement(judged.severity_sources)
+    yield (
+        "; ".join(each for each in (phrases.severity_decision(judged), dispute, straight) if each),
+        "dim",
+    )
+    if len(package.chain) > 1:
+        yield f"{way}{scope}", "dim"
+
+
+def facts(finding: Finding, advisory: Advisory) -> Iterator[str]:
+    """Names, dates, likelihood, weaknesses and pages of an advisory."""
+    names = [one_line(name) for name in advisory.aliases]
+    more = len(names) - _SHOWN_NAMES
+    also = f" and {more} more" if more > 0 else ""
+    if names:
+        yield f"also called {', '.join(names[:_SHOWN_NAMES])}{also}"
+    yield phrases.fixes_and_dates(advisory)
+    if likely := phrases.likelihood(advisory):
+        yield likely
+    if finding.rule.cwe:
+        yield ", ".join(map(one_line, finding.rule.cwe))
+    yield from map(one_line, advisory.references[:_SHOWN_PAGES])
+    if len(advisory.references) > _SHOWN_PAGES:
+        yield f"and {len(advisory.references) - _SHOWN_PAGES} more pages, in scanagg.json"
+
+
+def entry(package: Package, app: str) -> Iterator[str]:
+    """How a package comes in, and the lines where people ask for it."""
+    way = phrases.dependency_path(package, app)
+    if len(package.chain) > 1:
+        yield way
+    for place in package.asked:
+        yield f"asked for in {phrases.place(place)}"
+
+
+def upgrades(report: Report, *, verbose: bool) -> Iterator[str]:
+    """The upgrades that clear most, one a line; all of them and all about them where asked for."""
+    made = phrases.upgrade_advice(report)
+    for advice in made if verbose else made[:_SHOWN_UPGRADES]:
+        yield str(advice)
+        if verbose:
+            yield from (f"  {remark}" for remark in advice.remarks)
+    if not verbose and len(made) > _SHOWN_UPGRADES:
+        yield f"… and {len(made) - _SHOWN_UPGRADES:,} more: -v and the reports show all"
+
+
+def data(report: Report) -> Iterator[str]:
+    """What the verdict rests on, one line for each."""
+    for one in phrases.data_sources(report):
+        yield f"{one.name} ({one.user}): {one.about}"

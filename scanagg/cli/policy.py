@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import Annotated, Final
 
 import typer
 
@@ -13,13 +13,19 @@ from scanagg.cli import request as options
 from scanagg.cli.output import tell
 from scanagg.core.errors import ExitCode, PolicyError
 from scanagg.core.text import counted, one_line
-
-if TYPE_CHECKING:
-    from scanagg.model import Judged, Report
-    from scanagg.policy import Policy
-    from scanagg.policy.compare import Change
-    from scanagg.policy.lint import Surroundings
-    from scanagg.policy.test import Cases, Tried
+from scanagg.core.yaml import parse
+from scanagg.gate.rejudge import findings_of, rejudge
+from scanagg.model import Clock, Judged, Report
+from scanagg.policy import BUILTIN, Policy, builtin_folder, decide, load_policy
+from scanagg.policy.compare import Change, changes
+from scanagg.policy.json_schema import schema_text
+from scanagg.policy.lint import Surroundings, lint
+from scanagg.policy.test import Cases, Tried, read_cases, try_cases
+from scanagg.policy.waivers import today
+from scanagg.project.target import read_target
+from scanagg.reports import wire
+from scanagg.scanners.base import adapters
+from scanagg.scanners.config import load_settings
 
 _MOST_BYTES: Final = 1 << 20
 
@@ -61,10 +67,6 @@ def check(
     Exit codes: 0 valid, with warnings or without; 1 valid with warnings under --strict; 2 not
     valid.
     """
-    # Imported here: `scanagg --help` need not wait for the YAML parser.
-    from scanagg.core.yaml import parse  # noqa: PLC0415
-    from scanagg.policy import BUILTIN, builtin_folder, load_policy  # noqa: PLC0415
-    from scanagg.policy.lint import lint  # noqa: PLC0415
 
     loaded = load_policy(file, root or Path.cwd(), None)
     path = builtin_folder() / f"{file}.yml" if file in BUILTIN else Path(file)
@@ -104,12 +106,6 @@ def diff(
     Exit codes: 0 compared; 1 under --exit-code where a finding or the outcome changes; 2 a file
     cannot be used.
     """
-    # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.gate.rejudge import rejudge  # noqa: PLC0415
-    from scanagg.model import Clock  # noqa: PLC0415
-    from scanagg.policy import load_policy  # noqa: PLC0415
-    from scanagg.policy.compare import changes  # noqa: PLC0415
-    from scanagg.reports import wire  # noqa: PLC0415
 
     report, moment = wire.read(on), options.time_of(now)
     clock = None if moment is None else Clock(moment, given=True)
@@ -126,23 +122,14 @@ def diff(
 @app.command("schema")
 def schema() -> None:
     """Print the JSON Schema of policy files, by which editors complete keys."""
-    # Imported here: `scanagg --help` need not wait for the types of the policy.
-    from scanagg.policy.json_schema import schema_text  # noqa: PLC0415
 
     tell(schema_text().splitlines())
 
 
 def _ground(
-    policy: "Policy", root: Path | None, on: Path | None, now: datetime | None
-) -> "Surroundings":
+    policy: Policy, root: Path | None, on: Path | None, now: datetime | None
+) -> Surroundings:
     """What a policy is held against: the day, a project's files, a report's findings."""
-    # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.gate.rejudge import findings_of  # noqa: PLC0415
-    from scanagg.policy import decide  # noqa: PLC0415
-    from scanagg.policy.lint import Surroundings  # noqa: PLC0415
-    from scanagg.policy.waivers import today  # noqa: PLC0415
-    from scanagg.project.target import read_target  # noqa: PLC0415
-    from scanagg.reports import wire  # noqa: PLC0415
 
     moment = now or datetime.now(UTC)
     return Surroundings(
@@ -152,9 +139,7 @@ def _ground(
     )
 
 
-def _read_cases(path: Path) -> "Cases":
-    # Imported here: `scanagg --help` need not wait for the YAML parser.
-    from scanagg.policy.test import read_cases  # noqa: PLC0415
+def _read_cases(path: Path) -> Cases:
 
     shown = one_line(str(path))
     hint = "Give a file of cases, as the documentation of the policy shows."
@@ -170,15 +155,8 @@ def _read_cases(path: Path) -> "Cases":
         raise PolicyError(f"{shown}: {error.strerror}", "Make it readable.") from error
 
 
-def _tried(
-    cases: "Cases", path: Path, policy: str | None, now: datetime | None
-) -> "tuple[Tried, ...]":
+def _tried(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> tuple[Tried, ...]:
     """The cases judged, by the policy and at the time of the command line, else of the file."""
-    # Imported here: `scanagg --help` need not wait for the policy.
-    from scanagg.policy import BUILTIN, load_policy  # noqa: PLC0415
-    from scanagg.policy.test import try_cases  # noqa: PLC0415
-    from scanagg.scanners.base import adapters  # noqa: PLC0415
-    from scanagg.scanners.config import load_settings  # noqa: PLC0415
 
     here = Path.cwd()
     name, configured = policy or cases.policy, None
@@ -190,7 +168,7 @@ def _tried(
     return try_cases(cases, loaded, now or cases.now or datetime.now(UTC))
 
 
-def _case(shown: str, tried: "Tried") -> Iterator[str]:
+def _case(shown: str, tried: Tried) -> Iterator[str]:
     mark = "FAIL" if tried.wrong else "ok  "
     yield f"{mark}  {shown}:{tried.line}  {tried.name}"
     for wrong in tried.wrong:
@@ -199,7 +177,7 @@ def _case(shown: str, tried: "Tried") -> Iterator[str]:
         yield f"      it is {tried.got}"
 
 
-def _change(change: "Change") -> Iterator[str]:
+def _change(change: Change) -> Iterator[str]:
     """One finding with what both policies make of it."""
     finding = change.finding
     place = (
@@ -212,18 +190,18 @@ def _change(change: "Change") -> Iterator[str]:
     yield f"          by rule {_rule(change.old)} -> {_rule(change.new)}"
 
 
-def _action(judged: "Judged | None") -> str:
+def _action(judged: Judged | None) -> str:
     if judged is None:
         return "allowed"
     until = f" until {judged.deadline.date()}" if judged.deadline else ""
     return f"{judged.verdict.action.value}{until}"
 
 
-def _rule(judged: "Judged | None") -> str:
+def _rule(judged: Judged | None) -> str:
     return judged.verdict.rule if judged else "licenses.allow"
 
 
-def _sum(changed: "Sequence[Change]", before: "Report", after: "Report") -> Iterator[str]:
+def _sum(changed: Sequence[Change], before: Report, after: Report) -> Iterator[str]:
     """How many change from what to what, and what becomes of the outcome."""
     ways = Counter((_bare(each.old), _bare(each.new)) for each in changed)
     for (old, new), count in sorted(ways.items()):
@@ -237,5 +215,5 @@ def _sum(changed: "Sequence[Change]", before: "Report", after: "Report") -> Iter
     yield f"outcome: {old} -> {new}" if old != new else f"outcome: {old} by both"
 
 
-def _bare(judged: "Judged | None") -> str:
+def _bare(judged: Judged | None) -> str:
     return judged.verdict.action.value if judged else "allowed"

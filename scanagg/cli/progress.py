@@ -1,6 +1,7 @@
 """A live line for each scanner on standard error, where that is a terminal."""
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,30 +11,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from scanagg.cli.style import STATUS_STYLES, status_word
+from scanagg.advisories.update import Notify, Phase
+from scanagg.cli.tables import STATUS_STYLES, status_word
+from scanagg.core.text import one_line
 from scanagg.model import Report
 from scanagg.pipeline import Request, check
 from scanagg.scanners.runner import Event
-
-
-def checked(request: Request, *, show: bool) -> Report:
-    """The report of a check, with progress to watch; a signal to end is an interruption."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
-    with progress(show=show) as notify:
-        return check(request, notify)
-
-
-@contextmanager
-def progress(*, show: bool) -> Iterator[Callable[[Event], None]]:
-    """A function that takes events; the lines vanish at the end, for the page says it all."""
-    console = Console(stderr=True, highlight=False, emoji=False, markup=False)
-    if not show or not console.is_terminal:
-        yield lambda _event: None
-        return
-    lines = _Lines()
-    with Live(get_renderable=lines.render, console=console, refresh_per_second=8, transient=True):
-        yield lines.take
 
 
 class _Lines:
@@ -61,3 +44,83 @@ class _Lines:
         if run is None:
             return row.append(event.note, "dim")
         return row.append(status_word(run.status), STATUS_STYLES[run.status])
+
+
+class _StorePlain:
+    """A line whenever something else begins."""
+
+    def __init__(self) -> None:
+        self._last: tuple[str, Phase] | None = None
+
+    def take(self, kind: str, phase: Phase, _done: int, _whole: int) -> None:
+        if self._last != (kind, phase):
+            self._last = kind, phase
+            sys.stderr.write(f"{one_line(kind)}: {phase.value}\n")
+
+
+class _StoreLines:
+    """How far each kind is, told by one thread and drawn by another."""
+
+    def __init__(self) -> None:
+        self._steps: dict[str, tuple[Phase, int, int]] = {}
+        self._started: dict[str, float] = {}
+
+    def take(self, kind: str, phase: Phase, done: int, whole: int) -> None:
+        self._started.setdefault(kind, monotonic())
+        self._steps[kind] = phase, done, whole
+
+    def render(self) -> Group:
+        return Group(*(self._row(kind, *step) for kind, step in list(self._steps.items())))
+
+    def _row(self, kind: str, phase: Phase, done: int, whole: int) -> Text:
+        seconds = monotonic() - self._started[kind]
+        return Text(f"{one_line(kind):<15} {seconds:6.1f} s  ").append(
+            f"{phase.value} {_amount(phase, done, whole)}", "dim"
+        )
+
+
+def checked(request: Request, *, show: bool) -> Report:
+    """The report of a check, with progress to watch; a signal to end is an interruption."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
+    with progress(show=show) as notify:
+        return check(request, notify)
+
+
+@contextmanager
+def progress(*, show: bool) -> Iterator[Callable[[Event], None]]:
+    """A function that takes events; the lines vanish at the end, for the page says it all."""
+    console = Console(stderr=True, highlight=False, emoji=False, markup=False)
+    if not show or not console.is_terminal:
+        yield lambda _event: None
+        return
+    lines = _Lines()
+    with Live(get_renderable=lines.render, console=console, refresh_per_second=8, transient=True):
+        yield lines.take
+
+
+@contextmanager
+def store_progress(*, show: bool) -> Iterator[Notify]:
+    """A function that is told of each step; a signal to end is an interruption meanwhile."""
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
+    console = Console(stderr=True, highlight=False, emoji=False, markup=False)
+    lines = _StoreLines()
+    if not show:
+        yield lambda _kind, _phase, _done, _whole: None
+    elif console.is_terminal:
+        with Live(
+            get_renderable=lines.render, console=console, refresh_per_second=8, transient=True
+        ):
+            yield lines.take
+    else:
+        yield _StorePlain().take
+
+
+def _amount(phase: Phase, done: int, whole: int) -> str:
+    """How far it is, where that can be said."""
+    if not done:
+        return ""
+    if whole:
+        return f"{min(100 * done // whole, 100)} %"
+    return f"{done / 2**20:.1f} MiB" if phase is Phase.DOWNLOADING else f"{done}"

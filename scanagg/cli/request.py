@@ -1,20 +1,22 @@
 """What a command asks of the pipeline, from the options that all checking commands share."""
 
+import difflib
 import os
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import msgspec
 import typer
 from msgspec.structs import replace
 
 from scanagg.core.errors import PolicyError, UsageError
-
-if TYPE_CHECKING:
-    from scanagg.pipeline import Request
-    from scanagg.policy import Policy
+from scanagg.core.process import Stop
+from scanagg.gate.rules import load_rules, rule_files
+from scanagg.pipeline import IMAGE_SCANNER, REPORTS, Request, chosen
+from scanagg.policy import Policy, looser_enforcement
+from scanagg.scanners.base import adapters
 
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 PolicyName = Annotated[
@@ -90,13 +92,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     now: str | None = None
 
 
-def request_of(options: Options) -> "Request":
+def request_of(options: Options) -> Request:
     """The request that the options make. UsageError, ConfigError, PolicyError, BaselineError."""
-    # Imported here: `scanagg --help` need not wait for the pipeline.
-    from scanagg.core.process import Stop  # noqa: PLC0415
-    from scanagg.gate.rules import load_rules, rule_files  # noqa: PLC0415
-    from scanagg.pipeline import IMAGE_SCANNER, REPORTS, Request, chosen  # noqa: PLC0415
-    from scanagg.scanners.base import adapters  # noqa: PLC0415
 
     _refuse_empty(
         policy=options.policy,
@@ -151,18 +148,14 @@ def scanner_names(given: Sequence[str] | None, known: Sequence[str]) -> tuple[st
 
 def suggestion(name: str, known: Sequence[str]) -> str:
     """What the user may have meant, and all there is."""
-    # Imported here: only a misspelt name needs it.
-    import difflib  # noqa: PLC0415
 
     near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1, cutoff=0.5)
     guess = f"Did you mean {near[0]}? " if near else ""
     return f"{guess}There are: {', '.join(known)}."
 
 
-def enforced(policy: "Policy", given: str | None) -> "Policy":
+def enforced(policy: Policy, given: str | None) -> Policy:
     """The policy with the enforcement of the command line, if any. UsageError, PolicyError."""
-    # Imported here: `scanagg --help` need not wait for the policy loader.
-    from scanagg.policy import looser_enforcement  # noqa: PLC0415
 
     if given is None:
         return policy

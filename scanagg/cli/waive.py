@@ -4,18 +4,24 @@ import os
 from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from scanagg.cli import request as options
+from scanagg.cli.output import say
+from scanagg.core.cache import write_atomically
 from scanagg.core.errors import PolicyError, UsageError
+from scanagg.findings.fingerprint import HASH_DIGITS
+from scanagg.gate.rules import Rules, load_rules, rule_files
+from scanagg.model import Action, Category, Finding, Judged
 from scanagg.model.enums import WaiverState
-
-if TYPE_CHECKING:
-    from scanagg.gate.rules import Rules
-    from scanagg.model import Finding, Judged
-    from scanagg.policy import Policy
+from scanagg.pipeline import REPORTS
+from scanagg.policy import Policy, decide, load_policy
+from scanagg.policy.load import WAIVERS
+from scanagg.policy.waiver_file import Overlaid, Wish, appended, check_wish, choose, entry_for
+from scanagg.reports import wire
+from scanagg.reports.base import reporter
 
 
 def command(
@@ -44,11 +50,6 @@ def command(
     now: options.Now = None,
 ) -> None:
     """Accept a finding of the last check until a day: owner, reason and day are mandatory."""
-    # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.cli.listing import say  # noqa: PLC0415
-    from scanagg.policy.load import WAIVERS  # noqa: PLC0415
-    from scanagg.policy.waiver_file import Wish, appended, check_wish, choose, entry_for  # noqa: PLC0415
-    from scanagg.reports import wire  # noqa: PLC0415
 
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
@@ -68,19 +69,14 @@ def command(
     say(f"written to {line}: commit it")
 
 
-def rules_of(root: Path, policy: str | None) -> "Rules":
+def rules_of(root: Path, policy: str | None) -> Rules:
     """The rules of the work tree, as `scanagg check` reads them."""
-    # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.gate.rules import load_rules, rule_files  # noqa: PLC0415
 
     return load_rules(root, rule_files(root, None), policy, os.environ)
 
 
-def report_of(root: Path, rules: "Rules") -> Path:
+def report_of(root: Path, rules: Rules) -> Path:
     """Where the last check of a project left its report, if it did."""
-    # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.pipeline import REPORTS  # noqa: PLC0415
-    from scanagg.reports.base import reporter  # noqa: PLC0415
 
     return root / (rules.settings.output_dir or REPORTS) / reporter("json").FILENAME
 
@@ -93,11 +89,8 @@ def _day(text: str) -> date:
         raise UsageError(said, "Give the last day, such as 2027-02-01.") from None
 
 
-def _refuse_unkeyed(chosen: Sequence["Finding"], rules: "Rules") -> None:
+def _refuse_unkeyed(chosen: Sequence[Finding], rules: Rules) -> None:
     """UsageError for a secret that would be waived by its place, whatever comes to stand there."""
-    # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.findings.fingerprint import HASH_DIGITS  # noqa: PLC0415
-    from scanagg.model import Category  # noqa: PLC0415
 
     for one in chosen:
         if one.category is not Category.SECRET:
@@ -110,22 +103,15 @@ def _refuse_unkeyed(chosen: Sequence["Finding"], rules: "Rules") -> None:
             raise UsageError(message, "Run scanagg check again, then waive what it shows.")
 
 
-def _policy_with(text: str, rules: "Rules", root: Path, policy: str | None) -> "Policy":
+def _policy_with(text: str, rules: Rules, root: Path, policy: str | None) -> Policy:
     """The policy as it is with that text as its waiver file."""
-    # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.policy import load_policy  # noqa: PLC0415
-    from scanagg.policy.load import WAIVERS  # noqa: PLC0415
-    from scanagg.policy.waiver_file import Overlaid  # noqa: PLC0415
 
     files = Overlaid(rules.files, WAIVERS, text.encode("utf-8"))
     return load_policy(policy, root, rules.settings.policy, files=files)
 
 
-def _effective(chosen: Sequence["Finding"], policy: "Policy", moment: datetime) -> str:
+def _effective(chosen: Sequence[Finding], policy: Policy, moment: datetime) -> str:
     """The place of the new waiver, the last of all. PolicyError where it waives nothing."""
-    # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.model import Action  # noqa: PLC0415
-    from scanagg.policy import decide  # noqa: PLC0415
 
     place = policy.waivers[-1].place
     for one in decide(chosen, policy, moment).judged:
@@ -136,7 +122,7 @@ def _effective(chosen: Sequence["Finding"], policy: "Policy", moment: datetime) 
     return place
 
 
-def _other(judged: "Judged") -> list[str]:
+def _other(judged: Judged) -> list[str]:
     """What was there for the finding before."""
     if judged.waiver:
         return [f"  it is waived already at {judged.waiver.place} until {judged.waiver.expires}"]
@@ -144,8 +130,6 @@ def _other(judged: "Judged") -> list[str]:
 
 
 def _store(file: Path, text: str) -> None:
-    # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.core.cache import write_atomically  # noqa: PLC0415
 
     try:
         file.parent.mkdir(parents=True, exist_ok=True)

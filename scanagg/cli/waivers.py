@@ -3,16 +3,18 @@
 import os
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from scanagg.cli import request as options
+from scanagg.cli.output import say
+from scanagg.cli.tables import print_table
 from scanagg.cli.waive import report_of, rules_of
 from scanagg.core.text import counted
-
-if TYPE_CHECKING:
-    from scanagg.model import Report, Waiver, WaiverUse
+from scanagg.model import Report, Waiver, WaiverUse
+from scanagg.policy import decide
+from scanagg.reports import wire
 
 _HEADS = ("waiver", "covers", "state", "owner", "matches", "days left", "reason")
 
@@ -26,9 +28,6 @@ def command(
     now: options.Now = None,
 ) -> None:
     """List all waivers: what they match in the last check, days left, unused and expired ones."""
-    # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.cli.listing import print_table, say  # noqa: PLC0415
-    from scanagg.policy import decide  # noqa: PLC0415
 
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
@@ -48,10 +47,8 @@ def command(
         say(f"what they match is as of {known.clock.now:%Y-%m-%d %H:%M} UTC, {_shown(place)}")
 
 
-def _known(place: Path, *, given: bool) -> "Report | None":
+def _known(place: Path, *, given: bool) -> Report | None:
     """The report; None where none was named and none is there."""
-    # Imported here: `scanagg --help` need not wait for any of it.
-    from scanagg.reports import wire  # noqa: PLC0415
 
     return wire.read(place) if given or os.path.lexists(place) else None
 
@@ -60,7 +57,7 @@ def _shown(place: Path) -> str:
     return str(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)
 
 
-def _row(use: "WaiverUse", is_known: bool) -> tuple[str, ...]:
+def _row(use: WaiverUse, is_known: bool) -> tuple[str, ...]:
     waiver = use.waiver
     if use.status == "expired":
         left = f"expired {-use.days_left} days ago" if use.days_left < 0 else "expired"
@@ -73,7 +70,7 @@ def _row(use: "WaiverUse", is_known: bool) -> tuple[str, ...]:
     return (waiver.place, _covers(waiver), waiver.state.value, waiver.owner, matches, left, reason)
 
 
-def _covers(waiver: "Waiver") -> str:
+def _covers(waiver: Waiver) -> str:
     package = " ".join(filter(None, (waiver.purl, waiver.versions)))
     fingerprint = (waiver.fingerprint or "")[:12]
     return " ".join(filter(None, (", ".join(waiver.ids), package, waiver.path, fingerprint)))
