@@ -401,8 +401,9 @@ class _UvKind(LockKind, frozen=True):
         """Return the members of a workspace as roots, else the project, else all local projects."""
         manifest = document.section(_UvManifest, "manifest") or _UvManifest()
         local = [entry for _, entry in entries if isinstance(entry, _UvEntry) and entry.is_local]
+        members = set(manifest.members)
         roots = (
-            [entry for entry in local if entry.name in manifest.members]
+            [entry for entry in local if entry.name in members]
             or [entry for entry in local if entry.folder == "."]
             or local
         )
@@ -417,8 +418,9 @@ class _UvKind(LockKind, frozen=True):
         covers: dict[str, str] = {}
         if document.path.endswith("uv.lock"):
             covers["pyproject.toml"] = "uv lock"
+            root_folders = {root.folder for root in roots}
             for entry in local:  # of those that are no roots, only a part is locked
-                command = "uv lock" if entry in roots else ""
+                command = "uv lock" if entry.folder in root_folders else ""
                 covers[posixpath.join(entry.folder, "pyproject.toml")] = command
         return LockBasis(covers, edges, _uv_constraints(document, entries, project))
 

@@ -34,7 +34,13 @@ def as_pep_440(text: str) -> str:
         return str(alternatives[0])
     if len(alternatives) > _MOST_ALTERNATIVES:
         return ""
-    return _around([_range(alternative) for alternative in alternatives])
+    ranges: list[_Range] = []
+    for alternative in alternatives:
+        ends = [_ends(specifier) for specifier in alternative if specifier.operator != "!="]
+        low = max((low for low, _ in ends if low), default=None)
+        high = min((high for _, high in ends if high), default=None)
+        ranges.append((low, high))
+    return _around(ranges)
 
 
 def _specifier_set(text: str) -> SpecifierSet:
@@ -48,30 +54,20 @@ def _specifier_set(text: str) -> SpecifierSet:
         operator, version = match.groups()
         if operator in ("^", "~"):
             low = Version(version)
-            terms.append(f">={low},<{_next(low, _place_to_raise(operator, low.release))}")
+            # The number that may not change: for "^" the first that is not zero.
+            last = len(low.release) - 1
+            nonzero = (place for place, number in enumerate(low.release) if number)
+            place = next(nonzero, last) if operator == "^" else min(1, last)
+            terms.append(f">={low},<{_next(low, place)}")
         else:
             terms.append(f"{_AS_PEP_440.get(operator, operator)}{version}")
     return SpecifierSet(",".join(terms))
-
-
-def _place_to_raise(operator: str, release: Sequence[int]) -> int:
-    """Return which number of a version may not change: for `^` the first that is not zero."""
-    if operator == "~":
-        return min(1, len(release) - 1)
-    return next((place for place, number in enumerate(release) if number), len(release) - 1)
 
 
 def _next(version: Version, place: int) -> Version:
     """Return the first version whose number at `place` is higher by one."""
     numbers = (*version.release[:place], version.release[place] + 1)
     return Version(f"{version.epoch}!{'.'.join(map(str, numbers))}")
-
-
-def _range(allowed: SpecifierSet) -> _Range:
-    ends = [_ends(specifier) for specifier in allowed if specifier.operator != "!="]
-    lows = [low for low, _ in ends if low]
-    highs = [high for _, high in ends if high]
-    return max(lows, default=None), min(highs, default=None)
 
 
 def _ends(specifier: Specifier) -> _Range:

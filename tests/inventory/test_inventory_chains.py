@@ -240,9 +240,22 @@ def test_a_pin_that_people_wrote_is_what_asks(inventory_of, reached):
     assert {one.chain for one in found.values()} == {("web",)}
 
 
-def test_a_version_that_the_manifest_does_not_ask_for_is_direct_but_not_asked_for(inventory_of):
-    project = '[tool.poetry.dependencies]\nweb = "2.0"\n'
-    files = {"poetry.lock": entries("web:"), "pyproject.toml": project}
+@pytest.mark.parametrize(
+    "files",
+    [
+        {
+            "poetry.lock": entries("web:"),
+            "pyproject.toml": '[tool.poetry.dependencies]\nweb = "2.0"\n',
+        },
+        {
+            "Pipfile.lock": '{"default": {"web": {"version": "==1.0"}}}',
+            "Pipfile": '[packages]\nweb = "==2.0"\n',
+        },
+    ],
+)
+def test_a_version_that_the_manifest_does_not_ask_for_is_direct_but_not_asked_for(
+    inventory_of, files
+):
     found = {one.version: one for one in inventory_of(files).packages}
     assert (found["1.0"].direct, found["1.0"].chain, found["1.0"].asked) == (True, ("web",), ())
     assert [place.start_line for place in found["2.0"].asked] == [2]

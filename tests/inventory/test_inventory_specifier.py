@@ -72,5 +72,5 @@ def test_versions_without_order_among_alternatives_are_refused():
 
 
 def test_alternatives_without_end_cost_nothing(monkeypatch):
-    monkeypatch.setattr(specifiers, "_range", None)
+    monkeypatch.setattr(specifiers, "_around", None)
     assert as_pep_440("|".join(f"1.{number}" for number in range(100_000))) == ""
