@@ -236,11 +236,11 @@ class _PoetryEntry(LockEntry, frozen=True):
             normal_name = canonicalize_name(name)
             alternatives = value if isinstance(value, list) else [value]
             tables = [table for table in alternatives if isinstance(table, dict)]
+            optional = [table for table in tables if table.get("optional") is True]
             for_extras: frozenset[str] = frozenset()
-            if len([table for table in tables if table.get("optional") is True]) < len(
-                alternatives
-            ):
-                wanted = [extra for table in tables for extra in table.get("extras") or ()]
+            if len(optional) < len(alternatives):
+                lists = [table.get("extras") for table in tables]
+                wanted = [extra for listed in lists if isinstance(listed, list) for extra in listed]
                 edge = Edge(normal_name, tuple(one for one in wanted if isinstance(one, str)))
                 requires.append(edge)
             elif normal_name in in_extras:

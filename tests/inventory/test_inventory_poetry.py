@@ -134,3 +134,11 @@ def test_an_own_folder_is_neither_package_nor_open(inventory_of):
     assert not inventory.packages
     assert not inventory.unpinned
     assert not inventory.problems
+
+
+@pytest.mark.parametrize("extras", ["3", '"ab"', "[3]", "{a = 1}"])
+def test_extras_of_a_wrong_type_ask_for_nothing(inventory_of, extras):
+    needs = f'[package.dependencies]\nb = {{version = "*", extras = {extras}}}\n'
+    inventory = inventory_of({"poetry.lock": entry("a", needs) + entry("b")})
+    assert [one.name for one in inventory.packages] == ["a", "b"]
+    assert not inventory.problems
