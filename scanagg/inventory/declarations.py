@@ -54,32 +54,34 @@ def declare(text: str, site: Site, project: ProjectFiles, editable: bool = False
     """
     if editable or _is_address(text):
         return _declare_address(text, site, project)
-    wanted = parsed(text)
-    if wanted is None:
+    requirement = parsed(text)
+    if requirement is None:
         head = text.partition(";")[0].rstrip()
         if head.startswith((".", "~")) or "/" in head or "\\" in head:
             return _declare_address(text, site, project)
         raise ValueError(f"not a requirement: {shown(text)!r}")
-    origin, own = origin_of(wanted.url, site.source, project) if wanted.url else ("", False)
+    origin, own = (
+        origin_of(requirement.url, site.source, project) if requirement.url else ("", False)
+    )
     exact = [
         specifier.version
-        for specifier in wanted.specifier
+        for specifier in requirement.specifier
         if specifier.operator in ("==", "===") and not specifier.version.endswith(".*")
     ]
     return Declaration(
-        name=requirement_name(wanted.name),
+        name=requirement_name(requirement.name),
         text=shown(text),
         place=site.place,
         source=site.source,
         scope=site.scope,
-        extras=tuple(sorted(wanted.extras)),
+        extras=tuple(sorted(requirement.extras)),
         pin=exact_version(exact[0]) if exact else None,
         origin=origin,
         own=own,
-        conditional=wanted.marker is not None,
+        conditional=requirement.marker is not None,
         direct=site.direct,
         group=site.group,
-        specifier=None if wanted.url else str(wanted.specifier),
+        specifier=None if requirement.url else str(requirement.specifier),
     )
 
 

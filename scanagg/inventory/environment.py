@@ -43,10 +43,6 @@ class Environment(msgspec.Struct, frozen=True):
     folders: tuple[Path, ...]
 
 
-class _Broken(Exception):  # noqa: N818 - it says what is broken, and never leaves this module
-    """The reason why a path is no environment."""
-
-
 class _DirectUrl(msgspec.Struct, frozen=True):
     """direct_url.json (PEP 610): how a package was installed that is from no index."""
 
@@ -63,7 +59,7 @@ def find(root: Path, python: Path | None) -> tuple[Environment | None, tuple[Not
     if python is not None:
         try:
             return _environment(python, root), ()
-        except (_Broken, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             message = f"no Python environment at {shown(str(python))}: {reason}"
             raise TargetError(message, _HINT) from error
@@ -71,25 +67,26 @@ def find(root: Path, python: Path | None) -> tuple[Environment | None, tuple[Not
         try:
             if (root / name / "pyvenv.cfg").is_file():
                 return _environment(root / name, root), ()
-        except (_Broken, OSError, ValueError) as error:
+        except (OSError, ValueError) as error:
             return None, (problem(name, None, f"a broken environment, not read: {error}"),)
     return None, ()
 
 
 def _environment(python: Path, root: Path) -> Environment:
+    """Return the environment of an interpreter or a folder. ValueError or OSError if it is none."""
     if not python.exists():
-        raise _Broken("it does not exist")
+        raise ValueError("it does not exist")
     if python.is_dir():
         prefix = python
         candidates = [prefix / name for name in _INTERPRETERS if (prefix / name).is_file()]
         if not candidates:
-            raise _Broken("it has no interpreter that works")
+            raise ValueError("it has no interpreter that works")
         interpreter = candidates[0]
     else:
         prefix, interpreter = _prefix(python), python
     folders = tuple(_folders(prefix, interpreter))
     if not folders:
-        raise _Broken("it has no site-packages folder")
+        raise ValueError("it has no site-packages folder")
     try:
         name = prefix.absolute().relative_to(root.absolute()).as_posix()
     except ValueError:
@@ -100,7 +97,7 @@ def _environment(python: Path, root: Path) -> Environment:
 def _prefix(interpreter: Path) -> Path:
     """Return the folder that an interpreter belongs to, through links unless it is in a venv."""
     if not _INTERPRETER_NAME.fullmatch(interpreter.name):
-        raise _Broken("it is neither a Python interpreter nor a folder with one")
+        raise ValueError("it is neither a Python interpreter nor a folder with one")
     for path in (interpreter.absolute(), interpreter.resolve()):
         inside = path.parent.name.lower() in ("bin", "scripts")
         prefix = path.parent.parent if inside else path.parent

@@ -77,7 +77,7 @@ Entries = Sequence[tuple[Keys, LockEntry]]
 
 
 class LockBasis(msgspec.Struct, frozen=True):
-    """What a lock was made from: the manifests that it covers, and the roots of its graph.
+    """The basis of a lock: the manifests that it covers, and the roots of its graph.
 
     `covers` maps paths from the lock to commands, as in `Manifest`.
     """
@@ -122,7 +122,7 @@ class LockKind(msgspec.Struct, frozen=True):
         basis = self.basis(document, entries, project)
         needs = [(canonicalize_name(entry.name), entry.needs()) for _, entry in entries]
         graph = walk(nodes_of(needs), basis.roots)
-        asked = {edge.name for edge, _ in basis.roots}
+        direct_names = {edge.name for edge, _ in basis.roots}
         known = frozenset(name for name, _ in needs)
         groups: dict[str, Scope] = {}
         for declaration in project.beside(file.path):
@@ -143,7 +143,7 @@ class LockKind(msgspec.Struct, frozen=True):
                 elif origin:
                     unpinned.append(Requirement(name, name, place, shown(origin), scope))
                 else:
-                    direct = name in asked if basis.roots else None
+                    direct = name in direct_names if basis.roots else None
                     requires = known.intersection(map(canonicalize_name, needed.names))
                     pinned = package(entry.name, entry.version, scope, direct, requires)
                     packages.append(replace(pinned, places=(place,)))
@@ -240,8 +240,10 @@ class _PoetryEntry(LockEntry, frozen=True):
             for_extras: frozenset[str] = frozenset()
             if len(optional) < len(alternatives):
                 lists = [table.get("extras") for table in tables]
-                wanted = [extra for listed in lists if isinstance(listed, list) for extra in listed]
-                edge = Edge(normal_name, tuple(one for one in wanted if isinstance(one, str)))
+                extra_names = [
+                    extra for names in lists if isinstance(names, list) for extra in names
+                ]
+                edge = Edge(normal_name, tuple(one for one in extra_names if isinstance(one, str)))
                 requires.append(edge)
             elif normal_name in in_extras:
                 for_extras = frozenset(in_extras[normal_name])
@@ -385,7 +387,7 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
 
 
 class _UvManifest(msgspec.Struct, frozen=True, rename="kebab"):
-    """What is locked for no package: the groups of a workspace, the requirements of a script."""
+    """The requirements of no package: the groups of a workspace, or a script's own."""
 
     members: tuple[str, ...] = ()
     requirements: tuple[_UvNeeded, ...] = ()
@@ -457,13 +459,13 @@ def _uv_constraints(
                 lists.append((*keys, "metadata", "requires-dev", name))
     for keys in lists:
         listed = document.value(*keys)
-        for position, wanted in enumerate(listed if isinstance(listed, list) else ()):
+        for position, table in enumerate(listed if isinstance(listed, list) else ()):
             # What is wrong here costs no package, so it is no problem.
-            name = wanted.get("name") if isinstance(wanted, dict) else None
-            if isinstance(name, str) and _UV_ORIGINS.isdisjoint(wanted):
-                table = {"version": wanted.get("specifier", "*"), "markers": wanted.get("marker")}
+            name = table.get("name") if isinstance(table, dict) else None
+            if isinstance(name, str) and _UV_ORIGINS.isdisjoint(table):
+                allowed = {"version": table.get("specifier", "*"), "markers": table.get("marker")}
                 place = document.place(*keys, position)
-                constraint = table_constraint(name, table, place=place)
+                constraint = table_constraint(name, allowed, place=place)
                 if constraint:
                     yield constraint
 
@@ -512,7 +514,7 @@ _COMPARISON: Final = re.compile(
 
 
 def marker_scope(marker: str) -> Scope:
-    """Return DEV if the marker holds only if a development group or extra is asked for.
+    """Return DEV if the marker holds only if a development group or extra is direct_names for.
 
     Everything that a platform decides may hold somewhere, so it counts as true, and so does a
     request for any other group or extra. A marker that cannot be read may hold too.

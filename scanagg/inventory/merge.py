@@ -28,7 +28,7 @@ _UNPINNED: Final = (
 
 
 class _Lock(msgspec.Struct, frozen=True):
-    """What one manifest has for those that it covers; `others` are not from an index."""
+    """The packages of a manifest that covers others; the names in `others` are from no index."""
 
     path: str
     packages: Mapping[str, Sequence[Package]]
@@ -115,17 +115,17 @@ def _pinned(manifest: Manifest) -> list[Package]:
             requires.setdefault(parent, set()).add(declaration.name)
     return [
         Package(
-            name=one.name,
-            version=one.pin,
-            purl=pypi_purl(one.name, one.pin),
-            scope=one.scope,
-            direct=one.direct,
-            places=(one.place,),
-            requires=tuple(sorted(requires.get(one.name, ()))),
-            asked=(one.place,) if one.direct and one.asks else (),
+            name=declaration.name,
+            version=declaration.pin,
+            purl=pypi_purl(declaration.name, declaration.pin),
+            scope=declaration.scope,
+            direct=declaration.direct,
+            places=(declaration.place,),
+            requires=tuple(sorted(requires.get(declaration.name, ()))),
+            asked=(declaration.place,) if declaration.direct and declaration.asks else (),
         )
-        for one in manifest.declared
-        if one.pin and not one.own and not one.origin
+        for declaration in manifest.declared
+        if declaration.pin and not declaration.own and not declaration.origin
     ]
 
 
