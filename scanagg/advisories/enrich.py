@@ -20,8 +20,7 @@ from scanagg.model import (
     cvss,
     is_pypi,
 )
-from scanagg.model.advisories import is_malware
-from scanagg.model.published import earliest, fixes, pages, retold
+from scanagg.model.advisories import earliest, fixes, is_malware, pages, retold
 
 SUPPLIER: Final = "osv"
 """The source of a severity claim that comes from a record of the store."""

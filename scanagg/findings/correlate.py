@@ -24,8 +24,7 @@ from scanagg.model import (
     location_key,
     sorted_locations,
 )
-from scanagg.model.advisories import id_order, is_malware
-from scanagg.model.published import earliest, fixes, pages, retold
+from scanagg.model.advisories import earliest, fixes, id_order, is_malware, pages, retold
 
 # Rules of one scanner that say the same of the same line: in one real report 47 lines carried both.
 _SAME_RULE: Final = {"B703": "B308"}

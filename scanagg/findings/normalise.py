@@ -20,7 +20,7 @@ from scanagg.model import (
     is_pypi,
     sorted_locations,
 )
-from scanagg.model.published import fixes, retold
+from scanagg.model.advisories import fixes, retold
 from scanagg.project.sources import Sources
 
 # Bandit's rules about passwords in code: their lines are masked like those of any secret.

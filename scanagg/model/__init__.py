@@ -1,4 +1,4 @@
-"""The vocabulary: frozen values and ordered enums that every stage hands to the next."""
+"""The vocabulary: the frozen values and the enums that stages pass on."""
 
 from scanagg.model.advisories import Advisory as Advisory
 from scanagg.model.advisories import DataSource as DataSource
@@ -7,6 +7,7 @@ from scanagg.model.advisories import LicenseFile as LicenseFile
 from scanagg.model.advisories import Rule as Rule
 from scanagg.model.advisories import Secret as Secret
 from scanagg.model.advisories import SeverityClaim as SeverityClaim
+from scanagg.model.advisories import Upgrade as Upgrade
 from scanagg.model.advisories import label_and_score as label_and_score
 from scanagg.model.enums import Action as Action
 from scanagg.model.enums import Category as Category
@@ -56,4 +57,3 @@ from scanagg.model.project import location_key as location_key
 from scanagg.model.project import purl_without_version as purl_without_version
 from scanagg.model.project import pypi_purl as pypi_purl
 from scanagg.model.project import sorted_locations as sorted_locations
-from scanagg.model.upgrades import Upgrade as Upgrade

@@ -1,37 +1,44 @@
-"""What is known apart from any one finding: rules, advisories, licences, words on severity."""
+"""Advisories, licences and rules: the facts that are known apart from any one finding."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
-from scanagg.model.enums import Severity
+from scanagg.core.text import one_line
+from scanagg.core.times import read_time
+from scanagg.model.enums import LEVELS, Severity, Step
+from scanagg.model.project import Constraint, Package, is_pypi, version_of
 
-# How OSV names the records of malicious packages.
-_MALWARE = "MAL-"
-_CVSS = ("cvss4", "cvss3.1", "cvss3.0")
-_LADDER = (Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW, Severity.INFO)
-_FAR_APART = 2
-_ID_ORDER = ("CVE-", "GHSA-", "PYSEC-")
+# The ids of OSV's records about malicious packages.
+_MALWARE: Final = "MAL-"
+_ID_ORDER: Final = ("CVE-", "GHSA-", "PYSEC-")
+_CVSS: Final = ("cvss4", "cvss3.1", "cvss3.0")
+_MAX_PAGES: Final = 10
+_PAGE: Final = re.compile(r"https://[!-~]{1,2000}")
+# The first CVE is of 1999. Much older dates are defaults, such as Go's year 1.
+_FIRST_YEAR: Final = 1990
 
 
 def is_malware(name: str) -> bool:
-    """Whether an advisory's id says that the package itself is an attack."""
+    """Return True for the id of an advisory about a malicious package."""
     return name.startswith(_MALWARE)
 
 
 def id_order(name: str) -> tuple[int, str]:
-    """What to sort ids by: the first of them names a vulnerability. CVE, else GHSA, else PYSEC."""
+    """Return a sort key for ids. The first names a vulnerability: CVE, else GHSA, else PYSEC."""
     kinds = (number for number, kind in enumerate(_ID_ORDER) if name.startswith(kind))
     return next(kinds, len(_ID_ORDER)), name
 
 
 class DataSource(msgspec.Struct, frozen=True):
-    """Data that findings are judged by: a scanner's own, or what the advisory store holds.
+    """Data that findings are judged by: a scanner's own, or that of the advisory store.
 
-    `updated` is the time its newest record was made (UTC), `digest` the sha256 of its content,
-    `origin` where it came from (an address, or a file's name; no path of this machine), `fetched`
-    when it came here. None and empty where that is not known.
+    `updated` is the time of its newest record (UTC), `digest` the sha256 of its content, `origin`
+    an address or a file's name (no path of this machine), `fetched` the time of the download. None
+    or empty where it is not known.
     """
 
     name: str
@@ -44,7 +51,7 @@ class DataSource(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """What a scanner looks for, free of anything that belongs to one finding."""
+    """A rule of a scanner, without anything that belongs to one finding."""
 
     id: str
     name: str
@@ -55,10 +62,10 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class SeverityClaim(msgspec.Struct, frozen=True):
-    """One source's word on the severity. `vector` is the CVSS vector it comes from, if it does.
+    """A severity by one source. `vector` is the CVSS vector that it comes from, if any.
 
     `source` is one of policy, ghsa, cvss4, cvss3.1, cvss3.0, tool, nvd, cvss2, table; or the name
-    of a vendor whose word a scanner passes on (redhat), which decides nothing.
+    of a vendor that a scanner quotes (redhat), whose claim decides nothing.
     """
 
     source: str
@@ -68,7 +75,7 @@ class SeverityClaim(msgspec.Struct, frozen=True):
 
 
 def label_and_score(claims: Iterable[SeverityClaim]) -> tuple[Severity, Severity] | None:
-    """GitHub's label and the CVSS severity, where these are two levels apart or more."""
+    """Return GitHub's label and the CVSS severity, where they differ by two levels or more."""
     label = score = None
     for claim in claims:
         if claim.severity is not Severity.UNKNOWN:
@@ -78,16 +85,15 @@ def label_and_score(claims: Iterable[SeverityClaim]) -> tuple[Severity, Severity
                 score = score or claim.severity
     if label is None or score is None:
         return None
-    apart = abs(_LADDER.index(label) - _LADDER.index(score))
-    return (label, score) if apart >= _FAR_APART else None
+    return (label, score) if abs(LEVELS.index(label) - LEVELS.index(score)) >= 2 else None
 
 
 class Advisory(msgspec.Struct, frozen=True):
-    """A published vulnerability: its id, every other name of it, and what is known of it.
+    """A published vulnerability, with all its ids.
 
-    `kev` says whether it is known to be exploited (CISA's catalogue), since `kev_added` (ISO date);
-    `epss` how likely it is to be within 30 days (FIRST, 0 to 1), more than which share of all
-    others is `epss_percentile` (0 to 1). None where nobody was asked, or nobody knows.
+    `kev` is True where it is known to be exploited (CISA's catalogue), since `kev_added` (ISO
+    date). `epss` is the probability that it will be within 30 days (FIRST, 0 to 1),
+    `epss_percentile` the share of others with a lower one (0 to 1). None where it is not known.
     """
 
     id: str
@@ -109,16 +115,16 @@ class Advisory(msgspec.Struct, frozen=True):
 
     @property
     def malicious(self) -> bool:
-        """Whether any of its names says that the package itself is an attack (`MAL-…`)."""
-        return is_malware(self.id) or any(map(is_malware, self.aliases))
+        """True where an id says that the package itself is an attack (`MAL-…`)."""
+        return any(map(is_malware, (self.id, *self.aliases)))
 
 
 class LicenseFile(msgspec.Struct, frozen=True):
-    """A file of a package, with the sha256 of its bytes in hex: the evidence for a licence.
+    """A licence file of a package, with the sha256 of its bytes in hex.
 
-    `path` is as the metadata names it, `license` the SPDX id whose text the file holds word for
-    word; empty where none is known. A text of the GNU licences does not tell if later ones are
-    meant: it has the id that ends in `-only`.
+    `path` is as in the metadata, `license` the SPDX id of exactly this text, empty where it is not
+    known. The text of a GNU licence does not say if later versions are meant: it has the id that
+    ends in `-only`.
     """
 
     path: str
@@ -127,9 +133,9 @@ class LicenseFile(msgspec.Struct, frozen=True):
 
 
 class LicenseFacts(msgspec.Struct, frozen=True):
-    """What metadata says of a licence: License-Expression (PEP 639), License field, classifiers.
+    """The licence metadata of a package: License-Expression (PEP 639), License field, classifiers.
 
-    `files` are the licence files of the package, where its files could be read.
+    `files` are the licence files of the package, where these could be read.
     """
 
     expression: str | None = None
@@ -140,14 +146,94 @@ class LicenseFacts(msgspec.Struct, frozen=True):
 
     @property
     def stated(self) -> str:
-        """The metadata's own words, those that say most; empty where it says nothing."""
+        """The most specific of the metadata's fields; empty without any."""
         return self.expression or self.text or "; ".join(self.classifiers)
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """What is known of a secret: the scanner's digest of the whole value, if it makes one.
+    """A secret: the scanner's digest of the whole value, if it makes one.
 
-    It is held in memory to see that two secrets are the same, and never written.
+    It stays in memory, to tell that two secrets are the same, and is never written.
     """
 
     digest: str | None = None
+
+
+class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
+    """The advice for one version of a package that has vulnerabilities.
+
+    `to` is the lowest version with the fewest known vulnerabilities; None where no known version is
+    better. `to_unblock` is the lowest without those that block, where that is another one. `clears`
+    and `stays` are the vulnerabilities (`Rule.id`) that `to` does not have, and those that it has;
+    `unblocks` are those of `clears` that block now. `allowed` is True where all known constraints
+    allow `to`, None where none is known; `hindered_by` are those that do not. `change` names the
+    direct requirements to change, or to lock again. `checked` is True where `to` was looked up in
+    the advisory store, not only in the fixed versions of scanners.
+    """
+
+    package: Package
+    to: str | None
+    step: Step | None = None
+    to_unblock: str | None = None
+    clears: tuple[str, ...] = ()
+    unblocks: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+    allowed: bool | None = None
+    hindered_by: tuple[Constraint, ...] = ()
+    change: tuple[str, ...] = ()
+    checked: bool = False
+
+
+# Several sources about one advisory.
+
+
+def fixes(versions: Iterable[str], package: Package | None) -> tuple[str, ...]:
+    """Return the versions that fix an install of the package, each once, lowest first.
+
+    Of a PyPI package these are only versions above the installed one (PEP 440): the fix of an older
+    branch does not help. Versions that cannot be compared stay, and come last.
+    """
+    texts = dict.fromkeys(versions)
+    installed = None
+    if package is not None and is_pypi(package.purl):
+        installed = version_of(package.version)
+    if installed is not None:
+        # 2.0 and 2.0.0 are one version: the shorter text of it stays.
+        by_version: dict[object, str] = {}
+        for text in sorted(texts, key=lambda text: (len(text), text)):
+            version = version_of(text)
+            if version is None or version > installed:
+                by_version.setdefault(version or text, text)
+        texts = dict.fromkeys(by_version.values())
+
+    def order(text: str) -> tuple[object, ...]:
+        version = version_of(text)
+        return (1, text) if version is None else (0, version, text)
+
+    return tuple(sorted(texts, key=order))
+
+
+def remedy(fixed: Iterable[str]) -> str:
+    """Return the sentence of a message about the fixed versions."""
+    named = ", ".join(map(one_line, fixed))
+    return f"Fixed in {named}." if named else "No fixed version is known."
+
+
+def retold(message: str, before: Iterable[str], after: Iterable[str]) -> str:
+    """Return a message with other fixed versions in its sentence about them."""
+    return message.replace(remedy(before), remedy(after), 1)
+
+
+def pages(addresses: Iterable[str]) -> tuple[str, ...]:
+    """Return the first ten https addresses, each once."""
+    return tuple(filter(_PAGE.fullmatch, dict.fromkeys(addresses)))[:_MAX_PAGES]
+
+
+def earliest(dates: Iterable[str | None]) -> str | None:
+    """Return the first of some dates (ISO 8601), as written; None where none can be read."""
+    known = []
+    for text in dates:
+        time = read_time(text)
+        if time and time.year >= _FIRST_YEAR:
+            known.append((time, text))
+    return min(known)[1] if known else None

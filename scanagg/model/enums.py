@@ -1,17 +1,17 @@
-"""The ordered words of the vocabulary: severities, statuses, actions; `model` hands them on."""
+"""The enums of the vocabulary: severities, statuses, actions."""
 
 import enum
 from typing import Final
 
 
 class _Word(enum.Enum):
-    """An enum that is hashed by identity, which is what its members are: Enum's own is slow."""
+    """An enum hashed by identity. Enum's own hash makes benchmarks/judging.py a tenth slower."""
 
     __hash__ = object.__hash__
 
 
 class Severity(_Word):
-    """How bad a finding is. UNKNOWN means that nobody has said, not that it is low."""
+    """The severity of a finding. UNKNOWN means that no source has one, not that it is low."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -22,38 +22,30 @@ class Severity(_Word):
 
     @property
     def order(self) -> int:
-        """Place in a list sorted worst first; unknown stands after high, for it may be that."""
-        return _SEVERITY_ORDER[self]
+        """The place in a list, worst first. Unknown comes after high, since it may be that."""
+        return _WORST_FIRST.index(self)
 
     def at_least(self, other: "Severity") -> bool:
-        """Whether this is as bad as `other` or worse. ValueError where either is UNKNOWN."""
+        """Return True where this is as bad as `other` or worse. ValueError for UNKNOWN."""
         if Severity.UNKNOWN in (self, other):
             raise ValueError("an unknown severity has no rank: replace it before comparing")
         return self.order <= other.order
 
     def lowered(self) -> "Severity":
-        """One level less; info and unknown stay."""
-        return _ONE_LOWER.get(self, self)
+        """Return the next lower level; info and unknown stay."""
+        if self in (Severity.INFO, Severity.UNKNOWN):
+            return self
+        return LEVELS[LEVELS.index(self) + 1]
 
 
-_SEVERITY_ORDER: Final = {
-    Severity.CRITICAL: 0,
-    Severity.HIGH: 1,
-    Severity.UNKNOWN: 2,
-    Severity.MEDIUM: 3,
-    Severity.LOW: 4,
-    Severity.INFO: 5,
-}
-_ONE_LOWER: Final = {
-    Severity.CRITICAL: Severity.HIGH,
-    Severity.HIGH: Severity.MEDIUM,
-    Severity.MEDIUM: Severity.LOW,
-    Severity.LOW: Severity.INFO,
-}
+LEVELS: Final = tuple(one for one in Severity if one is not Severity.UNKNOWN)
+"""The known severities, the worst first."""
+
+_WORST_FIRST: Final = (*LEVELS[:2], Severity.UNKNOWN, *LEVELS[2:])
 
 
 class Confidence(_Word):
-    """How sure the scanner is, apart from how bad it would be."""
+    """The confidence of the scanner, apart from the severity."""
 
     HIGH = "high"
     MEDIUM = "medium"
@@ -62,20 +54,12 @@ class Confidence(_Word):
 
     @property
     def order(self) -> int:
-        """0 is the surest; unknown counts as sure, for a scanner that gives none means it."""
-        return _CONFIDENCE_ORDER[self]
-
-
-_CONFIDENCE_ORDER: Final = {
-    Confidence.HIGH: 0,
-    Confidence.UNKNOWN: 0,
-    Confidence.MEDIUM: 1,
-    Confidence.LOW: 2,
-}
+        """0 for the highest. Unknown counts as high: a scanner without confidences is sure."""
+        return 0 if self is Confidence.UNKNOWN else list(Confidence).index(self)
 
 
 class Category(_Word):
-    """What kind of weakness a finding is."""
+    """The kind of weakness."""
 
     VULNERABILITY = "vulnerability"
     CODE = "code"
@@ -85,7 +69,7 @@ class Category(_Word):
 
 
 class Status(_Word):
-    """How one run of one scanner went. Only OK and NOT_APPLICABLE are without a gap."""
+    """The status of one run of one scanner. Only OK and NOT_APPLICABLE have no gap."""
 
     OK = "ok"
     DEGRADED = "degraded"
@@ -97,14 +81,14 @@ class Status(_Word):
 
 
 class Scope(_Word):
-    """What a package is needed for. What cannot be told is RUNTIME."""
+    """The use of a package; RUNTIME where it is not known."""
 
     RUNTIME = "runtime"
     DEV = "dev"
 
 
 class Action(_Word):
-    """What the policy does about one finding."""
+    """The policy's action for one finding."""
 
     BLOCK = "block"
     WARN = "warn"
@@ -113,12 +97,12 @@ class Action(_Word):
 
     @property
     def order(self) -> int:
-        """Place in a list sorted most urgent first."""
+        """The place in a list, most urgent first."""
         return list(Action).index(self)
 
 
 class Outcome(_Word):
-    """What the policy says of the whole run."""
+    """The policy's verdict on the whole run."""
 
     PASS = "pass"
     BLOCKED = "blocked"
@@ -126,7 +110,7 @@ class Outcome(_Word):
 
 
 class LicenseVerdict(_Word):
-    """allow < review < unknown < deny: OR takes the least, AND the greatest."""
+    """The verdict on a licence: allow < review < unknown < deny. OR takes the least of two."""
 
     ALLOW = "allow"
     REVIEW = "review"
@@ -140,7 +124,7 @@ class LicenseVerdict(_Word):
 
 
 class Step(_Word):
-    """How far an upgrade goes, by the first part of the version (PEP 440) that differs."""
+    """The size of an upgrade, by the first part of the version (PEP 440) that differs."""
 
     MAJOR = "major"
     MINOR = "minor"
@@ -148,7 +132,7 @@ class Step(_Word):
 
 
 class Change(_Word):
-    """How a finding stands to the base, in SARIF's words for `baselineState`."""
+    """A finding compared with the base, in SARIF's words for `baselineState`."""
 
     NEW = "new"
     UPDATED = "updated"
@@ -156,7 +140,7 @@ class Change(_Word):
 
 
 class Origin(_Word):
-    """Where a finding comes from: this change, an advisory newer than the dependency, or before."""
+    """The origin of a finding: this change, an advisory newer than the dependency, or before."""
 
     INTRODUCED = "introduced"
     DISCLOSED = "disclosed"
@@ -164,7 +148,7 @@ class Origin(_Word):
 
 
 class WaiverState(_Word):
-    """Why a finding is waived, in OpenVEX's words and two of our own."""
+    """The state of a waiver, in OpenVEX's words and two of our own."""
 
     NOT_AFFECTED = "not_affected"
     FALSE_POSITIVE = "false_positive"

@@ -1,4 +1,4 @@
-"""Observations, findings, verdicts and the report: the values that the stages hand on."""
+"""Observations, findings, verdicts and the report: the values that stages pass on."""
 
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
@@ -6,7 +6,15 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from scanagg.model.advisories import Advisory, DataSource, LicenseFacts, Rule, Secret, SeverityClaim
+from scanagg.model.advisories import (
+    Advisory,
+    DataSource,
+    LicenseFacts,
+    Rule,
+    Secret,
+    SeverityClaim,
+    Upgrade,
+)
 from scanagg.model.enums import (
     Action,
     Category,
@@ -20,11 +28,10 @@ from scanagg.model.enums import (
     WaiverState,
 )
 from scanagg.model.project import Location, NotExamined, Package, Target
-from scanagg.model.upgrades import Upgrade
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
-    """What one scanner said once, in our words, nothing lost. Severity is its claims, undecided.
+    """One record of one scanner, in our words. Its severity is not decided yet: see `claims`.
 
     A vulnerability has a package and an advisory, a licence a package and its facts. `in_source`
     names the comment or file of the project that hides it from the scanner's own report ("nosec").
@@ -47,7 +54,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     in_source: str = ""
 
     def __post_init__(self) -> None:
-        """Hold the invariants by which correlation works. ValueError with what is missing."""
+        """Check the invariants of correlation. ValueError."""
         if self.category is Category.VULNERABILITY and not (self.package and self.advisory):
             raise ValueError("a vulnerability needs a package and an advisory")
         if self.category is Category.LICENSE and not (self.package and self.license):
@@ -57,7 +64,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Coverage(msgspec.Struct, frozen=True):
-    """What a scanner was given and what it looked at. `unit` is plural: "packages", "files"."""
+    """The inputs of a scanner, and those it examined. `unit` is plural: "packages", "files"."""
 
     unit: str
     found: int = 0
@@ -65,13 +72,13 @@ class Coverage(msgspec.Struct, frozen=True):
     not_examined: tuple[NotExamined, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse a coverage that claims more than there was. ValueError."""
+        """Refuse more examined inputs than found ones. ValueError."""
         if not 0 <= self.examined <= self.found:
             raise ValueError(f"examined {self.examined} of {self.found} {self.unit}")
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One execution of one scanner. `argv` holds no path of this machine. Times are UTC.
+    """One execution of one scanner. `argv` has no path of this machine. Times are UTC.
 
     `hidden` counts what the project's own files hide from the scanner, by kind ("nosec").
     """
@@ -90,7 +97,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Witness(msgspec.Struct, frozen=True):
-    """One record of one scanner behind a finding, with that scanner's own word on severity."""
+    """One record of one scanner behind a finding, with the severity by that scanner."""
 
     scanner: str
     rule: str
@@ -98,10 +105,10 @@ class Witness(msgspec.Struct, frozen=True):
 
 
 class Parts(NamedTuple):
-    """What a fingerprint is made of: no line, severity, wording or scanner; hashes, never text.
+    """The parts of a fingerprint: no line, severity, wording or scanner; hashes, never text.
 
-    Findings with equal parts are told apart by their order. `path` is relative to the repository;
-    for a vulnerability or a licence it is the package's purl without version.
+    Findings with equal parts are numbered. `path` is relative to the repository; for a
+    vulnerability or a licence it is the package's purl without version.
     """
 
     category: str
@@ -112,10 +119,10 @@ class Parts(NamedTuple):
 
 
 class History(msgspec.Struct, frozen=True):
-    """How a finding stands to the base, and why in words for people.
+    """A finding compared with the base, with the reason in words for people.
 
-    `disclosed`: the package is no news, but nobody knew this of it before. `first_seen` is when
-    this repository first had the finding on record (UTC), None where nothing tells.
+    `disclosed` is True for a vulnerability that was published after the base, in a package that is
+    not new. `first_seen` is when the finding came into the baseline (UTC), None if not known.
     """
 
     change: Change
@@ -125,17 +132,17 @@ class History(msgspec.Struct, frozen=True):
 
 
 NO_BASE: Final = History(Change.NEW, "there is no base to compare with")
-"""The history of everything where neither a commit nor a baseline is there."""
+"""The history of every finding where there is no base."""
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One weakness with all its witnesses.
 
-    `id` is short for `fingerprint`, `parts` what that is made of. `snippet` is the line of code,
-    masked where it holds a secret, `line_hash` GitHub's hash of it. `evidence` is a keyed digest of
-    a statement with a secret in it, held in memory to see a changed value, and never written.
-    Without a location no file of the target is to blame. `in_source` is set where all witnesses
-    agree.
+    `id` is the start of `fingerprint`, which is made of `parts`. `snippet` is the line of code,
+    masked where it has a secret, `line_hash` GitHub's hash of it. `evidence` is a digest of a
+    statement with a secret. It stays in memory, to see that a value changed, and is never written.
+    A finding without a location is in no file of the target. `in_source` is set where all witnesses
+    are hidden.
     """
 
     id: str
@@ -162,15 +169,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def scanners(self) -> tuple[str, ...]:
-        """Who saw it, each once, in the witnesses' order."""
+        """The scanners that reported it, each once, in the witnesses' order."""
         return tuple(dict.fromkeys(witness.scanner for witness in self.witnesses))
 
 
 class Waiver(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of a waiver list: which findings, in which state, why, whose, until when.
+    """An entry of a waiver list: selectors of findings, with state, reason, owner and expiry.
 
-    All selectors that are given must match; of `ids` any one, through aliases. `versions` is a PEP
-    440 specifier. `expires` is the last day on which it holds, UTC. `place` is `file:line`.
+    All selectors must match; of `ids` any one, through aliases. `versions` is a PEP 440 specifier.
+    `expires` is the last valid day, UTC. `place` is `file:line`.
     """
 
     state: WaiverState
@@ -187,17 +194,17 @@ class Waiver(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class VoidWaiver(msgspec.Struct, frozen=True):
-    """A waiver that matches a finding and has no effect, and why not."""
+    """A waiver that matches a finding but has no effect, with the reason."""
 
     waiver: Waiver
     reason: str
 
 
 class WaiverUse(msgspec.Struct, frozen=True):
-    """What became of a waiver: how many findings it waives, and whether it still can.
+    """A waiver with the number of findings that it waives.
 
-    `status` is active, unused (it matches nothing) or expired; `days_left` counts whole days
-    after today, negative once it has expired.
+    `status` is active, unused (it matches nothing) or expired; `days_left` counts whole days after
+    today, negative once it has expired.
     """
 
     waiver: Waiver
@@ -207,9 +214,9 @@ class WaiverUse(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The action for one finding, the id of the rule that gave it (`default` for none), and why.
+    """The action for one finding, the id of the deciding rule (`default` for none), the reason.
 
-    The rule of a waived finding is the one that would have acted.
+    The rule of a waived finding is the one that would have applied.
     """
 
     action: Action
@@ -220,9 +227,9 @@ class Verdict(msgspec.Struct, frozen=True):
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
     """A finding with the one severity and the one verdict that every report shows.
 
-    `license_expression` is canonical SPDX, or what the metadata says where that is none;
-    `license_term` the part of it that decided. `deadline` is when a warning in its grace time
-    begins to block (UTC). `void_waivers` match, but have no effect.
+    `license_expression` is canonical SPDX, or the text of the metadata where that is not SPDX;
+    `license_term` is the deciding part of it. `deadline` is when a warning in its grace time begins
+    to block (UTC). `void_waivers` match, but have no effect.
     """
 
     finding: Finding
@@ -239,9 +246,9 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Licensed(msgspec.Struct, frozen=True):
-    """A package with its licence as judged: what the list of all packages shows.
+    """A package with its judged licence, for the list of all packages.
 
-    `source` is the metadata field, or the policy's entry, that was believed; empty where none is.
+    `source` is the metadata field, or the policy's entry, that decided; empty without one.
     """
 
     package: Package
@@ -254,12 +261,11 @@ class Licensed(msgspec.Struct, frozen=True):
 
 
 class Gate(msgspec.Struct, frozen=True):
-    """The outcome of the run. `reasons` explain it, worst first; `notices` change nothing.
+    """The outcome of the run. `reasons` explain it, worst first.
 
-    `notices` hold those of the stages before the policy too.
-
-    `attempts` name what the change under check does to its own gate, where the policy comes from a
-    trusted commit: a looser policy, another waiver, a larger baseline, a file that hides findings.
+    `notices`, which change nothing, include those of earlier stages. `attempts` are those of the
+    change to loosen its own gate, where the policy comes from a trusted commit: a looser policy, a
+    new waiver, a larger baseline, a file that hides findings.
     """
 
     outcome: Outcome
@@ -270,10 +276,10 @@ class Gate(msgspec.Struct, frozen=True):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """What a check was asked to do and met on its way, which no other policy can take back.
+    """The terms of a check that stay when another policy judges it.
 
-    `only` names the scanners that the command line asked for, where it named any; `problems` are
-    gaps that belong to no scanner; `notices` are those of the stages before the policy.
+    `only` are the scanners that the command line asked for, if any; `problems` are gaps that belong
+    to no scanner; `notices` are those of the stages before the policy.
     """
 
     only: tuple[str, ...] = ()
@@ -282,10 +288,10 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 class PolicyInfo(msgspec.Struct, frozen=True):
-    """Which policy judged: its name, where it came from, sha256 of its text, block or warn.
+    """The policy that judged: name, source, sha256 of its text, and block or warn.
 
-    `files` are the further files that it takes in (parents, waivers) with their sha256; `ref` is
-    the commit it was read from, None for the work tree.
+    `files` are its further files (parents, waivers) with their sha256; `ref` is the commit it was
+    read from, None for the work tree.
     """
 
     name: str
@@ -297,9 +303,9 @@ class PolicyInfo(msgspec.Struct, frozen=True):
 
 
 class BaseInfo(msgspec.Struct, frozen=True):
-    """What the findings were compared with: `text` says it for people.
+    """The base of the comparison; `text` names it for people.
 
-    `commit` is the base commit, `baseline` the path of a baseline file and `entries` its size.
+    `commit` is the base commit, `baseline` the path of a baseline file, `entries` its size.
     """
 
     text: str
@@ -309,21 +315,21 @@ class BaseInfo(msgspec.Struct, frozen=True):
 
 
 CLOCK_DRIFT: Final = timedelta(days=1)
-"""How far ahead of the clock a date may lie: clocks drift, and a day of data has no hour."""
+"""The limit for dates in the future: clocks drift, and a date without an hour is a whole day."""
 
 
 class Clock(msgspec.Struct, frozen=True):
-    """The time the run was judged by (UTC). `given` where --now set it."""
+    """The time that the run was judged by (UTC). `given` is True where --now set it."""
 
     now: datetime
     given: bool = False
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that every format shows. Findings are sorted, the most urgent and worst first.
+    """Everything that the formats show. Findings are sorted, the most urgent and worst first.
 
-    `licenses` are all packages whose licence was asked for, allowed ones too. `packages` are all of
-    the inventory, `data` what the advisory store held, `upgrades` what to do about vulnerable
+    `licenses` are all packages with a judged licence, allowed ones too. `packages` are those of the
+    inventory, `data` the contents of the advisory store, `upgrades` the advice for vulnerable
     packages, the one that clears most first.
     """
 

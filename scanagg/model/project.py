@@ -1,11 +1,16 @@
-"""What is checked: a folder, its files, its packages, and the places in them."""
+"""The target of a check: a folder, its files, its packages, and places in files."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from scanagg.model.enums import Scope
+
+if TYPE_CHECKING:
+    from packaging.version import Version
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -21,7 +26,7 @@ class Location(msgspec.Struct, frozen=True):
     end_column: int | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what no reporter could show. ValueError with what is wrong."""
+        """Refuse places that no report can show. ValueError."""
         if not self.path or self.path.startswith("/") or ".." in self.path.split("/"):
             raise ValueError(f"not a path inside the target: {self.path!r}")
         if self.start_line is None:
@@ -40,9 +45,9 @@ class Package(msgspec.Struct, frozen=True):
     """One version of one package that the target uses, and every place that declares it.
 
     `name` is as in PEP 503, `direct` None where no manifest tells, `requires` names of packages.
-    `chain` leads from a requirement of the project to this package, both named (`requests`,
-    `urllib3`), the shortest way; just itself where it is direct, empty where nothing tells. `asked`
-    are the lines by which people ask for the first of the chain.
+    `chain` is the shortest way from a requirement of the project to this package, both included
+    (`requests`, `urllib3`); only the package where it is direct, empty where it is not known.
+    `asked` are the lines that require the first of the chain.
     """
 
     name: str
@@ -57,10 +62,10 @@ class Package(msgspec.Struct, frozen=True):
 
 
 class Constraint(msgspec.Struct, frozen=True):
-    """Which versions of a package somebody allows: `specifier` by PEP 440, empty for any.
+    """The versions of a package that a requirement allows, by PEP 440; an empty `specifier` is any.
 
-    `by` is the package that says so in a lock's graph (as in PEP 503), "" for the project itself,
-    at `place`. `text` is what is written there.
+    `by` is the requiring package in a lock's graph (as in PEP 503), "" for the project itself, at
+    `place`. `text` is the requirement as written.
     """
 
     name: str
@@ -71,34 +76,19 @@ class Constraint(msgspec.Struct, frozen=True):
 
 
 class NotExamined(msgspec.Struct, frozen=True):
-    """One input that a scanner did not look at, and why."""
+    """An input that a scanner did not examine, with the reason."""
 
     input: str
     reason: str
 
     @property
     def on_purpose(self) -> bool:
-        """Whether it is no gap: a reason that says so begins with "excluded:"."""
+        """True for an input that is no gap: its reason begins with "excluded:"."""
         return self.reason.startswith("excluded:")
 
 
-class Inventory(msgspec.Struct, frozen=True):
-    """The packages of the target, and what could not be made one: open requirements, bad lines.
-
-    `python` is the project's own interpreter where there is one; never scanagg's. `constraints` are
-    what manifests and locks allow; a pin of a lock or of a requirements.txt is none.
-    """
-
-    packages: tuple[Package, ...] = ()
-    unpinned: tuple["Requirement", ...] = ()
-    problems: tuple[NotExamined, ...] = ()
-    manifests: tuple[str, ...] = ()
-    python: Path | None = None
-    constraints: tuple["Constraint", ...] = ()
-
-
 class Requirement(msgspec.Struct, frozen=True):
-    """A dependency that is declared without an exact version."""
+    """A dependency without an exact version."""
 
     name: str
     text: str
@@ -107,11 +97,26 @@ class Requirement(msgspec.Struct, frozen=True):
     scope: Scope = Scope.RUNTIME
 
 
-class SourceFile(msgspec.Struct, frozen=True):
-    """A file of the target.
+class Inventory(msgspec.Struct, frozen=True):
+    """The packages of the target, with unpinned requirements and lines that cannot be read.
 
-    `path` is what is shown: relative, "/", valid Unicode. `real` is the system's name for it, which
-    differs where that is not UTF-8. `size` is in bytes.
+    `python` is the project's own interpreter, if any; never scanagg's. `constraints` are those of
+    manifests and locks; a pin of a lock or of a requirements.txt is none.
+    """
+
+    packages: tuple[Package, ...] = ()
+    unpinned: tuple[Requirement, ...] = ()
+    problems: tuple[NotExamined, ...] = ()
+    manifests: tuple[str, ...] = ()
+    python: Path | None = None
+    constraints: tuple[Constraint, ...] = ()
+
+
+class SourceFile(msgspec.Struct, frozen=True):
+    """A file of the target. `size` is in bytes.
+
+    `path` is shown: relative, with "/", valid Unicode. `real` is the path for the system, which
+    differs where that is not UTF-8.
     """
 
     path: str
@@ -122,8 +127,8 @@ class SourceFile(msgspec.Struct, frozen=True):
 class Link(msgspec.Struct, frozen=True):
     """A symbolic link of the target, and the file or folder of the target that it leads to.
 
-    `end` is its path as it is shown, by however many links. It is None where the link leads
-    anywhere else: `reason` says where ("to something outside the tree").
+    `end` is the shown path of that, by however many links; None for any other end, which `reason`
+    describes ("to something outside the tree").
     """
 
     path: str
@@ -132,7 +137,7 @@ class Link(msgspec.Struct, frozen=True):
 
 
 class Revision(msgspec.Struct, frozen=True):
-    """The commit that the target is at. `prefix` leads from the repository's root to the target."""
+    """The commit of the target. `prefix` leads from the repository's root to the target."""
 
     commit: str | None
     branch: str | None
@@ -142,9 +147,9 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """What is checked: one folder and the files in it that count.
+    """The target of a check: a folder, and the files in it that count.
 
-    `exclude` are the patterns that left files out: another state of the folder leaves out the same.
+    `exclude` are the patterns that left files out. They apply to the base as well.
     """
 
     root: Path
@@ -158,28 +163,40 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def pypi_purl(name: str, version: str | None = None) -> str:
-    """The package URL of a PyPI package: `pkg:pypi/name@version`; `name` as in PEP 503."""
+    """Return the package URL of a PyPI package: `pkg:pypi/name@version`; `name` as in PEP 503."""
     return f"pkg:pypi/{name}@{version}" if version else f"pkg:pypi/{name}"
 
 
 def is_pypi(purl: str) -> bool:
-    """Whether a package URL is of a package of PyPI."""
+    """Return True for the package URL of a PyPI package."""
     return purl.startswith("pkg:pypi/")
 
 
 def purl_without_version(purl: str) -> str:
-    """`pkg:pypi/a@1.0?x=y` becomes `pkg:pypi/a`: what stays the same across upgrades."""
+    """Return `pkg:pypi/a` for `pkg:pypi/a@1.0?x=y`: the part that upgrades do not change."""
     bare = purl.partition("?")[0]
     head, at, _ = bare.rpartition("@")
     return head if at and "/" in head else bare
 
 
+@lru_cache(4096)
+def version_of(text: str) -> "Version | None":
+    """Return a version by PEP 440; None for any other text."""
+    # Imported here: it is slow to import, and most runs have no version to compare.
+    from packaging.version import Version  # noqa: PLC0415
+
+    try:
+        return Version(text)
+    except ValueError:  # also for a number with thousands of digits
+        return None
+
+
 def sorted_locations(locations: Iterable[Location]) -> tuple[Location, ...]:
-    """Each location once, by path and line; the order in which reports list places."""
+    """Return each location once, by path and line, as reports list them."""
     return tuple(sorted(dict.fromkeys(locations), key=location_key))
 
 
 def location_key(place: Location) -> tuple[str, int, int, int, int]:
-    """What to sort by: a location without a line or a column stands first."""
+    """Return a sort key. A location without a line or a column comes first."""
     lines = (place.start_line or 0, place.end_line or 0)
     return (place.path, *lines, place.start_column or 0, place.end_column or 0)

@@ -14,7 +14,7 @@ from packaging.version import Version
 from scanagg.core.errors import OutputError
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.core.text import one_line, shorten
-from scanagg.model.published import version_of
+from scanagg.model.project import version_of
 from scanagg.upgrades.files import Original, Refused, read, read_if_there, restore, write
 from scanagg.upgrades.locks import Versions, versions_in
 from scanagg.upgrades.pins import edited

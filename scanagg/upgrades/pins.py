@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from scanagg.core import toml
-from scanagg.model.published import version_of
+from scanagg.model.project import version_of
 from scanagg.upgrades.files import Refused
 
 HASHED: Final = "has hashes, which only the tool that made it can renew"

@@ -20,7 +20,7 @@ from scanagg.model import (
     Upgrade,
     is_pypi,
 )
-from scanagg.model.published import version_of
+from scanagg.model.project import version_of
 from scanagg.upgrades.weighing import Told, weigh
 
 _PIN: Final = re.compile(r"\s*={2,3}\s*[^\s,*]+\s*")

@@ -10,7 +10,7 @@ from scanagg.advisories import Store
 from scanagg.advisories.records import Record, canonical_id
 from scanagg.advisories.versions import fixed_versions
 from scanagg.model.advisories import id_order, is_malware
-from scanagg.model.published import version_of
+from scanagg.model.project import version_of
 
 _Names = frozenset[str]
 

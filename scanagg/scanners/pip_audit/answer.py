@@ -9,7 +9,7 @@ import msgspec
 
 from scanagg.core.text import one_line, printable, shorten
 from scanagg.model import Advisory, Category, NotExamined, Observation, Package, Rule
-from scanagg.model.published import remedy
+from scanagg.model.advisories import remedy
 from scanagg.scanners import pinned
 from scanagg.scanners.base import Context, Output, OutputError, Parsed
 from scanagg.scanners.pip_audit import lookup_service

@@ -18,7 +18,7 @@ from scanagg.model import (
     SeverityClaim,
     cvss,
 )
-from scanagg.model.published import pages, remedy
+from scanagg.model.advisories import pages, remedy
 from scanagg.scanners import pinned
 from scanagg.scanners.base import Parsed
 

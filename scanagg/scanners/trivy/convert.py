@@ -25,7 +25,7 @@ from scanagg.model import (
     pypi_purl,
     sorted_locations,
 )
-from scanagg.model.published import pages, remedy
+from scanagg.model.advisories import pages, remedy
 from scanagg.scanners.trivy import report, severity
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
 

@@ -3,7 +3,7 @@
 import pytest
 
 from scanagg.model import Package, pypi_purl
-from scanagg.model.published import earliest, fixes, pages, remedy, retold
+from scanagg.model.advisories import earliest, fixes, pages, remedy, retold
 
 
 def pinned(version: str, name: str = "django") -> Package:
