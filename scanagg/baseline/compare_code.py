@@ -7,12 +7,10 @@ base too; the result is cached by commit.
 import contextlib
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +22,8 @@ from scanagg.baseline.lookup import match_entry
 from scanagg.baseline.matching import MatchEntry, match
 from scanagg.baseline.snapshot import FileChanges, FollowedLines, Snapshot, follow_lines
 from scanagg.core import cache
-from scanagg.findings.collect import ScanSetup, collect_findings
-from scanagg.model import Category, Change, Finding, History, Inventory, Parts, Run, Status
+from scanagg.findings.collect import Collected, ScanSetup, collect_findings
+from scanagg.model import Category, Change, Finding, History, Inventory, Run, Status
 from scanagg.scanners.base import adapters
 from scanagg.scanners.runner import Event
 
@@ -38,7 +36,6 @@ _CACHE: Final = "base"
 _WORKED: Final = frozenset((Status.OK, Status.DEGRADED, Status.NOT_APPLICABLE))
 # Runs with gaps are not cached: they may have them for lack of time.
 _COMPLETE: Final = frozenset((Status.OK, Status.NOT_APPLICABLE))
-_NO_PARTS: Final = Parts("", "", "", "", "")
 _CONFIG: Final = "config"  # the option that names a scanner's own configuration
 _KEY_FILE: Final = "seal"
 _KEY_BYTES: Final = 32
@@ -98,7 +95,7 @@ def compare_code(
     related: Sequence[str] = ()
     if any(map(groups.has_changed, undecided.values())):
         related = tuple(groups.unchanged_members())
-    scanned = _scan(everything, base, related, runs, setup, notify)
+    scanned, key = _scan(everything, base, related, runs, setup, notify)
     lines = follow_lines(
         changes.before.values(),
         changes.changed.values(),
@@ -106,7 +103,7 @@ def compare_code(
         setup.limits.stop,
         base.snapshot.named,
     )
-    matched, notices = _match(undecided, scanned, lines, base)
+    matched, notices = _match(undecided, scanned, key, lines, base)
     return Histories({**histories, **matched}, notices, scanned.purls)
 
 
@@ -142,7 +139,11 @@ class ConfigurationGroups:
 
 
 def _match(
-    findings: Mapping[int, Finding], scanned: "BaseFindings", lines: FollowedLines, base: BaseFiles
+    findings: Mapping[int, Finding],
+    scanned: "BaseFindings",
+    key: bytes,
+    lines: FollowedLines,
+    base: BaseFiles,
 ) -> tuple[Mapping[int, History], tuple[str, ...]]:
     """Match findings with those of the base; the notices name what was not examined there."""
     named = base.snapshot.named
@@ -153,7 +154,7 @@ def _match(
         return (path, line) if path in same else lines.place(path, line)
 
     matches = match(
-        [match_entry(one, keyed_digest(scanned.key, one.evidence)) for one in findings.values()],
+        [match_entry(one, keyed_digest(key, one.evidence)) for one in findings.values()],
         scanned.entries,
         lines=base_line,
         paths={named(file.path) for file in base.snapshot.target.files},
@@ -189,7 +190,8 @@ def _not_examined(
     if path in changes.unread:
         reasons.append(f"{path} of the base could not be read from git")
     for scanner in finding.scanners:
-        failed, gap = scanned.failed.get(scanner), scanned.gaps.get((scanner, path))
+        failed = scanned.failed.get(scanner)
+        gap = scanned.gaps.get(scanner, {}).get(path)
         if failed:
             reasons.append(f"{scanner} could not examine the base ({failed})")
         elif gap:
@@ -209,38 +211,14 @@ def _folder(work: Path, name: str) -> Path:
 class BaseFindings(msgspec.Struct, frozen=True):
     """The findings of the scanners in the base.
 
-    `purls` are the packages of findings, with their versions. `failed` has the reason for each
-    scanner that did not work there, `gaps` that for each scanner and path not collected. `key` is
-    this machine's key for digests of secrets.
+    `entries` are those in files, `purls` the packages of the others, with their versions. `failed`
+    has the reason for each scanner that did not work there, `gaps` those by scanner and path.
     """
 
     entries: tuple[MatchEntry, ...] = ()
     purls: frozenset[str] = frozenset()
     failed: Mapping[str, str] = msgspec.field(default_factory=dict)
-    gaps: Mapping[tuple[str, str], str] = msgspec.field(default_factory=dict)
-    key: bytes = b""
-
-    def __repr__(self) -> str:
-        """Return the type's name, so that the key is shown nowhere."""
-        return "BaseFindings(...)"
-
-
-class _CachedFinding(msgspec.Struct, array_like=True):
-    """A finding as it is cached: its file, parts and line, and the keyed digest of a secret.
-
-    A finding about a package has nothing but its `purl`, with the version.
-    """
-
-    path: str
-    parts: Parts
-    line: int = 0
-    check: str = ""
-    purl: str = ""
-
-
-class _CachedScan(msgspec.Struct):
-    findings: list[_CachedFinding]
-    gaps: list[tuple[str, str, str]]
+    gaps: Mapping[str, Mapping[str, str]] = msgspec.field(default_factory=dict)
 
 
 def _scan(
@@ -250,95 +228,85 @@ def _scan(
     runs: Sequence[Run],
     setup: ScanSetup,
     notify: Callable[[Event], None],
-) -> BaseFindings:
+) -> tuple[BaseFindings, bytes]:
     """Scan the base's files that changed, with the scanners that reported these findings.
 
     In `related`, further files of the base, only misconfigurations count. The base's own
-    configuration of a scanner applies there, as the head's does here.
+    configuration of a scanner applies there, as the head's does here. Also return the key of the
+    entries' digests.
     """
     before, snapshot = base.changes.before, base.snapshot
     if not (before or related):
-        return BaseFindings()
+        return BaseFindings(), b""
     reporting = {scanner for finding in findings for scanner in finding.scanners}
     runs = [run for run in runs if run.scanner in reporting & adapters().keys()]
     chosen = [adapters()[run.scanner] for run in runs]
-    failed = dict.fromkeys(reporting - {run.scanner for run in runs}, "it cannot be asked")
+    unknown = dict.fromkeys(reporting - {run.scanner for run in runs}, "it cannot be asked")
     native = {name for adapter in chosen for name in adapter.NATIVE}
     configurations = [path for path in snapshot.files if path.rpartition("/")[2] in native]
     paths = sorted({*before, *related, *configurations})
-    key = machine_key(setup.cache) or b""
-    name = _cache_name(snapshot, paths, runs, setup, key)
-    scan = _recall(setup.cache, name) if key else None
-    if scan is None:
-        work = _folder(base.work, "scan")
-        target = snapshot.lay_out(paths, work)
-        for run in runs:
-            settings = setup.scanners.get(run.scanner)
-            if settings and _CONFIG in settings.options:
-                _borrow(settings.options[_CONFIG], snapshot.target.root, work)
-        collected = collect_findings(
-            replace(setup, image=None),
-            chosen,
-            target,
-            Inventory(),
-            lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
-        )
-        for run in collected.runs:
-            if run.status not in _WORKED:
-                detail = f": {run.detail}" if run.detail else ""
-                failed[run.scanner] = f"{run.status.value}{detail}"
-        scan = _CachedScan(
-            _cached_findings(collected.findings, key),
-            [
-                (run.scanner, gap.input, gap.reason)
-                for run in collected.runs
-                for gap in run.coverage.not_examined
-            ],
-        )
-        if key and all(run.status in _COMPLETE for run in collected.runs):
-            cache.store(setup.cache, _CACHE, {name: msgspec.json.encode(scan).decode()})
-    misconfiguration = Category.MISCONFIGURATION.value
-    return BaseFindings(
-        entries=tuple(
-            MatchEntry(one.parts, one.line, one.check)
-            for one in scan.findings
-            if not one.purl
-            if one.path in before
-            or (one.path in related and one.parts.category == misconfiguration)
-        ),
-        purls=frozenset(one.purl for one in scan.findings if one.purl),
-        failed=failed,
-        gaps={(scanner, path): reason for scanner, path, reason in scan.gaps},
-        key=key,
-    )
-
-
-def _cache_name(
-    snapshot: Snapshot, paths: Sequence[str], runs: Sequence[Run], setup: ScanSetup, key: bytes
-) -> str:
-    """Return a digest of everything that decides the result of the scan."""
-    scanners = [
-        (run.scanner, run.version, run.data, setup.scanners.get(run.scanner)) for run in runs
-    ]
+    key = machine_key(setup.cache)
+    digest_key = key or b""
+    used = [(run.scanner, run.version, run.data, setup.scanners.get(run.scanner)) for run in runs]
+    # Everything that decides the result.
     decisive = (
         __version__,
         snapshot.commit,
         snapshot.named(""),
         [(path, snapshot.files[path].oid) for path in paths],
-        repr(scanners),
+        sorted(related),
+        repr(used),
         setup.offline,
-        setup.key and keyed_digest(key, setup.key),
-        keyed_digest(key, "of this machine"),
+        setup.key and keyed_digest(digest_key, setup.key),
+        keyed_digest(digest_key, "of this machine"),
     )
-    return hashlib.sha256(repr(decisive).encode("utf-8", "surrogatepass")).hexdigest()
+    name = hashlib.sha256(repr(decisive).encode("utf-8", "surrogatepass")).hexdigest()
+    text = cache.recall(setup.cache, _CACHE, [name]).get(name) if key else None
+    if text:
+        with contextlib.suppress(msgspec.MsgspecError):
+            cached = msgspec.json.decode(text, type=BaseFindings)
+            return replace(cached, failed=unknown), digest_key
+    work = _folder(base.work, "scan")
+    target = snapshot.lay_out(paths, work)
+    for run in runs:
+        settings = setup.scanners.get(run.scanner)
+        if settings and _CONFIG in settings.options:
+            _borrow(settings.options[_CONFIG], snapshot.target.root, work)
+    collected = collect_findings(
+        replace(setup, image=None),
+        chosen,
+        target,
+        Inventory(),
+        lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
+    )
+    scanned = _base_findings(collected, before, related, digest_key)
+    if key and all(run.status in _COMPLETE for run in collected.runs):
+        cache.store(setup.cache, _CACHE, {name: msgspec.json.encode(scanned).decode()})
+    return replace(scanned, failed={**scanned.failed, **unknown}), digest_key
 
 
-def _recall(folder: Path, name: str) -> _CachedScan | None:
-    text = cache.recall(folder, _CACHE, [name]).get(name)
-    try:
-        return msgspec.json.decode(text, type=_CachedScan) if text else None
-    except msgspec.MsgspecError:
-        return None
+def _base_findings(
+    collected: Collected, whole: Container[str], related: Container[str], key: bytes
+) -> BaseFindings:
+    entries = []
+    for finding in collected.findings:
+        path = finding.location.path if finding.location else ""
+        misconfigured = finding.category is Category.MISCONFIGURATION and path in related
+        if finding.package is None and finding.parts and (path in whole or misconfigured):
+            entries.append(match_entry(finding, keyed_digest(key, finding.evidence)))
+    return BaseFindings(
+        entries=tuple(entries),
+        purls=frozenset(one.package.purl for one in collected.findings if one.package),
+        failed={
+            run.scanner: f"{run.status.value}: {run.detail}" if run.detail else run.status.value
+            for run in collected.runs
+            if run.status not in _WORKED
+        },
+        gaps={
+            run.scanner: {gap.input: gap.reason for gap in run.coverage.not_examined}
+            for run in collected.runs
+        },
+    )
 
 
 def _borrow(name: str, root: Path, work: Path) -> None:
@@ -348,19 +316,6 @@ def _borrow(name: str, root: Path, work: Path) -> None:
         with contextlib.suppress(OSError):
             place.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(root / name, place)
-
-
-def _cached_findings(findings: Sequence[Finding], key: bytes) -> list[_CachedFinding]:
-    cached = []
-    for finding in findings:
-        path = finding.location.path if finding.location else ""
-        line = (finding.location.start_line or 0) if finding.location else 0
-        if finding.package is not None:
-            cached.append(_CachedFinding(path, _NO_PARTS, purl=finding.package.purl))
-        elif finding.parts is not None:
-            digest = keyed_digest(key, finding.evidence)
-            cached.append(_CachedFinding(path, finding.parts, line, digest))
-    return cached
 
 
 # The key under which the cache holds digests of secrets.
@@ -375,13 +330,8 @@ def machine_key(folder: Path) -> bytes | None:
     key = _read_key(place)
     if key is None:
         # Replaced as a whole: when two are made at once, both processes read the same one.
-        try:
-            handle, temporary = tempfile.mkstemp(dir=folder)  # readable by its owner alone
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-            Path(temporary).replace(place)
-        except OSError:
-            return None
+        with contextlib.suppress(OSError):
+            cache.replace_atomically(place, [secrets.token_bytes(_KEY_BYTES)], 0o600)
         key = _read_key(place)
     return key
 
