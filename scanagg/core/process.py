@@ -1,5 +1,6 @@
 """Run other programs: the only place that starts one, with deadline and output limit."""
 
+import contextlib
 import enum
 import os
 import selectors
@@ -174,8 +175,12 @@ class _Pump:
     def until(self, deadline: float, stop: Stop) -> Ended:
         """Move bytes until the child is gone, the time is up, or its output is too long."""
         while True:
-            for key, _ in self._selector.select(_POLL_SECONDS):
-                self._move(key.fileobj)  # type: ignore[arg-type]
+            if self._selector.get_map():
+                for key, _ in self._selector.select(_POLL_SECONDS):
+                    self._move(key.fileobj)  # type: ignore[arg-type]
+            else:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self._child.wait(_POLL_SECONDS)
             if len(self.stdout) > self._limit:
                 return Ended.OVERFLOW
             if stop.is_set():
@@ -183,21 +188,9 @@ class _Pump:
             if time.monotonic() >= deadline:
                 return Ended.TIMEOUT
             # A grandchild may keep the pipes open after the child is gone: one more read, then end.
-            if not self._selector.get_map():
-                return self._reaped(deadline, stop)
             if self._child.poll() is not None:
                 self._drain()
                 return Ended.EXITED
-
-    def _reaped(self, deadline: float, stop: Stop) -> Ended:
-        """Wait for the child itself, after all pipes are closed."""
-        while self._child.poll() is None:
-            if stop.is_set():
-                return Ended.STOPPED
-            if time.monotonic() >= deadline:
-                return Ended.TIMEOUT
-            time.sleep(_POLL_SECONDS / 10)
-        return Ended.EXITED
 
     def _drain(self) -> None:
         while len(self.stdout) <= self._limit:
@@ -252,21 +245,11 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(child.pid, number)
-        except (ProcessLookupError, PermissionError):
-            break
-        if _gone_within(child, _GRACE_SECONDS):
+            end = time.monotonic() + _GRACE_SECONDS
+            while time.monotonic() < end:
+                child.poll()
+                os.killpg(child.pid, 0)
+                time.sleep(_POLL_SECONDS / 5)
+        except (ProcessLookupError, PermissionError):  # the whole group is gone
             break
     child.wait()
-
-
-def _gone_within(child: subprocess.Popen[bytes], seconds: float) -> bool:
-    """Return True where the whole group is gone before `seconds` are over."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        child.poll()
-        try:
-            os.killpg(child.pid, 0)
-        except (ProcessLookupError, PermissionError):
-            return True
-        time.sleep(_POLL_SECONDS / 5)
-    return False
