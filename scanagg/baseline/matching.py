@@ -1,9 +1,11 @@
 """Match findings across two states of a project: one to one, in tiers, the first match wins."""
 
+import operator
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
 from typing import Final, NamedTuple
 
+from scanagg.baseline.file import PACKAGE_CATEGORIES
 from scanagg.findings.fingerprint import HASH_DIGITS
 from scanagg.model import Category, Change, Parts
 
@@ -35,40 +37,72 @@ class Match(NamedTuple):
     tier: str
 
 
-# Findings about packages are not tied to a place in a file.
-_PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY.value, Category.LICENSE.value))
-
-
 class _Item(NamedTuple):
-    """An entry with its index, `number`, and its parts as the tiers need them.
+    """An entry as the tiers need it; `number` is its index.
 
-    `home` is its function: category, rule, path and qualified name. `statement` comes without the
-    keyed digest of a secret. `value` is a digest of that secret, "" where only one side has it.
+    `statement` comes without the keyed digest of a secret. `code` is the statement of code, ""
+    else: lines beside the flagged one may change what code does. `value` is a digest of a secret,
+    "" where only one side has it. `in_file` is False for findings about packages.
     """
 
     number: int
-    home: tuple[str, str, str, str]
+    category: str
+    rule: str
+    path: str
+    qualname: str
     line: int
     statement: str
+    code: str
     value: str
-
-
-_Key = Callable[[_Item], Hashable | None]
+    in_file: bool
 
 
 class _Tier(NamedTuple):
-    """One way to recognise a finding: equal keys on both sides. The key None matches nothing.
+    """One way to recognise a finding: category, rule and `fields` are equal.
 
-    Findings of a tier with `leaves_home` move to another function or file. If the old function
-    still has a finding that was not there before, that one is more likely the old finding, edited,
-    than an equal statement elsewhere.
+    An item without the field `needs` matches nothing. Findings of a tier with `leaves_home` move to
+    another function or file. If the old function still has a finding that was not there before,
+    that one is more likely the old finding, edited, than an equal statement elsewhere.
     """
 
     words: str
-    key: _Key
-    base_key: _Key
+    fields: tuple[str, ...]
+    needs: str = "category"
     unchanged: bool = True
     leaves_home: bool = False
+    renamed: bool = False
+
+
+_SAME_LINE: Final = _Tier("the same line", ("path", "line", "code"), needs="line")
+# The surest first. The tier of edited findings comes last, so that it takes no match from an
+# unedited one. Findings without a statement are recognised in their own file only.
+_TIERS: Final = (
+    _SAME_LINE,
+    _Tier("rule, file, function and statement", ("path", "qualname", "statement")),
+    _Tier("rule, file and statement", ("path", "statement"), "statement", leaves_home=True),
+    # The text beside a secret may change, and a formatter may move it.
+    _Tier("rule, file and value", ("path", "value"), "value"),
+    _Tier(
+        "rule, function and statement in a renamed file",
+        ("qualname", "statement"),
+        "statement",
+        renamed=True,
+    ),
+    _Tier("rule and statement in a renamed file", ("statement",), "statement", renamed=True),
+    _Tier(
+        "rule, function and statement in another file",
+        ("qualname", "statement"),
+        "statement",
+        leaves_home=True,
+    ),
+    _Tier("rule, file and function", ("path", "qualname"), "in_file", unchanged=False),
+)
+
+_Suffix = Callable[[str], object]
+_NO_VALUE: Final[tuple[_Suffix, _Suffix]] = (lambda _value: "", lambda _value: "")
+# Secrets are matched in two steps: first those of one value, then those with a value on one side
+# only, which cannot be compared.
+_BY_VALUE: Final[tuple[tuple[_Suffix, _Suffix], ...]] = ((str, str), (bool, operator.not_))
 
 
 def match(
@@ -86,22 +120,26 @@ def match(
     order, matches the first. A secret whose value is known on both sides to differ is never
     unchanged.
     """
-    keyed = all(
-        any(entry.parts.statement[HASH_DIGITS:] for entry in side) for side in (current, base)
-    )
-    left, free = _items(current, keyed=keyed), _items(base, keyed=keyed)
+    sides = (current, base)
+    keyed = all(any(entry.parts.statement[HASH_DIGITS:] for entry in side) for side in sides)
+    left, free = (_items(side, keyed=keyed) for side in sides)
     has_values = any(item.value for item in (*left, *free))
     added = frozenset(paths) - frozenset(base_paths)
     removed = frozenset(base_paths) - frozenset(paths)
     matches = [Match(None, Change.NEW, "")] * len(current)
-    for tier in _tiers(lines, added, removed):
-        for step in _by_value(tier) if has_values and tier.unchanged else (tier,):
-            pairs = dict(_pairs(left, free, step))
+    for tier in _TIERS:
+        if tier is _SAME_LINE and lines is None:
+            continue
+        for suffix, base_suffix in _BY_VALUE if has_values and tier.unchanged else (_NO_VALUE,):
+            now = _in_base(left, lines) if tier is _SAME_LINE and lines else left
+            keys = _keys(now, tier, suffix, added)
+            base_keys = _keys(free, tier, base_suffix, removed)
+            pairs = dict(_pairs(left, keys, free, base_keys, leaves_home=tier.leaves_home))
             if not pairs:
                 continue
             change = Change.UNCHANGED if tier.unchanged else Change.UPDATED
-            for index, base_index in pairs.items():
-                matches[index] = Match(base_index, change, tier.words)
+            for number, base_number in pairs.items():
+                matches[number] = Match(base_number, change, tier.words)
             taken = set(pairs.values())
             left = [item for item in left if item.number not in pairs]
             free = [item for item in free if item.number not in taken]
@@ -113,147 +151,75 @@ def _items(entries: Sequence[MatchEntry], *, keyed: bool) -> list[_Item]:
 
     The value of a secret is its keyed digest where both sides have such, else its check.
     """
-    items = [
-        _Item(
-            index,
-            entry.parts[:4],
-            entry.line,
-            entry.parts.statement[:HASH_DIGITS],
-            entry.parts.statement[HASH_DIGITS:] if keyed else entry.check,
-        )
-        for index, entry in enumerate(entries)
+    items = []
+    for number, (parts, line, check) in enumerate(entries):
+        category, rule, path, qualname, whole = parts
+        statement, digest = whole[:HASH_DIGITS], whole[HASH_DIGITS:]
+        code = statement if category == Category.CODE.value else ""
+        value = digest if keyed else check
+        in_file = category not in PACKAGE_CATEGORIES
+        item = _Item(number, category, rule, path, qualname, line, statement, code, value, in_file)
+        items.append(item)
+    return sorted(items, key=lambda item: (item.path, item.line))
+
+
+def _in_base(items: Sequence[_Item], lines: LineMap) -> list[_Item]:
+    """Return the items at their places in the base; new lines have the number 0."""
+    moved = []
+    for item in items:
+        place = lines(item.path, item.line) if item.line and item.in_file else None
+        path, line = place or (item.path, 0)
+        moved.append(item._replace(path=path, line=line))
+    return moved
+
+
+def _keys(
+    items: Sequence[_Item], tier: _Tier, suffix: _Suffix, files: Collection[str]
+) -> list[Hashable | None]:
+    """Return the key of each item, None where it matches nothing."""
+    fields = operator.attrgetter("category", "rule", *tier.fields)
+    needed = operator.attrgetter(tier.needs)
+    return [
+        (fields(item), suffix(item.value))
+        if needed(item) and (not tier.renamed or item.path in files)
+        else None
+        for item in items
     ]
-    items.sort(key=lambda item: (item.home[2], item.line))
-    return items
 
 
-def _tiers(
-    lines: LineMap | None, added: Collection[str], removed: Collection[str]
-) -> Iterator[_Tier]:
-    """Yield the tiers, the surest first.
-
-    The tier of edited findings comes last, so that it takes no match from an unedited one.
-    """
-
-    def line_in_base(item: _Item) -> Hashable | None:
-        category, rule, path, _ = item.home
-        if lines is None or not item.line or category in _PACKAGE_CATEGORIES:
-            return None
-        place = lines(path, item.line)
-        return (category, rule, *place, _code(item)) if place else None
-
-    def moved(words: str, key: _Key) -> _Tier:
-        return _Tier(
-            words,
-            lambda item: key(item) if item.home[2] in added else None,
-            lambda item: key(item) if item.home[2] in removed else None,
-        )
-
-    if lines is not None:
-        yield _Tier("the same line", line_in_base, _line)
-    yield _Tier("rule, file, function and statement", _exact, _exact)
-    yield _Tier("rule, file and statement", _in_file, _in_file, leaves_home=True)
-    yield _Tier("rule, file and value", _same_secret, _same_secret)
-    if added and removed:
-        yield moved("rule, function and statement in a renamed file", _anywhere)
-        yield moved("rule and statement in a renamed file", _statement)
-    yield _Tier(
-        "rule, function and statement in another file", _anywhere, _anywhere, leaves_home=True
-    )
-    yield _Tier("rule, file and function", _function, _function, unchanged=False)
-
-
-# The keys. Findings without a statement are recognised in their own file only.
-
-
-def _line(item: _Item) -> Hashable | None:
-    category, rule, path, _ = item.home
-    return (category, rule, path, item.line, _code(item)) if item.line else None
-
-
-def _code(item: _Item) -> str:
-    """Return the statement of code: lines beside the flagged one may change what it does."""
-    return item.statement if item.home[0] == Category.CODE.value else ""
-
-
-def _exact(item: _Item) -> Hashable:
-    return item.home, item.statement
-
-
-def _in_file(item: _Item) -> Hashable | None:
-    category, rule, path, _ = item.home
-    return (category, rule, path, item.statement) if item.statement else None
-
-
-def _same_secret(item: _Item) -> Hashable | None:
-    """Match a secret by its value: the text beside it may change, and a formatter may move it."""
-    category, rule, path, _ = item.home
-    return (category, rule, path, item.value) if item.value else None
-
-
-def _anywhere(item: _Item) -> Hashable | None:
-    category, rule, _, qualname = item.home
-    return (category, rule, qualname, item.statement) if item.statement else None
-
-
-def _statement(item: _Item) -> Hashable | None:
-    category, rule, _, _ = item.home
-    return (category, rule, item.statement) if item.statement else None
-
-
-def _function(item: _Item) -> Hashable | None:
-    return None if item.home[0] in _PACKAGE_CATEGORIES else item.home
-
-
-# The pairing.
-
-
-def _by_value(tier: _Tier) -> Iterator[_Tier]:
-    """Yield the tier in two steps: first secrets of one value, then those that cannot be compared.
-
-    In the second step the value is known on one side only.
-    """
-
-    def with_value(key: _Key, value: Callable[[_Item], object]) -> _Key:
-        def combined(item: _Item) -> Hashable | None:
-            found = key(item)
-            return None if found is None else (found, value(item))
-
-        return combined
-
-    for value, base_value in (
-        (lambda item: item.value, lambda item: item.value),
-        (lambda item: bool(item.value), lambda item: not item.value),
-    ):
-        yield tier._replace(
-            key=with_value(tier.key, value), base_key=with_value(tier.base_key, base_value)
-        )
-
-
-def _pairs(left: Sequence[_Item], free: Sequence[_Item], tier: _Tier) -> Iterator[tuple[int, int]]:
-    """Yield pairs of indexes, each index in one pair at most. Among equals the first goes first."""
-    keys = [tier.key(item) for item in left]
+def _pairs(
+    left: Sequence[_Item],
+    keys: Sequence[Hashable | None],
+    free: Sequence[_Item],
+    base_keys: Sequence[Hashable | None],
+    *,
+    leaves_home: bool,
+) -> Iterator[tuple[int, int]]:
+    """Yield pairs of numbers, each in one pair at most. Among equals the first goes first."""
     wanted = frozenset(keys) - {None}
     buckets: dict[Hashable | None, list[_Item]] = defaultdict(list)
-    for old in reversed(free):
-        key = tier.base_key(old)
+    for item, key in zip(reversed(free), reversed(base_keys), strict=True):
         if key in wanted:
-            buckets[key].append(old)
+            buckets[key].append(item)
     if not buckets:
         return
     # Per function: the number of old findings that the current ones do not account for.
     spare: Counter[Hashable] = Counter()
-    if tier.leaves_home:
-        spare.update(map(_function, free))
-        spare.subtract(map(_function, left))
+    if leaves_home:
+        spare.update(map(_home, free))
+        spare.subtract(map(_home, left))
     for item, key in zip(left, keys, strict=True):
         bucket = buckets.get(key)
         while bucket:
             old = bucket.pop()
-            if tier.leaves_home:
-                home = _function(old)
-                spare[home] -= 1
-                if spare[home] < 0:
+            if leaves_home:
+                spare[_home(old)] -= 1
+                if spare[_home(old)] < 0:
                     continue
             yield item.number, old.number
             break
+
+
+def _home(item: _Item) -> Hashable:
+    """Return the function of a finding; packages have none."""
+    return (item.category, item.rule, item.path, item.qualname) if item.in_file else None
