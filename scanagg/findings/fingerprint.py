@@ -232,7 +232,7 @@ class Outline:
 
         Handlers, cases and decorators count as statements; of a compound one only the header does.
         """
-        if self._last[0] != line:  # several calls in a row are for the same line
+        if self._last[0] != line:  # several calls in a row are for one line: benchmarks/reports.py
             self._last = (line, self._find(line))
         return self._last[1]
 
