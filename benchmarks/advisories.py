@@ -70,7 +70,9 @@ def measured(call: Callable[[], int]) -> Measured:
 
 def imported(path: Path, cache: Path) -> Measured:
     return measured(
-        lambda: records_of(import_osv(path, cache, DataOrigin(path.name), silent, now=NOW))
+        lambda: records_of(
+            import_osv(path, cache, DataOrigin(path.name), silent, now=NOW, replace=True)
+        )
     )
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from scanagg.advisories.records import ECOSYSTEM, Record, Reference, canonical_id
 from scanagg.advisories.store import Exploited, Likelihood, Store
-from scanagg.advisories.versions import affects, fixed_versions
+from scanagg.advisories.versions import AffectedVersions, affected_versions, fixed_versions
 from scanagg.model import (
     Advisory,
     Category,
@@ -63,11 +63,10 @@ class _Vulnerability(msgspec.Struct, frozen=True):
 
 
 class _PackageView(msgspec.Struct, frozen=True):
-    """A vulnerability as it concerns one package: ids, valid records, fixes, if withdrawn."""
+    """A vulnerability as it concerns one package: ids, versions of its records, if withdrawn."""
 
-    name: str
     ids: frozenset[str]
-    valid: Sequence[Record]
+    affected: tuple[AffectedVersions, ...]
     fixed: tuple[str, ...]
     withdrawn: bool
 
@@ -79,7 +78,6 @@ class _Knowledge:
         self._store = store
         self._vulnerabilities: dict[frozenset[str], _Vulnerability] = {}
         self._views: dict[tuple[frozenset[str], str], _PackageView] = {}
-        self._affected: dict[tuple[frozenset[str], str, str], bool] = {}
 
     def enrich(self, observation: Observation) -> Observation:
         """Return a vulnerability with what the store adds; anything else as it is."""
@@ -93,7 +91,7 @@ class _Knowledge:
         advisory = replace(
             reported,
             aliases=(*reported.aliases, *sorted(view.ids - reported.ids)),
-            fixed_versions=self._fixes(reported, known, view, package),
+            fixed_versions=self._fixes(reported, view, package),
             published=earliest(published),
             withdrawn=reported.withdrawn or view.withdrawn,
             kev=exploited is not None if self._store.kev else reported.kev,
@@ -156,34 +154,27 @@ class _Knowledge:
             malware = {record.id for record in valid if is_malware(record.id)}
             fixed = [version for record in valid for version in fixed_versions(record, name)]
             self._views[key] = _PackageView(
-                name=name,
                 ids=frozenset(
                     each for each in known.ids if each in malware or not is_malware(each)
                 ),
-                valid=valid,
+                affected=tuple(affected_versions(record, name) for record in valid),
                 fixed=tuple(fixed),
                 withdrawn=bool(about) and all(record.withdrawn for record in about),
             )
         return self._views[key]
 
-    def _fixes(
-        self, reported: Advisory, known: _Vulnerability, view: _PackageView, package: Package
-    ) -> tuple[str, ...]:
+    def _fixes(self, reported: Advisory, view: _PackageView, package: Package) -> tuple[str, ...]:
         """Return the fixes of scanner and records that no other record calls affected.
 
         CVE-2014-0012 is fixed in 2.7.2 by one record, which another one calls affected. If none is
         left, it is unknown which record is right, and all fixes stay.
         """
         named = fixes((*reported.fixed_versions, *view.fixed), package)
-        unaffected = []
-        for version in named:
-            key = (known.ids, view.name, version)
-            if key not in self._affected:
-                self._affected[key] = any(
-                    affects(record, view.name, version) for record in view.valid
-                )
-            if not self._affected[key]:
-                unaffected.append(version)
+        unaffected = (
+            version
+            for version in named
+            if not any(versions.contains(version) for versions in view.affected)
+        )
         return tuple(unaffected) or named
 
 

@@ -15,15 +15,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final
 
 import filelock
 import msgspec
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion
 
 from scanagg.advisories.records import Record, canonical_id
-from scanagg.advisories.versions import VersionTable
+from scanagg.advisories.versions import AffectedVersions, affected_versions
 from scanagg.core.errors import StoreError
 from scanagg.core.text import valid
 from scanagg.model import DataSource
@@ -34,14 +33,14 @@ KINDS: Final = ("osv", "kev", "epss")
 # "scag": scanagg made the file.
 _APPLICATION_ID: Final = 0x73636167
 # Raise it when the tables change, or the rules by which `versions` fills them.
-_SCHEMA: Final = 1
+_SCHEMA: Final = 2
 # An import of everything takes seconds, but disks can be slow, and others may be waiting as well.
 WAIT_SECONDS: Final = 300.0
 
 _TABLES: Final = {
     "osv": (
         "CREATE TABLE record (id TEXT PRIMARY KEY, body BLOB NOT NULL)",
-        "CREATE TABLE package (name TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID",
+        "CREATE TABLE package (name TEXT, record TEXT, PRIMARY KEY (name, record)) WITHOUT ROWID",
         "CREATE TABLE alias (id TEXT PRIMARY KEY, cluster INTEGER NOT NULL) WITHOUT ROWID",
         "CREATE INDEX members ON alias (cluster)",
     ),
@@ -53,10 +52,7 @@ _META_TABLE: Final = "CREATE TABLE meta (body BLOB NOT NULL)"
 # its messages.
 _DAMAGE: Final = (sqlite3.Error, UnicodeDecodeError)
 _REMEDY: Final = "`scanagg db update` or `scanagg db import` makes it anew"
-_CACHED_RECORDS: Final = 8192
-_CACHED_PACKAGES: Final = 4096
-
-_Decoded = TypeVar("_Decoded")
+_CACHED_PACKAGES: Final = 2048
 
 
 class StoreMeta(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -77,16 +73,6 @@ class StoreMeta(msgspec.Struct, frozen=True, omit_defaults=True):
     def source(self) -> DataSource:
         """The part that reports show."""
         return msgspec.convert(self, DataSource, from_attributes=True)
-
-
-class PackageRecords(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The ids of a package's records, and the versions that those affect that are not withdrawn.
-
-    It is stored apart from the records, so that only those that affect a version are read.
-    """
-
-    ids: tuple[str, ...] = ()
-    affected: VersionTable = VersionTable()
 
 
 class AliasGroup(msgspec.Struct, frozen=True):
@@ -112,8 +98,7 @@ class Likelihood(msgspec.Struct, frozen=True):
     percentile: float
 
 
-_PACKAGE_DECODER: Final = msgspec.json.Decoder(PackageRecords)
-_RECORD_DECODER: Final = msgspec.json.Decoder(Record)
+_DECODER: Final = msgspec.json.Decoder(Record)
 
 
 class StoreFile:
@@ -160,7 +145,6 @@ class Store:
         )
         self.problems = tuple(problems)
         # The next scanner, or the next version of a package, asks for the same again.
-        self._records: dict[str, Record | None] = {}
         self._package = lru_cache(_CACHED_PACKAGES)(self._read_package)
 
     @property
@@ -170,15 +154,15 @@ class Store:
 
     def records(self, name: str) -> Sequence[Record]:
         """Return every record about a PyPI package, withdrawn ones too."""
-        return self._records_of_package(self._package(canonicalize_name(name)).ids)
+        return tuple(record for record, _ in self._package(canonicalize_name(name)))
 
     def affecting(self, name: str, version: str) -> Sequence[Record]:
         """Return the records that affect this version, without withdrawn ones."""
-        table = self._package(canonicalize_name(name)).affected
-        try:
-            return self._records_of_package(table.affecting(version))
-        except InvalidVersion as error:
-            raise self._damaged("a version is none") from error
+        return tuple(
+            record
+            for record, versions in self._package(canonicalize_name(name))
+            if not record.withdrawn and versions.contains(version)
+        )
 
     def group(self, ids: Iterable[str]) -> AliasGroup:
         """Return the closure of the ids over all aliases, with the ids themselves."""
@@ -187,9 +171,9 @@ class Store:
         for name in map(canonical_id, tuple(names)):
             names.add(name)
             names.update(str(row[0]) for row in self._rows("osv", query, name))
-        records = self._records_by_id(sorted(names))
-        found = tuple(record for record in records if record is not None)
-        return AliasGroup(frozenset(names), found)
+        query = "SELECT body FROM record WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
+        listed = msgspec.json.encode([valid(name) for name in names]).decode()
+        return AliasGroup(frozenset(names), self._read(query, listed))
 
     def exploited(self, ids: Iterable[str]) -> Exploited | None:
         """Return the earliest entry of KEV for any of the ids."""
@@ -214,48 +198,27 @@ class Store:
         for file in self._files.values():
             file.close()
 
-    def _records_of_package(self, ids: Iterable[str]) -> tuple[Record, ...]:
-        """Return the records that a package lists. StoreError if one is not there."""
-        listed = self._records_by_id(ids)
-        records = tuple(record for record in listed if record is not None)
-        if len(records) < len(listed):
-            raise self._damaged("a record is missing")
-        return records
+    def _read_package(self, name: str) -> Sequence[tuple[Record, AffectedVersions]]:
+        query = (
+            "SELECT body FROM package LEFT JOIN record ON id = record "
+            "WHERE name = ? ORDER BY record"
+        )
+        return [(record, affected_versions(record, name)) for record in self._read(query, name)]
 
-    def _records_by_id(self, ids: Iterable[str]) -> tuple[Record | None, ...]:
-        """Return the record of each id, None if there is none."""
-        ids = tuple(ids)
-        cached = self._records  # only ever added to, or replaced: other threads read it
-        records = {name: cached[name] for name in ids if name in cached}
-        missing = [name for name in ids if name not in records]
-        if missing:
-            query = "SELECT body FROM record WHERE id IN (SELECT value FROM json_each(?))"
-            rows = self._rows("osv", query, msgspec.json.encode([*map(valid, missing)]).decode())
-            read = [self._decode(_RECORD_DECODER, row[0]) for row in rows]
-            records |= dict.fromkeys(missing)
-            records |= {record.id: record for record in read}
-        if len(cached) > _CACHED_RECORDS:
-            cached = self._records = {}
-        cached.update(records)
-        return tuple(records[name] for name in ids)
-
-    def _read_package(self, name: str) -> PackageRecords:
-        rows = self._rows("osv", "SELECT body FROM package WHERE name = ?", name)
-        return self._decode(_PACKAGE_DECODER, rows[0][0]) if rows else PackageRecords()
+    def _read(self, query: str, key: str) -> tuple[Record, ...]:
+        """Return the records of a query. StoreError if one is damaged or missing."""
+        try:
+            return tuple(
+                _DECODER.decode(body if isinstance(body, bytes) else b"")
+                for (body,) in self._rows("osv", query, key)
+            )
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise _damaged(self._files["osv"].path, "a record is not as it was written") from error
 
     def _rows(self, kind: str, query: str, key: str) -> list[tuple[object, ...]]:
         """Return the rows of a query for a key, which may be any text that a scanner wrote."""
         file = self._files.get(kind)
         return file.rows(query, valid(key)) if file else []
-
-    def _decode(self, decoder: msgspec.json.Decoder[_Decoded], body: object) -> _Decoded:
-        try:
-            return decoder.decode(body if isinstance(body, bytes) else b"")
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise self._damaged("a record is not as it was written") from error
-
-    def _damaged(self, why: str) -> StoreError:
-        return _damaged(self._files["osv"].path, why)
 
 
 def open_store(cache: Path) -> Store:

@@ -18,11 +18,10 @@ versions. It leaves open the following cases, and no version is called clean tha
   has the version that it was made from: by PEP 440, `<=1.0` and `==1.0` match it.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import zip_longest
-from typing import Final, NamedTuple
+from typing import Final
 
 import msgspec
 from packaging.utils import canonicalize_name, canonicalize_version
@@ -41,89 +40,32 @@ _COMMITS: Final = "GIT"
 Span = tuple[Version | None, Version | None, bool]
 
 
-class AffectedVersions(NamedTuple):
+class AffectedVersions(msgspec.Struct, frozen=True):
     """The versions of one package that a record affects.
 
-    `listed` are versions as they are written, most of those that no span covers.
+    `listed` are versions outside of all spans, in canonical form, or as they are written if they
+    are none by PEP 440.
     """
 
     spans: tuple[Span, ...]
-    listed: tuple[str, ...]
+    listed: frozenset[str]
 
-
-class VersionTableEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """One record in a `VersionTable`. A period holds the places of its first and last version."""
-
-    id: str
-    periods: tuple[tuple[int, int], ...] = ()
-    listed: tuple[str, ...] = ()
-
-
-class VersionTable(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The versions of one package that several records affect, to look a version up in all at once.
-
-    `bounds` are all versions at which anything begins or ends, in order. The version `bounds[n]`
-    has the place `2 * n + 1`; the versions before it, and after the one before, have `2 * n`.
-    """
-
-    bounds: tuple[str, ...] = ()
-    entries: tuple[VersionTableEntry, ...] = ()
-
-    def affecting(self, version: str) -> list[str]:
-        """Return the ids of the records that affect a version, in the order of the entries."""
-        known = parsed(version)
+    def contains(self, text: str) -> bool:
+        """Return whether a version is affected."""
+        known = parsed(text)
         if known is None:
-            if _is_version(version):  # too long to be compared
-                return [entry.id for entry in self.entries]
-            always = (0, 2 * len(self.bounds))
-            return [
-                entry.id
-                for entry in self.entries
-                if version in entry.listed or always in entry.periods
-            ]
-        last = first = self._place(known)
-        keys = [canonicalize_version(known)]
-        if known.local is not None:
-            # The version that a local one was made from is never after it.
-            public = Version(known.public)
-            first = self._place(public)
-            keys.append(canonicalize_version(public))
-        ids = []
-        for entry in self.entries:
-            # An even end is before a version, an odd one is a version that is still in the period.
-            inside = any(
-                start <= last and (first if end % 2 else last) <= end
-                for start, end in entry.periods
-            )
-            if inside or any(key in entry.listed for key in keys):
-                ids.append(entry.id)
-        return ids
-
-    def _place(self, version: Version) -> int:
-        index = bisect_left(self.bounds, version, key=_bound)
-        is_bound = index < len(self.bounds) and _bound(self.bounds[index]) == version
-        return 2 * index + is_bound
-
-
-def table(records: Iterable[tuple[str, AffectedVersions]]) -> VersionTable:
-    """Make a table of what records, each by its id, affect of one package."""
-    records = list(records)
-    bounds = sorted(
-        {end for _, versions in records for span in versions.spans for end in span[:2] if end}
-    )
-    places = {version: 2 * index + 1 for index, version in enumerate(bounds)}
-    entries = []
-    for name, versions in records:
-        periods = []
-        for start, end, closed in versions.spans:
-            last = places[end] - (not closed) if end else 2 * len(bounds)
-            periods.append((places[start] if start else 0, last))
-        listed = [
-            text if (version := parsed(text)) is None else canonicalize_version(version)
-            for text in versions.listed
-        ]
-        entries.append(VersionTableEntry(name, tuple(dict.fromkeys(periods)), tuple(listed)))
-    return VersionTable(tuple(map(str, bounds)), tuple(entries))
+            # A version that is too long to be compared is affected by everything.
+            return _is_version(text) or text in self.listed or (None, None, False) in self.spans
+        # The version that a local one was made from is never after it.
+        public = known if known.local is None else Version(known.public)
+        for start, end, closed in self.spans:
+            if (start is None or start <= known) and (
+                end is None or (public <= end if closed else known < end)
+            ):
+                return True
+        if not self.listed:
+            return False
+        return not self.listed.isdisjoint(map(canonicalize_version, (known, public)))
 
 
 def affects(record: Record, name: str, version: str) -> bool:
@@ -133,7 +75,7 @@ def affects(record: Record, name: str, version: str) -> bool:
     the list has it word for word, or if every version is. A withdrawn record affects what it did
     before.
     """
-    return bool(table([(record.id, affected_versions(record, name))]).affecting(version))
+    return affected_versions(record, name).contains(version)
 
 
 def fixed_versions(record: Record, name: str) -> tuple[str, ...]:
@@ -145,17 +87,23 @@ def fixed_versions(record: Record, name: str) -> tuple[str, ...]:
         for event in versions.events
         if event.fixed is not None and (version := parsed(event.fixed)) is not None
     }
-    affected = table([(record.id, affected_versions(record, name))])
+    affected = affected_versions(record, name)
     texts = (fixes[version] for version in sorted(fixes))
-    return tuple(text for text in texts if not affected.affecting(text))
+    return tuple(text for text in texts if not affected.contains(text))
 
 
 def affected_versions(record: Record, name: str) -> AffectedVersions:
     """Return the versions of a package that a record affects."""
     entries = tuple(_entries_about(record, name))
     spans = tuple(dict.fromkeys(span for entry in entries for span in _spans(entry)))
-    listed = dict.fromkeys(text for entry in entries for text in entry.versions)
-    return AffectedVersions(spans, _uncovered(listed, spans))
+    # A list has no more to say about versions that a span covers: `1.0` in it affects `1.0+cpu`,
+    # unless that is the version with the fix.
+    texts = _uncovered((text for entry in entries for text in entry.versions), spans)
+    listed = (
+        text if (version := parsed(text)) is None else canonicalize_version(version)
+        for text in texts
+    )
+    return AffectedVersions(spans, frozenset(listed))
 
 
 def trimmed(record: Record) -> Record:
@@ -204,24 +152,19 @@ def _is_version(text: str) -> bool:
     return True
 
 
-def _bound(text: str) -> Version:
-    """Parse a bound of a table, which is a version of any length. InvalidVersion if damaged."""
-    return parsed(text) or Version(text)
-
-
 def _uncovered(texts: Iterable[str], spans: Sequence[Span]) -> tuple[str, ...]:
-    """Return the versions that are not surely in a span; ends are not looked at, to save time."""
+    """Return the versions that are not surely in a span; the end of a span counts as outside."""
     uncovered = []
     for text in texts:
         version = parsed(text)
         if version is None:
-            inside = (None, None, False) in spans
+            covered = (None, None, False) in spans
         else:
-            inside = any(
+            covered = any(
                 (start is None or start <= version) and (end is None or version < end)
                 for start, end, _ in spans
             )
-        if not inside:
+        if not covered:
             uncovered.append(text)
     return tuple(uncovered)
 

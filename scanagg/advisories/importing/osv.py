@@ -16,14 +16,7 @@ import msgspec
 
 from scanagg.advisories.importing import files
 from scanagg.advisories.records import UnusableError, decoded, moment
-from scanagg.advisories.store import PackageRecords
-from scanagg.advisories.versions import (
-    AffectedVersions,
-    affected_versions,
-    doubts,
-    table,
-    trimmed,
-)
+from scanagg.advisories.versions import doubts, trimmed
 from scanagg.core.errors import StoreError
 from scanagg.core.text import counted
 from scanagg.model import CLOCK_DRIFT
@@ -73,7 +66,7 @@ class _Stored(msgspec.Struct, frozen=True):
     digest: bytes
     aliases: tuple[str, ...]
     withdrawn: bool
-    packages: tuple[tuple[str, AffectedVersions], ...]
+    packages: frozenset[str]
 
 
 @contextlib.contextmanager
@@ -235,7 +228,10 @@ def write(
         _write_record(connection, member, stored, problems, now)
         if number % _PROGRESS_STEP == 0 or number == export.count:
             progress(number, export.count)
-    _write_packages(connection, stored)
+    connection.executemany(
+        "INSERT INTO package VALUES (?, ?)",
+        sorted((package, name) for name, record in stored.items() for package in record.packages),
+    )
     # A name that stands alone is not in the table.
     groups = clusters((name, *record.aliases) for name, record in stored.items() if record.aliases)
     connection.executemany(
@@ -272,13 +268,12 @@ def _write_record(
     for doubt in dict.fromkeys((*left_out, *doubts(record))):
         problems.doubt(record.id, doubt)
     short = trimmed(record)
-    names = dict.fromkeys(entry.package.name for entry in short.affected)
     new = _Stored(
         moment(record.modified) or _LONG_AGO,
         hashlib.sha256(_ENCODER.encode(record)).digest(),
         record.aliases,
         bool(record.withdrawn),
-        tuple((name, affected_versions(short, name)) for name in names),
+        frozenset(entry.package.name for entry in record.affected),
     )
     old = stored.get(record.id)
     if old is not None:
@@ -288,19 +283,6 @@ def _write_record(
         stored[record.id] = new
         body = _ENCODER.encode(short)
         connection.execute("INSERT OR REPLACE INTO record VALUES (?, ?)", (record.id, body))
-
-
-def _write_packages(connection: sqlite3.Connection, stored: dict[str, _Stored]) -> None:
-    """Write the records of each package, and the versions that they affect."""
-    packages: dict[str, list[tuple[str, AffectedVersions]]] = {}
-    for record in sorted(stored):
-        for name, versions in stored[record].packages:
-            packages.setdefault(name, []).append((record, versions))
-    for name, records in sorted(packages.items()):
-        ids = tuple(record for record, _ in records)
-        valid = ((record, versions) for record, versions in records if not stored[record].withdrawn)
-        body = _ENCODER.encode(PackageRecords(ids, table(valid)))
-        connection.execute("INSERT INTO package VALUES (?, ?)", (name, body))
 
 
 def clusters(links: Iterable[Sequence[str]]) -> list[list[str]]:
