@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from http.cookiejar import DefaultCookiePolicy
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
@@ -81,25 +81,22 @@ class Validators(msgspec.Struct, frozen=True):
     last_modified: str = ""
 
 
-class Deadline(msgspec.Struct, frozen=True):
-    """The moment at which downloads end, by the monotonic clock, `seconds` after they began."""
+class Deadline:
+    """The moment at which downloads end."""
 
-    seconds: float
-    end: float
-
-    @classmethod
-    def after(cls, seconds: float) -> Self:
-        """Return the deadline that is so many seconds from now."""
-        return cls(seconds, time.monotonic() + seconds)
+    def __init__(self, seconds: float) -> None:
+        """Set it to so many seconds from now."""
+        self.seconds = seconds
+        self._end = time.monotonic() + seconds
 
     @property
     def left(self) -> float:
         """Seconds until the end; at least a moment, since 0 is not a valid timeout."""
-        return max(self.end - time.monotonic(), 0.001)
+        return max(self._end - time.monotonic(), 0.001)
 
     def check(self) -> None:
         """Raise a DownloadError if the time is over."""
-        if time.monotonic() >= self.end:
+        if time.monotonic() >= self._end:
             raise self.error()
 
     def error(self) -> DownloadError:
@@ -178,11 +175,7 @@ def download(
 
 
 def _attempt(
-    file: RemoteFile,
-    path: Path,
-    stored: Validators,
-    deadline: Deadline,
-    progress: Progress,
+    file: RemoteFile, path: Path, stored: Validators, deadline: Deadline, progress: Progress
 ) -> Validators | None:
     conditions = {}
     if stored.etag:

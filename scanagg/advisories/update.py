@@ -122,7 +122,7 @@ def update(
 
     All downloads together end after `seconds`. The data counts as fetched at `now`.
     """
-    deadline = Deadline.after(seconds)
+    deadline = Deadline(seconds)
     for kind, url in addresses.items():
         try:
             with _only_update(kind, cache, deadline, notify):

@@ -51,7 +51,11 @@ class AffectedVersions(msgspec.Struct, frozen=True):
     listed: frozenset[str]
 
     def contains(self, text: str) -> bool:
-        """Return whether a version is affected."""
+        """Return whether a version is affected: any span or listed version is enough.
+
+        A text that is no version by PEP 440 is affected if it is listed word for word, or if every
+        version is affected.
+        """
         known = parsed(text)
         if known is None:
             # A version that is too long to be compared is affected by everything.
@@ -66,16 +70,6 @@ class AffectedVersions(msgspec.Struct, frozen=True):
         if not self.listed:
             return False
         return not self.listed.isdisjoint(map(canonicalize_version, (known, public)))
-
-
-def affects(record: Record, name: str, version: str) -> bool:
-    """Return whether the version of the PyPI package is affected; `name` is as in PEP 503.
-
-    Any range or the list of versions is enough. A text that is no version by PEP 440 is affected if
-    the list has it word for word, or if every version is. A withdrawn record affects what it did
-    before.
-    """
-    return affected_versions(record, name).contains(version)
 
 
 def fixed_versions(record: Record, name: str) -> tuple[str, ...]:
@@ -93,7 +87,10 @@ def fixed_versions(record: Record, name: str) -> tuple[str, ...]:
 
 
 def affected_versions(record: Record, name: str) -> AffectedVersions:
-    """Return the versions of a package that a record affects."""
+    """Return the versions of a PyPI package that a record affects; `name` is as in PEP 503.
+
+    A withdrawn record affects what it did before.
+    """
     entries = tuple(_entries_about(record, name))
     spans = tuple(dict.fromkeys(span for entry in entries for span in _spans(entry)))
     # A list has no more to say about versions that a span covers: `1.0` in it affects `1.0+cpu`,

@@ -83,7 +83,7 @@ def get(
         RemoteFile(url, LIMIT, "--osv-url"),
         part,
         Validators(etag, last_modified),
-        deadline=Deadline.after(seconds),
+        deadline=Deadline(seconds),
         now=now,
         progress=lambda *done: None if seen is None else seen.append(done),
     )

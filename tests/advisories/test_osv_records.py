@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from support.records import NOW, affected, below, osv
+from support.records import NOW, affected, affects, below, osv
 
 from scanagg.advisories.records import ALIASES, Record, UnusableError, canonical_id, decoded, utc
-from scanagg.advisories.versions import affects, doubts, fixed_versions, trimmed
+from scanagg.advisories.versions import doubts, fixed_versions, trimmed
 
 
 def read(one: dict[str, Any]) -> Record:

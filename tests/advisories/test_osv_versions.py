@@ -3,10 +3,10 @@
 import json
 
 import pytest
-from support.records import NOW, affected, below, osv
+from support.records import NOW, affected, affects, below, osv
 
 from scanagg.advisories.records import Record, decoded
-from scanagg.advisories.versions import affects, doubts, fixed_versions, trimmed
+from scanagg.advisories.versions import doubts, fixed_versions, trimmed
 
 IN, F, L, LIMIT = "introduced", "fixed", "last_affected", "limit"
 Events = list[tuple[str, str]]

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from packaging.version import Version
-from support.records import NOW, affected, osv
+from support.records import NOW, affected, affects, osv
 
 from scanagg.advisories.records import Record, decoded
-from scanagg.advisories.versions import affects, trimmed
+from scanagg.advisories.versions import trimmed
 
 VERSIONS = ("0", "0.0", "0.9rc1", "1.0.dev1", "1", "1.0.0", "1.0+cpu", "1.1", "2.0", "2.0.post1")
 VERSIONS += ("3", "3.0b2", "10", "1!0.5", "2.0.0")

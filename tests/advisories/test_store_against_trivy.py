@@ -19,13 +19,13 @@ import msgspec
 import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from support.records import NOW, silent
+from support.records import NOW, affects, silent
 from support.tools import trivy
 
 from scanagg.advisories.importing import DataOrigin, import_osv
 from scanagg.advisories.records import Record
 from scanagg.advisories.store import Store, open_store
-from scanagg.advisories.versions import affects, parsed
+from scanagg.advisories.versions import parsed
 
 PINS, LISTED, BOUNDS = 10, 4, 4
 Pin = tuple[str, str]

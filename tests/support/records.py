@@ -15,7 +15,9 @@ from scanagg.advisories.importing import (
     import_kev,
     import_osv,
 )
+from scanagg.advisories.records import Record
 from scanagg.advisories.store import Store, open_store
+from scanagg.advisories.versions import affected_versions
 
 Json = dict[str, Any]
 
@@ -146,6 +148,11 @@ def put_epss(cache: Path, scores: Mapping[str, tuple[float, float]], **more: Any
         return import_epss(path, cache, DataOrigin("epss.csv.gz"), silent, now=NOW)
     finally:
         path.unlink()
+
+
+def affects(record: Record, name: str, version: str) -> bool:
+    """Whether a version of a package is affected, by the record alone."""
+    return affected_versions(record, name).contains(version)
 
 
 def store_of(cache: Path, *records: Json) -> Store:

@@ -2,8 +2,9 @@
 
 import hashlib
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -77,18 +78,16 @@ def import_osv(
     with osv.exported(path, ignored) as export, store.building("osv", cache) as connection:
         for note in (*notes, *export.notes):
             problems.doubt("", note)
-        summary = osv.write(connection, export, problems, progress, now)
+        count, updated, digest = osv.write(connection, export, problems, progress, now)
         why = problems.texts[0] if problems.texts else "it holds no record"
         hint = "The export of osv.dev for PyPI is PyPI/all.zip."
-        if not summary.records:
+        if not count:
             raise StoreError(f"{path} has not one usable OSV record: {why}", hint)
-        if problems.refused > max(summary.records, _LARGE):
-            counts = f"{problems.refused:,} of {problems.refused + summary.records:,} records"
+        if problems.refused > max(count, _LARGE):
+            counts = f"{problems.refused:,} of {problems.refused + count:,} records"
             raise StoreError(f"{path}: {counts} cannot be used: {why}", hint)
-        _refuse_less("osv", cache, path, summary.records, replace=replace)
-        source = _describe(
-            connection, "osv", origin, now, summary.updated, summary.records, summary.digest
-        )
+        _refuse_less("osv", cache, path, count, replace=replace)
+        source = _describe(connection, "osv", origin, now, updated, count, digest)
     return Imported(source, problems.texts, problems.refused)
 
 
@@ -103,15 +102,14 @@ def import_kev(
 ) -> Imported:
     """Store CISA's catalogue of known exploited vulnerabilities (JSON). StoreError as above."""
     problems = files.Problems()
-    catalogue = exploits.catalogue(path, problems)
-    count = len(catalogue.entries)
-    released = _past(catalogue.released, now, problems)
+    rows, date = exploits.catalogue(path, problems)
+    count, updated = len(rows), _past(date, now, problems)
     with store.building("kev", cache) as connection:
-        connection.executemany("INSERT INTO kev VALUES (?, ?, ?)", catalogue.entries)
+        connection.executemany("INSERT INTO kev VALUES (?, ?, ?)", rows)
         progress(count, count)
         _refuse_less("kev", cache, path, count, replace=replace)
         digest = _digest(connection, "SELECT cve, added, due FROM kev ORDER BY cve")
-        source = _describe(connection, "kev", origin, now, released, count, digest)
+        source = _describe(connection, "kev", origin, now, updated, count, digest)
     return Imported(source, problems.texts, problems.refused)
 
 
@@ -127,11 +125,11 @@ def import_epss(
     """Store FIRST's EPSS scores (CSV, plain or gzipped). StoreError as above."""
     problems = files.Problems()
     with exploits.scores(path, problems) as scores, store.building("epss", cache) as connection:
-        scored = _past(scores.scored, now, problems)
-        count = 0
-        while rows := list(islice(scores.rows, _BATCH)):
-            connection.executemany("INSERT INTO epss VALUES (?, ?, ?)", rows)
-            count += len(rows)
+        rows, date = scores
+        count, updated = 0, _past(date, now, problems)
+        while batch := list(islice(rows, _BATCH)):
+            connection.executemany("INSERT INTO epss VALUES (?, ?, ?)", batch)
+            count += len(batch)
             progress(count, 0)
             if count > files.SCORES:
                 raise files.too_large(path, f"more than {files.SCORES:,} scores")
@@ -139,7 +137,7 @@ def import_epss(
             raise StoreError(f"{path} has not one EPSS score", "Download it again.")
         _refuse_less("epss", cache, path, count, replace=replace)
         digest = _digest(connection, "SELECT cve, score, percentile FROM epss ORDER BY cve")
-        source = _describe(connection, "epss", origin, now, scored, count, digest)
+        source = _describe(connection, "epss", origin, now, updated, count, digest)
     return Imported(source, problems.texts, problems.refused)
 
 
@@ -168,36 +166,30 @@ def import_any(
     notes: tuple[str, ...] = ()
     if exports and records:
         notes = (f"{counted(len(records), 'JSON file')} beside the zip are left aside",)
-    imported = []
-    for file in exports or ([path] if records else []):
-        imported.append(
-            import_osv(
-                file,
-                cache,
-                _named(file),
-                progress,
-                now=now,
-                replace=replace,
-                ignored=frozenset(catalogues),
-                notes=notes,
-            )
+    importers: Sequence[tuple[Callable[..., Imported], Sequence[Path]]] = (
+        (
+            partial(import_osv, ignored=frozenset(catalogues), notes=notes),
+            exports or ([path] if records else []),
+        ),
+        (import_kev, catalogues),
+        (import_epss, scores),
+    )
+    return tuple(
+        importer(
+            # The name of a file or folder, without its place.
+            *(file, cache, DataOrigin(file.resolve().name), progress),
+            now=now,
+            replace=replace,
         )
-    for file in catalogues:
-        imported.append(import_kev(file, cache, _named(file), progress, now=now, replace=replace))
-    for file in scores:
-        imported.append(import_epss(file, cache, _named(file), progress, now=now, replace=replace))
-    return tuple(imported)
+        for importer, paths in importers
+        for file in paths
+    )
 
 
 def origin_of(kind: str, cache: Path) -> DataOrigin | None:
     """Return the origin of the stored data of a kind (osv, kev, epss); None if there is none."""
     meta = store.stored_meta(kind, cache)
     return None if meta is None else DataOrigin(meta.origin, meta.etag, meta.last_modified)
-
-
-def _named(path: Path) -> DataOrigin:
-    """Return the name of a file or folder as an origin, without its place."""
-    return DataOrigin(path.resolve().name)
 
 
 def _kind(path: Path) -> str:

@@ -51,14 +51,6 @@ class Export(msgspec.Struct, frozen=True):
     notes: tuple[str, ...] = ()
 
 
-class ExportSummary(msgspec.Struct, frozen=True):
-    """The number of records that were stored, their newest time and their digest."""
-
-    records: int
-    updated: datetime | None
-    digest: str
-
-
 class _Stored(msgspec.Struct, frozen=True):
     """A record that was stored, without its text."""
 
@@ -221,8 +213,11 @@ def write(
     problems: files.Problems,
     progress: Callable[[int, int], None],
     now: datetime,
-) -> ExportSummary:
-    """Write every record of an export. StoreError from its members, sqlite3.Error."""
+) -> tuple[int, datetime | None, str]:
+    """Write every record of an export; return their number, their newest time and their digest.
+
+    StoreError from its members, sqlite3.Error.
+    """
     stored: dict[str, _Stored] = {}
     for number, member in enumerate(export.members, 1):
         _write_record(connection, member, stored, problems, now)
@@ -247,7 +242,7 @@ def write(
     digest = hashlib.sha256()
     for name in sorted(stored):
         digest.update(stored[name].digest)
-    return ExportSummary(len(stored), max(past, default=None), digest.hexdigest())
+    return len(stored), max(past, default=None), digest.hexdigest()
 
 
 def _write_record(
