@@ -131,7 +131,8 @@ def test_one_that_fails_is_said_and_the_others_are_stored(mirror: BadServer) -> 
 
 
 def test_what_a_server_sends_cannot_move_the_cursor(mirror: BadServer) -> None:
-    mirror.routes["/osv"] = Answer(200, b"<p>\x1b[2J\x9b31m\xe2\x80\xaeevil\r\nline")
+    hostile = json.dumps({"id": "\x1b[2J\x9b31m\u202eevil\r\nline"}, ensure_ascii=False)
+    mirror.routes["/osv"] = Answer(200, hostile.encode())
     done = scanagg("db", "update", "--only", "osv")
     assert done.returncode == 3
     assert done.stdout.rstrip("\n").isprintable()
