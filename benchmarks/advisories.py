@@ -43,25 +43,27 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         many, scores = folder / "many.zip", folder / "scores.csv"
-        apart(multiply, export, many)
-        apart(make_scores, scores)
+        in_process(multiply, export, many)
+        in_process(make_scores, scores)
         for what, path in (("the export", export), (f"{COPIES} times over", many)):
-            reference = middle([apart(decode, path) for _ in range(RUNS)])
-            told(what, middle([apart(imported, path, folder) for _ in range(RUNS)]), reference)
-        taken = [apart(imported_scores, scores, folder) for _ in range(RUNS)]
-        told("EPSS scores", middle(taken), None)
+            reference = median([in_process(decode, path) for _ in range(RUNS)])
+            print_import(
+                what, median([in_process(imported, path, folder) for _ in range(RUNS)]), reference
+            )
+        times = [in_process(imported_scores, scores, folder) for _ in range(RUNS)]
+        print_import("EPSS scores", median(times), None)
         imported(export, folder)
         look(export, folder)
 
 
-def apart(call: Callable[..., Measured], *given: Path) -> Measured:
-    """What a call in a process of its own gives."""
+def in_process(call: Callable[..., Measured], *given: Path) -> Measured:
+    """Return the result of a call in a process of its own."""
     with ProcessPoolExecutor(1) as pool:
         return pool.submit(call, *given).result()
 
 
 def measured(call: Callable[[], int]) -> Measured:
-    """CPU seconds, the peak memory of this process in MB, and what the call counts."""
+    """Return CPU seconds, the peak memory of this process in MB, and the count of the call."""
     start = time.process_time()
     count = call()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -82,8 +84,8 @@ def imported_scores(path: Path, cache: Path) -> Measured:
     )
 
 
-def records_of(made: Imported) -> int:
-    return made.source.records or 0
+def records_of(result: Imported) -> int:
+    return result.source.records or 0
 
 
 def decode(path: Path) -> Measured:
@@ -98,17 +100,17 @@ def decode(path: Path) -> Measured:
 
 
 def silent(done: int, whole: int) -> None:
-    """Progress that nobody looks at."""
+    """Ignore progress."""
 
 
-def middle(taken: list[Measured]) -> Measured:
-    """The median of the times, and the largest of the rest."""
-    seconds, peaks, counts = zip(*taken, strict=True)
+def median(times: list[Measured]) -> Measured:
+    """Return the median of the times, and the largest of the rest."""
+    seconds, peaks, counts = zip(*times, strict=True)
     return statistics.median(seconds), max(peaks), max(counts)
 
 
-def told(what: str, taken: Measured, reference: Measured | None) -> None:
-    seconds, peak, count = taken
+def print_import(what: str, times: Measured, reference: Measured | None) -> None:
+    seconds, peak, count = times
     ratio = f"   {seconds / reference[0]:4.1f} times decoding" if reference else ""
     print(f"import {what:<14} {seconds:6.2f} s   {peak:4.0f} MB   {count:7,} records{ratio}")
 
@@ -120,9 +122,9 @@ def look(export: Path, cache: Path) -> None:
     first = timed(lambda name: store.affecting(name, pins[name]), pins)
     again = timed(lambda name: store.affecting(name, pins[name]), pins)
     ids = [record.id for name in pins for record in store.records(name)]
-    spoken("a package, first", first)
-    spoken("the same again", again)
-    spoken("aliases of a record", timed(lambda one: store.group([one]), ids))
+    print_times("a package, first", first)
+    print_times("the same again", again)
+    print_times("aliases of a record", timed(lambda one: store.group([one]), ids))
     slowest = max(first, key=lambda name: first[name])
     found = len(store.affecting(slowest, pins[slowest]))
     print(f"slowest: {slowest} {pins[slowest]}, {found} records, {first[slowest]:.2f} ms")
@@ -130,17 +132,17 @@ def look(export: Path, cache: Path) -> None:
 
 
 def timed(call: Callable[[str], object], keys: dict[str, str] | list[str]) -> dict[str, float]:
-    """Milliseconds of CPU by key."""
-    taken = {}
+    """Return milliseconds of CPU by key."""
+    times = {}
     for key in keys:
         start = time.process_time_ns()
         call(key)
-        taken[key] = (time.process_time_ns() - start) / 1e6
-    return taken
+        times[key] = (time.process_time_ns() - start) / 1e6
+    return times
 
 
-def spoken(what: str, taken: dict[str, float]) -> None:
-    values = sorted(taken.values())
+def print_times(what: str, times: dict[str, float]) -> None:
+    values = sorted(times.values())
     mean, last = statistics.mean(values), values[len(values) * 99 // 100]
     print(f"{what:<20} mean {mean:6.3f} ms   99th of 100 {last:6.3f} ms   {len(values):,} asked")
 
@@ -155,7 +157,7 @@ def opening(cache: Path) -> float:
 
 
 def pinned(export: Path) -> Iterator[tuple[str, str]]:
-    """Every package with a version: of those that its last record lists, or where that ends."""
+    """Yield every package with a version that its last record lists or ends at."""
     with zipfile.ZipFile(export) as archive:
         for record in (json.loads(archive.read(name)) for name in archive.namelist()):
             for entry in record["affected"]:
@@ -166,7 +168,7 @@ def pinned(export: Path) -> Iterator[tuple[str, str]]:
 
 
 def multiply(export: Path, path: Path) -> Measured:
-    """The same records under other ids, of packages with other names."""
+    """Write the same records under other ids, of packages with other names."""
 
     def all_of_it() -> int:
         with (

@@ -49,11 +49,11 @@ def main() -> None:
         found = inventory(export)
         with contextlib.closing(open_store(cache)) as store:
             print(f"one look-up: {look_up(store, found) * 1000:.3f} ms")
-        told("audited and merged", cache, found, whole)
-        told("audited", cache, found, audited)
+        print_times("audited and merged", cache, found, whole)
+        print_times("audited", cache, found, audited)
         for size in BATCHES:
             pip_audit._STORED_BATCH = size  # type: ignore[misc]
-            told(f"audited in batches of {size}", cache, found, audited)
+            print_times(f"audited in batches of {size}", cache, found, audited)
 
 
 def inventory(export: Path) -> Inventory:
@@ -88,7 +88,7 @@ def look_up(store: Store, found: Inventory) -> float:
     return (time.perf_counter() - start) / len(found.packages)
 
 
-def told(
+def print_times(
     what: str, cache: Path, found: Inventory, way: Callable[[ScanSetup, Inventory], Sequence[Run]]
 ) -> None:
     """Audit several times, and print the middle."""
@@ -96,14 +96,14 @@ def told(
     for _ in range(REPEATS):
         with contextlib.closing(open_store(cache)) as store:
             start, cpu = time.perf_counter(), time.process_time()
-            (run,) = way(setup(cache, store), found)
+            (run,) = way(scan_setup(cache, store), found)
             seconds.append(time.perf_counter() - start)
             ours.append(time.process_time() - cpu)
     assert run.status in (Status.OK, Status.DEGRADED), run.detail
     print(f"{what}: {spread(seconds)} s in all, {spread(ours)} s of CPU of our own")
 
 
-def setup(cache: Path, store: Store) -> ScanSetup:
+def scan_setup(cache: Path, store: Store) -> ScanSetup:
     """As of a check with --offline."""
     return ScanSetup(
         limits=Limits(jobs=8, timeout=300, stop=Stop()),
@@ -115,23 +115,23 @@ def setup(cache: Path, store: Store) -> ScanSetup:
     )
 
 
-def whole(made: ScanSetup, found: Inventory) -> Sequence[Run]:
+def whole(setup: ScanSetup, found: Inventory) -> Sequence[Run]:
     """An audit as a check makes it, to findings that are merged."""
-    return collect_findings(made, [pip_audit], target(made), found, lambda _event: None).runs
+    return collect_findings(setup, [pip_audit], target(setup), found, lambda _event: None).runs
 
 
-def audited(made: ScanSetup, found: Inventory) -> Sequence[Run]:
+def audited(setup: ScanSetup, found: Inventory) -> Sequence[Run]:
     """An audit alone."""
-    assert made.store is not None
-    assert made.advisories is not None
-    with serving(made.store) as url:
-        tasks = made.tasks([pip_audit], target(made), found, Lookup(url, made.advisories))
-        return [each.run for each in scan(tasks, made.limits, lambda _event: None)]
+    assert setup.store is not None
+    assert setup.advisories is not None
+    with serving(setup.store) as url:
+        tasks = setup.tasks([pip_audit], target(setup), found, Lookup(url, setup.advisories))
+        return [each.run for each in scan(tasks, setup.limits, lambda _event: None)]
 
 
-def target(made: ScanSetup) -> Target:
+def target(setup: ScanSetup) -> Target:
     """A project without files: the inventory is given."""
-    return Target(root=made.cache / "work", name="work", files=())
+    return Target(root=setup.cache / "work", name="work", files=())
 
 
 def spread(values: Sequence[float]) -> str:
