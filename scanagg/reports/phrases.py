@@ -184,7 +184,7 @@ def count(findings: Sequence[Judged]) -> Counts:
     )
 
 
-class Gap(msgspec.Struct, frozen=True):
+class CoverageGap(msgspec.Struct, frozen=True):
     """Something that was not examined: by whom, how that came about, and the inputs by name."""
 
     who: str
@@ -192,7 +192,7 @@ class Gap(msgspec.Struct, frozen=True):
     inputs: tuple[NotExamined, ...] = ()
 
 
-def gaps(report: Report) -> list[Gap]:
+def gaps(report: Report) -> list[CoverageGap]:
     """Return everything that was not examined: of each run, then what no scanner was given.
 
     A run with nothing of its kind to examine is no gap.
@@ -206,11 +206,11 @@ def gaps(report: Report) -> list[Gap]:
             continue
         words = [] if run.status is Status.OK else [STATUSES[run.status]]
         words.append(one_line(run.detail) if run.detail else f"{examined(run)} examined")
-        result.append(Gap(run.scanner, ": ".join(words), coverage.not_examined))
+        result.append(CoverageGap(run.scanner, ": ".join(words), coverage.not_examined))
     skipped = tuple(gap for gap in report.target.skipped if not gap.on_purpose)
     if skipped:
         what = plural(len(skipped), "file") + " given to no scanner"
-        result.append(Gap(report.target.name, what, skipped))
+        result.append(CoverageGap(report.target.name, what, skipped))
     return result
 
 

@@ -12,7 +12,7 @@ import inspect
 import json
 import os
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar
@@ -22,6 +22,7 @@ from msgspec.structs import asdict, astuple
 
 from scanagg.core.errors import ReportError
 from scanagg.core.text import one_line, shorten
+from scanagg.core.times import as_utc
 from scanagg.model import (
     NO_BASE,
     Action,
@@ -62,11 +63,6 @@ def _about(text: str) -> msgspec.Meta:
     return msgspec.Meta(description=text)
 
 
-def _utc(moment: datetime) -> datetime:
-    """Return a time in UTC; a time without a zone is in UTC already."""
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 class WireDataSource(msgspec.Struct):
     """Data that findings are judged by, and when its newest record was made.
 
@@ -83,8 +79,8 @@ class WireDataSource(msgspec.Struct):
 
     def __post_init__(self) -> None:
         """Give times in UTC."""
-        self.updated = self.updated and _utc(self.updated)
-        self.fetched = self.fetched and _utc(self.fetched)
+        self.updated = self.updated and as_utc(self.updated)
+        self.fetched = self.fetched and as_utc(self.fetched)
 
 
 class WireRule(msgspec.Struct, frozen=True):
@@ -272,7 +268,7 @@ class WireClock(msgspec.Struct):
 
     def __post_init__(self) -> None:
         """Give the time in UTC."""
-        self.now = _utc(self.now)
+        self.now = as_utc(self.now)
 
 
 class WireCoverage(msgspec.Struct, frozen=True):
@@ -301,7 +297,7 @@ class WireRun(msgspec.Struct):
 
     def __post_init__(self) -> None:
         """Give the start in UTC, milliseconds, and `hidden` in alphabetical order."""
-        self.started = _utc(self.started)
+        self.started = as_utc(self.started)
         self.seconds = round(self.seconds, 3)
         self.hidden = dict(sorted(self.hidden.items()))
 
@@ -316,7 +312,7 @@ class WireHistory(msgspec.Struct):
 
     def __post_init__(self) -> None:
         """Give the time in UTC."""
-        self.first_seen = self.first_seen and _utc(self.first_seen)
+        self.first_seen = self.first_seen and as_utc(self.first_seen)
 
 
 class WireLicensed(msgspec.Struct, frozen=True):
@@ -542,8 +538,8 @@ def _wire_finding(judged: Judged) -> WireFinding:
         "change": history.change,
         "origin_reason": history.reason,
         "disclosed": history.disclosed,
-        "first_seen": history.first_seen and _utc(history.first_seen),
-        "deadline": judged.deadline and _utc(judged.deadline),
+        "first_seen": history.first_seen and as_utc(history.first_seen),
+        "deadline": judged.deadline and as_utc(judged.deadline),
         "waiver": judged.waiver,
         "void_waivers": judged.void_waivers,
         "license_verdict": judged.license_verdict,
@@ -681,5 +677,5 @@ def _judged(wire: WireFinding) -> Judged:
     }
     values["finding"] = finding
     values["license_expression"] = wire.license
-    values["deadline"] = wire.deadline and _utc(wire.deadline)
+    values["deadline"] = wire.deadline and as_utc(wire.deadline)
     return _convert(values, Judged)

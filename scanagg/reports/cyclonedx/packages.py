@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Final
 
@@ -22,6 +22,7 @@ from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
 from scanagg.core.text import one_line
+from scanagg.core.times import as_utc
 from scanagg.model import Licensed, Package, Report, Scope, is_pypi
 from scanagg.reports.phrases import place
 
@@ -91,7 +92,7 @@ def _texts(value: Value | Iterable[str]) -> list[str]:
     if isinstance(value, bool):
         return ["true" if value else "false"]
     if isinstance(value, datetime):
-        return [value.astimezone(UTC).isoformat().replace("+00:00", "Z")]
+        return [as_utc(value).isoformat().replace("+00:00", "Z")]
     if isinstance(value, str | int | float | date):
         return [one_line(str(value))]
     return [one_line(text) for text in value]

@@ -17,7 +17,6 @@ exploited, and makes no analysis.
 
 import re
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Final
 
@@ -40,6 +39,7 @@ from cyclonedx.model.vulnerability import (
 )
 
 from scanagg.core.text import one_line, printable
+from scanagg.core.times import read_time
 from scanagg.model import (
     Action,
     Advisory,
@@ -130,7 +130,7 @@ def _vulnerability(judged: Judged, advisory: Advisory, ref: str) -> Vulnerabilit
     numbers = {name: _CWE.fullmatch(name.strip()) for name in finding.rule.cwe}
     urls = filter(None, (advisory.url, finding.rule.url, *advisory.references))
     pages = {url: link(url) for url in urls}
-    published = _moment(advisory.published)
+    published = read_time(advisory.published)
     values: Values = {
         "verdict": judged.verdict.action.value,
         "verdict:rule": judged.verdict.rule,
@@ -184,15 +184,6 @@ def _publisher(name: str, scanners: Iterable[str], url: str | None) -> Vulnerabi
         publisher, pages = _PUBLISHERS[kind]
         return VulnerabilitySource(name=publisher, url=link(pages + name))
     return VulnerabilitySource(name=one_line(", ".join(scanners)) or "unknown", url=link(url))
-
-
-def _moment(text: str | None) -> datetime | None:
-    """Return a time in UTC from ISO 8601; a date is its first second. None if it is neither."""
-    try:
-        moment = datetime.fromisoformat(text or "")
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def _analysis(judged: Judged) -> VulnerabilityAnalysis | None:

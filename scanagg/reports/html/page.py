@@ -193,7 +193,7 @@ def _csp_hash(name: str) -> str:
 _PackageKey = tuple[str, str, str, Scope, bool | None, tuple[str, ...], tuple[Location, ...]]
 
 
-class Table(Generic[Value]):
+class ValueTable(Generic[Value]):
     """Distinct values in the order they came, each known by its number and shown by an entry."""
 
     def __init__(self, entry: Callable[[Value], object]) -> None:
@@ -222,17 +222,17 @@ class Rows:
         self._compared = report.base is not None
         self._app = report.target.name
         self._upgrades = phrases.upgrades_by_purl(report)
-        self._lines: Table[str] = Table(_line)
-        self._blocks: Table[str] = Table(_block)
-        self._snippets: Table[str] = Table(_snippet)
-        self._rules: Table[Rule] = Table(_rule)
-        self._packages: Table[_PackageKey] = Table(self._package)
-        self._advisories: Table[Advisory] = Table(_advisory)
-        self._witnesses: Table[tuple[Witness, ...]] = Table(_witnesses)
-        self._sources: Table[tuple[SeverityClaim, ...]] = Table(_sources)
-        self._verdicts: Table[Verdict] = Table(_verdict)
-        self._waivers: Table[Waiver] = Table(self._waiver)
-        self._bases: Table[tuple[Origin, History]] = Table(_base)
+        self._lines: ValueTable[str] = ValueTable(_line)
+        self._blocks: ValueTable[str] = ValueTable(_block)
+        self._snippets: ValueTable[str] = ValueTable(_snippet)
+        self._rules: ValueTable[Rule] = ValueTable(_rule)
+        self._packages: ValueTable[_PackageKey] = ValueTable(self._package)
+        self._advisories: ValueTable[Advisory] = ValueTable(_advisory)
+        self._witnesses: ValueTable[tuple[Witness, ...]] = ValueTable(_witnesses)
+        self._sources: ValueTable[tuple[SeverityClaim, ...]] = ValueTable(_sources)
+        self._verdicts: ValueTable[Verdict] = ValueTable(_verdict)
+        self._waivers: ValueTable[Waiver] = ValueTable(self._waiver)
+        self._bases: ValueTable[tuple[Origin, History]] = ValueTable(_base)
 
     def rows(self, findings: Iterable[Judged]) -> Iterator[str]:
         """Return all findings as one JSON array for a script element, in pieces."""

@@ -4,7 +4,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
@@ -12,6 +12,7 @@ import msgspec
 import sarif_om
 
 from scanagg.core.text import shorten
+from scanagg.core.times import as_utc
 from scanagg.model import (
     Action,
     Advisory,
@@ -29,7 +30,7 @@ from scanagg.model import (
 )
 from scanagg.project.sources import Sources
 from scanagg.reports import phrases
-from scanagg.reports.sarif.rules import LEVELS, MESSAGE, Rules
+from scanagg.reports.sarif.rules import LEVELS, MESSAGE, SarifRules
 from scanagg.reports.sarif.values import cut, phrase, sentence, width
 
 FINGERPRINT: Final = "scanaggFindingId/v1"
@@ -166,7 +167,7 @@ class Results:
     """Makes the results of one run, one at a time, in the order in which they are written."""
 
     def __init__(
-        self, report: Report, scanner: str, rules: Rules, places: Places, flavour: Flavour
+        self, report: Report, scanner: str, rules: SarifRules, places: Places, flavour: Flavour
     ) -> None:
         """Start a run. `scanner` is the run's: messages do not name it as a further witness."""
         self._app = report.target.name
@@ -421,4 +422,4 @@ def _package_details(judged: Judged, package: Package) -> dict[str, object]:
 
 
 def _time(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return as_utc(moment).isoformat().replace("+00:00", "Z")

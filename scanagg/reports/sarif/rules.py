@@ -66,7 +66,7 @@ class _RuleFindings(msgspec.Struct):
     confidences: set[Confidence] = msgspec.field(default_factory=set)
 
 
-class Rules:
+class SarifRules:
     """The rules of a run's findings, sorted by id.
 
     A run without findings declares one rule of its own, since viewers take a run without rules for

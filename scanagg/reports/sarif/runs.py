@@ -31,7 +31,7 @@ from scanagg.reports.sarif.results import (
     is_suppressed,
     waiver_properties,
 )
-from scanagg.reports.sarif.rules import Rules
+from scanagg.reports.sarif.rules import SarifRules
 from scanagg.reports.sarif.values import https, phrase, plain, sentence, time
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
@@ -73,7 +73,7 @@ _SCANNERS: Final = {
 _HOME: Final = "https://scanagg.invalid/"
 
 
-class Section(msgspec.Struct, frozen=True):
+class SarifRun(msgspec.Struct, frozen=True):
     """One run of the log: its findings worst first, and how many more there were than fit."""
 
     run: Run
@@ -84,7 +84,7 @@ class Section(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """All runs of a log, and how many findings are not in it: without a run, or waived."""
 
-    sections: Sequence[Section]
+    sections: Sequence[SarifRun]
     homeless: int = 0
     waived: int = 0
 
@@ -112,7 +112,7 @@ def plan(report: Report, flavour: Flavour) -> Plan:
     for run in runs:
         findings = _worst_first(homes[run.scanner])
         kept = findings[: flavour.most_results]
-        sections.append(Section(run, kept, len(findings) - len(kept)))
+        sections.append(SarifRun(run, kept, len(findings) - len(kept)))
     if sections and not (flavour.whole and homeless):
         return Plan(sections, len(homeless), waived)
     # A run that stands for those that are not there: it fails, and names them.
@@ -126,8 +126,8 @@ def plan(report: Report, flavour: Flavour) -> Plan:
         notices=tuple(_state(run) for run in report.runs),
     )
     if flavour.whole:
-        return Plan([*sections, Section(own, _worst_first(homeless))])
-    return Plan([Section(own, ())], len(homeless), waived)
+        return Plan([*sections, SarifRun(own, _worst_first(homeless))])
+    return Plan([SarifRun(own, ())], len(homeless), waived)
 
 
 def _worst_first(findings: Sequence[Judged]) -> Sequence[Judged]:
@@ -165,7 +165,7 @@ def stream(report: Report, flavour: Flavour) -> Iterator[str]:
     before = "\n"
     for section in plan(report, flavour).sections:
         scanner, findings = section.run.scanner, section.findings
-        rules = Rules(findings, scanner, page(scanner))
+        rules = SarifRules(findings, scanner, page(scanner))
         head = encode(plain(_run_head(report, section, rules, flavour)))
         yield before + head.removesuffix("}") + ',"results":['
         results = Results(report, scanner, rules, places, flavour)
@@ -185,7 +185,9 @@ def stream(report: Report, flavour: Flavour) -> Iterator[str]:
     yield f"\n]{about}}}\n"
 
 
-def _run_head(report: Report, section: Section, rules: Rules, flavour: Flavour) -> sarif_om.Run:
+def _run_head(
+    report: Report, section: SarifRun, rules: SarifRules, flavour: Flavour
+) -> sarif_om.Run:
     """Return the run without its results."""
     run, revision = section.run, report.target.revision
     # The category by which GitHub tells the alerts of one tool apart: the same for a project on
@@ -255,7 +257,7 @@ def _driver(run: Run, rules: Sequence[sarif_om.ReportingDescriptor]) -> sarif_om
     )
 
 
-def _notifications(section: Section) -> Iterator[sarif_om.Notification]:
+def _notifications(section: SarifRun) -> Iterator[sarif_om.Notification]:
     run = section.run
     texts: list[tuple[str, str]] = []
     if run.status is not Status.OK:
@@ -277,13 +279,13 @@ def _state(run: Run) -> str:
     return sentence("; ".join((status, examined, phrase(run.detail))))
 
 
-def _cut(section: Section) -> str:
+def _cut(section: SarifRun) -> str:
     kept = len(section.findings)
     total = kept + section.left_out
     return f"{section.run.scanner}: only the worst {kept:,} of {total:,} findings are listed."
 
 
-def _properties(report: Report, section: Section, *, whole: bool) -> dict[str, object]:
+def _properties(report: Report, section: SarifRun, *, whole: bool) -> dict[str, object]:
     run = section.run
     coverage: dict[str, object] = {
         "unit": run.coverage.unit,

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import Final
 
@@ -10,6 +10,7 @@ import attr
 import sarif_om
 
 from scanagg.core.text import printable
+from scanagg.core.times import as_utc
 
 # The limit of the standard and of GitHub for a rule's descriptions.
 DESCRIPTION_LENGTH: Final = 1_024
@@ -110,8 +111,7 @@ def pascal(name: str, identifier: str) -> str:
 
 def time(moment: datetime) -> str:
     """Return a time in UTC, with milliseconds and a Z."""
-    utc = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return utc.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+    return as_utc(moment).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
 
 def https(url: str | None) -> str | None:
