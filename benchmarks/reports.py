@@ -49,17 +49,17 @@ def main() -> None:
 
 
 def check(root: Path, answer: bytes, out: Path) -> None:
-    """The stages of a check, without the scanners."""
+    """Run the stages of a check, without the scanners."""
     target = staged("target", lambda: read_target(root))
     context = Context(target, Inventory(), ScannerSettings(), out, datetime.now(UTC))
     output = Output(0, answer, "", tuple(file.path for file in target.files))
     del answer
     parsed = staged("parse", lambda: adapters()["bandit"].parse(context, output))
     sources = Sources(target)
-    said = staged("normalise", lambda: normalise(parsed.observations, Inventory(), sources))
-    mask = redactor(said, parsed.secrets)
+    observations = staged("normalise", lambda: normalise(parsed.observations, Inventory(), sources))
+    mask = redactor(observations, parsed.secrets)
     identity = Identity(sources, mask)
-    findings = staged("correlate", lambda: correlate(said, identity))
+    findings = staged("correlate", lambda: correlate(observations, identity))
     loaded = policy.load_policy("default", root)
     now = datetime.now(UTC)
     decision = staged("judge", lambda: policy.decide(findings, loaded, now))
@@ -85,12 +85,13 @@ def check(root: Path, answer: bytes, out: Path) -> None:
         gate=gate,
     )
     for name in FORMATS:
-        made = reporter(name)
-        staged(name, lambda made=made: write_atomically(out / made.FILENAME, made.render(report)))
+        format_ = reporter(name)
+        path = out / format_.FILENAME
+        staged(name, lambda: write_atomically(path, format_.render(report)))  # noqa: B023
 
 
 def make(root: Path, count: int) -> None:
-    """2,000 files with enough lines, and bandit's answer about them."""
+    """Write 2,000 files with enough lines, and bandit's answer about them."""
     root.mkdir()
     lines = count // FILES + 1
     for number in range(FILES):
@@ -107,7 +108,7 @@ def make(root: Path, count: int) -> None:
 
 
 def result(root: Path, number: int, in_a_file: int) -> dict[str, object]:
-    """One record as bandit 1.9.4 writes it: file by file, line by line."""
+    """Return one record as bandit 1.9.4 writes it: file by file, line by line."""
     file, place = divmod(number, in_a_file)
     line = 2 * place + 2
     return {
@@ -128,15 +129,15 @@ def result(root: Path, number: int, in_a_file: int) -> dict[str, object]:
 
 
 def staged(name: str, work: Callable[[], T]) -> T:
-    """Do it, and print how long it took."""
+    """Do the work, and print the time that it took."""
     start = time.perf_counter()
-    made = work()
+    value = work()
     print(f"{name:<12} {time.perf_counter() - start:6.2f} s   {peak():5.0f} MB")
-    return made
+    return value
 
 
 def peak() -> float:
-    """The largest resident set of this process so far, in MB."""
+    """Return the largest resident set of this process so far, in MB."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
