@@ -308,8 +308,6 @@ class Results:
             properties["package"] = package.purl
         if self._flavour.whole:
             properties.update(_details(judged))
-            if package:
-                properties.update(_package_details(judged, package))
         elif len(finding.witnesses) > 1:
             properties["scanners"] = list(finding.scanners)
         upgrade = self._upgrades.get(package.purl) if package and finding.advisory else None
@@ -355,6 +353,11 @@ def waiver_properties(waiver: Waiver) -> dict[str, object]:
 
 def _details(judged: Judged) -> dict[str, object]:
     finding, history = judged.finding, judged.finding.history
+    package, advisory = finding.package, finding.advisory
+    voids = [
+        {**waiver_properties(void.waiver), "noEffect": phrase(void.reason)}
+        for void in judged.void_waivers
+    ]
     details: dict[str, object] = {
         "title": phrase(finding.title),
         "confidence": finding.confidence.value,
@@ -365,60 +368,45 @@ def _details(judged: Judged) -> dict[str, object]:
             for claim in judged.severity_sources
         ],
         "witnesses": [
-            {
-                "scanner": witness.scanner,
-                "rule": phrase(witness.rule),
-                "severity": witness.severity.value,
-            }
-            for witness in finding.witnesses
+            {"scanner": one.scanner, "rule": phrase(one.rule), "severity": one.severity.value}
+            for one in finding.witnesses
         ],
         "origin": judged.origin.value,
         "originReason": phrase(history.reason),
+        "firstSeen": _time(history.first_seen) if history.first_seen else None,
+        "deadline": _time(judged.deadline) if judged.deadline else None,
+        "waiver": waiver_properties(judged.waiver) if judged.waiver else None,
+        "voidWaivers": voids or None,
+        "inSource": phrase(finding.in_source) or None,
+        "resource": phrase(finding.resource) or None,
     }
-    if history.first_seen:
-        details["firstSeen"] = _time(history.first_seen)
-    if judged.deadline:
-        details["deadline"] = _time(judged.deadline)
-    if judged.waiver:
-        details["waiver"] = waiver_properties(judged.waiver)
-    if judged.void_waivers:
-        details["voidWaivers"] = [
-            {**waiver_properties(void.waiver), "noEffect": phrase(void.reason)}
-            for void in judged.void_waivers
-        ]
-    if finding.in_source:
-        details["inSource"] = phrase(finding.in_source)
-    if finding.resource:
-        details["resource"] = phrase(finding.resource)
-    return details
-
-
-def _package_details(judged: Judged, package: Package) -> dict[str, object]:
-    advisory = judged.finding.advisory
-    details: dict[str, object] = {"scope": package.scope.value, "direct": package.direct}
-    if package.chain:
-        details["chain"] = [phrase(name) for name in package.chain]
-    if advisory:
-        details["advisory"] = {
-            "id": advisory.id,
-            "aliases": list(advisory.aliases),
-            "fixedVersions": list(advisory.fixed_versions),
-            "published": advisory.published,
-            "withdrawn": advisory.withdrawn,
-            "malicious": advisory.malicious,
-            "kev": advisory.kev,
-            "kevAdded": advisory.kev_added,
-            "epss": advisory.epss,
-            "epssPercentile": advisory.epss_percentile,
-            "references": list(advisory.references),
+    if package:
+        details |= {
+            "scope": package.scope.value,
+            "chain": [phrase(name) for name in package.chain] or None,
+            "advisory": _advisory(advisory) if advisory else None,
+            "license": judged.license_expression,
+            "licenseVerdict": judged.license_verdict and judged.license_verdict.value,
+            "licenseTerm": judged.license_term and phrase(judged.license_term),
         }
-    if judged.license_expression is not None:
-        details["license"] = judged.license_expression
-    if judged.license_verdict is not None:
-        details["licenseVerdict"] = judged.license_verdict.value
-    if judged.license_term is not None:
-        details["licenseTerm"] = phrase(judged.license_term)
-    return details
+    known = {key: value for key, value in details.items() if value is not None}
+    return {**known, "direct": package.direct} if package else known
+
+
+def _advisory(advisory: Advisory) -> dict[str, object]:
+    return {
+        "id": advisory.id,
+        "aliases": list(advisory.aliases),
+        "fixedVersions": list(advisory.fixed_versions),
+        "published": advisory.published,
+        "withdrawn": advisory.withdrawn,
+        "malicious": advisory.malicious,
+        "kev": advisory.kev,
+        "kevAdded": advisory.kev_added,
+        "epss": advisory.epss,
+        "epssPercentile": advisory.epss_percentile,
+        "references": list(advisory.references),
+    }
 
 
 def _time(moment: datetime) -> str:
