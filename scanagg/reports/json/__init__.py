@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from scanagg.model import Report
-from scanagg.reports import wire
 from scanagg.reports.encoding import encode, lines
 
 NAME: Final = "json"
@@ -20,6 +19,9 @@ def render(report: Report) -> Iterator[str]:
     Findings, packages and upgrades stand one on a line: a diff of two reports shows which findings
     came and went.
     """
+    # Imported here: its types take a while to build.
+    from scanagg.reports import wire  # noqa: PLC0415
+
     before = "{\n"
     for key, value in wire.members(report):
         yield f'{before}  "{key}": '
