@@ -230,7 +230,7 @@ def _lines(
     if finding.snippet and finding.snippet.strip():
         yield f"> {shorten(one_line(finding.snippet.strip()), _SNIPPET_WIDTH)}", "cyan"
     seen = ", ".join(finding.scanners)
-    origin = f"{phrases.origin(judged)}; " if report.base else ""
+    origin = f"{phrases.origin_of(judged)}; " if report.base else ""
     yield f"{origin}seen by {seen}; rule {judged.verdict.rule}; id {finding.id}", "dim"
     yield from told(judged, report.target.name, whole=verbose)
     fix = _fix(judged, advice.get(package.purl) if package else None)

@@ -150,7 +150,7 @@ def _names(names: Iterable[str]) -> str:
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """How many findings there are of each kind. A finding counts once for each of its scanners."""
+    """The numbers of findings of each kind. A finding counts once for each of its scanners."""
 
     total: int
     actions: Counter[Action]
@@ -497,9 +497,9 @@ def _remarks(upgrade: Upgrade, *, malicious: bool) -> Iterator[str]:
     if upgrade.to_unblock and upgrade.to_unblock != upgrade.to:
         yield f"{one_line(upgrade.to_unblock)} is enough to clear what blocks"
     for constraint in upgrade.hindered_by:
-        place_ = place(constraint.place) if constraint.place else "the project"
+        where = place(constraint.place) if constraint.place else "the project"
         asks = constraint.text or f"{constraint.name}{constraint.specifier}"
-        yield one_line(f"hindered by {constraint.by or place_}, which asks for {asks}")
+        yield one_line(f"hindered by {constraint.by or where}, which asks for {asks}")
     if upgrade.allowed is False and not upgrade.hindered_by:
         yield "the project's constraints do not allow it"
     change = [name for name in upgrade.change if name != upgrade.package.name]
@@ -550,9 +550,9 @@ def findings_summary(report: Report) -> str:
 
 def _by_origin(findings: Sequence[Judged]) -> Iterator[str]:
     actions = Counter((judged.origin, judged.verdict.action) for judged in findings)
-    for origin_, word in ORIGINS.items():
-        blocking = actions[origin_, Action.BLOCK]
-        others = actions[origin_, Action.WARN] + actions[origin_, Action.INFO]
+    for origin, word in ORIGINS.items():
+        blocking = actions[origin, Action.BLOCK]
+        others = actions[origin, Action.WARN] + actions[origin, Action.INFO]
         if blocking:
             yield f"{blocking:,} {word} {'blocks' if blocking == 1 else 'block'}"
         if others:
@@ -570,14 +570,14 @@ def _by_action(findings: Sequence[Judged]) -> Iterator[str]:
             yield f"{number:,} {single if number == 1 else many}"
 
 
-def origin(judged: Judged) -> str:
+def origin_of(judged: Judged) -> str:
     """Return the origin of a finding, and if this change edited its place: "new, edited"."""
     return origin_word(judged.origin, judged.finding.history)
 
 
-def origin_word(origin_: Origin, history: History) -> str:
-    """Return the same as `origin`: "new", "new, edited", "disclosed", "existing"."""
-    return ORIGINS[origin_] + (", edited" if history.change is Change.UPDATED else "")
+def origin_word(origin: Origin, history: History) -> str:
+    """Return the same as `origin_of`: "new", "new, edited", "disclosed", "existing"."""
+    return ORIGINS[origin] + (", edited" if history.change is Change.UPDATED else "")
 
 
 def new_first(findings: Iterable[Judged]) -> list[Judged]:

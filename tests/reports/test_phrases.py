@@ -451,5 +451,5 @@ def test_new_findings_stand_first_inside_one_action() -> None:
 
 
 def test_a_finding_whose_place_was_edited_says_so() -> None:
-    words = [phrases.origin(one) for one in lived_report().findings]
+    words = [phrases.origin_of(one) for one in lived_report().findings]
     assert words[:4] == ["new", "new, edited", "disclosed", "new, edited"]

@@ -135,7 +135,7 @@ def _finding(judged: Judged, report: Report, upgrades: Mapping[str, Upgrade]) ->
         place.append(escape(phrases.dependency_path(package, report.target.name)))
     return row(
         severity,
-        *((phrases.origin(judged),) if report.base else ()),
+        *((phrases.origin_of(judged),) if report.base else ()),
         "<br>".join(
             (
                 escape(finding.title),
