@@ -66,7 +66,7 @@ _FOREIGN: Final = frozenset(
 
 
 class _Writes(Protocol):
-    """What the library's decorator adds to its classes, unseen by type checkers."""
+    """The method that the library's decorator adds to its classes, unseen by type checkers."""
 
     def as_json(self, view_: type[SchemaVersion1Dot6]) -> str: ...
 
@@ -92,19 +92,18 @@ def _body(report: Report) -> Iterator[str]:
     yield f'{{\n  "$schema": {encode(_SCHEMA)},\n'
     yield '  "bomFormat": "CycloneDX",\n  "specVersion": "1.6",\n  "version": 1,\n'
     yield f'  "metadata": {encode(_plain(_metadata(report, root)))},\n'
-    for key, values in (
-        ("components", map(_plain, components(packages, report.licenses, refs))),
-        ("dependencies", map(_plain, _dependencies(packages, root))),
-        ("compositions", _compositions(report, packages, root)),
-        (
-            "vulnerabilities",
-            # The library sorts ratings by method; here the deciding one is the first.
-            (
-                {**_plain(vulnerability), "ratings": list(map(_plain, ratings))}
-                for vulnerability, ratings in vulnerabilities(report, packages, refs)
-            ),
-        ),
-    ):
+    # The library sorts ratings by method; here the deciding one is the first.
+    rated = (
+        {**_plain(vulnerability), "ratings": list(map(_plain, ratings))}
+        for vulnerability, ratings in vulnerabilities(report, packages, refs)
+    )
+    arrays: dict[str, Iterable[object]] = {
+        "components": map(_plain, components(packages, report.licenses, refs)),
+        "dependencies": map(_plain, _dependencies(packages, root)),
+        "compositions": _compositions(report, packages, root),
+        "vulnerabilities": rated,
+    }
+    for key, values in arrays.items():
         yield f'  "{key}": '
         yield from lines(values)
         yield ",\n"
@@ -201,13 +200,12 @@ def _dependencies(packages: Packages, root: str) -> Iterator[Dependency]:
 
     A package has no entry if its needs are not known: an empty one would say that it has none.
     """
-    direct = [
-        ref
-        for ref in packages.own
-        for package in (packages.by_ref[ref],)
+    direct = []
+    for ref in packages.own:
+        package = packages.by_ref[ref]
         # Also if only the project's own line for it is known.
-        if package.direct or (package.direct is None and package.chain == (package.name,))
-    ]
+        if package.direct or (package.direct is None and package.chain == (package.name,)):
+            direct.append(ref)
     for ref, needs in ((root, direct), *packages.needs.items()):
         if needs or ref == root:
             yield Dependency(BomRef(ref), [Dependency(BomRef(need)) for need in sorted(needs)])
