@@ -10,11 +10,9 @@ import sarif_om
 
 from scanagg.model import (
     Action,
-    BaseInfo,
     Coverage,
     DataSource,
     Judged,
-    NotExamined,
     Report,
     Run,
     Status,
@@ -308,14 +306,13 @@ def _properties(report: Report, section: SarifRun, *, whole: bool) -> dict[str, 
     if whole:
         properties["detail"] = run.detail
         properties["hidden"] = dict(sorted(run.hidden.items()))
-        coverage["notExamined"] = _not_examined(run.coverage.not_examined)
+        coverage["notExamined"] = run.coverage.not_examined
     return properties
 
 
 def _about(report: Report) -> dict[str, object]:
     """Return what judged, and how. No time of ours, unless it was given."""
     policy, gate = report.policy, report.gate
-    base: BaseInfo | None = report.base
     about: dict[str, object] = {
         "policy": {
             "name": policy.name,
@@ -331,7 +328,7 @@ def _about(report: Report) -> dict[str, object]:
             "reasons": list(gate.reasons),
             "attempts": list(gate.attempts),
         },
-        "base": base and msgspec.structs.asdict(base),
+        "base": report.base,
         "waivers": [
             {
                 **waiver_properties(use.waiver),
@@ -344,15 +341,11 @@ def _about(report: Report) -> dict[str, object]:
         "upgrades": [_upgrade(upgrade) for upgrade in report.upgrades],
         "data": [_data(source) for source in report.data],
         "credits": phrases.data_credits(report),
-        "notExamined": _not_examined(report.target.skipped),
+        "notExamined": report.target.skipped,
     }
     if report.clock.given:
         about["clock"] = report.clock.now.isoformat()
     return about
-
-
-def _not_examined(gaps: Sequence[NotExamined]) -> list[dict[str, str]]:
-    return [{"input": gap.input, "reason": gap.reason} for gap in gaps]
 
 
 def _upgrade(upgrade: Upgrade) -> dict[str, object]:
