@@ -1,7 +1,7 @@
 """Checks of what types cannot say of a policy: names, patterns, dates, licences, targets."""
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -13,9 +13,8 @@ from scanagg.core.yaml import Document, KeyPath, Problem
 from scanagg.policy import licenses, spdx
 from scanagg.policy.aspects import glob_problem, path_problem, path_test, scanner_problem
 from scanagg.policy.schema import (
-    Clarification,
     GraceByLevel,
-    LicenseException,
+    LicenseSection,
     Match,
     Parent,
     PolicyFile,
@@ -23,7 +22,7 @@ from scanagg.policy.schema import (
     WaiverFile,
     conditions_of,
 )
-from scanagg.policy.typed import label, quoted
+from scanagg.policy.typed import Section, label, quoted
 
 _RESERVED: Final = "default"
 
@@ -60,12 +59,9 @@ def check(file: PolicyFile, document: Document) -> list[Problem]:
     return _placed(
         document,
         *_parents(file.extends),
-        *_scanner_entries(file),
+        *_scanners(file),
         *_rules(file),
-        *_overrides(file),
-        *_license_lists(file),
-        *_clarifications(file.licenses.clarify),
-        *_exceptions(file.licenses.exceptions),
+        *_licenses(file.licenses),
         *_waivers(file.waivers.items, ("waivers", "items")),
     )
 
@@ -100,7 +96,7 @@ def _parents(parents: Sequence[Parent]) -> _Mistakes:
             yield _Mistake(path, "'sha256' is missing", hint)
 
 
-def _scanner_entries(file: PolicyFile) -> _Mistakes:
+def _scanners(file: PolicyFile) -> _Mistakes:
     for name, entry in file.scanners.items():
         path = ("scanners", name)
         unknown = scanner_problem(name)
@@ -131,13 +127,10 @@ def _rules(file: PolicyFile) -> _Mistakes:
             hint = "such as {critical: 7d, high: 30d}"
             yield _Mistake(grace, "got {}, expected a time for some severity", hint)
         yield from _match(rule.match, (*path, "match"))
-
-
-def _overrides(file: PolicyFile) -> _Mistakes:
     for index, override in enumerate(file.severity.override):
-        path = ("severity", "override", index)
-        yield from _match(override.match, (*path, "match"))
-        yield from _value(override.reason, (*path, "reason"), _blank_problem)
+        above = ("severity", "override", index)
+        yield from _match(override.match, (*above, "match"))
+        yield from _values(override, above)
 
 
 def _match(match: Match, path: KeyPath) -> _Mistakes:
@@ -151,70 +144,58 @@ def _match(match: Match, path: KeyPath) -> _Mistakes:
                 yield _Mistake(where, *wrong)
 
 
-def _license_lists(file: PolicyFile) -> _Mistakes:
-    section = file.licenses
+def _licenses(section: LicenseSection) -> _Mistakes:
     if section.allow or section.review or section.deny:
         for problem in licenses.check_lists(section.allow, section.review, section.deny):
             hint = "licences are SPDX ids: https://spdx.org/licenses/"
             yield _Mistake(("licenses", problem.list, problem.index), problem.message, hint)
-
-
-def _clarifications(entries: Sequence[Clarification]) -> _Mistakes:
-    for index, entry in enumerate(entries):
-        path = ("licenses", "clarify", index)
-        yield from _value(entry.purl, (*path, "purl"), _purl_problem)
-        yield from _value(entry.versions, (*path, "versions"), _versions_problem)
-        yield from _value(entry.expression, (*path, "expression"), _expression_problem)
-
-
-def _exceptions(entries: Sequence[LicenseException]) -> _Mistakes:
-    for index, entry in enumerate(entries):
+    for index, clarification in enumerate(section.clarify):
+        yield from _values(clarification, ("licenses", "clarify", index))
+    for index, exception in enumerate(section.exceptions):
         path = ("licenses", "exceptions", index)
-        yield from _value(entry.purl, (*path, "purl"), _purl_problem)
-        if not entry.allow:
+        yield from _values(exception, path)
+        if not exception.allow:
             yield _Mistake((*path, "allow"), "names no licence")
-        for problem in licenses.check_lists(entry.allow, (), ()):
+        for problem in licenses.check_lists(exception.allow, (), ()):
             where = (*path, "allow", problem.index)
             yield _Mistake(where, problem.message, "such as LGPL-3.0-or-later")
-        yield from _responsibility(entry, path)
 
 
 def _waivers(entries: Sequence[WaiverEntry], above: KeyPath) -> _Mistakes:
     for index, entry in enumerate(entries):
         path = (*above, index)
-        for place, name in enumerate(entry.ids):
-            yield from _value(name, (*path, "ids", place), _id_problem)
-        yield from _value(entry.purl, (*path, "purl"), _purl_problem)
-        yield from _value(entry.versions, (*path, "versions"), _versions_problem)
+        yield from _values(entry, path)
         yield from _pattern(entry.path, (*path, "path"))
-        yield from _value(entry.fingerprint, (*path, "fingerprint"), _fingerprint_problem)
-        yield from _responsibility(entry, path)
+        for place, name in enumerate(entry.ids):
+            if "*" in name or not name.strip():
+                message = f"{quoted(name)} is no id: a waiver names each of its findings"
+                yield _Mistake((*path, "ids", place), message, "such as CVE-2024-22195, or B602")
         if entry.purl is None and entry.path is None and entry.fingerprint is None:
             hint = "give at least one of purl, path and fingerprint"
             yield _Mistake(path, "the waiver has no target", hint)
-        elif not (entry.ids or entry.purl or entry.fingerprint) and _matches_all(entry.path or ""):
+        elif not (entry.ids or entry.purl or entry.fingerprint) and _is_all(entry.path or ""):
             message = f"{quoted(entry.path)} alone would waive every finding"
             hint = "name ids as well, or the files that are meant"
             yield _Mistake((*path, "path"), message, hint)
 
 
-def _responsibility(entry: LicenseException | WaiverEntry, path: KeyPath) -> _Mistakes:
-    yield from _value(entry.owner, (*path, "owner"), _blank_problem)
-    yield from _value(entry.reason, (*path, "reason"), _blank_problem)
-    yield from _value(entry.expires, (*path, "expires"), date_problem)
-
-
-def _value(text: str | None, path: KeyPath, problem: Callable[[str], _Wrong]) -> _Mistakes:
-    """Yield what is wrong with one value, where it is given."""
-    wrong = None if text is None else problem(text)
-    if wrong:
-        yield _Mistake(path, f"{quoted(text)} {wrong[0]}", wrong[1])
+def _is_all(pattern: str) -> bool:
+    return not glob_problem(pattern) and all(map(path_test([pattern]), _PROBES))
 
 
 def _pattern(text: str | None, path: KeyPath) -> _Mistakes:
     wrong = None if text is None else path_problem(text)
     if wrong:
         yield _Mistake(path, *wrong)
+
+
+def _values(entry: Section, path: KeyPath) -> _Mistakes:
+    """Yield what is wrong with single values of an entry, by the names of its keys."""
+    for key, problem in _PROBLEMS.items():
+        text = getattr(entry, key, None)
+        wrong = None if text is None else problem(text)
+        if wrong:
+            yield _Mistake((*path, key), f"{quoted(text)} {wrong[0]}", wrong[1])
 
 
 # Single values.
@@ -255,16 +236,6 @@ def _fingerprint_problem(text: str) -> _Wrong:
     return "is no fingerprint: 12 to 64 small hexadecimal digits", hint
 
 
-def _id_problem(text: str) -> _Wrong:
-    if "*" in text or not text.strip():
-        return "is no id: a waiver names each of its findings", "such as CVE-2024-22195, or B602"
-    return None
-
-
-def _matches_all(pattern: str) -> bool:
-    return not glob_problem(pattern) and all(map(path_test([pattern]), _PROBES))
-
-
 def _blank_problem(text: str) -> _Wrong:
     return None if text.strip() else ("says nothing", "somebody must be able to ask about it")
 
@@ -280,3 +251,14 @@ def _expression_problem(text: str) -> _Wrong:
     unlisted = next(term for term in spdx.terms(tree) if not spdx.is_valid(term))
     guess = "" if unlisted.is_listed else spdx.similar(unlisted.license)
     return f"has a licence that is not on the SPDX list{guess}", hint
+
+
+_PROBLEMS: Final[Mapping[str, Callable[[str], _Wrong]]] = {
+    "purl": _purl_problem,
+    "versions": _versions_problem,
+    "expression": _expression_problem,
+    "fingerprint": _fingerprint_problem,
+    "owner": _blank_problem,
+    "reason": _blank_problem,
+    "expires": date_problem,
+}

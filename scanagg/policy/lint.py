@@ -119,15 +119,12 @@ def reach(matchers: Sequence[Matcher], unknown: Severity) -> list[Reach]:
 
 def _kinds(category: Category, unknown: Severity) -> Iterator[Mapping[str, object]]:
     """Yield every kind of finding of a category: a value for each aspect that has a few."""
-    aspects = [aspect for aspect in ASPECTS if aspect.possible]
-    values = [
-        aspect.possible(category, unknown)
-        if aspect.possible and category in aspect.categories
-        else (None,)
-        for aspect in aspects
-    ]
-    keys = [aspect.key for aspect in aspects]
-    return (dict(zip(keys, kind, strict=True)) for kind in product(*values))
+    values = {
+        aspect.key: aspect.possible(category, unknown) if category in aspect.categories else (None,)
+        for aspect in ASPECTS
+        if aspect.possible
+    }
+    return (dict(zip(values, kind, strict=True)) for kind in product(*values.values()))
 
 
 def _met_by(matcher: Matcher, kinds: Sequence[Mapping[str, object]]) -> set[int]:

@@ -36,10 +36,9 @@ _T = TypeVar("_T", bound=Section)
 _Raw = Mapping[str, object]
 # Keys that say something of one file alone, and are not handed down.
 _OWN: Final = frozenset(("extends", "locked"))
-# Lists that the child adds to, in front; any other list of the child stands instead.
+# Lists that the child adds to, in front; so are rules. Any other list of the child stands alone.
 _ADDED: Final = frozenset(
     (
-        ("rules",),
         ("severity", "override"),
         ("licenses", "clarify"),
         ("licenses", "exceptions"),
@@ -374,19 +373,14 @@ def _over(child: _Raw, parent: _Raw, path: tuple[str, ...] = ()) -> dict[str, ob
         here, below = (*path, key), merged.get(key)
         if isinstance(value, dict) and isinstance(below, dict):
             merged[key] = _over(value, below, here)
+        elif isinstance(value, list) and isinstance(below, list) and here == ("rules",):
+            ids = {rule["id"] for rule in value}
+            merged[key] = [*value, *(rule for rule in below if rule["id"] not in ids)]
         elif isinstance(value, list) and isinstance(below, list) and here in _ADDED:
-            merged[key] = _added(value, below, by_id=here == ("rules",))
+            merged[key] = [*value, *(entry for entry in below if entry not in value)]
         else:
             merged[key] = value
     return merged
-
-
-def _added(child: list[object], parent: list[object], *, by_id: bool) -> list[object]:
-    """Return the child's entries, then those of the parent that it does not have itself."""
-    if by_id:
-        known = {cast("_Raw", each)["id"] for each in child}
-        return [*child, *(each for each in parent if cast("_Raw", each)["id"] not in known)]
-    return [*child, *(each for each in parent if each not in child)]
 
 
 def _locks_of(parent: Whole) -> Iterator[Locked]:

@@ -4,12 +4,13 @@ Every function yields the path of what is looser, from the section on, and what 
 words that follow "is locked to".
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import timedelta
+from functools import reduce
 from typing import Final
 
 from scanagg.core.yaml import KeyPath
-from scanagg.model import LicenseVerdict, Severity
+from scanagg.model import Confidence, LicenseVerdict, Severity
 from scanagg.policy.aspects import ASPECTS
 from scanagg.policy.grace import span
 from scanagg.policy.licenses import LicenseLists, evaluate, lists_of
@@ -20,16 +21,24 @@ from scanagg.policy.schema import (
     PolicyFile,
     RuleEntry,
     ScannerEntry,
+    SeveritySection,
     words_of,
 )
 
 Looser = Iterator[tuple[KeyPath, str]]
 
-# Strictest first.
 _ACTIONS: Final = ("block", "warn", "info")
-_UNUSED: Final = ("block", "warn", "ignore")
-_IN_SOURCE: Final = ("forbid", "report", "allow")
-_CONFIDENCES: Final = ("low", "medium", "high")
+_STRICTEST_FIRST: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
+    ("enforcement",): ("block", "warn"),
+    ("default",): _ACTIONS,
+    ("enrichment", "kev"): ("required", "optional"),
+    ("enrichment", "epss"): ("required", "optional"),
+    ("new_code", "edited"): ("new", "existing"),
+    ("waivers", "unused"): ("block", "warn", "ignore"),
+    ("waivers", "in_source"): ("forbid", "report", "allow"),
+    ("licenses", "classifiers"): ("all", "any"),
+}
+"""The words of keys that have an order, the strictest first."""
 
 
 def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[str, str]]:
@@ -72,65 +81,36 @@ def locked_section(
     key: LockedWord, child: PolicyFile, parent: PolicyFile, approvers: Collection[str]
 ) -> Looser:
     """Yield what is looser in a locked section; `approvers` may grant licence exceptions."""
-    if key == "licenses":
-        yield from _licenses(child.licenses, parent.licenses, approvers)
-    elif key == "enforcement":
-        if parent.enforcement == "block" != child.enforcement:
-            yield ("enforcement",), "block"
-    elif key == "default":
-        if _ACTIONS.index(child.default) > _ACTIONS.index(parent.default):
-            yield ("default",), parent.default
-    elif key == "enrichment":
-        yield from _enrichment(child, parent)
-    elif key == "new_code":
-        yield from _new_code(child, parent)
-    elif key == "severity":
-        yield from _severity(child, parent)
-    else:
-        yield from _waivers(child, parent)
-
-
-def _enrichment(child: PolicyFile, parent: PolicyFile) -> Looser:
-    mine, theirs = child.enrichment, parent.enrichment
-    for key in ("kev", "epss"):
-        if getattr(theirs, key) == "required" != getattr(mine, key):
-            yield ("enrichment", key), "required"
-    if _longer(mine.max_age, theirs.max_age):
-        yield ("enrichment", "max_age"), f"{theirs.max_age} or less"
-
-
-def _new_code(child: PolicyFile, parent: PolicyFile) -> Looser:
-    if child.new_code.against != parent.new_code.against:
+    for path, words in _STRICTEST_FIRST.items():
+        mine, theirs = reduce(getattr, path, child), reduce(getattr, path, parent)
+        if path[0] == key and words.index(str(mine)) > words.index(str(theirs)):
+            yield path, str(theirs)
+    if key == "enrichment" and _longer(child.enrichment.max_age, parent.enrichment.max_age):
+        yield ("enrichment", "max_age"), f"{parent.enrichment.max_age} or less"
+    elif key == "new_code" and child.new_code.against != parent.new_code.against:
         yield ("new_code", "against"), parent.new_code.against
-    if parent.new_code.edited == "new" != child.new_code.edited:
-        yield ("new_code", "edited"), "new"
+    elif key == "severity":
+        yield from _severity(child.severity, parent.severity)
+    elif key == "waivers":
+        for name in ("max_days", "max_in_source"):
+            most = getattr(parent.waivers, name)
+            if most is not None and _number(getattr(child.waivers, name)) > most:
+                yield ("waivers", name), f"{most} or less"
+    elif key == "licenses":
+        yield from _licenses(child.licenses, parent.licenses, approvers)
 
 
-def _severity(child: PolicyFile, parent: PolicyFile) -> Looser:
-    mine, theirs = child.severity, parent.severity
+def _severity(mine: SeveritySection, theirs: SeveritySection) -> Looser:
     if mine.sources != theirs.sources:
         yield ("severity", "sources"), ", ".join(theirs.sources)
     if Severity(mine.unknown).order > Severity(theirs.unknown).order:
         yield ("severity", "unknown"), f"{theirs.unknown} or higher"
     least = theirs.bandit.min_confidence
-    if _CONFIDENCES.index(mine.bandit.min_confidence) > _CONFIDENCES.index(least):
+    if Confidence(mine.bandit.min_confidence).order < Confidence(least).order:
         yield ("severity", "bandit", "min_confidence"), f"{least} or lower"
     for index, override in enumerate(mine.override):
         if override not in theirs.override:
             yield ("severity", "override", index), "the overrides that it has itself"
-
-
-def _waivers(child: PolicyFile, parent: PolicyFile) -> Looser:
-    mine, theirs = child.waivers, parent.waivers
-    if mine.max_days > theirs.max_days:
-        yield ("waivers", "max_days"), f"{theirs.max_days} or less"
-    if _UNUSED.index(mine.unused) > _UNUSED.index(theirs.unused):
-        yield ("waivers", "unused"), theirs.unused
-    if _IN_SOURCE.index(mine.in_source) > _IN_SOURCE.index(theirs.in_source):
-        yield ("waivers", "in_source"), theirs.in_source
-    most = theirs.max_in_source
-    if most is not None and (mine.max_in_source is None or mine.max_in_source > most):
-        yield ("waivers", "max_in_source"), f"{most} or less"
 
 
 def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collection[str]) -> Looser:
@@ -143,8 +123,6 @@ def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collectio
         if verdict.order < locked.order:
             path = ("licenses", *_listed(term, mine, verdict))
             yield path, f"{locked.value} for {term}, or stricter"
-    if mine.classifiers == "any" != theirs.classifiers:
-        yield ("licenses", "classifiers"), "all"
     for index, clarification in enumerate(mine.clarify):
         if clarification not in theirs.clarify:
             yield ("licenses", "clarify", index), "the clarifications that it has itself"
@@ -165,8 +143,9 @@ def _listed(term: str, section: LicenseSection, verdict: LicenseVerdict) -> tupl
     return (name, entries.index(term)) if term in entries else (name,)
 
 
-def _number(most: int | str) -> float:
-    return float("inf") if most == "any" else float(most)
+def _number(most: int | str | None) -> float:
+    """Return a bound on a number; None and any are no bound."""
+    return float("inf") if most is None or most == "any" else float(most)
 
 
 def _longer(mine: str | None, theirs: str | None) -> bool:
