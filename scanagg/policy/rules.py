@@ -7,7 +7,7 @@ the stricter of both actions applies. Only then come waivers.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -58,7 +58,11 @@ class Answer(msgspec.Struct, frozen=True):
     unknown: tuple[str, ...] = ()
 
 
-Condition = tuple[Aspect, Callable[[Any], bool]]
+class Condition(NamedTuple):
+    """An aspect, and a test of a finding's value for it."""
+
+    aspect: Aspect
+    holds: Callable[[Any], bool]
 
 
 class Matcher:
@@ -74,8 +78,8 @@ class Matcher:
         self.match = match
         self.every_place = every_place
         self.categories = categories_of(match)
-        self.conditions: list[Condition] = [
-            (aspect, _compiled(aspect, words, every_place))
+        self.conditions = [
+            Condition(aspect, _compiled(aspect, words, every_place))
             for aspect, words in conditions_of(match)
         ]
 
@@ -111,7 +115,7 @@ class Rules:
         self._asked: dict[Category, list[tuple[str, Callable[[Subject], Any]]]] = {}
         for category in Category:
             rules = [
-                (index, [each for each in rule.conditions if each[0].key != "category"])
+                (index, [each for each in rule.conditions if each.aspect.key != "category"])
                 for index, rule in enumerate(matchers)
                 if category in rule.categories
             ]
