@@ -1,11 +1,11 @@
 """Grace: the time for which a finding that blocks only warns, and when that time starts."""
 
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 
+from scanagg.core.times import read_time
 from scanagg.model import CLOCK_DRIFT, Finding, Origin, Severity
 from scanagg.policy.schema import GraceByLevel
 
@@ -51,8 +51,8 @@ def clock(
     It starts with the later of the advisory and the finding's first sight in this repository, as
     far as these are known. `severity` is the one that rules compare: never unknown.
     """
-    published = finding.advisory.published if finding.advisory else None
-    known = (finding.history.first_seen, _time(published) if published else None)
+    published = read_time(finding.advisory.published) if finding.advisory else None
+    known = (finding.history.first_seen, published)
     start = max((each for each in known if each and each <= now + CLOCK_DRIFT), default=None)
     duration = allowed if isinstance(allowed, str) else getattr(allowed, severity.value)
     if duration is None:
@@ -64,13 +64,3 @@ def clock(
     if start is None:
         return GraceClock(None, None, "no grace time: nothing tells since when it is known")
     return GraceClock(start, start + span(duration))
-
-
-@lru_cache(maxsize=4096)
-def _time(text: str) -> datetime | None:
-    """Return a time as advisories write it, UTC where it has no zone; None for any other text."""
-    try:
-        time = datetime.fromisoformat(text)
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

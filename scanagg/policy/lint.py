@@ -10,7 +10,7 @@ import msgspec
 
 from scanagg.core.text import one_line, shorten
 from scanagg.core.yaml import Document, KeyPath
-from scanagg.model import Category, Severity, Waiver, WaiverUse
+from scanagg.model import Category, Severity, WaiverUse
 from scanagg.policy import spdx
 from scanagg.policy.aspects import ASPECTS, globs
 from scanagg.policy.rules import Matcher, categories_of, matcher_of_rule
@@ -241,7 +241,10 @@ def _waivers(policy: Policy, surroundings: Surroundings) -> Iterator[Flaw]:
     paths = surroundings.paths
     most = policy.file.waivers.max_days
     for waiver in policy.waivers:
-        words = f"the waiver of {_named(waiver)}"
+        ids = ", ".join(waiver.ids)
+        selectors = (ids, waiver.purl, waiver.versions, waiver.path, waiver.fingerprint)
+        name = shorten(one_line(" ".join(filter(None, selectors))), _WIDTH)
+        words = f"the waiver of {name}"
         left = (waiver.expires - surroundings.today).days
         if left < 0:
             yield Flaw(waiver.place, f"{words} expired on {waiver.expires}: it has no effect")
@@ -254,9 +257,3 @@ def _waivers(policy: Policy, surroundings: Surroundings) -> Iterator[Flaw]:
             matches = globs((waiver.path,)).match_file
             if not any(map(matches, paths)):
                 yield Flaw(waiver.place, f"{words}: no file of the project matches its path")
-
-
-def _named(waiver: Waiver) -> str:
-    """Return a waiver by its selectors, short."""
-    parts = (", ".join(waiver.ids), waiver.purl, waiver.versions, waiver.path, waiver.fingerprint)
-    return shorten(one_line(" ".join(part for part in parts if part)), _WIDTH)

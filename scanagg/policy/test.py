@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from scanagg.core.text import one_line
+from scanagg.core.times import read_time
 from scanagg.core.yaml import Document, KeyPath, Problem
 from scanagg.model import (
     Advisory,
@@ -84,7 +85,7 @@ class _Example(Section, frozen=True, kw_only=True):
     in_source: Text | None = None
 
 
-# The aspects of which a case has a key by their own account.
+# Aspects that say themselves how a case gives them.
 _CASE_KEYS: Final = {
     aspect.key: aspect.case
     for aspect in ASPECTS
@@ -170,8 +171,8 @@ def read_cases(raw: bytes, shown: str) -> Cases:
     if problems:
         raise policy_error(problems, where)
     lines = (document.at(("cases", index)).line for index in range(len(file.cases)))
-    now = None if file.now is None else _moment(file.now)
-    return Cases(shown, file.policy, now, tuple(zip(lines, file.cases, strict=True)))
+    cases = tuple(zip(lines, file.cases, strict=True))
+    return Cases(shown, file.policy, read_time(file.now), cases)
 
 
 def try_cases(cases: Cases, policy: Policy, now: datetime) -> tuple[Tried, ...]:
@@ -180,16 +181,13 @@ def try_cases(cases: Cases, policy: Policy, now: datetime) -> tuple[Tried, ...]:
     for line, case in cases.cases:
         judged = next(iter(decide([finding_of(case.finding)], policy, now).judged), None)
         name = one_line(case.name or _words(case.finding))
-        tried.append(Tried(line, name, _got(judged), tuple(_differences(case, judged))))
+        got = f"{ALLOWED}: the licence is on the allow list"
+        if judged:
+            verdict = judged.verdict
+            until = f" until {judged.deadline.date()}" if judged.deadline else ""
+            got = f"{verdict.action.value}{until} by rule {verdict.rule}: {verdict.reason}"
+        tried.append(Tried(line, name, one_line(got), tuple(_differences(case, judged))))
     return tuple(tried)
-
-
-def _got(judged: Judged | None) -> str:
-    if judged is None:
-        return f"{ALLOWED}: the licence is on the allow list"
-    verdict = judged.verdict
-    until = f" until {judged.deadline.date()}" if judged.deadline else ""
-    return one_line(f"{verdict.action.value}{until} by rule {verdict.rule}: {verdict.reason}")
 
 
 def _differences(case: Case, judged: Judged | None) -> Iterator[str]:
@@ -308,7 +306,6 @@ def finding_of(example: Example) -> Finding:
     facts = None
     if example.license is not None:
         facts = LicenseFacts(expression=example.license, source="the test")
-    first_seen = None if example.first_seen is None else _moment(example.first_seen)
     finding = Finding(
         id=fingerprint[:12],
         fingerprint=fingerprint,
@@ -326,7 +323,7 @@ def finding_of(example: Example) -> Finding:
         license=facts,
         parts=Parts(category.value, rule, places[0].path if places else "", "", fingerprint[:12]),
         in_source=example.in_source or "",
-        history=History(Change.NEW, "the test says so", first_seen=first_seen),
+        history=History(Change.NEW, "the test says so", first_seen=read_time(example.first_seen)),
     )
     for key, case in _CASE_KEYS.items():
         value = getattr(example, key)
@@ -337,7 +334,3 @@ def finding_of(example: Example) -> Finding:
 
 def _listed(value: str | Sequence[str] | None) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value or ())
-
-
-def _moment(day: str) -> datetime:
-    return datetime.combine(date.fromisoformat(day), datetime.min.time(), UTC)
