@@ -60,14 +60,14 @@ from scanagg.findings.normalise import normalise, redactor
 from scanagg.model import Change, Finding, Inventory, Observation
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
-from scanagg.scanners.base import Context, Inputs, Output, ScannerSettings, adapters
+from scanagg.scanners.base import Context, Inputs, Output, ScannerSettings, all_scanners
 
 Place = tuple[str, int]
 Text = tuple[str, ...]
 Key = str | tuple[str, str]
 
 ASSERTS = "B101"
-ADAPTER = adapters()["bandit"]
+ADAPTER = all_scanners()["bandit"]
 HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 NOT_LETTERS = re.compile(rb"#.*|[^#0-9A-Za-z\x80-\xff]+")  # comments are not looked at
 
@@ -129,7 +129,7 @@ def scanned(context: Context, paths: Sequence[str]) -> dict[str, FileScan]:
         sys.exit("bandit is not installed beside scanagg")
     found: dict[str, FileScan] = {path: FileScan() for path in paths}
     for batch in ADAPTER.batches(context, Inputs("files", tuple(paths))) if paths else ():
-        job = ADAPTER.job(context, tool, batch)
+        job = ADAPTER.call(context, tool, batch)
         argv = [*job.argv, *job.extra]
         done = subprocess.run(
             argv, capture_output=True, check=False, env=os.environ | job.env, cwd=context.cache

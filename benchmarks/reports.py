@@ -25,7 +25,7 @@ from scanagg.model import Clock, Coverage, Inventory, Report, Run, Status
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
 from scanagg.reports.base import reporter
-from scanagg.scanners.base import Context, Output, ScannerSettings, adapters
+from scanagg.scanners.base import Context, Output, ScannerSettings, all_scanners, scanner_infos
 
 T = TypeVar("T")
 FILES = 2000
@@ -54,7 +54,7 @@ def check(root: Path, answer: bytes, out: Path) -> None:
     context = Context(target, Inventory(), ScannerSettings(), out, datetime.now(UTC))
     output = Output(0, answer, "", tuple(file.path for file in target.files))
     del answer
-    parsed = staged("parse", lambda: adapters()["bandit"].parse(context, output))
+    parsed = staged("parse", lambda: all_scanners()["bandit"].parse(context, output))
     sources = Sources(target)
     observations = staged("normalise", lambda: normalise(parsed.observations, Inventory(), sources))
     mask = redactor(observations, parsed.secrets)
@@ -83,6 +83,7 @@ def check(root: Path, answer: bytes, out: Path) -> None:
         runs=runs,
         findings=decision.judged,
         gate=gate,
+        scanners=scanner_infos(),
     )
     for name in FORMATS:
         format_ = reporter(name)

@@ -40,15 +40,9 @@ from scanagg.model import (
 from scanagg.policy.grace import span
 from scanagg.project.target import CONFIGURED, NESTED, read_target
 from scanagg.reports.base import file_names
-from scanagg.scanners.base import Adapter, adapters
+from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits
 from scanagg.upgrades import plan
-
-AUDITOR: Final = "pip-audit"
-"""The scanner that asks the advisory store."""
-
-IMAGE_SCANNER: Final = "trivy"
-"""The scanner that looks at container images."""
 
 _LOG: Final = logging.getLogger("scanagg")
 REPORTS: Final = "reports"
@@ -109,7 +103,7 @@ def _check(request: Request, notify: Callable[[Event], None], folder: Path, stor
     _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
     logged("inventory", inventory.manifests, inventory.packages)
     setup = _scan_setup(request, clock, folder, store)
-    collected = collect_findings(setup, _adapters(request), target, inventory, notify)
+    collected = collect_findings(setup, _scanners(request), target, inventory, notify)
     traced = trace(collected.findings, collected.runs, base, target, inventory, setup, notify)
     decision = policy.decide(traced.findings, request.rules.policy, clock.now)
     logged("policy", traced.findings, decision.judged)
@@ -153,6 +147,7 @@ def _check(request: Request, notify: Callable[[Event], None], folder: Path, stor
         packages=inventory.packages,
         data=store.sources,
         upgrades=upgrades,
+        scanners=scanner_infos(),
     )
 
 
@@ -181,16 +176,16 @@ def _attempts(
     return attempts(rules, request.own_rules, target, findings, decision.judged, clock.now)
 
 
-def chosen(only: Sequence[str], skip: Sequence[str]) -> Mapping[str, Adapter]:
-    """The adapters that are to run, by name."""
+def chosen(only: Sequence[str], skip: Sequence[str]) -> Mapping[str, Scanner]:
+    """The scanners that are to run, by name."""
     return {
-        name: adapter
-        for name, adapter in adapters().items()
+        name: scanner
+        for name, scanner in all_scanners().items()
         if (not only or name in only) and name not in skip
     }
 
 
-def _adapters(request: Request) -> Sequence[Adapter]:
+def _scanners(request: Request) -> Sequence[Scanner]:
     return tuple(chosen(request.only, request.skip).values())
 
 
@@ -226,9 +221,13 @@ def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> S
 
 
 def store_age(rules: policy.Policy) -> timedelta:
-    """How old the advisory store may be for pip-audit to be given it while there is a network."""
-    entry = rules.file.scanners.get(AUDITOR)
-    return span(entry.db_max_age) if entry and entry.db_max_age else FRESH
+    """How old the advisory store may be for scanners to be given it while there is a network."""
+    ages = [
+        span(entry.db_max_age)
+        for name, entry in rules.file.scanners.items()
+        if entry.db_max_age and scanner_info(name).asks_advisory_store
+    ]
+    return min(ages, default=FRESH)
 
 
 def _digest(text: str) -> str:
@@ -242,7 +241,7 @@ def _limits(request: Request) -> Limits:
 
 def _jobs(request: Request) -> int:
     """Programs at once. By default no scanner waits for another: most wait for the network."""
-    by_default = len(adapters()) + (os.cpu_count() or 1)
+    by_default = len(all_scanners()) + (os.cpu_count() or 1)
     return request.jobs or request.rules.settings.jobs or by_default
 
 
@@ -268,8 +267,9 @@ def _problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
         return ()
     for run in runs:
         gaps = {gap.input for gap in run.coverage.not_examined}
-        whole = run.status in (Status.OK, Status.DEGRADED)
-        if run.scanner == IMAGE_SCANNER and whole and f"image:{request.image}" not in gaps:
+        looked = run.status in (Status.OK, Status.DEGRADED)
+        able = looked and scanner_info(run.scanner).scans_images
+        if able and f"image:{request.image}" not in gaps:
             return ()
     return (f"the image {request.image} was not examined",)
 
@@ -282,7 +282,7 @@ def _notices(request: Request, target: Target) -> tuple[str, ...]:
     if known and foreign(known, {prefix + file.path for file in target.files}):
         notices.append(f"{known.path}: no file that it names is here; is it another project's?")
     if request.only:
-        left = sorted(set(adapters()) - set(request.only))
+        left = sorted(set(all_scanners()) - set(request.only))
         notices.append(f"only {', '.join(request.only)} ran; not {', '.join(left)}")
     nested = [gap.input for gap in target.skipped if gap.reason == NESTED]
     if nested:
@@ -310,12 +310,17 @@ def _placed(setup: ScanSetup, texts: Iterable[str]) -> tuple[str, ...]:
 
 
 def _store_notices(request: Request, setup: ScanSetup) -> tuple[str, ...]:
-    """What cannot be used of the advisory store, and what its age means for pip-audit."""
+    """What cannot be used of the advisory store, and what its age means for its askers."""
     problems = _placed(setup, setup.store.problems) if setup.store else ()
     source = setup.store.osv if setup.store else None
-    if source is None or AUDITOR not in chosen(request.only, request.skip):
+    asking = [
+        name
+        for name, scanner in chosen(request.only, request.skip).items()
+        if scanner.INFO.asks_advisory_store
+    ]
+    if source is None or not asking:
         return problems
-    meaning = "used as it is" if setup.offline else f"not given to {AUDITOR}"
+    meaning = "used as it is" if setup.offline else f"not given to {', '.join(asking)}"
     if not is_whole(source):
         count = counted(source.records or 0, "record")
         told = f"the advisory store has {count}, far from all that is published: {meaning}"

@@ -18,16 +18,25 @@ from typer.main import get_command
 
 from scanagg.cli.app import app
 from scanagg.core import errors
-from scanagg.model import Action, Category, Origin, Outcome, Severity, Status, WaiverState
+from scanagg.model import (
+    Action,
+    Category,
+    Origin,
+    Outcome,
+    ScannerInfo,
+    Severity,
+    Status,
+    WaiverState,
+)
 from scanagg.policy import schema
 from scanagg.policy.load import BUILTIN
 from scanagg.reports.base import reporters
 from scanagg.scanners import config
-from scanagg.scanners.base import Adapter, adapters
+from scanagg.scanners.base import scanner_infos
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("reports/*.md")])
-SCANNERS = list(adapters().values())
+SCANNERS = list(scanner_infos().values())
 
 
 def text(name: str) -> str:
@@ -58,22 +67,22 @@ def blocks(page: str, language: str) -> Iterator[str]:
             yield found[2]
 
 
-@pytest.mark.parametrize("adapter", SCANNERS, ids=lambda adapter: adapter.NAME)
-def test_every_scanner_has_a_section_with_its_settings(adapter: Adapter) -> None:
-    part = section(text("docs/scanners.md"), adapter.NAME)
-    assert rows(part) == set(adapter.OPTIONS)
-    assert f"](#{adapter.NAME})" in text("docs/scanners.md")
+@pytest.mark.parametrize("info", SCANNERS, ids=lambda info: info.name)
+def test_every_scanner_has_a_section_with_its_settings(info: ScannerInfo) -> None:
+    part = section(text("docs/scanners.md"), info.name)
+    assert rows(part) == set(info.options)
+    assert f"](#{info.name})" in text("docs/scanners.md")
 
 
-@pytest.mark.parametrize("adapter", SCANNERS, ids=lambda adapter: adapter.NAME)
-def test_files_a_project_may_bring_for_a_scanner_are_named(adapter: Adapter) -> None:
-    part = section(text("docs/scanners.md"), adapter.NAME)
-    assert not adapter.NATIVE or any(name in part for name in adapter.NATIVE)
+@pytest.mark.parametrize("info", SCANNERS, ids=lambda info: info.name)
+def test_files_a_project_may_bring_for_a_scanner_are_named(info: ScannerInfo) -> None:
+    part = section(text("docs/scanners.md"), info.name)
+    assert not info.native_files or any(name in part for name in info.native_files)
 
 
 def test_no_scanner_is_described_that_is_not_there() -> None:
     linked = re.findall(r"^\| \[([a-z-]+)\]", text("docs/scanners.md"), re.M)
-    assert sorted(linked) == sorted(adapters())
+    assert sorted(linked) == sorted(scanner_infos())
 
 
 def test_every_format_has_a_row() -> None:
@@ -174,7 +183,7 @@ def test_every_ready_made_policy_has_a_row() -> None:
 def test_examples_of_configuration_are_valid(page: str, tmp_path: Path) -> None:
     for example in blocks(text(page), "toml"):
         (tmp_path / "pyproject.toml").write_text(example)
-        assert config.load_settings(tmp_path, adapters()).source == "pyproject.toml"
+        assert config.load_settings(tmp_path, scanner_infos()).source == "pyproject.toml"
 
 
 def test_every_key_of_the_configuration_is_shown() -> None:
@@ -364,8 +373,8 @@ def test_the_page_in_the_readme_is_that_of_the_sample() -> None:
     assert all(finding in sample for finding in ids)
 
 
-def test_the_arguments_that_a_configuration_may_give_are_those_of_the_adapters() -> None:
+def test_the_arguments_that_a_configuration_may_give_are_those_of_the_scanners() -> None:
     text = (ROOT / "docs" / "scanners.md").read_text(encoding="utf-8")
-    for name, adapter in adapters().items():
-        allowed = " ".join(f"`{option}`" for option in sorted(adapter.ARGS))
+    for name, info in scanner_infos().items():
+        allowed = " ".join(f"`{option}`" for option in sorted(info.args))
         assert f"| {name} | {allowed} |" in text

@@ -24,7 +24,7 @@ from scanagg.baseline.snapshot import FileChanges, FollowedLines, Snapshot, foll
 from scanagg.core import cache
 from scanagg.findings.collect import Collected, ScanSetup, collect_findings
 from scanagg.model import Category, Change, Finding, History, Inventory, Run, Status
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import all_scanners
 from scanagg.scanners.runner import Event
 
 # Files that are one configuration together: a problem in one may come from another.
@@ -239,10 +239,10 @@ def _scan(
     if not (before or related):
         return BaseFindings(), b""
     reporting = {scanner for finding in findings for scanner in finding.scanners}
-    runs = [run for run in runs if run.scanner in reporting & adapters().keys()]
-    chosen = [adapters()[run.scanner] for run in runs]
+    runs = [run for run in runs if run.scanner in reporting & all_scanners().keys()]
+    chosen = [all_scanners()[run.scanner] for run in runs]
     unknown = dict.fromkeys(reporting - {run.scanner for run in runs}, "it cannot be asked")
-    native = {name for adapter in chosen for name in adapter.NATIVE}
+    native = {name for scanner in chosen for name in scanner.INFO.native_files}
     configurations = [path for path in snapshot.files if path.rpartition("/")[2] in native]
     paths = sorted({*before, *related, *configurations})
     key = machine_key(setup.cache)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -20,17 +19,8 @@ from scanagg.model import (
     Target,
     purl_without_version,
 )
+from scanagg.scanners.base import usual_scanner
 from scanagg.scanners.coverage import gaps_of
-
-# The scanners that look for each category, for entries that do not name theirs.
-_USUAL: Final[Mapping[str, tuple[str, ...]]] = {
-    Category.VULNERABILITY.value: ("pip-audit",),
-    Category.CODE.value: ("bandit",),
-    Category.SECRET.value: ("detect-secrets",),
-    Category.LICENSE.value: ("licenses",),
-    Category.MISCONFIGURATION.value: ("trivy",),
-}
-
 
 # When entries were added.
 
@@ -239,7 +229,7 @@ def compare(
     for index, entry in enumerate(baseline.entries):
         if index not in matched:
             path = entry.parts.path.removeprefix(nfc(prefix))
-            scanners = entry.by or _USUAL[entry.parts.category]
+            scanners = entry.by or (usual_scanner(Category(entry.parts.category)),)
             looked = all(
                 name in by_scanner and _has_examined(by_scanner[name], entry, path)
                 for name in scanners

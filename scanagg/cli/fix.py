@@ -35,7 +35,7 @@ from scanagg.model import (
 from scanagg.pipeline import Request
 from scanagg.reports import wire
 from scanagg.reports.phrases import UNCHECKED
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import scanner_info, scanner_infos
 from scanagg.upgrades.applying import Bench, Result, State, apply
 from scanagg.upgrades.plan import step_of
 from scanagg.upgrades.ways import Goal, Job, Ways, goals_of, ways
@@ -71,9 +71,6 @@ _AGAIN: Final = "Check again: scanagg check"
 
 
 _BLOCKS: Final = re.compile(r"[\d,]+ findings? blocks?\b|[\d,]+ findings: ")
-
-
-VULNERABILITY_SCANNERS: Final = ("pip-audit", "safety", "trivy")
 
 
 _HEADS: Final = ("package", "from", "to", "step", "clears", "where", "hindered by")
@@ -189,21 +186,24 @@ def _narrowed(asked: options.Options) -> Request:
 
     UsageError where only others are asked for: to hear nothing of them would read as good news.
     """
-    names = options.scanner_names(asked.only, tuple(adapters()))
-    if names and not set(names) & set(VULNERABILITY_SCANNERS):
-        hint = f"Vulnerabilities are looked for by {', '.join(VULNERABILITY_SCANNERS)}."
+    able, others = _by_ability()
+    names = options.scanner_names(asked.only, tuple(scanner_infos()))
+    if names and not set(names) & set(able):
+        hint = f"Vulnerabilities are looked for by {', '.join(able)}."
         raise UsageError(f"--only {', '.join(names)} tells of no vulnerabilities", hint)
-    others = [name for name in adapters() if name not in VULNERABILITY_SCANNERS]
     request = options.request_of(asked if asked.only else replace(asked, skip=others))
     policy = request.rules.policy
-    wanted = {
-        name: entry
-        for name, entry in policy.file.scanners.items()
-        if name in VULNERABILITY_SCANNERS
-    }
+    wanted = {name: entry for name, entry in policy.file.scanners.items() if name in able}
     file = msgspec.structs.replace(policy.file, scanners=wanted)
     policy = replace(policy, file=file, enforcement="block")
     return replace(request, rules=replace(request.rules, policy=policy))
+
+
+def _by_ability() -> tuple[Sequence[str], Sequence[str]]:
+    """The scanners that look for vulnerabilities, and those that do not."""
+    infos = scanner_infos()
+    able = [name for name in infos if Category.VULNERABILITY in infos[name].categories]
+    return able, [name for name in infos if name not in able]
 
 
 def _checked(request: Request, wish: Wish) -> Report:
@@ -217,7 +217,7 @@ def _gaps(report: Report) -> Sequence[str]:
     """Why what is known of vulnerabilities is not whole, by the gate's own reasons."""
     if report.gate.outcome is not Outcome.INCOMPLETE:
         return ()
-    others = tuple(f"{name} " for name in adapters() if name not in VULNERABILITY_SCANNERS)
+    others = tuple(f"{name} " for name in _by_ability()[1])
     gaps = takewhile(lambda reason: not _BLOCKS.match(reason), report.gate.reasons)
     return [reason for reason in gaps if not reason.startswith(others)]
 
@@ -413,7 +413,8 @@ def unexamined(report: Report) -> None:
     gaps: list[set[tuple[str, str]]] = [
         {(one.input, one.reason) for one in run.coverage.not_examined if not one.on_purpose}
         for run in report.runs
-        if run.scanner in VULNERABILITY_SCANNERS and run.coverage.unit == _PACKAGES
+        if run.coverage.unit == _PACKAGES
+        if Category.VULNERABILITY in scanner_info(run.scanner).categories
         if run.status in (Status.OK, Status.DEGRADED)
     ]
     fewest = min(gaps, key=len, default=set())

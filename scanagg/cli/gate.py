@@ -17,7 +17,7 @@ from scanagg.policy import Policy, load_policy
 from scanagg.reports import wire
 from scanagg.reports.base import names as format_names
 from scanagg.reports.base import reporter
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import Settings, load_settings
 
 _Stored = Annotated[Path, typer.Argument(metavar="REPORT", help="A scanagg.json.")]
@@ -77,7 +77,7 @@ def project_policy(name: str | None, root: Path) -> tuple[Settings, Policy]:
 
     if name is not None and not name.strip():
         raise UsageError("--policy is empty", "Give a value, or leave the option out.")
-    settings = load_settings(root, adapters())
+    settings = load_settings(root, scanner_infos())
     return settings, load_policy(name, root, settings.policy)
 
 

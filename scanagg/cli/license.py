@@ -21,12 +21,12 @@ from scanagg.findings.collect import ScanSetup
 from scanagg.findings.normalise import normalise
 from scanagg.gate.rules import load_rules, rule_files
 from scanagg.inventory import read_inventory
-from scanagg.model import NotExamined, Observation, Package, Run, Status
+from scanagg.model import Category, NotExamined, Observation, Package, Run, Status
 from scanagg.policy import Policy, licenses, load_policy
 from scanagg.policy.licenses import LicenseDecision, LicenseJudge, LicenseLists
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import all_scanners, usual_scanner
 from scanagg.scanners.config import Settings
 from scanagg.scanners.coverage import gaps_of
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits, scan
@@ -36,9 +36,6 @@ app = typer.Typer(no_args_is_help=True, help="Licences: of an expression, of the
 _HEADS: Final = ("package", "version", "scope", "licence", "source", "verdict", "decided by")
 # The version of the JSON that `license list` prints.
 _VERSION: Final = 1
-
-
-_SCANNER = "licenses"
 
 
 class Listing(msgspec.Struct, frozen=True):
@@ -209,7 +206,8 @@ def list_licenses(
         scanners=settings.scanners,
         offline=offline,
     )
-    (done,) = scan(setup.tasks([adapters()[_SCANNER]], target, inventory), setup.limits, notify)
+    scanner = all_scanners()[usual_scanner(Category.LICENSE)]
+    (done,) = scan(setup.tasks([scanner], target, inventory), setup.limits, notify)
     if stop.interrupted:
         raise KeyboardInterrupt
     said = normalise(done.observations, inventory, Sources(target))

@@ -24,7 +24,7 @@ from scanagg.policy.test import Cases, Tried, read_cases, try_cases
 from scanagg.policy.waivers import today
 from scanagg.project.target import read_target
 from scanagg.reports import wire
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import load_settings
 
 _MOST_BYTES: Final = 1 << 20
@@ -161,7 +161,7 @@ def _tried(cases: Cases, path: Path, policy: str | None, now: datetime | None) -
     here = Path.cwd()
     name, configured = policy or cases.policy, None
     if name is None:
-        configured = load_settings(here, adapters()).policy
+        configured = load_settings(here, scanner_infos()).policy
     elif policy is None and name not in BUILTIN:
         name = str(path.parent / name)
     loaded = load_policy(name, here, configured)

@@ -14,9 +14,9 @@ from msgspec.structs import replace
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.process import Stop
 from scanagg.gate.rules import load_rules, rule_files
-from scanagg.pipeline import IMAGE_SCANNER, REPORTS, Request, chosen
+from scanagg.pipeline import REPORTS, Request, chosen
 from scanagg.policy import Policy, looser_enforcement
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import all_scanners
 
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 PolicyName = Annotated[
@@ -102,11 +102,13 @@ def request_of(options: Options) -> Request:
         baseline=options.baseline,
         image=options.image,
     )
-    known = tuple(adapters())
+    known = tuple(all_scanners())
     only, skip = scanner_names(options.only, known), scanner_names(options.skip, known)
     _check_choice(only, skip)
-    if options.image and IMAGE_SCANNER not in chosen(only, skip):
-        raise UsageError(f"--image needs {IMAGE_SCANNER}", f"Let {IMAGE_SCANNER} run as well.")
+    able = [name for name, one in all_scanners().items() if one.INFO.scans_images]
+    if options.image and not chosen(only, skip).keys() & able:
+        names = " or ".join(able)
+        raise UsageError(f"--image needs {names}", f"Let {names} run as well.")
     root = folder_of(options.path)
     named = (options.policy, os.environ, options.baseline)
     files = rule_files(root, options.policy_ref)

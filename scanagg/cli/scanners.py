@@ -19,8 +19,7 @@ from scanagg.core.text import counted
 from scanagg.findings.collect import ScanSetup
 from scanagg.inventory import read_inventory
 from scanagg.project.target import read_target
-from scanagg.scanners import pip_audit
-from scanagg.scanners.base import Context, Lookup, adapters
+from scanagg.scanners.base import Lookup, all_scanners, scanner_infos
 from scanagg.scanners.config import Settings, load_settings
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, Task, find
 
@@ -39,7 +38,7 @@ def command(
 ) -> None:
     """List the scanners: found where, applying here, how to get."""
     root = path.resolve()
-    settings = load_settings(root, adapters())
+    settings = load_settings(root, scanner_infos())
     console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
     for found in survey(root, settings, datetime.now(UTC)):
         style = "bold" if found.shown else "bold yellow"
@@ -60,42 +59,42 @@ def survey(root: Path, settings: Settings, now: datetime) -> Sequence[Surveyed]:
             limits=limits, cache=folder, now=now, scanners=settings.scanners, store=store
         )
         lookup = Lookup("", setup.advisories) if setup.advisories else None
-        tasks = setup.tasks(adapters().values(), target, inventory, lookup)
+        tasks = setup.tasks(all_scanners().values(), target, inventory, lookup)
         return [_surveyed(task, limits, setup) for task in tasks]
 
 
 def _surveyed(task: Task, limits: Limits, setup: ScanSetup) -> Surveyed:
-    adapter = task.adapter
+    scanner, info = task.scanner, task.scanner.INFO
     tool, problem = find(task, limits)
-    inputs = adapter.inputs(task.context)
+    inputs = scanner.inputs(task.context)
     count = len(inputs.found) + len(inputs.not_examined)
-    lines = [adapter.ABOUT]
+    lines = [info.about]
     lines.append(f"applies here: {count} {inputs.unit}" if count else "does not apply here")
     if tool is None:
-        lines.append(f"not installed: {adapter.INSTALL}")
+        lines.append(f"not installed: {info.install}")
     else:
         lines.append(f"runs as: {tool.shown}")
     if tool and tool.data:
         lines.append(f"{tool.data.name}: {_age(tool.data.updated, task.context.now)}")
-    if adapter.NAME == pip_audit.NAME:
-        lines += _advisories(task.context, setup)
+    if info.asks_advisory_store:
+        lines += _advisories(task, setup)
     if problem:
         lines.append(f"does not work: {problem}")
     return Surveyed(
-        adapter.NAME, tool.shown if tool else None, tool.version if tool else None, tuple(lines)
+        info.name, tool.shown if tool else None, tool.version if tool else None, tuple(lines)
     )
 
 
-def _advisories(context: Context, setup: ScanSetup) -> Iterator[str]:
-    """Where pip-audit would look vulnerabilities up, and what the advisory store has."""
-    asked = pip_audit.source(context)
+def _advisories(task: Task, setup: ScanSetup) -> Iterator[str]:
+    """Where it would look vulnerabilities up, and what the advisory store has."""
+    asked = task.scanner.advisory_source(task.context)
     stored = setup.store.osv if setup.store else None
     if asked is not None:
         yield f"asks: {'the advisory store' if asked is stored else asked.name}"
     if stored is None:
         yield "advisory store: none; `scanagg db update` or `scanagg db import` makes one"
     else:
-        yield f"advisory store: {stored.name} {_age(stored.updated, context.now)}"
+        yield f"advisory store: {stored.name} {_age(stored.updated, task.context.now)}"
     yield from setup.store.problems if setup.store else ()
 
 

@@ -124,7 +124,7 @@ def run(
     """
     start = time.monotonic()
     try:
-        child = subprocess.Popen(  # noqa: S603 - never a shell; argv comes from adapters
+        child = subprocess.Popen(  # noqa: S603 - never a shell; argv comes from scanners
             list(argv),
             cwd=cwd,
             env=dict(env),

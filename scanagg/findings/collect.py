@@ -17,7 +17,7 @@ from scanagg.findings.fingerprint import Identity
 from scanagg.findings.normalise import mask_run, normalise, redactor
 from scanagg.model import CLOCK_DRIFT, DataSource, Finding, Inventory, Run, Target
 from scanagg.project.sources import Sources
-from scanagg.scanners.base import Adapter, Context, Lookup, ScannerSettings
+from scanagg.scanners.base import Context, Lookup, Scanner, ScannerSettings
 from scanagg.scanners.runner import Event, Limits, Task, scan
 
 _LOG: Final = logging.getLogger("scanagg")
@@ -66,12 +66,12 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
 
     def tasks(
         self,
-        adapters: Iterable[Adapter],
+        scanners: Iterable[Scanner],
         target: Target,
         inventory: Inventory,
         lookup: Lookup | None = None,
     ) -> Sequence[Task]:
-        """Return a task for each adapter, with everything that it may look at."""
+        """Return a task for each scanner, with everything that it may look at."""
         base = Context(
             target=target,
             inventory=inventory,
@@ -85,8 +85,8 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
             lookup=lookup,
         )
         return [
-            Task(adapter, replace(base, settings=self.scanners.get(adapter.NAME, base.settings)))
-            for adapter in adapters
+            Task(one, replace(base, settings=self.scanners.get(one.INFO.name, base.settings)))
+            for one in scanners
         ]
 
 
@@ -108,7 +108,7 @@ def is_whole(source: DataSource) -> bool:
 
 def collect_findings(
     setup: ScanSetup,
-    adapters: Iterable[Adapter],
+    scanners: Iterable[Scanner],
     target: Target,
     inventory: Inventory,
     notify: Callable[[Event], None],
@@ -119,7 +119,7 @@ def collect_findings(
     to serve the store from.
     """
     with _lookup(setup, inventory) as lookup:
-        scans = scan(setup.tasks(adapters, target, inventory, lookup), setup.limits, notify)
+        scans = scan(setup.tasks(scanners, target, inventory, lookup), setup.limits, notify)
     reported = [
         observation
         for one in scans

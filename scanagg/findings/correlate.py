@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from scanagg.core.text import printable
 from scanagg.findings.fingerprint import Identity, fingerprint
-from scanagg.findings.normalise import PASSWORD_RULES, is_secret
+from scanagg.findings.normalise import is_secret
 from scanagg.model import (
     Advisory,
     Category,
@@ -25,11 +25,8 @@ from scanagg.model import (
     sorted_locations,
 )
 from scanagg.model.advisories import earliest, fixes, id_order, is_malware, pages, retold
+from scanagg.scanners.base import scanner_info
 
-# Rules of one scanner that say the same of the same line: in one real report 47 lines carried both.
-_SAME_RULE: Final = {"B703": "B308"}
-# A secret is told by the scanner that looks for secrets; the others are its further witnesses.
-_SECRET_LAST: Final = "bandit"
 _SHORT_ID: Final = 12
 
 
@@ -69,7 +66,7 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
 def _passwords(
     secrets: list[Observation], code: list[Observation]
 ) -> tuple[list[Observation], list[Observation]]:
-    """Bandit's password findings go to the secrets where one stands on the same lines."""
+    """Guesses at passwords in code go to the secrets where one stands on the same lines."""
     lines: dict[str, set[int]] = defaultdict(set)
     for secret in secrets:
         if secret.location:
@@ -83,7 +80,7 @@ def _passwords(
 def _is_joined(observation: Observation, lines: dict[str, set[int]]) -> bool:
     place = observation.location
     return (
-        observation.rule.id in PASSWORD_RULES
+        observation.rule.id in scanner_info(observation.scanner).guessing_rules
         and place is not None
         and not lines.get(place.path, set()).isdisjoint(_span(place))
     )
@@ -190,21 +187,28 @@ def _same_secret(one: Observation, other: Observation) -> bool:
 def _same_code(one: Observation, other: Observation) -> bool:
     if one.scanner == other.scanner:
         return _equal(one, other)
-    return not set(one.rule.cwe).isdisjoint(other.rule.cwe)
+    same_weakness = not set(one.rule.cwe).isdisjoint(other.rule.cwe)
+    return same_weakness or _unaliased(one) == _unaliased(other)
 
 
 def _equal(one: Observation, other: Observation) -> bool:
     """The same rule at the same place, by one scanner or two."""
-    rules = (_SAME_RULE.get(one.rule.id, one.rule.id), _SAME_RULE.get(other.rule.id, other.rule.id))
     same_words = one.rule.id != other.rule.id or one.message == other.message
-    return rules[0] == rules[1] and one.location == other.location and same_words
+    same_rule = _unaliased(one) == _unaliased(other)
+    return same_rule and one.location == other.location and same_words
+
+
+def _unaliased(observation: Observation) -> str:
+    aliases = scanner_info(observation.scanner).rule_aliases
+    return aliases.get(observation.rule.id, observation.rule.id)
 
 
 # From groups to findings.
 
 
 def _observation_key(one: Observation) -> tuple[object, ...]:
-    late = is_secret(one) and one.scanner == _SECRET_LAST
+    # A secret is told by the scanner that looks for secrets; a guess is its further witness.
+    late = one.rule.id in scanner_info(one.scanner).guessing_rules
     where = location_key(one.location) if one.location else ("", 0, 0, 0, 0)
     version = one.package.purl if one.package else ""
     return late, one.scanner, one.rule.id, where, version, one.message

@@ -15,14 +15,11 @@ from scanagg.core.redact import MASK, Redactor
 from scanagg.model import Category, Location, Observation, Parts, purl_without_version
 from scanagg.model.advisories import LicenseFacts
 from scanagg.project.sources import Sources
+from scanagg.scanners.base import scanner_info
 
 _VERSION: Final = "v1"
 _SEPARATOR: Final = "\x1f"
 _CACHED_FILES: Final = 64
-
-# Rules that a scanner renamed keep their first identity. Bandit 1.7.1 took the hashes of B303
-# into B324, https://bandit.readthedocs.io/en/latest/plugins/b324_hashlib.html
-_RENAMED: Final = {"B303": "B324"}
 
 _TOKEN: Final = re.compile(
     r"""(?P<string>[rRbBuUfF]{0,3}(?:
@@ -85,7 +82,8 @@ class Identity:
             purl = purl_without_version(observation.package.purl) if observation.package else ""
             return Parts(category.value, package_id, purl, "", "")
         path = unicodedata.normalize("NFC", self._prefix + location.path) if location else ""
-        rule = _RENAMED.get(observation.rule.id, observation.rule.id)
+        renamed = scanner_info(observation.scanner).renamed_rules
+        rule = renamed.get(observation.rule.id, observation.rule.id)
         qualname, statement = "", ""
         if category is Category.MISCONFIGURATION:
             statement = text_hash(observation.resource) or self._line(location)

@@ -22,12 +22,7 @@ from scanagg.model import (
 )
 from scanagg.model.advisories import fixes, retold
 from scanagg.project.sources import Sources
-
-# Bandit's rules about passwords in code: their lines are masked like those of any secret.
-PASSWORD_RULES: Final = frozenset({"B105", "B106", "B107"})
-
-# Trivy's check for secrets in ARG and ENV of a Dockerfile, under its old and new names.
-_SECRETS_IN_IMAGES: Final = frozenset({"DS-0031", "DS031", "AVD-DS-0031"})
+from scanagg.scanners.base import scanner_info
 
 _KEY_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
 _KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY")
@@ -73,8 +68,9 @@ def redactor(observations: Iterable[Observation], values: Iterable[str]) -> Reda
 
 def is_secret(observation: Observation) -> bool:
     """Return True where the observation's line holds a secret, whatever the scanner calls it."""
-    rules = PASSWORD_RULES | _SECRETS_IN_IMAGES
-    return observation.category is Category.SECRET or observation.rule.id in rules
+    if observation.category is Category.SECRET:
+        return True
+    return observation.rule.id in scanner_info(observation.scanner).secret_rules
 
 
 def mask_run(run: Run, mask: Redactor) -> Run:

@@ -22,10 +22,9 @@ from scanagg.model import (
     purl_without_version,
 )
 from scanagg.policy import Policy, decide, judge_runs
+from scanagg.scanners.base import all_scanners, scanner_infos, usual_scanner
 
 _LICENSE_RULE: Final = Rule("license", "license", "Licence of a dependency")
-_IMAGE_SCANNER: Final = "trivy"
-_LICENSE_SCANNER: Final = "licenses"
 
 
 def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Report:
@@ -79,6 +78,7 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
         licenses=decision.licenses,
         terms=terms,
         upgrades=tuple(_unblocking(upgrade, blocking) for upgrade in report.upgrades),
+        scanners=scanner_infos(),
     )
 
 
@@ -120,7 +120,9 @@ def _license_finding(licensed: Licensed) -> Finding:
         Category.LICENSE.value, license_name(facts), purl_without_version(package.purl), "", ""
     )
     whole_id = fingerprint(parts, 0)
-    scanner = _IMAGE_SCANNER if facts.source == _IMAGE_SCANNER else _LICENSE_SCANNER
+    # Facts that come from no metadata name the scanner that found them.
+    known = facts.source in all_scanners()
+    scanner = facts.source if known else usual_scanner(Category.LICENSE)
     identity = f"{package.name} {package.version}"
     return Finding(
         id=whole_id[:12],

@@ -13,7 +13,7 @@ from scanagg.core.text import one_line
 from scanagg.policy import Policy, load_policy
 from scanagg.project import secret_key
 from scanagg.project.trusted import Committed, Files, WorkTree
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import Settings, load_settings
 
 
@@ -39,7 +39,7 @@ def load_rules(
     `policy` and `baseline` come from the command line, None for the project's own. Raises
     ConfigError, PolicyError or BaselineError where a file cannot be used.
     """
-    settings = load_settings(root, adapters(), files=files)
+    settings = load_settings(root, scanner_infos(), files=files)
     return Rules(
         files=files,
         settings=settings,

@@ -15,7 +15,7 @@ from scanagg.model import Change, Finding, Judged, Target, Waiver, WaiverState
 from scanagg.policy import decide
 from scanagg.policy.compare import changes
 from scanagg.project.trusted import Committed, Files, WorkTree
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import CONFIG
 
 _SHOWN = 3
@@ -55,7 +55,7 @@ def attempts(
             sentences += _loosened(own, findings, judged, now)
             sentences += _waivers(trusted.policy.waivers, own.policy.waivers)
             sentences += _growth(trusted.baseline, own.baseline)
-    owners = {name: adapter.NAME for adapter in adapters().values() for name in adapter.NATIVE}
+    owners = {name: info.name for info in scanner_infos().values() for name in info.native_files}
     for file in target.files:
         owner = owners.get(file.path.rpartition("/")[2])
         if owner and _differs(before, target.root, file.path):

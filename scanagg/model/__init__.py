@@ -57,3 +57,4 @@ from scanagg.model.project import location_key as location_key
 from scanagg.model.project import purl_without_version as purl_without_version
 from scanagg.model.project import pypi_purl as pypi_purl
 from scanagg.model.project import sorted_locations as sorted_locations
+from scanagg.model.scanners import ScannerInfo as ScannerInfo

@@ -28,6 +28,7 @@ from scanagg.model.enums import (
     WaiverState,
 )
 from scanagg.model.project import Location, NotExamined, Package, Target
+from scanagg.model.scanners import ScannerInfo
 
 
 class Observation(msgspec.Struct, frozen=True, kw_only=True):
@@ -330,7 +331,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
     `licenses` are all packages with a judged licence, allowed ones too. `packages` are those of the
     inventory, `data` the contents of the advisory store, `upgrades` the advice for vulnerable
-    packages, the one that clears most first.
+    packages, the one that clears most first. `scanners` describes the scanners by name, as this
+    version of scanagg knows them; a run may be of one that it does not know.
     """
 
     version: str
@@ -347,3 +349,4 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     packages: tuple[Package, ...] = ()
     data: tuple[DataSource, ...] = ()
     upgrades: tuple[Upgrade, ...] = ()
+    scanners: Mapping[str, ScannerInfo] = msgspec.field(default_factory=dict)

@@ -32,7 +32,7 @@ from scanagg.model import (
     purl_without_version,
 )
 from scanagg.policy.typed import quoted, suggestion
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import all_scanners
 
 Text = Annotated[str, Meta(min_length=1, description="text")]
 Likelihood = Annotated[
@@ -223,7 +223,7 @@ def path_problem(pattern: str) -> tuple[str, str] | None:
 
 def scanner_problem(name: str) -> tuple[str, str] | None:
     """Return what is wrong with the name of a scanner, and a hint; None for a known one."""
-    names = tuple(adapters())
+    names = tuple(all_scanners())
     if name in names:
         return None
     hint = f"scanners are {', '.join(names)}"

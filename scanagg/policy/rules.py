@@ -12,7 +12,6 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from scanagg.findings.normalise import PASSWORD_RULES
 from scanagg.model import (
     Action,
     Category,
@@ -34,6 +33,7 @@ from scanagg.policy.licenses import LicenseDecision, LicenseJudge
 from scanagg.policy.schema import Locked, Match, Policy, PolicyFile, conditions_of, match_words
 from scanagg.policy.severity import Rated, Scale, overridden
 from scanagg.policy.waivers import NOTHING, Covering, Waivers, reason_of, today
+from scanagg.scanners.base import scanner_info
 
 DEFAULT: Final = "default"
 """The id of the rule for findings that no other rule matches."""
@@ -275,7 +275,10 @@ def _origin_of(finding: Finding, edited: str) -> Origin:
         return Origin.DISCLOSED if history.disclosed else Origin.EXISTING
     if history.change is Change.NEW or edited == "new" or finding.category is Category.SECRET:
         return Origin.INTRODUCED
-    is_password = any(witness.rule in PASSWORD_RULES for witness in finding.witnesses)
+    is_password = any(
+        witness.rule in scanner_info(witness.scanner).guessing_rules
+        for witness in finding.witnesses
+    )
     return Origin.INTRODUCED if is_password else Origin.EXISTING
 
 

@@ -15,7 +15,8 @@ from scanagg.model import (
     SeverityClaim,
     label_and_score,
 )
-from scanagg.policy.schema import SeveritySection
+from scanagg.policy.schema import BanditSeverity, SeveritySection
+from scanagg.scanners.base import scanner_infos
 
 # The words of `severity.sources`, and the sources of claims that each stands for. The first that
 # answers wins, not the worst of all: one inflated source would decide everything. CVSS v2 stands
@@ -26,7 +27,6 @@ _SOURCES: Final = {
     "tool": ("tool",),
     "nvd": ("nvd",),
 }
-_BANDIT: Final = "bandit"
 _OURS: Final = "scanagg"
 
 # What scanners give no severity to, from the policy language's own table.
@@ -55,8 +55,15 @@ class Scale:
         """Rank the sources; one that the policy does not ask stays on record."""
         self._all_places = _places(_SOURCES)
         self._places = _places(section.sources)
-        least = Confidence(section.bandit.min_confidence)
-        self._unsure = [each for each in Confidence if each.order > least.order]
+        infos = scanner_infos()
+        self._guessers = {name for name, info in infos.items() if info.guessing_rules}
+        # The confidences that lower a scanner's severity, by scanner: its key has its name.
+        self._unsure: dict[str, list[Confidence]] = {}
+        for name in infos:
+            entry = getattr(section, name, None)
+            if isinstance(entry, BanditSeverity):
+                least = Confidence(entry.min_confidence)
+                self._unsure[name] = [one for one in Confidence if one.order > least.order]
 
     def rate(self, finding: Finding, verdict: LicenseVerdict | None) -> Rated:
         """Return the severity before overrides."""
@@ -68,12 +75,9 @@ class Scale:
         if finding.category is Category.LICENSE:
             return _from_table(_LICENSES[verdict or LicenseVerdict.UNKNOWN])
         rated = _first(claims, self._all_places)
-        # Bandit's severity is one level lower, where it is less sure than the policy asks for.
-        if (
-            finding.confidence in self._unsure
-            and rated.sources
-            and rated.sources[0].scanner == _BANDIT
-        ):
+        # The severity is one level lower if its scanner is less sure than the policy asks for.
+        decisive = rated.sources[0].scanner if rated.sources else ""
+        if finding.confidence in self._unsure.get(decisive, ()):
             lower = rated.severity.lowered()
             if lower is not rated.severity:
                 confidence = finding.confidence.value
@@ -94,11 +98,8 @@ class Scale:
         return Rated(rated.severity, rated.sources, note)
 
     def _secret(self, claims: _Claims) -> Rated:
-        """Return a secret scanner's own word, else the table's.
-
-        Bandit only guesses from a variable's name.
-        """
-        guesses = tuple(claim for claim in claims if claim.scanner == _BANDIT)
+        """Return a secret scanner's own word, else the table's; guesses come last."""
+        guesses = tuple(claim for claim in claims if claim.scanner in self._guessers)
         rated = _first(tuple(claim for claim in claims if claim not in guesses), self._all_places)
         if rated.severity is Severity.UNKNOWN:
             return _from_table(_SECRET, (*rated.sources, *guesses))

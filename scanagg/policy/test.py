@@ -43,19 +43,13 @@ from scanagg.policy.load import policy_error, read_document
 from scanagg.policy.rules import decide
 from scanagg.policy.schema import Date, Policy, RuleId
 from scanagg.policy.typed import Section, label, quoted
+from scanagg.scanners.base import usual_scanner
 
 ALLOWED: Final = "allowed"
 """What is expected of a package whose licence is allowed: it is no finding."""
 
 _Expected = Literal["block", "warn", "info", "waived", "allowed"]
 _Version = Annotated[str, Meta(min_length=1, description='a version in quotes, such as "2.10"')]
-_SCANNERS: Final = {
-    "vulnerability": "pip-audit",
-    "code": "bandit",
-    "secret": "detect-secrets",
-    "license": "licenses",
-    "misconfiguration": "trivy",
-}
 
 
 class _Example(Section, frozen=True, kw_only=True):
@@ -279,7 +273,7 @@ def _package_misfits(example: Example, category: Category) -> Iterator[tuple[str
 def finding_of(example: Example) -> Finding:
     """Return the finding that an example describes."""
     category = category_of(example.category)
-    scanners = _listed(example.scanner) or (_SCANNERS[category.value],)
+    scanners = _listed(example.scanner) or (usual_scanner(category),)
     rule = example.rule or next(iter(example.ids), category.value)
     places = tuple(Location(path) for path in _listed(example.path))
     fingerprint = example.fingerprint or hashlib.sha256(repr(example).encode()).hexdigest()

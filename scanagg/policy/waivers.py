@@ -13,13 +13,12 @@ from scanagg.model.advisories import is_malware
 from scanagg.policy.aspects import ids_of, in_range, path_test, paths_of, split_purl
 from scanagg.policy.grace import span
 from scanagg.policy.schema import WaiverSection
+from scanagg.scanners.base import scanner_info
 
 PREFIX: Final = 12
 """The least number of digits by which a waiver can name a fingerprint."""
 
 _SHOWN: Final = 3
-# Kinds of hiding that a scanner may count without saying what is hidden.
-_COUNTED_ONLY: Final = frozenset(("nosec", "trivy:ignore", "--ignore-vuln", "safety policy"))
 
 
 class Covering(msgspec.Struct, frozen=True):
@@ -248,7 +247,8 @@ def in_source_excess(
             kind: number
             for run in runs
             for kind, number in run.hidden.items()
-            if kind in _COUNTED_ONLY and not any(kind in each for each in counts)
+            if not scanner_info(run.scanner).suppressions.get(kind, True)
+            and not any(kind in each for each in counts)
         }
     )
     if section.in_source == "forbid" and unseen:

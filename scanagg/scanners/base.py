@@ -1,33 +1,60 @@
-"""What an adapter is, and which there are: one package each in this folder, found by itself.
+"""The interface of a scanner, the values it works with, and the registry of all scanners.
 
-An adapter is a package with the names of the `Adapter` protocol. It says when its scanner applies,
-how it is called, and what its answer means in our words. It starts nothing, writes nothing,
-decides no severity and no status: `runner.py` does the one, later stages the other.
+Each package in this folder is a scanner: it has the names of the `Scanner` protocol. A scanner says
+when it applies, how its program is called, and what the answer means in our words. It starts
+nothing, writes nothing, and decides no severity and no status: `runner.py` runs the programs, later
+stages judge.
+
+Functions that most scanners share are bound by name: `probe = base.probe`.
 """
 
 import importlib
 import pkgutil
+import re
+import shutil
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from types import MappingProxyType
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 import msgspec
+from msgspec.structs import replace
 
-from scanagg.model import DataSource, Inventory, NotExamined, Observation, Target
+from scanagg.core.text import one_line, shorten
+from scanagg.model import (
+    Category,
+    DataSource,
+    Inventory,
+    NotExamined,
+    Observation,
+    ScannerInfo,
+    Target,
+)
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_REASON_WIDTH: Final = 300
+# Lines of stderr that say what happened around an error, not what it was.
+_AROUND: Final = re.compile(
+    r"\s|$|Traceback |During handling |The above exception |(?:WARNING|INFO|DEBUG)\b|"
+    r"(?:\w+:[\w.]+:)?Tip: |\[notice\]|No known vulnerabilities found"
+)
+_PREFIX: Final = re.compile(r"(?:ERROR|CRITICAL):\s*(?:[\w.]+:)?\s*")
+# `<urllib3.connection.HTTPConnection object at 0x7f…>` differs from run to run.
+_ADDRESS: Final = re.compile(r"<[^<>]* at 0x[0-9a-f]+>(?:: )?")
+_BARE_EXCEPTION: Final = re.compile(r"[A-Za-z_][\w.]*")
 
 
 class ScannerSettings(msgspec.Struct, frozen=True):
-    """How one scanner runs, from `[scanners.NAME]` of the configuration.
+    """The settings of one scanner, from `[scanners.NAME]` of the configuration.
 
-    `path` is the program to use, `args` are added to its command line, `timeout` is in seconds,
-    `options` are the adapter's own keys (see `Adapter.OPTIONS`). `config` is the text of the file
-    that the option of that name tells, where it is not to be read from the target.
+    `path` is the program to use, `args` are added to its command line, `timeout` is in seconds, and
+    `options` are the scanner's own keys (see `ScannerInfo.options`). `config` is the text of the
+    file that the option `config` names, if it must not be read from the target.
     """
 
     path: Path | None = None
@@ -38,18 +65,18 @@ class ScannerSettings(msgspec.Struct, frozen=True):
 
 
 class Lookup(msgspec.Struct, frozen=True):
-    """A service of this run, on this machine, that answers OSV queries at `url` out of `data`."""
+    """A service on this machine, for this run, that answers OSV queries at `url` from `data`."""
 
     url: str
     data: DataSource
 
 
 class Context(msgspec.Struct, frozen=True):
-    """All that an adapter may look at. `workers` is how many processes it may spread over.
+    """Everything that a scanner may look at. It may spread over `workers` processes.
 
-    `python` is the project's own interpreter, `image` a container image to scan as well,
-    `cache` a folder that lasts, `cached` what earlier runs stored by input (see `Parsed.store`),
-    `lookup` the advisory store where it is to be used instead of a service on the network.
+    `python` is the project's own interpreter, `image` a container image to scan as well, `cache` a
+    folder that lasts, `cached` what earlier runs stored by input (see `Parsed.store`), and `lookup`
+    the advisory store, if it is to be used instead of a service on the network.
     """
 
     target: Target
@@ -66,7 +93,7 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A scanner that was found: how to start it, what to call that in a report, its version."""
+    """A program that was found: how to start it, how a report shows that, and its version."""
 
     argv: tuple[str, ...]
     shown: str
@@ -75,10 +102,10 @@ class Tool(msgspec.Struct, frozen=True):
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """What our own walk found for a scanner. `found` empty means that it does not apply.
+    """The inputs that our own walk found for a scanner. Without any, the scanner does not apply.
 
-    `not_examined` are inputs of its kind that it will not be given, with the reason: they count
-    as found too.
+    `not_examined` are inputs of its kind that it is not given, with the reason. They count as found
+    too.
     """
 
     unit: str
@@ -86,14 +113,13 @@ class Inputs(msgspec.Struct, frozen=True):
     not_examined: tuple[NotExamined, ...] = ()
 
 
-class Job(msgspec.Struct, frozen=True):
-    """One call of a program.
+class Call(msgspec.Struct, frozen=True):
+    """One call of a program, to examine `inputs`.
 
-    `{work}` in `argv`, `env` values and `output` stands for a private folder, made before and
-    removed after, in which `files` are written first (name to text). `cwd` is that folder unless
-    given. `extra` is argv that reports do not repeat, such as a thousand file names. `output`
-    names a file to read instead of stdout. `allow` names variables the program may see (`X_*` is
-    a prefix). `inputs` are what the job is to examine.
+    `{work}` in `argv`, `env` values and `output` stands for a private folder that exists during the
+    call. `files` (name to text) are written there first. `cwd` is that folder by default. `extra`
+    is argv that reports do not repeat, such as a thousand file names. `output` names a file to read
+    instead of stdout. `allow` names the variables that the program may see (`X_*` is a prefix).
     """
 
     argv: tuple[str, ...]
@@ -108,7 +134,7 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """What a job left: its exit code (negative: a signal), what it said, and about which inputs."""
+    """The output of a call: exit code (negative: a signal), what it printed, and its inputs."""
 
     returncode: int
     stdout: bytes
@@ -117,13 +143,13 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """What one output means.
+    """The meaning of one output.
 
-    `examined` are the inputs for which the output shows that they were looked at: evidence, not
-    the absence of complaint. `not_examined` are those it says it did not. What is in neither is
-    counted as not examined too. `store` is kept between runs, by input. `hidden` counts what the
-    project's own files hide, by kind. `data` is what the answer is based on, where that is not the
-    tool's own.
+    `examined` are the inputs for which the output shows that the scanner looked at them: evidence,
+    not the absence of complaints. `not_examined` are those that it says it did not look at. Inputs
+    in neither count as not examined too. `store` is kept between runs, by input. `hidden` counts
+    what the project's own files hide, by kind. `data` is what the answer is based on, if that is
+    not the tool's own.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -136,70 +162,147 @@ class Parsed(msgspec.Struct, frozen=True):
     data: DataSource | None = None
 
 
-class OutputError(Exception):
-    """The output is not what the scanner prints when it works; the text says what is wrong."""
+class ScanError(Exception):
+    """The output is not what the scanner prints when it works. The text says what is wrong."""
 
 
-class Adapter(Protocol):
+class Scanner(Protocol):
     """The names that a package in this folder must have."""
 
-    NAME: str  # as on the command line, in reports and in policies: "pip-audit"
-    TITLE: str  # at most three words, for SARIF's driver: "pip-audit"
-    ABOUT: str  # one sentence for people: what it finds
-    URL: str  # absolute https: where its own documentation is
-    INSTALL: str  # what to do where it is missing: a command, or where to get it
-    OPTIONS: Mapping[str, str]  # own configuration keys, each with one sentence of help
-    ARGS: frozenset[str]  # options of its own that `args` may hold: none runs or writes anything
-    NATIVE: tuple[str, ...]  # names of its own configuration files, which a project may bring
+    INFO: ScannerInfo
 
     def locate(self, settings: ScannerSettings) -> Tool | None:
-        """The program, without running it; None where it is missing."""
+        """Find the program without running it. None if it is missing."""
         ...
 
-    def probe(self, context: Context, tool: Tool) -> Job | None:
-        """A call that tells version and data age, where these cannot be read without one."""
+    def probe(self, context: Context, tool: Tool) -> Call | None:
+        """Return the call that prints the version and age of data, if it takes one."""
         ...
 
     def identify(self, tool: Tool, output: Output) -> Tool:
-        """`tool` with what the probe told. OutputError where it told nothing."""
+        """Return the tool with what the probe printed. ScanError if that is unusable."""
         ...
 
     def inputs(self, context: Context) -> Inputs:
-        """What there is for this scanner, by our own walk."""
+        """Return what there is for this scanner, by our own walk."""
         ...
 
     def batches(self, context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
-        """The inputs split into jobs; none where everything is in `context.cached`."""
+        """Split the inputs into calls; none if everything is in `context.cached`."""
         ...
 
-    def job(self, context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
-        """The call that examines one batch."""
+    def call(self, context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
+        """Return the call that examines one batch."""
         ...
 
     def again(self, context: Context, output: Output) -> Sequence[tuple[str, ...]]:
-        """Smaller batches to try where the output of one could not be used; none to give up."""
+        """Return smaller batches to try after an unusable output; none to give up."""
         ...
 
     def parse(self, context: Context, output: Output) -> Parsed:
-        """What one output means. OutputError where it is not a usable answer."""
+        """Read one output. ScanError if it is not a usable answer."""
         ...
 
     def recall(self, context: Context) -> Parsed:
-        """What `context.cached` means; empty for an adapter that stores nothing."""
+        """Read `context.cached`."""
+        ...
+
+    def advisory_source(self, context: Context) -> DataSource | None:
+        """Return where it would look vulnerabilities up. None if nowhere."""
         ...
 
 
 @cache
-def adapters() -> Mapping[str, Adapter]:
-    """All adapters by name, sorted; the order in which the first witness is chosen."""
+def all_scanners() -> Mapping[str, Scanner]:
+    """Return all scanners by name, sorted: the order in which the first witness is chosen.
+
+    A scanner is any package in the search path of `scanagg.scanners`.
+    """
+    package = importlib.import_module(__package__)
     found = [
-        cast("Adapter", importlib.import_module(f"{__package__}.{info.name}"))
-        for info in pkgutil.iter_modules([str(Path(__file__).parent)])
-        if info.ispkg
+        cast("Scanner", importlib.import_module(f"{__package__}.{module.name}"))
+        for module in pkgutil.iter_modules(package.__path__)
+        if module.ispkg
     ]
-    return {adapter.NAME: adapter for adapter in sorted(found, key=lambda adapter: adapter.NAME)}
+    return {scanner.INFO.name: scanner for scanner in sorted(found, key=lambda one: one.INFO.name)}
+
+
+def scanner_info(name: str) -> ScannerInfo:
+    """Return the description of a scanner; just its name if this version does not know it."""
+    scanner = all_scanners().get(name)
+    return scanner.INFO if scanner else ScannerInfo(name=name)
+
+
+def scanner_infos() -> Mapping[str, ScannerInfo]:
+    """Return the descriptions of all scanners by name, sorted."""
+    return {name: scanner.INFO for name, scanner in all_scanners().items()}
+
+
+def usual_scanner(category: Category) -> str:
+    """Return the scanner that is meant where a finding of the category names none."""
+    return next(name for name, info in scanner_infos().items() if category in info.usual_for)
 
 
 def python_module(name: str) -> tuple[str, ...]:
-    """How to run a module of our own environment so that the checked folder cannot shadow it."""
+    """Return how to run a module of our own environment that the checked folder cannot shadow."""
     return (sys.executable, "-P", "-m", name)
+
+
+def module_or_program(module: str, distribution: str, settings: ScannerSettings) -> Tool | None:
+    """Find the program that the settings name, else the module of our own environment."""
+    if settings.path is not None:
+        program = shutil.which(str(settings.path))
+        return Tool((program,), settings.path.name) if program else None
+    try:
+        version = metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+    return Tool(python_module(module), f"python -P -m {module}", version)
+
+
+def complaint(stderr: str, otherwise: str) -> str:
+    """Return the one line of stderr that says what went wrong, or `otherwise` without one.
+
+    Of a Python traceback that is the last exception with a message. The line goes into reports, so
+    it has no addresses of objects and no folders of this machine.
+    """
+    lines = [line.rstrip() for line in stderr.splitlines() if not _AROUND.match(line)]
+    if not lines:
+        return otherwise
+    telling = [line for line in lines if not _BARE_EXCEPTION.fullmatch(line)]
+    line = _ADDRESS.sub("", _PREFIX.sub("", (telling or lines)[-1]))
+    for folder in {tempfile.gettempdir(), str(Path.home()), sys.prefix, sys.base_prefix}:
+        line = re.sub(rf"{re.escape(folder.rstrip('/'))}/(?:[^\s'\":]*/)?", "", line)
+    return shorten(one_line(line), _REASON_WIDTH)
+
+
+# The functions that most scanners share.
+
+
+def probe(_context: Context, tool: Tool) -> Call | None:
+    """Ask a program of the user's for its version. That of a module is known."""
+    return None if tool.version else Call((*tool.argv, "--version"))
+
+
+def identify(tool: Tool, output: Output) -> Tool:
+    """Return the tool with the version that it printed. ScanError if it printed none."""
+    match = re.search(r"\d+(?:\.\d+)+\S*", output.stdout.decode("utf-8", "replace"))
+    if output.returncode or not match:
+        otherwise = f"tells no version (exit code {output.returncode})"
+        raise ScanError(complaint(output.stderr, otherwise))
+    return replace(tool, version=match[0])
+
+
+def again(_context: Context, _output: Output) -> Sequence[tuple[str, ...]]:
+    """Give up: what stopped the scanner would stop it again."""
+    return ()
+
+
+def recall(_context: Context) -> Parsed:
+    """Recall nothing: no result is kept between runs."""
+    return Parsed()
+
+
+def advisory_source(_context: Context) -> DataSource | None:
+    """Return None: it looks nothing up."""
+    return None

@@ -14,8 +14,9 @@ from msgspec.structs import replace
 from scanagg.core import toml
 from scanagg.core.errors import ConfigError
 from scanagg.core.text import one_line
+from scanagg.model import ScannerInfo
 from scanagg.project.trusted import Files, WorkTree
-from scanagg.scanners.base import Adapter, ScannerSettings
+from scanagg.scanners.base import ScannerSettings
 
 CONFIG = "config"
 """The option by which a scanner's own configuration is named."""
@@ -65,7 +66,7 @@ class _Common(msgspec.Struct, frozen=True):
 
 
 def load_settings(
-    root: Path, adapters: Mapping[str, Adapter], *, files: Files | None = None
+    root: Path, infos: Mapping[str, ScannerInfo], *, files: Files | None = None
 ) -> Settings:
     """The settings of the project at `root`; all empty where there is no configuration.
 
@@ -81,11 +82,11 @@ def load_settings(
             "Keep one of them.",
         )
     if own is not None:
-        settings = _Reader(root, _OWN_FILE, own, adapters).settings(_toml(own, _OWN_FILE))
+        settings = _Reader(root, _OWN_FILE, own, infos).settings(_toml(own, _OWN_FILE))
     elif shared is None or table is None:
         return Settings()
     else:
-        settings = _Reader(root, _SHARED_FILE, shared, adapters).settings(table)
+        settings = _Reader(root, _SHARED_FILE, shared, infos).settings(table)
     return settings if place.ref is None else _with_configs(settings, place)
 
 
@@ -141,13 +142,13 @@ class _Reader(msgspec.Struct, frozen=True):
     root: Path
     name: str
     text: str
-    adapters: Mapping[str, Adapter]
+    infos: Mapping[str, ScannerInfo]
 
     def settings(self, table: Mapping[str, object]) -> Settings:
         self._known(table, _File.__struct_encode_fields__, "")
         given = self._converted(table, _File, "")
         for name in given.scanners:
-            self._known({name: None}, self.adapters, "scanners.")
+            self._known({name: None}, self.infos, "scanners.")
         self._check_paths(given)
         for key in ("jobs", "timeout", "deadline"):
             self._positive(getattr(given, key), key)
@@ -180,14 +181,14 @@ class _Reader(msgspec.Struct, frozen=True):
                 raise self._error(key, "a NUL is part of no path", "Correct the value.")
 
     def _scanner(self, name: str, keys: Mapping[str, object]) -> ScannerSettings:
-        options = self.adapters[name].OPTIONS
+        options = self.infos[name].options
         where = f"scanners.{name}."
         self._known(keys, (*_SCANNER_KEYS, *options), where)
         common = self._converted(
             {key: keys[key] for key in _SCANNER_KEYS if key in keys}, _Common, where
         )
         self._positive(common.timeout, where + "timeout")
-        self._check_args(common.args, self.adapters[name].ARGS, where)
+        self._check_args(common.args, self.infos[name].args, where)
         return ScannerSettings(
             path=self._program(common.path, where) if common.path else None,
             args=common.args,

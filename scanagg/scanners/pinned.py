@@ -1,37 +1,19 @@
 """What the adapters that look at packages share: exact pins, batches of them, one-line reasons."""
 
 import re
-import shutil
-import sys
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
-from importlib import metadata
-from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from scanagg.core.text import one_line, shorten
+from scanagg.core.text import one_line
 from scanagg.model import Inventory, NotExamined, Package, Requirement, is_pypi
-from scanagg.scanners.base import Job, Output, OutputError, ScannerSettings, Tool, python_module
 
 Key = tuple[str, Version]
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
-_REASON_WIDTH: Final = 300
-
-# Lines of stderr that say what happened around an error, not what it was.
-_AROUND: Final = re.compile(
-    r"\s|$|Traceback |During handling |The above exception |(?:WARNING|INFO|DEBUG)\b|"
-    r"(?:\w+:[\w.]+:)?Tip: |\[notice\]|No known vulnerabilities found"
-)
-_PREFIX: Final = re.compile(r"(?:ERROR|CRITICAL):\s*(?:[\w.]+:)?\s*")
-# `<urllib3.connection.HTTPConnection object at 0x7f…>` differs from run to run.
-_ADDRESS: Final = re.compile(r"<[^<>]* at 0x[0-9a-f]+>(?:: )?")
-_BARE_EXCEPTION: Final = re.compile(r"[A-Za-z_][\w.]*")
 
 
 class Pins(msgspec.Struct, frozen=True):
@@ -68,32 +50,6 @@ def pins(inventory: Inventory, done: str = "audited") -> Pins:
         for one in inventory.unpinned
     ]
     return Pins(dict(sorted(exact.items())), (*refused, *inventory.problems))
-
-
-def module_or_program(module: str, distribution: str, settings: ScannerSettings) -> Tool | None:
-    """The program that the settings name, else the module of our own environment, else None."""
-    if settings.path is not None:
-        found = shutil.which(str(settings.path))
-        return Tool((found,), settings.path.name) if found else None
-    try:
-        version = metadata.version(distribution)
-    except metadata.PackageNotFoundError:
-        return None
-    return Tool(python_module(module), f"python -P -m {module}", version)
-
-
-def probe(tool: Tool) -> Job | None:
-    """The call that tells the version of a program of the user's; a module's is known."""
-    return None if tool.version else Job((*tool.argv, "--version"))
-
-
-def identified(tool: Tool, output: Output) -> Tool:
-    """The tool with the version that it printed. OutputError where that is none."""
-    match = re.search(r"\d+(?:\.\d+)+\S*", output.stdout.decode("utf-8", "replace"))
-    if output.returncode or not match:
-        otherwise = f"tells no version (exit code {output.returncode})"
-        raise OutputError(complaint(output.stderr, otherwise))
-    return replace(tool, version=match[0])
 
 
 def normalised(name: str) -> str:
@@ -144,26 +100,6 @@ def halves(batch: Sequence[str]) -> Sequence[tuple[str, ...]]:
 def requirements(batch: Iterable[str]) -> str:
     """The text of a requirements file with exactly these pins."""
     return "".join(f"{pin}\n" for pin in batch)
-
-
-def complaint(stderr: str, otherwise: str) -> str:
-    """The one line of stderr that says what went wrong, or `otherwise` where there is none.
-
-    For a Python traceback that is its last exception with a message. Without addresses of objects
-    and folders of this machine: the line goes into reports.
-    """
-    lines = [line.rstrip() for line in stderr.splitlines() if not _AROUND.match(line)]
-    telling = [line for line in lines if not _BARE_EXCEPTION.fullmatch(line)]
-    if not lines:
-        return otherwise
-    line = _ADDRESS.sub("", _PREFIX.sub("", (telling or lines)[-1]))
-    return shorten(one_line(_without_folders(line)), _REASON_WIDTH)
-
-
-def _without_folders(line: str) -> str:
-    for folder in {tempfile.gettempdir(), str(Path.home()), sys.prefix, sys.base_prefix}:
-        line = re.sub(rf"{re.escape(folder.rstrip('/'))}/(?:[^\s'\":]*/)?", "", line)
-    return line
 
 
 def _problem(package: Package) -> str:

@@ -1,4 +1,4 @@
-"""Adapter and target become a run: processes, deadlines, coverage, status. Where scanners fail."""
+"""Runs scanners: processes, deadlines, retries, coverage and the status of each run."""
 
 import os
 import re
@@ -19,7 +19,7 @@ from scanagg.core import cache
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.core.text import one_line, shorten
 from scanagg.model import Coverage, Observation, Run, Status
-from scanagg.scanners.base import Adapter, Context, Inputs, Job, Output, OutputError, Parsed, Tool
+from scanagg.scanners.base import Call, Context, Inputs, Output, Parsed, ScanError, Scanner, Tool
 from scanagg.scanners.coverage import (
     covered,
     gaps_of,
@@ -53,9 +53,9 @@ class Scanned(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One adapter, and what it may look at."""
+    """A scanner, and what it may look at."""
 
-    adapter: Adapter
+    scanner: Scanner
     context: Context
 
 
@@ -95,10 +95,10 @@ def scan(
 def find(task: Task, limits: Limits) -> tuple[Tool | None, str]:
     """The scanner with its version, without scanning; and why it could not be asked, if so."""
     one = _Scan(task, limits, threading.BoundedSemaphore(1), lambda _event: None)
-    tool = task.adapter.locate(task.context.settings)
+    tool = task.scanner.locate(task.context.settings)
     try:
         return (one.probed(tool), "") if tool else (None, "")
-    except OutputError as error:
+    except ScanError as error:
         return tool, _reason(error)
 
 
@@ -121,7 +121,8 @@ class _Scan:
         slots: threading.BoundedSemaphore,
         notify: Callable[[Event], None],
     ) -> None:
-        self._adapter = task.adapter
+        self._scanner = task.scanner
+        self._info = task.scanner.INFO
         self._context = task.context
         self._limits = limits
         self._slots = slots
@@ -135,39 +136,39 @@ class _Scan:
     def result(self) -> Scanned:
         """Inputs, program, version, jobs: whichever is missing first decides the status."""
         self._say("looking for inputs")
-        inputs = self._adapter.inputs(self._context)
+        inputs = self._scanner.inputs(self._context)
         if not inputs.found and not inputs.not_examined:
             detail = f"no {inputs.unit} of its kind in the project"
             return self._end(Status.NOT_APPLICABLE, detail, inputs, None)
-        tool = self._adapter.locate(self._context.settings)
+        tool = self._scanner.locate(self._context.settings)
         if tool is None:
-            return self._end(Status.MISSING, f"not found: {self._adapter.INSTALL}", inputs, None)
+            return self._end(Status.MISSING, f"not found: {self._info.install}", inputs, None)
         try:
             tool = self.probed(tool)
-        except OutputError as error:
+        except ScanError as error:
             return self._end(self._stopped_or(Status.FAILED), _reason(error), inputs, tool)
         self._remember(inputs)
         self._examine(inputs, tool)
         return self._judged(inputs, tool)
 
     def probed(self, tool: Tool) -> Tool:
-        """The tool with what its probe tells. OutputError where that tells nothing."""
-        job = self._adapter.probe(self._context, tool)
+        """The tool with what its probe tells. ScanError where that tells nothing."""
+        job = self._scanner.probe(self._context, tool)
         if job is None:
             return tool
         output = self._output(job, _PROBE_SECONDS)
         _check_signal(output)
-        return self._adapter.identify(tool, output)
+        return self._scanner.identify(tool, output)
 
     def _remember(self, inputs: Inputs) -> None:
-        """Give the adapter what earlier runs stored for these inputs."""
-        cached = cache.recall(self._context.cache, self._adapter.NAME, inputs.found)
+        """Give the scanner what earlier runs stored for these inputs."""
+        cached = cache.recall(self._context.cache, self._info.name, inputs.found)
         self._context = replace(self._context, cached=cached)
         if cached:
-            self._progress.parsed.append(self._adapter.recall(self._context))
+            self._progress.parsed.append(self._scanner.recall(self._context))
 
     def _examine(self, inputs: Inputs, tool: Tool) -> None:
-        batches = list(self._adapter.batches(self._context, inputs))
+        batches = list(self._scanner.batches(self._context, inputs))
         if not batches:
             return
         self._say("running")
@@ -176,19 +177,19 @@ class _Scan:
                 pass
 
     def _batch(self, tool: Tool, number: int, batch: tuple[str, ...]) -> None:
-        """Examine one batch; where its output cannot be used, what the adapter tries instead."""
+        """Examine one batch; where its output cannot be used, what the scanner tries instead."""
         pending = [batch]
         while pending:
             current = pending.pop()
             output: Output | None = None
             try:
-                job = self._adapter.job(self._context, tool, current)
+                job = self._scanner.call(self._context, tool, current)
                 with self._progress.lock:
                     self._progress.argv.setdefault(number, self._shown(tool, job))
                 output = self._output(job, self._remaining())
                 _check_signal(output)
-                self._keep(self._adapter.parse(self._context, output))
-            except OutputError as error:
+                self._keep(self._scanner.parse(self._context, output))
+            except ScanError as error:
                 again = self._again(output)
                 pending.extend(again)
                 retried = {name for smaller in again for name in smaller}
@@ -199,11 +200,11 @@ class _Scan:
     def _again(self, output: Output | None) -> Sequence[tuple[str, ...]]:
         if output is None or self._limits.stop.is_set() or self._progress.timed_out:
             return ()
-        return self._adapter.again(self._context, output)
+        return self._scanner.again(self._context, output)
 
     def _keep(self, parsed: Parsed) -> None:
         if parsed.store:
-            cache.store(self._context.cache, self._adapter.NAME, parsed.store)
+            cache.store(self._context.cache, self._info.name, parsed.store)
         with self._progress.lock:
             self._progress.parsed.append(parsed)
 
@@ -217,8 +218,8 @@ class _Scan:
             self._deadline = monotonic() + self._timeout
         return max(0.0, self._deadline - monotonic())
 
-    def _output(self, job: Job, seconds: float) -> Output:
-        """Run a job. OutputError where the program did not come to an end of its own."""
+    def _output(self, job: Call, seconds: float) -> Output:
+        """Run a job. ScanError where the program did not come to an end of its own."""
         with self._slots, cache.work_folder(self._context.cache) as work:
             done = self._run(job, work, seconds)
             self._check_ended(done)
@@ -229,7 +230,7 @@ class _Scan:
                 inputs=job.inputs,
             )
 
-    def _run(self, job: Job, work: Path, seconds: float) -> Completed:
+    def _run(self, job: Call, work: Path, seconds: float) -> Completed:
         def placed(text: str) -> str:
             return text.replace("{work}", str(work))
 
@@ -250,13 +251,13 @@ class _Scan:
                 return
             case Ended.TIMEOUT:
                 self._progress.timed_out = True
-                raise OutputError(f"did not end within {self._timeout:g} seconds")
+                raise ScanError(f"did not end within {self._timeout:g} seconds")
             case Ended.STOPPED:
-                raise OutputError(self._why_stopped())
+                raise ScanError(self._why_stopped())
             case Ended.OVERFLOW:
-                raise OutputError("printed more than 256 MiB; stopped")
+                raise ScanError("printed more than 256 MiB; stopped")
             case Ended.NOT_STARTED:
-                raise OutputError(f"could not be started: {done.detail}")
+                raise ScanError(f"could not be started: {done.detail}")
 
     def _why_stopped(self) -> str:
         if self._limits.stop.interrupted:
@@ -296,7 +297,7 @@ class _Scan:
     ) -> Scanned:
         parsed = self._progress.parsed
         done = Run(
-            scanner=self._adapter.NAME,
+            scanner=self._info.name,
             version=tool.version if tool else None,
             status=status,
             detail=detail,
@@ -309,7 +310,7 @@ class _Scan:
             hidden=summed(each.hidden for each in parsed),
             notices=self._notices(),
         )
-        self._notify(Event(self._adapter.NAME, status.value, done))
+        self._notify(Event(self._info.name, status.value, done))
         return Scanned(
             run=done,
             observations=tuple(one for each in parsed for one in each.observations),
@@ -325,12 +326,12 @@ class _Scan:
             words = " ".join(_placed(part, self._places()) for part in given)
             said.add(f"runs as the configuration says: {words}")
         for file in self._context.target.files:
-            own = file.path.rpartition("/")[2] in self._adapter.NATIVE
+            own = file.path.rpartition("/")[2] in self._info.native_files
             if own and not any(file.path in notice for notice in said):
                 said.add(f"{file.path}: configuration of the project's own, not in effect")
         return tuple(sorted(said))
 
-    def _shown(self, tool: Tool, job: Job) -> tuple[str, ...]:
+    def _shown(self, tool: Tool, job: Call) -> tuple[str, ...]:
         """The command line for a report: no path of this machine, no list of a thousand files."""
         places = self._places()
         own = job.argv[: len(tool.argv)] == tool.argv
@@ -351,13 +352,13 @@ class _Scan:
         }
 
     def _say(self, note: str) -> None:
-        self._notify(Event(self._adapter.NAME, note))
+        self._notify(Event(self._info.name, note))
 
 
 def _check_signal(output: Output) -> None:
-    """OutputError for a program that was killed, whatever it had said by then."""
+    """ScanError for a program that was killed, whatever it had said by then."""
     if output.returncode < 0:
-        raise OutputError(f"killed by signal {-output.returncode}")
+        raise ScanError(f"killed by signal {-output.returncode}")
 
 
 def _placed(part: str, places: Mapping[str, str]) -> str:
@@ -369,13 +370,13 @@ def _placed(part: str, places: Mapping[str, str]) -> str:
     return one_line(_FOREIGN_PATH.sub("…/", part))
 
 
-def _written(job: Job, work: Path) -> bytes:
+def _written(job: Call, work: Path) -> bytes:
     path = Path((job.output or "").replace("{work}", str(work)))
     try:
         return path.read_bytes()
     except OSError as error:
-        raise OutputError(f"wrote no report: {error.strerror}") from error
+        raise ScanError(f"wrote no report: {error.strerror}") from error
 
 
-def _reason(error: OutputError) -> str:
+def _reason(error: ScanError) -> str:
     return shorten(one_line(str(error)), _REASON_WIDTH)

@@ -8,7 +8,7 @@ from policy_samples import policy_of
 
 from scanagg.core.errors import ExitCode, PolicyError
 from scanagg.policy import BUILTIN, builtin_folder, check_file, load_policy
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import all_scanners
 
 HEAD = "version: 1\ndefault: warn\n"
 
@@ -141,7 +141,7 @@ def test_all_mistakes_are_found_at_once_in_the_order_of_the_file(tmp_path: Path)
 
 
 def test_every_scanner_that_exists_can_be_named(tmp_path: Path) -> None:
-    for name in adapters():
+    for name in all_scanners():
         rule = f"{{id: a, match: {{scanner: [{name}]}}, action: block}}"
         text = f"scanners: {{{name}: {{required: true}}}}\nrules: [{rule}]\n"
         assert problems_of(tmp_path, HEAD + text) == []
@@ -293,4 +293,4 @@ def test_the_ready_made_policies_are_valid_and_say_what_they_are_for() -> None:
 
 def test_every_scanner_is_named_in_every_ready_made_policy(tmp_path: Path) -> None:
     for name in BUILTIN:
-        assert set(load_policy(name, tmp_path).file.scanners) == set(adapters())
+        assert set(load_policy(name, tmp_path).file.scanners) == set(all_scanners())

@@ -14,7 +14,7 @@ from support.drive import Driven, context, drive
 
 from scanagg.model import Category, Confidence, Location, Severity, SourceFile, Target
 from scanagg.scanners import bandit, source_files
-from scanagg.scanners.base import Output, OutputError, ScannerSettings
+from scanagg.scanners.base import Output, ScanError, ScannerSettings
 
 Examine = Callable[..., Driven]
 
@@ -449,7 +449,7 @@ def test_a_second_run_that_fails_is_said(
     done = parsed(target, first + b"\x1e")
     assert done.examined == ("a.py",)
     assert done.notices == ("what nosec hides is counted, but not listed: bandit ended badly",)
-    with pytest.raises(OutputError, match="not bandit's JSON"):
+    with pytest.raises(ScanError, match="not bandit's JSON"):
         parsed(target, first + b"\x1e{")
 
 
@@ -475,13 +475,13 @@ def test_nothing_is_kept_between_runs(tmp_path: Path) -> None:
     ],
 )
 def test_garbage_is_no_answer(raw: bytes, tmp_path: Path) -> None:
-    with pytest.raises(OutputError, match="not bandit's JSON"):
+    with pytest.raises(ScanError, match="not bandit's JSON"):
         bandit.parse(context(tmp_path), Output(0, raw, ""))
 
 
 def test_a_report_with_an_exit_code_that_does_not_fit_is_no_answer(tmp_path: Path) -> None:
     raw = json.dumps({"results": [], "errors": [], "metrics": {}}).encode()
-    with pytest.raises(OutputError, match="ended with exit code 1"):
+    with pytest.raises(ScanError, match="ended with exit code 1"):
         bandit.parse(context(tmp_path), Output(1, raw, ""))
 
 

@@ -16,7 +16,7 @@ from support.drive import Driven, context, drive
 from scanagg.core.errors import ConfigError
 from scanagg.model import Category, Confidence, Location, SourceFile, Target
 from scanagg.scanners import detect_secrets
-from scanagg.scanners.base import Output, OutputError, Parsed, ScannerSettings
+from scanagg.scanners.base import Output, Parsed, ScanError, ScannerSettings
 from scanagg.scanners.detect_secrets.answer import entries, is_placeholder
 from scanagg.scanners.source_files import is_text
 
@@ -556,7 +556,7 @@ def test_a_file_that_cannot_be_looked_into_is_left_to_the_search(tmp_path: Path)
 
 @pytest.mark.parametrize("raw", [b"{", b"1\n", b'{"file": 7}\n', b'{"file": -1}\n', b"\xff\n"])
 def test_garbage_is_no_answer(raw: bytes, tmp_path: Path) -> None:
-    with pytest.raises(OutputError):
+    with pytest.raises(ScanError):
         detect_secrets.parse(context(tmp_path), Output(0, raw, "", ("a",)))
 
 

@@ -25,8 +25,8 @@ from scanagg.model import (
     NotExamined,
     Requirement,
 )
-from scanagg.scanners import licenses, pinned
-from scanagg.scanners.base import Output, OutputError, Tool
+from scanagg.scanners import base, licenses, pinned
+from scanagg.scanners.base import Output, ScanError, Tool
 from scanagg.scanners.licenses import evidence, site_packages, texts
 
 MIT = ("License: MIT", "Classifier: License :: OSI Approved :: MIT License")
@@ -474,7 +474,7 @@ def test_output_that_proves_nothing(
     tmp_path: Path, stdout: str, code: int, stderr: str, reason: str
 ) -> None:
     ctx = context(tmp_path, inventory("one==1.0"))
-    with pytest.raises(OutputError, match=reason):
+    with pytest.raises(ScanError, match=reason):
         licenses.parse(ctx, Output(code, stdout.encode(), stderr, ("one==1.0",)))
 
 
@@ -509,7 +509,7 @@ def test_without_a_culprit_the_halves_are_tried() -> None:
 def test_it_says_what_it_is(tmp_path: Path) -> None:
     tool = licenses.locate(context(tmp_path).settings)
     assert tool == Tool(
-        pinned.python_module("piplicenses"),
+        base.python_module("piplicenses"),
         "python -P -m piplicenses",
         metadata.version("pip-licenses"),
     )

@@ -17,8 +17,8 @@ from support.osv import affects, osv_server, record
 
 from scanagg.core.errors import ConfigError
 from scanagg.model import Category, DataSource, Inventory, Location, NotExamined, Requirement
-from scanagg.scanners import pinned, pip_audit
-from scanagg.scanners.base import Lookup, Output, OutputError, Tool
+from scanagg.scanners import base, pinned, pip_audit
+from scanagg.scanners.base import Lookup, Output, ScanError, Tool
 
 FROM_START = {"introduced": "0"}
 
@@ -178,7 +178,7 @@ def test_nothing_of_the_manifest_reaches_the_requirements_file(tmp_path: Path) -
     assert given.found == ("good==1.0",)
     assert len(given.not_examined) == len(hostile)
     assert all("not a " in gap.reason for gap in given.not_examined)
-    job = pip_audit.job(ctx, Tool(("x",), "x"), given.found)
+    job = pip_audit.call(ctx, Tool(("x",), "x"), given.found)
     assert job.files == {"requirements.txt": "good==1.0\n"}
     assert {"--no-deps", "--disable-pip"} <= set(job.argv)
 
@@ -346,7 +346,7 @@ def test_output_that_proves_nothing(
     tmp_path: Path, stdout: str | bytes, code: int, stderr: str, reason: str
 ) -> None:
     ctx = context(tmp_path, inventory("a==1"))
-    with pytest.raises(OutputError, match=reason):
+    with pytest.raises(ScanError, match=reason):
         pip_audit.parse(ctx, answered(stdout, "a==1", code=code, stderr=stderr))
 
 
@@ -421,13 +421,13 @@ def test_the_store_is_asked_unless_the_configuration_names_another(
 ) -> None:
     lookup = Lookup("http://127.0.0.1:1/x", STORED)
     ctx = context(tmp_path, inventory("a==1"), options=options, lookup=lookup)
-    job = pip_audit.job(ctx, Tool(("x",), "x"), ("a==1",))
+    job = pip_audit.call(ctx, Tool(("x",), "x"), ("a==1",))
     assert job.argv[job.argv.index("--vulnerability-service") + 1 :] == argv
     answer = '{"dependencies": [{"name": "a", "version": "1", "vulns": []}]}'
     assert pip_audit.parse(ctx, answered(answer, "a==1")).data == data
-    assert pip_audit.source(ctx) == data
+    assert pip_audit.advisory_source(ctx) == data
     without = replace(ctx, lookup=None, offline=True)
-    assert pip_audit.source(without) is None
+    assert pip_audit.advisory_source(without) is None
 
 
 def test_fewer_calls_are_made_where_no_network_is_waited_for(tmp_path: Path) -> None:
@@ -463,7 +463,7 @@ def test_exceptions_from_the_users_proxy_are_kept(
 
     def environment(**changes: object) -> Mapping[str, str]:
         ctx = context(tmp_path, inventory("a==1"), **changes)
-        return pip_audit.job(ctx, Tool(("x",), "x"), ("a==1",)).env
+        return pip_audit.call(ctx, Tool(("x",), "x"), ("a==1",)).env
 
     here = "127.0.0.1,example.com"
     lookup = Lookup("http://127.0.0.1:1/x", STORED)
@@ -504,14 +504,14 @@ def test_options_that_make_no_sense_are_configuration_errors(
 def test_its_socket_timeout_is_never_longer_than_its_own(tmp_path: Path) -> None:
     def seconds(**changes: object) -> str:
         ctx = context(tmp_path, **changes)
-        argv = pip_audit.job(ctx, Tool(("x",), "x"), ("a==1",)).argv
+        argv = pip_audit.call(ctx, Tool(("x",), "x"), ("a==1",)).argv
         return argv[argv.index("--timeout") + 1]
 
     assert [seconds(), seconds(timeout=4.0), seconds(timeout=0.1)] == ["15", "4", "1"]
 
 
 def test_a_program_of_the_users_is_found_and_asked_for_its_version(audit, tmp_path: Path) -> None:
-    program = Path(pinned.python_module("x")[0]).with_name("pip-audit")
+    program = Path(base.python_module("x")[0]).with_name("pip-audit")
     with osv_server([]) as url:
         done = audit(inventory("one==1"), url, path=program)
     assert done.tool.shown == "pip-audit"
@@ -522,13 +522,13 @@ def test_a_program_of_the_users_is_found_and_asked_for_its_version(audit, tmp_pa
 
 
 def test_a_program_that_tells_no_version_is_refused() -> None:
-    with pytest.raises(OutputError, match="tells no version"):
+    with pytest.raises(ScanError, match="tells no version"):
         pip_audit.identify(Tool(("x",), "x"), answered("hello", code=0))
 
 
 def test_a_module_that_is_not_installed_is_missing(tmp_path: Path) -> None:
     settings = context(tmp_path).settings
-    assert pinned.module_or_program("no_such_module", "no-such-module", settings) is None
+    assert base.module_or_program("no_such_module", "no-such-module", settings) is None
 
 
 def test_it_says_what_it_is(tmp_path: Path) -> None:
@@ -541,9 +541,9 @@ def test_it_says_what_it_is(tmp_path: Path) -> None:
 
 def test_reasons_name_no_folder_of_this_machine(tmp_path: Path) -> None:
     home = Path.home() / "x" / "requirements.txt"
-    said = pinned.complaint(f"OSError: cannot read '{home}': <object at 0x7f00>: no\n", "")
+    said = base.complaint(f"OSError: cannot read '{home}': <object at 0x7f00>: no\n", "")
     assert said == "OSError: cannot read 'requirements.txt': no"
-    assert pinned.complaint("WARNING: x\n", "otherwise") == "otherwise"
+    assert base.complaint("WARNING: x\n", "otherwise") == "otherwise"
 
 
 # -- the stand-in itself ---------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from support.safety_service import environment, safety_service, write_database
 
 from scanagg.model import Category, Inventory, Location, Requirement, Severity
 from scanagg.scanners import safety
-from scanagg.scanners.base import Output, OutputError
+from scanagg.scanners.base import Output, ScanError
 
 
 @pytest.fixture(scope="session")
@@ -207,7 +207,7 @@ def test_it_is_missing_where_neither_extra_nor_path_leads_to_it(tmp_path: Path) 
     settings = context(tmp_path / "project", path=tmp_path / "none" / "safety").settings
 
     assert safety.locate(settings) is None
-    assert "scanagg[safety]" in safety.INSTALL
+    assert "scanagg[safety]" in safety.INFO.install
 
 
 def test_the_exit_code_of_check_has_to_fit_and_that_of_scan_is_by_its_own_policy(parsed) -> None:
@@ -215,11 +215,11 @@ def test_the_exit_code_of_check_has_to_fit_and_that_of_scan_is_by_its_own_policy
     check_ = json.dumps({"scanned_packages": {}, "vulnerabilities": [flaw]})
     scan = json.dumps(scan_report([{"id": "7"}]))
 
-    with pytest.raises(OutputError, match="exit code 0 does not fit 1"):
+    with pytest.raises(ScanError, match="exit code 0 does not fit 1"):
         parsed(answered(check_, "a==1", code=0))
     for code in (0, 64):
         assert len(parsed(answered(scan, "a==1", code=code)).observations) == 1
-    with pytest.raises(OutputError, match="exit code 1 does not fit"):
+    with pytest.raises(ScanError, match="exit code 1 does not fit"):
         parsed(answered(scan, "a==1", code=1))
 
 
@@ -238,12 +238,12 @@ def test_the_exit_code_of_check_has_to_fit_and_that_of_scan_is_by_its_own_policy
     ],
 )
 def test_output_that_is_no_answer_is_an_error(parsed, stdout: str, code: int, says: str) -> None:
-    with pytest.raises(OutputError, match=says):
+    with pytest.raises(ScanError, match=says):
         parsed(answered(stdout, "a==1", code=code))
 
 
 def test_an_error_gives_the_reason_on_stderr(parsed) -> None:
-    with pytest.raises(OutputError, match=r"^Unable to load vulnerability database$"):
+    with pytest.raises(ScanError, match=r"^Unable to load vulnerability database$"):
         parsed(answered("", "a==1", code=68, stderr="Unable to load vulnerability database\n"))
 
 
@@ -335,7 +335,7 @@ def test_a_database_may_be_an_address_or_lie_in_the_project(
         ("db", str(tmp_path / "project" / "db")),
     ):
         ctx = context(tmp_path / "project", options={"db": given}, args=("--cache", "1"))
-        argv = safety.job(ctx, tool, ("a==1",)).argv
+        argv = safety.call(ctx, tool, ("a==1",)).argv
         assert argv[argv.index("--db") + 1] == shown
         assert argv[-2:] == ("--cache", "1")
-    assert "--db" not in safety.job(context(tmp_path / "project"), tool, ("a==1",)).argv
+    assert "--db" not in safety.call(context(tmp_path / "project"), tool, ("a==1",)).argv

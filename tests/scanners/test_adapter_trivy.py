@@ -30,7 +30,7 @@ from scanagg.model import (
     Target,
 )
 from scanagg.scanners import trivy
-from scanagg.scanners.base import Output, OutputError, ScannerSettings, Tool
+from scanagg.scanners.base import Output, ScanError, ScannerSettings, Tool
 from scanagg.scanners.trivy import calls, convert, report
 from scanagg.scanners.trivy.tree import Tree
 
@@ -555,7 +555,7 @@ def test_output_that_is_no_report_is_an_error(
     ctx = context(Target(tmp_path, "t", (SourceFile("a.py", tmp_path / "a.py", 20),)))
     output = Output(code, stdout.encode("latin-1"), stderr, ("a.py",))
 
-    with pytest.raises(OutputError, match=says):
+    with pytest.raises(ScanError, match=says):
         trivy.parse(ctx, output)
     assert trivy.again(ctx, output) == ()
 
@@ -574,7 +574,7 @@ def test_null_lists_and_absent_results_are_nothing_found(make_project, read_targ
 
 def test_a_program_that_is_no_trivy_is_told_by_its_version() -> None:
     tool = trivy.Tool(("x",), "trivy")
-    with pytest.raises(OutputError, match="does not tell its version"):
+    with pytest.raises(ScanError, match="does not tell its version"):
         trivy.identify(tool, Output(0, b"hello", ""))
     assert trivy.identify(tool, Output(0, b'{"Version": "0.60.0"}', "")).version == "0.60.0"
 
@@ -714,7 +714,8 @@ def test_configuration_in_the_project_has_no_effect_and_is_told(
     assert ids(done, Category.SECRET) == {"aws-access-key-id": 1}
     used = "what it names is reported, and counted"
     assert done.notices == [
-        f"{name}: {used if name == '.trivyignore' else 'found, not used'}" for name in trivy.NATIVE
+        f"{name}: {used if name == '.trivyignore' else 'found, not used'}"
+        for name in trivy.INFO.native_files
     ]
     assert [one.hidden for one in done.parsed] == [
         {},
@@ -1027,7 +1028,7 @@ def test_the_work_folder_may_lie_inside_the_project(
     (root / ".cache").mkdir()
     ctx = context(read_target(root), path=trivy_path, offline=True)
     tool = trivy.locate(ctx.settings)
-    output = perform(trivy.job(ctx, tool, ("a.py",)), root / ".cache")
+    output = perform(trivy.call(ctx, tool, ("a.py",)), root / ".cache")
 
     assert b"out/b.py" not in output.stdout
     assert trivy.parse(ctx, output).examined == ("a.py",)

@@ -9,17 +9,17 @@ from support.repository import git
 from scanagg.core.errors import ConfigError
 from scanagg.core.git import Git
 from scanagg.project.trusted import Committed, WorkTree
-from scanagg.scanners.base import adapters
+from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import Settings, load_settings
 
 
 def load(folder: Path, text: str, name: str = "scanagg.toml") -> Settings:
     (folder / name).write_text(text, encoding="utf-8")
-    return load_settings(folder, adapters())
+    return load_settings(folder, scanner_infos())
 
 
 def test_without_a_file_everything_is_left_to_defaults(tmp_path: Path) -> None:
-    assert load_settings(tmp_path, adapters()) == Settings()
+    assert load_settings(tmp_path, scanner_infos()) == Settings()
 
 
 def test_a_pyproject_without_our_table_is_none_of_ours(tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_a_table_must_be_one(tmp_path: Path) -> None:
 def test_a_file_that_is_no_utf8_or_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "scanagg.toml").write_bytes(b"policy = '\xff'")
     with pytest.raises(ConfigError, match="not UTF-8"):
-        load_settings(tmp_path, adapters())
+        load_settings(tmp_path, scanner_infos())
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
@@ -160,13 +160,13 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     # A regular file that not even root can read from its start.
     (tmp_path / "scanagg.toml").symlink_to("/proc/self/mem")
     with pytest.raises(ConfigError, match="Input/output error"):
-        load_settings(tmp_path, adapters())
+        load_settings(tmp_path, scanner_infos())
 
 
 def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "scanagg.toml").mkdir()
     with pytest.raises(ConfigError, match=r"scanagg\.toml: cannot be read: is not a file"):
-        load_settings(tmp_path, adapters())
+        load_settings(tmp_path, scanner_infos())
 
 
 def test_the_configuration_of_a_commit_is_read_whatever_the_work_tree_says(
@@ -176,9 +176,9 @@ def test_the_configuration_of_a_commit_is_read_whatever_the_work_tree_says(
     files = Committed(Git(root), git(root, "rev-parse", "HEAD").strip())
     (root / "scanagg.toml").write_text("jobs = 9\nexclude = ['**']\n")
     (root / "pyproject.toml").write_text("[tool.scanagg]\njobs = 9\n")
-    settings = load_settings(root, adapters(), files=files)
+    settings = load_settings(root, scanner_infos(), files=files)
     assert (settings.jobs, settings.exclude) == (2, ("docs/",))
-    assert load_settings(root / "x", adapters(), files=WorkTree(root / "x")) == Settings()
+    assert load_settings(root / "x", scanner_infos(), files=WorkTree(root / "x")) == Settings()
 
 
 def test_a_mistake_in_a_committed_configuration_has_its_line(
@@ -188,4 +188,4 @@ def test_a_mistake_in_a_committed_configuration_has_its_line(
     files = Committed(Git(root), git(root, "rev-parse", "HEAD").strip())
     (root / "pyproject.toml").unlink()
     with pytest.raises(ConfigError, match=r"^pyproject\.toml:3: plicy: unknown key"):
-        load_settings(root, adapters(), files=files)
+        load_settings(root, scanner_infos(), files=files)

@@ -13,15 +13,15 @@ from msgspec.structs import replace
 
 from scanagg.core import cache
 from scanagg.core.process import Stop
-from scanagg.model import Inventory, NotExamined, Run, Status, Target
+from scanagg.model import Inventory, NotExamined, Run, ScannerInfo, Status, Target
 from scanagg.scanners import runner as scan_module
 from scanagg.scanners.base import (
+    Call,
     Context,
     Inputs,
-    Job,
     Output,
-    OutputError,
     Parsed,
+    ScanError,
     ScannerSettings,
     Tool,
 )
@@ -32,7 +32,7 @@ ECHO = "import json, sys; print(json.dumps(sys.argv[1:]))"
 
 @dataclass
 class Fake:
-    """An adapter whose scanner is a line of Python that prints the inputs it has examined."""
+    """A scanner whose program is a line of Python that prints the inputs it has examined."""
 
     code: str = ECHO
     found: tuple[str, ...] = ("a", "b", "c")
@@ -42,23 +42,21 @@ class Fake:
     probing: str | None = None
     splits: bool = False
     extra: Mapping[str, object] = field(default_factory=dict)
-    NAME: str = "fake"
-    TITLE: str = "fake"
-    ABOUT: str = "Finds nothing."
-    URL: str = "https://fake.invalid"
-    INSTALL: str = "pip install fake"
-    OPTIONS: Mapping[str, str] = field(default_factory=dict)
-    NATIVE: tuple[str, ...] = ()
+    name: str = "fake"
+
+    @property
+    def INFO(self) -> ScannerInfo:  # noqa: N802 - a module has it as a constant
+        return ScannerInfo(name=self.name, install="pip install fake")
 
     def locate(self, settings: ScannerSettings) -> Tool | None:
         return Tool((sys.executable, "-c"), "fake") if self.installed else None
 
-    def probe(self, context: Context, tool: Tool) -> Job | None:
-        return Job((sys.executable, "-c", self.probing)) if self.probing else None
+    def probe(self, context: Context, tool: Tool) -> Call | None:
+        return Call((sys.executable, "-c", self.probing)) if self.probing else None
 
     def identify(self, tool: Tool, output: Output) -> Tool:
         if not output.stdout:
-            raise OutputError("says no version")
+            raise ScanError("says no version")
         return replace(tool, version=output.stdout.decode().strip())
 
     def inputs(self, context: Context) -> Inputs:
@@ -68,13 +66,13 @@ class Fake:
         new = [name for name in inputs.found if name not in context.cached]
         return [tuple(new[at : at + self.size]) for at in range(0, len(new), self.size)]
 
-    def job(self, context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+    def call(self, context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
         values: dict[str, object] = {
             "argv": (*tool.argv, self.code),
             "extra": batch,
             "inputs": batch,
         }
-        return Job(**{**values, **self.extra})  # type: ignore[arg-type]
+        return Call(**{**values, **self.extra})  # type: ignore[arg-type]
 
     def again(self, context: Context, output: Output) -> Sequence[tuple[str, ...]]:
         if not self.splits or len(output.inputs) < 2:
@@ -86,7 +84,7 @@ class Fake:
         try:
             said = json.loads(output.stdout)
         except ValueError as error:
-            raise OutputError(f"no JSON: {output.stderr[-80:]}") from error
+            raise ScanError(f"no JSON: {output.stderr[-80:]}") from error
         if isinstance(said, dict):
             gaps = tuple(NotExamined(*pair) for pair in said.pop("gaps", ()))
             return Parsed(**said, not_examined=gaps)
@@ -94,6 +92,9 @@ class Fake:
 
     def recall(self, context: Context) -> Parsed:
         return Parsed(examined=tuple(context.cached))
+
+    def advisory_source(self, context: Context) -> None:
+        return None
 
 
 def context(**changes: object) -> Context:
@@ -261,7 +262,7 @@ def test_what_is_stored_is_not_asked_again() -> None:
     )
     fake = Fake(code)
     assert run_of(fake).status is Status.OK
-    assert run_of(replace(fake, code="raise SystemExit(3)")).status is Status.OK
+    assert run_of(Fake("raise SystemExit(3)")).status is Status.OK
 
 
 def test_the_version_is_asked_for_and_without_one_it_is_failed() -> None:
@@ -332,7 +333,7 @@ def test_ctrl_c_while_waiting_stops_all_and_returns_what_is_known(
 
     monkeypatch.setattr(scan_module, "wait", pressed)
     stop = Stop()
-    hang = replace(Fake("import time; time.sleep(60)"), NAME="hangs")
+    hang = Fake("import time; time.sleep(60)", name="hangs")
     done = scan(
         [Task(Fake(), context()), Task(hang, context())], Limits(4, 30, stop), lambda _: None
     )

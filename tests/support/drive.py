@@ -1,4 +1,4 @@
-"""Runs one adapter the way scan.py does, in the plainest form: one job after another, no cache."""
+"""Runs one scanner as the runner does, in the plainest form: one call after another, no cache."""
 
 import dataclasses
 import shutil
@@ -11,13 +11,13 @@ from typing import Any
 from scanagg.core.process import Ended, Stop, clean_environment, run
 from scanagg.model import Inventory, Location, NotExamined, Observation, Package, Target, pypi_purl
 from scanagg.scanners.base import (
-    Adapter,
+    Call,
     Context,
     Inputs,
-    Job,
     Output,
-    OutputError,
     Parsed,
+    ScanError,
+    Scanner,
     ScannerSettings,
     Tool,
 )
@@ -47,7 +47,7 @@ class Driven:
 
     @property
     def reasons(self) -> dict[str, str]:
-        """Why an input was not examined: said by the adapter's walk, an output, or a failure."""
+        """Why an input was not examined: said by the scanner's walk, an output, or a failure."""
         said = [*self.inputs.not_examined]
         said += [one for parsed in self.parsed for one in parsed.not_examined]
         said += [NotExamined(name, why) for batch, why in self.failures for name in batch]
@@ -100,76 +100,76 @@ def inventory(*pins: str, **changes: Any) -> Inventory:
     return Inventory(packages=packages, manifests=("requirements.txt",), **changes)
 
 
-def drive(adapter: Any, ctx: Context, tmp_path: Path) -> Driven:
+def drive(module: Any, ctx: Context, tmp_path: Path) -> Driven:
     """Locate, probe, split, run, split again what failed, parse. Fails if there is no such program.
 
-    Whatever the adapter does not catch comes through. `adapter` is the adapter's module.
+    Whatever the scanner does not catch comes through. `module` is its package.
     """
-    module: Adapter = adapter
-    tool = module.locate(ctx.settings)
-    assert tool is not None, f"{module.NAME} is not installed"
-    probe = module.probe(ctx, tool)
+    scanner: Scanner = module
+    tool = scanner.locate(ctx.settings)
+    assert tool is not None, f"{scanner.INFO.name} is not installed"
+    probe = scanner.probe(ctx, tool)
     if probe is not None:
-        tool = module.identify(tool, perform(probe, tmp_path))
-    inputs = module.inputs(ctx)
+        tool = scanner.identify(tool, perform(probe, tmp_path))
+    inputs = scanner.inputs(ctx)
     driven = Driven(tool, inputs, [], [], [])
     if ctx.cached:
-        driven.parsed.append(module.recall(ctx))
-    for batch in module.batches(ctx, inputs):
-        _drive_batch(module, ctx, batch, tmp_path, driven)
+        driven.parsed.append(scanner.recall(ctx))
+    for batch in scanner.batches(ctx, inputs):
+        _drive_batch(scanner, ctx, batch, tmp_path, driven)
     return driven
 
 
 def _drive_batch(
-    adapter: Adapter, ctx: Context, batch: tuple[str, ...], tmp_path: Path, driven: Driven
+    scanner: Scanner, ctx: Context, batch: tuple[str, ...], tmp_path: Path, driven: Driven
 ) -> None:
     output: Output | None = None
     try:
-        output = perform(adapter.job(ctx, driven.tool, batch), tmp_path)
+        output = perform(scanner.call(ctx, driven.tool, batch), tmp_path)
         driven.outputs.append(output)
-        driven.parsed.append(adapter.parse(ctx, output))
+        driven.parsed.append(scanner.parse(ctx, output))
         return
-    except OutputError as error:
+    except ScanError as error:
         reason = str(error)
-    smaller = adapter.again(ctx, output) if output else ()
+    smaller = scanner.again(ctx, output) if output else ()
     retried = {name for part in smaller for name in part}
     if left := tuple(name for name in batch if name not in retried):
         driven.failures.append((left, reason))
     for part in smaller:
         assert len(part) < len(batch), "a batch that is tried again must be smaller"
-        _drive_batch(adapter, ctx, part, tmp_path, driven)
+        _drive_batch(scanner, ctx, part, tmp_path, driven)
 
 
-def perform(job: Job, tmp_path: Path) -> Output:
-    """One job in a work folder of its own, which is gone afterwards."""
+def perform(call: Call, tmp_path: Path) -> Output:
+    """One call in a work folder of its own, which is gone afterwards."""
     work = Path(mkdtemp(prefix="work-", dir=tmp_path))
     try:
-        return _perform(job, work)
+        return _perform(call, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _perform(job: Job, work: Path) -> Output:
+def _perform(call: Call, work: Path) -> Output:
     def filled(text: str) -> str:
         return text.replace("{work}", str(work))
 
-    for name, text in job.files.items():
+    for name, text in call.files.items():
         (work / name).write_text(text, encoding="utf-8", errors="surrogateescape")
-    extra: Mapping[str, str] = {key: filled(value) for key, value in job.env.items()}
+    extra: Mapping[str, str] = {key: filled(value) for key, value in call.env.items()}
     done = run(
-        [*map(filled, job.argv), *job.extra],
-        cwd=job.cwd or work,
-        env=clean_environment(job.allow, extra),
+        [*map(filled, call.argv), *call.extra],
+        cwd=call.cwd or work,
+        env=clean_environment(call.allow, extra),
         timeout=TIMEOUT_SECONDS,
         stop=Stop(),
-        stdin=job.stdin,
+        stdin=call.stdin,
     )
     assert done.ended is Ended.EXITED, f"{done.ended.value}: {done.detail}"
     assert done.returncode is not None
     stdout = done.stdout
-    if job.output is not None:
-        answer = Path(filled(job.output))
+    if call.output is not None:
+        answer = Path(filled(call.output))
         if not answer.is_file():
-            raise OutputError("wrote no report")
+            raise ScanError("wrote no report")
         stdout = answer.read_bytes()
-    return Output(done.returncode, stdout, done.stderr.decode("utf-8", "replace"), job.inputs)
+    return Output(done.returncode, stdout, done.stderr.decode("utf-8", "replace"), call.inputs)

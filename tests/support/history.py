@@ -15,7 +15,7 @@ from scanagg.findings.collect import Collected, ScanSetup, collect_findings
 from scanagg.inventory import read_inventory
 from scanagg.model import Change, Finding, Inventory, Target
 from scanagg.project.target import read_target
-from scanagg.scanners.base import ScannerSettings, adapters
+from scanagg.scanners.base import ScannerSettings, all_scanners
 from scanagg.scanners.runner import Event, Limits
 from support.repository import git
 
@@ -77,7 +77,7 @@ class Checked:
         """What the scanners see in the work tree."""
         target = self.target
         setup = replace(self.setup, limits=replace(self.setup.limits, stop=Stop()))
-        chosen = [adapters()[name] for name in self.scanners]
+        chosen = [all_scanners()[name] for name in self.scanners]
         return collect_findings(setup, chosen, target, read_inventory(target), lambda _event: None)
 
     def baseline(self) -> Baseline:

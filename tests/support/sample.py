@@ -37,6 +37,7 @@ from scanagg.model import (
     Verdict,
     Witness,
 )
+from scanagg.scanners.base import scanner_infos
 
 NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
 
@@ -311,6 +312,7 @@ def sample_report(
             ("2 findings block: 1 critical, 1 high",),
             ("safety did not run; the policy does not require it",),
         ),
+        scanners=scanner_infos(),
     )
 
 

@@ -122,7 +122,7 @@ class SarifRules:
             name=pascal(rule.name or rule.id, identifier),
             short_description=_text(short),
             full_description=_text(sentence(f"{short} {advice}", DESCRIPTION_LENGTH)),
-            help_uri=page,
+            help_uri=page or None,
             help=_help(entry, short, advice, page),
             message_strings={MESSAGE: _text(f"{doubled} It concerns '{{0}}'.")},
             default_configuration=sarif_om.ReportingConfiguration(level=level),
@@ -143,9 +143,11 @@ def _help(
     pages = [url for url in map(https, advisory.references) if url] if advisory else []
     known = "".join(f"\n- {marked}" for _, marked in lines)
     more = "".join(f"\n- <{url}>" for url in pages[:_MOST_PAGES] if url != page)
-    blocks = (f"**{markdown(short)}**", markdown(advice), known, f"[More about it]({page})", more)
+    link = f"[More about it]({page})" if page else ""
+    plain_link = [f"More about it: {page}"] if page else []
+    blocks = (f"**{markdown(short)}**", markdown(advice), known, link, more)
     return sarif_om.MultiformatMessageString(
-        text=" ".join((short, advice, *(line for line, _ in lines), f"More about it: {page}")),
+        text=" ".join((short, advice, *(line for line, _ in lines), *plain_link)),
         markdown="\n\n".join(block.strip("\n") for block in blocks if block),
     )
 

@@ -15,6 +15,7 @@ from scanagg.model import (
     Judged,
     Report,
     Run,
+    ScannerInfo,
     Status,
     Upgrade,
 )
@@ -58,15 +59,6 @@ _SEMANTIC: Final = re.compile(
     r"(\+[\dA-Za-z-]+(\.[\dA-Za-z-]+)*)?",
     re.ASCII,
 )
-# What a scanner is called in full, and its own page. For one that is not here its name will do.
-_SCANNERS: Final = {
-    "bandit": ("Bandit", "https://bandit.readthedocs.io/"),
-    "detect-secrets": ("detect-secrets", "https://github.com/Yelp/detect-secrets"),
-    "licenses": ("pip-licenses", "https://github.com/raimon49/pip-licenses"),
-    "pip-audit": ("pip-audit", "https://github.com/pypa/pip-audit"),
-    "safety": ("Safety", "https://docs.safetycli.com/"),
-    "trivy": ("Trivy", "https://trivy.dev/"),
-}
 # scanagg has no public page yet; the standard asks for an absolute address.
 _HOME: Final = "https://scanagg.invalid/"
 
@@ -163,7 +155,7 @@ def stream(report: Report, flavour: Flavour) -> Iterator[str]:
     before = "\n"
     for section in plan(report, flavour).sections:
         scanner, findings = section.run.scanner, section.findings
-        rules = SarifRules(findings, scanner, page(scanner))
+        rules = SarifRules(findings, scanner, _info(report, scanner).url)
         head = encode(plain(_run_head(report, section, rules, flavour)))
         yield before + head.removesuffix("}") + ',"results":['
         results = Results(report, scanner, rules, places, flavour)
@@ -197,7 +189,7 @@ def _run_head(
     snippets = [judged.finding.snippet for judged in section.findings]
     is_masked = any(snippet is None or MASK in snippet for snippet in snippets)
     return sarif_om.Run(
-        tool=sarif_om.Tool(driver=_driver(run, rules.descriptors())),
+        tool=sarif_om.Tool(driver=_driver(run, _info(report, run.scanner), rules.descriptors())),
         automation_details=sarif_om.RunAutomationDetails(id=category),
         conversion=sarif_om.Conversion(
             tool=sarif_om.Tool(
@@ -236,13 +228,16 @@ def _run_head(
     )
 
 
-def page(scanner: str) -> str:
-    """Return the scanner's own page."""
-    return _SCANNERS[scanner][1] if scanner in _SCANNERS else _HOME
+def _info(report: Report, scanner: str) -> ScannerInfo:
+    """Return what is known of a scanner; its name and no page if this version does not know it."""
+    own = ScannerInfo(name=scanner, url=_HOME if scanner == OWN else "")
+    return report.scanners.get(scanner, own)
 
 
-def _driver(run: Run, rules: Sequence[sarif_om.ReportingDescriptor]) -> sarif_om.ToolComponent:
-    title = _SCANNERS[run.scanner][0] if run.scanner in _SCANNERS else run.scanner
+def _driver(
+    run: Run, info: ScannerInfo, rules: Sequence[sarif_om.ReportingDescriptor]
+) -> sarif_om.ToolComponent:
+    title = info.title or run.scanner
     number = re.search(r"\d.*", phrase(run.version or ""))
     version = number.group() if number else _NOT_KNOWN
     return sarif_om.ToolComponent(
@@ -250,7 +245,7 @@ def _driver(run: Run, rules: Sequence[sarif_om.ReportingDescriptor]) -> sarif_om
         full_name=title if run.scanner == OWN else f"{title}, run by scanagg",
         version=version,
         semantic_version=version if _SEMANTIC.fullmatch(version) else None,
-        information_uri=page(run.scanner),
+        information_uri=info.url or None,
         rules=list(rules),
     )
 

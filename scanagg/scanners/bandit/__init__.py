@@ -5,18 +5,19 @@ They are named one by one, so that neither bandit's own list of folders nor a `.
 project leaves any out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from msgspec.structs import replace
 
-from scanagg.scanners import arguments, pinned, source_files
+from scanagg.model import Category, ScannerInfo
+from scanagg.scanners import base, pinned, source_files
 from scanagg.scanners.bandit import coverage
 from scanagg.scanners.bandit.report import decode, hidden, observations, values
 from scanagg.scanners.base import (
+    Call,
     Context,
     Inputs,
-    Job,
     Output,
     Parsed,
     ScannerSettings,
@@ -24,14 +25,36 @@ from scanagg.scanners.base import (
     python_module,
 )
 
-NAME = "bandit"
-TITLE = "Bandit"
-ABOUT = "Common security weaknesses in Python source."
-URL = "https://bandit.readthedocs.io/en/latest/"
-INSTALL = "pip install bandit"
-OPTIONS: Mapping[str, str] = {"config": "A configuration file of bandit's, in the project."}
-ARGS: frozenset[str] = arguments.BANDIT
-NATIVE: tuple[str, ...] = (".bandit", "bandit.yaml", "bandit.yml")
+INFO = ScannerInfo(
+    name="bandit",
+    title="Bandit",
+    about="Common security weaknesses in Python source.",
+    url="https://bandit.readthedocs.io/",
+    install="pip install bandit",
+    options={"config": "A configuration file of bandit's, in the project."},
+    args=frozenset(
+        (
+            *("-l", "-ll", "-lll", "-i", "-ii", "-iii", "--severity-level"),
+            *("--confidence-level", "-t", "--tests", "-s", "--skip", "-c", "--configfile"),
+        )
+    ),
+    native_files=(".bandit", "bandit.yaml", "bandit.yml"),
+    categories=frozenset({Category.CODE}),
+    usual_for=frozenset({Category.CODE}),
+    # In one real report 47 lines carried both.
+    rule_aliases={"B703": "B308"},
+    # Bandit 1.7.1 moved the hashes of B303 into B324,
+    # https://bandit.readthedocs.io/en/latest/plugins/b324_hashlib.html
+    renamed_rules={"B303": "B324"},
+    secret_rules=frozenset({"B105", "B106", "B107"}),
+    guessing_rules=frozenset({"B105", "B106", "B107"}),
+    suppressions={"nosec": False},
+)
+
+probe = base.probe
+identify = base.identify
+recall = base.recall
+advisory_source = base.advisory_source
 
 _WORKER: Final = "scanagg.scanners.bandit.worker"
 _SUFFIXES: Final = (".py", ".pyw")
@@ -44,20 +67,10 @@ _CONFIGURATION: Final = 2  # bandit's exit code for what no other choice of file
 
 def locate(settings: ScannerSettings) -> Tool | None:
     """The module of our own environment, or the program that the settings name."""
-    tool = pinned.module_or_program("bandit", "bandit", settings)
+    tool = base.module_or_program("bandit", "bandit", settings)
     if tool is None or settings.path is not None:
         return tool
     return replace(tool, argv=python_module(_WORKER), shown=f"python -P -m {_WORKER}")
-
-
-def probe(context: Context, tool: Tool) -> Job | None:
-    """The version, where it is a program of the user's."""
-    return pinned.probe(tool)
-
-
-def identify(tool: Tool, output: Output) -> Tool:
-    """The tool with its version. OutputError where it told none."""
-    return pinned.identified(tool, output)
 
 
 def inputs(context: Context) -> Inputs:
@@ -73,7 +86,7 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
     return source_files.spread(files, context.workers, worth=_WORTH_BYTES, argv_bytes=_ARGV_BYTES)
 
 
-def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     """Check these files, none of them excluded for the folder it is in."""
     settings = context.settings
     config, given = source_files.configuration(context)
@@ -85,7 +98,7 @@ def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
     )
     extra = tuple(str(file.real) for file in source_files.chosen(context.target, batch))
     # UTF-8 whatever the locale: names of files are looked for in what bandit logs.
-    return Job(argv, batch, extra=extra, files=given, env={"PYTHONUTF8": "1"})
+    return Call(argv, batch, extra=extra, files=given, env={"PYTHONUTF8": "1"})
 
 
 def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
@@ -112,8 +125,3 @@ def parse(context: Context, output: Output) -> Parsed:
         notices=notices,
         secrets=frozenset(value for each in (*report.results, *covered) for value in values(each)),
     )
-
-
-def recall(context: Context) -> Parsed:
-    """Nothing: no result is kept between runs."""
-    return Parsed()

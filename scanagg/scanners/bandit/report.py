@@ -21,8 +21,8 @@ from scanagg.model import (
     SeverityClaim,
     SourceFile,
 )
-from scanagg.scanners import pinned, source_files
-from scanagg.scanners.base import Output, OutputError
+from scanagg.scanners import base, source_files
+from scanagg.scanners.base import Output, ScanError
 
 _SCANNER: Final = "bandit"
 _TITLE_WIDTH: Final = 100
@@ -96,21 +96,21 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def decode(output: Output, root: Path) -> Report:
-    """The report in bandit's JSON, of any of its versions. OutputError where it is none.
+    """The report in bandit's JSON, of any of its versions. ScanError where it is none.
 
     It is none either where bandit did not end well, which with `--exit-zero` is any exit code but
     0. `root` is the checked folder, which is not to stand in the error.
     """
     if output.returncode:
         said = _LOG_PREFIX.sub("", output.stderr).replace(f"{root}/", "")
-        raise OutputError(pinned.complaint(said, f"ended with exit code {output.returncode}"))
+        raise ScanError(base.complaint(said, f"ended with exit code {output.returncode}"))
     return _decoded(output.stdout.partition(_SEPARATOR)[0])
 
 
 def hidden(output: Output, report: Report) -> tuple[tuple[Result, ...], tuple[str, ...]]:
     """The issues that comments hide: those that are only there without them; and what to say of it.
 
-    OutputError where the second run's report is none.
+    ScanError where the second run's report is none.
     """
     _, separator, second = output.stdout.partition(_SEPARATOR)
     if second.strip():
@@ -133,7 +133,7 @@ def _decoded(raw: bytes) -> Report:
     try:
         return msgspec.convert(json.loads(raw), Report)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise OutputError(f"not bandit's JSON: {one_line(str(error))}") from error
+        raise ScanError(f"not bandit's JSON: {one_line(str(error))}") from error
 
 
 def number_hidden(report: Report) -> int:

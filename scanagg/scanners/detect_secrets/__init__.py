@@ -5,37 +5,50 @@ verifies what it finds over the network: a worker of ours runs its detectors and
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 from scanagg.core.errors import ConfigError
-from scanagg.model import NotExamined
-from scanagg.scanners import arguments, pinned, source_files
+from scanagg.model import Category, NotExamined, ScannerInfo
+from scanagg.scanners import base, pinned, source_files
 from scanagg.scanners.base import (
+    Call,
     Context,
     Inputs,
-    Job,
     Output,
     Parsed,
     ScannerSettings,
     Tool,
     python_module,
 )
-from scanagg.scanners.detect_secrets.answer import parsed
+from scanagg.scanners.detect_secrets.answer import KNOWN, NO_SECRET, PRAGMA, parsed
 from scanagg.scanners.detect_secrets.inputs import BASELINE, limits, searched
 
-NAME = "detect-secrets"
-TITLE = "detect-secrets"
-ABOUT = "Keys, tokens and passwords in text files."
-URL = "https://github.com/Yelp/detect-secrets"
-INSTALL = "pip install detect-secrets"
-OPTIONS: Mapping[str, str] = {
-    "max-file-bytes": "Larger files are not searched, but named (default 5000000).",
-    "max-line-bytes": "Files with a longer line are not searched, but named (default 500000).",
-    "file-timeout": "Processor seconds after which a file is given up, but named (default 20).",
-}
-ARGS: frozenset[str] = arguments.DETECT_SECRETS
-NATIVE: tuple[str, ...] = (BASELINE,)
+INFO = ScannerInfo(
+    name="detect-secrets",
+    title="detect-secrets",
+    about="Keys, tokens and passwords in text files.",
+    url="https://github.com/Yelp/detect-secrets",
+    install="pip install detect-secrets",
+    options={
+        "max-file-bytes": "Larger files are not searched, but named (default 5000000).",
+        "max-line-bytes": "Files with a longer line are not searched, but named (default 500000).",
+        "file-timeout": "Processor seconds after which a file is given up, but named (default 20).",
+    },
+    args=frozenset(
+        (
+            *("--exclude-lines", "--exclude-secrets", "--exclude-files", "--disable-plugin"),
+            *("--disable-filter", "--base64-limit", "--hex-limit"),
+        )
+    ),
+    native_files=(BASELINE,),
+    categories=frozenset({Category.SECRET}),
+    usual_for=frozenset({Category.SECRET}),
+    suppressions={PRAGMA: True, NO_SECRET: True, KNOWN: True},
+)
+
+recall = base.recall
+advisory_source = base.advisory_source
 
 _WORKER: Final = "scanagg.scanners.detect_secrets.worker"
 # A process takes as long to start as to search this much text.
@@ -50,11 +63,11 @@ def locate(settings: ScannerSettings) -> Tool | None:
             "[scanners.detect-secrets] path: it is used as a library, so no program can be named",
             "Remove `path`, and install the wanted version beside scanagg.",
         )
-    tool = pinned.module_or_program("detect_secrets", NAME, settings)
+    tool = base.module_or_program("detect_secrets", INFO.name, settings)
     return tool and Tool(python_module(_WORKER), f"python -P -m {_WORKER}", tool.version)
 
 
-def probe(context: Context, tool: Tool) -> Job | None:
+def probe(context: Context, tool: Tool) -> Call | None:
     """None: the version is known."""
     return None
 
@@ -78,7 +91,7 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
     return source_files.spread(files, context.workers, worth=_WORTH_BYTES)
 
 
-def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     """Search these files. The names are relative, for detect-secrets' filters look at them."""
     limit = limits(context.settings)
     root = context.target.root
@@ -91,7 +104,7 @@ def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
     }
     argv = (*tool.argv, *context.settings.args)
     # UTF-8 whatever the locale: otherwise it decides which files detect-secrets can read.
-    return Job(argv, batch, env={"PYTHONUTF8": "1"}, stdin=json.dumps(request).encode())
+    return Call(argv, batch, env={"PYTHONUTF8": "1"}, stdin=json.dumps(request).encode())
 
 
 def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
@@ -107,8 +120,3 @@ def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
 def parse(context: Context, output: Output) -> Parsed:
     """Examined is what was searched to its end. What the project's baseline lists still counts."""
     return parsed(output, context.target)
-
-
-def recall(context: Context) -> Parsed:
-    """Nothing: no result is kept between runs."""
-    return Parsed()

@@ -10,8 +10,8 @@ import msgspec
 
 from scanagg.core.text import one_line
 from scanagg.model import Category, Location, NotExamined, Observation, Rule, Secret, Target
-from scanagg.scanners import pinned
-from scanagg.scanners.base import Output, OutputError, Parsed
+from scanagg.scanners import base
+from scanagg.scanners.base import Output, Parsed, ScanError
 from scanagg.scanners.detect_secrets.inputs import BASELINE
 
 _SCANNER: Final = "detect-secrets"
@@ -24,9 +24,9 @@ _HELP: Final = (
 _HASHED_IN_PART: Final = frozenset({"GitHub Token", "GitLab Token", "Private Key"})
 # Where a value is put in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
 _PLACEHOLDER: Final = re.compile(r"\$?\{\{.*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%.*?%>")
-_PRAGMA: Final = "pragma: allowlist secret"
-_NO_SECRET: Final = f"{BASELINE} is_secret=false"
-_KNOWN: Final = f"{BASELINE} known"
+PRAGMA: Final = "pragma: allowlist secret"
+NO_SECRET: Final = f"{BASELINE} is_secret=false"
+KNOWN: Final = f"{BASELINE} known"
 _SCHEME: Final = re.compile(r"\b(?:bearer|basic|token)\b", re.IGNORECASE)
 
 
@@ -63,7 +63,7 @@ class _Baseline(msgspec.Struct, frozen=True):
 
 
 def parsed(output: Output, target: Target) -> Parsed:
-    """What the worker's answers mean. OutputError where it did not end well, or they are none."""
+    """What the worker's answers mean. ScanError where it did not end well, or they are none."""
     known, problem = baseline(target)
     notices = [problem] if problem else []
     hidden: Counter[str] = Counter()
@@ -73,16 +73,15 @@ def parsed(output: Output, target: Target) -> Parsed:
         hits, allowed = _real(answer.hits), _real(answer.allowed)
         judged = [(hit, tuple(_listed(hit, known.get(path, ())))) for hit in hits]
         observations += [
-            _observation(hit, path, BASELINE if _NO_SECRET in kinds else "")
-            for hit, kinds in judged
+            _observation(hit, path, BASELINE if NO_SECRET in kinds else "") for hit, kinds in judged
         ]
-        observations += [_observation(hit, path, _PRAGMA) for hit in allowed]
-        hidden.update({_PRAGMA: len({line for hit in allowed for line in hit.lines})})
+        observations += [_observation(hit, path, PRAGMA) for hit in allowed]
+        hidden.update({PRAGMA: len({line for hit in allowed for line in hit.lines})})
         hidden.update(kind for _, kinds in judged for kind in kinds)
         if len(hits) < len(answer.hits):
             number = len(answer.hits) - len(hits)
             notices.append(f"{path}: placeholders that count as no secrets: {number}")
-    if hidden[_KNOWN]:
+    if hidden[KNOWN]:
         notices.append(f"{BASELINE}: what it lists as known is reported all the same")
     return Parsed(
         observations=tuple(observations),
@@ -97,11 +96,11 @@ def parsed(output: Output, target: Target) -> Parsed:
 
 
 def entries(raw: bytes) -> Mapping[str, tuple[Entry, ...]]:
-    """The secrets, by path, of a report in detect-secrets' JSON. OutputError where it is none."""
+    """The secrets, by path, of a report in detect-secrets' JSON. ScanError where it is none."""
     try:
         found = msgspec.json.decode(raw, type=_Baseline)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise OutputError(f"not a baseline of detect-secrets: {one_line(str(error))}") from error
+        raise ScanError(f"not a baseline of detect-secrets: {one_line(str(error))}") from error
     return {path.replace("\\", "/"): listed for path, listed in found.results.items()}
 
 
@@ -114,7 +113,7 @@ def baseline(target: Target) -> tuple[Mapping[str, tuple[Entry, ...]], str]:
         return entries(file.real.read_bytes()), ""
     except OSError as error:
         return {}, f"{BASELINE} counts for nothing: {error.strerror}"
-    except OutputError as error:
+    except ScanError as error:
         return {}, f"{BASELINE} counts for nothing: {error}"
 
 
@@ -126,15 +125,13 @@ def is_placeholder(value: str) -> bool:
 
 def _answers(output: Output) -> Sequence[Answer]:
     if output.returncode:
-        raise OutputError(
-            pinned.complaint(output.stderr, f"ended with exit code {output.returncode}")
-        )
+        raise ScanError(base.complaint(output.stderr, f"ended with exit code {output.returncode}"))
     try:
         lines = msgspec.json.Decoder(Answer).decode_lines(output.stdout)
     except msgspec.DecodeError as error:
-        raise OutputError(f"not the answers of the search: {error}") from error
+        raise ScanError(f"not the answers of the search: {error}") from error
     if any(not 0 <= answer.file < len(output.inputs) for answer in lines):
-        raise OutputError("it answers for files that it was not given")
+        raise ScanError("it answers for files that it was not given")
     return lines
 
 
@@ -146,7 +143,7 @@ def _listed(hit: Hit, known: Sequence[Entry]) -> Iterator[str]:
     """How the project's baseline has it: known, or judged to be no secret, by nobody it names."""
     for entry in known:
         if (entry.type, entry.hashed_secret) == (hit.type, hit.hash):
-            yield _NO_SECRET if entry.is_secret is False else _KNOWN
+            yield NO_SECRET if entry.is_secret is False else KNOWN
 
 
 def _observation(hit: Hit, path: str, in_source: str) -> Observation:

@@ -1,32 +1,43 @@
 """Licences of the project's packages: pip-licenses on its environment, else pip's own report."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
 
-from scanagg.model import LicenseFacts
-from scanagg.scanners import arguments, pinned
+from scanagg.model import Category, LicenseFacts, ScannerInfo
+from scanagg.scanners import base, pinned
 from scanagg.scanners.base import (
+    Call,
     Context,
     Inputs,
-    Job,
     Output,
-    OutputError,
     Parsed,
+    ScanError,
     ScannerSettings,
     Tool,
 )
 from scanagg.scanners.licenses import answers, calls
 
-NAME = "licenses"
-TITLE = "pip-licenses"
-ABOUT = "The licence that each package of the project states in its metadata."
-URL = "https://github.com/raimon49/pip-licenses"
-INSTALL = "pip install pip-licenses"
-OPTIONS: Mapping[str, str] = {}
-ARGS: frozenset[str] = arguments.LICENSES
-NATIVE: tuple[str, ...] = ()
+INFO = ScannerInfo(
+    name="licenses",
+    title="pip-licenses",
+    about="The licence that each package of the project states in its metadata.",
+    url="https://github.com/raimon49/pip-licenses",
+    install="pip install pip-licenses",
+    args=frozenset(
+        (
+            *("--index-url", "-i", "--extra-index-url", "--trusted-host", "--proxy"),
+            *("--cert", "--timeout", "--retries"),
+        )
+    ),
+    categories=frozenset({Category.LICENSE}),
+    usual_for=frozenset({Category.LICENSE}),
+)
+
+probe = base.probe
+identify = base.identify
+advisory_source = base.advisory_source
 
 _BATCH: Final = 40
 _SMALL_BATCH: Final = 10
@@ -34,17 +45,7 @@ _SMALL_BATCH: Final = 10
 
 def locate(settings: ScannerSettings) -> Tool | None:
     """The module of our own environment, or the program that the settings name."""
-    return pinned.module_or_program("piplicenses", "pip-licenses", settings)
-
-
-def probe(context: Context, tool: Tool) -> Job | None:
-    """The version, where it is a program of the user's."""
-    return pinned.probe(tool)
-
-
-def identify(tool: Tool, output: Output) -> Tool:
-    """The tool with its version. OutputError where it told none."""
-    return pinned.identified(tool, output)
+    return base.module_or_program("piplicenses", "pip-licenses", settings)
 
 
 def inputs(context: Context) -> Inputs:
@@ -61,15 +62,15 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
     return [*((installed,) if installed else ()), *pinned.batches(left, size)]
 
 
-def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     """pip-licenses where the batch is all that the environment has, else pip.
 
-    OutputError where pip would have to go online and may not.
+    ScanError where pip would have to go online and may not.
     """
     if batch == calls.installed(context):
         return calls.of_environment(context, tool, batch)
     if context.offline:
-        raise OutputError("offline: the metadata is neither installed nor stored")
+        raise ScanError("offline: the metadata is neither installed nor stored")
     return calls.of_index(batch)
 
 

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 
 from scanagg.core.text import one_line, printable, shorten
 from scanagg.model import Category, LicenseFacts, NotExamined, Observation, Package, Rule
-from scanagg.scanners import pinned
-from scanagg.scanners.base import Context, Output, OutputError, Parsed
+from scanagg.scanners import base, pinned
+from scanagg.scanners.base import Context, Output, Parsed, ScanError
 from scanagg.scanners.licenses import evidence, site_packages
 
 _SCANNER: Final = "licenses"
@@ -79,7 +79,7 @@ class _Report(msgspec.Struct, frozen=True):
 def parsed(context: Context, output: Output) -> Parsed:
     """Facts for each package that the answer describes in the version that was asked for.
 
-    OutputError where there is no usable answer.
+    ScanError where there is no usable answer.
     """
     answer = _decode(output)
     asked = pinned.by_key(output.inputs)
@@ -98,7 +98,7 @@ def parsed(context: Context, output: Output) -> Parsed:
     if not answer.installed:
         return meaning(context, facts, gaps, store=True)
     if not facts:
-        raise OutputError("it lists none of the packages: is the project's environment broken?")
+        raise ScanError("it lists none of the packages: is the project's environment broken?")
     facts = _with_files(context, facts)
     missing = set(output.inputs) - facts.keys()
     gaps = dict.fromkeys(sorted(missing), "not in the project's environment in this version")
@@ -163,19 +163,19 @@ def _observation(package: Package, facts: LicenseFacts) -> Observation:
 
 
 def _decode(output: Output) -> _Answer:
-    """The answer in our form. OutputError, with the program's own reason, where there is none."""
+    """The answer in our form. ScanError, with the program's own reason, where there is none."""
     try:
         answer = msgspec.json.decode(output.stdout, type=_Report | tuple[_Row, ...])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         said = output.stdout.strip()
         default = f"its answer cannot be read: {error}" if said else "it printed nothing"
-        raise OutputError(_why(output, default)) from error
+        raise ScanError(_why(output, default)) from error
     if output.returncode:
-        raise OutputError(_why(output, f"exit code {output.returncode} after its answer"))
+        raise ScanError(_why(output, f"exit code {output.returncode} after its answer"))
     if not isinstance(answer, _Report):
         return _Answer(True, tuple(_of_row(row) for row in answer))
     if answer.version != _REPORT_VERSION:
-        raise OutputError(f"pip's report has version {one_line(answer.version)}; 1 is known")
+        raise ScanError(f"pip's report has version {one_line(answer.version)}; 1 is known")
     return _Answer(False, tuple(_of(each.metadata, answer.pip_version) for each in answer.install))
 
 
@@ -183,8 +183,8 @@ def _why(output: Output, otherwise: str) -> str:
     """What went wrong, in the words of pip or pip-licenses, with what pip leaves unsaid."""
     cause = _CAUSE.findall(output.stderr)
     if cause:
-        return f"the index cannot be reached: {pinned.complaint(cause[-1], cause[-1])}"
-    said = pinned.complaint(output.stderr, otherwise)
+        return f"the index cannot be reached: {base.complaint(cause[-1], cause[-1])}"
+    said = base.complaint(output.stderr, otherwise)
     if "No matching distribution found" not in said:
         return said
     return f"no wheel for this Python: metadata not available without building ({said})"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from scanagg.scanners import pinned
-from scanagg.scanners.base import Context, Job, Output, Tool, python_module
+from scanagg.scanners.base import Call, Context, Output, Tool, python_module
 from scanagg.scanners.licenses import site_packages
 
 _UNREACHABLE: Final = re.compile(r"Retrying \(Retry|\b40[137] Error\b|No module named pip\b")
@@ -29,7 +29,7 @@ def installed(context: Context) -> tuple[str, ...]:
     return tuple(sorted(pin for same in present for pin in known.get(same, ())))
 
 
-def of_environment(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+def of_environment(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     """pip-licenses with its three sources apart. A program of the user's gets the interpreter."""
     python = (context.python or Path()).absolute()
     places = () if context.settings.path else site_packages.folders(python)
@@ -38,10 +38,10 @@ def of_environment(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
         joined = os.pathsep.join(map(str, places))
         where = (*python_module("scanagg.scanners.licenses.site_packages"), joined)
     wanted = ("--from=all", "--format=json", "--with-system")
-    return Job((*where, *wanted, *context.settings.args), batch)
+    return Call((*where, *wanted, *context.settings.args), batch)
 
 
-def of_index(batch: tuple[str, ...]) -> Job:
+def of_index(batch: tuple[str, ...]) -> Call:
     """pip's report of what it would install, from metadata alone: nothing installed or built."""
     argv = (
         *python_module("pip"),
@@ -50,7 +50,7 @@ def of_index(batch: tuple[str, ...]) -> Job:
         *("--ignore-requires-python", "--no-input", "--disable-pip-version-check"),
         *("--quiet", "--report", "-", "-r", "{work}/requirements.txt"),
     )
-    return Job(
+    return Call(
         argv,
         batch,
         files={"requirements.txt": pinned.requirements(batch)},

@@ -1,25 +1,37 @@
 """pip-audit: known vulnerabilities of the inventory, as exact pins, without resolving anything."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
-from scanagg.model import DataSource, NotExamined
-from scanagg.scanners import arguments, pinned
-from scanagg.scanners.base import Context, Inputs, Job, Output, Parsed, ScannerSettings, Tool
+from scanagg.model import Category, DataSource, NotExamined, ScannerInfo
+from scanagg.scanners import base, pinned
+from scanagg.scanners.base import Call, Context, Inputs, Output, Parsed, ScannerSettings, Tool
 from scanagg.scanners.pip_audit import answer, lookup_service
 
-NAME = "pip-audit"
-TITLE = "pip-audit"
-ABOUT = "Known vulnerabilities in the Python packages that the project pins."
-URL = "https://github.com/pypa/pip-audit"
-INSTALL = "pip install pip-audit"
-OPTIONS: Mapping[str, str] = {
-    "service": "Where vulnerabilities are looked up: pypi (default), osv or esms.",
-    "osv-url": "Address of an OSV query endpoint to use instead of the public one; implies osv.",
-}
-ARGS: frozenset[str] = arguments.PIP_AUDIT
-NATIVE: tuple[str, ...] = ()
+INFO = ScannerInfo(
+    name="pip-audit",
+    title="pip-audit",
+    about="Known vulnerabilities in the Python packages that the project pins.",
+    url="https://github.com/pypa/pip-audit",
+    install="pip install pip-audit",
+    options={
+        "service": "Where vulnerabilities are looked up: pypi (default), osv or esms.",
+        "osv-url": (
+            "Address of an OSV query endpoint to use instead of the public one; implies osv."
+        ),
+    },
+    args=frozenset(("--ignore-vuln", "--timeout", "-v", "--verbose")),
+    categories=frozenset({Category.VULNERABILITY}),
+    usual_for=frozenset({Category.VULNERABILITY}),
+    has_dated_data=True,
+    asks_advisory_store=True,
+    suppressions={"--ignore-vuln": False},
+)
+
+probe = base.probe
+identify = base.identify
+recall = base.recall
 
 # pip-audit asks for one package at a time; several calls side by side share the waiting. Where the
 # advisory store answers there is next to none, and to start pip-audit costs more than 100 answers.
@@ -38,17 +50,7 @@ _OF_THE_SERVICE: Final = re.compile(
 
 def locate(settings: ScannerSettings) -> Tool | None:
     """The module of our own environment, or the program that the settings name."""
-    return pinned.module_or_program("pip_audit", "pip-audit", settings)
-
-
-def probe(context: Context, tool: Tool) -> Job | None:
-    """The version, where it is a program of the user's."""
-    return pinned.probe(tool)
-
-
-def identify(tool: Tool, output: Output) -> Tool:
-    """The tool with its version. OutputError where it told none."""
-    return pinned.identified(tool, output)
+    return base.module_or_program("pip_audit", "pip-audit", settings)
 
 
 def inputs(context: Context) -> Inputs:
@@ -67,7 +69,7 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
     return pinned.batches(inputs.found, _STORED_BATCH if stored else _BATCH)
 
 
-def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     """Audit exactly these pins: without pip, so that nothing is resolved and no code is built."""
     service = lookup_service.chosen(context)
     seconds = max(1, round(min(_SOCKET_SECONDS, context.settings.timeout or _SOCKET_SECONDS)))
@@ -81,10 +83,10 @@ def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
         *context.settings.args,
     )
     files = {"requirements.txt": pinned.requirements(batch)}
-    return Job(argv, batch, files=files, env=service.environment)
+    return Call(argv, batch, files=files, env=service.environment)
 
 
-def source(context: Context) -> DataSource | None:
+def advisory_source(context: Context) -> DataSource | None:
     """What would be asked for vulnerabilities; None where nothing can be, for want of a network."""
     service = lookup_service.chosen(context)
     return None if service.refusal else service.data
@@ -92,15 +94,10 @@ def source(context: Context) -> DataSource | None:
 
 def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
     """Halves, so that one package's trouble does not cost the others."""
-    said = pinned.complaint(output.stderr, "")
+    said = base.complaint(output.stderr, "")
     return () if not said or _OF_THE_SERVICE.search(said) else pinned.halves(output.inputs)
 
 
 def parse(context: Context, output: Output) -> Parsed:
     """Audited is what has a list of vulnerabilities, be it empty; the exit code proves nothing."""
     return answer.parsed(context, output)
-
-
-def recall(context: Context) -> Parsed:
-    """Nothing is stored: advisories change from day to day."""
-    return Parsed()

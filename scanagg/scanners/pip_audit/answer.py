@@ -10,8 +10,8 @@ import msgspec
 from scanagg.core.text import one_line, printable, shorten
 from scanagg.model import Advisory, Category, NotExamined, Observation, Package, Rule
 from scanagg.model.advisories import remedy
-from scanagg.scanners import pinned
-from scanagg.scanners.base import Context, Output, OutputError, Parsed
+from scanagg.scanners import base, pinned
+from scanagg.scanners.base import Context, Output, Parsed, ScanError
 from scanagg.scanners.pip_audit import lookup_service
 
 _SCANNER: Final = "pip-audit"
@@ -79,12 +79,12 @@ def _decode(output: Output, service: lookup_service.Service) -> tuple[_Dependenc
             f"its answer is not the JSON of pip-audit: {error}" if output.stdout.strip() else ""
         )
         default = broken or f"printed nothing, exit code {output.returncode}"
-        said = broken or pinned.complaint(service.shown(output.stderr), default)
-        raise OutputError(said) from error
+        said = broken or base.complaint(service.shown(output.stderr), default)
+        raise ScanError(said) from error
     dependencies = answer.dependencies if isinstance(answer, _Answer) else answer
     expected = 1 if any(each.vulns for each in dependencies) else 0
     if output.returncode != expected:
-        raise OutputError(
+        raise ScanError(
             f"exit code {output.returncode} does not fit an answer with "
             f"{'vulnerabilities' if expected else 'no vulnerability'}"
         )

@@ -6,32 +6,50 @@ in a folder with nothing but our pins, so that no policy file of the checked pro
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from scanagg.model import NotExamined
-from scanagg.scanners import arguments, pinned
+from scanagg.model import Category, NotExamined, ScannerInfo
+from scanagg.scanners import base, pinned
 from scanagg.scanners.base import (
+    Call,
     Context,
     Inputs,
-    Job,
     Output,
-    OutputError,
     Parsed,
+    ScanError,
     ScannerSettings,
     Tool,
 )
 from scanagg.scanners.safety import results
 
-NAME = results.NAME
-TITLE = "Safety"
-ABOUT = "Known vulnerabilities in the Python packages that the project pins, by Safety's database."
-URL = "https://docs.safetycli.com/"
-INSTALL = 'pip install "scanagg[safety]"'
-OPTIONS: Mapping[str, str] = {"db": "Folder or address of a database for `safety check` to use."}
-ARGS: frozenset[str] = arguments.SAFETY
-NATIVE: tuple[str, ...] = (".safety-policy.yml", ".safety-policy.yaml", ".safety-project.ini")
+INFO = ScannerInfo(
+    name="safety",
+    title="Safety",
+    about=(
+        "Known vulnerabilities in the Python packages that the project pins, by Safety's database."
+    ),
+    url="https://docs.safetycli.com/",
+    install='pip install "scanagg[safety]"',
+    options={"db": "Folder or address of a database for `safety check` to use."},
+    args=frozenset(
+        (
+            *("--ignore", "-i", "--proxy-host", "--proxy-port", "--proxy-protocol"),
+            *("--stage", "--debug"),
+        )
+    ),
+    native_files=(".safety-policy.yml", ".safety-policy.yaml", ".safety-project.ini"),
+    categories=frozenset({Category.VULNERABILITY}),
+    needs_network=True,
+    suppressions={"safety policy": False},
+)
+
+probe = base.probe
+identify = base.identify
+again = base.again
+recall = base.recall
+advisory_source = base.advisory_source
 
 _FILE: Final = "requirements.txt"
 _BATCH: Final = 1000
@@ -39,17 +57,7 @@ _BATCH: Final = 1000
 
 def locate(settings: ScannerSettings) -> Tool | None:
     """The module of our own environment, or the program that the settings name."""
-    return pinned.module_or_program("safety", "safety", settings)
-
-
-def probe(context: Context, tool: Tool) -> Job | None:
-    """The version, where it is a program of the user's."""
-    return pinned.probe(tool)
-
-
-def identify(tool: Tool, output: Output) -> Tool:
-    """The tool with its version. OutputError where it told none."""
-    return pinned.identified(tool, output)
+    return base.module_or_program("safety", "safety", settings)
 
 
 def inputs(context: Context) -> Inputs:
@@ -67,7 +75,7 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
     return pinned.batches(inputs.found, _BATCH)
 
 
-def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     """Look up exactly these pins, without telling the vendor more than it takes."""
     start = (*tool.argv, "--disable-optional-telemetry")
     if os.environ.get("SAFETY_API_KEY"):
@@ -77,7 +85,7 @@ def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
             *("check", "-r", _FILE, "--output", "json", "--disable-audit-and-monitor"),
             *_database(context),
         )
-    return Job(
+    return Call(
         (*start, *command, *context.settings.args),
         batch,
         files={_FILE: pinned.requirements(batch)},
@@ -86,28 +94,18 @@ def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
     )
 
 
-def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
-    """What fails is its service, and that would fail again."""
-    return ()
-
-
 def parse(context: Context, output: Output) -> Parsed:
     """What it lists with a version is examined; a pin that it does not list is not."""
     try:
         answer = results.decode(output.stdout, output.inputs)
     except ValueError as error:
-        raise OutputError(f"its answer is not the JSON of safety: {error}") from error
+        raise ScanError(f"its answer is not the JSON of safety: {error}") from error
     if answer is None:
         otherwise = f"no report in its output, exit code {output.returncode}"
-        raise OutputError(pinned.complaint(output.stderr, otherwise))
+        raise ScanError(base.complaint(output.stderr, otherwise))
     if not answer.fits(output.returncode):
-        raise OutputError(f"exit code {output.returncode} does not fit {answer.count} findings")
+        raise ScanError(f"exit code {output.returncode} does not fit {answer.count} findings")
     return answer.parsed(pinned.pins(context.inventory).exact)
-
-
-def recall(context: Context) -> Parsed:
-    """Nothing is stored: advisories change from day to day."""
-    return Parsed()
 
 
 def _database(context: Context) -> tuple[str, ...]:

@@ -10,48 +10,77 @@ What counts as an input, and what proves that it was examined, is in `_trivy_evi
 """
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from scanagg.scanners import arguments
+from scanagg.model import Category, ScannerInfo
+from scanagg.scanners import base
 from scanagg.scanners.base import (
+    Call,
     Context,
     Inputs,
-    Job,
     Output,
-    OutputError,
     Parsed,
+    ScanError,
     ScannerSettings,
     Tool,
 )
-from scanagg.scanners.trivy import answer, calls, convert, report
+from scanagg.scanners.trivy import answer, calls, report
 from scanagg.scanners.trivy.tree import Tree
 
-NAME = convert.NAME
-TITLE = "Trivy"
-ABOUT = "Vulnerabilities, secrets, misconfigurations and licences in the tree or a container image."
-URL = "https://trivy.dev/"
-INSTALL = "get the program from https://trivy.dev/ and put it on PATH"
-OPTIONS: Mapping[str, str] = {
-    "cache-dir": "Folder with Trivy's databases (default: the one that Trivy itself uses).",
-    "skip-db-update": "true: use the vulnerability database that is there, however old.",
-}
-ARGS: frozenset[str] = arguments.TRIVY
-NATIVE: tuple[str, ...] = ("trivy.yaml", ".trivyignore", ".trivyignore.yaml", "trivy-secret.yaml")
+INFO = ScannerInfo(
+    name="trivy",
+    title="Trivy",
+    about=(
+        "Vulnerabilities, secrets, misconfigurations and licences in the tree or a container image."
+    ),
+    url="https://trivy.dev/",
+    install="get the program from https://trivy.dev/ and put it on PATH",
+    options={
+        "cache-dir": "Folder with Trivy's databases (default: the one that Trivy itself uses).",
+        "skip-db-update": "true: use the vulnerability database that is there, however old.",
+    },
+    args=frozenset(
+        (
+            *("--severity", "--ignore-unfixed", "--ignore-status", "--skip-dirs"),
+            *("--skip-files", "--db-repository", "--include-dev-deps"),
+            *("--misconfig-scanners", "--insecure"),
+        )
+    ),
+    native_files=("trivy.yaml", ".trivyignore", ".trivyignore.yaml", "trivy-secret.yaml"),
+    categories=frozenset(
+        {
+            Category.VULNERABILITY,
+            Category.SECRET,
+            Category.MISCONFIGURATION,
+            Category.LICENSE,
+        }
+    ),
+    usual_for=frozenset({Category.MISCONFIGURATION}),
+    has_dated_data=True,
+    scans_images=True,
+    # Secrets in ARG and ENV of a Dockerfile, by the old and new names of the check.
+    secret_rules=frozenset({"DS-0031", "DS031", "AVD-DS-0031"}),
+    suppressions={".trivyignore": True, "trivy:ignore": False},
+)
+
+again = base.again
+recall = base.recall
+advisory_source = base.advisory_source
 
 
 def locate(settings: ScannerSettings) -> Tool | None:
     """The program named in the settings, else the one on PATH."""
     found = shutil.which(settings.path or "trivy")
-    return Tool((str(found),), NAME) if found else None
+    return Tool((str(found),), INFO.name) if found else None
 
 
-def probe(context: Context, tool: Tool) -> Job | None:
+def probe(context: Context, tool: Tool) -> Call | None:
     """The versions of the program and of its vulnerability database."""
     return calls.version(context, tool)
 
 
 def identify(tool: Tool, output: Output) -> Tool:
-    """The tool with its version and the age of its database; OutputError where it is no trivy."""
+    """The tool with its version and the age of its database; ScanError where it is no trivy."""
     return answer.identified(tool, output)
 
 
@@ -75,17 +104,12 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
     return [batch for batch in (manifests, others, image) if batch]
 
 
-def job(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     """One scan. Configuration that the tree may hold has no effect: all of it is ours."""
     tree = _tree(context)
     if batch[0] not in tree.files:
         return calls.of_image(context, tool, batch)
     return calls.of_tree(context, tool, tree, batch)
-
-
-def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
-    """Trivy passes over what it cannot read, so what stops it would stop it again."""
-    return ()
 
 
 def parse(context: Context, output: Output) -> Parsed:
@@ -94,19 +118,14 @@ def parse(context: Context, output: Output) -> Parsed:
         document = report.decode(output.stdout)
     except ValueError as error:
         otherwise = f"its answer is not Trivy's JSON: {error}"
-        raise OutputError(answer.fatal(output) or otherwise) from error
+        raise ScanError(answer.fatal(output) or otherwise) from error
     if output.returncode != 0:
         otherwise = f"exit code {output.returncode} with a report"
-        raise OutputError(answer.fatal(output) or otherwise)
+        raise ScanError(answer.fatal(output) or otherwise)
     tree = _tree(context)
     if output.inputs[0] not in tree.files:
         return answer.of_image(context, output, document)
-    return answer.of_tree(context, tree, output, document, NATIVE)
-
-
-def recall(context: Context) -> Parsed:
-    """Nothing is stored: databases change from day to day, and the rest is quick."""
-    return Parsed()
+    return answer.of_tree(context, tree, output, document, INFO.native_files)
 
 
 def _tree(context: Context) -> Tree:

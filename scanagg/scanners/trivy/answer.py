@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from scanagg.core.text import one_line, shorten
 from scanagg.model import DataSource, NotExamined
-from scanagg.scanners.base import Context, Output, OutputError, Parsed, Tool
+from scanagg.scanners.base import Context, Output, Parsed, ScanError, Tool
 from scanagg.scanners.trivy import calls, convert, proof, report
 from scanagg.scanners.trivy.tree import IGNORE_FILE, Tree
 
@@ -108,7 +108,7 @@ def _unused(tree: Tree, native: tuple[str, ...]) -> Iterator[str]:
 
 
 def identified(tool: Tool, output: Output) -> Tool:
-    """The tool with its version and the age of its database; OutputError where it is no trivy.
+    """The tool with its version and the age of its database; ScanError where it is no trivy.
 
     A time without a zone is UTC, wherever the machine is.
     """
@@ -116,7 +116,7 @@ def identified(tool: Tool, output: Output) -> Tool:
         told = msgspec.json.decode(output.stdout, type=_Version)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         otherwise = f"does not tell its version: {error}"
-        raise OutputError(fatal(output) or otherwise) from error
+        raise ScanError(fatal(output) or otherwise) from error
     updated = told.database.updated_at if told.database else None
     if updated:
         updated = updated.astimezone(UTC) if updated.tzinfo else updated.replace(tzinfo=UTC)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from scanagg.scanners.base import Context, Job, Tool
+from scanagg.scanners.base import Call, Context, Tool
 from scanagg.scanners.trivy.tree import SEEN, Tree
 
 IMAGE: Final = "image:"
@@ -31,13 +31,13 @@ rules:
 """
 
 
-def version(context: Context, tool: Tool) -> Job:
+def version(context: Context, tool: Tool) -> Call:
     """Tell the versions of the program and of its database."""
     argv = (*tool.argv, "version", "--format", "json", "--config", "{work}/trivy.yaml")
-    return Job((*argv, *_cache_dir(context)), files=_NOTHING, env=_QUIET, allow=_ALLOW)
+    return Call((*argv, *_cache_dir(context)), files=_NOTHING, env=_QUIET, allow=_ALLOW)
 
 
-def of_tree(context: Context, tool: Tool, tree: Tree, batch: tuple[str, ...]) -> Job:
+def of_tree(context: Context, tool: Tool, tree: Tree, batch: tuple[str, ...]) -> Call:
     """Scan the tree, for what the batch is there for."""
     looked_for = scanners(tree, batch)
     update = _update(context) if "vuln" in looked_for else _NO_UPDATE
@@ -48,7 +48,7 @@ def of_tree(context: Context, tool: Tool, tree: Tree, batch: tuple[str, ...]) ->
         *(("--show-suppressed",) if ignored else ()),
     )
     own = {"trivy.yaml": tree.configuration(), "ignore": ignored, "secret.yaml": _SEEN}
-    return Job(
+    return Call(
         argv,
         batch,
         extra=(str(context.target.root),),
@@ -64,7 +64,7 @@ def _shows_suppressed(tool: Tool) -> bool:
     return tuple(map(int, numbers)) >= _SHOWS_SUPPRESSED
 
 
-def of_image(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
+def of_image(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     """Scan an image by its reference, or the archive of one; offline only what is here already."""
     image = batch[0].removeprefix(IMAGE)
     archive = image.endswith(".tar") and Path(image).is_file()
@@ -75,7 +75,7 @@ def of_image(context: Context, tool: Tool, batch: tuple[str, ...]) -> Job:
         *(("--image-src", "docker,containerd,podman") if context.offline else ()),
     )
     what = ("--input", str(Path(image).absolute())) if archive else ("--", image)
-    return Job(argv, batch, extra=what, files=_NOTHING, env=_QUIET, allow=_ALLOW)
+    return Call(argv, batch, extra=what, files=_NOTHING, env=_QUIET, allow=_ALLOW)
 
 
 def scanners(tree: Tree, batch: tuple[str, ...]) -> str:
