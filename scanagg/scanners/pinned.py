@@ -1,4 +1,4 @@
-"""What the adapters that look at packages share: exact pins, batches of them, one-line reasons."""
+"""The exact pins of an inventory, for scanners that look at packages, and batches of them."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from scanagg.core.text import one_line
-from scanagg.model import Inventory, NotExamined, Package, Requirement, is_pypi
+from scanagg.model import Inventory, NotExamined, Package, is_pypi
 
 Key = tuple[str, Version]
 
@@ -17,10 +17,10 @@ _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 
 
 class Pins(msgspec.Struct, frozen=True):
-    """The PyPI packages of an inventory by `name==version`, sorted, and what cannot be one.
+    """The PyPI packages of an inventory by `name==version`, sorted, and what cannot be pinned.
 
     `refused` holds packages without a usable version, requirements that are not pinned, and lines
-    that could not be read: everything a package scanner would otherwise be silent about.
+    that could not be read: everything that a package scanner would pass over in silence.
     """
 
     exact: Mapping[str, Package]
@@ -28,37 +28,34 @@ class Pins(msgspec.Struct, frozen=True):
 
 
 def pins(inventory: Inventory, done: str = "audited") -> Pins:
-    """The inventory as exact pins. Each is safe as a line of a requirements file.
+    """Return the inventory as exact pins. Each is safe as a line of a requirements file.
 
-    `done` is what happens to packages, for the reason why the others are refused.
-
-    Names and versions come from files of the checked project: one that is no name or no version
-    (PEP 508, PEP 440) is refused, so it can neither break the file nor smuggle an option into it.
+    Names and versions come from files of the checked project. One that is no name (PEP 508) or no
+    version (PEP 440) is refused, so it can neither break the file nor smuggle an option into it.
+    `done` says what happens to packages, for the reason why others are refused.
     """
     exact, refused = {}, []
     for package in inventory.packages:
         if not is_pypi(package.purl):
             continue
-        problem = _problem(package)
         pin = f"{package.name}=={package.version}"
-        if problem:
-            refused.append(NotExamined(one_line(pin), problem))
+        if not _NAME.fullmatch(package.name):
+            refused.append(NotExamined(one_line(pin), "not a package name (PEP 508)"))
+        elif package.version != package.version.strip() or key("", package.version) is None:
+            reason = "not a version (PEP 440): no scanner can look it up"
+            refused.append(NotExamined(one_line(pin), reason))
         else:
             exact[pin] = package
-    refused += [
-        NotExamined(_declared(one), f"not {done}: unpinned, {one.reason}".removesuffix(", "))
-        for one in inventory.unpinned
-    ]
+    for requirement in inventory.unpinned:
+        place = requirement.place
+        where = f"{place.path}:{place.start_line}" if place.start_line else place.path
+        reason = f"not {done}: unpinned, {requirement.reason}".removesuffix(", ")
+        refused.append(NotExamined(one_line(f"{requirement.text} ({where})"), reason))
     return Pins(dict(sorted(exact.items())), (*refused, *inventory.problems))
 
 
-def normalised(name: str) -> str:
-    """The name as in PEP 503."""
-    return canonicalize_name(name)
-
-
 def key(name: str, version: str) -> Key | None:
-    """What makes two spellings of one pin the same (1.0 and 1.0.0); None for no version."""
+    """Return the same for all spellings of one pin (1.0 and 1.0.0). None if it has no version."""
     try:
         return canonicalize_name(name), Version(version)
     except InvalidVersion:
@@ -66,17 +63,17 @@ def key(name: str, version: str) -> Key | None:
 
 
 def by_key(inputs: Iterable[str]) -> Mapping[Key, tuple[str, ...]]:
-    """Pins by `key`: all spellings of each."""
-    found: dict[Key, tuple[str, ...]] = {}
+    """Return pins by `key`: all spellings of each."""
+    spellings: dict[Key, tuple[str, ...]] = {}
     for pin in inputs:
         same = key(*pin.split("==", 1))
         if same is not None:
-            found[same] = (*found.get(same, ()), pin)
-    return found
+            spellings[same] = (*spellings.get(same, ()), pin)
+    return spellings
 
 
 def batches(inputs: Sequence[str], size: int) -> Sequence[tuple[str, ...]]:
-    """The pins in batches of at most `size`, about equal, none with one name in two versions.
+    """Split the pins into even batches of at most `size`, none with one name in two versions.
 
     pip and pip-audit refuse a requirements file that holds the same name twice.
     """
@@ -88,33 +85,19 @@ def batches(inputs: Sequence[str], size: int) -> Sequence[tuple[str, ...]]:
         if layer == len(layers):
             layers.append([])
         layers[layer].append(pin)
-    return [part for layer in layers for part in _even(layer, size)]
+    parts: list[tuple[str, ...]] = []
+    for pins_of_layer in layers:
+        count = -(-len(pins_of_layer) // size)
+        parts += [tuple(pins_of_layer[number::count]) for number in range(count)]
+    return parts
 
 
 def halves(batch: Sequence[str]) -> Sequence[tuple[str, ...]]:
-    """Two smaller batches; none where it is down to one."""
+    """Return two smaller batches; none if it is down to one."""
     middle = len(batch) // 2
     return (tuple(batch[:middle]), tuple(batch[middle:])) if middle else ()
 
 
 def requirements(batch: Iterable[str]) -> str:
-    """The text of a requirements file with exactly these pins."""
+    """Return the text of a requirements file with exactly these pins."""
     return "".join(f"{pin}\n" for pin in batch)
-
-
-def _problem(package: Package) -> str:
-    if not _NAME.fullmatch(package.name):
-        return "not a package name (PEP 508)"
-    if package.version != package.version.strip() or key("", package.version) is None:
-        return "not a version (PEP 440): no scanner can look it up"
-    return ""
-
-
-def _declared(one: Requirement) -> str:
-    line = one.place.start_line
-    return one_line(f"{one.text} ({one.place.path}{f':{line}' if line else ''})")
-
-
-def _even(layer: Sequence[str], size: int) -> Sequence[tuple[str, ...]]:
-    count = -(-len(layer) // size)
-    return [tuple(layer[number::count]) for number in range(count)]

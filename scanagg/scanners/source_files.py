@@ -1,4 +1,4 @@
-"""What the adapters that look at files share: text or not, fair batches, columns of SARIF."""
+"""The source files of a target, for scanners that look at files: text, fair batches, columns."""
 
 import codecs
 import heapq
@@ -25,9 +25,10 @@ _ROUNDS: Final = 4
 
 
 def is_text(file: SourceFile) -> bool:
-    """Whether the file is text in any encoding, by its first bytes. One that cannot be read is.
+    """Return whether the file is text in any encoding, by its first bytes.
 
-    Text is UTF-8, or UTF-16 by its mark, or bytes of which none is a control.
+    Text is UTF-8, UTF-16 with its mark, or bytes of which none is a control. A file that cannot be
+    read counts as text: the scanner will say why it could not read it.
     """
     if file.size == 0:
         return True
@@ -35,38 +36,33 @@ def is_text(file: SourceFile) -> bool:
         with file.real.open("rb") as stream:
             start = stream.read(_SNIFFED_BYTES)
     except OSError:
-        return True  # the scanner will say why it could not read it
+        return True
     if start.startswith(_UTF16_MARKS):
         return True
     if b"\0" in start:
         return False
-    return _is_utf8(start) or not _CONTROLS.search(start)
-
-
-def _is_utf8(start: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
     except UnicodeDecodeError:
-        return False
+        return not _CONTROLS.search(start)
     return True
 
 
 def unreachable(target: Target, suffixes: tuple[str, ...]) -> tuple[NotExamined, ...]:
-    """What the file set lacks of files with these endings: links, unreadable and excluded ones."""
+    """Return what the file set lacks of files with these endings: links, excluded ones and such."""
     return tuple(gap for gap in target.skipped if gap.input.endswith(suffixes))
 
 
 def chosen(target: Target, paths: Iterable[str]) -> tuple[SourceFile, ...]:
-    """The files of the target with these paths, in the target's order."""
-    wanted = frozenset(paths)
-    return tuple(file for file in target.files if file.path in wanted)
+    """Return the files of the target with these paths, in the target's order."""
+    names = frozenset(paths)
+    return tuple(file for file in target.files if file.path in names)
 
 
 def configuration(context: Context) -> tuple[str | None, Mapping[str, str]]:
-    """The path of the scanner's own configuration, None without one; the files of the job for it.
+    """Return the path of the scanner's own configuration, and the files that a call needs for it.
 
-    Where that is not the target's it is written for the job, with its ending, by which its kind is
-    known.
+    If it is not the target's, it is written for the call, with the suffix that tells its kind.
     """
     settings = context.settings
     named = settings.options.get("config")
@@ -79,42 +75,39 @@ def configuration(context: Context) -> tuple[str | None, Mapping[str, str]]:
 def spread(
     files: Sequence[SourceFile], workers: int, *, worth: int, argv_bytes: int | None = None
 ) -> Sequence[tuple[str, ...]]:
-    """The paths in batches that take about equally long, each in the given order.
+    """Split the paths into batches that take about equally long, each in the given order.
 
-    A batch for each of `workers`, but none for less than `worth` bytes, which pay for the start of
-    a process; several for each where there is much to do, for bytes only guess at the time; and as
-    many as it takes to keep the names of a batch within `argv_bytes`.
+    Each of `workers` gets a batch of at least `worth` bytes, which pay for the start of a process;
+    several where there is much to do, because bytes are only a guess at the time. The names of a
+    batch fit into `argv_bytes`.
     """
     total = sum(file.size + _FILE_BYTES for file in files)
     rounds = max(1, min(_ROUNDS, total // (worth * workers * _ROUNDS)))
     count = max(1, min(workers * rounds, total // worth, len(files)))
     bins: list[tuple[int, int, list[SourceFile]]] = [(0, index, []) for index in range(count)]
     for file in sorted(files, key=lambda file: (-file.size, file.path)):
-        size, index, held = heapq.heappop(bins)
-        held.append(file)
-        heapq.heappush(bins, (size + file.size + _FILE_BYTES, index, held))
+        size, index, members = heapq.heappop(bins)
+        members.append(file)
+        heapq.heappush(bins, (size + file.size + _FILE_BYTES, index, members))
     order = {file.path: number for number, file in enumerate(files)}
     batches: list[tuple[str, ...]] = []
-    for _, _, held in sorted(bins, key=lambda each: each[1]):
-        held.sort(key=lambda file: order[file.path])
-        batches += _within(held, argv_bytes)
+    for _, _, members in sorted(bins, key=lambda each: each[1]):
+        batch: list[str] = []
+        size = 0
+        for file in sorted(members, key=lambda file: order[file.path]):
+            length = len(bytes(file.real)) + 1
+            if argv_bytes is not None and size + length > argv_bytes and batch:
+                batches.append(tuple(batch))
+                batch, size = [], 0
+            batch.append(file.path)
+            size += length
+        if batch:
+            batches.append(tuple(batch))
     return batches
 
 
-def _within(files: Sequence[SourceFile], argv_bytes: int | None) -> Sequence[tuple[str, ...]]:
-    batches: list[list[str]] = [[]]
-    size = 0
-    for file in files:
-        size += len(bytes(file.real)) + 1
-        if argv_bytes is not None and size > argv_bytes and batches[-1]:
-            batches.append([])
-            size = len(bytes(file.real)) + 1
-        batches[-1].append(file.path)
-    return [tuple(batch) for batch in batches if batch]
-
-
 def python_lines(file: SourceFile | None) -> tuple[str, ...]:
-    """The lines of a Python file as the interpreter decodes and counts them; none if it cannot."""
+    """Return the lines of a Python file as the interpreter counts them; none if it cannot."""
     if file is None:
         return ()
     try:
@@ -127,9 +120,9 @@ def python_lines(file: SourceFile | None) -> tuple[str, ...]:
 
 
 def utf16_column(line: str, offset: int) -> int | None:
-    """The column, from 1 and in UTF-16 units, of the UTF-8 byte `offset` in the line, from 0.
+    """Return the column, from 1 and in UTF-16 units, of the UTF-8 byte `offset`, from 0.
 
-    None where the line is shorter, or the offset points into a character.
+    None if the line is shorter, or the offset points into a character.
     """
     raw = line.encode("utf-8", "surrogatepass")
     if not 0 <= offset <= len(raw):

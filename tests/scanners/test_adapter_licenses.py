@@ -27,7 +27,7 @@ from scanagg.model import (
 )
 from scanagg.scanners import base, licenses, pinned
 from scanagg.scanners.base import Output, ScanError, Tool
-from scanagg.scanners.licenses import evidence, site_packages, texts
+from scanagg.scanners.licenses import site_packages, texts
 
 MIT = ("License: MIT", "Classifier: License :: OSI Approved :: MIT License")
 PIP_VERSION = tuple(int(part) for part in metadata.version("pip").split(".")[:2])
@@ -529,7 +529,7 @@ def test_pip_licenses_is_told_where_to_look(
 
 
 def test_an_unreadable_environment_has_no_packages(tmp_path: Path) -> None:
-    assert site_packages.packages([tmp_path / "absent"]) == frozenset()
+    assert list(site_packages.metadata_folders([tmp_path / "absent"])) == []
 
 
 def context_free():
@@ -559,7 +559,7 @@ def test_licence_files_are_named_as_the_metadata_names_them(tmp_path: Path) -> N
     (info / "licenses" / "LICENSE").write_bytes(mit)
     (info / "licenses" / "a" / "B.txt").write_bytes(b"No licence.\n")
     (info / "NOTICE").write_bytes(b"A notice.\n")
-    files = evidence.installed([tmp_path], pinned.by_key(["one==1.0"]))
+    files = site_packages.license_files([tmp_path], pinned.by_key(["one==1.0"]))
     assert list(files.values()) == [
         (
             LicenseFile("LICENSE", sha256(mit), "MIT"),
@@ -597,7 +597,7 @@ def test_metadata_names_no_file_outside_of_its_folder(tmp_path: Path) -> None:
     (info / "link").symlink_to(secret)
     os.mkfifo(info / "COPYING")
     (info / "LICENSE").write_bytes(b"x" * (1 << 20) + b"x")
-    assert evidence.installed([tmp_path], pinned.by_key(["one==1.0"])) == {
+    assert site_packages.license_files([tmp_path], pinned.by_key(["one==1.0"])) == {
         ("one", Version("1.0")): ()
     }
 
@@ -606,7 +606,7 @@ def test_metadata_that_is_no_text_or_no_folder_has_no_files(tmp_path: Path) -> N
     install(tmp_path, "one-1.0")
     (tmp_path / "one-1.0.dist-info" / "METADATA").write_bytes(b"License-File: \xff\xfe\n")
     (tmp_path / "two-1.0.egg-info").write_text("Name: two\nVersion: 1.0\n")
-    found = evidence.installed([tmp_path], pinned.by_key(["one==1.0", "two==1.0"]))
+    found = site_packages.license_files([tmp_path], pinned.by_key(["one==1.0", "two==1.0"]))
     assert set(found.values()) == {()}
 
 

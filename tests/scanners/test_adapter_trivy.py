@@ -31,8 +31,8 @@ from scanagg.model import (
 )
 from scanagg.scanners import trivy
 from scanagg.scanners.base import Output, ScanError, ScannerSettings, Tool
-from scanagg.scanners.trivy import calls, convert, report
-from scanagg.scanners.trivy.tree import Tree
+from scanagg.scanners.trivy.results import decode, read
+from scanagg.scanners.trivy.tree import SEEN, Tree
 
 # Put together here, so that no search for secrets finds one in this file.
 KEY_ID = "AKIA" + "QZX7TG5PLMNB2RST"
@@ -655,7 +655,7 @@ def test_findings_elsewhere_are_left_out_and_counted(make_project, read_target) 
         {
             "Target": "other.py",
             "Class": "secret",
-            "Secrets": [{"RuleID": "r"}, {"RuleID": convert.SEEN}],
+            "Secrets": [{"RuleID": "r"}, {"RuleID": SEEN}],
         },
         {
             "Target": "../x.tf",
@@ -746,9 +746,8 @@ def test_what_the_ignore_file_hides_is_listed_as_hidden(scan, database: Path) ->
 
 
 def test_a_trivy_that_does_not_tell_what_is_ignored_is_given_no_ignore_file(scan) -> None:
-    target = Target(Path("/x"), "x", ())
-    tree = Tree(target, Inventory())
-    old = calls.of_tree(context(target), Tool(("trivy",), "trivy", "0.50.1"), tree, ("Dockerfile",))
+    target = Target(Path("/x"), "x", (SourceFile("Dockerfile", Path("/x/Dockerfile"), 20),))
+    old = trivy.call(context(target), Tool(("trivy",), "trivy", "0.50.1"), ("Dockerfile",))
     assert "--show-suppressed" not in old.argv
     assert old.files["ignore"] == ""
 
@@ -869,8 +868,8 @@ CORPUS = {
 
 @pytest.mark.parametrize("name", CORPUS)
 def test_every_record_of_reports_of_any_age_is_an_observation(data_dir: Path, name: str) -> None:
-    document = report.decode((data_dir / "corpus" / "trivy" / name).read_bytes())
-    reading = convert.read(document, convert.Setting())
+    document = decode((data_dir / "corpus" / "trivy" / name).read_bytes())
+    reading = read(document)
     listed = json.loads((data_dir / "corpus" / "corpus.json").read_text())
     raw = {one["file"]: one["raw_count"] for one in listed}
 
@@ -884,8 +883,8 @@ def test_old_reports_get_package_urls_by_their_ecosystem() -> None:
     def purl(kind: str, name: str) -> str:
         found = {"VulnerabilityID": "CVE-1", "PkgName": name, "InstalledVersion": "1.0"}
         report = [{"Target": "x", "Type": kind, "Vulnerabilities": [found]}]
-        document = report.decode(json.dumps(report).encode())
-        (one,) = convert.read(document, convert.Setting()).observations
+        document = decode(json.dumps(report).encode())
+        (one,) = read(document).observations
         return one.package.purl
 
     assert purl("debian", "apt") == "pkg:deb/debian/apt@1.0"
@@ -919,9 +918,7 @@ def test_each_word_on_the_severity_is_one_claim() -> None:
         "SchemaVersion": 2,
         "Results": [{"Target": "x", "Type": "pip", "Vulnerabilities": [found]}],
     }
-    (one,) = convert.read(
-        report.decode(json.dumps(report).encode()), convert.Setting()
-    ).observations
+    (one,) = read(decode(json.dumps(report).encode())).observations
 
     assert [(claim.source, claim.severity.value, claim.vector) for claim in one.claims] == [
         ("tool", "medium", None),
@@ -938,8 +935,8 @@ def claims_of(**found: object) -> list[tuple[str, str, str | None]]:
     """What Trivy says of the severity of one vulnerability, as source, severity, vector."""
     whole = {"VulnerabilityID": "CVE-1", "PkgName": "a", "InstalledVersion": "1", **found}
     report = {"SchemaVersion": 2, "Results": [{"Target": "x", "Vulnerabilities": [whole]}]}
-    document = report.decode(json.dumps(report).encode())
-    (one,) = convert.read(document, convert.Setting()).observations
+    document = decode(json.dumps(report).encode())
+    (one,) = read(document).observations
     return [(claim.source, claim.severity.value, claim.vector) for claim in one.claims]
 
 
@@ -970,8 +967,8 @@ def test_pages_that_it_names_are_on_record() -> None:
     found = {"VulnerabilityID": "CVE-1", "PkgName": "a", "InstalledVersion": "1"}
     found["References"] = ["http://plain.invalid/", "https://a.invalid/", "https://a.invalid/"]
     report = {"SchemaVersion": 2, "Results": [{"Target": "x", "Vulnerabilities": [found]}]}
-    document = report.decode(json.dumps(report).encode())
-    (one,) = convert.read(document, convert.Setting()).observations
+    document = decode(json.dumps(report).encode())
+    (one,) = read(document).observations
     assert one.advisory.references == ("https://a.invalid/",)
 
 
@@ -983,7 +980,7 @@ def test_passed_checks_are_no_findings_and_odd_lines_no_error() -> None:
         {"ID": "A-2", "CauseMetadata": {"StartLine": -1}},
     ]
     report = {"SchemaVersion": 2, "Results": [{"Target": "x", "Misconfigurations": records}]}
-    reading = convert.read(report.decode(json.dumps(report).encode()), convert.Setting())
+    reading = read(decode(json.dumps(report).encode()))
 
     assert [(one.rule.id, one.location) for one in reading.observations] == [
         ("A-1", Location("x", 7, 7)),
@@ -1000,7 +997,7 @@ def test_a_finding_of_a_terraform_module_lies_in_its_first_file() -> None:
     ]
     report = {"SchemaVersion": 2, "Results": results}
     paths = {name: name for name in ("m/b.tf", "m/a.tf", "m/a.py", "main.tf")}
-    reading = convert.read(report.decode(json.dumps(report).encode()), convert.Setting(paths=paths))
+    reading = read(decode(json.dumps(report).encode()), paths=paths)
 
     assert [one.location.path for one in reading.observations] == ["m/a.tf", "main.tf"]
 
@@ -1008,9 +1005,7 @@ def test_a_finding_of_a_terraform_module_lies_in_its_first_file() -> None:
 def test_the_licence_of_a_package_that_is_nowhere_listed_is_kept() -> None:
     records = [{"PkgName": name, "Name": "MIT"} for name in ("one", "nobody")]
     report = {"SchemaVersion": 2, "Results": [{"Target": "Python", "Licenses": records}]}
-    reading = convert.read(
-        report.decode(json.dumps(report).encode()), convert.Setting(inventory("one==1.0"))
-    )
+    reading = read(decode(json.dumps(report).encode()), inventory("one==1.0"))
 
     assert [one.package.purl for one in reading.observations] == [
         "pkg:pypi/one@1.0",

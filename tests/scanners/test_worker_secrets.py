@@ -54,13 +54,13 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers
             if content is not None:
                 (tmp_path / name).write_bytes(content)
         request = {"root": str(tmp_path), "files": [*files], "seconds": 60, "line_bytes": 99_999}
-        said = io.StringIO()
+        said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         monkeypatch.setattr(sys, "argv", ["secrets", *args])
         monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({**request, **limits})))
         monkeypatch.setattr(sys, "stdout", said)
         forget()
         worker.main()
-        return [json.loads(line) for line in said.getvalue().splitlines()]
+        return [json.loads(line) for line in said.buffer.getvalue().splitlines()]  # type: ignore
 
     yield run
     signal.signal(signal.SIGPROF, before)
@@ -149,10 +149,10 @@ def test_a_long_line_and_a_slow_file_and_a_broken_one_are_named(answers: Answers
 def test_a_file_that_may_not_be_read_is_named(
     answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_name: str) -> int:
+    def refuse(_path: Path) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(worker, "_longest_line", refuse)
+    monkeypatch.setattr(Path, "read_bytes", refuse)
     assert answers({"a.py": b"x"})[0]["reason"] == "cannot be read: Permission denied"
 
 

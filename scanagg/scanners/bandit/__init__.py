@@ -1,28 +1,44 @@
 """bandit: weaknesses in Python source, in the project's `*.py` and `*.pyw` files.
 
-These are the files that `bandit -r` would look at, and those that Windows runs without a window.
-They are named one by one, so that neither bandit's own list of folders nor a `.bandit` of the
-project leaves any out.
+These are the files that `bandit -r` looks at, and those that Windows runs without a window. They
+are named one by one, so that neither bandit's own list of folders nor a `.bandit` of the project
+leaves any out.
 """
 
-from collections.abc import Sequence
+import json
+import re
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
-from scanagg.model import Category, ScannerInfo
+from scanagg.core.text import one_line, shorten, valid
+from scanagg.model import (
+    Category,
+    Confidence,
+    Location,
+    NotExamined,
+    Observation,
+    Rule,
+    ScannerInfo,
+    Severity,
+    SeverityClaim,
+    SourceFile,
+)
 from scanagg.scanners import base, pinned, source_files
-from scanagg.scanners.bandit import coverage
-from scanagg.scanners.bandit.report import decode, hidden, observations, values
 from scanagg.scanners.base import (
     Call,
     Context,
     Inputs,
     Output,
     Parsed,
+    ScanError,
     ScannerSettings,
     Tool,
-    python_module,
 )
 
 INFO = ScannerInfo(
@@ -51,45 +67,126 @@ INFO = ScannerInfo(
     suppressions={"nosec": False},
 )
 
-probe = base.probe
-identify = base.identify
-recall = base.recall
-advisory_source = base.advisory_source
-
 _WORKER: Final = "scanagg.scanners.bandit.worker"
 _SUFFIXES: Final = (".py", ".pyw")
 # A process takes as long to start as to examine this much source.
 _WORTH_BYTES: Final = 150_000
 # Systems take a mebibyte of arguments and environment, or more.
 _ARGV_BYTES: Final = 1 << 18
-_CONFIGURATION: Final = 2  # bandit's exit code for what no other choice of files would change
+_CONFIGURATION: Final = 2  # bandit's exit code for a problem that smaller batches have as well
+# Between the report and that of a second run, see `worker`.
+_SEPARATOR: Final = b"\x1e"
+_TITLE_WIDTH: Final = 100
+_NOSEC: Final = "nosec"
+
+_PASSWORDS: Final = {
+    "B105": "A password is written in the source",
+    "B106": "A password written in the source is passed as an argument",
+    "B107": "A password written in the source is the default of a parameter",
+}
+_PASSWORD: Final = re.compile(r"Possible hardcoded password: '(.*)'\s*", re.DOTALL)
+# Rules whose range is that of the whole function, list or mapping around the issue.
+_WIDE_RANGES: Final = frozenset({"B104", "B105", "B106", "B107", "B108", "B503", "B608"})
+
+_LOG_PREFIX: Final = re.compile(r"^\[\w+\]\t[A-Z]+\t", re.MULTILINE)
+_CHECK_FAILED: Final = re.compile(
+    r"Bandit internal error running: (\w+) on file (.+?) at line (\d+): ", re.DOTALL
+)
+_VERSION_IN_URL: Final = re.compile(r"(?<=bandit\.readthedocs\.io/en/)[^/]+(?=/)")
+_BLACKLISTED: Final = re.compile(r"#(?:b\d+-)+(.+)$", re.IGNORECASE)
+_SEVERITIES: Final = {"HIGH": Severity.HIGH, "MEDIUM": Severity.MEDIUM, "LOW": Severity.LOW}
+_CONFIDENCES: Final = {
+    "HIGH": Confidence.HIGH,
+    "MEDIUM": Confidence.MEDIUM,
+    "LOW": Confidence.LOW,
+}
+
+probe = base.probe
+identify = base.identify
+recall = base.recall
+advisory_source = base.advisory_source
+
+
+class _Cwe(msgspec.Struct, frozen=True):
+    id: int = 0
+
+
+class _Issue(msgspec.Struct, frozen=True):
+    """One issue. Its `code` is left out: it shows secrets, and lines that are not its own."""
+
+    filename: str
+    test_id: str
+    test_name: str
+    issue_text: str
+    issue_severity: str
+    issue_confidence: str
+    line_number: int
+    line_range: tuple[int, ...] = ()
+    col_offset: int = -1
+    end_col_offset: int = 0
+    more_info: str = ""
+    issue_cwe: _Cwe = _Cwe()
+
+    @property
+    def password(self) -> str:
+        """The password that bandit writes into its text; empty without one."""
+        match = _PASSWORD.fullmatch(self.issue_text) if self.test_id in _PASSWORDS else None
+        return match[1] if match and match[1].strip() else ""
+
+
+class _SkippedFile(msgspec.Struct, frozen=True):
+    filename: str
+    reason: str
+
+
+class _Metrics(msgspec.Struct, frozen=True):
+    """Counts of one file. Those of issues are there only if its checks ran to the end."""
+
+    loc: float = 0
+    nosec: float = 0
+    skipped_tests: float = 0
+    low: float | None = msgspec.field(name="SEVERITY.LOW", default=None)
+
+
+class _Report(msgspec.Struct, frozen=True):
+    """A whole report; `metrics` by file, and `_totals`."""
+
+    results: tuple[_Issue, ...]
+    errors: tuple[_SkippedFile, ...]
+    metrics: dict[str, _Metrics]
+
+    @property
+    def number_hidden(self) -> int:
+        """The number of issues that comments hide, by bandit's own count."""
+        counts = (one for name, one in self.metrics.items() if name != "_totals")
+        return sum(int(one.nosec + one.skipped_tests) for one in counts)
 
 
 def locate(settings: ScannerSettings) -> Tool | None:
-    """The module of our own environment, or the program that the settings name."""
+    """Find the module of our own environment, or the program that the settings name."""
     tool = base.module_or_program("bandit", "bandit", settings)
     if tool is None or settings.path is not None:
         return tool
-    return replace(tool, argv=python_module(_WORKER), shown=f"python -P -m {_WORKER}")
+    return replace(tool, argv=base.python_module(_WORKER), shown=f"python -P -m {_WORKER}")
 
 
 def inputs(context: Context) -> Inputs:
-    """The Python files of the target, by name."""
+    """Return the Python files of the target, by name."""
     files = context.target.files
-    found = tuple(one.path for one in files if one.real.name.endswith(_SUFFIXES))
-    return Inputs("files", found, source_files.unreachable(context.target, _SUFFIXES))
+    names = tuple(file.path for file in files if file.real.name.endswith(_SUFFIXES))
+    return Inputs("files", names, source_files.unreachable(context.target, _SUFFIXES))
 
 
 def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
-    """The files spread over the workers, for bandit itself uses one processor."""
+    """Spread the files over the workers, because bandit itself uses one processor."""
     files = source_files.chosen(context.target, inputs.found)
     return source_files.spread(files, context.workers, worth=_WORTH_BYTES, argv_bytes=_ARGV_BYTES)
 
 
 def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
-    """Check these files, none of them excluded for the folder it is in."""
+    """Check these files, and exclude none of them for the folder it is in."""
     settings = context.settings
-    config, given = source_files.configuration(context)
+    config, files = source_files.configuration(context)
     argv = (
         *tool.argv,
         *("--format", "json", "--quiet", "--exit-zero", "--number", "1", "--exclude="),
@@ -97,31 +194,171 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
         *(*settings.args, "--"),
     )
     extra = tuple(str(file.real) for file in source_files.chosen(context.target, batch))
-    # UTF-8 whatever the locale: names of files are looked for in what bandit logs.
-    return Call(argv, batch, extra=extra, files=given, env={"PYTHONUTF8": "1"})
+    # UTF-8 whatever the locale: we look for names of files in bandit's log.
+    return Call(argv, batch, extra=extra, files=files, env={"PYTHONUTF8": "1"})
 
 
 def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
-    """Halves: one file that bandit dies of takes the results of all others with it."""
+    """Halve the batch: one file that stops bandit takes the results of all others with it."""
     return () if output.returncode == _CONFIGURATION else pinned.halves(output.inputs)
 
 
 def parse(context: Context, output: Output) -> Parsed:
-    """Examined is a file whose issues were counted; an exit code or no issues prove nothing.
+    """Read bandit's report.
 
-    An output without inputs is a report of bandit's own: its paths are taken as they are.
+    Bandit counts the issues of a file last, after all checks. So a file is examined if it has
+    counts; neither an exit code nor the absence of issues is evidence. An output without inputs is
+    a report that somebody else's bandit wrote: its paths are taken as they are.
     """
-    report = decode(output, context.target.root)
-    covered, notices = hidden(output, report)
+    if output.returncode:  # with `--exit-zero`, bandit did not end well
+        log = _LOG_PREFIX.sub("", output.stderr).replace(f"{context.target.root}/", "")
+        raise ScanError(base.complaint(log, f"ended with exit code {output.returncode}"))
+    first, separator, second = output.stdout.partition(_SEPARATOR)
+    report = _decode(first)
+    hidden: tuple[_Issue, ...] = ()
+    notices: tuple[str, ...] = ()
+    if second.strip():
+        # Equal issues are counted: of two, one may be hidden.
+        hidden = tuple((Counter(_decode(second).results) - Counter(report.results)).elements())
+    elif output.inputs and report.number_hidden:
+        why = "bandit ended badly" if separator else "only scanagg's own bandit tells them"
+        notices = (f"what nosec hides is counted, but not listed: {why}",)
     files = {str(file.real): file for file in source_files.chosen(context.target, output.inputs)}
-    gaps = coverage.gaps(report, output, files, context.settings)
+    gaps = (*_skipped(report, files, context.settings), *_failed_checks(output.stderr, files))
     missed = {gap.input for gap in gaps}
-    seen = coverage.examined(report, files)
+    issues = (*report.results, *hidden)
     return Parsed(
-        observations=observations(report.results, covered, files),
-        examined=tuple(path for path in seen if path not in missed),
+        observations=(
+            *_observations(report.results, files, ""),
+            *_observations(hidden, files, _NOSEC),
+        ),
+        examined=tuple(
+            file.path
+            for name, file in files.items()
+            if file.path not in missed and _is_examined(report.metrics.get(name), file)
+        ),
         not_examined=gaps,
-        hidden=coverage.hidden(report),
+        hidden={_NOSEC: report.number_hidden} if report.number_hidden else {},
         notices=notices,
-        secrets=frozenset(value for each in (*report.results, *covered) for value in values(each)),
+        secrets=frozenset(issue.password for issue in issues if issue.password),
     )
+
+
+def _decode(raw: bytes) -> _Report:
+    """Read the JSON of any version of bandit. ScanError if it is something else."""
+    try:
+        return msgspec.json.decode(raw, type=_Report)
+    except (msgspec.DecodeError, RecursionError):
+        pass
+    # A name that is not UTF-8 is a lone surrogate in it, which only Python's parser takes.
+    try:
+        return msgspec.convert(json.loads(raw), _Report)
+    except (ValueError, RecursionError, msgspec.ValidationError) as error:
+        raise ScanError(f"not bandit's JSON: {one_line(str(error))}") from error
+
+
+def _skipped(
+    report: _Report, files: Mapping[str, SourceFile], settings: ScannerSettings
+) -> Iterator[NotExamined]:
+    """Return the files that bandit skipped, or was told to leave out."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = f"Python {version}" if settings.path is None else "its own Python"
+    for error in report.errors:
+        reason = one_line(f"bandit skipped it: {error.reason}")
+        if error.reason.startswith("syntax error"):
+            reason = f"syntax error: not parsed by bandit with {python}"
+        yield NotExamined(_shown_path(error.filename, files), reason)
+    if settings.args or settings.options:
+        errors = {error.filename for error in report.errors}
+        for name, file in files.items():
+            if name not in errors and name not in report.metrics:
+                reason = "excluded: left out by bandit's configuration or arguments"
+                yield NotExamined(file.path, reason)
+
+
+def _failed_checks(stderr: str, files: Mapping[str, SourceFile]) -> Iterator[NotExamined]:
+    """Return the files on which a check crashed. Bandit logs that and goes on."""
+    paths = {
+        name.encode("utf-8", "backslashreplace").decode("utf-8"): file.path
+        for name, file in files.items()
+    }
+    for check, name, line in _CHECK_FAILED.findall(stderr):
+        if name in paths:
+            reason = f"not fully examined: bandit's check {check} failed at line {line}"
+            yield NotExamined(paths.pop(name), reason)
+
+
+def _is_examined(counts: _Metrics | None, file: SourceFile) -> bool:
+    """Return whether all checks ran, on some code: only a file without code may have no line."""
+    if counts is None or counts.low is None:
+        return False
+    return counts.loc > 0 or not any(
+        line.strip() and not line.lstrip().startswith("#")
+        for line in source_files.python_lines(file)
+    )
+
+
+def _shown_path(name: str, files: Mapping[str, SourceFile]) -> str:
+    """Return the path to show for bandit's `name`; reports of Windows mix both separators."""
+    if name in files:
+        return files[name].path
+    parts = valid(name).replace("\\", "/").split("/")
+    return "/".join(part for part in parts if part not in ("", ".", "..")) or "unknown"
+
+
+def _observations(
+    issues: Iterable[_Issue], files: Mapping[str, SourceFile], in_source: str
+) -> Iterator[Observation]:
+    name, lines = "", source_files.python_lines(None)
+    for issue in issues:
+        if issue.filename != name:  # issues come file by file
+            name = issue.filename
+            lines = source_files.python_lines(files.get(name))
+        # bandit writes the password itself into the text.
+        text = _PASSWORDS.get(issue.test_id) or one_line(issue.issue_text.strip())
+        severity = _SEVERITIES.get(issue.issue_severity.upper(), Severity.UNKNOWN)
+        yield Observation(
+            scanner=INFO.name,
+            category=Category.CODE,
+            rule=_rule(issue.test_id, issue.test_name, issue.more_info, issue.issue_cwe.id),
+            title=shorten(text.partition(". ")[0].rstrip("."), _TITLE_WIDTH),
+            message=text,
+            claims=(SeverityClaim("tool", severity, INFO.name),),
+            confidence=_CONFIDENCES.get(issue.issue_confidence.upper(), Confidence.UNKNOWN),
+            location=_location(issue, _shown_path(name, files), lines),
+            in_source=in_source,
+        )
+
+
+@cache
+def _rule(test: str, name: str, url: str, cwe: int) -> Rule:
+    """Return the rule, with an address that stays the same after an upgrade of bandit."""
+    listed = _BLACKLISTED.search(url) if name.startswith("blacklist") else None
+    name = listed[1].replace("-", "_") if listed else name
+    return Rule(
+        id=test,
+        name=name,
+        title=name.replace("_", " ").capitalize(),
+        url=_VERSION_IN_URL.sub("latest", url) if url.startswith("https://") else None,
+        cwe=(f"CWE-{cwe}",) if cwe else (),
+    )
+
+
+def _location(issue: _Issue, path: str, lines: Sequence[str]) -> Location:
+    """Return the line that bandit names, up to the end of what it means if that is known."""
+    start = max(1, issue.line_number)
+    whole = issue.line_range[:1] == (start,) and issue.test_id not in _WIDE_RANGES
+    last = max(start, issue.line_range[-1]) if whole else start
+    if issue.password:
+        # The password need not be on the first line of the statement.
+        quoted = (f"'{issue.password}'", f'"{issue.password}"')
+        end = min(len(lines), max(issue.line_range, default=0))
+        within = (n for n in range(start, end + 1) if any(q in lines[n - 1] for q in quoted))
+        last = next(within, start)
+    if last > len(lines) or (issue.line_range != (start,) and not whole):
+        return Location(path, start, last)
+    first_column = source_files.utf16_column(lines[start - 1], issue.col_offset)
+    end_column = source_files.utf16_column(lines[last - 1], issue.end_col_offset)
+    if first_column is None or end_column is None or (last, end_column) <= (start, first_column):
+        return Location(path, start, last)
+    return Location(path, start, last, first_column, end_column)

@@ -1,15 +1,30 @@
 """detect-secrets: keys, tokens and passwords in the text files of the project.
 
-Binary files are no input of its kind. Its own command line answers for all files or none and
-verifies what it finds over the network: a worker of ours runs its detectors and filters instead.
+Binary files are no input of its kind. Its own command line answers for all files or none, and
+verifies what it finds over the network. So `worker` runs its detectors and filters instead.
 """
 
 import json
-from collections.abc import Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Final
 
+import msgspec
+
 from scanagg.core.errors import ConfigError
-from scanagg.model import Category, NotExamined, ScannerInfo
+from scanagg.core.text import one_line
+from scanagg.model import (
+    Category,
+    Location,
+    NotExamined,
+    Observation,
+    Rule,
+    ScannerInfo,
+    Secret,
+    Target,
+)
 from scanagg.scanners import base, pinned, source_files
 from scanagg.scanners.base import (
     Call,
@@ -17,12 +32,15 @@ from scanagg.scanners.base import (
     Inputs,
     Output,
     Parsed,
+    ScanError,
     ScannerSettings,
     Tool,
-    python_module,
 )
-from scanagg.scanners.detect_secrets.answer import KNOWN, NO_SECRET, PRAGMA, parsed
-from scanagg.scanners.detect_secrets.inputs import BASELINE, limits, searched
+
+BASELINE: Final = ".secrets.baseline"
+_PRAGMA: Final = "pragma: allowlist secret"
+_NO_SECRET: Final = f"{BASELINE} is_secret=false"
+_KNOWN: Final = f"{BASELINE} known"
 
 INFO = ScannerInfo(
     name="detect-secrets",
@@ -44,63 +62,140 @@ INFO = ScannerInfo(
     native_files=(BASELINE,),
     categories=frozenset({Category.SECRET}),
     usual_for=frozenset({Category.SECRET}),
-    suppressions={PRAGMA: True, NO_SECRET: True, KNOWN: True},
+    suppressions={_PRAGMA: True, _NO_SECRET: True, _KNOWN: True},
 )
 
-recall = base.recall
-advisory_source = base.advisory_source
-
+_LIMITS: Final = {"max-file-bytes": 5_000_000, "max-line-bytes": 500_000, "file-timeout": 20.0}
 _WORKER: Final = "scanagg.scanners.detect_secrets.worker"
 # A process takes as long to start as to search this much text.
 _WORTH_BYTES: Final = 200_000
 _ARGUMENTS: Final = 2  # the worker's exit code for arguments that detect-secrets does not take
+# Names of files in which package managers pin what they install, by hashes that look like keys.
+_LOCK_FILES: Final = frozenset(
+    (
+        *("npm-shrinkwrap.json", "package-lock.json", "packages.lock.json", "pnpm-lock.yaml"),
+        *("bun.lockb", "go.sum", "gradle.lockfile", "Package.resolved", "Cartfile.resolved"),
+        *("Brewfile.lock.json", "conda-lock.yml", "cabal.project.freeze", "MODULE.bazel.lock"),
+        *(".terraform.lock.hcl", "manifest.lock.json", "paket.lock"),
+    )
+)
+_LOCK_NAME: Final = re.compile(r".+\.lock|pylock(\..+)?\.toml")
+_HELP: Final = (
+    "Take it to be known to others: replace it where it is used, then read the new one from the "
+    "environment or a secret store."
+)
+# Detectors that hash a part which all values share: a token's prefix, a key's header.
+_HASHED_IN_PART: Final = frozenset({"GitHub Token", "GitLab Token", "Private Key"})
+# Where a value is put in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
+_PLACEHOLDER: Final = re.compile(r"\$?\{\{.*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%.*?%>")
+_SCHEME: Final = re.compile(r"\b(?:bearer|basic|token)\b", re.IGNORECASE)
+
+probe = base.probe
+identify = base.identify
+recall = base.recall
+advisory_source = base.advisory_source
+
+
+class SearchRequest(msgspec.Struct, frozen=True):
+    """A request to `worker`: search `files`, relative to `root`.
+
+    The limits are `seconds` of processor time for each file, and bytes of a line.
+    """
+
+    root: str
+    files: tuple[str, ...]
+    seconds: float
+    line_bytes: int
+
+
+class SecretHit(msgspec.Struct, frozen=True):
+    """A secret of one file in clear, and its lines. detect-secrets reports the first of them."""
+
+    type: str
+    hash: str
+    value: str
+    lines: tuple[int, ...]
+
+
+class SearchAnswer(msgspec.Struct, frozen=True):
+    """The answer of `worker` for the file with that index: hits, or the `reason` for no search.
+
+    `values` must be masked: the secrets, and all of them where a hit has only a part. `allowed` are
+    the hits that a pragma hides, with the lines on which it does.
+    """
+
+    file: int
+    reason: str | None = None
+    hits: tuple[SecretHit, ...] = ()
+    values: tuple[str, ...] = ()
+    allowed: tuple[SecretHit, ...] = ()
+
+
+class BaselineSecret(msgspec.Struct, frozen=True):
+    """A secret in a report of detect-secrets' own, which it calls a baseline."""
+
+    type: str
+    hashed_secret: str
+    line_number: int | None = None
+    is_secret: bool | None = None
+
+
+class _Baseline(msgspec.Struct, frozen=True):
+    results: dict[str, tuple[BaselineSecret, ...]]
 
 
 def locate(settings: ScannerSettings) -> Tool | None:
-    """The library in our own environment. ConfigError where the settings name a program."""
+    """Find the library in our own environment. ConfigError if the settings name a program."""
     if settings.path is not None:
         raise ConfigError(
             "[scanners.detect-secrets] path: it is used as a library, so no program can be named",
             "Remove `path`, and install the wanted version beside scanagg.",
         )
     tool = base.module_or_program("detect_secrets", INFO.name, settings)
-    return tool and Tool(python_module(_WORKER), f"python -P -m {_WORKER}", tool.version)
-
-
-def probe(context: Context, tool: Tool) -> Call | None:
-    """None: the version is known."""
-    return None
-
-
-def identify(tool: Tool, output: Output) -> Tool:
-    """The tool as it is."""
-    return tool
+    return tool and Tool(base.python_module(_WORKER), f"python -P -m {_WORKER}", tool.version)
 
 
 def inputs(context: Context) -> Inputs:
-    """The text files, whatever their names; ConfigError for options that cannot be."""
-    files = tuple(searched(context.target, limits(context.settings)))
-    left = tuple(each for each in files if isinstance(each, NotExamined))
-    found = tuple(each for each in files if isinstance(each, str))
-    return Inputs("files", found, (*left, *source_files.unreachable(context.target, ("",))))
+    """Return the text files, whatever their names. ConfigError for impossible options."""
+    most_bytes, *_ = _limits(context.settings)
+    names: list[str] = []
+    excluded: list[NotExamined] = []
+    for file in context.target.files:
+        name = file.path.rpartition("/")[2]
+        if file.path == BASELINE:
+            reason = "excluded: the baseline of detect-secrets is read, not searched"
+        elif name in _LOCK_FILES or _LOCK_NAME.fullmatch(name):
+            reason = "excluded: a lock file, full of hashes that are no secrets"
+        elif not source_files.is_text(file):
+            continue
+        elif file.size > most_bytes:
+            reason = (
+                f"{file.size:,} bytes: more than {most_bytes:,} are not searched (max-file-bytes)"
+            )
+        else:
+            names.append(file.path)
+            continue
+        excluded.append(NotExamined(file.path, reason))
+    unreachable = source_files.unreachable(context.target, ("",))
+    return Inputs("files", tuple(names), (*excluded, *unreachable))
 
 
 def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
-    """The files spread over the workers."""
+    """Spread the files over the workers."""
     files = source_files.chosen(context.target, inputs.found)
     return source_files.spread(files, context.workers, worth=_WORTH_BYTES)
 
 
 def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
-    """Search these files. The names are relative, for detect-secrets' filters look at them."""
-    limit = limits(context.settings)
+    """Search these files. Names are relative, because filters of detect-secrets look at them."""
     root = context.target.root
-    real = {file.path: str(file.real.relative_to(root)) for file in context.target.files}
+    _, line_bytes, seconds = _limits(context.settings)
+    names = {file.path: str(file.real.relative_to(root)) for file in context.target.files}
     request = {
         "root": str(root),
-        "files": [real[path] for path in batch],
-        "seconds": limit.seconds,
-        "line_bytes": limit.line_bytes,
+        "files": [names[path] for path in batch],
+        "seconds": seconds,
+        "line_bytes": line_bytes,
     }
     argv = (*tool.argv, *context.settings.args)
     # UTF-8 whatever the locale: otherwise it decides which files detect-secrets can read.
@@ -108,7 +203,7 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
 
 
 def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
-    """What was answered, the file it died of, and what it did not come to."""
+    """Split into the files that were answered, the one that ended the worker, and the rest."""
     if output.returncode == _ARGUMENTS or len(output.inputs) == 1:
         return ()
     done = output.stdout.count(b"\n")
@@ -118,5 +213,119 @@ def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
 
 
 def parse(context: Context, output: Output) -> Parsed:
-    """Examined is what was searched to its end. What the project's baseline lists still counts."""
-    return parsed(output, context.target)
+    """Read the worker's answers. A file is examined if it was searched to its end.
+
+    A secret in the project's own baseline still counts. ScanError if the worker did not end well.
+    """
+    if output.returncode:
+        otherwise = f"ended with exit code {output.returncode}"
+        raise ScanError(base.complaint(output.stderr, otherwise))
+    try:
+        answers = msgspec.json.Decoder(SearchAnswer).decode_lines(output.stdout)
+    except msgspec.DecodeError as error:
+        raise ScanError(f"not the answers of the search: {error}") from error
+    if any(not 0 <= answer.file < len(output.inputs) for answer in answers):
+        raise ScanError("it answers for files that it was not given")
+    known, problem = _baseline(context.target)
+    notices = [problem] if problem else []
+    hidden: Counter[str] = Counter()
+    observations: list[Observation] = []
+    for answer in answers:
+        path = output.inputs[answer.file]
+        hits = [hit for hit in answer.hits if not is_placeholder(hit.value)]
+        allowed = [hit for hit in answer.allowed if not is_placeholder(hit.value)]
+        for hit in hits:
+            # What the project's baseline says of it: known, or judged to be no secret.
+            kinds = [
+                _NO_SECRET if entry.is_secret is False else _KNOWN
+                for entry in known.get(path, ())
+                if (entry.type, entry.hashed_secret) == (hit.type, hit.hash)
+            ]
+            hidden.update(kinds)
+            observations.append(_observation(hit, path, BASELINE if _NO_SECRET in kinds else ""))
+        observations += [_observation(hit, path, _PRAGMA) for hit in allowed]
+        hidden[_PRAGMA] += len({line for hit in allowed for line in hit.lines})
+        if len(hits) < len(answer.hits):
+            number = len(answer.hits) - len(hits)
+            notices.append(f"{path}: placeholders that count as no secrets: {number}")
+    if hidden[_KNOWN]:
+        notices.append(f"{BASELINE}: what it lists as known is reported all the same")
+    return Parsed(
+        observations=tuple(observations),
+        examined=tuple(output.inputs[one.file] for one in answers if one.reason is None),
+        not_examined=tuple(
+            NotExamined(output.inputs[one.file], one_line(one.reason))
+            for one in answers
+            if one.reason
+        ),
+        hidden={kind: number for kind, number in hidden.items() if number},
+        notices=tuple(notices),
+        secrets=frozenset(value for answer in answers for value in answer.values),
+    )
+
+
+def _limits(settings: ScannerSettings) -> tuple[int, int, float]:
+    """Return the most bytes of a file, of a line, and the seconds for a file. ConfigError."""
+    numbers = []
+    for name, default in _LIMITS.items():
+        text = settings.options.get(name, str(default))
+        try:
+            number = float(text)
+        except ValueError:
+            number = 0.0
+        if not 0 < number < float("inf"):
+            message = f"[scanners.detect-secrets] {name} is {text!r}"
+            raise ConfigError(message, "Give a number greater than 0.")
+        numbers.append(number)
+    file_bytes, line_bytes, seconds = numbers
+    return int(file_bytes), int(line_bytes), seconds
+
+
+def read_baseline(raw: bytes) -> Mapping[str, tuple[BaselineSecret, ...]]:
+    """Read the secrets, by path, of a report in detect-secrets' JSON. ScanError if it is none."""
+    try:
+        baseline = msgspec.json.decode(raw, type=_Baseline)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ScanError(f"not a baseline of detect-secrets: {one_line(str(error))}") from error
+    return {path.replace("\\", "/"): entries for path, entries in baseline.results.items()}
+
+
+def _baseline(target: Target) -> tuple[Mapping[str, tuple[BaselineSecret, ...]], str]:
+    """Return what the target's own baseline lists, and the problem if it cannot be read."""
+    for file in target.files:
+        if file.path == BASELINE:
+            try:
+                return read_baseline(file.real.read_bytes()), ""
+            except OSError as error:
+                return {}, f"{BASELINE} counts for nothing: {error.strerror}"
+            except ScanError as error:
+                return {}, f"{BASELINE} counts for nothing: {error}"
+    return {}, ""
+
+
+def is_placeholder(value: str) -> bool:
+    """Return whether a value is filled in later: only placeholders and an auth scheme."""
+    rest, number = _PLACEHOLDER.subn("", value)
+    return number > 0 and not re.search(r"\w", _SCHEME.sub("", rest))
+
+
+def _observation(hit: SecretHit, path: str, in_source: str) -> Observation:
+    """Return the observation at the line that detect-secrets reports; its places are all lines."""
+    places = tuple(Location(path, max(1, line)) for line in hit.lines)
+    return Observation(
+        scanner=INFO.name,
+        category=Category.SECRET,
+        rule=_rule(hit.type),
+        title=one_line(hit.type),
+        message=f"What looks like a secret stands in the source: {one_line(hit.type)}",
+        location=places[0],
+        places=places,
+        secret=Secret(None if hit.type in _HASHED_IN_PART else hit.hash),
+        in_source=in_source,
+    )
+
+
+@cache
+def _rule(kind: str) -> Rule:
+    name = re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-") or "secret"
+    return Rule(id=name, name=name, title=one_line(kind), url=INFO.url, help=_HELP)

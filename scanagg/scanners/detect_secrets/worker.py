@@ -2,21 +2,19 @@
 
 `detect-secrets scan` answers for all files at once or not at all, and does not say which it left
 out. This program finds what `detect-secrets scan --no-verify` finds, by the same detectors and
-filters. It reads one `Request` as JSON from stdin, and prints one `Answer` as a line of JSON for
-each file, in order and as soon as it has it. An error in detect-secrets ends it: then the first
-file without an answer is the one to blame.
+filters. It reads one `SearchRequest` as JSON from stdin, and prints one `SearchAnswer` as a line of
+JSON for each file, in order and as soon as it has it. An error in detect-secrets ends it: then the
+first file without an answer is the one to blame.
 """
 
 import contextlib
-import json
 import os
 import re
 import resource
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -24,22 +22,24 @@ from typing import Any, Final
 
 import msgspec
 from detect_secrets.core import scan
-from detect_secrets.core.potential_secret import PotentialSecret
 from detect_secrets.core.usage import ParserBuilder
 from detect_secrets.plugins import keyword
 from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
 from detect_secrets.plugins.private_key import PrivateKeyDetector
 from detect_secrets.settings import get_plugins, get_settings
-from detect_secrets.util.code_snippet import CodeSnippet, get_code_snippet
+from detect_secrets.transformers import get_transformed_file
+from detect_secrets.util.code_snippet import get_code_snippet
 from detect_secrets.util.inject import call_function_with_arguments
 
-# detect-secrets is untyped here; what comes out of it is made an `Answer` at once.
+from scanagg.scanners.detect_secrets import SearchAnswer, SearchRequest, SecretHit
+
+# detect-secrets is untyped here; what comes out of it becomes a `SearchAnswer` at once.
 Plugin = Any
 
 # Lines repeat within and across files: what is remembered of them stays below some 20 MB.
 _REMEMBERED_LINES: Final = 1 << 16
 _REMEMBERED_LENGTH: Final = 200
-# Where the alarm went off inside a callback that swallows exceptions, it goes off again.
+# If the alarm goes off inside a callback that swallows exceptions, it goes off again.
 _AGAIN_SECONDS: Final = 0.5
 # A few lines of YAML with aliases of aliases would take all there is.
 _MEMORY_BYTES: Final = 1 << 30
@@ -49,7 +49,7 @@ _PRAGMA: Final = "is_line_allowlisted"
 _WHOLE: Final = 8
 _THEIRS: Final = "detect_secrets.plugins."
 # All patterns of the keyword detector hold the same list of keywords; one search for any of these
-# spares five slow ones. False where a later version is made otherwise: then nothing is spared.
+# spares five slow ones. False if a later version is made otherwise: then nothing is spared.
 _ANY_KEYWORD: Final = re.compile("|".join(keyword.DENYLIST), re.IGNORECASE)
 _KEYWORDS_NEEDED: Final = all(
     keyword.DENYLIST_REGEX in pattern.pattern
@@ -60,66 +60,21 @@ _KEYWORDS_NEEDED: Final = all(
     for pattern in patterns
 )
 
-
-class Request(msgspec.Struct, frozen=True):
-    """What to search: `files` relative to `root`, in seconds of processor time and bytes a line."""
-
-    root: str
-    files: tuple[str, ...]
-    seconds: float
-    line_bytes: int
+_Key = tuple[str, str, str]  # type, hash and value of a secret
+_Lines = dict[_Key, dict[int, None]]
 
 
-class Hit(msgspec.Struct, frozen=True):
-    """A secret of one file in clear, and its lines: detect-secrets reports the first of them."""
+class _Secret(msgspec.Struct, frozen=True):
+    """A secret on one line; `values` must be masked. `is_allowed` says that a pragma hides it."""
 
-    type: str
-    hash: str
-    value: str
-    lines: tuple[int, ...]
-
-
-class Answer(msgspec.Struct, frozen=True):
-    """What came of the file with that index: hits, or the `reason` why it was not searched.
-
-    `values` is what must be masked: the secrets, and all of them where a hit has only a part.
-    `allowed` are the hits that a pragma hides, on the lines on which it does.
-    """
-
-    file: int
-    reason: str | None = None
-    hits: tuple[Hit, ...] = ()
-    values: tuple[str, ...] = ()
-    allowed: tuple[Hit, ...] = ()
+    key: _Key
+    line: int
+    values: list[str]
+    is_allowed: bool
 
 
 class TooSlow(Exception):  # noqa: N818  # it is no error of ours
     """The time for one file is over. No OSError, which detect-secrets would take for its own."""
-
-
-# Line numbers by type, hash and value of what stands there.
-_Lines = dict[tuple[str, str, str], dict[int, None]]
-
-
-@dataclass(slots=True)
-class _Search:
-    """What the lines of one file have come to so far; `again` once something hidden was found."""
-
-    lines: _Lines = field(default_factory=dict)
-    allowed: _Lines = field(default_factory=dict)
-    values: dict[str, None] = field(default_factory=dict)
-    again: bool = False
-
-    def add(
-        self, secret: PotentialSecret, number: int, values: Iterable[str], *, allowed: bool
-    ) -> None:
-        """One more place of a secret; detect-secrets reports the first, by type and hash."""
-        key = (secret.type, secret.secret_hash, str(secret.secret_value))
-        if allowed and self.again:
-            return  # without the pragma, what was hidden in the first pass had been the end of it
-        lines = self.allowed if allowed else self.lines
-        lines.setdefault(key, {})[number] = None
-        self.values.update(dict.fromkeys(values))
 
 
 def main() -> None:
@@ -127,7 +82,7 @@ def main() -> None:
 
     Exit code 2 and a line on stderr for arguments that it does not take.
     """
-    request = Request(**json.load(sys.stdin))
+    request = msgspec.json.decode(sys.stdin.read(), type=SearchRequest)
     os.chdir(request.root)
     # The same parser as the command line's, so that settings are the same too.
     ParserBuilder().add_console_use_arguments().parse_args(["scan", "--no-verify", *sys.argv[1:]])
@@ -135,85 +90,128 @@ def main() -> None:
     get_settings().disable_filters(_VERIFICATION)
     with contextlib.suppress(ValueError, OSError):  # not every system has such a limit
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    signal.signal(signal.SIGPROF, _alarm)
-    sys.excepthook = _brief
+    signal.signal(signal.SIGPROF, _raise_too_slow)
+    sys.excepthook = _report_crash
     for index, name in enumerate(request.files):
         answer = msgspec.json.encode(_answer(request, index, name))
         sys.stdout.buffer.write(answer + b"\n")
         sys.stdout.buffer.flush()
 
 
-def _answer(request: Request, index: int, name: str) -> Answer:
-    """The answer for one file, whatever it is made of; other errors than these end the worker."""
-    try:
-        # Processor time: a busy machine must not change what is found.
-        signal.setitimer(signal.ITIMER_PROF, request.seconds, _AGAIN_SECONDS)
-        return _searched(request, index, name)
-    except TooSlow:
-        return Answer(index, f"not searched to its end within {request.seconds:g} seconds")
-    except OSError as error:
-        return Answer(index, f"cannot be read: {error.strerror}")
-    except (MemoryError, RecursionError, ValueError) as error:
-        return Answer(index, _broken_off(type(error), error.__traceback__))
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+def _raise_too_slow(_signal: int, _frame: FrameType | None) -> None:
+    raise TooSlow
+
+
+def _report_crash(
+    kind: type[BaseException], _error: BaseException, trace: TracebackType | None
+) -> None:
+    sys.stderr.write(_broken_off(kind, trace) + "\n")
 
 
 def _broken_off(kind: type[BaseException], trace: TracebackType | None) -> str:
-    """What broke off and where, without the error's text: it may hold what was being searched."""
+    """Say what broke off and where, without the error's text: it may hold what was searched."""
     frames = traceback.extract_tb(trace)
     where = f" in {frames[-1].name} ({Path(frames[-1].filename).name})" if frames else ""
     return f"detect-secrets broke off: {kind.__name__}{where}"
 
 
-def _brief(kind: type[BaseException], _error: BaseException, trace: TracebackType | None) -> None:
-    sys.stderr.write(_broken_off(kind, trace) + "\n")
+def _answer(request: SearchRequest, index: int, name: str) -> SearchAnswer:
+    """Return the answer for one file, whatever it holds; other errors than these end the worker."""
+    try:
+        # Processor time: a busy machine must not change what is found.
+        signal.setitimer(signal.ITIMER_PROF, request.seconds, _AGAIN_SECONDS)
+        return _search_file(request, index, name)
+    except TooSlow:
+        return SearchAnswer(index, f"not searched to its end within {request.seconds:g} seconds")
+    except OSError as error:
+        return SearchAnswer(index, f"cannot be read: {error.strerror}")
+    except (MemoryError, RecursionError, ValueError) as error:
+        return SearchAnswer(index, _broken_off(type(error), error.__traceback__))
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _alarm(_signal: int, _frame: FrameType | None) -> None:
-    raise TooSlow
-
-
-def _searched(request: Request, index: int, name: str) -> Answer:
-    refused = _refusal(name)
-    if refused:
-        return Answer(index, refused)
-    longest = _longest_line(name)
+def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
+    filters = _refusing("filename", filename=name)
+    if "is_invalid_file" in filters:
+        return SearchAnswer(index, "no file any more")
+    if filters:
+        reason = f"excluded: left out by detect-secrets' own filter {min(filters)}"
+        return SearchAnswer(index, reason)
+    longest = max(map(len, Path(name).read_bytes().splitlines()), default=0)
     if longest > request.line_bytes:
-        return Answer(
-            index, f"a line of {longest:,} bytes: more than {request.line_bytes:,} are not searched"
-        )
-    search = _Search()
-    passes = 0
-    # The second pass reads the file as if it were an ini file, where the first found nothing.
-    for lines in scan._get_lines_from_file(name):
-        passes += 1
-        _search(search, name, lines)
-        if search.lines:
+        most = f"more than {request.line_bytes:,} are not searched"
+        return SearchAnswer(index, f"a line of {longest:,} bytes: {most}")
+    hits: _Lines = {}
+    allowed: _Lines = {}
+    values: dict[str, None] = {}
+    is_text = False
+    for lines in _readings(name):
+        is_text = True
+        # If pragmas hid something, detect-secrets without them would not have read it again.
+        again = bool(allowed)
+        for secret in _secrets(name, lines):
+            if not (again and secret.is_allowed):
+                found = allowed if secret.is_allowed else hits
+                found.setdefault(secret.key, {})[secret.line] = None
+                values.update(dict.fromkeys(secret.values))
+        if hits:
             break
-        search.again = bool(search.allowed)
-    if not passes:
-        return Answer(index, "not UTF-8 text: detect-secrets cannot read it")
-    return Answer(index, None, _hits(search.lines), tuple(search.values), _hits(search.allowed))
+    if not is_text:
+        return SearchAnswer(index, "not UTF-8 text: detect-secrets cannot read it")
+    return SearchAnswer(index, None, _sorted(hits), tuple(values), _sorted(allowed))
 
 
-def _hits(lines: _Lines) -> tuple[Hit, ...]:
-    hits = (Hit(*key, tuple(numbers)) for key, numbers in lines.items())
+def _sorted(lines: _Lines) -> tuple[SecretHit, ...]:
+    hits = (SecretHit(*key, tuple(numbers)) for key, numbers in lines.items())
     return tuple(sorted(hits, key=lambda hit: (hit.lines[0], hit.type, hit.hash)))
 
 
-def _refusal(name: str) -> str | None:
-    """Why the whole file is not searched, if so."""
-    filters = _refusing("filename", filename=name)
-    if "is_invalid_file" in filters:
-        return "no file any more"
-    if filters:
-        return f"excluded: left out by detect-secrets' own filter {min(filters)}"
-    return None
+def _readings(name: str) -> Iterator[list[str]]:
+    """Read the lines of a file, and once more as if it were an ini file. None if it is no text."""
+    with Path(name).open() as stream:
+        file: Any = stream
+        try:
+            yield get_transformed_file(file) or file.readlines()
+        except UnicodeDecodeError:
+            return
+        file.seek(0)
+        lines = get_transformed_file(file, use_eager_transformers=True)
+        if lines:
+            yield lines
+
+
+def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:
+    """Find the secrets in the lines of a file; those that a pragma hides, too.
+
+    Filters do not change what a detector finds, and few lines have anything to filter. So they are
+    asked last: most of detect-secrets' own time goes into filtering lines without a finding.
+    """
+    for number, raw in enumerate(lines, start=1):
+        line = raw.rstrip()
+        plugins = (_remembered if len(line) <= _REMEMBERED_LENGTH else _detecting)(line)
+        if not plugins:
+            continue
+        context = get_code_snippet(lines=lines, line_number=number)
+        place = {"filename": name, "line": line, "context": context}
+        refusing = _refusing("line", **place)
+        if refusing - {_PRAGMA}:
+            continue
+        for plugin in plugins:
+            secrets = call_function_with_arguments(plugin.analyze_line, **place, line_number=number)
+            for secret in secrets or ():
+                subject = {"secret": secret.secret_value, "plugin": plugin}
+                if _refusing("secret", filename=secret.filename, line=line, **subject):
+                    continue
+                if _asks_for_context() and _refusing("context", **place, **subject) - {_PRAGMA}:
+                    continue
+                key = (secret.type, secret.secret_hash, str(secret.secret_value))
+                values = _values(plugin, key[-1], line)
+                yield _Secret(key, number, values, bool(refusing))
 
 
 def _refusing(parameter: str, **known: object) -> set[str]:
-    """The names of the filters that say no to what is `known`; see `scan._is_filtered_out`."""
+    """Return the names of the filters with this parameter that refuse what is `known`."""
     names = set()
     for each in scan.get_filters_with_parameter(parameter):
         try:
@@ -224,106 +222,55 @@ def _refusing(parameter: str, **known: object) -> set[str]:
     return names
 
 
-def _longest_line(name: str) -> int:
-    return max(map(len, Path(name).read_bytes().splitlines()), default=0)
-
-
-def _search(search: _Search, name: str, lines: list[str]) -> None:
-    """Find what `scan._process_line_based_plugins` finds, but ask the filters last.
-
-    The filters do not change what a detector finds, and few lines have anything to filter: most of
-    detect-secrets' own time goes into filtering lines on which nothing is found.
-    """
-    for number, raw in enumerate(lines, start=1):
-        line = raw.rstrip()
-        plugins = (_remembered if len(line) <= _REMEMBERED_LENGTH else _hitting)(line)
-        if plugins:
-            context = get_code_snippet(lines=lines, line_number=number)
-            _filter(search, name, (number, line, context), plugins)
-
-
-def _filter(
-    search: _Search, name: str, place: tuple[int, str, CodeSnippet], plugins: Iterable[Plugin]
-) -> None:
-    """Keep what the filters leave of one line."""
-    number, line, context = place
-    refusing = _refusing("line", filename=name, line=line, context=context)
-    if refusing - {_PRAGMA}:
-        return
-    for plugin in plugins:
-        for secret in scan._scan_line(
-            plugin=plugin, filename=name, line=line, line_number=number, context=context
-        ):
-            if _asks_for_context() and _refusing(
-                "context",
-                filename=name,
-                secret=secret.secret_value,
-                plugin=plugin,
-                line=line,
-                context=context,
-            ) - {_PRAGMA}:
-                continue
-            values = _values(plugin, secret, line)
-            search.add(secret, number, values, allowed=bool(refusing))
-
-
 @lru_cache(maxsize=1)
 def _asks_for_context() -> bool:
-    """Whether a filter wants context and more than the line: those of the line were asked."""
+    """Return whether a filter wants context and more than the line: those of the line are done."""
     line = {"filename", "line", "context"}
     return any(
         not each.injectable_variables <= line for each in scan.get_filters_with_parameter("context")
     )
 
 
-def _hitting(line: str) -> tuple[Plugin, ...]:
-    """The detectors that find something in the line, and perhaps some that do not."""
+def _detecting(line: str) -> tuple[Plugin, ...]:
+    """Return the detectors that find something in the line, and perhaps some that do not."""
     patterns, others = _detectors()
     # By id: detectors have an equality of their own, and cannot be hashed.
-    hitting = {id(plugin): plugin for plugin, search in patterns if search(line)}
-    more = (one for one in others if _is_foreign(one) or one.analyze_line("", line, 1))
-    return (*hitting.values(), *more)
+    detecting = {id(plugin): plugin for plugin, search in patterns if search(line)}
+    for plugin in others:
+        # What the keyword detector and one of the user's find may depend on more than the line.
+        kind = type(plugin)
+        foreign = kind is keyword.KeywordDetector or not kind.__module__.startswith(_THEIRS)
+        if foreign or plugin.analyze_line("", line, 1):
+            detecting[id(plugin)] = plugin
+    return tuple(detecting.values())
 
 
-_remembered = lru_cache(maxsize=_REMEMBERED_LINES)(_hitting)
+_remembered = lru_cache(maxsize=_REMEMBERED_LINES)(_detecting)
 
 
 @lru_cache(maxsize=1)
 def _detectors() -> tuple[list[tuple[Plugin, Callable[[str], object]]], list[Plugin]]:
-    """Detectors that find nothing without a match, by pattern; and those that have to be asked."""
+    """Return the patterns without which a detector finds nothing, and all other detectors."""
     patterns: list[tuple[Plugin, Callable[[str], object]]] = []
     others: list[Plugin] = []
     for plugin in get_plugins():
-        needed = _needed(plugin)
-        patterns += [(plugin, pattern.search) for pattern in needed]
-        others += [] if needed else [plugin]
+        kind = type(plugin)
+        if kind is keyword.KeywordDetector and _KEYWORDS_NEEDED:
+            patterns.append((plugin, _ANY_KEYWORD.search))
+        elif (
+            kind.analyze_line is BasePlugin.analyze_line
+            and kind.analyze_string is RegexBasedDetector.analyze_string
+        ):
+            patterns += [(plugin, pattern.search) for pattern in plugin.denylist]
+        else:
+            others.append(plugin)
     return patterns, others
 
 
-def _needed(plugin: Plugin) -> tuple[re.Pattern[str], ...]:
-    """Patterns one of which has to match for the detector to find anything; none if unknown."""
-    kind = type(plugin)
-    if kind is keyword.KeywordDetector and _KEYWORDS_NEEDED:
-        return (_ANY_KEYWORD,)
-    if (
-        kind.analyze_line is BasePlugin.analyze_line
-        and kind.analyze_string is RegexBasedDetector.analyze_string
-    ):
-        return tuple(plugin.denylist)
-    return ()
-
-
-def _is_foreign(plugin: Plugin) -> bool:
-    """Whether what it finds may depend on more than the line."""
-    kind = type(plugin)
-    return kind is keyword.KeywordDetector or not kind.__module__.startswith(_THEIRS)
-
-
-def _values(plugin: Plugin, secret: PotentialSecret, line: str) -> list[str]:
-    """What must not be shown: the value, or all that matched where the detector cuts it short."""
+def _values(plugin: Plugin, value: str, line: str) -> list[str]:
+    """Return what must not be shown: the value, or all that matched if the value is a part."""
     if isinstance(plugin, PrivateKeyDetector):
         return []  # it matches the header, which is no secret
-    value = str(secret.secret_value)
     if len(value) >= _WHOLE or not isinstance(plugin, RegexBasedDetector):
         return [value]
     matches = (match[0] for pattern in plugin.denylist for match in pattern.finditer(line))

@@ -1,11 +1,25 @@
 """Licences of the project's packages: pip-licenses on its environment, else pip's own report."""
 
-from collections.abc import Sequence
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
+from packaging.utils import canonicalize_name
 
-from scanagg.model import Category, LicenseFacts, ScannerInfo
+from scanagg.core.text import one_line, printable, shorten
+from scanagg.model import (
+    Category,
+    LicenseFacts,
+    NotExamined,
+    Observation,
+    Package,
+    Rule,
+    ScannerInfo,
+)
 from scanagg.scanners import base, pinned
 from scanagg.scanners.base import (
     Call,
@@ -16,8 +30,9 @@ from scanagg.scanners.base import (
     ScanError,
     ScannerSettings,
     Tool,
+    python_module,
 )
-from scanagg.scanners.licenses import answers, calls
+from scanagg.scanners.licenses import site_packages
 
 INFO = ScannerInfo(
     name="licenses",
@@ -35,67 +50,216 @@ INFO = ScannerInfo(
     usual_for=frozenset({Category.LICENSE}),
 )
 
+_RULE: Final = Rule("license", "license", "Licence of a dependency")
+_BATCH: Final = 40
+_SMALL_BATCH: Final = 10
+# What comes with every environment rather than with the project.
+_SEEDS: Final = frozenset(("pip", "setuptools", "wheel", "distribute"))
+_EXTRAS_SHOWN: Final = 5
+# The first pip whose report has License-Expression (PEP 639); an older one drops it in silence.
+_PIP_WITH_EXPRESSION: Final = (25, 0)
+# The first metadata that may have it.
+_METADATA_WITH_EXPRESSION: Final = (2, 4)
+_REPORT_VERSION: Final = "1"
+_TEXT_WIDTH: Final = 200
+_UNKNOWN: Final = "UNKNOWN"
+_CAUSE: Final = re.compile(r"after connection broken by ['\"](.*)['\"]: \S*$", re.MULTILINE)
+_UNREACHABLE: Final = re.compile(r"Retrying \(Retry|\b40[137] Error\b|No module named pip\b")
+
 probe = base.probe
 identify = base.identify
 advisory_source = base.advisory_source
 
-_BATCH: Final = 40
-_SMALL_BATCH: Final = 10
+
+class _Stated(msgspec.Struct, frozen=True):
+    """What one package's metadata states; no facts, but a reason, if they cannot be trusted."""
+
+    name: str
+    version: str
+    facts: LicenseFacts | None
+    reason: str = ""
+
+
+class _Row(msgspec.Struct, frozen=True):
+    """One package in the answer of pip-licenses `--from=all`."""
+
+    name: str = msgspec.field(name="Name")
+    version: str = msgspec.field(name="Version")
+    text: str = msgspec.field(name="License-Metadata")
+    classifiers: str = msgspec.field(name="License-Classifier")
+    expression: str = msgspec.field(name="License-Expression")
+
+
+class _Metadata(msgspec.Struct, frozen=True):
+    """The core metadata of one package, as far as it concerns the licence."""
+
+    name: str
+    version: str
+    metadata_version: str = ""
+    license: str | None = None
+    license_expression: str | None = None
+    classifier: tuple[str, ...] = ()
+
+
+class _Install(msgspec.Struct, frozen=True):
+    metadata: _Metadata
+
+
+class _PipReport(msgspec.Struct, frozen=True):
+    version: str
+    pip_version: str
+    install: tuple[_Install, ...]
 
 
 def locate(settings: ScannerSettings) -> Tool | None:
-    """The module of our own environment, or the program that the settings name."""
+    """Find the module of our own environment, or the program that the settings name."""
     return base.module_or_program("piplicenses", "pip-licenses", settings)
 
 
 def inputs(context: Context) -> Inputs:
-    """Every package of the inventory."""
+    """Return every package of the inventory."""
     pins = pinned.pins(context.inventory, "looked up")
     return Inputs("packages", tuple(pins.exact), pins.refused)
 
 
 def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
-    """What the environment has, in one call; the rest for pip, but for what is stored."""
-    installed = calls.installed(context)
+    """Take what the environment has in one call, and the rest for pip, but for what is stored."""
+    installed = _installed(context)
     left = [pin for pin in inputs.found if pin not in installed and _stored(context, pin) is None]
     size = max(_SMALL_BATCH, min(_BATCH, -(-len(left) // context.workers)))
     return [*((installed,) if installed else ()), *pinned.batches(left, size)]
 
 
 def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
-    """pip-licenses where the batch is all that the environment has, else pip.
+    """Call pip-licenses if the batch is all that the environment has, else pip.
 
-    ScanError where pip would have to go online and may not.
+    pip-licenses shows its three sources apart. A program of the user's gets the interpreter. pip
+    reports what it would install, from metadata alone: nothing is installed or built. ScanError if
+    pip would have to go online and may not.
     """
-    if batch == calls.installed(context):
-        return calls.of_environment(context, tool, batch)
+    if batch == _installed(context):
+        python = (context.python or Path()).absolute()
+        folders = () if context.settings.path else site_packages.folders(python)
+        start = (*tool.argv, "--python", str(python))
+        if folders:
+            module = python_module("scanagg.scanners.licenses.site_packages")
+            start = (*module, os.pathsep.join(map(str, folders)))
+        argv = (*start, "--from=all", "--format=json", "--with-system", *context.settings.args)
+        return Call(argv, batch)
     if context.offline:
         raise ScanError("offline: the metadata is neither installed nor stored")
-    return calls.of_index(batch)
+    argv = (
+        *python_module("pip"),
+        *("install", "--dry-run", "--no-deps", "--only-binary", ":all:", "--ignore-installed"),
+        # It does not matter for its licence if the package would run here.
+        *("--ignore-requires-python", "--no-input", "--disable-pip-version-check"),
+        *("--quiet", "--report", "-", "-r", "{work}/requirements.txt"),
+    )
+    return Call(
+        argv,
+        batch,
+        files={"requirements.txt": pinned.requirements(batch)},
+        # The user's index and proxy count, but not a verbosity that mixes words into the report.
+        env={"PIP_VERBOSE": "0", "PIP_QUIET": "0", "PYTHONNOUSERSITE": "1"},
+        allow=("PIP_*",),
+    )
 
 
 def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
-    """pip gives up at the first package that it does not find: the others without that one.
+    """Try pip for what pip-licenses could not tell, and pip without the package it stopped at.
 
-    What pip-licenses could not tell is tried with pip, which any smaller batch is for.
+    pip gives up at the first package that it does not find. Nothing is tried if the index itself
+    is the problem.
     """
     batch = output.inputs
-    if batch == calls.installed(context):
-        return pinned.batches(batch, min(_BATCH, -(-len(batch) // 2))) if len(batch) > 1 else ()
-    return calls.without_culprit(output)
+    if len(batch) == 1:
+        return ()
+    if batch == _installed(context):
+        return pinned.batches(batch, min(_BATCH, -(-len(batch) // 2)))
+    if _UNREACHABLE.search(output.stderr):
+        return ()
+    errors = [line for line in output.stderr.splitlines() if line.startswith("ERROR: ")]
+    for pin in batch:
+        pattern = re.compile(rf"(?<![\w.-]){re.escape(pin)}(?![\w.+!-])")
+        if any(pattern.search(line) for line in errors):
+            return tuple(other for other in batch if other != pin), (pin,)
+    return pinned.halves(batch)
 
 
 def parse(context: Context, output: Output) -> Parsed:
-    """Facts for each package that the answer describes in the version that was asked for."""
-    return answers.parsed(context, output)
+    """Read the facts of each package that the answer describes in the version asked for."""
+    is_report, stated = _decode(output)
+    asked = pinned.by_key(output.inputs)
+    facts: dict[str, LicenseFacts] = {}
+    gaps: dict[str, str] = {}
+    extra: list[str] = []
+    for one in stated:
+        same = pinned.key(one.name, one.version)
+        pins = asked.get(same, ()) if same else ()
+        if one.facts is None:
+            gaps.update(dict.fromkeys(pins, one.reason))
+        else:
+            facts.update(dict.fromkeys(pins, one.facts))
+        if not pins and canonicalize_name(one.name) not in _SEEDS:
+            extra.append(one_line(f"{one.name} {one.version}"))
+    if is_report:
+        store = {pin: msgspec.json.encode(fact).decode() for pin, fact in facts.items()}
+        return replace(_parsed(context, facts, gaps), store=store)
+    if not facts:
+        raise ScanError("it lists none of the packages: is the project's environment broken?")
+    reason = "not in the project's environment in this version"
+    gaps = dict.fromkeys(sorted(set(output.inputs) - facts.keys()), reason)
+    notices: tuple[str, ...] = ()
+    if extra:
+        more = ", …" if len(extra) > _EXTRAS_SHOWN else ""
+        names = ", ".join(sorted(extra)[:_EXTRAS_SHOWN])
+        title = "packages in the environment that nothing pins"
+        notices = (f"{title}: {len(extra)} ({names}{more})",)
+    return replace(_parsed(context, _with_files(context, facts), gaps), notices=notices)
 
 
 def recall(context: Context) -> Parsed:
-    """The stored facts of packages that the environment does not have."""
-    installed = calls.installed(context)
+    """Recall the stored facts of packages that the environment does not have."""
+    installed = _installed(context)
     exact = pinned.pins(context.inventory).exact
     stored = {pin: _stored(context, pin) for pin in exact if pin not in installed}
-    return answers.meaning(context, {pin: fact for pin, fact in stored.items() if fact}, {})
+    return _parsed(context, {pin: fact for pin, fact in stored.items() if fact}, {})
+
+
+def _decode(output: Output) -> tuple[bool, Sequence[_Stated]]:
+    """Read the answer, and whether it is pip's report rather than pip-licenses' on an environment.
+
+    ScanError, with the program's own reason, if there is no usable answer.
+    """
+    try:
+        answer = msgspec.json.decode(output.stdout, type=_PipReport | tuple[_Row, ...])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        printed = output.stdout.strip()
+        default = f"its answer cannot be read: {error}" if printed else "it printed nothing"
+        raise ScanError(_why(output, default)) from error
+    if output.returncode:
+        raise ScanError(_why(output, f"exit code {output.returncode} after its answer"))
+    if not isinstance(answer, _PipReport):
+        return False, [_of_row(row) for row in answer]
+    if answer.version != _REPORT_VERSION:
+        raise ScanError(f"pip's report has version {one_line(answer.version)}; 1 is known")
+    return True, [_of_metadata(one.metadata, answer.pip_version) for one in answer.install]
+
+
+def _installed(context: Context) -> tuple[str, ...]:
+    """Return the pins that the project's environment has: those to ask pip-licenses for.
+
+    If its folders are not known that is all of them, and the answer shows what it has.
+    """
+    if context.python is None:
+        return ()
+    exact = pinned.pins(context.inventory).exact
+    folders = site_packages.folders(context.python)
+    if not folders:
+        return tuple(exact)
+    spellings = pinned.by_key(exact)
+    present = {same for _, same in site_packages.metadata_folders(folders)}
+    return tuple(sorted(pin for same in present for pin in spellings.get(same, ())))
 
 
 def _stored(context: Context, pin: str) -> LicenseFacts | None:
@@ -106,3 +270,98 @@ def _stored(context: Context, pin: str) -> LicenseFacts | None:
         return msgspec.json.decode(text, type=LicenseFacts)
     except msgspec.DecodeError:
         return None
+
+
+def _parsed(context: Context, facts: Mapping[str, LicenseFacts], gaps: Mapping[str, str]) -> Parsed:
+    """Return facts, and reasons for no facts, by pin, in our words."""
+    packages = pinned.pins(context.inventory).exact
+    return Parsed(
+        observations=tuple(_observation(packages[pin], fact) for pin, fact in facts.items()),
+        examined=tuple(facts),
+        not_examined=tuple(NotExamined(pin, reason) for pin, reason in gaps.items()),
+    )
+
+
+def _with_files(context: Context, facts: Mapping[str, LicenseFacts]) -> dict[str, LicenseFacts]:
+    """Return the facts with the licence files of the environment, if its folders are known."""
+    folders = site_packages.folders(context.python) if context.python else ()
+    spellings = pinned.by_key(facts)
+    files = site_packages.license_files(folders, spellings)
+    return {
+        pin: replace(facts[pin], files=files.get(same, ()))
+        for same, pins in spellings.items()
+        for pin in pins
+    }
+
+
+def _observation(package: Package, facts: LicenseFacts) -> Observation:
+    identity = f"{package.name} {package.version}"
+    stated = facts.stated
+    return Observation(
+        scanner=INFO.name,
+        category=Category.LICENSE,
+        rule=_RULE,
+        title=f"{identity}: {stated or 'no licence stated'}",
+        message=(
+            f"{identity} states its licence as {stated}."
+            if stated
+            else f"The metadata of {identity} states no licence."
+        ),
+        location=package.places[0] if package.places else None,
+        places=package.places,
+        package=package,
+        license=facts,
+    )
+
+
+def _why(output: Output, otherwise: str) -> str:
+    """Return what went wrong, in the words of pip or pip-licenses, with what pip leaves unsaid."""
+    cause = _CAUSE.findall(output.stderr)
+    if cause:
+        return f"the index cannot be reached: {base.complaint(cause[-1], cause[-1])}"
+    complaint = base.complaint(output.stderr, otherwise)
+    if "No matching distribution found" not in complaint:
+        return complaint
+    return f"no wheel for this Python: metadata not available without building ({complaint})"
+
+
+def _of_row(row: _Row) -> _Stated:
+    listed = row.classifiers.split("; ") if _known(row.classifiers) else ()
+    facts = LicenseFacts(_known(row.expression), _known(row.text), _short(listed), "environment")
+    return _Stated(row.name, row.version, facts)
+
+
+def _of_metadata(metadata: _Metadata, pip_version: str) -> _Stated:
+    licences = [one for one in metadata.classifier if one.startswith("License ::")]
+    facts = LicenseFacts(
+        expression=_known(metadata.license_expression),
+        text=_known(metadata.license),
+        classifiers=_short(one.rpartition(" :: ")[2] for one in licences),
+        source="pip metadata",
+    )
+    newer = _numbers(metadata.metadata_version) >= _METADATA_WITH_EXPRESSION
+    if not facts.stated and newer and _numbers(pip_version) < _PIP_WITH_EXPRESSION:
+        reason = f"pip {one_line(pip_version)} leaves License-Expression out: pip 25.0 is needed"
+        return _Stated(metadata.name, metadata.version, None, reason)
+    return _Stated(metadata.name, metadata.version, facts)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+
+
+def _short(classifiers: Iterable[str]) -> tuple[str, ...]:
+    """Return last parts, sorted, as pip-licenses has them; "OSI Approved" names no licence."""
+    return tuple(sorted({printable(one) for one in classifiers} - {"OSI Approved"}))
+
+
+def _known(text: str | None) -> str | None:
+    """Return the field, None for nothing. Of a whole licence text the first line, marked as cut.
+
+    The mark keeps "MIT" over a page of conditions from being read as the licence MIT.
+    """
+    lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
+    if not lines or lines == [_UNKNOWN]:
+        return None
+    first = printable(lines[0])
+    return shorten(first if len(lines) == 1 else f"{first} […]", _TEXT_WIDTH)

@@ -6,19 +6,30 @@ path, splits the answer at spaces, and takes an interpreter that does not start 
 environment.
 """
 
+import hashlib
 import os
 import re
 import runpy
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import metadata
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Final
 
+from scanagg.model import LicenseFile
 from scanagg.scanners import pinned
+from scanagg.scanners.licenses import texts
+
+# Where PEP 639 puts the files that `License-File` names; older tools put them beside the metadata.
+_LICENSE_FOLDERS: Final = ("licenses", "license_files", "")
+_LICENSE_WORDS: Final = ("licen", "copying", "notice", "authors")
+# No licence is longer: what is, is not read.
+_LONGEST: Final = 1 << 20
+_MOST: Final = 200
 
 
 def folders(python: Path) -> tuple[Path, ...]:
-    """Where the environment of an interpreter keeps its packages; empty where that is not known.
+    """Return where the environment of an interpreter keeps its packages; empty if not known.
 
     A virtual environment is known by its pyvenv.cfg (PEP 405), another one by the version in the
     interpreter's real name. Folders of the system that it may look into as well are left out.
@@ -31,39 +42,91 @@ def folders(python: Path) -> tuple[Path, ...]:
         # Debian's packages, and what pip adds to them, lie in dist-packages.
         lib = f"lib/{match[0]}"
         names = (f"{lib}/site-packages", f"local/{lib}/dist-packages", "lib/python3/dist-packages")
-    found = [folder for name in names for folder in sorted(prefix.glob(name)) if folder.is_dir()]
+    paths = [folder for name in names for folder in sorted(prefix.glob(name)) if folder.is_dir()]
     # lib64 is a link to lib: the first name of a folder is the one to show.
-    return tuple({folder.resolve(): folder for folder in reversed(found)}.values())[::-1]
+    return tuple({folder.resolve(): folder for folder in reversed(paths)}.values())[::-1]
 
 
-def packages(places: Sequence[Path]) -> frozenset[pinned.Key]:
-    """Which packages in which versions lie in these folders, by the names of their metadata."""
-    return frozenset(key for _, key in metadata_folders(places))
-
-
-def metadata_folders(places: Sequence[Path]) -> Iterator[tuple[Path, pinned.Key]]:
-    """The folder of each package's metadata, with the package and version that it is named for."""
+def metadata_folders(places: Iterable[Path]) -> Iterator[tuple[Path, pinned.Key]]:
+    """Return the folder of each package's metadata, and the package that its name tells."""
     for place in places:
-        for entry in entries(place):
-            key = _key(entry)
-            if key:
-                yield place / entry, key
+        for entry in _entries(place):
+            stem, dot, kind = entry.rpartition(".")
+            if dot and kind in ("dist-info", "egg-info"):
+                name, _, rest = stem.partition("-")
+                package = pinned.key(name, rest.partition("-")[0])
+                if package:
+                    yield place / entry, package
 
 
-def entries(folder: Path) -> Sequence[str]:
-    """The names in a folder; none where it cannot be read."""
+def license_files(
+    places: Iterable[Path], packages: Iterable[pinned.Key]
+) -> dict[pinned.Key, tuple[LicenseFile, ...]]:
+    """Return the licence files of these packages: the evidence beside what metadata states.
+
+    Each file stands once, by the path that the metadata gives it, in its order.
+    """
+    left = set(packages)
+    files: dict[pinned.Key, tuple[LicenseFile, ...]] = {}
+    for folder, package in metadata_folders(places):
+        if package not in left:  # of two, the interpreter sees the first
+            continue
+        left.discard(package)
+        names = dict.fromkeys((*_named_files(folder), *_further_files(folder)))
+        files[package] = tuple(
+            LicenseFile(name, hashlib.sha256(raw).hexdigest(), texts.identify(raw))
+            for name in names
+            if (raw := _read(folder, name)) is not None
+        )
+    return files
+
+
+def _entries(folder: Path) -> Sequence[str]:
+    """Return the names in a folder; none if it cannot be read."""
     try:
         return os.listdir(folder)  # noqa: PTH208 - names are all that is needed
     except OSError:
         return ()
 
 
-def _key(entry: str) -> pinned.Key | None:
-    stem, dot, kind = entry.rpartition(".")
-    if not dot or kind not in ("dist-info", "egg-info"):
-        return None
-    name, _, rest = stem.partition("-")
-    return pinned.key(name, rest.partition("-")[0])
+def _named_files(folder: Path) -> Sequence[str]:
+    """Return the files that the metadata names, as relative paths with "/"."""
+    try:
+        names = metadata.Distribution.at(folder).metadata.get_all("License-File") or []
+    except (OSError, UnicodeDecodeError):
+        return ()
+    return [str(PurePosixPath(name.strip().replace("\\", "/"))) for name in names[:_MOST]]
+
+
+def _further_files(folder: Path) -> Sequence[str]:
+    """Return the files that lie where licences do, named by the metadata or not."""
+    inside = folder / "licenses"
+    names = [
+        (Path(root).relative_to(inside) / name).as_posix()
+        for root, _, files in os.walk(inside)
+        for name in files
+    ]
+    names += [
+        name for name in _entries(folder) if any(word in name.casefold() for word in _LICENSE_WORDS)
+    ]
+    return sorted(names)[:_MOST]
+
+
+def _read(folder: Path, name: str) -> bytes | None:
+    """Read a file, wherever the tool that built the package put it; None if it is none.
+
+    A name that leads out of the folder is none: the package's author wrote it.
+    """
+    home = os.path.realpath(folder)
+    for below in _LICENSE_FOLDERS:
+        try:
+            place = Path(os.path.realpath(folder / below / name))
+            inside = place.is_relative_to(home) and place.is_file()
+            if inside and place.stat().st_size <= _LONGEST:
+                return place.read_bytes()
+        except (OSError, ValueError):  # a name that no system takes
+            continue
+    return None
 
 
 def main() -> None:

@@ -1,13 +1,37 @@
 """pip-audit: known vulnerabilities of the inventory, as exact pins, without resolving anything."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import quote
 
-from scanagg.model import Category, DataSource, NotExamined, ScannerInfo
+import msgspec
+from packaging.utils import canonicalize_name
+
+from scanagg.core.text import one_line, printable, shorten
+from scanagg.model import (
+    Advisory,
+    Category,
+    DataSource,
+    NotExamined,
+    Observation,
+    Package,
+    Rule,
+    ScannerInfo,
+)
+from scanagg.model.advisories import remedy
 from scanagg.scanners import base, pinned
-from scanagg.scanners.base import Call, Context, Inputs, Output, Parsed, ScannerSettings, Tool
-from scanagg.scanners.pip_audit import answer, lookup_service
+from scanagg.scanners.base import (
+    Call,
+    Context,
+    Inputs,
+    Output,
+    Parsed,
+    ScanError,
+    ScannerSettings,
+    Tool,
+)
+from scanagg.scanners.pip_audit import lookup_service
 
 INFO = ScannerInfo(
     name="pip-audit",
@@ -29,16 +53,13 @@ INFO = ScannerInfo(
     suppressions={"--ignore-vuln": False},
 )
 
-probe = base.probe
-identify = base.identify
-recall = base.recall
-
-# pip-audit asks for one package at a time; several calls side by side share the waiting. Where the
-# advisory store answers there is next to none, and to start pip-audit costs more than 100 answers.
+# pip-audit asks for one package at a time; several calls side by side share the waiting. The
+# advisory store answers at once, and to start pip-audit costs more than 100 answers.
 _BATCH: Final = 100
 _STORED_BATCH: Final = 500
 _SOCKET_SECONDS: Final = 15
-
+_SUMMARY_WIDTH: Final = 100
+_MESSAGE_WIDTH: Final = 600
 # Trouble with one package (a malformed record, an answer 400 or 500) leaves others to be audited;
 # with any other, smaller batches meet the same trouble.
 _OF_THE_SERVICE: Final = re.compile(
@@ -46,15 +67,39 @@ _OF_THE_SERVICE: Final = re.compile(
     r"\b(?:401|403|404|407|429|502|503|504) (?:Client|Server) Error|No module named|"
     r"pip-audit: error: "
 )
+_IGNORED: Final = re.compile(r"^(?:Found|No) .*?(?:, ignored (\d+)|, (\d+) ignored)", re.MULTILINE)
+_DROPPED: Final = re.compile(r"^WARNING:pip_audit\._service[.\w]*:(.+)$", re.MULTILINE)
+
+probe = base.probe
+identify = base.identify
+recall = base.recall
+
+
+class _Vulnerability(msgspec.Struct, frozen=True):
+    id: str
+    fix_versions: tuple[str, ...] = ()
+    aliases: tuple[str, ...] = ()
+    description: str | None = None
+
+
+class _Dependency(msgspec.Struct, frozen=True):
+    name: str
+    version: str | None = None
+    vulns: tuple[_Vulnerability, ...] | None = None
+    skip_reason: str | None = None
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    dependencies: tuple[_Dependency, ...]
 
 
 def locate(settings: ScannerSettings) -> Tool | None:
-    """The module of our own environment, or the program that the settings name."""
+    """Find the module of our own environment, or the program that the settings name."""
     return base.module_or_program("pip_audit", "pip-audit", settings)
 
 
 def inputs(context: Context) -> Inputs:
-    """Every package of the inventory; ConfigError for options that cannot be."""
+    """Return every package of the inventory. ConfigError for impossible options."""
     service = lookup_service.chosen(context)
     pins = pinned.pins(context.inventory)
     if not service.refusal:
@@ -64,7 +109,7 @@ def inputs(context: Context) -> Inputs:
 
 
 def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
-    """All pins at once, up to a size; a name in two versions goes into separate calls."""
+    """Take all pins at once, up to a size; a name in two versions goes into separate calls."""
     stored = lookup_service.chosen(context).stored
     return pinned.batches(inputs.found, _STORED_BATCH if stored else _BATCH)
 
@@ -87,17 +132,102 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
 
 
 def advisory_source(context: Context) -> DataSource | None:
-    """What would be asked for vulnerabilities; None where nothing can be, for want of a network."""
+    """Return what it would look vulnerabilities up in. None if that takes a missing network."""
     service = lookup_service.chosen(context)
     return None if service.refusal else service.data
 
 
 def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
-    """Halves, so that one package's trouble does not cost the others."""
-    said = base.complaint(output.stderr, "")
-    return () if not said or _OF_THE_SERVICE.search(said) else pinned.halves(output.inputs)
+    """Halve the batch, so that one package's trouble does not cost the others."""
+    complaint = base.complaint(output.stderr, "")
+    if not complaint or _OF_THE_SERVICE.search(complaint):
+        return ()
+    return pinned.halves(output.inputs)
 
 
 def parse(context: Context, output: Output) -> Parsed:
-    """Audited is what has a list of vulnerabilities, be it empty; the exit code proves nothing."""
-    return answer.parsed(context, output)
+    """Read the answer. A pin with a list of vulnerabilities, even an empty one, was audited."""
+    service = lookup_service.chosen(context)
+    asked = pinned.by_key(output.inputs)
+    packages = pinned.pins(context.inventory).exact
+    examined: list[str] = []
+    skipped: list[NotExamined] = []
+    observations: list[Observation] = []
+    notices = [one_line(dropped) for dropped in _DROPPED.findall(output.stderr)]
+    for dependency in _decode(output, service):
+        pins = _pins_of(dependency, asked)
+        if not pins:
+            notices.append(one_line(f"{dependency.name} is in the answer, but was not asked for"))
+        elif dependency.vulns is None:
+            reason = one_line(dependency.skip_reason or "pip-audit gives no reason")
+            skipped += [NotExamined(pin, reason) for pin in pins]
+        else:
+            examined += pins
+            observations += [_observation(packages[pins[0]], one) for one in dependency.vulns]
+    ignored = _IGNORED.search(output.stderr)
+    return Parsed(
+        observations=tuple(observations),
+        examined=tuple(examined),
+        not_examined=tuple(skipped),
+        hidden={"--ignore-vuln": int(ignored[1] or ignored[2])} if ignored else {},
+        notices=tuple(notices),
+        data=service.data,
+    )
+
+
+def _decode(output: Output, service: lookup_service.LookupService) -> tuple[_Dependency, ...]:
+    """Return the entries of the answer; older versions print the bare list. ScanError."""
+    try:
+        answer = msgspec.json.decode(output.stdout, type=_Answer | tuple[_Dependency, ...])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        if output.stdout.strip():
+            raise ScanError(f"its answer is not the JSON of pip-audit: {error}") from error
+        otherwise = f"printed nothing, exit code {output.returncode}"
+        raise ScanError(base.complaint(service.shown(output.stderr), otherwise)) from error
+    dependencies = answer.dependencies if isinstance(answer, _Answer) else answer
+    expected = 1 if any(one.vulns for one in dependencies) else 0
+    if output.returncode != expected:
+        found = "vulnerabilities" if expected else "no vulnerability"
+        message = f"exit code {output.returncode} does not fit an answer with {found}"
+        raise ScanError(message)
+    return dependencies
+
+
+def _pins_of(
+    dependency: _Dependency, asked: Mapping[pinned.Key, tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return the pins that an entry is about. A skipped one comes without its version."""
+    if dependency.version is not None:
+        exact = pinned.key(dependency.name, dependency.version)
+        return asked.get(exact, ()) if exact else ()
+    name = canonicalize_name(dependency.name)
+    return tuple(pin for same, pins in asked.items() if same[0] == name for pin in pins)
+
+
+def _observation(package: Package, vulnerability: _Vulnerability) -> Observation:
+    name = vulnerability.id
+    identity = f"{package.name} {package.version}"
+    text = printable(vulnerability.description or "").strip()
+    summary = shorten(text.partition("\n")[0], _SUMMARY_WIDTH) or "known vulnerability"
+    # Sorted: pip-audit prints them in another order each time.
+    aliases = tuple(sorted(set(vulnerability.aliases) - {name}))
+    others = f" ({', '.join(aliases)})" if aliases else ""
+    more = f" {shorten(text, _MESSAGE_WIDTH)}" if text else ""
+    # An advisory can be read at its publisher's, else at OSV, which has them all.
+    url = f"https://osv.dev/vulnerability/{quote(name, safe='')}"
+    if name.startswith("GHSA-"):
+        url = f"https://github.com/advisories/{quote(name, safe='')}"
+    elif name.startswith("CVE-"):
+        url = f"https://www.cve.org/CVERecord?id={quote(name, safe='')}"
+    fixed = remedy(vulnerability.fix_versions)
+    return Observation(
+        scanner=INFO.name,
+        category=Category.VULNERABILITY,
+        rule=Rule(name, name, summary, url, help=text),
+        title=f"{identity}: {summary}",
+        message=printable(f"{identity} is affected by {name}{others}. {fixed}{more}"),
+        location=package.places[0] if package.places else None,
+        places=package.places,
+        package=package,
+        advisory=Advisory(name, aliases, vulnerability.fix_versions, url=url),
+    )

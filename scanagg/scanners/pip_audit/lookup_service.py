@@ -1,4 +1,4 @@
-"""Where pip-audit looks vulnerabilities up: as configured, in the advisory store, or online."""
+"""The service that pip-audit asks: as configured, the advisory store, or one online."""
 
 import ipaddress
 import os
@@ -25,11 +25,10 @@ _NO_STORE: Final = (
 )
 
 
-class Service(msgspec.Struct, frozen=True):
-    """Who is asked: pip-audit's word for it, the address if not its usual one, what it knows.
+class LookupService(msgspec.Struct, frozen=True):
+    """A service: pip-audit's word for it, the address if it is not the usual one, and its data.
 
-    `stored` says that it is the advisory store. `refusal` is why it is not asked, empty where it
-    is.
+    `stored` says that it is the advisory store. `refusal` is why it is not asked; empty if it is.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Service(msgspec.Struct, frozen=True):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What keeps a proxy from being asked for this machine; the user's own exceptions stay."""
+        """The variables that keep a proxy out of calls to this machine, and the user's own ones."""
         if not _is_local(self.url):
             return {}
         kept = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
@@ -48,7 +47,7 @@ class Service(msgspec.Struct, frozen=True):
         return dict.fromkeys(("NO_PROXY", "no_proxy"), hosts)
 
     def shown(self, text: str) -> str:
-        """A text for reports: without the address of the store, which is another in every run."""
+        """Return a text for reports: without the address of the store, which differs every run."""
         if not self.stored or self.url is None:
             return text
         parts = urlsplit(self.url)
@@ -57,29 +56,26 @@ class Service(msgspec.Struct, frozen=True):
         return text
 
 
-def chosen(context: Context) -> Service:
-    """The service that the settings name, else the advisory store if there is one to use, else
-    PyPI's; offline the store stands for whatever is not on this machine.
+def chosen(context: Context) -> LookupService:
+    """Choose what the settings name, else the advisory store if it is to be used, else PyPI.
 
-    What is asked online is as new as the run. ConfigError where the settings make no sense.
+    Offline, the store stands for whatever is not on this machine. What is asked online is as new as
+    the run. ConfigError if the settings make no sense.
     """
     name, url = _configured(context.settings)
     refusal = ""
     if context.offline and not _is_local(url):
         refusal = f"offline: the service {url or name} is not asked, {_NO_STORE}"
-    if context.lookup and (refusal or not _is_named(context.settings)):
-        return Service("osv", context.lookup.url, context.lookup.data, stored=True)
+    is_named = not context.settings.options.keys().isdisjoint(("service", "osv-url"))
+    if context.lookup and (refusal or not is_named):
+        return LookupService("osv", context.lookup.url, context.lookup.data, stored=True)
     if url is not None:
-        return Service(name, url, DataSource(_CONFIGURED, origin=url), refusal=refusal)
-    return Service(name, url, DataSource(_ONLINE[name], context.now), refusal=refusal)
-
-
-def _is_named(settings: ScannerSettings) -> bool:
-    return not settings.options.keys().isdisjoint(("service", "osv-url"))
+        return LookupService(name, url, DataSource(_CONFIGURED, origin=url), refusal=refusal)
+    return LookupService(name, url, DataSource(_ONLINE[name], context.now), refusal=refusal)
 
 
 def _configured(settings: ScannerSettings) -> tuple[str, str | None]:
-    """The service and its address, if not its usual one. ConfigError where they make no sense."""
+    """Return the service, and its address if that is not the usual one. ConfigError."""
     url = settings.options.get("osv-url")
     service = settings.options.get("service", "osv" if url else "pypi")
     if service not in _ONLINE:
@@ -116,7 +112,7 @@ def _host(url: str) -> str | None:
 
 
 def _is_local(url: str | None) -> bool:
-    """Whether an address is on this machine: asking there is not going online."""
+    """Return whether an address is on this machine: to ask there is not to go online."""
     host = _host(url) if url else None
     try:
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback

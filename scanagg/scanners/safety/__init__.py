@@ -5,12 +5,29 @@ which needs no account. Both need the vendor's service, even with a database of 
 in a folder with nothing but our pins, so that no policy file of the checked project has an effect.
 """
 
+import json
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from scanagg.model import Category, NotExamined, ScannerInfo
+import msgspec
+
+from scanagg.core.text import one_line, printable, shorten
+from scanagg.model import (
+    Advisory,
+    Category,
+    NotExamined,
+    Observation,
+    Package,
+    Rule,
+    ScannerInfo,
+    Severity,
+    SeverityClaim,
+    cvss,
+)
+from scanagg.model.advisories import pages, remedy
 from scanagg.scanners import base, pinned
 from scanagg.scanners.base import (
     Call,
@@ -22,7 +39,6 @@ from scanagg.scanners.base import (
     ScannerSettings,
     Tool,
 )
-from scanagg.scanners.safety import results
 
 INFO = ScannerInfo(
     name="safety",
@@ -45,23 +61,127 @@ INFO = ScannerInfo(
     suppressions={"safety policy": False},
 )
 
+_FILE: Final = "requirements.txt"
+_BATCH: Final = 1000
+_SUMMARY_WIDTH: Final = 100
+_VULNERABLE: Final = 64  # its exit code if there are vulnerabilities
+_MONTHS: Final = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
+_DATE: Final = re.compile(rf"(\d{{4}})-({'|'.join(_MONTHS)})-(\d{{2}})")
+_GHSA_PAGE: Final = re.compile(r"https://github\.com/advisories/(GHSA(?:-[0-9a-z]{4}){3})/?")
+
 probe = base.probe
 identify = base.identify
 again = base.again
 recall = base.recall
 advisory_source = base.advisory_source
 
-_FILE: Final = "requirements.txt"
-_BATCH: Final = 1000
+
+# The JSON of `safety check`.
+
+
+class _Score(msgspec.Struct, frozen=True):
+    base_score: float | None = None
+    vector_string: str | None = None
+
+
+class _Severity(msgspec.Struct, frozen=True):
+    cvssv2: _Score | None = None
+    cvssv3: _Score | None = None
+
+
+class _Vulnerability(msgspec.Struct, frozen=True):
+    """A vulnerability as `check` tells it; `scan` tells only its number and package."""
+
+    vulnerability_id: str
+    package_name: str
+    analyzed_version: str | None = None
+    advisory: str | None = None
+    published_date: str | None = None
+    fixed_versions: list[str] | None = None
+    resources: list[str] | None = None
+    cve: str | None = msgspec.field(default=None, name="CVE")
+    severity: _Severity | None = None
+    more_info_url: str | None = None
+
+
+class _ScannedPackage(msgspec.Struct, frozen=True):
+    """A package as `check` tells it; without a version it was not looked at."""
+
+    name: str
+    version: str | None = None
+
+
+class _CheckReport(msgspec.Struct, frozen=True):
+    scanned_packages: dict[str, _ScannedPackage]
+    vulnerabilities: list[_Vulnerability]
+    ignored_vulnerabilities: list[_Vulnerability] | None = None
+
+
+# The JSON of `safety scan`.
+
+
+class _KnownVulnerability(msgspec.Struct, frozen=True):
+    id: str
+    ignored: object = None
+
+
+class _Vulnerabilities(msgspec.Struct, frozen=True):
+    known_vulnerabilities: list[_KnownVulnerability] | None = None
+
+
+class _Specification(msgspec.Struct, frozen=True):
+    raw: str
+    vulnerabilities: _Vulnerabilities
+
+
+class _Dependency(msgspec.Struct, frozen=True):
+    specifications: list[_Specification]
+
+
+class _Dependencies(msgspec.Struct, frozen=True):
+    dependencies: list[_Dependency]
+
+
+class _ScanFile(msgspec.Struct, frozen=True):
+    results: _Dependencies
+
+
+class _Project(msgspec.Struct, frozen=True):
+    files: list[_ScanFile]
+
+
+class _Projects(msgspec.Struct, frozen=True):
+    projects: list[_Project]
+
+
+class _ScanReport(msgspec.Struct, frozen=True):
+    scan_results: _Projects
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """The answer of either command: pins looked at, and vulnerabilities by pin.
+
+    `ignored` is how many it was told to hide, `strange` how many are about no pin that was asked.
+    `exit_codes` are those that fit the answer.
+    """
+
+    examined: tuple[str, ...]
+    found: tuple[tuple[str, _Vulnerability], ...]
+    ignored: int
+    strange: int
+    exit_codes: tuple[int, ...]
 
 
 def locate(settings: ScannerSettings) -> Tool | None:
-    """The module of our own environment, or the program that the settings name."""
+    """Find the module of our own environment, or the program that the settings name."""
     return base.module_or_program("safety", "safety", settings)
 
 
 def inputs(context: Context) -> Inputs:
-    """Every package of the inventory; none of them where the vendor cannot be asked."""
+    """Return every package of the inventory; none of them if the vendor cannot be asked."""
     pins = pinned.pins(context.inventory)
     if not context.offline:
         return Inputs("packages", tuple(pins.exact), pins.refused)
@@ -71,22 +191,23 @@ def inputs(context: Context) -> Inputs:
 
 
 def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
-    """All pins at once, up to a size; a name in two versions goes into separate calls."""
+    """Take all pins at once, up to a size; a name in two versions goes into separate calls."""
     return pinned.batches(inputs.found, _BATCH)
 
 
 def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     """Look up exactly these pins, without telling the vendor more than it takes."""
-    start = (*tool.argv, "--disable-optional-telemetry")
     if os.environ.get("SAFETY_API_KEY"):
         command: tuple[str, ...] = ("scan", "--output", "json", "--target", "{work}")
     else:
-        command = (
-            *("check", "-r", _FILE, "--output", "json", "--disable-audit-and-monitor"),
-            *_database(context),
-        )
+        command = ("check", "-r", _FILE, "--output", "json", "--disable-audit-and-monitor")
+        database = context.settings.options.get("db")
+        if database and not database.startswith(("https://", "http://")):
+            database = str(context.target.root / Path(database).expanduser())
+        if database:
+            command = (*command, "--db", database)
     return Call(
-        (*start, *command, *context.settings.args),
+        (*tool.argv, "--disable-optional-telemetry", *command, *context.settings.args),
         batch,
         files={_FILE: pinned.requirements(batch)},
         env={"NON_INTERACTIVE": "1"},
@@ -95,23 +216,142 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
 
 
 def parse(context: Context, output: Output) -> Parsed:
-    """What it lists with a version is examined; a pin that it does not list is not."""
+    """Read the answer. A pin that it lists with a version was examined."""
     try:
-        answer = results.decode(output.stdout, output.inputs)
+        answer = _decode(output.stdout, output.inputs)
     except ValueError as error:
         raise ScanError(f"its answer is not the JSON of safety: {error}") from error
     if answer is None:
         otherwise = f"no report in its output, exit code {output.returncode}"
         raise ScanError(base.complaint(output.stderr, otherwise))
-    if not answer.fits(output.returncode):
-        raise ScanError(f"exit code {output.returncode} does not fit {answer.count} findings")
-    return answer.parsed(pinned.pins(context.inventory).exact)
+    if output.returncode not in answer.exit_codes:
+        count = len(answer.found) + answer.strange
+        raise ScanError(f"exit code {output.returncode} does not fit {count} findings")
+    packages = pinned.pins(context.inventory).exact
+    unasked = f"{answer.strange} vulnerabilities in the answer are about packages not asked for"
+    return Parsed(
+        observations=tuple(_observation(packages[pin], one) for pin, one in answer.found),
+        examined=answer.examined,
+        hidden={"safety policy": answer.ignored} if answer.ignored else {},
+        notices=(unasked,) if answer.strange else (),
+    )
 
 
-def _database(context: Context) -> tuple[str, ...]:
-    given = context.settings.options.get("db")
-    if not given:
-        return ()
-    if given.startswith(("https://", "http://")):
-        return ("--db", given)
-    return ("--db", str(context.target.root / Path(given).expanduser()))
+def _decode(stdout: bytes, pins: Sequence[str]) -> _Answer | None:
+    """Find the answer about these pins between the banners; None if there is none.
+
+    ValueError if there is one, but not in the form that is known.
+    """
+    text = stdout.decode("utf-8", "replace")
+    decoder = json.JSONDecoder()
+    for match in re.finditer(r"^\{", text, re.MULTILINE):
+        try:
+            report, _ = decoder.raw_decode(text, match.start())
+        except (ValueError, RecursionError):
+            continue
+        if "scan_results" in report:
+            return _of_scan(msgspec.convert(report, _ScanReport), pins)
+        if "scanned_packages" in report:
+            return _of_check(msgspec.convert(report, _CheckReport), pins)
+    return None
+
+
+def _of_check(report: _CheckReport, pins: Sequence[str]) -> _Answer:
+    asked = pinned.by_key(pins)
+
+    def pin_of(name: str, version: str | None) -> str:
+        same = pinned.key(name, version or "")
+        return asked.get(same, ("",))[0] if same else ""
+
+    packages = report.scanned_packages.values()
+    examined = (pin_of(package.name, package.version) for package in packages)
+    found = [
+        (pin_of(one.package_name, one.analyzed_version), one) for one in report.vulnerabilities
+    ]
+    return _Answer(
+        examined=tuple(pin for pin in examined if pin),
+        found=tuple((pin, one) for pin, one in found if pin),
+        ignored=len(report.ignored_vulnerabilities or ()),
+        strange=sum(not pin for pin, _ in found),
+        exit_codes=(_VULNERABLE,) if found else (0,),
+    )
+
+
+def _of_scan(report: _ScanReport, pins: Sequence[str]) -> _Answer:
+    examined: list[str] = []
+    found: list[tuple[str, _Vulnerability]] = []
+    ignored = 0
+    for specification in _specifications(report):
+        pin = specification.raw
+        if pin not in pins:
+            continue
+        examined.append(pin)
+        for one in specification.vulnerabilities.known_vulnerabilities or ():
+            if one.ignored:
+                ignored += 1
+            else:
+                found.append((pin, _Vulnerability(one.id, pin.partition("==")[0])))
+    # A policy of its own may decide to end with 0.
+    exit_codes = (_VULNERABLE, 0) if found else (0,)
+    return _Answer(tuple(examined), tuple(found), ignored, 0, exit_codes)
+
+
+def _specifications(report: _ScanReport) -> Iterator[_Specification]:
+    for project in report.scan_results.projects:
+        for file in project.files:
+            for dependency in file.results.dependencies:
+                yield from dependency.specifications
+
+
+def _observation(package: Package, vulnerability: _Vulnerability) -> Observation:
+    """Return one vulnerability of one package of the inventory.
+
+    Its number is the id. A GitHub advisory is an alias if it points to just one page.
+    """
+    identity = f"{package.name} {package.version}"
+    number = one_line(vulnerability.vulnerability_id)
+    resources = vulnerability.resources or ()
+    github = {match[1] for match in map(_GHSA_PAGE.fullmatch, resources) if match}
+    date = _DATE.fullmatch(vulnerability.published_date or "")
+    url = vulnerability.more_info_url or ""
+    advisory = Advisory(
+        id=f"safety-{number}" if number.isdecimal() else number,
+        aliases=(*filter(None, (vulnerability.cve,)), *(github if len(github) == 1 else ())),
+        fixed_versions=tuple(vulnerability.fixed_versions or ()),
+        published=f"{date[1]}-{_MONTHS.index(date[2]) + 1:02}-{date[3]}" if date else None,
+        url=url if url.startswith("https://") else None,
+        references=pages(resources),
+    )
+    text = printable(vulnerability.advisory or "").strip()
+    summary = shorten(text.partition("\n")[0], _SUMMARY_WIDTH) or "known vulnerability"
+    affected = f"{identity} is affected by {advisory.id}."
+    return Observation(
+        scanner=INFO.name,
+        category=Category.VULNERABILITY,
+        rule=Rule(advisory.id, advisory.id, summary, advisory.url, help=text),
+        title=f"{identity}: {summary}",
+        message=one_line(f"{affected} {remedy(advisory.fixed_versions)}"),
+        claims=_claims(vulnerability.severity or _Severity()),
+        location=package.places[0] if package.places else None,
+        places=package.places,
+        package=package,
+        advisory=advisory,
+    )
+
+
+def _claims(severity: _Severity) -> tuple[SeverityClaim, ...]:
+    """Return its claims. Its own word is the score that it shows first, the newer one."""
+    claims = []
+    for source, score in (("tool", severity.cvssv3), ("cvss2", severity.cvssv2)):
+        level = _level(score, source) if score else None
+        if score and level:
+            claims.append(SeverityClaim(source, level, INFO.name, score.vector_string))
+    return tuple(claims)
+
+
+def _level(score: _Score, source: str) -> Severity | None:
+    """Return what the score stands for; without one, what the vector amounts to."""
+    if score.base_score is not None:
+        return cvss.level(score.base_score, source)
+    scored = cvss.scored(score.vector_string or "")
+    return scored and scored.severity

@@ -3,16 +3,25 @@
 The tree is scanned where it is. A copy of the file set would cost as much as the scan and lose
 Terraform modules that reach over folders; so what does not count is named as skipped instead, and
 results about other files are dropped. Vulnerabilities need a database and the rest does not: they
-are two jobs, and without a database only the manifests are not examined. The second job needs no
-network and gets none, for Terraform modules may name any address to load from.
+are two calls, and without a database only the manifests are not examined. The second call needs no
+network and gets none, because Terraform modules may name any address to load from.
 
-What counts as an input, and what proves that it was examined, is in `_trivy_evidence`.
+Nothing of the project configures Trivy, and nothing of this machine leaks in. `tree` knows what
+counts as an input, and `proof` what shows that it was examined.
 """
 
+import re
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
 
-from scanagg.model import Category, ScannerInfo
+import msgspec
+from msgspec.structs import replace
+
+from scanagg.core.text import one_line, shorten
+from scanagg.model import Category, DataSource, NotExamined, ScannerInfo
 from scanagg.scanners import base
 from scanagg.scanners.base import (
     Call,
@@ -24,11 +33,11 @@ from scanagg.scanners.base import (
     ScannerSettings,
     Tool,
 )
-from scanagg.scanners.trivy import answer, calls, report
-from scanagg.scanners.trivy.tree import Tree
+from scanagg.scanners.trivy import proof, results
+from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN, Tree
 
 INFO = ScannerInfo(
-    name="trivy",
+    name=results.NAME,
     title="Trivy",
     about=(
         "Vulnerabilities, secrets, misconfigurations and licences in the tree or a container image."
@@ -46,57 +55,100 @@ INFO = ScannerInfo(
             *("--misconfig-scanners", "--insecure"),
         )
     ),
-    native_files=("trivy.yaml", ".trivyignore", ".trivyignore.yaml", "trivy-secret.yaml"),
+    native_files=("trivy.yaml", IGNORE_FILE, ".trivyignore.yaml", "trivy-secret.yaml"),
     categories=frozenset(
-        {
-            Category.VULNERABILITY,
-            Category.SECRET,
-            Category.MISCONFIGURATION,
-            Category.LICENSE,
-        }
+        {Category.VULNERABILITY, Category.SECRET, Category.MISCONFIGURATION, Category.LICENSE}
     ),
     usual_for=frozenset({Category.MISCONFIGURATION}),
     has_dated_data=True,
     scans_images=True,
     # Secrets in ARG and ENV of a Dockerfile, by the old and new names of the check.
     secret_rules=frozenset({"DS-0031", "DS031", "AVD-DS-0031"}),
-    suppressions={".trivyignore": True, "trivy:ignore": False},
+    suppressions={IGNORE_FILE: True, "trivy:ignore": False},
 )
+
+_IMAGE: Final = "image:"
+_ALLOW: Final = (
+    *("TRIVY_CACHE_DIR", "TRIVY_DB_REPOSITORY", "TRIVY_JAVA_DB_REPOSITORY"),
+    *("TRIVY_CHECKS_BUNDLE_REPOSITORY", "TRIVY_USERNAME", "TRIVY_PASSWORD"),
+    *("TRIVY_REGISTRY_TOKEN", "DOCKER_HOST", "DOCKER_CONFIG"),
+)
+# As variables, because versions of Trivy that do not know these pass over them.
+_QUIET: Final = dict.fromkeys(("TRIVY_DISABLE_TELEMETRY", "TRIVY_SKIP_VERSION_CHECK"), "true")
+_NO_UPDATE: Final = ("--skip-db-update", "--skip-java-db-update")
+# A proxy where nobody listens keeps a call from the network.
+_NO_NETWORK: Final = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9"),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
+}
+# The first version that was tried to list what its ignore file hides, of all four kinds.
+_SHOWS_SUPPRESSED: Final = (0, 76)
+_NOTHING: Final = {"trivy.yaml": "{}\n", "ignore": "", "secret.yaml": "rules: []\n"}
+_SEEN: Final = f"""\
+rules:
+  - {{id: {SEEN}, category: read, title: read, severity: LOW, regex: '\\A(?s:.)'}}
+"""
+_REASON_WIDTH: Final = 300
+_FATAL: Final = re.compile(r"\tFATAL\t(?:Fatal error\t)?(?:run error: )?([^\n]*(?:\n\t[^\n]*)*)")
+_DOWNLOAD: Final = "failed to download vulnerability DB"
+_FIRST_RUN: Final = "--skip-db-update cannot be specified on the first run"
 
 again = base.again
 recall = base.recall
 advisory_source = base.advisory_source
 
 
+class _Database(msgspec.Struct, rename="pascal"):
+    updated_at: datetime | None = None
+
+
+class _Version(msgspec.Struct, rename="pascal"):
+    version: str
+    database: _Database | None = msgspec.field(default=None, name="VulnerabilityDB")
+
+
 def locate(settings: ScannerSettings) -> Tool | None:
-    """The program named in the settings, else the one on PATH."""
-    found = shutil.which(settings.path or "trivy")
-    return Tool((str(found),), INFO.name) if found else None
+    """Find the program that the settings name, else the one on PATH."""
+    program = shutil.which(settings.path or "trivy")
+    return Tool((str(program),), INFO.name) if program else None
 
 
 def probe(context: Context, tool: Tool) -> Call | None:
-    """The versions of the program and of its vulnerability database."""
-    return calls.version(context, tool)
+    """Ask for the versions of the program and of its vulnerability database."""
+    argv = (*tool.argv, "version", "--format", "json", "--config", "{work}/trivy.yaml")
+    return Call((*argv, *_cache_dir(context)), files=_NOTHING, env=_QUIET, allow=_ALLOW)
 
 
 def identify(tool: Tool, output: Output) -> Tool:
-    """The tool with its version and the age of its database; ScanError where it is no trivy."""
-    return answer.identified(tool, output)
+    """Return the tool with its version and the age of its database. ScanError if it is no Trivy.
+
+    A time without a zone is UTC, wherever the machine is.
+    """
+    try:
+        version = msgspec.json.decode(output.stdout, type=_Version)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        otherwise = f"does not tell its version: {error}"
+        raise ScanError(_fatal(output) or otherwise) from error
+    updated = version.database.updated_at if version.database else None
+    if updated:
+        updated = updated.astimezone(UTC) if updated.tzinfo else updated.replace(tzinfo=UTC)
+    data = DataSource("Trivy vulnerability database", updated) if updated else None
+    return replace(tool, version=version.version, data=data)
 
 
 def inputs(context: Context) -> Inputs:
-    """Files that Trivy can be seen to read, the image, and manifests that it cannot read."""
-    tree = _tree(context)
+    """Return files that Trivy can be seen to read, the image, and manifests that it cannot read."""
+    tree = Tree(context.target, context.inventory)
     unread = tuple(tree.unread_manifests())
     names = {one.input for one in unread}
-    found = tuple(path for path, _ in tree.inputs() if path not in names)
-    image = (calls.IMAGE + context.image,) if context.image else ()
-    return Inputs("files", (*found, *image), unread)
+    files = tuple(path for path, _ in tree.inputs() if path not in names)
+    image = (_IMAGE + context.image,) if context.image else ()
+    return Inputs("files", (*files, *image), unread)
 
 
 def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
-    """Manifests, the other files, the image: one job each."""
-    tree = _tree(context)
+    """Take one call each for manifests, the other files, and the image."""
+    tree = Tree(context.target, context.inventory)
     files = [name for name in inputs.found if name in tree.files]
     manifests = tuple(name for name in files if tree.is_manifest(name))
     others = tuple(name for name in files if not tree.is_manifest(name))
@@ -105,28 +157,149 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
 
 
 def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
-    """One scan. Configuration that the tree may hold has no effect: all of it is ours."""
-    tree = _tree(context)
+    """Scan the tree for what the batch is there for, or an image.
+
+    An image is a reference, or the archive of one; offline only what is on this machine already.
+    """
+    tree = Tree(context.target, context.inventory)
+    args = context.settings.args
+    keep_database = context.offline or context.settings.options.get("skip-db-update") == "true"
+    update = _NO_UPDATE if keep_database else ()
     if batch[0] not in tree.files:
-        return calls.of_image(context, tool, batch)
-    return calls.of_tree(context, tool, tree, batch)
+        image = batch[0].removeprefix(_IMAGE)
+        archive = image.endswith(".tar") and Path(image).is_file()
+        local = ("--offline-scan", "--image-src", "docker,containerd,podman")
+        argv = (
+            *(*tool.argv, "image", "--scanners", "vuln,secret", "--cache-backend", "memory"),
+            *(*_common(context), *update, *args, *(local if context.offline else ())),
+        )
+        subject = ("--input", str(Path(image).absolute())) if archive else ("--", image)
+        return Call(argv, batch, extra=subject, files=_NOTHING, env=_QUIET, allow=_ALLOW)
+    scanners = _scanners(tree, batch)
+    if "vuln" not in scanners:
+        update = _NO_UPDATE
+    version = re.findall(r"\d+", tool.version or "")[:2]
+    # What an ignore file takes out must still be listed. If it is not, none is used.
+    ignored = tree.ignore_file() if tuple(map(int, version)) >= _SHOWS_SUPPRESSED else ""
+    argv = (
+        *(*tool.argv, "fs", "--scanners", scanners, "--include-dev-deps", "--offline-scan"),
+        *(*_common(context), *update, *args, *(("--show-suppressed",) if ignored else ())),
+    )
+    # Licences of Python packages come from the project's own environment or none: Trivy looks
+    # into VIRTUAL_ENV, else beside the `python` on PATH, whoever's that is.
+    environment = {"PATH": "{work}"}
+    python = context.python or context.inventory.python
+    if python and (python.parent.parent / "pyvenv.cfg").is_file():
+        environment["VIRTUAL_ENV"] = str(python.parent.parent)
+    return Call(
+        argv,
+        batch,
+        extra=(str(context.target.root),),
+        files={"trivy.yaml": tree.configuration(), "ignore": ignored, "secret.yaml": _SEEN},
+        env={**_QUIET, **environment, **(_NO_NETWORK if update else {})},
+        allow=_ALLOW,
+    )
 
 
 def parse(context: Context, output: Output) -> Parsed:
-    """What a scan found, and for which inputs it shows that it looked at them."""
+    """Read what a scan found, and for which inputs it shows that it looked at them."""
     try:
-        document = report.decode(output.stdout)
+        document = results.decode(output.stdout)
     except ValueError as error:
         otherwise = f"its answer is not Trivy's JSON: {error}"
-        raise ScanError(answer.fatal(output) or otherwise) from error
+        raise ScanError(_fatal(output) or otherwise) from error
     if output.returncode != 0:
-        otherwise = f"exit code {output.returncode} with a report"
-        raise ScanError(answer.fatal(output) or otherwise)
-    tree = _tree(context)
-    if output.inputs[0] not in tree.files:
-        return answer.of_image(context, output, document)
-    return answer.of_tree(context, tree, output, document, INFO.native_files)
+        raise ScanError(_fatal(output) or f"exit code {output.returncode} with a report")
+    tree = Tree(context.target, context.inventory)
+    if output.inputs[0] in tree.files:
+        return _parse_tree(context, tree, output, document)
+    # An image is examined if it holds packages that Trivy knows how to read.
+    image = output.inputs[0].removeprefix(_IMAGE)
+    reading = results.read(document, context.inventory, image=image)
+    listed = any(result.packages for result in document.all_results())
+    gap = NotExamined(output.inputs[0], "Trivy found no packages in it")
+    ended = document.end_of_life()
+    notice = f"{image}: {ended} gets no more fixes; its vulnerabilities are not all known"
+    return Parsed(
+        observations=reading.observations,
+        examined=output.inputs if listed else (),
+        not_examined=() if listed else (gap,),
+        notices=(notice,) if ended else (),
+    )
 
 
-def _tree(context: Context) -> Tree:
-    return Tree(context.target, context.inventory)
+def _parse_tree(
+    context: Context, tree: Tree, output: Output, document: results.TrivyReport
+) -> Parsed:
+    reading = results.read(document, context.inventory, tree.names)
+    evidence = proof.gather(document, tree.names, output.stderr)
+    examined = [name for name in output.inputs if proof.examined(tree, name, evidence)]
+    missed = sorted(set(output.inputs).difference(examined))
+    notices = [*proof.partly(tree, examined, evidence)]
+    if reading.elsewhere:
+        count = reading.elsewhere
+        notices.append(f"{count} findings of Trivy are not about files of the project: left out")
+    if reading.loose_licenses:
+        notices.append(f"{reading.loose_licenses} licences of Trivy belong to no package: left out")
+    rest = "secret" in _scanners(tree, output.inputs)
+    return Parsed(
+        observations=reading.observations,
+        examined=tuple(examined),
+        not_examined=tuple(proof.missed(tree, name, evidence) for name in missed),
+        hidden=tree.hidden() if rest else {},
+        notices=(*notices, *(_unused(tree) if rest else ())),
+    )
+
+
+def _scanners(tree: Tree, batch: tuple[str, ...]) -> str:
+    """Return what to look for: vulnerabilities in manifests, the rest with the other files."""
+    rest = "secret,misconfig,license"
+    if not tree.is_manifest(batch[0]):
+        return rest
+    return "vuln" if tree.has_more_than_manifests() else f"vuln,{rest}"
+
+
+def _common(context: Context) -> tuple[str, ...]:
+    """Return the options of every scan. The deadline is ours, the checks are the built-in ones."""
+    return (
+        *("--format", "json", "--timeout", "24h", "--skip-check-update"),
+        *("--config", "{work}/trivy.yaml", "--ignorefile", "{work}/ignore"),
+        *("--secret-config", "{work}/secret.yaml"),
+        *_cache_dir(context),
+    )
+
+
+def _cache_dir(context: Context) -> tuple[str, ...]:
+    folder = context.settings.options.get("cache-dir")
+    if not folder:
+        return ()
+    return ("--cache-dir", str(context.target.root / Path(folder).expanduser()))
+
+
+def _fatal(output: Output) -> str:
+    """Return Trivy's last word, without its wrapping, and what to do if it is the database."""
+    errors = _FATAL.findall(output.stderr)
+    if not errors:
+        return ""
+    if _FIRST_RUN in errors[-1]:
+        return "no vulnerability database: run `trivy fs --download-db-only` once while online"
+    line = " ".join(errors[-1].split())
+    if _DOWNLOAD in line:
+        cause = line.rpartition("* ")[2].rpartition(_DOWNLOAD)[2].lstrip(": ")
+        line = f"the vulnerability database cannot be updated (--offline uses it as it is): {cause}"
+    return shorten(one_line(line), _REASON_WIDTH)
+
+
+def _unused(tree: Tree) -> Iterator[str]:
+    """Return what of the tree has no effect on Trivy, or is out of its reach."""
+    for name in INFO.native_files:
+        if name in tree.files:
+            used = "what it names is reported, and counted"
+            yield f"{name}: {used if name == IGNORE_FILE else 'found, not used'}"
+    count = tree.left_out_of_secrets()
+    if count:
+        files = "1 text file is" if count == 1 else f"{count} text files are"
+        yield (
+            f"{files} left out of Trivy's search for secrets by its own rules:"
+            " tests, examples, Markdown, lock files, vendored folders"
+        )

@@ -1,4 +1,4 @@
-"""What proves that Trivy examined an input; each kind of proof was taken from the real program.
+"""The proof that Trivy examined an input. Each kind of proof was taken from the real program.
 
 - A manifest: it is named in `Results` with its packages, vulnerable or not.
 - Infrastructure as code: it is named in `Results`, clean or not. A Terraform file that is clean is
@@ -9,8 +9,8 @@
   first character of every file: its hits prove the reading, and are no findings.
 - An image: a list of packages, of its system or of a language.
 
-That Trivy listed a manifest does not mean that it listed all of it: what our own inventory knows
-of besides is told as a notice.
+That Trivy listed a manifest does not mean that it listed all of it: a notice tells what else our
+own inventory knows of.
 """
 
 import re
@@ -23,7 +23,7 @@ from packaging.utils import canonicalize_name
 
 from scanagg.core.text import one_line, shorten
 from scanagg.model import NotExamined
-from scanagg.scanners.trivy import report
+from scanagg.scanners.trivy.results import TrivyReport
 from scanagg.scanners.trivy.tree import Kind, Tree
 
 _PARSE_ERROR: Final = re.compile(
@@ -42,8 +42,8 @@ _MISSED: Final = {
 }
 
 
-class Evidence(msgspec.Struct, frozen=True):
-    """What one scan shows: packages by manifest, checked configuration, files read, complaints.
+class ScanEvidence(msgspec.Struct, frozen=True):
+    """The evidence of one scan: packages by manifest, checked configuration, files read, errors.
 
     Names are ours, but those of folders, which only `checked` holds.
     """
@@ -54,8 +54,8 @@ class Evidence(msgspec.Struct, frozen=True):
     complaints: Mapping[str, str]
 
 
-def gather(document: report.Document, paths: Mapping[str, str], stderr: str) -> Evidence:
-    """The evidence in a report and in what was said beside it; `paths` as in `Setting`."""
+def gather(document: TrivyReport, paths: Mapping[str, str], stderr: str) -> ScanEvidence:
+    """Gather the evidence in a report and in stderr; `paths` as for `results.read`."""
     packages: dict[str, set[str]] = {}
     named: dict[str, set[str]] = {}
     for result in document.all_results():
@@ -64,16 +64,24 @@ def gather(document: report.Document, paths: Mapping[str, str], stderr: str) -> 
         if result.class_ == "lang-pkgs":
             names = (canonicalize_name(package.name) for package in result.packages or ())
             packages.setdefault(path, set()).update(names)
-    return Evidence(
+    complaints = {}
+    for match in _PARSE_ERROR.finditer(stderr):
+        error = match["error"].replace('\\"', '"').replace("\\\\", "\\")
+        inside = _NAMED.search(error)
+        name = match["path"] or (inside[1] if inside else "")
+        if name in paths:
+            reason = shorten(f"Trivy cannot read it: {error}", _REASON_WIDTH)
+            complaints[paths[name]] = one_line(reason)
+    return ScanEvidence(
         packages={path: frozenset(names) for path, names in packages.items()},
         checked=frozenset(named.get("config", ())),
         read=frozenset(named.get("secret", ())),
-        complaints=dict(_complaints(stderr, paths)),
+        complaints=complaints,
     )
 
 
-def examined(tree: Tree, path: str, evidence: Evidence) -> bool:
-    """Whether the evidence shows that Trivy did with the file what it is there for."""
+def examined(tree: Tree, path: str, evidence: ScanEvidence) -> bool:
+    """Return whether the evidence shows that Trivy did with the file what it is there for."""
     match tree.kind(path):
         case Kind.MANIFEST:
             return path in evidence.packages
@@ -83,15 +91,15 @@ def examined(tree: Tree, path: str, evidence: Evidence) -> bool:
             return path in evidence.read or path in evidence.checked
 
 
-def missed(tree: Tree, path: str, evidence: Evidence) -> NotExamined:
-    """A file without evidence, with the reason as far as Trivy gives one."""
+def missed(tree: Tree, path: str, evidence: ScanEvidence) -> NotExamined:
+    """Return a file without evidence, with the reason as far as Trivy gives one."""
     if path.partition("/")[0] in _SYSTEM:
         return NotExamined(path, f"Trivy leaves out the top folders {', '.join(_SYSTEM)}")
     return NotExamined(path, evidence.complaints.get(path, _MISSED[tree.kind(path)]))
 
 
-def partly(tree: Tree, paths: Iterable[str], evidence: Evidence) -> Iterator[str]:
-    """A notice for each manifest of which Trivy lists less than our own reader found."""
+def partly(tree: Tree, paths: Iterable[str], evidence: ScanEvidence) -> Iterator[str]:
+    """Return a notice for each manifest of which Trivy lists less than our own reader found."""
     for path in paths:
         declared = tree.names_in(path)
         left = sorted(declared - evidence.packages.get(path, declared))
@@ -103,7 +111,7 @@ def partly(tree: Tree, paths: Iterable[str], evidence: Evidence) -> Iterator[str
             )
 
 
-def _checked(path: str, evidence: Evidence) -> bool:
+def _checked(path: str, evidence: ScanEvidence) -> bool:
     if path in evidence.checked:
         return True
     pure = PurePosixPath(path)
@@ -114,13 +122,3 @@ def _checked(path: str, evidence: Evidence) -> bool:
         return False
     named = str(pure.parent) in evidence.checked or path in evidence.read
     return named and path not in evidence.complaints
-
-
-def _complaints(stderr: str, paths: Mapping[str, str]) -> Iterator[tuple[str, str]]:
-    """Files that Trivy says it could not parse, with its words."""
-    for match in _PARSE_ERROR.finditer(stderr):
-        error = match["error"].replace('\\"', '"').replace("\\\\", "\\")
-        inside = _NAMED.search(error)
-        name = match["path"] or (inside[1] if inside else "")
-        if name in paths:
-            yield paths[name], one_line(shorten(f"Trivy cannot read it: {error}", _REASON_WIDTH))

@@ -1,4 +1,4 @@
-"""What Trivy is expected to read in a tree, and how it is kept to the files that count."""
+"""The tree that Trivy scans: what it is expected to read there, and what it is kept from."""
 
 import enum
 import json
@@ -66,7 +66,7 @@ _GLOB: Final = re.compile(r"[\\*?\[\]{}]")
 
 
 class Kind(enum.Enum):
-    """Why Trivy is to look at a file. Each file counts once, by the first that fits."""
+    """The reason for Trivy to look at a file. Each file counts once, by the first that fits."""
 
     MANIFEST = "manifest"
     CONFIG = "config"
@@ -77,7 +77,7 @@ class Tree:
     """The files of a target by what Trivy is to find in them."""
 
     def __init__(self, target: Target, inventory: Inventory) -> None:
-        """Looks at names only; content is read where it is asked for.
+        """Look at names only; content is read when it is asked for.
 
         `names` leads from what Trivy's JSON calls a file, where every byte that is not UTF-8 is
         replaced, to what we call it.
@@ -99,29 +99,30 @@ class Tree:
         }
 
     def kind(self, path: str) -> Kind | None:
-        """What Trivy is to do with a file of the target, or None where there is nothing for it."""
+        """Return what Trivy is to do with a file of the target, or None if nothing."""
         if path not in self._kinds:
-            self._kinds[path] = self._find_kind(self.files[path])
+            file = self.files[path]
+            kind = None
+            if self.is_manifest(path):
+                kind = Kind.MANIFEST
+            elif self._is_config(file):
+                kind = Kind.CONFIG
+            elif not _NO_SECRETS.search(path) and _is_text(file):
+                kind = Kind.TEXT
+            self._kinds[path] = kind
         return self._kinds[path]
 
-    def _find_kind(self, file: SourceFile) -> Kind | None:
-        if self.is_manifest(file.path):
-            return Kind.MANIFEST
-        if self._is_config(file):
-            return Kind.CONFIG
-        return Kind.TEXT if not _NO_SECRETS.search(file.path) and _is_text(file) else None
-
     def inputs(self) -> Iterator[tuple[str, Kind]]:
-        """Every file that is of a kind, with it."""
+        """Return every file that is of a kind, with it."""
         kinds = ((path, self.kind(path)) for path in self.files)
         return ((path, kind) for path, kind in kinds if kind)
 
     def has_more_than_manifests(self) -> bool:
-        """Whether any input is of another kind; looks no further than the first."""
+        """Return whether any input is of another kind; look no further than the first."""
         return any(kind is not Kind.MANIFEST for _, kind in self.inputs())
 
     def is_manifest(self, path: str) -> bool:
-        """Whether Trivy reads packages from the file, given `configuration`.
+        """Return whether Trivy reads packages from the file, given `configuration`.
 
         A Python manifest in which our own reader found nothing, and nothing wrong, is none: Trivy
         leaves it out as well.
@@ -133,7 +134,7 @@ class Tree:
         return name in _OTHERS or (name.endswith(".txt") and path in self.declared)
 
     def unread_manifests(self) -> Iterator[NotExamined]:
-        """Manifests with dependencies that stand in no manifest that Trivy reads.
+        """Return manifests with dependencies that are in no manifest that Trivy reads.
 
         The fullest is named first and speaks for the others, as a lock does for what it locks.
         """
@@ -157,16 +158,16 @@ class Tree:
                 )
 
     def names_in(self, path: str) -> frozenset[str]:
-        """The names of the dependencies that our own inventory found in a manifest."""
+        """Return the names of the dependencies that our own inventory found in a manifest."""
         return frozenset(name for name, _ in self.declared.get(path, ()))
 
     def left_out_of_secrets(self) -> int:
-        """How many text files Trivy's own rules keep from its search for secrets."""
+        """Return how many text files Trivy's own rules keep from its search for secrets."""
         kept = (file for path, file in self.files.items() if _NO_SECRETS.search(path))
         return sum(_is_text(file) for file in kept)
 
     def hidden(self) -> Mapping[str, int]:
-        """What the project's files tell Trivy to ignore, by kind: entries, and comments."""
+        """Count what the project's files tell Trivy to ignore, by kind: entries, and comments."""
         found = {
             name: len(entry.findall(_head(self.files[name], _SNIFFED_BYTES)))
             for name, entry in _IGNORE_FILES.items()
@@ -180,18 +181,18 @@ class Tree:
         return {**found, **({"trivy:ignore": comments} if comments else {})}
 
     def ignore_file(self) -> str:
-        """The project's `.trivyignore`, without what would hide the proof that a file was read."""
+        """Return the `.trivyignore`, without what would hide the proof that a file was read."""
         file = self.files.get(IGNORE_FILE)
         text = _head(file, _SNIFFED_BYTES).decode("utf-8", "surrogateescape") if file else ""
         lines = (line for line in text.splitlines() if SEEN not in line)
         return "".join(f"{line}\n" for line in lines if line.strip())
 
     def configuration(self) -> str:
-        """Trivy's configuration for this tree, as JSON, which is YAML too.
+        """Return Trivy's configuration for this tree, as JSON, which is YAML too.
 
         Trivy walks by itself, ignored folders included. So everything that is not in the file set
         is named as skipped: a folder where it holds nothing of the set, else the single file. And
-        requirements files are named whatever they are called, for it knows `requirements.txt` only.
+        requirements files of any name are named, because it knows `requirements.txt` only.
         """
         folders, files = self._outside()
         patterns = sorted(
@@ -203,7 +204,7 @@ class Tree:
         return json.dumps({"scan": scan}, ensure_ascii=False)
 
     def _is_config(self, file: SourceFile) -> bool:
-        """Whether it is infrastructure as code: by its name; YAML and JSON by their content.
+        """Return whether it is infrastructure as code: by its name; YAML and JSON by their content.
 
         A template of a Helm chart is no input of its own; the chart is (`Chart.yaml`).
         """
@@ -219,12 +220,17 @@ class Tree:
         return any(pattern.match(text) for pattern in patterns)
 
     def _outside(self) -> tuple[list[str], list[str]]:
-        """Patterns for folders and files of the disk that are not in the file set."""
+        """Return patterns for folders and files of the disk that are not in the file set."""
         inside = {file.real for file in self.files.values()}
         above = {folder for path in inside for folder in path.parents} | {self.root}
         folders, files = [], []
         for folder in sorted(path for path in above if path.is_relative_to(self.root)):
-            for entry in _entries(folder):
+            try:
+                with os.scandir(folder) as iterator:
+                    entries = sorted(iterator, key=lambda entry: entry.name)
+            except OSError:  # gone, or not ours to read: Trivy passes over it as well
+                continue
+            for entry in entries:
                 path = Path(entry.path)
                 if entry.is_dir(follow_symlinks=False) and path not in above:
                     folders.append(_pattern(path))
@@ -234,32 +240,24 @@ class Tree:
 
 
 def _declared(inventory: Inventory) -> Mapping[str, frozenset[tuple[str, str]]]:
-    """The dependencies in each manifest by name and version; no version where it is not pinned."""
-    found: dict[str, set[tuple[str, str]]] = {}
+    """Return the dependencies in each manifest by name and version; no version if not pinned."""
+    declared: dict[str, set[tuple[str, str]]] = {}
     for package in inventory.packages:
         for place in package.places:
-            found.setdefault(place.path, set()).add((package.name, package.version))
-    for one in inventory.unpinned:
-        found.setdefault(one.place.path, set()).add((one.name, ""))
-    return {path: frozenset(pins) for path, pins in found.items()}
-
-
-def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=lambda entry: entry.name)
-    except OSError:  # gone, or not ours to read: Trivy passes over it as well
-        return []
+            declared.setdefault(place.path, set()).add((package.name, package.version))
+    for requirement in inventory.unpinned:
+        declared.setdefault(requirement.place.path, set()).add((requirement.name, ""))
+    return {path: frozenset(pins) for path, pins in declared.items()}
 
 
 def _pattern(path: Path) -> str:
-    """A pattern for Trivy that means this path. What YAML cannot hold matches any character."""
+    """Return a pattern of Trivy for this path. What YAML cannot hold matches any character."""
     escaped = _GLOB.sub(r"\\\g<0>", str(path))
     return "".join(char if char.isprintable() else "?" for char in escaped)
 
 
 def _is_text(file: SourceFile) -> bool:
-    """Whether Trivy takes it for text. A file that cannot be read is: its absence will show."""
+    """Return whether Trivy takes it for text. One that cannot be read is: no evidence will show."""
     return file.size >= _LEAST_BYTES and not _BINARY.search(_head(file, _HEAD_BYTES))
 
 

@@ -1,0 +1,587 @@
+"""The JSON that Trivy writes, and the observations in it: of a scan of files or of an image."""
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+from typing import Final, TypeVar
+from urllib.parse import quote
+
+import msgspec
+from msgspec.structs import replace
+from packaging.utils import canonicalize_name
+
+from scanagg.core.text import one_line, printable
+from scanagg.model import (
+    Advisory,
+    Category,
+    Inventory,
+    LicenseFacts,
+    Location,
+    Observation,
+    Package,
+    Rule,
+    Scope,
+    Secret,
+    Severity,
+    SeverityClaim,
+    cvss,
+    is_pypi,
+    pypi_purl,
+    sorted_locations,
+)
+from scanagg.model.advisories import pages, remedy
+from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
+
+NAME: Final = "trivy"
+
+_T = TypeVar("_T")
+_ECOSYSTEMS: Final = {
+    **dict.fromkeys(("pip", "pipenv", "poetry", "uv", "pylock", "python-pkg"), "pypi"),
+    **dict.fromkeys(("npm", "yarn", "pnpm", "bun", "node-pkg"), "npm"),
+    **dict.fromkeys(("jar", "pom", "gradle"), "maven"),
+    **dict.fromkeys(("gomod", "gobinary"), "golang"),
+    **dict.fromkeys(("cargo", "rustbinary"), "cargo"),
+    **dict.fromkeys(("bundler", "gemspec"), "gem"),
+    **dict.fromkeys(("composer", "nuget"), "{}"),
+    **dict.fromkeys(("debian", "ubuntu"), "deb/{}"),
+    **dict.fromkeys(("alpine", "wolfi", "chainguard"), "apk/{}"),
+    **dict.fromkeys(("redhat", "centos", "rocky", "alma", "fedora", "amazon", "oracle"), "rpm/{}"),
+}
+_DIRECT: Final = {"direct": True, "indirect": False}
+_LEVELS: Final = {
+    level.name: level for level in Severity if level not in (Severity.UNKNOWN, Severity.INFO)
+}
+# Trivy's numbers in VendorSeverity.
+_NUMBERS: Final = (None, "LOW", "MEDIUM", "HIGH", "CRITICAL")
+# Vendors whose words count; what others say (Red Hat, Debian) is on record under their names. A
+# name that means something else among sources is nobody's.
+_ASKED: Final = ("ghsa", "nvd")
+_TAKEN: Final = frozenset({"policy", "table", "tool", "cvss2", "cvss3.0", "cvss3.1", "cvss4"})
+_VENDOR: Final = re.compile(r"[a-z][a-z0-9.-]{0,39}")
+# Vendors whose vectors are those of the records of OSV.
+_OSV: Final = ("ghsa", "osv")
+_V2: Final = "cvss2"
+_LONGEST_VECTOR: Final = 400
+
+
+# The JSON: only the keys that are used. Trivy spells them in Pascal case, and says null for an
+# empty list or map.
+
+
+class _Struct(msgspec.Struct, rename="pascal", frozen=True):
+    pass
+
+
+class _Identifier(_Struct, frozen=True):
+    purl: str | None = msgspec.field(default=None, name="PURL")
+
+
+class _Lines(_Struct, frozen=True):
+    start_line: int | None = None
+    end_line: int | None = None
+
+
+class _Package(_Struct, frozen=True):
+    """A package of a result, with the lines that name it."""
+
+    name: str = ""
+    version: str | None = None
+    identifier: _Identifier | None = None
+    locations: list[_Lines] | None = None
+    dev: bool | None = None
+    relationship: str | None = None
+
+
+class _Cvss(_Struct, frozen=True):
+    """The CVSS vectors and scores of one vendor."""
+
+    v2_vector: str | None = None
+    v2_score: float | None = None
+    v3_vector: str | None = None
+    v3_score: float | None = None
+    v40_vector: str | None = None
+    v40_score: float | None = None
+
+
+class _Vulnerability(_Struct, frozen=True):
+    id: str = msgspec.field(name="VulnerabilityID")
+    pkg_name: str
+    vendor_ids: list[str] | None = msgspec.field(default=None, name="VendorIDs")
+    pkg_identifier: _Identifier | None = None
+    installed_version: str | None = None
+    fixed_version: str | None = None
+    severity: str | None = None
+    severity_source: str | None = None
+    vendor_severity: dict[str, float | None] | None = None
+    cvss: dict[str, _Cvss] | None = msgspec.field(default=None, name="CVSS")
+    cwe_ids: list[str] | None = msgspec.field(default=None, name="CweIDs")
+    url: str | None = msgspec.field(default=None, name="PrimaryURL")
+    title: str | None = None
+    description: str | None = None
+    published_date: str | None = None
+    references: list[str] | None = None
+
+
+class _Secret(_Struct, frozen=True):
+    """`Match` and `Code` are not read: they hold the lines around the secret."""
+
+    rule_id: str = msgspec.field(name="RuleID")
+    title: str | None = None
+    severity: str | None = None
+    start_line: int | None = None
+    end_line: int | None = None
+
+
+class _Cause(_Struct, frozen=True):
+    resource: str | None = None
+    start_line: int | None = None
+    end_line: int | None = None
+
+
+class _Misconfiguration(_Struct, frozen=True):
+    id: str = msgspec.field(name="ID")
+    title: str | None = None
+    description: str | None = None
+    message: str | None = None
+    resolution: str | None = None
+    severity: str | None = None
+    url: str | None = msgspec.field(default=None, name="PrimaryURL")
+    status: str | None = None
+    cause: _Cause | None = msgspec.field(default=None, name="CauseMetadata")
+
+
+class _License(_Struct, frozen=True):
+    name: str = ""
+    pkg_name: str | None = None
+
+
+class _Modified(_Struct, frozen=True):
+    """A finding that an ignore file keeps from the others; `finding` is of the kind `type`."""
+
+    type: str
+    status: str
+    finding: msgspec.Raw
+
+
+class TrivyResult(_Struct, frozen=True):
+    """The result for one thing that Trivy looked at: a file, a folder, an image's OS packages."""
+
+    target: str = ""
+    class_: str | None = msgspec.field(default=None, name="Class")
+    type: str | None = None
+    packages: list[_Package] | None = None
+    vulnerabilities: list[_Vulnerability] | None = None
+    misconfigurations: list[_Misconfiguration] | None = None
+    secrets: list[_Secret] | None = None
+    licenses: list[_License] | None = None
+    modified: list[_Modified] | None = msgspec.field(
+        default=None, name="ExperimentalModifiedFindings"
+    )
+
+    def ignored(self) -> "TrivyResult":
+        """Return the same thing with the findings that an ignore file takes out, and no others.
+
+        ValueError if one of them is none of its kind.
+        """
+        ignored = [one for one in self.modified or () if one.status == "ignored"]
+
+        def of_kind(name: str, kind: type[_T]) -> list[_T]:
+            return [
+                msgspec.json.decode(one.finding, type=kind) for one in ignored if one.type == name
+            ]
+
+        return replace(
+            self,
+            vulnerabilities=of_kind("vulnerability", _Vulnerability),
+            misconfigurations=of_kind("misconfiguration", _Misconfiguration),
+            secrets=of_kind("secret", _Secret),
+            licenses=of_kind("license", _License),
+            modified=None,
+        )
+
+    def failed_checks(self) -> Sequence[_Misconfiguration]:
+        """Return the misconfigurations: not the checks that passed."""
+        return [one for one in self.misconfigurations or () if one.status != "PASS"]
+
+    def found_secrets(self) -> Sequence[_Secret]:
+        """Return the secrets: not the hits of the rule that only shows what Trivy has read."""
+        return [one for one in self.secrets or () if one.rule_id != SEEN]
+
+
+class _Holder(_Struct, frozen=True):
+    results: list[TrivyResult] | None = None
+
+
+class _Os(_Struct, frozen=True):
+    eosl: bool | None = msgspec.field(default=None, name="EOSL")
+    family: str | None = None
+    name: str | None = None
+
+
+class _Metadata(_Struct, frozen=True):
+    os: _Os | None = msgspec.field(default=None, name="OS")
+    image_id: str | None = msgspec.field(default=None, name="ImageID")
+
+
+class TrivyReport(_Struct, frozen=True):
+    """A report of files or an image; `vulnerabilities` and so on only of a cluster."""
+
+    schema_version: int | None = None
+    artifact_type: str | None = None
+    metadata: _Metadata | None = None
+    results: list[TrivyResult] | None = None
+    vulnerabilities: list[_Holder] | None = None
+    misconfigurations: list[_Holder] | None = None
+
+    def all_results(self) -> Iterator[TrivyResult]:
+        """Return the results, wherever this kind of report keeps them."""
+        yield from self.results or ()
+        for holder in (*(self.vulnerabilities or ()), *(self.misconfigurations or ())):
+            yield from holder.results or ()
+
+    def end_of_life(self) -> str | None:
+        """Return the image's operating system if its vendor no longer fixes it."""
+        system = self.metadata.os if self.metadata else None
+        if not system or not system.eosl:
+            return None
+        return one_line(f"{system.family} {system.name}")
+
+
+def decode(raw: bytes) -> TrivyReport:
+    """Read Trivy's JSON, of any age: a list of results before 0.20. ValueError."""
+    if raw.lstrip().startswith(b"["):
+        return TrivyReport(results=msgspec.json.decode(raw, type=list[TrivyResult]))
+    document = msgspec.json.decode(raw, type=TrivyReport)
+    if document == TrivyReport():
+        raise ValueError("not a report of Trivy")
+    for result in document.all_results():
+        result.ignored()  # what cannot be read must be known now
+    return document
+
+
+# The meaning.
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """Observations, and how many records could not become one, by reason."""
+
+    observations: tuple[Observation, ...]
+    elsewhere: int = 0
+    loose_licenses: int = 0
+
+
+def read(
+    document: TrivyReport,
+    inventory: Inventory | None = None,
+    paths: Mapping[str, str] | None = None,
+    image: str | None = None,
+) -> Reading:
+    """Read the observations in a report, without results about files that do not count.
+
+    `paths` leads from what Trivy calls a file to what we call it; None takes every name as it is.
+    `image` is what was scanned if it was no tree: then no result has a place.
+    """
+    reader = _Reader(document, inventory or Inventory(), paths, image)
+    observations: list[Observation] = []
+    elsewhere = loose = 0
+    for result in document.all_results():
+        path = reader.path(result)
+        ignored = result.ignored()
+        if path is None and image is None:
+            for one in (result, ignored):  # a licence of a package is no finding yet
+                elsewhere += len(one.failed_checks()) + len(one.found_secrets())
+                elsewhere += len(one.vulnerabilities or ())
+            continue
+        observations += reader.observations(result, path)
+        if result.modified:
+            hidden = reader.observations(ignored, path)
+            observations += (replace(one, in_source=IGNORE_FILE) for one in hidden)
+        loose += sum(not one.pkg_name for one in result.licenses or ())
+    return Reading(tuple(observations), elsewhere, loose)
+
+
+class _Reader:
+    """Turns results into observations; knows the packages of the inventory and of the report."""
+
+    def __init__(
+        self,
+        document: TrivyReport,
+        inventory: Inventory,
+        paths: Mapping[str, str] | None,
+        image: str | None,
+    ) -> None:
+        self._paths = paths
+        self._image = image
+        # The licences of packages come in another result than the packages.
+        self._listed: dict[tuple[str, str], list[_Package]] = {}
+        for result in document.all_results():
+            for listed in result.packages or ():
+                self._listed.setdefault((result.target, listed.name), []).append(listed)
+        self._pinned: dict[str, list[Package]] = {}
+        for package in inventory.packages:
+            self._pinned.setdefault(package.name, []).append(package)
+
+    def path(self, result: TrivyResult) -> str | None:
+        """Return the file of the target that a result is about."""
+        if self._image is not None:
+            return None
+        if self._paths is None:
+            return result.target
+        path = self._paths.get(result.target)
+        if path or result.type != "terraform":
+            return path
+        # A Terraform module is a folder: its first file has to answer for it.
+        inside = (
+            path
+            for path in self._paths.values()
+            if str(PurePosixPath(path).parent) == result.target and ".tf" in path
+        )
+        return min(inside, default=None)
+
+    def observations(self, result: TrivyResult, path: str | None) -> Iterator[Observation]:
+        for vulnerability in result.vulnerabilities or ():
+            yield self._vulnerability(result, path, vulnerability)
+        for secret in result.found_secrets():
+            title = one_line(secret.title or "") or secret.rule_id
+            yield Observation(
+                scanner=NAME,
+                category=Category.SECRET,
+                rule=Rule(id=secret.rule_id, name=secret.rule_id, title=title),
+                title=title,
+                message=f"This looks like a secret: {title}.",
+                claims=_claims(secret.severity),
+                location=_location(path, secret),
+                package=self._image_package(),
+                resource=self._inside(result, secret.start_line),
+                secret=Secret(),
+            )
+        for check in result.failed_checks():
+            yield self._misconfiguration(result, path, check)
+        yield from self._licenses(result, path)
+
+    def _vulnerability(
+        self, result: TrivyResult, path: str | None, vulnerability: _Vulnerability
+    ) -> Observation:
+        purl = vulnerability.pkg_identifier.purl if vulnerability.pkg_identifier else None
+        name, version = vulnerability.pkg_name, vulnerability.installed_version
+        package = self._package(result, name, version, purl)
+        location = self._declaration(result, path, package)
+        summary = one_line(vulnerability.title or "") or "known vulnerability"
+        aliases = dict.fromkeys(vulnerability.vendor_ids or ())
+        aliases.pop(vulnerability.id, None)
+        fixed = (one_line(part.strip()) for part in (vulnerability.fixed_version or "").split(","))
+        advisory = Advisory(
+            id=vulnerability.id,
+            aliases=tuple(aliases),
+            fixed_versions=tuple(part for part in fixed if part),
+            published=vulnerability.published_date,
+            url=_web(vulnerability.url),
+            references=pages(vulnerability.references or ()),
+        )
+        where = f" in the image {self._image}" if self._image else ""
+        return Observation(
+            scanner=NAME,
+            category=Category.VULNERABILITY,
+            rule=Rule(
+                id=vulnerability.id,
+                name=vulnerability.id,
+                title=summary,
+                url=advisory.url,
+                cwe=tuple(vulnerability.cwe_ids or ()),
+                help=printable(vulnerability.description or ""),
+            ),
+            title=f"{package.name} {package.version}: {summary}",
+            message=one_line(
+                f"{package.name} {package.version}{where} is affected by {advisory.id}."
+                f" {remedy(advisory.fixed_versions)}"
+            ),
+            claims=_vulnerability_claims(vulnerability),
+            location=location,
+            places=_places(package, location),
+            package=package,
+            advisory=advisory,
+        )
+
+    def _misconfiguration(
+        self, result: TrivyResult, path: str | None, check: _Misconfiguration
+    ) -> Observation:
+        cause = check.cause or _Cause()
+        title = one_line(check.title or "") or check.id
+        parts = [one_line(part.strip()) for part in (check.message, check.resolution) if part]
+        sentences = [
+            part if part.endswith((".", "!", "?")) else f"{part}." for part in parts or [title]
+        ]
+        return Observation(
+            scanner=NAME,
+            category=Category.MISCONFIGURATION,
+            rule=Rule(
+                id=check.id,
+                name=check.id,
+                title=title,
+                url=_web(check.url),
+                help=printable(check.description or ""),
+            ),
+            title=title,
+            message=" ".join(sentences),
+            claims=_claims(check.severity),
+            location=_location(path, cause),
+            package=self._image_package(),
+            resource=one_line(cause.resource or "") or self._inside(result, cause.start_line),
+        )
+
+    def _licenses(self, result: TrivyResult, path: str | None) -> Iterator[Observation]:
+        """Return one observation a package. Trivy lists its classifiers apart: all may hold."""
+        names: dict[str, dict[str, None]] = {}
+        for found in result.licenses or ():
+            if found.pkg_name and found.name:
+                names.setdefault(found.pkg_name, {})[found.name] = None
+        for name, licenses in names.items():
+            # A licence comes without version: the package is as listed, else as pinned.
+            listed = self._find(result, name)
+            pinned = self._pinned.get(canonicalize_name(name), ())
+            if listed is not _UNLISTED:
+                purl = listed.identifier.purl if listed.identifier else None
+                package = self._package(result, name, listed.version, purl)
+            elif len(pinned) == 1:
+                package = pinned[0]
+            else:
+                package = self._package(result, name, None, None)
+            location = self._declaration(result, path, package)
+            parts = [f"({one})" if " " in one else one for one in licenses]
+            text = one_line(" AND ".join(parts if len(licenses) > 1 else licenses))
+            yield Observation(
+                scanner=NAME,
+                category=Category.LICENSE,
+                rule=Rule(id="license", name="license", title="Licence of a package"),
+                title=f"{package.name} is under {text}",
+                message=f"{package.name} {package.version} is under {text}.".replace("  ", " "),
+                location=location,
+                places=_places(package, location),
+                package=package,
+                license=LicenseFacts(text=text, source=NAME),
+            )
+
+    def _package(
+        self, result: TrivyResult, name: str, version: str | None, purl: str | None
+    ) -> Package:
+        """Return the inventory's package if it is the same one, else one in Trivy's words."""
+        purl = purl or _purl(result, name, version)
+        if is_pypi(purl):
+            for package in self._pinned.get(canonicalize_name(name), ()):
+                if package.version == version:
+                    return package
+        listed = self._find(result, name, version)
+        return Package(
+            name=canonicalize_name(name) if is_pypi(purl) else one_line(name),
+            version=one_line(version or ""),
+            purl=one_line(purl),
+            scope=Scope.DEV if listed.dev else Scope.RUNTIME,
+            direct=_DIRECT.get(listed.relationship or ""),
+        )
+
+    def _find(self, result: TrivyResult, name: str, version: str | None = None) -> _Package:
+        """Return the package as the report lists it for the result's target, if it does."""
+        for listed in self._listed.get((result.target, name), ()):
+            if version is None or listed.version == version:
+                return listed
+        return _UNLISTED
+
+    def _declaration(
+        self, result: TrivyResult, path: str | None, package: Package
+    ) -> Location | None:
+        """Return where the file declares the package: our own reader's word, else Trivy's."""
+        for place in package.places:
+            if place.path == path:
+                return place
+        lines = self._find(result, package.name, package.version).locations or [_Lines()]
+        return _location(path, lines[0])
+
+    def _image_package(self) -> Package | None:
+        """Return the image itself, which has to answer for what lies in no package of it."""
+        image = self._image
+        return Package(image, "", f"pkg:oci/{quote(image)}") if image is not None else None
+
+    def _inside(self, result: TrivyResult, line: int | None) -> str:
+        """Return a file of an image, and the line; nothing for a file of the target."""
+        if self._image is None:
+            return ""
+        return one_line(f"{result.target}:{line}" if line else result.target)
+
+
+_UNLISTED: Final = _Package()
+
+
+def _purl(result: TrivyResult, name: str, version: str | None) -> str:
+    """Return a package URL for reports that are older than Trivy's own."""
+    kind = _ECOSYSTEMS.get(result.type or "", "generic").format(result.type)
+    if kind == "pypi":
+        return pypi_purl(canonicalize_name(name), version)
+    if kind == "maven":
+        name = name.replace(":", "/")
+    return f"pkg:{kind}/{quote(name)}" + (f"@{quote(version)}" if version else "")
+
+
+def _places(package: Package, location: Location | None) -> tuple[Location, ...]:
+    return sorted_locations((*package.places, *((location,) if location else ())))
+
+
+def _location(path: str | None, lines: _Lines | _Secret | _Cause) -> Location | None:
+    """Return the place. Trivy says 0, or nothing, if it knows no line."""
+    if not path:
+        return None
+    start, end = lines.start_line or 0, lines.end_line or 0
+    return Location(path, start, max(start, end)) if start > 0 else Location(path)
+
+
+def _web(url: str | None) -> str | None:
+    return url if url and url.startswith(("https://", "http://")) else None
+
+
+# The severity: every source that Trivy passes on is one claim.
+
+
+def _claims(severity: str | None, source: str = "tool") -> tuple[SeverityClaim, ...]:
+    level = _LEVELS.get((severity or "").upper())
+    return (SeverityClaim(source, level, NAME),) if level else ()
+
+
+def _vulnerability_claims(vulnerability: _Vulnerability) -> tuple[SeverityClaim, ...]:
+    """Return every word on the severity that Trivy passes on, each source and vector once."""
+    own = vulnerability.severity_source
+    claims = list(_claims(vulnerability.severity, own if own and own in _ASKED else "tool"))
+    for vendor, number in (vulnerability.vendor_severity or {}).items():
+        # Trivy's own word is that of its source: it need not be said twice.
+        counts = _is_vendor(vendor) and (vendor in _ASKED or vendor != own)
+        if counts and number is not None and 0 < number < len(_NUMBERS):
+            claims += _claims(_NUMBERS[int(number)], vendor)
+    for vendor, scores in (vulnerability.cvss or {}).items():
+        if not _is_vendor(vendor):
+            continue
+        for version, vector, score in (
+            ("cvss4", scores.v40_vector, scores.v40_score),
+            ("cvss3.1", scores.v3_vector, scores.v3_score),
+            (_V2, scores.v2_vector, scores.v2_score),
+        ):
+            rated = _rated(version, vector or "", score)
+            if rated is not None:
+                # Vectors of OSV go by CVSS version, as do all of v2; others by the vendor.
+                source, severity, text = rated
+                name = source if vendor in _OSV or source == _V2 else vendor
+                claims.append(SeverityClaim(name, severity, NAME, text))
+    return tuple(dict.fromkeys(claims))
+
+
+def _is_vendor(name: str) -> bool:
+    return _VENDOR.fullmatch(name) is not None and name not in _TAKEN
+
+
+def _rated(version: str, vector: str, score: float | None) -> tuple[str, Severity, str] | None:
+    """Return what a vector amounts to; what the score beside it means if it cannot be read."""
+    scored = cvss.scored(vector)
+    if scored is not None:
+        return scored.source, scored.severity, scored.vector
+    if not vector or score is None or not math.isfinite(score) or len(vector) > _LONGEST_VECTOR:
+        return None
+    severity = cvss.level(score, version)
+    return severity and (version, severity, one_line(vector))
