@@ -20,7 +20,6 @@ from scanagg.model import (
     purl_without_version,
 )
 from scanagg.scanners.base import usual_scanner
-from scanagg.scanners.coverage import gaps_of
 
 # When entries were added.
 
@@ -282,6 +281,6 @@ def _has_examined(run: Run, entry: BaselineEntry, path: str) -> bool:
     """Return True where a run would have reported the entry again if it were still there."""
     if run.status is not Status.DEGRADED:
         return run.status in (Status.OK, Status.NOT_APPLICABLE)
-    coverage, gaps = run.coverage, {nfc(gap.input) for gap in gaps_of(run.coverage)}
+    coverage, gaps = run.coverage, {nfc(gap.input) for gap in run.coverage.gaps}
     all_named = coverage.found - coverage.examined <= len(coverage.not_examined)
     return not entry.of_package and all_named and path not in gaps

@@ -28,7 +28,6 @@ from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
 from scanagg.scanners.base import all_scanners, usual_scanner
 from scanagg.scanners.config import Settings
-from scanagg.scanners.coverage import gaps_of
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits, scan
 
 app = typer.Typer(no_args_is_help=True, help="Licences: of an expression, of the packages.")
@@ -212,7 +211,7 @@ def list_licenses(
         raise KeyboardInterrupt
     said = normalise(done.observations, inventory, Sources(target))
     judge = LicenseJudge(policy.file.licenses, now.date())
-    return Listing(_judged(said, judge), tuple(gaps_of(done.run.coverage)), done.run)
+    return Listing(_judged(said, judge), tuple(done.run.coverage.gaps), done.run)
 
 
 def _judged(

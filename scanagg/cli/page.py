@@ -37,7 +37,6 @@ from scanagg.model import (
     Upgrade,
 )
 from scanagg.reports import phrases
-from scanagg.scanners.coverage import gaps_of
 
 _SHOWN_FINDINGS: Final = 20
 _SHOWN_DEADLINES: Final = 5
@@ -188,7 +187,7 @@ def _gaps(console: Console, run: Run, *, verbose: bool) -> None:
         _bullet(
             console, f"{run.scanner}: {one_line(run.detail) or status_word(run.status)}", "yellow"
         )
-    for gap in gaps_of(run.coverage)[1:] if verbose and run.status is Status.DEGRADED else ():
+    for gap in run.coverage.gaps[1:] if verbose and run.status is Status.DEGRADED else ():
         _bullet(console, f"{run.scanner}: {one_line(gap.input)}: {one_line(gap.reason)}")
 
 

@@ -77,6 +77,11 @@ class Coverage(msgspec.Struct, frozen=True):
         if not 0 <= self.examined <= self.found:
             raise ValueError(f"examined {self.examined} of {self.found} {self.unit}")
 
+    @property
+    def gaps(self) -> tuple[NotExamined, ...]:
+        """What was not examined though it should have been."""
+        return tuple(gap for gap in self.not_examined if not gap.on_purpose)
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of one scanner. `argv` has no path of this machine. Times are UTC.

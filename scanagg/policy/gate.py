@@ -35,7 +35,6 @@ from scanagg.policy.waivers import (
     unused_waivers,
     waiver_notices,
 )
-from scanagg.scanners.coverage import gaps_of
 
 _SHOWN: Final = 3
 _WIDTH: Final = 160
@@ -168,8 +167,7 @@ def _gap(run: Run, entry: ScannerEntry) -> str | None:
     bounds = (entry.max_skipped, entry.max_errors)
     if "any" not in bounds and missed > sum(map(int, bounds)):
         named = [
-            f"{one_line(each.input)} ({one_line(each.reason)})"
-            for each in gaps_of(coverage)[:_SHOWN]
+            f"{one_line(each.input)} ({one_line(each.reason)})" for each in coverage.gaps[:_SHOWN]
         ]
         if missed > len(named):
             more = missed - len(named)
@@ -182,12 +180,12 @@ def _gap(run: Run, entry: ScannerEntry) -> str | None:
 
 def _wanted(coverage: Coverage) -> int:
     """Return how many inputs there were, but for those left out on purpose."""
-    return coverage.found - (len(coverage.not_examined) - len(gaps_of(coverage)))
+    return coverage.found - (len(coverage.not_examined) - len(coverage.gaps))
 
 
 def _missed(coverage: Coverage) -> int:
     """Return how many inputs were not examined, named or not."""
-    return max(len(gaps_of(coverage)), _wanted(coverage) - coverage.examined)
+    return max(len(coverage.gaps), _wanted(coverage) - coverage.examined)
 
 
 def _amount(coverage: Coverage) -> str:
