@@ -1,4 +1,4 @@
-"""How scanners run: `[tool.scanagg]` of pyproject.toml, or scanagg.toml, loaded strictly."""
+"""The configuration of scanagg: `[tool.scanagg]` of pyproject.toml, or scanagg.toml."""
 
 import difflib
 import re
@@ -19,17 +19,16 @@ from scanagg.project.trusted import Files, WorkTree
 from scanagg.scanners.base import ScannerSettings
 
 CONFIG = "config"
-"""The option by which a scanner's own configuration is named."""
+"""The option that names a scanner's own configuration."""
 
 _OWN_FILE = "scanagg.toml"
 _SHARED_FILE = "pyproject.toml"
-_SCANNER_KEYS = ("path", "args", "timeout")
-_T = TypeVar("_T")
+_T = TypeVar("_T", bound=msgspec.Struct)
 _NO_SCANNERS: Mapping[str, ScannerSettings] = MappingProxyType({})
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What the configuration says; None or empty where it says nothing. Times are in seconds."""
+    """The settings of a project; None or empty if not configured. Times are in seconds."""
 
     source: str = ""
     policy: str | None = None
@@ -43,7 +42,7 @@ class Settings(msgspec.Struct, frozen=True):
     scanners: Mapping[str, ScannerSettings] = msgspec.field(default_factory=lambda: _NO_SCANNERS)
 
 
-class _File(msgspec.Struct, forbid_unknown_fields=True, rename="kebab", frozen=True):
+class _Keys(msgspec.Struct, rename="kebab", frozen=True):
     """The keys as written."""
 
     policy: str | None = None
@@ -57,7 +56,7 @@ class _File(msgspec.Struct, forbid_unknown_fields=True, rename="kebab", frozen=T
     scanners: dict[str, dict[str, object]] = {}
 
 
-class _Common(msgspec.Struct, frozen=True):
+class _ScannerKeys(msgspec.Struct, frozen=True):
     """The keys that every scanner has."""
 
     path: str | None = None
@@ -68,14 +67,17 @@ class _Common(msgspec.Struct, frozen=True):
 def load_settings(
     root: Path, infos: Mapping[str, ScannerInfo], *, files: Files | None = None
 ) -> Settings:
-    """The settings of the project at `root`; all empty where there is no configuration.
+    """Load the settings of the project at `root`; all empty without a configuration.
 
-    It is read through `files`, the work tree unless given. ConfigError with file and line for what
+    It is read through `files`, the work tree by default. ConfigError with file and line for what
     cannot be read, is unknown or has the wrong type.
     """
     place = files or WorkTree(root)
     own, shared = _text(place, _OWN_FILE), _text(place, _SHARED_FILE)
-    table = None if shared is None else _tool_table(shared)
+    tool = _toml(shared, _SHARED_FILE).get("tool") if shared is not None else None
+    table = tool.get("scanagg") if isinstance(tool, dict) else None
+    if table is not None and not isinstance(table, dict):
+        raise ConfigError(f"{_SHARED_FILE}: tool.scanagg is not a table", "Write [tool.scanagg].")
     if own is not None and table is not None:
         raise ConfigError(
             f"both {_OWN_FILE} and [tool.scanagg] in {_SHARED_FILE} configure scanagg",
@@ -91,31 +93,31 @@ def load_settings(
 
 
 def _with_configs(settings: Settings, files: Files) -> Settings:
-    """The settings with the scanners' own configuration as it is in the commit, not the target."""
+    """Return the settings with the scanners' own configuration as it is in the commit."""
     scanners = dict(settings.scanners)
-    for name, one in scanners.items():
-        path = one.options.get(CONFIG)
-        if path is not None:
-            text = _text(files, path)
-            if text is None:
-                message = f"{settings.source}: scanners.{name}.{CONFIG}: no {one_line(path)} in "
-                hint = "Name a file that is committed there."
-                raise ConfigError(f"{message}commit {(files.ref or '')[:12]}", hint)
-            scanners[name] = replace(one, config=text)
+    for name, scanner in scanners.items():
+        path = scanner.options.get(CONFIG)
+        if path is None:
+            continue
+        text = _text(files, path)
+        if text is None:
+            message = f"{settings.source}: scanners.{name}.{CONFIG}: no {one_line(path)} in "
+            hint = "Name a file that is committed there."
+            raise ConfigError(f"{message}commit {(files.ref or '')[:12]}", hint)
+        scanners[name] = replace(scanner, config=text)
     return replace(settings, scanners=scanners)
 
 
 def _text(files: Files, name: str) -> str | None:
-    """The text of a file; None where there is none."""
+    """Read a file; None if there is none."""
     try:
         content = files.read(name)
         return None if content is None else content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError(f"{name}: not UTF-8: {error.reason}", "Save it as UTF-8.") from error
     except OSError as error:
-        raise ConfigError(
-            f"{name}: cannot be read: {error.strerror}", "Make it a readable file."
-        ) from error
+        message = f"{name}: cannot be read: {error.strerror}"
+        raise ConfigError(message, "Make it a readable file.") from error
 
 
 def _toml(text: str, name: str) -> Mapping[str, object]:
@@ -123,17 +125,8 @@ def _toml(text: str, name: str) -> Mapping[str, object]:
         return toml.load(text)
     except toml.TomlError as error:
         line = f":{error.line}" if error.line else ""
-        raise ConfigError(
-            f"{name}{line}: not valid TOML: {error.reason}", "Correct the file."
-        ) from error
-
-
-def _tool_table(text: str) -> Mapping[str, object] | None:
-    tool = _toml(text, _SHARED_FILE).get("tool")
-    table = tool.get("scanagg") if isinstance(tool, dict) else None
-    if table is not None and not isinstance(table, dict):
-        raise ConfigError(f"{_SHARED_FILE}: tool.scanagg is not a table", "Write [tool.scanagg].")
-    return table
+        message = f"{name}{line}: not valid TOML: {error.reason}"
+        raise ConfigError(message, "Correct the file.") from error
 
 
 class _Reader(msgspec.Struct, frozen=True):
@@ -145,125 +138,115 @@ class _Reader(msgspec.Struct, frozen=True):
     infos: Mapping[str, ScannerInfo]
 
     def settings(self, table: Mapping[str, object]) -> Settings:
-        self._known(table, _File.__struct_encode_fields__, "")
-        given = self._converted(table, _File, "")
-        for name in given.scanners:
-            self._known({name: None}, self.infos, "scanners.")
-        self._check_paths(given)
-        for key in ("jobs", "timeout", "deadline"):
-            self._positive(getattr(given, key), key)
-        return Settings(
-            source=self.name,
-            policy=given.policy,
-            exclude=given.exclude,
-            python=self.root / given.python if given.python else None,
-            output_dir=given.output_dir,
-            formats=given.formats,
-            jobs=given.jobs,
-            timeout=given.timeout,
-            deadline=given.deadline,
-            scanners={name: self._scanner(name, keys) for name, keys in given.scanners.items()},
-        )
-
-    def _check_paths(self, given: _File) -> None:
-        for pattern in given.exclude:
+        keys = self._convert(table, _Keys, "")
+        self._check_known(keys.scanners, self.infos, "scanners.")
+        for pattern in keys.exclude:
             try:
                 pathspec.GitIgnoreSpec.from_lines([pattern])
             except ValueError as error:
                 hint = "Write it as in .gitignore."
                 raise self._error("exclude", f"{pattern!r} is no pattern", hint) from error
-        folder = Path(given.output_dir or "reports")
+        folder = Path(keys.output_dir or "reports")
         if "\0" in str(folder) or folder.is_absolute() or ".." in folder.parts:
             hint = "Name a folder inside the project; --output-dir may name any."
-            raise self._error("output-dir", f"{given.output_dir!r} leaves the project", hint)
+            raise self._error("output-dir", f"{keys.output_dir!r} leaves the project", hint)
         for key in ("policy", "python"):
-            if "\0" in (getattr(given, key) or ""):
+            if "\0" in (getattr(keys, key) or ""):
                 raise self._error(key, "a NUL is part of no path", "Correct the value.")
-
-    def _scanner(self, name: str, keys: Mapping[str, object]) -> ScannerSettings:
-        options = self.infos[name].options
-        where = f"scanners.{name}."
-        self._known(keys, (*_SCANNER_KEYS, *options), where)
-        common = self._converted(
-            {key: keys[key] for key in _SCANNER_KEYS if key in keys}, _Common, where
+        for key in ("jobs", "timeout", "deadline"):
+            self._check_positive(getattr(keys, key), key)
+        return Settings(
+            source=self.name,
+            policy=keys.policy,
+            exclude=keys.exclude,
+            python=self.root / keys.python if keys.python else None,
+            output_dir=keys.output_dir,
+            formats=keys.formats,
+            jobs=keys.jobs,
+            timeout=keys.timeout,
+            deadline=keys.deadline,
+            scanners={name: self._scanner(name, table) for name, table in keys.scanners.items()},
         )
-        self._positive(common.timeout, where + "timeout")
-        self._check_args(common.args, self.infos[name].args, where)
+
+    def _scanner(self, name: str, table: Mapping[str, object]) -> ScannerSettings:
+        info, where = self.infos[name], f"scanners.{name}."
+        keys = self._convert(table, _ScannerKeys, where, info.options)
+        self._check_positive(keys.timeout, where + "timeout")
+        self._check_args(keys.args, sorted(info.args), where)
+        options = {}
+        for key in filter(table.__contains__, info.options):
+            value = table[key]
+            if not isinstance(value, bool | str | int | float):
+                raise self._error(where + key, "neither text nor a number", "Give one value.")
+            options[key] = str(value).lower() if isinstance(value, bool) else str(value)
         return ScannerSettings(
-            path=self._program(common.path, where) if common.path else None,
-            args=common.args,
-            timeout=common.timeout,
-            options={key: self._option(keys[key], where + key) for key in options if key in keys},
+            path=self._program(keys.path, where) if keys.path else None,
+            args=keys.args,
+            timeout=keys.timeout,
+            options=options,
         )
 
-    def _check_args(self, args: Sequence[str], allowed: Iterable[str], where: str) -> None:
+    def _check_args(self, args: Sequence[str], allowed: Sequence[str], where: str) -> None:
         """Refuse what could run or write something: the checked project brings this file along."""
-        names = sorted(allowed)
         value_may_follow = False
         for arg in args:
             option, equals, _ = arg.partition("=")
-            if arg.startswith("-") and option in names:
+            if arg.startswith("-") and option in allowed:
                 value_may_follow = not equals
             elif value_may_follow and not arg.startswith("-"):
                 value_may_follow = False
             else:
-                hint = f"Allowed are, with their values: {', '.join(names)}."
+                hint = f"Allowed are, with their values: {', '.join(allowed)}."
                 raise self._error(f"{where}args", f"{arg!r} may not be given here", hint)
 
     def _program(self, text: str, where: str) -> Path:
-        """The program to run. One that the project under check brings along would be its code."""
+        """Return the program to run: none that the project under check brings along."""
+        key = f"{where}path"
         try:
             path = Path(text).expanduser()
             end = path.resolve()
         except (OSError, RuntimeError, ValueError) as error:
-            raise self._error(f"{where}path", f"{text!r}: {error}", "Give a path.") from error
+            raise self._error(key, f"{text!r}: {error}", "Give a path.") from error
         if not path.is_absolute():
-            raise self._error(f"{where}path", f"{text!r} is not absolute", "Give the whole path.")
+            raise self._error(key, f"{text!r} is not absolute", "Give the whole path.")
         if end.is_relative_to(self.root):
-            raise self._error(
-                f"{where}path",
-                f"{text!r} lies inside the checked project",
-                "A scanner must come from outside: nothing of the checked project is run.",
-            )
+            hint = "A scanner must come from outside: nothing of the checked project is run."
+            raise self._error(key, f"{text!r} lies inside the checked project", hint)
         return path
 
-    def _option(self, value: object, key: str) -> str:
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if isinstance(value, str | int | float):
-            return str(value)
-        raise self._error(key, "neither text nor a number", "Give one value.")
-
-    def _positive(self, value: float | None, key: str) -> None:
+    def _check_positive(self, value: float | None, key: str) -> None:
         if value is not None and not 0 < value < float("inf"):
             raise self._error(key, f"{value} is not above 0", "Give a number above 0.")
 
-    def _known(self, table: Mapping[str, object], allowed: Iterable[str], where: str) -> None:
+    def _check_known(self, table: Iterable[str], allowed: Iterable[str], where: str) -> None:
         names = sorted(allowed)
         for key in table:
             if key not in names:
                 near = difflib.get_close_matches(key, names, n=1)
                 guess = f"Did you mean {near[0]}? " if near else ""
-                raise self._error(
-                    where + key, "unknown key", f"{guess}Known here: {', '.join(names)}."
-                )
+                hint = f"{guess}Known here: {', '.join(names)}."
+                raise self._error(where + key, "unknown key", hint)
 
-    def _converted(self, table: Mapping[str, object], kind: type[_T], where: str) -> _T:
+    def _convert(
+        self, table: Mapping[str, object], kind: type[_T], where: str, more: Iterable[str] = ()
+    ) -> _T:
+        """Return the table as this type. ConfigError for keys that are neither its nor `more`."""
+        names = [field.encode_name for field in msgspec.structs.fields(kind)]
+        self._check_known(table, (*names, *more), where)
+        known = {key: value for key, value in table.items() if key in names}
         try:
-            return msgspec.convert(table, kind)
+            return msgspec.convert(known, kind)
         except msgspec.ValidationError as error:
             reason, _, path = str(error).partition(" - at `$")
             key = path.rstrip("`").lstrip(".").partition("[")[0] or next(iter(table), "")
             raise self._error(where + key, reason, "Correct the value.") from error
 
     def _error(self, key: str, reason: str, hint: str) -> ConfigError:
-        return ConfigError(f"{self.name}{self._line(key)}: {key}: {reason}", hint)
-
-    def _line(self, key: str) -> str:
-        """`:LINE` of a key, found in the text, for the parser keeps no positions."""
+        """Return the error at the line of a key. The parser keeps no places: look for the key."""
         last = re.escape(key.rpartition(".")[2])
         pattern = re.compile(
             rf"^\s*(\[.*\b{last}\"?\]|\"?{last}\"?\s*=|.*[{{,]\s*\"?{last}\"?\s*=)"
         )
         lines = enumerate(self.text.splitlines(), 1)
-        return next((f":{number}" for number, line in lines if pattern.match(line)), "")
+        line = next((f":{number}" for number, line in lines if pattern.match(line)), "")
+        return ConfigError(f"{self.name}{line}: {key}: {reason}", hint)
