@@ -195,21 +195,6 @@ def test_a_database_of_another_schema_fails(check, tmp_path: Path) -> None:
     assert "schema version" in reason
 
 
-def test_offline_nothing_is_run_and_every_pin_says_why(tmp_path: Path) -> None:
-    given = safety.inputs(context(tmp_path / "project", inventory("a==1"), offline=True))
-
-    assert not given.found
-    assert given.not_examined[0].input == "a==1"
-    assert given.not_examined[0].reason.startswith("offline")
-
-
-def test_it_is_missing_where_neither_extra_nor_path_leads_to_it(tmp_path: Path) -> None:
-    settings = context(tmp_path / "project", path=tmp_path / "none" / "safety").settings
-
-    assert safety.locate(settings) is None
-    assert "scanagg[safety]" in safety.INFO.install
-
-
 def test_the_exit_code_of_check_has_to_fit_and_that_of_scan_is_by_its_own_policy(parsed) -> None:
     flaw = {"vulnerability_id": "7", "package_name": "a", "analyzed_version": "1"}
     check_ = json.dumps({"scanned_packages": {}, "vulnerabilities": [flaw]})
@@ -221,30 +206,6 @@ def test_the_exit_code_of_check_has_to_fit_and_that_of_scan_is_by_its_own_policy
         assert len(parsed(answered(scan, "a==1", code=code)).observations) == 1
     with pytest.raises(ScanError, match="exit code 1 does not fit"):
         parsed(answered(scan, "a==1", code=1))
-
-
-@pytest.mark.parametrize(
-    ("stdout", "code", "says"),
-    [
-        ("", 0, "no report in its output, exit code 0"),
-        ("+====+\nDEPRECATED\n", 0, "no report in its output, exit code 0"),
-        ("{\n not json", 0, "no report"),
-        ("{}", 0, "no report"),
-        ('{"scanned_packages": []}', 0, "not the JSON of safety"),
-        ('{"scan_results": 3}', 0, "not the JSON of safety"),
-        ('{"scanned_packages": {}, "vulnerabilities": []}', 1, "exit code 1 does not fit"),
-        ('{"scanned_packages": {}, "vulnerabilities": []}', 64, "exit code 64 does not fit"),
-        ('{"scan_results": {"projects": []}}', 64, "exit code 64 does not fit"),
-    ],
-)
-def test_output_that_is_no_answer_is_an_error(parsed, stdout: str, code: int, says: str) -> None:
-    with pytest.raises(ScanError, match=says):
-        parsed(answered(stdout, "a==1", code=code))
-
-
-def test_an_error_gives_the_reason_on_stderr(parsed) -> None:
-    with pytest.raises(ScanError, match=r"^Unable to load vulnerability database$"):
-        parsed(answered("", "a==1", code=68, stderr="Unable to load vulnerability database\n"))
 
 
 def test_a_package_listed_without_version_was_not_examined(parsed) -> None:
@@ -316,13 +277,6 @@ def test_what_the_policy_of_an_account_ignores_is_counted(parsed) -> None:
     assert [one.rule.id for one in done.observations] == ["safety-8"]
     assert done.hidden == {"safety policy": 1}
     assert done.examined == ("a==1",)
-
-
-def test_it_stores_nothing_and_tries_nothing_again(tmp_path: Path) -> None:
-    ctx = context(tmp_path / "project")
-
-    assert safety.recall(ctx).examined == ()
-    assert safety.again(ctx, answered("")) == ()
 
 
 def test_a_database_may_be_an_address_or_lie_in_the_project(

@@ -30,7 +30,7 @@ from scanagg.model import (
     Target,
 )
 from scanagg.scanners import trivy
-from scanagg.scanners.base import Output, ScanError, ScannerSettings, Tool
+from scanagg.scanners.base import Output, ScannerSettings, Tool
 from scanagg.scanners.trivy.results import decode, read
 from scanagg.scanners.trivy.tree import SEEN, Tree
 
@@ -517,12 +517,6 @@ def test_a_time_of_the_database_without_a_zone_is_utc(
     assert tool.data.updated == datetime(2024, 10, 10, 0, 30, tzinfo=UTC)
 
 
-def test_an_empty_tree_has_no_input(scan) -> None:
-    done = scan({})
-
-    assert done.inputs.found == () and done.outputs == []
-
-
 def test_a_manifest_in_which_there_is_nothing_is_only_text(scan, database: Path) -> None:
     found = Inventory(manifests=("requirements.txt",))
     done = scan({"requirements.txt": "# nothing yet\n"}, database, inventory=found)
@@ -536,30 +530,6 @@ def test_a_manifest_in_which_there_is_nothing_is_only_text(scan, database: Path)
     assert done.reasons.keys() == {"requirements.txt"}
 
 
-@pytest.mark.parametrize(
-    ("stdout", "stderr", "code", "says"),
-    [
-        ("", "", 0, "not Trivy's JSON"),
-        ("{}", "", 0, "not a report of Trivy"),
-        ("{", "", 0, "not Trivy's JSON"),
-        ('{"SchemaVersion": 2', "", 0, "not Trivy's JSON"),
-        ('{"Results": 3}', "", 0, "not Trivy's JSON"),
-        ("\xff", "", 0, "not Trivy's JSON"),
-        ("", "2026\tFATAL\tFatal error\trun error: a\n\t* b: c\n\n", 1, r"^a \* b: c$"),
-        ('{"SchemaVersion": 2}', "", 1, "^exit code 1 with a report$"),
-    ],
-)
-def test_output_that_is_no_report_is_an_error(
-    tmp_path: Path, stdout: str, stderr: str, code: int, says: str
-) -> None:
-    ctx = context(Target(tmp_path, "t", (SourceFile("a.py", tmp_path / "a.py", 20),)))
-    output = Output(code, stdout.encode("latin-1"), stderr, ("a.py",))
-
-    with pytest.raises(ScanError, match=says):
-        trivy.parse(ctx, output)
-    assert trivy.again(ctx, output) == ()
-
-
 def test_null_lists_and_absent_results_are_nothing_found(make_project, read_target) -> None:
     target = read_target(make_project({"requirements.txt": JINJA, "a.py": "x = 1 + 2\n"}))
     keys = ("Packages", "Vulnerabilities", "Misconfigurations", "Secrets", "Licenses")
@@ -570,13 +540,6 @@ def test_null_lists_and_absent_results_are_nothing_found(make_project, read_targ
         done = trivy.parse(context(target), output)
         assert done.observations == () and done.examined == ()
         assert [one.input for one in done.not_examined] == ["a.py"]
-
-
-def test_a_program_that_is_no_trivy_is_told_by_its_version() -> None:
-    tool = trivy.Tool(("x",), "trivy")
-    with pytest.raises(ScanError, match="does not tell its version"):
-        trivy.identify(tool, Output(0, b"hello", ""))
-    assert trivy.identify(tool, Output(0, b'{"Version": "0.60.0"}', "")).version == "0.60.0"
 
 
 def test_it_is_missing_where_neither_path_leads_to_it(
@@ -1027,7 +990,3 @@ def test_the_work_folder_may_lie_inside_the_project(
 
     assert b"out/b.py" not in output.stdout
     assert trivy.parse(ctx, output).examined == ("a.py",)
-
-
-def test_it_stores_nothing(tmp_path: Path) -> None:
-    assert trivy.recall(context(tmp_path / "project")).examined == ()

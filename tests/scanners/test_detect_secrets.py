@@ -16,7 +16,7 @@ from support.drive import Driven, context, drive
 from scanagg.core.errors import ConfigError
 from scanagg.model import Category, Confidence, Location, SourceFile, Target
 from scanagg.scanners import detect_secrets
-from scanagg.scanners.base import Output, Parsed, ScanError, ScannerSettings
+from scanagg.scanners.base import Output, Parsed
 from scanagg.scanners.detect_secrets import is_placeholder, read_baseline
 from scanagg.scanners.source_files import is_text
 
@@ -482,24 +482,6 @@ def test_a_baseline_that_vanished_is_a_notice(
     assert driven.notices == [".secrets.baseline counts for nothing: No such file or directory"]
 
 
-def test_nothing_of_the_repository_runs(examine: Examine, tmp_path: Path) -> None:
-    mark = tmp_path / "ran"
-    names = ["detect_secrets.py", "json.py", "sitecustomize.py", "yaml.py", "scanagg/__init__.py"]
-    driven = examine(dict.fromkeys(names, f"open({str(mark)!r}, 'w')\n"))
-    assert driven.examined == sorted(names)
-    assert not mark.exists()
-
-
-def test_names_of_all_kinds(
-    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
-) -> None:
-    names = ["a b", "-r", "new\nline.py", "<script>", "ümlaut.yml", "back\\slash.py"]
-    root = make_project(dict.fromkeys(names, f"password: '{WORD}'\n"))
-    (root / os.fsdecode(b"raw\xff.py")).write_text(f"password = '{WORD}'\n")
-    driven = drive(detect_secrets, context(read_target(root)), tmp_path)
-    assert sorted(place[1] for place in hits(driven)) == sorted([*names, "raw\\xff.py"])
-
-
 # How it is called
 
 
@@ -528,35 +510,11 @@ def test_limits_that_cannot_be_are_errors(examine: Examine, name: str, text: str
         examine({"a.py": ""}, options={name: text})
 
 
-def test_the_library_of_our_own_environment_needs_no_probe(tmp_path: Path) -> None:
-    ctx = context(tmp_path)
-    tool = detect_secrets.locate(ctx.settings)
-    assert tool
-    assert tool.version
-    assert tool.shown == "python -P -m scanagg.scanners.detect_secrets.worker"
-    assert detect_secrets.probe(ctx, tool) is None
-
-
-def test_no_other_program_can_be_named() -> None:
-    with pytest.raises(ConfigError, match="library"):
-        detect_secrets.locate(ScannerSettings(path=Path("/usr/bin/detect-secrets")))
-
-
-def test_nothing_is_kept_between_runs(tmp_path: Path) -> None:
-    assert detect_secrets.recall(context(tmp_path)) == Parsed()
-
-
 def test_a_file_that_cannot_be_looked_into_is_left_to_the_search(tmp_path: Path) -> None:
     assert is_text(SourceFile("gone", tmp_path / "gone", 1))
 
 
 # What is no answer
-
-
-@pytest.mark.parametrize("raw", [b"{", b"1\n", b'{"file": 7}\n', b'{"file": -1}\n', b"\xff\n"])
-def test_garbage_is_no_answer(raw: bytes, tmp_path: Path) -> None:
-    with pytest.raises(ScanError):
-        detect_secrets.parse(context(tmp_path), Output(0, raw, "", ("a",)))
 
 
 def test_no_answer_is_nothing_examined(tmp_path: Path) -> None:

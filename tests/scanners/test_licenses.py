@@ -25,8 +25,8 @@ from scanagg.model import (
     NotExamined,
     Requirement,
 )
-from scanagg.scanners import base, licenses, pinned
-from scanagg.scanners.base import Output, ScanError, Tool
+from scanagg.scanners import licenses, pinned
+from scanagg.scanners.base import Output
 from scanagg.scanners.licenses import site_packages, texts
 
 MIT = ("License: MIT", "Classifier: License :: OSI Approved :: MIT License")
@@ -458,26 +458,6 @@ def test_an_environment_of_unknown_shape_is_asked_by_its_interpreter(look, tmp_p
 # -- answers that prove nothing --------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("stdout", "code", "stderr", "reason"),
-    [
-        ("", 0, "", "it printed nothing"),
-        ("", 1, "ERROR: no idea\n", "no idea"),
-        ('[{"Name": "one"', 0, "", "cannot be read"),
-        ('[{"Name": "one", "Version": "1.0"}]', 0, "", "cannot be read"),
-        ("[]", 0, "", "it lists none of the packages"),
-        ("[]", 3, "", "exit code 3 after its answer"),
-        ('{"version": "2", "pip_version": "99", "install": []}', 0, "", "has version 2"),
-    ],
-)
-def test_output_that_proves_nothing(
-    tmp_path: Path, stdout: str, code: int, stderr: str, reason: str
-) -> None:
-    ctx = context(tmp_path, inventory("one==1.0"))
-    with pytest.raises(ScanError, match=reason):
-        licenses.parse(ctx, Output(code, stdout.encode(), stderr, ("one==1.0",)))
-
-
 def test_only_the_version_that_was_asked_for_is_examined(tmp_path: Path) -> None:
     entries = [
         {"metadata": {"name": "one", "version": "1.1", "license": "MIT"}},
@@ -504,16 +484,6 @@ def test_without_a_culprit_the_halves_are_tried() -> None:
         ("b==1", "c==1"),
     )
     assert licenses.again(context_free(), Output(1, b"", "", ("a==1",))) == ()
-
-
-def test_it_says_what_it_is(tmp_path: Path) -> None:
-    tool = licenses.locate(context(tmp_path).settings)
-    assert tool == Tool(
-        base.python_module("piplicenses"),
-        "python -P -m piplicenses",
-        metadata.version("pip-licenses"),
-    )
-    assert licenses.probe(context(tmp_path), tool) is None
 
 
 def test_pip_licenses_is_told_where_to_look(

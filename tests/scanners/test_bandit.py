@@ -337,22 +337,6 @@ def test_native_configuration_has_no_effect(examine: Examine) -> None:
     assert lines(driven) == [("B307", "a.py", 1)]
 
 
-def test_nothing_of_the_repository_runs(examine: Examine, tmp_path: Path) -> None:
-    mark = tmp_path / "ran"
-    evil = f"open({str(mark)!r}, 'w')\n"
-    names = ("bandit.py", "json.py", "sitecustomize.py", "usercustomize.py", "yaml.py")
-    driven = examine(dict.fromkeys(names, evil))
-    assert driven.examined == sorted(names)
-    assert not mark.exists()
-
-
-def test_names_of_all_kinds(examine: Examine) -> None:
-    names = ["a b.py", "-r.py", "new\nline.py", "<script>.py", "ümlaut.py", "c,d.pyw", ".py"]
-    driven = examine(dict.fromkeys(names, "f(**'x')\neval(x)\n"))
-    assert sorted(place[1] for place in lines(driven)) == sorted(names)
-    assert sorted(driven.reasons) == sorted(names)
-
-
 def test_a_name_that_is_not_utf8(
     make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
 ) -> None:
@@ -453,36 +437,7 @@ def test_a_second_run_that_fails_is_said(
         parsed(target, first + b"\x1e{")
 
 
-def test_nothing_is_kept_between_runs(tmp_path: Path) -> None:
-    assert not bandit.recall(context(tmp_path)).examined
-
-
 # What is no answer
-
-
-@pytest.mark.parametrize(
-    "raw",
-    [
-        b"",
-        b"null",
-        b"[]",
-        b"{}",
-        b'{"results": [',
-        b'{"results": [], "errors": [], "metrics": 1}',
-        b'{"results": [{}], "errors": [], "metrics": {}}',
-        b"\xff\xfe",
-        b"[" * 200_000,
-    ],
-)
-def test_garbage_is_no_answer(raw: bytes, tmp_path: Path) -> None:
-    with pytest.raises(ScanError, match="not bandit's JSON"):
-        bandit.parse(context(tmp_path), Output(0, raw, ""))
-
-
-def test_a_report_with_an_exit_code_that_does_not_fit_is_no_answer(tmp_path: Path) -> None:
-    raw = json.dumps({"results": [], "errors": [], "metrics": {}}).encode()
-    with pytest.raises(ScanError, match="ended with exit code 1"):
-        bandit.parse(context(tmp_path), Output(1, raw, ""))
 
 
 # Reports of bandit's own

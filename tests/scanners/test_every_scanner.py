@@ -1,0 +1,274 @@
+"""Every scanner keeps the same promises; what differs between them is data.
+
+A new scanner needs a `Case` here: `test_every_scanner_has_a_case` fails without one.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from support.drive import context, drive, inventory
+
+from scanagg.core.errors import ConfigError
+from scanagg.model import Target
+from scanagg.scanners.base import (
+    Context,
+    Inputs,
+    Output,
+    Parsed,
+    ScanError,
+    Scanner,
+    all_scanners,
+    scanner_info,
+)
+
+HIDDEN = "correct-horse" + "-battery"
+Unusable = tuple[str, int, str, str]  # stdout (latin-1), exit code, stderr, reason
+
+
+@dataclass(frozen=True)
+class Case:
+    """One scanner. `input` is in `files`, or a pin of the inventory: what outputs are about.
+
+    `unusable` are outputs that prove nothing. `code` is what the checked project holds to be run
+    by mistake: names of modules that the scanner imports. `is_module`: it is one of our own
+    environment. `is_library`: no program can be named.
+    """
+
+    input: str
+    unusable: tuple[Unusable, ...]
+    files: dict[str, str] = field(default_factory=dict)
+    code: tuple[str, ...] = ()
+    is_module: bool = True
+    is_library: bool = False
+    tells_version: str = "1.2.3"
+
+
+CASES = {
+    "bandit": Case(
+        input="a.py",
+        files={"a.py": "eval(x)\n"},
+        unusable=(
+            *(
+                (text, 0, "", "not bandit's JSON")
+                for text in (
+                    *("", "null", "[]", "{}", '{"results": [', "\xff\xfe", "[" * 200_000),
+                    '{"results": [], "errors": [], "metrics": 1}',
+                    '{"results": [{}], "errors": [], "metrics": {}}',
+                )
+            ),
+            ('{"results": [], "errors": [], "metrics": {}}', 1, "", "ended with exit code 1"),
+        ),
+        code=("bandit.py", "json.py", "sitecustomize.py", "usercustomize.py", "yaml.py"),
+    ),
+    "detect-secrets": Case(
+        input="a.py",
+        files={"a.py": f"password = '{HIDDEN}'\n"},
+        unusable=(
+            *((text, 0, "", "not the answers") for text in ("{", "1\n", "\xff\n")),
+            *((f'{{"file": {index}}}\n', 0, "", "not given") for index in (7, -1)),
+            ("", 1, "detect-secrets broke off: KeyError\n", "broke off: KeyError"),
+        ),
+        code=("detect_secrets.py", "json.py", "sitecustomize.py", "yaml.py", "scanagg/__init__.py"),
+        is_library=True,
+    ),
+    "licenses": Case(
+        input="a==1",
+        unusable=(
+            ("", 0, "", "it printed nothing"),
+            ("", 1, "ERROR: no idea\n", "no idea"),
+            ('[{"Name": "one"', 0, "", "cannot be read"),
+            ('[{"Name": "one", "Version": "1.0"}]', 0, "", "cannot be read"),
+            ("[]", 0, "", "it lists none of the packages"),
+            ("[]", 3, "", "exit code 3 after its answer"),
+            ('{"version": "2", "pip_version": "99", "install": []}', 0, "", "has version 2"),
+        ),
+    ),
+    "pip-audit": Case(
+        input="a==1",
+        unusable=(
+            ("", 0, "", "printed nothing, exit code 0"),
+            ("", 1, "Traceback (most recent call last):\n  File\nx.y.Error\n", "x.y.Error"),
+            ("", 1, "ERROR:pip_audit._cli:no way\nERROR:pip_audit._cli:Tip: try\n", "no way"),
+            ('{"dependencies": [{"name": "a", "ver', 1, "", "not the JSON"),
+            ("\xff\xfe garbage", 0, "", "not the JSON"),
+            ('{"dependencies": null}', 0, "", "not the JSON"),
+            ('{"dependencies": []}', 1, "", "does not fit"),
+            ('[{"name": "a", "version": "1", "vulns": [{"id": "A-1"}]}]', 0, "", "does not fit"),
+        ),
+    ),
+    "safety": Case(
+        input="a==1",
+        unusable=(
+            ("", 0, "", "no report in its output, exit code 0"),
+            ("", 68, "Unable to load vulnerability database\n", "^Unable to load vulnerability"),
+            ("+====+\nDEPRECATED\n", 0, "", "no report in its output, exit code 0"),
+            ("{\n not json", 0, "", "no report"),
+            ("{}", 0, "", "no report"),
+            ('{"scanned_packages": []}', 0, "", "not the JSON of safety"),
+            ('{"scan_results": 3}', 0, "", "not the JSON of safety"),
+            ('{"scanned_packages": {}, "vulnerabilities": []}', 1, "", "exit code 1 does not fit"),
+            ('{"scanned_packages": {}, "vulnerabilities": []}', 64, "", "code 64 does not fit"),
+            ('{"scan_results": {"projects": []}}', 64, "", "exit code 64 does not fit"),
+        ),
+    ),
+    "trivy": Case(
+        input="a.py",
+        files={"a.py": "x = 'some text of more than ten bytes'\n"},
+        unusable=(
+            *(
+                (text, 0, "", "not Trivy's JSON")
+                for text in ("", "{", '{"SchemaVersion": 2', '{"Results": 3}', "\xff")
+            ),
+            ("{}", 0, "", "not a report of Trivy"),
+            ("", 1, "2026\tFATAL\tFatal error\trun error: a\n\t* b: c\n\n", r"^a \* b: c$"),
+            ('{"SchemaVersion": 2}', 1, "", "^exit code 1 with a report$"),
+        ),
+        is_module=False,
+        tells_version='{"Version": "1.2.3"}',
+    ),
+}
+UNUSABLE = [(name, *one) for name, case in CASES.items() for one in case.unusable]
+every_scanner = pytest.mark.parametrize("name", CASES)
+Place = Callable[[str], Context]
+
+
+@pytest.fixture
+def place(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target]
+) -> Iterator[Place]:
+    """The context of a project in which the scanner of that name applies."""
+
+    def make(name: str) -> Context:
+        case = CASES[name]
+        packages = inventory(*(() if case.files else (case.input,)))
+        return context(read_target(make_project(case.files)), packages)
+
+    return make
+
+
+def scanner(name: str) -> Scanner:
+    return all_scanners()[name]
+
+
+def test_every_scanner_has_a_case() -> None:
+    assert CASES.keys() == all_scanners().keys()
+
+
+@every_scanner
+def test_it_describes_itself(name: str) -> None:
+    info = scanner(name).INFO
+    assert info.name == name
+    assert 1 <= len(info.title.split()) <= 3
+    assert info.about.endswith(".")
+    assert info.url.startswith("https://")
+    assert info.install
+    assert info.categories >= info.usual_for
+    assert all(option.startswith("-") for option in info.args)
+    assert all(text.endswith((".", ")")) for text in info.options.values())
+
+
+@every_scanner
+def test_it_has_inputs_where_it_applies_and_none_where_not(
+    name: str, place: Place, tmp_path: Path
+) -> None:
+    found = scanner(name).inputs(place(name))
+    assert found.found == (CASES[name].input,)
+    assert list(scanner(name).batches(place(name), found)) == [(CASES[name].input,)]
+    empty = scanner(name).inputs(context(tmp_path / "project"))
+    assert empty == Inputs(found.unit)
+    assert list(scanner(name).batches(context(tmp_path / "project"), empty)) == []
+
+
+@every_scanner
+def test_a_program_that_is_not_there_is_missing(name: str, tmp_path: Path) -> None:
+    settings = context(tmp_path, path=tmp_path / "none").settings
+    if CASES[name].is_library:
+        with pytest.raises(ConfigError, match="library"):
+            scanner(name).locate(settings)
+    else:
+        assert scanner(name).locate(settings) is None
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.is_library])
+def test_a_program_of_the_users_is_asked_for_its_version(
+    name: str, place: Place, tmp_path: Path
+) -> None:
+    program = tmp_path / "own"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    ctx = context(place(name).target, path=program)
+    tool = scanner(name).locate(ctx.settings)
+    assert tool is not None
+    assert (tool.argv, tool.version) == ((str(program),), None)
+    probe = scanner(name).probe(ctx, tool)
+    assert probe is not None
+    answer = CASES[name].tells_version.encode()
+    assert scanner(name).identify(tool, Output(0, answer, "")).version == "1.2.3"
+    with pytest.raises(ScanError, match=r"tells? (no|its) version"):
+        scanner(name).identify(tool, Output(0, b"hello", ""))
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.is_module])
+def test_a_module_of_our_own_environment_needs_no_probe(name: str, tmp_path: Path) -> None:
+    ctx = context(tmp_path)
+    tool = scanner(name).locate(ctx.settings)
+    assert tool is not None
+    assert tool.argv[:3] == (sys.executable, "-P", "-m")
+    assert tool.version
+    assert tool.shown == f"python {' '.join(tool.argv[1:])}"
+    assert scanner(name).probe(ctx, tool) is None
+
+
+@pytest.mark.parametrize(("name", "stdout", "code", "stderr", "reason"), UNUSABLE)
+def test_an_output_that_proves_nothing_is_an_error(
+    name: str, stdout: str, code: int, stderr: str, reason: str, place: Place
+) -> None:
+    output = Output(code, stdout.encode("latin-1"), stderr, (CASES[name].input,))
+    with pytest.raises(ScanError, match=reason):
+        scanner(name).parse(place(name), output)
+    # There is nothing smaller than one input to try.
+    assert scanner(name).again(place(name), output) == ()
+
+
+@every_scanner
+def test_without_stored_results_nothing_is_recalled(name: str, place: Place) -> None:
+    assert scanner(name).recall(place(name)) == Parsed()
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if scanner_info(name).needs_network])
+def test_one_that_needs_a_network_says_so_offline(name: str, tmp_path: Path) -> None:
+    offline = scanner(name).inputs(context(tmp_path, inventory("a==1"), offline=True))
+    assert offline.found == ()
+    assert [gap.reason.partition(":")[0] for gap in offline.not_examined] == ["offline"]
+
+
+@pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.code])
+def test_nothing_of_the_project_runs_and_names_of_all_kinds_are_read(
+    name: str,
+    make_project: Callable[..., Path],
+    read_target: Callable[[Path], Target],
+    tmp_path: Path,
+) -> None:
+    mark = tmp_path / "ran"
+    names = ["a b.py", "-r.py", "new\nline.py", "<script>.py", "ümlaut.py", "c,d.pyw", ".py"]
+    modules = CASES[name].code
+    (text,) = CASES[name].files.values()
+    root = make_project(
+        {**dict.fromkeys(names, text), **dict.fromkeys(modules, f"open({str(mark)!r}, 'w')\n")}
+    )
+    (root / os.fsdecode(b"raw\xff.py")).write_text(text)
+    driven = drive(scanner(name), context(read_target(root)), tmp_path)
+    assert driven.examined == sorted([*names, *modules, "raw\\xff.py"])
+    found = {one.location.path for one in driven.observations if one.location}
+    assert found - set(modules) == {*names, "raw\\xff.py"}
+    assert not mark.exists()
+
+
+def test_packages_are_found_by_themselves() -> None:
+    for name, module in all_scanners().items():
+        assert module is importlib.import_module(f"scanagg.scanners.{name.replace('-', '_')}")
