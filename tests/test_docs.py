@@ -226,20 +226,27 @@ def test_pins_in_the_documents_are_those_of_our_own_workflows() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_commands_and_options_in_the_documents_exist(page: Path) -> None:
-    # Typed loosely: newer versions of typer bring a click of their own.
-    command: Any = get_command(app)
     content = page.read_text()
     shell = "".join((*blocks(content, ""), *blocks(content, "console"))).replace("\\\n>", "")
     code = [*re.findall(r"`([^`\n]+)`", content), *shell.splitlines()]
     code = [line.removeprefix("$ ").partition(";")[0] for line in code]
     for line in re.findall(r"^scanagg ([^#\n]+)", "\n".join(code), re.M):
         words = line.split()
-        current = command
+        current: Any = get_command(app)
+        if words[0] != "--version":
+            current = subcommand(words.pop(0))
         while words and words[0] in getattr(current, "commands", {}):
             current = current.commands[words.pop(0)]
-        assert current is not command or words[0] == "--version", line
         known = {option for param in current.params for option in param.opts} | {"--help"}
         assert {word for word in words if word.startswith("-")} <= known, line
+
+
+def subcommand(name: str) -> Any:
+    """Return a command of scanagg; typed loosely, since typer may bring a click of its own."""
+    command: Any = get_command(app)
+    found = command.get_command(None, name)
+    assert found is not None, name
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -268,8 +275,7 @@ def test_readme_promises_what_dev_py_has() -> None:
 def test_readme_lists_every_option_of_check_and_no_other() -> None:
     lines = [line for line in text("README.md").splitlines() if line.startswith("| `-")]
     shown = {option for line in lines for option in re.findall(r"`(-[\w-]+)", line.split(" | ")[0])}
-    command: Any = get_command(app)
-    params = command.commands["check"].params
+    params = subcommand("check").params
     known = {option for param in params for option in param.opts if option.startswith("-")}
     assert shown == known | {"-h", "--help"}
 
