@@ -1,4 +1,4 @@
-"""Published vulnerabilities: the store that is kept here, and what it tells of findings."""
+"""The advisory store: published vulnerabilities, and what they add to observations."""
 
 from scanagg.advisories.enrich import enriched as enriched
 from scanagg.advisories.service import serving as serving

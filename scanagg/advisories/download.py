@@ -278,15 +278,13 @@ def _save(
 
 def _published_checksums(headers: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
     """Yield the header, the algorithm and the base64 digest of each checksum of a response."""
+    stored = headers.get("x-goog-stored-content-encoding", "identity").lower()
+    is_as_stored = stored == headers.get("Content-Encoding", "identity").lower()
     for header in _CHECKSUM_HEADERS:
         value = headers.get(header, "")
         if header == "Content-MD5":
             value = f"md5={value.strip()}"
-        stored = headers.get("x-goog-stored-content-encoding", "identity").lower()
-        if (
-            header == "x-goog-hash"
-            and stored != headers.get("Content-Encoding", "identity").lower()
-        ):
+        if header == "x-goog-hash" and not is_as_stored:
             continue  # the checksum is that of the stored bytes, which are unpacked on their way
         for name, digest in _CHECKSUM.findall(value):
             yield header, name.lower().replace("-", ""), digest
@@ -307,7 +305,7 @@ def _body(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
 
 
 class _Session(requests.Session):
-    """A session for one download that checks each redirect and each connection before using it."""
+    """A session for one download, which checks each redirect and each connection before use."""
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()

@@ -207,7 +207,7 @@ def _kind(path: Path) -> str:
 def _past(date: datetime | None, now: datetime, problems: files.Problems) -> datetime | None:
     """Return a date; None if it is in the future, so that it says nothing about the age."""
     if date and date > now + CLOCK_DRIFT:
-        problems.doubt("", f"its date, {date:%Y-%m-%d}, is in the future: check the clock")
+        problems.warn(f"its date, {date:%Y-%m-%d}, is in the future: check the clock")
         return None
     return date
 

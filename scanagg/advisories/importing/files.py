@@ -56,6 +56,10 @@ class Problems:
         else:
             self._more += 1
 
+    def warn(self, text: str) -> None:
+        """Add something about the whole that is to be seen before the problems of records."""
+        self._texts.insert(0, safe(text))
+
     @property
     def texts(self) -> tuple[str, ...]:
         """The first problems, and how many more there are."""

@@ -57,7 +57,6 @@ class _Stored(msgspec.Struct, frozen=True):
     modified: datetime
     digest: bytes
     aliases: tuple[str, ...]
-    withdrawn: bool
     packages: frozenset[str]
 
 
@@ -237,7 +236,7 @@ def write(
     past = [time for time in times if time <= now + CLOCK_DRIFT]
     if len(past) < len(times):
         dated = f"{counted(len(times) - len(past), 'record')} dated in the future"
-        problems.doubt("", f"{dated}, up to {max(times):%Y-%m-%d}: check the clock")
+        problems.warn(f"{dated}, up to {max(times):%Y-%m-%d}: check the clock")
     # The digest is the same however the records are packed.
     digest = hashlib.sha256()
     for name in sorted(stored):
@@ -262,12 +261,10 @@ def _write_record(
         return
     for doubt in dict.fromkeys((*left_out, *doubts(record))):
         problems.doubt(record.id, doubt)
-    short = trimmed(record)
     new = _Stored(
         moment(record.modified) or _LONG_AGO,
         hashlib.sha256(_ENCODER.encode(record)).digest(),
         record.aliases,
-        bool(record.withdrawn),
         frozenset(entry.package.name for entry in record.affected),
     )
     old = stored.get(record.id)
@@ -276,7 +273,7 @@ def _write_record(
     # Of records of one age the same is used, whatever their order.
     if old is None or (old.modified, old.digest) < (new.modified, new.digest):
         stored[record.id] = new
-        body = _ENCODER.encode(short)
+        body = _ENCODER.encode(trimmed(record))
         connection.execute("INSERT OR REPLACE INTO record VALUES (?, ?)", (record.id, body))
 
 
