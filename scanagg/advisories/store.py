@@ -5,13 +5,14 @@ it is whole.
 """
 
 import contextlib
+import enum
 import os
 import shutil
 import socket
 import sqlite3
 import tempfile
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -96,6 +97,18 @@ class Likelihood(msgspec.Struct, frozen=True):
     cve: str
     score: float
     percentile: float
+
+
+class Phase(enum.Enum):
+    """What is being done for one kind of data."""
+
+    WAITING = "waiting for another update"
+    DOWNLOADING = "downloading"
+    STORING = "storing"
+
+
+Notify = Callable[[str, Phase, int, int], None]
+"""Called with the kind, the phase, and how much is done of how much (0 if that is not known)."""
 
 
 _DECODER: Final = msgspec.json.Decoder(Record)

@@ -21,7 +21,7 @@ from scanagg.advisories.download import (
     without_secrets,
 )
 from scanagg.advisories.importing import DataOrigin, Imported
-from scanagg.advisories.store import touch
+from scanagg.advisories.store import Notify, Phase, touch
 from scanagg.core.errors import DownloadError, ScanaggError, StoreError
 
 _MIB: Final = 2**20
@@ -68,18 +68,6 @@ SOURCES: Final[Mapping[str, Source]] = {
         ),
     )
 }
-
-
-class Phase(enum.Enum):
-    """What is being done for one kind of data."""
-
-    WAITING = "waiting for another update"
-    DOWNLOADING = "downloading"
-    STORING = "storing"
-
-
-Notify = Callable[[str, Phase, int, int], None]
-"""Called with the kind, the phase, and how much is done of how much (0 if that is not known)."""
 
 
 class UpdateState(enum.Enum):

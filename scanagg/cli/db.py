@@ -10,8 +10,8 @@ import typer
 
 from scanagg.advisories import update as updating
 from scanagg.advisories.importing import Imported, import_any
-from scanagg.advisories.store import Store, is_stored, open_store
-from scanagg.advisories.update import Phase, UpdateResult
+from scanagg.advisories.store import Phase, Store, is_stored, open_store
+from scanagg.advisories.update import UpdateResult
 from scanagg.cli import request as options
 from scanagg.cli.output import tell
 from scanagg.cli.progress import store_progress

@@ -11,7 +11,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from scanagg.advisories.update import Notify, Phase
+from scanagg.advisories.store import Notify, Phase
 from scanagg.cli.tables import STATUS_STYLES, status_word
 from scanagg.core.text import one_line
 from scanagg.model import Report

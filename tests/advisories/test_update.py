@@ -14,10 +14,9 @@ from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file
 from support.osv import Record, record
 
 from scanagg.advisories import download
-from scanagg.advisories.store import open_store
+from scanagg.advisories.store import Phase, open_store
 from scanagg.advisories.update import (
     SOURCES,
-    Phase,
     UpdateResult,
     UpdateState,
     address_of,
