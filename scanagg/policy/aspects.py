@@ -26,7 +26,6 @@ from scanagg.model import (
     Finding,
     LicenseVerdict,
     Origin,
-    Package,
     Scope,
     Severity,
     purl_without_version,
@@ -261,21 +260,24 @@ def _text_test(words: Sequence[str]) -> Callable[[tuple[str, ...]], bool]:
     return cache(test)
 
 
-def _package_test(words: Sequence[str]) -> Callable[[Package | None], bool]:
-    """Return a test if the name or purl of a package matches a name, purl, or glob."""
+def _package_test(words: Sequence[str]) -> Callable[[tuple[str, str] | None], bool]:
+    """Return a test if the name or purl of a package matches a name, purl, or glob.
+
+    It keeps its answers.
+    """
     purls = [word for word in words if word.startswith("pkg:")]
     name_test = _text_test([package_name(word) for word in words if word not in purls])
     purl_test = _text_test(purls)
 
-    def test(package: Package | None) -> bool:
+    def test(package: tuple[str, str] | None) -> bool:
         if package is None:
             return False
-        if name_test((package_name(package.name),)):
+        name, purl = package
+        if name_test((package_name(name),)):
             return True
-        purl = package.purl
         return bool(purls) and purl_test((purl, purl.partition("?")[0], purl_without_version(purl)))
 
-    return test
+    return cache(test)
 
 
 def _least(words: Iterable[str]) -> float:
@@ -338,6 +340,11 @@ def _severity_words(subject: Subject) -> str:
     return f"{subject.severity.value}{f', as {subject.compared.value}' if unknown else ''}"
 
 
+def _package(subject: Subject) -> tuple[str, str] | None:
+    package = subject.finding.package
+    return (package.name, package.purl) if package else None
+
+
 def _scope(subject: Subject) -> str | None:
     return subject.finding.package.scope.value if subject.finding.package else None
 
@@ -394,7 +401,7 @@ ASPECTS: Final = (
         type=_one_or_more(Text),
         problem=scanner_problem,
         value=lambda subject: subject.finding.scanners,
-        test=lambda words: lambda scanners: not frozenset(words).isdisjoint(scanners),
+        test=lambda words: cache(lambda scanners: any(name in words for name in scanners)),
         has=lambda subject: ", ".join(subject.finding.scanners),
     ),
     Aspect(
@@ -417,7 +424,7 @@ ASPECTS: Final = (
     Aspect(
         key="package",
         type=_one_or_more(Text),
-        value=lambda subject: subject.finding.package,
+        value=_package,
         test=_package_test,
         covers=_packages_cover,
         categories=WITH_PACKAGE,

@@ -7,6 +7,7 @@ the stricter of both actions applies. Only then come waivers.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -27,7 +28,7 @@ from scanagg.model import (
     Waiver,
     WaiverUse,
 )
-from scanagg.policy.aspects import Aspect, Subject, category_of
+from scanagg.policy.aspects import ASPECTS, Aspect, Subject, category_of
 from scanagg.policy.grace import GraceClock, clock
 from scanagg.policy.licenses import LicenseDecision, LicenseJudge
 from scanagg.policy.schema import Locked, Match, Policy, PolicyFile, conditions_of, match_words
@@ -40,6 +41,7 @@ DEFAULT: Final = "default"
 
 # Added to a line number: numbers of equal length sort as text.
 _BEFORE_LINES: Final = 10**9
+_DATA: Final = frozenset(aspect.key for aspect in ASPECTS if aspect.is_data)
 _ACTION_ORDER: Final = {action: action.order for action in Action}
 _SEVERITY_ORDER: Final = {severity: severity.order for severity in Severity}
 
@@ -63,6 +65,9 @@ class Condition(NamedTuple):
 
     aspect: Aspect
     holds: Callable[[Any], bool]
+
+
+_Test = tuple[str, Callable[[Any], bool]]
 
 
 class Matcher:
@@ -111,37 +116,36 @@ class Rules:
     def __init__(self, matchers: Sequence[Matcher]) -> None:
         """Sort the rules by the categories that they can match."""
         self.matchers = matchers
-        self._of_category: dict[Category, list[tuple[int, list[Condition]]]] = {}
-        self._asked: dict[Category, list[tuple[str, Callable[[Subject], Any]]]] = {}
+        self._of_category: dict[Category, list[tuple[int, list[_Test]]]] = {}
+        self._asked: dict[Category, dict[str, Callable[[Subject], Any]]] = {}
         for category in Category:
-            rules = [
-                (index, [each for each in rule.conditions if each.aspect.key != "category"])
-                for index, rule in enumerate(matchers)
-                if category in rule.categories
-            ]
-            asked = {aspect.key: aspect for _, conditions in rules for aspect, _ in conditions}
-            self._of_category[category] = rules
-            self._asked[category] = [(key, aspect.value) for key, aspect in asked.items()]
+            rules = self._of_category[category] = []
+            asked = self._asked[category] = {}
+            for index, matcher in enumerate(matchers):
+                if category in matcher.categories:
+                    # That of the category holds, then.
+                    others = [each for each in matcher.conditions if each.aspect.key != "category"]
+                    rules.append((index, [(each.aspect.key, each.holds) for each in others]))
+                    asked |= {each.aspect.key: each.aspect.value for each in others}
 
     def ask(self, subject: Subject) -> Answer:
         """Return the first rule of which all conditions hold, and the data missing to be sure."""
         category = subject.finding.category
-        values = {key: value(subject) for key, value in self._asked[category]}
-        unknown: dict[str, None] = {}
+        values = {key: value(subject) for key, value in self._asked[category].items()}
+        unknown: tuple[str, ...] = ()
         for index, conditions in self._of_category[category]:
-            missing = []
-            for aspect, holds in conditions:
-                value = values[aspect.key]
-                if holds(value):
+            missing: tuple[str, ...] = ()
+            for key, holds in conditions:
+                if holds(values[key]):
                     continue
-                if not (aspect.is_data and value is None):
+                if values[key] is not None or key not in _DATA:
                     break
-                missing.append(aspect.key)
+                missing += (key,)
             else:
                 if not missing:
-                    return Answer(index, tuple(unknown))
-                unknown.update(dict.fromkeys(missing))
-        return Answer(None, tuple(unknown))
+                    return Answer(index, unknown)
+                unknown += missing
+        return Answer(None, unknown)
 
 
 def _compiled(aspect: Aspect, words: tuple[Any, ...], every_place: bool) -> Callable[[Any], bool]:
@@ -149,8 +153,8 @@ def _compiled(aspect: Aspect, words: tuple[Any, ...], every_place: bool) -> Call
     if not aspect.has_places:
         return test
     if every_place:
-        return lambda places: bool(places) and all(map(test, places))
-    return lambda places: any(map(test, places))
+        return cache(lambda places: bool(places) and all(map(test, places)))
+    return cache(lambda places: any(map(test, places)))
 
 
 # One policy file at work.
@@ -207,6 +211,7 @@ class Layer:
         self._scale = Scale(file.severity)
         self._unknown = Severity(file.severity.unknown)
         self._words = [match_words(rule.match) for rule in file.rules]
+        self._actions = [Action(rule.action) for rule in file.rules]
         self._licenses: LicenseJudge | None = None
 
     def view(self, finding: Finding) -> View:
@@ -240,7 +245,8 @@ class Layer:
         grace = None
         if answer.first is not None:
             rule = self.file.rules[answer.first]
-            action, name, reason = Action(rule.action), rule.id, self._words[answer.first]
+            action, name = self._actions[answer.first], rule.id
+            reason = self._words[answer.first]
             if rule.grace is not None and action is Action.BLOCK:
                 subject = view.subject
                 grace = clock(
@@ -371,11 +377,12 @@ class Judge:
                     void += (VoidWaiver(waiver, why) for waiver in covering.effective)
         if not outcomes:
             return None
-        outcome = min(outcomes, key=lambda each: _ACTION_ORDER[each.verdict.action])
+        outcome = outcomes[0]
         waiver = outcome.waiver
-        if waiver is not None:
-            waivers = [each.waiver for each in outcomes if each.waiver]
-            waiver = min(waivers, key=lambda each: each.expires)
+        if len(outcomes) > 1:
+            outcome = min(outcomes, key=lambda each: _ACTION_ORDER[each.verdict.action])
+            waivers = [each.waiver for each in outcomes if each.waiver and outcome.waiver]
+            waiver = min(waivers, key=lambda each: each.expires, default=None)
         if covering is not NOTHING:
             self._count(covering, outcome.verdict)
         shown = view if ruling else outcome.view
