@@ -208,6 +208,8 @@ def path_test(patterns: Iterable[str]) -> Callable[[str], bool]:
     `GitIgnoreSpec.match_file` takes ten times as long as one expression for all patterns.
     """
     regexes = [pattern.regex.pattern for pattern in globs(patterns).patterns if pattern.regex]
+    if not regexes:
+        return lambda path: False
     # Names of groups may not repeat in one expression.
     matches = re.compile("|".join(_GROUP_NAME.sub("(?:", regex) for regex in regexes)).match
     return cache(lambda path: matches(path) is not None)

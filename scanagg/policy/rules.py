@@ -33,7 +33,7 @@ from scanagg.policy.grace import GraceClock, clock
 from scanagg.policy.licenses import LicenseDecision, LicenseJudge
 from scanagg.policy.schema import Locked, Match, Policy, PolicyFile, conditions_of, match_words
 from scanagg.policy.severity import Rated, Scale, overridden
-from scanagg.policy.waivers import NOTHING, Covering, Waivers, reason_of, today
+from scanagg.policy.waivers import Waivers, reason_of, today
 from scanagg.scanners.base import scanner_info
 
 DEFAULT: Final = "default"
@@ -361,20 +361,23 @@ class Judge:
         covering = self.waivers.covering(finding)
         void = list(covering.void)
         outcomes = []
+        unknown: set[str] = set()
         ruling = None if view.is_allowed else self.own.rule(view)
         if ruling:
-            self._count_unknown(ruling)
+            unknown.update(ruling.unknown)
             outcomes.append(self._own_outcome(view, ruling, covering.effective))
         for lock, layer in self.locked:
             theirs = layer.view(finding)
             locked = None if theirs.is_allowed else layer.rule(theirs)
             if locked:
-                self._count_unknown(locked)
+                unknown.update(locked.unknown)
                 outcome = self._locked_outcome(theirs, locked, covering.effective, lock)
                 outcomes.append(outcome)
                 if outcome.waiver is None:
                     why = f"the owner is no approver of {lock.source}"
                     void += (VoidWaiver(waiver, why) for waiver in covering.effective)
+        for kind in unknown:
+            self.unchecked[kind] += 1
         if not outcomes:
             return None
         outcome = outcomes[0]
@@ -383,8 +386,9 @@ class Judge:
             outcome = min(outcomes, key=lambda each: _ACTION_ORDER[each.verdict.action])
             waivers = [each.waiver for each in outcomes if each.waiver and outcome.waiver]
             waiver = min(waivers, key=lambda each: each.expires, default=None)
-        if covering is not NOTHING:
-            self._count(covering, outcome.verdict)
+        for each in covering.effective:
+            self.matched[id(each)] += outcome.verdict.action is Action.WAIVED
+        self.lapsed.update(id(each.waiver) for each in covering.void)
         shown = view if ruling else outcome.view
         decision = outcome.view.license
         return Judged(
@@ -425,16 +429,6 @@ class Judge:
             hidden = f"hidden by {comment} in the source"
             return _Outcome(view, Verdict(Action.WAIVED, ruling.verdict.rule, hidden))
         return _waived(view, ruling, approved)
-
-    def _count_unknown(self, ruling: Ruling) -> None:
-        for kind in set(ruling.unknown):
-            self.unchecked[kind] += 1
-
-    def _count(self, covering: Covering, verdict: Verdict) -> None:
-        waived = verdict.action is Action.WAIVED
-        for waiver in covering.effective:
-            self.matched[id(waiver)] += waived
-        self.lapsed.update(id(each.waiver) for each in covering.void)
 
     def _list_license(self, view: View) -> None:
         finding, decision = view.subject.finding, view.license

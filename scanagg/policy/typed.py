@@ -100,9 +100,12 @@ class _Builder:
                 continue
         # An id or a version may look like a number: 70612, 1.2.
         is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
-        hint = "put it in quotes" if is_number and any(map(_is_text, members)) else ""
+        takes_text = any(get_args(member)[:1] == (str,) for member in members)
+        hint = "put it in quotes" if is_number and takes_text else ""
+        literals = [member for member in members if get_origin(member) is Literal]
+        words = [str(word) for literal in literals for word in get_args(literal)]
         expected = " or ".join(map(_described, members))
-        self._mismatch(raw, path, expected, _words(members), hint)
+        self._mismatch(raw, path, expected, words, hint)
         return _INVALID
 
     def _mismatch(
@@ -130,16 +133,6 @@ def _is_section(kind: object) -> bool:
 
 def _is_container(kind: object) -> bool:
     return get_origin(kind) in (tuple, dict) or _is_section(kind)
-
-
-def _is_text(kind: object) -> bool:
-    return kind is str or (get_origin(kind) is Annotated and get_args(kind)[0] is str)
-
-
-def _words(kinds: Iterable[object]) -> list[str]:
-    """Return all literal words that are allowed."""
-    literals = [kind for kind in kinds if get_origin(kind) is Literal]
-    return [word for kind in literals for word in get_args(kind) if isinstance(word, str)]
 
 
 def _described(kind: object) -> str:

@@ -79,7 +79,7 @@ class Waivers:
         if finding.package:
             keys.add(split_purl(finding.package.purl)[0])
         candidates = [entry for key in keys for entry in self._named.get(key, ())]
-        if self._placed and paths and self._is_placed(paths[0]):
+        if paths and self._is_placed(paths[0]):
             candidates += self._placed
         matching = {
             entry.place: entry
@@ -212,7 +212,13 @@ def waiver_notices(
         yield f"{_waivers(ending, 'end')} {when}{later}: {named}"
     ended = [each for each in uses if each.status == "expired"]
     if ended:
-        yield f"{_waivers(ended, 'waive')} nothing any more: {_listed(ended, _ended)}"
+        named = _listed(
+            ended,
+            lambda use: (
+                f", expired {days(-use.days_left)} ago" if use.days_left < 0 else ", without effect"
+            ),
+        )
+        yield f"{_waivers(ended, 'waive')} nothing any more: {named}"
     unused = [each for each in uses if each.status == "unused"]
     if unused and section.unused != "ignore" and not (section.unused == "block" and complete):
         yield f"{_waivers(unused, 'match')} nothing: {_listed(unused)}"
@@ -286,7 +292,3 @@ def _listed(uses: Sequence[WaiverUse], note: Callable[[WaiverUse], str] = lambda
     if len(uses) > _SHOWN:
         named.append(f"{len(uses) - _SHOWN} more")
     return ", ".join(named)
-
-
-def _ended(use: WaiverUse) -> str:
-    return f", expired {days(-use.days_left)} ago" if use.days_left < 0 else ", without effect"

@@ -182,6 +182,24 @@ def test_a_withdrawn_advisory_blocks_by_no_rule(tmp_path: Path, text: str) -> No
     assert gone.deadline is None
 
 
+def test_a_finding_that_two_policies_cannot_check_counts_once(tmp_path: Path) -> None:
+    parent = tmp_path / "org.yml"
+    parent.write_text(
+        "version: 1\ndefault: info\n"
+        "rules: [{id: all, match: {kev: true}, action: block, locked: true}]\n",
+        encoding="utf-8",
+    )
+    digest = sha256(parent.read_bytes()).hexdigest()
+    policy = policy_of(
+        tmp_path,
+        f"""
+        extends: [{{file: org.yml, sha256: {digest}}}]
+        rules: [{{id: own, match: {{kev: true}}, action: block}}]
+        """,
+    )
+    assert decide([vulnerability()], policy, NOW).unchecked == {"kev": 1}
+
+
 def test_a_withdrawn_advisory_blocks_by_no_rule_that_a_parent_locks(tmp_path: Path) -> None:
     parent = tmp_path / "org.yml"
     parent.write_text(
