@@ -171,7 +171,7 @@ def split_purl(text: str) -> tuple[str, str]:
 
 @cache
 def in_range(version: str, versions: str) -> bool:
-    """Whether PEP 440 puts a version, or a pre-release, into a range; no version is in none."""
+    """Return True if a version, or a pre-release, is in a PEP 440 range."""
     try:
         return SpecifierSet(versions).contains(Version(version), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):

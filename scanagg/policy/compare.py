@@ -30,7 +30,7 @@ class Change(msgspec.Struct, frozen=True):
 
     @property
     def weaker(self) -> bool:
-        """Whether the new judgement does less: a milder action, or the same one later."""
+        """True if the new judgement does less: a milder action, or the same one later."""
         return _mildness(self.new) > _mildness(self.old)
 
 

@@ -119,7 +119,7 @@ def _asked(source: str | None, layer: Layer, view: View) -> RuleList:
             clock = ruling.clock if ruling else None
             left = len(rules) - len(asked)
             return RuleList(source=source, asked=tuple(asked), unasked=left, clock=clock)
-        wanted = condition_words(failed, words_of(rule.match, failed))
-        answer = f"wants {wanted}; it has {failed.has(view.subject)}"
+        condition = condition_words(failed, words_of(rule.match, failed))
+        answer = f"wants {condition}; it has {failed.has(view.subject)}"
         asked.append(Asked(rule.id, rule.action, answer))
     return RuleList(source=source, asked=tuple(asked), unasked=0)

@@ -1,4 +1,4 @@
-"""Freshness: whether data is there and young enough to judge by.
+"""Freshness: data that is missing, or too old to judge by.
 
 Data of unknown age counts as too old where the policy bounds its age.
 """
@@ -55,9 +55,9 @@ def lacks(
     their own in a policy, their age alone is told.
     """
     advisories = [each.finding.advisory for each in judged if each.finding.advisory]
-    for kind, wanted in (("osv", ""), ("kev", section.kev), ("epss", section.epss)):
+    for kind, need in (("osv", ""), ("kev", section.kev), ("epss", section.epss)):
         source = _source(kind, data)
-        required = wanted == "required"
+        required = need == "required"
         if source is None:
             if required:
                 yield Lack(f"{kind} data is required but not there: {_GET}", True)

@@ -23,7 +23,7 @@ class GraceClock(msgspec.Struct, frozen=True):
     note: str = ""
 
     def runs_at(self, now: datetime) -> bool:
-        """Whether the finding only warns at that time."""
+        """Return True if the finding only warns at that time."""
         return self.deadline is not None and now < self.deadline
 
     def words_at(self, now: datetime) -> str:

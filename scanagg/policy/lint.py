@@ -57,7 +57,7 @@ def lint(
     overrides = [Matcher(each.match, every_place=True) for each in file.severity.override]
     numbers = [f"number {place + 1}" for place in range(len(overrides))]
     unknown = Severity(file.severity.unknown)
-    found = [
+    flaws = [
         *_unreachable(rules, [rule.id for rule in file.rules], ("rules",), unknown, document),
         *_unreachable(overrides, numbers, ("severity", "override"), unknown, document),
         *_scanners(file, surroundings.paths),
@@ -65,7 +65,7 @@ def lint(
         *_exceptions(file, surroundings.today),
     ]
     # What is not written in this file is its parents'.
-    placed = sorted((document.at(path), text) for path, text in found if _is_in(path, document))
+    placed = sorted((document.at(path), text) for path, text in flaws if _is_in(path, document))
     where = one_line(shown)
     return (
         *(Flaw(f"{where}:{mark.line}:{mark.column}", text) for mark, text in placed),
@@ -81,7 +81,7 @@ def _is_in(path: KeyPath, document: Document) -> bool:
 
 
 class Reach(msgspec.Struct, frozen=True):
-    """Whether a rule of a list can match.
+    """The reach of one rule of a list.
 
     `possible` is false where its own conditions exclude each other; `takers` are the indexes of the
     earlier rules that leave nothing for it, none where something is left.
@@ -139,7 +139,7 @@ def _met_by(matcher: Matcher, kinds: Sequence[Mapping[str, object]]) -> set[int]
 
 
 def _takes_in(broad: Matcher, narrow: Matcher) -> bool:
-    """Whether all that meets the other conditions of `narrow` certainly meets those of `broad`."""
+    """Return True if all that meets the texts of `narrow` certainly meets those of `broad`."""
     for aspect, words in conditions_of(broad.match):
         if aspect.possible:
             continue
@@ -158,14 +158,14 @@ def _unreachable(
     document: Document,
 ) -> _Found:
     """Yield what is wrong with one list in which the first that matches decides."""
-    for index, found in enumerate(reach(matchers, unknown)):
+    for index, reached in enumerate(reach(matchers, unknown)):
         path = (*above, index)
         if not _is_in(path, document):
             return  # from here on they are the parents'
-        if not found.possible:
+        if not reached.possible:
             yield from _impossible(matchers[index].match, (*path, "match"))
-        elif found.takers:
-            takers = [repr(names[taker]) for taker in found.takers]
+        elif reached.takers:
+            takers = [repr(names[taker]) for taker in reached.takers]
             shown = ", ".join(takers[:_TAKERS_SHOWN])
             more = len(takers) - _TAKERS_SHOWN
             before = f"{shown} and {more} more take" if more > 0 else f"{shown} take"
@@ -175,8 +175,10 @@ def _unreachable(
 
 def _impossible(match: Match, path: KeyPath) -> _Found:
     """Yield why no finding can meet all conditions of a rule."""
-    wanted = categories_of(Match(category=match.category))
-    lacking = [aspect for aspect, _ in conditions_of(match) if wanted.isdisjoint(aspect.categories)]
+    categories = categories_of(Match(category=match.category))
+    lacking = [
+        aspect for aspect, _ in conditions_of(match) if categories.isdisjoint(aspect.categories)
+    ]
     for aspect in lacking:
         where = (*path, aspect.key)
         having = " and ".join(each.value for each in Category if each in aspect.categories)

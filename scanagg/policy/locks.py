@@ -55,9 +55,9 @@ def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[
         yield "db_max_age", f"{parent.db_max_age} or less"
     if _on_failure(parent) == "block" != _on_failure(child):
         yield "on_failure", "block"
-    wanted = parent.when.exists if parent.when else ()
-    if child.when and not (wanted and set(wanted) <= set(child.when.exists)):
-        yield "when", f"at least {', '.join(wanted)}" if wanted else "no condition"
+    globs = parent.when.exists if parent.when else ()
+    if child.when and not (globs and set(globs) <= set(child.when.exists)):
+        yield "when", f"at least {', '.join(globs)}" if globs else "no condition"
 
 
 def locked_rule(child: RuleEntry, parent: RuleEntry) -> Iterator[tuple[str, str]]:
@@ -149,7 +149,7 @@ def _number(most: int | str | None) -> float:
 
 
 def _longer(mine: str | None, theirs: str | None) -> bool:
-    """Whether a bound on a time is looser; None is no bound."""
+    """Return True if a bound on a time is looser; None is no bound."""
     return theirs is not None and (mine is None or span(mine) > span(theirs))
 
 

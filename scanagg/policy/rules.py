@@ -175,12 +175,12 @@ class View(msgspec.Struct, frozen=True):
 
     @property
     def is_allowed(self) -> bool:
-        """Whether it is a package whose licence is allowed, and so no finding."""
+        """True for a package whose licence is allowed: it is no finding."""
         return self.subject.verdict is LicenseVerdict.ALLOW
 
 
 class Ruling(msgspec.Struct, frozen=True):
-    """What a policy file says of a finding, before waivers. `clock` is the rule's grace."""
+    """The verdict of a policy file on a finding, before waivers. `clock` is the rule's grace."""
 
     verdict: Verdict
     clock: GraceClock | None = None
@@ -301,7 +301,7 @@ def _license_note(decision: LicenseDecision | None) -> str:
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """What the policy makes of the findings.
+    """The result of judging all findings.
 
     `judged` has a verdict for each finding, most urgent and worst first. `licenses` are all
     packages with a licence, allowed ones too, by name. `unchecked` counts, by kind of data (kev,

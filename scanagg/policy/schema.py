@@ -54,7 +54,7 @@ class When(Section, frozen=True, kw_only=True):
 
 
 class ScannerEntry(Section, frozen=True, kw_only=True):
-    """What is asked of one scanner.
+    """The requirements on one scanner.
 
     `min_audited` is the least number of inputs to be examined where there are any; `max_skipped`
     and `max_errors` how many may stay unexamined, `db_max_age` how old its data may be.
@@ -121,7 +121,7 @@ def match_words(match: Match) -> str:
 
 
 class GraceByLevel(Section, frozen=True, kw_only=True):
-    """How long a finding of each severity may wait; a level that is left out may not."""
+    """The time that a finding of each severity may wait; a level that is left out may not."""
 
     critical: Duration | None = None
     high: Duration | None = None
@@ -131,7 +131,7 @@ class GraceByLevel(Section, frozen=True, kw_only=True):
 
 
 class RuleEntry(Section, frozen=True, kw_only=True):
-    """What is done with the findings that match.
+    """An action for the findings that match.
 
     `grace` turns block into warn for that long from when the finding could be known. A `locked`
     rule holds for policies that extend this one too, whatever these say.
@@ -159,7 +159,7 @@ class BanditSeverity(Section, frozen=True, kw_only=True):
 
 
 class SeveritySection(Section, frozen=True, kw_only=True):
-    """How severities are decided.
+    """The sources of severities, and changes to them.
 
     Of `sources` the first that answers wins. `unknown` stands for an unknown severity where one is
     compared. Absent it is high: what nobody has scored yet is not harmless.
@@ -179,7 +179,7 @@ class Evidence(Section, frozen=True, kw_only=True):
 
 
 class Clarification(Section, frozen=True, kw_only=True):
-    """What licence a package has where its metadata is wrong or missing.
+    """The licence of a package whose metadata is wrong or missing.
 
     `versions` is a PEP 440 specifier. It is void for a package whose `evidence` differs.
     """
@@ -191,7 +191,7 @@ class Clarification(Section, frozen=True, kw_only=True):
 
 
 class LicenseException(Section, frozen=True, kw_only=True):
-    """Licences that are allowed for one package only: whose word that is, why, and until when."""
+    """Licences that are allowed for one package only, by an owner, for a reason, until a day."""
 
     purl: Text
     allow: tuple[Text, ...]
@@ -201,7 +201,7 @@ class LicenseException(Section, frozen=True, kw_only=True):
 
 
 class LicenseSection(Section, frozen=True, kw_only=True):
-    """Which licences are allowed; `classifiers` says if all of several must be, or any."""
+    """The licences that are allowed; of several `classifiers`, all must be, or any."""
 
     allow: tuple[Text, ...] = ()
     review: tuple[Text, ...] = ()
@@ -212,7 +212,7 @@ class LicenseSection(Section, frozen=True, kw_only=True):
 
 
 class EnrichmentSection(Section, frozen=True, kw_only=True):
-    """Data about vulnerabilities besides the scanners': whether it must be there, and how fresh."""
+    """Further data about vulnerabilities: if it is required, and how old it may be."""
 
     kev: Literal["required", "optional"] = "optional"
     epss: Literal["required", "optional"] = "optional"
@@ -220,7 +220,7 @@ class EnrichmentSection(Section, frozen=True, kw_only=True):
 
 
 class NewCodeSection(Section, frozen=True, kw_only=True):
-    """What counts as new: against which base, and whether an edited finding is.
+    """The base that findings are compared with, and if an edited finding counts as new.
 
     `merge-base` compares with the commit that the change started from, `baseline` with the baseline
     file alone, `none` with nothing.
@@ -257,7 +257,7 @@ class WaiverSection(Section, frozen=True, kw_only=True):
 
 
 class WaiverFile(Section, frozen=True, kw_only=True):
-    """The file policies/waivers.yml: entries alone, for the limits are the policy's."""
+    """The file policies/waivers.yml: entries alone, since the limits are in the policy."""
 
     version: Literal[1]
     items: tuple[WaiverEntry, ...] = ()
@@ -282,7 +282,7 @@ class PolicyFile(Section, frozen=True, kw_only=True):
 
 
 class Locked(msgspec.Struct, frozen=True):
-    """What a parent policy holds fast: its locked rules, judged by its own sections.
+    """The locks of a parent policy: its locked rules, judged by its own sections.
 
     `file` is the parent with its own parents taken in, its `rules` the locked ones alone. The
     stricter of its action and the child's applies; it can be waived by `approvers` only.
@@ -320,6 +320,6 @@ class Policy(msgspec.Struct, frozen=True):
 
     @property
     def info(self) -> PolicyInfo:
-        """What reports say of the policy."""
+        """The policy as reports show it."""
         files = tuple(sorted(self.files.items()))
         return PolicyInfo(self.name, self.source, self.digest, self.enforcement, files, self.ref)

@@ -59,17 +59,17 @@ class Term(msgspec.Struct, frozen=True):
 
     @property
     def is_listed(self) -> bool:
-        """Whether the licence is on the SPDX list."""
+        """True if the licence is on the SPDX list."""
         return self.license.lower() in _index().licenses
 
     @property
     def is_reference(self) -> bool:
-        """Whether the licence is one that a document defines for itself."""
+        """True if a document defines the licence for itself."""
         return bool(_REF.fullmatch(self.license.lower()))
 
     @property
     def has_listed_exception(self) -> bool:
-        """Whether there is no exception, or one of the SPDX list."""
+        """True if there is no exception, or one of the SPDX list."""
         return self.exception is None or self.exception.lower() in _index().exceptions
 
     def choices(self) -> tuple["Term", ...]:
@@ -134,7 +134,7 @@ class _Parser:
             position = match.end()
 
     def takes(self, operator: str) -> bool:
-        """Whether the next token is this one, which then is taken."""
+        """Take the next token if it is this one. Return True if it was."""
         if not self.tokens or self.tokens[0].upper() != operator:
             return False
         del self.tokens[0]
@@ -186,7 +186,7 @@ def terms(expression: Expression) -> Iterator[Term]:
 
 
 def is_valid(expression: Expression) -> bool:
-    """Whether each term is on the SPDX list or a LicenseRef, and each exception likewise."""
+    """Return True if each term and each exception is on the SPDX list or a LicenseRef."""
     return all(
         (term.is_listed or term.is_reference)
         and (term.has_listed_exception or bool(_REF.fullmatch((term.exception or "").lower())))

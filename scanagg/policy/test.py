@@ -46,7 +46,7 @@ from scanagg.policy.typed import Section, label, quoted
 from scanagg.scanners.base import usual_scanner
 
 ALLOWED: Final = "allowed"
-"""What is expected of a package whose licence is allowed: it is no finding."""
+"""The expectation for a package whose licence is allowed: it is no finding."""
 
 _Expected = Literal["block", "warn", "info", "waived", "allowed"]
 _Version = Annotated[str, Meta(min_length=1, description='a version in quotes, such as "2.10"')]
@@ -146,7 +146,7 @@ class Cases(msgspec.Struct, frozen=True):
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """What became of one case: its line in the file, and each way in which it is not as expected.
+    """The result of one case: its line in the file, and each way in which it is not as expected.
 
     `got` is the verdict in words, also where that was expected.
     """

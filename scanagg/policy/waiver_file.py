@@ -36,7 +36,7 @@ _GLOB: Final = re.compile(r"(^[!#]|[\\*?\[\]]| $)")
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """What somebody wants waived, but for which finding. `expires` is the last day, UTC."""
+    """A wanted waiver, without the finding that it is for. `expires` is the last day, UTC."""
 
     owner: str
     reason: str
