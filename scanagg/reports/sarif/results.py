@@ -297,10 +297,10 @@ class Results:
         finding, place, package = judged.finding, judged.finding.location, judged.finding.package
         properties: dict[str, object] = {
             "id": finding.id,
-            "category": finding.category.value,
+            "category": finding.category,
             "rule": phrase(finding.rule.id),
-            "severity": judged.severity.value,
-            "action": judged.verdict.action.value,
+            "severity": judged.severity,
+            "action": judged.verdict.action,
         }
         if place and place.start_line and place.last_line != place.start_line:
             properties["endLine"] = place.last_line
@@ -309,7 +309,7 @@ class Results:
         if self._flavour.whole:
             properties.update(_details(judged))
         elif len(finding.witnesses) > 1:
-            properties["scanners"] = list(finding.scanners)
+            properties["scanners"] = finding.scanners
         upgrade = self._upgrades.get(package.purl) if package and finding.advisory else None
         if upgrade and upgrade.to:
             properties["upgrade"] = upgrade.to
@@ -345,8 +345,8 @@ def waiver_properties(waiver: Waiver) -> dict[str, object]:
     return {
         "owner": phrase(waiver.owner),
         "reason": phrase(waiver.reason),
-        "expires": waiver.expires.isoformat(),
-        "state": waiver.state.value,
+        "expires": waiver.expires,
+        "state": waiver.state,
         "place": phrase(waiver.place),
     }
 
@@ -360,18 +360,18 @@ def _details(judged: Judged) -> dict[str, object]:
     ]
     details: dict[str, object] = {
         "title": phrase(finding.title),
-        "confidence": finding.confidence.value,
+        "confidence": finding.confidence,
         "verdict": {"rule": judged.verdict.rule, "reason": phrase(judged.verdict.reason)},
         "severitySources": [
-            {"source": claim.source, "severity": claim.severity.value, "scanner": claim.scanner}
+            {"source": claim.source, "severity": claim.severity, "scanner": claim.scanner}
             | ({"vector": claim.vector} if claim.vector else {})
             for claim in judged.severity_sources
         ],
         "witnesses": [
-            {"scanner": one.scanner, "rule": phrase(one.rule), "severity": one.severity.value}
+            {"scanner": one.scanner, "rule": phrase(one.rule), "severity": one.severity}
             for one in finding.witnesses
         ],
-        "origin": judged.origin.value,
+        "origin": judged.origin,
         "originReason": phrase(history.reason),
         "firstSeen": _time(history.first_seen) if history.first_seen else None,
         "deadline": _time(judged.deadline) if judged.deadline else None,
@@ -382,11 +382,11 @@ def _details(judged: Judged) -> dict[str, object]:
     }
     if package:
         details |= {
-            "scope": package.scope.value,
+            "scope": package.scope,
             "chain": [phrase(name) for name in package.chain] or None,
             "advisory": _advisory(advisory) if advisory else None,
             "license": judged.license_expression,
-            "licenseVerdict": judged.license_verdict and judged.license_verdict.value,
+            "licenseVerdict": judged.license_verdict,
             "licenseTerm": judged.license_term and phrase(judged.license_term),
         }
     known = {key: value for key, value in details.items() if value is not None}
@@ -396,8 +396,8 @@ def _details(judged: Judged) -> dict[str, object]:
 def _advisory(advisory: Advisory) -> dict[str, object]:
     return {
         "id": advisory.id,
-        "aliases": list(advisory.aliases),
-        "fixedVersions": list(advisory.fixed_versions),
+        "aliases": advisory.aliases,
+        "fixedVersions": advisory.fixed_versions,
         "published": advisory.published,
         "withdrawn": advisory.withdrawn,
         "malicious": advisory.malicious,
@@ -405,7 +405,7 @@ def _advisory(advisory: Advisory) -> dict[str, object]:
         "kevAdded": advisory.kev_added,
         "epss": advisory.epss,
         "epssPercentile": advisory.epss_percentile,
-        "references": list(advisory.references),
+        "references": advisory.references,
     }
 
 

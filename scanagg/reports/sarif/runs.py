@@ -285,7 +285,7 @@ def _properties(report: Report, section: SarifRun, *, whole: bool) -> dict[str, 
         "found": run.coverage.found,
         "examined": run.coverage.examined,
     }
-    properties: dict[str, object] = {"status": run.status.value, "coverage": coverage}
+    properties: dict[str, object] = {"status": run.status, "coverage": coverage}
     if section.left_out:
         properties["leftOut"] = section.left_out
     if run.data:
@@ -318,10 +318,10 @@ def _about(report: Report) -> dict[str, object]:
             "ref": policy.ref,
         },
         "gate": {
-            "outcome": gate.outcome.value,
+            "outcome": gate.outcome,
             "exitCode": gate.exit_code,
-            "reasons": list(gate.reasons),
-            "attempts": list(gate.attempts),
+            "reasons": gate.reasons,
+            "attempts": gate.attempts,
         },
         "base": report.base,
         "waivers": [
@@ -347,11 +347,11 @@ def _upgrade(upgrade: Upgrade) -> dict[str, object]:
     return {
         "package": upgrade.package.purl,
         "to": upgrade.to,
-        "step": upgrade.step and upgrade.step.value,
+        "step": upgrade.step,
         "toUnblock": upgrade.to_unblock,
-        "clears": list(upgrade.clears),
-        "unblocks": list(upgrade.unblocks),
-        "stays": list(upgrade.stays),
+        "clears": upgrade.clears,
+        "unblocks": upgrade.unblocks,
+        "stays": upgrade.stays,
         "allowed": upgrade.allowed,
         "hinderedBy": [
             {
@@ -361,7 +361,7 @@ def _upgrade(upgrade: Upgrade) -> dict[str, object]:
             }
             for constraint in upgrade.hindered_by
         ],
-        "change": list(upgrade.change),
+        "change": upgrade.change,
         "checked": upgrade.checked,
     }
 
