@@ -84,7 +84,7 @@ class WireDataSource(msgspec.Struct):
 
 
 class WireRule(msgspec.Struct, frozen=True):
-    """What the scanner looks for."""
+    """A rule of a scanner."""
 
     id: str
     name: str
@@ -95,7 +95,7 @@ class WireRule(msgspec.Struct, frozen=True):
 
 
 class WireSeveritySource(msgspec.Struct, frozen=True):
-    """One source's word on the severity, the deciding one first."""
+    """A severity and its source, the deciding one first."""
 
     source: str
     severity: Severity
@@ -127,13 +127,13 @@ class WirePackage(msgspec.Struct, frozen=True):
     places: tuple[WireLocation, ...] = ()
     requires: tuple[str, ...] = ()
     chain: Annotated[
-        tuple[str, ...], _about("The shortest way from a requirement of the project to it.")
+        tuple[str, ...], _about("The shortest path from a requirement of the project to it.")
     ] = ()
     asked: tuple[WireLocation, ...] = ()
 
 
 class WireConstraint(msgspec.Struct, frozen=True):
-    """Which versions of a package somebody allows; `text` is what is written there."""
+    """The versions of a package that someone allows; `text` is the text in the file."""
 
     name: str
     specifier: Annotated[str, _about("By PEP 440; empty: any version.")]
@@ -143,23 +143,23 @@ class WireConstraint(msgspec.Struct, frozen=True):
 
 
 class WireUpgrade(msgspec.Struct, frozen=True):
-    """What to do about a package with vulnerabilities."""
+    """The advice for a package with vulnerabilities."""
 
     package: WirePackage
-    to: Annotated[str | None, _about("Where to go; null: no known version is better.")]
+    to: Annotated[str | None, _about("The version to go to; null: no known version is better.")]
     step: Step | None
     to_unblock: Annotated[
-        str | None, _about("What is enough to clear all that block, where that is another version.")
+        str | None, _about("The version that clears all blocking ones, if it is another.")
     ]
-    clears: Annotated[tuple[str, ...], _about("The vulnerabilities that go with it.")]
+    clears: Annotated[tuple[str, ...], _about("The vulnerabilities that it fixes.")]
     unblocks: Annotated[tuple[str, ...], _about("Those of `clears` that block.")]
-    stays: Annotated[tuple[str, ...], _about("The vulnerabilities that are there even then.")]
-    allowed: Annotated[bool | None, _about("By all constraints that are known; null: none is.")]
+    stays: Annotated[tuple[str, ...], _about("The vulnerabilities that remain.")]
+    allowed: Annotated[bool | None, _about("By all known constraints; null: there are none.")]
     hindered_by: tuple[WireConstraint, ...]
     change: Annotated[
         tuple[str, ...], _about("The direct requirements to change, or to lock again.")
     ]
-    checked: Annotated[bool, _about("Looked up in the advisory store, not only said by scanners.")]
+    checked: Annotated[bool, _about("Looked up in the advisory store, not only named by scanners.")]
 
 
 class WireAdvisory(msgspec.Struct, frozen=True):
@@ -171,15 +171,15 @@ class WireAdvisory(msgspec.Struct, frozen=True):
     published: str | None
     url: str | None = None
     withdrawn: bool = False
-    kev: Annotated[bool | None, _about("Known to be exploited; null: nobody asked.")] = None
+    kev: Annotated[bool | None, _about("Known to be exploited; null: not looked up.")] = None
     epss: Annotated[float | None, _about("Likelihood to be exploited within 30 days, 0 to 1.")] = (
         None
     )
-    kev_added: Annotated[str | None, _about("The day since which it is known to be.")] = None
+    kev_added: Annotated[str | None, _about("The day since which that is known.")] = None
     epss_percentile: Annotated[
-        float | None, _about("More likely than which share of all others, 0 to 1.")
+        float | None, _about("The share of vulnerabilities that are less likely, 0 to 1.")
     ] = None
-    references: Annotated[tuple[str, ...], _about("Addresses where more can be read.")] = ()
+    references: Annotated[tuple[str, ...], _about("Pages with more information.")] = ()
 
 
 class WireLicenseFile(msgspec.Struct, frozen=True):
@@ -187,11 +187,11 @@ class WireLicenseFile(msgspec.Struct, frozen=True):
 
     path: str
     sha256: str
-    license: Annotated[str, _about("The id whose text it holds word for word; or empty.")] = ""
+    license: Annotated[str, _about("The SPDX id whose text it holds word for word, or empty.")] = ""
 
 
 class WireLicenseFacts(msgspec.Struct, frozen=True):
-    """What a package's metadata says of its licence."""
+    """The licence in a package's metadata."""
 
     expression: str | None
     text: str | None
@@ -207,7 +207,7 @@ class WireScanagg(msgspec.Struct, frozen=True):
 
 
 class WireNotExamined(msgspec.Struct, frozen=True):
-    """One input that was not looked at, and why."""
+    """One input that was not examined, and why."""
 
     input: str
     reason: str
@@ -224,7 +224,7 @@ class WireRevision(msgspec.Struct, frozen=True):
 
 
 class WireTarget(msgspec.Struct, frozen=True):
-    """What was checked. `files` counts what was offered to the scanners."""
+    """The folder that was checked. `files` counts the files that were offered to scanners."""
 
     name: str
     files: int
@@ -241,23 +241,23 @@ class WirePolicyFile(msgspec.Struct, frozen=True):
 
 
 class WirePolicy(msgspec.Struct, frozen=True):
-    """What judged: `digest` is the sha256 of the policy's text."""
+    """The policy that judged: `digest` is the sha256 of its text."""
 
     name: str
     source: str
     digest: str
     enforcement: str
-    files: Annotated[tuple[WirePolicyFile, ...], _about("Parents, lists of waivers.")] = ()
+    files: Annotated[tuple[WirePolicyFile, ...], _about("Parent policies and waiver lists.")] = ()
     ref: Annotated[str | None, _about("The commit it was read from; null: the work tree.")] = None
 
 
 class WireBase(msgspec.Struct, frozen=True):
-    """What the findings were compared with; `text` says it for people."""
+    """The base that findings were compared with; `text` describes it for people."""
 
     text: str
     commit: str | None
     baseline: Annotated[str | None, _about("The path of the baseline file.")]
-    entries: Annotated[int, _about("How many findings that file lists.")]
+    entries: Annotated[int, _about("The number of findings in that file.")]
 
 
 class WireClock(msgspec.Struct):
@@ -272,7 +272,7 @@ class WireClock(msgspec.Struct):
 
 
 class WireCoverage(msgspec.Struct, frozen=True):
-    """What a scanner was given and what it looked at."""
+    """The inputs of a scanner, and those that it examined."""
 
     unit: str
     found: int
@@ -303,7 +303,7 @@ class WireRun(msgspec.Struct):
 
 
 class WireHistory(msgspec.Struct):
-    """How something stands to the base, and why."""
+    """A package compared with the base, and the reason for the result."""
 
     change: Change
     reason: str
@@ -328,7 +328,7 @@ class WireLicensed(msgspec.Struct, frozen=True):
 
 
 class WireTerms(msgspec.Struct, frozen=True):
-    """What the check was asked to do and met on its way, apart from any policy."""
+    """The scanners that were asked for, and problems and notices that no policy changes."""
 
     only: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
@@ -359,16 +359,16 @@ class WireVoidWaiver(msgspec.Struct, frozen=True):
 
 
 class WireWaiverUse(msgspec.Struct, frozen=True):
-    """What became of a waiver; `days_left` is negative once it has expired."""
+    """A waiver and its effect; `days_left` is negative once it has expired."""
 
     waiver: WireWaiver
     status: Annotated[str, _about("active, unused or expired")]
-    matched: Annotated[int, _about("How many findings it waives.")]
+    matched: Annotated[int, _about("The number of findings that it waives.")]
     days_left: int
 
 
 class WireParts(msgspec.Struct, frozen=True):
-    """What a fingerprint is made of: hashes, never the project's text."""
+    """The parts of a fingerprint: hashes, never the project's text."""
 
     category: str
     rule: str
@@ -386,7 +386,7 @@ class WireWitness(msgspec.Struct, frozen=True):
 
 
 class WireVerdict(msgspec.Struct, frozen=True):
-    """What the policy does about a finding, by which of its rules, and why."""
+    """The policy's verdict on a finding: the action, the rule, and the reason."""
 
     action: Action
     rule: str
@@ -397,7 +397,9 @@ class WireFinding(msgspec.Struct, frozen=True):
     """One weakness with all its witnesses, its one severity and its one verdict."""
 
     id: Annotated[str, _about("The short form of the fingerprint.")]
-    fingerprint: Annotated[str, _about("The same from run to run, whatever line it moves to.")]
+    fingerprint: Annotated[
+        str, _about("The same in every run, also if the finding moves to another line.")
+    ]
     category: Category
     rule: WireRule
     severity: Severity
@@ -413,24 +415,24 @@ class WireFinding(msgspec.Struct, frozen=True):
     witnesses: tuple[WireWitness, ...]
     verdict: WireVerdict
     origin: Origin = Origin.INTRODUCED
-    change: Annotated[Change, _about("How it stands to the base.")] = Change.NEW
+    change: Annotated[Change, _about("Compared with the base.")] = Change.NEW
     origin_reason: str = NO_BASE.reason
-    disclosed: Annotated[
-        bool, _about("The package is no news, but nobody knew this of it before.")
-    ] = False
+    disclosed: Annotated[bool, _about("The package is not new, but the advisory is.")] = False
     first_seen: Annotated[
-        datetime | None, _about("Since when this repository has it on record.")
+        datetime | None, _about("The time since which this repository has it on record.")
     ] = None
-    deadline: Annotated[datetime | None, _about("When a warning begins to block.")] = None
+    deadline: Annotated[datetime | None, _about("The time at which a warning begins to block.")] = (
+        None
+    )
     waiver: WireWaiver | None = None
     void_waivers: tuple[WireVoidWaiver, ...] = ()
     license_verdict: LicenseVerdict | None = None
     license_term: Annotated[str | None, _about("The part of `license` that decided.")] = None
     license_facts: WireLicenseFacts | None = None
     in_source: Annotated[
-        str | None, _about("What in the project hides it from its scanner: nosec.")
+        str | None, _about("The comment or file of the project that hides it: nosec.")
     ] = None
-    resource: Annotated[str | None, _about("What of a configuration it concerns.")] = None
+    resource: Annotated[str | None, _about("The part of a configuration that it concerns.")] = None
     snippet: Annotated[str | None, _about("The line, masked where it holds a secret.")] = None
     line_hash: Annotated[str | None, _about("GitHub's hash of the line.")] = None
     parts: WireParts | None = None
@@ -444,7 +446,7 @@ class WireGate(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...]
     notices: tuple[str, ...]
     attempts: Annotated[
-        tuple[str, ...], _about("What the change under check does to its own gate.")
+        tuple[str, ...], _about("The ways in which the change under check loosens its own gate.")
     ] = ()
 
 
@@ -462,13 +464,13 @@ class WireReport(msgspec.Struct, frozen=True):
     base: Annotated[WireBase | None, _about("Null: nothing was compared.")] = None
     waivers: tuple[WireWaiverUse, ...] = ()
     licenses: Annotated[
-        tuple[WireLicensed, ...], _about("All packages whose licence was asked for.")
+        tuple[WireLicensed, ...], _about("All packages whose licence was looked up.")
     ] = ()
     terms: WireTerms = WireTerms()
     packages: Annotated[tuple[WirePackage, ...], _about("All packages of the project.")] = ()
     data: Annotated[tuple[WireDataSource, ...], _about("What the advisory store held.")] = ()
     upgrades: Annotated[
-        tuple[WireUpgrade, ...], _about("What to upgrade, what clears most first.")
+        tuple[WireUpgrade, ...], _about("The upgrades, the one that fixes most first.")
     ] = ()
 
 
