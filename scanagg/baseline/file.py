@@ -158,7 +158,13 @@ def load(raw: bytes, path: str) -> Baseline:
         position = raw.index(element, position)
         starts.append(position)
         position += len(element)
-    growth = _growth(source, starts[0], elements[0])
+    version = source.decode(starts[0], elements[0], _ANY_HEADS, _REMADE).version
+    if version > _VERSION:
+        hint = "Use the scanagg that wrote it, or a newer one."
+        message = f"version {version} of the format; this scanagg reads up to {_VERSION}"
+        raise source.error(starts[0], message, hint)
+    hint = "The head has baseline, version, growth."
+    growth = source.decode(starts[0], elements[0], _HEADS, hint).growth
     entries = [
         _entry(source, start, element)
         for start, element in zip(starts[1:], elements[1:], strict=True)
@@ -243,16 +249,6 @@ class _Source(Struct, frozen=True):
             place = re.search(key + rb"\s*:", element)
             message = message if unknown else f"{name}: {message}"
         raise self.error(start + (place.start() if place else 0), message, hint)
-
-
-def _growth(source: _Source, start: int, element: bytes) -> int:
-    """Return the counter in the head. BaselineError where the head is missing or too new."""
-    version = source.decode(start, element, _ANY_HEADS, _REMADE).version
-    if version > _VERSION:
-        hint = "Use the scanagg that wrote it, or a newer one."
-        message = f"version {version} of the format; this scanagg reads up to {_VERSION}"
-        raise source.error(start, message, hint)
-    return source.decode(start, element, _HEADS, "The head has baseline, version, growth.").growth
 
 
 def _entry(source: _Source, start: int, element: bytes) -> BaselineEntry:
