@@ -22,7 +22,7 @@ from scanagg.core.errors import StoreError
 from scanagg.core.process import Stop
 from scanagg.core.text import counted
 from scanagg.findings.collect import FRESH, ScanSetup, collect_findings, is_whole, logged
-from scanagg.gate.rules import Rules
+from scanagg.gate.rules import ProjectRules
 from scanagg.gate.tampering import attempts
 from scanagg.inventory import read_inventory
 from scanagg.model import (
@@ -61,8 +61,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     path: Path
-    rules: Rules
-    own_rules: Callable[[], Rules] | None = None
+    rules: ProjectRules
+    own_rules: Callable[[], ProjectRules] | None = None
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     python: Path | None = None

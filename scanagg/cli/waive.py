@@ -13,7 +13,7 @@ from scanagg.cli.output import say
 from scanagg.core.cache import write_atomically
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.findings.fingerprint import HASH_DIGITS
-from scanagg.gate.rules import Rules, load_rules, rule_files
+from scanagg.gate.rules import ProjectRules, load_rules, rule_files
 from scanagg.model import Action, Category, Finding, Judged
 from scanagg.model.enums import WaiverState
 from scanagg.pipeline import REPORTS
@@ -69,13 +69,13 @@ def command(
     say(f"written to {line}: commit it")
 
 
-def rules_of(root: Path, policy: str | None) -> Rules:
+def rules_of(root: Path, policy: str | None) -> ProjectRules:
     """The rules of the work tree, as `scanagg check` reads them."""
 
     return load_rules(root, rule_files(root, None), policy, os.environ)
 
 
-def report_of(root: Path, rules: Rules) -> Path:
+def report_of(root: Path, rules: ProjectRules) -> Path:
     """Where the last check of a project left its report, if it did."""
 
     return root / (rules.settings.output_dir or REPORTS) / reporter("json").FILENAME
@@ -89,7 +89,7 @@ def _day(text: str) -> date:
         raise UsageError(said, "Give the last day, such as 2027-02-01.") from None
 
 
-def _refuse_unkeyed(chosen: Sequence[Finding], rules: Rules) -> None:
+def _refuse_unkeyed(chosen: Sequence[Finding], rules: ProjectRules) -> None:
     """UsageError for a secret that would be waived by its place, whatever comes to stand there."""
 
     for one in chosen:
@@ -103,7 +103,7 @@ def _refuse_unkeyed(chosen: Sequence[Finding], rules: Rules) -> None:
             raise UsageError(message, "Run scanagg check again, then waive what it shows.")
 
 
-def _policy_with(text: str, rules: Rules, root: Path, policy: str | None) -> Policy:
+def _policy_with(text: str, rules: ProjectRules, root: Path, policy: str | None) -> Policy:
     """The policy as it is with that text as its waiver file."""
 
     files = Overlaid(rules.files, WAIVERS, text.encode("utf-8"))

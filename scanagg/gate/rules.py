@@ -17,7 +17,7 @@ from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import Settings, load_settings
 
 
-class Rules(msgspec.Struct, frozen=True):
+class ProjectRules(msgspec.Struct, frozen=True):
     """The rules of a check. `files` is the place that they were read from."""
 
     files: Files
@@ -33,14 +33,14 @@ def load_rules(
     policy: str | None,
     environ: Mapping[str, str],
     baseline: str | None = None,
-) -> Rules:
+) -> ProjectRules:
     """Load the rules of the project at `root`.
 
     `policy` and `baseline` come from the command line, None for the project's own. Raises
     ConfigError, PolicyError or BaselineError where a file cannot be used.
     """
     settings = load_settings(root, scanner_infos(), files=files)
-    return Rules(
+    return ProjectRules(
         files=files,
         settings=settings,
         policy=load_policy(policy, root, settings.policy, files=files),

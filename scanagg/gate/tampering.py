@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from scanagg.baseline.file import Baseline
 from scanagg.core.errors import ScanaggError
 from scanagg.core.text import counted, one_line, shorten
-from scanagg.gate.rules import Rules
+from scanagg.gate.rules import ProjectRules
 from scanagg.model import Change, Finding, Judged, Target, Waiver, WaiverState
 from scanagg.policy import decide
 from scanagg.policy.compare import changes
@@ -22,8 +22,8 @@ _SHOWN = 3
 
 
 def attempts(
-    trusted: Rules,
-    own_rules: Callable[[], Rules],
+    trusted: ProjectRules,
+    own_rules: Callable[[], ProjectRules],
     target: Target,
     findings: Sequence[Finding],
     judged: Sequence[Judged],
@@ -71,7 +71,7 @@ def attempts(
     return tuple(sentences)
 
 
-def _rule_paths(rules: Rules) -> Iterator[str]:
+def _rule_paths(rules: ProjectRules) -> Iterator[str]:
     """Yield the files of the project that have rules, or would have them."""
     for path in (rules.policy.source, *rules.policy.files, rules.settings.source):
         if path and path != "built-in" and not path.startswith("built-in "):
@@ -96,7 +96,7 @@ def _differs(before: Files, root: Path, path: str) -> bool:
 
 
 def _loosened(
-    own: Rules, findings: Sequence[Finding], judged: Sequence[Judged], now: datetime
+    own: ProjectRules, findings: Sequence[Finding], judged: Sequence[Judged], now: datetime
 ) -> Iterator[str]:
     """Yield how the change's own policy would judge the same findings."""
 
