@@ -219,12 +219,12 @@ def all_scanners() -> Mapping[str, Scanner]:
     A scanner is any package in the search path of `scanagg.scanners`.
     """
     package = importlib.import_module(__package__)
-    found = [
-        cast("Scanner", importlib.import_module(f"{__package__}.{module.name}"))
-        for module in pkgutil.iter_modules(package.__path__)
-        if module.ispkg
-    ]
-    return {scanner.INFO.name: scanner for scanner in sorted(found, key=lambda one: one.INFO.name)}
+    scanners: dict[str, Scanner] = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        if module.ispkg:
+            scanner = cast("Scanner", importlib.import_module(f"{__package__}.{module.name}"))
+            scanners[scanner.INFO.name] = scanner
+    return dict(sorted(scanners.items()))
 
 
 def scanner_info(name: str) -> ScannerInfo:

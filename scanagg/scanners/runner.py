@@ -317,9 +317,9 @@ class _Scan:
         """Return the scanner's notices, and configuration of its own that the project brings."""
         notices = {notice for one in self._parsed for notice in one.notices}
         settings = self._context.settings
-        given = [*settings.args, *(f"{key}={value}" for key, value in settings.options.items())]
-        if given:
-            words = " ".join(_placed(part, self._places()) for part in given)
+        parts = [*settings.args, *(f"{key}={value}" for key, value in settings.options.items())]
+        if parts:
+            words = " ".join(_placed(part, self._places()) for part in parts)
             notices.add(f"runs as the configuration says: {words}")
         for file in self._context.target.files:
             native = file.path.rpartition("/")[2] in self._info.native_files

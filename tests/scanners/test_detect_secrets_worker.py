@@ -36,8 +36,7 @@ def forget() -> None:
     """What detect-secrets and the worker know of settings, they know as long as a process lasts."""
     cache_bust()
     get_mapping_from_secret_type_to_class.cache_clear()
-    for remembering in (worker._detectors, worker._asks_for_context, worker._remembered):
-        remembering.cache_clear()
+    worker._detectors.cache_clear()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from support.drive import Driven, context, drive, inventory
 from support.safety_service import environment, safety_service, write_database
 
 from scanagg.model import Category, Inventory, Location, Requirement, Severity
-from scanagg.scanners import safety
+from scanagg.scanners import base, safety
 from scanagg.scanners.base import Output, ScanError
 
 
@@ -283,7 +283,7 @@ def test_a_database_may_be_an_address_or_lie_in_the_project(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SAFETY_API_KEY", raising=False)
-    tool = safety.Tool(("safety",), "safety")
+    tool = base.Tool(("safety",), "safety")
     for given, shown in (
         ("https://db.invalid/x", "https://db.invalid/x"),
         ("db", str(tmp_path / "project" / "db")),

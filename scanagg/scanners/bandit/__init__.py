@@ -30,16 +30,6 @@ from scanagg.model import (
     SourceFile,
 )
 from scanagg.scanners import base, pinned, source_files
-from scanagg.scanners.base import (
-    Call,
-    Context,
-    Inputs,
-    Output,
-    Parsed,
-    ScanError,
-    ScannerSettings,
-    Tool,
-)
 
 INFO = ScannerInfo(
     name="bandit",
@@ -162,7 +152,7 @@ class _Report(msgspec.Struct, frozen=True):
         return sum(int(one.nosec + one.skipped_tests) for one in counts)
 
 
-def locate(settings: ScannerSettings) -> Tool | None:
+def locate(settings: base.ScannerSettings) -> base.Tool | None:
     """Find the module of our own environment, or the program that the settings name."""
     tool = base.module_or_program("bandit", "bandit", settings)
     if tool is None or settings.path is not None:
@@ -170,20 +160,20 @@ def locate(settings: ScannerSettings) -> Tool | None:
     return replace(tool, argv=base.python_module(_WORKER), shown=f"python -P -m {_WORKER}")
 
 
-def inputs(context: Context) -> Inputs:
+def inputs(context: base.Context) -> base.Inputs:
     """Return the Python files of the target, by name."""
     files = context.target.files
     names = tuple(file.path for file in files if file.real.name.endswith(_SUFFIXES))
-    return Inputs("files", names, source_files.unreachable(context.target, _SUFFIXES))
+    return base.Inputs("files", names, source_files.unreachable(context.target, _SUFFIXES))
 
 
-def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
+def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Spread the files over the workers, because bandit itself uses one processor."""
     files = source_files.chosen(context.target, inputs.found)
     return source_files.spread(files, context.workers, worth=_WORTH_BYTES, argv_bytes=_ARGV_BYTES)
 
 
-def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
+def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Check these files, and exclude none of them for the folder it is in."""
     settings = context.settings
     config, files = source_files.configuration(context)
@@ -195,15 +185,15 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     )
     extra = tuple(str(file.real) for file in source_files.chosen(context.target, batch))
     # UTF-8 whatever the locale: we look for names of files in bandit's log.
-    return Call(argv, batch, extra=extra, files=files, env={"PYTHONUTF8": "1"})
+    return base.Call(argv, batch, extra=extra, files=files, env={"PYTHONUTF8": "1"})
 
 
-def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
+def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
     """Halve the batch: one file that stops bandit takes the results of all others with it."""
     return () if output.returncode == _CONFIGURATION else pinned.halves(output.inputs)
 
 
-def parse(context: Context, output: Output) -> Parsed:
+def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read bandit's report.
 
     Bandit counts the issues of a file last, after all checks. So a file is examined if it has
@@ -212,7 +202,7 @@ def parse(context: Context, output: Output) -> Parsed:
     """
     if output.returncode:  # with `--exit-zero`, bandit did not end well
         log = _LOG_PREFIX.sub("", output.stderr).replace(f"{context.target.root}/", "")
-        raise ScanError(base.complaint(log, f"ended with exit code {output.returncode}"))
+        raise base.ScanError(base.complaint(log, f"ended with exit code {output.returncode}"))
     first, separator, second = output.stdout.partition(_SEPARATOR)
     report = _decode(first)
     hidden: tuple[_Issue, ...] = ()
@@ -227,7 +217,7 @@ def parse(context: Context, output: Output) -> Parsed:
     gaps = (*_skipped(report, files, context.settings), *_failed_checks(output.stderr, files))
     missed = {gap.input for gap in gaps}
     issues = (*report.results, *hidden)
-    return Parsed(
+    return base.Parsed(
         observations=(
             *_observations(report.results, files, ""),
             *_observations(hidden, files, _NOSEC),
@@ -254,11 +244,11 @@ def _decode(raw: bytes) -> _Report:
     try:
         return msgspec.convert(json.loads(raw), _Report)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise ScanError(f"not bandit's JSON: {one_line(str(error))}") from error
+        raise base.ScanError(f"not bandit's JSON: {one_line(str(error))}") from error
 
 
 def _skipped(
-    report: _Report, files: Mapping[str, SourceFile], settings: ScannerSettings
+    report: _Report, files: Mapping[str, SourceFile], settings: base.ScannerSettings
 ) -> Iterator[NotExamined]:
     """Return the files that bandit skipped, or was told to leave out."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"

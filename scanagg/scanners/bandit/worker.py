@@ -8,7 +8,7 @@ which is empty where that could not be made. The exit code is that of the first 
 import json
 import runpy
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -22,11 +22,16 @@ def main() -> None:
     split = sys.argv.index("--")
     options, files = sys.argv[1:split], sys.argv[split + 1 :]
     code = _bandit([*options, "--output", _FIRST], files)
-    said = _written(_FIRST)
-    sys.stdout.write(said)
+    report = _written(_FIRST)
+    sys.stdout.write(report)
     if code:
         sys.exit(code)
-    hiding = _hiding(said)
+    # The files in which a comment hid at least one issue, by bandit's own count.
+    hiding = [
+        name
+        for name, counts in json.loads(report)["metrics"].items()
+        if name != "_totals" and counts.get("nosec", 0) + counts.get("skipped_tests", 0)
+    ]
     if hiding:
         code = _bandit([*options, "--ignore-nosec", "--output", _SECOND], hiding)
         sys.stdout.write(SEPARATOR + ("" if code else _written(_SECOND)))
@@ -45,16 +50,6 @@ def _bandit(options: Iterable[str], files: Iterable[str]) -> int:
 def _written(name: str) -> str:
     path = Path(name)
     return path.read_text(encoding="utf-8") if path.exists() else ""
-
-
-def _hiding(report: str) -> Sequence[str]:
-    """The files in which a comment hid at least one issue, by bandit's own count."""
-    metrics = json.loads(report)["metrics"]
-    return [
-        name
-        for name, counts in metrics.items()
-        if name != "_totals" and counts.get("nosec", 0) + counts.get("skipped_tests", 0)
-    ]
 
 
 if __name__ == "__main__":

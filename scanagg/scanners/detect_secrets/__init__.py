@@ -26,16 +26,6 @@ from scanagg.model import (
     Target,
 )
 from scanagg.scanners import base, pinned, source_files
-from scanagg.scanners.base import (
-    Call,
-    Context,
-    Inputs,
-    Output,
-    Parsed,
-    ScanError,
-    ScannerSettings,
-    Tool,
-)
 
 BASELINE: Final = ".secrets.baseline"
 _PRAGMA: Final = "pragma: allowlist secret"
@@ -144,7 +134,7 @@ class _Baseline(msgspec.Struct, frozen=True):
     results: dict[str, tuple[BaselineSecret, ...]]
 
 
-def locate(settings: ScannerSettings) -> Tool | None:
+def locate(settings: base.ScannerSettings) -> base.Tool | None:
     """Find the library in our own environment. ConfigError if the settings name a program."""
     if settings.path is not None:
         raise ConfigError(
@@ -152,10 +142,10 @@ def locate(settings: ScannerSettings) -> Tool | None:
             "Remove `path`, and install the wanted version beside scanagg.",
         )
     tool = base.module_or_program("detect_secrets", INFO.name, settings)
-    return tool and Tool(base.python_module(_WORKER), f"python -P -m {_WORKER}", tool.version)
+    return tool and base.Tool(base.python_module(_WORKER), f"python -P -m {_WORKER}", tool.version)
 
 
-def inputs(context: Context) -> Inputs:
+def inputs(context: base.Context) -> base.Inputs:
     """Return the text files, whatever their names. ConfigError for impossible options."""
     most_bytes, *_ = _limits(context.settings)
     names: list[str] = []
@@ -177,16 +167,16 @@ def inputs(context: Context) -> Inputs:
             continue
         excluded.append(NotExamined(file.path, reason))
     unreachable = source_files.unreachable(context.target, ("",))
-    return Inputs("files", tuple(names), (*excluded, *unreachable))
+    return base.Inputs("files", tuple(names), (*excluded, *unreachable))
 
 
-def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
+def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Spread the files over the workers."""
     files = source_files.chosen(context.target, inputs.found)
     return source_files.spread(files, context.workers, worth=_WORTH_BYTES)
 
 
-def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
+def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Search these files. Names are relative, because filters of detect-secrets look at them."""
     root = context.target.root
     _, line_bytes, seconds = _limits(context.settings)
@@ -199,10 +189,10 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     }
     argv = (*tool.argv, *context.settings.args)
     # UTF-8 whatever the locale: otherwise it decides which files detect-secrets can read.
-    return Call(argv, batch, env={"PYTHONUTF8": "1"}, stdin=json.dumps(request).encode())
+    return base.Call(argv, batch, env={"PYTHONUTF8": "1"}, stdin=json.dumps(request).encode())
 
 
-def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
+def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
     """Split into the files that were answered, the one that ended the worker, and the rest."""
     if output.returncode == _ARGUMENTS or len(output.inputs) == 1:
         return ()
@@ -212,20 +202,20 @@ def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
     return smaller if len(smaller) > 1 else pinned.halves(output.inputs)
 
 
-def parse(context: Context, output: Output) -> Parsed:
+def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read the worker's answers. A file is examined if it was searched to its end.
 
     A secret in the project's own baseline still counts. ScanError if the worker did not end well.
     """
     if output.returncode:
         otherwise = f"ended with exit code {output.returncode}"
-        raise ScanError(base.complaint(output.stderr, otherwise))
+        raise base.ScanError(base.complaint(output.stderr, otherwise))
     try:
         answers = msgspec.json.Decoder(SearchAnswer).decode_lines(output.stdout)
     except msgspec.DecodeError as error:
-        raise ScanError(f"not the answers of the search: {error}") from error
+        raise base.ScanError(f"not the answers of the search: {error}") from error
     if any(not 0 <= answer.file < len(output.inputs) for answer in answers):
-        raise ScanError("it answers for files that it was not given")
+        raise base.ScanError("it answers for files that it was not given")
     known, problem = _baseline(context.target)
     notices = [problem] if problem else []
     hidden: Counter[str] = Counter()
@@ -250,7 +240,7 @@ def parse(context: Context, output: Output) -> Parsed:
             notices.append(f"{path}: placeholders that count as no secrets: {number}")
     if hidden[_KNOWN]:
         notices.append(f"{BASELINE}: what it lists as known is reported all the same")
-    return Parsed(
+    return base.Parsed(
         observations=tuple(observations),
         examined=tuple(output.inputs[one.file] for one in answers if one.reason is None),
         not_examined=tuple(
@@ -264,7 +254,7 @@ def parse(context: Context, output: Output) -> Parsed:
     )
 
 
-def _limits(settings: ScannerSettings) -> tuple[int, int, float]:
+def _limits(settings: base.ScannerSettings) -> tuple[int, int, float]:
     """Return the most bytes of a file, of a line, and the seconds for a file. ConfigError."""
     numbers = []
     for name, default in _LIMITS.items():
@@ -286,7 +276,7 @@ def read_baseline(raw: bytes) -> Mapping[str, tuple[BaselineSecret, ...]]:
     try:
         baseline = msgspec.json.decode(raw, type=_Baseline)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise ScanError(f"not a baseline of detect-secrets: {one_line(str(error))}") from error
+        raise base.ScanError(f"not a baseline of detect-secrets: {one_line(str(error))}") from error
     return {path.replace("\\", "/"): entries for path, entries in baseline.results.items()}
 
 
@@ -298,7 +288,7 @@ def _baseline(target: Target) -> tuple[Mapping[str, tuple[BaselineSecret, ...]],
                 return read_baseline(file.real.read_bytes()), ""
             except OSError as error:
                 return {}, f"{BASELINE} counts for nothing: {error.strerror}"
-            except ScanError as error:
+            except base.ScanError as error:
                 return {}, f"{BASELINE} counts for nothing: {error}"
     return {}, ""
 

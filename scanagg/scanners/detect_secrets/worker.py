@@ -36,9 +36,6 @@ from scanagg.scanners.detect_secrets import SearchAnswer, SearchRequest, SecretH
 # detect-secrets is untyped here; what comes out of it becomes a `SearchAnswer` at once.
 Plugin = Any
 
-# Lines repeat within and across files: what is remembered of them stays below some 20 MB.
-_REMEMBERED_LINES: Final = 1 << 16
-_REMEMBERED_LENGTH: Final = 200
 # If the alarm goes off inside a callback that swallows exceptions, it goes off again.
 _AGAIN_SECONDS: Final = 0.5
 # A few lines of YAML with aliases of aliases would take all there is.
@@ -189,7 +186,7 @@ def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:
     """
     for number, raw in enumerate(lines, start=1):
         line = raw.rstrip()
-        plugins = (_remembered if len(line) <= _REMEMBERED_LENGTH else _detecting)(line)
+        plugins = _detecting(line)
         if not plugins:
             continue
         context = get_code_snippet(lines=lines, line_number=number)
@@ -213,16 +210,15 @@ def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:
 def _refusing(parameter: str, **known: object) -> set[str]:
     """Return the names of the filters with this parameter that refuse what is `known`."""
     names = set()
-    for each in scan.get_filters_with_parameter(parameter):
+    for filter_ in scan.get_filters_with_parameter(parameter):
         try:
-            if call_function_with_arguments(each, **known):
-                names.add(str(each.path).rpartition(".")[2])
+            if call_function_with_arguments(filter_, **known):
+                names.add(str(filter_.path).rpartition(".")[2])
         except TypeError:  # it takes more than is known yet: it is asked again later
             continue
     return names
 
 
-@lru_cache(maxsize=1)
 def _asks_for_context() -> bool:
     """Return whether a filter wants context and more than the line: those of the line are done."""
     line = {"filename", "line", "context"}
@@ -243,9 +239,6 @@ def _detecting(line: str) -> tuple[Plugin, ...]:
         if foreign or plugin.analyze_line("", line, 1):
             detecting[id(plugin)] = plugin
     return tuple(detecting.values())
-
-
-_remembered = lru_cache(maxsize=_REMEMBERED_LINES)(_detecting)
 
 
 @lru_cache(maxsize=1)

@@ -21,17 +21,6 @@ from scanagg.model import (
     ScannerInfo,
 )
 from scanagg.scanners import base, pinned
-from scanagg.scanners.base import (
-    Call,
-    Context,
-    Inputs,
-    Output,
-    Parsed,
-    ScanError,
-    ScannerSettings,
-    Tool,
-    python_module,
-)
 from scanagg.scanners.licenses import site_packages
 
 INFO = ScannerInfo(
@@ -111,18 +100,18 @@ class _PipReport(msgspec.Struct, frozen=True):
     install: tuple[_Install, ...]
 
 
-def locate(settings: ScannerSettings) -> Tool | None:
+def locate(settings: base.ScannerSettings) -> base.Tool | None:
     """Find the module of our own environment, or the program that the settings name."""
     return base.module_or_program("piplicenses", "pip-licenses", settings)
 
 
-def inputs(context: Context) -> Inputs:
+def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory."""
     pins = pinned.pins(context.inventory, "looked up")
-    return Inputs("packages", tuple(pins.exact), pins.refused)
+    return base.Inputs("packages", tuple(pins.exact), pins.refused)
 
 
-def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
+def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Take what the environment has in one call, and the rest for pip, but for what is stored."""
     installed = _installed(context)
     left = [pin for pin in inputs.found if pin not in installed and _stored(context, pin) is None]
@@ -130,7 +119,7 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
     return [*((installed,) if installed else ()), *pinned.batches(left, size)]
 
 
-def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
+def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Call pip-licenses if the batch is all that the environment has, else pip.
 
     pip-licenses shows its three sources apart. A program of the user's gets the interpreter. pip
@@ -142,20 +131,20 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
         folders = () if context.settings.path else site_packages.folders(python)
         start = (*tool.argv, "--python", str(python))
         if folders:
-            module = python_module("scanagg.scanners.licenses.site_packages")
+            module = base.python_module("scanagg.scanners.licenses.site_packages")
             start = (*module, os.pathsep.join(map(str, folders)))
         argv = (*start, "--from=all", "--format=json", "--with-system", *context.settings.args)
-        return Call(argv, batch)
+        return base.Call(argv, batch)
     if context.offline:
-        raise ScanError("offline: the metadata is neither installed nor stored")
+        raise base.ScanError("offline: the metadata is neither installed nor stored")
     argv = (
-        *python_module("pip"),
+        *base.python_module("pip"),
         *("install", "--dry-run", "--no-deps", "--only-binary", ":all:", "--ignore-installed"),
         # It does not matter for its licence if the package would run here.
         *("--ignore-requires-python", "--no-input", "--disable-pip-version-check"),
         *("--quiet", "--report", "-", "-r", "{work}/requirements.txt"),
     )
-    return Call(
+    return base.Call(
         argv,
         batch,
         files={"requirements.txt": pinned.requirements(batch)},
@@ -165,7 +154,7 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     )
 
 
-def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
+def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
     """Try pip for what pip-licenses could not tell, and pip without the package it stopped at.
 
     pip gives up at the first package that it does not find. Nothing is tried if the index itself
@@ -186,7 +175,7 @@ def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
     return pinned.halves(batch)
 
 
-def parse(context: Context, output: Output) -> Parsed:
+def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read the facts of each package that the answer describes in the version asked for."""
     is_report, stated = _decode(output)
     asked = pinned.by_key(output.inputs)
@@ -206,7 +195,7 @@ def parse(context: Context, output: Output) -> Parsed:
         store = {pin: msgspec.json.encode(fact).decode() for pin, fact in facts.items()}
         return replace(_parsed(context, facts, gaps), store=store)
     if not facts:
-        raise ScanError("it lists none of the packages: is the project's environment broken?")
+        raise base.ScanError("it lists none of the packages: is the project's environment broken?")
     reason = "not in the project's environment in this version"
     gaps = dict.fromkeys(sorted(set(output.inputs) - facts.keys()), reason)
     notices: tuple[str, ...] = ()
@@ -218,7 +207,7 @@ def parse(context: Context, output: Output) -> Parsed:
     return replace(_parsed(context, _with_files(context, facts), gaps), notices=notices)
 
 
-def recall(context: Context) -> Parsed:
+def recall(context: base.Context) -> base.Parsed:
     """Recall the stored facts of packages that the environment does not have."""
     installed = _installed(context)
     exact = pinned.pins(context.inventory).exact
@@ -226,7 +215,7 @@ def recall(context: Context) -> Parsed:
     return _parsed(context, {pin: fact for pin, fact in stored.items() if fact}, {})
 
 
-def _decode(output: Output) -> tuple[bool, Sequence[_Stated]]:
+def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
     """Read the answer, and whether it is pip's report rather than pip-licenses' on an environment.
 
     ScanError, with the program's own reason, if there is no usable answer.
@@ -236,17 +225,17 @@ def _decode(output: Output) -> tuple[bool, Sequence[_Stated]]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         printed = output.stdout.strip()
         default = f"its answer cannot be read: {error}" if printed else "it printed nothing"
-        raise ScanError(_why(output, default)) from error
+        raise base.ScanError(_why(output, default)) from error
     if output.returncode:
-        raise ScanError(_why(output, f"exit code {output.returncode} after its answer"))
+        raise base.ScanError(_why(output, f"exit code {output.returncode} after its answer"))
     if not isinstance(answer, _PipReport):
         return False, [_of_row(row) for row in answer]
     if answer.version != _REPORT_VERSION:
-        raise ScanError(f"pip's report has version {one_line(answer.version)}; 1 is known")
+        raise base.ScanError(f"pip's report has version {one_line(answer.version)}; 1 is known")
     return True, [_of_metadata(one.metadata, answer.pip_version) for one in answer.install]
 
 
-def _installed(context: Context) -> tuple[str, ...]:
+def _installed(context: base.Context) -> tuple[str, ...]:
     """Return the pins that the project's environment has: those to ask pip-licenses for.
 
     If its folders are not known that is all of them, and the answer shows what it has.
@@ -262,7 +251,7 @@ def _installed(context: Context) -> tuple[str, ...]:
     return tuple(sorted(pin for same in present for pin in spellings.get(same, ())))
 
 
-def _stored(context: Context, pin: str) -> LicenseFacts | None:
+def _stored(context: base.Context, pin: str) -> LicenseFacts | None:
     text = context.cached.get(pin)
     if text is None:
         return None
@@ -272,17 +261,21 @@ def _stored(context: Context, pin: str) -> LicenseFacts | None:
         return None
 
 
-def _parsed(context: Context, facts: Mapping[str, LicenseFacts], gaps: Mapping[str, str]) -> Parsed:
+def _parsed(
+    context: base.Context, facts: Mapping[str, LicenseFacts], gaps: Mapping[str, str]
+) -> base.Parsed:
     """Return facts, and reasons for no facts, by pin, in our words."""
     packages = pinned.pins(context.inventory).exact
-    return Parsed(
+    return base.Parsed(
         observations=tuple(_observation(packages[pin], fact) for pin, fact in facts.items()),
         examined=tuple(facts),
         not_examined=tuple(NotExamined(pin, reason) for pin, reason in gaps.items()),
     )
 
 
-def _with_files(context: Context, facts: Mapping[str, LicenseFacts]) -> dict[str, LicenseFacts]:
+def _with_files(
+    context: base.Context, facts: Mapping[str, LicenseFacts]
+) -> dict[str, LicenseFacts]:
     """Return the facts with the licence files of the environment, if its folders are known."""
     folders = site_packages.folders(context.python) if context.python else ()
     spellings = pinned.by_key(facts)
@@ -314,7 +307,7 @@ def _observation(package: Package, facts: LicenseFacts) -> Observation:
     )
 
 
-def _why(output: Output, otherwise: str) -> str:
+def _why(output: base.Output, otherwise: str) -> str:
     """Return what went wrong, in the words of pip or pip-licenses, with what pip leaves unsaid."""
     cause = _CAUSE.findall(output.stderr)
     if cause:

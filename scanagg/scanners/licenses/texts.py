@@ -1,4 +1,4 @@
-"""Which licence's own text a file holds, word for word, by the hash of its words; nothing guessed.
+"""The texts of licences, known word for word by the hash of their words; nothing is guessed.
 
 What may differ in a licence's text is taken out first, by the matching guidelines of SPDX 2.3,
 annex B: layout, case, punctuation, bullets, titles, copyright lines, the names of holders where a
@@ -48,21 +48,21 @@ _SEPARATORS: Final = re.compile(r"[\W_]+")
 
 
 def identify(raw: bytes) -> str:
-    """The SPDX id of the licence whose text it is, of GNU ones `-only`; empty for none known."""
+    """Return the SPDX id of the licence with this text, of GNU ones `-only`; empty if unknown."""
     if len(raw) > _LONGEST:
         return ""
-    said = words(raw.decode("utf-8", "replace"))
-    digest = hashlib.sha256(said.encode()).digest()[:_DIGEST_BYTES]
+    text = words(raw.decode("utf-8", "replace"))
+    digest = hashlib.sha256(text.encode()).digest()[:_DIGEST_BYTES]
     return _KNOWN.get(int.from_bytes(digest, "big"), "")
 
 
 def words(text: str) -> str:
-    """The words of a text that cannot differ, in small letters with one space between."""
+    """Return the words of a text that cannot differ, in small letters with one space between."""
     lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
-    kept = [line for line in lines if line and not _is_copyright(line)]
-    while kept and _TITLE.fullmatch(kept[0].lower().strip("=-#* ")):
-        kept.pop(0)
-    bare = "\n".join(_BULLET.sub("", f" {line}") for line in kept).lower()
+    lines = [line for line in lines if line and not _is_copyright(line)]
+    while lines and _TITLE.fullmatch(lines[0].lower().strip("=-#* ")):
+        lines.pop(0)
+    bare = "\n".join(_BULLET.sub("", f" {line}") for line in lines).lower()
     plain = _SEPARATORS.sub(" ", bare.replace("https:", "http:")).strip()
     for names, rest in _NAMES:
         plain = names.sub(rest, plain)
@@ -70,8 +70,8 @@ def words(text: str) -> str:
 
 
 def _is_copyright(line: str) -> bool:
-    found = _COPYRIGHT.match(line) or _COPYRIGHT.match(line.lower())
-    return bool(found) and not _TERMS.search(line.lower())
+    match = _COPYRIGHT.match(line) or _COPYRIGHT.match(line.lower())
+    return bool(match) and not _TERMS.search(line.lower())
 
 
 # The first half of the sha256 of the words of each text, from the licences as they are published;

@@ -21,16 +21,6 @@ from scanagg.model import (
 )
 from scanagg.model.advisories import remedy
 from scanagg.scanners import base, pinned
-from scanagg.scanners.base import (
-    Call,
-    Context,
-    Inputs,
-    Output,
-    Parsed,
-    ScanError,
-    ScannerSettings,
-    Tool,
-)
 from scanagg.scanners.pip_audit import lookup_service
 
 INFO = ScannerInfo(
@@ -93,28 +83,28 @@ class _Answer(msgspec.Struct, frozen=True):
     dependencies: tuple[_Dependency, ...]
 
 
-def locate(settings: ScannerSettings) -> Tool | None:
+def locate(settings: base.ScannerSettings) -> base.Tool | None:
     """Find the module of our own environment, or the program that the settings name."""
     return base.module_or_program("pip_audit", "pip-audit", settings)
 
 
-def inputs(context: Context) -> Inputs:
+def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory. ConfigError for impossible options."""
     service = lookup_service.chosen(context)
     pins = pinned.pins(context.inventory)
     if not service.refusal:
-        return Inputs("packages", tuple(pins.exact), pins.refused)
+        return base.Inputs("packages", tuple(pins.exact), pins.refused)
     skipped = tuple(NotExamined(pin, service.refusal) for pin in pins.exact)
-    return Inputs("packages", (), (*skipped, *pins.refused))
+    return base.Inputs("packages", (), (*skipped, *pins.refused))
 
 
-def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
+def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Take all pins at once, up to a size; a name in two versions goes into separate calls."""
     stored = lookup_service.chosen(context).stored
     return pinned.batches(inputs.found, _STORED_BATCH if stored else _BATCH)
 
 
-def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
+def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Audit exactly these pins: without pip, so that nothing is resolved and no code is built."""
     service = lookup_service.chosen(context)
     seconds = max(1, round(min(_SOCKET_SECONDS, context.settings.timeout or _SOCKET_SECONDS)))
@@ -128,16 +118,16 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
         *context.settings.args,
     )
     files = {"requirements.txt": pinned.requirements(batch)}
-    return Call(argv, batch, files=files, env=service.environment)
+    return base.Call(argv, batch, files=files, env=service.environment)
 
 
-def advisory_source(context: Context) -> DataSource | None:
+def advisory_source(context: base.Context) -> DataSource | None:
     """Return what it would look vulnerabilities up in. None if that takes a missing network."""
     service = lookup_service.chosen(context)
     return None if service.refusal else service.data
 
 
-def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
+def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
     """Halve the batch, so that one package's trouble does not cost the others."""
     complaint = base.complaint(output.stderr, "")
     if not complaint or _OF_THE_SERVICE.search(complaint):
@@ -145,7 +135,7 @@ def again(context: Context, output: Output) -> Sequence[tuple[str, ...]]:
     return pinned.halves(output.inputs)
 
 
-def parse(context: Context, output: Output) -> Parsed:
+def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read the answer. A pin with a list of vulnerabilities, even an empty one, was audited."""
     service = lookup_service.chosen(context)
     asked = pinned.by_key(output.inputs)
@@ -165,7 +155,7 @@ def parse(context: Context, output: Output) -> Parsed:
             examined += pins
             observations += [_observation(packages[pins[0]], one) for one in dependency.vulns]
     ignored = _IGNORED.search(output.stderr)
-    return Parsed(
+    return base.Parsed(
         observations=tuple(observations),
         examined=tuple(examined),
         not_examined=tuple(skipped),
@@ -175,21 +165,21 @@ def parse(context: Context, output: Output) -> Parsed:
     )
 
 
-def _decode(output: Output, service: lookup_service.LookupService) -> tuple[_Dependency, ...]:
+def _decode(output: base.Output, service: lookup_service.LookupService) -> tuple[_Dependency, ...]:
     """Return the entries of the answer; older versions print the bare list. ScanError."""
     try:
         answer = msgspec.json.decode(output.stdout, type=_Answer | tuple[_Dependency, ...])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if output.stdout.strip():
-            raise ScanError(f"its answer is not the JSON of pip-audit: {error}") from error
+            raise base.ScanError(f"its answer is not the JSON of pip-audit: {error}") from error
         otherwise = f"printed nothing, exit code {output.returncode}"
-        raise ScanError(base.complaint(service.shown(output.stderr), otherwise)) from error
+        raise base.ScanError(base.complaint(service.shown(output.stderr), otherwise)) from error
     dependencies = answer.dependencies if isinstance(answer, _Answer) else answer
     expected = 1 if any(one.vulns for one in dependencies) else 0
     if output.returncode != expected:
         found = "vulnerabilities" if expected else "no vulnerability"
         message = f"exit code {output.returncode} does not fit an answer with {found}"
-        raise ScanError(message)
+        raise base.ScanError(message)
     return dependencies
 
 

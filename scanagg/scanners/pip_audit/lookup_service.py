@@ -42,8 +42,8 @@ class LookupService(msgspec.Struct, frozen=True):
         """The variables that keep a proxy out of calls to this machine, and the user's own ones."""
         if not _is_local(self.url):
             return {}
-        kept = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
-        hosts = ",".join(filter(None, (_host(self.url or ""), kept)))
+        exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        hosts = ",".join(filter(None, (_host(self.url or ""), exceptions)))
         return dict.fromkeys(("NO_PROXY", "no_proxy"), hosts)
 
     def shown(self, text: str) -> str:

@@ -29,16 +29,6 @@ from scanagg.model import (
 )
 from scanagg.model.advisories import pages, remedy
 from scanagg.scanners import base, pinned
-from scanagg.scanners.base import (
-    Call,
-    Context,
-    Inputs,
-    Output,
-    Parsed,
-    ScanError,
-    ScannerSettings,
-    Tool,
-)
 
 INFO = ScannerInfo(
     name="safety",
@@ -175,27 +165,27 @@ class _Answer(msgspec.Struct, frozen=True):
     exit_codes: tuple[int, ...]
 
 
-def locate(settings: ScannerSettings) -> Tool | None:
+def locate(settings: base.ScannerSettings) -> base.Tool | None:
     """Find the module of our own environment, or the program that the settings name."""
     return base.module_or_program("safety", "safety", settings)
 
 
-def inputs(context: Context) -> Inputs:
+def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory; none of them if the vendor cannot be asked."""
     pins = pinned.pins(context.inventory)
     if not context.offline:
-        return Inputs("packages", tuple(pins.exact), pins.refused)
+        return base.Inputs("packages", tuple(pins.exact), pins.refused)
     reason = "offline: Safety does nothing without its vendor's service"
     skipped = tuple(NotExamined(pin, reason) for pin in pins.exact)
-    return Inputs("packages", (), (*skipped, *pins.refused))
+    return base.Inputs("packages", (), (*skipped, *pins.refused))
 
 
-def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
+def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Take all pins at once, up to a size; a name in two versions goes into separate calls."""
     return pinned.batches(inputs.found, _BATCH)
 
 
-def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
+def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Look up exactly these pins, without telling the vendor more than it takes."""
     if os.environ.get("SAFETY_API_KEY"):
         command: tuple[str, ...] = ("scan", "--output", "json", "--target", "{work}")
@@ -206,7 +196,7 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
             database = str(context.target.root / Path(database).expanduser())
         if database:
             command = (*command, "--db", database)
-    return Call(
+    return base.Call(
         (*tool.argv, "--disable-optional-telemetry", *command, *context.settings.args),
         batch,
         files={_FILE: pinned.requirements(batch)},
@@ -215,21 +205,21 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     )
 
 
-def parse(context: Context, output: Output) -> Parsed:
+def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read the answer. A pin that it lists with a version was examined."""
     try:
         answer = _decode(output.stdout, output.inputs)
     except ValueError as error:
-        raise ScanError(f"its answer is not the JSON of safety: {error}") from error
+        raise base.ScanError(f"its answer is not the JSON of safety: {error}") from error
     if answer is None:
         otherwise = f"no report in its output, exit code {output.returncode}"
-        raise ScanError(base.complaint(output.stderr, otherwise))
+        raise base.ScanError(base.complaint(output.stderr, otherwise))
     if output.returncode not in answer.exit_codes:
         count = len(answer.found) + answer.strange
-        raise ScanError(f"exit code {output.returncode} does not fit {count} findings")
+        raise base.ScanError(f"exit code {output.returncode} does not fit {count} findings")
     packages = pinned.pins(context.inventory).exact
     unasked = f"{answer.strange} vulnerabilities in the answer are about packages not asked for"
-    return Parsed(
+    return base.Parsed(
         observations=tuple(_observation(packages[pin], one) for pin, one in answer.found),
         examined=answer.examined,
         hidden={"safety policy": answer.ignored} if answer.ignored else {},

@@ -23,16 +23,6 @@ from msgspec.structs import replace
 from scanagg.core.text import one_line, shorten
 from scanagg.model import Category, DataSource, NotExamined, ScannerInfo
 from scanagg.scanners import base
-from scanagg.scanners.base import (
-    Call,
-    Context,
-    Inputs,
-    Output,
-    Parsed,
-    ScanError,
-    ScannerSettings,
-    Tool,
-)
 from scanagg.scanners.trivy import proof, results
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN, Tree
 
@@ -107,19 +97,19 @@ class _Version(msgspec.Struct, rename="pascal"):
     database: _Database | None = msgspec.field(default=None, name="VulnerabilityDB")
 
 
-def locate(settings: ScannerSettings) -> Tool | None:
+def locate(settings: base.ScannerSettings) -> base.Tool | None:
     """Find the program that the settings name, else the one on PATH."""
     program = shutil.which(settings.path or "trivy")
-    return Tool((str(program),), INFO.name) if program else None
+    return base.Tool((str(program),), INFO.name) if program else None
 
 
-def probe(context: Context, tool: Tool) -> Call | None:
+def probe(context: base.Context, tool: base.Tool) -> base.Call | None:
     """Ask for the versions of the program and of its vulnerability database."""
     argv = (*tool.argv, "version", "--format", "json", "--config", "{work}/trivy.yaml")
-    return Call((*argv, *_cache_dir(context)), files=_NOTHING, env=_QUIET, allow=_ALLOW)
+    return base.Call((*argv, *_cache_dir(context)), files=_NOTHING, env=_QUIET, allow=_ALLOW)
 
 
-def identify(tool: Tool, output: Output) -> Tool:
+def identify(tool: base.Tool, output: base.Output) -> base.Tool:
     """Return the tool with its version and the age of its database. ScanError if it is no Trivy.
 
     A time without a zone is UTC, wherever the machine is.
@@ -128,7 +118,7 @@ def identify(tool: Tool, output: Output) -> Tool:
         version = msgspec.json.decode(output.stdout, type=_Version)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         otherwise = f"does not tell its version: {error}"
-        raise ScanError(_fatal(output) or otherwise) from error
+        raise base.ScanError(_fatal(output) or otherwise) from error
     updated = version.database.updated_at if version.database else None
     if updated:
         updated = updated.astimezone(UTC) if updated.tzinfo else updated.replace(tzinfo=UTC)
@@ -136,17 +126,17 @@ def identify(tool: Tool, output: Output) -> Tool:
     return replace(tool, version=version.version, data=data)
 
 
-def inputs(context: Context) -> Inputs:
+def inputs(context: base.Context) -> base.Inputs:
     """Return files that Trivy can be seen to read, the image, and manifests that it cannot read."""
     tree = Tree(context.target, context.inventory)
     unread = tuple(tree.unread_manifests())
     names = {one.input for one in unread}
     files = tuple(path for path, _ in tree.inputs() if path not in names)
     image = (_IMAGE + context.image,) if context.image else ()
-    return Inputs("files", (*files, *image), unread)
+    return base.Inputs("files", (*files, *image), unread)
 
 
-def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
+def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Take one call each for manifests, the other files, and the image."""
     tree = Tree(context.target, context.inventory)
     files = [name for name in inputs.found if name in tree.files]
@@ -156,7 +146,7 @@ def batches(context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
     return [batch for batch in (manifests, others, image) if batch]
 
 
-def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
+def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Scan the tree for what the batch is there for, or an image.
 
     An image is a reference, or the archive of one; offline only what is on this machine already.
@@ -174,7 +164,7 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
             *(*_common(context), *update, *args, *(local if context.offline else ())),
         )
         subject = ("--input", str(Path(image).absolute())) if archive else ("--", image)
-        return Call(argv, batch, extra=subject, files=_NOTHING, env=_QUIET, allow=_ALLOW)
+        return base.Call(argv, batch, extra=subject, files=_NOTHING, env=_QUIET, allow=_ALLOW)
     scanners = _scanners(tree, batch)
     if "vuln" not in scanners:
         update = _NO_UPDATE
@@ -191,7 +181,7 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     python = context.python or context.inventory.python
     if python and (python.parent.parent / "pyvenv.cfg").is_file():
         environment["VIRTUAL_ENV"] = str(python.parent.parent)
-    return Call(
+    return base.Call(
         argv,
         batch,
         extra=(str(context.target.root),),
@@ -201,15 +191,15 @@ def call(context: Context, tool: Tool, batch: tuple[str, ...]) -> Call:
     )
 
 
-def parse(context: Context, output: Output) -> Parsed:
+def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read what a scan found, and for which inputs it shows that it looked at them."""
     try:
         document = results.decode(output.stdout)
     except ValueError as error:
         otherwise = f"its answer is not Trivy's JSON: {error}"
-        raise ScanError(_fatal(output) or otherwise) from error
+        raise base.ScanError(_fatal(output) or otherwise) from error
     if output.returncode != 0:
-        raise ScanError(_fatal(output) or f"exit code {output.returncode} with a report")
+        raise base.ScanError(_fatal(output) or f"exit code {output.returncode} with a report")
     tree = Tree(context.target, context.inventory)
     if output.inputs[0] in tree.files:
         return _parse_tree(context, tree, output, document)
@@ -220,7 +210,7 @@ def parse(context: Context, output: Output) -> Parsed:
     gap = NotExamined(output.inputs[0], "Trivy found no packages in it")
     ended = document.end_of_life()
     notice = f"{image}: {ended} gets no more fixes; its vulnerabilities are not all known"
-    return Parsed(
+    return base.Parsed(
         observations=reading.observations,
         examined=output.inputs if listed else (),
         not_examined=() if listed else (gap,),
@@ -229,8 +219,8 @@ def parse(context: Context, output: Output) -> Parsed:
 
 
 def _parse_tree(
-    context: Context, tree: Tree, output: Output, document: results.TrivyReport
-) -> Parsed:
+    context: base.Context, tree: Tree, output: base.Output, document: results.TrivyReport
+) -> base.Parsed:
     reading = results.read(document, context.inventory, tree.names)
     evidence = proof.gather(document, tree.names, output.stderr)
     examined = [name for name in output.inputs if proof.examined(tree, name, evidence)]
@@ -242,7 +232,7 @@ def _parse_tree(
     if reading.loose_licenses:
         notices.append(f"{reading.loose_licenses} licences of Trivy belong to no package: left out")
     rest = "secret" in _scanners(tree, output.inputs)
-    return Parsed(
+    return base.Parsed(
         observations=reading.observations,
         examined=tuple(examined),
         not_examined=tuple(proof.missed(tree, name, evidence) for name in missed),
@@ -259,7 +249,7 @@ def _scanners(tree: Tree, batch: tuple[str, ...]) -> str:
     return "vuln" if tree.has_more_than_manifests() else f"vuln,{rest}"
 
 
-def _common(context: Context) -> tuple[str, ...]:
+def _common(context: base.Context) -> tuple[str, ...]:
     """Return the options of every scan. The deadline is ours, the checks are the built-in ones."""
     return (
         *("--format", "json", "--timeout", "24h", "--skip-check-update"),
@@ -269,14 +259,14 @@ def _common(context: Context) -> tuple[str, ...]:
     )
 
 
-def _cache_dir(context: Context) -> tuple[str, ...]:
+def _cache_dir(context: base.Context) -> tuple[str, ...]:
     folder = context.settings.options.get("cache-dir")
     if not folder:
         return ()
     return ("--cache-dir", str(context.target.root / Path(folder).expanduser()))
 
 
-def _fatal(output: Output) -> str:
+def _fatal(output: base.Output) -> str:
     """Return Trivy's last word, without its wrapping, and what to do if it is the database."""
     errors = _FATAL.findall(output.stderr)
     if not errors:

@@ -263,7 +263,7 @@ def decode(raw: bytes) -> TrivyReport:
 # The meaning.
 
 
-class Reading(msgspec.Struct, frozen=True):
+class TrivyReading(msgspec.Struct, frozen=True):
     """Observations, and how many records could not become one, by reason."""
 
     observations: tuple[Observation, ...]
@@ -276,7 +276,7 @@ def read(
     inventory: Inventory | None = None,
     paths: Mapping[str, str] | None = None,
     image: str | None = None,
-) -> Reading:
+) -> TrivyReading:
     """Read the observations in a report, without results about files that do not count.
 
     `paths` leads from what Trivy calls a file to what we call it; None takes every name as it is.
@@ -298,7 +298,7 @@ def read(
             hidden = reader.observations(ignored, path)
             observations += (replace(one, in_source=IGNORE_FILE) for one in hidden)
         loose += sum(not one.pkg_name for one in result.licenses or ())
-    return Reading(tuple(observations), elsewhere, loose)
+    return TrivyReading(tuple(observations), elsewhere, loose)
 
 
 class _Reader:

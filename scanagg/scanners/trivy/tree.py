@@ -163,12 +163,12 @@ class Tree:
 
     def left_out_of_secrets(self) -> int:
         """Return how many text files Trivy's own rules keep from its search for secrets."""
-        kept = (file for path, file in self.files.items() if _NO_SECRETS.search(path))
-        return sum(_is_text(file) for file in kept)
+        files = (file for path, file in self.files.items() if _NO_SECRETS.search(path))
+        return sum(_is_text(file) for file in files)
 
     def hidden(self) -> Mapping[str, int]:
         """Count what the project's files tell Trivy to ignore, by kind: entries, and comments."""
-        found = {
+        entries = {
             name: len(entry.findall(_head(self.files[name], _SNIFFED_BYTES)))
             for name, entry in _IGNORE_FILES.items()
             if name in self.files
@@ -178,7 +178,7 @@ class Tree:
             for path, kind in self.inputs()
             if kind is Kind.CONFIG
         )
-        return {**found, **({"trivy:ignore": comments} if comments else {})}
+        return {**entries, **({"trivy:ignore": comments} if comments else {})}
 
     def ignore_file(self) -> str:
         """Return the `.trivyignore`, without what would hide the proof that a file was read."""
