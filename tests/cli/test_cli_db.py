@@ -7,6 +7,7 @@ import os
 import pty
 import signal
 import subprocess
+import threading
 import time
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.bad_server import RESET, Answer, BadServer, Route, bad_server, file_route
+from support.bad_server import RESET, Answer, Asked, BadServer, Route, bad_server, file_route
 from support.command import PROGRAM, scanagg
 from support.osv import Record, record
 
@@ -191,22 +192,28 @@ def test_the_time_limit_ends_it(mirror: BadServer) -> None:
 
 
 def test_two_updates_at_once_both_end_well(mirror: BadServer) -> None:
+    """The server answers the first one when the second one says that it waits."""
     body = many(500)
     whole = file_route(body, '"one"')
-    mirror.routes["/osv"] = lambda asked: (
-        whole(asked)
-        if "if-none-match" in asked.headers
-        else Answer(200, body, {"ETag": '"one"'}, silent=1)
-    )
+    waiting = threading.Event()
+
+    def answer(asked: Asked) -> Answer:
+        if "if-none-match" not in asked.headers:
+            waiting.wait(60)
+        return whole(asked)
+
+    mirror.routes["/osv"] = answer
     argv = [str(PROGRAM), "db", "update", "--only", "osv"]
-    both = [
-        subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    said = [one.communicate(timeout=60) for one in both]
-    assert [one.returncode for one in both] == [0, 0]
-    assert sorted(out.split(":")[1].strip() for out, _ in said) == ["already up to date", "updated"]
-    assert sum("osv: waiting for another update" in err for _, err in said) == 1
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(argv, **pipes) as first:  # type: ignore[call-overload]
+        while not mirror.asked and first.poll() is None:
+            time.sleep(0.02)
+        with subprocess.Popen(argv, **pipes) as second:  # type: ignore[call-overload]
+            assert second.stderr.readline() == "osv: waiting for another update\n"
+            waiting.set()
+            said = [one.communicate(timeout=60)[0] for one in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0]
+    assert [out.split(":")[1].strip() for out in said] == ["updated", "already up to date"]
     assert of_kind("osv")["records"] == 500
 
 
