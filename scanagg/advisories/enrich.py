@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from scanagg.advisories.records import ECOSYSTEM, Record, Reference, canonical_id
+from scanagg.advisories.records import ECOSYSTEM, Record, canonical_id
 from scanagg.advisories.store import Exploited, Likelihood, Store
 from scanagg.advisories.versions import AffectedVersions, affected_versions, fixed_versions
 from scanagg.model import (
@@ -35,7 +35,7 @@ _LABELS: Final = {
 }
 _WEAKNESS: Final = re.compile(r"CWE-[1-9][0-9]{0,5}")
 # The kinds of pages that say most, in order; others come after these.
-_REFERENCE_ORDER: Final = ("ADVISORY", "FIX", "REPORT", "ARTICLE")
+_REFERENCE_ORDER: Final = {"ADVISORY": 0, "FIX": 1, "REPORT": 2, "ARTICLE": 3}
 
 
 def enriched(observations: Iterable[Observation], store: Store) -> tuple[Observation, ...]:
@@ -116,7 +116,10 @@ class _Knowledge:
             records = tuple(sorted(group.records, key=lambda record: record.id))
             names = group.ids | {record.id for record in records}
             valid = _valid(records)
-            references = {page for record in valid for page in record.references}
+            references = sorted(
+                {page for record in valid for page in record.references},
+                key=lambda page: (_REFERENCE_ORDER.get(page.type, 4), page.url),
+            )
             self._vulnerabilities[ids] = _Vulnerability(
                 ids=names,
                 records=records,
@@ -127,7 +130,7 @@ class _Knowledge:
                     for weakness in record.database_specific.cwe_ids
                     if _WEAKNESS.fullmatch(weakness)
                 ),
-                pages=pages(page.url for page in sorted(references, key=_reference_order)),
+                pages=pages(page.url for page in references),
                 exploited=self._store.exploited(names) if self._store.kev else None,
                 likelihood=self._store.likelihood(names) if self._store.epss else None,
             )
@@ -194,10 +197,3 @@ def _claims(records: Iterable[Record]) -> tuple[SeverityClaim, ...]:
             if claim := cvss.claim(score.score, SUPPLIER):
                 claims[claim] = None
     return tuple(claims)
-
-
-def _reference_order(reference: Reference) -> tuple[int, str]:
-    """Return the key by which the pages that say most come first."""
-    known = reference.type in _REFERENCE_ORDER
-    order = _REFERENCE_ORDER.index(reference.type) if known else len(_REFERENCE_ORDER)
-    return order, reference.url
