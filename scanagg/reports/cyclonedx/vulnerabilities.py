@@ -131,6 +131,10 @@ def _vulnerability(judged: Judged, advisory: Advisory, ref: str) -> Vulnerabilit
     urls = filter(None, (advisory.url, finding.rule.url, *advisory.references))
     pages = {url: link(url) for url in urls}
     published = read_time(advisory.published)
+    waiver, analysis = _active_waiver(judged), None
+    if waiver:
+        state, responses = VEX[waiver.state]
+        analysis = VulnerabilityAnalysis(state=state, responses=responses, detail=_detail(waiver))
     values: Values = {
         "verdict": judged.verdict.action.value,
         "verdict:rule": judged.verdict.rule,
@@ -172,7 +176,7 @@ def _vulnerability(judged: Judged, advisory: Advisory, ref: str) -> Vulnerabilit
         detail=printable(finding.message) or None,
         advisories=[VulnerabilityAdvisory(url=page) for page in pages.values() if page],
         published=published,
-        analysis=_analysis(judged),
+        analysis=analysis,
         properties=properties(values),
     )
 
@@ -184,15 +188,6 @@ def _publisher(name: str, scanners: Iterable[str], url: str | None) -> Vulnerabi
         publisher, pages = _PUBLISHERS[kind]
         return VulnerabilitySource(name=publisher, url=link(pages + name))
     return VulnerabilitySource(name=one_line(", ".join(scanners)) or "unknown", url=link(url))
-
-
-def _analysis(judged: Judged) -> VulnerabilityAnalysis | None:
-    """Return what the active waiver says; None without one."""
-    waiver = _active_waiver(judged)
-    if waiver is None:
-        return None
-    state, responses = VEX[waiver.state]
-    return VulnerabilityAnalysis(state=state, responses=responses, detail=_detail(waiver))
 
 
 def _affected(judged: Judged, package: Package, ref: str) -> BomTarget:
@@ -221,23 +216,23 @@ def _ratings(judged: Judged) -> list[VulnerabilityRating]:
     claims = judged.severity_sources
     if not claims or claims[0].severity is not judged.severity:
         claims = (SeverityClaim("table", judged.severity, "scanagg"), *claims)
-    ratings = list(dict.fromkeys(map(_rating, claims)))
+    ratings = []
+    for claim in claims:
+        carrier = _CARRIERS.get(claim.scanner, (claim.scanner or claim.source, None))
+        name, url = _SEVERITY_SOURCES.get(claim.source, carrier)
+        method, vector = _method(claim)
+        score = "" if method is _OTHER else base_score(claim.vector)
+        rating = VulnerabilityRating(
+            source=VulnerabilitySource(name=one_line(name), url=link(url)),
+            score=Decimal(score) if score else None,
+            severity=VulnerabilitySeverity(claim.severity.value),
+            method=method,
+            vector=vector,
+        )
+        if rating not in ratings:
+            ratings.append(rating)
     ratings[0].justification = DECIDES
     return ratings
-
-
-def _rating(claim: SeverityClaim) -> VulnerabilityRating:
-    carrier = _CARRIERS.get(claim.scanner, (claim.scanner or claim.source, None))
-    name, url = _SEVERITY_SOURCES.get(claim.source, carrier)
-    method, vector = _method(claim)
-    score = "" if method is _OTHER else base_score(claim.vector)
-    return VulnerabilityRating(
-        source=VulnerabilitySource(name=one_line(name), url=link(url)),
-        score=Decimal(score) if score else None,
-        severity=VulnerabilitySeverity(claim.severity.value),
-        method=method,
-        vector=vector,
-    )
 
 
 def _method(claim: SeverityClaim) -> tuple[VulnerabilityScoreSource, str | None]:

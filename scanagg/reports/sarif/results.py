@@ -198,12 +198,17 @@ class Results:
             subject = f"{finding.package.name} {finding.package.version}"
         else:
             subject = finding.location.path if finding.location else finding.title
+        place = None
+        if location:
+            snippet = finding.snippet if finding.location else None
+            secret = finding.category is Category.SECRET
+            place = self._places.main(location, snippet, secret=secret)
         return sarif_om.Result(
             rule_id=identifier,
             rule_index=index,
             level=LEVELS[judged.severity],
             message=sarif_om.Message(text=text, id=MESSAGE, arguments=[phrase(subject)]),
-            locations=None if location is None else [self._main(finding, location)],
+            locations=None if place is None else [sarif_om.Location(physical_location=place)],
             related_locations=self._related(finding, location),
             partial_fingerprints=self._fingerprints(finding, identifier, location),
             suppressions=_suppressions(judged) if suppressions else None,
@@ -253,12 +258,6 @@ class Results:
             del records[home.scanner, home.rule]
         others = ", ".join(f"{scanner} ({phrase(rule)})" for scanner, rule in records)
         return (f"Also reported by {others}.",) if others else ()
-
-    def _main(self, finding: Finding, location: Location) -> sarif_om.Location:
-        snippet = finding.snippet if finding.location else None
-        secret = finding.category is Category.SECRET
-        place = self._places.main(location, snippet, secret=secret)
-        return sarif_om.Location(physical_location=place)
 
     def _related(
         self, finding: Finding, location: Location | None
