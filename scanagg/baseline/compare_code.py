@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from scanagg import __version__
 from scanagg.baseline.lookup import match_entry
 from scanagg.baseline.matching import MatchEntry, match
-from scanagg.baseline.snapshot import FileChanges, FollowedLines, Snapshot, follow_lines
+from scanagg.baseline.snapshot import FileChanges, FollowedFile, Snapshot, follow_lines
 from scanagg.core import cache
 from scanagg.findings.collect import Collected, ScanSetup, collect_findings
 from scanagg.model import Category, Change, Finding, History, Inventory, Run, Status
@@ -142,7 +142,7 @@ def _match(
     findings: Mapping[int, Finding],
     scanned: "BaseFindings",
     key: bytes,
-    lines: FollowedLines,
+    lines: Mapping[str, FollowedFile],
     base: BaseFiles,
 ) -> tuple[Mapping[int, History], tuple[str, ...]]:
     """Match findings with those of the base; the notices name what was not examined there."""
@@ -151,7 +151,9 @@ def _match(
     files = {named(path): path for path in base.snapshot.files}
 
     def base_line(path: str, line: int) -> tuple[str, int] | None:
-        return (path, line) if path in same else lines.place(path, line)
+        if path in same:
+            return path, line
+        return lines[path].place(line) if path in lines else None
 
     matches = match(
         [match_entry(one, keyed_digest(key, one.evidence)) for one in findings.values()],
@@ -169,7 +171,7 @@ def _match(
             reason = f"it was edited since the base: {found.tier} are the same"
         else:
             path = finding.location.path if finding.location else ""
-            followed = lines.files.get(named(path))
+            followed = lines.get(named(path))
             path = files.get(followed.base, path) if followed else path
             reason = "; ".join(_not_examined(finding, path, scanned, base.changes))
             if reason:

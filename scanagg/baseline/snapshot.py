@@ -265,27 +265,15 @@ class FollowedFile(msgspec.Struct, frozen=True):
     base: str
     hunks: tuple[Hunk, ...] = ()
 
-    def line(self, number: int) -> int | None:
-        """Return the number in the base of a line that is there now; None where it is new."""
+    def place(self, number: int) -> tuple[str, int] | None:
+        """Return path and number in the base of a line that is there now; None where it is new."""
         index = bisect_right(self.hunks, number, key=lambda hunk: hunk.start + (not hunk.count)) - 1
         if index < 0:
-            return number
+            return self.base, number
         hunk = self.hunks[index]
         if number <= hunk.last and hunk.count:
             return None
-        return number - hunk.last + hunk.base_last
-
-
-class FollowedLines(msgspec.Struct, frozen=True):
-    """The files that were followed from the base, by their paths now."""
-
-    files: Mapping[str, FollowedFile] = msgspec.field(default_factory=dict)
-
-    def place(self, path: str, line: int) -> tuple[str, int] | None:
-        """Return path and number in the base of a line; None where the line or file is new."""
-        file = self.files.get(path)
-        number = file.line(line) if file else None
-        return (file.base, number) if file and number is not None else None
+        return self.base, number - hunk.last + hunk.base_last
 
 
 def follow_lines(
@@ -294,8 +282,10 @@ def follow_lines(
     work: Path,
     stop: Stop,
     named: Callable[[str], str],
-) -> FollowedLines:
-    """Follow the lines of `after` back to `before`; git finds renamed files by its own rules.
+) -> Mapping[str, FollowedFile]:
+    """Follow the lines of `after` back to `before`; return the followed files by their paths now.
+
+    Git finds renamed files by its own rules.
 
     Both are put into a repository of their own in the empty folder `work`, so that nothing of the
     checked one has a say. Paths are those that `named` returns. No line is followed where git
@@ -304,21 +294,19 @@ def follow_lines(
     git = Git(work, stop)
     stream = b"".join((*_commit("before", before, named), *_commit("after", after, named)))
     if git.output(*_HERE, "init", "-q", "--bare", "--template=", ".") is None:
-        return FollowedLines()
+        return {}
     if git.output(*_HERE, "fast-import", "--quiet", stdin=stream) is None:
-        return FollowedLines()
+        return {}
     trees = ("refs/heads/before", "refs/heads/after")
     raw = git.output(*_HERE, *_DIFF, "--raw", "-z", *trees)
     patch = git.output(*_HERE, *_DIFF, *_PATCH, *trees)
     if raw is None or patch is None:
-        return FollowedLines()
+        return {}
     pairs, hunks = list(_pairs(raw)), list(_hunks(patch))
     if len(pairs) != len(hunks):  # both list the same files in the same order
-        return FollowedLines()
+        return {}
     both = zip(pairs, hunks, strict=True)
-    return FollowedLines(
-        {pair[1]: FollowedFile(pair[0], tuple(changed)) for pair, changed in both if pair}
-    )
+    return {pair[1]: FollowedFile(pair[0], tuple(changed)) for pair, changed in both if pair}
 
 
 def _commit(

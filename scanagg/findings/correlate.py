@@ -66,24 +66,20 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
 def _passwords(
     secrets: list[Observation], code: list[Observation]
 ) -> tuple[list[Observation], list[Observation]]:
-    """Guesses at passwords in code go to the secrets where one stands on the same lines."""
+    """Move guesses at passwords in code to the secrets where one is on the same lines."""
     lines: dict[str, set[int]] = defaultdict(set)
     for secret in secrets:
         if secret.location:
             lines[secret.location.path].update(_span(secret.location))
-    joined = [one for one in code if _is_joined(one, lines)]
-    if not joined:
-        return secrets, code
-    return [*secrets, *joined], [one for one in code if not _is_joined(one, lines)]
-
-
-def _is_joined(observation: Observation, lines: dict[str, set[int]]) -> bool:
-    place = observation.location
-    return (
-        observation.rule.id in scanner_info(observation.scanner).guessing_rules
-        and place is not None
-        and not lines.get(place.path, set()).isdisjoint(_span(place))
-    )
+    all_secrets, other_code = [*secrets], []
+    for observation in code:
+        place = observation.location
+        is_guess = observation.rule.id in scanner_info(observation.scanner).guessing_rules
+        if is_guess and place and not lines[place.path].isdisjoint(_span(place)):
+            all_secrets.append(observation)
+        else:
+            other_code.append(observation)
+    return all_secrets, other_code
 
 
 def _span(location: Location) -> range:

@@ -3,7 +3,7 @@
 import os
 import stat
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,6 @@ from scanagg.baseline.compare_code import keyed_digest, machine_key
 from scanagg.baseline.snapshot import (
     FileChanges,
     FollowedFile,
-    FollowedLines,
     Hunk,
     compare_files,
     follow_lines,
@@ -28,6 +27,7 @@ from scanagg.project.target import read_target
 
 Make = Callable[..., Path]
 Contents = dict[str, str | bytes]
+Lines = Mapping[str, FollowedFile]
 
 
 def standing(root: Path, folder: Path, ref: str = "HEAD") -> FileChanges:
@@ -104,7 +104,7 @@ def test_filters_of_the_repository_do_not_run(make_project: Make, tmp_path: Path
     lines = follow_lines(
         found.before.values(), found.changed.values(), tmp_path / "lines", Stop(), snapshot.named
     )
-    assert set(lines.files) == {"a.py"}
+    assert set(lines) == {"a.py"}
     assert not witness.exists()
 
 
@@ -153,7 +153,7 @@ def files(folder: Path, contents: Contents) -> list[SourceFile]:
 
 def followed(
     tmp_path: Path, before: dict[str, str | bytes], after: dict[str, str | bytes]
-) -> FollowedLines:
+) -> Lines:
     (tmp_path / "work").mkdir()
     return follow_lines(
         files(tmp_path / "before", before),
@@ -164,31 +164,35 @@ def followed(
     )
 
 
+def place(lines: Lines, path: str, number: int) -> tuple[str, int] | None:
+    return lines[path].place(number) if path in lines else None
+
+
 def test_lines_are_followed_through_what_came_went_and_changed(tmp_path: Path) -> None:
     before = "".join(f"{number}\n" for number in range(1, 11))
     after = before.replace("2\n", "two\ntwo and a half\n").replace("5\n6\n", "") + "11\n"
     lines = followed(tmp_path, {"a": before}, {"a": "0\n" + after})
     texts = ["0", *after.splitlines()]
-    places = {text: lines.place("top/a", number) for number, text in enumerate(texts, 1)}
+    places = {text: place(lines, "top/a", number) for number, text in enumerate(texts, 1)}
     assert places == {
         **{str(n): ("top/a", n) for n in (1, 3, 4, 7, 8, 9, 10)},
         **dict.fromkeys(("0", "two", "two and a half", "11")),
     }
-    assert lines.place("top/b", 1) is None
+    assert place(lines, "top/b", 1) is None
 
 
 def test_a_renamed_file_is_followed_and_a_new_one_is_not(tmp_path: Path) -> None:
     text = "".join(f"line {number}\n" for number in range(40))
     lines = followed(tmp_path, {"old": text, "gone": "x\n"}, {"new": "\n" + text, "come": "y\n"})
-    assert lines.place("top/new", 2) == ("top/old", 1)
-    assert lines.place("top/new", 1) is None
-    assert lines.place("top/come", 1) is None
+    assert place(lines, "top/new", 2) == ("top/old", 1)
+    assert place(lines, "top/new", 1) is None
+    assert place(lines, "top/come", 1) is None
 
 
 def test_a_file_that_was_only_renamed_keeps_its_lines(tmp_path: Path) -> None:
     lines = followed(tmp_path, {"old": "a\nb\n", "k": "1\n"}, {"new": "a\nb\n", "k": "1\n2\n"})
-    assert lines.place("top/new", 2) == ("top/old", 2)
-    assert lines.place("top/k", 1) == ("top/k", 1)
+    assert place(lines, "top/new", 2) == ("top/old", 2)
+    assert place(lines, "top/k", 1) == ("top/k", 1)
 
 
 @pytest.mark.parametrize(
@@ -196,21 +200,21 @@ def test_a_file_that_was_only_renamed_keeps_its_lines(tmp_path: Path) -> None:
 )
 def test_any_name_is_followed(tmp_path: Path, name: str) -> None:
     lines = followed(tmp_path, {name: "a\n", "z": "1\n"}, {name: "b\na\n", "z": "0\n1\n"})
-    assert lines.place(f"top/{name}", 2) == (f"top/{name}", 1)
-    assert lines.place("top/z", 2) == ("top/z", 1)
+    assert place(lines, f"top/{name}", 2) == (f"top/{name}", 1)
+    assert place(lines, "top/z", 2) == ("top/z", 1)
 
 
 def test_content_that_looks_like_a_patch_is_content(tmp_path: Path) -> None:
     fake = "diff --git a/x b/x\n@@ -1 +1 @@\n-- a\n++ b\n\\ No newline at end of file\n"
     lines = followed(tmp_path, {"a": "1\n", "b": "1\n"}, {"a": fake + "1\n", "b": fake + "1"})
-    assert lines.place("top/a", 6) == ("top/a", 1)
-    assert lines.place("top/a", 1) is None
-    assert set(lines.files) == {"top/a", "top/b"}
+    assert place(lines, "top/a", 6) == ("top/a", 1)
+    assert place(lines, "top/a", 1) is None
+    assert set(lines) == {"top/a", "top/b"}
 
 
 def test_binary_files_have_lines_too(tmp_path: Path) -> None:
     lines = followed(tmp_path, {"a": b"\0\n1\n"}, {"a": b"\0\n\xff\xfe\n1\n"})
-    assert lines.place("top/a", 3) == ("top/a", 2)
+    assert place(lines, "top/a", 3) == ("top/a", 2)
 
 
 def test_a_file_that_no_person_wrote_is_not_followed(
@@ -218,13 +222,13 @@ def test_a_file_that_no_person_wrote_is_not_followed(
 ) -> None:
     monkeypatch.setattr("scanagg.baseline.snapshot._MAX_BYTES", 5)
     lines = followed(tmp_path, {"a": "1\n2\n3\n", "b": "1\n"}, {"a": "2\n3\n4\n", "b": "0\n1\n"})
-    assert set(lines.files) == {"top/b"}
+    assert set(lines) == {"top/b"}
 
 
 def test_a_file_that_is_gone_is_not_followed(tmp_path: Path) -> None:
     (tmp_path / "work").mkdir()
     missing = [SourceFile("a", tmp_path / "a", 1)]
-    assert follow_lines(missing, missing, tmp_path / "work", Stop(), str).files == {}
+    assert follow_lines(missing, missing, tmp_path / "work", Stop(), str) == {}
 
 
 @pytest.mark.parametrize("number", [0, 1, 2, 3])
@@ -237,7 +241,7 @@ def test_nothing_is_followed_where_git_fails(
         return None if next(calls) == number else real(self, *argv, stdin=stdin)
 
     monkeypatch.setattr(Git, "output", output)
-    assert followed(tmp_path, {"a": "1\n"}, {"a": "2\n"}) == FollowedLines()
+    assert followed(tmp_path, {"a": "1\n"}, {"a": "2\n"}) == {}
 
 
 def test_two_answers_that_do_not_fit_are_not_used(
@@ -249,14 +253,17 @@ def test_two_answers_that_do_not_fit_are_not_used(
         return b"" if "-p" in argv else real(self, *argv, stdin=stdin)
 
     monkeypatch.setattr(Git, "output", output)
-    assert followed(tmp_path, {"a": "1\n"}, {"a": "2\n"}) == FollowedLines()
+    assert followed(tmp_path, {"a": "1\n"}, {"a": "2\n"}) == {}
 
 
 def test_a_hunk_without_lines_stands_after_its_line() -> None:
     taken_out = FollowedFile("a", (Hunk(3, 2, 2, 0),))
-    assert [taken_out.line(number) for number in (1, 2, 3, 4)] == [1, 2, 5, 6]
+    assert [taken_out.place(number) for number in (1, 2, 3, 4)] == [("a", n) for n in (1, 2, 5, 6)]
     put_in = FollowedFile("a", (Hunk(2, 0, 3, 2),))
-    assert [put_in.line(number) for number in (1, 2, 3, 4, 5)] == [1, 2, None, None, 3]
+    assert [put_in.place(number) for number in (1, 2, 3, 4, 5)] == [
+        *(("a", 1), ("a", 2)),
+        *(None, None, ("a", 3)),
+    ]
 
 
 def test_bytes_are_made_plain() -> None:
@@ -273,9 +280,9 @@ def test_the_same_lines_as_git_says_itself(make_project: Make, tmp_path: Path) -
     commit(root, {"a": "".join(after)})
     lines = followed(tmp_path, {"a": "".join(before)}, {"a": "".join(after)})
     for number, text in enumerate(after, 1):
-        place = lines.place("top/a", number)
-        assert place is None or before[place[1] - 1] == text
-    kept = [number for number in range(1, len(after) + 1) if lines.place("top/a", number)]
+        was = place(lines, "top/a", number)
+        assert was is None or before[was[1] - 1] == text
+    kept = [number for number in range(1, len(after) + 1) if place(lines, "top/a", number)]
     assert len(kept) == len(after) - 3
 
 
