@@ -8,11 +8,22 @@ import msgspec
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from scanagg.core.text import one_line
-from scanagg.model import Inventory, NotExamined, Package, is_pypi
+from scanagg.core.text import one_line, shorten
+from scanagg.model import (
+    Advisory,
+    Category,
+    Inventory,
+    NotExamined,
+    Observation,
+    Package,
+    Rule,
+    SeverityClaim,
+    is_pypi,
+)
 
 Key = tuple[str, Version]
 
+_SUMMARY_WIDTH: Final = 100
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 
 
@@ -96,6 +107,31 @@ def halves(batch: Sequence[str]) -> Sequence[tuple[str, ...]]:
     """Return two smaller batches; none if it is down to one."""
     middle = len(batch) // 2
     return (tuple(batch[:middle]), tuple(batch[middle:])) if middle else ()
+
+
+def vulnerability(
+    scanner: str,
+    package: Package,
+    advisory: Advisory,
+    text: str,
+    *,
+    message: str,
+    claims: tuple[SeverityClaim, ...] = (),
+) -> Observation:
+    """Return a vulnerability of a package of the inventory; `text` is the advisory's own."""
+    summary = shorten(text.partition("\n")[0], _SUMMARY_WIDTH) or "known vulnerability"
+    return Observation(
+        scanner=scanner,
+        category=Category.VULNERABILITY,
+        rule=Rule(advisory.id, advisory.id, summary, advisory.url, help=text),
+        title=f"{package.name} {package.version}: {summary}",
+        message=message,
+        claims=claims,
+        location=package.places[0] if package.places else None,
+        places=package.places,
+        package=package,
+        advisory=advisory,
+    )
 
 
 def requirements(batch: Iterable[str]) -> str:

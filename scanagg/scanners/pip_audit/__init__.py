@@ -1,13 +1,16 @@
 """pip-audit: known vulnerabilities of the inventory, as exact pins, without resolving anything."""
 
+import ipaddress
+import os
 import re
 from collections.abc import Mapping, Sequence
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import msgspec
 from packaging.utils import canonicalize_name
 
+from scanagg.core.errors import ConfigError
 from scanagg.core.text import one_line, printable, shorten
 from scanagg.model import (
     Advisory,
@@ -16,12 +19,10 @@ from scanagg.model import (
     NotExamined,
     Observation,
     Package,
-    Rule,
     ScannerInfo,
 )
 from scanagg.model.advisories import remedy
 from scanagg.scanners import base, pinned
-from scanagg.scanners.pip_audit import lookup_service
 
 INFO = ScannerInfo(
     name="pip-audit",
@@ -48,7 +49,6 @@ INFO = ScannerInfo(
 _BATCH: Final = 100
 _STORED_BATCH: Final = 500
 _SOCKET_SECONDS: Final = 15
-_SUMMARY_WIDTH: Final = 100
 _MESSAGE_WIDTH: Final = 600
 # Trouble with one package (a malformed record, an answer 400 or 500) leaves others to be audited;
 # with any other, smaller batches meet the same trouble.
@@ -60,9 +60,51 @@ _OF_THE_SERVICE: Final = re.compile(
 _IGNORED: Final = re.compile(r"^(?:Found|No) .*?(?:, ignored (\d+)|, (\d+) ignored)", re.MULTILINE)
 _DROPPED: Final = re.compile(r"^WARNING:pip_audit\._service[.\w]*:(.+)$", re.MULTILINE)
 
+_ONLINE: Final = {
+    "pypi": "PyPI's advisories, asked online",
+    "osv": "OSV.dev, asked online",
+    "esms": "Ecosyste.ms, asked online",
+}
+_CONFIGURED: Final = "the OSV service of the configuration"
+_KEY: Final = "scanners.pip-audit"
+_NO_STORE: Final = (
+    "and there is no advisory store to ask: `scanagg db update` or `scanagg db import` makes one"
+)
+
 probe = base.probe
 identify = base.identify
 recall = base.recall
+
+
+class LookupService(msgspec.Struct, frozen=True):
+    """A service: pip-audit's word for it, the address if it is not the usual one, and its data.
+
+    `stored` says that it is the advisory store. `refusal` is why it is not asked; empty if it is.
+    """
+
+    name: str
+    url: str | None
+    data: DataSource
+    stored: bool = False
+    refusal: str = ""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """The variables that keep a proxy out of calls to this machine, and the user's own ones."""
+        if not _is_local(self.url):
+            return {}
+        exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
+        hosts = ",".join(filter(None, (_host(self.url or ""), exceptions)))
+        return dict.fromkeys(("NO_PROXY", "no_proxy"), hosts)
+
+    def shown(self, text: str) -> str:
+        """Return a text for reports: without the address of the store, which differs every run."""
+        if not self.stored or self.url is None:
+            return text
+        parts = urlsplit(self.url)
+        for part in (self.url, parts.path, f"port={parts.port}"):
+            text = text.replace(part, "{advisories}")
+        return text
 
 
 class _Vulnerability(msgspec.Struct, frozen=True):
@@ -90,7 +132,7 @@ def locate(settings: base.ScannerSettings) -> base.Tool | None:
 
 def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory. ConfigError for impossible options."""
-    service = lookup_service.chosen(context)
+    service = _service(context)
     pins = pinned.pins(context.inventory)
     if not service.refusal:
         return base.Inputs("packages", tuple(pins.exact), pins.refused)
@@ -100,13 +142,13 @@ def inputs(context: base.Context) -> base.Inputs:
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Take all pins at once, up to a size; a name in two versions goes into separate calls."""
-    stored = lookup_service.chosen(context).stored
+    stored = _service(context).stored
     return pinned.batches(inputs.found, _STORED_BATCH if stored else _BATCH)
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Audit exactly these pins: without pip, so that nothing is resolved and no code is built."""
-    service = lookup_service.chosen(context)
+    service = _service(context)
     seconds = max(1, round(min(_SOCKET_SECONDS, context.settings.timeout or _SOCKET_SECONDS)))
     argv = (
         *tool.argv,
@@ -123,7 +165,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
 
 def advisory_source(context: base.Context) -> DataSource | None:
     """Return what it would look vulnerabilities up in. None if that takes a missing network."""
-    service = lookup_service.chosen(context)
+    service = _service(context)
     return None if service.refusal else service.data
 
 
@@ -137,7 +179,7 @@ def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read the answer. A pin with a list of vulnerabilities, even an empty one, was audited."""
-    service = lookup_service.chosen(context)
+    service = _service(context)
     asked = pinned.by_key(output.inputs)
     packages = pinned.pins(context.inventory).exact
     examined: list[str] = []
@@ -165,7 +207,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     )
 
 
-def _decode(output: base.Output, service: lookup_service.LookupService) -> tuple[_Dependency, ...]:
+def _decode(output: base.Output, service: LookupService) -> tuple[_Dependency, ...]:
     """Return the entries of the answer; older versions print the bare list. ScanError."""
     try:
         answer = msgspec.json.decode(output.stdout, type=_Answer | tuple[_Dependency, ...])
@@ -196,9 +238,7 @@ def _pins_of(
 
 def _observation(package: Package, vulnerability: _Vulnerability) -> Observation:
     name = vulnerability.id
-    identity = f"{package.name} {package.version}"
     text = printable(vulnerability.description or "").strip()
-    summary = shorten(text.partition("\n")[0], _SUMMARY_WIDTH) or "known vulnerability"
     # Sorted: pip-audit prints them in another order each time.
     aliases = tuple(sorted(set(vulnerability.aliases) - {name}))
     others = f" ({', '.join(aliases)})" if aliases else ""
@@ -209,15 +249,74 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
         url = f"https://github.com/advisories/{quote(name, safe='')}"
     elif name.startswith("CVE-"):
         url = f"https://www.cve.org/CVERecord?id={quote(name, safe='')}"
-    fixed = remedy(vulnerability.fix_versions)
-    return Observation(
-        scanner=INFO.name,
-        category=Category.VULNERABILITY,
-        rule=Rule(name, name, summary, url, help=text),
-        title=f"{identity}: {summary}",
-        message=printable(f"{identity} is affected by {name}{others}. {fixed}{more}"),
-        location=package.places[0] if package.places else None,
-        places=package.places,
-        package=package,
-        advisory=Advisory(name, aliases, vulnerability.fix_versions, url=url),
-    )
+    affected = f"{package.name} {package.version} is affected by {name}{others}"
+    message = printable(f"{affected}. {remedy(vulnerability.fix_versions)}{more}")
+    advisory = Advisory(name, aliases, vulnerability.fix_versions, url=url)
+    return pinned.vulnerability(INFO.name, package, advisory, text, message=message)
+
+
+# The service that is asked: as configured, the advisory store, or one online.
+
+
+def _service(context: base.Context) -> LookupService:
+    """Choose what the settings name, else the advisory store if it is to be used, else PyPI.
+
+    Offline, the store stands for whatever is not on this machine. What is asked online is as new as
+    the run. ConfigError if the settings make no sense.
+    """
+    name, url = _configured(context.settings)
+    refusal = ""
+    if context.offline and not _is_local(url):
+        refusal = f"offline: the service {url or name} is not asked, {_NO_STORE}"
+    is_named = not context.settings.options.keys().isdisjoint(("service", "osv-url"))
+    if context.lookup and (refusal or not is_named):
+        return LookupService("osv", context.lookup.url, context.lookup.data, stored=True)
+    if url is not None:
+        return LookupService(name, url, DataSource(_CONFIGURED, origin=url), refusal=refusal)
+    return LookupService(name, url, DataSource(_ONLINE[name], context.now), refusal=refusal)
+
+
+def _configured(settings: base.ScannerSettings) -> tuple[str, str | None]:
+    """Return the service, and its address if that is not the usual one. ConfigError."""
+    url = settings.options.get("osv-url")
+    service = settings.options.get("service", "osv" if url else "pypi")
+    if service not in _ONLINE:
+        raise ConfigError(
+            f"{_KEY}.service: no such service: {one_line(service)}",
+            f"Use one of {', '.join(_ONLINE)}.",
+        )
+    if url is None:
+        return service, None
+    if service != "osv":
+        raise ConfigError(
+            f"{_KEY}.osv-url is given, but service is {service}, which ignores it",
+            "Set service to osv, or remove osv-url.",
+        )
+    if _host(url) is None:
+        raise ConfigError(
+            f"{_KEY}.osv-url: not an address: {one_line(url)}",
+            "Give a whole one, such as https://osv.example.com/v1/query.",
+        )
+    if "@" in urlsplit(url).netloc:
+        raise ConfigError(
+            f"{_KEY}.osv-url holds a user name or password, which reports would show",
+            "Leave it out; a netrc file is read.",
+        )
+    return service, url
+
+
+def _host(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    return parts.hostname if parts.scheme in ("http", "https") else None
+
+
+def _is_local(url: str | None) -> bool:
+    """Return whether an address is on this machine: to ask there is not to go online."""
+    host = _host(url) if url else None
+    try:
+        return host == "localhost" or ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False

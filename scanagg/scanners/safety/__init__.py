@@ -14,14 +14,13 @@ from typing import Final
 
 import msgspec
 
-from scanagg.core.text import one_line, printable, shorten
+from scanagg.core.text import one_line, printable
 from scanagg.model import (
     Advisory,
     Category,
     NotExamined,
     Observation,
     Package,
-    Rule,
     ScannerInfo,
     Severity,
     SeverityClaim,
@@ -53,7 +52,6 @@ INFO = ScannerInfo(
 
 _FILE: Final = "requirements.txt"
 _BATCH: Final = 1000
-_SUMMARY_WIDTH: Final = 100
 _VULNERABLE: Final = 64  # its exit code if there are vulnerabilities
 _MONTHS: Final = (
     *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
@@ -298,7 +296,6 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
 
     Its number is the id. A GitHub advisory is an alias if it points to just one page.
     """
-    identity = f"{package.name} {package.version}"
     number = one_line(vulnerability.vulnerability_id)
     resources = vulnerability.resources or ()
     github = {match[1] for match in map(_GHSA_PAGE.fullmatch, resources) if match}
@@ -312,20 +309,14 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
         url=url if url.startswith("https://") else None,
         references=pages(resources),
     )
-    text = printable(vulnerability.advisory or "").strip()
-    summary = shorten(text.partition("\n")[0], _SUMMARY_WIDTH) or "known vulnerability"
-    affected = f"{identity} is affected by {advisory.id}."
-    return Observation(
-        scanner=INFO.name,
-        category=Category.VULNERABILITY,
-        rule=Rule(advisory.id, advisory.id, summary, advisory.url, help=text),
-        title=f"{identity}: {summary}",
+    affected = f"{package.name} {package.version} is affected by {advisory.id}."
+    return pinned.vulnerability(
+        INFO.name,
+        package,
+        advisory,
+        printable(vulnerability.advisory or "").strip(),
         message=one_line(f"{affected} {remedy(advisory.fixed_versions)}"),
         claims=_claims(vulnerability.severity or _Severity()),
-        location=package.places[0] if package.places else None,
-        places=package.places,
-        package=package,
-        advisory=advisory,
     )
 
 
