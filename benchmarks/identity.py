@@ -4,7 +4,7 @@
 
 CLONE is a git clone with its history. From its HEAD back, along first parents, every `--step`-th
 commit is a snapshot, and each is compared with the one before it. Nothing is written to the clone.
-Every snapshot is scanned by the real bandit through scanagg's own adapter, without B101 (asserts);
+Every snapshot is scanned by the real bandit through scanagg's own package, without B101 (asserts);
 a file that is in two snapshots, the same path and the same content, is scanned once, for bandit
 looks at one file at a time (`--verify` scans the newest snapshot as a whole too, and compares).
 
@@ -67,7 +67,7 @@ Text = tuple[str, ...]
 Key = str | tuple[str, str]
 
 ASSERTS = "B101"
-ADAPTER = all_scanners()["bandit"]
+BANDIT = all_scanners()["bandit"]
 HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 NOT_LETTERS = re.compile(rb"#.*|[^#0-9A-Za-z\x80-\xff]+")  # comments are not looked at
 
@@ -94,7 +94,7 @@ class Snapshot:
 
 
 class Scanner:
-    """Runs the real bandit through our adapter, once for each path with its content."""
+    """Runs the real bandit as scanagg does, once for each path with its content."""
 
     def __init__(self, work: Path) -> None:
         self._work = work
@@ -104,7 +104,7 @@ class Scanner:
         """Scan what was not yet scanned in `root`."""
         target = read_target(root)
         context = Context(target, Inventory(), ScannerSettings(), self._work, datetime.now(UTC))
-        blobs = {path: digest(root / path) for path in ADAPTER.inputs(context).found}
+        blobs = {path: digest(root / path) for path in BANDIT.inputs(context).found}
         missing = [path for path, oid in blobs.items() if (path, oid) not in self._known]
         for path, scan in scanned(context, missing).items():
             self._known[path, blobs[path]] = scan
@@ -123,19 +123,19 @@ def digest(path: Path) -> str:
 
 
 def scanned(context: Context, paths: Sequence[str]) -> dict[str, FileScan]:
-    """Bandit's results by file, through the adapter's own call and parser."""
-    tool = ADAPTER.locate(context.settings)
+    """Bandit's results by file, through scanagg's own call and parser."""
+    tool = BANDIT.locate(context.settings)
     if tool is None:
         sys.exit("bandit is not installed beside scanagg")
     found: dict[str, FileScan] = {path: FileScan() for path in paths}
-    for batch in ADAPTER.batches(context, Inputs("files", tuple(paths))) if paths else ():
-        job = ADAPTER.call(context, tool, batch)
+    for batch in BANDIT.batches(context, Inputs("files", tuple(paths))) if paths else ():
+        job = BANDIT.call(context, tool, batch)
         argv = [*job.argv, *job.extra]
         done = subprocess.run(
             argv, capture_output=True, check=False, env=os.environ | job.env, cwd=context.cache
         )
         said = done.stderr.decode(errors="replace")
-        parsed = ADAPTER.parse(context, Output(done.returncode, done.stdout, said, batch))
+        parsed = BANDIT.parse(context, Output(done.returncode, done.stdout, said, batch))
         by_path: dict[str, list[Observation]] = defaultdict(list)
         for one in parsed.observations:
             if one.rule.id != ASSERTS and one.location and not one.in_source:

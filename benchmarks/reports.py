@@ -1,4 +1,4 @@
-"""Time and memory from an adapter's answer with 100,000 findings to all four reports.
+"""Time and memory from a scanner's answer with 100,000 findings to all four reports.
 
 The answer is in bandit's format, over 2,000 Python files that exist, with 50 rules. The stages are
 those of a check: parse, normalise, correlate, judge, and each report written to disk.
