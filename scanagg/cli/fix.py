@@ -36,9 +36,9 @@ from scanagg.pipeline import Request
 from scanagg.reports import wire
 from scanagg.reports.phrases import UNCHECKED
 from scanagg.scanners.base import scanner_info, scanner_infos
-from scanagg.upgrades.applying import Bench, Result, State, apply
+from scanagg.upgrades.applying import Bench, StepState, UpgradeStep, apply
 from scanagg.upgrades.plan import step_of
-from scanagg.upgrades.ways import Goal, Job, Ways, goals_of, ways
+from scanagg.upgrades.ways import Goal, LockJob, Ways, goals_of, ways
 
 _Report = Annotated[
     Path | None,
@@ -255,7 +255,7 @@ def _applied(found: Ways, bench: Bench) -> bool:
     failed = False
     for step in apply(found, bench):
         say(f"  {told(step)}")
-        failed = failed or step.state is State.FAILED
+        failed = failed or step.state is StepState.FAILED
     if bench.stop.interrupted:
         raise KeyboardInterrupt
     return failed
@@ -331,12 +331,7 @@ def _at(place: Location | None) -> str:
 
 def to_do(found: Ways) -> None:
     """How to do it: the edits, the commands, and what only people can do."""
-    lines = [
-        f"  {edit.path}:{change.line}: {change.before} -> {change.after}"
-        for edit in found.edits
-        for _, changes in edit.changes
-        for change in changes
-    ]
+    lines = [f"  {line}" for edit in found.edits for line in edit.lines]
     if lines:
         say("", "Edit:", *lines)
     if found.jobs:
@@ -350,11 +345,11 @@ def to_do(found: Ways) -> None:
 
 def together(found: Ways) -> None:
     """How to ask pip about edited pins: such a file does not tell what its packages ask for."""
-    alone = [
-        edit.path
+    alone = {
+        edit.path: None
         for edit in found.edits
         if edit.path.endswith(".txt") and not any(job.recipe.reads(edit.path) for job in found.jobs)
-    ]
+    }
     if alone:
         asking = (f"  python -m pip install --dry-run -r {shlex.quote(path)}" for path in alone)
         say("", "Whether the new pins fit together, pip knows:", *asking)
@@ -364,7 +359,7 @@ def _edits_sources(found: Ways) -> bool:
     return any(job.recipe.reads(edit.path) for job in found.jobs for edit in found.edits)
 
 
-def _commands(job: Job) -> Iterator[str]:
+def _commands(job: LockJob) -> Iterator[str]:
     yield from (f"  {command}" for command in job.shown)
     if job.recipe.newest:
         yield f"    {job.recipe.tool} goes to the newest versions that the constraints let in"
@@ -372,18 +367,18 @@ def _commands(job: Job) -> Iterator[str]:
         yield f"    {job.recipe.reason}"
 
 
-def warn(jobs: Sequence[Job]) -> None:
+def warn(jobs: Sequence[LockJob]) -> None:
     """Say what is about to run, for it reads the project and may run code of it."""
     lines = [line for job in jobs if not job.recipe.reason for line in _commands(job)]
     if lines:
         say("", "Running lockers, which read the project and may run its build backend:", *lines)
 
 
-def told(step: Result) -> str:
+def told(step: UpgradeStep) -> str:
     """What became of one step, in a line."""
-    if step.state is State.DONE:
+    if step.state is StepState.DONE:
         return step.text
-    word = "not done" if step.state is State.LEFT else "failed"
+    word = "not done" if step.state is StepState.LEFT else "failed"
     return f"{word}: {step.text}: {step.reason}"
 
 

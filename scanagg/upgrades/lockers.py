@@ -1,37 +1,34 @@
-"""The tools that make lock files and compiled requirements: how each is told to upgrade."""
+"""The tools that write lock files and compiled requirements: their commands and their files."""
 
+import json
 import posixpath
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import PurePosixPath
 from types import MappingProxyType
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
+from packaging.utils import canonicalize_name
 
-from scanagg.upgrades.locks import pdm_groups
+from scanagg.core import toml
+from scanagg.upgrades.pins import Pin, pinned_versions
+
+Versions = Mapping[str, frozenset[str]]
+"""The versions of each package in a lock file, by its normalized name (PEP 503)."""
 
 _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
-
-
-class Wish(msgspec.Struct, frozen=True):
-    """A package that is to be locked at another version; `dev` where only developers need it."""
-
-    name: str
-    version: str
-    dev: bool = False
 
 
 class Recipe(msgspec.Struct, frozen=True):
     """How a file is made: by which tool, in which folder, from what.
 
-    Paths are relative to the project, `folder` is empty for itself. `sources` are what people
-    write. `base` is the command, where the file's own header tells it. `newest` says that the tool
-    takes no version: it goes to the newest that the constraints let in. `groups` tells of packages
-    that the tool finds only in a group of that name. `env` are variables for it. `reason` says why
-    the command is only shown, for people to run.
+    Paths are relative to the project, whose own folder is "". `sources` are the files that people
+    write. `base` is the command, if the file's header tells it. `newest` says that the tool takes
+    no version: it goes to the newest one that the constraints allow. `groups` maps packages that
+    the tool finds only in a group to its name. `env` are variables for it. With a `reason`, the
+    command is only shown, for people to run.
     """
 
     made: str
@@ -45,7 +42,7 @@ class Recipe(msgspec.Struct, frozen=True):
     reason: str = ""
 
     def reads(self, path: str) -> bool:
-        """Whether the tool may go by that file: one it is told of, or one that such files include.
+        """Whether the tool may read that file: a source, or one that a source includes.
 
         A workspace has a pyproject.toml for each member, and an input of a compiler names others.
         """
@@ -55,20 +52,42 @@ class Recipe(msgspec.Struct, frozen=True):
         below = not self.folder or path.startswith(f"{self.folder}/")
         return below and posixpath.basename(path) in names
 
+    def commands(self, pins: Sequence[Pin]) -> tuple[tuple[str, ...], ...]:
+        """Return the commands that lock these packages again, in order."""
+        requirements = [f"{pin.name}=={pin.new}" for pin in pins]
+        if self.base or self.tool == "uv":
+            upgrades = [word for each in requirements for word in ("--upgrade-package", each)]
+            return ((*(self.base or ("uv", "lock")), *upgrades),)
+        if self.tool == "poetry":
+            names = (pin.name for pin in pins)
+            return (("poetry", "update", "--lock", "--no-interaction", *names),)
+        if self.tool == "pdm":
+            # It looks for packages in one group at a time.
+            by_group: dict[str, list[str]] = {}
+            for pin in pins:
+                by_group.setdefault(self.groups.get(pin.name, ""), []).append(pin.name)
+            return tuple(
+                ("pdm", "update", "--no-sync", *(("-G", group) if group else ()), *names)
+                for group, names in sorted(by_group.items())
+            )
+        main = [each for pin, each in zip(pins, requirements, strict=True) if not pin.dev]
+        dev = [each for pin, each in zip(pins, requirements, strict=True) if pin.dev]
+        upgrade = ("pipenv", "upgrade", "--lock-only")
+        return (
+            *([(*upgrade, *main)] if main else ()),
+            *([(*upgrade, "--dev", *dev)] if dev else ()),
+        )
+
+    def typed(self, argv: Sequence[str]) -> str:
+        """Return a command as people type it in the project's folder."""
+        line = shlex.join(argv)
+        return f"cd {shlex.quote(self.folder)} && {line}" if self.folder else line
+
 
 class Unknown(msgspec.Struct, frozen=True):
-    """A file that some tool makes, and why that is not run: to be done by hand."""
+    """A file that some tool makes, and why that tool is not run."""
 
     reason: str
-
-
-class _Words(msgspec.Struct, frozen=True):
-    """The words of a compiler's command: options to keep, files it reads, the file it writes."""
-
-    kept: tuple[str, ...] = ()
-    sources: tuple[str, ...] = ()
-    read: tuple[str, ...] = ()
-    output: str = ""
 
 
 _PYPROJECT: Final = "pyproject.toml"
@@ -79,6 +98,7 @@ _LOCKS: Final[Mapping[str, tuple[str, str, Mapping[str, str]]]] = {
     "pdm.lock": ("pdm", _PYPROJECT, {"PDM_CHECK_UPDATE": "0"}),
     "Pipfile.lock": ("pipenv", "Pipfile", {"PIPENV_NOSPIN": "1"}),
 }
+_COMPILERS: Final = (("uv", "pip", "compile"), ("pip-compile",))
 _COMPILED: Final = re.compile(r"\s*(?:#.*)?auto-?generated by (?:pip-compile|uv)\b", re.IGNORECASE)
 _COMMAND: Final = re.compile(r"#\s{2,}(\S.*?)\s*$")
 _HEADER_LINES: Final = 12
@@ -108,18 +128,28 @@ _OUTPUT: Final = ("-o", "--output-file")
 
 
 def recipe_of(path: str, text: str) -> Recipe | Unknown | None:
-    """How the file with this text is made; None where nothing says that a tool makes it."""
+    """Return how the file with this text is made; None if nothing says that a tool makes it."""
     folder, name = posixpath.split(path)
     if name in _LOCKS:
         tool, source, env = _LOCKS[name]
-        newest = tool != "uv"
         sources = (posixpath.join(folder, source),)
         groups = pdm_groups(text) if tool == "pdm" else _NOTHING
-        return Recipe(path, tool, folder, sources, newest=newest, groups=groups, env=env)
+        return Recipe(path, tool, folder, sources, newest=tool != "uv", groups=groups, env=env)
     command = header_of(text)
-    if command:
-        return _compiled(path, command)
-    return Unknown("made by a tool that it does not name") if is_lock(path) else None
+    if not command:
+        return Unknown("made by a tool that it does not name") if is_lock(path) else None
+    try:
+        words = shlex.split(command)
+    except ValueError:
+        words = []
+    width = next((len(tool) for tool in _COMPILERS if words[: len(tool)] == [*tool]), 0)
+    if not width:
+        return Unknown(f"made by: {command}")
+    try:
+        return _compiled(path, tuple(words[:width]), words[width:])
+    except ValueError as error:
+        reason = f"the command in its header is not run unseen: {error}"
+        return Recipe(path, words[0], "", base=tuple(words), reason=reason)
 
 
 def is_lock(path: str) -> bool:
@@ -129,138 +159,121 @@ def is_lock(path: str) -> bool:
 
 
 def header_of(text: str) -> str:
-    """The command that the header of a compiled file names; empty where there is none."""
-    lines = text.lstrip("\ufeff").splitlines()[:_HEADER_LINES]
-    made = False
-    for line in lines:
+    """Return the command that the header of a compiled file names, or an empty string."""
+    is_compiled = False
+    for line in text.lstrip("\ufeff").splitlines()[:_HEADER_LINES]:
         if not line.startswith("#"):
             break
-        made = made or bool(_COMPILED.search(line))
+        is_compiled = is_compiled or bool(_COMPILED.search(line))
         command = _COMMAND.match(line)
-        if made and command:
+        if is_compiled and command:
             return command[1]
     return ""
 
 
-def calls(recipe: Recipe, wishes: Sequence[Wish]) -> tuple[tuple[str, ...], ...]:
-    """The commands that lock these packages again, in order."""
-    pins = [f"{one.name}=={one.version}" for one in wishes]
-    names = [one.name for one in wishes]
-    if recipe.base:
-        return ((*recipe.base, *_each("--upgrade-package", pins)),)
-    if recipe.tool == "uv":
-        return (("uv", "lock", *_each("--upgrade-package", pins)),)
-    if recipe.tool == "poetry":
-        return (("poetry", "update", "--lock", "--no-interaction", *names),)
-    if recipe.tool == "pdm":
-        return _by_group(recipe, names)
-    return tuple(
-        ("pipenv", "upgrade", "--lock-only", *(("--dev",) if dev else ()), *chosen)
-        for dev in (False, True)
-        if (chosen := [pin for pin, one in zip(pins, wishes, strict=True) if one.dev is dev])
+def _compiled(path: str, tool: tuple[str, ...], words: Sequence[str]) -> Recipe:
+    """Return the recipe of a compiler's command. ValueError if it is not known to be harmless."""
+    kept: list[str] = []
+    sources: list[str] = []
+    constraints: list[str] = []
+    output = ""
+    for option, value in _options(words):
+        if not option:
+            sources.append(value)
+        elif option in _OUTPUT:
+            output = value
+        elif option not in _DROPPED:
+            kept += [option, value] if value else [option]
+            constraints += [value] if option in _FILES else []
+    folder = _folder(path, output, sources)
+    read = tuple(
+        posixpath.normpath(posixpath.join(folder, one)) for one in (*sources, *constraints)
     )
-
-
-def _by_group(recipe: Recipe, names: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """PDM's commands: it looks for packages in one group at a time."""
-    by_group: dict[str, list[str]] = {}
-    for name in names:
-        by_group.setdefault(recipe.groups.get(name, ""), []).append(name)
-    return tuple(
-        ("pdm", "update", "--no-sync", *(("-G", group) if group else ()), *found)
-        for group, found in sorted(by_group.items())
-    )
-
-
-def shown(recipe: Recipe, argv: Sequence[str]) -> str:
-    """A command as people type it in the project's folder."""
-    typed = shlex.join(argv)
-    return f"cd {shlex.quote(recipe.folder)} && {typed}" if recipe.folder else typed
-
-
-def _each(option: str, values: Sequence[str]) -> list[str]:
-    return [word for value in values for word in (option, value)]
-
-
-def _compiled(path: str, command: str) -> Recipe | Unknown:
-    """How to run the command of a header again; only shown where it holds what is not known."""
-    try:
-        words = shlex.split(command)
-    except ValueError:
-        words = []
-    tool = _tool(words)
-    if not tool:
-        return Unknown(f"made by: {command}")
-    try:
-        return _recipe(path, tool, _sorted_out(words[len(tool) :]))
-    except ValueError as error:
-        reason = f"the command in its header is not run unseen: {error}"
-        return Recipe(path, tool[0], "", base=tuple(words), reason=reason)
-
-
-def _recipe(path: str, tool: tuple[str, ...], said: _Words) -> Recipe:
-    """The recipe of a command. ValueError where it is not clear, or reads files outside."""
-    folder = _folder(path, said)
-    read = tuple(posixpath.normpath(posixpath.join(folder, one)) for one in said.read)
     if any(one.startswith("/") or one.split("/")[0] == ".." for one in read):
         raise ValueError("it reads files outside of the project")
-    made = posixpath.relpath(path, folder or ".")
-    output = ("--output-file", made) if said.output or tool[0] == "uv" else ()
-    return Recipe(
-        made=path,
-        tool=tool[0],
-        folder=folder,
-        sources=read,
-        base=(*tool, *said.kept, *output, *said.sources),
-    )
+    if output or tool[0] == "uv":
+        kept += ["--output-file", posixpath.relpath(path, folder or ".")]
+    return Recipe(path, tool[0], folder, read, (*tool, *kept, *sources))
 
 
-def _tool(words: Sequence[str]) -> tuple[str, ...]:
-    if words[:3] == ["uv", "pip", "compile"]:
-        return ("uv", "pip", "compile")
-    return ("pip-compile",) if words[:1] == ["pip-compile"] else ()
-
-
-def _sorted_out(words: Sequence[str]) -> _Words:
-    """The words of a command by what they are. ValueError for an option that is not known."""
-    said = _Words()
-    left = list(words)
-    while left:
-        word = left.pop(0)
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield options with their values, and arguments as values without an option. ValueError."""
+    left = iter(words)
+    for word in left:
         option, equals, value = word.partition("=")
         if word in _FLAGS:
-            said = _kept(said, word)
+            yield word, ""
+        elif not word.startswith("-"):
+            yield "", word
         elif option in (*_VALUES, *_OUTPUT, *_FILES):
-            if not equals and not left:
+            if not equals and (value := next(left, "")) == "":
                 raise ValueError(f"{option} without its value")
-            value = value if equals else left.pop(0)
             if value.startswith("-"):
                 raise ValueError(f"{option} has no value that could be one")
-            said = _kept(said, option, value)
-        elif word.startswith("-"):
-            raise ValueError(f"{option} is not an option that is known to be harmless")
+            yield option, value
         else:
-            said = replace(said, sources=(*said.sources, word), read=(*said.read, word))
-    return said
+            raise ValueError(f"{option} is not an option that is known to be harmless")
 
 
-def _kept(said: _Words, option: str, *value: str) -> _Words:
-    if option in _OUTPUT:
-        return replace(said, output=value[0])
-    if option in _DROPPED:
-        return said
-    read = (*said.read, *value) if option in _FILES else said.read
-    return replace(said, kept=(*said.kept, option, *value), read=read)
-
-
-def _folder(path: str, said: _Words) -> str:
-    """The folder that the command ran in: from there its output is the file. ValueError if none."""
-    if not said.sources:
+def _folder(path: str, output: str, sources: Sequence[str]) -> str:
+    """Return the folder in which the output of the command is the file. ValueError if none is."""
+    if not sources:
         raise ValueError("it names no file to read")
-    # Without being told, it is named after what it is made from.
-    clean = posixpath.normpath(said.output or f"{posixpath.splitext(said.sources[0])[0]}.txt")
-    if path == clean:
-        return ""
-    if not path.endswith(f"/{clean}"):
+    # By default, the output has the name of the first source.
+    clean = posixpath.normpath(output or f"{posixpath.splitext(sources[0])[0]}.txt")
+    if path != clean and not path.endswith(f"/{clean}"):
         raise ValueError(f"it writes {clean}, not this file")
-    return path.removesuffix(f"/{clean}")
+    return path.removesuffix(clean).removesuffix("/")
+
+
+def versions_in(path: str, raw: bytes) -> Versions | None:
+    """Return the versions in a lock or a compiled requirements file; None if it is unreadable."""
+    name = posixpath.basename(path)
+    versions: dict[str, frozenset[str]] = {}
+    try:
+        if name == "Pipfile.lock":
+            entries = _pipenv_entries(json.loads(raw))
+        elif name.endswith((".lock", ".toml")):
+            document = toml.load(raw.decode("utf-8-sig"))
+            # Pylock has `packages`, all others have `package`.
+            tables = [*_tables(document, "package"), *_tables(document, "packages")]
+            entries = ((table.get("name"), table.get("version")) for table in tables)
+        else:
+            entries = pinned_versions(raw)
+        for package, version in entries:
+            if isinstance(package, str) and isinstance(version, str):
+                key = canonicalize_name(package)
+                versions[key] = versions.get(key, frozenset()) | {version}
+    except (ValueError, RecursionError):
+        return None
+    return versions
+
+
+def pdm_groups(text: str) -> Mapping[str, str]:
+    """Return a group for each package of a pdm.lock that is not in the default group."""
+    try:
+        tables = _tables(toml.load(text), "package")
+    except ValueError:
+        return {}
+    by_package: dict[str, str] = {}
+    for table in tables:
+        name, groups = table.get("name"), table.get("groups")
+        if isinstance(name, str) and isinstance(groups, list) and "default" not in groups:
+            names = [group for group in groups if isinstance(group, str)]
+            by_package |= {canonicalize_name(name): names[0]} if names else {}
+    return by_package
+
+
+def _tables(document: Mapping[str, object], key: str) -> Sequence[Mapping[str, object]]:
+    entries = document.get(key)
+    return [each for each in entries if isinstance(each, dict)] if isinstance(entries, list) else []
+
+
+def _pipenv_entries(document: object) -> Iterator[tuple[object, object]]:
+    if not isinstance(document, dict):
+        raise ValueError("not a JSON object")
+    for section, entries in document.items():
+        if section != "_meta" and isinstance(entries, dict):
+            for name, entry in entries.items():
+                version = entry.get("version") if isinstance(entry, dict) else None
+                yield name, version.lstrip("=") if isinstance(version, str) else None

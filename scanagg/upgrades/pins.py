@@ -1,9 +1,12 @@
-"""Exact pins in the texts that people write, changed in place: all else stays byte by byte."""
+"""Edit exact pins in the files that people write: everything else stays byte by byte."""
 
 import codecs
+import errno
+import os
 import re
-from collections.abc import Callable, Collection, Iterator
-from pathlib import PurePosixPath
+import stat
+from collections.abc import Collection, Iterator
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 import msgspec
@@ -11,15 +14,14 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 from scanagg.core import toml
+from scanagg.core.cache import replace_atomically
 from scanagg.model.project import version_of
-from scanagg.upgrades.files import Refused
 
 HASHED: Final = "has hashes, which only the tool that made it can renew"
 """Why a line with hashes is not edited."""
 
-_TOML: Final = ("pyproject.toml", "Pipfile")
-_LISTED: Final = "setup.cfg"
-_CODE: Final = "setup.py"
+# As for manifests that are read.
+_MOST_BYTES: Final = 16 << 20
 
 # White space, and line breaks behind a backslash. Possessive, so that no file takes forever.
 _GAP: Final = r"(?:[ \t\f]|\\(?:\r\n|\r|\n))*+"
@@ -50,16 +52,86 @@ _MARKS: Final = (
 _ODD_BREAKS: Final = re.compile(rb"[\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]")
 
 
+class Refused(Exception):  # noqa: N818 - it says what was refused, and never leaves this package
+    """A file is not changed; the text gives the reason and follows its name: "is read-only"."""
+
+
+class Original(msgspec.Struct, frozen=True):
+    """A file before the change: `real` is where links lead, `raw` is None if it does not exist."""
+
+    path: str
+    real: Path
+    raw: bytes | None
+    mode: int = 0o644
+
+
+def read(root: Path, path: str, *, missing_ok: bool = False) -> Original:
+    """Read a file of the project by its relative path. Refused if it may not be changed.
+
+    Links are followed, as long as they lead to a file inside the project.
+    """
+    inside = Path(os.path.realpath(root))
+    if missing_ok and not os.path.lexists(inside / path):
+        return Original(path, inside / path, None)
+    real = Path(os.path.realpath(inside / path))
+    if not real.is_relative_to(inside):
+        raise Refused("is a link that leads out of the project")
+    try:
+        status = real.lstat()
+        if not stat.S_ISREG(status.st_mode):
+            raise Refused("is not a file")
+        if status.st_size > _MOST_BYTES:
+            raise Refused(f"is larger than {_MOST_BYTES >> 20} MiB")
+        return Original(path, real, real.read_bytes(), stat.S_IMODE(status.st_mode))
+    except FileNotFoundError as error:
+        raise Refused("does not exist") from error
+    except OSError as error:
+        raise Refused(f"cannot be read: {error.strerror or error}") from error
+
+
+def write(original: Original, raw: bytes) -> None:
+    """Replace a file atomically. Refused if it has changed, is read-only, or cannot be written."""
+    try:
+        if original.real.read_bytes() != original.raw:
+            raise Refused("was changed by somebody else meanwhile")
+        # A folder's permission would be enough to replace the file; its own is what people mean.
+        if not os.access(original.real, os.W_OK) or not original.mode & 0o222:
+            raise Refused("is read-only")
+        replace_atomically(original.real, [raw], original.mode)
+    except OSError as error:
+        raise Refused(f"cannot be written: {error.strerror or error}") from error
+
+
+def restore(original: Original) -> None:
+    """Bring a file back as it was, whatever is in its place now. OSError if that is impossible."""
+    path = original.real
+    if original.raw is None:
+        path.unlink(missing_ok=True)
+        return
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "a folder is in its place")
+    try:
+        is_same = stat.S_ISREG(path.lstat().st_mode) and path.read_bytes() == original.raw
+    except OSError:
+        is_same = False
+    if not is_same:
+        replace_atomically(path, [original.raw], original.mode)
+
+
 class Pin(msgspec.Struct, frozen=True):
-    """A package that is to go from one exact version to another; `name` as in PEP 503."""
+    """A package to move from one exact version to another.
+
+    `name` is normalized (PEP 503). `dev` if only developers need the package.
+    """
 
     name: str
     old: str
     new: str
+    dev: bool = False
 
 
-class Change(msgspec.Struct, frozen=True):
-    """A pin that is another one now, in which line (from 1), as it was written and is."""
+class PinChange(msgspec.Struct, frozen=True):
+    """A changed pin: its line (from 1), as it was and as it is."""
 
     line: int
     before: str
@@ -67,74 +139,104 @@ class Change(msgspec.Struct, frozen=True):
 
 
 class Edited(msgspec.Struct, frozen=True):
-    """The bytes of a file with other pins; without `changes` they are what they were."""
+    """The bytes of a file with other pins; without `changes`, its own bytes."""
 
     raw: bytes
-    changes: tuple[Change, ...] = ()
+    changes: tuple[PinChange, ...] = ()
 
 
-class _Found(msgspec.Struct, frozen=True):
-    """Where the version of a pin stands in a text."""
+class _Version(msgspec.Struct, frozen=True):
+    """The position of a pin's version in a text."""
 
     start: int
     end: int
     operator: str
 
+    def shifted(self, offset: int) -> "_Version":
+        """Return the position in a text in which the present one begins at an offset."""
+        return _Version(self.start + offset, self.end + offset, self.operator)
 
-_Text = tuple[str, Callable[[str], bytes]]
+
+class _Text(msgspec.Struct, frozen=True):
+    """A decoded file. Latin-1 keeps every byte of an encoding that is like ASCII."""
+
+    text: str
+    mark: bytes = b""
+    encoding: str = "latin-1"
+
+    def replaced(self, pin: Pin, versions: Collection[_Version]) -> Edited:
+        """Return the file with the new version at these positions."""
+        parts, last, changes = [], 0, []
+        for version in versions:
+            line = len(_BREAK.findall(self.text, 0, version.start)) + 1
+            before = f"{pin.name}{version.operator}{self.text[version.start : version.end]}"
+            changes.append(PinChange(line, before, f"{pin.name}{version.operator}{pin.new}"))
+            parts += [self.text[last : version.start], pin.new]
+            last = version.end
+        text = "".join((*parts, self.text[last:]))
+        return Edited(self.mark + text.encode(self.encoding), tuple(changes))
 
 
 def edited(path: str, raw: bytes, pin: Pin, lines: Collection[int]) -> Edited:
-    """The file with every exact pin of the package at the old version at the new one.
+    """Return the file with every exact pin of the package moved from the old to the new version.
 
-    In a requirements file these are wherever they stand; in pyproject.toml, setup.cfg and a Pipfile
-    only on the `lines` that are known to ask for it. Refused with the reason where a pin is there
-    and must not be changed by hand, or the file is none that can be edited.
+    A requirements file is edited wherever it pins the package; pyproject.toml, setup.cfg and a
+    Pipfile only on the `lines` that are known to ask for it. Refused with the reason if a pin must
+    not be edited by hand, or the file is of no kind that can be edited.
     """
     name = PurePosixPath(path).name
-    if name == _CODE:
+    if name == "setup.py":
         raise Refused("is a program, which is not edited")
-    text, encode = _decoded(raw)
-    if name in _TOML:
-        return _in_toml(text, encode, pin, lines)
-    if name != _LISTED and _ODD_BREAKS.search(raw):
+    decoded = _decoded(raw)
+    if name in ("pyproject.toml", "Pipfile"):
+        versions = list(_in_toml(decoded.text, pin, lines))
+        result = decoded.replaced(pin, versions)
+        if versions and not _only_strings_differ(raw, result.raw, len(versions)):
+            raise Refused("is written in a way that is not edited")
+        return result
+    if name != "setup.cfg" and _ODD_BREAKS.search(raw):
         raise Refused("has line breaks that editors do not show")
-    found = _in_lines(text, pin, None if name != _LISTED else lines)
-    return _replaced(text, encode, pin, list(found))
+    versions = []
+    for number, start, end in _logical_lines(decoded.text):
+        if name == "setup.cfg" and number not in lines:
+            continue
+        version = _pinned(decoded.text[start:end], pin)
+        if version and re.search(r"\s--hash\b", decoded.text[start:end]):
+            raise Refused(HASHED)
+        if version:
+            versions.append(version.shifted(start))
+    return decoded.replaced(pin, versions)
 
 
 def pinned_versions(raw: bytes) -> Iterator[tuple[str, str]]:
-    """The name and version of each exact pin of a requirements file. ValueError if it is none."""
+    """Yield name and version of each exact pin of a requirements file. ValueError if it is none."""
     try:
-        text, _ = _decoded(raw)
+        text = _decoded(raw).text
     except Refused as error:
         raise ValueError(str(error)) from error
     for _, start, end in _logical_lines(text):
-        match = _ENTRY.match(text[start:end])
-        for one in _EXACT.finditer(match["clauses"]) if match else ():
-            yield match["name"] if match else "", one["version"]
+        entry = _ENTRY.match(text[start:end])
+        if entry:
+            yield from (
+                (entry["name"], one["version"]) for one in _EXACT.finditer(entry["clauses"])
+            )
 
 
 def _decoded(raw: bytes) -> _Text:
-    """The text and the way back to bytes. What is read as Latin-1 comes back byte by byte."""
+    """Decode a file so that encoding it again gives the same bytes."""
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
-            return _marked(raw, mark, encoding)
+            try:
+                return _Text(raw[len(mark) :].decode(encoding), mark, encoding)
+            except UnicodeDecodeError as error:
+                raise Refused(f"is not {encoding.upper()}, which its first bytes say") from error
     for line in raw.split(b"\n", 2)[:2]:
         coding = _CODING.match(line)
         if coding and not _is_ascii_like(coding[1].decode("ascii", "replace")):
             raise Refused("is in an encoding that is not edited")
     if b"\0" in raw:
         raise Refused("is not a text file")
-    return raw.decode("latin-1"), lambda text: text.encode("latin-1")
-
-
-def _marked(raw: bytes, mark: bytes, encoding: str) -> _Text:
-    try:
-        text = raw[len(mark) :].decode(encoding)
-    except UnicodeDecodeError as error:
-        raise Refused(f"is not {encoding.upper()}, which its first bytes say") from error
-    return text, lambda changed: mark + changed.encode(encoding)
+    return _Text(raw.decode("latin-1"))
 
 
 def _is_ascii_like(encoding: str) -> bool:
@@ -145,20 +247,8 @@ def _is_ascii_like(encoding: str) -> bool:
         return False
 
 
-def _in_lines(text: str, pin: Pin, lines: Collection[int] | None) -> Iterator[_Found]:
-    """The pins at the start of logical lines, of all or of those that begin at `lines`."""
-    for number, start, end in _logical_lines(text):
-        if lines is None or number in lines:
-            entry = text[start:end]
-            found = _pinned(entry, pin)
-            if found and re.search(r"\s--hash\b", entry):
-                raise Refused(HASHED)
-            if found:
-                yield _Found(start + found.start, start + found.end, found.operator)
-
-
 def _logical_lines(text: str) -> Iterator[tuple[int, int, int]]:
-    """Number (from 1), start and end of each line with those that continue it."""
+    """Yield number (from 1), start and end of each line with those that continue it."""
     begin: tuple[int, int] | None = None
     last = 0
     for number, match in enumerate(_LINE.finditer(text), start=1):
@@ -173,98 +263,65 @@ def _logical_lines(text: str) -> Iterator[tuple[int, int, int]]:
         yield *begin, last
 
 
-def _pinned(entry: str, pin: Pin) -> _Found | None:
-    """The pin of the package in a requirement. Refused where its rest bars the new version."""
+def _pinned(entry: str, pin: Pin) -> _Version | None:
+    """Find the pin of the package in a requirement. Refused if the rest excludes `pin.new`."""
     match = _ENTRY.match(entry)
     if match is None or canonicalize_name(match["name"]) != pin.name:
         return None
-    start = match.start("clauses")
-    others = match["clauses"]
-    found: _Found | None = None
-    for one in _EXACT.finditer(match["clauses"]):
-        if _is_same(one["version"], pin.old) and found is None:
-            found = _Found(start + one.start("version"), start + one.end("version"), one["op"])
-            others = others[: one.start()] + others[one.end() :]
-    if found and not _lets_in(re.sub(r"[\\\s]", "", others).strip(","), pin.new):
-        raise Refused(f"asks for more than one thing: {match['clauses'].strip()}")
-    return found
-
-
-def _in_toml(text: str, encode: Callable[[str], bytes], pin: Pin, lines: Collection[int]) -> Edited:
-    """The pins in strings of these lines; checked by reading the file as TOML before and after."""
-    found = []
-    for number, match in enumerate(_LINE.finditer(text), start=1):
-        if number in lines:
-            found += [
-                _Found(match.start() + one.start, match.start() + one.end, one.operator)
-                for one in _in_toml_line(match[0], pin)
-            ]
-    made = _replaced(text, encode, pin, found)
-    if found and not _only_strings_differ(text, made, encode, len(found)):
-        raise Refused("is written in a way that is not edited")
-    return made
-
-
-def _in_toml_line(line: str, pin: Pin) -> Iterator[_Found]:
-    table = _TABLE.match(line)
-    if table and canonicalize_name(table["name"]) == pin.name:
-        if _is_same(table["version"], pin.old):
-            yield _Found(table.start("version"), table.end("version"), table["op"] or "=")
-        return
-    for one in _QUOTED.finditer(line):
-        found = _pinned(one["text"], pin)
-        if found:
-            start = one.start("text")
-            yield _Found(start + found.start, start + found.end, found.operator)
-
-
-def _only_strings_differ(
-    text: str, made: Edited, encode: Callable[[str], bytes], count: int
-) -> bool:
+    clauses = match["clauses"]
+    exact = next((one for one in _EXACT.finditer(clauses) if _is_old(one["version"], pin)), None)
+    if exact is None:
+        return None
+    others = re.sub(r"[\\\s]", "", clauses[: exact.start()] + clauses[exact.end() :]).strip(",")
     try:
-        before = list(_leaves(toml.load(encode(text).decode("utf-8-sig"))))
-        after = list(_leaves(toml.load(made.raw.decode("utf-8-sig"))))
+        lets_in = SpecifierSet(others).contains(pin.new, prereleases=True)
+    except InvalidSpecifier:
+        lets_in = False
+    if not lets_in:
+        raise Refused(f"asks for more than one thing: {clauses.strip()}")
+    return _Version(*exact.span("version"), exact["op"]).shifted(match.start("clauses"))
+
+
+def _in_toml(text: str, pin: Pin, lines: Collection[int]) -> Iterator[_Version]:
+    """Yield the pins in the strings of these lines, and in `name = "version"`."""
+    for number, line in enumerate(_LINE.finditer(text), start=1):
+        if number not in lines:
+            continue
+        table = _TABLE.match(line[0])
+        if table and canonicalize_name(table["name"]) == pin.name:
+            if _is_old(table["version"], pin):
+                yield _Version(*table.span("version"), table["op"] or "=").shifted(line.start())
+            continue
+        for quoted in _QUOTED.finditer(line[0]):
+            version = _pinned(quoted["text"], pin)
+            if version:
+                yield version.shifted(line.start() + quoted.start("text"))
+
+
+def _only_strings_differ(before: bytes, after: bytes, count: int) -> bool:
+    """Whether two TOML documents differ in the values of that many strings and nothing else."""
+    try:
+        old, new = (list(_leaves(toml.load(raw.decode("utf-8-sig")))) for raw in (before, after))
     except (toml.TomlError, UnicodeDecodeError):
         return False
-    changed = [one for one, other in zip(before, after, strict=False) if one != other]
-    keys = [path for path, _ in before] == [path for path, _ in after]
-    return keys and len(changed) == count and all(isinstance(leaf, str) for _, leaf in changed)
+    changed = [one for one, other in zip(old, new, strict=False) if one != other]
+    same_keys = [keys for keys, _ in old] == [keys for keys, _ in new]
+    return same_keys and len(changed) == count and all(isinstance(leaf, str) for _, leaf in changed)
 
 
-def _leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
-    """Every value that is no container, with the keys that lead to it."""
+def _leaves(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
+    """Yield every value that is no container, with the keys that lead to it."""
     if isinstance(value, dict):
         for key, inner in value.items():
-            yield from _leaves(inner, (*path, str(key)))
+            yield from _leaves(inner, (*keys, str(key)))
     elif isinstance(value, list):
         for position, inner in enumerate(value):
-            yield from _leaves(inner, (*path, str(position)))
+            yield from _leaves(inner, (*keys, str(position)))
     else:
-        yield path, value
+        yield keys, value
 
 
-def _replaced(
-    text: str, encode: Callable[[str], bytes], pin: Pin, found: Collection[_Found]
-) -> Edited:
-    parts, last, changes = [], 0, []
-    for one in found:
-        line = len(_BREAK.findall(text, 0, one.start)) + 1
-        old = text[one.start : one.end]
-        signs = one.operator
-        changes.append(Change(line, f"{pin.name}{signs}{old}", f"{pin.name}{signs}{pin.new}"))
-        parts += [text[last : one.start], pin.new]
-        last = one.end
-    return Edited(encode("".join((*parts, text[last:]))), tuple(changes))
-
-
-def _is_same(written: str, version: str) -> bool:
-    """Whether both are one version: 1.0 and 1.0.0 are; a wildcard is none."""
-    one, other = version_of(written), version_of(version)
-    return written == version if one is None or other is None else one == other
-
-
-def _lets_in(clauses: str, version: str) -> bool:
-    try:
-        return SpecifierSet(clauses).contains(version, prereleases=True)
-    except InvalidSpecifier:
-        return False
+def _is_old(version: str, pin: Pin) -> bool:
+    """Whether a version is the old one in any spelling: 1.0 is 1.0.0; a wildcard is none."""
+    written, old = version_of(version), version_of(pin.old)
+    return version == pin.old if written is None or old is None else written == old

@@ -1,16 +1,20 @@
-"""Which version to go to, by what scanners and the advisory store say."""
+"""Choose the version that each vulnerable package should go to."""
 
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
+import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
 from scanagg.advisories import Store
+from scanagg.advisories.records import Record, canonical_id
+from scanagg.advisories.versions import fixed_versions
 from scanagg.model import (
     Action,
+    Advisory,
     Category,
     Constraint,
     Inventory,
@@ -20,139 +24,271 @@ from scanagg.model import (
     Upgrade,
     is_pypi,
 )
+from scanagg.model.advisories import id_order, is_malware
 from scanagg.model.project import version_of
-from scanagg.upgrades.weighing import Told, weigh
 
 _PIN: Final = re.compile(r"\s*={2,3}\s*[^\s,*]+\s*")
 _STEPS: Final = (Step.MAJOR, Step.MINOR, Step.PATCH)
 
-_Key = tuple[str, str]
+_Vulnerability = tuple[Judged, Advisory]
 
 
 def plan(
     judged: Sequence[Judged], inventory: Inventory, store: Store | None
 ) -> tuple[Upgrade, ...]:
-    """The advice for every PyPI package with a vulnerability, the one that clears most first.
+    """Return the advice for every vulnerable PyPI package, the one that clears most first.
 
-    Without a store it is what scanners say of fixed versions, and `Upgrade.checked` is false.
-    Withdrawn advisories do not count; what is waived can be cleared, but does not block. What other
-    packages of a lock allow is weighed by their versions of now, also where the plan raises them.
+    Without a store, the fixed versions that scanners name decide, and `Upgrade.checked` is false.
+    Withdrawn advisories do not count. A waived finding can be cleared, but does not block. The
+    constraints of other packages in a lock are those of their current versions, even if the plan
+    upgrades them.
     """
     store = store if store and store.osv else None
-    known = {(one.name, one.version): one for one in inventory.packages}
+    packages = {(package.name, package.version): package for package in inventory.packages}
     constraints: dict[str, list[Constraint]] = {}
     for constraint in inventory.constraints:
         constraints.setdefault(constraint.name, []).append(constraint)
+    vulnerable: dict[tuple[str, str], list[_Vulnerability]] = {}
+    for each in judged:
+        finding = each.finding
+        package, advisory = finding.package, finding.advisory
+        if finding.category is not Category.VULNERABILITY or not package or not advisory:
+            continue
+        if is_pypi(package.purl) and not advisory.withdrawn:
+            key = (package.name, package.version)
+            packages.setdefault(key, package)
+            vulnerable.setdefault(key, []).append((each, advisory))
     upgrades = [
-        _upgrade(known.get(key, package), found, constraints.get(key[0], ()), store)
-        for key, (package, found) in _vulnerable(judged).items()
+        _upgrade(packages[key], vulnerabilities, constraints.get(key[0], ()), store)
+        for key, vulnerabilities in vulnerable.items()
     ]
-    return tuple(sorted(upgrades, key=_order))
+    return tuple(
+        sorted(
+            upgrades,
+            key=lambda upgrade: (
+                *(-len(upgrade.clears), -len(upgrade.unblocks)),
+                *(upgrade.package.name, upgrade.package.version),
+            ),
+        )
+    )
 
 
 def hindering(constraints: Iterable[Constraint], version: str) -> tuple[Constraint, ...]:
-    """Those that do not let a version in; one that is no specifier (PEP 440) hinders nothing."""
-    wanted = Version(version)
-    return tuple(one for one in constraints if not _lets_in(one, wanted))
+    """Return the constraints that exclude a version; an invalid specifier excludes none."""
+    return tuple(one for one in constraints if not _lets_in(one, Version(version)))
 
 
 def step_of(old: str, new: str) -> Step | None:
-    """How far it is from one version to another; None where one of them is no version."""
+    """Return the size of the step between two versions; None if one of them is not PEP 440."""
     before, after = version_of(old), version_of(new)
     if before is None or after is None:
         return None
     if before.epoch != after.epoch:
         return Step.MAJOR
-    width = len(_STEPS)
-    parts = zip(_padded(before, width), _padded(after, width), _STEPS, strict=True)
+    parts = zip((*before.release, 0, 0), (*after.release, 0, 0), _STEPS, strict=False)
     return next((step for one, other, step in parts if one != other), Step.PATCH)
-
-
-def _padded(version: Version, width: int) -> tuple[int, ...]:
-    return (*version.release, *(0,) * width)[:width]
-
-
-def _vulnerable(judged: Sequence[Judged]) -> Mapping[_Key, tuple[Package, list[Judged]]]:
-    """The findings by package, in their order."""
-    found: dict[_Key, tuple[Package, list[Judged]]] = {}
-    for one in judged:
-        package, advisory = one.finding.package, one.finding.advisory
-        if one.finding.category is not Category.VULNERABILITY or not package or not advisory:
-            continue
-        if is_pypi(package.purl) and not advisory.withdrawn:
-            found.setdefault((package.name, package.version), (package, []))[1].append(one)
-    return found
 
 
 def _upgrade(
     package: Package,
-    found: Sequence[Judged],
+    vulnerabilities: Sequence[_Vulnerability],
     constraints: Sequence[Constraint],
     store: Store | None,
 ) -> Upgrade:
-    weighed = weigh(package.name, package.version, _told(found), store)
-    best, unblocking = weighed.best, weighed.unblocking
-    relevant = [one for one in constraints if _holds(one, package)]
+    """Weigh the versions of a package against each other, and against the constraints."""
+    if package.chain:
+        change = package.chain[:1]
+    else:
+        change = () if package.direct is False else (package.name,)
+    ids = tuple(dict.fromkeys(judged.finding.rule.id for judged, _ in vulnerabilities))
+    installed = version_of(package.version)
+    if installed is None or any(advisory.malicious for _, advisory in vulnerabilities):
+        # Nothing is known to be better, or no version of the package can be trusted.
+        checked = store is not None
+        return Upgrade(package=package, to=None, stays=ids, change=change, checked=checked)
+    case = _Case.of(package, installed, vulnerabilities, store)
+    blocking = {
+        judged.finding.rule.id
+        for judged, _ in vulnerabilities
+        if judged.verdict.action is Action.BLOCK
+    }
+    best, left, unblocking = _choose(case, frozenset(map(case.root, blocking)))
+    clears = tuple(id_ for id_ in ids if case.root(id_) not in left)
+    relevant = [one for one in constraints if _is_relevant(one, package, installed)]
     hindered = hindering(relevant, best) if best else ()
-    blocking = {one.finding.rule.id for one in found if one.verdict.action is Action.BLOCK}
     return Upgrade(
         package=package,
         to=best,
         step=step_of(package.version, best) if best else None,
         to_unblock=None if unblocking == best else unblocking,
-        clears=weighed.cleared,
-        unblocks=tuple(name for name in weighed.cleared if name in blocking),
-        stays=weighed.stays,
+        clears=clears,
+        unblocks=tuple(id_ for id_ in clears if id_ in blocking),
+        stays=case.ids_of(left),
         allowed=not hindered if best and relevant else None,
         hindered_by=hindered,
-        change=_change(package),
+        change=change,
         checked=store is not None,
     )
 
 
-def _told(found: Sequence[Judged]) -> Iterator[Told]:
-    for one in found:
-        advisory = one.finding.advisory
-        if advisory:
-            yield Told(
-                id=one.finding.rule.id,
-                names=advisory.ids | {one.finding.rule.id},
-                fixed=advisory.fixed_versions,
-                blocks=one.verdict.action is Action.BLOCK,
-                malicious=advisory.malicious,
-            )
+class _Case(msgspec.Struct, frozen=True):
+    """One package with all its vulnerabilities, those of scanners and those of the store.
 
-
-def _change(package: Package) -> tuple[str, ...]:
-    """The direct requirement that leads to a package; itself where nothing says it is not one."""
-    if package.chain:
-        return package.chain[:1]
-    return () if package.direct is False else (package.name,)
-
-
-def _holds(constraint: Constraint, package: Package) -> bool:
-    """Whether a constraint says anything on other versions of this package.
-
-    One of another part of the project does not, nor one that the version of now breaks already.
-    The exact version that the project itself asks for is none: to upgrade is to edit that.
+    `root` maps every alias of a vulnerability to the same name; sets of vulnerabilities hold these.
+    `now` are those of the installed version, `unknown` those of them that the store lacks, each
+    with its fixed versions.
     """
-    is_pin = not constraint.by and _PIN.fullmatch(constraint.specifier)
-    if is_pin or not _concerns(constraint, package):
+
+    package: Package
+    installed: Version
+    vulnerabilities: Sequence[_Vulnerability]
+    records: Sequence[Record]
+    store: Store | None
+    root: Callable[[str], str]
+    now: frozenset[str] = frozenset()
+    unknown: Sequence[tuple[str, Sequence[Version]]] = ()
+
+    @classmethod
+    def of(
+        cls,
+        package: Package,
+        installed: Version,
+        vulnerabilities: Sequence[_Vulnerability],
+        store: Store | None,
+    ) -> "_Case":
+        """Return the case of a package; `installed` is its version."""
+        stored = store.records(package.name) if store else ()
+        records = [record for record in stored if not record.withdrawn]
+        names = [{*advisory.ids, one.finding.rule.id} for one, advisory in vulnerabilities]
+        root = _united((*names, *({record.id, *record.aliases} for record in records)))
+        case = cls(package, installed, vulnerabilities, records, store, root)
+        known = case.affecting(package.version)
+        fixed = [
+            (root(judged.finding.rule.id), _above(installed, advisory.fixed_versions))
+            for judged, advisory in vulnerabilities
+        ]
+        return msgspec.structs.replace(
+            case,
+            now=known | {name for name, _ in fixed},
+            unknown=[(name, versions) for name, versions in fixed if name not in known],
+        )
+
+    def affecting(self, version: str) -> frozenset[str]:
+        """Return the vulnerabilities of a version by the store."""
+        records = self.store.affecting(self.package.name, version) if self.store else ()
+        return frozenset(self.root(record.id) for record in records)
+
+    def choices(self) -> Iterator[tuple[Version, frozenset[str]]]:
+        """Yield the fixed versions with the vulnerabilities that each has, lowest first.
+
+        Skip versions that are malware, and pre-releases unless nothing else is there or one is
+        installed. No public index has versions with a local part (1.0+fixed): skip these too,
+        unless one is installed.
+        """
+        malware = {
+            self.root(record.id)
+            for record in self.records
+            if any(is_malware(canonical_id(name)) for name in (record.id, *record.aliases))
+        }
+        fixed = [advisory.fixed_versions for _, advisory in self.vulnerabilities]
+        fixed += [fixed_versions(record, self.package.name) for record in self.records]
+        above = {one for texts in fixed for one in _above(self.installed, texts)}
+        if self.installed.local is None:
+            above = {version for version in above if version.local is None}
+        finals = {version for version in above if not version.is_prerelease}
+        for version in sorted(above if self.installed.is_prerelease else finals or above):
+            left = self.affecting(str(version))
+            if not left & malware:
+                unfixed = {name for name, fixes in self.unknown if not _is_fixed(version, fixes)}
+                yield version, left | unfixed
+
+    def ids_of(self, roots: frozenset[str]) -> tuple[str, ...]:
+        """Return the ids of vulnerabilities: as findings show them, else by their usual name."""
+        ids = [judged.finding.rule.id for judged, _ in self.vulnerabilities]
+        names: dict[str, set[str]] = {root: set() for root in roots - set(map(self.root, ids))}
+        for record in self.records:
+            if self.root(record.id) in names:
+                names[self.root(record.id)] |= set(map(canonical_id, (record.id, *record.aliases)))
+        others = sorted(min(group, key=id_order) for group in names.values())
+        return tuple(dict.fromkeys([*(id_ for id_ in ids if self.root(id_) in roots), *others]))
+
+
+def _choose(case: _Case, blocking: frozenset[str]) -> tuple[str | None, frozenset[str], str | None]:
+    """Return the first version with the fewest vulnerabilities, these, and the first that unblocks.
+
+    The version is None unless it has fewer than the installed one. A version that unblocks but has
+    vulnerabilities of its own, which may block too, is chosen only if there is no other.
+    """
+    best, left = None, case.now
+    clean: Version | None = None
+    unclean: Version | None = None
+    for version, remaining in case.choices():
+        if blocking and not remaining & blocking:
+            unclean = unclean or version
+            clean = clean or (version if remaining <= case.now else None)
+        if len(remaining) < len(left):
+            best, left = str(version), remaining
+        if not remaining:
+            break
+    unblocking = clean or unclean
+    return best, left, str(unblocking) if unblocking else None
+
+
+def _is_fixed(version: Version, fixed: Sequence[Version]) -> bool:
+    """Whether a version is fixed, given the versions that each fixed a branch of releases.
+
+    Every version from the highest of them on is fixed. Below that, a version is fixed only on the
+    branch of the last fix before it: 4.0.1 is not fixed by 3.2.13 if 4.0.4 is a fix too.
+    """
+    before = [one for one in fixed if one <= version]
+    if not before:
         return False
-    installed = version_of(package.version)
-    return installed is None or _lets_in(constraint, installed)
+    last = max(before)
+    branch = last.release[:-1]
+    same_branch = version.epoch == last.epoch and version.release[: len(branch)] == branch
+    return last == max(fixed) or same_branch
 
 
-def _concerns(constraint: Constraint, package: Package) -> bool:
-    """Whether a constraint is of the part of the project that the package is in."""
+def _united(groups: Iterable[Iterable[str]]) -> Callable[[str], str]:
+    """Return a function from a name to one name for all names that the groups connect with it."""
+    parent: dict[str, str] = {}
+
+    def root(name: str) -> str:
+        name = canonical_id(name)
+        while (above := parent.get(name, name)) != name:
+            parent[name] = name = parent.get(above, above)
+        return name
+
+    for group in groups:
+        first, *others = sorted(map(canonical_id, group))
+        for other in others:
+            parent[root(other)] = root(first)
+    return root
+
+
+def _above(installed: Version, texts: Iterable[str]) -> tuple[Version, ...]:
+    """Return the versions among the texts that are higher than the installed one."""
+    versions = map(version_of, texts)
+    return tuple(version for version in versions if version is not None and version > installed)
+
+
+def _is_relevant(constraint: Constraint, package: Package, installed: Version) -> bool:
+    """Whether a constraint limits the other versions of this package.
+
+    One of another part of the project does not, nor one that the installed version breaks already.
+    The exact pin of the project itself does not either: an upgrade edits it.
+    """
+    if not constraint.by and _PIN.fullmatch(constraint.specifier):
+        return False
     places = (*package.places, *package.asked)
-    if constraint.place is None or not places:
-        return True
-    folder = posixpath.dirname(constraint.place.path)
-    return any(_related(folder, posixpath.dirname(place.path)) for place in places)
+    if constraint.place is not None and places:
+        folder = posixpath.dirname(constraint.place.path)
+        if not any(_are_nested(folder, posixpath.dirname(place.path)) for place in places):
+            return False
+    return _lets_in(constraint, installed)
 
 
-def _related(one: str, other: str) -> bool:
+def _are_nested(one: str, other: str) -> bool:
     """Whether two folders are the same, or one lies in the other."""
     shorter, longer = sorted((f"{one}/".lstrip("/"), f"{other}/".lstrip("/")), key=len)
     return longer.startswith(shorter)
@@ -163,8 +299,3 @@ def _lets_in(constraint: Constraint, version: Version) -> bool:
         return SpecifierSet(constraint.specifier).contains(version, prereleases=True)
     except InvalidSpecifier:
         return True
-
-
-def _order(upgrade: Upgrade) -> tuple[int, int, str, str]:
-    package = upgrade.package
-    return (-len(upgrade.clears), -len(upgrade.unblocks), package.name, package.version)

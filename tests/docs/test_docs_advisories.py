@@ -11,7 +11,8 @@ from scanagg.advisories.update import SOURCES
 from scanagg.findings.collect import FRESH
 from scanagg.model import WaiverState
 from scanagg.reports.cyclonedx.vulnerabilities import VEX
-from scanagg.upgrades.lockers import Recipe, Wish, calls, recipe_of
+from scanagg.upgrades.lockers import Recipe, recipe_of
+from scanagg.upgrades.pins import Pin
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
 PAGE = (DOCS / "advisories.md").read_text(encoding="utf-8")
@@ -39,7 +40,7 @@ def test_addresses_are_those_of_the_program(kind: str) -> None:
 def test_commands_of_lockers_are_those_of_the_program(path: str) -> None:
     recipe = recipe_of(path, "")
     assert isinstance(recipe, Recipe)
-    ((*words, name),) = calls(recipe, [Wish("NAME", "VERSION")])
+    ((*words, name),) = recipe.commands([Pin("NAME", "1", "VERSION")])
     shown = [word for word in words if word != "--no-interaction"]
     assert f"| `{path}` | `{' '.join((*shown, name))}`" in PAGE
 

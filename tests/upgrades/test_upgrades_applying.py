@@ -15,7 +15,7 @@ from scanagg.core.errors import OutputError
 from scanagg.core.process import Stop
 from scanagg.model import Package, Scope
 from scanagg.upgrades import applying
-from scanagg.upgrades.applying import Bench, Result, State, apply, program_of
+from scanagg.upgrades.applying import Bench, StepState, UpgradeStep, apply, program_of
 from scanagg.upgrades.ways import goals_of, ways
 
 Make = Callable[..., Path]
@@ -62,12 +62,12 @@ def bench(root: Path, **more: object) -> Bench:
     return Bench(root, Stop(), os.environ, **more)  # type: ignore[arg-type]
 
 
-def steps(root: Path, *wanted: tuple[Package, str], **more: object) -> list[Result]:
+def steps(root: Path, *wanted: tuple[Package, str], **more: object) -> list[UpgradeStep]:
     goals = goals_of([upgrade(one, to) for one, to in wanted])
     return list(apply(ways(root, goals), bench(root, **more)))
 
 
-def told(found: list[Result]) -> list[tuple[State, str]]:
+def told(found: list[UpgradeStep]) -> list[tuple[StepState, str]]:
     return [(one.state, one.text) for one in found]
 
 
@@ -96,7 +96,7 @@ def test_all_pins_of_a_file_in_one_go(make_project: Make) -> None:
     alpha = package("alpha", "1.0", "requirements.txt:2", "c.txt:1")
     beta = package("beta", "1.0", "requirements.txt:3")
     found = steps(root, (alpha, "2.0"), (beta, "1.1"))
-    assert {one.state for one in found} == {State.DONE}
+    assert {one.state for one in found} == {StepState.DONE}
     assert content(root) == {
         "c.txt": b"alpha===2.0\n",
         "requirements.txt": text.replace("== 1.0", "== 2.0").replace("==1.0", "==1.1").encode(),
@@ -107,7 +107,7 @@ def test_one_version_in_two_spellings(make_project: Make) -> None:
     root = make_project({"requirements.txt": "lib==1.0\nlib[x]==1.0.0\n"}, git_=False)
     lines = ("1.0", "requirements.txt:1"), ("1.0.0", "requirements.txt:2")
     found = steps(root, *((package("lib", *one), "2.0") for one in lines))
-    assert {one.state for one in found} == {State.DONE}
+    assert {one.state for one in found} == {StepState.DONE}
     assert (root / "requirements.txt").read_text() == "lib==2.0\nlib[x]==2.0\n"
 
 
@@ -126,7 +126,7 @@ def test_a_file_that_changed_meanwhile_is_not_touched(make_project: Make) -> Non
     found = ways(root, goals_of([upgrade(lib, "2.0")]))
     (root / "requirements.txt").write_text("lib==1.5\n")
     done = list(apply(found, bench(root)))
-    assert [one.state for one in done] == [State.DONE, State.FAILED]
+    assert [one.state for one in done] == [StepState.DONE, StepState.FAILED]
     assert "does not pin lib 1.0 any more" in done[1].reason
     assert content(root) == {"more.txt": b"lib==2.0\n", "requirements.txt": b"lib==1.5\n"}
 
@@ -135,7 +135,7 @@ def test_one_file_that_cannot_be_written_does_not_cost_the_others(make_project: 
     root = make_project({"a.txt": "lib==1.0\n", "b.txt": "lib==1.0\n"}, git_=False)
     (root / "a.txt").chmod(0o444)
     found = steps(root, (package("lib", "1.0", "a.txt:1", "b.txt:1"), "2.0"))
-    assert [one.state for one in found] == [State.FAILED, State.DONE]
+    assert [one.state for one in found] == [StepState.FAILED, StepState.DONE]
     assert "a.txt is read-only" in found[0].reason
     assert content(root) == {"a.txt": b"lib==1.0\n", "b.txt": b"lib==2.0\n"}
 
@@ -178,9 +178,9 @@ def test_uv_locks_and_the_pins_it_goes_by(
     deep = package("libdeep", "1.0", "uv.lock:2", asked=asked, chain=("libalpha", "libdeep"))
     found = steps(root, (alpha, "1.1"), (deep, "1.1"))
     assert told(found) == [
-        (State.DONE, "pyproject.toml:6: libalpha==1.0 -> libalpha==1.1"),
-        (State.DONE, "uv.lock: libalpha 1.0 -> 1.1"),
-        (State.DONE, "uv.lock: libdeep 1.0 -> 1.1"),
+        (StepState.DONE, "pyproject.toml:6: libalpha==1.0 -> libalpha==1.1"),
+        (StepState.DONE, "uv.lock: libalpha 1.0 -> 1.1"),
+        (StepState.DONE, "uv.lock: libdeep 1.0 -> 1.1"),
     ]
     assert version(root, "uv.lock", "libdeep") == "1.1"
     assert (root / "pyproject.toml").read_text() == then.replace("==1.0", "==1.1")
@@ -200,10 +200,10 @@ def test_uv_workspace_pins_of_a_member(
     before = content(root)
     stuck = package("libstuck", "1.0", "uv.lock:1", "parts/one/pyproject.toml:6")
     (failed,) = steps(root, (stuck, "9.9"))
-    assert failed.state is State.FAILED
+    assert failed.state is StepState.FAILED
     assert content(root) == before
     done = steps(root, (stuck, "1.1"))
-    assert [one.state for one in done] == [State.DONE, State.DONE]
+    assert [one.state for one in done] == [StepState.DONE, StepState.DONE]
     assert version(root, "uv.lock", "libstuck") == "1.1"
     assert b'"libstuck==1.1"' in content(root)["parts/one/pyproject.toml"]
 
@@ -217,7 +217,7 @@ def test_an_input_that_includes_another(
     root = make_project(files, git_=False)
     locked(root, uv, "pip", "compile", "--generate-hashes", "requirements.in", "-o", "r.txt")
     alpha = package("libalpha", "1.0", "base.in:1", "r.txt:3")
-    assert [one.state for one in steps(root, (alpha, "1.1"))] == [State.DONE, State.DONE]
+    assert [one.state for one in steps(root, (alpha, "1.1"))] == [StepState.DONE, StepState.DONE]
     assert content(root)["base.in"] == b"libalpha==1.1\n"
     assert "libalpha==1.1 " in (root / "r.txt").read_text()
 
@@ -235,12 +235,17 @@ def test_uv_that_finds_no_way_leaves_all_and_the_rest_is_done(
     dev = package("libdev", "1.0", "uv.lock:3", "pyproject.toml:7")
     before = content(root)
     alone = steps(root, (deep, "2.0"))
-    assert [one.state for one in alone] == [State.FAILED]
+    assert [one.state for one in alone] == [StepState.FAILED]
     assert "uv failed (exit code 1)" in alone[0].reason
     assert "uv.lock is as it was" in alone[0].reason
     assert content(root) == before
     found = steps(root, (deep, "2.0"), (dev, "1.1"), (stuck, "9.9"))
-    assert [one.state for one in found] == [State.FAILED, State.DONE, State.DONE, State.FAILED]
+    assert [one.state for one in found] == [
+        StepState.FAILED,
+        StepState.DONE,
+        StepState.DONE,
+        StepState.FAILED,
+    ]
     assert version(root, "uv.lock", "libdev") == "1.1"
     assert (root / "pyproject.toml").read_text() == text.replace("libdev==1.0", "libdev==1.1")
 
@@ -260,9 +265,9 @@ def test_compiled_requirements(
     deep = package("libdeep", "1.0", "requirements.txt:1")
     found = steps(root, (alpha, "1.1"), (deep, "1.1"))
     assert told(found) == [
-        (State.DONE, "requirements.in:1: libalpha==1.0 -> libalpha==1.1"),
-        (State.DONE, "requirements.txt: libalpha 1.0 -> 1.1"),
-        (State.DONE, "requirements.txt: libdeep 1.0 -> 1.1"),
+        (StepState.DONE, "requirements.in:1: libalpha==1.0 -> libalpha==1.1"),
+        (StepState.DONE, "requirements.txt: libalpha 1.0 -> 1.1"),
+        (StepState.DONE, "requirements.txt: libdeep 1.0 -> 1.1"),
     ]
     text = (root / "requirements.txt").read_text()
     assert re.findall(r"(?m)^lib\S+==\S+", text) == ["libalpha==1.1", "libdeep==1.1", "libdev==1.0"]
@@ -286,9 +291,9 @@ def test_poetry(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_hom
     found = steps(root, (alpha, "1.1"), (deep, "1.1"))
     # Poetry takes no version: it goes to the newest that is allowed.
     assert told(found) == [
-        (State.DONE, "pyproject.toml:5: libalpha=1.0 -> libalpha=1.1"),
-        (State.DONE, "poetry.lock: libalpha 1.0 -> 1.1"),
-        (State.DONE, "poetry.lock: libdeep 1.0 -> 2.0"),
+        (StepState.DONE, "pyproject.toml:5: libalpha=1.0 -> libalpha=1.1"),
+        (StepState.DONE, "poetry.lock: libalpha 1.0 -> 1.1"),
+        (StepState.DONE, "poetry.lock: libdeep 1.0 -> 2.0"),
     ]
 
 
@@ -308,11 +313,11 @@ def test_pdm(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: 
     dev = package("libdev", "1.0", "pdm.lock:1", "pyproject.toml:10")
     found = steps(root, (alpha, "1.1"), (deep, "1.1"), (dev, "1.1"))
     assert told(found) == [
-        (State.DONE, "pyproject.toml:6: libalpha==1.0 -> libalpha==1.1"),
-        (State.DONE, "pyproject.toml:10: libdev==1.0 -> libdev==1.1"),
-        (State.DONE, "pdm.lock: libalpha 1.0 -> 1.1"),
-        (State.DONE, "pdm.lock: libdeep 1.0 -> 2.0"),
-        (State.DONE, "pdm.lock: libdev 1.0 -> 1.1"),
+        (StepState.DONE, "pyproject.toml:6: libalpha==1.0 -> libalpha==1.1"),
+        (StepState.DONE, "pyproject.toml:10: libdev==1.0 -> libdev==1.1"),
+        (StepState.DONE, "pdm.lock: libalpha 1.0 -> 1.1"),
+        (StepState.DONE, "pdm.lock: libdeep 1.0 -> 2.0"),
+        (StepState.DONE, "pdm.lock: libdev 1.0 -> 1.1"),
     ]
 
 
@@ -329,10 +334,10 @@ def test_pipenv(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_hom
     dev = package("libdev", "1.0", "Pipfile.lock:1", "Pipfile:8", scope=Scope.DEV)
     found = steps(root, (alpha, "1.1"), (dev, "1.1"))
     assert told(found) == [
-        (State.DONE, "Pipfile:6: libalpha==1.0 -> libalpha==1.1"),
-        (State.DONE, "Pipfile:8: libdev==1.0 -> libdev==1.1"),
-        (State.DONE, "Pipfile.lock: libalpha 1.0 -> 1.1"),
-        (State.DONE, "Pipfile.lock: libdev 1.0 -> 1.1"),
+        (StepState.DONE, "Pipfile:6: libalpha==1.0 -> libalpha==1.1"),
+        (StepState.DONE, "Pipfile:8: libdev==1.0 -> libdev==1.1"),
+        (StepState.DONE, "Pipfile.lock: libalpha 1.0 -> 1.1"),
+        (StepState.DONE, "Pipfile.lock: libdev 1.0 -> 1.1"),
     ]
     assert (root / "Pipfile").read_text() == text.replace("==1.0", "==1.1")
 
@@ -377,7 +382,7 @@ def test_a_locker_that_fails_leaves_all_as_it_was(failing: Make, script: str, re
     root = failing(script)
     before = content(root)
     (found,) = steps(root, (LIB, "2.0"), seconds=1.0)
-    assert found.state is State.FAILED
+    assert found.state is StepState.FAILED
     assert reason in found.reason
     assert "secret" not in found.reason
     assert content(root) == before
@@ -387,7 +392,7 @@ def test_a_locker_that_works_and_needs_the_pin(failing: Make) -> None:
     root = failing(
         f"grep -q 'lib==2.0' pyproject.toml && printf '%s' '{NEW}' > uv.lock; env > seen"
     )
-    assert [one.state for one in steps(root, (LIB, "2.0"))] == [State.DONE, State.DONE]
+    assert [one.state for one in steps(root, (LIB, "2.0"))] == [StepState.DONE, StepState.DONE]
     assert "lib==2.0" in (root / "pyproject.toml").read_text()
     assert (root / "uv.lock").read_text() == NEW
 
@@ -421,7 +426,7 @@ def test_several_where_one_is_refused(failing: Make) -> None:
     (root / "bad.part").write_text(LOCK.replace("lib", "bad"))
     bad = package("bad", "1.0", "uv.lock:1")
     found = steps(root, (bad, "2.0"), (LIB, "2.0"))
-    assert [one.state for one in found] == [State.FAILED, State.DONE, State.DONE]
+    assert [one.state for one in found] == [StepState.FAILED, StepState.DONE, StepState.DONE]
 
 
 def test_a_locker_that_is_not_there(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -432,8 +437,8 @@ def test_a_locker_that_is_not_there(make_project: Make, monkeypatch: pytest.Monk
     monkeypatch.chdir(root)
     before = content(root)
     (found,) = steps(root, (LIB, "2.0"))
-    assert found == Result(
-        State.LEFT,
+    assert found == UpgradeStep(
+        StepState.LEFT,
         "pyproject.toml:3: lib==1.0 -> lib==2.0; uv lock --upgrade-package lib==2.0",
         "uv is not installed, or only inside the project",
     )
@@ -459,7 +464,7 @@ def test_a_header_that_is_not_run_unseen(make_project: Make) -> None:
     files = {"r.txt": f"{header}lib==1.0 --hash=sha256:0\n", "a.in": "lib\n"}
     root = make_project(files, git_=False)
     (found,) = steps(root, (package("lib", "1.0", "r.txt:3"), "2.0"))
-    assert found.state is State.LEFT
+    assert found.state is StepState.LEFT
     assert found.text.endswith("--upgrade-package lib==2.0")
     assert "not run unseen" in found.reason
 
@@ -492,7 +497,7 @@ def test_a_pin_of_a_source_that_is_in_no_lock_is_edited_by_itself(failing: Make)
     root = failing(f"printf '%s' '{NEW}' > uv.lock")
     (root / "pyproject.toml").write_text('[project]\ndependencies = [\n  "lib==1.0", "x==1",\n]\n')
     found = steps(root, (LIB, "2.0"), (package("x", "1", "pyproject.toml:3"), "2"))
-    assert [one.state for one in found] == [State.DONE] * 3
+    assert [one.state for one in found] == [StepState.DONE] * 3
     assert '"lib==2.0", "x==2"' in (root / "pyproject.toml").read_text()
 
 
@@ -502,7 +507,7 @@ def test_after_an_interruption_nothing_more_is_run(failing: Make) -> None:
     stop.interrupt()
     goals = goals_of([upgrade(LIB, "2.0")])
     (found,) = apply(ways(root, goals), Bench(root, stop, os.environ))
-    assert (found.state, found.reason) == (State.FAILED, "stopped before it began")
+    assert (found.state, found.reason) == (StepState.FAILED, "stopped before it began")
     assert not (root / "ran").exists()
 
 
@@ -511,7 +516,7 @@ def test_an_interruption_between_two(failing: Make) -> None:
     stop = Stop()
     both = goals_of([upgrade(LIB, "2.0"), upgrade(package("b", "1", "uv.lock:1"), "2")])
     found = apply(ways(root, both), Bench(root, stop, os.environ))
-    assert next(found).state is State.FAILED
+    assert next(found).state is StepState.FAILED
     stop.interrupt()
     assert next(found).reason == "stopped before it began"
 

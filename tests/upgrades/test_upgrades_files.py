@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scanagg.upgrades import files
-from scanagg.upgrades.files import Refused, read, read_if_there, restore, write
+from scanagg.upgrades import pins
+from scanagg.upgrades.pins import Refused, read, restore, write
 
 
 def test_bytes_and_mode(tmp_path: Path) -> None:
@@ -14,13 +14,13 @@ def test_bytes_and_mode(tmp_path: Path) -> None:
     path.write_bytes(b"old\r\n")
     path.chmod(0o640)
     original = read(tmp_path, "a.txt")
-    again = write(original, b"new\r\n")
+    write(original, b"new\r\n")
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new\r\n", 0o640)
     assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
-    restore(original)
-    assert path.read_bytes() == b"old\r\n"
     with pytest.raises(Refused, match="changed by somebody else"):
-        write(again, b"newer")
+        write(original, b"newer")
+    assert path.read_bytes() == b"new\r\n"
+    restore(original)
     assert path.read_bytes() == b"old\r\n"
 
 
@@ -57,7 +57,7 @@ def test_what_cannot_be_edited_says_why(tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "folder").mkdir()
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "large").write_bytes(b"12345")
-    monkeypatch.setattr(files, "_MOST_BYTES", 4)
+    monkeypatch.setattr(pins, "_MOST_BYTES", 4)
     for path, reason in {
         "folder": "is not a file",
         "none": "does not exist",
@@ -107,7 +107,7 @@ def test_a_file_that_is_gone_meanwhile(tmp_path: Path) -> None:
 
 
 def test_what_was_not_there_is_taken_away_again(tmp_path: Path) -> None:
-    original = read_if_there(tmp_path, "a.txt")
+    original = read(tmp_path, "a.txt", missing_ok=True)
     assert original.raw is None
     (tmp_path / "a.txt").write_bytes(b"new")
     restore(original)

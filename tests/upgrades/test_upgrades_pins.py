@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scanagg.upgrades.files import Refused
-from scanagg.upgrades.pins import HASHED, Pin, edited, pinned_versions
+from scanagg.upgrades.pins import HASHED, Pin, Refused, edited, pinned_versions
 
 LIB = Pin("some-lib", "1.0", "2.0")
 

@@ -27,8 +27,7 @@ def edits(found: Ways) -> list[str]:
     return [
         f"{edit.path}:{change.line} {change.after}"
         for edit in found.edits
-        for _, changes in edit.changes
-        for change in changes
+        for change in edit.changes
     ]
 
 
