@@ -1,4 +1,4 @@
-"""The stages of a check in order, as one readable list."""
+"""A check, from the target to the decision: the stages in order."""
 
 import contextlib
 import hashlib
@@ -6,7 +6,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -28,7 +28,6 @@ from scanagg.inventory import read_inventory
 from scanagg.model import (
     Clock,
     Coverage,
-    Finding,
     Inventory,
     Report,
     Run,
@@ -46,18 +45,15 @@ from scanagg.upgrades import plan
 
 _LOG: Final = logging.getLogger("scanagg")
 REPORTS: Final = "reports"
-"""The folder for reports, in the project, where nothing else is said."""
-
-_SKIPPED: Final = "skipped on the command line"
+"""The default folder for reports, in the project."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be checked and how. Times are in seconds; None means: as configured, or default.
+    """The target and the options of a check. Times are in seconds; None stands for the default.
 
-    `rules` judge; `own_rules` loads those of the work tree where these are not the same. `only`
-    and `skip` are names of scanners; `output_dir` is where reports of earlier checks lie, which
-    are not looked at. `base` names the commit to compare with, `environ` may tell it in a pull
-    request.
+    `rules` judge; `own_rules` loads those of the work tree if they come from elsewhere. `only` and
+    `skip` are names of scanners. `output_dir` holds the reports of earlier checks, which are not
+    examined. `base` names the commit to compare with; in a pull request, `environ` may tell it.
     """
 
     path: Path
@@ -78,80 +74,104 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def check(request: Request, notify: Callable[[Event], None]) -> Report:
-    """Run every stage; the report of what is known, also after an interruption.
+    """Run every stage and return the report, also after an interruption.
 
-    Raises TargetError where the path cannot be checked, ConfigError where there is no cache
-    folder, StoreError where this machine has no socket to serve the advisory store from. What goes
-    wrong with a scanner is in its run, not raised.
+    TargetError if the path cannot be checked, ConfigError if there is no cache folder, StoreError
+    if this machine has no socket to serve the advisory store from. Errors of a scanner are in its
+    run.
     """
+    rules = request.rules
+    clock = Clock(request.now or datetime.now(UTC), given=request.now is not None)
     folder = cache.cache_folder()
     cache.sweep(folder)
     with contextlib.closing(open_store(folder)) as store:
-        return _check(request, notify, folder, store)
+        target = read_target(
+            request.path,
+            exclude=rules.settings.exclude,
+            reports=_reports(request),
+            stop=request.stop,
+        )
+        base = find_base(target, _base_options(request), request.stop)
+        inventory = read_inventory(target, request.python or rules.settings.python)
+        _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
+        logged("inventory", inventory.manifests, inventory.packages)
+        setup = _scan_setup(request, clock, folder, store)
+        scanners = chosen(request.only, request.skip).values()
+        collected = collect_findings(setup, scanners, target, inventory, notify)
+        traced = trace(collected.findings, collected.runs, base, target, inventory, setup, notify)
+        decision = policy.decide(traced.findings, rules.policy, clock.now)
+        logged("policy", traced.findings, decision.judged)
+        upgrades, upgrade_problems = _upgrades(decision, inventory, store)
+        runs = _with_skipped(collected.runs, request, clock)
+        problems = dict.fromkeys((*collected.problems, *upgrade_problems))
+        terms = Terms(
+            only=request.only,
+            problems=(*_image_problems(request, runs), *_without_cache(setup, problems)),
+            notices=(
+                *(*base.notices, *traced.notices),
+                *(*_notices(request, target), *_store_notices(request, setup, store)),
+            ),
+        )
+        gate = policy.judge_runs(
+            runs,
+            decision,
+            rules.policy,
+            required=frozenset(terms.only),
+            files=[file.path for file in target.files],
+            now=clock.now,
+            interrupted=request.stop.interrupted,
+            problems=terms.problems,
+            data=store.sources,
+        )
+        own_rules, judged = request.own_rules, decision.judged
+        loosened: Sequence[str] = ()
+        if own_rules is not None:
+            loosened = attempts(rules, own_rules, target, traced.findings, judged, clock.now)
+        notices = (*gate.notices, *terms.notices)
+        return Report(
+            version=__version__,
+            target=target,
+            policy=rules.policy.info,
+            clock=clock,
+            runs=runs,
+            findings=judged,
+            gate=replace(gate, attempts=tuple(loosened), notices=notices),
+            base=base.info,
+            waivers=decision.waivers,
+            licenses=decision.licenses,
+            terms=terms,
+            packages=inventory.packages,
+            data=store.sources,
+            upgrades=upgrades,
+            scanners=scanner_infos(),
+        )
 
 
-def _check(request: Request, notify: Callable[[Event], None], folder: Path, store: Store) -> Report:
-    clock = Clock(request.now or datetime.now(UTC), given=request.now is not None)
-    target = read_target(
-        request.path,
-        exclude=request.rules.settings.exclude,
-        reports=_reports(request),
-        stop=request.stop,
-    )
-    base = find_base(target, _asked(request), request.stop)
-    inventory = read_inventory(target, request.python or request.rules.settings.python)
-    _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
-    logged("inventory", inventory.manifests, inventory.packages)
-    setup = _scan_setup(request, clock, folder, store)
-    collected = collect_findings(setup, _scanners(request), target, inventory, notify)
-    traced = trace(collected.findings, collected.runs, base, target, inventory, setup, notify)
-    decision = policy.decide(traced.findings, request.rules.policy, clock.now)
-    logged("policy", traced.findings, decision.judged)
-    upgrades, unread = _upgrades(decision, inventory, store)
-    runs = _runs(request, collected.runs, clock)
-    terms = Terms(
-        only=request.only,
-        problems=(
-            *_problems(request, runs),
-            *_placed(setup, dict.fromkeys((*collected.problems, *unread))),
-        ),
-        notices=(
-            *(*base.notices, *traced.notices),
-            *(*_notices(request, target), *_store_notices(request, setup)),
-        ),
-    )
-    gate = policy.judge_runs(
-        runs,
-        decision,
-        request.rules.policy,
-        required=frozenset(terms.only),
-        files=[file.path for file in target.files],
-        now=clock.now,
-        interrupted=request.stop.interrupted,
-        problems=terms.problems,
-        data=store.sources,
-    )
-    gate = replace(gate, attempts=_attempts(request, target, traced.findings, decision, clock))
-    return Report(
-        version=__version__,
-        target=target,
-        policy=request.rules.policy.info,
-        clock=clock,
-        runs=runs,
-        findings=decision.judged,
-        gate=replace(gate, notices=(*gate.notices, *terms.notices)),
-        base=base.info,
-        waivers=decision.waivers,
-        licenses=decision.licenses,
-        terms=terms,
-        packages=inventory.packages,
-        data=store.sources,
-        upgrades=upgrades,
-        scanners=scanner_infos(),
-    )
+def chosen(only: Sequence[str], skip: Sequence[str]) -> Mapping[str, Scanner]:
+    """Return the scanners that are to run, by name."""
+    return {
+        name: scanner
+        for name, scanner in all_scanners().items()
+        if (not only or name in only) and name not in skip
+    }
 
 
-def _asked(request: Request) -> BaseOptions:
+def _reports(request: Request) -> tuple[str, ...]:
+    """Return patterns (as in .gitignore) that match the reports of earlier checks."""
+    root = request.path.resolve()
+    folders = {root / REPORTS, root / (request.rules.settings.output_dir or REPORTS)}
+    folders |= {request.output_dir} if request.output_dir else set()
+    resolved = sorted({folder.resolve() for folder in folders})
+    paths = [
+        str(PurePosixPath(folder.relative_to(root).as_posix()) / name)
+        for folder in resolved
+        if folder.is_relative_to(root)
+        for name in file_names()
+    ]
+    return tuple("/" + re.sub(r"([\\*?\[\]! #])", r"\\\1", path) for path in paths)
+
+
+def _base_options(request: Request) -> BaseOptions:
     rules = request.rules
     return BaseOptions(
         ref=request.base,
@@ -162,107 +182,53 @@ def _asked(request: Request) -> BaseOptions:
     )
 
 
-def _attempts(
-    request: Request,
-    target: Target,
-    findings: Sequence[Finding],
-    decision: policy.Decision,
-    clock: Clock,
-) -> tuple[str, ...]:
-    """What the change does to its own gate; nothing where the gate is its own."""
-    if request.own_rules is None:
-        return ()
-    rules = request.rules
-    return attempts(rules, request.own_rules, target, findings, decision.judged, clock.now)
-
-
-def chosen(only: Sequence[str], skip: Sequence[str]) -> Mapping[str, Scanner]:
-    """The scanners that are to run, by name."""
-    return {
-        name: scanner
-        for name, scanner in all_scanners().items()
-        if (not only or name in only) and name not in skip
-    }
-
-
-def _scanners(request: Request) -> Sequence[Scanner]:
-    return tuple(chosen(request.only, request.skip).values())
-
-
-def _reports(request: Request) -> tuple[str, ...]:
-    """Patterns of the reports of earlier checks, wherever they were put."""
-    root = request.path.resolve()
-    usual = (root / REPORTS, root / (request.rules.settings.output_dir or REPORTS))
-    folders = {folder.resolve() for folder in (*usual, request.output_dir or usual[0])}
-    inside = sorted(folder for folder in folders if folder.is_relative_to(root))
-    below = [PurePosixPath(folder.relative_to(root).as_posix()) for folder in inside]
-    return tuple(f"/{_literal(str(folder / name))}" for folder in below for name in file_names())
-
-
-def _literal(path: str) -> str:
-    """A path as a pattern of .gitignore that matches nothing else."""
-    return re.sub(r"([\\*?\[\]! #])", r"\\\1", path)
-
-
 def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> ScanSetup:
-    return ScanSetup(
-        limits=_limits(request),
-        cache=folder,
-        now=clock.now,
-        scanners=request.rules.settings.scanners,
-        offline=request.offline,
-        workers=min(os.cpu_count() or 1, _jobs(request)),
-        image=request.image,
-        key=request.rules.key,
-        public=frozenset(map(_digest, request.rules.policy.files.values())),
-        store=store,
-        max_age=store_age(request.rules.policy),
-    )
-
-
-def store_age(rules: policy.Policy) -> timedelta:
-    """How old the advisory store may be for scanners to be given it while there is a network."""
+    settings, rules = request.rules.settings, request.rules.policy
+    processors = os.cpu_count() or 1
+    # By default no scanner waits for another: most wait for the network.
+    jobs = request.jobs or settings.jobs or len(all_scanners()) + processors
+    timeout = request.timeout or settings.timeout or DEFAULT_TIMEOUT
     ages = [
         span(entry.db_max_age)
         for name, entry in rules.file.scanners.items()
         if entry.db_max_age and scanner_info(name).asks_advisory_store
     ]
-    return min(ages, default=FRESH)
+    return ScanSetup(
+        limits=Limits(jobs=jobs, timeout=timeout, stop=request.stop),
+        cache=folder,
+        now=clock.now,
+        scanners=settings.scanners,
+        offline=request.offline,
+        workers=min(processors, jobs),
+        image=request.image,
+        key=request.rules.key,
+        public=frozenset(
+            hashlib.sha1(digest.encode(), usedforsecurity=False).hexdigest()
+            for digest in rules.files.values()
+        ),
+        store=store,
+        max_age=min(ages, default=FRESH),
+    )
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
-
-
-def _limits(request: Request) -> Limits:
-    timeout = request.timeout or request.rules.settings.timeout or DEFAULT_TIMEOUT
-    return Limits(jobs=_jobs(request), timeout=timeout, stop=request.stop)
-
-
-def _jobs(request: Request) -> int:
-    """Programs at once. By default no scanner waits for another: most wait for the network."""
-    by_default = len(all_scanners()) + (os.cpu_count() or 1)
-    return request.jobs or request.rules.settings.jobs or by_default
-
-
-def _runs(request: Request, examined: Sequence[Run], clock: Clock) -> tuple[Run, ...]:
-    """The runs, and one for each scanner that was skipped by name: it is missing, not clean."""
+def _with_skipped(runs: Sequence[Run], request: Request, clock: Clock) -> tuple[Run, ...]:
+    """Add a run for each scanner that was skipped by name: it is missing, not clean."""
     skipped = [
         Run(
             scanner=name,
             version=None,
             status=Status.MISSING,
-            detail=_SKIPPED,
+            detail="skipped on the command line",
             coverage=Coverage("inputs"),
             started=clock.now,
         )
         for name in request.skip
     ]
-    return tuple(sorted((*examined, *skipped), key=lambda run: run.scanner))
+    return tuple(sorted((*runs, *skipped), key=lambda run: run.scanner))
 
 
-def _problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
-    """Gaps that no scanner's requirement covers: an image that was named was to be looked at."""
+def _image_problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
+    """Return a problem if the image that was named was not examined by any scanner."""
     if request.image is None:
         return ()
     for run in runs:
@@ -275,12 +241,12 @@ def _problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
 
 
 def _notices(request: Request, target: Target) -> tuple[str, ...]:
-    """What there is to say of the target, of what is left out, and of a foreign baseline."""
+    """Return notices about the target, what is left out of it, and a foreign baseline."""
     notices = [*target.notices]
     prefix = target.revision.prefix if target.revision else ""
-    known = request.rules.baseline
-    if known and foreign(known, {prefix + file.path for file in target.files}):
-        notices.append(f"{known.path}: no file that it names is here; is it another project's?")
+    baseline = request.rules.baseline
+    if baseline and foreign(baseline, {prefix + file.path for file in target.files}):
+        notices.append(f"{baseline.path}: no file that it names is here; is it another project's?")
     if request.only:
         left = sorted(set(all_scanners()) - set(request.only))
         notices.append(f"only {', '.join(request.only)} ran; not {', '.join(left)}")
@@ -297,22 +263,22 @@ def _notices(request: Request, target: Target) -> tuple[str, ...]:
 def _upgrades(
     decision: policy.Decision, inventory: Inventory, store: Store
 ) -> tuple[tuple[Upgrade, ...], tuple[str, ...]]:
-    """What to upgrade; from scanners' words alone where the store cannot be read, and that."""
+    """Return the upgrades and problems; without the store if it cannot be read."""
     try:
         return plan(decision.judged, inventory, store if store.osv else None), ()
     except StoreError as error:
         return plan(decision.judged, inventory, None), (f"{error.message}. {error.hint}",)
 
 
-def _placed(setup: ScanSetup, texts: Iterable[str]) -> tuple[str, ...]:
-    """Texts without the path of our cache: they go into reports."""
+def _without_cache(setup: ScanSetup, texts: Iterable[str]) -> tuple[str, ...]:
+    """Replace the path of the cache in texts that go into reports."""
     return tuple(text.replace(str(setup.cache), "{cache}") for text in texts)
 
 
-def _store_notices(request: Request, setup: ScanSetup) -> tuple[str, ...]:
-    """What cannot be used of the advisory store, and what its age means for its askers."""
-    problems = _placed(setup, setup.store.problems) if setup.store else ()
-    source = setup.store.osv if setup.store else None
+def _store_notices(request: Request, setup: ScanSetup, store: Store) -> tuple[str, ...]:
+    """Return what of the advisory store is unusable, and what its size and age mean."""
+    problems = _without_cache(setup, store.problems)
+    source = store.osv
     asking = [
         name
         for name, scanner in chosen(request.only, request.skip).items()
@@ -323,12 +289,12 @@ def _store_notices(request: Request, setup: ScanSetup) -> tuple[str, ...]:
     meaning = "used as it is" if setup.offline else f"not given to {', '.join(asking)}"
     if not is_whole(source):
         count = counted(source.records or 0, "record")
-        told = f"the advisory store has {count}, far from all that is published: {meaning}"
-        return (*problems, f"{told}; `scanagg db update` gets them")
+        notice = f"the advisory store has {count}, far from all that is published: {meaning}"
+        return (*problems, f"{notice}; `scanagg db update` gets them")
     if setup.is_fresh(source):
         return problems
-    of = f"of {source.updated:%Y-%m-%d}" if source.updated else "of unknown age"
+    date = f"of {source.updated:%Y-%m-%d}" if source.updated else "of unknown age"
     hours = int(setup.max_age.total_seconds() // 3600)
     limit = counted(hours, "hour") if hours % 24 else counted(hours // 24, "day")
-    told = f"the advisory store is {of}, not of the last {limit}: {meaning}"
-    return (*problems, f"{told}; `scanagg db update` renews it")
+    notice = f"the advisory store is {date}, not of the last {limit}: {meaning}"
+    return (*problems, f"{notice}; `scanagg db update` renews it")
