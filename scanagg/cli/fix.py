@@ -1,11 +1,9 @@
-"""`scanagg fix`: what to upgrade, and how; with --apply, do it."""
+"""`scanagg fix`: list the upgrades that clear vulnerabilities, and make them with --apply."""
 
 import os
-import re
 import shlex
 import signal
-from collections.abc import Iterator, Sequence
-from itertools import takewhile
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -14,12 +12,14 @@ import typer
 from msgspec.structs import replace
 
 from scanagg.cli import request as options
+from scanagg.cli.gate import project_policy
 from scanagg.cli.output import say
 from scanagg.cli.progress import checked
 from scanagg.cli.tables import print_table
 from scanagg.core.errors import ExitCode, ReportError, UsageError
 from scanagg.core.process import Stop
 from scanagg.core.text import counted
+from scanagg.gate.rejudge import rejudge
 from scanagg.model import (
     Action,
     Category,
@@ -29,14 +29,14 @@ from scanagg.model import (
     Package,
     Report,
     Status,
-    Upgrade,
     is_pypi,
 )
 from scanagg.pipeline import Request
+from scanagg.policy import Policy
 from scanagg.reports import wire
 from scanagg.reports.phrases import UNCHECKED
 from scanagg.scanners.base import scanner_info, scanner_infos
-from scanagg.upgrades.applying import Bench, StepState, UpgradeStep, apply
+from scanagg.upgrades.applying import Bench, StepState, apply
 from scanagg.upgrades.plan import step_of
 from scanagg.upgrades.ways import Goal, LockJob, Ways, goals_of, ways
 
@@ -68,28 +68,15 @@ _NoProgress = Annotated[bool, typer.Option("--no-progress", help="No live progre
 
 
 _AGAIN: Final = "Check again: scanagg check"
-
-
-_BLOCKS: Final = re.compile(r"[\d,]+ findings? blocks?\b|[\d,]+ findings: ")
-
-
 _HEADS: Final = ("package", "from", "to", "step", "clears", "where", "hindered by")
-
-
-_PACKAGES: Final = "packages"
-
-
-_NAMED: Final = 5
-
-
-_PLACES: Final = 2
-
+_SHOWN_PACKAGES: Final = 5
+_SHOWN_PLACES: Final = 2
 
 _Key = tuple[str, str]
 
 
-class Wish(msgspec.Struct, frozen=True):
-    """What is asked for: to do it too, to do what it takes to unblock, to show progress."""
+class FixOptions(msgspec.Struct, frozen=True):
+    """Options of `scanagg fix`: apply the upgrades, only unblock, show progress."""
 
     apply: bool = False
     blocking: bool = False
@@ -120,7 +107,7 @@ def command(
     error, 3 incomplete (what the advice rests on was not examined as required, or a step of --apply
     failed), 4 internal error, 130 interrupted.
     """
-    wish = Wish(apply=apply, blocking=blocking_only, show=not no_progress)
+    chosen = FixOptions(apply=apply, blocking=blocking_only, show=not no_progress)
     if report is not None:
         given: dict[str, object] = {
             "--policy": policy,
@@ -129,9 +116,14 @@ def command(
             "--image": image,
         }
         given |= {"--now": now, "--offline": offline or None}
-        _refuse([name for name, value in given.items() if value is not None])
-        raise typer.Exit(by_report(report, path, wish))
-    asked = options.Options(
+        names = [name for name, value in given.items() if value is not None]
+        if names:
+            hint = (
+                "A stored report is taken as it is; leave them out, or check anew without --report."
+            )
+            raise UsageError(f"{', '.join(names)} with --report", hint)
+        raise typer.Exit(_fix_by_report(report, options.folder_of(path), chosen))
+    check_options = options.Options(
         path=path,
         policy=policy,
         only=only,
@@ -142,221 +134,196 @@ def command(
         offline=offline,
         now=now,
     )
-    raise typer.Exit(by_check(asked, wish))
+    raise typer.Exit(_fix_by_check(check_options, chosen))
 
 
-def _refuse(names: list[str]) -> None:
-    """UsageError for options of a check where none is made."""
-    if names:
-        hint = "A stored report is taken as it is; leave them out, or check anew without --report."
-        raise UsageError(f"{', '.join(names)} with --report", hint)
+def _fix_by_check(check_options: options.Options, chosen: FixOptions) -> int:
+    """Check, advise, apply the upgrades and check again; return the exit code."""
+    request = _request(check_options)
+    report = _check(request, chosen)
+    failed = _advise(report, request.path, chosen, request.stop)
+    gaps = report.gate.gaps
+    if failed is not None:
+        again = _check(replace(_request(check_options), stop=request.stop), chosen)
+        _print_difference(report, again, chosen)
+        gaps = gaps or again.gate.gaps
+    return _end(gaps, failed=bool(failed))
 
 
-def by_check(asked: options.Options, wish: Wish) -> int:
-    """Check, advise, apply if wished, and check again; the exit code."""
-    request = _narrowed(asked)
-    report = _checked(request, wish)
-    failed = _advised(report, request.path, wish, request.stop)
-    gaps = _gaps(report)
-    if wish.apply and failed is not None:
-        again = _checked(replace(_narrowed(asked), stop=request.stop), wish)
-        compare(report, again, wish)
-        gaps = gaps or _gaps(again)
-    return _ended(gaps, failed=bool(failed))
-
-
-def by_report(place: Path, path: Path, wish: Wish) -> int:
-    """The same by a stored report, without checking; the exit code."""
+def _fix_by_report(place: Path, root: Path, chosen: FixOptions) -> int:
+    """Advise by a stored report, and apply the upgrades; return the exit code."""
     report = wire.read(place)
-    if known(report) and not report.upgrades:
+    if _known(report) and not report.upgrades:
         message = f"{place} has vulnerabilities, but no advice: an older scanagg wrote it"
         raise ReportError(message, _AGAIN)
     try:
-        goals_of(report.upgrades, blocking=wish.blocking)
+        goals_of(report.upgrades, blocking=chosen.blocking)
     except ValueError as error:
         raise ReportError(f"{place}: its advice cannot be used: {error}", _AGAIN) from error
-    failed = _advised(report, options.folder_of(path), wish, Stop())
-    if wish.apply and failed is not None:
+    failed = _advise(report, root, chosen, Stop())
+    if failed is not None:
         say("", "Check again to see what is left: scanagg check")
-    return _ended(_gaps(report), failed=bool(failed))
+    gaps: Sequence[str] = ()
+    if report.gate.outcome is Outcome.INCOMPLETE:
+        # The report does not tell which gaps are of vulnerabilities: judge its runs again.
+        _, policy = project_policy(None, root)
+        only = tuple(name for name in report.terms.only if name in _able())
+        judged = replace(report, terms=replace(report.terms, only=only))
+        gaps = rejudge(judged, _narrowed(policy)).gate.gaps
+    return _end(gaps, failed=bool(failed))
 
 
-def _narrowed(asked: options.Options) -> Request:
-    """The request of a check by the scanners of vulnerabilities; the others are not required.
+def _request(check_options: options.Options) -> Request:
+    """Return the request of a check by the scanners that look for vulnerabilities.
 
-    UsageError where only others are asked for: to hear nothing of them would read as good news.
+    UsageError if --only names none of these: silence would read as good news.
     """
-    able, others = _by_ability()
-    names = options.scanner_names(asked.only, tuple(scanner_infos()))
-    if names and not set(names) & set(able):
+    able = _able()
+    only = options.scanner_names(check_options.only, tuple(scanner_infos()))
+    if only and not set(only) & set(able):
         hint = f"Vulnerabilities are looked for by {', '.join(able)}."
-        raise UsageError(f"--only {', '.join(names)} tells of no vulnerabilities", hint)
-    request = options.request_of(asked if asked.only else replace(asked, skip=others))
-    policy = request.rules.policy
-    wanted = {name: entry for name, entry in policy.file.scanners.items() if name in able}
-    file = msgspec.structs.replace(policy.file, scanners=wanted)
-    policy = replace(policy, file=file, enforcement="block")
-    return replace(request, rules=replace(request.rules, policy=policy))
+        raise UsageError(f"--only {', '.join(only)} tells of no vulnerabilities", hint)
+    chosen = [name for name in only if name in able]
+    others = [name for name in scanner_infos() if name not in able]
+    request = options.request_of(
+        replace(check_options, only=chosen) if only else replace(check_options, skip=others)
+    )
+    return replace(request, rules=replace(request.rules, policy=_narrowed(request.rules.policy)))
 
 
-def _by_ability() -> tuple[Sequence[str], Sequence[str]]:
-    """The scanners that look for vulnerabilities, and those that do not."""
+def _narrowed(policy: Policy) -> Policy:
+    """Return the policy without requirements for scanners that do not look for vulnerabilities."""
+    able = _able()
+    scanners = {name: entry for name, entry in policy.file.scanners.items() if name in able}
+    return replace(policy, file=replace(policy.file, scanners=scanners), enforcement="block")
+
+
+def _able() -> Sequence[str]:
+    """Return the names of the scanners that look for vulnerabilities."""
     infos = scanner_infos()
-    able = [name for name in infos if Category.VULNERABILITY in infos[name].categories]
-    return able, [name for name in infos if name not in able]
+    return [name for name in infos if Category.VULNERABILITY in infos[name].categories]
 
 
-def _checked(request: Request, wish: Wish) -> Report:
-    report = checked(request, show=wish.show)
+def _check(request: Request, chosen: FixOptions) -> Report:
+    report = checked(request, show=chosen.show)
     if request.stop.interrupted:
         raise KeyboardInterrupt
     return report
 
 
-def _gaps(report: Report) -> Sequence[str]:
-    """Why what is known of vulnerabilities is not whole, by the gate's own reasons."""
-    if report.gate.outcome is not Outcome.INCOMPLETE:
-        return ()
-    others = tuple(f"{name} " for name in _by_ability()[1])
-    gaps = takewhile(lambda reason: not _BLOCKS.match(reason), report.gate.reasons)
-    return [reason for reason in gaps if not reason.startswith(others)]
-
-
-def _ended(gaps: Sequence[str], *, failed: bool) -> int:
+def _end(gaps: Sequence[str], *, failed: bool) -> int:
     if gaps:
         say("", "Incomplete: there may be vulnerabilities that nobody looked for:")
         say(*(f"  {gap}" for gap in gaps))
     return ExitCode.INCOMPLETE if gaps or failed else ExitCode.PASS
 
 
-def _advised(report: Report, root: Path, wish: Wish, stop: Stop) -> bool | None:
-    """Print the advice, and do it if wished: whether a step failed. None where nothing was done."""
-    goals = goals_of(report.upgrades, blocking=wish.blocking)
-    found = ways(root, goals)
-    table(report, goals, wish)
+def _advise(report: Report, root: Path, chosen: FixOptions, stop: Stop) -> bool | None:
+    """Print the advice, and apply it if that is chosen.
+
+    Return whether a step failed, and None if there was none.
+    """
+    goals = goals_of(report.upgrades, blocking=chosen.blocking)
+    plan = ways(root, goals)
+    _print_table(report, goals, chosen)
     failed = None
-    if wish.apply and (found.edits or found.jobs):
-        warn(found.jobs)
-        failed = _applied(found, Bench(root, stop, os.environ))
-        together(found)
-        by_hand(found)
+    if chosen.apply and (plan.edits or plan.jobs):
+        failed = _apply(plan, Bench(root, stop, os.environ))
     else:
-        to_do(found)
-    stays(report, wish)
-    unexamined(report)
+        _print_plan(plan)
+    # Without a locker, pins are edited unseen: the file does not tell what its packages ask for.
+    alone = dict.fromkeys(
+        edit.path
+        for edit in plan.edits
+        if edit.path.endswith(".txt") and not any(job.recipe.reads(edit.path) for job in plan.jobs)
+    )
+    if alone:
+        asking = (f"  python -m pip install --dry-run -r {shlex.quote(path)}" for path in alone)
+        say("", "Whether the new pins fit together, pip knows:", *asking)
+    if plan.by_hand:
+        say("", "By hand:", *(f"  {one.goal.text}: {one.text}" for one in plan.by_hand))
+    _print_remaining(report, chosen)
+    _print_unexamined(report)
     return failed
 
 
-def _applied(found: Ways, bench: Bench) -> bool:
-    """Do it and tell of each step; whether one failed. A signal to end undoes what is half done."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
-    say("", "Applying:")
-    failed = False
-    for step in apply(found, bench):
-        say(f"  {told(step)}")
-        failed = failed or step.state is StepState.FAILED
-    if bench.stop.interrupted:
-        raise KeyboardInterrupt
-    return failed
-
-
-"""The scanners that tell of vulnerabilities; the others need not run."""
-
-
-def table(report: Report, goals: Sequence[Goal], wish: Wish) -> None:
-    """The upgrades, one a row, and what they come to."""
-    upgrades = {_key(one.package): one for one in report.upgrades}
-    blocking = _blocking(report)
-    if goals:
-        rows = [_row(goal, upgrades[_key(goal.package)], blocking, wish) for goal in goals]
-        print_table(_HEADS, rows)
-    cleared = sum(len(_cleared(upgrades[_key(goal.package)], blocking, wish)) for goal in goals)
-    what = "that block" if wish.blocking else ""
-    count = sum(map(len, blocking.values())) if wish.blocking else len(known(report))
-    named = " ".join((counted(count, "vulnerability", "vulnerabilities"), what)).strip()
-    if not count:
-        say("Nothing to upgrade: no known vulnerabilities" + (" that block" if what else ""))
-    elif goals:
-        say(
-            f"{counted(len(goals), 'upgrade')} clear{'s' * (len(goals) == 1)} {cleared} of {named}",
+def _print_table(report: Report, goals: Sequence[Goal], chosen: FixOptions) -> None:
+    """Print the upgrades, one in each row, and their sum."""
+    upgrades = {_key(upgrade.package): upgrade for upgrade in report.upgrades}
+    vulnerabilities = _known(report)
+    if chosen.blocking:
+        vulnerabilities = [one for one in vulnerabilities if one.verdict.action is Action.BLOCK]
+    ids = _ids_by_package(vulnerabilities)
+    rows, cleared = [], 0
+    for goal in goals:
+        package, upgrade = goal.package, upgrades[_key(goal.package)]
+        if not chosen.blocking:
+            clears: Sequence[str] = upgrade.clears
+        else:
+            # `to_unblock` clears all that block.
+            clears = ids.get(_key(package), []) if upgrade.to_unblock else upgrade.unblocks
+        cleared += len(clears)
+        step = step_of(package.version, goal.to)
+        hinders = [
+            f"{one.by or _place(one.place) or 'the project'}: {one.text or one.specifier}"
+            for one in (*goal.barred, *goal.held)
+        ]
+        hinders += [
+            f"{one.by} as it is now, to be upgraded too: {one.text or one.specifier}"
+            for one in goal.moving
+        ]
+        rows.append(
+            (
+                *(package.name, package.version, goal.to, step.value if step else ""),
+                f"{len(clears)}: {', '.join(clears)}",
+                _places(package),
+                "; ".join(hinders),
+            )
         )
+    if rows:
+        print_table(_HEADS, rows)
+    that_block = " that block" if chosen.blocking else ""
+    count = sum(map(len, ids.values()))
+    total = counted(count, "vulnerability", "vulnerabilities") + that_block
+    if not count:
+        say(f"Nothing to upgrade: no known vulnerabilities{that_block}")
+    elif goals:
+        verb = "clears" if len(goals) == 1 else "clear"
+        say(f"{counted(len(goals), 'upgrade')} {verb} {cleared} of {total}")
     else:
-        say(f"No upgrade clears any of {named}")
-    if any(not one.checked for one in upgrades.values() if one.to):
+        say(f"No upgrade clears any of {total}")
+    if any(upgrade.to and not upgrade.checked for upgrade in report.upgrades):
         say(f"The versions are {UNCHECKED}.")
 
 
-def _row(
-    goal: Goal, upgrade: Upgrade, blocking: dict[_Key, list[str]], wish: Wish
-) -> tuple[str, ...]:
-    package = goal.package
-    step = step_of(package.version, goal.to)
-    ids = _cleared(upgrade, blocking, wish)
-    return (
-        package.name,
-        package.version,
-        goal.to,
-        step.value if step else "",
-        f"{len(ids)}: {', '.join(ids)}",
-        _where(package),
-        "; ".join(_hinders(goal)),
-    )
-
-
-def _hinders(goal: Goal) -> Iterator[str]:
-    for one in (*goal.barred, *goal.held):
-        yield f"{one.by or _at(one.place) or 'the project'}: {one.text or one.specifier}"
-    for one in goal.moving:
-        yield f"{one.by} as it is now, to be upgraded too: {one.text or one.specifier}"
-
-
-def _where(package: Package) -> str:
-    """The lines that name it; for one that comes in by another also where that is asked for."""
-    named = [_at(place) for place in package.places]
-    shown = ", ".join(named[:_PLACES])
-    if len(named) > _PLACES:
-        shown += f" and {len(named) - _PLACES} more"
+def _places(package: Package) -> str:
+    """Return the lines that name a package, and those that ask for the one that needs it."""
+    places = [_place(place) for place in package.places]
+    text = ", ".join(places[:_SHOWN_PLACES])
+    if len(places) > _SHOWN_PLACES:
+        text += f" and {len(places) - _SHOWN_PLACES} more"
     if len(package.chain) > 1:
-        asked = ", ".join(map(_at, package.asked[:1]))
-        shown += f" (by {package.chain[0]}{f', {asked}' if asked else ''})"
-    return shown.strip()
+        asked = ", ".join(map(_place, package.asked[:1]))
+        text += f" (by {package.chain[0]}{f', {asked}' if asked else ''})"
+    return text.strip()
 
 
-def _at(place: Location | None) -> str:
+def _place(place: Location | None) -> str:
     if place is None:
         return ""
     return f"{place.path}:{place.start_line}" if place.start_line else place.path
 
 
-def to_do(found: Ways) -> None:
-    """How to do it: the edits, the commands, and what only people can do."""
-    lines = [f"  {line}" for edit in found.edits for line in edit.lines]
-    if lines:
-        say("", "Edit:", *lines)
-    if found.jobs:
-        say("", "Edit that first, then run:" if _edits_sources(found) else "Run:")
-        say(*(line for job in found.jobs for line in _commands(job)))
-    if found.edits or found.jobs:
+def _print_plan(plan: Ways) -> None:
+    """Print the edits and the commands."""
+    if plan.edits:
+        say("", "Edit:", *(f"  {line}" for edit in plan.edits for line in edit.lines))
+    if plan.jobs:
+        edit_first = any(job.recipe.reads(edit.path) for job in plan.jobs for edit in plan.edits)
+        say("", "Edit that first, then run:" if edit_first else "Run:")
+        say(*(line for job in plan.jobs for line in _commands(job)))
+    if plan.edits or plan.jobs:
         say("", "scanagg fix --apply does that.")
-    together(found)
-    by_hand(found)
-
-
-def together(found: Ways) -> None:
-    """How to ask pip about edited pins: such a file does not tell what its packages ask for."""
-    alone = {
-        edit.path: None
-        for edit in found.edits
-        if edit.path.endswith(".txt") and not any(job.recipe.reads(edit.path) for job in found.jobs)
-    }
-    if alone:
-        asking = (f"  python -m pip install --dry-run -r {shlex.quote(path)}" for path in alone)
-        say("", "Whether the new pins fit together, pip knows:", *asking)
-
-
-def _edits_sources(found: Ways) -> bool:
-    return any(job.recipe.reads(edit.path) for job in found.jobs for edit in found.edits)
 
 
 def _commands(job: LockJob) -> Iterator[str]:
@@ -367,144 +334,116 @@ def _commands(job: LockJob) -> Iterator[str]:
         yield f"    {job.recipe.reason}"
 
 
-def warn(jobs: Sequence[LockJob]) -> None:
-    """Say what is about to run, for it reads the project and may run code of it."""
-    lines = [line for job in jobs if not job.recipe.reason for line in _commands(job)]
+def _apply(plan: Ways, bench: Bench) -> bool:
+    """Apply the plan and print each step; return whether one failed.
+
+    A signal to end is an interruption, which undoes what is half done.
+    """
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
+    lines = [line for job in plan.jobs if not job.recipe.reason for line in _commands(job)]
     if lines:
         say("", "Running lockers, which read the project and may run its build backend:", *lines)
+    say("", "Applying:")
+    failed = False
+    for step in apply(plan, bench):
+        word = {StepState.LEFT: "not done", StepState.FAILED: "failed"}.get(step.state)
+        say(f"  {word}: {step.text}: {step.reason}" if word else f"  {step.text}")
+        failed = failed or step.state is StepState.FAILED
+    if bench.stop.interrupted:
+        raise KeyboardInterrupt
+    return failed
 
 
-def told(step: UpgradeStep) -> str:
-    """What became of one step, in a line."""
-    if step.state is StepState.DONE:
-        return step.text
-    word = "not done" if step.state is StepState.LEFT else "failed"
-    return f"{word}: {step.text}: {step.reason}"
-
-
-def by_hand(found: Ways) -> None:
-    """What only people can do, and why."""
-    if found.by_hand:
-        say("", "By hand:", *(f"  {one.goal.text}: {one.text}" for one in found.by_hand))
-
-
-def stays(report: Report, wish: Wish) -> None:
-    """What no upgrade clears, and what to do about packages that are attacks."""
-    bad = _malicious(report)
-    chosen = [] if wish.blocking else [one for one in report.upgrades if one.stays]
-    chosen += [one for one in report.upgrades if wish.blocking and _key(one.package) in bad]
-    if chosen:
-        say("", "Stays:", *(f"  {_left(one, bad)}" for one in chosen))
-    foreign = len(
-        {id(one) for one in _vulnerabilities(report)} - {id(one) for one in known(report)}
+def _print_remaining(report: Report, chosen: FixOptions) -> None:
+    """Print the vulnerabilities that no upgrade clears, and packages that are malicious."""
+    vulnerabilities = _known(report)
+    malicious = _ids_by_package(
+        one for one in vulnerabilities if one.finding.advisory and one.finding.advisory.malicious
     )
-    if foreign and not wish.blocking:
-        said = counted(foreign, "vulnerability", "vulnerabilities")
-        say("", f"Not advised on: {said} in packages that are not from PyPI")
+    lines = []
+    for upgrade in report.upgrades:
+        package, ids = upgrade.package, ", ".join(upgrade.stays)
+        if _key(package) in malicious:
+            text = f"  {package.name} {package.version}: {ids}: the package is malicious: remove it"
+            lines.append(text)
+        elif not upgrade.stays or chosen.blocking:
+            continue
+        elif upgrade.to is None:
+            lines.append(f"  {package.name} {package.version}: {ids}: no better version is known")
+        else:
+            lines.append(f"  {package.name} {upgrade.to}: {ids}")
+    if lines:
+        say("", "Stays:", *lines)
+    foreign = len(_vulnerabilities(report)) - len(vulnerabilities)
+    if foreign and not chosen.blocking:
+        count = counted(foreign, "vulnerability", "vulnerabilities")
+        say("", f"Not advised on: {count} in packages that are not from PyPI")
 
 
-def unexamined(report: Report) -> None:
-    """Packages that nobody has looked up: of these there is no advice, and no good news either."""
-    gaps: list[set[tuple[str, str]]] = [
-        {(one.input, one.reason) for one in run.coverage.not_examined if not one.on_purpose}
+def _print_unexamined(report: Report) -> None:
+    """Print the packages that no scanner has looked up: no advice on these is no good news."""
+    gaps = [
+        sorted({(gap.input, gap.reason) for gap in run.coverage.gaps})
         for run in report.runs
-        if run.coverage.unit == _PACKAGES
         if Category.VULNERABILITY in scanner_info(run.scanner).categories
-        if run.status in (Status.OK, Status.DEGRADED)
+        and run.coverage.unit == "packages"
+        and run.status in (Status.OK, Status.DEGRADED)
     ]
-    fewest = min(gaps, key=len, default=set())
-    if not fewest:
-        return
-    missed = sorted(fewest)
-    more = [f"  and {len(missed) - _NAMED} more"] if len(missed) > _NAMED else []
-    named = (f"  {what}: {why}" for what, why in missed[:_NAMED])
-    say("", "Nobody has looked these up, so nothing is said of them:", *named, *more)
+    missed = min(gaps, key=len, default=[])
+    if missed:
+        lines = [f"  {package}: {reason}" for package, reason in missed[:_SHOWN_PACKAGES]]
+        if len(missed) > _SHOWN_PACKAGES:
+            lines.append(f"  and {len(missed) - _SHOWN_PACKAGES} more")
+        say("", "Nobody has looked these up, so nothing is said of them:", *lines)
 
 
-def _left(upgrade: Upgrade, bad: set[_Key]) -> str:
-    package = upgrade.package
-    ids = ", ".join(upgrade.stays)
-    if _key(package) in bad:
-        return f"{package.name} {package.version}: {ids}: the package is malicious: remove it"
-    if upgrade.to is None:
-        return f"{package.name} {package.version}: {ids}: no better version is known"
-    return f"{package.name} {upgrade.to}: {ids}"
-
-
-def compare(before: Report, after: Report, wish: Wish) -> None:
-    """Say what is left now, and what of it nobody foresaw."""
-    foreseen = {(one.package.name, name) for one in before.upgrades for name in one.stays}
-    there = {(name, one) for (name, _), ids in _ids(before).items() for one in ids}
-    left = _ids(after)
-    count = sum(map(len, left.values()))
-    if not count:
+def _print_difference(before: Report, after: Report, chosen: FixOptions) -> None:
+    """Print the vulnerabilities that are left, and which of them nobody foresaw."""
+    remaining = _ids_by_package(_known(after))
+    if not remaining:
         say("", "Checked again: no known vulnerability is left")
         return
-    said = counted(count, "vulnerability", "vulnerabilities")
-    say("", f"Checked again: {said} left:")
-    for (name, version), ids in left.items():
+    foreseen = {(one.package.name, id_) for one in before.upgrades for id_ in one.stays}
+    old = {(name, id_) for (name, _), ids in _ids_by_package(_known(before)).items() for id_ in ids}
+    left = [(name, id_) for (name, _), ids in remaining.items() for id_ in ids]
+    say("", f"Checked again: {counted(len(left), 'vulnerability', 'vulnerabilities')} left:")
+    for (name, version), ids in remaining.items():
         say(f"  {name} {version}: {', '.join(ids)}")
-    new = [
-        f"{one} in {name}"
-        for (name, _), ids in left.items()
-        for one in ids
-        if (name, one) not in foreseen | there
-    ]
+    new = [f"{id_} in {name}" for name, id_ in left if (name, id_) not in foreseen | old]
     if new:
         say(f"  not foreseen: {', '.join(new)}")
-    undone = [(name, one) for (name, _), ids in left.items() for one in ids]
-    open_ = sum(key in there - foreseen for key in undone)
-    if open_ and not wish.blocking:
-        say(f"  {open_} of them an upgrade would clear that was not made, see above")
+    not_upgraded = sum(one in old - foreseen for one in left)
+    if not_upgraded and not chosen.blocking:
+        say(f"  {not_upgraded} of them an upgrade would clear that was not made, see above")
 
 
-def _ids(report: Report) -> dict[_Key, list[str]]:
-    """The ids of what is known of each package version."""
-    found: dict[_Key, list[str]] = {}
-    for one in known(report):
-        if one.finding.package:
-            found.setdefault(_key(one.finding.package), []).append(one.finding.rule.id)
-    return found
+def _ids_by_package(vulnerabilities: Iterable[Judged]) -> dict[_Key, list[str]]:
+    ids: dict[_Key, list[str]] = {}
+    for judged in vulnerabilities:
+        if judged.finding.package:
+            ids.setdefault(_key(judged.finding.package), []).append(judged.finding.rule.id)
+    return ids
 
 
-def _blocking(report: Report) -> dict[_Key, list[str]]:
-    found: dict[_Key, list[str]] = {}
-    for one in known(report):
-        if one.finding.package and one.verdict.action is Action.BLOCK:
-            found.setdefault(_key(one.finding.package), []).append(one.finding.rule.id)
-    return found
-
-
-def _malicious(report: Report) -> set[_Key]:
-    return {
-        _key(one.finding.package)
-        for one in known(report)
-        if one.finding.package and one.finding.advisory and one.finding.advisory.malicious
-    }
-
-
-def known(report: Report) -> list[Judged]:
-    """The vulnerabilities that advice is given on: of packages from PyPI, not withdrawn."""
+def _known(report: Report) -> list[Judged]:
+    """Return the vulnerabilities with advice: those of PyPI packages."""
     return [
-        one
-        for one in _vulnerabilities(report)
-        if one.finding.package and is_pypi(one.finding.package.purl)
+        judged
+        for judged in _vulnerabilities(report)
+        if judged.finding.package and is_pypi(judged.finding.package.purl)
     ]
 
 
-def _vulnerabilities(report: Report) -> Iterator[Judged]:
-    for one in report.findings:
-        advisory = one.finding.advisory
-        if one.finding.category is Category.VULNERABILITY and advisory and not advisory.withdrawn:
-            yield one
-
-
-def _cleared(upgrade: Upgrade, blocking: dict[_Key, list[str]], wish: Wish) -> Sequence[str]:
-    """What goes: all that blocks where a version is meant that clears just that."""
-    if not wish.blocking:
-        return upgrade.clears
-    whole = blocking.get(_key(upgrade.package), []) if upgrade.to_unblock else None
-    return upgrade.unblocks if whole is None else whole
+def _vulnerabilities(report: Report) -> list[Judged]:
+    """Return all vulnerabilities, but for withdrawn advisories."""
+    return [
+        judged
+        for judged in report.findings
+        if judged.finding.category is Category.VULNERABILITY
+        and judged.finding.advisory
+        and not judged.finding.advisory.withdrawn
+    ]
 
 
 def _key(package: Package) -> _Key:

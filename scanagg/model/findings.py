@@ -272,6 +272,8 @@ class Gate(msgspec.Struct, frozen=True):
     `notices`, which change nothing, include those of earlier stages. `attempts` are those of the
     change to loosen its own gate, where the policy comes from a trusted commit: a looser policy, a
     new waiver, a larger baseline, a file that hides findings.
+
+    `gaps` are the reasons that name something not examined. The JSON report does not have them.
     """
 
     outcome: Outcome
@@ -279,6 +281,7 @@ class Gate(msgspec.Struct, frozen=True):
     reasons: tuple[str, ...] = ()
     notices: tuple[str, ...] = ()
     attempts: tuple[str, ...] = ()
+    gaps: tuple[str, ...] = ()
 
 
 class Terms(msgspec.Struct, frozen=True):

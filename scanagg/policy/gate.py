@@ -251,5 +251,5 @@ def _gate(
         outcome, exit_code = Outcome.INCOMPLETE, ExitCode.INCOMPLETE
     elif blocks:
         outcome, exit_code = Outcome.BLOCKED, ExitCode.BLOCKED
-    reasons = (*(gap.text for gap in gaps), *blocks)
-    return Gate(outcome, exit_code, reasons, tuple(notices))
+    texts = tuple(gap.text for gap in gaps)
+    return Gate(outcome, exit_code, (*texts, *blocks), tuple(notices), gaps=texts)
