@@ -249,6 +249,11 @@ class Hunk(msgspec.Struct, frozen=True):
     count: int
 
     @property
+    def first(self) -> int:
+        """The first line of the hunk now; the one after it where it has none."""
+        return self.start if self.count else self.start + 1
+
+    @property
     def last(self) -> int:
         """The last line of the hunk now; the one before it where it has none."""
         return self.start + self.count - 1 if self.count else self.start
@@ -267,7 +272,7 @@ class FollowedFile(msgspec.Struct, frozen=True):
 
     def place(self, number: int) -> tuple[str, int] | None:
         """Return path and number in the base of a line that is there now; None where it is new."""
-        index = bisect_right(self.hunks, number, key=lambda hunk: hunk.start + (not hunk.count)) - 1
+        index = bisect_right(self.hunks, number, key=lambda hunk: hunk.first) - 1
         if index < 0:
             return self.base, number
         hunk = self.hunks[index]
