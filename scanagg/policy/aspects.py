@@ -89,10 +89,9 @@ class Aspect(msgspec.Struct, frozen=True, kw_only=True):
     """One key of a rule's `match`.
 
     `type` is the type of its value in a policy file, a list of words or a single one. `problem`
-    returns what is wrong with a word of the right type, and a hint. `value` reads a subject; the
-    value None matches nothing, and of a tuple one part is enough. `accepts` returns the values that
-    a word stands for; `test` replaces it where they are too many to list. `has` describes a
-    subject's value for people.
+    returns what is wrong with a word of the right type, and a hint. `value` reads a subject; None
+    matches nothing. `accepts` returns the values that a word stands for; `test` replaces it where
+    they are too many to list. `has` describes a subject's value for people.
 
     Only findings of `categories` have the aspect. `possible` returns all values in a category,
     given what an unknown severity is compared as; without it there are too many. Then `covers` says
@@ -262,7 +261,7 @@ def _text_test(words: Sequence[str]) -> Callable[[tuple[str, ...]], bool]:
     return cache(test)
 
 
-def _package_test(words: Sequence[str]) -> Callable[[tuple[str, str] | None], bool]:
+def _package_test(words: Sequence[str]) -> Callable[[tuple[str, str]], bool]:
     """Return a test if the name or purl of a package matches a name, purl, or glob.
 
     It keeps its answers.
@@ -271,9 +270,7 @@ def _package_test(words: Sequence[str]) -> Callable[[tuple[str, str] | None], bo
     name_test = _text_test([package_name(word) for word in words if word not in purls])
     purl_test = _text_test(purls)
 
-    def test(package: tuple[str, str] | None) -> bool:
-        if package is None:
-            return False
+    def test(package: tuple[str, str]) -> bool:
         name, purl = package
         if name_test((package_name(name),)):
             return True
@@ -286,9 +283,9 @@ def _least(words: Iterable[str]) -> float:
     return min(float(word.removeprefix(">=")) for word in words)
 
 
-def _epss_test(words: Sequence[str]) -> Callable[[float | None], bool]:
+def _epss_test(words: Sequence[str]) -> Callable[[float], bool]:
     least = _least(words)
-    return lambda epss: epss is not None and epss >= least
+    return lambda epss: epss >= least
 
 
 def _rules_cover(broad: Sequence[str], narrow: Sequence[str]) -> bool:

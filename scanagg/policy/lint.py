@@ -129,12 +129,13 @@ def _kinds(category: Category, unknown: Severity) -> Iterator[Mapping[str, objec
 
 def _met_by(matcher: Matcher, kinds: Sequence[Mapping[str, object]]) -> set[int]:
     """Return the indexes of the kinds of findings that meet all conditions that these tell of."""
-    conditions = [(aspect, holds) for aspect, holds in matcher.conditions if aspect.possible]
+    conditions = [each for each in matcher.conditions if each.aspect.possible]
     return {
         index
         for index, kind in enumerate(kinds)
         if kind["category"] in matcher.categories
-        and all(holds(kind[aspect.key]) for aspect, holds in conditions)
+        and all(kind[each.aspect.key] is not None for each in conditions)
+        and all(each.holds(kind[each.aspect.key]) for each in conditions)
     }
 
 

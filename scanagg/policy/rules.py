@@ -91,7 +91,8 @@ class Matcher:
     def first_failed(self, subject: Subject) -> Aspect | None:
         """Return the first aspect whose condition does not hold, None where the rule matches."""
         for aspect, holds in self.conditions:
-            if not holds(aspect.value(subject)):
+            value = aspect.value(subject)
+            if value is None or not holds(value):
                 return aspect
         return None
 
@@ -136,11 +137,11 @@ class Rules:
         for index, conditions in self._of_category[category]:
             missing: tuple[str, ...] = ()
             for key, holds in conditions:
-                if holds(values[key]):
-                    continue
-                if values[key] is not None or key not in _DATA:
+                value = values[key]
+                if value is None and key in _DATA:
+                    missing += (key,)
+                elif value is None or not holds(value):
                     break
-                missing += (key,)
             else:
                 if not missing:
                     return Answer(index, unknown)

@@ -29,7 +29,7 @@ RECORDS = """
     Aspect(
         key="resource",
         type=_one_or_more(Text),
-        value=lambda subject: (subject.finding.resource,),
+        value=lambda subject: (subject.finding.resource,) if subject.finding.resource else None,
         test=_text_test,
         categories=frozenset((Category.MISCONFIGURATION,)),
         has=lambda subject: subject.finding.resource or NOTHING,
