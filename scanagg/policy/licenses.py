@@ -66,6 +66,13 @@ class LicenseDecision(msgspec.Struct, frozen=True):
     candidates: tuple[str, ...] = ()
     note: str = ""
 
+    @property
+    def reason(self) -> str:
+        """The part of the expression that decided, and the note."""
+        decided = self.term and self.term != self.expression
+        term = f"{self.term} decides: {self.verdict.value}" if decided else ""
+        return "; ".join(part for part in (term, self.note) if part)
+
 
 # Lists, and expressions against them.
 

@@ -257,7 +257,7 @@ class Layer:
             return None
         else:
             action, name, reason = Action(self.file.default), DEFAULT, "no rule matches"
-        notes = [reason, _license_note(view.license), view.rated.note]
+        notes = [reason, view.license.reason if view.license else "", view.rated.note]
         advisory = view.subject.finding.advisory
         if advisory and advisory.withdrawn and action is Action.BLOCK:
             action = Action.INFO
@@ -289,15 +289,6 @@ def _origin_of(finding: Finding, edited: str) -> Origin:
     return Origin.INTRODUCED if is_password else Origin.EXISTING
 
 
-def _license_note(decision: LicenseDecision | None) -> str:
-    """Return which part of an expression decided, and what else there is to say."""
-    if decision is None:
-        return ""
-    decided = decision.term and decision.term != decision.expression
-    term = f"{decision.term} decides: {decision.verdict.value}" if decided else ""
-    return "; ".join(part for part in (term, decision.note) if part)
-
-
 # The whole policy.
 
 
@@ -324,7 +315,13 @@ def decide(findings: Sequence[Finding], policy: Policy, now: datetime) -> Decisi
     judge = Judge(policy, now)
     judged = [verdict for verdict in map(judge.judge, findings) if verdict is not None]
     judged.sort(key=_sort_key)
-    licenses = sorted(judge.licenses, key=_license_key)
+    licenses = sorted(
+        judge.licenses,
+        key=lambda each: (
+            *(each.package.name, each.package.purl, each.package.scope.value),
+            *(each.expression, each.term, each.source),
+        ),
+    )
     uses = judge.waivers.uses(judge.matched, judge.lapsed)
     return Decision(tuple(judged), tuple(licenses), uses, dict(sorted(judge.unchecked.items())))
 
@@ -453,12 +450,6 @@ def _waived(view: View, ruling: Ruling, waivers: Sequence[Waiver]) -> _Outcome:
         return _Outcome(view, ruling.verdict, ruling.deadline)
     verdict = Verdict(Action.WAIVED, ruling.verdict.rule, reason_of(waivers[0]))
     return _Outcome(view, verdict, None, waivers[0])
-
-
-def _license_key(licensed: Licensed) -> tuple[str, ...]:
-    package = licensed.package
-    last = (licensed.expression, licensed.term, licensed.source)
-    return (package.name, package.purl, package.scope.value, *last)
 
 
 def _sort_key(judged: Judged) -> str:

@@ -175,12 +175,13 @@ def try_cases(cases: Cases, policy: Policy, now: datetime) -> tuple[Tried, ...]:
     for line, case in cases.cases:
         judged = next(iter(decide([finding_of(case.finding)], policy, now).judged), None)
         name = one_line(case.name or _words(case.finding))
-        got = f"{ALLOWED}: the licence is on the allow list"
+        verdict_words = f"{ALLOWED}: the licence is on the allow list"
         if judged:
             verdict = judged.verdict
             until = f" until {judged.deadline.date()}" if judged.deadline else ""
-            got = f"{verdict.action.value}{until} by rule {verdict.rule}: {verdict.reason}"
-        tried.append(Tried(line, name, one_line(got), tuple(_differences(case, judged))))
+            by_rule = f"by rule {verdict.rule}: {verdict.reason}"
+            verdict_words = f"{verdict.action.value}{until} {by_rule}"
+        tried.append(Tried(line, name, one_line(verdict_words), tuple(_differences(case, judged))))
     return tuple(tried)
 
 
