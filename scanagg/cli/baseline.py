@@ -3,7 +3,6 @@
 import os
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -26,45 +25,41 @@ from scanagg.cli import request as options
 from scanagg.cli.output import say
 from scanagg.cli.progress import checked
 from scanagg.cli.tables import print_table
-from scanagg.core.cache import write_atomically
 from scanagg.core.errors import BaselineError, ExitCode, UsageError
 from scanagg.core.git import Git
 from scanagg.core.text import counted
 from scanagg.gate.rules import find_baseline, rule_files
-from scanagg.model import Action, Category, Change, Finding, Report, Run, Status
+from scanagg.model import Action, Category, Change, Finding, Report, Status
 from scanagg.pipeline import Request
 from scanagg.policy.schema import NewCodeSection
 from scanagg.project import secret_key
 from scanagg.project.target import read_target
-from scanagg.project.trusted import Files, WorkTree
+from scanagg.project.trusted import WorkTree
 
 app = typer.Typer(no_args_is_help=True, help="Keep the baseline: findings that are not new.")
 
-_SHOWN: Final = 500
-_FOLDER: Final = "The project's folder."
+_SHOWN_ENTRIES: Final = 500
+_SHOWN_FINDINGS: Final = 20
+# The shortest prefix of an id, as with git.
+_LEAST_DIGITS: Final = 6
+
+_Root = Annotated[Path, typer.Argument(help="The project's folder.")]
 _Slim = Annotated[
     bool, typer.Option("--slim", help="Without line hints; the dates of all lines are lost once.")
 ]
 _NoProgress = Annotated[bool, typer.Option("--no-progress", help="No live progress.")]
 
 
-_SHOWN_FINDINGS: Final = 20
-
-
-# An id may be given by its beginning, as with git.
-_LEAST: Final = 6
-
-
-class Accept(msgspec.Struct, frozen=True):
-    """Who lets the baseline grow and why; `findings` where only by some."""
+class Consent(msgspec.Struct, frozen=True):
+    """The owner who lets the baseline grow and the reason; by all `findings` if none are given."""
 
     owner: str = ""
     reason: str = ""
     findings: tuple[str, ...] = ()
 
 
-class _Work(msgspec.Struct, frozen=True):
-    """A check that is to be done, the baseline as it is, and a key to be made with a first one."""
+class BaselineWork(msgspec.Struct, frozen=True):
+    """A check to run, the current baseline, and the key to write with a first baseline."""
 
     request: Request
     place: str
@@ -107,7 +102,7 @@ def write(
     code is 1. A check that is incomplete writes nothing.
     """
     consent = _consent(accept, owner, reason, finding)
-    asked = options.Options(
+    check_options = options.Options(
         path=path,
         policy=policy,
         only=only,
@@ -120,8 +115,9 @@ def write(
         offline=offline,
         now=now,
     )
-    code = _write(asked, baseline, consent, slim=slim, show=not no_progress)
-    raise typer.Exit(code)
+    work = _work(check_options, baseline)
+    report = _check(work, show=not no_progress)
+    raise typer.Exit(_write(work, report, consent, slim=slim))
 
 
 @app.command("prune")
@@ -141,7 +137,7 @@ def prune(
     no_progress: _NoProgress = False,
 ) -> None:
     """Check, and take out of the baseline what matches nothing any more; never add to it."""
-    asked = options.Options(
+    check_options = options.Options(
         path=path,
         policy=policy,
         only=only,
@@ -153,44 +149,68 @@ def prune(
         deadline=deadline,
         offline=offline,
     )
-    _prune(asked, baseline, slim=slim, show=not no_progress)
+    work = _work(check_options, baseline)
+    if work.baseline is None:
+        message = f"there is no baseline {work.place}"
+        raise BaselineError(message, "Make one with: scanagg baseline write")
+    report = _check(work, show=not no_progress)
+    comparison = _compare(work.baseline, [one.finding for one in report.findings], report)
+    _update(work, work.baseline, comparison, (), slim=slim)
 
 
 @app.command("show")
 def show(
-    path: Annotated[Path, typer.Argument(help=_FOLDER)] = Path(),
+    path: _Root = Path(),
     baseline: options.BaselineFile = None,
     every: Annotated[
-        bool, typer.Option("--all", help=f"Every entry, not the first {_SHOWN} only.")
+        bool, typer.Option("--all", help=f"Every entry, not the first {_SHOWN_ENTRIES} only.")
     ] = False,
 ) -> None:
     """List the entries of the baseline, since when each is known, and who accepted it."""
     root = options.folder_of(path)
-    found = find_baseline(rule_files(root, None), baseline)
-    if found is None:
+    known = find_baseline(rule_files(root, None), baseline)
+    if known is None:
         raise BaselineError("there is no baseline", "Make one with: scanagg baseline write")
-    seen = _seen(root, found)
-    numbered = list(zip(found.entries, found.lines, strict=True))
-    rows = [_row(one, seen.get(line)) for one, line in numbered[: None if every else _SHOWN]]
+    entries = known.entries
+    since = dict(first_seen(Git(root), read_target(root), known, None))
+    rows: list[tuple[str, ...]] = []
+    for entry, line in zip(entries, known.lines, strict=True):
+        if len(rows) == _SHOWN_ENTRIES and not every:
+            break
+        parts = entry.parts
+        place = f"{parts.path}:{entry.line}" if entry.line else parts.path
+        rows.append(
+            (
+                parts.category,
+                ", ".join(entry.ids) or parts.rule,
+                f"{place} in {parts.qualname}" if parts.qualname else place,
+                since[line].date().isoformat() if line in since else "-",
+                f"{entry.owner}: {entry.reason}" if entry.owner else "",
+            )
+        )
     if rows:
         print_table(("category", "rule", "where", "since", "accepted by"), rows)
-    if len(rows) < len(numbered):
+    if len(rows) < len(entries):
         say(f"the first {len(rows)} of them; --all shows every one")
-    say(f"{found.path}: {counted(len(numbered), 'entry', 'entries')}")
-    for title, counts in _totals(found):
-        said = ", ".join(f"{count} {name}" for name, count in counts.most_common())
-        if said:
-            say(f"{title}: {said}")
+    say(f"{known.path}: {counted(len(entries), 'entry', 'entries')}")
+    for title, values in (
+        ("by category", [entry.parts.category for entry in entries]),
+        ("by rule", [entry.parts.rule for entry in entries]),
+        ("accepted by", [entry.owner for entry in entries]),
+    ):
+        counts = Counter(filter(None, values)).most_common()
+        if counts:
+            say(f"{title}: {', '.join(f'{count} {name}' for name, count in counts)}")
 
 
 @app.command("key")
-def key(path: Annotated[Path, typer.Argument(help=_FOLDER)] = Path()) -> None:
+def key(path: _Root = Path()) -> None:
     """Make the project's key, by which secrets are known again, unless there is one."""
     root = options.folder_of(path)
     if secret_key.find(WorkTree(root), {}):
         say(f"{secret_key.PLACE} is there already: nothing to do")
         return
-    store(root, secret_key.PLACE, secret_key.new_file_text())
+    _store(root, secret_key.PLACE, secret_key.new_file_text())
     say(f"made {secret_key.PLACE}: commit it")
     if secret_key.find(WorkTree(root), os.environ) != secret_key.find(WorkTree(root), {}):
         say(f"{secret_key.VARIABLE} is set here and goes before it")
@@ -198,8 +218,8 @@ def key(path: Annotated[Path, typer.Argument(help=_FOLDER)] = Path()) -> None:
 
 def _consent(
     accept: bool, owner: str | None, reason: str | None, findings: Sequence[str] | None
-) -> Accept | None:
-    """What --accept and its options say, None where it is not given. UsageError."""
+) -> Consent | None:
+    """Return the consent of --accept and its options; None without it. UsageError."""
     if not accept:
         for name, value in (("owner", owner), ("reason", reason), ("finding", findings)):
             if value:
@@ -209,131 +229,91 @@ def _consent(
         if value is None or not value.strip():
             hint = "A baseline grows only with somebody who answers for it, and why."
             raise UsageError(f"--accept needs --{name}", hint)
-    return Accept((owner or "").strip(), (reason or "").strip(), tuple(findings or ()))
+    return Consent((owner or "").strip(), (reason or "").strip(), tuple(findings or ()))
 
 
-def _seen(root: Path, baseline: Baseline) -> dict[int, datetime]:
-    """Since when each line is committed, by its number; empty outside of a repository."""
-    return dict(first_seen(Git(root), read_target(root), baseline, None))
-
-
-def _row(one: BaselineEntry, since: datetime | None) -> tuple[str, ...]:
-    line = f":{one.line}" if one.line else ""
-    inside = f" in {one.parts.qualname}" if one.parts.qualname else ""
-    accepted = f"{one.owner}: {one.reason}" if one.owner else ""
-    what = ", ".join(one.ids) or one.parts.rule
-    day = since.date().isoformat() if since else "-"
-    return (one.parts.category, what, f"{one.parts.path}{line}{inside}", day, accepted)
-
-
-def _totals(baseline: Baseline) -> Sequence[tuple[str, Counter[str]]]:
-    entries = baseline.entries
-    return (
-        ("by category", Counter(one.parts.category for one in entries)),
-        ("by rule", Counter(one.parts.rule for one in entries if one.parts.rule)),
-        ("accepted by", Counter(one.owner for one in entries if one.owner)),
-    )
-
-
-def _prepared(asked: options.Options, baseline: str | None) -> _Work:
-    """What is to be checked: nothing is compared with any base, and no gap is forgiven."""
+def _work(check_options: options.Options, baseline: str | None) -> BaselineWork:
+    """Return what to check: there is no base to compare with, and no gap is forgiven."""
     if baseline is not None and not baseline.strip():
         raise UsageError("--baseline is empty", "Give a path, or leave the option out.")
-    request = options.request_of(asked)
+    request = options.request_of(check_options)
     rules = request.rules
     place = os.path.normpath(baseline or PLACES[0])
-    found = _found(rules.files, place)
-    new_key = secret_key.new_file_text() if found is None and rules.key is None else None
-    compared = msgspec.structs.replace(rules.policy.file, new_code=NewCodeSection(against="none"))
-    judging = replace(
-        rules,
-        baseline=None,
-        policy=replace(rules.policy, enforcement="block", file=compared),
-        key=secret_key.read(new_key.encode()) if new_key else rules.key,
-    )
-    edited_is_new = rules.policy.file.new_code.edited == "new"
-    return _Work(replace(request, rules=judging, environ={}), place, found, edited_is_new, new_key)
-
-
-def _found(files: Files, place: str) -> Baseline | None:
-    """The baseline at a place of the project; None where nothing is there yet."""
     try:
-        there = files.read(place) is not None
+        exists = rules.files.read(place) is not None
     except OSError as error:
         hint = "Give a path inside of the project, where a file is or can be."
         raise BaselineError(f"{place}: {error.strerror}", hint) from error
-    return find_baseline(files, place) if there else None
+    current = find_baseline(rules.files, place) if exists else None
+    new_key = secret_key.new_file_text() if current is None and rules.key is None else None
+    file = replace(rules.policy.file, new_code=NewCodeSection(against="none"))
+    rules = replace(
+        rules,
+        baseline=None,
+        policy=replace(rules.policy, enforcement="block", file=file),
+        key=secret_key.read(new_key.encode()) if new_key else rules.key,
+    )
+    edited_is_new = request.rules.policy.file.new_code.edited == "new"
+    request = replace(request, rules=rules, environ={})
+    return BaselineWork(request, place, current, edited_is_new, new_key)
 
 
-def _checked(work: _Work, *, show: bool) -> Report:
-    """The report of a whole check. BaselineError where something was not looked at."""
+def _check(work: BaselineWork, *, show: bool) -> Report:
+    """Return the report of a whole check. BaselineError if something was not examined."""
     report = checked(work.request, show=show)
     if work.request.stop.interrupted:
         raise KeyboardInterrupt
-    gaps = [*_gaps(report), *(f"{run.scanner}: {run.detail}" for run in report.runs if _broke(run))]
+    is_incomplete = report.gate.exit_code == ExitCode.INCOMPLETE
+    gaps = [*report.gate.reasons] if is_incomplete else []
+    for run in report.runs:
+        # The gate lets optional scanners fail. A baseline must not miss their findings.
+        is_empty = run.status is Status.EMPTY and run.coverage.gaps
+        if is_empty or run.status in (Status.FAILED, Status.TIMEOUT):
+            gaps.append(f"{run.scanner}: {run.detail}")
     if gaps:
         hint = "A baseline of half a check would make the rest new later: mend that, then again."
         raise BaselineError("\n".join(("the check is incomplete:", *dict.fromkeys(gaps))), hint)
     return report
 
 
-def _gaps(report: Report) -> Sequence[str]:
-    return report.gate.reasons if report.gate.exit_code == ExitCode.INCOMPLETE else ()
-
-
-def _broke(run: Run) -> bool:
-    """Whether a scanner that nobody requires went wrong: the gate lets that pass, we do not."""
-    if run.status is Status.EMPTY:
-        return bool(run.coverage.gaps)
-    return run.status in (Status.FAILED, Status.TIMEOUT)
-
-
-def _write(
-    asked: options.Options,
-    baseline: str | None,
-    consent: Accept | None,
-    *,
-    slim: bool,
-    show: bool,
-) -> int:
-    """Write what may be written; the exit code. BaselineError where the check is not whole."""
-    work = _prepared(asked, baseline)
-    report = _checked(work, show=show)
+def _write(work: BaselineWork, report: Report, consent: Consent | None, *, slim: bool) -> int:
+    """Write what may be written; return the exit code."""
     findings = [judged.finding for judged in report.findings]
     waived = {id(one.finding) for one in report.findings if one.verdict.action is Action.WAIVED}
     if work.baseline is None:
-        _first(work, [one for one in findings if id(one) not in waived], consent, slim=slim)
+        _write_first(work, [one for one in findings if id(one) not in waived], consent, slim=slim)
         return ExitCode.PASS
-    standing = _standing(work.baseline, findings, report)
+    comparison = _compare(work.baseline, findings, report)
     fresh = [
-        (one, match)
-        for one, match in zip(findings, standing.matches, strict=True)
-        if id(one) not in waived and _is_new(one, match, work.edited_is_new)
+        (finding, match)
+        for finding, match in zip(findings, comparison.matches, strict=True)
+        if id(finding) not in waived and _is_new(finding, match, work.edited_is_new)
     ]
-    taken = _taken(fresh, consent)
-    replaced = frozenset(match.base for _, match in taken if match.base is not None)
-    standing = replace(standing, matched=standing.matched - replaced)
+    accepted = _accepted(fresh, consent)
+    replaced = frozenset(match.base for _, match in accepted if match.base is not None)
+    comparison = replace(comparison, matched=comparison.matched - replaced)
     owner, reason = (consent.owner, consent.reason) if consent else ("", "")
-    added = [entry_for(one, owner, reason) for one, _ in taken]
-    left_out = _leaves_packages(fresh, taken)
-    _update(work, work.baseline, standing, added, slim=slim, left_out=left_out)
-    _warn_of_secrets([one for one, _ in taken])
-    return _left_out([one for one, _ in fresh], consent)
+    added = [entry_for(finding, owner, reason) for finding, _ in accepted]
+    accepted_ids = {id(finding) for finding, _ in accepted}
+    left_out = any(one.package and id(one) not in accepted_ids for one, _ in fresh)
+    if left_out and any(finding.package for finding, _ in accepted):
+        say("of packages not all is accepted: what is in one that came since still counts as new")
+    _update(work, work.baseline, comparison, added, slim=slim, left_out=left_out)
+    _warn_of_secrets([finding for finding, _ in accepted])
+    if not fresh or consent:
+        return ExitCode.PASS
+    say(f"{counted(len(fresh), 'finding')} not in it, for it only shrinks by itself:")
+    for finding, _ in fresh[:_SHOWN_FINDINGS]:
+        say(f"  {finding.id}  {finding.rule.id}  {_where(finding)}  {finding.title}")
+    if len(fresh) > _SHOWN_FINDINGS:
+        say(f"  and {len(fresh) - _SHOWN_FINDINGS} more")
+    say("fix or waive them, or let it grow: --accept --owner WHO --reason WHY [--finding ID]")
+    return ExitCode.BLOCKED
 
 
-def _prune(asked: options.Options, baseline: str | None, *, slim: bool, show: bool) -> None:
-    """Take out what matches nothing any more. BaselineError where there is no baseline."""
-    work = _prepared(asked, baseline)
-    if work.baseline is None:
-        message = f"there is no baseline {work.place}"
-        raise BaselineError(message, "Make one with: scanagg baseline write")
-    report = _checked(work, show=show)
-    findings = [judged.finding for judged in report.findings]
-    standing = _standing(work.baseline, findings, report)
-    _update(work, work.baseline, standing, (), slim=slim)
-
-
-def _first(work: _Work, findings: Sequence[Finding], consent: Accept | None, slim: bool) -> None:
+def _write_first(
+    work: BaselineWork, findings: Sequence[Finding], consent: Consent | None, *, slim: bool
+) -> None:
     """Write the first baseline, and the key with it."""
     if consent and consent.findings:
         hint = "A first baseline takes in everything; leave --finding out."
@@ -341,21 +321,19 @@ def _first(work: _Work, findings: Sequence[Finding], consent: Accept | None, sli
     owner, reason = (consent.owner, consent.reason) if consent else ("", "")
     root = work.request.path
     if work.new_key:
-        store(root, secret_key.PLACE, work.new_key)
+        _store(root, secret_key.PLACE, work.new_key)
     text = new_text([entry_for(one, owner, reason) for one in findings], slim=slim)
-    store(root, work.place, text)
-    kinds = Counter(one.category.value for one in findings)
-    said = ", ".join(f"{count} {name}" for name, count in sorted(kinds.items()))
-    say(f"wrote {work.place}: {counted(len(findings), 'finding')}{f' ({said})' if said else ''}")
+    _store(root, work.place, text)
+    counts = sorted(Counter(one.category.value for one in findings).items())
+    kinds = ", ".join(f"{count} {name}" for name, count in counts)
+    say(f"wrote {work.place}: {counted(len(findings), 'finding')}{f' ({kinds})' if kinds else ''}")
     if work.new_key:
         say(f"made {secret_key.PLACE}, by which secrets are known again")
     say(f"commit {'both' if work.new_key else 'it'}: from now on only other findings are new")
     _warn_of_secrets(findings)
 
 
-def _standing(
-    baseline: Baseline, findings: Sequence[Finding], report: Report
-) -> BaselineComparison:
+def _compare(baseline: Baseline, findings: Sequence[Finding], report: Report) -> BaselineComparison:
     revision = report.target.revision
     prefix = revision.prefix if revision else ""
     paths = {prefix + file.path for file in report.target.files}
@@ -371,80 +349,50 @@ def _is_new(finding: Finding, match: Match, edited_is_new: bool) -> bool:
     return match.change is Change.NEW
 
 
-def _taken(
-    fresh: Sequence[tuple[Finding, Match]], consent: Accept | None
+def _accepted(
+    fresh: Sequence[tuple[Finding, Match]], consent: Consent | None
 ) -> list[tuple[Finding, Match]]:
-    """Which of the new findings are accepted. UsageError for an id that none of them has."""
+    """Return the new findings that are accepted. UsageError for an id that none of them has."""
     if consent is None:
         return []
     if not consent.findings:
         return list(fresh)
+    chosen: dict[int, tuple[Finding, Match]] = {}
     for given in consent.findings:
-        if not any(_is_called(one, given) for one, _ in fresh):
+        named = [
+            pair
+            for pair in fresh
+            if len(given) >= _LEAST_DIGITS and pair[0].fingerprint.startswith(given.lower())
+        ]
+        if not named:
             hint = "Run scanagg baseline write without --accept: it lists them."
             raise UsageError(f"--finding {given}: no new finding is called so", hint)
-    return [pair for pair in fresh if any(_is_called(pair[0], given) for given in consent.findings)]
-
-
-def _leaves_packages(
-    fresh: Sequence[tuple[Finding, Match]], taken: Sequence[tuple[Finding, Match]]
-) -> bool:
-    """Whether some that is new about packages is not accepted; says what that means for others."""
-    accepted = {id(one) for one, _ in taken}
-    left_out = any(one.package and id(one) not in accepted for one, _ in fresh)
-    if left_out and any(one.package for one, _ in taken):
-        say("of packages not all is accepted: what is in one that came since still counts as new")
-    return left_out
-
-
-def _is_called(finding: Finding, given: str) -> bool:
-    return len(given) >= _LEAST and finding.fingerprint.startswith(given.lower())
+        chosen |= {id(pair): pair for pair in named}
+    return [pair for pair in fresh if id(pair) in chosen]
 
 
 def _update(
-    work: _Work,
+    work: BaselineWork,
     baseline: Baseline,
-    standing: BaselineComparison,
+    comparison: BaselineComparison,
     added: Sequence[BaselineEntry],
     *,
     slim: bool,
     left_out: bool = False,
 ) -> None:
-    """Write the baseline with what is kept and what is added, and say what became of it."""
-    keep = standing.matched | standing.unsure
+    """Write the baseline with the entries that stay and those that are added, and print both."""
+    keep = comparison.matched | comparison.unsure
     removed = len(baseline.entries) - len(keep)
     if removed or added or slim:
         text = updated_text(baseline, keep, added, slim=slim, left_out=left_out)
-        store(work.request.path, work.place, text)
-    say(
-        f"{work.place}: {counted(len(keep), 'entry', 'entries')} kept, "
-        f"{removed} removed, {len(added)} added"
-    )
-    if standing.unsure:
-        count = len(standing.unsure)
-        said = (
-            "1 entry matches nothing but stays"
-            if count == 1
-            else f"{count} entries match nothing but stay"
-        )
-        say(f"{said}: not everybody who saw it could look at everything now")
-
-
-def _left_out(fresh: Sequence[Finding], consent: Accept | None) -> int:
-    """Say what the baseline does not hold, and what to do about it; the exit code."""
-    if not fresh or consent:
-        return ExitCode.PASS
-    say(f"{counted(len(fresh), 'finding')} not in it, for it only shrinks by itself:")
-    say(
-        *(
-            f"  {one.id}  {one.rule.id}  {_where(one)}  {one.title}"
-            for one in fresh[:_SHOWN_FINDINGS]
-        )
-    )
-    if len(fresh) > _SHOWN_FINDINGS:
-        say(f"  and {len(fresh) - _SHOWN_FINDINGS} more")
-    say("fix or waive them, or let it grow: --accept --owner WHO --reason WHY [--finding ID]")
-    return ExitCode.BLOCKED
+        _store(work.request.path, work.place, text)
+    kept = counted(len(keep), "entry", "entries")
+    say(f"{work.place}: {kept} kept, {removed} removed, {len(added)} added")
+    count = len(comparison.unsure)
+    if count:
+        stay = f"{count} entries match nothing but stay"
+        stay = stay if count > 1 else "1 entry matches nothing but stays"
+        say(f"{stay}: not everybody who saw it could look at everything now")
 
 
 def _where(finding: Finding) -> str:
@@ -463,13 +411,6 @@ def _warn_of_secrets(findings: Sequence[Finding]) -> None:
         )
 
 
-def store(root: Path, place: str, text: str) -> None:
-    """Write a file of the project, whole or not at all. BaselineError."""
-    file = root / place
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, [text])
-        file.chmod(0o644)
-    except OSError as error:
-        message = f"cannot write {place}: {error.strerror or error}"
-        raise BaselineError(message, "Make its folder writable.") from error
+def _store(root: Path, place: str, text: str) -> None:
+    options.store(root / place, text, BaselineError, shown=place)
+    (root / place).chmod(0o644)

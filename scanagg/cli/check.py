@@ -16,7 +16,6 @@ from scanagg.cli.progress import checked
 from scanagg.core.cache import write_atomically
 from scanagg.core.errors import ExitCode, OutputError, UsageError
 from scanagg.model import Report
-from scanagg.pipeline import Request
 from scanagg.reports.base import Shortens, reporter
 from scanagg.reports.base import names as format_names
 
@@ -69,9 +68,11 @@ def command(
     Exit codes: 0 pass, 1 blocked, 2 usage, configuration or policy error, 3 incomplete (a
     required scanner did not examine what it should), 4 internal error, 130 interrupted.
     """
-    _log(verbose)
-    # What a check makes lives until its end and forms no circles: looking for some took a third of
-    # the time of a check with 100,000 findings (benchmarks/reports.py).
+    if verbose:
+        logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
+        logging.getLogger("scanagg").setLevel(logging.INFO)
+    # The values of a check live until its end and have no cycles: collecting garbage took a third
+    # of the time of a check with 100,000 findings (benchmarks/reports.py).
     gc.disable()
     request = options.request_of(
         options.Options(
@@ -94,20 +95,13 @@ def command(
         )
     )
     names = format_choice(formats, request.rules.settings.formats)
-    raise typer.Exit(_check(request, names, not (no_progress or quiet), quiet, verbose))
-
-
-def _check(request: Request, formats: Sequence[str], show: bool, quiet: bool, verbose: bool) -> int:
-    """Check, write, print; the exit code."""
-
-    report = checked(request, show=show)
-    written = write_reports(report, formats, request.output_dir or request.path)
-    return show_page(report, written, quiet=quiet, verbose=verbose)
+    report = checked(request, show=not (no_progress or quiet))
+    written = write_reports(report, names, request.output_dir or request.path)
+    raise typer.Exit(show_page(report, written, quiet=quiet, verbose=verbose))
 
 
 def show_page(report: Report, written: Written, *, quiet: bool, verbose: bool) -> int:
-    """Print the page; the exit code. OutputError where nobody reads the page to its end."""
-
+    """Print the page and return the exit code. OutputError if it is not read to its end."""
     try:
         print_page(report, written, quiet=quiet, verbose=verbose)
         sys.stdout.flush()
@@ -115,17 +109,14 @@ def show_page(report: Report, written: Written, *, quiet: bool, verbose: bool) -
         # Caught here, for typer would turn it into exit code 1, which means blocked.
         stop_printing()
         raise OutputError("the page was not read to its end", "See the reports.") from error
-    return _exit_code(report, written.problems)
-
-
-def _log(verbose: bool) -> None:
-    if verbose:
-        logging.basicConfig(stream=sys.stderr, format="%(name)s: %(message)s")
-        logging.getLogger("scanagg").setLevel(logging.INFO)
+    code = report.gate.exit_code
+    if written.problems and code in (ExitCode.PASS, ExitCode.BLOCKED):
+        return int(OutputError.exit_code)
+    return code
 
 
 def format_choice(given: Sequence[str] | None, configured: Sequence[str] = ()) -> tuple[str, ...]:
-    """The formats to write: as given, else as configured, else the usual. UsageError."""
+    """Return the formats to write: as given, as configured, or the usual. UsageError."""
     known = format_names()
     chosen = [name.strip() for value in given or () for name in value.split(",")]
     for name in (*chosen, *configured):
@@ -135,29 +126,21 @@ def format_choice(given: Sequence[str] | None, configured: Sequence[str] = ()) -
 
 
 def write_reports(report: Report, formats: Sequence[str], folder: Path) -> Written:
-    """Write each format; one that cannot be written does not cost the others."""
-
+    """Write the reports; if one cannot be written, write the others all the same."""
     written = Written()
     for name in formats:
-        made = reporter(name)
-        path = folder / made.FILENAME
+        format_ = reporter(name)
+        path = folder / format_.FILENAME
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, made.render(report))
+            write_atomically(path, format_.render(report))
         except OSError as error:
             hint = "Choose another folder with --output-dir, or make room."
             message = f"cannot write {path}: {error.strerror or error}"
             written.problems.append(OutputError(message, hint))
             continue
         written.paths.append(path)
-        if isinstance(made, Shortens):
-            written.notices += [f"{made.FILENAME}: {notice}" for notice in made.notices(report)]
+        if isinstance(format_, Shortens):
+            notices = format_.notices(report)
+            written.notices += [f"{format_.FILENAME}: {notice}" for notice in notices]
     return written
-
-
-def _exit_code(report: Report, problems: Sequence[OutputError]) -> int:
-    """The gate's code, or that of a report that could not be written where that is graver."""
-    code = report.gate.exit_code
-    if problems and code in (ExitCode.PASS, ExitCode.BLOCKED):
-        return int(OutputError.exit_code)
-    return code

@@ -1,7 +1,8 @@
-"""`scanagg db`: bring the advisory store up to date, fill it from files, tell what is in it."""
+"""`scanagg db`: update the advisory store, fill it from files, show its contents."""
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -10,8 +11,7 @@ import typer
 
 from scanagg.advisories import update as updating
 from scanagg.advisories.importing import Imported, import_any
-from scanagg.advisories.store import Phase, Store, is_stored, open_store
-from scanagg.advisories.update import UpdateResult
+from scanagg.advisories.store import Phase, is_stored, open_store
 from scanagg.cli import request as options
 from scanagg.cli.output import tell
 from scanagg.cli.progress import store_progress
@@ -24,8 +24,7 @@ app = typer.Typer(no_args_is_help=True, help="Advisories: the store that is kept
 
 _KINDS: Final = ("osv", "kev", "epss")
 _SECONDS: Final = 900.0
-_NAMED: Final = 5
-_DIGEST: Final = 12
+_SHOWN_PROBLEMS: Final = 5
 # The version of the JSON that `db status` prints.
 _VERSION: Final = 1
 _INDENT: Final = 6
@@ -67,14 +66,17 @@ def update(
 
     One that fails costs no other, and what was stored of it stays; the exit code is then 3.
     """
-
     if not 0 < max_time <= _LONGEST:
         raise UsageError(f"--max-time {max_time:g} is no time to wait", "Give 1 to 86400 seconds.")
-    given = {"osv": osv_url, "kev": kev_url, "epss": epss_url}
-    named = _kinds(only)
-    addresses = {
-        kind: updating.address_of(kind, given[kind], f"--{kind}-url (SCANAGG_{kind.upper()}_URL)")
-        for kind in named
+    urls = {"osv": osv_url, "kev": kev_url, "epss": epss_url}
+    names = {name.strip() for value in only or _KINDS for name in value.split(",")}
+    for name in sorted(names):
+        if name not in _KINDS:
+            raise UsageError(f"--only {name!r}: no such data", options.suggestion(name, _KINDS))
+    addresses: dict[str, str] = {
+        kind: updating.address_of(kind, urls[kind], f"--{kind}-url (SCANAGG_{kind.upper()}_URL)")
+        for kind in _KINDS
+        if kind in names
     }
     with store_progress(show=not no_progress) as notify:
         outcomes = list(
@@ -83,7 +85,13 @@ def update(
             )
         )
     for outcome in outcomes:
-        tell(_outcome_lines(outcome))
+        start = f"{outcome.kind}: {outcome.state.value}"
+        if outcome.error is not None:
+            tell([f"{start}: {outcome.error.message}. {outcome.error.hint}".rstrip()])
+        elif outcome.imported is None:
+            tell([start])
+        else:
+            tell(_imported_lines(start, outcome.imported))
     failed = any(outcome.error for outcome in outcomes)
     raise typer.Exit(ExitCode.INCOMPLETE if failed else ExitCode.PASS)
 
@@ -99,17 +107,16 @@ def import_(
     no_progress: _NoProgress = False,
 ) -> None:
     """Fill the store from files that were downloaded elsewhere; what they are shows in them."""
-
     with store_progress(show=not no_progress) as notify:
-        found = import_any(
+        imports = import_any(
             path,
             cache_folder(),
             lambda done, whole: notify(one_line(path.name), Phase.STORING, done, whole),
             now=datetime.now(UTC),
             replace=replace,
         )
-    for imported in found:
-        tell([f"{imported.source.name}: stored: {_facts(imported.source)}", *_refused(imported)])
+    for imported in imports:
+        tell(_imported_lines(f"{imported.source.name}: stored", imported))
 
 
 @app.command("status")
@@ -118,81 +125,22 @@ def status(
     now: options.Now = None,
 ) -> None:
     """Tell what is stored: how much, how old, whose, from where; and what is missing."""
-
     moment = options.time_of(now) or datetime.now(UTC)
-    cache = cache_folder()
-    store = open_store(cache)
-    store.close()
+    folder = cache_folder()
+    with contextlib.closing(open_store(folder)) as store:
+        sources = {"osv": store.osv, "kev": store.kev, "epss": store.epss}
+        problems = store.problems
     states = {
-        kind: "present" if source else "unusable" if is_stored(kind, cache) else "absent"
-        for kind, source in _by_kind(store).items()
+        kind: "present" if source else "unusable" if is_stored(kind, folder) else "absent"
+        for kind, source in sources.items()
     }
-    if as_json:
-        tell(json.dumps(_document(store, states, moment), indent=2).splitlines())
-    else:
-        tell(_page(store, states, moment))
-
-
-def _kinds(only: Sequence[str] | None) -> Sequence[str]:
-    """The kinds between commas, in their order. UsageError for one that there is not."""
-    if only is None:
-        return _KINDS
-    names = {name.strip() for value in only for name in value.split(",")}
-    for name in sorted(names):
-        if name not in _KINDS:
-            raise UsageError(f"--only {name!r}: no such data", options.suggestion(name, _KINDS))
-    return tuple(kind for kind in _KINDS if kind in names)
-
-
-def _outcome_lines(outcome: UpdateResult) -> Sequence[str]:
-    begin = f"{outcome.kind}: {outcome.state.value}"
-    if outcome.error is not None:
-        return [f"{begin}: {outcome.error.message}. {outcome.error.hint}".rstrip()]
-    if outcome.imported is None:
-        return [begin]
-    return [f"{begin}: {_facts(outcome.imported.source)}", *_refused(outcome.imported)]
-
-
-def _facts(source: DataSource) -> str:
-    return f"{_amount(source)}, from {source.origin}" if source.origin else _amount(source)
-
-
-def _amount(source: DataSource) -> str:
-    newest = f", newest of {source.updated:%Y-%m-%d}" if source.updated else ""
-    return f"{counted(source.records or 0, 'record')}{newest}"
-
-
-def _refused(imported: Imported) -> Sequence[str]:
-    """How many records were left out, and the first things that could not be used, by record."""
-    if not imported.refused and not imported.problems:
-        return ()
-    named = [f"    {problem}" for problem in imported.problems[:_NAMED]]
-    more = ["    and more"] if len(imported.problems) > _NAMED else []
-    left_out = f"{counted(imported.refused, 'record')} left out; " if imported.refused else ""
-    return [f"  {left_out}of these not all could be used:", *named, *more]
-
-
-def _page(store: Store, states: Mapping[str, str], now: datetime) -> Iterator[str]:
-    for kind, source in _by_kind(store).items():
-        if source is None:
-            yield f"{kind:<{_INDENT}}{_MISSING[states[kind]]}"
-        else:
-            first, *more = _said_of(source, now)
-            yield f"{kind:<{_INDENT}}{first}"
-            yield from (" " * _INDENT + line for line in more)
-    yield from store.problems
-
-
-def _said_of(source: DataSource, now: datetime) -> Iterator[str]:
-    age = _age(source, now)
-    old = "" if age is None else f", {counted(age, 'day')} old"
-    yield f"{_amount(source)}{old}"
-    yield f"from {source.origin or 'an unknown place'}, fetched {_minute(source.fetched)}"
-    yield f"sha256 {source.digest[:_DIGEST]}, licence: {source.license or 'unknown'}"
-
-
-def _document(store: Store, states: Mapping[str, str], now: datetime) -> Mapping[str, object]:
-    return {
+    if not as_json:
+        for kind, source in sources.items():
+            first, *more = _source_lines(source, moment) if source else [_MISSING[states[kind]]]
+            tell([f"{kind:<{_INDENT}}{first}", *(" " * _INDENT + line for line in more)])
+        tell(problems)
+        return
+    document = {
         "version": _VERSION,
         "sources": [
             {
@@ -200,29 +148,52 @@ def _document(store: Store, states: Mapping[str, str], now: datetime) -> Mapping
                 "state": states[kind],
                 "records": source.records if source else None,
                 "updated": _iso(source.updated) if source else None,
-                "age_days": _age(source, now) if source else None,
+                "age_days": _age(source, moment) if source else None,
                 "license": source.license if source else None,
                 "origin": source.origin if source else None,
                 "digest": source.digest if source else None,
                 "fetched": _iso(source.fetched) if source else None,
             }
-            for kind, source in _by_kind(store).items()
+            for kind, source in sources.items()
         ],
-        "problems": list(store.problems),
+        "problems": list(problems),
     }
+    tell(json.dumps(document, indent=2).splitlines())
 
 
-def _by_kind(store: Store) -> Mapping[str, DataSource | None]:
-    return {"osv": store.osv, "kev": store.kev, "epss": store.epss}
+def _imported_lines(start: str, imported: Imported) -> Iterator[str]:
+    """Yield what was stored, how much was left out, and the first records with problems."""
+    source = imported.source
+    origin = f", from {source.origin}" if source.origin else ""
+    yield f"{start}: {_amount(source)}{origin}"
+    if imported.refused or imported.problems:
+        left_out = f"{counted(imported.refused, 'record')} left out; " if imported.refused else ""
+        yield f"  {left_out}of these not all could be used:"
+        yield from (f"    {problem}" for problem in imported.problems[:_SHOWN_PROBLEMS])
+    if len(imported.problems) > _SHOWN_PROBLEMS:
+        yield "    and more"
+
+
+def _source_lines(source: DataSource, now: datetime) -> Sequence[str]:
+    age = _age(source, now)
+    old = "" if age is None else f", {counted(age, 'day')} old"
+    fetched = source.fetched
+    when = f"{fetched.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fetched else "at an unknown time"
+    return (
+        f"{_amount(source)}{old}",
+        f"from {source.origin or 'an unknown place'}, fetched {when}",
+        f"sha256 {source.digest[:12]}, licence: {source.license or 'unknown'}",
+    )
+
+
+def _amount(source: DataSource) -> str:
+    newest = f", newest of {source.updated:%Y-%m-%d}" if source.updated else ""
+    return f"{counted(source.records or 0, 'record')}{newest}"
 
 
 def _age(source: DataSource, now: datetime) -> int | None:
-    """Whole days since the newest record; none below, for the clocks of two machines differ."""
+    """Return the whole days since the newest record, at least 0: clocks of machines differ."""
     return max((now - source.updated).days, 0) if source.updated else None
-
-
-def _minute(moment: datetime | None) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if moment else "at an unknown time"
 
 
 def _iso(moment: datetime | None) -> str | None:

@@ -1,6 +1,5 @@
 """`scanagg gate`: judge a stored report again, without scanning."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from scanagg.cli import request as options
 from scanagg.cli.check import format_choice, show_page, write_reports
 from scanagg.core.errors import UsageError
 from scanagg.gate.rejudge import rejudge, same_text
-from scanagg.model import Clock, Report
+from scanagg.model import Clock
 from scanagg.pipeline import REPORTS
 from scanagg.policy import Policy, load_policy
 from scanagg.reports import wire
@@ -53,48 +52,32 @@ def command(
 
     Exit codes: as those of check.
     """
-
     moment = options.time_of(now)
-    found = wire.read(report)
+    stored = wire.read(report)
     settings, loaded = project_policy(policy, Path.cwd())
-    judged = rejudge(
-        found,
-        _enforced(loaded, enforcement, found),
-        None if moment is None else Clock(moment, given=True),
-    )
+    if enforcement is None and same_text(stored, loaded):
+        enforced = replace(loaded, enforcement=stored.policy.enforcement)
+    else:
+        enforced = options.enforced(loaded, enforcement)
+    clock = None if moment is None else Clock(moment, given=True)
+    judged = rejudge(stored, enforced, clock)
     folder = output_dir or Path.cwd() / (settings.output_dir or REPORTS)
     names = format_choice(formats) if formats else ()
-    _refuse_overwriting(report, folder, names)
+    for name in names:
+        path = folder / reporter(name).FILENAME
+        if path.resolve() == report.resolve():
+            message = f"{path} is the report that is judged: it would be overwritten"
+            raise UsageError(message, "Choose another folder with --output-dir.")
     written = write_reports(judged, names, folder)
     raise typer.Exit(show_page(judged, written, quiet=quiet, verbose=verbose))
 
 
 def project_policy(name: str | None, root: Path) -> tuple[Settings, Policy]:
-    """The settings of the project at `root`, and the policy that a check of it goes by.
+    """Return the settings of the project at `root`, and the policy of its checks.
 
-    `name` is what the command line names, if anything. ConfigError, PolicyError.
+    `name` is the argument of --policy. UsageError, ConfigError, PolicyError.
     """
-
     if name is not None and not name.strip():
         raise UsageError("--policy is empty", "Give a value, or leave the option out.")
     settings = load_settings(root, scanner_infos())
     return settings, load_policy(name, root, settings.policy)
-
-
-def _enforced(policy: Policy, given: str | None, report: Report) -> Policy:
-    """The policy with the enforcement that is given, else that of the check, if it was by this."""
-
-    if given is None and same_text(report, policy):
-        return replace(policy, enforcement=report.policy.enforcement)
-    return options.enforced(policy, given)
-
-
-def _refuse_overwriting(report: Path, folder: Path, formats: Sequence[str]) -> None:
-
-    for name in formats:
-        path = folder / reporter(name).FILENAME
-        if path.resolve() == report.resolve():
-            raise UsageError(
-                f"{path} is the report that is judged: it would be overwritten",
-                "Choose another folder with --output-dir.",
-            )

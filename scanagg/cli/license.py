@@ -1,8 +1,7 @@
-"""`scanagg license`: what licence lists make of an expression, or of a project's packages."""
+"""`scanagg license`: judge a licence expression, or the licences of a project's packages."""
 
 import json
 import os
-from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -19,16 +18,15 @@ from scanagg.core.process import Stop
 from scanagg.core.text import counted
 from scanagg.findings.collect import ScanSetup
 from scanagg.findings.normalise import normalise
-from scanagg.gate.rules import load_rules, rule_files
+from scanagg.gate.rules import ProjectRules, load_rules, rule_files
 from scanagg.inventory import read_inventory
-from scanagg.model import Category, NotExamined, Observation, Package, Run, Status
-from scanagg.policy import Policy, licenses, load_policy
-from scanagg.policy.licenses import LicenseDecision, LicenseJudge, LicenseLists
+from scanagg.model import Category, NotExamined, Package, Run, Status
+from scanagg.policy import licenses, load_policy
+from scanagg.policy.licenses import LicenseDecision, LicenseJudge
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
 from scanagg.scanners.base import all_scanners, usual_scanner
-from scanagg.scanners.config import Settings
-from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits, scan
+from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, scan
 
 app = typer.Typer(no_args_is_help=True, help="Licences: of an expression, of the packages.")
 
@@ -37,11 +35,8 @@ _HEADS: Final = ("package", "version", "scope", "licence", "source", "verdict", 
 _VERSION: Final = 1
 
 
-class Listing(msgspec.Struct, frozen=True):
-    """Packages by name with what is made of their licences, and inputs that nothing is known of.
-
-    `run` is how the scanner went that was asked.
-    """
+class LicenseListing(msgspec.Struct, frozen=True):
+    """Packages by name with their licences, and inputs without; `run` is that of the scanner."""
 
     packages: tuple[tuple[Package, LicenseDecision], ...]
     unknown: tuple[NotExamined, ...]
@@ -49,7 +44,7 @@ class Listing(msgspec.Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether each package of the project is in it with what its metadata says."""
+        """Whether every package of the project is in it with the licence of its metadata."""
         return self.run.status in (Status.OK, Status.NOT_APPLICABLE) and not self.unknown
 
 
@@ -69,7 +64,8 @@ def evaluate(
         if allow or deny or review:
             hint = "Give the lists, or a policy that has some."
             raise UsageError("--policy has lists of its own", hint)
-        lists = _lists_of(policy)
+        section = load_policy(policy, Path.cwd(), None).file.licenses
+        lists = licenses.lists_of(section.allow, section.review, section.deny, section.classifiers)
     else:
         lists = licenses.lists_of(allow=_ids(allow), review=_ids(review), deny=_ids(deny))
     tell([licenses.evaluate(expression, lists).verdict.value])
@@ -95,107 +91,27 @@ def list_(
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
     rules = load_rules(root, rule_files(root, policy_ref), policy, os.environ)
-    listing = list_licenses(
-        root, rules.settings, rules.policy, moment, python=python, offline=offline
-    )
+    listing = _list_licenses(root, rules, moment, python=python, offline=offline)
     if form == "json":
         _print_json(listing)
     else:
-        _print_table(listing)
+        _print_listing(listing)
     raise typer.Exit(ExitCode.PASS if listing.is_whole else ExitCode.INCOMPLETE)
-
-
-def _lists_of(policy: str) -> LicenseLists:
-
-    said = load_policy(policy, Path.cwd(), None).file.licenses
-    return licenses.lists_of(said.allow, said.review, said.deny, said.classifiers)
-
-
-def _print_table(listing: Listing) -> None:
-
-    if listing.packages:
-        print_table(
-            _HEADS,
-            [
-                (each.name, each.version, each.scope.value, *_words(decision))
-                for each, decision in listing.packages
-            ],
-        )
-    notes = [
-        f"{each.name} {each.version}: {decision.note}"
-        for each, decision in listing.packages
-        if decision.note
-    ]
-    gaps = [f"not asked: {gap.input}: {gap.reason}" for gap in listing.unknown]
-    verdicts = [decision.verdict.value for _, decision in listing.packages]
-    said = ", ".join(
-        f"{verdicts.count(word)} {word}" for word in ("allow", "review", "unknown", "deny")
-    )
-    say(*notes, *gaps, f"{counted(len(verdicts), 'package')}: {said}")
-    if not listing.is_whole:
-        unasked = counted(len(listing.unknown), "input")
-        why = f": {listing.run.detail}" if listing.run.detail else ""
-        say(f"incomplete: the licences of {unasked} are not known{why}")
-
-
-def _words(decision: LicenseDecision) -> Sequence[str]:
-    return (
-        decision.expression,
-        decision.source or "nothing",
-        decision.verdict.value,
-        decision.term,
-    )
-
-
-def _print_json(listing: Listing) -> None:
-
-    packages = [
-        {
-            "name": each.name,
-            "version": each.version,
-            "purl": each.purl,
-            "scope": each.scope.value,
-            "license": decision.expression,
-            "source": decision.source,
-            "verdict": decision.verdict.value,
-            "term": decision.term,
-            "candidates": list(decision.candidates),
-            "note": decision.note,
-        }
-        for each, decision in listing.packages
-    ]
-    document = {
-        "version": _VERSION,
-        "complete": listing.is_whole,
-        "status": listing.run.status.value,
-        "packages": packages,
-        "not_examined": [{"input": gap.input, "reason": gap.reason} for gap in listing.unknown],
-    }
-    tell(json.dumps(document, indent=2).splitlines())
 
 
 def _ids(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def list_licenses(
-    root: Path,
-    settings: Settings,
-    policy: Policy,
-    now: datetime,
-    *,
-    python: Path | None = None,
-    offline: bool = False,
-    stop: Stop | None = None,
-    notify: Callable[[Event], None] = lambda _event: None,
-) -> Listing:
+def _list_licenses(
+    root: Path, rules: ProjectRules, now: datetime, *, python: Path | None, offline: bool
+) -> LicenseListing:
     """Ask for the licence of every package of the project at `root`, and judge it.
 
-    `python` is the project's interpreter, None for the configured or found one. TargetError where
-    `root` cannot be read, KeyboardInterrupt after Ctrl-C; what goes wrong with the scanner is in
-    its run.
+    `python` is the project's interpreter, None for the configured or found one. TargetError if
+    `root` cannot be read, KeyboardInterrupt after Ctrl-C. Errors of the scanner are in its run.
     """
-    stop = stop or Stop()
+    settings, stop = rules.settings, Stop()
     target = read_target(root, exclude=settings.exclude, stop=stop)
     inventory = read_inventory(target, python or settings.python)
     setup = ScanSetup(
@@ -206,21 +122,66 @@ def list_licenses(
         offline=offline,
     )
     scanner = all_scanners()[usual_scanner(Category.LICENSE)]
-    (done,) = scan(setup.tasks([scanner], target, inventory), setup.limits, notify)
+    tasks = setup.tasks([scanner], target, inventory)
+    (done,) = scan(tasks, setup.limits, lambda _event: None)
     if stop.interrupted:
         raise KeyboardInterrupt
-    said = normalise(done.observations, inventory, Sources(target))
-    judge = LicenseJudge(policy.file.licenses, now.date())
-    return Listing(_judged(said, judge), tuple(done.run.coverage.gaps), done.run)
-
-
-def _judged(
-    said: Sequence[Observation], judge: LicenseJudge
-) -> tuple[tuple[Package, LicenseDecision], ...]:
-    """Each package once, by name and version."""
-    known = {
+    judge = LicenseJudge(rules.policy.file.licenses, now.date())
+    by_purl = {
         one.package.purl: (one.package, judge.judge(one.package, one.license))
-        for one in said
+        for one in normalise(done.observations, inventory, Sources(target))
         if one.package and one.license
     }
-    return tuple(known[purl] for purl in sorted(known))
+    packages = tuple(by_purl[purl] for purl in sorted(by_purl))
+    return LicenseListing(packages, tuple(done.run.coverage.gaps), done.run)
+
+
+def _print_listing(listing: LicenseListing) -> None:
+    rows = [
+        (
+            *(package.name, package.version, package.scope.value),
+            *(decision.expression, decision.source or "nothing"),
+            *(decision.verdict.value, decision.term),
+        )
+        for package, decision in listing.packages
+    ]
+    if rows:
+        print_table(_HEADS, rows)
+    for package, decision in listing.packages:
+        if decision.note:
+            say(f"{package.name} {package.version}: {decision.note}")
+    say(*(f"not asked: {gap.input}: {gap.reason}" for gap in listing.unknown))
+    verdicts = [decision.verdict.value for _, decision in listing.packages]
+    words = ("allow", "review", "unknown", "deny")
+    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in words)
+    say(f"{counted(len(verdicts), 'package')}: {counts}")
+    if not listing.is_whole:
+        unasked = counted(len(listing.unknown), "input")
+        why = f": {listing.run.detail}" if listing.run.detail else ""
+        say(f"incomplete: the licences of {unasked} are not known{why}")
+
+
+def _print_json(listing: LicenseListing) -> None:
+    packages = [
+        {
+            "name": package.name,
+            "version": package.version,
+            "purl": package.purl,
+            "scope": package.scope.value,
+            "license": decision.expression,
+            "source": decision.source,
+            "verdict": decision.verdict.value,
+            "term": decision.term,
+            "candidates": list(decision.candidates),
+            "note": decision.note,
+        }
+        for package, decision in listing.packages
+    ]
+    document = {
+        "version": _VERSION,
+        "complete": listing.is_whole,
+        "status": listing.run.status.value,
+        "packages": packages,
+        "not_examined": [{"input": gap.input, "reason": gap.reason} for gap in listing.unknown],
+    }
+    tell(json.dumps(document, indent=2).splitlines())

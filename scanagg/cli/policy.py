@@ -2,7 +2,6 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,8 +14,8 @@ from scanagg.core.errors import ExitCode, PolicyError
 from scanagg.core.text import counted, one_line
 from scanagg.core.yaml import parse
 from scanagg.gate.rejudge import findings_of, rejudge
-from scanagg.model import Clock, Judged, Report
-from scanagg.policy import BUILTIN, Policy, builtin_folder, decide, load_policy
+from scanagg.model import Clock, Judged
+from scanagg.policy import BUILTIN, builtin_folder, decide, load_policy
 from scanagg.policy.compare import Change, changes
 from scanagg.policy.json_schema import schema_text
 from scanagg.policy.lint import Surroundings, lint
@@ -67,11 +66,15 @@ def check(
     Exit codes: 0 valid, with warnings or without; 1 valid with warnings under --strict; 2 not
     valid.
     """
-
     loaded = load_policy(file, root or Path.cwd(), None)
     path = builtin_folder() / f"{file}.yml" if file in BUILTIN else Path(file)
-    ground = _ground(loaded, root, on, options.time_of(now))
-    flaws = lint(loaded, parse(path.read_bytes()), file, ground)
+    moment = options.time_of(now) or datetime.now(UTC)
+    surroundings = Surroundings(
+        today=today(moment),
+        paths=None if root is None else [one.path for one in read_target(root).files],
+        uses=() if on is None else decide(findings_of(wire.read(on)), loaded, moment).waivers,
+    )
+    flaws = lint(loaded, parse(path.read_bytes()), file, surroundings)
     warnings = f", {counted(len(flaws), 'warning')}" if flaws else ""
     tell(f"{flaw.place}: {flaw.message}" for flaw in flaws)
     tell([f"valid: {loaded.info.name}, {len(loaded.rules)} rules{warnings}"])
@@ -89,8 +92,13 @@ def test(files: _Cases, policy: options.PolicyName = None, now: options.Now = No
     failed = total = 0
     for path in files:
         cases = _read_cases(path)
-        tried = _tried(cases, path, policy, options.time_of(now))
-        tell(line for one in tried for line in _case(cases.shown, one))
+        tried = _try(cases, path, policy, options.time_of(now))
+        for one in tried:
+            mark = "FAIL" if one.wrong else "ok  "
+            tell([f"{mark}  {cases.shown}:{one.line}  {one.name}"])
+            tell(f"      {wrong}" for wrong in one.wrong)
+            if one.wrong:
+                tell([f"      it is {one.got}"])
         failed += sum(bool(one.wrong) for one in tried)
         total += len(tried)
     tell([f"{counted(total, 'case')}, {failed} not as expected"])
@@ -106,15 +114,23 @@ def diff(
     Exit codes: 0 compared; 1 under --exit-code where a finding or the outcome changes; 2 a file
     cannot be used.
     """
-
     report, moment = wire.read(on), options.time_of(now)
     clock = None if moment is None else Clock(moment, given=True)
     before, after = (
         rejudge(report, load_policy(name, Path.cwd(), None), clock) for name in (old, new)
     )
     changed = changes(before.findings, after.findings)
-    tell(line for change in changed for line in _change(change))
-    tell(_sum(changed, before, after))
+    for change in changed:
+        _print_change(change)
+    counts = Counter((_action(one.old), _action(one.new)) for one in changed)
+    tell(f"{was} -> {is_}: {count}" for (was, is_), count in sorted(counts.items()))
+    weaker = sum(change.weaker for change in changed)
+    same = len(after.findings) - sum(change.new is not None for change in changed)
+    total = counted(len(changed), "finding")
+    verb = "changes" if len(changed) == 1 else "change"
+    tell([f"{total} {verb} ({weaker} weaker, {len(changed) - weaker} stricter), {same} stay"])
+    first, second = (one.gate.outcome.value.upper() for one in (before, after))
+    tell([f"outcome: {first} by both" if first == second else f"outcome: {first} -> {second}"])
     differs = bool(changed) or before.gate.exit_code != after.gate.exit_code
     raise typer.Exit(ExitCode.BLOCKED if exit_code and differs else ExitCode.PASS)
 
@@ -122,25 +138,10 @@ def diff(
 @app.command("schema")
 def schema() -> None:
     """Print the JSON Schema of policy files, by which editors complete keys."""
-
     tell(schema_text().splitlines())
 
 
-def _ground(
-    policy: Policy, root: Path | None, on: Path | None, now: datetime | None
-) -> Surroundings:
-    """What a policy is held against: the day, a project's files, a report's findings."""
-
-    moment = now or datetime.now(UTC)
-    return Surroundings(
-        today=today(moment),
-        paths=None if root is None else [each.path for each in read_target(root).files],
-        uses=() if on is None else decide(findings_of(wire.read(on)), policy, moment).waivers,
-    )
-
-
 def _read_cases(path: Path) -> Cases:
-
     shown = one_line(str(path))
     hint = "Give a file of cases, as the documentation of the policy shows."
     try:
@@ -155,9 +156,8 @@ def _read_cases(path: Path) -> Cases:
         raise PolicyError(f"{shown}: {error.strerror}", "Make it readable.") from error
 
 
-def _tried(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> tuple[Tried, ...]:
-    """The cases judged, by the policy and at the time of the command line, else of the file."""
-
+def _try(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> tuple[Tried, ...]:
+    """Judge the cases, by the policy and at the time of the command line or else of the file."""
     here = Path.cwd()
     name, configured = policy or cases.policy, None
     if name is None:
@@ -168,52 +168,26 @@ def _tried(cases: Cases, path: Path, policy: str | None, now: datetime | None) -
     return try_cases(cases, loaded, now or cases.now or datetime.now(UTC))
 
 
-def _case(shown: str, tried: Tried) -> Iterator[str]:
-    mark = "FAIL" if tried.wrong else "ok  "
-    yield f"{mark}  {shown}:{tried.line}  {tried.name}"
-    for wrong in tried.wrong:
-        yield f"      {wrong}"
-    if tried.wrong:
-        yield f"      it is {tried.got}"
-
-
-def _change(change: Change) -> Iterator[str]:
-    """One finding with what both policies make of it."""
-    finding = change.finding
-    place = (
-        f"  {finding.location.path}:{finding.location.start_line or 1}" if finding.location else ""
+def _print_change(change: Change) -> None:
+    """Print a finding, and the verdicts of both policies."""
+    finding, package, place = change.finding, change.finding.package, change.finding.location
+    old, new = (
+        f"{_action(one)} until {one.deadline.date()}" if one and one.deadline else _action(one)
+        for one in (change.old, change.new)
     )
-    package = f"  {finding.package.name} {finding.package.version}" if finding.package else ""
-    direction = "weaker  " if change.weaker else "stricter"
-    yield f"{direction}  {_action(change.old)} -> {_action(change.new)}  {finding.id}"
-    yield f"          {finding.category.value} {finding.rule.id}{package}{place}"
-    yield f"          by rule {_rule(change.old)} -> {_rule(change.new)}"
+    old_rule, new_rule = (
+        one.verdict.rule if one else "licenses.allow" for one in (change.old, change.new)
+    )
+    name = f"  {package.name} {package.version}" if package else ""
+    where = f"  {place.path}:{place.start_line or 1}" if place else ""
+    tell(
+        (
+            f"{'weaker  ' if change.weaker else 'stricter'}  {old} -> {new}  {finding.id}",
+            f"          {finding.category.value} {finding.rule.id}{name}{where}",
+            f"          by rule {old_rule} -> {new_rule}",
+        )
+    )
 
 
 def _action(judged: Judged | None) -> str:
-    if judged is None:
-        return "allowed"
-    until = f" until {judged.deadline.date()}" if judged.deadline else ""
-    return f"{judged.verdict.action.value}{until}"
-
-
-def _rule(judged: Judged | None) -> str:
-    return judged.verdict.rule if judged else "licenses.allow"
-
-
-def _sum(changed: Sequence[Change], before: Report, after: Report) -> Iterator[str]:
-    """How many change from what to what, and what becomes of the outcome."""
-    ways = Counter((_bare(each.old), _bare(each.new)) for each in changed)
-    for (old, new), count in sorted(ways.items()):
-        yield f"{old} -> {new}: {count}"
-    weaker = sum(change.weaker for change in changed)
-    same = len(after.findings) - sum(change.new is not None for change in changed)
-    total = counted(len(changed), "finding")
-    verb = "changes" if len(changed) == 1 else "change"
-    yield f"{total} {verb} ({weaker} weaker, {len(changed) - weaker} stricter), {same} stay"
-    old, new = (each.gate.outcome.value.upper() for each in (before, after))
-    yield f"outcome: {old} -> {new}" if old != new else f"outcome: {old} by both"
-
-
-def _bare(judged: Judged | None) -> str:
     return judged.verdict.action.value if judged else "allowed"

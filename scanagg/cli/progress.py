@@ -20,7 +20,7 @@ from scanagg.scanners.runner import Event
 
 
 class _Lines:
-    """What is known of each scanner; filled from many threads, drawn by one."""
+    """A line for each scanner; filled from many threads, drawn by one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ class _Lines:
 
 
 class _StorePlain:
-    """A line whenever something else begins."""
+    """A line for each phase that begins."""
 
     def __init__(self) -> None:
         self._last: tuple[str, Phase] | None = None
@@ -59,7 +59,7 @@ class _StorePlain:
 
 
 class _StoreLines:
-    """How far each kind is, told by one thread and drawn by another."""
+    """A line for each kind of data; filled by one thread, drawn by another."""
 
     def __init__(self) -> None:
         self._steps: dict[str, tuple[Phase, int, int]] = {}
@@ -80,7 +80,7 @@ class _StoreLines:
 
 
 def checked(request: Request, *, show: bool) -> Report:
-    """The report of a check, with progress to watch; a signal to end is an interruption."""
+    """Return the report of a check, and show progress; a signal to end is an interruption."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     with progress(show=show) as notify:
@@ -89,7 +89,7 @@ def checked(request: Request, *, show: bool) -> Report:
 
 @contextmanager
 def progress(*, show: bool) -> Iterator[Callable[[Event], None]]:
-    """A function that takes events; the lines vanish at the end, for the page says it all."""
+    """Return a function that takes events; its lines vanish at the end."""
     console = Console(stderr=True, highlight=False, emoji=False, markup=False)
     if not show or not console.is_terminal:
         yield lambda _event: None
@@ -101,7 +101,7 @@ def progress(*, show: bool) -> Iterator[Callable[[Event], None]]:
 
 @contextmanager
 def store_progress(*, show: bool) -> Iterator[Notify]:
-    """A function that is told of each step; a signal to end is an interruption meanwhile."""
+    """Return a function that takes steps of an update; a signal to end is an interruption."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
     console = Console(stderr=True, highlight=False, emoji=False, markup=False)
@@ -118,7 +118,7 @@ def store_progress(*, show: bool) -> Iterator[Notify]:
 
 
 def _amount(phase: Phase, done: int, whole: int) -> str:
-    """How far it is, where that can be said."""
+    """Return the progress of a phase, or nothing if it is unknown."""
     if not done:
         return ""
     if whole:

@@ -1,4 +1,4 @@
-"""What a command asks of the pipeline, from the options that all checking commands share."""
+"""The options that commands share, and the request that they make to the pipeline."""
 
 import difflib
 import os
@@ -11,12 +11,14 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from scanagg.core.errors import PolicyError, UsageError
+from scanagg.core.cache import write_atomically
+from scanagg.core.errors import PolicyError, ScanaggError, UsageError
 from scanagg.core.process import Stop
 from scanagg.gate.rules import load_rules, rule_files
 from scanagg.pipeline import REPORTS, Request, chosen
 from scanagg.policy import Policy, looser_enforcement
 from scanagg.scanners.base import all_scanners
+from scanagg.scanners.config import Settings
 
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 PolicyName = Annotated[
@@ -72,7 +74,7 @@ Now = Annotated[str | None, typer.Option(metavar="ISO-TIME", help="Judge as at t
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """The options as given; None and empty where they were not."""
+    """The options of a check; None for those that were not given."""
 
     path: Path
     policy: str | None = None
@@ -93,8 +95,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def request_of(options: Options) -> Request:
-    """The request that the options make. UsageError, ConfigError, PolicyError, BaselineError."""
-
+    """Return the request for a check. UsageError, ConfigError, PolicyError, BaselineError."""
     _refuse_empty(
         policy=options.policy,
         policy_ref=options.policy_ref,
@@ -104,7 +105,9 @@ def request_of(options: Options) -> Request:
     )
     known = tuple(all_scanners())
     only, skip = scanner_names(options.only, known), scanner_names(options.skip, known)
-    _check_choice(only, skip)
+    both = sorted(set(only) & set(skip))
+    if both:
+        raise UsageError(f"{', '.join(both)}: both in --only and in --skip", "Choose one.")
     able = [name for name, one in all_scanners().items() if one.INFO.scans_images]
     if options.image and not chosen(only, skip).keys() & able:
         names = " or ".join(able)
@@ -135,12 +138,12 @@ def request_of(options: Options) -> Request:
 
 
 def folder_of(path: Path) -> Path:
-    """The path as given, absolute; whether it can be checked is the target's to say."""
+    """Return the path as an absolute one; the target finds out if it can be checked."""
     return path.absolute() if not path.exists() else path.resolve()
 
 
 def scanner_names(given: Sequence[str] | None, known: Sequence[str]) -> tuple[str, ...]:
-    """Names between commas, each once, sorted. UsageError for one that no scanner has."""
+    """Return the names between commas, sorted. UsageError for the name of no scanner."""
     names = [name.strip() for value in given or () for name in value.split(",")]
     for name in names:
         if name not in known:
@@ -149,16 +152,14 @@ def scanner_names(given: Sequence[str] | None, known: Sequence[str]) -> tuple[st
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
-    """What the user may have meant, and all there is."""
-
+    """Return a hint with the most similar name, and all names."""
     near = difflib.get_close_matches(name.lower().replace("_", "-"), known, n=1, cutoff=0.5)
     guess = f"Did you mean {near[0]}? " if near else ""
     return f"{guess}There are: {', '.join(known)}."
 
 
 def enforced(policy: Policy, given: str | None) -> Policy:
-    """The policy with the enforcement of the command line, if any. UsageError, PolicyError."""
-
+    """Return the policy with the enforcement of the command line. UsageError, PolicyError."""
     if given is None:
         return policy
     if given not in ("block", "warn"):
@@ -170,7 +171,7 @@ def enforced(policy: Policy, given: str | None) -> Policy:
 
 
 def time_of(text: str | None) -> datetime | None:
-    """An ISO time or date as UTC; None for None. UsageError for anything else."""
+    """Return an ISO time or date as UTC; None for None. UsageError for anything else."""
     if text is None:
         return None
     try:
@@ -183,14 +184,23 @@ def time_of(text: str | None) -> datetime | None:
 
 
 def _refuse_empty(**given: str | None) -> None:
-    """An unset variable of a script must not read as an option that was not given."""
+    """Raise UsageError: an unset variable in a script must not read as an omitted option."""
     for name, value in given.items():
         if value is not None and not value.strip():
             option = name.replace("_", "-")
             raise UsageError(f"--{option} is empty", "Give a value, or leave the option out.")
 
 
-def _check_choice(only: Sequence[str], skip: Sequence[str]) -> None:
-    both = sorted(set(only) & set(skip))
-    if both:
-        raise UsageError(f"{', '.join(both)}: both in --only and in --skip", "Choose one.")
+def last_report(root: Path, settings: Settings) -> Path:
+    """Return the place where the last check of a project left its report."""
+    return root / (settings.output_dir or REPORTS) / "scanagg.json"
+
+
+def store(file: Path, text: str, error: type[ScanaggError], *, shown: str = "") -> None:
+    """Write a file of the project atomically. An error of this type if that fails."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, [text])
+    except OSError as problem:
+        message = f"cannot write {shown or file}: {problem.strerror or problem}"
+        raise error(message, "Make its folder writable.") from problem

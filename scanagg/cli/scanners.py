@@ -1,36 +1,26 @@
-"""`scanagg scanners`: what is installed where, what applies here, how to get the rest."""
+"""`scanagg scanners`: list the scanners that are installed, and how to install the others."""
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.text import Text
 
-from scanagg.advisories import open_store
+from scanagg.advisories import Store, open_store
 from scanagg.core import cache
 from scanagg.core.process import Stop
 from scanagg.core.text import counted
 from scanagg.findings.collect import ScanSetup
 from scanagg.inventory import read_inventory
 from scanagg.project.target import read_target
-from scanagg.scanners.base import Lookup, all_scanners, scanner_infos
-from scanagg.scanners.config import Settings, load_settings
+from scanagg.scanners.base import Lookup, Tool, all_scanners, scanner_infos
+from scanagg.scanners.config import load_settings
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, Task, find
-
-
-class Surveyed(msgspec.Struct, frozen=True):
-    """One scanner as `scanagg scanners` shows it: `shown` is how it is called, None if missing."""
-
-    name: str
-    shown: str | None
-    version: str | None
-    lines: tuple[str, ...]
 
 
 def command(
@@ -39,63 +29,50 @@ def command(
     """List the scanners: found where, applying here, how to get."""
     root = path.resolve()
     settings = load_settings(root, scanner_infos())
-    console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
-    for found in survey(root, settings, datetime.now(UTC)):
-        style = "bold" if found.shown else "bold yellow"
-        version = f" {found.version}" if found.version else ""
-        console.print(Text(f"{found.name}{version}", style))
-        for line in found.lines:
-            console.print(Text(f"    {line}"))
-
-
-def survey(root: Path, settings: Settings, now: datetime) -> Sequence[Surveyed]:
-    """What each scanner is, where it was found, whether it applies to the project at `root`."""
     target = read_target(root, exclude=settings.exclude)
     inventory = read_inventory(target, settings.python)
     limits = Limits(jobs=1, timeout=DEFAULT_TIMEOUT, stop=Stop())
     folder = cache.cache_folder()
+    console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
     with contextlib.closing(open_store(folder)) as store:
         setup = ScanSetup(
-            limits=limits, cache=folder, now=now, scanners=settings.scanners, store=store
+            limits=limits,
+            cache=folder,
+            now=datetime.now(UTC),
+            scanners=settings.scanners,
+            store=store,
         )
         lookup = Lookup("", setup.advisories) if setup.advisories else None
-        tasks = setup.tasks(all_scanners().values(), target, inventory, lookup)
-        return [_surveyed(task, limits, setup) for task in tasks]
+        for task in setup.tasks(all_scanners().values(), target, inventory, lookup):
+            tool, problem = find(task, limits)
+            version = f" {tool.version}" if tool and tool.version else ""
+            style = "bold" if tool else "bold yellow"
+            console.print(Text(f"{task.scanner.INFO.name}{version}", style))
+            for line in _lines(task, tool, problem, store):
+                console.print(Text(f"    {line}"))
 
 
-def _surveyed(task: Task, limits: Limits, setup: ScanSetup) -> Surveyed:
-    scanner, info = task.scanner, task.scanner.INFO
-    tool, problem = find(task, limits)
-    inputs = scanner.inputs(task.context)
+def _lines(task: Task, tool: Tool | None, problem: str, store: Store) -> Iterator[str]:
+    """Yield the purpose of a scanner, whether it applies here, and where it was found."""
+    info, context = task.scanner.INFO, task.context
+    yield info.about
+    inputs = task.scanner.inputs(context)
     count = len(inputs.found) + len(inputs.not_examined)
-    lines = [info.about]
-    lines.append(f"applies here: {count} {inputs.unit}" if count else "does not apply here")
-    if tool is None:
-        lines.append(f"not installed: {info.install}")
-    else:
-        lines.append(f"runs as: {tool.shown}")
+    yield f"applies here: {count} {inputs.unit}" if count else "does not apply here"
+    yield f"runs as: {tool.shown}" if tool else f"not installed: {info.install}"
     if tool and tool.data:
-        lines.append(f"{tool.data.name}: {_age(tool.data.updated, task.context.now)}")
+        yield f"{tool.data.name}: {_age(tool.data.updated, context.now)}"
     if info.asks_advisory_store:
-        lines += _advisories(task, setup)
+        source = task.scanner.advisory_source(context)
+        if source is not None:
+            yield f"asks: {'the advisory store' if source is store.osv else source.name}"
+        if store.osv is None:
+            yield "advisory store: none; `scanagg db update` or `scanagg db import` makes one"
+        else:
+            yield f"advisory store: {store.osv.name} {_age(store.osv.updated, context.now)}"
+        yield from store.problems
     if problem:
-        lines.append(f"does not work: {problem}")
-    return Surveyed(
-        info.name, tool.shown if tool else None, tool.version if tool else None, tuple(lines)
-    )
-
-
-def _advisories(task: Task, setup: ScanSetup) -> Iterator[str]:
-    """Where it would look vulnerabilities up, and what the advisory store has."""
-    asked = task.scanner.advisory_source(task.context)
-    stored = setup.store.osv if setup.store else None
-    if asked is not None:
-        yield f"asks: {'the advisory store' if asked is stored else asked.name}"
-    if stored is None:
-        yield "advisory store: none; `scanagg db update` or `scanagg db import` makes one"
-    else:
-        yield f"advisory store: {stored.name} {_age(stored.updated, task.context.now)}"
-    yield from setup.store.problems if setup.store else ()
+        yield f"does not work: {problem}"
 
 
 def _age(updated: datetime | None, now: datetime) -> str:

@@ -10,9 +10,9 @@ import typer
 from scanagg.cli import request as options
 from scanagg.cli.output import say
 from scanagg.cli.tables import print_table
-from scanagg.cli.waive import report_of, rules_of
+from scanagg.cli.waive import rules_of
 from scanagg.core.text import counted
-from scanagg.model import Report, Waiver, WaiverUse
+from scanagg.model import WaiverUse
 from scanagg.policy import decide
 from scanagg.reports import wire
 
@@ -28,33 +28,24 @@ def command(
     now: options.Now = None,
 ) -> None:
     """List all waivers: what they match in the last check, days left, unused and expired ones."""
-
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
     rules = rules_of(root, policy)
     if not rules.policy.waivers:
         say("no waivers")
         return
-    place = report or report_of(root, rules)
-    known = _known(place, given=report is not None)
+    place = report or options.last_report(root, rules.settings)
+    # Without a report, only one that was named is an error.
+    known = wire.read(place) if report or os.path.lexists(place) else None
     findings = [judged.finding for judged in known.findings] if known else []
     uses = decide(findings, rules.policy, moment).waivers
     print_table(_HEADS, [_row(use, known is not None) for use in uses])
     say(counted(len(uses), "waiver"))
+    shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
     if known is None:
-        say(f"what they match is not known: there is no {_shown(place)}; run scanagg check first")
+        say(f"what they match is not known: there is no {shown}; run scanagg check first")
     else:
-        say(f"what they match is as of {known.clock.now:%Y-%m-%d %H:%M} UTC, {_shown(place)}")
-
-
-def _known(place: Path, *, given: bool) -> Report | None:
-    """The report; None where none was named and none is there."""
-
-    return wire.read(place) if given or os.path.lexists(place) else None
-
-
-def _shown(place: Path) -> str:
-    return str(place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place)
+        say(f"what they match is as of {known.clock.now:%Y-%m-%d %H:%M} UTC, {shown}")
 
 
 def _row(use: WaiverUse, is_known: bool) -> tuple[str, ...]:
@@ -66,11 +57,11 @@ def _row(use: WaiverUse, is_known: bool) -> tuple[str, ...]:
     matches = str(use.matched) if is_known else "-"
     if is_known and use.status == "unused":
         matches = "unused"
-    reason = waiver.reason + (" (until fixed)" if waiver.until_fixed else "")
-    return (waiver.place, _covers(waiver), waiver.state.value, waiver.owner, matches, left, reason)
-
-
-def _covers(waiver: Waiver) -> str:
     package = " ".join(filter(None, (waiver.purl, waiver.versions)))
     fingerprint = (waiver.fingerprint or "")[:12]
-    return " ".join(filter(None, (", ".join(waiver.ids), package, waiver.path, fingerprint)))
+    covers = filter(None, (", ".join(waiver.ids), package, waiver.path, fingerprint))
+    reason = waiver.reason + (" (until fixed)" if waiver.until_fixed else "")
+    return (
+        *(waiver.place, " ".join(covers), waiver.state.value, waiver.owner),
+        *(matches, left, reason),
+    )
