@@ -1,5 +1,10 @@
-"""Runs the real command line as a user would: a process of its own, real scanners."""
+"""Run the real command line with real scanners.
 
+A command that starts no scanner runs in this process, which saves the start-up of another one.
+"""
+
+import contextlib
+import io
 import json
 import os
 import subprocess
@@ -9,7 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from scanagg.cli import main
+
 PROGRAM = Path(sys.executable).parent / "scanagg"
+WITHOUT_SCANNERS = ("explain", "gate", "policy", "waive", "waivers")
 
 
 @dataclass(frozen=True)
@@ -43,19 +53,51 @@ def scanagg(
     *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float = 120
 ) -> subprocess.CompletedProcess[str]:
     """Run `scanagg` with these arguments; no traceback may come of anything."""
-    done = subprocess.run(
-        [str(PROGRAM), *argv],
-        cwd=cwd,
-        env={**os.environ, "NO_COLOR": "1", **(env or {})},
-        capture_output=True,
-        text=True,
-        errors="surrogateescape",
-        timeout=seconds,
-        check=False,
-    )
+    env = {"NO_COLOR": "1", **(env or {})}
+    if argv[:1] and argv[0] in WITHOUT_SCANNERS:
+        done = in_process(argv, cwd, env)
+    else:
+        done = subprocess.run(
+            [str(PROGRAM), *argv],
+            cwd=cwd,
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",
+            timeout=seconds,
+            check=False,
+        )
     assert "Traceback" not in done.stdout + done.stderr
     assert done.returncode != 4, done.stderr
     return done
+
+
+def in_process(
+    argv: Sequence[str], cwd: Path | None, env: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run `scanagg` here, with its own streams, arguments, folder and environment."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), "utf-8", write_through=True) for _ in range(2))
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+    ):
+        patch.setattr(sys, "argv", [str(PROGRAM), *argv])
+        for name, value in env.items():
+            patch.setenv(name, value)
+        if cwd is not None:
+            patch.chdir(cwd)
+        try:
+            main()
+        except SystemExit as exit_:
+            code = exit_.code
+    texts = [
+        stream.buffer.getvalue().decode("utf-8", "surrogateescape")
+        for stream in (out, err)
+        if isinstance(stream.buffer, io.BytesIO)
+    ]
+    assert isinstance(code, int)
+    return subprocess.CompletedProcess([str(PROGRAM), *argv], code, *texts)
 
 
 def check(
