@@ -1,4 +1,4 @@
-"""Start-up, a check where nothing applies, and what a check adds to its slowest scanner.
+"""Measure start-up, a check where nothing applies, and what a check adds to its slowest scanner.
 
 Each figure is the median of seven runs of the whole process after one that is not counted, with a
 cache of its own, so that nothing of the user's is read or written.
@@ -27,14 +27,17 @@ def main() -> None:
         small.mkdir()
         (small / "app.py").write_text("import os\n\nprint(os.name)\n")
         (small / "requirements.txt").write_text("")
-        print(f"scanagg --help                     {median([*SCANAGG, '--help'], env):.3f} s")
+        python = median([sys.executable, "-I", "-c", "pass"], env)
+        help_ = median([*SCANAGG, "--help"], env)
+        print(f"scanagg --help                     {help_:.3f} s")
+        print(f"  as a multiple of bare Python     {help_ / python:.1f}")
         nothing = [*SCANAGG, "check", str(bare), "--no-progress"]
         print(f"check where nothing applies        {median(nothing, env):.3f} s")
         report(small, env)
 
 
 def report(project: Path, env: dict[str, str]) -> None:
-    """The whole check against the slowest run in its own report, from the same process."""
+    """Compare a whole check with the slowest run in its own report."""
     added, ratios = [], []
     for count in range(RUNS + 1):
         wall = timed([*SCANAGG, "check", str(project), "--no-progress", "--format", "json"], env)
@@ -48,13 +51,13 @@ def report(project: Path, env: dict[str, str]) -> None:
 
 
 def median(argv: Sequence[str], env: dict[str, str]) -> float:
-    """The median wall time of the command, in seconds."""
+    """Return the median wall time of the command, in seconds."""
     times = [timed(argv, env) for _ in range(RUNS + 1)]
     return statistics.median(times[1:])
 
 
 def timed(argv: Sequence[str], env: dict[str, str]) -> float:
-    """One run's wall time, in seconds."""
+    """Return the wall time of one run, in seconds."""
     start = time.perf_counter()
     subprocess.run(argv, env=env, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return time.perf_counter() - start
