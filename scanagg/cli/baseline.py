@@ -304,7 +304,12 @@ def _write(work: BaselineWork, report: Report, consent: Consent | None, *, slim:
         return ExitCode.PASS
     say(f"{counted(len(fresh), 'finding')} not in it, for it only shrinks by itself:")
     for finding, _ in fresh[:_SHOWN_FINDINGS]:
-        say(f"  {finding.id}  {finding.rule.id}  {_where(finding)}  {finding.title}")
+        package, place = finding.package, finding.location
+        if package:
+            where = f"{package.name} {package.version}"
+        else:
+            where = f"{place.path}:{place.start_line or 1}" if place else ""
+        say(f"  {finding.id}  {finding.rule.id}  {where}  {finding.title}")
     if len(fresh) > _SHOWN_FINDINGS:
         say(f"  and {len(fresh) - _SHOWN_FINDINGS} more")
     say("fix or waive them, or let it grow: --accept --owner WHO --reason WHY [--finding ID]")
@@ -395,13 +400,6 @@ def _update(
         say(f"{stay}: not everybody who saw it could look at everything now")
 
 
-def _where(finding: Finding) -> str:
-    package, place = finding.package, finding.location
-    if package:
-        return f"{package.name} {package.version}"
-    return f"{place.path}:{place.start_line or 1}" if place else ""
-
-
 def _warn_of_secrets(findings: Sequence[Finding]) -> None:
     count = sum(one.category is Category.SECRET for one in findings)
     if count:
@@ -412,5 +410,4 @@ def _warn_of_secrets(findings: Sequence[Finding]) -> None:
 
 
 def _store(root: Path, place: str, text: str) -> None:
-    options.store(root / place, text, BaselineError, shown=place)
-    (root / place).chmod(0o644)
+    options.store(root / place, text, BaselineError, shown=place, mode=0o644)

@@ -14,7 +14,7 @@ from scanagg.cli.page import advisory_lines
 from scanagg.core.errors import UsageError
 from scanagg.core.text import one_line
 from scanagg.gate.rejudge import findings_of, same_text
-from scanagg.model import Finding, Location, Report
+from scanagg.model import Location, Report
 from scanagg.policy.explain import Explanation, RuleList, explain, find
 from scanagg.reports import phrases, wire
 
@@ -64,18 +64,15 @@ def command(
         tell([note, ""])
     if len(findings) > _MOST_EXPLAINED:
         tell([f"{len(findings)} findings are called that. Name one by its id:"])
-        tell(f"  {one.id}  {_summary(one)}" for one in findings[:_MOST_LISTED])
+        for one in findings[:_MOST_LISTED]:
+            package = f"  {one.package.name} {one.package.version}" if one.package else ""
+            where = f"  {_place(one.location)}" if one.location else ""
+            tell([f"  {one.id}  {one.rule.id}{package}{where}"])
         if len(findings) > _MOST_LISTED:
             tell([f"  and {len(findings) - _MOST_LISTED} more"])
         return
     for one in findings:
         tell(_lines(explain(one, loaded, moment), stored))
-
-
-def _summary(finding: Finding) -> str:
-    package = f"  {finding.package.name} {finding.package.version}" if finding.package else ""
-    where = f"  {_place(finding.location)}" if finding.location else ""
-    return f"{finding.rule.id}{package}{where}"
 
 
 def _place(place: Location) -> str:

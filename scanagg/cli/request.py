@@ -96,13 +96,12 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 def request_of(options: Options) -> Request:
     """Return the request for a check. UsageError, ConfigError, PolicyError, BaselineError."""
-    _refuse_empty(
-        policy=options.policy,
-        policy_ref=options.policy_ref,
-        base=options.base,
-        baseline=options.baseline,
-        image=options.image,
-    )
+    for name in ("policy", "policy_ref", "base", "baseline", "image"):
+        value = getattr(options, name)
+        # An unset variable in a script must not read as an omitted option.
+        if value is not None and not value.strip():
+            option = name.replace("_", "-")
+            raise UsageError(f"--{option} is empty", "Give a value, or leave the option out.")
     known = tuple(all_scanners())
     only, skip = scanner_names(options.only, known), scanner_names(options.skip, known)
     both = sorted(set(only) & set(skip))
@@ -183,24 +182,20 @@ def time_of(text: str | None) -> datetime | None:
         ) from error
 
 
-def _refuse_empty(**given: str | None) -> None:
-    """Raise UsageError: an unset variable in a script must not read as an omitted option."""
-    for name, value in given.items():
-        if value is not None and not value.strip():
-            option = name.replace("_", "-")
-            raise UsageError(f"--{option} is empty", "Give a value, or leave the option out.")
-
-
 def last_report(root: Path, settings: Settings) -> Path:
     """Return the place where the last check of a project left its report."""
     return root / (settings.output_dir or REPORTS) / "scanagg.json"
 
 
-def store(file: Path, text: str, error: type[ScanaggError], *, shown: str = "") -> None:
+def store(
+    file: Path, text: str, error: type[ScanaggError], *, shown: str = "", mode: int | None = None
+) -> None:
     """Write a file of the project atomically. An error of this type if that fails."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, [text])
+        if mode is not None:
+            file.chmod(mode)
     except OSError as problem:
         message = f"cannot write {shown or file}: {problem.strerror or problem}"
         raise error(message, "Make its folder writable.") from problem

@@ -282,16 +282,12 @@ def _is_relevant(constraint: Constraint, package: Package, installed: Version) -
         return False
     places = (*package.places, *package.asked)
     if constraint.place is not None and places:
-        folder = posixpath.dirname(constraint.place.path)
-        if not any(_are_nested(folder, posixpath.dirname(place.path)) for place in places):
+        # One folder must be the other, or lie in it.
+        folder = f"{posixpath.dirname(constraint.place.path)}/".lstrip("/")
+        others = [f"{posixpath.dirname(place.path)}/".lstrip("/") for place in places]
+        if not any(other.startswith(folder) or folder.startswith(other) for other in others):
             return False
     return _lets_in(constraint, installed)
-
-
-def _are_nested(one: str, other: str) -> bool:
-    """Whether two folders are the same, or one lies in the other."""
-    shorter, longer = sorted((f"{one}/".lstrip("/"), f"{other}/".lstrip("/")), key=len)
-    return longer.startswith(shorter)
 
 
 def _lets_in(constraint: Constraint, version: Version) -> bool:
