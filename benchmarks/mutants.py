@@ -38,29 +38,29 @@ LEFT_OUT = (".git", ".venv", "build", "__pycache__", ".hypothesis", ".*_cache")
 # The rule that is broken and the tests that must notice; the text, and what replaces it.
 MUTANTS = r"""
 the first matching rule decides: test_policy_decide.py
-- first = mask & -mask
-+ first = 1 << (mask.bit_length() - 1)
+- for index, conditions in self._of_category[category]:
++ for index, conditions in reversed(self._of_category[category]):
 no more inputs are skipped than the policy allows: test_policy_gate.py
-- _missed(coverage) > allowed
-+ _missed(coverage) > allowed + 1
-what is left out on purpose is no gap: test_policy_gate.py test_scan.py
-- if not gap.on_purpose]
-+ if gap.reason]
+- missed > sum(map(int, bounds))
++ missed > sum(map(int, bounds)) + 1
+what is left out on purpose is no gap: test_policy_gate.py test_runner.py
+- self.not_examined if not gap.on_purpose)
++ self.not_examined if gap.reason)
 incomplete goes before blocked: test_policy_gate.py
-- if gaps: return Gate(
-+ if gaps and not blocks: return Gate(
+- if gaps: outcome
++ if gaps and not blocks: outcome
 an interrupted run has its own exit code: test_policy_gate.py
-- Gate(gate.outcome, ExitCode.INTERRUPTED
-+ Gate(gate.outcome, gate.exit_code
+- exit_code=ExitCode.INTERRUPTED
++ exit_code=gate.exit_code
 a waiver holds on its last day: test_policy_decide.py test_the_fifteen_rules.py
-- (expires - self.day).days
-+ (expires - self.day).days - 1
+- (waiver.expires - day).days
++ (waiver.expires - day).days - 1
 grace ends at the deadline, not after it: test_policy_decide.py test_the_fifteen_rules.py
 - $clock.deadline is not None and now < $clock.deadline
 + $clock.deadline is not None and now <= $clock.deadline
 a source that does not know the severity is passed over: test_policy_decide.py
-- = claim.severity is _UNKNOWN
-+ = False
+- is_unknown = claim.severity is Severity.UNKNOWN
++ is_unknown = False
 data older than the policy allows is stale: test_policy_gate.py test_the_fifteen_rules.py
 - now - data.updated > span(limit)
 + now - data.updated > 2 * span(limit)
@@ -79,30 +79,30 @@ code merges only where lines overlap: test_correlate.py
 two values on a line are two secrets: test_correlate.py
 - len(digests) == 1 or None in digests
 + len(digests) < 3
-a fingerprint does not depend on the line: test_identity.py
+a fingerprint does not depend on the line: test_fingerprint.py
 - Parts(category.value, rule, path, qualname,
 + Parts(category.value, rule, path, f"{qualname}{observation.location}",
-an edited statement is updated, not unchanged: test_origin_matching.py
-- _function, unchanged=False
-+ _function, unchanged=True
+an edited statement is updated, not unchanged: test_matching.py
+- "in_file", unchanged=False
++ "in_file", unchanged=True
 the version that introduces a vulnerability is affected: test_osv_versions.py
-- start <= last and
-+ start < last and
+- here = begun or
++ here =
 a CVSS score of 7.0 is high: test_cvss.py
 - (7.0, Severity.HIGH)
 + (7.1, Severity.HIGH)
 a package that any part needs at run time is no development package: test_inventory_poetry.py
-- Scope.DEV if $scopes == {Scope.DEV} else Scope.RUNTIME
-+ Scope.DEV if Scope.DEV in $scopes else Scope.RUNTIME
-Terraform that Trivy complains about is not examined: test_adapter_trivy.py
+- Scope.DEV if set($scopes) == {Scope.DEV} else Scope.RUNTIME
++ Scope.DEV if Scope.DEV in set($scopes) else Scope.RUNTIME
+Terraform that Trivy complains about is not examined: test_trivy.py
 - $named and path not in evidence.complaints
 + $named
-a scanner that does not end in time is a timeout: test_scan.py
-- self._progress.timed_out = True
-+ self._progress.timed_out = False
+a scanner that does not end in time is a timeout: test_runner.py
+- self._timed_out = True
++ self._timed_out = False
 on the line of a secret all that can be its value is masked: test_redact.py
-- else _without_values(masked)
-+ else masked
+- if quoted == masked:
++ if not masked:
 a terminal escape is shown, not obeyed: test_text.py
 - \x0b-\x1f\x7f
 + \x0b-\x1a\x7f
@@ -113,18 +113,18 @@ text of a project is no markup in HTML: test_report_html.py
 - autoescape=True
 + autoescape=False
 scanners are configured from the trusted commit: test_check_policy_ref.py
-- load_settings(root, adapters(), files=files)
-+ load_settings(root, adapters(), files=WorkTree(root))
+- load_settings(root, scanner_infos(), files=files)
++ load_settings(root, scanner_infos(), files=WorkTree(root))
 what git ignores is no part of the project: test_target.py
 - "--exclude-standard", "--deduplicate"
 + "--deduplicate"
 the lowest of the best versions is advised: test_upgrades_plan.py
-- len(left) < len(now
-+ len(left) <= len(now
-a file is replaced whole or not at all: test_upgrades_files.py
-- replace_atomically(path, [raw], mode)
-+ path.write_bytes(raw)
-a file outside of the project is not edited through a link: test_upgrades_files.py
+- len(remaining) < len(left)
++ len(remaining) <= len(left)
+a file is replaced whole or not at all: test_upgrades_pins.py
+- replace_atomically(original.real, [raw], original.mode)
++ original.real.write_bytes(raw)
+a file outside of the project is not edited through a link: test_upgrades_pins.py
 - not real.is_relative_to(inside)
 + not real.is_absolute()
 """
