@@ -27,7 +27,7 @@ from scanagg.core.errors import DownloadError, ScanaggError, StoreError
 _MIB: Final = 2**20
 
 
-class Source(msgspec.Struct, frozen=True):
+class DataService(msgspec.Struct, frozen=True):
     """A kind of data: its usual address, its largest size (bytes), and its importer."""
 
     kind: str
@@ -42,25 +42,25 @@ class Source(msgspec.Struct, frozen=True):
 
 
 # The limits are many times the sizes of 2025: about 30, 2 and 2 MiB.
-SOURCES: Final[Mapping[str, Source]] = {
+SOURCES: Final[Mapping[str, DataService]] = {
     source.kind: source
     for source in (
         # https://google.github.io/osv.dev/data/#data-dumps
-        Source(
+        DataService(
             "osv",
             "https://osv-vulnerabilities.storage.googleapis.com/PyPI/all.zip",
             512 * _MIB,
             importing.import_osv,
         ),
         # https://www.cisa.gov/known-exploited-vulnerabilities-catalog
-        Source(
+        DataService(
             "kev",
             "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
             64 * _MIB,
             importing.import_kev,
         ),
         # https://www.first.org/epss/data_stats
-        Source(
+        DataService(
             "epss",
             "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz",
             128 * _MIB,
@@ -146,7 +146,7 @@ def _only_update(kind: str, cache: Path, deadline: Deadline, notify: Notify) -> 
 
 
 def _update_kind(
-    source: Source, url: str, cache: Path, deadline: Deadline, now: datetime, notify: Notify
+    source: DataService, url: str, cache: Path, deadline: Deadline, now: datetime, notify: Notify
 ) -> UpdateResult:
     shown = without_secrets(url)
     stored = importing.origin_of(source.kind, cache)

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.baseline.file import Baseline, BaselineEntry, entry_for, nfc
-from scanagg.baseline.matching import Match, MatchEntry, match
+from scanagg.baseline.matching import BaselineMatch, MatchEntry, match
 from scanagg.core.git import Blamed, Git
 from scanagg.model import (
     Category,
@@ -146,7 +146,7 @@ def look_up(
         if not entry.of_package
     ]
 
-    def matches(chosen: Mapping[int, Finding]) -> Iterable[tuple[int, Match]]:
+    def matches(chosen: Mapping[int, Finding]) -> Iterable[tuple[int, BaselineMatch]]:
         base = [entry for _, entry in free]
         files = {entry.parts.path for entry in base}
         current = [match_entry(finding) for finding in chosen.values()]
@@ -202,7 +202,7 @@ class BaselineComparison(msgspec.Struct, frozen=True):
     scanners did not look (`unsure`).
     """
 
-    matches: tuple[Match, ...]
+    matches: tuple[BaselineMatch, ...]
     matched: frozenset[int]
     gone: frozenset[int]
     unsure: frozenset[int]
@@ -239,7 +239,7 @@ def compare(
 
 def _matches(
     baseline: Baseline, findings: Sequence[Finding], paths: Collection[str]
-) -> list[Match]:
+) -> list[BaselineMatch]:
     """Match packages by purl and problem, and everything else in tiers."""
     by_key: dict[tuple[str, ...], int] = {}
     numbers = []
@@ -261,7 +261,7 @@ def _matches(
         if entry.of_package:
             known = next((by_key[key] for key in _keys(entry) if key in by_key), None)
             change = Change.NEW if known is None else Change.UNCHANGED
-            matches.append(Match(known, change, "package and id"))
+            matches.append(BaselineMatch(known, change, "package and id"))
         else:
             found = next(in_tiers)
             matches.append(

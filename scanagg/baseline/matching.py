@@ -25,7 +25,7 @@ class MatchEntry(NamedTuple):
     check: str = ""
 
 
-class Match(NamedTuple):
+class BaselineMatch(NamedTuple):
     """The result for one finding: the index of its counterpart in the base, if it has one.
 
     `tier` names what the two have in common, in words for people: "the same line", "rule, file,
@@ -112,7 +112,7 @@ def match(
     lines: LineMap | None = None,
     paths: Collection[str] = (),
     base_paths: Collection[str] = (),
-) -> list[Match]:
+) -> list[BaselineMatch]:
     """Return one match for each of `current`, in order.
 
     `paths` and `base_paths` are the files that exist now and in the base: findings may move from
@@ -126,7 +126,7 @@ def match(
     has_values = any(item.value for item in (*left, *free))
     added = frozenset(paths) - frozenset(base_paths)
     removed = frozenset(base_paths) - frozenset(paths)
-    matches = [Match(None, Change.NEW, "")] * len(current)
+    matches = [BaselineMatch(None, Change.NEW, "")] * len(current)
     for tier in _TIERS:
         if tier is _SAME_LINE and lines is None:
             continue
@@ -139,7 +139,7 @@ def match(
                 continue
             change = Change.UNCHANGED if tier.unchanged else Change.UPDATED
             for number, base_number in pairs.items():
-                matches[number] = Match(base_number, change, tier.words)
+                matches[number] = BaselineMatch(base_number, change, tier.words)
             taken = set(pairs.values())
             left = [item for item in left if item.number not in pairs]
             free = [item for item in free if item.number not in taken]

@@ -20,7 +20,7 @@ from scanagg.baseline.file import (
     updated_text,
 )
 from scanagg.baseline.lookup import BaselineComparison, compare, first_seen
-from scanagg.baseline.matching import Match
+from scanagg.baseline.matching import BaselineMatch
 from scanagg.cli import request as options
 from scanagg.cli.output import say
 from scanagg.cli.progress import checked
@@ -347,7 +347,7 @@ def _compare(baseline: Baseline, findings: Sequence[Finding], report: Report) ->
     return compare(baseline, findings, report.runs, paths, prefix)
 
 
-def _is_new(finding: Finding, match: Match, edited_is_new: bool) -> bool:
+def _is_new(finding: Finding, match: BaselineMatch, edited_is_new: bool) -> bool:
     """Whether a check with this baseline would call the finding introduced."""
     if match.change is Change.UPDATED:
         return edited_is_new or finding.category is Category.SECRET
@@ -355,14 +355,14 @@ def _is_new(finding: Finding, match: Match, edited_is_new: bool) -> bool:
 
 
 def _accepted(
-    fresh: Sequence[tuple[Finding, Match]], consent: Consent | None
-) -> list[tuple[Finding, Match]]:
+    fresh: Sequence[tuple[Finding, BaselineMatch]], consent: Consent | None
+) -> list[tuple[Finding, BaselineMatch]]:
     """Return the new findings that are accepted. UsageError for an id that none of them has."""
     if consent is None:
         return []
     if not consent.findings:
         return list(fresh)
-    chosen: dict[int, tuple[Finding, Match]] = {}
+    chosen: dict[int, tuple[Finding, BaselineMatch]] = {}
     for given in consent.findings:
         named = [
             pair

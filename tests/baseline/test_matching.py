@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanagg.baseline.matching import LineMap, Match, MatchEntry, match
+from scanagg.baseline.matching import BaselineMatch, LineMap, MatchEntry, match
 from scanagg.model import Change, Parts
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
@@ -32,11 +32,11 @@ def secret(
     return MatchEntry(Parts("secret", "", path, "", statement), line, check)
 
 
-def told(made: list[Match]) -> list[tuple[int | None, Change]]:
+def told(made: list[BaselineMatch]) -> list[tuple[int | None, Change]]:
     return [(one.base, one.change) for one in made]
 
 
-def one_to_one(current: MatchEntry, base: MatchEntry, **more: object) -> Match:
+def one_to_one(current: MatchEntry, base: MatchEntry, **more: object) -> BaselineMatch:
     return match([current], [base], **more)[0]  # type: ignore[arg-type]
 
 
@@ -53,7 +53,7 @@ def one_to_one(current: MatchEntry, base: MatchEntry, **more: object) -> Match:
 def test_what_is_the_same_is_unchanged_wherever_it_stands(
     now: MatchEntry, was: MatchEntry, tier: str
 ) -> None:
-    assert one_to_one(now, was) == Match(0, UNCHANGED, tier)
+    assert one_to_one(now, was) == BaselineMatch(0, UNCHANGED, tier)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_what_is_the_same_is_unchanged_wherever_it_stands(
 )
 def test_a_renamed_file_is_seen_without_git(now: MatchEntry, tier: str) -> None:
     made = one_to_one(now, code(), paths={"new.py", "x.py"}, base_paths={"a.py", "x.py"})
-    assert made == Match(0, UNCHANGED, tier)
+    assert made == BaselineMatch(0, UNCHANGED, tier)
 
 
 def test_another_function_of_a_file_that_was_there_all_along_is_another_finding() -> None:
@@ -74,7 +74,7 @@ def test_another_function_of_a_file_that_was_there_all_along_is_another_finding(
 
 
 def test_an_edited_statement_is_updated() -> None:
-    assert one_to_one(code(B), code()) == Match(0, UPDATED, "rule, file and function")
+    assert one_to_one(code(B), code()) == BaselineMatch(0, UPDATED, "rule, file and function")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +83,7 @@ def test_an_edited_statement_is_updated() -> None:
     ids=["rule", "function", "file"],
 )
 def test_what_has_less_in_common_is_new(was: MatchEntry) -> None:
-    assert one_to_one(code(), was) == Match(None, NEW, "")
+    assert one_to_one(code(), was) == BaselineMatch(None, NEW, "")
 
 
 def test_nothing_is_known_without_a_base() -> None:
@@ -100,7 +100,7 @@ def shifted(path: str, line: int) -> tuple[str, int] | None:
 
 
 def test_the_same_line_is_the_same_finding_while_its_statement_is() -> None:
-    assert one_to_one(code(line=9), code(line=6), lines=shifted) == Match(
+    assert one_to_one(code(line=9), code(line=6), lines=shifted) == BaselineMatch(
         0, UNCHANGED, "the same line"
     )
 
@@ -112,7 +112,7 @@ def test_a_statement_that_was_edited_on_another_of_its_lines_is_edited() -> None
 
 def test_a_secret_on_the_same_line_is_known_by_its_value_alone() -> None:
     now, was = secret(B, 9, check="1"), secret(A, 6, check="1")
-    assert one_to_one(now, was, lines=shifted) == Match(0, UNCHANGED, "the same line")
+    assert one_to_one(now, was, lines=shifted) == BaselineMatch(0, UNCHANGED, "the same line")
 
 
 def test_a_line_that_git_calls_new_may_hold_what_was_moved() -> None:
@@ -186,7 +186,7 @@ def test_what_was_not_edited_keeps_its_place() -> None:
 @pytest.mark.parametrize("lines", [None, shifted], ids=["file", "commit"])
 def test_a_secret_with_another_value_is_updated_at_best(lines: LineMap | None) -> None:
     made = one_to_one(secret(line=9, check="new"), secret(line=6, check="old"), lines=lines)
-    assert made == Match(0, UPDATED, "rule, file and function")
+    assert made == BaselineMatch(0, UPDATED, "rule, file and function")
     moved = secret(line=9, check="new", path="b.ini")
     assert one_to_one(moved, secret(line=6, check="old"), lines=lines).change is NEW
 
