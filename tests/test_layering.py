@@ -203,6 +203,15 @@ def named(expression: ast.expr) -> set[str]:
     return {node.id for node in ast.walk(expression) if isinstance(node, ast.Name)}
 
 
+def test_public_class_names_are_unique() -> None:
+    places: dict[str, set[str]] = {}
+    for module in MODULES:
+        for node in tree(module).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.setdefault(node.name, set()).add(module)
+    assert not {name: modules for name, modules in places.items() if len(modules) > 1}
+
+
 def test_every_module_has_a_docstring() -> None:
     assert not [module for module in MODULES if not ast.get_docstring(tree(module))]
 

@@ -11,7 +11,7 @@ import typer
 
 from scanagg.cli import request as options
 from scanagg.cli.output import stop_printing
-from scanagg.cli.page import Written, print_page
+from scanagg.cli.page import WrittenReports, print_page
 from scanagg.cli.progress import checked
 from scanagg.core.cache import write_atomically
 from scanagg.core.errors import ExitCode, OutputError, UsageError
@@ -100,7 +100,7 @@ def command(
     raise typer.Exit(show_page(report, written, quiet=quiet, verbose=verbose))
 
 
-def show_page(report: Report, written: Written, *, quiet: bool, verbose: bool) -> int:
+def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: bool) -> int:
     """Print the page and return the exit code. OutputError if it is not read to its end."""
     try:
         print_page(report, written, quiet=quiet, verbose=verbose)
@@ -125,9 +125,9 @@ def format_choice(given: Sequence[str] | None, configured: Sequence[str] = ()) -
     return tuple(dict.fromkeys(chosen or configured or _FORMATS))
 
 
-def write_reports(report: Report, formats: Sequence[str], folder: Path) -> Written:
+def write_reports(report: Report, formats: Sequence[str], folder: Path) -> WrittenReports:
     """Write the reports; if one cannot be written, write the others all the same."""
-    written = Written()
+    written = WrittenReports()
     for name in formats:
         format_ = reporter(name)
         path = folder / format_.FILENAME

@@ -47,7 +47,7 @@ _LEAST_WIDTH: Final = 40
 _SNIPPET_WIDTH: Final = 160
 
 
-class Written(msgspec.Struct):
+class WrittenReports(msgspec.Struct):
     """The reports that were written, what they leave out, and why others were not written."""
 
     paths: list[Path] = []
@@ -57,7 +57,7 @@ class Written(msgspec.Struct):
 
 def print_page(
     report: Report,
-    written: Written,
+    written: WrittenReports,
     *,
     quiet: bool,
     verbose: bool,
@@ -260,7 +260,7 @@ class _Page(msgspec.Struct, frozen=True):
             self.console.print()
         self.bullets(notices, "dim")
 
-    def reports(self, written: Written) -> None:
+    def reports(self, written: WrittenReports) -> None:
         """Print the paths of the reports, and what these leave out."""
         if written.paths:
             self.console.print()

@@ -16,7 +16,7 @@ from scanagg.core.yaml import parse
 from scanagg.gate.rejudge import findings_of, rejudge
 from scanagg.model import Clock, Judged
 from scanagg.policy import BUILTIN, builtin_folder, decide, load_policy
-from scanagg.policy.compare import Change, changes
+from scanagg.policy.compare import VerdictChange, changes
 from scanagg.policy.json_schema import schema_text
 from scanagg.policy.lint import Surroundings, lint
 from scanagg.policy.test import Cases, Tried, read_cases, try_cases
@@ -168,7 +168,7 @@ def _try(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> 
     return try_cases(cases, loaded, now or cases.now or datetime.now(UTC))
 
 
-def _print_change(change: Change) -> None:
+def _print_change(change: VerdictChange) -> None:
     """Print a finding, and the verdicts of both policies."""
     finding, package, place = change.finding, change.finding.package, change.finding.location
     old, new = (

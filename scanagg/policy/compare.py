@@ -12,7 +12,7 @@ from scanagg.model import Action, Finding, Judged
 _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
-class Change(msgspec.Struct, frozen=True):
+class VerdictChange(msgspec.Struct, frozen=True):
     """A finding that two judgements treat differently; None where one of them has no such finding.
 
     That is so for a package whose licence one of two policies allows.
@@ -34,7 +34,7 @@ class Change(msgspec.Struct, frozen=True):
         return _mildness(self.new) > _mildness(self.old)
 
 
-def changes(old: Sequence[Judged], new: Sequence[Judged]) -> tuple[Change, ...]:
+def changes(old: Sequence[Judged], new: Sequence[Judged]) -> tuple[VerdictChange, ...]:
     """Return findings whose action or deadline differs, the weakened first, else as in `new`.
 
     Findings are the same where their fingerprints are; the severity, the rule and the reason may
@@ -47,9 +47,9 @@ def changes(old: Sequence[Judged], new: Sequence[Judged]) -> tuple[Change, ...]:
     pairs = []
     for judged in new:
         before = unpaired[judged.finding.fingerprint]
-        pairs.append(Change(before.pop() if before else None, judged))
+        pairs.append(VerdictChange(before.pop() if before else None, judged))
     left = {id(judged) for group in unpaired.values() for judged in group}
-    pairs += [Change(judged, None) for judged in old if id(judged) in left]
+    pairs += [VerdictChange(judged, None) for judged in old if id(judged) in left]
     changed = [pair for pair in pairs if _mildness(pair.old) != _mildness(pair.new)]
     return tuple(sorted(changed, key=lambda change: not change.weaker))
 

@@ -47,7 +47,7 @@ _ADDED: Final = frozenset(
 )
 
 
-class Source(msgspec.Struct, frozen=True):
+class PolicySource(msgspec.Struct, frozen=True):
     """The bytes of a file, and what it is called in messages.
 
     `files` and `path` are where it lies, and where its parents are looked for; None and empty for
@@ -65,10 +65,10 @@ class Source(msgspec.Struct, frozen=True):
         return hashlib.sha256(self.raw).hexdigest()
 
 
-class Written(msgspec.Struct, frozen=True):
+class PolicyText(msgspec.Struct, frozen=True):
     """A valid policy file, as it is written: without its parents."""
 
-    source: Source
+    source: PolicySource
     document: Document
     file: PolicyFile
 
@@ -80,7 +80,7 @@ class Whole(msgspec.Struct, frozen=True):
     their sha256 by name.
     """
 
-    written: Written
+    written: PolicyText
     raw: _Raw
     file: PolicyFile
     waivers: tuple[Waiver, ...]
@@ -103,7 +103,7 @@ def load_policy(
     that is given and lies outside is the caller's own, and read from the disk.
     """
     place = files or WorkTree(root)
-    policy: Source | None
+    policy: PolicySource | None
     if name_or_path is not None:
         policy = _named(name_or_path, root, place)
     else:
@@ -169,13 +169,13 @@ def builtin_folder() -> Path:
     return shipped if shipped.is_dir() else package.parent / "policies"
 
 
-def builtin(name: str) -> Source:
+def builtin(name: str) -> PolicySource:
     """Return a ready-made policy."""
     raw = (builtin_folder() / f"{name}.yml").read_bytes()
-    return Source(f"{BUILT_IN} {name}", raw)
+    return PolicySource(f"{BUILT_IN} {name}", raw)
 
 
-def source(files: Files, path: str, shown: str | None = None) -> Source | None:
+def source(files: Files, path: str, shown: str | None = None) -> PolicySource | None:
     """Return a file of the project, None if it doesn't exist. PolicyError if it is unusable."""
     where = one_line(shown or path)
     try:
@@ -188,10 +188,10 @@ def source(files: Files, path: str, shown: str | None = None) -> Source | None:
     if len(raw) > _MOST_BYTES:
         hint = "such a file has a few kilobytes: is this the right one?"
         raise PolicyError(f"{where}:1:1: larger than {_MOST_BYTES >> 20} MiB", hint)
-    return Source(where, raw, files, path)
+    return PolicySource(where, raw, files, path)
 
 
-def read_policy(of: Source) -> Written:
+def read_policy(of: PolicySource) -> PolicyText:
     """Read the policy in a file. PolicyError with all problems of the first kind that there are."""
     file, document = read_document(of.raw, of.shown, PolicyFile)
     # Ready-made ones the tests have checked: to load the list of licences takes longer than
@@ -199,10 +199,10 @@ def read_policy(of: Source) -> Written:
     problems = check(file, document) if of.files else []
     if problems:
         raise policy_error(problems, of.shown)
-    return Written(of, document, file)
+    return PolicyText(of, document, file)
 
 
-def read_waivers(of: Source) -> tuple[Waiver, ...]:
+def read_waivers(of: PolicySource) -> tuple[Waiver, ...]:
     """Read the waivers in a file that holds nothing else. PolicyError as for a policy."""
     file, document = read_document(of.raw, of.shown, WaiverFile)
     problems = check_waivers(file, document)
@@ -230,7 +230,7 @@ def policy_error(problems: Sequence[Problem], shown: str) -> PolicyError:
     return PolicyError("\n".join(lines), "\n".join(hints))
 
 
-def _named(name: str, root: Path, files: Files) -> Source:
+def _named(name: str, root: Path, files: Files) -> PolicySource:
     if name in BUILTIN:
         return builtin(name)
     place = None if "\0" in name else locate(files, root, Path(name))
@@ -240,14 +240,14 @@ def _named(name: str, root: Path, files: Files) -> Source:
     return source(*place) or _missing(name, place[0].ref)
 
 
-def _missing(name: str, ref: str | None) -> Source:
+def _missing(name: str, ref: str | None) -> PolicySource:
     where = f" in commit {ref[:12]}" if ref else ""
     hint = f"give a file, or one of {', '.join(BUILTIN)}"
     raise PolicyError(f"no policy {one_line(name)!r}{where}{suggestion(name, BUILTIN)}", hint)
 
 
 def _waivers(
-    of: Source, document: Document, entries: Sequence[WaiverEntry], above: KeyPath
+    of: PolicySource, document: Document, entries: Sequence[WaiverEntry], above: KeyPath
 ) -> tuple[Waiver, ...]:
     return tuple(
         Waiver(
@@ -276,7 +276,7 @@ class _Reader:
     def __init__(self) -> None:
         self.count = 0
 
-    def whole(self, written: Written, chain: tuple[str, ...]) -> Whole:
+    def whole(self, written: PolicyText, chain: tuple[str, ...]) -> Whole:
         """Return the policy with its parents; `chain` names the files that extend it.
 
         PolicyError for a parent that cannot be used, and for what is looser than a parent's lock.
@@ -311,7 +311,7 @@ class _Reader:
             raise policy_error(problems, of.shown)
         return whole
 
-    def _parent(self, child: Written, index: int, chain: tuple[str, ...]) -> Whole:
+    def _parent(self, child: PolicyText, index: int, chain: tuple[str, ...]) -> Whole:
         path: KeyPath = ("extends", index)
         parent = _source_of_parent(child, index)
         if parent.shown in chain:
@@ -332,7 +332,7 @@ class _Reader:
         return self.whole(read_policy(parent), chain)
 
 
-def _source_of_parent(child: Written, index: int) -> Source:
+def _source_of_parent(child: PolicyText, index: int) -> PolicySource:
     """Return the parent's bytes, from where the child was read."""
     entry = child.file.extends[index]
     path = ("extends", index, "file" if entry.name is None else "name")
@@ -361,7 +361,7 @@ def _source_of_parent(child: Written, index: int) -> Source:
     return parent
 
 
-def _error(child: Written, path: KeyPath, message: str, hint: str) -> PolicyError:
+def _error(child: PolicyText, path: KeyPath, message: str, hint: str) -> PolicyError:
     problem = Problem(child.document.at(path), f"{label(path)}: {message}", hint)
     return policy_error([problem], child.source.shown)
 

@@ -18,7 +18,7 @@ from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.text import one_line, printable
 from scanagg.model import Category, Finding, WaiverState, purl_without_version
 from scanagg.policy.aspects import paths_of
-from scanagg.policy.load import WAIVERS, Source, read_waivers
+from scanagg.policy.load import WAIVERS, PolicySource, read_waivers
 from scanagg.project.trusted import Files
 
 LEAST: Final = 6
@@ -175,9 +175,9 @@ def appended(raw: bytes | None, entry: Mapping[str, object]) -> str:
     What is there stays byte for byte wherever its items are a plain list. PolicyError where the
     file is not valid, or would not be.
     """
-    before = read_waivers(Source(WAIVERS, raw)) if raw is not None else ()
+    before = read_waivers(PolicySource(WAIVERS, raw)) if raw is not None else ()
     text = _NEW + _lines(entry, 2) if raw is None else _inserted(raw.decode("utf-8"), entry)
-    after = read_waivers(Source(WAIVERS, text.encode("utf-8")))
+    after = read_waivers(PolicySource(WAIVERS, text.encode("utf-8")))
     # The place of a waiver may have moved.
     if [replace(each, place="") for each in after[:-1]] != [
         replace(each, place="") for each in before

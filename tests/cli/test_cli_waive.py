@@ -13,7 +13,7 @@ from support.sample import finding, sample_findings, sample_report
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.model import Category, Finding, Location, Package, Parts
 from scanagg.policy.aspects import globs
-from scanagg.policy.load import Source, read_waivers
+from scanagg.policy.load import PolicySource, read_waivers
 from scanagg.policy.waiver_file import Wish, appended, check_wish, choose, entry_for
 from scanagg.reports.base import reporter
 
@@ -102,7 +102,7 @@ def test_a_waiver_is_no_secret(make_project: Make) -> None:
 def test_an_advisory_is_waived_under_any_of_its_names(project: Path) -> None:
     said = waive(project, "pysec-2019-220", "--package", "Jinja2")
     assert "written to policies/waivers.yml:5" in said
-    (entry,) = read_waivers(Source(WAIVERS, (project / WAIVERS).read_bytes()))
+    (entry,) = read_waivers(PolicySource(WAIVERS, (project / WAIVERS).read_bytes()))
     assert entry.ids == ("CVE-2016-10745", "GHSA-hj2j-77xm-mc5v", "PYSEC-2019-220")
     assert (entry.purl, entry.versions) == ("pkg:pypi/jinja2", "<=2.4.1")
     assert (entry.path, entry.fingerprint) == (None, None)
@@ -367,7 +367,7 @@ def test_everything_in_the_file_stays_byte_for_byte(name: str) -> None:
     left = after.splitlines()
     for line in before.splitlines():
         assert left.pop(0) == line or _skip(left, line)
-    waivers = read_waivers(Source(WAIVERS, after.encode()))
+    waivers = read_waivers(PolicySource(WAIVERS, after.encode()))
     assert waivers[:-1] != ()
     assert waivers[-1].fingerprint == f"{2:064x}"
     assert waivers[-1].reason == WISH.reason
@@ -408,7 +408,7 @@ def test_line_ends_of_windows_stay() -> None:
 def test_a_file_without_a_plain_list_is_laid_out_anew(before: str) -> None:
     after = appended(before.encode(), ENTRY)
     count = before.count("old.py")
-    assert len(read_waivers(Source(WAIVERS, after.encode()))) == count + 1
+    assert len(read_waivers(PolicySource(WAIVERS, after.encode()))) == count + 1
     for comment in ("# mine", "# none yet"):
         assert (comment in before) == (comment in after)
 
@@ -425,7 +425,7 @@ def test_a_new_file_says_what_it_is() -> None:
 )
 def test_any_words_come_back_as_they_were(reason: str) -> None:
     text = appended(None, entry_for([finding(2)], replace(WISH, reason=reason, owner=reason)))
-    (waiver,) = read_waivers(Source(WAIVERS, text.encode()))
+    (waiver,) = read_waivers(PolicySource(WAIVERS, text.encode()))
     assert (waiver.reason, waiver.owner) == (reason, reason)
 
 

@@ -10,19 +10,19 @@ from support.sample import finding, judged, large_report, sample_findings, sampl
 from support.sample_history import DEADLINE, lived_findings, lived_report, many_existing
 from support.sample_known import known_findings, known_report, many_upgrades
 
-from scanagg.cli.page import Written, print_page
+from scanagg.cli.page import WrittenReports, print_page
 from scanagg.core.errors import OutputError
 from scanagg.model import Action, Report, Severity
 from scanagg.reports.base import Shortens, reporter
 from scanagg.reports.sarif import notices
 
 
-def page(report: Report, *, verbose: bool = False, written: Written | None = None) -> str:
+def page(report: Report, *, verbose: bool = False, written: WrittenReports | None = None) -> str:
     stream = io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
         patch.setenv("COLUMNS", "80")
-        print_page(report, written or Written(), quiet=False, verbose=verbose)
+        print_page(report, written or WrittenReports(), quiet=False, verbose=verbose)
     return stream.getvalue()
 
 
@@ -153,7 +153,7 @@ def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
 
 
 def test_a_quiet_page_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
-    print_page(lived_report(), Written(), quiet=True, verbose=False)
+    print_page(lived_report(), WrittenReports(), quiet=True, verbose=False)
     assert capsys.readouterr().out.splitlines() == [
         "BLOCKED  shop, policy default",
         "  - 2 findings block: 1 critical, 1 high",
@@ -208,7 +208,7 @@ def test_what_a_report_leaves_out_is_said(tmp_path: Path) -> None:
     report = large_report(6000)
     (cut,) = notices(report)
     assert "5,000 of 6,000" in cut
-    said = Written([tmp_path / "scanagg.sarif"], [f"scanagg.sarif: {cut}"])
+    said = WrittenReports([tmp_path / "scanagg.sarif"], [f"scanagg.sarif: {cut}"])
     assert "scanagg.sarif: " in page(report, written=said)
     assert isinstance(reporter("sarif"), Shortens)
     assert not isinstance(reporter("json"), Shortens)
@@ -218,5 +218,5 @@ def test_a_report_that_could_not_be_written_is_said_with_a_remedy(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     problem = OutputError("cannot write x", "make room")
-    print_page(sample_report(), Written(problems=[problem]), quiet=True, verbose=False)
+    print_page(sample_report(), WrittenReports(problems=[problem]), quiet=True, verbose=False)
     assert capsys.readouterr().err == "scanagg: cannot write x\n         make room\n"

@@ -11,7 +11,7 @@ from example_projects import make
 from support import tools
 
 from scanagg.policy import load_policy
-from scanagg.policy.load import Source, check_file, read_waivers
+from scanagg.policy.load import PolicySource, check_file, read_waivers
 from scanagg.policy.test import read_cases, try_cases
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,7 +105,7 @@ def test_every_policy_that_is_shown_is_valid(pair: tuple[Path, Block], tmp_path:
 @pytest.mark.parametrize("pair", list(of_kind("waivers")), ids=named)
 def test_every_file_of_waivers_that_is_shown_is_valid(pair: tuple[Path, Block]) -> None:
     text = pair[1].text if pair[1].text.startswith("version:") else f"version: 1\n{pair[1].text}"
-    assert read_waivers(Source("waivers.yml", text.encode()))
+    assert read_waivers(PolicySource("waivers.yml", text.encode()))
 
 
 @pytest.mark.parametrize("pair", list(of_kind("workflow")), ids=named)
