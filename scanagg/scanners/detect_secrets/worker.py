@@ -8,6 +8,7 @@ first file without an answer is the one to blame.
 """
 
 import contextlib
+import json
 import os
 import re
 import resource
@@ -79,7 +80,8 @@ def main() -> None:
 
     Exit code 2 and a line on stderr for arguments that it does not take.
     """
-    request = msgspec.json.decode(sys.stdin.read(), type=SearchRequest)
+    # The json of Python: a file name that is not UTF-8 has surrogates, which msgspec refuses.
+    request = msgspec.convert(json.load(sys.stdin), SearchRequest)
     os.chdir(request.root)
     # The same parser as the command line's, so that settings are the same too.
     ParserBuilder().add_console_use_arguments().parse_args(["scan", "--no-verify", *sys.argv[1:]])
