@@ -2,11 +2,13 @@
 
 import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final, get_args, get_origin
 
 import msgspec
 from packaging.utils import canonicalize_name
+
+from scanagg.core.times import read_time
 
 ECOSYSTEM: Final = "PyPI"
 """OSV's name for the packages that are used here; a suffix after a colon names an index."""
@@ -284,10 +286,4 @@ def utc(text: str) -> str:
 
 def moment(text: str) -> datetime | None:
     """Read a time of RFC 3339 (without a zone: UTC) as a value in UTC; None if it is none."""
-    if not text or len(text) > 64:
-        return None
-    try:
-        when = datetime.fromisoformat(text)
-        return when.replace(tzinfo=UTC) if when.tzinfo is None else when.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
+    return read_time(text) if len(text) <= 64 else None

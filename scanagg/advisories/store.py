@@ -100,7 +100,7 @@ class Likelihood(msgspec.Struct, frozen=True):
 
 
 class Phase(enum.Enum):
-    """What is being done for one kind of data."""
+    """A step of an update, for one kind of data."""
 
     WAITING = "waiting for another update"
     DOWNLOADING = "downloading"

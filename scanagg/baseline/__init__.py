@@ -1,4 +1,4 @@
-"""Where each finding comes from: this change, a newer advisory, or before."""
+"""The origin of each finding: this change, a newer advisory, or before."""
 
 from scanagg.baseline.base import Base, BaseOptions, find_base
 from scanagg.baseline.compare import Traced, trace

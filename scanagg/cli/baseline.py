@@ -347,7 +347,7 @@ def _compare(baseline: Baseline, findings: Sequence[Finding], report: Report) ->
 
 
 def _is_new(finding: Finding, match: BaselineMatch, edited_is_new: bool) -> bool:
-    """Whether a check with this baseline would call the finding introduced."""
+    """Return True if a check with this baseline would call the finding introduced."""
     if match.change is Change.UPDATED:
         return edited_is_new or finding.category is Category.SECRET
     return match.change is Change.NEW

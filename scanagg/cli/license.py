@@ -44,7 +44,7 @@ class LicenseListing(msgspec.Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """Whether every package of the project is in it with the licence of its metadata."""
+        """True if it has every package of the project, with the licence of its metadata."""
         return self.run.status in (Status.OK, Status.NOT_APPLICABLE) and not self.unknown
 
 

@@ -3,7 +3,7 @@
 import difflib
 import os
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from scanagg.core.cache import write_atomically
 from scanagg.core.errors import PolicyError, ScanaggError, UsageError
 from scanagg.core.process import Stop
+from scanagg.core.times import as_utc
 from scanagg.gate.rules import load_rules, rule_files
 from scanagg.pipeline import REPORTS, Request, chosen
 from scanagg.policy import Policy, looser_enforcement
@@ -174,8 +175,7 @@ def time_of(text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return as_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError) as error:
         raise UsageError(
             f"--now {text!r} is not an ISO time", "Write it like 2026-01-31T12:00:00Z."

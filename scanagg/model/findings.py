@@ -79,7 +79,7 @@ class Coverage(msgspec.Struct, frozen=True):
 
     @property
     def gaps(self) -> tuple[NotExamined, ...]:
-        """What was not examined though it should have been."""
+        """The inputs that should have been examined and were not."""
         return tuple(gap for gap in self.not_examined if not gap.on_purpose)
 
 

@@ -9,6 +9,7 @@ Functions that most scanners share are bound by name: `probe = base.probe`.
 """
 
 import importlib
+import os
 import pkgutil
 import re
 import shutil
@@ -271,7 +272,8 @@ def complaint(stderr: str, otherwise: str) -> str:
         return otherwise
     telling = [line for line in lines if not _BARE_EXCEPTION.fullmatch(line)]
     line = _ADDRESS.sub("", _PREFIX.sub("", (telling or lines)[-1]))
-    for folder in {tempfile.gettempdir(), str(Path.home()), sys.prefix, sys.base_prefix}:
+    home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
+    for folder in {tempfile.gettempdir(), home, sys.prefix, sys.base_prefix}:
         line = re.sub(rf"{re.escape(folder.rstrip('/'))}/(?:[^\s'\":]*/)?", "", line)
     return shorten(one_line(line), _REASON_WIDTH)
 

@@ -1,3 +1,3 @@
-"""What to upgrade: the lowest versions that clear vulnerabilities, and how to get there."""
+"""Upgrades: the lowest versions that clear vulnerabilities, and the way to get them."""
 
 from scanagg.upgrades.plan import plan as plan

@@ -22,7 +22,7 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """How a file is made: by which tool, in which folder, from what.
+    """The making of a file: the tool, the folder, and the sources.
 
     Paths are relative to the project, whose own folder is "". `sources` are the files that people
     write. `base` is the command, if the file's header tells it. `newest` says that the tool takes
@@ -42,7 +42,7 @@ class Recipe(msgspec.Struct, frozen=True):
     reason: str = ""
 
     def reads(self, path: str) -> bool:
-        """Whether the tool may read that file: a source, or one that a source includes.
+        """Return True if the tool may read that file: a source, or one that a source includes.
 
         A workspace has a pyproject.toml for each member, and an input of a compiler names others.
         """
@@ -153,7 +153,7 @@ def recipe_of(path: str, text: str) -> Recipe | Unknown | None:
 
 
 def is_lock(path: str) -> bool:
-    """Whether only a tool writes files of that name."""
+    """Return True if only a tool writes files of that name."""
     name = posixpath.basename(path)
     return name in _LOCKS or PurePosixPath(name).match("pylock*.toml")
 

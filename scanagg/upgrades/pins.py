@@ -299,7 +299,7 @@ def _in_toml(text: str, pin: Pin, lines: Collection[int]) -> Iterator[_Version]:
 
 
 def _only_strings_differ(before: bytes, after: bytes, count: int) -> bool:
-    """Whether two TOML documents differ in the values of that many strings and nothing else."""
+    """Return True if two TOML documents differ only in the values of `count` strings."""
     try:
         old, new = (list(_leaves(toml.load(raw.decode("utf-8-sig")))) for raw in (before, after))
     except (toml.TomlError, UnicodeDecodeError):
@@ -322,6 +322,6 @@ def _leaves(value: object, keys: tuple[str, ...] = ()) -> Iterator[tuple[tuple[s
 
 
 def _is_old(version: str, pin: Pin) -> bool:
-    """Whether a version is the old one in any spelling: 1.0 is 1.0.0; a wildcard is none."""
+    """Return True for the old version in any spelling: 1.0 is 1.0.0; a wildcard is none."""
     written, old = version_of(version), version_of(pin.old)
     return version == pin.old if written is None or old is None else written == old

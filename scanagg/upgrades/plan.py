@@ -235,7 +235,7 @@ def _choose(case: _Case, blocking: frozenset[str]) -> tuple[str | None, frozense
 
 
 def _is_fixed(version: Version, fixed: Sequence[Version]) -> bool:
-    """Whether a version is fixed, given the versions that each fixed a branch of releases.
+    """Return True if a version is fixed, given those that each fixed a branch of releases.
 
     Every version from the highest of them on is fixed. Below that, a version is fixed only on the
     branch of the last fix before it: 4.0.1 is not fixed by 3.2.13 if 4.0.4 is a fix too.
@@ -273,7 +273,7 @@ def _above(installed: Version, texts: Iterable[str]) -> tuple[Version, ...]:
 
 
 def _is_relevant(constraint: Constraint, package: Package, installed: Version) -> bool:
-    """Whether a constraint limits the other versions of this package.
+    """Return True if a constraint limits the other versions of this package.
 
     One of another part of the project does not, nor one that the installed version breaks already.
     The exact pin of the project itself does not either: an upgrade edits it.

@@ -74,12 +74,12 @@ class LockJob(msgspec.Struct, frozen=True):
         return tuple(map(self.recipe.typed, self.commands))
 
     def needs(self, edit: PinEdit) -> bool:
-        """Whether the tool reads the edited file, for one of its goals."""
+        """Return True if the tool reads the edited file for one of its goals."""
         return edit.goal in self.goals and self.recipe.reads(edit.path)
 
 
 class ByHand(msgspec.Struct, frozen=True):
-    """What only people can do about a goal, and why."""
+    """The part of a goal that is left to people, and why."""
 
     goal: Goal
     text: str

@@ -61,7 +61,7 @@ advisory_source = base.advisory_source
 
 
 class _Stated(msgspec.Struct, frozen=True):
-    """What one package's metadata states; no facts, but a reason, if they cannot be trusted."""
+    """The metadata of one package; no facts, but a reason, if they cannot be trusted."""
 
     name: str
     version: str

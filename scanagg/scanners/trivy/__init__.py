@@ -13,7 +13,7 @@ counts as an input, and `proof` what shows that it was examined.
 import re
 import shutil
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +21,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.core.text import one_line, shorten
+from scanagg.core.times import as_utc
 from scanagg.model import Category, DataSource, NotExamined, ScannerInfo
 from scanagg.scanners import base
 from scanagg.scanners.trivy import proof, results
@@ -120,9 +121,7 @@ def identify(tool: base.Tool, output: base.Output) -> base.Tool:
         otherwise = f"does not tell its version: {error}"
         raise base.ScanError(_fatal(output) or otherwise) from error
     updated = version.database.updated_at if version.database else None
-    if updated:
-        updated = updated.astimezone(UTC) if updated.tzinfo else updated.replace(tzinfo=UTC)
-    data = DataSource("Trivy vulnerability database", updated) if updated else None
+    data = DataSource("Trivy vulnerability database", as_utc(updated)) if updated else None
     return replace(tool, version=version.version, data=data)
 
 
