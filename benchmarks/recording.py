@@ -79,7 +79,7 @@ COMMANDS = {
     "fix": "fix {offline}",
     "fix-report": "fix --blocking-only --report reports/scanagg.json",
     "explain": "explain {code}",
-    "explain-secret": "explain {secret} --policy strict",
+    "explain-strict": "explain {secret} --policy strict",
     "explain-unknown": "explain 00000000",
     "gate": "gate reports/scanagg.json --policy strict",
     "gate-warn": "gate reports/scanagg.json --policy strict --enforcement warn -v",
