@@ -27,6 +27,7 @@ VENV: Final = ROOT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
 APT_SECONDS: Final = 300
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
+WITHOUT_BROWSER: Final = "tests that need it are skipped, and fail where CI is set"
 
 MEANING: Final = {
     0: "pass: nothing found that the policy blocks, and every required scanner did its work",
@@ -134,7 +135,7 @@ def pip(python: Path, *args: str) -> None:
 
 
 def browser() -> None:
-    """Install Chromium on Debian as root; elsewhere, the tests that need a browser are skipped."""
+    """Install Chromium on Debian as root; elsewhere, say what its lack means."""
     if any(map(shutil.which, BROWSERS)):
         return
     heading("Chromium")
@@ -142,14 +143,14 @@ def browser() -> None:
     release = Path("/etc/os-release")
     debian = release.is_file() and "\nID=debian\n" in f"\n{release.read_text()}\n"
     if not (apt and debian and os.geteuid() == 0):
-        print("not found, and only installed as root on Debian: tests that need it are skipped")
+        print(f"not found, and only installed as root on Debian; {WITHOUT_BROWSER}")
         return
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for rest in (["update", "-qq"], ["install", "-qq", "--no-install-recommends", "chromium"]):
         try:
             subprocess.run([apt, "-y", *rest], check=True, env=env, timeout=APT_SECONDS)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            print(f"could not be installed: {error}; tests that need it are skipped")
+            print(f"could not be installed: {error}; {WITHOUT_BROWSER}")
             return
 
 
