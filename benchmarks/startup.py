@@ -22,6 +22,7 @@ def main() -> None:
     """Print the figures."""
     with tempfile.TemporaryDirectory() as folder:
         env = {**os.environ, "SCANAGG_CACHE_DIR": f"{folder}/cache"}
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # or each run would compile the package
         bare, small = Path(folder) / "bare", Path(folder) / "small"
         bare.mkdir()
         small.mkdir()
