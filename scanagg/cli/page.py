@@ -34,6 +34,7 @@ from scanagg.model import (
     Severity,
     Status,
     Upgrade,
+    disagreement,
 )
 from scanagg.reports import phrases
 
@@ -333,7 +334,7 @@ def _about_vulnerability(
     if path:
         path += f"; {package.scope.value}"
     severity = phrases.severity_decision(judged)
-    parts = [severity, phrases.disagreement(judged.severity_sources)]
+    parts = [severity, disagreement(judged.severity_sources)]
     if len(package.chain) > 1:
         return ("; ".join(filter(None, parts)), path)
     return ("; ".join(filter(None, [*parts, path])),)

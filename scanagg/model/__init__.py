@@ -8,7 +8,7 @@ from scanagg.model.advisories import Rule as Rule
 from scanagg.model.advisories import Secret as Secret
 from scanagg.model.advisories import SeverityClaim as SeverityClaim
 from scanagg.model.advisories import Upgrade as Upgrade
-from scanagg.model.advisories import label_and_score as label_and_score
+from scanagg.model.advisories import disagreement as disagreement
 from scanagg.model.enums import Action as Action
 from scanagg.model.enums import Category as Category
 from scanagg.model.enums import Change as Change

@@ -74,8 +74,8 @@ class SeverityClaim(msgspec.Struct, frozen=True):
     vector: str | None = None
 
 
-def label_and_score(claims: Iterable[SeverityClaim]) -> tuple[Severity, Severity] | None:
-    """Return GitHub's label and the CVSS severity, where they differ by two levels or more."""
+def disagreement(claims: Iterable[SeverityClaim]) -> str:
+    """Return GitHub's label and the CVSS severity if they are two levels apart, else empty."""
     label = score = None
     for claim in claims:
         if claim.severity is not Severity.UNKNOWN:
@@ -83,9 +83,9 @@ def label_and_score(claims: Iterable[SeverityClaim]) -> tuple[Severity, Severity
                 label = label or claim.severity
             elif claim.source in _CVSS:
                 score = score or claim.severity
-    if label is None or score is None:
-        return None
-    return (label, score) if abs(LEVELS.index(label) - LEVELS.index(score)) >= 2 else None
+    if label is None or score is None or abs(LEVELS.index(label) - LEVELS.index(score)) < 2:
+        return ""
+    return f"GitHub says {label.value}, CVSS says {score.value}"
 
 
 class Advisory(msgspec.Struct, frozen=True):

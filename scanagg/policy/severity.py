@@ -13,7 +13,7 @@ from scanagg.model import (
     LicenseVerdict,
     Severity,
     SeverityClaim,
-    label_and_score,
+    disagreement,
 )
 from scanagg.policy.schema import BanditSeverity, SeveritySection
 from scanagg.scanners.base import scanner_infos
@@ -90,12 +90,8 @@ class Scale:
             return _from_table(Severity.INFO, rated.sources, "the advisory was withdrawn")
         if advisory and advisory.malicious:
             return _from_table(Severity.CRITICAL, rated.sources, "the package is malicious")
-        levels = label_and_score(rated.sources) if len(rated.sources) > 1 else None
-        if levels is None:
-            return rated
-        label, score = levels
-        note = f"GitHub says {label.value}, CVSS says {score.value}"
-        return Rated(rated.severity, rated.sources, note)
+        note = disagreement(rated.sources)
+        return Rated(rated.severity, rated.sources, note) if note else rated
 
     def _secret(self, claims: _Claims) -> Rated:
         """Return a secret scanner's own word, else the table's; guesses come last."""

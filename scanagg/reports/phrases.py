@@ -32,7 +32,7 @@ from scanagg.model import (
     Waiver,
     WaiverState,
     WaiverUse,
-    label_and_score,
+    disagreement,
 )
 from scanagg.model.cvss import scored
 
@@ -277,12 +277,6 @@ def base_score(vector: str | None) -> str:
     """Return the base score of a CVSS vector: "7.5"; empty for none, and for an invalid one."""
     score = scored(vector) if vector else None
     return f"{score.value:.1f}" if score else ""
-
-
-def disagreement(claims: Iterable[SeverityClaim]) -> str:
-    """Return GitHub's label and the CVSS score if they are two levels apart or more, else empty."""
-    levels = label_and_score(claims)
-    return f"GitHub says {levels[0].value}, CVSS says {levels[1].value}" if levels else ""
 
 
 def _source_name(claim: SeverityClaim) -> str:

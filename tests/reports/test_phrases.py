@@ -34,6 +34,7 @@ from scanagg.model import (
     Step,
     Upgrade,
     WaiverUse,
+    disagreement,
 )
 from scanagg.reports import phrases
 
@@ -73,12 +74,12 @@ def test_the_severity_names_who_decided_it() -> None:
 
 
 def test_sources_two_levels_apart_disagree_and_one_level_is_no_news() -> None:
-    assert phrases.disagreement((LABEL, SCORE)) == "GitHub says high, CVSS says low"
+    assert disagreement((LABEL, SCORE)) == "GitHub says high, CVSS says low"
     near = replace(SCORE, severity=Severity.MEDIUM)
-    assert phrases.disagreement((LABEL, near)) == ""
-    assert phrases.disagreement((LABEL,)) == ""
+    assert disagreement((LABEL, near)) == ""
+    assert disagreement((LABEL,)) == ""
     silent = replace(LABEL, severity=Severity.UNKNOWN)
-    assert phrases.disagreement((silent, SCORE)) == ""
+    assert disagreement((silent, SCORE)) == ""
     assert phrases.severity_lines(known_findings()[0])[-1] == "GitHub says high, CVSS says low"
 
 

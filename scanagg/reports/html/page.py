@@ -32,6 +32,7 @@ from scanagg.model import (
     Verdict,
     Waiver,
     Witness,
+    disagreement,
 )
 from scanagg.reports import links, phrases
 from scanagg.reports.encoding import encode, script_lines
@@ -395,7 +396,7 @@ def _witnesses(witnesses: tuple[Witness, ...]) -> object:
 def _sources(claims: tuple[SeverityClaim, ...]) -> object:
     """Return the source that decides, the disagreement, and every claim with its vector."""
     texts = [(phrases.claimed_severity(one), one.vector and _line(one.vector)) for one in claims]
-    return (phrases.claim_source(claims[0]) if claims else "", phrases.disagreement(claims), texts)
+    return (phrases.claim_source(claims[0]) if claims else "", disagreement(claims), texts)
 
 
 def _verdict(verdict: Verdict) -> object:

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 import sarif_om
 
-from scanagg.model import Category, Confidence, Judged, Rule, Severity
+from scanagg.model import Category, Confidence, Judged, Rule, Severity, disagreement
 from scanagg.reports import phrases
 from scanagg.reports.links import advisory_url, cwe_url
 from scanagg.reports.sarif.values import (
@@ -171,7 +171,7 @@ def _advisory_lines(judged: Judged) -> Iterator[tuple[str, str]]:
     ]
     lines = (
         *map(phrases.severity_claim, claims),
-        phrases.disagreement(claims),
+        disagreement(claims),
         *phrases.alarms(advisory),
         f"published {advisory.published[:10]}" if advisory.published else "",
         phrases.WITHDRAWN if advisory.withdrawn else "",
