@@ -1,4 +1,4 @@
-"""Measure start-up, a check where nothing applies, and what a check adds to its slowest scanner.
+"""Measure a check where nothing applies, and what a check adds to its slowest scanner.
 
 Each figure is the median of seven runs of the whole process after one that is not counted, with a
 cache of its own, so that nothing of the user's is read or written.
@@ -28,10 +28,6 @@ def main() -> None:
         small.mkdir()
         (small / "app.py").write_text("import os\n\nprint(os.name)\n")
         (small / "requirements.txt").write_text("")
-        python = median([sys.executable, "-I", "-c", "pass"], env)
-        help_ = median([*SCANAGG, "--help"], env)
-        print(f"scanagg --help                     {help_:.3f} s")
-        print(f"  as a multiple of bare Python     {help_ / python:.1f}")
         nothing = [*SCANAGG, "check", str(bare), "--no-progress"]
         print(f"check where nothing applies        {median(nothing, env):.3f} s")
         report(small, env)
