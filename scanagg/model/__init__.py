@@ -57,4 +57,7 @@ from scanagg.model.project import location_key as location_key
 from scanagg.model.project import purl_without_version as purl_without_version
 from scanagg.model.project import pypi_purl as pypi_purl
 from scanagg.model.project import sorted_locations as sorted_locations
+from scanagg.model.reasons import Reason as Reason
+from scanagg.model.reasons import ReasonValue as ReasonValue
+from scanagg.model.reasons import plain as plain
 from scanagg.model.scanners import ScannerInfo as ScannerInfo

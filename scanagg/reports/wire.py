@@ -33,6 +33,8 @@ from scanagg.model import (
     LicenseVerdict,
     Origin,
     Outcome,
+    Reason,
+    ReasonValue,
     Report,
     Scope,
     Severity,
@@ -41,6 +43,7 @@ from scanagg.model import (
     Step,
     WaiverState,
 )
+from scanagg.reports.reasons import SENTENCES, sentence
 
 SCHEMA: Final = "scanagg-report/1"
 SCHEMA_FILE: Final = "scanagg-report-1.schema.json"
@@ -61,6 +64,20 @@ Value = TypeVar("Value")
 def _about(text: str) -> msgspec.Meta:
     """Return the description of a key in the schema."""
     return msgspec.Meta(description=text)
+
+
+class WireReason(msgspec.Struct):
+    """A reason: its kind, the values it is made of, and the sentence that they make."""
+
+    kind: str
+    values: dict[str, ReasonValue]
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        """Make the sentence. A kind that this version does not know is kept as its text."""
+        if self.kind not in SENTENCES:
+            self.kind, self.values = "text", {"text": self.text}
+        self.text = self.text or sentence(Reason(self.kind, self.values))
 
 
 class WireDataSource(msgspec.Struct):

@@ -1,0 +1,43 @@
+"""Reasons as data. The sentences that people read are made in `reports/reasons.py`."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import msgspec
+
+ReasonValue = str | int | tuple[str, ...]
+
+TEXT: Final = "text"
+"""The kind of a reason that is words already, such as an error message of another program."""
+
+_NO_VALUES: Mapping[str, ReasonValue] = MappingProxyType({})
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why something is as it is: a kind, such as "renamed", with the values of its sentence.
+
+    The kinds and their sentences are in `reports/reasons.py`.
+    """
+
+    kind: str
+    values: Mapping[str, ReasonValue] = _NO_VALUES
+
+    def __hash__(self) -> int:
+        """Hash the kind: few reasons of one kind are ever compared."""
+        return hash(self.kind)
+
+    def map(self, change: Callable[[str], str]) -> "Reason":
+        """Return the same reason with `change` applied to each text in its values."""
+        return Reason(self.kind, {key: _map(value, change) for key, value in self.values.items()})
+
+
+def _map(value: ReasonValue, change: Callable[[str], str]) -> ReasonValue:
+    if isinstance(value, str):
+        return change(value)
+    return tuple(map(change, value)) if isinstance(value, tuple) else value
+
+
+def plain(text: str) -> Reason:
+    """Return the reason for text that is no sentence of ours."""
+    return Reason(TEXT, {"text": text})
