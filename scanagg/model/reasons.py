@@ -6,22 +6,20 @@ from typing import Final
 
 import msgspec
 
-ReasonValue = str | int | tuple[str, ...]
-
 TEXT: Final = "text"
 """The kind of a reason that is words already, such as an error message of another program."""
 
-_NO_VALUES: Mapping[str, ReasonValue] = MappingProxyType({})
+_NO_VALUES: Mapping[str, "ReasonValue"] = MappingProxyType({})
 
 
 class Reason(msgspec.Struct, frozen=True):
     """Why something is as it is: a kind, such as "renamed", with the values of its sentence.
 
-    The kinds and their sentences are in `reports/reasons.py`.
+    A value can be a reason itself. The kinds and their sentences are in `reports/reasons.py`.
     """
 
     kind: str
-    values: Mapping[str, ReasonValue] = _NO_VALUES
+    values: Mapping[str, "ReasonValue"] = _NO_VALUES
 
     def __hash__(self) -> int:
         """Hash the kind: few reasons of one kind are ever compared."""
@@ -32,10 +30,15 @@ class Reason(msgspec.Struct, frozen=True):
         return Reason(self.kind, {key: _map(value, change) for key, value in self.values.items()})
 
 
+ReasonValue = str | int | Reason | tuple[str | Reason, ...]
+
+
 def _map(value: ReasonValue, change: Callable[[str], str]) -> ReasonValue:
-    if isinstance(value, str):
-        return change(value)
-    return tuple(map(change, value)) if isinstance(value, tuple) else value
+    if isinstance(value, tuple):
+        return tuple(_map(part, change) for part in value)  # type: ignore[misc]
+    if isinstance(value, Reason):
+        return value.map(change)
+    return change(value) if isinstance(value, str) else value
 
 
 def plain(text: str) -> Reason:

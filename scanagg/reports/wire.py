@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import chain, islice, repeat
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar, cast
 
 import msgspec
 from msgspec.structs import asdict, astuple
@@ -70,14 +70,18 @@ class WireReason(msgspec.Struct):
     """A reason: its kind, the values it is made of, and the sentence that they make."""
 
     kind: str
-    values: dict[str, ReasonValue]
+    values: dict[str, "_WireReasonValue"]
     text: str = ""
 
     def __post_init__(self) -> None:
         """Make the sentence. A kind that this version does not know is kept as its text."""
         if self.kind not in SENTENCES:
             self.kind, self.values = "text", {"text": self.text}
-        self.text = self.text or sentence(Reason(self.kind, self.values))
+        if not self.text:
+            self.text = sentence(Reason(self.kind, cast("dict[str, ReasonValue]", self.values)))
+
+
+_WireReasonValue = str | int | WireReason | tuple[str | WireReason, ...]
 
 
 class WireDataSource(msgspec.Struct):

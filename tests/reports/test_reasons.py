@@ -3,12 +3,13 @@
 import ast
 import string
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 
 import scanagg
-from scanagg.model import Reason, plain
+from scanagg.model import Reason, ReasonValue, plain
 from scanagg.reports.reasons import SENTENCES, sentence, sentences
 from scanagg.reports.wire import WireReason
 
@@ -54,15 +55,39 @@ def test_sentences() -> None:
     assert sentences([plain("one"), plain("two")]) == "one; two"
 
 
+@pytest.mark.parametrize(
+    ("template", "value", "text"),
+    [
+        ("{value}", 12000, "12,000"),
+        ("{value:file}", 1, "1 file"),
+        ("{value:file}", 2, "2 files"),
+        ("{value:vulnerability blocks|vulnerabilities block}", 1, "1 vulnerability blocks"),
+        ("{value:vulnerability blocks|vulnerabilities block}", 0, "0 vulnerabilities block"),
+        ("{value}", ("a", "b"), "a, b"),
+        ("{value: or }", ("a", plain("b\t")), "a or b "),
+        ("it is {value}", plain("a"), "it is a"),
+    ],
+)
+def test_values(
+    monkeypatch: pytest.MonkeyPatch, template: str, value: ReasonValue, text: str
+) -> None:
+    monkeypatch.setitem(cast("dict[str, str]", SENTENCES), template, template)
+    assert sentence(Reason(template, {"value": value})) == text
+
+
 def test_map_changes_texts_only() -> None:
-    reason = Reason("any", {"name": "a", "names": ("b", "c"), "number": 3})
-    changed = Reason("any", {"name": "A", "names": ("B", "C"), "number": 3})
+    reason = Reason(
+        "any", {"name": "a", "names": ("b", plain("c")), "number": 3, "why": plain("d")}
+    )
+    changed = Reason(
+        "any", {"name": "A", "names": ("B", plain("C")), "number": 3, "why": plain("D")}
+    )
     assert reason.map(str.upper) == changed
     assert hash(reason) == hash(changed)
 
 
 def test_a_reason_survives_its_way_through_json() -> None:
-    reason = plain("so it is")
+    reason = Reason("text", {"text": "so", "why": plain("it is"), "all": ("a", plain("b")), "n": 1})
     wire = msgspec.convert(reason, WireReason, from_attributes=True)
     read = msgspec.json.decode(msgspec.json.encode(wire), type=WireReason)
     assert msgspec.convert(read, Reason, from_attributes=True) == reason
