@@ -20,7 +20,8 @@ from scanagg.model import (
     cvss,
     is_pypi,
 )
-from scanagg.model.advisories import earliest, fixes, is_malware, pages, retold
+from scanagg.model.advisories import earliest, is_malware, pages, retold
+from scanagg.model.project import fixes
 
 SUPPLIER: Final = "osv"
 """The source of a severity claim that comes from a record of the store."""

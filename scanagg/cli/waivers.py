@@ -12,7 +12,7 @@ from scanagg.cli.output import say
 from scanagg.cli.tables import print_table
 from scanagg.cli.waive import rules_of
 from scanagg.core.text import counted
-from scanagg.model import WaiverUse
+from scanagg.model import WaiverStatus, WaiverUse
 from scanagg.policy import decide
 from scanagg.reports import wire
 
@@ -50,12 +50,12 @@ def command(
 
 def _row(use: WaiverUse, is_known: bool) -> tuple[str, ...]:
     waiver = use.waiver
-    if use.status == "expired":
+    if use.status is WaiverStatus.EXPIRED:
         left = f"expired {-use.days_left} days ago" if use.days_left < 0 else "expired"
     else:
         left = f"{use.days_left} until {waiver.expires}"
     matches = str(use.matched) if is_known else "-"
-    if is_known and use.status == "unused":
+    if is_known and use.status is WaiverStatus.UNUSED:
         matches = "unused"
     package = " ".join(filter(None, (waiver.purl, waiver.versions)))
     fingerprint = (waiver.fingerprint or "")[:12]

@@ -24,7 +24,8 @@ from scanagg.model import (
     location_key,
     sorted_locations,
 )
-from scanagg.model.advisories import earliest, fixes, id_order, is_malware, pages, retold
+from scanagg.model.advisories import earliest, id_order, is_malware, pages, retold
+from scanagg.model.project import fixes
 from scanagg.scanners.base import scanner_info
 
 _SHORT_ID: Final = 12

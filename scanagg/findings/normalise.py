@@ -20,7 +20,8 @@ from scanagg.model import (
     is_pypi,
     sorted_locations,
 )
-from scanagg.model.advisories import fixes, retold
+from scanagg.model.advisories import retold
+from scanagg.model.project import fixes
 from scanagg.project.sources import Sources
 from scanagg.scanners.base import scanner_info
 

@@ -7,7 +7,6 @@ from scanagg.model.advisories import LicenseFile as LicenseFile
 from scanagg.model.advisories import Rule as Rule
 from scanagg.model.advisories import Secret as Secret
 from scanagg.model.advisories import SeverityClaim as SeverityClaim
-from scanagg.model.advisories import Upgrade as Upgrade
 from scanagg.model.advisories import disagreement as disagreement
 from scanagg.model.enums import Action as Action
 from scanagg.model.enums import Category as Category
@@ -21,6 +20,7 @@ from scanagg.model.enums import Severity as Severity
 from scanagg.model.enums import Status as Status
 from scanagg.model.enums import Step as Step
 from scanagg.model.enums import WaiverState as WaiverState
+from scanagg.model.enums import WaiverStatus as WaiverStatus
 from scanagg.model.findings import CLOCK_DRIFT as CLOCK_DRIFT
 from scanagg.model.findings import NO_BASE as NO_BASE
 from scanagg.model.findings import BaseInfo as BaseInfo
@@ -37,6 +37,7 @@ from scanagg.model.findings import PolicyInfo as PolicyInfo
 from scanagg.model.findings import Report as Report
 from scanagg.model.findings import Run as Run
 from scanagg.model.findings import Terms as Terms
+from scanagg.model.findings import Upgrade as Upgrade
 from scanagg.model.findings import Verdict as Verdict
 from scanagg.model.findings import VoidWaiver as VoidWaiver
 from scanagg.model.findings import Waiver as Waiver

@@ -9,8 +9,7 @@ import msgspec
 
 from scanagg.core.text import one_line
 from scanagg.core.times import read_time
-from scanagg.model.enums import LEVELS, Severity, Step
-from scanagg.model.project import Constraint, Package, is_pypi, version_of
+from scanagg.model.enums import LEVELS, Severity
 
 # The ids of OSV's records about malicious packages.
 _MALWARE: Final = "MAL-"
@@ -159,58 +158,7 @@ class Secret(msgspec.Struct, frozen=True):
     digest: str | None = None
 
 
-class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
-    """The advice for one version of a package that has vulnerabilities.
-
-    `to` is the lowest version with the fewest known vulnerabilities; None where no known version is
-    better. `to_unblock` is the lowest without those that block, where that is another one. `clears`
-    and `stays` are the vulnerabilities (`Rule.id`) that `to` does not have, and those that it has;
-    `unblocks` are those of `clears` that block now. `allowed` is True where all known constraints
-    allow `to`, None where none is known; `hindered_by` are those that do not. `change` names the
-    direct requirements to change, or to lock again. `checked` is True where `to` was looked up in
-    the advisory store, not only in the fixed versions of scanners.
-    """
-
-    package: Package
-    to: str | None
-    step: Step | None = None
-    to_unblock: str | None = None
-    clears: tuple[str, ...] = ()
-    unblocks: tuple[str, ...] = ()
-    stays: tuple[str, ...] = ()
-    allowed: bool | None = None
-    hindered_by: tuple[Constraint, ...] = ()
-    change: tuple[str, ...] = ()
-    checked: bool = False
-
-
 # Several sources about one advisory.
-
-
-def fixes(versions: Iterable[str], package: Package | None) -> tuple[str, ...]:
-    """Return the versions that fix an install of the package, each once, lowest first.
-
-    Of a PyPI package these are only versions above the installed one (PEP 440): the fix of an older
-    branch does not help. Versions that cannot be compared stay, and come last.
-    """
-    texts = dict.fromkeys(versions)
-    installed = None
-    if package is not None and is_pypi(package.purl):
-        installed = version_of(package.version)
-    if installed is not None:
-        # 2.0 and 2.0.0 are one version: the shorter text of it stays.
-        by_version: dict[object, str] = {}
-        for text in sorted(texts, key=lambda text: (len(text), text)):
-            version = version_of(text)
-            if version is None or version > installed:
-                by_version.setdefault(version or text, text)
-        texts = dict.fromkeys(by_version.values())
-
-    def order(text: str) -> tuple[object, ...]:
-        version = version_of(text)
-        return (1, text) if version is None else (0, version, text)
-
-    return tuple(sorted(texts, key=order))
 
 
 def remedy(fixed: Iterable[str]) -> str:

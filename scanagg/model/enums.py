@@ -154,3 +154,15 @@ class WaiverState(_Word):
     FALSE_POSITIVE = "false_positive"
     RISK_ACCEPTED = "risk_accepted"
     FIX_PLANNED = "fix_planned"
+
+
+class WaiverStatus(_Word):
+    """The effect of a waiver in one run.
+
+    An active waiver waives findings, an unused one matches none, and an expired one no longer has
+    an effect.
+    """
+
+    ACTIVE = "active"
+    UNUSED = "unused"
+    EXPIRED = "expired"

@@ -13,7 +13,6 @@ from scanagg.model.advisories import (
     Rule,
     Secret,
     SeverityClaim,
-    Upgrade,
 )
 from scanagg.model.enums import (
     Action,
@@ -25,9 +24,11 @@ from scanagg.model.enums import (
     Outcome,
     Severity,
     Status,
+    Step,
     WaiverState,
+    WaiverStatus,
 )
-from scanagg.model.project import Location, NotExamined, Package, Target
+from scanagg.model.project import Constraint, Location, NotExamined, Package, Target
 from scanagg.model.scanners import ScannerInfo
 
 
@@ -209,12 +210,11 @@ class VoidWaiver(msgspec.Struct, frozen=True):
 class WaiverUse(msgspec.Struct, frozen=True):
     """A waiver with the number of findings that it waives.
 
-    `status` is active, unused (it matches nothing) or expired; `days_left` counts whole days after
-    today, negative once it has expired.
+    `days_left` counts the whole days after today. It is negative once the waiver has expired.
     """
 
     waiver: Waiver
-    status: str
+    status: WaiverStatus
     matched: int
     days_left: int
 
@@ -264,6 +264,31 @@ class Licensed(msgspec.Struct, frozen=True):
     term: str
     source: str
     history: History = NO_BASE
+
+
+class Upgrade(msgspec.Struct, frozen=True, kw_only=True):
+    """The advice for one version of a package that has vulnerabilities.
+
+    `to` is the lowest version with the fewest known vulnerabilities; None where no known version is
+    better. `to_unblock` is the lowest without those that block, where that is another one. `clears`
+    and `stays` are the vulnerabilities (`Rule.id`) that `to` does not have, and those that it has;
+    `unblocks` are those of `clears` that block now. `allowed` is True where all known constraints
+    allow `to`, None where none is known; `hindered_by` are those that do not. `change` names the
+    direct requirements to change, or to lock again. `checked` is True where `to` was looked up in
+    the advisory store, not only in the fixed versions of scanners.
+    """
+
+    package: Package
+    to: str | None
+    step: Step | None = None
+    to_unblock: str | None = None
+    clears: tuple[str, ...] = ()
+    unblocks: tuple[str, ...] = ()
+    stays: tuple[str, ...] = ()
+    allowed: bool | None = None
+    hindered_by: tuple[Constraint, ...] = ()
+    change: tuple[str, ...] = ()
+    checked: bool = False
 
 
 class Gate(msgspec.Struct, frozen=True):

@@ -191,6 +191,32 @@ def version_of(text: str) -> "Version | None":
         return None
 
 
+def fixes(versions: Iterable[str], package: Package | None) -> tuple[str, ...]:
+    """Return the versions that fix an install of the package, each once, lowest first.
+
+    Of a PyPI package these are only versions above the installed one (PEP 440): the fix of an older
+    branch does not help. Versions that cannot be compared stay, and come last.
+    """
+    texts = dict.fromkeys(versions)
+    installed = None
+    if package is not None and is_pypi(package.purl):
+        installed = version_of(package.version)
+    if installed is not None:
+        # 2.0 and 2.0.0 are one version: the shorter text of it stays.
+        by_version: dict[object, str] = {}
+        for text in sorted(texts, key=lambda text: (len(text), text)):
+            version = version_of(text)
+            if version is None or version > installed:
+                by_version.setdefault(version or text, text)
+        texts = dict.fromkeys(by_version.values())
+
+    def order(text: str) -> tuple[object, ...]:
+        version = version_of(text)
+        return (1, text) if version is None else (0, version, text)
+
+    return tuple(sorted(texts, key=order))
+
+
 def sorted_locations(locations: Iterable[Location]) -> tuple[Location, ...]:
     """Return each location once, by path and line, as reports list them."""
     return tuple(sorted(dict.fromkeys(locations), key=location_key))

@@ -10,7 +10,7 @@ import msgspec
 
 from scanagg.core.text import one_line, shorten
 from scanagg.core.yaml import Document, KeyPath
-from scanagg.model import Category, Severity, WaiverUse
+from scanagg.model import Category, Severity, WaiverStatus, WaiverUse
 from scanagg.policy import spdx
 from scanagg.policy.aspects import ASPECTS, globs
 from scanagg.policy.rules import Matcher, categories_of, matcher_of_rule
@@ -240,7 +240,7 @@ def _exceptions(file: PolicyFile, today: date) -> _Found:
 
 
 def _waivers(policy: Policy, surroundings: Surroundings) -> Iterator[Flaw]:
-    unused = {use.waiver for use in surroundings.uses if use.status == "unused"}
+    unused = {use.waiver for use in surroundings.uses if use.status is WaiverStatus.UNUSED}
     paths = surroundings.paths
     most = policy.file.waivers.max_days
     for waiver in policy.waivers:

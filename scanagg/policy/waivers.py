@@ -8,7 +8,7 @@ from typing import Final
 import msgspec
 
 from scanagg.core.text import counted, one_line
-from scanagg.model import Finding, Judged, Run, VoidWaiver, Waiver, WaiverUse
+from scanagg.model import Finding, Judged, Run, VoidWaiver, Waiver, WaiverStatus, WaiverUse
 from scanagg.model.advisories import is_malware
 from scanagg.policy.aspects import ids_of, in_range, path_test, paths_of, split_purl
 from scanagg.policy.grace import span
@@ -113,8 +113,9 @@ class Waivers:
         uses = []
         for entry in self._entries:
             key = id(entry.waiver)
-            status = "expired" if entry.void or key in lapsed else "unused"
-            status = "active" if key in matched else status
+            has_ended = entry.void or key in lapsed
+            status = WaiverStatus.EXPIRED if has_ended else WaiverStatus.UNUSED
+            status = WaiverStatus.ACTIVE if key in matched else status
             days_left = (entry.waiver.expires - self.day).days
             uses.append(WaiverUse(entry.waiver, status, matched.get(key, 0), days_left))
         return tuple(uses)
@@ -202,7 +203,7 @@ def waiver_notices(
 ) -> Iterator[str]:
     """Yield what changes nothing now and soon may. `complete`: every scanner examined all."""
     soon = span(section.warn_before)
-    ending = [each for each in uses if each.status == "active" and _left(each) <= soon]
+    ending = [each for each in uses if each.status is WaiverStatus.ACTIVE and _left(each) <= soon]
     if ending:
         ending.sort(key=_left)
         first, last = ending[0].days_left, ending[-1].days_left
@@ -210,7 +211,7 @@ def waiver_notices(
         later = "" if first == last else " or later"
         named = _listed(ending, lambda use: f", until {use.waiver.expires}")
         yield f"{_waivers(ending, 'end')} {when}{later}: {named}"
-    ended = [each for each in uses if each.status == "expired"]
+    ended = [each for each in uses if each.status is WaiverStatus.EXPIRED]
     if ended:
         named = _listed(
             ended,
@@ -219,7 +220,7 @@ def waiver_notices(
             ),
         )
         yield f"{_waivers(ended, 'waive')} nothing any more: {named}"
-    unused = [each for each in uses if each.status == "unused"]
+    unused = [each for each in uses if each.status is WaiverStatus.UNUSED]
     if unused and section.unused != "ignore" and not (section.unused == "block" and complete):
         yield f"{_waivers(unused, 'match')} nothing: {_listed(unused)}"
 
@@ -228,7 +229,7 @@ def unused_waivers(
     uses: Sequence[WaiverUse], section: WaiverSection, complete: bool
 ) -> Iterator[str]:
     """Yield what blocks because a waiver is not needed, which only a complete run can tell."""
-    unused = [each for each in uses if each.status == "unused"]
+    unused = [each for each in uses if each.status is WaiverStatus.UNUSED]
     if unused and section.unused == "block" and complete:
         matches = f"{_waivers(unused, 'match')} nothing"
         yield f"{matches}, which the policy forbids: {_listed(unused)}"

@@ -42,6 +42,7 @@ from scanagg.model import (
     Status,
     Step,
     WaiverState,
+    WaiverStatus,
 )
 from scanagg.reports.reasons import SENTENCES, sentence
 
@@ -383,7 +384,7 @@ class WireWaiverUse(msgspec.Struct, frozen=True):
     """A waiver and its effect; `days_left` is negative once it has expired."""
 
     waiver: WireWaiver
-    status: Annotated[str, _about("active, unused or expired")]
+    status: WaiverStatus
     matched: Annotated[int, _about("The number of findings that it waives.")]
     days_left: int
 

@@ -3,7 +3,8 @@
 import pytest
 
 from scanagg.model import Package, pypi_purl
-from scanagg.model.advisories import earliest, fixes, pages, remedy, retold
+from scanagg.model.advisories import earliest, pages, remedy, retold
+from scanagg.model.project import fixes
 
 
 def pinned(version: str, name: str = "django") -> Package:

@@ -171,7 +171,7 @@ def test_rule_02_only_approvers_waive_what_is_locked(
     why = [each.reason for each in found.void_waivers]
     assert why == ([] if owner == "@security" else ["the owner is no approver of base.yml"])
     (use,) = decide([bad], policy, NOW).waivers
-    assert (use.status, use.matched) == ("active", int(owner == "@security"))
+    assert (use.status.value, use.matched) == ("active", int(owner == "@security"))
 
 
 @pytest.mark.parametrize(("said", "expected"), [("allow", "waived"), ("report", "block")])
@@ -580,7 +580,7 @@ def test_rule_10_all_selectors_that_are_given_must_match(
     found = judge(policy, one)
     assert found.verdict.action is (Action.WAIVED if matches else Action.BLOCK)
     assert found.waiver == (entry if matches else None)
-    statuses = [use.status for use in decide([one], policy, NOW).waivers]
+    statuses = [use.status.value for use in decide([one], policy, NOW).waivers]
     assert statuses == ["active" if matches else "unused", "unused"]
 
 
@@ -609,7 +609,7 @@ def test_rule_10_valid_through_its_last_day_and_no_longer_than_allowed(
     assert found.verdict.action is (Action.BLOCK if why else Action.WAIVED)
     assert [each.reason for each in found.void_waivers] == ([why] if why else [])
     (use,) = decide([finding()], policy, end_of_day).waivers
-    assert (use.status, use.days_left) == ("expired" if why else "active", days)
+    assert (use.status.value, use.days_left) == ("expired" if why else "active", days)
 
 
 def test_rule_10_until_fixed_lapses_when_there_is_a_fix(tmp_path: Path) -> None:
@@ -619,7 +619,7 @@ def test_rule_10_until_fixed_lapses_when_there_is_a_fix(tmp_path: Path) -> None:
     assert fixed.verdict.action is Action.BLOCK
     assert [each.reason for each in fixed.void_waivers] == ["a fix exists: 3.1.6, 4.0"]
     (use,) = decide([vulnerability(fixed=("3",))], policy, NOW).waivers
-    assert (use.status, use.matched) == ("expired", 0)
+    assert (use.status.value, use.matched) == ("expired", 0)
     code = waived(tmp_path, waiver(path="src/**", until_fixed=True))
     assert action(code, finding()) == "waived"
 
@@ -633,7 +633,7 @@ def test_rule_10_of_several_the_one_expiring_first_is_cited_and_all_count(tmp_pa
     assert found.waiver is soon
     assert [each.waiver for each in found.void_waivers] == [gone]
     uses = decide([finding()], policy, NOW).waivers
-    assert [(use.status, use.matched) for use in uses] == [
+    assert [(use.status.value, use.matched) for use in uses] == [
         ("active", 1),
         ("active", 1),
         ("expired", 0),

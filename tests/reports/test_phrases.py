@@ -33,6 +33,7 @@ from scanagg.model import (
     SeverityClaim,
     Step,
     Upgrade,
+    WaiverStatus,
     WaiverUse,
     disagreement,
 )
@@ -327,7 +328,7 @@ def compared(*findings: Judged, uses: tuple[WaiverUse, ...] = ()) -> Report:
 
 
 def used(days: int, matched: int = 1) -> WaiverUse:
-    return WaiverUse(ACTIVE, "active", matched, days)
+    return WaiverUse(ACTIVE, WaiverStatus.ACTIVE, matched, days)
 
 
 @pytest.mark.parametrize(

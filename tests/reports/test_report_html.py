@@ -44,6 +44,7 @@ from scanagg.model import (
     Status,
     Upgrade,
     VoidWaiver,
+    WaiverStatus,
     WaiverUse,
 )
 from scanagg.reports.base import reporter
@@ -1017,7 +1018,7 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         runs=(run,),
         gate=Gate(Outcome.BLOCKED, 1, (hostile,), (hostile,), (hostile,)),
         base=BaseInfo(hostile),
-        waivers=(WaiverUse(waiver, "expired", 0, -1),),
+        waivers=(WaiverUse(waiver, WaiverStatus.EXPIRED, 0, -1),),
         policy=replace(report.policy, files=((hostile, "ab"),), ref=hostile),
         packages=(poisoned,),
         data=(DataSource(hostile, None, hostile, 1, hostile, f"cc by {hostile}"),),

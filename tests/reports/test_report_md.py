@@ -25,6 +25,7 @@ from scanagg.model import (
     SeverityClaim,
     Status,
     VoidWaiver,
+    WaiverStatus,
     WaiverUse,
 )
 from scanagg.reports.base import reporter
@@ -410,7 +411,7 @@ def test_the_worst_report_fits() -> None:
     waiver = replace(EXPIRED, reason=long, owner=long, ids=(long,) * 100)
     void = (VoidWaiver(waiver, long),) * 100
     found = tuple(replace(one, void_waivers=void) for one in report.findings)
-    uses = (WaiverUse(waiver, "expired", 0, -12),) * 100
+    uses = (WaiverUse(waiver, WaiverStatus.EXPIRED, 0, -12),) * 100
     gate = replace(report.gate, attempts=(long,) * 100)
     report = replace(report, findings=found, base=lived.base, waivers=uses, gate=gate)
     assert len(text(report).encode()) < GITHUB_LIMIT

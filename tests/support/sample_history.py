@@ -29,6 +29,7 @@ from scanagg.model import (
     VoidWaiver,
     Waiver,
     WaiverState,
+    WaiverStatus,
     WaiverUse,
 )
 from support.sample import finding, judged, sample_findings, sample_report
@@ -149,9 +150,9 @@ def lived_report(root: Path = Path("/nowhere")) -> Report:
         gate=gate,
         base=BASE,
         waivers=(
-            WaiverUse(ACTIVE, "active", 1, 6),
-            WaiverUse(EXPIRED, "expired", 0, -12),
-            WaiverUse(UNUSED, "unused", 0, 89),
+            WaiverUse(ACTIVE, WaiverStatus.ACTIVE, 1, 6),
+            WaiverUse(EXPIRED, WaiverStatus.EXPIRED, 0, -12),
+            WaiverUse(UNUSED, WaiverStatus.UNUSED, 0, 89),
         ),
         licenses=licensed(),
     )

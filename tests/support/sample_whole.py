@@ -28,6 +28,7 @@ from scanagg.model import (
     VoidWaiver,
     Waiver,
     WaiverState,
+    WaiverStatus,
     WaiverUse,
 )
 from support.sample import NOW, finding, judged, sample_findings, sample_report
@@ -103,6 +104,6 @@ def full_report() -> Report:
         policy=PolicyInfo("p", "p.yml", "ab" * 32, "warn", (("q.yml", "cd" * 32),), "0" * 40),
         gate=Gate(Outcome.INCOMPLETE, 3, ("r",), ("n",), ("it adds a waiver",)),
         base=BaseInfo("compared with main", "1" * 40, "policies/baseline.json", 7),
-        waivers=(WaiverUse(WAIVER, "active", 1, 12),),
+        waivers=(WaiverUse(WAIVER, WaiverStatus.ACTIVE, 1, 12),),
         licenses=(Licensed(PACKAGE, FACTS, LicenseVerdict.ALLOW, "MIT", "MIT", "License"),),
     )
