@@ -38,14 +38,12 @@ from scanagg.model import (
 )
 from scanagg.policy.grace import span
 from scanagg.project.target import CONFIGURED, NESTED, read_target
-from scanagg.reports.base import file_names
+from scanagg.reports.base import REPORTS, file_names
 from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits
 from scanagg.upgrades import plan
 
 _LOG: Final = logging.getLogger("scanagg")
-REPORTS: Final = "reports"
-"""The default folder for reports, in the project."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):

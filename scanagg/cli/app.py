@@ -3,11 +3,12 @@
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from inspect import signature
 from typing import Annotated, Any, Final
 
 import click
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperGroup
 
 from scanagg import __version__
 
@@ -49,13 +50,28 @@ class _Commands(TyperGroup):
         wrapper = typer.Typer(rich_markup_mode=None, add_completion=False)
         if hasattr(module, "command"):
             wrapper.command(cmd_name)(module.command)
-            return typer.main.get_command(wrapper)
-        wrapper.add_typer(module.app, name=cmd_name)
-        return typer.main.get_group(wrapper).commands[cmd_name]
+            command: click.Command = typer.main.get_command(wrapper)
+        else:
+            wrapper.add_typer(module.app, name=cmd_name)
+            command = typer.main.get_group(wrapper).commands[cmd_name]
+        _restore_help(command)
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
+
+
+def _restore_help(command: click.Command) -> None:
+    """Set the help texts of arguments, which typer 0.25 loses with click 8.5."""
+    for subcommand in getattr(command, "commands", {}).values():
+        _restore_help(subcommand)
+    for parameter in command.params:
+        if isinstance(parameter, TyperArgument) and command.callback and not parameter.help:
+            annotations = signature(command.callback, eval_str=True).parameters
+            parameter.help = annotations[str(parameter.name)].annotation.__metadata__[0].help
+            # Without this, click prints a section of its own beside that of typer.
+            vars(command)["format_arguments"] = lambda _context, _formatter: None
 
 
 # Plain help: rich's markup and tracebacks would double the start-up time.

@@ -21,9 +21,10 @@ from scanagg.baseline.file import (
 )
 from scanagg.baseline.lookup import BaselineComparison, compare, first_seen
 from scanagg.baseline.matching import BaselineMatch
-from scanagg.cli import request as options
+from scanagg.cli import options
+from scanagg.cli.files import write_file
 from scanagg.cli.output import say
-from scanagg.cli.progress import checked
+from scanagg.cli.request import request_of, run_whole_check
 from scanagg.cli.tables import print_table
 from scanagg.core.errors import BaselineError, ExitCode, UsageError
 from scanagg.core.git import Git
@@ -43,11 +44,9 @@ _SHOWN_FINDINGS: Final = 20
 # The shortest prefix of an id, as with git.
 _LEAST_DIGITS: Final = 6
 
-_Root = Annotated[Path, typer.Argument(help="The project's folder.")]
 _Slim = Annotated[
     bool, typer.Option("--slim", help="Without line hints; the dates of all lines are lost once.")
 ]
-_NoProgress = Annotated[bool, typer.Option("--no-progress", help="No live progress.")]
 
 
 class Consent(msgspec.Struct, frozen=True):
@@ -69,19 +68,9 @@ class BaselineWork(msgspec.Struct, frozen=True):
 
 
 @app.command("write")
+@options.with_options("policy_ref", "base", "output_dir", "enforcement")
 def write(
-    path: options.Folder = Path(),
-    policy: options.PolicyName = None,
-    baseline: options.BaselineFile = None,
-    only: options.Only = None,
-    skip: options.Skip = None,
-    python: options.Python = None,
-    image: options.Image = None,
-    jobs: options.Jobs = None,
-    timeout: options.Timeout = None,
-    deadline: options.Deadline = None,
-    offline: options.Offline = False,
-    now: options.Now = None,
+    check_options: options.Options,
     slim: _Slim = False,
     accept: Annotated[
         bool, typer.Option("--accept", help="Let the baseline grow; needs --owner and --reason.")
@@ -94,7 +83,7 @@ def write(
             metavar="ID", help="Accept this one only, repeatable: an id or its beginning."
         ),
     ] = None,
-    no_progress: _NoProgress = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Check, and write all findings that are not waived into the baseline.
 
@@ -102,54 +91,20 @@ def write(
     code is 1. A check that is incomplete writes nothing.
     """
     consent = _consent(accept, owner, reason, finding)
-    check_options = options.Options(
-        path=path,
-        policy=policy,
-        only=only,
-        skip=skip,
-        python=python,
-        image=image,
-        jobs=jobs,
-        timeout=timeout,
-        deadline=deadline,
-        offline=offline,
-        now=now,
-    )
-    work = _work(check_options, baseline)
+    work = _work(check_options)
     report = _check(work, show=not no_progress)
     raise typer.Exit(_write(work, report, consent, slim=slim))
 
 
 @app.command("prune")
+@options.with_options("policy_ref", "base", "output_dir", "enforcement", "now")
 def prune(
-    path: options.Folder = Path(),
-    policy: options.PolicyName = None,
-    baseline: options.BaselineFile = None,
-    only: options.Only = None,
-    skip: options.Skip = None,
-    python: options.Python = None,
-    image: options.Image = None,
-    jobs: options.Jobs = None,
-    timeout: options.Timeout = None,
-    deadline: options.Deadline = None,
-    offline: options.Offline = False,
+    check_options: options.Options,
     slim: _Slim = False,
-    no_progress: _NoProgress = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Check, and take out of the baseline what matches nothing any more; never add to it."""
-    check_options = options.Options(
-        path=path,
-        policy=policy,
-        only=only,
-        skip=skip,
-        python=python,
-        image=image,
-        jobs=jobs,
-        timeout=timeout,
-        deadline=deadline,
-        offline=offline,
-    )
-    work = _work(check_options, baseline)
+    work = _work(check_options)
     if work.baseline is None:
         message = f"there is no baseline {work.place}"
         raise BaselineError(message, "Make one with: scanagg baseline write")
@@ -160,7 +115,7 @@ def prune(
 
 @app.command("show")
 def show(
-    path: _Root = Path(),
+    path: options.Folder = Path(),
     baseline: options.BaselineFile = None,
     every: Annotated[
         bool, typer.Option("--all", help=f"Every entry, not the first {_SHOWN_ENTRIES} only.")
@@ -204,7 +159,7 @@ def show(
 
 
 @app.command("key")
-def key(path: _Root = Path()) -> None:
+def key(path: options.Folder = Path()) -> None:
     """Make the project's key, by which secrets are known again, unless there is one."""
     root = options.folder_of(path)
     if secret_key.find(WorkTree(root), {}):
@@ -232,11 +187,12 @@ def _consent(
     return Consent((owner or "").strip(), (reason or "").strip(), tuple(findings or ()))
 
 
-def _work(check_options: options.Options, baseline: str | None) -> BaselineWork:
+def _work(check_options: options.Options) -> BaselineWork:
     """Return what to check: there is no base to compare with, and no gap is forgiven."""
-    if baseline is not None and not baseline.strip():
-        raise UsageError("--baseline is empty", "Give a path, or leave the option out.")
-    request = options.request_of(check_options)
+    baseline = check_options.baseline
+    options.require_value("--baseline", baseline)
+    # A baseline that does not exist yet is no error here.
+    request = request_of(replace(check_options, baseline=None))
     rules = request.rules
     place = os.path.normpath(baseline or PLACES[0])
     try:
@@ -260,9 +216,7 @@ def _work(check_options: options.Options, baseline: str | None) -> BaselineWork:
 
 def _check(work: BaselineWork, *, show: bool) -> Report:
     """Return the report of a whole check. BaselineError if something was not examined."""
-    report = checked(work.request, show=show)
-    if work.request.stop.interrupted:
-        raise KeyboardInterrupt
+    report = run_whole_check(work.request, show=show)
     gaps = [*report.gate.gaps]
     for run in report.runs:
         # The gate lets optional scanners fail. A baseline must not miss their findings.
@@ -409,4 +363,4 @@ def _warn_of_secrets(findings: Sequence[Finding]) -> None:
 
 
 def _store(root: Path, place: str, text: str) -> None:
-    options.store(root / place, text, BaselineError, shown=place, mode=0o644)
+    write_file(root / place, text, BaselineError, shown=place, mode=0o644)

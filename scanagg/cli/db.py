@@ -12,7 +12,7 @@ import typer
 from scanagg.advisories import update as updating
 from scanagg.advisories.importing import Imported, import_any
 from scanagg.advisories.store import Phase, is_stored, open_store
-from scanagg.cli import request as options
+from scanagg.cli import options
 from scanagg.cli.output import tell
 from scanagg.cli.progress import store_progress
 from scanagg.core.cache import cache_folder
@@ -34,8 +34,6 @@ _MISSING: Final = {
 }
 # In seconds: a day, after which whoever waits has other troubles.
 _LONGEST: Final = 86_400.0
-
-_NoProgress = Annotated[bool, typer.Option("--no-progress", help="No live progress.")]
 
 
 @app.command("update")
@@ -60,7 +58,7 @@ def update(
     max_time: Annotated[
         float, typer.Option(metavar="SECONDS", help="No download goes on after these.")
     ] = _SECONDS,
-    no_progress: _NoProgress = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Download advisories, KEV and EPSS, each where it has changed.
 
@@ -69,10 +67,7 @@ def update(
     if not 0 < max_time <= _LONGEST:
         raise UsageError(f"--max-time {max_time:g} is no time to wait", "Give 1 to 86400 seconds.")
     urls = {"osv": osv_url, "kev": kev_url, "epss": epss_url}
-    names = {name.strip() for value in only or _KINDS for name in value.split(",")}
-    for name in sorted(names):
-        if name not in _KINDS:
-            raise UsageError(f"--only {name!r}: no such data", options.suggestion(name, _KINDS))
+    names = options.names_of("data source", only, _KINDS) or _KINDS
     addresses: dict[str, str] = {
         kind: updating.address_of(kind, urls[kind], f"--{kind}-url (SCANAGG_{kind.upper()}_URL)")
         for kind in _KINDS
@@ -104,7 +99,7 @@ def import_(
     replace: Annotated[
         bool, typer.Option("--replace", help="Even by less than half of what is stored.")
     ] = False,
-    no_progress: _NoProgress = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Fill the store from files that were downloaded elsewhere; what they are shows in them."""
     with store_progress(show=not no_progress) as notify:

@@ -7,8 +7,8 @@ from typing import Annotated, Final
 
 import typer
 
-from scanagg.cli import request as options
-from scanagg.cli.gate import project_policy
+from scanagg.cli import options
+from scanagg.cli.files import last_report
 from scanagg.cli.output import tell
 from scanagg.cli.page import advisory_lines
 from scanagg.core.errors import UsageError
@@ -48,8 +48,8 @@ def command(
     Exit codes: 0 explained, 2 no such finding, or a file cannot be used.
     """
     root = options.folder_of(path)
-    settings, loaded = project_policy(policy, root)
-    place = report or options.last_report(root, settings)
+    settings, loaded = options.project_policy(policy, root)
+    place = report or last_report(root, settings)
     stored = wire.read(place)
     moment = options.time_of(now) or stored.clock.now
     findings = find(findings_of(stored), finding)

@@ -2,7 +2,6 @@
 
 import os
 import shlex
-import signal
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,10 +10,10 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
-from scanagg.cli import request as options
-from scanagg.cli.gate import project_policy
+from scanagg.cli import options
 from scanagg.cli.output import say
-from scanagg.cli.progress import checked
+from scanagg.cli.progress import interrupt_on_signals
+from scanagg.cli.request import request_of, run_whole_check
 from scanagg.cli.tables import print_table
 from scanagg.core.errors import ExitCode, ReportError, UsageError
 from scanagg.core.process import Stop
@@ -57,15 +56,6 @@ _Apply = Annotated[
 _BlockingOnly = Annotated[
     bool, typer.Option("--blocking-only", help="Only what it takes to clear what blocks.")
 ]
-_Offline = Annotated[
-    bool,
-    typer.Option(
-        "--offline",
-        help="Look vulnerabilities up without a network. Lockers (--apply) ask their index still.",
-    ),
-]
-_NoProgress = Annotated[bool, typer.Option("--no-progress", help="No live progress.")]
-
 
 _AGAIN: Final = "Check again: scanagg check"
 _HEADS: Final = ("package", "from", "to", "step", "clears", "where", "hindered by")
@@ -83,20 +73,15 @@ class FixOptions(msgspec.Struct, frozen=True):
     show: bool = True
 
 
+@options.with_options(
+    *("policy_ref", "base", "baseline", "skip", "output_dir", "deadline", "enforcement")
+)
 def command(
-    path: options.Folder = Path(),
-    policy: options.PolicyName = None,
-    only: options.Only = None,
-    python: options.Python = None,
-    image: options.Image = None,
+    check_options: options.Options,
     report: _Report = None,
     apply: _Apply = False,
     blocking_only: _BlockingOnly = False,
-    offline: _Offline = False,
-    jobs: options.Jobs = None,
-    timeout: options.Timeout = None,
-    now: options.Now = None,
-    no_progress: _NoProgress = False,
+    no_progress: options.NoProgress = False,
 ) -> None:
     """Say which upgrades clear most vulnerabilities, and how to make them; --apply makes them.
 
@@ -109,31 +94,13 @@ def command(
     """
     chosen = FixOptions(apply=apply, blocking=blocking_only, show=not no_progress)
     if report is not None:
-        given: dict[str, object] = {
-            "--policy": policy,
-            "--only": only,
-            "--python": python,
-            "--image": image,
-        }
-        given |= {"--now": now, "--offline": offline or None}
-        names = [name for name, value in given.items() if value is not None]
+        unused = ("policy", "only", "python", "image", "now", "offline")
+        values = [(name, getattr(check_options, name)) for name in unused]
+        names = [f"--{name}" for name, value in values if value not in (None, False)]
         if names:
-            hint = (
-                "A stored report is taken as it is; leave them out, or check anew without --report."
-            )
-            raise UsageError(f"{', '.join(names)} with --report", hint)
-        raise typer.Exit(_fix_by_report(report, options.folder_of(path), chosen))
-    check_options = options.Options(
-        path=path,
-        policy=policy,
-        only=only,
-        python=python,
-        image=image,
-        jobs=jobs,
-        timeout=timeout,
-        offline=offline,
-        now=now,
-    )
+            hint = "Leave them out, or leave --report out to check again."
+            raise UsageError(f"{', '.join(names)} cannot be used with --report", hint)
+        raise typer.Exit(_fix_by_report(report, options.folder_of(check_options.path), chosen))
     raise typer.Exit(_fix_by_check(check_options, chosen))
 
 
@@ -166,7 +133,7 @@ def _fix_by_report(place: Path, root: Path, chosen: FixOptions) -> int:
     gaps: Sequence[str] = ()
     if report.gate.outcome is Outcome.INCOMPLETE:
         # The report does not tell which gaps are of vulnerabilities: judge its runs again.
-        _, policy = project_policy(None, root)
+        _, policy = options.project_policy(None, root)
         only = tuple(name for name in report.terms.only if name in _able())
         judged = replace(report, terms=replace(report.terms, only=only))
         gaps = rejudge(judged, _narrowed(policy)).gate.gaps
@@ -179,13 +146,13 @@ def _request(check_options: options.Options) -> Request:
     UsageError if --only names none of these: silence would read as good news.
     """
     able = _able()
-    only = options.scanner_names(check_options.only, tuple(scanner_infos()))
+    only = options.names_of("scanner", check_options.only, [*scanner_infos()])
     if only and not set(only) & set(able):
         hint = f"Vulnerabilities are looked for by {', '.join(able)}."
         raise UsageError(f"--only {', '.join(only)} tells of no vulnerabilities", hint)
     chosen = [name for name in only if name in able]
     others = [name for name in scanner_infos() if name not in able]
-    request = options.request_of(
+    request = request_of(
         replace(check_options, only=chosen) if only else replace(check_options, skip=others)
     )
     return replace(request, rules=replace(request.rules, policy=_narrowed(request.rules.policy)))
@@ -205,10 +172,7 @@ def _able() -> Sequence[str]:
 
 
 def _check(request: Request, chosen: FixOptions) -> Report:
-    report = checked(request, show=chosen.show)
-    if request.stop.interrupted:
-        raise KeyboardInterrupt
-    return report
+    return run_whole_check(request, show=chosen.show)
 
 
 def _end(gaps: Sequence[str], *, failed: bool) -> int:
@@ -339,8 +303,7 @@ def _apply(plan: Ways, bench: Bench) -> bool:
 
     A signal to end is an interruption, which undoes what is half done.
     """
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
+    interrupt_on_signals()
     lines = [line for job in plan.jobs if not job.recipe.reason for line in _commands(job)]
     if lines:
         say("", "Running lockers, which read the project and may run its build backend:", *lines)

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 import typer
 
-from scanagg.cli import request as options
+from scanagg.cli import options
 from scanagg.cli.output import say, tell
 from scanagg.cli.tables import print_table
 from scanagg.core import cache

@@ -14,7 +14,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from scanagg.cli.output import complain
+from scanagg.cli.files import WrittenReports
+from scanagg.cli.output import complain, stop_printing
 from scanagg.cli.tables import (
     ACTION_STYLES,
     OUTCOME_STYLES,
@@ -22,7 +23,7 @@ from scanagg.cli.tables import (
     STATUS_STYLES,
     status_word,
 )
-from scanagg.core.errors import OutputError
+from scanagg.core.errors import ExitCode, OutputError
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
     Action,
@@ -48,12 +49,19 @@ _LEAST_WIDTH: Final = 40
 _SNIPPET_WIDTH: Final = 160
 
 
-class WrittenReports(msgspec.Struct):
-    """The reports that were written, what they leave out, and why others were not written."""
-
-    paths: list[Path] = []
-    notices: list[str] = []
-    problems: list[OutputError] = []
+def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: bool) -> int:
+    """Print the page and return the exit code. OutputError if the reader goes away."""
+    try:
+        print_page(report, written, quiet=quiet, verbose=verbose)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        # Caught here, for typer would turn it into exit code 1, which means blocked.
+        stop_printing()
+        raise OutputError("the output was not read to its end", "Read the reports.") from error
+    code = report.gate.exit_code
+    if written.problems and code in (ExitCode.PASS, ExitCode.BLOCKED):
+        return ExitCode.INCOMPLETE
+    return code
 
 
 def print_page(

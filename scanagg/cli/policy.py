@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-from scanagg.cli import request as options
+from scanagg.cli import options
 from scanagg.cli.output import tell
 from scanagg.core.errors import ExitCode, PolicyError
 from scanagg.core.text import counted, one_line

@@ -14,8 +14,6 @@ from rich.text import Text
 from scanagg.advisories.store import Notify, Phase
 from scanagg.cli.tables import STATUS_STYLES, status_word
 from scanagg.core.text import one_line
-from scanagg.model import Report
-from scanagg.pipeline import Request, check
 from scanagg.scanners.runner import Event
 
 
@@ -79,12 +77,10 @@ class _StoreLines:
         )
 
 
-def checked(request: Request, *, show: bool) -> Report:
-    """Return the report of a check, and show progress; a signal to end is an interruption."""
+def interrupt_on_signals() -> None:
+    """Treat the signals that end a program like Ctrl-C."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
-    with progress(show=show) as notify:
-        return check(request, notify)
 
 
 @contextmanager
@@ -101,9 +97,8 @@ def progress(*, show: bool) -> Iterator[Callable[[Event], None]]:
 
 @contextmanager
 def store_progress(*, show: bool) -> Iterator[Notify]:
-    """Return a function that takes steps of an update; a signal to end is an interruption."""
-    for ending in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(ending, signal.default_int_handler)
+    """Return a function that takes steps of an update."""
+    interrupt_on_signals()
     console = Console(stderr=True, highlight=False, emoji=False, markup=False)
     lines = _StoreLines()
     if not show:

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from scanagg.cli import request as options
+from scanagg.cli import options
+from scanagg.cli.files import last_report, write_file
 from scanagg.cli.output import say
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.findings.fingerprint import HASH_DIGITS
@@ -49,7 +50,7 @@ def command(
     """Accept a finding of the last check until a day: owner, reason and day are mandatory."""
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
-    rules = rules_of(root, policy)
+    rules = load_rules(root, rule_files(root, None), policy, os.environ)
     try:
         last_day = date.fromisoformat(expires)
     except ValueError:
@@ -57,14 +58,14 @@ def command(
         raise UsageError(message, "Give the last day, such as 2027-02-01.") from None
     wish = Wish(owner.strip(), reason.strip(), last_day, state, until_fixed)
     check_wish(wish, moment.date(), rules.policy.file.waivers.max_days)
-    known = wire.read(report or options.last_report(root, rules.settings)).findings
+    known = wire.read(report or last_report(root, rules.settings)).findings
     chosen = choose([judged.finding for judged in known], finding, package)
     _refuse_unkeyed(chosen, rules)
     text = appended(rules.files.read(WAIVERS), entry_for(chosen, wish))
     files = Overlaid(rules.files, WAIVERS, text.encode("utf-8"))
     with_waiver = load_policy(policy, root, rules.settings.policy, files=files)
     place = _effective_place(chosen, with_waiver, moment)
-    options.store(root / WAIVERS, text, PolicyError)
+    write_file(root / WAIVERS, text, PolicyError)
     for judged in known:
         if any(judged.finding is one for one in chosen):
             say(f"waived until {wish.expires}: {judged.finding.title}")
@@ -75,11 +76,6 @@ def command(
                 void = judged.void_waivers
                 say(*(f"  of no effect at {one.waiver.place}: {one.reason}" for one in void))
     say(f"written to {place}: commit it")
-
-
-def rules_of(root: Path, policy: str | None) -> ProjectRules:
-    """Return the rules of the work tree, as `scanagg check` reads them."""
-    return load_rules(root, rule_files(root, None), policy, os.environ)
 
 
 def _refuse_unkeyed(chosen: Sequence[Finding], rules: ProjectRules) -> None:

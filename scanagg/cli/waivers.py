@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
-from scanagg.cli import request as options
+from scanagg.cli import options
+from scanagg.cli.files import last_report
 from scanagg.cli.output import say
 from scanagg.cli.tables import print_table
-from scanagg.cli.waive import rules_of
 from scanagg.core.text import counted
+from scanagg.gate.rules import load_rules, rule_files
 from scanagg.model import WaiverStatus, WaiverUse
 from scanagg.policy import decide
 from scanagg.reports import wire
@@ -30,11 +31,11 @@ def command(
     """List all waivers: what they match in the last check, days left, unused and expired ones."""
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
-    rules = rules_of(root, policy)
+    rules = load_rules(root, rule_files(root, None), policy, os.environ)
     if not rules.policy.waivers:
         say("no waivers")
         return
-    place = report or options.last_report(root, rules.settings)
+    place = report or last_report(root, rules.settings)
     # Without a report, only one that was named is an error.
     known = wire.read(place) if report or os.path.lexists(place) else None
     findings = [judged.finding for judged in known.findings] if known else []

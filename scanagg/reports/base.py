@@ -8,9 +8,12 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import Final, Protocol, cast, runtime_checkable
 
 from scanagg.model import Report
+
+REPORTS: Final = "reports"
+"""The default folder for reports, in the project."""
 
 
 class Reporter(Protocol):

@@ -3,8 +3,12 @@
 import pkgutil
 from importlib import import_module
 
+import click
+import pytest
+import typer
+
 import scanagg.cli
-from scanagg.cli.app import COMMANDS
+from scanagg.cli.app import COMMANDS, app
 
 
 def test_every_module_with_a_command_is_in_the_table() -> None:
@@ -15,3 +19,17 @@ def test_every_module_with_a_command_is_in_the_table() -> None:
         if {"command", "app"} & vars(import_module(f"scanagg.cli.{name}")).keys()
     }
     assert commands == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_every_command_describes_each_argument_and_option_once(name: str) -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group)
+    command = group.get_command(click.Context(group), name)
+    assert command
+    for each in getattr(command, "commands", {}).values() or [command]:
+        page = " ".join(each.get_help(click.Context(each)).split())
+        for text in (each.help, *(parameter.help for parameter in each.params)):
+            assert text[0].isupper()
+            assert text.endswith(".")
+            assert page.count(" ".join(text.split())) == 1

@@ -145,7 +145,7 @@ def test_what_a_server_sends_cannot_move_the_cursor(mirror: BadServer) -> None:
     [
         (("--osv-url", "file:///all.zip"), "Use scanagg db import PATH."),
         (("--kev-url", "https://me:hush@mirror.test/"), "a netrc file is read"),
-        (("--only", "nvd"), "There are: osv, kev, epss."),
+        (("--only", "nvd"), "osv, kev, epss"),
         (("--max-time", "0"), "--max-time"),
         (("--max-time", "nan"), "--max-time"),
     ],

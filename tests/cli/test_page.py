@@ -10,7 +10,8 @@ from support.sample import finding, judged, large_report, sample_findings, sampl
 from support.sample_history import DEADLINE, lived_findings, lived_report, many_existing
 from support.sample_known import known_findings, known_report, many_upgrades
 
-from scanagg.cli.page import WrittenReports, print_page
+from scanagg.cli.files import WrittenReports
+from scanagg.cli.page import print_page
 from scanagg.core.errors import OutputError
 from scanagg.model import Action, Report, Severity
 from scanagg.reports.base import Shortens, reporter

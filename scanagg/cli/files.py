@@ -1,0 +1,74 @@
+"""The files that commands write: reports in their formats, and files of the project."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from scanagg.cli.options import names_of
+from scanagg.core.cache import write_atomically
+from scanagg.core.errors import OutputError, ScanaggError
+from scanagg.model import Report
+from scanagg.reports.base import REPORTS, Shortens, names, reporter
+from scanagg.scanners.config import Settings
+
+
+class WrittenReports(msgspec.Struct):
+    """The reports that were written, what they leave out, and why others were not written."""
+
+    paths: list[Path] = []
+    notices: list[str] = []
+    problems: list[OutputError] = []
+
+
+def format_option(default: str) -> Any:
+    """Return the option --format, with the text for its default."""
+    text = f"Write this report. Repeatable. Available: {', '.join(names())}. Default: {default}."
+    return typer.Option("--format", metavar="NAME", help=text)
+
+
+def format_names(values: Sequence[str] | None) -> tuple[str, ...]:
+    """Return the names of the formats, each once. UsageError for an unknown one."""
+    return names_of("format", values, names())
+
+
+def write_reports(report: Report, formats: Sequence[str], folder: Path) -> WrittenReports:
+    """Write the reports. If one cannot be written, still write the others."""
+    written = WrittenReports()
+    for name in formats:
+        format_ = reporter(name)
+        path = folder / format_.FILENAME
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, format_.render(report))
+        except OSError as error:
+            hint = "Free some space, or choose another folder with --output-dir."
+            message = f"cannot write {path}: {error.strerror or error}"
+            written.problems.append(OutputError(message, hint))
+            continue
+        written.paths.append(path)
+        if isinstance(format_, Shortens):
+            notices = format_.notices(report)
+            written.notices += [f"{format_.FILENAME}: {notice}" for notice in notices]
+    return written
+
+
+def last_report(root: Path, settings: Settings) -> Path:
+    """Return the path of the report that the last check of a project left."""
+    return root / (settings.output_dir or REPORTS) / "scanagg.json"
+
+
+def write_file(
+    file: Path, text: str, error: type[ScanaggError], *, shown: str = "", mode: int | None = None
+) -> None:
+    """Write a file of the project atomically. An error of this type if that fails."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(file, [text])
+        if mode is not None:
+            file.chmod(mode)
+    except OSError as problem:
+        message = f"cannot write {shown or file}: {problem.strerror or problem}"
+        raise error(message, "Make its folder writable.") from problem
