@@ -20,31 +20,46 @@ FLAGS = (
     "--disable-sync",
 )
 
-# One request a line: open `url` with `options` in a context of its own, run `script` as the body of
-# an async function of (page, context), answer with what came of it.
+# One request a line: open `url` in the page for `options`, run `script` as the body of an async
+# function of (page), and answer with the result. All visits with the same options share a page,
+# because a new one takes half a second; a failed visit closes it.
 DRIVER = """
 const { chromium } = require(process.argv[2]);
 const lines = require("readline").createInterface({ input: process.stdin });
 const Body = Object.getPrototypeOf(async function () {}).constructor;
 const answer = (value) => process.stdout.write(JSON.stringify(value) + "\\n");
+const VIEWPORT = { width: 1280, height: 720 };
+const pages = new Map();
+async function pageFor(browser, options) {
+  const key = JSON.stringify(options);
+  if (!pages.has(key)) {
+    const context = await browser.newContext(options);
+    context.setDefaultTimeout(20000);
+    pages.set(key, await context.newPage());
+  }
+  const page = pages.get(key);
+  page.removeAllListeners();
+  await page.goto("about:blank");
+  await page.setViewportSize(VIEWPORT);
+  await page.emulateMedia({ media: null, colorScheme: options.colorScheme || null });
+  return page;
+}
 async function visit(browser, { url, script, options }) {
   const errors = [], requests = [], dialogs = [];
-  const context = await browser.newContext(options);
-  context.setDefaultTimeout(20000);
-  const page = await context.newPage();
-  page.on("console", (said) => { if (said.type() === "error") errors.push(said.text()); });
+  const page = await pageFor(browser, options);
+  page.on("console", (message) => { if (message.type() === "error") errors.push(message.text()); });
   page.on("pageerror", (error) => errors.push(String(error)));
   const own = url.split("#")[0];
   page.on("request", (request) => { if (request.url() !== own) requests.push(request.url()); });
   page.on("dialog", (dialog) => { dialogs.push(dialog.message()); dialog.dismiss(); });
   try {
     await page.goto(url, { timeout: 60000 });
-    const value = await new Body("page", "context", script)(page, context);
+    const value = await new Body("page", script)(page);
     return { value: value === undefined ? null : value, errors, requests, dialogs };
   } catch (error) {
+    pages.delete(JSON.stringify(options));
+    await page.context().close();
     return { failed: String(error), errors, requests, dialogs };
-  } finally {
-    await context.close();
   }
 }
 (async () => {
@@ -75,10 +90,10 @@ class Browser:
         self._stdout = stdout
 
     def visit(self, url: str, script: str, **options: Any) -> Visit:
-        """Open `url`, run `script` (with `page` and `context`, may `await` and `return`).
+        """Open `url`, run `script` (with `page`, may `await` and `return`).
 
         `options` are those of a Playwright context: viewport, colorScheme, javaScriptEnabled.
-        AssertionError where the script failed. Requests for anything but `url` are listed.
+        AssertionError if the script fails. Requests for anything but `url` are listed.
         """
         self._stdin.write(json.dumps({"url": url, "script": script, "options": options}) + "\n")
         self._stdin.flush()
