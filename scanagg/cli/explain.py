@@ -131,7 +131,7 @@ def _identity(explanation: Explanation, app: str) -> Iterator[str]:
         yield f"  {package.name} {package.version} ({package.scope.value}{kind})"
         if len(package.chain) > 1:
             yield f"  {phrases.dependency_path(package, app)}"
-        yield from (f"  asked for in {phrases.place(place)}" for place in package.asked)
+        yield from (f"  required in {phrases.place(place)}" for place in package.asked)
     for place in finding.places or ((finding.location,) if finding.location else ()):
         yield f"  in {_place(place)}"
     if advisory:

@@ -253,7 +253,7 @@ class _Page(msgspec.Struct, frozen=True):
             self.bullets([f"{text} ({waiver.place})"], style)
         sources = phrases.data_sources(self.report)
         if sources:
-            self.heading("What the verdict rests on")
+            self.heading("Data")
             self.bullets((f"{one.name} ({one.user}): {one.about}" for one in sources), "dim")
 
     def notices(self) -> None:

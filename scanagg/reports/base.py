@@ -1,6 +1,6 @@
-"""The protocol of a format, and the formats: each package in this folder is one.
+"""The protocol of report formats. Each package in this folder is a format.
 
-The package itself is cheap to import. It imports what is slow (Jinja2, sarif-om) when it renders.
+Importing a format is fast: it imports slow libraries (Jinja2, sarif-om) when it renders.
 """
 
 import importlib
@@ -17,7 +17,7 @@ REPORTS: Final = "reports"
 
 
 class Reporter(Protocol):
-    """The names that a package in this folder must have."""
+    """The names that a format must define."""
 
     NAME: str  # as given to --format: "sarif"
     FILENAME: str  # the report's name in the output folder: "scanagg.sarif"
@@ -33,7 +33,7 @@ class Shortens(Protocol):
     """A format that may leave something out."""
 
     def notices(self, report: Report) -> tuple[str, ...]:
-        """Return what is not in the report, one sentence for each reason."""
+        """Return what the report lacks, one sentence for each reason."""
         ...
 
 

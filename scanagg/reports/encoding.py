@@ -10,8 +10,8 @@ import msgspec
 from scanagg.core.text import printable
 
 _ENCODER: Final = msgspec.json.Encoder()
-# The short forms by which JSON hides a control character. A backslash that is itself escaped
-# matches too, which costs time but changes nothing.
+# JSON escapes that hide a control character. An escaped backslash matches too, which costs time but
+# is harmless.
 _HIDDEN_CONTROL: Final = re.compile(r"\\[ubfr]")
 _DELETE: Final = "\x7f"
 _CHUNK: Final = 500
@@ -20,8 +20,8 @@ _CHUNK: Final = 500
 def encode(value: object) -> str:
     r"""Return `value` as JSON on one line, with every control character as a visible \xNN.
 
-    `value` is anything that msgspec can encode. Characters that change the direction of text count
-    as control characters.
+    `value` is anything that msgspec can encode. Characters that change the direction of text are
+    control characters too.
     """
     try:
         text = _ENCODER.encode(value).decode()

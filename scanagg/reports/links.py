@@ -24,7 +24,7 @@ def web_url(url: str | None) -> str | None:
 
 
 def https_url(url: str) -> str | None:
-    """Return `url` if it is a safe https address. For addresses that anyone may have written."""
+    """Return `url` if it is a safe https address. For addresses from untrusted authors."""
     return web_url(url) if url[:8].lower() == "https://" else None
 
 
@@ -43,7 +43,7 @@ def cwe_url(name: str) -> str | None:
 
 
 def code_url(revision: Revision | None) -> str | None:
-    """Return the address of the target at the commit checked; a path is to be appended to it.
+    """Return the address of the target at the checked commit, to which a path can be appended.
 
     None for an unknown host, or where the files differ from the commit.
     """

@@ -42,11 +42,10 @@ OUTCOMES: Final = {
     Outcome.INCOMPLETE: "Incomplete",
 }
 OUTCOME_MEANS: Final = {
-    Outcome.PASS: "Nothing that was found blocks under this policy.",
-    Outcome.BLOCKED: "The policy blocks on what was found.",
+    Outcome.PASS: "No finding blocks under this policy.",
+    Outcome.BLOCKED: "At least one finding blocks under this policy.",
     Outcome.INCOMPLETE: (
-        "This is not a pass: a required scanner did not do its work, "
-        "so there may be problems that nobody has looked for."
+        "Not a pass: a required scanner did not examine everything, so problems may be missing."
     ),
 }
 STATUSES: Final = {
@@ -103,7 +102,9 @@ UNCHECKED: Final = "as scanners say; not looked up in the advisory store"
 NOT_COMPARED: Final = (
     "Nothing was compared: there is no base commit and no baseline, so nobody can tell what is new."
 )
-LOOSENS_GATE: Final = "This change would loosen its own gate; it was judged by the rules before it:"
+LOOSENS_GATE: Final = (
+    "This change would loosen its own gate. The rules from before the change judged it:"
+)
 
 _STORE: Final = "advisory store"
 _SCANNERS_ONLY: Final = "that is known from scanners only. Get it by `scanagg db update`."
@@ -209,7 +210,7 @@ def gaps(report: Report) -> list[CoverageGap]:
         result.append(CoverageGap(run.scanner, ": ".join(words), coverage.not_examined))
     skipped = tuple(gap for gap in report.target.skipped if not gap.on_purpose)
     if skipped:
-        what = plural(len(skipped), "file") + " given to no scanner"
+        what = plural(len(skipped), "file") + " not passed to any scanner"
         result.append(CoverageGap(report.target.name, what, skipped))
     return result
 
@@ -363,7 +364,7 @@ def dependency_summary(package: Package, app: str) -> str:
     asked = ""
     if package.asked:
         more = len(package.asked) - _SHOWN_PLACES
-        asked = f"asked for in {', '.join(map(place, package.asked[:_SHOWN_PLACES]))}"
+        asked = f"required in {', '.join(map(place, package.asked[:_SHOWN_PLACES]))}"
         asked += f" and {more} more" if more > 0 else ""
     parts = (path, package.scope.value if path or asked else "", asked)
     return "; ".join(part for part in parts if part)
@@ -614,10 +615,10 @@ def _time_left(moment: datetime, now: datetime) -> str:
 def waived_by(waiver: Waiver, now: datetime) -> str:
     """Return who waives a finding as what, until when, without the reason."""
     days = (waiver.expires - now.date()).days
-    until = "; lapses once a fixed version exists" if waiver.until_fixed else ""
+    fixed = " or a fixed version" if waiver.until_fixed else ""
     return (
-        f"{WAIVER_STATES[waiver.state]}, says {one_line(waiver.owner)}; "
-        f"until {waiver.expires}, {_ends(days)}{until}"
+        f"{WAIVER_STATES[waiver.state]}; owner {one_line(waiver.owner)}; "
+        f"until {waiver.expires}{fixed} ({_ends(days)})"
     )
 
 

@@ -132,7 +132,7 @@ def test_a_vulnerability_is_explained_with_chain_sources_and_upgrade(project: Pa
     assert identity == [
         "  urllib3 1.26.4 (runtime, transitive)",
         "  transitive: shop → requests → urllib3",
-        "  asked for in requirements.in:2",
+        "  required in requirements.in:2",
         "  in requirements.in:2",
         "  in requirements.txt:2",
         "  known to be exploited since 2023-11-03 (CISA)",

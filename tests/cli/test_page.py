@@ -71,7 +71,7 @@ def test_all_that_is_known_of_a_vulnerability_is_shown_where_asked_for() -> None
         "CWE-200",
         "https://nvd.nist.gov/vuln/detail/CVE-2023-43804",
         "withdrawn: its publisher has taken it back",
-        "asked for in",
+        "required in",
         "OSV (PyPI) (advisory store): 18,234 records, 2026-03-01 (3 days old)",
     ):
         assert shown in text
@@ -167,7 +167,7 @@ def test_waived_findings_are_shown_where_asked_for() -> None:
     assert len(waived) == 2
     assert not any(name in short for name in waived)
     assert all(name in long for name in waived)
-    assert "waived: risk accepted, says @team-web; until 2026-03-10, 6 days left" in long
+    assert "waived: risk accepted; owner @team-web; until 2026-03-10 (6 days left)" in long
     assert "only our own names reach it, see SEC-212 (policies/waivers.yml:4)" in long
     assert "hidden in the source by nosec" in long
 

@@ -47,6 +47,7 @@ from scanagg.model import (
     WaiverState,
 )
 from scanagg.reports.base import reporter
+from scanagg.reports.cyclonedx.vulnerabilities import DECIDES
 
 GOLDEN = Path(__file__).parent.parent / "data" / "reports" / "shop.cdx.json"
 TARGET = "target:shop"
@@ -459,7 +460,7 @@ def test_the_rating_that_decides_stands_first() -> None:
         ("safety", "medium", "CVSSv2", V2),
     ]
     assert [one.get("justification") for one in first["ratings"]] == [
-        "This one decides.", None, None, None,
+        DECIDES, None, None, None,
     ]  # fmt: skip
 
 
@@ -470,7 +471,7 @@ def test_a_severity_that_nobody_gave_is_unknown_and_not_left_out() -> None:
             "source": {"name": "scanagg"},
             "severity": "unknown",
             "method": "other",
-            "justification": "This one decides.",
+            "justification": DECIDES,
         }
     ]
 

@@ -121,7 +121,7 @@ def test_the_way_in_is_said_as_far_as_anything_tells() -> None:
     assert phrases.dependency_path(LONELY, "shop") == ""
     assert phrases.dependency_summary(LONELY, "shop") == ""
     assert phrases.dependency_summary(URLLIB3, "shop") == (
-        "transitive: shop → requests → urllib3; runtime; asked for in requirements.in:2"
+        "transitive: shop → requests → urllib3; runtime; required in requirements.in:2"
     )
 
 
@@ -138,7 +138,7 @@ def test_the_middle_of_a_long_way_is_left_out_and_counted() -> None:
 def test_of_many_lines_that_ask_for_it_the_first_are_named() -> None:
     asked = tuple(Location(f"r{number}.in", number) for number in range(1, 6))
     assert phrases.dependency_summary(replace(JINJA2, asked=asked), "shop").endswith(
-        "asked for in r1.in:1, r2.in:2, r3.in:3 and 2 more"
+        "required in r1.in:1, r2.in:2, r3.in:3 and 2 more"
     )
     assert phrases.place(Location("a\x1b.in")) == "a\\x1b.in"
 
@@ -406,11 +406,11 @@ def test_deadlines(deadline: datetime | None, said: str) -> None:
 )
 def test_a_waiver_holds_through_its_last_day(expires: date, ends: str) -> None:
     words = phrases.waived_by(replace(ACTIVE, expires=expires), NOW)
-    assert words == f"risk accepted, says @team-web; until {expires}, {ends}"
+    assert words == f"risk accepted; owner @team-web; until {expires} ({ends})"
 
 
 def test_a_waiver_that_a_fix_ends_says_so() -> None:
-    assert phrases.waived_by(EXPIRED, NOW).endswith("; lapses once a fixed version exists")
+    assert "until 2026-02-20 or a fixed version (" in phrases.waived_by(EXPIRED, NOW)
 
 
 @pytest.mark.parametrize(

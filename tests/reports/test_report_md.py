@@ -72,11 +72,11 @@ def test_the_verdict_stands_first_with_its_reasons(outcome: Outcome, heading: st
 
 def test_incomplete_says_that_it_is_no_pass() -> None:
     report = replace(sample_report(), gate=Gate(Outcome.INCOMPLETE, 3))
-    assert "This is not a pass" in text(report)
+    assert "Not a pass" in text(report)
 
 
 def test_every_run_is_in_the_table_with_what_it_examined() -> None:
-    table = section(text(sample_report()), "What was looked at")
+    table = section(text(sample_report()), "Scanners")
     assert "| **bandit** 1.2.3 | degraded: 1 of 3 files not examined | 2 of 3 files | 2 |" in table
     assert "| **safety** | missing: not installed | 0 of 2 packages | 0 |" in table
     assert table.count("\n| **") == 6
@@ -138,17 +138,17 @@ def test_upgrades_that_nobody_looked_up_say_so_once() -> None:
 
 def test_what_the_verdict_rests_on_is_listed_and_credited() -> None:
     written = text(known_report())
-    data = section(written, "What the verdict rests on")
+    data = section(written, "Data")
     assert "- **OSV (PyPI)** (advisory store): 18,234 records, 2026-03-01 (3 days old)," in data
     assert "sha256 ab12cd34ab1…" in data
     assert written.rstrip().endswith("EPSS scores are from FIRST, first.org/epss.")
     assert "GitHub Advisory Database, under CC BY 4.0.\n" in written
-    bare = section(text(replace(known_report(), data=(), runs=())), "What the verdict rests on")
+    bare = section(text(replace(known_report(), data=(), runs=())), "Data")
     assert bare.strip().splitlines()[0] == f"- {NO_STORE}"
 
 
 def test_the_rest_is_counted_and_unknown_is_not_low() -> None:
-    counts = section(text(sample_report()), "What was found")
+    counts = section(text(sample_report()), "Findings by severity")
     assert "7 findings: 2 block, 2 warn, 3 info." in counts
     head, _, *rows = (line for line in counts.splitlines() if line.startswith("|"))
     names = [cell.strip() for cell in head.split("|")[2:-1]]
@@ -168,17 +168,17 @@ def test_files_that_no_scanner_was_given_are_a_gap() -> None:
     report = passed()
     target = replace(report.target, skipped=(NotExamined("loop", "a link to itself"),))
     written = text(replace(report, target=target))
-    assert "- **shop** 1 file given to no scanner\n  - `loop` a link to itself" in written
+    assert "- **shop** 1 file not passed to any scanner\n  - `loop` a link to itself" in written
     assert "No findings." not in written
 
 
 def test_no_findings_is_only_said_where_everything_was_examined() -> None:
-    assert "No findings. Every scanner that applies" in text(passed())
-    assert "not the same as clean" in text(passed(runs=sample_runs()))
-    assert "not the same as clean" in text(passed(runs=()))
+    assert "No findings." in text(passed())
+    assert "not everything was examined" in text(passed(runs=sample_runs()))
+    assert "not everything was examined" in text(passed(runs=()))
     assert "No scanner ran." in text(passed(runs=()))
     incomplete = passed(gate=Gate(Outcome.INCOMPLETE, 3))
-    assert "not the same as clean" in text(incomplete)
+    assert "not everything was examined" in text(incomplete)
 
 
 def test_a_scanner_that_had_nothing_to_do_is_no_gap() -> None:
@@ -201,8 +201,8 @@ def test_inputs_that_an_ok_run_left_out_are_named() -> None:
 def test_notices_and_what_the_project_hides_are_told() -> None:
     notices = section(text(sample_report()), "Notices")
     assert "safety did not run; the policy does not require it" in notices
-    assert "bandit: the project's own files hide 2 from it (nosec)" in notices
-    data = section(text(sample_report()), "What the verdict rests on")
+    assert "bandit: 2 suppressed in the project's own files (nosec)" in notices
+    data = section(text(sample_report()), "Data")
     assert "- **vulnerability database** (trivy): 2026-03-04 (today)\n" in data
 
 
@@ -213,7 +213,7 @@ def test_the_sums_stand_in_one_line_with_what_was_compared() -> None:
         "(9 days left), 1 waiver ends in 6 days, 1 waiver has expired\n"
     ) in written
     assert "\nCompared with the merge base with origin/main (89abcdef0123) and" in written
-    assert written.index("2 new block") < written.index("### What was looked at")
+    assert written.index("2 new block") < written.index("### Scanners")
 
 
 def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
@@ -229,7 +229,7 @@ def test_what_a_change_does_to_its_own_gate_is_an_alert() -> None:
     alert = written[written.index("> [!CAUTION]") :].split("\n\n")[0].splitlines()
     assert alert[1].startswith("> **This change would loosen its own gate")
     assert "> - a new .bandit hides findings from bandit" in alert
-    assert written.index("[!CAUTION]") < written.index("### What was looked at")
+    assert written.index("[!CAUTION]") < written.index("### Scanners")
     many = replace(lived_report().gate, attempts=("one more",) * 40)
     assert "> - and 10 more\n" in text(replace(lived_report(), gate=many))
     assert "CAUTION" not in text(sample_report())

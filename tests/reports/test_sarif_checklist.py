@@ -144,7 +144,7 @@ def test_5_the_worst_five_thousand_are_kept_and_the_cut_is_announced(tmp_path: P
     assert "only the worst 5,000 of 6,000 findings are listed." in json.dumps(said)
     assert run["properties"]["scanagg"]["leftOut"] == 1_000
     assert sarif.notices(report) == (
-        "bandit: only the worst 5,000 of 6,000 findings are listed. scanagg.json has them all.",
+        "bandit: only the worst 5,000 of 6,000 findings are listed. scanagg.json has all of them.",
     )
     assert len(gzip.compress(path.read_bytes())) < 10 << 20
 
@@ -259,7 +259,7 @@ def test_8_what_a_failed_scanner_found_goes_to_a_witness_that_worked() -> None:
     (result,) = run["results"]
     assert "Also reported by pip-audit (PYSEC-2019-220)." in result["message"]["text"]
     (notice,) = sarif.notices(report)
-    assert notice.startswith("1 finding is left out, whose scanner did not finish or for which")
+    assert notice.startswith("1 finding left out: the scanner did not finish")
 
 
 def test_9_the_whole_log_has_failed_runs_that_say_why(tmp_path: Path) -> None:
@@ -285,7 +285,7 @@ def test_9_what_was_not_examined_or_hidden_is_said(tmp_path: Path) -> None:
     ]
     assert said == [
         ("warning", "bandit: degraded; 2 of 3 files examined; 1 of 3 files not examined."),
-        ("note", "The project's own files hide findings from bandit: 2 by nosec."),
+        ("note", "The project's own files suppress findings of bandit: 2 by nosec."),
     ]
     assert run["properties"]["scanagg"]["coverage"]["notExamined"] == [
         {
@@ -314,7 +314,7 @@ def test_10_the_commit_is_named_without_a_path_of_this_machine(tmp_path: Path) -
         }
     ]
     assert run["originalUriBaseIds"] == {
-        "SRCROOT": {"description": {"text": "The root of the repository."}}
+        "SRCROOT": {"description": {"text": "Root of the repository."}}
     }
     assert str(tmp_path) not in path.read_text()
 
@@ -385,7 +385,7 @@ def test_12_an_id_is_the_same_for_ever() -> None:
 def test_12_a_clean_run_declares_a_rule(tmp_path: Path) -> None:
     (rule,) = run_of(clean(tmp_path), "bandit")["tool"]["driver"]["rules"]
     assert rule["id"] == "SCANAGG-1"
-    assert rule["shortDescription"]["text"] == "Something that bandit finds in the project."
+    assert rule["shortDescription"]["text"] == "Any finding of bandit."
 
 
 @pytest.mark.parametrize(
@@ -427,7 +427,7 @@ def test_14_help_is_text_and_markdown_with_a_page() -> None:
     rule = rule_of(finding(1, rule=replace(SHELL, title="Do *not* <b>this</b>")))
     assert "Pass a list of arguments and no shell." in rule["help"]["text"]
     assert "Do \\*not\\* \\<b\\>this\\</b\\>" in rule["help"]["markdown"]
-    assert f"[More about it]({SHELL.url})" in rule["help"]["markdown"]
+    assert f"[More information]({SHELL.url})" in rule["help"]["markdown"]
     assert rule["helpUri"] == SHELL.url
 
 
@@ -538,7 +538,7 @@ def test_18_a_warning_stands_under_a_rule_that_warns() -> None:
 def test_19_the_message_names_package_version_and_fix() -> None:
     bare = replace(VULNERABILITY, message="Sandbox escape")
     assert the_result(bare)["message"]["text"] == (
-        "Sandbox escape. It concerns jinja2 2.4.1. It is fixed in 2.8.1."
+        "Sandbox escape. Affects jinja2 2.4.1. Fixed in 2.8.1."
     )
     assert the_result(VULNERABILITY)["message"]["text"] == VULNERABILITY.message
     unfixed = replace(bare, advisory=Advisory("CVE-2016-10745"))
@@ -590,8 +590,8 @@ def test_20_exactly_one_place_and_the_others_related() -> None:
         for one in result["relatedLocations"]
     ]
     assert further == [
-        ("config.ini", 1, "It stands here too."),
-        ("Dockerfile", 2, "It stands here too."),
+        ("config.ini", 1, "Also here."),
+        ("Dockerfile", 2, "Also here."),
     ]
 
 
@@ -677,7 +677,7 @@ def test_25_what_no_file_names_stands_at_a_manifest(paths: list[str], chosen: st
     place = result["locations"][0]["physicalLocation"]
     assert place["artifactLocation"]["uri"] == chosen
     assert place["region"]["startLine"] == 1
-    assert "No file of the project names it" in result["message"]["text"]
+    assert "No file of the project declares it" in result["message"]["text"]
 
 
 def test_25_a_line_that_nobody_masked_is_not_shown(tmp_path: Path) -> None:
@@ -692,7 +692,7 @@ def test_25_without_any_file_github_gets_no_such_result() -> None:
     empty = Target(root=Path("/nowhere"), name="empty", files=())
     report = replace(only(found), target=empty)
     assert results_of(log_of(report)) == []
-    assert sarif.notices(report)[0].startswith("1 finding is left out")
+    assert sarif.notices(report)[0].startswith("1 finding left out")
     (result,) = results_of(log_of(report, "sarif-full"))
     assert "locations" not in result
 
@@ -816,7 +816,7 @@ def test_30_a_waiver_is_a_suppression_with_its_reason_owner_and_end(tmp_path: Pa
         [
             {
                 "kind": "inSource",
-                "justification": "nosec, in the project's own files.",
+                "justification": "nosec in the project's own files.",
                 "status": "accepted",
             }
         ],
@@ -880,10 +880,10 @@ def test_the_whole_log_says_origin_deadline_and_waivers(tmp_path: Path) -> None:
 
 def test_31_that_waived_findings_are_left_out_is_said(tmp_path: Path) -> None:
     (said,) = sarif.notices(lived(tmp_path))
-    assert said.startswith("2 waived findings are left out")
+    assert said.startswith("2 waived findings left out")
     one = judged(finding(1), Severity.HIGH, Action.WAIVED)
     (said,) = sarif.notices(sample_report([one], tmp_path))
-    assert said.startswith("1 waived finding is left out")
+    assert said.startswith("1 waived finding left out")
 
 
 def test_31_github_sees_neither_waived_nor_absent_findings(tmp_path: Path) -> None:

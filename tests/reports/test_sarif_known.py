@@ -28,8 +28,8 @@ def rules(**changes: object) -> dict[str, dict[str, Any]]:
 def test_the_message_says_exploit_way_in_and_upgrade() -> None:
     said = {name: one["message"]["text"] for name, one in results().items()}
     assert said["CVE-2023-43804"] == (
-        "Package urllib3 1.26.4 has a weakness. It is fixed in 1.26.17 and in 2.0.6. "
-        "It is known to be exploited since 2023-11-03 (CISA). "
+        "Package urllib3 1.26.4 has a weakness. Fixed in 1.26.17 and 2.0.6. "
+        "Known to be exploited since 2023-11-03 (CISA). "
         "The package is transitive: shop → requests → urllib3. Upgrade urllib3 to 2.5.0."
     )
     assert said["MAL-2025-1"].endswith("→ reqeusts. Remove reqeusts: it is malicious.")
@@ -53,7 +53,7 @@ def test_it_stands_where_people_ask_for_it_and_the_lock_is_related(tmp_path: Pat
     )
     (lock,) = result["relatedLocations"]
     assert lock["physicalLocation"]["artifactLocation"]["uri"] == "requirements.txt"
-    assert lock["message"]["text"] == "It stands here too."
+    assert lock["message"]["text"] == "Also here."
 
 
 def test_a_further_line_that_asks_for_it_is_named_as_such() -> None:
@@ -62,7 +62,7 @@ def test_a_further_line_that_asks_for_it_is_named_as_such() -> None:
     moved = replace(first, finding=replace(first.finding, location=locked))
     (result,) = results(findings=(moved,)).values()
     (other,) = result["relatedLocations"]
-    assert other["message"]["text"] == "This line asks for it."
+    assert other["message"]["text"] == "Required here."
     assert other["physicalLocation"]["artifactLocation"]["uri"] == asked.path
 
 
@@ -123,7 +123,7 @@ def test_the_data_of_a_run_is_named() -> None:
 def test_the_help_of_a_rule_has_names_sources_dates_and_pages_but_no_package() -> None:
     said = rules()["CVE-2023-43804"]["help"]
     for part in (
-        "Also called GHSA-v845-jxx5-vc9f, PYSEC-2023-192.",
+        "Also known as GHSA-v845-jxx5-vc9f, PYSEC-2023-192.",
         "GitHub's label: high (passed on by OSV).",
         "GitHub says high, CVSS says low.",
         "Known to be exploited since 2023-11-03 (CISA).",

@@ -8,12 +8,12 @@ from scanagg.model import Report
 NAME: Final = "cyclonedx"
 FILENAME: Final = "scanagg.cdx.json"
 ABOUT: Final = (
-    "CycloneDX 1.6 (SBOM and VEX): packages, licences, vulnerabilities, what waivers say."
+    "CycloneDX 1.6 (SBOM and VEX): packages, licences, vulnerabilities and their waivers."
 )
 
 
 def render(report: Report) -> Iterator[str]:
-    """Return the document in pieces; components and vulnerabilities stand on a line each."""
+    """Return the document in pieces; one line per component and vulnerability."""
     # Imported here: cyclonedx-python-lib is slow to import.
     from scanagg.reports.cyclonedx.document import write  # noqa: PLC0415
 

@@ -1,4 +1,4 @@
-"""The CycloneDX document: its text, what it describes, and how complete it is."""
+"""The CycloneDX document: its text, its metadata, and how complete it is."""
 
 import hashlib
 import re
@@ -44,9 +44,9 @@ _COMPLETE: Final = "complete"
 _INCOMPLETE: Final = "incomplete"
 _UNKNOWN: Final = "unknown"
 _UNIT: Final = "packages"
-# Files that list all that is to be installed; a list of pins may lack what its packages need.
+# Files that list all packages to install. A list of pins may lack dependencies of its packages.
 _LOCK: Final = re.compile(r"(uv|poetry|pdm|pipfile)\.lock|pylock(\.[^.]+)?\.toml", re.IGNORECASE)
-# Where other languages declare their packages: the inventory knows Python's only.
+# Manifests of other languages. The inventory has only Python packages.
 _FOREIGN: Final = frozenset(
     (
         "build.gradle",
@@ -72,9 +72,9 @@ class _Writes(Protocol):
 
 
 def write(report: Report) -> Iterator[str]:
-    """Yield the document in pieces; components and vulnerabilities stand on a line each.
+    """Yield the document in pieces; one line per component and vulnerability.
 
-    The serial number is made of all that stands before it: same report, same text.
+    The serial number is derived from all text before it: the same report gives the same text.
     """
     digest = hashlib.sha256()
     for piece in _body(report):
@@ -85,7 +85,7 @@ def write(report: Report) -> Iterator[str]:
 
 
 def _body(report: Report) -> Iterator[str]:
-    # Written piece by piece: the time of the library's own writer is quadratic in the size.
+    # In pieces: the time that the library's own writer takes is quadratic in the size.
     refs = Refs()
     root = refs.take(f"target:{report.target.name}")
     packages = collect(report, refs)
@@ -143,9 +143,9 @@ def _metadata(report: Report, root: str) -> BomMetaData:
     tools = [(_NAME, report.version), *((run.scanner, run.version or "") for run in ran)]
     return BomMetaData(
         timestamp=report.clock.now,
-        # The packages come from manifests and locks, before anything is built.
+        # The packages come from manifests and lock files, before any build.
         lifecycles=[PredefinedLifecycle(phase=LifecyclePhase.PRE_BUILD)],
-        # Without references, for nothing refers to them.
+        # No references: nothing refers to tools.
         tools=ToolRepository(
             components=[
                 Component(
@@ -196,14 +196,14 @@ def _slug(name: str) -> str:
 
 
 def _dependencies(packages: Packages, root: str) -> Iterator[Dependency]:
-    """Yield what the target needs directly, and what each package needs.
+    """Yield the dependencies of the target, then those of each package.
 
-    A package has no entry if its needs are not known: an empty one would say that it has none.
+    A package with unknown dependencies has no entry: an empty one would mean that it has none.
     """
     direct = []
     for ref in packages.own:
         package = packages.by_ref[ref]
-        # Also if only the project's own line for it is known.
+        # Also if only the requirement of the project is known.
         if package.direct or (package.direct is None and package.chain == (package.name,)):
             direct.append(ref)
     for ref, needs in ((root, direct), *packages.needs.items()):
@@ -212,7 +212,7 @@ def _dependencies(packages: Packages, root: str) -> Iterator[Dependency]:
 
 
 def _compositions(report: Report, packages: Packages, root: str) -> Iterator[dict[str, object]]:
-    """Yield how complete the list of packages is, the target's needs, and those of packages.
+    """Yield how complete the packages and their dependencies are.
 
     cyclonedx-python-lib has no type for it.
     """
@@ -229,7 +229,7 @@ def _compositions(report: Report, packages: Packages, root: str) -> Iterator[dic
 
 
 def _completeness(report: Report, packages: Packages) -> str:
-    """Return "complete" only if all packages are from locks, all were seen, and nothing else."""
+    """Return "complete" if every package is from a lock file and was examined, else the reason."""
     runs = _package_runs(report)
     ran_well = all(run.status in (Status.OK, Status.NOT_APPLICABLE) for run in runs)
     strangers = len(packages.by_ref) > len(packages.own)
@@ -248,7 +248,7 @@ def _completeness(report: Report, packages: Packages) -> str:
 
 
 def _not_examined(report: Report) -> list[str]:
-    """Return the files that were not read, and the inputs that a package scanner did not see."""
+    """Return the files that were not read, and the packages that scanners did not examine."""
     files = [f"{gap.input}: {gap.reason}" for gap in report.target.skipped if not gap.on_purpose]
     return files + [
         f"{run.scanner}: {gap.input}: {gap.reason}"
@@ -258,7 +258,7 @@ def _not_examined(report: Report) -> list[str]:
 
 
 def _package_runs(report: Report) -> list[Run]:
-    """Return the runs that looked at packages, without scanners that are not installed."""
+    """Return the runs that examine packages, without scanners that are not installed."""
     runs = [run for run in report.runs if run.coverage.unit == _UNIT]
     installed = [run for run in runs if run.status is not Status.MISSING]
     return installed or runs

@@ -28,10 +28,10 @@ from scanagg.reports.phrases import place
 
 UNNAMED: Final = "(no name)"
 _PREFIX: Final = "scanagg:"
-# By the standard, `excluded` documents "test and other non-runtime purposes"; `optional` is for
-# what may be missing at run time, which nothing here knows of. An unknown scope is required.
+# In the standard, `excluded` documents "test and other non-runtime purposes", and `optional` is for
+# packages that may be missing at run time. An unknown scope is `required`.
 _SCOPES: Final = {Scope.RUNTIME: ComponentScope.REQUIRED, Scope.DEV: ComponentScope.EXCLUDED}
-# What RFC 3986 allows in an absolute address, without user and password, which no report repeats.
+# An absolute address by RFC 3986. Without user and password, which no report may show.
 _LINK: Final = re.compile(
     r"https?://[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
     r"(?:[/?](?:[A-Za-z0-9._~:/?@!$&()*+,;=-]|%[0-9A-Fa-f]{2})*)?"
@@ -41,7 +41,7 @@ _OPERATORS: Final = frozenset(("AND", "OR", "WITH"))
 _WORD: Final = re.compile(r"[^\s()]+")
 # A licence that a document defines for itself: SPDX 2.3, annex D.
 _LICENSE_REF: Final = re.compile(r"(?:DocumentRef-[A-Za-z0-9.-]+:)?LicenseRef-[A-Za-z0-9.-]+")
-# Longer ones are no expressions but texts, and slow to parse.
+# Longer ones are full texts, and slow to parse.
 _LONGEST_EXPRESSION: Final = 2000
 
 Value = str | int | float | bool | date | None
@@ -51,7 +51,7 @@ _Key = tuple[str, str, str]
 
 
 class Refs:
-    """Gives out the names by which parts of one document refer to each other, each only once."""
+    """The names by which parts of one document refer to each other, each only once."""
 
     def __init__(self) -> None:
         """Start with no names."""
@@ -108,8 +108,8 @@ class Packages(msgspec.Struct, frozen=True):
 
     `own` are those of the inventory; the others are known only from findings and licences. `purls`
     are the valid package URLs. `needs` are the components that a package needs, `unlinked` the
-    names of needed packages that are not exactly one component: nothing tells which of several
-    versions is meant.
+    names of needed packages that are not exactly one component: with several versions, the right
+    one is unknown.
     """
 
     by_ref: Mapping[str, Package]
@@ -125,7 +125,7 @@ class Packages(msgspec.Struct, frozen=True):
 
 
 def collect(report: Report, refs: Refs) -> Packages:
-    """Return every package that the report names, each once, with a name from `refs`."""
+    """Return every package of the report once, with a name from `refs`."""
     packages = {_key(package): package for package in report.packages}
     inventory = tuple(packages)
     named = (judged.finding.package for judged in report.findings)
@@ -164,7 +164,7 @@ def _key(package: Package) -> _Key:
 
 
 def _purl(package: Package) -> PackageURL | None:
-    """Return the package URL, if it is one by its standard and names this package; else None."""
+    """Return the package URL if it is valid and names this package; else None."""
     try:
         purl = PackageURL.from_string(package.purl)
         text = purl.to_string()
@@ -179,10 +179,10 @@ def _purl(package: Package) -> PackageURL | None:
 
 
 def components(packages: Packages, licensed: Iterable[Licensed], refs: Refs) -> Iterator[Component]:
-    """Yield a component for each package, with its licence if that was asked for.
+    """Yield a component for each package, with its licence if it was looked up.
 
-    Their places get names from `refs`: without, cyclonedx-python-lib neither sorts them the same
-    way twice nor finds them equal when it reads them back.
+    Places get names from `refs`: without names, cyclonedx-python-lib does not sort them stably, and
+    they are not equal after a round trip.
     """
     by_ref = {packages.ref(item.package): item for item in licensed}
     for ref, package in packages.by_ref.items():
@@ -233,8 +233,8 @@ def components(packages: Packages, licensed: Iterable[Licensed], refs: Refs) -> 
 def _licenses(licensed: Licensed) -> list[License]:
     """Return the licence as an SPDX id or expression, else as a name; nothing if none is stated.
 
-    `declared` are the package's own words, `concluded` what was derived from them (from a
-    classifier, a file, the policy). Words that are no SPDX expression are a name.
+    The package itself states a `declared` licence; a `concluded` one comes from a classifier, a
+    file or the policy.
     """
     text = one_line(licensed.expression).strip()
     if not text or not (licensed.source or licensed.facts.stated.strip()):
@@ -253,7 +253,7 @@ def _licenses(licensed: Licensed) -> list[License]:
 
 @lru_cache(maxsize=4096)
 def _is_expression(text: str) -> bool:
-    """Return whether all of it is SPDX: ids of the list or LicenseRefs, and valid grammar."""
+    """Return whether it is a valid SPDX expression of listed ids and LicenseRefs."""
     if not text or len(text) > _LONGEST_EXPRESSION or not text.isascii():
         return False
     words = [word for word in _WORD.findall(text) if word.upper() not in _OPERATORS]
@@ -262,7 +262,7 @@ def _is_expression(text: str) -> bool:
             return False
 
     def plainer(word: re.Match[str]) -> str:
-        # The library's parser knows neither `+` nor LicenseRefs.
+        # The library's parser supports neither `+` nor LicenseRefs.
         return "MIT" if _LICENSE_REF.fullmatch(word[0]) else word[0].removesuffix("+")
 
     return spdx.is_expression(_WORD.sub(plainer, text))

@@ -9,10 +9,10 @@ A waiver becomes a VEX analysis:
 | risk_accepted  | exploitable    | will_not_fix   | yes      |
 | fix_planned    | exploitable    | update         | yes      |
 
-A risk that is accepted, or whose fix is planned, is there: `in_triage` would mean that nobody has
-looked. The owner's reason is free text and none of the standard's justifications, so it is in the
-detail. A comment in the source that hides a finding from a scanner does not say whether it can be
-exploited, and makes no analysis.
+An accepted risk, or one with a planned fix, is `exploitable`: `in_triage` would mean that it is
+still open. The owner's reason is free text, and none of the standard's justifications, so it goes
+into the detail. A comment in the source that suppresses a finding does not say whether it is
+exploitable, so there is no analysis.
 """
 
 import re
@@ -57,8 +57,8 @@ from scanagg.reports.phrases import base_score, fix, place, upgrade_advice
 Rated = tuple[Vulnerability, list[VulnerabilityRating]]
 """A vulnerability, and its ratings in the order in which they are to be shown."""
 
-DECIDES: Final = "This one decides."
-"""The justification of the first rating: readers may put them in another order."""
+DECIDES: Final = "scanagg uses this rating."
+"""The justification of the first rating, because readers may reorder ratings."""
 
 VEX: Final = {
     WaiverState.NOT_AFFECTED: (ImpactAnalysisState.NOT_AFFECTED, ()),
@@ -99,9 +99,9 @@ _SEVERITY_SOURCES: Final = {
     "nvd": ("NVD", "https://nvd.nist.gov"),
     "policy": ("policy", None),
 }
-# Those who pass on a claim without a named source: the store's records are OSV's.
+# The sources of claims that name none. Records of the store are OSV's.
 _CARRIERS: Final = {"osv": ("OSV", "https://osv.dev")}
-# The library's integers have no end, those of other readers do.
+# Other readers limit the size of integers.
 _CWE: Final = re.compile(r"(?:CWE-)?0*([1-9][0-9]{0,8})", re.IGNORECASE)
 
 
@@ -191,7 +191,7 @@ def _publisher(name: str, scanners: Iterable[str], url: str | None) -> Vulnerabi
 
 
 def _affected(judged: Judged, package: Package, ref: str) -> BomTarget:
-    """Return the package, and if its version is affected: not known for a withdrawn advisory."""
+    """Return the package with its status; unknown for a withdrawn advisory."""
     version, waiver = one_line(package.version), _active_waiver(judged)
     if not version:
         return BomTarget(ref=ref)
@@ -212,7 +212,7 @@ def _detail(waiver: Waiver) -> str:
 
 
 def _ratings(judged: Judged) -> list[VulnerabilityRating]:
-    """Return the claim of every source once, the deciding one first; "unknown" is a rating too."""
+    """Return the rating of every source once, the deciding one first; also if it is "unknown"."""
     claims = judged.severity_sources
     if not claims or claims[0].severity is not judged.severity:
         claims = (SeverityClaim("table", judged.severity, "scanagg"), *claims)
@@ -236,7 +236,7 @@ def _ratings(judged: Judged) -> list[VulnerabilityRating]:
 
 
 def _method(claim: SeverityClaim) -> tuple[VulnerabilityScoreSource, str | None]:
-    """Return the method, and the metrics without prefix, as the standard has them.
+    """Return the method, and the metrics without their prefix, as the standard requires.
 
     The prefix of a vector is more reliable than the name of the source. An invalid vector is kept
     as it is, with method `other`.

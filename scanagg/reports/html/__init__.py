@@ -1,4 +1,4 @@
-"""The report for people: one page that works from disk, without network or server."""
+"""The HTML report: one page that works from disk, without network or server."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -7,11 +7,11 @@ from scanagg.model import Report
 
 NAME: Final = "html"
 FILENAME: Final = "scanagg.html"
-ABOUT: Final = "One page for people, with filters; opens from disk without network or server."
+ABOUT: Final = "One page with filters, for reading; opens from disk without network or server."
 
 
 def render(report: Report) -> Iterator[str]:
-    """Return the page in pieces. It embeds the findings as data, which its script shows."""
+    """Return the page in pieces. Its script shows the embedded findings."""
     # Imported here: Jinja2 is slow to import.
     from scanagg.reports.html.page import write  # noqa: PLC0415
 

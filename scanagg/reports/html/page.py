@@ -1,6 +1,6 @@
-"""The HTML page: its verdict and lists from templates, and the findings as data for its script.
+"""The HTML page: templates for the page itself, and the findings as data for its script.
 
-The findings are short rows that point into tables of what repeats.
+Each finding is a short row. Values that repeat are in tables, and the row has their numbers.
 """
 
 import base64
@@ -37,15 +37,15 @@ from scanagg.model import (
 from scanagg.reports import links, phrases
 from scanagg.reports.encoding import encode, script_lines
 
-# How many findings stand in the page itself, for a viewer that runs no scripts.
+# Number of findings in the page itself, for browsers without scripts.
 STATIC_FINDINGS: Final = 50
 MOST_INPUTS: Final = 500
 MOST_WAIVERS: Final = 500
 SHOWN_UPGRADES: Final = 10
 MOST_UPGRADES: Final = 1_000
 
-# How much the page shows of one text and of one finding: one line of a minified file can be a
-# megabyte. scanagg.json has all of it.
+# Limits for one text and one finding, because a line of a minified file can be a megabyte long.
+# scanagg.json has everything.
 TEXT_WIDTH: Final = 500
 LINE_WIDTH: Final = 2_000
 BLOCK_WIDTH: Final = 8_000
@@ -55,8 +55,8 @@ MOST_PAGES: Final = 20
 MOST_NAMES: Final = 70
 _ADDRESS_WIDTH: Final = 300
 
-# Width of the longest bar, in units of the drawing. A bar of one finding among thousands still has
-# to be visible.
+# Width of the longest bar, in units of the drawing, and of the narrowest part of a bar: one finding
+# among thousands must stay visible.
 BAR_WIDTH: Final = 1_000
 _LEAST_WIDTH: Final = 8
 
@@ -78,7 +78,7 @@ def write(report: Report) -> Iterator[str]:
     waivers = sorted(report.waivers, key=lambda use: not phrases.needs_attention(use))
     # Without a base, every finding counts as new.
     ordered = phrases.new_first(report.findings) if report.base else report.findings
-    # Markup tells the template not to escape: rows and tables are escaped for a script element.
+    # Markup turns escaping off: rows and tables are already escaped for a script element.
     return (
         _environment()
         .get_template("report.html")
@@ -118,7 +118,7 @@ class _Segment(msgspec.Struct, frozen=True):
 
 
 class _Bar(msgspec.Struct, frozen=True):
-    """One line of the picture: a category, or all of them if `category` is None."""
+    """One bar of the chart: a category, or all of them if `category` is None."""
 
     name: str
     category: str | None
@@ -127,7 +127,7 @@ class _Bar(msgspec.Struct, frozen=True):
 
 
 def _bars(counts: phrases.Counts) -> list[_Bar]:
-    """Return the picture. All bars have one scale, so that the categories add up to the first."""
+    """Return the chart. All bars have one scale, so the categories add up to the first bar."""
     categories = counts.categories()
     bars = [
         _Bar(
@@ -143,7 +143,7 @@ def _bars(counts: phrases.Counts) -> list[_Bar]:
 
 
 def _segments(by_severity: dict[Severity, int], total: int) -> Iterator[_Segment]:
-    """Yield the colours side by side; if small ones are widened, the others get less room."""
+    """Yield the parts of a bar side by side. Widened small ones leave less room for the others."""
     present = {severity: number for severity, number in by_severity.items() if number}
     room = BAR_WIDTH - _LEAST_WIDTH * len(present)
     x = 0
@@ -175,7 +175,7 @@ def _environment() -> jinja2.Environment:
 
 @cache
 def _asset(name: str) -> Markup:
-    """Return a style sheet or script of ours, as it stands between its tags."""
+    """Return one of our style sheets or scripts, as it is between its tags."""
     loader = _environment().loader
     assert isinstance(loader, jinja2.PackageLoader)  # noqa: S101 - for the type checker
     source, _, _ = loader.get_source(_environment(), name)
@@ -190,15 +190,15 @@ def _csp_hash(name: str) -> str:
 
 # The findings as data
 
-# Of a package: name, version, purl, scope, whether it is direct, chain, and where it is asked for.
+# A package: name, version, purl, scope, direct, chain, and the lines that require it.
 _PackageKey = tuple[str, str, str, Scope, bool | None, tuple[str, ...], tuple[Location, ...]]
 
 
 class ValueTable(Generic[Value]):
-    """Distinct values in the order they came, each known by its number and shown by an entry."""
+    """Distinct values in order of arrival, each with a number and an entry."""
 
     def __init__(self, entry: Callable[[Value], object]) -> None:
-        """`entry` makes the entry when a value is seen for the first time."""
+        """Start empty. `entry` makes the entry of a new value."""
         self.entries: list[object] = []
         self._entry = entry
         self._numbers: dict[Value, int] = {}
@@ -215,10 +215,10 @@ class ValueTable(Generic[Value]):
 
 
 class Rows:
-    """Turns findings into rows, and then has the tables that the rows point into."""
+    """Turns findings into rows, and collects the tables that the rows refer to."""
 
     def __init__(self, report: Report) -> None:
-        """Start with empty tables. Without a base, origins mean nothing."""
+        """Start with empty tables. Rows have no origin if the report has no base."""
         self._now = report.clock.now
         self._compared = report.base is not None
         self._app = report.target.name
@@ -240,11 +240,12 @@ class Rows:
         return script_lines(self._row(judged) for judged in findings)
 
     def tables(self) -> Iterator[str]:
-        """Yield the tables as one JSON object for a script element. Use it when the rows are done.
+        """Yield the tables as one JSON object for a script element, once all rows are written.
 
-        The script takes the words of enumerations from here too.
+        They include the names that the script shows for enumerations.
         """
         tables: dict[str, Iterable[object]] = {
+            "unrated": [phrases.UNRATED],
             "actions": [action.value for action in Action],
             "severities": [severity.value for severity in phrases.SEVERITIES],
             "categories": [category.value for category in Category],
@@ -270,13 +271,13 @@ class Rows:
         yield "\n}"
 
     def _row(self, judged: Judged) -> Sequence[object]:
-        """Return one finding; the page's script names the columns in this order."""
+        """Return one finding. The script of the page names the columns in this order."""
         finding = judged.finding
         location, places, package = finding.location, finding.places, finding.package
         upgrade = self._upgrades.get(package.purl) if package else None
         package_number = _NONE
         if package:
-            # Without its places and requirements: they are long, and the finding has its own.
+            # Without places and requirements, which are long.
             package_number = self._packages.number(
                 (
                     package.name,
@@ -321,7 +322,7 @@ class Rows:
         )
 
     def _exceptions(self, judged: Judged) -> Sequence[object]:
-        """Return deadline, waivers, and what hides it in the source; nothing if there is none."""
+        """Return deadline, waivers and suppression in the source; empty if there is none."""
         hidden = judged.finding.in_source
         if not (judged.deadline or hidden or judged.void_waivers or judged.waiver):
             return ()
@@ -358,7 +359,7 @@ def _snippet(text: str) -> str:
 
 
 def _base(origin_and_history: tuple[Origin, History]) -> object:
-    """Return the origin in a word, the reason, and the day since when it is on record."""
+    """Return the origin, its reason, and the day on which it was first seen."""
     origin, history = origin_and_history
     since = history.first_seen and history.first_seen.date().isoformat()
     return (phrases.origin_word(origin, history), _line(history.reason), since)
@@ -394,7 +395,7 @@ def _witnesses(witnesses: tuple[Witness, ...]) -> object:
 
 
 def _sources(claims: tuple[SeverityClaim, ...]) -> object:
-    """Return the source that decides, the disagreement, and every claim with its vector."""
+    """Return the deciding source, the disagreement, and every claim with its vector."""
     texts = [(phrases.claimed_severity(one), one.vector and _line(one.vector)) for one in claims]
     return (phrases.claim_source(claims[0]) if claims else "", disagreement(claims), texts)
 

@@ -1,4 +1,4 @@
-"""The report for programs: scanagg.json, whole and versioned, one finding a line."""
+"""The JSON report, for programs: complete, versioned, one finding per line."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -10,16 +10,16 @@ from scanagg.reports.encoding import encode, lines
 
 NAME: Final = "json"
 FILENAME: Final = "scanagg.json"
-ABOUT: Final = "Everything, for programs: versioned, with a JSON Schema (scanagg-report/1)."
+ABOUT: Final = "Everything, for programs. Versioned, with a JSON Schema (scanagg-report/1)."
 
 
 def render(report: Report) -> Iterator[str]:
     """Yield the report as one JSON object, indented for people.
 
-    Findings, packages and upgrades stand one on a line: a diff of two reports shows which findings
-    came and went.
+    There is one line per finding, package and upgrade, so that a diff of two reports shows what
+    changed.
     """
-    # Imported here: its types take a while to build.
+    # Imported here: its types are slow to build.
     from scanagg.reports import wire  # noqa: PLC0415
 
     before = "{\n"

@@ -1,4 +1,4 @@
-"""The report as a summary in Markdown, made for the summary page of a job on GitHub."""
+"""A Markdown summary of the report, for the summary page of a GitHub job."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -18,7 +18,7 @@ from scanagg.reports.md.text import MOST_LINES, bullets, code, escape, link, mor
 
 NAME: Final = "md"
 FILENAME: Final = "scanagg.md"
-ABOUT: Final = "A summary in Markdown that fits the summary page of a job on GitHub."
+ABOUT: Final = "A Markdown summary, small enough for the summary page of a GitHub job."
 
 # GitHub refuses a job summary over 1 MiB. With these bounds the longest is well under that, even
 # if every character takes four bytes.
@@ -64,7 +64,7 @@ def render(report: Report) -> Iterator[str]:
 
 
 def _verdict(report: Report) -> Iterator[str]:
-    """Yield the outcome, all findings in one line, and what the change does to its own gate."""
+    """Yield the outcome, the findings in one line, and attempts to loosen the gate."""
     gate = report.gate
     yield f"## {_SIGNS[gate.outcome]} {phrases.OUTCOMES[gate.outcome]}: "
     yield f"{escape(report.target.name)}\n\n{phrases.OUTCOME_MEANS[gate.outcome]}\n\n"
@@ -83,7 +83,7 @@ def _runs(report: Report, counts: phrases.Counts) -> Iterator[str]:
     if not report.runs:
         yield "\nNo scanner ran.\n"
         return
-    yield "\n### What was looked at\n\n"
+    yield "\n### Scanners\n\n"
     yield row("Scanner", "Status", "Examined", "Findings", "Seconds")
     yield row("---", "---", "---", "---:", "---:")
     for run in report.runs:
@@ -103,7 +103,7 @@ def _blocking(report: Report, total: int) -> Iterator[str]:
         return
     yield f"\n### {phrases.plural(total, 'finding')} that block{'s' if total == 1 else ''}\n\n"
     origin = ("Origin",) if report.base else ()
-    yield row("Severity", *origin, "Finding", "Place", "Rule", "Fix", "Seen by")
+    yield row("Severity", *origin, "Finding", "Place", "Rule", "Fix", "Reported by")
     yield row(*["---"] * (6 + len(origin)))
     blocking = [judged for judged in report.findings if judged.verdict.action is Action.BLOCK]
     shown = phrases.new_first(blocking)[:MOST_FINDINGS]
@@ -113,7 +113,7 @@ def _blocking(report: Report, total: int) -> Iterator[str]:
         yield f"\nand {total - MOST_FINDINGS:,} more in scanagg.json\n"
     vulnerabilities = [one for one in shown if one.finding.advisory and one.finding.package]
     if vulnerabilities:
-        yield "\n<details><summary>What is known of the vulnerabilities</summary>\n\n"
+        yield "\n<details><summary>Vulnerability details</summary>\n\n"
         for judged in vulnerabilities[:MOST_DETAILS]:
             yield from _detail(judged, report.target.name)
         yield "\n</details>\n"
@@ -151,7 +151,7 @@ def _finding(judged: Judged, report: Report, upgrades: Mapping[str, Upgrade]) ->
 
 
 def _detail(judged: Judged, app: str) -> Iterator[str]:
-    """Yield all that is known of a vulnerability."""
+    """Yield the details of a vulnerability."""
     finding = judged.finding
     advisory, package = finding.advisory, finding.package
     if advisory is None or package is None:
@@ -173,13 +173,13 @@ def _detail(judged: Judged, app: str) -> Iterator[str]:
 
 
 def _upgrades(report: Report) -> Iterator[str]:
-    """Yield the upgrades that clear most."""
+    """Yield the upgrades that clear the most vulnerabilities."""
     if not report.upgrades:
         return
     unchecked = phrases.unchecked_upgrades(report)
     also = f" The versions are {unchecked}." if unchecked else ""
     yield f"\n### What to upgrade\n\n{phrases.upgrades_summary(report)}{also}\n\n"
-    yield row("Package", "Upgrade to", "Clears", "To know") + row(*["---"] * 4)
+    yield row("Package", "Upgrade to", "Clears", "Notes") + row(*["---"] * 4)
     advice = phrases.upgrade_advice(report)
     for item in advice[:MOST_UPGRADES]:
         path = escape(phrases.dependency_path(item.upgrade.package, report.target.name))
@@ -194,7 +194,7 @@ def _upgrades(report: Report) -> Iterator[str]:
 
 
 def _later(report: Report) -> Iterator[str]:
-    """Yield the warnings that will block, the first ones first."""
+    """Yield the warnings that will block, by date."""
     lines = []
     for judged in phrases.blocking_later(report):
         finding, package = judged.finding, judged.finding.package
@@ -208,12 +208,12 @@ def _later(report: Report) -> Iterator[str]:
 
 def _counts(report: Report, counts: phrases.Counts) -> Iterator[str]:
     if not counts.total and phrases.complete(report):
-        yield "\nNo findings. Every scanner that applies examined everything it was given.\n"
+        yield "\nNo findings. Every applicable scanner examined all of its inputs.\n"
     elif not counts.total:
-        yield "\nNo scanner reported anything, which is not the same as clean: "
-        yield "not all was examined.\n"
+        yield "\nNo scanner reported a finding, but that does not make the project clean: "
+        yield "not everything was examined.\n"
     else:
-        yield "\n### What was found\n\n"
+        yield "\n### Findings by severity\n\n"
         actions = [f"{counts.actions[one]:,} {one.value}" for one in Action if counts.actions[one]]
         yield f"{phrases.plural(counts.total, 'finding')}: {', '.join(actions)}.\n\n"
         names = [severity.value for severity in phrases.SEVERITIES]
@@ -224,7 +224,7 @@ def _counts(report: Report, counts: phrases.Counts) -> Iterator[str]:
 
 
 def _waivers(report: Report) -> Iterator[str]:
-    """Yield every waiver with its status; those that need attention stand first."""
+    """Yield every waiver with its status, those that need attention first."""
     if not report.waivers:
         return
     yield "\n### Waivers\n\n"
@@ -252,7 +252,7 @@ def _not_examined(report: Report) -> Iterator[str]:
 
 
 def _data(report: Report) -> Iterator[str]:
-    """Yield what the verdict rests on, and that there is no advisory store if there is none."""
+    """Yield the data that the verdict depends on, and the data that is missing."""
     lines = [
         f"**{escape(data.name)}** ({escape(data.user)}): {escape(data.about, _DATA_WIDTH)}"
         for data in phrases.data_sources(report)
@@ -260,7 +260,7 @@ def _data(report: Report) -> Iterator[str]:
     if missing := phrases.missing_data(report):
         lines.append(missing)
     if lines:
-        yield "\n### What the verdict rests on\n\n"
+        yield "\n### Data\n\n"
         yield from bullets(lines)
 
 
@@ -271,7 +271,7 @@ def _notices(report: Report) -> Iterator[str]:
         name = escape(run.scanner)
         lines += [f"{name}: {escape(notice)}" for notice in run.notices]
         lines += [
-            f"{name}: the project's own files hide {number:,} from it ({escape(kind)})"
+            f"{name}: {number:,} suppressed in the project's own files ({escape(kind)})"
             for kind, number in sorted(run.hidden.items())
         ]
     if lines:

@@ -1,4 +1,4 @@
-"""Text as Markdown that shows it as it is: escaped, in code spans, in rows and lists, as links."""
+"""Plain text as Markdown: escaped, in code spans, links, table rows and lists."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,13 +12,13 @@ TEXT_WIDTH: Final = 160
 CODE_WIDTH: Final = 120
 URL_WIDTH: Final = 400
 
-# What CommonMark or GitHub gives a meaning to in the middle of a line; the colon of "https://" and
-# the dot of "www." are what makes a bare address a link.
+# Markup of CommonMark and GitHub inside a line. The colon of "https://" and the dot of "www." turn
+# a bare address into a link.
 _MARKUP: Final = re.compile(r"[\\`*_{}\[\]<>|~$&]|:(?=//)|(?<=www)\.", re.IGNORECASE)
-# What it gives a meaning to at the start: headings and lists.
+# Markup at the start of a line: headings and lists.
 _START: Final = re.compile(r"^(\d*)([#+.)-])(?=[\s#-]|$)")
-# "@name" and "#1" notify and link on GitHub even where they are escaped, but not with a character
-# between that is not seen.
+# On GitHub, "@name" notifies and "#1" links even if escaped, but not with an invisible character in
+# between.
 _MENTION: Final = re.compile(r"([@#])(?=\w)")
 _UNSEEN: Final = "\u200b"
 _NOT_IN_LINK: Final = re.compile(r"[()\[\]]")

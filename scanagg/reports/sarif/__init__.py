@@ -7,7 +7,7 @@ from scanagg.model import Report
 
 NAME: Final = "sarif"
 FILENAME: Final = "scanagg.sarif"
-ABOUT: Final = "SARIF 2.1.0 for GitHub code scanning and editors: what was found and is not waived."
+ABOUT: Final = "SARIF 2.1.0 for GitHub code scanning and editors: the findings that are not waived."
 
 
 def render(report: Report) -> Iterator[str]:
@@ -19,7 +19,7 @@ def render(report: Report) -> Iterator[str]:
 
 
 def notices(report: Report) -> tuple[str, ...]:
-    """Return what was found but is not in the log, one sentence for each reason."""
+    """Return how many findings the log lacks, one sentence for each reason."""
     from scanagg.reports.sarif.runs import GITHUB, notices  # noqa: PLC0415
 
     return notices(report, GITHUB)

@@ -36,13 +36,13 @@ from scanagg.reports.sarif.values import cut, phrase, sentence, width
 FINGERPRINT: Final = "scanaggFindingId/v1"
 LINE_HASH: Final = "primaryLocationLineHash"
 ROOT: Final = "SRCROOT"
-# Stands for text that is not shown, in the snippets that the pipeline masked and in ours.
+# Replaces hidden text, in the snippets that the pipeline masked and in ours.
 MASK: Final = "***"
 
 # One line of a minified file can be a megabyte.
 _SNIPPET_LENGTH: Final = 1_000
 _MANIFEST: Final = re.compile(r"(?:.*/)?(?:requirements[^/]*|.*requirements/[^/]*)\.txt")
-# Findings about a package: the six lines above a requirement change with every update of another.
+# Findings about a package: every upgrade of another package changes the lines above it.
 _OF_PACKAGES: Final = (Category.VULNERABILITY, Category.LICENSE)
 
 
@@ -92,9 +92,9 @@ class Places:
         if snippet is not None:
             shown = snippet
         else:
-            # Nobody masked this line. If nothing is on it, nothing has to be hidden.
+            # This line was not masked. Only an empty line is safe to show.
             shown = "" if source == "" and location.path in self._sources else MASK
-        # A file that cannot be read looks like one empty line. Then the snippet is better.
+        # A file that cannot be read looks like one empty line: prefer the snippet.
         line = shown if secret or not source else source
         start, end = columns(location, line)
         number = location.start_line or 1
@@ -217,18 +217,18 @@ class Results:
         )
 
     def _sentences(self, judged: Judged) -> Iterator[str]:
-        """Yield the scanner's message, and what a reader would miss in it."""
+        """Yield the scanner's message, then the facts that it lacks."""
         finding, package = judged.finding, judged.finding.package
         message = sentence(finding.message or finding.title)
         yield message
         if package:
             if package.name not in message or package.version not in message:
-                yield f"It concerns {phrase(package.name)} {phrase(package.version)}."
+                yield f"Affects {phrase(package.name)} {phrase(package.version)}."
             if finding.advisory:
                 yield from self._advice(judged, finding.advisory, package, message)
         yield from self._further_witnesses(finding.witnesses)
         if finding.location is None:
-            yield "No file of the project names it, so it is shown at one that exists."
+            yield "No file of the project declares it, so this location is a placeholder."
 
     def _advice(
         self, judged: Judged, advisory: Advisory, package: Package, message: str
@@ -240,9 +240,9 @@ class Results:
         if not fixed and not fix:
             yield "No fixed version is known."
         elif fixed and not any(version in message for version in fixed):
-            yield f"It is fixed in {' and in '.join(fixed)}."
+            yield f"Fixed in {' and '.join(fixed)}."
         if exploited := phrases.exploited(advisory):
-            yield sentence(f"It is {exploited}")
+            yield sentence(exploited[:1].upper() + exploited[1:])
         if len(package.chain) > 1:
             yield sentence(f"The package is {phrases.dependency_path(package, self._app)}")
         if fix:
@@ -268,9 +268,7 @@ class Results:
         return [
             sarif_om.Location(
                 id=number,
-                message=sarif_om.Message(
-                    text="This line asks for it." if place in asked else "It stands here too."
-                ),
+                message=sarif_om.Message(text="Required here." if place in asked else "Also here."),
                 physical_location=self._places.further(place),
             )
             for number, place in enumerate(others[: self._flavour.most_places], start=1)
@@ -329,7 +327,7 @@ def _suppressions(judged: Judged) -> list[sarif_om.Suppression]:
         words = f"{phrase(waiver.reason)} — {phrase(waiver.owner)} — {waiver.expires}"
         texts.append(("external", "accepted", words))
     if in_source:
-        words = sentence(f"{in_source}, in the project's own files")
+        words = sentence(f"{in_source} in the project's own files")
         texts.append(("inSource", "accepted" if waived else "rejected", words))
     if waived and not texts:
         texts.append(("external", "accepted", sentence(judged.verdict.reason)))

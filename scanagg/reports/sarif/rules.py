@@ -19,7 +19,7 @@ from scanagg.reports.sarif.values import (
     sentence,
 )
 
-# GitHub knows three levels. An unknown severity may be a high one, so it is more than a note.
+# GitHub has three levels. An unknown severity may be high, so it is more than a note.
 LEVELS: Final = {
     Severity.CRITICAL: "error",
     Severity.HIGH: "error",
@@ -44,11 +44,13 @@ _PRECISIONS: Final = {
     Confidence.LOW: "low",
 }
 _HELP: Final = {
-    Category.VULNERABILITY: "Update the package to a version with the fix, or stop using it.",
-    Category.CODE: "Change the code so that it no longer does this.",
-    Category.SECRET: "Revoke the secret, issue a new one, and keep that out of the code.",
-    Category.LICENSE: "Find out whether the project may use the package on these terms.",
-    Category.MISCONFIGURATION: "Change the configuration as the rule asks.",
+    Category.VULNERABILITY: "Upgrade to a fixed version, or remove the package.",
+    Category.CODE: "Change the code as the rule describes.",
+    Category.SECRET: (
+        "Revoke the secret, issue a new one, and load it from the environment or a secret manager."
+    ),
+    Category.LICENSE: "Check whether the project may use the package under this licence.",
+    Category.MISCONFIGURATION: "Change the configuration as the rule describes.",
 }
 _MOST_WEAKNESSES: Final = 6
 _MOST_NAMES: Final = 20
@@ -69,8 +71,8 @@ class _RuleFindings(msgspec.Struct):
 class SarifRules:
     """The rules of a run's findings, sorted by id.
 
-    A run without findings declares one rule of its own, since viewers take a run without rules for
-    an incomplete one. `page` is the scanner's own, for rules without one.
+    A run without findings declares one rule of its own, because viewers treat a run without rules
+    as incomplete. `page` is the scanner's home page, for rules without a page.
     """
 
     def __init__(self, findings: Iterable[Judged], scanner: str, page: str) -> None:
@@ -88,7 +90,7 @@ class SarifRules:
             entry.severities.add(judged.severity)
             entry.confidences.add(finding.confidence)
         if not by_name:
-            title = f"Something that {scanner} finds in the project."
+            title = f"Any finding of {scanner}."
             rule = Rule("SCANAGG-1", "any_finding", title)
             by_name[rule.id] = _RuleFindings(rule, Category.CODE, levels={"warning"})
         by_id = {rule_id(name): entry for name, entry in by_name.items()}
@@ -114,8 +116,8 @@ class SarifRules:
         pages = (rule.url, advisory_url(rule.id), *map(cwe_url, rule.cwe))
         page = next((page for page in map(https, pages) if page), self._page)
         doubled = short.replace("{", "{{").replace("}", "}}")
-        # Other tools drop the word "warning" from a result. Readers then take the rule's level, so
-        # it has to be "warning" if any finding has that.
+        # Some tools drop the level "warning" from a result. Readers then use the rule's level, so
+        # it has to be "warning" if any finding has that level.
         level = next(word for word in ("warning", "error", "note") if word in entry.levels)
         return sarif_om.ReportingDescriptor(
             id=identifier,
@@ -124,7 +126,7 @@ class SarifRules:
             full_description=_text(sentence(f"{short} {advice}", DESCRIPTION_LENGTH)),
             help_uri=page or None,
             help=_help(entry, short, advice, page),
-            message_strings={MESSAGE: _text(f"{doubled} It concerns '{{0}}'.")},
+            message_strings={MESSAGE: _text(f"{doubled} Affected: '{{0}}'.")},
             default_configuration=sarif_om.ReportingConfiguration(level=level),
             properties=_properties(entry, identifier),
         )
@@ -137,14 +139,14 @@ def _text(text: str) -> sarif_om.MultiformatMessageString:
 def _help(
     entry: _RuleFindings, short: str, advice: str, page: str
 ) -> sarif_om.MultiformatMessageString:
-    """Describe what to do and what is known, for an advisory with its names and pages."""
+    """Return the help: what to do and, for an advisory, its severities, names and pages."""
     advisory = entry.first.finding.advisory if entry.first else None
     lines = list(_advisory_lines(entry.first)) if entry.first else []
     pages = [url for url in map(https, advisory.references) if url] if advisory else []
     known = "".join(f"\n- {marked}" for _, marked in lines)
     more = "".join(f"\n- <{url}>" for url in pages[:_MOST_PAGES] if url != page)
-    link = f"[More about it]({page})" if page else ""
-    plain_link = [f"More about it: {page}"] if page else []
+    link = f"[More information]({page})" if page else ""
+    plain_link = [f"More information: {page}"] if page else []
     blocks = (f"**{markdown(short)}**", markdown(advice), known, link, more)
     return sarif_om.MultiformatMessageString(
         text=" ".join((short, advice, *(line for line, _ in lines), *plain_link)),
@@ -153,7 +155,7 @@ def _help(
 
 
 def _advisory_lines(judged: Judged) -> Iterator[tuple[str, str]]:
-    """Yield what is known of an advisory, as text and as Markdown: nothing of one package's."""
+    """Yield the facts of an advisory, as text and as Markdown, without those of one package."""
     advisory = judged.finding.advisory
     if advisory is None:
         return
@@ -164,7 +166,7 @@ def _advisory_lines(judged: Judged) -> Iterator[tuple[str, str]]:
             page = https(advisory_url(name))
             shown = markdown(phrase(name))
             linked.append(f"[{shown}]({page})" if page else shown)
-        yield sentence(f"Also called {', '.join(names)}"), f"Also called {', '.join(linked)}."
+        yield sentence(f"Also known as {', '.join(names)}"), f"Also known as {', '.join(linked)}."
     # A policy may set a severity for only some findings of the rule.
     claims = [
         claim for claim in judged.severity_sources if claim.source not in phrases.POLICY_SOURCES

@@ -1,4 +1,4 @@
-"""The runs of a SARIF log, one per scanner, and the log as text that is written piece by piece."""
+"""The runs of a SARIF log, one per scanner, and the log as text in pieces."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -44,10 +44,10 @@ OWN: Final = "scanagg"
 GITHUB: Final = Flavour(whole=False, most_results=5_000, most_places=100)
 WHOLE: Final = Flavour(whole=True)
 
-# GitHub closes every alert of a category that is uploaded without it. So a scanner that looked at
-# nothing has no run there. One whose inputs are all gone has an empty one: what it once found is
-# gone with them. One that left some inputs out has a run: new findings must be seen, alerts in
-# those inputs open again with the next complete check, and the run says what was left out.
+# GitHub closes every alert of a category that an upload of the category lacks. So a scanner that
+# examined nothing has no run. A scanner without any input left has an empty run, which closes its
+# alerts. A scanner that skipped some inputs has a run: its new findings must show up, alerts for
+# the skipped inputs reopen with the next complete check, and the run names those inputs.
 _SHOWN: Final = frozenset({Status.OK, Status.DEGRADED, Status.NOT_APPLICABLE})
 _LEVELS: Final = {Status.OK: "note", Status.NOT_APPLICABLE: "note", Status.DEGRADED: "warning"}
 
@@ -105,12 +105,12 @@ def plan(report: Report, flavour: Flavour) -> Plan:
         sections.append(SarifRun(run, kept, len(findings) - len(kept)))
     if sections and not (flavour.whole and homeless):
         return Plan(sections, len(homeless), waived)
-    # A run that stands for those that are not there: it fails, and names them.
+    # A failed run that names the runs that are missing.
     own = Run(
         scanner=OWN,
         version=report.version,
         status=Status.FAILED,
-        detail="no scanner has a usable result",
+        detail="no scanner produced a usable result",
         coverage=Coverage("scanners", len(report.runs), 0),
         started=min((run.started for run in report.runs), default=report.clock.now),
         notices=tuple(_state(run) for run in report.runs),
@@ -126,24 +126,24 @@ def _worst_first(findings: Sequence[Judged]) -> Sequence[Judged]:
 
 
 def notices(report: Report, flavour: Flavour) -> tuple[str, ...]:
-    """Return what was found but is not in the log, one sentence for each reason."""
+    """Return how many findings the log lacks, one sentence for each reason."""
     planned = plan(report, flavour)
     texts = [
-        f"{_cut(section)} scanagg.json has them all."
+        f"{_cut(section)} scanagg.json has all of them."
         for section in planned.sections
         if section.left_out
     ]
     if planned.homeless:
-        verb = "is" if planned.homeless == 1 else "are"
+        findings = phrases.plural(planned.homeless, "finding")
         texts.append(
-            f"{phrases.plural(planned.homeless, 'finding')} {verb} left out, whose scanner did not "
-            "finish or for which there is no file. scanagg.json has them all."
+            f"{findings} left out: the scanner did not finish, or the project has no file to show. "
+            "scanagg.json has all of them."
         )
     if planned.waived:
-        verb = "is" if planned.waived == 1 else "are"
+        findings = phrases.plural(planned.waived, "waived finding")
         texts.append(
-            f"{phrases.plural(planned.waived, 'waived finding')} {verb} left out: code scanning "
-            "knows no waivers and would open alerts. scanagg.full.sarif has them all."
+            f"{findings} left out: code scanning would open an alert for each. "
+            "scanagg.json has all of them."
         )
     return tuple(texts)
 
@@ -180,8 +180,7 @@ def _run_head(
 ) -> sarif_om.Run:
     """Return the run without its results."""
     run, revision = section.run, report.target.revision
-    # The category by which GitHub tells the alerts of one tool apart: the same for a project on
-    # every machine and at every commit.
+    # GitHub groups alerts by this category. It is the same on every machine and at every commit.
     below = phrase(revision.prefix.strip("/")) if revision else ""
     category = f"{OWN}/{run.scanner}/{below}/" if below else f"{OWN}/{run.scanner}/"
     # The standard's `repositoryUri` is required.
@@ -219,7 +218,7 @@ def _run_head(
         else None,
         original_uri_base_ids={
             ROOT: sarif_om.ArtifactLocation(
-                description=sarif_om.Message(text="The root of the repository.")
+                description=sarif_om.Message(text="Root of the repository.")
             )
         },
         column_kind="utf16CodeUnits",
@@ -229,7 +228,7 @@ def _run_head(
 
 
 def _info(report: Report, scanner: str) -> ScannerInfo:
-    """Return what is known of a scanner; its name and no page if this version does not know it."""
+    """Return the description of a scanner; just its name if this version has none."""
     own = ScannerInfo(name=scanner, url=_HOME if scanner == OWN else "")
     return report.scanners.get(scanner, own)
 
@@ -259,7 +258,7 @@ def _notifications(section: SarifRun) -> Iterator[sarif_om.Notification]:
         texts.append((_cut(section), "warning"))
     if run.hidden:
         counts = [f"{count:,} by {phrase(kind)}" for kind, count in sorted(run.hidden.items())]
-        hidden = f"The project's own files hide findings from {run.scanner}: {', '.join(counts)}."
+        hidden = f"The project's own files suppress findings of {run.scanner}: {', '.join(counts)}."
         texts.append((hidden, "note"))
     texts += [(sentence(notice), "note") for notice in run.notices]
     for text, level in texts:
@@ -306,7 +305,7 @@ def _properties(report: Report, section: SarifRun, *, whole: bool) -> dict[str, 
 
 
 def _about(report: Report) -> dict[str, object]:
-    """Return what judged, and how. No time of ours, unless it was given."""
+    """Return the policy, the gate and the data. The time of the check only if it was given."""
     policy, gate = report.policy, report.gate
     about: dict[str, object] = {
         "policy": {
@@ -367,7 +366,7 @@ def _upgrade(upgrade: Upgrade) -> dict[str, object]:
 
 
 def _data(source: DataSource) -> dict[str, object]:
-    """Return data that findings are judged by, without what is not known of it."""
+    """Return a data source without its unknown values."""
     data: dict[str, object] = {
         "name": phrase(source.name),
         "updated": time(source.updated) if source.updated else None,

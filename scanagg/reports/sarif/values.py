@@ -12,9 +12,9 @@ import sarif_om
 from scanagg.core.text import printable
 from scanagg.core.times import as_utc
 
-# The limit of the standard and of GitHub for a rule's descriptions.
+# The limit of SARIF and of GitHub for the descriptions of a rule.
 DESCRIPTION_LENGTH: Final = 1_024
-# As much as the viewers of code scanning show without long scrolling.
+# Code scanning shows about this much without long scrolling.
 _MESSAGE_LENGTH: Final = 2_000
 _NAME_LENGTH: Final = 200
 # Scanners report the same text for every finding of a rule.
@@ -24,7 +24,7 @@ _CACHED: Final = 4_096
 _PLACEHOLDER: Final = re.compile(r"\{(\d+)\}")
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>#|])")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+")
-# The form that the standard's validator asks of an id: letters for the tool, then numbers.
+# The form of ids that the validator of the standard requires: letters for the tool, then numbers.
 _CONVENTIONAL_ID: Final = re.compile(r"[A-Z]{1,8}(?:-?[0-9]{1,6}){0,3}")
 _HTTPS: Final = re.compile(
     r"https://(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+"
@@ -34,8 +34,7 @@ _HTTPS: Final = re.compile(
 # sarif_om follows a draft: the standard calls a suppression's state its status, and GitHub refuses
 # a file with "state" in it.
 _RENAMED: Final = {(sarif_om.Suppression, "state"): "status"}
-# "warning" is the default of a level, but only where nothing else says otherwise: left out under a
-# rule whose own level is "error", it would become an error.
+# A result without a level gets the level of its rule. So write "warning", the default, too.
 _ALWAYS: Final = frozenset(
     {
         (sarif_om.Result, "level"),
@@ -45,13 +44,13 @@ _ALWAYS: Final = frozenset(
 )
 _NO_DEFAULT: Final = object()
 _SCALARS: Final = frozenset({str, int, float, bool})
-# These hold no objects of sarif_om. To look through them for each of 100,000 results takes seconds.
+# These contain no objects of sarif_om. Walking through them takes seconds for 100,000 results.
 _READY: Final = frozenset({"arguments", "partialFingerprints", "properties"})
 
 
 @lru_cache(_CACHED)
 def phrase(text: str) -> str:
-    """Return `text` on one line, with nothing in it that a viewer would take for markup."""
+    """Return `text` on one line, without anything that a viewer would render as markup."""
     line = " ".join(printable(text).split()).replace("`", "'")
     if "{" in line:
         line = _PLACEHOLDER.sub(r"(\1)", line)
@@ -88,8 +87,8 @@ def cut(text: str, start: int, end: int) -> str:
 def rule_id(identifier: str) -> str:
     """Return `identifier` if it is letters then numbers ("CVE-2016-10745"), else a stable stand-in.
 
-    The stand-in is the first word and twelve digits of a hash. The rule's name and tags have what a
-    person would search for.
+    The stand-in is the first word and twelve digits of a hash. People search for the rule's name
+    and tags.
     """
     if _CONVENTIONAL_ID.fullmatch(identifier):
         return identifier

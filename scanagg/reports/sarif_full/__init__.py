@@ -7,11 +7,13 @@ from scanagg.model import Report
 
 NAME: Final = "sarif-full"
 FILENAME: Final = "scanagg.full.sarif"
-ABOUT: Final = "SARIF 2.1.0 with everything: waived findings and failed runs too. Not for upload."
+ABOUT: Final = (
+    "SARIF 2.1.0 with every finding and run, also waived and failed ones. Not for upload."
+)
 
 
 def render(report: Report) -> Iterator[str]:
-    """Return the log in pieces: every finding, every run, and what judged them."""
+    """Return the log in pieces: every finding, every run, the policy and the gate."""
     # Imported here: sarif_om is slow to import.
     from scanagg.reports.sarif.runs import WHOLE, stream  # noqa: PLC0415
 

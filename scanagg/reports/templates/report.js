@@ -15,7 +15,7 @@
   const [ID, ACTION, SEVERITY, CATEGORY, CONFIDENCE, TITLE, MESSAGE, RULE, PATH, LINE, LAST,
     SNIPPET, SEEN, SOURCES, PACKAGE, ADVISORY, VERDICT, FIX, LICENSE, PLACES, MORE_PLACES, ORIGIN,
     BASE, STANDING] = Array.from({ length: 24 }, (_, column) => column);
-  // What there is to say of a finding's base, deadline and waivers, in words; much of it is rare.
+  // A finding's base, deadline and waivers, in words. Most findings have none.
   function standingOf(row) {
     const base = row[BASE] < 0 ? null : T.bases[row[BASE]];
     const [deadline, waiver, voided, hidden] = row[STANDING].length ? row[STANDING] : [-1, -1, [], -1];
@@ -79,7 +79,7 @@
     return version ? `${name} ${version}` : name;
   }
 
-  const bodies = new WeakMap(); // by a finding's details element: what fills it
+  const bodies = new WeakMap(); // from a details element to the function that fills it
 
   function open(details) {
     bodies.get(details)();
@@ -112,7 +112,7 @@
       standing.deadline ? el("span", { class: "due" }, standing.deadline) : null,
       ...standing.voided.map((why) => el("span", { class: "due" }, why)),
       standing.waiver ? el("span", { class: "quiet" }, standing.waiver[0]) : null,
-      standing.hidden ? el("span", { class: "quiet" }, `hidden in the source by ${standing.hidden}`) : null);
+      standing.hidden ? el("span", { class: "quiet" }, `suppressed in the source by ${standing.hidden}`) : null);
     const body = el("div", { class: "card-body" });
     const details = el("details", null, summary, body);
     bodies.set(details, () => fill(body, row));
@@ -141,13 +141,13 @@
       ...standingFacts(standingOf(row)),
       ["What to do", row[FIX] < 0 && rule[5] ? [rule[5]] : []],
       ["Severity", severityFacts(row)],
-      ["Seen by", [el("ul", null, ...T.witnesses[row[SEEN]].map(([scanner, rule, severity]) =>
+      ["Reported by", [el("ul", null, ...T.witnesses[row[SEEN]].map(([scanner, rule, severity]) =>
         el("li", null, `${scanner} as ${rule} (${severityWord(severity)})`)))]],
       ["Confidence", T.confidences[row[CONFIDENCE]] === "unknown" ? [] : [T.confidences[row[CONFIDENCE]]]],
       ["Rule", ruleFacts(row)],
       ["Advisory", advisoryFacts(row)],
       ["Package", packageFacts(row)],
-      ["More about it", pagesOf(row)],
+      ["References", pagesOf(row)],
       ["Licence", row[LICENSE] >= 0 ? [T.lines[row[LICENSE]]] : []],
       ["Place", placeFacts(row)],
       ["Link", [el("a", { href: `#finding=${encodeURIComponent(row[ID])}` }, row[ID]), ` (${CATEGORY_NAMES[T.categories[row[CATEGORY]]]})`]],
@@ -155,11 +155,11 @@
   }
 
   function standingFacts({ base, deadline, waiver, voided }) {
-    const since = base && base.since ? `; on record since ${base.since}` : "";
+    const since = base && base.since ? `; first seen ${base.since}` : "";
     return [
       ["Deadline", deadline ? [el("b", null, deadline)] : []],
       ["Waiver", waiver ? [el("span", { class: "waiver" }, el("b", null, waiver[0]), el("br"), waiver[1], el("br"), el("code", null, waiver[2]))] : []],
-      ["No effect", voided.length ? [el("ul", null, ...voided.map((why) => el("li", null, why)))] : []],
+      ["Void waivers", voided.length ? [el("ul", null, ...voided.map((why) => el("li", null, why)))] : []],
       ["Origin", base ? [el("b", null, base.origin), `: ${base.reason}${since}`] : []],
     ];
   }
@@ -167,7 +167,7 @@
   const severityWord = (severity) =>
     T.severities[severity] === "unknown" ? "gives no severity" : T.severities[severity];
 
-  // The words of every source but the one that decides, which stands in front.
+  // The deciding source first, then the claim of every source.
   function severityFacts(row) {
     const severity = T.severities[row[SEVERITY]];
     if (row[SOURCES] < 0) return [severity];
@@ -175,7 +175,7 @@
     const unknown = severity === "unknown";
     const shown = words.filter(([, vector]) => words.length > 1 || vector || unknown).map(([word, vector]) =>
       el("li", null, word, vector ? " " : null, vector ? el("code", null, vector) : null));
-    const head = unknown ? "unknown: nobody has rated it, which is not the same as low" : by ? `${severity}, by ${by}` : severity;
+    const head = unknown ? T.unrated[0] : by ? `${severity}, by ${by}` : severity;
     return [head, dispute ? el("span", { class: "dispute" }, dispute) : null, shown.length ? el("ul", null, ...shown) : null].filter(Boolean);
   }
 
@@ -191,8 +191,8 @@
     if (row[ADVISORY] < 0) return [];
     const [names, dates, url, alarms, likelihood] = T.advisories[row[ADVISORY]];
     const links = joined(names.map(([name, page], index) => link(name, index ? page : url || page)), " · ");
-    const said = [...alarms, dates, likelihood].filter(Boolean);
-    return [...links, el("ul", null, ...said.map((line) => el("li", null, line)))];
+    const details = [...alarms, dates, likelihood].filter(Boolean);
+    return [...links, el("ul", null, ...details.map((line) => el("li", null, line)))];
   }
 
   function pagesOf(row) {
@@ -200,7 +200,7 @@
     const [, , , , , pages, more] = T.advisories[row[ADVISORY]];
     if (!pages.length) return [];
     return [el("ul", null, ...pages.map(([text, url]) => el("li", null, link(text, url))),
-      more ? el("li", null, `and ${number(more)} more, in scanagg.json`) : null)];
+      more ? el("li", null, `and ${number(more)} more in scanagg.json`) : null)];
   }
 
   function packageFacts(row) {
@@ -208,14 +208,14 @@
     const [, , purl, scope, way, asked] = T.packages[row[PACKAGE]];
     const lines = asked.map(([path, line]) => placeLink(path, line, path + (line ? `:${line}` : "")));
     return [el("code", null, purl), el("br"), way ? `${way}; ${scope}` : scope,
-      ...(lines.length ? [el("br"), "asked for in ", ...joined(lines, ", ")] : [])];
+      ...(lines.length ? [el("br"), "required in ", ...joined(lines, ", ")] : [])];
   }
 
   function placeFacts(row) {
     if (row[PLACES].length) {
       const items = row[PLACES].map(([path, line]) =>
         el("li", null, placeLink(T.lines[path], line, T.lines[path] + (line ? `:${line}` : ""))));
-      if (row[MORE_PLACES]) items.push(el("li", null, `and ${number(row[MORE_PLACES])} more, in scanagg.json`));
+      if (row[MORE_PLACES]) items.push(el("li", null, `and ${number(row[MORE_PLACES])} more in scanagg.json`));
       return [el("ul", null, ...items)];
     }
     if (row[PATH] < 0) return [];
@@ -223,7 +223,7 @@
     return [placeLink(T.lines[row[PATH]], row[LINE], placeOf(row)), range].filter(Boolean);
   }
 
-  // ---- what is shown: the state, kept in the address ---------------------------------------
+  // ---- the state of the page, kept in the address ---------------------------------------
 
   const SETS = { action: [ACTION, T.actions], origin: [ORIGIN, T.origins], severity: [SEVERITY, T.severities], category: [CATEGORY, T.categories] };
   const collator = new Intl.Collator("en", { numeric: true });
@@ -268,7 +268,7 @@
 
   const wordsOf = ({ deadline, waiver, voided, hidden }) => [deadline, ...(waiver || []), ...voided, hidden];
 
-  let texts = null; // what the search looks through, made when it is first used
+  let texts = null; // the text that the search looks through, made on first use
   function textOf(index) {
     if (!texts) texts = new Array(ROWS.length);
     if (texts[index] === undefined) {
@@ -323,7 +323,7 @@
     const all = ROWS.length;
     const filtered = matching.length !== all || isFiltered();
     let text = filtered ? `${number(matching.length)} of ${findings(all)}` : findings(all);
-    if (matching.length === 0) text = `None of ${findings(all)} matches these filters`;
+    if (matching.length === 0) text = `No matches in ${findings(all)}`;
     if (shown < matching.length) text += `, the first ${number(shown)} shown`;
     at("result").textContent = text;
     at("reset").hidden = !isFiltered();
@@ -373,7 +373,7 @@
   }
 
   function fromHash() {
-    // An anchor of the page such as #coverage is no state.
+    // An anchor such as #coverage does not change the state.
     if (location.hash && !location.hash.includes("=")) return false;
     state = readHash();
     syncControls();
@@ -415,7 +415,7 @@
     added[0].querySelector("summary").focus();
   });
   addEventListener("hashchange", () => { if (fromHash()) showFindings(); });
-  // A click on the address that is already there changes no hash.
+  // A click on a link to the current address changes no hash.
   document.addEventListener("click", (event) => {
     const clicked = event.target.closest("a[data-filter]");
     if (clicked && clicked.getAttribute("href") === location.hash) showFindings();
@@ -424,13 +424,13 @@
   // ---- print -------------------------------------------------------------------------------
 
   // Runs before page.js, which opens what is closed.
-  let before = null; // how many were shown before printing
+  let before = null; // number of findings shown before printing
   addEventListener("beforeprint", () => {
     before = shown;
     if (shown < PRINT_MOST) showMore(PRINT_MOST - shown);
     for (const part of list.querySelectorAll("details")) bodies.get(part)();
     at("print-note").textContent = shown < matching.length
-      ? `Printed here: the first ${number(shown)} of ${findings(matching.length)}. All are in scanagg.json.` : "";
+      ? `Printed: the first ${number(shown)} of ${findings(matching.length)}. scanagg.json has all of them.` : "";
   });
   addEventListener("afterprint", () => {
     while (list.children.length > before) list.lastChild.remove();
