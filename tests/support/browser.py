@@ -21,7 +21,7 @@ FLAGS = (
 )
 
 # One request a line: open `url` in the page for `options`, run `script` as the body of an async
-# function of (page), and answer with the result. All visits with the same options share a page,
+# function of (page, Body), and answer with the result. All visits with the same options share a page,
 # because a new one takes half a second; a failed visit closes it.
 DRIVER = """
 const { chromium } = require(process.argv[2]);
@@ -54,7 +54,7 @@ async function visit(browser, { url, script, options }) {
   page.on("dialog", (dialog) => { dialogs.push(dialog.message()); dialog.dismiss(); });
   try {
     await page.goto(url, { timeout: 60000 });
-    const value = await new Body("page", script)(page);
+    const value = await new Body("page", "Body", script)(page, Body);
     return { value: value === undefined ? null : value, errors, requests, dialogs };
   } catch (error) {
     pages.delete(JSON.stringify(options));
