@@ -21,8 +21,8 @@ FLAGS = (
 )
 
 # One request a line: open `url` in the page for `options`, run `script` as the body of an async
-# function of (page, Body), and answer with the result. All visits with the same options share a page,
-# because a new one takes half a second; a failed visit closes it.
+# function of (page, Body), and answer with the result. All visits with the same options share a
+# page, because a new one takes half a second; a failed visit closes it.
 DRIVER = """
 const { chromium } = require(process.argv[2]);
 const lines = require("readline").createInterface({ input: process.stdin });
