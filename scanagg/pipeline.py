@@ -39,6 +39,7 @@ from scanagg.model import (
 from scanagg.policy.grace import span
 from scanagg.project.target import CONFIGURED, NESTED, read_target
 from scanagg.reports.base import REPORTS, file_names
+from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits
 from scanagg.upgrades import plan
@@ -106,7 +107,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             only=request.only,
             problems=(*_image_problems(request, runs), *_without_cache(setup, problems)),
             notices=(
-                *(*base.notices, *traced.notices),
+                *map(sentence, (*base.notices, *traced.notices)),
                 *(*_notices(request, target), *_store_notices(request, setup, store)),
             ),
         )

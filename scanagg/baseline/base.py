@@ -13,10 +13,9 @@ from scanagg.baseline.lookup import Growth, last_growth
 from scanagg.core.errors import TargetError
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
-from scanagg.core.text import counted, one_line
-from scanagg.model import BaseInfo, Target
+from scanagg.core.text import one_line
+from scanagg.model import BaseInfo, Reason, Target
 
-_SHORT: Final = 7
 # A payload of GitHub's is at most 25 MB, https://docs.github.com/en/webhooks/webhook-events
 _EVENT_BYTES: Final = 25 << 20
 _NO_COMMIT: Final = "0" * 40
@@ -51,7 +50,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
     time: datetime | None = None
     baseline: Baseline | None = None
     ref_of_rules: str | None = None
-    notices: tuple[str, ...] = ()
+    notices: tuple[Reason, ...] = ()
     info: BaseInfo | None = None
 
 
@@ -60,7 +59,7 @@ class _BaseCommit(msgspec.Struct, frozen=True):
 
     commit: str | None = None
     name: str = ""
-    notice: str = ""
+    notice: Reason | None = None
 
 
 def find_base(target: Target, options: BaseOptions, stop: Stop) -> Base:
@@ -77,20 +76,16 @@ def find_base(target: Target, options: BaseOptions, stop: Stop) -> Base:
         growth = last_growth(git, target, baseline, options.ref_of_rules)
     commit = found.commit or growth.commit
     time = git.committed_at(commit) if commit else None
-    texts = []
-    if found.commit:
-        day = f" ({time:%Y-%m-%d})" if time else ""
-        texts.append(f"merge base {found.commit[:_SHORT]} with {one_line(found.name)}{day}")
-    if baseline:
-        count = counted(len(baseline.entries), "entry", "entries")
-        texts.append(f"baseline {baseline.path}, {count}")
     notice = found.notice
     if notice and not found.commit:
-        listed = f"only what {baseline.path} lists is known" if baseline else ""
-        notice = f"{notice}; {listed or 'every finding counts as introduced'}"
+        if baseline:
+            notice = Reason("only-baseline", {"path": baseline.path, "why": notice})
+        else:
+            notice = Reason("no-base-commit", {"why": notice})
     info = BaseInfo(
-        text=" and ".join(texts),
         commit=found.commit,
+        ref=found.name,
+        time=time if found.commit else None,
         baseline=baseline.path if baseline else None,
         entries=len(baseline.entries) if baseline else 0,
     )
@@ -100,8 +95,8 @@ def find_base(target: Target, options: BaseOptions, stop: Stop) -> Base:
         time=time,
         baseline=baseline,
         ref_of_rules=options.ref_of_rules,
-        notices=tuple(filter(None, (notice, growth.notice))),
-        info=info if texts else None,
+        notices=tuple(notice for notice in (notice, growth.notice) if notice),
+        info=info if found.commit or baseline else None,
     )
 
 
@@ -112,23 +107,17 @@ def _base_commit(git: Git, target: Target, options: BaseOptions) -> _BaseCommit:
     request = _pull_request(options.environ) if options.against == "merge-base" else None
     if request is None:
         return _BaseCommit()
-    lost = f"no base to compare with: the change goes to {one_line(request.branch)}, but"
-    if target.revision is None:
-        return _BaseCommit(notice=f"{lost} this is no git repository")
-    head = git.commit("HEAD")
+    head = git.commit("HEAD") if target.revision else None
     if head is None:
-        return _BaseCommit(notice=f"{lost} there is no commit yet")
-    reason = "this clone has no commit of that branch"
+        return _BaseCommit(notice=Reason("nothing-committed"))
     for name, commit in _tips(git, request, head):
         fork = _fork_point(git, head, commit)
         if fork:
             return _with_notice(git, target, fork, name)
-        reason = "this clone does not reach back to where the change left it"
     if git.is_shallow():
-        remedy = f"the clone is shallow: fetch all of it ({request.remedy})"
-    else:
-        remedy = f"fetch it (git fetch origin {one_line(request.branch)})"
-    return _BaseCommit(notice=f"{lost} {reason}; {remedy}")
+        why = Reason("shallow-clone", {"branch": request.branch, "setting": request.remedy})
+        return _BaseCommit(notice=why)
+    return _BaseCommit(notice=Reason("branch-not-fetched", {"branch": request.branch}))
 
 
 def _merge_base_with(git: Git, target: Target, ref: str) -> str:
@@ -180,8 +169,7 @@ def _with_notice(git: Git, target: Target, base: str, name: str) -> _BaseCommit:
         changed = not untracked.isdisjoint(map(os.fsencode, names))
     if changed:
         return _BaseCommit(base, name)
-    notice = f"what is checked out is part of {one_line(name)} already: no change is looked at"
-    return _BaseCommit(base, name, notice)
+    return _BaseCommit(base, name, Reason("no-change", {"ref": name}))
 
 
 # Pull requests.

@@ -16,20 +16,29 @@ from scanagg.core import cache
 from scanagg.core.git import Git
 from scanagg.findings.collect import ScanSetup
 from scanagg.findings.fingerprint import HASH_DIGITS
-from scanagg.model import Category, Change, Finding, History, Inventory, Run, Target, is_pypi
+from scanagg.model import (
+    Category,
+    Change,
+    Finding,
+    History,
+    Inventory,
+    Reason,
+    Run,
+    Target,
+    is_pypi,
+)
 from scanagg.project.secret_key import PLACE as KEY
 from scanagg.project.secret_key import VARIABLE
 from scanagg.scanners.runner import Event
 
 _PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY, Category.LICENSE))
-_UNREAD: Final = "the base commit could not be read from git"
 
 
 class Traced(msgspec.Struct, frozen=True):
     """The findings with their histories, in the given order, and notices about the comparison."""
 
     findings: tuple[Finding, ...]
-    notices: tuple[str, ...] = ()
+    notices: tuple[Reason, ...] = ()
 
 
 def trace(
@@ -58,7 +67,7 @@ def trace(
     with cache.work_folder(setup.cache) as work:
         naming = {one.location.path for one in of_packages.values() if one.location}
         naming.update(inventory.manifests)
-        files, notice = _base_files(git, base, target, naming, work)
+        files, notices = _base_files(git, base, target, naming, work)
         code = _compare_files(in_files, of_packages, base, files, runs, setup, notify)
         if files and of_packages:
             folder = work / "manifests"
@@ -81,38 +90,36 @@ def trace(
             histories[number] = packages.history(finding, finding.package)
         else:
             seen = known.first_seen(finding) if known else None
-            reason = "there is no commit to compare packages with"
-            histories[number] = History(Change.NEW, reason, first_seen=seen)
-    notices = [notice, _key_notice(base, setup), *code.notices]
+            histories[number] = History(Change.NEW, Reason("no-package-base"), first_seen=seen)
+    notices = [*notices, *_key_notices(base, setup), *code.notices]
     notices += packages.notices() if packages else ()
     return Traced(
         tuple(replace(one, history=histories[n]) for n, one in numbered),
-        tuple(filter(None, dict.fromkeys(notices))),
+        tuple(dict.fromkeys(notices)),
     )
 
 
 def _base_files(
     git: Git, base: Base, target: Target, naming: Collection[str], work: Path
-) -> tuple[BaseFiles | None, str]:
+) -> tuple[BaseFiles | None, Sequence[Reason]]:
     """Return the base's files beside the target's, if there is a commit; or a notice why not.
 
     Where only packages are compared with a commit, so are only manifests and the files `naming`.
     """
     commit = base.commit or base.package_commit
     if commit is None:
-        return None, ""
+        return None, ()
     snapshot = read_snapshot(git, commit, target)
     if snapshot is None:
-        stopped = "the check was stopped before the base was read"
-        reason = stopped if git.stop.is_set() else _UNREAD
-        return None, f"{reason}: what it would tell counts as introduced"
+        why = Reason("stopped-before-base") if git.stop.is_set() else Reason("base-unreadable")
+        return None, (Reason("findings-count-as-new", {"why": why}),)
 
     def wanted(path: str) -> bool:
         return base.commit is not None or is_manifest(path) or path in naming
 
     folder = work / "before"
     folder.mkdir()
-    return BaseFiles(snapshot, compare_files(snapshot, folder, wanted), work), ""
+    return BaseFiles(snapshot, compare_files(snapshot, folder, wanted), work), ()
 
 
 def _compare_files(
@@ -127,7 +134,9 @@ def _compare_files(
     """Compare findings in files with the base commit; and packages that only a scanner can read."""
     histories = {}
     if files is None or base.commit is None:
-        reason = f"{base.baseline.path} does not list it" if base.baseline else _UNREAD
+        reason = Reason("base-unreadable")
+        if base.baseline:
+            reason = Reason("not-in-baseline", {"path": base.baseline.path})
         histories = dict.fromkeys(in_files, History(Change.NEW, reason))
         in_files = {}
     if files is None:
@@ -144,14 +153,13 @@ def _compare_files(
     return replace(compared, by_number={**histories, **compared.by_number})
 
 
-def _key_notice(base: Base, setup: ScanSetup) -> str:
-    """Return a notice where only a baseline knows of secrets, and its key is missing."""
+def _key_notices(base: Base, setup: ScanSetup) -> Sequence[Reason]:
+    """Return a notice if only a baseline knows of secrets, and its key is missing."""
     baseline = base.baseline
     if baseline is None or base.commit is not None or setup.key:
-        return ""
+        return ()
     if all(len(entry.parts.statement) <= HASH_DIGITS for entry in baseline.entries):
-        return ""
+        return ()
     return (
-        f"{baseline.path} was made with the project's key ({KEY}, {VARIABLE}), which is not here: "
-        "a known secret whose value has changed does not count as new"
+        Reason("project-key-missing", {"path": baseline.path, "key": KEY, "variable": VARIABLE}),
     )

@@ -23,7 +23,7 @@ from scanagg.baseline.matching import MatchEntry, match
 from scanagg.baseline.snapshot import FileChanges, FollowedFile, Snapshot, follow_lines
 from scanagg.core import cache
 from scanagg.findings.collect import Collected, ScanSetup, collect_findings
-from scanagg.model import Category, Change, Finding, History, Inventory, Run, Status
+from scanagg.model import Category, Change, Finding, History, Inventory, Reason, Run, Status, plain
 from scanagg.scanners.base import all_scanners
 from scanagg.scanners.runner import Event
 
@@ -56,7 +56,7 @@ class Histories(msgspec.Struct, frozen=True):
     """
 
     by_number: Mapping[int, History]
-    notices: tuple[str, ...] = ()
+    notices: tuple[Reason, ...] = ()
     purls: frozenset[str] = frozenset()
 
 
@@ -79,18 +79,16 @@ def compare_code(
     for number, finding in findings.items():
         path = finding.location.path if finding.location else None
         if path is None or (path not in changes.same and path not in changes.changed):
-            reason = "it is in no file of the project, so no base can be looked at"
-            histories[number] = History(Change.NEW, reason)
+            histories[number] = History(Change.NEW, Reason("in-no-file"))
         elif path in changes.same and not groups.has_changed(finding):
-            histories[number] = History(Change.UNCHANGED, f"{path} is as in the base")
+            histories[number] = History(Change.UNCHANGED, Reason("unchanged-file", {"path": path}))
     undecided = {number: one for number, one in findings.items() if number not in histories}
     if not undecided and not package_findings:
         return Histories(histories)
     if setup.limits.stop.is_set():
-        reason = "the check was stopped before the base was examined"
-        histories.update(dict.fromkeys(undecided, History(Change.NEW, reason)))
-        notice = f"{reason}: findings in changed files count as introduced"
-        return Histories(histories, (notice,))
+        stopped = Reason("stopped-before-base")
+        histories.update(dict.fromkeys(undecided, History(Change.NEW, stopped)))
+        return Histories(histories, (Reason("findings-count-as-new", {"why": stopped}),))
     everything = [*undecided.values(), *package_findings.values()]
     related: Sequence[str] = ()
     if any(map(groups.has_changed, undecided.values())):
@@ -144,7 +142,7 @@ def _match(
     key: bytes,
     lines: Mapping[str, FollowedFile],
     base: BaseFiles,
-) -> tuple[Mapping[int, History], tuple[str, ...]]:
+) -> tuple[Mapping[int, History], tuple[Reason, ...]]:
     """Match findings with those of the base; the notices name what was not examined there."""
     named = base.snapshot.named
     same = {named(path) for path in base.changes.same}
@@ -163,41 +161,42 @@ def _match(
         base_paths=files.keys(),
     )
     histories = {}
-    gaps: dict[str, None] = {}
+    gaps: dict[Reason, None] = {}
     for (number, finding), found in zip(findings.items(), matches, strict=True):
         if found.change is Change.UNCHANGED:
-            reason = f"it is in the base: {found.tier}"
+            reason = Reason("in-base", {"tier": found.tier})
         elif found.change is Change.UPDATED:
-            reason = f"it was edited since the base: {found.tier} are the same"
+            reason = Reason("edited-since-base", {"tier": found.tier})
         else:
             path = finding.location.path if finding.location else ""
             followed = lines.get(named(path))
             path = files.get(followed.base, path) if followed else path
-            reason = "; ".join(_not_examined(finding, path, scanned, base.changes))
-            if reason:
-                gaps[reason] = None
-            reason = reason or "it is not in the base"
+            unexamined = _not_examined(finding, path, scanned, base.changes)
+            gaps.update(dict.fromkeys(unexamined))
+            reason = unexamined[0] if unexamined else Reason("not-in-base")
         histories[number] = History(found.change, reason)
-    shown = list(gaps)[:_SHOWN]
+    notices = [Reason("findings-count-as-new", {"why": gap}) for gap in list(gaps)[:_SHOWN]]
     if len(gaps) > _SHOWN:
-        shown.append(f"{len(gaps) - _SHOWN} more files of the base could not be examined")
-    return histories, tuple(f"{reason}: findings there count as introduced" for reason in shown)
+        notices.append(Reason("more-base-files-unread", {"number": len(gaps) - _SHOWN}))
+    return histories, tuple(notices)
 
 
 def _not_examined(
     finding: Finding, path: str, scanned: "BaseFindings", changes: FileChanges
-) -> list[str]:
+) -> list[Reason]:
     """Return why scanners may have missed the finding in the base; `path` was its file there."""
     reasons = []
     if path in changes.unread:
-        reasons.append(f"{path} of the base could not be read from git")
+        reasons.append(Reason("base-file-unreadable", {"path": path}))
     for scanner in finding.scanners:
         failed = scanned.failed.get(scanner)
         gap = scanned.gaps.get(scanner, {}).get(path)
         if failed:
-            reasons.append(f"{scanner} could not examine the base ({failed})")
+            reasons.append(Reason("base-scan-failed", {"scanner": scanner, "why": failed}))
         elif gap:
-            reasons.append(f"{scanner} could not examine {path} of the base ({gap})")
+            reasons.append(
+                Reason("base-file-not-examined", {"scanner": scanner, "path": path, "why": gap})
+            )
     return reasons
 
 
@@ -219,8 +218,8 @@ class BaseFindings(msgspec.Struct, frozen=True):
 
     entries: tuple[MatchEntry, ...] = ()
     purls: frozenset[str] = frozenset()
-    failed: Mapping[str, str] = msgspec.field(default_factory=dict)
-    gaps: Mapping[str, Mapping[str, str]] = msgspec.field(default_factory=dict)
+    failed: Mapping[str, Reason] = msgspec.field(default_factory=dict)
+    gaps: Mapping[str, Mapping[str, Reason]] = msgspec.field(default_factory=dict)
 
 
 def _scan(
@@ -243,7 +242,8 @@ def _scan(
     reporting = {scanner for finding in findings for scanner in finding.scanners}
     runs = [run for run in runs if run.scanner in reporting & all_scanners().keys()]
     chosen = [all_scanners()[run.scanner] for run in runs]
-    unknown = dict.fromkeys(reporting - {run.scanner for run in runs}, "it cannot be asked")
+    imported = reporting - {run.scanner for run in runs}
+    unknown = dict.fromkeys(imported, Reason("scanner-not-run-here"))
     native = {name for scanner in chosen for name in scanner.INFO.native_files}
     configurations = [path for path in snapshot.files if path.rpartition("/")[2] in native]
     paths = sorted({*before, *related, *configurations})
@@ -300,12 +300,12 @@ def _base_findings(
         entries=tuple(entries),
         purls=frozenset(one.package.purl for one in collected.findings if one.package),
         failed={
-            run.scanner: f"{run.status.value}: {run.detail}" if run.detail else run.status.value
+            run.scanner: plain(run.detail or run.status.value)
             for run in collected.runs
             if run.status not in _WORKED
         },
         gaps={
-            run.scanner: {gap.input: gap.reason for gap in run.coverage.not_examined}
+            run.scanner: {gap.input: plain(gap.reason) for gap in run.coverage.not_examined}
             for run in collected.runs
         },
     )

@@ -14,7 +14,17 @@ from scanagg.baseline.lookup import KnownAdvisories
 from scanagg.baseline.snapshot import FileChanges, Snapshot, read_links
 from scanagg.core.times import read_time
 from scanagg.inventory import read_inventory
-from scanagg.model import Category, Change, Finding, History, Inventory, Package, is_pypi
+from scanagg.model import (
+    Category,
+    Change,
+    Finding,
+    History,
+    Inventory,
+    Package,
+    Reason,
+    is_pypi,
+    plain,
+)
 
 # The names of manifests and of files that they may include: a superset of the names that the
 # readers of the inventory match. Of the base, these files have to be at hand.
@@ -34,7 +44,7 @@ class BasePackages(msgspec.Struct, frozen=True):
     names: frozenset[tuple[str, str]]
     same: frozenset[str] = frozenset()
     purls: frozenset[str] = frozenset()
-    problems: tuple[str, ...] = ()
+    problems: tuple[Reason, ...] = ()
 
 
 def is_manifest(path: str) -> bool:
@@ -60,8 +70,11 @@ def read_packages(
     paths = [path for path in snapshot.files if is_manifest(path) or path in named]
     base = read_inventory(replace(snapshot.lay_out(paths, work), links=links))
     unread = sorted(changes.unread & manifests)
-    problems = [f"{path} could not be read from git" for path in unread]
-    problems += [f"{problem.input}: {problem.reason}" for problem in base.problems]
+    problems = [Reason("base-file-unreadable", {"path": path}) for path in unread]
+    problems += [
+        Reason("base-manifest-broken", {"path": gap.input, "why": plain(gap.reason)})
+        for gap in base.problems
+    ]
     return BasePackages(
         _names(base.packages), changes.same, problems=tuple(dict.fromkeys(problems))
     )
@@ -86,57 +99,55 @@ class PackageComparison:
     def history(self, finding: Finding, package: Package) -> History:
         """Return the history: new where the base does not have the package in this version."""
         shown = " ".join(filter(None, (package.name, package.version)))
+        reason = Reason("package-in-base", {"package": shown})
         first_seen = self._known.first_seen(finding) if self._known else None
         path = finding.location.path if finding.location else ""
-        held = ""
         if is_pypi(package.purl):
-            held = "is in the base's manifests" if _pin(package) in self._base.names else ""
-        elif path in self._base.same:
-            held = f"is in {path}, which is as in the base"
-        elif package.purl in self._base.purls:
-            held = f"is in {path} of the base too"
-        if not held:
+            in_base = _pin(package) in self._base.names
+        else:
+            in_base = path in self._base.same or package.purl in self._base.purls
+        if not in_base:
             if not package.places and is_pypi(package.purl):
                 self._only_installed[shown] = None
-                reason = f"{shown} is installed, but in no manifest, so in no base"
+                reason = Reason("package-only-installed", {"package": shown})
             else:
                 self._some_new = True
-                reason = f"{shown} is not in the base's manifests"
+                reason = Reason("package-not-in-base", {"package": shown})
             return History(Change.NEW, reason, first_seen=first_seen)
         if finding.category is not Category.VULNERABILITY:
-            return History(Change.UNCHANGED, f"{shown} {held}")
-        disclosed, news = self._disclosed(finding)
-        reason = "; ".join(filter(None, (f"{shown} {held}", news)))
+            return History(Change.UNCHANGED, reason)
+        published = read_time(finding.advisory.published if finding.advisory else None)
+        disclosed = False
+        if self._known is not None:
+            disclosed = not self._known.lists(finding)
+            list_ = self._known.path
+            if disclosed:
+                reason = Reason("advisory-not-in-baseline", {"package": shown, "path": list_})
+            else:
+                reason = Reason("advisory-in-baseline", {"package": shown, "path": list_})
+        elif published and self._time and published > self._time:
+            disclosed = True
+            published_on, base = f"{published:%Y-%m-%d}", f"{self._time:%Y-%m-%d}"
+            reason = Reason(
+                "advisory-after-base",
+                {"package": shown, "published": published_on, "base": base},
+            )
         return History(Change.UNCHANGED, reason, disclosed=disclosed, first_seen=first_seen)
 
-    def notices(self) -> tuple[str, ...]:
+    def notices(self) -> tuple[Reason, ...]:
         """Return what could not be compared, where that made a finding new."""
         notices = []
         if self._only_installed:
             names = list(self._only_installed)
-            more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-            notices.append(
-                f"no manifest names {', '.join(names[:_SHOWN])}{more}: there is no base for "
-                "what is only installed, so it counts as introduced"
-            )
+            more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+            packages = (*names[:_SHOWN], *more)
+            notices.append(Reason("installed-packages-count-as-new", {"packages": packages}))
         problems = self._base.problems
         if self._some_new and problems:
-            more = f" and {len(problems) - 1} more" if len(problems) > 1 else ""
-            notices.append(
-                f"of the base's manifests not all could be read ({problems[0]}{more}): "
-                "packages that are only there count as introduced"
-            )
+            notices.append(Reason("packages-count-as-new", {"why": problems[0]}))
+            if len(problems) > 1:
+                notices.append(Reason("more-base-files-unread", {"number": len(problems) - 1}))
         return tuple(notices)
-
-    def _disclosed(self, finding: Finding) -> tuple[bool, str]:
-        """Return True where the vulnerability was not known at the base, and the reason."""
-        if self._known is not None:
-            path, listed = self._known.path, self._known.lists(finding)
-            return not listed, f"known to {path}" if listed else f"{path} does not list it"
-        published = read_time(finding.advisory.published if finding.advisory else None)
-        if published is None or self._time is None or published <= self._time:
-            return False, ""
-        return True, f"published {published:%Y-%m-%d}, after the base of {self._time:%Y-%m-%d}"
 
 
 def _names(packages: Iterable[Package]) -> frozenset[tuple[str, str]]:

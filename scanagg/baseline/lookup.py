@@ -14,6 +14,7 @@ from scanagg.model import (
     Change,
     Finding,
     History,
+    Reason,
     Run,
     Status,
     Target,
@@ -28,7 +29,7 @@ class Growth(msgspec.Struct, frozen=True):
     """The commit in which a baseline last grew; or a notice why packages have no base."""
 
     commit: str | None = None
-    notice: str = ""
+    notice: Reason | None = None
 
 
 def first_seen(
@@ -48,18 +49,16 @@ def last_growth(git: Git, target: Target, baseline: Baseline, ref: str | None) -
 
     A baseline that has grown in the work tree was made for the packages of HEAD.
     """
-    unknown = f"packages are compared with nothing, and count as introduced: {baseline.path}"
-    if target.revision is None:
-        return Growth(notice=f"{unknown} is in no git repository")
-    head = git.commit("HEAD")
+    head = git.commit("HEAD") if target.revision else None
     if head is None:
-        return Growth(notice=f"{unknown} is not committed, nor is anything else")
+        why = Reason("nothing-committed")
+        return Growth(notice=Reason("packages-count-as-new", {"why": why}))
     line = _blame(git, target, baseline, ref, [baseline.head]).get(baseline.head)
     if line is None:
         return Growth(head)
     if line.commit in git.shallow_ends():
-        reason = "was last extended before this shallow clone begins (fetch-depth: 0)"
-        return Growth(notice=f"{unknown} {reason}")
+        why = Reason("baseline-older-than-clone", {"path": baseline.path})
+        return Growth(notice=Reason("packages-count-as-new", {"why": why}))
     return Growth(line.commit)
 
 
@@ -174,11 +173,11 @@ def look_up(
             continue
         seen = times.get(free[found.base][0])
         if found.change is Change.UNCHANGED:
-            reason = f"known to {baseline.path}: {found.tier}"
+            reason = Reason("in-baseline", {"path": baseline.path, "tier": found.tier})
         elif histories[number].change is Change.UPDATED:
             reason = histories[number].reason
         else:
-            reason = f"it was edited since it came into {baseline.path}: {found.tier} are the same"
+            reason = Reason("edited-since-baseline", {"path": baseline.path, "tier": found.tier})
         updated[number] = History(found.change, reason, first_seen=seen)
     return updated
 

@@ -28,8 +28,8 @@ class MatchEntry(NamedTuple):
 class BaselineMatch(NamedTuple):
     """The result for one finding: the index of its counterpart in the base, if it has one.
 
-    `tier` names what the two have in common, in words for people: "the same line", "rule, file,
-    function and statement". It is "" for a new finding.
+    `tier` names what is the same in the two: "line", "rule, file, function and statement". It is
+    empty for a new finding.
     """
 
     base: int | None
@@ -73,7 +73,7 @@ class _Tier(NamedTuple):
     renamed: bool = False
 
 
-_SAME_LINE: Final = _Tier("the same line", ("path", "line", "code"), needs="line")
+_SAME_LINE: Final = _Tier("line", ("path", "line", "code"), needs="line")
 # The surest first. The tier of edited findings comes last, so that it takes no match from an
 # unedited one. Findings without a statement are recognised in their own file only.
 _TIERS: Final = (

@@ -17,6 +17,7 @@ from scanagg.gate.rejudge import findings_of, same_text
 from scanagg.model import Location, Report
 from scanagg.policy.explain import Explanation, RuleList, explain, find
 from scanagg.reports import phrases, wire
+from scanagg.reports.reasons import sentence
 
 _MOST_EXPLAINED: Final = 5
 _MOST_LISTED: Final = 50
@@ -86,7 +87,7 @@ def _lines(explanation: Explanation, report: Report) -> Iterator[str]:
     yield from _severity(explanation)
     yield f"Origin: {explanation.origin}"
     history = explanation.finding.history
-    yield f"  {history.change.value} against the base: {history.reason}"
+    yield f"  {history.change.value} against the base: {sentence(history.reason)}"
     if history.first_seen:
         yield f"  on record here since {history.first_seen:%Y-%m-%d}"
     yield ""

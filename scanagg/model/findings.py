@@ -29,6 +29,7 @@ from scanagg.model.enums import (
     WaiverStatus,
 )
 from scanagg.model.project import Constraint, Location, NotExamined, Package, Target
+from scanagg.model.reasons import Reason
 from scanagg.model.scanners import ScannerInfo
 
 
@@ -126,19 +127,19 @@ class Parts(NamedTuple):
 
 
 class History(msgspec.Struct, frozen=True):
-    """A finding compared with the base, with the reason in words for people.
+    """A finding compared with the base, with the reason for the result.
 
     `disclosed` is True for a vulnerability that was published after the base, in a package that is
     not new. `first_seen` is when the finding came into the baseline (UTC), None if not known.
     """
 
     change: Change
-    reason: str
+    reason: Reason
     disclosed: bool = False
     first_seen: datetime | None = None
 
 
-NO_BASE: Final = History(Change.NEW, "there is no base to compare with")
+NO_BASE: Final = History(Change.NEW, Reason("no-base"))
 """The history of every finding where there is no base."""
 
 
@@ -337,13 +338,15 @@ class PolicyInfo(msgspec.Struct, frozen=True):
 
 
 class BaseInfo(msgspec.Struct, frozen=True):
-    """The base of the comparison; `text` names it for people.
+    """The base of the comparison: a commit, a baseline file, or both.
 
-    `commit` is the base commit, `baseline` the path of a baseline file, `entries` its size.
+    `commit` is the merge base with `ref`, a branch or what --base names, and `time` its time (UTC).
+    `baseline` is the path of the baseline file, `entries` its size.
     """
 
-    text: str
     commit: str | None = None
+    ref: str = ""
+    time: datetime | None = None
     baseline: str | None = None
     entries: int = 0
 

@@ -27,6 +27,7 @@ from scanagg.model import (
     Severity,
     SeverityClaim,
     Witness,
+    plain,
     pypi_purl,
 )
 from scanagg.policy.aspects import (
@@ -318,7 +319,9 @@ def finding_of(example: Example) -> Finding:
         license=facts,
         parts=Parts(category.value, rule, places[0].path if places else "", "", fingerprint[:12]),
         in_source=example.in_source or "",
-        history=History(Change.NEW, "the test says so", first_seen=read_time(example.first_seen)),
+        history=History(
+            Change.NEW, plain("the test says so"), first_seen=read_time(example.first_seen)
+        ),
     )
     for key, case in _CASE_KEYS.items():
         value = getattr(example, key)

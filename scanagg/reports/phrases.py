@@ -100,7 +100,8 @@ UNCHECKED: Final = "as scanners say; not looked up in the advisory store"
 """The remark on a version that only scanners have named."""
 
 NOT_COMPARED: Final = (
-    "Nothing was compared: there is no base commit and no baseline, so nobody can tell what is new."
+    "No base commit or baseline, so every finding counts as new. "
+    "Record today's findings with `scanagg baseline write`."
 )
 LOOSENS_GATE: Final = (
     "This change would loosen its own gate. The rules from before the change judged it:"
@@ -123,6 +124,7 @@ _EPSS_CREDIT: Final = "EPSS scores are from FIRST, first.org/epss."
 _SOON_DAYS: Final = 14
 _SHOWN_STEPS: Final = 7
 _SHOWN_PLACES: Final = 3
+_SHORT_COMMIT: Final = 7
 _SHORT_DIGEST: Final = 12
 _SHORT_FINGERPRINT: Final = 16
 _SECONDS_A_DAY: Final = 86_400
@@ -511,8 +513,19 @@ def _remarks(upgrade: Upgrade, *, malicious: bool) -> Iterator[str]:
 
 
 def compared_with(base: BaseInfo | None) -> str:
-    """Return what the findings were compared with, in one sentence."""
-    return f"Compared with {one_line(base.text).rstrip('.')}." if base else NOT_COMPARED
+    """Return what the findings were compared with, in a sentence or two."""
+    if base is None:
+        return NOT_COMPARED
+    parts = []
+    if base.commit:
+        day = f" ({base.time:%Y-%m-%d})" if base.time else ""
+        parts.append(
+            f"commit {base.commit[:_SHORT_COMMIT]}{day}, the merge base with {one_line(base.ref)}"
+        )
+    if base.baseline:
+        entries = "1 entry" if base.entries == 1 else f"{base.entries:,} entries"
+        parts.append(f"the baseline {one_line(base.baseline)} ({entries})")
+    return f"Compared with {', and '.join(parts)}."
 
 
 def findings_summary(report: Report) -> str:

@@ -16,6 +16,59 @@ from scanagg.model import Reason, ReasonValue
 
 SENTENCES: Final[Mapping[str, str]] = {
     "text": "{text}",
+    # The base, and the history of a finding.
+    "no-base": "no base to compare with",
+    "no-base-commit": "every finding counts as new, because there is no base commit: {why}",
+    "only-baseline": (
+        "only the findings that {path} lists count as known, because there is no base commit: {why}"
+    ),
+    "nothing-committed": "nothing here is committed to git",
+    "shallow-clone": (
+        "this shallow clone does not reach the commit where the change left {branch}; fetch the "
+        "whole history ({setting})"
+    ),
+    "branch-not-fetched": (
+        "this clone has no commit in common with {branch}; run git fetch origin {branch}"
+    ),
+    "no-change": "the commit that is checked out is already part of {ref}, so nothing is new",
+    "baseline-older-than-clone": (
+        "this shallow clone lacks the commit that last extended {path}; fetch the whole history "
+        "(fetch-depth: 0)"
+    ),
+    "findings-count-as-new": "findings may count as new although the base has them: {why}",
+    "packages-count-as-new": "packages may count as new although the base has them: {why}",
+    "installed-packages-count-as-new": (
+        "installed packages that no manifest lists count as new: {packages}"
+    ),
+    "project-key-missing": (
+        "a known secret whose value changed does not count as new: {path} was written with the "
+        "project's key, which is neither in {key} nor in {variable}"
+    ),
+    "base-unreadable": "git could not read the base commit",
+    "base-file-unreadable": "git could not read {path} of the base",
+    "base-file-not-examined": "{scanner} could not examine {path} of the base: {why}",
+    "base-manifest-broken": "{path} of the base could not be read: {why}",
+    "more-base-files-unread": "{number:more file} of the base could not be examined",
+    "base-scan-failed": "{scanner} could not scan the base: {why}",
+    "scanner-not-run-here": "scanagg does not run it",
+    "stopped-before-base": "the check was stopped before it read the base",
+    "in-no-file": "it is in no file of the project, so there is nothing to compare it with",
+    "unchanged-file": "{path} is the same in the base",
+    "not-in-base": "the base does not have it",
+    "in-base": "the base has it too (same {tier})",
+    "edited-since-base": "edited since the base (same {tier})",
+    "not-in-baseline": "{path} does not list it",
+    "in-baseline": "{path} lists it (same {tier})",
+    "edited-since-baseline": "edited since it was added to {path} (same {tier})",
+    "no-package-base": "there is no commit to compare packages with",
+    "package-not-in-base": "no manifest of the base lists {package}",
+    "package-only-installed": "{package} is installed, but no manifest lists it",
+    "package-in-base": "the base has {package} too",
+    "advisory-in-baseline": "the base has {package} too, and {path} lists the advisory",
+    "advisory-not-in-baseline": "the base has {package} too, but {path} does not list the advisory",
+    "advisory-after-base": (
+        "the base of {base} has {package} too; the advisory was published later, on {published}"
+    ),
 }
 
 

@@ -274,10 +274,11 @@ class WirePolicy(msgspec.Struct, frozen=True):
 
 
 class WireBase(msgspec.Struct, frozen=True):
-    """The base that findings were compared with; `text` describes it for people."""
+    """The base that findings were compared with: a commit, a baseline file, or both."""
 
-    text: str
     commit: str | None
+    ref: Annotated[str, _about("The branch or commit whose merge base with HEAD `commit` is.")]
+    time: Annotated[datetime | None, _about("The time of the commit.")]
     baseline: Annotated[str | None, _about("The path of the baseline file.")]
     entries: Annotated[int, _about("The number of findings in that file.")]
 
@@ -328,7 +329,7 @@ class WireHistory(msgspec.Struct):
     """A package compared with the base, and the reason for the result."""
 
     change: Change
-    reason: str
+    reason: WireReason
     disclosed: bool
     first_seen: datetime | None
 
@@ -438,7 +439,9 @@ class WireFinding(msgspec.Struct, frozen=True):
     verdict: WireVerdict
     origin: Origin = Origin.INTRODUCED
     change: Annotated[Change, _about("Compared with the base.")] = Change.NEW
-    origin_reason: str = NO_BASE.reason
+    origin_reason: WireReason = msgspec.field(
+        default_factory=lambda: _convert(NO_BASE.reason, WireReason)
+    )
     disclosed: Annotated[bool, _about("The package is not new, but the advisory is.")] = False
     first_seen: Annotated[
         datetime | None, _about("The time since which this repository has it on record.")

@@ -194,8 +194,12 @@ def test_nothing_is_left_to_say_of_a_base_that_was_seen_whole(answer: tuple[str,
     assert answer[1].notices == ()
 
 
-def test_each_finding_has_a_reason_for_people(answer: tuple[str, Traced]) -> None:
+def test_each_finding_has_a_reason_that_goes_with_its_change(answer: tuple[str, Traced]) -> None:
     way, traced = answer
-    reasons = {one.history.change: one.history.reason for one in traced.findings}
-    place = "the base" if way == "commit" else "policies/baseline.json"
-    assert all(place in reason for reason in reasons.values()), reasons
+    kinds = {(one.history.change, one.history.reason.kind) for one in traced.findings}
+    place = "base" if way == "commit" else "baseline"
+    assert kinds - {(UNCHANGED, "unchanged-file")} == {
+        (NEW, f"not-in-{place}"),
+        (UPDATED, f"edited-since-{place}"),
+        (UNCHANGED, f"in-{place}"),
+    }

@@ -13,13 +13,13 @@ from support import tools
 from support.history import NEW, UNCHANGED, UPDATED, Checked, changes, commit, write
 from support.repository import git
 
-from scanagg.baseline import Base
+from scanagg.baseline import Base, Traced
 from scanagg.baseline.compare_code import BaseFiles, ConfigurationGroups
 from scanagg.baseline.file import PLACES
 from scanagg.baseline.snapshot import FileChanges, compare_files, read_snapshot
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
-from scanagg.model import NO_BASE, Category, Finding
+from scanagg.model import NO_BASE, Category, Finding, Reason
 from scanagg.scanners.base import ScannerSettings
 from scanagg.scanners.runner import Event
 
@@ -32,12 +32,21 @@ FOURTH = "AKIA" + "MNBVCXZASD112233"
 THIRD = "AKIA" + "POIUYTREWQ987654"
 
 
-def reasons(checked: Checked, base: Base) -> dict[str, str]:
+def reasons(checked: Checked, base: Base) -> dict[str, Reason]:
     return {
         one.location.path: one.history.reason
         for one in checked.traced(base).findings
         if one.location
     }
+
+
+def cause(traced: Traced) -> Reason:
+    """The reason that the only notice gives for findings that count as new."""
+    (notice,) = traced.notices
+    why = notice.values["why"]
+    assert notice.kind == "findings-count-as-new"
+    assert isinstance(why, Reason)
+    return why
 
 
 def cached(folder: str | None = None) -> list[Path]:
@@ -66,7 +75,7 @@ def test_files_that_did_not_change_are_not_scanned(make_project: Make) -> None:
     checked = Checked(root)
     write(root, {"b.py": "x = 1\n"})
     base = checked.base("HEAD")
-    assert reasons(checked, base) == {"app.py": "app.py is as in the base"}
+    assert reasons(checked, base) == {"app.py": Reason("unchanged-file", {"path": "app.py"})}
     assert checked.events == []
     assert cached() == []
 
@@ -162,9 +171,12 @@ def test_a_base_with_a_syntax_error_leaves_its_file_new_and_says_so(make_project
     checked = Checked(root)
     traced = checked.traced(checked.base("HEAD"))
     assert changes(traced) == {("app.py", 2): NEW, ("b.py", 3): UNCHANGED}
-    (notice,) = traced.notices
-    assert notice.startswith("bandit could not examine app.py of the base (")
-    assert notice.endswith(": findings there count as introduced")
+    why = cause(traced)
+    assert (why.kind, why.values["scanner"], why.values["path"]) == (
+        "base-file-not-examined",
+        "bandit",
+        "app.py",
+    )
 
 
 def test_a_renamed_file_is_looked_for_under_its_old_name(make_project: Make) -> None:
@@ -172,7 +184,8 @@ def test_a_renamed_file_is_looked_for_under_its_old_name(make_project: Make) -> 
     root = make_project({"app.py": ONE + text + "def (\n", "b.py": ""})
     write(root, {"app.py": None, "core.py": ONE + text, "b.py": "x = 1\n"})
     checked = Checked(root)
-    assert "app.py of the base" in reasons(checked, checked.base("HEAD"))["core.py"]
+    reason = reasons(checked, checked.base("HEAD"))["core.py"]
+    assert (reason.kind, reason.values["path"]) == ("base-file-not-examined", "app.py")
 
 
 def test_many_files_that_cannot_be_seen_are_counted(make_project: Make) -> None:
@@ -183,7 +196,7 @@ def test_many_files_that_cannot_be_seen_are_counted(make_project: Make) -> None:
     checked = Checked(root)
     notices = checked.traced(checked.base("HEAD")).notices
     assert len(notices) == 4
-    assert notices[-1].startswith("3 more files of the base could not be examined")
+    assert notices[-1] == Reason("more-base-files-unread", {"number": 3})
 
 
 def test_a_scanner_that_fails_on_the_base_leaves_everything_new(
@@ -199,8 +212,7 @@ def test_a_scanner_that_fails_on_the_base_leaves_everything_new(
     checked.settings = {"bandit": ScannerSettings(path=broken)}
     traced = checked.traced(checked.base("HEAD"), examined)
     assert changes(traced) == {("app.py", 3): NEW, ("b.py", 2): UNCHANGED}
-    (notice,) = traced.notices
-    assert notice.startswith("bandit could not examine the base (failed: ")
+    assert cause(traced).kind == "base-scan-failed"
     assert cached() == []
 
 
@@ -213,7 +225,10 @@ def test_a_finding_of_no_scanner_of_ours_cannot_be_looked_for(make_project: Make
     foreign = replace(examined.findings[0], witnesses=(witness,))
     traced = checked.traced(checked.base("HEAD"), findings=[foreign])
     assert changes(traced) == {("app.py", 3): NEW}
-    assert "imported could not examine the base (it cannot be asked)" in traced.notices[0]
+    assert cause(traced).values == {
+        "scanner": "imported",
+        "why": Reason("scanner-not-run-here"),
+    }
 
 
 def test_an_interrupted_check_makes_what_changed_new(make_project: Make) -> None:
@@ -224,8 +239,7 @@ def test_an_interrupted_check_makes_what_changed_new(make_project: Make) -> None
     checked.stop.interrupt()
     traced = checked.traced(base, examined)
     assert set(changes(traced).values()) == {NEW}
-    (notice,) = traced.notices
-    assert "stopped before the base was read" in notice
+    assert cause(traced) == Reason("stopped-before-base")
 
 
 def test_a_check_that_is_stopped_while_the_base_is_scanned_makes_what_changed_new(
@@ -237,8 +251,7 @@ def test_a_check_that_is_stopped_while_the_base_is_scanned_makes_what_changed_ne
     checked.events = Interrupting(checked.stop)
     traced = checked.traced(checked.base("HEAD"))
     assert changes(traced) == {("app.py", 3): NEW, ("b.py", 2): UNCHANGED}
-    (notice,) = traced.notices
-    assert "bandit could not examine the base (failed: interrupted)" in notice
+    assert cause(traced).kind == "base-scan-failed"
     assert cached() == []
 
 
@@ -269,12 +282,7 @@ def test_a_check_that_is_stopped_before_the_base_is_scanned_says_so(
     monkeypatch.setattr("scanagg.baseline.compare.compare_files", interrupted)
     traced = checked.traced(checked.base("HEAD"))
     assert changes(traced) == {("app.py", 3): NEW, ("b.py", 2): UNCHANGED}
-    assert traced.notices == (
-        (
-            "the check was stopped before the base was examined: "
-            "findings in changed files count as introduced"
-        ),
-    )
+    assert cause(traced) == Reason("stopped-before-base")
     assert checked.events == []
 
 
@@ -284,8 +292,7 @@ def test_a_commit_that_git_cannot_read_makes_everything_new(make_project: Make) 
     base = replace(checked.base("HEAD"), commit="0" * 40)
     traced = checked.traced(base)
     assert changes(traced) == {("app.py", 2): NEW}
-    (notice,) = traced.notices
-    assert notice.startswith("the base commit could not be read from git")
+    assert cause(traced) == Reason("base-unreadable")
 
 
 def test_contents_that_were_not_fetched_make_their_files_new(make_project: Make) -> None:
@@ -298,9 +305,7 @@ def test_contents_that_were_not_fetched_make_their_files_new(make_project: Make)
     checked = Checked(root)
     traced = checked.traced(checked.base(first))
     assert changes(traced) == {("app.py", 3): NEW, ("b.py", 2): UNCHANGED}
-    assert traced.notices == (
-        "app.py of the base could not be read from git: findings there count as introduced",
-    )
+    assert cause(traced) == Reason("base-file-unreadable", {"path": "app.py"})
 
 
 def test_what_is_in_no_file_has_no_base(make_project: Make) -> None:
@@ -309,7 +314,7 @@ def test_what_is_in_no_file_has_no_base(make_project: Make) -> None:
     (finding,) = checked.examined().findings
     traced = checked.traced(checked.base("HEAD"), findings=[replace(finding, location=None)])
     (history,) = [one.history for one in traced.findings]
-    assert (history.change, "no file of the project" in history.reason) == (NEW, True)
+    assert (history.change, history.reason) == (NEW, Reason("in-no-file"))
 
 
 # the base's own configuration
@@ -415,7 +420,7 @@ def test_a_baseline_whose_key_is_missing_is_said_to_know_no_values(make_project:
     assert checked.traced(checked.base(baseline=held)).notices == ()
     checked.key = None
     (notice,) = checked.traced(checked.base(baseline=held)).notices
-    assert "policies/scanagg.key" in notice
+    assert notice.kind == "project-key-missing"
     assert checked.traced(checked.base("HEAD", baseline=held)).notices == ()
     unkeyed = checked.baseline()
     assert checked.traced(checked.base(baseline=unkeyed)).notices == ()
@@ -481,7 +486,7 @@ def test_what_either_knows_is_known_since_its_line_was_committed(make_project: M
     told = {one.location.path: one.history for one in traced.findings if one.location}
     assert (told["app.py"].change, told["app.py"].first_seen) == (UNCHANGED, then)
     assert (told["b.py"].change, told["b.py"].first_seen) == (UNCHANGED, then)
-    assert told["b.py"].reason.startswith("known to policies/baseline.json: ")
+    assert told["b.py"].reason.kind == "in-baseline"
     assert (told["c.py"].change, told["c.py"].first_seen) == (NEW, None)
 
 
@@ -505,8 +510,10 @@ def test_an_edit_is_an_edit_by_either(make_project: Make) -> None:
     traced = checked.traced(checked.base("HEAD", baseline=held))
     assert changes(traced) == {("app.py", 2): UPDATED, ("b.py", 2): UPDATED}
     told = {one.location.path: one.history.reason for one in traced.findings if one.location}
-    assert told["app.py"].startswith("it was edited since the base: ")
-    assert told["b.py"].startswith("it was edited since it came into policies/baseline.json: ")
+    assert (told["app.py"].kind, told["b.py"].kind) == (
+        "edited-since-base",
+        "edited-since-baseline",
+    )
 
 
 def test_without_git_a_baseline_knows_what_it_knows(make_project: Make) -> None:
@@ -535,8 +542,8 @@ def test_a_configuration_that_others_complete_is_compared_with_them(make_project
     assert kinds == {Category.MISCONFIGURATION}
     assert {one.history.change for one in traced.findings} == {UNCHANGED}
     by_path = {one.location.path: one.history.reason for one in traced.findings if one.location}
-    assert by_path["Dockerfile"] == "Dockerfile is as in the base"
-    assert by_path["a/main.tf"].startswith("it is in the base: ")
+    assert by_path["Dockerfile"].kind == "unchanged-file"
+    assert by_path["a/main.tf"].kind == "in-base"
     assert traced.notices == ()
 
 
@@ -606,5 +613,5 @@ def test_an_edit_that_both_see_is_told_with_its_time(make_project: Make) -> None
     write(root, {"app.py": ONE.replace("eval(a)", "eval(a + 1)")})
     (one,) = checked.traced(checked.base("HEAD", baseline=held)).findings
     assert one.history.change is UPDATED
-    assert one.history.reason.startswith("it was edited since the base: ")
+    assert one.history.reason.kind == "edited-since-base"
     assert one.history.first_seen is not None

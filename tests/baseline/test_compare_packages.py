@@ -22,6 +22,7 @@ from scanagg.model import (
     Location,
     Package,
     Parts,
+    Reason,
     Rule,
     Witness,
     pypi_purl,
@@ -76,7 +77,7 @@ def packages(checked: Checked) -> dict[str, Package]:
 
 def histories(
     checked: Checked, base: Base, *findings: Finding
-) -> tuple[list[History], tuple[str, ...]]:
+) -> tuple[list[History], tuple[Reason, ...]]:
     traced = checked.traced(base, findings=findings)
     return [one.history for one in traced.findings], traced.notices
 
@@ -98,8 +99,8 @@ def test_a_package_of_the_base_is_no_news_and_a_new_version_is(make_project: Mak
         licensed(held["yaml"]),
     )
     assert [one.change for one in found] == [UNCHANGED, NEW, NEW, UNCHANGED, NEW]
-    assert found[0].reason == "jinja2 2.4.1 is in the base's manifests"
-    assert found[1].reason == "flask 1.1 is not in the base's manifests"
+    assert found[0].reason == Reason("package-in-base", {"package": "jinja2 2.4.1"})
+    assert found[1].reason == Reason("package-not-in-base", {"package": "flask 1.1"})
     assert (notices, checked.events) == ((), [])
 
 
@@ -174,7 +175,9 @@ def test_an_advisory_newer_than_the_base_is_disclosed(
     one = vulnerable(packages(checked)["a"], "CVE-1", published=published)
     found = history(checked, checked.base("HEAD"), one)
     assert (found.change, found.disclosed) == (UNCHANGED, disclosed)
-    assert ("published 2026-01-02, after the base of 2026-01-01" in found.reason) is disclosed
+    days = {"published": "2026-01-02", "base": "2026-01-01"}
+    newer = Reason("advisory-after-base", {"package": "a 1", **days})
+    assert found.reason == (newer if disclosed else Reason("package-in-base", {"package": "a 1"}))
 
 
 def listed(root: Path, *findings: Finding, when: str = "") -> Baseline:
@@ -199,9 +202,9 @@ def test_an_advisory_that_the_baseline_does_not_list_is_disclosed(
     again, news = histories(checked, base, renamed, other)[0]
     assert (again.change, again.disclosed) == (UNCHANGED, False)
     assert again.first_seen == datetime(2026, 1, 1, tzinfo=UTC)
-    assert again.reason.endswith("; known to policies/baseline.json")
+    assert again.reason == Reason("advisory-in-baseline", {"package": "a 1", "path": PLACES[0]})
     assert (news.change, news.disclosed, news.first_seen) == (UNCHANGED, True, None)
-    assert news.reason.endswith("; policies/baseline.json does not list it")
+    assert news.reason == Reason("advisory-not-in-baseline", {"package": "b 1", "path": PLACES[0]})
 
 
 def test_a_baseline_alone_compares_packages_with_the_commit_it_grew_in(make_project: Make) -> None:
@@ -215,7 +218,7 @@ def test_a_baseline_alone_compares_packages_with_the_commit_it_grew_in(make_proj
     # An entry says nothing of where a package comes from.
     assert history(checked, base, vulnerable(held["b"], "CVE-1")).change is NEW
     assert history(checked, base, licensed(held["a"])) == History(
-        UNCHANGED, "a 1 is in the base's manifests"
+        UNCHANGED, Reason("package-in-base", {"package": "a 1"})
     )
 
 
@@ -239,8 +242,8 @@ def test_without_a_commit_packages_are_new(make_project: Make) -> None:
     base = checked.base(baseline=load(text.encode(), PLACES[0]))
     found = history(checked, base, one)
     assert found.change is NEW
-    assert found.reason == "there is no commit to compare packages with"
-    assert "is in no git repository" in base.notices[0]
+    assert found.reason == Reason("no-package-base")
+    assert base.notices == (Reason("packages-count-as-new", {"why": Reason("nothing-committed")}),)
 
 
 def test_what_is_only_installed_has_no_base(make_project: Make) -> None:
@@ -252,13 +255,9 @@ def test_what_is_only_installed_has_no_base(make_project: Make) -> None:
     ]
     found, notices = histories(checked, checked.base("HEAD"), *loose)
     assert {one.change for one in found} == {NEW}
-    assert found[0].reason == "p0 1 is installed, but in no manifest, so in no base"
-    assert notices == (
-        (
-            "no manifest names p0 1, p1 1, p2 1 and 2 more: there is no base for what is only "
-            "installed, so it counts as introduced"
-        ),
-    )
+    assert found[0].reason == Reason("package-only-installed", {"package": "p0 1"})
+    names = ("p0 1", "p1 1", "p2 1", "2 more")
+    assert notices == (Reason("installed-packages-count-as-new", {"packages": names}),)
 
 
 def test_a_manifest_of_the_base_that_cannot_be_read_is_told(make_project: Make) -> None:
@@ -269,10 +268,10 @@ def test_a_manifest_of_the_base_that_cannot_be_read_is_told(make_project: Make) 
     base = checked.base("HEAD")
     found, notices = histories(checked, base, vulnerable(held["a"], "CVE-1"))
     assert (found[0].change, notices) == (UNCHANGED, ())
-    found, (notice,) = histories(checked, base, vulnerable(held["b"], "CVE-1"))
+    found, (notice, more) = histories(checked, base, vulnerable(held["b"], "CVE-1"))
     assert found[0].change is NEW
-    assert notice.startswith("of the base's manifests not all could be read (")
-    assert " and 1 more): " in notice
+    assert notice.kind == "packages-count-as-new"
+    assert more == Reason("more-base-files-unread", {"number": 1})
 
 
 def test_a_base_whose_manifests_were_not_fetched_is_told(make_project: Make) -> None:
@@ -286,7 +285,8 @@ def test_a_base_whose_manifests_were_not_fetched_is_told(make_project: Make) -> 
     one = vulnerable(packages(checked)["a"], "CVE-1")
     found, (notice,) = histories(checked, checked.base(first), one)
     assert found[0].change is NEW
-    assert "requirements.txt could not be read from git" in notice
+    why = Reason("base-file-unreadable", {"path": "requirements.txt"})
+    assert notice == Reason("packages-count-as-new", {"why": why})
 
 
 def of_npm(name: str, version: str, place: Location | None) -> Finding:
@@ -306,7 +306,7 @@ def test_packages_of_other_manifests_are_known_by_the_file(make_project: Make) -
         of_npm("libc", "1.0", None),
     )
     assert [one.change for one in found] == [UNCHANGED, NEW, NEW]
-    assert found[0].reason == "left-pad 1.0 is in package-lock.json, which is as in the base"
+    assert found[0].reason == Reason("package-in-base", {"package": "left-pad 1.0"})
 
 
 def test_packages_of_a_changed_manifest_are_looked_for_by_their_scanner(
@@ -322,4 +322,4 @@ def test_packages_of_a_changed_manifest_are_looked_for_by_their_scanner(
     monkeypatch.setattr("scanagg.baseline.compare_code.collect_findings", lambda *_: examined)
     found, _ = histories(checked, checked.base("HEAD"), old, new)
     assert [one.change for one in found] == [UNCHANGED, NEW]
-    assert found[0].reason == "left-pad 1.0 is in package-lock.json of the base too"
+    assert found[0].reason == Reason("package-in-base", {"package": "left-pad 1.0"})

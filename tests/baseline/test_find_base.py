@@ -14,7 +14,7 @@ from scanagg.baseline.file import PLACES, Baseline, load
 from scanagg.core.errors import TargetError
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
-from scanagg.model import BaseInfo
+from scanagg.model import BaseInfo, Reason
 from scanagg.project.target import read_target
 
 Make = Callable[..., Path]
@@ -60,7 +60,7 @@ def test_a_branch_stands_for_its_merge_base_with_head(make_project: Make) -> Non
     left, tip, _ = branched(root)
     base = found(root, "main")
     assert (base.commit, base.time) == (left, datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC))
-    assert base.info == BaseInfo(f"merge base {left[:7]} with main (2026-02-03)", left)
+    assert base.info == BaseInfo(left, "main", base.time)
     assert (base.notices, base.package_commit) == ((), None)
     assert tip != left
 
@@ -85,9 +85,7 @@ def test_a_base_that_head_is_part_of_is_said_to_show_no_change(
 ) -> None:
     root = make_project({"a.py": ""})
     commit(root)
-    assert found(root, ref).notices == (
-        f"what is checked out is part of {ref} already: no change is looked at",
-    )
+    assert found(root, ref).notices == (Reason("no-change", {"ref": ref}),)
     write(root, {"new.py": ""})
     assert found(root, ref).notices == ()
     commit(root)
@@ -164,7 +162,7 @@ def test_a_pull_request_is_compared_with_where_it_left_its_target(
     assert base.commit == left
     assert base.info is not None
     name = "origin/main" if remote else "main"
-    assert base.info.text == f"merge base {left[:7]} with {name} (2026-02-03)"
+    assert base.info == BaseInfo(left, name, base.time)
 
 
 def merged(root: Path) -> tuple[str, str, str]:
@@ -210,13 +208,10 @@ def test_a_clone_of_the_merge_alone_has_no_base_and_says_so(make_project: Make) 
     _, own, merge = merged(root)
     base = found(fetched(root, 1), **on_github(root, merge, own, base="1" * 40))
     assert (base.commit, base.info) == (None, None)
-    assert base.notices == (
-        (
-            "no base to compare with: the change goes to main, but this clone has no commit of "
-            "that branch; the clone is shallow: fetch all of it "
-            "(fetch-depth: 0 of actions/checkout); every finding counts as introduced"
-        ),
+    why = Reason(
+        "shallow-clone", {"branch": "main", "setting": "fetch-depth: 0 of actions/checkout"}
     )
+    assert base.notices == (Reason("no-base-commit", {"why": why}),)
 
 
 @pytest.mark.parametrize(
@@ -278,15 +273,15 @@ def test_a_shallow_clone_that_does_not_reach_the_base_says_so(make_project: Make
     base = found(shallow, GITHUB_BASE_REF="main")
     assert base.commit is None
     (notice,) = base.notices
-    assert "does not reach back to where the change left it" in notice
-    assert "fetch-depth: 0" in notice
-    assert "every finding counts as introduced" in notice
+    assert isinstance(notice.values["why"], Reason)
+    assert (notice.kind, notice.values["why"].kind) == ("no-base-commit", "shallow-clone")
 
 
 def test_a_target_branch_that_is_nowhere_is_told_with_the_remedy(make_project: Make) -> None:
     root = make_project({"a.py": ""})
-    (notice,) = found(root, GITHUB_BASE_REF="re\nlease").notices
-    assert "fetch it (git fetch origin re\\nlease)" in notice
+    why = Reason("branch-not-fetched", {"branch": "re\nlease"})
+    notices = found(root, GITHUB_BASE_REF="re\nlease").notices
+    assert notices == (Reason("no-base-commit", {"why": why}),)
 
 
 @pytest.mark.parametrize("repository", [True, False])
@@ -294,9 +289,8 @@ def test_a_pull_request_without_commits_is_told(make_project: Make, *, repositor
     root = make_project({"a.py": ""}, git_=False)
     if repository:
         git(root, "init", "-q")
-    (notice,) = found(root, GITHUB_BASE_REF="main").notices
-    why = "there is no commit yet" if repository else "this is no git repository"
-    assert why in notice
+    notices = found(root, GITHUB_BASE_REF="main").notices
+    assert notices == (Reason("no-base-commit", {"why": Reason("nothing-committed")}),)
 
 
 def test_a_check_of_the_target_branch_itself_is_told(make_project: Make) -> None:
@@ -304,7 +298,7 @@ def test_a_check_of_the_target_branch_itself_is_told(make_project: Make) -> None
     git(root, "branch", "work")
     base = found(root, GITHUB_BASE_REF="main")
     assert base.commit
-    assert base.notices == ("what is checked out is part of main already: no change is looked at",)
+    assert base.notices == (Reason("no-change", {"ref": "main"}),)
     write(root, {"a.py": "x = 1"})
     assert found(root, GITHUB_BASE_REF="main").notices == ()
 
@@ -323,7 +317,7 @@ def test_a_baseline_alone_brings_the_commit_it_grew_in(make_project: Make) -> No
     base = asked(root)
     assert (base.commit, base.package_commit) == (None, grown)
     assert base.time == datetime(2026, 1, 2, tzinfo=UTC)
-    assert base.info == BaseInfo("baseline policies/baseline.json, 1 entry", None, PLACES[0], 1)
+    assert base.info == BaseInfo(baseline=PLACES[0], entries=1)
     assert base.notices == ()
 
 
@@ -355,9 +349,8 @@ def test_a_shallow_clone_does_not_make_every_package_old(make_project: Make) -> 
     commit(root, {"b.py": ""})
     base = asked(clone(root, "--depth=1"))
     assert base.package_commit is None
-    (notice,) = base.notices
-    assert "before this shallow clone begins" in notice
-    assert "count as introduced" in notice
+    why = Reason("baseline-older-than-clone", {"path": PLACES[0]})
+    assert base.notices == (Reason("packages-count-as-new", {"why": why}),)
 
 
 @pytest.mark.parametrize("repository", [True, False])
@@ -369,19 +362,15 @@ def test_a_baseline_without_a_commit_leaves_packages_new(
         git(root, "init", "-q")
     base = asked(root)
     assert base.package_commit is None
-    why = "is not committed, nor is anything else" if repository else "is in no git repository"
-    assert why in base.notices[0]
+    why = Reason("nothing-committed")
+    assert base.notices == (Reason("packages-count-as-new", {"why": why}),)
 
 
 def test_base_and_baseline_together_are_both_named(make_project: Make) -> None:
     root = make_project({"a.py": "", PLACES[0]: baseline_text("a", "b")})
     left = commit(root, when="2026-01-02T00:00:00+00:00")
     base = Checked(root).base("HEAD", baseline=baseline(root))
-    assert base.info is not None
-    assert base.info.text == (
-        f"merge base {left[:7]} with HEAD (2026-01-02) and "
-        "baseline policies/baseline.json, 2 entries"
-    )
+    assert base.info == BaseInfo(left, "HEAD", base.time, PLACES[0], 2)
     assert (base.commit, base.package_commit) == (left, None)
 
 
@@ -406,8 +395,9 @@ def test_against_baseline_asks_for_no_pull_request(make_project: Make) -> None:
 def test_with_a_baseline_a_missing_base_leaves_what_it_lists_known(make_project: Make) -> None:
     root = make_project({"a.py": "", PLACES[0]: baseline_text("a")})
     checked = Checked(root, environ={"GITHUB_BASE_REF": "gone"})
-    (notice,) = checked.base(baseline=baseline(root)).notices
-    assert notice.endswith("; only what policies/baseline.json lists is known")
+    why = Reason("branch-not-fetched", {"branch": "gone"})
+    only = Reason("only-baseline", {"path": PLACES[0], "why": why})
+    assert checked.base(baseline=baseline(root)).notices == (only,)
 
 
 def test_a_folder_of_a_repository_has_its_own_baseline(make_project: Make) -> None:

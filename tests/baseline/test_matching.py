@@ -101,7 +101,7 @@ def shifted(path: str, line: int) -> tuple[str, int] | None:
 
 def test_the_same_line_is_the_same_finding_while_its_statement_is() -> None:
     assert one_to_one(code(line=9), code(line=6), lines=shifted) == BaselineMatch(
-        0, UNCHANGED, "the same line"
+        0, UNCHANGED, "line"
     )
 
 
@@ -112,7 +112,7 @@ def test_a_statement_that_was_edited_on_another_of_its_lines_is_edited() -> None
 
 def test_a_secret_on_the_same_line_is_known_by_its_value_alone() -> None:
     now, was = secret(B, 9, check="1"), secret(A, 6, check="1")
-    assert one_to_one(now, was, lines=shifted) == BaselineMatch(0, UNCHANGED, "the same line")
+    assert one_to_one(now, was, lines=shifted) == BaselineMatch(0, UNCHANGED, "line")
 
 
 def test_a_line_that_git_calls_new_may_hold_what_was_moved() -> None:

@@ -19,6 +19,7 @@ from scanagg.model import (
     Package,
     Report,
     Severity,
+    plain,
 )
 from scanagg.reports.json import render
 
@@ -47,7 +48,7 @@ def report() -> Report:
     """The sample, with an old vulnerability, and a package whose licence is allowed."""
     first, *others = sample_findings()
     old = replace(
-        first.finding, history=History(Change.UNCHANGED, "it is in the base", first_seen=NOW)
+        first.finding, history=History(Change.UNCHANGED, plain("it is in the base"), first_seen=NOW)
     )
     mit = Licensed(
         Package("colour", "1.0", "pkg:pypi/colour@1.0", direct=False),

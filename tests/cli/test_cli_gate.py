@@ -29,6 +29,7 @@ from scanagg.model import (
     Run,
     Status,
     Terms,
+    plain,
 )
 from scanagg.policy import load_policy
 from scanagg.reports.json import render
@@ -203,7 +204,7 @@ def test_a_licence_finding_is_not_made_twice_and_keeps_its_history() -> None:
     assert licensed.package is not None
     assert licensed.license is not None
     odd = replace(MIT, package=licensed.package, facts=licensed.license)
-    old = History(Change.UNCHANGED, "in the base's manifests")
+    old = History(Change.UNCHANGED, plain("in the base's manifests"))
     jinja = next(each.finding.package for each in report.findings if each.finding.package)
     found = findings_of(
         replace(

@@ -139,7 +139,7 @@ def test_the_verdict_stands_first_then_the_sums_then_what_the_change_tried() -> 
     text = "\n".join(lines)
     assert "2 new block, 1 more new, 1 disclosed, 2 existing, 2 waived, 1 blocks from" in text
     assert "1 waiver ends in 6 days, 1 waiver has expired" in text
-    assert "Compared with the merge base with origin/main" in text
+    assert "Compared with commit 89abcde" in text
     assert "This change would loosen its own gate" in text
     assert "- a new .bandit hides findings from bandit" in text
     assert text.index("loosen its own gate") < text.index("scanner  ")
@@ -147,10 +147,10 @@ def test_the_verdict_stands_first_then_the_sums_then_what_the_change_tried() -> 
 
 def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
     text = page(sample_report(), verbose=True)
-    assert text.count("Nothing was compared") == 1
+    assert text.count("No base commit or baseline") == 1
     assert "2 block, 2 warnings, 3 for information" in text
     assert "new;" not in text
-    assert "Nothing was compared" not in page(sample_report([]))
+    assert "No base commit or baseline" not in page(sample_report([]))
 
 
 def test_a_quiet_page_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,14 +30,15 @@ from scanagg.model import (
     Waiver,
     WaiverState,
     Witness,
+    plain,
     pypi_purl,
 )
 from scanagg.policy import Policy, load_policy
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
-EXISTING = History(Change.UNCHANGED, "the same line")
-EDITED = History(Change.UPDATED, "the same function, another statement")
+EXISTING = History(Change.UNCHANGED, plain("the same line"))
+EDITED = History(Change.UPDATED, plain("the same function, another statement"))
 
 
 def policy_of(folder: Path, text: str, *, head: str = "version: 1\ndefault: warn\n") -> Policy:
@@ -96,7 +97,7 @@ def finding(
 
 def disclosed(first_seen: datetime | None = None) -> History:
     """The package is no news, but that it is vulnerable is."""
-    return History(Change.UNCHANGED, "the package is in the base", True, first_seen)
+    return History(Change.UNCHANGED, plain("the package is in the base"), True, first_seen)
 
 
 def known(ago: int) -> History:

@@ -18,7 +18,17 @@ from policy_samples import (
     vulnerability,
 )
 
-from scanagg.model import Action, Category, Change, Confidence, Finding, History, Scope, Severity
+from scanagg.model import (
+    Action,
+    Category,
+    Change,
+    Confidence,
+    Finding,
+    History,
+    Scope,
+    Severity,
+    plain,
+)
 from scanagg.policy.explain import Explanation, explain, find
 
 RULES = """
@@ -150,7 +160,7 @@ def test_the_grace_clock_has_start_and_deadline_or_says_why_not(tmp_path: Path) 
       - {id: sla, match: {category: vuln}, action: block, grace: {high: 30d}}
     """
     seen = NOW - timedelta(days=3)
-    known = History(Change.UNCHANGED, "it is in the base", first_seen=seen)
+    known = History(Change.UNCHANGED, plain("it is in the base"), first_seen=seen)
     old = replace(vulnerability(claim("high")), history=known)
     clock = explained(tmp_path, text, old).rule_lists[0].clock
     assert clock is not None

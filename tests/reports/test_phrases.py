@@ -378,8 +378,11 @@ def test_without_a_base_the_actions_stand_in_place_of_the_origins() -> None:
 
 
 def test_what_was_compared_is_one_sentence() -> None:
-    assert phrases.compared_with(replace(BASE, text="x.")) == "Compared with x."
-    assert phrases.compared_with(None).startswith("Nothing was compared")
+    assert phrases.compared_with(BASE) == (
+        "Compared with commit 89abcde (2025-12-01), the merge base with origin/main, "
+        "and the baseline policies/baseline.json (212 entries)."
+    )
+    assert phrases.compared_with(None) == phrases.NOT_COMPARED
 
 
 @pytest.mark.parametrize(

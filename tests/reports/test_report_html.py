@@ -48,6 +48,7 @@ from scanagg.model import (
     VoidWaiver,
     WaiverStatus,
     WaiverUse,
+    plain,
 )
 from scanagg.reports.base import reporter
 from scanagg.reports.links import code_url
@@ -757,9 +758,9 @@ def test_each_finding_has_its_origin(show: Open) -> None:
 
 def test_what_was_compared_is_said(show: Open) -> None:
     shown = show(lived_report(), 'return await page.innerText(".verdict");').value
-    assert "Compared with the merge base with origin/main (89abcdef0123)" in shown
+    assert "Compared with commit 89abcde" in shown
     assert "2 new block, 1 more new, 1 disclosed, 2 existing, 2 waived" in shown
-    assert "Nothing was compared" not in text(lived_report())
+    assert "No base commit or baseline" not in text(lived_report())
 
 
 def test_that_nothing_was_compared_is_said_and_nothing_is_called_new(
@@ -769,7 +770,7 @@ def test_that_nothing_was_compared_is_said_and_nothing_is_called_new(
       await page.isVisible("#by-origin"), await page.$$eval(".origin", (all) => all.length),
       await page.$$eval("#list .due, #list .quiet", (all) => all.length)];"""
     said, *rest = show(sample_report(), script).value
-    assert said.startswith("Nothing was compared")
+    assert said.startswith("No base commit or baseline")
     assert rest == [False, 0, 0]
     card = sample_cards[0]
     assert not {"Origin", "Waiver", "Deadline", "Void waivers"} & set(card)
@@ -1022,7 +1023,7 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         package=poisoned,
         claims=(SeverityClaim(hostile, Severity.HIGH, hostile, hostile),),
     )
-    found = replace(found, in_source=hostile, history=History(Change.NEW, hostile))
+    found = replace(found, in_source=hostile, history=History(Change.NEW, plain(hostile)))
     waiver = replace(EXPIRED, reason=hostile, owner=hostile, place=hostile, ids=(hostile,))
     whole = judged(
         found,
@@ -1047,7 +1048,7 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         target=replace(report.target, name=hostile, notices=(hostile,)),
         runs=(run,),
         gate=Gate(Outcome.BLOCKED, 1, (hostile,), (hostile,), (hostile,)),
-        base=BaseInfo(hostile),
+        base=BaseInfo(hostile, hostile),
         waivers=(WaiverUse(waiver, WaiverStatus.EXPIRED, 0, -1),),
         policy=replace(report.policy, files=((hostile, "ab"),), ref=hostile),
         packages=(poisoned,),

@@ -159,7 +159,7 @@ def test_a_finding_says_where_it_comes_from_and_who_waives_it() -> None:
     assert disclosed["disclosed"] is True
     assert disclosed["first_seen"] == "2025-12-01T08:00:00Z"
     assert disclosed["deadline"] == "2026-03-13T08:00:00Z"
-    assert disclosed["origin_reason"].startswith("odd 1.0 is in the base")
+    assert disclosed["origin_reason"]["text"].startswith("odd 1.0 is in the base")
     (void,) = new["void_waivers"]
     assert (void["reason"], void["waiver"]["owner"]) == ("it expired 12 days ago", "@team")
     assert new["waiver"] is None

@@ -212,16 +212,16 @@ def test_the_sums_stand_in_one_line_with_what_was_compared() -> None:
         "\n2 new block, 1 more new, 1 disclosed, 2 existing, 2 waived, 1 blocks from 2026-03-13 "
         "(9 days left), 1 waiver ends in 6 days, 1 waiver has expired\n"
     ) in written
-    assert "\nCompared with the merge base with origin/main (89abcdef0123) and" in written
+    assert "\nCompared with commit 89abcde" in written
     assert written.index("2 new block") < written.index("### Scanners")
 
 
 def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
     written = text(sample_report())
-    assert written.count("Nothing was compared") == 1
+    assert written.count("No base commit or baseline") == 1
     assert "\n2 block, 2 warnings, 3 for information\n" in written
     assert "| Origin |" not in written
-    assert "Nothing was compared" not in text(passed())
+    assert "No base commit or baseline" not in text(passed())
 
 
 def test_what_a_change_does_to_its_own_gate_is_an_alert() -> None:

@@ -31,6 +31,7 @@ from scanagg.model import (
     WaiverState,
     WaiverStatus,
     WaiverUse,
+    plain,
 )
 from support.sample import finding, judged, sample_findings, sample_report
 
@@ -66,22 +67,23 @@ UNUSED = Waiver(
     fingerprint="ab" * 32,
 )
 BASE = BaseInfo(
-    "the merge base with origin/main (89abcdef0123) and policies/baseline.json (212 findings)",
-    "89abcdef0123456789abcdef0123456789abcdef",
-    "policies/baseline.json",
-    212,
+    commit="89abcdef0123456789abcdef0123456789abcdef",
+    ref="origin/main",
+    time=SEEN,
+    baseline="policies/baseline.json",
+    entries=212,
 )
 ATTEMPTS = (
     "policies/waivers.yml: one more waiver, of B602 in app/**",
     "a new .bandit hides findings from bandit",
 )
 
-NEW = History(Change.NEW, "it is not in the base")
-KNOWN = History(Change.UNCHANGED, "the same line stands in the base", first_seen=SEEN)
-EDITED = History(Change.UPDATED, "its statement was edited")
+NEW = History(Change.NEW, plain("it is not in the base"))
+KNOWN = History(Change.UNCHANGED, plain("the same line stands in the base"), first_seen=SEEN)
+EDITED = History(Change.UPDATED, plain("its statement was edited"))
 TOLD = History(
     Change.UNCHANGED,
-    "odd 1.0 is in the base; the advisory was published after it",
+    plain("odd 1.0 is in the base; the advisory was published after it"),
     disclosed=True,
     first_seen=SEEN,
 )

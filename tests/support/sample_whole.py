@@ -30,6 +30,7 @@ from scanagg.model import (
     WaiverState,
     WaiverStatus,
     WaiverUse,
+    plain,
 )
 from support.sample import NOW, finding, judged, sample_findings, sample_report
 
@@ -71,7 +72,7 @@ def full_report() -> Report:
             kev=False,
             epss=0.25,
         ),
-        history=History(Change.UNCHANGED, "the package is in the base", True, NOW),
+        history=History(Change.UNCHANGED, plain("the package is in the base"), True, NOW),
         parts=Parts("vulnerability", "CVE-2016-10745", "pkg:pypi/jinja2", "", ""),
     )
     waived = replace(
@@ -103,7 +104,7 @@ def full_report() -> Report:
         report,
         policy=PolicyInfo("p", "p.yml", "ab" * 32, "warn", (("q.yml", "cd" * 32),), "0" * 40),
         gate=Gate(Outcome.INCOMPLETE, 3, ("r",), ("n",), ("it adds a waiver",)),
-        base=BaseInfo("compared with main", "1" * 40, "policies/baseline.json", 7),
+        base=BaseInfo("1" * 40, "main", NOW, "policies/baseline.json", 7),
         waivers=(WaiverUse(WAIVER, WaiverStatus.ACTIVE, 1, 12),),
         licenses=(Licensed(PACKAGE, FACTS, LicenseVerdict.ALLOW, "MIT", "MIT", "License"),),
     )

@@ -36,6 +36,7 @@ from scanagg.model import (
 )
 from scanagg.reports import links, phrases
 from scanagg.reports.encoding import encode, script_lines
+from scanagg.reports.reasons import sentence
 
 # Number of findings in the page itself, for browsers without scripts.
 STATIC_FINDINGS: Final = 50
@@ -362,7 +363,7 @@ def _base(origin_and_history: tuple[Origin, History]) -> object:
     """Return the origin, its reason, and the day on which it was first seen."""
     origin, history = origin_and_history
     since = history.first_seen and history.first_seen.date().isoformat()
-    return (phrases.origin_word(origin, history), _line(history.reason), since)
+    return (phrases.origin_word(origin, history), sentence(history.reason), since)
 
 
 def _rule(rule: Rule) -> object:

@@ -29,7 +29,7 @@ from scanagg.model import (
     purl_without_version,
 )
 from scanagg.project.sources import Sources
-from scanagg.reports import phrases
+from scanagg.reports import phrases, reasons
 from scanagg.reports.sarif.rules import LEVELS, MESSAGE, SarifRules
 from scanagg.reports.sarif.values import cut, phrase, sentence, width
 
@@ -369,7 +369,7 @@ def _details(judged: Judged) -> dict[str, object]:
             for one in finding.witnesses
         ],
         "origin": judged.origin,
-        "originReason": phrase(history.reason),
+        "originReason": phrase(reasons.sentence(history.reason)),
         "firstSeen": _time(history.first_seen) if history.first_seen else None,
         "deadline": _time(judged.deadline) if judged.deadline else None,
         "waiver": waiver_properties(judged.waiver) if judged.waiver else None,
