@@ -1,61 +1,51 @@
 """Download one file: only if it has changed, whole, and within limits of size and time.
 
-requests does the work, and takes proxies, CA bundle and logins from the environment. This module
-adds what requests lacks: a deadline for the whole transfer, a limit on its size, the checksums that
-servers publish, and redirects that lead neither from https to http nor from a public host into a
-private network.
+requests does the work, and takes proxies, the CA bundle and logins from the environment. This
+module adds a deadline for the whole transfer, a limit on its size, the checksums that servers
+publish, and a list of the hosts that redirects may lead to.
 """
 
 import base64
 import contextlib
 import hashlib
 import http.client
-import ipaddress
 import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import datetime, timedelta
-from http.cookiejar import DefaultCookiePolicy
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import msgspec
 import requests
 import urllib3
-from requests.adapters import HTTPAdapter
-from requests.utils import get_environ_proxies, select_proxy
-from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from requests.utils import select_proxy
 from urllib3.util import Retry
 
 from scanagg import __version__
 from scanagg.core.errors import DownloadError, UsageError
 from scanagg.core.text import one_line, shorten
 
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Progress = Callable[[int, int], None]
-"""Called with the bytes received and the bytes in all (0 if that is not known)."""
+"""Called with the bytes received and the total (0 if unknown)."""
 
 # Seconds to wait for a connection, and for the next bytes of a response.
 CONNECT_SECONDS: Final = 10.0
 READ_SECONDS: Final = 30.0
-# A download that breaks off starts over: after `BACKOFF_SECONDS`, twice that the next time, and so
-# on, or after the time that the server asks for; it fails instead of waiting for too long.
+# A broken download starts over after `BACKOFF_SECONDS`, twice that the next time, and so on, or
+# after the time that the server asks for. If that is too long, the download fails.
 ATTEMPTS: Final = 4
 BACKOFF_SECONDS: Final = 0.5
 LONGEST_WAIT_SECONDS: Final = 60.0
 
 _MAX_REDIRECTS: Final = 5
-_REDIRECTS: Final = (301, 302, 303, 307, 308)
 # Statuses that may be over in a moment (RFC 9110, RFC 6585).
 _TRANSIENT: Final = (408, 429, 500, 502, 503, 504)
-_TEN_YEARS: Final = 3650 * 86_400.0
 _CHUNK: Final = 32 * 1024
-# IPv6 addresses of networks without IPv4: the last 32 bits are the IPv4 address (RFC 6052).
-_TRANSLATED: Final = ipaddress.ip_network("64:ff9b::/96")
+# Some servers send a file ending in `.gz` as encoded; it is stored as it is.
+_ENCODINGS: Final = ("", "identity", "gzip", "x-gzip")
 # Digest (RFC 3230), Repr-Digest and Content-Digest (RFC 9530, with colons around the value),
 # x-goog-hash (Google Cloud Storage), Content-MD5 (RFC 1864, without the name of the algorithm).
 _CHECKSUM_HEADERS: Final = ("Digest", "Repr-Digest", "Content-Digest", "x-goog-hash", "Content-MD5")
@@ -66,74 +56,73 @@ class RemoteFile(msgspec.Struct, frozen=True):
     """A file to download.
 
     `limit` is its largest size in bytes. `option` is the command-line option that sets the address,
-    for messages.
+    for messages. A redirect may lead to another address of the same host, or to one of `hosts`.
     """
 
     url: str
     limit: int
     option: str
+    hosts: frozenset[str] = frozenset()
 
 
 class Validators(msgspec.Struct, frozen=True):
-    """The headers of a response by which a server tells later whether the file has changed."""
+    """The headers of a response that ask the server later whether the file has changed."""
 
     etag: str = ""
     last_modified: str = ""
 
 
 class Deadline:
-    """The moment at which downloads end."""
+    """The moment at which all downloads end."""
 
     def __init__(self, seconds: float) -> None:
-        """Set it to so many seconds from now."""
+        """Start the clock: the deadline is `seconds` from now."""
         self.seconds = seconds
         self._end = time.monotonic() + seconds
 
     @property
     def left(self) -> float:
-        """Seconds until the end; at least a moment, since 0 is not a valid timeout."""
+        """Seconds until the deadline; at least a moment, since 0 is not a valid timeout."""
         return max(self._end - time.monotonic(), 0.001)
 
     def check(self) -> None:
-        """Raise a DownloadError if the time is over."""
+        """Raise a DownloadError if the deadline has passed."""
         if time.monotonic() >= self._end:
             raise self.error()
 
     def error(self) -> DownloadError:
         """Return the error for a deadline that has passed."""
         return DownloadError(
-            f"not done within {self.seconds:g} s", "Run it again; --max-time gives it more time."
+            f"not finished within {self.seconds:g} seconds",
+            "Run it again, or allow more time with --max-time SECONDS.",
         )
 
 
-class _TransientError(Exception):
-    """A failure that may not happen again; `error` is what to raise if it does.
+class _TransientError(DownloadError):
+    """A failure that may not happen again. The server asks to wait for `wait` seconds."""
 
-    `wait` is the number of seconds that the server asks to wait, if it does.
-    """
-
-    def __init__(self, error: DownloadError, wait: float | None = None) -> None:
-        super().__init__(error.message)
-        self.error = error
+    def __init__(self, message: str, hint: str, wait: float = 0) -> None:
+        super().__init__(message, hint)
         self.wait = wait
 
 
 def check_url(url: str, option: str) -> None:
-    """Raise a UsageError if `url`, set by `option`, cannot be used or may not be shown."""
+    """Raise a UsageError if `url`, set by `option`, cannot be used or must not be shown."""
     scheme, _, rest = url.partition("://")
     if "@" in rest.partition("/")[0]:
         raise UsageError(
-            f"{option} holds a user name or password, which reports would show",
-            "Leave it out; a netrc file is read.",
+            f"{option} contains a user name or password, which reports would show",
+            "Remove it from the address and put it in a netrc file.",
         )
     if scheme.lower() == "file":
         raise UsageError(
-            f"{option} is a file, not an address to download from", "Use scanagg db import PATH."
+            f"{option} is a local file, not an address to download from",
+            "Import the file: scanagg db import PATH",
         )
     if _split(url) is None:
         raise UsageError(
-            f"{option} is no address: {shorten(one_line(url), 200)}",
-            "Give a whole one, such as https://mirror.example.com/PyPI/all.zip.",
+            f"{option} is not a valid address: {shorten(one_line(url), 200)}",
+            "Give the full address, for example https://mirror.example.com/PyPI/all.zip.",
         )
 
 
@@ -149,76 +138,167 @@ def download(
     stored: Validators,
     *,
     deadline: Deadline,
-    now: datetime,
     progress: Progress = lambda _done, _total: None,
 ) -> Validators | None:
     """Download a file to `path` and return its validators, or None if it has not changed.
 
-    `stored` are the validators of the copy that is stored. After a DownloadError, `path` may hold a
-    part of the file.
+    `stored` are the validators of the stored copy. After a DownloadError, `path` may hold a part of
+    the file.
     """
-    wait = BACKOFF_SECONDS
+    backoff = BACKOFF_SECONDS
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            return _attempt(file, path, stored, deadline, progress)
+            return _attempt_in_time(file, path, stored, deadline, progress)
         except _TransientError as failure:
             longest = min(LONGEST_WAIT_SECONDS, deadline.left)
-            if failure.wait is not None and failure.wait > longest:
-                moment = now + timedelta(seconds=min(failure.wait, _TEN_YEARS))
-                hint = f"It asks to try again after {moment:%Y-%m-%d %H:%M:%S} UTC."
-                raise DownloadError(failure.error.message, hint) from failure
-            if attempt == ATTEMPTS or wait > longest:
-                raise failure.error from failure
-            time.sleep(wait if failure.wait is None else failure.wait)
-            wait *= 2
+            if failure.wait > longest:
+                hint = f"The server asks you to wait {failure.wait:,.0f} seconds."
+                raise DownloadError(failure.message, hint) from failure
+            if attempt == ATTEMPTS or backoff > longest:
+                raise
+            time.sleep(failure.wait or backoff)
+            backoff *= 2
     raise AssertionError("the last attempt returns or raises")
+
+
+def _attempt_in_time(
+    file: RemoteFile, path: Path, stored: Validators, deadline: Deadline, progress: Progress
+) -> Validators | None:
+    """Make one attempt in a thread, and leave the thread behind when the time is over.
+
+    A read timeout is not enough: a server that sends one byte now and then never reaches it.
+    """
+    outcomes: list[Validators | DownloadError | None] = []
+
+    def attempt() -> None:
+        try:
+            outcomes.append(_attempt(file, path, stored, deadline, progress))
+        except DownloadError as error:
+            outcomes.append(error)
+
+    thread = threading.Thread(target=attempt, daemon=True)
+    thread.start()
+    thread.join(deadline.left)
+    if thread.is_alive():
+        raise deadline.error()
+    (outcome,) = outcomes
+    if isinstance(outcome, DownloadError):
+        deadline.check()
+        raise outcome
+    return outcome
 
 
 def _attempt(
     file: RemoteFile, path: Path, stored: Validators, deadline: Deadline, progress: Progress
 ) -> Validators | None:
-    conditions = {}
+    headers = {"User-Agent": f"scanagg/{__version__}", "Accept-Encoding": "identity"}
     if stored.etag:
-        conditions["If-None-Match"] = stored.etag
+        headers["If-None-Match"] = stored.etag
     if stored.last_modified:
-        conditions["If-Modified-Since"] = stored.last_modified
-    with _Session(deadline) as session, session.open(file.url, conditions) as response:
-        if response.status_code == 304 and conditions:
-            return None
-        if response.status_code != 200:
-            raise _refusal(response, file.option)
-        _save(response, file, path, deadline, progress)
-    validators = []
-    for name in ("ETag", "Last-Modified"):
-        value = response.headers.get(name, "").strip()
-        # It is stored and sent back later.
-        fit = value.isascii() and value.isprintable() and len(value) <= 256
-        validators.append(value if fit else "")
-    return Validators(*validators)
+        headers["If-Modified-Since"] = stored.last_modified
+    with requests.Session() as session:
+        url = file.url
+        for _ in range(_MAX_REDIRECTS + 1):
+            # A login from a netrc file is for the host of the file only.
+            login = _host(url) == _host(file.url)
+            with _response(session, url, headers, deadline, login=login) as response:
+                if response.is_redirect:
+                    url = _redirect_target(url, response.headers["Location"], file)
+                elif response.status_code == 304 and (stored.etag or stored.last_modified):
+                    return None
+                elif response.status_code != 200:
+                    raise _refusal(response, file.option)
+                else:
+                    _save(response, file, path, deadline, progress)
+                    return Validators(
+                        *(_validator(response, name) for name in ("ETag", "Last-Modified"))
+                    )
+    raise DownloadError(
+        f"{_host(file.url)} redirects more than {_MAX_REDIRECTS} times",
+        f"The last redirect leads to {without_secrets(url)}.",
+    )
 
 
-def _refusal(response: requests.Response, option: str) -> DownloadError | _TransientError:
-    """Return the error for a status that comes without the file."""
+def _response(
+    session: requests.Session,
+    url: str,
+    headers: Mapping[str, str],
+    deadline: Deadline,
+    *,
+    login: bool,
+) -> requests.Response:
+    """Send one request and return the response, with its body unread.
+
+    The adapter sends it, because the session would read the body of a redirect, however long.
+    """
+    deadline.check()
+    settings = session.merge_environment_settings(url, {}, True, None, None)
+    proxy = select_proxy(url, settings["proxies"]) or ""
+    proxy_host = _host(proxy if "://" in proxy else f"http://{proxy}")
+    if proxy and not proxy_host:
+        raise DownloadError(
+            "the address of the proxy is not valid",
+            "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
+        )
+    timeout = (min(CONNECT_SECONDS, deadline.left), min(READ_SECONDS, deadline.left))
+    try:
+        # Without `auth`, requests looks for a login in the netrc file.
+        auth = None if login else (lambda request: request)
+        request = session.prepare_request(requests.Request("GET", url, dict(headers), auth=auth))
+        return session.get_adapter(url).send(request, timeout=timeout, **settings)
+    except (OSError, UnicodeError, urllib3.exceptions.HTTPError) as error:
+        raise _failure(error, _host(url), proxy_host) from error
+
+
+def _redirect_target(url: str, location: str, file: RemoteFile) -> str:
+    """Return the address to which a redirect leads. DownloadError if it is not followed."""
+    with contextlib.suppress(UnicodeError):
+        location = location.encode("latin-1").decode()  # UTF-8 in practice
+    try:
+        target = urljoin(url, location)
+    except ValueError:
+        target = ""
+    parts = _split(target)
+    if parts is None or "@" in parts.netloc:
+        # The part before an @ may be a password.
+        name = shorten(one_line(location.rpartition("@")[2]), 200)
+        raise DownloadError(
+            f"{_host(url)} redirects to an address that is not valid",
+            f"It redirects to {name}. Set another address with {file.option} URL.",
+        )
+    shown = without_secrets(target)
+    if url.lower().startswith("https:") and parts.scheme == "http":
+        raise DownloadError(
+            f"{_host(url)} redirects from https to http, which scanagg does not follow",
+            f"It redirects to {shown}. Set another address with {file.option} URL.",
+        )
+    if parts.hostname not in (urlsplit(file.url).hostname, *file.hosts):
+        raise DownloadError(
+            f"{_host(url)} redirects to another host, which scanagg does not follow",
+            f"If you trust {_host(target)}, use it directly: {file.option} {shown}",
+        )
+    return target
+
+
+def _refusal(response: requests.Response, option: str) -> DownloadError:
+    """Return the error for a response without the file."""
     status = response.status_code
     phrase = f" ({http.client.responses[status]})" if status in http.client.responses else ""
-    if status in (401, 403):
-        hint = "Where it asks for a password, write it into a netrc file."
-    elif status == 407:
-        hint = "The proxy asks for a password; see HTTP_PROXY and HTTPS_PROXY."
-    elif status in (404, 410):
-        hint = f"Check the address; {option} sets another one."
-    elif status in _TRANSIENT:
-        hint = "Try again later."
-    else:
-        hint = f"Look at what the server answers, or set another address with {option}."
-    error = DownloadError(f"{without_secrets(response.url)} answers {status}{phrase}", hint)
-    if status not in _TRANSIENT:
-        return error
-    try:
-        wait = Retry().parse_retry_after(response.headers.get("Retry-After", ""))
-    except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
-        wait = None
-    return _TransientError(error, wait)
+    message = f"{without_secrets(response.url)} answers {status}{phrase}"
+    if status in _TRANSIENT:
+        try:
+            wait = Retry().parse_retry_after(response.headers.get("Retry-After", ""))
+        except (urllib3.exceptions.InvalidHeader, ValueError, OverflowError):
+            wait = 0
+        return _TransientError(message, "Try again later.", wait)
+    hints = {
+        401: "Put the user name and password in a netrc file.",
+        403: "If the server needs a login, put it in a netrc file.",
+        407: "The proxy needs a login: check HTTP_PROXY and HTTPS_PROXY.",
+    }
+    return DownloadError(
+        message, hints.get(status, f"Check the address, or set another one with {option} URL.")
+    )
 
 
 def _save(
@@ -230,49 +310,43 @@ def _save(
 ) -> None:
     """Write the body of a response to `path`, and check its size and checksums."""
     host = _host(response.url)
-    length = response.headers.get("Content-Length", "").strip()
-    total = int(length) if length.isascii() and length.isdigit() and len(length) < 19 else 0
-    too_large = DownloadError(
-        f"{host} sends more than the {file.limit // 2**20} MiB that are read",
-        f"Try again; {file.option} sets another address.",
-    )
-    if total > file.limit:
-        raise too_large
-    # Some servers send a file ending in `.gz` as encoded; it is stored as it is.
     encoding = response.headers.get("Content-Encoding", "").strip().lower()
-    if encoding not in ("", "identity", "gzip", "x-gzip"):
+    if encoding not in _ENCODINGS:
         raise DownloadError(
-            f"{host} sends the data in an encoding that was not asked for: {one_line(encoding)}",
-            "Set the server up to send the file as it is.",
+            f"{host} sends the file in an encoding that scanagg did not ask for: "
+            f"{one_line(encoding)}",
+            "Configure the server to send the file unchanged.",
         )
-    checksums = tuple(_published_checksums(response.headers))
-    sums = {name: hashlib.new(name, usedforsecurity=False) for _, name, _ in checksums}
+    # As Content-Length says; the file can still be shorter or longer.
+    total = response.raw.length_remaining or 0
     size = 0
     try:
         with path.open("wb") as output:
             for chunk in _body(response, deadline):
                 size += len(chunk)
-                if size > file.limit:
-                    raise too_large
+                if max(size, total) > file.limit:
+                    limit = file.limit // 2**20
+                    raise DownloadError(
+                        f"{host} sends more than {limit} MiB, the limit for this file",
+                        f"Check the address, or set another one with {file.option} URL.",
+                    )
                 output.write(chunk)
-                for checksum in sums.values():
-                    checksum.update(chunk)
                 progress(size, total)
     except OSError as error:
         raise DownloadError(
             f"cannot write {path}: {error.strerror or error}",
-            "Make room, or set SCANAGG_CACHE_DIR to a folder that can be written.",
+            "Free some disk space, or set SCANAGG_CACHE_DIR to a writable folder.",
         ) from error
     if size < total:
-        raise _TransientError(
-            DownloadError(f"{host} broke off after {size} of {total} bytes", "Try again.")
-        )
-    for header, name, digest in checksums:
-        actual = base64.b64encode(sums[name].digest()).decode()
-        if len(digest) == len(actual) and digest != actual:
+        raise _TransientError(f"{host} sent only {size:,} of {total:,} bytes", "Try again later.")
+    for header, algorithm, published in _published_checksums(response.headers):
+        with path.open("rb") as saved:
+            digest = hashlib.file_digest(saved, algorithm).digest()
+        actual = base64.b64encode(digest).decode()
+        if len(published) == len(actual) and published != actual:
             raise DownloadError(
-                f"what {host} sent does not have the checksum that it publishes ({header})",
-                "Try again; where it stays so, a proxy or the server changes the file.",
+                f"the file from {host} does not match the checksum in its header {header}",
+                "Try again. If it fails again, the server or a proxy changes the file.",
             )
 
 
@@ -285,215 +359,38 @@ def _published_checksums(headers: Mapping[str, str]) -> Iterator[tuple[str, str,
         if header == "Content-MD5":
             value = f"md5={value.strip()}"
         if header == "x-goog-hash" and not is_as_stored:
-            continue  # the checksum is that of the stored bytes, which are unpacked on their way
+            continue  # the checksum of the stored bytes, which the server unpacks before sending
         for name, digest in _CHECKSUM.findall(value):
             yield header, name.lower().replace("-", ""), digest
 
 
 def _body(response: requests.Response, deadline: Deadline) -> Iterator[bytes]:
-    """Yield the body as it is sent."""
+    """Yield the body as it is sent, and check the deadline after each piece."""
     try:
         for chunk in response.raw.stream(_CHUNK, decode_content=False):
             deadline.check()
             yield chunk
     except (OSError, urllib3.exceptions.HTTPError) as error:
-        deadline.check()
         raise _TransientError(
-            DownloadError(f"{_host(response.url)} broke off: {_reason(error)}", "Try again.")
+            f"{_host(response.url)} broke off the download: {_reason(error)}", "Try again later."
         ) from error
-    deadline.check()
 
 
-class _Session(requests.Session):
-    """A session for one download, which checks each redirect and each connection before use."""
-
-    def __init__(self, deadline: Deadline) -> None:
-        super().__init__()
-        self.headers.update({"User-Agent": f"scanagg/{__version__}", "Accept-Encoding": "identity"})
-        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=()))
-        for scheme in ("http://", "https://"):
-            self.mount(scheme, _Adapter(self._admit))
-        self._deadline = deadline
-        self._url = self._proxy = ""
-        self._only_public = False
-        # A read timeout is no limit: a server that sends a byte now and then never runs into it.
-        self._connections: list[socket.socket] = []
-        self._timer = threading.Timer(deadline.left, self._shut)
-        self._timer.daemon = True
-        self._timer.start()
-
-    def close(self) -> None:
-        """Close the connections, and stop the timer that would shut them."""
-        super().close()
-        self._timer.cancel()
-        for connection in self._connections:
-            connection.close()
-
-    def _shut(self) -> None:
-        """Break the connections, whatever is waited for."""
-        for connection in self._connections:
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
-
-    def get_redirect_target(self, resp: requests.Response) -> None:
-        """Return no target: requests would read the body of the redirect, however long it is."""
-        return
-
-    def open(self, url: str, headers: Mapping[str, str]) -> requests.Response:
-        """Return the response at the end of the redirects, whatever its status, body unread."""
-        target = url
-        for _ in range(_MAX_REDIRECTS + 1):
-            response = self._send(target, headers, login=_host(target) == _host(url))
-            if response.status_code not in _REDIRECTS:
-                return response
-            response.close()
-            target = _redirect_target(target, response.headers.get("Location") or "")
-        raise DownloadError(
-            f"{_host(url)} redirects more than {_MAX_REDIRECTS} times",
-            f"The last one leads to {without_secrets(target)}.",
-        )
-
-    def _send(self, url: str, headers: Mapping[str, str], *, login: bool) -> requests.Response:
-        """Send one request; without `login`, no password of a netrc file goes along."""
-        self._deadline.check()
-        self._url = url
-        proxy = select_proxy(url, get_environ_proxies(url)) or ""
-        proxy = f"http://{proxy}" if proxy and "://" not in proxy else proxy
-        self._proxy = _host(proxy)
-        if proxy and not self._proxy:
-            raise DownloadError(
-                "the proxy that the environment names has no usable address",
-                "Check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY.",
-            )
-        if proxy:
-            self._check_addresses(addresses_of(urlsplit(url).hostname or ""))
-        left = self._deadline.left
-        try:
-            return self.get(
-                url,
-                headers=dict(headers),
-                auth=None if login else lambda request: request,
-                stream=True,
-                allow_redirects=False,
-                timeout=(min(CONNECT_SECONDS, left), min(READ_SECONDS, left)),
-            )
-        except (OSError, UnicodeError, urllib3.exceptions.HTTPError) as error:
-            self._deadline.check()
-            raise _failure(error, _host(url), self._proxy) from error
-
-    def _admit(self, connection: socket.socket) -> socket.socket:
-        """Check a new connection before anything is sent over it."""
-        try:
-            self._connections.append(connection.dup())
-            self._deadline.check()
-            if not self._proxy:  # a proxy may be in a private network
-                self._check_addresses([ipaddress.ip_address(connection.getpeername()[0])])
-        except (DownloadError, OSError):
-            connection.close()
-            raise
-        return connection
-
-    def _check_addresses(self, addresses: Sequence[IpAddress]) -> None:
-        """Refuse the private addresses of a host if a public host led to it.
-
-        The address that the user gives may be private, and lead anywhere.
-        """
-        if self._only_public and not all(map(is_public, addresses)):
-            raise DownloadError(
-                "a redirect leads to an address of a private network, which is not followed",
-                f"It leads to {without_secrets(self._url)}. "
-                "Where that is a mirror of yours, name it itself.",
-            )
-        if not addresses or any(map(is_public, addresses)):
-            self._only_public = True
-
-
-class _Adapter(HTTPAdapter):
-    """Connects as requests does, and passes each new connection through `admit`."""
-
-    def __init__(self, admit: Callable[[socket.socket], socket.socket]) -> None:
-        class Plain(HTTPConnection):
-            def _new_conn(self) -> socket.socket:
-                return admit(super()._new_conn())
-
-        class Secure(HTTPSConnection):
-            def _new_conn(self) -> socket.socket:
-                return admit(super()._new_conn())
-
-        class PlainPool(HTTPConnectionPool):
-            ConnectionCls = Plain
-
-        class SecurePool(HTTPSConnectionPool):
-            ConnectionCls = Secure
-
-        self._pools = {"http": PlainPool, "https": SecurePool}
-        super().__init__()
-
-    def init_poolmanager(self, *args: Any, **options: Any) -> None:
-        super().init_poolmanager(*args, **options)
-        self.poolmanager.pool_classes_by_scheme = self._pools
-
-    def proxy_manager_for(self, *args: Any, **options: Any) -> Any:
-        manager = super().proxy_manager_for(*args, **options)
-        if isinstance(manager, urllib3.ProxyManager):
-            manager.pool_classes_by_scheme = self._pools
-        return manager
-
-
-def is_public(address: IpAddress) -> bool:
-    """Return whether an address is on the open internet, also if it wraps an IPv4 address."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour
-        if address in _TRANSLATED:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast
-
-
-def addresses_of(host: str) -> Sequence[IpAddress]:
-    """Return the addresses that this machine knows of a host, if any."""
-    try:
-        known = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError):
-        return ()
-    return [ipaddress.ip_address(entry[4][0]) for entry in known]
-
-
-def _redirect_target(url: str, location: str) -> str:
-    """Return the address to which a Location header leads from `url`."""
-    with contextlib.suppress(UnicodeError):
-        location = location.encode("latin-1").decode()  # UTF-8 in practice
-    try:
-        target = urljoin(url, location)
-    except ValueError:
-        target = ""
-    parts = _split(target)
-    if not location or parts is None or "@" in parts.netloc:
-        # What stands before an @ may be a password.
-        name = shorten(one_line(location.rpartition("@")[2]), 200)
-        raise DownloadError(
-            f"{_host(url)} redirects to no usable address",
-            f"It names {name}." if location else "It names none.",
-        )
-    if url.lower().startswith("https:") and parts.scheme == "http":
-        raise DownloadError(
-            f"{_host(url)} redirects from https to http, which is not followed",
-            f"It leads to {without_secrets(target)}.",
-        )
-    return target
+def _validator(response: requests.Response, name: str) -> str:
+    """Return a header if it can be stored and sent back later, else an empty text."""
+    value = response.headers.get(name, "").strip()
+    return value if value.isascii() and value.isprintable() and len(value) <= 256 else ""
 
 
 def _split(url: str) -> SplitResult | None:
-    """Return the parts of an address of http or https; None if it is none or is ambiguous."""
+    """Return the parts of an http or https address; None if it is not valid or is ambiguous."""
     if any(char <= " " or char in "\\\x7f" for char in url):
         return None
-    try:
+    with contextlib.suppress(ValueError):
         parts = urlsplit(url)
-        fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        return None
-    return parts if fit else None
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0:
+            return parts
+    return None
 
 
 def _host(url: str) -> str:
@@ -502,41 +399,41 @@ def _host(url: str) -> str:
     return parts.netloc.rpartition("@")[2] if parts else ""
 
 
-def _failure(error: Exception, host: str, proxy: str) -> DownloadError | _TransientError:
+def _failure(error: Exception, host: str, proxy: str) -> DownloadError:
     """Return the error for a request without a response."""
     reason = _reason(error)
     if isinstance(error, requests.exceptions.SSLError):
         return DownloadError(
             f"no trusted connection to {host}: {reason}",
-            "Where a company's own authority signs, set REQUESTS_CA_BUNDLE to its CA file.",
+            "If your company uses its own CA, set REQUESTS_CA_BUNDLE to its certificate file.",
         )
     if not isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.Timeout):
         return DownloadError(
-            f"cannot ask {host}: {reason}", "Check the address and the environment."
+            f"cannot send a request to {host}: {reason}", "Check the address and the environment."
         )
-    server = f"the proxy {proxy}, asked for {host}," if proxy else host
-    check = "HTTP_PROXY, HTTPS_PROXY and NO_PROXY" if proxy else "the address and the network"
-    failure = DownloadError(
-        f"{server} does not answer: {reason}", f"Check {check}, then try again."
-    )
-    # To try again is no use where nobody is there, or the proxy says no.
-    lasting = (socket.gaierror, ConnectionRefusedError, urllib3.exceptions.ConnectTimeoutError)
-    if isinstance(_innermost(error), lasting) or reason.startswith("Tunnel connection failed: 4"):
-        return failure
-    return _TransientError(failure)
+    if proxy:
+        message = f"cannot reach {host} through the proxy {proxy}: {reason}"
+        hint = "Check HTTP_PROXY, HTTPS_PROXY and NO_PROXY, then try again."
+    else:
+        message = f"cannot reach {host}: {reason}"
+        hint = "Check the address and the network, then try again."
+    # Another attempt is no use if there is no server, or if the proxy refuses.
+    lasting = isinstance(_innermost(error), socket.gaierror | ConnectionRefusedError)
+    lasting = lasting or isinstance(error, requests.exceptions.ConnectTimeout)
+    if lasting or reason.startswith("Tunnel connection failed: 4"):
+        return DownloadError(message, hint)
+    return _TransientError(message, hint)
 
 
 def _reason(error: BaseException) -> str:
-    """Return the innermost cause, which says most, as one line."""
+    """Return the innermost cause, the most specific one, on one line."""
     cause = _innermost(error)
     text = (cause.strerror if isinstance(cause, OSError) else None) or str(cause)
     return shorten(one_line(text or type(cause).__name__), 160)
 
 
 def _innermost(error: BaseException) -> BaseException:
-    """Return the error that the others wrap: those of requests, urllib3 and the system."""
-    below = error.__cause__ or error.__context__
-    inside = [getattr(error, "reason", None), *error.args]
-    inside.extend([below] if isinstance(below, OSError) else ())
-    causes = [cause for cause in inside if isinstance(cause, Exception) and cause is not error]
-    return _innermost(causes[0]) if causes else error
+    """Return the error that the errors of requests and urllib3 wrap."""
+    while inner := error.__cause__ or error.__context__:
+        error = inner
+    return error

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import filelock
 import msgspec
@@ -68,6 +69,9 @@ SOURCES: Final[Mapping[str, DataService]] = {
         ),
     )
 }
+
+# Redirects may lead to these hosts, besides the host of the address itself.
+_HOSTS: Final = frozenset(urlsplit(source.url).netloc for source in SOURCES.values())
 
 
 class UpdateState(enum.Enum):
@@ -157,11 +161,10 @@ def _update_kind(
     try:
         notify(source.kind, Phase.DOWNLOADING, 0, 0)
         new = download(
-            RemoteFile(url, source.limit, source.option),
+            RemoteFile(url, source.limit, source.option, _HOSTS),
             path,
             validators,
             deadline=deadline,
-            now=now,
             progress=partial(notify, source.kind, Phase.DOWNLOADING),
         )
         if new is None:

@@ -1,4 +1,4 @@
-"""A download against a real server that misbehaves: tried again, refused, said."""
+"""Downloads from a real server that misbehaves."""
 
 import base64
 import gzip
@@ -7,7 +7,7 @@ import ipaddress
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
 
@@ -19,16 +19,13 @@ from scanagg.advisories.download import (
     Deadline,
     RemoteFile,
     Validators,
-    addresses_of,
     download,
-    is_public,
 )
 from scanagg.core.errors import DownloadError
 
 ATTEMPTS = 3
 DATA = b"PK\x03\x04" + bytes(range(256)) * 1024  # 256 KiB, no two neighbouring pieces alike
 LIMIT = 1 << 20
-NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -77,14 +74,13 @@ def get(
     last_modified: str = "",
     seconds: float = 20,
     seen: list[tuple[int, int]] | None = None,
-    now: datetime = NOW,
+    hosts: frozenset[str] = frozenset(),
 ) -> Validators | None:
     return download(
-        RemoteFile(url, LIMIT, "--osv-url"),
+        RemoteFile(url, LIMIT, "--osv-url", hosts),
         part,
         Validators(etag, last_modified),
         deadline=Deadline(seconds),
-        now=now,
         progress=lambda *done: None if seen is None else seen.append(done),
     )
 
@@ -187,7 +183,7 @@ def test_a_wrong_checksum_is_an_error_and_nothing_is_kept(
 ) -> None:
     with bad_server(served(Answer(200, DATA, {header: value, "ETag": '"one"'}))) as server:
         said = refused(server.url("/all.zip"), part)
-    assert "does not have the checksum" in said
+    assert "checksum" in said
     assert header in said
     assert len(server.asked) == 1
 
@@ -203,7 +199,7 @@ def test_a_checksum_of_stored_bytes_says_nothing_of_those_that_are_sent(part: Pa
 
 def test_a_content_length_beyond_the_limit_is_refused_at_once(part: Path) -> None:
     with bad_server(served(Answer(200, b"PK", length=10**12))) as server:
-        assert "more than the 1 MiB" in refused(server.url("/all.zip"), part)
+        assert "1 MiB" in refused(server.url("/all.zip"), part)
     assert len(server.asked) == 1
 
 
@@ -211,7 +207,7 @@ def test_a_content_length_beyond_the_limit_is_refused_at_once(part: Path) -> Non
 def test_a_body_beyond_the_limit_is_refused_where_it_passes_it(chunked: bool, part: Path) -> None:
     endless = Answer(200, b"PK" * LIMIT, length=None, chunked=chunked)
     with bad_server(served(endless)) as server:
-        assert "more than the 1 MiB" in refused(server.url("/all.zip"), part)
+        assert "1 MiB" in refused(server.url("/all.zip"), part)
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "x-gzip", "GZIP"])
@@ -227,15 +223,15 @@ def test_a_packed_file_is_stored_as_it_is(encoding: str, part: Path) -> None:
 def test_an_encoding_nobody_asked_for_is_refused(encoding: str, part: Path) -> None:
     with bad_server(served(Answer(200, DATA, {"Content-Encoding": encoding}))) as server:
         said = refused(server.url("/all.zip"), part)
-    assert f"not asked for: {encoding}" in said
+    assert encoding in said
 
 
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (404, "answers 404 (Not Found) | Check the address; --osv-url sets another one."),
+        (404, "answers 404 (Not Found) | Check the address, or set another one with --osv-url"),
         (403, "netrc"),
-        (407, "The proxy asks for a password"),
+        (407, "HTTP_PROXY"),
         (400, "answers 400 (Bad Request)"),
         (206, "answers 206"),
         (416, "answers 416"),
@@ -243,7 +239,7 @@ def test_an_encoding_nobody_asked_for_is_refused(encoding: str, part: Path) -> N
         (799, "answers 799 | "),
     ],
 )
-def test_a_status_that_lasts_is_said_at_once(status: int, words: str, part: Path) -> None:
+def test_a_status_that_lasts_is_an_error_at_once(status: int, words: str, part: Path) -> None:
     with bad_server(served(Answer(status, b"no"))) as server:
         said = refused(server.url("/all.zip?token=hush"), part)
         server.routes["/all.zip?token=hush"] = Answer(status, b"no")
@@ -260,7 +256,6 @@ def test_a_status_that_may_pass_is_tried_again(status: int, part: Path) -> None:
         server.routes["/all.zip"] = Answer(status)
         said = refused(server.url("/all.zip"), part)
     assert f"answers {status}" in said
-    assert "Try again later." in said
     assert len(server.asked) == 3 + ATTEMPTS
 
 
@@ -272,21 +267,22 @@ def test_a_short_wait_is_waited(value: str, part: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value",
+    ("value", "seconds"),
     [
-        "3600",
-        "9" * 40,
-        "IN AN HOUR",
-        "Fri, 31 Dec 9999 23:59:59 GMT",
+        ("3600", "3,600"),
+        ("9" * 40, ""),
+        ("IN AN HOUR", "3,"),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", ""),
     ],
     ids=["an hour", "for ever", "until in an hour", "until the end"],
 )
-def test_a_long_wait_is_said_instead(value: str, part: Path, now: datetime) -> None:
-    value = value.replace("IN AN HOUR", format_datetime(now + timedelta(hours=1), usegmt=True))
-    with bad_server(served(Answer(429, headers={"Retry-After": value}))) as server:
-        said = refused(server.url("/all.zip"), part, now=now)
+def test_a_long_wait_is_an_error(value: str, seconds: str, part: Path, now: datetime) -> None:
+    in_an_hour = format_datetime(now + timedelta(hours=1), usegmt=True)
+    headers = {"Retry-After": value.replace("IN AN HOUR", in_an_hour)}
+    with bad_server(served(Answer(429, headers=headers))) as server:
+        said = refused(server.url("/all.zip"), part)
     assert "answers 429" in said
-    assert "It asks to try again after 20" in said
+    assert f"wait {seconds}" in said
     assert len(server.asked) == 1
 
 
@@ -320,7 +316,7 @@ def test_a_server_that_falls_silent_is_tried_again(
 def test_a_server_that_drips_is_cut_off_at_the_end_of_the_time(drip: Answer, part: Path) -> None:
     with bad_server(served(drip)) as server:
         said = refused(server.url("/all.zip"), part, seconds=0.5)
-    assert "not done within 0.5 s" in said
+    assert "within 0.5 seconds" in said
     assert "--max-time" in said
     assert len(server.asked) == 1
 
@@ -328,17 +324,14 @@ def test_a_server_that_drips_is_cut_off_at_the_end_of_the_time(drip: Answer, par
 def test_headers_that_drip_are_cut_off_too(part: Path) -> None:
     with bad_server(served(Answer(200, DATA, silent=5))) as server:
         said = refused(server.url("/all.zip"), part, seconds=0.5)
-    assert "not done within 0.5 s" in said
+    assert "within 0.5 seconds" in said
 
 
-def test_nobody_there_is_said_at_once(part: Path) -> None:
+def test_no_server_is_an_error_at_once(part: Path) -> None:
     with bad_server() as server:
         gone = server.url("/all.zip")
     said = refused(gone, part)
-    assert said == (
-        f"127.0.0.1:{server.port} does not answer: Connection refused | "
-        "Check the address and the network, then try again."
-    )
+    assert f"127.0.0.1:{server.port}: Connection refused" in said
 
 
 def test_redirects_are_followed(part: Path) -> None:
@@ -366,8 +359,6 @@ def test_a_circle_of_redirects_ends(part: Path) -> None:
 @pytest.mark.parametrize(
     "location",
     [
-        None,
-        "",
         "ftp://127.0.0.1/a",
         "file:///etc/passwd",
         "http://[::1",
@@ -378,11 +369,10 @@ def test_a_circle_of_redirects_ends(part: Path) -> None:
         "javascript:alert(1)",
     ],
 )
-def test_a_redirect_to_no_address_is_refused(location: str | None, part: Path) -> None:
-    headers = {} if location is None else {"Location": location}
-    with bad_server(served(Answer(302, headers=headers))) as server:
+def test_a_redirect_to_no_address_is_refused(location: str, part: Path) -> None:
+    with bad_server(served(Answer(302, headers={"Location": location}))) as server:
         said = refused(server.url("/all.zip"), part)
-    assert "redirects to no usable address" in said
+    assert "redirects to" in said
     assert "hush" not in said
     assert len(server.asked) == 1
 
@@ -399,96 +389,38 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> Callable[[BadServer], None]:
 
 
 @pytest.mark.parametrize(
-    "address",
-    [
-        *("127.0.0.1", "::1", "10.0.0.7", "169.254.169.254", "fe80::1", "240.0.0.1", "0.0.0.0"),
-        *("::ffff:192.168.1.1", "64:ff9b::7f00:1", "2002:7f00:1::", "224.0.0.1", "fd00::1"),
-    ],
+    "location", ["http://127.0.0.2:9/a", "http://169.254.169.254/latest/meta-data", "//localhost/a"]
 )
-def test_an_address_that_is_not_on_the_open_internet(address: str) -> None:
-    assert not is_public(ipaddress.ip_address(address))
-
-
-@pytest.mark.parametrize("address", ["192.88.99.1", "64:ff9b::102:304", "2606:4700::1111"])
-def test_an_address_on_the_open_internet(address: str) -> None:
-    assert is_public(ipaddress.ip_address(address))
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Names as one would have to own them; no test asks the network for any."""
-    known = {
-        "public.test": ["192.88.99.1"],
-        "mixed.test": ["192.88.99.1", "10.0.0.1"],
-        **{one: [one] for one in ("192.88.99.2", "10.0.0.1", "127.0.0.1", "169.254.169.254")},
-    }
-    monkeypatch.setattr(
-        module,
-        "addresses_of",
-        lambda host: [ipaddress.ip_address(one) for one in known.get(host, ())],
-    )
-
-
-@pytest.mark.parametrize(
-    "location",
-    ["http://127.0.0.1:9/a", "http://169.254.169.254/latest/meta-data", "http://mixed.test/"],
-)
-@pytest.mark.parametrize("first", ["http://public.test/all.zip", "http://unknown.test/all.zip"])
-@pytest.mark.usefixtures("names")
-def test_a_public_host_does_not_lead_to_a_private_one_behind_a_proxy(
+@pytest.mark.parametrize("first", ["http://public.test/all.zip", "http://127.0.0.1:8/all.zip"])
+def test_a_redirect_to_another_host_is_not_followed(
     first: str, location: str, proxy: Callable[[BadServer], None], part: Path
 ) -> None:
+    """Another host may be in a private network."""
     with bad_server({first: Answer(302, headers={"Location": location})}) as server:
         proxy(server)
         said = refused(first, part)
-    assert "leads to an address of a private network" in said
-    assert location in said
+    assert f"--osv-url http:{location.removeprefix('http:')}" in said
     assert [asked.path for asked in server.asked] == [first]
 
 
-@pytest.mark.usefixtures("names")
-def test_a_private_mirror_leads_out_but_not_back_in(
-    proxy: Callable[[BadServer], None], part: Path
-) -> None:
-    routes: dict[str, Route] = {
-        "http://10.0.0.1/all.zip": Answer(302, headers={"Location": "http://public.test/a"}),
-        "http://public.test/a": Answer(302, headers={"Location": "http://192.88.99.2/b"}),
-        "http://192.88.99.2/b": Answer(302, headers={"Location": "http://10.0.0.1/c"}),
-    }
-    with bad_server(routes) as server:
-        proxy(server)
-        said = refused("http://10.0.0.1/all.zip", part)
-    assert "leads to an address of a private network" in said
-    assert len(server.asked) == 3
-
-
-def test_a_host_has_all_its_addresses_or_none() -> None:
-    assert addresses_of("127.0.0.1") == [ipaddress.ip_address("127.0.0.1")]
-    assert addresses_of("127.1") == [ipaddress.ip_address("127.0.0.1")]
-    assert addresses_of(f"{'a' * 64}.test") == ()
-
-
-def test_a_connection_shows_where_a_name_leads(part: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first connection is to a public host, or so we say, the second one to 127.0.0.1."""
-    known = [True]
-    monkeypatch.setattr(module, "is_public", lambda _address: bool(known and known.pop()))
-    with bad_server({"/secret": Answer(200, DATA)}) as inner:
-        redirect = Answer(302, headers={"Location": inner.url("/secret")})
-        with bad_server(served(redirect)) as server:
-            said = refused(server.url("/all.zip"), part)
-    assert "leads to an address of a private network" in said
-    assert inner.asked == []
+def test_a_redirect_to_a_known_host_is_followed(part: Path) -> None:
+    with bad_server({"/b.zip": file_route(DATA)}) as other:
+        location = other.url("/b.zip").replace("127.0.0.1", "localhost")
+        with bad_server(served(Answer(302, headers={"Location": location}))) as server:
+            assert get(server.url("/all.zip"), part, hosts=frozenset({"localhost"})) is not None
+    assert part.read_bytes() == DATA
 
 
 def test_credentials_of_netrc_go_to_the_first_host_only(part: Path, tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("default login me password hush\n")
     with bad_server({"/b.zip": Answer(200, DATA)}) as other:
+        location = other.url("/b.zip").replace("127.0.0.1", "localhost")
         first = {
             "/all.zip": Answer(302, headers={"Location": "/a"}),
-            "/a": Answer(302, headers={"Location": other.url("/b.zip"), "Set-Cookie": "a=b"}),
+            "/a": Answer(302, headers={"Location": location, "Set-Cookie": "a=b"}),
         }
         with bad_server(first) as server:
-            assert get(server.url("/all.zip"), part) is not None
+            assert get(server.url("/all.zip"), part, hosts=frozenset({"localhost"})) is not None
     assert ["authorization" in asked.headers for asked in server.asked] == [True, True]
     assert "authorization" not in other.asked[0].headers
     assert "cookie" not in other.asked[0].headers
@@ -502,7 +434,7 @@ def test_a_proxy_that_resets_is_named_without_its_password(
     with bad_server(routes) as server:
         proxy(server)
         said = refused(f"{scheme}://public.test/a", part)
-    assert said.startswith(f"the proxy 127.0.0.1:{server.port}, asked for public.test, does not")
+    assert f"public.test through the proxy 127.0.0.1:{server.port}" in said
     assert "HTTP_PROXY" in said
     assert "hush" not in said
     assert len(server.asked) == ATTEMPTS
@@ -609,7 +541,7 @@ def test_a_drip_over_tls_is_cut_off_too(
     drip = Answer(200, DATA, drip=0.05)
     with bad_server(served(drip), certificate=certificate) as server:
         said = refused(server.url("/all.zip"), part, seconds=0.7)
-    assert "not done within 0.7 s" in said
+    assert "within 0.7 seconds" in said
 
 
 def test_a_server_that_speaks_no_tls_is_said(part: Path) -> None:

@@ -192,7 +192,7 @@ def bomb() -> bytes:
     [
         (Answer(200, b"PK", cut=1, length=9), DownloadError, "broke off"),
         (Answer(404), DownloadError, "answers 404 (Not Found)"),
-        (RESET, DownloadError, "does not answer"),
+        (RESET, DownloadError, "cannot reach"),
         (Answer(200, b"<html>Sign in"), StoreError, "/osv sends is a web page"),
         (Answer(200, b""), StoreError, "/osv sends is empty"),
         (Answer(200, export(SANDBOX)[:-30], length=None), StoreError, "/osv"),
@@ -200,8 +200,8 @@ def bomb() -> bytes:
         (Answer(200, bomb()), StoreError, "/osv"),
         (Answer(200, b'{"id": 7}'), StoreError, "/osv"),
         (Answer(200, b"[" * 100_000), StoreError, "/osv"),
-        (Answer(429, headers={"Retry-After": "7200"}), DownloadError, "try again after"),
-        (Answer(200, b"PK", length=1 << 40), DownloadError, "more than the 512 MiB"),
+        (Answer(429, headers={"Retry-After": "7200"}), DownloadError, "7,200"),
+        (Answer(200, b"PK", length=1 << 40), DownloadError, "512 MiB"),
         (Answer(200, b"PKx", {"Content-MD5": "A" * 22 + "=="}), DownloadError, "checksum"),
     ],
 )
@@ -229,7 +229,7 @@ def test_a_time_limit_is_for_all_together(cache: Path) -> None:
     with bad_server(routes(osv=slow)) as server:
         found = updated(server, cache, seconds=1)
     assert {outcome.state for outcome in found.values()} == {UpdateState.FAILED}
-    assert all("not done within 1 s" in words(outcome) for outcome in found.values())
+    assert all("within 1 seconds" in words(outcome) for outcome in found.values())
     assert [asked.path for asked in server.asked] == ["/osv"]
 
 
@@ -258,7 +258,7 @@ def test_an_update_does_not_wait_for_ever(cache: Path) -> None:
         filelock.FileLock(cache / "advisories" / "osv.update.lock"),
     ):
         found = updated(server, cache, ["osv"], seconds=0.4)
-    assert "not done within 0.4 s" in words(found["osv"])
+    assert "within 0.4 seconds" in words(found["osv"])
     assert server.asked == []
 
 
@@ -290,18 +290,18 @@ def test_the_usual_address_is_one_of_https(kind: str) -> None:
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("file:///tmp/all.zip", "Use scanagg db import PATH."),
-        ("https://me:hush@mirror.test/all.zip", "a netrc file is read"),
-        ("https://me@mirror.test/all.zip", "a netrc file is read"),
-        ("ftp://mirror.test/all.zip", "is no address: ftp://mirror.test/all.zip"),
-        ("mirror.test/all.zip", "is no address"),
-        ("https://", "is no address"),
-        ("", "is no address"),
-        ("https://[::1/", "is no address"),
-        ("https://mirror.test:0/", "is no address"),
-        ("https://mirror.test:port/", "is no address"),
-        ("https://mirror.test/a b", "is no address"),
-        ("https://mirror.test/\x1b[31m", "is no address: https://mirror.test/\\x1b[31m"),
+        ("file:///tmp/all.zip", "scanagg db import PATH"),
+        ("https://me:hush@mirror.test/all.zip", "a netrc file"),
+        ("https://me@mirror.test/all.zip", "a netrc file"),
+        ("ftp://mirror.test/all.zip", "is not a valid address: ftp://mirror.test/all.zip"),
+        ("mirror.test/all.zip", "is not a valid address"),
+        ("https://", "is not a valid address"),
+        ("", "is not a valid address"),
+        ("https://[::1/", "is not a valid address"),
+        ("https://mirror.test:0/", "is not a valid address"),
+        ("https://mirror.test:port/", "is not a valid address"),
+        ("https://mirror.test/a b", "is not a valid address"),
+        ("https://mirror.test/\x1b[31m", "is not a valid address: https://mirror.test/\\x1b[31m"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_refused(url: str, said: str) -> None:
