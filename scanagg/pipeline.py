@@ -29,6 +29,7 @@ from scanagg.model import (
     Clock,
     Coverage,
     Inventory,
+    Reason,
     Report,
     Run,
     Status,
@@ -217,7 +218,7 @@ def _with_skipped(runs: Sequence[Run], request: Request, clock: Clock) -> tuple[
             scanner=name,
             version=None,
             status=Status.MISSING,
-            detail="skipped on the command line",
+            detail=Reason("scanner-skipped"),
             coverage=Coverage("inputs"),
             started=clock.now,
         )
@@ -241,7 +242,7 @@ def _image_problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
 
 def _notices(request: Request, target: Target) -> tuple[str, ...]:
     """Return notices about the target, what is left out of it, and a foreign baseline."""
-    notices = [*target.notices]
+    notices = [*map(sentence, target.notices)]
     prefix = target.revision.prefix if target.revision else ""
     baseline = request.rules.baseline
     if baseline and foreign(baseline, {prefix + file.path for file in target.files}):

@@ -300,12 +300,12 @@ def _base_findings(
         entries=tuple(entries),
         purls=frozenset(one.package.purl for one in collected.findings if one.package),
         failed={
-            run.scanner: plain(run.detail or run.status.value)
+            run.scanner: run.detail or plain(run.status.value)
             for run in collected.runs
             if run.status not in _WORKED
         },
         gaps={
-            run.scanner: {gap.input: plain(gap.reason) for gap in run.coverage.not_examined}
+            run.scanner: {gap.input: gap.reason for gap in run.coverage.not_examined}
             for run in collected.runs
         },
     )

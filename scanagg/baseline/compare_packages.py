@@ -23,7 +23,6 @@ from scanagg.model import (
     Package,
     Reason,
     is_pypi,
-    plain,
 )
 
 # The names of manifests and of files that they may include: a superset of the names that the
@@ -72,7 +71,7 @@ def read_packages(
     unread = sorted(changes.unread & manifests)
     problems = [Reason("base-file-unreadable", {"path": path}) for path in unread]
     problems += [
-        Reason("base-manifest-broken", {"path": gap.input, "why": plain(gap.reason)})
+        Reason("base-manifest-broken", {"path": gap.input, "why": gap.reason})
         for gap in base.problems
     ]
     return BasePackages(

@@ -17,7 +17,7 @@ from scanagg.baseline.file import nfc
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
 from scanagg.core.text import valid
-from scanagg.model import Link, Revision, SourceFile, Target
+from scanagg.model import Link, Reason, Revision, SourceFile, Target
 
 # Parts of a path that would lead out of the folder a base is laid out in, or make it a repository.
 # No commit of an honest repository has them.
@@ -215,7 +215,7 @@ def read_links(snapshot: Snapshot) -> tuple[Link, ...]:
         shown = files.get(end) if end is not None else None
         if shown is None and end in folders:
             shown = valid(os.fsdecode(end))
-        reason = "" if shown else "to nothing that the commit is known to have"
+        reason = None if shown else Reason("link-to-no-file-of-the-project")
         links.append(Link(valid(os.fsdecode(name)), shown, reason))
     return tuple(sorted(links, key=lambda link: link.path))
 

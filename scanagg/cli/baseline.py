@@ -36,6 +36,7 @@ from scanagg.policy.schema import NewCodeSection
 from scanagg.project import secret_key
 from scanagg.project.target import read_target
 from scanagg.project.trusted import WorkTree
+from scanagg.reports.reasons import sentence
 
 app = typer.Typer(no_args_is_help=True, help="Keep the baseline: findings that are not new.")
 
@@ -222,7 +223,7 @@ def _check(work: BaselineWork, *, show: bool) -> Report:
         # The gate lets optional scanners fail. A baseline must not miss their findings.
         is_empty = run.status is Status.EMPTY and run.coverage.gaps
         if is_empty or run.status in (Status.FAILED, Status.TIMEOUT):
-            gaps.append(f"{run.scanner}: {run.detail}")
+            gaps.append(f"{run.scanner}: {sentence(run.detail) if run.detail else run.status}")
     if gaps:
         hint = "A baseline of half a check would make the rest new later: mend that, then again."
         raise BaselineError("\n".join(("the check is incomplete:", *dict.fromkeys(gaps))), hint)

@@ -34,6 +34,7 @@ from scanagg.pipeline import Request
 from scanagg.policy import Policy
 from scanagg.reports import wire
 from scanagg.reports.phrases import UNCHECKED
+from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import scanner_info, scanner_infos
 from scanagg.upgrades.applying import Bench, StepState, apply
 from scanagg.upgrades.plan import step_of
@@ -347,7 +348,7 @@ def _print_remaining(report: Report, chosen: FixOptions) -> None:
 def _print_unexamined(report: Report) -> None:
     """Print the packages that no scanner has looked up: no advice on these is no good news."""
     gaps = [
-        sorted({(gap.input, gap.reason) for gap in run.coverage.gaps})
+        sorted({(gap.input, sentence(gap.reason)) for gap in run.coverage.gaps})
         for run in report.runs
         if Category.VULNERABILITY in scanner_info(run.scanner).categories
         and run.coverage.unit == "packages"

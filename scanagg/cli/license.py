@@ -25,6 +25,7 @@ from scanagg.policy import licenses, load_policy
 from scanagg.policy.licenses import LicenseDecision, LicenseJudge
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
+from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import all_scanners, usual_scanner
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, scan
 
@@ -150,14 +151,14 @@ def _print_listing(listing: LicenseListing) -> None:
     for package, decision in listing.packages:
         if decision.note:
             say(f"{package.name} {package.version}: {decision.note}")
-    say(*(f"not asked: {gap.input}: {gap.reason}" for gap in listing.unknown))
+    say(*(f"not asked: {gap.input}: {sentence(gap.reason)}" for gap in listing.unknown))
     verdicts = [decision.verdict.value for _, decision in listing.packages]
     words = ("allow", "review", "unknown", "deny")
     counts = ", ".join(f"{verdicts.count(word)} {word}" for word in words)
     say(f"{counted(len(verdicts), 'package')}: {counts}")
     if not listing.is_whole:
         unasked = counted(len(listing.unknown), "input")
-        why = f": {listing.run.detail}" if listing.run.detail else ""
+        why = f": {sentence(listing.run.detail)}" if listing.run.detail else ""
         say(f"incomplete: the licences of {unasked} are not known{why}")
 
 
@@ -182,6 +183,8 @@ def _print_json(listing: LicenseListing) -> None:
         "complete": listing.is_whole,
         "status": listing.run.status.value,
         "packages": packages,
-        "not_examined": [{"input": gap.input, "reason": gap.reason} for gap in listing.unknown],
+        "not_examined": [
+            {"input": gap.input, "reason": sentence(gap.reason)} for gap in listing.unknown
+        ],
     }
     tell(json.dumps(document, indent=2).splitlines())

@@ -38,6 +38,7 @@ from scanagg.model import (
     disagreement,
 )
 from scanagg.reports import phrases
+from scanagg.reports.reasons import sentence
 
 _SHOWN_FINDINGS: Final = 20
 _SHOWN_DEADLINES: Final = 5
@@ -167,12 +168,11 @@ class _Page(msgspec.Struct, frozen=True):
         for run in self.report.runs:
             if run.status not in (Status.OK, Status.NOT_APPLICABLE):
                 # The detail names the first gap.
-                self.bullets(
-                    [f"{run.scanner}: {one_line(run.detail) or status_word(run.status)}"], "yellow"
-                )
+                detail = sentence(run.detail) if run.detail else status_word(run.status)
+                self.bullets([f"{run.scanner}: {detail}"], "yellow")
             if self.verbose and run.status is Status.DEGRADED:
                 more = run.coverage.gaps[1:]
-                self.bullets(f"{run.scanner}: {gap.input}: {gap.reason}" for gap in more)
+                self.bullets(f"{run.scanner}: {gap.input}: {sentence(gap.reason)}" for gap in more)
 
     def findings(self) -> None:
         """Print the blocking findings, new ones first, then the worst; if verbose, all findings."""
@@ -261,7 +261,7 @@ class _Page(msgspec.Struct, frozen=True):
         missing = phrases.missing_data(self.report)
         notices = [*self.report.gate.notices, *([missing] if missing else ())]
         for run in self.report.runs:
-            notices += [f"{run.scanner}: {notice}" for notice in run.notices]
+            notices += [f"{run.scanner}: {sentence(notice)}" for notice in run.notices]
             hidden = ", ".join(f"{count} by {kind}" for kind, count in run.hidden.items() if count)
             if hidden:
                 notices.append(f"{run.scanner}: the project's own files hide or mark {hidden}")

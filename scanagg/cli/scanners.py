@@ -17,7 +17,9 @@ from scanagg.core.process import Stop
 from scanagg.core.text import counted
 from scanagg.findings.collect import ScanSetup
 from scanagg.inventory import read_inventory
+from scanagg.model import Reason
 from scanagg.project.target import read_target
+from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import Lookup, Tool, all_scanners, scanner_infos
 from scanagg.scanners.config import load_settings
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, Task, find
@@ -52,7 +54,7 @@ def command(
                 console.print(Text(f"    {line}"))
 
 
-def _lines(task: Task, tool: Tool | None, problem: str, store: Store) -> Iterator[str]:
+def _lines(task: Task, tool: Tool | None, problem: Reason | None, store: Store) -> Iterator[str]:
     """Yield the purpose of a scanner, whether it applies here, and where it was found."""
     info, context = task.scanner.INFO, task.context
     yield info.about
@@ -72,7 +74,7 @@ def _lines(task: Task, tool: Tool | None, problem: str, store: Store) -> Iterato
             yield f"advisory store: {store.osv.name} {_age(store.osv.updated, context.now)}"
         yield from store.problems
     if problem:
-        yield f"does not work: {problem}"
+        yield f"does not work: {sentence(problem)}"
 
 
 def _age(updated: datetime | None, now: datetime) -> str:

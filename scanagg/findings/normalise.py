@@ -81,11 +81,14 @@ def mask_run(run: Run, mask: Redactor) -> Run:
         return mask.text(printable(text))
 
     coverage = run.coverage
-    gaps = tuple(NotExamined(clean(gap.input), clean(gap.reason)) for gap in coverage.not_examined)
+    gaps = tuple(
+        NotExamined(clean(gap.input), gap.reason.map(clean), gap.on_purpose)
+        for gap in coverage.not_examined
+    )
     return replace(
         run,
-        detail=clean(run.detail),
-        notices=tuple(map(clean, run.notices)),
+        detail=run.detail and run.detail.map(clean),
+        notices=tuple(notice.map(clean) for notice in run.notices),
         coverage=replace(coverage, not_examined=gaps),
     )
 

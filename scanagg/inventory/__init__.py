@@ -15,12 +15,11 @@ from scanagg.inventory.manifest import (
     ProjectFiles,
     Reader,
     named,
-    problem,
 )
 from scanagg.inventory.merge import merge
 from scanagg.inventory.pyproject import read_pipfile, read_pyproject
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
-from scanagg.model import Inventory, Link, NotExamined, Target
+from scanagg.model import Inventory, Link, NotExamined, Reason, Target
 
 # What people declare comes first: the others are read in the light of it.
 _DECLARING: Final = (
@@ -33,7 +32,6 @@ _OTHERS: Final = (
     Reader(requirements.matches, requirements.read_requirements),
     *(Reader(kind.matches, kind.read) for kind in locks.KINDS),
 )
-_NOT_FOLLOWED: Final = "not followed, so what this manifest lists is unknown"
 
 
 def read_inventory(target: Target, python: Path | None = None) -> Inventory:
@@ -142,8 +140,7 @@ def _unread(
 
     for link in broken_links:
         if posixpath.basename(link.path) in requirements.FOLDERS or is_manifest(link.path):
-            reason = link.reason or "to a folder without files of the project"
-            yield problem(link.path, None, f"a symbolic link {reason}: {_NOT_FOLLOWED}")
+            yield NotExamined(link.path, link.reason or Reason("link-to-no-file-of-the-project"))
     for gap in target.skipped:
         if not gap.on_purpose and is_manifest(gap.input):
             yield gap

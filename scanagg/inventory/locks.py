@@ -35,7 +35,7 @@ from scanagg.inventory.scopes import (
     named_scope,
     widest,
 )
-from scanagg.model import Constraint, Package, Requirement, Scope, SourceFile, pypi_purl
+from scanagg.model import Constraint, Package, Requirement, Scope, SourceFile, plain, pypi_purl
 
 
 class Needs(msgspec.Struct, frozen=True):
@@ -141,7 +141,7 @@ class LockKind(msgspec.Struct, frozen=True):
                 if own:
                     own_names.add(name)
                 elif origin:
-                    unpinned.append(Requirement(name, name, place, shown(origin), scope))
+                    unpinned.append(Requirement(name, name, place, plain(shown(origin)), scope))
                 else:
                     direct = name in direct_names if basis.roots else None
                     requires = known.intersection(map(canonicalize_name, needed.names))

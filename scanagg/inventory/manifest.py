@@ -21,6 +21,7 @@ from scanagg.model import (
     Requirement,
     Scope,
     SourceFile,
+    plain,
 )
 
 # The largest lock files of public monorepos are about 5 MB; anything beyond this is no manifest.
@@ -144,7 +145,7 @@ def named(name: str) -> Callable[[str, ProjectFiles], bool]:
 
 def problem(path: str, line: int | None, reason: str) -> NotExamined:
     """Return a line (from 1) of a manifest that cannot be used, with its secrets masked."""
-    return NotExamined(path if line is None else f"{path}:{line}", shown(reason))
+    return NotExamined(path if line is None else f"{path}:{line}", plain(shown(reason)))
 
 
 def shown(text: str) -> str:

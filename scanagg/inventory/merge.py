@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -15,15 +14,13 @@ from scanagg.model import (
     Constraint,
     Inventory,
     Package,
+    Reason,
     Requirement,
     Scope,
     location_key,
+    plain,
     pypi_purl,
     sorted_locations,
-)
-
-_UNPINNED: Final = (
-    'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
 )
 
 
@@ -150,7 +147,7 @@ def _covered(
         ], None
     if any(name in lock.others for lock, _ in locks):
         return [], None
-    reason = declaration.origin or _UNPINNED
+    reason = plain(declaration.origin) if declaration.origin else Reason("no-exact-version")
     renewed = [(lock, command) for lock, command in locks if command]
     if renewed and not declaration.origin:
         # Other locks than requirements files are for all platforms: they lack what none needs.
@@ -159,7 +156,7 @@ def _covered(
             return [], None
         lock, command = renewed[0]
         file_name = posixpath.basename(lock.path)
-        reason = f'not in {file_name}; lock again (for example with "{command}")'
+        reason = Reason("not-in-the-lock", {"lock": file_name, "command": command})
     return [], Requirement(name, declaration.text, place, reason, scope)
 
 
@@ -199,13 +196,13 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
 
 
 def _united_requirements(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
-    groups: dict[tuple[str, int, str, str, str], list[Requirement]] = {}
+    groups: dict[tuple[str, int, str, str, Reason], list[Requirement]] = {}
     for one in requirements:
         key = (one.place.path, one.place.start_line or 0, one.name, one.text, one.reason)
         groups.setdefault(key, []).append(one)
     return tuple(
         replace(same[0], scope=widest(one.scope for one in same))
-        for _, same in sorted(groups.items())
+        for _, same in sorted(groups.items(), key=lambda group: group[0][:4])
     )
 
 

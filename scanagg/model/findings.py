@@ -94,14 +94,14 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     scanner: str
     version: str | None
     status: Status
-    detail: str
+    detail: Reason | None = None
     coverage: Coverage
     argv: tuple[str, ...] = ()
     started: datetime
     seconds: float = 0.0
     data: DataSource | None = None
     hidden: Mapping[str, int] = msgspec.field(default_factory=dict)
-    notices: tuple[str, ...] = ()
+    notices: tuple[Reason, ...] = ()
 
 
 class Witness(msgspec.Struct, frozen=True):

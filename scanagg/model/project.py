@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from scanagg.model.enums import Scope
+from scanagg.model.reasons import Reason
 
 if TYPE_CHECKING:
     from packaging.version import Version
@@ -76,15 +77,14 @@ class Constraint(msgspec.Struct, frozen=True):
 
 
 class NotExamined(msgspec.Struct, frozen=True):
-    """An input that a scanner did not examine, with the reason."""
+    """An input that a scanner did not examine, with the reason.
+
+    `on_purpose` is True for an input that is no gap: it was left out by choice.
+    """
 
     input: str
-    reason: str
-
-    @property
-    def on_purpose(self) -> bool:
-        """True for an input that is no gap: its reason begins with "excluded:"."""
-        return self.reason.startswith("excluded:")
+    reason: Reason
+    on_purpose: bool = False
 
 
 class Requirement(msgspec.Struct, frozen=True):
@@ -93,7 +93,7 @@ class Requirement(msgspec.Struct, frozen=True):
     name: str
     text: str
     place: Location
-    reason: str
+    reason: Reason
     scope: Scope = Scope.RUNTIME
 
 
@@ -128,12 +128,12 @@ class Link(msgspec.Struct, frozen=True):
     """A symbolic link of the target, and the file or folder of the target that it leads to.
 
     `end` is the shown path of that, by however many links; None for any other end, which `reason`
-    describes ("to something outside the tree").
+    describes.
     """
 
     path: str
     end: str | None
-    reason: str = ""
+    reason: Reason | None = None
 
 
 class Revision(msgspec.Struct, frozen=True):
@@ -157,7 +157,7 @@ class Target(msgspec.Struct, frozen=True):
     files: tuple[SourceFile, ...]
     skipped: tuple[NotExamined, ...] = ()
     revision: Revision | None = None
-    notices: tuple[str, ...] = ()
+    notices: tuple[Reason, ...] = ()
     exclude: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
 

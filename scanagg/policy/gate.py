@@ -5,8 +5,7 @@ Statuses and coverage are judged here, against the policy, and nowhere else:
 - FAILED, TIMEOUT, MISSING and EMPTY leave a gap, and so does a required scanner without a run.
 - OK and DEGRADED are judged by coverage: a gap where more inputs were not examined than
   `max_skipped` and `max_errors` together allow (none unless given), or fewer than `min_audited`
-  were. An input whose reason begins with "excluded:" was left out on purpose: reports list it, no
-  threshold counts it.
+  were. An input that was left out on purpose counts for no threshold: reports list it.
 - Data older than `db_max_age`, or of unknown age, leaves a gap too. So does data about
   vulnerabilities that the policy requires (KEV, EPSS), where it is missing or older than
   `enrichment.max_age`; of other such data the age is a notice.
@@ -24,7 +23,18 @@ from msgspec.structs import replace
 
 from scanagg.core.errors import ExitCode
 from scanagg.core.text import one_line, shorten
-from scanagg.model import Action, Coverage, DataSource, Gate, Judged, Outcome, Run, Severity, Status
+from scanagg.model import (
+    Action,
+    Coverage,
+    DataSource,
+    Gate,
+    Judged,
+    Outcome,
+    Reason,
+    Run,
+    Severity,
+    Status,
+)
 from scanagg.policy.aspects import globs
 from scanagg.policy.freshness import ahead, lacks, stale, unchecked
 from scanagg.policy.rules import Decision
@@ -158,7 +168,7 @@ def _gap(run: Run, entry: ScannerEntry) -> str | None:
     if run.status is Status.NOT_APPLICABLE or (run.status is Status.EMPTY and all_excluded):
         return None
     if run.status in _BROKEN:
-        return _with_detail(_BROKEN[run.status], run.detail)
+        return _with_detail(_BROKEN[run.status], _words(run.detail))
     least = max(1, entry.min_audited)
     if _wanted(coverage) > 0 and coverage.examined < least:
         return f"examined {_amount(coverage)}, fewer than {least}"
@@ -167,14 +177,14 @@ def _gap(run: Run, entry: ScannerEntry) -> str | None:
     bounds = (entry.max_skipped, entry.max_errors)
     if "any" not in bounds and missed > sum(map(int, bounds)):
         named = [
-            f"{one_line(each.input)} ({one_line(each.reason)})" for each in coverage.gaps[:_SHOWN]
+            f"{one_line(each.input)} ({_words(each.reason)})" for each in coverage.gaps[:_SHOWN]
         ]
         if missed > len(named):
             more = missed - len(named)
             named.append(f"{more} more" if named else f"{more} not named")
         return _with_detail(f"examined {_amount(coverage)}", ", ".join(named))
     if run.status is Status.DEGRADED and not missed and not coverage.not_examined:
-        return _with_detail("is degraded", run.detail)
+        return _with_detail("is degraded", _words(run.detail))
     return None
 
 
@@ -190,6 +200,10 @@ def _missed(coverage: Coverage) -> int:
 
 def _amount(coverage: Coverage) -> str:
     return f"{coverage.examined} of {_wanted(coverage)} {coverage.unit}"
+
+
+def _words(reason: Reason | None) -> str:
+    return one_line(str(reason.values.get("text", reason.kind))) if reason else ""
 
 
 def _with_detail(text: str, detail: str) -> str:

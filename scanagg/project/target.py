@@ -16,15 +16,15 @@ from scanagg.core.errors import TargetError
 from scanagg.core.git import Git
 from scanagg.core.process import Completed, Ended, Stop
 from scanagg.core.text import one_line, valid
-from scanagg.model import Link, NotExamined, Revision, SourceFile, Target
+from scanagg.model import Link, NotExamined, Reason, Revision, SourceFile, Target
 
-CONFIGURED: Final = "excluded: by the configuration"
+CONFIGURED: Final = Reason("excluded")
 """The reason for a file that a pattern of the configuration names."""
 
-REPORT: Final = "excluded: a report of an earlier check"
+REPORT: Final = Reason("earlier-report")
 """The reason for a file that an earlier check wrote."""
 
-NESTED: Final = "excluded: a repository of its own inside this one; check it by itself"
+NESTED: Final = Reason("nested-repository")
 """The reason for a folder that is a repository of its own."""
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
@@ -40,7 +40,7 @@ class _Listing(msgspec.Struct, frozen=True):
     names: tuple[str, ...]
     skipped: tuple[NotExamined, ...]
     revision: Revision | None
-    notices: tuple[str, ...] = ()
+    notices: tuple[Reason, ...] = ()
 
 
 def read_target(
@@ -155,7 +155,7 @@ def _list_by_walking(root: Path) -> _Listing:
         try:
             entries = sorted(os.scandir(root / below), key=lambda entry: entry.name)
         except OSError as error:
-            reason = f"unreadable folder: {error.strerror}"
+            reason = Reason("unreadable-folder", {"error": error.strerror or str(error)})
             skipped.append(NotExamined(valid(below.rstrip("/")), reason))
             continue
         if any(entry.name == ".gitignore" for entry in entries):
@@ -169,8 +169,7 @@ def _list_by_walking(root: Path) -> _Listing:
                 pending.append((name, rules))
             else:
                 names.append(name)
-    notice = "listed without git: every file that .gitignore does not name, tracked or not"
-    return _Listing(tuple(names), tuple(skipped), None, (notice,))
+    return _Listing(tuple(names), tuple(skipped), None, (Reason("listed-without-git"),))
 
 
 def _ignore_file(path: Path) -> pathspec.GitIgnoreSpec:
@@ -202,7 +201,7 @@ def _is_ignored(name: str, rules: _Rules) -> bool:
 
 
 def _sort(
-    root: Path, names: Iterable[str], patterns: Mapping[str, pathspec.GitIgnoreSpec]
+    root: Path, names: Iterable[str], patterns: Mapping[Reason, pathspec.GitIgnoreSpec]
 ) -> tuple[list[SourceFile], list[NotExamined], list[Link]]:
     """Sort names into files, skipped inputs and links; `patterns` exclude, by their reason."""
     found: list[SourceFile] = []
@@ -216,15 +215,16 @@ def _sort(
             continue  # tracked by git, deleted in the work tree
         reasons = [reason for reason, spec in patterns.items() if spec.match_file(name)]
         if stat.S_ISDIR(status.st_mode):
-            skipped.append(NotExamined(valid(name.rstrip("/")), NESTED))
+            skipped.append(NotExamined(valid(name.rstrip("/")), NESTED, on_purpose=True))
         elif reasons:
-            skipped.append(NotExamined(valid(name), reasons[0]))
+            skipped.append(NotExamined(valid(name), reasons[0], on_purpose=True))
         elif stat.S_ISLNK(status.st_mode):
             link_names.append(name)
         elif not stat.S_ISREG(status.st_mode):
-            skipped.append(NotExamined(valid(name), "excluded: not a regular file"))
+            reason = Reason("irregular-file")
+            skipped.append(NotExamined(valid(name), reason, on_purpose=True))
         elif not os.access(path, os.R_OK):
-            skipped.append(NotExamined(valid(name), "it may not be read"))
+            skipped.append(NotExamined(valid(name), Reason("no-read-permission")))
         else:
             found.append(SourceFile(valid(name), path, status.st_size))
     found.sort(key=lambda file: (file.path, os.fsencode(file.real)))
@@ -232,10 +232,10 @@ def _sort(
     by_place = {file.real: file.path for file in files}
     links = []
     for name in link_names:
-        end, reason = _link_end(root, root / name, by_place)
-        links.append(Link(valid(name), end, reason))
-        if reason:
-            skipped.append(NotExamined(valid(name), f"excluded: a symbolic link {reason}"))
+        end, problem = _link_end(root, root / name, by_place)
+        links.append(Link(valid(name), end, problem))
+        if problem:
+            skipped.append(NotExamined(valid(name), problem, on_purpose=True))
     links.sort(key=lambda link: link.path)
     return files, skipped, links
 
@@ -251,16 +251,18 @@ def _with_unique_paths(files: Iterable[SourceFile]) -> list[SourceFile]:
     return unique
 
 
-def _link_end(root: Path, link: Path, files: Mapping[Path, str]) -> tuple[str | None, str]:
+def _link_end(
+    root: Path, link: Path, files: Mapping[Path, str]
+) -> tuple[str | None, Reason | None]:
     """Return the shown path of a link's end among files and folders, or the reason why not."""
     try:
         end = link.resolve(strict=True)
     except (OSError, RuntimeError):
-        return None, "that leads nowhere"
+        return None, Reason("dangling-link")
     if end in files:
-        return files[end], ""
+        return files[end], None
     if not end.is_relative_to(root):
-        return None, "to something outside the tree"
+        return None, Reason("link-outside-the-tree")
     if end.is_dir():
-        return valid(end.relative_to(root).as_posix()), ""
-    return None, "to something not part of the project"
+        return valid(end.relative_to(root).as_posix()), None
+    return None, Reason("link-to-no-file-of-the-project")

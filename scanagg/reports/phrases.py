@@ -35,6 +35,7 @@ from scanagg.model import (
     disagreement,
 )
 from scanagg.model.cvss import scored
+from scanagg.reports.reasons import sentence
 
 OUTCOMES: Final = {
     Outcome.PASS: "Passed",
@@ -208,7 +209,7 @@ def gaps(report: Report) -> list[CoverageGap]:
         if run.status in (Status.OK, Status.NOT_APPLICABLE) and complete:
             continue
         words = [] if run.status is Status.OK else [STATUSES[run.status]]
-        words.append(one_line(run.detail) if run.detail else f"{examined(run)} examined")
+        words.append(sentence(run.detail) if run.detail else f"{examined(run)} examined")
         result.append(CoverageGap(run.scanner, ": ".join(words), coverage.not_examined))
     skipped = tuple(gap for gap in report.target.skipped if not gap.on_purpose)
     if skipped:

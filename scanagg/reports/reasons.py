@@ -69,6 +69,63 @@ SENTENCES: Final[Mapping[str, str]] = {
     "advisory-after-base": (
         "the base of {base} has {package} too; the advisory was published later, on {published}"
     ),
+    # Files of the target.
+    "excluded": "excluded by the configuration",
+    "earlier-report": "report of an earlier check",
+    "nested-repository": "a repository of its own: check it separately",
+    "irregular-file": "not a regular file",
+    "no-read-permission": "no permission to read it",
+    "unreadable-folder": "cannot read the folder: {error}",
+    "dangling-link": "symbolic link to a file that does not exist",
+    "link-outside-the-tree": "symbolic link to a place outside the project",
+    "link-to-no-file-of-the-project": "symbolic link to something that is not part of the project",
+    "listed-without-git": "not a git repository: .gitignore decides which files are checked",
+    # Packages of the target.
+    "no-exact-version": (
+        'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
+    ),
+    "not-in-the-lock": 'not in {lock}; lock again (for example with "{command}")',
+    "unpinned": "no version to look up ({why})",
+    "no-package-name": "not a package name (PEP 508)",
+    "no-version": "not a version (PEP 440)",
+    # Runs of scanners: why a scanner did not run or finish.
+    "not-applicable": "no {unit} for it in the project",
+    "not-installed": "not installed: {install}",
+    "scanner-skipped": "skipped with `--skip`",
+    "offline": "offline: {service} needs the network",
+    "offline-without-store": (
+        "offline: cannot ask {service}, and there is no advisory store (`scanagg db update`)"
+    ),
+    "scanner-not-started": "could not be started: {error}",
+    "scanner-timed-out": "no result within {seconds} seconds",
+    "check-deadline": "stopped at the deadline of the check",
+    "scanner-interrupted": "interrupted",
+    "scanner-killed": "killed by signal {signal}",
+    "too-much-output": "stopped: it printed more than 256 MiB",
+    "exit-code": "exit code {code}",
+    "exit-code-mismatch": "exit code {code} does not fit an answer with {found:finding}",
+    "no-answer": "no answer, exit code {code}",
+    "no-report-file": "it wrote no report: {error}",
+    "unreadable-answer": "cannot read its answer: {error}",
+    "unasked-answer": "its answer is about inputs that it was not given",
+    "unknown-version": "printed no version, exit code {code}",
+    # Runs of scanners: what was not examined.
+    "no-input-examined": "none of {found} {unit} examined: {reasons}",
+    "other-reasons": "{number:other reason}",
+    "inputs-not-examined": "{number} of {found} {unit} not examined: {input}: {reason}",
+    "no-scanner-result": "no scanner produced a usable result",
+    "unmentioned": "not mentioned in its answer",
+    "left-out-by-settings": "excluded by the scanner's configuration or arguments",
+    "too-large": "{size:byte}, more than `{option}` allows ({limit})",
+    "long-line": "a line of {size:byte}, more than `{option}` allows ({limit})",
+    "time-limit": "not finished within {seconds} seconds",
+    "unreadable-file": "cannot read it: {error}",
+    # Runs of scanners: notices.
+    "unasked-package": "{package} is in the answer, but was not asked for",
+    "unasked-vulnerabilities": "the answer has vulnerabilities of other packages: {number}",
+    "ignore-file": "{path}: not used, so its entries are reported and counted",
+    "runs-with-settings": "runs with these settings: {settings}",
+    "unused-configuration": "{path}: not used, because a project must not configure its own check",
 }
 
 

@@ -232,7 +232,8 @@ class WireNotExamined(msgspec.Struct, frozen=True):
     """One input that was not examined, and why."""
 
     input: str
-    reason: str
+    reason: WireReason
+    on_purpose: Annotated[bool, _about("Left out by choice: this is no gap.")]
 
 
 class WireRevision(msgspec.Struct, frozen=True):
@@ -252,7 +253,7 @@ class WireTarget(msgspec.Struct, frozen=True):
     files: int
     skipped: tuple[WireNotExamined, ...]
     revision: WireRevision | None
-    notices: tuple[str, ...]
+    notices: tuple[WireReason, ...]
 
 
 class WirePolicyFile(msgspec.Struct, frozen=True):
@@ -309,14 +310,14 @@ class WireRun(msgspec.Struct):
     scanner: str
     version: str | None
     status: Status
-    detail: str
+    detail: Annotated[WireReason | None, _about("Why the status is not ok, if it is not.")]
     argv: tuple[str, ...]
     started: datetime
     seconds: float
     coverage: WireCoverage
     data: WireDataSource | None
     hidden: dict[str, int]
-    notices: tuple[str, ...]
+    notices: tuple[WireReason, ...]
 
     def __post_init__(self) -> None:
         """Give the start in UTC, milliseconds, and `hidden` in alphabetical order."""

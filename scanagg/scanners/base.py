@@ -33,8 +33,10 @@ from scanagg.model import (
     Inventory,
     NotExamined,
     Observation,
+    Reason,
     ScannerInfo,
     Target,
+    plain,
 )
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -157,14 +159,19 @@ class Parsed(msgspec.Struct, frozen=True):
     examined: tuple[str, ...] = ()
     not_examined: tuple[NotExamined, ...] = ()
     hidden: Mapping[str, int] = msgspec.field(default_factory=dict)
-    notices: tuple[str, ...] = ()
+    notices: tuple[Reason, ...] = ()
     store: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     secrets: frozenset[str] = frozenset()
     data: DataSource | None = None
 
 
 class ScanError(Exception):
-    """The output is not what the scanner prints when it works. The text says what is wrong."""
+    """The output of a scanner cannot be used, for this reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        """Keep the reason."""
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Scanner(Protocol):
@@ -261,21 +268,27 @@ def module_or_program(module: str, distribution: str, settings: ScannerSettings)
     return Tool(python_module(module), f"python -P -m {module}", version)
 
 
-def complaint(stderr: str, otherwise: str) -> str:
-    """Return the one line of stderr that says what went wrong, or `otherwise` without one.
+def complaint(stderr: str) -> str:
+    """Return the one line of stderr that says what went wrong; empty if there is none.
 
     Of a Python traceback that is the last exception with a message. The line goes into reports, so
     it has no addresses of objects and no folders of this machine.
     """
     lines = [line.rstrip() for line in stderr.splitlines() if not _AROUND.match(line)]
     if not lines:
-        return otherwise
+        return ""
     telling = [line for line in lines if not _BARE_EXCEPTION.fullmatch(line)]
     line = _ADDRESS.sub("", _PREFIX.sub("", (telling or lines)[-1]))
     home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
     for folder in {tempfile.gettempdir(), home, sys.prefix, sys.base_prefix}:
         line = re.sub(rf"{re.escape(folder.rstrip('/'))}/(?:[^\s'\":]*/)?", "", line)
     return shorten(one_line(line), _REASON_WIDTH)
+
+
+def failure(stderr: str, otherwise: Reason) -> ScanError:
+    """Return the error for an output that cannot be used: the scanner's own words, if any."""
+    text = complaint(stderr)
+    return ScanError(plain(text) if text else otherwise)
 
 
 # The functions that most scanners share.
@@ -290,8 +303,7 @@ def identify(tool: Tool, output: Output) -> Tool:
     """Return the tool with the version that it printed. ScanError if it printed none."""
     match = re.search(r"\d+(?:\.\d+)+\S*", output.stdout.decode("utf-8", "replace"))
     if output.returncode or not match:
-        otherwise = f"tells no version (exit code {output.returncode})"
-        raise ScanError(complaint(output.stderr, otherwise))
+        raise failure(output.stderr, Reason("unknown-version", {"code": output.returncode}))
     return replace(tool, version=match[0])
 
 

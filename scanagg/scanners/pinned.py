@@ -16,6 +16,7 @@ from scanagg.model import (
     NotExamined,
     Observation,
     Package,
+    Reason,
     Rule,
     SeverityClaim,
     is_pypi,
@@ -38,12 +39,11 @@ class Pins(msgspec.Struct, frozen=True):
     refused: tuple[NotExamined, ...]
 
 
-def pins(inventory: Inventory, done: str = "audited") -> Pins:
+def pins(inventory: Inventory) -> Pins:
     """Return the inventory as exact pins. Each is safe as a line of a requirements file.
 
     Names and versions come from files of the checked project. One that is no name (PEP 508) or no
     version (PEP 440) is refused, so it can neither break the file nor smuggle an option into it.
-    `done` says what happens to packages, for the reason why others are refused.
     """
     exact, refused = {}, []
     for package in inventory.packages:
@@ -51,16 +51,15 @@ def pins(inventory: Inventory, done: str = "audited") -> Pins:
             continue
         pin = f"{package.name}=={package.version}"
         if not _NAME.fullmatch(package.name):
-            refused.append(NotExamined(one_line(pin), "not a package name (PEP 508)"))
+            refused.append(NotExamined(one_line(pin), Reason("no-package-name")))
         elif package.version != package.version.strip() or key("", package.version) is None:
-            reason = "not a version (PEP 440): no scanner can look it up"
-            refused.append(NotExamined(one_line(pin), reason))
+            refused.append(NotExamined(one_line(pin), Reason("no-version")))
         else:
             exact[pin] = package
     for requirement in inventory.unpinned:
         place = requirement.place
         where = f"{place.path}:{place.start_line}" if place.start_line else place.path
-        reason = f"not {done}: unpinned, {requirement.reason}".removesuffix(", ")
+        reason = Reason("unpinned", {"why": requirement.reason})
         refused.append(NotExamined(one_line(f"{requirement.text} ({where})"), reason))
     return Pins(dict(sorted(exact.items())), (*refused, *inventory.problems))
 

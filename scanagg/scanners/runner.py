@@ -16,16 +16,14 @@ from msgspec.structs import replace
 
 from scanagg.core import cache
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
-from scanagg.core.text import one_line, shorten
-from scanagg.model import Coverage, NotExamined, Observation, Run, Status
+from scanagg.core.text import one_line
+from scanagg.model import Coverage, NotExamined, Observation, Reason, Run, Status
 from scanagg.scanners.base import Call, Context, Inputs, Output, Parsed, ScanError, Scanner, Tool
 
 DEFAULT_TIMEOUT: Final = 900.0
 # The folders of an absolute path; the slashes of an address are none.
 _FOREIGN_PATH: Final = re.compile(r"(?<![\w.~}/:])/(?:[^/\s=,:]+/)+")
 _PROBE_SECONDS: Final = 30.0
-_REASON_WIDTH: Final = 400
-_UNMENTIONED: Final = "the scanner does not mention it"
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -78,36 +76,37 @@ def scan(
     return tuple(future.result() for future in futures)
 
 
-def find(task: Task, limits: Limits) -> tuple[Tool | None, str]:
-    """Find the scanner with its version, without scanning; and why it could not be asked, if so."""
+def find(task: Task, limits: Limits) -> tuple[Tool | None, Reason | None]:
+    """Find the scanner and its version without scanning, or the reason for no version."""
     tool = task.scanner.locate(task.context.settings)
     if tool is None:
-        return None, ""
+        return None, None
     scan = _Scan(task, limits, threading.BoundedSemaphore(1), lambda _event: None)
     try:
-        return scan.probed(tool), ""
+        return scan.probed(tool), None
     except ScanError as error:
-        return tool, _reason(error)
+        return tool, error.reason
 
 
 def covered(
-    inputs: Inputs, parsed: Sequence[Parsed], failed: Iterable[tuple[tuple[str, ...], str]]
+    inputs: Inputs, parsed: Sequence[Parsed], failed: Iterable[tuple[tuple[str, ...], Reason]]
 ) -> Coverage:
     """Return the coverage that the outputs prove. Every input they do not show is not examined.
 
     `failed` are the inputs of calls whose output could not be used, with the reason. An input that
     is both examined and not, is not.
     """
-    reasons = {gap.input: gap.reason for gap in inputs.not_examined}
+    gaps = {gap.input: gap for gap in inputs.not_examined}
     for one in parsed:
-        reasons.update({gap.input: gap.reason for gap in one.not_examined})
+        gaps.update({gap.input: gap for gap in one.not_examined})
     for names, reason in failed:
-        reasons.update(dict.fromkeys(names, reason))
+        gaps.update({name: NotExamined(name, reason) for name in names})
     seen = {name for one in parsed for name in one.examined}
-    known = dict.fromkeys((*inputs.found, *reasons))
-    left = sorted(name for name in known if name not in seen or name in reasons)
-    gaps = tuple(NotExamined(name, reasons.get(name, _UNMENTIONED)) for name in left)
-    return Coverage(inputs.unit, len(known), len(known) - len(left), gaps)
+    known = {*inputs.found, *gaps}
+    for name in known - seen - gaps.keys():
+        gaps[name] = NotExamined(name, Reason("unmentioned"))
+    left = tuple(gaps[name] for name in sorted(gaps))
+    return Coverage(inputs.unit, len(known), len(known) - len(left), left)
 
 
 class _Scan:
@@ -132,7 +131,7 @@ class _Scan:
         self._deadline: float | None = None
         self._lock = threading.Lock()
         self._parsed: list[Parsed] = []
-        self._failed: list[tuple[tuple[str, ...], str]] = []
+        self._failed: list[tuple[tuple[str, ...], Reason]] = []
         self._timed_out = False
         self._argv: dict[int, tuple[str, ...]] = {}
 
@@ -141,15 +140,16 @@ class _Scan:
         self._notify(Event(self._info.name, "looking for inputs"))
         inputs = self._scanner.inputs(self._context)
         if not inputs.found and not inputs.not_examined:
-            detail = f"no {inputs.unit} of its kind in the project"
-            return self._end(Status.NOT_APPLICABLE, detail, inputs, None)
+            reason = Reason("not-applicable", {"unit": inputs.unit})
+            return self._end(Status.NOT_APPLICABLE, reason, inputs, None)
         tool = self._scanner.locate(self._context.settings)
         if tool is None:
-            return self._end(Status.MISSING, f"not found: {self._info.install}", inputs, None)
+            reason = Reason("not-installed", {"install": self._info.install})
+            return self._end(Status.MISSING, reason, inputs, None)
         try:
             tool = self.probed(tool)
         except ScanError as error:
-            return self._end(self._stopped_or_failed(), _reason(error), inputs, tool)
+            return self._end(self._stopped_or_failed(), error.reason, inputs, tool)
         cached = cache.recall(self._context.cache, self._info.name, inputs.found)
         self._context = replace(self._context, cached=cached)
         if cached:
@@ -195,7 +195,7 @@ class _Scan:
                 left = tuple(name for name in current if name not in retried)
                 if left or not again:
                     with self._lock:
-                        self._failed.append((left, _reason(error)))
+                        self._failed.append((left, error.reason))
                 continue
             if parsed.store:
                 cache.store(self._context.cache, self._info.name, parsed.store)
@@ -226,7 +226,8 @@ class _Scan:
                 try:
                     stdout = Path(placed(call.output)).read_bytes()
                 except OSError as error:
-                    raise ScanError(f"wrote no report: {error.strerror}") from error
+                    reason = Reason("no-report-file", {"error": error.strerror or str(error)})
+                    raise ScanError(reason) from error
             stderr = done.stderr.decode("utf-8", "replace")
             return Output(done.returncode or 0, stdout, stderr, call.inputs)
 
@@ -236,15 +237,15 @@ class _Scan:
                 return
             case Ended.TIMEOUT:
                 self._timed_out = True
-                raise ScanError(f"did not end within {self._timeout:g} seconds")
+                raise ScanError(Reason("scanner-timed-out", {"seconds": f"{self._timeout:g}"}))
             case Ended.STOPPED if self._limits.stop.interrupted:
-                raise ScanError("interrupted")
+                raise ScanError(Reason("scanner-interrupted"))
             case Ended.STOPPED:
-                raise ScanError("the deadline of the whole run passed")
+                raise ScanError(Reason("check-deadline"))
             case Ended.OVERFLOW:
-                raise ScanError("printed more than 256 MiB; stopped")
+                raise ScanError(Reason("too-much-output"))
             case Ended.NOT_STARTED:
-                raise ScanError(f"could not be started: {done.detail}")
+                raise ScanError(Reason("scanner-not-started", {"error": done.detail}))
 
     def _stopped_or_failed(self) -> Status:
         stop = self._limits.stop
@@ -256,29 +257,41 @@ class _Scan:
         """Set the status by the evidence: what was examined, not what the program returned."""
         coverage = covered(inputs, self._parsed, self._failed)
         failed = self._failed
+        detail: Reason | None = None
         if failed and (self._timed_out or self._limits.stop.is_set()):
             status, detail = self._stopped_or_failed(), failed[-1][1]
         elif failed and not coverage.examined:
             status, detail = Status.FAILED, failed[0][1]
         elif not coverage.examined:
-            reasons = sorted({gap.reason for gap in coverage.not_examined})
-            more = f" (and {len(reasons) - 1} more reasons)" if len(reasons) > 1 else ""
-            detail = f"none of {coverage.found} {coverage.unit} examined: {reasons[0]}{more}"
+            first, *others = dict.fromkeys(gap.reason for gap in coverage.not_examined)
+            more = (Reason("other-reasons", {"number": len(others)}),) if others else ()
+            detail = Reason(
+                "no-input-examined",
+                {"found": coverage.found, "unit": coverage.unit, "reasons": (first, *more)},
+            )
             status = Status.EMPTY
         elif coverage.gaps or failed:
-            gaps = coverage.gaps
-            first = f": {gaps[0].input}: {gaps[0].reason}" if gaps else ""
-            count = len(gaps) or len(coverage.not_examined)
-            detail = f"{count} of {coverage.found} {coverage.unit} not examined{first}"
-            status = Status.DEGRADED
+            status, detail = Status.DEGRADED, self._failed[0][1] if failed else None
+            if coverage.gaps:
+                gap = coverage.gaps[0]
+                detail = Reason(
+                    "inputs-not-examined",
+                    {
+                        "number": len(coverage.gaps),
+                        "found": coverage.found,
+                        "unit": coverage.unit,
+                        "input": gap.input,
+                        "reason": gap.reason,
+                    },
+                )
         else:
-            status, detail = Status.OK, ""
-        return self._end(status, shorten(detail, _REASON_WIDTH), inputs, tool, coverage)
+            status = Status.OK
+        return self._end(status, detail, inputs, tool, coverage)
 
     def _end(
         self,
         status: Status,
-        detail: str,
+        detail: Reason | None,
         inputs: Inputs,
         tool: Tool | None,
         coverage: Coverage | None = None,
@@ -287,7 +300,8 @@ class _Scan:
         parsed = self._parsed
         if coverage is None:
             named = {gap.input for gap in inputs.not_examined}
-            coverage = covered(inputs, (), [(tuple(set(inputs.found) - named), detail)])
+            left = tuple(set(inputs.found) - named)
+            coverage = covered(inputs, (), [(left, detail)] if detail else ())
         hidden: dict[str, int] = {}
         for one in parsed:
             for kind, number in one.hidden.items():
@@ -313,19 +327,19 @@ class _Scan:
             secrets=frozenset(value for one in parsed for value in one.secrets),
         )
 
-    def _notices(self) -> tuple[str, ...]:
+    def _notices(self) -> tuple[Reason, ...]:
         """Return the scanner's notices, and configuration of its own that the project brings."""
         notices = {notice for one in self._parsed for notice in one.notices}
         settings = self._context.settings
         parts = [*settings.args, *(f"{key}={value}" for key, value in settings.options.items())]
         if parts:
             words = " ".join(_placed(part, self._places()) for part in parts)
-            notices.add(f"runs as the configuration says: {words}")
+            notices.add(Reason("runs-with-settings", {"settings": words}))
         for file in self._context.target.files:
             native = file.path.rpartition("/")[2] in self._info.native_files
-            if native and not any(file.path in notice for notice in notices):
-                notices.add(f"{file.path}: configuration of the project's own, not in effect")
-        return tuple(sorted(notices))
+            if native and not any(file.path in notice.values.values() for notice in notices):
+                notices.add(Reason("unused-configuration", {"path": file.path}))
+        return tuple(sorted(notices, key=repr))
 
     def _shown(self, tool: Tool, call: Call) -> tuple[str, ...]:
         """Return the command line for a report: no path of this machine, no list of files."""
@@ -351,7 +365,7 @@ class _Scan:
 def _check_signal(output: Output) -> None:
     """Raise ScanError for a program that was killed, whatever it had printed by then."""
     if output.returncode < 0:
-        raise ScanError(f"killed by signal {-output.returncode}")
+        raise ScanError(Reason("scanner-killed", {"signal": -output.returncode}))
 
 
 def _placed(part: str, places: Mapping[str, str]) -> str:
@@ -361,7 +375,3 @@ def _placed(part: str, places: Mapping[str, str]) -> str:
         if path != "/":
             part = part.replace(path, name)
     return one_line(_FOREIGN_PATH.sub("…/", part))
-
-
-def _reason(error: ScanError) -> str:
-    return shorten(one_line(str(error)), _REASON_WIDTH)

@@ -37,6 +37,7 @@ from scanagg.model import (
     Severity,
     Status,
     Witness,
+    plain,
 )
 
 PLACE = PLACES[0]
@@ -349,13 +350,12 @@ def vulnerability(*ids: str, purl: str = "pkg:pypi/a") -> Finding:
 def run(scanner: str, status: Status = Status.OK, *gaps: str, unnamed: int = 0) -> Run:
     missed = len(gaps) + unnamed
     coverage = Coverage(
-        "files", 5 + missed, 5, tuple(NotExamined(gap, "syntax error") for gap in gaps)
+        "files", 5 + missed, 5, tuple(NotExamined(gap, plain("syntax error")) for gap in gaps)
     )
     return Run(
         scanner=scanner,
         version="1",
         status=status,
-        detail="",
         coverage=coverage,
         started=datetime(2026, 1, 1, tzinfo=UTC),
     )

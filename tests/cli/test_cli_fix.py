@@ -16,7 +16,17 @@ from support.sample import sample_report
 
 from scanagg.advisories.importing import import_any
 from scanagg.core.errors import ExitCode
-from scanagg.model import Constraint, Coverage, Gate, Location, Outcome, Package, Status, Upgrade
+from scanagg.model import (
+    Constraint,
+    Coverage,
+    Gate,
+    Location,
+    Outcome,
+    Package,
+    Status,
+    Upgrade,
+    plain,
+)
 from scanagg.reports import json as json_report
 
 Make = Callable[..., Path]
@@ -291,7 +301,9 @@ def test_the_page_tells_whatever_there_is(make_project: Make, tmp_path: Path) ->
     report = replace(
         sample_report(),
         runs=tuple(
-            replace(run, status=Status.FAILED, detail="no answer", coverage=Coverage("files"))
+            replace(
+                run, status=Status.FAILED, detail=plain("no answer"), coverage=Coverage("files")
+            )
             for run in sample_report().runs
             if run.scanner in ("bandit", "pip-audit")
         ),

@@ -29,6 +29,7 @@ from scanagg.model import (
     Severity,
     SeverityClaim,
     Target,
+    plain,
 )
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
@@ -392,11 +393,11 @@ def test_a_debian_package_is_not_taken_for_one_of_pypi() -> None:
 
 def test_a_runs_words_are_masked_and_printable() -> None:
     run = sample_runs()[0]
-    gap = NotExamined("a\x1b.py", "near hunter2hunter2")
+    gap = NotExamined("a\x1b.py", plain("near hunter2hunter2"))
     said = replace(
         run,
-        detail="found hunter2hunter2\x07",
-        notices=("see hunter2hunter2",),
+        detail=plain("found hunter2hunter2\x07"),
+        notices=(plain("see hunter2hunter2"),),
         coverage=replace(run.coverage, not_examined=(gap,)),
     )
     shown = repr(mask_run(said, Redactor(["hunter2hunter2"], {})))

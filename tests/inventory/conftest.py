@@ -7,6 +7,7 @@ import pytest
 
 from scanagg.inventory import read_inventory
 from scanagg.model import Inventory, Target
+from scanagg.reports.reasons import sentence
 
 
 @pytest.fixture
@@ -47,7 +48,7 @@ def open_() -> Callable[[Inventory], dict[str, str]]:
 
     def short(inventory: Inventory) -> dict[str, str]:
         return {
-            f"{one.place.path}:{one.place.start_line} {one.name}": one.reason
+            f"{one.place.path}:{one.place.start_line} {one.name}": sentence(one.reason)
             for one in inventory.unpinned
         }
 
@@ -59,6 +60,6 @@ def problems() -> Callable[[Inventory], dict[str, str]]:
     """What could not be read, input to reason."""
 
     def short(inventory: Inventory) -> dict[str, str]:
-        return {one.input: one.reason for one in inventory.problems}
+        return {one.input: sentence(one.reason) for one in inventory.problems}
 
     return short

@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 
 from scanagg.inventory import read_inventory
-from scanagg.model import Inventory, Target
+from scanagg.model import Inventory, Reason, Target
 
-OUTSIDE = "a symbolic link to something outside the tree"
-NOT_FOLLOWED = "not followed, so what this manifest lists is unknown"
+DANGLING = Reason("dangling-link")
+NO_FILE = Reason("link-to-no-file-of-the-project")
+
+
+def reasons(inventory: Inventory) -> dict[str, Reason]:
+    return {problem.input: problem.reason for problem in inventory.problems}
+
 
 Linked = Callable[..., Inventory]
 
@@ -96,43 +101,34 @@ def test_what_a_link_includes_is_beside_the_link_or_beside_its_file(linked, pins
 @pytest.mark.parametrize(
     ("end", "reason"),
     [
-        ("../outside.txt", OUTSIDE),
-        ("nowhere.txt", "a symbolic link that leads nowhere"),
-        ("requirements.txt", "a symbolic link that leads nowhere"),
-        ("ignored.txt", "a symbolic link to something not part of the project"),
+        ("../outside.txt", Reason("link-outside-the-tree")),
+        ("nowhere.txt", DANGLING),
+        ("requirements.txt", DANGLING),
+        ("ignored.txt", NO_FILE),
     ],
 )
-def test_a_link_that_is_not_followed_is_a_problem(linked, tmp_path, problems, end, reason):
+def test_a_link_that_is_not_followed_is_a_problem(linked, tmp_path, end, reason):
     (tmp_path / "outside.txt").write_text("evil==1.0\n")
     files = {"ignored.txt": "evil==1.0\n", ".gitignore": "ignored.txt\n", "poetry.toml": ""}
     inventory = linked(files, {"requirements.txt": end, "a.py": end, "poetry.lock": end})
-    assert problems(inventory) == {
-        "requirements.txt": f"{reason}: {NOT_FOLLOWED}",
-        "poetry.lock": f"{reason}: {NOT_FOLLOWED}",
-    }
+    assert reasons(inventory) == {"requirements.txt": reason, "poetry.lock": reason}
     assert not inventory.packages
 
 
-def test_a_setup_py_that_is_a_link_is_looked_at(linked, problems):
+def test_a_setup_py_that_is_a_link_is_looked_at(linked):
     files = {"real/code.py": "from setuptools import setup\nsetup(install_requires=['a'])\n"}
     links = {"setup.py": "real/code.py", "lib/setup.py": "/nowhere/setup.py"}
-    assert problems(linked(files, links)) == {
-        "real/code.py:2": "not read, because it is code; declare its dependencies in"
-        " pyproject.toml and lock them",
-        "lib/setup.py": f"a symbolic link that leads nowhere: {NOT_FOLLOWED}",
-    }
+    problems = reasons(linked(files, links))
+    assert problems.keys() == {"real/code.py:2", "lib/setup.py"}
+    assert problems["lib/setup.py"] == DANGLING
 
 
-def test_a_folder_of_requirements_may_be_a_link(linked, pins, problems):
+def test_a_folder_of_requirements_may_be_a_link(linked, pins):
     files = {"deps/base.txt": "foo==1.0\n", "deps/sub/x.txt": "bar==1.0\n", "deps/a.py": ""}
     links = {"requirements": "deps", "lib/requirements": "..", "folder": "deps", "reqs": "/nowhere"}
     inventory = linked(files, links)
     assert pins(inventory) == {"foo==1.0": "runtime unknown deps/base.txt:1"}
-    reason = "a symbolic link to a folder without files of the project"
-    assert problems(inventory) == {
-        "lib/requirements": f"{reason}: {NOT_FOLLOWED}",
-        "reqs": f"a symbolic link that leads nowhere: {NOT_FOLLOWED}",
-    }
+    assert reasons(inventory) == {"lib/requirements": NO_FILE, "reqs": DANGLING}
 
 
 def test_a_folder_of_requirements_may_lead_to_the_top(linked, pins):
@@ -143,11 +139,10 @@ def test_a_folder_of_requirements_may_lead_to_the_top(linked, pins):
 def test_a_manifest_that_may_not_be_read_is_a_problem(
     make_project: Callable[..., Path],
     read_target: Callable[[Path], Target],
-    problems: Callable[[Inventory], dict[str, str]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     root = make_project({"requirements.txt": "a==1\n", "b.py": ""}, git_=False)
     # Root may read everything, whatever the mode: so the system's answer is stood in for.
     monkeypatch.setattr("os.access", lambda path, _mode: Path(path).is_dir())
     inventory = read_inventory(read_target(root))
-    assert problems(inventory) == {"requirements.txt": "it may not be read"}
+    assert reasons(inventory) == {"requirements.txt": Reason("no-read-permission")}

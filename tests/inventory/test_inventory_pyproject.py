@@ -2,6 +2,8 @@
 
 import pytest
 
+from scanagg.reports.reasons import sentence
+
 UNPINNED = 'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
 PROJECT = """[build-system]
 requires = ["hatchling"]
@@ -161,7 +163,7 @@ def test_wrong_types_are_named_and_the_rest_stands(inventory_of, pins, problems)
         "pyproject.toml:8": "not a requirement: {'other': 'x'}",
         "pyproject.toml:10": "dependencies: Expected `object`, got `array`",
     }
-    assert "not a requirement: 3" in [one.reason for one in inventory.problems]
+    assert "not a requirement: 3" in [sentence(one.reason) for one in inventory.problems]
 
 
 def test_wrong_extras_of_poetry_are_named(inventory_of, problems):

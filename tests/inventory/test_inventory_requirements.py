@@ -4,6 +4,7 @@ import pytest
 
 from scanagg.inventory import requirements
 from scanagg.model import Scope
+from scanagg.reports.reasons import sentence
 
 UNPINNED = 'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
 
@@ -82,8 +83,8 @@ def test_what_is_from_no_index_is_open_with_its_origin(inventory_of, line, name,
     assert not inventory.problems
     (found,) = inventory.unpinned
     assert found.name == name
-    assert found.reason.startswith(reason)
-    assert "secret" not in found.reason + found.text
+    assert sentence(found.reason).startswith(reason)
+    assert "secret" not in repr(found)
 
 
 def test_own_folders_are_not_listed(inventory_of, make_project):

@@ -194,18 +194,19 @@ def run_of(
     *,
     found: int = 2,
     examined: int | None = None,
-    skipped: tuple[tuple[str, str], ...] = (),
+    skipped: tuple[tuple[str, str] | tuple[str, str, bool], ...] = (),
     detail: str = "",
     data: DataSource | None = None,
 ) -> Run:
     """A run that examined all that is not in `skipped`, unless told otherwise."""
+    gaps = tuple(NotExamined(name, plain(why), *rest) for name, why, *rest in skipped)
     looked_at = found - len(skipped) if examined is None else examined
     return Run(
         scanner=scanner,
         version="1",
         status=status,
-        detail=detail,
-        coverage=Coverage("files", found, looked_at, tuple(NotExamined(*each) for each in skipped)),
+        detail=plain(detail) if detail else None,
+        coverage=Coverage("files", found, looked_at, gaps),
         started=NOW,
         data=data,
     )

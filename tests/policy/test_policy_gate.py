@@ -11,7 +11,7 @@ from scanagg.core.errors import ExitCode
 from scanagg.model import Finding, Gate, Outcome, Run, Status
 from scanagg.policy import Policy, decide, judge_runs, load_policy
 
-EXCLUDED = ("poetry.lock", "excluded: a lock file")
+EXCLUDED = ("poetry.lock", "a lock file", True)
 BROKEN = ("src/a.py", "syntax error while parsing AST")
 
 

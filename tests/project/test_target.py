@@ -11,8 +11,8 @@ from support.repository import git
 
 from scanagg.core.errors import TargetError
 from scanagg.core.process import Stop
-from scanagg.model import Target
-from scanagg.project.target import read_target
+from scanagg.model import Reason, Target
+from scanagg.project.target import CONFIGURED, NESTED, read_target
 
 Make = Callable[..., Path]
 
@@ -21,8 +21,9 @@ def paths(target: Target) -> list[str]:
     return [file.path for file in target.files]
 
 
-def reasons(target: Target) -> dict[str, str]:
-    return {gap.input: gap.reason for gap in target.skipped}
+def reasons(target: Target) -> dict[str, tuple[Reason, bool]]:
+    """Each input that is left out, with the reason, and whether that is on purpose."""
+    return {gap.input: (gap.reason, gap.on_purpose) for gap in target.skipped}
 
 
 def test_tracked_files_and_new_ones_count_but_ignored_ones_do_not(make_project: Make) -> None:
@@ -69,7 +70,7 @@ def test_without_git_the_ignore_files_are_honoured_all_the_same(make_project: Ma
         "sub/deep/only.py",
     ]
     assert target.revision is None
-    assert "listed without git" in target.notices[0]
+    assert target.notices == (Reason("listed-without-git"),)
 
 
 def test_a_pattern_that_is_none_does_not_stop_the_walk(make_project: Make) -> None:
@@ -97,7 +98,7 @@ def test_without_the_program_the_listing_says_so(
 ) -> None:
     root = make_project({"a.py": ""})
     monkeypatch.setenv("PATH", "/nonexistent")
-    assert "listed without git" in read_target(root).notices[0]
+    assert read_target(root).notices == (Reason("listed-without-git"),)
 
 
 def test_a_stopped_run_lists_without_git(make_project: Make) -> None:
@@ -165,7 +166,7 @@ def test_a_repository_inside_is_named_as_not_examined(make_project: Make) -> Non
     (root / "vendored").mkdir()
     git(root / "vendored", "init", "-q")
     (root / "vendored" / "b.py").write_text("")
-    assert "repository of its own" in reasons(read_target(root))["vendored"]
+    assert reasons(read_target(root)) == {"vendored": (NESTED, True)}
 
 
 def test_links_are_not_followed_and_those_that_matter_are_named(make_project: Make) -> None:
@@ -183,9 +184,9 @@ def test_links_are_not_followed_and_those_that_matter_are_named(make_project: Ma
     target = read_target(root)
     assert paths(target) == [".gitignore", "a.py"]
     assert reasons(target) == {
-        "ignored.py": "excluded: a symbolic link to something not part of the project",
-        "loop": "excluded: a symbolic link that leads nowhere",
-        "out.py": "excluded: a symbolic link to something outside the tree",
+        "ignored.py": (Reason("link-to-no-file-of-the-project"), True),
+        "loop": (Reason("dangling-link"), True),
+        "out.py": (Reason("link-outside-the-tree"), True),
     }
     assert {link.path: link.end for link in target.links} == {
         "folder": ".",
@@ -214,7 +215,7 @@ def test_links_have_their_last_end_as_it_is_shown(make_project: Make) -> None:
     assert {link.path: link.end or link.reason for link in target.links} == {
         "back": "real",
         "docs/two": "real/caf\\xe9.txt",
-        "excluded": "to something not part of the project",
+        "excluded": Reason("link-to-no-file-of-the-project"),
         "folder": "real",
         "one": "real/caf\\xe9.txt",
     }
@@ -224,7 +225,7 @@ def test_excluded_files_are_on_record(make_project: Make) -> None:
     root = make_project({"a.py": "", "docs/b.py": ""})
     target = read_target(root, exclude=["docs/"])
     assert paths(target) == ["a.py"]
-    assert reasons(target) == {"docs/b.py": "excluded: by the configuration"}
+    assert reasons(target) == {"docs/b.py": (CONFIGURED, True)}
 
 
 def test_what_is_no_file_is_named(make_project: Make) -> None:
@@ -236,8 +237,8 @@ def test_what_is_no_file_is_named(make_project: Make) -> None:
         server.bind("socket")
         os.chdir(here)
     assert reasons(read_target(root)) == {
-        "pipe": "excluded: not a regular file",
-        "socket": "excluded: not a regular file",
+        "pipe": (Reason("irregular-file"), True),
+        "socket": (Reason("irregular-file"), True),
     }
 
 
@@ -248,7 +249,7 @@ def test_what_may_not_be_read_is_named(make_project: Make, monkeypatch: pytest.M
     monkeypatch.setattr(
         os, "access", lambda path, mode: Path(path).name != "b.py" and real(path, mode)
     )
-    assert reasons(read_target(root)) == {"b.py": "it may not be read"}
+    assert reasons(read_target(root)) == {"b.py": (Reason("no-read-permission"), False)}
 
 
 def test_an_unreadable_folder_is_named(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -261,7 +262,9 @@ def test_an_unreadable_folder_is_named(make_project: Make, monkeypatch: pytest.M
         return real(path)
 
     monkeypatch.setattr(os, "scandir", scandir)
-    assert reasons(read_target(root)) == {"sub": "unreadable folder: Permission denied"}
+    assert reasons(read_target(root)) == {
+        "sub": (Reason("unreadable-folder", {"error": "Permission denied"}), False)
+    }
 
 
 def test_names_that_are_not_utf8_or_hold_newlines_are_kept(make_project: Make) -> None:

@@ -45,6 +45,7 @@ from scanagg.model import (
     Status,
     Upgrade,
     WaiverState,
+    plain,
 )
 from scanagg.reports.base import reporter
 from scanagg.reports.cyclonedx.vulnerabilities import DECIDES
@@ -183,7 +184,7 @@ def test_a_password_in_the_address_of_the_repository_is_not_repeated() -> None:
 
 
 def test_a_scanner_that_did_not_run_is_no_tool_and_not_silent() -> None:
-    missing = packages_run(0, status=Status.MISSING, version=None, detail="not installed")
+    missing = packages_run(0, status=Status.MISSING, version=None, detail=plain("not installed"))
     head = written(bom_report(package("a"), runs=(missing,)))["metadata"]
     assert [one["name"] for one in head["tools"]["components"]] == ["scanagg"]
     assert properties(head)["run:pip-audit"] == ["missing: not installed"]
@@ -371,7 +372,7 @@ def test_packages_that_nobody_examined_are_not_known_to_be_all() -> None:
 
 
 def test_an_unpinned_requirement_is_a_gap() -> None:
-    gap = NotExamined("requests>=2", "not audited: unpinned")
+    gap = NotExamined("requests>=2", plain("not audited: unpinned"))
     run = packages_run(status=Status.DEGRADED, coverage=Coverage("packages", 2, 1, (gap,)))
     report = bom_report(package("a"), runs=(run,))
     assert aggregate(report) == "incomplete"
@@ -386,7 +387,7 @@ def test_a_scanner_that_failed_is_a_gap(status: Status) -> None:
 
 
 def test_a_scanner_that_is_not_installed_takes_nothing_from_the_others() -> None:
-    gap = NotExamined("a==1.0", "not installed")
+    gap = NotExamined("a==1.0", plain("not installed"))
     missing = packages_run(
         scanner="safety", status=Status.MISSING, coverage=Coverage("packages", 1, 0, (gap,))
     )
@@ -396,10 +397,10 @@ def test_a_scanner_that_is_not_installed_takes_nothing_from_the_others() -> None
 
 def test_a_file_that_could_not_be_read_is_a_gap() -> None:
     report = bom_report(package("a"))
-    skipped = (NotExamined("poetry.lock", "permission denied"),)
+    skipped = (NotExamined("poetry.lock", plain("permission denied")),)
     report = replace(report, target=replace(report.target, skipped=skipped))
     assert aggregate(report) == "incomplete"
-    left_out = (NotExamined("docs", "excluded: configured"),)
+    left_out = (NotExamined("docs", plain("configured"), on_purpose=True),)
     report = replace(report, target=replace(report.target, skipped=left_out))
     assert aggregate(report) == "complete"
 

@@ -231,7 +231,7 @@ def test_no_gap_no_section() -> None:
 
 
 def test_a_long_list_of_what_was_not_examined_is_cut_and_says_so() -> None:
-    missed = tuple(NotExamined(f"f{number}.py", "too large") for number in range(600))
+    missed = tuple(NotExamined(f"f{number}.py", plain("too large")) for number in range(600))
     run = replace(sample_runs()[0], coverage=Coverage("files", 601, 1, missed))
     page = text(passed(runs=(run,)))
     assert "f499.py" in page
@@ -1037,15 +1037,15 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         report.runs[0],
         scanner=hostile,
         version=hostile,
-        detail=hostile,
+        detail=plain(hostile),
         argv=(hostile,),
-        coverage=Coverage(hostile, 2, 1, (NotExamined(hostile, hostile),)),
+        coverage=Coverage(hostile, 2, 1, (NotExamined(hostile, plain(hostile)),)),
         hidden={hostile: 1},
-        notices=(hostile,),
+        notices=(plain(hostile),),
     )
     report = replace(
         report,
-        target=replace(report.target, name=hostile, notices=(hostile,)),
+        target=replace(report.target, name=hostile, notices=(plain(hostile),)),
         runs=(run,),
         gate=Gate(Outcome.BLOCKED, 1, (hostile,), (hostile,), (hostile,)),
         base=BaseInfo(hostile, hostile),

@@ -25,6 +25,7 @@ from scanagg.model import (
     Report,
     Severity,
     Witness,
+    plain,
 )
 from scanagg.reports import wire
 from scanagg.reports.base import reporter
@@ -79,7 +80,12 @@ def test_a_run_names_what_was_not_examined() -> None:
         "not_examined": [
             {
                 "input": "app/new.py",
-                "reason": "syntax error: not parsed by bandit with Python 3.11",
+                "reason": {
+                    "kind": "text",
+                    "values": {"text": "syntax error: not parsed by bandit with Python 3.11"},
+                    "text": "syntax error: not parsed by bandit with Python 3.11",
+                },
+                "on_purpose": False,
             }
         ],
     }
@@ -296,14 +302,18 @@ def test_the_same_input_gives_the_same_text() -> None:
 
 def test_a_target_without_git_and_with_skipped_files() -> None:
     report = sample_report()
-    target = replace(
-        report.target, revision=None, skipped=(NotExamined("loop", "a link to itself"),)
-    )
+    target = replace(report.target, revision=None, skipped=(NotExamined("loop", plain("loop")),))
     written = read(replace(report, target=target))["target"]
     assert written == {
         "name": "shop",
         "files": 5,
-        "skipped": [{"input": "loop", "reason": "a link to itself"}],
+        "skipped": [
+            {
+                "input": "loop",
+                "reason": {"kind": "text", "values": {"text": "loop"}, "text": "loop"},
+                "on_purpose": False,
+            }
+        ],
         "revision": None,
         "notices": [],
     }

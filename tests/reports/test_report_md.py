@@ -27,6 +27,7 @@ from scanagg.model import (
     VoidWaiver,
     WaiverStatus,
     WaiverUse,
+    plain,
 )
 from scanagg.reports.base import reporter
 from scanagg.reports.md.text import code, escape
@@ -166,7 +167,7 @@ def test_what_was_not_examined_is_named() -> None:
 
 def test_files_that_no_scanner_was_given_are_a_gap() -> None:
     report = passed()
-    target = replace(report.target, skipped=(NotExamined("loop", "a link to itself"),))
+    target = replace(report.target, skipped=(NotExamined("loop", plain("a link to itself")),))
     written = text(replace(report, target=target))
     assert "- **shop** 1 file not passed to any scanner\n  - `loop` a link to itself" in written
     assert "No findings." not in written
@@ -190,7 +191,7 @@ def test_a_scanner_that_had_nothing_to_do_is_no_gap() -> None:
 
 
 def test_inputs_that_an_ok_run_left_out_are_named() -> None:
-    left_out = Coverage("files", 3, 2, (NotExamined("uv.lock", "a lock file"),))
+    left_out = Coverage("files", 3, 2, (NotExamined("uv.lock", plain("a lock file")),))
     run = replace(sample_runs()[1], coverage=left_out)
     gaps = section(text(passed(runs=(run,))), "Not examined")
     assert gaps.startswith(
@@ -397,12 +398,12 @@ def known_of(long: str) -> Report:
 def test_the_worst_report_fits() -> None:
     long = "😀<&|" * 200
     report = sample_report([worst(number) for number in range(500)])
-    missed = tuple(NotExamined(f"{number}{long}", long) for number in range(500))
+    missed = tuple(NotExamined(f"{number}{long}", plain(long)) for number in range(500))
     run = replace(
         report.runs[0],
-        detail=long,
+        detail=plain(long),
         coverage=Coverage("files", 501, 1, missed),
-        notices=(long,) * 100,
+        notices=(plain(long),) * 100,
     )
     report = replace(report, runs=(run,) * 12, gate=Gate(Outcome.BLOCKED, 1, (long,) * 500))
     written = text(report)

@@ -63,6 +63,7 @@ from scanagg.model import (
     Status,
     Target,
     Witness,
+    plain,
 )
 from scanagg.project.sources import line_hashes
 from scanagg.reports import sarif
@@ -917,25 +918,25 @@ def test_36_the_log_comes_in_pieces(tmp_path: Path) -> None:
 
 def test_the_whole_log_says_what_judged(tmp_path: Path) -> None:
     report = replace(sample(tmp_path), clock=Clock(NOW, given=True))
-    skipped = (NotExamined("big.bin", "too large"),)
+    skipped = (NotExamined("big.bin", plain("too large")),)
     report = replace(report, target=replace(report.target, skipped=skipped))
     about = log_of(report, "sarif-full")["properties"]["scanagg"]
     assert about["policy"]["digest"] == "ab" * 32
     assert about["gate"]["outcome"] == "blocked"
-    assert about["notExamined"] == [{"input": "big.bin", "reason": "too large"}]
+    assert about["notExamined"] == [{"input": "big.bin", "reason": "too large", "onPurpose": False}]
     assert about["clock"] == NOW.isoformat()
     assert "properties" not in log_of(report)
 
 
 def test_notices_of_a_run_are_passed_on() -> None:
-    runs = (replace(sample_runs()[1], notices=("the cache was empty",)),)
+    runs = (replace(sample_runs()[1], notices=(plain("the cache was empty"),)),)
     (run,) = log_of(replace(sample_report([]), runs=runs))["runs"]
     (said,) = run["invocations"][0]["toolExecutionNotifications"]
     assert said == {"message": {"text": "the cache was empty."}, "level": "note"}
 
 
 def test_nothing_to_examine_is_no_zero_of_zero() -> None:
-    none = replace(with_status(Status.NOT_APPLICABLE)[0], detail="", coverage=Coverage("files"))
+    none = replace(with_status(Status.NOT_APPLICABLE)[0], detail=None, coverage=Coverage("files"))
     (run,) = log_of(replace(sample_report([]), runs=(none,)))["runs"]
     said, *_ = run["invocations"][0]["toolExecutionNotifications"]
     assert said["message"]["text"] == "bandit: not applicable; nothing to examine."

@@ -100,7 +100,6 @@ def packages_run(examined: int = 3, **more: object) -> Run:
         scanner="pip-audit",
         version="2.10.1",
         status=Status.OK,
-        detail="",
         coverage=Coverage("packages", examined, examined),
         started=NOW,
     )

@@ -9,7 +9,17 @@ from tempfile import mkdtemp
 from typing import Any
 
 from scanagg.core.process import Ended, Stop, clean_environment, run
-from scanagg.model import Inventory, Location, NotExamined, Observation, Package, Target, pypi_purl
+from scanagg.model import (
+    Inventory,
+    Location,
+    NotExamined,
+    Observation,
+    Package,
+    Reason,
+    Target,
+    pypi_purl,
+)
+from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import (
     Call,
     Context,
@@ -34,7 +44,7 @@ class Driven:
     inputs: Inputs
     parsed: list[Parsed]
     outputs: list[Output]
-    failures: list[tuple[tuple[str, ...], str]]
+    failures: list[tuple[tuple[str, ...], Reason]]
 
     @property
     def observations(self) -> list[Observation]:
@@ -51,7 +61,7 @@ class Driven:
         said = [*self.inputs.not_examined]
         said += [one for parsed in self.parsed for one in parsed.not_examined]
         said += [NotExamined(name, why) for batch, why in self.failures for name in batch]
-        return {one.input: one.reason for one in said}
+        return {one.input: sentence(one.reason) for one in said}
 
     @property
     def store(self) -> dict[str, str]:
@@ -60,7 +70,7 @@ class Driven:
 
     @property
     def notices(self) -> list[str]:
-        return [notice for parsed in self.parsed for notice in parsed.notices]
+        return [sentence(notice) for parsed in self.parsed for notice in parsed.notices]
 
 
 def context(target: Target | Path, inventory: Inventory | None = None, **changes: Any) -> Context:

@@ -36,6 +36,7 @@ from scanagg.model import (
     Target,
     Verdict,
     Witness,
+    plain,
 )
 from scanagg.scanners.base import scanner_infos
 
@@ -240,7 +241,7 @@ def sample_runs() -> tuple[Run, ...]:
             scanner=scanner,
             version="1.2.3",
             status=status,
-            detail=detail,
+            detail=plain(detail) if detail else None,
             coverage=coverage,
             argv=("python", "-P", "-m", scanner),
             started=NOW,
@@ -248,7 +249,7 @@ def sample_runs() -> tuple[Run, ...]:
         )
         return replace(base, **more)  # type: ignore[arg-type]
 
-    broken = NotExamined("app/new.py", "syntax error: not parsed by bandit with Python 3.11")
+    broken = NotExamined("app/new.py", plain("syntax error: not parsed by bandit with Python 3.11"))
     return (
         run(
             "bandit",

@@ -29,6 +29,7 @@ from scanagg.model import (
     Status,
     Target,
     Witness,
+    plain,
 )
 from scanagg.project.sources import line_hashes
 from scanagg.reports.base import reporter
@@ -225,7 +226,7 @@ def with_status(*statuses: Status) -> tuple[Run, ...]:
         replace(
             run,
             status=statuses[number % len(statuses)],
-            detail="this is why",
+            detail=plain("this is why"),
             coverage=Coverage("files", 3, 0),
         )
         for number, run in enumerate(sample_report([]).runs)

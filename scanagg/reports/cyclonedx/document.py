@@ -33,6 +33,7 @@ from scanagg.reports.cyclonedx.packages import (
 from scanagg.reports.cyclonedx.vulnerabilities import vulnerabilities
 from scanagg.reports.encoding import encode, lines
 from scanagg.reports.phrases import data_credits, examined
+from scanagg.reports.reasons import sentence
 
 _NAME: Final = "scanagg"
 _SCHEMA: Final = "http://cyclonedx.org/schema/bom-1.6.schema.json"
@@ -129,7 +130,7 @@ def _metadata(report: Report, root: str) -> BomMetaData:
     }
     for run in report.runs:
         name = f"run:{_slug(run.scanner)}"
-        values[name] = run.status.value + (f": {run.detail}" if run.detail else "")
+        values[name] = run.status.value + (f": {sentence(run.detail)}" if run.detail else "")
         values[f"{name}:examined"] = examined(run)
         values[f"{name}:version"] = run.version
         values[f"{name}:data"] = run.data.name if run.data else None
@@ -249,9 +250,13 @@ def _completeness(report: Report, packages: Packages) -> str:
 
 def _not_examined(report: Report) -> list[str]:
     """Return the files that were not read, and the packages that scanners did not examine."""
-    files = [f"{gap.input}: {gap.reason}" for gap in report.target.skipped if not gap.on_purpose]
+    files = [
+        f"{gap.input}: {sentence(gap.reason)}"
+        for gap in report.target.skipped
+        if not gap.on_purpose
+    ]
     return files + [
-        f"{run.scanner}: {gap.input}: {gap.reason}"
+        f"{run.scanner}: {gap.input}: {sentence(gap.reason)}"
         for run in _package_runs(report)
         for gap in run.coverage.not_examined
     ]

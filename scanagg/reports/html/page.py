@@ -170,7 +170,9 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(shown=_shown, snippet=_snippet, printable=printable)
+    environment.filters.update(
+        shown=_shown, snippet=_snippet, printable=printable, sentence=sentence
+    )
     return environment
 
 

@@ -1,6 +1,6 @@
 """A Markdown summary of the report, for the summary page of a GitHub job."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from scanagg.model import (
@@ -15,6 +15,7 @@ from scanagg.model import (
 from scanagg.reports import phrases
 from scanagg.reports.links import advisory_url, cwe_url, https_url
 from scanagg.reports.md.text import MOST_LINES, bullets, code, escape, link, more, row
+from scanagg.reports.reasons import sentence
 
 NAME: Final = "md"
 FILENAME: Final = "scanagg.md"
@@ -87,7 +88,7 @@ def _runs(report: Report, counts: phrases.Counts) -> Iterator[str]:
     yield row("Scanner", "Status", "Examined", "Findings", "Seconds")
     yield row("---", "---", "---", "---:", "---:")
     for run in report.runs:
-        detail = f": {escape(run.detail)}" if run.detail else ""
+        detail = f": {escape(sentence(run.detail))}" if run.detail else ""
         yield row(
             " ".join([f"**{escape(run.scanner)}**", escape(run.version or "", 40)]).strip(),
             phrases.STATUSES[run.status] + detail,
@@ -245,7 +246,7 @@ def _not_examined(report: Report) -> Iterator[str]:
     for gap in gaps[:MOST_LINES]:
         yield f"- **{escape(gap.who)}** {escape(gap.what)}\n"
         for item in gap.inputs[:MOST_INPUTS]:
-            yield f"  - {code(item.input)} {escape(item.reason)}\n"
+            yield f"  - {code(item.input)} {escape(sentence(item.reason))}\n"
         if len(gap.inputs) > MOST_INPUTS:
             yield f"  - and {len(gap.inputs) - MOST_INPUTS:,} more in scanagg.json\n"
     yield from more(len(gaps) - MOST_LINES)
@@ -265,11 +266,11 @@ def _data(report: Report) -> Iterator[str]:
 
 
 def _notices(report: Report) -> Iterator[str]:
-    notices: Sequence[str] = (*report.gate.notices, *report.target.notices)
+    notices = (*report.gate.notices, *map(sentence, report.target.notices))
     lines = [escape(notice) for notice in notices]
     for run in report.runs:
         name = escape(run.scanner)
-        lines += [f"{name}: {escape(notice)}" for notice in run.notices]
+        lines += [f"{name}: {escape(sentence(notice))}" for notice in run.notices]
         lines += [
             f"{name}: {number:,} suppressed in the project's own files ({escape(kind)})"
             for kind, number in sorted(run.hidden.items())

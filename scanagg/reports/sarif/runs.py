@@ -1,7 +1,7 @@
 """The runs of a SARIF log, one per scanner, and the log as text in pieces."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -13,13 +13,15 @@ from scanagg.model import (
     Coverage,
     DataSource,
     Judged,
+    NotExamined,
+    Reason,
     Report,
     Run,
     ScannerInfo,
     Status,
     Upgrade,
 )
-from scanagg.reports import phrases
+from scanagg.reports import phrases, reasons
 from scanagg.reports.encoding import encode
 from scanagg.reports.sarif.results import (
     MASK,
@@ -110,10 +112,10 @@ def plan(report: Report, flavour: Flavour) -> Plan:
         scanner=OWN,
         version=report.version,
         status=Status.FAILED,
-        detail="no scanner produced a usable result",
+        detail=Reason("no-scanner-result"),
         coverage=Coverage("scanners", len(report.runs), 0),
         started=min((run.started for run in report.runs), default=report.clock.now),
-        notices=tuple(_state(run) for run in report.runs),
+        notices=tuple(Reason("text", {"text": _state(run)}) for run in report.runs),
     )
     if flavour.whole:
         return Plan([*sections, SarifRun(own, _worst_first(homeless))])
@@ -260,7 +262,7 @@ def _notifications(section: SarifRun) -> Iterator[sarif_om.Notification]:
         counts = [f"{count:,} by {phrase(kind)}" for kind, count in sorted(run.hidden.items())]
         hidden = f"The project's own files suppress findings of {run.scanner}: {', '.join(counts)}."
         texts.append((hidden, "note"))
-    texts += [(sentence(notice), "note") for notice in run.notices]
+    texts += [(sentence(reasons.sentence(notice)), "note") for notice in run.notices]
     for text, level in texts:
         yield sarif_om.Notification(message=sarif_om.Message(text=text), level=level)
 
@@ -268,7 +270,8 @@ def _notifications(section: SarifRun) -> Iterator[sarif_om.Notification]:
 def _state(run: Run) -> str:
     examined = phrases.examined(run) + (" examined" if run.coverage.found else "")
     status = f"{run.scanner}: {phrases.STATUSES[run.status]}"
-    return sentence("; ".join((status, examined, phrase(run.detail))))
+    detail = phrase(reasons.sentence(run.detail)) if run.detail else ""
+    return sentence("; ".join((status, examined, detail)))
 
 
 def _cut(section: SarifRun) -> str:
@@ -298,10 +301,21 @@ def _properties(report: Report, section: SarifRun, *, whole: bool) -> dict[str, 
     if upgrades:
         properties["upgrades"] = upgrades
     if whole:
-        properties["detail"] = run.detail
+        properties["detail"] = reasons.sentence(run.detail) if run.detail else ""
         properties["hidden"] = dict(sorted(run.hidden.items()))
-        coverage["notExamined"] = run.coverage.not_examined
+        coverage["notExamined"] = _not_examined(run.coverage.not_examined)
     return properties
+
+
+def _not_examined(gaps: Iterable[NotExamined]) -> list[dict[str, object]]:
+    return [
+        {
+            "input": gap.input,
+            "reason": reasons.sentence(gap.reason),
+            "onPurpose": gap.on_purpose,
+        }
+        for gap in gaps
+    ]
 
 
 def _about(report: Report) -> dict[str, object]:
@@ -335,7 +349,7 @@ def _about(report: Report) -> dict[str, object]:
         "upgrades": [_upgrade(upgrade) for upgrade in report.upgrades],
         "data": [_data(source) for source in report.data],
         "credits": phrases.data_credits(report),
-        "notExamined": report.target.skipped,
+        "notExamined": _not_examined(report.target.skipped),
     }
     if report.clock.given:
         about["clock"] = report.clock.now.isoformat()

@@ -23,11 +23,13 @@ from scanagg.model import (
     Location,
     NotExamined,
     Observation,
+    Reason,
     Rule,
     ScannerInfo,
     Severity,
     SeverityClaim,
     SourceFile,
+    plain,
 )
 from scanagg.scanners import base, pinned, source_files
 
@@ -202,17 +204,17 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """
     if output.returncode:  # with `--exit-zero`, bandit did not end well
         log = _LOG_PREFIX.sub("", output.stderr).replace(f"{context.target.root}/", "")
-        raise base.ScanError(base.complaint(log, f"ended with exit code {output.returncode}"))
+        raise base.failure(log, Reason("exit-code", {"code": output.returncode}))
     first, separator, second = output.stdout.partition(_SEPARATOR)
     report = _decode(first)
     hidden: tuple[_Issue, ...] = ()
-    notices: tuple[str, ...] = ()
+    notices: tuple[Reason, ...] = ()
     if second.strip():
         # Equal issues are counted: of two, one may be hidden.
         hidden = tuple((Counter(_decode(second).results) - Counter(report.results)).elements())
     elif output.inputs and report.number_hidden:
-        why = "bandit ended badly" if separator else "only scanagg's own bandit tells them"
-        notices = (f"what nosec hides is counted, but not listed: {why}",)
+        why = "the second run failed" if separator else "`path` names another bandit"
+        notices = (plain(f"findings hidden by `# nosec` are counted but not listed: {why}"),)
     files = {str(file.real): file for file in source_files.chosen(context.target, output.inputs)}
     gaps = (*_skipped(report, files, context.settings), *_failed_checks(output.stderr, files))
     missed = {gap.input for gap in gaps}
@@ -244,7 +246,7 @@ def _decode(raw: bytes) -> _Report:
     try:
         return msgspec.convert(json.loads(raw), _Report)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise base.ScanError(f"not bandit's JSON: {one_line(str(error))}") from error
+        raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
 
 
 def _skipped(
@@ -252,18 +254,17 @@ def _skipped(
 ) -> Iterator[NotExamined]:
     """Return the files that bandit skipped, or was told to leave out."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    python = f"Python {version}" if settings.path is None else "its own Python"
+    python = f"Python {version}" if settings.path is None else "its Python"
     for error in report.errors:
-        reason = one_line(f"bandit skipped it: {error.reason}")
-        if error.reason.startswith("syntax error"):
-            reason = f"syntax error: not parsed by bandit with {python}"
-        yield NotExamined(_shown_path(error.filename, files), reason)
+        text = error.reason
+        if text.startswith("syntax error"):
+            text = f"syntax error for {python}"
+        yield NotExamined(_shown_path(error.filename, files), plain(text))
     if settings.args or settings.options:
         errors = {error.filename for error in report.errors}
         for name, file in files.items():
             if name not in errors and name not in report.metrics:
-                reason = "excluded: left out by bandit's configuration or arguments"
-                yield NotExamined(file.path, reason)
+                yield NotExamined(file.path, Reason("left-out-by-settings"), on_purpose=True)
 
 
 def _failed_checks(stderr: str, files: Mapping[str, SourceFile]) -> Iterator[NotExamined]:
@@ -274,8 +275,8 @@ def _failed_checks(stderr: str, files: Mapping[str, SourceFile]) -> Iterator[Not
     }
     for check, name, line in _CHECK_FAILED.findall(stderr):
         if name in paths:
-            reason = f"not fully examined: bandit's check {check} failed at line {line}"
-            yield NotExamined(paths.pop(name), reason)
+            reason = f"bandit's check {check} failed at line {line}"
+            yield NotExamined(paths.pop(name), plain(reason))
 
 
 def _is_examined(counts: _Metrics | None, file: SourceFile) -> bool:

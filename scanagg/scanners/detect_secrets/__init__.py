@@ -20,10 +20,12 @@ from scanagg.model import (
     Location,
     NotExamined,
     Observation,
+    Reason,
     Rule,
     ScannerInfo,
     Secret,
     Target,
+    plain,
 )
 from scanagg.scanners import base, pinned, source_files
 
@@ -56,6 +58,8 @@ INFO = ScannerInfo(
 )
 
 _LIMITS: Final = {"max-file-bytes": 5_000_000, "max-line-bytes": 500_000, "file-timeout": 20.0}
+_IS_BASELINE: Final = plain("the baseline of detect-secrets")
+_IS_LOCK: Final = plain("a lock file, full of hashes that are not secrets")
 _WORKER: Final = "scanagg.scanners.detect_secrets.worker"
 # A process takes as long to start as to search this much text.
 _WORTH_BYTES: Final = 200_000
@@ -111,14 +115,16 @@ class SearchAnswer(msgspec.Struct, frozen=True):
     """The answer of `worker` for the file with that index: hits, or the `reason` for no search.
 
     `values` must be masked: the secrets, and all of them where a hit has only a part. `allowed` are
-    the hits that a pragma hides, with the lines on which it does.
+    the hits that a pragma hides, with the lines on which it does. `on_purpose` is True if a filter
+    of detect-secrets left the file out.
     """
 
     file: int
-    reason: str | None = None
+    reason: Reason | None = None
     hits: tuple[SecretHit, ...] = ()
     values: tuple[str, ...] = ()
     allowed: tuple[SecretHit, ...] = ()
+    on_purpose: bool = False
 
 
 class BaselineSecret(msgspec.Struct, frozen=True):
@@ -153,19 +159,18 @@ def inputs(context: base.Context) -> base.Inputs:
     for file in context.target.files:
         name = file.path.rpartition("/")[2]
         if file.path == BASELINE:
-            reason = "excluded: the baseline of detect-secrets is read, not searched"
+            excluded.append(NotExamined(file.path, _IS_BASELINE, on_purpose=True))
         elif name in _LOCK_FILES or _LOCK_NAME.fullmatch(name):
-            reason = "excluded: a lock file, full of hashes that are no secrets"
-        elif not source_files.is_text(file):
-            continue
-        elif file.size > most_bytes:
-            reason = (
-                f"{file.size:,} bytes: more than {most_bytes:,} are not searched (max-file-bytes)"
-            )
-        else:
-            names.append(file.path)
-            continue
-        excluded.append(NotExamined(file.path, reason))
+            excluded.append(NotExamined(file.path, _IS_LOCK, on_purpose=True))
+        elif source_files.is_text(file):
+            if file.size > most_bytes:
+                reason = Reason(
+                    "too-large",
+                    {"size": file.size, "limit": most_bytes, "option": "max-file-bytes"},
+                )
+                excluded.append(NotExamined(file.path, reason))
+            else:
+                names.append(file.path)
     unreachable = source_files.unreachable(context.target, ("",))
     return base.Inputs("files", tuple(names), (*excluded, *unreachable))
 
@@ -208,14 +213,13 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     A secret in the project's own baseline still counts. ScanError if the worker did not end well.
     """
     if output.returncode:
-        otherwise = f"ended with exit code {output.returncode}"
-        raise base.ScanError(base.complaint(output.stderr, otherwise))
+        raise base.failure(output.stderr, Reason("exit-code", {"code": output.returncode}))
     try:
         answers = msgspec.json.Decoder(SearchAnswer).decode_lines(output.stdout)
     except msgspec.DecodeError as error:
-        raise base.ScanError(f"not the answers of the search: {error}") from error
+        raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
     if any(not 0 <= answer.file < len(output.inputs) for answer in answers):
-        raise base.ScanError("it answers for files that it was not given")
+        raise base.ScanError(Reason("unasked-answer"))
     known, problem = _baseline(context.target)
     notices = [problem] if problem else []
     hidden: Counter[str] = Counter()
@@ -237,14 +241,14 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         hidden[_PRAGMA] += len({line for hit in allowed for line in hit.lines})
         if len(hits) < len(answer.hits):
             number = len(answer.hits) - len(hits)
-            notices.append(f"{path}: placeholders that count as no secrets: {number}")
+            notices.append(plain(f"{path}: placeholders that count as no secrets: {number}"))
     if hidden[_KNOWN]:
-        notices.append(f"{BASELINE}: what it lists as known is reported all the same")
+        notices.append(plain(f"{BASELINE}: its known secrets are still reported"))
     return base.Parsed(
         observations=tuple(observations),
         examined=tuple(output.inputs[one.file] for one in answers if one.reason is None),
         not_examined=tuple(
-            NotExamined(output.inputs[one.file], one_line(one.reason))
+            NotExamined(output.inputs[one.file], one.reason, one.on_purpose)
             for one in answers
             if one.reason
         ),
@@ -276,21 +280,21 @@ def read_baseline(raw: bytes) -> Mapping[str, tuple[BaselineSecret, ...]]:
     try:
         baseline = msgspec.json.decode(raw, type=_Baseline)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise base.ScanError(f"not a baseline of detect-secrets: {one_line(str(error))}") from error
+        raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
     return {path.replace("\\", "/"): entries for path, entries in baseline.results.items()}
 
 
-def _baseline(target: Target) -> tuple[Mapping[str, tuple[BaselineSecret, ...]], str]:
+def _baseline(target: Target) -> tuple[Mapping[str, tuple[BaselineSecret, ...]], Reason | None]:
     """Return what the target's own baseline lists, and the problem if it cannot be read."""
     for file in target.files:
         if file.path == BASELINE:
             try:
-                return read_baseline(file.real.read_bytes()), ""
+                return read_baseline(file.real.read_bytes()), None
             except OSError as error:
-                return {}, f"{BASELINE} counts for nothing: {error.strerror}"
-            except base.ScanError as error:
-                return {}, f"{BASELINE} counts for nothing: {error}"
-    return {}, ""
+                return {}, plain(f"{BASELINE} is ignored, it cannot be read: {error.strerror}")
+            except base.ScanError:
+                return {}, plain(f"{BASELINE} is ignored, it is not a baseline of detect-secrets")
+    return {}, None
 
 
 def is_placeholder(value: str) -> bool:

@@ -32,6 +32,7 @@ from detect_secrets.transformers import get_transformed_file
 from detect_secrets.util.code_snippet import get_code_snippet
 from detect_secrets.util.inject import call_function_with_arguments
 
+from scanagg.model import Reason, plain
 from scanagg.scanners.detect_secrets import SearchAnswer, SearchRequest, SecretHit
 
 # detect-secrets is untyped here; what comes out of it becomes a `SearchAnswer` at once.
@@ -121,11 +122,11 @@ def _answer(request: SearchRequest, index: int, name: str) -> SearchAnswer:
         signal.setitimer(signal.ITIMER_PROF, request.seconds, _AGAIN_SECONDS)
         return _search_file(request, index, name)
     except TooSlow:
-        return SearchAnswer(index, f"not searched to its end within {request.seconds:g} seconds")
+        return SearchAnswer(index, Reason("time-limit", {"seconds": f"{request.seconds:g}"}))
     except OSError as error:
-        return SearchAnswer(index, f"cannot be read: {error.strerror}")
+        return SearchAnswer(index, Reason("unreadable-file", {"error": error.strerror or ""}))
     except (MemoryError, RecursionError, ValueError) as error:
-        return SearchAnswer(index, _broken_off(type(error), error.__traceback__))
+        return SearchAnswer(index, plain(_broken_off(type(error), error.__traceback__)))
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
@@ -133,14 +134,17 @@ def _answer(request: SearchRequest, index: int, name: str) -> SearchAnswer:
 def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
     filters = _refusing("filename", filename=name)
     if "is_invalid_file" in filters:
-        return SearchAnswer(index, "no file any more")
+        return SearchAnswer(index, plain("the file is gone"))
     if filters:
-        reason = f"excluded: left out by detect-secrets' own filter {min(filters)}"
-        return SearchAnswer(index, reason)
+        reason = plain(f"left out by detect-secrets' own filter {min(filters)}")
+        return SearchAnswer(index, reason, on_purpose=True)
     longest = max(map(len, Path(name).read_bytes().splitlines()), default=0)
     if longest > request.line_bytes:
-        most = f"more than {request.line_bytes:,} are not searched"
-        return SearchAnswer(index, f"a line of {longest:,} bytes: {most}")
+        reason = Reason(
+            "long-line",
+            {"size": longest, "limit": request.line_bytes, "option": "max-line-bytes"},
+        )
+        return SearchAnswer(index, reason)
     hits: _Lines = {}
     allowed: _Lines = {}
     values: dict[str, None] = {}
@@ -157,7 +161,7 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
         if hits:
             break
     if not is_text:
-        return SearchAnswer(index, "not UTF-8 text: detect-secrets cannot read it")
+        return SearchAnswer(index, plain("not UTF-8 text: detect-secrets cannot read it"))
     return SearchAnswer(index, None, _sorted(hits), tuple(values), _sorted(allowed))
 
 

@@ -17,8 +17,10 @@ from scanagg.model import (
     NotExamined,
     Observation,
     Package,
+    Reason,
     Rule,
     ScannerInfo,
+    plain,
 )
 from scanagg.scanners import base, pinned
 from scanagg.scanners.licenses import site_packages
@@ -66,7 +68,7 @@ class _Stated(msgspec.Struct, frozen=True):
     name: str
     version: str
     facts: LicenseFacts | None
-    reason: str = ""
+    reason: Reason | None = None
 
 
 class _Row(msgspec.Struct, frozen=True):
@@ -107,7 +109,7 @@ def locate(settings: base.ScannerSettings) -> base.Tool | None:
 
 def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory."""
-    pins = pinned.pins(context.inventory, "looked up")
+    pins = pinned.pins(context.inventory)
     return base.Inputs("packages", tuple(pins.exact), pins.refused)
 
 
@@ -136,7 +138,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
         argv = (*start, "--from=all", "--format=json", "--with-system", *context.settings.args)
         return base.Call(argv, batch)
     if context.offline:
-        raise base.ScanError("offline: the metadata is neither installed nor stored")
+        raise base.ScanError(Reason("offline", {"service": "PyPI's metadata"}))
     argv = (
         *base.python_module("pip"),
         *("install", "--dry-run", "--no-deps", "--only-binary", ":all:", "--ignore-installed"),
@@ -180,14 +182,14 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     is_report, stated = _decode(output)
     asked = pinned.by_key(output.inputs)
     facts: dict[str, LicenseFacts] = {}
-    gaps: dict[str, str] = {}
+    gaps: dict[str, Reason] = {}
     extra: list[str] = []
     for one in stated:
         same = pinned.key(one.name, one.version)
         pins = asked.get(same, ()) if same else ()
-        if one.facts is None:
+        if one.reason:
             gaps.update(dict.fromkeys(pins, one.reason))
-        else:
+        elif one.facts:
             facts.update(dict.fromkeys(pins, one.facts))
         if not pins and canonicalize_name(one.name) not in _SEEDS:
             extra.append(one_line(f"{one.name} {one.version}"))
@@ -195,15 +197,17 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         store = {pin: msgspec.json.encode(fact).decode() for pin, fact in facts.items()}
         return replace(_parsed(context, facts, gaps), store=store)
     if not facts:
-        raise base.ScanError("it lists none of the packages: is the project's environment broken?")
-    reason = "not in the project's environment in this version"
+        raise base.ScanError(
+            plain("none of the packages is in the project's environment: is it broken?")
+        )
+    reason = plain("this version is not in the project's environment")
     gaps = dict.fromkeys(sorted(set(output.inputs) - facts.keys()), reason)
-    notices: tuple[str, ...] = ()
+    notices: tuple[Reason, ...] = ()
     if extra:
         more = ", …" if len(extra) > _EXTRAS_SHOWN else ""
         names = ", ".join(sorted(extra)[:_EXTRAS_SHOWN])
-        title = "packages in the environment that nothing pins"
-        notices = (f"{title}: {len(extra)} ({names}{more})",)
+        text = f"packages in the environment that no manifest pins: {len(extra)} ({names}{more})"
+        notices = (plain(text),)
     return replace(_parsed(context, _with_files(context, facts), gaps), notices=notices)
 
 
@@ -223,15 +227,18 @@ def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
     try:
         answer = msgspec.json.decode(output.stdout, type=_PipReport | tuple[_Row, ...])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        printed = output.stdout.strip()
-        default = f"its answer cannot be read: {error}" if printed else "it printed nothing"
-        raise base.ScanError(_why(output, default)) from error
+        default = Reason("no-answer", {"code": output.returncode})
+        if output.stdout.strip():
+            default = Reason("unreadable-answer", {"error": str(error)})
+        raise _failure(output, default) from error
     if output.returncode:
-        raise base.ScanError(_why(output, f"exit code {output.returncode} after its answer"))
+        raise _failure(output, Reason("exit-code", {"code": output.returncode}))
     if not isinstance(answer, _PipReport):
         return False, [_of_row(row) for row in answer]
     if answer.version != _REPORT_VERSION:
-        raise base.ScanError(f"pip's report has version {one_line(answer.version)}; 1 is known")
+        raise base.ScanError(
+            plain(f"pip's report has version {answer.version}, but only version 1 is supported")
+        )
     return True, [_of_metadata(one.metadata, answer.pip_version) for one in answer.install]
 
 
@@ -262,7 +269,7 @@ def _stored(context: base.Context, pin: str) -> LicenseFacts | None:
 
 
 def _parsed(
-    context: base.Context, facts: Mapping[str, LicenseFacts], gaps: Mapping[str, str]
+    context: base.Context, facts: Mapping[str, LicenseFacts], gaps: Mapping[str, Reason]
 ) -> base.Parsed:
     """Return facts, and reasons for no facts, by pin, in our words."""
     packages = pinned.pins(context.inventory).exact
@@ -307,15 +314,17 @@ def _observation(package: Package, facts: LicenseFacts) -> Observation:
     )
 
 
-def _why(output: base.Output, otherwise: str) -> str:
-    """Return what went wrong, in the words of pip or pip-licenses, with what pip leaves unsaid."""
+def _failure(output: base.Output, otherwise: Reason) -> base.ScanError:
+    """Return the error of pip or pip-licenses, with the cause that pip does not mention."""
     cause = _CAUSE.findall(output.stderr)
     if cause:
-        return f"the index cannot be reached: {base.complaint(cause[-1], cause[-1])}"
-    complaint = base.complaint(output.stderr, otherwise)
-    if "No matching distribution found" not in complaint:
-        return complaint
-    return f"no wheel for this Python: metadata not available without building ({complaint})"
+        text = base.complaint(cause[-1]) or cause[-1]
+        return base.ScanError(plain(f"cannot reach the package index: {text}"))
+    complaint = base.complaint(output.stderr)
+    if "No matching distribution found" in complaint:
+        text = "no wheel for this Python, and scanagg builds nothing to read its metadata"
+        return base.ScanError(plain(f"{text} ({complaint})"))
+    return base.failure(output.stderr, otherwise)
 
 
 def _of_row(row: _Row) -> _Stated:
@@ -334,8 +343,8 @@ def _of_metadata(metadata: _Metadata, pip_version: str) -> _Stated:
     )
     newer = _numbers(metadata.metadata_version) >= _METADATA_WITH_EXPRESSION
     if not facts.stated and newer and _numbers(pip_version) < _PIP_WITH_EXPRESSION:
-        reason = f"pip {one_line(pip_version)} leaves License-Expression out: pip 25.0 is needed"
-        return _Stated(metadata.name, metadata.version, None, reason)
+        reason = f"pip {pip_version} does not read License-Expression: use pip 25.0 or later"
+        return _Stated(metadata.name, metadata.version, None, plain(reason))
     return _Stated(metadata.name, metadata.version, facts)
 
 

@@ -19,7 +19,9 @@ from scanagg.model import (
     NotExamined,
     Observation,
     Package,
+    Reason,
     ScannerInfo,
+    plain,
 )
 from scanagg.model.advisories import remedy
 from scanagg.scanners import base, pinned
@@ -67,9 +69,7 @@ _ONLINE: Final = {
 }
 _CONFIGURED: Final = "the OSV service of the configuration"
 _KEY: Final = "scanners.pip-audit"
-_NO_STORE: Final = (
-    "and there is no advisory store to ask: `scanagg db update` or `scanagg db import` makes one"
-)
+_TITLES: Final = {"pypi": "PyPI", "osv": "OSV.dev", "esms": "Ecosyste.ms"}
 
 probe = base.probe
 identify = base.identify
@@ -79,14 +79,14 @@ recall = base.recall
 class LookupService(msgspec.Struct, frozen=True):
     """A service: pip-audit's word for it, the address if it is not the usual one, and its data.
 
-    `stored` says that it is the advisory store. `refusal` is why it is not asked; empty if it is.
+    `stored` says that it is the advisory store. `refusal` is why it is not asked, if it is not.
     """
 
     name: str
     url: str | None
     data: DataSource
     stored: bool = False
-    refusal: str = ""
+    refusal: Reason | None = None
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -134,9 +134,10 @@ def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory. ConfigError for impossible options."""
     service = _service(context)
     pins = pinned.pins(context.inventory)
-    if not service.refusal:
+    refusal = service.refusal
+    if refusal is None:
         return base.Inputs("packages", tuple(pins.exact), pins.refused)
-    skipped = tuple(NotExamined(pin, service.refusal) for pin in pins.exact)
+    skipped = tuple(NotExamined(pin, refusal) for pin in pins.exact)
     return base.Inputs("packages", (), (*skipped, *pins.refused))
 
 
@@ -171,7 +172,7 @@ def advisory_source(context: base.Context) -> DataSource | None:
 
 def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
     """Halve the batch, so that one package's trouble does not cost the others."""
-    complaint = base.complaint(output.stderr, "")
+    complaint = base.complaint(output.stderr)
     if not complaint or _OF_THE_SERVICE.search(complaint):
         return ()
     return pinned.halves(output.inputs)
@@ -185,14 +186,14 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     examined: list[str] = []
     skipped: list[NotExamined] = []
     observations: list[Observation] = []
-    notices = [one_line(dropped) for dropped in _DROPPED.findall(output.stderr)]
+    notices = [plain(dropped) for dropped in _DROPPED.findall(output.stderr)]
     for dependency in _decode(output, service):
         pins = _pins_of(dependency, asked)
         if not pins:
-            notices.append(one_line(f"{dependency.name} is in the answer, but was not asked for"))
+            notices.append(Reason("unasked-package", {"package": dependency.name}))
         elif dependency.vulns is None:
-            reason = one_line(dependency.skip_reason or "pip-audit gives no reason")
-            skipped += [NotExamined(pin, reason) for pin in pins]
+            reason = dependency.skip_reason or "pip-audit gives no reason"
+            skipped += [NotExamined(pin, plain(reason)) for pin in pins]
         else:
             examined += pins
             observations += [_observation(packages[pins[0]], one) for one in dependency.vulns]
@@ -213,15 +214,14 @@ def _decode(output: base.Output, service: LookupService) -> tuple[_Dependency, .
         answer = msgspec.json.decode(output.stdout, type=_Answer | tuple[_Dependency, ...])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if output.stdout.strip():
-            raise base.ScanError(f"its answer is not the JSON of pip-audit: {error}") from error
-        otherwise = f"printed nothing, exit code {output.returncode}"
-        raise base.ScanError(base.complaint(service.shown(output.stderr), otherwise)) from error
+            raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
+        otherwise = Reason("no-answer", {"code": output.returncode})
+        raise base.failure(service.shown(output.stderr), otherwise) from error
     dependencies = answer.dependencies if isinstance(answer, _Answer) else answer
-    expected = 1 if any(one.vulns for one in dependencies) else 0
-    if output.returncode != expected:
-        found = "vulnerabilities" if expected else "no vulnerability"
-        message = f"exit code {output.returncode} does not fit an answer with {found}"
-        raise base.ScanError(message)
+    found = sum(len(one.vulns or ()) for one in dependencies)
+    if output.returncode != min(1, found):
+        reason = Reason("exit-code-mismatch", {"code": output.returncode, "found": found})
+        raise base.ScanError(reason)
     return dependencies
 
 
@@ -265,9 +265,9 @@ def _service(context: base.Context) -> LookupService:
     the run. ConfigError if the settings make no sense.
     """
     name, url = _configured(context.settings)
-    refusal = ""
+    refusal: Reason | None = None
     if context.offline and not _is_local(url):
-        refusal = f"offline: the service {url or name} is not asked, {_NO_STORE}"
+        refusal = Reason("offline-without-store", {"service": url or _TITLES[name]})
     is_named = not context.settings.options.keys().isdisjoint(("service", "osv-url"))
     if context.lookup and (refusal or not is_named):
         return LookupService("osv", context.lookup.url, context.lookup.data, stored=True)

@@ -21,6 +21,7 @@ from scanagg.model import (
     NotExamined,
     Observation,
     Package,
+    Reason,
     ScannerInfo,
     Severity,
     SeverityClaim,
@@ -173,7 +174,7 @@ def inputs(context: base.Context) -> base.Inputs:
     pins = pinned.pins(context.inventory)
     if not context.offline:
         return base.Inputs("packages", tuple(pins.exact), pins.refused)
-    reason = "offline: Safety does nothing without its vendor's service"
+    reason = Reason("offline", {"service": INFO.title})
     skipped = tuple(NotExamined(pin, reason) for pin in pins.exact)
     return base.Inputs("packages", (), (*skipped, *pins.refused))
 
@@ -208,15 +209,15 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     try:
         answer = _decode(output.stdout, output.inputs)
     except ValueError as error:
-        raise base.ScanError(f"its answer is not the JSON of safety: {error}") from error
+        raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
     if answer is None:
-        otherwise = f"no report in its output, exit code {output.returncode}"
-        raise base.ScanError(base.complaint(output.stderr, otherwise))
+        raise base.failure(output.stderr, Reason("no-answer", {"code": output.returncode}))
     if output.returncode not in answer.exit_codes:
-        count = len(answer.found) + answer.strange
-        raise base.ScanError(f"exit code {output.returncode} does not fit {count} findings")
+        found = len(answer.found) + answer.strange
+        reason = Reason("exit-code-mismatch", {"code": output.returncode, "found": found})
+        raise base.ScanError(reason)
     packages = pinned.pins(context.inventory).exact
-    unasked = f"{answer.strange} vulnerabilities in the answer are about packages not asked for"
+    unasked = Reason("unasked-vulnerabilities", {"number": answer.strange})
     return base.Parsed(
         observations=tuple(_observation(packages[pin], one) for pin, one in answer.found),
         examined=answer.examined,

@@ -22,7 +22,7 @@ from msgspec.structs import replace
 
 from scanagg.core.text import one_line, shorten
 from scanagg.core.times import as_utc
-from scanagg.model import Category, DataSource, NotExamined, ScannerInfo
+from scanagg.model import Category, DataSource, NotExamined, Reason, ScannerInfo, plain
 from scanagg.scanners import base
 from scanagg.scanners.trivy import proof, results
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN, Tree
@@ -118,7 +118,7 @@ def identify(tool: base.Tool, output: base.Output) -> base.Tool:
     try:
         version = msgspec.json.decode(output.stdout, type=_Version)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        otherwise = f"does not tell its version: {error}"
+        otherwise = Reason("unreadable-answer", {"error": str(error)})
         raise base.ScanError(_fatal(output) or otherwise) from error
     updated = version.database.updated_at if version.database else None
     data = DataSource("Trivy vulnerability database", as_utc(updated)) if updated else None
@@ -195,10 +195,10 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     try:
         document = results.decode(output.stdout)
     except ValueError as error:
-        otherwise = f"its answer is not Trivy's JSON: {error}"
+        otherwise = Reason("unreadable-answer", {"error": str(error)})
         raise base.ScanError(_fatal(output) or otherwise) from error
     if output.returncode != 0:
-        raise base.ScanError(_fatal(output) or f"exit code {output.returncode} with a report")
+        raise base.ScanError(_fatal(output) or Reason("exit-code", {"code": output.returncode}))
     tree = Tree(context.target, context.inventory)
     if output.inputs[0] in tree.files:
         return _parse_tree(context, tree, output, document)
@@ -206,9 +206,9 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     image = output.inputs[0].removeprefix(_IMAGE)
     reading = results.read(document, context.inventory, image=image)
     listed = any(result.packages for result in document.all_results())
-    gap = NotExamined(output.inputs[0], "Trivy found no packages in it")
+    gap = NotExamined(output.inputs[0], plain("Trivy found no packages in it"))
     ended = document.end_of_life()
-    notice = f"{image}: {ended} gets no more fixes; its vulnerabilities are not all known"
+    notice = plain(f"{image}: {ended} is out of support, so some vulnerabilities may be missing")
     return base.Parsed(
         observations=reading.observations,
         examined=output.inputs if listed else (),
@@ -227,9 +227,9 @@ def _parse_tree(
     notices = [*proof.partly(tree, examined, evidence)]
     if reading.elsewhere:
         count = reading.elsewhere
-        notices.append(f"{count} findings of Trivy are not about files of the project: left out")
+        notices.append(plain(f"findings outside the project's files, left out: {count}"))
     if reading.loose_licenses:
-        notices.append(f"{reading.loose_licenses} licences of Trivy belong to no package: left out")
+        notices.append(plain(f"licences without a package, left out: {reading.loose_licenses}"))
     rest = "secret" in _scanners(tree, output.inputs)
     return base.Parsed(
         observations=reading.observations,
@@ -265,30 +265,27 @@ def _cache_dir(context: base.Context) -> tuple[str, ...]:
     return ("--cache-dir", str(context.target.root / Path(folder).expanduser()))
 
 
-def _fatal(output: base.Output) -> str:
-    """Return Trivy's last word, without its wrapping, and what to do if it is the database."""
+def _fatal(output: base.Output) -> Reason | None:
+    """Return Trivy's last error, without its wrapping; what to do if it is about the database."""
     errors = _FATAL.findall(output.stderr)
     if not errors:
-        return ""
+        return None
     if _FIRST_RUN in errors[-1]:
-        return "no vulnerability database: run `trivy fs --download-db-only` once while online"
+        return plain("no vulnerability database: run `trivy fs --download-db-only` while online")
     line = " ".join(errors[-1].split())
     if _DOWNLOAD in line:
         cause = line.rpartition("* ")[2].rpartition(_DOWNLOAD)[2].lstrip(": ")
-        line = f"the vulnerability database cannot be updated (--offline uses it as it is): {cause}"
-    return shorten(one_line(line), _REASON_WIDTH)
+        line = f"cannot update the vulnerability database (--offline uses the old one): {cause}"
+    return plain(shorten(one_line(line), _REASON_WIDTH))
 
 
-def _unused(tree: Tree) -> Iterator[str]:
-    """Return what of the tree has no effect on Trivy, or is out of its reach."""
-    for name in INFO.native_files:
-        if name in tree.files:
-            used = "what it names is reported, and counted"
-            yield f"{name}: {used if name == IGNORE_FILE else 'found, not used'}"
+def _unused(tree: Tree) -> Iterator[Reason]:
+    """Return notices about files of the tree that have no effect on Trivy, or that it skips."""
+    if IGNORE_FILE in tree.files:
+        yield Reason("ignore-file", {"path": IGNORE_FILE})
     count = tree.left_out_of_secrets()
     if count:
-        files = "1 text file is" if count == 1 else f"{count} text files are"
-        yield (
-            f"{files} left out of Trivy's search for secrets by its own rules:"
-            " tests, examples, Markdown, lock files, vendored folders"
+        yield plain(
+            f"text files that Trivy's own rules keep from its search for secrets: {count} (tests,"
+            " examples, Markdown, lock files, vendored folders)"
         )

@@ -22,7 +22,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from scanagg.core.text import one_line, shorten
-from scanagg.model import NotExamined
+from scanagg.model import NotExamined, Reason, plain
 from scanagg.scanners.trivy.results import TrivyReport
 from scanagg.scanners.trivy.tree import Kind, Tree
 
@@ -70,8 +70,9 @@ def gather(document: TrivyReport, paths: Mapping[str, str], stderr: str) -> Scan
         inside = _NAMED.search(error)
         name = match["path"] or (inside[1] if inside else "")
         if name in paths:
-            reason = shorten(f"Trivy cannot read it: {error}", _REASON_WIDTH)
-            complaints[paths[name]] = one_line(reason)
+            complaints[paths[name]] = shorten(
+                one_line(f"Trivy cannot read it: {error}"), _REASON_WIDTH
+            )
     return ScanEvidence(
         packages={path: frozenset(names) for path, names in packages.items()},
         checked=frozenset(named.get("config", ())),
@@ -94,21 +95,19 @@ def examined(tree: Tree, path: str, evidence: ScanEvidence) -> bool:
 def missed(tree: Tree, path: str, evidence: ScanEvidence) -> NotExamined:
     """Return a file without evidence, with the reason as far as Trivy gives one."""
     if path.partition("/")[0] in _SYSTEM:
-        return NotExamined(path, f"Trivy leaves out the top folders {', '.join(_SYSTEM)}")
-    return NotExamined(path, evidence.complaints.get(path, _MISSED[tree.kind(path)]))
+        return NotExamined(path, plain(f"Trivy skips the top folders {', '.join(_SYSTEM)}"))
+    return NotExamined(path, plain(evidence.complaints.get(path, _MISSED[tree.kind(path)])))
 
 
-def partly(tree: Tree, paths: Iterable[str], evidence: ScanEvidence) -> Iterator[str]:
+def partly(tree: Tree, paths: Iterable[str], evidence: ScanEvidence) -> Iterator[Reason]:
     """Return a notice for each manifest of which Trivy lists less than our own reader found."""
     for path in paths:
         declared = tree.names_in(path)
         left = sorted(declared - evidence.packages.get(path, declared))
         if left:
             names = ", ".join(left[:_NAMES_SHOWN]) + (", …" if len(left) > _NAMES_SHOWN else "")
-            yield (
-                f"{path}: Trivy read {len(declared) - len(left)} of {len(declared)} dependencies;"
-                f" it did not list {names}"
-            )
+            counts = f"{len(declared) - len(left)} of {len(declared)}"
+            yield plain(f"{path}: Trivy read {counts} dependencies, without {names}")
 
 
 def _checked(path: str, evidence: ScanEvidence) -> bool:

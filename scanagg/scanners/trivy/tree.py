@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from scanagg.model import Inventory, NotExamined, SourceFile, Target
+from scanagg.model import Inventory, NotExamined, SourceFile, Target, plain
 
 SEEN: Final = "scanagg-read"
 """The rule that we give Trivy ourselves to show which files its search for secrets has read."""
@@ -150,12 +150,8 @@ class Tree:
             }
             pins |= alone
             if alone:
-                what = f"{len(alone)} of its dependencies stand"
-                reason = "Trivy does not read such manifests, and"
-                yield NotExamined(
-                    path,
-                    f"{reason} {what if len(alone) > 1 else 'a dependency stands'} in no other",
-                )
+                reason = f"Trivy does not read it; dependencies in no other file: {len(alone)}"
+                yield NotExamined(path, plain(reason))
 
     def names_in(self, path: str) -> frozenset[str]:
         """Return the names of the dependencies that our own inventory found in a manifest."""
