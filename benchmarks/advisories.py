@@ -26,7 +26,7 @@ from pathlib import Path
 import msgspec
 from packaging.utils import canonicalize_name
 
-from scanagg.advisories.importing import DataOrigin, Imported, import_epss, import_osv
+from scanagg.advisories.importing import DataOrigin, Import, Imported, import_epss, import_osv
 from scanagg.advisories.records import Record
 from scanagg.advisories.store import Store, open_store
 
@@ -73,14 +73,14 @@ def measured(call: Callable[[], int]) -> Measured:
 def imported(path: Path, cache: Path) -> Measured:
     return measured(
         lambda: records_of(
-            import_osv(path, cache, DataOrigin(path.name), silent, now=NOW, replace=True)
+            import_osv(Import(path, cache, DataOrigin(path.name), silent, NOW, replace=True))
         )
     )
 
 
 def imported_scores(path: Path, cache: Path) -> Measured:
     return measured(
-        lambda: records_of(import_epss(path, cache, DataOrigin(path.name), silent, now=NOW))
+        lambda: records_of(import_epss(Import(path, cache, DataOrigin(path.name), silent, NOW)))
     )
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import msgspec
 
 from scanagg.advisories import Store, open_store, serving
-from scanagg.advisories.importing import DataOrigin, import_osv
+from scanagg.advisories.importing import DataOrigin, Import, import_osv
 from scanagg.core.process import Stop
 from scanagg.findings.collect import ScanSetup, collect_findings
 from scanagg.model import Inventory, Package, Run, Status, Target, pypi_purl
@@ -44,7 +44,7 @@ def main() -> None:
         (cache / "work").mkdir()
         start = time.perf_counter()
         origin, now = DataOrigin(export.name), datetime.now(UTC)
-        import_osv(export, cache, origin, lambda _done, _whole: None, now=now)
+        import_osv(Import(export, cache, origin, lambda _done, _whole: None, now))
         print(f"import: {time.perf_counter() - start:.2f} s")
         found = inventory(export)
         with contextlib.closing(open_store(cache)) as store:

@@ -1,4 +1,4 @@
-"""Add what the store knows to observations: ids, dates, severities, fixed versions, KEV, EPSS."""
+"""Add the data of the store to observations: ids, dates, severities, fixes, KEV and EPSS."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -24,9 +24,9 @@ from scanagg.model.advisories import earliest, is_malware, pages, retold
 from scanagg.model.project import fixes
 
 SUPPLIER: Final = "osv"
-"""The source of a severity claim that comes from a record of the store."""
+"""The source of severity claims from the store."""
 
-# GitHub's labels, and the one of CVSS that some write in place of MODERATE.
+# GitHub's labels, and MEDIUM, which some records have instead of MODERATE.
 _LABELS: Final = {
     "CRITICAL": Severity.CRITICAL,
     "HIGH": Severity.HIGH,
@@ -35,24 +35,23 @@ _LABELS: Final = {
     "LOW": Severity.LOW,
 }
 _WEAKNESS: Final = re.compile(r"CWE-[1-9][0-9]{0,5}")
-# The kinds of pages that say most, in order; others come after these.
+# The most useful kinds of pages first; other kinds come after these.
 _REFERENCE_ORDER: Final = {"ADVISORY": 0, "FIX": 1, "REPORT": 2, "ARTICLE": 3}
 
 
 def enriched(observations: Iterable[Observation], store: Store) -> tuple[Observation, ...]:
-    """Return the observations in the same order, vulnerabilities with all that the store knows.
+    """Return the observations in the same order, vulnerabilities with the data of the store.
 
-    Nothing that a scanner reports is lost: claims and ids are added. For a package from PyPI, the
-    records about it give fixed versions, and tell whether all of them were withdrawn; about other
-    packages the store knows only what the ids of an advisory lead to. StoreError if the store turns
-    out to be damaged.
+    Claims and ids are added; nothing that a scanner reports is lost. The records about a PyPI
+    package also give the fixed versions, and whether all of them were withdrawn. For other packages
+    there is only the data under the ids of the advisory. StoreError if the store is damaged.
     """
     knowledge = _Knowledge(store)
     return tuple(map(knowledge.enrich, observations))
 
 
 class _Vulnerability(msgspec.Struct, frozen=True):
-    """All that is known under the ids of one vulnerability."""
+    """The data under all ids of one vulnerability."""
 
     ids: frozenset[str]
     records: tuple[Record, ...]
@@ -64,7 +63,7 @@ class _Vulnerability(msgspec.Struct, frozen=True):
 
 
 class _PackageView(msgspec.Struct, frozen=True):
-    """A vulnerability as it concerns one package: ids, versions of its records, if withdrawn."""
+    """A vulnerability in one package: ids, affected and fixed versions, withdrawn or not."""
 
     ids: frozenset[str]
     affected: tuple[AffectedVersions, ...]
@@ -73,7 +72,7 @@ class _PackageView(msgspec.Struct, frozen=True):
 
 
 class _Knowledge:
-    """The store with what was looked up already: findings share advisories."""
+    """The store with a cache: findings share advisories."""
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -81,7 +80,7 @@ class _Knowledge:
         self._views: dict[tuple[frozenset[str], str], _PackageView] = {}
 
     def enrich(self, observation: Observation) -> Observation:
-        """Return a vulnerability with what the store adds; anything else as it is."""
+        """Return a vulnerability with the data of the store; anything else unchanged."""
         reported, package = observation.advisory, observation.package
         if observation.category is not Category.VULNERABILITY or not (reported and package):
             return observation
@@ -138,10 +137,10 @@ class _Knowledge:
         return self._vulnerabilities[ids]
 
     def _view(self, known: _Vulnerability, name: str) -> _PackageView:
-        """Return what the records say of a PyPI package; nothing if the name is empty.
+        """Return the data of the records about a PyPI package; nothing if the name is empty.
 
-        A record of malware names a package as malicious. Other packages that share an alias with
-        that one are not malicious for it.
+        Only the package in a malware record is malicious, not other packages that share an alias
+        with it.
         """
         key = (known.ids, name)
         if key not in self._views:
@@ -168,10 +167,10 @@ class _Knowledge:
         return self._views[key]
 
     def _fixes(self, reported: Advisory, view: _PackageView, package: Package) -> tuple[str, ...]:
-        """Return the fixes of scanner and records that no other record calls affected.
+        """Return the fixed versions of scanner and records that no other record calls affected.
 
-        CVE-2014-0012 is fixed in 2.7.2 by one record, which another one calls affected. If none is
-        left, it is unknown which record is right, and all fixes stay.
+        For example, one record of CVE-2014-0012 calls 2.7.2 fixed, and another one affected. If no
+        version is left, return all: it is unknown which record is right.
         """
         named = fixes((*reported.fixed_versions, *view.fixed), package)
         unaffected = (
@@ -183,12 +182,12 @@ class _Knowledge:
 
 
 def _valid(records: Sequence[Record]) -> Sequence[Record]:
-    """Return the records that are not withdrawn; all of them if all are."""
+    """Return the records that are not withdrawn, or all if all are."""
     return [record for record in records if not record.withdrawn] or records
 
 
 def _claims(records: Iterable[Record]) -> tuple[SeverityClaim, ...]:
-    """Return GitHub's labels and the CVSS vectors, each once."""
+    """Return GitHub's labels and the CVSS vectors as claims, each once."""
     claims: dict[SeverityClaim, None] = {}
     for record in records:
         label = _LABELS.get(record.database_specific.severity.upper())

@@ -1,4 +1,4 @@
-"""A published vulnerability as OSV writes it, as far as it is used here (OSV schema 1.x)."""
+"""Records of published vulnerabilities in the OSV schema 1.x, with the parts that are used here."""
 
 import re
 from collections.abc import Mapping
@@ -11,14 +11,14 @@ from packaging.utils import canonicalize_name
 from scanagg.core.times import read_time
 
 ECOSYSTEM: Final = "PyPI"
-"""OSV's name for the packages that are used here; a suffix after a colon names an index."""
+"""OSV's name for Python packages; a suffix after a colon names an index."""
 
-# A record with more names than this would glue strangers into one. The most in the PyPA database
-# is 4; a CVE with its GHSA, PYSEC, MAL, and the names that distributions give it, is some twenty.
+# A record with more aliases could merge unrelated vulnerabilities into one. The most in the PyPA
+# database is 4. A CVE with its GHSA, PYSEC and MAL ids and those of distributions has about twenty.
 ALIASES: Final = 64
-"""The largest number of aliases of one record that is believed."""
+"""The most aliases that a record may have; with more, all are ignored."""
 
-# Bounds for hostile text: far more than any real record has.
+# Limits for hostile text, far above those of real records.
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:+/-]{0,127}")
 _NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,212}[A-Za-z0-9])?")
 _URL: Final = re.compile(r"(?i:https?|ftp)://[!-~]{1,2000}")
@@ -33,7 +33,7 @@ _REFERENCES: Final = 200
 
 
 class RangeEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A change of state at a version; one of these is set."""
+    """A version where the state changes. One of the fields is set."""
 
     introduced: str | None = None
     fixed: str | None = None
@@ -42,7 +42,7 @@ class RangeEvent(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Range(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Versions by events, which come in any order. GIT (commits) is not compared."""
+    """A range of versions as events, in any order. Ranges of the type GIT (commits) are ignored."""
 
     type: str = ""
     events: tuple[RangeEvent, ...] = ()
@@ -56,17 +56,17 @@ class AffectedPackage(msgspec.Struct, frozen=True, omit_defaults=True, gc=False)
 
 
 class SeverityScore(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A severity: `type` may be wrong, the vector's own prefix is right."""
+    """A severity. The prefix of the vector decides its version, since `type` may be wrong."""
 
     type: str = ""
     score: str = ""
 
 
 class Affected(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A package with its affected ranges and versions: any one is enough.
+    """A package with its affected ranges and versions; any of them is enough.
 
-    In the store `versions` lacks those that a range covers anyway. Only foreign records have a
-    `severity` here: `usable` moves it to the record.
+    In the store, `versions` lacks those that a range covers. Only foreign records have a `severity`
+    here: `usable` moves it to the record.
     """
 
     package: AffectedPackage = AffectedPackage()
@@ -76,14 +76,14 @@ class Affected(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Reference(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A page to read more on."""
+    """A page with more about a vulnerability."""
 
     type: str = ""
     url: str = ""
 
 
 class Extra(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """GitHub's additions: its label (CRITICAL, HIGH, MODERATE, LOW) and the weaknesses (CWE)."""
+    """GitHub's own fields: its label (CRITICAL, HIGH, MODERATE, LOW) and the weaknesses (CWE)."""
 
     severity: str = ""
     cwe_ids: tuple[str, ...] = ()
@@ -106,19 +106,19 @@ class Record(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class UnusableError(ValueError):
-    """A record that nothing can be done with; its text says why."""
+    """An unusable record; the text is the reason."""
 
 
 _DECODER: Final = msgspec.json.Decoder(Record)
-# A beginning that cannot be read, which the rules of `versions` take for the first version.
+# An unreadable start, which `versions` treats as the first version.
 _UNREADABLE_EVENT: Final = {"introduced": ""}
 _UNREADABLE_RANGE: Final = {"events": [_UNREADABLE_EVENT]}
 
 
 def decoded(data: bytes, now: datetime) -> tuple[Record, tuple[str, ...]]:
-    """Decode a foreign record; return it, made `usable`, and what of it had to be left out.
+    """Decode a foreign record; return it, made `usable`, with the problems of its parts.
 
-    Parts of a wrong type are left out if the record is of use without them. UnusableError.
+    Leave parts of a wrong type out if the record is useful without them. UnusableError.
     """
     doubts: list[str] = []
     try:
@@ -127,29 +127,29 @@ def decoded(data: bytes, now: datetime) -> tuple[Record, tuple[str, ...]]:
         except msgspec.ValidationError:
             whole = msgspec.json.decode(data)
             if not isinstance(whole, Mapping) or not isinstance(whole.get("id"), str):
-                raise UnusableError("it is not an OSV record: it has no id") from None
+                raise UnusableError("not an OSV record: it has no id") from None
             record = msgspec.convert(_salvaged(Record, whole, doubts), Record)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise UnusableError(f"it is not JSON: {error}") from error
+        raise UnusableError(f"not valid JSON: {error}") from error
     record, more = usable(record, now)
     return record, (*doubts, *more)
 
 
 def _salvaged(kind: Any, value: Mapping[str, Any], doubts: list[str]) -> dict[str, Any]:
-    """Return the fields of a struct of type `kind` that are of the right type.
+    """Return the fields of the right type for a struct of type `kind`.
 
-    `doubts` gets a line for each other one, unless it is null. Affected versions that cannot be
-    read become a range that cannot be read, so that every version counts as affected.
+    Add a line to `doubts` for each of the others that is not null. Unreadable affected versions
+    become an unreadable range, so that every version counts as affected.
     """
     parts: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         part = value.get(field.name)
         if field.type is Extra:
-            # Others put whatever they like here, which is no cause for doubt.
+            # Other publishers use this field for data of their own.
             parts[field.name] = _salvaged(Extra, part, []) if isinstance(part, Mapping) else {}
         elif field.type is AffectedPackage:
             if not isinstance(part, Mapping):
-                doubts.append(f"{field.name} is no object")
+                doubts.append(f"{field.name} is not an object")
             package = part if isinstance(part, Mapping) else {}
             parts[field.name] = _salvaged(AffectedPackage, package, doubts)
         elif part is not None and get_origin(field.type) is tuple:
@@ -157,7 +157,7 @@ def _salvaged(kind: Any, value: Mapping[str, Any], doubts: list[str]) -> dict[st
         elif part is not None:
             parts[field.name] = part if isinstance(part, str) else ""
             if not isinstance(part, str):
-                doubts.append(f"{field.name} is no text")
+                doubts.append(f"{field.name} is not a text")
     if kind is Affected and not value.get("ranges"):
         versions = value.get("versions")
         listed = versions if isinstance(versions, list) else [versions]
@@ -167,16 +167,16 @@ def _salvaged(kind: Any, value: Mapping[str, Any], doubts: list[str]) -> dict[st
 
 
 def _salvaged_list(item: Any, value: object, name: str, doubts: list[str]) -> list[Any]:
-    """Return the items of a list that are of the right type; as `_salvaged`."""
+    """Return the items of the right type of a list, as `_salvaged` does."""
     if item is str and isinstance(value, str):
         return [value]
     unreadable = {RangeEvent: _UNREADABLE_EVENT, Range: _UNREADABLE_RANGE}.get(item)
     if not isinstance(value, list):
-        doubts.append(f"{name} is no list")
+        doubts.append(f"{name} is not a list")
         return [unreadable] if unreadable else []
     fitting = str if item is str else Mapping
     if not all(isinstance(part, fitting) for part in value):
-        doubts.append(f"not all of {name} are {'texts' if item is str else 'objects'}")
+        doubts.append(f"some {name} are not {'texts' if item is str else 'objects'}")
     items: list[Any] = []
     for part in value:
         if not isinstance(part, fitting):
@@ -187,26 +187,26 @@ def _salvaged_list(item: Any, value: object, name: str, doubts: list[str]) -> li
 
 
 def usable(record: Record, now: datetime) -> tuple[Record, tuple[str, ...]]:
-    """Return a record in one form: names by PEP 503, times in UTC, text within bounds, only PyPI.
+    """Return a record in canonical form, and the problems of the parts that were left out.
 
-    Return also what was left out of it that might have mattered. UnusableError if its id is none,
-    or if it is about packages none of which is on PyPI.
+    Names are as in PEP 503, times in UTC, texts within limits, packages only from PyPI.
+    UnusableError for an invalid id, and for a record that is only about other packages.
     """
     if not _ID.fullmatch(record.id):
-        raise UnusableError(f"its id is none: {record.id[:80]!r}" if record.id else "it has no id")
+        raise UnusableError(f"invalid id: {record.id[:80]!r}" if record.id else "it has no id")
     doubts: list[str] = []
     affected = _affected(record, doubts)
     aliases = _aliases(record, doubts)
     for key in ("modified", "published", "withdrawn"):
         text = getattr(record, key)
         if text and moment(text) is None:
-            doubts.append(f"{key} is no time: {text[:40]!r}")
+            doubts.append(f"{key} is not a time: {text[:40]!r}")
     withdrawn = moment(record.withdrawn)
-    # Until then, the record holds.
+    # Until then, the record counts.
     is_ahead = withdrawn is not None and withdrawn > now
     if is_ahead:
-        doubts.append(f"it is to be withdrawn on {record.withdrawn[:10]}: it is not yet")
-    # The severities of the affected packages count if the record itself has none.
+        doubts.append(f"to be withdrawn on {record.withdrawn[:10]}: counts until then")
+    # Without severities of its own, the record has those of the affected packages.
     scores = record.severity or [score for part in record.affected for score in part.severity]
     short = [score for score in scores if len(score.score) <= _SCORE and len(score.type) <= _SCORE]
     extra = record.database_specific
@@ -231,7 +231,7 @@ def usable(record: Record, now: datetime) -> tuple[Record, tuple[str, ...]]:
 
 
 def _affected(record: Record, doubts: list[str]) -> tuple[Affected, ...]:
-    """Return the entries about PyPI packages whose name can be read."""
+    """Return the entries about PyPI packages with a valid name."""
     entries = []
     ecosystems = set()
     unreadable = []
@@ -240,37 +240,37 @@ def _affected(record: Record, doubts: list[str]) -> tuple[Affected, ...]:
         if ecosystem != ECOSYSTEM:
             ecosystems.add(ecosystem or "no ecosystem")
         elif not _NAME.fullmatch(entry.package.name):
-            unreadable.append(f"{entry.package.name[:80]!r} is no name of a package")
+            unreadable.append(f"invalid package name: {entry.package.name[:80]!r}")
         else:
             package = AffectedPackage(ECOSYSTEM, canonicalize_name(entry.package.name))
             entries.append(Affected(package, entry.ranges, entry.versions))
     if record.affected and not entries:
         listed = ", ".join(sorted(ecosystems)[:3])
         raise UnusableError(
-            unreadable[0] if unreadable else f"it is about {listed[:80]}, not {ECOSYSTEM}"
+            unreadable[0] if unreadable else f"about {listed[:80]}, not {ECOSYSTEM}"
         )
     doubts.extend(unreadable)
     return tuple(entries)
 
 
 def _aliases(record: Record, doubts: list[str]) -> tuple[str, ...]:
-    """Return the other names, each once, in their order."""
+    """Return the aliases, each once, in their order."""
     names: dict[str, None] = {}
     for alias in record.aliases:
         name = alias.strip(_AROUND)
         if _ID.fullmatch(name):
             names[canonical_id(name)] = None
         else:
-            doubts.append(f"the alias {name[:80]!r} is no id")
+            doubts.append(f"invalid alias: {name[:80]!r}")
     names.pop(canonical_id(record.id), None)
     if len(names) > ALIASES:
-        doubts.append(f"it has {len(names)} aliases, which are not believed: {ALIASES} at most")
+        doubts.append(f"ignored all {len(names):,} aliases: more than {ALIASES}")
         return ()
     return tuple(names)
 
 
 def canonical_id(text: str) -> str:
-    """Return an id as its database writes it: CVE and MAL in capitals, GHSA in small letters."""
+    """Return an id as its database writes it: CVE and MAL in upper case, GHSA in lower case."""
     if text[:4].upper() in ("CVE-", "MAL-"):
         return text.upper()
     if text[:5].upper() == "GHSA-":
@@ -279,11 +279,11 @@ def canonical_id(text: str) -> str:
 
 
 def utc(text: str) -> str:
-    """Return a time of RFC 3339 in UTC with `Z` and at most microseconds; empty if it is none."""
+    """Return a time (RFC 3339) in UTC with `Z` and at most microseconds; empty if invalid."""
     when = moment(text)
     return "" if when is None else when.isoformat().replace("+00:00", "Z")
 
 
 def moment(text: str) -> datetime | None:
-    """Read a time of RFC 3339 (without a zone: UTC) as a value in UTC; None if it is none."""
+    """Return a time (RFC 3339, without a zone UTC) as a value in UTC; None if invalid."""
     return read_time(text) if len(text) <= 64 else None

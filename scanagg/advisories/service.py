@@ -1,4 +1,4 @@
-"""The store as an OSV service on 127.0.0.1, which the real pip-audit asks during one run."""
+"""Serve the store as an OSV service on 127.0.0.1, for pip-audit during one run."""
 
 import contextlib
 import logging
@@ -21,9 +21,9 @@ from scanagg.core.errors import StoreError
 _LOG: Final = logging.getLogger("scanagg")
 _HOST: Final = "127.0.0.1"
 _PATH: Final = "/v1/query"
-# A query holds a name and a version; no scanner sends a longer one.
+# A query has a name and a version; no scanner sends a longer one.
 _BODY_BYTES: Final = 1 << 14
-# A client that died in the middle of a request keeps its thread no longer than this.
+# The thread of a client that died in the middle of a request ends after these.
 _SOCKET_SECONDS: Final = 60
 _POLL_SECONDS: Final = 0.02
 
@@ -45,16 +45,16 @@ _DECODER: Final = msgspec.json.Decoder(_Query)
 def serving(store: Store) -> Iterator[str]:
     """Serve OSV queries from the store until the block ends; return the address.
 
-    The service takes a random port of 127.0.0.1, and answers only those who know the random word
-    that is part of the address. StoreError if this machine has no socket for it.
+    The service uses a random port of 127.0.0.1, and answers only at a random path. StoreError if
+    this machine has no socket for it.
     """
     path = f"/{secrets.token_urlsafe(16)}{_PATH}"
     try:
         server = _Server((_HOST, 0), _Handler)
     except OSError as error:
         raise StoreError(
-            f"the advisory store cannot be served on {_HOST}: {error.strerror}",
-            "Let this user open a port there.",
+            f"cannot serve the advisory store on {_HOST}: {error.strerror}",
+            "Allow this user to open a local port.",
         ) from error
     with server:
         server.path, server.store = path, store
@@ -68,11 +68,11 @@ def serving(store: Store) -> Iterator[str]:
 
 
 def _vulnerability(record: Record, name: str) -> dict[str, object]:
-    """Return what pip-audit reads of a record about a package, in a form that it can read.
+    """Return a record about a package in a form that pip-audit can read.
 
-    It looks at the last entry for the package's exact name, and there at the first range alone, and
-    fails on versions that PEP 440 does not know. So there is one entry with one range, of all fixed
-    versions. It fails on times that do not end in `Z`, too; those of the store do.
+    pip-audit reads the last entry with the package's exact name, and only the first range in it. It
+    fails on versions that are not PEP 440. So return one entry with one range of all fixed
+    versions. It also fails on times that do not end in `Z`; those in the store do.
     """
     fixed = [{"fixed": version} for version in fixed_versions(record, name)]
     affected = {
@@ -90,27 +90,27 @@ def _vulnerability(record: Record, name: str) -> dict[str, object]:
 
 
 class _Server(ThreadingHTTPServer):
-    """Serves a store under one path."""
+    """Serves a store at one path."""
 
     daemon_threads = True
     path: str
     store: Store
 
     def server_bind(self) -> None:
-        """Bind as any server: the one of HTTP asks the network for our name first."""
+        """Bind without the DNS look-up of `HTTPServer`."""
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = _HOST, self.server_address[1]
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Log what broke a connection; the client sees that it broke."""
+        """Log a broken connection; the client notices it too."""
         _LOG.debug("advisories: a connection broke", exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """Answers one connection, on which many queries may come.
+    """Answers the queries of one connection.
 
-    Each response is one write, and none is held back: head and body apart would cost 40 ms each,
-    because the sender waits for the first to be acknowledged.
+    Each response is one write without delay: in two writes, it would take 40 ms more, because the
+    second waits until the first is acknowledged.
     """
 
     server: _Server
@@ -126,12 +126,12 @@ class _Handler(BaseHTTPRequestHandler):
         header = self.headers.get("Content-Length", "")
         length = int(header) if header.isascii() and header.isdigit() and len(header) < 10 else -1
         if not 0 <= length <= _BODY_BYTES:
-            self._refuse(HTTPStatus.BAD_REQUEST, f"a body of at most {_BODY_BYTES} bytes, please")
+            self._refuse(HTTPStatus.BAD_REQUEST, f"the body must have at most {_BODY_BYTES} bytes")
             return
         try:
             query = _DECODER.decode(self.rfile.read(length))
         except (msgspec.MsgspecError, UnicodeDecodeError):
-            self._refuse(HTTPStatus.BAD_REQUEST, "not a query of OSV")
+            self._refuse(HTTPStatus.BAD_REQUEST, "not an OSV query")
             return
         name = canonicalize_name(query.package.name)
         records: Sequence[Record] = ()
@@ -154,14 +154,14 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _refuse_method  # noqa: N815
 
     def _is_our_path(self) -> bool:
-        """Return whether the request is for our path, and refuse it if not."""
+        """Return whether the request is for our path; refuse it if not."""
         if secrets.compare_digest(self.path.encode(), self.server.path.encode()):
             return True
         self._refuse(HTTPStatus.NOT_FOUND, "no such address")
         return False
 
     def _refuse(self, status: HTTPStatus, reason: str) -> None:
-        """Respond with an error, and end the connection: a body may be left in it."""
+        """Respond with an error and close the connection, since a body may be left in it."""
         self.close_connection = True
         self._respond(status, msgspec.json.encode({"message": reason}), reason)
 
@@ -176,8 +176,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(body)
 
     def version_string(self) -> str:
-        """Return the name of the server, without the version of Python."""
+        """Return the name of the server without the Python version."""
         return "scanagg"
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Log nothing: requests are no events of a check."""
+        """Log nothing."""

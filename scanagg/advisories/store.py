@@ -1,7 +1,7 @@
 """The advisory store: published vulnerabilities, KEV and EPSS, in SQLite files of the cache.
 
-A file never changes: new data is written beside it and moved into its place. It is opened only if
-it is whole.
+A file never changes: new data is written beside it and moved into its place. Only complete files
+are opened.
 """
 
 import contextlib
@@ -31,11 +31,11 @@ from scanagg.model import DataSource
 KINDS: Final = ("osv", "kev", "epss")
 """The kinds of data, each stored in a file of its own."""
 
-# "scag": scanagg made the file.
+# "scag": scanagg wrote the file.
 _APPLICATION_ID: Final = 0x73636167
-# Raise it when the tables change, or the rules by which `versions` fills them.
+# Raise it when the tables change, or the rules in `versions`.
 _SCHEMA: Final = 2
-# An import of everything takes seconds, but disks can be slow, and others may be waiting as well.
+# A full import takes seconds, but disks can be slow, and other imports may be waiting too.
 WAIT_SECONDS: Final = 300.0
 
 _TABLES: Final = {
@@ -49,15 +49,15 @@ _TABLES: Final = {
     "epss": ("CREATE TABLE epss (cve TEXT PRIMARY KEY, score, percentile) WITHOUT ROWID",),
 }
 _META_TABLE: Final = "CREATE TABLE meta (body BLOB NOT NULL)"
-# The errors of a file that is not a database or is damaged. SQLite also puts bytes of the file into
-# its messages.
+# The errors of a file that is damaged or not a database. A UnicodeDecodeError comes from a message
+# of SQLite that quotes the file.
 _DAMAGE: Final = (sqlite3.Error, UnicodeDecodeError)
-_REMEDY: Final = "`scanagg db update` or `scanagg db import` makes it anew"
+_REMEDY: Final = "Rebuild it with `scanagg db update` or `scanagg db import PATH`."
 _CACHED_PACKAGES: Final = 2048
 
 
 class StoreMeta(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The `DataSource` of a file, and the headers by which its server tells if it has changed."""
+    """The metadata of a file: its `DataSource`, and the validators of its server."""
 
     kind: str
     name: str
@@ -72,19 +72,19 @@ class StoreMeta(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def source(self) -> DataSource:
-        """The part that reports show."""
+        """The part for reports."""
         return msgspec.convert(self, DataSource, from_attributes=True)
 
 
 class AliasGroup(msgspec.Struct, frozen=True):
-    """All ids of one vulnerability, by aliases in both directions, and the records under them."""
+    """All ids of one vulnerability, by aliases in both directions, and their records."""
 
     ids: frozenset[str]
     records: tuple[Record, ...]
 
 
 class Exploited(msgspec.Struct, frozen=True):
-    """A CVE that CISA lists as exploited, with the ISO dates of the entry and of its deadline."""
+    """A CVE that CISA lists as exploited, with the ISO dates of its entry and deadline."""
 
     cve: str
     added: str
@@ -92,7 +92,7 @@ class Exploited(msgspec.Struct, frozen=True):
 
 
 class Likelihood(msgspec.Struct, frozen=True):
-    """The EPSS of a CVE: its probability of exploitation within 30 days, and its rank (0 to 1)."""
+    """The EPSS of a CVE: the probability of exploitation within 30 days, and its percentile."""
 
     cve: str
     score: float
@@ -100,7 +100,7 @@ class Likelihood(msgspec.Struct, frozen=True):
 
 
 class Phase(enum.Enum):
-    """A step of an update, for one kind of data."""
+    """A step in the update of one kind of data."""
 
     WAITING = "waiting for another update"
     DOWNLOADING = "downloading"
@@ -108,7 +108,7 @@ class Phase(enum.Enum):
 
 
 Notify = Callable[[str, Phase, int, int], None]
-"""Called with the kind, the phase, and how much is done of how much (0 if that is not known)."""
+"""Called with the kind, the phase, and how much is done of how much (0 if unknown)."""
 
 
 _DECODER: Final = msgspec.json.Decoder(Record)
@@ -118,13 +118,13 @@ class StoreFile:
     """One file of the store, open for reading by several threads."""
 
     def __init__(self, path: Path, connection: sqlite3.Connection, meta: StoreMeta) -> None:
-        """Take over a connection that any thread may use."""
+        """Take over a connection that any thread can use."""
         self.path, self.meta = path, meta
         self._connection = connection
         self._lock = threading.Lock()
 
     def rows(self, query: str, *parameters: str) -> list[tuple[object, ...]]:
-        """Return all rows of a query. StoreError if the file turns out to be damaged."""
+        """Return all rows of a query. StoreError if the file is damaged."""
         try:
             with self._lock:
                 return self._connection.execute(query, parameters).fetchall()
@@ -138,11 +138,11 @@ class StoreFile:
 
 
 class Store:
-    """Read access to what is stored, for several threads.
+    """Read access to the store, for several threads.
 
-    `osv`, `kev` and `epss` describe the data of each kind; None if it is absent or cannot be used.
-    `problems` says why it cannot be used and what to do. A look-up raises a StoreError only if a
-    file turns out to be damaged after it was opened: an empty answer would be wrong.
+    `osv`, `kev` and `epss` describe the data of each kind; None if it is missing or unusable.
+    `problems` are the messages about unusable files, with what to do. A look-up raises a StoreError
+    if a file turns out to be damaged: an empty answer would be wrong.
     """
 
     osv: DataSource | None
@@ -157,20 +157,20 @@ class Store:
             self._files[kind].meta.source if kind in self._files else None for kind in KINDS
         )
         self.problems = tuple(problems)
-        # The next scanner, or the next version of a package, asks for the same again.
+        # Several scanners, and several versions of a package, need the same records.
         self._package = lru_cache(_CACHED_PACKAGES)(self._read_package)
 
     @property
     def sources(self) -> tuple[DataSource, ...]:
-        """The data that is there, in a fixed order."""
+        """The stored data, in a fixed order."""
         return tuple(source for source in (self.osv, self.kev, self.epss) if source is not None)
 
     def records(self, name: str) -> Sequence[Record]:
-        """Return every record about a PyPI package, withdrawn ones too."""
+        """Return every record about a PyPI package, including withdrawn ones."""
         return tuple(record for record, _ in self._package(canonicalize_name(name)))
 
     def affecting(self, name: str, version: str) -> Sequence[Record]:
-        """Return the records that affect this version, without withdrawn ones."""
+        """Return the records that affect a version, without withdrawn ones."""
         return tuple(
             record
             for record, versions in self._package(canonicalize_name(name))
@@ -178,7 +178,7 @@ class Store:
         )
 
     def group(self, ids: Iterable[str]) -> AliasGroup:
-        """Return the closure of the ids over all aliases, with the ids themselves."""
+        """Return the transitive closure of some ids over all aliases, and its records."""
         names = set(ids)
         query = "SELECT id FROM alias WHERE cluster = (SELECT cluster FROM alias WHERE id = ?)"
         for name in map(canonical_id, tuple(names)):
@@ -226,16 +226,16 @@ class Store:
                 for (body,) in self._rows("osv", query, key)
             )
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise _damaged(self._files["osv"].path, "a record is not as it was written") from error
+            raise _damaged(self._files["osv"].path, "a record cannot be read") from error
 
     def _rows(self, kind: str, query: str, key: str) -> list[tuple[object, ...]]:
-        """Return the rows of a query for a key, which may be any text that a scanner wrote."""
+        """Return the rows of a query for a key, which may be any text from a scanner."""
         file = self._files.get(kind)
         return file.rows(query, valid(key)) if file else []
 
 
 def open_store(cache: Path) -> Store:
-    """Open the store in a cache folder, which is empty if nothing was ever stored; no error."""
+    """Open the store in a cache folder. A missing store is an empty one; problems are in it."""
     files, problems = [], []
     for kind in KINDS:
         try:
@@ -253,7 +253,7 @@ def is_stored(kind: str, cache: Path) -> bool:
 
 
 def stored_meta(kind: str, cache: Path) -> StoreMeta | None:
-    """Return the meta data of a kind; None if it is absent or cannot be used."""
+    """Return the metadata of a kind; None if it is missing or unusable."""
     try:
         file = _open(kind, cache)
     except StoreError:
@@ -265,7 +265,7 @@ def stored_meta(kind: str, cache: Path) -> StoreMeta | None:
 
 
 def touch(kind: str, cache: Path, fetched: datetime) -> None:
-    """Record that the stored data of a kind was still the newest at that time. StoreError."""
+    """Record that the stored data of a kind is still the newest at `fetched`. StoreError."""
     path = _path(kind, cache)
     with _replacing(kind, cache) as temporary:
         shutil.copyfile(path, temporary)
@@ -281,13 +281,13 @@ def touch(kind: str, cache: Path, fetched: datetime) -> None:
 
 @contextlib.contextmanager
 def building(kind: str, cache: Path) -> Iterator[sqlite3.Connection]:
-    """Make a new file with empty tables, which replaces the old one when the block ends.
+    """Create a new file with empty tables, which replaces the old one when the block ends.
 
     If the block fails, the old one stays and nothing is left over. StoreError if another process
-    writes for too long, or nothing can be written.
+    writes for too long, or the folder is not writable.
     """
     with _replacing(kind, cache) as temporary:
-        # No journal, and no waiting for the disk: a file that is not whole is thrown away.
+        # No journal, and no waiting for the disk: an incomplete file is thrown away.
         connection = sqlite3.connect(temporary, isolation_level=None)
         try:
             connection.execute("PRAGMA journal_mode = OFF")
@@ -304,7 +304,7 @@ def building(kind: str, cache: Path) -> Iterator[sqlite3.Connection]:
 
 
 def put_meta(connection: sqlite3.Connection, meta: StoreMeta) -> None:
-    """Write the meta data of a file that has none."""
+    """Write the metadata of a new file."""
     connection.execute("INSERT INTO meta VALUES (?)", (msgspec.json.encode(meta),))
 
 
@@ -313,18 +313,18 @@ def _path(kind: str, cache: Path) -> Path:
 
 
 def _open(kind: str, cache: Path) -> StoreFile | None:
-    """Open the file of a kind, None if there is none. StoreError if it cannot be used."""
+    """Open the file of a kind; None if there is none. StoreError if it is unusable."""
     path = _path(kind, cache)
     try:
         size = path.stat().st_size
         if not os.access(path, os.R_OK):
-            raise PermissionError(None, "it may not be read")
+            raise PermissionError(None, "Permission denied")
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(
             f"cannot read the advisory store: {path}: {error.strerror or error}",
-            "See to its rights.",
+            "Check the permissions of the file.",
         ) from error
     connection = None
     try:
@@ -341,50 +341,45 @@ def _open(kind: str, cache: Path) -> StoreFile | None:
 
 
 def _checked_meta(kind: str, path: Path, connection: sqlite3.Connection, size: int) -> StoreMeta:
-    """Return the meta data of a file, if it is ours, of our schema and as long as it was."""
+    """Return the metadata of a file. StoreError if it is not complete or not of this schema."""
     application, schema, pages, page = (
         connection.execute(f"PRAGMA {name}").fetchone()[0]
         for name in ("application_id", "user_version", "page_count", "page_size")
     )
     if application != _APPLICATION_ID:
-        raise _damaged(path, "scanagg did not write it")
-    if schema > _SCHEMA:
+        raise _damaged(path, "not written by scanagg")
+    if schema != _SCHEMA:
+        version = "a newer version" if schema > _SCHEMA else "an older version"
         raise StoreError(
-            f"a newer scanagg made the advisory store: {path}: its schema is {schema}, this "
-            f"scanagg knows {_SCHEMA}",
-            f"Update scanagg, or {_REMEDY}.",
-        )
-    if schema < _SCHEMA:
-        raise StoreError(
-            f"an older scanagg made the advisory store: {path}: its schema is {schema}, this "
-            f"scanagg needs {_SCHEMA}",
-            f"{_REMEDY}.",
+            f"{version} of scanagg wrote the advisory store: {path}: schema {schema} instead of "
+            f"{_SCHEMA}",
+            f"Update scanagg. {_REMEDY}" if schema > _SCHEMA else _REMEDY,
         )
     if pages * page != size:
-        raise _damaged(path, f"it has {size:,} bytes instead of {pages * page:,}")
+        raise _damaged(path, f"{size:,} bytes instead of {pages * page:,}")
     row = connection.execute("SELECT body FROM meta").fetchone()
     try:
         meta = msgspec.json.decode(row[0] if row else b"", type=StoreMeta)
     except (msgspec.MsgspecError, TypeError) as error:
-        raise _damaged(path, "it does not say what it holds") from error
+        raise _damaged(path, "its metadata cannot be read") from error
     if meta.kind != kind:
-        raise _damaged(path, f"it holds {meta.kind}")
+        raise _damaged(path, f"it has the data of {meta.kind}")
     return meta
 
 
 def _damaged(path: Path, why: str) -> StoreError:
-    return StoreError(f"the advisory store is damaged: {path}: {why}", f"{_REMEDY}.")
+    return StoreError(f"the advisory store is damaged: {path}: {why}", _REMEDY)
 
 
 @contextlib.contextmanager
 def _replacing(kind: str, cache: Path) -> Iterator[Path]:
-    """Make a temporary file that is moved over the one of a kind when the block ends well."""
+    """Create a temporary file that replaces the one of a kind if the block succeeds."""
     target = _path(kind, cache)
     folder = target.parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with _only_writer(folder):
-            for leftover in folder.glob(".*.sqlite.*"):  # of a process that was killed
+            for leftover in folder.glob(".*.sqlite.*"):  # from a killed process
                 leftover.unlink(missing_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=folder)
             os.close(handle)
@@ -400,14 +395,14 @@ def _replacing(kind: str, cache: Path) -> Iterator[Path]:
     except (OSError, sqlite3.Error) as error:
         raise StoreError(
             f"cannot write the advisory store in {folder}: {error}",
-            "Make room and see to its rights, or set SCANAGG_CACHE_DIR to another folder. "
-            "What was stored before is as it was.",
+            "Check the free space and the permissions, or set SCANAGG_CACHE_DIR to another folder. "
+            "The old data is unchanged.",
         ) from error
 
 
 @contextlib.contextmanager
 def _only_writer(folder: Path) -> Iterator[None]:
-    """Be the only process that writes here. StoreError if another one does not end."""
+    """Be the only process that writes here. StoreError if another one takes too long."""
     holder = folder / ".writer"
     try:
         with filelock.FileLock(folder / ".lock", timeout=WAIT_SECONDS):
@@ -420,8 +415,8 @@ def _only_writer(folder: Path) -> Iterator[None]:
         try:
             writer = holder.read_text("utf-8", "replace")[:200]
         except OSError:
-            writer = "unknown which"
+            writer = "unknown process"
         raise StoreError(
             f"another scanagg ({writer}) is writing the advisory store in {folder}",
-            "Wait until it is done, or end it.",
+            "Wait until it has finished, or stop it.",
         ) from error

@@ -1,4 +1,4 @@
-"""Bring the store up to date: the sources of advisory data, each downloaded if it has changed."""
+"""Update the store: download the advisory data that has changed."""
 
 import contextlib
 import enum
@@ -21,7 +21,7 @@ from scanagg.advisories.download import (
     download,
     without_secrets,
 )
-from scanagg.advisories.importing import DataOrigin, Imported
+from scanagg.advisories.importing import DataOrigin, Import, Imported
 from scanagg.advisories.store import Notify, Phase, touch
 from scanagg.core.errors import DownloadError, ScanaggError, StoreError
 
@@ -29,12 +29,12 @@ _MIB: Final = 2**20
 
 
 class DataService(msgspec.Struct, frozen=True):
-    """A kind of data: its usual address, its largest size (bytes), and its importer."""
+    """A kind of data: its usual address, its largest size in bytes, and its importer."""
 
     kind: str
     url: str
     limit: int
-    store: Callable[..., Imported]
+    store: Callable[[Import], Imported]
 
     @property
     def option(self) -> str:
@@ -92,9 +92,9 @@ class UpdateResult(msgspec.Struct, frozen=True):
 
 
 def address_of(kind: str, url: str | None, named: str) -> str:
-    """Return `url`, which the option or variable `named` sets, or the usual address of a kind.
+    """Return `url`, or the usual address of a kind without one.
 
-    UsageError if it cannot be used.
+    `named` is the option or variable that sets `url`, for the UsageError if it is not valid.
     """
     if url is None:
         return SOURCES[kind].url
@@ -110,7 +110,7 @@ def update(
     now: datetime,
     notify: Notify,
 ) -> Iterator[UpdateResult]:
-    """Download and store each kind that has an address; a failure of one does not stop the others.
+    """Download and store each kind of data that has an address, also if another one fails.
 
     All downloads together end after `seconds`. The data counts as fetched at `now`.
     """
@@ -126,7 +126,7 @@ def update(
 
 @contextlib.contextmanager
 def _only_update(kind: str, cache: Path, deadline: Deadline, notify: Notify) -> Iterator[None]:
-    """Hold off other updates of a kind: they use the same file, and find it up to date later."""
+    """Be the only update of a kind: another one would use the same file. It waits for this one."""
     path = cache / "advisories" / f"{kind}.update.lock"
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -141,7 +141,7 @@ def _only_update(kind: str, cache: Path, deadline: Deadline, notify: Notify) -> 
     except (OSError, NotImplementedError) as error:
         raise DownloadError(
             f"cannot lock {path}: {getattr(error, 'strerror', None) or error}",
-            "Set SCANAGG_CACHE_DIR to a folder that can be written.",
+            "Set SCANAGG_CACHE_DIR to a writable folder.",
         ) from error
     try:
         yield
@@ -173,9 +173,9 @@ def _update_kind(
         notify(source.kind, Phase.STORING, 0, 0)
         origin = DataOrigin(shown, new.etag, new.last_modified)
         progress = partial(notify, source.kind, Phase.STORING)
-        imported = source.store(path, cache, origin, progress, now=now)
+        imported = source.store(Import(path, cache, origin, progress, now))
     except StoreError as error:
-        message = error.message.replace(str(path), f"what {shown} sends")
+        message = error.message.replace(str(path), f"the file from {shown}")
         raise StoreError(message, error.hint) from error
     finally:
         with contextlib.suppress(OSError):

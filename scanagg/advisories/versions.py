@@ -1,21 +1,19 @@
 """The versions that a record affects, by the rules of OSV and the order of PEP 440.
 
 Source: https://ossf.github.io/osv-schema/#evaluation, which walks events in the order of their
-versions. It leaves open the following cases, and no version is called clean that may not be:
+versions. It leaves some cases open. In each of them, a version counts as affected if in doubt:
 
-- Events at the same version: `fixed` is done before `introduced`, so that two periods which touch
-  are one. PYSEC-2022-236 has such. `introduced` and `last_affected` at one version are a period of
-  just that version.
-- Events that are written as pairs, each a beginning and a later end, are as many periods even if
-  they overlap, as in PYSEC-2021-114; to walk them in order would end both with the first end. If
-  they do not overlap, that is the same.
-- `introduced` at a version that PEP 440 does not know, or no `introduced` at all, means from the
-  first version on. An end at such a version is no end.
+- Events at the same version: `fixed` comes before `introduced`, so two periods that touch are one
+  (PYSEC-2022-236). `introduced` and `last_affected` at one version are a period of that version.
+- Events in pairs of a start and a later end are one period for each pair, also if they overlap
+  (PYSEC-2021-114). Walking them in order would end both periods at the first end.
+- Without `introduced`, or with one that is not a PEP 440 version, a period starts at the first
+  version. An end that is not a PEP 440 version is ignored.
 - An event with several keys is one event for each key.
-- Every range but GIT, whatever its type is called, is compared by PEP 440.
-- A version that is too long to be compared is affected by everything.
-- A local version (`1.0+cpu`) is affected where `last_affected`, or the list outside of all ranges,
-  has the version that it was made from: by PEP 440, `<=1.0` and `==1.0` match it.
+- All ranges except GIT are compared by PEP 440, whatever their type.
+- A version that is too long to compare is affected by every record.
+- A local version (`1.0+cpu`) is affected if `last_affected`, or the list outside of all ranges, has
+  its public version: by PEP 440, `<=1.0` and `==1.0` match it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -29,22 +27,22 @@ from packaging.version import Version
 
 from scanagg.advisories.records import ECOSYSTEM, Affected, Range, RangeEvent, Record
 
-# No version is longer, and long numbers take time to read.
+# No real version is longer, and long numbers are slow to read.
 _LONGEST: Final = 256
 _CACHED_VERSIONS: Final = 1 << 15
 _FIRST: Final = "0"
 _ENDLESS: Final = "*"
 _COMMITS: Final = "GIT"
 
-# The first version and the end, None for no bound, and whether the end is affected, too.
+# The first version and the end (None for no bound), and whether the end is affected too.
 Span = tuple[Version | None, Version | None, bool]
 
 
 class AffectedVersions(msgspec.Struct, frozen=True):
     """The versions of one package that a record affects.
 
-    `listed` are versions outside of all spans, in canonical form, or as they are written if they
-    are none by PEP 440.
+    `listed` are versions outside of all spans, in canonical form, or as written if PEP 440 does not
+    know them.
     """
 
     spans: tuple[Span, ...]
@@ -53,14 +51,14 @@ class AffectedVersions(msgspec.Struct, frozen=True):
     def contains(self, text: str) -> bool:
         """Return whether a version is affected: any span or listed version is enough.
 
-        A text that is no version by PEP 440 is affected if it is listed word for word, or if every
+        A text that is not a PEP 440 version is affected if it is listed as written, or if every
         version is affected.
         """
         known = parsed(text)
         if known is None:
-            # A version that is too long to be compared is affected by everything.
+            # A version that is too long to compare is affected by every record.
             return _is_version(text) or text in self.listed or (None, None, False) in self.spans
-        # The version that a local one was made from is never after it.
+        # The public version of a local one is never after it.
         public = known if known.local is None else Version(known.public)
         for start, end, closed in self.spans:
             if (start is None or start <= known) and (
@@ -73,7 +71,7 @@ class AffectedVersions(msgspec.Struct, frozen=True):
 
 
 def fixed_versions(record: Record, name: str) -> tuple[str, ...]:
-    """Return the versions that fix the package, lowest first, unless they are affected as well."""
+    """Return the versions that fix the package and are not affected themselves, lowest first."""
     fixes = {
         version: event.fixed
         for entry in _entries_about(record, name)
@@ -93,8 +91,8 @@ def affected_versions(record: Record, name: str) -> AffectedVersions:
     """
     entries = tuple(_entries_about(record, name))
     spans = tuple(dict.fromkeys(span for entry in entries for span in _spans(entry)))
-    # A list has no more to say about versions that a span covers: `1.0` in it affects `1.0+cpu`,
-    # unless that is the version with the fix.
+    # A listed version that a span covers adds nothing: `1.0` in the list affects `1.0+cpu`, unless
+    # that is the version with the fix.
     texts = _uncovered((text for entry in entries for text in entry.versions), spans)
     listed = (
         text if (version := parsed(text)) is None else canonicalize_version(version)
@@ -104,7 +102,7 @@ def affected_versions(record: Record, name: str) -> AffectedVersions:
 
 
 def trimmed(record: Record) -> Record:
-    """Return a record without the listed versions that a range of the same entry covers anyway."""
+    """Return a record without the listed versions that a range of the same entry covers."""
     entries = [
         msgspec.structs.replace(entry, versions=_uncovered(entry.versions, tuple(_spans(entry))))
         for entry in record.affected
@@ -113,25 +111,25 @@ def trimmed(record: Record) -> Record:
 
 
 def doubts(record: Record) -> Iterator[str]:
-    """Yield what cannot be read of its versions, or is read in another way than it is written."""
+    """Yield the problems with the versions of a record."""
     for entry in record.affected:
         if not entry.versions and not any(each.events for each in _version_ranges(entry)):
-            yield f"it tells no version of {entry.package.name}"
+            yield f"it lists no affected version of {entry.package.name}"
         for versions in _version_ranges(entry):
             if versions.type.upper() not in {"ECOSYSTEM", "SEMVER"}:
-                yield f"the range of the type {versions.type[:40]!r} is compared by PEP 440"
+                yield f"a range of type {versions.type[:40]!r}: compared by PEP 440"
             if not any(event.introduced is not None for event in versions.events):
-                yield "a range has no beginning: it is taken from the first version on"
+                yield "a range without a start: starts at the first version"
             for event in versions.events:
                 for key in event.__struct_fields__:
                     text: str | None = getattr(event, key)
                     if text is not None and text != _ENDLESS and parsed(text) is None:
-                        yield f"{key} {text[:40]!r} is no version"
+                        yield f"{key} is not a version: {text[:40]!r}"
 
 
 @lru_cache(_CACHED_VERSIONS)
 def parsed(text: str) -> Version | None:
-    """Parse a version by PEP 440; None if it is none or too long."""
+    """Return a PEP 440 version; None for any other text, and for one that is too long."""
     if len(text) > _LONGEST:
         return None
     try:
@@ -141,7 +139,7 @@ def parsed(text: str) -> Version | None:
 
 
 def _is_version(text: str) -> bool:
-    """Return whether a text is a version by PEP 440, of any length."""
+    """Return whether a text is a PEP 440 version, of any length."""
     try:
         Version(text)
     except ValueError:
@@ -150,7 +148,7 @@ def _is_version(text: str) -> bool:
 
 
 def _uncovered(texts: Iterable[str], spans: Sequence[Span]) -> tuple[str, ...]:
-    """Return the versions that are not surely in a span; the end of a span counts as outside."""
+    """Return the versions outside of all spans; the end of a span counts as outside."""
     uncovered = []
     for text in texts:
         version = parsed(text)
@@ -176,12 +174,12 @@ def _entries_about(record: Record, name: str) -> Iterator[Affected]:
 
 
 def _version_ranges(entry: Affected) -> Iterator[Range]:
-    """Yield the ranges that are made of versions."""
+    """Yield the ranges of versions, not of commits."""
     return (versions for versions in entry.ranges if versions.type.upper() != _COMMITS)
 
 
 def _spans(entry: Affected) -> Iterator[Span]:
-    """Yield the periods that the events of each range enclose, cut at its limit."""
+    """Yield the affected periods of each range, cut at its limit."""
     for versions in _version_ranges(entry):
         events = versions.events
         if not events:
@@ -189,7 +187,7 @@ def _spans(entry: Affected) -> Iterator[Span]:
         limits = [event.limit for event in events if event.limit is not None]
         known = [parsed(text) for text in limits if text != _ENDLESS]
         read = [version for version in known if version is not None]
-        # There is no limit if any of several cannot be read.
+        # If one of several limits is unreadable, there is none.
         limit = max(read) if read and len(read) == len(limits) else None
         for start, end, closed in (*_walked(events), *_pairs(events)):
             if limit is None or (end is not None and end < limit):
@@ -199,7 +197,7 @@ def _spans(entry: Affected) -> Iterator[Span]:
 
 
 def _walked(events: Sequence[RangeEvent]) -> Iterator[Span]:
-    """Yield the periods by the order of versions; see the top of this file for equal versions."""
+    """Yield the periods by walking the events in order; see the top of this file."""
     begins = [event.introduced for event in events if event.introduced is not None]
     starts = _versions(text for text in begins if text != _FIRST)
     fixes = _versions(event.fixed for event in events)
@@ -225,7 +223,7 @@ def _versions(texts: Iterable[str | None]) -> set[Version]:
 
 
 def _pairs(events: Sequence[RangeEvent]) -> list[Span]:
-    """Return the periods of events that are written as pairs; empty unless all of them are."""
+    """Return the periods of events that are all in pairs, else nothing."""
     spans: list[Span] = []
     for begin, end in zip_longest(events[::2], events[1::2], fillvalue=RangeEvent()):
         closed = end.fixed is None

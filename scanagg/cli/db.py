@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -11,97 +11,117 @@ import typer
 
 from scanagg.advisories import update as updating
 from scanagg.advisories.importing import Imported, import_any
-from scanagg.advisories.store import Phase, is_stored, open_store
+from scanagg.advisories.store import KINDS, Phase, is_stored, open_store
 from scanagg.cli import options
 from scanagg.cli.output import tell
 from scanagg.cli.progress import store_progress
 from scanagg.core.cache import cache_folder
 from scanagg.core.errors import ExitCode, UsageError
-from scanagg.core.text import counted, one_line
+from scanagg.core.text import one_line
 from scanagg.model import DataSource
+from scanagg.reports.phrases import plural
 
-app = typer.Typer(no_args_is_help=True, help="Advisories: the store that is kept here.")
+app = typer.Typer(
+    no_args_is_help=True, help="Manage the advisory store: published vulnerabilities, KEV and EPSS."
+)
 
-_KINDS: Final = ("osv", "kev", "epss")
 _SECONDS: Final = 900.0
+_LONGEST: Final = 86_400.0
 _SHOWN_PROBLEMS: Final = 5
 # The version of the JSON that `db status` prints.
 _VERSION: Final = 1
 _INDENT: Final = 6
 _MISSING: Final = {
-    "absent": "not stored; run scanagg db update, or scanagg db import PATH",
-    "unusable": "unusable; see below",
+    "absent": "not stored: run `scanagg db update` or `scanagg db import PATH`",
+    "unusable": "unusable, see below",
 }
-# In seconds: a day, after which whoever waits has other troubles.
-_LONGEST: Final = 86_400.0
 
 
 @app.command("update")
 def update(
     only: Annotated[
-        list[str] | None, typer.Option(metavar="A,B", help="Of osv, kev and epss only these.")
+        list[str] | None,
+        typer.Option(metavar="A,B", help="Update only these of osv, kev and epss."),
     ] = None,
     osv_url: Annotated[
         str | None,
         typer.Option(
-            metavar="URL", envvar="SCANAGG_OSV_URL", help="Where OSV's export for PyPI is."
+            metavar="URL",
+            envvar="SCANAGG_OSV_URL",
+            help="Download OSV's export for PyPI from this address.",
         ),
     ] = None,
     kev_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", envvar="SCANAGG_KEV_URL", help="Where CISA's catalogue is."),
+        typer.Option(
+            metavar="URL",
+            envvar="SCANAGG_KEV_URL",
+            help="Download CISA's KEV catalogue from this address.",
+        ),
     ] = None,
     epss_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", envvar="SCANAGG_EPSS_URL", help="Where FIRST's scores are."),
+        typer.Option(
+            metavar="URL",
+            envvar="SCANAGG_EPSS_URL",
+            help="Download FIRST's EPSS scores from this address.",
+        ),
     ] = None,
     max_time: Annotated[
-        float, typer.Option(metavar="SECONDS", help="No download goes on after these.")
+        float, typer.Option(metavar="SECONDS", help="Stop all downloads after this time.")
     ] = _SECONDS,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Download advisories, KEV and EPSS, each where it has changed.
+    """Download the advisory data that has changed.
 
-    One that fails costs no other, and what was stored of it stays; the exit code is then 3.
+    If one download fails, the others are still stored, the old data stays, and the exit code is 3.
     """
     if not 0 < max_time <= _LONGEST:
-        raise UsageError(f"--max-time {max_time:g} is no time to wait", "Give 1 to 86400 seconds.")
+        raise UsageError(
+            f"--max-time {max_time:g} is out of range", f"Use 1 to {_LONGEST:.0f} seconds."
+        )
     urls = {"osv": osv_url, "kev": kev_url, "epss": epss_url}
-    names = options.names_of("data source", only, _KINDS) or _KINDS
+    names = options.names_of("data source", only, KINDS) or KINDS
     addresses: dict[str, str] = {
         kind: updating.address_of(kind, urls[kind], f"--{kind}-url (SCANAGG_{kind.upper()}_URL)")
-        for kind in _KINDS
+        for kind in KINDS
         if kind in names
     }
     with store_progress(show=not no_progress) as notify:
-        outcomes = list(
+        results = list(
             updating.update(
                 cache_folder(), addresses, seconds=max_time, now=datetime.now(UTC), notify=notify
             )
         )
-    for outcome in outcomes:
-        start = f"{outcome.kind}: {outcome.state.value}"
-        if outcome.error is not None:
-            tell([f"{start}: {outcome.error.message}. {outcome.error.hint}".rstrip()])
-        elif outcome.imported is None:
+    for result in results:
+        start = f"{result.kind}: {result.state.value}"
+        if result.error is not None:
+            tell([f"{start}: {result.error.message}. {result.error.hint}".rstrip()])
+        elif result.imported is None:
             tell([start])
         else:
-            tell(_imported_lines(start, outcome.imported))
-    failed = any(outcome.error for outcome in outcomes)
+            tell(_imported_lines(start, result.imported))
+    failed = any(result.error for result in results)
     raise typer.Exit(ExitCode.INCOMPLETE if failed else ExitCode.PASS)
 
 
 @app.command("import")
 def import_(
     path: Annotated[
-        Path, typer.Argument(help="An OSV export, a KEV catalogue, EPSS scores, or a folder.")
+        Path,
+        typer.Argument(
+            help="An OSV export, a KEV catalogue, EPSS scores, or a folder with any of these."
+        ),
     ],
     replace: Annotated[
-        bool, typer.Option("--replace", help="Even by less than half of what is stored.")
+        bool,
+        typer.Option(
+            "--replace", help="Replace the stored data even by less than half as many records."
+        ),
     ] = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Fill the store from files that were downloaded elsewhere; what they are shows in them."""
+    """Import advisory data from local files. Each file is recognised by its content."""
     with store_progress(show=not no_progress) as notify:
         imports = import_any(
             path,
@@ -116,10 +136,10 @@ def import_(
 
 @app.command("status")
 def status(
-    as_json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     now: options.Now = None,
 ) -> None:
-    """Tell what is stored: how much, how old, whose, from where; and what is missing."""
+    """Show the stored data: records, age, source and licence."""
     moment = options.time_of(now) or datetime.now(UTC)
     folder = cache_folder()
     with contextlib.closing(open_store(folder)) as store:
@@ -157,37 +177,39 @@ def status(
 
 
 def _imported_lines(start: str, imported: Imported) -> Iterator[str]:
-    """Yield what was stored, how much was left out, and the first records with problems."""
+    """Yield what was stored, the number of skipped records, and the first problems."""
     source = imported.source
     origin = f", from {source.origin}" if source.origin else ""
     yield f"{start}: {_amount(source)}{origin}"
-    if imported.refused or imported.problems:
-        left_out = f"{counted(imported.refused, 'record')} left out; " if imported.refused else ""
-        yield f"  {left_out}of these not all could be used:"
-        yield from (f"    {problem}" for problem in imported.problems[:_SHOWN_PROBLEMS])
-    if len(imported.problems) > _SHOWN_PROBLEMS:
-        yield "    and more"
+    if imported.refused:
+        yield f"  {plural(imported.refused, 'record')} skipped"
+    shown = imported.problems[:_SHOWN_PROBLEMS]
+    if shown:
+        yield f"  {plural(imported.problem_count, 'problem')}:"
+        yield from (f"    {problem}" for problem in shown)
+    if imported.problem_count > len(shown):
+        yield f"    and {imported.problem_count - len(shown):,} more"
 
 
-def _source_lines(source: DataSource, now: datetime) -> Sequence[str]:
+def _source_lines(source: DataSource, now: datetime) -> tuple[str, ...]:
     age = _age(source, now)
-    old = "" if age is None else f", {counted(age, 'day')} old"
+    old = "" if age is None else f", {plural(age, 'day')} old"
     fetched = source.fetched
     when = f"{fetched.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if fetched else "at an unknown time"
     return (
         f"{_amount(source)}{old}",
-        f"from {source.origin or 'an unknown place'}, fetched {when}",
+        f"from {source.origin or 'an unknown source'}, fetched {when}",
         f"sha256 {source.digest[:12]}, licence: {source.license or 'unknown'}",
     )
 
 
 def _amount(source: DataSource) -> str:
-    newest = f", newest of {source.updated:%Y-%m-%d}" if source.updated else ""
-    return f"{counted(source.records or 0, 'record')}{newest}"
+    newest = f", newest from {source.updated:%Y-%m-%d}" if source.updated else ""
+    return f"{plural(source.records or 0, 'record')}{newest}"
 
 
 def _age(source: DataSource, now: datetime) -> int | None:
-    """Return the whole days since the newest record, at least 0: clocks of machines differ."""
+    """Return the days since the newest record. Clocks differ, so a date ahead counts as today."""
     return max((now - source.updated).days, 0) if source.updated else None
 
 

@@ -94,7 +94,7 @@ def test_several_of_a_kind_are_nobody_s_choice(tmp_path: Path) -> None:
     folder.mkdir()
     write_zip(folder / "all.zip", RECORDS)
     write_zip(folder / "old.zip", RECORDS)
-    with pytest.raises(StoreError, match=r"holds several of a kind: all\.zip, old\.zip"):
+    with pytest.raises(StoreError, match=r"several files of one kind: all\.zip, old\.zip"):
         import_any(folder, tmp_path, silent, now=NOW)
     assert kinds(tmp_path) == []
 
@@ -104,7 +104,7 @@ def test_loose_files_beside_a_zip_are_left_aside_and_said(tmp_path: Path) -> Non
     write_zip(folder / "all.zip", RECORDS[:1])
     (made,) = import_any(folder, tmp_path, silent, now=NOW)
     assert made.source.origin == "all.zip"
-    assert made.problems == ("2 JSON files beside the zip are left aside",)
+    assert made.problems == ("skipped 2 JSON files beside the zip",)
 
 
 def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_links_in_a_folder_are_not_followed(tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     (folder / "all.zip").symlink_to(tmp_path / "all.zip")
-    with pytest.raises(StoreError, match="is no advisory data"):
+    with pytest.raises(StoreError, match="is not advisory data"):
         import_any(folder, tmp_path, silent, now=NOW)
 
 

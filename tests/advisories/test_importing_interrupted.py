@@ -13,7 +13,7 @@ import pytest
 from support.records import NOW, below, put_kev, put_osv, silent, write_json
 
 from scanagg.advisories import store as store_module
-from scanagg.advisories.importing import DataOrigin, import_osv
+from scanagg.advisories.importing import DataOrigin, Import, import_osv
 from scanagg.advisories.store import building, open_store
 from scanagg.core.errors import StoreError
 
@@ -23,7 +23,7 @@ PROGRAM = """
 import os, resource, signal, sys
 from datetime import UTC, datetime
 from pathlib import Path
-from scanagg.advisories.importing import DataOrigin, import_osv
+from scanagg.advisories.importing import DataOrigin, Import, import_osv
 from scanagg.core.errors import StoreError
 
 file, cache, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
@@ -39,7 +39,7 @@ if what == "small":
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
 try:
     now = datetime(2026, 11, 20, tzinfo=UTC)
-    print(import_osv(file, cache, DataOrigin("given"), progress, now=now).source.records)
+    print(import_osv(Import(file, cache, DataOrigin("given"), progress, now)).source.records)
 except StoreError as error:
     print(error.message, error.hint)
 """
@@ -78,7 +78,7 @@ def test_a_disk_that_fills_leaves_the_old_store(tmp_path: Path, export: Path) ->
     put_osv(tmp_path, below("OLD-1", "app", "2"))
     said, _ = start(export, tmp_path, "small").communicate()
     assert said.startswith("cannot write the advisory store in ")
-    assert "Make room" in said
+    assert "SCANAGG_CACHE_DIR" in said
     assert ids(tmp_path) == ["OLD-1"]
     assert left(tmp_path) == {"osv.sqlite"}
 
@@ -101,8 +101,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_small_disk_leaves_the_old_store(small_disk: Path, export: Path) -> None:
     put_osv(small_disk, below("OLD-1", "app", "2"))
     with pytest.raises(StoreError, match=r"full|No space") as caught:
-        import_osv(export, small_disk, DataOrigin("given"), silent, now=NOW)
-    assert "What was stored before is as it was" in caught.value.hint
+        import_osv(Import(export, small_disk, DataOrigin("given"), silent, NOW))
+    assert "The old data is unchanged" in caught.value.hint
     assert ids(small_disk) == ["OLD-1"]
     assert left(small_disk) == {"osv.sqlite"}
 
@@ -119,7 +119,7 @@ def test_a_killed_import_leaves_the_old_store_and_the_next_one_tidies_up(
     assert not any(one.endswith(".sqlite") for one in left(tmp_path) - {"osv.sqlite"})
     put_kev(tmp_path, "CVE-2024-0001")
     assert left(tmp_path) == {"osv.sqlite", "kev.sqlite"}
-    import_osv(export, tmp_path, DataOrigin("given"), silent, now=NOW)
+    import_osv(Import(export, tmp_path, DataOrigin("given"), silent, NOW))
     assert open_store(tmp_path).sources[0].records == COUNT
 
 
@@ -171,7 +171,7 @@ def test_waiting_for_another_import_has_an_end(
         with pytest.raises(StoreError, match=f"another scanagg .process {os.getpid()} on .+ is"):
             put_osv(tmp_path, below("NEW-1", "app", "2"))
         (tmp_path / "advisories" / ".writer").unlink()
-        with pytest.raises(StoreError, match=r"another scanagg .unknown which. is"):
+        with pytest.raises(StoreError, match=r"another scanagg .unknown process. is"):
             put_osv(tmp_path, below("NEW-1", "app", "2"))
         raise KeyboardInterrupt
     assert ids(tmp_path) == ["OLD-1"]

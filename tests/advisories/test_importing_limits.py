@@ -23,6 +23,7 @@ from support.records import (
 
 from scanagg.advisories.importing import (
     DataOrigin,
+    Import,
     files,
     import_any,
     import_epss,
@@ -206,30 +207,30 @@ NOT_OSV: list[tuple[Make, str]] = [
     (page, "is a web page"),
     (empty, "is empty"),
     (blank, "is empty"),
-    (text, "is no advisory data that scanagg knows"),
+    (text, "is not advisory data"),
     (missing, "cannot read"),
     (long_name, "cannot read"),
-    (device, "is not a file"),
-    (cut_json, "is not whole JSON"),
-    (deep_json, "is not whole JSON"),
-    (empty_list, "has not one usable OSV record: it holds no record"),
-    (catalogue, "has not one usable OSV record"),
-    (empty_folder, "has not one usable OSV record: it holds no record"),
-    (useless_folder, "has not one usable OSV record: package.json"),
-    (cut_zip, "is not a whole zip"),
-    (cut_behind, "is not a whole zip"),
-    (cut_in_front, "is not a whole zip"),
-    (flipped, "is not a whole zip: PYSEC-2024-0.json"),
-    (empty_zip, "has not one usable OSV record"),
-    (other_zip, "has not one usable OSV record: 2 files of the zip are not"),
+    (device, "is not a regular file"),
+    (cut_json, "is not valid JSON"),
+    (deep_json, "is not valid JSON"),
+    (empty_list, "has no usable OSV record: it has no records"),
+    (catalogue, "has no usable OSV record"),
+    (empty_folder, "has no usable OSV record: it has no records"),
+    (useless_folder, "has no usable OSV record: package.json"),
+    (cut_zip, "is not a complete zip"),
+    (cut_behind, "is not a complete zip"),
+    (cut_in_front, "is not a complete zip"),
+    (flipped, "is not a complete zip: PYSEC-2024-0.json"),
+    (empty_zip, "has no usable OSV record"),
+    (other_zip, "has no usable OSV record: skipped 2 files"),
     (encrypted, "is encrypted"),
-    (strange_method, "is not a whole zip"),
-    (bomb, "that is a zip bomb"),
-    (lying_bomb, "is not a whole zip"),
-    (overlapping, "that is a zip bomb"),
-    (huge_directory, "its directory has 1,024 MiB"),
-    (huge_directory_64, "its directory has 1,048,576 MiB"),
-    (lost_directory_64, "is not a whole zip"),
+    (strange_method, "is not a complete zip"),
+    (bomb, "zip bomb"),
+    (lying_bomb, "is not a complete zip"),
+    (overlapping, "zip bomb"),
+    (huge_directory, "directory of 1,024 MiB"),
+    (huge_directory_64, "directory of 1,048,576 MiB"),
+    (lost_directory_64, "is not a complete zip"),
 ]
 
 
@@ -239,7 +240,7 @@ def test_what_is_no_export_is_refused_and_the_old_store_stays(
 ) -> None:
     put_osv(tmp_path, below("OLD-1", "app", "2"))
     with pytest.raises(StoreError, match=said) as caught:
-        import_osv(make(tmp_path / "given"), tmp_path, DataOrigin("given"), silent, now=NOW)
+        import_osv(Import(make(tmp_path / "given"), tmp_path, DataOrigin("given"), silent, NOW))
     assert caught.value.hint
     store = open_store(tmp_path)
     assert store.problems == ()
@@ -248,12 +249,12 @@ def test_what_is_no_export_is_refused_and_the_old_store_stays(
 
 
 LIMITED: list[tuple[str, int, Make, str]] = [
-    ("RECORDS", 5, lambda path: write_zip(path, RECORDS), "it holds 20 files"),
+    ("RECORDS", 5, lambda path: write_zip(path, RECORDS), "20 files"),
     ("RECORDS", 5, lambda path: write_folder(path, RECORDS), "more than 5 files"),
     ("RECORDS", 5, lambda path: write_json(path, RECORDS), "20 records"),
-    ("UNPACKED_BYTES", 999, lambda path: write_zip(path, RECORDS), "it unpacks to"),
-    ("ZIP_BYTES", 999, lambda path: write_zip(path, RECORDS), "it has 0 MiB"),
-    ("DIRECTORY_BYTES", 99, lambda path: write_zip(path, RECORDS), "its directory has"),
+    ("UNPACKED_BYTES", 999, lambda path: write_zip(path, RECORDS), "0 MiB unpacked"),
+    ("ZIP_BYTES", 999, lambda path: write_zip(path, RECORDS), "0 MiB"),
+    ("DIRECTORY_BYTES", 99, lambda path: write_zip(path, RECORDS), "a directory of"),
     ("JSON_BYTES", 999, lambda path: write_json(path, RECORDS), "more than 0 MiB"),
 ]
 
@@ -265,8 +266,8 @@ def test_limits(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, make: Make, said: str
 ) -> None:
     monkeypatch.setattr(files, limit, value)
-    with pytest.raises(StoreError, match=f"is refused: {said}"):
-        import_osv(make(tmp_path / "given"), tmp_path, DataOrigin("given"), silent, now=NOW)
+    with pytest.raises(StoreError, match=f"is too large: {said}"):
+        import_osv(Import(make(tmp_path / "given"), tmp_path, DataOrigin("given"), silent, NOW))
     assert open_store(tmp_path).osv is None
 
 
@@ -277,23 +278,23 @@ def test_a_record_that_is_too_large_costs_itself_only(
     monkeypatch.setattr(files, "RECORD_BYTES", 1 << 20)
     huge = below("BIG-1", "app", "2", details="x" * (2 << 20))
     path = make(tmp_path / "given", [*RECORDS, huge])
-    made = import_osv(path, tmp_path, DataOrigin("given"), silent, now=NOW)
+    made = import_osv(Import(path, tmp_path, DataOrigin("given"), silent, NOW))
     assert (made.source.records, made.refused) == (20, 1)
-    assert made.problems[0].endswith(": it has more than 1 MiB")
+    assert made.problems[0].endswith(": larger than 1 MiB")
 
 
 NOT_KEV: list[tuple[bytes, str]] = [
     (b"", "is empty"),
     (b"<html>", "is a web page"),
-    (b"[]", "is no advisory data"),
-    (b"{", "is not whole JSON"),
-    (b'{"a":' * 50_000, "is not whole JSON"),
-    (b"{}", "is no KEV catalogue"),
-    (b'{"vulnerabilities": {}}', "is no KEV catalogue"),
-    (b'{"vulnerabilities": []}', "is a KEV catalogue without an entry"),
-    (b'{"vulnerabilities": [{"cveID": "nothing"}, 7]}', "is a KEV catalogue without an entry"),
-    (b'{"vulnerabilities": [{"cveID": "CVE-2024-0001"}]', "is not whole JSON"),
-    (json.dumps(RECORDS[0]).encode(), "is no KEV catalogue"),
+    (b"[]", "is not advisory data"),
+    (b"{", "is not valid JSON"),
+    (b'{"a":' * 50_000, "is not valid JSON"),
+    (b"{}", "is not a KEV catalogue"),
+    (b'{"vulnerabilities": {}}', "is not a KEV catalogue"),
+    (b'{"vulnerabilities": []}', "without entries"),
+    (b'{"vulnerabilities": [{"cveID": "nothing"}, 7]}', "without entries"),
+    (b'{"vulnerabilities": [{"cveID": "CVE-2024-0001"}]', "is not valid JSON"),
+    (json.dumps(RECORDS[0]).encode(), "is not a KEV catalogue"),
 ]
 
 
@@ -302,7 +303,7 @@ def test_what_is_no_catalogue_is_refused(tmp_path: Path, data: bytes, said: str)
     path = tmp_path / "kev.json"
     path.write_bytes(data)
     with pytest.raises(StoreError, match=said):
-        import_kev(path, tmp_path, DataOrigin("kev"), silent, now=NOW)
+        import_kev(Import(path, tmp_path, DataOrigin("kev"), silent, NOW))
     assert open_store(tmp_path).kev is None
 
 
@@ -314,12 +315,12 @@ NOT_EPSS: list[tuple[bytes, str]] = [
     (b"hello", "has no EPSS scores"),
     (b"#model_version:v1,score_date:2024-10-10T00:00:00+0000\n", "is empty"),
     (b"#model_version:v1\ncve,score\nCVE-2024-0001,0.5\n", "has no EPSS scores"),
-    (HEADER, "has not one EPSS score"),
-    (HEADER + b"CVE-2024-0001,2,0.5\nnothing,0.5,0.5\n", "has not one EPSS score"),
-    (gzip.compress(SCORES)[:2000], "is not a whole gzip file"),
-    (gzip.compress(SCORES)[:-8] + b"\0" * 8, "is not a whole gzip file"),
-    (gzip.compress(SCORES)[:500] + b"\0" * 500, "is not a whole gzip file"),
-    (b"\x1f\x8b" + b"\0" * 50, "is not a whole gzip file"),
+    (HEADER, "has no usable EPSS score"),
+    (HEADER + b"CVE-2024-0001,2,0.5\nnothing,0.5,0.5\n", "has no usable EPSS score"),
+    (gzip.compress(SCORES)[:2000], "is not a complete gzip file"),
+    (gzip.compress(SCORES)[:-8] + b"\0" * 8, "is not a complete gzip file"),
+    (gzip.compress(SCORES)[:500] + b"\0" * 500, "is not a complete gzip file"),
+    (b"\x1f\x8b" + b"\0" * 50, "is not a complete gzip file"),
     (zlib.compress(SCORES), "has no EPSS scores"),
     (gzip.compress(b"<html>"), "is a web page"),
     (gzip.compress(b"\xff\xfe" * 5000), "has no EPSS scores"),
@@ -331,7 +332,7 @@ def test_what_are_no_scores_is_refused(tmp_path: Path, data: bytes, said: str) -
     path = tmp_path / "epss.csv"
     path.write_bytes(data)
     with pytest.raises(StoreError, match=said):
-        import_epss(path, tmp_path, DataOrigin("epss"), silent, now=NOW)
+        import_epss(Import(path, tmp_path, DataOrigin("epss"), silent, NOW))
     assert open_store(tmp_path).epss is None
     assert {one.name for one in tmp_path.glob("advisories/*")} <= {".lock"}
 
@@ -341,28 +342,28 @@ def test_scores_have_limits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     path.write_bytes(gzip.compress(SCORES))
     monkeypatch.setattr(files, "SCORES", 99)
     with pytest.raises(StoreError, match="more than 99 scores"):
-        import_epss(path, tmp_path, DataOrigin("epss"), silent, now=NOW)
+        import_epss(Import(path, tmp_path, DataOrigin("epss"), silent, NOW))
     monkeypatch.setattr(files, "SCORES_BYTES", 9999)
-    with pytest.raises(StoreError, match="is refused: more than"):
-        import_epss(path, tmp_path, DataOrigin("epss"), silent, now=NOW)
+    with pytest.raises(StoreError, match="is too large: more than"):
+        import_epss(Import(path, tmp_path, DataOrigin("epss"), silent, NOW))
 
 
 def test_a_line_without_end_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "epss.csv.gz"
     path.write_bytes(gzip.compress(b"x" * (100 << 20)))
     with pytest.raises(StoreError, match="has no EPSS scores"):
-        import_epss(path, tmp_path, DataOrigin("epss"), silent, now=NOW)
+        import_epss(Import(path, tmp_path, DataOrigin("epss"), silent, NOW))
 
 
 NOTHING: list[tuple[Make, str]] = [
     (page, "is a web page"),
     (empty, "is empty"),
-    (text, "is no advisory data that scanagg knows"),
+    (text, "is not advisory data"),
     (missing, "cannot read"),
     (long_name, "cannot read"),
-    (device, "is not a file"),
-    (empty_folder, "is no advisory data that scanagg knows"),
-    (cut_zip, "is not a whole zip"),
+    (device, "is not a regular file"),
+    (empty_folder, "is not advisory data"),
+    (cut_zip, "is not a complete zip"),
 ]
 
 

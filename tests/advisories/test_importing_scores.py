@@ -7,7 +7,14 @@ from typing import Any
 import pytest
 from support.records import NOW, epss, kev, put_epss, put_kev, silent, write_gzip, write_json
 
-from scanagg.advisories.importing import DataOrigin, Imported, import_epss, import_kev, origin_of
+from scanagg.advisories.importing import (
+    DataOrigin,
+    Import,
+    Imported,
+    import_epss,
+    import_kev,
+    origin_of,
+)
 from scanagg.advisories.store import Exploited, Likelihood, open_store, touch
 
 DAY = datetime(2024, 10, 10, tzinfo=UTC)
@@ -15,13 +22,13 @@ ORIGIN = DataOrigin("https://index.invalid/kev.json", '"abc"')
 
 
 def put(cache: Path, content: dict[str, Any]) -> Imported:
-    return import_kev(write_json(cache / "given.json", content), cache, ORIGIN, silent, now=NOW)
+    return import_kev(Import(write_json(cache / "given.json", content), cache, ORIGIN, silent, NOW))
 
 
 def put_text(cache: Path, text: str) -> Imported:
     path = cache / "given.csv"
     path.write_text(text, "utf-8")
-    return import_epss(path, cache, ORIGIN, silent, now=NOW)
+    return import_epss(Import(path, cache, ORIGIN, silent, NOW))
 
 
 def test_a_catalogue(tmp_path: Path) -> None:
@@ -53,7 +60,7 @@ def test_a_date_in_the_future_says_nothing_of_the_age(tmp_path: Path) -> None:
         put_epss(tmp_path, {"CVE-2024-0001": (0, 0)}, scored=future),
     ):
         assert imported.source.updated is None
-        assert imported.problems == ("its date, 2999-01-01, is in the future: check the clock",)
+        assert imported.problems == ("dated 2999-01-01, in the future: check the clock",)
 
 
 def test_a_date_that_is_ahead_by_no_more_than_clocks_drift_is_believed(
@@ -70,9 +77,9 @@ def test_entries_that_are_none_are_counted(tmp_path: Path) -> None:
     whole["vulnerabilities"] += [7, None, {}, {"cveID": 7}]
     made = put(tmp_path, whole)
     assert (made.source.records, made.refused) == (2, 7)
-    assert made.problems[0] == "entry 3: CVE-2024-0001 is there already"
-    assert made.problems[1] == "entry 4: its cveID is none"
-    assert made.problems[-1] == "the catalogue tells of 5 entries, and has 9"
+    assert made.problems[0] == "entry 3: CVE-2024-0001 is listed twice"
+    assert made.problems[1] == "entry 4: cveID is not a CVE id"
+    assert made.problems[-1] == "the catalogue announces 5 entries, but has 9"
     assert open_store(tmp_path).exploited(["CVE-2024-0002"]) is not None
 
 
@@ -80,7 +87,7 @@ def test_an_entry_without_days_is_still_exploited(tmp_path: Path) -> None:
     whole = kev("CVE-2024-0001", "CVE-2024-0002")
     whole["vulnerabilities"][0] |= {"dateAdded": "yesterday", "dueDate": None}
     made = put(tmp_path, whole)
-    assert made.problems == ("CVE-2024-0001: its dateAdded is no date",)
+    assert made.problems == ("CVE-2024-0001: dateAdded is not a date",)
     store = open_store(tmp_path)
     assert store.exploited(["CVE-2024-0001"]) == Exploited("CVE-2024-0001", "", "")
     both = store.exploited(["CVE-2024-0001", "CVE-2024-0002"])
@@ -91,9 +98,8 @@ def test_an_entry_without_days_is_still_exploited(tmp_path: Path) -> None:
 def test_scores_plain_and_packed_make_the_same_store(tmp_path: Path) -> None:
     given = {"CVE-2024-0002": (0.97, 0.999), "CVE-2024-0001": (0.00042, 0.1)}
     plain = put_text(tmp_path, epss(given))
-    packed = import_epss(
-        write_gzip(tmp_path / "x.gz", epss(given)), tmp_path, ORIGIN, silent, now=NOW
-    )
+    path = write_gzip(tmp_path / "x.gz", epss(given))
+    packed = import_epss(Import(path, tmp_path, ORIGIN, silent, NOW))
     turned = put_text(tmp_path, epss(dict(reversed(given.items()))))
     assert len({one.source.digest for one in (plain, packed, turned)}) == 1
     assert {one.source.updated for one in (plain, packed)} == {datetime(2024, 10, 10, tzinfo=UTC)}
@@ -132,8 +138,8 @@ def test_lines_that_are_none_are_counted(tmp_path: Path) -> None:
     made = put_text(tmp_path, "cve,epss,percentile\n" + "\n".join(rows))
     assert made.source.records == 2
     assert made.refused == 12  # the line of 5,000 letters is read as five
-    assert made.problems[0].startswith("score 3: it is twice: 'CVE-2024-0001,0.6,0.9'")
-    assert made.problems[1].startswith("score 4: it is no CVE with two numbers from 0 to 1")
+    assert made.problems[0].startswith("score 3: listed twice: 'CVE-2024-0001,0.6,0.9'")
+    assert made.problems[1].startswith("score 4: not a CVE id with two numbers from 0 to 1")
     assert "\x1b" not in "".join(made.problems)
 
 
@@ -141,7 +147,7 @@ def test_progress_of_scores(tmp_path: Path) -> None:
     text = epss({f"CVE-2024-{number:05}": (0.5, 0.5) for number in range(25_000)})
     told: list[tuple[int, int]] = []
     path = write_gzip(tmp_path / "x.gz", text)
-    import_epss(path, tmp_path, ORIGIN, lambda *done: told.append(done), now=NOW)
+    import_epss(Import(path, tmp_path, ORIGIN, lambda *done: told.append(done), NOW))
     assert told == [(10_000, 0), (20_000, 0), (25_000, 0)]
 
 

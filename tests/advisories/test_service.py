@@ -340,7 +340,9 @@ def test_a_machine_without_a_socket_for_it_is_an_error(monkeypatch: pytest.Monke
 
     monkeypatch.setattr(socket.socket, "bind", refuse)
     with (
-        pytest.raises(StoreError, match=r"cannot be served on 127\.0\.0\.1") as caught,
+        pytest.raises(
+            StoreError, match=r"cannot serve the advisory store on 127\.0\.0\.1"
+        ) as caught,
         serving(Fake()),
     ):
         pass

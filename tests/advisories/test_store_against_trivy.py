@@ -22,7 +22,7 @@ from packaging.version import InvalidVersion, Version
 from support.records import NOW, affects, silent
 from support.tools import trivy
 
-from scanagg.advisories.importing import DataOrigin, import_osv
+from scanagg.advisories.importing import DataOrigin, Import, import_osv
 from scanagg.advisories.records import Record
 from scanagg.advisories.store import Store, open_store
 from scanagg.advisories.versions import parsed
@@ -45,7 +45,7 @@ class Reason(enum.Enum):
 @pytest.fixture(scope="module")
 def store(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
     cache = tmp_path_factory.mktemp("store")
-    import_osv(data_dir / "pypi-osv.zip", cache, DataOrigin("pypi-osv.zip"), silent, now=NOW)
+    import_osv(Import(data_dir / "pypi-osv.zip", cache, DataOrigin("pypi-osv.zip"), silent, NOW))
     return open_store(cache)
 
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from tempfile import mkdtemp
 
-from scanagg.advisories.importing import DataOrigin, import_epss, import_kev, import_osv
+from scanagg.advisories.importing import DataOrigin, Import, import_epss, import_kev, import_osv
 from scanagg.findings.collect import WHOLE
 from support.osv import Record
 
@@ -36,7 +36,7 @@ def keep(folder: Path, records: Iterable[Record], *, whole: bool = True) -> Path
     """
     source = Path(mkdtemp(prefix="records-", dir=folder.parent)) / "records.json"
     source.write_text(json.dumps([*records, *(_OTHERS if whole else ())]), "utf-8")
-    import_osv(source, folder, DataOrigin("a test"), _quiet, now=_now(), replace=True)
+    import_osv(Import(source, folder, DataOrigin("a test"), _quiet, _now(), replace=True))
     return folder
 
 
@@ -58,7 +58,7 @@ def keep_kev(folder: Path, day: str, *cves: str) -> None:
     }
     file = Path(mkdtemp(prefix="kev-", dir=folder.parent)) / "kev.json"
     file.write_text(json.dumps(catalogue), "utf-8")
-    import_kev(file, folder, DataOrigin("a test"), _quiet, now=_now())
+    import_kev(Import(file, folder, DataOrigin("a test"), _quiet, _now()))
 
 
 def keep_epss(folder: Path, day: str, scores: Mapping[str, float]) -> None:
@@ -70,13 +70,13 @@ def keep_epss(folder: Path, day: str, scores: Mapping[str, float]) -> None:
     )
     file = Path(mkdtemp(prefix="epss-", dir=folder.parent)) / "epss.csv"
     file.write_text(text.getvalue(), "utf-8")
-    import_epss(file, folder, DataOrigin("a test"), _quiet, now=_now())
+    import_epss(Import(file, folder, DataOrigin("a test"), _quiet, _now()))
 
 
 @cache
 def _imported(zipped: Path) -> Path:
     folder = Path(mkdtemp(prefix="kept-"))
-    import_osv(zipped, folder, DataOrigin(zipped.name), _quiet, now=_now())
+    import_osv(Import(zipped, folder, DataOrigin(zipped.name), _quiet, _now()))
     return folder
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from scanagg.advisories.importing import (
     DataOrigin,
+    Import,
     Imported,
     import_epss,
     import_kev,
@@ -125,7 +126,7 @@ def put_osv(cache: Path, *records: Json) -> Imported:
     cache.mkdir(parents=True, exist_ok=True)
     path = write_json(cache / "records.json", list(records))
     try:
-        return import_osv(path, cache, DataOrigin("records.json"), silent, now=NOW)
+        return import_osv(Import(path, cache, DataOrigin("records.json"), silent, NOW))
     finally:
         path.unlink()
 
@@ -135,7 +136,7 @@ def put_kev(cache: Path, *cves: str, **more: Any) -> Imported:
     cache.mkdir(parents=True, exist_ok=True)
     path = write_json(cache / "kev.json", kev(*cves, **more))
     try:
-        return import_kev(path, cache, DataOrigin("kev.json"), silent, now=NOW)
+        return import_kev(Import(path, cache, DataOrigin("kev.json"), silent, NOW))
     finally:
         path.unlink()
 
@@ -145,7 +146,7 @@ def put_epss(cache: Path, scores: Mapping[str, tuple[float, float]], **more: Any
     cache.mkdir(parents=True, exist_ok=True)
     path = write_gzip(cache / "epss.csv.gz", epss(scores, **more))
     try:
-        return import_epss(path, cache, DataOrigin("epss.csv.gz"), silent, now=NOW)
+        return import_epss(Import(path, cache, DataOrigin("epss.csv.gz"), silent, NOW))
     finally:
         path.unlink()
 

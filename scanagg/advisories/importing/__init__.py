@@ -1,10 +1,9 @@
-"""Import files into the store: an OSV export, the KEV catalogue, EPSS scores, read with limits."""
+"""Import files into the store: an OSV export, the KEV catalogue and EPSS scores."""
 
 import hashlib
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -19,8 +18,8 @@ from scanagg.core.text import counted, valid
 from scanagg.model import CLOCK_DRIFT, DataSource
 
 _NAMES: Final = {"osv": "OSV (PyPI)", "kev": "CISA KEV", "epss": "FIRST EPSS"}
-# PyPA and GitHub: CC BY 4.0 (in their repositories). CISA: CC0 (on the catalogue's page). FIRST:
-# https://www.first.org/epss/ asks for nothing but to be named.
+# PyPA and GitHub: CC BY 4.0 (in their repositories). CISA: CC0 (on the page of the catalogue).
+# FIRST: https://www.first.org/epss/ only asks for a citation.
 _LICENSES: Final = {
     "osv": "CC BY 4.0 (PyPA Advisory Database, GitHub Advisory Database); "
     "Apache-2.0 (OpenSSF Malicious Packages)",
@@ -29,12 +28,13 @@ _LICENSES: Final = {
 }
 # Rows of EPSS that are written at once.
 _BATCH: Final = 10_000
-# A store of fewer records was made by hand: it may be replaced by any other.
+# A store with fewer records was made by hand, so any other may replace it.
 _LARGE: Final = 1_000
+_SUFFIXES: Final = (".json", ".zip", ".csv", ".gz")
 
 
 class DataOrigin(msgspec.Struct, frozen=True):
-    """The source of data, an address or a file's name, and the validators that its server sent."""
+    """The source of data, an address or the name of a file, and the validators of its server."""
 
     text: str
     etag: str = ""
@@ -42,148 +42,131 @@ class DataOrigin(msgspec.Struct, frozen=True):
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """The data that was stored, and what there is to say about it.
+    """The stored data, with the problems of the import.
 
-    `problems` are the first records that could not be used as a whole or in part, with the reason.
-    `refused` is the number of records that were left out.
+    `problems` are the first messages of `problem_count`, about records that were skipped or used in
+    part. `refused` is the number of skipped records.
     """
 
     source: DataSource
     problems: tuple[str, ...] = ()
+    problem_count: int = 0
     refused: int = 0
 
 
 Progress = Callable[[int, int], None]
-"""Called with how much is done of how much (records or bytes; 0 if the whole is not known)."""
+"""Called with the records or bytes that are done, and the total (0 if unknown)."""
+
+
+class Import(msgspec.Struct, frozen=True):
+    """The import of a file or folder into the store in `cache`.
+
+    The data counts as fetched at `now`. With `replace`, it may replace far more records.
+    """
+
+    path: Path
+    cache: Path
+    origin: DataOrigin
+    progress: Progress
+    now: datetime
+    replace: bool = False
 
 
 def import_osv(
-    path: Path,
-    cache: Path,
-    origin: DataOrigin,
-    progress: Progress,
-    *,
-    now: datetime,
-    replace: bool = False,
-    ignored: frozenset[Path] = frozenset(),
-    notes: tuple[str, ...] = (),
+    task: Import, ignored: frozenset[Path] = frozenset(), notes: tuple[str, ...] = ()
 ) -> Imported:
     """Store an OSV export: a zip, a folder of JSON files, or one JSON file.
 
-    Files in `ignored` are something else; `notes` are put before the problems. The old store stays
-    until the new one is whole. StoreError if it is no export, is too large, or cannot be written;
-    without `replace` also if it is much less than what is stored.
+    Skip the files in `ignored`, and put `notes` before the problems. The old store stays until the
+    new one is complete. StoreError if the path is not an export, is too large, cannot be written,
+    or would replace more than twice as many records without `task.replace`.
     """
-    problems = files.Problems()
-    with osv.exported(path, ignored) as export, store.building("osv", cache) as connection:
+    path, problems = task.path, files.Problems()
+    with osv.exported(path, ignored) as export, store.building("osv", task.cache) as connection:
         for note in (*notes, *export.notes):
-            problems.doubt("", note)
-        count, updated, digest = osv.write(connection, export, problems, progress, now)
-        why = problems.texts[0] if problems.texts else "it holds no record"
-        hint = "The export of osv.dev for PyPI is PyPI/all.zip."
+            problems.add(note)
+        count, updated, digest = osv.write(connection, export, problems, task.progress, task.now)
+        why = problems.messages[0] if problems.messages else "it has no records"
+        hint = "Use the export of osv.dev for PyPI, PyPI/all.zip."
         if not count:
-            raise StoreError(f"{path} has not one usable OSV record: {why}", hint)
+            raise StoreError(f"{path} has no usable OSV record: {why}", hint)
         if problems.refused > max(count, _LARGE):
-            counts = f"{problems.refused:,} of {problems.refused + count:,} records"
-            raise StoreError(f"{path}: {counts} cannot be used: {why}", hint)
-        _refuse_less("osv", cache, path, count, replace=replace)
-        source = _describe(connection, "osv", origin, now, updated, count, digest)
-    return Imported(source, problems.texts, problems.refused)
+            total = problems.refused + count
+            raise StoreError(
+                f"{path}: {problems.refused:,} of {total:,} records are unusable: {why}", hint
+            )
+        return _finished(task, "osv", connection, problems, count, updated, digest)
 
 
-def import_kev(
-    path: Path,
-    cache: Path,
-    origin: DataOrigin,
-    progress: Progress,
-    *,
-    now: datetime,
-    replace: bool = False,
-) -> Imported:
+def import_kev(task: Import) -> Imported:
     """Store CISA's catalogue of known exploited vulnerabilities (JSON). StoreError as above."""
     problems = files.Problems()
-    rows, date = exploits.catalogue(path, problems)
-    count, updated = len(rows), _past(date, now, problems)
-    with store.building("kev", cache) as connection:
+    rows, date = exploits.catalogue(task.path, problems)
+    count, updated = len(rows), _past(date, task.now, problems)
+    with store.building("kev", task.cache) as connection:
         connection.executemany("INSERT INTO kev VALUES (?, ?, ?)", rows)
-        progress(count, count)
-        _refuse_less("kev", cache, path, count, replace=replace)
+        task.progress(count, count)
         digest = _digest(connection, "SELECT cve, added, due FROM kev ORDER BY cve")
-        source = _describe(connection, "kev", origin, now, updated, count, digest)
-    return Imported(source, problems.texts, problems.refused)
+        return _finished(task, "kev", connection, problems, count, updated, digest)
 
 
-def import_epss(
-    path: Path,
-    cache: Path,
-    origin: DataOrigin,
-    progress: Progress,
-    *,
-    now: datetime,
-    replace: bool = False,
-) -> Imported:
+def import_epss(task: Import) -> Imported:
     """Store FIRST's EPSS scores (CSV, plain or gzipped). StoreError as above."""
-    problems = files.Problems()
-    with exploits.scores(path, problems) as scores, store.building("epss", cache) as connection:
-        rows, date = scores
-        count, updated = 0, _past(date, now, problems)
+    path, problems = task.path, files.Problems()
+    with (
+        exploits.scores(path, problems) as (rows, date),
+        store.building("epss", task.cache) as connection,
+    ):
+        count, updated = 0, _past(date, task.now, problems)
         while batch := list(islice(rows, _BATCH)):
             connection.executemany("INSERT INTO epss VALUES (?, ?, ?)", batch)
             count += len(batch)
-            progress(count, 0)
+            task.progress(count, 0)
             if count > files.SCORES:
                 raise files.too_large(path, f"more than {files.SCORES:,} scores")
         if not count:
-            raise StoreError(f"{path} has not one EPSS score", "Download it again.")
-        _refuse_less("epss", cache, path, count, replace=replace)
+            raise StoreError(f"{path} has no usable EPSS score", "Download it again.")
         digest = _digest(connection, "SELECT cve, score, percentile FROM epss ORDER BY cve")
-        source = _describe(connection, "epss", origin, now, updated, count, digest)
-    return Imported(source, problems.texts, problems.refused)
+        return _finished(task, "epss", connection, problems, count, updated, digest)
 
 
 def import_any(
     path: Path, cache: Path, progress: Progress, *, now: datetime, replace: bool = False
 ) -> tuple[Imported, ...]:
-    """Store the data of a file or a folder, of whatever kind it is by its content.
+    """Store the data in a file or folder; the content of each file tells its kind.
 
-    A folder may hold an OSV export (zip, or JSON files), a KEV catalogue and EPSS scores.
-    StoreError if it holds none of them, or several of a kind, and as for the others.
+    A folder may hold an OSV export (a zip, or JSON files), a KEV catalogue and EPSS scores.
+    StoreError if it holds none of them or several of one kind, and as above.
     """
+    is_folder = files.is_folder(path)
     kinds: dict[str, list[Path]] = {}
-    if files.is_folder(path):
-        for file in files.files_below(path, {".json", ".zip", ".csv", ".gz"})[0]:
-            kinds.setdefault(_kind(file), []).append(file)
-    else:
-        kinds[_kind(path)] = [path]
-    exports, records = kinds.get("zip", []), kinds.get("osv", [])
-    catalogues, scores = kinds.get("kev", []), kinds.get("epss", [])
-    for several in (exports, catalogues, scores):
-        if len(several) > 1:
-            names = ", ".join(files.safe(file.name) for file in several[:3])
-            raise StoreError(f"{path} holds several of a kind: {names}", "Give the one to be used.")
-    if not (exports or records or catalogues or scores):
-        raise files.not_data(path, b"?" if files.is_folder(path) else files.head(path))
-    notes: tuple[str, ...] = ()
-    if exports and records:
-        notes = (f"{counted(len(records), 'JSON file')} beside the zip are left aside",)
-    importers: Sequence[tuple[Callable[..., Imported], Sequence[Path]]] = (
-        (
-            partial(import_osv, ignored=frozenset(catalogues), notes=notes),
-            exports or ([path] if records else []),
-        ),
-        (import_kev, catalogues),
-        (import_epss, scores),
-    )
-    return tuple(
-        importer(
-            # The name of a file or folder, without its place.
-            *(file, cache, DataOrigin(file.resolve().name), progress),
-            now=now,
-            replace=replace,
-        )
-        for importer, paths in importers
-        for file in paths
-    )
+    for file in files.files_below(path, _SUFFIXES)[0] if is_folder else [path]:
+        kinds.setdefault(_kind(file), []).append(file)
+    if not kinds.keys() & {"zip", "osv", "kev", "epss"}:
+        raise files.not_data(path, b"?" if is_folder else files.head(path))
+    for kind in ("zip", "kev", "epss"):
+        if len(same := kinds.get(kind, [])) > 1:
+            names = ", ".join(files.safe(file.name) for file in same[:3])
+            raise StoreError(
+                f"{path} has several files of one kind: {names}",
+                "Import the right one by its path.",
+            )
+
+    def task(file: Path) -> Import:
+        # Record the name of a file or folder, without its path.
+        origin = DataOrigin(file.resolve().name)
+        return Import(file, cache, origin, progress, now, replace)
+
+    def imports() -> Iterator[Imported]:
+        loose = kinds.get("osv", [])
+        for export in kinds.get("zip", [path] if loose else []):
+            notes = (f"skipped {counted(len(loose), 'JSON file')} beside the zip",) if loose else ()
+            ignored = frozenset(kinds.get("kev", []))
+            yield import_osv(task(export), ignored, notes if "zip" in kinds else ())
+        yield from (import_kev(task(file)) for file in kinds.get("kev", []))
+        yield from (import_epss(task(file)) for file in kinds.get("epss", []))
+
+    return tuple(imports())
 
 
 def origin_of(kind: str, cache: Path) -> DataOrigin | None:
@@ -193,7 +176,7 @@ def origin_of(kind: str, cache: Path) -> DataOrigin | None:
 
 
 def _kind(path: Path) -> str:
-    """Return the kind of a file by how it begins: zip, osv, kev, epss; empty for anything else."""
+    """Return the kind of a file by its first bytes: zip, osv, kev or epss; empty for others."""
     begins = files.head(path).removeprefix(files.BOM).lstrip()
     if begins.startswith(b"PK"):
         return "zip"
@@ -205,25 +188,11 @@ def _kind(path: Path) -> str:
 
 
 def _past(date: datetime | None, now: datetime, problems: files.Problems) -> datetime | None:
-    """Return a date; None if it is in the future, so that it says nothing about the age."""
+    """Return a date, or None if it is in the future: such a date does not give an age."""
     if date and date > now + CLOCK_DRIFT:
-        problems.warn(f"its date, {date:%Y-%m-%d}, is in the future: check the clock")
+        problems.add_first(f"dated {date:%Y-%m-%d}, in the future: check the clock")
         return None
     return date
-
-
-def _refuse_less(kind: str, cache: Path, path: Path, count: int, *, replace: bool) -> None:
-    """Raise a StoreError if this would replace a store that is much larger.
-
-    A single record, or half a download, is no export: what it lacks would count as unknown to all.
-    """
-    stored = store.stored_meta(kind, cache)
-    if stored and not replace and stored.records >= _LARGE and count * 2 < stored.records:
-        raise StoreError(
-            f"{path} has {counted(count, 'record')}, and {stored.records:,} are stored of this "
-            "kind",
-            "Give all of it; if less is meant, `scanagg db import --replace`.",
-        )
 
 
 def _digest(connection: sqlite3.Connection, query: str) -> str:
@@ -234,27 +203,37 @@ def _digest(connection: sqlite3.Connection, query: str) -> str:
     return digest.hexdigest()
 
 
-def _describe(
-    connection: sqlite3.Connection,
+def _finished(
+    task: Import,
     kind: str,
-    origin: DataOrigin,
-    now: datetime,
-    updated: datetime | None,
+    connection: sqlite3.Connection,
+    problems: files.Problems,
     records: int,
+    updated: datetime | None,
     digest: str,
-) -> DataSource:
-    """Write the meta data of a new file, and return the part that reports show."""
+) -> Imported:
+    """Write the metadata of a new file, and return what was imported.
+
+    StoreError if the file would replace far more records: one record, or half a download, is not an
+    export, and packages would look clean without the rest.
+    """
+    old = store.stored_meta(kind, task.cache)
+    if old and not task.replace and old.records >= _LARGE and records * 2 < old.records:
+        raise StoreError(
+            f"{task.path} has only {counted(records, 'record')}, but {old.records:,} are stored",
+            "Use the complete data, or store less with `scanagg db import --replace PATH`.",
+        )
     meta = StoreMeta(
         kind=kind,
         name=_NAMES[kind],
         records=records,
         digest=digest,
         license=_LICENSES[kind],
-        fetched=now,
+        fetched=task.now,
         updated=updated,
-        origin=valid(origin.text),
-        etag=valid(origin.etag),
-        last_modified=valid(origin.last_modified),
+        origin=valid(task.origin.text),
+        etag=valid(task.origin.etag),
+        last_modified=valid(task.origin.last_modified),
     )
     store.put_meta(connection, meta)
-    return meta.source
+    return Imported(meta.source, tuple(problems.messages), problems.count, problems.refused)

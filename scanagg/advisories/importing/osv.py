@@ -1,4 +1,4 @@
-"""An OSV export, a zip, a folder or one JSON file, and its way into the tables of the store."""
+"""Read an OSV export (a zip, a folder or one JSON file) and write it into the store."""
 
 import contextlib
 import hashlib
@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from scanagg.advisories.importing import files
-from scanagg.advisories.records import UnusableError, decoded, moment
+from scanagg.advisories.records import Record, UnusableError, decoded, moment
 from scanagg.advisories.versions import doubts, trimmed
 from scanagg.core.errors import StoreError
 from scanagg.core.text import counted
@@ -35,24 +35,19 @@ _LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 _ENCODER: Final = msgspec.json.Encoder()
 
 
-class ExportMember(msgspec.Struct, frozen=True):
-    """One record as it is written, or why it is not read; `name` says where it is."""
-
-    name: str
-    data: bytes = b""
-    refused: str = ""
-
-
 class Export(msgspec.Struct, frozen=True):
-    """The members of an export: how many, one after the other, and what was left aside."""
+    """An export: the number of its records, each with its name, and notes about skipped files.
+
+    A record that is too large is cut off behind the limit.
+    """
 
     count: int
-    members: Iterator[ExportMember]
+    records: Iterator[tuple[str, bytes]]
     notes: tuple[str, ...] = ()
 
 
 class _Stored(msgspec.Struct, frozen=True):
-    """A record that was stored, without its text."""
+    """What is kept in memory of a stored record."""
 
     modified: datetime
     digest: bytes
@@ -62,10 +57,10 @@ class _Stored(msgspec.Struct, frozen=True):
 
 @contextlib.contextmanager
 def exported(path: Path, ignored: frozenset[Path] = frozenset()) -> Iterator[Export]:
-    """Open an export until the block ends; files of a folder that are in `ignored` are left out.
+    """Open an export for a block; skip the files of a folder that are in `ignored`.
 
-    StoreError if it is none, also while its members are read, if it turns out to be damaged or
-    larger than it said.
+    StoreError if it is not an export. Reading its members raises a StoreError too, if it turns out
+    to be damaged or larger than announced.
     """
     if files.is_folder(path):
         yield _folder(path, ignored)
@@ -81,51 +76,40 @@ def exported(path: Path, ignored: frozenset[Path] = frozenset()) -> Iterator[Exp
 
 
 def _folder(folder: Path, ignored: frozenset[Path]) -> Export:
-    """Open the `*.json` files below a folder, by name."""
+    """Open the `*.json` files below a folder, sorted by name."""
     below, links = files.files_below(folder, {".json"})
     paths = [path for path in below if path not in ignored]
 
-    def members() -> Iterator[ExportMember]:
+    def records() -> Iterator[tuple[str, bytes]]:
         for path in paths:
             try:
                 with path.open("rb") as file:
                     data = file.read(files.RECORD_BYTES + 1)
             except OSError as error:
                 raise files.unreadable(path, error) from error
-            yield _member(path.relative_to(folder).as_posix(), data)
+            yield path.relative_to(folder).as_posix(), data
 
-    notes = (f"{links} symbolic links are not followed",) if links else ()
-    return Export(len(paths), members(), notes)
-
-
-def _member(name: str, data: bytes) -> ExportMember:
-    if len(data) > files.RECORD_BYTES:
-        limit = files.RECORD_BYTES // files.MEBIBYTE
-        return ExportMember(name, refused=f"it has more than {limit} MiB")
-    return ExportMember(name, data.removeprefix(files.BOM))
+    notes = (f"skipped {counted(links, 'symbolic link')}",) if links else ()
+    return Export(len(paths), records(), notes)
 
 
 def _json(path: Path) -> Export:
-    """Open a file with one record, or a list of them."""
+    """Open a file with one record or a list of records."""
     data = files.content(path, files.JSON_BYTES)
     if not data.lstrip().startswith(b"["):
-        return Export(1, iter([ExportMember(path.name, data)]))
+        return Export(1, iter([(path.name, data)]))
     try:
         listed = msgspec.json.decode(data, type=list[msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise StoreError(
-            f"{path} is not whole JSON: {files.safe(str(error))}", "Download it again."
-        ) from error
+        raise files.not_json(path, error) from error
     if len(listed) > files.RECORDS:
         raise files.too_large(path, f"{len(listed):,} records")
-    members = (
-        _member(f"{path.name}, record {number}", bytes(raw)) for number, raw in enumerate(listed, 1)
-    )
-    return Export(len(listed), members)
+    records = ((f"{path.name}, record {n}", bytes(raw)) for n, raw in enumerate(listed, 1))
+    return Export(len(listed), records)
 
 
 def _zip(path: Path, file: BinaryIO) -> Export:
-    """Open the JSON files of a zip whose directory promises no more than the limits."""
+    """Open the JSON files of a zip, if its directory keeps the limits."""
     try:
         _check_directory(path, file)
         archive = zipfile.ZipFile(file)
@@ -135,13 +119,10 @@ def _zip(path: Path, file: BinaryIO) -> Export:
         raise files.unreadable(path, error) from error
     infos = [info for info in archive.infolist() if not info.is_dir()]
     _check_sizes(path, infos, os.fstat(file.fileno()).st_size)
-    records = [info for info in infos if info.filename.lower().endswith(".json")]
+    members = [info for info in infos if info.filename.lower().endswith(".json")]
 
-    def members() -> Iterator[ExportMember]:
-        for info in records:
-            if info.file_size > files.RECORD_BYTES:
-                yield _member(info.filename, bytes(files.RECORD_BYTES + 1))
-                continue
+    def records() -> Iterator[tuple[str, bytes]]:
+        for info in members:
             try:
                 with archive.open(info) as member:
                     data = member.read(files.RECORD_BYTES + 1)
@@ -150,23 +131,23 @@ def _zip(path: Path, file: BinaryIO) -> Export:
                 *(OSError, ValueError, RuntimeError),
             ) as error:
                 raise _damaged(path, f"{info.filename}: {error}") from error
-            yield _member(info.filename, data)
+            yield info.filename, data
 
-    others = len(infos) - len(records)
-    notes = (f"{others} files of the zip are not *.json: they are left aside",) if others else ()
-    return Export(len(records), members(), notes)
+    others = len(infos) - len(members)
+    notes = (f"skipped {counted(others, 'file')} in the zip: not *.json",) if others else ()
+    return Export(len(members), records(), notes)
 
 
 def _check_directory(path: Path, file: BinaryIO) -> None:
-    """Refuse a directory that would not fit into memory, before `zipfile` reads it as a whole."""
+    """Refuse a directory that is too large, before `zipfile` reads it into memory."""
     size = file.seek(0, os.SEEK_END)
     if size > files.ZIP_BYTES:
-        raise files.too_large(path, f"it has {size // files.MEBIBYTE:,} MiB")
+        raise files.too_large(path, f"{size // files.MEBIBYTE:,} MiB")
     file.seek(max(0, size - _END_BYTES - _COMMENT_BYTES))
     tail = file.read()
     end = tail.rfind(_END)
     if end < 0:
-        raise _damaged(path, "its end is missing")
+        raise _damaged(path, "the end is missing")
     (directory,) = struct.unpack_from("<L", tail, end + 12)
     locator = tail.rfind(_LOCATOR_64, 0, end)
     if directory == _AS_64 and locator >= 0:
@@ -174,35 +155,33 @@ def _check_directory(path: Path, file: BinaryIO) -> None:
         file.seek(min(offset, files.ZIP_BYTES))
         end_64 = file.read(56)
         if not end_64.startswith(_END_64):
-            raise zipfile.BadZipFile("its end is not where it says")
+            raise zipfile.BadZipFile("the directory is missing")
         (directory,) = struct.unpack_from("<Q", end_64, 40)
     if directory > files.DIRECTORY_BYTES:
-        raise files.too_large(path, f"its directory has {directory // files.MEBIBYTE:,} MiB")
+        raise files.too_large(path, f"a directory of {directory // files.MEBIBYTE:,} MiB")
     file.seek(0)
 
 
 def _check_sizes(path: Path, infos: Sequence[zipfile.ZipInfo], packed: int) -> None:
-    """Refuse a zip that promises too much. What is read of a member is never more than that.
+    """Refuse a zip that unpacks to too much. Reading a member never exceeds its announced size.
 
-    `packed` is the size of the file, not of all members: several may be the same bytes.
+    `packed` is the size of the file, not of all members, which may share bytes.
     """
     if len(infos) > files.RECORDS:
-        raise files.too_large(path, f"it holds {len(infos):,} files")
+        raise files.too_large(path, f"{len(infos):,} files")
     unpacked = sum(info.file_size for info in infos)
     if unpacked > files.UNPACKED_BYTES:
-        raise files.too_large(path, f"it unpacks to {unpacked // files.MEBIBYTE:,} MiB")
+        raise files.too_large(path, f"{unpacked // files.MEBIBYTE:,} MiB unpacked")
     if unpacked > max(files.RATIO_FROM_BYTES, files.RATIO * packed):
-        raise files.too_large(
-            path, f"it unpacks {packed:,} bytes to {unpacked:,}: that is a zip bomb"
-        )
+        raise files.too_large(path, f"{packed:,} bytes unpack to {unpacked:,}, as in a zip bomb")
     if any(info.flag_bits & _ENCRYPTED for info in infos):
-        raise StoreError(f"{path} is encrypted", "Unpack it, and give the folder.")
+        raise StoreError(f"{path} is encrypted", "Unpack it and import the folder.")
 
 
 def _damaged(path: Path, why: str) -> StoreError:
     return StoreError(
-        f"{path} is not a whole zip: {files.safe(why)}",
-        "It may have been cut off on its way. Download it again.",
+        f"{path} is not a complete zip: {files.safe(why)}",
+        "The download may have been cut off. Download it again.",
     )
 
 
@@ -213,20 +192,31 @@ def write(
     progress: Callable[[int, int], None],
     now: datetime,
 ) -> tuple[int, datetime | None, str]:
-    """Write every record of an export; return their number, their newest time and their digest.
+    """Write every record of an export; return their number, newest time and digest.
 
     StoreError from its members, sqlite3.Error.
     """
     stored: dict[str, _Stored] = {}
-    for number, member in enumerate(export.members, 1):
-        _write_record(connection, member, stored, problems, now)
+    for number, (name, data) in enumerate(export.records, 1):
+        if len(data) > files.RECORD_BYTES:
+            limit = files.RECORD_BYTES // files.MEBIBYTE
+            problems.refuse(name, f"larger than {limit} MiB")
+        else:
+            try:
+                record, left_out = decoded(data.removeprefix(files.BOM), now)
+            except UnusableError as error:
+                problems.refuse(name, str(error))
+            else:
+                for doubt in dict.fromkeys((*left_out, *doubts(record))):
+                    problems.add(f"{record.id}: {doubt}")
+                _write_record(connection, name, record, stored, problems)
         if number % _PROGRESS_STEP == 0 or number == export.count:
             progress(number, export.count)
     connection.executemany(
         "INSERT INTO package VALUES (?, ?)",
         sorted((package, name) for name, record in stored.items() for package in record.packages),
     )
-    # A name that stands alone is not in the table.
+    # The table has no ids without aliases.
     groups = clusters((name, *record.aliases) for name, record in stored.items() if record.aliases)
     connection.executemany(
         "INSERT INTO alias VALUES (?, ?)",
@@ -236,8 +226,8 @@ def write(
     past = [time for time in times if time <= now + CLOCK_DRIFT]
     if len(past) < len(times):
         dated = f"{counted(len(times) - len(past), 'record')} dated in the future"
-        problems.warn(f"{dated}, up to {max(times):%Y-%m-%d}: check the clock")
-    # The digest is the same however the records are packed.
+        problems.add_first(f"{dated}, up to {max(times):%Y-%m-%d}: check the clock")
+    # The digest does not depend on how the records are packed.
     digest = hashlib.sha256()
     for name in sorted(stored):
         digest.update(stored[name].digest)
@@ -246,21 +236,12 @@ def write(
 
 def _write_record(
     connection: sqlite3.Connection,
-    member: ExportMember,
+    name: str,
+    record: Record,
     stored: dict[str, _Stored],
     problems: files.Problems,
-    now: datetime,
 ) -> None:
-    if member.refused:
-        problems.refuse(member.name, member.refused)
-        return
-    try:
-        record, left_out = decoded(member.data, now)
-    except UnusableError as error:
-        problems.refuse(member.name, str(error))
-        return
-    for doubt in dict.fromkeys((*left_out, *doubts(record))):
-        problems.doubt(record.id, doubt)
+    """Write a record, unless a newer one with its id is stored."""
     new = _Stored(
         moment(record.modified) or _LONG_AGO,
         hashlib.sha256(_ENCODER.encode(record)).digest(),
@@ -269,8 +250,8 @@ def _write_record(
     )
     old = stored.get(record.id)
     if old is not None:
-        problems.refuse(member.name, f"there are several records {record.id}: the newest is used")
-    # Of records of one age the same is used, whatever their order.
+        problems.refuse(name, f"several records {record.id}: the newest is used")
+    # Among records of one age, the order in the export does not matter.
     if old is None or (old.modified, old.digest) < (new.modified, new.digest):
         stored[record.id] = new
         body = _ENCODER.encode(trimmed(record))
@@ -278,7 +259,7 @@ def _write_record(
 
 
 def clusters(links: Iterable[Sequence[str]]) -> list[list[str]]:
-    """Group names with all that any line of names links them to: symmetric and transitive.
+    """Group names that share a line, symmetric and transitive.
 
     Names within a cluster, and clusters, are sorted. Union-find with path halving; linear in the
     number of names for any order, length of chains and cycles. Source:
