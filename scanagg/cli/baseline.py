@@ -1,4 +1,4 @@
-"""`scanagg baseline`: write, shrink and show what a project knew of when it began to gate."""
+"""`scanagg baseline`: record the findings that are not new, and keep the record short."""
 
 import os
 from collections import Counter
@@ -37,21 +37,30 @@ from scanagg.project import secret_key
 from scanagg.project.target import read_target
 from scanagg.project.trusted import WorkTree
 from scanagg.reports.reasons import sentence
+from scanagg.scanners.base import scanner_info
 
-app = typer.Typer(no_args_is_help=True, help="Keep the baseline: findings that are not new.")
+app = typer.Typer(no_args_is_help=True, help="Record the findings that are not new.")
 
 _SHOWN_ENTRIES: Final = 500
 _SHOWN_FINDINGS: Final = 20
-# The shortest prefix of an id, as with git.
+_WRITE: Final = "Create it with: scanagg baseline write"
+# The shortest beginning of an id.
 _LEAST_DIGITS: Final = 6
 
 _Slim = Annotated[
-    bool, typer.Option("--slim", help="Without line hints; the dates of all lines are lost once.")
+    bool,
+    typer.Option(
+        "--slim",
+        help="Write entries without line numbers. Git then dates all changed entries anew.",
+    ),
 ]
 
 
 class Consent(msgspec.Struct, frozen=True):
-    """The owner who lets the baseline grow and the reason; by all `findings` if none are given."""
+    """The owner who accepts new findings, and the reason; both are empty without --accept.
+
+    `findings` are the ids to add, or beginnings of ids; all new findings if there are none.
+    """
 
     owner: str = ""
     reason: str = ""
@@ -74,22 +83,26 @@ def write(
     check_options: options.Options,
     slim: _Slim = False,
     accept: Annotated[
-        bool, typer.Option("--accept", help="Let the baseline grow; needs --owner and --reason.")
+        bool,
+        typer.Option("--accept", help="Add new findings. Requires --owner and --reason."),
     ] = False,
-    owner: Annotated[str | None, typer.Option(help="Who answers for what is accepted.")] = None,
-    reason: Annotated[str | None, typer.Option(help="Why it is accepted.")] = None,
+    owner: Annotated[
+        str | None, typer.Option(help="The person or team who accepts the new findings.")
+    ] = None,
+    reason: Annotated[str | None, typer.Option(help="Why they are accepted.")] = None,
     finding: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="ID", help="Accept this one only, repeatable: an id or its beginning."
+            metavar="ID", help="Add only this finding: its id, or the beginning of it. Repeatable."
         ),
     ] = None,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Check, and write all findings that are not waived into the baseline.
+    """Check the project, and write its findings to the baseline.
 
-    A baseline that is there already only shrinks: what it would grow by is listed, and the exit
-    code is 1. A check that is incomplete writes nothing.
+    Waived findings are left out. An existing baseline only shrinks: new findings are listed, not
+    added, and the exit code is 1. Add them with --accept. If the check is incomplete, nothing is
+    written.
     """
     consent = _consent(accept, owner, reason, finding)
     work = _work(check_options)
@@ -104,11 +117,10 @@ def prune(
     slim: _Slim = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Check, and take out of the baseline what matches nothing any more; never add to it."""
+    """Check the project, and remove entries whose findings are gone."""
     work = _work(check_options)
     if work.baseline is None:
-        message = f"there is no baseline {work.place}"
-        raise BaselineError(message, "Make one with: scanagg baseline write")
+        raise BaselineError(f"{work.place} does not exist", _WRITE)
     report = _check(work, show=not no_progress)
     comparison = _compare(work.baseline, [one.finding for one in report.findings], report)
     _update(work, work.baseline, comparison, (), slim=slim)
@@ -119,14 +131,15 @@ def show(
     path: options.Folder = Path(),
     baseline: options.BaselineFile = None,
     every: Annotated[
-        bool, typer.Option("--all", help=f"Every entry, not the first {_SHOWN_ENTRIES} only.")
+        bool,
+        typer.Option("--all", help=f"Show every entry, not only the first {_SHOWN_ENTRIES}."),
     ] = False,
 ) -> None:
-    """List the entries of the baseline, since when each is known, and who accepted it."""
+    """List the entries, when they were committed, and who accepted them."""
     root = options.folder_of(path)
     known = find_baseline(rule_files(root, None), baseline)
     if known is None:
-        raise BaselineError("there is no baseline", "Make one with: scanagg baseline write")
+        raise BaselineError(f"{PLACES[0]} does not exist", _WRITE)
     entries = known.entries
     since = dict(first_seen(Git(root), read_target(root), known, None))
     rows: list[tuple[str, ...]] = []
@@ -147,12 +160,12 @@ def show(
     if rows:
         print_table(("category", "rule", "where", "since", "accepted by"), rows)
     if len(rows) < len(entries):
-        say(f"the first {len(rows)} of them; --all shows every one")
+        say(f"The first {len(rows)} entries. List all of them with --all.")
     say(f"{known.path}: {counted(len(entries), 'entry', 'entries')}")
     for title, values in (
-        ("by category", [entry.parts.category for entry in entries]),
-        ("by rule", [entry.parts.rule for entry in entries]),
-        ("accepted by", [entry.owner for entry in entries]),
+        ("By category", [entry.parts.category for entry in entries]),
+        ("By rule", [entry.parts.rule for entry in entries]),
+        ("Accepted by", [entry.owner for entry in entries]),
     ):
         counts = Counter(filter(None, values)).most_common()
         if counts:
@@ -161,45 +174,46 @@ def show(
 
 @app.command("key")
 def key(path: options.Folder = Path()) -> None:
-    """Make the project's key, by which secrets are known again, unless there is one."""
+    """Write the project's key, which identifies secrets."""
     root = options.folder_of(path)
     if secret_key.find(WorkTree(root), {}):
-        say(f"{secret_key.PLACE} is there already: nothing to do")
+        say(f"{secret_key.PLACE} already exists, nothing to do")
         return
     _store(root, secret_key.PLACE, secret_key.new_file_text())
-    say(f"made {secret_key.PLACE}: commit it")
+    say(f"Wrote {secret_key.PLACE}. Commit it.")
     if secret_key.find(WorkTree(root), os.environ) != secret_key.find(WorkTree(root), {}):
-        say(f"{secret_key.VARIABLE} is set here and goes before it")
+        say(f"{secret_key.VARIABLE} is set in this environment and takes precedence.")
 
 
 def _consent(
     accept: bool, owner: str | None, reason: str | None, findings: Sequence[str] | None
-) -> Consent | None:
-    """Return the consent of --accept and its options; None without it. UsageError."""
+) -> Consent:
+    """Return the consent that --accept and its options give. UsageError."""
     if not accept:
         for name, value in (("owner", owner), ("reason", reason), ("finding", findings)):
             if value:
-                raise UsageError(f"--{name} belongs to --accept", "Give --accept as well.")
-        return None
-    for name, value in (("owner", owner), ("reason", reason)):
-        if value is None or not value.strip():
-            hint = "A baseline grows only with somebody who answers for it, and why."
-            raise UsageError(f"--accept needs --{name}", hint)
-    return Consent((owner or "").strip(), (reason or "").strip(), tuple(findings or ()))
+                raise UsageError(f"--{name} has no effect without --accept", "Add --accept.")
+        return Consent()
+    consent = Consent((owner or "").strip(), (reason or "").strip(), tuple(findings or ()))
+    for name in ("owner", "reason"):
+        if not getattr(consent, name):
+            hint = "Name who accepts the findings, and why: --owner WHO --reason WHY"
+            raise UsageError(f"--accept requires --{name}", hint)
+    return consent
 
 
 def _work(check_options: options.Options) -> BaselineWork:
-    """Return what to check: there is no base to compare with, and no gap is forgiven."""
+    """Return the check to run: without a base, and with every gap reported."""
     baseline = check_options.baseline
     options.require_value("--baseline", baseline)
-    # A baseline that does not exist yet is no error here.
+    # The baseline need not exist yet.
     request = request_of(replace(check_options, baseline=None))
     rules = request.rules
     place = os.path.normpath(baseline or PLACES[0])
     try:
         exists = rules.files.read(place) is not None
     except OSError as error:
-        hint = "Give a path inside of the project, where a file is or can be."
+        hint = "Use the path of a file inside the project."
         raise BaselineError(f"{place}: {error.strerror}", hint) from error
     current = find_baseline(rules.files, place) if exists else None
     new_key = secret_key.new_file_text() if current is None and rules.key is None else None
@@ -216,22 +230,30 @@ def _work(check_options: options.Options) -> BaselineWork:
 
 
 def _check(work: BaselineWork, *, show: bool) -> Report:
-    """Return the report of a whole check. BaselineError if something was not examined."""
+    """Return the report of a check. BaselineError if it is incomplete.
+
+    The gate lets optional scanners fail. A baseline must not miss their findings, except for those
+    of a scanner that --offline rules out.
+    """
     report = run_whole_check(work.request, show=show)
     gaps = [*report.gate.gaps]
     for run in report.runs:
-        # The gate lets optional scanners fail. A baseline must not miss their findings.
         is_empty = run.status is Status.EMPTY and run.coverage.gaps
-        if is_empty or run.status in (Status.FAILED, Status.TIMEOUT):
+        if is_empty and work.request.offline and scanner_info(run.scanner).needs_network:
+            say(f"{run.scanner} did not run, because it needs the network.")
+        elif is_empty or run.status in (Status.FAILED, Status.TIMEOUT):
             gaps.append(f"{run.scanner}: {sentence(run.detail) if run.detail else run.status}")
     if gaps:
-        hint = "A baseline of half a check would make the rest new later: mend that, then again."
-        raise BaselineError("\n".join(("the check is incomplete:", *dict.fromkeys(gaps))), hint)
+        message = "\n".join(
+            ("baseline not written, because the check is incomplete:", *dict.fromkeys(gaps))
+        )
+        hint = "Fix this. Or leave a scanner that is not required out with --skip NAME."
+        raise BaselineError(message, hint)
     return report
 
 
-def _write(work: BaselineWork, report: Report, consent: Consent | None, *, slim: bool) -> int:
-    """Write what may be written; return the exit code."""
+def _write(work: BaselineWork, report: Report, consent: Consent, *, slim: bool) -> int:
+    """Write the baseline, or what of it may change; return the exit code."""
     findings = [judged.finding for judged in report.findings]
     waived = {id(one.finding) for one in report.findings if one.verdict.action is Action.WAIVED}
     if work.baseline is None:
@@ -246,17 +268,16 @@ def _write(work: BaselineWork, report: Report, consent: Consent | None, *, slim:
     accepted = _accepted(fresh, consent)
     replaced = frozenset(match.base for _, match in accepted if match.base is not None)
     comparison = replace(comparison, matched=comparison.matched - replaced)
-    owner, reason = (consent.owner, consent.reason) if consent else ("", "")
-    added = [entry_for(finding, owner, reason) for finding, _ in accepted]
+    added = [entry_for(finding, consent.owner, consent.reason) for finding, _ in accepted]
     accepted_ids = {id(finding) for finding, _ in accepted}
     left_out = any(one.package and id(one) not in accepted_ids for one, _ in fresh)
     if left_out and any(finding.package for finding, _ in accepted):
-        say("of packages not all is accepted: what is in one that came since still counts as new")
+        say("Some findings in packages are not accepted, so all packages added since stay new.")
     _update(work, work.baseline, comparison, added, slim=slim, left_out=left_out)
     _warn_of_secrets([finding for finding, _ in accepted])
-    if not fresh or consent:
+    if not fresh or consent.owner:
         return ExitCode.PASS
-    say(f"{counted(len(fresh), 'finding')} not in it, for it only shrinks by itself:")
+    say(f"{counted(len(fresh), 'new finding')} not added:")
     for finding, _ in fresh[:_SHOWN_FINDINGS]:
         package, place = finding.package, finding.location
         if package:
@@ -266,29 +287,31 @@ def _write(work: BaselineWork, report: Report, consent: Consent | None, *, slim:
         say(f"  {finding.id}  {finding.rule.id}  {where}  {finding.title}")
     if len(fresh) > _SHOWN_FINDINGS:
         say(f"  and {len(fresh) - _SHOWN_FINDINGS} more")
-    say("fix or waive them, or let it grow: --accept --owner WHO --reason WHY [--finding ID]")
+    say("Fix or waive them. Or add them to the baseline:")
+    say("  scanagg baseline write --accept --owner WHO --reason WHY [--finding ID]")
     return ExitCode.BLOCKED
 
 
 def _write_first(
-    work: BaselineWork, findings: Sequence[Finding], consent: Consent | None, *, slim: bool
+    work: BaselineWork, findings: Sequence[Finding], consent: Consent, *, slim: bool
 ) -> None:
     """Write the first baseline, and the key with it."""
-    if consent and consent.findings:
-        hint = "A first baseline takes in everything; leave --finding out."
-        raise UsageError(f"--finding: there is no baseline {work.place} yet", hint)
-    owner, reason = (consent.owner, consent.reason) if consent else ("", "")
+    if consent.findings:
+        hint = "A first baseline contains all findings. Leave --finding out."
+        raise UsageError(f"--finding has no effect, because {work.place} does not exist", hint)
     root = work.request.path
     if work.new_key:
         _store(root, secret_key.PLACE, work.new_key)
-    text = new_text([entry_for(one, owner, reason) for one in findings], slim=slim)
-    _store(root, work.place, text)
+    entries = [entry_for(finding, consent.owner, consent.reason) for finding in findings]
+    _store(root, work.place, new_text(entries, slim=slim))
     counts = sorted(Counter(one.category.value for one in findings).items())
     kinds = ", ".join(f"{count} {name}" for name, count in counts)
-    say(f"wrote {work.place}: {counted(len(findings), 'finding')}{f' ({kinds})' if kinds else ''}")
+    total = counted(len(findings), "finding")
+    say(f"Wrote {work.place}: {total}{f' ({kinds})' if kinds else ''}")
     if work.new_key:
-        say(f"made {secret_key.PLACE}, by which secrets are known again")
-    say(f"commit {'both' if work.new_key else 'it'}: from now on only other findings are new")
+        say(f"Wrote {secret_key.PLACE}: the key that identifies secrets from check to check")
+    both = "both files" if work.new_key else "it"
+    say(f"Commit {both}. From now on, only findings that are not in the baseline are new.")
     _warn_of_secrets(findings)
 
 
@@ -297,7 +320,7 @@ def _compare(baseline: Baseline, findings: Sequence[Finding], report: Report) ->
     prefix = revision.prefix if revision else ""
     paths = {prefix + file.path for file in report.target.files}
     if foreign(baseline, paths):
-        say("no file that the baseline names is here: is it another project's?")
+        say("None of the files in the baseline exists here. Does it belong to another project?")
     return compare(baseline, findings, report.runs, paths, prefix)
 
 
@@ -309,13 +332,11 @@ def _is_new(finding: Finding, match: BaselineMatch, edited_is_new: bool) -> bool
 
 
 def _accepted(
-    fresh: Sequence[tuple[Finding, BaselineMatch]], consent: Consent | None
+    fresh: Sequence[tuple[Finding, BaselineMatch]], consent: Consent
 ) -> list[tuple[Finding, BaselineMatch]]:
-    """Return the new findings that are accepted. UsageError for an id that none of them has."""
-    if consent is None:
-        return []
+    """Return the new findings to add. UsageError for an id that none of them has."""
     if not consent.findings:
-        return list(fresh)
+        return list(fresh) if consent.owner else []
     chosen: dict[int, tuple[Finding, BaselineMatch]] = {}
     for given in consent.findings:
         named = [
@@ -324,8 +345,8 @@ def _accepted(
             if len(given) >= _LEAST_DIGITS and pair[0].fingerprint.startswith(given.lower())
         ]
         if not named:
-            hint = "Run scanagg baseline write without --accept: it lists them."
-            raise UsageError(f"--finding {given}: no new finding is called so", hint)
+            hint = "List the new findings with: scanagg baseline write"
+            raise UsageError(f"no new finding has an id that begins with {given}", hint)
         chosen |= {id(pair): pair for pair in named}
     return [pair for pair in fresh if id(pair) in chosen]
 
@@ -339,7 +360,7 @@ def _update(
     slim: bool,
     left_out: bool = False,
 ) -> None:
-    """Write the baseline with the entries that stay and those that are added, and print both."""
+    """Write the baseline with the entries to keep and to add, and print their numbers."""
     keep = comparison.matched | comparison.unsure
     removed = len(baseline.entries) - len(keep)
     if removed or added or slim:
@@ -349,18 +370,15 @@ def _update(
     say(f"{work.place}: {kept} kept, {removed} removed, {len(added)} added")
     count = len(comparison.unsure)
     if count:
-        stay = f"{count} entries match nothing but stay"
-        stay = stay if count > 1 else "1 entry matches nothing but stays"
-        say(f"{stay}: not everybody who saw it could look at everything now")
+        stay = "1 entry stays" if count == 1 else f"{count} entries stay"
+        say(f"{stay} without a finding: a scanner that reported it was not complete this time.")
 
 
 def _warn_of_secrets(findings: Sequence[Finding]) -> None:
     count = sum(one.category is Category.SECRET for one in findings)
     if count:
-        say(
-            f"{counted(count, 'secret')} among them: to know of a secret does not make it safe; "
-            "rotate what is real"
-        )
+        say(f"{counted(count, 'secret')} added. A baseline does not make a secret safe.")
+        say("Rotate every real one.")
 
 
 def _store(root: Path, place: str, text: str) -> None:

@@ -160,7 +160,7 @@ def answer(
     """What a base commit, or a baseline alone, tells of all cases."""
     root = tmp_path_factory.mktemp("cases")
     git(root, "init", "-q", "-b", "main")
-    checked = Checked(root)
+    checked = Checked(root, settings={})
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCANAGG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
         for number, case in enumerate(CASES.values()):

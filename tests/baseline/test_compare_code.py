@@ -19,7 +19,7 @@ from scanagg.baseline.file import PLACES
 from scanagg.baseline.snapshot import FileChanges, compare_files, read_snapshot
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
-from scanagg.model import NO_BASE, Category, Finding, Reason
+from scanagg.model import NO_BASE, Category, Reason
 from scanagg.scanners.base import ScannerSettings
 from scanagg.scanners.runner import Event
 
@@ -325,7 +325,7 @@ def test_a_configuration_that_the_base_has_not_got_is_the_heads(make_project: Ma
     write(root, {"app.py": "\n" + ONE, "conf/bandit.yaml": "skips: [B102]\n"})
     checked = Checked(root)
     options = {"config": "conf/bandit.yaml"}
-    checked.settings = {"bandit": ScannerSettings(options=options)}
+    checked.settings = {"bandit": ScannerSettings(path=tools.fast_bandit(), options=options)}
     traced = checked.traced(checked.base("HEAD"))
     assert (changes(traced), traced.notices) == ({("app.py", 3): UNCHANGED}, ())
 
@@ -334,7 +334,9 @@ def test_a_configuration_of_the_base_is_used_there(make_project: Make) -> None:
     root = make_project({"app.py": ONE + OTHER, "conf.yaml": "skips: [B307]\n"})
     write(root, {"app.py": "\n" + ONE + OTHER, "conf.yaml": "skips: []\n"})
     checked = Checked(root)
-    checked.settings = {"bandit": ScannerSettings(options={"config": "conf.yaml"})}
+    checked.settings = {
+        "bandit": ScannerSettings(path=tools.fast_bandit(), options={"config": "conf.yaml"})
+    }
     assert changes(checked.traced(checked.base("HEAD"))) == {
         ("app.py", 3): NEW,
         ("app.py", 5): UNCHANGED,
@@ -373,7 +375,7 @@ def test_another_question_is_not_answered_from_the_cache(make_project: Make, cha
     if change == "key":
         checked.key = "another"
     elif change == "settings":
-        checked.settings = {"bandit": ScannerSettings(args=("-ll",))}
+        checked.settings = {"bandit": ScannerSettings(path=tools.fast_bandit(), args=("-ll",))}
     elif change == "files":
         write(root, {"b.py": "\n" + OTHER})
     else:
@@ -532,18 +534,26 @@ OPEN = 'resource "aws_s3_bucket" "logs" {\n  bucket = "logs"\n}\n'
 
 
 def test_a_configuration_that_others_complete_is_compared_with_them(make_project: Make) -> None:
-    program = tools.trivy()
-    root = make_project({"a/main.tf": OPEN, "a/vars.tf": "", "Dockerfile": "FROM a:1\nRUN b\n"})
+    """`a` stays as it was. In `b`, the edited file makes the other one a problem."""
+    variable = 'variable "key" {\n  default = "yes"\n}\n'
+    key = 'kms_master_key_id = var.key == "" ? "" : "alias/key"'
+    topic = f'resource "aws_sns_topic" "news" {{\n  {key}\n}}\n'
+    terraform = {"a/main.tf": OPEN, "a/vars.tf": "", "b/main.tf": topic, "b/vars.tf": variable}
+    root = make_project({**terraform, "Dockerfile": "FROM a:1\nRUN b\n"})
     checked = Checked(root, scanners=("trivy",))
-    checked.settings = {"trivy": ScannerSettings(path=program)}
-    write(root, {"a/vars.tf": 'variable "x" {\n  default = "y"\n}\n'})
+    checked.settings = {"trivy": ScannerSettings(path=tools.trivy())}
+    write(root, {"a/vars.tf": variable, "b/vars.tf": variable.replace("yes", "")})
     traced = checked.traced(checked.base("HEAD"))
-    kinds = {one.category for one in traced.findings}
-    assert kinds == {Category.MISCONFIGURATION}
-    assert {one.history.change for one in traced.findings} == {UNCHANGED}
-    by_path = {one.location.path: one.history.reason for one in traced.findings if one.location}
-    assert by_path["Dockerfile"].kind == "unchanged-file"
-    assert by_path["a/main.tf"].kind == "in-base"
+    assert {one.category for one in traced.findings} == {Category.MISCONFIGURATION}
+    assert {
+        (one.location.path, one.history.change, one.history.reason.kind)
+        for one in traced.findings
+        if one.location
+    } == {
+        ("Dockerfile", UNCHANGED, "unchanged-file"),
+        ("a/main.tf", UNCHANGED, "in-base"),
+        ("b/main.tf", NEW, "not-in-base"),
+    }
     assert traced.notices == ()
 
 
@@ -557,26 +567,6 @@ def test_a_file_that_is_only_added_makes_no_old_configuration_new(make_project: 
     traced = checked.traced(checked.base("HEAD"))
     assert {one.history.change for one in traced.findings} == {UNCHANGED}
     assert traced.notices == ()
-
-
-def test_a_configuration_that_another_file_spoils_is_not_taken_as_it_was(
-    make_project: Make,
-) -> None:
-    program = tools.trivy()
-    topic = 'kms_master_key_id = var.key == "" ? "" : "alias/key"'
-    variable = 'variable "key" {\n  default = "yes"\n}\n'
-    topic = f'resource "aws_sns_topic" "news" {{\n  {topic}\n}}\n'
-    root = make_project({"vars.tf": variable, "main.tf": topic})
-    checked = Checked(root, scanners=("trivy",))
-    checked.settings = {"trivy": ScannerSettings(path=program)}
-    write(root, {"vars.tf": variable.replace("yes", "")})
-    traced = checked.traced(checked.base("HEAD"))
-    new = {one.location.path for one in traced.findings if one.location and is_new(one)}
-    assert new == {"main.tf"}
-
-
-def is_new(finding: Finding) -> bool:
-    return finding.history.change is NEW
 
 
 def test_files_of_a_chart_belong_together(make_project: Make) -> None:

@@ -12,6 +12,7 @@ from support.osv import osv_server, record
 from support.repository import git
 
 Make = Callable[..., Path]
+Way = Sequence[str]
 
 POLICY = """\
 version: 1
@@ -42,7 +43,9 @@ def second(name):
 
 @pytest.fixture
 def project(make_project: Make) -> Path:
-    return make_project({"app/old.py": OLD, "scanagg.yml": POLICY, "app/__init__.py": ""})
+    fast = f'[scanners.bandit]\npath = "{tools.fast_bandit()}"\n'
+    files = {"app/old.py": OLD, "app/__init__.py": "", "scanagg.yml": POLICY, "scanagg.toml": fast}
+    return make_project(files)
 
 
 def commit(root: Path, message: str = "change") -> str:
@@ -62,14 +65,17 @@ def blocking(said: Said) -> list[dict[str, Any]]:
     return [one for one in said.report["findings"] if one["verdict"]["action"] == "block"]
 
 
-def ways(root: Path) -> Sequence[tuple[str, ...]]:
-    """The two kinds of base: the commit, and the baseline file that was written in it."""
-    return (("--base", "main"), ("--base", "main", "--baseline", "policies/baseline.json"), ())
+WAYS = (("--base", "main"), ("--base", "main", "--baseline", "policies/baseline.json"), ())
+"""The kinds of base: the commit, the baseline file that was written in it, and both."""
+
+
+def checked(project: Path, *argv: str) -> Said:
+    return check(project, *argv, formats=["json"], here=True)
 
 
 @pytest.fixture
 def with_baseline(project: Path) -> Path:
-    done = scanagg("baseline", "write", "--only", "bandit", cwd=project)
+    done = scanagg("baseline", "write", str(project), "--only", "bandit", here=True)
     assert done.returncode == 0, done.stderr
     commit(project, "baseline")
     git(project, "checkout", "-q", "-b", "feature")
@@ -77,22 +83,21 @@ def with_baseline(project: Path) -> Path:
 
 
 def test_without_a_base_everything_is_introduced_and_said(project: Path) -> None:
-    said = check(project, "--only", "bandit")
+    said = checked(project, "--only", "bandit")
     assert said.code == 1
     assert set(by_origin(said)) == {"introduced"}
     assert said.report["base"] is None
-    assert "compare" in said.out
 
 
-@pytest.mark.parametrize("way", range(3))
-def test_old_findings_do_not_block(with_baseline: Path, way: int) -> None:
-    said = check(with_baseline, "--only", "bandit", *ways(with_baseline)[way])
+@pytest.mark.parametrize("way", WAYS)
+def test_old_findings_do_not_block(with_baseline: Path, way: Way) -> None:
+    said = checked(with_baseline, "--only", "bandit", *way)
     assert said.code == 0, said.out
     assert set(by_origin(said)) == {"existing"}
 
 
-@pytest.mark.parametrize("way", range(3))
-def test_moving_and_formatting_make_nothing_new(with_baseline: Path, way: int) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_moving_and_formatting_make_nothing_new(with_baseline: Path, way: Way) -> None:
     moved = OLD.replace("def first", "import os\n\n\ndef first").replace(
         "    subprocess.run(name, shell=True)",
         "    subprocess.run(\n        name,\n        shell=True,\n    )",
@@ -103,16 +108,18 @@ def test_moving_and_formatting_make_nothing_new(with_baseline: Path, way: int) -
         f"def second{second}\n\n{head}", encoding="utf-8"
     )
     commit(with_baseline)
-    said = check(with_baseline, "--only", "bandit", *ways(with_baseline)[way])
+    said = checked(with_baseline, "--only", "bandit", *way)
     assert said.code == 0, said.out
     assert set(by_origin(said)) == {"existing"}
 
 
-@pytest.mark.parametrize("way", range(3))
-def test_a_second_copy_gives_exactly_one_new_finding(with_baseline: Path, way: int) -> None:
+@pytest.mark.parametrize("way", WAYS)
+def test_a_second_copy_gives_exactly_one_new_finding(
+    with_baseline: Path, way: Sequence[str]
+) -> None:
     twice = OLD.replace("    return eval(name)\n", "    eval(name)\n    return eval(name)\n")
     (with_baseline / "app" / "old.py").write_text(twice, encoding="utf-8")
-    said = check(with_baseline, "--only", "bandit", *ways(with_baseline)[way])
+    said = checked(with_baseline, "--only", "bandit", *way)
     assert said.code == 1
     assert by_origin(said)["introduced"] == ["B307"]
     assert len(by_origin(said)["existing"]) == 3
@@ -141,7 +148,7 @@ def test_a_new_dependency_blocks_and_an_old_one_of_the_same_severity_does_not(
         git(root, "checkout", "-q", "-b", "feature")
         (root / "requirements.txt").write_text("jinja2==2.4.1\nrequests==2.19.0\n", "utf-8")
         commit(root)
-        said = check(root, "--only", "pip-audit", "--base", "main")
+        said = checked(root, "--only", "pip-audit", "--base", "main")
     assert said.code == 1
     assert [one["package"]["name"] for one in blocking(said)] == ["requests"]
     assert by_origin(said) == {"introduced": ["PYSEC-2024-2"], "existing": ["PYSEC-2024-1"]} or (
@@ -167,14 +174,14 @@ def test_a_new_advisory_for_an_old_dependency_warns_with_a_deadline(
     git(root, "checkout", "-q", "-b", "feature")
     (root / "README").write_text("text", "utf-8")
     commit(root)
-    late = check(root, "--only", "trivy", "--base", "main", "--now", "2040-01-01").report[
+    late = checked(root, "--only", "trivy", "--base", "main", "--now", "2040-01-01").report[
         "findings"
     ]
     known = [one for one in late if one["advisory"]["published"]]
     newest = max(known, key=lambda one: str(one["advisory"]["published"]))
     published = str(newest["advisory"]["published"])[:10]
 
-    soon = check(root, "--only", "trivy", "--base", "main", "--now", f"{published}T23:59:59Z")
+    soon = checked(root, "--only", "trivy", "--base", "main", "--now", f"{published}T23:59:59Z")
     one = next(each for each in soon.report["findings"] if each["id"] == newest["id"])
     assert one["verdict"]["action"] == "warn"
     assert one["deadline"] > published

@@ -1,9 +1,11 @@
 """Run the real command line with real scanners.
 
-A command that starts no scanner runs in this process, which saves the start-up of another one.
+A command that starts no scanner runs in this process, which saves the start-up of another one, and
+so does any command with `here`.
 """
 
 import contextlib
+import gc
 import io
 import json
 import os
@@ -50,11 +52,15 @@ class Said:
 
 
 def scanagg(
-    *argv: str, cwd: Path | None = None, env: Mapping[str, str] | None = None, seconds: float = 120
+    *argv: str,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    seconds: float = 120,
+    here: bool = False,
 ) -> subprocess.CompletedProcess[str]:
     """Run `scanagg` with these arguments; no traceback may come of anything."""
     env = {"NO_COLOR": "1", **(env or {})}
-    if argv[:1] and argv[0] in WITHOUT_SCANNERS:
+    if here or (argv[:1] and argv[0] in WITHOUT_SCANNERS):
         done = in_process(argv, cwd, env)
     else:
         done = subprocess.run(
@@ -91,6 +97,8 @@ def in_process(
             main()
         except SystemExit as exit_:
             code = exit_.code
+        finally:
+            gc.enable()  # `check` disables it
     texts = [
         stream.buffer.getvalue().decode("utf-8", "surrogateescape")
         for stream in (out, err)
@@ -106,11 +114,15 @@ def check(
     formats: Sequence[str] = ("json", "sarif", "sarif-full", "html", "md"),
     env: Mapping[str, str] | None = None,
     cwd: Path | None = None,
+    here: bool = False,
 ) -> Said:
     """`scanagg check` on a project, with its reports beside the project."""
     folder = project.parent / f"{project.name}-reports"
     wanted = [part for name in formats for part in ("--format", name)]
     done = scanagg(
-        *("check", str(project), "--output-dir", str(folder), *wanted, *argv), cwd=cwd, env=env
+        *("check", str(project), "--output-dir", str(folder), *wanted, *argv),
+        cwd=cwd,
+        env=env,
+        here=here,
     )
     return Said(done.returncode, done.stdout, done.stderr, folder)

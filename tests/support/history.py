@@ -17,6 +17,7 @@ from scanagg.model import Change, Finding, Inventory, Target
 from scanagg.project.target import read_target
 from scanagg.scanners.base import ScannerSettings, all_scanners
 from scanagg.scanners.runner import Event, Limits
+from support import tools
 from support.repository import git
 
 NEW, UPDATED, UNCHANGED = Change.NEW, Change.UPDATED, Change.UNCHANGED
@@ -54,7 +55,9 @@ class Checked:
     environ: Mapping[str, str] = field(default_factory=dict)
     stop: Stop = field(default_factory=Stop)
     now: datetime = datetime(2026, 6, 1, tzinfo=UTC)
-    settings: Mapping[str, ScannerSettings] = field(default_factory=dict)
+    settings: Mapping[str, ScannerSettings] = field(
+        default_factory=lambda: {"bandit": ScannerSettings(path=tools.fast_bandit())}
+    )
     events: list[Event] = field(default_factory=list)
 
     @property

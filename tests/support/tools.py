@@ -6,12 +6,14 @@ packages of `tests/node/`, and the lockers that `scanagg fix --apply` runs. The 
 system's.
 """
 
+import atexit
 import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -32,6 +34,17 @@ ENVIRON = dict(os.environ)  # before any test changes it: installing needs the i
 def act() -> Path:
     """Return act, which runs GitHub workflows on this machine."""
     return _program("act")
+
+
+@cache
+def fast_bandit() -> Path:
+    """Return a stand-in for bandit, for tests in which bandit's own work is not the point."""
+    program = Path(tempfile.mkdtemp(prefix="fast-bandit-")) / "bandit"
+    code = Path(__file__).with_name("fast_bandit.py")
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -IS "{code}" "$@"\n')
+    program.chmod(0o755)
+    atexit.register(shutil.rmtree, program.parent, ignore_errors=True)
+    return program
 
 
 def safety() -> Path:
