@@ -315,7 +315,7 @@ def _lines(
             fix = phrases.vulnerability_fix(judged, upgrade)
         else:
             versions = ", ".join(map(one_line, advisory.fixed_versions))
-            fix = f"fixed in {versions}" if versions else "no fixed version is known"
+            fix = f"fixed in {versions}" if versions else "no fixed version"
         if fix:
             yield fix, "green"
     if judged.deadline:

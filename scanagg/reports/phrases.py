@@ -91,14 +91,14 @@ _SEVERITY_SOURCES: Final = {
 POLICY_SOURCES: Final = ("policy", "table")
 """The sources of severities that are the policy's own."""
 
-UNRATED: Final = "unknown: nobody has rated it, which is not the same as low"
+UNRATED: Final = "unknown: no source rates it, which does not mean low"
 MALICIOUS: Final = "malicious: the package itself is an attack"
-WITHDRAWN: Final = "withdrawn: its publisher has taken it back"
+WITHDRAWN: Final = "withdrawn by its publisher"
 
 REMOVE: Final = "remove it"
 NOWHERE: Final = "no version without known vulnerabilities"
-UNCHECKED: Final = "as scanners say; not looked up in the advisory store"
-"""The remark on a version that only scanners have named."""
+UNCHECKED: Final = "from scanners, not checked in the advisory store"
+"""The remark on a fixed version that only scanners name."""
 
 NOT_COMPARED: Final = (
     "No base commit or baseline, so every finding counts as new. "
@@ -109,10 +109,10 @@ LOOSENS_GATE: Final = (
 )
 
 _STORE: Final = "advisory store"
-_SCANNERS_ONLY: Final = "that is known from scanners only. Get it by `scanagg db update`."
+_SCANNERS_ONLY: Final = "these come from scanners only. Download the data with `scanagg db update`."
 NO_STORE: Final = (
-    f"There is no {_STORE}: severity, KEV and EPSS come from scanners only. "
-    "Get one by `scanagg db update`."
+    f"No {_STORE}: severity, KEV and EPSS come from scanners only. "
+    "Download it with `scanagg db update`."
 )
 _STORE_DATA: Final = ("OSV", "KEV", "EPSS")
 _OSV_CREDIT: Final = (
@@ -236,7 +236,7 @@ def examined(run: Run) -> str:
 
 
 def severity_decision(judged: Judged) -> str:
-    """Return the severity and who gave it: "high, by GitHub's label"."""
+    """Return the severity and its source: "high, by GitHub's label"."""
     if judged.severity is Severity.UNKNOWN:
         return UNRATED
     sources = judged.severity_sources
@@ -245,7 +245,7 @@ def severity_decision(judged: Judged) -> str:
 
 
 def severity_lines(judged: Judged) -> list[str]:
-    """Return the severity with the claim that decides it, every other claim, and a disagreement."""
+    """Return the severity with the claim that decided it, all other claims, and a disagreement."""
     sources = judged.severity_sources
     lines = [severity_decision(judged)]
     if judged.severity is Severity.UNKNOWN:
@@ -258,14 +258,14 @@ def severity_lines(judged: Judged) -> list[str]:
 
 
 def severity_claim(claim: SeverityClaim) -> str:
-    """Return what one source says: "CVSS 3.1: 7.5, high (passed on by trivy); CVSS:3.1/AV:…"."""
+    """Return the claim of one source: "CVSS 3.1: 7.5, high (via trivy); CVSS:3.1/AV:…"."""
     return claimed_severity(claim) + _vector(claim)
 
 
 def claimed_severity(claim: SeverityClaim) -> str:
     """Return the same as `severity_claim`, without the vector."""
     unknown = claim.severity is Severity.UNKNOWN
-    severity = "gives no severity" if unknown else claim.severity.value
+    severity = "no severity" if unknown else claim.severity.value
     score = base_score(claim.vector)
     numbered = f"{score}, {severity}" if score else severity
     return one_line(f"{_source_name(claim)}: {numbered}{_passed_on(claim)}")
@@ -278,7 +278,7 @@ def claim_source(claim: SeverityClaim) -> str:
 
 
 def base_score(vector: str | None) -> str:
-    """Return the base score of a CVSS vector: "7.5"; empty for none, and for an invalid one."""
+    """Return the base score of a CVSS vector: "7.5"; empty for no vector or an invalid one."""
     score = scored(vector) if vector else None
     return f"{score.value:.1f}" if score else ""
 
@@ -292,7 +292,7 @@ def _source_name(claim: SeverityClaim) -> str:
 def _passed_on(claim: SeverityClaim) -> str:
     if claim.source in (*POLICY_SOURCES, "tool"):
         return ""
-    return f" (passed on by {'OSV' if claim.scanner == 'osv' else claim.scanner})"
+    return f" (via {'OSV' if claim.scanner == 'osv' else claim.scanner})"
 
 
 def _vector(claim: SeverityClaim) -> str:
@@ -303,7 +303,7 @@ def _vector(claim: SeverityClaim) -> str:
 
 
 def exploited(advisory: Advisory) -> str:
-    """Return that it is known to be exploited, and since when; empty if not, or not known."""
+    """Return "known to be exploited since 2021-11-03 (CISA)"; empty if not known to be."""
     if not advisory.kev:
         return ""
     since = f" since {one_line(advisory.kev_added[:10])}" if advisory.kev_added else ""
@@ -311,7 +311,7 @@ def exploited(advisory: Advisory) -> str:
 
 
 def likelihood(advisory: Advisory) -> str:
-    """Return "exploit likelihood 97 %, higher than 99 % of all (EPSS)"."""
+    """Return "exploit likelihood 97 %, higher than 99 % of all CVEs (EPSS)"."""
     share = advisory.epss
     if share is None:
         return ""
@@ -321,21 +321,21 @@ def likelihood(advisory: Advisory) -> str:
         percent = f"{share * 100:.1f} %" if share >= 0.001 else "under 0.1 %"
     rank = advisory.epss_percentile
     # Rounded first: 0.29 times 100 is a little less than 29.
-    above = "" if rank is None else f", higher than {int(round(rank * 100, 6))} % of all"
+    above = "" if rank is None else f", higher than {int(round(rank * 100, 6))} % of all CVEs"
     return f"exploit likelihood {percent}{above} (EPSS)"
 
 
 def alarms(advisory: Advisory) -> list[str]:
-    """Return what a reader must not miss: that the package is malicious, or exploited."""
+    """Return the most important facts: the package is malicious, or the flaw exploited."""
     texts = (MALICIOUS if advisory.malicious else "", exploited(advisory))
     return [text for text in texts if text]
 
 
 def fixes_and_dates(advisory: Advisory) -> str:
-    """Return "fixed in 2.8.1; published 2019-04-08"; first of all that it was withdrawn."""
+    """Return "fixed in 2.8.1; published 2019-04-08", with "withdrawn" first where it applies."""
     fixed = _names(advisory.fixed_versions)
     parts = [WITHDRAWN] if advisory.withdrawn else []
-    parts.append(f"fixed in {fixed}" if fixed else "no fixed version is known")
+    parts.append(f"fixed in {fixed}" if fixed else "no fixed version")
     if advisory.published:
         parts.append(f"published {one_line(advisory.published[:10])}")
     return "; ".join(parts)
@@ -674,9 +674,9 @@ def _ends(days: int) -> str:
 
 
 class DataText(msgspec.Struct, frozen=True):
-    """Data that findings rest on, in words; empty for what is not known.
+    """Data that the verdict rests on, in words; empty for unknown values.
 
-    `user` is who has it: the advisory store, scanners. `records` is a number.
+    `user` names the advisory store or the scanners that have the data. `records` is a number.
     """
 
     user: str
@@ -700,9 +700,9 @@ class DataText(msgspec.Struct, frozen=True):
 
 
 def data_sources(report: Report) -> list[DataText]:
-    """Return what the verdict rests on: the advisory store's data, then that of scanners.
+    """Return the data that the verdict rests on: the advisory store's, then the scanners'.
 
-    A scanner that was given the store's data is named there, and has no entry of its own.
+    A scanner that uses the data of the store is named there and has no entry of its own.
     """
     users: dict[DataSource, list[str]] = {source: [_STORE] for source in report.data}
     for run in report.runs:
@@ -724,29 +724,29 @@ def data_sources(report: Report) -> list[DataText]:
 
 
 def run_data(run: Run, now: datetime) -> str | None:
-    """Return the scanner's data with its date and age in days; None if none is on record."""
+    """Return the data of a scanner with its date and age in days; None if there is none."""
     if run.data is None:
         return None
     name, updated = one_line(run.data.name), run.data.updated
     if updated is None:
-        return f"{name}: age not known"
+        return f"{name}: age unknown"
     return f"{name}: {updated:%Y-%m-%d} ({data_age(updated, now)})"
 
 
 def data_age(updated: datetime | None, now: datetime) -> str:
-    """Return "today", "3 days old", or that it is not known."""
+    """Return "today", "3 days old" or "age unknown"."""
     if updated is None:
-        return "age not known"
+        return "age unknown"
     days = int((now - updated).total_seconds() // _SECONDS_A_DAY)
     if days < 0:
-        return "of a time to come"
+        return "in the future: check the clock"
     return "today" if days == 0 else f"{counted(days, 'day')} old"
 
 
 def missing_data(report: Report) -> str:
-    """Return what the advisory store does not have, and what follows from it.
+    """Return the data that the advisory store lacks, and the consequence.
 
-    Empty if it has everything, or if there is no package to know anything about.
+    Empty if it has everything, or if there are no packages.
     """
     if not (report.packages or _has_vulnerabilities(report)):
         return ""
@@ -760,7 +760,7 @@ def missing_data(report: Report) -> str:
 
 
 def data_credits(report: Report) -> list[str]:
-    """Return the notices that the licences of the advisory data in the report ask for."""
+    """Return the notices that the licences of the advisory data require."""
     if not report.data or not _has_vulnerabilities(report):
         return []
     is_epss = ["epss" in source.name.casefold() for source in report.data]

@@ -100,8 +100,8 @@ def test_a_vulnerability_is_explained_whole(project: Path) -> None:
         "  Update jinja2 to 2.8.1.",
         "",
         "Severity: critical",
-        "  GitHub's label: critical (passed on by trivy)  <- decides",
-        ("  NVD: 8.6, high (passed on by trivy); CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:N/A:N"),
+        "  GitHub's label: critical (via trivy)  <- decides",
+        ("  NVD: 8.6, high (via trivy); CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:C/C:H/I:N/A:N"),
         "",
         "Origin: existing",
         "  unchanged against the base: it is in the base",
@@ -139,7 +139,7 @@ def test_a_vulnerability_is_explained_with_chain_sources_and_upgrade(project: Pa
         "  known to be exploited since 2023-11-03 (CISA)",
         "  also called GHSA-v845-jxx5-vc9f, PYSEC-2023-192",
         "  fixed in 1.26.17, 2.0.6; published 2023-10-02",
-        "  exploit likelihood 97 %, higher than 99 % of all (EPSS)",
+        "  exploit likelihood 97 %, higher than 99 % of all CVEs (EPSS)",
         "  CWE-200",
         *(f"  {page}" for page in PAGES),
         "",
@@ -153,16 +153,16 @@ def test_a_vulnerability_is_explained_with_chain_sources_and_upgrade(project: Pa
         "  PYSEC-2099-1 stays",
         "",
         "Severity: high",
-        "  GitHub's label: high (passed on by OSV)  <- decides",
-        "  CVSS 3.1: 3.1, low (passed on by OSV); CVSS:3.1/AV:N/AC:H/PR:L/UI:N/S:U/C:N/I:L/A:N",
-        "  pip-audit: gives no severity",
+        "  GitHub's label: high (via OSV)  <- decides",
+        "  CVSS 3.1: 3.1, low (via OSV); CVSS:3.1/AV:N/AC:H/PR:L/UI:N/S:U/C:N/I:L/A:N",
+        "  pip-audit: no severity",
         "  GitHub says high, CVSS says low",
         "",
     ]
     unchecked = replace(known_report(), upgrades=(UPGRADES[1],))
     path = write(project / "third", unchecked)
     said = explain("CVE-2016-10745", "--report", str(path), cwd=project)
-    assert "  as scanners say; not looked up in the advisory store" in said
+    assert "  from scanners, not checked in the advisory store" in said
 
 
 def test_an_advisory_s_id_explains_each_finding_that_has_it(project: Path) -> None:

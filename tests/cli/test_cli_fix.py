@@ -325,7 +325,7 @@ def test_the_page_tells_whatever_there_is(make_project: Make, tmp_path: Path) ->
         "a/poetry.lock:1, b/poetry.lock:1 and 1 more (by app, pyproject.toml:5)",
         "stays: lib<1.5; app as it is now, to be upgraded too: lib<2",
         "the project: lib<1.5",
-        "The versions are as scanners say; not looked up in the advisory store.",
+        "The versions are from scanners, not checked in the advisory store.",
         "poetry goes to the newest versions that the constraints let in",
         "the command in its header is not run unseen: --index-url",
         "gone 1.0 -> 2.0: lib<1.5 does not let 2.0 in: change that, then ask for gone==2.0",

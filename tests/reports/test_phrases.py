@@ -46,13 +46,13 @@ SCORE = SeverityClaim("cvss3.1", Severity.LOW, "osv", VECTOR)
 @pytest.mark.parametrize(
     ("claim", "words"),
     [
-        (LABEL, "GitHub's label: high (passed on by OSV)"),
-        (SCORE, f"CVSS 3.1: 3.1, low (passed on by OSV); {VECTOR}"),
-        (SeverityClaim("nvd", Severity.HIGH, "trivy"), "NVD: high (passed on by trivy)"),
-        (SeverityClaim("tool", Severity.UNKNOWN, "pip-audit"), "pip-audit: gives no severity"),
+        (LABEL, "GitHub's label: high (via OSV)"),
+        (SCORE, f"CVSS 3.1: 3.1, low (via OSV); {VECTOR}"),
+        (SeverityClaim("nvd", Severity.HIGH, "trivy"), "NVD: high (via trivy)"),
+        (SeverityClaim("tool", Severity.UNKNOWN, "pip-audit"), "pip-audit: no severity"),
         (SeverityClaim("policy", Severity.LOW, "scanagg"), "the policy: low"),
-        (SeverityClaim("cvss4", Severity.LOW, "x", "CVSS:4.0/x"), "CVSS 4: low (passed on by x); "),
-        (SeverityClaim("odd\n", Severity.LOW, "\x1b[1m"), "odd\\n: low (passed on by \\x1b[1m)"),
+        (SeverityClaim("cvss4", Severity.LOW, "x", "CVSS:4.0/x"), "CVSS 4: low (via x); "),
+        (SeverityClaim("odd\n", Severity.LOW, "\x1b[1m"), "odd\\n: low (via \\x1b[1m)"),
     ],
 )
 def test_a_source_says_its_word_with_number_and_vector(claim: SeverityClaim, words: str) -> None:
@@ -70,7 +70,7 @@ def test_the_severity_names_who_decided_it() -> None:
     assert phrases.severity_decision(replace(low, severity_sources=())) == "low"
     nobody = SeverityClaim("tool", Severity.UNKNOWN, "pip-audit")
     unknown = judged(found, Severity.UNKNOWN, Action.WARN, severity_sources=(nobody,))
-    assert phrases.severity_lines(unknown) == [phrases.UNRATED, "pip-audit: gives no severity"]
+    assert phrases.severity_lines(unknown) == [phrases.UNRATED, "pip-audit: no severity"]
     assert phrases.severity_lines(replace(low, severity_sources=())) == ["low"]
 
 
@@ -96,8 +96,8 @@ def test_exploits_are_said_with_their_date_and_only_where_they_are_known() -> No
 @pytest.mark.parametrize(
     ("score", "rank", "words"),
     [
-        (0.9712, 0.9987, "exploit likelihood 97 %, higher than 99 % of all (EPSS)"),
-        (0.05, 0.29, "exploit likelihood 5.0 %, higher than 29 % of all (EPSS)"),
+        (0.9712, 0.9987, "exploit likelihood 97 %, higher than 99 % of all CVEs (EPSS)"),
+        (0.05, 0.29, "exploit likelihood 5.0 %, higher than 29 % of all CVEs (EPSS)"),
         (0.00043, None, "exploit likelihood under 0.1 % (EPSS)"),
         (None, None, ""),
     ],
@@ -158,11 +158,11 @@ def test_data_has_age_licence_origin_and_digest_and_names_who_uses_it() -> None:
 
 
 def test_an_age_that_nobody_knows_or_can_be_is_said() -> None:
-    assert phrases.data_age(None, NOW) == "age not known"
-    assert phrases.data_age(NOW + timedelta(days=2), NOW) == "of a time to come"
+    assert phrases.data_age(None, NOW) == "age unknown"
+    assert phrases.data_age(NOW + timedelta(days=2), NOW) == "in the future: check the clock"
     assert phrases.data_sources(replace(known_report(), data=(DataSource("x"),), runs=()))[
         0
-    ].about == ("age not known")
+    ].about == ("age unknown")
 
 
 def test_what_the_store_lacks_is_said_where_there_are_packages() -> None:
@@ -170,8 +170,8 @@ def test_what_the_store_lacks_is_said_where_there_are_packages() -> None:
     assert phrases.missing_data(report) == ""
     assert phrases.missing_data(replace(report, data=())) == phrases.NO_STORE
     assert phrases.missing_data(replace(report, data=(OSV,))) == (
-        "The advisory store has no KEV and no EPSS: that is known from scanners only. "
-        "Get it by `scanagg db update`."
+        "The advisory store has no KEV and no EPSS: these come from scanners only. "
+        "Download the data with `scanagg db update`."
     )
     assert phrases.missing_data(replace(report, data=(), findings=())) == phrases.NO_STORE
     assert phrases.missing_data(sample_report([])) == ""

@@ -278,7 +278,7 @@ def test_the_age_of_data_and_a_run_with_nothing_to_do() -> None:
     idle = replace(report.runs[2], status=Status.NOT_APPLICABLE, coverage=Coverage("files"))
     page = text(replace(report, runs=(old, unknown, idle)))
     assert "db: 2026-03-01 (3 days old)" in page
-    assert "db: age not known" in page
+    assert "db: age unknown" in page
     assert "nothing to examine" in page
 
 
@@ -345,8 +345,8 @@ def test_a_vulnerability_shows_everything_that_is_known(sample_cards: list[Any])
     assert "Update jinja2 to 2.8.1." in card["head"]
     assert card["Verdict"] == "block by rule block-rule: the rule says block"
     assert card["Severity"].startswith("critical, by GitHub's label\n")
-    assert "NVD: 8.6, high (passed on by trivy) CVSS:3.1/AV:N" in card["Severity"]
-    assert "pip-audit as PYSEC-2019-220 (gives no severity)" in card["Reported by"]
+    assert "NVD: 8.6, high (via trivy) CVSS:3.1/AV:N" in card["Severity"]
+    assert "pip-audit as PYSEC-2019-220 (no severity)" in card["Reported by"]
     assert "GHSA-hj2j-77xm-mc5v" in card["Advisory"]
     assert "published 2019-04-08" in card["Advisory"]
     assert card["Package"] == "pkg:pypi/jinja2@2.4.1\ndirect; runtime"
@@ -367,12 +367,12 @@ def test_an_advisory_shows_sources_exploits_pages_and_the_way_in(known_cards: li
     assert card["Severity"].splitlines() == [
         "high, by GitHub's label",
         "GitHub says high, CVSS says low",
-        "GitHub's label: high (passed on by OSV)",
-        "CVSS 3.1: 3.1, low (passed on by OSV) CVSS:3.1/AV:N/AC:H/PR:L/UI:N/S:U/C:N/I:L/A:N",
-        "pip-audit: gives no severity",
+        "GitHub's label: high (via OSV)",
+        "CVSS 3.1: 3.1, low (via OSV) CVSS:3.1/AV:N/AC:H/PR:L/UI:N/S:U/C:N/I:L/A:N",
+        "pip-audit: no severity",
     ]
     assert "CVE-2023-43804 · GHSA-v845-jxx5-vc9f · PYSEC-2023-192" in card["Advisory"]
-    assert "exploit likelihood 97 %, higher than 99 % of all (EPSS)" in card["Advisory"]
+    assert "exploit likelihood 97 %, higher than 99 % of all CVEs (EPSS)" in card["Advisory"]
     assert "fixed in 1.26.17, 2.0.6; published 2023-10-02" in card["Advisory"]
     assert card["Package"].splitlines()[1:] == [
         "transitive: shop → requests → urllib3; runtime",
@@ -389,7 +389,7 @@ def test_malicious_withdrawn_and_silent_packages_are_told_apart(known_cards: lis
     assert "malicious: the package itself is an attack" in evil["head"]
     assert "Remove reqeusts: it is malicious." in evil["head"]
     gone = known_cards[2]
-    assert "withdrawn: its publisher has taken it back" in gone["Advisory"]
+    assert "withdrawn by its publisher" in gone["Advisory"]
     silent = known_cards[3]
     assert silent["Package"] == "pkg:pypi/oldlib@0.9\nruntime", "nothing tells how it comes in"
 
@@ -419,7 +419,7 @@ def test_upgrades_are_listed_and_lead_to_their_findings(show: Open) -> None:
         "it comes in by requests: change or lock that again",
         "PYSEC-2099-1 stays",
     ]
-    assert jinja2[3] == "as scanners say; not looked up in the advisory store"
+    assert jinja2[3] == "from scanners, not checked in the advisory store"
     assert (evil[1], lonely[1]) == ("remove it", "no version without known vulnerabilities")
     assert "it is malicious (MAL-2025-1): check where it was installed" in evil[3]
     assert result == "1 of 5 findings"
@@ -447,7 +447,7 @@ def test_what_the_verdict_rests_on_is_a_table_and_licences_are_named() -> None:
     assert "PyPA Advisory Database and the GitHub Advisory Database, under CC BY 4.0." in page
     assert "EPSS scores are from FIRST" in page
     bare = text(replace(known_report(), data=()))
-    assert "There is no advisory store: severity, KEV and EPSS come from scanners only." in bare
+    assert "No advisory store: severity, KEV and EPSS come from scanners only." in bare
     assert "CC BY 4.0" not in bare
 
 
@@ -469,15 +469,15 @@ def test_a_severity_that_the_policy_set_says_so(show: Open) -> None:
     assert show(one(claims=claims), CARDS).value[0]["Severity"].splitlines() == [
         "high, by the policy",
         "the policy: low",
-        "CVSS 3.1: high (passed on by trivy)",
-        "elsewhere: high (passed on by trivy)",
+        "CVSS 3.1: high (via trivy)",
+        "elsewhere: high (via trivy)",
     ]
 
 
 def test_a_finding_without_place_says_that_its_severity_is_unknown(sample_cards: list[Any]) -> None:
     card = sample_cards[3]
     assert "zlib1g 1.2" in card["head"]
-    assert card["Severity"] == "unknown: nobody has rated it, which is not the same as low"
+    assert card["Severity"] == "unknown: no source rates it, which does not mean low"
     assert "Place" not in card
 
 
@@ -511,9 +511,7 @@ def test_a_withdrawn_advisory_without_a_fix(show: Open) -> None:
         [judged(replace(vulnerability, advisory=advisory), Severity.INFO, Action.INFO)]
     )
     card = show(report, CARDS).value[0]
-    assert card["Advisory"] == (
-        "CVE-2016-10745\nwithdrawn: its publisher has taken it back; no fixed version is known"
-    )
+    assert card["Advisory"] == ("CVE-2016-10745\nwithdrawn by its publisher; no fixed version")
     assert "Nothing to do: the advisory was withdrawn." in card["head"]
 
 

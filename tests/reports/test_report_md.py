@@ -134,7 +134,7 @@ def test_upgrades_are_short_and_say_how_many_more_there_are() -> None:
 def test_upgrades_that_nobody_looked_up_say_so_once() -> None:
     upgrades = tuple(replace(one, checked=False) for one in known_report().upgrades)
     said = section(text(replace(known_report(), upgrades=upgrades)), "What to upgrade")
-    assert said.count("as scanners say; not looked up in the advisory store") == 1
+    assert said.count("from scanners, not checked in the advisory store") == 1
 
 
 def test_what_the_verdict_rests_on_is_listed_and_credited() -> None:

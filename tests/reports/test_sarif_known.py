@@ -124,11 +124,11 @@ def test_the_help_of_a_rule_has_names_sources_dates_and_pages_but_no_package() -
     said = rules()["CVE-2023-43804"]["help"]
     for part in (
         "Also known as GHSA-v845-jxx5-vc9f, PYSEC-2023-192.",
-        "GitHub's label: high (passed on by OSV).",
+        "GitHub's label: high (via OSV).",
         "GitHub says high, CVSS says low.",
         "Known to be exploited since 2023-11-03 (CISA).",
         "Published 2023-10-02.",
-        "Exploit likelihood 97 %, higher than 99 % of all (EPSS).",
+        "Exploit likelihood 97 %, higher than 99 % of all CVEs (EPSS).",
     ):
         assert part in said["text"]
     assert f"- <{PAGES[0]}>" in said["markdown"]
@@ -136,7 +136,7 @@ def test_the_help_of_a_rule_has_names_sources_dates_and_pages_but_no_package() -
     assert "javascript:" not in said["markdown"]
     assert "http://plain" not in said["markdown"]
     assert "1.26.4" not in said["text"]
-    assert "Withdrawn: its publisher" in rules()["CVE-2021-33503"]["help"]["text"]
+    assert "Withdrawn by its publisher." in rules()["CVE-2021-33503"]["help"]["text"]
 
 
 def test_a_name_without_a_page_is_plain_and_what_a_policy_sets_is_no_rule_s() -> None:

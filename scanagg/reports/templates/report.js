@@ -165,7 +165,7 @@
   }
 
   const severityWord = (severity) =>
-    T.severities[severity] === "unknown" ? "gives no severity" : T.severities[severity];
+    T.severities[severity] === "unknown" ? "no severity" : T.severities[severity];
 
   // The deciding source first, then the claim of every source.
   function severityFacts(row) {
