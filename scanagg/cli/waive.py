@@ -1,4 +1,4 @@
-"""`scanagg waive`: accept one finding for a time, as an entry of policies/waivers.yml."""
+"""`scanagg waive`: accept a finding until a given day, in policies/waivers.yml."""
 
 import os
 from collections.abc import Sequence
@@ -24,38 +24,48 @@ from scanagg.reports import wire
 
 def command(
     finding: Annotated[
-        str, typer.Argument(help="An id, its beginning, or any id of a vulnerability.")
+        str,
+        typer.Argument(help="The id of a finding or the start of it, or a vulnerability's id."),
     ],
     path: options.Folder = Path(),
-    owner: Annotated[str, typer.Option(help="Who answers for it.")] = "",
-    reason: Annotated[str, typer.Option(help="Why it is accepted.")] = "",
+    owner: Annotated[str, typer.Option(help="Who accepts the finding. Required.")] = "",
+    reason: Annotated[str, typer.Option(help="Why it is accepted. Required.")] = "",
     expires: Annotated[
-        str, typer.Option(metavar="DATE", help="The last day on which it holds, UTC.")
+        str,
+        typer.Option(
+            metavar="DATE", help="The last day of the waiver (UTC), such as 2027-02-01. Required."
+        ),
     ] = "",
     state: Annotated[
-        WaiverState, typer.Option(help="In which sense it is accepted.")
+        WaiverState, typer.Option(help="The kind of waiver.")
     ] = WaiverState.RISK_ACCEPTED,
     until_fixed: Annotated[
-        bool, typer.Option("--until-fixed", help="It ends as soon as a fixed version exists.")
+        bool,
+        typer.Option("--until-fixed", help="End the waiver early if a fixed version is published."),
     ] = False,
     package: Annotated[
-        str | None, typer.Option(help="Which package, where a vulnerability is in several.")
+        str | None,
+        typer.Option(help="The package to waive, if several have the vulnerability."),
     ] = None,
     report: Annotated[
-        Path | None, typer.Option(help="Where findings are known from. Default: the last check's.")
+        Path | None,
+        typer.Option(help="Look up the finding in this JSON report. Default: the last check's."),
     ] = None,
     policy: options.PolicyName = None,
     now: options.Now = None,
 ) -> None:
-    """Accept a finding of the last check until a day: owner, reason and day are mandatory."""
+    """Waive a finding of the last check until a given day.
+
+    The waiver goes into policies/waivers.yml, with an owner, a reason and an end date.
+    """
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
     rules = load_rules(root, rule_files(root, None), policy, os.environ)
     try:
         last_day = date.fromisoformat(expires)
     except ValueError:
-        message = f"--expires {expires!r} is no date" if expires else "--expires is missing"
-        raise UsageError(message, "Give the last day, such as 2027-02-01.") from None
+        message = f"--expires {expires!r} is not a date" if expires else "--expires is missing"
+        raise UsageError(message, "Set the last day, such as --expires 2027-02-01.") from None
     wish = Wish(owner.strip(), reason.strip(), last_day, state, until_fixed)
     check_wish(wish, moment.date(), rules.policy.file.waivers.max_days)
     known = wire.read(report or last_report(root, rules.settings)).findings
@@ -67,37 +77,44 @@ def command(
     place = _effective_place(chosen, with_waiver, moment)
     write_file(root / WAIVERS, text, PolicyError)
     for judged in known:
-        if any(judged.finding is one for one in chosen):
-            say(f"waived until {wish.expires}: {judged.finding.title}")
-            before = judged.waiver
-            if before:
-                say(f"  it is waived already at {before.place} until {before.expires}")
+        if any(judged.finding is finding for finding in chosen):
+            say(f"Waived until {wish.expires}: {judged.finding.title}")
+            if judged.waiver:
+                say(f"  already waived until {judged.waiver.expires} at {judged.waiver.place}")
             else:
-                void = judged.void_waivers
-                say(*(f"  of no effect at {one.waiver.place}: {one.reason}" for one in void))
-    say(f"written to {place}: commit it")
+                for void in judged.void_waivers:
+                    say(f"  no effect: the waiver at {void.waiver.place}: {void.reason}")
+    say(f"Added to {place}. Commit the file.")
 
 
 def _refuse_unkeyed(chosen: Sequence[Finding], rules: ProjectRules) -> None:
-    """Raise UsageError for a secret that would be waived by its place, whatever is there later."""
-    for one in chosen:
-        if one.category is not Category.SECRET:
+    """Raise UsageError for a secret without a keyed digest: its waiver would cover later ones."""
+    for finding in chosen:
+        if finding.category is not Category.SECRET:
             continue
         if rules.key is None:
-            message = "a secret cannot be waived without a key: the next one here would be too"
-            raise UsageError(message, "Make one: scanagg baseline key; then: scanagg check")
-        if one.parts and not one.parts.statement[HASH_DIGITS:]:
-            message = "the report is from before the project had a key"
-            raise UsageError(message, "Run scanagg check again, then waive what it shows.")
+            raise UsageError(
+                "cannot waive a secret without a project key: the waiver would also cover the next "
+                "secret on this line",
+                "Create a key with `scanagg baseline key`, run `scanagg check`, then try again.",
+            )
+        if finding.parts and not finding.parts.statement[HASH_DIGITS:]:
+            raise UsageError(
+                "the report is older than the project key",
+                "Run `scanagg check`, then waive the finding in the new report.",
+            )
 
 
 def _effective_place(chosen: Sequence[Finding], policy: Policy, moment: datetime) -> str:
-    """Return the place of the new waiver, the last of all. PolicyError if it has no effect."""
+    """Return the place of the new waiver, the last one. PolicyError if it has no effect."""
     place = policy.waivers[-1].place
     for judged in decide(chosen, policy, moment).judged:
         if judged.verdict.action is not Action.WAIVED:
             void = [one.reason for one in judged.void_waivers if one.waiver.place == place]
             reason = void[0] if void else judged.verdict.reason
             message = f"the waiver would have no effect: {reason}"
-            raise PolicyError(message, "scanagg explain tells what rules and waivers make of it.")
+            hint = (
+                f"Run `scanagg explain {judged.finding.id}` to see which rules and waivers apply."
+            )
+            raise PolicyError(message, hint)
     return place

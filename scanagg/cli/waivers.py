@@ -1,4 +1,4 @@
-"""`scanagg waivers`: every waiver with what it matches, and how long it still holds."""
+"""`scanagg waivers`: list all waivers, with the findings they match and the days left."""
 
 import os
 from datetime import UTC, datetime
@@ -11,50 +11,53 @@ from scanagg.cli import options
 from scanagg.cli.files import last_report
 from scanagg.cli.output import say
 from scanagg.cli.tables import print_table
-from scanagg.core.text import counted
 from scanagg.gate.rules import load_rules, rule_files
 from scanagg.model import WaiverStatus, WaiverUse
 from scanagg.policy import decide
 from scanagg.reports import wire
+from scanagg.reports.phrases import plural
 
-_HEADS = ("waiver", "covers", "state", "owner", "matches", "days left", "reason")
+_HEADS = ("waiver", "covers", "state", "owner", "matches", "expires", "reason")
 
 
 def command(
     path: options.Folder = Path(),
     report: Annotated[
-        Path | None, typer.Option(help="What they match is known from. Default: the last check's.")
+        Path | None,
+        typer.Option(help="Match the findings in this JSON report. Default: the last check's."),
     ] = None,
     policy: options.PolicyName = None,
     now: options.Now = None,
 ) -> None:
-    """List all waivers: what they match in the last check, days left, unused and expired ones."""
+    """List all waivers, with the findings they match in the last check and the days left."""
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
     rules = load_rules(root, rule_files(root, None), policy, os.environ)
     if not rules.policy.waivers:
-        say("no waivers")
+        say("No waivers.")
         return
     place = report or last_report(root, rules.settings)
-    # Without a report, only one that was named is an error.
+    # A missing report is an error only if --report names it.
     known = wire.read(place) if report or os.path.lexists(place) else None
     findings = [judged.finding for judged in known.findings] if known else []
     uses = decide(findings, rules.policy, moment).waivers
     print_table(_HEADS, [_row(use, known is not None) for use in uses])
-    say(counted(len(uses), "waiver"))
+    say(plural(len(uses), "waiver"))
     shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
     if known is None:
-        say(f"what they match is not known: there is no {shown}; run scanagg check first")
+        say(f"Unknown what they match: {shown} does not exist. Run `scanagg check` first.")
     else:
-        say(f"what they match is as of {known.clock.now:%Y-%m-%d %H:%M} UTC, {shown}")
+        say(f"Matched with the check of {known.clock.now:%Y-%m-%d %H:%M} UTC, {shown}")
 
 
 def _row(use: WaiverUse, is_known: bool) -> tuple[str, ...]:
     waiver = use.waiver
-    if use.status is WaiverStatus.EXPIRED:
-        left = f"expired {-use.days_left} days ago" if use.days_left < 0 else "expired"
+    if use.days_left < 0:
+        ends = f"expired {plural(-use.days_left, 'day')} ago"
+    elif use.status is WaiverStatus.EXPIRED:
+        ends = "has no effect"
     else:
-        left = f"{use.days_left} until {waiver.expires}"
+        ends = f"{plural(use.days_left, 'day')} left" if use.days_left else "last day"
     matches = str(use.matched) if is_known else "-"
     if is_known and use.status is WaiverStatus.UNUSED:
         matches = "unused"
@@ -64,5 +67,5 @@ def _row(use: WaiverUse, is_known: bool) -> tuple[str, ...]:
     reason = waiver.reason + (" (until fixed)" if waiver.until_fixed else "")
     return (
         *(waiver.place, " ".join(covers), waiver.state.value, waiver.owner),
-        *(matches, left, reason),
+        *(matches, f"{waiver.expires}, {ends}", reason),
     )
