@@ -527,22 +527,23 @@ def members(report: Report) -> Iterator[tuple[str, object]]:
     yield "schema", SCHEMA
     yield "scanagg", WireScanagg(report.version)
     target = {**asdict(report.target), "files": len(report.target.files)}
-    yield "target", _convert(target, WireTarget)
-    yield "policy", _convert({**asdict(report.policy), "files": files}, WirePolicy)
-    yield "clock", _convert(report.clock, WireClock)
-    yield "runs", _convert(report.runs, tuple[WireRun, ...])
-    yield "findings", map(_wire_finding, report.findings)
-    yield "gate", _convert(report.gate, WireGate)
-    yield "base", _convert(report.base, WireBase | None)
-    yield "waivers", _convert(report.waivers, tuple[WireWaiverUse, ...])
-    yield "licenses", _convert(report.licenses, tuple[WireLicensed, ...])
-    yield "terms", _convert(report.terms, WireTerms)
-    yield "packages", (_convert(package, WirePackage) for package in report.packages)
-    yield "data", _convert(report.data, tuple[WireDataSource, ...])
-    yield "upgrades", (_convert(upgrade, WireUpgrade) for upgrade in report.upgrades)
+    yield "target", convert(target, WireTarget)
+    yield "policy", convert({**asdict(report.policy), "files": files}, WirePolicy)
+    yield "clock", convert(report.clock, WireClock)
+    yield "runs", convert(report.runs, tuple[WireRun, ...])
+    yield "findings", map(finding_of, report.findings)
+    yield "gate", convert(report.gate, WireGate)
+    yield "base", convert(report.base, WireBase | None)
+    yield "waivers", convert(report.waivers, tuple[WireWaiverUse, ...])
+    yield "licenses", convert(report.licenses, tuple[WireLicensed, ...])
+    yield "terms", convert(report.terms, WireTerms)
+    yield "packages", (convert(package, WirePackage) for package in report.packages)
+    yield "data", convert(report.data, tuple[WireDataSource, ...])
+    yield "upgrades", (convert(upgrade, WireUpgrade) for upgrade in report.upgrades)
 
 
-def _wire_finding(judged: Judged) -> WireFinding:
+def finding_of(judged: Judged) -> WireFinding:
+    """Return a finding in its JSON form."""
     finding, history = judged.finding, judged.finding.history
     # By hand: `asdict` of both takes a quarter longer, see benchmarks/reports.py.
     values = {
@@ -583,7 +584,8 @@ def _wire_finding(judged: Judged) -> WireFinding:
     return msgspec.convert(values, WireFinding, from_attributes=True)
 
 
-def _convert(value: object, kind: type[Value] | Any) -> Value:
+def convert(value: object, kind: type[Value] | Any) -> Value:
+    """Return a value of the model in its JSON form, or the other way round."""
     return msgspec.convert(value, kind, from_attributes=True)
 
 
@@ -666,7 +668,7 @@ def _to_model(wire: WireReport) -> Report:
         "findings": findings,
         "licenses": licenses,
     }
-    return _convert(values, Report)
+    return convert(values, Report)
 
 
 def _files(wire: WireReport) -> list[SourceFile]:
@@ -706,4 +708,4 @@ def _judged(wire: WireFinding) -> Judged:
     values["finding"] = finding
     values["license_expression"] = wire.license
     values["deadline"] = wire.deadline and as_utc(wire.deadline)
-    return _convert(values, Judged)
+    return convert(values, Judged)

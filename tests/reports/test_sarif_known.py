@@ -1,15 +1,18 @@
 """SARIF says how a vulnerable package comes in, what to upgrade, and what is known of it."""
 
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from support.sample import judged
+from support.sample_history import lived_report
 from support.sample_known import KEV, PAGES, known_findings, known_report
 from support.sarif_cases import known, log_of, results_of, runs_of
 
-from scanagg.model import Action, Advisory, Severity
+from scanagg.model import Action, Advisory, Report, Severity
+from scanagg.reports import phrases
 
 
 def results(name: str = "sarif", **changes: object) -> dict[str, dict[str, Any]]:
@@ -66,51 +69,20 @@ def test_a_further_line_that_asks_for_it_is_named_as_such() -> None:
     assert other["physicalLocation"]["artifactLocation"]["uri"] == asked.path
 
 
-def test_the_whole_log_has_all_that_is_known_of_an_advisory() -> None:
-    said = results("sarif-full")["CVE-2023-43804"]["properties"]["scanagg"]
-    assert said["chain"] == ["requests", "urllib3"]
-    assert said["upgrade"] == "2.5.0"
-    assert said["advisory"] == {
-        "id": "CVE-2023-43804",
-        "aliases": ["GHSA-v845-jxx5-vc9f", "PYSEC-2023-192"],
-        "fixedVersions": ["1.26.17", "2.0.6"],
-        "published": "2023-10-02T14:00:00Z",
-        "withdrawn": False,
-        "malicious": False,
-        "kev": True,
-        "kevAdded": "2023-11-03",
-        "epss": 0.9712,
-        "epssPercentile": 0.9987,
-        "references": list(PAGES),
+@pytest.mark.parametrize("report", [known_report(), lived_report()], ids=["known", "lived"])
+def test_the_whole_log_has_the_findings_and_the_decision_of_the_json_report(
+    report: Report,
+) -> None:
+    report = replace(report, clock=replace(report.clock, given=True))
+    log, whole = log_of(report, "sarif-full"), log_of(report, "json")
+    seen = [one["properties"]["scanagg"] for one in results_of(log)]
+    assert sorted(seen, key=itemgetter("id")) == sorted(whole["findings"], key=itemgetter("id"))
+    about = log["properties"]["scanagg"]
+    assert about.pop("credits") == phrases.data_credits(report)
+    assert about == {key: whole[key] for key in about}
+    assert about.keys() == {
+        *("base", "clock", "data", "gate", "policy", "target", "upgrades", "waivers"),
     }
-    assert "upgrade" not in results("sarif-full")["CVE-2020-1"]["properties"]["scanagg"]
-
-
-@pytest.mark.parametrize("name", ["sarif", "sarif-full"])
-def test_a_run_has_the_upgrades_of_its_own_findings(name: str) -> None:
-    runs = runs_of(log_of(known_report(), name))
-    upgrades = runs["pip-audit"]["properties"]["scanagg"]["upgrades"]
-    assert [one["package"] for one in upgrades] == [
-        "pkg:pypi/urllib3@1.26.4",
-        "pkg:pypi/jinja2@2.4.1",
-        "pkg:pypi/reqeusts@1.0.1",
-        "pkg:pypi/oldlib@0.9",
-    ]
-    assert upgrades[0]["hinderedBy"] == [
-        {"by": "requests", "asks": "urllib3<1.27,>=1.21.1", "place": None},
-        {"by": None, "asks": "urllib3<2", "place": "constraints.txt:3"},
-    ]
-    assert (upgrades[0]["step"], upgrades[2]["to"]) == ("major", None)
-    assert "upgrades" not in runs["trivy"]["properties"]["scanagg"]
-
-
-def test_the_whole_log_has_all_upgrades_and_the_data_with_its_credits() -> None:
-    about = log_of(known_report(), "sarif-full")["properties"]["scanagg"]
-    assert len(about["upgrades"]) == 4
-    assert [one["name"] for one in about["data"]] == ["OSV (PyPI)", "CISA KEV", "FIRST EPSS"]
-    assert about["data"][0]["updated"] == "2026-03-01T05:06:07.000Z"
-    assert "origin" not in about["data"][2], "what is not known is left out"
-    assert any("CC BY 4.0" in one for one in about["credits"])
 
 
 def test_the_data_of_a_run_is_named() -> None:

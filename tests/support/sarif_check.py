@@ -209,8 +209,9 @@ def _check_rule_is_general(rule: Json, run: Json) -> Iterator[str]:
     words = " ".join((rule["shortDescription"]["text"], rule["fullDescription"]["text"]))
     for result in run["results"]:
         if result["ruleId"] == rule["id"]:
-            package = result["properties"]["scanagg"].get("package", "")
-            version = package.rpartition("@")[2].partition("?")[0]
+            package = result["properties"]["scanagg"].get("package") or ""
+            purl = package if isinstance(package, str) else package["purl"]
+            version = purl.rpartition("@")[2].partition("?")[0]
             if "/" in (uri := _uri(result)) and uri in words:
                 yield f"15: the rule names {uri}"
             # An advisory's prose may well name versions; its title is ours.

@@ -13,13 +13,13 @@ ABOUT: Final = "SARIF 2.1.0 for GitHub code scanning and editors: the findings t
 def render(report: Report) -> Iterator[str]:
     """Return the log in pieces, without waived findings and runs that did not finish."""
     # Imported here: sarif_om is slow to import.
-    from scanagg.reports.sarif.runs import GITHUB, stream  # noqa: PLC0415
+    from scanagg.reports.sarif.runs import stream  # noqa: PLC0415
 
-    return stream(report, GITHUB)
+    return stream(report, whole=False)
 
 
 def notices(report: Report) -> tuple[str, ...]:
     """Return how many findings the log lacks, one sentence for each reason."""
-    from scanagg.reports.sarif.runs import GITHUB, notices  # noqa: PLC0415
+    from scanagg.reports.sarif import runs  # noqa: PLC0415
 
-    return notices(report, GITHUB)
+    return runs.notices(report)

@@ -3,16 +3,13 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 from typing import Final
 from urllib.parse import quote
 
-import msgspec
 import sarif_om
 
 from scanagg.core.text import shorten
-from scanagg.core.times import as_utc
 from scanagg.model import (
     Action,
     Advisory,
@@ -22,16 +19,14 @@ from scanagg.model import (
     Location,
     Package,
     Report,
-    SourceFile,
     Target,
-    Waiver,
-    Witness,
     purl_without_version,
 )
 from scanagg.project.sources import Sources
-from scanagg.reports import phrases, reasons
+from scanagg.reports import phrases
 from scanagg.reports.sarif.rules import LEVELS, MESSAGE, SarifRules
 from scanagg.reports.sarif.values import cut, phrase, sentence, width
+from scanagg.reports.wire import finding_of
 
 FINGERPRINT: Final = "scanaggFindingId/v1"
 LINE_HASH: Final = "primaryLocationLineHash"
@@ -39,29 +34,24 @@ ROOT: Final = "SRCROOT"
 # Replaces hidden text, in the snippets that the pipeline masked and in ours.
 MASK: Final = "***"
 
+# GitHub shows 100 places of a result.
+_MOST_PLACES: Final = 100
 # One line of a minified file can be a megabyte.
 _SNIPPET_LENGTH: Final = 1_000
-_MANIFEST: Final = re.compile(r"(?:.*/)?(?:requirements[^/]*|.*requirements/[^/]*)\.txt")
+# In the root, pyproject.toml; anywhere, requirements files.
+_MANIFEST: Final = re.compile(
+    r"pyproject\.toml|(?:.*/)?(?:requirements[^/]*|.*requirements/[^/]*)\.txt"
+)
 # Findings about a package: every upgrade of another package changes the lines above it.
 _OF_PACKAGES: Final = (Category.VULNERABILITY, Category.LICENSE)
-
-
-class Flavour(msgspec.Struct, frozen=True):
-    """The use of a SARIF log. `whole`: everything there is; else what code scanning takes.
-
-    `most_results` counts in one run, `most_places` in one result.
-    """
-
-    whole: bool
-    most_results: int | None = None
-    most_places: int | None = None
 
 
 class Places:
     """Turns locations of one target into SARIF's. Files are read for the lengths of lines only.
 
-    `fallback` is the place of findings that no file of the project declares: GitHub refuses the
-    whole log for one result without a file. None if the target has no file at all.
+    `fallback` is the place of findings that no file of the project declares, because GitHub refuses
+    the whole log for one result without a file: the manifest closest to the root, else any file.
+    None if the target has no file at all.
     """
 
     def __init__(self, target: Target) -> None:
@@ -69,7 +59,14 @@ class Places:
         self._sources = Sources(target)
         self._prefix = target.revision.prefix if target.revision else ""
         self._uris: dict[str, str] = {}
-        self.fallback = _fallback(target.files)
+        paths = [file.path for file in target.files]
+        manifests = [path for path in paths if _MANIFEST.fullmatch(path)]
+        best = min(
+            manifests or paths,
+            key=lambda path: (path != "pyproject.toml", path.count("/"), path),
+            default=None,
+        )
+        self.fallback = None if best is None else Location(best, 1)
 
     def uri(self, path: str) -> str:
         """Return the address of a file of the target, relative to the root of its repository."""
@@ -153,39 +150,30 @@ def _region(  # the four numbers in the order in which SARIF has them
     )
 
 
-def _fallback(files: Sequence[SourceFile]) -> Location | None:
-    """Return a manifest, best one at the top: pyproject.toml, else requirements; else any file."""
-    paths = [file.path for file in files]
-    if "pyproject.toml" in paths:
-        return Location("pyproject.toml", 1)
-    manifests = [path for path in paths if _MANIFEST.fullmatch(path)]
-    best = min(manifests or paths, key=lambda path: (path.count("/"), path), default=None)
-    return None if best is None else Location(best, 1)
-
-
 class Results:
     """Makes the results of one run, one at a time, in the order in which they are written."""
 
     def __init__(
-        self, report: Report, scanner: str, rules: SarifRules, places: Places, flavour: Flavour
+        self, report: Report, scanner: str, rules: SarifRules, places: Places, *, whole: bool
     ) -> None:
-        """Start a run. `scanner` is the run's: messages do not name it as a further witness."""
+        """Start a run. `scanner` is the run's: messages do not repeat it. `whole`: for sarif-full.
+
+        A whole log has suppressions for all results of a run or for none, and states if there is a
+        base.
+        """
         self._app = report.target.name
         self._upgrades = phrases.upgrades_by_purl(report)
         self._scanner = scanner
         self._rules = rules
         self._places = places
-        self._flavour = flavour
-        # A hash of each result, not its text: that of 100,000 would take much memory.
+        self._whole = whole
+        self._compared = report.base is not None
+        # Hashes of results instead of their texts, to save memory with 100,000 of them.
         self._results: Counter[int] = Counter()
         self._hashes: Counter[str] = Counter()
 
-    def result(self, judged: Judged, *, suppressions: bool, states: bool) -> sarif_om.Result:
-        """Return the result of a finding.
-
-        With `suppressions` it has that key even if nothing suppresses it. With `states` it has the
-        finding's state against the base.
-        """
+    def result(self, judged: Judged, *, suppressions: bool) -> sarif_om.Result:
+        """Return the result of a finding. With `suppressions`, it has that list, even if empty."""
         finding = judged.finding
         identifier, index = self._rules.find(finding.rule)
         location = finding.location or self._places.fallback
@@ -203,6 +191,7 @@ class Results:
             snippet = finding.snippet if finding.location else None
             secret = finding.category is Category.SECRET
             place = self._places.main(location, snippet, secret=secret)
+        states = self._whole and self._compared
         return sarif_om.Result(
             rule_id=identifier,
             rule_index=index,
@@ -213,7 +202,7 @@ class Results:
             partial_fingerprints=self._fingerprints(finding, identifier, location),
             suppressions=_suppressions(judged) if suppressions else None,
             baseline_state=finding.history.change.value if states else None,
-            properties={"scanagg": self._properties(judged)},
+            properties={"scanagg": finding_of(judged) if self._whole else self._values(judged)},
         )
 
     def _sentences(self, judged: Judged) -> Iterator[str]:
@@ -226,7 +215,16 @@ class Results:
                 yield f"Affects {phrase(package.name)} {phrase(package.version)}."
             if finding.advisory:
                 yield from self._advice(judged, finding.advisory, package, message)
-        yield from self._further_witnesses(finding.witnesses)
+        records = dict.fromkeys((witness.scanner, witness.rule) for witness in finding.witnesses)
+        # The first record of this run's scanner is the result itself.
+        own = next((record for record in records if record[0] == self._scanner), None)
+        others = [
+            f"{scanner} ({phrase(rule)})"
+            for scanner, rule in records
+            if (scanner, rule) != own
+        ]
+        if others:
+            yield f"Also reported by {', '.join(others)}."
         if finding.location is None:
             yield "No file of the project declares it, so this location is a placeholder."
 
@@ -248,30 +246,21 @@ class Results:
         if fix:
             yield sentence(fix)
 
-    def _further_witnesses(self, witnesses: Sequence[Witness]) -> Iterable[str]:
-        """Name the other scanners, and other rules of this one. A repeated record is not named."""
-        home = next((witness for witness in witnesses if witness.scanner == self._scanner), None)
-        if home is not None and len(witnesses) == 1:
-            return ()
-        records = dict.fromkeys((witness.scanner, witness.rule) for witness in witnesses)
-        if home is not None:
-            del records[home.scanner, home.rule]
-        others = ", ".join(f"{scanner} ({phrase(rule)})" for scanner, rule in records)
-        return (f"Also reported by {others}.",) if others else ()
-
     def _related(
         self, finding: Finding, location: Location | None
     ) -> list[sarif_om.Location] | None:
-        asked = finding.package.asked if finding.package else ()
+        requiring = finding.package.asked if finding.package else ()
         line = location and (location.path, location.start_line or 1)
-        others = [place for place in finding.places if (place.path, place.start_line or 1) != line]
+        places = [place for place in finding.places if (place.path, place.start_line or 1) != line]
         return [
             sarif_om.Location(
                 id=number,
-                message=sarif_om.Message(text="Required here." if place in asked else "Also here."),
+                message=sarif_om.Message(
+                    text="Required here." if place in requiring else "Also here."
+                ),
                 physical_location=self._places.further(place),
             )
-            for number, place in enumerate(others[: self._flavour.most_places], start=1)
+            for number, place in enumerate(places if self._whole else places[:_MOST_PLACES], 1)
         ] or None
 
     def _fingerprints(
@@ -279,7 +268,7 @@ class Results:
     ) -> dict[str, str]:
         fingerprints = {FINGERPRINT: finding.fingerprint}
         if finding.category in _OF_PACKAGES and finding.package and location:
-            # In place of the line's hash: it stays when versions in the manifest change.
+            # Instead of the hash of the line: it stays when versions in the manifest change.
             name = purl_without_version(finding.package.purl)
             parts = f"{identifier}|{name}|{self._places.uri(location.path)}"
             digits = hashlib.sha256(parts.encode("utf-8", "replace")).hexdigest()[:16]
@@ -289,10 +278,10 @@ class Results:
             fingerprints[LINE_HASH] = finding.line_hash
         return fingerprints
 
-    def _properties(self, judged: Judged) -> dict[str, object]:
-        """Return our own values, under one key; in the whole log all that other formats show."""
+    def _values(self, judged: Judged) -> dict[str, object]:
+        """Return the values of ours that have no place in the standard."""
         finding, place, package = judged.finding, judged.finding.location, judged.finding.package
-        properties: dict[str, object] = {
+        values: dict[str, object] = {
             "id": finding.id,
             "category": finding.category,
             "rule": phrase(finding.rule.id),
@@ -300,17 +289,15 @@ class Results:
             "action": judged.verdict.action,
         }
         if place and place.start_line and place.last_line != place.start_line:
-            properties["endLine"] = place.last_line
+            values["endLine"] = place.last_line
         if package:
-            properties["package"] = package.purl
-        if self._flavour.whole:
-            properties.update(_details(judged))
-        elif len(finding.witnesses) > 1:
-            properties["scanners"] = finding.scanners
+            values["package"] = package.purl
+        if len(finding.witnesses) > 1:
+            values["scanners"] = finding.scanners
         upgrade = self._upgrades.get(package.purl) if package and finding.advisory else None
         if upgrade and upgrade.to:
-            properties["upgrade"] = upgrade.to
-        return properties
+            values["upgrade"] = upgrade.to
+        return values
 
 
 def is_suppressed(judged: Judged) -> bool:
@@ -335,76 +322,3 @@ def _suppressions(judged: Judged) -> list[sarif_om.Suppression]:
         sarif_om.Suppression(kind=kind, state=state, justification=words)
         for kind, state, words in texts
     ]
-
-
-def waiver_properties(waiver: Waiver) -> dict[str, object]:
-    """Return whose waiver it is, why, until when, and its place."""
-    return {
-        "owner": phrase(waiver.owner),
-        "reason": phrase(waiver.reason),
-        "expires": waiver.expires,
-        "state": waiver.state,
-        "place": phrase(waiver.place),
-    }
-
-
-def _details(judged: Judged) -> dict[str, object]:
-    finding, history = judged.finding, judged.finding.history
-    package, advisory = finding.package, finding.advisory
-    voids = [
-        {**waiver_properties(void.waiver), "noEffect": phrase(void.reason)}
-        for void in judged.void_waivers
-    ]
-    details: dict[str, object] = {
-        "title": phrase(finding.title),
-        "confidence": finding.confidence,
-        "verdict": {"rule": judged.verdict.rule, "reason": phrase(judged.verdict.reason)},
-        "severitySources": [
-            {"source": claim.source, "severity": claim.severity, "scanner": claim.scanner}
-            | ({"vector": claim.vector} if claim.vector else {})
-            for claim in judged.severity_sources
-        ],
-        "witnesses": [
-            {"scanner": one.scanner, "rule": phrase(one.rule), "severity": one.severity}
-            for one in finding.witnesses
-        ],
-        "origin": judged.origin,
-        "originReason": phrase(reasons.sentence(history.reason)),
-        "firstSeen": _time(history.first_seen) if history.first_seen else None,
-        "deadline": _time(judged.deadline) if judged.deadline else None,
-        "waiver": waiver_properties(judged.waiver) if judged.waiver else None,
-        "voidWaivers": voids or None,
-        "inSource": phrase(finding.in_source) or None,
-        "resource": phrase(finding.resource) or None,
-    }
-    if package:
-        details |= {
-            "scope": package.scope,
-            "chain": [phrase(name) for name in package.chain] or None,
-            "advisory": _advisory(advisory) if advisory else None,
-            "license": judged.license_expression,
-            "licenseVerdict": judged.license_verdict,
-            "licenseTerm": judged.license_term and phrase(judged.license_term),
-        }
-    known = {key: value for key, value in details.items() if value is not None}
-    return {**known, "direct": package.direct} if package else known
-
-
-def _advisory(advisory: Advisory) -> dict[str, object]:
-    return {
-        "id": advisory.id,
-        "aliases": advisory.aliases,
-        "fixedVersions": advisory.fixed_versions,
-        "published": advisory.published,
-        "withdrawn": advisory.withdrawn,
-        "malicious": advisory.malicious,
-        "kev": advisory.kev,
-        "kevAdded": advisory.kev_added,
-        "epss": advisory.epss,
-        "epssPercentile": advisory.epss_percentile,
-        "references": advisory.references,
-    }
-
-
-def _time(moment: datetime) -> str:
-    return as_utc(moment).isoformat().replace("+00:00", "Z")

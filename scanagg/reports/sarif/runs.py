@@ -1,7 +1,7 @@
 """The runs of a SARIF log, one per scanner, and the log as text in pieces."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -11,29 +11,25 @@ import sarif_om
 from scanagg.model import (
     Action,
     Coverage,
-    DataSource,
     Judged,
-    NotExamined,
     Reason,
     Report,
     Run,
     ScannerInfo,
     Status,
-    Upgrade,
 )
 from scanagg.reports import phrases, reasons
 from scanagg.reports.encoding import encode
 from scanagg.reports.sarif.results import (
     MASK,
     ROOT,
-    Flavour,
     Places,
     Results,
     is_suppressed,
-    waiver_properties,
 )
 from scanagg.reports.sarif.rules import SarifRules
 from scanagg.reports.sarif.values import https, phrase, plain, sentence, time
+from scanagg.reports.wire import WireCoverage, WireDataSource, convert, members
 
 _SCHEMA: Final = "https://json.schemastore.org/sarif-2.1.0.json"
 _VERSION: Final = "2.1.0"
@@ -41,10 +37,9 @@ _PIECE: Final = 500
 
 OWN: Final = "scanagg"
 
-# GitHub keeps the first 5,000 results of a run and shows 100 places of each,
+# GitHub keeps the first 5,000 results of a run,
 # https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning
-GITHUB: Final = Flavour(whole=False, most_results=5_000, most_places=100)
-WHOLE: Final = Flavour(whole=True)
+_MOST_RESULTS: Final = 5_000
 
 # GitHub closes every alert of a category that an upload of the category lacks. So a scanner that
 # examined nothing has no run. A scanner without any input left has an empty run, which closes its
@@ -81,45 +76,43 @@ class Plan(msgspec.Struct, frozen=True):
     waived: int = 0
 
 
-def plan(report: Report, flavour: Flavour) -> Plan:
-    """Assign the findings to runs.
+def plan(report: Report, *, whole: bool) -> Plan:
+    """Assign the findings to runs; all of them if the log is `whole`.
 
     A finding goes to the first of its witnesses whose scanner has a run. If no scanner has one,
     there is one of scanagg itself that says why: GitHub refuses a log without runs. It also
     refuses a log for a single result without a file, so such findings are left out if the target
     has no file at all.
     """
-    runs = [run for run in report.runs if flavour.whole or run.status in _SHOWN]
+    runs = [run for run in report.runs if whole or run.status in _SHOWN]
     homes: dict[str, list[Judged]] = {run.scanner: [] for run in runs}
     homeless: list[Judged] = []
     waived = 0
     for judged in report.findings:
-        if judged.verdict.action is Action.WAIVED and not flavour.whole:
+        if judged.verdict.action is Action.WAIVED and not whole:
             waived += 1
             continue
         home = next((name for name in judged.finding.scanners if name in homes), None)
-        placed = flavour.whole or judged.finding.location or report.target.files
-        (homes[home] if home and placed else homeless).append(judged)
+        has_place = whole or judged.finding.location or report.target.files
+        (homes[home] if home and has_place else homeless).append(judged)
     sections = []
     for run in runs:
         findings = _worst_first(homes[run.scanner])
-        kept = findings[: flavour.most_results]
-        sections.append(SarifRun(run, kept, len(findings) - len(kept)))
-    if sections and not (flavour.whole and homeless):
-        return Plan(sections, len(homeless), waived)
-    # A failed run that names the runs that are missing.
-    own = Run(
-        scanner=OWN,
-        version=report.version,
-        status=Status.FAILED,
-        detail=Reason("no-scanner-result"),
-        coverage=Coverage("scanners", len(report.runs), 0),
-        started=min((run.started for run in report.runs), default=report.clock.now),
-        notices=tuple(Reason("text", {"text": _state(run)}) for run in report.runs),
-    )
-    if flavour.whole:
-        return Plan([*sections, SarifRun(own, _worst_first(homeless))])
-    return Plan([SarifRun(own, ())], len(homeless), waived)
+        listed = findings if whole else findings[:_MOST_RESULTS]
+        sections.append(SarifRun(run, listed, len(findings) - len(listed)))
+    if not sections or (whole and homeless):
+        # A failed run that names the runs that are missing.
+        own = Run(
+            scanner=OWN,
+            version=report.version,
+            status=Status.FAILED,
+            detail=Reason("no-scanner-result"),
+            coverage=Coverage("scanners", len(report.runs), 0),
+            started=min((run.started for run in report.runs), default=report.clock.now),
+            notices=tuple(Reason("text", {"text": _state(run)}) for run in report.runs),
+        )
+        sections.append(SarifRun(own, _worst_first(homeless) if whole else ()))
+    return Plan(sections, 0 if whole else len(homeless), waived)
 
 
 def _worst_first(findings: Sequence[Judged]) -> Sequence[Judged]:
@@ -127,58 +120,57 @@ def _worst_first(findings: Sequence[Judged]) -> Sequence[Judged]:
     return sorted(findings, key=lambda judged: judged.severity.order)
 
 
-def notices(report: Report, flavour: Flavour) -> tuple[str, ...]:
-    """Return how many findings the log lacks, one sentence for each reason."""
-    planned = plan(report, flavour)
-    texts = [
-        f"{_cut(section)} scanagg.json has all of them."
-        for section in planned.sections
-        if section.left_out
-    ]
+def notices(report: Report) -> tuple[str, ...]:
+    """Return how many findings the log for GitHub lacks, one sentence for each reason."""
+    planned = plan(report, whole=False)
+    texts = [_cut(section) for section in planned.sections if section.left_out]
     if planned.homeless:
         findings = phrases.plural(planned.homeless, "finding")
         texts.append(
-            f"{findings} left out: the scanner did not finish, or the project has no file to show. "
-            "scanagg.json has all of them."
+            f"{findings} left out: the scanner did not finish, or the project has no file to show."
         )
     if planned.waived:
         findings = phrases.plural(planned.waived, "waived finding")
-        texts.append(
-            f"{findings} left out: code scanning would open an alert for each. "
-            "scanagg.json has all of them."
-        )
-    return tuple(texts)
+        texts.append(f"{findings} left out: code scanning would open an alert for each.")
+    return tuple(f"{text} scanagg.json has all of them." for text in texts)
 
 
-def stream(report: Report, flavour: Flavour) -> Iterator[str]:
+def stream(report: Report, *, whole: bool) -> Iterator[str]:
     """Yield the log as text in pieces, one result a line and in memory at a time."""
     places = Places(report.target)
     yield f'{{"$schema":"{_SCHEMA}","version":"{_VERSION}","runs":['
     before = "\n"
-    for section in plan(report, flavour).sections:
+    for section in plan(report, whole=whole).sections:
         scanner, findings = section.run.scanner, section.findings
         rules = SarifRules(findings, scanner, _info(report, scanner).url)
-        head = encode(plain(_run_head(report, section, rules, flavour)))
+        head = encode(plain(_run_head(report, section, rules, whole=whole)))
         yield before + head.removesuffix("}") + ',"results":['
-        results = Results(report, scanner, rules, places, flavour)
-        suppressed = flavour.whole and any(map(is_suppressed, findings))
-        states = flavour.whole and report.base is not None
+        results = Results(report, scanner, rules, places, whole=whole)
+        suppressions = whole and any(map(is_suppressed, findings))
         before = "\n"
         for start in range(0, len(findings), _PIECE):
             piece = (
-                results.result(judged, suppressions=suppressed, states=states)
+                results.result(judged, suppressions=suppressions)
                 for judged in findings[start : start + _PIECE]
             )
             yield before + ",\n".join(encode(plain(result)) for result in piece)
             before = ",\n"
         yield "]}"
         before = ",\n"
-    about = ',\n"properties":' + encode({"scanagg": _about(report)}) if flavour.whole else ""
-    yield f"\n]{about}}}\n"
+    yield "\n]"
+    if whole:
+        # As in scanagg.json. The time of the check only if it was given.
+        keys = {"target", "policy", "gate", "base", "waivers", "data", "upgrades"}
+        keys |= {"clock"} if report.clock.given else set()
+        values = {key: value for key, value in members(report) if key in keys}
+        values["upgrades"] = list(values["upgrades"])
+        values["credits"] = phrases.data_credits(report)
+        yield ',\n"properties":' + encode({"scanagg": values})
+    yield "}\n"
 
 
 def _run_head(
-    report: Report, section: SarifRun, rules: SarifRules, flavour: Flavour
+    report: Report, section: SarifRun, rules: SarifRules, *, whole: bool
 ) -> sarif_om.Run:
     """Return the run without its results."""
     run, revision = section.run, report.target.revision
@@ -189,6 +181,15 @@ def _run_head(
     repository = https(revision.repository) if revision else None
     snippets = [judged.finding.snippet for judged in section.findings]
     is_masked = any(snippet is None or MASK in snippet for snippet in snippets)
+    coverage = convert(run.coverage, WireCoverage)
+    values = {
+        "status": run.status,
+        "coverage": coverage
+        if whole
+        else {"unit": coverage.unit, "found": coverage.found, "examined": coverage.examined},
+        "data": convert(run.data, WireDataSource | None),
+        "leftOut": section.left_out,
+    }
     return sarif_om.Run(
         tool=sarif_om.Tool(driver=_driver(run, _info(report, run.scanner), rules.descriptors())),
         automation_details=sarif_om.RunAutomationDetails(id=category),
@@ -202,7 +203,7 @@ def _run_head(
         invocations=[
             sarif_om.Invocation(
                 execution_successful=run.status in _SHOWN,
-                arguments=list(run.argv[1:]) or None if flavour.whole else None,
+                arguments=list(run.argv[1:]) or None if whole else None,
                 start_time_utc=time(run.started),
                 end_time_utc=time(run.started + timedelta(seconds=max(run.seconds, 0.0))),
                 tool_execution_notifications=list(_notifications(section)) or None,
@@ -225,7 +226,7 @@ def _run_head(
         },
         column_kind="utf16CodeUnits",
         redaction_tokens=[MASK] if is_masked else None,
-        properties={"scanagg": _properties(report, section, whole=flavour.whole)},
+        properties={"scanagg": {key: value for key, value in values.items() if value}},
     )
 
 
@@ -275,121 +276,6 @@ def _state(run: Run) -> str:
 
 
 def _cut(section: SarifRun) -> str:
-    kept = len(section.findings)
-    total = kept + section.left_out
-    return f"{section.run.scanner}: only the worst {kept:,} of {total:,} findings are listed."
-
-
-def _properties(report: Report, section: SarifRun, *, whole: bool) -> dict[str, object]:
-    run = section.run
-    coverage: dict[str, object] = {
-        "unit": run.coverage.unit,
-        "found": run.coverage.found,
-        "examined": run.coverage.examined,
-    }
-    properties: dict[str, object] = {"status": run.status, "coverage": coverage}
-    if section.left_out:
-        properties["leftOut"] = section.left_out
-    if run.data:
-        properties["data"] = _data(run.data)
-    purls = {
-        judged.finding.package.purl
-        for judged in (section.findings if report.upgrades else ())
-        if judged.finding.package and judged.finding.advisory
-    }
-    upgrades = [_upgrade(one) for one in report.upgrades if one.package.purl in purls]
-    if upgrades:
-        properties["upgrades"] = upgrades
-    if whole:
-        properties["detail"] = reasons.sentence(run.detail) if run.detail else ""
-        properties["hidden"] = dict(sorted(run.hidden.items()))
-        coverage["notExamined"] = _not_examined(run.coverage.not_examined)
-    return properties
-
-
-def _not_examined(gaps: Iterable[NotExamined]) -> list[dict[str, object]]:
-    return [
-        {
-            "input": gap.input,
-            "reason": reasons.sentence(gap.reason),
-            "onPurpose": gap.on_purpose,
-        }
-        for gap in gaps
-    ]
-
-
-def _about(report: Report) -> dict[str, object]:
-    """Return the policy, the gate and the data. The time of the check only if it was given."""
-    policy, gate = report.policy, report.gate
-    about: dict[str, object] = {
-        "policy": {
-            "name": policy.name,
-            "source": policy.source,
-            "digest": policy.digest,
-            "enforcement": policy.enforcement,
-            "files": [{"path": path, "sha256": digest} for path, digest in policy.files],
-            "ref": policy.ref,
-        },
-        "gate": {
-            "outcome": gate.outcome,
-            "exitCode": gate.exit_code,
-            "reasons": gate.reasons,
-            "attempts": gate.attempts,
-        },
-        "base": report.base,
-        "waivers": [
-            {
-                **waiver_properties(use.waiver),
-                "status": use.status,
-                "matched": use.matched,
-                "daysLeft": use.days_left,
-            }
-            for use in report.waivers
-        ],
-        "upgrades": [_upgrade(upgrade) for upgrade in report.upgrades],
-        "data": [_data(source) for source in report.data],
-        "credits": phrases.data_credits(report),
-        "notExamined": _not_examined(report.target.skipped),
-    }
-    if report.clock.given:
-        about["clock"] = report.clock.now.isoformat()
-    return about
-
-
-def _upgrade(upgrade: Upgrade) -> dict[str, object]:
-    return {
-        "package": upgrade.package.purl,
-        "to": upgrade.to,
-        "step": upgrade.step,
-        "toUnblock": upgrade.to_unblock,
-        "clears": upgrade.clears,
-        "unblocks": upgrade.unblocks,
-        "stays": upgrade.stays,
-        "allowed": upgrade.allowed,
-        "hinderedBy": [
-            {
-                "by": constraint.by or None,
-                "asks": phrase(constraint.text or constraint.specifier),
-                "place": phrases.place(constraint.place) or None,
-            }
-            for constraint in upgrade.hindered_by
-        ],
-        "change": upgrade.change,
-        "checked": upgrade.checked,
-    }
-
-
-def _data(source: DataSource) -> dict[str, object]:
-    """Return a data source without its unknown values."""
-    data: dict[str, object] = {
-        "name": phrase(source.name),
-        "updated": time(source.updated) if source.updated else None,
-    }
-    more = {
-        "digest": source.digest,
-        "records": source.records,
-        "origin": phrase(source.origin),
-        "license": phrase(source.license),
-        "fetched": time(source.fetched) if source.fetched else None,
-    }
-    return data | {key: value for key, value in more.items() if value not in ("", None)}
+    listed = len(section.findings)
+    total = listed + section.left_out
+    return f"{section.run.scanner}: only the worst {listed:,} of {total:,} findings are listed."

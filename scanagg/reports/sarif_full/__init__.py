@@ -15,6 +15,6 @@ ABOUT: Final = (
 def render(report: Report) -> Iterator[str]:
     """Return the log in pieces: every finding, every run, the policy and the gate."""
     # Imported here: sarif_om is slow to import.
-    from scanagg.reports.sarif.runs import WHOLE, stream  # noqa: PLC0415
+    from scanagg.reports.sarif.runs import stream  # noqa: PLC0415
 
-    return stream(report, WHOLE)
+    return stream(report, whole=True)
