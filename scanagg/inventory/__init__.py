@@ -1,7 +1,7 @@
 """The inventory: the packages that the target uses, their versions, and where they are declared."""
 
 import posixpath
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -9,19 +9,21 @@ from msgspec.structs import replace
 
 from scanagg.inventory import environment, locks, requirements
 from scanagg.inventory.manifest import (
-    BrokenFile,
     Declaration,
     Manifest,
+    ManifestError,
+    Problems,
     ProjectFiles,
     Reader,
     named,
 )
 from scanagg.inventory.merge import merge
 from scanagg.inventory.pyproject import read_pipfile, read_pyproject
+from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
-from scanagg.model import Inventory, Link, NotExamined, Reason, Target
+from scanagg.model import Inventory, Link, NotExamined, Scope, SourceFile, Target
 
-# What people declare comes first: the others are read in the light of it.
+# These are read first: the readers of all others use what they declare.
 _DECLARING: Final = (
     Reader(named("pyproject.toml"), read_pyproject),
     Reader(named("setup.cfg"), read_setup_cfg),
@@ -32,6 +34,7 @@ _OTHERS: Final = (
     Reader(requirements.matches, requirements.read_requirements),
     *(Reader(kind.matches, kind.read) for kind in locks.KINDS),
 )
+_NOT_FOLLOWED: Final = "not followed, so what this manifest lists is unknown"
 
 
 def read_inventory(target: Target, python: Path | None = None) -> Inventory:
@@ -39,22 +42,21 @@ def read_inventory(target: Target, python: Path | None = None) -> Inventory:
 
     `python` is an interpreter or the folder of an environment; TargetError if it is neither.
     Without it, a `.venv` or `venv` in the target counts if no manifest pins anything. Nothing of
-    the target is run. What cannot be read is among the inventory's problems.
+    the target is run. The inventory's problems are what cannot be read.
 
-    A symbolic link with the name of a manifest is read as that manifest, whatever its target is
-    called, if that is a file of the checked folder; all places name that file. So one that is a
-    manifest itself is still one, for its own folder and for the link's. A link that leads anywhere
-    else is not followed, and a problem.
+    A symbolic link with the name of a manifest is read as that manifest, whatever the name of the
+    file it leads to, if that is a file of the checked folder; all places name that file. So a file
+    that is a manifest itself counts for its own folder and for the link's. Any other link is not
+    followed, and is a problem.
     """
     project, broken_links = _project(target)
-    declaring = _manifests(project, _DECLARING)
-    declared: dict[str, tuple[Declaration, ...]] = {}
-    names: dict[str, tuple[str, ...]] = {}
+    declaring = list(_manifests(project, _DECLARING))
+    declared: dict[str, list[Declaration]] = {}
+    names: dict[str, list[str]] = {}
     for manifest in declaring:
-        folder = posixpath.dirname(manifest.path)
-        declared[folder] = (*declared.get(folder, ()), *manifest.declared)
+        declared.setdefault(posixpath.dirname(manifest.path), []).extend(manifest.declared)
         for name in manifest.own:
-            names[name] = (*names.get(name, ()), manifest.path)
+            names.setdefault(name, []).append(manifest.path)
     included = frozenset(path for manifest in declaring for path in manifest.includes)
     project = replace(project, declared=declared, included=included, names=names)
     manifests = [*declaring, *_manifests(project, _OTHERS)]
@@ -74,73 +76,85 @@ def read_inventory(target: Target, python: Path | None = None) -> Inventory:
 
 
 def _project(target: Target) -> tuple[ProjectFiles, list[Link]]:
-    """Return the files by their paths, those that links lead to as well, and the broken links.
-
-    A link to a folder named `requirements` gives one file for each in it. The target of each link
-    is final: there is no link of a link, and so no loop.
-    """
+    """Return the files by their paths, those that links lead to as well, and the broken links."""
     files = {file.path: file for file in target.files}
     link_targets: dict[str, str] = {}
     broken: list[Link] = []
     for link in target.links:
-        if link.end in files:
-            link_targets[link.path] = link.end
-        elif posixpath.basename(link.path) in requirements.FOLDERS:
-            folder = None if link.end is None else link.end.removesuffix(".")
-            inside = [path for path in files if posixpath.dirname(path) == folder]
-            for path in inside:
-                link_targets[posixpath.join(link.path, posixpath.basename(path))] = path
-            if not inside:
-                broken.append(link)
-        elif link.end is None:
+        targets = _link_targets(link, files)
+        link_targets.update(targets)
+        if not targets and (
+            link.end is None or posixpath.basename(link.path) in requirements.FOLDERS
+        ):
             broken.append(link)
     files = {
         **{path: replace(files[end], path=path) for path, end in link_targets.items()},
         **files,
     }
-    folders: set[str] = set()
+    folders = {"", "."}
     for path in files:
         folder = posixpath.dirname(path)
-        while folder and folder not in folders:
+        while folder not in folders:
             folders.add(folder)
             folder = posixpath.dirname(folder)
     return ProjectFiles(target.root, files, frozenset(folders), link_targets), broken
 
 
-def _manifests(project: ProjectFiles, readers: Sequence[Reader]) -> list[Manifest]:
-    """Read all manifests; what one says about the path of a link holds for the file behind it."""
-    manifests: list[Manifest] = []
+def _link_targets(link: Link, files: Collection[str]) -> Mapping[str, str]:
+    """Return the files that a link stands for, by the paths that they are read under.
+
+    A link to a folder named `requirements` stands for each file in the folder. The end of a link is
+    never a link itself, so there are no loops.
+    """
+    if link.end is None:
+        return {}
+    if link.end in files:
+        return {link.path: link.end}
+    if posixpath.basename(link.path) not in requirements.FOLDERS:
+        return {}
+    folder = link.end.removesuffix(".")
+    inside = (path for path in files if posixpath.dirname(path) == folder)
+    return {posixpath.join(link.path, posixpath.basename(path)): path for path in inside}
+
+
+def _manifests(project: ProjectFiles, readers: Sequence[Reader]) -> Iterator[Manifest]:
+    """Read all manifests that these readers know."""
     for path, file in sorted(project.files.items()):
         for reader in readers:
-            if not reader.matches(path, project):
-                continue
-            try:
-                manifest = reader.read(file, project)
-            except BrokenFile as error:
-                broken = project.problem(path, error.line, error.reason)
-                manifest = Manifest(path=path, problems=(broken,))
-            if manifest and project.link_targets:
-                covers = {project.link_target(one): how for one, how in manifest.covers.items()}
-                manifest = replace(
-                    manifest,
-                    covers={**covers, **manifest.covers},
-                    answers=manifest.answers.union(map(project.link_target, manifest.answers)),
-                )
-            manifests += [manifest] if manifest else []
-    return manifests
+            manifest = _read(reader, file, project) if reader.matches(path, project) else None
+            if manifest:
+                yield manifest
+
+
+def _read(reader: Reader, file: SourceFile, project: ProjectFiles) -> Manifest | None:
+    """Read a manifest; what it says about the path of a link applies to the file behind it."""
+    try:
+        manifest = reader.read(file, project)
+    except ManifestError as error:
+        problems = project.problems(file.path)
+        problems.add(error.line, error.reason)
+        return Manifest(path=file.path, problems=tuple(problems.entries))
+    if manifest is None:
+        return None
+    covers = {project.link_target(path): how for path, how in manifest.covers.items()}
+    answers = manifest.answers.union(map(project.link_target, manifest.answers))
+    manifest = replace(manifest, covers={**covers, **manifest.covers}, answers=answers)
+    in_dev_folder = folder_scope(file.path) is Scope.DEV
+    return manifest.for_development() if in_dev_folder else manifest
 
 
 def _unread(
     target: Target, broken_links: Sequence[Link], project: ProjectFiles
 ) -> Iterator[NotExamined]:
-    """Yield the manifests, by their names, that may not or cannot be read."""
+    """Yield the manifests, by their names, that are not or cannot be read."""
 
     def is_manifest(path: str) -> bool:
         return any(reader.matches(path, project) for reader in (*_DECLARING, *_OTHERS))
 
     for link in broken_links:
         if posixpath.basename(link.path) in requirements.FOLDERS or is_manifest(link.path):
-            yield NotExamined(link.path, link.reason or Reason("link-to-no-file-of-the-project"))
-    for gap in target.skipped:
-        if not gap.on_purpose and is_manifest(gap.input):
-            yield gap
+            reason = link.reason or "to a folder without files of the project"
+            problems = Problems(link.path)
+            problems.add(None, f"a symbolic link {reason}: {_NOT_FOLLOWED}")
+            yield from problems.entries
+    yield from (gap for gap in target.skipped if not gap.on_purpose and is_manifest(gap.input))

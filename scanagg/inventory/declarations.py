@@ -1,19 +1,21 @@
-"""Requirements as people write them: the name, the pin, the origin, and the versions allowed."""
+"""Requirements as people write them: the name, the pin, the origin and the allowed versions."""
 
 import posixpath
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-import msgspec
+from msgspec.structs import asdict
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory.manifest import (
+    OWN_CODE,
     Declaration,
+    ManifestError,
     ProjectFiles,
+    Site,
     exact_version,
     in_folder_of,
     parsed,
@@ -21,13 +23,23 @@ from scanagg.inventory.manifest import (
     shown,
 )
 from scanagg.inventory.specifiers import as_pep_440
-from scanagg.model import Constraint, Location, Scope
+from scanagg.model import Constraint, Location
 
-OWN_CODE: Final = "the project's own code"
-_VCS: Final = ("git", "hg", "svn", "bzr")
-_ADDRESSES: Final = ("url", "path", "file", "directory", "editable", "virtual")
+_VCS: Final = re.compile(r"(git|hg|svn|bzr)[+:]", re.IGNORECASE)
+_URL: Final = re.compile(r"(?:https?|ftp):", re.IGNORECASE)
+# The keys of tables that name a source, and what comes before their value in an address.
+_SOURCES: Final = {
+    **{key: f"{key}+" for key in ("git", "hg", "svn", "bzr")},
+    **dict.fromkeys(("url", "path", "file", "directory", "editable", "virtual"), ""),
+}
 _CONDITIONS: Final = ("markers", "marker", "python", "platform", "sys_platform", "optional")
 _ARCHIVES: Final = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+# Text that pip takes for an address: one of PEP 508 has a name and "@" before it.
+_ADDRESS: Final = re.compile(
+    rf"-e |[^@ #]*://|file:|(?![^ #]*://)[^ #]*(?:{'|'.join(map(re.escape, _ARCHIVES))})(?![^ #])",
+    re.IGNORECASE,
+)
+_PATH: Final = re.compile(r"[.~]|[^;]*[/\\]")
 _EGG: Final = re.compile(r"[#&]egg=([A-Za-z0-9._-]+)")
 _LEADING_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION_TAIL: Final = re.compile(r"-(?=[0-9])")
@@ -37,121 +49,97 @@ _PROJECT_ROOT: Final = re.compile(r"^(?:file:)?(?:///)?\$\{PROJECT_ROOT\}/?")
 _EXACT: Final = re.compile(r"={0,3}\s*v?([0-9][A-Za-z0-9.!+_-]*)")
 
 
-class Site(msgspec.Struct, frozen=True):
-    """The place of a declaration, and what follows from that place."""
+def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
+    """Read a requirement as PEP 508 or pip has it: a name, an address, a path, or `-e` and a path.
 
-    place: Location
-    source: str
-    scope: Scope = Scope.RUNTIME
-    group: str = ""
-    direct: bool | None = True
-
-
-def declare(text: str, site: Site, project: ProjectFiles, editable: bool = False) -> Declaration:
-    """Read a requirement as PEP 508 or pip has it: a name, an address or a path.
-
-    ValueError with the reason if it is none of these.
+    ManifestError if it is none of these.
     """
-    if editable or _is_address(text):
-        return _declare_address(text, site, project)
     requirement = parsed(text)
+    if not isinstance(text, str):
+        raise ManifestError(f"not a requirement: {text!r}")
+    if _ADDRESS.match(text) or (requirement is None and _PATH.match(text)):
+        text = text.removeprefix("-e ")
+        written = text.partition(" ;")[0].strip().strip("\"'")
+        address = _EXTRAS_AT_END.sub("", written)
+        if not address:
+            raise ManifestError("an option without its value")
+        return Declaration(
+            **asdict(site),
+            name=_name_in_address(written),
+            text=shown(text),
+            origin=origin_of(address, site.source, project),
+        )
     if requirement is None:
-        head = text.partition(";")[0].rstrip()
-        if head.startswith((".", "~")) or "/" in head or "\\" in head:
-            return _declare_address(text, site, project)
-        raise ValueError(f"not a requirement: {shown(text)!r}")
-    origin, own = (
-        origin_of(requirement.url, site.source, project) if requirement.url else ("", False)
-    )
-    exact = [
+        raise ManifestError(f"not a requirement: {shown(text)!r}")
+    exact = (
         specifier.version
         for specifier in requirement.specifier
         if specifier.operator in ("==", "===") and not specifier.version.endswith(".*")
-    ]
+    )
+    pin = next(exact, None)
+    url = requirement.url
     return Declaration(
+        **asdict(site),
         name=requirement_name(requirement.name),
         text=shown(text),
-        place=site.place,
-        source=site.source,
-        scope=site.scope,
         extras=tuple(sorted(requirement.extras)),
-        pin=exact_version(exact[0]) if exact else None,
-        origin=origin,
-        own=own,
+        pin=pin and exact_version(pin),
+        origin=origin_of(url, site.source, project) if url else "",
         conditional=requirement.marker is not None,
-        direct=site.direct,
-        group=site.group,
-        specifier=None if requirement.url else str(requirement.specifier),
+        specifier=None if url else str(requirement.specifier),
     )
 
 
 def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -> Declaration:
     """Read an entry of the tables of Poetry or Pipenv: a version, or a table.
 
-    ValueError if it is neither.
+    ManifestError if it is neither.
     """
     table = {"version": value} if isinstance(value, str) else value
     if not isinstance(table, Mapping):
-        raise ValueError(f"{name}: neither a version nor a table")
-    version = table.get("version")
+        raise ManifestError(f"{name}: neither a version nor a table")
+    version = table.get("version", "*")
+    version = version if isinstance(version, str) else None
     extras = table.get("extras")
-    origin, own = origin_of_source(table, site.source, project)
-    exact = _EXACT.fullmatch(version.strip()) if isinstance(version, str) else None
-    specifier = "" if version is None else None
-    if isinstance(version, str):
-        try:
-            specifier = as_pep_440(version)
-        except ValueError:
-            specifier = None
+    exact = _EXACT.fullmatch((version or "").strip())
     return Declaration(
+        **asdict(site),
         name=requirement_name(name),
-        text=shown(f"{name} {version}" if isinstance(version, str) and version != "*" else name),
-        place=site.place,
-        source=site.source,
-        scope=site.scope,
-        extras=tuple(str(extra) for extra in extras) if isinstance(extras, list) else (),
+        text=shown(name if version in (None, "*") else f"{name} {version}"),
+        extras=tuple(map(str, extras)) if isinstance(extras, list) else (),
         pin=exact_version(exact[1]) if exact else None,
-        origin=origin,
-        own=own,
-        conditional=any(table.get(key) for key in _CONDITIONS),
-        direct=site.direct,
-        group=site.group,
-        specifier=specifier,
+        origin=origin_of_source(table, site.source, project),
+        conditional=any(map(table.get, _CONDITIONS)),
+        specifier=None if version is None else as_pep_440(version),
     )
 
 
-def origin_of_source(
-    source: Mapping[str, object], path: str, project: ProjectFiles
-) -> tuple[str, bool]:
+def origin_of_source(source: object, path: str, project: ProjectFiles) -> str:
     """Read a table that may name a source other than an index, as `origin_of` does an address."""
-    for key in _VCS:
+    if not isinstance(source, Mapping):
+        return ""
+    for key, prefix in _SOURCES.items():
         address = source.get(key)
         if isinstance(address, str):
-            return f"from {key}: {shown(address)}", False
-    for key in _ADDRESSES:
-        address = source.get(key)
-        if isinstance(address, str):
-            return origin_of(address, path, project)
-    return (OWN_CODE, True) if source.get("workspace") is True else ("", False)
+            return origin_of(prefix + address, path, project)
+    return OWN_CODE if source.get("workspace") is True else ""
 
 
-def origin_of(address: str, source: str, project: ProjectFiles) -> tuple[str, bool]:
-    """Describe a dependency that is in no package index, and tell whether it is own code.
+def origin_of(address: str, source: str, project: ProjectFiles) -> str:
+    """Describe a dependency that is not in a package index; `OWN_CODE` for a folder of the target.
 
-    `address` is a URL, or a path relative to the manifest `source`. Own code is a folder of the
-    target: its dependencies are read from its own manifests.
+    `address` is a URL, or a path relative to the manifest `source`. The dependencies of a folder of
+    the target are read from its own manifests.
     """
-    scheme = address.partition(":")[0].lower() if ":" in address else ""
-    vcs = scheme.partition("+")[0]
-    if vcs in _VCS:
-        return f"from {vcs}: {shown(address)}", False
-    if scheme in ("http", "https", "ftp"):
-        return f"from an address: {shown(address)}", False
-    inside = _path_inside(address, source, project)
-    if inside is not None and (inside == "." or inside in project.folders):
-        return OWN_CODE, True
+    vcs = _VCS.match(address)
+    if vcs:
+        return f"from {vcs[1].lower()}: {shown(address.removeprefix(f'{vcs[1]}+'))}"
+    if _URL.match(address):
+        return f"from an address: {shown(address)}"
+    if _path_inside(address, source, project) in project.folders:
+        return OWN_CODE
     kind = "file" if address.endswith(_ARCHIVES) else "folder"
-    return f"from a {kind}: {shown(address)}", False
+    return f"from a {kind}: {shown(address)}"
 
 
 def _path_inside(address: str, source: str, project: ProjectFiles) -> str | None:
@@ -160,47 +148,16 @@ def _path_inside(address: str, source: str, project: ProjectFiles) -> str | None
     if not from_root:
         path = address.partition("#")[0]
         if path.lower().startswith("file:"):
-            path = unquote(path[len("file:") :])
-            path = path.removeprefix("//")
+            path = unquote(path[len("file:") :]).removeprefix("//")
         else:
             path = path.replace("\\", "/")
     if posixpath.isabs(path):
-        root = PurePosixPath(project.root.as_posix())
-        if not PurePosixPath(path).is_relative_to(root):
-            return None
-        return PurePosixPath(path).relative_to(root).as_posix()
-    joined = in_folder_of(source, path)
-    return None if joined.startswith("..") else joined
-
-
-def _is_address(text: str) -> bool:
-    head = text.partition("#")[0].partition(" ")[0]
-    if "://" in head:
-        return "@" not in head.partition("://")[0]
-    return head.lower().startswith("file:") or head.lower().endswith(_ARCHIVES)
-
-
-def _declare_address(text: str, site: Site, project: ProjectFiles) -> Declaration:
-    bare = text.partition(" ;")[0].strip().strip("\"'")
-    address = _EXTRAS_AT_END.sub("", bare)
-    if not address:
-        raise ValueError("an option without its value")
-    origin, own = origin_of(address, site.source, project)
-    return Declaration(
-        name=_name_in_address(bare),
-        text=shown(text),
-        place=site.place,
-        source=site.source,
-        scope=site.scope,
-        origin=origin,
-        own=own,
-        direct=site.direct,
-        group=site.group,
-    )
+        return posixpath.relpath(path, project.root.as_posix())
+    return in_folder_of(source, path)
 
 
 def _name_in_address(address: str) -> str:
-    """Return the name of the package at an address as far as the address tells it."""
+    """Return the name of the package at an address, as far as the address contains it."""
     egg = _EGG.search(address)
     if egg:
         return canonicalize_name(egg[1])
@@ -214,20 +171,11 @@ def _name_in_address(address: str) -> str:
     return canonicalize_name(match[0]) if match else shown(address)
 
 
-def declared_constraint(declaration: Declaration) -> Constraint | None:
-    """Return the versions that a declaration allows; None if it names none, as an address does."""
-    if declaration.specifier is None or declaration.origin or declaration.own:
-        return None
-    return Constraint(
-        declaration.name, declaration.specifier, declaration.text, place=declaration.place
-    )
-
-
 def requirement_constraint(
-    needed: Requirement, text: str, by: str = "", place: Location | None = None
+    needed: Requirement | None, text: str, by: str = "", place: Location | None = None
 ) -> Constraint | None:
     """Return what a requirement by PEP 508, written as `text`, allows; None if it is an address."""
-    if needed.url:
+    if needed is None or needed.url:
         return None
     name = canonicalize_name(needed.name)
     return Constraint(name, str(needed.specifier), shown(text), by, place)
@@ -242,7 +190,9 @@ def table_constraint(
     if not isinstance(version, str):
         return None
     text = f"{name} {version} ; {marker}" if isinstance(marker, str) else f"{name} {version}"
+    specifier = as_pep_440(version)
     try:
-        return Constraint(requirement_name(name), as_pep_440(version), shown(text), by, place)
-    except ValueError:
+        normal_name = requirement_name(name)
+    except ManifestError:
         return None
+    return None if specifier is None else Constraint(normal_name, specifier, shown(text), by, place)

@@ -1,19 +1,19 @@
-"""TOML and JSON manifests: their values, and the line of each, which parsers do not tell.
+"""TOML and JSON manifests: their values, and the line of each, which parsers do not record.
 
-The line finders expect a text that its parser has accepted; for any other they return some lines
-and never fail.
+The functions that find lines expect text that its parser has accepted. For any other text they
+return wrong lines, and never fail.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
 
 from scanagg.core import toml
-from scanagg.inventory.manifest import BrokenFile, ProjectFiles, problem, read_utf8
-from scanagg.model import Location, NotExamined, SourceFile
+from scanagg.inventory.manifest import ManifestError, Problems, ProjectFiles, read_utf8
+from scanagg.model import Location, SourceFile
 
 T = TypeVar("T")
 
@@ -39,23 +39,23 @@ _JSON_TOKEN: Final = re.compile(
 class ManifestDocument(msgspec.Struct, frozen=True):
     """A parsed manifest, the line of each of its values, and the problems so far.
 
-    `path` is the path that it is read under, `shown_path` the one that places name: they differ for
-    a symbolic link. `problems` is the one thing here that grows: a wrong entry is noted and the
-    rest is used.
+    `path` is the path that it is read under. For a symbolic link, that is the path of the link,
+    while places and problems have the path of the file.
     """
 
     path: str
-    shown_path: str
+    problems: Problems
     data: Mapping[str, object]
     lines: Mapping[Keys, int]
-    problems: list[NotExamined] = []
+
+    def line(self, *keys: str | int) -> int | None:
+        """Return the line of the value with this path, or of the nearest container with a line."""
+        ends = range(len(keys), 0, -1)
+        return next((self.lines[keys[:end]] for end in ends if keys[:end] in self.lines), None)
 
     def place(self, *keys: str | int) -> Location:
-        """Return the place of the value with this path, or of the nearest container with a line."""
-        for end in range(len(keys), 0, -1):
-            if keys[:end] in self.lines:
-                return Location(self.shown_path, self.lines[keys[:end]])
-        return Location(self.shown_path)
+        """Return the place of the value with this path, as `line` does."""
+        return Location(self.problems.path, self.line(*keys))
 
     def value(self, *keys: str | int) -> object:
         """Return the value with this path, None if there is none."""
@@ -69,8 +69,21 @@ class ManifestDocument(msgspec.Struct, frozen=True):
                 return None
         return value
 
+    def table(self, *keys: str | int) -> Mapping[str, object]:
+        """Return the table with this path; an empty one if there is none."""
+        value = self.value(*keys)
+        return value if isinstance(value, Mapping) else {}
+
+    def array(self, *keys: str | int) -> Sequence[object]:
+        """Return the array with this path; an empty one if there is none."""
+        value = self.value(*keys)
+        return value if isinstance(value, list) else []
+
     def section(self, type_: type[T], *keys: str | int) -> T | None:
-        """Return the value with this path as `type_`; None if it is absent, or wrong and noted."""
+        """Return the value with this path as `type_`; None without one, or with a wrong one.
+
+        A wrong value is a problem, and the rest of the document is used.
+        """
         value = self.value(*keys)
         if value is None:
             return None
@@ -78,58 +91,58 @@ class ManifestDocument(msgspec.Struct, frozen=True):
             return msgspec.convert(value, type_)
         except (msgspec.ValidationError, RecursionError) as error:
             name = next(key for key in reversed(keys) if isinstance(key, str))
-            self.note(self.place(*keys), f"{name}: {error}")
+            self.problems.add(self.line(*keys), f"{name}: {error}")
             return None
 
     def names(self, *keys: str | int) -> tuple[str, ...]:
-        """Return the keys of the table with this path; none, and a note, if it is no table."""
+        """Return the keys of the table with this path; none, and a problem, if it is not one."""
         return tuple(self.section(dict[str, object], *keys) or ())
 
     def entries(self, type_: type[T], *keys: str) -> Iterator[tuple[int, T]]:
-        """Return each usable item of the array with this path, with its position in it."""
+        """Yield each usable item of the array with this path, with its position in it."""
         for position in range(len(self.section(list[object], *keys) or ())):
             item = self.section(type_, *keys, position)
             if item is not None:
                 yield position, item
 
-    def note(self, place: Location, reason: str) -> None:
-        """Add one problem."""
-        self.problems.append(problem(place.path, place.start_line, reason))
+
+def as_list(value: object) -> Sequence[object]:
+    """Return a list unchanged; any other value as its only item."""
+    return value if isinstance(value, list) else [value]
 
 
 def load_toml(file: SourceFile, project: ProjectFiles) -> ManifestDocument:
-    """Parse a TOML file. BrokenFile with the line if it is none."""
+    """Parse a TOML file. ManifestError, with the line, if it is not one."""
     text = read_utf8(file)
     try:
         data = toml.load(text)
     except toml.TomlTooMuchError as error:
-        raise BrokenFile(error.line, error.reason) from error
+        raise ManifestError(error.reason, error.line) from error
     except toml.TomlError as error:
-        raise _broken(text, "TOML", error.line, error.reason) from error
-    return ManifestDocument(file.path, project.link_target(file.path), data, toml_lines(text))
+        raise _syntax_error(text, "TOML", error.line, error.reason) from error
+    return ManifestDocument(file.path, project.problems(file.path), data, toml_lines(text))
 
 
 def load_json(file: SourceFile, project: ProjectFiles) -> ManifestDocument:
-    """Parse a JSON file that holds an object. BrokenFile with the line if it does not."""
+    """Parse a JSON file with an object. ManifestError, with the line, if it is not one."""
     text = read_utf8(file)
     try:
         data: object = json.loads(text)
     except RecursionError as error:
-        raise BrokenFile(None, "nested too deeply to be read") from error
-    except json.JSONDecodeError as error:
-        raise _broken(text, "JSON", error.lineno, error.msg) from error
+        raise ManifestError("nested too deeply to be read") from error
     except ValueError as error:
-        raise _broken(text, "JSON", None, str(error)) from error
+        message, line = getattr(error, "msg", str(error)), getattr(error, "lineno", None)
+        raise _syntax_error(text, "JSON", line, message) from error
     if not isinstance(data, dict):
-        raise BrokenFile(1, "not a JSON object")
-    return ManifestDocument(file.path, project.link_target(file.path), data, json_lines(text))
+        raise ManifestError("not a JSON object", 1)
+    return ManifestDocument(file.path, project.problems(file.path), data, json_lines(text))
 
 
-def _broken(text: str, kind: str, line: int | None, message: str) -> BrokenFile:
+def _syntax_error(text: str, kind: str, line: int | None, message: str) -> ManifestError:
     conflict = _CONFLICT.search(text)
     if conflict:
-        return BrokenFile(text.count("\n", 0, conflict.start()) + 1, "unresolved merge conflict")
-    return BrokenFile(line, f"not valid {kind}: {message}")
+        return ManifestError("unresolved merge conflict", text.count("\n", 0, conflict.start()) + 1)
+    return ManifestError(f"not valid {kind}: {message}", line)
 
 
 def toml_lines(text: str) -> Mapping[Keys, int]:

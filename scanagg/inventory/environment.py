@@ -1,8 +1,8 @@
-"""An installed environment, read from its folders; its interpreter is never started."""
+"""The packages of a Python environment, read from its folders; its interpreter is never started."""
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,15 @@ from scanagg.core.errors import TargetError
 from scanagg.inventory.declarations import requirement_constraint
 from scanagg.inventory.graph import Edge, Node, walk
 from scanagg.inventory.locks import Needs, nodes_of, package, used_constraints
-from scanagg.inventory.manifest import Manifest, parsed, problem, shown
+from scanagg.inventory.manifest import (
+    OWN_CODE,
+    Manifest,
+    ManifestError,
+    Problems,
+    edge_of,
+    parsed,
+    shown,
+)
 from scanagg.model import Constraint, NotExamined, Package
 
 _NAMES: Final = (".venv", "venv")
@@ -30,8 +38,8 @@ _INTERPRETERS: Final = (
     "python.exe",
 )
 _HINT: Final = (
-    "give the path of a Python interpreter or of a virtual environment, "
-    "for example --python .venv/bin/python"
+    "Give the path of a Python interpreter or of a virtual environment, "
+    "for example `--python .venv/bin/python`."
 )
 
 
@@ -44,49 +52,66 @@ class Environment(msgspec.Struct, frozen=True):
 
 
 class _DirectUrl(msgspec.Struct, frozen=True):
-    """direct_url.json (PEP 610): how a package was installed that is from no index."""
+    """direct_url.json (PEP 610): the source of a package that is not from an index."""
 
     url: str = ""
     dir_info: dict[str, object] | None = None
     vcs_info: dict[str, object] | None = None
 
 
-def find(root: Path, python: Path | None) -> tuple[Environment | None, tuple[NotExamined, ...]]:
-    """Find the environment at `python`, else the project's own if any, and what is wrong with it.
+class _Installed(msgspec.Struct, frozen=True):
+    """An installed package. `origin` is as in `Declaration`."""
 
-    TargetError if `python` is given and is no environment.
+    name: str
+    version: str
+    needs: Needs
+    origin: str
+
+
+def find(root: Path, python: Path | None) -> tuple[Environment | None, Sequence[NotExamined]]:
+    """Find the environment at `python`, else the project's own if any, and the problems with it.
+
+    TargetError if `python` is given and is not an environment.
     """
     if python is not None:
         try:
             return _environment(python, root), ()
-        except (OSError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        except (OSError, ManifestError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
             message = f"no Python environment at {shown(str(python))}: {reason}"
             raise TargetError(message, _HINT) from error
     for name in _NAMES:
+        problems = Problems(name)
         try:
             if (root / name / "pyvenv.cfg").is_file():
                 return _environment(root / name, root), ()
-        except (OSError, ValueError) as error:
-            return None, (problem(name, None, f"a broken environment, not read: {error}"),)
+        except (OSError, ManifestError) as error:
+            problems.add(None, f"a broken environment, not read: {error}")
+            return None, problems.entries
     return None, ()
 
 
 def _environment(python: Path, root: Path) -> Environment:
-    """Return the environment of an interpreter or a folder. ValueError or OSError if it is none."""
+    """Return the environment of an interpreter or a folder. ManifestError or OSError if none."""
     if not python.exists():
-        raise ValueError("it does not exist")
+        raise ManifestError("it does not exist")
+    prefix, interpreter = python, python
     if python.is_dir():
-        prefix = python
-        candidates = [prefix / name for name in _INTERPRETERS if (prefix / name).is_file()]
-        if not candidates:
-            raise ValueError("it has no interpreter that works")
-        interpreter = candidates[0]
+        candidates = (python / name for name in _INTERPRETERS)
+        works = next((path for path in candidates if path.is_file()), None)
+        if works is None:
+            raise ManifestError("it has no interpreter that works")
+        interpreter = works
+    elif _INTERPRETER_NAME.fullmatch(python.name):
+        # The folder of a virtual environment; else that of the installation, through all links.
+        prefix = _above_scripts(python.absolute().parent)
+        if not (prefix / "pyvenv.cfg").is_file():
+            prefix = _above_scripts(python.resolve().parent)
     else:
-        prefix, interpreter = _prefix(python), python
+        raise ManifestError("it is neither a Python interpreter nor a folder with one")
     folders = tuple(_folders(prefix, interpreter))
     if not folders:
-        raise ValueError("it has no site-packages folder")
+        raise ManifestError("it has no site-packages folder")
     try:
         name = prefix.absolute().relative_to(root.absolute()).as_posix()
     except ValueError:
@@ -94,40 +119,31 @@ def _environment(python: Path, root: Path) -> Environment:
     return Environment(interpreter, name, folders)
 
 
-def _prefix(interpreter: Path) -> Path:
-    """Return the folder that an interpreter belongs to, through links unless it is in a venv."""
-    if not _INTERPRETER_NAME.fullmatch(interpreter.name):
-        raise ValueError("it is neither a Python interpreter nor a folder with one")
-    for path in (interpreter.absolute(), interpreter.resolve()):
-        inside = path.parent.name.lower() in ("bin", "scripts")
-        prefix = path.parent.parent if inside else path.parent
-        if (prefix / "pyvenv.cfg").is_file():
-            return prefix
-    return prefix
+def _above_scripts(folder: Path) -> Path:
+    """Return the folder above `bin` or `Scripts`; any other folder unchanged."""
+    return folder.parent if folder.name.lower() in ("bin", "scripts") else folder
 
 
 def _folders(prefix: Path, interpreter: Path) -> Iterator[Path]:
     """Yield where packages are installed, by the layouts of venv, of CPython and of Debian."""
     settings = _settings(prefix / "pyvenv.cfg")
-    version = _VERSION.search(interpreter.resolve().name) or _VERSION.search(
-        settings.get("version") or settings.get("version_info") or ""
-    )
-    folder_name = f"python{version[0]}" if version else "python*.*"
-    patterns = [f"{lib}/{folder_name}/site-packages" for lib in ("lib", "lib64")]
+    versions = (interpreter.resolve().name, settings.get("version"), settings.get("version_info"))
+    version = next(filter(None, (_VERSION.search(text or "") for text in versions)), None)
+    python = f"python{version[0] if version else '*.*'}"
+    patterns = [f"lib/{python}/site-packages", f"lib64/{python}/site-packages"]
     patterns += ["Lib/site-packages", "lib/pypy*/site-packages", "site-packages"]
     if not settings:
-        patterns += [f"{lib}/{folder_name}/dist-packages" for lib in ("lib", "local/lib")]
+        patterns += [f"{lib}/{python}/dist-packages" for lib in ("lib", "local/lib")]
         patterns.append("lib/python3/dist-packages")
-    seen: set[Path] = set()
-    for pattern in patterns:
-        for folder in sorted(prefix.glob(pattern)):
-            if folder.is_dir() and folder.resolve() not in seen:
-                seen.add(folder.resolve())
-                yield folder
+    unique: dict[Path, Path] = {}
+    for folder in (folder for pattern in patterns for folder in sorted(prefix.glob(pattern))):
+        if folder.is_dir():
+            unique.setdefault(folder.resolve(), folder)
+    yield from unique.values()
     if settings.get("include-system-site-packages", "").lower() == "true":
-        # The installation that the venv is made from shows through.
+        # The packages of the installation that the environment was made from are visible in it.
         home = Path(settings.get("home", ""))
-        base = home.parent if home.name.lower() in ("bin", "scripts") else home
+        base = _above_scripts(home)
         if home.is_absolute() and not (base / "pyvenv.cfg").exists():
             yield from _folders(base, interpreter)
 
@@ -141,14 +157,43 @@ def _settings(file: Path) -> Mapping[str, str]:
 
 
 def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
-    """Read every installed package of an index; what the project declares gives scope and direct.
+    """Read every installed package of an index, with the scope from what the project declares.
 
-    What is installed answers the open requirements of all manifests.
+    Installed packages answer the open requirements of all manifests.
     """
-    declared = [one for manifest in manifests for one in manifest.declared]
-    problems: list[NotExamined] = []
-    installed: list[tuple[str, str, Needs]] = []
-    own_names: set[str] = set()
+    problems = Problems(environment.name)
+    found = list(_installed(environment, problems))
+    installed = [one for one in found if not one.origin]
+    if not installed:
+        problems.add(None, "no installed packages found in it")
+    needs = [(canonicalize_name(one.name), one.needs) for one in installed]
+    nodes = nodes_of(needs)
+    declared = [declaration for manifest in manifests for declaration in manifest.declared]
+    graph = walk(nodes, [declaration.root for declaration in declared])
+    # A person or a program may have written such a line, so it does not show who requests it.
+    unsure = {one.name for one in declared if one.direct is None and one.pin}
+    packages: list[Package] = []
+    for one, (name, _) in zip(installed, needs, strict=True):
+        direct = False if declared and name not in unsure else None
+        requires = nodes.keys() & set(one.needs.names)
+        with problems.caught():
+            packages.append(package(one.name, one.version, graph.scope(name), direct, requires))
+    roots = [declaration for declaration in declared if declaration.asks]
+    ways = walk(nodes, [declaration.root for declaration in roots]).ways()
+    sure = {declaration.name for declaration in roots} - unsure
+    return Manifest(
+        path=environment.name,
+        packages=tuple(packages),
+        problems=tuple(problems.entries),
+        covers={manifest.path: "" for manifest in manifests},
+        own=frozenset(canonicalize_name(one.name) for one in found if one.origin),
+        ways={name: way for name, way in ways.items() if len(way) > 1 or name in sure},
+        constraints=tuple(used_constraints(needs, graph)),
+    )
+
+
+def _installed(environment: Environment, problems: Problems) -> Iterator[_Installed]:
+    """Yield the packages that are from an index, or are the project's own code."""
     for distribution in distributions(path=[str(folder) for folder in environment.folders]):
         try:
             metadata = distribution.metadata
@@ -156,78 +201,46 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
                 raise ValueError("a package without name or version")
             name, version = metadata["Name"], metadata["Version"]
             needs = _needs(canonicalize_name(name), metadata.get_all("Requires-Dist") or [])
-            origin, own = _origin(distribution)
+            origin = _origin(distribution)
         except (OSError, ValueError, TypeError) as error:
-            reason = f"unreadable metadata: {error}"
+            problems.add(None, f"unreadable metadata: {error}")
+            continue
+        if origin and origin != OWN_CODE:
+            problems.add(None, f"{name} {version} is not from an index: {origin}")
         else:
-            if own:
-                own_names.add(canonicalize_name(name))
-                continue
-            if not origin:
-                installed.append((name, version, needs))
-                continue
-            reason = f"{name} {version} is not from an index: {origin}"
-        problems.append(problem(environment.name, None, reason))
-    if not installed:
-        problems.append(problem(environment.name, None, "no installed packages found in it"))
-    all_needs = [(canonicalize_name(name), needs) for name, _, needs in installed]
-    nodes = nodes_of(all_needs)
-    graph = walk(nodes, [(Edge(one.name, one.extras), one.scope) for one in declared])
-    # A line that a person or a program may have written does not tell who asks for the package.
-    unsure = {one.name for one in declared if one.direct is None and one.pin}
-    packages: list[Package] = []
-    for name, version, needs in installed:
-        normal_name = canonicalize_name(name)
-        direct = False if declared and normal_name not in unsure else None
-        requires = {edge.name for edge in needs.node.requires if edge.name in nodes}
-        try:
-            packages.append(package(name, version, graph.scope(normal_name), direct, requires))
-        except ValueError as error:
-            problems.append(problem(environment.name, None, str(error)))
-    asked = [one for one in declared if one.asks]
-    ways = walk(nodes, [(Edge(one.name, one.extras), one.scope) for one in asked]).ways()
-    sure = {one.name for one in asked} - unsure
-    return Manifest(
-        path=environment.name,
-        packages=tuple(packages),
-        problems=tuple(problems),
-        covers={manifest.path: "" for manifest in manifests},
-        own=frozenset(own_names),
-        ways={name: way for name, way in ways.items() if len(way) > 1 or name in sure},
-        constraints=tuple(used_constraints(all_needs, graph)),
-    )
+            yield _Installed(name, version, needs, origin)
 
 
-def _origin(distribution: Distribution) -> tuple[str, bool]:
-    """Describe a source that is no index, and tell whether it is the project's own code."""
+def _origin(distribution: Distribution) -> str:
+    """Describe a source that is not an index; `OWN_CODE` for an editable installation."""
     text = distribution.read_text("direct_url.json")
     if text is None:
-        return "", False
+        return ""
     try:
         direct = msgspec.convert(json.loads(text), _DirectUrl)
     except (msgspec.ValidationError, ValueError, RecursionError):
-        return "direct_url.json cannot be read", False
+        return "direct_url.json cannot be read"
     if direct.dir_info is not None:
-        editable = direct.dir_info.get("editable") is True
-        return ("", True) if editable else (f"from a folder: {direct.url}", False)
+        return (
+            OWN_CODE if direct.dir_info.get("editable") is True else f"from a folder: {direct.url}"
+        )
     kind = direct.vcs_info.get("vcs", "version control") if direct.vcs_info else "an address"
-    return f"from {kind}: {direct.url}", False
+    return f"from {kind}: {direct.url}"
 
 
-def _needs(name: str, requirements: Iterable[object]) -> Needs:
+def _needs(name: str, requirements: Sequence[object]) -> Needs:
     requires: list[Edge] = []
     extras: dict[str, tuple[Edge, ...]] = {}
-    asks: list[tuple[Constraint, frozenset[str]]] = []
+    asks: list[tuple[Constraint | None, frozenset[str]]] = []
     for text in map(str, requirements):
         needed = parsed(text)
         if needed is None:
             continue  # pip could not read it either, so it installed nothing for it
-        edge = Edge(canonicalize_name(needed.name), tuple(sorted(needed.extras)))
+        edge = edge_of(needed)
         names = [canonicalize_name(left or right) for left, right in _EXTRA.findall(text)]
         for extra in names:
             extras[extra] = (*extras.get(extra, ()), edge)
         if not names:
             requires.append(edge)
-        constraint = requirement_constraint(needed, text, name)
-        asks += [(constraint, frozenset(names))] if constraint else []
-    return Needs((), Node(tuple(requires), extras), asks)
+        asks.append((requirement_constraint(needed, text, name), frozenset(names)))
+    return Needs([edge.name for edge in requires], Node(tuple(requires), extras), asks)

@@ -1,8 +1,9 @@
-"""Lock files: one reader for all kinds, and for each kind what it spells in its own way."""
+"""Lock files: one reader for all kinds, and for each kind the parts that differ."""
 
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -15,12 +16,16 @@ from scanagg.inventory.declarations import (
     requirement_constraint,
     table_constraint,
 )
-from scanagg.inventory.document import Keys, ManifestDocument, load_json, load_toml
+from scanagg.inventory.document import Keys, ManifestDocument, as_list, load_json, load_toml
 from scanagg.inventory.graph import Edge, Node, Walk, walk
 from scanagg.inventory.manifest import (
+    OWN_CODE,
     Manifest,
+    ManifestError,
     ProjectFiles,
+    edge_of,
     exact_version,
+    grouped,
     in_folder_of,
     parsed,
     requirement_name,
@@ -39,15 +44,15 @@ from scanagg.model import Constraint, Package, Requirement, Scope, SourceFile, p
 
 
 class Needs(msgspec.Struct, frozen=True):
-    """The dependencies of a package: their names as written, and as the graph follows them.
+    """The dependencies of a package: their names as written, and as edges of the graph.
 
-    `asks` are constraints on other packages, each with the extras that it is for, none if it always
-    holds.
+    `asks` are constraints on other packages, if they can be read, each with the extras that it is
+    for: none if it always applies.
     """
 
     names: Iterable[str] = ()
     node: Node = Node()
-    asks: Sequence[tuple[Constraint, frozenset[str]]] = ()
+    asks: Sequence[tuple[Constraint | None, frozenset[str]]] = ()
 
 
 class LockEntry(msgspec.Struct, frozen=True):
@@ -56,14 +61,14 @@ class LockEntry(msgspec.Struct, frozen=True):
     name: str
     version: str | None = None
 
-    def origin(self, path: str, project: ProjectFiles) -> tuple[str, bool]:
-        """Describe a source that is no index, and tell if it is own code; `path` is the lock's."""
+    def origin(self, path: str, project: ProjectFiles) -> str:
+        """Describe a source that is not an index, as in `Declaration`; `path` is the lock's."""
         return origin_of_source(asdict(self), path, project)
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         """Return the scope that the entry itself gives; None if the graph decides.
 
-        `groups` are the scopes of those that the manifests beside the lock declare.
+        `groups` are the scopes of the groups that the manifests beside the lock declare.
         """
         return None
 
@@ -96,7 +101,7 @@ class LockKind(msgspec.Struct, frozen=True):
     array: str = "package"
 
     def load(self, file: SourceFile, project: ProjectFiles) -> ManifestDocument:
-        """Parse the file. BrokenFile if that is not possible."""
+        """Parse the file. ManifestError if that is not possible."""
         return load_toml(file, project)
 
     def entries(self, document: ManifestDocument) -> Iterator[tuple[Keys, LockEntry]]:
@@ -107,9 +112,9 @@ class LockKind(msgspec.Struct, frozen=True):
     def basis(
         self, document: ManifestDocument, entries: Entries, project: ProjectFiles
     ) -> LockBasis:
-        """Return what it was made from: what the manifests beside it declare."""
-        declared = project.beside(document.path)
-        return LockBasis(self.covers, [(Edge(one.name, one.extras), one.scope) for one in declared])
+        """Return the basis: what the manifests beside the lock declare."""
+        roots = [declaration.root for declaration in project.beside(document.path)]
+        return LockBasis(self.covers, roots)
 
     def matches(self, path: str, project: ProjectFiles) -> bool:
         """Return whether a file with this path is of this kind."""
@@ -121,39 +126,37 @@ class LockKind(msgspec.Struct, frozen=True):
         entries = list(self.entries(document))
         basis = self.basis(document, entries, project)
         needs = [(canonicalize_name(entry.name), entry.needs()) for _, entry in entries]
-        graph = walk(nodes_of(needs), basis.roots)
+        nodes = nodes_of(needs)
+        graph = walk(nodes, basis.roots)
         direct_names = {edge.name for edge, _ in basis.roots}
-        known = frozenset(name for name, _ in needs)
-        groups: dict[str, Scope] = {}
-        for declaration in project.beside(file.path):
-            scopes = (declaration.scope, groups.get(declaration.group, Scope.DEV))
-            groups[declaration.group] = widest(scopes)
+        by_group = grouped(project.beside(file.path), attrgetter("group"))
+        groups = {
+            group: widest(declaration.scope for declaration in declared)
+            for group, declared in by_group.items()
+        }
         packages: list[Package] = []
         unpinned: list[Requirement] = []
         own_names: set[str] = set()
         for (keys, entry), (name, needed) in zip(entries, needs, strict=True):
             place = document.place(*keys, "name")
             scope = entry.scope(file.path, groups) or graph.scope(name)
-            scope = either(scope, folder_scope(file.path))
-            origin, own = entry.origin(file.path, project)
-            try:
+            origin = entry.origin(file.path, project)
+            with document.problems.caught(place.start_line):
                 requirement_name(entry.name)
-                if own:
+                if origin == OWN_CODE:
                     own_names.add(name)
                 elif origin:
                     unpinned.append(Requirement(name, name, place, plain(shown(origin)), scope))
                 else:
                     direct = name in direct_names if basis.roots else None
-                    requires = known.intersection(map(canonicalize_name, needed.names))
+                    requires = nodes.keys() & set(map(canonicalize_name, needed.names))
                     pinned = package(entry.name, entry.version, scope, direct, requires)
                     packages.append(replace(pinned, places=(place,)))
-            except ValueError as error:
-                document.note(place, str(error))
         return Manifest(
             path=file.path,
             packages=tuple(packages),
             unpinned=tuple(unpinned),
-            problems=tuple(document.problems),
+            problems=tuple(document.problems.entries),
             covers={in_folder_of(file.path, name): how for name, how in basis.covers.items()},
             own=frozenset(own_names),
             ways=graph.ways(),
@@ -172,10 +175,10 @@ def nodes_of(needs: Iterable[tuple[str, Needs]]) -> Mapping[str, Sequence[Node]]
 def package(
     name: str, version: str | None, scope: Scope, direct: bool | None, requires: Iterable[str]
 ) -> Package:
-    """Return a package without places, in normal form. ValueError if there can be none."""
+    """Return a package without places, in normal form. ManifestError if name or version is bad."""
     name = requirement_name(name)
     if version is None:
-        raise ValueError(f"{name}: no version")
+        raise ManifestError(f"{name}: no version")
     version = exact_version(version)
     purl = pypi_purl(name, version)
     return Package(name, version, purl, scope, direct, requires=tuple(sorted(requires)))
@@ -183,11 +186,11 @@ def package(
 
 def used_constraints(needs: Sequence[tuple[str, Needs]], graph: Walk) -> Iterator[Constraint]:
     """Yield what packages ask of each other; for an extra, only if the project uses that extra."""
-    known = {name for name, _ in needs}
+    names = {name for name, _ in needs}
     for name, needed in needs:
         for constraint, extras in needed.asks:
             used = not extras or any((name, extra) in graph.steps for extra in extras)
-            if used and constraint.name in known and constraint.name != name:
+            if constraint and used and constraint.name in names - {name}:
                 yield constraint
 
 
@@ -208,7 +211,7 @@ class _PoetryEntry(LockEntry, frozen=True):
     extras: dict[str, tuple[str, ...]] = {}
     source: _PoetrySource = _PoetrySource()
 
-    def origin(self, path: str, project: ProjectFiles) -> tuple[str, bool]:
+    def origin(self, path: str, project: ProjectFiles) -> str:
         return origin_of_source({self.source.type: self.source.url}, path, project)
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
@@ -226,33 +229,39 @@ class _PoetryEntry(LockEntry, frozen=True):
             canonicalize_name(extra): tuple(map(_poetry_edge, texts))
             for extra, texts in self.extras.items()
         }
-        in_extras: dict[str, set[str]] = {}
+        extras_of: dict[str, set[str]] = {}
         for extra, edges in extras.items():
             for edge in edges:
-                in_extras.setdefault(edge.name, set()).add(extra)
+                extras_of.setdefault(edge.name, set()).add(extra)
         requires: list[Edge] = []
-        asks: list[tuple[Constraint, frozenset[str]]] = []
+        asks: list[tuple[Constraint | None, frozenset[str]]] = []
         for name, value in self.dependencies.items():
-            normal_name = canonicalize_name(name)
-            alternatives = value if isinstance(value, list) else [value]
-            tables = [table for table in alternatives if isinstance(table, dict)]
-            optional = [table for table in tables if table.get("optional") is True]
-            for_extras: frozenset[str] = frozenset()
-            if len(optional) < len(alternatives):
-                lists = [table.get("extras") for table in tables]
-                extra_names = [
-                    extra for names in lists if isinstance(names, list) for extra in names
-                ]
-                edge = Edge(normal_name, tuple(one for one in extra_names if isinstance(one, str)))
-                requires.append(edge)
-            elif normal_name in in_extras:
-                for_extras = frozenset(in_extras[normal_name])
-            else:
-                continue
-            for alternative in alternatives:
+            required = _required_edge(name, as_list(value))
+            requires += required
+            for_extras = frozenset(() if required else extras_of.get(canonicalize_name(name), ()))
+            for alternative in as_list(value) if required or for_extras else ():
                 constraint = table_constraint(name, alternative, canonicalize_name(self.name))
-                asks += [(constraint, for_extras)] if constraint else []
+                asks.append((constraint, for_extras))
         return Needs(self.dependencies, Node(tuple(requires), extras), asks)
+
+
+class _PoetryNeeded(msgspec.Struct, frozen=True):
+    optional: bool = False
+    extras: tuple[str, ...] = ()
+
+
+def _required_edge(name: str, alternatives: Sequence[object]) -> list[Edge]:
+    """Return the edge to a dependency; none if all alternatives are optional."""
+    extras: list[str] = []
+    required = False
+    for alternative in alternatives:
+        try:
+            needed = msgspec.convert(alternative, _PoetryNeeded)
+        except msgspec.ValidationError:  # a version by itself, or wrong types
+            needed = _PoetryNeeded()
+        required |= not needed.optional
+        extras += needed.extras
+    return [Edge(canonicalize_name(name), tuple(extras))] if required else []
 
 
 _NAME_AND_EXTRAS: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
@@ -284,13 +293,12 @@ class _PdmEntry(LockEntry, frozen=True):
     def needs(self) -> Needs:
         name = canonicalize_name(self.name)
         edges: list[Edge] = []
-        asks: list[tuple[Constraint, frozenset[str]]] = []
+        asks: list[tuple[Constraint | None, frozenset[str]]] = []
         for text in self.dependencies:
             needed = parsed(text)
             if needed and canonicalize_name(needed.name) != name:
-                edges.append(Edge(canonicalize_name(needed.name), tuple(sorted(needed.extras))))
-                constraint = requirement_constraint(needed, text, name)
-                asks += [(constraint, frozenset())] if constraint else []
+                edges.append(edge_of(needed))
+                asks.append((requirement_constraint(needed, text, name), frozenset()))
         node = Node(tuple(edges))
         if self.extras:
             node = Node(extras=dict.fromkeys(map(canonicalize_name, self.extras), tuple(edges)))
@@ -346,7 +354,7 @@ _UvGroups = dict[str, tuple[_UvNeeded, ...]]
 
 
 class _UvSource(msgspec.Struct, frozen=True):
-    """One of these is set. `virtual`, `editable` and `directory` are folders."""
+    """One of these is set unless it is an index; the last three are folders."""
 
     git: str | None = None
     url: str | None = None
@@ -354,6 +362,20 @@ class _UvSource(msgspec.Struct, frozen=True):
     directory: str | None = None
     editable: str | None = None
     virtual: str | None = None
+
+    @property
+    def is_index(self) -> bool:
+        """Return whether the package is from an index."""
+        source = (self.git, self.url, self.path, self.directory, self.editable, self.virtual)
+        return not any(source)
+
+
+class _UvAsked(_UvSource, frozen=True):
+    """A requirement as it was declared at locking time."""
+
+    name: str = ""
+    specifier: str = "*"
+    marker: str | None = None
 
 
 class _UvEntry(LockEntry, frozen=True, rename="kebab"):
@@ -363,18 +385,12 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
     dev_dependencies: _UvGroups = {}
 
     @property
-    def is_local(self) -> bool:
-        """Return whether it is a project of this repository."""
-        source = self.source
-        return (source.virtual, source.editable, source.directory) != (None, None, None)
+    def folder(self) -> str | None:
+        """Return the folder of a project of this repository, relative to the lock's; else None."""
+        folders = (self.source.virtual, self.source.editable, self.source.directory)
+        return next((folder or "." for folder in folders if folder is not None), None)
 
-    @property
-    def folder(self) -> str:
-        """Return the folder of a local project, relative to the lock's."""
-        source = self.source
-        return source.virtual or source.editable or source.directory or "."
-
-    def origin(self, path: str, project: ProjectFiles) -> tuple[str, bool]:
+    def origin(self, path: str, project: ProjectFiles) -> str:
         return origin_of_source(asdict(self.source), path, project)
 
     def needs(self) -> Needs:
@@ -385,13 +401,30 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
         node = Node(tuple(needed.edge for needed in self.dependencies), extras)
         return Needs([needed.name for needed in self.dependencies], node)
 
+    def roots(self) -> Iterator[tuple[Edge, Scope]]:
+        """Yield the dependencies of a project as the roots of the graph."""
+        base = folder_scope(f"{self.folder}/pyproject.toml")
+        groups = [
+            (base, self.dependencies),
+            *((named_scope(extra), group) for extra, group in self.optional_dependencies.items()),
+            *((group_scope(name), group) for name, group in self.dev_dependencies.items()),
+        ]
+        for scope, group in groups:
+            yield from ((needed.edge, either(base, scope)) for needed in group)
+
 
 class _UvManifest(msgspec.Struct, frozen=True, rename="kebab"):
-    """The requirements of no package: the groups of a workspace, or a script's own."""
+    """The requirements of no package: the groups of a workspace, or those of a script."""
 
     members: tuple[str, ...] = ()
     requirements: tuple[_UvNeeded, ...] = ()
     dependency_groups: _UvGroups = {}
+
+    def roots(self) -> Iterator[tuple[Edge, Scope]]:
+        """Yield the requirements as the roots of the graph."""
+        yield from ((needed.edge, Scope.RUNTIME) for needed in self.requirements)
+        for name, group in self.dependency_groups.items():
+            yield from ((needed.edge, group_scope(name)) for needed in group)
 
 
 class _UvKind(LockKind, frozen=True):
@@ -402,72 +435,53 @@ class _UvKind(LockKind, frozen=True):
     ) -> LockBasis:
         """Return the members of a workspace as roots, else the project, else all local projects."""
         manifest = document.section(_UvManifest, "manifest") or _UvManifest()
-        local = [entry for _, entry in entries if isinstance(entry, _UvEntry) and entry.is_local]
-        members = set(manifest.members)
-        roots = (
-            [entry for entry in local if entry.name in members]
-            or [entry for entry in local if entry.folder == "."]
-            or local
-        )
-        edges = [(needed.edge, Scope.RUNTIME) for needed in manifest.requirements]
-        edges += _group_edges(manifest.dependency_groups, Scope.RUNTIME)
-        for root in roots:
-            base = folder_scope(posixpath.join(root.folder, "pyproject.toml"))
-            edges += [(needed.edge, base) for needed in root.dependencies]
-            for extra, group in root.optional_dependencies.items():
-                edges += [(needed.edge, either(base, named_scope(extra))) for needed in group]
-            edges += _group_edges(root.dev_dependencies, base)
+
+        def rank(entry: _UvEntry) -> int:
+            return 2 if entry.name in manifest.members else int(entry.folder == ".")
+
+        local = [entry for _, entry in entries if isinstance(entry, _UvEntry) and entry.folder]
+        highest = max(map(rank, local), default=0)
+        projects = [entry for entry in local if rank(entry) == highest]
+        roots = list(manifest.roots())
+        for entry in projects:
+            roots += entry.roots()
         covers: dict[str, str] = {}
         if document.path.endswith("uv.lock"):
             covers["pyproject.toml"] = "uv lock"
-            root_folders = {root.folder for root in roots}
-            for entry in local:  # of those that are no roots, only a part is locked
-                command = "uv lock" if entry.folder in root_folders else ""
-                covers[posixpath.join(entry.folder, "pyproject.toml")] = command
-        return LockBasis(covers, edges, _uv_constraints(document, entries, project))
-
-
-def _group_edges(groups: _UvGroups, base: Scope) -> list[tuple[Edge, Scope]]:
-    return [
-        (needed.edge, either(base, group_scope(name)))
-        for name, group in groups.items()
-        for needed in group
-    ]
-
-
-# A requirement that has one of these is not chosen by its version.
-_UV_ORIGINS: Final = frozenset(("git", "url", "path", "directory", "editable", "virtual"))
+            folders = {entry.folder for entry in projects}
+            for entry in local:  # only a part of other local projects is locked
+                command = "uv lock" if entry.folder in folders else ""
+                covers[f"{entry.folder}/pyproject.toml"] = command
+        constraints = filter(None, _uv_constraints(document, entries, project))
+        return LockBasis(covers, roots, constraints)
 
 
 def _uv_constraints(
     document: ManifestDocument, entries: Entries, project: ProjectFiles
-) -> Iterator[Constraint]:
+) -> Iterator[Constraint | None]:
     """Yield what was declared at locking time by local projects whose manifest is not here."""
 
     def is_here(folder: str) -> bool:
-        manifest = in_folder_of(document.path, posixpath.join(folder, "pyproject.toml"))
+        manifest = in_folder_of(document.path, f"{folder}/pyproject.toml")
         return document.path.endswith("uv.lock") and posixpath.dirname(manifest) in project.declared
 
     lists: list[Keys] = [("manifest", "requirements")]
     if not is_here("."):
         lists += [("manifest", "constraints"), ("manifest", "overrides")]
     for keys, entry in entries:
-        if isinstance(entry, _UvEntry) and entry.is_local and not is_here(entry.folder):
+        if isinstance(entry, _UvEntry) and entry.folder and not is_here(entry.folder):
             lists.append((*keys, "metadata", "requires-dist"))
-            groups = document.value(*keys, "metadata", "requires-dev")
-            for name in groups if isinstance(groups, dict) else ():
-                lists.append((*keys, "metadata", "requires-dev", name))
+            groups = (*keys, "metadata", "requires-dev")
+            lists += [(*groups, name) for name in document.table(*groups)]
     for keys in lists:
-        listed = document.value(*keys)
-        for position, table in enumerate(listed if isinstance(listed, list) else ()):
-            # What is wrong here costs no package, so it is no problem.
-            name = table.get("name") if isinstance(table, dict) else None
-            if isinstance(name, str) and _UV_ORIGINS.isdisjoint(table):
-                allowed = {"version": table.get("specifier", "*"), "markers": table.get("marker")}
-                place = document.place(*keys, position)
-                constraint = table_constraint(name, allowed, place=place)
-                if constraint:
-                    yield constraint
+        for position, value in enumerate(document.array(*keys)):
+            try:
+                asked = msgspec.convert(value, _UvAsked)
+            except msgspec.ValidationError:
+                continue  # it costs no package, so it is not a problem
+            if asked.is_index:
+                allowed = {"version": asked.specifier, "markers": asked.marker}
+                yield table_constraint(asked.name, allowed, place=document.place(*keys, position))
 
 
 class _PylockSource(msgspec.Struct, frozen=True):
@@ -493,11 +507,11 @@ class _PylockEntry(LockEntry, frozen=True):
     directory: _PylockSource | None = None
     archive: _PylockSource | None = None
 
-    def origin(self, path: str, project: ProjectFiles) -> tuple[str, bool]:
+    def origin(self, path: str, project: ProjectFiles) -> str:
         if self.vcs:
-            return f"from {self.vcs.type}: {self.vcs.url or self.vcs.path}", False
+            return origin_of_source({self.vcs.type: self.vcs.url or self.vcs.path}, path, project)
         address = self.directory or self.archive
-        return origin_of_source(asdict(address), path, project) if address else ("", False)
+        return origin_of_source(asdict(address), path, project) if address else ""
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         return either(file_scope(path), marker_scope(self.marker))

@@ -1,18 +1,21 @@
-"""The values that all readers of manifests share, and how a manifest's bytes are read."""
+"""The values that the readers of manifests share, and functions that read their bytes."""
 
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
+from msgspec.structs import replace
 from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as WrittenRequirement
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from scanagg.core.text import one_line, shorten
+from scanagg.inventory.graph import Edge
 from scanagg.model import (
     Constraint,
     Location,
@@ -21,54 +24,82 @@ from scanagg.model import (
     Requirement,
     Scope,
     SourceFile,
-    plain,
 )
 
-# The largest lock files of public monorepos are about 5 MB; anything beyond this is no manifest.
+# The largest lock files of public monorepos have about 5 MB.
 MAX_BYTES: Final = 16 * 1024 * 1024
 _TEXT_WIDTH: Final = 200
 
-# A version that is not PEP 440 (an old "2004d") is kept if it is harmless as a word.
+OWN_CODE: Final = "the project's own code"
+"""The origin of a dependency that is a folder of the target."""
+
+# A version that does not follow PEP 440, such as "2004d", but can do no harm.
 _PLAIN_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]+@")
 
 
-class Declaration(msgspec.Struct, frozen=True, kw_only=True):
+T = TypeVar("T")
+K = TypeVar("K", bound=Hashable)
+
+
+class Site(msgspec.Struct, frozen=True, kw_only=True):
+    """The place of a declaration, and what follows from that place.
+
+    `source` is the manifest that was being read: an included file has another `place`. `group` is
+    the name of the extra or group. `direct` is None if a person or a program may have written it.
+    """
+
+    place: Location
+    source: str
+    scope: Scope = Scope.RUNTIME
+    group: str = ""
+    direct: bool | None = True
+
+
+class Declaration(Site, frozen=True, kw_only=True):
     """A dependency as people wrote it, pinned or not.
 
-    `source` is the manifest that was being read (an included file has another `place`). `pin` is
-    the exact version, if there is one. `origin` says where the package comes from if that is no
-    package index; `own` marks the project's own code. `group` is the name of its extra or group,
-    `needed_by` the packages that need it according to a compiler's comment. `specifier` is the
-    versions it allows by PEP 440, None if it says nothing about versions or only records the
-    installed one. `asks` is false for a line that asks for nothing: a compiler wrote it, or it is a
-    constraint.
+    `pin` is the exact version, if there is one. `origin` says where the package comes from if that
+    is not a package index; `OWN_CODE` marks the project's own code. `needed_by` are the packages
+    that need it according to a compiler's comment. `specifier` has the allowed versions by PEP 440;
+    it is None if the line does not restrict versions or only records the installed one. `asks` is
+    false for a line that requests nothing: a compiler wrote it, or it is a constraint.
     """
 
     name: str
     text: str
-    place: Location
-    source: str
-    scope: Scope = Scope.RUNTIME
     extras: tuple[str, ...] = ()
     pin: str | None = None
     origin: str = ""
-    own: bool = False
     conditional: bool = False
-    direct: bool | None = True
-    group: str = ""
     needed_by: tuple[str, ...] = ()
     specifier: str | None = None
     asks: bool = True
+
+    @property
+    def root(self) -> tuple[Edge, Scope]:
+        """The declaration as the start of a walk over a graph."""
+        return Edge(self.name, self.extras), self.scope
+
+    @property
+    def constraint(self) -> Constraint | None:
+        """The allowed versions; None without any, as for an address."""
+        if self.specifier is None or self.origin:
+            return None
+        return Constraint(self.name, self.specifier, self.text, place=self.place)
+
+
+Scoped = TypeVar("Scoped", Declaration, Package, Requirement)
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     """The contents of one manifest.
 
-    `covers` maps the manifests whose declarations it locks to the command that locks them again, or
-    to "" if this file need not hold all of them. `own` names the project's own packages. `ways`
-    leads from a requirement to each package that its graph reaches. `answers` are further manifests
-    that it was compiled from.
+    `covers` maps each manifest that this one locks to the command that locks it again, or to "" if
+    this one need not contain all of its dependencies. `own` are the names of the project's own
+    packages, `includes` the files that it reads as requirements. `ways` are the names from a
+    requirement to each package that the graph reaches. `answers` are other manifests that it was
+    compiled from.
     """
 
     path: str
@@ -83,59 +114,96 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     answers: frozenset[str] = frozenset()
     constraints: tuple[Constraint, ...] = ()
 
+    def for_development(self) -> "Manifest":
+        """Return the manifest with everything in it for development only."""
+
+        def dev(values: Iterable[Scoped]) -> tuple[Scoped, ...]:
+            return tuple(replace(value, scope=Scope.DEV) for value in values)
+
+        return replace(
+            self,
+            packages=dev(self.packages),
+            declared=dev(self.declared),
+            unpinned=dev(self.unpinned),
+        )
+
+
+class ManifestError(Exception):
+    """A manifest, or an entry of one, cannot be used; `line` counts from 1, None if unknown."""
+
+    def __init__(self, reason: str, line: int | None = None) -> None:
+        """Keep both parts: the line may be known only to the caller."""
+        super().__init__(reason)
+        self.reason = reason
+        self.line = line
+
+
+class Problems(msgspec.Struct, frozen=True):
+    """The entries of one file that cannot be used. A list that grows while the file is read."""
+
+    path: str
+    entries: list[NotExamined] = []
+
+    def add(self, line: int | None, reason: str) -> None:
+        """Add a line (from 1), or the whole file, with credentials masked."""
+        place = self.path if line is None else f"{self.path}:{line}"
+        self.entries.append(NotExamined(place, shown(reason)))
+
+    @contextmanager
+    def caught(self, line: int | None = None) -> Iterator[None]:
+        """Add a ManifestError as a problem: of its own line, else of `line`."""
+        try:
+            yield
+        except ManifestError as error:
+            self.add(error.line or line, error.reason)
+
 
 class ProjectFiles(msgspec.Struct, frozen=True):
-    """The files that may be read, by the path that is shown, and what earlier readers learnt.
+    """The files that readers may read, by their shown path, and what earlier readers found.
 
     `files` also has the targets of symbolic links, under the links' paths; `link_targets` has the
     paths of those files themselves. `declared` is by folder. `included` are files that a manifest
-    names as requirements, `names` the project's own packages with the manifests that name them.
+    includes as requirements, `names` the project's own packages with the manifests that name them.
     """
 
     root: Path
     files: Mapping[str, SourceFile]
     folders: frozenset[str]
     link_targets: Mapping[str, str] = {}
-    declared: Mapping[str, tuple[Declaration, ...]] = {}
+    declared: Mapping[str, Sequence[Declaration]] = {}
     included: frozenset[str] = frozenset()
-    names: Mapping[str, tuple[str, ...]] = {}
+    names: Mapping[str, Sequence[str]] = {}
 
-    def beside(self, path: str) -> tuple[Declaration, ...]:
+    def beside(self, path: str) -> Sequence[Declaration]:
         """Return what the manifests in the folder of `path` declare."""
         return self.declared.get(posixpath.dirname(path), ())
 
     def link_target(self, path: str) -> str:
-        """Return the path of the file that a symbolic link leads to; any other path as it is."""
+        """Return the path of the file that a symbolic link leads to; any other path unchanged."""
         return self.link_targets.get(path, path)
 
-    def place(self, path: str, line: int | None = None) -> Location:
-        """Return a place in a file; for a symbolic link, the place in the file it leads to."""
-        return Location(self.link_target(path), line)
-
-    def problem(self, path: str, line: int | None, reason: str) -> NotExamined:
-        """Return the problem of one line (from 1) of a file, or of the whole file."""
-        return problem(self.link_target(path), line, reason)
+    def problems(self, path: str) -> Problems:
+        """Return an empty list of problems of the file at `path`, or behind the link there."""
+        return Problems(self.link_target(path))
 
 
 class Reader(msgspec.Struct, frozen=True):
     """The reader of one kind of manifest.
 
-    `matches` decides by the path alone. `read` returns None if the file turns out to be no
-    manifest, and raises BrokenFile if it cannot be read.
+    `matches` decides by the path alone. `read` returns None if the file is not a manifest after
+    all, and raises ManifestError if it cannot be read.
     """
 
     matches: Callable[[str, ProjectFiles], bool]
     read: Callable[[SourceFile, ProjectFiles], Manifest | None]
 
 
-class BrokenFile(Exception):  # noqa: N818 - it says what is broken, and never leaves this package
-    """A manifest that cannot be used at all, the line that is to blame, and the reason."""
-
-    def __init__(self, line: int | None, reason: str) -> None:
-        """Keep the line, which counts from 1; None if no single line is to blame."""
-        super().__init__(reason)
-        self.line = line
-        self.reason = reason
+def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
+    """Return the items by a key; keys and items keep their order."""
+    groups: dict[K, list[T]] = {}
+    for item in items:
+        groups.setdefault(key(item), []).append(item)
+    return groups
 
 
 def named(name: str) -> Callable[[str, ProjectFiles], bool]:
@@ -143,13 +211,8 @@ def named(name: str) -> Callable[[str, ProjectFiles], bool]:
     return lambda path, _: posixpath.basename(path) == name
 
 
-def problem(path: str, line: int | None, reason: str) -> NotExamined:
-    """Return a line (from 1) of a manifest that cannot be used, with its secrets masked."""
-    return NotExamined(path if line is None else f"{path}:{line}", plain(shown(reason)))
-
-
 def shown(text: str) -> str:
-    """Return text of a manifest on one short line, with credentials in addresses masked."""
+    """Return text of a manifest on one short line, with the credentials in addresses masked."""
     return shorten(one_line(_CREDENTIALS.sub("***@", text.strip())), _TEXT_WIDTH)
 
 
@@ -159,46 +222,51 @@ def in_folder_of(path: str, name: str) -> str:
 
 
 def read_bytes(file: SourceFile) -> bytes:
-    """Return the content. BrokenFile if the system refuses or if it is too large for a manifest."""
+    """Return the content. ManifestError if it cannot be read or is too large for a manifest."""
     try:
         if file.real.stat().st_size > MAX_BYTES:
-            raise BrokenFile(None, f"larger than {MAX_BYTES // 1024**2} MiB: not read")
+            raise ManifestError(f"larger than {MAX_BYTES // 1024**2} MiB: not read")
         return file.real.read_bytes()
     except OSError as error:
-        raise BrokenFile(None, f"cannot be read: {error.strerror or error}") from error
+        raise ManifestError(f"cannot be read: {error.strerror or error}") from error
 
 
 def read_utf8(file: SourceFile) -> str:
-    """Return the text of a UTF-8 file without its byte-order mark. BrokenFile if it is not."""
+    """Return the text of a UTF-8 file without its byte order mark. ManifestError if it is none."""
     raw = read_bytes(file)
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise BrokenFile(line, "not UTF-8") from error
+        raise ManifestError("not UTF-8", line) from error
 
 
-def parsed(text: str) -> WrittenRequirement | None:
-    """Parse a requirement by PEP 508; None if it is none, or is nested too deeply to be read."""
+def parsed(text: object) -> WrittenRequirement | None:
+    """Parse a requirement by PEP 508; None if it is not one, or is nested too deeply."""
     try:
-        return WrittenRequirement(text)
+        return WrittenRequirement(text) if isinstance(text, str) else None
     except (InvalidRequirement, RecursionError):
         return None
 
 
+def edge_of(requirement: WrittenRequirement) -> Edge:
+    """Return a requirement as an edge of the graph."""
+    return Edge(canonicalize_name(requirement.name), tuple(sorted(requirement.extras)))
+
+
 def requirement_name(name: str) -> str:
-    """Normalise a name as in PEP 503. ValueError if no package can have it."""
+    """Normalise a name as in PEP 503. ManifestError if no package can have it."""
     try:
         return canonicalize_name(name, validate=True)
     except InvalidName as error:
-        raise ValueError(f"not a package name: {name!r}") from error
+        raise ManifestError(f"not a package name: {name!r}") from error
 
 
 def exact_version(version: str) -> str:
-    """Normalise a version as in PEP 440; one that is a harmless word stays. ValueError if not."""
+    """Normalise a version as in PEP 440; another harmless word is kept. ManifestError if not."""
     try:
         return str(Version(version))
     except InvalidVersion as error:
         if _PLAIN_VERSION.fullmatch(version):
             return version
-        raise ValueError(f"not a version: {version!r}") from error
+        raise ManifestError(f"not a version: {version!r}") from error

@@ -1,213 +1,218 @@
 """Many manifests as one inventory: each package once, each open requirement once."""
 
 import posixpath
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import attrgetter
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_version
 
-from scanagg.inventory.declarations import declared_constraint
-from scanagg.inventory.manifest import Declaration, Manifest
+from scanagg.inventory.manifest import OWN_CODE, Declaration, Manifest, grouped
 from scanagg.inventory.scopes import widest
 from scanagg.model import (
     Constraint,
     Inventory,
+    NotExamined,
     Package,
-    Reason,
     Requirement,
     Scope,
     location_key,
-    plain,
     pypi_purl,
     sorted_locations,
 )
 
+_UNPINNED: Final = (
+    'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
+)
+
 
 class _Lock(msgspec.Struct, frozen=True):
-    """The packages of a manifest that covers others; the names in `others` are from no index."""
+    """A manifest that may lock others: its packages by name, and names that are not from an index.
+
+    `command` locks again; it is "" if the lock need not contain everything.
+    """
 
     path: str
     packages: Mapping[str, Sequence[Package]]
-    others: Collection[str]
+    others: frozenset[str]
+    command: str = ""
 
 
 def merge(manifests: Sequence[Manifest]) -> Inventory:
-    """Return the packages, what is not pinned, and the problems; sorted, and each once.
+    """Return the packages, the open requirements and the problems; sorted, and each once.
 
-    If a covering lock pins an open requirement, that is one more place of the package.
+    An open requirement that a covering lock pins is one more place of the package.
     """
-    asking = _asking(manifests)
-    covering: dict[str, list[tuple[_Lock, str]]] = {}
+    declared: list[Declaration] = []
+    unpinned: list[Requirement] = []
+    problems: list[NotExamined] = []
+    constraints: list[Constraint] = []
+    locks: dict[str, list[_Lock]] = {}
     packages: list[Package] = []
     for manifest in manifests:
-        all_packages = (*manifest.packages, *_pinned(manifest))
-        packages += [_with_way(package, manifest, asking) for package in all_packages]
-        by_name: dict[str, list[Package]] = {}
-        for package in all_packages:
-            by_name.setdefault(package.name, []).append(package)
-        others = {*manifest.own, *(requirement.name for requirement in manifest.unpinned)}
-        others |= {one.name for one in manifest.declared if one.own or one.origin}
-        lock = _Lock(manifest.path, by_name, others)
-        for path, command in manifest.covers.items():
-            covering.setdefault(path, []).append((lock, command))
-    unpinned = [requirement for manifest in manifests for requirement in manifest.unpinned]
-    for declaration in (one for manifest in manifests for one in manifest.declared):
-        if not declaration.own and (declaration.origin or not declaration.pin):
-            paths = (declaration.place.path, declaration.source)
-            locks = [lock for path in paths for lock in covering.get(path, ())]
-            locked, requirement = _covered(declaration, locks)
-            packages += locked
-            unpinned += [requirement] if requirement else []
-    constraints: list[Constraint] = []
-    for manifest in manifests:
+        declared += manifest.declared
+        unpinned += manifest.unpinned
+        problems += manifest.problems
         constraints += manifest.constraints
-        constraints += filter(None, map(declared_constraint, manifest.declared))
+    declared_at: dict[str, list[Declaration]] = {}
+    for declaration in declared:
+        for path in {declaration.place.path, declaration.source}:
+            declared_at.setdefault(path, []).append(declaration)
+    for manifest in manifests:
+        of_manifest = [*manifest.packages, *_pinned(manifest.declared)]
+        packages += _with_ways(of_manifest, manifest, declared_at)
+        others = {one.name for one in manifest.declared if one.origin}
+        others.update(manifest.own, (one.name for one in manifest.unpinned))
+        lock = _Lock(manifest.path, grouped(of_manifest, attrgetter("name")), frozenset(others))
+        for path, command in manifest.covers.items():
+            locks.setdefault(path, []).append(replace(lock, command=command))
+    for declaration in declared:
+        paths = dict.fromkeys((declaration.place.path, declaration.source))
+        covering = [lock for path in paths for lock in locks.get(path, ())]
+        locked = _locked(declaration, covering)
+        packages += locked
+        unpinned += () if locked else _open(declaration, covering)
+    constraints += filter(None, map(attrgetter("constraint"), declared))
     return Inventory(
         packages=_united(packages),
         unpinned=_united_requirements(unpinned),
-        problems=tuple(dict.fromkeys(one for manifest in manifests for one in manifest.problems)),
+        problems=tuple(dict.fromkeys(problems)),
         constraints=_united_constraints(constraints),
     )
 
 
-def _asking(manifests: Iterable[Manifest]) -> Mapping[tuple[str, str], Sequence[Declaration]]:
-    """Return the lines that ask for packages, by the path of the answering lock and by name."""
-    answering: dict[str, list[str]] = {}
-    for manifest in manifests:
-        for path in {*manifest.covers, *manifest.answers}:
-            answering.setdefault(path, []).append(manifest.path)
-    asking: dict[tuple[str, str], list[Declaration]] = {}
-    for declaration in (one for manifest in manifests for one in manifest.declared if one.asks):
-        for path in {declaration.place.path, declaration.source}:
-            for lock in answering.get(path, ()):
-                asking.setdefault((lock, declaration.name), []).append(declaration)
-    return asking
-
-
-def _with_way(
-    package: Package,
-    manifest: Manifest,
-    asking: Mapping[tuple[str, str], Sequence[Declaration]],
-) -> Package:
-    """Return the package with the way that leads to it in this manifest, and who asks for it.
-
-    A line that asks for another version of the package itself does not count.
-    """
-    chain = (package.name,) if package.direct else manifest.ways.get(package.name, ())
-    if not chain:
-        return package
-    lines = asking.get((manifest.path, chain[0]), ())
-    if len(chain) == 1:
-        same = canonicalize_version(package.version)
-        lines = [line for line in lines if not line.pin or canonicalize_version(line.pin) == same]
-    return replace(package, chain=chain, asked=(*package.asked, *(line.place for line in lines)))
-
-
-def _pinned(manifest: Manifest) -> list[Package]:
-    """Return the packages that exact declarations give, with their dependencies by comments."""
+def _pinned(declared: Sequence[Declaration]) -> Iterator[Package]:
+    """Yield the packages that declarations pin by themselves."""
     requires: dict[str, set[str]] = {}
-    for declaration in manifest.declared:
+    for declaration in declared:
         for parent in declaration.needed_by:
             requires.setdefault(parent, set()).add(declaration.name)
-    return [
-        Package(
-            name=declaration.name,
-            version=declaration.pin,
-            purl=pypi_purl(declaration.name, declaration.pin),
-            scope=declaration.scope,
-            direct=declaration.direct,
-            places=(declaration.place,),
-            requires=tuple(sorted(requires.get(declaration.name, ()))),
-            asked=(declaration.place,) if declaration.direct and declaration.asks else (),
+    for declaration in declared:
+        if declaration.pin and not declaration.origin:
+            yield Package(
+                name=declaration.name,
+                version=declaration.pin,
+                purl=pypi_purl(declaration.name, declaration.pin),
+                scope=declaration.scope,
+                direct=declaration.direct,
+                places=(declaration.place,),
+                requires=tuple(sorted(requires.get(declaration.name, ()))),
+                asked=(declaration.place,) if declaration.direct and declaration.asks else (),
+            )
+
+
+def _with_ways(
+    packages: Iterable[Package],
+    manifest: Manifest,
+    declared_at: Mapping[str, Sequence[Declaration]],
+) -> Iterator[Package]:
+    """Yield the packages with the way to each in this manifest, and the lines that request it.
+
+    A line that requests another version of the package itself does not count.
+    """
+    answered = {*manifest.covers, *manifest.answers}
+    lines = [line for path in answered for line in declared_at.get(path, ()) if line.asks]
+    lines_of = grouped(lines, attrgetter("name"))
+    for package in packages:
+        chain = (package.name,) if package.direct else manifest.ways.get(package.name, ())
+        version = canonicalize_version(package.version)
+        places = (
+            line.place
+            for line in lines_of.get(next(iter(chain), ""), ())
+            if len(chain) > 1 or not line.pin or canonicalize_version(line.pin) == version
         )
-        for declaration in manifest.declared
-        if declaration.pin and not declaration.own and not declaration.origin
+        yield replace(package, chain=chain, asked=(*package.asked, *places))
+
+
+def _locked(declaration: Declaration, locks: Sequence[_Lock]) -> list[Package]:
+    """Return the locked packages that answer an open requirement, with its place."""
+    if declaration.pin or declaration.origin:
+        return []
+    return [
+        replace(
+            package,
+            scope=declaration.scope,
+            direct=True,
+            places=(declaration.place,),
+            requires=(),
+            chain=(declaration.name,),
+            asked=(declaration.place,),
+        )
+        for lock in locks
+        for package in lock.packages.get(declaration.name, ())
     ]
 
 
-def _covered(
-    declaration: Declaration, locks: Sequence[tuple[_Lock, str]]
-) -> tuple[list[Package], Requirement | None]:
-    """Return the locked packages with this place, or the requirement that stays open."""
-    name, place, scope = declaration.name, declaration.place, declaration.scope
-    locked = [package for lock, _ in locks for package in lock.packages.get(name, ())]
-    if locked and not declaration.origin:
-        return [
-            replace(
-                package,
-                scope=scope,
-                direct=True,
-                places=(place,),
-                requires=(),
-                chain=(name,),
-                asked=(place,),
-            )
-            for package in locked
-        ], None
-    if any(name in lock.others for lock, _ in locks):
-        return [], None
-    reason = plain(declaration.origin) if declaration.origin else Reason("no-exact-version")
-    renewed = [(lock, command) for lock, command in locks if command]
-    if renewed and not declaration.origin:
+def _open(declaration: Declaration, locks: Sequence[_Lock]) -> Iterator[Requirement]:
+    """Yield the requirement if it is open: not pinned, or not from an index."""
+    reason = declaration.origin
+    answered = reason == OWN_CODE if reason else declaration.pin
+    if answered or any(declaration.name in lock.others for lock in locks):
+        return
+    if not reason:
+        renewed = [lock for lock in locks if lock.command]
         # Other locks than requirements files are for all platforms: they lack what none needs.
-        universal = any(not lock.path.endswith(".txt") for lock, _ in renewed)
+        universal = any(not lock.path.endswith(".txt") for lock in renewed)
         if declaration.conditional and universal:
-            return [], None
-        lock, command = renewed[0]
-        file_name = posixpath.basename(lock.path)
-        reason = Reason("not-in-the-lock", {"lock": file_name, "command": command})
-    return [], Requirement(name, declaration.text, place, reason, scope)
+            return
+        reason = _UNPINNED
+        if renewed:
+            name, command = posixpath.basename(renewed[0].path), renewed[0].command
+            reason = f'not in {name}; lock again (for example with "{command}")'
+    yield Requirement(
+        declaration.name, declaration.text, declaration.place, reason, declaration.scope
+    )
 
 
 def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
-    """Return each version of each package once, with all that manifests say about it.
+    """Return each version of each package once, with everything that manifests say about it.
 
-    Two spellings of one version by PEP 440 (1.0 and 1.0.0) are one, in the shorter. What is no
-    such version is equal to itself only.
+    Two spellings of one version by PEP 440 (1.0 and 1.0.0) are one, in the shorter. A version that
+    does not follow PEP 440 is equal to itself only.
     """
-
-    def way_order(package: Package) -> tuple[bool, bool, int, tuple[str, ...]]:
-        """Sort direct packages first, then runtime ways, then short ones, then by the alphabet."""
-        chain = package.chain
-        return len(chain) > 1, package.scope is Scope.DEV, len(chain), chain
-
-    groups: dict[tuple[str, str], list[Package]] = {}
-    for package in packages:
-        key = (package.name, canonicalize_version(package.version))
-        groups.setdefault(key, []).append(package)
+    groups = grouped(packages, lambda one: (one.name, canonicalize_version(one.version)))
     united: list[Package] = []
     for same in groups.values():
-        chain = min((one for one in same if one.chain), key=way_order, default=same[0]).chain
-        direct = {one.direct for one in same} | ({True} if len(chain) == 1 else set())
-        asked = (place for one in same if one.chain == chain for place in one.asked)
+        chain = min(same, key=_way_order).chain
+        direct = {one.direct for one in same}
+        places = [place for one in same for place in one.places]
+        asked = [place for one in same if one.chain == chain for place in one.asked]
+        requires = {name for one in same for name in one.requires}
         united.append(
             replace(
                 min(same, key=lambda one: len(one.version)),
                 scope=widest(one.scope for one in same),
-                direct=True if True in direct else False if False in direct else None,
-                places=sorted_locations(place for one in same for place in one.places),
-                requires=tuple(sorted({name for one in same for name in one.requires})),
+                direct=len(chain) == 1 or max(direct, key=(None, False, True).index),
+                places=sorted_locations(places),
+                requires=tuple(sorted(requires)),
                 chain=chain,
                 asked=sorted_locations(asked),
             )
         )
-    return tuple(sorted(united, key=lambda one: (one.name, one.version)))
+    return tuple(sorted(united, key=attrgetter("name", "version")))
+
+
+def _way_order(package: Package) -> tuple[object, ...]:
+    """Sort direct packages first, then runtime ways, short ones, by the alphabet; none is last."""
+    chain = package.chain
+    return not chain, len(chain) > 1, package.scope is Scope.DEV, len(chain), chain
 
 
 def _united_requirements(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
-    groups: dict[tuple[str, int, str, str, Reason], list[Requirement]] = {}
-    for one in requirements:
-        key = (one.place.path, one.place.start_line or 0, one.name, one.text, one.reason)
-        groups.setdefault(key, []).append(one)
+    def order(one: Requirement) -> tuple[str, int, str, str, str]:
+        return one.place.path, one.place.start_line or 0, one.name, one.text, one.reason
+
+    groups = grouped(requirements, order)
     return tuple(
         replace(same[0], scope=widest(one.scope for one in same))
-        for _, same in sorted(groups.items(), key=lambda group: group[0][:4])
+        for _, same in sorted(groups.items())
     )
 
 
 def _united_constraints(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
-    """Return each constraint once; if two locks name the same one of a package, it is one."""
+    """Return each constraint once; a package's constraint that several locks contain is one."""
     unique: dict[tuple[object, ...], Constraint] = {}
     for one in constraints:
         written = (one.text, one.place) if one.place else ()

@@ -1,6 +1,6 @@
-"""pyproject.toml and Pipfile: what is declared for users, for extras and for groups."""
+"""pyproject.toml and Pipfile: the dependencies for users, for extras and for groups."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -8,92 +8,156 @@ from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory.declarations import (
-    Site,
     declare,
     declare_table,
     origin_of_source,
     requirement_constraint,
     table_constraint,
 )
-from scanagg.inventory.document import ManifestDocument, load_toml
+from scanagg.inventory.document import ManifestDocument, as_list, load_toml
 from scanagg.inventory.manifest import (
+    OWN_CODE,
     Declaration,
     Manifest,
     ProjectFiles,
+    Site,
     in_folder_of,
     parsed,
 )
-from scanagg.inventory.scopes import either, folder_scope, group_scope, named_scope, widest
+from scanagg.inventory.scopes import group_scope, named_scope, widest
 from scanagg.model import Constraint, Scope, SourceFile
 
+
+def _runtime(_name: str) -> Scope:
+    return Scope.RUNTIME
+
+
+def _dev(_name: str) -> Scope:
+    return Scope.DEV
+
+
+_Kinds = Mapping[str, Callable[[str], Scope]]
+# The keys of lists and tables of requirements, where "*" is the name of an extra or a group, and
+# the scope by that name.
+_LISTS: Final[_Kinds] = {
+    "project.dependencies": _runtime,
+    "project.optional-dependencies.*": named_scope,
+    "dependency-groups.*": group_scope,
+    "tool.uv.dev-dependencies": _dev,
+    "tool.pdm.dev-dependencies.*": _dev,
+    "tool.flit.metadata.requires": _runtime,
+    "tool.flit.metadata.requires-extra.*": named_scope,
+}
+_TABLES: Final[_Kinds] = {
+    "tool.poetry.dependencies": _runtime,
+    "tool.poetry.dev-dependencies": _dev,
+    "tool.poetry.group.*.dependencies": group_scope,
+}
 _POETRY: Final = ("tool", "poetry")
-# Every other table of a Pipfile is a category of packages.
+# All other tables of a Pipfile are categories of packages.
 _NO_CATEGORY: Final = frozenset(("source", "requires", "scripts", "pipenv", "pipfile"))
 
 
 class _Section(msgspec.Struct, frozen=True):
-    """A list or a table of requirements, with its scope and the group it stands for."""
+    """A list or a table of requirements, with its scope and the name of its extra or group."""
 
+    document: ManifestDocument
     keys: tuple[str, ...]
     scope: Scope
     group: str
 
+    def site(self, *keys: str | int) -> Site:
+        """Return the site of the entry with these keys."""
+        place = self.document.place(*self.keys, *keys)
+        return Site(place=place, source=self.document.path, scope=self.scope, group=self.group)
+
 
 def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
-    """Read every declared dependency; None if nothing in the file is about dependencies."""
+    """Read every declared dependency; None for a file without any list or table of them."""
     document = load_toml(file, project)
-    lists, tables = list(_lists(document)), list(_tables(document))
-    scopes = _poetry_scopes(document) if tables else {}
-    constraints = tuple(_resolver_constraints(document))
-    if not lists and not tables and not constraints and not document.problems:
+    lists, tables = list(_sections(document, _LISTS)), list(_sections(document, _TABLES))
+    constraints = tuple(filter(None, _resolver_constraints(document)))
+    if not (lists or tables or constraints or document.problems.entries):
         return None
-    declared = [one for section in lists for one in _from_list(document, section, project)]
-    names = {one.name for one in declared}
+    origins = _uv_origins(document, project)
+    declared = [
+        replace(one, origin=origins.get(one.name, one.origin))
+        for section in lists
+        for one in _from_list(section, project)
+    ]
+    listed = {declaration.name for declaration in declared}
+    scopes = _scopes_by_extras(document)
     for section in tables:
-        declared += _from_table(document, section, scopes, names, project)
-    own_names = (document.value("project", "name"), document.value(*_POETRY, "name"))
-    own = frozenset(canonicalize_name(name) for name in own_names if isinstance(name, str))
+        for one in _from_table(section, project, listed):
+            main = section.keys == (*_POETRY, "dependencies")
+            declared.append(replace(one, scope=scopes.get(one.name, one.scope)) if main else one)
+    names = (document.value("project", "name"), document.value(*_POETRY, "name"))
+    own = frozenset(canonicalize_name(name) for name in names if isinstance(name, str))
     return Manifest(
         path=file.path,
-        declared=tuple(replace(one, own=one.own or one.name in own) for one in declared),
-        problems=tuple(document.problems),
+        declared=tuple(
+            replace(one, origin=OWN_CODE) if one.name in own else one for one in declared
+        ),
+        problems=tuple(document.problems.entries),
         own=own,
         includes=tuple(_setuptools_files(document)),
         constraints=constraints,
     )
 
 
-def _lists(document: ManifestDocument) -> Iterator[_Section]:
-    flit = ("tool", "flit", "metadata")
-    for keys, scope, group in (
-        (("project", "dependencies"), Scope.RUNTIME, "default"),
-        (("tool", "uv", "dev-dependencies"), Scope.DEV, "dev"),
-        ((*flit, "requires"), Scope.RUNTIME, "default"),
-    ):
-        if document.value(*keys) is not None:
-            yield _Section(keys, scope, group)
-    for keys in (("project", "optional-dependencies"), (*flit, "requires-extra")):
-        for extra in document.names(*keys):
-            yield _Section((*keys, extra), named_scope(extra), extra)
-    for group in document.names("dependency-groups"):
-        yield _Section(("dependency-groups", group), group_scope(group), group)
-    for group in document.names("tool", "pdm", "dev-dependencies"):
-        yield _Section(("tool", "pdm", "dev-dependencies", group), Scope.DEV, group)
+def _sections(document: ManifestDocument, kinds: _Kinds) -> Iterator[_Section]:
+    for pattern, scope_of in kinds.items():
+        before, star, after = pattern.partition(".*")
+        table = before.split(".")
+        for group in document.names(*table) if star else ("",):
+            keys = tuple(filter(None, (*table, group, *after.split("."))))
+            if document.value(*keys) is not None:
+                yield _Section(document, keys, scope_of(group), group)
 
 
-def _tables(document: ManifestDocument) -> Iterator[_Section]:
-    if document.names(*_POETRY, "dependencies"):
-        yield _Section((*_POETRY, "dependencies"), Scope.RUNTIME, "main")
-    if document.names(*_POETRY, "dev-dependencies"):
-        yield _Section((*_POETRY, "dev-dependencies"), Scope.DEV, "dev")
-    for group in document.names(*_POETRY, "group"):
-        keys = (*_POETRY, "group", group, "dependencies")
-        if document.names(*keys):
-            yield _Section(keys, group_scope(group), group)
+def _from_list(section: _Section, project: ProjectFiles) -> Iterator[Declaration]:
+    # `packaging.dependency_groups` would refuse a whole group for one wrong item, and has no lines.
+    # An included group is skipped: its items are declared in the group itself.
+    document = section.document
+    for position, item in document.entries(object, *section.keys):
+        if not (isinstance(item, dict) and "include-group" in item):
+            site = section.site(position)
+            with document.problems.caught(site.place.start_line):
+                yield declare(item, site, project)
 
 
-def _poetry_scopes(document: ManifestDocument) -> Mapping[str, Scope]:
-    """Return the scope of each optional dependency, by the extras that contain it."""
+def _from_table(
+    section: _Section, project: ProjectFiles, listed: Collection[str] = ()
+) -> Iterator[Declaration]:
+    """Yield the entries of a table, except `python` and those that add nothing to `listed`.
+
+    With Poetry 2, a table without a version only names the index of a listed requirement.
+    """
+    document = section.document
+    for name in document.names(*section.keys):
+        for position, item in enumerate(as_list(document.value(*section.keys, name))):
+            site = section.site(name, position)
+            with document.problems.caught(site.place.start_line):
+                declaration = declare_table(name, item, site, project)
+                only_index = isinstance(item, dict) and "version" not in item
+                repeated = only_index and not declaration.origin and declaration.name in listed
+                if declaration.name != "python" and not repeated:
+                    yield declaration
+
+
+def _uv_origins(document: ManifestDocument, project: ProjectFiles) -> Mapping[str, str]:
+    """Return where `tool.uv.sources` takes packages from, by name, if that is not an index."""
+    origins: dict[str, str] = {}
+    for name, value in document.table("tool", "uv", "sources").items():
+        found = (origin_of_source(source, document.path, project) for source in as_list(value))
+        origin = next(filter(None, found), None)
+        if origin:
+            origins[canonicalize_name(name)] = origin
+    return origins
+
+
+def _scopes_by_extras(document: ManifestDocument) -> Mapping[str, Scope]:
+    """Return the scope of each optional dependency of Poetry, by the extras that contain it."""
     scopes: dict[str, list[Scope]] = {}
     for extra in document.names(*_POETRY, "extras"):
         for name in document.section(list[str], *_POETRY, "extras", extra) or ():
@@ -101,126 +165,41 @@ def _poetry_scopes(document: ManifestDocument) -> Mapping[str, Scope]:
     return {name: widest(of_extras) for name, of_extras in scopes.items()}
 
 
-def _from_list(
-    document: ManifestDocument, section: _Section, project: ProjectFiles
-) -> Iterator[Declaration]:
-    # `packaging.dependency_groups` would refuse a whole group for one wrong item, and has no lines.
-    # An included group needs no look: its items are declared where they stand.
-    for position, item in document.entries(object, *section.keys):
-        if isinstance(item, dict) and "include-group" in item:
-            continue
-        site = Site(
-            place=document.place(*section.keys, position),
-            source=document.path,
-            scope=either(section.scope, folder_scope(document.path)),
-            group=section.group,
-        )
-        try:
-            if not isinstance(item, str):
-                raise ValueError(f"not a requirement: {item!r}")
-            editable = item.startswith("-e ")
-            declaration = declare(item.removeprefix("-e "), site, project, editable=editable)
-            yield _with_uv_source(declaration, document, project)
-        except ValueError as error:
-            document.note(site.place, str(error))
-
-
-def _with_uv_source(
-    declaration: Declaration, document: ManifestDocument, project: ProjectFiles
-) -> Declaration:
-    """Return it with the source that `tool.uv.sources` gives for it, if that is no index."""
-    sources = document.value("tool", "uv", "sources")
-    for name, value in sources.items() if isinstance(sources, dict) else ():
-        if canonicalize_name(name) == declaration.name:
-            for source in value if isinstance(value, list) else [value]:
-                if isinstance(source, dict):
-                    origin, own = origin_of_source(source, declaration.source, project)
-                    if origin:
-                        return replace(declaration, origin=origin, own=own)
-    return declaration
-
-
-def _from_table(
-    document: ManifestDocument,
-    section: _Section,
-    optional_scopes: Mapping[str, Scope],
-    listed: set[str],
-    project: ProjectFiles,
-) -> Iterator[Declaration]:
-    for name in document.names(*section.keys):
-        normal_name = canonicalize_name(name)
-        if normal_name == "python":
-            continue
-        scope = section.scope
-        if section.group == "main":
-            scope = optional_scopes.get(normal_name, scope)
-        value = document.value(*section.keys, name)
-        for position, item in enumerate(value if isinstance(value, list) else [value]):
-            site = Site(
-                place=document.place(*section.keys, name, position),
-                source=document.path,
-                scope=either(scope, folder_scope(document.path)),
-                group=section.group,
-            )
-            try:
-                declaration = declare_table(name, item, site, project)
-            except ValueError as error:
-                document.note(site.place, str(error))
-                continue
-            # Poetry 2: a table without a version only names the index of a listed requirement.
-            versioned = isinstance(item, str) or (isinstance(item, dict) and "version" in item)
-            if versioned or declaration.origin or normal_name not in listed:
-                yield declaration
-
-
 def _setuptools_files(document: ManifestDocument) -> Iterator[str]:
     """Yield the requirements files from which setuptools takes the dependencies."""
-    dynamic = ("tool", "setuptools", "dynamic")
-    tables: list[tuple[str, ...]] = [(*dynamic, "dependencies")]
-    for extra in document.names(*dynamic, "optional-dependencies"):
-        tables.append((*dynamic, "optional-dependencies", extra))
+    dynamic = document.table("tool", "setuptools", "dynamic")
+    extras = dynamic.get("optional-dependencies")
+    tables = [dynamic.get("dependencies"), *(extras.values() if isinstance(extras, dict) else ())]
     for table in tables:
-        value = document.value(*table, "file")
-        for name in value if isinstance(value, list) else [value]:
+        for name in as_list(table.get("file") if isinstance(table, dict) else None):
             if isinstance(name, str):
                 yield in_folder_of(document.path, name)
 
 
-def _resolver_constraints(document: ManifestDocument) -> Iterator[Constraint]:
-    """Yield the constraints that uv and pdm are told to apply, whoever asks for the package."""
+def _resolver_constraints(document: ManifestDocument) -> Iterator[Constraint | None]:
+    """Yield the constraints that uv and pdm apply to all packages, if they can be read."""
     for key in ("constraint-dependencies", "override-dependencies"):
-        listed = document.value("tool", "uv", key)
-        for position, text in enumerate(listed if isinstance(listed, list) else ()):
+        for position, text in enumerate(document.array("tool", "uv", key)):
             place = document.place("tool", "uv", key, position)
-            needed = parsed(text) if isinstance(text, str) else None
-            constraint = requirement_constraint(needed, text, place=place) if needed else None
-            if constraint:
-                yield constraint
+            yield requirement_constraint(parsed(text), str(text), place=place)
     keys = ("tool", "pdm", "resolution", "overrides")
-    overrides = document.value(*keys)
-    for name, value in overrides.items() if isinstance(overrides, dict) else ():
-        constraint = table_constraint(name, value, place=document.place(*keys, name))
-        if constraint:
-            yield constraint
+    for name, value in document.table(*keys).items():
+        yield table_constraint(name, value, place=document.place(*keys, name))
 
 
 def read_pipfile(file: SourceFile, project: ProjectFiles) -> Manifest:
     """Read every requested package of a Pipfile, by category."""
     document = load_toml(file, project)
-    declared: list[Declaration] = []
-    for category in document.names():
-        for name in document.names(category) if category not in _NO_CATEGORY else ():
-            site = Site(
-                place=document.place(category, name),
-                source=document.path,
-                scope=either(category_scope(category), folder_scope(document.path)),
-                group=category,
-            )
-            try:
-                declared.append(declare_table(name, document.value(category, name), site, project))
-            except ValueError as error:
-                document.note(site.place, str(error))
-    return Manifest(path=file.path, declared=tuple(declared), problems=tuple(document.problems))
+    declared = [
+        one
+        for category in document.names()
+        if category not in _NO_CATEGORY
+        for one in _from_table(
+            _Section(document, (category,), category_scope(category), category), project
+        )
+    ]
+    problems = tuple(document.problems.entries)
+    return Manifest(path=file.path, declared=tuple(declared), problems=problems)
 
 
 def category_scope(category: str) -> Scope:

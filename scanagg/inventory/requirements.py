@@ -1,38 +1,41 @@
 """Requirements files as pip reads them, with their includes and constraints."""
 
 import codecs
+import optparse
 import posixpath
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, NoReturn
 
 import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
-from scanagg.inventory.declarations import Site, declare, declared_constraint
+from scanagg.inventory.declarations import declare
 from scanagg.inventory.graph import Edge, Node, walk
 from scanagg.inventory.manifest import (
-    BrokenFile,
     Declaration,
     Manifest,
+    ManifestError,
+    Problems,
     ProjectFiles,
+    Site,
     in_folder_of,
     read_bytes,
     shown,
 )
 from scanagg.inventory.scopes import file_scope
-from scanagg.model import NotExamined, Scope, SourceFile
+from scanagg.model import Location, Scope, SourceFile
 
 FOLDERS: Final = ("requirements", "reqs")
 """The names of folders in which every text file lists requirements."""
 _FILE_NAME: Final = re.compile(r"(?:.*[-_.])?requirements.*\.(?:txt|in)", re.IGNORECASE)
-# Prose that lies beside requirements, and constraints, which count only if they are included.
+# Prose, and constraints, which count only if they are included.
 _OTHER_TEXT: Final = re.compile(
     r"(?:readme|licen[cs]e|notice|change|authors|.*constraint).*", re.IGNORECASE
 )
-# Far beyond what anyone writes; keeps many files that all include each other from taking hours.
+# Many files that all include each other would take hours.
 _MAX_INCLUDES: Final = 500
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -40,46 +43,57 @@ _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*$")
 _CODING: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _PER_LINE_OPTION: Final = re.compile(r"(?<=\s)-.*$")
 # The comments of pip-compile and uv about who needs a package: "# via x", or a list below "# via".
-_VIA: Final = re.compile(r"^\s*#\s*via\b(.*)$")
+_VIA: Final = re.compile(r"^\s*#\s*via(?!\S)(.*)$")
 _VIA_ITEM: Final = re.compile(r"^\s*#\s{2,}(\S.*)$")
-_INLINE_VIA: Final = re.compile(r"\s#\s*via\s+(.+)$")
+_INLINE_VIA: Final = re.compile(r"\s#\s*via(?!\S)(.*)$")
 _VIA_FILE: Final = re.compile(r"-r (\S+)|\S+ \((\S+)\)")
 _VIA_PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 # https://pip.pypa.io/en/stable/reference/requirements-file-format/#supported-options
-_INCLUDE: Final = ("--requirement", "--constraint", "--editable")
-_WITH_VALUE: Final = (
-    "--index-url",
-    "--pypi-url",
-    "--extra-index-url",
-    "--find-links",
-    "--no-binary",
-    "--only-binary",
-    "--trusted-host",
-    "--use-feature",
-    "--config-settings",
-    "--global-option",
-    "--install-option",
-    "--hash",
-    "--uploaded-prior-to",
-)
-_FLAGS: Final = (
-    "--no-index",
-    "--prefer-binary",
-    "--require-hashes",
-    "--pre",
-    "--all-releases",
-    "--always-unzip",
-    "--process-dependency-links",
-)
-_SHORT: Final = {
-    "-r": "--requirement",
-    "-c": "--constraint",
-    "-e": "--editable",
-    "-i": "--index-url",
-    "-f": "--find-links",
-    "-Z": "--always-unzip",
+_OPTIONS: Final[Mapping[str, Sequence[Sequence[str]]]] = {
+    "append": (("-r", "--requirement"), ("-c", "--constraint"), ("-e", "--editable")),
+    "store": (
+        ("-i", "--index-url", "--pypi-url"),
+        ("--extra-index-url",),
+        ("-f", "--find-links"),
+        ("--no-binary",),
+        ("--only-binary",),
+        ("--trusted-host",),
+        ("--use-feature",),
+        ("--config-settings",),
+        ("--global-option",),
+        ("--install-option",),
+        ("--hash",),
+        ("--uploaded-prior-to",),
+    ),
+    "store_true": (
+        ("--no-index",),
+        ("--prefer-binary",),
+        ("--require-hashes",),
+        ("--pre",),
+        ("--all-releases",),
+        ("-Z", "--always-unzip"),
+        ("--process-dependency-links",),
+    ),
 }
+
+
+class _Options(optparse.OptionParser):
+    """The options of a line, parsed with the module that pip uses for them."""
+
+    def __init__(self) -> None:
+        """Add all options of pip."""
+        super().__init__(add_help_option=False)
+        for action, options in _OPTIONS.items():
+            for names in options:
+                self.add_option(*names, action=action)
+
+    def error(self, msg: str) -> NoReturn:
+        """Raise ManifestError; the base class would print the message and exit."""
+        raise ManifestError(f"options that pip would refuse: {msg}")
+
+
+_PARSER: Final = _Options()
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -87,7 +101,7 @@ class _Line(msgspec.Struct, frozen=True):
 
     number: int
     text: str
-    via: tuple[str, ...] = ()
+    via: list[str]
 
     @property
     def needed_by(self) -> tuple[str, ...]:
@@ -95,20 +109,14 @@ class _Line(msgspec.Struct, frozen=True):
         return tuple(canonicalize_name(item) for item in self.via if _VIA_PACKAGE.fullmatch(item))
 
 
-class _Include(msgspec.Struct, frozen=True):
-    path: str
-    line: int
-    constraint: bool
-
-
 class _Content(msgspec.Struct, frozen=True):
-    """One file by itself, without what it includes, and whether it was included as constraints."""
+    """One file by itself, without the files it includes."""
 
-    constraint: bool
-    declared: Sequence[Declaration] = ()
-    includes: Sequence[_Include] = ()
-    problems: Sequence[NotExamined] = ()
-    compiled_from: Sequence[str] = ()
+    problems: Problems
+    declared: list[Declaration] = []
+    includes: list[tuple[int, str]] = []
+    constraints: list[tuple[int, str]] = []
+    compiled_from: list[str] = []
 
 
 def matches(path: str, project: ProjectFiles) -> bool:
@@ -123,32 +131,30 @@ def matches(path: str, project: ProjectFiles) -> bool:
 
 
 def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
-    """Read all that installing from this file would ask for, with the line of each requirement."""
+    """Read everything that this file asks pip to install, with the line of each requirement."""
     scope = file_scope(file.path)
     waiting, seen = [(file.path, False)], {(file.path, False)}
     contents: list[_Content] = []
-    problems: list[NotExamined] = []
-    while waiting:
-        path, constraint = waiting.pop()
-        content = _content(path, constraint, file.path, scope, project)
+    requested: list[Declaration] = []
+    constraints: list[Declaration] = []
+    while waiting and len(contents) < _MAX_INCLUDES:
+        path, as_constraints = waiting.pop()
+        content = _content(path, file.path, scope, project)
         contents.append(content)
-        problems += content.problems
-        for include in content.includes:
-            try:
-                target = _included_path(include.path, path, project)
-            except ValueError as error:
-                problems.append(project.problem(path, include.line, str(error)))
-                continue
-            following = (target, constraint or include.constraint)
-            if following not in seen:
+        (constraints if as_constraints else requested).extend(content.declared)
+        includes = [(*include, as_constraints) for include in content.includes]
+        includes += [(*include, True) for include in content.constraints]
+        for line, name, constraint in includes:
+            with content.problems.caught(line):
+                following = (_included_path(name, path, project), constraint)
+                waiting += {following} - seen
                 seen.add(following)
-                waiting.append(following)
-        if len(contents) == _MAX_INCLUDES and waiting:
-            reason = f"more than {_MAX_INCLUDES} files included"
-            problems.append(project.problem(file.path, None, reason))
-            break
-    declared = tuple(_with_constraints(contents))
-    constraints = [one for content in contents if content.constraint for one in content.declared]
+    problems = [problem for content in contents for problem in content.problems.entries]
+    if waiting:
+        too_many = project.problems(file.path)
+        too_many.add(None, f"more than {_MAX_INCLUDES} files included")
+        problems += too_many.entries
+    declared = tuple(_with_constraints(requested, constraints))
     return Manifest(
         path=file.path,
         declared=declared,
@@ -156,37 +162,34 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
         covers=_covers(file.path),
         answers=frozenset(path for content in contents for path in content.compiled_from),
         ways=_ways(declared),
-        constraints=tuple(filter(None, map(declared_constraint, constraints))),
+        constraints=tuple(filter(None, (one.constraint for one in constraints))),
     )
 
 
-def _content(
-    path: str, constraint: bool, source: str, scope: Scope, project: ProjectFiles
-) -> _Content:
-    declared: list[Declaration] = []
-    includes: list[_Include] = []
-    problems: list[NotExamined] = []
-    compiled_from: list[str] = []
-    try:
-        lines = list(_logical_lines(_decoded(read_bytes(project.files[path]))))
-    except BrokenFile as error:
-        problems.append(project.problem(path, error.line, error.reason))
-        return _Content(constraint, problems=problems)
+def _content(path: str, source: str, scope: Scope, project: ProjectFiles) -> _Content:
+    """Read the file at `path`, which `source` includes or which is `source` itself."""
+    content = _Content(project.problems(path))
+    lines: Sequence[_Line] = ()
+    with content.problems.caught():
+        lines = _logical_lines(_decoded(read_bytes(project.files[path])))
     for line in lines:
-        direct = _is_direct(line, source, project)
-        site = Site(project.place(path, line.number), source, scope, direct=direct)
-        try:
+        place = Location(content.problems.path, line.number)
+        site = Site(
+            place=place, source=source, scope=scope, direct=_is_direct(line, source, project)
+        )
+        with content.problems.caught(line.number):
             if line.text.startswith("-"):
-                for option, value in list(_options(line.text)):
-                    if option == "--editable":
-                        declared.append(declare(value, site, project, editable=True))
-                    else:
-                        includes.append(_Include(value, line.number, option == "--constraint"))
+                options = _parsed_options(line.text)
+                content.declared.extend(
+                    declare(f"-e {name}", site, project) for name in options.editable or ()
+                )
+                content.includes.extend((line.number, name) for name in options.requirement or ())
+                content.constraints.extend((line.number, name) for name in options.constraint or ())
                 continue
             declaration = declare(_PER_LINE_OPTION.sub("", line.text), site, project)
-            # A version that is only listed, by a person or a compiler, allows no other.
+            # A version that a person or a compiler only lists does not exclude others.
             listed = line.via or (declaration.pin is not None and not source.endswith(".in"))
-            declared.append(
+            content.declared.append(
                 replace(
                     declaration,
                     needed_by=line.needed_by,
@@ -194,10 +197,19 @@ def _content(
                     specifier=None if listed else declaration.specifier,
                 )
             )
-            compiled_from += _compiled_from(line, path, project)
-        except ValueError as error:
-            problems.append(project.problem(path, line.number, str(error)))
-    return _Content(constraint, declared, includes, problems, compiled_from)
+            content.compiled_from.extend(_compiled_from(line, path, project))
+    return content
+
+
+def _parsed_options(text: str) -> optparse.Values:
+    """Parse a line of options. ManifestError if pip would refuse them."""
+    try:
+        options, words = _PARSER.parse_args(shlex.split(text))
+    except ValueError as error:
+        raise ManifestError(f"cannot be split into options: {error}") from error
+    if words:
+        raise ManifestError(f"not an option of requirements files: {words[0]}")
+    return options
 
 
 def _is_direct(line: _Line, source: str, project: ProjectFiles) -> bool | None:
@@ -224,48 +236,45 @@ def _compiled_from(line: _Line, path: str, project: ProjectFiles) -> Iterator[st
 
 
 def _included_path(include: str, path: str, project: ProjectFiles) -> str:
-    """Return the path of a file that `path` includes. ValueError if the target does not have it."""
-    what = shown(include)
+    """Return the path of a file that `path` includes. ManifestError if it is not in the target."""
+    name = shown(include)
     if re.match(r"[a-z][a-z0-9+.-]+:", include, re.IGNORECASE):
-        raise ValueError(f"includes {what}: an address is not followed")
+        raise ManifestError(f"includes {name}: an address is not followed")
     # pip goes by the folder of a link; people often mean that of the file.
-    near = [in_folder_of(start, include) for start in (path, project.link_target(path))]
-    for candidate in near:
-        if candidate in project.files:
-            return candidate
-    if posixpath.isabs(near[0]) or near[0].split("/")[0] == "..":
-        raise ValueError(f"includes {what}: outside of what is checked, not followed")
-    raise ValueError(f"includes {what}: no such file among those that are checked")
+    candidates = [in_folder_of(start, include) for start in (path, project.link_target(path))]
+    found = next((candidate for candidate in candidates if candidate in project.files), None)
+    if found is not None:
+        return found
+    if posixpath.isabs(candidates[0]) or candidates[0].split("/")[0] == "..":
+        raise ManifestError(f"includes {name}: outside of what is checked, not followed")
+    raise ManifestError(f"includes {name}: no such file among those that are checked")
 
 
-def _with_constraints(contents: Sequence[_Content]) -> Iterator[Declaration]:
-    """Yield the requirements, pinned by a constraint if they are not by themselves.
+def _with_constraints(
+    requested: Sequence[Declaration], constraints: Sequence[Declaration]
+) -> Iterator[Declaration]:
+    """Yield the requirements, pinned by constraints if they are not by themselves.
 
-    The pins of constraints are listed too: only resolving would tell which of them pip would use
+    The pins of constraints are yielded too: only resolving would show which of them pip would use
     for the dependencies of others.
     """
     pins: dict[str, set[str]] = {}
-    for content in contents:
-        for declaration in content.declared:
-            if content.constraint and declaration.pin:
-                pins.setdefault(declaration.name, set()).add(declaration.pin)
-    for content in contents:
-        for declaration in content.declared:
-            if content.constraint:
-                if declaration.pin:
-                    yield replace(declaration, direct=None, asks=False)
-            elif declaration.pin or declaration.origin or declaration.name not in pins:
-                yield declaration
-            else:
-                for pin in sorted(pins[declaration.name]):
-                    yield replace(declaration, pin=pin)
+    for constraint in constraints:
+        if constraint.pin:
+            pins.setdefault(constraint.name, set()).add(constraint.pin)
+            yield replace(constraint, direct=None, asks=False)
+    for declaration in requested:
+        if declaration.pin or declaration.origin or declaration.name not in pins:
+            yield declaration
+        else:
+            yield from (replace(declaration, pin=pin) for pin in sorted(pins[declaration.name]))
 
 
 def _ways(declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
     """Return the ways from what has been asked for, by the comments of compilers.
 
-    Old compilers do not name the project among those who need a package. So a package that others
-    need, and about which no comment says anything, starts a way.
+    Old compilers do not list the project among those who need a package. So a package without such
+    a comment, which needs others, starts a way.
     """
     needs: dict[str, list[Edge]] = {}
     for declaration in declared:
@@ -295,7 +304,7 @@ def _covers(path: str) -> dict[str, str]:
 
 
 def _decoded(raw: bytes) -> str:
-    """Decode by the byte-order mark, by the coding line, or as UTF-8; bad bytes stay visible."""
+    """Decode by the byte order mark, by the coding line, or as UTF-8; bad bytes stay visible."""
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF32_LE, "utf-32-le"),
@@ -306,91 +315,51 @@ def _decoded(raw: bytes) -> str:
         if raw.startswith(mark):
             return raw[len(mark) :].decode(encoding, "replace")
     if b"\0" in raw:
-        raise BrokenFile(None, "not a text file")
-    encoding = "utf-8"
-    for line in raw.split(b"\n", 2)[:2]:
-        coding = _CODING.match(line)
-        if coding:
-            encoding = coding[1].decode("ascii", "replace")
-            break
+        raise ManifestError("not a text file")
+    coding = next(filter(None, map(_CODING.match, raw.split(b"\n", 2)[:2])), None)
+    encoding = coding[1].decode("ascii", "replace") if coding else "utf-8"
     try:
         return raw.decode(encoding, "replace")
     except (LookupError, ValueError) as error:
-        raise BrokenFile(1, f"unknown encoding {encoding!r}") from error
+        raise ManifestError(f"unknown encoding {encoding!r}", 1) from error
 
 
-def _logical_lines(text: str) -> Iterator[_Line]:
-    """Yield lines with continuations joined and without comments; a comment ends a continuation."""
-    pending: list[str] = []
-    start = 0
-    entry: _Line | None = None
-    in_via = False
-    # pip also breaks lines where no editor does (U+2028).
+def _logical_lines(text: str) -> list[_Line]:
+    """Return the lines with continuations joined, without comments, and with who needs them."""
+    lines: list[_Line] = []
+    via: list[str] = []  # of the line above
+    in_list = False
+    for number, whole in _joined(text):
+        line = _COMMENT.sub("", whole).strip()
+        opening = (_INLINE_VIA.search if line else _VIA.match)(whole)
+        item = opening or (_VIA_ITEM.match(whole) if in_list and not line else None)
+        if line:
+            via = []
+            lines.append(_Line(number, line, via))
+        elif not whole.strip():  # comments below an empty line are not about the line above it
+            via = []
+        items = list(filter(None, map(str.strip, item[1].split(",")))) if item else []
+        via += items
+        in_list = bool(item) and not (opening and items)
+    return lines
+
+
+def _joined(text: str) -> Iterator[tuple[int, str]]:
+    """Yield lines with their continuations, from their first number; a comment ends a line."""
+    parts: list[str] = []
+    # pip also breaks lines at separators that editors do not count as line ends (U+2028).
     physical_lines = (
         (number, part)
         for number, line in enumerate(_LINE_END.split(text), start=1)
         for part in line.splitlines() or [""]
     )
-    for number, raw in physical_lines:
-        comment = raw.lstrip().startswith("#")
-        if not pending and comment and entry:
-            entry, in_via = _with_via(entry, raw, in_via)
-            continue
-        start = start if pending else number
-        continued = raw.endswith("\\") and not comment
-        pending.append(raw.rstrip("\\") if continued else f" {raw}" if comment else raw)
+    start = 0
+    for number, line in physical_lines:
+        start = start if parts else number
+        comment = line.lstrip().startswith("#")
+        continued = line.endswith("\\") and not comment
+        parts.append(line.rstrip("\\") if continued else f" {line}" if comment else line)
         if not continued:
-            if entry:
-                yield entry
-            entry, in_via = _joined(start, pending), comment and bool(_VIA.match(raw))
-            pending = []
-    for last in (entry, _joined(start, pending)):
-        if last:
-            yield last
-
-
-def _joined(start: int, parts: Iterable[str]) -> _Line | None:
-    """Return one logical line; None if there is nothing but comments on it."""
-    whole = "".join(parts)
-    text = _COMMENT.sub("", whole).strip()
-    inline = _INLINE_VIA.search(whole)
-    via = tuple(part.strip() for part in inline[1].split(",")) if inline else ()
-    return _Line(start, text, via) if text else None
-
-
-def _with_via(entry: _Line, comment: str, in_via: bool) -> tuple[_Line, bool]:
-    """Return the line with what a comment below it says, and whether its list goes on."""
-    opening = _VIA.match(comment)
-    match = opening or (_VIA_ITEM.match(comment) if in_via else None)
-    if match is None:
-        return entry, False
-    item = match[1].strip()
-    listing = not (opening and item)  # "# via x" is complete, "# via" alone opens a list
-    return replace(entry, via=(*entry.via, item) if item else entry.via), listing
-
-
-def _options(text: str) -> Iterator[tuple[str, str]]:
-    """Yield each include or editable of a line of options. ValueError if pip has no such option."""
-    try:
-        words = shlex.split(text)
-    except ValueError as error:
-        raise ValueError(f"cannot be split into options: {error}") from error
-    known = (*_INCLUDE, *_WITH_VALUE, *_FLAGS)
-    while words:
-        word = words.pop(0)
-        if word.startswith("--"):
-            name, attached, value = word.partition("=")
-        else:
-            name, value = _SHORT.get(word[:2], word), word[2:]
-            attached = value
-        options = [name] if name in known else [one for one in known if one.startswith(name)]
-        if len(options) != 1:
-            raise ValueError(f"not an option of requirements files: {shown(word)}")
-        option = options[0]
-        if option not in _FLAGS:
-            if not attached:
-                if not words:
-                    raise ValueError(f"{option} without its value")
-                value = words.pop(0)
-            if option in _INCLUDE:
-                yield option, value
+            yield start, "".join(parts)
+            parts = []
+    yield start, "".join(parts)

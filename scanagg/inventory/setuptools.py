@@ -1,22 +1,23 @@
-"""setup.cfg, and setup.py, which is code: it is never run, and what it lists is a problem."""
+"""setup.cfg, and setup.py: that is code, which is never run, so its dependencies are a problem."""
 
 import configparser
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator
 from typing import Final
 
-from scanagg.inventory.declarations import Site, declare
+from scanagg.inventory.declarations import declare
 from scanagg.inventory.manifest import (
-    BrokenFile,
     Declaration,
     Manifest,
+    ManifestError,
     ProjectFiles,
+    Site,
     in_folder_of,
     read_bytes,
     read_utf8,
 )
-from scanagg.inventory.scopes import either, folder_scope, named_scope
-from scanagg.model import NotExamined, Scope, SourceFile
+from scanagg.inventory.scopes import named_scope
+from scanagg.model import Location, Scope, SourceFile
 
 _IN_CODE: Final = (
     "not read, because it is code; declare its dependencies in pyproject.toml and lock them"
@@ -33,65 +34,64 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     try:
         parser.read_string(text)
     except configparser.Error as error:
-        line = getattr(error, "lineno", None)
-        for number, _ in getattr(error, "errors", ()):
-            line = line or number
-        raise BrokenFile(line, "not a valid setup.cfg") from error
-    lines = _first_lines(text)
+        lines = [
+            getattr(error, "lineno", None),
+            *(line for line, _ in getattr(error, "errors", ())),
+        ]
+        raise ManifestError("not a valid setup.cfg", next(filter(None, lines), None)) from error
+    # The first line of each requirement, alone or after its key.
+    lines_of: dict[str, int] = {}
+    for number, line in enumerate(text.splitlines(), start=1):
+        for part in (_uncommented(line), _uncommented(line).partition("=")[2].strip()):
+            lines_of.setdefault(part, number)
+    problems = project.problems(file.path)
     declared: list[Declaration] = []
-    problems: list[NotExamined] = []
     files: list[str] = []
+    for group, scope, requirement in _requirements(parser):
+        if requirement.startswith("file:"):
+            names = map(str.strip, requirement.removeprefix("file:").split(","))
+            files += [in_folder_of(file.path, name) for name in names if name]
+            continue
+        place = Location(problems.path, lines_of.get(requirement))
+        site = Site(place=place, source=file.path, scope=scope, group=group)
+        with problems.caught(place.start_line):
+            declared.append(declare(requirement, site, project))
+    if not declared and not problems.entries and not files:
+        return None
+    return Manifest(
+        path=file.path,
+        declared=tuple(declared),
+        problems=tuple(problems.entries),
+        includes=tuple(files),
+    )
+
+
+def _requirements(parser: configparser.RawConfigParser) -> Iterator[tuple[str, Scope, str]]:
+    """Yield each requirement, or the name of a file with some, with its extra and its scope."""
     lists = [
         ("default", Scope.RUNTIME, parser.get("options", "install_requires", fallback="")),
         ("tests", Scope.DEV, parser.get("options", "tests_require", fallback="")),
     ]
     if parser.has_section(_EXTRAS):
-        extras = parser.options(_EXTRAS)
-        lists += [(extra, named_scope(extra), parser.get(_EXTRAS, extra)) for extra in extras]
+        lists += [(extra, named_scope(extra), value) for extra, value in parser.items(_EXTRAS)]
     for group, scope, value in lists:
-        for item in value.splitlines() if "\n" in value else value.split(";"):
-            requirement = item.partition(" #")[0].strip()
-            if requirement.startswith("file:"):
-                names = requirement.removeprefix("file:").split(",")
-                files += [in_folder_of(file.path, name.strip()) for name in names if name.strip()]
-            elif requirement and not requirement.startswith("#"):
-                line = lines.get(requirement)
-                site = Site(
-                    place=project.place(file.path, line),
-                    source=file.path,
-                    scope=either(scope, folder_scope(file.path)),
-                    group=group,
-                )
-                try:
-                    declared.append(declare(requirement, site, project))
-                except ValueError as error:
-                    problems.append(project.problem(file.path, line, str(error)))
-    if not declared and not problems and not files:
-        return None
-    return Manifest(
-        path=file.path,
-        declared=tuple(declared),
-        problems=tuple(problems),
-        includes=tuple(files),
-    )
+        for line in value.split("\n" if "\n" in value else ";"):
+            requirement = _uncommented(line)
+            if requirement and not requirement.startswith("#"):
+                yield group, scope, requirement
 
 
-def _first_lines(text: str) -> Mapping[str, int]:
-    """Return the first line on which each requirement stands, alone or after its key."""
-    lines: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        bare = line.partition(" #")[0].strip()
-        for part in (bare, bare.partition("=")[2].strip()):
-            lines.setdefault(part, number)
-    return lines
+def _uncommented(line: str) -> str:
+    return line.partition(" #")[0].strip()
 
 
 def read_setup_py(file: SourceFile, project: ProjectFiles) -> Manifest | None:
-    """Report a setup.py that passes requirements, since code is never run; None if it does not."""
+    """Report a setup.py that passes requirements, since it is not run; None if it does not."""
     raw = read_bytes(file)
     call, keyword = _SETUP_CALL.search(raw), _KEYWORD.search(raw)
     first = keyword or (call if call and b"**" in raw[call.end() :] else None)
     if first is None:
         return None
-    line = raw.count(b"\n", 0, first.start()) + 1
-    return Manifest(path=file.path, problems=(project.problem(file.path, line, _IN_CODE),))
+    problems = project.problems(file.path)
+    problems.add(raw.count(b"\n", 0, first.start()) + 1, _IN_CODE)
+    return Manifest(path=file.path, problems=tuple(problems.entries))

@@ -1,7 +1,7 @@
 """The version constraints of Poetry and Pipenv, translated to PEP 440."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Final
 
 from packaging.specifiers import Specifier, SpecifierSet
@@ -13,34 +13,30 @@ _GAP_AFTER_OPERATOR: Final = re.compile(r"(?<=[\^~=!<>])\s+")
 _AND: Final = re.compile(r"[\s,]+")
 _OR: Final = re.compile(r"\|\|?")
 _AS_PEP_440: Final = {"": "==", "=": "==", "<>": "!="}
-# Poetry writes one more alternative for each version that is left out; nobody writes hundreds.
+# Poetry writes one alternative more for each excluded version: a few, not hundreds.
 _MOST_ALTERNATIVES: Final = 100
 
 
 # An end of a range: just below a version, or (True) just above it. `>1` begins above 1, `<=1` ends
-# there. None is no end.
+# there. None stands for a range without that end.
 _End = tuple[Version, bool]
 _Range = tuple[_End | None, _End | None]
 
 
-def as_pep_440(text: str) -> str:
+def as_pep_440(text: str) -> str | None:
     """Translate `^1.2`, `~1.2`, `1.2.*`, `1.2` (exact), `*` or `>=1,<2 || >=3`; "" for any version.
 
-    PEP 440 has no "or": of alternatives it is the narrowest range that holds them all, without the
-    single versions that they leave out. ValueError if `text` is nothing of the kind.
+    PEP 440 has no "or": alternatives become the narrowest range that contains them all, without the
+    single versions that they leave out. None if `text` is not a version constraint.
     """
-    alternatives = [_specifier_set(part) for part in _OR.split(text)[: _MOST_ALTERNATIVES + 1]]
-    if len(alternatives) == 1:
-        return str(alternatives[0])
-    if len(alternatives) > _MOST_ALTERNATIVES:
+    parts = _OR.split(text)
+    if len(parts) > _MOST_ALTERNATIVES:
         return ""
-    ranges: list[_Range] = []
-    for alternative in alternatives:
-        ends = [_ends(specifier) for specifier in alternative if specifier.operator != "!="]
-        low = max((low for low, _ in ends if low), default=None)
-        high = min((high for _, high in ends if high), default=None)
-        ranges.append((low, high))
-    return _around(ranges)
+    try:
+        alternatives = [_specifier_set(part) for part in parts]
+        return str(alternatives[0]) if len(parts) == 1 else _around(map(_range, alternatives))
+    except ValueError:
+        return None
 
 
 def _specifier_set(text: str) -> SpecifierSet:
@@ -70,6 +66,13 @@ def _next(version: Version, place: int) -> Version:
     return Version(f"{version.epoch}!{'.'.join(map(str, numbers))}")
 
 
+def _range(specifiers: SpecifierSet) -> _Range:
+    ends = [_ends(specifier) for specifier in specifiers if specifier.operator != "!="]
+    low = max((low for low, _ in ends if low), default=None)
+    high = min((high for _, high in ends if high), default=None)
+    return low, high
+
+
 def _ends(specifier: Specifier) -> _Range:
     version = Version(specifier.version.removesuffix(".*"))
     below, above = (version, False), (version, True)
@@ -84,8 +87,8 @@ def _ends(specifier: Specifier) -> _Range:
     return below, above
 
 
-def _around(ranges: Sequence[_Range]) -> str:
-    """Return the range around all of them, without the single versions between two of them."""
+def _around(ranges: Iterable[_Range]) -> str:
+    """Return the range around all ranges, without the single versions between two of them."""
     lowest = (Version("0"), False)
     ordered = sorted(ranges, key=lambda ends: (ends[0] is not None, ends[0] or lowest))
     low, high = ordered[0]

@@ -162,15 +162,9 @@ def test_wrong_types_are_named_and_the_rest_stands(inventory_of, pins, problems)
         "pyproject.toml:6": "b: Expected `array`, got `object`",
         "pyproject.toml:8": "not a requirement: {'other': 'x'}",
         "pyproject.toml:10": "dependencies: Expected `object`, got `array`",
+        "pyproject.toml:12": "d: Expected `array`, got `int`",
     }
     assert "not a requirement: 3" in [sentence(one.reason) for one in inventory.problems]
-
-
-def test_wrong_extras_of_poetry_are_named(inventory_of, problems):
-    project = '[tool.poetry.dependencies]\na = "1"\n[tool.poetry.extras]\nd = 3\n'
-    assert problems(inventory_of({"pyproject.toml": project})) == {
-        "pyproject.toml:4": "d: Expected `array`, got `int`"
-    }
 
 
 def test_a_manifest_under_tests_is_for_development(inventory_of):

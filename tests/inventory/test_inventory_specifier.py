@@ -59,16 +59,13 @@ def test_words_by_pep_440(text, said):
 
 @pytest.mark.parametrize(
     "text",
-    ["latest", "^", "~x", ">=", "1.2.x", "^1.*", "=>1", "a || b", "1 || latest", "^" + "9" * 5000],
+    [
+        *("latest", "^", "~x", ">=", "1.2.x", "^1.*", "=>1", "a || b", "1 || latest"),
+        *("^" + "9" * 5000, "===2004d || ^1"),
+    ],
 )
-def test_what_is_no_constraint_is_refused(text):
-    with pytest.raises(ValueError, match=r".+"):
-        as_pep_440(text)
-
-
-def test_versions_without_order_among_alternatives_are_refused():
-    with pytest.raises(ValueError, match="2004d"):
-        as_pep_440("===2004d || ^1")
+def test_other_text_is_not_translated(text):
+    assert as_pep_440(text) is None
 
 
 def test_alternatives_without_end_cost_nothing(monkeypatch):
