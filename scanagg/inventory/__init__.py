@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from scanagg.inventory import environment, locks, requirements
 from scanagg.inventory.manifest import (
     Declaration,
+    FileProblems,
     Manifest,
     ManifestError,
-    Problems,
     ProjectFiles,
     Reader,
     named,
@@ -154,7 +154,7 @@ def _unread(
     for link in broken_links:
         if posixpath.basename(link.path) in requirements.FOLDERS or is_manifest(link.path):
             reason = link.reason or "to a folder without files of the project"
-            problems = Problems(link.path)
+            problems = FileProblems(link.path)
             problems.add(None, f"a symbolic link {reason}: {_NOT_FOLLOWED}")
             yield from problems.entries
     yield from (gap for gap in target.skipped if not gap.on_purpose and is_manifest(gap.input))

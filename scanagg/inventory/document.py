@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import msgspec
 
 from scanagg.core import toml
-from scanagg.inventory.manifest import ManifestError, Problems, ProjectFiles, read_utf8
+from scanagg.inventory.manifest import FileProblems, ManifestError, ProjectFiles, read_utf8
 from scanagg.model import Location, SourceFile
 
 T = TypeVar("T")
@@ -44,7 +44,7 @@ class ManifestDocument(msgspec.Struct, frozen=True):
     """
 
     path: str
-    problems: Problems
+    problems: FileProblems
     data: Mapping[str, object]
     lines: Mapping[Keys, int]
 

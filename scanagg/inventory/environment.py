@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
 from typing import Final
@@ -12,13 +12,14 @@ from packaging.utils import canonicalize_name
 
 from scanagg.core.errors import TargetError
 from scanagg.inventory.declarations import requirement_constraint
-from scanagg.inventory.graph import Edge, Node, walk
-from scanagg.inventory.locks import Needs, nodes_of, package, used_constraints
+from scanagg.inventory.graph import Edge, Node, Nodes, walk
+from scanagg.inventory.locks import Needs, nodes_of, pinned_package, used_constraints
 from scanagg.inventory.manifest import (
     OWN_CODE,
+    Declaration,
+    FileProblems,
     Manifest,
     ManifestError,
-    Problems,
     edge_of,
     parsed,
     shown,
@@ -55,17 +56,16 @@ class _DirectUrl(msgspec.Struct, frozen=True):
     """direct_url.json (PEP 610): the source of a package that is not from an index."""
 
     url: str = ""
-    dir_info: dict[str, object] | None = None
-    vcs_info: dict[str, object] | None = None
+    dir_info: dict[str, object] = {}
 
 
 class _Installed(msgspec.Struct, frozen=True):
-    """An installed package. `origin` is as in `Declaration`."""
+    """An installed package; `own` marks the project's own code."""
 
     name: str
     version: str
     needs: Needs
-    origin: str
+    own: bool
 
 
 def find(root: Path, python: Path | None) -> tuple[Environment | None, Sequence[NotExamined]]:
@@ -81,7 +81,7 @@ def find(root: Path, python: Path | None) -> tuple[Environment | None, Sequence[
             message = f"no Python environment at {shown(str(python))}: {reason}"
             raise TargetError(message, _HINT) from error
     for name in _NAMES:
-        problems = Problems(name)
+        problems = FileProblems(name)
         try:
             if (root / name / "pyvenv.cfg").is_file():
                 return _environment(root / name, root), ()
@@ -161,54 +161,66 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
 
     Installed packages answer the open requirements of all manifests.
     """
-    problems = Problems(environment.name)
-    found = list(_installed(environment, problems))
-    installed = [one for one in found if not one.origin]
+    problems = FileProblems(environment.name)
+    installed: list[_Installed] = []
+    own: set[str] = set()
+    for distribution in distributions(path=list(map(str, environment.folders))):
+        with problems.caught():
+            package = _installed(distribution)
+            if package.own:
+                own.add(canonicalize_name(package.name))
+            else:
+                installed.append(package)
     if not installed:
         problems.add(None, "no installed packages found in it")
-    needs = [(canonicalize_name(one.name), one.needs) for one in installed]
+    needs = [(canonicalize_name(package.name), package.needs) for package in installed]
     nodes = nodes_of(needs)
     declared = [declaration for manifest in manifests for declaration in manifest.declared]
     graph = walk(nodes, [declaration.root for declaration in declared])
     # A person or a program may have written such a line, so it does not show who requests it.
     unsure = {one.name for one in declared if one.direct is None and one.pin}
     packages: list[Package] = []
-    for one, (name, _) in zip(installed, needs, strict=True):
+    for one, (name, needed) in zip(installed, needs, strict=True):
         direct = False if declared and name not in unsure else None
-        requires = nodes.keys() & set(one.needs.names)
         with problems.caught():
-            packages.append(package(one.name, one.version, graph.scope(name), direct, requires))
-    roots = [declaration for declaration in declared if declaration.asks]
-    ways = walk(nodes, [declaration.root for declaration in roots]).ways()
-    sure = {declaration.name for declaration in roots} - unsure
+            requires = nodes.keys() & set(needed.names)
+            scope = graph.scope(name)
+            packages.append(pinned_package(one.name, one.version, scope, direct, requires))
     return Manifest(
         path=environment.name,
         packages=tuple(packages),
         problems=tuple(problems.entries),
         covers={manifest.path: "" for manifest in manifests},
-        own=frozenset(canonicalize_name(one.name) for one in found if one.origin),
-        ways={name: way for name, way in ways.items() if len(way) > 1 or name in sure},
+        own=frozenset(own),
+        ways=_ways(nodes, declared, unsure),
         constraints=tuple(used_constraints(needs, graph)),
     )
 
 
-def _installed(environment: Environment, problems: Problems) -> Iterator[_Installed]:
-    """Yield the packages that are from an index, or are the project's own code."""
-    for distribution in distributions(path=[str(folder) for folder in environment.folders]):
-        try:
-            metadata = distribution.metadata
-            if "Name" not in metadata or "Version" not in metadata:
-                raise ValueError("a package without name or version")
-            name, version = metadata["Name"], metadata["Version"]
-            needs = _needs(canonicalize_name(name), metadata.get_all("Requires-Dist") or [])
-            origin = _origin(distribution)
-        except (OSError, ValueError, TypeError) as error:
-            problems.add(None, f"unreadable metadata: {error}")
-            continue
-        if origin and origin != OWN_CODE:
-            problems.add(None, f"{name} {version} is not from an index: {origin}")
-        else:
-            yield _Installed(name, version, needs, origin)
+def _ways(
+    nodes: Nodes, declared: Sequence[Declaration], unsure: Collection[str]
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the ways from the requested packages; not to those whose line may not be a request."""
+    asked = [declaration for declaration in declared if declaration.asks]
+    ways = walk(nodes, [declaration.root for declaration in asked]).ways()
+    sure = {declaration.name for declaration in asked if declaration.name not in unsure}
+    return {name: way for name, way in ways.items() if len(way) > 1 or name in sure}
+
+
+def _installed(distribution: Distribution) -> _Installed:
+    """Read the metadata of a package. ManifestError if it is unusable, or not from an index."""
+    try:
+        metadata = distribution.metadata
+        if "Name" not in metadata or "Version" not in metadata:
+            raise ValueError("a package without name or version")
+        name, version = metadata["Name"], metadata["Version"]
+        needs = _needs(canonicalize_name(name), metadata.get_all("Requires-Dist") or [])
+        origin = _origin(distribution)
+    except (OSError, ValueError, TypeError) as error:
+        raise ManifestError(f"unreadable metadata: {error}") from error
+    if origin and origin != OWN_CODE:
+        raise ManifestError(f"{name} {version} is not from an index: {origin}")
+    return _Installed(name, version, needs, own=bool(origin))
 
 
 def _origin(distribution: Distribution) -> str:
@@ -220,12 +232,9 @@ def _origin(distribution: Distribution) -> str:
         direct = msgspec.convert(json.loads(text), _DirectUrl)
     except (msgspec.ValidationError, ValueError, RecursionError):
         return "direct_url.json cannot be read"
-    if direct.dir_info is not None:
-        return (
-            OWN_CODE if direct.dir_info.get("editable") is True else f"from a folder: {direct.url}"
-        )
-    kind = direct.vcs_info.get("vcs", "version control") if direct.vcs_info else "an address"
-    return f"from {kind}: {direct.url}"
+    if direct.dir_info.get("editable") is True:
+        return OWN_CODE
+    return f"from {direct.url}"
 
 
 def _needs(name: str, requirements: Sequence[object]) -> Needs:

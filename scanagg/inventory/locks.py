@@ -150,8 +150,8 @@ class LockKind(msgspec.Struct, frozen=True):
                 else:
                     direct = name in direct_names if basis.roots else None
                     requires = nodes.keys() & set(map(canonicalize_name, needed.names))
-                    pinned = package(entry.name, entry.version, scope, direct, requires)
-                    packages.append(replace(pinned, places=(place,)))
+                    package = pinned_package(entry.name, entry.version, scope, direct, requires)
+                    packages.append(replace(package, places=(place,)))
         return Manifest(
             path=file.path,
             packages=tuple(packages),
@@ -172,7 +172,7 @@ def nodes_of(needs: Iterable[tuple[str, Needs]]) -> Mapping[str, Sequence[Node]]
     return nodes
 
 
-def package(
+def pinned_package(
     name: str, version: str | None, scope: Scope, direct: bool | None, requires: Iterable[str]
 ) -> Package:
     """Return a package without places, in normal form. ManifestError if name or version is bad."""

@@ -138,7 +138,7 @@ class ManifestError(Exception):
         self.line = line
 
 
-class Problems(msgspec.Struct, frozen=True):
+class FileProblems(msgspec.Struct, frozen=True):
     """The entries of one file that cannot be used. A list that grows while the file is read."""
 
     path: str
@@ -182,9 +182,9 @@ class ProjectFiles(msgspec.Struct, frozen=True):
         """Return the path of the file that a symbolic link leads to; any other path unchanged."""
         return self.link_targets.get(path, path)
 
-    def problems(self, path: str) -> Problems:
+    def problems(self, path: str) -> FileProblems:
         """Return an empty list of problems of the file at `path`, or behind the link there."""
-        return Problems(self.link_target(path))
+        return FileProblems(self.link_target(path))
 
 
 class Reader(msgspec.Struct, frozen=True):

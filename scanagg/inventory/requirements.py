@@ -16,9 +16,9 @@ from scanagg.inventory.declarations import declare
 from scanagg.inventory.graph import Edge, Node, walk
 from scanagg.inventory.manifest import (
     Declaration,
+    FileProblems,
     Manifest,
     ManifestError,
-    Problems,
     ProjectFiles,
     Site,
     in_folder_of,
@@ -26,7 +26,7 @@ from scanagg.inventory.manifest import (
     shown,
 )
 from scanagg.inventory.scopes import file_scope
-from scanagg.model import Location, Scope, SourceFile
+from scanagg.model import Location, NotExamined, SourceFile
 
 FOLDERS: Final = ("requirements", "reqs")
 """The names of folders in which every text file lists requirements."""
@@ -50,30 +50,16 @@ _VIA_FILE: Final = re.compile(r"-r (\S+)|\S+ \((\S+)\)")
 _VIA_PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 # https://pip.pypa.io/en/stable/reference/requirements-file-format/#supported-options
-_OPTIONS: Final[Mapping[str, Sequence[Sequence[str]]]] = {
-    "append": (("-r", "--requirement"), ("-c", "--constraint"), ("-e", "--editable")),
+_OPTIONS: Final = {
+    "append": ("-r --requirement", "-c --constraint", "-e --editable"),
     "store": (
-        ("-i", "--index-url", "--pypi-url"),
-        ("--extra-index-url",),
-        ("-f", "--find-links"),
-        ("--no-binary",),
-        ("--only-binary",),
-        ("--trusted-host",),
-        ("--use-feature",),
-        ("--config-settings",),
-        ("--global-option",),
-        ("--install-option",),
-        ("--hash",),
-        ("--uploaded-prior-to",),
+        *("-i --index-url --pypi-url", "--extra-index-url", "-f --find-links", "--trusted-host"),
+        *("--no-binary", "--only-binary", "--use-feature", "--uploaded-prior-to", "--hash"),
+        *("--config-settings", "--global-option", "--install-option"),
     ),
     "store_true": (
-        ("--no-index",),
-        ("--prefer-binary",),
-        ("--require-hashes",),
-        ("--pre",),
-        ("--all-releases",),
-        ("-Z", "--always-unzip"),
-        ("--process-dependency-links",),
+        *("--no-index", "--prefer-binary", "--require-hashes", "--pre", "--all-releases"),
+        *("-Z --always-unzip", "--process-dependency-links"),
     ),
 }
 
@@ -82,11 +68,21 @@ class _Options(optparse.OptionParser):
     """The options of a line, parsed with the module that pip uses for them."""
 
     def __init__(self) -> None:
-        """Add all options of pip."""
+        """Add all options."""
         super().__init__(add_help_option=False)
         for action, options in _OPTIONS.items():
             for names in options:
-                self.add_option(*names, action=action)
+                self.add_option(*names.split(), action=action)
+
+    def parsed(self, text: str) -> optparse.Values:
+        """Parse a line. ManifestError if pip would refuse it."""
+        try:
+            options, words = self.parse_args(shlex.split(text))
+        except ValueError as error:
+            self.error(str(error))
+        if words:
+            self.error(f"unexpected argument: {words[0]}")
+        return options
 
     def error(self, msg: str) -> NoReturn:
         """Raise ManifestError; the base class would print the message and exit."""
@@ -109,16 +105,6 @@ class _Line(msgspec.Struct, frozen=True):
         return tuple(canonicalize_name(item) for item in self.via if _VIA_PACKAGE.fullmatch(item))
 
 
-class _Content(msgspec.Struct, frozen=True):
-    """One file by itself, without the files it includes."""
-
-    problems: Problems
-    declared: list[Declaration] = []
-    includes: list[tuple[int, str]] = []
-    constraints: list[tuple[int, str]] = []
-    compiled_from: list[str] = []
-
-
 def matches(path: str, project: ProjectFiles) -> bool:
     """Return whether it lists requirements by its name, or because a manifest includes it so."""
     folder, name = posixpath.split(path)
@@ -132,122 +118,106 @@ def matches(path: str, project: ProjectFiles) -> bool:
 
 def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
     """Read everything that this file asks pip to install, with the line of each requirement."""
-    scope = file_scope(file.path)
-    waiting, seen = [(file.path, False)], {(file.path, False)}
-    contents: list[_Content] = []
-    requested: list[Declaration] = []
-    constraints: list[Declaration] = []
-    while waiting and len(contents) < _MAX_INCLUDES:
-        path, as_constraints = waiting.pop()
-        content = _content(path, file.path, scope, project)
-        contents.append(content)
-        (constraints if as_constraints else requested).extend(content.declared)
-        includes = [(*include, as_constraints) for include in content.includes]
-        includes += [(*include, True) for include in content.constraints]
-        for line, name, constraint in includes:
-            with content.problems.caught(line):
-                following = (_included_path(name, path, project), constraint)
-                waiting += {following} - seen
-                seen.add(following)
-    problems = [problem for content in contents for problem in content.problems.entries]
-    if waiting:
-        too_many = project.problems(file.path)
-        too_many.add(None, f"more than {_MAX_INCLUDES} files included")
-        problems += too_many.entries
-    declared = tuple(_with_constraints(requested, constraints))
+    reading = _Reading(file.path, project, waiting=[(file.path, False)])
+    reading.read()
+    declared = tuple(_with_constraints(reading.declared[False], reading.declared[True]))
+    constraints = (declaration.constraint for declaration in reading.declared[True])
     return Manifest(
         path=file.path,
         declared=declared,
-        problems=tuple(problems),
+        problems=tuple(reading.problems),
         covers=_covers(file.path),
-        answers=frozenset(path for content in contents for path in content.compiled_from),
+        answers=frozenset(reading.compiled_from),
         ways=_ways(declared),
-        constraints=tuple(filter(None, (one.constraint for one in constraints))),
+        constraints=tuple(filter(None, constraints)),
     )
 
 
-def _content(path: str, source: str, scope: Scope, project: ProjectFiles) -> _Content:
-    """Read the file at `path`, which `source` includes or which is `source` itself."""
-    content = _Content(project.problems(path))
-    lines: Sequence[_Line] = ()
-    with content.problems.caught():
-        lines = _logical_lines(_decoded(read_bytes(project.files[path])))
-    for line in lines:
-        place = Location(content.problems.path, line.number)
-        site = Site(
-            place=place, source=source, scope=scope, direct=_is_direct(line, source, project)
+class _Reading(msgspec.Struct):
+    """The state while the file `source` is read, with everything that it includes.
+
+    `waiting` are files to read, with True for those that only constrain; `declared` is by the same.
+    """
+
+    source: str
+    project: ProjectFiles
+    waiting: list[tuple[str, bool]]
+    declared: dict[bool, list[Declaration]] = msgspec.field(
+        default_factory=lambda: {False: [], True: []}
+    )
+    problems: list[NotExamined] = []
+    compiled_from: set[str] = msgspec.field(default_factory=set)
+
+    def read(self) -> None:
+        """Read all waiting files, each once as requirements and once as constraints."""
+        scope = file_scope(self.source)
+        for number, (path, constrains) in enumerate(self.waiting, start=1):
+            problems = FileProblems(self.project.link_target(path), self.problems)
+            if number > _MAX_INCLUDES:
+                problems.add(None, f"more than {_MAX_INCLUDES} files included")
+                break
+            lines: Sequence[_Line] = ()
+            with problems.caught():
+                lines = _logical_lines(_decoded(read_bytes(self.project.files[path])))
+            for line in lines:
+                place = Location(problems.path, line.number)
+                direct = self._is_direct(line)
+                site = Site(place=place, source=self.source, scope=scope, direct=direct)
+                with problems.caught(line.number):
+                    if line.text.startswith("-"):
+                        self._options(line.text, path, site, constrains)
+                    else:
+                        self.declared[constrains].append(self._requirement(line, site))
+                        self.compiled_from.update(self._compiled_from(line, path))
+
+    def _options(self, text: str, path: str, site: Site, constrains: bool) -> None:
+        """Read a line with options: local packages, or files that the file at `path` includes."""
+        options = _PARSER.parsed(text)
+        local = [declare(f"-e {name}", site, self.project) for name in options.editable or ()]
+        self.declared[constrains] += local
+        includes = [(name, constrains) for name in options.requirement or ()]
+        includes += [(name, True) for name in options.constraint or ()]
+        for name, as_constraints in includes:
+            # pip goes by the folder of a link; people often mean that of the file.
+            starts = (path, self.project.link_target(path))
+            candidates = [in_folder_of(start, name) for start in starts]
+            found = next((path for path in candidates if path in self.project.files), None)
+            if found is None or re.match(r"[a-z][a-z0-9+.-]+:", name, re.IGNORECASE):
+                raise ManifestError(f"includes {shown(name)}, which is not a file of the project")
+            file = (found, as_constraints)
+            if len(self.waiting) <= _MAX_INCLUDES and file not in self.waiting:
+                self.waiting.append(file)
+
+    def _requirement(self, line: _Line, site: Site) -> Declaration:
+        declaration = declare(_PER_LINE_OPTION.sub("", line.text), site, self.project)
+        # A version that a person or a compiler only lists does not exclude others.
+        listed = line.via or (declaration.pin is not None and not self.source.endswith(".in"))
+        return replace(
+            declaration,
+            needed_by=line.needed_by,
+            asks=not line.via,
+            specifier=None if listed else declaration.specifier,
         )
-        with content.problems.caught(line.number):
-            if line.text.startswith("-"):
-                options = _parsed_options(line.text)
-                content.declared.extend(
-                    declare(f"-e {name}", site, project) for name in options.editable or ()
-                )
-                content.includes.extend((line.number, name) for name in options.requirement or ())
-                content.constraints.extend((line.number, name) for name in options.constraint or ())
-                continue
-            declaration = declare(_PER_LINE_OPTION.sub("", line.text), site, project)
-            # A version that a person or a compiler only lists does not exclude others.
-            listed = line.via or (declaration.pin is not None and not source.endswith(".in"))
-            content.declared.append(
-                replace(
-                    declaration,
-                    needed_by=line.needed_by,
-                    asks=not line.via,
-                    specifier=None if listed else declaration.specifier,
-                )
-            )
-            content.compiled_from.extend(_compiled_from(line, path, project))
-    return content
 
+    def _is_direct(self, line: _Line) -> bool | None:
+        """Return whether people asked for it, by compilers' comments or by the kind of file."""
+        if self.source.endswith(".in"):
+            return True
+        if not line.via:
+            return None
+        files = [item for item in line.via if not _VIA_PACKAGE.fullmatch(item) and item[:2] != "-c"]
+        return bool(files) or not self.project.names.keys().isdisjoint(line.needed_by)
 
-def _parsed_options(text: str) -> optparse.Values:
-    """Parse a line of options. ManifestError if pip would refuse them."""
-    try:
-        options, words = _PARSER.parse_args(shlex.split(text))
-    except ValueError as error:
-        raise ManifestError(f"cannot be split into options: {error}") from error
-    if words:
-        raise ManifestError(f"not an option of requirements files: {words[0]}")
-    return options
-
-
-def _is_direct(line: _Line, source: str, project: ProjectFiles) -> bool | None:
-    """Return whether people asked for it, by compilers' comments or by the kind of file."""
-    if source.endswith(".in"):
-        return True
-    if not line.via:
-        return None
-    files = [item for item in line.via if not _VIA_PACKAGE.fullmatch(item) and item[:2] != "-c"]
-    return bool(files) or not project.names.keys().isdisjoint(line.needed_by)
-
-
-def _compiled_from(line: _Line, path: str, project: ProjectFiles) -> Iterator[str]:
-    """Yield the manifests that compilers' comments name: by path, or by the package's name."""
-    for name in line.needed_by:
-        yield from project.names.get(name, ())
-    for item in line.via:
-        match = _VIA_FILE.fullmatch(item)
-        if match:
+    def _compiled_from(self, line: _Line, path: str) -> Iterator[str]:
+        """Yield the manifests that compilers' comments name: by path, or by the package's name."""
+        for name in line.needed_by:
+            yield from self.project.names.get(name, ())
+        for match in filter(None, map(_VIA_FILE.fullmatch, line.via)):
             name = match[1] or match[2]
-            for manifest in (in_folder_of(path, name), posixpath.normpath(name)):
-                if manifest in project.files:
-                    yield manifest
-
-
-def _included_path(include: str, path: str, project: ProjectFiles) -> str:
-    """Return the path of a file that `path` includes. ManifestError if it is not in the target."""
-    name = shown(include)
-    if re.match(r"[a-z][a-z0-9+.-]+:", include, re.IGNORECASE):
-        raise ManifestError(f"includes {name}: an address is not followed")
-    # pip goes by the folder of a link; people often mean that of the file.
-    candidates = [in_folder_of(start, include) for start in (path, project.link_target(path))]
-    found = next((candidate for candidate in candidates if candidate in project.files), None)
-    if found is not None:
-        return found
-    if posixpath.isabs(candidates[0]) or candidates[0].split("/")[0] == "..":
-        raise ManifestError(f"includes {name}: outside of what is checked, not followed")
-    raise ManifestError(f"includes {name}: no such file among those that are checked")
+            yield from {
+                in_folder_of(path, name),
+                posixpath.normpath(name),
+            } & self.project.files.keys()
 
 
 def _with_constraints(
@@ -271,7 +241,7 @@ def _with_constraints(
 
 
 def _ways(declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
-    """Return the ways from what has been asked for, by the comments of compilers.
+    """Return the ways from the requested packages to the others, by the comments of compilers.
 
     Old compilers do not list the project among those who need a package. So a package without such
     a comment, which needs others, starts a way.
