@@ -14,26 +14,26 @@ import platformdirs
 
 from scanagg.core.errors import ConfigError
 
-# A work folder this old belongs to a run that was killed.
+# An older work folder belongs to a run that was killed.
 _STALE_SECONDS: Final = 24 * 3600.0
 
 
 def cache_folder() -> Path:
-    """Return `SCANAGG_CACHE_DIR`, else the user's cache folder; create it where it is missing.
+    """Return `SCANAGG_CACHE_DIR`, else the user's cache folder; create it if it does not exist.
 
-    ConfigError where it cannot be written: scanners need a place for their files.
+    ConfigError if it is not writable.
     """
     chosen = os.environ.get("SCANAGG_CACHE_DIR")
-    hint = "Set SCANAGG_CACHE_DIR to a folder that can be written."
+    hint = "Use another folder: export SCANAGG_CACHE_DIR=/path/to/a/writable/folder"
     try:
         folder = Path(chosen).absolute() if chosen else platformdirs.user_cache_path("scanagg")
     except RuntimeError as error:
-        raise ConfigError("there is no home folder for a cache", hint) from error
+        raise ConfigError("no cache folder, because there is no home folder", hint) from error
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         (folder / "work").mkdir(exist_ok=True, mode=0o700)
         if not os.access(folder / "work", os.W_OK | os.X_OK):
-            raise PermissionError(13, "it may not be written")
+            raise PermissionError(13, "it is not writable")
     except OSError as error:
         message = f"cannot use the cache folder {folder}: {error.strerror}"
         raise ConfigError(message, hint) from error
@@ -59,28 +59,28 @@ def sweep(cache: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def recall(cache: Path, scanner: str, inputs: Iterable[str]) -> Mapping[str, str]:
-    """Return the records stored for these inputs of a scanner, without unreadable ones."""
+def recall(cache: Path, owner: str, keys: Iterable[str]) -> Mapping[str, str]:
+    """Return the records that `owner` stored under these keys, without unreadable ones."""
     records = {}
-    for name in inputs:
+    for key in keys:
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            records[name] = _record(cache, scanner, name).read_text("utf-8")
+            records[key] = _record(cache, owner, key).read_text("utf-8")
     return records
 
 
-def store(cache: Path, scanner: str, records: Mapping[str, str]) -> None:
-    """Store records, each whole or not at all. A full disk costs the cache, not the run."""
-    for name, text in records.items():
-        path = _record(cache, scanner, name)
+def store(cache: Path, owner: str, records: Mapping[str, str]) -> None:
+    """Store records, each completely or not at all; skip those that cannot be written."""
+    for key, text in records.items():
+        path = _record(cache, owner, key)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             write_atomically(path, [text])
 
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
-    """Write a text file so that readers see the old one or the whole new one. OSError."""
+    """Write a text file so that readers see the old or the complete new content. OSError."""
     raw = (chunk.encode("utf-8", "backslashreplace") for chunk in chunks)
-    umask = os.umask(0o077)  # it can only be read by setting it
+    umask = os.umask(0o077)  # setting it is the only way to read it
     os.umask(umask)
     replace_atomically(path, raw, 0o666 & ~umask)
 
@@ -97,9 +97,9 @@ def replace_atomically(path: Path, chunks: Iterable[bytes], mode: int) -> None:
         temporary.chmod(mode)
         temporary.replace(path)
     finally:
-        temporary.unlink(missing_ok=True)  # after a success it is the file by now
+        temporary.unlink(missing_ok=True)  # after a success it has the name of the file
 
 
-def _record(cache: Path, scanner: str, name: str) -> Path:
-    digest = hashlib.sha256(name.encode("utf-8", "surrogateescape")).hexdigest()
-    return cache / "records" / scanner / digest[:2] / f"{digest}.json"
+def _record(cache: Path, owner: str, key: str) -> Path:
+    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+    return cache / "records" / owner / digest[:2] / f"{digest}.json"

@@ -1,10 +1,10 @@
-"""The errors that a user can cause and fix, and the exit codes."""
+"""The exit codes, and the errors that users can cause and fix."""
 
 import enum
 
 
 class ExitCode(enum.IntEnum):
-    """The exit codes. Where several apply: 2 over 3 over 1."""
+    """The exit codes. If several apply: 2 over 3 over 1."""
 
     PASS = 0
     BLOCKED = 1
@@ -23,14 +23,14 @@ class ScanaggError(Exception):
     exit_code = ExitCode.USAGE
 
     def __init__(self, message: str, hint: str = "") -> None:
-        """Keep both parts, so that the CLI can set them apart."""
+        """Keep both parts: the CLI shows them on lines of their own."""
         super().__init__(message)
         self.message = message
         self.hint = hint
 
 
 class UsageError(ScanaggError):
-    """The command line asks for something impossible."""
+    """The arguments of a command cannot be used."""
 
 
 class ConfigError(ScanaggError):
@@ -46,7 +46,7 @@ class TargetError(ScanaggError):
 
 
 class OutputError(ScanaggError):
-    """A report cannot be written. Without it the check does not pass."""
+    """A report cannot be written, so the check does not pass."""
 
     exit_code = ExitCode.INCOMPLETE
 

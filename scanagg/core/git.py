@@ -12,15 +12,14 @@ import msgspec
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 
 _SECONDS: Final = 60.0
-# The configuration of the checked repository may name programs that even the read-only commands
-# used here would run.
+# The configuration of the repository can name programs that even read-only commands would run.
 _GIT: Final = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
 _LINK: Final = "120000"
 _SUBMODULE: Final = "160000"
-# The parts after a name that lead on from its commit, as in main~2.
+# What may follow a name to select another commit, as in main~2.
 _SUFFIX: Final = re.compile(r"[~^:]|@\{")
-# LC_ALL: messages are parsed; GIT_OPTIONAL_LOCKS: a check must not write to the repository. The
-# rest stops a partial clone from fetching objects, by whatever program its remote names.
+# LC_ALL: messages are parsed. GIT_OPTIONAL_LOCKS: nothing is written to the repository. The others
+# stop a partial clone from fetching objects with a program that its remote names.
 _ENVIRONMENT: Final = {
     "LC_ALL": "C",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -29,7 +28,7 @@ _ENVIRONMENT: Final = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_TERMINAL_PROMPT": "0",
 }
-# The limit of one call: its output is held in memory. A single larger object is not read.
+# The limit of one call, whose output is held in memory. A larger object is not read.
 _BATCH_BYTES: Final = 64 << 20
 
 
@@ -41,17 +40,17 @@ class Blob(msgspec.Struct, frozen=True):
 
     @property
     def is_file(self) -> bool:
-        """True for a file with content of its own: no link, no submodule."""
+        """True for a file with its own content: not a link, not a submodule."""
         return self.mode not in (_LINK, _SUBMODULE)
 
     @property
     def is_link(self) -> bool:
-        """True for a symbolic link; its content is the path it leads to."""
+        """True for a symbolic link; its content is the path of its target."""
         return self.mode == _LINK
 
 
 class Blamed(msgspec.Struct, frozen=True):
-    """One line of a committed file: its bytes, the commit that wrote it, and the time of that."""
+    """One line of a committed file: its bytes, and the commit that wrote it with its time."""
 
     text: bytes
     commit: str
@@ -71,25 +70,25 @@ class Git(msgspec.Struct, frozen=True):
         return run(command, cwd=self.root, env=env, timeout=_SECONDS, stop=self.stop, stdin=stdin)
 
     def output(self, *argv: str, stdin: bytes = b"") -> bytes | None:
-        """Return the output of a command, None where it fails."""
+        """Return the output of a command; None if it fails."""
         done = self.run(*argv, stdin=stdin)
         return done.stdout if done.ended is Ended.EXITED and done.returncode == 0 else None
 
     def text(self, *argv: str) -> str | None:
-        """Return the output of a command without white space around it; None where it fails."""
+        """Return the output of a command without surrounding white space; None if it fails."""
         printed = self.output(*argv)
         return None if printed is None else os.fsdecode(printed).strip()
 
     def commit(self, ref: str) -> str | None:
-        """Return the commit that a name stands for, None without one in this repository."""
+        """Return the commit that a name stands for; None if this repository does not have it."""
         if not ref or ref.startswith("-"):
             return None
         return self.text("rev-parse", "--verify", "-q", "--end-of-options", f"{ref}^{{commit}}")
 
     def is_ambiguous(self, ref: str) -> bool:
-        """Return True where a tag and a branch of one name differ: git takes the tag.
+        """Return True if a tag and a branch have this name and differ: git uses the tag.
 
-        Anyone who may push a tag could call it `origin/main`.
+        Everyone who can push a tag could name it `origin/main`.
         """
         name = _SUFFIX.split(ref)[0]
         if not name or name == "HEAD" or name.startswith(("-", "refs/")):
@@ -98,20 +97,20 @@ class Git(msgspec.Struct, frozen=True):
         return len(frozenset(named) - {None}) > 1
 
     def merge_base(self, one: str, other: str) -> str | None:
-        """Return the best common ancestor of two commits; None where none is known."""
+        """Return the best common ancestor of two commits; None if there is none."""
         return self.text("merge-base", one, other) or None
 
     def is_shallow(self) -> bool:
-        """Return True where part of the history was not fetched."""
+        """Return True if part of the history was not fetched."""
         return self.text("rev-parse", "--is-shallow-repository") == "true"
 
     def committed_at(self, commit: str) -> datetime | None:
-        """Return the time of a commit (UTC), by its committer's clock."""
+        """Return the time of a commit in UTC, by its committer's clock."""
         printed = self.text("show", "-s", "--no-show-signature", "--format=%ct", commit)
         return datetime.fromtimestamp(int(printed), UTC) if printed and printed.isdigit() else None
 
     def tree(self, commit: str) -> Mapping[bytes, Blob] | None:
-        """Return every file of a commit by its path; None where the commit cannot be read."""
+        """Return every file of a commit by its path; None if the commit cannot be read."""
         printed = self.output("ls-tree", "-r", "-z", "--full-tree", commit)
         if printed is None:
             return None
@@ -124,7 +123,7 @@ class Git(msgspec.Struct, frozen=True):
         return blobs
 
     def read(self, commit: str, path: str) -> bytes | None:
-        """Return one file as it was committed; None where the commit does not have the path."""
+        """Return one file as it was committed; None if the commit does not have the path."""
         oid = self.text("rev-parse", "--verify", "-q", "--end-of-options", f"{commit}:{path}")
         return self.output("cat-file", "blob", oid) if oid else None
 
@@ -166,14 +165,14 @@ class Git(msgspec.Struct, frozen=True):
         return self.output("cat-file", option, stdin=text.encode("ascii")) or b""
 
     def parents(self, commit: str) -> tuple[str, ...]:
-        """Return the parents that a commit names, including those that were not fetched."""
+        """Return the parents of a commit, including those that were not fetched."""
         raw = self.output("cat-file", "commit", commit) or b""
         header = raw.partition(b"\n\n")[0].decode("utf-8", "replace")
         lines = (line.split(" ") for line in header.splitlines())
         return tuple(line[1] for line in lines if line[0] == "parent" and len(line) == 2)
 
     def prefix(self) -> bytes | None:
-        """Return the path from the repository's top to the folder, with "/"; None without one."""
+        """Return the path from the repository's top to the folder, with "/"; None if git fails."""
         printed = self.output("rev-parse", "--show-prefix")
         return None if printed is None else printed.removesuffix(b"\n")
 
@@ -187,12 +186,12 @@ class Git(msgspec.Struct, frozen=True):
         return frozenset(text.split())
 
     def blame(self, commit: str, path: str) -> Sequence[Blamed]:
-        """Return the commit that wrote each line of a committed file; nothing without a file.
+        """Return the commit that wrote each line of a committed file; empty if there is no file.
 
-        `path` is relative to the folder. The work tree is not read, since that would run the
-        filters that the repository configures.
+        `path` is relative to the folder. The work tree is not read: that would run the filters of
+        the repository's configuration.
         """
-        # A list of commits to ignore may be configured, and be missing: that would be an error.
+        # A configured but missing list of commits to ignore would be an error.
         options = ("--line-porcelain", "-w", "--no-textconv", "--ignore-revs-file=")
         printed = self.output("blame", *options, commit, "--", path)
         lines = []
@@ -209,6 +208,6 @@ class Git(msgspec.Struct, frozen=True):
 
 
 def _object_size(header: bytes) -> int | None:
-    """Return the size in a header of `git cat-file`; None for an object that is not there."""
+    """Return the size from a header of `git cat-file`; None for a missing object."""
     fields = header.split(b" ")
     return int(fields[2]) if len(fields) == 3 and fields[2].isdigit() else None

@@ -1,4 +1,4 @@
-"""Run other programs: the only place that starts one, with deadline and output limit."""
+"""Run other programs, with a deadline and a limit of output. No other module starts one."""
 
 import contextlib
 import enum
@@ -14,15 +14,15 @@ from typing import IO, Final
 
 import msgspec
 
-# The time between asking a program to end and killing it. With the poll interval it keeps Ctrl-C
-# and the deadline within two seconds.
+# The time between SIGTERM and SIGKILL. With the poll interval, Ctrl-C and the deadline take effect
+# within two seconds.
 _GRACE_SECONDS: Final = 0.7
 _POLL_SECONDS: Final = 0.05
 _CHUNK_BYTES: Final = 1 << 16
 _STDERR_BYTES: Final = 1 << 20
 
-# The variables that a scanner may see: paths, network and language. No tokens, no PYTHON*
-# variables, no virtual environment.
+# The variables that programs get: paths, network and language. No tokens, no PYTHON* variables, no
+# virtual environment.
 _ALLOWED: Final = frozenset(
     (
         *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ"),
@@ -36,7 +36,7 @@ _ALLOWED_PREFIXES: Final = ("LC_", "XDG_")
 
 
 class Ended(enum.Enum):
-    """The reason why a program is no longer running."""
+    """The reason why a program ended."""
 
     EXITED = "exited"
     TIMEOUT = "timeout"
@@ -46,9 +46,9 @@ class Ended(enum.Enum):
 
 
 class Completed(msgspec.Struct, frozen=True):
-    """A program that ended. `returncode` is negative for a signal, None if it never started.
+    """A program that ended. `returncode` is negative for a signal, None if it did not start.
 
-    `stderr` has the last mebibyte. `detail` is the system's error where it could not be started.
+    `stderr` has the last mebibyte. `detail` is the system's error if the program did not start.
     """
 
     argv: tuple[str, ...]
@@ -70,26 +70,26 @@ class Stop:
         self.interrupted = False
 
     def interrupt(self) -> None:
-        """Stop everything now, on request of a person."""
+        """Stop everything now, as Ctrl-C does."""
         self.interrupted = True
         self._event.set()
 
     def is_set(self) -> bool:
-        """Return True where everything is to end."""
+        """Return True if everything is to end."""
         return self._event.is_set() or self.past_deadline
 
     @property
     def past_deadline(self) -> bool:
-        """True where the deadline of the whole run has passed."""
+        """True if the deadline of the whole run has passed."""
         return self._deadline is not None and time.monotonic() >= self._deadline
 
 
 def clean_environment(
     allow: Iterable[str] = (), extra: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """Return the environment with allowed names and `allow` (`X_*` is a prefix), plus `extra`.
+    """Return the allowed variables, those in `allow` (`X_*` is a prefix), and `extra`.
 
-    PATH is without the folders of an active virtual environment.
+    PATH does not have the folders of an active virtual environment.
     """
     names = set(allow)
     prefixes = _ALLOWED_PREFIXES + tuple(name[:-1] for name in names if name.endswith("*"))
@@ -100,9 +100,8 @@ def clean_environment(
     }
     active = os.environ.get("VIRTUAL_ENV")
     if active and "PATH" in environment:
-        below = active.rstrip(os.sep) + os.sep
         folders = environment["PATH"].split(os.pathsep)
-        outside = [one for one in folders if one != active and not one.startswith(below)]
+        outside = (folder for folder in folders if not Path(folder).is_relative_to(active))
         environment["PATH"] = os.pathsep.join(outside)
     return {**environment, **(extra or {})}
 
@@ -117,14 +116,14 @@ def run(
     stdin: bytes = b"",
     limit: int = 256 << 20,
 ) -> Completed:
-    """Run a program to its end and return its output; never raises for what the program does.
+    """Run a program to its end and return its output. Nothing that the program does is an error.
 
     `timeout` is in seconds, `limit` in bytes of stdout. At either, and when `stop` is set, the
-    program's whole process group is ended: by SIGTERM, then by SIGKILL.
+    whole process group of the program gets SIGTERM, then SIGKILL.
     """
     start = time.monotonic()
     try:
-        child = subprocess.Popen(  # noqa: S603 - never a shell; argv comes from scanners
+        child = subprocess.Popen(  # noqa: S603 - never a shell; argv is ours
             list(argv),
             cwd=cwd,
             env=dict(env),
@@ -173,7 +172,7 @@ class _Pump:
                 self._selector.register(pipe, events)
 
     def until(self, deadline: float, stop: Stop) -> Ended:
-        """Move bytes until the child is gone, the time is up, or its output is too long."""
+        """Move bytes until the child ends, the time is up, or the output is too long."""
         while True:
             if self._selector.get_map():
                 for key, _ in self._selector.select(_POLL_SECONDS):
@@ -187,7 +186,7 @@ class _Pump:
                 return Ended.STOPPED
             if time.monotonic() >= deadline:
                 return Ended.TIMEOUT
-            # A grandchild may keep the pipes open after the child is gone: one more read, then end.
+            # A grandchild can keep the pipes open after the child has ended: read once more.
             if self._child.poll() is not None:
                 self._drain()
                 return Ended.EXITED
@@ -200,7 +199,7 @@ class _Pump:
                 return
 
     def _move(self, pipe: IO[bytes]) -> bool:
-        """Move one chunk; return True where anything moved."""
+        """Move one chunk; return True if anything moved."""
         if pipe is self._child.stdin:
             return self._write(pipe)
         try:
@@ -241,7 +240,7 @@ class _Pump:
 
 
 def _end_group(child: subprocess.Popen[bytes]) -> None:
-    """End the rest of the child's process group: its own children may outlive it."""
+    """End the rest of the child's process group: its children can outlive it."""
     for number in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(child.pid, number)
@@ -250,6 +249,6 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
                 child.poll()
                 os.killpg(child.pid, 0)
                 time.sleep(_POLL_SECONDS / 5)
-        except (ProcessLookupError, PermissionError):  # the whole group is gone
+        except (ProcessLookupError, PermissionError):  # the whole group has ended
             break
     child.wait()

@@ -1,4 +1,4 @@
-"""Mask secrets in text: known values, and everything that may be one on the line of a secret."""
+"""Mask secrets in text: known values, and on the lines of secrets everything that may be one."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -7,18 +7,17 @@ from typing import Final
 
 MASK: Final = "***"
 
-# Values shorter than this, and plain words ("password", "Secret"), are part of every text. They are
-# masked as whole words on the lines of secrets, elsewhere only in the place of a value: between
-# quotes or in an address.
+# Shorter values, and plain words ("password", "Secret"), are part of every text. They are masked as
+# whole words on the lines of secrets; elsewhere only as a value, in quotes or in an address.
 _SHORT: Final = 6
 _WORD: Final = r"(?<!\w)(?:{})(?!\w)"
 _VALUE: Final = r"(?<=[\"'`:@=])(?:{})(?=[\"'`@])"
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,14}|[A-Z]{0,14}")
-# A line of minified data has megabytes. The characters of a line that are shown, and masked.
+# The number of characters of a line that are shown, and masked: minified data has long lines.
 _SHOWN: Final = 2000
 _MASKED: Final = 8000
 
-# Masked without any finding: credentials and keys in an address, passwords of a command.
+# Masked everywhere: credentials and keys in an address, passwords of a command.
 _GIVEN_AWAY: Final = re.compile(
     r"(?P<name>://(?=[^/\s\"'@]+@)|[?&]\w*(?:token|key|secret|pass|sig)\w*=|--?password[= ]|"
     r"\s-u [\w.-]+:)(?!\*\*\*)[^/\s\"'@&]+",
@@ -34,13 +33,13 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9+/_=.\-]{16,}")
 class Redactor:
     """Masks the secret values and lines of one run.
 
-    `values` are secrets in clear, held in memory only; `lines` the numbers of the lines, by path,
-    that a secret finding covers.
+    `values` are secrets in clear text, held in memory only; `lines` the numbers of the lines with
+    secrets, by path.
     """
 
     def __init__(self, values: Iterable[str], lines: Mapping[str, Iterable[int]]) -> None:
-        """Take all values and lines: none can be added later, when text is already shown."""
-        # Each line of a value is one: a text shows a key line by line.
+        """Take all values and lines. None can be added later: text may be shown already."""
+        # Each line of a value counts as one: text shows a key line by line.
         lines_of_values = [line.strip() for value in values for line in value.splitlines()]
         parts = list(filter(None, lines_of_values))
         self._anywhere = _any_of(part for part in parts if not _is_common(part))
@@ -50,18 +49,18 @@ class Redactor:
         self._masked = lru_cache(maxsize=256)(self._mask)  # findings of one line come together
 
     def covers(self, path: str, line: int) -> bool:
-        """Return True where a secret is on the line."""
+        """Return True if a secret is on the line."""
         return line in self._lines.get(path, ())
 
     def text(self, text: str) -> str:
-        """Return `text` without known values, and without credentials in addresses and options."""
+        """Return `text` without known values or credentials in addresses and options."""
         return _without_given_away(self._anywhere.sub(MASK, text))
 
     def line(self, path: str, number: int, text: str) -> str:
-        """Return a line of a file, safe to show: on a line with a secret, any value may be it.
+        """Return a line of a file, safe to show: on a line of a secret, any value may be secret.
 
-        A very long line is cut. More of it is masked than shown, so that no value is cut in two and
-        its first half shown.
+        A very long line is cut. More of it is masked than shown, so that no half of a value is
+        shown.
         """
         return self._masked(text[:_MASKED], self.covers(path, number))[:_SHOWN]
 
@@ -86,7 +85,7 @@ def _is_common(value: str) -> bool:
 
 
 def _any_of(values: Iterable[str], common: str = _WORD) -> re.Pattern[str]:
-    """Return a pattern for the values, the longest first; common ones only as in `common`."""
+    """Return a pattern for the values, the longest first; common values only as in `common`."""
     chosen = sorted(set(values), key=lambda value: (-len(value), value))
     patterns = [
         common.format(re.escape(value)) if _is_common(value) else re.escape(value)
@@ -100,14 +99,14 @@ def _without_given_away(text: str) -> str:
 
 
 def _mask_unless_words(match: re.Match[str]) -> str:
-    """Mask another quoted text beside a known secret unless it is words, like names and keys."""
+    """Mask other quoted text beside a known secret, unless it is words such as a name or a key."""
     quote = match["quote"]
     body = match.group().removeprefix(quote).removesuffix(quote)
     return match.group() if _WORDS.fullmatch(body) else quote + MASK + quote
 
 
 def _mask_token(match: re.Match[str]) -> str:
-    """Mask a token with a digit or mixed case, not the name of a function or setting."""
+    """Mask a token with digits or mixed case, but not the name of a function or setting."""
     token = match.group()
     plain = token.replace("_", "").replace(".", "").replace("-", "")
     return token if plain.isalpha() and plain in (plain.lower(), plain.upper()) else MASK

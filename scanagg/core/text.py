@@ -1,10 +1,10 @@
-"""Text for people: untrusted text made safe to show, counts with their nouns."""
+"""Text for people: untrusted text that is safe to show, and numbers with their nouns."""
 
 import re
 from typing import Final
 
-# C0, DEL and C1 controls but tab and newline, the bidirectional overrides ("Trojan Source",
-# CVE-2021-42574) and the line separators that some viewers break lines at.
+# C0, DEL and C1 controls except tab and newline, the bidirectional overrides ("Trojan Source",
+# CVE-2021-42574), and the separators at which some viewers break lines.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 
 
@@ -19,12 +19,12 @@ def one_line(text: str) -> str:
 
 
 def valid(text: str) -> str:
-    r"""Return `text` without surrogates: a byte that is not UTF-8 shows as \xNN."""
+    r"""Return `text` without surrogates: a byte that is not UTF-8 is shown as \xNN."""
     if text.isascii():
         return text
     try:
         return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    except UnicodeEncodeError:  # surrogates that do not stand for bytes
+    except UnicodeEncodeError:  # surrogates that do not represent bytes
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 

@@ -4,7 +4,7 @@ import re
 import tomllib
 from typing import Any, Final
 
-# tomllib takes time with the square of a dotted key's parts: 40 KB of them cost it ten seconds.
+# tomllib needs quadratic time for a dotted key: ten seconds for 40 KB.
 _ENDLESS_KEY: Final = re.compile(
     r"""(?:(?:(?<![\w-])[\w-]++|"[^"\n]*+"|'[^'\n]*+')[ \t]*+\.[ \t]*+){100}"""
 )
@@ -12,7 +12,7 @@ _PLACE: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$
 
 
 class TomlError(ValueError):
-    """The text is not TOML, or not worth reading; `line` counts from 1, None if not known."""
+    """The text cannot be read as TOML; `line` counts from 1, None if it is unknown."""
 
     def __init__(self, line: int | None, reason: str) -> None:
         """Keep line and reason."""
@@ -22,7 +22,7 @@ class TomlError(ValueError):
 
 
 class TomlTooMuchError(TomlError):
-    """The text may be TOML, but reading it would take forever."""
+    """The text may be TOML, but reading it would take too long."""
 
 
 def load(text: str) -> dict[str, Any]:
@@ -30,11 +30,11 @@ def load(text: str) -> dict[str, Any]:
     endless = _ENDLESS_KEY.search(text)
     if endless:
         line = text.count("\n", 0, endless.start()) + 1
-        raise TomlTooMuchError(line, "a key with a hundred parts or more")
+        raise TomlTooMuchError(line, "a key has 100 parts or more")
     try:
         return tomllib.loads(text)
     except RecursionError as error:
-        raise TomlTooMuchError(None, "nested too deeply to be read") from error
+        raise TomlTooMuchError(None, "nested too deeply") from error
     except ValueError as error:
         message = str(error)
         place = _PLACE.search(message)

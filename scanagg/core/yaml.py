@@ -1,4 +1,4 @@
-"""Read strict YAML 1.2 with the place of every key and value, from files written by hand."""
+"""Read strict YAML 1.2, written by hand, with the place of every key and value."""
 
 import re
 from collections.abc import Mapping
@@ -16,22 +16,22 @@ from scanagg.core.text import one_line, shorten
 KeyPath = tuple[str | int, ...]
 
 _SHOWN: Final = 60
-# The reader takes some seconds for that many; waivers have about six lines each.
+# The reader needs some seconds for that many.
 _MOST_ENTRIES: Final = 50_000
 _UTF8_BOM: Final = b"\xef\xbb\xbf"
 _UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 _CORE: Final = "tag:yaml.org,2002:"
-# Dates stay text: the key decides what a date means.
+# Dates stay text: their meaning depends on the key.
 _TEXT_TAGS: Final = frozenset((f"{_CORE}str", f"{_CORE}timestamp"))
 _TRUE: Final = frozenset(("true", "True", "TRUE"))
 _FALSE: Final = frozenset(("false", "False", "FALSE"))
-# No number here needs more digits, and Python refuses to read some thousands of them.
+# No number needs more digits, and Python refuses to read thousands of them.
 _INT: Final = re.compile(r"[-+]?[0-9]{1,18}|0o[0-7]{1,18}|0x[0-9a-fA-F]{1,15}")
 _FLOAT: Final = re.compile(
     r"[-+]?([0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18})([eE][-+]?[0-9]{1,2})?"
 )
 _NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
-# The reader trips over the escape of a character beyond Unicode, and does not say where.
+# The reader fails at the escape of a character beyond Unicode, without its place.
 _BEYOND: Final = re.compile(r"\\U(?!00(?:0[0-9a-fA-F]|10))[0-9a-fA-F]{8}")
 
 
@@ -51,7 +51,7 @@ class Problem(msgspec.Struct, frozen=True, order=True):
 
 
 class YamlError(Exception):
-    """The text is not YAML, or uses a part of it that is refused; `problems` is never empty."""
+    """The text is not YAML, or uses a refused part of YAML; `problems` is never empty."""
 
     def __init__(self, *problems: Problem) -> None:
         """Keep the problems in the order of the text."""
@@ -70,7 +70,7 @@ class Document(msgspec.Struct, frozen=True):
     keys: Mapping[KeyPath, Mark]
 
     def at(self, path: KeyPath) -> Mark:
-        """Return the place of the value at a path, or of the nearest one above it."""
+        """Return the place of the value at a path, or of the nearest value above it."""
         while path and path not in self.values:
             path = path[:-1]
         return self.values[path]
@@ -81,20 +81,18 @@ class Document(msgspec.Struct, frozen=True):
 
 
 def parse(raw: bytes) -> Document:
-    """Return the one document in `raw`. YamlError for anything else.
+    """Return the only document in `raw`. YamlError for anything else.
 
-    These parts of YAML are refused: duplicate keys, keys that are no text, anchors and aliases (a
-    few bytes of them make gigabytes), merge keys, tags, and any encoding but plain UTF-8.
+    These parts of YAML are refused: duplicate keys, keys that are not text, anchors and aliases (a
+    few bytes can expand to gigabytes), merge keys, tags, and all encodings except plain UTF-8.
     """
     text = _decoded(raw)
     if text.count("\n") + text.count(",") > _MOST_ENTRIES:
         message = f"more than {_MOST_ENTRIES:,} lines and commas"
-        raise YamlError(Problem(Mark(1, 1), message, "such a file has some hundred lines"))
+        raise YamlError(Problem(Mark(1, 1), message, "remove some, or split the file"))
     node = _compose(text)
     if node is None:
-        raise YamlError(
-            Problem(Mark(1, 1), "the file says nothing", "it must say at least `version: 1`")
-        )
+        raise YamlError(Problem(Mark(1, 1), "the file is empty", "add at least `version: 1`"))
     builder = _Builder()
     value = builder.value(node, ())
     if builder.problems:
@@ -105,7 +103,7 @@ def parse(raw: bytes) -> Document:
 def _decoded(raw: bytes) -> str:
     hint = "save it as UTF-8 without a byte order mark"
     if raw.startswith(_UTF8_BOM):
-        raise YamlError(Problem(Mark(1, 1), "the file begins with a byte order mark", hint))
+        raise YamlError(Problem(Mark(1, 1), "the file starts with a byte order mark", hint))
     if raw.startswith(_UTF16_BOMS):
         raise YamlError(Problem(Mark(1, 1), "the file is UTF-16", hint))
     try:
@@ -123,33 +121,33 @@ def _mark_of(before: str) -> Mark:
 
 def _compose(text: str) -> Node | None:
     try:
-        # The pure reader: the one in C follows YAML 1.1, where `no` is false.
+        # The reader in C follows YAML 1.1, in which `no` is false.
         node: Node | None = YAML(typ="safe", pure=True).compose(text)
     except MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
         reason = ", ".join(part for part in (error.context, error.problem) if part)
         if r"character '\t'" in reason:
-            hint = "replace it by spaces"
-            raise YamlError(Problem(mark, "a tab, where YAML wants spaces", hint)) from None
-        hint = "a file is one document of YAML 1.2; text with : or # in it needs quotes"
+            hint = "replace it with spaces"
+            raise YamlError(Problem(mark, "a tab, where YAML needs spaces", hint)) from None
+        hint = "a file is one document of YAML 1.2; put text with : or # in quotes"
         raise YamlError(Problem(mark, f"not YAML: {one_line(reason)}", hint)) from None
     except ReaderError as error:
         mark = _mark_of(text[: error.position])
         message = f"character U+{ord(text[error.position]):04X} is not allowed"
         raise YamlError(Problem(mark, message, "remove it")) from None
     except RecursionError:
-        raise YamlError(Problem(Mark(1, 1), "nested too deeply", "write it flat")) from None
+        raise YamlError(Problem(Mark(1, 1), "nested too deeply", "use fewer levels")) from None
     except ValueError:
         escape = _BEYOND.search(text)
         mark = _mark_of(text[: escape.start()]) if escape else Mark(1, 1)
-        raise YamlError(Problem(mark, "an escape that is no character", "remove it")) from None
+        raise YamlError(Problem(mark, "an escape beyond Unicode", "remove it")) from None
     return node
 
 
 @dataclass(slots=True)
 class _Builder:
-    """Makes plain values of nodes, and collects every problem."""
+    """Makes plain values from nodes, and collects all problems."""
 
     values: dict[KeyPath, Mark] = field(default_factory=dict)
     keys: dict[KeyPath, Mark] = field(default_factory=dict)
@@ -157,14 +155,14 @@ class _Builder:
 
     def value(self, node: Node, path: KeyPath) -> object:
         self.values[path] = mark = _start(node)
-        # An alias leads to the node of its anchor: refusing the anchor refuses both.
+        # An alias is the node of its anchor, so this refuses both.
         if node.anchor:
-            self._wrong(mark, f"anchor &{node.anchor}: not supported here", "write the value out")
+            self._wrong(mark, f"anchor &{node.anchor} is not supported", "repeat the value instead")
             return None
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
         if isinstance(node, SequenceNode):
-            return [self.value(each, (*path, index)) for index, each in enumerate(node.value)]
+            return [self.value(item, (*path, index)) for index, item in enumerate(node.value)]
         return self._scalar(node, mark)
 
     def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, object]:
@@ -176,7 +174,7 @@ class _Builder:
                 continue
             here = (*path, key)
             if key in values:
-                first = f"it is on line {self.keys[here].line} already"
+                first = f"remove it here or on line {self.keys[here].line}"
                 self._wrong(mark, f"duplicate key {key!r}", first)
                 continue
             self.keys[here] = mark
@@ -185,7 +183,7 @@ class _Builder:
 
     def _key(self, node: Node, mark: Mark) -> str | None:
         if node.tag == f"{_CORE}merge":
-            self._wrong(mark, "merge key <<: not supported here", "write the keys out")
+            self._wrong(mark, "merge key << is not supported", "repeat the keys instead")
         elif not isinstance(node, ScalarNode) or node.tag not in _TEXT_TAGS or node.anchor:
             self._wrong(mark, "a key must be plain text", "put it in quotes")
         elif self._is_text(node, mark):
@@ -209,7 +207,7 @@ class _Builder:
         return None
 
     def _is_text(self, node: Node, mark: Mark) -> bool:
-        """Return True for text without NUL and halves of characters, which escapes can make."""
+        """Return True for text without NUL and without the halves of characters."""
         bad = _NO_TEXT.search(node.value)
         if bad:
             self._wrong(mark, f"character U+{ord(bad.group()):04X} is not allowed", "remove it")

@@ -129,7 +129,7 @@ def load_json(file: SourceFile, project: ProjectFiles) -> ManifestDocument:
     try:
         data: object = json.loads(text)
     except RecursionError as error:
-        raise ManifestError("nested too deeply to be read") from error
+        raise ManifestError("nested too deeply") from error
     except ValueError as error:
         message, line = getattr(error, "msg", str(error)), getattr(error, "lineno", None)
         raise _syntax_error(text, "JSON", line, message) from error

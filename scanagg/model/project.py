@@ -175,8 +175,9 @@ def is_pypi(purl: str) -> bool:
 def purl_without_version(purl: str) -> str:
     """Return `pkg:pypi/a` for `pkg:pypi/a@1.0?x=y`: the part that upgrades do not change."""
     bare = purl.partition("?")[0]
-    head, at, _ = bare.rpartition("@")
-    return head if at and "/" in head else bare
+    name, at, version = bare.rpartition("@")
+    # The "@" of a scope, as in pkg:npm/@scope/name, is before the last "/".
+    return name if at and "/" not in version else bare
 
 
 @lru_cache(4096)

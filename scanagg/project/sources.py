@@ -1,22 +1,23 @@
-"""The text of the target's files: decoded once, as lines, and as GitHub's hashes of the lines."""
+"""The text of the target's files, their lines, and GitHub's hashes of the lines."""
 
 import codecs
+import contextlib
 import sys
 from array import array
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 from scanagg.model import SourceFile, Target
 
-# Lines of larger files are not shown: no person wrote them.
+# Larger files are not shown: programs generate them.
 _MAX_BYTES: Final = 8 << 20
 _CACHED_FILES: Final = 64
 
 # The algorithm of `primaryLocationLineHash` in github/codeql-action, src/fingerprints.ts: the sum
-# of c * 37^(99-k) modulo 2^64 over the 100 UTF-16 units that start at the line's first one that is
-# no blank. With another number, GitHub closes every alert and opens it anew.
+# of c * 37^(99-k) modulo 2^64 over the 100 UTF-16 units from the line's first non-blank one. With
+# other hashes, GitHub would close every alert and open it again.
 _WINDOW: Final = 100
 _BASE: Final = 37
 _BITS_64: Final = (1 << 64) - 1
@@ -25,63 +26,81 @@ _END_OF_FILE: Final = 0xFFFF
 _LINE_FEED: Final = 0x0A
 
 
+class SourceText:
+    """The text of one file: UTF-8, else UTF-16 by its byte order mark, else Latin-1."""
+
+    def __init__(self, raw: bytes) -> None:
+        """Decode nothing yet."""
+        self._raw = raw
+
+    @cached_property
+    def text(self) -> str:
+        """The decoded file."""
+        if self._raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return self._raw.decode("utf-16", "replace")
+        try:
+            return self._raw.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            return self._raw.decode("latin-1")
+
+    @cached_property
+    def lines(self) -> tuple[str, ...]:
+        """The lines as editors and scanners count them: split at CR, LF and CRLF only."""
+        return tuple(self.text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+
+    @cached_property
+    def line_hashes(self) -> tuple[str, ...]:
+        """GitHub's hash of each line; GitHub counts a byte order mark."""
+        mark = "\ufeff" if self._raw.startswith(codecs.BOM_UTF8) else ""
+        return tuple(line_hashes(mark + self.text))
+
+
 class Sources:
     """Reads files of a target by their shown path. A file that cannot be read has no lines."""
 
     def __init__(self, target: Target) -> None:
         """Read no file yet."""
         self._files: Mapping[str, SourceFile] = {file.path: file for file in target.files}
-        self.text = lru_cache(maxsize=_CACHED_FILES)(self._text)
-        self.lines = lru_cache(maxsize=_CACHED_FILES)(self._lines)
-        self.line_hashes = lru_cache(maxsize=_CACHED_FILES)(self._line_hashes)
+        self._source = lru_cache(maxsize=_CACHED_FILES)(self._read)
 
     def __contains__(self, path: str) -> bool:
         """Return True where the target has such a file."""
         return path in self._files
+
+    def text(self, path: str) -> str:
+        """Return the text of a file."""
+        return self._source(path).text
+
+    def lines(self, path: str) -> tuple[str, ...]:
+        """Return the lines of a file, without their ends."""
+        return self._source(path).lines
+
+    def line_hashes(self, path: str) -> tuple[str, ...]:
+        """Return GitHub's hash of each line of a file."""
+        return self._source(path).line_hashes
 
     def line(self, path: str, number: int) -> str | None:
         """Return line `number`, from 1, without its end; None where there is none."""
         lines = self.lines(path)
         return lines[number - 1] if 1 <= number <= len(lines) else None
 
-    def _read(self, path: str) -> bytes:
+    def _read(self, path: str) -> SourceText:
         file = self._files.get(path)
-        if file is None or file.size > _MAX_BYTES:
-            return b""
-        try:
-            return file.real.read_bytes()
-        except OSError:
-            return b""
-
-    def _text(self, path: str) -> str:
-        """Decode a file as UTF-8 without a BOM, else UTF-16 by its BOM, else Latin-1."""
-        raw = self._read(path)
-        if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return raw.decode("utf-16", "replace")
-        try:
-            return raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return raw.decode("latin-1")
-
-    def _lines(self, path: str) -> tuple[str, ...]:
-        """Split a file into lines as editors and scanners do: at CR, LF and CRLF only."""
-        text = self.text(path).replace("\r\n", "\n").replace("\r", "\n")
-        return tuple(text.split("\n"))
-
-    def _line_hashes(self, path: str) -> tuple[str, ...]:
-        """Return GitHub's hash of each line; a byte order mark counts there."""
-        mark = "\ufeff" if self._read(path).startswith(codecs.BOM_UTF8) else ""
-        return tuple(line_hashes(mark + self.text(path)))
+        raw = b""
+        if file is not None and file.size <= _MAX_BYTES:
+            with contextlib.suppress(OSError):
+                raw = file.real.read_bytes()
+        return SourceText(raw)
 
 
 def line_hashes(text: str) -> list[str]:
-    r"""Return the hash of each line, `hex:n`; n counts how often the file had that hash so far.
+    """Return the hash of each line, `hex:n`; n counts how often the file had that hash so far.
 
-    CR, LF and CRLF end a line, and the text after the last one is a line too, even if empty. The
-    hash of a line depends on itself and what follows. `text` is taken as it is: GitHub does not
-    drop a byte order mark (U+FEFF), which counts in the first line.
+    CR, LF and CRLF end a line; the text after the last of them is a line too, even an empty one.
+    The hash of a line depends on the line and on the text below it. A byte order mark (U+FEFF)
+    counts as part of the first line, as it does for GitHub.
     """
-    # Line ends first: a blank between CR and LF keeps them apart.
+    # Replace line ends first: CR and LF with a blank between them are two.
     plain = text.replace("\r\n", "\n").replace("\r", "\n").replace(" ", "").replace("\t", "")
     units = array("H", plain.encode("utf-16-le", "surrogatepass"))
     if sys.byteorder == "big":

@@ -40,7 +40,7 @@ def test_a_folder_that_may_not_be_written_is_a_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(ConfigError, match="may not be written"):
+    with pytest.raises(ConfigError, match="not writable"):
         cache.cache_folder()
 
 

@@ -28,62 +28,51 @@ def test_every_value_and_key_has_its_place() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\n", "# only a comment\n"])
-def test_an_empty_file_says_nothing(text: str) -> None:
-    assert problem_of(text) == (1, 1, "the file says nothing")
+def test_an_empty_file_is_an_error(text: str) -> None:
+    assert problem_of(text)[:2] == (1, 1)
 
 
 @pytest.mark.parametrize(
-    ("text", "line", "column", "words"),
+    ("text", "line", "column", "named"),
     [
-        ("a:\n\tb: 1\n", 2, 1, "a tab"),
-        ("a: 1\nb: 2\na: 3\n", 3, 1, "duplicate key 'a'"),
-        ("a: &x [1]\nb: *x\n", 1, 4, "anchor &x"),
-        ("a: &x [*x]\n", 1, 4, "anchor &x"),
-        ("&k a: 1\n", 1, 1, "a key must be plain text"),
-        ("a: *x\n", 1, 4, "undefined alias"),
-        ("a:\n  <<: {b: 1}\n", 2, 3, "merge key"),
-        ("? [a]\n: 1\n", 1, 3, "a key must be plain text"),
-        ("1: a\n", 1, 1, "a key must be plain text"),
-        ("a: !!python/object:os.system x\n", 1, 4, "neither text, number, true nor false"),
-        ("a: !mine x\n", 1, 4, "neither text"),
-        ("%YAML 1.1\n---\na: yes\n", 3, 4, "'yes' is neither"),
+        ("a:\n\tb: 1\n", 2, 1, "tab"),
+        ("a: 1\nb: 2\na: 3\n", 3, 1, "'a'"),
+        ("a: &x [1]\nb: *x\n", 1, 4, "&x"),
+        ("a: &x [*x]\n", 1, 4, "&x"),
+        ("&k a: 1\n", 1, 1, "key"),
+        ("a: *x\n", 1, 4, "alias"),
+        ("a:\n  <<: {b: 1}\n", 2, 3, "<<"),
+        ("? [a]\n: 1\n", 1, 3, "key"),
+        ("1: a\n", 1, 1, "key"),
+        ("a: !!python/object:os.system x\n", 1, 4, "'x'"),
+        ("a: !mine x\n", 1, 4, "'x'"),
+        ("%YAML 1.1\n---\na: yes\n", 3, 4, "'yes'"),
         ("a: 1\n---\nb: 1\n", 2, 1, "another document"),
         ('a: "b\n', 2, 1, "unexpected end"),
-        ("a: 1\n b: 2\n", 2, 3, "mapping values are not allowed here"),
-        ("<<<<<<< HEAD\na: 1\n=======\n", 2, 2, "not YAML"),
-        ("a: x\n  \x07b\n", 2, 3, "character U+0007"),
-        ("[" * 600, 1, 1, "nested too deeply"),
-        ("? " * 20000, 1, 1, "nested too deeply"),
-        ("a: " + "7" * 5000, 1, 4, "is neither text"),
-        ("a: .inf\n", 1, 4, "'.inf' is neither text"),
-        ("a: 1e999\n", 1, 4, "'1e999' is neither text"),
-        ("a: !!float x\n", 1, 4, "'x' is neither text"),
-        ('a: "\\0"\n', 1, 4, "character U+0000"),
-        ('a: "\\ud800"\n', 1, 4, "character U+D800"),
-        ('"\\udfff": a\n', 1, 1, "character U+DFFF"),
-        ('a: 1\nb: "\\U00110000"\n', 2, 5, "an escape that is no character"),
+        ("a: 1\n b: 2\n", 2, 3, "mapping values"),
+        ("<<<<<<< HEAD\na: 1\n=======\n", 2, 2, "YAML"),
+        ("a: x\n  \x07b\n", 2, 3, "U+0007"),
+        ("[" * 600, 1, 1, "nested"),
+        ("? " * 20000, 1, 1, "nested"),
+        ("a: " + "7" * 5000, 1, 4, "777"),
+        ("a: .inf\n", 1, 4, "'.inf'"),
+        ("a: 1e999\n", 1, 4, "'1e999'"),
+        ("a: !!float x\n", 1, 4, "'x'"),
+        ('a: "\\0"\n', 1, 4, "U+0000"),
+        ('a: "\\ud800"\n', 1, 4, "U+D800"),
+        ('"\\udfff": a\n', 1, 1, "U+DFFF"),
+        ('a: 1\nb: "\\U00110000"\n', 2, 5, "escape"),
+        (b"\xef\xbb\xbfversion: 1\n", 1, 1, "byte order mark"),
+        ("version: 1\n".encode("utf-16"), 1, 1, "UTF-16"),
+        (b"a: 1\nb: caf\xe9\n", 2, 7, "0xe9"),
     ],
 )
-def test_what_is_not_read_is_named_with_its_place(
-    text: str, line: int, column: int, words: str
+def test_refused_text_is_an_error_with_its_place(
+    text: str | bytes, line: int, column: int, named: str
 ) -> None:
-    found = problem_of(text)
-    assert found[:2] == (line, column)
-    assert words in found[2]
-
-
-@pytest.mark.parametrize(
-    ("raw", "place", "words"),
-    [
-        (b"\xef\xbb\xbfversion: 1\n", (1, 1), "byte order mark"),
-        ("version: 1\n".encode("utf-16"), (1, 1), "UTF-16"),
-        (b"a: 1\nb: caf\xe9\n", (2, 7), "byte 0xe9 is not UTF-8"),
-    ],
-)
-def test_only_plain_utf_8_is_read(raw: bytes, place: tuple[int, int], words: str) -> None:
-    found = problem_of(raw)
-    assert found[:2] == place
-    assert words in found[2]
+    problem = problem_of(text)
+    assert problem[:2] == (line, column)
+    assert named in problem[2]
 
 
 def test_a_bomb_of_anchors_is_refused_without_being_unfolded() -> None:
@@ -94,13 +83,13 @@ def test_a_bomb_of_anchors_is_refused_without_being_unfolded() -> None:
 
 @pytest.mark.parametrize("text", ["a: [" + "1," * 50_001 + "]", "- a\n" * 50_001])
 def test_what_would_take_long_to_read_is_refused_unread(text: str) -> None:
-    assert problem_of(text) == (1, 1, "more than 50,000 lines and commas")
+    assert problem_of(text)[:2] == (1, 1)
 
 
 def test_all_mistakes_of_the_text_are_found_at_once() -> None:
     with pytest.raises(YamlError) as caught:
         parse(b"a: 1\na: 2\nb: !x 1\n3: c\n")
-    assert [each.mark.line for each in caught.value.problems] == [2, 3, 4]
+    assert [problem.mark.line for problem in caught.value.problems] == [2, 3, 4]
 
 
 def test_windows_line_ends_are_read() -> None:

@@ -160,7 +160,7 @@ def test_the_file_may_name_policy_and_date() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ("", "1:1", "the file says nothing"),
+        ("", "1:1", "the file is empty"),
         ("version: 1\n", "1:1", "'cases' is missing"),
         ("version: 2\ncases: []\n", "1:10", "version: got 2"),
         ("version: 1\ncases: []\n", "2:8", "there is none"),
