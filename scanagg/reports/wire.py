@@ -441,7 +441,7 @@ class WireFinding(msgspec.Struct, frozen=True):
     origin: Origin = Origin.INTRODUCED
     change: Annotated[Change, _about("Compared with the base.")] = Change.NEW
     origin_reason: WireReason = msgspec.field(
-        default_factory=lambda: _convert(NO_BASE.reason, WireReason)
+        default_factory=lambda: convert(NO_BASE.reason, WireReason)
     )
     disclosed: Annotated[bool, _about("The package is not new, but the advisory is.")] = False
     first_seen: Annotated[

@@ -821,6 +821,8 @@ def test_30_a_waiver_is_a_suppression_with_its_reason_owner_and_end(tmp_path: Pa
         ],
     ]
     assert len(results) == 3
+
+
 def test_30_a_comment_that_the_policy_forbids_is_a_rejected_suppression() -> None:
     found = judged(finding(1, in_source="nosec"), Severity.HIGH, Action.BLOCK)
     (result,) = results_of(log_of(sample_report([found]), "sarif-full"))

@@ -219,9 +219,7 @@ class Results:
         # The first record of this run's scanner is the result itself.
         own = next((record for record in records if record[0] == self._scanner), None)
         others = [
-            f"{scanner} ({phrase(rule)})"
-            for scanner, rule in records
-            if (scanner, rule) != own
+            f"{scanner} ({phrase(rule)})" for scanner, rule in records if (scanner, rule) != own
         ]
         if others:
             yield f"Also reported by {', '.join(others)}."

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import sarif_om
@@ -162,16 +162,14 @@ def stream(report: Report, *, whole: bool) -> Iterator[str]:
         # As in scanagg.json. The time of the check only if it was given.
         keys = {"target", "policy", "gate", "base", "waivers", "data", "upgrades"}
         keys |= {"clock"} if report.clock.given else set()
-        values = {key: value for key, value in members(report) if key in keys}
+        values: dict[str, Any] = {key: value for key, value in members(report) if key in keys}
         values["upgrades"] = list(values["upgrades"])
         values["credits"] = phrases.data_credits(report)
         yield ',\n"properties":' + encode({"scanagg": values})
     yield "}\n"
 
 
-def _run_head(
-    report: Report, section: SarifRun, rules: SarifRules, *, whole: bool
-) -> sarif_om.Run:
+def _run_head(report: Report, section: SarifRun, rules: SarifRules, *, whole: bool) -> sarif_om.Run:
     """Return the run without its results."""
     run, revision = section.run, report.target.revision
     # GitHub groups alerts by this category. It is the same on every machine and at every commit.
@@ -181,7 +179,7 @@ def _run_head(
     repository = https(revision.repository) if revision else None
     snippets = [judged.finding.snippet for judged in section.findings]
     is_masked = any(snippet is None or MASK in snippet for snippet in snippets)
-    coverage = convert(run.coverage, WireCoverage)
+    coverage: WireCoverage = convert(run.coverage, WireCoverage)
     values = {
         "status": run.status,
         "coverage": coverage
