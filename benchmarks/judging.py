@@ -38,7 +38,9 @@ from scanagg.model import (
     Witness,
     pypi_purl,
 )
-from scanagg.policy import Policy, decide, load_policy
+from scanagg.policy.load import load_policy
+from scanagg.policy.rules import decide
+from scanagg.policy.schema import Policy
 
 FINDINGS, RULES, WAIVERS, REPEATS = 100_000, 50, 500, 5
 NOW = datetime(2026, 6, 1, tzinfo=UTC)

@@ -16,12 +16,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from scanagg import policy
 from scanagg.core.cache import write_atomically
 from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity
 from scanagg.findings.normalise import normalise, redactor
-from scanagg.model import Clock, Coverage, Inventory, Report, Run, Status
+from scanagg.model import Clock, Coverage, Inventory, Report, Run, Status, Terms
+from scanagg.policy.gate import CheckResults, judge_runs
+from scanagg.policy.load import load_policy
+from scanagg.policy.rules import decide
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
 from scanagg.reports.base import reporter
@@ -60,9 +62,9 @@ def check(root: Path, answer: bytes, out: Path) -> None:
     mask = redactor(observations, parsed.secrets)
     identity = Identity(sources, mask)
     findings = staged("correlate", lambda: correlate(observations, identity))
-    loaded = policy.load_policy("default", root)
+    loaded = load_policy("default", root)
     now = datetime.now(UTC)
-    decision = staged("judge", lambda: policy.decide(findings, loaded, now))
+    decision = staged("judge", lambda: decide(findings, loaded, now))
     coverage = Coverage("files", FILES, FILES)
     runs = (
         Run(
@@ -74,7 +76,8 @@ def check(root: Path, answer: bytes, out: Path) -> None:
             started=now,
         ),
     )
-    gate = policy.judge_runs(runs, decision, loaded, frozenset({"bandit"}), now)
+    results = CheckResults(runs=runs, decision=decision, now=now, terms=Terms(only=("bandit",)))
+    gate = judge_runs(results, loaded)
     report = Report(
         version="0",
         target=target,

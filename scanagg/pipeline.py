@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from scanagg import __version__, policy
+from scanagg import __version__
 from scanagg.advisories import Store, open_store
 from scanagg.baseline import BaseOptions, find_base, trace
 from scanagg.baseline.file import foreign
@@ -36,11 +36,13 @@ from scanagg.model import (
     Target,
     Terms,
     Upgrade,
+    plain,
 )
+from scanagg.policy.gate import CheckResults, judge_runs
 from scanagg.policy.grace import span
+from scanagg.policy.rules import Decision, decide
 from scanagg.project.target import CONFIGURED, NESTED, read_target
 from scanagg.reports.base import REPORTS, file_names
-from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits
 from scanagg.upgrades import plan
@@ -99,7 +101,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         scanners = chosen(request.only, request.skip).values()
         collected = collect_findings(setup, scanners, target, inventory, notify)
         traced = trace(collected.findings, collected.runs, base, target, inventory, setup, notify)
-        decision = policy.decide(traced.findings, rules.policy, clock.now)
+        decision = decide(traced.findings, rules.policy, clock.now)
         logged("policy", traced.findings, decision.judged)
         upgrades, upgrade_problems = _upgrades(decision, inventory, store)
         runs = _with_skipped(collected.runs, request, clock)
@@ -108,26 +110,24 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             only=request.only,
             problems=(*_image_problems(request, runs), *_without_cache(setup, problems)),
             notices=(
-                *map(sentence, (*base.notices, *traced.notices)),
+                *(*base.notices, *traced.notices),
                 *(*_notices(request, target), *_store_notices(request, setup, store)),
             ),
         )
-        gate = policy.judge_runs(
-            runs,
-            decision,
-            rules.policy,
-            required=frozenset(terms.only),
-            files=[file.path for file in target.files],
+        results = CheckResults(
+            runs=runs,
+            decision=decision,
             now=clock.now,
-            interrupted=request.stop.interrupted,
-            problems=terms.problems,
+            terms=terms,
+            files=[file.path for file in target.files],
             data=store.sources,
+            interrupted=request.stop.interrupted,
         )
+        gate = judge_runs(results, rules.policy)
         own_rules, judged = request.own_rules, decision.judged
-        loosened: Sequence[str] = ()
         if own_rules is not None:
             loosened = attempts(rules, own_rules, target, traced.findings, judged, clock.now)
-        notices = (*gate.notices, *terms.notices)
+            gate = replace(gate, attempts=loosened)
         return Report(
             version=__version__,
             target=target,
@@ -135,7 +135,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             clock=clock,
             runs=runs,
             findings=judged,
-            gate=replace(gate, attempts=tuple(loosened), notices=notices),
+            gate=gate,
             base=base.info,
             waivers=decision.waivers,
             licenses=decision.licenses,
@@ -227,7 +227,7 @@ def _with_skipped(runs: Sequence[Run], request: Request, clock: Clock) -> tuple[
     return tuple(sorted((*runs, *skipped), key=lambda run: run.scanner))
 
 
-def _image_problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
+def _image_problems(request: Request, runs: Iterable[Run]) -> tuple[Reason, ...]:
     """Return a problem if the image that was named was not examined by any scanner."""
     if request.image is None:
         return ()
@@ -237,31 +237,30 @@ def _image_problems(request: Request, runs: Iterable[Run]) -> tuple[str, ...]:
         able = looked and scanner_info(run.scanner).scans_images
         if able and f"image:{request.image}" not in gaps:
             return ()
-    return (f"the image {request.image} was not examined",)
+    return (Reason("image-not-examined", {"image": request.image}),)
 
 
-def _notices(request: Request, target: Target) -> tuple[str, ...]:
+def _notices(request: Request, target: Target) -> list[Reason]:
     """Return notices about the target, what is left out of it, and a foreign baseline."""
-    notices = [*map(sentence, target.notices)]
+    notices = [*target.notices]
     prefix = target.revision.prefix if target.revision else ""
     baseline = request.rules.baseline
     if baseline and foreign(baseline, {prefix + file.path for file in target.files}):
-        notices.append(f"{baseline.path}: no file that it names is here; is it another project's?")
+        notices.append(Reason("foreign-baseline", {"path": baseline.path}))
     if request.only:
-        left = sorted(set(all_scanners()) - set(request.only))
-        notices.append(f"only {', '.join(request.only)} ran; not {', '.join(left)}")
-    nested = [gap.input for gap in target.skipped if gap.reason == NESTED]
+        others = tuple(sorted(set(all_scanners()) - set(request.only)))
+        notices.append(Reason("only-some-scanners", {"chosen": request.only, "others": others}))
+    nested = tuple(gap.input for gap in target.skipped if gap.reason == NESTED)
     if nested:
-        notices.append(f"not looked at, for each is a repository of its own: {', '.join(nested)}")
+        notices.append(Reason("nested-repositories", {"paths": nested}))
     if request.rules.settings.exclude:
         count = sum(gap.reason == CONFIGURED for gap in target.skipped)
-        files = counted(count, "file")
-        notices.append(f"the configuration excludes {files} from every scanner")
-    return tuple(notices)
+        notices.append(Reason("files-excluded", {"count": count}))
+    return notices
 
 
 def _upgrades(
-    decision: policy.Decision, inventory: Inventory, store: Store
+    decision: Decision, inventory: Inventory, store: Store
 ) -> tuple[tuple[Upgrade, ...], tuple[str, ...]]:
     """Return the upgrades and problems; without the store if it cannot be read."""
     try:
@@ -270,31 +269,32 @@ def _upgrades(
         return plan(decision.judged, inventory, None), (f"{error.message}. {error.hint}",)
 
 
-def _without_cache(setup: ScanSetup, texts: Iterable[str]) -> tuple[str, ...]:
-    """Replace the path of the cache in texts that go into reports."""
-    return tuple(text.replace(str(setup.cache), "{cache}") for text in texts)
+def _without_cache(setup: ScanSetup, texts: Iterable[str]) -> tuple[Reason, ...]:
+    """Return texts for reports: without the path of the cache."""
+    return tuple(plain(text.replace(str(setup.cache), "{cache}")) for text in texts)
 
 
-def _store_notices(request: Request, setup: ScanSetup, store: Store) -> tuple[str, ...]:
+def _store_notices(request: Request, setup: ScanSetup, store: Store) -> tuple[Reason, ...]:
     """Return what of the advisory store is unusable, and what its size and age mean."""
     problems = _without_cache(setup, store.problems)
     source = store.osv
-    asking = [
+    asking = tuple(
         name
         for name, scanner in chosen(request.only, request.skip).items()
         if scanner.INFO.asks_advisory_store
-    ]
+    )
     if source is None or not asking:
         return problems
-    meaning = "used as it is" if setup.offline else f"not given to {', '.join(asking)}"
+    use = Reason("store-not-used", {"scanners": asking})
+    if setup.offline:
+        use = Reason("store-used")
     if not is_whole(source):
-        count = counted(source.records or 0, "record")
-        notice = f"the advisory store has {count}, far from all that is published: {meaning}"
-        return (*problems, f"{notice}; `scanagg db update` gets them")
+        return (*problems, Reason("small-store", {"count": source.records or 0, "use": use}))
     if setup.is_fresh(source):
         return problems
-    date = f"of {source.updated:%Y-%m-%d}" if source.updated else "of unknown age"
+    if source.updated is None:
+        return (*problems, Reason("undated-store", {"use": use}))
     hours = int(setup.max_age.total_seconds() // 3600)
     limit = counted(hours, "hour") if hours % 24 else counted(hours // 24, "day")
-    notice = f"the advisory store is {date}, not of the last {limit}: {meaning}"
-    return (*problems, f"{notice}; `scanagg db update` renews it")
+    day = f"{source.updated:%Y-%m-%d}"
+    return (*problems, Reason("old-store", {"day": day, "limit": limit, "use": use}))

@@ -236,7 +236,7 @@ def _check(work: BaselineWork, *, show: bool) -> Report:
     of a scanner that --offline rules out.
     """
     report = run_whole_check(work.request, show=show)
-    gaps = [*report.gate.gaps]
+    gaps = [*map(sentence, report.gate.gaps)]
     for run in report.runs:
         is_empty = run.status is Status.EMPTY and run.coverage.gaps
         if is_empty and work.request.offline and scanner_info(run.scanner).needs_network:

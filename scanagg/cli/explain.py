@@ -17,7 +17,7 @@ from scanagg.gate.rejudge import findings_of, same_text
 from scanagg.model import Location, Report
 from scanagg.policy.explain import Explanation, RuleList, explain, find
 from scanagg.reports import phrases, wire
-from scanagg.reports.reasons import sentence
+from scanagg.reports.reasons import sentence, sentences
 
 _MOST_EXPLAINED: Final = 5
 _MOST_LISTED: Final = 50
@@ -104,7 +104,7 @@ def _lines(explanation: Explanation, report: Report) -> Iterator[str]:
         yield from _grace(rules)
     yield "Waivers"
     for waiver, reason in explanation.waivers:
-        state = reason or "covers this finding"
+        state = sentence(reason) if reason else "covers this finding"
         yield f"  {waiver.place} ({waiver.owner}, until {waiver.expires}): {state}"
     if not explanation.waivers:
         yield "  the policy has none"
@@ -125,7 +125,7 @@ def _identity(explanation: Explanation, app: str) -> Iterator[str]:
         yield "  allowed: no finding, for the policy allows the licence"
     else:
         verdict = judged.verdict
-        yield f"  {verdict.action.value} by rule {verdict.rule}: {verdict.reason}"
+        yield f"  {verdict.action.value} by rule {verdict.rule}: {sentences(verdict.reasons)}"
     yield f"  id {finding.id}, fingerprint {finding.fingerprint}"
     if package:
         kind = {True: ", direct", False: ", transitive", None: ""}[package.direct]
@@ -173,8 +173,7 @@ def _severity(explanation: Explanation) -> Iterator[str]:
         yield "  no source says anything"
     if explanation.override:
         yield f"  override of the policy: {explanation.override}"
-    if explanation.note:
-        yield f"  {explanation.note}"
+    yield from (f"  {sentence(reason)}" for reason in explanation.reasons)
     yield ""
 
 
@@ -203,6 +202,6 @@ def _grace(rules: RuleList) -> Iterator[str]:
         yield f"  starts on {clock.start:%Y-%m-%d}: the later of publication and first sight"
     if clock.deadline:
         yield f"  blocks from {clock.deadline:%Y-%m-%d %H:%M} UTC"
-    if clock.note:
-        yield f"  {clock.note}"
+    else:
+        yield f"  {sentence(clock.reason)}"
     yield ""

@@ -26,12 +26,13 @@ from scanagg.model import (
     Location,
     Outcome,
     Package,
+    Reason,
     Report,
     Status,
     is_pypi,
 )
 from scanagg.pipeline import Request
-from scanagg.policy import Policy
+from scanagg.policy.schema import Policy
 from scanagg.reports import wire
 from scanagg.reports.phrases import UNCHECKED
 from scanagg.reports.reasons import sentence
@@ -131,7 +132,7 @@ def _fix_by_report(place: Path, root: Path, chosen: FixOptions) -> int:
     failed = _advise(report, root, chosen, Stop())
     if failed is not None:
         say("", "Check again to see what is left: scanagg check")
-    gaps: Sequence[str] = ()
+    gaps: Sequence[Reason] = ()
     if report.gate.outcome is Outcome.INCOMPLETE:
         # The report does not tell which gaps are of vulnerabilities: judge its runs again.
         _, policy = options.project_policy(None, root)
@@ -176,10 +177,10 @@ def _check(request: Request, chosen: FixOptions) -> Report:
     return run_whole_check(request, show=chosen.show)
 
 
-def _end(gaps: Sequence[str], *, failed: bool) -> int:
+def _end(gaps: Sequence[Reason], *, failed: bool) -> int:
     if gaps:
         say("", "Incomplete: there may be vulnerabilities that nobody looked for:")
-        say(*(f"  {gap}" for gap in gaps))
+        say(*(f"  {sentence(gap)}" for gap in gaps))
     return ExitCode.INCOMPLETE if gaps or failed else ExitCode.PASS
 
 

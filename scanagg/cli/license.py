@@ -21,11 +21,12 @@ from scanagg.findings.normalise import normalise
 from scanagg.gate.rules import ProjectRules, load_rules, rule_files
 from scanagg.inventory import read_inventory
 from scanagg.model import Category, NotExamined, Package, Run, Status
-from scanagg.policy import licenses, load_policy
+from scanagg.policy import licenses
 from scanagg.policy.licenses import LicenseDecision, LicenseJudge
+from scanagg.policy.load import load_policy
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
-from scanagg.reports.reasons import sentence
+from scanagg.reports.reasons import sentence, sentences
 from scanagg.scanners.base import all_scanners, usual_scanner
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, scan
 
@@ -149,8 +150,8 @@ def _print_listing(listing: LicenseListing) -> None:
     if rows:
         print_table(_HEADS, rows)
     for package, decision in listing.packages:
-        if decision.note:
-            say(f"{package.name} {package.version}: {decision.note}")
+        if decision.notes:
+            say(f"{package.name} {package.version}: {sentences(decision.notes)}")
     say(*(f"not asked: {gap.input}: {sentence(gap.reason)}" for gap in listing.unknown))
     verdicts = [decision.verdict.value for _, decision in listing.packages]
     words = ("allow", "review", "unknown", "deny")
@@ -174,7 +175,7 @@ def _print_json(listing: LicenseListing) -> None:
             "verdict": decision.verdict.value,
             "term": decision.term,
             "candidates": list(decision.candidates),
-            "note": decision.note,
+            "note": sentences(decision.notes),
         }
         for package, decision in listing.packages
     ]

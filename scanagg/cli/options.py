@@ -14,7 +14,8 @@ from msgspec.structs import replace
 
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.times import as_utc
-from scanagg.policy import Policy, load_policy, looser_enforcement
+from scanagg.policy.load import load_policy, looser_enforcement
+from scanagg.policy.schema import Policy
 from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import Settings, load_settings
 

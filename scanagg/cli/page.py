@@ -38,7 +38,7 @@ from scanagg.model import (
     disagreement,
 )
 from scanagg.reports import phrases
-from scanagg.reports.reasons import sentence
+from scanagg.reports.reasons import sentence, sentences
 
 _SHOWN_FINDINGS: Final = 20
 _SHOWN_DEADLINES: Final = 5
@@ -129,7 +129,7 @@ class _Page(msgspec.Struct, frozen=True):
         title = f"  {one_line(report.target.name)}, policy {one_line(report.policy.name)}"
         outcome = (gate.outcome.value.upper(), OUTCOME_STYLES[gate.outcome])
         self.console.print(Text.assemble(outcome, title))
-        self.bullets(gate.reasons)
+        self.bullets(map(sentence, gate.reasons))
 
     def overview(self) -> None:
         """Print the sum of all findings, the base, and what the change does to its own gate."""
@@ -140,7 +140,7 @@ class _Page(msgspec.Struct, frozen=True):
             self.console.print(Text(phrases.compared_with(self.report.base), "dim"))
         if self.report.gate.attempts:
             self.heading(phrases.LOOSENS_GATE, "bold yellow")
-            self.bullets(self.report.gate.attempts, "yellow")
+            self.bullets(map(sentence, self.report.gate.attempts), "yellow")
 
     def runs(self) -> None:
         """Print a table of the runs, and what is missing in each."""
@@ -259,7 +259,7 @@ class _Page(msgspec.Struct, frozen=True):
     def notices(self) -> None:
         """Print the notices of the gate and of the runs."""
         missing = phrases.missing_data(self.report)
-        notices = [*self.report.gate.notices, *([missing] if missing else ())]
+        notices = [*map(sentence, self.report.gate.notices), *([missing] if missing else ())]
         for run in self.report.runs:
             notices += [f"{run.scanner}: {sentence(notice)}" for notice in run.notices]
             hidden = ", ".join(f"{count} by {kind}" for kind, count in run.hidden.items() if count)
@@ -342,7 +342,7 @@ def _about_vulnerability(
     if path:
         path += f"; {package.scope.value}"
     severity = phrases.severity_decision(judged)
-    parts = [severity, disagreement(judged.severity_sources)]
+    parts = [severity, sentences(disagreement(judged.severity_sources))]
     if len(package.chain) > 1:
         return ("; ".join(filter(None, parts)), path)
     return ("; ".join(filter(None, [*parts, path])),)

@@ -15,14 +15,16 @@ from scanagg.core.text import counted, one_line
 from scanagg.core.yaml import parse
 from scanagg.gate.rejudge import findings_of, rejudge
 from scanagg.model import Clock, Judged
-from scanagg.policy import BUILTIN, builtin_folder, decide, load_policy
 from scanagg.policy.compare import VerdictChange, changes
 from scanagg.policy.json_schema import schema_text
 from scanagg.policy.lint import Surroundings, lint
-from scanagg.policy.test import Cases, Tried, read_cases, try_cases
+from scanagg.policy.load import BUILTIN, builtin_folder, load_policy
+from scanagg.policy.rules import decide
+from scanagg.policy.test import ALLOWED, Cases, Tried, read_cases, try_cases
 from scanagg.policy.waivers import today
 from scanagg.project.target import read_target
 from scanagg.reports import wire
+from scanagg.reports.reasons import sentences
 from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import load_settings
 
@@ -98,7 +100,7 @@ def test(files: _Cases, policy: options.PolicyName = None, now: options.Now = No
             tell([f"{mark}  {cases.shown}:{one.line}  {one.name}"])
             tell(f"      {wrong}" for wrong in one.wrong)
             if one.wrong:
-                tell([f"      it is {one.got}"])
+                tell([f"      it is {_verdict(one.judged)}"])
         failed += sum(bool(one.wrong) for one in tried)
         total += len(tried)
     tell([f"{counted(total, 'case')}, {failed} not as expected"])
@@ -154,6 +156,15 @@ def _read_cases(path: Path) -> Cases:
         return read_cases(path.read_bytes(), shown)
     except OSError as error:
         raise PolicyError(f"{shown}: {error.strerror}", "Make it readable.") from error
+
+
+def _verdict(judged: Judged | None) -> str:
+    """Return the verdict on a case in words."""
+    if judged is None:
+        return f"{ALLOWED}: the licence is on the allow list"
+    verdict = judged.verdict
+    until = f" until {judged.deadline.date()}" if judged.deadline else ""
+    return f"{verdict.action.value}{until} by rule {verdict.rule}: {sentences(verdict.reasons)}"
 
 
 def _try(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> tuple[Tried, ...]:

@@ -16,10 +16,12 @@ from scanagg.findings.fingerprint import HASH_DIGITS
 from scanagg.gate.rules import ProjectRules, load_rules, rule_files
 from scanagg.model import Action, Category, Finding
 from scanagg.model.enums import WaiverState
-from scanagg.policy import Policy, decide, load_policy
-from scanagg.policy.load import WAIVERS
+from scanagg.policy.load import WAIVERS, load_policy
+from scanagg.policy.rules import decide
+from scanagg.policy.schema import Policy
 from scanagg.policy.waiver_file import Overlaid, Wish, appended, check_wish, choose, entry_for
 from scanagg.reports import wire
+from scanagg.reports.reasons import sentence, sentences
 
 
 def command(
@@ -83,7 +85,7 @@ def command(
                 say(f"  already waived until {judged.waiver.expires} at {judged.waiver.place}")
             else:
                 for void in judged.void_waivers:
-                    say(f"  no effect: the waiver at {void.waiver.place}: {void.reason}")
+                    say(f"  no effect: the waiver at {void.waiver.place}: {sentence(void.reason)}")
     say(f"Added to {place}. Commit the file.")
 
 
@@ -111,7 +113,7 @@ def _effective_place(chosen: Sequence[Finding], policy: Policy, moment: datetime
     for judged in decide(chosen, policy, moment).judged:
         if judged.verdict.action is not Action.WAIVED:
             void = [one.reason for one in judged.void_waivers if one.waiver.place == place]
-            reason = void[0] if void else judged.verdict.reason
+            reason = sentences(void or judged.verdict.reasons)
             message = f"the waiver would have no effect: {reason}"
             hint = (
                 f"Run `scanagg explain {judged.finding.id}` to see which rules and waivers apply."

@@ -13,7 +13,7 @@ from scanagg.cli.output import say
 from scanagg.cli.tables import print_table
 from scanagg.gate.rules import load_rules, rule_files
 from scanagg.model import WaiverStatus, WaiverUse
-from scanagg.policy import decide
+from scanagg.policy.rules import decide
 from scanagg.reports import wire
 from scanagg.reports.phrases import plural
 

@@ -14,6 +14,7 @@ from scanagg.model import (
     Finding,
     Licensed,
     Parts,
+    Reason,
     Report,
     Rule,
     Severity,
@@ -21,7 +22,9 @@ from scanagg.model import (
     Witness,
     purl_without_version,
 )
-from scanagg.policy import Policy, decide, judge_runs
+from scanagg.policy.gate import CheckResults, judge_runs
+from scanagg.policy.rules import decide
+from scanagg.policy.schema import Policy
 from scanagg.scanners.base import all_scanners, scanner_infos, usual_scanner
 
 _LICENSE_RULE: Final = Rule("license", "license", "Licence of a dependency")
@@ -42,25 +45,20 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
         policy.file,
         scanners={name: replace(entry, when=None) for name, entry in scanners.items()},
     )
-    gate = judge_runs(
-        report.runs,
-        decision,
-        replace(policy, file=unconditional),
-        required=frozenset(report.terms.only),
-        now=clock.now,
-        interrupted=report.gate.exit_code == ExitCode.INTERRUPTED,
-        problems=report.terms.problems,
-        data=report.data,
-    )
-    own_notices = list(report.terms.notices)
+    notices = [*report.terms.notices]
     if not same_text(report, policy):
-        own_notices.append(f"judged again: the check went by the policy {report.policy.name}")
-    terms = replace(report.terms, notices=tuple(dict.fromkeys(own_notices)))
-    unsure = (
-        f"{name}: a report does not tell whether its `when` holds: taken as required"
-        for name in conditional
+        notices.append(Reason("judged-again", {"policy": report.policy.name}))
+    terms = replace(report.terms, notices=tuple(dict.fromkeys(notices)))
+    unsure = [Reason("when-unknown", {"scanner": name}) for name in conditional]
+    results = CheckResults(
+        runs=report.runs,
+        decision=decision,
+        now=clock.now,
+        terms=replace(terms, notices=(*unsure, *terms.notices)),
+        data=report.data,
+        interrupted=report.gate.exit_code == ExitCode.INTERRUPTED,
     )
-    notices = (*gate.notices, *unsure, *terms.notices)
+    gate = judge_runs(results, replace(policy, file=unconditional))
     blocking = {
         (one.finding.package.purl, one.finding.rule.id)
         for one in decision.judged
@@ -73,7 +71,7 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
         policy=policy.info,
         clock=clock,
         findings=decision.judged,
-        gate=replace(gate, notices=notices, attempts=report.gate.attempts),
+        gate=replace(gate, attempts=report.gate.attempts),
         waivers=decision.waivers,
         licenses=decision.licenses,
         terms=terms,

@@ -10,7 +10,8 @@ from scanagg.baseline.file import PLACES, Baseline, load
 from scanagg.core.errors import BaselineError, TargetError
 from scanagg.core.git import Git
 from scanagg.core.text import one_line
-from scanagg.policy import Policy, load_policy
+from scanagg.policy.load import load_policy
+from scanagg.policy.schema import Policy
 from scanagg.project import secret_key
 from scanagg.project.trusted import Committed, Files, WorkTree
 from scanagg.scanners.base import scanner_infos

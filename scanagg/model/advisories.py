@@ -10,6 +10,7 @@ import msgspec
 from scanagg.core.text import one_line
 from scanagg.core.times import read_time
 from scanagg.model.enums import LEVELS, Severity
+from scanagg.model.reasons import Reason
 
 # The ids of OSV's records about malicious packages.
 _MALWARE: Final = "MAL-"
@@ -73,8 +74,8 @@ class SeverityClaim(msgspec.Struct, frozen=True):
     vector: str | None = None
 
 
-def disagreement(claims: Iterable[SeverityClaim]) -> str:
-    """Return GitHub's label and the CVSS severity if they are two levels apart, else empty."""
+def disagreement(claims: Iterable[SeverityClaim]) -> tuple[Reason, ...]:
+    """Return the reason to look twice: GitHub's label and CVSS are two levels or more apart."""
     label = score = None
     for claim in claims:
         if claim.severity is not Severity.UNKNOWN:
@@ -83,8 +84,8 @@ def disagreement(claims: Iterable[SeverityClaim]) -> str:
             elif claim.source in _CVSS:
                 score = score or claim.severity
     if label is None or score is None or abs(LEVELS.index(label) - LEVELS.index(score)) < 2:
-        return ""
-    return f"GitHub says {label.value}, CVSS says {score.value}"
+        return ()
+    return (Reason("severities-differ", {"github": label.value, "cvss": score.value}),)
 
 
 class Advisory(msgspec.Struct, frozen=True):

@@ -205,7 +205,7 @@ class VoidWaiver(msgspec.Struct, frozen=True):
     """A waiver that matches a finding but has no effect, with the reason."""
 
     waiver: Waiver
-    reason: str
+    reason: Reason
 
 
 class WaiverUse(msgspec.Struct, frozen=True):
@@ -221,14 +221,14 @@ class WaiverUse(msgspec.Struct, frozen=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """The action for one finding, the id of the deciding rule (`default` for none), the reason.
+    """The action for one finding, the id of the deciding rule (`default` for none), the reasons.
 
     The rule of a waived finding is the one that would have applied.
     """
 
     action: Action
     rule: str
-    reason: str
+    reasons: tuple[Reason, ...] = ()
 
 
 class Judged(msgspec.Struct, frozen=True, kw_only=True):
@@ -304,10 +304,10 @@ class Gate(msgspec.Struct, frozen=True):
 
     outcome: Outcome
     exit_code: int
-    reasons: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
-    attempts: tuple[str, ...] = ()
-    gaps: tuple[str, ...] = ()
+    reasons: tuple[Reason, ...] = ()
+    notices: tuple[Reason, ...] = ()
+    attempts: tuple[Reason, ...] = ()
+    gaps: tuple[Reason, ...] = ()
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -318,8 +318,8 @@ class Terms(msgspec.Struct, frozen=True):
     """
 
     only: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
+    problems: tuple[Reason, ...] = ()
+    notices: tuple[Reason, ...] = ()
 
 
 class PolicyInfo(msgspec.Struct, frozen=True):

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from scanagg.model import Finding, Judged, Severity, SeverityClaim, Waiver
+from scanagg.model import Finding, Judged, Reason, Severity, SeverityClaim, Waiver
 from scanagg.policy.aspects import ids_of
 from scanagg.policy.grace import GraceClock
 from scanagg.policy.licenses import LicenseDecision
@@ -52,11 +52,11 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[SeverityClaim, ...]
     severity: Severity
     compared: Severity
-    note: str
+    reasons: tuple[Reason, ...]
     override: str | None
     origin: str
     rule_lists: tuple[RuleList, ...]
-    waivers: tuple[tuple[Waiver, str | None], ...]
+    waivers: tuple[tuple[Waiver, Reason | None], ...]
     license: LicenseDecision | None
 
 
@@ -93,7 +93,7 @@ def explain(finding: Finding, policy: Policy, now: datetime) -> Explanation:
         claims=view.rated.sources,
         severity=view.rated.severity,
         compared=view.subject.compared,
-        note=view.rated.note,
+        reasons=view.rated.reasons,
         override=override,
         origin=view.subject.origin.value,
         rule_lists=tuple(rule_lists),

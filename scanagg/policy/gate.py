@@ -1,16 +1,17 @@
-"""The outcome of a run: what blocks, what was not examined, and the exit code that follows.
+"""The outcome of a run: what blocks, what was not examined, and the exit code.
 
-Statuses and coverage are judged here, against the policy, and nowhere else:
+Only this module judges the statuses and the coverage of runs:
 
-- FAILED, TIMEOUT, MISSING and EMPTY leave a gap, and so does a required scanner without a run.
-- OK and DEGRADED are judged by coverage: a gap where more inputs were not examined than
-  `max_skipped` and `max_errors` together allow (none unless given), or fewer than `min_audited`
-  were. An input that was left out on purpose counts for no threshold: reports list it.
-- Data older than `db_max_age`, or of unknown age, leaves a gap too. So does data about
-  vulnerabilities that the policy requires (KEV, EPSS), where it is missing or older than
-  `enrichment.max_age`; of other such data the age is a notice.
-- A gap of a required scanner makes the run incomplete; of another one it is a notice, unless its
-  entry says `on_failure: block`. Optional scanners that are not installed are not mentioned.
+- A run that failed, timed out, is missing or empty leaves a gap. So does a required scanner without
+  a run.
+- A run that is ok or degraded leaves a gap if more inputs were not examined than `max_skipped` and
+  `max_errors` allow together (0 by default), or if fewer than `min_audited` were. Inputs that were
+  left out on purpose are listed in reports and do not count.
+- Data older than `db_max_age`, or without a date, leaves a gap. So does data about vulnerabilities
+  that the policy requires (KEV, EPSS), if it is missing or older than `enrichment.max_age`. For
+  other such data, its age is a notice.
+- A gap of a required scanner makes the run incomplete. A gap of another scanner is a notice, unless
+  its entry has `on_failure: block`. Optional scanners that are not installed are not mentioned.
 """
 
 from collections import Counter
@@ -34,93 +35,88 @@ from scanagg.model import (
     Run,
     Severity,
     Status,
+    Terms,
+    WaiverStatus,
+    WaiverUse,
+    plain,
 )
 from scanagg.policy.aspects import globs
 from scanagg.policy.freshness import ahead, lacks, stale, unchecked
+from scanagg.policy.grace import span
 from scanagg.policy.rules import Decision
-from scanagg.policy.schema import Policy, ScannerEntry
-from scanagg.policy.waivers import (
-    in_source_excess,
-    in_source_notices,
-    unused_waivers,
-    waiver_notices,
-)
+from scanagg.policy.schema import Policy, ScannerEntry, WaiverSection
+from scanagg.scanners.base import scanner_info
 
 _SHOWN: Final = 3
 _WIDTH: Final = 160
-_BROKEN: Final = {
-    Status.FAILED: "failed",
-    Status.TIMEOUT: "ran out of time",
-    Status.MISSING: "did not run",
-    Status.EMPTY: "examined nothing",
-}
+
+
+class CheckResults(msgspec.Struct, frozen=True, kw_only=True):
+    """The results of a check, by which its outcome is judged.
+
+    If `terms.only` names scanners, they and no others are required, each of them without leniency.
+    `files` are the paths of the target, for conditions on them. `data` is the content of the
+    advisory store. `now` (UTC) is the time by which the age of data is measured.
+    """
+
+    runs: Sequence[Run]
+    decision: Decision
+    now: datetime
+    terms: Terms = Terms()
+    files: Sequence[str] = ()
+    data: Sequence[DataSource] = ()
+    interrupted: bool = False
 
 
 class Gap(msgspec.Struct, frozen=True):
-    """Something that was to be examined and was not. A dry run forgives `lenient` gaps."""
+    """Something that should have been examined and was not. A dry run forgives `lenient` gaps."""
 
-    text: str
+    reason: Reason
     lenient: bool = False
 
 
-def judge_runs(
-    runs: Sequence[Run],
-    decision: Decision,
-    policy: Policy,
-    required: frozenset[str],
-    now: datetime,
-    *,
-    files: Sequence[str] = (),
-    interrupted: bool = False,
-    problems: Sequence[str] = (),
-    data: Sequence[DataSource] = (),
-) -> Gate:
-    """Return the gate for these runs and verdicts.
-
-    `required` are the scanners that the command line names: where there are any, they and no
-    others are required, each of them without leniency; data about vulnerabilities then only where
-    there are any. `files` are the target's paths, for conditions on them. `problems` are gaps that
-    are no scanner's. `data` is what the advisory store held. By `now` (UTC) the age of data is
-    measured.
-    """
+def judge_runs(results: CheckResults, policy: Policy) -> Gate:
+    """Return the gate for these results, with the notices of their terms."""
+    runs, judged = results.runs, results.decision.judged
+    required, section = results.terms.only, policy.file.waivers
     gaps: list[Gap] = []
-    notices: list[str] = []
-    if interrupted:
-        gaps.append(Gap("interrupted before everything was examined"))
+    notices: list[Reason] = []
+    if results.interrupted:
+        gaps.append(Gap(Reason("interrupted")))
     for name in sorted({*(run.scanner for run in runs), *policy.file.scanners, *required}):
-        entry = _entry(name, policy, required, files)
+        entry = _entry(name, policy, required, results.files)
         its_own = [run for run in runs if run.scanner == name]
-        _judge_scanner(name, its_own, entry, now, gaps, notices)
-    # Where the command line names scanners, no data is missed unless there are vulnerabilities.
-    spared = required and not any(each.finding.advisory for each in decision.judged)
-    for lack in lacks(policy.file.enrichment, decision.judged, data, now):
+        if not its_own and entry.required:
+            reason = Reason("required-scanner", {"scanner": name, "problem": Reason("no-run")})
+            gaps.append(Gap(reason, entry.on_failure == "warn"))
+        for run in its_own:
+            _judge_run(run, entry, results.now, gaps, notices)
+    # If --only names scanners, missing data matters only where there are vulnerabilities.
+    spared = required and not any(each.finding.advisory for each in judged)
+    for lack in lacks(policy.file.enrichment, judged, results.data, results.now):
         if lack.required and not spared:
-            gaps.append(Gap(lack.text))
+            gaps.append(Gap(lack.reason))
         else:
-            notices.append(lack.text)
-    notices += [unchecked(kind, count, data) for kind, count in decision.unchecked.items()]
-    notices += ahead(runs, data, now)
-    gaps += [Gap(one_line(problem)) for problem in problems]
+            notices.append(lack.reason)
+    for kind, count in results.decision.unchecked.items():
+        notices.append(unchecked(kind, count, results.data))
+    notices += ahead(runs, results.data, results.now)
+    gaps += map(Gap, results.terms.problems)
     if not gaps and not any(run.coverage.examined for run in runs):
-        gaps.append(Gap("nothing was examined: there was no input for any scanner"))
+        gaps.append(Gap(Reason("nothing-examined")))
     is_whole = all(run.status in (Status.OK, Status.NOT_APPLICABLE) for run in runs)
-    complete = is_whole and not (required or interrupted)
-    section = policy.file.waivers
-    notices += waiver_notices(decision.waivers, section, complete)
-    notices += in_source_notices(decision.judged, section)
-    blocks = [
-        *_blocks(decision.judged),
-        *in_source_excess(decision.judged, runs, section),
-        *unused_waivers(decision.waivers, section, complete),
-    ]
-    gate = _gate(gaps, blocks, notices, policy)
-    return replace(gate, exit_code=ExitCode.INTERRUPTED) if interrupted else gate
+    is_complete = is_whole and not (required or results.interrupted)
+    blocks = _blocking_findings(judged)
+    _judge_hidden(judged, runs, section, notices, blocks)
+    _judge_waivers(results.decision.waivers, section, is_complete, notices, blocks)
+    gate = _gate(gaps, blocks, [*notices, *results.terms.notices], policy)
+    return replace(gate, exit_code=ExitCode.INTERRUPTED) if results.interrupted else gate
 
 
 def _entry(
-    name: str, policy: Policy, required: frozenset[str], files: Sequence[str]
+    name: str, policy: Policy, required: Sequence[str], files: Sequence[str]
 ) -> ScannerEntry:
-    """Return what is asked of a scanner in this run."""
+    """Return what is required of a scanner in this run."""
     entry = policy.file.scanners.get(name, ScannerEntry(required=False))
     if required:
         is_required = name in required
@@ -131,65 +127,92 @@ def _entry(
     return entry
 
 
-def _judge_scanner(
-    name: str,
-    runs: Sequence[Run],
-    entry: ScannerEntry,
-    now: datetime,
-    gaps: list[Gap],
-    notices: list[str],
+def _judge_run(
+    run: Run, entry: ScannerEntry, now: datetime, gaps: list[Gap], notices: list[Reason]
 ) -> None:
-    """Add the gaps and the notices of one scanner."""
-    lenient = entry.on_failure == "warn"
-    if not runs and entry.required:
-        gaps.append(Gap(f"{name} is required but did not run", lenient))
-    for run in runs:
-        coverage = run.coverage
-        gap = _gap(run, entry) or stale(run, entry, now)
-        if gap and entry.required:
-            gaps.append(Gap(f"{name} is required but {gap}", lenient))
-        elif gap and run.status is not Status.MISSING:
-            if entry.on_failure == "block":
-                gaps.append(Gap(f"{name} {gap}"))
-            else:
-                notices.append(f"{name} {gap}")
-        elif not gap and run.status is Status.EMPTY:
-            amount = f"all {coverage.found} {coverage.unit}"
-            notices.append(f"{name} examined nothing: {amount} were left out on purpose")
-        elif not gap and run.status is not Status.NOT_APPLICABLE and _missed(coverage):
-            # Which ones, every report says of the run itself.
-            notices.append(f"{name} examined {_amount(coverage)}; the policy allows that")
+    """Add the gaps and the notices of one run."""
+    name, coverage, status = run.scanner, run.coverage, run.status
+    problem = _problem(run, entry) or stale(run, entry, now)
+    if problem and entry.required:
+        reason = Reason("required-scanner", {"scanner": name, "problem": problem})
+        gaps.append(Gap(reason, entry.on_failure == "warn"))
+    elif problem and status is not Status.MISSING:
+        reason = Reason("scanner", {"scanner": name, "problem": problem})
+        if entry.on_failure == "block":
+            gaps.append(Gap(reason))
+        else:
+            notices.append(reason)
+    elif not problem and status is Status.EMPTY:
+        notices.append(
+            Reason(
+                "all-left-out", {"scanner": name, "found": coverage.found, "unit": coverage.unit}
+            )
+        )
+    elif not problem and status is not Status.NOT_APPLICABLE and _missed(coverage):
+        # Every report lists the inputs with the run itself.
+        notices.append(
+            Reason(
+                "gaps-allowed",
+                {
+                    "scanner": name,
+                    "examined": coverage.examined,
+                    "wanted": _wanted(coverage),
+                    "unit": coverage.unit,
+                },
+            )
+        )
 
 
-def _gap(run: Run, entry: ScannerEntry) -> str | None:
-    """Return what a run lacks, in words that follow the scanner's name; None for nothing."""
+def _problem(run: Run, entry: ScannerEntry) -> Reason | None:
+    """Return what a run lacks; None for nothing."""
     coverage = run.coverage
-    all_excluded = _wanted(coverage) <= 0 < coverage.found
-    if run.status is Status.NOT_APPLICABLE or (run.status is Status.EMPTY and all_excluded):
-        return None
-    if run.status in _BROKEN:
-        return _with_detail(_BROKEN[run.status], _words(run.detail))
+    wanted, missed = _wanted(coverage), _missed(coverage)
+    detail = run.detail.map(_short) if run.detail else Reason("no-detail")
     least = max(1, entry.min_audited)
-    if _wanted(coverage) > 0 and coverage.examined < least:
-        return f"examined {_amount(coverage)}, fewer than {least}"
-    missed = _missed(coverage)
-    # The sum of both, for a run does not say which inputs were skipped and which failed.
+    # The sum of both: a run does not record which inputs were skipped and which failed.
     bounds = (entry.max_skipped, entry.max_errors)
-    if "any" not in bounds and missed > sum(map(int, bounds)):
-        named = [
-            f"{one_line(each.input)} ({_words(each.reason)})" for each in coverage.gaps[:_SHOWN]
+    problem = None
+    if run.status is Status.FAILED:
+        problem = Reason("failed", {"detail": detail})
+    elif run.status is Status.TIMEOUT:
+        problem = Reason("timeout", {"detail": detail})
+    elif run.status is Status.MISSING:
+        problem = Reason("missing", {"detail": detail})
+    elif run.status is Status.EMPTY:
+        if wanted > 0 or not coverage.found:
+            problem = Reason("empty", {"detail": detail})
+    elif run.status is Status.NOT_APPLICABLE:
+        pass
+    elif wanted > 0 and coverage.examined < least:
+        problem = Reason(
+            "few-examined",
+            {
+                "examined": coverage.examined,
+                "wanted": wanted,
+                "unit": coverage.unit,
+                "least": least,
+            },
+        )
+    elif "any" not in bounds and missed > sum(map(int, bounds)):
+        inputs = [
+            Reason("input", {"input": gap.input, "reason": gap.reason}) for gap in coverage.gaps
         ]
-        if missed > len(named):
-            more = missed - len(named)
-            named.append(f"{more} more" if named else f"{more} not named")
-        return _with_detail(f"examined {_amount(coverage)}", ", ".join(named))
-    if run.status is Status.DEGRADED and not missed and not coverage.not_examined:
-        return _with_detail("is degraded", _words(run.detail))
-    return None
+        problem = Reason(
+            "not-all-examined",
+            {
+                "examined": coverage.examined,
+                "wanted": wanted,
+                "unit": coverage.unit,
+                "inputs": _first(inputs, missed),
+            },
+        )
+    elif run.status is Status.DEGRADED and not missed and not coverage.not_examined:
+        problem = Reason("degraded", {"detail": detail})
+    return problem
 
 
 def _wanted(coverage: Coverage) -> int:
-    """Return how many inputs there were, but for those left out on purpose."""
+    """Return how many inputs there were, without those left out on purpose."""
     return coverage.found - (len(coverage.not_examined) - len(coverage.gaps))
 
 
@@ -198,72 +221,177 @@ def _missed(coverage: Coverage) -> int:
     return max(len(coverage.gaps), _wanted(coverage) - coverage.examined)
 
 
-def _amount(coverage: Coverage) -> str:
-    return f"{coverage.examined} of {_wanted(coverage)} {coverage.unit}"
+def _short(text: str) -> str:
+    return shorten(one_line(text), _WIDTH)
 
 
-def _words(reason: Reason | None) -> str:
-    return one_line(str(reason.values.get("text", reason.kind))) if reason else ""
+def _first(items: Sequence[Reason], total: int) -> tuple[Reason, ...]:
+    """Return the first few of some items, and how many of the total are left."""
+    left = total - len(items[:_SHOWN])
+    more = Reason("more", {"count": left}) if items else Reason("unnamed", {"count": left})
+    return (*items[:_SHOWN], *([more] if left else ()))
 
 
-def _with_detail(text: str, detail: str) -> str:
-    return f"{text}: {shorten(one_line(detail), _WIDTH)}" if detail else text
-
-
-def _blocks(judged: Sequence[Judged]) -> list[str]:
+def _blocking_findings(judged: Sequence[Judged]) -> list[Reason]:
     """Return what blocks: the sum, then each rule with its worst few; `judged` is worst first."""
     by_rule: dict[str, list[Judged]] = {}
     for each in judged:
         if each.verdict.action is Action.BLOCK:
             by_rule.setdefault(each.verdict.rule, []).append(each)
-    if not by_rule:
-        return []
     counts = Counter(each.severity for blocking in by_rule.values() for each in blocking)
-    levels = ", ".join(f"{counts[level]} {level.value}" for level in Severity if counts[level])
-    lines = []
-    for rule, blocking in by_rule.items():
-        worst = [_title(each) for each in blocking[:_SHOWN]]
-        if len(blocking) > _SHOWN:
-            worst.append(f"{len(blocking) - _SHOWN} more")
-        of_levels = f" ({levels})" if len(by_rule) == 1 else ""
-        lines.append(f"{_findings(len(blocking))}{of_levels} by rule {rule}: {'; '.join(worst)}")
-    return lines if len(lines) == 1 else [f"{_findings(counts.total())}: {levels}", *lines]
+    levels = tuple(
+        Reason("level", {"count": counts[level], "severity": level.value})
+        for level in Severity
+        if counts[level]
+    )
+    if len(by_rule) == 1:
+        ((rule, blocking),) = by_rule.items()
+        return [
+            Reason(
+                "findings-block-by-one-rule",
+                {
+                    "count": len(blocking),
+                    "levels": levels,
+                    "rule": rule,
+                    "findings": _worst(blocking),
+                },
+            )
+        ]
+    lines = [
+        Reason(
+            "findings-block-by-rule",
+            {"count": len(blocking), "rule": rule, "findings": _worst(blocking)},
+        )
+        for rule, blocking in by_rule.items()
+    ]
+    if lines:
+        lines.insert(0, Reason("findings-block", {"count": counts.total(), "levels": levels}))
+    return lines
 
 
-def _findings(count: int) -> str:
-    return "1 finding blocks" if count == 1 else f"{count} findings block"
+def _worst(blocking: Sequence[Judged]) -> tuple[Reason, ...]:
+    return _first([_title(judged) for judged in blocking[:_SHOWN]], len(blocking))
 
 
-def _title(judged: Judged) -> str:
-    finding = judged.finding
-    package, location = finding.package, finding.location
+def _title(judged: Judged) -> Reason:
+    finding, package = judged.finding, judged.finding.package
     if finding.advisory and package:
-        title = one_line(f"{finding.advisory.id} in {package.name} {package.version}")
+        what = Reason(
+            "vulnerable-package",
+            {"id": finding.advisory.id, "package": package.name, "version": package.version},
+        )
     else:
-        title = shorten(one_line(finding.title), _WIDTH)
+        what = plain(_short(finding.title))
+    location = finding.location
     if location is None:
-        return title
+        return what
     line = f":{location.start_line}" if location.start_line else ""
-    return f"{title} ({one_line(location.path)}{line})"
+    return Reason("finding-at", {"finding": what, "place": f"{location.path}{line}"})
+
+
+def _judge_hidden(
+    judged: Sequence[Judged],
+    runs: Sequence[Run],
+    section: WaiverSection,
+    notices: list[Reason],
+    blocks: list[Reason],
+) -> None:
+    """Add what the policy says of findings that comments and files of the project hide."""
+    listed = Counter(each.finding.in_source for each in judged if each.finding.in_source)
+    # Some scanners count what is hidden from them, and do not list it.
+    unlisted: Counter[str] = Counter()
+    for run in runs:
+        suppressions = scanner_info(run.scanner).suppressions
+        for kind, number in run.hidden.items():
+            if not suppressions.get(kind, True) and not any(kind in name for name in listed):
+                unlisted[kind] += number
+    total, forbids = (listed + unlisted).total(), section.in_source == "forbid"
+    if listed and forbids:
+        notices.append(Reason("hidden-forbidden", {"hidden": _by_kind(listed)}))
+    elif listed and section.in_source == "report":
+        notices.append(_by_kind(listed))
+    if unlisted and forbids:
+        blocks.append(Reason("hidden-unlisted", {"hidden": _by_kind(unlisted)}))
+    if section.max_in_source is not None and total > section.max_in_source:
+        reason = Reason(
+            "hidden-too-many",
+            {"hidden": _by_kind(listed + unlisted), "limit": section.max_in_source},
+        )
+        blocks.append(reason)
+
+
+def _by_kind(counts: Counter[str]) -> Reason:
+    kinds = tuple(
+        Reason("hidden-by", {"count": number, "kind": kind})
+        for kind, number in sorted(counts.items())
+    )
+    return Reason("hidden", {"count": counts.total(), "kinds": kinds})
+
+
+def _judge_waivers(
+    uses: Sequence[WaiverUse],
+    section: WaiverSection,
+    is_complete: bool,
+    notices: list[Reason],
+    blocks: list[Reason],
+) -> None:
+    """Add what the policy says of waivers. Only a complete run shows that one is unused."""
+    soon = span(section.warn_before).days
+    ending = [use for use in uses if use.status is WaiverStatus.ACTIVE and use.days_left <= soon]
+    void = [use for use in uses if use.status is WaiverStatus.EXPIRED]
+    expired = [use for use in void if use.days_left < 0]
+    unaffected = [use for use in void if use.days_left >= 0]
+    unused = [use for use in uses if use.status is WaiverStatus.UNUSED]
+    if ending:
+        ending.sort(key=lambda use: use.days_left)
+        notices.append(Reason("waivers-end", {"count": len(ending), "waivers": _named(ending)}))
+    if expired:
+        notices.append(
+            Reason("waivers-expired", {"count": len(expired), "waivers": _named(expired)})
+        )
+    if unaffected:
+        notices.append(
+            Reason("waivers-void", {"count": len(unaffected), "waivers": _named(unaffected)})
+        )
+    if unused and section.unused == "block" and is_complete:
+        blocks.append(
+            Reason("waivers-unused-forbidden", {"count": len(unused), "waivers": _named(unused)})
+        )
+    elif unused and section.unused != "ignore":
+        notices.append(Reason("waivers-unused", {"count": len(unused), "waivers": _named(unused)}))
+
+
+def _named(uses: Sequence[WaiverUse]) -> tuple[Reason, ...]:
+    waivers = [
+        Reason(
+            "waiver",
+            {
+                "place": use.waiver.place,
+                "owner": use.waiver.owner,
+                "expires": use.waiver.expires.isoformat(),
+            },
+        )
+        for use in uses
+    ]
+    return _first(waivers, len(waivers))
 
 
 def _gate(
-    gaps: Sequence[Gap], blocks: Sequence[str], notices: Sequence[str], policy: Policy
+    gaps: Sequence[Gap], blocks: Sequence[Reason], notices: Sequence[Reason], policy: Policy
 ) -> Gate:
     """Return the outcome: 3 over 1, and what a dry run makes of both."""
     if policy.enforcement == "warn":
-        forgiven = [gap for gap in gaps if gap.lenient]
-        gaps = [gap for gap in gaps if not gap.lenient]
         notices = [
-            *(f"would be incomplete: {gap.text}" for gap in forgiven),
-            *(f"would block: {line}" for line in blocks),
+            *(Reason("would-be-incomplete", {"gap": gap.reason}) for gap in gaps if gap.lenient),
+            *(Reason("would-block", {"reason": reason}) for reason in blocks),
             *notices,
         ]
+        gaps = [gap for gap in gaps if not gap.lenient]
         blocks = ()
     outcome, exit_code = Outcome.PASS, ExitCode.PASS
     if gaps:
         outcome, exit_code = Outcome.INCOMPLETE, ExitCode.INCOMPLETE
     elif blocks:
         outcome, exit_code = Outcome.BLOCKED, ExitCode.BLOCKED
-    texts = tuple(gap.text for gap in gaps)
-    return Gate(outcome, exit_code, (*texts, *blocks), tuple(notices), gaps=texts)
+    missing = tuple(gap.reason for gap in gaps)
+    return Gate(outcome, exit_code, (*missing, *blocks), tuple(notices), gaps=missing)

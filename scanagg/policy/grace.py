@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from scanagg.core.times import read_time
-from scanagg.model import CLOCK_DRIFT, Finding, Origin, Severity
+from scanagg.model import CLOCK_DRIFT, Finding, Origin, Reason, Severity
 from scanagg.policy.schema import GraceByLevel
 
 _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
@@ -15,23 +15,14 @@ _UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
 class GraceClock(msgspec.Struct, frozen=True):
     """Since when a finding could be known, and when it begins to block; UTC.
 
-    Without a deadline there is no grace, and `note` says why.
+    `deadline` is None where there is no grace time. `is_running` is True while the finding only
+    warns; `reason` explains either.
     """
 
     start: datetime | None
     deadline: datetime | None
-    note: str = ""
-
-    def runs_at(self, now: datetime) -> bool:
-        """Return True if the finding only warns at that time."""
-        return self.deadline is not None and now < self.deadline
-
-    def words_at(self, now: datetime) -> str:
-        """Return when the finding begins to block, or why it does already."""
-        if self.deadline is None:
-            return self.note
-        day = f"{self.deadline:%Y-%m-%d}"
-        return f"blocks from {day}" if now < self.deadline else f"the grace time ended on {day}"
+    reason: Reason
+    is_running: bool = False
 
 
 def span(duration: str) -> timedelta:
@@ -56,11 +47,17 @@ def clock(
     start = max((each for each in known if each and each <= now + CLOCK_DRIFT), default=None)
     duration = allowed if isinstance(allowed, str) else getattr(allowed, severity.value)
     if duration is None:
-        return GraceClock(start, None, f"no grace time for {severity.value}")
-    if finding.advisory and finding.advisory.malicious:
-        return GraceClock(start, None, "no grace time for a malicious package")
-    if origin is Origin.INTRODUCED:
-        return GraceClock(start, None, "no grace time for what a change introduces")
-    if start is None:
-        return GraceClock(None, None, "no grace time: nothing tells since when it is known")
-    return GraceClock(start, start + span(duration))
+        reason = Reason("no-grace-for-severity", {"severity": severity.value})
+    elif finding.advisory and finding.advisory.malicious:
+        reason = Reason("no-grace-for-malware")
+    elif origin is Origin.INTRODUCED:
+        reason = Reason("no-grace-for-new")
+    elif start is None:
+        reason = Reason("no-grace-start")
+    else:
+        deadline = start + span(duration)
+        day = f"{deadline:%Y-%m-%d}"
+        if now < deadline:
+            return GraceClock(start, deadline, Reason("in-grace", {"day": day}), is_running=True)
+        return GraceClock(start, deadline, Reason("grace-over", {"day": day}))
+    return GraceClock(start, None, reason)

@@ -9,8 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.core.errors import PolicyError
-from scanagg.core.text import counted, one_line, shorten
-from scanagg.model import LicenseFacts, LicenseVerdict, Package
+from scanagg.core.text import one_line, shorten
+from scanagg.model import LicenseFacts, LicenseVerdict, Package, Reason
 from scanagg.policy import trove
 from scanagg.policy.aspects import in_range, split_purl
 from scanagg.policy.schema import Clarification, LicenseException, LicenseSection
@@ -56,7 +56,7 @@ class LicenseDecision(msgspec.Struct, frozen=True):
     `expression` is canonical SPDX, or the metadata's own words where these are none. `term` is the
     part of it that decided, or the candidate. `source` is what was believed: the metadata field,
     `clarify` for the policy's own word; empty where none says anything. `candidates` are the
-    licences that ambiguous words can mean; the worst of them counts. `note` is for people.
+    licences that ambiguous words can mean; the worst of them counts. `notes` explain the rest.
     """
 
     verdict: LicenseVerdict
@@ -64,14 +64,15 @@ class LicenseDecision(msgspec.Struct, frozen=True):
     term: str
     source: str = ""
     candidates: tuple[str, ...] = ()
-    note: str = ""
+    notes: tuple[Reason, ...] = ()
 
     @property
-    def reason(self) -> str:
-        """The part of the expression that decided, and the note."""
-        decided = self.term and self.term != self.expression
-        term = f"{self.term} decides: {self.verdict.value}" if decided else ""
-        return "; ".join(part for part in (term, self.note) if part)
+    def reasons(self) -> tuple[Reason, ...]:
+        """The part of the expression that decided, and the notes."""
+        if not self.term or self.term == self.expression:
+            return self.notes
+        decided = Reason("license-term", {"term": self.term, "verdict": self.verdict.value})
+        return (decided, *self.notes)
 
 
 # Lists, and expressions against them.
@@ -283,9 +284,10 @@ def _of_readings(
         return LicenseDecision(verdict, first.candidates[0], term, source)
     words = _shown("; ".join(words.rpartition("::")[2].strip() for words, _ in readings))
     candidates = dict.fromkeys(name for _, reading in readings for name in reading.names)
-    note = f"it can mean {' or '.join(deciding.names)}: judged as {term}"
-    note = note if len(deciding.names) > 1 else ""
-    return LicenseDecision(verdict, words, term or words, source, tuple(candidates), note)
+    notes: tuple[Reason, ...] = ()
+    if len(deciding.names) > 1:
+        notes = (Reason("license-ambiguous", {"licenses": tuple(deciding.names), "term": term}),)
+    return LicenseDecision(verdict, words, term or words, source, tuple(candidates), notes)
 
 
 def _worst(reading: Reading, lists: LicenseLists) -> tuple[LicenseVerdict, str]:
@@ -350,18 +352,22 @@ class LicenseJudge:
         live = [each for each in exceptions if self.today <= date.fromisoformat(each.expires)]
         lists = _allowing(self.lists, [name for each in live for name in each.allow])
         decision, notes = _clarified(facts, clarifications, lists)
-        notes.append(decision.note)
+        notes += decision.notes
         if decision.verdict is ALLOW:
-            return replace(decision, note="; ".join(filter(None, notes)))
+            return replace(decision, notes=tuple(notes))
         for exception in exceptions:
             if exception in live:
                 continue
             then, _ = _clarified(facts, clarifications, _allowing(lists, exception.allow))
             if then.verdict is not decision.verdict:
                 days = (self.today - date.fromisoformat(exception.expires)).days
-                end = f"expired on {exception.expires}, {counted(days, 'day')} ago"
-                notes.append(f"the exception of {exception.owner} {end}")
-        return replace(decision, note="; ".join(filter(None, notes)))
+                notes.append(
+                    Reason(
+                        "license-exception-expired",
+                        {"owner": exception.owner, "day": exception.expires, "days": days},
+                    )
+                )
+        return replace(decision, notes=tuple(notes))
 
 
 def _allowing(lists: LicenseLists, terms: Iterable[str]) -> LicenseLists:
@@ -372,30 +378,29 @@ def _allowing(lists: LicenseLists, terms: Iterable[str]) -> LicenseLists:
 
 def _clarified(
     facts: LicenseFacts, clarifications: Sequence[Clarification], lists: LicenseLists
-) -> tuple[LicenseDecision, list[str]]:
+) -> tuple[LicenseDecision, list[Reason]]:
     """Return the decision, and why clarifications that match are void."""
-    voids: list[str] = []
+    voids: list[Reason] = []
     for clarification in clarifications:
         void = _void(clarification, facts)
-        if not void:
+        if void is None:
             return evaluate(clarification.expression, lists, CLARIFY), voids
         voids.append(void)
     return from_facts(facts, lists), voids
 
 
-def _void(clarification: Clarification, facts: LicenseFacts) -> str:
-    """Return why a clarification does not count; empty where it does."""
-    evidence = clarification.evidence
+def _void(clarification: Clarification, facts: LicenseFacts) -> Reason | None:
+    """Return why a clarification does not count; None where it does."""
+    evidence, license_ = clarification.evidence, clarification.expression
     if evidence is None:
-        return ""
+        return None
     path = evidence.path
     hashes = [file.sha256 for file in facts.files if file.path == path]
     if evidence.sha256 in hashes:
-        return ""
-    what = f"the policy's clarification {clarification.expression} is void"
+        return None
     if hashes:
-        return f"{what}: {path} is another file now (sha256 {hashes[0]})"
+        return Reason("evidence-changed", {"license": license_, "path": path, "sha256": hashes[0]})
     if facts.files:
-        others = ", ".join(file.path for file in facts.files)
-        return f"{what}: the package has no licence file {path}, but {others}"
-    return f"{what}: the licence files of the package are not known, so {path} cannot be compared"
+        files = tuple(file.path for file in facts.files)
+        return Reason("evidence-missing", {"license": license_, "path": path, "files": files})
+    return Reason("evidence-unknown", {"license": license_, "path": path})

@@ -22,6 +22,7 @@ from scanagg.model import (
     Licensed,
     LicenseVerdict,
     Origin,
+    Reason,
     Severity,
     Verdict,
     VoidWaiver,
@@ -31,9 +32,9 @@ from scanagg.model import (
 from scanagg.policy.aspects import ASPECTS, Aspect, Subject, category_of
 from scanagg.policy.grace import GraceClock, clock
 from scanagg.policy.licenses import LicenseDecision, LicenseJudge
-from scanagg.policy.schema import Locked, Match, Policy, PolicyFile, conditions_of, match_words
+from scanagg.policy.schema import Locked, Match, Policy, PolicyFile, conditions_of, match_reason
 from scanagg.policy.severity import Rated, Scale, overridden
-from scanagg.policy.waivers import Waivers, reason_of, today
+from scanagg.policy.waivers import Waivers, today
 from scanagg.scanners.base import scanner_info
 
 DEFAULT: Final = "default"
@@ -211,7 +212,7 @@ class Layer:
         )
         self._scale = Scale(file.severity)
         self._unknown = Severity(file.severity.unknown)
-        self._words = [match_words(rule.match) for rule in file.rules]
+        self._reasons = [match_reason(rule.match) for rule in file.rules]
         self._actions = [Action(rule.action) for rule in file.rules]
         self._licenses: LicenseJudge | None = None
 
@@ -247,7 +248,7 @@ class Layer:
         if answer.first is not None:
             rule = self.file.rules[answer.first]
             action, name = self._actions[answer.first], rule.id
-            reason = self._words[answer.first]
+            reason = self._reasons[answer.first]
             if rule.grace is not None and action is Action.BLOCK:
                 subject = view.subject
                 grace = clock(
@@ -256,18 +257,18 @@ class Layer:
         elif self.locked_by:
             return None
         else:
-            action, name, reason = Action(self.file.default), DEFAULT, "no rule matches"
-        notes = [reason, view.license.reason if view.license else "", view.rated.note]
+            action, name, reason = Action(self.file.default), DEFAULT, Reason("no-rule")
+        reasons = [reason, *(view.license.reasons if view.license else ()), *view.rated.reasons]
         advisory = view.subject.finding.advisory
         if advisory and advisory.withdrawn and action is Action.BLOCK:
             action = Action.INFO
-            notes[-1] += ": it never blocks"
+            reasons.append(Reason("withdrawn-never-blocks"))
         elif grace is not None:
-            action = Action.WARN if grace.runs_at(self.now) else action
-            notes.append(grace.words_at(self.now))
+            action = Action.WARN if grace.is_running else action
+            reasons.append(grace.reason)
         if self.locked_by:
-            notes.append(f"locked by {self.locked_by}")
-        verdict = Verdict(action, name, "; ".join(note for note in notes if note))
+            reasons.append(Reason("locked", {"policy": self.locked_by}))
+        verdict = Verdict(action, name, tuple(reasons))
         return Ruling(verdict, grace, answer.unknown + view.unknown)
 
 
@@ -372,7 +373,7 @@ class Judge:
                 outcome = self._locked_outcome(theirs, locked, covering.effective, lock)
                 outcomes.append(outcome)
                 if outcome.waiver is None:
-                    why = f"the owner is no approver of {lock.source}"
+                    why = Reason("no-approver", {"policy": lock.source})
                     void += (VoidWaiver(waiver, why) for waiver in covering.effective)
         for kind in unknown:
             self.unchecked[kind] += 1
@@ -408,11 +409,10 @@ class Judge:
         verdict, comment = ruling.verdict, view.subject.finding.in_source
         if waivers or not comment:
             return _waived(view, ruling, waivers)
-        hidden = f"hidden by {comment} in the source"
         if self.own.file.waivers.in_source != "forbid":
-            return _Outcome(view, Verdict(Action.WAIVED, verdict.rule, hidden))
-        reason = f"{verdict.reason}; {hidden}, which the policy forbids"
-        return _Outcome(view, replace(verdict, reason=reason), ruling.deadline)
+            return _hidden(view, verdict.rule, comment)
+        reasons = (*verdict.reasons, Reason("hiding-forbidden", {"comment": comment}))
+        return _Outcome(view, replace(verdict, reasons=reasons), ruling.deadline)
 
     def _locked_outcome(
         self, view: View, ruling: Ruling, waivers: Sequence[Waiver], lock: Locked
@@ -424,8 +424,7 @@ class Judge:
         comment = view.subject.finding.in_source
         approved = [waiver for waiver in waivers if waiver.owner in lock.approvers]
         if comment and not approved and lock.file.waivers.in_source == "allow":
-            hidden = f"hidden by {comment} in the source"
-            return _Outcome(view, Verdict(Action.WAIVED, ruling.verdict.rule, hidden))
+            return _hidden(view, ruling.verdict.rule, comment)
         return _waived(view, ruling, approved)
 
     def _list_license(self, view: View) -> None:
@@ -444,12 +443,27 @@ class Judge:
             )
 
 
+def _hidden(view: View, rule: str, comment: str) -> _Outcome:
+    """Return the outcome for a finding that a comment in the source hides."""
+    reason = Reason("hidden-in-source", {"comment": comment})
+    return _Outcome(view, Verdict(Action.WAIVED, rule, (reason,)))
+
+
 def _waived(view: View, ruling: Ruling, waivers: Sequence[Waiver]) -> _Outcome:
     """Return the outcome under the first waiver, if there is one."""
     if not waivers:
         return _Outcome(view, ruling.verdict, ruling.deadline)
-    verdict = Verdict(Action.WAIVED, ruling.verdict.rule, reason_of(waivers[0]))
-    return _Outcome(view, verdict, None, waivers[0])
+    waiver = waivers[0]
+    reason = Reason(
+        "waived",
+        {
+            "state": waiver.state.value,
+            "why": waiver.reason,
+            "owner": waiver.owner,
+            "expires": waiver.expires.isoformat(),
+        },
+    )
+    return _Outcome(view, Verdict(Action.WAIVED, ruling.verdict.rule, (reason,)), None, waiver)
 
 
 def _sort_key(judged: Judged) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from scanagg.model import PolicyInfo, Waiver
+from scanagg.model import PolicyInfo, Reason, Waiver
 from scanagg.policy.aspects import ASPECTS, Aspect, CategoryWord, Level, Text
 from scanagg.policy.typed import Section
 
@@ -112,6 +112,12 @@ def condition_words(aspect: Aspect, words: tuple[Any, ...]) -> str:
     """Return one condition for people: `category vuln or secret`, `kev true`."""
     texts = (str(word).lower() if isinstance(word, bool) else str(word) for word in words)
     return f"{aspect.key} {' or '.join(texts)}"
+
+
+def match_reason(match: Match) -> Reason:
+    """Return the reason of a verdict by a rule: its conditions."""
+    texts = tuple(condition_words(aspect, words) for aspect, words in conditions_of(match))
+    return Reason("matches", {"conditions": texts}) if texts else Reason("matches-everything")
 
 
 def match_words(match: Match) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.model import (
     Advisory,
@@ -11,6 +12,7 @@ from scanagg.model import (
     Confidence,
     Finding,
     LicenseVerdict,
+    Reason,
     Severity,
     SeverityClaim,
     disagreement,
@@ -41,11 +43,11 @@ _Claims = tuple[SeverityClaim, ...]
 
 
 class Rated(msgspec.Struct, frozen=True):
-    """A severity, the claims behind it with the decisive one first, and a note for people."""
+    """A severity, the claims behind it with the deciding one first, and the reasons for it."""
 
     severity: Severity
     sources: _Claims
-    note: str = ""
+    reasons: tuple[Reason, ...] = ()
 
 
 class Scale:
@@ -80,18 +82,20 @@ class Scale:
         if finding.confidence in self._unsure.get(decisive, ()):
             lower = rated.severity.lowered()
             if lower is not rated.severity:
-                confidence = finding.confidence.value
-                note = f"{confidence} confidence: one level down from {rated.severity.value}"
-                return Rated(lower, (_claim("policy", lower), *rated.sources), note)
+                reason = Reason(
+                    "low-confidence",
+                    {"confidence": finding.confidence.value, "severity": rated.severity.value},
+                )
+                return Rated(lower, (_claim("policy", lower), *rated.sources), (reason,))
         return rated
 
     def _vulnerability(self, rated: Rated, advisory: Advisory | None) -> Rated:
         if advisory and advisory.withdrawn:
-            return _from_table(Severity.INFO, rated.sources, "the advisory was withdrawn")
+            return _from_table(Severity.INFO, rated.sources, Reason("withdrawn"))
         if advisory and advisory.malicious:
-            return _from_table(Severity.CRITICAL, rated.sources, "the package is malicious")
-        note = disagreement(rated.sources)
-        return Rated(rated.severity, rated.sources, note) if note else rated
+            return _from_table(Severity.CRITICAL, rated.sources, Reason("malicious"))
+        reasons = disagreement(rated.sources)
+        return replace(rated, reasons=reasons) if reasons else rated
 
     def _secret(self, claims: _Claims) -> Rated:
         """Return a secret scanner's own word, else the table's; guesses come last."""
@@ -104,9 +108,9 @@ class Scale:
 
 def overridden(rated: Rated, severity: Severity, reason: str) -> Rated:
     """Return the severity that the policy sets in place of the decided one."""
-    notes = (f"the policy sets {severity.value}: {reason}", rated.note)
+    override = Reason("overridden", {"severity": severity.value, "why": reason})
     sources = (_claim("policy", severity), *rated.sources)
-    return Rated(severity, sources, "; ".join(note for note in notes if note))
+    return Rated(severity, sources, (override, *rated.reasons))
 
 
 def _places(words: Iterable[str]) -> dict[str, int]:
@@ -119,8 +123,8 @@ def _claim(source: str, severity: Severity) -> SeverityClaim:
     return SeverityClaim(source, severity, _OURS)
 
 
-def _from_table(severity: Severity, claims: _Claims = (), note: str = "") -> Rated:
-    return Rated(severity, (_claim("table", severity), *claims), note)
+def _from_table(severity: Severity, claims: _Claims = (), *reasons: Reason) -> Rated:
+    return Rated(severity, (_claim("table", severity), *claims), reasons)
 
 
 def _first(claims: _Claims, places: dict[str, int]) -> Rated:

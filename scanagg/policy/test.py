@@ -149,12 +149,12 @@ class Cases(msgspec.Struct, frozen=True):
 class Tried(msgspec.Struct, frozen=True):
     """The result of one case: its line in the file, and each way in which it is not as expected.
 
-    `got` is the verdict in words, also where that was expected.
+    `judged` has the verdict; None for a package whose licence is allowed.
     """
 
     line: int
     name: str
-    got: str
+    judged: Judged | None
     wrong: tuple[str, ...] = ()
 
 
@@ -176,13 +176,7 @@ def try_cases(cases: Cases, policy: Policy, now: datetime) -> tuple[Tried, ...]:
     for line, case in cases.cases:
         judged = next(iter(decide([finding_of(case.finding)], policy, now).judged), None)
         name = one_line(case.name or _words(case.finding))
-        verdict_words = f"{ALLOWED}: the licence is on the allow list"
-        if judged:
-            verdict = judged.verdict
-            until = f" until {judged.deadline.date()}" if judged.deadline else ""
-            by_rule = f"by rule {verdict.rule}: {verdict.reason}"
-            verdict_words = f"{verdict.action.value}{until} {by_rule}"
-        tried.append(Tried(line, name, one_line(verdict_words), tuple(_differences(case, judged))))
+        tried.append(Tried(line, name, judged, tuple(_differences(case, judged))))
     return tuple(tried)
 
 

@@ -1,24 +1,17 @@
-"""Waivers: the findings that each covers, whether it has an effect, and the notices about it."""
+"""Waivers: the findings that each covers, and whether it has an effect."""
 
-from collections import Counter
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Final
 
 import msgspec
 
-from scanagg.core.text import counted, one_line
-from scanagg.model import Finding, Judged, Run, VoidWaiver, Waiver, WaiverStatus, WaiverUse
+from scanagg.model import Finding, Reason, VoidWaiver, Waiver, WaiverStatus, WaiverUse
 from scanagg.model.advisories import is_malware
 from scanagg.policy.aspects import ids_of, in_range, path_test, paths_of, split_purl
-from scanagg.policy.grace import span
-from scanagg.policy.schema import WaiverSection
-from scanagg.scanners.base import scanner_info
 
 PREFIX: Final = 12
 """The least number of digits by which a waiver can name a fingerprint."""
-
-_SHOWN: Final = 3
 
 
 class Covering(msgspec.Struct, frozen=True):
@@ -36,7 +29,7 @@ class _Entry(msgspec.Struct, frozen=True, eq=False):
 
     place: int
     waiver: Waiver
-    void: str | None
+    void: Reason | None
     ids: frozenset[str]
     purl: str = ""
     version: str = ""
@@ -95,7 +88,7 @@ class Waivers:
             tuple(VoidWaiver(waiver, reason) for waiver, reason in reasons if reason),
         )
 
-    def considered(self, finding: Finding) -> list[tuple[Waiver, str | None]]:
+    def considered(self, finding: Finding) -> list[tuple[Waiver, Reason | None]]:
         """Return each waiver in order, and why it does not cover a finding; None where it does."""
         ids, paths = _lower(ids_of(finding)), paths_of(finding)
         return [
@@ -125,9 +118,9 @@ def _compiled(place: int, waiver: Waiver, day: date, max_days: int) -> _Entry:
     left = (waiver.expires - day).days
     void = None
     if left < 0:
-        void = f"expired {days(-left)} ago"
+        void = Reason("waiver-expired", {"days": -left})
     elif left > max_days:
-        void = f"ends {days(left)} from now, the policy allows {max_days}"
+        void = Reason("waiver-too-long", {"days": left, "limit": max_days})
     purl, version = split_purl(waiver.purl) if waiver.purl else ("", "")
     return _Entry(
         place,
@@ -143,27 +136,27 @@ def _compiled(place: int, waiver: Waiver, day: date, max_days: int) -> _Entry:
 
 def _mismatch(
     entry: _Entry, finding: Finding, ids: Sequence[str], paths: Sequence[str]
-) -> str | None:
-    """Return the first selector that does not match, in words. `ids` are in lower case."""
+) -> Reason | None:
+    """Return the first selector that does not match; None if all match. `ids` are in lower case."""
     waiver, package = entry.waiver, finding.package
     if entry.ids and entry.ids.isdisjoint(ids):
-        return f"ids {', '.join(waiver.ids)}: the finding has none of them"
+        return Reason("other-ids", {"ids": waiver.ids})
     if entry.purl:
         is_of = package is not None and split_purl(package.purl)[0] == entry.purl
         if not is_of or (entry.version and package and entry.version != package.version):
-            return f"purl {waiver.purl}: another package"
+            return Reason("other-package", {"purl": waiver.purl or ""})
     if waiver.versions and not (package and in_range(package.version, waiver.versions)):
-        return f"versions {waiver.versions}: another version"
+        return Reason("other-version", {"versions": waiver.versions})
     if entry.path and not (paths and all(map(entry.path, paths))):
-        return f"path {waiver.path}: not every place of the finding"
+        return Reason("other-path", {"path": waiver.path or ""})
     if entry.fingerprint and not (
         len(entry.fingerprint) >= PREFIX and finding.fingerprint.startswith(entry.fingerprint)
     ):
-        return f"fingerprint {waiver.fingerprint}: another finding"
+        return Reason("other-fingerprint", {"fingerprint": waiver.fingerprint or ""})
     return None
 
 
-def _void(entry: _Entry, finding: Finding) -> str | None:
+def _void(entry: _Entry, finding: Finding) -> Reason | None:
     """Return why an entry that matches has no effect; None where it has one.
 
     What was written when a package was only vulnerable says nothing on one that is an attack.
@@ -171,125 +164,15 @@ def _void(entry: _Entry, finding: Finding) -> str | None:
     if entry.void is not None or finding.advisory is None:
         return entry.void
     if finding.advisory.malicious and not any(is_malware(each.upper()) for each in entry.ids):
-        return "the package is malicious: only a waiver that names its MAL- id holds"
+        return Reason("malicious-not-named")
     fixed = finding.advisory.fixed_versions
-    return f"a fix exists: {', '.join(fixed)}" if fixed and entry.waiver.until_fixed else None
+    return Reason("fix-exists", {"versions": fixed}) if fixed and entry.waiver.until_fixed else None
 
 
 def _lower(texts: Sequence[str]) -> list[str]:
     return [text.lower() for text in texts]
 
 
-def reason_of(waiver: Waiver) -> str:
-    """Return why a finding is waived, in words."""
-    return f"{waiver.state.value}: {waiver.reason} — {waiver.owner} — until {waiver.expires}"
-
-
-def days(count: int) -> str:
-    """Return `1 day`, `2 days`."""
-    return counted(count, "day")
-
-
 def today(now: datetime) -> date:
     """Return the day by which expiry is judged, in UTC."""
     return now.astimezone(UTC).date()
-
-
-# What a run says of waivers, and of comments in the code that hide findings.
-
-
-def waiver_notices(
-    uses: Sequence[WaiverUse], section: WaiverSection, complete: bool
-) -> Iterator[str]:
-    """Yield what changes nothing now and soon may. `complete`: every scanner examined all."""
-    soon = span(section.warn_before)
-    ending = [each for each in uses if each.status is WaiverStatus.ACTIVE and _left(each) <= soon]
-    if ending:
-        ending.sort(key=_left)
-        first, last = ending[0].days_left, ending[-1].days_left
-        when = "today" if first == 0 else f"in {days(first)}"
-        later = "" if first == last else " or later"
-        named = _listed(ending, lambda use: f", until {use.waiver.expires}")
-        yield f"{_waivers(ending, 'end')} {when}{later}: {named}"
-    ended = [each for each in uses if each.status is WaiverStatus.EXPIRED]
-    if ended:
-        named = _listed(
-            ended,
-            lambda use: (
-                f", expired {days(-use.days_left)} ago" if use.days_left < 0 else ", without effect"
-            ),
-        )
-        yield f"{_waivers(ended, 'waive')} nothing any more: {named}"
-    unused = [each for each in uses if each.status is WaiverStatus.UNUSED]
-    if unused and section.unused != "ignore" and not (section.unused == "block" and complete):
-        yield f"{_waivers(unused, 'match')} nothing: {_listed(unused)}"
-
-
-def unused_waivers(
-    uses: Sequence[WaiverUse], section: WaiverSection, complete: bool
-) -> Iterator[str]:
-    """Yield what blocks because a waiver is not needed, which only a complete run can tell."""
-    unused = [each for each in uses if each.status is WaiverStatus.UNUSED]
-    if unused and section.unused == "block" and complete:
-        matches = f"{_waivers(unused, 'match')} nothing"
-        yield f"{matches}, which the policy forbids: {_listed(unused)}"
-
-
-def in_source_notices(judged: Sequence[Judged], section: WaiverSection) -> Iterator[str]:
-    """Yield what comments and files of the project hide, by kind."""
-    counts = _hidden(judged)
-    if counts and section.in_source != "allow":
-        forbidden = ", which the policy forbids" if section.in_source == "forbid" else ""
-        yield f"{_in_source(counts)}{forbidden}"
-
-
-def in_source_excess(
-    judged: Sequence[Judged], runs: Sequence[Run], section: WaiverSection
-) -> Iterator[str]:
-    """Yield what blocks because too much is hidden, or because nobody can show what is."""
-    counts, most = _hidden(judged), section.max_in_source
-    # What scanners count and do not list.
-    unseen = Counter(
-        {
-            kind: number
-            for run in runs
-            for kind, number in run.hidden.items()
-            if not scanner_info(run.scanner).suppressions.get(kind, True)
-            and not any(kind in each for each in counts)
-        }
-    )
-    if section.in_source == "forbid" and unseen:
-        yield f"{_in_source(unseen)}, where its scanner does not tell what: the policy forbids that"
-    if most is not None and (counts + unseen).total() > most:
-        yield f"{_in_source(counts + unseen)}, more than the {most} that the policy allows"
-
-
-def _hidden(judged: Sequence[Judged]) -> Counter[str]:
-    return Counter(each.finding.in_source for each in judged if each.finding.in_source)
-
-
-def _in_source(counts: Counter[str]) -> str:
-    kinds = ", ".join(f"{number} by {one_line(kind)}" for kind, number in sorted(counts.items()))
-    total = counts.total()
-    return f"{total} {'finding is' if total == 1 else 'findings are'} hidden in the source: {kinds}"
-
-
-def _left(use: WaiverUse) -> timedelta:
-    return timedelta(days=use.days_left)
-
-
-def _waivers(uses: Sequence[WaiverUse], verb: str) -> str:
-    """Return `1 waiver ends`, `2 waivers end`."""
-    if len(uses) == 1:
-        verb += "es" if verb.endswith("ch") else "s"
-    return f"{counted(len(uses), 'waiver')} {verb}"
-
-
-def _listed(uses: Sequence[WaiverUse], note: Callable[[WaiverUse], str] = lambda use: "") -> str:
-    named = [
-        f"{one_line(each.waiver.place)} ({one_line(each.waiver.owner)}{note(each)})"
-        for each in uses[:_SHOWN]
-    ]
-    if len(uses) > _SHOWN:
-        named.append(f"{len(uses) - _SHOWN} more")
-    return ", ".join(named)

@@ -253,8 +253,7 @@ def severity_lines(judged: Judged) -> list[str]:
     elif sources:
         lines[0] += one_line(_passed_on(sources[0])) + _vector(sources[0])
         lines += map(severity_claim, sources[1:])
-    dispute = disagreement(sources)
-    return [*lines, dispute] if dispute else lines
+    return [*lines, *map(sentence, disagreement(sources))]
 
 
 def severity_claim(claim: SeverityClaim) -> str:
@@ -638,7 +637,7 @@ def waived_by(waiver: Waiver, now: datetime) -> str:
 
 def void_waiver(void: VoidWaiver) -> str:
     """Return why a matching waiver does nothing: "waiver of @web has no effect: it has expired"."""
-    return f"waiver of {one_line(void.waiver.owner)} has no effect: {one_line(void.reason)}"
+    return f"waiver of {one_line(void.waiver.owner)} has no effect: {sentence(void.reason)}"
 
 
 def waiver_targets(waiver: Waiver) -> str:

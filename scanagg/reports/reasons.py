@@ -126,6 +126,159 @@ SENTENCES: Final[Mapping[str, str]] = {
     "ignore-file": "{path}: not used, so its entries are reported and counted",
     "runs-with-settings": "runs with these settings: {settings}",
     "unused-configuration": "{path}: not used, because a project must not configure its own check",
+    # the verdict on a finding
+    "matches": "{conditions}",
+    "matches-everything": "every finding",
+    "no-rule": "no rule matches",
+    "locked": "locked by {policy}",
+    "withdrawn-never-blocks": "a withdrawn advisory never blocks",
+    "hidden-in-source": "hidden by {comment} in the source",
+    "hiding-forbidden": "hidden by {comment} in the source, which the policy forbids",
+    # the severity of a finding
+    "severities-differ": "GitHub says {github}, CVSS says {cvss}",
+    "low-confidence": "{confidence} confidence: one level down from {severity}",
+    "overridden": "the policy sets {severity}: {why}",
+    "withdrawn": "the advisory was withdrawn",
+    "malicious": "the package is malicious",
+    # grace time
+    "in-grace": "blocks from {day}",
+    "grace-over": "the grace time ended on {day}",
+    "no-grace-for-severity": "no grace time for {severity}",
+    "no-grace-for-malware": "no grace time for a malicious package",
+    "no-grace-for-new": "no grace time for findings that a change introduces",
+    "no-grace-start": "no grace time: the finding has no date to count from",
+    # licences
+    "license-term": "{term} decides: {verdict}",
+    "license-ambiguous": "it can mean {licenses: or }: judged as {term}",
+    "license-exception-expired": ("the exception of {owner} expired on {day}, {days:day} ago"),
+    "evidence-changed": (
+        "the policy's clarification {license} does not apply: "
+        "{path} has another sha256 now, {sha256}"
+    ),
+    "evidence-missing": (
+        "the policy's clarification {license} does not apply: "
+        "the package has no licence file {path}, but {files}"
+    ),
+    "evidence-unknown": (
+        "the policy's clarification {license} does not apply: "
+        "the licence files of the package are not known, so {path} cannot be compared"
+    ),
+    # waivers
+    "waived": "{state}: {why} — {owner} — until {expires}",
+    "waiver-expired": "expired {days:day} ago",
+    "waiver-too-long": "ends in {days:day}, and the policy allows {limit:day}",
+    "no-approver": "the owner is not an approver of {policy}",
+    "malicious-not-named": "the package is malicious: name its MAL- id in the waiver",
+    "fix-exists": "a fix exists: {versions}",
+    "other-ids": "ids {ids}: the finding has none of them",
+    "other-package": "purl {purl}: another package",
+    "other-version": "versions {versions}: another version",
+    "other-path": "path {path}: does not match every place of the finding",
+    "other-fingerprint": "fingerprint {fingerprint}: another finding",
+    # the outcome: what was not examined
+    "required-scanner": "{scanner} is required but {problem}",
+    "scanner": "{scanner} {problem}",
+    "no-run": "did not run",
+    "failed": "failed: {detail}",
+    "timeout": "ran out of time: {detail}",
+    "missing": "did not run: {detail}",
+    "empty": "examined nothing: {detail}",
+    "degraded": "is degraded: {detail}",
+    "no-detail": "no details",
+    "few-examined": "examined {examined} of {wanted} {unit}, fewer than {least}",
+    "not-all-examined": "examined {examined} of {wanted} {unit}: {inputs}",
+    "input": "{input} ({reason})",
+    "unnamed": "{count} not named",
+    "all-left-out": "{scanner} examined nothing: all {found} {unit} are left out on purpose",
+    "gaps-allowed": "{scanner} examined {examined} of {wanted} {unit}, which the policy allows",
+    "interrupted": "interrupted before everything was examined",
+    "nothing-examined": "nothing was examined: no scanner had any input",
+    # the outcome: data
+    "outdated-data": "has {data} of {day}, older than {limit}",
+    "undated-data": "has {data} without a date, and the policy allows {limit}",
+    "data-in-future": "has {data} of {day}, in the future: check the clock ({today})",
+    "clock-behind": (
+        "{holder} has data of {day}, in the future: "
+        "check the clock ({today}), ages and deadlines may be wrong"
+    ),
+    "advisory-store": "the advisory store {problem}",
+    "required-data-missing": (
+        "{data} data is required but missing: "
+        "get it with `scanagg db update` or `scanagg db import`"
+    ),
+    "required-data-incomplete": (
+        "{data} data is required but missing for {unknown} of {total:vulnerability|vulnerabilities}"
+    ),
+    "unchecked-no-data": (
+        "{count:finding was|findings were} not checked by the rules on {data}, which has no data: "
+        "get it with `scanagg db update` or `scanagg db import`"
+    ),
+    "unchecked-no-record": (
+        "{count:finding was|findings were} not checked by the rules on {data}, "
+        "whose data has no record of them"
+    ),
+    # the outcome: what blocks
+    "findings-block": "{count:finding blocks|findings block}: {levels}",
+    "findings-block-by-rule": (
+        "{count:finding blocks|findings block} by rule {rule}: {findings:; }"
+    ),
+    "findings-block-by-one-rule": (
+        "{count:finding blocks|findings block} ({levels}) by rule {rule}: {findings:; }"
+    ),
+    "level": "{count} {severity}",
+    "vulnerable-package": "{id} in {package} {version}",
+    "finding-at": "{finding} ({place})",
+    "more": "{count} more",
+    "would-block": "would block: {reason}",
+    "would-be-incomplete": "would be incomplete: {gap}",
+    # the outcome: waivers and hidden findings
+    "hidden": "{count:finding is|findings are} hidden in the source: {kinds}",
+    "hidden-by": "{count} by {kind}",
+    "hidden-forbidden": "{hidden}, which the policy forbids",
+    "hidden-unlisted": (
+        "{hidden}, which the policy forbids: the scanner does not list what is hidden"
+    ),
+    "hidden-too-many": "{hidden}, more than the {limit} that the policy allows",
+    "waivers-end": "{count:waiver ends|waivers end} soon: {waivers}",
+    "waivers-expired": "{count:waiver has|waivers have} expired: {waivers}",
+    "waivers-void": "{count:waiver has|waivers have} no effect: {waivers}",
+    "waivers-unused": "{count:waiver matches|waivers match} nothing: {waivers}",
+    "waivers-unused-forbidden": (
+        "{count:waiver matches|waivers match} nothing, which the policy forbids: {waivers}"
+    ),
+    "waiver": "{place} ({owner}, until {expires})",
+    # the outcome: judged again
+    "judged-again": "judged again: the check used the policy {policy}",
+    "when-unknown": "{scanner}: the report does not show if its `when` holds: taken as required",
+    # attempts to loosen the gate
+    "rules-do-not-load": "it brings rules that do not load: {error}",
+    "rules-edited": "it edits {paths}: not in effect",
+    "configuration-edited": "it adds or edits {path}, a configuration of {scanner}",
+    "new-findings-hidden": "it hides {count:new finding} with {kind}",
+    "weaker-actions": ("its own rules would give {count:finding} a weaker action: {steps}"),
+    "weaker-action": "{count} from {old} to {new}",
+    "would-not-block": "its own rules would block nothing: enforcement warn",
+    "waiver-added": "it adds a waiver at {place} ({selectors}), owner {owner}",
+    "waivers-added": "it adds {count:more waiver}",
+    "baseline-grows": "it lets the baseline grow by {count:finding}",
+    # the check
+    "image-not-examined": "the image {image} was not examined",
+    "foreign-baseline": (
+        "{path}: no file that it names is here. Is it the baseline of another project?"
+    ),
+    "only-some-scanners": "only {chosen} ran; not {others}",
+    "nested-repositories": "not examined, because they are other repositories: {paths}",
+    "files-excluded": "the configuration excludes {count:file} from every scanner",
+    "small-store": (
+        "the advisory store has {count:record}, far fewer than were published: "
+        "{use}; run `scanagg db update`"
+    ),
+    "old-store": (
+        "the advisory store is of {day}, older than {limit}: {use}; run `scanagg db update`"
+    ),
+    "undated-store": "the advisory store has no date: {use}; run `scanagg db update`",
+    "store-used": "used as it is",
+    "store-not-used": "not given to {scanners}",
 }
 
 

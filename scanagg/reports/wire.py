@@ -355,8 +355,8 @@ class WireTerms(msgspec.Struct, frozen=True):
     """The scanners that were asked for, and problems and notices that no policy changes."""
 
     only: tuple[str, ...] = ()
-    problems: tuple[str, ...] = ()
-    notices: tuple[str, ...] = ()
+    problems: tuple[WireReason, ...] = ()
+    notices: tuple[WireReason, ...] = ()
 
 
 class WireWaiver(msgspec.Struct, frozen=True):
@@ -379,7 +379,7 @@ class WireVoidWaiver(msgspec.Struct, frozen=True):
     """A waiver that matches a finding and has no effect, and why not."""
 
     waiver: WireWaiver
-    reason: str
+    reason: WireReason
 
 
 class WireWaiverUse(msgspec.Struct, frozen=True):
@@ -410,11 +410,11 @@ class WireWitness(msgspec.Struct, frozen=True):
 
 
 class WireVerdict(msgspec.Struct, frozen=True):
-    """The policy's verdict on a finding: the action, the rule, and the reason."""
+    """The policy's verdict on a finding: the action, the rule, and the reasons."""
 
     action: Action
     rule: str
-    reason: str
+    reasons: tuple[WireReason, ...]
 
 
 class WireFinding(msgspec.Struct, frozen=True):
@@ -469,10 +469,11 @@ class WireGate(msgspec.Struct, frozen=True):
 
     outcome: Outcome
     exit_code: int
-    reasons: tuple[str, ...]
-    notices: tuple[str, ...]
+    reasons: tuple[WireReason, ...]
+    notices: tuple[WireReason, ...]
     attempts: Annotated[
-        tuple[str, ...], _about("The ways in which the change under check loosens its own gate.")
+        tuple[WireReason, ...],
+        _about("The ways in which the change under check loosens its own gate."),
     ] = ()
 
 

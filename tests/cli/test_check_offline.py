@@ -81,8 +81,9 @@ def test_offline_the_store_is_asked_however_old(make_project: Make, kept: Path, 
     assert run["data"]["digest"]
     assert said.report["data"] == [run["data"]]
     assert [one["name"] for one in said.report["packages"]] == ["widget"]
-    told = f"the advisory store is of {old[:10]}, not of the last 7 days: used as it is"
-    assert f"{told}; `scanagg db update` renews it" in said.report["gate"]["notices"]
+    notice = said.notices["old-store"]
+    assert (notice["day"], notice["limit"]) == (old[:10], "7 days")
+    assert notice["use"]["kind"] == "store-used"
 
 
 @pytest.mark.usefixtures("unreachable")
@@ -93,7 +94,7 @@ def test_a_fresh_store_is_asked_although_there_is_a_network(
     said = audited(make_project({"requirements.txt": PINS}))
     assert said.run("pip-audit")["status"] == "ok"
     assert said.run("pip-audit")["data"] == said.report["data"][0]
-    assert not [told for told in said.report["gate"]["notices"] if "store" in told]
+    assert not [kind for kind in said.notices if "store" in kind]
 
 
 @pytest.mark.usefixtures("unreachable")
@@ -103,8 +104,9 @@ def test_an_old_store_is_not_asked_where_there_is_a_network(
     keep(kept, [flaw(old)])
     said = audited(make_project({"requirements.txt": PINS}))
     assert (said.code, said.run("pip-audit")["status"]) == (3, "failed")
-    told = f"the advisory store is of {old[:10]}, not of the last 7 days: not given to pip-audit"
-    assert f"{told}; `scanagg db update` renews it" in said.report["gate"]["notices"]
+    notice = said.notices["old-store"]
+    assert (notice["day"], notice["limit"]) == (old[:10], "7 days")
+    assert notice["use"]["values"] == {"scanners": ["pip-audit"]}
 
 
 @pytest.mark.usefixtures("unreachable")
@@ -115,12 +117,11 @@ def test_a_store_of_a_few_records_is_not_asked_where_there_is_a_network(
     project = make_project({"requirements.txt": PINS})
     said = audited(project)
     assert (said.code, said.run("pip-audit")["status"]) == (3, "failed")
-    told = "the advisory store has 1 record, far from all that is published"
-    notices = said.report["gate"]["notices"]
-    assert f"{told}: not given to pip-audit; `scanagg db update` gets them" in notices
+    notice = said.notices["small-store"]
+    assert (notice["count"], notice["use"]["kind"]) == (1, "store-not-used")
     offline = audited(project, "--offline")
     assert offline.run("pip-audit")["status"] == "ok"
-    assert f"{told}: used as it is" in " ".join(offline.report["gate"]["notices"])
+    assert offline.notices["small-store"]["use"]["kind"] == "store-used"
 
 
 @pytest.mark.usefixtures("unreachable")
@@ -133,13 +134,14 @@ def test_the_policy_says_how_old_the_store_may_be(
     assert audited(project, *policy(tmp_path, entry.replace("AGE", "5w"))).code == 0
     stale = audited(project, *policy(tmp_path, entry.replace("AGE", "30h")))
     assert stale.run("pip-audit")["status"] == "failed"
-    assert "not of the last 30 hours: not given" in stale.out.replace("\n    ", " ")
+    assert stale.notices["old-store"]["limit"] == "30 hours"
     offline = audited(project, *policy(tmp_path, entry.replace("AGE", "2w")), "--offline")
     assert offline.run("pip-audit")["status"] == "ok"
     assert offline.code == 3
-    assert offline.report["gate"]["reasons"] == [
-        f"pip-audit is required but has data of {old[:10]}, older than 2w"
-    ]
+    (reason,) = offline.report["gate"]["reasons"]
+    assert (reason["kind"], reason["values"]["scanner"]) == ("required-scanner", "pip-audit")
+    assert reason["values"]["problem"]["kind"] == "outdated-data"
+    assert reason["values"]["problem"]["values"]["limit"] == "2w"
 
 
 def test_a_store_ahead_of_the_clock_is_not_fresh(
@@ -149,8 +151,8 @@ def test_a_store_ahead_of_the_clock_is_not_fresh(
     project = make_project({"requirements.txt": PINS})
     past = f"{now - timedelta(days=9):%Y-%m-%dT00:00:00Z}"
     said = audited(project, "--offline", "--now", past)
-    assert "not of the last 7 days: used as it is" in " ".join(said.report["gate"]["notices"])
-    assert "later than the clock" in " ".join(said.report["gate"]["notices"])
+    assert said.notices["old-store"]["use"]["kind"] == "store-used"
+    assert said.notices["clock-behind"]["today"] == past[:10]
 
 
 def test_a_configured_service_is_asked_in_place_of_a_fresh_store(
@@ -191,8 +193,8 @@ def test_offline_without_a_store_nothing_is_audited_and_it_says_how_to_get_one(
     assert gap["reason"].startswith("offline: the service pypi is not asked, and there is no advi")
     for command in ("scanagg db update", "scanagg db import"):
         assert command in gap["reason"]
-    told = [notice for notice in said.report["gate"]["notices"] if "advisories" in notice]
-    assert bool(told) is damaged
+    notices = [notice["text"] for notice in said.report["gate"]["notices"]]
+    assert any("advisories" in notice for notice in notices) is damaged
     assert str(kept) not in said.everything
 
 
@@ -216,7 +218,7 @@ def test_where_nothing_is_to_be_audited_the_age_of_the_store_is_no_news(
 ) -> None:
     keep(kept, [flaw(old)])
     said = check(make_project({"app.py": "x = 1\n"}), "--only", "bandit", formats=("json",))
-    assert not [told for told in said.report["gate"]["notices"] if "store" in told]
+    assert not [kind for kind in said.notices if "store" in kind]
 
 
 # -- what else the store knows ---------------------------------------------------------------------
@@ -255,9 +257,8 @@ def test_required_data_that_the_store_has_not_got_is_incomplete(
     argv = ("--offline", "--skip", "bandit,detect-secrets,licenses,safety,trivy")
     lacking = check(project, *argv, *given, formats=("json",))
     assert lacking.code == 3
-    assert lacking.report["gate"]["reasons"] == [
-        "kev data is required but not there: `scanagg db update` or `scanagg db import` gets it"
-    ]
+    (reason,) = lacking.report["gate"]["reasons"]
+    assert (reason["kind"], reason["values"]) == ("required-data-missing", {"data": "KEV"})
     again = ("gate", str(lacking.folder / "scanagg.json"), *given)
     assert scanagg(*again, cwd=project).returncode == 3
     keep_kev(kept, new[:10])
@@ -310,7 +311,7 @@ def test_a_store_that_breaks_while_it_is_read_is_a_gap_and_costs_no_finding(
         said = audited(project)
     assert said.code == 3
     (reason,) = said.report["gate"]["reasons"]
-    assert reason.startswith("the advisory store is damaged: {cache}/advisories/")
+    assert "{cache}/advisories/" in reason["text"]
     assert str(kept) not in said.everything
     assert [one["advisory"]["id"] for one in said.report["findings"]] == ["CVE-2024-1000"]
     (advice,) = said.report["upgrades"]

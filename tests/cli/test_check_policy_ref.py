@@ -56,9 +56,13 @@ def test_a_branch_that_loosens_everything_keeps_its_verdict(project: Path) -> No
     said = check(project, "--only", "bandit", "--policy-ref", "main", *NOW)
     assert said.code == 1
     assert [one["verdict"]["action"] for one in said.report["findings"]] == ["block"]
-    tried = " ".join(said.report["gate"]["attempts"])
-    for what in ("scanagg.yml", "policies/waivers.yml", ".bandit", "@me", "weaker"):
-        assert what in tried, what
+    attempts = said.report["gate"]["attempts"]
+    assert [attempt["kind"] for attempt in attempts] == [
+        *("rules-edited", "weaker-actions", "waiver-added", "configuration-edited")
+    ]
+    text = " ".join(attempt["text"] for attempt in attempts)
+    for name in ("scanagg.yml", "policies/waivers.yml", ".bandit", "@me"):
+        assert name in text, name
     assert "app.py" not in said.report["target"]["skipped"]
     for text in (said.out, (said.folder / "scanagg.html").read_text("utf-8")):
         assert "scanagg.yml" in text
@@ -100,14 +104,16 @@ def test_rules_that_do_not_load_are_an_attempt_and_no_error(project: Path) -> No
     commit(project)
     said = check(project, "--only", "bandit", "--policy-ref", "main", *NOW)
     assert said.code == 1
-    assert "do not load" in " ".join(said.report["gate"]["attempts"])
+    (attempt,) = said.report["gate"]["attempts"]
+    assert attempt["kind"] == "rules-do-not-load"
 
 
 def test_hiding_what_the_change_brings_is_named(project: Path) -> None:
     (project / "app.py").write_text(APP.replace("(name)\n", "(name)  # nosec\n"), "utf-8")
     commit(project)
     said = check(project, "--only", "bandit", "--policy-ref", "main", "--base", "main", *NOW)
-    assert "nosec" in " ".join(said.report["gate"]["attempts"])
+    (attempt,) = said.report["gate"]["attempts"]
+    assert attempt["values"] == {"count": 1, "kind": "nosec"}
 
 
 @pytest.mark.parametrize("name", ["ci/bandit.conf", "pyproject.toml"])
@@ -127,7 +133,13 @@ def test_a_scanners_configuration_is_read_from_there_too(make_project: Make, nam
     said = check(root, "--only", "bandit", "--policy-ref", "main", "--base", "main", *NOW)
     assert said.code == 1
     assert [one["rule"]["id"] for one in said.report["findings"]] == ["B307"]
-    assert any(name in each and "not in effect" in each for each in said.report["gate"]["attempts"])
+    edited = [
+        path
+        for attempt in said.report["gate"]["attempts"]
+        if attempt["kind"] == "rules-edited"
+        for path in attempt["values"]["paths"]
+    ]
+    assert name in edited
 
 
 def test_a_scanners_configuration_that_is_not_in_the_commit(make_project: Make) -> None:

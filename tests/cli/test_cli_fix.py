@@ -307,7 +307,7 @@ def test_the_page_tells_whatever_there_is(make_project: Make, tmp_path: Path) ->
             for run in sample_report().runs
             if run.scanner in ("bandit", "pip-audit")
         ),
-        gate=Gate(Outcome.INCOMPLETE, ExitCode.INCOMPLETE, ("1 finding blocks",)),
+        gate=Gate(Outcome.INCOMPLETE, ExitCode.INCOMPLETE, (plain("1 finding blocks"),)),
         upgrades=(
             Upgrade(package=lib, to="2.0", clears=clears, hindered_by=hindering[:2]),
             Upgrade(package=app, to="2.0", clears=clears),

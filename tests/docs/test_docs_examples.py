@@ -10,8 +10,7 @@ from doc_examples import LEFT_OUT, Block, blocks, differences, run_session, sess
 from example_projects import make
 from support import tools
 
-from scanagg.policy import load_policy
-from scanagg.policy.load import PolicySource, check_file, read_waivers
+from scanagg.policy.load import PolicySource, check_file, load_policy, read_waivers
 from scanagg.policy.test import read_cases, try_cases
 
 ROOT = Path(__file__).parent.parent.parent
@@ -153,4 +152,4 @@ def test_policies_judge_as_the_cases_below_them_say(
     text = cases.text if cases.text.startswith("version:") else f"version: 1\n{cases.text}"
     read = read_cases(text.encode(), page.name)
     tried = try_cases(read, loaded, read.now or NOW)
-    assert [(one.name, one.wrong, one.got) for one in tried if one.wrong] == []
+    assert [(one.name, one.wrong, one.judged) for one in tried if one.wrong] == []

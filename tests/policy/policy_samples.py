@@ -33,7 +33,8 @@ from scanagg.model import (
     plain,
     pypi_purl,
 )
-from scanagg.policy import Policy, load_policy
+from scanagg.policy.load import load_policy
+from scanagg.policy.schema import Policy
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 

@@ -87,11 +87,12 @@ import json
 from datetime import UTC, date, datetime
 from pathlib import Path
 from scanagg.core.yaml import parse
-from scanagg.policy import check_file, load_policy
+from scanagg.policy.load import check_file, load_policy
 from scanagg.policy.explain import explain
 from scanagg.policy.json_schema import schema_text
 from scanagg.policy.lint import Surroundings, lint
 from scanagg.policy.test import finding_of, read_cases, try_cases
+from scanagg.reports.reasons import sentences
 
 here, now = Path.cwd(), datetime(2026, 3, 1, tzinfo=UTC)
 policy = load_policy("policy.yml", here)
@@ -102,7 +103,7 @@ explained = [explain(finding_of(case.finding), policy, now) for _, case in cases
 print(json.dumps({
     "mistakes": check_file(Path("typo.yml")) + check_file(Path("child.yml")),
     "wrong": [one.wrong for one in try_cases(cases, policy, now)],
-    "reasons": [one.judged.verdict.reason for one in explained],
+    "reasons": [sentences(one.judged.verdict.reasons) for one in explained],
     "answers": [[asked.answer for asked in one.rule_lists[0].asked] for one in explained],
     "flaws": [flaw.message for flaw in flaws],
     "keys": list(json.loads(schema_text())["$defs"]["Match"]["properties"]),

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from msgspec.structs import replace
 from policy_samples import NOW, claim, finding, licensed, vulnerability
 
-from scanagg.model import Action, Finding, Judged, Severity, Verdict
+from scanagg.model import Action, Finding, Judged, Severity, Verdict, plain
 from scanagg.policy.compare import changes
 
 SOON, LATER = NOW + timedelta(days=3), NOW + timedelta(days=30)
@@ -18,7 +18,7 @@ def judged(
         finding=found,
         severity=Severity.HIGH,
         severity_sources=(),
-        verdict=Verdict(action, rule, "for a reason"),
+        verdict=Verdict(action, rule, (plain("for a reason"),)),
         deadline=deadline,
     )
 
@@ -35,7 +35,9 @@ def test_equal_judgements_have_no_changes() -> None:
 def test_another_rule_severity_or_reason_is_no_change() -> None:
     old = judged(CODE, Action.BLOCK)
     new = replace(
-        old, severity=Severity.LOW, verdict=Verdict(Action.BLOCK, "another", "for another")
+        old,
+        severity=Severity.LOW,
+        verdict=Verdict(Action.BLOCK, "another", (plain("for another"),)),
     )
     assert changes([old], [new]) == ()
 

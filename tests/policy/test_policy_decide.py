@@ -21,8 +21,10 @@ from policy_samples import (
     vulnerability,
 )
 
-from scanagg.model import Action, Category, Confidence, Finding, Judged, Scope, Severity
-from scanagg.policy import Policy, decide, load_policy
+from scanagg.model import Action, Category, Confidence, Finding, Judged, Reason, Scope, Severity
+from scanagg.policy.load import load_policy
+from scanagg.policy.rules import decide
+from scanagg.policy.schema import Policy
 
 ROOT = Path(__file__).parent
 
@@ -38,14 +40,16 @@ def rules(folder: Path, *rules: str) -> Policy:
     return policy_of(folder, "\n".join(["rules:", *lines, ""]))
 
 
-def severity(folder: Path, one: Finding, text: str = "") -> tuple[str, str, list[str]]:
-    """The severity, the reason's note, and the sources that spoke, the decisive one first."""
+def severity(folder: Path, one: Finding, text: str = "") -> tuple[str, list[str], list[str]]:
+    """The severity, the kinds of its reasons, and the sources, the deciding one first."""
     found = judge(policy_of(folder, text), one)
-    note = found.verdict.reason.partition("; ")[2]
-    return found.severity.value, note, [each.source for each in found.severity_sources]
+    kinds = [reason.kind for reason in found.verdict.reasons[1:]]
+    return found.severity.value, kinds, [each.source for each in found.severity_sources]
 
 
 # Rule 6: severity.
+
+WITHDRAWN = (Reason("withdrawn"), Reason("withdrawn-never-blocks"))
 
 
 def test_rule_6_the_first_source_that_answers_gives_the_severity(tmp_path: Path) -> None:
@@ -59,7 +63,7 @@ def test_rule_6_the_first_source_that_answers_gives_the_severity(tmp_path: Path)
         claim("high", "ghsa", "trivy"),
     ]
     found = severity(tmp_path, vulnerability(*said))
-    assert found == ("high", "", ["ghsa", "cvss3.1", "cvss3.0", "tool", "nvd", "cvss2", "cvss4"])
+    assert found == ("high", [], ["ghsa", "cvss3.1", "cvss3.0", "tool", "nvd", "cvss2", "cvss4"])
     expected = ["low", "critical", "critical", "low", "medium", "medium", "high"]
     for count, level in enumerate(expected, start=1):
         assert severity(tmp_path, vulnerability(*said[:count]))[0] == level
@@ -99,8 +103,7 @@ def test_rule_6_an_override_comes_last_and_gives_its_reason(tmp_path: Path) -> N
     """
     in_test = finding(rule="B101", claims=(claim("low"),), path="tests/a.py")
     elsewhere = finding(rule="B101", claims=(claim("low"),))
-    note = "the policy sets info: asserts are fine"
-    assert severity(tmp_path, in_test, text) == ("info", note, ["policy", "tool"])
+    assert severity(tmp_path, in_test, text) == ("info", ["overridden"], ["policy", "tool"])
     assert severity(tmp_path, elsewhere, text)[0] == "high"
 
 
@@ -125,17 +128,16 @@ def test_confidence_lowers_only_what_bandit_says_and_never_below_info(tmp_path: 
     lowered = finding(claims=(claim("low"),), confidence=unsure)
     assert severity(tmp_path, other, text)[0] == "high"
     assert severity(tmp_path, silent, text)[0] == "unknown"
-    assert severity(tmp_path, least, text) == ("info", "", ["tool"])
-    note = "low confidence: one level down from low"
-    assert severity(tmp_path, lowered, text) == ("info", note, ["policy", "tool"])
+    assert severity(tmp_path, least, text) == ("info", [], ["tool"])
+    assert severity(tmp_path, lowered, text) == ("info", ["low-confidence"], ["policy", "tool"])
     assert severity(tmp_path, lowered)[0] == "low"
 
 
 def test_a_secret_is_as_bad_as_a_secret_scanner_says_else_high(tmp_path: Path) -> None:
-    assert severity(tmp_path, secret()) == ("high", "", ["table"])
+    assert severity(tmp_path, secret()) == ("high", [], ["table"])
     trivy, bandit = claim("critical", scanner="trivy"), claim("low")
-    assert severity(tmp_path, secret(bandit, trivy)) == ("critical", "", ["tool", "tool"])
-    assert severity(tmp_path, secret(bandit)) == ("high", "", ["table", "tool"])
+    assert severity(tmp_path, secret(bandit, trivy)) == ("critical", [], ["tool", "tool"])
+    assert severity(tmp_path, secret(bandit)) == ("high", [], ["table", "tool"])
     assert severity(tmp_path, secret(claim("unknown", scanner="trivy")))[0] == "high"
 
 
@@ -150,7 +152,7 @@ def test_a_withdrawn_advisory_is_info_and_never_blocks(tmp_path: Path) -> None:
     found = judge(policy, vulnerability(claim("critical", "ghsa", "trivy"), withdrawn=True))
     assert (found.severity, found.verdict.action.value) == (Severity.INFO, "info")
     assert found.verdict.rule == "r0"
-    assert "the advisory was withdrawn: it never blocks" in found.verdict.reason
+    assert found.verdict.reasons[-2:] == WITHDRAWN
     assert [each.source for each in found.severity_sources] == ["table", "ghsa"]
     warns = policy_of(tmp_path, "rules: [{id: a, match: {}, action: warn}]\n")
     assert judge(warns, vulnerability(withdrawn=True)).verdict.action.value == "warn"
@@ -178,7 +180,7 @@ def test_a_withdrawn_advisory_blocks_by_no_rule(tmp_path: Path, text: str) -> No
     assert one.advisory is not None
     gone = judge(policy, replace(one, advisory=replace(one.advisory, withdrawn=True)))
     assert gone.verdict.action is Action.INFO
-    assert "the advisory was withdrawn: it never blocks" in gone.verdict.reason
+    assert gone.verdict.reasons[-2:] == WITHDRAWN
     assert gone.deadline is None
 
 
@@ -216,8 +218,8 @@ def test_a_withdrawn_advisory_blocks_by_no_rule_that_a_parent_locks(tmp_path: Pa
 
 def test_what_other_vendors_say_is_on_record_and_decides_nothing(tmp_path: Path) -> None:
     vendor, own = claim("critical", "redhat", "trivy"), claim("low", "tool", "trivy")
-    assert severity(tmp_path, vulnerability(vendor, own)) == ("low", "", ["tool", "redhat"])
-    assert severity(tmp_path, vulnerability(vendor)) == ("unknown", "", ["redhat"])
+    assert severity(tmp_path, vulnerability(vendor, own)) == ("low", [], ["tool", "redhat"])
+    assert severity(tmp_path, vulnerability(vendor)) == ("unknown", [], ["redhat"])
 
 
 def test_no_override_lowers_a_malicious_package_or_leaves_it_out(tmp_path: Path) -> None:
@@ -227,7 +229,10 @@ def test_no_override_lowers_a_malicious_package_or_leaves_it_out(tmp_path: Path)
     """
     found = judge(policy_of(tmp_path, text), vulnerability(aliases=("MAL-2026-7",)))
     assert (found.severity, found.verdict.rule) == (Severity.CRITICAL, "bad")
-    assert found.verdict.reason == "severity critical; the package is malicious"
+    assert found.verdict.reasons == (
+        Reason("matches", {"conditions": ("severity critical",)}),
+        Reason("malicious"),
+    )
 
 
 def test_a_malicious_package_has_no_grace(tmp_path: Path) -> None:
@@ -254,29 +259,29 @@ def test_a_waiver_of_a_malicious_package_names_that(
         assert found.verdict.action is Action.WAIVED
     else:
         assert found.verdict.action is Action.BLOCK
-        assert "names its MAL- id" in found.void_waivers[0].reason
+        assert found.void_waivers[0].reason == Reason("malicious-not-named")
     assert judge(policy, vulnerability(aliases=("CVE-2024-1",))).verdict.action is Action.WAIVED
 
 
 def test_a_malicious_package_is_critical_whatever_else_is_said(tmp_path: Path) -> None:
     one = vulnerability(claim("low", "ghsa", "trivy"), aliases=("MAL-2026-7",))
-    assert severity(tmp_path, one) == ("critical", "the package is malicious", ["table", "ghsa"])
+    assert severity(tmp_path, one) == ("critical", ["malicious"], ["table", "ghsa"])
 
 
 @pytest.mark.parametrize(
-    ("label", "score", "note"),
+    ("label", "score", "kinds"),
     [
-        ("low", "critical", "GitHub says low, CVSS says critical"),
-        ("critical", "medium", "GitHub says critical, CVSS says medium"),
-        ("high", "medium", ""),
-        ("high", "unknown", ""),
+        ("low", "critical", ["severities-differ"]),
+        ("critical", "medium", ["severities-differ"]),
+        ("high", "medium", []),
+        ("high", "unknown", []),
     ],
 )
 def test_two_sources_that_are_far_apart_are_said_so(
-    tmp_path: Path, label: str, score: str, note: str
+    tmp_path: Path, label: str, score: str, kinds: list[str]
 ) -> None:
     one = vulnerability(claim(score, "cvss3.1", "trivy"), claim(label, "ghsa", "trivy"))
-    assert severity(tmp_path, one)[:2] == (label, note)
+    assert severity(tmp_path, one)[:2] == (label, kinds)
 
 
 # Rule 9: scope.
@@ -305,7 +310,8 @@ def test_rule_11_the_first_rule_whose_conditions_all_hold_decides(tmp_path: Path
     )
     high, low = finding(claims=(claim("high"),)), finding(claims=(claim("low"),))
     assert judge(policy, high).verdict.rule == "both"
-    assert judge(policy, high).verdict.reason == "category code, severity >=high"
+    conditions = ("category code", "severity >=high")
+    assert judge(policy, high).verdict.reasons == (Reason("matches", {"conditions": conditions}),)
     assert judge(policy, low).verdict.rule == "code"
     assert judge(policy, secret()).verdict.rule == "late"
 
@@ -313,12 +319,13 @@ def test_rule_11_the_first_rule_whose_conditions_all_hold_decides(tmp_path: Path
 def test_rule_11_what_no_rule_matches_gets_the_default(tmp_path: Path) -> None:
     found = judge(policy_of(tmp_path, ""), finding())
     assert (found.verdict.action.value, found.verdict.rule) == ("warn", "default")
-    assert found.verdict.reason == "no rule matches"
+    assert found.verdict.reasons == (Reason("no-rule"),)
 
 
 def test_an_empty_match_is_every_finding(tmp_path: Path) -> None:
     found = judge(rules(tmp_path, "{}"), finding())
-    assert (found.verdict.rule, found.verdict.reason) == ("r0", "every finding")
+    assert found.verdict.rule == "r0"
+    assert found.verdict.reasons == (Reason("matches-everything"),)
 
 
 FIXED = vulnerability(fixed=("2.0",), aliases=("GHSA-aaaa-bbbb-cccc",))

@@ -25,6 +25,7 @@ from scanagg.model import (
     Confidence,
     Finding,
     History,
+    Reason,
     Scope,
     Severity,
     plain,
@@ -126,7 +127,7 @@ def test_an_override_and_a_lowered_confidence_are_said(tmp_path: Path) -> None:
     unsure = finding(claims=(claim("high"),), confidence=Confidence.LOW)
     said = explained(tmp_path, text, unsure)
     assert said.override is None
-    assert said.note == "low confidence: one level down from high"
+    assert said.reasons == (Reason("low-confidence", {"confidence": "low", "severity": "high"}),)
     said = explained(tmp_path, text, finding(rule="B101", claims=(claim("high"),)))
     assert said.override == "rule B101: set to info, asserts are fine here"
     assert said.severity is Severity.INFO
@@ -144,10 +145,10 @@ def test_waivers_say_why_they_do_not_match(tmp_path: Path) -> None:
     """
     said = explained(tmp_path, text, vulnerability())
     assert [reason for _, reason in said.waivers] == [
-        "ids CVE-2020-1: the finding has none of them",
-        "purl pkg:pypi/flask: another package",
-        "versions <2: another version",
-        "expired 28 days ago",
+        Reason("other-ids", {"ids": ("CVE-2020-1",)}),
+        Reason("other-package", {"purl": "pkg:pypi/flask"}),
+        Reason("other-version", {"versions": "<2"}),
+        Reason("waiver-expired", {"days": 28}),
         None,
     ]
     assert said.judged is not None
@@ -168,7 +169,7 @@ def test_the_grace_clock_has_start_and_deadline_or_says_why_not(tmp_path: Path) 
     new = explained(tmp_path, text, vulnerability(claim("high"))).rule_lists[0].clock
     assert new is not None
     assert new.deadline is None
-    assert "introduces" in new.note
+    assert new.reason == Reason("no-grace-for-new")
     assert explained(tmp_path, "", old).rule_lists[0].clock is None
 
 
@@ -203,7 +204,7 @@ def test_locked_rules_of_a_parent_are_asked_apart(tmp_path: Path) -> None:
     assert said.judged.verdict.action is Action.BLOCK
     ((_, reason),) = said.waivers
     assert reason is not None
-    assert "approver" in reason
+    assert reason.kind == "no-approver"
 
 
 def test_an_allowed_licence_is_no_finding_and_asks_no_rule(tmp_path: Path) -> None:
@@ -258,4 +259,4 @@ def test_the_clock_counts(tmp_path: Path) -> None:
     """
     later = datetime(2026, 5, 2, tzinfo=UTC)
     ((_, reason),) = explained(tmp_path, text, vulnerability(), later).waivers
-    assert reason == "expired 1 day ago"
+    assert reason == Reason("waiver-expired", {"days": 1})

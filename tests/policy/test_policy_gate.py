@@ -8,8 +8,12 @@ from msgspec.structs import replace
 from policy_samples import NOW, claim, finding, policy_of, run_of, secret, vulnerability
 
 from scanagg.core.errors import ExitCode
-from scanagg.model import Finding, Gate, Outcome, Run, Status
-from scanagg.policy import Policy, decide, judge_runs, load_policy
+from scanagg.model import Finding, Gate, Outcome, Reason, Run, Status, Terms, plain
+from scanagg.policy.gate import CheckResults, judge_runs
+from scanagg.policy.load import load_policy
+from scanagg.policy.rules import decide
+from scanagg.policy.schema import Policy
+from scanagg.reports.reasons import sentence
 
 EXCLUDED = ("poetry.lock", "a lock file", True)
 BROKEN = ("src/a.py", "syntax error while parsing AST")
@@ -23,18 +27,26 @@ def gate(
     only: Sequence[str] = (),
     files: Sequence[str] = (),
     interrupted: bool = False,
-    problems: Sequence[str] = (),
+    problems: Sequence[Reason] = (),
 ) -> Gate:
-    return judge_runs(
-        runs,
-        decide(findings, policy, NOW),
-        policy,
-        frozenset(only),
-        NOW,
+    results = CheckResults(
+        runs=runs,
+        decision=decide(findings, policy, NOW),
+        now=NOW,
+        terms=Terms(only=tuple(only), problems=tuple(problems)),
         files=files,
         interrupted=interrupted,
-        problems=problems,
     )
+    return judge_runs(results, policy)
+
+
+def problem_of(reason: Reason, scanner: str = "bandit") -> Reason:
+    """The problem of the scanner that a reason of the gate is about."""
+    assert reason.kind in ("required-scanner", "scanner")
+    assert reason.values["scanner"] == scanner
+    problem = reason.values["problem"]
+    assert isinstance(problem, Reason)
+    return problem
 
 
 def of_one(folder: Path, entry: str, run: Run, **others: object) -> Gate:
@@ -54,20 +66,21 @@ def test_rule_3_a_required_scanner_is_ok_or_not_applicable(tmp_path: Path, statu
     passes = status in (Status.OK, Status.NOT_APPLICABLE)
     assert found.outcome is (Outcome.PASS if passes else Outcome.INCOMPLETE)
     assert found.exit_code == (ExitCode.PASS if passes else ExitCode.INCOMPLETE)
-    assert passes or found.reasons[0].startswith("bandit is required but ")
-    assert passes or "why" in found.reasons[0]
+    assert passes or found.reasons[0].kind == "required-scanner"
+    assert passes or problem_of(found.reasons[0]).values["detail"] == plain("why")
 
 
 def test_rule_3_a_required_scanner_without_a_run_is_a_gap(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "scanners: {bandit: {required: true}}\n")
     found = gate(policy, [run_of("trivy")])
-    assert found.reasons == ("bandit is required but did not run",)
+    assert problem_of(*found.reasons) == Reason("no-run")
 
 
 def test_rule_3_what_the_user_skips_is_a_gap_where_it_is_required(tmp_path: Path) -> None:
     run = run_of("bandit", Status.MISSING, found=0, detail="skipped on the command line")
     found = gate(policy_of(tmp_path, "scanners: {bandit: {required: true}}\n"), [run])
-    assert found.reasons == ("bandit is required but did not run: skipped on the command line",)
+    detail = plain("skipped on the command line")
+    assert problem_of(*found.reasons) == Reason("missing", {"detail": detail})
 
 
 @pytest.mark.parametrize(
@@ -84,7 +97,9 @@ def test_an_optional_scanner_that_fails_is_a_notice(tmp_path: Path, status: Stat
 
 def test_a_scanner_that_the_policy_does_not_name_is_optional(tmp_path: Path) -> None:
     found = gate(policy_of(tmp_path, ""), [run_of("safety", Status.FAILED), run_of("trivy")])
-    assert (found.outcome, found.notices) == (Outcome.PASS, ("safety failed",))
+    problem = Reason("failed", {"detail": Reason("no-detail")})
+    assert found.outcome is Outcome.PASS
+    assert problem_of(*found.notices, scanner="safety") == problem
 
 
 def test_an_optional_scanner_may_be_made_to_count_where_it_is_there(tmp_path: Path) -> None:
@@ -92,7 +107,8 @@ def test_an_optional_scanner_may_be_made_to_count_where_it_is_there(tmp_path: Pa
     missing = [run_of("trivy", Status.MISSING, found=0), run_of("bandit")]
     failed = [run_of("trivy", Status.FAILED, detail="no database"), run_of("bandit")]
     assert gate(policy, missing).outcome is Outcome.PASS
-    assert gate(policy, failed).reasons == ("trivy failed: no database",)
+    (reason,) = gate(policy, failed).reasons
+    assert problem_of(reason, "trivy").kind == "failed"
     assert gate(policy, failed).outcome is Outcome.INCOMPLETE
 
 
@@ -145,16 +161,19 @@ def test_rule_4_more_unexamined_inputs_than_allowed_are_a_gap(
     run = run_of("bandit", status, found=10, skipped=(BROKEN, ("src/b.py", "too large")))
     found = of_one(tmp_path, entry, run)
     assert (found.outcome is Outcome.PASS) is passes
-    told = (found.reasons or found.notices)[0]
-    assert "examined 8 of 10 files" in told
-    if found.reasons:
-        assert "src/a.py" in told or "fewer than 9" in told
+    values = found.notices[0].values if passes else problem_of(found.reasons[0]).values
+    assert (values["examined"], values["wanted"], values["unit"]) == (8, 10, "files")
+    if not passes:
+        assert values.get("least") == 9 or values["inputs"] == (
+            Reason("input", {"input": "src/a.py", "reason": plain(BROKEN[1])}),
+            Reason("input", {"input": "src/b.py", "reason": plain("too large")}),
+        )
 
 
 def test_rule_4_inputs_that_nobody_mentions_count_too(tmp_path: Path) -> None:
     run = run_of("bandit", found=10, examined=9)
     found = of_one(tmp_path, "{required: true}", run)
-    assert found.reasons == ("bandit is required but examined 9 of 10 files: 1 not named",)
+    assert problem_of(*found.reasons).values["inputs"] == (Reason("unnamed", {"count": 1}),)
 
 
 def test_rule_4_what_is_left_out_on_purpose_does_not_count(tmp_path: Path) -> None:
@@ -162,20 +181,20 @@ def test_rule_4_what_is_left_out_on_purpose_does_not_count(tmp_path: Path) -> No
     found = of_one(tmp_path, "{required: true}", run)
     assert (found.outcome, found.notices) == (Outcome.PASS, ())
     both = run_of("bandit", Status.DEGRADED, found=3, skipped=(EXCLUDED, BROKEN))
-    assert "1 of 2 files" in of_one(tmp_path, "{required: true}", both).reasons[0]
+    values = problem_of(*of_one(tmp_path, "{required: true}", both).reasons).values
+    assert (values["examined"], values["wanted"]) == (1, 2)
 
 
 def test_rule_4_nothing_but_what_is_left_out_is_no_gap_but_no_pass_by_itself(
     tmp_path: Path,
 ) -> None:
     run = run_of("bandit", Status.EMPTY, found=1, skipped=(EXCLUDED,))
-    assert of_one(tmp_path, "{required: true}", run).reasons == (
-        "nothing was examined: there was no input for any scanner",
-    )
+    assert of_one(tmp_path, "{required: true}", run).reasons == (Reason("nothing-examined"),)
     policy = policy_of(tmp_path, "scanners: {bandit: {required: true}}\n")
     found = gate(policy, [run, run_of("trivy")])
     assert found.outcome is Outcome.PASS
-    assert found.notices == ("bandit examined nothing: all 1 files were left out on purpose",)
+    values = {"scanner": "bandit", "found": 1, "unit": "files"}
+    assert found.notices == (Reason("all-left-out", values),)
 
 
 @pytest.mark.parametrize("entry", ["{required: true}", "{required: true, min_audited: 0}"])
@@ -184,13 +203,14 @@ def test_rule_4_inputs_of_which_none_was_examined_are_a_gap_whatever_the_status_
 ) -> None:
     run = run_of("bandit", Status.OK, found=3, examined=0)
     found = gate(policy_of(tmp_path, f"scanners: {{bandit: {entry}}}\n"), [run, run_of("trivy")])
-    assert found.reasons == ("bandit is required but examined 0 of 3 files, fewer than 1",)
+    values = {"examined": 0, "wanted": 3, "unit": "files", "least": 1}
+    assert problem_of(*found.reasons) == Reason("few-examined", values)
 
 
 def test_degraded_without_a_named_input_is_a_gap(tmp_path: Path) -> None:
     run = run_of("bandit", Status.DEGRADED, detail="data is old")
     found = of_one(tmp_path, "{required: true, max_skipped: any}", run)
-    assert found.reasons == ("bandit is required but is degraded: data is old",)
+    assert problem_of(*found.reasons) == Reason("degraded", {"detail": plain("data is old")})
 
 
 def test_an_empty_tree_is_not_a_pass(tmp_path: Path) -> None:
@@ -198,15 +218,17 @@ def test_an_empty_tree_is_not_a_pass(tmp_path: Path) -> None:
     runs = [run_of(name, Status.NOT_APPLICABLE, found=0) for name in policy.file.scanners]
     found = gate(policy, runs)
     assert (found.outcome, found.exit_code) == (Outcome.INCOMPLETE, 3)
-    assert found.reasons == ("nothing was examined: there was no input for any scanner",)
+    assert found.reasons == (Reason("nothing-examined"),)
     assert gate(policy_of(tmp_path, ""), []).exit_code == 3
 
 
 def test_long_lists_of_inputs_and_titles_are_cut(tmp_path: Path) -> None:
     skipped = tuple((f"src/{n}\n.py", "broken") for n in range(50))
     found = of_one(tmp_path, "{required: true}", run_of("bandit", found=60, skipped=skipped))
-    assert "47 more" in found.reasons[0]
-    assert "\n" not in found.reasons[0]
+    inputs = problem_of(*found.reasons).values["inputs"]
+    assert isinstance(inputs, tuple)
+    assert inputs[3:] == (Reason("more", {"count": 47}),)
+    assert "\n" not in sentence(*found.reasons)
 
 
 # Rule 14: the exit code.
@@ -216,14 +238,22 @@ def test_rule_14_blocks_are_1_with_the_count_and_the_worst_of_each_rule(tmp_path
     policy = policy_of(tmp_path, STRICT)
     findings = [secret(path=f"src/{n}.py") for n in range(5)]
     findings += [vulnerability(claim("critical", "ghsa", "trivy"), path=None)]
-    worst = "; ".join(f"AWS Access Key title (src/{n}.py:1)" for n in range(3))
+    worst = [
+        Reason("finding-at", {"finding": plain("AWS Access Key title"), "place": f"src/{n}.py:1"})
+        for n in range(3)
+    ]
+    cve = {"id": "CVE-2026-1", "package": "jinja2", "version": "2.4.1"}
     found = gate(policy, [run_of("bandit")], findings)
     assert (found.outcome, found.exit_code) == (Outcome.BLOCKED, ExitCode.BLOCKED)
-    assert found.reasons == (
-        "6 findings block: 1 critical, 5 high",
-        "1 finding blocks by rule high: CVE-2026-1 in jinja2 2.4.1",
-        f"5 findings block by rule secrets: {worst}; 2 more",
+    total, high, secrets = found.reasons
+    assert total.values["levels"] == (
+        Reason("level", {"count": 1, "severity": "critical"}),
+        Reason("level", {"count": 5, "severity": "high"}),
     )
+    assert (high.values["count"], high.values["rule"]) == (1, "high")
+    assert high.values["findings"] == (Reason("vulnerable-package", cve),)
+    assert (secrets.values["count"], secrets.values["rule"]) == (5, "secrets")
+    assert secrets.values["findings"] == (*worst, Reason("more", {"count": 2}))
     assert found.notices == ()
 
 
@@ -248,15 +278,15 @@ def test_rule_14_incomplete_beats_blocked_and_both_are_told(tmp_path: Path) -> N
     policy = policy_of(tmp_path, STRICT + "scanners: {bandit: {required: true}}\n")
     found = gate(policy, [run_of("bandit", Status.FAILED, detail="crashed")], [secret()])
     assert (found.outcome, found.exit_code) == (Outcome.INCOMPLETE, 3)
-    assert found.reasons[0] == "bandit is required but failed: crashed"
-    assert found.reasons[1].startswith("1 finding blocks (1 high) by rule ")
+    assert problem_of(found.reasons[0]) == Reason("failed", {"detail": plain("crashed")})
+    assert found.reasons[1].kind == "findings-block-by-one-rule"
 
 
 def test_rule_14_a_dry_run_says_what_would_have_happened(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "enforcement: warn\n" + STRICT)
     found = gate(policy, [run_of("bandit")], [secret()])
     assert (found.outcome, found.exit_code, found.reasons) == (Outcome.PASS, 0, ())
-    assert found.notices[0].startswith("would block: 1 finding blocks (1 high) by rule ")
+    assert found.notices[0].kind == "would-block"
 
 
 @pytest.mark.parametrize(
@@ -274,23 +304,24 @@ def test_rule_14_a_dry_run_forgives_only_gaps_that_the_policy_lets_warn(
     failed = [run_of("bandit", Status.FAILED), run_of("trivy")]
     found = gate(policy_of(tmp_path, text), failed)
     assert found.exit_code == code
-    assert code or found.notices == ("would be incomplete: bandit is required but failed",)
+    assert code or [notice.kind for notice in found.notices] == ["would-be-incomplete"]
     blocking = text.replace("enforcement: warn", "enforcement: block")
     assert gate(policy_of(tmp_path, blocking), failed).exit_code == 3
 
 
 def test_gaps_that_are_no_scanners_count_in_any_enforcement(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "enforcement: warn\n")
-    found = gate(policy, [run_of("bandit")], problems=["half of the tree\nis unreadable"])
-    assert (found.exit_code, found.reasons) == (3, ("half of the tree\\nis unreadable",))
+    problem = plain("half of the tree is unreadable")
+    found = gate(policy, [run_of("bandit")], problems=[problem])
+    assert (found.exit_code, found.reasons) == (3, (problem,))
 
 
 def test_an_interruption_is_incomplete_with_its_own_exit_code(tmp_path: Path) -> None:
     policy = load_policy("default", tmp_path)
     found = gate(policy, [run_of("bandit")], [secret()], interrupted=True)
     assert (found.outcome, found.exit_code) == (Outcome.INCOMPLETE, ExitCode.INTERRUPTED)
-    assert found.reasons[0] == "interrupted before everything was examined"
-    assert any(reason.startswith("1 finding blocks (1 high)") for reason in found.reasons)
+    assert found.reasons[0] == Reason("interrupted")
+    assert found.reasons[-1].kind == "findings-block-by-one-rule"
 
 
 # What the ready-made policies require.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from support.license_vectors import CLASSPATH, VECTORS
 
 from scanagg.core.errors import PolicyError
-from scanagg.model import LicenseFacts, LicenseFile, LicenseVerdict, Package, pypi_purl
+from scanagg.model import LicenseFacts, LicenseFile, LicenseVerdict, Package, Reason, pypi_purl
 from scanagg.policy import spdx, trove
 from scanagg.policy.licenses import (
     LicenseDecision,
@@ -265,7 +265,7 @@ def clarified(**changes: object) -> LicenseSection:
 def test_the_policys_own_word_comes_first() -> None:
     found = judged(clarified(), expression="GPL-3.0-only")
     assert (found.verdict.value, found.expression, found.source) == ("allow", "MIT", "clarify")
-    assert found.note == ""
+    assert found.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -296,25 +296,26 @@ def test_a_prerelease_is_in_a_range_and_no_version_in_none() -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "note"),
+    ("files", "kind"),
     [
         ((LicenseFile("LICENSE", HASH),), ""),
         ((LicenseFile("LICENSE", OTHER), LicenseFile("LICENSE", HASH)), ""),
-        ((LicenseFile("LICENSE", OTHER),), f"LICENSE is another file now (sha256 {OTHER})"),
-        ((LicenseFile("COPYING", HASH),), "the package has no licence file LICENSE, but COPYING"),
-        ((), "the licence files of the package are not known, so LICENSE cannot be compared"),
+        ((LicenseFile("LICENSE", OTHER),), "evidence-changed"),
+        ((LicenseFile("COPYING", HASH),), "evidence-missing"),
+        ((), "evidence-unknown"),
     ],
 )
 def test_a_clarification_is_void_where_its_evidence_differs(
-    files: tuple[LicenseFile, ...], note: str
+    files: tuple[LicenseFile, ...], kind: str
 ) -> None:
     section = clarified(evidence=Evidence(path="LICENSE", sha256=HASH))
     found = judged(section, expression="GPL-3.0-only", files=files)
-    if note:
+    if kind:
         assert (found.verdict.value, found.source) == ("deny", "License-Expression")
-        assert found.note == f"the policy's clarification mit is void: {note}"
+        assert [note.kind for note in found.notes] == [kind]
+        assert found.notes[0].values["license"] == "mit"
     else:
-        assert (found.verdict.value, found.source, found.note) == ("allow", "clarify", "")
+        assert (found.verdict.value, found.source, found.notes) == ("allow", "clarify", ())
 
 
 def test_of_several_clarifications_the_first_that_is_not_void_counts() -> None:
@@ -328,7 +329,9 @@ def test_of_several_clarifications_the_first_that_is_not_void_counts() -> None:
     )
     found = judged(section, files=(LicenseFile("LICENSE", HASH),))
     assert (found.verdict.value, found.expression) == ("allow", "ISC")
-    assert found.note.startswith("the policy's clarification MIT is void: ")
+    assert [(note.kind, note.values["license"]) for note in found.notes] == [
+        ("evidence-changed", "MIT")
+    ]
 
 
 def excepted(expires: str = "2027-06-30", *allow: str) -> LicenseSection:
@@ -345,7 +348,7 @@ def excepted(expires: str = "2027-06-30", *allow: str) -> LicenseSection:
 def test_an_exception_extends_the_allow_list_for_its_package_alone() -> None:
     for expression in ("LGPL-3.0-or-later", "LGPL-3.0-only", "MIT AND LGPL-3.0-only"):
         found = judged(excepted(), expression=expression)
-        assert (found.verdict.value, found.note) == ("allow", "")
+        assert (found.verdict.value, found.notes) == ("allow", ())
     assert judged(excepted(), "bar", expression="LGPL-3.0-only").verdict is LicenseVerdict.DENY
     assert judged(excepted(), expression="GPL-3.0-only").verdict is LicenseVerdict.DENY
 
@@ -360,13 +363,14 @@ def test_an_exception_in_a_policy_without_allow_list_closes_nothing() -> None:
 
 def test_an_exception_holds_through_its_last_day_and_is_named_when_it_is_over() -> None:
     assert judged(excepted("2027-06-30"), expression="LGPL-3.0-only").verdict.value == "allow"
-    for expires, ago in (("2027-06-29", "1 day"), ("2027-05-31", "30 days")):
+    for expires, ago in (("2027-06-29", 1), ("2027-05-31", 30)):
         found = judged(excepted(expires), expression="LGPL-3.0-only")
         assert found.verdict is LicenseVerdict.DENY
-        assert found.note == f"the exception of legal expired on {expires}, {ago} ago"
+        values = {"owner": "legal", "day": expires, "days": ago}
+        assert found.notes == (Reason("license-exception-expired", values),)
     # It would have changed nothing here.
-    assert judged(excepted("2027-05-31"), expression="GPL-3.0-only").note == ""
-    assert judged(excepted("2027-05-31"), expression="MIT").note == ""
+    assert judged(excepted("2027-05-31"), expression="GPL-3.0-only").notes == ()
+    assert judged(excepted("2027-05-31"), expression="MIT").notes == ()
 
 
 def test_a_dual_licence_is_decided_by_the_term_that_is_allowed() -> None:
@@ -379,7 +383,8 @@ def test_the_deciding_candidate_is_named() -> None:
     found = judged(LicenseSection(allow=("BSD-3-Clause",)), classifiers=("BSD License",))
     assert (found.verdict.value, found.term) == ("deny", "BSD-2-Clause")
     assert found.candidates == ("BSD-2-Clause", "BSD-3-Clause")
-    assert found.note == "it can mean BSD-2-Clause or BSD-3-Clause: judged as BSD-2-Clause"
+    values = {"licenses": found.candidates, "term": "BSD-2-Clause"}
+    assert found.notes == (Reason("license-ambiguous", values),)
 
 
 def test_equal_facts_are_decided_once() -> None:

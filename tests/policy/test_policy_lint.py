@@ -20,10 +20,10 @@ from policy_samples import (
 
 from scanagg.core.yaml import parse
 from scanagg.model import Category, LicenseVerdict, Origin, Scope, Severity
-from scanagg.policy import BUILTIN, builtin_folder, decide, load_policy
 from scanagg.policy.aspects import Subject
 from scanagg.policy.lint import Surroundings, lint, reach
-from scanagg.policy.rules import Matcher, Rules, categories_of
+from scanagg.policy.load import BUILTIN, builtin_folder, load_policy
+from scanagg.policy.rules import Matcher, Rules, categories_of, decide
 from scanagg.policy.schema import Match
 
 HEAD = "version: 1\ndefault: warn\n"

@@ -7,7 +7,7 @@ import pytest
 from policy_samples import policy_of
 
 from scanagg.core.errors import ExitCode, PolicyError
-from scanagg.policy import BUILTIN, builtin_folder, check_file, load_policy
+from scanagg.policy.load import BUILTIN, builtin_folder, check_file, load_policy
 from scanagg.scanners.base import all_scanners
 
 HEAD = "version: 1\ndefault: warn\n"

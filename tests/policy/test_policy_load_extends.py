@@ -10,7 +10,8 @@ from support.repository import git
 
 from scanagg.core.errors import PolicyError
 from scanagg.core.git import Git
-from scanagg.policy import Policy, builtin_folder, check_file, load_policy, looser_enforcement
+from scanagg.policy.load import builtin_folder, check_file, load_policy, looser_enforcement
+from scanagg.policy.schema import Policy
 from scanagg.project.trusted import Committed
 
 HEAD = "version: 1\ndefault: warn\n"

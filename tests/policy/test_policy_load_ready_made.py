@@ -19,7 +19,8 @@ from policy_samples import (
 )
 
 from scanagg.model import NO_BASE, Finding, History, Judged
-from scanagg.policy import decide, load_policy
+from scanagg.policy.load import load_policy
+from scanagg.policy.rules import decide
 
 CRITICAL, HIGH = (
     vulnerability(claim(level, "ghsa", "trivy"), fixed=("3.1.6",)) for level in ("critical", "high")

@@ -12,8 +12,8 @@ from policy_samples import policy_of
 from scanagg.core.errors import PolicyError
 from scanagg.core.yaml import parse
 from scanagg.model import Waiver, WaiverState
-from scanagg.policy import check_file, load_policy
 from scanagg.policy.json_schema import schema_text
+from scanagg.policy.load import check_file, load_policy
 from scanagg.policy.schema import Evidence, GraceByLevel
 
 HEAD = "version: 1\ndefault: warn\n"

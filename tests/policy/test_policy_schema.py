@@ -9,8 +9,8 @@ import jsonschema_rs
 import pytest
 
 from scanagg.core.yaml import parse
-from scanagg.policy import BUILTIN, builtin_folder, check_file
 from scanagg.policy.json_schema import SCHEMA_FILE, schema_text
+from scanagg.policy.load import BUILTIN, builtin_folder, check_file
 
 ROOT = Path(__file__).parent.parent.parent
 READY_MADE = [builtin_folder() / f"{name}.yml" for name in BUILTIN]

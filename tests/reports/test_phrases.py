@@ -28,6 +28,7 @@ from scanagg.model import (
     Location,
     Origin,
     Package,
+    Reason,
     Report,
     Severity,
     SeverityClaim,
@@ -38,6 +39,7 @@ from scanagg.model import (
     disagreement,
 )
 from scanagg.reports import phrases
+from scanagg.reports.reasons import sentence
 
 LABEL = SeverityClaim("ghsa", Severity.HIGH, "osv")
 SCORE = SeverityClaim("cvss3.1", Severity.LOW, "osv", VECTOR)
@@ -75,13 +77,14 @@ def test_the_severity_names_who_decided_it() -> None:
 
 
 def test_sources_two_levels_apart_disagree_and_one_level_is_no_news() -> None:
-    assert disagreement((LABEL, SCORE)) == "GitHub says high, CVSS says low"
+    differ = Reason("severities-differ", {"github": "high", "cvss": "low"})
+    assert disagreement((LABEL, SCORE)) == (differ,)
     near = replace(SCORE, severity=Severity.MEDIUM)
-    assert disagreement((LABEL, near)) == ""
-    assert disagreement((LABEL,)) == ""
+    assert disagreement((LABEL, near)) == ()
+    assert disagreement((LABEL,)) == ()
     silent = replace(LABEL, severity=Severity.UNKNOWN)
-    assert disagreement((silent, SCORE)) == ""
-    assert phrases.severity_lines(known_findings()[0])[-1] == "GitHub says high, CVSS says low"
+    assert disagreement((silent, SCORE)) == ()
+    assert phrases.severity_lines(known_findings()[0])[-1] == sentence(differ)
 
 
 def test_exploits_are_said_with_their_date_and_only_where_they_are_known() -> None:

@@ -90,7 +90,7 @@ def passed(**changes: object) -> Report:
 
 
 def incomplete() -> Report:
-    gate = Gate(Outcome.INCOMPLETE, 3, ("pip-audit (required) failed: no answer",))
+    gate = Gate(Outcome.INCOMPLETE, 3, (plain("pip-audit (required) failed: no answer"),))
     return replace(sample_report(), gate=gate)
 
 
@@ -1028,7 +1028,7 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         Severity.HIGH,
         Action.BLOCK,
         waiver=waiver,
-        void_waivers=(VoidWaiver(waiver, hostile),),
+        void_waivers=(VoidWaiver(waiver, plain(hostile)),),
     )
     report = sample_report([whole])
     run = replace(
@@ -1045,7 +1045,7 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         report,
         target=replace(report.target, name=hostile, notices=(plain(hostile),)),
         runs=(run,),
-        gate=Gate(Outcome.BLOCKED, 1, (hostile,), (hostile,), (hostile,)),
+        gate=Gate(Outcome.BLOCKED, 1, *[(plain(hostile),)] * 3),
         base=BaseInfo(hostile, hostile),
         waivers=(WaiverUse(waiver, WaiverStatus.EXPIRED, 0, -1),),
         policy=replace(report.policy, files=((hostile, "ab"),), ref=hostile),

@@ -30,6 +30,7 @@ from scanagg.model import (
 from scanagg.reports import wire
 from scanagg.reports.base import reporter
 from scanagg.reports.encoding import encode, for_script
+from scanagg.reports.reasons import sentence
 
 TOP = [
     "schema",
@@ -67,7 +68,13 @@ def test_the_top_level_has_the_public_keys_in_their_order() -> None:
     assert document["scanagg"] == {"version": "0.1.0"}
     assert document["gate"]["outcome"] == "blocked"
     assert document["gate"]["exit_code"] == 1
-    assert document["gate"]["reasons"] == ["2 findings block: 1 critical, 1 high"]
+    assert document["gate"]["reasons"] == [
+        {
+            "kind": "text",
+            "values": {"text": "2 findings block: 1 critical, 1 high"},
+            "text": "2 findings block: 1 critical, 1 high",
+        }
+    ]
 
 
 def test_a_run_names_what_was_not_examined() -> None:
@@ -142,11 +149,9 @@ def test_the_values_of_a_finding_are_those_that_were_judged() -> None:
         "severity": "unknown",
     }
     assert secret["package"] is None
-    assert secret["verdict"] == {
-        "action": "block",
-        "rule": "block-rule",
-        "reason": "the rule says block",
-    }
+    verdict = secret["verdict"]
+    assert (verdict["action"], verdict["rule"]) == ("block", "block-rule")
+    assert [reason["text"] for reason in verdict["reasons"]] == ["the rule says block"]
     assert image["location"] is None
     assert image["places"] == []
     assert image["severity"] == "unknown"
@@ -167,7 +172,7 @@ def test_a_finding_says_where_it_comes_from_and_who_waives_it() -> None:
     assert disclosed["deadline"] == "2026-03-13T08:00:00Z"
     assert disclosed["origin_reason"]["text"].startswith("odd 1.0 is in the base")
     (void,) = new["void_waivers"]
-    assert (void["reason"], void["waiver"]["owner"]) == ("it expired 12 days ago", "@team")
+    assert (void["reason"]["text"], void["waiver"]["owner"]) == ("it expired 12 days ago", "@team")
     assert new["waiver"] is None
     assert waived["waiver"]["expires"] == "2026-03-10"
     assert waived["waiver"]["state"] == "risk_accepted"
@@ -193,7 +198,7 @@ def test_the_report_has_its_base_waivers_licences_and_attempts() -> None:
     assert odd["package"]["requires"] == ["flask"]
     assert document["policy"]["files"] == [{"path": "policies/waivers.yml", "sha256": "cd" * 32}]
     assert document["policy"]["ref"].startswith("89abcdef")
-    assert document["gate"]["attempts"] == list(ATTEMPTS)
+    assert [one["text"] for one in document["gate"]["attempts"]] == list(map(sentence, ATTEMPTS))
 
 
 def test_what_is_known_of_vulnerabilities_is_written_whole() -> None:
@@ -362,7 +367,7 @@ def test_control_characters_become_visible_wherever_they_stand(given: str, shown
         witnesses=(Witness("bandit", given, Severity.LOW),),
     )
     report = sample_report([judged(found, Severity.LOW, Action.INFO)])
-    report = replace(report, gate=replace(report.gate, reasons=(given,)))
+    report = replace(report, gate=replace(report.gate, reasons=(plain(given),)))
     report = replace(report, runs=(replace(report.runs[0], hidden={given: 1}),))
     document = read(report)
     written = document["findings"][0]
@@ -370,7 +375,8 @@ def test_control_characters_become_visible_wherever_they_stand(given: str, shown
     assert written["message"] == shown
     assert written["location"]["path"] == shown.replace("/", "|")
     assert written["witnesses"][0]["rule"] == shown
-    assert document["gate"]["reasons"] == [shown]
+    (reason,) = document["gate"]["reasons"]
+    assert reason["values"] == {"text": shown}
     assert document["runs"][0]["hidden"] == {shown: 1}
     bare = text(report).replace("\n", "")
     assert not any(ord(char) < 32 or 127 <= ord(char) < 160 for char in bare)

@@ -65,7 +65,7 @@ def passed(**changes: object) -> Report:
     ],
 )
 def test_the_verdict_stands_first_with_its_reasons(outcome: Outcome, heading: str) -> None:
-    report = replace(sample_report(), gate=Gate(outcome, 0, ("because of this",)))
+    report = replace(sample_report(), gate=Gate(outcome, 0, (plain("because of this"),)))
     lines = text(report).splitlines()
     assert lines[0] == heading
     assert "- **because of this**" in lines[:6]
@@ -231,7 +231,7 @@ def test_what_a_change_does_to_its_own_gate_is_an_alert() -> None:
     assert alert[1].startswith("> **This change would loosen its own gate")
     assert "> - a new .bandit hides findings from bandit" in alert
     assert written.index("[!CAUTION]") < written.index("### Scanners")
-    many = replace(lived_report().gate, attempts=("one more",) * 40)
+    many = replace(lived_report().gate, attempts=(plain("one more"),) * 40)
     assert "> - and 10 more\n" in text(replace(lived_report(), gate=many))
     assert "CAUTION" not in text(sample_report())
 
@@ -405,15 +405,15 @@ def test_the_worst_report_fits() -> None:
         coverage=Coverage("files", 501, 1, missed),
         notices=(plain(long),) * 100,
     )
-    report = replace(report, runs=(run,) * 12, gate=Gate(Outcome.BLOCKED, 1, (long,) * 500))
+    report = replace(report, runs=(run,) * 12, gate=Gate(Outcome.BLOCKED, 1, (plain(long),) * 500))
     written = text(report)
     assert len(written.encode()) < GITHUB_LIMIT / 2
     lived = lived_report()
     waiver = replace(EXPIRED, reason=long, owner=long, ids=(long,) * 100)
-    void = (VoidWaiver(waiver, long),) * 100
+    void = (VoidWaiver(waiver, plain(long)),) * 100
     found = tuple(replace(one, void_waivers=void) for one in report.findings)
     uses = (WaiverUse(waiver, WaiverStatus.EXPIRED, 0, -12),) * 100
-    gate = replace(report.gate, attempts=(long,) * 100)
+    gate = replace(report.gate, attempts=(plain(long),) * 100)
     report = replace(report, findings=found, base=lived.base, waivers=uses, gate=gate)
     assert len(text(report).encode()) < GITHUB_LIMIT
     poisoned = known_of(long)

@@ -34,6 +34,7 @@ from scanagg.model import (
     Waiver,
     WaiverState,
     Witness,
+    plain,
 )
 from support.sample import NOW, finding, judged, sample_report
 
@@ -180,7 +181,7 @@ def _findings(requests: Package, urllib3: Package, zlib: Package) -> tuple[Judge
         SeverityClaim("nvd", Severity.CRITICAL, "trivy", V31),
         SeverityClaim("cvss2", Severity.MEDIUM, "safety", V2),
     )
-    late = VoidWaiver(waiver(WaiverState.NOT_AFFECTED), "it has expired")
+    late = VoidWaiver(waiver(WaiverState.NOT_AFFECTED), plain("it has expired"))
     rule = Rule("GHSA-xxxx-yyyy-zzzz", "x", "y")
     return (
         vulnerable(1, urllib3, advisory=advisory, severity_sources=claims, void_waivers=(late,)),

@@ -99,7 +99,7 @@ def judged(found: Finding, severity: Severity, action: Action, **changes: object
         finding=found,
         severity=severity,
         severity_sources=found.claims,
-        verdict=Verdict(action, f"{action.value}-rule", f"the rule says {action.value}"),
+        verdict=Verdict(action, f"{action.value}-rule", (plain(f"the rule says {action.value}"),)),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
 
@@ -310,8 +310,8 @@ def sample_report(
         gate=Gate(
             Outcome.BLOCKED,
             1,
-            ("2 findings block: 1 critical, 1 high",),
-            ("safety did not run; the policy does not require it",),
+            (plain("2 findings block: 1 critical, 1 high"),),
+            (plain("safety did not run; the policy does not require it"),),
         ),
         scanners=scanner_infos(),
     )
@@ -323,7 +323,7 @@ def large_report(count: int) -> Report:
     severities = (Severity.HIGH, Severity.MEDIUM, Severity.LOW)
     actions = (Action.BLOCK, Action.WARN, Action.INFO)
     verdicts = tuple(
-        Verdict(action, f"{action.value}-rule", "the rule says so") for action in actions
+        Verdict(action, f"{action.value}-rule", (plain("the rule says so"),)) for action in actions
     )
 
     def one(number: int) -> Judged:

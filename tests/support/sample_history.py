@@ -74,8 +74,8 @@ BASE = BaseInfo(
     entries=212,
 )
 ATTEMPTS = (
-    "policies/waivers.yml: one more waiver, of B602 in app/**",
-    "a new .bandit hides findings from bandit",
+    plain("policies/waivers.yml: one more waiver, of B602 in app/**"),
+    plain("a new .bandit hides findings from bandit"),
 )
 
 NEW = History(Change.NEW, plain("it is not in the base"))
@@ -98,7 +98,7 @@ def lived_findings() -> tuple[Judged, ...]:
     return (
         replace(
             _with(vulnerability, NEW, Origin.INTRODUCED),
-            void_waivers=(VoidWaiver(EXPIRED, "it expired 12 days ago"),),
+            void_waivers=(VoidWaiver(EXPIRED, plain("it expired 12 days ago")),),
         ),
         _with(secret, EDITED, Origin.INTRODUCED),
         replace(disclosed, deadline=DEADLINE),
@@ -106,13 +106,13 @@ def lived_findings() -> tuple[Judged, ...]:
         replace(
             _with(licence, KNOWN, Origin.EXISTING),
             license_term="LicenseRef-see",
-            void_waivers=(VoidWaiver(UNUSED, "its owner may not approve this"),),
+            void_waivers=(VoidWaiver(UNUSED, plain("its owner may not approve this")),),
         ),
         _with(misconfiguration, KNOWN, Origin.EXISTING),
         replace(
             _with(code, KNOWN, Origin.EXISTING),
             waiver=ACTIVE,
-            verdict=Verdict(Action.WAIVED, "warn-rule", "risk accepted by @team-web"),
+            verdict=Verdict(Action.WAIVED, "warn-rule", (plain("risk accepted by @team-web"),)),
         ),
         judged(in_source, Severity.HIGH, Action.WAIVED, origin=Origin.EXISTING),
     )
@@ -142,8 +142,8 @@ def lived_report(root: Path = Path("/nowhere")) -> Report:
     gate = Gate(
         Outcome.BLOCKED,
         1,
-        ("2 findings block: 1 critical, 1 high",),
-        ("1 waiver matches nothing: policies/waivers.yml:20",),
+        (plain("2 findings block: 1 critical, 1 high"),),
+        (plain("1 waiver matches nothing: policies/waivers.yml:20"),),
         ATTEMPTS,
     )
     return replace(

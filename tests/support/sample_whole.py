@@ -22,6 +22,7 @@ from scanagg.model import (
     Package,
     Parts,
     PolicyInfo,
+    Reason,
     Report,
     Severity,
     SeverityClaim,
@@ -80,7 +81,7 @@ def full_report() -> Report:
         finding=found,
         origin=Origin.DISCLOSED,
         waiver=WAIVER,
-        void_waivers=(VoidWaiver(WAIVER, "a fix exists: 2.8.1"),),
+        void_waivers=(VoidWaiver(WAIVER, Reason("fix-exists", {"versions": ("2.8.1",)})),),
         deadline=datetime(2026, 5, 1, tzinfo=UTC),
     )
     denied = judged(
@@ -103,7 +104,13 @@ def full_report() -> Report:
     return replace(
         report,
         policy=PolicyInfo("p", "p.yml", "ab" * 32, "warn", (("q.yml", "cd" * 32),), "0" * 40),
-        gate=Gate(Outcome.INCOMPLETE, 3, ("r",), ("n",), ("it adds a waiver",)),
+        gate=Gate(
+            Outcome.INCOMPLETE,
+            3,
+            (Reason("required-scanner", {"scanner": "bandit", "problem": plain("r")}),),
+            (Reason("waivers-unused", {"count": 1, "waivers": (plain("n"),)}),),
+            (plain("it adds a waiver"),),
+        ),
         base=BaseInfo("1" * 40, "main", NOW, "policies/baseline.json", 7),
         waivers=(WaiverUse(WAIVER, WaiverStatus.ACTIVE, 1, 12),),
         licenses=(Licensed(PACKAGE, FACTS, LicenseVerdict.ALLOW, "MIT", "MIT", "License"),),

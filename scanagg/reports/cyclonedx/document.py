@@ -121,7 +121,7 @@ def _metadata(report: Report, root: str) -> BomMetaData:
     values: dict[str, Value | Iterable[str]] = {
         "gate": gate.outcome.value,
         "gate:exit-code": gate.exit_code,
-        "gate:reason": gate.reasons,
+        "gate:reason": map(sentence, gate.reasons),
         "policy": policy.name,
         "policy:source": policy.source,
         "policy:digest": f"sha256:{policy.digest}" if policy.digest else "",

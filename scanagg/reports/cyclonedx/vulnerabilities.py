@@ -53,6 +53,7 @@ from scanagg.model import (
 )
 from scanagg.reports.cyclonedx.packages import Packages, Refs, Values, link, properties
 from scanagg.reports.phrases import base_score, fix, place, upgrade_advice
+from scanagg.reports.reasons import sentence, sentences
 
 Rated = tuple[Vulnerability, list[VulnerabilityRating]]
 """A vulnerability, and its ratings in the order in which they are to be shown."""
@@ -138,7 +139,7 @@ def _vulnerability(judged: Judged, advisory: Advisory, ref: str) -> Vulnerabilit
     values: Values = {
         "verdict": judged.verdict.action.value,
         "verdict:rule": judged.verdict.rule,
-        "verdict:reason": judged.verdict.reason,
+        "verdict:reason": sentences(judged.verdict.reasons),
         "origin": judged.origin.value,
         "deadline": judged.deadline,
         "fingerprint": finding.fingerprint,
@@ -146,7 +147,8 @@ def _vulnerability(judged: Judged, advisory: Advisory, ref: str) -> Vulnerabilit
         "place": map(place, finding.places),
         "in-source": finding.in_source,
         "waiver:void": [
-            f"{void.waiver.state.value} has no effect: {void.reason} — {_detail(void.waiver)}"
+            f"{void.waiver.state.value} has no effect: {sentence(void.reason)}"
+            f" — {_detail(void.waiver)}"
             for void in judged.void_waivers
         ],
         # EPSS would fit a rating, but cyclonedx-python-lib rounds scores to one decimal.

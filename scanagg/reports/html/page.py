@@ -36,7 +36,7 @@ from scanagg.model import (
 )
 from scanagg.reports import links, phrases
 from scanagg.reports.encoding import encode, script_lines
-from scanagg.reports.reasons import sentence
+from scanagg.reports.reasons import sentence, sentences
 
 # Number of findings in the page itself, for browsers without scripts.
 STATIC_FINDINGS: Final = 50
@@ -400,8 +400,12 @@ def _witnesses(witnesses: tuple[Witness, ...]) -> object:
 def _sources(claims: tuple[SeverityClaim, ...]) -> object:
     """Return the deciding source, the disagreement, and every claim with its vector."""
     texts = [(phrases.claimed_severity(one), one.vector and _line(one.vector)) for one in claims]
-    return (phrases.claim_source(claims[0]) if claims else "", disagreement(claims), texts)
+    return (
+        phrases.claim_source(claims[0]) if claims else "",
+        sentences(disagreement(claims)),
+        texts,
+    )
 
 
 def _verdict(verdict: Verdict) -> object:
-    return (one_line(verdict.rule), shorten(printable(verdict.reason), LINE_WIDTH))
+    return (one_line(verdict.rule), shorten(sentences(verdict.reasons), LINE_WIDTH))

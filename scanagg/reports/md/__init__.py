@@ -69,7 +69,7 @@ def _verdict(report: Report) -> Iterator[str]:
     gate = report.gate
     yield f"## {_SIGNS[gate.outcome]} {phrases.OUTCOMES[gate.outcome]}: "
     yield f"{escape(report.target.name)}\n\n{phrases.OUTCOME_MEANS[gate.outcome]}\n\n"
-    yield from bullets(f"**{escape(reason)}**" for reason in gate.reasons)
+    yield from bullets(f"**{escape(sentence(reason))}**" for reason in gate.reasons)
     sums = phrases.findings_summary(report)
     if sums:
         yield f"\n{escape(sums, SUMS_WIDTH)}\n"
@@ -77,7 +77,9 @@ def _verdict(report: Report) -> Iterator[str]:
         yield f"\n{escape(phrases.compared_with(report.base), SUMS_WIDTH)}\n"
     if gate.attempts:
         yield f"\n> [!CAUTION]\n> **{phrases.LOOSENS_GATE}**\n"
-        yield from (f"> {line}" for line in bullets(map(escape, gate.attempts)))
+        yield from (
+            f"> {line}" for line in bullets(escape(sentence(attempt)) for attempt in gate.attempts)
+        )
 
 
 def _runs(report: Report, counts: phrases.Counts) -> Iterator[str]:
@@ -266,7 +268,7 @@ def _data(report: Report) -> Iterator[str]:
 
 
 def _notices(report: Report) -> Iterator[str]:
-    notices = (*report.gate.notices, *map(sentence, report.target.notices))
+    notices = map(sentence, (*report.gate.notices, *report.target.notices))
     lines = [escape(notice) for notice in notices]
     for run in report.runs:
         name = escape(run.scanner)

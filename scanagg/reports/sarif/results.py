@@ -23,7 +23,7 @@ from scanagg.model import (
     purl_without_version,
 )
 from scanagg.project.sources import Sources
-from scanagg.reports import phrases
+from scanagg.reports import phrases, reasons
 from scanagg.reports.sarif.rules import LEVELS, MESSAGE, SarifRules
 from scanagg.reports.sarif.values import cut, phrase, sentence, width
 from scanagg.reports.wire import finding_of
@@ -315,7 +315,7 @@ def _suppressions(judged: Judged) -> list[sarif_om.Suppression]:
         words = sentence(f"{in_source} in the project's own files")
         texts.append(("inSource", "accepted" if waived else "rejected", words))
     if waived and not texts:
-        texts.append(("external", "accepted", sentence(judged.verdict.reason)))
+        texts.append(("external", "accepted", sentence(reasons.sentences(judged.verdict.reasons))))
     return [
         sarif_om.Suppression(kind=kind, state=state, justification=words)
         for kind, state, words in texts

@@ -9,6 +9,7 @@ import sarif_om
 from scanagg.model import Category, Confidence, Judged, Rule, Severity, disagreement
 from scanagg.reports import phrases
 from scanagg.reports.links import advisory_url, cwe_url
+from scanagg.reports.reasons import sentences
 from scanagg.reports.sarif.values import (
     DESCRIPTION_LENGTH,
     https,
@@ -173,7 +174,7 @@ def _advisory_lines(judged: Judged) -> Iterator[tuple[str, str]]:
     ]
     lines = (
         *map(phrases.severity_claim, claims),
-        disagreement(claims),
+        sentences(disagreement(claims)),
         *phrases.alarms(advisory),
         f"published {advisory.published[:10]}" if advisory.published else "",
         phrases.WITHDRAWN if advisory.withdrawn else "",
