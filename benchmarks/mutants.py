@@ -56,8 +56,8 @@ a waiver holds on its last day: test_policy_decide.py test_the_fifteen_rules.py
 - (waiver.expires - day).days
 + (waiver.expires - day).days - 1
 grace ends at the deadline, not after it: test_policy_decide.py test_the_fifteen_rules.py
-- $clock.deadline is not None and now < $clock.deadline
-+ $clock.deadline is not None and now <= $clock.deadline
+- now < deadline
++ now <= deadline
 a source that does not know the severity is passed over: test_policy_decide.py
 - is_unknown = claim.severity is Severity.UNKNOWN
 + is_unknown = False
