@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from scanagg.inventory import environment, locks, requirements
 from scanagg.inventory.manifest import (
     Declaration,
-    FileProblems,
     Manifest,
     ManifestError,
     ProjectFiles,
@@ -21,7 +20,7 @@ from scanagg.inventory.merge import merge
 from scanagg.inventory.pyproject import read_pipfile, read_pyproject
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
-from scanagg.model import Inventory, Link, NotExamined, Scope, SourceFile, Target
+from scanagg.model import Inventory, Link, NotExamined, Reason, Scope, SourceFile, Target
 
 # These are read first: the readers of all others use what they declare.
 _DECLARING: Final = (
@@ -34,7 +33,6 @@ _OTHERS: Final = (
     Reader(requirements.matches, requirements.read_requirements),
     *(Reader(kind.matches, kind.read) for kind in locks.KINDS),
 )
-_NOT_FOLLOWED: Final = "not followed, so what this manifest lists is unknown"
 
 
 def read_inventory(target: Target, python: Path | None = None) -> Inventory:
@@ -153,8 +151,5 @@ def _unread(
 
     for link in broken_links:
         if posixpath.basename(link.path) in requirements.FOLDERS or is_manifest(link.path):
-            reason = link.reason or "to a folder without files of the project"
-            problems = FileProblems(link.path)
-            problems.add(None, f"a symbolic link {reason}: {_NOT_FOLLOWED}")
-            yield from problems.entries
+            yield NotExamined(link.path, link.reason or Reason("link-to-no-file-of-the-project"))
     yield from (gap for gap in target.skipped if not gap.on_purpose and is_manifest(gap.input))

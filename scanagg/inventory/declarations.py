@@ -23,7 +23,7 @@ from scanagg.inventory.manifest import (
     shown,
 )
 from scanagg.inventory.specifiers import as_pep_440
-from scanagg.model import Constraint, Location
+from scanagg.model import Constraint, Location, Reason
 
 _VCS: Final = re.compile(r"(git|hg|svn|bzr)[+:]", re.IGNORECASE)
 _URL: Final = re.compile(r"(?:https?|ftp):", re.IGNORECASE)
@@ -56,13 +56,13 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
     """
     requirement = parsed(text)
     if not isinstance(text, str):
-        raise ManifestError(f"not a requirement: {text!r}")
+        raise ManifestError(Reason("not-a-requirement", {"text": repr(text)}))
     if _ADDRESS.match(text) or (requirement is None and _PATH.match(text)):
         text = text.removeprefix("-e ")
         written = text.partition(" ;")[0].strip().strip("\"'")
         address = _EXTRAS_AT_END.sub("", written)
         if not address:
-            raise ManifestError("an option without its value")
+            raise ManifestError(Reason("empty-option"))
         return Declaration(
             **asdict(site),
             name=_name_in_address(written),
@@ -70,7 +70,7 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
             origin=origin_of(address, site.source, project),
         )
     if requirement is None:
-        raise ManifestError(f"not a requirement: {shown(text)!r}")
+        raise ManifestError(Reason("not-a-requirement", {"text": text}))
     exact = (
         specifier.version
         for specifier in requirement.specifier
@@ -84,7 +84,7 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
         text=shown(text),
         extras=tuple(sorted(requirement.extras)),
         pin=pin and exact_version(pin),
-        origin=origin_of(url, site.source, project) if url else "",
+        origin=origin_of(url, site.source, project) if url else None,
         conditional=requirement.marker is not None,
         specifier=None if url else str(requirement.specifier),
     )
@@ -97,7 +97,7 @@ def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -
     """
     table = {"version": value} if isinstance(value, str) else value
     if not isinstance(table, Mapping):
-        raise ManifestError(f"{name}: neither a version nor a table")
+        raise ManifestError(Reason("not-a-version-or-table", {"package": name}))
     version = table.get("version", "*")
     version = version if isinstance(version, str) else None
     extras = table.get("extras")
@@ -114,32 +114,34 @@ def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -
     )
 
 
-def origin_of_source(source: object, path: str, project: ProjectFiles) -> str:
+def origin_of_source(source: object, path: str, project: ProjectFiles) -> Reason | None:
     """Read a table that may name a source other than an index, as `origin_of` does an address."""
     if not isinstance(source, Mapping):
-        return ""
+        return None
     for key, prefix in _SOURCES.items():
         address = source.get(key)
         if isinstance(address, str):
             return origin_of(prefix + address, path, project)
-    return OWN_CODE if source.get("workspace") is True else ""
+    return OWN_CODE if source.get("workspace") is True else None
 
 
-def origin_of(address: str, source: str, project: ProjectFiles) -> str:
+def origin_of(address: str, source: str, project: ProjectFiles) -> Reason:
     """Describe a dependency that is not in a package index; `OWN_CODE` for a folder of the target.
 
     `address` is a URL, or a path relative to the manifest `source`. The dependencies of a folder of
     the target are read from its own manifests.
     """
     vcs = _VCS.match(address)
+    text = shown(address.removeprefix(f"{vcs[1]}+") if vcs else address)
     if vcs:
-        return f"from {vcs[1].lower()}: {shown(address.removeprefix(f'{vcs[1]}+'))}"
+        return Reason("from-version-control", {"system": vcs[1].lower(), "address": text})
     if _URL.match(address):
-        return f"from an address: {shown(address)}"
+        return Reason("from-address", {"address": text})
     if _path_inside(address, source, project) in project.folders:
         return OWN_CODE
-    kind = "file" if address.endswith(_ARCHIVES) else "folder"
-    return f"from a {kind}: {shown(address)}"
+    if address.endswith(_ARCHIVES):
+        return Reason("from-file", {"path": text})
+    return Reason("from-folder", {"path": text})
 
 
 def _path_inside(address: str, source: str, project: ProjectFiles) -> str | None:

@@ -13,7 +13,7 @@ import msgspec
 
 from scanagg.core import toml
 from scanagg.inventory.manifest import FileProblems, ManifestError, ProjectFiles, read_utf8
-from scanagg.model import Location, SourceFile
+from scanagg.model import Location, Reason, SourceFile
 
 T = TypeVar("T")
 
@@ -91,7 +91,8 @@ class ManifestDocument(msgspec.Struct, frozen=True):
             return msgspec.convert(value, type_)
         except (msgspec.ValidationError, RecursionError) as error:
             name = next(key for key in reversed(keys) if isinstance(key, str))
-            self.problems.add(self.line(*keys), f"{name}: {error}")
+            reason = Reason("wrong-type", {"key": name, "error": str(error)})
+            self.problems.add(self.line(*keys), reason)
             return None
 
     def names(self, *keys: str | int) -> tuple[str, ...]:
@@ -117,7 +118,7 @@ def load_toml(file: SourceFile, project: ProjectFiles) -> ManifestDocument:
     try:
         data = toml.load(text)
     except toml.TomlTooMuchError as error:
-        raise ManifestError(error.reason, error.line) from error
+        raise ManifestError(Reason("too-complex", {"error": error.reason}), error.line) from error
     except toml.TomlError as error:
         raise _syntax_error(text, "TOML", error.line, error.reason) from error
     return ManifestDocument(file.path, project.problems(file.path), data, toml_lines(text))
@@ -129,20 +130,21 @@ def load_json(file: SourceFile, project: ProjectFiles) -> ManifestDocument:
     try:
         data: object = json.loads(text)
     except RecursionError as error:
-        raise ManifestError("nested too deeply") from error
+        raise ManifestError(Reason("too-complex", {"error": "nested too deeply"})) from error
     except ValueError as error:
         message, line = getattr(error, "msg", str(error)), getattr(error, "lineno", None)
         raise _syntax_error(text, "JSON", line, message) from error
     if not isinstance(data, dict):
-        raise ManifestError("not a JSON object", 1)
+        raise ManifestError(Reason("not-a-json-object"), 1)
     return ManifestDocument(file.path, project.problems(file.path), data, json_lines(text))
 
 
 def _syntax_error(text: str, kind: str, line: int | None, message: str) -> ManifestError:
     conflict = _CONFLICT.search(text)
     if conflict:
-        return ManifestError("unresolved merge conflict", text.count("\n", 0, conflict.start()) + 1)
-    return ManifestError(f"not valid {kind}: {message}", line)
+        line = text.count("\n", 0, conflict.start()) + 1
+        return ManifestError(Reason("merge-conflict"), line)
+    return ManifestError(Reason("syntax-error", {"format": kind, "error": message}), line)
 
 
 def toml_lines(text: str) -> Mapping[Keys, int]:

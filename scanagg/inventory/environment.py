@@ -15,7 +15,6 @@ from scanagg.inventory.declarations import requirement_constraint
 from scanagg.inventory.graph import Edge, Node, Nodes, walk
 from scanagg.inventory.locks import Needs, nodes_of, pinned_package, used_constraints
 from scanagg.inventory.manifest import (
-    OWN_CODE,
     Declaration,
     FileProblems,
     Manifest,
@@ -24,7 +23,7 @@ from scanagg.inventory.manifest import (
     parsed,
     shown,
 )
-from scanagg.model import Constraint, NotExamined, Package
+from scanagg.model import Constraint, NotExamined, Package, Reason
 
 _NAMES: Final = (".venv", "venv")
 _INTERPRETER_NAME: Final = re.compile(r"(?:python|pypy)[0-9.]*t?w?(?:\.exe)?", re.IGNORECASE)
@@ -76,7 +75,7 @@ def find(root: Path, python: Path | None) -> tuple[Environment | None, Sequence[
     if python is not None:
         try:
             return _environment(python, root), ()
-        except (OSError, ManifestError) as error:
+        except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             message = f"no Python environment at {shown(str(python))}: {reason}"
             raise TargetError(message, _HINT) from error
@@ -85,22 +84,22 @@ def find(root: Path, python: Path | None) -> tuple[Environment | None, Sequence[
         try:
             if (root / name / "pyvenv.cfg").is_file():
                 return _environment(root / name, root), ()
-        except (OSError, ManifestError) as error:
-            problems.add(None, f"a broken environment, not read: {error}")
+        except (OSError, ValueError) as error:
+            problems.add(None, Reason("broken-environment", {"error": str(error)}))
             return None, problems.entries
     return None, ()
 
 
 def _environment(python: Path, root: Path) -> Environment:
-    """Return the environment of an interpreter or a folder. ManifestError or OSError if none."""
+    """Return the environment of an interpreter or a folder. ValueError or OSError if none."""
     if not python.exists():
-        raise ManifestError("it does not exist")
+        raise ValueError("it does not exist")
     prefix, interpreter = python, python
     if python.is_dir():
         candidates = (python / name for name in _INTERPRETERS)
         works = next((path for path in candidates if path.is_file()), None)
         if works is None:
-            raise ManifestError("it has no interpreter that works")
+            raise ValueError("it has no interpreter that works")
         interpreter = works
     elif _INTERPRETER_NAME.fullmatch(python.name):
         # The folder of a virtual environment; else that of the installation, through all links.
@@ -108,10 +107,10 @@ def _environment(python: Path, root: Path) -> Environment:
         if not (prefix / "pyvenv.cfg").is_file():
             prefix = _above_scripts(python.resolve().parent)
     else:
-        raise ManifestError("it is neither a Python interpreter nor a folder with one")
+        raise ValueError("it is neither a Python interpreter nor a folder with one")
     folders = tuple(_folders(prefix, interpreter))
     if not folders:
-        raise ManifestError("it has no site-packages folder")
+        raise ValueError("it has no site-packages folder")
     try:
         name = prefix.absolute().relative_to(root.absolute()).as_posix()
     except ValueError:
@@ -172,7 +171,7 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
             else:
                 installed.append(package)
     if not installed:
-        problems.add(None, "no installed packages found in it")
+        problems.add(None, Reason("no-installed-packages"))
     needs = [(canonicalize_name(package.name), package.needs) for package in installed]
     nodes = nodes_of(needs)
     declared = [declaration for manifest in manifests for declaration in manifest.declared]
@@ -215,26 +214,21 @@ def _installed(distribution: Distribution) -> _Installed:
             raise ValueError("a package without name or version")
         name, version = metadata["Name"], metadata["Version"]
         needs = _needs(canonicalize_name(name), metadata.get_all("Requires-Dist") or [])
-        origin = _origin(distribution)
+        direct_url = distribution.read_text("direct_url.json")
     except (OSError, ValueError, TypeError) as error:
-        raise ManifestError(f"unreadable metadata: {error}") from error
-    if origin and origin != OWN_CODE:
-        raise ManifestError(f"{name} {version} is not from an index: {origin}")
-    return _Installed(name, version, needs, own=bool(origin))
-
-
-def _origin(distribution: Distribution) -> str:
-    """Describe a source that is not an index; `OWN_CODE` for an editable installation."""
-    text = distribution.read_text("direct_url.json")
-    if text is None:
-        return ""
+        raise ManifestError(Reason("unreadable-metadata", {"error": str(error)})) from error
+    if direct_url is None:
+        return _Installed(name, version, needs, own=False)
     try:
-        direct = msgspec.convert(json.loads(text), _DirectUrl)
-    except (msgspec.ValidationError, ValueError, RecursionError):
-        return "direct_url.json cannot be read"
-    if direct.dir_info.get("editable") is True:
-        return OWN_CODE
-    return f"from {direct.url}"
+        direct = msgspec.convert(json.loads(direct_url), _DirectUrl)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        raise ManifestError(Reason("unreadable-direct-url", {"package": name})) from error
+    if direct.dir_info.get("editable") is not True:
+        package = f"{name} {version}"
+        raise ManifestError(
+            Reason("not-from-an-index", {"package": package, "address": direct.url})
+        )
+    return _Installed(name, version, needs, own=True)
 
 
 def _needs(name: str, requirements: Sequence[object]) -> Needs:

@@ -29,7 +29,6 @@ from scanagg.inventory.manifest import (
     in_folder_of,
     parsed,
     requirement_name,
-    shown,
 )
 from scanagg.inventory.pyproject import category_scope
 from scanagg.inventory.scopes import (
@@ -40,7 +39,7 @@ from scanagg.inventory.scopes import (
     named_scope,
     widest,
 )
-from scanagg.model import Constraint, Package, Requirement, Scope, SourceFile, plain, pypi_purl
+from scanagg.model import Constraint, Package, Reason, Requirement, Scope, SourceFile, pypi_purl
 
 
 class Needs(msgspec.Struct, frozen=True):
@@ -61,7 +60,7 @@ class LockEntry(msgspec.Struct, frozen=True):
     name: str
     version: str | None = None
 
-    def origin(self, path: str, project: ProjectFiles) -> str:
+    def origin(self, path: str, project: ProjectFiles) -> Reason | None:
         """Describe a source that is not an index, as in `Declaration`; `path` is the lock's."""
         return origin_of_source(asdict(self), path, project)
 
@@ -146,7 +145,7 @@ class LockKind(msgspec.Struct, frozen=True):
                 if origin == OWN_CODE:
                     own_names.add(name)
                 elif origin:
-                    unpinned.append(Requirement(name, name, place, plain(shown(origin)), scope))
+                    unpinned.append(Requirement(name, name, place, origin, scope))
                 else:
                     direct = name in direct_names if basis.roots else None
                     requires = nodes.keys() & set(map(canonicalize_name, needed.names))
@@ -178,7 +177,7 @@ def pinned_package(
     """Return a package without places, in normal form. ManifestError if name or version is bad."""
     name = requirement_name(name)
     if version is None:
-        raise ManifestError(f"{name}: no version")
+        raise ManifestError(Reason("missing-version", {"package": name}))
     version = exact_version(version)
     purl = pypi_purl(name, version)
     return Package(name, version, purl, scope, direct, requires=tuple(sorted(requires)))
@@ -211,7 +210,7 @@ class _PoetryEntry(LockEntry, frozen=True):
     extras: dict[str, tuple[str, ...]] = {}
     source: _PoetrySource = _PoetrySource()
 
-    def origin(self, path: str, project: ProjectFiles) -> str:
+    def origin(self, path: str, project: ProjectFiles) -> Reason | None:
         return origin_of_source({self.source.type: self.source.url}, path, project)
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
@@ -390,7 +389,7 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
         folders = (self.source.virtual, self.source.editable, self.source.directory)
         return next((folder or "." for folder in folders if folder is not None), None)
 
-    def origin(self, path: str, project: ProjectFiles) -> str:
+    def origin(self, path: str, project: ProjectFiles) -> Reason | None:
         return origin_of_source(asdict(self.source), path, project)
 
     def needs(self) -> Needs:
@@ -507,11 +506,11 @@ class _PylockEntry(LockEntry, frozen=True):
     directory: _PylockSource | None = None
     archive: _PylockSource | None = None
 
-    def origin(self, path: str, project: ProjectFiles) -> str:
+    def origin(self, path: str, project: ProjectFiles) -> Reason | None:
         if self.vcs:
             return origin_of_source({self.vcs.type: self.vcs.url or self.vcs.path}, path, project)
         address = self.directory or self.archive
-        return origin_of_source(asdict(address), path, project) if address else ""
+        return origin_of_source(asdict(address), path, project) if address else None
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         return either(file_scope(path), marker_scope(self.marker))

@@ -21,6 +21,7 @@ from scanagg.model import (
     Location,
     NotExamined,
     Package,
+    Reason,
     Requirement,
     Scope,
     SourceFile,
@@ -30,7 +31,7 @@ from scanagg.model import (
 MAX_BYTES: Final = 16 * 1024 * 1024
 _TEXT_WIDTH: Final = 200
 
-OWN_CODE: Final = "the project's own code"
+OWN_CODE: Final = Reason("own-code")
 """The origin of a dependency that is a folder of the target."""
 
 # A version that does not follow PEP 440, such as "2004d", but can do no harm.
@@ -70,7 +71,7 @@ class Declaration(Site, frozen=True, kw_only=True):
     text: str
     extras: tuple[str, ...] = ()
     pin: str | None = None
-    origin: str = ""
+    origin: Reason | None = None
     conditional: bool = False
     needed_by: tuple[str, ...] = ()
     specifier: str | None = None
@@ -131,7 +132,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 class ManifestError(Exception):
     """A manifest, or an entry of one, cannot be used; `line` counts from 1, None if unknown."""
 
-    def __init__(self, reason: str, line: int | None = None) -> None:
+    def __init__(self, reason: Reason, line: int | None = None) -> None:
         """Keep both parts: the line may be known only to the caller."""
         super().__init__(reason)
         self.reason = reason
@@ -144,10 +145,10 @@ class FileProblems(msgspec.Struct, frozen=True):
     path: str
     entries: list[NotExamined] = []
 
-    def add(self, line: int | None, reason: str) -> None:
+    def add(self, line: int | None, reason: Reason) -> None:
         """Add a line (from 1), or the whole file, with credentials masked."""
         place = self.path if line is None else f"{self.path}:{line}"
-        self.entries.append(NotExamined(place, shown(reason)))
+        self.entries.append(NotExamined(place, reason.map(shown)))
 
     @contextmanager
     def caught(self, line: int | None = None) -> Iterator[None]:
@@ -225,10 +226,11 @@ def read_bytes(file: SourceFile) -> bytes:
     """Return the content. ManifestError if it cannot be read or is too large for a manifest."""
     try:
         if file.real.stat().st_size > MAX_BYTES:
-            raise ManifestError(f"larger than {MAX_BYTES // 1024**2} MiB: not read")
+            raise ManifestError(Reason("manifest-too-large", {"limit": MAX_BYTES // 1024**2}))
         return file.real.read_bytes()
     except OSError as error:
-        raise ManifestError(f"cannot be read: {error.strerror or error}") from error
+        reason = Reason("unreadable-file", {"error": error.strerror or str(error)})
+        raise ManifestError(reason) from error
 
 
 def read_utf8(file: SourceFile) -> str:
@@ -238,7 +240,7 @@ def read_utf8(file: SourceFile) -> str:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise ManifestError("not UTF-8", line) from error
+        raise ManifestError(Reason("not-utf-8"), line) from error
 
 
 def parsed(text: object) -> WrittenRequirement | None:
@@ -259,7 +261,7 @@ def requirement_name(name: str) -> str:
     try:
         return canonicalize_name(name, validate=True)
     except InvalidName as error:
-        raise ManifestError(f"not a package name: {name!r}") from error
+        raise ManifestError(Reason("bad-package-name", {"name": name})) from error
 
 
 def exact_version(version: str) -> str:
@@ -269,4 +271,4 @@ def exact_version(version: str) -> str:
     except InvalidVersion as error:
         if _PLAIN_VERSION.fullmatch(version):
             return version
-        raise ManifestError(f"not a version: {version!r}") from error
+        raise ManifestError(Reason("bad-version", {"version": version})) from error

@@ -3,7 +3,6 @@
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from operator import attrgetter
-from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -16,15 +15,12 @@ from scanagg.model import (
     Inventory,
     NotExamined,
     Package,
+    Reason,
     Requirement,
     Scope,
     location_key,
     pypi_purl,
     sorted_locations,
-)
-
-_UNPINNED: Final = (
-    'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
 )
 
 
@@ -157,10 +153,10 @@ def _open(declaration: Declaration, locks: Sequence[_Lock]) -> Iterator[Requirem
         universal = any(not lock.path.endswith(".txt") for lock in renewed)
         if declaration.conditional and universal:
             return
-        reason = _UNPINNED
+        reason = Reason("no-exact-version")
         if renewed:
             name, command = posixpath.basename(renewed[0].path), renewed[0].command
-            reason = f'not in {name}; lock again (for example with "{command}")'
+            reason = Reason("not-in-the-lock", {"lock": name, "command": command})
     yield Requirement(
         declaration.name, declaration.text, declaration.place, reason, declaration.scope
     )
@@ -201,14 +197,12 @@ def _way_order(package: Package) -> tuple[object, ...]:
 
 
 def _united_requirements(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:
-    def order(one: Requirement) -> tuple[str, int, str, str, str]:
-        return one.place.path, one.place.start_line or 0, one.name, one.text, one.reason
+    def order(one: Requirement) -> tuple[str, int, str, str]:
+        return one.place.path, one.place.start_line or 0, one.name, one.text
 
-    groups = grouped(requirements, order)
-    return tuple(
-        replace(same[0], scope=widest(one.scope for one in same))
-        for _, same in sorted(groups.items())
-    )
+    groups = grouped(requirements, lambda one: (*order(one), one.reason))
+    united = (replace(same[0], scope=widest(one.scope for one in same)) for same in groups.values())
+    return tuple(sorted(united, key=order))
 
 
 def _united_constraints(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:

@@ -25,7 +25,7 @@ from scanagg.inventory.manifest import (
     parsed,
 )
 from scanagg.inventory.scopes import group_scope, named_scope, widest
-from scanagg.model import Constraint, Scope, SourceFile
+from scanagg.model import Constraint, Reason, Scope, SourceFile
 
 
 def _runtime(_name: str) -> Scope:
@@ -145,9 +145,9 @@ def _from_table(
                     yield declaration
 
 
-def _uv_origins(document: ManifestDocument, project: ProjectFiles) -> Mapping[str, str]:
+def _uv_origins(document: ManifestDocument, project: ProjectFiles) -> Mapping[str, Reason]:
     """Return where `tool.uv.sources` takes packages from, by name, if that is not an index."""
-    origins: dict[str, str] = {}
+    origins: dict[str, Reason] = {}
     for name, value in document.table("tool", "uv", "sources").items():
         found = (origin_of_source(source, document.path, project) for source in as_list(value))
         origin = next(filter(None, found), None)

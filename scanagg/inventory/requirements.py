@@ -23,10 +23,9 @@ from scanagg.inventory.manifest import (
     Site,
     in_folder_of,
     read_bytes,
-    shown,
 )
 from scanagg.inventory.scopes import file_scope
-from scanagg.model import Location, NotExamined, SourceFile
+from scanagg.model import Location, NotExamined, Reason, SourceFile
 
 FOLDERS: Final = ("requirements", "reqs")
 """The names of folders in which every text file lists requirements."""
@@ -86,7 +85,7 @@ class _Options(optparse.OptionParser):
 
     def error(self, msg: str) -> NoReturn:
         """Raise ManifestError; the base class would print the message and exit."""
-        raise ManifestError(f"options that pip would refuse: {msg}")
+        raise ManifestError(Reason("bad-options", {"error": msg}))
 
 
 _PARSER: Final = _Options()
@@ -154,7 +153,7 @@ class _Reading(msgspec.Struct):
         for number, (path, constrains) in enumerate(self.waiting, start=1):
             problems = FileProblems(self.project.link_target(path), self.problems)
             if number > _MAX_INCLUDES:
-                problems.add(None, f"more than {_MAX_INCLUDES} files included")
+                problems.add(None, Reason("too-many-includes", {"number": _MAX_INCLUDES}))
                 break
             lines: Sequence[_Line] = ()
             with problems.caught():
@@ -183,7 +182,7 @@ class _Reading(msgspec.Struct):
             candidates = [in_folder_of(start, name) for start in starts]
             found = next((path for path in candidates if path in self.project.files), None)
             if found is None or re.match(r"[a-z][a-z0-9+.-]+:", name, re.IGNORECASE):
-                raise ManifestError(f"includes {shown(name)}, which is not a file of the project")
+                raise ManifestError(Reason("missing-include", {"path": name}))
             file = (found, as_constraints)
             if len(self.waiting) <= _MAX_INCLUDES and file not in self.waiting:
                 self.waiting.append(file)
@@ -285,13 +284,13 @@ def _decoded(raw: bytes) -> str:
         if raw.startswith(mark):
             return raw[len(mark) :].decode(encoding, "replace")
     if b"\0" in raw:
-        raise ManifestError("not a text file")
+        raise ManifestError(Reason("not-text"))
     coding = next(filter(None, map(_CODING.match, raw.split(b"\n", 2)[:2])), None)
     encoding = coding[1].decode("ascii", "replace") if coding else "utf-8"
     try:
         return raw.decode(encoding, "replace")
     except (LookupError, ValueError) as error:
-        raise ManifestError(f"unknown encoding {encoding!r}", 1) from error
+        raise ManifestError(Reason("unknown-encoding", {"encoding": encoding}), 1) from error
 
 
 def _logical_lines(text: str) -> list[_Line]:

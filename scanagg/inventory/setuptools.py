@@ -17,11 +17,8 @@ from scanagg.inventory.manifest import (
     read_utf8,
 )
 from scanagg.inventory.scopes import named_scope
-from scanagg.model import Location, Scope, SourceFile
+from scanagg.model import Location, Reason, Scope, SourceFile
 
-_IN_CODE: Final = (
-    "not read, because it is code; declare its dependencies in pyproject.toml and lock them"
-)
 _EXTRAS: Final = "options.extras_require"
 _KEYWORD: Final = re.compile(rb"\b(?:install_requires|extras_require|tests_require)\b")
 _SETUP_CALL: Final = re.compile(rb"\bsetup\s*\(")
@@ -38,7 +35,7 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
             getattr(error, "lineno", None),
             *(line for line, _ in getattr(error, "errors", ())),
         ]
-        raise ManifestError("not a valid setup.cfg", next(filter(None, lines), None)) from error
+        raise ManifestError(Reason("bad-setup-cfg"), next(filter(None, lines), None)) from error
     # The first line of each requirement, alone or after its key.
     lines_of: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
@@ -93,5 +90,5 @@ def read_setup_py(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     if first is None:
         return None
     problems = project.problems(file.path)
-    problems.add(raw.count(b"\n", 0, first.start()) + 1, _IN_CODE)
+    problems.add(raw.count(b"\n", 0, first.start()) + 1, Reason("setup-py"))
     return Manifest(path=file.path, problems=tuple(problems.entries))

@@ -1,4 +1,4 @@
-"""What the inventory tests share: a project from a dict of files, and packages in short form."""
+"""Shared by the inventory tests: a project from a dict of files, and packages in short form."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from scanagg.inventory import read_inventory
-from scanagg.model import Inventory, Target
-from scanagg.reports.reasons import sentence
+from scanagg.model import Inventory, Reason, Target
 
 
 @pytest.fixture
@@ -43,12 +42,12 @@ def pins() -> Callable[[Inventory], dict[str, str]]:
 
 
 @pytest.fixture
-def open_() -> Callable[[Inventory], dict[str, str]]:
-    """What is not pinned as `path:line name`: the reason."""
+def open_() -> Callable[[Inventory], dict[str, Reason]]:
+    """Open requirements as `path:line name`: the reason."""
 
-    def short(inventory: Inventory) -> dict[str, str]:
+    def short(inventory: Inventory) -> dict[str, Reason]:
         return {
-            f"{one.place.path}:{one.place.start_line} {one.name}": sentence(one.reason)
+            f"{one.place.path}:{one.place.start_line} {one.name}": one.reason
             for one in inventory.unpinned
         }
 
@@ -56,10 +55,10 @@ def open_() -> Callable[[Inventory], dict[str, str]]:
 
 
 @pytest.fixture
-def problems() -> Callable[[Inventory], dict[str, str]]:
-    """What could not be read, input to reason."""
+def problems() -> Callable[[Inventory], dict[str, Reason]]:
+    """The reason of each problem by its input."""
 
-    def short(inventory: Inventory) -> dict[str, str]:
-        return {one.input: sentence(one.reason) for one in inventory.problems}
+    def short(inventory: Inventory) -> dict[str, Reason]:
+        return {problem.input: problem.reason for problem in inventory.problems}
 
     return short

@@ -9,6 +9,7 @@ import pytest
 
 from scanagg.core.errors import TargetError
 from scanagg.inventory import read_inventory
+from scanagg.model import Reason
 
 PROJECT = """[project]
 name = "app"
@@ -174,12 +175,13 @@ def test_what_is_from_no_index_is_no_package(project, read_target, problems, tmp
     inventory = read_inventory(read_target(project), tmp_path / "env")
     assert names(inventory) == ["web==1.0"]
     assert {one.input for one in inventory.problems} == {"env"}
-    assert sorted(one.reason for one in inventory.problems) == [
-        "built 0.1 is not from an index: from file:///x",
-        "fork 0.2 is not from an index: from https://***@x.invalid/f",
-        "link 0.3 is not from an index: from https://x.invalid/l.zip",
-        "odd 0.4 is not from an index: direct_url.json cannot be read",
-        "odder 0.5 is not from an index: direct_url.json cannot be read",
+    found = sorted(inventory.problems, key=lambda problem: str(problem.reason.values))
+    assert [(one.reason.kind, one.reason.values) for one in found] == [
+        ("not-from-an-index", {"package": "built 0.1", "address": "file:///x"}),
+        ("not-from-an-index", {"package": "fork 0.2", "address": "https://***@x.invalid/f"}),
+        ("not-from-an-index", {"package": "link 0.3", "address": "https://x.invalid/l.zip"}),
+        ("unreadable-direct-url", {"package": "odd"}),
+        ("unreadable-direct-url", {"package": "odder"}),
     ]
 
 
@@ -199,7 +201,7 @@ def test_broken_metadata_is_named_and_the_rest_stands(project, read_target, tmp_
 def test_an_empty_environment_is_named(project, read_target, problems, tmp_path):
     fake_venv(tmp_path / "env")
     inventory = read_inventory(read_target(project), tmp_path / "env")
-    assert problems(inventory) == {"env": "no installed packages found in it"}
+    assert problems(inventory) == {"env": Reason("no-installed-packages")}
 
 
 @pytest.mark.parametrize(
@@ -236,7 +238,7 @@ def test_a_broken_environment_of_the_project_is_named(project, read_target, prob
     inventory = read_inventory(read_target(project))
     assert inventory.python is None
     assert problems(inventory) == {
-        ".venv": "a broken environment, not read: it has no site-packages folder"
+        ".venv": Reason("broken-environment", {"error": "it has no site-packages folder"})
     }
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanagg.model import Scope
+from scanagg.model import Reason, Scope
 
 
 def entry(name: str, more: str = "") -> str:
@@ -72,10 +72,19 @@ def test_without_groups_the_graph_gives_the_scope(inventory_of):
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ('git = "https://x.invalid/a.git"\nref = "main"', "from git: https://x.invalid/a.git"),
-        ('hg = "https://x.invalid/a"', "from hg: https://x.invalid/a"),
-        ('url = "https://x.invalid/a.zip"', "from an address: https://x.invalid/a.zip"),
-        ('path = "../a"', "from a folder: ../a"),
+        (
+            'git = "https://x.invalid/a.git"\nref = "main"',
+            Reason("from-version-control", {"system": "git", "address": "https://x.invalid/a.git"}),
+        ),
+        (
+            'hg = "https://x.invalid/a"',
+            Reason("from-version-control", {"system": "hg", "address": "https://x.invalid/a"}),
+        ),
+        (
+            'url = "https://x.invalid/a.zip"',
+            Reason("from-address", {"address": "https://x.invalid/a.zip"}),
+        ),
+        ('path = "../a"', Reason("from-folder", {"path": "../a"})),
     ],
 )
 def test_what_is_from_no_index_is_open(inventory_of, open_, source, reason):

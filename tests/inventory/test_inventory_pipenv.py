@@ -2,6 +2,8 @@
 
 import json
 
+from scanagg.model import Reason
+
 LOCK = {
     "_meta": {"hash": {"sha256": "0"}, "pipfile-spec": 6},
     "default": {
@@ -48,13 +50,19 @@ def test_categories_give_scope_and_the_pipfile_what_is_direct(inventory_of, pins
         "web==1.0": f"runtime direct Pipfile:4 Pipfile.lock:{lines['Web']}",
     }
     assert open_(inventory) == {
-        f"Pipfile.lock:{lines['fork']} fork": "from git: https://x.invalid/fork.git",
-        f"Pipfile.lock:{lines['wheel-file']} wheel-file": "from an address: https://x.invalid/w.whl",
-        "Pipfile:10 late": 'not in Pipfile.lock; lock again (for example with "pipenv lock")',
+        f"Pipfile.lock:{lines['fork']} fork": Reason(
+            "from-version-control", {"system": "git", "address": "https://x.invalid/fork.git"}
+        ),
+        f"Pipfile.lock:{lines['wheel-file']} wheel-file": Reason(
+            "from-address", {"address": "https://x.invalid/w.whl"}
+        ),
+        "Pipfile:10 late": Reason(
+            "not-in-the-lock", {"lock": "Pipfile.lock", "command": "pipenv lock"}
+        ),
     }
     assert problems(inventory) == {
-        f"Pipfile.lock:{lines['any']}": "any: no version",
-        "Pipfile:11": "odd: neither a version nor a table",
+        f"Pipfile.lock:{lines['any']}": Reason("missing-version", {"package": "any"}),
+        "Pipfile:11": Reason("not-a-version-or-table", {"package": "odd"}),
     }
 
 
@@ -83,7 +91,13 @@ def test_wrong_types_are_named_and_the_rest_stands(inventory_of, pins, problems)
     inventory = inventory_of({"Pipfile.lock": text})
     assert list(pins(inventory)) == ["c==3"]
     assert problems(inventory) == {
-        "Pipfile.lock:2": "default: Expected `object`, got `array`",
-        "Pipfile.lock:4": "a: Expected `object`, got `str`",
-        "Pipfile.lock:5": "b: Expected `str | null`, got `int` - at `$.version`",
+        "Pipfile.lock:2": Reason(
+            "wrong-type", {"key": "default", "error": "Expected `object`, got `array`"}
+        ),
+        "Pipfile.lock:4": Reason(
+            "wrong-type", {"key": "a", "error": "Expected `object`, got `str`"}
+        ),
+        "Pipfile.lock:5": Reason(
+            "wrong-type", {"key": "b", "error": "Expected `str | null`, got `int` - at `$.version`"}
+        ),
     }

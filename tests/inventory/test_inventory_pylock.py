@@ -3,7 +3,7 @@
 import pytest
 
 from scanagg.inventory.locks import marker_scope
-from scanagg.model import Scope
+from scanagg.model import Reason, Scope
 
 DEV, RUNTIME = Scope.DEV, Scope.RUNTIME
 
@@ -72,11 +72,11 @@ def test_packages_and_what_is_from_no_index(inventory_of, pins, open_):
     }
     assert inventory.packages[1].requires == ("base",)
     assert open_(inventory) == {
-        "pylock.toml:14 fork": "from git: https://x.invalid/fork.git",
-        "pylock.toml:17 archive": "from an address: https://x.invalid/a.zip",
-        "pyproject.toml:3 not-there": (
-            'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
+        "pylock.toml:14 fork": Reason(
+            "from-version-control", {"system": "git", "address": "https://x.invalid/fork.git"}
         ),
+        "pylock.toml:17 archive": Reason("from-address", {"address": "https://x.invalid/a.zip"}),
+        "pyproject.toml:3 not-there": Reason("no-exact-version"),
     }
 
 

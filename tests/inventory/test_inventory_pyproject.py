@@ -2,9 +2,9 @@
 
 import pytest
 
-from scanagg.reports.reasons import sentence
+from scanagg.model import Reason
 
-UNPINNED = 'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
+UNPINNED = Reason("no-exact-version")
 PROJECT = """[build-system]
 requires = ["hatchling"]
 [project]
@@ -96,14 +96,18 @@ def test_tables_of_poetry(inventory_of, pins, open_, problems):
         "pyproject.toml:5 caret": UNPINNED,
         "pyproject.toml:6 star": UNPINNED,
         "pyproject.toml:7 wild": UNPINNED,
-        "pyproject.toml:11 fork": "from git: https://x.invalid/fork.git",
-        "pyproject.toml:13 theirs": "from a folder: ../theirs",
-        "pyproject.toml:14 file": "from a file: w/file-1.0.tar.gz",
-        "pyproject.toml:15 link": "from an address: https://x.invalid/link.zip",
+        "pyproject.toml:11 fork": Reason(
+            "from-version-control", {"system": "git", "address": "https://x.invalid/fork.git"}
+        ),
+        "pyproject.toml:13 theirs": Reason("from-folder", {"path": "../theirs"}),
+        "pyproject.toml:14 file": Reason("from-file", {"path": "w/file-1.0.tar.gz"}),
+        "pyproject.toml:15 link": Reason("from-address", {"address": "https://x.invalid/link.zip"}),
         "pyproject.toml:20 linter": UNPINNED,
     }
     assert [one.text for one in inventory.unpinned][:2] == ["caret ^1.2", "star"]
-    assert problems(inventory) == {"pyproject.toml:16": "broken: neither a version nor a table"}
+    assert problems(inventory) == {
+        "pyproject.toml:16": Reason("not-a-version-or-table", {"package": "broken"})
+    }
 
 
 def test_an_entry_that_only_names_an_index_is_not_said_twice(inventory_of, open_):
@@ -131,8 +135,10 @@ def test_sources_of_uv_say_what_is_from_no_index(inventory_of, pins, open_):
     inventory = inventory_of({"pyproject.toml": project, "lib/lib.py": ""})
     assert pins(inventory) == {"inner==2": "runtime direct pyproject.toml:2"}
     assert open_(inventory) == {
-        "pyproject.toml:2 fork": "from git: https://x.invalid/fork.git",
-        "pyproject.toml:2 many": "from an address: https://x.invalid/many.zip",
+        "pyproject.toml:2 fork": Reason(
+            "from-version-control", {"system": "git", "address": "https://x.invalid/fork.git"}
+        ),
+        "pyproject.toml:2 many": Reason("from-address", {"address": "https://x.invalid/many.zip"}),
     }
 
 
@@ -157,14 +163,23 @@ def test_wrong_types_are_named_and_the_rest_stands(inventory_of, pins, problems)
     inventory = inventory_of({"pyproject.toml": project})
     assert list(pins(inventory)) == ["x==1", "z==1"]
     assert problems(inventory) == {
-        "pyproject.toml:3": "dependencies: Expected `array`, got `str`",
-        "pyproject.toml:5": "not a requirement: '=y'",
-        "pyproject.toml:6": "b: Expected `array`, got `object`",
-        "pyproject.toml:8": "not a requirement: {'other': 'x'}",
-        "pyproject.toml:10": "dependencies: Expected `object`, got `array`",
-        "pyproject.toml:12": "d: Expected `array`, got `int`",
+        "pyproject.toml:3": Reason(
+            "wrong-type", {"key": "dependencies", "error": "Expected `array`, got `str`"}
+        ),
+        "pyproject.toml:5": Reason("not-a-requirement", {"text": "=y"}),
+        "pyproject.toml:6": Reason(
+            "wrong-type", {"key": "b", "error": "Expected `array`, got `object`"}
+        ),
+        "pyproject.toml:8": Reason("not-a-requirement", {"text": "{'other': 'x'}"}),
+        "pyproject.toml:10": Reason(
+            "wrong-type", {"key": "dependencies", "error": "Expected `object`, got `array`"}
+        ),
+        "pyproject.toml:12": Reason(
+            "wrong-type", {"key": "d", "error": "Expected `array`, got `int`"}
+        ),
     }
-    assert "not a requirement: 3" in [sentence(one.reason) for one in inventory.problems]
+    reasons = [problem.reason for problem in inventory.problems]
+    assert Reason("not-a-requirement", {"text": "3"}) in reasons
 
 
 def test_a_manifest_under_tests_is_for_development(inventory_of):

@@ -2,7 +2,9 @@
 
 import pytest
 
-IN_CODE = "not read, because it is code; declare its dependencies in pyproject.toml and lock them"
+from scanagg.model import Reason
+
+IN_CODE = Reason("setup-py")
 
 
 def test_setup_cfg_is_read(inventory_of, pins, problems):
@@ -20,7 +22,7 @@ def test_setup_cfg_is_read(inventory_of, pins, problems):
         ("speed", 12, "runtime"),
         ("docgen", 14, "dev"),
     }
-    assert problems(inventory) == {"setup.cfg:8": "not a requirement: '= broken'"}
+    assert problems(inventory) == {"setup.cfg:8": Reason("not-a-requirement", {"text": "= broken"})}
 
 
 def test_a_setup_cfg_without_requirements_is_no_manifest(inventory_of):
@@ -32,7 +34,7 @@ def test_a_setup_cfg_without_requirements_is_no_manifest(inventory_of):
     [("a = 1\n", "setup.cfg:1"), ("[a]\nb\n  c\n!\n", "setup.cfg:2"), ("[a\n", "setup.cfg:1")],
 )
 def test_a_broken_setup_cfg_is_named(inventory_of, problems, text, where):
-    assert problems(inventory_of({"setup.cfg": text})) == {where: "not a valid setup.cfg"}
+    assert problems(inventory_of({"setup.cfg": text})) == {where: Reason("bad-setup-cfg")}
 
 
 @pytest.mark.parametrize(
@@ -47,11 +49,10 @@ def test_a_broken_setup_cfg_is_named(inventory_of, problems, text, where):
         (b"(" * 5000 + b"install_requires", 1),
     ],
 )
-@pytest.mark.parametrize("beside", [{}, {"lib/requirements.txt": "a==1\n"}])
-def test_a_setup_py_that_passes_requirements_is_named(inventory_of, problems, text, line, beside):
-    inventory = inventory_of({"lib/setup.py": text, **beside})
+def test_a_setup_py_that_passes_requirements_is_a_problem(inventory_of, problems, text, line):
+    inventory = inventory_of({"lib/setup.py": text, "lib/requirements.txt": "a==1\n"})
     assert problems(inventory) == {f"lib/setup.py:{line}": IN_CODE}
-    assert inventory.manifests == tuple(sorted(("lib/setup.py", *beside)))
+    assert inventory.manifests == ("lib/requirements.txt", "lib/setup.py")
 
 
 @pytest.mark.parametrize(

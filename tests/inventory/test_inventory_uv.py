@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanagg.model import Scope
+from scanagg.model import Reason, Scope
 
 REGISTRY = 'source = { registry = "https://index.invalid/simple" }'
 
@@ -93,7 +93,9 @@ def test_a_locked_declaration_is_a_place_and_not_open(inventory_of, pins, open_)
     assert pins(inventory)["http==1.0"] == f"runtime direct pyproject.toml:4 uv.lock:{line}"
     assert pins(inventory)["checks==1.0"].startswith("dev direct pyproject.toml:10 uv.lock:")
     assert open_(inventory) == {
-        "pyproject.toml:6 late": 'not in uv.lock; lock again (for example with "uv lock")'
+        "pyproject.toml:6 late": Reason(
+            "not-in-the-lock", {"lock": "uv.lock", "command": "uv lock"}
+        )
     }
 
 
@@ -132,9 +134,12 @@ def test_members_of_a_workspace_are_roots_and_their_manifests_are_covered(
         "linter==1.0": "dev direct uv.lock:" + str(lock.split("\n").index('name = "linter"') + 1),
         "six==1.0": "runtime direct packages/a/pyproject.toml:3",
     }
-    reasons = open_(inventory)
-    assert reasons["packages/a/pyproject.toml:3 gone"].startswith("not in uv.lock; lock again")
-    assert reasons["helper/pyproject.toml:5 unlocked"].startswith("no exact version")
+    assert open_(inventory) == {
+        "packages/a/pyproject.toml:3 gone": Reason(
+            "not-in-the-lock", {"lock": "uv.lock", "command": "uv lock"}
+        ),
+        "helper/pyproject.toml:5 unlocked": Reason("no-exact-version"),
+    }
 
 
 def test_a_local_project_is_root_where_no_folder_is_the_lock_s_own(inventory_of, pins):
@@ -171,19 +176,35 @@ def test_a_lock_without_roots_does_not_say_what_is_direct(inventory_of):
 @pytest.mark.parametrize(
     ("source", "reason"),
     [
-        ('{ git = "https://x.invalid/o/six?rev=1#ab" }', "from git: https://x.invalid/o/six?rev=1"),
-        ('{ git = "https://me:word@x.invalid/six" }', "from git: https://***@x.invalid/six"),
-        ('{ url = "https://x.invalid/six.zip" }', "from an address: https://x.invalid/six.zip"),
-        ('{ path = "wheels/six-1-py3-none-any.whl" }', "from a file: wheels/six-1"),
-        ('{ directory = "../six" }', "from a folder: ../six"),
+        (
+            '{ git = "https://x.invalid/o/six?rev=1#ab" }',
+            Reason(
+                "from-version-control",
+                {"system": "git", "address": "https://x.invalid/o/six?rev=1#ab"},
+            ),
+        ),
+        (
+            '{ git = "https://me:word@x.invalid/six" }',
+            Reason(
+                "from-version-control", {"system": "git", "address": "https://***@x.invalid/six"}
+            ),
+        ),
+        (
+            '{ url = "https://x.invalid/six.zip" }',
+            Reason("from-address", {"address": "https://x.invalid/six.zip"}),
+        ),
+        (
+            '{ path = "wheels/six-1-py3-none-any.whl" }',
+            Reason("from-file", {"path": "wheels/six-1-py3-none-any.whl"}),
+        ),
+        ('{ directory = "../six" }', Reason("from-folder", {"path": "../six"})),
     ],
 )
 def test_what_is_from_no_index_is_open_and_never_a_package(inventory_of, open_, source, reason):
     lock = f'version = 1\n[[package]]\nname = "six"\nversion = "1"\nsource = {source}\n'
     inventory = inventory_of({"uv.lock": lock, "pyproject.toml": '[project]\ndependencies=["six"]'})
     assert not inventory.packages
-    assert list(open_(inventory)) == ["uv.lock:3 six"], "the declaration is not said again"
-    assert open_(inventory)["uv.lock:3 six"].startswith(reason)
+    assert open_(inventory) == {"uv.lock:3 six": reason}, "the declaration does not repeat it"
 
 
 def test_two_versions_of_one_package_are_two_packages(inventory_of, pins):
@@ -206,10 +227,12 @@ def test_a_broken_entry_is_named_and_the_rest_stands(inventory_of, pins, problem
     inventory = inventory_of({"uv.lock": lock})
     assert pins(inventory) == {"d==2004d": "runtime unknown uv.lock:13"}
     assert problems(inventory) == {
-        "uv.lock:2": "no-version: no version",
-        "uv.lock:4": "package: Expected `str`, got `int` - at `$.name`",
-        "uv.lock:7": "not a package name: 'a\\nb'",
-        "uv.lock:10": "not a version: '1\\n-r /etc/passwd'",
+        "uv.lock:2": Reason("missing-version", {"package": "no-version"}),
+        "uv.lock:4": Reason(
+            "wrong-type", {"key": "package", "error": "Expected `str`, got `int` - at `$.name`"}
+        ),
+        "uv.lock:7": Reason("bad-package-name", {"name": "a\\nb"}),
+        "uv.lock:10": Reason("bad-version", {"version": "1\\n-r /etc/passwd"}),
     }
 
 
