@@ -1,4 +1,4 @@
-"""The project's key, by which checks recognise a secret without storing it."""
+"""The project's key. With it, checks recognise a secret that they do not store."""
 
 import re
 import secrets
@@ -16,51 +16,55 @@ PLACE: Final = "policies/scanagg.key"
 """The path of a committed key, relative to the project's folder."""
 
 _ABOUT: Final = (
-    "# The key of this project for scanagg: commit it. By it a secret is known again from check\n"
-    "# to check, and nobody who sees a report or the baseline alone can try guesses on them.\n"
+    "# The key of this project for scanagg. Commit it: with it, scanagg recognises a secret in\n"
+    "# later checks, and a report or a baseline alone is not enough to guess the secret.\n"
 )
 _BYTES: Final = 32
 _MAX_BYTES: Final = 4096
-# Fewer than 16 characters are less than 64 bits even of hexadecimal digits: those can be tried out.
+# Fewer than 16 hexadecimal digits are less than 64 bits, and can be guessed.
 _KEY: Final = re.compile(r"[!-~]{16,256}")
-_FORMAT: Final = "a key is one word of 16 to 256 characters without white space"
+_FORMAT: Final = "a key has 16 to 256 ASCII characters and no white space"
 _MARKERS: Final = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
 _RESTORE: Final = (
-    "Restore it from git; a new key (scanagg baseline key) makes known secrets new again."
+    f"Restore it: git restore {PLACE}. With another key, all known secrets would be new."
 )
 
 
 def find(files: Files, environ: Mapping[str, str]) -> str | None:
-    """Return SCANAGG_PROJECT_KEY, else the committed key; None where there is neither.
+    """Return SCANAGG_PROJECT_KEY, else the committed key; None if there is neither.
 
-    An empty variable counts as none: CI systems make one of a secret that a job may not see.
-    ConfigError for anything that cannot be a key; the key itself is never shown.
+    An empty variable counts as none: that is what a CI job gets without access to the secret.
+    ConfigError for a key in a wrong form; the key itself is never shown.
     """
     from_environment = environ.get(VARIABLE, "").strip()
     if from_environment:
-        return _valid(from_environment, VARIABLE, f"Set it to a key ({_FORMAT}), or unset it.")
+        return _valid(
+            from_environment, VARIABLE, f"Set it to a key ({_FORMAT}), or run: unset {VARIABLE}"
+        )
     try:
         raw = files.read(PLACE)
     except OSError as error:
         message = f"{PLACE}: {one_line(error.strerror or 'cannot be read')}"
-        raise ConfigError(message, "Make it a readable file.") from error
+        raise ConfigError(message, "Replace it with a readable file.") from error
     return None if raw is None else read(raw)
 
 
 def new_file_text() -> str:
-    """Return the text of a new key file: 256 random bits in hexadecimal, and what they are for."""
+    """Return the text of a new key file: 256 random bits in hexadecimal, and their purpose."""
     return f"{_ABOUT}{secrets.token_hex(_BYTES)}\n"
 
 
 def read(raw: bytes) -> str:
     """Return the key in the bytes of a key file. ConfigError as in `find`."""
     if len(raw) > _MAX_BYTES:
-        raise ConfigError(f"{PLACE}: larger than {_MAX_BYTES} bytes: this is no key", _RESTORE)
+        raise ConfigError(
+            f"{PLACE}: not a key, since it is larger than {_MAX_BYTES} bytes", _RESTORE
+        )
     keys = []
     for number, line in enumerate(map(str.strip, raw.decode("utf-8", "replace").splitlines()), 1):
         if line.startswith(_MARKERS):
-            message = f"{PLACE}:{number}:1: a marker of a merge conflict"
-            raise ConfigError(message, "Keep the key of one side, best that of the main branch.")
+            message = f"{PLACE}:{number}:1: unresolved merge conflict"
+            raise ConfigError(message, "Keep one key, preferably that of the main branch.")
         if line and not line.startswith("#"):
             keys.append((f"{PLACE}:{number}:1", line))
     if len(keys) != 1:
@@ -72,5 +76,5 @@ def read(raw: bytes) -> str:
 
 def _valid(key: str, place: str, hint: str) -> str:
     if not _KEY.fullmatch(key):
-        raise ConfigError(f"{place}: this is no key", hint)
+        raise ConfigError(f"{place}: not a key", hint)
     return key

@@ -1,7 +1,8 @@
-"""The git-aware file set of a check: tracked files, and untracked ones that are not ignored."""
+"""The files of a check: tracked files, and untracked ones that are not ignored."""
 
 import os
 import re
+import shlex
 import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from msgspec.structs import replace
 
 from scanagg.core.errors import TargetError
 from scanagg.core.git import Git
-from scanagg.core.process import Completed, Ended, Stop
+from scanagg.core.process import Ended, Stop
 from scanagg.core.text import one_line, valid
 from scanagg.model import Link, NotExamined, Reason, Revision, SourceFile, Target
 
@@ -28,7 +29,7 @@ NESTED: Final = Reason("nested-repository")
 """The reason for a folder that is a repository of its own."""
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
-# Never part of the source, where no git says so.
+# Never part of the source. In a repository, git leaves them out.
 _ALWAYS_IGNORED: Final = pathspec.GitIgnoreSpec.from_lines(
     ("/.git", ".git/", ".hg/", ".svn/", "__pycache__/")
 )
@@ -52,22 +53,22 @@ def read_target(
 ) -> Target:
     """Read the target in the folder `path`; `exclude` and `reports` are patterns as in .gitignore.
 
-    Without git, or outside a repository, `.gitignore` files apply all the same. Files that are
-    excluded, unreadable, or out of the tree are in `skipped`, with the reason. `links` has every
-    symbolic link and its end; none is followed. TargetError where the folder cannot be used.
+    `.gitignore` files also apply without git and outside of a repository. Excluded and unreadable
+    files are in `skipped`, with the reason. `links` has every symbolic link and its end; none is
+    followed. TargetError if the folder cannot be used.
     """
-    shown = one_line(str(path))
+    failure = f"cannot check {one_line(str(path))}"
     try:
         root = path.resolve(strict=True)
         mode = root.stat().st_mode
     except (OSError, RuntimeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "a loop of symbolic links"
-        hint = "Name a folder that exists."
-        raise TargetError(f"cannot check {shown}: {reason}", hint) from error
+        reason = getattr(error, "strerror", None) or "a loop of symbolic links"
+        hint = "Give the path of an existing folder: scanagg check PATH"
+        raise TargetError(f"{failure}: {reason}", hint) from error
     if not stat.S_ISDIR(mode):
-        raise TargetError(f"cannot check {shown}: not a folder", "Name the project's folder.")
+        raise TargetError(f"{failure}: not a folder", "Give the folder of the project.")
     if not os.access(root, os.R_OK | os.X_OK):
-        raise TargetError(f"cannot check {shown}: it may not be read", "Check its permissions.")
+        raise TargetError(f"{failure}: no permission to read it", "Change its permissions.")
     listing = _list_by_git(root, stop or Stop()) or _list_by_walking(root)
     patterns = {
         REPORT: pathspec.GitIgnoreSpec.from_lines(reports),
@@ -87,27 +88,37 @@ def read_target(
 
 
 def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
-    """List the files by git; None where there is no repository, or git ignores the folder itself.
+    """List the files by git; None without a repository, or if git ignores the folder itself.
 
-    TargetError for a repository that git does not read: a walk would leave out files that are
-    tracked although .gitignore names them.
+    TargetError if git cannot read the repository: walking would leave out files that are tracked
+    although .gitignore names them.
     """
     if not any((folder / ".git").exists() for folder in (root, *root.parents)):
         return None
     git = Git(root, stop)
-    top = git.run("rev-parse", "--show-prefix")
-    if top.ended is Ended.NOT_STARTED or stop.is_set():
+
+    def output(*argv: str) -> bytes | None:
+        """Return the output; None if git is not installed or the check is stopped."""
+        done = git.run(*argv)
+        if done.ended is Ended.NOT_STARTED or stop.is_set():
+            return None
+        if done.ended is Ended.EXITED and done.returncode == 0:
+            return done.stdout
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [done.ended.value]
+        reason = next((line for line in lines if line.startswith("fatal:")), lines[-1])
+        trust = shlex.join(("git", "config", "--global", "--add", "safe.directory", str(root)))
+        hint = f"If another user owns the folder and you trust it, run: {one_line(trust)}"
+        raise TargetError(f"git cannot read the repository: {one_line(reason)}", hint)
+
+    top = output("rev-parse", "--show-prefix")
+    if top is None:
         return None
-    _check_git(top)
-    prefix = os.fsdecode(top.stdout).strip()
+    prefix = os.fsdecode(top).strip()
     if prefix and git.text("check-ignore", "-q", ".") is not None:
         return None
-    listed = git.run(
-        "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"
-    )
-    if stop.is_set():
+    listed = output("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    if listed is None:
         return None
-    _check_git(listed)
     branch = git.text("symbolic-ref", "-q", "--short", "HEAD")
     remote = git.text("config", "--get", "remote.origin.url")
     changes = git.text("status", "--porcelain", "-uno", "--ignore-submodules", ".")
@@ -118,22 +129,12 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
         prefix=valid(prefix),
         dirty=bool(changes),
     )
-    names = tuple(os.fsdecode(name) for name in listed.stdout.split(b"\0") if name)
+    names = tuple(os.fsdecode(name) for name in listed.split(b"\0") if name)
     return _Listing(names, (), revision)
 
 
-def _check_git(done: Completed) -> None:
-    """Raise TargetError where git failed."""
-    if done.ended is Ended.EXITED and done.returncode == 0:
-        return
-    lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [done.ended.value]
-    reason = next((line for line in lines if line.startswith("fatal:")), lines[-1])
-    hint = "Mend the repository, or let git trust it: git config --global safe.directory"
-    raise TargetError(f"git cannot read the repository: {one_line(reason)}", hint)
-
-
 def _public_address(remote: str) -> str | None:
-    """Return the remote as an https address without credentials; None for a local path."""
+    """Return a remote as an https address without credentials; None for a local path."""
     bare = _CREDENTIALS.sub("", valid(remote))
     scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+\.\w+):(?!//)(.+)", bare)
     if scp:
@@ -146,7 +147,7 @@ _Rules = tuple[tuple[str, pathspec.GitIgnoreSpec], ...]
 
 
 def _list_by_walking(root: Path) -> _Listing:
-    """List the files that no .gitignore on the way excludes, without following links."""
+    """List the files that no .gitignore above them excludes, without following links."""
     names: list[str] = []
     skipped: list[NotExamined] = []
     pending: list[tuple[str, _Rules]] = [("", ())]
@@ -173,7 +174,7 @@ def _list_by_walking(root: Path) -> _Listing:
 
 
 def _ignore_file(path: Path) -> pathspec.GitIgnoreSpec:
-    """Return the patterns of a .gitignore, without the invalid ones, which git ignores too."""
+    """Return the patterns of a .gitignore without the invalid ones, as git does."""
     try:
         lines = path.read_text("utf-8", "surrogateescape").splitlines()
     except OSError:
@@ -189,8 +190,8 @@ def _ignore_file(path: Path) -> pathspec.GitIgnoreSpec:
 
 
 def _is_ignored(name: str, rules: _Rules) -> bool:
-    """Return True where the innermost .gitignore that matches `name` excludes it."""
-    name = name.replace("\n", "?")  # no pattern can hold a newline, and the matcher stops at one
+    """Return True if the innermost .gitignore that matches `name` excludes it."""
+    name = name.replace("\n", "?")  # no pattern has a newline, and the matcher stops at one
     if _ALWAYS_IGNORED.match_file(name):
         return True
     for folder, spec in reversed(rules):
@@ -204,7 +205,7 @@ def _sort(
     root: Path, names: Iterable[str], patterns: Mapping[Reason, pathspec.GitIgnoreSpec]
 ) -> tuple[list[SourceFile], list[NotExamined], list[Link]]:
     """Sort names into files, skipped inputs and links; `patterns` exclude, by their reason."""
-    found: list[SourceFile] = []
+    files: list[SourceFile] = []
     skipped: list[NotExamined] = []
     link_names: list[str] = []
     for name in names:
@@ -213,48 +214,44 @@ def _sort(
             status = path.lstat()
         except OSError:
             continue  # tracked by git, deleted in the work tree
-        reasons = [reason for reason, spec in patterns.items() if spec.match_file(name)]
-        if stat.S_ISDIR(status.st_mode):
-            skipped.append(NotExamined(valid(name.rstrip("/")), NESTED, on_purpose=True))
-        elif reasons:
-            skipped.append(NotExamined(valid(name), reasons[0], on_purpose=True))
+        reason = _exclusion(name, status.st_mode, patterns)
+        if reason:
+            skipped.append(NotExamined(valid(name.rstrip("/")), reason, on_purpose=True))
         elif stat.S_ISLNK(status.st_mode):
             link_names.append(name)
-        elif not stat.S_ISREG(status.st_mode):
-            reason = Reason("irregular-file")
-            skipped.append(NotExamined(valid(name), reason, on_purpose=True))
         elif not os.access(path, os.R_OK):
             skipped.append(NotExamined(valid(name), Reason("no-read-permission")))
         else:
-            found.append(SourceFile(valid(name), path, status.st_size))
-    found.sort(key=lambda file: (file.path, os.fsencode(file.real)))
-    files = _with_unique_paths(found)
-    by_place = {file.real: file.path for file in files}
-    links = []
-    for name in link_names:
-        end, problem = _link_end(root, root / name, by_place)
-        links.append(Link(valid(name), end, problem))
-        if problem:
-            skipped.append(NotExamined(valid(name), problem, on_purpose=True))
-    links.sort(key=lambda link: link.path)
+            files.append(SourceFile(valid(name), path, status.st_size))
+    files.sort(key=lambda file: (file.path, os.fsencode(file.real)))
+    # A byte that is not UTF-8 is shown as its escape, so two files can have one shown path.
+    seen: Counter[str] = Counter()
+    for index, file in enumerate(files):
+        seen[file.path] += 1
+        if seen[file.path] > 1:
+            files[index] = replace(file, path=f"{file.path} ({seen[file.path]})")
+    paths = {file.real: file.path for file in files}
+    links = [Link(valid(name), *_link_end(root, root / name, paths)) for name in sorted(link_names)]
+    broken = [(link.path, link.reason) for link in links if link.reason]
+    skipped += [NotExamined(path, reason, on_purpose=True) for path, reason in broken]
     return files, skipped, links
 
 
-def _with_unique_paths(files: Iterable[SourceFile]) -> list[SourceFile]:
-    """Number files with the same shown path: a byte that is no UTF-8 looks like its escape."""
-    seen: Counter[str] = Counter()
-    unique = []
-    for file in files:
-        seen[file.path] += 1
-        count = seen[file.path]
-        unique.append(file if count == 1 else replace(file, path=f"{file.path} ({count})"))
-    return unique
+def _exclusion(
+    name: str, mode: int, patterns: Mapping[Reason, pathspec.GitIgnoreSpec]
+) -> Reason | None:
+    """Return the reason why an entry of the folder is left out on purpose."""
+    if stat.S_ISDIR(mode):
+        return NESTED
+    matching = (reason for reason, spec in patterns.items() if spec.match_file(name))
+    other = None if stat.S_ISREG(mode) or stat.S_ISLNK(mode) else Reason("irregular-file")
+    return next(matching, other)
 
 
 def _link_end(
     root: Path, link: Path, files: Mapping[Path, str]
 ) -> tuple[str | None, Reason | None]:
-    """Return the shown path of a link's end among files and folders, or the reason why not."""
+    """Return the shown path of the file or folder at a link's end, or the reason for none."""
     try:
         end = link.resolve(strict=True)
     except (OSError, RuntimeError):

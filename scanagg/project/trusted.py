@@ -1,4 +1,4 @@
-"""Places to read rules from: the work tree, or a commit that the change under check cannot touch.
+"""Places to read rules from: the work tree, or a commit that the checked change cannot modify.
 
 Rules are the policy, its parents, the waivers, the baseline, the project's key, and the
 configuration of the scanners.
@@ -15,17 +15,17 @@ from msgspec.structs import replace
 
 from scanagg.core.git import Git
 
-# A baseline of 100,000 findings has about 30 MiB; nothing else that is read here comes near.
+# A baseline of 100,000 findings has about 30 MiB. All other files are far smaller.
 MAX_BYTES: Final = 64 << 20
 
 _NO_FILE: Final = "is not a file"
 _TOO_LARGE: Final = f"is larger than {MAX_BYTES >> 20} MiB"
-# The errors about entries of a commit that are no files, by git's modes.
+# The errors for entries of a commit that are not files, by their mode in git.
 _FOLDER, _LINK, _SUBMODULE = "040000", "120000", "160000"
 _NO_FILES: Final = {
     _FOLDER: _NO_FILE,
-    _LINK: "is a link, which is not followed in a commit",
-    _SUBMODULE: "is a submodule, whose files are not in this repository",
+    _LINK: "is a symbolic link, which is not followed in a commit",
+    _SUBMODULE: "is a submodule, so its files are not in this repository",
 }
 
 
@@ -38,26 +38,26 @@ class Files(Protocol):
         ...
 
     def read(self, path: str) -> bytes | None:
-        """Return the bytes of a file; None where the path does not exist.
+        """Return the bytes of a file; None if the path does not exist.
 
-        OSError where it is unusable: no file, larger than `MAX_BYTES`, a path that leads out of
-        the project. Its `strerror` can follow the path in a message: "is not a file".
+        OSError if it is not a file, is larger than `MAX_BYTES`, or leads out of the project. Its
+        `strerror` can follow the path in a message: "is not a file".
         """
         ...
 
 
 class WorkTree(msgspec.Struct, frozen=True):
-    """The project as it lies in its folder."""
+    """The project as it is in its folder."""
 
     root: Path
 
     @property
     def ref(self) -> str | None:
-        """None: no commit."""
+        """None, since it is not a commit."""
         return None
 
     def read(self, path: str) -> bytes | None:
-        """Return the file's bytes. A pipe or a device is refused: its end may never come."""
+        """Return the file's bytes. A pipe or a device is refused: it may never end."""
         place = self.root / _inside(path)
         if not os.path.lexists(place):
             return None
@@ -83,11 +83,11 @@ class Committed(msgspec.Struct, frozen=True):
         return self.commit
 
     def read(self, path: str) -> bytes | None:
-        """Return the file's bytes as committed. A link is refused: its content is a path."""
+        """Return the committed bytes. A link is refused: its content is a path."""
         whole = posixpath.join(self.prefix, _inside(path))
         mode, oid, size = self._entry(whole)
         if oid is None:
-            # A work tree has the file where a folder on the way is a link or a submodule.
+            # If a folder above it is a link or a submodule, a work tree would have the file.
             folder = posixpath.dirname(whole)
             while folder:
                 mode, oid, _ = self._entry(folder)
@@ -105,7 +105,7 @@ class Committed(msgspec.Struct, frozen=True):
         return content
 
     def _entry(self, path: str) -> tuple[str, str | None, int]:
-        """Return mode, object id and size of the entry at a path; the id is None without one."""
+        """Return mode, object id and size of the entry at a path; the id is None if it is missing."""
         command = ("--literal-pathspecs", "ls-tree", "-z", "-l", "--full-tree", self.commit)
         printed = self.git.output(*command, "--", path)
         if printed is None:
@@ -118,10 +118,10 @@ class Committed(msgspec.Struct, frozen=True):
 
 
 def locate(files: Files, root: Path, path: Path) -> tuple[Files, str] | None:
-    """Return the place and path of a file named by its path in the file system, None for the disk.
+    """Return where to read a file, by its path in the file system; None for the disk itself.
 
-    `root` is the project's folder. In a commit, this covers the whole repository: the change under
-    check can edit files above the project as well.
+    `root` is the project's folder. In a commit, this covers the whole repository, since the
+    checked change can also edit files above the project.
     """
     top, place = root, files
     if isinstance(files, Committed):
@@ -136,7 +136,7 @@ def locate(files: Files, root: Path, path: Path) -> tuple[Files, str] | None:
 
 
 def _relative(path: Path, base: Path) -> str | None:
-    """Return the path from `base` on with /, as spelled or with links resolved; else None."""
+    """Return the path relative to `base` with /, as written or with links resolved; else None."""
     spelled = Path(os.path.abspath(path))  # noqa: PTH100 - the last part may be a link, which stays
     real = Path(os.path.realpath(path.parent)) / path.name
     for place in (spelled, real):
@@ -147,14 +147,14 @@ def _relative(path: Path, base: Path) -> str | None:
 
 
 def _inside(path: str) -> str:
-    """Return the normalised path. OSError where it leads out of the project, or is no path."""
+    """Return the normalised path. OSError if it leads out of the project or is not a path."""
     try:
         os.fsencode(path)
     except UnicodeEncodeError:
-        raise OSError(errno.EINVAL, "is no path") from None
+        raise OSError(errno.EINVAL, "is not a path") from None
     clean = posixpath.normpath(path)
     if "\0" in path or not path or clean == ".":
-        raise OSError(errno.EINVAL, "is no path")
+        raise OSError(errno.EINVAL, "is not a path")
     if clean.startswith("/") or clean.split("/")[0] == "..":
         raise OSError(errno.EINVAL, "leads out of the project")
     return clean

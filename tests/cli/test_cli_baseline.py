@@ -420,6 +420,6 @@ def test_a_key_in_the_environment_goes_before_the_file(project: Path) -> None:
 
 def test_a_file_that_is_no_key_is_refused(project: Path) -> None:
     (project / KEY).write_text("short\n")
-    assert "policies/scanagg.key:1:1: this is no key" in baseline(project, "key", code=2)
-    assert "policies/scanagg.key:1:1: this is no key" in write(project, code=2)
+    assert "policies/scanagg.key:1:1: " in baseline(project, "key", code=2)
+    assert "policies/scanagg.key:1:1: " in write(project, code=2)
     assert not (project / BASELINE).exists()

@@ -179,7 +179,7 @@ def test_rule_2_another_hash_is_refused_with_both(tmp_path: Path) -> None:
         ("folder", "3:18: extends[0].file: folder: is not a file"),
         ("'https://org.invalid/p.yml'", "3:18: extends[0].file: 'https://org.invalid/p.yml' is a"),
         ('"a\\u001fb"', "3:18: extends[0].file: a\\x1fb does not exist"),
-        (".", "3:18: extends[0].file: .: is no path"),
+        (".", "3:18: extends[0].file: .: is not a path"),
     ],
 )
 def test_rule_2_a_parent_that_cannot_be_read_is_named_with_its_place(

@@ -298,7 +298,7 @@ def test_a_folder_that_may_not_be_read_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(TargetError, match="may not be read"):
+    with pytest.raises(TargetError, match="permission"):
         read_target(tmp_path)
 
 

@@ -64,10 +64,10 @@ def test_the_prefix_leads_to_a_project_below_the_top(make_project: Make) -> None
         ("a/../../x", "leads out of the project"),
         ("/etc/passwd", "leads out of the project"),
         ("..", "leads out of the project"),
-        ("", "is no path"),
-        (".", "is no path"),
-        ("a\0b", "is no path"),
-        ("a\ud800", "is no path"),
+        ("", "is not a path"),
+        (".", "is not a path"),
+        ("a\0b", "is not a path"),
+        ("a\ud800", "is not a path"),
         ("folder", "is not a file"),
     ],
 )
@@ -87,10 +87,10 @@ def test_a_link_is_followed_in_a_work_tree_and_refused_in_a_commit(make_project:
     tree, commit = WorkTree(root), committed(root)
     assert tree.read("link.yml") == tree.read("linked/a.yml") == b"x"
     assert reason(tree, "dead.yml") == "is not a file"
-    assert reason(commit, "link.yml") == "is a link, which is not followed in a commit"
-    assert reason(commit, "dead.yml") == "is a link, which is not followed in a commit"
+    assert reason(commit, "link.yml") == "is a symbolic link, which is not followed in a commit"
+    assert reason(commit, "dead.yml") == "is a symbolic link, which is not followed in a commit"
     assert reason(commit, "linked/a.yml") == (
-        "cannot be read: linked is a link, which is not followed in a commit"
+        "cannot be read: linked is a symbolic link, which is not followed in a commit"
     )
 
 
