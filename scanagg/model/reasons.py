@@ -22,8 +22,8 @@ class Reason(msgspec.Struct, frozen=True):
     values: Mapping[str, "ReasonValue"] = _NO_VALUES
 
     def __hash__(self) -> int:
-        """Hash the kind: few reasons of one kind are ever compared."""
-        return hash(self.kind)
+        """Hash the kind and the values, in any order."""
+        return hash((self.kind, frozenset(self.values.items())))
 
     def map(self, change: Callable[[str], str]) -> "Reason":
         """Return the same reason with `change` applied to each text in its values."""

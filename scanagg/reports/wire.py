@@ -13,6 +13,7 @@ import json
 import os
 from collections.abc import Iterator
 from datetime import date, datetime
+from functools import lru_cache
 from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, TypeVar, cast
@@ -545,7 +546,7 @@ def members(report: Report) -> Iterator[tuple[str, object]]:
 
 def finding_of(judged: Judged) -> WireFinding:
     """Return a finding in its JSON form."""
-    finding, history = judged.finding, judged.finding.history
+    finding, history, verdict = judged.finding, judged.finding.history, judged.verdict
     # By hand: `asdict` of both takes a quarter longer, see benchmarks/reports.py.
     values = {
         "id": finding.id,
@@ -563,10 +564,12 @@ def finding_of(judged: Judged) -> WireFinding:
         "advisory": finding.advisory,
         "license": judged.license_expression,
         "witnesses": finding.witnesses,
-        "verdict": judged.verdict,
+        "verdict": WireVerdict(
+            verdict.action, verdict.rule, tuple(map(wire_reason, verdict.reasons))
+        ),
         "origin": judged.origin,
         "change": history.change,
-        "origin_reason": history.reason,
+        "origin_reason": wire_reason(history.reason),
         "disclosed": history.disclosed,
         "first_seen": history.first_seen and as_utc(history.first_seen),
         "deadline": judged.deadline and as_utc(judged.deadline),
@@ -583,6 +586,13 @@ def finding_of(judged: Judged) -> WireFinding:
         "parts": finding.parts and WireParts(*finding.parts),
     }
     return msgspec.convert(values, WireFinding, from_attributes=True)
+
+
+@lru_cache(4096)
+def wire_reason(reason: Reason) -> WireReason:
+    """Return a reason in its JSON form. Most findings have one of a few reasons."""
+    wire: WireReason = convert(reason, WireReason)
+    return wire
 
 
 def convert(value: object, kind: type[Value] | Any) -> Value:
