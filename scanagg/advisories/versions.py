@@ -54,27 +54,27 @@ class AffectedVersions(msgspec.Struct, frozen=True):
         A text that is not a PEP 440 version is affected if it is listed as written, or if every
         version is affected.
         """
-        known = parsed(text)
-        if known is None:
+        version = parsed(text)
+        if version is None:
             # A version that is too long to compare is affected by every record.
             return _is_version(text) or text in self.listed or (None, None, False) in self.spans
         # The public version of a local one is never after it.
-        public = known if known.local is None else Version(known.public)
+        public = version if version.local is None else Version(version.public)
         for start, end, closed in self.spans:
-            if (start is None or start <= known) and (
-                end is None or (public <= end if closed else known < end)
+            if (start is None or start <= version) and (
+                end is None or (public <= end if closed else version < end)
             ):
                 return True
-        if not self.listed:
-            return False
-        return not self.listed.isdisjoint(map(canonicalize_version, (known, public)))
+        return bool(self.listed) and not self.listed.isdisjoint(
+            map(canonicalize_version, (version, public))
+        )
 
 
 def fixed_versions(record: Record, name: str) -> tuple[str, ...]:
     """Return the versions that fix the package and are not affected themselves, lowest first."""
     fixes = {
         version: event.fixed
-        for entry in _entries_about(record, name)
+        for entry in entries_about(record, name)
         for versions in _version_ranges(entry)
         for event in versions.events
         if event.fixed is not None and (version := parsed(event.fixed)) is not None
@@ -89,7 +89,7 @@ def affected_versions(record: Record, name: str) -> AffectedVersions:
 
     A withdrawn record affects what it did before.
     """
-    entries = tuple(_entries_about(record, name))
+    entries = tuple(entries_about(record, name))
     spans = tuple(dict.fromkeys(span for entry in entries for span in _spans(entry)))
     # A listed version that a span covers adds nothing: `1.0` in the list affects `1.0+cpu`, unless
     # that is the version with the fix.
@@ -113,17 +113,17 @@ def trimmed(record: Record) -> Record:
 def doubts(record: Record) -> Iterator[str]:
     """Yield the problems with the versions of a record."""
     for entry in record.affected:
-        if not entry.versions and not any(each.events for each in _version_ranges(entry)):
+        ranges = tuple(_version_ranges(entry))
+        if not entry.versions and not ranges:
             yield f"it lists no affected version of {entry.package.name}"
-        for versions in _version_ranges(entry):
+        for versions in ranges:
             if versions.type.upper() not in {"ECOSYSTEM", "SEMVER"}:
                 yield f"a range of type {versions.type[:40]!r}: compared by PEP 440"
-            if not any(event.introduced is not None for event in versions.events):
+            if all(event.introduced is None for event in versions.events):
                 yield "a range without a start: starts at the first version"
             for event in versions.events:
-                for key in event.__struct_fields__:
-                    text: str | None = getattr(event, key)
-                    if text is not None and text != _ENDLESS and parsed(text) is None:
+                for key, text in msgspec.structs.asdict(event).items():
+                    if text not in (None, _ENDLESS) and parsed(text) is None:
                         yield f"{key} is not a version: {text[:40]!r}"
 
 
@@ -164,7 +164,8 @@ def _uncovered(texts: Iterable[str], spans: Sequence[Span]) -> tuple[str, ...]:
     return tuple(uncovered)
 
 
-def _entries_about(record: Record, name: str) -> Iterator[Affected]:
+def entries_about(record: Record, name: str) -> Iterator[Affected]:
+    """Yield the entries about a PyPI package; `name` is as in PEP 503."""
     for entry in record.affected:
         package = entry.package
         if package.ecosystem.partition(":")[0] == ECOSYSTEM and (
@@ -174,21 +175,21 @@ def _entries_about(record: Record, name: str) -> Iterator[Affected]:
 
 
 def _version_ranges(entry: Affected) -> Iterator[Range]:
-    """Yield the ranges of versions, not of commits."""
-    return (versions for versions in entry.ranges if versions.type.upper() != _COMMITS)
+    """Yield the ranges of versions, without those of commits and those without events."""
+    return (
+        versions
+        for versions in entry.ranges
+        if versions.events and versions.type.upper() != _COMMITS
+    )
 
 
 def _spans(entry: Affected) -> Iterator[Span]:
     """Yield the affected periods of each range, cut at its limit."""
     for versions in _version_ranges(entry):
         events = versions.events
-        if not events:
-            continue
         limits = [event.limit for event in events if event.limit is not None]
-        known = [parsed(text) for text in limits if text != _ENDLESS]
-        read = [version for version in known if version is not None]
-        # If one of several limits is unreadable, there is none.
-        limit = max(read) if read and len(read) == len(limits) else None
+        # If one of several limits is `*` or unreadable, there is none.
+        limit = None if None in map(parsed, limits) else max(_versions(limits), default=None)
         for start, end, closed in (*_walked(events), *_pairs(events)):
             if limit is None or (end is not None and end < limit):
                 yield (start, end, closed)
@@ -202,24 +203,26 @@ def _walked(events: Sequence[RangeEvent]) -> Iterator[Span]:
     starts = _versions(text for text in begins if text != _FIRST)
     fixes = _versions(event.fixed for event in events)
     lasts = _versions(event.last_affected for event in events)
-    inside = not begins or any(text == _FIRST or parsed(text) is None for text in begins)
+    inside = not begins or _FIRST in begins or None in map(parsed, begins)
     start = None
     for version in sorted(starts | fixes | lasts):
-        begun, fixed, last = version in starts, version in fixes, version in lasts
-        here = begun or (inside and (last or not fixed))
-        after = (inside or not last) if begun else (inside and not fixed and not last)
-        if here and not inside:
-            start = version
-        if (inside or here) and not after:
-            yield (start, version, here)
-        inside = after
+        if version in starts:
+            # An end and a start at one version leave a period open.
+            if not inside:
+                start = version
+                inside = version not in lasts
+                if not inside:
+                    yield (version, version, True)
+        elif inside:
+            inside = False
+            yield (start, version, version in lasts)
     if inside:
         yield (start, None, False)
 
 
 def _versions(texts: Iterable[str | None]) -> set[Version]:
-    known = (parsed(text) for text in texts if text is not None)
-    return {version for version in known if version is not None}
+    versions = {parsed(text) for text in texts if text is not None}
+    return {version for version in versions if version is not None}
 
 
 def _pairs(events: Sequence[RangeEvent]) -> list[Span]:

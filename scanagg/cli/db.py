@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -158,17 +158,7 @@ def status(
     document = {
         "version": _VERSION,
         "sources": [
-            {
-                "kind": kind,
-                "state": states[kind],
-                "records": source.records if source else None,
-                "updated": _iso(source.updated) if source else None,
-                "age_days": _age(source, moment) if source else None,
-                "license": source.license if source else None,
-                "origin": source.origin if source else None,
-                "digest": source.digest if source else None,
-                "fetched": _iso(source.fetched) if source else None,
-            }
+            {"kind": kind, "state": states[kind], **_source_values(source, moment)}
             for kind, source in sources.items()
         ],
         "problems": list(problems),
@@ -201,6 +191,22 @@ def _source_lines(source: DataSource, now: datetime) -> tuple[str, ...]:
         f"from {source.origin or 'an unknown source'}, fetched {when}",
         f"sha256 {source.digest[:12]}, licence: {source.license or 'unknown'}",
     )
+
+
+def _source_values(source: DataSource | None, now: datetime) -> Mapping[str, object]:
+    """Return the values of a kind of data for JSON; null if there is none."""
+    if source is None:
+        keys = ("records", "updated", "age_days", "license", "origin", "digest", "fetched")
+        return dict.fromkeys(keys)
+    return {
+        "records": source.records,
+        "updated": _iso(source.updated),
+        "age_days": _age(source, now),
+        "license": source.license,
+        "origin": source.origin,
+        "digest": source.digest,
+        "fetched": _iso(source.fetched),
+    }
 
 
 def _amount(source: DataSource) -> str:

@@ -141,7 +141,7 @@ def test_a_date_in_the_future_does_not_make_the_data_young(tmp_path: Path) -> No
     future = below("A-1", "app", "2", modified="2999-01-01T00:00:00Z")
     alone = put_osv(tmp_path, future)
     assert alone.source.updated is None
-    assert alone.problems == ("1 record dated in the future, up to 2999-01-01: check the clock",)
+    assert alone.problems == ("1 date in the future, up to 2999-01-01: check the clock",)
     both = put_osv(tmp_path, future, below("A-2", "app", "2", modified="2020-01-01T00:00:00Z"))
     assert both.source.updated == datetime(2020, 1, 1, tzinfo=UTC)
     several = put_osv(tmp_path, *({"id": f"not an id {n}"} for n in range(100)), future)

@@ -60,7 +60,7 @@ def test_a_date_in_the_future_says_nothing_of_the_age(tmp_path: Path) -> None:
         put_epss(tmp_path, {"CVE-2024-0001": (0, 0)}, scored=future),
     ):
         assert imported.source.updated is None
-        assert imported.problems == ("dated 2999-01-01, in the future: check the clock",)
+        assert imported.problems == ("1 date in the future, up to 2999-01-01: check the clock",)
 
 
 def test_a_date_that_is_ahead_by_no_more_than_clocks_drift_is_believed(

@@ -15,7 +15,7 @@ from scanagg.advisories.importing import exploits, files, osv
 from scanagg.advisories.store import StoreMeta
 from scanagg.core.errors import StoreError
 from scanagg.core.text import counted, valid
-from scanagg.model import CLOCK_DRIFT, DataSource
+from scanagg.model import DataSource
 
 _NAMES: Final = {"osv": "OSV (PyPI)", "kev": "CISA KEV", "epss": "FIRST EPSS"}
 # PyPA and GitHub: CC BY 4.0 (in their repositories). CISA: CC0 (on the page of the catalogue).
@@ -102,7 +102,7 @@ def import_kev(task: Import) -> Imported:
     """Store CISA's catalogue of known exploited vulnerabilities (JSON). StoreError as above."""
     problems = files.Problems()
     rows, date = exploits.catalogue(task.path, problems)
-    count, updated = len(rows), _past(date, task.now, problems)
+    count, updated = len(rows), files.newest(filter(None, [date]), task.now, problems)
     with store.building("kev", task.cache) as connection:
         connection.executemany("INSERT INTO kev VALUES (?, ?, ?)", rows)
         task.progress(count, count)
@@ -117,7 +117,7 @@ def import_epss(task: Import) -> Imported:
         exploits.scores(path, problems) as (rows, date),
         store.building("epss", task.cache) as connection,
     ):
-        count, updated = 0, _past(date, task.now, problems)
+        count, updated = 0, files.newest(filter(None, [date]), task.now, problems)
         while batch := list(islice(rows, _BATCH)):
             connection.executemany("INSERT INTO epss VALUES (?, ?, ?)", batch)
             count += len(batch)
@@ -185,14 +185,6 @@ def _kind(path: Path) -> str:
     if not begins.startswith((b"{", b"[")):
         return ""
     return "kev" if b'"catalogVersion"' in begins or b'"cveID"' in begins else "osv"
-
-
-def _past(date: datetime | None, now: datetime, problems: files.Problems) -> datetime | None:
-    """Return a date, or None if it is in the future: such a date does not give an age."""
-    if date and date > now + CLOCK_DRIFT:
-        problems.add_first(f"dated {date:%Y-%m-%d}, in the future: check the clock")
-        return None
-    return date
 
 
 def _digest(connection: sqlite3.Connection, query: str) -> str:

@@ -2,12 +2,14 @@
 
 import os
 import stat
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from scanagg.core.errors import StoreError
-from scanagg.core.text import one_line, shorten
+from scanagg.core.text import counted, one_line, shorten
+from scanagg.model import CLOCK_DRIFT
 
 MEBIBYTE: Final = 1 << 20
 
@@ -59,6 +61,16 @@ class Problems:
         """Add a problem of the whole import, before those of single records."""
         self.count += 1
         self.messages.insert(0, safe(message))
+
+
+def newest(dates: Iterable[datetime], now: datetime, problems: Problems) -> datetime | None:
+    """Return the newest date that is not in the future: a date ahead does not give an age."""
+    dates = list(dates)
+    past = [date for date in dates if date <= now + CLOCK_DRIFT]
+    if len(past) < len(dates):
+        ahead = f"{counted(len(dates) - len(past), 'date')} in the future"
+        problems.add_first(f"{ahead}, up to {max(dates):%Y-%m-%d}: check the clock")
+    return max(past, default=None)
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> tuple[list[Path], int]:

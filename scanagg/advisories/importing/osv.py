@@ -15,11 +15,10 @@ from typing import BinaryIO, Final
 import msgspec
 
 from scanagg.advisories.importing import files
-from scanagg.advisories.records import Record, UnusableError, decoded, moment
+from scanagg.advisories.records import UnusableError, decoded, moment
 from scanagg.advisories.versions import doubts, trimmed
 from scanagg.core.errors import StoreError
 from scanagg.core.text import counted
-from scanagg.model import CLOCK_DRIFT
 
 _ENCRYPTED: Final = 0x1
 # The end of a zip: APPNOTE.TXT of PKWARE, 4.3.14 to 4.3.16.
@@ -47,7 +46,7 @@ class Export(msgspec.Struct, frozen=True):
 
 
 class _Stored(msgspec.Struct, frozen=True):
-    """What is kept in memory of a stored record."""
+    """The part of a written record that stays in memory."""
 
     modified: datetime
     digest: bytes
@@ -198,18 +197,7 @@ def write(
     """
     stored: dict[str, _Stored] = {}
     for number, (name, data) in enumerate(export.records, 1):
-        if len(data) > files.RECORD_BYTES:
-            limit = files.RECORD_BYTES // files.MEBIBYTE
-            problems.refuse(name, f"larger than {limit} MiB")
-        else:
-            try:
-                record, left_out = decoded(data.removeprefix(files.BOM), now)
-            except UnusableError as error:
-                problems.refuse(name, str(error))
-            else:
-                for doubt in dict.fromkeys((*left_out, *doubts(record))):
-                    problems.add(f"{record.id}: {doubt}")
-                _write_record(connection, name, record, stored, problems)
+        _write_record(connection, name, data, stored, problems, now)
         if number % _PROGRESS_STEP == 0 or number == export.count:
             progress(number, export.count)
     connection.executemany(
@@ -223,25 +211,33 @@ def write(
         sorted((name, number) for number, group in enumerate(groups) for name in group),
     )
     times = [record.modified for record in stored.values() if record.modified > _LONG_AGO]
-    past = [time for time in times if time <= now + CLOCK_DRIFT]
-    if len(past) < len(times):
-        dated = f"{counted(len(times) - len(past), 'record')} dated in the future"
-        problems.add_first(f"{dated}, up to {max(times):%Y-%m-%d}: check the clock")
+    updated = files.newest(times, now, problems)
     # The digest does not depend on how the records are packed.
     digest = hashlib.sha256()
     for name in sorted(stored):
         digest.update(stored[name].digest)
-    return len(stored), max(past, default=None), digest.hexdigest()
+    return len(stored), updated, digest.hexdigest()
 
 
 def _write_record(
     connection: sqlite3.Connection,
     name: str,
-    record: Record,
+    data: bytes,
     stored: dict[str, _Stored],
     problems: files.Problems,
+    now: datetime,
 ) -> None:
-    """Write a record, unless a newer one with its id is stored."""
+    """Write a record, unless it is unusable, or a newer one with its id is stored."""
+    try:
+        if len(data) > files.RECORD_BYTES:
+            limit = files.RECORD_BYTES // files.MEBIBYTE
+            raise UnusableError(f"larger than {limit} MiB")
+        record, left_out = decoded(data.removeprefix(files.BOM), now)
+    except UnusableError as error:
+        problems.refuse(name, str(error))
+        return
+    for doubt in dict.fromkeys((*left_out, *doubts(record))):
+        problems.add(f"{record.id}: {doubt}")
     new = _Stored(
         moment(record.modified) or _LONG_AGO,
         hashlib.sha256(_ENCODER.encode(record)).digest(),
