@@ -3,13 +3,13 @@
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from support.locks import environment_with_oldest_pip
-from support.repository import git
+from support.repository import commit
 
 from scanagg.model import Target
 from scanagg.project.target import read_target as read
@@ -60,12 +60,14 @@ def private_cache(
     monkeypatch.setenv("SCANAGG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
 
 
-@pytest.fixture(autouse=True)
-def no_pull_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    """That a CI system tests a pull request of ours says nothing of the projects in tests."""
-    for name in list(os.environ):
-        if name.startswith(("GITHUB_", "CI_MERGE_REQUEST_", "SCANAGG_PROJECT_KEY")):
-            monkeypatch.delenv(name)
+@pytest.fixture(autouse=True, scope="session")
+def no_pull_request() -> Iterator[None]:
+    """Hide a pull request that CI tests from the projects in tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(("GITHUB_", "CI_MERGE_REQUEST_", "SCANAGG_PROJECT_KEY")):
+                patch.delenv(name)
+        yield
 
 
 @pytest.fixture
@@ -73,17 +75,7 @@ def make_project(tmp_path: Path) -> Callable[..., Path]:
     """Write files into a new folder, committed to git unless told otherwise; the folder."""
 
     def make(files: Mapping[str, str | bytes], *, git_: bool = True, name: str = "project") -> Path:
-        root = tmp_path / name
-        root.mkdir(exist_ok=True)
-        for path, content in files.items():
-            file = root / path
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content.encode() if isinstance(content, str) else content)
-        if git_:
-            git(root, "init", "-q", "-b", "main")
-            git(root, "add", "-A", "-f")
-            git(root, "commit", "-q", "--allow-empty", "-m", "start")
-        return root
+        return commit(tmp_path / name, files, git_=git_)
 
     return make
 

@@ -1,4 +1,4 @@
-"""Whatever is broken or hostile ends as a clear answer: never a pass, never a traceback."""
+"""Broken and hostile input gets a clear answer: never a pass, never a traceback."""
 
 import json
 import os
@@ -26,7 +26,7 @@ CLEAN = "import os\n\nprint(os.name)\n"
 NO_TOOLS = {"PATH": "/usr/bin:/bin"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def osv() -> Iterator[str]:
     """A vulnerability service that knows nothing bad."""
     with osv_server([]) as url:
@@ -60,20 +60,19 @@ def incomplete(said: Said, *words: str) -> None:
 def test_a_path_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
     done = scanagg("check", str(tmp_path / "nowhere"))
     assert done.returncode == 2
-    assert "nowhere: No such file or directory" in done.stderr
+    assert str(tmp_path / "nowhere") in done.stderr
 
 
-def test_a_misspelt_scanner_is_a_usage_error_with_the_right_name(make_project: Make) -> None:
-    for option in ("--only", "--skip"):
-        done = scanagg("check", str(make_project({"a.py": CLEAN})), option, "bandid")
-        assert done.returncode == 2
-        assert "Did you mean bandit?" in done.stderr
+@pytest.mark.parametrize("option", ["--only", "--skip"])
+def test_a_misspelt_scanner_is_a_usage_error_with_the_right_name(option: str) -> None:
+    done = scanagg("check", option, "bandid")
+    assert (done.returncode, "Did you mean bandit?" in done.stderr) == (2, True)
 
 
 def test_the_only_requested_scanner_missing_is_incomplete(make_project: Make) -> None:
     project = make_project({"Dockerfile": "FROM x\n"})
     said = check(project, "--only", "trivy", env=NO_TOOLS)
-    incomplete(said, "trivy", "not found")
+    incomplete(said, "trivy")
     assert said.run("trivy")["status"] == "missing"
 
 
@@ -86,7 +85,7 @@ def test_bandit_dying_on_its_configuration_is_incomplete(
         {"a.py": CLEAN, "scanagg.toml": f"[scanners.bandit]\nargs = ['-c', '{bad}']\n"}
     )
     said = check(project, "--only", "bandit")
-    incomplete(said, "bandit", "failed")
+    incomplete(said, "bandit")
     assert said.run("bandit")["coverage"]["examined"] == 0
 
 
@@ -100,7 +99,7 @@ def test_a_file_that_does_not_parse_is_incomplete_and_named(make_project: Make) 
 
 
 def test_an_empty_tree_is_incomplete(make_project: Make) -> None:
-    said = check(make_project({}))
+    said = check(make_project({}), env=NO_TOOLS)
     incomplete(said)
     assert {run["status"] for run in said.report["runs"]} <= {"not_applicable", "missing"}
 
@@ -150,9 +149,7 @@ def test_odd_encodings_are_examined(make_project: Make) -> None:
     places = {finding["location"]["path"] for finding in said.report["findings"]}
     assert places == {"bom.py", "latin.py", "caf\\xe9.py"}
     assert said.run("bandit")["coverage"]["examined"] == 3
-    assert all("shell=True" in html for html in [said.everything]), (
-        "the line of code is read in every encoding"
-    )
+    assert "shell=True" in said.everything, "the line of code is read in every encoding"
 
 
 def test_bytes_that_are_no_text_in_a_python_file_are_named(make_project: Make) -> None:
@@ -177,9 +174,8 @@ def test_hostile_names_harm_no_report(make_project: Make) -> None:
     shell = "import subprocess\nsubprocess.run('ls', shell=True)\n"
     project = make_project({f"d/{name}" if "/" not in name else name: shell for name in names})
     said = check(project, "--only", "bandit", "-v")
-    assert said.run("bandit")["coverage"]["examined"] == len(
-        [n for n in names if n.endswith(".py")]
-    )
+    python = [name for name in names if name.endswith(".py")]
+    assert said.run("bandit")["coverage"]["examined"] == len(python)
     assert "\x1b[31mred" not in said.out
     assert "<script>alert(1)" not in (said.folder / "scanagg.html").read_text()
     assert "a\\nb.py" in said.out
@@ -205,7 +201,7 @@ def test_nothing_of_the_checked_project_runs(make_project: Make, osv: str) -> No
             "app.py": "import subprocess\nsubprocess.run('ls', shell=True)\n",
         }
     )
-    said = check(project, cwd=project)
+    said = check(project, cwd=project, new_process=True)
     assert not list(project.rglob("*WAS-RUN"))
     assert any(finding["rule"]["id"] == "B602" for finding in said.report["findings"])
 
@@ -219,20 +215,20 @@ def test_what_the_project_hides_is_reported(make_project: Make) -> None:
     )
     said = check(project, "--only", "bandit")
     assert said.run("bandit")["hidden"] == {"nosec": 2}, "two rules would have spoken"
+    assert ".bandit" in str(said.run("bandit")["notices"])
     assert "nosec" in said.out
-    assert ".bandit" in said.out
 
 
 # Scanners that misbehave.
 
 
 MISBEHAVIOUR = {
-    "hangs": ("import time; time.sleep(300)", "did not end within"),
-    "prints without end": ("import os\nwhile True: os.write(1, b'x' * 1048576)", "256 MiB"),
-    "prints half a JSON": ("print('{\"Results\": [')", ""),
-    "is killed": ("import os; os.kill(os.getpid(), 9)", "killed by signal 9"),
-    "exits 0 with garbage": ("print('No problems found!')", ""),
-    "says nothing": ("pass", ""),
+    "hangs": ("import time; time.sleep(300)", "timeout"),
+    "prints without end": ("import os\nwhile True: os.write(1, b'x' * 1048576)", "failed"),
+    "prints half a JSON": ("print('{\"Results\": [')", "failed"),
+    "is killed": ("import os; os.kill(os.getpid(), 9)", "failed"),
+    "exits 0 with garbage": ("print('No problems found!')", "failed"),
+    "says nothing": ("pass", "failed"),
 }
 
 
@@ -240,15 +236,15 @@ MISBEHAVIOUR = {
 def test_a_scanner_that_misbehaves_is_incomplete(
     make_project: Make, tmp_path: Path, case: str
 ) -> None:
-    code, reason = MISBEHAVIOUR[case]
+    code, status = MISBEHAVIOUR[case]
     version = (
         "import sys\nif 'version' in sys.argv:\n    print('{\"Version\": \"1\"}'); sys.exit()\n"
     )
     toml = fake(tmp_path, version + code)
     project = make_project({"Dockerfile": "FROM x\n", "scanagg.toml": toml})
-    said = check(project, "--only", "trivy", "--timeout", "5" if case == "hangs" else "60")
-    incomplete(said, reason)
-    assert said.run("trivy")["status"] in ("failed", "timeout")
+    said = check(project, "--only", "trivy", "--timeout", "4" if case == "hangs" else "60")
+    incomplete(said, "trivy")
+    assert said.run("trivy")["status"] == status
 
 
 def test_the_deadline_ends_everything_and_shows_what_is_known(
@@ -257,24 +253,27 @@ def test_the_deadline_ends_everything_and_shows_what_is_known(
     toml = fake(tmp_path, "import time; time.sleep(300)")
     project = make_project({"Dockerfile": "FROM x\n", "a.py": CLEAN, "scanagg.toml": toml})
     start = time.monotonic()
-    said = check(project, "--only", "trivy,bandit", "--deadline", "8")
+    said = check(project, "--only", "trivy,detect-secrets", "--deadline", "6")
     assert time.monotonic() - start < 14
     incomplete(said, "deadline")
-    assert said.run("bandit")["status"] == "ok"
+    assert said.run("detect-secrets")["status"] == "ok"
 
 
 def test_ctrl_c_ends_everything_and_shows_what_is_known(make_project: Make, tmp_path: Path) -> None:
-    toml = fake(tmp_path, "import time; time.sleep(300)")
-    project = make_project({"Dockerfile": "FROM x\n", "a.py": CLEAN, "scanagg.toml": toml})
+    started = tmp_path / "started"
+    toml = fake(tmp_path, f"import time; open({str(started)!r}, 'w'); time.sleep(300)")
+    project = make_project({"Dockerfile": "FROM x\n", "scanagg.toml": toml})
     reports = tmp_path / "reports"
-    argv = ["check", str(project), "--only", "trivy,bandit", "--output-dir", str(reports)]
+    argv = ["check", str(project), "--only", "trivy", "--output-dir", str(reports)]
     child = subprocess.Popen(
         [sys.executable, "-m", "scanagg", *argv],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(6)
+    while not started.exists():
+        assert child.poll() is None
+        time.sleep(0.05)
     child.send_signal(signal.SIGINT)
     pressed = time.monotonic()
     out, err = child.communicate(timeout=30)
@@ -324,34 +323,29 @@ def test_an_environment_that_cannot_be_read_is_no_pass(make_project: Make, tmp_p
     done = scanagg("check", str(project), "--python", str(tmp_path / "no such" / "python"))
     assert done.returncode == 2
     assert "no such" in done.stderr
-    broken = tmp_path / "broken env"
-    (broken / "bin").mkdir(parents=True)
-    (broken / "bin" / "python").write_text("#!/bin/sh\nexit 0\n")
-    (broken / "bin" / "python").chmod(0o755)
-    done = scanagg(
-        "check",
-        str(project),
-        "--only",
-        "licenses",
-        "--offline",
-        "--python",
-        str(broken / "bin/python"),
-    )
-    assert done.returncode in (2, 3)
+    broken = tmp_path / "broken env" / "bin" / "python"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("#!/bin/sh\nexit 0\n")
+    broken.chmod(0o755)
+    argv = ("--only", "licenses", "--offline", "--python", str(broken))
+    assert scanagg("check", str(project), *argv).returncode in (2, 3)
 
 
 def test_an_environment_with_a_space_in_its_path_is_read(
     make_project: Make, tmp_path: Path
 ) -> None:
     env = tmp_path / "my env"
-    subprocess.run([sys.executable, "-m", "venv", str(env)], check=True)
-    project = make_project({"a.py": CLEAN})
-    said = check(
-        project, "--only", "licenses", "--offline", "--python", str(env / "bin" / "python")
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(env)], check=True)
+    python = env / "bin" / "python"
+    (packages,) = env.glob("lib/*/site-packages")
+    (packages / "demo-1.0.dist-info").mkdir()
+    (packages / "demo-1.0.dist-info" / "METADATA").write_text(
+        "Metadata-Version: 2.1\nName: demo\nVersion: 1.0\nLicense: MIT\n"
     )
+    project = make_project({"a.py": CLEAN})
+    said = check(project, "--only", "licenses", "--offline", "--python", str(python))
     coverage = said.run("licenses")["coverage"]
-    assert coverage["found"] >= 1
-    assert coverage["examined"] == coverage["found"]
+    assert (coverage["examined"], coverage["found"]) == (1, 1)
 
 
 # Output.
@@ -359,12 +353,10 @@ def test_an_environment_with_a_space_in_its_path_is_read(
 
 def test_reports_that_cannot_be_written_are_no_pass(make_project: Make, tmp_path: Path) -> None:
     project = make_project({"a.py": CLEAN})
-    (tmp_path / "file").write_text("")
-    done = scanagg(
-        "check", str(project), "--only", "bandit", "--output-dir", str(tmp_path / "file" / "out")
-    )
-    assert done.returncode == 3
-    assert "cannot write" in done.stderr
+    folder = tmp_path / "file" / "out"
+    folder.parent.write_text("")
+    done = scanagg("check", str(project), "--only", "bandit", "--output-dir", str(folder))
+    assert (done.returncode, str(folder / "scanagg.json") in done.stderr) == (3, True)
     assert done.stdout.startswith("PASS"), "what is known is still printed"
 
 
@@ -407,11 +399,8 @@ def test_a_bad_policy_is_an_error_with_a_line(
     policy = tmp_path / "policy.yml"
     policy.write_text(text)
     project = make_project({"a.py": CLEAN})
-    for argv in (
-        ("check", str(project), "--policy", str(policy)),
-        ("policy", "check", str(policy)),
-    ):
-        done = scanagg(*argv)
+    for argv in (("check", str(project), "--policy"), ("policy", "check")):
+        done = scanagg(*argv, str(policy))
         assert done.returncode == 2
         for word in words:
             assert word in done.stderr
@@ -472,26 +461,28 @@ def test_without_a_home_the_remedy_is_named(
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr(cache.platformdirs, "user_cache_path", homeless)
-    with pytest.raises(ConfigError, match="no home folder") as raised:
+    with pytest.raises(ConfigError) as raised:
         cache.cache_folder()
     assert "SCANAGG_CACHE_DIR" in raised.value.hint
 
 
-def test_arguments_of_the_configuration_are_said(make_project: Make) -> None:
+def test_arguments_of_the_configuration_are_shown(make_project: Make) -> None:
     project = make_project(
         {"a.py": "eval('1')\n", "scanagg.toml": "[scanners.bandit]\nargs = ['-lll']\n"}
     )
     said = check(project, "--only", "bandit")
-    assert "bandit: runs as the configuration says: -lll" in said.out
-    assert said.run("bandit")["notices"] == ["runs as the configuration says: -lll"]
+    assert "-lll" in str(said.run("bandit")["notices"])
+    assert "-lll" in said.out
 
 
-def test_a_repository_inside_is_said(make_project: Make) -> None:
+def test_a_repository_inside_is_named(make_project: Make) -> None:
     project = make_project({"a.py": CLEAN})
     (project / "vendored").mkdir()
     git(project / "vendored", "init", "-q")
     (project / "vendored" / "b.py").write_text("eval('1')\n")
-    assert "repository of its own: vendored" in check(project, "--only", "bandit").out
+    said = check(project, "--only", "bandit")
+    assert "vendored" in str(said.report["gate"]["notices"])
+    assert "vendored" in said.out
 
 
 def test_git_is_not_needed(make_project: Make, tmp_path: Path) -> None:
@@ -501,4 +492,4 @@ def test_git_is_not_needed(make_project: Make, tmp_path: Path) -> None:
     assert shutil.which("git", path=str(empty)) is None
     said = check(project, "--only", "bandit", env={"PATH": str(empty)})
     assert said.code == 0, said.out
-    assert "listed without git" in said.out
+    assert [gap["input"] for gap in said.run("bandit")["coverage"]["not_examined"]] == []

@@ -23,3 +23,17 @@ def git(folder: Path, *argv: str, env: Mapping[str, str] | None = None) -> str:
         ["git", *argv], cwd=folder, env=variables, check=True, capture_output=True, text=True
     )
     return done.stdout
+
+
+def commit(root: Path, files: Mapping[str, str | bytes], *, git_: bool = True) -> Path:
+    """Write files into a folder, and commit them to a new repository; the folder."""
+    root.mkdir(parents=True, exist_ok=True)
+    for path, content in files.items():
+        file = root / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(content.encode() if isinstance(content, str) else content)
+    if git_:
+        git(root, "init", "-q", "-b", "main")
+        git(root, "add", "-A", "-f")
+        git(root, "commit", "-q", "--allow-empty", "-m", "start")
+    return root
