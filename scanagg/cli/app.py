@@ -13,31 +13,31 @@ from typer.core import TyperArgument, TyperGroup
 from scanagg import __version__
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "check": "Run the scanners, apply the policy, write reports.",
-    "explain": "Explain why a finding has its verdict.",
-    "fix": "List the upgrades that clear most vulnerabilities.",
+    "check": "Run the scanners, judge their findings, and write reports.",
+    "explain": "Explain the verdict on a finding.",
+    "fix": "List the upgrades that fix vulnerabilities, or apply them.",
     "gate": "Judge a stored report again, without scanning.",
     "scanners": "List the scanners, and how to install missing ones.",
-    "waive": "Accept a finding until a day.",
-    "waivers": "List all waivers, unused and expired ones too.",
-    "baseline": "Manage the baseline: findings that are not new.",
-    "db": "Manage the offline store of advisories.",
-    "policy": "Check, test, and compare policy files.",
-    "license": "Evaluate licences.",
+    "waive": "Accept a finding until a date.",
+    "waivers": "List all waivers, including unused and expired ones.",
+    "baseline": "Manage the baseline, the list of known findings.",
+    "db": "Manage the offline advisory store.",
+    "policy": "Check, test and compare policy files.",
+    "license": "Judge a licence expression, or the licences of all packages.",
 }
 """The commands with their short help, in the order of `scanagg --help`.
 
-The module of a command is `scanagg.cli.NAME`. It has the function `command`, or `app` with commands
-of its own.
+The module of a command is `scanagg.cli.NAME`. It has the function `command`, or an `app` with
+subcommands.
 """
 
 
 class _Commands(TyperGroup):
-    """The group of all commands, each imported when it is needed."""
+    """The group of all commands. It imports a command when that command is needed."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
-        # By these, a misspelt name gets a suggestion.
+        # For the suggestion when a name is misspelt.
         self.commands = {name: click.Command(name) for name in COMMANDS}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -80,7 +80,7 @@ app = typer.Typer(
     cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
-    suggest_commands=False,  # click makes a suggestion of its own
+    suggest_commands=False,  # click suggests one itself
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

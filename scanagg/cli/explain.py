@@ -26,12 +26,14 @@ _Name = Annotated[
     str,
     typer.Argument(
         metavar="FINDING",
-        help="The id of a finding or its first digits (4 or more), or an id of an advisory.",
+        help="Id of a finding, its first 4 or more digits, or an advisory id.",
     ),
 ]
 _Stored = Annotated[
     Path | None,
-    typer.Option("--report", metavar="FILE", help="Default: scanagg.json where check puts it."),
+    typer.Option(
+        "--report", metavar="FILE", help="Read this scanagg.json. Default: that of the last check."
+    ),
 ]
 
 
@@ -42,9 +44,9 @@ def command(
     policy: options.PolicyName = None,
     now: options.Now = None,
 ) -> None:
-    """Say of a finding in a stored report what it is, and why the policy judges it as it does.
+    """Explain the verdict on a finding of a stored report.
 
-    Every rule that was asked is shown with its answer, and every waiver with why it does not match.
+    Shows each rule with its answer, and each waiver with the reason why it does not match.
 
     Exit codes: 0 explained, 2 no such finding, or a file cannot be used.
     """

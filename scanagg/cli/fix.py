@@ -44,19 +44,22 @@ from scanagg.upgrades.ways import Goal, LockJob, Ways, goals_of, ways
 _Report = Annotated[
     Path | None,
     typer.Option(
-        metavar="FILE", help="Take the advice of a stored scanagg.json instead of checking."
+        metavar="FILE", help="Use the advice in this scanagg.json instead of running a check."
     ),
 ]
 _Apply = Annotated[
     bool,
     typer.Option(
         "--apply",
-        help="Edit pins and run the project's own lockers, which read the project, ask its index "
-        "and may run its build backend; then check again.",
+        help="Edit pins and run the project's lockers, then check again. Lockers use the network, "
+        "even with --offline, and may run the project's build backend.",
     ),
 ]
 _BlockingOnly = Annotated[
-    bool, typer.Option("--blocking-only", help="Only what it takes to clear what blocks.")
+    bool,
+    typer.Option(
+        "--blocking-only", help="List only the upgrades that fix blocking vulnerabilities."
+    ),
 ]
 
 _AGAIN: Final = "Check again: scanagg check"
@@ -85,14 +88,13 @@ def command(
     blocking_only: _BlockingOnly = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """Say which upgrades clear most vulnerabilities, and how to make them; --apply makes them.
+    """List the upgrades that fix most vulnerabilities, or apply them with --apply.
 
-    Only the scanners of vulnerabilities run. Where the project's own constraints are in the way,
-    nothing is changed: it says which.
+    Runs only the scanners that look for vulnerabilities. Names the constraints of the project that
+    prevent an upgrade, and does not change them.
 
-    Exit codes: 0 advice was given or there is nothing to do, 2 usage, configuration or policy
-    error, 3 incomplete (what the advice rests on was not examined as required, or a step of --apply
-    failed), 4 internal error, 130 interrupted.
+    Exit codes: 0 done, 2 usage, configuration or policy error, 3 incomplete (a required scanner did
+    not examine everything, or a step of --apply failed), 4 internal error, 130 interrupted.
     """
     chosen = FixOptions(apply=apply, blocking=blocking_only, show=not no_progress)
     if report is not None:

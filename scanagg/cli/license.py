@@ -30,7 +30,9 @@ from scanagg.reports.reasons import sentence, sentences
 from scanagg.scanners.base import all_scanners, usual_scanner
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, scan
 
-app = typer.Typer(no_args_is_help=True, help="Licences: of an expression, of the packages.")
+app = typer.Typer(
+    no_args_is_help=True, help="Judge a licence expression, or the licences of all packages."
+)
 
 _HEADS: Final = ("package", "version", "scope", "licence", "source", "verdict", "decided by")
 # The version of the JSON that `license list` prints.
@@ -53,15 +55,27 @@ class LicenseListing(msgspec.Struct, frozen=True):
 @app.command("eval")
 def evaluate(
     expression: Annotated[str, typer.Argument(help="An SPDX licence expression.")],
-    allow: Annotated[str, typer.Option(metavar="IDS", help="Allowed ids, by comma.")] = "",
-    deny: Annotated[str, typer.Option(metavar="IDS", help="Denied ids, by comma.")] = "",
-    review: Annotated[str, typer.Option(metavar="IDS", help="Ids to review, by comma.")] = "",
+    allow: Annotated[
+        str, typer.Option(metavar="IDS", help="Allow these SPDX ids, separated by commas.")
+    ] = "",
+    deny: Annotated[
+        str, typer.Option(metavar="IDS", help="Deny these SPDX ids, separated by commas.")
+    ] = "",
+    review: Annotated[
+        str,
+        typer.Option(
+            metavar="IDS", help="Require a review of these SPDX ids, separated by commas."
+        ),
+    ] = "",
     policy: Annotated[
         str | None,
-        typer.Option(metavar="NAME_OR_PATH", help="Take the lists of this policy instead."),
+        typer.Option(metavar="NAME_OR_PATH", help="Use the lists of this policy instead."),
     ] = None,
 ) -> None:
-    """Print allow, review, unknown or deny. The exit code is 0 for any verdict."""
+    """Judge a licence expression: allow, review, unknown or deny.
+
+    The exit code is 0 for any verdict.
+    """
     if policy is not None:
         if allow or deny or review:
             hint = "Give the lists, or a policy that has some."
@@ -80,15 +94,14 @@ def list_(
     policy_ref: options.PolicyRef = None,
     python: options.Python = None,
     form: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="For people or for programs.")
+        Literal["table", "json"], typer.Option("--format", help="Print a table or JSON.")
     ] = "table",
     offline: options.Offline = False,
     now: options.Now = None,
 ) -> None:
-    """List all packages of the project: licence, how it is known, verdict, what decided.
+    """List the packages of the project with their licences and verdicts.
 
-    A list, not the gate: the exit code is 0 for any verdict, and 3 where not all packages could
-    be asked for their licence. Those are listed too.
+    The exit code is 0 for any verdict, and 3 if the licence of a package could not be looked up.
     """
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)

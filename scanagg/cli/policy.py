@@ -30,25 +30,29 @@ from scanagg.scanners.config import load_settings
 
 _MOST_BYTES: Final = 1 << 20
 
-app = typer.Typer(no_args_is_help=True, help="Look at policy files without scanning.")
+app = typer.Typer(no_args_is_help=True, help="Check, test and compare policy files.")
 
-_Name = Annotated[str, typer.Argument(metavar="FILE", help="A policy file, or a ready-made one.")]
+_Name = Annotated[str, typer.Argument(metavar="FILE", help="Policy file, or a ready-made policy.")]
 _Root = Annotated[
-    Path | None, typer.Option(help="A project: say what in the policy means none of its files.")
+    Path | None, typer.Option(help="Also warn about paths that match no file of this project.")
 ]
 _Report = Annotated[
     Path | None,
-    typer.Option("--on", metavar="REPORT", help="A scanagg.json: which waivers it uses."),
+    typer.Option(
+        "--on",
+        metavar="REPORT",
+        help="Also warn about waivers that are unused in this scanagg.json.",
+    ),
 ]
-_Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 where there is a warning.")]
-_Cases = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files of cases.")]
-_Old = Annotated[str, typer.Argument(metavar="OLD", help="A policy file, or a ready-made one.")]
-_New = Annotated[str, typer.Argument(metavar="NEW", help="The policy to compare it with.")]
+_Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if there is a warning.")]
+_Cases = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files with cases.")]
+_Old = Annotated[str, typer.Argument(metavar="OLD", help="Policy file, or a ready-made policy.")]
+_New = Annotated[str, typer.Argument(metavar="NEW", help="Policy to compare it with.")]
 _On = Annotated[
-    Path, typer.Option("--on", metavar="REPORT", help="The scanagg.json whose findings to judge.")
+    Path, typer.Option("--on", metavar="REPORT", help="Judge the findings of this scanagg.json.")
 ]
 _ExitCode = Annotated[
-    bool, typer.Option("--exit-code", help="Exit with 1 where a finding or the outcome changes.")
+    bool, typer.Option("--exit-code", help="Exit with 1 if a verdict or the outcome changes.")
 ]
 
 
@@ -60,13 +64,11 @@ def check(
     now: options.Now = None,
     strict: _Strict = False,
 ) -> None:
-    """Say whether a policy file is valid, or what is wrong and where.
+    """Check a policy file for errors and for parts without effect.
 
-    A valid one is also searched for what it says in vain: rules that nothing can reach, waivers
-    without effect, licence ids that were replaced. Each is a warning.
+    Unreachable rules, waivers without effect and outdated licence ids are warnings.
 
-    Exit codes: 0 valid, with warnings or without; 1 valid with warnings under --strict; 2 not
-    valid.
+    Exit codes: 0 valid, 1 valid but with warnings (with --strict), 2 not valid.
     """
     loaded = load_policy(file, root or Path.cwd(), None)
     path = builtin_folder() / f"{file}.yml" if file in BUILTIN else Path(file)
@@ -85,11 +87,11 @@ def check(
 
 @app.command("test")
 def test(files: _Cases, policy: options.PolicyName = None, now: options.Now = None) -> None:
-    """Judge the findings that files describe, and say where a policy decides otherwise.
+    """Test whether a policy judges the described findings as expected.
 
-    The policy is the one that is given, else the one that a file names, else the project's own.
+    The policy is that of --policy, else the one that the file names, else that of the project.
 
-    Exit codes: 0 all as expected, 1 some not, 2 a file or the policy cannot be used.
+    Exit codes: 0 all as expected, 1 some are not, 2 a file or the policy cannot be used.
     """
     failed = total = 0
     for path in files:
@@ -111,10 +113,10 @@ def test(files: _Cases, policy: options.PolicyName = None, now: options.Now = No
 def diff(
     old: _Old, new: _New, on: _On, now: options.Now = None, exit_code: _ExitCode = False
 ) -> None:
-    """Say which findings of a report two policies treat differently.
+    """List the findings of a report that two policies judge differently.
 
-    Exit codes: 0 compared; 1 under --exit-code where a finding or the outcome changes; 2 a file
-    cannot be used.
+    Exit codes: 0 compared, 1 a verdict or the outcome changes (with --exit-code), 2 a file cannot
+    be used.
     """
     report, moment = wire.read(on), options.time_of(now)
     clock = None if moment is None else Clock(moment, given=True)
@@ -139,7 +141,7 @@ def diff(
 
 @app.command("schema")
 def schema() -> None:
-    """Print the JSON Schema of policy files, by which editors complete keys."""
+    """Print the JSON Schema of policy files, for completion in editors."""
     tell(schema_text().splitlines())
 
 

@@ -28,7 +28,7 @@ from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, Task, find
 def command(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
 ) -> None:
-    """List the scanners: found where, applying here, how to get."""
+    """List the scanners, where they were found, and how to install missing ones."""
     root = path.resolve()
     settings = load_settings(root, scanner_infos())
     target = read_target(root, exclude=settings.exclude)

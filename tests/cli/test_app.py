@@ -28,8 +28,8 @@ def test_the_help_of_every_command_describes_each_argument_and_option_once(name:
     command = group.get_command(click.Context(group), name)
     assert command
     for each in getattr(command, "commands", {}).values() or [command]:
-        page = " ".join(each.get_help(click.Context(each)).split())
+        page = "".join(each.get_help(click.Context(each)).split())
         for text in (each.help, *(parameter.help for parameter in each.params)):
             assert text[0].isupper()
             assert text.endswith(".")
-            assert page.count(" ".join(text.split())) == 1
+            assert page.count("".join(text.split())) == 1

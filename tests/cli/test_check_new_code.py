@@ -70,12 +70,12 @@ WAYS = (("--base", "main"), ("--base", "main", "--baseline", "policies/baseline.
 
 
 def checked(project: Path, *argv: str) -> Said:
-    return check(project, *argv, formats=["json"], here=True)
+    return check(project, *argv, formats=["json"])
 
 
 @pytest.fixture
 def with_baseline(project: Path) -> Path:
-    done = scanagg("baseline", "write", str(project), "--only", "bandit", here=True)
+    done = scanagg("baseline", "write", str(project), "--only", "bandit")
     assert done.returncode == 0, done.stderr
     commit(project, "baseline")
     git(project, "checkout", "-q", "-b", "feature")

@@ -46,7 +46,7 @@ def project(make_project: Make) -> Path:
 
 def baseline(project: Path, *argv: str, code: int = 0, env: Mapping[str, str] | None = None) -> str:
     """Run `scanagg baseline`; what it prints."""
-    done = scanagg("baseline", argv[0], str(project), *argv[1:], here=True, env=env)
+    done = scanagg("baseline", argv[0], str(project), *argv[1:], env=env)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 
@@ -78,20 +78,20 @@ def commit(project: Path, message: str = "more") -> None:
 
 
 def origins(project: Path) -> dict[str, str]:
-    report = check(project, *BANDIT, formats=["json"], here=True).report
+    report = check(project, *BANDIT, formats=["json"]).report
     return {finding["rule"]["id"]: finding["origin"] for finding in report["findings"]}
 
 
 def test_what_is_in_the_baseline_does_not_block_and_what_is_new_does(project: Path) -> None:
-    assert check(project, *BANDIT, formats=["json"], here=True).code == 1
+    assert check(project, *BANDIT, formats=["json"]).code == 1
     said = write(project)
     assert f"Wrote {BASELINE}: 2 findings (2 code)" in said
     assert f"Wrote {KEY}" in said
-    assert check(project, *BANDIT, formats=["json"], here=True).code == 0
+    assert check(project, *BANDIT, formats=["json"]).code == 0
     commit(project)
     (project / "app.py").write_text("# a line above\n" + APP + MORE)
     assert origins(project) == {"B404": "existing", "B602": "existing", "B307": "introduced"}
-    assert check(project, *BANDIT, formats=["json"], here=True).code == 1
+    assert check(project, *BANDIT, formats=["json"]).code == 1
 
 
 def test_writing_again_changes_nothing(project: Path) -> None:
@@ -185,7 +185,7 @@ def test_accepting_code_does_not_make_new_packages_old(make_project: Make) -> No
             return said
 
         def blocking() -> list[str]:
-            found = check(project, *BOTH, formats=["json"], here=True).report["findings"]
+            found = check(project, *BOTH, formats=["json"]).report["findings"]
             return [one["rule"]["id"] for one in found if one["verdict"]["action"] == "block"]
 
         accept("--finding", ids["B307"])
@@ -295,7 +295,7 @@ def test_an_entry_of_a_scanner_that_did_not_run_stays(project: Path) -> None:
 
 def test_the_baseline_and_its_key_are_no_secrets(project: Path) -> None:
     baseline(project, "write", "--only", "bandit,detect-secrets")
-    report = check(project, "--only", "bandit,detect-secrets", formats=["json"], here=True).report
+    report = check(project, "--only", "bandit,detect-secrets", formats=["json"]).report
     places = {finding["location"]["path"] for finding in report["findings"]}
     assert places == {"app.py"}
 
