@@ -1,8 +1,8 @@
 """The terminal page of a check: the verdict and why, the runs, what blocks, the reports."""
 
 import sys
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Final
@@ -99,7 +99,7 @@ def print_page(
 
 
 class _Page(msgspec.Struct, frozen=True):
-    """The sections of the page; `verbose` shows every finding and all about it."""
+    """The sections of the page; `verbose` shows every finding, and everything about it."""
 
     console: Console
     report: Report
@@ -119,9 +119,14 @@ class _Page(msgspec.Struct, frozen=True):
             table.add_row("-", Text(one_line(line), style))
             self.console.print(Padding(table, (0, 0, 0, 2)))
 
-    def indented(self, text: str, style: str = "", by: int = 2) -> None:
+    def paragraph(self, text: str, style: str = "", indent: int = 2) -> None:
         """Print an indented paragraph."""
-        self.console.print(Padding(Text(text, style), (0, 0, 0, by)))
+        self.console.print(Padding(Text(text, style), (0, 0, 0, indent)))
+
+    def more(self, count: int, where: str) -> None:
+        """Print how many items are left out, and where they are; nothing for none."""
+        if count > 0:
+            self.paragraph(f"… and {count:,} more: see {where}")
 
     def verdict(self) -> None:
         """Print the outcome and its reasons."""
@@ -144,11 +149,11 @@ class _Page(msgspec.Struct, frozen=True):
 
     def runs(self) -> None:
         """Print a table of the runs, and what is missing in each."""
-        counts: dict[str, Counter[Severity]] = {}
+        counts: dict[str, Counter[Severity]] = defaultdict(Counter)
         for judged in self.report.findings:
             for scanner in judged.finding.scanners:
-                counts.setdefault(scanner, Counter())[judged.severity] += 1
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
+                counts[scanner][judged.severity] += 1
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False, show_edge=False)
         table.add_column("scanner", no_wrap=True)
         table.add_column("status", no_wrap=True)
         table.add_column("examined", justify="right", overflow="fold")
@@ -161,44 +166,49 @@ class _Page(msgspec.Struct, frozen=True):
                 run.scanner,
                 Text(status_word(run.status), STATUS_STYLES[run.status]),
                 "-" if run.status is Status.NOT_APPLICABLE else examined,
-                _severities(counts.get(run.scanner, Counter())),
+                _severities(counts[run.scanner]),
                 f"{run.seconds:.1f}",
             )
+        self.console.print()
         self.console.print(table)
-        for run in self.report.runs:
-            if run.status not in (Status.OK, Status.NOT_APPLICABLE):
-                # The detail names the first gap.
-                detail = sentence(run.detail) if run.detail else status_word(run.status)
-                self.bullets([f"{run.scanner}: {detail}"], "yellow")
+        unfinished = [
+            run for run in self.report.runs if run.status not in (Status.OK, Status.NOT_APPLICABLE)
+        ]
+        if unfinished:
+            self.console.print()
+        for run in unfinished:
+            # The detail names the first gap.
+            detail = sentence(run.detail) if run.detail else status_word(run.status)
+            self.bullets([f"{run.scanner}: {detail}"], "yellow")
             if self.verbose and run.status is Status.DEGRADED:
                 more = run.coverage.gaps[1:]
                 self.bullets(f"{run.scanner}: {gap.input}: {sentence(gap.reason)}" for gap in more)
 
     def findings(self) -> None:
         """Print the blocking findings, new ones first, then the worst; if verbose, all findings."""
-        chosen = phrases.new_first(
+        findings = phrases.new_first(
             judged
             for judged in self.report.findings
             if self.verbose or judged.verdict.action is Action.BLOCK
         )
-        shown = chosen if self.verbose else chosen[:_SHOWN_FINDINGS]
-        if shown:
-            self.console.print("Findings" if self.verbose else "Blocking", style="bold")
+        if not findings:
+            return
+        self.heading("Findings" if self.verbose else "Blocking")
         upgrades = phrases.upgrades_by_purl(self.report)
+        shown = findings if self.verbose else findings[:_SHOWN_FINDINGS]
         for judged in shown:
             action = judged.verdict.action
-            head = Text()
-            head.append(judged.severity.value, SEVERITY_STYLES[judged.severity])
-            head.append(f"  {one_line(judged.finding.rule.id)}  ", "bold")
-            head.append(one_line(judged.finding.title))
+            title = Text.assemble(
+                (judged.severity.value, SEVERITY_STYLES[judged.severity]),
+                (f"  {one_line(judged.finding.rule.id)}  ", "bold"),
+                one_line(judged.finding.title),
+            )
             if action is not Action.BLOCK:
-                head.append(f"  [{action.value}]", ACTION_STYLES[action])
-            self.console.print(Padding(head, (1, 0, 0, 2)))
-            for text, style in _lines(judged, self.report, upgrades, verbose=self.verbose):
-                self.indented(text, style, by=4)
-        if len(shown) < len(chosen):
-            more = f"{len(chosen) - len(shown)} more that block"
-            self.console.print(f"  … and {more}, see the reports")
+                title.append(f"  [{action.value}]", ACTION_STYLES[action])
+            self.console.print(Padding(title, (1, 0, 0, 2)))
+            for text, style in _finding_lines(judged, self.report, upgrades, verbose=self.verbose):
+                self.paragraph(text, style, indent=4)
+        self.more(len(findings) - len(shown), "the reports")
 
     def upgrades(self) -> None:
         """Print the upgrades that clear most; if verbose, all of them and all about them."""
@@ -208,42 +218,38 @@ class _Page(msgspec.Struct, frozen=True):
         unchecked = phrases.unchecked_upgrades(self.report)
         self.heading(f"{summary} The versions are {unchecked}." if unchecked else summary)
         advices = phrases.upgrade_advice(self.report)
-        for advice in advices if self.verbose else advices[:_SHOWN_UPGRADES]:
-            self.indented(str(advice))
+        shown = advices if self.verbose else advices[:_SHOWN_UPGRADES]
+        for advice in shown:
+            self.paragraph(str(advice))
             for remark in advice.remarks if self.verbose else ():
-                self.indented(f"  {remark}")
-        if not self.verbose and len(advices) > _SHOWN_UPGRADES:
-            more = f"{len(advices) - _SHOWN_UPGRADES:,} more"
-            self.indented(f"… and {more}: -v and the reports show all")
+                self.paragraph(remark, indent=4)
+        self.more(len(advices) - len(shown), "the reports, or use -v")
 
     def deadlines(self) -> None:
         """Print the warnings that will block, the first ones first."""
         coming = phrases.blocking_later(self.report)
-        if not coming:
-            return
-        self.heading("Blocking later")
+        if coming:
+            self.heading("Blocking later")
         for judged in coming[:_SHOWN_DEADLINES]:
             package = judged.finding.package
             name = f" in {package.name} {package.version}" if package else ""
             deadline = phrases.deadline(judged, self.report.clock.now)
             self.bullets([f"{judged.finding.rule.id}{name} {deadline}"], "yellow")
-        if len(coming) > _SHOWN_DEADLINES:
-            self.console.print(f"  … and {len(coming) - _SHOWN_DEADLINES} more, see the reports")
+        self.more(len(coming) - _SHOWN_DEADLINES, "the reports")
 
     def counts(self) -> None:
         """Print how many findings block, warn, and so on."""
-        counts: dict[Action, Counter[Severity]] = {}
+        counts: dict[Action, Counter[Severity]] = defaultdict(Counter)
         for judged in self.report.findings:
-            counts.setdefault(judged.verdict.action, Counter())[judged.severity] += 1
+            counts[judged.verdict.action][judged.severity] += 1
         if counts:
             self.console.print()
-        for action in Action:
-            if action in counts:
-                line = Text(f"{action.value:<7}", ACTION_STYLES[action])
-                self.console.print(line.append_text(_severities(counts[action])))
+        for action in sorted(counts, key=[*Action].index):
+            line = Text(f"{action.value:<7}", ACTION_STYLES[action])
+            self.console.print(line.append_text(_severities(counts[action])))
 
     def waivers_and_data(self) -> None:
-        """Print every waiver with its state, and the data that the verdict rests on."""
+        """Print every waiver with its state, and the advisory data that was used."""
         if self.report.waivers:
             self.heading("Waivers")
         for use in self.report.waivers:
@@ -254,17 +260,18 @@ class _Page(msgspec.Struct, frozen=True):
         sources = phrases.data_sources(self.report)
         if sources:
             self.heading("Data")
-            self.bullets((f"{one.name} ({one.user}): {one.about}" for one in sources), "dim")
+            lines = (f"{source.name} ({source.user}): {source.about}" for source in sources)
+            self.bullets(lines, "dim")
 
     def notices(self) -> None:
         """Print the notices of the gate and of the runs."""
-        missing = phrases.missing_data(self.report)
-        notices = [*map(sentence, self.report.gate.notices), *([missing] if missing else ())]
+        notices = [*map(sentence, self.report.gate.notices), phrases.missing_data(self.report)]
         for run in self.report.runs:
             notices += [f"{run.scanner}: {sentence(notice)}" for notice in run.notices]
             hidden = ", ".join(f"{count} by {kind}" for kind, count in run.hidden.items() if count)
             if hidden:
-                notices.append(f"{run.scanner}: the project's own files hide or mark {hidden}")
+                notices.append(f"{run.scanner}: files of the project hide findings: {hidden}")
+        notices = list(filter(None, notices))
         if notices:
             self.console.print()
         self.bullets(notices, "dim")
@@ -289,35 +296,26 @@ def _severities(counts: Counter[Severity]) -> Text:
     return text or Text("-", "dim")
 
 
-def _lines(
+def _finding_lines(
     judged: Judged, report: Report, upgrades: Mapping[str, Upgrade], *, verbose: bool
 ) -> Iterator[tuple[str, str]]:
     """Yield the lines about a finding, each with its style."""
     finding, now = judged.finding, report.clock.now
     package, advisory = finding.package, finding.advisory
-    names = [one_line(f"{package.name} {package.version}")] if package else []
     places = list(dict.fromkeys(map(phrases.place, finding.places)))
-    more = f" and {len(places) - _SHOWN_PLACES} more places" if len(places) > _SHOWN_PLACES else ""
-    where = ", ".join(places[:_SHOWN_PLACES]) + more
-    yield " in ".join([*names, *([where] if where else ())]), ""
-    if finding.snippet and finding.snippet.strip():
-        yield f"> {shorten(one_line(finding.snippet.strip()), _SNIPPET_WIDTH)}", "cyan"
+    where = ", ".join(places[:_SHOWN_PLACES])
+    if len(places) > _SHOWN_PLACES:
+        where += f" and {len(places) - _SHOWN_PLACES} more places"
+    name = one_line(f"{package.name} {package.version}") if package else ""
+    yield " in ".join(filter(None, (name, where))), ""
+    if snippet := (finding.snippet or "").strip():
+        yield f"> {shorten(one_line(snippet), _SNIPPET_WIDTH)}", "cyan"
     origin = f"{phrases.origin_of(judged)}; " if report.base else ""
-    seen = f"seen by {', '.join(finding.scanners)}"
-    yield f"{origin}{seen}; rule {judged.verdict.rule}; id {finding.id}", "dim"
+    scanners = ", ".join(finding.scanners)
+    yield f"{origin}found by {scanners}; rule {judged.verdict.rule}; id {finding.id}", "dim"
     if advisory and package:
-        yield from ((alarm, "bold red") for alarm in phrases.alarms(advisory))
-        about = _about_vulnerability(judged, advisory, package, report.target.name, verbose=verbose)
-        yield from ((line, "dim") for line in about if line)
-    if advisory:
-        upgrade = upgrades.get(package.purl) if package else None
-        if upgrade or advisory.malicious:
-            fix = phrases.vulnerability_fix(judged, upgrade)
-        else:
-            versions = ", ".join(map(one_line, advisory.fixed_versions))
-            fix = f"fixed in {versions}" if versions else "no fixed version"
-        if fix:
-            yield fix, "green"
+        yield from _vulnerability_lines(judged, advisory, package, report, verbose=verbose)
+        yield phrases.vulnerability_fix(judged, upgrades.get(package.purl)), "green"
     if judged.deadline:
         yield phrases.deadline(judged, now), "yellow"
     if judged.waiver:
@@ -328,24 +326,25 @@ def _lines(
     yield from ((phrases.void_waiver(void), "yellow") for void in judged.void_waivers)
 
 
-def _about_vulnerability(
-    judged: Judged, advisory: Advisory, package: Package, app: str, *, verbose: bool
-) -> Sequence[str]:
-    """Return the severity and the dependency path; if verbose, all about the advisory."""
+def _vulnerability_lines(
+    judged: Judged, advisory: Advisory, package: Package, report: Report, *, verbose: bool
+) -> Iterator[tuple[str, str]]:
+    """Yield alarms, the severity, and the dependency path; if verbose, all about the advisory."""
+    yield from ((alarm, "bold red") for alarm in phrases.alarms(advisory))
     if verbose:
-        return (
+        lines = [
             *phrases.severity_lines(judged),
             *advisory_lines(judged.finding, advisory),
-            phrases.dependency_summary(package, app),
-        )
-    path = phrases.dependency_path(package, app)
-    if path:
-        path += f"; {package.scope.value}"
-    severity = phrases.severity_decision(judged)
-    parts = [severity, sentences(disagreement(judged.severity_sources))]
-    if len(package.chain) > 1:
-        return ("; ".join(filter(None, parts)), path)
-    return ("; ".join(filter(None, [*parts, path])),)
+            phrases.dependency_summary(package, report.target.name),
+        ]
+    else:
+        path = phrases.dependency_path(package, report.target.name)
+        lines = [
+            phrases.severity_decision(judged),
+            sentences(disagreement(judged.severity_sources)),
+            f"{path}; {package.scope.value}" if path else "",
+        ]
+    yield from ((line, "dim") for line in lines if line)
 
 
 def advisory_lines(finding: Finding, advisory: Advisory) -> Iterator[str]:

@@ -157,8 +157,9 @@ def _environment(tools: Path) -> dict[str, str]:
     people = {f"GIT_{who}_NAME": "Ada" for who in ("AUTHOR", "COMMITTER")}
     mails = {f"GIT_{who}_EMAIL": "ada@example.invalid" for who in ("AUTHOR", "COMMITTER")}
     dates = {f"GIT_{who}_DATE": COMMITTED for who in ("AUTHOR", "COMMITTER")}
+    inherited = ("SCANAGG_CACHE_DIR", "PYTHONPATH")
     return {
-        **{name: os.environ[name] for name in ("SCANAGG_CACHE_DIR",) if name in os.environ},
+        **{name: os.environ[name] for name in inherited if name in os.environ},
         **people,
         **mails,
         **dates,
@@ -176,10 +177,10 @@ def _environment(tools: Path) -> dict[str, str]:
 def differences(shown: tuple[str, ...], printed: str) -> str:
     """What of the shown lines is not in the output, in words; empty where all is as shown."""
     actual = _lines(printed.splitlines())
-    parts = _parts(_lines(shown))
+    expected = parts(_lines(shown))
     position = 0
-    for number, part in enumerate(parts):
-        first, last = number == 0, number == len(parts) - 1
+    for number, part in enumerate(expected):
+        first, last = number == 0, number == len(expected) - 1
         found = _find(actual, part, position, start=first, end=last)
         if found is None:
             wanted = "\n".join(part)
@@ -190,30 +191,31 @@ def differences(shown: tuple[str, ...], printed: str) -> str:
 
 def _lines(lines: list[str] | tuple[str, ...]) -> list[str]:
     """Lines without what differs from run to run, nor empty ones at the ends."""
-    plain = [_plain(line) for line in lines]
-    while plain and not plain[-1]:
-        plain.pop()
-    while plain and not plain[0]:
-        plain.pop(0)
-    return plain
+    cleaned = [plain(line) for line in lines]
+    while cleaned and not cleaned[-1]:
+        cleaned.pop()
+    while cleaned and not cleaned[0]:
+        cleaned.pop(0)
+    return cleaned
 
 
-def _plain(line: str) -> str:
+def plain(line: str) -> str:
+    """Return a line without what differs from run to run."""
     line = line.rstrip()
     for pattern, name in _VARIABLE:
         line = pattern.sub(name, line)
     return line
 
 
-def _parts(lines: list[str]) -> list[list[str]]:
+def parts(lines: list[str]) -> list[list[str]]:
     """The lines between those that stand for any number of lines."""
-    parts: list[list[str]] = [[]]
+    result: list[list[str]] = [[]]
     for line in lines:
         if line.strip() == LEFT_OUT:
-            parts.append([])
+            result.append([])
         else:
-            parts[-1].append(line)
-    return parts
+            result[-1].append(line)
+    return result
 
 
 def _find(
