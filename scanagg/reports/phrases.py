@@ -105,7 +105,7 @@ NOT_COMPARED: Final = (
     "Record today's findings with `scanagg baseline write`."
 )
 LOOSENS_GATE: Final = (
-    "This change would loosen its own gate. The rules from before the change judged it:"
+    "This change would loosen its own gate. It was judged by the rules before it:"
 )
 
 _STORE: Final = "advisory store"
