@@ -105,7 +105,7 @@ class Committed(msgspec.Struct, frozen=True):
         return content
 
     def _entry(self, path: str) -> tuple[str, str | None, int]:
-        """Return mode, object id and size of the entry at a path; the id is None if it is missing."""
+        """Return mode, object id and size of the entry at a path; without one, no id."""
         command = ("--literal-pathspecs", "ls-tree", "-z", "-l", "--full-tree", self.commit)
         printed = self.git.output(*command, "--", path)
         if printed is None:

@@ -104,9 +104,7 @@ NOT_COMPARED: Final = (
     "No base commit or baseline, so every finding counts as new. "
     "Record today's findings with `scanagg baseline write`."
 )
-LOOSENS_GATE: Final = (
-    "This change would loosen its own gate. It was judged by the rules before it:"
-)
+LOOSENS_GATE: Final = "This change would loosen its own gate. It was judged by the rules before it:"
 
 _STORE: Final = "advisory store"
 _SCANNERS_ONLY: Final = "these come from scanners only. Download the data with `scanagg db update`."
