@@ -45,6 +45,7 @@ _LEADING_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 _VERSION_TAIL: Final = re.compile(r"-(?=[0-9])")
 _EXTRAS_AT_END: Final = re.compile(r"\[[^\[\]]*\]$")
 _PROJECT_ROOT: Final = re.compile(r"^(?:file:)?(?:///)?\$\{PROJECT_ROOT\}/?")
+_EXACT_SPECIFIER: Final = re.compile(r"={2,3}(.*(?<!\.\*))")
 # A bare version is exact in the tables of Poetry and Pipenv, except with a wildcard.
 _EXACT: Final = re.compile(r"={0,3}\s*v?([0-9][A-Za-z0-9.!+_-]*)")
 
@@ -54,40 +55,36 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
 
     ManifestError if it is none of these.
     """
-    requirement = parsed(text)
     if not isinstance(text, str):
         raise ManifestError(Reason("not-a-requirement", {"text": repr(text)}))
+    requirement = parsed(text)
     if _ADDRESS.match(text) or (requirement is None and _PATH.match(text)):
-        text = text.removeprefix("-e ")
-        written = text.partition(" ;")[0].strip().strip("\"'")
-        address = _EXTRAS_AT_END.sub("", written)
-        if not address:
-            raise ManifestError(Reason("empty-option"))
-        return Declaration(
-            **asdict(site),
-            name=_name_in_address(written),
-            text=shown(text),
-            origin=origin_of(address, site.source, project),
-        )
+        return _declare_address(text.removeprefix("-e "), site, project)
     if requirement is None:
         raise ManifestError(Reason("not-a-requirement", {"text": text}))
-    exact = (
-        specifier.version
-        for specifier in requirement.specifier
-        if specifier.operator in ("==", "===") and not specifier.version.endswith(".*")
-    )
-    pin = next(exact, None)
+    versions = map(_EXACT_SPECIFIER.fullmatch, map(str, requirement.specifier))
+    pin = next(filter(None, versions), None)
     url = requirement.url
     return Declaration(
         **asdict(site),
         name=requirement_name(requirement.name),
         text=shown(text),
         extras=tuple(sorted(requirement.extras)),
-        pin=pin and exact_version(pin),
+        pin=exact_version(pin[1]) if pin else None,
         origin=origin_of(url, site.source, project) if url else None,
         conditional=requirement.marker is not None,
         specifier=None if url else str(requirement.specifier),
     )
+
+
+def _declare_address(text: str, site: Site, project: ProjectFiles) -> Declaration:
+    written = text.partition(" ;")[0].strip().strip("\"'")
+    address = _EXTRAS_AT_END.sub("", written)
+    if not address:
+        raise ManifestError(Reason("empty-option"))
+    origin = origin_of(address, site.source, project)
+    name = _name_in_address(written)
+    return Declaration(**asdict(site), name=name, text=shown(text), origin=origin)
 
 
 def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -> Declaration:

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from importlib.metadata import Distribution, distributions
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
@@ -30,12 +31,16 @@ _INTERPRETER_NAME: Final = re.compile(r"(?:python|pypy)[0-9.]*t?w?(?:\.exe)?", r
 _VERSION: Final = re.compile(r"[0-9]\.[0-9]+")
 _EXTRA: Final = re.compile(r"""extra\s*==\s*["']([^"']+)["']|["']([^"']+)["']\s*==\s*extra""")
 _INTERPRETERS: Final = (
-    "bin/python",
-    "bin/python3",
-    "bin/pypy3",
-    "Scripts/python.exe",
-    "Scripts/python",
-    "python.exe",
+    *("bin/python", "bin/python3", "bin/pypy3"),
+    *("Scripts/python.exe", "Scripts/python", "python.exe"),
+)
+_LAYOUTS: Final = (
+    *("lib/{python}/site-packages", "lib64/{python}/site-packages", "lib/pypy*/site-packages"),
+    *("Lib/site-packages", "site-packages"),
+)
+_SYSTEM_LAYOUTS: Final = (
+    *("lib/{python}/dist-packages", "local/lib/{python}/dist-packages"),
+    "lib/python3/dist-packages",
 )
 _HINT: Final = (
     "Give the path of a Python interpreter or of a virtual environment, "
@@ -129,15 +134,11 @@ def _folders(prefix: Path, interpreter: Path) -> Iterator[Path]:
     versions = (interpreter.resolve().name, settings.get("version"), settings.get("version_info"))
     version = next(filter(None, (_VERSION.search(text or "") for text in versions)), None)
     python = f"python{version[0] if version else '*.*'}"
-    patterns = [f"lib/{python}/site-packages", f"lib64/{python}/site-packages"]
-    patterns += ["Lib/site-packages", "lib/pypy*/site-packages", "site-packages"]
-    if not settings:
-        patterns += [f"{lib}/{python}/dist-packages" for lib in ("lib", "local/lib")]
-        patterns.append("lib/python3/dist-packages")
     unique: dict[Path, Path] = {}
-    for folder in (folder for pattern in patterns for folder in sorted(prefix.glob(pattern))):
-        if folder.is_dir():
-            unique.setdefault(folder.resolve(), folder)
+    for layout in _LAYOUTS if settings else (*_LAYOUTS, *_SYSTEM_LAYOUTS):
+        for folder in sorted(prefix.glob(layout.format(python=python))):
+            if folder.is_dir():
+                unique.setdefault(folder.resolve(), folder)
     yield from unique.values()
     if settings.get("include-system-site-packages", "").lower() == "true":
         # The packages of the installation that the environment was made from are visible in it.
@@ -175,9 +176,8 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
     needs = [(canonicalize_name(package.name), package.needs) for package in installed]
     nodes = nodes_of(needs)
     declared = [declaration for manifest in manifests for declaration in manifest.declared]
-    graph = walk(nodes, [declaration.root for declaration in declared])
-    # A person or a program may have written such a line, so it does not show who requests it.
-    unsure = {one.name for one in declared if one.direct is None and one.pin}
+    graph = walk(nodes, map(attrgetter("root"), declared))
+    unsure = {declaration.name for declaration in declared if declaration.is_listed}
     packages: list[Package] = []
     for one, (name, needed) in zip(installed, needs, strict=True):
         direct = False if declared and name not in unsure else None
@@ -201,7 +201,7 @@ def _ways(
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the ways from the requested packages; not to those whose line may not be a request."""
     asked = [declaration for declaration in declared if declaration.asks]
-    ways = walk(nodes, [declaration.root for declaration in asked]).ways()
+    ways = walk(nodes, map(attrgetter("root"), asked)).ways()
     sure = {declaration.name for declaration in asked if declaration.name not in unsure}
     return {name: way for name, way in ways.items() if len(way) > 1 or name in sure}
 

@@ -78,6 +78,11 @@ class Declaration(Site, frozen=True, kw_only=True):
     asks: bool = True
 
     @property
+    def is_listed(self) -> bool:
+        """True for a pin that a person or a program may have written, as in a flat list."""
+        return self.direct is None and self.pin is not None
+
+    @property
     def root(self) -> tuple[Edge, Scope]:
         """The declaration as the start of a walk over a graph."""
         return Edge(self.name, self.extras), self.scope

@@ -60,7 +60,7 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         of_manifest = [*manifest.packages, *_pinned(manifest.declared)]
         packages += _with_ways(of_manifest, manifest, declared_at)
         others = {one.name for one in manifest.declared if one.origin}
-        others.update(manifest.own, (one.name for one in manifest.unpinned))
+        others.update(manifest.own, map(attrgetter("name"), manifest.unpinned))
         lock = _Lock(manifest.path, grouped(of_manifest, attrgetter("name")), frozenset(others))
         for path, command in manifest.covers.items():
             locks.setdefault(path, []).append(replace(lock, command=command))

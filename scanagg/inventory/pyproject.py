@@ -77,27 +77,22 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     document = load_toml(file, project)
     lists, tables = list(_sections(document, _LISTS)), list(_sections(document, _TABLES))
     constraints = tuple(filter(None, _resolver_constraints(document)))
-    if not (lists or tables or constraints or document.problems.entries):
+    if not any((lists, tables, constraints, document.problems.entries)):
         return None
-    origins = _uv_origins(document, project)
-    declared = [
-        replace(one, origin=origins.get(one.name, one.origin))
-        for section in lists
-        for one in _from_list(section, project)
-    ]
+    declared = [one for section in lists for one in _from_list(section, project)]
     listed = {declaration.name for declaration in declared}
     scopes = _scopes_by_extras(document)
     for section in tables:
-        for one in _from_table(section, project, listed):
-            main = section.keys == (*_POETRY, "dependencies")
-            declared.append(replace(one, scope=scopes.get(one.name, one.scope)) if main else one)
+        entries = _from_table(section, project, listed)
+        if section.keys == (*_POETRY, "dependencies"):
+            entries = (replace(one, scope=scopes.get(one.name, one.scope)) for one in entries)
+        declared += entries
     names = (document.value("project", "name"), document.value(*_POETRY, "name"))
     own = frozenset(canonicalize_name(name) for name in names if isinstance(name, str))
+    origins = _uv_origins(document, project) | dict.fromkeys(own, OWN_CODE)
     return Manifest(
         path=file.path,
-        declared=tuple(
-            replace(one, origin=OWN_CODE) if one.name in own else one for one in declared
-        ),
+        declared=tuple(replace(one, origin=origins.get(one.name, one.origin)) for one in declared),
         problems=tuple(document.problems.entries),
         own=own,
         includes=tuple(_setuptools_files(document)),
@@ -145,7 +140,7 @@ def _from_table(
                     yield declaration
 
 
-def _uv_origins(document: ManifestDocument, project: ProjectFiles) -> Mapping[str, Reason]:
+def _uv_origins(document: ManifestDocument, project: ProjectFiles) -> dict[str, Reason]:
     """Return where `tool.uv.sources` takes packages from, by name, if that is not an index."""
     origins: dict[str, Reason] = {}
     for name, value in document.table("tool", "uv", "sources").items():

@@ -172,10 +172,10 @@ class _Reading(msgspec.Struct):
     def _options(self, text: str, path: str, site: Site, constrains: bool) -> None:
         """Read a line with options: local packages, or files that the file at `path` includes."""
         options = _PARSER.parsed(text)
-        local = [declare(f"-e {name}", site, self.project) for name in options.editable or ()]
-        self.declared[constrains] += local
-        includes = [(name, constrains) for name in options.requirement or ()]
-        includes += [(name, True) for name in options.constraint or ()]
+        for name in options.ensure_value("editable", []):
+            self.declared[constrains].append(declare(f"-e {name}", site, self.project))
+        includes = [(name, constrains) for name in options.ensure_value("requirement", [])]
+        includes += [(name, True) for name in options.ensure_value("constraint", [])]
         for name, as_constraints in includes:
             # pip goes by the folder of a link; people often mean that of the file.
             starts = (path, self.project.link_target(path))
