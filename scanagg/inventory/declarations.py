@@ -181,12 +181,12 @@ def requirement_constraint(
 
 
 def table_constraint(
-    name: str, value: object, by: str = "", place: Location | None = None
+    name: object, value: object, by: str = "", place: Location | None = None
 ) -> Constraint | None:
     """Return what an entry of the tables of Poetry or Pipenv allows; None if it has no version."""
     table = value if isinstance(value, Mapping) else {"version": value}
     version, marker = table.get("version"), table.get("markers")
-    if not isinstance(version, str):
+    if not isinstance(version, str) or not isinstance(name, str):
         return None
     text = f"{name} {version} ; {marker}" if isinstance(marker, str) else f"{name} {version}"
     specifier = as_pep_440(version)

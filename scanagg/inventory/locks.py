@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import Final
 
 import msgspec
-from msgspec.structs import asdict, replace
+from msgspec.structs import replace
 from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
 
@@ -60,9 +60,9 @@ class LockEntry(msgspec.Struct, frozen=True):
     name: str
     version: str | None = None
 
-    def origin(self, path: str, project: ProjectFiles) -> Reason | None:
-        """Describe a source that is not an index, as in `Declaration`; `path` is the lock's."""
-        return origin_of_source(asdict(self), path, project)
+    def source_in(self, table: Mapping[str, object]) -> Mapping[str, object]:
+        """Return the part of the entry's table that names a source other than an index."""
+        return table
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         """Return the scope that the entry itself gives; None if the graph decides.
@@ -139,7 +139,8 @@ class LockKind(msgspec.Struct, frozen=True):
         for (keys, entry), (name, needed) in zip(entries, needs, strict=True):
             place = document.place(*keys, "name")
             scope = entry.scope(file.path, groups) or graph.scope(name)
-            origin = entry.origin(file.path, project)
+            source = entry.source_in(document.table(*keys))
+            origin = origin_of_source(source, file.path, project)
             with document.problems.caught(place.start_line):
                 requirement_name(entry.name)
                 if origin == OWN_CODE:
@@ -193,13 +194,6 @@ def used_constraints(needs: Sequence[tuple[str, Needs]], graph: Walk) -> Iterato
                 yield constraint
 
 
-class _PoetrySource(msgspec.Struct, frozen=True):
-    """The source, if it is not the first index. `legacy` is another index."""
-
-    type: str = ""
-    url: str = ""
-
-
 class _PoetryEntry(LockEntry, frozen=True):
     """Scope by category (1.x), by groups (2.1), or by the graph."""
 
@@ -208,10 +202,10 @@ class _PoetryEntry(LockEntry, frozen=True):
     groups: tuple[str, ...] = ()
     dependencies: dict[str, object] = {}
     extras: dict[str, tuple[str, ...]] = {}
-    source: _PoetrySource = _PoetrySource()
+    source: dict[str, object] = {}
 
-    def origin(self, path: str, project: ProjectFiles) -> Reason | None:
-        return origin_of_source({self.source.type: self.source.url}, path, project)
+    def source_in(self, table: Mapping[str, object]) -> Mapping[str, object]:
+        return {str(self.source.get("type")): self.source.get("url")}
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         scope: Scope | None = None
@@ -280,10 +274,6 @@ class _PdmEntry(LockEntry, frozen=True):
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     dependencies: tuple[str, ...] = ()
-    git: str | None = None
-    hg: str | None = None
-    url: str | None = None
-    path: str | None = None
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         scopes = [groups.get(group, named_scope(group)) for group in self.groups]
@@ -309,12 +299,6 @@ class _PipenvEntry(LockEntry, frozen=True):
 
     name: str = ""
     category: str = ""
-    git: str | None = None
-    hg: str | None = None
-    svn: str | None = None
-    bzr: str | None = None
-    path: str | None = None
-    file: str | None = None
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         return category_scope(self.category)
@@ -352,33 +336,8 @@ class _UvNeeded(msgspec.Struct, frozen=True):
 _UvGroups = dict[str, tuple[_UvNeeded, ...]]
 
 
-class _UvSource(msgspec.Struct, frozen=True):
-    """One of these is set unless it is an index; the last three are folders."""
-
-    git: str | None = None
-    url: str | None = None
-    path: str | None = None
-    directory: str | None = None
-    editable: str | None = None
-    virtual: str | None = None
-
-    @property
-    def is_index(self) -> bool:
-        """Return whether the package is from an index."""
-        source = (self.git, self.url, self.path, self.directory, self.editable, self.virtual)
-        return not any(source)
-
-
-class _UvAsked(_UvSource, frozen=True):
-    """A requirement as it was declared at locking time."""
-
-    name: str = ""
-    specifier: str = "*"
-    marker: str | None = None
-
-
 class _UvEntry(LockEntry, frozen=True, rename="kebab"):
-    source: _UvSource = _UvSource()
+    source: dict[str, object] = {}
     dependencies: tuple[_UvNeeded, ...] = ()
     optional_dependencies: _UvGroups = {}
     dev_dependencies: _UvGroups = {}
@@ -386,11 +345,11 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
     @property
     def folder(self) -> str | None:
         """Return the folder of a project of this repository, relative to the lock's; else None."""
-        folders = (self.source.virtual, self.source.editable, self.source.directory)
-        return next((folder or "." for folder in folders if folder is not None), None)
+        folders = map(self.source.get, ("virtual", "editable", "directory"))
+        return next((str(folder) or "." for folder in folders if folder is not None), None)
 
-    def origin(self, path: str, project: ProjectFiles) -> Reason | None:
-        return origin_of_source(asdict(self.source), path, project)
+    def source_in(self, table: Mapping[str, object]) -> Mapping[str, object]:
+        return self.source
 
     def needs(self) -> Needs:
         extras: dict[str, tuple[Edge, ...]] = {
@@ -451,42 +410,36 @@ class _UvKind(LockKind, frozen=True):
             for entry in local:  # only a part of other local projects is locked
                 command = "uv lock" if entry.folder in folders else ""
                 covers[f"{entry.folder}/pyproject.toml"] = command
-        constraints = filter(None, _uv_constraints(document, entries, project))
+        constraints = filter(None, self.constraints(document, entries, project))
         return LockBasis(covers, roots, constraints)
 
+    def constraints(
+        self, document: ManifestDocument, entries: Entries, project: ProjectFiles
+    ) -> Iterator[Constraint | None]:
+        """Yield what local projects declared at locking time, if their manifest is not here."""
 
-def _uv_constraints(
-    document: ManifestDocument, entries: Entries, project: ProjectFiles
-) -> Iterator[Constraint | None]:
-    """Yield what was declared at locking time by local projects whose manifest is not here."""
+        def is_here(folder: str) -> bool:
+            path = in_folder_of(document.path, f"{folder}/pyproject.toml")
+            return document.path.endswith("uv.lock") and posixpath.dirname(path) in project.declared
 
-    def is_here(folder: str) -> bool:
-        manifest = in_folder_of(document.path, f"{folder}/pyproject.toml")
-        return document.path.endswith("uv.lock") and posixpath.dirname(manifest) in project.declared
-
-    lists: list[Keys] = [("manifest", "requirements")]
-    if not is_here("."):
-        lists += [("manifest", "constraints"), ("manifest", "overrides")]
-    for keys, entry in entries:
-        if isinstance(entry, _UvEntry) and entry.folder and not is_here(entry.folder):
-            lists.append((*keys, "metadata", "requires-dist"))
-            groups = (*keys, "metadata", "requires-dev")
-            lists += [(*groups, name) for name in document.table(*groups)]
-    for keys in lists:
-        for position, value in enumerate(document.array(*keys)):
-            try:
-                asked = msgspec.convert(value, _UvAsked)
-            except msgspec.ValidationError:
-                continue  # it costs no package, so it is not a problem
-            if asked.is_index:
-                allowed = {"version": asked.specifier, "markers": asked.marker}
-                yield table_constraint(asked.name, allowed, place=document.place(*keys, position))
-
-
-class _PylockSource(msgspec.Struct, frozen=True):
-    type: str = "vcs"
-    url: str | None = None
-    path: str | None = None
+        lists: list[Keys] = [("manifest", "requirements")]
+        if not is_here("."):
+            lists += [("manifest", "constraints"), ("manifest", "overrides")]
+        for keys, entry in entries:
+            if isinstance(entry, _UvEntry) and entry.folder and not is_here(entry.folder):
+                lists.append((*keys, "metadata", "requires-dist"))
+                groups = (*keys, "metadata", "requires-dev")
+                lists += [(*groups, name) for name in document.table(*groups)]
+        for keys in lists:
+            for position, value in enumerate(document.array(*keys)):
+                # A wrong value costs no package, so it is not a problem.
+                if isinstance(value, Mapping) and not origin_of_source(value, "", project):
+                    allowed = {
+                        "version": value.get("specifier", "*"),
+                        "markers": value.get("marker"),
+                    }
+                    place = document.place(*keys, position)
+                    yield table_constraint(value.get("name"), allowed, place=place)
 
 
 class _PylockNeeded(msgspec.Struct, frozen=True):
@@ -502,15 +455,14 @@ class _PylockEntry(LockEntry, frozen=True):
 
     marker: str = ""
     dependencies: tuple[_PylockNeeded, ...] = ()
-    vcs: _PylockSource | None = None
-    directory: _PylockSource | None = None
-    archive: _PylockSource | None = None
+    vcs: dict[str, object] = {}
+    directory: dict[str, object] = {}
+    archive: dict[str, object] = {}
 
-    def origin(self, path: str, project: ProjectFiles) -> Reason | None:
+    def source_in(self, table: Mapping[str, object]) -> Mapping[str, object]:
         if self.vcs:
-            return origin_of_source({self.vcs.type: self.vcs.url or self.vcs.path}, path, project)
-        address = self.directory or self.archive
-        return origin_of_source(asdict(address), path, project) if address else None
+            return {str(self.vcs.get("type")): self.vcs.get("url") or self.vcs.get("path")}
+        return self.directory or self.archive
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         return either(file_scope(path), marker_scope(self.marker))
