@@ -6,6 +6,7 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
 from typing import Final, NoReturn
 
 import msgspec
@@ -103,6 +104,21 @@ class _Line(msgspec.Struct, frozen=True):
         """Return the packages among those who need it, as in PEP 503."""
         return tuple(canonicalize_name(item) for item in self.via if _VIA_PACKAGE.fullmatch(item))
 
+    def is_direct(self, project: ProjectFiles) -> bool | None:
+        """Return True if a file or the project itself needs it; None without a comment."""
+        if not self.via:
+            return None
+        files = [item for item in self.via if not _VIA_PACKAGE.fullmatch(item) and item[:2] != "-c"]
+        return bool(files) or not project.names.keys().isdisjoint(self.needed_by)
+
+    def compiled_from(self, path: str, project: ProjectFiles) -> Iterator[str]:
+        """Yield the manifests that need it: by their path, or by the name of their package."""
+        for name in self.needed_by:
+            yield from project.names.get(name, ())
+        for match in filter(None, map(_VIA_FILE.fullmatch, self.via)):
+            name = match[1] or match[2]
+            yield from {in_folder_of(path, name), posixpath.normpath(name)} & project.files.keys()
+
 
 def matches(path: str, project: ProjectFiles) -> bool:
     """Return whether it lists requirements by its name, or because a manifest includes it so."""
@@ -135,7 +151,8 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
 class _Reading(msgspec.Struct):
     """The state while the file `source` is read, with everything that it includes.
 
-    `waiting` are files to read, with True for those that only constrain; `declared` is by the same.
+    `waiting` has the files to read, with True for those that are constraints only. `declared` has
+    the constraints under True, and the requirements under False.
     """
 
     source: str
@@ -160,14 +177,13 @@ class _Reading(msgspec.Struct):
                 lines = _logical_lines(_decoded(read_bytes(self.project.files[path])))
             for line in lines:
                 place = Location(problems.path, line.number)
-                direct = self._is_direct(line)
+                direct = True if self.source.endswith(".in") else line.is_direct(self.project)
                 site = Site(place=place, source=self.source, scope=scope, direct=direct)
                 with problems.caught(line.number):
                     if line.text.startswith("-"):
                         self._options(line.text, path, site, constrains)
                     else:
-                        self.declared[constrains].append(self._requirement(line, site))
-                        self.compiled_from.update(self._compiled_from(line, path))
+                        self._requirement(line, path, site, constrains)
 
     def _options(self, text: str, path: str, site: Site, constrains: bool) -> None:
         """Read a line with options: local packages, or files that the file at `path` includes."""
@@ -187,36 +203,16 @@ class _Reading(msgspec.Struct):
             if len(self.waiting) <= _MAX_INCLUDES and file not in self.waiting:
                 self.waiting.append(file)
 
-    def _requirement(self, line: _Line, site: Site) -> Declaration:
+    def _requirement(self, line: _Line, path: str, site: Site, constrains: bool) -> None:
+        """Read a line with a requirement."""
         declaration = declare(_PER_LINE_OPTION.sub("", line.text), site, self.project)
         # A version that a person or a compiler only lists does not exclude others.
         listed = line.via or (declaration.pin is not None and not self.source.endswith(".in"))
-        return replace(
-            declaration,
-            needed_by=line.needed_by,
-            asks=not line.via,
-            specifier=None if listed else declaration.specifier,
-        )
-
-    def _is_direct(self, line: _Line) -> bool | None:
-        """Return whether people asked for it, by compilers' comments or by the kind of file."""
-        if self.source.endswith(".in"):
-            return True
-        if not line.via:
-            return None
-        files = [item for item in line.via if not _VIA_PACKAGE.fullmatch(item) and item[:2] != "-c"]
-        return bool(files) or not self.project.names.keys().isdisjoint(line.needed_by)
-
-    def _compiled_from(self, line: _Line, path: str) -> Iterator[str]:
-        """Yield the manifests that compilers' comments name: by path, or by the package's name."""
-        for name in line.needed_by:
-            yield from self.project.names.get(name, ())
-        for match in filter(None, map(_VIA_FILE.fullmatch, line.via)):
-            name = match[1] or match[2]
-            yield from {
-                in_folder_of(path, name),
-                posixpath.normpath(name),
-            } & self.project.files.keys()
+        specifier = None if listed else declaration.specifier
+        needed_by, asks = line.needed_by, not line.via
+        changed = replace(declaration, needed_by=needed_by, asks=asks, specifier=specifier)
+        self.declared[constrains].append(changed)
+        self.compiled_from.update(line.compiled_from(path, self.project))
 
 
 def _with_constraints(
@@ -242,18 +238,16 @@ def _with_constraints(
 def _ways(declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
     """Return the ways from the requested packages to the others, by the comments of compilers.
 
-    Old compilers do not list the project among those who need a package. So a package without such
-    a comment, which needs others, starts a way.
+    Old compilers do not list the project among those who need a package. So a package that needs
+    others and has no such comment starts a way.
     """
     needs: dict[str, list[Edge]] = {}
     for declaration in declared:
         for parent in declaration.needed_by:
             needs.setdefault(parent, []).append(Edge(declaration.name))
-    if not needs:
-        return {}
     nodes = {name: [Node(tuple(edges))] for name, edges in needs.items()}
     roots = [one for one in declared if one.direct or (one.direct is None and one.name in needs)]
-    return walk(nodes, [(Edge(root.name), root.scope) for root in roots]).ways()
+    return walk(nodes, map(attrgetter("root"), roots)).ways()
 
 
 def _covers(path: str) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The gateway ends what it starts, keeps what was said, and lets nothing through by accident."""
+"""Programs end in time, their output is complete, and they get no variable by accident."""
 
 import os
 import sys
@@ -17,6 +17,17 @@ def python(code: str, cwd: Path, *, timeout: float = 30, **more: object) -> Comp
     return run(argv, cwd=cwd, timeout=timeout, **settings)  # type: ignore[arg-type]
 
 
+class WhenWritten(Stop):
+    """Stops the program as soon as it has written a file."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    def is_set(self) -> bool:
+        return self.path.exists() and self.path.read_text() != ""
+
+
 def test_both_streams_and_the_exit_code_are_kept(tmp_path: Path) -> None:
     done = python("import sys; print('out'); print('err', file=sys.stderr); sys.exit(7)", tmp_path)
     assert (done.ended, done.returncode) == (Ended.EXITED, 7)
@@ -24,7 +35,7 @@ def test_both_streams_and_the_exit_code_are_kept(tmp_path: Path) -> None:
     assert done.stderr == b"err\n"
 
 
-def test_what_is_said_last_before_the_end_is_not_lost(tmp_path: Path) -> None:
+def test_the_last_output_before_the_end_is_not_lost(tmp_path: Path) -> None:
     done = python("import os; os.write(1, b'x' * 3_000_000)", tmp_path)
     assert len(done.stdout) == 3_000_000
 
@@ -40,7 +51,7 @@ def test_a_program_that_does_not_read_its_input_is_no_error(tmp_path: Path) -> N
     assert (done.ended, done.stdout) == (Ended.EXITED, b"done\n")
 
 
-def test_a_program_that_is_not_there_says_so(tmp_path: Path) -> None:
+def test_a_missing_program_is_not_started(tmp_path: Path) -> None:
     done = run(["/no/such/program"], cwd=tmp_path, env={}, timeout=5, stop=Stop())
     assert done.ended is Ended.NOT_STARTED
     assert done.returncode is None
@@ -56,21 +67,25 @@ def test_a_program_that_hangs_is_ended_at_its_timeout(tmp_path: Path) -> None:
 
 def test_children_of_a_program_end_with_it(tmp_path: Path) -> None:
     code = (
-        "import subprocess, sys, time\n"
+        "import pathlib, subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
-        "print(child.pid, flush=True); time.sleep(60)\n"
+        "pathlib.Path('pid').write_text(str(child.pid)); time.sleep(60)\n"
     )
-    done = python(code, tmp_path, timeout=2)
-    assert not _alive(int(done.stdout))
+    done = python(code, tmp_path, stop=WhenWritten(tmp_path / "pid"))
+    assert done.ended is Ended.STOPPED
+    assert not _alive(int((tmp_path / "pid").read_text()))
 
 
-def test_a_program_that_ignores_the_polite_signal_is_killed(tmp_path: Path) -> None:
-    code = "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(60)"
-    done = python(code, tmp_path, timeout=1)
-    assert (done.ended, done.returncode) == (Ended.TIMEOUT, -9)
+def test_a_program_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    code = (
+        "import pathlib, signal, time; signal.signal(15, signal.SIG_IGN)\n"
+        "pathlib.Path('ready').write_text('x'); time.sleep(60)"
+    )
+    done = python(code, tmp_path, stop=WhenWritten(tmp_path / "ready"))
+    assert (done.ended, done.returncode) == (Ended.STOPPED, -9)
 
 
-def test_a_grandchild_that_keeps_the_pipe_open_does_not_hold_us_up(tmp_path: Path) -> None:
+def test_a_grandchild_that_keeps_the_pipe_open_is_not_waited_for(tmp_path: Path) -> None:
     code = (
         "import subprocess, sys\n"
         "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'], "
@@ -84,7 +99,7 @@ def test_a_grandchild_that_keeps_the_pipe_open_does_not_hold_us_up(tmp_path: Pat
 
 def test_a_program_that_closes_its_pipes_but_lives_on_meets_the_timeout(tmp_path: Path) -> None:
     code = "import os, time; os.close(0); os.close(1); os.close(2); time.sleep(60)"
-    assert python(code, tmp_path, timeout=1).ended is Ended.TIMEOUT
+    assert python(code, tmp_path, timeout=0.3).ended is Ended.TIMEOUT
 
 
 def test_two_gigabytes_of_output_are_cut_short(tmp_path: Path) -> None:
@@ -94,7 +109,7 @@ def test_two_gigabytes_of_output_are_cut_short(tmp_path: Path) -> None:
     assert len(done.stdout) < 2 << 20
 
 
-def test_of_endless_complaints_the_last_are_kept(tmp_path: Path) -> None:
+def test_only_the_end_of_stderr_is_kept(tmp_path: Path) -> None:
     code = "import os\nfor n in range(400): os.write(2, b'%08d' % n * 1024)"
     done = python(code, tmp_path)
     assert len(done.stderr) <= 1 << 20
@@ -103,7 +118,7 @@ def test_of_endless_complaints_the_last_are_kept(tmp_path: Path) -> None:
 
 def test_an_interruption_ends_programs_within_two_seconds(tmp_path: Path) -> None:
     stop = Stop()
-    threading.Timer(0.5, stop.interrupt).start()
+    threading.Timer(0.1, stop.interrupt).start()
     start = time.monotonic()
     done = python("import time; time.sleep(60)", tmp_path, stop=stop)
     assert done.ended is Ended.STOPPED
@@ -112,7 +127,7 @@ def test_an_interruption_ends_programs_within_two_seconds(tmp_path: Path) -> Non
 
 
 def test_the_deadline_of_the_whole_run_stops_programs(tmp_path: Path) -> None:
-    stop = Stop(0.5)
+    stop = Stop(0.1)
     done = python("import time; time.sleep(60)", tmp_path, stop=stop)
     assert (done.ended, stop.interrupted) == (Ended.STOPPED, False)
 
