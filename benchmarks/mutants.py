@@ -41,8 +41,8 @@ the first matching rule decides: test_policy_decide.py
 - for index, conditions in self._of_category[category]:
 + for index, conditions in reversed(self._of_category[category]):
 no more inputs are skipped than the policy allows: test_policy_gate.py
-- missed > sum(map(int, bounds))
-+ missed > sum(map(int, bounds)) + 1
+- missed <= sum(map(int, bounds))
++ missed <= sum(map(int, bounds)) + 1
 what is left out on purpose is no gap: test_policy_gate.py test_runner.py
 - self.not_examined if not gap.on_purpose)
 + self.not_examined if gap.reason)

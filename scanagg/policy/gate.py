@@ -14,7 +14,7 @@ Only this module judges the statuses and the coverage of runs:
   its entry has `on_failure: block`. Optional scanners that are not installed are not mentioned.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
@@ -44,7 +44,7 @@ from scanagg.policy.aspects import globs
 from scanagg.policy.freshness import ahead, lacks, stale, unchecked
 from scanagg.policy.grace import span
 from scanagg.policy.rules import Decision
-from scanagg.policy.schema import Policy, ScannerEntry, WaiverSection
+from scanagg.policy.schema import Policy, ScannerEntry
 from scanagg.scanners.base import scanner_info
 
 _SHOWN: Final = 3
@@ -77,114 +77,231 @@ class Gap(msgspec.Struct, frozen=True):
 
 def judge_runs(results: CheckResults, policy: Policy) -> Gate:
     """Return the gate for these results, with the notices of their terms."""
-    runs, judged = results.runs, results.decision.judged
-    required, section = results.terms.only, policy.file.waivers
-    gaps: list[Gap] = []
-    notices: list[Reason] = []
-    if results.interrupted:
-        gaps.append(Gap(Reason("interrupted")))
-    for name in sorted({*(run.scanner for run in runs), *policy.file.scanners, *required}):
-        entry = _entry(name, policy, required, results.files)
-        its_own = [run for run in runs if run.scanner == name]
-        if not its_own and entry.required:
-            reason = Reason("required-scanner", {"scanner": name, "problem": Reason("no-run")})
-            gaps.append(Gap(reason, entry.on_failure == "warn"))
-        for run in its_own:
-            _judge_run(run, entry, results.now, gaps, notices)
-    # If --only names scanners, missing data matters only where there are vulnerabilities.
-    spared = required and not any(each.finding.advisory for each in judged)
-    for lack in lacks(policy.file.enrichment, judged, results.data, results.now):
-        if lack.required and not spared:
-            gaps.append(Gap(lack.reason))
-        else:
-            notices.append(lack.reason)
-    for kind, count in results.decision.unchecked.items():
-        notices.append(unchecked(kind, count, results.data))
-    notices += ahead(runs, results.data, results.now)
-    gaps += map(Gap, results.terms.problems)
-    if not gaps and not any(run.coverage.examined for run in runs):
-        gaps.append(Gap(Reason("nothing-examined")))
-    is_whole = all(run.status in (Status.OK, Status.NOT_APPLICABLE) for run in runs)
-    is_complete = is_whole and not (required or results.interrupted)
-    blocks = _blocking_findings(judged)
-    _judge_hidden(judged, runs, section, notices, blocks)
-    _judge_waivers(results.decision.waivers, section, is_complete, notices, blocks)
-    gate = _gate(gaps, blocks, [*notices, *results.terms.notices], policy)
-    return replace(gate, exit_code=ExitCode.INTERRUPTED) if results.interrupted else gate
+    judgement = _Judgement(results, policy)
+    judgement.judge_scanners()
+    judgement.judge_data()
+    judgement.judge_findings()
+    judgement.judge_hidden_findings()
+    judgement.judge_waivers()
+    return judgement.gate()
 
 
-def _entry(
-    name: str, policy: Policy, required: Sequence[str], files: Sequence[str]
-) -> ScannerEntry:
-    """Return what is required of a scanner in this run."""
-    entry = policy.file.scanners.get(name, ScannerEntry(required=False))
-    if required:
-        is_required = name in required
-        failure = "block" if is_required else "warn"
-        return replace(entry, required=is_required, on_failure=failure)
-    if entry.when and not any(map(globs(entry.when.exists).match_file, files)):
-        return replace(entry, required=False)
-    return entry
+class _Judgement:
+    """The gaps, the reasons to block, and the notices of a check."""
 
+    def __init__(self, results: CheckResults, policy: Policy) -> None:
+        self.results = results
+        self.policy = policy
+        self.gaps: list[Gap] = []
+        self.blocks: list[Reason] = []
+        self.notices: list[Reason] = []
+        if results.interrupted:
+            self.gaps.append(Gap(Reason("interrupted")))
 
-def _judge_run(
-    run: Run, entry: ScannerEntry, now: datetime, gaps: list[Gap], notices: list[Reason]
-) -> None:
-    """Add the gaps and the notices of one run."""
-    name, coverage, status = run.scanner, run.coverage, run.status
-    problem = _problem(run, entry) or stale(run, entry, now)
-    if problem and entry.required:
-        reason = Reason("required-scanner", {"scanner": name, "problem": problem})
-        gaps.append(Gap(reason, entry.on_failure == "warn"))
-    elif problem and status is not Status.MISSING:
-        reason = Reason("scanner", {"scanner": name, "problem": problem})
-        if entry.on_failure == "block":
-            gaps.append(Gap(reason))
-        else:
-            notices.append(reason)
-    elif not problem and status is Status.EMPTY:
-        notices.append(
-            Reason(
-                "all-left-out", {"scanner": name, "found": coverage.found, "unit": coverage.unit}
+    def judge_scanners(self) -> None:
+        names = (*self.policy.file.scanners, *self.results.terms.only)
+        runs: dict[str, list[Run]] = {name: [] for name in names}
+        for run in self.results.runs:
+            runs.setdefault(run.scanner, []).append(run)
+        for name in sorted(runs):
+            entry = self.entry(name)
+            if entry.required and not runs[name]:
+                reason = Reason("required-scanner", {"scanner": name, "problem": Reason("no-run")})
+                self.gaps.append(Gap(reason, entry.on_failure == "warn"))
+            for run in runs[name]:
+                if run.status is not Status.NOT_APPLICABLE:
+                    self.judge_run(run, entry)
+
+    def entry(self, name: str) -> ScannerEntry:
+        """Return what is required of a scanner in this check."""
+        entry = self.policy.file.scanners.get(name, ScannerEntry(required=False))
+        if self.results.terms.only:
+            if name in self.results.terms.only:
+                return replace(entry, required=True, on_failure="block")
+            return replace(entry, required=False, on_failure="warn")
+        if entry.when:
+            matches = globs(entry.when.exists).match_file
+            is_required = entry.required and any(map(matches, self.results.files))
+            return replace(entry, required=is_required)
+        return entry
+
+    def judge_run(self, run: Run, entry: ScannerEntry) -> None:
+        coverage = run.coverage
+        problem = _broken(run) or _unexamined(run, entry) or stale(run, entry, self.results.now)
+        if problem and entry.required:
+            reason = Reason("required-scanner", {"scanner": run.scanner, "problem": problem})
+            self.gaps.append(Gap(reason, entry.on_failure == "warn"))
+        elif problem and run.status is not Status.MISSING:
+            reason = Reason("scanner", {"scanner": run.scanner, "problem": problem})
+            if entry.on_failure == "block":
+                self.gaps.append(Gap(reason))
+            else:
+                self.notices.append(reason)
+        elif not problem and run.status is Status.EMPTY:
+            reason = Reason(
+                "all-left-out",
+                {"scanner": run.scanner, "found": coverage.found, "unit": coverage.unit},
             )
-        )
-    elif not problem and status is not Status.NOT_APPLICABLE and _missed(coverage):
-        # Every report lists the inputs with the run itself.
-        notices.append(
-            Reason(
+            self.notices.append(reason)
+        elif not problem and _missed(coverage):
+            # Every report lists the inputs with the run itself.
+            reason = Reason(
                 "gaps-allowed",
                 {
-                    "scanner": name,
+                    "scanner": run.scanner,
                     "examined": coverage.examined,
                     "wanted": _wanted(coverage),
                     "unit": coverage.unit,
                 },
             )
+            self.notices.append(reason)
+
+    def judge_data(self) -> None:
+        """Judge the data about vulnerabilities, and the gaps that belong to no scanner."""
+        results, judged = self.results, self.results.decision.judged
+        # If --only names scanners, missing data matters only where there are vulnerabilities.
+        is_spared = results.terms.only and not any(one.finding.advisory for one in judged)
+        for lack in lacks(self.policy.file.enrichment, judged, results.data, results.now):
+            if lack.required and not is_spared:
+                self.gaps.append(Gap(lack.reason))
+            else:
+                self.notices.append(lack.reason)
+        for kind, count in results.decision.unchecked.items():
+            self.notices.append(unchecked(kind, count, results.data))
+        self.notices += ahead(results.runs, results.data, results.now)
+        self.gaps += map(Gap, results.terms.problems)
+        if not self.gaps and not any(run.coverage.examined for run in results.runs):
+            self.gaps.append(Gap(Reason("nothing-examined")))
+
+    def judge_findings(self) -> None:
+        """Add what blocks: the sum, then each rule with its worst few findings."""
+        by_rule: dict[str, list[Judged]] = defaultdict(list)
+        severities: Counter[Severity] = Counter()
+        for judged in self.results.decision.judged:  # worst first
+            if judged.verdict.action is Action.BLOCK:
+                by_rule[judged.verdict.rule].append(judged)
+                severities[judged.severity] += 1
+        levels = tuple(
+            Reason("level", {"count": severities[severity], "severity": severity.value})
+            for severity in Severity
+            if severities[severity]
+        )
+        if len(by_rule) > 1:
+            total = severities.total()
+            self.blocks.append(Reason("findings-block", {"count": total, "levels": levels}))
+        for rule, blocking in by_rule.items():
+            worst = _first([_name(judged) for judged in blocking[:_SHOWN]], len(blocking))
+            if len(by_rule) > 1:
+                reason = Reason(
+                    "findings-block-by-rule",
+                    {"count": len(blocking), "rule": rule, "findings": worst},
+                )
+            else:
+                reason = Reason(
+                    "findings-block-by-one-rule",
+                    {"count": len(blocking), "levels": levels, "rule": rule, "findings": worst},
+                )
+            self.blocks.append(reason)
+
+    def judge_hidden_findings(self) -> None:
+        """Judge the findings that comments and files of the project hide."""
+        section = self.policy.file.waivers
+        sources = (judged.finding.in_source for judged in self.results.decision.judged)
+        listed = Counter(filter(None, sources))
+        # Some scanners count what is hidden from them, and do not list it.
+        unlisted: Counter[str] = Counter()
+        for run in self.results.runs:
+            suppressions = scanner_info(run.scanner).suppressions
+            for kind, number in run.hidden.items():
+                if not suppressions.get(kind, True) and not any(kind in name for name in listed):
+                    unlisted[kind] += number
+        if listed and section.in_source == "report":
+            self.notices.append(_hidden(listed))
+        if listed and section.in_source == "forbid":
+            self.notices.append(Reason("hidden-forbidden", {"hidden": _hidden(listed)}))
+        if unlisted and section.in_source == "forbid":
+            self.blocks.append(Reason("hidden-unlisted", {"hidden": _hidden(unlisted)}))
+        hidden, limit = listed + unlisted, section.max_in_source
+        if limit is not None and hidden.total() > limit:
+            reason = Reason("hidden-too-many", {"hidden": _hidden(hidden), "limit": limit})
+            self.blocks.append(reason)
+
+    def judge_waivers(self) -> None:
+        """Judge the waivers that end soon, have no effect or match nothing."""
+        section = self.policy.file.waivers
+        soon = span(section.warn_before).days
+        named: dict[WaiverStatus, list[WaiverUse]] = defaultdict(list)
+        for use in sorted(self.results.decision.waivers, key=lambda use: use.days_left):
+            if use.status is not WaiverStatus.ACTIVE or use.days_left <= soon:
+                named[use.status].append(use)
+        if uses := named[WaiverStatus.ACTIVE]:
+            self.notices.append(Reason("waivers-end", {"waivers": _waivers(uses)}))
+        if uses := named[WaiverStatus.EXPIRED]:
+            self.notices.append(Reason("waivers-void", {"waivers": _waivers(uses)}))
+        uses = named[WaiverStatus.UNUSED]
+        if uses and section.unused == "block" and self.is_whole:
+            self.blocks.append(Reason("waivers-unused-forbidden", {"waivers": _waivers(uses)}))
+        elif uses and section.unused != "ignore":
+            self.notices.append(Reason("waivers-unused", {"waivers": _waivers(uses)}))
+
+    @property
+    def is_whole(self) -> bool:
+        """True if every scanner examined everything, so that an unused waiver is unused."""
+        if self.results.terms.only or self.results.interrupted:
+            return False
+        return all(run.status in (Status.OK, Status.NOT_APPLICABLE) for run in self.results.runs)
+
+    def gate(self) -> Gate:
+        """Return the outcome. Gaps count more than findings, and an interruption most."""
+        gaps, blocks, notices = self.gaps, self.blocks, self.notices
+        if self.policy.enforcement == "warn":
+            forgiven = [gap.reason for gap in gaps if gap.lenient]
+            notices = [
+                *(Reason("would-be-incomplete", {"gap": reason}) for reason in forgiven),
+                *(Reason("would-block", {"reason": reason}) for reason in blocks),
+                *notices,
+            ]
+            gaps, blocks = [gap for gap in gaps if not gap.lenient], []
+        outcome, exit_code = Outcome.PASS, ExitCode.PASS
+        if gaps:
+            outcome, exit_code = Outcome.INCOMPLETE, ExitCode.INCOMPLETE
+        elif blocks:
+            outcome, exit_code = Outcome.BLOCKED, ExitCode.BLOCKED
+        return Gate(
+            outcome=outcome,
+            exit_code=ExitCode.INTERRUPTED if self.results.interrupted else exit_code,
+            reasons=(*(gap.reason for gap in gaps), *blocks),
+            notices=(*notices, *self.results.terms.notices),
+            gaps=tuple(gap.reason for gap in gaps),
         )
 
 
-def _problem(run: Run, entry: ScannerEntry) -> Reason | None:
-    """Return what a run lacks; None for nothing."""
+def _broken(run: Run) -> Reason | None:
+    """Return why a run cannot be judged by its coverage; None if it can."""
+    detail = run.detail.map(_short) if run.detail else Reason("no-detail")
+    match run.status:
+        case Status.FAILED:
+            return Reason("failed", {"detail": detail})
+        case Status.TIMEOUT:
+            return Reason("timeout", {"detail": detail})
+        case Status.MISSING:
+            return Reason("missing", {"detail": detail})
+        case Status.EMPTY if _wanted(run.coverage) > 0 or not run.coverage.found:
+            return Reason("empty", {"detail": detail})
+        case Status.DEGRADED if not run.coverage.not_examined and not _missed(run.coverage):
+            return Reason("degraded", {"detail": detail})
+    return None
+
+
+def _unexamined(run: Run, entry: ScannerEntry) -> Reason | None:
+    """Return which inputs were not examined, if these are more than the policy allows."""
     coverage = run.coverage
     wanted, missed = _wanted(coverage), _missed(coverage)
-    detail = run.detail.map(_short) if run.detail else Reason("no-detail")
     least = max(1, entry.min_audited)
     # The sum of both: a run does not record which inputs were skipped and which failed.
     bounds = (entry.max_skipped, entry.max_errors)
-    problem = None
-    if run.status is Status.FAILED:
-        problem = Reason("failed", {"detail": detail})
-    elif run.status is Status.TIMEOUT:
-        problem = Reason("timeout", {"detail": detail})
-    elif run.status is Status.MISSING:
-        problem = Reason("missing", {"detail": detail})
-    elif run.status is Status.EMPTY:
-        if wanted > 0 or not coverage.found:
-            problem = Reason("empty", {"detail": detail})
-    elif run.status is Status.NOT_APPLICABLE:
-        pass
-    elif wanted > 0 and coverage.examined < least:
-        problem = Reason(
+    if wanted > 0 and coverage.examined < least:
+        return Reason(
             "few-examined",
             {
                 "examined": coverage.examined,
@@ -193,22 +310,18 @@ def _problem(run: Run, entry: ScannerEntry) -> Reason | None:
                 "least": least,
             },
         )
-    elif "any" not in bounds and missed > sum(map(int, bounds)):
-        inputs = [
-            Reason("input", {"input": gap.input, "reason": gap.reason}) for gap in coverage.gaps
-        ]
-        problem = Reason(
-            "not-all-examined",
-            {
-                "examined": coverage.examined,
-                "wanted": wanted,
-                "unit": coverage.unit,
-                "inputs": _first(inputs, missed),
-            },
-        )
-    elif run.status is Status.DEGRADED and not missed and not coverage.not_examined:
-        problem = Reason("degraded", {"detail": detail})
-    return problem
+    if "any" in bounds or missed <= sum(map(int, bounds)):
+        return None
+    inputs = [Reason("input", {"input": gap.input, "reason": gap.reason}) for gap in coverage.gaps]
+    return Reason(
+        "not-all-examined",
+        {
+            "examined": coverage.examined,
+            "wanted": wanted,
+            "unit": coverage.unit,
+            "inputs": _first(inputs, missed),
+        },
+    )
 
 
 def _wanted(coverage: Coverage) -> int:
@@ -232,95 +345,23 @@ def _first(items: Sequence[Reason], total: int) -> tuple[Reason, ...]:
     return (*items[:_SHOWN], *([more] if left else ()))
 
 
-def _blocking_findings(judged: Sequence[Judged]) -> list[Reason]:
-    """Return what blocks: the sum, then each rule with its worst few; `judged` is worst first."""
-    by_rule: dict[str, list[Judged]] = {}
-    for each in judged:
-        if each.verdict.action is Action.BLOCK:
-            by_rule.setdefault(each.verdict.rule, []).append(each)
-    counts = Counter(each.severity for blocking in by_rule.values() for each in blocking)
-    levels = tuple(
-        Reason("level", {"count": counts[level], "severity": level.value})
-        for level in Severity
-        if counts[level]
-    )
-    if len(by_rule) == 1:
-        ((rule, blocking),) = by_rule.items()
-        return [
-            Reason(
-                "findings-block-by-one-rule",
-                {
-                    "count": len(blocking),
-                    "levels": levels,
-                    "rule": rule,
-                    "findings": _worst(blocking),
-                },
-            )
-        ]
-    lines = [
-        Reason(
-            "findings-block-by-rule",
-            {"count": len(blocking), "rule": rule, "findings": _worst(blocking)},
-        )
-        for rule, blocking in by_rule.items()
-    ]
-    if lines:
-        lines.insert(0, Reason("findings-block", {"count": counts.total(), "levels": levels}))
-    return lines
-
-
-def _worst(blocking: Sequence[Judged]) -> tuple[Reason, ...]:
-    return _first([_title(judged) for judged in blocking[:_SHOWN]], len(blocking))
-
-
-def _title(judged: Judged) -> Reason:
-    finding, package = judged.finding, judged.finding.package
+def _name(judged: Judged) -> Reason:
+    """Return the name and the place of a finding."""
+    finding, package, location = judged.finding, judged.finding.package, judged.finding.location
     if finding.advisory and package:
-        what = Reason(
+        name = Reason(
             "vulnerable-package",
             {"id": finding.advisory.id, "package": package.name, "version": package.version},
         )
     else:
-        what = plain(_short(finding.title))
-    location = finding.location
+        name = plain(_short(finding.title))
     if location is None:
-        return what
+        return name
     line = f":{location.start_line}" if location.start_line else ""
-    return Reason("finding-at", {"finding": what, "place": f"{location.path}{line}"})
+    return Reason("finding-at", {"finding": name, "place": f"{location.path}{line}"})
 
 
-def _judge_hidden(
-    judged: Sequence[Judged],
-    runs: Sequence[Run],
-    section: WaiverSection,
-    notices: list[Reason],
-    blocks: list[Reason],
-) -> None:
-    """Add what the policy says of findings that comments and files of the project hide."""
-    listed = Counter(each.finding.in_source for each in judged if each.finding.in_source)
-    # Some scanners count what is hidden from them, and do not list it.
-    unlisted: Counter[str] = Counter()
-    for run in runs:
-        suppressions = scanner_info(run.scanner).suppressions
-        for kind, number in run.hidden.items():
-            if not suppressions.get(kind, True) and not any(kind in name for name in listed):
-                unlisted[kind] += number
-    total, forbids = (listed + unlisted).total(), section.in_source == "forbid"
-    if listed and forbids:
-        notices.append(Reason("hidden-forbidden", {"hidden": _by_kind(listed)}))
-    elif listed and section.in_source == "report":
-        notices.append(_by_kind(listed))
-    if unlisted and forbids:
-        blocks.append(Reason("hidden-unlisted", {"hidden": _by_kind(unlisted)}))
-    if section.max_in_source is not None and total > section.max_in_source:
-        reason = Reason(
-            "hidden-too-many",
-            {"hidden": _by_kind(listed + unlisted), "limit": section.max_in_source},
-        )
-        blocks.append(reason)
-
-
-def _by_kind(counts: Counter[str]) -> Reason:
+def _hidden(counts: Counter[str]) -> Reason:
     kinds = tuple(
         Reason("hidden-by", {"count": number, "kind": kind})
         for kind, number in sorted(counts.items())
@@ -328,70 +369,11 @@ def _by_kind(counts: Counter[str]) -> Reason:
     return Reason("hidden", {"count": counts.total(), "kinds": kinds})
 
 
-def _judge_waivers(
-    uses: Sequence[WaiverUse],
-    section: WaiverSection,
-    is_complete: bool,
-    notices: list[Reason],
-    blocks: list[Reason],
-) -> None:
-    """Add what the policy says of waivers. Only a complete run shows that one is unused."""
-    soon = span(section.warn_before).days
-    ending = [use for use in uses if use.status is WaiverStatus.ACTIVE and use.days_left <= soon]
-    void = [use for use in uses if use.status is WaiverStatus.EXPIRED]
-    expired = [use for use in void if use.days_left < 0]
-    unaffected = [use for use in void if use.days_left >= 0]
-    unused = [use for use in uses if use.status is WaiverStatus.UNUSED]
-    if ending:
-        ending.sort(key=lambda use: use.days_left)
-        notices.append(Reason("waivers-end", {"count": len(ending), "waivers": _named(ending)}))
-    if expired:
-        notices.append(
-            Reason("waivers-expired", {"count": len(expired), "waivers": _named(expired)})
+def _waivers(uses: Sequence[WaiverUse]) -> tuple[Reason, ...]:
+    named = []
+    for use in uses[:_SHOWN]:
+        waiver, expires = use.waiver, use.waiver.expires.isoformat()
+        named.append(
+            Reason("waiver", {"place": waiver.place, "owner": waiver.owner, "expires": expires})
         )
-    if unaffected:
-        notices.append(
-            Reason("waivers-void", {"count": len(unaffected), "waivers": _named(unaffected)})
-        )
-    if unused and section.unused == "block" and is_complete:
-        blocks.append(
-            Reason("waivers-unused-forbidden", {"count": len(unused), "waivers": _named(unused)})
-        )
-    elif unused and section.unused != "ignore":
-        notices.append(Reason("waivers-unused", {"count": len(unused), "waivers": _named(unused)}))
-
-
-def _named(uses: Sequence[WaiverUse]) -> tuple[Reason, ...]:
-    waivers = [
-        Reason(
-            "waiver",
-            {
-                "place": use.waiver.place,
-                "owner": use.waiver.owner,
-                "expires": use.waiver.expires.isoformat(),
-            },
-        )
-        for use in uses
-    ]
-    return _first(waivers, len(waivers))
-
-
-def _gate(
-    gaps: Sequence[Gap], blocks: Sequence[Reason], notices: Sequence[Reason], policy: Policy
-) -> Gate:
-    """Return the outcome: 3 over 1, and what a dry run makes of both."""
-    if policy.enforcement == "warn":
-        notices = [
-            *(Reason("would-be-incomplete", {"gap": gap.reason}) for gap in gaps if gap.lenient),
-            *(Reason("would-block", {"reason": reason}) for reason in blocks),
-            *notices,
-        ]
-        gaps = [gap for gap in gaps if not gap.lenient]
-        blocks = ()
-    outcome, exit_code = Outcome.PASS, ExitCode.PASS
-    if gaps:
-        outcome, exit_code = Outcome.INCOMPLETE, ExitCode.INCOMPLETE
-    elif blocks:
-        outcome, exit_code = Outcome.BLOCKED, ExitCode.BLOCKED
-    missing = tuple(gap.reason for gap in gaps)
-    return Gate(outcome, exit_code, (*missing, *blocks), tuple(notices), gaps=missing)
+    return _first(named, len(uses))

@@ -271,13 +271,10 @@ SENTENCES: Final[Mapping[str, str]] = {
         "{hidden}, which the policy forbids: the scanner does not list what is hidden"
     ),
     "hidden-too-many": "{hidden}, more than the {limit} that the policy allows",
-    "waivers-end": "{count:waiver ends|waivers end} soon: {waivers}",
-    "waivers-expired": "{count:waiver has|waivers have} expired: {waivers}",
-    "waivers-void": "{count:waiver has|waivers have} no effect: {waivers}",
-    "waivers-unused": "{count:waiver matches|waivers match} nothing: {waivers}",
-    "waivers-unused-forbidden": (
-        "{count:waiver matches|waivers match} nothing, which the policy forbids: {waivers}"
-    ),
+    "waivers-end": "waivers that end soon: {waivers}",
+    "waivers-void": "waivers that have expired or have no effect: {waivers}",
+    "waivers-unused": "unused waivers: {waivers}",
+    "waivers-unused-forbidden": "unused waivers, which the policy forbids: {waivers}",
     "waiver": "{place} ({owner}, until {expires})",
     # the outcome: judged again
     "judged-again": "judged again: the check used the policy {policy}",

@@ -108,7 +108,7 @@ def full_report() -> Report:
             Outcome.INCOMPLETE,
             3,
             (Reason("required-scanner", {"scanner": "bandit", "problem": plain("r")}),),
-            (Reason("waivers-unused", {"count": 1, "waivers": (plain("n"),)}),),
+            (Reason("waivers-unused", {"waivers": (plain("n"),)}),),
             (plain("it adds a waiver"),),
         ),
         base=BaseInfo("1" * 40, "main", NOW, "policies/baseline.json", 7),
