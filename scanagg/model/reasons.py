@@ -1,15 +1,12 @@
 """Reasons as data. The sentences that people read are made in `reports/reasons.py`."""
 
 from collections.abc import Callable, Mapping
-from types import MappingProxyType
 from typing import Final
 
 import msgspec
 
 TEXT: Final = "text"
 """The kind of a reason that is words already, such as an error message of another program."""
-
-_NO_VALUES: Mapping[str, "ReasonValue"] = MappingProxyType({})
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -19,7 +16,7 @@ class Reason(msgspec.Struct, frozen=True):
     """
 
     kind: str
-    values: Mapping[str, "ReasonValue"] = _NO_VALUES
+    values: Mapping[str, "ReasonValue"] = {}
 
     def __hash__(self) -> int:
         """Hash the kind and the values, in any order."""

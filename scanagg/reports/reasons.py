@@ -126,7 +126,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "scanner-skipped": "skipped with `--skip`",
     "offline": "offline: {service} needs the network",
     "offline-without-store": (
-        "offline: cannot ask {service}, and there is no advisory store (`scanagg db update`)"
+        "offline: cannot ask {service}, and there is no advisory store. Create one with "
+        "`scanagg db update` or `scanagg db import`"
     ),
     "scanner-not-started": "could not be started: {error}",
     "scanner-timed-out": "no result within {seconds} seconds",
@@ -135,11 +136,17 @@ SENTENCES: Final[Mapping[str, str]] = {
     "scanner-killed": "killed by signal {signal}",
     "too-much-output": "stopped: it printed more than 256 MiB",
     "exit-code": "exit code {code}",
-    "exit-code-mismatch": "exit code {code} does not fit an answer with {found:finding}",
+    "wrong-exit-code": "exit code {code} does not fit an answer with {found:finding}",
     "no-answer": "no answer, exit code {code}",
     "no-report-file": "it wrote no report: {error}",
     "unreadable-answer": "cannot read its answer: {error}",
     "unasked-answer": "its answer is about inputs that it was not given",
+    "report-version": "its report has version {version}, but only {supported} is supported",
+    "no-database": "no vulnerability database: run `{command}` while online",
+    "database-not-updated": "cannot update the vulnerability database: {error}",
+    "empty-environment": "the project's environment has none of the packages: check that it works",
+    "index-unreachable": "cannot reach the package index: {error}",
+    "no-wheel": "no wheel for this Python, and scanagg builds no packages: {error}",
     "unknown-version": "printed no version, exit code {code}",
     # Runs of scanners: what was not examined.
     "no-input-examined": "none of {found} {unit} examined: {reasons}",
@@ -148,14 +155,45 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-scanner-result": "no scanner produced a usable result",
     "unmentioned": "not mentioned in its answer",
     "left-out-by-settings": "excluded by the scanner's configuration or arguments",
+    "lock-file": "a lock file, full of hashes that are not secrets",
+    "own-baseline": "the scanner's own baseline",
+    "filtered": "left out by its own filter {filter}",
+    "vanished": "the file no longer exists",
+    "not-utf8": "not UTF-8 text",
+    "syntax-error": "syntax error for {python}",
+    "parse-error": "cannot parse it: {error}",
+    "check-failed": "its check {check} failed at line {line}",
+    "system-folder": "in one of the top folders that the scanner skips: {folders}",
+    "nothing-to-check": "not in the answer: it has nothing to check, or is not readable",
+    "no-package-listed": "not in the answer: it has no exact version, or is not readable",
+    "no-packages-found": "no packages found in it",
+    "manifest-not-read": (
+        "manifests of this kind are not read, and {number:dependency is|dependencies are} only here"
+    ),
+    "not-in-environment": "this version is not installed in the project's environment",
     "too-large": "{size:byte}, more than `{option}` allows ({limit})",
     "long-line": "a line of {size:byte}, more than `{option}` allows ({limit})",
     "time-limit": "not finished within {seconds} seconds",
     "unreadable-file": "cannot read it: {error}",
     # Runs of scanners: notices.
-    "unasked-package": "{package} is in the answer, but was not asked for",
-    "unasked-vulnerabilities": "the answer has vulnerabilities of other packages: {number}",
-    "ignore-file": "{path}: not used, so its entries are reported and counted",
+    "unasked-package": "{package} is in the answer, but was not requested",
+    "unasked-vulnerabilities": (
+        "left out {number:vulnerability|vulnerabilities} of packages that were not requested"
+    ),
+    "findings-elsewhere": "left out {number:finding} outside the project's files",
+    "loose-licences": "left out {number:licence} without a package",
+    "placeholders": "{path}: {number:placeholder} not counted as secrets",
+    "known-secrets": "{path} hides nothing: {number:known secret} reported as usual",
+    "ignore-file": "{path} hides nothing: its findings are reported, and marked",
+    "hidden-not-listed": "findings that {comment} hides are counted, but not listed: {why}",
+    "ignored-file": "{path} ignored: {why}",
+    "partly-read": "{path}: read {read} of {total} dependencies, but not {names}",
+    "text-files-skipped": (
+        "{number:text file} not searched for secrets, because the scanner's own rules skip tests, "
+        "examples, Markdown, lock files and vendored folders"
+    ),
+    "end-of-life": "{image}: {system} is out of support, so some vulnerabilities may be missing",
+    "unpinned-installed": "{number:installed package} that no manifest pins: {packages}",
     "runs-with-settings": "runs with these settings: {settings}",
     "unused-configuration": "{path}: not used, because a project must not configure its own check",
     # the verdict on a finding

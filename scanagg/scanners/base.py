@@ -169,9 +169,9 @@ class ScanError(Exception):
     """The output of a scanner cannot be used, for this reason."""
 
     def __init__(self, reason: Reason) -> None:
-        """Keep the reason."""
+        """Keep the reason, with each of its texts on one short line."""
         super().__init__(reason)
-        self.reason = reason
+        self.reason = reason.map(lambda text: shorten(one_line(text), _REASON_WIDTH))
 
 
 class Scanner(Protocol):

@@ -190,9 +190,9 @@ def test_offline_without_a_store_nothing_is_audited_and_it_says_how_to_get_one(
     assert (said.code, said.run("pip-audit")["status"]) == (3, "empty")
     assert said.report["data"] == []
     (gap,) = said.run("pip-audit")["coverage"]["not_examined"]
-    assert gap["reason"].startswith("offline: the service pypi is not asked, and there is no advi")
+    assert gap["reason"]["kind"] == "offline-without-store"
     for command in ("scanagg db update", "scanagg db import"):
-        assert command in gap["reason"]
+        assert command in gap["reason"]["text"]
     notices = [notice["text"] for notice in said.report["gate"]["notices"]]
     assert any("advisories" in notice for notice in notices) is damaged
     assert str(kept) not in said.everything
@@ -319,7 +319,7 @@ def test_a_store_that_breaks_while_it_is_read_is_a_gap_and_costs_no_finding(
     offline = make_project({"requirements.txt": PINS}, name="offline")
     failed = audited(offline, "--offline").run("pip-audit")
     assert failed["status"] == "failed"
-    assert "503 Server Error: the advisory store cannot be read" in failed["detail"]
+    assert "503 Server Error: the advisory store cannot be read" in failed["detail"]["text"]
 
 
 # -- scanagg scanners ------------------------------------------------------------------------------
@@ -437,5 +437,5 @@ def test_offline_nothing_leaves_this_machine_and_pip_audit_still_audits(
     assert {"pip-audit", "trivy"} in auditors
     # What has nobody to ask says so: licences of packages that are not installed, safety.
     assert runs["licenses"]["status"] == "failed"
-    assert "offline" in runs["licenses"]["detail"]
+    assert "offline" in runs["licenses"]["detail"]["text"]
     assert runs["safety"]["status"] in ("missing", "empty")

@@ -97,6 +97,11 @@ def test_a_reason_survives_its_way_through_json() -> None:
     assert msgspec.convert(read, Reason, from_attributes=True) == reason
 
 
+def test_a_reason_can_be_kept_in_a_cache() -> None:
+    reasons = (Reason("any"), Reason("any", {"why": Reason("other"), "number": 1}))
+    assert msgspec.json.decode(msgspec.json.encode(reasons), type=tuple[Reason, ...]) == reasons
+
+
 def test_a_reason_of_a_later_version_is_kept_as_its_text() -> None:
     read = msgspec.convert({"kind": "of-2030", "values": {}, "text": "so it is"}, WireReason)
     assert msgspec.convert(read, Reason, from_attributes=True) == plain("so it is")

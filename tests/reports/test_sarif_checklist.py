@@ -290,6 +290,7 @@ def test_9_what_was_not_examined_or_hidden_is_said(tmp_path: Path) -> None:
         {
             "input": "app/new.py",
             "reason": "syntax error: not parsed by bandit with Python 3.11",
+            "onPurpose": False,
         }
     ]
 

@@ -12,7 +12,17 @@ from typing import Any
 import pytest
 from support.drive import Driven, context, drive
 
-from scanagg.model import Category, Confidence, Location, Severity, SourceFile, Target
+from scanagg.model import (
+    Category,
+    Confidence,
+    Location,
+    Reason,
+    Severity,
+    SourceFile,
+    Target,
+    plain,
+)
+from scanagg.reports.reasons import sentence
 from scanagg.scanners import bandit, source_files
 from scanagg.scanners.base import Output, ScanError, ScannerSettings
 
@@ -205,14 +215,14 @@ def test_bidirectional_characters_have_a_line_and_no_column(examine: Examine) ->
 def test_a_file_that_does_not_parse_is_named_with_the_interpreter(examine: Examine) -> None:
     driven = examine({"a.py": "def f(:\n", "b.py": "x = 1\n", "c.py": b"x = '\xff'\n"})
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    reason = f"syntax error: not parsed by bandit with Python {python}"
+    reason = Reason("syntax-error", {"python": f"Python {python}"})
     assert driven.reasons == {"a.py": reason, "c.py": reason}
     assert driven.examined == ["b.py"]
 
 
 def test_a_file_too_deep_for_bandit_is_named(examine: Examine) -> None:
     driven = examine({"a.py": f"x = {'-' * 20_000}1\n", "b.py": "eval(x)\n"})
-    assert driven.reasons == {"a.py": "bandit skipped it: exception while scanning file"}
+    assert driven.reasons == {"a.py": plain("exception while scanning file")}
     assert lines(driven) == [("B307", "b.py", 1)]
 
 
@@ -221,7 +231,7 @@ def test_a_check_that_dies_inside_bandit_leaves_its_file_not_fully_examined(
 ) -> None:
     driven = examine({"a.py": "x = 1\nf(**'x')\nassert x\n", "b.py": "y = 2\n"})
     assert driven.reasons == {
-        "a.py": "not fully examined: bandit's check hardcoded_password_funcarg failed at line 2"
+        "a.py": Reason("check-failed", {"check": "hardcoded_password_funcarg", "line": "2"})
     }
     assert driven.examined == ["b.py"]
     assert lines(driven) == [("B101", "a.py", 3)]
@@ -232,7 +242,7 @@ def test_one_file_that_bandit_dies_of_costs_no_other(examine: Examine) -> None:
     driven = examine({**files, "evil.py": 'token = "\\ud800"\n'})
     ((batch, reason),) = driven.failures
     assert batch == ("evil.py",)
-    assert "surrogates not allowed" in reason
+    assert "surrogates not allowed" in sentence(reason)
     assert driven.examined == sorted(files)
     assert len(lines(driven)) == 5
 
@@ -367,8 +377,8 @@ def test_a_bad_configuration_is_a_failure_with_its_reason(
     driven = examine(files, options={"config": "bandit.cfg"})
     ((batch, reason),) = driven.failures
     assert batch == ("a.py", "b.py")
-    assert said in reason
-    assert not reason.startswith("/")
+    assert said in sentence(reason)
+    assert not sentence(reason).startswith("/")
     assert driven.parsed == []
 
 
@@ -382,8 +392,8 @@ def test_a_configuration_of_the_users_choice_decides(examine: Examine) -> None:
         options={"config": "own.yaml"},
     )
     assert lines(driven) == [("B101", "a.py", 2)]
-    reason = "excluded: left out by bandit's configuration or arguments"
-    assert driven.reasons == {"skip/b.py": reason}
+    assert driven.reasons == {"skip/b.py": Reason("left-out-by-settings")}
+    assert [gap.on_purpose for one in driven.parsed for gap in one.not_examined] == [True]
 
 
 def test_arguments_are_passed_on(examine: Examine) -> None:
@@ -395,7 +405,7 @@ def test_arguments_that_bandit_does_not_take_are_a_failure(examine: Examine) -> 
     driven = examine({"a.py": "x = 1\n", "b.py": "x = 1\n"}, args=("--bogus",))
     ((batch, reason),) = driven.failures
     assert len(batch) == 2
-    assert "--bogus" in reason
+    assert "--bogus" in sentence(reason)
 
 
 def test_a_program_that_the_settings_name(examine: Examine, tmp_path: Path) -> None:
@@ -406,7 +416,7 @@ def test_a_program_that_the_settings_name(examine: Examine, tmp_path: Path) -> N
     assert driven.tool.shown == "my-bandit"
     assert driven.tool.version
     assert driven.tool.version.startswith("1.")
-    assert driven.reasons == {"b.py": "syntax error: not parsed by bandit with its own Python"}
+    assert driven.reasons == {"b.py": Reason("syntax-error", {"python": "its Python"})}
     assert bandit.locate(ScannerSettings(path=tmp_path / "none")) is None
 
 
@@ -419,9 +429,7 @@ def test_a_program_that_the_settings_name_only_counts_what_is_hidden(
     driven = examine({"a.py": "eval(x)  # nosec\n"}, path=program)
     assert driven.observations == []
     assert [one.hidden for one in driven.parsed] == [{"nosec": 1}]
-    assert driven.notices == [
-        "what nosec hides is counted, but not listed: only scanagg's own bandit tells them"
-    ]
+    assert [notice.kind for notice in driven.notices] == ["hidden-not-listed"]
 
 
 def test_a_second_run_that_fails_is_said(
@@ -432,9 +440,10 @@ def test_a_second_run_that_fails_is_said(
     first = json.dumps(bare_report(str(target.files[0].real), **counts)).encode()
     done = parsed(target, first + b"\x1e")
     assert done.examined == ("a.py",)
-    assert done.notices == ("what nosec hides is counted, but not listed: bandit ended badly",)
-    with pytest.raises(ScanError, match="not bandit's JSON"):
+    assert [notice.kind for notice in done.notices] == ["hidden-not-listed"]
+    with pytest.raises(ScanError) as caught:
         parsed(target, first + b"\x1e{")
+    assert caught.value.reason.kind == "unreadable-answer"
 
 
 # What is no answer

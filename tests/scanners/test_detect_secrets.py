@@ -14,7 +14,17 @@ import pytest
 from support.drive import Driven, context, drive
 
 from scanagg.core.errors import ConfigError
-from scanagg.model import Category, Confidence, Location, SourceFile, Target
+from scanagg.model import (
+    Category,
+    Confidence,
+    Location,
+    NotExamined,
+    Reason,
+    SourceFile,
+    Target,
+    plain,
+)
+from scanagg.reports.reasons import sentence
 from scanagg.scanners import detect_secrets
 from scanagg.scanners.base import Output, Parsed
 from scanagg.scanners.detect_secrets import is_placeholder, read_baseline
@@ -240,7 +250,9 @@ def test_nothing_is_verified_over_the_network(
 def test_a_single_line_of_two_megabytes_is_named(examine: Examine) -> None:
     driven = examine({"big.json": json.dumps(["x" * 99] * 20_000), "a.py": f"password = '{WORD}'"})
     assert driven.reasons == {
-        "big.json": "a line of 2,060,000 bytes: more than 500,000 are not searched"
+        "big.json": Reason(
+            "long-line", {"size": 2_060_000, "limit": 500_000, "option": "max-line-bytes"}
+        )
     }
     assert hits(driven) == [("secret-keyword", "a.py", 1)]
 
@@ -251,8 +263,8 @@ def test_limits_are_options(examine: Examine) -> None:
         options={"max-file-bytes": "100", "max-line-bytes": "30"},
     )
     assert driven.reasons == {
-        "large.txt": "180 bytes: more than 100 are not searched (max-file-bytes)",
-        "long.txt": "a line of 40 bytes: more than 30 are not searched",
+        "large.txt": Reason("too-large", {"size": 180, "limit": 100, "option": "max-file-bytes"}),
+        "long.txt": Reason("long-line", {"size": 40, "limit": 30, "option": "max-line-bytes"}),
     }
     assert driven.examined == ["fine.txt"]
 
@@ -263,7 +275,7 @@ def test_a_file_that_takes_too_long_is_given_up_and_named(examine: Examine) -> N
         {"a.json": json.dumps(many), "b.py": f"password = '{WORD}'\n"},
         options={"file-timeout": "0.3"},
     )
-    assert driven.reasons == {"a.json": "not searched to its end within 0.3 seconds"}
+    assert driven.reasons == {"a.json": Reason("time-limit", {"seconds": "0.3"})}
     assert hits(driven) == [("secret-keyword", "b.py", 1)]
 
 
@@ -277,8 +289,7 @@ def test_text_that_is_not_utf8_is_named_and_binary_is_no_input(examine: Examine)
             "fine.txt": "ä" * 4_001,
         }
     )
-    reason = "not UTF-8 text: detect-secrets cannot read it"
-    assert driven.reasons == {"latin.py": reason, "utf16.txt": reason}
+    assert driven.reasons == dict.fromkeys(["latin.py", "utf16.txt"], Reason("not-utf8"))
     assert set(driven.inputs.found) == {"latin.py", "utf16.txt", "fine.txt"}
     assert driven.examined == ["fine.txt"]
 
@@ -293,18 +304,18 @@ def test_text_that_is_not_utf8_is_named_and_binary_is_no_input(examine: Examine)
 )
 def test_lock_files_are_left_out_and_said_so(examine: Examine, name: str) -> None:
     driven = examine({name: f'hash = "{HEX}"\n', "a.py": "x = 1\n"})
-    assert driven.reasons == {name: "excluded: a lock file, full of hashes that are no secrets"}
+    assert driven.inputs.not_examined == (NotExamined(name, Reason("lock-file"), on_purpose=True),)
     assert driven.examined == ["a.py"]
 
 
 def test_what_its_own_filters_leave_out_is_said(examine: Examine) -> None:
     secret = f"password = '{WORD}'\n"
     driven = examine({"a.css": secret, "swagger/b.py": secret, "c.py": secret})
-    left = "excluded: left out by detect-secrets' own filter"
     assert driven.reasons == {
-        "a.css": f"{left} is_non_text_file",
-        "swagger/b.py": f"{left} is_swagger_file",
+        "a.css": Reason("filtered", {"filter": "is_non_text_file"}),
+        "swagger/b.py": Reason("filtered", {"filter": "is_swagger_file"}),
     }
+    assert all(gap.on_purpose for one in driven.parsed for gap in one.not_examined)
     assert hits(driven) == [("secret-keyword", "c.py", 1)]
 
 
@@ -324,7 +335,9 @@ def test_files_that_break_its_parsers_are_named(examine: Examine) -> None:
             "z.py": f"password = '{WORD}'\n",
         }
     )
-    broken = {name: reason.partition(" in ")[0] for name, reason in driven.reasons.items()}
+    broken = {
+        name: sentence(reason).partition(" in ")[0] for name, reason in driven.reasons.items()
+    }
     assert broken == {
         "date.yml": "detect-secrets broke off: ValueError",
         "deep.yml": "detect-secrets broke off: RecursionError",
@@ -347,7 +360,7 @@ def test_a_file_that_the_search_dies_of_costs_no_other(examine: Examine, tmp_pat
     driven = examine({**files, "m2.txt": "boom\n"}, args=("-p", str(plugin)))
     ((batch, reason),) = driven.failures
     assert batch == ("m2.txt",)
-    assert reason == "detect-secrets broke off: KeyError in analyze_string (evil.py)"
+    assert reason == plain("detect-secrets broke off: KeyError in analyze_string (evil.py)")
     assert driven.examined == ["m0.txt", "m1.txt", "m3.txt"]
     assert [rule for rule, _, _ in hits(driven)] == ["evil"] * 3 + ["secret-keyword"] * 3
 
@@ -369,7 +382,7 @@ def test_a_file_that_vanished_is_named(
     target = read_target(root)
     (root / "a.py").unlink()
     driven = drive(detect_secrets, context(target), tmp_path)
-    assert driven.reasons == {"a.py": "no file any more"}
+    assert driven.reasons == {"a.py": Reason("vanished")}
     assert driven.examined == ["b.py"]
 
 
@@ -422,7 +435,7 @@ def test_placeholders_are_no_secrets_but_on_record(examine: Examine) -> None:
         }
     )
     assert hits(driven) == [("secret-keyword", "ci.yml", 4)]
-    assert driven.notices == ["ci.yml: placeholders that count as no secrets: 1"]
+    assert driven.notices == [Reason("placeholders", {"path": "ci.yml", "number": 1})]
 
 
 def digest(value: str) -> str:
@@ -459,7 +472,8 @@ def test_the_baseline_is_read_and_hides_nothing(
         ".secrets.baseline is_secret=false": 1,
     }
     assert [one.in_source for one in driven.observations] == ["", ".secrets.baseline", ""]
-    assert driven.notices == [".secrets.baseline: what it lists as known is reported all the same"]
+    known = Reason("known-secrets", {"path": ".secrets.baseline", "number": 1})
+    assert driven.notices == [known]
     assert list(driven.reasons) == [".secrets.baseline"]
     assert (root / ".secrets.baseline").read_text() == text
 
@@ -469,7 +483,7 @@ def test_a_broken_baseline_is_a_notice(examine: Examine, text: str) -> None:
     driven = examine({"a.py": f"password = '{WORD}'\n", ".secrets.baseline": text})
     assert len(driven.observations) == 1
     (notice,) = driven.notices
-    assert notice.startswith(".secrets.baseline counts for nothing: ")
+    assert (notice.kind, notice.values["path"]) == ("ignored-file", ".secrets.baseline")
 
 
 def test_a_baseline_that_vanished_is_a_notice(
@@ -479,7 +493,8 @@ def test_a_baseline_that_vanished_is_a_notice(
     target = read_target(root)
     (root / ".secrets.baseline").unlink()
     driven = drive(detect_secrets, context(target), tmp_path)
-    assert driven.notices == [".secrets.baseline counts for nothing: No such file or directory"]
+    (notice,) = driven.notices
+    assert notice.values["why"] == Reason("unreadable-file", {"error": "No such file or directory"})
 
 
 # How it is called
@@ -500,7 +515,7 @@ def test_arguments_that_it_does_not_take_are_a_failure(examine: Examine) -> None
     driven = examine({"a.py": "x = 1\n", "b.py": "x = 1\n"}, args=("--bogus",))
     ((batch, reason),) = driven.failures
     assert len(batch) == 2
-    assert "--bogus" in reason
+    assert "--bogus" in sentence(reason)
 
 
 @pytest.mark.parametrize("name", ["max-file-bytes", "max-line-bytes", "file-timeout"])

@@ -70,13 +70,10 @@ def test_an_answer_for_each_file_in_order(answers: Answers) -> None:
     code = f"password = '{WORD}'\n".encode()
     found = answers({"b.py": code, "a.py": b"", "c.css": code, "d.py": b"\xff", "e.py": None})
     assert [one["file"] for one in found] == [0, 1, 2, 3, 4]
-    assert [one["reason"] for one in found] == [
-        None,
-        None,
-        "excluded: left out by detect-secrets' own filter is_non_text_file",
-        "not UTF-8 text: detect-secrets cannot read it",
-        "no file any more",
+    assert [one["reason"] and one["reason"]["kind"] for one in found] == [
+        *(None, None, "filtered", "not-utf8", "vanished")
     ]
+    assert [one["on_purpose"] for one in found] == [False, False, True, False, False]
     (hit,) = found[0]["hits"]
     assert (hit["type"], hit["value"], hit["lines"]) == ("Secret Keyword", WORD, [1])
     assert found[0]["values"] == [WORD]
@@ -140,9 +137,10 @@ def test_a_long_line_and_a_slow_file_and_a_broken_one_are_named(answers: Answers
         seconds=0.02,
         line_bytes=150_000,
     )
-    assert found[0]["reason"] == "a line of 200,000 bytes: more than 150,000 are not searched"
-    assert found[1]["reason"] == "not searched to its end within 0.02 seconds"
-    assert "broke off: ValueError in" in answers({"date.yml": b"when: 2001-99-99\n"})[0]["reason"]
+    assert found[0]["reason"]["values"]["size"] == 200_000
+    assert found[1]["reason"] == {"kind": "time-limit", "values": {"seconds": "0.02"}}
+    (broken,) = answers({"date.yml": b"when: 2001-99-99\n"})
+    assert "ValueError in" in broken["reason"]["values"]["text"]
 
 
 def test_a_file_that_may_not_be_read_is_named(
@@ -152,7 +150,8 @@ def test_a_file_that_may_not_be_read_is_named(
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert answers({"a.py": b"x"})[0]["reason"] == "cannot be read: Permission denied"
+    reason = {"kind": "unreadable-file", "values": {"error": "Permission denied"}}
+    assert answers({"a.py": b"x"})[0]["reason"] == reason
 
 
 def test_what_ends_it_is_told_without_the_text_of_the_error(

@@ -16,7 +16,17 @@ from support.drive import NOW, Driven, context, drive, inventory, package
 from support.osv import affects, osv_server, record
 
 from scanagg.core.errors import ConfigError
-from scanagg.model import Category, DataSource, Inventory, Location, NotExamined, Requirement
+from scanagg.model import (
+    Category,
+    DataSource,
+    Inventory,
+    Location,
+    NotExamined,
+    Reason,
+    Requirement,
+    plain,
+)
+from scanagg.reports.reasons import sentence
 from scanagg.scanners import base, pinned, pip_audit
 from scanagg.scanners.base import Lookup, Output, Tool
 
@@ -177,31 +187,31 @@ def test_nothing_of_the_manifest_reaches_the_requirements_file(tmp_path: Path) -
     given = pip_audit.inputs(ctx)
     assert given.found == ("good==1.0",)
     assert len(given.not_examined) == len(hostile)
-    assert all("not a " in gap.reason for gap in given.not_examined)
+    kinds = {gap.reason.kind for gap in given.not_examined}
+    assert kinds == {"no-package-name", "no-version"}
     job = pip_audit.call(ctx, Tool(("x",), "x"), given.found)
     assert job.files == {"requirements.txt": "good==1.0\n"}
     assert {"--no-deps", "--disable-pip"} <= set(job.argv)
 
 
 def test_what_is_not_pinned_is_counted_and_the_rest_audited(audit) -> None:
-    loose = Requirement("flask", "flask>=2", Location("pyproject.toml", 7), "no lock file")
-    bad = NotExamined("requirements.txt:3", "not a requirement: ???")
+    loose = Requirement("flask", "flask>=2", Location("pyproject.toml", 7), plain("no lock file"))
+    bad = NotExamined("requirements.txt:3", plain("not a requirement: ???"))
     found = Inventory(packages=(package("one==1"),), unpinned=(loose,), problems=(bad,))
     with osv_server([]) as url:
         done = audit(found, url)
     assert done.examined == ["one==1"]
     assert done.reasons == {
-        "flask>=2 (pyproject.toml:7)": "not audited: unpinned, no lock file",
-        "requirements.txt:3": "not a requirement: ???",
+        "flask>=2 (pyproject.toml:7)": Reason("unpinned", {"why": plain("no lock file")}),
+        "requirements.txt:3": plain("not a requirement: ???"),
     }
 
 
 def test_only_unlocked_requirements_are_found_but_not_examined(tmp_path: Path) -> None:
-    loose = Requirement("flask", "flask", Location("pyproject.toml"), "")
+    loose = Requirement("flask", "flask", Location("pyproject.toml"), plain("why"))
     done = drive(pip_audit, context(tmp_path, Inventory(unpinned=(loose,))), tmp_path)
-    assert done.inputs.not_examined == (
-        NotExamined("flask (pyproject.toml)", "not audited: unpinned"),
-    )
+    reason = Reason("unpinned", {"why": plain("why")})
+    assert done.inputs.not_examined == (NotExamined("flask (pyproject.toml)", reason),)
     assert not done.outputs
 
 
@@ -220,9 +230,8 @@ def test_an_unreachable_service_is_a_failure_with_its_reason(audit) -> None:
     assert not done.examined
     ((batch, reason),) = done.failures
     assert set(batch) == {"django==3.2.0", "jinja2==2.4.1"}
-    assert "Connection refused" in reason
-    assert " at 0x" not in reason
-    assert "\n" not in reason
+    assert "Connection refused" in sentence(reason)
+    assert " at 0x" not in sentence(reason)
 
 
 def test_an_unreachable_proxy_before_the_default_service_is_a_failure(
@@ -233,7 +242,7 @@ def test_an_unreachable_proxy_before_the_default_service_is_a_failure(
     monkeypatch.delenv("no_proxy", raising=False)
     done = audit(inventory("one==1"))
     assert not done.examined
-    assert "Proxy" in done.reasons["one==1"]
+    assert "Proxy" in sentence(done.reasons["one==1"])
 
 
 def test_packages_the_default_service_does_not_know_are_not_examined(
@@ -251,7 +260,7 @@ def test_packages_the_default_service_does_not_know_are_not_examined(
     assert "No known vulnerabilities found" in output.stderr
     assert not done.examined
     assert set(done.reasons) == {"one==1", "two==2.0+cu118"}
-    assert all("could not be audited" in reason for reason in done.reasons.values())
+    assert all("could not be audited" in sentence(reason) for reason in done.reasons.values())
 
 
 def test_one_malformed_record_costs_one_package(audit) -> None:
@@ -262,14 +271,14 @@ def test_one_malformed_record_costs_one_package(audit) -> None:
     assert done.examined == ["a==1", "c==1", "d==1", "e==1"]
     assert [one.package.name for one in done.observations] == ["e"]
     assert list(done.reasons) == ["bad==1"]
-    assert "ValueError: time data '2024-01-02T03:04:05+00:00'" in done.reasons["bad==1"]
+    assert "ValueError: time data '2024-01-02T03:04:05+00:00'" in sentence(done.reasons["bad==1"])
 
 
 def test_one_refused_query_costs_one_package(audit) -> None:
     with osv_server([], fail={"bad": 400}) as url:
         done = audit(inventory("a==1", "bad==1"), url)
     assert done.examined == ["a==1"]
-    assert "400 Client Error" in done.reasons["bad==1"]
+    assert "400 Client Error" in sentence(done.reasons["bad==1"])
 
 
 def test_a_service_that_is_down_is_not_asked_again(audit) -> None:
@@ -284,7 +293,7 @@ def test_a_record_that_it_drops_is_noticed(audit) -> None:
     with osv_server([strange]) as url:
         done = audit(inventory("one==1"), url)
     assert not done.observations
-    assert done.notices == ["Unsupported OSV schema version: 2.0.0"]
+    assert done.notices == [plain("Unsupported OSV schema version: 2.0.0")]
 
 
 def test_arguments_that_keep_it_from_auditing_do_not_make_it_clean(audit) -> None:
@@ -309,7 +318,7 @@ def test_an_unknown_argument_is_a_failure_once(audit) -> None:
     with osv_server([]) as url:
         done = audit(inventory("a==1", "b==1"), url, args=("--no-such-option",))
     assert len(done.outputs) == 1
-    assert "unrecognized arguments: --no-such-option" in done.reasons["a==1"]
+    assert "unrecognized arguments: --no-such-option" in sentence(done.reasons["a==1"])
 
 
 def test_only_entries_with_a_list_of_vulnerabilities_were_audited(tmp_path: Path) -> None:
@@ -349,13 +358,10 @@ def test_offline_nothing_is_asked_but_a_service_on_this_machine(audit) -> None:
     with osv_server([]) as url:
         here = audit(inventory("one==1"), url, offline=True)
     assert here.examined == ["one==1"]
-    for options, asked in (({}, "pypi"), ({"service": "osv"}, "osv"), (AWAY, AWAY["osv-url"])):
+    for options, asked in (({}, "PyPI"), ({"service": "osv"}, "OSV.dev"), (AWAY, AWAY["osv-url"])):
         away = audit(inventory("one==1"), options=options, offline=True)
         assert not away.outputs
-        assert away.reasons["one==1"] == (
-            f"offline: the service {asked} is not asked, and there is no advisory store to ask: "
-            "`scanagg db update` or `scanagg db import` makes one"
-        )
+        assert away.reasons["one==1"] == Reason("offline-without-store", {"service": asked})
 
 
 @pytest.mark.parametrize("options", [{}, {"service": "osv"}, AWAY])
@@ -454,10 +460,11 @@ def test_what_goes_wrong_is_told_without_the_address_of_this_run(audit) -> None:
     port = _closed_port()
     lookup = Lookup(f"http://127.0.0.1:{port}/hush-hush/v1/query", STORED)
     done = audit(inventory("one==1"), lookup=lookup)
-    assert "Connection refused" in done.reasons["one==1"]
-    assert "url: {advisories} " in done.reasons["one==1"]
-    assert str(port) not in done.reasons["one==1"]
-    assert "hush" not in done.reasons["one==1"]
+    reason = sentence(done.reasons["one==1"])
+    assert "Connection refused" in reason
+    assert "url: {advisories} " in reason
+    assert str(port) not in reason
+    assert "hush" not in reason
 
 
 @pytest.mark.parametrize(
@@ -507,9 +514,9 @@ def test_a_module_that_is_not_installed_is_missing(tmp_path: Path) -> None:
 
 def test_reasons_name_no_folder_of_this_machine(tmp_path: Path) -> None:
     home = Path.home() / "x" / "requirements.txt"
-    said = base.complaint(f"OSError: cannot read '{home}': <object at 0x7f00>: no\n", "")
+    said = base.complaint(f"OSError: cannot read '{home}': <object at 0x7f00>: no\n")
     assert said == "OSError: cannot read 'requirements.txt': no"
-    assert base.complaint("WARNING: x\n", "otherwise") == "otherwise"
+    assert base.complaint("WARNING: x\n") == ""
 
 
 # -- the stand-in itself ---------------------------------------------------------------------------

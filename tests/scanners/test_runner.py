@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from scanagg.core import cache
 from scanagg.core.process import Stop
-from scanagg.model import Inventory, NotExamined, Run, ScannerInfo, Status, Target
+from scanagg.model import Inventory, NotExamined, Reason, Run, ScannerInfo, Status, Target, plain
+from scanagg.reports.reasons import sentence
 from scanagg.scanners import runner as scan_module
 from scanagg.scanners.base import (
     Call,
@@ -56,7 +57,7 @@ class Fake:
 
     def identify(self, tool: Tool, output: Output) -> Tool:
         if not output.stdout:
-            raise ScanError("says no version")
+            raise ScanError(plain("says no version"))
         return replace(tool, version=output.stdout.decode().strip())
 
     def inputs(self, context: Context) -> Inputs:
@@ -84,9 +85,9 @@ class Fake:
         try:
             said = json.loads(output.stdout)
         except ValueError as error:
-            raise ScanError(f"no JSON: {output.stderr[-80:]}") from error
+            raise ScanError(plain(f"no JSON: {output.stderr[-80:]}")) from error
         if isinstance(said, dict):
-            gaps = tuple(NotExamined(*pair) for pair in said.pop("gaps", ()))
+            gaps = tuple(NotExamined(name, plain(why)) for name, why in said.pop("gaps", ()))
             return Parsed(**said, not_examined=gaps)
         return Parsed(examined=tuple(said))
 
@@ -123,12 +124,14 @@ def test_every_input_examined_is_ok() -> None:
 def test_a_silent_scanner_has_examined_nothing() -> None:
     run = run_of(Fake("print('[]')"))
     assert run.status is Status.EMPTY
-    assert run.detail == "none of 3 letters examined: the scanner does not mention it"
+    assert run.detail == Reason(
+        "no-input-examined", {"found": 3, "unit": "letters", "reasons": (Reason("unmentioned"),)}
+    )
 
 
 def test_exit_code_zero_with_garbage_is_failed() -> None:
     run = run_of(Fake("print('all is well')"))
-    assert (run.status, run.detail) == (Status.FAILED, "no JSON: ")
+    assert (run.status, run.detail) == (Status.FAILED, plain("no JSON: "))
 
 
 def test_half_a_json_is_failed() -> None:
@@ -141,12 +144,15 @@ def test_a_non_zero_exit_with_a_good_answer_is_ok() -> None:
 
 def test_a_killed_scanner_is_failed_even_with_a_good_answer() -> None:
     run = run_of(Fake(ECHO + "; sys.stdout.flush(); import os; os.kill(os.getpid(), 9)"))
-    assert (run.status, run.detail) == (Status.FAILED, "killed by signal 9")
+    assert (run.status, run.detail) == (Status.FAILED, Reason("scanner-killed", {"signal": 9}))
 
 
 def test_a_scanner_that_does_not_end_is_a_timeout() -> None:
     run = run_of(Fake("import time; time.sleep(60)"), timeout=0.5)
-    assert (run.status, run.detail) == (Status.TIMEOUT, "did not end within 0.5 seconds")
+    assert (run.status, run.detail) == (
+        Status.TIMEOUT,
+        Reason("scanner-timed-out", {"seconds": "0.5"}),
+    )
 
 
 def test_a_scanners_own_timeout_is_the_one_that_counts() -> None:
@@ -157,28 +163,29 @@ def test_a_scanners_own_timeout_is_the_one_that_counts() -> None:
 def test_the_deadline_of_the_run_is_a_timeout_and_an_interruption_is_not() -> None:
     hang = Fake("import time; time.sleep(60)")
     run = run_of(hang, stop=Stop(0.5))
-    assert (run.status, run.detail) == (Status.TIMEOUT, "the deadline of the whole run passed")
+    assert (run.status, run.detail) == (Status.TIMEOUT, Reason("check-deadline"))
     stop = Stop()
     threading.Timer(0.5, stop.interrupt).start()
     run = run_of(hang, stop=stop)
-    assert (run.status, run.detail) == (Status.FAILED, "interrupted")
+    assert (run.status, run.detail) == (Status.FAILED, Reason("scanner-interrupted"))
 
 
 def test_endless_output_is_failed() -> None:
     run = run_of(Fake("import os\nwhile True: os.write(1, b'x' * 1048576)"))
-    assert (run.status, run.detail) == (Status.FAILED, "printed more than 256 MiB; stopped")
+    assert (run.status, run.detail) == (Status.FAILED, Reason("too-much-output"))
 
 
 def test_a_missing_scanner_says_how_to_get_it() -> None:
     run = run_of(Fake(installed=False))
-    assert (run.status, run.detail) == (Status.MISSING, "not found: pip install fake")
+    assert run.status is Status.MISSING
+    assert run.detail == Reason("not-installed", {"install": "pip install fake"})
     assert (run.coverage.found, run.coverage.examined) == (3, 0)
 
 
 def test_a_program_that_cannot_be_started_is_failed() -> None:
     run = run_of(Fake(extra={"argv": ("/no/such/program",)}))
     assert run.status is Status.FAILED
-    assert "could not be started" in run.detail
+    assert run.detail.kind == "scanner-not-started"
 
 
 def test_without_inputs_it_does_not_apply_even_where_it_is_missing() -> None:
@@ -186,9 +193,9 @@ def test_without_inputs_it_does_not_apply_even_where_it_is_missing() -> None:
 
 
 def test_inputs_that_cannot_be_given_count_as_found() -> None:
-    run = run_of(Fake(found=(), left=(NotExamined("x", "not pinned"),)))
+    run = run_of(Fake(found=(), left=(NotExamined("x", plain("not pinned")),)))
     assert (run.status, run.coverage.found) == (Status.EMPTY, 1)
-    assert run.detail == "none of 1 letters examined: not pinned"
+    assert run.detail.values["reasons"] == (plain("not pinned"),)
 
 
 def test_a_part_not_examined_is_degraded_and_named() -> None:
@@ -197,10 +204,11 @@ def test_a_part_not_examined_is_degraded_and_named() -> None:
     )
     assert run.status is Status.DEGRADED
     assert [(gap.input, gap.reason) for gap in run.coverage.not_examined] == [
-        ("b", "why"),
-        ("c", "the scanner does not mention it"),
+        ("b", plain("why")),
+        ("c", Reason("unmentioned")),
     ]
-    assert run.detail == "2 of 3 letters not examined: b: why"
+    assert run.detail.kind == "inputs-not-examined"
+    assert sentence(run.detail) == "2 of 3 letters not examined: b: why"
 
 
 def test_an_input_both_examined_and_not_is_not() -> None:
@@ -215,7 +223,7 @@ def test_a_gap_that_we_did_not_ask_for_is_kept() -> None:
 
 
 def test_what_is_left_out_on_purpose_is_on_record_but_no_gap() -> None:
-    run = run_of(Fake(left=(NotExamined("uv.lock", "excluded: a lock file"),)))
+    run = run_of(Fake(left=(NotExamined("uv.lock", plain("a lock file"), on_purpose=True),)))
     assert (run.status, run.coverage.found, run.coverage.examined) == (Status.OK, 4, 3)
 
 
@@ -226,14 +234,14 @@ def test_one_bad_input_does_not_cost_the_others() -> None:
     run = run_of(Fake(FAILS_ON_B, splits=True))
     assert run.status is Status.DEGRADED
     assert [gap.input for gap in run.coverage.not_examined] == ["b"]
-    assert "crashed" in run.coverage.not_examined[0].reason
+    assert "crashed" in sentence(run.coverage.not_examined[0].reason)
 
 
 def test_a_crash_on_one_input_is_isolated_and_named() -> None:
     crash = ECHO + "\nif 'b' in sys.argv: import os; os.kill(os.getpid(), 11)"
     run = run_of(Fake(crash, splits=True))
     assert [(gap.input, gap.reason) for gap in run.coverage.not_examined] == [
-        ("b", "killed by signal 11")
+        ("b", Reason("scanner-killed", {"signal": 11}))
     ]
 
 
@@ -268,11 +276,11 @@ def test_what_is_stored_is_not_asked_again() -> None:
 def test_the_version_is_asked_for_and_without_one_it_is_failed() -> None:
     assert run_of(Fake(probing="print('1.2')")).version == "1.2"
     run = run_of(Fake(probing="pass"))
-    assert (run.status, run.detail) == (Status.FAILED, "says no version")
+    assert (run.status, run.detail) == (Status.FAILED, plain("says no version"))
     task = Task(Fake(probing="pass"), context())
-    assert find(task, Limits(1, 1, Stop()))[1] == "says no version"
+    assert find(task, Limits(1, 1, Stop()))[1] == plain("says no version")
     missing = Task(Fake(installed=False), context())
-    assert find(missing, Limits(1, 1, Stop())) == (None, "")
+    assert find(missing, Limits(1, 1, Stop())) == (None, None)
 
 
 def test_a_private_folder_is_made_filled_and_removed() -> None:
@@ -295,7 +303,7 @@ def test_a_private_folder_is_made_filled_and_removed() -> None:
 def test_a_report_that_was_not_written_is_failed() -> None:
     run = run_of(Fake(extra={"output": "{work}/out.json"}))
     assert run.status is Status.FAILED
-    assert run.detail.startswith("wrote no report")
+    assert run.detail.kind == "no-report-file"
 
 
 def test_the_command_line_on_record_has_no_path_of_this_machine(tmp_path: Path) -> None:
@@ -308,9 +316,10 @@ def test_the_command_line_on_record_has_no_path_of_this_machine(tmp_path: Path) 
 
 def test_a_scanner_that_shouts_escapes_is_quoted_in_one_line() -> None:
     run = run_of(Fake("import sys; print('\\x1b[31m\\nx' * 500, file=sys.stderr)"))
-    assert "\x1b" not in run.detail
-    assert "\n" not in run.detail
-    assert len(run.detail) <= 400
+    text = run.detail.values["text"]
+    assert "\x1b" not in text
+    assert "\n" not in text
+    assert len(text) <= 400
 
 
 def test_events_tell_what_is_done_and_how_it_ended() -> None:

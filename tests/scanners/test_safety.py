@@ -8,7 +8,8 @@ from support import tools
 from support.drive import Driven, context, drive, inventory
 from support.safety_service import environment, safety_service, write_database
 
-from scanagg.model import Category, Inventory, Location, Requirement, Severity
+from scanagg.model import Category, Inventory, Location, Reason, Requirement, Severity, plain
+from scanagg.reports.reasons import sentence
 from scanagg.scanners import base, safety
 from scanagg.scanners.base import Output, ScanError
 
@@ -120,13 +121,13 @@ def test_a_name_in_two_versions_is_examined_in_both(check, tmp_path: Path) -> No
 
 
 def test_unpinned_requirements_are_counted_not_skipped_in_silence(check, tmp_path: Path) -> None:
-    loose = Requirement("foo", "foo>=1", Location("requirements.txt", 7), "no exact version")
+    loose = Requirement("foo", "foo>=1", Location("requirements.txt", 7), plain("why"))
     found = Inventory(packages=inventory("requests==2.19.0").packages, unpinned=(loose,))
     with safety_service() as service:
         done = check(found, service, options={"db": str(write_database(tmp_path / "db"))})
 
     assert done.reasons == {
-        "foo>=1 (requirements.txt:7)": "not audited: unpinned, no exact version"
+        "foo>=1 (requirements.txt:7)": Reason("unpinned", {"why": plain("why")})
     }
 
 
@@ -178,8 +179,8 @@ def test_without_network_it_fails_with_one_line(check, tmp_path: Path) -> None:
 
     ((batch, reason),) = done.failures
     assert batch == ("requests==2.19.0",)
-    assert "refused" in reason
-    assert "\n" not in reason and "Traceback" not in reason
+    assert "refused" in sentence(reason)
+    assert "Traceback" not in sentence(reason)
     assert done.outputs[0].returncode == 1
 
 
@@ -192,7 +193,7 @@ def test_a_database_of_another_schema_fails(check, tmp_path: Path) -> None:
         )
 
     ((_, reason),) = done.failures
-    assert "schema version" in reason
+    assert "schema version" in sentence(reason)
 
 
 def test_the_exit_code_of_check_has_to_fit_and_that_of_scan_is_by_its_own_policy(parsed) -> None:
@@ -200,12 +201,14 @@ def test_the_exit_code_of_check_has_to_fit_and_that_of_scan_is_by_its_own_policy
     check_ = json.dumps({"scanned_packages": {}, "vulnerabilities": [flaw]})
     scan = json.dumps(scan_report([{"id": "7"}]))
 
-    with pytest.raises(ScanError, match="exit code 0 does not fit 1"):
+    with pytest.raises(ScanError) as caught:
         parsed(answered(check_, "a==1", code=0))
+    assert caught.value.reason == Reason("wrong-exit-code", {"code": 0, "found": 1})
     for code in (0, 64):
         assert len(parsed(answered(scan, "a==1", code=code)).observations) == 1
-    with pytest.raises(ScanError, match="exit code 1 does not fit"):
+    with pytest.raises(ScanError) as caught:
         parsed(answered(scan, "a==1", code=1))
+    assert caught.value.reason.values["code"] == 1
 
 
 def test_a_package_listed_without_version_was_not_examined(parsed) -> None:
@@ -231,7 +234,7 @@ def test_what_is_ignored_or_about_others_is_counted(parsed) -> None:
     assert [one.rule.id for one in done.observations] == ["SFTY-20240101-1"]
     assert done.observations[0].claims[0].severity is Severity.INFO
     assert done.hidden == {"safety policy": 1}
-    assert done.notices == ("2 vulnerabilities in the answer are about packages not asked for",)
+    assert done.notices == (Reason("unasked-vulnerabilities", {"number": 2}),)
 
 
 def test_a_score_or_a_vector_is_enough_to_rate_it(parsed) -> None:

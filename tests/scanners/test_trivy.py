@@ -22,13 +22,16 @@ from scanagg.model import (
     Inventory,
     Location,
     NotExamined,
+    Reason,
     Requirement,
     Scope,
     Severity,
     SeverityClaim,
     SourceFile,
     Target,
+    plain,
 )
+from scanagg.reports.reasons import sentence
 from scanagg.scanners import trivy
 from scanagg.scanners.base import Output, ScannerSettings, Tool
 from scanagg.scanners.trivy.results import decode, read
@@ -192,18 +195,18 @@ def test_manifests_that_it_does_not_read_are_named_where_nothing_else_covers_the
 ) -> None:
     covered = package("jinja2==2.4.1", "requirements.txt:1", "pdm.lock:3")
     alone = [package(f"{name}==1.0", "pdm.lock:9") for name in ("one", "two")]
-    loose = Requirement("click", "click", Location("pyproject.toml", 4), "no exact version")
-    locked = Requirement("one", "one", Location("tool/pyproject.toml", 4), "no exact version")
+    why = Reason("no-exact-version")
+    loose = Requirement("click", "click", Location("pyproject.toml", 4), why)
+    locked = Requirement("one", "one", Location("tool/pyproject.toml", 4), why)
     found = Inventory(
         (covered, *alone), (loose, locked), manifests=("requirements.txt", "pdm.lock")
     )
     files = {"requirements.txt": JINJA, "pdm.lock": "[metadata]\n", "pyproject.toml": "[project]\n"}
     done = scan({**files, "tool/pyproject.toml": "[project]\n"}, database, inventory=found)
 
-    start = "Trivy does not read such manifests, and"
     assert done.reasons == {
-        "pdm.lock": f"{start} 2 of its dependencies stand in no other",
-        "pyproject.toml": f"{start} a dependency stands in no other",
+        "pdm.lock": Reason("manifest-not-read", {"number": 2}),
+        "pyproject.toml": Reason("manifest-not-read", {"number": 1}),
     }
     assert done.examined == ["requirements.txt", "tool/pyproject.toml"]
 
@@ -223,8 +226,9 @@ def test_what_it_did_not_list_of_a_manifest_is_told(scan, database: Path) -> Non
     found = inventory("jinja2==2.4.1", *(f"p{number}==1" for number in range(6)))
     done = scan({"requirements.txt": JINJA}, database, inventory=found)
 
+    names = ("p0", "p1", "p2", "p3", "p4", "…")
     assert done.notices == [
-        "requirements.txt: Trivy read 1 of 7 dependencies; it did not list p0, p1, p2, p3, p4, …"
+        Reason("partly-read", {"path": "requirements.txt", "read": 1, "total": 7, "names": names})
     ]
 
 
@@ -307,15 +311,16 @@ def test_what_its_own_rules_leave_out_is_counted(scan) -> None:
 
     assert done.inputs.found == ("app.py",)
     assert not done.observations
-    (notice,) = done.notices
-    assert notice.startswith("2 text files are left out of Trivy's search for secrets")
+    assert done.notices == [Reason("text-files-skipped", {"number": 2})]
 
 
 def test_the_systems_folders_at_the_top_are_named_as_not_examined(scan) -> None:
     done = scan({"dev/tool.py": f'x = "{KEY_ID}"\n', "a.py": "x = 1 + 2\n"})
 
     assert done.examined == ["a.py"]
-    assert done.reasons == {"dev/tool.py": "Trivy leaves out the top folders dev, proc, sys"}
+    assert done.reasons == {
+        "dev/tool.py": Reason("system-folder", {"folders": ("dev", "proc", "sys")})
+    }
 
 
 # -- misconfigurations -----------------------------------------------------------------------------
@@ -383,11 +388,11 @@ def test_what_cannot_be_parsed_is_not_examined(scan, database: Path) -> None:
 
     assert done.examined == ["fine.py"]
     assert done.reasons.keys() == broken.keys()
-    assert done.reasons["a/main.tf"].startswith("Trivy cannot read it: a/main.tf:1,14-2,1: Invalid")
-    assert "unknown instruction: frm" in done.reasons["b/Dockerfile"]
-    assert "failed to parse c/uv.lock" in done.reasons["c/uv.lock"]
-    assert "no exact version" in done.reasons["e/requirements.txt"]
-    assert "not readable" in done.reasons["f/pod.yaml"]
+    assert "a/main.tf:1,14-2,1: Invalid" in sentence(done.reasons["a/main.tf"])
+    assert "unknown instruction: frm" in sentence(done.reasons["b/Dockerfile"])
+    assert "failed to parse c/uv.lock" in sentence(done.reasons["c/uv.lock"])
+    assert done.reasons["e/requirements.txt"] == Reason("no-package-listed")
+    assert done.reasons["f/pod.yaml"] == Reason("nothing-to-check")
 
 
 def test_terraform_modules_are_not_loaded_from_the_network(scan) -> None:
@@ -468,8 +473,8 @@ def test_without_a_database_manifests_are_not_examined_and_the_rest_is(scan) -> 
         {"requirements.txt": JINJA, "app.py": f'x = "{KEY_ID}"\n', "Dockerfile": "FROM a\n"}
     )
 
-    reason = "no vulnerability database: run `trivy fs --download-db-only` once while online"
-    assert done.failures == [(("requirements.txt",), reason)]
+    ((batch, reason),) = done.failures
+    assert (batch, reason.kind) == (("requirements.txt",), "no-database")
     assert done.examined == ["Dockerfile", "app.py"]
     assert ids(done, Category.SECRET) and ids(done, Category.MISCONFIGURATION)
     assert done.tool.version and done.tool.data is None
@@ -483,7 +488,8 @@ def test_a_database_that_cannot_be_loaded_is_a_failure(
 
     ((batch, reason),) = done.failures
     assert batch == ("requirements.txt",)
-    assert "connection refused" in reason and "\n" not in reason
+    assert reason.kind == "database-not-updated"
+    assert "connection refused" in sentence(reason)
     assert not done.examined
 
 
@@ -524,7 +530,7 @@ def test_a_manifest_in_which_there_is_nothing_is_only_text(scan, database: Path)
 
     broken = Inventory(
         manifests=("requirements.txt",),
-        problems=(NotExamined("requirements.txt:1", "cannot be read"),),
+        problems=(NotExamined("requirements.txt:1", plain("cannot be read")),),
     )
     done = scan({"requirements.txt": "# nothing yet\n"}, database, inventory=broken)
     assert done.reasons.keys() == {"requirements.txt"}
@@ -636,8 +642,8 @@ def test_findings_elsewhere_are_left_out_and_counted(make_project, read_target) 
 
     assert done.observations == ()
     assert done.notices == (
-        "2 findings of Trivy are not about files of the project: left out",
-        "1 licences of Trivy belong to no package: left out",
+        Reason("findings-elsewhere", {"number": 2}),
+        Reason("loose-licences", {"number": 1}),
     )
 
 
@@ -675,11 +681,8 @@ def test_configuration_in_the_project_has_no_effect_and_is_told(
     assert ids(done, Category.VULNERABILITY)["CVE-2016-10745"] == 1
     assert ids(done, Category.MISCONFIGURATION)["DS-0002"] == 1
     assert ids(done, Category.SECRET) == {"aws-access-key-id": 1}
-    used = "what it names is reported, and counted"
-    assert done.notices == [
-        f"{name}: {used if name == '.trivyignore' else 'found, not used'}"
-        for name in trivy.INFO.native_files
-    ]
+    # The runner notes the other files.
+    assert done.notices == [Reason("ignore-file", {"path": ".trivyignore"})]
     assert [one.hidden for one in done.parsed] == [
         {},
         {".trivyignore": 3, ".trivyignore.yaml": 1},
@@ -790,16 +793,14 @@ def test_an_image_is_scanned_beside_the_tree(scan, database: Path, tmp_path: Pat
     assert secret.resource == "/app/key.py:1"
     assert secret.package.name == reference
     assert "in the image" in done.observations[0].message
-    assert done.notices == [
-        f"{reference}: alpine 3.9.4 gets no more fixes; its vulnerabilities are not all known"
-    ]
+    assert done.notices == [Reason("end-of-life", {"image": reference, "system": "alpine 3.9.4"})]
 
 
 def test_an_image_without_packages_was_not_examined(scan, database: Path, tmp_path: Path) -> None:
     reference = image(tmp_path / "bare.tar", {"a.txt": b"hello world\n"})
     done = scan({}, database, image=reference)
 
-    assert done.reasons == {f"image:{reference}": "Trivy found no packages in it"}
+    assert done.reasons == {f"image:{reference}": Reason("no-packages-found")}
     assert not done.examined
 
 

@@ -19,7 +19,6 @@ from scanagg.model import (
     Target,
     pypi_purl,
 )
-from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import (
     Call,
     Context,
@@ -56,12 +55,12 @@ class Driven:
         return sorted(name for parsed in self.parsed for name in parsed.examined)
 
     @property
-    def reasons(self) -> dict[str, str]:
-        """Why an input was not examined: said by the scanner's walk, an output, or a failure."""
+    def reasons(self) -> dict[str, Reason]:
+        """The reasons for what was not examined, from the walk, an output or a failure."""
         said = [*self.inputs.not_examined]
         said += [one for parsed in self.parsed for one in parsed.not_examined]
         said += [NotExamined(name, why) for batch, why in self.failures for name in batch]
-        return {one.input: sentence(one.reason) for one in said}
+        return {one.input: one.reason for one in said}
 
     @property
     def store(self) -> dict[str, str]:
@@ -69,8 +68,8 @@ class Driven:
         return {key: text for parsed in self.parsed for key, text in parsed.store.items()}
 
     @property
-    def notices(self) -> list[str]:
-        return [sentence(notice) for parsed in self.parsed for notice in parsed.notices]
+    def notices(self) -> list[Reason]:
+        return [notice for parsed in self.parsed for notice in parsed.notices]
 
 
 def context(target: Target | Path, inventory: Inventory | None = None, **changes: Any) -> Context:
@@ -140,7 +139,7 @@ def _drive_batch(
         driven.parsed.append(scanner.parse(ctx, output))
         return
     except ScanError as error:
-        reason = str(error)
+        reason = error.reason
     smaller = scanner.again(ctx, output) if output else ()
     retried = {name for part in smaller for name in part}
     if left := tuple(name for name in batch if name not in retried):
@@ -180,6 +179,6 @@ def _perform(call: Call, work: Path) -> Output:
     if call.output is not None:
         answer = Path(filled(call.output))
         if not answer.is_file():
-            raise ScanError("wrote no report")
+            raise ScanError(Reason("no-report-file", {"error": "not there"}))
         stdout = answer.read_bytes()
     return Output(done.returncode, stdout, done.stderr.decode("utf-8", "replace"), call.inputs)

@@ -213,8 +213,8 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         # Equal issues are counted: of two, one may be hidden.
         hidden = tuple((Counter(_decode(second).results) - Counter(report.results)).elements())
     elif output.inputs and report.number_hidden:
-        why = "the second run failed" if separator else "`path` names another bandit"
-        notices = (plain(f"findings hidden by `# nosec` are counted but not listed: {why}"),)
+        why = "the run without it failed" if separator else "`path` names another bandit"
+        notices = (Reason("hidden-not-listed", {"comment": "# nosec", "why": why}),)
     files = {str(file.real): file for file in source_files.chosen(context.target, output.inputs)}
     gaps = (*_skipped(report, files, context.settings), *_failed_checks(output.stderr, files))
     missed = {gap.input for gap in gaps}
@@ -256,10 +256,10 @@ def _skipped(
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     python = f"Python {version}" if settings.path is None else "its Python"
     for error in report.errors:
-        text = error.reason
-        if text.startswith("syntax error"):
-            text = f"syntax error for {python}"
-        yield NotExamined(_shown_path(error.filename, files), plain(text))
+        reason = plain(error.reason)
+        if error.reason.startswith("syntax error"):
+            reason = Reason("syntax-error", {"python": python})
+        yield NotExamined(_shown_path(error.filename, files), reason)
     if settings.args or settings.options:
         errors = {error.filename for error in report.errors}
         for name, file in files.items():
@@ -275,8 +275,8 @@ def _failed_checks(stderr: str, files: Mapping[str, SourceFile]) -> Iterator[Not
     }
     for check, name, line in _CHECK_FAILED.findall(stderr):
         if name in paths:
-            reason = f"bandit's check {check} failed at line {line}"
-            yield NotExamined(paths.pop(name), plain(reason))
+            reason = Reason("check-failed", {"check": check, "line": line})
+            yield NotExamined(paths.pop(name), reason)
 
 
 def _is_examined(counts: _Metrics | None, file: SourceFile) -> bool:

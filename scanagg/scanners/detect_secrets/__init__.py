@@ -25,7 +25,6 @@ from scanagg.model import (
     ScannerInfo,
     Secret,
     Target,
-    plain,
 )
 from scanagg.scanners import base, pinned, source_files
 
@@ -58,8 +57,6 @@ INFO = ScannerInfo(
 )
 
 _LIMITS: Final = {"max-file-bytes": 5_000_000, "max-line-bytes": 500_000, "file-timeout": 20.0}
-_IS_BASELINE: Final = plain("the baseline of detect-secrets")
-_IS_LOCK: Final = plain("a lock file, full of hashes that are not secrets")
 _WORKER: Final = "scanagg.scanners.detect_secrets.worker"
 # A process takes as long to start as to search this much text.
 _WORTH_BYTES: Final = 200_000
@@ -159,9 +156,9 @@ def inputs(context: base.Context) -> base.Inputs:
     for file in context.target.files:
         name = file.path.rpartition("/")[2]
         if file.path == BASELINE:
-            excluded.append(NotExamined(file.path, _IS_BASELINE, on_purpose=True))
+            excluded.append(NotExamined(file.path, Reason("own-baseline"), on_purpose=True))
         elif name in _LOCK_FILES or _LOCK_NAME.fullmatch(name):
-            excluded.append(NotExamined(file.path, _IS_LOCK, on_purpose=True))
+            excluded.append(NotExamined(file.path, Reason("lock-file"), on_purpose=True))
         elif source_files.is_text(file):
             if file.size > most_bytes:
                 reason = Reason(
@@ -241,9 +238,9 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         hidden[_PRAGMA] += len({line for hit in allowed for line in hit.lines})
         if len(hits) < len(answer.hits):
             number = len(answer.hits) - len(hits)
-            notices.append(plain(f"{path}: placeholders that count as no secrets: {number}"))
+            notices.append(Reason("placeholders", {"path": path, "number": number}))
     if hidden[_KNOWN]:
-        notices.append(plain(f"{BASELINE}: its known secrets are still reported"))
+        notices.append(Reason("known-secrets", {"path": BASELINE, "number": hidden[_KNOWN]}))
     return base.Parsed(
         observations=tuple(observations),
         examined=tuple(output.inputs[one.file] for one in answers if one.reason is None),
@@ -291,9 +288,10 @@ def _baseline(target: Target) -> tuple[Mapping[str, tuple[BaselineSecret, ...]],
             try:
                 return read_baseline(file.real.read_bytes()), None
             except OSError as error:
-                return {}, plain(f"{BASELINE} is ignored, it cannot be read: {error.strerror}")
-            except base.ScanError:
-                return {}, plain(f"{BASELINE} is ignored, it is not a baseline of detect-secrets")
+                why = Reason("unreadable-file", {"error": error.strerror or str(error)})
+                return {}, Reason("ignored-file", {"path": BASELINE, "why": why})
+            except base.ScanError as error:
+                return {}, Reason("ignored-file", {"path": BASELINE, "why": error.reason})
     return {}, None
 
 

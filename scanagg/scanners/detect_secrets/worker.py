@@ -134,9 +134,9 @@ def _answer(request: SearchRequest, index: int, name: str) -> SearchAnswer:
 def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
     filters = _refusing("filename", filename=name)
     if "is_invalid_file" in filters:
-        return SearchAnswer(index, plain("the file is gone"))
+        return SearchAnswer(index, Reason("vanished"))
     if filters:
-        reason = plain(f"left out by detect-secrets' own filter {min(filters)}")
+        reason = Reason("filtered", {"filter": min(filters)})
         return SearchAnswer(index, reason, on_purpose=True)
     longest = max(map(len, Path(name).read_bytes().splitlines()), default=0)
     if longest > request.line_bytes:
@@ -161,7 +161,7 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
         if hits:
             break
     if not is_text:
-        return SearchAnswer(index, plain("not UTF-8 text: detect-secrets cannot read it"))
+        return SearchAnswer(index, Reason("not-utf8"))
     return SearchAnswer(index, None, _sorted(hits), tuple(values), _sorted(allowed))
 
 

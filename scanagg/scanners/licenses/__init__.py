@@ -197,17 +197,13 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         store = {pin: msgspec.json.encode(fact).decode() for pin, fact in facts.items()}
         return replace(_parsed(context, facts, gaps), store=store)
     if not facts:
-        raise base.ScanError(
-            plain("none of the packages is in the project's environment: is it broken?")
-        )
-    reason = plain("this version is not in the project's environment")
+        raise base.ScanError(Reason("empty-environment"))
+    reason = Reason("not-in-environment")
     gaps = dict.fromkeys(sorted(set(output.inputs) - facts.keys()), reason)
     notices: tuple[Reason, ...] = ()
     if extra:
-        more = ", …" if len(extra) > _EXTRAS_SHOWN else ""
-        names = ", ".join(sorted(extra)[:_EXTRAS_SHOWN])
-        text = f"packages in the environment that no manifest pins: {len(extra)} ({names}{more})"
-        notices = (plain(text),)
+        names = (*sorted(extra)[:_EXTRAS_SHOWN], *(("…",) if len(extra) > _EXTRAS_SHOWN else ()))
+        notices = (Reason("unpinned-installed", {"number": len(extra), "packages": names}),)
     return replace(_parsed(context, _with_files(context, facts), gaps), notices=notices)
 
 
@@ -237,7 +233,7 @@ def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
         return False, [_of_row(row) for row in answer]
     if answer.version != _REPORT_VERSION:
         raise base.ScanError(
-            plain(f"pip's report has version {answer.version}, but only version 1 is supported")
+            Reason("report-version", {"version": answer.version, "supported": _REPORT_VERSION})
         )
     return True, [_of_metadata(one.metadata, answer.pip_version) for one in answer.install]
 
@@ -319,11 +315,10 @@ def _failure(output: base.Output, otherwise: Reason) -> base.ScanError:
     cause = _CAUSE.findall(output.stderr)
     if cause:
         text = base.complaint(cause[-1]) or cause[-1]
-        return base.ScanError(plain(f"cannot reach the package index: {text}"))
+        return base.ScanError(Reason("index-unreachable", {"error": text}))
     complaint = base.complaint(output.stderr)
     if "No matching distribution found" in complaint:
-        text = "no wheel for this Python, and scanagg builds nothing to read its metadata"
-        return base.ScanError(plain(f"{text} ({complaint})"))
+        return base.ScanError(Reason("no-wheel", {"error": complaint}))
     return base.failure(output.stderr, otherwise)
 
 

@@ -220,7 +220,7 @@ def _decode(output: base.Output, service: LookupService) -> tuple[_Dependency, .
     dependencies = answer.dependencies if isinstance(answer, _Answer) else answer
     found = sum(len(one.vulns or ()) for one in dependencies)
     if output.returncode != min(1, found):
-        reason = Reason("exit-code-mismatch", {"code": output.returncode, "found": found})
+        reason = Reason("wrong-exit-code", {"code": output.returncode, "found": found})
         raise base.ScanError(reason)
     return dependencies
 

@@ -214,7 +214,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         raise base.failure(output.stderr, Reason("no-answer", {"code": output.returncode}))
     if output.returncode not in answer.exit_codes:
         found = len(answer.found) + answer.strange
-        reason = Reason("exit-code-mismatch", {"code": output.returncode, "found": found})
+        reason = Reason("wrong-exit-code", {"code": output.returncode, "found": found})
         raise base.ScanError(reason)
     packages = pinned.pins(context.inventory).exact
     unasked = Reason("unasked-vulnerabilities", {"number": answer.strange})

@@ -206,14 +206,13 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     image = output.inputs[0].removeprefix(_IMAGE)
     reading = results.read(document, context.inventory, image=image)
     listed = any(result.packages for result in document.all_results())
-    gap = NotExamined(output.inputs[0], plain("Trivy found no packages in it"))
+    gap = NotExamined(output.inputs[0], Reason("no-packages-found"))
     ended = document.end_of_life()
-    notice = plain(f"{image}: {ended} is out of support, so some vulnerabilities may be missing")
     return base.Parsed(
         observations=reading.observations,
         examined=output.inputs if listed else (),
         not_examined=() if listed else (gap,),
-        notices=(notice,) if ended else (),
+        notices=(Reason("end-of-life", {"image": image, "system": ended}),) if ended else (),
     )
 
 
@@ -226,10 +225,9 @@ def _parse_tree(
     missed = sorted(set(output.inputs).difference(examined))
     notices = [*proof.partly(tree, examined, evidence)]
     if reading.elsewhere:
-        count = reading.elsewhere
-        notices.append(plain(f"findings outside the project's files, left out: {count}"))
+        notices.append(Reason("findings-elsewhere", {"number": reading.elsewhere}))
     if reading.loose_licenses:
-        notices.append(plain(f"licences without a package, left out: {reading.loose_licenses}"))
+        notices.append(Reason("loose-licences", {"number": reading.loose_licenses}))
     rest = "secret" in _scanners(tree, output.inputs)
     return base.Parsed(
         observations=reading.observations,
@@ -271,11 +269,11 @@ def _fatal(output: base.Output) -> Reason | None:
     if not errors:
         return None
     if _FIRST_RUN in errors[-1]:
-        return plain("no vulnerability database: run `trivy fs --download-db-only` while online")
+        return Reason("no-database", {"command": "trivy fs --download-db-only"})
     line = " ".join(errors[-1].split())
     if _DOWNLOAD in line:
         cause = line.rpartition("* ")[2].rpartition(_DOWNLOAD)[2].lstrip(": ")
-        line = f"cannot update the vulnerability database (--offline uses the old one): {cause}"
+        return Reason("database-not-updated", {"error": cause})
     return plain(shorten(one_line(line), _REASON_WIDTH))
 
 
@@ -285,7 +283,4 @@ def _unused(tree: Tree) -> Iterator[Reason]:
         yield Reason("ignore-file", {"path": IGNORE_FILE})
     count = tree.left_out_of_secrets()
     if count:
-        yield plain(
-            f"text files that Trivy's own rules keep from its search for secrets: {count} (tests,"
-            " examples, Markdown, lock files, vendored folders)"
-        )
+        yield Reason("text-files-skipped", {"number": count})

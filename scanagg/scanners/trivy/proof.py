@@ -22,7 +22,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from scanagg.core.text import one_line, shorten
-from scanagg.model import NotExamined, Reason, plain
+from scanagg.model import NotExamined, Reason
 from scanagg.scanners.trivy.results import TrivyReport
 from scanagg.scanners.trivy.tree import Kind, Tree
 
@@ -35,10 +35,10 @@ _NAMES_SHOWN: Final = 5
 # Trivy takes these for the system's own, also below a folder that is no system's root.
 _SYSTEM: Final = ("dev", "proc", "sys")
 _MISSED: Final = {
-    Kind.MANIFEST: "Trivy lists no package of it: no exact version in it, or it is not readable",
-    Kind.CONFIG: "Trivy does not name it: nothing in it to check, or it is not readable",
-    Kind.TEXT: "Trivy's search for secrets did not read it",
-    None: "Trivy does not name it",
+    Kind.MANIFEST: Reason("no-package-listed"),
+    Kind.CONFIG: Reason("nothing-to-check"),
+    Kind.TEXT: Reason("unmentioned"),
+    None: Reason("unmentioned"),
 }
 
 
@@ -70,9 +70,7 @@ def gather(document: TrivyReport, paths: Mapping[str, str], stderr: str) -> Scan
         inside = _NAMED.search(error)
         name = match["path"] or (inside[1] if inside else "")
         if name in paths:
-            complaints[paths[name]] = shorten(
-                one_line(f"Trivy cannot read it: {error}"), _REASON_WIDTH
-            )
+            complaints[paths[name]] = shorten(one_line(error), _REASON_WIDTH)
     return ScanEvidence(
         packages={path: frozenset(names) for path, names in packages.items()},
         checked=frozenset(named.get("config", ())),
@@ -95,8 +93,10 @@ def examined(tree: Tree, path: str, evidence: ScanEvidence) -> bool:
 def missed(tree: Tree, path: str, evidence: ScanEvidence) -> NotExamined:
     """Return a file without evidence, with the reason as far as Trivy gives one."""
     if path.partition("/")[0] in _SYSTEM:
-        return NotExamined(path, plain(f"Trivy skips the top folders {', '.join(_SYSTEM)}"))
-    return NotExamined(path, plain(evidence.complaints.get(path, _MISSED[tree.kind(path)])))
+        return NotExamined(path, Reason("system-folder", {"folders": _SYSTEM}))
+    if path in evidence.complaints:
+        return NotExamined(path, Reason("parse-error", {"error": evidence.complaints[path]}))
+    return NotExamined(path, _MISSED[tree.kind(path)])
 
 
 def partly(tree: Tree, paths: Iterable[str], evidence: ScanEvidence) -> Iterator[Reason]:
@@ -105,9 +105,16 @@ def partly(tree: Tree, paths: Iterable[str], evidence: ScanEvidence) -> Iterator
         declared = tree.names_in(path)
         left = sorted(declared - evidence.packages.get(path, declared))
         if left:
-            names = ", ".join(left[:_NAMES_SHOWN]) + (", …" if len(left) > _NAMES_SHOWN else "")
-            counts = f"{len(declared) - len(left)} of {len(declared)}"
-            yield plain(f"{path}: Trivy read {counts} dependencies, without {names}")
+            names = (*left[:_NAMES_SHOWN], *(("…",) if len(left) > _NAMES_SHOWN else ()))
+            yield Reason(
+                "partly-read",
+                {
+                    "path": path,
+                    "read": len(declared) - len(left),
+                    "total": len(declared),
+                    "names": names,
+                },
+            )
 
 
 def _checked(path: str, evidence: ScanEvidence) -> bool:

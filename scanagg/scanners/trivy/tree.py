@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from scanagg.model import Inventory, NotExamined, SourceFile, Target, plain
+from scanagg.model import Inventory, NotExamined, Reason, SourceFile, Target
 
 SEEN: Final = "scanagg-read"
 """The rule that we give Trivy ourselves to show which files its search for secrets has read."""
@@ -150,8 +150,7 @@ class Tree:
             }
             pins |= alone
             if alone:
-                reason = f"Trivy does not read it; dependencies in no other file: {len(alone)}"
-                yield NotExamined(path, plain(reason))
+                yield NotExamined(path, Reason("manifest-not-read", {"number": len(alone)}))
 
     def names_in(self, path: str) -> frozenset[str]:
         """Return the names of the dependencies that our own inventory found in a manifest."""
