@@ -211,7 +211,7 @@ def _attempt(
                 else:
                     _save(response, file, path, deadline, progress)
                     return Validators(
-                        *(_validator(response, name) for name in ("ETag", "Last-Modified"))
+                        _validator(response, "ETag"), _validator(response, "Last-Modified")
                     )
     raise DownloadError(
         f"{_host(file.url)} redirects more than {_MAX_REDIRECTS} times",

@@ -111,8 +111,17 @@ class UnusableError(ValueError):
 
 _DECODER: Final = msgspec.json.Decoder(Record)
 # An unreadable start, which `versions` treats as the first version.
-_UNREADABLE_EVENT: Final = {"introduced": ""}
-_UNREADABLE_RANGE: Final = {"events": [_UNREADABLE_EVENT]}
+_EVENT: Final = {"introduced": ""}
+_RANGE: Final = {"events": [_EVENT]}
+# The values in place of unreadable ones, by type; others are left out.
+_UNREADABLE: Final[Mapping[object, object]] = {
+    str: "",
+    str | None: "",
+    RangeEvent: _EVENT,
+    Range: _RANGE,
+    tuple[RangeEvent, ...]: [_EVENT],
+    tuple[Range, ...]: [_RANGE],
+}
 
 
 def decoded(data: bytes, now: datetime) -> tuple[Record, tuple[str, ...]]:
@@ -128,62 +137,42 @@ def decoded(data: bytes, now: datetime) -> tuple[Record, tuple[str, ...]]:
             whole = msgspec.json.decode(data)
             if not isinstance(whole, Mapping) or not isinstance(whole.get("id"), str):
                 raise UnusableError("not an OSV record: it has no id") from None
-            record = msgspec.convert(_salvaged(Record, whole, doubts), Record)
+            record = msgspec.convert(_salvaged(Record, whole, "record", doubts), Record)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnusableError(f"not valid JSON: {error}") from error
     record, more = usable(record, now)
     return record, (*doubts, *more)
 
 
-def _salvaged(kind: Any, value: Mapping[str, Any], doubts: list[str]) -> dict[str, Any]:
-    """Return the fields of the right type for a struct of type `kind`.
+def _salvaged(kind: Any, value: Any, name: str, doubts: list[str]) -> Any:
+    """Return the usable parts of a JSON value for a type; None if there are none.
 
-    Add a line to `doubts` for each of the others that is not null. Unreadable affected versions
-    become an unreadable range, so that every version counts as affected.
+    Add a line to `doubts` for each part of a wrong type that is not null. Unreadable affected
+    versions become an unreadable range, so that every version counts as affected.
     """
-    parts: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
-        part = value.get(field.name)
-        if field.type is Extra:
-            # Other publishers use this field for data of their own.
-            parts[field.name] = _salvaged(Extra, part, []) if isinstance(part, Mapping) else {}
-        elif field.type is AffectedPackage:
-            if not isinstance(part, Mapping):
-                doubts.append(f"{field.name} is not an object")
-            package = part if isinstance(part, Mapping) else {}
-            parts[field.name] = _salvaged(AffectedPackage, package, doubts)
-        elif part is not None and get_origin(field.type) is tuple:
-            parts[field.name] = _salvaged_list(get_args(field.type)[0], part, field.name, doubts)
-        elif part is not None:
-            parts[field.name] = part if isinstance(part, str) else ""
-            if not isinstance(part, str):
-                doubts.append(f"{field.name} is not a text")
-    if kind is Affected and not value.get("ranges"):
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        reason = str(error)
+    else:
+        return value
+    if kind is Extra:
+        doubts = []  # other publishers use this field for data of their own
+    if isinstance(value, list) and get_origin(kind) is tuple:
+        parts = (_salvaged(get_args(kind)[0], part, name, doubts) for part in value)
+        return [part for part in parts if part not in (None, "")]
+    if isinstance(value, dict) and hasattr(kind, "__struct_fields__"):
+        fields = {
+            field.name: _salvaged(field.type, value[field.name], field.name, doubts)
+            for field in msgspec.structs.fields(kind)
+            if value.get(field.name) is not None
+        }
         versions = value.get("versions")
-        listed = versions if isinstance(versions, list) else [versions]
-        if any(version is not None and not isinstance(version, str) for version in listed):
-            parts.setdefault("ranges", []).append(_UNREADABLE_RANGE)
-    return parts
-
-
-def _salvaged_list(item: Any, value: object, name: str, doubts: list[str]) -> list[Any]:
-    """Return the items of the right type of a list, as `_salvaged` does."""
-    if item is str and isinstance(value, str):
-        return [value]
-    unreadable = {RangeEvent: _UNREADABLE_EVENT, Range: _UNREADABLE_RANGE}.get(item)
-    if not isinstance(value, list):
-        doubts.append(f"{name} is not a list")
-        return [unreadable] if unreadable else []
-    fitting = str if item is str else Mapping
-    if not all(isinstance(part, fitting) for part in value):
-        doubts.append(f"some {name} are not {'texts' if item is str else 'objects'}")
-    items: list[Any] = []
-    for part in value:
-        if not isinstance(part, fitting):
-            items.extend([unreadable] if unreadable else [])
-        else:
-            items.append(part if isinstance(part, str) else _salvaged(item, part, doubts))
-    return items
+        if kind is Affected and not value.get("ranges") and fields.get("versions") != versions:
+            fields["ranges"] = [_RANGE]
+        return {key: part for key, part in fields.items() if part is not None}
+    doubts.append(f"{name}: {reason}")
+    return [value] if isinstance(value, str) and kind == tuple[str, ...] else _UNREADABLE.get(kind)
 
 
 def usable(record: Record, now: datetime) -> tuple[Record, tuple[str, ...]]:

@@ -8,7 +8,6 @@ import contextlib
 import enum
 import os
 import shutil
-import socket
 import sqlite3
 import tempfile
 import threading
@@ -373,12 +372,12 @@ def _damaged(path: Path, why: str) -> StoreError:
 
 @contextlib.contextmanager
 def _replacing(kind: str, cache: Path) -> Iterator[Path]:
-    """Create a temporary file that replaces the one of a kind if the block succeeds."""
+    """Create a temporary file that replaces the one of a kind if the block succeeds. StoreError."""
     target = _path(kind, cache)
     folder = target.parent
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _only_writer(folder):
+        with filelock.FileLock(folder / ".lock", timeout=WAIT_SECONDS):
             for leftover in folder.glob(".*.sqlite.*"):  # from a killed process
                 leftover.unlink(missing_ok=True)
             handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=folder)
@@ -392,31 +391,14 @@ def _replacing(kind: str, cache: Path) -> Iterator[Path]:
             finally:
                 for suffix in ("", "-journal"):
                     Path(name + suffix).unlink(missing_ok=True)
+    except filelock.Timeout as error:
+        raise StoreError(
+            f"another scanagg is writing the advisory store in {folder}",
+            "Wait until it has finished, or stop it.",
+        ) from error
     except (OSError, sqlite3.Error) as error:
         raise StoreError(
             f"cannot write the advisory store in {folder}: {error}",
             "Check the free space and the permissions, or set SCANAGG_CACHE_DIR to another folder. "
             "The old data is unchanged.",
-        ) from error
-
-
-@contextlib.contextmanager
-def _only_writer(folder: Path) -> Iterator[None]:
-    """Be the only process that writes here. StoreError if another one takes too long."""
-    holder = folder / ".writer"
-    try:
-        with filelock.FileLock(folder / ".lock", timeout=WAIT_SECONDS):
-            holder.write_text(f"process {os.getpid()} on {socket.gethostname()}", "utf-8")
-            try:
-                yield
-            finally:
-                holder.unlink(missing_ok=True)
-    except filelock.Timeout as error:
-        try:
-            writer = holder.read_text("utf-8", "replace")[:200]
-        except OSError:
-            writer = "unknown process"
-        raise StoreError(
-            f"another scanagg ({writer}) is writing the advisory store in {folder}",
-            "Wait until it has finished, or stop it.",
         ) from error

@@ -26,6 +26,7 @@ from packaging.utils import canonicalize_name, canonicalize_version
 from packaging.version import Version
 
 from scanagg.advisories.records import ECOSYSTEM, Affected, Range, RangeEvent, Record
+from scanagg.model.project import version_of
 
 # No real version is longer, and long numbers are slow to read.
 _LONGEST: Final = 256
@@ -57,7 +58,8 @@ class AffectedVersions(msgspec.Struct, frozen=True):
         version = parsed(text)
         if version is None:
             # A version that is too long to compare is affected by every record.
-            return _is_version(text) or text in self.listed or (None, None, False) in self.spans
+            is_long = len(text) > _LONGEST and version_of(text) is not None
+            return is_long or text in self.listed or (None, None, False) in self.spans
         # The public version of a local one is never after it.
         public = version if version.local is None else Version(version.public)
         for start, end, closed in self.spans:
@@ -130,21 +132,7 @@ def doubts(record: Record) -> Iterator[str]:
 @lru_cache(_CACHED_VERSIONS)
 def parsed(text: str) -> Version | None:
     """Return a PEP 440 version; None for any other text, and for one that is too long."""
-    if len(text) > _LONGEST:
-        return None
-    try:
-        return Version(text)
-    except ValueError:
-        return None
-
-
-def _is_version(text: str) -> bool:
-    """Return whether a text is a PEP 440 version, of any length."""
-    try:
-        Version(text)
-    except ValueError:
-        return False
-    return True
+    return version_of(text) if len(text) <= _LONGEST else None
 
 
 def _uncovered(texts: Iterable[str], spans: Sequence[Span]) -> tuple[str, ...]:

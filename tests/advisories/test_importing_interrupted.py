@@ -1,6 +1,5 @@
 """A disk that fills, a process that is killed, two imports at once: the store is always whole."""
 
-import os
 import shutil
 import signal
 import subprocess
@@ -168,10 +167,7 @@ def test_waiting_for_another_import_has_an_end(
     monkeypatch.setattr(store_module, "WAIT_SECONDS", 0.05)
     put_osv(tmp_path, below("OLD-1", "app", "2"))
     with pytest.raises(KeyboardInterrupt), building("epss", tmp_path):
-        with pytest.raises(StoreError, match=f"another scanagg .process {os.getpid()} on .+ is"):
-            put_osv(tmp_path, below("NEW-1", "app", "2"))
-        (tmp_path / "advisories" / ".writer").unlink()
-        with pytest.raises(StoreError, match=r"another scanagg .unknown process. is"):
+        with pytest.raises(StoreError, match="another scanagg is writing"):
             put_osv(tmp_path, below("NEW-1", "app", "2"))
         raise KeyboardInterrupt
     assert ids(tmp_path) == ["OLD-1"]

@@ -68,9 +68,9 @@ def test_null_is_nothing_to_speak_of() -> None:
 def test_a_part_of_a_wrong_type_is_named() -> None:
     said = doubts_of(below("PYSEC-2024-1", "app", "2", aliases=[1], summary=2, references={"a": 1}))
     assert said == (
-        "some aliases are not texts",
-        "summary is not a text",
-        "references is not a list",
+        "aliases: Expected `str`, got `int`",
+        "summary: Expected `str`, got `int`",
+        "references: Expected `array`, got `object`",
     )
 
 
@@ -129,7 +129,10 @@ def test_entries_and_versions_of_a_wrong_type_leave_the_others() -> None:
     )
     assert affects(one, "app", "1")
     assert not affects(one, "app", "2")
-    assert said == ("some affected are not objects", "versions is not a list")
+    assert said == (
+        "affected: Expected `object`, got `int`",
+        "versions: Expected `array`, got `object`",
+    )
 
 
 @pytest.mark.parametrize(
