@@ -1,9 +1,9 @@
-"""`python -m scanagg`: the same as `scanagg`, though Python looks in the current folder first."""
+"""`python -m scanagg`: the same as `scanagg`, without imports from the current folder."""
 
 import sys
 from pathlib import Path
 
-# The current folder is mostly the one to be checked: nothing of it may be imported.
+# The current folder is often the checked project: import nothing from it.
 if sys.path and Path(sys.path[0] or ".").resolve() == Path.cwd():
     del sys.path[0]
 

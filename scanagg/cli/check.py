@@ -35,7 +35,7 @@ def command(
     # of the time of a check with 100,000 findings (benchmarks/reports.py).
     gc.disable()
     request = request_of(options)
-    configured = format_names(request.rules.settings.formats)
+    configured = format_names(request.rules.settings.formats, "configured format")
     names = format_names(formats) or configured or _FORMATS
     report = run_check(request, show=not (no_progress or quiet))
     written = write_reports(report, names, request.output_dir or request.path)

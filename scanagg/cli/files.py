@@ -29,9 +29,9 @@ def format_option(default: str) -> Any:
     return typer.Option("--format", metavar="NAME", help=text)
 
 
-def format_names(values: Sequence[str] | None) -> tuple[str, ...]:
+def format_names(values: Sequence[str] | None, kind: str = "format") -> tuple[str, ...]:
     """Return the names of the formats, each once. UsageError for an unknown one."""
-    return names_of("format", values, names())
+    return names_of(kind, values, names())
 
 
 def write_reports(report: Report, formats: Sequence[str], folder: Path) -> WrittenReports:

@@ -1,4 +1,4 @@
-"""Plain lines to standard error and standard output, safe to show."""
+"""Lines to standard error and standard output, with control characters escaped."""
 
 import os
 import sys
@@ -16,19 +16,19 @@ def complain(message: str, hint: str) -> None:
 
 
 def stop_printing() -> None:
-    """Discard what is still buffered: failing on it again would exit with Python's own 120."""
+    """Discard buffered output, so that Python does not fail on it again and exit with 120."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def tell(lines: Iterable[str]) -> None:
-    """Print lines to standard output. Raises OutputError if they are not read to their end."""
+    """Print lines to standard output. OutputError if the reader goes away."""
     try:
         sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
         sys.stdout.flush()
     except BrokenPipeError as error:
         # Caught here: typer would turn it into exit code 1, which means blocked.
         stop_printing()
-        raise OutputError("the answer was not read to its end") from error
+        raise OutputError("the output was not read to its end") from error
 
 
 def say(*lines: str) -> None:

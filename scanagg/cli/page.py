@@ -31,6 +31,7 @@ from scanagg.model import (
     Finding,
     Judged,
     Package,
+    Reason,
     Report,
     Severity,
     Status,
@@ -84,6 +85,7 @@ def print_page(
     if not quiet:
         page.overview()
         page.runs()
+        page.unfinished_runs()
         page.findings()
         page.upgrades()
         page.deadlines()
@@ -148,7 +150,7 @@ class _Page(msgspec.Struct, frozen=True):
             self.bullets(map(sentence, self.report.gate.attempts), "yellow")
 
     def runs(self) -> None:
-        """Print a table of the runs, and what is missing in each."""
+        """Print a table of the runs."""
         counts: dict[str, Counter[Severity]] = defaultdict(Counter)
         for judged in self.report.findings:
             for scanner in judged.finding.scanners:
@@ -171,18 +173,24 @@ class _Page(msgspec.Struct, frozen=True):
             )
         self.console.print()
         self.console.print(table)
-        unfinished = [
-            run for run in self.report.runs if run.status not in (Status.OK, Status.NOT_APPLICABLE)
-        ]
-        if unfinished:
-            self.console.print()
-        for run in unfinished:
-            # The detail names the first gap.
-            detail = sentence(run.detail) if run.detail else status_word(run.status)
-            self.bullets([f"{run.scanner}: {detail}"], "yellow")
+
+    def unfinished_runs(self) -> None:
+        """Print what is missing in each run, unless the gate's reasons or notices say it."""
+        gate = self.report.gate
+        problems = [reason.values.get("problem") for reason in (*gate.reasons, *gate.notices)]
+        details = [item.values.get("detail") for item in problems if isinstance(item, Reason)]
+        lines = []
+        for run in self.report.runs:
+            finished = run.status in (Status.OK, Status.NOT_APPLICABLE)
+            if not finished and (run.detail is None or run.detail not in details):
+                detail = sentence(run.detail) if run.detail else status_word(run.status)
+                lines.append(f"{run.scanner}: {detail}")
             if self.verbose and run.status is Status.DEGRADED:
-                more = run.coverage.gaps[1:]
-                self.bullets(f"{run.scanner}: {gap.input}: {sentence(gap.reason)}" for gap in more)
+                more = run.coverage.gaps[1:]  # the detail names the first one
+                lines += [f"{run.scanner}: {gap.input}: {sentence(gap.reason)}" for gap in more]
+        if lines:
+            self.console.print()
+        self.bullets(lines, "yellow")
 
     def findings(self) -> None:
         """Print the blocking findings, new ones first, then the worst; if verbose, all findings."""

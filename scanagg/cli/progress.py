@@ -1,4 +1,4 @@
-"""A live line for each scanner on standard error, where that is a terminal."""
+"""Progress on standard error: a live line for each scanner or kind of data."""
 
 import signal
 import sys
@@ -18,63 +18,26 @@ from scanagg.scanners.runner import Event
 
 
 class _Lines:
-    """A line for each scanner; filled from many threads, drawn by one."""
+    """A line for each name. Several threads set lines, another one draws them."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._events: dict[str, Event] = {}
         self._started: dict[str, float] = {}
+        self._lines: dict[str, tuple[Text, float | None]] = {}
 
-    def take(self, event: Event) -> None:
+    def set(self, name: str, text: Text, seconds: float | None = None) -> None:
+        """Set the line of a name; with its `seconds` if it has ended."""
         with self._lock:
-            self._events[event.scanner] = event
-            self._started.setdefault(event.scanner, monotonic())
+            self._started.setdefault(name, monotonic())
+            self._lines[name] = text, seconds
 
     def render(self) -> Group:
         with self._lock:
-            rows = [self._row(self._events[name]) for name in sorted(self._events)]
+            rows = []
+            for name, (text, seconds) in sorted(self._lines.items()):
+                passed = monotonic() - self._started[name] if seconds is None else seconds
+                rows.append(Text.assemble(f"{one_line(name):<15} {passed:6.1f} s  ", text))
         return Group(*rows)
-
-    def _row(self, event: Event) -> Text:
-        run = event.run
-        seconds = run.seconds if run else monotonic() - self._started[event.scanner]
-        row = Text(f"{event.scanner:<15} {seconds:6.1f} s  ")
-        if run is None:
-            return row.append(event.note, "dim")
-        return row.append(status_word(run.status), STATUS_STYLES[run.status])
-
-
-class _StorePlain:
-    """A line for each phase that begins."""
-
-    def __init__(self) -> None:
-        self._last: tuple[str, Phase] | None = None
-
-    def take(self, kind: str, phase: Phase, _done: int, _whole: int) -> None:
-        if self._last != (kind, phase):
-            self._last = kind, phase
-            sys.stderr.write(f"{one_line(kind)}: {phase.value}\n")
-
-
-class _StoreLines:
-    """A line for each kind of data; filled by one thread, drawn by another."""
-
-    def __init__(self) -> None:
-        self._steps: dict[str, tuple[Phase, int, int]] = {}
-        self._started: dict[str, float] = {}
-
-    def take(self, kind: str, phase: Phase, done: int, whole: int) -> None:
-        self._started.setdefault(kind, monotonic())
-        self._steps[kind] = phase, done, whole
-
-    def render(self) -> Group:
-        return Group(*(self._row(kind, *step) for kind, step in list(self._steps.items())))
-
-    def _row(self, kind: str, phase: Phase, done: int, whole: int) -> Text:
-        seconds = monotonic() - self._started[kind]
-        return Text(f"{one_line(kind):<15} {seconds:6.1f} s  ").append(
-            f"{phase.value} {_amount(phase, done, whole)}", "dim"
-        )
 
 
 def interrupt_on_signals() -> None:
@@ -84,38 +47,55 @@ def interrupt_on_signals() -> None:
 
 
 @contextmanager
-def progress(*, show: bool) -> Iterator[Callable[[Event], None]]:
-    """Return a function that takes events; its lines vanish at the end."""
+def _live_lines(*, show: bool) -> Iterator[_Lines | None]:
+    """Draw lines while the context lasts. None without a terminal, and if they are not wanted."""
     console = Console(stderr=True, highlight=False, emoji=False, markup=False)
-    if not show or not console.is_terminal:
-        yield lambda _event: None
+    if not (show and console.is_terminal):
+        yield None
         return
     lines = _Lines()
     with Live(get_renderable=lines.render, console=console, refresh_per_second=8, transient=True):
-        yield lines.take
+        yield lines
+
+
+@contextmanager
+def progress(*, show: bool) -> Iterator[Callable[[Event], None]]:
+    """Return a function that takes the events of a check, and shows them on a terminal."""
+    with _live_lines(show=show) as lines:
+
+        def notify(event: Event) -> None:
+            if lines and event.run:
+                status = event.run.status
+                text = Text(status_word(status), STATUS_STYLES[status])
+                lines.set(event.scanner, text, event.run.seconds)
+            elif lines:
+                lines.set(event.scanner, Text(event.note, "dim"))
+
+        yield notify
 
 
 @contextmanager
 def store_progress(*, show: bool) -> Iterator[Notify]:
-    """Return a function that takes steps of an update."""
+    """Return a function that takes the steps of an update, and shows them."""
     interrupt_on_signals()
-    console = Console(stderr=True, highlight=False, emoji=False, markup=False)
-    lines = _StoreLines()
-    if not show:
-        yield lambda _kind, _phase, _done, _whole: None
-    elif console.is_terminal:
-        with Live(
-            get_renderable=lines.render, console=console, refresh_per_second=8, transient=True
-        ):
-            yield lines.take
-    else:
-        yield _StorePlain().take
+    last: tuple[str, Phase] | None = None
+    with _live_lines(show=show) as lines:
+
+        def notify(kind: str, phase: Phase, done: int, total: int) -> None:
+            nonlocal last
+            if lines:
+                lines.set(kind, Text(f"{phase.value} {_amount(phase, done, total)}", "dim"))
+            elif show and last != (kind, phase):
+                sys.stderr.write(f"{one_line(kind)}: {phase.value}\n")
+            last = kind, phase
+
+        yield notify
 
 
-def _amount(phase: Phase, done: int, whole: int) -> str:
-    """Return the progress of a phase, or nothing if it is unknown."""
+def _amount(phase: Phase, done: int, total: int) -> str:
+    """Return the progress of a phase; empty if it is unknown."""
     if not done:
         return ""
-    if whole:
-        return f"{min(100 * done // whole, 100)} %"
+    if total:
+        return f"{min(100 * done // total, 100)} %"
     return f"{done / 2**20:.1f} MiB" if phase is Phase.DOWNLOADING else f"{done}"

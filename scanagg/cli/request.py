@@ -19,18 +19,7 @@ def request_of(options: Options) -> Request:
     """Return the request for a check. UsageError, ConfigError, PolicyError, BaselineError."""
     for name in ("policy", "policy_ref", "base", "baseline", "image"):
         require_value(f"--{name.replace('_', '-')}", getattr(options, name))
-    infos = scanner_infos()
-    only, skip = (
-        tuple(sorted(names_of("scanner", names, [*infos])))
-        for names in (options.only, options.skip)
-    )
-    both = [name for name in only if name in skip]
-    if both:
-        message = f"--only and --skip both name {', '.join(both)}"
-        raise UsageError(message, "Remove it from one of them.")
-    able = [name for name, info in infos.items() if info.scans_images]
-    if options.image and not chosen(only, skip).keys() & able:
-        raise UsageError(f"--image needs {' or '.join(able)}", "Do not leave it out of the check.")
+    only, skip = _scanner_names(options)
     root = folder_of(options.path)
     named = (options.policy, os.environ, options.baseline)
     files = rule_files(root, options.policy_ref)
@@ -53,6 +42,25 @@ def request_of(options: Options) -> Request:
         environ=os.environ,
         stop=Stop(options.deadline or rules.settings.deadline),
     )
+
+
+def _scanner_names(options: Options) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the values of --only and --skip, sorted. UsageError if they make no sense."""
+    infos = scanner_infos()
+    only, skip = (
+        tuple(sorted(names_of("scanner", names, [*infos])))
+        for names in (options.only, options.skip)
+    )
+    both = [name for name in only if name in skip]
+    if both:
+        message = f"--only and --skip both name {', '.join(both)}"
+        raise UsageError(message, "Remove it from one of them.")
+    able = [name for name, info in infos.items() if info.scans_images]
+    if options.image and not chosen(only, skip).keys() & able:
+        names = " or ".join(able)
+        hint = f"Add {names} to --only, or remove it from --skip."
+        raise UsageError(f"--image needs {names}", hint)
+    return only, skip
 
 
 def run_check(request: Request, *, show: bool) -> Report:

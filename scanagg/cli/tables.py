@@ -1,4 +1,4 @@
-"""Tables and colours of the terminal, safe to show whatever is in them."""
+"""Tables and colours of the terminal, with control characters escaped."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,7 @@ from scanagg.core.text import one_line
 from scanagg.model import Action, Outcome, Severity, Status
 
 _LEAST_WIDTH: Final = 80
-# The width in a file or a pipe, which nobody reads to the edge of a window.
+# In a file or a pipe.
 _PLAIN_WIDTH: Final = 200
 
 SEVERITY_STYLES: Final[Mapping[Severity, str]] = {
@@ -49,7 +49,7 @@ ACTION_STYLES: Final[Mapping[Action, str]] = {
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows of untrusted text under their heads; long cells are folded, never cut."""
+    """Print rows of untrusted text under their headings. Long cells are folded, not cut."""
     terminal = Console(file=sys.stdout)
     page = StringIO()
     console = Console(file=page, highlight=False, emoji=False, markup=False)
@@ -64,5 +64,5 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 
 def status_word(status: Status) -> str:
-    """Return the status as people read it."""
+    """Return the status in words."""
     return status.value.replace("_", " ")

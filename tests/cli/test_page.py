@@ -13,7 +13,7 @@ from support.sample_known import known_findings, known_report, many_upgrades
 from scanagg.cli.files import WrittenReports
 from scanagg.cli.page import print_page
 from scanagg.core.errors import OutputError
-from scanagg.model import Action, Report, Severity
+from scanagg.model import Action, Reason, Report, Severity, Status, plain
 from scanagg.reports.base import Shortens, reporter
 from scanagg.reports.sarif import notices
 
@@ -222,3 +222,12 @@ def test_a_report_that_could_not_be_written_is_said_with_a_remedy(
     problem = OutputError("cannot write x", "make room")
     print_page(sample_report(), WrittenReports(problems=[problem]), quiet=True, verbose=False)
     assert capsys.readouterr().err == "scanagg: cannot write x\n         make room\n"
+
+
+def test_a_detail_is_on_the_page_once() -> None:
+    report = sample_report()
+    failed = replace(report.runs[0], status=Status.FAILED, detail=plain("out of memory"))
+    problem = Reason("failed", {"detail": plain("out of memory")})
+    gate = replace(report.gate, reasons=(Reason("scanner", {"scanner": "x", "problem": problem}),))
+    assert page(replace(report, runs=(failed,))).count("out of memory") == 1
+    assert page(replace(report, runs=(failed,), gate=gate)).count("out of memory") == 1
