@@ -18,13 +18,12 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.schema.schema import SchemaVersion1Dot6
 
 from scanagg.core.text import one_line
-from scanagg.model import DataSource, Report, Run, Status, Target
+from scanagg.model import Package, Report, Run, Status, Target
 from scanagg.reports.cyclonedx.packages import (
     UNNAMED,
     Packages,
     Refs,
     Value,
-    Values,
     collect,
     components,
     link,
@@ -124,24 +123,31 @@ def _metadata(report: Report, root: str) -> BomMetaData:
         "gate:reason": map(sentence, gate.reasons),
         "policy": policy.name,
         "policy:source": policy.source,
-        "policy:digest": f"sha256:{policy.digest}" if policy.digest else "",
+        "policy:digest": _sha256(policy.digest),
         "policy:enforcement": policy.enforcement,
         "policy:ref": policy.ref,
     }
+    sources = dict.fromkeys(run.data for run in report.runs if run.data)
     for run in report.runs:
         name = f"run:{_slug(run.scanner)}"
         values[name] = run.status.value + (f": {sentence(run.detail)}" if run.detail else "")
         values[f"{name}:examined"] = examined(run)
         values[f"{name}:version"] = run.version
         values[f"{name}:data"] = run.data.name if run.data else None
-        if run.data and run.data not in report.data:
-            values.update(_data(run.data))
-    for source in report.data:
-        values.update(_data(source))
+    for source in (*sources, *report.data):
+        name = f"data:{_slug(source.name)}"
+        values[name] = source.name
+        values[f"{name}:updated"] = source.updated
+        values[f"{name}:digest"] = _sha256(source.digest)
+        values[f"{name}:records"] = source.records
+        values[f"{name}:origin"] = source.origin
+        values[f"{name}:license"] = source.license
     values["not-examined"] = _not_examined(report)
     values["notice"] = data_credits(report)
-    ran = [run for run in report.runs if run.version and run.status is not Status.MISSING]
-    tools = [(_NAME, report.version), *((run.scanner, run.version or "") for run in ran)]
+    tools = {(_NAME, report.version): None}
+    for run in report.runs:
+        if run.version and run.status is not Status.MISSING:
+            tools[run.scanner, run.version] = None
     return BomMetaData(
         timestamp=report.clock.now,
         # The packages come from manifests and lock files, before any build.
@@ -154,7 +160,7 @@ def _metadata(report: Report, root: str) -> BomMetaData:
                     name=one_line(name),
                     version=one_line(version) or None,
                 )
-                for name, version in dict.fromkeys(tools)
+                for name, version in tools
             ]
         ),
         component=_target(report.target, root),
@@ -163,33 +169,22 @@ def _metadata(report: Report, root: str) -> BomMetaData:
 
 
 def _target(target: Target, root: str) -> Component:
-    revision = target.revision
-    values: Values = {}
-    if revision:
-        values = {"branch": revision.branch, "dirty": revision.dirty, "prefix": revision.prefix}
-    repository = link(revision.repository) if revision else None
-    return Component(
-        type=ComponentType.APPLICATION,
-        bom_ref=root,
-        name=one_line(target.name) or UNNAMED,
-        version=one_line(revision.commit or "") or None if revision else None,
-        external_references=[ExternalReference(type=ExternalReferenceType.VCS, url=repository)]
-        if repository
-        else (),
-        properties=properties(values),
+    component = Component(
+        type=ComponentType.APPLICATION, bom_ref=root, name=one_line(target.name) or UNNAMED
     )
+    if revision := target.revision:
+        component.version = one_line(revision.commit or "") or None
+        if repository := link(revision.repository):
+            reference = ExternalReference(type=ExternalReferenceType.VCS, url=repository)
+            component.external_references = [reference]
+        component.properties = properties(
+            {"branch": revision.branch, "dirty": revision.dirty, "prefix": revision.prefix}
+        )
+    return component
 
 
-def _data(source: DataSource) -> Values:
-    name = f"data:{_slug(source.name)}"
-    return {
-        name: source.name,
-        f"{name}:updated": source.updated,
-        f"{name}:digest": f"sha256:{source.digest}" if source.digest else "",
-        f"{name}:records": source.records,
-        f"{name}:origin": source.origin,
-        f"{name}:license": source.license,
-    }
+def _sha256(digest: str) -> str:
+    return f"sha256:{digest}" if digest else ""
 
 
 def _slug(name: str) -> str:
@@ -207,9 +202,10 @@ def _dependencies(packages: Packages, root: str) -> Iterator[Dependency]:
         # Also if only the requirement of the project is known.
         if package.direct or (package.direct is None and package.chain == (package.name,)):
             direct.append(ref)
-    for ref, needs in ((root, direct), *packages.needs.items()):
-        if needs or ref == root:
-            yield Dependency(BomRef(ref), [Dependency(BomRef(need)) for need in sorted(needs)])
+    needs = {ref: packages.needs(package) for ref, package in packages.by_ref.items()}
+    for ref, refs in {root: sorted(direct), **needs}.items():
+        if refs or ref == root:
+            yield Dependency(BomRef(ref), [Dependency(BomRef(need)) for need in refs])
 
 
 def _compositions(report: Report, packages: Packages, root: str) -> Iterator[dict[str, object]]:
@@ -219,33 +215,29 @@ def _compositions(report: Report, packages: Packages, root: str) -> Iterator[dic
     """
     aggregate = _completeness(report, packages)
     yield {"aggregate": aggregate, "assemblies": [root]}
-    all_told = all(packages.by_ref[ref].direct is not None for ref in packages.own)
-    yield {
-        "aggregate": _UNKNOWN if aggregate == _COMPLETE and not all_told else aggregate,
-        "dependencies": [root],
-    }
-    unclear = [ref for ref, names in packages.unlinked.items() if names]
+    if aggregate == _COMPLETE and any(packages.by_ref[ref].direct is None for ref in packages.own):
+        aggregate = _UNKNOWN
+    yield {"aggregate": aggregate, "dependencies": [root]}
+    unclear = [ref for ref, package in packages.by_ref.items() if packages.unlinked(package)]
     if unclear:
         yield {"aggregate": _INCOMPLETE, "dependencies": unclear}
 
 
 def _completeness(report: Report, packages: Packages) -> str:
-    """Return "complete" if every package is from a lock file and was examined, else the reason."""
+    """Return "complete" if every package is from a lock file and was examined, else why not."""
     runs = _package_runs(report)
     ran_well = all(run.status in (Status.OK, Status.NOT_APPLICABLE) for run in runs)
-    strangers = len(packages.by_ref) > len(packages.own)
+    only_own = len(packages.by_ref) == len(packages.own)
     names = (PurePosixPath(file.path).name.lower() for file in report.target.files)
-    foreign = not _FOREIGN.isdisjoint(names)
-    if not ran_well or _not_examined(report) or strangers or foreign:
+    if not ran_well or _not_examined(report) or not only_own or not _FOREIGN.isdisjoint(names):
         return _INCOMPLETE
+    locked = all(map(_is_locked, (packages.by_ref[ref] for ref in packages.own)))
     examined_any = any(run.coverage.examined for run in runs)
-    locked = all(
-        any(
-            _LOCK.fullmatch(PurePosixPath(place.path).name) for place in packages.by_ref[ref].places
-        )
-        for ref in packages.own
-    )
     return _COMPLETE if examined_any and packages.own and locked else _UNKNOWN
+
+
+def _is_locked(package: Package) -> bool:
+    return any(_LOCK.fullmatch(PurePosixPath(place.path).name) for place in package.places)
 
 
 def _not_examined(report: Report) -> list[str]:

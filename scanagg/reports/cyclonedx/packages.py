@@ -2,9 +2,10 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
 from functools import lru_cache
+from operator import itemgetter
 from typing import Final
 
 import msgspec
@@ -78,24 +79,20 @@ def properties(values: Values) -> list[Property]:
 
     Names get our prefix. Booleans are `true` and `false`, times ISO 8601 in UTC.
     """
-    return [
-        Property(name=_PREFIX + name, value=text)
-        for name, value in values.items()
-        for text in _texts(value)
-        if text
-    ]
-
-
-def _texts(value: Value | Iterable[str]) -> list[str]:
-    if value is None:
-        return []
-    if isinstance(value, bool):
-        return ["true" if value else "false"]
-    if isinstance(value, datetime):
-        return [as_utc(value).isoformat().replace("+00:00", "Z")]
-    if isinstance(value, str | int | float | date):
-        return [one_line(str(value))]
-    return [one_line(text) for text in value]
+    result = []
+    for name, value in values.items():
+        if isinstance(value, bool):
+            texts = ["true" if value else "false"]
+        elif isinstance(value, datetime):
+            texts = [as_utc(value).isoformat().replace("+00:00", "Z")]
+        elif isinstance(value, str | int | float | date):
+            texts = [str(value)]
+        else:
+            texts = list(value or ())
+        result += [
+            Property(name=_PREFIX + name, value=one_line(text)) for text in texts if text
+        ]
+    return result
 
 
 def link(url: str | None) -> XsUri | None:
@@ -106,57 +103,57 @@ def link(url: str | None) -> XsUri | None:
 class Packages(msgspec.Struct, frozen=True):
     """The packages of one document by their names in it, sorted by them.
 
-    `own` are those of the inventory; the others are known only from findings and licences. `purls`
-    are the valid package URLs. `needs` are the components that a package needs, `unlinked` the
-    names of needed packages that are not exactly one component: with several versions, the right
-    one is unknown.
+    `own` are those of the inventory, and `own_by_name` are their names in the document by the
+    package's name. The others are known only from findings and licences. `purls` are the valid
+    package URLs.
     """
 
     by_ref: Mapping[str, Package]
     own: frozenset[str]
+    own_by_name: Mapping[str, Sequence[str]]
     purls: Mapping[str, PackageURL]
     refs: Mapping[_Key, str]
-    needs: Mapping[str, tuple[str, ...]]
-    unlinked: Mapping[str, tuple[str, ...]]
 
     def ref(self, package: Package) -> str:
         """Return the name of a package in the document. KeyError for one that is not in it."""
         return self.refs[_key(package)]
 
+    def needs(self, package: Package) -> list[str]:
+        """Return the components that a package needs."""
+        names = set(package.requires) - set(self.unlinked(package))
+        return sorted(self.own_by_name[name][0] for name in names)
+
+    def unlinked(self, package: Package) -> list[str]:
+        """Return the names of needed packages that are not exactly one component.
+
+        With several versions in the document, the right one is unknown.
+        """
+        names = sorted(set(package.requires))
+        return [name for name in names if len(self.own_by_name.get(name, ())) != 1]
+
 
 def collect(report: Report, refs: Refs) -> Packages:
     """Return every package of the report once, with a name from `refs`."""
     packages = {_key(package): package for package in report.packages}
-    inventory = tuple(packages)
-    named = (judged.finding.package for judged in report.findings)
-    for package in (*named, *(licensed.package for licensed in report.licenses)):
-        if package is not None:
+    inventory = set(packages)
+    for judged in report.findings:
+        if package := judged.finding.package:
             packages.setdefault(_key(package), package)
-    purls = {key: _purl(package) for key, package in packages.items()}
-    taken = {}
-    for key, package in sorted(packages.items(), key=lambda item: item[0]):
-        purl = purls[key]
+    for licensed in report.licenses:
+        packages.setdefault(_key(licensed.package), licensed.package)
+    ref_by_key, purls = {}, {}
+    for key, package in sorted(packages.items(), key=itemgetter(0)):
+        purl = _purl(package)
         name = purl.to_string() if purl else f"package:{package.name}@{package.version}"
-        taken[key] = refs.take(name)
-    by_ref = dict(sorted((ref, packages[key]) for key, ref in taken.items()))
-    own = frozenset(taken[key] for key in inventory)
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for ref in by_ref:
-        if ref in own:
-            by_name[by_ref[ref].name].append(ref)
-    needs, unlinked = {}, {}
-    for ref, package in by_ref.items():
-        found = {name: by_name.get(name, []) for name in sorted(set(package.requires))}
-        needs[ref] = tuple(matches[0] for matches in found.values() if len(matches) == 1)
-        unlinked[ref] = tuple(name for name, matches in found.items() if len(matches) != 1)
-    return Packages(
-        by_ref,
-        own=own,
-        purls={taken[key]: purl for key, purl in purls.items() if purl},
-        refs=taken,
-        needs=needs,
-        unlinked=unlinked,
-    )
+        ref = ref_by_key[key] = refs.take(name)
+        if purl:
+            purls[ref] = purl
+    by_ref = dict(sorted((ref, packages[key]) for key, ref in ref_by_key.items()))
+    own = frozenset(ref_by_key[key] for key in inventory)
+    own_by_name: dict[str, list[str]] = defaultdict(list)
+    for ref in own:
+        own_by_name[by_ref[ref].name].append(ref)
+    return Packages(by_ref, own, dict(own_by_name), purls, ref_by_key)
 
 
 def _key(package: Package) -> _Key:
@@ -192,42 +189,49 @@ def components(packages: Packages, licensed: Iterable[Licensed], refs: Refs) -> 
             "place": map(place, package.places),
             "asked": map(place, package.asked),
             "purl": "" if ref in packages.purls else package.purl,
-            "requires:unlinked": packages.unlinked[ref],
+            "requires:unlinked": packages.unlinked(package),
             "inventory": None if ref in packages.own else False,
         }
-        licenses: list[License] = []
-        texts: list[License] = []
-        if item := by_ref.get(ref):
-            values["license:verdict"] = item.verdict.value
-            values["license:term"] = item.term
-            values["license:source"] = item.source
-            values["license:stated"] = item.facts.stated
-            values["license:file"] = [
-                f"{file.path} sha256:{file.sha256}" for file in item.facts.files
+        evidence = ComponentEvidence(
+            occurrences=[
+                Occurrence(
+                    bom_ref=refs.take(f"place:{place(location)}"),
+                    location=one_line(location.path),
+                    line=location.start_line,
+                )
+                for location in package.places
             ]
-            licenses = _licenses(item)
-            ids = sorted({file.license for file in item.facts.files})
-            texts = [DisjunctiveLicense(id=name) for name in ids if spdx.is_supported_id(name)]
-        occurrences = [
-            Occurrence(
-                bom_ref=refs.take(f"place:{place(where)}"),
-                location=one_line(where.path),
-                line=where.start_line,
-            )
-            for where in package.places
-        ]
-        evidence = ComponentEvidence(occurrences=occurrences, licenses=texts)
-        yield Component(
+        )
+        component = Component(
             type=ComponentType.LIBRARY,
             bom_ref=ref,
             name=one_line(package.name) or UNNAMED,
             version=one_line(package.version) or None,
             scope=_SCOPES[package.scope],
             purl=packages.purls.get(ref),
-            licenses=licenses,
-            evidence=evidence if occurrences or texts else None,
-            properties=properties(values),
         )
+        if item := by_ref.get(ref):
+            values |= _license_values(item)
+            component.licenses = _licenses(item)
+            ids = sorted({file.license for file in item.facts.files})
+            evidence.licenses = [
+                DisjunctiveLicense(id=name) for name in ids if spdx.is_supported_id(name)
+            ]
+        if evidence.occurrences or evidence.licenses:
+            component.evidence = evidence
+        component.properties = properties(values)
+        yield component
+
+
+def _license_values(licensed: Licensed) -> Values:
+    files = licensed.facts.files
+    return {
+        "license:verdict": licensed.verdict.value,
+        "license:term": licensed.term,
+        "license:source": licensed.source,
+        "license:stated": licensed.facts.stated,
+        "license:file": [f"{file.path} sha256:{file.sha256}" for file in files],
+    }
 
 
 def _licenses(licensed: Licensed) -> list[License]:

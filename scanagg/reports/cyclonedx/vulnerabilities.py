@@ -45,7 +45,6 @@ from scanagg.model import (
     Advisory,
     Category,
     Judged,
-    Package,
     Report,
     SeverityClaim,
     Waiver,
@@ -56,7 +55,7 @@ from scanagg.reports.phrases import base_score, fix, place, upgrade_advice
 from scanagg.reports.reasons import sentence, sentences
 
 Rated = tuple[Vulnerability, list[VulnerabilityRating]]
-"""A vulnerability, and its ratings in the order in which they are to be shown."""
+"""A vulnerability, and its ratings in the order in which they are shown."""
 
 DECIDES: Final = "scanagg uses this rating."
 """The justification of the first rating, because readers may reorder ratings."""
@@ -112,31 +111,73 @@ def vulnerabilities(report: Report, packages: Packages, refs: Refs) -> Iterator[
     for judged in report.findings:
         finding, package = judged.finding, judged.finding.package
         if finding.category is Category.VULNERABILITY and package and finding.advisory:
-            ref = refs.take(f"finding:{finding.fingerprint}")
             ratings = _ratings(judged)
-            vulnerability = _vulnerability(judged, finding.advisory, ref)
+            vulnerability = _vulnerability(judged, finding.advisory)
+            vulnerability.bom_ref.value = refs.take(f"finding:{finding.fingerprint}")
             vulnerability.ratings = ratings
-            vulnerability.affects = [_affected(judged, package, packages.ref(package))]
             advice = advice_by_purl.get(package.purl)
             text = fix(judged, advice.upgrade if advice else None)
             if advice and finding.rule.id in advice.upgrade.clears:
                 remarks = (f"{remark[0].upper()}{remark[1:]}." for remark in advice.remarks)
                 text = " ".join((text, *remarks))
             vulnerability.recommendation = text or None
+            _judge(vulnerability, judged, packages.ref(package))
             yield vulnerability, ratings
 
 
-def _vulnerability(judged: Judged, advisory: Advisory, ref: str) -> Vulnerability:
+def _judge(vulnerability: Vulnerability, judged: Judged, ref: str) -> None:
+    """Set the analysis, if there is a waiver, and the affected version, if it is known."""
+    waiver = judged.waiver if judged.verdict.action is Action.WAIVED else None
+    advisory, package = judged.finding.advisory, judged.finding.package
+    status = ImpactAnalysisAffectedStatus.AFFECTED
+    if waiver:
+        state, responses = VEX[waiver.state]
+        vulnerability.analysis = VulnerabilityAnalysis(
+            state=state, responses=responses, detail=_detail(waiver)
+        )
+    if waiver and waiver.state in _HARMLESS:
+        status = ImpactAnalysisAffectedStatus.UNAFFECTED
+    elif advisory and advisory.withdrawn:
+        status = ImpactAnalysisAffectedStatus.UNKNOWN
+    version = one_line(package.version) if package else ""
+    versions = [BomTargetVersionRange(version=version, status=status)] if version else ()
+    vulnerability.affects = [BomTarget(ref=ref, versions=versions)]
+
+
+def _vulnerability(judged: Judged, advisory: Advisory) -> Vulnerability:
+    """Return the vulnerability without what depends on the project."""
     finding = judged.finding
     numbers = {name: _CWE.fullmatch(name.strip()) for name in finding.rule.cwe}
     urls = filter(None, (advisory.url, finding.rule.url, *advisory.references))
     pages = {url: link(url) for url in urls}
     published = read_time(advisory.published)
-    waiver, analysis = _active_waiver(judged), None
-    if waiver:
-        state, responses = VEX[waiver.state]
-        analysis = VulnerabilityAnalysis(state=state, responses=responses, detail=_detail(waiver))
-    values: Values = {
+    unusable: Values = {
+        "cwe": [name for name, match in numbers.items() if not match],
+        "reference": [url for url, page in pages.items() if not page],
+        "published": None if published else advisory.published,
+    }
+    return Vulnerability(
+        id=one_line(finding.rule.id) or "(no id)",
+        source=_publisher(finding.rule.id, finding.scanners, advisory.url or finding.rule.url),
+        references=[
+            VulnerabilityReference(
+                id=one_line(name), source=_publisher(name, (name.partition("-")[0],), None)
+            )
+            for name in sorted(advisory.ids - {finding.rule.id, ""})
+        ],
+        cwes=[int(match[1]) for match in numbers.values() if match],
+        description=printable(finding.title) or None,
+        detail=printable(finding.message) or None,
+        advisories=[VulnerabilityAdvisory(url=page) for page in pages.values() if page],
+        published=published,
+        properties=properties({**_values(judged, advisory), **unusable}),
+    )
+
+
+def _values(judged: Judged, advisory: Advisory) -> Values:
+    """Return the values for which the standard has no field."""
+    finding = judged.finding
+    return {
         "verdict": judged.verdict.action.value,
         "verdict:rule": judged.verdict.rule,
         "verdict:reason": sentences(judged.verdict.reasons),
@@ -159,28 +200,7 @@ def _vulnerability(judged: Judged, advisory: Advisory, ref: str) -> Vulnerabilit
         "fixed": advisory.fixed_versions,
         "malicious": advisory.malicious or None,
         "withdrawn": advisory.withdrawn or None,
-        "cwe": [name for name, match in numbers.items() if not match],
-        "reference": [url for url, page in pages.items() if not page],
-        "published": None if published else advisory.published,
     }
-    return Vulnerability(
-        bom_ref=ref,
-        id=one_line(finding.rule.id) or "(no id)",
-        source=_publisher(finding.rule.id, finding.scanners, advisory.url or finding.rule.url),
-        references=[
-            VulnerabilityReference(
-                id=one_line(name), source=_publisher(name, (name.partition("-")[0],), None)
-            )
-            for name in sorted(advisory.ids - {finding.rule.id, ""})
-        ],
-        cwes=[int(match[1]) for match in numbers.values() if match],
-        description=printable(finding.title) or None,
-        detail=printable(finding.message) or None,
-        advisories=[VulnerabilityAdvisory(url=page) for page in pages.values() if page],
-        published=published,
-        analysis=analysis,
-        properties=properties(values),
-    )
 
 
 def _publisher(name: str, scanners: Iterable[str], url: str | None) -> VulnerabilitySource:
@@ -190,23 +210,6 @@ def _publisher(name: str, scanners: Iterable[str], url: str | None) -> Vulnerabi
         publisher, pages = _PUBLISHERS[kind]
         return VulnerabilitySource(name=publisher, url=link(pages + name))
     return VulnerabilitySource(name=one_line(", ".join(scanners)) or "unknown", url=link(url))
-
-
-def _affected(judged: Judged, package: Package, ref: str) -> BomTarget:
-    """Return the package with its status; unknown for a withdrawn advisory."""
-    version, waiver = one_line(package.version), _active_waiver(judged)
-    if not version:
-        return BomTarget(ref=ref)
-    status = ImpactAnalysisAffectedStatus.AFFECTED
-    if waiver and waiver.state in _HARMLESS:
-        status = ImpactAnalysisAffectedStatus.UNAFFECTED
-    elif judged.finding.advisory and judged.finding.advisory.withdrawn:
-        status = ImpactAnalysisAffectedStatus.UNKNOWN
-    return BomTarget(ref=ref, versions=[BomTargetVersionRange(version=version, status=status)])
-
-
-def _active_waiver(judged: Judged) -> Waiver | None:
-    return judged.waiver if judged.verdict.action is Action.WAIVED else None
 
 
 def _detail(waiver: Waiver) -> str:
