@@ -129,7 +129,7 @@ def test_the_extensions_of_the_guide_work_with_every_command(
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
 
     explained = scanagg("explain", verdicts["low"][0]).stdout
-    assert "it has low" in explained
+    assert "(finding: low)" in explained
     scanagg("gate", "reports/scanagg.json", "--format", "junit", "--output-dir", "again", code=1)
     assert (project / "again" / "scanagg.junit.xml").read_bytes() == (
         project / "reports" / "scanagg.junit.xml"

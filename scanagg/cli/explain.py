@@ -1,4 +1,4 @@
-"""`scanagg explain`: why one finding has the verdict that it has."""
+"""`scanagg explain`: show why a finding has its verdict."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -12,41 +12,39 @@ from scanagg.cli.files import last_report
 from scanagg.cli.output import tell
 from scanagg.cli.page import advisory_lines
 from scanagg.core.errors import UsageError
-from scanagg.core.text import one_line
+from scanagg.core.text import counted, one_line
 from scanagg.gate.rejudge import findings_of, same_text
-from scanagg.model import Location, Report
+from scanagg.model import Report
 from scanagg.policy.explain import Explanation, RuleList, explain, find
+from scanagg.policy.schema import match_words
 from scanagg.reports import phrases, wire
 from scanagg.reports.reasons import sentence, sentences
 
 _MOST_EXPLAINED: Final = 5
 _MOST_LISTED: Final = 50
 
-_Name = Annotated[
-    str,
-    typer.Argument(
-        metavar="FINDING",
-        help="Id of a finding, its first 4 or more digits, or an advisory id.",
-    ),
-]
-_Stored = Annotated[
-    Path | None,
-    typer.Option(
-        "--report", metavar="FILE", help="Read this scanagg.json. Default: that of the last check."
-    ),
-]
-
 
 def command(
-    finding: _Name,
+    finding: Annotated[
+        str,
+        typer.Argument(
+            metavar="FINDING",
+            help="The id of a finding, at least its first 4 digits, or the id of an advisory.",
+        ),
+    ],
     path: options.Folder = Path(),
-    report: _Stored = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report", metavar="FILE", help="Default: the scanagg.json of the last check."
+        ),
+    ] = None,
     policy: options.PolicyName = None,
     now: options.Now = None,
 ) -> None:
-    """Explain the verdict on a finding of a stored report.
+    """Show what a finding of the last check is, and why it has its verdict.
 
-    Shows each rule with its answer, and each waiver with the reason why it does not match.
+    Show each rule with the first condition that failed, and each waiver with why it does not match.
 
     Exit codes: 0 explained, 2 no such finding, or a file cannot be used.
     """
@@ -57,74 +55,47 @@ def command(
     moment = options.time_of(now) or stored.clock.now
     findings = find(findings_of(stored), finding)
     if not findings:
-        hint = "`scanagg check -v` shows the id of each finding; the report must be of that check."
-        raise UsageError(f"no finding {one_line(finding)!r} in {one_line(str(place))}", hint)
+        message = f"no finding {one_line(finding)!r} in {one_line(str(place))}"
+        raise UsageError(message, "Run `scanagg check -v` to see the id of each finding.")
     if not same_text(stored, loaded):
-        note = (
-            f"Note: the report was judged by another policy ({stored.policy.name}, "
-            f"{stored.policy.source}) than this, or by another state of it."
-        )
-        tell([note, ""])
+        judged_by = f"{stored.policy.name} ({stored.policy.source})"
+        tell([f"Note: the report was judged by another policy or version of it: {judged_by}.", ""])
     if len(findings) > _MOST_EXPLAINED:
-        tell([f"{len(findings)} findings are called that. Name one by its id:"])
-        for one in findings[:_MOST_LISTED]:
-            package = f"  {one.package.name} {one.package.version}" if one.package else ""
-            where = f"  {_place(one.location)}" if one.location else ""
-            tell([f"  {one.id}  {one.rule.id}{package}{where}"])
+        tell([f"{len(findings)} findings match {one_line(finding)!r}. Give the id of one of them:"])
+        for match in findings[:_MOST_LISTED]:
+            package = f"  {match.package.name} {match.package.version}" if match.package else ""
+            where = f"  {phrases.place(match.location)}" if match.location else ""
+            tell([f"  {match.id}  {match.rule.id}{package}{where}"])
         if len(findings) > _MOST_LISTED:
             tell([f"  and {len(findings) - _MOST_LISTED} more"])
         return
-    for one in findings:
-        tell(_lines(explain(one, loaded, moment), stored))
+    for match in findings:
+        tell(_page(explain(match, loaded, moment), stored))
 
 
-def _place(place: Location) -> str:
-    return f"{place.path}:{place.start_line}" if place.start_line else place.path
+def _page(explanation: Explanation, report: Report) -> Iterator[str]:
+    """Yield the whole page, with an empty line after each section."""
+    sections = (
+        _finding(explanation, report.target.name),
+        _upgrade(explanation, report),
+        _severity(explanation),
+        _origin_and_license(explanation),
+        *map(_rules, explanation.rule_lists),
+        *map(_grace, explanation.rule_lists),
+        _waivers_and_witnesses(explanation),
+    )
+    for section in sections:
+        lines = list(section)
+        yield from (*lines, "") if lines else ()
 
 
-def _lines(explanation: Explanation, report: Report) -> Iterator[str]:
-    """Yield the whole page, section by section."""
-    yield from _identity(explanation, report.target.name)
-    yield from _upgrade(explanation, report)
-    yield from _severity(explanation)
-    yield f"Origin: {explanation.origin}"
-    history = explanation.finding.history
-    yield f"  {history.change.value} against the base: {sentence(history.reason)}"
-    if history.first_seen:
-        yield f"  on record here since {history.first_seen:%Y-%m-%d}"
-    yield ""
-    license_ = explanation.license
-    if license_:
-        yield f"Licence: {license_.verdict.value}"
-        yield f"  {license_.expression}, from {license_.source or 'no metadata'}"
-        if license_.term:
-            yield f"  the part that decides: {license_.term}"
-        yield ""
-    for rules in explanation.rule_lists:
-        yield from _rules(rules)
-    for rules in explanation.rule_lists:
-        yield from _grace(rules)
-    yield "Waivers"
-    for waiver, reason in explanation.waivers:
-        state = sentence(reason) if reason else "covers this finding"
-        yield f"  {waiver.place} ({waiver.owner}, until {waiver.expires}): {state}"
-    if not explanation.waivers:
-        yield "  the policy has none"
-    yield ""
-    yield "Seen by"
-    for witness, count in Counter(explanation.finding.witnesses).items():
-        times = f", {count} times" if count > 1 else ""
-        yield f"  {witness.scanner} as {witness.rule}, severity {witness.severity.value}{times}"
-    yield ""
-
-
-def _identity(explanation: Explanation, app: str) -> Iterator[str]:
-    """Yield the verdict, and all that identifies the finding."""
+def _finding(explanation: Explanation, app: str) -> Iterator[str]:
+    """Yield the verdict, and everything that identifies the finding."""
     finding, judged = explanation.finding, explanation.judged
     package, advisory = finding.package, finding.advisory
     yield f"{finding.rule.id}: {finding.title}"
     if judged is None:
-        yield "  allowed: no finding, for the policy allows the licence"
+        yield "  allowed: the policy allows the licence, so this is not a finding"
     else:
         verdict = judged.verdict
         yield f"  {verdict.action.value} by rule {verdict.rule}: {sentences(verdict.reasons)}"
@@ -136,20 +107,18 @@ def _identity(explanation: Explanation, app: str) -> Iterator[str]:
             yield f"  {phrases.dependency_path(package, app)}"
         yield from (f"  required in {phrases.place(place)}" for place in package.asked)
     for place in finding.places or ((finding.location,) if finding.location else ()):
-        yield f"  in {_place(place)}"
+        yield f"  in {phrases.place(place)}"
     if advisory:
         lines = (*phrases.alarms(advisory), *advisory_lines(finding, advisory))
         yield from (f"  {line}" for line in lines)
     if finding.in_source:
-        yield f"  hidden from its scanner in the source: {finding.in_source}"
-    yield ""
+        yield f"  hidden in the source by {finding.in_source}"
 
 
 def _upgrade(explanation: Explanation, report: Report) -> Iterator[str]:
-    """Yield what to do about a vulnerable package, by the report."""
-    finding = explanation.finding
-    package = finding.package
-    if package is None or explanation.judged is None or finding.advisory is None:
+    """Yield how to fix a vulnerable package, from the upgrades in the report."""
+    package = explanation.finding.package
+    if package is None or explanation.judged is None or explanation.finding.advisory is None:
         return
     yield "What to do"
     upgrade = phrases.upgrades_by_purl(report).get(package.purl)
@@ -160,11 +129,10 @@ def _upgrade(explanation: Explanation, report: Report) -> Iterator[str]:
             yield from (f"  {remark}" for remark in advice.remarks)
             if phrases.unchecked_upgrades(report) and advice.upgrade.to is not None:
                 yield f"  {phrases.UNCHECKED}"
-    yield ""
 
 
 def _severity(explanation: Explanation) -> Iterator[str]:
-    """Yield the severity, and the claims that it was chosen from."""
+    """Yield the severity, and the sources that it was chosen from."""
     severity, compared = explanation.severity, explanation.compared
     as_other = "" if compared is severity else f", compared as {compared.value}"
     yield f"Severity: {severity.value}{as_other}"
@@ -172,38 +140,66 @@ def _severity(explanation: Explanation) -> Iterator[str]:
         decides = "  <- decides" if number == 0 else ""
         yield f"  {phrases.severity_claim(claim)}{decides}"
     if not explanation.claims:
-        yield "  no source says anything"
+        yield "  no source gives a severity"
     if explanation.override:
-        yield f"  override of the policy: {explanation.override}"
+        yield f"  policy override for {match_words(explanation.override.match)}"
     yield from (f"  {sentence(reason)}" for reason in explanation.reasons)
-    yield ""
+
+
+def _origin_and_license(explanation: Explanation) -> Iterator[str]:
+    """Yield where the finding comes from, and the verdict on the licence of its package."""
+    history, decision = explanation.finding.history, explanation.license
+    yield f"Origin: {explanation.origin}"
+    yield f"  {history.change.value}: {sentence(history.reason)}"
+    if history.first_seen:
+        yield f"  first recorded in this repository on {history.first_seen:%Y-%m-%d}"
+    if decision:
+        yield ""
+        yield f"Licence: {decision.verdict.value}"
+        yield f"  {decision.expression} (source: {decision.source or 'none'})"
+        if decision.term:
+            yield f"  decided by {decision.term}"
 
 
 def _rules(rules: RuleList) -> Iterator[str]:
-    """Yield the rules that were asked, with their answers."""
-    yield f"Locked rules of {rules.source}" if rules.source else "Rules, in order"
-    width = max((len(one.rule) for one in rules.asked), default=0)
-    for one in rules.asked:
-        yield f"  {one.rule:<{width}}  {one.action:<5}  {one.answer}"
-    if not rules.asked:
-        yield "  none was asked"
-    if rules.unasked and rules.asked:
-        yield f"  {rules.unasked} after that were not asked"
-    if not rules.unasked and not any(one.matches for one in rules.asked) and not rules.source:
-        yield "  no rule matches: the default holds"
-    yield ""
+    """Yield the rules of one policy file that were tried."""
+    yield f"Locked rules of {rules.source}, in order" if rules.source else "Rules, in order"
+    width = max((len(tried.rule.id) for tried in rules.tried), default=0)
+    for tried in rules.tried:
+        answer = f"matches: {match_words(tried.rule.match)}"
+        if tried.failed:
+            answer = f"no match: needs {tried.failed} (finding: {tried.has})"
+        yield f"  {tried.rule.id:<{width}}  {tried.rule.action:<5}  {answer}"
+    if not rules.tried:
+        yield "  none tried"
+    elif rules.untried:
+        yield f"  {counted(rules.untried, 'later rule')} not tried"
+    if not rules.source and not rules.untried and not rules.has_match:
+        yield "  no rule matches, so the default applies"
 
 
 def _grace(rules: RuleList) -> Iterator[str]:
-    """Yield when the grace time of the matching rule starts and ends."""
-    clock = rules.clock
-    if clock is None:
-        return
-    yield "Grace time"
-    if clock.start:
-        yield f"  starts on {clock.start:%Y-%m-%d}: the later of publication and first sight"
-    if clock.deadline:
-        yield f"  blocks from {clock.deadline:%Y-%m-%d %H:%M} UTC"
-    else:
-        yield f"  {sentence(clock.reason)}"
+    """Yield when the grace time of the rule that matches started, and when it ends."""
+    if rules.clock:
+        yield "Grace"
+        if rules.clock.start:
+            yield f"  started on {rules.clock.start:%Y-%m-%d}, when the finding became known"
+        if rules.clock.deadline:
+            yield f"  blocks from {rules.clock.deadline:%Y-%m-%d %H:%M} UTC"
+        else:
+            yield f"  {sentence(rules.clock.reason)}"
+
+
+def _waivers_and_witnesses(explanation: Explanation) -> Iterator[str]:
+    """Yield each waiver with why it does not match, and each scanner that saw the finding."""
+    yield "Waivers"
+    for waiver, reason in explanation.waivers:
+        state = sentence(reason) if reason else "covers this finding"
+        yield f"  {waiver.place} ({waiver.owner}, until {waiver.expires}): {state}"
+    if not explanation.waivers:
+        yield "  none"
     yield ""
+    yield "Reported by"
+    for witness, count in Counter(explanation.finding.witnesses).items():
+        times = f", {count} times" if count > 1 else ""
+        yield f"  {witness.scanner} as {witness.rule}, severity {witness.severity.value}{times}"

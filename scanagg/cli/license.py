@@ -31,7 +31,7 @@ from scanagg.scanners.base import all_scanners, usual_scanner
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, scan
 
 app = typer.Typer(
-    no_args_is_help=True, help="Judge a licence expression, or the licences of all packages."
+    no_args_is_help=True, help="Judge licences, of an expression or of the project's packages."
 )
 
 _HEADS: Final = ("package", "version", "scope", "licence", "source", "verdict", "decided by")
@@ -40,7 +40,7 @@ _VERSION: Final = 1
 
 
 class LicenseListing(msgspec.Struct, frozen=True):
-    """Packages by name with their licences, and inputs without; `run` is that of the scanner."""
+    """Packages by name with their licences; `unknown` are the inputs without."""
 
     packages: tuple[tuple[Package, LicenseDecision], ...]
     unknown: tuple[NotExamined, ...]
@@ -48,7 +48,7 @@ class LicenseListing(msgspec.Struct, frozen=True):
 
     @property
     def is_whole(self) -> bool:
-        """True if it has every package of the project, with the licence of its metadata."""
+        """True if the licence of every package was read."""
         return self.run.status in (Status.OK, Status.NOT_APPLICABLE) and not self.unknown
 
 
@@ -56,30 +56,25 @@ class LicenseListing(msgspec.Struct, frozen=True):
 def evaluate(
     expression: Annotated[str, typer.Argument(help="An SPDX licence expression.")],
     allow: Annotated[
-        str, typer.Option(metavar="IDS", help="Allow these SPDX ids, separated by commas.")
+        str, typer.Option(metavar="IDS", help="Allowed ids, separated by commas.")
     ] = "",
-    deny: Annotated[
-        str, typer.Option(metavar="IDS", help="Deny these SPDX ids, separated by commas.")
-    ] = "",
+    deny: Annotated[str, typer.Option(metavar="IDS", help="Denied ids, separated by commas.")] = "",
     review: Annotated[
-        str,
-        typer.Option(
-            metavar="IDS", help="Require a review of these SPDX ids, separated by commas."
-        ),
+        str, typer.Option(metavar="IDS", help="Ids to review, separated by commas.")
     ] = "",
     policy: Annotated[
         str | None,
         typer.Option(metavar="NAME_OR_PATH", help="Use the lists of this policy instead."),
     ] = None,
 ) -> None:
-    """Judge a licence expression: allow, review, unknown or deny.
+    """Print the verdict on an expression: allow, review, unknown or deny.
 
-    The exit code is 0 for any verdict.
+    Exit code: 0 for any verdict.
     """
     if policy is not None:
         if allow or deny or review:
-            hint = "Give the lists, or a policy that has some."
-            raise UsageError("--policy has lists of its own", hint)
+            message = "--policy cannot be combined with --allow, --review or --deny"
+            raise UsageError(message, "Remove --policy, or the other options.")
         section = load_policy(policy, Path.cwd(), None).file.licenses
         lists = licenses.lists_of(section.allow, section.review, section.deny, section.classifiers)
     else:
@@ -94,14 +89,15 @@ def list_(
     policy_ref: options.PolicyRef = None,
     python: options.Python = None,
     form: Annotated[
-        Literal["table", "json"], typer.Option("--format", help="Print a table or JSON.")
+        Literal["table", "json"],
+        typer.Option("--format", help="Print a table, or JSON for programs."),
     ] = "table",
     offline: options.Offline = False,
     now: options.Now = None,
 ) -> None:
-    """List the packages of the project with their licences and verdicts.
+    """List the project's packages: the licence, its source, the verdict, and what decided.
 
-    The exit code is 0 for any verdict, and 3 if the licence of a package could not be looked up.
+    Exit codes: 0 for any verdicts, 3 if the licence of a package could not be read.
     """
     moment = options.time_of(now) or datetime.now(UTC)
     root = options.folder_of(path)
@@ -121,10 +117,10 @@ def _ids(text: str) -> tuple[str, ...]:
 def _list_licenses(
     root: Path, rules: ProjectRules, now: datetime, *, python: Path | None, offline: bool
 ) -> LicenseListing:
-    """Ask for the licence of every package of the project at `root`, and judge it.
+    """Read and judge the licence of every package of the project at `root`.
 
-    `python` is the project's interpreter, None for the configured or found one. TargetError if
-    `root` cannot be read, KeyboardInterrupt after Ctrl-C. Errors of the scanner are in its run.
+    `python` is the project's interpreter, None for the configured one or the one found. TargetError
+    if `root` cannot be read, KeyboardInterrupt after Ctrl-C. Errors of the scanner are in its run.
     """
     settings, stop = rules.settings, Stop()
     target = read_target(root, exclude=settings.exclude, stop=stop)
@@ -143,9 +139,12 @@ def _list_licenses(
         raise KeyboardInterrupt
     judge = LicenseJudge(rules.policy.file.licenses, now.date())
     by_purl = {
-        one.package.purl: (one.package, judge.judge(one.package, one.license))
-        for one in normalise(done.observations, inventory, Sources(target))
-        if one.package and one.license
+        observation.package.purl: (
+            observation.package,
+            judge.judge(observation.package, observation.license),
+        )
+        for observation in normalise(done.observations, inventory, Sources(target))
+        if observation.package and observation.license
     }
     packages = tuple(by_purl[purl] for purl in sorted(by_purl))
     return LicenseListing(packages, tuple(done.run.coverage.gaps), done.run)
@@ -155,7 +154,7 @@ def _print_listing(listing: LicenseListing) -> None:
     rows = [
         (
             *(package.name, package.version, package.scope.value),
-            *(decision.expression, decision.source or "nothing"),
+            *(decision.expression, decision.source or "none"),
             *(decision.verdict.value, decision.term),
         )
         for package, decision in listing.packages
@@ -165,15 +164,15 @@ def _print_listing(listing: LicenseListing) -> None:
     for package, decision in listing.packages:
         if decision.notes:
             say(f"{package.name} {package.version}: {sentences(decision.notes)}")
-    say(*(f"not asked: {gap.input}: {sentence(gap.reason)}" for gap in listing.unknown))
+    say(*(f"not read: {gap.input}: {sentence(gap.reason)}" for gap in listing.unknown))
     verdicts = [decision.verdict.value for _, decision in listing.packages]
     words = ("allow", "review", "unknown", "deny")
     counts = ", ".join(f"{verdicts.count(word)} {word}" for word in words)
     say(f"{counted(len(verdicts), 'package')}: {counts}")
     if not listing.is_whole:
-        unasked = counted(len(listing.unknown), "input")
+        unread = counted(len(listing.unknown), "input")
         why = f": {sentence(listing.run.detail)}" if listing.run.detail else ""
-        say(f"incomplete: the licences of {unasked} are not known{why}")
+        say(f"incomplete: the licence of {unread} was not read{why}")
 
 
 def _print_json(listing: LicenseListing) -> None:

@@ -10,9 +10,8 @@ from scanagg.core.text import one_line, printable
 
 def complain(message: str, hint: str) -> None:
     """Print an error and what to do about it."""
-    sys.stderr.write(f"scanagg: {printable(message)}\n")
-    if hint:
-        sys.stderr.write(f"         {printable(hint)}\n")
+    text = printable(f"{message}\n{hint}".rstrip("\n"))
+    sys.stderr.write("scanagg: " + text.replace("\n", "\n         ") + "\n")
 
 
 def stop_printing() -> None:

@@ -1,4 +1,4 @@
-"""`scanagg policy`: look at policy files without scanning."""
+"""`scanagg policy`: check, test and compare policies without scanning."""
 
 import os
 from collections import Counter
@@ -30,93 +30,94 @@ from scanagg.scanners.config import load_settings
 
 _MOST_BYTES: Final = 1 << 20
 
-app = typer.Typer(no_args_is_help=True, help="Check, test and compare policy files.")
-
-_Name = Annotated[str, typer.Argument(metavar="FILE", help="Policy file, or a ready-made policy.")]
-_Root = Annotated[
-    Path | None, typer.Option(help="Also warn about paths that match no file of this project.")
-]
-_Report = Annotated[
-    Path | None,
-    typer.Option(
-        "--on",
-        metavar="REPORT",
-        help="Also warn about waivers that are unused in this scanagg.json.",
-    ),
-]
-_Strict = Annotated[bool, typer.Option("--strict", help="Exit with 1 if there is a warning.")]
-_Cases = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files with cases.")]
-_Old = Annotated[str, typer.Argument(metavar="OLD", help="Policy file, or a ready-made policy.")]
-_New = Annotated[str, typer.Argument(metavar="NEW", help="Policy to compare it with.")]
-_On = Annotated[
-    Path, typer.Option("--on", metavar="REPORT", help="Judge the findings of this scanagg.json.")
-]
-_ExitCode = Annotated[
-    bool, typer.Option("--exit-code", help="Exit with 1 if a verdict or the outcome changes.")
-]
+app = typer.Typer(no_args_is_help=True, help="Check, test and compare policies, without scanning.")
 
 
 @app.command("check")
 def check(
-    file: _Name,
-    root: _Root = None,
-    on: _Report = None,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="A policy file, or the name of a ready-made one.")
+    ],
+    root: Annotated[
+        Path | None,
+        typer.Option(help="Also warn about path patterns without a file in this project."),
+    ] = None,
+    on: Annotated[
+        Path | None,
+        typer.Option(
+            "--on", metavar="REPORT", help="Also warn about waivers unused in this scanagg.json."
+        ),
+    ] = None,
     now: options.Now = None,
-    strict: _Strict = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on a warning.")] = False,
 ) -> None:
-    """Check a policy file for errors and for parts without effect.
+    """Check that a policy file is valid, and warn about parts without effect.
 
-    Unreachable rules, waivers without effect and outdated licence ids are warnings.
+    Warnings are about rules and overrides that are never reached, waivers and licence exceptions
+    without effect, and deprecated licence ids.
 
-    Exit codes: 0 valid, 1 valid but with warnings (with --strict), 2 not valid.
+    Exit codes: 0 valid, 1 valid but with warnings (only with --strict), 2 not valid.
     """
     loaded = load_policy(file, root or Path.cwd(), None)
     path = builtin_folder() / f"{file}.yml" if file in BUILTIN else Path(file)
     moment = options.time_of(now) or datetime.now(UTC)
     surroundings = Surroundings(
         today=today(moment),
-        paths=None if root is None else [one.path for one in read_target(root).files],
+        paths=None if root is None else [source.path for source in read_target(root).files],
         uses=() if on is None else decide(findings_of(wire.read(on)), loaded, moment).waivers,
     )
     flaws = lint(loaded, parse(path.read_bytes()), file, surroundings)
     warnings = f", {counted(len(flaws), 'warning')}" if flaws else ""
     tell(f"{flaw.place}: {flaw.message}" for flaw in flaws)
-    tell([f"valid: {loaded.info.name}, {len(loaded.rules)} rules{warnings}"])
+    tell([f"valid: {loaded.name}, {counted(len(loaded.rules), 'rule')}{warnings}"])
     raise typer.Exit(ExitCode.BLOCKED if strict and flaws else ExitCode.PASS)
 
 
 @app.command("test")
-def test(files: _Cases, policy: options.PolicyName = None, now: options.Now = None) -> None:
-    """Test whether a policy judges the described findings as expected.
+def test(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Files with test cases.")],
+    policy: options.PolicyName = None,
+    now: options.Now = None,
+) -> None:
+    """Test a policy: judge the findings in case files, and compare with the expected verdicts.
 
-    The policy is that of --policy, else the one that the file names, else that of the project.
+    Without --policy, the policy is the one named in the file, or else the project's own.
 
-    Exit codes: 0 all as expected, 1 some are not, 2 a file or the policy cannot be used.
+    Exit codes: 0 all as expected, 1 a case failed, 2 a file or the policy cannot be used.
     """
-    failed = total = 0
+    failed = passed = 0
     for path in files:
         cases = _read_cases(path)
-        tried = _try(cases, path, policy, options.time_of(now))
-        for one in tried:
-            mark = "FAIL" if one.wrong else "ok  "
-            tell([f"{mark}  {cases.shown}:{one.line}  {one.name}"])
-            tell(f"      {wrong}" for wrong in one.wrong)
-            if one.wrong:
-                tell([f"      it is {_verdict(one.judged)}"])
-        failed += sum(bool(one.wrong) for one in tried)
-        total += len(tried)
-    tell([f"{counted(total, 'case')}, {failed} not as expected"])
+        for tried in _try(cases, path, policy, options.time_of(now)):
+            mark = "FAIL" if tried.wrong else "ok  "
+            tell([f"{mark}  {cases.shown}:{tried.line}  {tried.name}"])
+            if tried.wrong:
+                tell(f"      {wrong}" for wrong in tried.wrong)
+                tell([f"      verdict: {_verdict(tried.judged)}"])
+                failed += 1
+            else:
+                passed += 1
+    tell([f"{counted(passed + failed, 'case')}: {passed} passed, {failed} failed"])
     raise typer.Exit(ExitCode.BLOCKED if failed else ExitCode.PASS)
 
 
 @app.command("diff")
 def diff(
-    old: _Old, new: _New, on: _On, now: options.Now = None, exit_code: _ExitCode = False
+    old: Annotated[
+        str, typer.Argument(metavar="OLD", help="A policy file, or the name of a ready-made one.")
+    ],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="The policy to compare it with.")],
+    on: Annotated[
+        Path, typer.Option("--on", metavar="REPORT", help="The scanagg.json with the findings.")
+    ],
+    now: options.Now = None,
+    exit_code: Annotated[
+        bool, typer.Option("--exit-code", help="Exit with 1 if a verdict or the outcome changes.")
+    ] = False,
 ) -> None:
-    """List the findings of a report that two policies judge differently.
+    """Show which findings of a report two policies judge differently.
 
-    Exit codes: 0 compared, 1 a verdict or the outcome changes (with --exit-code), 2 a file cannot
-    be used.
+    Exit codes: 0 compared, 1 something changes (only with --exit-code), 2 a file cannot be used.
     """
     report, moment = wire.read(on), options.time_of(now)
     clock = None if moment is None else Clock(moment, given=True)
@@ -126,15 +127,18 @@ def diff(
     changed = changes(before.findings, after.findings)
     for change in changed:
         _print_change(change)
-    counts = Counter((_action(one.old), _action(one.new)) for one in changed)
-    tell(f"{was} -> {is_}: {count}" for (was, is_), count in sorted(counts.items()))
+    counts = Counter((_action(change.old), _action(change.new)) for change in changed)
+    tell(
+        f"{old_action} -> {new_action}: {n}"
+        for (old_action, new_action), n in sorted(counts.items())
+    )
     weaker = sum(change.weaker for change in changed)
     same = len(after.findings) - sum(change.new is not None for change in changed)
-    total = counted(len(changed), "finding")
-    verb = "changes" if len(changed) == 1 else "change"
-    tell([f"{total} {verb} ({weaker} weaker, {len(changed) - weaker} stricter), {same} stay"])
-    first, second = (one.gate.outcome.value.upper() for one in (before, after))
-    tell([f"outcome: {first} by both" if first == second else f"outcome: {first} -> {second}"])
+    verdicts = counted(len(changed), "changed verdict")
+    tell([f"{verdicts} ({weaker} weaker, {len(changed) - weaker} stricter), {same} unchanged"])
+    first, second = (report.gate.outcome.value.upper() for report in (before, after))
+    outcome = f"{first} with both policies" if first == second else f"{first} -> {second}"
+    tell([f"outcome: {outcome}"])
     differs = bool(changed) or before.gate.exit_code != after.gate.exit_code
     raise typer.Exit(ExitCode.BLOCKED if exit_code and differs else ExitCode.PASS)
 
@@ -147,9 +151,9 @@ def schema() -> None:
 
 def _read_cases(path: Path) -> Cases:
     shown = one_line(str(path))
-    hint = "Give a file of cases, as the documentation of the policy shows."
+    hint = "Give a file with test cases (see `policy test` in docs/policy.md)."
     try:
-        # Only a regular file: a pipe or a device would keep us waiting for its end.
+        # Only a regular file: reading a pipe or a device may never end.
         if not path.is_file():
             what = "is not a file" if os.path.lexists(path) else "does not exist"
             raise PolicyError(f"{shown}: {what}", hint)
@@ -170,7 +174,7 @@ def _verdict(judged: Judged | None) -> str:
 
 
 def _try(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> tuple[Tried, ...]:
-    """Judge the cases, by the policy and at the time of the command line or else of the file."""
+    """Judge the cases, with policy and time from the command line, or else from the file."""
     here = Path.cwd()
     name, configured = policy or cases.policy, None
     if name is None:
@@ -182,22 +186,26 @@ def _try(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> 
 
 
 def _print_change(change: VerdictChange) -> None:
-    """Print a finding, and the verdicts of both policies."""
+    """Print a finding, with the verdicts of both policies."""
     finding, package, place = change.finding, change.finding.package, change.finding.location
+    judgements = (change.old, change.new)
     old, new = (
-        f"{_action(one)} until {one.deadline.date()}" if one and one.deadline else _action(one)
-        for one in (change.old, change.new)
+        f"{_action(judged)} until {judged.deadline.date()}"
+        if judged and judged.deadline
+        else _action(judged)
+        for judged in judgements
     )
     old_rule, new_rule = (
-        one.verdict.rule if one else "licenses.allow" for one in (change.old, change.new)
+        judged.verdict.rule if judged else "licenses.allow" for judged in judgements
     )
+    rules = f"rule {old_rule}" if old_rule == new_rule else f"rule {old_rule} -> {new_rule}"
     name = f"  {package.name} {package.version}" if package else ""
     where = f"  {place.path}:{place.start_line or 1}" if place else ""
     tell(
         (
             f"{'weaker  ' if change.weaker else 'stricter'}  {old} -> {new}  {finding.id}",
             f"          {finding.category.value} {finding.rule.id}{name}{where}",
-            f"          by rule {old_rule} -> {new_rule}",
+            f"          {rules}",
         )
     )
 

@@ -1,13 +1,14 @@
-"""The keys of a rule's `match`: one `Aspect` for each, which all code about the key reads.
+"""The keys of a rule's `match`, each described by one `Aspect`.
 
 To add a key, add a record to `ASPECTS`. Loading, judging, `explain`, `policy check`, `policy test`,
-locks, and the JSON Schema follow from it.
+locks, and the JSON Schema all read it.
 """
 
 import re
 from collections.abc import Callable, Iterable, Sequence
 from fnmatch import fnmatchcase, translate
-from functools import cache
+from functools import cache, partial
+from operator import le
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote
 
@@ -38,7 +39,7 @@ Likelihood = Annotated[
     str,
     Meta(
         pattern=r"^>=(0(\.[0-9]+)?|1(\.0+)?)$",
-        description='a least probability from 0 to 1, such as ">=0.5"',
+        description='a minimum probability from 0 to 1, such as ">=0.5"',
     ),
 ]
 Probability = Annotated[float, Meta(ge=0, le=1, description="a probability from 0 to 1")]
@@ -51,24 +52,24 @@ ScopeWord = Literal["runtime", "dev"]
 VerdictWord = Literal["review", "unknown", "deny"]
 OriginWord = Literal["introduced", "disclosed", "existing"]
 
-NOTHING: Final = "nothing of the kind"
-"""The words for what a finding of another category lacks."""
-_NO_DATA: Final = "no such data"
+NOTHING: Final = "none"
+"""The words for a value that a finding of another category does not have."""
+_NO_DATA: Final = "no data"
 
 _SHORT_FORMS: Final = {"vuln": Category.VULNERABILITY, "iac": Category.MISCONFIGURATION}
 _LEVELS: Final = tuple(severity for severity in Severity if severity is not Severity.UNKNOWN)
 _PYPI: Final = "pkg:pypi/"
 _GLOB: Final = re.compile(r"[*?\[]")
 _GROUP_NAME: Final = re.compile(r"\(\?P<\w+>")
-# The time to try a pattern grows with the length of the path to the power of its stars.
+# The time to match a pattern grows with the path length to the power of the number of stars.
 _MOST_STARS_IN_A_NAME: Final = 3
 _MOST_DEEP_STARS: Final = 3
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """A finding as rules see it, with its severity, licence verdict, and origin decided.
+    """A finding as rules see it: with its severity, licence verdict and origin.
 
-    `compared` is the severity that rules compare: never unknown.
+    `compared` is the severity that rules compare. It is never unknown.
     """
 
     finding: Finding
@@ -79,7 +80,7 @@ class Subject(msgspec.Struct, frozen=True):
 
 
 class CaseKey(msgspec.Struct, frozen=True):
-    """A key of a case of `policy test`: its type, and the function that sets it in a finding."""
+    """A key of a `policy test` case: its type, and the function that sets it in a finding."""
 
     type: object
     put: Callable[[Finding, Any], Finding]
@@ -88,18 +89,18 @@ class CaseKey(msgspec.Struct, frozen=True):
 class Aspect(msgspec.Struct, frozen=True, kw_only=True):
     """One key of a rule's `match`.
 
-    `type` is the type of its value in a policy file, a list of words or a single one. `problem`
-    returns what is wrong with a word of the right type, and a hint. `value` reads a subject; None
-    matches nothing. `accepts` returns the values that a word stands for; `test` replaces it where
-    they are too many to list. `has` describes a subject's value for people.
+    `type` is the type of its value in a policy file: one word or a list of words. `problem` returns
+    what is wrong with a word of the right type, and a hint. `value` reads a subject; None matches
+    nothing. `accepts` returns the values that a word stands for; if they cannot be listed, `test`
+    takes its place. `has` describes a subject's value in words.
 
-    Only findings of `categories` have the aspect. `possible` returns all values in a category,
-    given what an unknown severity is compared as; without it there are too many. Then `covers` says
-    if all that meets the second list of words certainly meets the first.
+    Only findings of `categories` have the aspect. `possible` returns all values of a category,
+    given the severity that stands for an unknown one. If they cannot be listed, `covers` returns
+    True if everything that meets the second list of words certainly meets the first.
 
-    Where nobody may have the data (`is_data`), a missing value is reported. The value of an aspect
-    with `has_places` is a tuple of places, of which one or all must match. `case` is the key's
-    form in a case of `policy test`, unless `Example` has a field of this name already.
+    `is_data` means that the value comes from downloaded data, so a missing value is reported. With
+    `has_places`, the value is a tuple of places, of which one or all must match. `case` is the
+    key's form in a `policy test` case, unless `Example` already has a field of this name.
     """
 
     key: str
@@ -121,29 +122,29 @@ class Aspect(msgspec.Struct, frozen=True, kw_only=True):
         return frozenset(value for word in words for value in self.accepts(word))
 
     def takes_in(self, broad: Sequence[Any], narrow: Sequence[Any]) -> bool:
-        """Return True if all that meets `narrow` certainly meets `broad`; () asks for nothing."""
+        """Return True if everything that meets `narrow` certainly meets `broad`."""
         if self.covers:
             return self.covers(broad, narrow)
         return bool(narrow) and self.accepted(narrow) <= self.accepted(broad)
 
 
-# What rules, waivers and people call a finding by.
+# Names of a finding.
 
 
 def category_of(word: str) -> Category:
-    """Return the category that a word of the policy means, a short form included."""
+    """Return the category for a word of the policy, which can be a short form."""
     return _SHORT_FORMS.get(word) or Category(word)
 
 
 def ids_of(finding: Finding) -> tuple[str, ...]:
-    """Return every id by which a rule or a waiver can name a finding, as scanners write them."""
+    """Return every id by which a rule or a waiver can name a finding."""
     advisory, witnesses = finding.advisory, finding.witnesses
     aliases = (advisory.id, *advisory.aliases) if advisory else ()
     return (finding.rule.id, *[witness.rule for witness in witnesses], *aliases)
 
 
 def paths_of(finding: Finding) -> tuple[str, ...]:
-    """Return every path of a finding once."""
+    """Return every path of a finding, without duplicates."""
     location, places = finding.location, finding.places
     if location and not places:
         return (location.path,)
@@ -159,7 +160,7 @@ def package_name(text: str) -> str:
 
 @cache
 def split_purl(text: str) -> tuple[str, str]:
-    """Return a package URL without version and qualifiers, in its normal form, and its version."""
+    """Return a package URL in its normal form, without version and qualifiers, and its version."""
     bare = purl_without_version(text)
     version = text.partition("?")[0].partition("#")[0][len(bare) + 1 :]
     bare = bare.partition("#")[0]
@@ -170,7 +171,7 @@ def split_purl(text: str) -> tuple[str, str]:
 
 @cache
 def in_range(version: str, versions: str) -> bool:
-    """Return True if a version, or a pre-release, is in a PEP 440 range."""
+    """Return True if a version is in a PEP 440 range. Pre-releases count."""
     try:
         return SpecifierSet(versions).contains(Version(version), prereleases=True)
     except (InvalidSpecifier, InvalidVersion):
@@ -181,16 +182,16 @@ def in_range(version: str, versions: str) -> bool:
 
 
 def globs(patterns: Iterable[str]) -> pathspec.GitIgnoreSpec:
-    """Compile patterns as in .gitignore: with a slash inside from the top, without one anywhere."""
+    """Compile patterns as in .gitignore: one with a slash inside starts at the top folder."""
     return pathspec.GitIgnoreSpec.from_lines(patterns)
 
 
 def glob_problem(pattern: str) -> str | None:
-    """Return the reason why a path pattern cannot be used, None where it can."""
+    """Return what is wrong with a path pattern, None if it can be used."""
     try:
         compiled = list(globs([pattern]).patterns)
     except ValueError:
-        return "is not a path pattern"
+        return "is not a valid path pattern"
     if not compiled or compiled[0].include is None:
         return "matches nothing"
     names = pattern.split("/")
@@ -198,43 +199,43 @@ def glob_problem(pattern: str) -> str | None:
         return f"has ** more than {_MOST_DEEP_STARS} times"
     if any(name.count("*") > _MOST_STARS_IN_A_NAME for name in names):
         return f"has more than {_MOST_STARS_IN_A_NAME} stars in one name"
-    return None if compiled[0].include else "begins with !: it would match everything else"
+    return None if compiled[0].include else "begins with !, which would match everything else"
 
 
 def path_test(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return a test of a path against patterns that `glob_problem` accepts. It keeps its answers.
+    """Return a cached test of a path against patterns that `glob_problem` accepts.
 
     `GitIgnoreSpec.match_file` takes ten times as long as one expression for all patterns.
     """
     regexes = [pattern.regex.pattern for pattern in globs(patterns).patterns if pattern.regex]
     if not regexes:
         return lambda path: False
-    # Names of groups may not repeat in one expression.
+    # Group names must be unique in one expression.
     matches = re.compile("|".join(_GROUP_NAME.sub("(?:", regex) for regex in regexes)).match
     return cache(lambda path: matches(path) is not None)
 
 
 def path_problem(pattern: str) -> tuple[str, str] | None:
-    """Return what is wrong with a path pattern, and a hint; None for one that can be used."""
+    """Return what is wrong with a path pattern, and a hint; None if it can be used."""
     problem = glob_problem(pattern)
-    hint = "path patterns are as in .gitignore: docs/**, *.tf, Dockerfile"
+    hint = "Write path patterns as in .gitignore: docs/**, *.tf, Dockerfile."
     return (f"{quoted(pattern)} {problem}", hint) if problem else None
 
 
 def scanner_problem(name: str) -> tuple[str, str] | None:
-    """Return what is wrong with the name of a scanner, and a hint; None for a known one."""
+    """Return what is wrong with the name of a scanner, and a hint; None if the scanner exists."""
     names = tuple(all_scanners())
     if name in names:
         return None
-    hint = f"scanners are {', '.join(names)}"
-    return f"no scanner is called {quoted(name)}{suggestion(name, names)}", hint
+    hint = f"Scanners: {', '.join(names)}."
+    return f"unknown scanner {quoted(name)}{suggestion(name, names)}", hint
 
 
 # Tests and comparisons of single aspects.
 
 
 def _severities(word: str) -> Iterable[object]:
-    """Return the pairs of a severity and what it is compared as that a word accepts."""
+    """Return the pairs that a word accepts: a severity, and the one it is compared as."""
     if word == "unknown":
         return [(Severity.UNKNOWN, level) for level in _LEVELS]
     least = Severity(word.removeprefix(">="))
@@ -247,10 +248,7 @@ def _severities(word: str) -> Iterable[object]:
 
 
 def _text_test(words: Sequence[str]) -> Callable[[tuple[str, ...]], bool]:
-    """Return a test if any of some texts is one of the words, or matches one that is a glob.
-
-    It keeps its answers.
-    """
+    """Return a cached test: any of the texts is one of the words, or matches one that is a glob."""
     patterns = [word for word in words if _GLOB.search(word)]
     plain = frozenset(words).difference(patterns)
     matches = re.compile("|".join(map(translate, patterns))).match if patterns else None
@@ -262,10 +260,7 @@ def _text_test(words: Sequence[str]) -> Callable[[tuple[str, ...]], bool]:
 
 
 def _package_test(words: Sequence[str]) -> Callable[[tuple[str, str]], bool]:
-    """Return a test if the name or purl of a package matches a name, purl, or glob.
-
-    It keeps its answers.
-    """
+    """Return a cached test: the name or purl of a package matches a name, a purl, or a glob."""
     purls = [word for word in words if word.startswith("pkg:")]
     name_test = _text_test([package_name(word) for word in words if word not in purls])
     purl_test = _text_test(purls)
@@ -283,32 +278,23 @@ def _least(words: Iterable[str]) -> float:
     return min(float(word.removeprefix(">=")) for word in words)
 
 
-def _epss_test(words: Sequence[str]) -> Callable[[float], bool]:
-    least = _least(words)
-    return lambda epss: epss >= least
-
-
-def _rules_cover(broad: Sequence[str], narrow: Sequence[str]) -> bool:
-    if "*" in broad:
-        return True
-    return bool(narrow) and all(_text_covers(word, broad) for word in narrow)
-
-
-def _packages_cover(broad: Sequence[str], narrow: Sequence[str]) -> bool:
-    names = [word if word.startswith("pkg:") else package_name(word) for word in broad]
+def _texts_cover(broad: Sequence[str], narrow: Sequence[str]) -> bool:
     return bool(narrow) and all(
-        word in broad or (not word.startswith("pkg:") and _text_covers(package_name(word), names))
+        word in broad
+        or (not _GLOB.search(word) and any(fnmatchcase(word, pattern) for pattern in broad))
         for word in narrow
     )
 
 
-def _text_covers(word: str, patterns: Sequence[str]) -> bool:
-    if word in patterns:
-        return True
-    return not _GLOB.search(word) and any(fnmatchcase(word, pattern) for pattern in patterns)
+def _packages_cover(broad: Sequence[str], narrow: Sequence[str]) -> bool:
+    names = [package_name(word) for word in broad if not word.startswith("pkg:")]
+    return bool(narrow) and all(
+        word in broad or (not word.startswith("pkg:") and _texts_cover(names, [package_name(word)]))
+        for word in narrow
+    )
 
 
-# Reading a finding, and writing one for a case of `policy test`.
+# Reading a finding, and changing one for a `policy test` case.
 
 
 def _of_advisory(read: Callable[[Advisory], Any]) -> Callable[[Subject], Any]:
@@ -316,7 +302,7 @@ def _of_advisory(read: Callable[[Advisory], Any]) -> Callable[[Subject], Any]:
 
 
 def _described(read: Callable[[Advisory], Any]) -> Callable[[Subject], str]:
-    """Return the words for data of an advisory, which may be missing."""
+    """Return a function that describes data of an advisory, which may be missing."""
 
     def describe(subject: Subject) -> str:
         if subject.finding.advisory is None:
@@ -336,21 +322,11 @@ def _kev_words(advisory: Advisory) -> str | None:
 
 def _severity_words(subject: Subject) -> str:
     unknown = subject.severity is Severity.UNKNOWN
-    return f"{subject.severity.value}{f', as {subject.compared.value}' if unknown else ''}"
-
-
-def _package(subject: Subject) -> tuple[str, str] | None:
-    package = subject.finding.package
-    return (package.name, package.purl) if package else None
+    return f"{subject.severity.value}{f', compared as {subject.compared.value}' if unknown else ''}"
 
 
 def _scope(subject: Subject) -> str | None:
     return subject.finding.package.scope.value if subject.finding.package else None
-
-
-def _put_scope(finding: Finding, scope: str) -> Finding:
-    package = finding.package and replace(finding.package, scope=Scope(scope))
-    return replace(finding, package=package)
 
 
 def _put_origin(finding: Finding, origin: str) -> Finding:
@@ -408,7 +384,7 @@ ASPECTS: Final = (
         type=_one_or_more(Text),
         value=lambda subject: ids_of(subject.finding),
         test=_text_test,
-        covers=_rules_cover,
+        covers=lambda broad, narrow: "*" in broad or _texts_cover(broad, narrow),
         has=lambda subject: ", ".join(dict.fromkeys(ids_of(subject.finding))),
     ),
     Aspect(
@@ -423,7 +399,7 @@ ASPECTS: Final = (
     Aspect(
         key="package",
         type=_one_or_more(Text),
-        value=_package,
+        value=lambda subject: (package := subject.finding.package) and (package.name, package.purl),
         test=_package_test,
         covers=_packages_cover,
         categories=WITH_PACKAGE,
@@ -436,7 +412,12 @@ ASPECTS: Final = (
         categories=WITH_PACKAGE,
         possible=lambda category, unknown: [scope.value for scope in Scope],
         has=lambda subject: _scope(subject) or NOTHING,
-        case=CaseKey(ScopeWord, _put_scope),
+        case=CaseKey(
+            ScopeWord,
+            lambda finding, scope: replace(
+                finding, package=finding.package and replace(finding.package, scope=Scope(scope))
+            ),
+        ),
     ),
     Aspect(
         key="fixable",
@@ -444,7 +425,9 @@ ASPECTS: Final = (
         value=_of_advisory(lambda advisory: bool(advisory.fixed_versions)),
         categories=_VULNERABILITY,
         possible=lambda category, unknown: (True, False),
-        has=_described(lambda each: f"{'a' if each.fixed_versions else 'no'} fixed version"),
+        has=_described(
+            lambda advisory: f"{'a' if advisory.fixed_versions else 'no'} fixed version"
+        ),
     ),
     Aspect(
         key="verdict",
@@ -458,7 +441,7 @@ ASPECTS: Final = (
         key="origin",
         type=_one_or_more(OriginWord),
         value=lambda subject: subject.origin.value,
-        # Only of a package can it become known that it was bad all along.
+        # Only packages can have flaws that are disclosed later.
         possible=lambda category, unknown: (
             ("introduced", "disclosed", "existing")
             if category in WITH_PACKAGE
@@ -481,7 +464,7 @@ ASPECTS: Final = (
         key="epss",
         type=Likelihood,
         value=_of_advisory(lambda advisory: advisory.epss),
-        test=_epss_test,
+        test=lambda words: partial(le, _least(words)),
         covers=lambda broad, narrow: bool(narrow) and _least(broad) <= _least(narrow),
         categories=_VULNERABILITY,
         is_data=True,
@@ -489,4 +472,4 @@ ASPECTS: Final = (
         case=CaseKey(Probability, _put_in_advisory("epss")),
     ),
 )
-"""All keys, in the order in which `explain` names the first one that does not hold."""
+"""All keys, in the order in which `explain` reports the first one that does not match."""

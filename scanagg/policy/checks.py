@@ -1,11 +1,11 @@
-"""Checks of what types cannot say of a policy: names, patterns, dates, licences, targets."""
+"""Check the values of a policy beyond their types: names, patterns, dates, licences, waivers."""
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Final
 
-import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from scanagg.core.text import one_line
@@ -16,7 +16,6 @@ from scanagg.policy.schema import (
     GraceByLevel,
     LicenseSection,
     Match,
-    Parent,
     PolicyFile,
     WaiverEntry,
     WaiverFile,
@@ -32,181 +31,172 @@ _PYPI: Final = "pkg:pypi/"
 _PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 # The version in front keeps scanners from taking a long hexadecimal number for a secret.
 _FINGERPRINT: Final = re.compile(r"(?:v1:)?[0-9a-f]{12,64}")
-# A pattern that matches all of these means everything, however it is written.
+# A pattern that matches all of these matches everything.
 _PROBES: Final = ("a", "b.c", "d/e", "f/g/h.i")
 
 
-class _Mistake(msgspec.Struct, frozen=True):
-    """A mistake at a path, or at the key itself, and what would be right.
-
-    `about` is the path that people are told, where that is another.
-    """
-
-    path: KeyPath
-    message: str
-    hint: str = ""
-    at_key: bool = False
-    about: KeyPath = ()
-
-
-_Mistakes = Iterator[_Mistake]
-# What is wrong with a value, in words that follow it, and what would be right.
+# What is wrong with a value, in words that follow it, and how to fix it; None if nothing is.
 _Wrong = tuple[str, str] | None
 
 
 def check(file: PolicyFile, document: Document) -> list[Problem]:
-    """Return every mistake in a policy whose keys and types are right."""
-    return _placed(
-        document,
-        *_parents(file.extends),
-        *_scanners(file),
-        *_rules(file),
-        *_licenses(file.licenses),
-        *_waivers(file.waivers.items, ("waivers", "items")),
-    )
+    """Return every mistake in a policy whose keys and types are valid."""
+    checker = _Checker(document)
+    checker.parents(file)
+    checker.scanners(file)
+    checker.rules(file)
+    checker.licenses(file.licenses)
+    checker.waivers(file.waivers.items, ("waivers", "items"))
+    return sorted(checker.problems)
 
 
 def check_waivers(file: WaiverFile, document: Document) -> list[Problem]:
-    """Return every mistake in a file of waivers."""
-    return _placed(document, *_waivers(file.items, ("items",)))
+    """Return every mistake in a waiver file."""
+    checker = _Checker(document)
+    checker.waivers(file.items, ("items",))
+    return sorted(checker.problems)
 
 
-def _placed(document: Document, *mistakes: _Mistake) -> list[Problem]:
-    return sorted(
-        Problem(
-            document.at_key(each.path) if each.at_key else document.at(each.path),
-            f"{label(each.about or each.path)}: {each.message}",
-            each.hint,
-        )
-        for each in mistakes
-    )
+class _Checker:
+    """Checks sections, and collects problems."""
 
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.problems: list[Problem] = []
 
-def _parents(parents: Sequence[Parent]) -> _Mistakes:
-    for index, parent in enumerate(parents):
-        path = ("extends", index)
-        if (parent.file is None) == (parent.name is None):
-            hint = "write {file: PATH, sha256: HASH}, or {name: strict} for a ready-made policy"
-            yield _Mistake(path, "give either a file or a name", hint)
-        elif parent.file is None and parent.sha256:
-            hint = "remove it: a ready-made policy comes with this program"
-            yield _Mistake((*path, "sha256"), "a name takes no sha256", hint, at_key=True)
-        elif parent.file and not parent.sha256:
-            hint = f"sha256: what `sha256sum` prints for {quoted(parent.file)}"
-            yield _Mistake(path, "'sha256' is missing", hint)
+    def wrong(self, path: KeyPath, message: str, hint: str) -> None:
+        text = f"{label(path)}: {message}"
+        self.problems.append(Problem(self.document.at(path), text, hint))
 
+    def wrong_key(self, path: KeyPath, message: str, hint: str) -> None:
+        text = f"{label(path)}: {message}"
+        self.problems.append(Problem(self.document.at_key(path), text, hint))
 
-def _scanners(file: PolicyFile) -> _Mistakes:
-    for name, entry in file.scanners.items():
-        path = ("scanners", name)
-        unknown = scanner_problem(name)
-        if unknown:
-            yield _Mistake(path, *unknown, at_key=True, about=("scanners",))
-        if entry.when:
-            exists = (*path, "when", "exists")
-            if not entry.when.exists:
-                yield _Mistake(exists, "an empty list matches nothing")
-            for index, pattern in enumerate(entry.when.exists):
-                yield from _pattern(pattern, (*exists, index))
+    def parents(self, file: PolicyFile) -> None:
+        for index, parent in enumerate(file.extends):
+            path = ("extends", index)
+            if (parent.file is None) == (parent.name is None):
+                hint = (
+                    "Write {file: PATH, sha256: HASH}, or {name: strict} for a ready-made policy."
+                )
+                self.wrong(path, "needs either `file` or `name`", hint)
+            elif parent.file is None and parent.sha256:
+                hint = "Remove it: ready-made policies come with scanagg."
+                self.wrong_key((*path, "sha256"), "a ready-made policy has no sha256", hint)
+            elif parent.file and not parent.sha256:
+                command = f"sha256sum {shlex.quote(one_line(parent.file))}"
+                self.wrong(path, "'sha256' is missing", f"Add the hash that `{command}` prints.")
 
+    def scanners(self, file: PolicyFile) -> None:
+        for name, entry in file.scanners.items():
+            path = ("scanners", name)
+            unknown = scanner_problem(name)
+            if unknown:
+                mark = self.document.at_key(path)
+                self.problems.append(Problem(mark, f"scanners: {unknown[0]}", unknown[1]))
+            if entry.when:
+                exists = (*path, "when", "exists")
+                if not entry.when.exists:
+                    hint = "Add a pattern such as Dockerfile, or remove `when`."
+                    self.wrong(exists, "an empty list matches nothing", hint)
+                for index, pattern in enumerate(entry.when.exists):
+                    self.pattern(pattern, (*exists, index))
 
-def _rules(file: PolicyFile) -> _Mistakes:
-    seen: set[str] = set()
-    for index, rule in enumerate(file.rules):
-        path = ("rules", index)
-        if rule.id == _RESERVED:
-            yield _Mistake((*path, "id"), f"{_RESERVED!r} is the rule for all others")
-        elif rule.id in seen:
-            yield _Mistake((*path, "id"), f"two rules are called {rule.id!r}")
-        seen.add(rule.id)
-        grace = (*path, "grace")
-        if rule.grace is not None and rule.action != "block":
-            hint = "grace turns block into warn for a time: write action: block, or no grace"
-            yield _Mistake(grace, f"the action is {rule.action}, not block", hint, at_key=True)
-        if rule.grace == GraceByLevel():
-            hint = "such as {critical: 7d, high: 30d}"
-            yield _Mistake(grace, "got {}, expected a time for some severity", hint)
-        yield from _match(rule.match, (*path, "match"))
-    for index, override in enumerate(file.severity.override):
-        above = ("severity", "override", index)
-        yield from _match(override.match, (*above, "match"))
-        yield from _values(override, above)
+    def rules(self, file: PolicyFile) -> None:
+        seen: set[str] = set()
+        for index, rule in enumerate(file.rules):
+            path = ("rules", index)
+            if rule.id == _RESERVED or rule.id in seen:
+                state = "reserved" if rule.id == _RESERVED else "already taken"
+                message = f"the rule id {rule.id!r} is {state}"
+                self.wrong((*path, "id"), message, "Choose another id.")
+            seen.add(rule.id)
+            grace = (*path, "grace")
+            if rule.grace is not None and rule.action != "block":
+                hint = "Set action: block, or remove grace."
+                self.wrong_key(grace, "only a rule with action: block can have grace", hint)
+            if rule.grace == GraceByLevel():
+                hint = "For example {critical: 7d, high: 30d}."
+                self.wrong(grace, "got {}, expected a duration for at least one severity", hint)
+            self.match(rule.match, (*path, "match"))
+        for index, override in enumerate(file.severity.override):
+            above = ("severity", "override", index)
+            self.match(override.match, (*above, "match"))
+            self.values(override, above)
 
+    def match(self, match: Match, path: KeyPath) -> None:
+        for aspect, words in conditions_of(match):
+            is_list = isinstance(getattr(match, aspect.key), tuple)
+            for index, word in enumerate(words):
+                wrong = aspect.problem(word) if aspect.problem else None
+                if wrong:
+                    # A single word has no index.
+                    self.wrong((*path, aspect.key, *((index,) if is_list else ())), *wrong)
 
-def _match(match: Match, path: KeyPath) -> _Mistakes:
-    for aspect, words in conditions_of(match):
-        is_list = isinstance(getattr(match, aspect.key), tuple)
-        for index, word in enumerate(words):
-            wrong = aspect.problem(word) if aspect.problem else None
+    def licenses(self, section: LicenseSection) -> None:
+        if section.allow or section.review or section.deny:
+            for problem in licenses.check_lists(section.allow, section.review, section.deny):
+                hint = "Use SPDX licence ids: https://spdx.org/licenses/"
+                self.wrong(("licenses", problem.list, problem.index), problem.message, hint)
+        for index, clarification in enumerate(section.clarify):
+            self.values(clarification, ("licenses", "clarify", index))
+        for index, exception in enumerate(section.exceptions):
+            path = ("licenses", "exceptions", index)
+            self.values(exception, path)
+            hint = "Use SPDX licence ids, such as LGPL-3.0-or-later."
+            if not exception.allow:
+                self.wrong((*path, "allow"), "an empty list allows nothing", hint)
+            for problem in licenses.check_lists(exception.allow, (), ()):
+                self.wrong((*path, "allow", problem.index), problem.message, hint)
+
+    def waivers(self, entries: Sequence[WaiverEntry], above: KeyPath) -> None:
+        for index, entry in enumerate(entries):
+            path = (*above, index)
+            self.values(entry, path)
+            if entry.path is not None:
+                self.pattern(entry.path, (*path, "path"))
+            for place, name in enumerate(entry.ids):
+                if "*" in name or not name.strip():
+                    hint = "List each id, without wildcards: CVE-2024-22195, B602."
+                    self.wrong((*path, "ids", place), f"{quoted(name)} is not an id", hint)
+            if entry.purl is None and entry.path is None and entry.fingerprint is None:
+                message = "the waiver does not say which findings it covers"
+                self.wrong(path, message, "Add purl, path or fingerprint.")
+            elif not (entry.ids or entry.purl or entry.fingerprint) and _is_all(entry.path or ""):
+                message = f"{quoted(entry.path)} alone would waive every finding"
+                self.wrong((*path, "path"), message, "Add ids, or write a narrower path.")
+            if entry.until_fixed and entry.purl is None:
+                message = "only a waiver with a purl can end with a fix"
+                hint = "Add the purl of the package, or remove until_fixed."
+                self.wrong((*path, "until_fixed"), message, hint)
+
+    def pattern(self, text: str, path: KeyPath) -> None:
+        wrong = path_problem(text)
+        if wrong:
+            self.wrong(path, *wrong)
+
+    def values(self, entry: Section, path: KeyPath) -> None:
+        """Check the values of an entry whose keys are in `_PROBLEMS`."""
+        for key, problem in _PROBLEMS.items():
+            text = getattr(entry, key, None)
+            wrong = None if text is None else problem(text)
             if wrong:
-                # A single word stands at the key itself.
-                where = (*path, aspect.key, index) if is_list else (*path, aspect.key)
-                yield _Mistake(where, *wrong)
-
-
-def _licenses(section: LicenseSection) -> _Mistakes:
-    if section.allow or section.review or section.deny:
-        for problem in licenses.check_lists(section.allow, section.review, section.deny):
-            hint = "licences are SPDX ids: https://spdx.org/licenses/"
-            yield _Mistake(("licenses", problem.list, problem.index), problem.message, hint)
-    for index, clarification in enumerate(section.clarify):
-        yield from _values(clarification, ("licenses", "clarify", index))
-    for index, exception in enumerate(section.exceptions):
-        path = ("licenses", "exceptions", index)
-        yield from _values(exception, path)
-        if not exception.allow:
-            yield _Mistake((*path, "allow"), "names no licence")
-        for problem in licenses.check_lists(exception.allow, (), ()):
-            where = (*path, "allow", problem.index)
-            yield _Mistake(where, problem.message, "such as LGPL-3.0-or-later")
-
-
-def _waivers(entries: Sequence[WaiverEntry], above: KeyPath) -> _Mistakes:
-    for index, entry in enumerate(entries):
-        path = (*above, index)
-        yield from _values(entry, path)
-        yield from _pattern(entry.path, (*path, "path"))
-        for place, name in enumerate(entry.ids):
-            if "*" in name or not name.strip():
-                message = f"{quoted(name)} is no id: a waiver names each of its findings"
-                yield _Mistake((*path, "ids", place), message, "such as CVE-2024-22195, or B602")
-        if entry.purl is None and entry.path is None and entry.fingerprint is None:
-            hint = "give at least one of purl, path and fingerprint"
-            yield _Mistake(path, "the waiver has no target", hint)
-        elif not (entry.ids or entry.purl or entry.fingerprint) and _is_all(entry.path or ""):
-            message = f"{quoted(entry.path)} alone would waive every finding"
-            hint = "name ids as well, or the files that are meant"
-            yield _Mistake((*path, "path"), message, hint)
+                self.wrong((*path, key), f"{quoted(text)} {wrong[0]}", wrong[1])
 
 
 def _is_all(pattern: str) -> bool:
     return not glob_problem(pattern) and all(map(path_test([pattern]), _PROBES))
 
 
-def _pattern(text: str | None, path: KeyPath) -> _Mistakes:
-    wrong = None if text is None else path_problem(text)
-    if wrong:
-        yield _Mistake(path, *wrong)
-
-
-def _values(entry: Section, path: KeyPath) -> _Mistakes:
-    """Yield what is wrong with single values of an entry, by the names of its keys."""
-    for key, problem in _PROBLEMS.items():
-        text = getattr(entry, key, None)
-        wrong = None if text is None else problem(text)
-        if wrong:
-            yield _Mistake((*path, key), f"{quoted(text)} {wrong[0]}", wrong[1])
-
-
 # Single values.
 
 
 def date_problem(text: str) -> _Wrong:
-    """Return what is wrong with a text that looks like a date, if it is in no calendar."""
+    """Return what is wrong with a text in the form of a date; None for a real date."""
     try:
         date.fromisoformat(text)
     except ValueError:
-        return "is no day of the calendar", "a date is year-month-day, such as 2027-02-28"
+        return "is not a valid date", "Write year-month-day, such as 2027-02-28."
     return None
 
 
@@ -215,37 +205,37 @@ def _versions_problem(text: str) -> _Wrong:
         is_empty = not SpecifierSet(text)
     except InvalidSpecifier:
         is_empty = True
-    hint = "version ranges are as in PEP 440: <3.1.6, ==1.2.*, or >=2,<3"
-    return ("is no range of versions", hint) if is_empty else None
+    hint = "Write a PEP 440 range, such as <3.1.6, ==1.2.* or >=2,<3."
+    return ("is not a version range", hint) if is_empty else None
 
 
 def _purl_problem(text: str) -> _Wrong:
-    hint = "name the package alone, such as pkg:pypi/jinja2"
+    hint = "Write the package only, such as pkg:pypi/jinja2."
     if any(mark in text for mark in "@?#"):
-        return "says more than the package", f"{hint}; versions go into `versions`"
+        return "has more than the package", f"{hint} Its versions belong in `versions`."
     name = text.removeprefix(_PYPI)
     if not _PURL.fullmatch(text) or (name != text and not _PYPI_NAME.fullmatch(name)):
-        return "is no package URL", hint
+        return "is not a package URL (purl)", hint
     return None
 
 
 def _fingerprint_problem(text: str) -> _Wrong:
     if _FINGERPRINT.fullmatch(text):
         return None
-    hint = "copy the finding's id or fingerprint from a report"
-    return "is no fingerprint: 12 to 64 small hexadecimal digits", hint
+    hint = "Copy the finding's id or fingerprint from a report."
+    return "is not a fingerprint (12 to 64 lowercase hexadecimal digits)", hint
 
 
 def _blank_problem(text: str) -> _Wrong:
-    return None if text.strip() else ("says nothing", "somebody must be able to ask about it")
+    return None if text.strip() else ("is blank", "Say who is responsible, and why.")
 
 
 def _expression_problem(text: str) -> _Wrong:
-    hint = "licences are SPDX expressions: https://spdx.org/licenses/"
+    hint = "Write an SPDX expression: https://spdx.org/licenses/"
     try:
         tree = spdx.parse(text)
     except spdx.SpdxError as error:
-        return f"is no SPDX expression: {one_line(str(error))}", hint
+        return f"is not an SPDX expression: {one_line(str(error))}", hint
     if spdx.is_valid(tree):
         return None
     unlisted = next(term for term in spdx.terms(tree) if not spdx.is_valid(term))

@@ -1,4 +1,4 @@
-"""The differences between two judgements of the same findings."""
+"""Compare two judgements of the same findings."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ _NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class VerdictChange(msgspec.Struct, frozen=True):
-    """A finding that two judgements treat differently; None where one of them has no such finding.
+    """A finding that two judgements treat differently.
 
-    That is so for a package whose licence one of two policies allows.
+    One of them is None if it does not have the finding: a package whose licence it allows.
     """
 
     old: Judged | None
@@ -23,24 +23,23 @@ class VerdictChange(msgspec.Struct, frozen=True):
 
     @property
     def finding(self) -> Finding:
-        """The finding itself, which both judgements share."""
+        """The finding, the same in both judgements."""
         judged = self.new or self.old
-        assert judged is not None  # noqa: S101 - `changes` makes no change without either
+        assert judged is not None  # noqa: S101 - `changes` always sets one
         return judged.finding
 
     @property
     def weaker(self) -> bool:
-        """True if the new judgement does less: a milder action, or the same one later."""
+        """True if the new judgement is milder: a milder action, or a later deadline."""
         return _mildness(self.new) > _mildness(self.old)
 
 
 def changes(old: Sequence[Judged], new: Sequence[Judged]) -> tuple[VerdictChange, ...]:
-    """Return findings whose action or deadline differs, the weakened first, else as in `new`.
+    """Return the findings whose action or deadline differs, weakened ones first, else as in `new`.
 
-    Findings are the same where their fingerprints are; the severity, the rule and the reason may
-    differ without being a change.
+    Findings are matched by fingerprint. Another severity, rule or reason is not a change.
     """
-    # Equal fingerprints are paired in order.
+    # Pair equal fingerprints in order.
     unpaired: dict[str, list[Judged]] = defaultdict(list)
     for judged in reversed(old):
         unpaired[judged.finding.fingerprint].append(judged)
@@ -55,7 +54,7 @@ def changes(old: Sequence[Judged], new: Sequence[Judged]) -> tuple[VerdictChange
 
 
 def _mildness(judged: Judged | None) -> tuple[int, datetime]:
-    """Return a greater value, the milder: a warning that never begins to block is the mildest."""
+    """Return a value to compare by, greater if milder; a warning without deadline never blocks."""
     if judged is None:
         return len(Action), _NEVER
     action = judged.verdict.action

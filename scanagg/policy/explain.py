@@ -1,4 +1,4 @@
-"""The explanation of one verdict: everything that was asked of the finding, and each answer."""
+"""Explain one verdict: the severity, every rule that was tried, and every waiver."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,40 +11,47 @@ from scanagg.policy.aspects import ids_of
 from scanagg.policy.grace import GraceClock
 from scanagg.policy.licenses import LicenseDecision
 from scanagg.policy.rules import Judge, Layer, View
-from scanagg.policy.schema import Policy, condition_words, match_words, words_of
+from scanagg.policy.schema import Override, Policy, RuleEntry, condition_words, words_of
 
 LEAST_PREFIX: Final = 4
-"""The least number of digits by which a finding can be named."""
+"""The minimum number of digits that name a finding."""
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """A rule that was asked: its id, its action, and that it matches, or what did not."""
+class TriedRule(msgspec.Struct, frozen=True):
+    """A rule that was tried, and its first condition that failed; empty if the rule matches.
 
-    rule: str
-    action: str
-    answer: str
-    matches: bool = False
+    `failed` is in words of the policy (`kev true`), `has` describes the finding's value.
+    """
+
+    rule: RuleEntry
+    failed: str = ""
+    has: str = ""
 
 
 class RuleList(msgspec.Struct, frozen=True, kw_only=True):
-    """The rules of one file in the order in which they were asked, up to the one that matches.
+    """The rules of one policy file that were tried, in order, up to the one that matches.
 
-    `source` names the parent whose locked rules they are, None for the policy itself. `unasked`
-    counts the rules after the one that matched; `clock` is that one's grace.
+    `source` names the parent whose locked rules they are, None for the policy itself. `untried`
+    counts the rules after the match; `clock` is the grace of the match.
     """
 
     source: str | None
-    asked: tuple[Asked, ...]
-    unasked: int
+    tried: tuple[TriedRule, ...]
+    untried: int
     clock: GraceClock | None = None
+
+    @property
+    def has_match(self) -> bool:
+        """True if one of the rules matches."""
+        return bool(self.tried) and not self.tried[-1].failed
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """All that led to a verdict; `judged` is None for a package whose licence is allowed.
+    """Everything that led to a verdict; `judged` is None for a package whose licence is allowed.
 
-    `claims` are all words on the severity, the one that decided in front; `compared` is what rules
-    compare it as. `override` says which override applied, in words. `waivers` has each with why it
-    does not cover the finding, None where it does.
+    `claims` are the severities of all sources, the one that decided first. `compared` is the
+    severity that rules compare. `override` is the severity override that applied. Each of `waivers`
+    has the reason why it does not cover the finding, None if it does.
     """
 
     finding: Finding
@@ -53,7 +60,7 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     severity: Severity
     compared: Severity
     reasons: tuple[Reason, ...]
-    override: str | None
+    override: Override | None
     origin: str
     rule_lists: tuple[RuleList, ...]
     waivers: tuple[tuple[Waiver, Reason | None], ...]
@@ -61,32 +68,31 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def find(findings: Sequence[Finding], name: str) -> tuple[Finding, ...]:
-    """Return the findings of that name: an id of an advisory or a rule in any case.
+    """Return the findings with an id: of an advisory or a rule, in any case, or of the finding.
 
-    Else the name is a fingerprint, of which the first few digits are enough.
+    For the id or fingerprint of a finding, its first `LEAST_PREFIX` digits are enough.
     """
     word = name.strip().casefold()
-    named = tuple(each for each in findings if word in map(str.casefold, ids_of(each)))
+    named = tuple(item for item in findings if word in map(str.casefold, ids_of(item)))
     if named or len(word) < LEAST_PREFIX:
         return named
-    exact = tuple(each for each in findings if word in (each.id, each.fingerprint))
-    return exact or tuple(each for each in findings if each.fingerprint.startswith(word))
+    exact = tuple(item for item in findings if word in (item.id, item.fingerprint))
+    return exact or tuple(item for item in findings if item.fingerprint.startswith(word))
 
 
 def explain(finding: Finding, policy: Policy, now: datetime) -> Explanation:
-    """Explain what the policy says of a finding at `now` (UTC)."""
+    """Explain the verdict of a policy on a finding at `now` (UTC)."""
     judge = Judge(policy, now)
     view = judge.own.view(finding)
-    rule_lists = [_asked(None, judge.own, view)]
+    rule_lists = [_tried(None, judge.own, view)]
     for lock, layer in judge.locked:
-        rule_lists.append(_asked(lock.source, layer, layer.view(finding)))
+        rule_lists.append(_tried(lock.source, layer, layer.view(finding)))
     judged = judge.judge(finding)
     override = None
     if view.override is not None:
-        entry = policy.file.severity.override[view.override]
-        override = f"{match_words(entry.match)}: set to {entry.to}, {entry.reason}"
-    # A parent's locked rules may be why a waiver has no effect, too.
-    void = {id(each.waiver): each.reason for each in judged.void_waivers} if judged else {}
+        override = policy.file.severity.override[view.override]
+    # Locked rules of a parent can also be why a waiver has no effect.
+    void = {id(item.waiver): item.reason for item in judged.void_waivers} if judged else {}
     return Explanation(
         finding=finding,
         judged=judged,
@@ -105,21 +111,19 @@ def explain(finding: Finding, policy: Policy, now: datetime) -> Explanation:
     )
 
 
-def _asked(source: str | None, layer: Layer, view: View) -> RuleList:
+def _tried(source: str | None, layer: Layer, view: View) -> RuleList:
     rules = layer.file.rules
-    if view.is_allowed:
-        return RuleList(source=source, asked=(), unasked=len(rules))
-    asked: list[Asked] = []
-    for rule, matcher in zip(rules, layer.rules.matchers, strict=True):
-        failed = matcher.first_failed(view.subject)
-        if failed is None:
-            answer = f"matches: {match_words(rule.match)}"
-            asked.append(Asked(rule.id, rule.action, answer, matches=True))
-            ruling = layer.rule(view)
-            clock = ruling.clock if ruling else None
-            left = len(rules) - len(asked)
-            return RuleList(source=source, asked=tuple(asked), unasked=left, clock=clock)
-        condition = condition_words(failed, words_of(rule.match, failed))
-        answer = f"wants {condition}; it has {failed.has(view.subject)}"
-        asked.append(Asked(rule.id, rule.action, answer))
-    return RuleList(source=source, asked=tuple(asked), unasked=0)
+    tried: list[TriedRule] = []
+    clock = None
+    if not view.is_allowed:
+        for rule, matcher in zip(rules, layer.rules.matchers, strict=True):
+            aspect = matcher.first_failed(view.subject)
+            if aspect is None:
+                tried.append(TriedRule(rule))
+                ruling = layer.rule(view)
+                clock = ruling.clock if ruling else None
+                break
+            condition = condition_words(aspect, words_of(rule.match, aspect))
+            tried.append(TriedRule(rule, condition, aspect.has(view.subject)))
+    untried = len(rules) - len(tried)
+    return RuleList(source=source, tried=tuple(tried), untried=untried, clock=clock)

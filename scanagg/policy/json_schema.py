@@ -1,7 +1,6 @@
-"""The JSON Schema of policy files, made from the types that load them, for editors to complete by.
+"""Generate the JSON Schema of policy files from their types, for completion in editors.
 
-It says of types what the loader says. What only the loader knows (a day of the calendar, an SPDX
-id, a hash that differs) it leaves to `scanagg policy check`.
+The schema checks types. `scanagg policy check` also checks values: dates, SPDX ids, hashes.
 """
 
 import inspect
@@ -18,20 +17,20 @@ _Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | int | float | bool | 
 
 
 def schema_text() -> str:
-    """Return the schema as text: what the file SCHEMA_FILE in scanagg/schemas holds."""
+    """Return the schema as text, the content of scanagg/schemas/SCHEMA_FILE."""
     document = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A policy of scanagg, version 1",
+        "title": "scanagg policy, version 1",
         **_as_written(msgspec.json.schema(PolicyFile)),
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
 def _as_written(schema: dict[str, _Json]) -> dict[str, _Json]:
-    """Return a schema of what people write: a key has a value or is left out, so none is null.
+    """Return a schema without null: in a file, a key has a value or is left out.
 
-    Defaults of whole sections go too: those of their keys are said there. Docstrings lose their
-    indentation, which Python 3.13 takes out by itself.
+    Also leave out the defaults of whole sections, whose keys have their own, and the indentation of
+    docstrings, which Python 3.13 removes by itself.
     """
     written: dict[str, _Json] = {}
     for key, value in schema.items():
@@ -40,7 +39,7 @@ def _as_written(schema: dict[str, _Json]) -> dict[str, _Json]:
         if key == "description" and isinstance(value, str):
             written[key] = " ".join(inspect.cleandoc(value).split())
         elif key in ("properties", "$defs") and isinstance(value, dict):
-            # Schemas by names, which may be any.
+            # The keys are names, not keywords.
             written[key] = {name: _below(each) for name, each in value.items()}
         elif key != "anyOf":
             written[key] = _below(value)

@@ -1,4 +1,4 @@
-"""The parts of a valid policy that have no effect: unreachable rules, ended waivers, old ids."""
+"""Find the parts of a valid policy that have no effect, and deprecated licence ids."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +14,15 @@ from scanagg.model import Category, Severity, WaiverStatus, WaiverUse
 from scanagg.policy import spdx
 from scanagg.policy.aspects import ASPECTS, globs
 from scanagg.policy.rules import Matcher, categories_of, matcher_of_rule
-from scanagg.policy.schema import Match, Policy, PolicyFile, conditions_of, match_words, words_of
+from scanagg.policy.schema import (
+    LicenseSection,
+    Match,
+    Policy,
+    PolicyFile,
+    conditions_of,
+    match_words,
+    words_of,
+)
 from scanagg.policy.typed import label
 
 _EXPRESSION_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*\+?")
@@ -24,16 +32,17 @@ _WIDTH: Final = 100
 
 
 class Flaw(msgspec.Struct, frozen=True):
-    """Something a policy says without effect: `place` is `file:line:column`, or `file:line`."""
+    """A part of a policy without effect: `place` is `file:line:column`, or `file:line`."""
 
     place: str
     message: str
 
 
 class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """The things that a policy is compared with; None and empty where there are none.
+    """The data that a policy is compared with.
 
-    `paths` are the files of a project. `uses` are the waivers as a report's findings use them.
+    `paths` are the files of a project, None without one. `uses` are the waivers of the policy, with
+    their effect on the findings of a report.
     """
 
     today: date
@@ -47,34 +56,29 @@ _Found = Iterator[tuple[KeyPath, str]]
 def lint(
     policy: Policy, document: Document, shown: str, surroundings: Surroundings
 ) -> tuple[Flaw, ...]:
-    """Return every flaw of the file that `document` is by line, then those of waivers.
+    """Return the flaws of the file in `document`, by line, then those of its waivers.
 
-    `shown` is what the file is called. `policy` is the file loaded, with its parents taken in: what
-    these say is not this file's flaw.
+    `shown` is the name of the file. `policy` is the file combined with its parents, whose own flaws
+    are left out.
     """
     file = policy.file
-    rules = [matcher_of_rule(rule.match, rule.action) for rule in file.rules]
-    overrides = [Matcher(each.match, every_place=True) for each in file.severity.override]
-    numbers = [f"number {place + 1}" for place in range(len(overrides))]
     unknown = Severity(file.severity.unknown)
+    rules = [matcher_of_rule(rule.match, rule.action) for rule in file.rules]
+    overrides = [Matcher(override.match, every_place=True) for override in file.severity.override]
+    names = [f"override {number}" for number in range(1, len(overrides) + 1)]
     flaws = [
-        *_unreachable(rules, [rule.id for rule in file.rules], ("rules",), unknown, document),
-        *_unreachable(overrides, numbers, ("severity", "override"), unknown, document),
+        *_unreachable(rules, [f"rule {rule.id}" for rule in file.rules], ("rules",), unknown),
+        *_unreachable(overrides, names, ("severity", "override"), unknown),
         *_scanners(file, surroundings.paths),
-        *_old_ids(file),
-        *_exceptions(file, surroundings.today),
+        *_licenses(file.licenses, surroundings.today),
     ]
-    # What is not written in this file is its parents'.
-    placed = sorted((document.at(path), text) for path, text in flaws if _is_in(path, document))
+    # Paths that are not in the document come from parents.
+    placed = sorted((document.at(path), text) for path, text in flaws if path in document.values)
     where = one_line(shown)
     return (
         *(Flaw(f"{where}:{mark.line}:{mark.column}", text) for mark, text in placed),
         *_waivers(policy, surroundings),
     )
-
-
-def _is_in(path: KeyPath, document: Document) -> bool:
-    return path in document.values
 
 
 # Rules that cannot match.
@@ -83,8 +87,8 @@ def _is_in(path: KeyPath, document: Document) -> bool:
 class Reach(msgspec.Struct, frozen=True):
     """The reach of one rule of a list.
 
-    `possible` is false where its own conditions exclude each other; `takers` are the indexes of the
-    earlier rules that leave nothing for it, none where something is left.
+    `possible` is False if its own conditions exclude each other. `takers` are the indexes of the
+    earlier rules that together match everything it could match; empty if something is left.
     """
 
     possible: bool
@@ -92,13 +96,18 @@ class Reach(msgspec.Struct, frozen=True):
 
 
 def reach(matchers: Sequence[Matcher], unknown: Severity) -> list[Reach]:
-    """Return what is left for each rule, in order; `unknown` is compared as this severity.
+    """Return the reach of each rule, in order; `unknown` is compared as this severity.
 
-    All combinations are tried of the values that aspects can have, where these can be listed. Of
-    other aspects (text, a likelihood) it is only known that one condition takes in another where
-    that is certain, so a rule that is called unreachable is.
+    Try all combinations of the values of aspects whose values can be listed. For other aspects
+    (text, a probability), count a condition as covered only if that is certain. So every rule that
+    is called unreachable is.
     """
-    kinds = [kind for category in Category for kind in _kinds(category, unknown)]
+    kinds = [
+        dict(zip(values, kind, strict=True))
+        for category in Category
+        for values in [_possible_values(category, unknown)]
+        for kind in product(*values.values())
+    ]
     met = [_met_by(matcher, kinds) for matcher in matchers]
     reached = []
     for index, matcher in enumerate(matchers):
@@ -108,39 +117,41 @@ def reach(matchers: Sequence[Matcher], unknown: Severity) -> list[Reach]:
             if met[index] & met[earlier] and _takes_in(matchers[earlier], matcher)
         ]
         for taker in list(takers):
-            # Name no more than it takes: what the others cover needs no further rule.
-            others = [each for each in takers if each != taker]
-            if met[index] <= set().union(*(met[each] for each in others)):
+            # Leave out rules that are not needed to cover this one.
+            others = [other for other in takers if other != taker]
+            if met[index] <= set().union(*(met[other] for other in others)):
                 takers = others
-        is_taken = met[index] <= set().union(*(met[each] for each in takers))
+        is_taken = met[index] <= set().union(*(met[taker] for taker in takers))
         reached.append(Reach(bool(met[index]), tuple(takers) if is_taken else ()))
     return reached
 
 
-def _kinds(category: Category, unknown: Severity) -> Iterator[Mapping[str, object]]:
-    """Yield every kind of finding of a category: a value for each aspect that has a few."""
-    values = {
-        aspect.key: aspect.possible(category, unknown) if category in aspect.categories else (None,)
+def _possible_values(category: Category, unknown: Severity) -> Mapping[str, Sequence[object]]:
+    """Return the values of a category for each aspect whose values can be listed."""
+    return {
+        aspect.key: tuple(aspect.possible(category, unknown))
+        if category in aspect.categories
+        else (None,)
         for aspect in ASPECTS
         if aspect.possible
     }
-    return (dict(zip(values, kind, strict=True)) for kind in product(*values.values()))
 
 
 def _met_by(matcher: Matcher, kinds: Sequence[Mapping[str, object]]) -> set[int]:
-    """Return the indexes of the kinds of findings that meet all conditions that these tell of."""
-    conditions = [each for each in matcher.conditions if each.aspect.possible]
+    """Return the indexes of the kinds of findings that meet the conditions with listed values."""
+    conditions = [condition for condition in matcher.conditions if condition.aspect.possible]
     return {
         index
         for index, kind in enumerate(kinds)
         if kind["category"] in matcher.categories
-        and all(kind[each.aspect.key] is not None for each in conditions)
-        and all(each.holds(kind[each.aspect.key]) for each in conditions)
+        and all(
+            (value := kind[aspect.key]) is not None and holds(value) for aspect, holds in conditions
+        )
     }
 
 
 def _takes_in(broad: Matcher, narrow: Matcher) -> bool:
-    """Return True if all that meets the texts of `narrow` certainly meets those of `broad`."""
+    """Return True if the other conditions of `broad` certainly hold if those of `narrow` do."""
     for aspect, words in conditions_of(broad.match):
         if aspect.possible:
             continue
@@ -152,26 +163,18 @@ def _takes_in(broad: Matcher, narrow: Matcher) -> bool:
 
 
 def _unreachable(
-    matchers: Sequence[Matcher],
-    names: Sequence[str],
-    above: KeyPath,
-    unknown: Severity,
-    document: Document,
+    matchers: Sequence[Matcher], names: Sequence[str], above: KeyPath, unknown: Severity
 ) -> _Found:
-    """Yield what is wrong with one list in which the first that matches decides."""
+    """Yield the flaws of a list in which the first match decides."""
     for index, reached in enumerate(reach(matchers, unknown)):
         path = (*above, index)
-        if not _is_in(path, document):
-            return  # from here on they are the parents'
         if not reached.possible:
             yield from _impossible(matchers[index].match, (*path, "match"))
         elif reached.takers:
-            takers = [repr(names[taker]) for taker in reached.takers]
-            shown = ", ".join(takers[:_TAKERS_SHOWN])
-            more = len(takers) - _TAKERS_SHOWN
-            before = f"{shown} and {more} more take" if more > 0 else f"{shown} take"
-            verb = before if len(takers) > 1 else f"{before}s"
-            yield path, f"{label(path)}: {names[index]!r} can never match: {verb} all of it before"
+            takers = ", ".join(names[taker] for taker in reached.takers[:_TAKERS_SHOWN])
+            more = len(reached.takers) - _TAKERS_SHOWN
+            earlier = f"{takers} and {more} more" if more > 0 else takers
+            yield path, f"{label(path)}: {names[index]} is never reached: covered by {earlier}"
 
 
 def _impossible(match: Match, path: KeyPath) -> _Found:
@@ -182,58 +185,49 @@ def _impossible(match: Match, path: KeyPath) -> _Found:
     ]
     for aspect in lacking:
         where = (*path, aspect.key)
-        having = " and ".join(each.value for each in Category if each in aspect.categories)
-        yield where, f"{label(where)}: can never match: only {having} findings have that"
+        having = " and ".join(item.value for item in Category if item in aspect.categories)
+        yield where, f"{label(where)}: never matches: only {having} findings have `{aspect.key}`"
     if not lacking:
         words = shorten(match_words(match), _WIDTH)
-        yield path, f"{label(path)}: can never match: no finding can meet all of {words}"
+        yield path, f"{label(path)}: never matches: no finding can meet all of {words}"
 
 
 def _scanners(file: PolicyFile, paths: Sequence[str] | None) -> _Found:
-    """Yield required scanners that no file of the project asks for."""
+    """Yield scanners that are required only for files that the project does not have."""
     for name, entry in file.scanners.items():
-        path = ("scanners", name, "when")
         if paths is None or entry.when is None or not entry.required:
             continue
         if not any(map(globs(entry.when.exists).match_file, paths)):
-            yield path, f"{label(path)}: no file of the project matches: it is never required"
+            path = ("scanners", name, "when")
+            yield path, f"{label(path)}: no file matches, so {name} is not required"
 
 
-# Licences.
-
-
-def _old_ids(file: PolicyFile) -> _Found:
-    """Yield ids that the SPDX list has replaced: they are read as what stands for them now."""
-    for path, text in _license_texts(file):
+def _licenses(section: LicenseSection, today: date) -> _Found:
+    """Yield deprecated ids, and exceptions that have expired."""
+    texts: dict[KeyPath, str] = {
+        ("licenses", name, index): text
+        for name in ("allow", "review", "deny")
+        for index, text in enumerate(getattr(section, name))
+    }
+    for index, clarification in enumerate(section.clarify):
+        texts["licenses", "clarify", index, "expression"] = clarification.expression
+    for index, exception in enumerate(section.exceptions):
+        path = ("licenses", "exceptions", index)
+        for place, text in enumerate(exception.allow):
+            texts[(*path, "allow", place)] = text
+        if date.fromisoformat(exception.expires) < today:
+            end = (*path, "expires")
+            yield end, f"{label(end)}: the exception expired on {exception.expires}"
+    for text_path, text in texts.items():
         for word in _EXPRESSION_WORD.findall(text):
             if word.upper() in _OPERATORS:
                 continue
             try:
-                now = str(spdx.parse(word))
+                current = str(spdx.parse(word))
             except spdx.SpdxError:
-                continue  # loading refuses it, with the reason
-            if now.lower() != word.lower():
-                message = f"{word} is deprecated: it is read as {now}"
-                yield path, f"{label(path)}: {message}, write that"
-
-
-def _license_texts(file: PolicyFile) -> Iterator[tuple[KeyPath, str]]:
-    section = file.licenses
-    for name in ("allow", "review", "deny"):
-        for index, text in enumerate(getattr(section, name)):
-            yield ("licenses", name, index), text
-    for index, exception in enumerate(section.exceptions):
-        for place, text in enumerate(exception.allow):
-            yield ("licenses", "exceptions", index, "allow", place), text
-    for index, clarification in enumerate(section.clarify):
-        yield ("licenses", "clarify", index, "expression"), clarification.expression
-
-
-def _exceptions(file: PolicyFile, today: date) -> _Found:
-    for index, entry in enumerate(file.licenses.exceptions):
-        path = ("licenses", "exceptions", index, "expires")
-        if date.fromisoformat(entry.expires) < today:
-            yield path, f"{label(path)}: it ended on {entry.expires}: it has no effect"
+                continue  # an error of loading
+            if current.lower() != word.lower():
+                yield text_path, f"{label(text_path)}: {word} is deprecated: write {current}"
 
 
 # Waivers.
@@ -247,16 +241,19 @@ def _waivers(policy: Policy, surroundings: Surroundings) -> Iterator[Flaw]:
         ids = ", ".join(waiver.ids)
         selectors = (ids, waiver.purl, waiver.versions, waiver.path, waiver.fingerprint)
         name = shorten(one_line(" ".join(filter(None, selectors))), _WIDTH)
-        words = f"the waiver of {name}"
         left = (waiver.expires - surroundings.today).days
+        state = ""
         if left < 0:
-            yield Flaw(waiver.place, f"{words} expired on {waiver.expires}: it has no effect")
+            state = f"expired on {waiver.expires}"
         elif left > most:
-            end = f"ends {left} days from now, the policy allows {most}"
-            yield Flaw(waiver.place, f"{words} {end}: it has no effect yet")
+            state = f"has no effect yet: it ends in {left} days, and the policy allows {most}"
         elif waiver in unused:
-            yield Flaw(waiver.place, f"{words} matches no finding of the report")
-        elif paths is not None and waiver.path is not None:
-            matches = globs((waiver.path,)).match_file
-            if not any(map(matches, paths)):
-                yield Flaw(waiver.place, f"{words}: no file of the project matches its path")
+            state = "matches no finding of the report"
+        elif (
+            paths is not None
+            and waiver.path is not None
+            and not any(map(globs((waiver.path,)).match_file, paths))
+        ):
+            state = "matches no file of the project"
+        if state:
+            yield Flaw(waiver.place, f"the waiver of {name} {state}")

@@ -1,4 +1,4 @@
-"""Policy files: found, read, checked, and put together with their parents and waivers."""
+"""Find, read and check policy files, and combine them with their parents and waivers."""
 
 import hashlib
 import posixpath
@@ -24,19 +24,19 @@ from scanagg.project.trusted import Files, WorkTree, locate
 BUILTIN: Final = ("default", "pull-request", "strict", "weekly")
 BUILT_IN: Final = "built-in"
 PLACES: Final = ("policies/scanagg.yml", "scanagg.yml")
-"""The places where a project keeps its policy; the first one that exists wins."""
+"""The paths of a project's policy; the first one that exists is used."""
 WAIVERS: Final = "policies/waivers.yml"
-"""The file where a project keeps its waivers, besides those in the policy."""
+"""The file with a project's waivers. The policy can have waivers too."""
 
 _MOST_BYTES: Final = 1 << 20
 _MOST_DEPTH: Final = 8
-# A few files that name each other many times would otherwise be read millions of times.
+# Without a limit, a few files that name each other many times are read millions of times.
 _MOST_PARENTS: Final = 64
 _T = TypeVar("_T", bound=Section)
 _Raw = Mapping[str, object]
-# Keys that say something of one file alone, and are not handed down.
+# Keys that are not inherited.
 _OWN: Final = frozenset(("extends", "locked"))
-# Lists that the child adds to, in front; so are rules. Any other list of the child stands alone.
+# Lists to which a child adds its entries in front, besides rules. It replaces any other list.
 _ADDED: Final = frozenset(
     (
         ("severity", "override"),
@@ -48,9 +48,9 @@ _ADDED: Final = frozenset(
 
 
 class PolicySource(msgspec.Struct, frozen=True):
-    """The bytes of a file, and what it is called in messages.
+    """The bytes of a file, and its name in messages.
 
-    `files` and `path` are where it lies, and where its parents are looked for; None and empty for
+    `files` and `path` say where the file is, and where to look for its parents; None and empty for
     a ready-made policy.
     """
 
@@ -66,7 +66,7 @@ class PolicySource(msgspec.Struct, frozen=True):
 
 
 class PolicyText(msgspec.Struct, frozen=True):
-    """A valid policy file, as it is written: without its parents."""
+    """A valid policy file as written, without its parents."""
 
     source: PolicySource
     document: Document
@@ -74,10 +74,10 @@ class PolicyText(msgspec.Struct, frozen=True):
 
 
 class Whole(msgspec.Struct, frozen=True):
-    """A policy with all its parents in it.
+    """A policy combined with its parents.
 
-    `raw` are the keys that it or a parent writes; `locked` is what its parents hold fast, `files`
-    their sha256 by name.
+    `raw` has the keys that it or a parent sets; `locked` the locks of its parents, `files` the
+    parents' hashes by name.
     """
 
     written: PolicyText
@@ -97,10 +97,10 @@ def load_policy(
 ) -> Policy:
     """Load the policy to judge by. PolicyError with every mistake in it.
 
-    It is the one that is given, else the first of `PLACES` under `root`, else `configured` (from
-    the configuration, relative to `root`), else the built-in default. Everything of the project is
-    read through `files`, the work tree unless given: the policy, its parents, the waivers. A path
-    that is given and lies outside is the caller's own, and read from the disk.
+    The policy is `name_or_path`, else the first of `PLACES` under `root`, else `configured` (from
+    the configuration, relative to `root`), else the ready-made `default`. The policy, its parents
+    and the waivers are read through `files`, by default the work tree. A `name_or_path` outside
+    the project is read from the disk.
     """
     place = files or WorkTree(root)
     policy: PolicySource | None
@@ -108,7 +108,7 @@ def load_policy(
         policy = _named(name_or_path, root, place)
     else:
         candidates = (source(place, path) for path in PLACES)
-        policy = next((found for found in candidates if found), None)
+        policy = next(filter(None, candidates), None)
     if policy is None:
         name = configured or BUILTIN[0]
         policy = builtin(name) if name in BUILTIN else source(place, name)
@@ -134,9 +134,9 @@ def load_policy(
 
 
 def check_file(path: Path, root: Path | None = None) -> list[str]:
-    """Return everything that is wrong with a policy file, one line each; none where it is valid.
+    """Return every mistake in a policy file, one line each; none if it is valid.
 
-    Its parents are looked for inside `root`, and beside the file where that is not given.
+    Parents are read from `root`, by default the folder of the file.
     """
     shown = one_line(str(path))
     tree = WorkTree(root or path.parent)
@@ -152,7 +152,7 @@ def check_file(path: Path, root: Path | None = None) -> list[str]:
 
 
 def looser_enforcement(policy: Policy, wanted: str) -> str | None:
-    """Return why `wanted` may not stand in place of the policy's enforcement; None if it may."""
+    """Return why `wanted` cannot replace the policy's enforcement; None if it can."""
     for lock in policy.locked:
         if "enforcement" in lock.file.locked and wanted != "block" == lock.file.enforcement:
             return f"enforcement is locked by {lock.source} to block"
@@ -163,7 +163,7 @@ def looser_enforcement(policy: Policy, wanted: str) -> str | None:
 
 
 def builtin_folder() -> Path:
-    """Return the folder of ready-made policies: in an installed package, or beside its source."""
+    """Return the folder of ready-made policies: in an installed package, or next to its source."""
     package = Path(__file__).parent.parent
     shipped = package / "policies"
     return shipped if shipped.is_dir() else package.parent / "policies"
@@ -176,26 +176,25 @@ def builtin(name: str) -> PolicySource:
 
 
 def source(files: Files, path: str, shown: str | None = None) -> PolicySource | None:
-    """Return a file of the project, None if it doesn't exist. PolicyError if it is unusable."""
+    """Return a file of the project, None if it does not exist. PolicyError if it is unusable."""
     where = one_line(shown or path)
     try:
         raw = files.read(path)
     except OSError as error:
-        hint = "it must be a readable file of the project"
+        hint = "Give a readable file inside the project."
         raise PolicyError(f"{where}: {error.strerror}", hint) from None
     if raw is None:
         return None
     if len(raw) > _MOST_BYTES:
-        hint = "such a file has a few kilobytes: is this the right one?"
+        hint = "Policy files have a few kilobytes. Check the path."
         raise PolicyError(f"{where}:1:1: larger than {_MOST_BYTES >> 20} MiB", hint)
     return PolicySource(where, raw, files, path)
 
 
 def read_policy(of: PolicySource) -> PolicyText:
-    """Read the policy in a file. PolicyError with all problems of the first kind that there are."""
+    """Read the policy in a file. PolicyError with every mistake of the first step that fails."""
     file, document = read_document(of.raw, of.shown, PolicyFile)
-    # Ready-made ones the tests have checked: to load the list of licences takes longer than
-    # everything else here.
+    # The tests check the ready-made policies. Here it would take longest to load the licence list.
     problems = check(file, document) if of.files else []
     if problems:
         raise policy_error(problems, of.shown)
@@ -203,7 +202,7 @@ def read_policy(of: PolicySource) -> PolicyText:
 
 
 def read_waivers(of: PolicySource) -> tuple[Waiver, ...]:
-    """Read the waivers in a file that holds nothing else. PolicyError as for a policy."""
+    """Read a waiver file. PolicyError as for a policy."""
     file, document = read_document(of.raw, of.shown, WaiverFile)
     problems = check_waivers(file, document)
     if problems:
@@ -212,7 +211,7 @@ def read_waivers(of: PolicySource) -> tuple[Waiver, ...]:
 
 
 def read_document(raw: bytes, shown: str, kind: type[_T]) -> tuple[_T, Document]:
-    """Return the bytes of a file as a `kind`. PolicyError with every mistake and its place."""
+    """Return the bytes of a file as a `kind`. PolicyError with every mistake and its position."""
     try:
         document = parse(raw)
     except YamlError as error:
@@ -224,7 +223,7 @@ def read_document(raw: bytes, shown: str, kind: type[_T]) -> tuple[_T, Document]
 
 
 def policy_error(problems: Sequence[Problem], shown: str) -> PolicyError:
-    """Return all problems of one file as one error: a line each with its place, every hint once."""
+    """Return the problems of one file as one error: one line each, and every hint once."""
     lines = [f"{shown}:{each.mark.line}:{each.mark.column}: {each.message}" for each in problems]
     hints = dict.fromkeys(each.hint for each in problems if each.hint)
     return PolicyError("\n".join(lines), "\n".join(hints))
@@ -242,7 +241,7 @@ def _named(name: str, root: Path, files: Files) -> PolicySource:
 
 def _missing(name: str, ref: str | None) -> PolicySource:
     where = f" in commit {ref[:12]}" if ref else ""
-    hint = f"give a file, or one of {', '.join(BUILTIN)}"
+    hint = f"Give a file, or a ready-made policy: {', '.join(BUILTIN)}."
     raise PolicyError(f"no policy {one_line(name)!r}{where}{suggestion(name, BUILTIN)}", hint)
 
 
@@ -267,11 +266,11 @@ def _waivers(
     )
 
 
-# Parents: what the child writes wins, what a parent locks holds.
+# Parents: the child overrides them, except for what they lock.
 
 
 class _Reader:
-    """Reads parents, and counts them."""
+    """Reads a policy with its parents, and counts these."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -279,7 +278,7 @@ class _Reader:
     def whole(self, written: PolicyText, chain: tuple[str, ...]) -> Whole:
         """Return the policy with its parents; `chain` names the files that extend it.
 
-        PolicyError for a parent that cannot be used, and for what is looser than a parent's lock.
+        PolicyError if a parent cannot be used, or if a child loosens what a parent locks.
         """
         of, document, file = written.source, written.document, written.file
         own = cast("_Raw", document.value)
@@ -292,7 +291,7 @@ class _Reader:
         raw: _Raw = {}
         locked: list[Locked] = []
         files: dict[str, str] = {}
-        # Of several parents the later wins, and the child over all of them.
+        # Later parents override earlier ones, and the child overrides all of them.
         for parent in parents:
             raw = _over(parent.raw, raw)
             locks = (*parent.locked, *_locks_of(parent))
@@ -316,47 +315,50 @@ class _Reader:
         parent = _source_of_parent(child, index)
         if parent.shown in chain:
             loop = " extends ".join((*chain[chain.index(parent.shown) :], parent.shown))
-            raise _error(child, path, f"a loop: {loop}", "remove one of them")
+            raise _error(child, path, f"a loop: {loop}", "Remove one of these `extends` entries.")
+        if len(chain) > _MOST_DEPTH:
+            message = f"more than {_MOST_DEPTH} levels of parents"
+            raise _error(child, path, message, "Combine some of the files.")
         self.count += 1
-        if len(chain) > _MOST_DEPTH or self.count > _MOST_PARENTS:
-            most = f"more than {_MOST_DEPTH} parents deep"
-            if len(chain) <= _MOST_DEPTH:
-                most = f"more than {_MOST_PARENTS} parents in all"
-            raise _error(child, path, most, "write what they say into fewer files")
+        if self.count > _MOST_PARENTS:
+            message = f"more than {_MOST_PARENTS} parents in total"
+            raise _error(child, path, message, "Combine some of the files.")
         expected = child.file.extends[index].sha256
         if expected not in (None, parent.sha256):
             message = f"{parent.shown} has sha256 {parent.sha256}, not {expected}"
-            what = f"look at what changed in {parent.shown}"
-            hint = f"{what}; if that is right, write its sha256 here"
+            hint = f"Review what changed in {parent.shown}, then write its new sha256 here."
             raise _error(child, (*path, "sha256"), message, hint)
         return self.whole(read_policy(parent), chain)
 
 
 def _source_of_parent(child: PolicyText, index: int) -> PolicySource:
-    """Return the parent's bytes, from where the child was read."""
+    """Return the bytes of a parent, read through the child's `files`."""
     entry = child.file.extends[index]
-    path = ("extends", index, "file" if entry.name is None else "name")
+    if entry.name in BUILTIN:
+        return builtin(entry.name)
     if entry.name is not None:
-        if entry.name in BUILTIN:
-            return builtin(entry.name)
         near = suggestion(entry.name, BUILTIN)
-        message = f"no ready-made policy is called {quoted(entry.name)}{near}"
-        raise _error(child, path, message, f"there are {', '.join(BUILTIN)}")
+        message = f"unknown ready-made policy {quoted(entry.name)}{near}"
+        hint = f"Ready-made policies: {', '.join(BUILTIN)}."
+        raise _error(child, ("extends", index, "name"), message, hint)
+    path = ("extends", index, "file")
     name, files = entry.file or "", child.source.files
     if "://" in name:
-        hint = "copy the file into the project, and pin that"
-        raise _error(child, path, f"{quoted(name)} is an address: none is fetched", hint)
+        hint = "Copy the file into the project, and give its path."
+        raise _error(child, path, f"{quoted(name)} is a URL, and scanagg fetches none", hint)
     inside = posixpath.normpath(posixpath.join(posixpath.dirname(child.source.path), name))
     if files is None or name.startswith("/") or inside.split("/")[0] == "..":
-        hint = "a parent lies in the project, or beside a policy that does not"
-        raise _error(child, path, f"{quoted(name)} leads out of where policies are read", hint)
+        hint = "Move the parent into the project, or next to a policy outside the project."
+        raise _error(
+            child, path, f"{quoted(name)} is outside the folder that parents are read from", hint
+        )
     try:
         parent = source(files, inside)
     except PolicyError as error:
         raise _error(child, path, error.message, error.hint) from None
     if parent is None:
         commit = f" in commit {files.ref[:12]}" if files.ref else ""
-        hint = "the path is relative to the file that names it"
+        hint = "Write the path relative to the file that names it."
         raise _error(child, path, f"{one_line(inside)} does not exist{commit}", hint)
     return parent
 
@@ -367,7 +369,7 @@ def _error(child: PolicyText, path: KeyPath, message: str, hint: str) -> PolicyE
 
 
 def _over(child: _Raw, parent: _Raw, path: tuple[str, ...] = ()) -> dict[str, object]:
-    """Return the keys of both; where both have one, the child's."""
+    """Return the keys of both; the child's value wins."""
     merged = {key: value for key, value in parent.items() if path or key not in _OWN}
     for key, value in child.items():
         here, below = (*path, key), merged.get(key)
@@ -384,7 +386,7 @@ def _over(child: _Raw, parent: _Raw, path: tuple[str, ...] = ()) -> dict[str, ob
 
 
 def _locks_of(parent: Whole) -> Iterator[Locked]:
-    """Yield what a parent itself locks, if anything; its own parents' locks are known already."""
+    """Yield the locks of a parent itself, without those of its own parents."""
     own = parent.written.file
     rules = tuple(rule for rule in own.rules if rule.locked)
     scanners = {
@@ -398,7 +400,7 @@ def _locks_of(parent: Whole) -> Iterator[Locked]:
 
 
 def _loosened(whole: Whole) -> Iterator[Problem]:
-    """Yield what the child makes looser than a lock allows."""
+    """Yield every value of the child that is looser than a lock allows."""
     for lock in whole.locked:
         for section in lock.file.locked:
             for path, allowed in locked_section(section, whole.file, lock.file, lock.approvers):
@@ -415,20 +417,20 @@ def _loosened(whole: Whole) -> Iterator[Problem]:
 
 def _locked_problem(whole: Whole, lock: Locked, path: KeyPath, allowed: str) -> Problem:
     document = whole.written.document
-    # What the child does not write itself comes from another of its parents.
+    # A key that the child does not set comes from another parent.
     written = path if (path[0],) in document.values else ("extends",)
     message = f"{label(path)} is locked by {lock.source} to {allowed}"
-    hint = f"make it as strict or stricter; only {lock.source} can loosen it"
+    hint = f"Make it stricter, or remove it. Only {lock.source} can loosen it."
     return Problem(document.at(written), message, hint)
 
 
 def _in_two_lists(whole: Whole) -> Iterator[Problem]:
-    """Yield licences that a parent lists otherwise, in a list that the child does not write."""
+    """Yield licences of the child that are also in another list, inherited from a parent."""
     own = whole.written.document
     if not any(("licenses", name) in own.values for name in ("allow", "review", "deny")):
         return
     section = whole.file.licenses
     for problem in licenses.check_lists(section.allow, section.review, section.deny):
         message = f"licenses.{problem.list}: {problem.message}"
-        hint = "a list that is not written here is the parent's: write it here as well"
+        hint = "Lists that you leave out are inherited. Write the other list here too."
         yield Problem(own.at(("licenses", problem.list, problem.index)), message, hint)

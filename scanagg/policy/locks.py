@@ -1,7 +1,7 @@
-"""Locks: what in a policy is looser than a parent that locks something, each key by its own order.
+"""Find the keys of a policy that are looser than a parent's lock allows.
 
-Every function yields the path of what is looser, from the section on, and what the lock allows, in
-words that follow "is locked to".
+Each function yields the path of such a key, and what the lock allows, in words that follow "is
+locked to".
 """
 
 from collections.abc import Collection, Iterator, Mapping
@@ -38,11 +38,11 @@ _STRICTEST_FIRST: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("waivers", "in_source"): ("forbid", "report", "allow"),
     ("licenses", "classifiers"): ("all", "any"),
 }
-"""The words of keys that have an order, the strictest first."""
+"""The values of keys that have an order, the strictest first."""
 
 
 def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[str, str]]:
-    """Yield the keys of a scanner's entry that are looser."""
+    """Yield the keys of a scanner's entry that are looser than in the locked entry."""
     if parent.required and not child.required:
         yield "required", "true"
     if child.min_audited < parent.min_audited:
@@ -61,12 +61,12 @@ def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[
 
 
 def locked_rule(child: RuleEntry, parent: RuleEntry) -> Iterator[tuple[str, str]]:
-    """Yield the keys of a rule that are looser than those of the locked rule with the same id."""
+    """Yield the keys of a rule that are looser than in the locked rule with the same id."""
     if _ACTIONS.index(child.action) > _ACTIONS.index(parent.action):
         yield "action", parent.action
     times = zip(_grace(child.grace), _grace(parent.grace), strict=True)
     if any(mine > theirs for mine, theirs in times):
-        yield "grace", "a shorter one" if parent.grace else "none"
+        yield "grace", "a shorter time" if parent.grace else "no grace"
     narrower = [
         aspect.key
         for aspect in ASPECTS
@@ -74,13 +74,13 @@ def locked_rule(child: RuleEntry, parent: RuleEntry) -> Iterator[tuple[str, str]
         and not aspect.takes_in(mine, words_of(parent.match, aspect))
     ]
     if narrower:
-        yield "match", f"what it matches: {', '.join(narrower)} would leave something out"
+        yield "match", f"all findings that match there: {', '.join(narrower)} leaves some out"
 
 
 def locked_section(
     key: LockedWord, child: PolicyFile, parent: PolicyFile, approvers: Collection[str]
 ) -> Looser:
-    """Yield what is looser in a locked section; `approvers` may grant licence exceptions."""
+    """Yield the looser keys of a locked section; `approvers` can own licence exceptions."""
     for path, words in _STRICTEST_FIRST.items():
         mine, theirs = reduce(getattr, path, child), reduce(getattr, path, parent)
         if path[0] == key and words.index(str(mine)) > words.index(str(theirs)):
@@ -110,13 +110,13 @@ def _severity(mine: SeveritySection, theirs: SeveritySection) -> Looser:
         yield ("severity", "bandit", "min_confidence"), f"{least} or lower"
     for index, override in enumerate(mine.override):
         if override not in theirs.override:
-            yield ("severity", "override", index), "the overrides that it has itself"
+            yield ("severity", "override", index), "its own overrides"
 
 
 def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collection[str]) -> Looser:
     ours, parents = _lists(mine), _lists(theirs)
     if parents.closed and not ours.closed:
-        yield ("licenses", "allow"), "a list of what is allowed"
+        yield ("licenses", "allow"), "a list with at least one licence"
     terms = {*ours.exact, *ours.covered, *parents.exact, *parents.covered}
     for term in sorted(map(str, terms)):
         verdict, locked = evaluate(term, ours).verdict, evaluate(term, parents).verdict
@@ -125,11 +125,11 @@ def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collectio
             yield path, f"{locked.value} for {term}, or stricter"
     for index, clarification in enumerate(mine.clarify):
         if clarification not in theirs.clarify:
-            yield ("licenses", "clarify", index), "the clarifications that it has itself"
+            yield ("licenses", "clarify", index), "its own clarifications"
     for index, exception in enumerate(mine.exceptions):
         if exception not in theirs.exceptions and exception.owner not in approvers:
-            allowed = f"exceptions of {', '.join(sorted(approvers)) or 'its own'}"
-            yield ("licenses", "exceptions", index), allowed
+            owners = f", or exceptions of {', '.join(sorted(approvers))}" if approvers else ""
+            yield ("licenses", "exceptions", index), f"its own exceptions{owners}"
 
 
 def _lists(section: LicenseSection) -> LicenseLists:
@@ -137,19 +137,19 @@ def _lists(section: LicenseSection) -> LicenseLists:
 
 
 def _listed(term: str, section: LicenseSection, verdict: LicenseVerdict) -> tuple[str | int, ...]:
-    """Return the place of a term in the list that gives this verdict, or the list."""
+    """Return the path of a term in the list that gives this verdict, or of the list."""
     name = {LicenseVerdict.ALLOW: "allow", LicenseVerdict.REVIEW: "review"}.get(verdict, "deny")
     entries = getattr(section, name)
     return (name, entries.index(term)) if term in entries else (name,)
 
 
 def _number(most: int | str | None) -> float:
-    """Return a bound on a number; None and any are no bound."""
+    """Return an upper limit as a number; None and "any" mean no limit."""
     return float("inf") if most is None or most == "any" else float(most)
 
 
 def _longer(mine: str | None, theirs: str | None) -> bool:
-    """Return True if a bound on a time is looser; None is no bound."""
+    """Return True if a limit on a time is looser; None means no limit."""
     return theirs is not None and (mine is None or span(mine) > span(theirs))
 
 
@@ -158,7 +158,7 @@ def _on_failure(entry: ScannerEntry) -> str:
 
 
 def _grace(grace: str | GraceByLevel | None) -> list[timedelta]:
-    """Return the time for each severity, 0 for none."""
+    """Return the grace time of each severity, 0 for none."""
     if isinstance(grace, GraceByLevel):
         durations = [getattr(grace, level) for level in GraceByLevel.__struct_fields__]
     else:

@@ -1,6 +1,7 @@
-"""The types that load a policy file, and the loaded policy.
+"""The types of a policy file, and the loaded policy.
 
-Each key is a field. The JSON Schema that editors read is made from the same types.
+Each key is a field. The JSON Schema for editors is generated from these types: a docstring is the
+description of its section.
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ RuleId = Annotated[
     str,
     Meta(
         pattern=r"^[a-z0-9][a-z0-9_-]*$",
-        description="an id of small letters, digits, - and _",
+        description="an id of lowercase letters, digits, - and _",
     ),
 ]
 Duration = Annotated[
@@ -28,7 +29,7 @@ Date = Annotated[
     str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$", description="a date such as 2027-02-01")
 ]
 Sha256 = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{64}$", description="a sha256 of 64 small hexadecimal digits")
+    str, Meta(pattern=r"^[0-9a-f]{64}$", description="a SHA-256 of 64 lowercase hexadecimal digits")
 ]
 ActionWord = Literal["block", "warn", "info"]
 Enforcement = Literal["block", "warn"]
@@ -40,7 +41,10 @@ LockedWord = Literal[
 
 
 class Parent(Section, frozen=True, kw_only=True):
-    """A policy that this one builds on: a file with the hash of its bytes, or a ready-made one."""
+    """A parent policy: a file, by its path and the SHA-256 of its bytes, or a ready-made policy.
+
+    `file` is a path relative to this file. `name` is the name of a ready-made policy.
+    """
 
     file: Text | None = None
     sha256: Sha256 | None = None
@@ -48,7 +52,7 @@ class Parent(Section, frozen=True, kw_only=True):
 
 
 class When(Section, frozen=True, kw_only=True):
-    """The requirement holds only where a file of the target matches one of the globs."""
+    """Require the scanner only if a file of the project matches one of the patterns."""
 
     exists: tuple[Text, ...]
 
@@ -56,10 +60,12 @@ class When(Section, frozen=True, kw_only=True):
 class ScannerEntry(Section, frozen=True, kw_only=True):
     """The requirements on one scanner.
 
-    `min_audited` is the least number of inputs to be examined where there are any; `max_skipped`
-    and `max_errors` how many may stay unexamined, `db_max_age` how old its data may be.
-    `on_failure` absent means block for a required scanner, warn for another. A `locked` entry can
-    only be made stricter by a policy that extends this one.
+    If a `required` scanner does not do its work, the check is incomplete. `min_audited` is the
+    minimum number of inputs that it must examine, if there are any. `max_skipped` and `max_errors`
+    are how many inputs may be left unexamined. `db_max_age` is how old its data may be. `when`
+    limits the requirement to projects with certain files. `on_failure` is `block` by default for
+    a required scanner, `warn` for an optional one. A policy that extends this one can only make a
+    `locked` entry stricter.
     """
 
     required: bool
@@ -75,7 +81,7 @@ class ScannerEntry(Section, frozen=True, kw_only=True):
 if TYPE_CHECKING:
 
     class Match(Section, frozen=True, kw_only=True):
-        """Conditions on a finding: a key for each aspect."""
+        """Conditions on a finding: one key per aspect."""
 
         category: CategoryWord | tuple[CategoryWord, ...] | None = None
 
@@ -85,7 +91,7 @@ else:
         [(aspect.key, aspect.type | None, None) for aspect in ASPECTS],
         bases=(Section,),
         namespace={
-            "__doc__": "Conditions on a finding; all that are given must hold, of a list any one."
+            "__doc__": "Conditions on a finding. All must hold; of a list, one entry is enough."
         },
         module=__name__,
         frozen=True,
@@ -95,7 +101,7 @@ else:
 
 
 def words_of(match: Match, aspect: Aspect) -> tuple[Any, ...]:
-    """Return the words of one condition, () where the rule does not ask about the aspect."""
+    """Return the words of one condition, () if the rule has no condition on the aspect."""
     words = getattr(match, aspect.key)
     if words is None:
         return ()
@@ -103,13 +109,13 @@ def words_of(match: Match, aspect: Aspect) -> tuple[Any, ...]:
 
 
 def conditions_of(match: Match) -> list[tuple[Aspect, tuple[Any, ...]]]:
-    """Return the aspects that a rule asks about, each with the words it accepts."""
+    """Return the aspects that a rule has conditions on, with the words of each."""
     conditions = ((aspect, words_of(match, aspect)) for aspect in ASPECTS)
     return [(aspect, words) for aspect, words in conditions if words]
 
 
 def condition_words(aspect: Aspect, words: tuple[Any, ...]) -> str:
-    """Return one condition for people: `category vuln or secret`, `kev true`."""
+    """Return one condition in words: `category vuln or secret`, `kev true`."""
     texts = (str(word).lower() if isinstance(word, bool) else str(word) for word in words)
     return f"{aspect.key} {' or '.join(texts)}"
 
@@ -121,13 +127,13 @@ def match_reason(match: Match) -> Reason:
 
 
 def match_words(match: Match) -> str:
-    """Return the conditions of a rule for people: `category secret, severity >=high`."""
+    """Return the conditions of a rule in words: `category secret, severity >=high`."""
     texts = [condition_words(aspect, words) for aspect, words in conditions_of(match)]
     return ", ".join(texts) or "every finding"
 
 
 class GraceByLevel(Section, frozen=True, kw_only=True):
-    """The time that a finding of each severity may wait; a level that is left out may not."""
+    """The grace time of each severity. A severity that is left out has none."""
 
     critical: Duration | None = None
     high: Duration | None = None
@@ -139,8 +145,9 @@ class GraceByLevel(Section, frozen=True, kw_only=True):
 class RuleEntry(Section, frozen=True, kw_only=True):
     """An action for the findings that match.
 
-    `grace` turns block into warn for that long from when the finding could be known. A `locked`
-    rule holds for policies that extend this one too, whatever these say.
+    The first rule that matches decides. With `grace`, a finding that would block only warns until
+    that time has passed since it became known. A policy that extends this one cannot loosen a
+    `locked` rule.
     """
 
     id: RuleId
@@ -151,7 +158,7 @@ class RuleEntry(Section, frozen=True, kw_only=True):
 
 
 class Override(Section, frozen=True, kw_only=True):
-    """Another severity for the findings that match, and why."""
+    """Set another severity for the findings that match, for a reason."""
 
     match: Match
     to: Level = msgspec.field(name="set")
@@ -159,16 +166,17 @@ class Override(Section, frozen=True, kw_only=True):
 
 
 class BanditSeverity(Section, frozen=True, kw_only=True):
-    """Below this confidence the severity of a finding of bandit drops one level."""
+    """The severity of a bandit finding drops one level if its confidence is lower than this."""
 
     min_confidence: Literal["low", "medium", "high"] = "low"
 
 
 class SeveritySection(Section, frozen=True, kw_only=True):
-    """The sources of severities, and changes to them.
+    """How severities are decided.
 
-    Of `sources` the first that answers wins. `unknown` stands for an unknown severity where one is
-    compared. Absent it is high: what nobody has scored yet is not harmless.
+    The first of the `sources` with a severity decides. `unknown` is the severity that rules compare
+    if the real one is unknown: by default high, because a vulnerability without a score can be
+    serious. `override` sets other severities. The first override that matches applies.
     """
 
     sources: tuple[SourceWord, ...] = ("ghsa", "osv-cvss", "tool", "nvd")
@@ -178,7 +186,7 @@ class SeveritySection(Section, frozen=True, kw_only=True):
 
 
 class Evidence(Section, frozen=True, kw_only=True):
-    """A licence file of a package, by its path in it and the sha256 of its bytes."""
+    """A licence file: its path in the package, and the SHA-256 of its bytes."""
 
     path: Text
     sha256: Sha256
@@ -187,7 +195,8 @@ class Evidence(Section, frozen=True, kw_only=True):
 class Clarification(Section, frozen=True, kw_only=True):
     """The licence of a package whose metadata is wrong or missing.
 
-    `versions` is a PEP 440 specifier. It is void for a package whose `evidence` differs.
+    `expression` is its SPDX expression. `versions` (optional) is a PEP 440 range. With `evidence`
+    (optional), the entry has no effect if that licence file is different or unknown.
     """
 
     purl: Text
@@ -197,7 +206,7 @@ class Clarification(Section, frozen=True, kw_only=True):
 
 
 class LicenseException(Section, frozen=True, kw_only=True):
-    """Licences that are allowed for one package only, by an owner, for a reason, until a day."""
+    """Licences that are allowed for one package only, until the last day in `expires`."""
 
     purl: Text
     allow: tuple[Text, ...]
@@ -207,7 +216,12 @@ class LicenseException(Section, frozen=True, kw_only=True):
 
 
 class LicenseSection(Section, frozen=True, kw_only=True):
-    """The licences that are allowed; of several `classifiers`, all must be, or any."""
+    """The SPDX ids of licences that are allowed, need a review, or are denied.
+
+    If there is an `allow` list, ids on no list are denied. If a package has several classifiers,
+    `classifiers` says whether all must be allowed or any. `clarify` corrects the licences of
+    packages. `exceptions` allows licences for one package.
+    """
 
     allow: tuple[Text, ...] = ()
     review: tuple[Text, ...] = ()
@@ -218,7 +232,11 @@ class LicenseSection(Section, frozen=True, kw_only=True):
 
 
 class EnrichmentSection(Section, frozen=True, kw_only=True):
-    """Further data about vulnerabilities: if it is required, and how old it may be."""
+    """Data about vulnerabilities: whether it is required, and how old it may be.
+
+    `kev` says which vulnerabilities are known to be exploited, `epss` how likely each one is to be
+    exploited.
+    """
 
     kev: Literal["required", "optional"] = "optional"
     epss: Literal["required", "optional"] = "optional"
@@ -226,10 +244,11 @@ class EnrichmentSection(Section, frozen=True, kw_only=True):
 
 
 class NewCodeSection(Section, frozen=True, kw_only=True):
-    """The base that findings are compared with, and if an edited finding counts as new.
+    """What counts as new.
 
-    `merge-base` compares with the commit that the change started from, `baseline` with the baseline
-    file alone, `none` with nothing.
+    Findings are compared `against` the commit that the change started from and the baseline file
+    (`merge-base`), the baseline file only (`baseline`), or nothing (`none`). `edited` says whether
+    a finding in an edited statement is new.
     """
 
     against: Literal["merge-base", "baseline", "none"] = "merge-base"
@@ -237,7 +256,12 @@ class NewCodeSection(Section, frozen=True, kw_only=True):
 
 
 class WaiverEntry(Section, frozen=True, kw_only=True):
-    """Findings that are accepted for a time. At least one of purl, path, fingerprint is given."""
+    """Findings that are accepted until the last day in `expires`.
+
+    At least one of `purl`, `path` and `fingerprint` is needed. All conditions must hold. `ids` are
+    ids of advisories or rules, `versions` is a PEP 440 range. With `until_fixed`, which needs a
+    `purl`, the waiver ends as soon as a fixed version exists.
+    """
 
     ids: tuple[Text, ...] = ()
     purl: Text | None = None
@@ -252,7 +276,12 @@ class WaiverEntry(Section, frozen=True, kw_only=True):
 
 
 class WaiverSection(Section, frozen=True, kw_only=True):
-    """Waivers and their limits. `max_in_source` bounds what comments in the code may hide."""
+    """Waivers, and limits for them.
+
+    A waiver that ends more than `max_days` from now has no effect yet. `warn_before` is how long
+    before its end the report warns. `unused` says what a waiver does that matches nothing.
+    `in_source` says whether comments in the source may hide findings, `max_in_source` how many.
+    """
 
     max_days: Count = 180
     warn_before: Duration = "14d"
@@ -263,14 +292,20 @@ class WaiverSection(Section, frozen=True, kw_only=True):
 
 
 class WaiverFile(Section, frozen=True, kw_only=True):
-    """The file policies/waivers.yml: entries alone, since the limits are in the policy."""
+    """The file policies/waivers.yml. Its limits are in the policy."""
 
     version: Literal[1]
     items: tuple[WaiverEntry, ...] = ()
 
 
 class PolicyFile(Section, frozen=True, kw_only=True):
-    """The whole file."""
+    """A policy of scanagg: what blocks, what warns, and what a check needs.
+
+    `default` is the action for a finding that no rule matches. With `enforcement: warn`, findings
+    do not fail the check. `extends` lists parent policies. `locked` lists sections that a policy
+    extending this one can only tighten. `approvers` are the owners whose waivers apply to what is
+    locked here.
+    """
 
     version: Literal[1]
     default: ActionWord
@@ -290,8 +325,8 @@ class PolicyFile(Section, frozen=True, kw_only=True):
 class Locked(msgspec.Struct, frozen=True):
     """The locks of a parent policy: its locked rules, judged by its own sections.
 
-    `file` is the parent with its own parents taken in, its `rules` the locked ones alone. The
-    stricter of its action and the child's applies; it can be waived by `approvers` only.
+    `file` is the parent combined with its own parents, with the locked rules only. The stricter of
+    its action and the child's applies. Only `approvers` can waive its findings.
     """
 
     source: str
@@ -300,13 +335,13 @@ class Locked(msgspec.Struct, frozen=True):
 
 
 class Policy(msgspec.Struct, frozen=True):
-    """A valid policy and where it came from.
+    """A valid policy, and where it came from.
 
-    `source` is `built-in`, a path relative to the target, or a bare file name; never a path of
-    this machine. `digest` is the sha256 of the file's bytes, `files` the same of parents and of the
-    waiver file, by name. `enforcement` is block or warn: what the file says, unless the command
-    line says otherwise. `file` is the policy with its parents taken in; `waivers` are those of the
-    policy and of the waiver file. `ref` is the commit that it was read from.
+    `source` is `built-in`, a path relative to the project, or a file name; never an absolute path.
+    `digest` is the SHA-256 of the file, `files` those of its parents and the waiver file, by name.
+    `enforcement` is block or warn, from the command line or else the file. `file` is the
+    policy combined with its parents. `waivers` are those of the policy and the waiver file. `ref`
+    is the commit that it was read from.
     """
 
     name: str
@@ -321,7 +356,7 @@ class Policy(msgspec.Struct, frozen=True):
 
     @property
     def rules(self) -> tuple[RuleEntry, ...]:
-        """The rules in the order in which they are tried."""
+        """The rules, in the order in which they are tried."""
         return self.file.rules
 
     @property

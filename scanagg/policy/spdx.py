@@ -1,8 +1,9 @@
-"""SPDX licence expressions: the known ids, and an expression as a tree of canonical terms.
+"""Parse SPDX licence expressions into trees of canonical terms.
 
-Grammar and precedence (`+`, then WITH, then AND, then OR) are those of SPDX 2.3, annex D; ids and
-operators in any case, as in SPDX 3. The ids are the list that license-expression ships. Its parser
-(30.4) is not used: it crashes on `()` and `( OR MIT`, and takes `MIT OR ISC OR` for an expression.
+Grammar and precedence (`+`, then WITH, then AND, then OR) follow SPDX 2.3, annex D; ids and
+operators can have any case, as in SPDX 3. The ids come from license-expression. Its parser (30.4)
+is not used: it crashes on `()` and `( OR MIT`, and accepts `MIT OR ISC OR`. `packaging.licenses`
+rejects ids that are not on the list, which here stay in the tree.
 """
 
 import difflib
@@ -15,7 +16,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-# An expression is one line of metadata. Whole licence texts come in the same field: they are none.
+# An expression is one line of metadata. Some packages put a whole licence text into the field.
 _LONGEST: Final = 2000
 _DEEPEST: Final = 40
 
@@ -23,11 +24,11 @@ _TOKEN: Final = re.compile(r"\s*([()]|[A-Za-z0-9][A-Za-z0-9.:-]*\+?)")
 _OPERATORS: Final = frozenset(("AND", "OR", "WITH"))
 _REF: Final = re.compile(r"(documentref-[a-z0-9.-]+:)?(licenseref|additionref)-[a-z0-9.-]+")
 
-# The index lists these as other names of an id, but they were never on the SPDX list.
+# The index has these as other names of an id, but they were never on the SPDX list.
 _NO_IDS: Final = frozenset(("gpl", "bsd-2", "verbatim-man-pages"))
-# Licences whose names end in "exception"; the index takes them for exceptions.
+# Licences that the index marks as exceptions, because their names end in "exception".
 _NO_EXCEPTIONS: Final = frozenset(("MPL-2.0-no-copyleft-exception", "eCos-2.0"))
-# Deprecated ids that stand for a licence with an exception, from the SPDX list's own notes.
+# Deprecated ids that mean a licence with an exception, from the notes of the SPDX list.
 _COMPOSED: Final = {
     "gpl-2.0-with-autoconf-exception": ("GPL-2.0-only", "Autoconf-exception-2.0"),
     "gpl-2.0-with-bison-exception": ("GPL-2.0-only", "Bison-exception-2.2"),
@@ -37,16 +38,16 @@ _COMPOSED: Final = {
     "gpl-3.0-with-autoconf-exception": ("GPL-3.0-only", "Autoconf-exception-3.0"),
     "gpl-3.0-with-gcc-exception": ("GPL-3.0-only", "GCC-exception-3.1"),
 }
-# `GPL-2.0-only`, `GFDL-1.1-invariants-only`, `MPL-2.0`: a name, a version, what follows.
+# A name, a version, and what follows: `GPL-2.0-only`, `GFDL-1.1-invariants-only`, `MPL-2.0`.
 _VERSIONED: Final = re.compile(r"(.+?)-(\d+(?:\.\d+)*)((?:-no)?-invariants)?(-only)?")
 
 
 class SpdxError(ValueError):
-    """The text is no SPDX expression; the message says why."""
+    """The text is not an SPDX expression. The message says why."""
 
 
 class Term(msgspec.Struct, frozen=True):
-    """One licence, perhaps with `+` (this version or any later) and an exception."""
+    """One licence, optionally with `+` (this version or any later) and an exception."""
 
     license: str
     plus: bool = False
@@ -64,16 +65,16 @@ class Term(msgspec.Struct, frozen=True):
 
     @property
     def is_reference(self) -> bool:
-        """True if a document defines the licence for itself."""
+        """True if the licence is a LicenseRef, which a document defines for itself."""
         return bool(_REF.fullmatch(self.license.lower()))
 
     @property
     def has_listed_exception(self) -> bool:
-        """True if there is no exception, or one of the SPDX list."""
+        """True if there is no exception, or it is on the SPDX list."""
         return self.exception is None or self.exception.lower() in _index().exceptions
 
     def choices(self) -> tuple["Term", ...]:
-        """Return what the licensee may pick: each version of `-or-later` and `+`, else this one."""
+        """Return what the licensee can pick: each version of `-or-later` and `+`, else this one."""
         name = self.license
         if name.endswith("-or-later"):
             name = name.removesuffix("-or-later") + "-only"
@@ -84,12 +85,12 @@ class Term(msgspec.Struct, frozen=True):
 
 
 class Both(msgspec.Struct, frozen=True):
-    """All of the parts hold (AND)."""
+    """All parts apply (AND)."""
 
     parts: tuple["Expression", ...]
 
     def __str__(self) -> str:
-        """The canonical text, with no bracket more than is needed."""
+        """The canonical text, with as few brackets as possible."""
         texts = (f"({part})" if isinstance(part, Either) else str(part) for part in self.parts)
         return " AND ".join(texts)
 
@@ -108,7 +109,7 @@ Expression = Term | Both | Either
 
 
 def parse(text: str) -> Expression:
-    """Parse an expression. Ids that are not on the list stay as they are. SpdxError if invalid."""
+    """Parse an expression. Ids that are not on the list stay unchanged. SpdxError if invalid."""
     if len(text) > _LONGEST:
         raise SpdxError(f"longer than {_LONGEST} characters")
     parser = _Parser(text)
@@ -116,12 +117,12 @@ def parse(text: str) -> Expression:
         raise SpdxError("empty")
     expression = parser.either(0)
     if parser.tokens:
-        raise SpdxError(f"{parser.tokens[0]!r} is out of place")
+        raise SpdxError(f"unexpected {parser.tokens[0]!r}")
     return expression
 
 
 class _Parser:
-    """A recursive descent over the tokens that are left."""
+    """A recursive-descent parser; `tokens` are those that are left."""
 
     def __init__(self, text: str) -> None:
         self.tokens: list[str] = []
@@ -129,7 +130,7 @@ class _Parser:
         while position < end:
             match = _TOKEN.match(text, position)
             if match is None:
-                raise SpdxError(f"{text[position:].strip()[:20]!r} is not part of an expression")
+                raise SpdxError(f"unexpected {text[position:].strip()[:20]!r}")
             self.tokens.append(match[1])
             position = match.end()
 
@@ -158,21 +159,21 @@ class _Parser:
                 raise SpdxError("nested too deeply")
             inner = self.either(depth + 1)
             if not self.takes(")"):
-                raise SpdxError("a closing bracket is missing")
+                raise SpdxError("missing closing bracket")
             return inner
-        term = _term(self.name("a licence"))
+        term = _term(self.name("licence"))
         if not self.takes("WITH"):
             return term
         if term.exception:
-            raise SpdxError(f"{term.license} has an exception already")
-        name = self.name("an exception")
+            raise SpdxError(f"{term.license} already has an exception")
+        name = self.name("exception")
         return replace(term, exception=_index().exceptions.get(name.lower(), name))
 
     def name(self, what: str) -> str:
         token = self.tokens[0] if self.tokens else ""
         if not token or token in "()" or token.upper() in _OPERATORS:
             where = f" before {token!r}" if token else " at the end"
-            raise SpdxError(f"{what} is missing{where}")
+            raise SpdxError(f"missing {what}{where}")
         return self.tokens.pop(0)
 
 
@@ -195,14 +196,14 @@ def is_valid(expression: Expression) -> bool:
 
 
 def similar(name: str) -> str:
-    """Return `: did you mean 'MIT'?` with the id of the SPDX list that is most similar, if any."""
+    """Return `: did you mean 'MIT'?` with the most similar id of the SPDX list, if any."""
     known = {**_index().exceptions, **_index().licenses}
     near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
     return f": did you mean {known[near[0]]!r}?" if near else ""
 
 
 def _term(token: str) -> Term:
-    """Return the canonical term for an id: its case, its replacement where it is deprecated."""
+    """Return the canonical term for an id: in the right case, and not deprecated."""
     low = token.lower()
     index = _index()
     if low in _COMPOSED:
@@ -221,7 +222,7 @@ def _term(token: str) -> Term:
 
 
 class _Index(msgspec.Struct, frozen=True):
-    """The SPDX list: ids by their small letters, and the versions from each id on."""
+    """The SPDX list: ids by their lowercase form, and each id with its later versions."""
 
     licenses: Mapping[str, str]
     exceptions: Mapping[str, str]
@@ -230,7 +231,7 @@ class _Index(msgspec.Struct, frozen=True):
 
 @cache
 def _index() -> _Index:
-    # Imported here, since most runs judge no licence at all.
+    # Imported here, because most runs judge no licence.
     from license_expression import get_license_index  # noqa: PLC0415
 
     licenses: dict[str, str] = {}
@@ -248,7 +249,7 @@ def _index() -> _Index:
 
 
 def _later(names: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """Return each versioned id with itself and later versions of the licence, oldest first."""
+    """Return for each versioned id the id itself and its later versions, oldest first."""
     families: dict[tuple[str, ...], dict[tuple[int, ...], str]] = defaultdict(dict)
     for name in names:
         match = _VERSIONED.fullmatch(name)

@@ -1,4 +1,4 @@
-"""Tests of a policy: findings as people write them, and the verdict that each should get."""
+"""Test a policy with cases: findings, and the verdict that each should get."""
 
 import hashlib
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,6 @@ from scanagg.model import (
 )
 from scanagg.policy.aspects import (
     ASPECTS,
-    WITH_PACKAGE,
     CategoryWord,
     Level,
     Text,
@@ -47,18 +46,19 @@ from scanagg.policy.typed import Section, label, quoted
 from scanagg.scanners.base import usual_scanner
 
 ALLOWED: Final = "allowed"
-"""The expectation for a package whose licence is allowed: it is no finding."""
+"""The expectation for a package whose licence is allowed, so it is not a finding."""
 
 _Expected = Literal["block", "warn", "info", "waived", "allowed"]
 _Version = Annotated[str, Meta(min_length=1, description='a version in quotes, such as "2.10"')]
 
 
 class _Example(Section, frozen=True, kw_only=True):
-    """A finding, as far as a rule or a waiver can ask about it.
+    """A finding, with everything that a rule or a waiver can match.
 
-    `ids` are those of an advisory, the first the main one. `fixable` and `fixed` say whether there
-    is a version without the hole, and which. `license` is an SPDX expression or what the metadata
-    says instead. `first_seen` is when the repository first had the finding on record.
+    `ids` are those of an advisory, the main one first. `fixed` are the versions without the
+    vulnerability; `fixable` is enough if their numbers do not matter. `license` is an SPDX
+    expression, or other text from the metadata. `first_seen` is the day on which the finding was
+    first recorded in the repository.
     """
 
     category: CategoryWord
@@ -80,7 +80,7 @@ class _Example(Section, frozen=True, kw_only=True):
     in_source: Text | None = None
 
 
-# Aspects that say themselves how a case gives them.
+# Aspects that define their own key of a case.
 _CASE_KEYS: Final = {
     aspect.key: aspect.case
     for aspect in ASPECTS
@@ -102,7 +102,7 @@ else:
     )
 
 
-# Keys that only a vulnerability has.
+# Keys that only a vulnerability can have.
 _OF_VULNERABILITIES: Final = (
     *("ids", "fixed", "published", "withdrawn"),
     *(
@@ -114,10 +114,10 @@ _OF_VULNERABILITIES: Final = (
 
 
 class Case(Section, frozen=True, kw_only=True):
-    """A finding and what is to become of it; `rule` and `deadline` are held where they are given.
+    """A finding, and the expected verdict: an action, `waived`, or `allowed` for a licence.
 
-    `allowed` is expected of a package whose licence the policy allows. `rule` is the id of the
-    policy's rule, `deadline` the last day on which the finding only warns.
+    `rule`, `severity` and `deadline` are compared only if given. `rule` is the id of the policy's
+    rule, `deadline` the day from which the finding blocks.
     """
 
     name: Text | None = None
@@ -129,7 +129,7 @@ class Case(Section, frozen=True, kw_only=True):
 
 
 class CaseFile(Section, frozen=True, kw_only=True):
-    """The whole file. `policy` is a name, or a path relative to the file; `now` a date, UTC."""
+    """The whole file. `policy` is a name, or a path relative to the file; `now` a date in UTC."""
 
     version: Literal[1]
     policy: Text | None = None
@@ -138,7 +138,7 @@ class CaseFile(Section, frozen=True, kw_only=True):
 
 
 class Cases(msgspec.Struct, frozen=True):
-    """A file of cases: its name as shown, what it says of policy and clock, its cases by line."""
+    """A case file: its name in messages, its policy and time, and its cases by line."""
 
     shown: str
     policy: str | None
@@ -159,7 +159,7 @@ class Tried(msgspec.Struct, frozen=True):
 
 
 def read_cases(raw: bytes, shown: str) -> Cases:
-    """Read the cases in the bytes of a file. PolicyError with every mistake and its place."""
+    """Read the cases in the bytes of a file. PolicyError with every mistake and its position."""
     where = one_line(shown)
     file, document = read_document(raw, where, CaseFile)
     problems = sorted(_mistakes(file, document))
@@ -171,7 +171,7 @@ def read_cases(raw: bytes, shown: str) -> Cases:
 
 
 def try_cases(cases: Cases, policy: Policy, now: datetime) -> tuple[Tried, ...]:
-    """Judge each case by itself, as at `now`."""
+    """Judge each case by itself at `now`."""
     tried = []
     for line, case in cases.cases:
         judged = next(iter(decide([finding_of(case.finding)], policy, now).judged), None)
@@ -197,67 +197,61 @@ def _differences(case: Case, judged: Judged | None) -> Iterator[str]:
 
 
 def _words(example: Example) -> str:
-    """Return a name for a case that has none: what the finding is."""
+    """Return a name for a case without one, made from its finding."""
     package = " ".join(filter(None, (example.package, example.version)))
     paths = _listed(example.path)
     known = (example.severity, category_of(example.category).value, *example.ids[:1], example.rule)
     return " ".join(filter(None, (*known, package, example.license, *paths[:1])))
 
 
-# What types cannot say of an example.
+# Checks beyond types.
+
+# Keys that a finding needs, by category; other findings need a path.
+_NEEDED: Final = {
+    Category.VULNERABILITY: ("package", "version"),
+    Category.LICENSE: ("package", "version", "license"),
+}
+# Keys that a finding cannot have. The policy decides the severity of a licence.
+_IMPOSSIBLE: Final = {
+    Category.VULNERABILITY: ("license",),
+    Category.LICENSE: ("severity", *_OF_VULNERABILITIES),
+}
+_IMPOSSIBLE_WITHOUT_PACKAGE: Final = (
+    *("package", "version", "scope", "license"),
+    *_OF_VULNERABILITIES,
+)
 
 
 def _mistakes(file: CaseFile, document: Document) -> Iterator[Problem]:
     if not file.cases:
-        yield Problem(document.at(("cases",)), "cases: there is none", "give at least one case")
-    dates: list[tuple[KeyPath, str | None]] = [(("now",), file.now)]
+        yield Problem(document.at(("cases",)), "cases: the list is empty", "Add a case.")
+    dates: dict[KeyPath, str | None] = {("now",): file.now}
     for index, case in enumerate(file.cases):
-        path = ("cases", index)
-        where = (*path, "finding")
-        dates += [
-            ((*path, "deadline"), case.deadline),
-            ((*where, "published"), case.finding.published),
-            ((*where, "first_seen"), case.finding.first_seen),
-        ]
+        above = ("cases", index, "finding")
+        dates["cases", index, "deadline"] = case.deadline
+        dates[*above, "published"] = case.finding.published
+        dates[*above, "first_seen"] = case.finding.first_seen
         for key, message in _misfits(case.finding):
-            key_path = (*where, key)
-            yield Problem(document.at_key(key_path), f"{label(key_path)}: {message}")
-    for path_of_date, text in dates:
-        wrong = None if text is None else date_problem(text)
+            path = (*above, key)
+            yield Problem(document.at_key(path), f"{label(path)}: {message}")
+    for date_path, text in dates.items():
+        wrong = date_problem(text) if text else None
         if wrong:
-            message = f"{label(path_of_date)}: {quoted(text)} {wrong[0]}"
-            yield Problem(document.at(path_of_date), message, "write it like 2027-02-01")
+            message = f"{label(date_path)}: {quoted(text)} {wrong[0]}"
+            yield Problem(document.at(date_path), message, wrong[1])
 
 
 def _misfits(example: Example) -> Iterator[tuple[str, str]]:
     """Yield keys that a finding of this category lacks or cannot have, with what is wrong."""
     category = category_of(example.category)
-    yield from _package_misfits(example, category)
-    if category is not Category.VULNERABILITY:
-        for key in _OF_VULNERABILITIES:
-            if getattr(example, key) not in (None, (), False):
-                yield key, "only a vulnerability has that"
+    for key in _NEEDED.get(category, ("path",)):
+        if not getattr(example, key):
+            yield key, f"a {category.value} finding needs {key}"
+    for key in _IMPOSSIBLE.get(category, _IMPOSSIBLE_WITHOUT_PACKAGE):
+        if getattr(example, key):
+            yield key, f"a {category.value} finding cannot have {key}"
     if example.fixable is False and example.fixed:
-        yield "fixable", "it says false, and `fixed` names a version"
-    if category is not Category.LICENSE and example.license is not None:
-        yield "license", "only a license finding has one"
-    if category is Category.LICENSE and example.license is None:
-        yield "license", "a license finding needs one"
-    if category is Category.LICENSE and example.severity is not None:
-        yield "severity", "that of a licence is for the policy to decide: leave it out"
-
-
-def _package_misfits(example: Example, category: Category) -> Iterator[tuple[str, str]]:
-    if category in WITH_PACKAGE:
-        for key in ("package", "version"):
-            if getattr(example, key) is None:
-                yield key, f"a {category.value} finding needs a package and its version"
-    else:
-        for key in ("package", "version", "scope"):
-            if getattr(example, key) is not None:
-                yield key, f"a {category.value} finding has no package"
-        if not _listed(example.path):
-            yield "path", f"a {category.value} finding needs the path of a file"
+        yield "fixable", "it is false, but `fixed` has a version"
     for path in _listed(example.path):
         if path.startswith("/") or ".." in path.split("/"):
             yield "path", f"{quoted(path)} is not relative to the project"
@@ -275,7 +269,7 @@ def finding_of(example: Example) -> Finding:
     fingerprint = example.fingerprint or hashlib.sha256(repr(example).encode()).hexdigest()
     claims: tuple[SeverityClaim, ...] = ()
     if example.severity is not None:
-        # Every source says the same: in which order the policy asks them does not matter then.
+        # All sources agree, so their order in the policy does not matter.
         all_sources = ("ghsa", "cvss3.1", "tool", "nvd")
         sources = all_sources if category is Category.VULNERABILITY else ("tool",)
         severity = Severity(example.severity)

@@ -1,7 +1,7 @@
 """The meaning of licence words in package metadata: trove classifiers, common names, texts.
 
-The publisher, not the licensee, knows which of several candidates is meant: a reader of these
-tables takes the worst of them. The classifiers are those of PyPI's list under "License ::".
+If words can mean several licences, only the publisher knows which one, so callers use the worst of
+them. The classifiers are those of PyPI's list under "License ::".
 """
 
 import re
@@ -11,9 +11,9 @@ import msgspec
 
 
 class Reading(msgspec.Struct, frozen=True):
-    """The licences that some words may mean, none where nobody can tell.
+    """The licences that some words can mean; none if that is unknown.
 
-    `doubtful` are licences that they could mean but hardly ever do: reason to look, not to refuse.
+    `doubtful` are licences that the words hardly ever mean: a reason to review, not to deny.
     """
 
     candidates: tuple[str, ...] = ()
@@ -21,18 +21,18 @@ class Reading(msgspec.Struct, frozen=True):
 
     @property
     def names(self) -> tuple[str, ...]:
-        """All of them."""
+        """All candidates, the doubtful ones last."""
         return (*self.candidates, *self.doubtful)
 
 
 def classifier(text: str) -> Reading | None:
-    """Return the meaning of a classifier, whole or its last part; None if it says nothing."""
+    """Return the meaning of a classifier, or of its last part; None if it names no licence."""
     name = text.rpartition("::")[2].strip().casefold()
     return None if not name or name in _SILENT else _CLASSIFIERS.get(name, Reading())
 
 
 def common_name(text: str) -> Reading:
-    """Return the meaning of a free `License` field, where it is one of the usual names."""
+    """Return the meaning of a free-text `License` field if it is a common name."""
     if len(text) > _LONGEST_NAME:
         return Reading()
     words = _SEPARATORS.sub(" ", text.casefold()).split()
@@ -42,7 +42,7 @@ def common_name(text: str) -> Reading:
 
 
 def text(name: str) -> Reading:
-    """Return the meaning of a licence's text; of the GNU ones, of this version or any later."""
+    """Return the meaning of a licence text; for GNU licences, this version or any later."""
     if not name.endswith("-only"):
         return Reading((name,))
     return Reading((name, f"{name.removesuffix('-only')}-or-later"))
@@ -65,10 +65,10 @@ _AGPL3: Final = Reading(("AGPL-3.0-only", "AGPL-3.0-or-later"))
 _ARTISTIC: Final = Reading(("Artistic-1.0", "Artistic-1.0-Perl", "Artistic-2.0"))
 _AFL: Final = Reading(("AFL-1.1", "AFL-1.2", "AFL-2.0", "AFL-2.1", "AFL-3.0"))
 _ZOPE: Final = Reading(("ZPL-1.1", "ZPL-2.0", "ZPL-2.1"))
-# No licence at all, and not on the SPDX list: unknown, unless a policy lists the reference.
+# Not a licence, and not on the SPDX list: unknown, unless a policy lists the reference.
 _PUBLIC_DOMAIN: Final = Reading(("LicenseRef-Public-Domain",))
 
-# They only say that some licence is approved by somebody: beside another classifier no news.
+# These only say that someone approved the licence.
 _SILENT: Final = frozenset(("osi approved", "dfsg approved"))
 
 _CLASSIFIERS: Final = {
@@ -147,7 +147,7 @@ _CLASSIFIERS: Final = {
     "zope public license": _ZOPE,
 }
 
-# Keys have small letters, single spaces, and no word of _FILL.
+# Keys are lowercase, with single spaces, and without the words of _FILL.
 _NAMES: Final = {
     "mit": Reading(("MIT",)),
     "expat": Reading(("MIT",)),

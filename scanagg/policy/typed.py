@@ -1,4 +1,4 @@
-"""Typed sections built from the plain values of a document, with every mistake and its place."""
+"""Build typed sections from the plain values of a document, and report every mistake in them."""
 
 import difflib
 import types
@@ -13,7 +13,7 @@ from scanagg.core.yaml import Document, KeyPath, Problem
 
 _SHOWN: Final = 60
 _INVALID: Final = object()
-"""Stands for a value that has a problem."""
+"""The result for a value that has a problem."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -24,31 +24,31 @@ _T = TypeVar("_T", bound=Section)
 
 
 def build(document: Document, kind: type[_T]) -> tuple[_T | None, list[Problem]]:
-    """Return the document as a `kind`, or None and what is wrong with it."""
+    """Return the document as a `kind`, or None with every mistake in it."""
     builder = _Builder(document)
     value = builder.section(document.value, kind, ())
     return (None if builder.problems else cast("_T", value)), sorted(builder.problems)
 
 
 def label(path: KeyPath) -> str:
-    """Return a path as people write it: `rules[0].match`."""
+    """Return a path as text: `rules[0].match`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return text.removeprefix(".") or "the policy"
+    return text.removeprefix(".") or "top level"
 
 
 def quoted(value: object) -> str:
-    """Return a value from a file, short and safe to print."""
+    """Return the repr of a value from a file, short and safe to print."""
     return shorten(one_line(repr(value)), _SHOWN)
 
 
 def suggestion(word: object, words: Iterable[str]) -> str:
-    """Return `: did you mean 'x'?` where one of `words` is similar, else nothing."""
+    """Return `: did you mean 'x'?` if one of `words` is similar, else an empty text."""
     near = difflib.get_close_matches(word, list(words), n=1) if isinstance(word, str) else []
     return f": did you mean {near[0]!r}?" if near else ""
 
 
 class _Builder:
-    """Builds values of the types that fields have, and collects problems."""
+    """Builds values by the types of their fields, and collects problems."""
 
     def __init__(self, document: Document) -> None:
         self.document = document
@@ -57,7 +57,7 @@ class _Builder:
     def section(self, raw: object, kind: type[Section], path: KeyPath) -> object:
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         if not isinstance(raw, dict):
-            self._mismatch(raw, path, "a mapping of " + ", ".join(fields))
+            self._mismatch(raw, path, "a mapping with the keys " + ", ".join(fields))
             return _INVALID
         values: dict[str, object] = {}
         for key, value in raw.items():
@@ -65,12 +65,12 @@ class _Builder:
                 values[fields[key].name] = self._value(value, fields[key].type, (*path, key))
                 continue
             message = f"{label(path)}: unknown key {quoted(key)}{suggestion(key, fields)}"
-            hint = f"{label(path)} can have " + ", ".join(fields)
+            hint = f"Allowed keys ({label(path)}): {', '.join(fields)}."
             self.problems.append(Problem(self.document.at_key((*path, key)), message, hint))
         for name, field in fields.items():
             if field.required and name not in raw:
                 message = f"{label(path)}: {name!r} is missing"
-                hint = f"{name}: {_described(field.type)}"
+                hint = f"Add {name}: {_described(field.type)}."
                 self.problems.append(Problem(self.document.at(path), message, hint))
         return _INVALID if self.problems else kind(**values)
 
@@ -82,8 +82,7 @@ class _Builder:
                 return self.section(raw, member, path)
             if get_origin(member) is tuple and isinstance(raw, list):
                 if not raw and path[-2:-1] == ("match",):
-                    expected = "at least one value: an empty list matches nothing"
-                    self._mismatch(raw, path, expected)
+                    self._mismatch(raw, path, "at least one value")
                 item = get_args(member)[0]
                 return tuple(
                     self._value(value, item, (*path, index)) for index, value in enumerate(raw)
@@ -91,8 +90,8 @@ class _Builder:
             if get_origin(member) is dict and isinstance(raw, dict):
                 entry = get_args(member)[1]
                 return {key: self._value(value, entry, (*path, key)) for key, value in raw.items()}
-        # One scalar type at a time: msgspec 0.22 frees memory twice for a type with a union of a
-        # text pattern and a list in it.
+        # One scalar type at a time: msgspec 0.22 frees memory twice if a type has a union of a text
+        # pattern and a list.
         for scalar in scalars:
             try:
                 return msgspec.convert(raw, type=scalar)
@@ -101,7 +100,7 @@ class _Builder:
         # An id or a version may look like a number: 70612, 1.2.
         is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
         takes_text = any(get_args(member)[:1] == (str,) for member in members)
-        hint = "put it in quotes" if is_number and takes_text else ""
+        hint = "Put it in quotes." if is_number and takes_text else ""
         literals = [member for member in members if get_origin(member) is Literal]
         words = [str(word) for literal in literals for word in get_args(literal)]
         expected = " or ".join(map(_described, members))
@@ -111,7 +110,7 @@ class _Builder:
     def _mismatch(
         self, raw: object, path: KeyPath, expected: str, words: Iterable[str] = (), hint: str = ""
     ) -> None:
-        # A value that is not there has no place of its own: YAML puts it where the next thing is.
+        # A missing value has no position of its own: YAML reports that of the next token.
         mark = self.document.at_key(path) if raw is None else self.document.at(path)
         got = "nothing" if raw is None else quoted(raw)
         message = f"{label(path)}: got {got}, expected {expected}{suggestion(raw, words)}"
@@ -119,7 +118,7 @@ class _Builder:
 
 
 def _members(kind: object) -> Iterator[Any]:
-    """Yield the parts of a union, or the type itself where it is none."""
+    """Yield the members of a union, or the type itself if it is not a union."""
     if get_origin(kind) in (Union, types.UnionType):
         for part in get_args(kind):
             yield from _members(part)
@@ -136,7 +135,7 @@ def _is_container(kind: object) -> bool:
 
 
 def _described(kind: object) -> str:
-    """Return a type in words for people."""
+    """Describe a type in words."""
     if get_origin(kind) is Annotated:
         meta = next(part for part in get_args(kind) if isinstance(part, Meta))
         return meta.description or "text"

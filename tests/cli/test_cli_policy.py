@@ -1,4 +1,4 @@
-"""`scanagg policy`: files of policies and of cases, looked at without scanning."""
+"""`scanagg policy`: check, test and compare policies."""
 
 import json
 from pathlib import Path
@@ -79,12 +79,12 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_valid_policy_is_said_to_be_valid(folder: Path) -> None:
-    for name, said in (
-        ("gate.yml", "valid: gate, 1 rules\n"),
+    for name, page in (
+        ("gate.yml", "valid: gate, 1 rule\n"),
         ("strict", "valid: strict, 5 rules\n"),
     ):
         done = scanagg("policy", "check", name, "--strict", cwd=folder)
-        assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+        assert (done.returncode, done.stdout, done.stderr) == (0, page, "")
 
 
 def test_what_it_says_in_vain_is_a_warning_with_its_place(folder: Path) -> None:
@@ -93,21 +93,21 @@ def test_what_it_says_in_vain_is_a_warning_with_its_place(folder: Path) -> None:
     assert (done.returncode, done.stdout.splitlines()) == (
         0,
         [
-            "flawed.yml:7:5: rules[1]: 'never' can never match: 'all' takes all of it before",
+            "flawed.yml:7:5: rules[1]: rule never is never reached: covered by rule all",
             (
-                "flawed.yml:10: the waiver of B101 gone.py ends 181 days from now, the policy "
-                "allows 180: it has no effect yet"
+                "flawed.yml:10: the waiver of B101 gone.py has no effect yet: it ends in 181 days, "
+                "and the policy allows 180"
             ),
             "valid: flawed, 2 rules, 2 warnings",
         ],
     )
     assert scanagg(*asked, "--strict", cwd=folder).returncode == 1
     later = ("policy", "check", "flawed.yml", "--now", "2026-04-04")
-    held = scanagg(*later, "--root", ".", cwd=folder).stdout
-    assert "scanners.trivy.when: no file of the project matches" in held
-    assert "B101 gone.py: no file of the project matches its path" in held
-    used = scanagg(*later, "--on", "scanagg.json", cwd=folder).stdout
-    assert "B101 gone.py matches no finding of the report" in used
+    by_files = scanagg(*later, "--root", ".", cwd=folder).stdout
+    assert "flawed.yml:4:33: scanners.trivy.when: " in by_files
+    assert "flawed.yml:10: the waiver of B101 gone.py matches no file" in by_files
+    by_report = scanagg(*later, "--on", "scanagg.json", cwd=folder).stdout
+    assert "flawed.yml:10: the waiver of B101 gone.py matches no finding" in by_report
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_what_it_says_in_vain_is_a_warning_with_its_place(folder: Path) -> None:
         (f"{GATE}licenses: {{allow: [MIT], deny: [MIT]}}\n", "MIT is in allow too"),
         (
             f"{GATE}waivers:\n  items:\n    - {BARE}\n",
-            "the waiver has no target",
+            "waivers.items[0]: ",
         ),
     ],
 )
@@ -138,8 +138,8 @@ def test_cases_are_judged_by_the_policy_that_their_file_names(folder: Path) -> N
             "ok    cases.yml:5  a secret blocks",
             "FAIL  cases.yml:9  high code B602 app.py",
             "      expected block, got info",
-            "      it is info by rule default: no rule matches",
-            "2 cases, 1 not as expected",
+            "      verdict: info by rule default: no rule matches",
+            "2 cases: 1 passed, 1 failed",
         ],
     )
     elsewhere = folder / "elsewhere"
@@ -154,7 +154,7 @@ def test_cases_without_a_policy_are_judged_by_the_project_s_own(folder: Path) ->
     (folder / "own.yml").write_text(text, encoding="utf-8")
     (folder / "scanagg.yml").write_text(GATE, encoding="utf-8")
     done = scanagg("policy", "test", "own.yml", "own.yml", cwd=folder)
-    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 cases, 0 not as expected")
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "2 cases: 2 passed, 0 failed")
 
 
 def test_a_file_of_cases_that_cannot_be_used_is_an_error(folder: Path) -> None:
@@ -179,17 +179,17 @@ def test_a_diff_says_what_changes_the_weaker_first(folder: Path) -> None:
     assert lines[:3] == [
         "weaker    block -> warn  000000000001",
         "          vulnerability CVE-2016-10745  jinja2 2.4.1  requirements.txt:1",
-        "          by rule holes -> known",
+        "          rule holes -> known",
     ]
     assert [line for line in lines if line.startswith("stricter  allowed -> block  ")]
-    assert "          by rule licenses.allow -> licences" in lines
+    assert "          rule licenses.allow -> licences" in lines
     assert lines[-6:] == [
         "allowed -> block: 1",
         "block -> warn: 1",
         "info -> block: 1",
         "info -> warn: 1",
-        "4 findings change (1 weaker, 3 stricter), 4 stay",
-        "outcome: BLOCKED by both",
+        "4 changed verdicts (1 weaker, 3 stricter), 4 unchanged",
+        "outcome: BLOCKED with both policies",
     ]
 
 
@@ -198,7 +198,10 @@ def test_a_diff_of_what_judges_alike_is_empty(folder: Path) -> None:
     done = scanagg(*asked, cwd=folder)
     assert (done.returncode, done.stdout.splitlines()) == (
         0,
-        ["0 findings change (0 weaker, 0 stricter), 7 stay", "outcome: BLOCKED by both"],
+        [
+            "0 changed verdicts (0 weaker, 0 stricter), 7 unchanged",
+            "outcome: BLOCKED with both policies",
+        ],
     )
 
 
@@ -213,5 +216,5 @@ def test_a_diff_exits_with_1_only_where_asked_to(folder: Path) -> None:
 
 def test_the_schema_of_policies_is_printed(folder: Path) -> None:
     done = scanagg("policy", "schema", cwd=folder)
-    said = json.loads(done.stdout)
-    assert set(said["$defs"]) >= {"RuleEntry", "Match"}
+    document = json.loads(done.stdout)
+    assert set(document["$defs"]) >= {"RuleEntry", "Match"}

@@ -31,6 +31,7 @@ items:
     reason: removed since
     owner: "@core"
     expires: 2026-05-01
+    until_fixed: true
 """
 POLICY = """\
 version: 1
@@ -41,7 +42,6 @@ waivers:
       reason: a test password
       owner: "@qa"
       expires: 2026-03-04
-      until_fixed: true
 """
 
 
@@ -78,10 +78,10 @@ def test_every_waiver_with_what_it_matches_and_days_left(project: Path) -> None:
     )
     assert used.endswith(r"the sandbox is not used \x1b[31m")
     assert " 0 2026-02-01, expired 31 days ago old code" in row(said, "app/**")
-    assert " unused 2026-05-01, 58 days left " in row(said, "pkg:pypi/gone")
+    assert " unused 2026-05-01, 58 days left removed since (until fixed)" in row(said, "pkg:pypi/gone")
     last = row(said, "@qa")
     assert last.startswith("policies/scanagg.yml:5 000000000000 ")
-    assert "1 2026-03-04, last day a test password (until fixed)" in last
+    assert "1 2026-03-04, last day a test password" in last
     assert "2026-03-04 05:06 UTC" in said
 
 

@@ -104,7 +104,7 @@ print(json.dumps({
     "mistakes": check_file(Path("typo.yml")) + check_file(Path("child.yml")),
     "wrong": [one.wrong for one in try_cases(cases, policy, now)],
     "reasons": [sentences(one.judged.verdict.reasons) for one in explained],
-    "answers": [[asked.answer for asked in one.rule_lists[0].asked] for one in explained],
+    "tried": [[[each.failed, each.has] for each in one.rule_lists[0].tried] for one in explained],
     "flaws": [flaw.message for flaw in flaws],
     "keys": list(json.loads(schema_text())["$defs"]["Match"]["properties"]),
 }))
@@ -148,11 +148,7 @@ def test_a_new_key_is_loaded_and_judged_and_can_be_given_by_a_case(
 
 
 def test_a_new_key_is_explained(said: Mapping[str, list[object]]) -> None:
-    assert said["answers"][1] == [
-        "wants confidence high; it has low",
-        "wants resource aws_s3_*; it has nothing of the kind",
-        "matches: confidence high or medium or low or unknown",
-    ]
+    assert said["tried"][1] == [["confidence high", "low"], ["resource aws_s3_*", "none"], ["", ""]]
 
 
 def test_mistakes_and_locks_of_a_new_key_have_their_place(
@@ -161,15 +157,18 @@ def test_mistakes_and_locks_of_a_new_key_have_their_place(
     typo, looser = map(str, said["mistakes"])
     assert typo.startswith("typo.yml:4:33: rules[0].match.confidence: got 'hihg'")
     assert typo.endswith("did you mean 'high'?")
-    assert looser.endswith("what it matches: confidence would leave something out")
+    assert looser.startswith("child.yml:5:23: rules[0].match is locked by parent.yml ")
+    assert "confidence" in looser
 
 
 def test_rules_that_a_new_key_makes_unreachable_are_found(
     said: Mapping[str, list[object]],
 ) -> None:
     never, wrong = map(str, said["flaws"])
-    assert never == "rules[3]: 'never' can never match: 'any' takes all of it before"
-    assert wrong.startswith("rules[4].match.resource: can never match: only misconfiguration")
+    assert never.startswith("rules[3]: rule never ")
+    assert never.endswith(" rule any")
+    assert wrong.startswith("rules[4].match.resource: ")
+    assert "misconfiguration" in wrong
 
 
 def test_the_schema_has_a_new_key(said: Mapping[str, list[object]]) -> None:

@@ -1,4 +1,4 @@
-"""An explanation has everything that was asked of a finding, with each answer."""
+"""An explanation has every rule and waiver that was tried, and why each did not match."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -55,54 +55,55 @@ def explained(folder: Path, text: str, found: Finding, now: datetime = NOW) -> E
     return explain(found, policy_of(folder, text), now)
 
 
-def answers(said: Explanation, book: int = 0) -> dict[str, str]:
-    return {each.rule: each.answer for each in said.rule_lists[book].asked}
+def tried(explanation: Explanation, place: int = 0) -> dict[str, tuple[str, str]]:
+    """The failed condition and the finding's value of each rule that was tried, by id."""
+    return {each.rule.id: (each.failed, each.has) for each in explanation.rule_lists[place].tried}
 
 
 def test_every_rule_says_which_condition_failed_or_that_it_matches(tmp_path: Path) -> None:
     said = explained(tmp_path, RULES, vulnerability(claim("high", "ghsa", "pip-audit")))
-    assert answers(said) == {
-        "category": "wants category code; it has vulnerability",
-        "severity": "wants severity critical; it has high",
-        "scanner": "wants scanner trivy; it has pip-audit",
-        "rule": "wants rule GHSA-*; it has CVE-2026-1, PYSEC-2026-1",
-        "path": "wants path src/**; it has requirements.txt",
-        "package": "wants package flask; it has pkg:pypi/jinja2@2.4.1",
-        "scope": "wants scope dev; it has runtime",
-        "fixable": "wants fixable true; it has no fixed version",
-        "verdict": "wants verdict deny; it has nothing of the kind",
-        "origin": "wants origin existing; it has introduced",
-        "kev": "wants kev true; it has no such data",
-        "epss": "wants epss >=0.5; it has no such data",
-        "this": "matches: category vuln, severity >=high",
+    assert tried(said) == {
+        "category": ("category code", "vulnerability"),
+        "severity": ("severity critical", "high"),
+        "scanner": ("scanner trivy", "pip-audit"),
+        "rule": ("rule GHSA-*", "CVE-2026-1, PYSEC-2026-1"),
+        "path": ("path src/**", "requirements.txt"),
+        "package": ("package flask", "pkg:pypi/jinja2@2.4.1"),
+        "scope": ("scope dev", "runtime"),
+        "fixable": ("fixable true", "no fixed version"),
+        "verdict": ("verdict deny", "none"),
+        "origin": ("origin existing", "introduced"),
+        "kev": ("kev true", "no data"),
+        "epss": ("epss >=0.5", "no data"),
+        "this": ("", ""),
     }
-    assert [each.rule for each in said.rule_lists[0].asked if each.matches] == ["this"]
-    assert said.rule_lists[0].unasked == 1
+    assert said.rule_lists[0].has_match
+    assert said.rule_lists[0].untried == 1
     assert said.judged is not None
     assert said.judged.verdict.rule == "this"
 
 
 def test_what_a_finding_lacks_is_said_too(tmp_path: Path) -> None:
-    said = answers(explained(tmp_path, RULES, secret(path="docs/a")))
+    lacking = tried(explained(tmp_path, RULES, secret(path="docs/a")))
     for name in ("package", "scope", "fixable", "kev", "epss"):
-        assert said[name].endswith("it has nothing of the kind")
+        assert lacking[name][1] == "none"
     hole = vulnerability(claim("low"), fixed=("3.0",))
     assert hole.advisory is not None
     known = replace(hole, advisory=replace(hole.advisory, kev=False, epss=0.25))
     text = RULES.replace("fixable: true", "fixable: false")
-    said = answers(explained(tmp_path, text, known))
-    assert said["fixable"] == "wants fixable false; it has a fixed version"
-    assert said["kev"] == "wants kev true; it has false"
-    assert said["epss"] == "wants epss >=0.5; it has 0.25"
-    unknown = answers(explained(tmp_path, RULES, vulnerability()))
-    assert unknown["severity"] == "wants severity critical; it has unknown, as high"
+    has = tried(explained(tmp_path, text, known))
+    assert has["fixable"] == ("fixable false", "a fixed version")
+    assert has["kev"] == ("kev true", "false")
+    assert has["epss"] == ("epss >=0.5", "0.25")
+    unknown = tried(explained(tmp_path, RULES, vulnerability()))
+    assert unknown["severity"] == ("severity critical", "unknown, compared as high")
 
 
 def test_without_a_matching_rule_all_were_asked_and_the_default_holds(tmp_path: Path) -> None:
     text = "rules:\n  - {id: one, match: {category: secret}, action: block}\n"
     said = explained(tmp_path, text, finding())
-    assert not any(each.matches for each in said.rule_lists[0].asked)
-    assert said.rule_lists[0].unasked == 0
+    assert not said.rule_lists[0].has_match
+    assert said.rule_lists[0].untried == 0
     assert said.judged is not None
     assert said.judged.verdict.rule == "default"
 
@@ -129,7 +130,8 @@ def test_an_override_and_a_lowered_confidence_are_said(tmp_path: Path) -> None:
     assert said.override is None
     assert said.reasons == (Reason("low-confidence", {"confidence": "low", "severity": "high"}),)
     said = explained(tmp_path, text, finding(rule="B101", claims=(claim("high"),)))
-    assert said.override == "rule B101: set to info, asserts are fine here"
+    assert said.override is not None
+    assert (said.override.match.rule, said.override.to) == ("B101", "info")
     assert said.severity is Severity.INFO
 
 
@@ -193,13 +195,10 @@ def test_locked_rules_of_a_parent_are_asked_apart(tmp_path: Path) -> None:
     """
     said = explained(tmp_path, text, secret())
     own, locked = said.rule_lists
-    assert (own.source, own.asked[-1].rule) == (None, "mine")
+    assert (own.source, own.tried[-1].rule.id) == (None, "mine")
     assert locked.source is not None
     assert locked.source.endswith("org.yml")
-    assert answers(said, 1) == {
-        "never": "wants category license; it has secret",
-        "secrets": "matches: category secret",
-    }
+    assert tried(said, 1) == {"never": ("category license", "secret"), "secrets": ("", "")}
     assert said.judged is not None
     assert said.judged.verdict.action is Action.BLOCK
     ((_, reason),) = said.waivers
@@ -211,8 +210,8 @@ def test_an_allowed_licence_is_no_finding_and_asks_no_rule(tmp_path: Path) -> No
     text = "licenses: {allow: [MIT]}\nrules: [{id: a, match: {}, action: block}]\n"
     said = explained(tmp_path, text, licensed("MIT"))
     assert said.judged is None
-    assert said.rule_lists[0].asked == ()
-    assert said.rule_lists[0].unasked == 1
+    assert said.rule_lists[0].tried == ()
+    assert said.rule_lists[0].untried == 1
     assert said.license is not None
     assert said.license.expression == "MIT"
     denied = explained(tmp_path, text, licensed("MIT AND GPL-3.0-only"))

@@ -150,7 +150,7 @@ def test_a_policy_outside_of_the_project_has_its_parents_beside_it(tmp_path: Pat
     policy = load_policy(str(tmp_path / "org" / "own.yml"), tmp_path / "project")
     assert policy.file.severity.unknown == "low"
     write(tmp_path / "org" / "deep" / "own.yml", f"extends: [{parent('../base.yml', sha256)}]\n")
-    with pytest.raises(PolicyError, match="leads out of where policies are read"):
+    with pytest.raises(PolicyError, match="is outside"):
         load_policy(str(tmp_path / "org" / "deep" / "own.yml"), tmp_path / "project")
     assert check_file(tmp_path / "org" / "deep" / "own.yml", tmp_path) == []
 
@@ -166,16 +166,16 @@ def test_rule_2_another_hash_is_refused_with_both(tmp_path: Path) -> None:
     assert caught.value.message == (
         f"scanagg.yml:4:30: extends[0].sha256: base.yml has sha256 {sha256}, not {'b' * 64}"
     )
-    assert "look at what changed in base.yml" in caught.value.hint
+    assert "base.yml" in caught.value.hint
 
 
 @pytest.mark.parametrize(
     ("path", "problem"),
     [
         ("gone.yml", "3:18: extends[0].file: gone.yml does not exist"),
-        ("../out.yml", "3:18: extends[0].file: '../out.yml' leads out of where policies are"),
-        ("/etc/passwd", "3:18: extends[0].file: '/etc/passwd' leads out of where policies are"),
-        ("a/../../x", "3:18: extends[0].file: 'a/../../x' leads out of where policies are"),
+        ("../out.yml", "3:18: extends[0].file: '../out.yml' is outside"),
+        ("/etc/passwd", "3:18: extends[0].file: '/etc/passwd' is outside"),
+        ("a/../../x", "3:18: extends[0].file: 'a/../../x' is outside"),
         ("folder", "3:18: extends[0].file: folder: is not a file"),
         ("'https://org.invalid/p.yml'", "3:18: extends[0].file: 'https://org.invalid/p.yml' is a"),
         ('"a\\u001fb"', "3:18: extends[0].file: a\\x1fb does not exist"),
@@ -228,7 +228,7 @@ def test_rule_2_eight_parents_deep_and_no_more(tmp_path: Path, depth: int, fine:
     if fine:
         assert load_policy(None, tmp_path).file.severity.unknown == "low"
         return
-    with pytest.raises(PolicyError, match=r"^p1\.yml:3:11: .*more than 8 parents deep"):
+    with pytest.raises(PolicyError, match=r"^p1\.yml:3:11: .*more than 8 levels"):
         load_policy(None, tmp_path)
 
 
@@ -237,7 +237,7 @@ def test_parents_that_multiply_are_cut_short(tmp_path: Path) -> None:
     for level in range(1, 5):
         above = ", ".join([parent(f"p{level - 1}.yml", sha256)] * 20)
         sha256 = write(tmp_path / f"p{level}.yml", f"extends: [{above}]\n")
-    with pytest.raises(PolicyError, match="more than 64 parents in all"):
+    with pytest.raises(PolicyError, match="more than 64 parents"):
         load_policy(str(tmp_path / "p4.yml"), tmp_path)
 
 
