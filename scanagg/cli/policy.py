@@ -17,7 +17,7 @@ from scanagg.gate.rejudge import findings_of, rejudge
 from scanagg.model import Clock, Judged
 from scanagg.policy.compare import VerdictChange, changes
 from scanagg.policy.json_schema import schema_text
-from scanagg.policy.lint import Surroundings, lint
+from scanagg.policy.lint import lint
 from scanagg.policy.load import BUILTIN, builtin_folder, load_policy
 from scanagg.policy.rules import decide
 from scanagg.policy.test import ALLOWED, Cases, Tried, read_cases, try_cases
@@ -61,12 +61,14 @@ def check(
     loaded = load_policy(file, root or Path.cwd(), None)
     path = builtin_folder() / f"{file}.yml" if file in BUILTIN else Path(file)
     moment = options.time_of(now) or datetime.now(UTC)
-    surroundings = Surroundings(
-        today=today(moment),
+    flaws = lint(
+        loaded,
+        parse(path.read_bytes()),
+        file,
+        today(moment),
         paths=None if root is None else [source.path for source in read_target(root).files],
         uses=() if on is None else decide(findings_of(wire.read(on)), loaded, moment).waivers,
     )
-    flaws = lint(loaded, parse(path.read_bytes()), file, surroundings)
     warnings = f", {counted(len(flaws), 'warning')}" if flaws else ""
     tell(f"{flaw.place}: {flaw.message}" for flaw in flaws)
     tell([f"valid: {loaded.name}, {counted(len(loaded.rules), 'rule')}{warnings}"])

@@ -38,28 +38,23 @@ class Flaw(msgspec.Struct, frozen=True):
     message: str
 
 
-class Surroundings(msgspec.Struct, frozen=True, kw_only=True):
-    """The data that a policy is compared with.
-
-    `paths` are the files of a project, None without one. `uses` are the waivers of the policy, with
-    their effect on the findings of a report.
-    """
-
-    today: date
-    paths: Sequence[str] | None = None
-    uses: Sequence[WaiverUse] = ()
-
-
 _Found = Iterator[tuple[KeyPath, str]]
 
 
 def lint(
-    policy: Policy, document: Document, shown: str, surroundings: Surroundings
+    policy: Policy,
+    document: Document,
+    shown: str,
+    today: date,
+    *,
+    paths: Sequence[str] | None = None,
+    uses: Sequence[WaiverUse] = (),
 ) -> tuple[Flaw, ...]:
     """Return the flaws of the file in `document`, by line, then those of its waivers.
 
     `shown` is the name of the file. `policy` is the file combined with its parents, whose own flaws
-    are left out.
+    are left out. `paths` are the files of a project; `uses` are the waivers of the policy, with
+    their effect on the findings of a report.
     """
     file = policy.file
     unknown = Severity(file.severity.unknown)
@@ -69,15 +64,15 @@ def lint(
     flaws = [
         *_unreachable(rules, [f"rule {rule.id}" for rule in file.rules], ("rules",), unknown),
         *_unreachable(overrides, names, ("severity", "override"), unknown),
-        *_scanners(file, surroundings.paths),
-        *_licenses(file.licenses, surroundings.today),
+        *_scanners(file, paths),
+        *_licenses(file.licenses, today),
     ]
     # Paths that are not in the document come from parents.
     placed = sorted((document.at(path), text) for path, text in flaws if path in document.values)
     where = one_line(shown)
     return (
         *(Flaw(f"{where}:{mark.line}:{mark.column}", text) for mark, text in placed),
-        *_waivers(policy, surroundings),
+        *_waivers(policy, today, paths, uses),
     )
 
 
@@ -233,15 +228,16 @@ def _licenses(section: LicenseSection, today: date) -> _Found:
 # Waivers.
 
 
-def _waivers(policy: Policy, surroundings: Surroundings) -> Iterator[Flaw]:
-    unused = {use.waiver for use in surroundings.uses if use.status is WaiverStatus.UNUSED}
-    paths = surroundings.paths
+def _waivers(
+    policy: Policy, today: date, paths: Sequence[str] | None, uses: Sequence[WaiverUse]
+) -> Iterator[Flaw]:
+    unused = {use.waiver for use in uses if use.status is WaiverStatus.UNUSED}
     most = policy.file.waivers.max_days
     for waiver in policy.waivers:
         ids = ", ".join(waiver.ids)
         selectors = (ids, waiver.purl, waiver.versions, waiver.path, waiver.fingerprint)
         name = shorten(one_line(" ".join(filter(None, selectors))), _WIDTH)
-        left = (waiver.expires - surroundings.today).days
+        left = (waiver.expires - today).days
         state = ""
         if left < 0:
             state = f"expired on {waiver.expires}"

@@ -133,24 +133,6 @@ def load_policy(
     )
 
 
-def check_file(path: Path, root: Path | None = None) -> list[str]:
-    """Return every mistake in a policy file, one line each; none if it is valid.
-
-    Parents are read from `root`, by default the folder of the file.
-    """
-    shown = one_line(str(path))
-    tree = WorkTree(root or path.parent)
-    place = locate(tree, tree.root, path) or (WorkTree(path.parent), path.name)
-    try:
-        policy = source(*place, shown)
-        if policy is None:
-            raise PolicyError(f"{shown}: does not exist")
-        _Reader().whole(read_policy(policy), ())
-    except PolicyError as error:
-        return error.message.splitlines()
-    return []
-
-
 def looser_enforcement(policy: Policy, wanted: str) -> str | None:
     """Return why `wanted` cannot replace the policy's enforcement; None if it can."""
     for lock in policy.locked:

@@ -7,6 +7,7 @@ from textwrap import dedent
 
 from msgspec.structs import replace
 
+from scanagg.core.errors import PolicyError
 from scanagg.model import (
     NO_BASE,
     Advisory,
@@ -47,6 +48,22 @@ def policy_of(folder: Path, text: str, *, head: str = "version: 1\ndefault: warn
     file = folder / "policy.yml"
     file.write_text(head + dedent(text), encoding="utf-8")
     return load_policy(str(file), folder)
+
+
+def mistakes_in(file: Path) -> list[str]:
+    """Every mistake in a policy file, one line each, without the file's name."""
+    try:
+        load_policy(str(file), file.parent)
+    except PolicyError as error:
+        return [line.removeprefix(f"{file.name}:") for line in error.message.splitlines()]
+    return []
+
+
+def mistakes(folder: Path, text: str) -> list[str]:
+    """Every mistake in a policy with this text."""
+    file = folder / "policy.yml"
+    file.write_text(text, encoding="utf-8")
+    return mistakes_in(file)
 
 
 def package(name: str = "jinja2", version: str = "2.4.1", scope: Scope = Scope.RUNTIME) -> Package:

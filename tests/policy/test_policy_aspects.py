@@ -86,22 +86,29 @@ PROGRAM = """
 import json
 from datetime import UTC, date, datetime
 from pathlib import Path
+from scanagg.core.errors import PolicyError
 from scanagg.core.yaml import parse
-from scanagg.policy.load import check_file, load_policy
+from scanagg.policy.load import load_policy
 from scanagg.policy.explain import explain
 from scanagg.policy.json_schema import schema_text
-from scanagg.policy.lint import Surroundings, lint
+from scanagg.policy.lint import lint
 from scanagg.policy.test import finding_of, read_cases, try_cases
 from scanagg.reports.reasons import sentences
+
+def mistake(name):
+    try:
+        load_policy(name, here)
+    except PolicyError as error:
+        return error.message
 
 here, now = Path.cwd(), datetime(2026, 3, 1, tzinfo=UTC)
 policy = load_policy("policy.yml", here)
 cases = read_cases(Path("cases.yml").read_bytes(), "cases.yml")
 document = parse(Path("policy.yml").read_bytes())
-flaws = lint(policy, document, "policy.yml", Surroundings(today=now.date()))
+flaws = lint(policy, document, "policy.yml", now.date())
 explained = [explain(finding_of(case.finding), policy, now) for _, case in cases.cases]
 print(json.dumps({
-    "mistakes": check_file(Path("typo.yml")) + check_file(Path("child.yml")),
+    "mistakes": [mistake("typo.yml"), mistake("child.yml")],
     "wrong": [one.wrong for one in try_cases(cases, policy, now)],
     "reasons": [sentences(one.judged.verdict.reasons) for one in explained],
     "tried": [[[each.failed, each.has] for each in one.rule_lists[0].tried] for one in explained],

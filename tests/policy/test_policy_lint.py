@@ -1,7 +1,7 @@
 """`policy check` reports each part of a policy that has no effect, with its place, and no other."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date
 from itertools import product
 from pathlib import Path
@@ -19,22 +19,24 @@ from policy_samples import (
 )
 
 from scanagg.core.yaml import parse
-from scanagg.model import Category, LicenseVerdict, Origin, Scope, Severity
+from scanagg.model import Category, LicenseVerdict, Origin, Scope, Severity, WaiverUse
 from scanagg.policy.aspects import Subject
-from scanagg.policy.lint import Surroundings, lint, reach
+from scanagg.policy.lint import lint, reach
 from scanagg.policy.load import BUILTIN, builtin_folder, load_policy
 from scanagg.policy.rules import Matcher, Rules, categories_of, decide
 from scanagg.policy.schema import Match
 
 HEAD = "version: 1\ndefault: warn\n"
-TODAY = Surroundings(today=date(2026, 3, 1))
+TODAY = date(2026, 3, 1)
 
 
-def flaws(folder: Path, text: str, ground: Surroundings = TODAY) -> list[str]:
+def flaws(
+    folder: Path, text: str, *, paths: Sequence[str] | None = None, uses: Sequence[WaiverUse] = ()
+) -> list[str]:
     """`place: message` of each flaw, without the file's name."""
     policy = policy_of(folder, text)
     document = parse((HEAD + dedent(text)).encode())
-    found = lint(policy, document, "policy.yml", ground)
+    found = lint(policy, document, "policy.yml", TODAY, paths=paths, uses=uses)
     return [f"{each.place}: {each.message}".removeprefix("policy.yml:") for each in found]
 
 
@@ -143,7 +145,7 @@ def test_what_a_parent_says_is_not_this_file_s_flaw(tmp_path: Path) -> None:
     extends: [{{file: org.yml, sha256: {hashlib.sha256(parent).hexdigest()}}}]
     rules: [{{id: all, match: {{}}, action: warn}}]
     """
-    assert flaws(tmp_path, text, Surroundings(today=TODAY.today, paths=["a.py"])) == []
+    assert flaws(tmp_path, text, paths=["a.py"]) == []
 
 
 def test_what_unknown_compares_as_counts(tmp_path: Path) -> None:
@@ -212,11 +214,9 @@ def test_a_required_scanner_that_no_file_asks_for_is_named(tmp_path: Path) -> No
       bandit: {required: true}
     """
     assert flaws(tmp_path, text) == []
-    none = Surroundings(today=TODAY.today, paths=["a.py", "docs/b.md"])
-    (flaw,) = flaws(tmp_path, text, none)
+    (flaw,) = flaws(tmp_path, text, paths=["a.py", "docs/b.md"])
     assert flaw.startswith("5:33: scanners.trivy.when: ")
-    some = Surroundings(today=TODAY.today, paths=["infra/main.tf"])
-    assert flaws(tmp_path, text, some) == []
+    assert flaws(tmp_path, text, paths=["infra/main.tf"]) == []
 
 
 def test_ids_that_were_replaced_are_named_with_what_they_are_now(tmp_path: Path) -> None:
@@ -279,11 +279,10 @@ def test_waivers_that_ended_or_last_too_long_are_named(tmp_path: Path) -> None:
 def test_waivers_that_no_finding_needs_and_no_file_has_are_named(tmp_path: Path) -> None:
     findings = [vulnerability(of=package("jinja2")), secret()]
     decision = decide(findings, policy_of(tmp_path, WAIVERS), NOW)
-    ground = Surroundings(today=TODAY.today, uses=decision.waivers)
-    unused = [each for each in flaws(tmp_path, WAIVERS, ground) if "matches no finding" in each]
+    reported = flaws(tmp_path, WAIVERS, uses=decision.waivers)
+    unused = [flaw for flaw in reported if "matches no finding" in flaw]
     assert [each.partition(":")[0] for each in unused] == ["8", "9", "11", "12"]
-    ground = Surroundings(today=TODAY.today, paths=["src/a.py"])
-    (gone,) = [flaw for flaw in flaws(tmp_path, WAIVERS, ground) if "no file" in flaw]
+    (gone,) = [flaw for flaw in flaws(tmp_path, WAIVERS, paths=["src/a.py"]) if "no file" in flaw]
     assert gone.startswith("9: the waiver of B101 gone/** ")
 
 

@@ -4,20 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
-from policy_samples import policy_of
+from policy_samples import mistakes, mistakes_in, policy_of
 
 from scanagg.core.errors import ExitCode, PolicyError
-from scanagg.policy.load import BUILTIN, builtin_folder, check_file, load_policy
+from scanagg.policy.load import BUILTIN, builtin_folder, load_policy
 from scanagg.scanners.base import all_scanners
 
 HEAD = "version: 1\ndefault: warn\n"
-
-
-def problems_of(folder: Path, text: str) -> list[str]:
-    """What is wrong with a file of this text, without the file's name."""
-    file = folder / "policy.yml"
-    file.write_text(text, encoding="utf-8")
-    return [line.removeprefix(f"{file}:") for line in check_file(file)]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +121,7 @@ def problems_of(folder: Path, text: str) -> list[str]:
     ],
 )
 def test_rule_1_load_strictly_and_say_where(tmp_path: Path, text: str, problem: str) -> None:
-    found = problems_of(tmp_path, text)
+    found = mistakes(tmp_path, text)
     assert len(found) == 1
     assert found[0].startswith(problem)
 
@@ -137,14 +130,14 @@ def test_all_mistakes_are_found_at_once_in_the_order_of_the_file(tmp_path: Path)
     text = (
         HEAD + "severity: {unknwon: high}\nrules:\n  - {id: a, match: {kev: yes}, action: blok}\n"
     )
-    assert [line.split(": ")[0] for line in problems_of(tmp_path, text)] == ["3:12", "5:26", "5:40"]
+    assert [line.split(": ")[0] for line in mistakes(tmp_path, text)] == ["3:12", "5:26", "5:40"]
 
 
 def test_every_scanner_that_exists_can_be_named(tmp_path: Path) -> None:
     for name in all_scanners():
         rule = f"{{id: a, match: {{scanner: [{name}]}}, action: block}}"
         text = f"scanners: {{{name}: {{required: true}}}}\nrules: [{rule}]\n"
-        assert problems_of(tmp_path, HEAD + text) == []
+        assert mistakes(tmp_path, HEAD + text) == []
 
 
 def test_an_error_tells_what_would_be_right(tmp_path: Path) -> None:
@@ -158,14 +151,14 @@ def test_an_error_tells_what_would_be_right(tmp_path: Path) -> None:
 
 
 def test_values_from_a_file_are_safe_to_print(tmp_path: Path) -> None:
-    found = problems_of(tmp_path, HEAD + 'enforcement: "\\e[31m\\u202e<b>' + "x" * 500 + '"\n')
+    found = mistakes(tmp_path, HEAD + 'enforcement: "\\e[31m\\u202e<b>' + "x" * 500 + '"\n')
     assert "\x1b" not in found[0]
     assert "\u202e" not in found[0]
     assert len(found[0]) < 200
 
 
 def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
-    assert problems_of(tmp_path, "#" * (10 << 20)) == ["1:1: larger than 1 MiB"]
+    assert mistakes(tmp_path, "#" * (10 << 20)) == ["1:1: larger than 1 MiB"]
 
 
 def test_conditions_and_thresholds_load(tmp_path: Path) -> None:
@@ -268,8 +261,7 @@ def test_only_a_readable_file_is_read(tmp_path: Path) -> None:
     folder.mkdir()
     (tmp_path / "scanagg.yml").symlink_to(tmp_path / "gone.yml")
     for path in (fifo, folder):
-        assert check_file(path) == [f"{path}: is not a file"]
-    assert check_file(tmp_path / "none.yml") == [f"{tmp_path / 'none.yml'}: does not exist"]
+        assert mistakes_in(path) == [" is not a file"]
     with pytest.raises(PolicyError, match=r"scanagg\.yml: is not a file"):
         load_policy(None, tmp_path)
 
@@ -277,14 +269,14 @@ def test_only_a_readable_file_is_read(tmp_path: Path) -> None:
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs Linux's /proc")
 def test_a_file_that_cannot_be_read_says_so() -> None:
     # A regular file that not even root can read from its start.
-    assert check_file(Path("/proc/self/mem")) == ["/proc/self/mem: Input/output error"]
+    assert mistakes_in(Path("/proc/self/mem")) == [" Input/output error"]
 
 
 def test_the_ready_made_policies_are_valid_and_say_what_they_are_for() -> None:
     files = sorted(builtin_folder().glob("*.yml"))
     assert [file.stem for file in files] == list(BUILTIN)
     for file in files:
-        assert check_file(file) == []
+        assert mistakes_in(file) == []
         first, second = file.read_text(encoding="utf-8").splitlines()[:2]
         schema = first.removeprefix("# yaml-language-server: $schema=")
         assert (file.parent / schema).is_file()

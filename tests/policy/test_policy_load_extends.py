@@ -10,7 +10,7 @@ from support.repository import git
 
 from scanagg.core.errors import PolicyError
 from scanagg.core.git import Git
-from scanagg.policy.load import builtin_folder, check_file, load_policy, looser_enforcement
+from scanagg.policy.load import builtin_folder, load_policy, looser_enforcement
 from scanagg.policy.schema import Policy
 from scanagg.project.trusted import Committed
 
@@ -152,7 +152,7 @@ def test_a_policy_outside_of_the_project_has_its_parents_beside_it(tmp_path: Pat
     write(tmp_path / "org" / "deep" / "own.yml", f"extends: [{parent('../base.yml', sha256)}]\n")
     with pytest.raises(PolicyError, match="is outside"):
         load_policy(str(tmp_path / "org" / "deep" / "own.yml"), tmp_path / "project")
-    assert check_file(tmp_path / "org" / "deep" / "own.yml", tmp_path) == []
+    assert load_policy(str(tmp_path / "org" / "deep" / "own.yml"), tmp_path)
 
 
 # Parents that cannot be used.

@@ -7,13 +7,13 @@ from textwrap import dedent
 
 import jsonschema_rs
 import pytest
-from policy_samples import policy_of
+from policy_samples import mistakes, policy_of
 
 from scanagg.core.errors import PolicyError
 from scanagg.core.yaml import parse
 from scanagg.model import Waiver, WaiverState
 from scanagg.policy.json_schema import schema_text
-from scanagg.policy.load import check_file, load_policy
+from scanagg.policy.load import load_policy
 from scanagg.policy.schema import Evidence, GraceByLevel
 
 HEAD = "version: 1\ndefault: warn\n"
@@ -232,15 +232,9 @@ WAIVER = "reason: x, owner: y, expires: 2027-01-01"
     ],
 )
 def test_rule_1_what_types_cannot_say_is_checked(tmp_path: Path, text: str, problem: str) -> None:
-    found = problems_of(tmp_path, f"{HEAD}{text}\n")
+    found = mistakes(tmp_path, f"{HEAD}{text}\n")
     assert len(found) == 1
     assert found[0].startswith(problem)
-
-
-def problems_of(folder: Path, text: str) -> list[str]:
-    file = folder / "policy.yml"
-    file.write_text(text, encoding="utf-8")
-    return [line.removeprefix(f"{file}:") for line in check_file(file)]
 
 
 @pytest.mark.parametrize(
@@ -298,7 +292,7 @@ def problems_of(folder: Path, text: str) -> list[str]:
 def test_rule_10_a_waiver_names_what_it_waives_whose_it_is_why_and_until_when(
     tmp_path: Path, entry: str, problem: str
 ) -> None:
-    in_policy = problems_of(tmp_path, f"{HEAD}waivers:\n  items:\n    - {{{entry}}}\n")
+    in_policy = mistakes(tmp_path, f"{HEAD}waivers:\n  items:\n    - {{{entry}}}\n")
     assert len(in_policy) == 1
     assert in_policy[0].startswith("5:")
     assert problem in in_policy[0]
@@ -313,7 +307,7 @@ def test_rule_10_a_waiver_names_what_it_waives_whose_it_is_why_and_until_when(
 
 def test_a_pattern_for_everything_is_fine_where_ids_are_named(tmp_path: Path) -> None:
     text = f"waivers: {{items: [{{path: '**', ids: [B101], {WAIVER}}}]}}\n"
-    assert problems_of(tmp_path, HEAD + text) == []
+    assert mistakes(tmp_path, HEAD + text) == []
 
 
 def test_any_kind_of_package_can_be_named(tmp_path: Path) -> None:

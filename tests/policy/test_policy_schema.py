@@ -7,10 +7,11 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from policy_samples import mistakes
 
 from scanagg.core.yaml import parse
 from scanagg.policy.json_schema import SCHEMA_FILE, schema_text
-from scanagg.policy.load import BUILTIN, builtin_folder, check_file
+from scanagg.policy.load import BUILTIN, builtin_folder
 
 ROOT = Path(__file__).parent.parent.parent
 READY_MADE = [builtin_folder() / f"{name}.yml" for name in BUILTIN]
@@ -60,9 +61,7 @@ def test_every_policy_here_is_valid_by_the_schema_that_its_first_line_names(file
 )
 def test_what_the_loader_refuses_by_type_the_schema_refuses(tmp_path: Path, text: str) -> None:
     assert not validator().is_valid(parse(text.encode()).value)
-    file = tmp_path / "policy.yml"
-    file.write_text(text, "utf-8")
-    assert check_file(file)
+    assert mistakes(tmp_path, text)
 
 
 def test_every_section_is_described_for_people() -> None:
