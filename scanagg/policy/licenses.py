@@ -14,7 +14,7 @@ from scanagg.model import LicenseFacts, LicenseVerdict, Package, Reason
 from scanagg.policy import trove
 from scanagg.policy.aspects import in_range, split_purl
 from scanagg.policy.schema import Clarification, LicenseException, LicenseSection
-from scanagg.policy.spdx import Both, Expression, SpdxError, Term, is_valid, parse, similar
+from scanagg.policy.spdx import Expression, SpdxError, Term, is_valid, parse, similar
 from scanagg.policy.trove import Reading
 
 CLARIFY: Final = "clarify"
@@ -165,7 +165,7 @@ def _verdict(tree: Expression, lists: LicenseLists) -> tuple[LicenseVerdict, Ter
     if isinstance(tree, Term):
         return _of_term(tree, lists), tree
     parts = [_verdict(part, lists) for part in tree.parts]
-    pick = max if isinstance(tree, Both) else min
+    pick = max if tree.is_and else min
     return pick(parts, key=lambda part: part[0].order)
 
 

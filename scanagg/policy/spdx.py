@@ -84,28 +84,24 @@ class Term(msgspec.Struct, frozen=True):
         return tuple(Term(each, exception=self.exception) for each in later)
 
 
-class Both(msgspec.Struct, frozen=True):
-    """All parts apply (AND)."""
+class Group(msgspec.Struct, frozen=True):
+    """Parts that all apply (AND), or of which the licensee chooses one (OR)."""
 
     parts: tuple["Expression", ...]
+    is_and: bool
 
     def __str__(self) -> str:
         """The canonical text, with as few brackets as possible."""
-        texts = (f"({part})" if isinstance(part, Either) else str(part) for part in self.parts)
-        return " AND ".join(texts)
+        texts = [
+            f"({part})"
+            if self.is_and and isinstance(part, Group) and not part.is_and
+            else str(part)
+            for part in self.parts
+        ]
+        return (" AND " if self.is_and else " OR ").join(texts)
 
 
-class Either(msgspec.Struct, frozen=True):
-    """The licensee chooses one of the parts (OR)."""
-
-    parts: tuple["Expression", ...]
-
-    def __str__(self) -> str:
-        """The canonical text."""
-        return " OR ".join(map(str, self.parts))
-
-
-Expression = Term | Both | Either
+Expression = Term | Group
 
 
 def parse(text: str) -> Expression:
@@ -115,7 +111,7 @@ def parse(text: str) -> Expression:
     parser = _Parser(text)
     if not parser.tokens:
         raise SpdxError("empty")
-    expression = parser.either(0)
+    expression = parser.group(0, is_and=False)
     if parser.tokens:
         raise SpdxError(f"unexpected {parser.tokens[0]!r}")
     return expression
@@ -141,23 +137,17 @@ class _Parser:
         del self.tokens[0]
         return True
 
-    def either(self, depth: int) -> Expression:
-        parts = [self.both(depth)]
-        while self.takes("OR"):
-            parts.append(self.both(depth))
-        return parts[0] if len(parts) == 1 else Either(tuple(parts))
-
-    def both(self, depth: int) -> Expression:
-        parts = [self.term(depth)]
-        while self.takes("AND"):
-            parts.append(self.term(depth))
-        return parts[0] if len(parts) == 1 else Both(tuple(parts))
+    def group(self, depth: int, *, is_and: bool) -> Expression:
+        parts: list[Expression] = []
+        while not parts or self.takes("AND" if is_and else "OR"):
+            parts.append(self.term(depth) if is_and else self.group(depth, is_and=True))
+        return parts[0] if len(parts) == 1 else Group(tuple(parts), is_and)
 
     def term(self, depth: int) -> Expression:
         if self.takes("("):
             if depth >= _DEEPEST:
                 raise SpdxError("nested too deeply")
-            inner = self.either(depth + 1)
+            inner = self.group(depth + 1, is_and=False)
             if not self.takes(")"):
                 raise SpdxError("missing closing bracket")
             return inner
@@ -197,9 +187,9 @@ def is_valid(expression: Expression) -> bool:
 
 def similar(name: str) -> str:
     """Return `: did you mean 'MIT'?` with the most similar id of the SPDX list, if any."""
-    known = {**_index().exceptions, **_index().licenses}
-    near = difflib.get_close_matches(name.lower(), known, n=1, cutoff=0.6)
-    return f": did you mean {known[near[0]]!r}?" if near else ""
+    ids = {**_index().exceptions, **_index().licenses}
+    near = difflib.get_close_matches(name.lower(), ids, n=1, cutoff=0.6)
+    return f": did you mean {ids[near[0]]!r}?" if near else ""
 
 
 def _term(token: str) -> Term:
