@@ -36,7 +36,9 @@ def command(
     report: Annotated[
         Path | None,
         typer.Option(
-            "--report", metavar="FILE", help="Default: the scanagg.json of the last check."
+            "--report",
+            metavar="FILE",
+            help="Read this scanagg.json. Default: that of the last check.",
         ),
     ] = None,
     policy: options.PolicyName = None,

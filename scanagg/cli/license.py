@@ -31,7 +31,7 @@ from scanagg.scanners.base import all_scanners, usual_scanner
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, scan
 
 app = typer.Typer(
-    no_args_is_help=True, help="Judge licences, of an expression or of the project's packages."
+    no_args_is_help=True, help="Judge a licence expression, or the licences of the packages."
 )
 
 _HEADS: Final = ("package", "version", "scope", "licence", "source", "verdict", "decided by")
@@ -95,7 +95,9 @@ def list_(
     offline: options.Offline = False,
     now: options.Now = None,
 ) -> None:
-    """List the project's packages: the licence, its source, the verdict, and what decided.
+    """List the project's packages with their licence and its verdict.
+
+    The list also has the source of each licence, and the part of it that decided.
 
     Exit codes: 0 for any verdicts, 3 if the licence of a package could not be read.
     """

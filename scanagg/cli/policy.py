@@ -40,18 +40,20 @@ def check(
     ],
     root: Annotated[
         Path | None,
-        typer.Option(help="Also warn about path patterns without a file in this project."),
+        typer.Option(help="Also warn about patterns that match no file of this project."),
     ] = None,
     on: Annotated[
         Path | None,
         typer.Option(
-            "--on", metavar="REPORT", help="Also warn about waivers unused in this scanagg.json."
+            "--on",
+            metavar="REPORT",
+            help="Also warn about waivers that match nothing in this scanagg.json.",
         ),
     ] = None,
     now: options.Now = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 1 on a warning.")] = False,
 ) -> None:
-    """Check that a policy file is valid, and warn about parts without effect.
+    """Check a policy file, and warn about parts without effect.
 
     Warnings are about rules and overrides that are never reached, waivers and licence exceptions
     without effect, and deprecated licence ids.
@@ -81,7 +83,7 @@ def test(
     policy: options.PolicyName = None,
     now: options.Now = None,
 ) -> None:
-    """Test a policy: judge the findings in case files, and compare with the expected verdicts.
+    """Test a policy with cases: findings and their expected verdicts.
 
     Without --policy, the policy is the one named in the file, or else the project's own.
 

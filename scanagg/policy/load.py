@@ -205,10 +205,20 @@ def read_document(raw: bytes, shown: str, kind: type[_T]) -> tuple[_T, Document]
 
 
 def policy_error(problems: Sequence[Problem], shown: str) -> PolicyError:
-    """Return the problems of one file as one error: one line each, and every hint once."""
-    lines = [f"{shown}:{each.mark.line}:{each.mark.column}: {each.message}" for each in problems]
-    hints = dict.fromkeys(each.hint for each in problems if each.hint)
-    return PolicyError("\n".join(lines), "\n".join(hints))
+    """Return the problems of one file as one error.
+
+    If there are several, each line with a problem is followed by its hint, unless an earlier
+    problem has the same one.
+    """
+    lines: dict[str, str] = {}
+    for problem in problems:
+        mark = problem.mark
+        line = f"{shown}:{mark.line}:{mark.column}: {problem.message}"
+        lines.setdefault(line, "" if problem.hint in lines.values() else problem.hint)
+    if len(lines) == 1:
+        return PolicyError(*lines.popitem())
+    texts = (f"{line}\n  {hint}" if hint else line for line, hint in lines.items())
+    return PolicyError("\n".join(texts))
 
 
 def _named(name: str, root: Path, files: Files) -> PolicySource:
@@ -224,7 +234,8 @@ def _named(name: str, root: Path, files: Files) -> PolicySource:
 def _missing(name: str, ref: str | None) -> PolicySource:
     where = f" in commit {ref[:12]}" if ref else ""
     hint = f"Give a file, or a ready-made policy: {', '.join(BUILTIN)}."
-    raise PolicyError(f"no policy {one_line(name)!r}{where}{suggestion(name, BUILTIN)}", hint)
+    message = f"policy {one_line(name)!r} not found{where}{suggestion(name, BUILTIN)}"
+    raise PolicyError(message, hint)
 
 
 def _waivers(

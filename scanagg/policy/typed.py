@@ -65,7 +65,7 @@ class _Builder:
                 values[fields[key].name] = self._value(value, fields[key].type, (*path, key))
                 continue
             message = f"{label(path)}: unknown key {quoted(key)}{suggestion(key, fields)}"
-            hint = f"Allowed keys ({label(path)}): {', '.join(fields)}."
+            hint = f"Allowed keys: {', '.join(fields)}."
             self.problems.append(Problem(self.document.at_key((*path, key)), message, hint))
         for name, field in fields.items():
             if field.required and name not in raw:
@@ -101,10 +101,8 @@ class _Builder:
         is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
         takes_text = any(get_args(member)[:1] == (str,) for member in members)
         hint = "Put it in quotes." if is_number and takes_text else ""
-        literals = [member for member in members if get_origin(member) is Literal]
-        words = [str(word) for literal in literals for word in get_args(literal)]
-        expected = " or ".join(map(_described, members))
-        self._mismatch(raw, path, expected, words, hint)
+        words = [str(word) for word in _words(members)]
+        self._mismatch(raw, path, _described(kind), words, hint)
         return _INVALID
 
     def _mismatch(
@@ -134,16 +132,25 @@ def _is_container(kind: object) -> bool:
     return get_origin(kind) in (tuple, dict) or _is_section(kind)
 
 
+def _words(members: Iterable[Any]) -> list[Any]:
+    """Return the words of all literals among the members of a union."""
+    literals = [member for member in members if get_origin(member) is Literal]
+    return [word for literal in literals for word in get_args(literal)]
+
+
 def _described(kind: object) -> str:
     """Describe a type in words."""
-    if get_origin(kind) is Annotated:
-        meta = next(part for part in get_args(kind) if isinstance(part, Meta))
-        return meta.description or "text"
-    if get_origin(kind) is Literal:
-        words = [str(word) for word in get_args(kind)]
-        return words[0] if len(words) == 1 else "one of " + ", ".join(words)
-    if get_origin(kind) is tuple:
-        return "a list"
-    if _is_container(kind):
-        return "a mapping"
-    return "true or false" if kind is bool else " or ".join(map(_described, _members(kind)))
+    members = [member for member in _members(kind) if member is not type(None)]
+    words = [str(word) for word in _words(members)]
+    texts = ["one of " + ", ".join(words) if len(words) > 1 else words[0]] if words else []
+    for member in members:
+        if get_origin(member) is Annotated:
+            meta = next(part for part in get_args(member) if isinstance(part, Meta))
+            texts.append(meta.description or "text")
+        elif get_origin(member) is tuple:
+            texts.append("a list")
+        elif _is_container(member):
+            texts.append("a mapping")
+        elif member is bool:
+            texts.append("true or false")
+    return " or ".join(texts)

@@ -243,7 +243,7 @@ def test_the_clock_is_the_report_s_unless_another_is_given(project: Path) -> Non
         (("000",), "no finding '000' in "),
         (("B602", "--report", "none.json"), "none.json: does not exist"),
         (("B602", "/"), "reports/scanagg.json: does not exist"),
-        (("B602", "--policy", "none"), "no policy 'none'"),
+        (("B602", "--policy", "none"), "policy 'none' not found"),
         (("B602", "--policy", " "), "--policy is empty"),
         (("B602", "--now", "never"), "is not an ISO time"),
     ],

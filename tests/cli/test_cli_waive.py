@@ -153,7 +153,7 @@ def test_a_secret_needs_the_projects_key(project: Path) -> None:
         (("--until-fixed",), "--until-fixed is for vulnerabilities"),
         (("--state", "ignored"), "--state"),
         (("--report", "/nonexistent/scanagg.json"), "does not exist"),
-        (("--policy", "nowhere.yml"), "no policy"),
+        (("--policy", "nowhere.yml"), "policy 'nowhere.yml' not found"),
     ],
 )
 def test_a_wish_that_cannot_be_is_refused(

@@ -40,7 +40,7 @@ HEAD = "version: 1\ndefault: warn\n"
         ),
         (
             HEAD + "scanners: {bandit: {required: true, max_errors: -1}}\n",
-            "3:49: scanners.bandit.max_errors: got -1, expected a whole number, 0 or more or any",
+            "3:49: scanners.bandit.max_errors: got -1, expected any or a whole number, 0 or more",
         ),
         (
             HEAD + "scanners: {trivy: {required: true, when: {exists: []}}}\n",
@@ -130,7 +130,8 @@ def test_all_mistakes_are_found_at_once_in_the_order_of_the_file(tmp_path: Path)
     text = (
         HEAD + "severity: {unknwon: high}\nrules:\n  - {id: a, match: {kev: yes}, action: blok}\n"
     )
-    assert [line.split(": ")[0] for line in mistakes(tmp_path, text)] == ["3:12", "5:26", "5:40"]
+    lines = [line for line in mistakes(tmp_path, text) if not line.startswith("  ")]
+    assert [line.split(": ")[0] for line in lines] == ["3:12", "5:26", "5:40"]
 
 
 def test_every_scanner_that_exists_can_be_named(tmp_path: Path) -> None:
@@ -251,7 +252,7 @@ def test_a_built_in_name_is_only_a_bare_one(
 def test_a_misspelt_name_is_corrected(tmp_path: Path) -> None:
     with pytest.raises(PolicyError) as caught:
         load_policy("stric", tmp_path)
-    assert caught.value.message == "no policy 'stric': did you mean 'strict'?"
+    assert caught.value.message == "policy 'stric' not found: did you mean 'strict'?"
     assert "pull-request" in caught.value.hint
 
 
