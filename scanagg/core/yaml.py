@@ -89,10 +89,10 @@ def parse(raw: bytes) -> Document:
     text = _decoded(raw)
     if text.count("\n") + text.count(",") > _MOST_ENTRIES:
         message = f"more than {_MOST_ENTRIES:,} lines and commas"
-        raise YamlError(Problem(Mark(1, 1), message, "remove some, or split the file"))
+        raise YamlError(Problem(Mark(1, 1), message, "Remove some, or split the file."))
     node = _compose(text)
     if node is None:
-        raise YamlError(Problem(Mark(1, 1), "the file is empty", "add at least `version: 1`"))
+        raise YamlError(Problem(Mark(1, 1), "the file is empty", "Add at least `version: 1`."))
     builder = _Builder()
     value = builder.value(node, ())
     if builder.problems:
@@ -101,7 +101,7 @@ def parse(raw: bytes) -> Document:
 
 
 def _decoded(raw: bytes) -> str:
-    hint = "save it as UTF-8 without a byte order mark"
+    hint = "Save it as UTF-8 without a byte order mark."
     if raw.startswith(_UTF8_BOM):
         raise YamlError(Problem(Mark(1, 1), "the file starts with a byte order mark", hint))
     if raw.startswith(_UTF16_BOMS):
@@ -128,20 +128,20 @@ def _compose(text: str) -> Node | None:
         mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
         reason = ", ".join(part for part in (error.context, error.problem) if part)
         if r"character '\t'" in reason:
-            hint = "replace it with spaces"
+            hint = "Replace it with spaces."
             raise YamlError(Problem(mark, "a tab, where YAML needs spaces", hint)) from None
-        hint = "a file is one document of YAML 1.2; put text with : or # in quotes"
+        hint = "Write one YAML 1.2 document. Put text with : or # in quotes."
         raise YamlError(Problem(mark, f"not YAML: {one_line(reason)}", hint)) from None
     except ReaderError as error:
         mark = _mark_of(text[: error.position])
         message = f"character U+{ord(text[error.position]):04X} is not allowed"
-        raise YamlError(Problem(mark, message, "remove it")) from None
+        raise YamlError(Problem(mark, message, "Remove it.")) from None
     except RecursionError:
-        raise YamlError(Problem(Mark(1, 1), "nested too deeply", "use fewer levels")) from None
+        raise YamlError(Problem(Mark(1, 1), "nested too deeply", "Use fewer levels.")) from None
     except ValueError:
         escape = _BEYOND.search(text)
         mark = _mark_of(text[: escape.start()]) if escape else Mark(1, 1)
-        raise YamlError(Problem(mark, "an escape beyond Unicode", "remove it")) from None
+        raise YamlError(Problem(mark, "an escape beyond Unicode", "Remove it.")) from None
     return node
 
 
@@ -157,7 +157,9 @@ class _Builder:
         self.values[path] = mark = _start(node)
         # An alias is the node of its anchor, so this refuses both.
         if node.anchor:
-            self._wrong(mark, f"anchor &{node.anchor} is not supported", "repeat the value instead")
+            self._wrong(
+                mark, f"anchor &{node.anchor} is not supported", "Repeat the value instead."
+            )
             return None
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
@@ -174,7 +176,7 @@ class _Builder:
                 continue
             here = (*path, key)
             if key in values:
-                first = f"remove it here or on line {self.keys[here].line}"
+                first = f"Remove it here or on line {self.keys[here].line}."
                 self._wrong(mark, f"duplicate key {key!r}", first)
                 continue
             self.keys[here] = mark
@@ -183,9 +185,9 @@ class _Builder:
 
     def _key(self, node: Node, mark: Mark) -> str | None:
         if node.tag == f"{_CORE}merge":
-            self._wrong(mark, "merge key << is not supported", "repeat the keys instead")
+            self._wrong(mark, "merge key << is not supported", "Repeat the keys instead.")
         elif not isinstance(node, ScalarNode) or node.tag not in _TEXT_TAGS or node.anchor:
-            self._wrong(mark, "a key must be plain text", "put it in quotes")
+            self._wrong(mark, "a key must be plain text", "Put it in quotes.")
         elif self._is_text(node, mark):
             return str(node.value)
         return None
@@ -203,14 +205,14 @@ class _Builder:
         if node.tag == f"{_CORE}float" and _FLOAT.fullmatch(text):
             return float(text)
         shown = shorten(one_line(text), _SHOWN)
-        self._wrong(mark, f"{shown!r} is neither text, number, true nor false", "put it in quotes")
+        self._wrong(mark, f"{shown!r} is neither text, number, true nor false", "Put it in quotes.")
         return None
 
     def _is_text(self, node: Node, mark: Mark) -> bool:
         """Return True for text without NUL and without the halves of characters."""
         bad = _NO_TEXT.search(node.value)
         if bad:
-            self._wrong(mark, f"character U+{ord(bad.group()):04X} is not allowed", "remove it")
+            self._wrong(mark, f"character U+{ord(bad.group()):04X} is not allowed", "Remove it.")
         return bad is None
 
     def _wrong(self, mark: Mark, message: str, hint: str) -> None:

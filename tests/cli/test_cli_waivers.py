@@ -78,7 +78,9 @@ def test_every_waiver_with_what_it_matches_and_days_left(project: Path) -> None:
     )
     assert used.endswith(r"the sandbox is not used \x1b[31m")
     assert " 0 2026-02-01, expired 31 days ago old code" in row(said, "app/**")
-    assert " unused 2026-05-01, 58 days left removed since (until fixed)" in row(said, "pkg:pypi/gone")
+    assert " unused 2026-05-01, 58 days left removed since (until fixed)" in row(
+        said, "pkg:pypi/gone"
+    )
     last = row(said, "@qa")
     assert last.startswith("policies/scanagg.yml:5 000000000000 ")
     assert "1 2026-03-04, last day a test password" in last

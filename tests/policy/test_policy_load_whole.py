@@ -358,7 +358,7 @@ def test_rule_10_waivers_are_read_from_a_file_of_their_own_too(tmp_path: Path) -
         ("items: []\n", "policies/waivers.yml:1:1: top level: 'version' is missing"),
         ("version: 2\n", "policies/waivers.yml:1:10: version: got 2, expected 1"),
         ("version: 1\nmax_days: 9\n", "policies/waivers.yml:2:1: top level: unknown key 'max_"),
-        ("version: 1\n<<<<<<< ours\n", "policies/waivers.yml:3:1: not valid YAML"),
+        ("version: 1\n<<<<<<< ours\n", "policies/waivers.yml:3:1: not YAML"),
     ],
 )
 def test_a_broken_file_of_waivers_is_an_error_not_no_waiver(
@@ -385,7 +385,7 @@ def test_a_folder_in_place_of_the_waivers_is_an_error(tmp_path: Path) -> None:
         (HEAD.encode() + b'rules: [{id: "\\0"}]\n', "3:14: character U+0000 is not allowed"),
         (HEAD.encode() + b"rules: \xff\n", "3:8: byte 0xff is not UTF-8"),
         (HEAD.encode() + b"rules: " + b"[" * 5000, "1:1: nested too deeply"),
-        (HEAD.encode() + b"---\nversion: 1\n", "3:1: not valid YAML: expected a single document"),
+        (HEAD.encode() + b"---\nversion: 1\n", "3:1: not YAML: expected a single document"),
         (HEAD.encode() + b"rules: [{id: a, id: b}]\n", "3:17: duplicate key 'id'"),
         (HEAD.encode() + b"x: &a [1]\ny: [*a, *a]\n", "3:4: anchor &a"),
         (b"version: " + b"9" * 5000 + b"\n", "1:10: '999"),
