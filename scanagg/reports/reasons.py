@@ -160,7 +160,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "filtered": "left out by its own filter {filter}",
     "vanished": "the file no longer exists",
     "not-utf8": "not UTF-8 text",
-    "syntax-error": "syntax error for {python}",
+    "python-syntax-error": "syntax error for {python}",
     "parse-error": "cannot parse it: {error}",
     "check-failed": "its check {check} failed at line {line}",
     "system-folder": "in one of the top folders that the scanner skips: {folders}",

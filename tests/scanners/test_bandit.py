@@ -215,7 +215,7 @@ def test_bidirectional_characters_have_a_line_and_no_column(examine: Examine) ->
 def test_a_file_that_does_not_parse_is_named_with_the_interpreter(examine: Examine) -> None:
     driven = examine({"a.py": "def f(:\n", "b.py": "x = 1\n", "c.py": b"x = '\xff'\n"})
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    reason = Reason("syntax-error", {"python": f"Python {python}"})
+    reason = Reason("python-syntax-error", {"python": f"Python {python}"})
     assert driven.reasons == {"a.py": reason, "c.py": reason}
     assert driven.examined == ["b.py"]
 
@@ -416,7 +416,7 @@ def test_a_program_that_the_settings_name(examine: Examine, tmp_path: Path) -> N
     assert driven.tool.shown == "my-bandit"
     assert driven.tool.version
     assert driven.tool.version.startswith("1.")
-    assert driven.reasons == {"b.py": Reason("syntax-error", {"python": "its Python"})}
+    assert driven.reasons == {"b.py": Reason("python-syntax-error", {"python": "its Python"})}
     assert bandit.locate(ScannerSettings(path=tmp_path / "none")) is None
 
 

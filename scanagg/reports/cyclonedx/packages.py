@@ -89,9 +89,7 @@ def properties(values: Values) -> list[Property]:
             texts = [str(value)]
         else:
             texts = list(value or ())
-        result += [
-            Property(name=_PREFIX + name, value=one_line(text)) for text in texts if text
-        ]
+        result += [Property(name=_PREFIX + name, value=one_line(text)) for text in texts if text]
     return result
 
 

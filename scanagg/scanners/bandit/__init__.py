@@ -258,7 +258,7 @@ def _skipped(
     for error in report.errors:
         reason = plain(error.reason)
         if error.reason.startswith("syntax error"):
-            reason = Reason("syntax-error", {"python": python})
+            reason = Reason("python-syntax-error", {"python": python})
         yield NotExamined(_shown_path(error.filename, files), reason)
     if settings.args or settings.options:
         errors = {error.filename for error in report.errors}
