@@ -1,1 +1,1 @@
-"""Building blocks without knowledge of findings: processes, git, files, text, errors."""
+"""Building blocks that know nothing of findings: processes, git, files, text, errors."""

@@ -125,7 +125,7 @@ def _manifests(project: ProjectFiles, readers: Sequence[Reader]) -> Iterator[Man
 
 
 def _read(reader: Reader, file: SourceFile, project: ProjectFiles) -> Manifest | None:
-    """Read a manifest; what it says about the path of a link applies to the file behind it."""
+    """Read a manifest; its paths of links also stand for the files behind them."""
     try:
         manifest = reader.read(file, project)
     except ManifestError as error:
@@ -144,7 +144,7 @@ def _read(reader: Reader, file: SourceFile, project: ProjectFiles) -> Manifest |
 def _unread(
     target: Target, broken_links: Sequence[Link], project: ProjectFiles
 ) -> Iterator[NotExamined]:
-    """Yield the manifests, by their names, that are not or cannot be read."""
+    """Yield the files with the name of a manifest that are not read."""
 
     def is_manifest(path: str) -> bool:
         return any(reader.matches(path, project) for reader in (*_DECLARING, *_OTHERS))

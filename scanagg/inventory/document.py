@@ -222,7 +222,7 @@ class _TomlLines:
         self._lines.setdefault(path, self._line)
 
     def _keys(self, end: str) -> list[str]:
-        """Read the parts of a key or of a header, and what ends it."""
+        """Read the parts of a key or of a header, and the token that ends it."""
         keys: list[str] = []
         while self._token not in (end, "\n", ""):
             token = self._take()
@@ -269,6 +269,6 @@ def _unquoted(token: str) -> str:
     if token[0] == '"' and "\\" in token:
         try:
             return str(json.loads(token))
-        except ValueError:  # an escape that TOML has and JSON has not
+        except ValueError:  # an escape of TOML only
             return token[1:-1]
     return token[1:-1]

@@ -73,7 +73,7 @@ class _Installed(msgspec.Struct, frozen=True):
 
 
 def find(root: Path, python: Path | None) -> tuple[Environment | None, Sequence[NotExamined]]:
-    """Find the environment at `python`, else the project's own if any, and the problems with it.
+    """Find the environment at `python`, else the project's own, and the problems with it.
 
     TargetError if `python` is given and is not an environment.
     """
@@ -157,9 +157,10 @@ def _settings(file: Path) -> Mapping[str, str]:
 
 
 def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
-    """Read every installed package of an index, with the scope from what the project declares.
+    """Read every installed package that is from an index.
 
-    Installed packages answer the open requirements of all manifests.
+    The declarations of the project give their scope. Installed packages answer the open
+    requirements of all manifests.
     """
     problems = FileProblems(environment.name)
     installed: list[_Installed] = []
@@ -199,7 +200,7 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
 def _ways(
     nodes: Nodes, declared: Sequence[Declaration], unsure: Collection[str]
 ) -> Mapping[str, tuple[str, ...]]:
-    """Return the ways from the requested packages; not to those whose line may not be a request."""
+    """Return the ways from the requested packages; an `unsure` package has no way to itself."""
     asked = [declaration for declaration in declared if declaration.asks]
     ways = walk(nodes, map(attrgetter("root"), asked)).ways()
     sure = {declaration.name for declaration in asked if declaration.name not in unsure}
@@ -238,7 +239,7 @@ def _needs(name: str, requirements: Sequence[object]) -> Needs:
     for text in map(str, requirements):
         needed = parsed(text)
         if needed is None:
-            continue  # pip could not read it either, so it installed nothing for it
+            continue  # pip cannot read it either, so it installed nothing for it
         edge = edge_of(needed)
         names = [canonicalize_name(left or right) for left, right in _EXTRA.findall(text)]
         for extra in names:

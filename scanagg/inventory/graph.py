@@ -13,13 +13,13 @@ from scanagg.model import Scope
 State = tuple[str, str]
 """A package and one of its extras; "" stands for the package by itself."""
 
-# The longest ways in real locks have about a dozen packages. In a hostile lock they could be as
-# long as the lock, for each of its packages.
+# The longest ways in real locks have about a dozen packages. In a hostile lock, the way to each
+# package could be as long as the lock.
 _LONGEST: Final = 64
 
 
 class Edge(msgspec.Struct, frozen=True):
-    """A dependency on another package, with the extras of it that are needed."""
+    """A dependency on another package, with its required extras."""
 
     name: str
     extras: tuple[str, ...] = ()
@@ -44,7 +44,7 @@ class _Step(msgspec.Struct, frozen=True):
 
 
 class Walk(msgspec.Struct, frozen=True):
-    """All that roots lead to: runtime ways before those for development, then the shortest first.
+    """Everything that roots lead to: runtime ways before those for development, then by length.
 
     Of ways of one length, the first in alphabetical order wins.
     """
@@ -52,12 +52,12 @@ class Walk(msgspec.Struct, frozen=True):
     steps: Mapping[State, _Step]
 
     def scope(self, name: str) -> Scope:
-        """Return DEV if only DEV roots lead to the package; RUNTIME also if none does."""
+        """Return DEV if only DEV roots lead to the package, else RUNTIME, also without any root."""
         step = self.steps.get((name, ""))
         return step.scope if step else Scope.RUNTIME
 
     def ways(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the names from a root to each package that is reached, both included.
+        """Return the names from a root to each package, both included.
 
         A package that is further away than any in real locks has no way.
         """
@@ -65,7 +65,7 @@ class Walk(msgspec.Struct, frozen=True):
         for state, step in self.steps.items():  # a state comes after the one before it
             name = state[0]
             before = chains[step.before] if step.before else ()
-            if name in before:  # back at an earlier package: the way goes on from there
+            if name in before:  # back at an earlier package: continue from there
                 chains[state] = before[: before.index(name) + 1]
             elif step.before is None or 0 < len(before) < _LONGEST:
                 chains[state] = (*before, name)
@@ -106,7 +106,7 @@ def _arrive(
                 if state not in steps:
                     steps[state] = step
                     states.append(state)
-                    # An extra may consist of others of its own package: that is no step further.
+                    # An extra may consist of other extras of its package: that is not a step.
                     waiting += [own for own in _needs(nodes, state) if own.name == edge.name]
         if states:
             groups.append(states)

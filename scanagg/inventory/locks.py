@@ -116,7 +116,7 @@ class LockKind(msgspec.Struct, frozen=True):
         return LockBasis(self.covers, roots)
 
     def matches(self, path: str, project: ProjectFiles) -> bool:
-        """Return whether a file with this path is of this kind."""
+        """Return True if a file with this path is of this kind."""
         return bool(re.fullmatch(self.file_name, posixpath.basename(path), re.DOTALL))
 
     def read(self, file: SourceFile, project: ProjectFiles) -> Manifest:
@@ -185,7 +185,7 @@ def pinned_package(
 
 
 def used_constraints(needs: Sequence[tuple[str, Needs]], graph: Walk) -> Iterator[Constraint]:
-    """Yield what packages ask of each other; for an extra, only if the project uses that extra."""
+    """Yield the constraints of packages on each other; those of an extra if it is used."""
     names = {name for name, _ in needs}
     for name, needed in needs:
         for constraint, extras in needed.asks:
@@ -217,7 +217,7 @@ class _PoetryEntry(LockEntry, frozen=True):
         return None if by_extras else scope
 
     def needs(self) -> Needs:
-        """Return the dependencies; optional ones are reached only by the extras that name them."""
+        """Return the dependencies; only the extras that list them lead to optional ones."""
         extras: dict[str, tuple[Edge, ...]] = {
             canonicalize_name(extra): tuple(map(_poetry_edge, texts))
             for extra, texts in self.extras.items()
@@ -269,7 +269,7 @@ def _poetry_edge(text: str) -> Edge:
 
 
 class _PdmEntry(LockEntry, frozen=True):
-    """A package, or its extras: such an entry also names the package itself, which is left out."""
+    """A package, or its extras: such an entry also depends on the package, which is left out."""
 
     extras: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
@@ -295,7 +295,7 @@ class _PdmEntry(LockEntry, frozen=True):
 
 
 class _PipenvEntry(LockEntry, frozen=True):
-    """A package; its name is its key. `version` has its operator in front ("==1.0")."""
+    """A package; its name is its key. `version` starts with the operator ("==1.0")."""
 
     name: str = ""
     category: str = ""
@@ -372,7 +372,7 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
 
 
 class _UvManifest(msgspec.Struct, frozen=True, rename="kebab"):
-    """The requirements of no package: the groups of a workspace, or those of a script."""
+    """Requirements outside of packages: the groups of a workspace, or those of a script."""
 
     members: tuple[str, ...] = ()
     requirements: tuple[_UvNeeded, ...] = ()
@@ -447,7 +447,7 @@ class _PylockNeeded(msgspec.Struct, frozen=True):
 
 
 class _PylockEntry(LockEntry, frozen=True):
-    """PEP 751. One of `vcs`, `directory` and `archive` is set if it is from no index.
+    """PEP 751. One of `vcs`, `directory` and `archive` is set if it is not from an index.
 
     `packaging.pylock` would refuse the whole file for one entry that is not as it should be; here
     that entry is a problem, and the others are read.
@@ -472,6 +472,7 @@ class _PylockEntry(LockEntry, frozen=True):
         return Needs(names, Node(tuple(Edge(canonicalize_name(name)) for name in names)))
 
 
+_MARKER_VARIABLES: Final = {"dependency_groups": group_scope, "extras": named_scope}
 _OPERAND: Final = r"""(?:"[^"]*"|'[^']*'|(?<![\w.])[\w.]++)"""
 _COMPARISON: Final = re.compile(
     rf"({_OPERAND})\s*+([<>=!~]++|not\s++in\b|in\b)\s*+({_OPERAND})", re.ASCII
@@ -479,26 +480,21 @@ _COMPARISON: Final = re.compile(
 
 
 def marker_scope(marker: str) -> Scope:
-    """Return DEV if the marker holds only if a development group or extra is direct_names for.
+    """Return DEV if the marker is true only for a development group or extra.
 
-    Everything that a platform decides may hold somewhere, so it counts as true, and so does a
-    request for any other group or extra. A marker that cannot be read may hold too.
+    A comparison that depends on the platform can be true somewhere, so it counts as true. So does
+    one with another group or extra, and a marker that cannot be read.
     """
 
     def constant(comparison: re.Match[str]) -> str:
         """Return a comparison that has the same result everywhere."""
         left, operator, variable = comparison.groups()
-        scope = Scope.RUNTIME
-        if operator == "in" and variable == "dependency_groups":
-            scope = group_scope(left.strip("\"'"))
-        elif operator == "in" and variable == "extras":
-            scope = named_scope(left.strip("\"'"))
-        return "os_name == ''" if scope is Scope.DEV else "os_name != ''"
+        scope_of = _MARKER_VARIABLES.get(variable) if operator == "in" else None
+        is_dev = scope_of and scope_of(left.strip("\"'")) is Scope.DEV
+        return "os_name == ''" if is_dev else "os_name != ''"
 
-    if not marker:
-        return Scope.RUNTIME
     try:
-        holds = Marker(_COMPARISON.sub(constant, marker)).evaluate()
+        holds = not marker or Marker(_COMPARISON.sub(constant, marker)).evaluate()
     except (InvalidMarker, RecursionError):
         holds = True
     return Scope.RUNTIME if holds else Scope.DEV

@@ -149,7 +149,7 @@ def _open(declaration: Declaration, locks: Sequence[_Lock]) -> Iterator[Requirem
         return
     if not reason:
         renewed = [lock for lock in locks if lock.command]
-        # Other locks than requirements files are for all platforms: they lack what none needs.
+        # Other locks than requirements files are for all platforms, so no platform needs it.
         universal = any(not lock.path.endswith(".txt") for lock in renewed)
         if declaration.conditional and universal:
             return

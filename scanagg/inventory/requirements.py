@@ -35,7 +35,7 @@ _FILE_NAME: Final = re.compile(r"(?:.*[-_.])?requirements.*\.(?:txt|in)", re.IGN
 _OTHER_TEXT: Final = re.compile(
     r"(?:readme|licen[cs]e|notice|change|authors|.*constraint).*", re.IGNORECASE
 )
-# Many files that all include each other would take hours.
+# Reading many files that all include each other would take hours.
 _MAX_INCLUDES: Final = 500
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
@@ -121,7 +121,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 def matches(path: str, project: ProjectFiles) -> bool:
-    """Return whether it lists requirements by its name, or because a manifest includes it so."""
+    """Return True for a file with the name of a requirements file, or that a manifest includes."""
     folder, name = posixpath.split(path)
     if path in project.included:
         return True
@@ -193,7 +193,7 @@ class _Reading(msgspec.Struct):
         includes = [(name, constrains) for name in options.ensure_value("requirement", [])]
         includes += [(name, True) for name in options.ensure_value("constraint", [])]
         for name, as_constraints in includes:
-            # pip goes by the folder of a link; people often mean that of the file.
+            # pip starts in the folder of a link; people often mean that of the file.
             starts = (path, self.project.link_target(path))
             candidates = [in_folder_of(start, name) for start in starts]
             found = next((path for path in candidates if path in self.project.files), None)
@@ -251,7 +251,7 @@ def _ways(declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _covers(path: str) -> dict[str, str]:
-    """Return the manifests that this file may have been compiled from, and how to do so again."""
+    """Return the manifests that this file may be compiled from, with the command for it."""
     folder, name = posixpath.split(path)
     stem, suffix = posixpath.splitext(name)
     if suffix == ".in":

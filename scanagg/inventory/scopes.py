@@ -1,4 +1,4 @@
-"""The scope of dependencies, as far as names tell; when in doubt it is runtime."""
+"""The scope of dependencies by names; in doubt, it is runtime."""
 
 import re
 from collections.abc import Iterable
@@ -9,8 +9,8 @@ from packaging.utils import canonicalize_name
 
 from scanagg.model import Scope
 
-# Words by which projects name what only their developers need. A word that users of a package may
-# ask for too ("format", "tools", "notebook") is not among them.
+# The names of what only developers need. Names that users of a package may request too ("format",
+# "tools", "notebook") are not here.
 _DEV_WORD: Final = re.compile(
     r"""
     dev | devel | develop | developer | development
@@ -63,10 +63,10 @@ def folder_scope(path: str) -> Scope:
 
 
 def widest(scopes: Iterable[Scope]) -> Scope:
-    """Return RUNTIME if any is, or if there are none."""
+    """Return RUNTIME if any of them is, or if there are none."""
     return Scope.DEV if set(scopes) == {Scope.DEV} else Scope.RUNTIME
 
 
 def either(*scopes: Scope) -> Scope:
-    """Return DEV if any is: a part of something for development is for development."""
+    """Return DEV if any of them is: a part of something for development is for development."""
     return Scope.DEV if Scope.DEV in scopes else Scope.RUNTIME

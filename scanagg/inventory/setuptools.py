@@ -1,4 +1,4 @@
-"""setup.cfg, and setup.py: that is code, which is never run, so its dependencies are a problem."""
+"""setup.cfg and setup.py. The latter is code, which is never run, so it is a problem."""
 
 import configparser
 import re

@@ -1,1 +1,1 @@
-"""The checked project: its git-aware file set, its source text, and the files with its rules."""
+"""The checked project: its files, their text, and the files with its rules."""

@@ -10,7 +10,7 @@ from scanagg.core.text import one_line
 from scanagg.project.trusted import Files
 
 VARIABLE: Final = "SCANAGG_PROJECT_KEY"
-"""The environment variable with the key of a project that does not commit it."""
+"""The environment variable with the key, for a project that does not commit it."""
 
 PLACE: Final = "policies/scanagg.key"
 """The path of a committed key, relative to the project's folder."""

@@ -64,7 +64,7 @@ class Sources:
         self._source = lru_cache(maxsize=_CACHED_FILES)(self._read)
 
     def __contains__(self, path: str) -> bool:
-        """Return True where the target has such a file."""
+        """Return True if the target has such a file."""
         return path in self._files
 
     def text(self, path: str) -> str:
@@ -80,7 +80,7 @@ class Sources:
         return self._source(path).line_hashes
 
     def line(self, path: str, number: int) -> str | None:
-        """Return line `number`, from 1, without its end; None where there is none."""
+        """Return line `number`, from 1, without its end; None if there is none."""
         lines = self.lines(path)
         return lines[number - 1] if 1 <= number <= len(lines) else None
 

@@ -20,13 +20,13 @@ from scanagg.core.text import one_line, valid
 from scanagg.model import Link, NotExamined, Reason, Revision, SourceFile, Target
 
 CONFIGURED: Final = Reason("excluded")
-"""The reason for a file that a pattern of the configuration names."""
+"""The reason for a file that a pattern of the configuration excludes."""
 
 REPORT: Final = Reason("earlier-report")
 """The reason for a file that an earlier check wrote."""
 
 NESTED: Final = Reason("nested-repository")
-"""The reason for a folder that is a repository of its own."""
+"""The reason for a folder that is another repository."""
 
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 # Never part of the source. In a repository, git leaves them out.
@@ -36,7 +36,7 @@ _ALWAYS_IGNORED: Final = pathspec.GitIgnoreSpec.from_lines(
 
 
 class _Listing(msgspec.Struct, frozen=True):
-    """File names below the root, as the system spells them."""
+    """File names below the root, as in the file system."""
 
     names: tuple[str, ...]
     skipped: tuple[NotExamined, ...]
