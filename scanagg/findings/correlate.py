@@ -290,7 +290,7 @@ def _finding(
         # Code scanning recognises alerts by the line's hash. A secret's line has none.
         hashed = lead.category in (Category.CODE, Category.MISCONFIGURATION)
         if line is not None and hashed and not is_secret(lead):
-            line_hash = sources.line_hashes(place.path)[place.start_line - 1]
+            line_hash = sources.file(place.path).line_hashes[place.start_line - 1]
     snippet = None
     if line is not None and place is not None and place.start_line is not None:
         snippet = printable(mask.line(place.path, place.start_line, line))

@@ -68,7 +68,9 @@ class Identity:
         self.redactor = redactor
         self._prefix = prefix
         self._key = key.encode() if key else None
-        self._outline = lru_cache(maxsize=_CACHED_FILES)(lambda path: outline(sources.text(path)))
+        self._outline = lru_cache(maxsize=_CACHED_FILES)(
+            lambda path: outline(sources.file(path).text)
+        )
 
     def parts(self, observation: Observation) -> Parts:
         """Return the parts of the finding that `observation` leads."""

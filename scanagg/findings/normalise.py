@@ -127,7 +127,7 @@ def _key_block(place: Location, sources: Sources) -> Location | None:
     """Return the PEM block that the place is in or next to, or None."""
     if place.start_line is None:
         return None
-    lines = sources.lines(place.path)
+    lines = sources.file(place.path).lines
     # The last line that begins a key, from the line after the place back to the length of a key.
     last = min(place.start_line + 1, len(lines))
     numbers = range(last, max(place.start_line - _KEY_LINES, 0), -1)

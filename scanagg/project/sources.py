@@ -61,27 +61,15 @@ class Sources:
     def __init__(self, target: Target) -> None:
         """Read no file yet."""
         self._files: Mapping[str, SourceFile] = {file.path: file for file in target.files}
-        self._source = lru_cache(maxsize=_CACHED_FILES)(self._read)
+        self.file = lru_cache(maxsize=_CACHED_FILES)(self._read)
 
     def __contains__(self, path: str) -> bool:
         """Return True if the target has such a file."""
         return path in self._files
 
-    def text(self, path: str) -> str:
-        """Return the text of a file."""
-        return self._source(path).text
-
-    def lines(self, path: str) -> tuple[str, ...]:
-        """Return the lines of a file, without their ends."""
-        return self._source(path).lines
-
-    def line_hashes(self, path: str) -> tuple[str, ...]:
-        """Return GitHub's hash of each line of a file."""
-        return self._source(path).line_hashes
-
     def line(self, path: str, number: int) -> str | None:
         """Return line `number`, from 1, without its end; None if there is none."""
-        lines = self.lines(path)
+        lines = self.file(path).lines
         return lines[number - 1] if 1 <= number <= len(lines) else None
 
     def _read(self, path: str) -> SourceText:

@@ -50,11 +50,7 @@ class WorkTree(msgspec.Struct, frozen=True):
     """The project as it is in its folder."""
 
     root: Path
-
-    @property
-    def ref(self) -> str | None:
-        """None, since it is not a commit."""
-        return None
+    ref: None = None
 
     def read(self, path: str) -> bytes | None:
         """Return the file's bytes. A pipe or a device is refused: it may never end."""
