@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanagg.model import Reason, Scope
+from scanagg.model import Scope
 
 
 def entry(name: str, more: str = "") -> str:
@@ -67,27 +67,3 @@ def test_without_groups_the_graph_gives_the_scope(inventory_of):
         "checks": ("dev", True, ("inner",)),
         "inner": ("dev", False, ()),
     }
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        (
-            'git = "https://x.invalid/a.git"\nref = "main"',
-            Reason("from-version-control", {"system": "git", "address": "https://x.invalid/a.git"}),
-        ),
-        (
-            'hg = "https://x.invalid/a"',
-            Reason("from-version-control", {"system": "hg", "address": "https://x.invalid/a"}),
-        ),
-        (
-            'url = "https://x.invalid/a.zip"',
-            Reason("from-address", {"address": "https://x.invalid/a.zip"}),
-        ),
-        ('path = "../a"', Reason("from-folder", {"path": "../a"})),
-    ],
-)
-def test_what_is_from_no_index_is_open(inventory_of, open_, source, reason):
-    inventory = inventory_of({"pdm.lock": entry("a", source)})
-    assert not inventory.packages
-    assert open_(inventory) == {"pdm.lock:2 a": reason}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanagg.model import Reason, Scope
+from scanagg.model import Scope
 
 
 def entry(name: str, more: str = "", version: str = "1.0") -> str:
@@ -103,27 +103,6 @@ def test_an_optional_package_has_the_scope_of_the_extras_that_ask_for_it(invento
         "checks": "dev",
         "speed": "runtime",
     }
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        (
-            'type = "git"\nurl = "https://x.invalid/a.git"',
-            Reason("from-version-control", {"system": "git", "address": "https://x.invalid/a.git"}),
-        ),
-        (
-            'type = "url"\nurl = "https://x.invalid/a.zip"',
-            Reason("from-address", {"address": "https://x.invalid/a.zip"}),
-        ),
-        ('type = "directory"\nurl = "../a"', Reason("from-folder", {"path": "../a"})),
-        ('type = "file"\nurl = "a-1.0.tar.gz"', Reason("from-file", {"path": "a-1.0.tar.gz"})),
-    ],
-)
-def test_what_is_from_no_index_is_open(inventory_of, open_, source, reason):
-    inventory = inventory_of({"poetry.lock": entry("a", f"[package.source]\n{source}")})
-    assert not inventory.packages
-    assert open_(inventory) == {"poetry.lock:2 a": reason}
 
 
 def test_another_index_is_an_index(inventory_of, pins):

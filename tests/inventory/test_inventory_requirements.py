@@ -51,47 +51,6 @@ def test_what_has_no_exact_version_is_open(inventory_of, open_, line):
     assert inventory.unpinned[0].text == line
 
 
-@pytest.mark.parametrize(
-    ("line", "name", "origin"),
-    [
-        (
-            "git+https://x.invalid/o/a.git@main#egg=A_b",
-            "a-b",
-            "git https://x.invalid/o/a.git@main#egg=A_b",
-        ),
-        ("-e git+ssh://git@x.invalid/o/a.git", "a", "git ssh://***@x.invalid/o/a.git"),
-        ("a @ https://u:p@secret@x.invalid/a-1.0.zip", "a", "https://***@x.invalid/a-1.0.zip"),
-        ("a @ git+https://x.invalid/o/a", "a", "git https://x.invalid/o/a"),
-        (
-            "https://x.invalid/w/foo_bar-1.0-py3-none-any.whl",
-            "foo-bar",
-            "https://x.invalid/w/foo_bar-1.0-py3-none-any.whl",
-        ),
-        ("hg+https://x.invalid/foo-bar-1.0", "foo-bar", "hg https://x.invalid/foo-bar-1.0"),
-        ("../other", "other", "folder ../other"),
-        ("--editable=../other[x]", "other", "folder ../other"),
-        ("./wheels/foo-1.0-py3-none-any.whl", "foo", "file ./wheels/foo-1.0-py3-none-any.whl"),
-        ("foo-1.0.tar.gz", "foo", "file foo-1.0.tar.gz"),
-        ("file:///opt/foo", "foo", "folder file:///opt/foo"),
-        ("file:../x%20y", "x", "folder file:../x%20y"),
-        ("'/opt/foo'", "foo", "folder /opt/foo"),
-        ("..\\foo", "foo", "folder ..\\foo"),
-        ("https://[broken/foo", "foo", "https://[broken/foo"),
-        ("https://x.invalid/", "https://x.invalid/", "https://x.invalid/"),
-    ],
-)
-def test_a_package_from_no_index_is_open_with_its_origin(inventory_of, line, name, origin):
-    inventory = inventory_of({"requirements.txt": line + "\n"})
-    assert not inventory.packages
-    assert not inventory.problems
-    (requirement,) = inventory.unpinned
-    kind = requirement.reason.kind.removeprefix("from-")
-    values = " ".join(map(str, requirement.reason.values.values()))
-    shown = f"{kind} {values}" if kind in ("file", "folder") else values
-    assert (requirement.name, shown) == (name, origin)
-    assert "secret" not in repr(requirement)
-
-
 def test_own_folders_are_not_listed(inventory_of, make_project):
     root = make_project({}, git_=False)
     lines = ["-e .", "-e ./lib[x]", "lib", "./lib", f"file://{root}/lib", f"lib @ file://{root}"]

@@ -1,7 +1,5 @@
 """uv.lock: its graph from the project's roots gives scope, directness and who needs whom."""
 
-import pytest
-
 from scanagg.model import Reason, Scope
 
 REGISTRY = 'source = { registry = "https://index.invalid/simple" }'
@@ -171,40 +169,6 @@ def test_a_lock_without_roots_does_not_say_what_is_direct(inventory_of):
     (one,) = inventory_of({"uv.lock": package("six")}).packages
     assert one.direct is None
     assert one.scope is Scope.RUNTIME
-
-
-@pytest.mark.parametrize(
-    ("source", "reason"),
-    [
-        (
-            '{ git = "https://x.invalid/o/six?rev=1#ab" }',
-            Reason(
-                "from-version-control",
-                {"system": "git", "address": "https://x.invalid/o/six?rev=1#ab"},
-            ),
-        ),
-        (
-            '{ git = "https://me:word@x.invalid/six" }',
-            Reason(
-                "from-version-control", {"system": "git", "address": "https://***@x.invalid/six"}
-            ),
-        ),
-        (
-            '{ url = "https://x.invalid/six.zip" }',
-            Reason("from-address", {"address": "https://x.invalid/six.zip"}),
-        ),
-        (
-            '{ path = "wheels/six-1-py3-none-any.whl" }',
-            Reason("from-file", {"path": "wheels/six-1-py3-none-any.whl"}),
-        ),
-        ('{ directory = "../six" }', Reason("from-folder", {"path": "../six"})),
-    ],
-)
-def test_what_is_from_no_index_is_open_and_never_a_package(inventory_of, open_, source, reason):
-    lock = f'version = 1\n[[package]]\nname = "six"\nversion = "1"\nsource = {source}\n'
-    inventory = inventory_of({"uv.lock": lock, "pyproject.toml": '[project]\ndependencies=["six"]'})
-    assert not inventory.packages
-    assert open_(inventory) == {"uv.lock:3 six": reason}, "the declaration does not repeat it"
 
 
 def test_two_versions_of_one_package_are_two_packages(inventory_of, pins):
