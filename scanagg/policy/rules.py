@@ -1,7 +1,7 @@
 """The verdict on each finding: severity, origin, licence, rules, waivers.
 
-The first rule that matches decides. A parent's locked rules are asked apart from the others, and
-the stricter of both actions applies. Only then come waivers.
+The first rule that matches decides. The locked rules of a parent are evaluated separately, and the
+stricter of both actions applies. Waivers come last.
 """
 
 from collections import Counter
@@ -51,10 +51,10 @@ _SEVERITY_ORDER: Final = {severity: severity.order for severity in Severity}
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """The index of the first rule that matches, None for no rule.
+    """The index of the first rule that matches; None if no rule does.
 
-    `unknown` names the data (kev, epss) that is missing for this finding, where an earlier rule
-    asks for it and all its other conditions hold.
+    `unknown` names data (kev, epss) that is missing for this finding. An earlier rule has a
+    condition on it, and all other conditions of that rule hold.
     """
 
     first: int | None
@@ -62,7 +62,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Condition(NamedTuple):
-    """An aspect, and a test of a finding's value for it."""
+    """An aspect with a test of its value."""
 
     aspect: Aspect
     holds: Callable[[Any], bool]
@@ -72,11 +72,11 @@ _Test = tuple[str, Callable[[Any], bool]]
 
 
 class Matcher:
-    """The conditions of one rule or override, compiled. They were checked when they were loaded.
+    """The conditions of one rule or override, compiled. Loading has checked them already.
 
-    `every_place` says what a condition on places asks of a finding with several: that each matches.
-    So it is for what makes a finding weaker (an override, info, warn): a copy of a secret in a test
-    must not excuse the copy in the source. To block, one matching place is enough.
+    With `every_place`, a condition on places holds only if every place of the finding matches.
+    Overrides and rules that do not block need this: a copy of a secret in a test must not excuse
+    the copy in the source. For a rule that blocks, one matching place is enough.
     """
 
     def __init__(self, match: Match, *, every_place: bool) -> None:
@@ -90,7 +90,7 @@ class Matcher:
         ]
 
     def first_failed(self, subject: Subject) -> Aspect | None:
-        """Return the first aspect whose condition does not hold, None where the rule matches."""
+        """Return the first aspect whose condition does not hold; None if the rule matches."""
         for aspect, holds in self.conditions:
             value = aspect.value(subject)
             if value is None or not holds(value):
@@ -99,12 +99,12 @@ class Matcher:
 
 
 def matcher_of_rule(match: Match, action: str) -> Matcher:
-    """Return the conditions of a rule; only one that blocks is content with one place."""
+    """Return the conditions of a rule, with `every_place` unless it blocks."""
     return Matcher(match, every_place=action != "block")
 
 
 def categories_of(match: Match) -> frozenset[Category]:
-    """Return the categories of which a finding can meet each condition by itself."""
+    """Return the categories that no single condition rules out."""
     categories = frozenset(Category)
     for aspect, words in conditions_of(match):
         its_own = aspect.categories if aspect.key != "category" else map(category_of, words)
@@ -113,10 +113,10 @@ def categories_of(match: Match) -> frozenset[Category]:
 
 
 class Rules:
-    """A list of rules in which the first that matches decides."""
+    """A list of rules. The first that matches decides."""
 
     def __init__(self, matchers: Sequence[Matcher]) -> None:
-        """Sort the rules by the categories that they can match."""
+        """Group the rules by the categories that they can match."""
         self.matchers = matchers
         self._of_category: dict[Category, list[tuple[int, list[_Test]]]] = {}
         self._asked: dict[Category, dict[str, Callable[[Subject], Any]]] = {}
@@ -125,13 +125,13 @@ class Rules:
             asked = self._asked[category] = {}
             for index, matcher in enumerate(matchers):
                 if category in matcher.categories:
-                    # That of the category holds, then.
-                    others = [each for each in matcher.conditions if each.aspect.key != "category"]
-                    rules.append((index, [(each.aspect.key, each.holds) for each in others]))
-                    asked |= {each.aspect.key: each.aspect.value for each in others}
+                    # The condition on the category holds for all of this group.
+                    others = [one for one in matcher.conditions if one.aspect.key != "category"]
+                    rules.append((index, [(one.aspect.key, one.holds) for one in others]))
+                    asked |= {one.aspect.key: one.aspect.value for one in others}
 
     def ask(self, subject: Subject) -> Answer:
-        """Return the first rule of which all conditions hold, and the data missing to be sure."""
+        """Return the first rule whose conditions all hold, and the data that is missing."""
         category = subject.finding.category
         values = {key: value(subject) for key, value in self._asked[category].items()}
         unknown: tuple[str, ...] = ()
@@ -163,10 +163,10 @@ def _compiled(aspect: Aspect, words: tuple[Any, ...], every_place: bool) -> Call
 
 
 class View(msgspec.Struct, frozen=True):
-    """A finding as one policy file sees it, before any rule.
+    """A finding with its severity and licence by one policy file, before any rule.
 
-    `override` is the index of the severity override that applies, if one does; `unknown` the kinds
-    of data (kev, epss) that would be needed to be sure of it.
+    `override` is the index of the severity override that applies, if any. `unknown` names data
+    (kev, epss) that a condition of an override needs and that is missing.
     """
 
     subject: Subject
@@ -177,12 +177,12 @@ class View(msgspec.Struct, frozen=True):
 
     @property
     def is_allowed(self) -> bool:
-        """True for a package whose licence is allowed: it is no finding."""
+        """True for a package whose licence is allowed, which is not a finding."""
         return self.subject.verdict is LicenseVerdict.ALLOW
 
 
 class Ruling(msgspec.Struct, frozen=True):
-    """The verdict of a policy file on a finding, before waivers. `clock` is the rule's grace."""
+    """The verdict of a policy file on a finding, before waivers, with its grace time if any."""
 
     verdict: Verdict
     clock: GraceClock | None = None
@@ -190,22 +190,31 @@ class Ruling(msgspec.Struct, frozen=True):
 
     @property
     def deadline(self) -> datetime | None:
-        """When a warning in its grace time begins to block."""
+        """The time at which a warning in its grace time begins to block."""
         return self.clock.deadline if self.clock and self.verdict.action is Action.WARN else None
 
 
-class Layer:
-    """A policy file, compiled: severity, origin, licence and rule of a finding by its sections.
+class _Outcome(msgspec.Struct, frozen=True):
+    """The verdict of one layer after waivers, with the waiver that is cited."""
 
-    The policy itself is a layer, and so is each parent whose rules are locked. `locked_by` names
-    that parent: a finding that none of its rules matches gets no default.
+    view: View
+    ruling: Ruling
+    verdict: Verdict
+    waiver: Waiver | None = None
+
+
+class Layer:
+    """A policy file, compiled: it decides severity, origin, licence and rule by its own sections.
+
+    The policy itself is a layer, and so is each parent with locked rules: then `lock` is set, and a
+    finding that none of these rules matches gets no default.
     """
 
-    def __init__(self, file: PolicyFile, now: datetime, locked_by: str = "") -> None:
+    def __init__(self, file: PolicyFile, now: datetime, lock: Locked | None = None) -> None:
         """Compile rules and overrides. `now` is UTC."""
         self.file = file
         self.now = now
-        self.locked_by = locked_by
+        self.lock = lock
         self.rules = Rules([matcher_of_rule(rule.match, rule.action) for rule in file.rules])
         self.overrides = Rules(
             [Matcher(override.match, every_place=True) for override in file.severity.override]
@@ -217,11 +226,11 @@ class Layer:
         self._licenses: LicenseJudge | None = None
 
     def view(self, finding: Finding) -> View:
-        """Return the finding with its severity, origin, and licence verdict."""
+        """Return the finding with its severity, origin and licence verdict."""
         decision = None
         if finding.license and finding.package:
             if self._licenses is None:
-                # Only now: to load the list of licences takes longer than all else here.
+                # Not earlier: loading the list of licences takes longer than everything else here.
                 self._licenses = LicenseJudge(self.file.licenses, today(self.now))
             decision = self._licenses.judge(finding.package, finding.license)
         verdict = decision.verdict if decision else None
@@ -242,7 +251,12 @@ class Layer:
         return View(subject, rated, decision, answer.first, answer.unknown)
 
     def rule(self, view: View) -> Ruling | None:
-        """Return what the first matching rule says, else the default; None for a locked layer."""
+        """Return the verdict of the first rule that matches, else the default.
+
+        None for an allowed licence, and where no locked rule matches.
+        """
+        if view.is_allowed:
+            return None
         answer = self.rules.ask(view.subject)
         grace = None
         if answer.first is not None:
@@ -254,7 +268,7 @@ class Layer:
                 grace = clock(
                     subject.finding, subject.origin, rule.grace, subject.compared, self.now
                 )
-        elif self.locked_by:
+        elif self.lock:
             return None
         else:
             action, name, reason = Action(self.file.default), DEFAULT, Reason("no-rule")
@@ -266,17 +280,52 @@ class Layer:
         elif grace is not None:
             action = Action.WARN if grace.is_running else action
             reasons.append(grace.reason)
-        if self.locked_by:
-            reasons.append(Reason("locked", {"policy": self.locked_by}))
+        if self.lock:
+            reasons.append(Reason("locked", {"policy": self.lock.source}))
         verdict = Verdict(action, name, tuple(reasons))
         return Ruling(verdict, grace, answer.unknown + view.unknown)
 
+    def outcome(self, view: View, waivers: Sequence[Waiver]) -> _Outcome | None:
+        """Return the verdict after waivers and comments in the source; None without a ruling.
+
+        Only its approvers waive what a parent locks. A comment has no owner, so it counts there
+        only if the parent says `allow`.
+        """
+        ruling = self.rule(view)
+        if ruling is None:
+            return None
+        verdict, comment = ruling.verdict, view.subject.finding.in_source
+        if self.lock:
+            waivers = [waiver for waiver in waivers if waiver.owner in self.lock.approvers]
+        if waivers:
+            waiver = waivers[0]
+            reason = Reason(
+                "waived",
+                {
+                    "state": waiver.state.value,
+                    "why": waiver.reason,
+                    "owner": waiver.owner,
+                    "expires": waiver.expires.isoformat(),
+                },
+            )
+            verdict = Verdict(Action.WAIVED, verdict.rule, (reason,))
+            return _Outcome(view, ruling, verdict, waiver)
+        if comment:
+            in_source = self.file.waivers.in_source
+            if in_source == "allow" or (in_source == "report" and not self.lock):
+                reason = Reason("hidden-in-source", {"comment": comment})
+                verdict = Verdict(Action.WAIVED, verdict.rule, (reason,))
+            elif not self.lock:
+                reason = Reason("hiding-forbidden", {"comment": comment})
+                verdict = replace(verdict, reasons=(*verdict.reasons, reason))
+        return _Outcome(view, ruling, verdict)
+
 
 def _origin_of(finding: Finding, edited: str) -> Origin:
-    """Return where a finding comes from. `edited` says if a changed one is "new" or "existing".
+    """Return the origin of a finding. `edited` is "new" or "existing", for changed findings.
 
-    A secret whose value or place was changed is a new one: what was known is the old value. So is
-    a password that a scanner of code found.
+    A secret whose value or place changed is always new, because only the old value was known. The
+    same holds for a password that a code scanner found.
     """
     history = finding.history
     if history.change is Change.UNCHANGED:
@@ -298,7 +347,7 @@ class Decision(msgspec.Struct, frozen=True):
 
     `judged` has a verdict for each finding, most urgent and worst first. `licenses` are all
     packages with a licence, allowed ones too, by name. `unchecked` counts, by kind of data (kev,
-    epss), the findings that a rule asked about and nobody could answer for.
+    epss), the findings that a rule could not be applied to because this data is missing.
     """
 
     judged: tuple[Judged, ...]
@@ -308,45 +357,36 @@ class Decision(msgspec.Struct, frozen=True):
 
 
 def decide(findings: Sequence[Finding], policy: Policy, now: datetime) -> Decision:
-    """Return a verdict for each finding; the same for any order of findings. `now` is UTC.
+    """Return a verdict for each finding. Their order does not matter. `now` is UTC.
 
-    Packages whose licence is allowed are no findings. Of a list of rules the first that matches
-    decides; where none does, the policy's default.
+    Packages whose licence is allowed are not findings.
     """
     judge = Judge(policy, now)
     judged = [verdict for verdict in map(judge.judge, findings) if verdict is not None]
     judged.sort(key=_sort_key)
     licenses = sorted(
         judge.licenses,
-        key=lambda each: (
-            *(each.package.name, each.package.purl, each.package.scope.value),
-            *(each.expression, each.term, each.source),
+        key=lambda licensed: (
+            *(licensed.package.name, licensed.package.purl, licensed.package.scope.value),
+            *(licensed.expression, licensed.term, licensed.source),
         ),
     )
     uses = judge.waivers.uses(judge.matched, judge.lapsed)
     return Decision(tuple(judged), tuple(licenses), uses, dict(sorted(judge.unchecked.items())))
 
 
-class _Outcome(msgspec.Struct, frozen=True):
-    """The verdict of one layer after waivers, with the waiver that is cited."""
-
-    view: View
-    verdict: Verdict
-    deadline: datetime | None = None
-    waiver: Waiver | None = None
-
-
 class Judge:
-    """A policy, compiled, on one date. What it says of a finding depends on nothing else.
+    """A policy, compiled, at one time. Its verdict on a finding depends on nothing else.
 
-    Besides verdicts it counts: what each waiver waives (`matched`, by `id()`), which waivers match
-    without effect (`lapsed`), and what nobody could answer for (`unchecked`).
+    Besides verdicts it counts the findings that each waiver waives (`matched`, by `id()`), the
+    waivers that match without effect (`lapsed`), and the findings that lack the data to be sure of
+    their rule (`unchecked`).
     """
 
     def __init__(self, policy: Policy, now: datetime) -> None:
         """Compile the policy and its parents' locked rules."""
         self.own = Layer(policy.file, now)
-        self.locked = [(lock, Layer(lock.file, now, lock.source)) for lock in policy.locked]
+        self.locked = [(lock, Layer(lock.file, now, lock)) for lock in policy.locked]
         self.waivers = Waivers(policy.waivers, today(now), policy.file.waivers.max_days)
         self.matched: Counter[int] = Counter()
         self.lapsed: set[int] = set()
@@ -355,40 +395,31 @@ class Judge:
 
     def judge(self, finding: Finding) -> Judged | None:
         """Return the finding with its verdict; None for a package whose licence is allowed."""
-        view = self.own.view(finding)
-        self._list_license(view)
-        covering = self.waivers.covering(finding)
-        void = list(covering.void)
-        outcomes = []
-        unknown: set[str] = set()
-        ruling = None if view.is_allowed else self.own.rule(view)
-        if ruling:
-            unknown.update(ruling.unknown)
-            outcomes.append(self._own_outcome(view, ruling, covering.effective))
+        own_view, covering = self.own.view(finding), self.waivers.covering(finding)
+        self.list_license(finding, own_view.license)
+        own = self.own.outcome(own_view, covering.effective)
+        outcomes, void = [own] if own else [], list(covering.void)
         for lock, layer in self.locked:
-            theirs = layer.view(finding)
-            locked = None if theirs.is_allowed else layer.rule(theirs)
+            locked = layer.outcome(layer.view(finding), covering.effective)
             if locked:
-                unknown.update(locked.unknown)
-                outcome = self._locked_outcome(theirs, locked, covering.effective, lock)
-                outcomes.append(outcome)
-                if outcome.waiver is None:
-                    why = Reason("no-approver", {"policy": lock.source})
-                    void += (VoidWaiver(waiver, why) for waiver in covering.effective)
-        for kind in unknown:
-            self.unchecked[kind] += 1
+                outcomes.append(locked)
+                if locked.waiver is None:
+                    reason = Reason("no-approver", {"policy": lock.source})
+                    void += [VoidWaiver(waiver, reason) for waiver in covering.effective]
+        self.unchecked.update({kind for outcome in outcomes for kind in outcome.ruling.unknown})
         if not outcomes:
             return None
-        outcome = outcomes[0]
+        outcome = min(outcomes, key=lambda outcome: _ACTION_ORDER[outcome.verdict.action])
         waiver = outcome.waiver
-        if len(outcomes) > 1:
-            outcome = min(outcomes, key=lambda each: _ACTION_ORDER[each.verdict.action])
-            waivers = [each.waiver for each in outcomes if each.waiver and outcome.waiver]
-            waiver = min(waivers, key=lambda each: each.expires, default=None)
-        for each in covering.effective:
-            self.matched[id(each)] += outcome.verdict.action is Action.WAIVED
-        self.lapsed.update(id(each.waiver) for each in covering.void)
-        shown = view if ruling else outcome.view
+        if waiver:
+            # Then all layers waive the finding. The waiver that ends first is cited.
+            waivers = [outcome.waiver for outcome in outcomes if outcome.waiver]
+            waiver = min(waivers, key=lambda waiver: waiver.expires)
+        is_waived = outcome.verdict.action is Action.WAIVED
+        for effective in covering.effective:
+            self.matched[id(effective)] += is_waived
+        self.lapsed.update(id(one.waiver) for one in covering.void)
+        shown = own_view if own else outcome.view
         decision = outcome.view.license
         return Judged(
             finding=finding,
@@ -398,76 +429,29 @@ class Judge:
             origin=shown.subject.origin,
             waiver=waiver,
             void_waivers=tuple(void),
-            deadline=outcome.deadline,
+            deadline=None if is_waived else outcome.ruling.deadline,
             license_expression=decision.expression if decision else None,
             license_verdict=decision.verdict if decision else None,
             license_term=decision.term if decision else None,
         )
 
-    def _own_outcome(self, view: View, ruling: Ruling, waivers: Sequence[Waiver]) -> _Outcome:
-        """Return what the policy itself makes of a finding, with its waivers."""
-        verdict, comment = ruling.verdict, view.subject.finding.in_source
-        if waivers or not comment:
-            return _waived(view, ruling, waivers)
-        if self.own.file.waivers.in_source != "forbid":
-            return _hidden(view, verdict.rule, comment)
-        reasons = (*verdict.reasons, Reason("hiding-forbidden", {"comment": comment}))
-        return _Outcome(view, replace(verdict, reasons=reasons), ruling.deadline)
-
-    def _locked_outcome(
-        self, view: View, ruling: Ruling, waivers: Sequence[Waiver], lock: Locked
-    ) -> _Outcome:
-        """Return what a locked rule makes of a finding: only its approvers waive it.
-
-        A comment in the source has no owner, so it counts only where the parent says `allow`.
-        """
-        comment = view.subject.finding.in_source
-        approved = [waiver for waiver in waivers if waiver.owner in lock.approvers]
-        if comment and not approved and lock.file.waivers.in_source == "allow":
-            return _hidden(view, ruling.verdict.rule, comment)
-        return _waived(view, ruling, approved)
-
-    def _list_license(self, view: View) -> None:
-        finding, decision = view.subject.finding, view.license
+    def list_license(self, finding: Finding, decision: LicenseDecision | None) -> None:
+        """Add the package of a licence finding to the list of all packages with a licence."""
         if decision and finding.package and finding.license:
-            self.licenses.append(
-                Licensed(
-                    finding.package,
-                    finding.license,
-                    decision.verdict,
-                    decision.expression,
-                    decision.term,
-                    decision.source,
-                    finding.history,
-                )
+            licensed = Licensed(
+                package=finding.package,
+                facts=finding.license,
+                verdict=decision.verdict,
+                expression=decision.expression,
+                term=decision.term,
+                source=decision.source,
+                history=finding.history,
             )
-
-
-def _hidden(view: View, rule: str, comment: str) -> _Outcome:
-    """Return the outcome for a finding that a comment in the source hides."""
-    reason = Reason("hidden-in-source", {"comment": comment})
-    return _Outcome(view, Verdict(Action.WAIVED, rule, (reason,)))
-
-
-def _waived(view: View, ruling: Ruling, waivers: Sequence[Waiver]) -> _Outcome:
-    """Return the outcome under the first waiver, if there is one."""
-    if not waivers:
-        return _Outcome(view, ruling.verdict, ruling.deadline)
-    waiver = waivers[0]
-    reason = Reason(
-        "waived",
-        {
-            "state": waiver.state.value,
-            "why": waiver.reason,
-            "owner": waiver.owner,
-            "expires": waiver.expires.isoformat(),
-        },
-    )
-    return _Outcome(view, Verdict(Action.WAIVED, ruling.verdict.rule, (reason,)), None, waiver)
+            self.licenses.append(licensed)
 
 
 def _sort_key(judged: Judged) -> str:
-    """Return what to sort by as one text, which compares faster than a tuple, part by part."""
+    """Return a sort key as one text, which compares faster than a tuple."""
     finding = judged.finding
     place, package = finding.location, finding.package
     where = f"{place.path}\0{_BEFORE_LINES + (place.start_line or 0)}" if place else "\0"
