@@ -1,6 +1,6 @@
 """Waivers: the findings that each covers, and whether it has an effect."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -15,162 +15,178 @@ PREFIX: Final = 12
 
 
 class Covering(msgspec.Struct, frozen=True):
-    """The waivers that match a finding: those with an effect, the one expiring first in front."""
+    """The waivers that match a finding. Of those with an effect, the one that ends first leads."""
 
     effective: tuple[Waiver, ...] = ()
     void: tuple[VoidWaiver, ...] = ()
 
 
-NOTHING: Final = Covering()
+class _Names(msgspec.Struct, frozen=True):
+    """What waivers can name a finding by. Ids are in lower case, and the purl has no version."""
+
+    ids: frozenset[str]
+    paths: tuple[str, ...]
+    purl: str
+    version: str
+    fingerprint: str
+
+
+class _Selector(msgspec.Struct, frozen=True, eq=False):
+    """A test of a finding by one key of a waiver, and the reason why it does not match."""
+
+    matches: Callable[[_Names], bool]
+    mismatch: Reason
 
 
 class _Entry(msgspec.Struct, frozen=True, eq=False):
-    """A waiver, compiled: `place` is its number, `void` says why it has no effect on anything."""
+    """A waiver, compiled. `void` is set if it has no effect on any finding.
+
+    `keys` are ids, the purl or the start of the fingerprint, one of which a finding must have.
+    """
 
     place: int
     waiver: Waiver
     void: Reason | None
-    ids: frozenset[str]
-    purl: str = ""
-    version: str = ""
-    fingerprint: str = ""
-    path: Callable[[str], bool] | None = None
+    keys: Collection[str]
+    selectors: tuple[_Selector, ...]
+
+    def mismatch(self, names: _Names) -> Reason | None:
+        """Return the first selector that does not match a finding; None if all match."""
+        mismatches = (one.mismatch for one in self.selectors if not one.matches(names))
+        return next(mismatches, None)
+
+    def void_for(self, finding: Finding) -> Reason | None:
+        """Return why the waiver has no effect on a finding that it matches; None if it has one.
+
+        A waiver for a vulnerable package does not hold once the package is known to be malicious.
+        """
+        waiver, advisory = self.waiver, finding.advisory
+        if self.void or advisory is None:
+            return self.void
+        if advisory.malicious and not any(is_malware(name.upper()) for name in waiver.ids):
+            return Reason("malicious-not-named")
+        if waiver.until_fixed and advisory.fixed_versions:
+            return Reason("fix-exists", {"versions": advisory.fixed_versions})
+        return None
 
 
 class Waivers:
-    """The waivers of a policy, found by what they name.
+    """The waivers of a policy, indexed by what they name.
 
-    A lifetime is bounded by `max_days`, counted from `day` (today, UTC): nothing tells when an
-    entry was made.
+    `max_days` limits how far ahead a waiver may end. It counts from `day` (today, UTC), because an
+    entry does not record when it was written.
     """
 
     def __init__(self, items: Sequence[Waiver], day: date, max_days: int) -> None:
-        """Index the entries by the selector that the fewest findings have."""
+        """Index each entry by the selector that the fewest findings match."""
         self.day = day
-        self._entries = [
-            _compiled(place, waiver, day, max_days) for place, waiver in enumerate(items)
-        ]
+        self._entries: list[_Entry] = []
         self._named: dict[str, list[_Entry]] = {}
         self._placed: list[_Entry] = []
-        for entry in self._entries:
-            if entry.fingerprint:
-                keys: Collection[str] = (entry.fingerprint[:PREFIX],)
-            else:
-                keys = entry.ids or ((entry.purl,) if entry.purl else ())
-            for key in keys:
+        for place, waiver in enumerate(items):
+            left, void = (waiver.expires - day).days, None
+            if left < 0:
+                void = Reason("waiver-expired", {"days": -left})
+            elif left > max_days:
+                void = Reason("waiver-too-long", {"days": left, "limit": max_days})
+            entry = _Entry(place, waiver, void, _keys(waiver), tuple(_selectors(waiver)))
+            self._entries.append(entry)
+            for key in entry.keys:
                 self._named.setdefault(key, []).append(entry)
-            if not keys:
+            if not entry.keys:
                 self._placed.append(entry)
-        self._is_placed = path_test([each.waiver.path for each in self._placed if each.waiver.path])
+        self._is_placed = path_test([one.waiver.path for one in self._placed if one.waiver.path])
 
     def covering(self, finding: Finding) -> Covering:
         """Return the waivers that match a finding, with an effect and without."""
         if not self._entries:
-            return NOTHING
-        ids, paths = _lower(ids_of(finding)), paths_of(finding)
-        keys = {*ids, finding.fingerprint[:PREFIX]}
-        if finding.package:
-            keys.add(split_purl(finding.package.purl)[0])
-        candidates = [entry for key in keys for entry in self._named.get(key, ())]
-        if paths and self._is_placed(paths[0]):
-            candidates += self._placed
-        matching = {
-            entry.place: entry
-            for entry in candidates
-            if _mismatch(entry, finding, ids, paths) is None
-        }
-        if not matching:
-            return NOTHING
-        ordered = sorted(matching.values(), key=lambda each: (each.waiver.expires, each.place))
-        reasons = [(entry.waiver, _void(entry, finding)) for entry in ordered]
-        return Covering(
-            tuple(waiver for waiver, reason in reasons if reason is None),
-            tuple(VoidWaiver(waiver, reason) for waiver, reason in reasons if reason),
-        )
+            return Covering()
+        names = _names(finding)
+        keys = {*names.ids, names.purl, names.fingerprint[:PREFIX]}
+        candidates = {one.place: one for key in keys for one in self._named.get(key, ())}
+        if names.paths and self._is_placed(names.paths[0]):
+            candidates |= {one.place: one for one in self._placed}
+        matching = [one for one in candidates.values() if one.mismatch(names) is None]
+        effective, void = [], []
+        for entry in sorted(matching, key=lambda one: (one.waiver.expires, one.place)):
+            if reason := entry.void_for(finding):
+                void.append(VoidWaiver(entry.waiver, reason))
+            else:
+                effective.append(entry.waiver)
+        return Covering(tuple(effective), tuple(void))
 
     def considered(self, finding: Finding) -> list[tuple[Waiver, Reason | None]]:
-        """Return each waiver in order, and why it does not cover a finding; None where it does."""
-        ids, paths = _lower(ids_of(finding)), paths_of(finding)
+        """Return each waiver in order, and why it does not cover a finding; None if it does."""
+        names = _names(finding)
         return [
-            (entry.waiver, _mismatch(entry, finding, ids, paths) or _void(entry, finding))
+            (entry.waiver, entry.mismatch(names) or entry.void_for(finding))
             for entry in self._entries
         ]
 
     def uses(self, matched: Mapping[int, int], lapsed: Collection[int]) -> tuple[WaiverUse, ...]:
-        """Return what became of each waiver, by its `id()`: two equal entries are two.
+        """Return the status of each waiver. Keys are its `id()`, because two entries can be equal.
 
-        `matched` counts the findings that each one waives, 0 where a parent's rule overrules it;
-        `lapsed` are those that match and have no effect. One that lapsed, or whose end is too far
-        off, can waive no more than one that has ended.
+        `matched` counts the findings that each one waives, 0 if a locked rule overrules it;
+        `lapsed` are those that match and have no effect.
         """
         uses = []
         for entry in self._entries:
             key = id(entry.waiver)
-            has_ended = entry.void or key in lapsed
-            status = WaiverStatus.EXPIRED if has_ended else WaiverStatus.UNUSED
-            status = WaiverStatus.ACTIVE if key in matched else status
+            status = WaiverStatus.UNUSED
+            if key in matched:
+                status = WaiverStatus.ACTIVE
+            elif entry.void or key in lapsed:
+                status = WaiverStatus.EXPIRED
             days_left = (entry.waiver.expires - self.day).days
             uses.append(WaiverUse(entry.waiver, status, matched.get(key, 0), days_left))
         return tuple(uses)
 
 
-def _compiled(place: int, waiver: Waiver, day: date, max_days: int) -> _Entry:
-    left = (waiver.expires - day).days
-    void = None
-    if left < 0:
-        void = Reason("waiver-expired", {"days": -left})
-    elif left > max_days:
-        void = Reason("waiver-too-long", {"days": left, "limit": max_days})
-    purl, version = split_purl(waiver.purl) if waiver.purl else ("", "")
-    return _Entry(
-        place,
-        waiver,
-        void,
-        frozenset(_lower(waiver.ids)),
-        purl,
-        version,
-        (waiver.fingerprint or "").lower(),
-        path_test([waiver.path]) if waiver.path else None,
+def _names(finding: Finding) -> _Names:
+    package = finding.package
+    return _Names(
+        ids=frozenset(map(str.lower, ids_of(finding))),
+        paths=paths_of(finding),
+        purl=split_purl(package.purl)[0] if package else "",
+        version=package.version if package else "",
+        fingerprint=finding.fingerprint,
     )
 
 
-def _mismatch(
-    entry: _Entry, finding: Finding, ids: Sequence[str], paths: Sequence[str]
-) -> Reason | None:
-    """Return the first selector that does not match; None if all match. `ids` are in lower case."""
-    waiver, package = entry.waiver, finding.package
-    if entry.ids and entry.ids.isdisjoint(ids):
-        return Reason("other-ids", {"ids": waiver.ids})
-    if entry.purl:
-        is_of = package is not None and split_purl(package.purl)[0] == entry.purl
-        if not is_of or (entry.version and package and entry.version != package.version):
-            return Reason("other-package", {"purl": waiver.purl or ""})
-    if waiver.versions and not (package and in_range(package.version, waiver.versions)):
-        return Reason("other-version", {"versions": waiver.versions})
-    if entry.path and not (paths and all(map(entry.path, paths))):
-        return Reason("other-path", {"path": waiver.path or ""})
-    if entry.fingerprint and not (
-        len(entry.fingerprint) >= PREFIX and finding.fingerprint.startswith(entry.fingerprint)
-    ):
-        return Reason("other-fingerprint", {"fingerprint": waiver.fingerprint or ""})
-    return None
+def _keys(waiver: Waiver) -> Collection[str]:
+    if waiver.fingerprint:
+        return (waiver.fingerprint.lower()[:PREFIX],)
+    if waiver.ids:
+        return {name.lower() for name in waiver.ids}
+    return (split_purl(waiver.purl)[0],) if waiver.purl else ()
 
 
-def _void(entry: _Entry, finding: Finding) -> Reason | None:
-    """Return why an entry that matches has no effect; None where it has one.
-
-    What was written when a package was only vulnerable says nothing on one that is an attack.
-    """
-    if entry.void is not None or finding.advisory is None:
-        return entry.void
-    if finding.advisory.malicious and not any(is_malware(each.upper()) for each in entry.ids):
-        return Reason("malicious-not-named")
-    fixed = finding.advisory.fixed_versions
-    return Reason("fix-exists", {"versions": fixed}) if fixed and entry.waiver.until_fixed else None
-
-
-def _lower(texts: Sequence[str]) -> list[str]:
-    return [text.lower() for text in texts]
+def _selectors(waiver: Waiver) -> Iterator[_Selector]:
+    if waiver.ids:
+        ids = frozenset(map(str.lower, waiver.ids))
+        mismatch = Reason("other-ids", {"ids": waiver.ids})
+        yield _Selector(lambda names: not ids.isdisjoint(names.ids), mismatch)
+    if waiver.purl:
+        purl, version = split_purl(waiver.purl)
+        yield _Selector(
+            lambda names: names.purl == purl and version in ("", names.version),
+            Reason("other-package", {"purl": waiver.purl}),
+        )
+    if versions := waiver.versions:
+        mismatch = Reason("other-version", {"versions": versions})
+        yield _Selector(lambda names: in_range(names.version, versions), mismatch)
+    if waiver.path:
+        matches = path_test([waiver.path])
+        yield _Selector(
+            lambda names: bool(names.paths) and all(map(matches, names.paths)),
+            Reason("other-path", {"path": waiver.path}),
+        )
+    if waiver.fingerprint:
+        start = waiver.fingerprint.lower()
+        yield _Selector(
+            lambda names: len(start) >= PREFIX and names.fingerprint.startswith(start),
+            Reason("other-fingerprint", {"fingerprint": waiver.fingerprint}),
+        )
 
 
 def today(now: datetime) -> date:
