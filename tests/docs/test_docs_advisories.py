@@ -1,4 +1,4 @@
-"""What the pages tell of the advisory store, lockers and VEX is what the program has."""
+"""The pages on the advisory store, lockers and VEX match the program."""
 
 import re
 from datetime import timedelta
@@ -47,7 +47,7 @@ def test_commands_of_lockers_are_those_of_the_program(path: str) -> None:
 
 def test_numbers_are_those_of_the_program() -> None:
     assert timedelta(days=7) == FRESH
-    assert "or 7 days where that says nothing" in PAGE
+    assert "or 7 days without that setting" in PAGE
     assert f"more than {ALIASES} aliases" in PAGE
 
 
