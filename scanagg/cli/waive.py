@@ -51,7 +51,7 @@ def command(
     ] = None,
     report: Annotated[
         Path | None,
-        typer.Option(help="Look up the finding in this JSON report. Default: the last check's."),
+        typer.Option(help="Look up the finding in this JSON report. Default: the last check."),
     ] = None,
     policy: options.PolicyName = None,
     now: options.Now = None,

@@ -24,7 +24,7 @@ def command(
     path: options.Folder = Path(),
     report: Annotated[
         Path | None,
-        typer.Option(help="Match the findings in this JSON report. Default: the last check's."),
+        typer.Option(help="Match the findings in this JSON report. Default: the last check."),
     ] = None,
     policy: options.PolicyName = None,
     now: options.Now = None,

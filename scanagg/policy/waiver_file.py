@@ -25,8 +25,8 @@ LEAST: Final = 6
 """The least number of digits of an id that name a finding."""
 
 _NEW: Final = """\
-# Findings that are accepted for a time: whose word that is, why, and until when.
-# `scanagg waivers` lists them with what they match.
+# Accepted findings, each with an owner, a reason and an end date.
+# `scanagg waivers` lists them with the findings they match.
 version: 1
 items:
 """
@@ -79,18 +79,18 @@ def choose(
     if by_purl:
         return _of_one_package(by_purl, shown, package)
     if not re.fullmatch(r"[0-9a-fA-F]{6,64}", name):
-        hint = f"Give an advisory's id, or {LEAST} digits or more of the id that reports show."
-        raise UsageError(f"no finding is called {shown}", hint)
+        hint = f"Use the id of an advisory, or at least {LEAST} digits of a finding's id."
+        raise UsageError(f"no finding has the id {shown}", hint)
     called = [each for each in findings if each.fingerprint.startswith(name.lower())]
     if not called:
-        hint = "The report may be old: run scanagg check again."
-        raise UsageError(f"no finding of the report has an id that begins with {shown}", hint)
+        hint = "Run `scanagg check` for a new report, then try again."
+        raise UsageError(f"no finding in the report has an id that starts with {shown}", hint)
     if len(called) > 1:
-        lines = [f"{len(called)} findings begin with {shown}:"]
+        lines = [f"{len(called)} findings have an id that starts with {shown}:"]
         lines += [f"  {each.id}  {one_line(each.title)}" for each in called[:_SHOWN]]
         if len(called) > _SHOWN:
             lines.append(f"  and {len(called) - _SHOWN} more")
-        raise UsageError("\n".join(lines), "Give more digits.")
+        raise UsageError("\n".join(lines), "Use more digits of the id.")
     return tuple(called)
 
 
@@ -106,10 +106,10 @@ def _of_one_package(
         ]
     if not names:
         message = f"{shown} is in {', '.join(purls)}, not in {one_line(package or '')}"
-        raise UsageError(message, "Give one of these with --package.")
+        raise UsageError(message, "Select one of these with --package.")
     if len(names) > 1:
         message = f"{shown} is in {len(names)} packages: {', '.join(names)}"
-        raise UsageError(message, "Say which one with --package.")
+        raise UsageError(message, "Select one with --package.")
     return tuple(by_purl[names[0]])
 
 
@@ -123,13 +123,13 @@ def entry_for(chosen: Sequence[Finding], wish: Wish) -> Mapping[str, object]:
     first = chosen[0]
     if wish.until_fixed:
         if any(each.category is not Category.VULNERABILITY for each in chosen):
-            hint = "Leave it out: a day it must have anyway."
-            raise UsageError("--until-fixed is for vulnerabilities", hint)
+            hint = "Remove --until-fixed. The waiver ends after the day in --expires."
+            raise UsageError("--until-fixed works only for vulnerabilities", hint)
         fixed = {v for each in chosen if each.advisory for v in each.advisory.fixed_versions}
         if fixed:
             versions = ", ".join(map(one_line, sorted(fixed)))
-            message = f"--until-fixed: it is fixed already, in {versions}"
-            raise UsageError(message, "Upgrade, or leave --until-fixed out.")
+            message = f"--until-fixed has no effect: already fixed in {versions}"
+            raise UsageError(message, "Upgrade the package, or remove --until-fixed.")
     entry: dict[str, object] = {}
     if first.advisory:
         entry["ids"] = [first.advisory.id, *sorted(first.advisory.ids - {first.advisory.id})]
@@ -157,16 +157,17 @@ def check_wish(wish: Wish, today: date, max_days: int) -> None:
     """Raise UsageError for a wish without owner or reason, or with a day that is refused."""
     for name, value in (("owner", wish.owner), ("reason", wish.reason)):
         if not value.strip():
-            raise UsageError(f"--{name} is empty", "A waiver needs somebody who answers for it.")
+            raise UsageError(f"--{name} is missing", "A waiver needs an owner and a reason.")
         if printable(value) != value:
-            raise UsageError(f"--{name} holds control characters", "Write plain text.")
+            raise UsageError(f"--{name} contains control characters", "Use plain text.")
     left = (wish.expires - today).days
     if left < 0:
-        message = f"--expires {wish.expires} is past: today is {today} (UTC)"
-        raise UsageError(message, "Give a day to come, such as 2027-02-01.")
+        message = f"--expires {wish.expires} is in the past: today is {today} (UTC)"
+        raise UsageError(message, "Use today or a later day.")
     if left > max_days:
-        message = f"--expires {wish.expires} is {left} days away, the policy allows {max_days}"
-        raise UsageError(message, "Choose an earlier day; a waiver can be renewed.")
+        far = f"{left} days away, but the policy allows at most {max_days}"
+        message = f"--expires {wish.expires} is {far}"
+        raise UsageError(message, "Use an earlier day. You can renew the waiver later.")
 
 
 def appended(raw: bytes | None, entry: Mapping[str, object]) -> str:
@@ -182,8 +183,8 @@ def appended(raw: bytes | None, entry: Mapping[str, object]) -> str:
     if [replace(each, place="") for each in after[:-1]] != [
         replace(each, place="") for each in before
     ]:
-        hint = "Write the entry by hand, or put the file in order first."
-        raise PolicyError(f"{WAIVERS}: the entry cannot be added without harm", hint)
+        message = f"{WAIVERS}: cannot add a waiver without changing the other entries"
+        raise PolicyError(message, "Add the waiver by hand, or simplify the layout of the file.")
     return text
 
 

@@ -143,14 +143,14 @@ def test_a_secret_needs_the_projects_key(project: Path) -> None:
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (("--expires", "2026-03-03"), "--expires 2026-03-03 is past: today is 2026-03-04"),
-        (("--expires", "2027-03-04"), "365 days away, the policy allows 180"),
+        (("--expires", "2026-03-03"), "--expires 2026-03-03 is in the past: today is 2026-03-04"),
+        (("--expires", "2027-03-04"), "365 days away, but the policy allows at most 180"),
         (("--expires", "2026-02-30"), "--expires '2026-02-30' is not a date"),
         (("--expires", ""), "--expires is missing"),
-        (("--owner", " "), "--owner is empty"),
-        (("--reason", ""), "--reason is empty"),
-        (("--reason", "a\x1b[31m"), "--reason holds control characters"),
-        (("--until-fixed",), "--until-fixed is for vulnerabilities"),
+        (("--owner", " "), "--owner is missing"),
+        (("--reason", ""), "--reason is missing"),
+        (("--reason", "a\x1b[31m"), "--reason contains control characters"),
+        (("--until-fixed",), "--until-fixed"),
         (("--state", "ignored"), "--state"),
         (("--report", "/nonexistent/scanagg.json"), "does not exist"),
         (("--policy", "nowhere.yml"), "policy 'nowhere.yml' not found"),
@@ -218,7 +218,7 @@ def test_an_id_or_its_beginning_is_enough() -> None:
 
 @pytest.mark.parametrize("name", ["abcde", "", "xyzxyzxyz", "B602", "CVE-1999-0001"])
 def test_what_is_no_name_of_a_finding_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="no finding is called"):
+    with pytest.raises(UsageError, match="no finding has the id"):
         choose(FINDINGS, name)
 
 
@@ -226,10 +226,10 @@ def test_a_beginning_of_several_is_refused_with_what_there_is() -> None:
     ones = [finding((0xABCDEF << 232) + number, title=f"t{number}") for number in range(12)]
     with pytest.raises(UsageError) as caught:
         choose(ones, "abcdef")
-    assert "12 findings begin with abcdef" in caught.value.message
+    assert "12 findings have an id that starts with abcdef" in caught.value.message
     assert "t9" in caught.value.message
     assert "and 2 more" in caught.value.message
-    with pytest.raises(UsageError, match="no finding of the report"):
+    with pytest.raises(UsageError, match="no finding in the report"):
         choose(ones, "abcdee")
 
 
@@ -284,7 +284,7 @@ def test_a_version_that_is_not_of_pep_440_is_left_out() -> None:
 def test_until_fixed_is_for_what_has_no_fix_yet() -> None:
     wish = replace(WISH, until_fixed=True)
     fixed = BY_CATEGORY[Category.VULNERABILITY]
-    with pytest.raises(UsageError, match=r"it is fixed already, in 2\.8"):
+    with pytest.raises(UsageError, match=r"already fixed in 2\.8"):
         entry_for([fixed], wish)
     assert fixed.advisory
     unfixed = replace(fixed, advisory=replace(fixed.advisory, fixed_versions=()))
@@ -293,7 +293,7 @@ def test_until_fixed_is_for_what_has_no_fix_yet() -> None:
 
 def test_a_day_too_far_is_refused_by_the_policys_own_limit() -> None:
     check_wish(WISH, date(2026, 6, 30), 0)
-    with pytest.raises(UsageError, match="the policy allows 10"):
+    with pytest.raises(UsageError, match="at most 10"):
         check_wish(WISH, date(2026, 6, 1), 10)
 
 
