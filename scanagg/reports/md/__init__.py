@@ -268,8 +268,7 @@ def _data(report: Report) -> Iterator[str]:
 
 
 def _notices(report: Report) -> Iterator[str]:
-    notices = map(sentence, (*report.gate.notices, *report.target.notices))
-    lines = [escape(notice) for notice in notices]
+    lines = [escape(sentence(notice)) for notice in report.gate.notices]
     for run in report.runs:
         name = escape(run.scanner)
         lines += [f"{name}: {escape(sentence(notice))}" for notice in run.notices]
