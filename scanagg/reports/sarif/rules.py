@@ -1,12 +1,12 @@
 """The rules of one run of a SARIF log: collected from its findings, described for a reader."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 import msgspec
 import sarif_om
 
-from scanagg.model import Category, Confidence, Judged, Rule, Severity, disagreement
+from scanagg.model import Advisory, Category, Confidence, Judged, Rule, Severity, disagreement
 from scanagg.reports import phrases
 from scanagg.reports.links import advisory_url, cwe_url
 from scanagg.reports.reasons import sentences
@@ -103,71 +103,64 @@ class SarifRules:
         """Return the id and the index of a finding's rule."""
         return self._ids[rule.id]
 
-    def descriptors(self) -> Sequence[sarif_om.ReportingDescriptor]:
-        """Return the rules as SARIF describes them."""
-        return [self._descriptor(name, entry) for name, entry in self._entries.items()]
-
-    def _descriptor(self, identifier: str, entry: _RuleFindings) -> sarif_om.ReportingDescriptor:
-        rule = entry.rule
-        words = phrase(rule.title) or phrase(rule.name) or identifier
-        if entry.category is Category.VULNERABILITY and rule.id not in words:
-            words = f"{phrase(rule.id)}: {words}"  # people search for the id
-        short = sentence(words, DESCRIPTION_LENGTH // 2)
-        advice = sentence(rule.help, DESCRIPTION_LENGTH) or _HELP[entry.category]
-        pages = (rule.url, advisory_url(rule.id), *map(cwe_url, rule.cwe))
-        page = next((page for page in map(https, pages) if page), self._page)
-        doubled = short.replace("{", "{{").replace("}", "}}")
-        # Some tools drop the level "warning" from a result. Readers then use the rule's level, so
-        # it has to be "warning" if any finding has that level.
-        level = next(word for word in ("warning", "error", "note") if word in entry.levels)
-        return sarif_om.ReportingDescriptor(
-            id=identifier,
-            name=pascal(rule.name or rule.id, identifier),
-            short_description=_text(short),
-            full_description=_text(sentence(f"{short} {advice}", DESCRIPTION_LENGTH)),
-            help_uri=page or None,
-            help=_help(entry, short, advice, page),
-            message_strings={MESSAGE: _text(f"{doubled} Affected: '{{0}}'.")},
-            default_configuration=sarif_om.ReportingConfiguration(level=level),
-            properties=_properties(entry, identifier),
-        )
+    def descriptors(self) -> Iterator[sarif_om.ReportingDescriptor]:
+        """Yield the rules as SARIF describes them."""
+        for identifier, entry in self._entries.items():
+            rule = entry.rule
+            words = phrase(rule.title) or phrase(rule.name) or identifier
+            if entry.category is Category.VULNERABILITY and rule.id not in words:
+                words = f"{phrase(rule.id)}: {words}"  # people search for the id
+            short = sentence(words, DESCRIPTION_LENGTH // 2)
+            advice = sentence(rule.help, DESCRIPTION_LENGTH) or _HELP[entry.category]
+            pages = (rule.url, advisory_url(rule.id), *map(cwe_url, rule.cwe))
+            page = next((page for page in map(https, pages) if page), self._page)
+            doubled = short.replace("{", "{{").replace("}", "}}")
+            # Some tools drop the level "warning" from a result. Readers then use the rule's level,
+            # so it has to be "warning" if any finding has that level.
+            level = next(word for word in ("warning", "error", "note") if word in entry.levels)
+            yield sarif_om.ReportingDescriptor(
+                id=identifier,
+                name=pascal(rule.name or rule.id, identifier),
+                short_description=_text(short),
+                full_description=_text(sentence(f"{short} {advice}", DESCRIPTION_LENGTH)),
+                help_uri=page or None,
+                help=sarif_om.MultiformatMessageString(
+                    text=f"{short} {advice}" + (f" More information: {page}" if page else ""),
+                    markdown="\n\n".join(_help(entry, short, advice, page)),
+                ),
+                message_strings={MESSAGE: _text(f"{doubled} Affected: '{{0}}'.")},
+                default_configuration=sarif_om.ReportingConfiguration(level=level),
+                properties=_properties(entry, identifier),
+            )
 
 
 def _text(text: str) -> sarif_om.MultiformatMessageString:
     return sarif_om.MultiformatMessageString(text=text)
 
 
-def _help(
-    entry: _RuleFindings, short: str, advice: str, page: str
-) -> sarif_om.MultiformatMessageString:
-    """Return the help: what to do and, for an advisory, its severities, names and pages."""
+def _help(entry: _RuleFindings, short: str, advice: str, page: str) -> Iterator[str]:
+    """Yield blocks of Markdown: what to do, and for an advisory its names, severities and pages."""
+    yield f"**{markdown(short)}**"
+    yield markdown(advice)
     advisory = entry.first.finding.advisory if entry.first else None
-    lines = list(_advisory_lines(entry.first)) if entry.first else []
-    pages = [url for url in map(https, advisory.references) if url] if advisory else []
-    known = "".join(f"\n- {marked}" for _, marked in lines)
-    more = "".join(f"\n- <{url}>" for url in pages[:_MOST_PAGES] if url != page)
-    link = f"[More information]({page})" if page else ""
-    plain_link = [f"More information: {page}"] if page else []
-    blocks = (f"**{markdown(short)}**", markdown(advice), known, link, more)
-    return sarif_om.MultiformatMessageString(
-        text=" ".join((short, advice, *(line for line, _ in lines), *plain_link)),
-        markdown="\n\n".join(block.strip("\n") for block in blocks if block),
-    )
+    if entry.first and advisory:
+        yield "\n".join(f"- {fact}" for fact in _facts(entry.first, advisory))
+    if page:
+        yield f"[More information]({page})"
+    references = [url for url in map(https, advisory.references) if url] if advisory else []
+    if references[:_MOST_PAGES]:
+        yield "\n".join(f"- <{url}>" for url in references[:_MOST_PAGES] if url != page)
 
 
-def _advisory_lines(judged: Judged) -> Iterator[tuple[str, str]]:
-    """Yield the facts of an advisory, as text and as Markdown, without those of one package."""
-    advisory = judged.finding.advisory
-    if advisory is None:
-        return
+def _facts(judged: Judged, advisory: Advisory) -> Iterator[str]:
+    """Yield the facts of an advisory as Markdown, without those of one package."""
     names = [name for name in advisory.aliases if name != judged.finding.rule.id][:_MOST_NAMES]
-    if names:
-        linked = []
-        for name in names:
-            page = https(advisory_url(name))
-            shown = markdown(phrase(name))
-            linked.append(f"[{shown}]({page})" if page else shown)
-        yield sentence(f"Also known as {', '.join(names)}"), f"Also known as {', '.join(linked)}."
+    links = []
+    for name in names:
+        page, shown = https(advisory_url(name)), markdown(phrase(name))
+        links.append(f"[{shown}]({page})" if page else shown)
+    if links:
+        yield f"Also known as {', '.join(links)}."
     # A policy may set a severity for only some findings of the rule.
     claims = [
         claim for claim in judged.severity_sources if claim.source not in phrases.POLICY_SOURCES
@@ -180,9 +173,7 @@ def _advisory_lines(judged: Judged) -> Iterator[tuple[str, str]]:
         phrases.WITHDRAWN if advisory.withdrawn else "",
         phrases.likelihood(advisory),
     )
-    for line in filter(None, lines):
-        text = sentence(line[:1].upper() + line[1:])
-        yield text, markdown(text)
+    yield from (markdown(sentence(line[:1].upper() + line[1:])) for line in lines if line)
 
 
 def _properties(entry: _RuleFindings, identifier: str) -> dict[str, object]:

@@ -1,9 +1,9 @@
 """The runs of a SARIF log, one per scanner, and the log as text in pieces."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import sarif_om
@@ -14,6 +14,7 @@ from scanagg.model import (
     Judged,
     Reason,
     Report,
+    Revision,
     Run,
     ScannerInfo,
     Status,
@@ -61,19 +62,32 @@ _HOME: Final = "https://scanagg.invalid/"
 
 
 class SarifRun(msgspec.Struct, frozen=True):
-    """One run of the log: its findings worst first, and how many more there were than fit."""
+    """One run of the log: its findings, worst first, and their number before the cut."""
 
     run: Run
     findings: Sequence[Judged]
-    left_out: int = 0
+    total: int
+
+    @property
+    def left_out(self) -> int:
+        """The number of findings over GitHub's limit."""
+        return self.total - len(self.findings)
+
+    @property
+    def cut(self) -> str:
+        """Say that findings are left out."""
+        return (
+            f"{self.run.scanner}: only the worst {len(self.findings):,} of {self.total:,} findings "
+            "are listed."
+        )
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All runs of a log, and how many findings are not in it: without a run, or waived."""
+    """All runs of a log, and the numbers of findings without a run and of waived findings."""
 
     sections: Sequence[SarifRun]
-    homeless: int = 0
-    waived: int = 0
+    homeless: int
+    waived: int
 
 
 def plan(report: Report, *, whole: bool) -> Plan:
@@ -87,43 +101,42 @@ def plan(report: Report, *, whole: bool) -> Plan:
     runs = [run for run in report.runs if whole or run.status in _SHOWN]
     homes: dict[str, list[Judged]] = {run.scanner: [] for run in runs}
     homeless: list[Judged] = []
-    waived = 0
-    for judged in report.findings:
-        if judged.verdict.action is Action.WAIVED and not whole:
-            waived += 1
-            continue
+    has_files = whole or bool(report.target.files)
+    listed = [item for item in report.findings if whole or item.verdict.action is not Action.WAIVED]
+    for judged in listed:
         home = next((name for name in judged.finding.scanners if name in homes), None)
-        has_place = whole or judged.finding.location or report.target.files
-        (homes[home] if home and has_place else homeless).append(judged)
+        if home and (has_files or judged.finding.location):
+            homes[home].append(judged)
+        else:
+            homeless.append(judged)
+    if not runs or (whole and homeless):
+        runs.append(_own_run(report))
+        homes[OWN] = homeless if whole else []
     sections = []
     for run in runs:
-        findings = _worst_first(homes[run.scanner])
-        listed = findings if whole else findings[:_MOST_RESULTS]
-        sections.append(SarifRun(run, listed, len(findings) - len(listed)))
-    if not sections or (whole and homeless):
-        # A failed run that names the runs that are missing.
-        own = Run(
-            scanner=OWN,
-            version=report.version,
-            status=Status.FAILED,
-            detail=Reason("no-scanner-result"),
-            coverage=Coverage("scanners", len(report.runs), 0),
-            started=min((run.started for run in report.runs), default=report.clock.now),
-            notices=tuple(Reason("text", {"text": _state(run)}) for run in report.runs),
-        )
-        sections.append(SarifRun(own, _worst_first(homeless) if whole else ()))
-    return Plan(sections, 0 if whole else len(homeless), waived)
+        findings = sorted(homes[run.scanner], key=lambda judged: judged.severity.order)
+        fitting = findings if whole else findings[:_MOST_RESULTS]
+        sections.append(SarifRun(run, fitting, len(findings)))
+    return Plan(sections, len(homeless), len(report.findings) - len(listed))
 
 
-def _worst_first(findings: Sequence[Judged]) -> Sequence[Judged]:
-    """Sort by severity, and within one severity keep the report's own order."""
-    return sorted(findings, key=lambda judged: judged.severity.order)
+def _own_run(report: Report) -> Run:
+    """Return a failed run of scanagg that names the runs that are missing."""
+    return Run(
+        scanner=OWN,
+        version=report.version,
+        status=Status.FAILED,
+        detail=Reason("no-scanner-result"),
+        coverage=Coverage("scanners", len(report.runs), 0),
+        started=min((run.started for run in report.runs), default=report.clock.now),
+        notices=tuple(Reason("text", {"text": _state(run)}) for run in report.runs),
+    )
 
 
 def notices(report: Report) -> tuple[str, ...]:
     """Return how many findings the log for GitHub lacks, one sentence for each reason."""
     planned = plan(report, whole=False)
-    texts = [_cut(section) for section in planned.sections if section.left_out]
+    texts = [section.cut for section in planned.sections if section.left_out]
     if planned.homeless:
         findings = phrases.plural(planned.homeless, "finding")
         texts.append(
@@ -162,8 +175,10 @@ def stream(report: Report, *, whole: bool) -> Iterator[str]:
         # As in scanagg.json. The time of the check only if it was given.
         keys = {"target", "policy", "gate", "base", "waivers", "data", "upgrades"}
         keys |= {"clock"} if report.clock.given else set()
-        values: dict[str, Any] = {key: value for key, value in members(report) if key in keys}
-        values["upgrades"] = list(values["upgrades"])
+        values: dict[str, object] = {}
+        for key, value in members(report):
+            if key in keys:
+                values[key] = list(value) if isinstance(value, Iterator) else value
         values["credits"] = phrases.data_credits(report)
         yield ',\n"properties":' + encode({"scanagg": values})
     yield "}\n"
@@ -173,24 +188,22 @@ def _run_head(report: Report, section: SarifRun, rules: SarifRules, *, whole: bo
     """Return the run without its results."""
     run, revision = section.run, report.target.revision
     # GitHub groups alerts by this category. It is the same on every machine and at every commit.
-    below = phrase(revision.prefix.strip("/")) if revision else ""
-    category = f"{OWN}/{run.scanner}/{below}/" if below else f"{OWN}/{run.scanner}/"
-    # The standard's `repositoryUri` is required.
-    repository = https(revision.repository) if revision else None
+    parts = (OWN, run.scanner, phrase(revision.prefix.strip("/")) if revision else "")
     snippets = [judged.finding.snippet for judged in section.findings]
     is_masked = any(snippet is None or MASK in snippet for snippet in snippets)
     coverage: WireCoverage = convert(run.coverage, WireCoverage)
+    numbers = {"unit": coverage.unit, "found": coverage.found, "examined": coverage.examined}
     values = {
         "status": run.status,
-        "coverage": coverage
-        if whole
-        else {"unit": coverage.unit, "found": coverage.found, "examined": coverage.examined},
+        "coverage": coverage if whole else numbers,
         "data": convert(run.data, WireDataSource | None),
         "leftOut": section.left_out,
     }
     return sarif_om.Run(
         tool=sarif_om.Tool(driver=_driver(run, _info(report, run.scanner), rules.descriptors())),
-        automation_details=sarif_om.RunAutomationDetails(id=category),
+        automation_details=sarif_om.RunAutomationDetails(
+            id="".join(f"{part}/" for part in parts if part)
+        ),
         conversion=sarif_om.Conversion(
             tool=sarif_om.Tool(
                 driver=sarif_om.ToolComponent(
@@ -207,16 +220,7 @@ def _run_head(report: Report, section: SarifRun, rules: SarifRules, *, whole: bo
                 tool_execution_notifications=list(_notifications(section)) or None,
             )
         ],
-        version_control_provenance=[
-            sarif_om.VersionControlDetails(
-                repository_uri=repository,
-                revision_id=revision.commit,
-                branch=phrase(revision.branch) if revision.branch else None,
-                mapped_to=sarif_om.ArtifactLocation(uri_base_id=ROOT),
-            )
-        ]
-        if revision and repository
-        else None,
+        version_control_provenance=_provenance(revision) if revision else None,
         original_uri_base_ids={
             ROOT: sarif_om.ArtifactLocation(
                 description=sarif_om.Message(text="Root of the repository.")
@@ -228,6 +232,21 @@ def _run_head(report: Report, section: SarifRun, rules: SarifRules, *, whole: bo
     )
 
 
+def _provenance(revision: Revision) -> list[sarif_om.VersionControlDetails] | None:
+    """Return the commit. The standard requires the address of its repository."""
+    repository = https(revision.repository)
+    if repository is None:
+        return None
+    return [
+        sarif_om.VersionControlDetails(
+            repository_uri=repository,
+            revision_id=revision.commit,
+            branch=phrase(revision.branch) if revision.branch else None,
+            mapped_to=sarif_om.ArtifactLocation(uri_base_id=ROOT),
+        )
+    ]
+
+
 def _info(report: Report, scanner: str) -> ScannerInfo:
     """Return the description of a scanner; just its name if this version has none."""
     own = ScannerInfo(name=scanner, url=_HOME if scanner == OWN else "")
@@ -235,7 +254,7 @@ def _info(report: Report, scanner: str) -> ScannerInfo:
 
 
 def _driver(
-    run: Run, info: ScannerInfo, rules: Sequence[sarif_om.ReportingDescriptor]
+    run: Run, info: ScannerInfo, rules: Iterable[sarif_om.ReportingDescriptor]
 ) -> sarif_om.ToolComponent:
     title = info.title or run.scanner
     number = re.search(r"\d.*", phrase(run.version or ""))
@@ -256,7 +275,7 @@ def _notifications(section: SarifRun) -> Iterator[sarif_om.Notification]:
     if run.status is not Status.OK:
         texts.append((_state(run), _LEVELS.get(run.status, "error")))
     if section.left_out:
-        texts.append((_cut(section), "warning"))
+        texts.append((section.cut, "warning"))
     if run.hidden:
         counts = [f"{count:,} by {phrase(kind)}" for kind, count in sorted(run.hidden.items())]
         hidden = f"The project's own files suppress findings of {run.scanner}: {', '.join(counts)}."
@@ -271,9 +290,3 @@ def _state(run: Run) -> str:
     status = f"{run.scanner}: {phrases.STATUSES[run.status]}"
     detail = phrase(reasons.sentence(run.detail)) if run.detail else ""
     return sentence("; ".join((status, examined, detail)))
-
-
-def _cut(section: SarifRun) -> str:
-    listed = len(section.findings)
-    total = listed + section.left_out
-    return f"{section.run.scanner}: only the worst {listed:,} of {total:,} findings are listed."
