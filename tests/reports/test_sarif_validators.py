@@ -1,6 +1,7 @@
 """Both SARIF formats before every validator, over all kinds of reports: not one complaint."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,10 @@ from support.sarif_check import check_full, check_github
 from support.validators import multitool, multitool_notes, schema_errors, upload_errors
 
 CHECKS = {"sarif": check_github, "sarif-full": check_full}
+CORPORA = {
+    "bandit/dd.json": bandit_corpus,
+    "trivy/scheme_2_many_vulns.json": trivy_corpus,
+}
 
 
 @pytest.fixture
@@ -35,49 +40,56 @@ def complaints(path: Path, name: str, root: Path) -> list[str]:
     return [*CHECKS[name](path, root), *schema_errors(path), *upload_errors(path)]
 
 
-@pytest.mark.parametrize("name", CHECKS)
-@pytest.mark.parametrize("case", CASES)
-def test_2_4_the_schema_the_upload_and_our_checks_are_content(
-    case: str, name: str, tmp_path: Path, repository: Path
-) -> None:
-    path = write(CASES[case](repository), name, tmp_path)
-    assert complaints(path, name, repository) == []
-
-
-def test_3_the_multitool_has_not_even_a_note(tmp_path: Path) -> None:
-    paths = []
-    for case, make in CASES.items():
-        report = make(_folder(tmp_path / case))
+@pytest.fixture(scope="module")
+def logs(
+    tmp_path_factory: pytest.TempPathFactory, data_dir: Path
+) -> dict[tuple[str, str], tuple[Path, Path]]:
+    """Each case, and each real report of a scanner, in both formats: the log and its project."""
+    folder = tmp_path_factory.mktemp("logs")
+    made = {}
+    for case in (*CASES, *CORPORA):
+        root = folder / case.replace("/", "-")
+        root.mkdir()
+        if case in CASES:
+            report = CASES[case](root)
+        else:
+            findings = CORPORA[case](data_dir / "corpus" / case)
+            assert findings
+            report = hashed(sample_report(findings, root))
         for name in CHECKS:
-            made = write(report, name, tmp_path)
-            paths.append(made.rename(tmp_path / f"{case}-{made.name}"))
-    without = [path for path in paths if path.name.startswith("no_repository")]
+            path = write(report, name, folder)
+            made[case, name] = path.rename(folder / f"{root.name}-{path.name}"), root
+    return made
+
+
+@pytest.mark.parametrize("name", CHECKS)
+@pytest.mark.parametrize("case", [*CASES, *CORPORA])
+def test_2_4_the_schema_the_upload_and_our_checks_are_content(
+    case: str, name: str, logs: Mapping[tuple[str, str], tuple[Path, Path]]
+) -> None:
+    path, root = logs[case, name]
+    assert complaints(path, name, root) == []
+
+
+def test_3_the_multitool_has_not_even_a_note(
+    logs: Mapping[tuple[str, str], tuple[Path, Path]],
+) -> None:
+    paths = {case: path for case, (path, _) in logs.items()}
+    without = [path for (case, _), path in paths.items() if case == "no_repository"]
     assert multitool_notes(*without) == []
-    assert multitool_notes(*(path for path in paths if path not in without)) == []
+    assert multitool_notes(*(path for path in paths.values() if path not in without)) == []
 
 
-@pytest.mark.parametrize(("name", "results"), [("sarif", 5_000), ("sarif-full", 6_000)])
 def test_5_9_six_thousand_findings_are_cut_to_what_github_takes_or_all_there(
-    name: str, results: int, tmp_path: Path, repository: Path
+    tmp_path: Path, repository: Path
 ) -> None:
-    path = write(crowded(repository), name, tmp_path)
-    assert complaints(path, name, repository) == []
-    assert len(results_of(json.loads(path.read_bytes()))) == results
-
-
-@pytest.mark.parametrize(
-    "corpus", ["bandit/many_vulns.json", "bandit/dd.json", "trivy/scheme_2_many_vulns.json"]
-)
-def test_3_real_words_of_real_scanners(
-    corpus: str, tmp_path: Path, repository: Path, data_dir: Path
-) -> None:
-    read = bandit_corpus if corpus.startswith("bandit") else trivy_corpus
-    report = hashed(sample_report(read(data_dir / "corpus" / corpus), repository))
-    assert report.findings
-    paths = {name: write(report, name, tmp_path) for name in CHECKS}
-    for name, path in paths.items():
-        assert complaints(path, name, repository) == []
-    assert multitool_notes(*paths.values()) == []
+    report = crowded(repository)
+    path = write(report, "sarif", tmp_path)
+    assert complaints(path, "sarif", repository) == []
+    assert len(results_of(json.loads(path.read_bytes()))) == 5_000
+    path = write(report, "sarif-full", tmp_path)
+    assert schema_errors(path) == []
+    assert len(results_of(json.loads(path.read_bytes()))) == 6_000
 
 
 @pytest.mark.parametrize("name", CHECKS)
