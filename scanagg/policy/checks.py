@@ -153,22 +153,26 @@ class _Checker:
         for index, entry in enumerate(entries):
             path = (*above, index)
             self.values(entry, path)
-            if entry.path is not None:
-                self.pattern(entry.path, (*path, "path"))
+            self.waiver_targets(entry, path)
             for place, name in enumerate(entry.ids):
                 if "*" in name or not name.strip():
                     hint = "List each id, without wildcards: CVE-2024-22195, B602."
                     self.wrong((*path, "ids", place), f"{quoted(name)} is not an id", hint)
-            if entry.purl is None and entry.path is None and entry.fingerprint is None:
-                message = "the waiver does not say which findings it covers"
-                self.wrong(path, message, "Add purl, path or fingerprint.")
-            elif not (entry.ids or entry.purl or entry.fingerprint) and _is_all(entry.path or ""):
-                message = f"{quoted(entry.path)} alone would waive every finding"
-                self.wrong((*path, "path"), message, "Add ids, or write a narrower path.")
             if entry.until_fixed and entry.purl is None:
                 message = "only a waiver with a purl can end with a fix"
                 hint = "Add the purl of the package, or remove until_fixed."
                 self.wrong((*path, "until_fixed"), message, hint)
+
+    def waiver_targets(self, entry: WaiverEntry, path: KeyPath) -> None:
+        if entry.path:
+            self.pattern(entry.path, (*path, "path"))
+            is_only = not (entry.ids or entry.purl or entry.fingerprint)
+            if is_only and not glob_problem(entry.path) and matches_all(entry.path):
+                message = f"{quoted(entry.path)} alone would waive every finding"
+                self.wrong((*path, "path"), message, "Add ids, or write a narrower path.")
+        elif not (entry.purl or entry.fingerprint):
+            message = "the waiver does not say which findings it covers"
+            self.wrong(path, message, "Add purl, path or fingerprint.")
 
     def pattern(self, text: str, path: KeyPath) -> None:
         wrong = path_problem(text)
@@ -184,8 +188,9 @@ class _Checker:
                 self.wrong((*path, key), f"{quoted(text)} {wrong[0]}", wrong[1])
 
 
-def _is_all(pattern: str) -> bool:
-    return not glob_problem(pattern) and all(map(path_test([pattern]), _PROBES))
+def matches_all(pattern: str) -> bool:
+    """Return True if a path pattern matches every path."""
+    return all(map(path_test([pattern]), _PROBES))
 
 
 # Single values.

@@ -5,7 +5,7 @@ The schema checks types. `scanagg policy check` also checks values: dates, SPDX 
 
 import inspect
 import json
-from typing import Final, TypeAlias
+from typing import Any, Final
 
 import msgspec
 
@@ -13,7 +13,7 @@ from scanagg.policy.schema import PolicyFile
 
 SCHEMA_FILE: Final = "scanagg-policy-1.schema.json"
 
-_Json: TypeAlias = "dict[str, _Json] | list[_Json] | str | int | float | bool | None"
+_NULL: Final = {"type": "null"}
 
 
 def schema_text() -> str:
@@ -26,32 +26,23 @@ def schema_text() -> str:
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def _as_written(schema: dict[str, _Json]) -> dict[str, _Json]:
+def _as_written(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema without null: in a file, a key has a value or is left out.
 
     Also leave out the defaults of whole sections, whose keys have their own, and the indentation of
     docstrings, which Python 3.13 removes by itself.
     """
-    written: dict[str, _Json] = {}
+    written: dict[str, Any] = {}
     for key, value in schema.items():
-        if key == "default" and (value is None or isinstance(value, dict)):
-            continue
-        if key == "description" and isinstance(value, str):
+        if key == "description":
             written[key] = " ".join(inspect.cleandoc(value).split())
-        elif key in ("properties", "$defs") and isinstance(value, dict):
-            # The keys are names, not keywords.
-            written[key] = {name: _below(each) for name, each in value.items()}
+        elif key in ("properties", "$defs"):
+            written[key] = {name: _as_written(part) for name, part in value.items()}
+        elif key == "default":
+            if value is not None and not isinstance(value, dict):
+                written[key] = value
         elif key != "anyOf":
-            written[key] = _below(value)
-    choices = schema.get("anyOf")
-    if isinstance(choices, list):
-        left = [_below(choice) for choice in choices if choice != {"type": "null"}]
-        alone = left[0] if len(left) == 1 else None
-        written.update(alone if isinstance(alone, dict) else {"anyOf": left})
+            written[key] = _as_written(value) if isinstance(value, dict) else value
+    choices = [_as_written(choice) for choice in schema.get("anyOf", ()) if choice != _NULL]
+    written.update(choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})
     return written
-
-
-def _below(value: _Json) -> _Json:
-    if isinstance(value, dict):
-        return _as_written(value)
-    return [_below(each) for each in value] if isinstance(value, list) else value

@@ -1,7 +1,7 @@
 """Find the parts of a valid policy that have no effect, and deprecated licence ids."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import product
 from typing import Final
@@ -97,39 +97,34 @@ def reach(matchers: Sequence[Matcher], unknown: Severity) -> list[Reach]:
     (text, a probability), count a condition as covered only if that is certain. So every rule that
     is called unreachable is.
     """
-    kinds = [
-        dict(zip(values, kind, strict=True))
-        for category in Category
-        for values in [_possible_values(category, unknown)]
-        for kind in product(*values.values())
-    ]
+    kinds = [kind for category in Category for kind in _kinds(category, unknown)]
     met = [_met_by(matcher, kinds) for matcher in matchers]
     reached = []
     for index, matcher in enumerate(matchers):
-        takers = [
-            earlier
-            for earlier in range(index)
-            if met[index] & met[earlier] and _takes_in(matchers[earlier], matcher)
-        ]
+        takers = [place for place in range(index) if _takes_in(matchers[place], matcher)]
+        if _left(met, index, takers):
+            takers = []
         for taker in list(takers):
             # Leave out rules that are not needed to cover this one.
-            others = [other for other in takers if other != taker]
-            if met[index] <= set().union(*(met[other] for other in others)):
-                takers = others
-        is_taken = met[index] <= set().union(*(met[taker] for taker in takers))
-        reached.append(Reach(bool(met[index]), tuple(takers) if is_taken else ()))
+            without = [place for place in takers if place != taker]
+            takers = takers if _left(met, index, without) else without
+        reached.append(Reach(bool(met[index]), tuple(takers)))
     return reached
 
 
-def _possible_values(category: Category, unknown: Severity) -> Mapping[str, Sequence[object]]:
-    """Return the values of a category for each aspect whose values can be listed."""
-    return {
-        aspect.key: tuple(aspect.possible(category, unknown))
-        if category in aspect.categories
-        else (None,)
+def _left(met: Sequence[set[int]], index: int, takers: Iterable[int]) -> set[int]:
+    """Return what a rule meets and none of the takers does."""
+    return met[index].difference(*(met[taker] for taker in takers))
+
+
+def _kinds(category: Category, unknown: Severity) -> Iterator[Mapping[str, object]]:
+    """Yield each kind of finding of a category: a value for each aspect with listed values."""
+    values = {
+        aspect.key: aspect.possible(category, unknown) if category in aspect.categories else (None,)
         for aspect in ASPECTS
         if aspect.possible
     }
+    return (dict(zip(values, kind, strict=True)) for kind in product(*values.values()))
 
 
 def _met_by(matcher: Matcher, kinds: Sequence[Mapping[str, object]]) -> set[int]:

@@ -5,7 +5,7 @@ import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Final, TypeVar, cast
+from typing import Any, Final, TypeVar, cast
 
 import msgspec
 
@@ -33,12 +33,13 @@ _MOST_DEPTH: Final = 8
 # Without a limit, a few files that name each other many times are read millions of times.
 _MOST_PARENTS: Final = 64
 _T = TypeVar("_T", bound=Section)
-_Raw = Mapping[str, object]
+_Raw = Mapping[str, Any]
 # Keys that are not inherited.
 _OWN: Final = frozenset(("extends", "locked"))
-# Lists to which a child adds its entries in front, besides rules. It replaces any other list.
+# Lists to which a child adds its entries, in front. It replaces any other list.
 _ADDED: Final = frozenset(
     (
+        ("rules",),
         ("severity", "override"),
         ("licenses", "clarify"),
         ("licenses", "exceptions"),
@@ -361,18 +362,18 @@ def _error(child: PolicyText, path: KeyPath, message: str, hint: str) -> PolicyE
     return policy_error([problem], child.source.shown)
 
 
-def _over(child: _Raw, parent: _Raw, path: tuple[str, ...] = ()) -> dict[str, object]:
+def _over(child: _Raw, parent: _Raw, path: tuple[str, ...] = ()) -> dict[str, Any]:
     """Return the keys of both; the child's value wins."""
     merged = {key: value for key, value in parent.items() if path or key not in _OWN}
     for key, value in child.items():
         here, below = (*path, key), merged.get(key)
         if isinstance(value, dict) and isinstance(below, dict):
             merged[key] = _over(value, below, here)
-        elif isinstance(value, list) and isinstance(below, list) and here == ("rules",):
-            ids = {rule["id"] for rule in value}
-            merged[key] = [*value, *(rule for rule in below if rule["id"] not in ids)]
-        elif isinstance(value, list) and isinstance(below, list) and here in _ADDED:
-            merged[key] = [*value, *(entry for entry in below if entry not in value)]
+        elif here in _ADDED:
+            # Rules are the same if their ids are, other entries if they are equal.
+            own = [entry.get("id", entry) for entry in value]
+            inherited = [entry for entry in below or () if entry.get("id", entry) not in own]
+            merged[key] = [*value, *inherited]
         else:
             merged[key] = value
     return merged

@@ -24,6 +24,7 @@ from scanagg.policy.schema import (
     SeveritySection,
     words_of,
 )
+from scanagg.policy.typed import Section
 
 Looser = Iterator[tuple[KeyPath, str]]
 
@@ -43,21 +44,29 @@ _STRICTEST_FIRST: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
 
 def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[str, str]]:
     """Yield the keys of a scanner's entry that are looser than in the locked entry."""
-    if parent.required and not child.required:
-        yield "required", "true"
-    if child.min_audited < parent.min_audited:
-        yield "min_audited", f"{parent.min_audited} or more"
-    for key in ("max_skipped", "max_errors"):
-        most = getattr(parent, key)
-        if _number(getattr(child, key)) > _number(most):
-            yield key, f"{most} or less"
-    if _longer(child.db_max_age, parent.db_max_age):
-        yield "db_max_age", f"{parent.db_max_age} or less"
-    if _on_failure(parent) == "block" != _on_failure(child):
-        yield "on_failure", "block"
     globs = parent.when.exists if parent.when else ()
-    if child.when and not (globs and set(globs) <= set(child.when.exists)):
-        yield "when", f"at least {', '.join(globs)}" if globs else "no condition"
+    # Without a condition of the parent, any condition is narrower.
+    is_narrower = child.when and not set(globs or ("",)) <= set(child.when.exists)
+    checks = (
+        ("required", parent.required and not child.required, "true"),
+        ("min_audited", child.min_audited < parent.min_audited, f"{parent.min_audited} or more"),
+        *(
+            (
+                key,
+                _number(getattr(child, key)) > _number(getattr(parent, key)),
+                _at_most(parent, key),
+            )
+            for key in ("max_skipped", "max_errors")
+        ),
+        (
+            "db_max_age",
+            _longer(child.db_max_age, parent.db_max_age),
+            _at_most(parent, "db_max_age"),
+        ),
+        ("on_failure", _on_failure(parent) == "block" != _on_failure(child), "block"),
+        ("when", is_narrower, f"at least {', '.join(globs)}" if globs else "no condition"),
+    )
+    return ((key, allowed) for key, is_looser, allowed in checks if is_looser)
 
 
 def locked_rule(child: RuleEntry, parent: RuleEntry) -> Iterator[tuple[str, str]]:
@@ -86,16 +95,15 @@ def locked_section(
         if path[0] == key and words.index(str(mine)) > words.index(str(theirs)):
             yield path, str(theirs)
     if key == "enrichment" and _longer(child.enrichment.max_age, parent.enrichment.max_age):
-        yield ("enrichment", "max_age"), f"{parent.enrichment.max_age} or less"
+        yield ("enrichment", "max_age"), _at_most(parent.enrichment, "max_age")
     elif key == "new_code" and child.new_code.against != parent.new_code.against:
         yield ("new_code", "against"), parent.new_code.against
     elif key == "severity":
         yield from _severity(child.severity, parent.severity)
     elif key == "waivers":
         for name in ("max_days", "max_in_source"):
-            most = getattr(parent.waivers, name)
-            if most is not None and _number(getattr(child.waivers, name)) > most:
-                yield ("waivers", name), f"{most} or less"
+            if _number(getattr(child.waivers, name)) > _number(getattr(parent.waivers, name)):
+                yield ("waivers", name), _at_most(parent.waivers, name)
     elif key == "licenses":
         yield from _licenses(child.licenses, parent.licenses, approvers)
 
@@ -141,6 +149,10 @@ def _listed(term: str, section: LicenseSection, verdict: LicenseVerdict) -> tupl
     name = {LicenseVerdict.ALLOW: "allow", LicenseVerdict.REVIEW: "review"}.get(verdict, "deny")
     entries = getattr(section, name)
     return (name, entries.index(term)) if term in entries else (name,)
+
+
+def _at_most(section: Section, key: str) -> str:
+    return f"{getattr(section, key)} or less"
 
 
 def _number(most: int | str | None) -> float:

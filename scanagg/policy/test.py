@@ -181,15 +181,11 @@ def try_cases(cases: Cases, policy: Policy, now: datetime) -> tuple[Tried, ...]:
 
 
 def _differences(case: Case, judged: Judged | None) -> Iterator[str]:
-    action, rule, severity, deadline = ALLOWED, "none", "none", "none"
-    if judged:
-        action, rule = judged.verdict.action.value, one_line(judged.verdict.rule)
-        severity = judged.severity.value
-        deadline = judged.deadline.date().isoformat() if judged.deadline else "none"
+    deadline = judged.deadline.date().isoformat() if judged and judged.deadline else "none"
     for name, expected, actual in (
-        ("", case.expect, action),
-        ("rule ", case.rule, rule),
-        ("severity ", case.severity, severity),
+        ("", case.expect, judged.verdict.action.value if judged else ALLOWED),
+        ("rule ", case.rule, one_line(judged.verdict.rule) if judged else "none"),
+        ("severity ", case.severity, judged.severity.value if judged else "none"),
         ("deadline ", case.deadline, deadline),
     ):
         if expected not in (None, actual):
@@ -267,28 +263,11 @@ def finding_of(example: Example) -> Finding:
     rule = example.rule or next(iter(example.ids), category.value)
     places = tuple(Location(path) for path in _listed(example.path))
     fingerprint = example.fingerprint or hashlib.sha256(repr(example).encode()).hexdigest()
-    claims: tuple[SeverityClaim, ...] = ()
-    if example.severity is not None:
-        # All sources agree, so their order in the policy does not matter.
-        all_sources = ("ghsa", "cvss3.1", "tool", "nvd")
-        sources = all_sources if category is Category.VULNERABILITY else ("tool",)
-        severity = Severity(example.severity)
-        claims = tuple(SeverityClaim(source, severity, scanners[0]) for source in sources)
-    package = advisory = None
-    if example.package is not None and example.version is not None:
+    package = facts = None
+    if example.package and example.version:
         name = package_name(example.package)
         package = Package(name, example.version, pypi_purl(name, example.version))
-    if category is Category.VULNERABILITY:
-        ids = example.ids or (rule,)
-        advisory = Advisory(
-            id=ids[0],
-            aliases=ids[1:],
-            fixed_versions=example.fixed or (("a later one",) if example.fixable else ()),
-            published=example.published and f"{example.published}T00:00:00Z",
-            withdrawn=example.withdrawn,
-        )
-    facts = None
-    if example.license is not None:
+    if example.license:
         facts = LicenseFacts(expression=example.license, source="the test")
     finding = Finding(
         id=fingerprint[:12],
@@ -297,13 +276,13 @@ def finding_of(example: Example) -> Finding:
         rule=Rule(rule, rule, rule),
         title=_words(example),
         message="",
-        claims=claims,
+        claims=_claims(example, category, scanners[0]),
         confidence=Confidence(example.confidence),
         location=places[0] if places else None,
         places=places,
         witnesses=tuple(Witness(scanner, rule, Severity.UNKNOWN) for scanner in scanners),
         package=package,
-        advisory=advisory,
+        advisory=_advisory(example, rule) if category is Category.VULNERABILITY else None,
         license=facts,
         parts=Parts(category.value, rule, places[0].path if places else "", "", fingerprint[:12]),
         in_source=example.in_source or "",
@@ -316,6 +295,26 @@ def finding_of(example: Example) -> Finding:
         if value is not None:
             finding = case.put(finding, value)
     return finding
+
+
+def _claims(example: Example, category: Category, scanner: str) -> tuple[SeverityClaim, ...]:
+    if example.severity is None:
+        return ()
+    # All sources agree, so their order in the policy does not matter.
+    all_sources = ("ghsa", "cvss3.1", "tool", "nvd")
+    sources = all_sources if category is Category.VULNERABILITY else ("tool",)
+    return tuple(SeverityClaim(source, Severity(example.severity), scanner) for source in sources)
+
+
+def _advisory(example: Example, rule: str) -> Advisory:
+    ids = example.ids or (rule,)
+    return Advisory(
+        id=ids[0],
+        aliases=ids[1:],
+        fixed_versions=example.fixed or (("a later one",) if example.fixable else ()),
+        published=example.published and f"{example.published}T00:00:00Z",
+        withdrawn=example.withdrawn,
+    )
 
 
 def _listed(value: str | Sequence[str] | None) -> tuple[str, ...]:

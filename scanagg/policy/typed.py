@@ -2,7 +2,7 @@
 
 import difflib
 import types
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
@@ -12,6 +12,8 @@ from scanagg.core.text import one_line, shorten
 from scanagg.core.yaml import Document, KeyPath, Problem
 
 _SHOWN: Final = 60
+# The types of plain values for containers.
+_PLAIN: Final[Mapping[object, type]] = {tuple: list, dict: dict}
 _INVALID: Final = object()
 """The result for a value that has a problem."""
 
@@ -57,12 +59,11 @@ class _Builder:
     def section(self, raw: object, kind: type[Section], path: KeyPath) -> object:
         fields = {field.encode_name: field for field in msgspec.structs.fields(kind)}
         if not isinstance(raw, dict):
-            self._mismatch(raw, path, "a mapping with the keys " + ", ".join(fields))
-            return _INVALID
+            return self.mismatch(raw, path, "a mapping with the keys " + ", ".join(fields))
         values: dict[str, object] = {}
         for key, value in raw.items():
             if key in fields:
-                values[fields[key].name] = self._value(value, fields[key].type, (*path, key))
+                values[fields[key].name] = self.value(value, fields[key].type, (*path, key))
                 continue
             message = f"{label(path)}: unknown key {quoted(key)}{suggestion(key, fields)}"
             hint = f"Allowed keys: {', '.join(fields)}."
@@ -70,26 +71,19 @@ class _Builder:
         for name, field in fields.items():
             if field.required and name not in raw:
                 message = f"{label(path)}: {name!r} is missing"
-                hint = f"Add {name}: {_described(field.type)}."
+                hint = f"Add {name}: {_described(_members(field.type))}."
                 self.problems.append(Problem(self.document.at(path), message, hint))
         return _INVALID if self.problems else kind(**values)
 
-    def _value(self, raw: object, kind: object, path: KeyPath) -> object:
-        members = [member for member in _members(kind) if member is not type(None)]
+    def value(self, raw: object, kind: object, path: KeyPath) -> object:
+        members = _members(kind)
         scalars = [member for member in members if not _is_container(member)]
         for member in members:
             if _is_section(member) and (isinstance(raw, dict) or not scalars):
                 return self.section(raw, member, path)
-            if get_origin(member) is tuple and isinstance(raw, list):
-                if not raw and path[-2:-1] == ("match",):
-                    self._mismatch(raw, path, "at least one value")
-                item = get_args(member)[0]
-                return tuple(
-                    self._value(value, item, (*path, index)) for index, value in enumerate(raw)
-                )
-            if get_origin(member) is dict and isinstance(raw, dict):
-                entry = get_args(member)[1]
-                return {key: self._value(value, entry, (*path, key)) for key, value in raw.items()}
+            plain = _PLAIN.get(get_origin(member))
+            if plain and isinstance(raw, plain):
+                return self.items(raw, get_args(member), path)
         # One scalar type at a time: msgspec 0.22 frees memory twice if a type has a union of a text
         # pattern and a list.
         for scalar in scalars:
@@ -101,27 +95,31 @@ class _Builder:
         is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
         takes_text = any(get_args(member)[:1] == (str,) for member in members)
         hint = "Put it in quotes." if is_number and takes_text else ""
-        words = [str(word) for word in _words(members)]
-        self._mismatch(raw, path, _described(kind), words, hint)
-        return _INVALID
+        return self.mismatch(raw, path, _described(members), _words(members), hint)
 
-    def _mismatch(
+    def items(self, raw: Any, kinds: Sequence[Any], path: KeyPath) -> object:
+        if isinstance(raw, dict):
+            return {key: self.value(value, kinds[1], (*path, key)) for key, value in raw.items()}
+        if not raw and path[-2:-1] == ("match",):
+            return self.mismatch(raw, path, "at least one value")
+        return tuple(self.value(value, kinds[0], (*path, place)) for place, value in enumerate(raw))
+
+    def mismatch(
         self, raw: object, path: KeyPath, expected: str, words: Iterable[str] = (), hint: str = ""
-    ) -> None:
+    ) -> object:
         # A missing value has no position of its own: YAML reports that of the next token.
         mark = self.document.at_key(path) if raw is None else self.document.at(path)
-        got = "nothing" if raw is None else quoted(raw)
-        message = f"{label(path)}: got {got}, expected {expected}{suggestion(raw, words)}"
+        actual = "nothing" if raw is None else quoted(raw)
+        message = f"{label(path)}: got {actual}, expected {expected}{suggestion(raw, words)}"
         self.problems.append(Problem(mark, message, hint))
+        return _INVALID
 
 
-def _members(kind: object) -> Iterator[Any]:
-    """Yield the members of a union, or the type itself if it is not a union."""
+def _members(kind: object) -> list[Any]:
+    """Return the members of a union without None, or the type itself if it is not a union."""
     if get_origin(kind) in (Union, types.UnionType):
-        for part in get_args(kind):
-            yield from _members(part)
-    else:
-        yield kind
+        return [member for part in get_args(kind) for member in _members(part)]
+    return [] if kind is type(None) else [kind]
 
 
 def _is_section(kind: object) -> bool:
@@ -129,28 +127,24 @@ def _is_section(kind: object) -> bool:
 
 
 def _is_container(kind: object) -> bool:
-    return get_origin(kind) in (tuple, dict) or _is_section(kind)
+    return get_origin(kind) in _PLAIN or _is_section(kind)
 
 
-def _words(members: Iterable[Any]) -> list[Any]:
+def _words(members: Iterable[Any]) -> list[str]:
     """Return the words of all literals among the members of a union."""
     literals = [member for member in members if get_origin(member) is Literal]
-    return [word for literal in literals for word in get_args(literal)]
+    return [str(word) for literal in literals for word in get_args(literal)]
 
 
-def _described(kind: object) -> str:
-    """Describe a type in words."""
-    members = [member for member in _members(kind) if member is not type(None)]
-    words = [str(word) for word in _words(members)]
-    texts = ["one of " + ", ".join(words) if len(words) > 1 else words[0]] if words else []
+def _described(members: Sequence[Any]) -> str:
+    """Describe the members of a union: `one of block, warn or a list`."""
+    words = ", ".join(_words(members))
+    texts = [f"one of {words}" if ", " in words else words] if words else []
     for member in members:
         if get_origin(member) is Annotated:
-            meta = next(part for part in get_args(member) if isinstance(part, Meta))
-            texts.append(meta.description or "text")
-        elif get_origin(member) is tuple:
-            texts.append("a list")
+            texts += [part.description or "" for part in get_args(member) if isinstance(part, Meta)]
         elif _is_container(member):
-            texts.append("a mapping")
+            texts.append("a list" if get_origin(member) is tuple else "a mapping")
         elif member is bool:
             texts.append("true or false")
     return " or ".join(texts)
