@@ -1,10 +1,9 @@
 """`scanagg policy`: check, test and compare policies without scanning."""
 
-import os
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -18,17 +17,16 @@ from scanagg.model import Clock, Judged
 from scanagg.policy.compare import VerdictChange, changes
 from scanagg.policy.json_schema import schema_text
 from scanagg.policy.lint import lint
-from scanagg.policy.load import BUILTIN, builtin_folder, load_policy
+from scanagg.policy.load import BUILTIN, builtin_folder, load_policy, source
 from scanagg.policy.rules import decide
 from scanagg.policy.test import ALLOWED, Cases, Tried, read_cases, try_cases
 from scanagg.policy.waivers import today
 from scanagg.project.target import read_target
+from scanagg.project.trusted import WorkTree
 from scanagg.reports import wire
 from scanagg.reports.reasons import sentences
 from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import load_settings
-
-_MOST_BYTES: Final = 1 << 20
 
 app = typer.Typer(no_args_is_help=True, help="Check, test and compare policies, without scanning.")
 
@@ -91,7 +89,11 @@ def test(
     """
     failed = passed = 0
     for path in files:
-        cases = _read_cases(path)
+        file = source(WorkTree(path.parent), path.name or ".", str(path))
+        if file is None:
+            hint = "Give a file with test cases (see `policy test` in docs/policy.md)."
+            raise PolicyError(f"{one_line(str(path))}: does not exist", hint)
+        cases = read_cases(file.raw, file.shown)
         for tried in _try(cases, path, policy, options.time_of(now)):
             mark = "FAIL" if tried.wrong else "ok  "
             tell([f"{mark}  {cases.shown}:{tried.line}  {tried.name}"])
@@ -151,21 +153,6 @@ def diff(
 def schema() -> None:
     """Print the JSON Schema of policy files, for completion in editors."""
     tell(schema_text().splitlines())
-
-
-def _read_cases(path: Path) -> Cases:
-    shown = one_line(str(path))
-    hint = "Give a file with test cases (see `policy test` in docs/policy.md)."
-    try:
-        # Only a regular file: reading a pipe or a device may never end.
-        if not path.is_file():
-            what = "is not a file" if os.path.lexists(path) else "does not exist"
-            raise PolicyError(f"{shown}: {what}", hint)
-        if path.stat().st_size > _MOST_BYTES:
-            raise PolicyError(f"{shown}: larger than {_MOST_BYTES >> 20} MiB", hint)
-        return read_cases(path.read_bytes(), shown)
-    except OSError as error:
-        raise PolicyError(f"{shown}: {error.strerror}", "Make it readable.") from error
 
 
 def _verdict(judged: Judged | None) -> str:

@@ -186,24 +186,8 @@ def globs(patterns: Iterable[str]) -> pathspec.GitIgnoreSpec:
     return pathspec.GitIgnoreSpec.from_lines(patterns)
 
 
-def glob_problem(pattern: str) -> str | None:
-    """Return what is wrong with a path pattern, None if it can be used."""
-    try:
-        compiled = list(globs([pattern]).patterns)
-    except ValueError:
-        return "is not a valid path pattern"
-    if not compiled or compiled[0].include is None:
-        return "matches nothing"
-    names = pattern.split("/")
-    if sum("**" in name for name in names) > _MOST_DEEP_STARS:
-        return f"has ** more than {_MOST_DEEP_STARS} times"
-    if any(name.count("*") > _MOST_STARS_IN_A_NAME for name in names):
-        return f"has more than {_MOST_STARS_IN_A_NAME} stars in one name"
-    return None if compiled[0].include else "begins with !, which would match everything else"
-
-
 def path_test(patterns: Iterable[str]) -> Callable[[str], bool]:
-    """Return a cached test of a path against patterns that `glob_problem` accepts.
+    """Return a cached test of a path against patterns that `path_problem` accepts.
 
     `GitIgnoreSpec.match_file` takes ten times as long as one expression for all patterns.
     """
@@ -217,9 +201,24 @@ def path_test(patterns: Iterable[str]) -> Callable[[str], bool]:
 
 def path_problem(pattern: str) -> tuple[str, str] | None:
     """Return what is wrong with a path pattern, and a hint; None if it can be used."""
-    problem = glob_problem(pattern)
+    names = pattern.split("/")
+    try:
+        compiled = list(globs([pattern]).patterns)
+    except ValueError:
+        problem = "is not a valid path pattern"
+    else:
+        if not compiled or compiled[0].include is None:
+            problem = "matches nothing"
+        elif sum("**" in name for name in names) > _MOST_DEEP_STARS:
+            problem = f"has ** more than {_MOST_DEEP_STARS} times"
+        elif any(name.count("*") > _MOST_STARS_IN_A_NAME for name in names):
+            problem = f"has more than {_MOST_STARS_IN_A_NAME} stars in one name"
+        elif not compiled[0].include:
+            problem = "begins with !, which would match everything else"
+        else:
+            return None
     hint = "Write path patterns as in .gitignore: docs/**, *.tf, Dockerfile."
-    return (f"{quoted(pattern)} {problem}", hint) if problem else None
+    return f"{quoted(pattern)} {problem}", hint
 
 
 def scanner_problem(name: str) -> tuple[str, str] | None:

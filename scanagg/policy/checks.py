@@ -11,7 +11,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from scanagg.core.text import one_line
 from scanagg.core.yaml import Document, KeyPath, Problem
 from scanagg.policy import licenses, spdx
-from scanagg.policy.aspects import glob_problem, path_problem, path_test, scanner_problem
+from scanagg.policy.aspects import path_problem, path_test, scanner_problem
 from scanagg.policy.schema import (
     GraceByLevel,
     LicenseSection,
@@ -167,7 +167,11 @@ class _Checker:
         if entry.path:
             self.pattern(entry.path, (*path, "path"))
             is_only = not (entry.ids or entry.purl or entry.fingerprint)
-            if is_only and not glob_problem(entry.path) and matches_all(entry.path):
+            if (
+                is_only
+                and not path_problem(entry.path)
+                and all(map(path_test([entry.path]), _PROBES))
+            ):
                 message = f"{quoted(entry.path)} alone would waive every finding"
                 self.wrong((*path, "path"), message, "Add ids, or write a narrower path.")
         elif not (entry.purl or entry.fingerprint):
@@ -188,11 +192,6 @@ class _Checker:
                 self.wrong((*path, key), f"{quoted(text)} {wrong[0]}", wrong[1])
 
 
-def matches_all(pattern: str) -> bool:
-    """Return True if a path pattern matches every path."""
-    return all(map(path_test([pattern]), _PROBES))
-
-
 # Single values.
 
 
@@ -207,11 +206,11 @@ def date_problem(text: str) -> _Wrong:
 
 def _versions_problem(text: str) -> _Wrong:
     try:
-        is_empty = not SpecifierSet(text)
+        if SpecifierSet(text):
+            return None
     except InvalidSpecifier:
-        is_empty = True
-    hint = "Write a PEP 440 range, such as <3.1.6, ==1.2.* or >=2,<3."
-    return ("is not a version range", hint) if is_empty else None
+        pass
+    return "is not a version range", "Write a PEP 440 range, such as <3.1.6, ==1.2.* or >=2,<3."
 
 
 def _purl_problem(text: str) -> _Wrong:
@@ -219,20 +218,8 @@ def _purl_problem(text: str) -> _Wrong:
     if any(mark in text for mark in "@?#"):
         return "has more than the package", f"{hint} Its versions belong in `versions`."
     name = text.removeprefix(_PYPI)
-    if not _PURL.fullmatch(text) or (name != text and not _PYPI_NAME.fullmatch(name)):
-        return "is not a package URL (purl)", hint
-    return None
-
-
-def _fingerprint_problem(text: str) -> _Wrong:
-    if _FINGERPRINT.fullmatch(text):
-        return None
-    hint = "Copy the finding's id or fingerprint from a report."
-    return "is not a fingerprint (12 to 64 lowercase hexadecimal digits)", hint
-
-
-def _blank_problem(text: str) -> _Wrong:
-    return None if text.strip() else ("is blank", "Say who is responsible, and why.")
+    is_valid = _PURL.fullmatch(text) and (name == text or _PYPI_NAME.fullmatch(name))
+    return None if is_valid else ("is not a package URL (purl)", hint)
 
 
 def _expression_problem(text: str) -> _Wrong:
@@ -241,19 +228,24 @@ def _expression_problem(text: str) -> _Wrong:
         tree = spdx.parse(text)
     except spdx.SpdxError as error:
         return f"is not an SPDX expression: {one_line(str(error))}", hint
-    if spdx.is_valid(tree):
+    unlisted = [term for term in spdx.terms(tree) if not spdx.is_valid(term)]
+    if not unlisted:
         return None
-    unlisted = next(term for term in spdx.terms(tree) if not spdx.is_valid(term))
-    guess = "" if unlisted.is_listed else spdx.similar(unlisted.license)
+    guess = "" if unlisted[0].is_listed else spdx.similar(unlisted[0].license)
     return f"has a licence that is not on the SPDX list{guess}", hint
 
 
+_NO_FINGERPRINT: Final = (
+    "is not a fingerprint (12 to 64 lowercase hexadecimal digits)",
+    "Copy the finding's id or fingerprint from a report.",
+)
+_BLANK: Final = ("is blank", "Say who is responsible, and why.")
 _PROBLEMS: Final[Mapping[str, Callable[[str], _Wrong]]] = {
     "purl": _purl_problem,
     "versions": _versions_problem,
     "expression": _expression_problem,
-    "fingerprint": _fingerprint_problem,
-    "owner": _blank_problem,
-    "reason": _blank_problem,
+    "fingerprint": lambda text: None if _FINGERPRINT.fullmatch(text) else _NO_FINGERPRINT,
+    "owner": lambda text: None if text.strip() else _BLANK,
+    "reason": lambda text: None if text.strip() else _BLANK,
     "expires": date_problem,
 }

@@ -164,7 +164,7 @@ def source(files: Files, path: str, shown: str | None = None) -> PolicySource | 
     try:
         raw = files.read(path)
     except OSError as error:
-        hint = "Give a readable file inside the project."
+        hint = "Give another file, or make this one readable."
         raise PolicyError(f"{where}: {error.strerror}", hint) from None
     if raw is None:
         return None

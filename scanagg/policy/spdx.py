@@ -185,6 +185,11 @@ def is_valid(expression: Expression) -> bool:
     )
 
 
+def listed_id(name: str) -> str | None:
+    """Return an id of the SPDX list in the right case; None if it is not on the list."""
+    return _index().licenses.get(name.lower())
+
+
 def similar(name: str) -> str:
     """Return `: did you mean 'MIT'?` with the most similar id of the SPDX list, if any."""
     ids = {**_index().exceptions, **_index().licenses}

@@ -159,13 +159,14 @@ def test_cases_without_a_policy_are_judged_by_the_project_s_own(folder: Path) ->
 
 def test_a_file_of_cases_that_cannot_be_used_is_an_error(folder: Path) -> None:
     (folder / "wrong.yml").write_text("version: 1\ncases:\n  - {}\n", encoding="utf-8")
+    (folder / "folder").mkdir()
     with (folder / "large.yml").open("wb") as stream:
         stream.truncate(2 << 20)
     for name, words in (
         ("none.yml", "none.yml: does not exist"),
-        (".", "is not a file"),
+        ("folder", "folder: is not a file"),
         ("wrong.yml", "wrong.yml:3:5: cases[0]: 'finding' is missing"),
-        ("large.yml", "large.yml: larger than 1 MiB"),
+        ("large.yml", "large.yml:1:1: larger than 1 MiB"),
     ):
         done = scanagg("policy", "test", name, cwd=folder)
         assert done.returncode == 2
