@@ -240,8 +240,9 @@ def test_a_store_that_breaks_meanwhile_is_a_failure_and_asked_once(tmp_path: Pat
         done = drive(pip_audit, ctx, tmp_path)
     assert len(done.outputs) == 1
     assert not done.examined
-    assert "503 Server Error: the advisory store cannot be read" in done.reasons["a==1"]
-    assert done.reasons["a==1"].endswith("for url: {advisories}")
+    text = str(done.reasons["a==1"].values["text"])
+    assert "503 Server Error: the advisory store cannot be read" in text
+    assert text.endswith("for url: {advisories}")
 
 
 # -- what it refuses -------------------------------------------------------------------------------
