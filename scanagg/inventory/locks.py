@@ -190,14 +190,14 @@ def used_constraints(needs: Sequence[tuple[str, Needs]], graph: Walk) -> Iterato
     for name, needed in needs:
         for constraint, extras in needed.asks:
             used = not extras or any((name, extra) in graph.steps for extra in extras)
-            if constraint and used and constraint.name in names - {name}:
+            if constraint and used and constraint.name in names and constraint.name != name:
                 yield constraint
 
 
 class _PoetryEntry(LockEntry, frozen=True):
     """Scope by category (1.x), by groups (2.1), or by the graph."""
 
-    category: str | None = None
+    category: str = ""
     optional: bool = False
     groups: tuple[str, ...] = ()
     dependencies: dict[str, object] = {}
@@ -208,13 +208,9 @@ class _PoetryEntry(LockEntry, frozen=True):
         return {str(self.source.get("type")): self.source.get("url")}
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
-        scope: Scope | None = None
-        if self.groups:
-            scope = widest(map(group_scope, self.groups))
-        elif self.category:
-            scope = Scope.DEV if self.category == "dev" else Scope.RUNTIME
-        by_extras = self.optional and scope is Scope.RUNTIME
-        return None if by_extras else scope
+        names = self.groups or tuple(filter(None, (self.category,)))
+        scope = widest(map(group_scope, names)) if names else None
+        return None if self.optional and scope is Scope.RUNTIME else scope
 
     def needs(self) -> Needs:
         """Return the dependencies; only the extras that list them lead to optional ones."""

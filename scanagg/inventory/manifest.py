@@ -1,5 +1,6 @@
 """The values that the readers of manifests share, and functions that read their bytes."""
 
+import codecs
 import posixpath
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -36,6 +37,7 @@ OWN_CODE: Final = Reason("own-code")
 
 # A version that does not follow PEP 440, such as "2004d", but can do no harm.
 _PLAIN_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
+_CODING: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]+@")
 
 
@@ -246,6 +248,31 @@ def read_utf8(file: SourceFile) -> str:
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ManifestError(Reason("not-utf-8"), line) from error
+
+
+def read_text(file: SourceFile) -> str:
+    """Return the text of a file by its byte order mark, by its coding line, or as UTF-8.
+
+    Wrong bytes stay visible. ManifestError if the file is not text.
+    """
+    raw = read_bytes(file)
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if raw.startswith(mark):
+            return raw[len(mark) :].decode(encoding, "replace")
+    if b"\0" in raw:
+        raise ManifestError(Reason("not-text"))
+    coding = next(filter(None, map(_CODING.match, raw.split(b"\n", 2)[:2])), None)
+    encoding = coding[1].decode("ascii", "replace") if coding else "utf-8"
+    try:
+        return raw.decode(encoding, "replace")
+    except (LookupError, ValueError) as error:
+        raise ManifestError(Reason("unknown-encoding", {"encoding": encoding}), 1) from error
 
 
 def parsed(text: object) -> WrittenRequirement | None:

@@ -1,6 +1,5 @@
 """Requirements files as pip reads them, with their includes and constraints."""
 
-import codecs
 import optparse
 import posixpath
 import re
@@ -23,7 +22,7 @@ from scanagg.inventory.manifest import (
     ProjectFiles,
     Site,
     in_folder_of,
-    read_bytes,
+    read_text,
 )
 from scanagg.inventory.scopes import file_scope
 from scanagg.model import Location, NotExamined, Reason, SourceFile
@@ -40,7 +39,6 @@ _MAX_INCLUDES: Final = 500
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*$")
-_CODING: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 _PER_LINE_OPTION: Final = re.compile(r"(?<=\s)-.*$")
 # The comments of pip-compile and uv about who needs a package: "# via x", or a list below "# via".
 _VIA: Final = re.compile(r"^\s*#\s*via(?!\S)(.*)$")
@@ -135,7 +133,7 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
     """Read everything that this file asks pip to install, with the line of each requirement."""
     reading = _Reading(file.path, project, waiting=[(file.path, False)])
     reading.read()
-    declared = tuple(_with_constraints(reading.declared[False], reading.declared[True]))
+    declared = tuple(reading.pinned())
     constraints = (declaration.constraint for declaration in reading.declared[True])
     return Manifest(
         path=file.path,
@@ -174,7 +172,7 @@ class _Reading(msgspec.Struct):
                 break
             lines: Sequence[_Line] = ()
             with problems.caught():
-                lines = _logical_lines(_decoded(read_bytes(self.project.files[path])))
+                lines = _logical_lines(read_text(self.project.files[path]))
             for line in lines:
                 place = Location(problems.path, line.number)
                 direct = True if self.source.endswith(".in") else line.is_direct(self.project)
@@ -184,6 +182,23 @@ class _Reading(msgspec.Struct):
                         self._options(line.text, path, site, constrains)
                     else:
                         self._requirement(line, path, site, constrains)
+
+    def pinned(self) -> Iterator[Declaration]:
+        """Yield the requirements, pinned by constraints if they are not by themselves.
+
+        The pins of constraints are yielded too: only resolving would show which of them pip would
+        use for the dependencies of others.
+        """
+        pins: dict[str, set[str]] = {}
+        for constraint in self.declared[True]:
+            if constraint.pin:
+                pins.setdefault(constraint.name, set()).add(constraint.pin)
+                yield replace(constraint, direct=None, asks=False)
+        for declaration in self.declared[False]:
+            if declaration.pin or declaration.origin or declaration.name not in pins:
+                yield declaration
+            else:
+                yield from (replace(declaration, pin=pin) for pin in sorted(pins[declaration.name]))
 
     def _options(self, text: str, path: str, site: Site, constrains: bool) -> None:
         """Read a line with options: local packages, or files that the file at `path` includes."""
@@ -215,26 +230,6 @@ class _Reading(msgspec.Struct):
         self.compiled_from.update(line.compiled_from(path, self.project))
 
 
-def _with_constraints(
-    requested: Sequence[Declaration], constraints: Sequence[Declaration]
-) -> Iterator[Declaration]:
-    """Yield the requirements, pinned by constraints if they are not by themselves.
-
-    The pins of constraints are yielded too: only resolving would show which of them pip would use
-    for the dependencies of others.
-    """
-    pins: dict[str, set[str]] = {}
-    for constraint in constraints:
-        if constraint.pin:
-            pins.setdefault(constraint.name, set()).add(constraint.pin)
-            yield replace(constraint, direct=None, asks=False)
-    for declaration in requested:
-        if declaration.pin or declaration.origin or declaration.name not in pins:
-            yield declaration
-        else:
-            yield from (replace(declaration, pin=pin) for pin in sorted(pins[declaration.name]))
-
-
 def _ways(declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
     """Return the ways from the requested packages to the others, by the comments of compilers.
 
@@ -264,27 +259,6 @@ def _covers(path: str) -> dict[str, str]:
         for manifest in ("pyproject.toml", "setup.cfg"):
             covers[posixpath.join(near, manifest)] = ""
     return covers
-
-
-def _decoded(raw: bytes) -> str:
-    """Decode by the byte order mark, by the coding line, or as UTF-8; bad bytes stay visible."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF32_LE, "utf-32-le"),
-        (codecs.BOM_UTF32_BE, "utf-32-be"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if raw.startswith(mark):
-            return raw[len(mark) :].decode(encoding, "replace")
-    if b"\0" in raw:
-        raise ManifestError(Reason("not-text"))
-    coding = next(filter(None, map(_CODING.match, raw.split(b"\n", 2)[:2])), None)
-    encoding = coding[1].decode("ascii", "replace") if coding else "utf-8"
-    try:
-        return raw.decode(encoding, "replace")
-    except (LookupError, ValueError) as error:
-        raise ManifestError(Reason("unknown-encoding", {"encoding": encoding}), 1) from error
 
 
 def _logical_lines(text: str) -> list[_Line]:
