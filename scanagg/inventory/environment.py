@@ -13,7 +13,7 @@ from packaging.utils import canonicalize_name
 
 from scanagg.core.errors import TargetError
 from scanagg.inventory.declarations import requirement_constraint
-from scanagg.inventory.graph import Edge, Node, Nodes, walk
+from scanagg.inventory.graph import Edge, Nodes, walk
 from scanagg.inventory.locks import Needs, nodes_of, pinned_package, used_constraints
 from scanagg.inventory.manifest import (
     Declaration,
@@ -233,18 +233,16 @@ def _installed(distribution: Distribution) -> _Installed:
 
 
 def _needs(name: str, requirements: Sequence[object]) -> Needs:
-    requires: list[Edge] = []
-    extras: dict[str, tuple[Edge, ...]] = {}
+    node: dict[str, list[Edge]] = {}
     asks: list[tuple[Constraint | None, frozenset[str]]] = []
     for text in map(str, requirements):
         needed = parsed(text)
         if needed is None:
             continue  # pip cannot read it either, so it installed nothing for it
-        edge = edge_of(needed)
-        names = [canonicalize_name(left or right) for left, right in _EXTRA.findall(text)]
-        for extra in names:
-            extras[extra] = (*extras.get(extra, ()), edge)
-        if not names:
-            requires.append(edge)
-        asks.append((requirement_constraint(needed, text, name), frozenset(names)))
-    return Needs([edge.name for edge in requires], Node(tuple(requires), extras), asks)
+        extras: list[str] = [
+            canonicalize_name(left or right) for left, right in _EXTRA.findall(text)
+        ]
+        for extra in extras or [""]:
+            node.setdefault(extra, []).append(edge_of(needed))
+        asks.append((requirement_constraint(needed, text, name), frozenset(extras)))
+    return Needs([edge.name for edge in node.get("", ())], node, asks)

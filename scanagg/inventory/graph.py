@@ -25,15 +25,11 @@ class Edge(msgspec.Struct, frozen=True):
     extras: tuple[str, ...] = ()
 
 
-class Node(msgspec.Struct, frozen=True):
-    """The dependencies of a package, and of each of its extras. All names are as in PEP 503."""
-
-    requires: tuple[Edge, ...] = ()
-    extras: Mapping[str, tuple[Edge, ...]] = {}
-
+Node = Mapping[str, Sequence[Edge]]
+"""The dependencies of a package by extra; "" stands for the package by itself."""
 
 Nodes = Mapping[str, Sequence[Node]]
-"""The packages of a lock by name. Several versions of one package are one node each."""
+"""The packages of a lock, by names as in PEP 503. Each version of a package is a node."""
 
 
 class _Step(msgspec.Struct, frozen=True):
@@ -116,4 +112,4 @@ def _arrive(
 def _needs(nodes: Nodes, state: State) -> Iterable[Edge]:
     name, extra = state
     for node in nodes.get(name, ()):
-        yield from node.extras.get(extra, ()) if extra else node.requires
+        yield from node.get(extra, ())

@@ -50,7 +50,7 @@ class Needs(msgspec.Struct, frozen=True):
     """
 
     names: Iterable[str] = ()
-    node: Node = Node()
+    node: Node = {}
     asks: Sequence[tuple[Constraint | None, frozenset[str]]] = ()
 
 
@@ -214,24 +214,24 @@ class _PoetryEntry(LockEntry, frozen=True):
 
     def needs(self) -> Needs:
         """Return the dependencies; only the extras that list them lead to optional ones."""
-        extras: dict[str, tuple[Edge, ...]] = {
-            canonicalize_name(extra): tuple(map(_poetry_edge, texts))
+        node: dict[str, list[Edge]] = {
+            canonicalize_name(extra): list(map(_poetry_edge, texts))
             for extra, texts in self.extras.items()
         }
         extras_of: dict[str, set[str]] = {}
-        for extra, edges in extras.items():
+        for extra, edges in node.items():
             for edge in edges:
                 extras_of.setdefault(edge.name, set()).add(extra)
-        requires: list[Edge] = []
+        node[""] = []
         asks: list[tuple[Constraint | None, frozenset[str]]] = []
         for name, value in self.dependencies.items():
             required = _required_edge(name, as_list(value))
-            requires += required
+            node[""] += required
             for_extras = frozenset(() if required else extras_of.get(canonicalize_name(name), ()))
             for alternative in as_list(value) if required or for_extras else ():
                 constraint = table_constraint(name, alternative, canonicalize_name(self.name))
                 asks.append((constraint, for_extras))
-        return Needs(self.dependencies, Node(tuple(requires), extras), asks)
+        return Needs(self.dependencies, node, asks)
 
 
 class _PoetryNeeded(msgspec.Struct, frozen=True):
@@ -284,9 +284,7 @@ class _PdmEntry(LockEntry, frozen=True):
             if needed and canonicalize_name(needed.name) != name:
                 edges.append(edge_of(needed))
                 asks.append((requirement_constraint(needed, text, name), frozenset()))
-        node = Node(tuple(edges))
-        if self.extras:
-            node = Node(extras=dict.fromkeys(map(canonicalize_name, self.extras), tuple(edges)))
+        node: Node = dict.fromkeys(map(canonicalize_name, self.extras or ("",)), edges)
         return Needs([edge.name for edge in edges], node, asks)
 
 
@@ -348,11 +346,11 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
         return self.source
 
     def needs(self) -> Needs:
-        extras: dict[str, tuple[Edge, ...]] = {
-            canonicalize_name(extra): tuple(needed.edge for needed in group)
-            for extra, group in self.optional_dependencies.items()
+        groups = {**self.optional_dependencies, "": self.dependencies}
+        node: Node = {
+            canonicalize_name(extra): [needed.edge for needed in group]
+            for extra, group in groups.items()
         }
-        node = Node(tuple(needed.edge for needed in self.dependencies), extras)
         return Needs([needed.name for needed in self.dependencies], node)
 
     def roots(self) -> Iterator[tuple[Edge, Scope]]:
@@ -465,7 +463,7 @@ class _PylockEntry(LockEntry, frozen=True):
 
     def needs(self) -> Needs:
         names = [needed.name for needed in self.dependencies]
-        return Needs(names, Node(tuple(Edge(canonicalize_name(name)) for name in names)))
+        return Needs(names, {"": [Edge(canonicalize_name(name)) for name in names]})
 
 
 _MARKER_VARIABLES: Final = {"dependency_groups": group_scope, "extras": named_scope}

@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from operator import attrgetter
 
 import msgspec
@@ -112,14 +113,14 @@ def _with_ways(
     lines = [line for path in answered for line in declared_at.get(path, ()) if line.asks]
     lines_of = grouped(lines, attrgetter("name"))
     for package in packages:
-        chain = (package.name,) if package.direct else manifest.ways.get(package.name, ())
+        way = (package.name,) if package.direct else manifest.ways.get(package.name, ())
         version = canonicalize_version(package.version)
         places = (
             line.place
-            for line in lines_of.get(next(iter(chain), ""), ())
-            if len(chain) > 1 or not line.pin or canonicalize_version(line.pin) == version
+            for line in lines_of.get(next(iter(way), ""), ())
+            if len(way) > 1 or not line.pin or canonicalize_version(line.pin) == version
         )
-        yield replace(package, chain=chain, asked=(*package.asked, *places))
+        yield replace(package, chain=way, asked=(*package.asked, *places))
 
 
 def _locked(declaration: Declaration, locks: Sequence[_Lock]) -> list[Package]:
@@ -171,19 +172,17 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
     groups = grouped(packages, lambda one: (one.name, canonicalize_version(one.version)))
     united: list[Package] = []
     for same in groups.values():
-        chain = min(same, key=_way_order).chain
+        way = min(same, key=_way_order).chain
         direct = {one.direct for one in same}
-        places = [place for one in same for place in one.places]
-        asked = [place for one in same if one.chain == chain for place in one.asked]
-        requires = {name for one in same for name in one.requires}
+        asked = chain.from_iterable(one.asked for one in same if one.chain == way)
         united.append(
             replace(
                 min(same, key=lambda one: len(one.version)),
                 scope=widest(one.scope for one in same),
-                direct=len(chain) == 1 or max(direct, key=(None, False, True).index),
-                places=sorted_locations(places),
-                requires=tuple(sorted(requires)),
-                chain=chain,
+                direct=len(way) == 1 or max(direct, key=(None, False, True).index),
+                places=sorted_locations(chain.from_iterable(one.places for one in same)),
+                requires=tuple(sorted(set(chain.from_iterable(one.requires for one in same)))),
+                chain=way,
                 asked=sorted_locations(asked),
             )
         )
@@ -192,8 +191,8 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
 
 def _way_order(package: Package) -> tuple[object, ...]:
     """Sort direct packages first, then runtime ways, short ones, by the alphabet; none is last."""
-    chain = package.chain
-    return not chain, len(chain) > 1, package.scope is Scope.DEV, len(chain), chain
+    way = package.chain
+    return not way, len(way) > 1, package.scope is Scope.DEV, len(way), way
 
 
 def _united_requirements(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:

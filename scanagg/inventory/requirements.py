@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory.declarations import declare
-from scanagg.inventory.graph import Edge, Node, walk
+from scanagg.inventory.graph import Edge, walk
 from scanagg.inventory.manifest import (
     Declaration,
     FileProblems,
@@ -240,7 +240,7 @@ def _ways(declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
     for declaration in declared:
         for parent in declaration.needed_by:
             needs.setdefault(parent, []).append(Edge(declaration.name))
-    nodes = {name: [Node(tuple(edges))] for name, edges in needs.items()}
+    nodes = {name: [{"": edges}] for name, edges in needs.items()}
     roots = [one for one in declared if one.direct or (one.direct is None and one.name in needs)]
     return walk(nodes, map(attrgetter("root"), roots)).ways()
 
