@@ -180,17 +180,17 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
     graph = walk(nodes, map(attrgetter("root"), declared))
     unsure = {declaration.name for declaration in declared if declaration.is_listed}
     packages: list[Package] = []
-    for one, (name, needed) in zip(installed, needs, strict=True):
+    for package, (name, needed) in zip(installed, needs, strict=True):
         direct = False if declared and name not in unsure else None
         with problems.caught():
             requires = nodes.keys() & set(needed.names)
             scope = graph.scope(name)
-            packages.append(pinned_package(one.name, one.version, scope, direct, requires))
+            packages.append(pinned_package(package.name, package.version, scope, direct, requires))
     return Manifest(
         path=environment.name,
         packages=tuple(packages),
         problems=tuple(problems.entries),
-        covers={manifest.path: "" for manifest in manifests},
+        covers=dict.fromkeys(map(attrgetter("path"), manifests), ""),
         own=frozenset(own),
         ways=_ways(nodes, declared, unsure),
         constraints=tuple(used_constraints(needs, graph)),
@@ -201,9 +201,9 @@ def _ways(
     nodes: Nodes, declared: Sequence[Declaration], unsure: Collection[str]
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the ways from the requested packages; an `unsure` package has no way to itself."""
-    asked = [declaration for declaration in declared if declaration.asks]
-    ways = walk(nodes, map(attrgetter("root"), asked)).ways()
-    sure = {declaration.name for declaration in asked if declaration.name not in unsure}
+    requests = [declaration for declaration in declared if declaration.asks]
+    ways = walk(nodes, map(attrgetter("root"), requests)).ways()
+    sure = {declaration.name for declaration in requests if declaration.name not in unsure}
     return {name: way for name, way in ways.items() if len(way) > 1 or name in sure}
 
 

@@ -57,17 +57,18 @@ class Walk(msgspec.Struct, frozen=True):
 
         A package that is further away than any in real locks has no way.
         """
-        chains: dict[State, tuple[str, ...]] = {}
+        chains: dict[State | None, tuple[str, ...]] = {None: ()}
         for state, step in self.steps.items():  # a state comes after the one before it
             name = state[0]
-            before = chains[step.before] if step.before else ()
+            before = chains[step.before]
             if name in before:  # back at an earlier package: continue from there
                 chains[state] = before[: before.index(name) + 1]
             elif step.before is None or 0 < len(before) < _LONGEST:
                 chains[state] = (*before, name)
             else:
                 chains[state] = ()
-        return {name: chain for (name, extra), chain in chains.items() if chain and not extra}
+        states = ((name, chains[name, extra]) for name, extra in self.steps if not extra)
+        return {name: chain for name, chain in states if chain}
 
 
 def walk(nodes: Nodes, roots: Iterable[tuple[Edge, Scope]]) -> Walk:

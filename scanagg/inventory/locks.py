@@ -130,7 +130,7 @@ class LockKind(msgspec.Struct, frozen=True):
         direct_names = {edge.name for edge, _ in basis.roots}
         by_group = grouped(project.beside(file.path), attrgetter("group"))
         groups = {
-            group: widest(declaration.scope for declaration in declared)
+            group: widest(map(attrgetter("scope"), declared))
             for group, declared in by_group.items()
         }
         packages: list[Package] = []

@@ -33,7 +33,7 @@ class _Lock(msgspec.Struct, frozen=True):
 
     path: str
     packages: Mapping[str, Sequence[Package]]
-    others: frozenset[str]
+    from_elsewhere: frozenset[str]
     command: str = ""
 
 
@@ -60,9 +60,11 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
     for manifest in manifests:
         of_manifest = [*manifest.packages, *_pinned(manifest.declared)]
         packages += _with_ways(of_manifest, manifest, declared_at)
-        others = {one.name for one in manifest.declared if one.origin}
-        others.update(manifest.own, map(attrgetter("name"), manifest.unpinned))
-        lock = _Lock(manifest.path, grouped(of_manifest, attrgetter("name")), frozenset(others))
+        from_elsewhere = {one.name for one in manifest.declared if one.origin}
+        from_elsewhere.update(manifest.own, map(attrgetter("name"), manifest.unpinned))
+        lock = _Lock(
+            manifest.path, grouped(of_manifest, attrgetter("name")), frozenset(from_elsewhere)
+        )
         for path, command in manifest.covers.items():
             locks.setdefault(path, []).append(replace(lock, command=command))
     for declaration in declared:
@@ -146,7 +148,7 @@ def _open(declaration: Declaration, locks: Sequence[_Lock]) -> Iterator[Requirem
     """Yield the requirement if it is open: not pinned, or not from an index."""
     reason = declaration.origin
     answered = reason == OWN_CODE if reason else declaration.pin
-    if answered or any(declaration.name in lock.others for lock in locks):
+    if answered or any(declaration.name in lock.from_elsewhere for lock in locks):
         return
     if not reason:
         renewed = [lock for lock in locks if lock.command]
@@ -174,7 +176,7 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
     for same in groups.values():
         way = min(same, key=_way_order).chain
         direct = {one.direct for one in same}
-        asked = chain.from_iterable(one.asked for one in same if one.chain == way)
+        requesting = chain.from_iterable(one.asked for one in same if one.chain == way)
         united.append(
             replace(
                 min(same, key=lambda one: len(one.version)),
@@ -183,7 +185,7 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
                 places=sorted_locations(chain.from_iterable(one.places for one in same)),
                 requires=tuple(sorted(set(chain.from_iterable(one.requires for one in same)))),
                 chain=way,
-                asked=sorted_locations(asked),
+                asked=sorted_locations(requesting),
             )
         )
     return tuple(sorted(united, key=attrgetter("name", "version")))
@@ -207,9 +209,11 @@ def _united_requirements(requirements: Iterable[Requirement]) -> tuple[Requireme
 def _united_constraints(constraints: Iterable[Constraint]) -> tuple[Constraint, ...]:
     """Return each constraint once; a package's constraint that several locks contain is one."""
     unique: dict[tuple[object, ...], Constraint] = {}
-    for one in constraints:
-        written = (one.text, one.place) if one.place else ()
-        unique.setdefault((one.name, one.by, one.specifier, *written), one)
+    for constraint in constraints:
+        written = (constraint.text, constraint.place) if constraint.place else ()
+        unique.setdefault(
+            (constraint.name, constraint.by, constraint.specifier, *written), constraint
+        )
 
     def order(one: Constraint) -> tuple[object, ...]:
         place = location_key(one.place) if one.place else ("", 0, 0, 0, 0)

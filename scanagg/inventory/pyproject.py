@@ -80,10 +80,10 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     if not any((lists, tables, constraints, document.problems.entries)):
         return None
     declared = [one for section in lists for one in _from_list(section, project)]
-    listed = {declaration.name for declaration in declared}
+    known_names = {declaration.name for declaration in declared}
     scopes = _scopes_by_extras(document)
     for section in tables:
-        entries = _from_table(section, project, listed)
+        entries = _from_table(section, project, known_names)
         if section.keys == (*_POETRY, "dependencies"):
             entries = (replace(one, scope=scopes.get(one.name, one.scope)) for one in entries)
         declared += entries
@@ -122,9 +122,9 @@ def _from_list(section: _Section, project: ProjectFiles) -> Iterator[Declaration
 
 
 def _from_table(
-    section: _Section, project: ProjectFiles, listed: Collection[str] = ()
+    section: _Section, project: ProjectFiles, known_names: Collection[str] = ()
 ) -> Iterator[Declaration]:
-    """Yield the entries of a table, except `python` and those that add nothing to `listed`.
+    """Yield the entries of a table, except `python` and those that add nothing to `known_names`.
 
     With Poetry 2, a table without a version only names the index of a listed requirement.
     """
@@ -135,7 +135,7 @@ def _from_table(
             with document.problems.caught(site.place.start_line):
                 declaration = declare_table(name, item, site, project)
                 only_index = isinstance(item, dict) and "version" not in item
-                repeated = only_index and not declaration.origin and declaration.name in listed
+                repeated = only_index and not declaration.origin and declaration.name in known_names
                 if declaration.name != "python" and not repeated:
                     yield declaration
 
@@ -144,8 +144,8 @@ def _uv_origins(document: ManifestDocument, project: ProjectFiles) -> dict[str, 
     """Return where `tool.uv.sources` takes packages from, by name, if that is not an index."""
     origins: dict[str, Reason] = {}
     for name, value in document.table("tool", "uv", "sources").items():
-        found = (origin_of_source(source, document.path, project) for source in as_list(value))
-        origin = next(filter(None, found), None)
+        of_sources = (origin_of_source(source, document.path, project) for source in as_list(value))
+        origin = next(filter(None, of_sources), None)
         if origin:
             origins[canonicalize_name(name)] = origin
     return origins
@@ -186,10 +186,10 @@ def read_pipfile(file: SourceFile, project: ProjectFiles) -> Manifest:
     """Read every requested package of a Pipfile, by category."""
     document = load_toml(file, project)
     declared = [
-        one
+        declaration
         for category in document.names()
         if category not in _NO_CATEGORY
-        for one in _from_table(
+        for declaration in _from_table(
             _Section(document, (category,), category_scope(category), category), project
         )
     ]

@@ -125,8 +125,8 @@ def matches(path: str, project: ProjectFiles) -> bool:
         return True
     if _OTHER_TEXT.fullmatch(name):
         return False
-    listed = posixpath.basename(folder) in FOLDERS and name.endswith((".txt", ".in"))
-    return listed or bool(_FILE_NAME.fullmatch(name))
+    in_folder = posixpath.basename(folder) in FOLDERS and name.endswith((".txt", ".in"))
+    return in_folder or bool(_FILE_NAME.fullmatch(name))
 
 
 def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
@@ -211,10 +211,10 @@ class _Reading(msgspec.Struct):
             # pip starts in the folder of a link; people often mean that of the file.
             starts = (path, self.project.link_target(path))
             candidates = [in_folder_of(start, name) for start in starts]
-            found = next((path for path in candidates if path in self.project.files), None)
-            if found is None or re.match(r"[a-z][a-z0-9+.-]+:", name, re.IGNORECASE):
+            include = next((path for path in candidates if path in self.project.files), None)
+            if include is None or re.match(r"[a-z][a-z0-9+.-]+:", name, re.IGNORECASE):
                 raise ManifestError(Reason("missing-include", {"path": name}))
-            file = (found, as_constraints)
+            file = (include, as_constraints)
             if len(self.waiting) <= _MAX_INCLUDES and file not in self.waiting:
                 self.waiting.append(file)
 
@@ -222,8 +222,8 @@ class _Reading(msgspec.Struct):
         """Read a line with a requirement."""
         declaration = declare(_PER_LINE_OPTION.sub("", line.text), site, self.project)
         # A version that a person or a compiler only lists does not exclude others.
-        listed = line.via or (declaration.pin is not None and not self.source.endswith(".in"))
-        specifier = None if listed else declaration.specifier
+        only_lists = line.via or (declaration.pin is not None and not self.source.endswith(".in"))
+        specifier = None if only_lists else declaration.specifier
         needed_by, asks = line.needed_by, not line.via
         changed = replace(declaration, needed_by=needed_by, asks=asks, specifier=specifier)
         self.declared[constrains].append(changed)
@@ -266,14 +266,14 @@ def _logical_lines(text: str) -> list[_Line]:
     lines: list[_Line] = []
     via: list[str] = []  # of the line above
     in_list = False
-    for number, whole in _joined(text):
-        line = _COMMENT.sub("", whole).strip()
-        opening = (_INLINE_VIA.search if line else _VIA.match)(whole)
-        item = opening or (_VIA_ITEM.match(whole) if in_list and not line else None)
+    for number, joined in _joined(text):
+        line = _COMMENT.sub("", joined).strip()
+        opening = (_INLINE_VIA.search if line else _VIA.match)(joined)
+        item = opening or (_VIA_ITEM.match(joined) if in_list and not line else None)
         if line:
             via = []
             lines.append(_Line(number, line, via))
-        elif not whole.strip():  # comments below an empty line are not about the line above it
+        elif not joined.strip():  # comments below an empty line are not about the line above it
             via = []
         items = list(filter(None, map(str.strip, item[1].split(",")))) if item else []
         via += items
