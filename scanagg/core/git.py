@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
+from scanagg.core.text import valid
 
 _SECONDS: Final = 60.0
 # The configuration of the repository can name programs that even read-only commands would run.
@@ -18,6 +19,7 @@ _LINK: Final = "120000"
 _SUBMODULE: Final = "160000"
 # What may follow a name to select another commit, as in main~2.
 _SUFFIX: Final = re.compile(r"[~^:]|@\{")
+_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 # LC_ALL: messages are parsed. GIT_OPTIONAL_LOCKS: nothing is written to the repository. The others
 # stop a partial clone from fetching objects with a program that its remote names.
 _ENVIRONMENT: Final = {
@@ -108,6 +110,16 @@ class Git(msgspec.Struct, frozen=True):
         """Return the time of a commit in UTC, by its committer's clock."""
         printed = self.text("show", "-s", "--no-show-signature", "--format=%ct", commit)
         return datetime.fromtimestamp(int(printed), UTC) if printed and printed.isdigit() else None
+
+    def web_address(self) -> str | None:
+        """Return the remote `origin` as an https address without credentials; None without one."""
+        remote = valid(self.text("config", "--get", "remote.origin.url") or "")
+        bare = _CREDENTIALS.sub("", remote)
+        scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+\.\w+):(?!//)(.+)", bare)
+        if scp:
+            bare = f"https://{scp[1]}/{scp[2].lstrip('/')}"
+        bare = re.sub(r"^(ssh|git|http)://", "https://", bare)
+        return bare if bare.startswith("https://") else None
 
     def tree(self, commit: str) -> Mapping[bytes, Blob] | None:
         """Return every file of a commit by its path; None if the commit cannot be read."""

@@ -1,7 +1,7 @@
 """The files of a check: tracked files, and untracked ones that are not ignored."""
 
+import contextlib
 import os
-import re
 import shlex
 import stat
 from collections import Counter
@@ -28,7 +28,6 @@ REPORT: Final = Reason("earlier-report")
 NESTED: Final = Reason("nested-repository")
 """The reason for a folder that is another repository."""
 
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 # Never part of the source. In a repository, git leaves them out.
 _ALWAYS_IGNORED: Final = pathspec.GitIgnoreSpec.from_lines(
     ("/.git", ".git/", ".hg/", ".svn/", "__pycache__/")
@@ -120,12 +119,11 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
     if listed is None:
         return None
     branch = git.text("symbolic-ref", "-q", "--short", "HEAD")
-    remote = git.text("config", "--get", "remote.origin.url")
     changes = git.text("status", "--porcelain", "-uno", "--ignore-submodules", ".")
     revision = Revision(
         commit=git.text("rev-parse", "--verify", "-q", "HEAD"),
         branch=valid(branch) if branch else None,
-        repository=_public_address(remote) if remote else None,
+        repository=git.web_address(),
         prefix=valid(prefix),
         dirty=bool(changes),
     )
@@ -133,24 +131,39 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
     return _Listing(names, (), revision)
 
 
-def _public_address(remote: str) -> str | None:
-    """Return a remote as an https address without credentials; None for a local path."""
-    bare = _CREDENTIALS.sub("", valid(remote))
-    scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+\.\w+):(?!//)(.+)", bare)
-    if scp:
-        bare = f"https://{scp[1]}/{scp[2].lstrip('/')}"
-    bare = re.sub(r"^(ssh|git|http)://", "https://", bare)
-    return bare if bare.startswith("https://") else None
+class _IgnoreRules(msgspec.Struct, frozen=True):
+    """The patterns of the .gitignore files above an entry, by their folders, outermost first."""
 
+    specs: tuple[tuple[str, pathspec.GitIgnoreSpec], ...] = ()
 
-_Rules = tuple[tuple[str, pathspec.GitIgnoreSpec], ...]
+    def with_file(self, folder: str, path: Path) -> "_IgnoreRules":
+        """Return the rules with those of one more .gitignore, without its invalid patterns."""
+        try:
+            lines = path.read_text("utf-8", "surrogateescape").splitlines()
+        except OSError:
+            lines = []
+        patterns = []
+        for line in lines:
+            with contextlib.suppress(ValueError):
+                pathspec.GitIgnoreSpec.from_lines([line])
+                patterns.append(line)
+        return _IgnoreRules((*self.specs, (folder, pathspec.GitIgnoreSpec.from_lines(patterns))))
+
+    def exclude(self, name: str) -> bool:
+        """Return True if the innermost .gitignore that matches `name` excludes it."""
+        name = name.replace("\n", "?")  # no pattern has a newline, and the matcher stops at one
+        for folder, spec in (("", _ALWAYS_IGNORED), *reversed(self.specs)):
+            include = spec.check_file(name[len(folder) :]).include
+            if include is not None:
+                return include
+        return False
 
 
 def _list_by_walking(root: Path) -> _Listing:
     """List the files that no .gitignore above them excludes, without following links."""
     names: list[str] = []
     skipped: list[NotExamined] = []
-    pending: list[tuple[str, _Rules]] = [("", ())]
+    pending = [("", _IgnoreRules())]
     while pending:
         below, rules = pending.pop()
         try:
@@ -160,45 +173,17 @@ def _list_by_walking(root: Path) -> _Listing:
             skipped.append(NotExamined(valid(below.rstrip("/")), reason))
             continue
         if any(entry.name == ".gitignore" for entry in entries):
-            rules = (*rules, (below, _ignore_file(root / below / ".gitignore")))
+            rules = rules.with_file(below, root / below / ".gitignore")
         for entry in entries:
             is_folder = entry.is_dir(follow_symlinks=False)
             name = below + entry.name + ("/" if is_folder else "")
-            if _is_ignored(name, rules):
+            if rules.exclude(name):
                 continue
             if is_folder:
                 pending.append((name, rules))
             else:
                 names.append(name)
     return _Listing(tuple(names), tuple(skipped), None, (Reason("listed-without-git"),))
-
-
-def _ignore_file(path: Path) -> pathspec.GitIgnoreSpec:
-    """Return the patterns of a .gitignore without the invalid ones, as git does."""
-    try:
-        lines = path.read_text("utf-8", "surrogateescape").splitlines()
-    except OSError:
-        lines = []
-    patterns = []
-    for line in lines:
-        try:
-            pathspec.GitIgnoreSpec.from_lines([line])
-        except ValueError:
-            continue
-        patterns.append(line)
-    return pathspec.GitIgnoreSpec.from_lines(patterns)
-
-
-def _is_ignored(name: str, rules: _Rules) -> bool:
-    """Return True if the innermost .gitignore that matches `name` excludes it."""
-    name = name.replace("\n", "?")  # no pattern has a newline, and the matcher stops at one
-    if _ALWAYS_IGNORED.match_file(name):
-        return True
-    for folder, spec in reversed(rules):
-        include = spec.check_file(name[len(folder) :]).include
-        if include is not None:
-            return include
-    return False
 
 
 def _sort(
