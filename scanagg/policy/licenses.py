@@ -1,7 +1,8 @@
-"""The verdict on the licence of a package: metadata, or the policy's own word, against lists."""
+"""The verdict on the licence of a package, by the lists of a policy."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from operator import attrgetter
 from pathlib import PurePosixPath
 from typing import Final, Literal
 
@@ -18,22 +19,23 @@ from scanagg.policy.spdx import Expression, SpdxError, Term, is_valid, parse, si
 from scanagg.policy.trove import Reading
 
 CLARIFY: Final = "clarify"
-"""The source of a licence that the policy itself says."""
+"""The source of a licence that the policy sets."""
 
 ALLOW, REVIEW, UNKNOWN, DENY = LicenseVerdict
-# Metadata is one line in every report; a licence text in the wrong field is cut.
+_ORDER: Final = attrgetter("order")
+# Reports show metadata on one line. Some packages have a whole licence text in the wrong field.
 _SHOWN: Final = 200
-# What older tools write where nothing was said.
-_NOTHING_SAID: Final = frozenset(("", "unknown", "none", "noassertion", "n/a"))
-# Files that hold a licence, and not only authors or notices, by how they are named.
+# The values that tools write into an empty field.
+_EMPTY: Final = frozenset(("", "unknown", "none", "noassertion", "n/a"))
+# Parts of the names of files with a licence. Others have authors or notices only.
 _LICENSE_NAMES: Final = ("licen", "copying")
 
 
 class LicenseLists(msgspec.Struct, frozen=True):
-    """The lists of a policy, ready to ask; made by `lists_of`.
+    """The lists of a policy, compiled by `lists_of`.
 
-    `exact` holds the listed terms, `covered` the versions that a listed `-or-later` or `+` takes
-    in. Without an allow list (`closed` false) every known licence that is not listed is allowed.
+    `exact` has the listed terms, `covered` the versions that a listed `-or-later` or `+` includes.
+    Without an allow list (`closed` is False), every known licence that is not listed is allowed.
     """
 
     exact: Mapping[Term, LicenseVerdict] = msgspec.field(default_factory=dict)
@@ -41,9 +43,41 @@ class LicenseLists(msgspec.Struct, frozen=True):
     closed: bool = False
     classifiers: Literal["all", "any"] = "all"
 
+    def allowing(self, names: Iterable[str]) -> "LicenseLists":
+        """Return the lists with more ids allowed, even if they are in another list."""
+        entries = [(_entry(name), ALLOW) for name in names]
+        return replace(self, exact={**self.exact, **_covered(entries), **dict(entries)})
+
+    def judge(self, tree: Expression) -> tuple[LicenseVerdict, Term]:
+        """Return the verdict on an expression, and the term that decides it."""
+        if isinstance(tree, Term):
+            return self.judge_term(tree), tree
+        parts = [self.judge(part) for part in tree.parts]
+        pick = max if tree.is_and else min
+        return pick(parts, key=lambda part: part[0].order)
+
+    def judge_term(self, term: Term) -> LicenseVerdict:
+        """Return the verdict on one term: the best of the versions that the licensee may pick."""
+        return min(map(self.judge_version, term.choices()), key=_ORDER)
+
+    def judge_version(self, term: Term) -> LicenseVerdict:
+        """Return the verdict on one version of one licence, with its exception if it has one."""
+        if verdict := self.listed(term):
+            return verdict
+        if term.exception is None:
+            known = DENY if self.closed else ALLOW
+            return known if term.is_listed else UNKNOWN
+        # An exception on the SPDX list only adds permissions. Another one can do anything.
+        verdict = self.judge_version(replace(term, exception=None))
+        return verdict if term.has_listed_exception else max(verdict, UNKNOWN, key=_ORDER)
+
+    def listed(self, term: Term) -> LicenseVerdict | None:
+        """Return the verdict of the list that a term is in; None if it is in none."""
+        return self.exact.get(term) or self.covered.get(term)
+
 
 class ListProblem(msgspec.Struct, frozen=True):
-    """An entry that cannot be in a list: which list, which place in it (from 0), and why."""
+    """An entry that cannot be in a list, by the name of the list and the index in it."""
 
     list: str
     index: int
@@ -53,10 +87,10 @@ class ListProblem(msgspec.Struct, frozen=True):
 class LicenseDecision(msgspec.Struct, frozen=True):
     """The verdict on a package's licence.
 
-    `expression` is canonical SPDX, or the metadata's own words where these are none. `term` is the
-    part of it that decided, or the candidate. `source` is what was believed: the metadata field,
-    `clarify` for the policy's own word; empty where none says anything. `candidates` are the
-    licences that ambiguous words can mean; the worst of them counts. `notes` explain the rest.
+    `expression` is canonical SPDX, or the text of the metadata if that is not SPDX. `term` is the
+    part of it that decided, or the candidate. `source` is the metadata field it is from, `clarify`
+    if the policy sets it, empty without either. `candidates` are the licences that an ambiguous
+    text can mean; the worst of them counts. `notes` explain the rest.
     """
 
     verdict: LicenseVerdict
@@ -84,11 +118,11 @@ def lists_of(
     deny: Sequence[str] = (),
     classifiers: Literal["all", "any"] = "all",
 ) -> LicenseLists:
-    """Return lists of ids, ready to ask. PolicyError with every entry that cannot be in one."""
+    """Return compiled lists of ids. PolicyError with every entry that cannot be in a list."""
     problems = check_lists(allow, review, deny)
     if problems:
         lines = (f"{each.list}: {each.message}" for each in problems)
-        raise PolicyError("\n".join(lines), "a list holds SPDX licence ids, such as MIT")
+        raise PolicyError("\n".join(lines), "Lists have SPDX licence ids, such as MIT.")
     entries = [
         (_entry(text), verdict)
         for verdict, texts in ((ALLOW, allow), (REVIEW, review), (DENY, deny))
@@ -100,7 +134,7 @@ def lists_of(
 def check_lists(
     allow: Sequence[str], review: Sequence[str], deny: Sequence[str]
 ) -> list[ListProblem]:
-    """Return what is wrong with lists: no id, an unknown one, an expression, one in two lists."""
+    """Return the entries that are not a known id, or are in two lists."""
     problems: list[ListProblem] = []
     seen: dict[Term, str] = {}
     for name, texts in (("allow", allow), ("review", review), ("deny", deny)):
@@ -111,7 +145,7 @@ def check_lists(
                 problems.append(ListProblem(name, index, str(error)))
                 continue
             if seen.setdefault(term, name) != name:
-                message = f"{term} is in {seen[term]} too: it can be in one list only"
+                message = f"{term} is also in {seen[term]}: keep it in one list"
                 problems.append(ListProblem(name, index, message))
     return problems
 
@@ -119,19 +153,19 @@ def check_lists(
 def evaluate(expression: str, lists: LicenseLists, source: str = "") -> LicenseDecision:
     """Return the verdict on an SPDX expression: OR takes the best part, AND the worst.
 
-    What is no expression is unknown, and shown as it stands.
+    The verdict on any other text is unknown.
     """
     try:
         tree = parse(expression)
     except SpdxError:
-        words = _shown(expression)
-        return LicenseDecision(UNKNOWN, words, words, source)
-    verdict, term = _verdict(tree, lists)
+        text = _shown(expression)
+        return LicenseDecision(UNKNOWN, text, text, source)
+    verdict, term = lists.judge(tree)
     return LicenseDecision(verdict, str(tree), str(term), source)
 
 
 def canonical(expression: str) -> str | None:
-    """Return an expression in canonical SPDX; None if it is none, or has an id not on the list."""
+    """Return an expression in canonical SPDX; None for other texts and ids not on the list."""
     try:
         tree = parse(expression)
     except SpdxError:
@@ -140,64 +174,29 @@ def canonical(expression: str) -> str | None:
 
 
 def _entry(text: str) -> Term:
-    """Return the one term that a list entry is. SpdxError where it is not one."""
-    words = repr(_shown(text))
+    """Return the term of a list entry. SpdxError if it is not one licence id."""
+    shown = repr(_shown(text))
     try:
         tree = parse(text)
     except SpdxError as error:
-        raise SpdxError(f"{words} is no licence id ({error}){similar(text)}") from None
+        raise SpdxError(f"{shown} is not a licence id ({error}){similar(text)}") from None
     if not isinstance(tree, Term):
-        raise SpdxError(f"{words} is an expression: list its licences one by one")
+        raise SpdxError(f"{shown} is an expression: list its licences one by one")
     if not is_valid(tree):
         unlisted = tree.license if not tree.is_listed else tree.exception or ""
-        raise SpdxError(f"{words} is not on the SPDX list{similar(unlisted)}")
+        raise SpdxError(f"{shown} is not on the SPDX list{similar(unlisted)}")
     return tree
 
 
 def _covered(entries: Iterable[tuple[Term, LicenseVerdict]]) -> dict[Term, LicenseVerdict]:
-    """Return versions in listed ranges: the narrower range counts, of equal ones the stricter."""
+    """Return the versions in listed ranges. The narrower range counts, else the stricter."""
     ranges = [(entry.choices(), verdict) for entry, verdict in entries]
-    ranges.sort(key=lambda each: (-len(each[0]), each[1].order))
+    ranges.sort(key=lambda entry: (-len(entry[0]), entry[1].order))
     return {term: verdict for terms, verdict in ranges for term in terms}
 
 
-def _verdict(tree: Expression, lists: LicenseLists) -> tuple[LicenseVerdict, Term]:
-    if isinstance(tree, Term):
-        return _of_term(tree, lists), tree
-    parts = [_verdict(part, lists) for part in tree.parts]
-    pick = max if tree.is_and else min
-    return pick(parts, key=lambda part: part[0].order)
-
-
-def _of_term(term: Term, lists: LicenseLists) -> LicenseVerdict:
-    """Return the verdict on one term: the best of the versions that the licensee may pick."""
-    return min((_of_version(choice, lists) for choice in term.choices()), key=_order)
-
-
-def _of_version(term: Term, lists: LicenseLists) -> LicenseVerdict:
-    """Return the verdict on one version of one licence, with its exception if it has one."""
-    verdict = _listed(term, lists)
-    if verdict is not None:
-        return verdict
-    if term.exception is None:
-        if not term.is_listed:
-            return UNKNOWN
-        return DENY if lists.closed else ALLOW
-    # An exception on the SPDX list only adds permissions; what another says, nobody knows.
-    verdict = _of_version(replace(term, exception=None), lists)
-    return verdict if term.has_listed_exception else max(verdict, UNKNOWN, key=_order)
-
-
-def _listed(term: Term, lists: LicenseLists) -> LicenseVerdict | None:
-    return lists.exact.get(term) or lists.covered.get(term)
-
-
-def _order(verdict: LicenseVerdict) -> int:
-    return verdict.order
-
-
 def _shown(text: str) -> str:
-    """Return a foreign text, short and on one line."""
+    """Return a text of a package or a policy, short and on one line."""
     return shorten(one_line(text.strip()), _SHOWN)
 
 
@@ -205,42 +204,46 @@ def _shown(text: str) -> str:
 
 
 def from_facts(facts: LicenseFacts, lists: LicenseLists) -> LicenseDecision:
-    """Return the verdict on what a package's metadata says.
+    """Return the verdict on the metadata of a package.
 
-    Believed is the first of: License-Expression; the License field where it is valid SPDX; the
-    classifiers; the License field where it is a common name; the texts of licence files. A common
-    name and a text also tell which of the candidates an ambiguous classifier means.
+    The first of these counts: License-Expression; the License field if it is valid SPDX; the
+    classifiers; the License field if it is a common name; the texts of licence files. A common name
+    or a text also shows which of its candidates an ambiguous classifier means.
     """
     text = (facts.text or "").strip()
-    if facts.expression and _says(facts.expression):
+    if facts.expression and not _is_empty(facts.expression):
         return evaluate(facts.expression, lists, "License-Expression")
-    if _says(text) and canonical(text):
+    if canonical(text):
         return evaluate(text, lists, "License")
     texts = _texts(facts)
     name = trove.common_name(text)
-    readings = [(words, trove.classifier(words)) for words in facts.classifiers]
-    telling = [(words, reading) for words, reading in readings if reading is not None]
+    readings = [
+        (classifier, reading)
+        for classifier in facts.classifiers
+        if (reading := trove.classifier(classifier)) is not None
+    ]
     source = "classifiers"
-    if not telling and name.candidates:
-        telling, source = [(text, name)], "License"
-    if telling:
-        if len(telling) == 1:
-            narrowed = _narrowed(telling[0][1], name, texts, lists)
-            if narrowed:
-                return narrowed
-        return _of_readings(telling, lists, source)
+    if not readings and name.candidates:
+        readings, source = [(text, name)], "License"
+    if len(readings) == 1 and (narrowed := _narrowed(readings[0][1], name, texts, lists)):
+        return narrowed
+    if readings:
+        return _of_readings(readings, lists, source)
     if texts:
         return _of_readings(texts, lists, "License-File")
-    words = _shown(text if _says(text) else "; ".join(filter(str.strip, facts.classifiers)))
-    return LicenseDecision(UNKNOWN, words or "UNKNOWN", words, "License" if _says(text) else "")
+    if _is_empty(text):
+        shown, source = _shown("; ".join(filter(str.strip, facts.classifiers))), ""
+    else:
+        shown, source = _shown(text), "License"
+    return LicenseDecision(UNKNOWN, shown or "UNKNOWN", shown, source)
 
 
-def _says(text: str) -> bool:
-    return text.strip().casefold() not in _NOTHING_SAID
+def _is_empty(text: str) -> bool:
+    return text.strip().casefold() in _EMPTY
 
 
 def _texts(facts: LicenseFacts) -> list[tuple[str, Reading]]:
-    """Return what each licence file says; nothing if none is known: then nobody has read any."""
+    """Return the licence of each licence file; nothing if no text is known."""
     names: dict[str, Reading] = {}
     for file in facts.files:
         file_name = PurePosixPath(file.path).name.casefold()
@@ -254,9 +257,9 @@ def _texts(facts: LicenseFacts) -> list[tuple[str, Reading]]:
 def _narrowed(
     reading: Reading, name: Reading, texts: Sequence[tuple[str, Reading]], lists: LicenseLists
 ) -> LicenseDecision | None:
-    """Return the one candidate that a common name or the licence's text tells; None if they can't.
+    """Return the one candidate that the common name or the texts confirm; None without one.
 
-    Texts tell only where every one of them is known: another could hold what was left out.
+    Texts count only if all of them are known: an unknown one could be any other candidate.
     """
     if len(name.candidates) == 1 and not name.doubtful and name.candidates[0] in reading.candidates:
         return evaluate(name.candidates[0], lists, "License")
@@ -272,46 +275,46 @@ def _narrowed(
 def _of_readings(
     readings: Sequence[tuple[str, Reading]], lists: LicenseLists, source: str
 ) -> LicenseDecision:
-    """Judge several classifiers: all must be allowed, or any, as the policy says.
+    """Judge several classifiers: the policy wants all of them to be allowed, or any.
 
-    SPDX cannot say it. Of each the worst candidate counts.
+    SPDX cannot express that. The worst candidate of each counts.
     """
     pick = max if lists.classifiers == "all" else min
     verdicts = [(*_worst(reading, lists), reading) for _, reading in readings]
-    verdict, term, deciding = pick(verdicts, key=lambda each: each[0].order)
+    verdict, term, deciding = pick(verdicts, key=lambda verdict: verdict[0].order)
     first = readings[0][1]
     if len(readings) == 1 and len(first.candidates) == 1 and not first.doubtful:
         return LicenseDecision(verdict, first.candidates[0], term, source)
-    words = _shown("; ".join(words.rpartition("::")[2].strip() for words, _ in readings))
+    shown = _shown("; ".join(text.rpartition("::")[2].strip() for text, _ in readings))
     candidates = dict.fromkeys(name for _, reading in readings for name in reading.names)
     notes: tuple[Reason, ...] = ()
     if len(deciding.names) > 1:
         notes = (Reason("license-ambiguous", {"licenses": tuple(deciding.names), "term": term}),)
-    return LicenseDecision(verdict, words, term or words, source, tuple(candidates), notes)
+    return LicenseDecision(verdict, shown, term or shown, source, tuple(candidates), notes)
 
 
 def _worst(reading: Reading, lists: LicenseLists) -> tuple[LicenseVerdict, str]:
-    """Return the worst of the candidates and its id; unknown where there is none."""
-    verdicts = [(_of_term(Term(name), lists), name) for name in reading.candidates]
+    """Return the worst of the candidates and its id; unknown without any."""
+    verdicts = [(lists.judge_term(Term(name)), name) for name in reading.candidates]
     for name in reading.doubtful:
-        # A reason to look at most, unless the lists name it.
+        # Review at most, unless a list names it.
         term = Term(name)
-        verdict = _listed(term, lists) or min(_of_version(term, lists), REVIEW, key=_order)
+        verdict = lists.listed(term) or min(lists.judge_version(term), REVIEW, key=_ORDER)
         verdicts.append((verdict, name))
-    return max(verdicts, key=lambda each: each[0].order, default=(UNKNOWN, ""))
+    return max(verdicts, key=lambda verdict: verdict[0].order, default=(UNKNOWN, ""))
 
 
-# What the policy says of a package.
+# The policy on a package.
 
 
 class LicenseJudge:
-    """The licence section of a policy, ready to judge packages by on one day (UTC).
+    """The licence section of a policy, compiled for one day (UTC).
 
-    PolicyError where a list holds what is no licence id.
+    PolicyError if a list has an entry that is not a licence id.
     """
 
     def __init__(self, section: LicenseSection, today: date) -> None:
-        """Compile the lists, and sort the entries by the package that they are about."""
+        """Compile the lists, and group the entries by package."""
         self.today = today
         self.lists = lists_of(section.allow, section.review, section.deny, section.classifiers)
         self._clarify: dict[str, list[Clarification]] = {}
@@ -324,18 +327,18 @@ class LicenseJudge:
         self._decided: dict[tuple[object, ...], LicenseDecision] = {}
 
     def judge(self, package: Package, facts: LicenseFacts) -> LicenseDecision:
-        """Return the verdict on the licence of a package, the same object for what is alike."""
+        """Return the verdict on the licence of a package. Equal cases share one object."""
         name, version = split_purl(package.purl)[0], package.version
         clarifications = tuple(
-            each
-            for each in self._clarify.get(name, ())
-            if split_purl(each.purl)[1] in ("", version)
-            and (each.versions is None or in_range(version, each.versions))
+            one
+            for one in self._clarify.get(name, ())
+            if split_purl(one.purl)[1] in ("", version)
+            and (one.versions is None or in_range(version, one.versions))
         )
         exceptions = tuple(
-            each
-            for each in self._exceptions.get(name, ())
-            if split_purl(each.purl)[1] in ("", version)
+            one
+            for one in self._exceptions.get(name, ())
+            if split_purl(one.purl)[1] in ("", version)
         )
         key = (facts, clarifications, exceptions)
         if key not in self._decided:
@@ -348,9 +351,12 @@ class LicenseJudge:
         clarifications: Sequence[Clarification],
         exceptions: Sequence[LicenseException],
     ) -> LicenseDecision:
-        """Return what the policy says of it, else its metadata; what had no effect is a note."""
-        live = [each for each in exceptions if self.today <= date.fromisoformat(each.expires)]
-        lists = _allowing(self.lists, [name for each in live for name in each.allow])
+        """Judge by the policy's entries for the package, else by its metadata.
+
+        Entries without effect are in the notes.
+        """
+        live = [one for one in exceptions if self.today <= date.fromisoformat(one.expires)]
+        lists = self.lists.allowing(name for exception in live for name in exception.allow)
         decision, notes = _clarified(facts, clarifications, lists)
         notes += decision.notes
         if decision.verdict is ALLOW:
@@ -358,8 +364,8 @@ class LicenseJudge:
         for exception in exceptions:
             if exception in live:
                 continue
-            then, _ = _clarified(facts, clarifications, _allowing(lists, exception.allow))
-            if then.verdict is not decision.verdict:
+            excepted, _ = _clarified(facts, clarifications, lists.allowing(exception.allow))
+            if excepted.verdict is not decision.verdict:
                 days = (self.today - date.fromisoformat(exception.expires)).days
                 notes.append(
                     Reason(
@@ -370,16 +376,10 @@ class LicenseJudge:
         return replace(decision, notes=tuple(notes))
 
 
-def _allowing(lists: LicenseLists, terms: Iterable[str]) -> LicenseLists:
-    """Return the lists with more ids allowed, whatever else they say of these."""
-    entries = [(_entry(term), ALLOW) for term in terms]
-    return replace(lists, exact={**lists.exact, **_covered(entries), **dict(entries)})
-
-
 def _clarified(
     facts: LicenseFacts, clarifications: Sequence[Clarification], lists: LicenseLists
 ) -> tuple[LicenseDecision, list[Reason]]:
-    """Return the decision, and why clarifications that match are void."""
+    """Return the decision, and why clarifications of the package do not apply."""
     voids: list[Reason] = []
     for clarification in clarifications:
         void = _void(clarification, facts)
@@ -390,7 +390,7 @@ def _clarified(
 
 
 def _void(clarification: Clarification, facts: LicenseFacts) -> Reason | None:
-    """Return why a clarification does not count; None where it does."""
+    """Return why a clarification does not apply; None if it does."""
     evidence, license_ = clarification.evidence, clarification.expression
     if evidence is None:
         return None

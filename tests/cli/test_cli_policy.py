@@ -114,7 +114,7 @@ def test_what_it_says_in_vain_is_a_warning_with_its_place(folder: Path) -> None:
     ("text", "words"),
     [
         ("version: 1\n", "'default' is missing"),
-        (f"{GATE}licenses: {{allow: [MIT], deny: [MIT]}}\n", "MIT is in allow too"),
+        (f"{GATE}licenses: {{allow: [MIT], deny: [MIT]}}\n", "MIT is also in allow"),
         (
             f"{GATE}waivers:\n  items:\n    - {BARE}\n",
             "waivers.items[0]: ",

@@ -124,10 +124,10 @@ def test_canonical_keeps_order_and_meaning() -> None:
         ({"allow": ["MIT OR ISC"]}, "is an expression"),
         ({"allow": ["Apache 2.0"]}, "did you mean 'Apache-2.0'?"),
         ({"deny": ["GPL-3"]}, "did you mean 'GPL-3.0-only'?"),
-        ({"allow": ["MIT"], "deny": ["mit"]}, "MIT is in allow too"),
-        ({"allow": ["GPL-2.0"], "review": ["GPL-2.0-only"]}, "GPL-2.0-only is in allow too"),
+        ({"allow": ["MIT"], "deny": ["mit"]}, "MIT is also in allow"),
+        ({"allow": ["GPL-2.0"], "review": ["GPL-2.0-only"]}, "GPL-2.0-only is also in allow"),
         ({"allow": ["MIT WITH Foo"]}, "not on the SPDX list"),
-        ({"review": [""]}, "is no licence id"),
+        ({"review": [""]}, "is not a licence id"),
     ],
 )
 def test_a_list_holds_known_ids_one_by_one(lists: dict[str, list[str]], words: str) -> None:

@@ -104,7 +104,7 @@ HEAD = "version: 1\ndefault: warn\n"
         ),
         (
             HEAD + "licenses: {allow: [MIT], deny: [ISC, mit]}\n",
-            "3:38: licenses.deny[1]: MIT is in allow too",
+            "3:38: licenses.deny[1]: MIT is also in allow",
         ),
         (
             HEAD + "licenses: {review: [MIT OR ISC]}\n",

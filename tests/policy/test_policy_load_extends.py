@@ -474,7 +474,7 @@ def test_rule_2_one_parent_cannot_loosen_what_another_locks(tmp_path: Path) -> N
 
 def test_a_licence_cannot_end_up_in_two_lists(tmp_path: Path) -> None:
     message = refused(tmp_path, LICENSES, "licenses: {allow: [MIT, MPL-2.0]}\n")
-    assert message.startswith("scanagg.yml:4:11: licenses.review: MPL-2.0 is in allow too")
+    assert message.startswith("scanagg.yml:4:11: licenses.review: MPL-2.0 is also in allow")
     own = "licenses: {allow: [MIT, MPL-2.0], review: []}\n"
     assert child_of(tmp_path, LICENSES, own).file.licenses.review == ()
 
