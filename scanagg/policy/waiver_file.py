@@ -1,4 +1,4 @@
-"""Waivers written into the waiver file, as a person would have written them."""
+"""Add waivers to the waiver file, and keep the rest of the file as it is."""
 
 import io
 import re
@@ -22,7 +22,7 @@ from scanagg.policy.load import WAIVERS, PolicySource, read_waivers
 from scanagg.project.trusted import Files
 
 LEAST: Final = 6
-"""The least number of digits of an id that name a finding."""
+"""The least number of digits of an id by which you can name a finding."""
 
 _NEW: Final = """\
 # Accepted findings, each with an owner, a reason and an end date.
@@ -31,12 +31,12 @@ version: 1
 items:
 """
 _SHOWN: Final = 10
-# What .gitignore's patterns do not take as it is.
+# The characters with a meaning in patterns of .gitignore.
 _GLOB: Final = re.compile(r"(^[!#]|[\\*?\[\]]| $)")
 
 
 class Wish(msgspec.Struct, frozen=True):
-    """A wanted waiver, without the finding that it is for. `expires` is the last day, UTC."""
+    """A waiver to write, without its finding. `expires` is the last day, UTC."""
 
     owner: str
     reason: str
@@ -46,7 +46,7 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class Overlaid(msgspec.Struct, frozen=True):
-    """Files of a project as they would be with other bytes at one path."""
+    """Files of a project, with other bytes at one path."""
 
     below: Files
     path: str
@@ -54,26 +54,26 @@ class Overlaid(msgspec.Struct, frozen=True):
 
     @property
     def ref(self) -> str | None:
-        """As below."""
+        """The commit of the files below."""
         return self.below.ref
 
     def read(self, path: str) -> bytes | None:
-        """Return the other bytes at their path, else what is below."""
+        """Return the other bytes at their path, else those of the files below."""
         return self.raw if path == self.path else self.below.read(path)
 
 
 def choose(
     findings: Sequence[Finding], name: str, package: str | None = None
 ) -> tuple[Finding, ...]:
-    """Return the findings that a name means: an id, its beginning, or any id of a vulnerability.
+    """Return the findings of a name: an id, its first digits, or any id of a vulnerability.
 
-    Several only where they are one vulnerability in versions of one package; `package` is a name
-    or purl to tell them by. UsageError with what there is where the name means none or several.
+    These are several only for one vulnerability in versions of one package. `package` is the name
+    or the purl of the package. UsageError with the choices for a name of no or several findings.
     """
     shown = one_line(name)
     by_purl: dict[str, list[Finding]] = {}
     for finding in findings:
-        if finding.advisory and name.lower() in {each.lower() for each in finding.advisory.ids}:
+        if finding.advisory and name.lower() in map(str.lower, finding.advisory.ids):
             purl = purl_without_version(finding.package.purl) if finding.package else ""
             by_purl.setdefault(purl, []).append(finding)
     if by_purl:
@@ -81,17 +81,17 @@ def choose(
     if not re.fullmatch(r"[0-9a-fA-F]{6,64}", name):
         hint = f"Use the id of an advisory, or at least {LEAST} digits of a finding's id."
         raise UsageError(f"no finding has the id {shown}", hint)
-    called = [each for each in findings if each.fingerprint.startswith(name.lower())]
-    if not called:
+    matching = [one for one in findings if one.fingerprint.startswith(name.lower())]
+    if not matching:
         hint = "Run `scanagg check` for a new report, then try again."
         raise UsageError(f"no finding in the report has an id that starts with {shown}", hint)
-    if len(called) > 1:
-        lines = [f"{len(called)} findings have an id that starts with {shown}:"]
-        lines += [f"  {each.id}  {one_line(each.title)}" for each in called[:_SHOWN]]
-        if len(called) > _SHOWN:
-            lines.append(f"  and {len(called) - _SHOWN} more")
+    if len(matching) > 1:
+        lines = [f"{len(matching)} findings have an id that starts with {shown}:"]
+        lines += [f"  {one.id}  {one_line(one.title)}" for one in matching[:_SHOWN]]
+        if len(matching) > _SHOWN:
+            lines.append(f"  and {len(matching) - _SHOWN} more")
         raise UsageError("\n".join(lines), "Use more digits of the id.")
-    return tuple(called)
+    return tuple(matching)
 
 
 def _of_one_package(
@@ -114,18 +114,23 @@ def _of_one_package(
 
 
 def entry_for(chosen: Sequence[Finding], wish: Wish) -> Mapping[str, object]:
-    """Return the entry that waives these findings, key by key in the order of a file.
+    """Return the entry that waives these findings, with its keys in the usual order.
 
-    A vulnerability is waived up to the version that is there, so that an upgrade asks anew; code,
-    secrets and misconfigurations by fingerprint, with the path for people. UsageError for a wish
-    that could have no effect.
+    A vulnerability is waived up to the present version, so that an upgrade is judged again. Code,
+    secrets and misconfigurations are waived by fingerprint, with the path for readers. UsageError
+    for a waiver that cannot have an effect.
     """
     first = chosen[0]
     if wish.until_fixed:
-        if any(each.category is not Category.VULNERABILITY for each in chosen):
+        if any(finding.category is not Category.VULNERABILITY for finding in chosen):
             hint = "Remove --until-fixed. The waiver ends after the day in --expires."
             raise UsageError("--until-fixed works only for vulnerabilities", hint)
-        fixed = {v for each in chosen if each.advisory for v in each.advisory.fixed_versions}
+        fixed = {
+            version
+            for finding in chosen
+            if finding.advisory
+            for version in finding.advisory.fixed_versions
+        }
         if fixed:
             versions = ", ".join(map(one_line, sorted(fixed)))
             message = f"--until-fixed has no effect: already fixed in {versions}"
@@ -137,11 +142,11 @@ def entry_for(chosen: Sequence[Finding], wish: Wish) -> Mapping[str, object]:
         entry["purl"] = purl_without_version(first.package.purl)
     if first.advisory:
         try:
-            present = [Version(each.package.version) for each in chosen if each.package]
+            present = [Version(finding.package.version) for finding in chosen if finding.package]
         except InvalidVersion:
             present = []
         if present:
-            # A local part (+cpu) may not stand behind <=, and makes no difference to it.
+            # PEP 440 allows no local part (+cpu) after <=, and ignores it in comparisons.
             entry["versions"] = f"<={max(present).public}"
     else:
         paths = set(paths_of(first)) if first.package is None else set()
@@ -154,7 +159,7 @@ def entry_for(chosen: Sequence[Finding], wish: Wish) -> Mapping[str, object]:
 
 
 def check_wish(wish: Wish, today: date, max_days: int) -> None:
-    """Raise UsageError for a wish without owner or reason, or with a day that is refused."""
+    """Raise UsageError for a waiver without owner or reason, or with a day out of range."""
     for name, value in (("owner", wish.owner), ("reason", wish.reason)):
         if not value.strip():
             raise UsageError(f"--{name} is missing", "A waiver needs an owner and a reason.")
@@ -171,25 +176,23 @@ def check_wish(wish: Wish, today: date, max_days: int) -> None:
 
 
 def appended(raw: bytes | None, entry: Mapping[str, object]) -> str:
-    """Return the text of the waiver file with one more entry at its end; None for no file yet.
+    """Return the text of the waiver file with one more entry at its end; None is no file.
 
-    What is there stays byte for byte wherever its items are a plain list. PolicyError where the
-    file is not valid, or would not be.
+    The rest of the file stays byte for byte, if its items are a block list. PolicyError if the file
+    is not valid, or would not be.
     """
     before = read_waivers(PolicySource(WAIVERS, raw)) if raw is not None else ()
     text = _NEW + _lines(entry, 2) if raw is None else _inserted(raw.decode("utf-8"), entry)
     after = read_waivers(PolicySource(WAIVERS, text.encode("utf-8")))
     # The place of a waiver may have moved.
-    if [replace(each, place="") for each in after[:-1]] != [
-        replace(each, place="") for each in before
-    ]:
+    if [replace(one, place="") for one in after[:-1]] != [replace(one, place="") for one in before]:
         message = f"{WAIVERS}: cannot add a waiver without changing the other entries"
         raise PolicyError(message, "Add the waiver by hand, or simplify the layout of the file.")
     return text
 
 
 def _inserted(text: str, entry: Mapping[str, object]) -> str:
-    """Return the text with the entry behind the last one, laid out anew if items are no list."""
+    """Return the text with the entry after the last one. Write all anew if it is no block list."""
     root = _yaml().compose(text)
     pairs = root.value if isinstance(root, MappingNode) else ()
     items = next((value for key, value in pairs if key.value == "items"), None)
@@ -212,7 +215,7 @@ def _inserted(text: str, entry: Mapping[str, object]) -> str:
 
 
 def _end(node: Node) -> int:
-    """Return the number of lines up to the end of a value, and of the comment behind it."""
+    """Return the number of lines up to the end of a value, including a comment after it."""
     if isinstance(node, MappingNode | SequenceNode) and node.value and not node.flow_style:
         last = node.value[-1]
         return _end(last[1] if isinstance(node, MappingNode) else last)
@@ -222,7 +225,7 @@ def _end(node: Node) -> int:
 
 
 def _lines(entry: Mapping[str, object], column: int) -> str:
-    """Return the entry as an item of a list whose dashes stand in this column, from 0."""
+    """Return the entry as an item of a list whose dashes are in this column, from 0."""
     stream = io.StringIO()
     yaml = _yaml()
     yaml.indent(mapping=2, sequence=2, offset=0)
