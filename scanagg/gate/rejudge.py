@@ -1,4 +1,4 @@
-"""Judge the report of an earlier check again without scanning: by another policy, or later."""
+"""Judge the report of an earlier check again, by another policy or at another time."""
 
 from typing import Final
 
@@ -31,11 +31,10 @@ _LICENSE_RULE: Final = Rule("license", "license", "Licence of a dependency")
 
 
 def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Report:
-    """Return the report as this policy judges it, at its own clock or another one.
+    """Return the report as this policy judges it, by its own clock or another one.
 
-    Gaps stay: an interruption, an image, scanners that the command line asked for. So do packages,
-    the data of the advisory store and the upgrades it knew. Without the files, the `when` of a
-    scanner cannot be evaluated: the scanner is taken as required, and a notice says so.
+    Gaps of the check, packages, advisory data and upgrades stay. A report does not have the files
+    of the project, so a scanner with `when` counts as required, and a notice says so.
     """
     clock = clock or report.clock
     decision = decide(findings_of(report), policy, clock.now)
@@ -60,11 +59,11 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
     )
     gate = judge_runs(results, replace(policy, file=unconditional))
     blocking = {
-        (one.finding.package.purl, one.finding.rule.id)
-        for one in decision.judged
-        if one.verdict.action is Action.BLOCK
-        and one.finding.category is Category.VULNERABILITY
-        and one.finding.package
+        (judged.finding.package.purl, judged.finding.rule.id)
+        for judged in decision.judged
+        if judged.verdict.action is Action.BLOCK
+        and judged.finding.category is Category.VULNERABILITY
+        and judged.finding.package
     }
     return replace(
         report,
@@ -81,28 +80,29 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
 
 
 def same_text(report: Report, policy: Policy) -> bool:
-    """Return True where this policy judged the report: its text and its further files are equal."""
+    """Return True if this policy judged the report: the digests of all its files are the same."""
     before, now = report.policy, policy.info
     return (before.digest, before.files) == (now.digest, now.files)
 
 
 def findings_of(report: Report) -> tuple[Finding, ...]:
-    """Return every finding, and one for each allowed licence, which another policy may deny."""
-    findings = tuple(judged.finding for judged in report.findings)
+    """Return every finding, and one for each allowed licence: another policy may deny it."""
+    findings = [judged.finding for judged in report.findings]
     known = {
-        (one.package.purl, one.package.places) for one in findings if one.license and one.package
+        (finding.package.purl, finding.package.places)
+        for finding in findings
+        if finding.license and finding.package
     }
-    return findings + tuple(
-        _license_finding(one)
-        for one in report.licenses
-        if (one.package.purl, one.package.places) not in known
-    )
+    for licensed in report.licenses:
+        if (licensed.package.purl, licensed.package.places) not in known:
+            findings.append(_license_finding(licensed))
+    return tuple(findings)
 
 
 def _unblocking(upgrade: Upgrade, blocking: set[tuple[str, str]]) -> Upgrade:
     """Return the upgrade with the vulnerabilities that block now, by purl and id.
 
-    If they are other ones than before, the lowest version without them is not known.
+    If these differ from before, the lowest version without them is not known.
     """
     purl = upgrade.package.purl
     unblocks = tuple(name for name in upgrade.clears if (purl, name) in blocking)
@@ -117,14 +117,15 @@ def _license_finding(licensed: Licensed) -> Finding:
     parts = Parts(
         Category.LICENSE.value, license_name(facts), purl_without_version(package.purl), "", ""
     )
-    whole_id = fingerprint(parts, 0)
-    # Facts that come from no metadata name the scanner that found them.
-    known = facts.source in all_scanners()
-    scanner = facts.source if known else usual_scanner(Category.LICENSE)
+    digest = fingerprint(parts, 0)
+    # A licence that is not from metadata has the name of its scanner as the source.
+    scanner = usual_scanner(Category.LICENSE)
+    if facts.source in all_scanners():
+        scanner = facts.source
     identity = f"{package.name} {package.version}"
     return Finding(
-        id=whole_id[:12],
-        fingerprint=whole_id,
+        id=digest[:12],
+        fingerprint=digest,
         category=Category.LICENSE,
         rule=_LICENSE_RULE,
         title=f"{identity}: {stated or 'no licence stated'}",

@@ -19,7 +19,7 @@ from scanagg.scanners.config import Settings, load_settings
 
 
 class ProjectRules(msgspec.Struct, frozen=True):
-    """The rules of a check. `files` is the place that they were read from."""
+    """The rules of a check, and the files that they were read from."""
 
     files: Files
     settings: Settings
@@ -37,8 +37,8 @@ def load_rules(
 ) -> ProjectRules:
     """Load the rules of the project at `root`.
 
-    `policy` and `baseline` come from the command line, None for the project's own. Raises
-    ConfigError, PolicyError or BaselineError where a file cannot be used.
+    `policy` and `baseline` are from the command line, None for the project's own. ConfigError,
+    PolicyError or BaselineError if a file cannot be used.
     """
     settings = load_settings(root, scanner_infos(), files=files)
     return ProjectRules(
@@ -51,9 +51,9 @@ def load_rules(
 
 
 def rule_files(root: Path, ref: str | None) -> Files:
-    """Return the place to read rules from: the commit that `ref` names, or the work tree.
+    """Return the files to read rules from: those of the commit `ref`, or the work tree.
 
-    TargetError where the commit does not exist.
+    TargetError if the commit does not exist.
     """
     if ref is None:
         return WorkTree(root)
@@ -61,30 +61,30 @@ def rule_files(root: Path, ref: str | None) -> Files:
     commit = git.commit(ref)
     if commit is None:
         if git.text("rev-parse", "--git-dir") is None:
-            hint = "Leave --policy-ref out, or check a repository."
-            raise TargetError(f"--policy-ref {shown}: this is not a git repository", hint)
-        hint = "Fetch it first, such as: git fetch origin main; in CI, let checkout fetch it."
-        raise TargetError(f"--policy-ref {shown}: no such commit here", hint)
+            hint = "Remove --policy-ref, or check a git repository."
+            raise TargetError(f"--policy-ref {shown}: not a git repository", hint)
+        hint = "Fetch it: git fetch origin main. In CI, check out the full history."
+        raise TargetError(f"--policy-ref {shown}: this clone has no such commit", hint)
     if git.is_ambiguous(ref):
-        hint = f"Name it whole, such as refs/heads/{shown} or refs/remotes/{shown}."
-        raise TargetError(f"--policy-ref {shown}: a tag and a branch are called so", hint)
+        hint = f"Use the full name, such as refs/heads/{shown} or refs/remotes/{shown}."
+        raise TargetError(f"--policy-ref {shown}: several branches or tags have this name", hint)
     return Committed(git, commit, os.fsdecode(git.prefix() or b""))
 
 
 def find_baseline(files: Files, given: str | None = None) -> Baseline | None:
-    """Return the baseline that is given, else the project's own; None where there is none.
+    """Return the given baseline, else the project's own; None if there is none.
 
-    BaselineError where it cannot be read, or where the given one does not exist.
+    BaselineError if it cannot be read, or if the given one does not exist.
     """
     for place in (given,) if given else PLACES:
         try:
             raw = files.read(os.path.normpath(place))
         except OSError as error:
-            hint = "Make it a readable file."
+            hint = "Check the path and the permissions."
             raise BaselineError(f"{one_line(place)}: {error.strerror}", hint) from error
         if raw is not None:
             return load(raw, place)
     if given:
-        hint = "Make one with: scanagg baseline write"
-        raise BaselineError(f"no baseline {one_line(given)!r}", hint)
+        hint = "Check the path, or create it: scanagg baseline write"
+        raise BaselineError(f"{one_line(given)}: no such baseline", hint)
     return None

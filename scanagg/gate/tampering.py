@@ -1,4 +1,4 @@
-"""Detect how a change tries to loosen the gate that judges it, where rules come from a commit."""
+"""Detect how a change tries to loosen the gate that judges it, if the rules are from a commit."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -29,45 +29,45 @@ def attempts(
     judged: Sequence[Judged],
     now: datetime,
 ) -> tuple[Reason, ...]:
-    """Return each attempt to loosen the gate; none where the change brings the rules.
+    """Return each attempt to loosen the gate; none if the rules are those of the work tree.
 
-    `own_rules` loads the rules that the change brings, and may raise what loading raises. `judged`
-    are the verdicts of the trusted rules on `findings`.
+    `own_rules` loads the rules of the change, and raises what loading raises. `judged` are the
+    verdicts of the trusted rules on `findings`.
     """
     files = trusted.files
     if not isinstance(files, Committed):
         return ()
-    # Differences from the project as the change found it are the change's own doing.
+    # Whatever differs from the commit where the change started is part of the change.
     start = files.git.merge_base(files.commit, "HEAD")
     before = Committed(files.git, start, files.prefix) if start else files
-    found: list[Reason] = []
+    reasons: list[Reason] = []
     try:
         own = own_rules()
     except ScanaggError as error:
-        reason = shorten(one_line(error.message), 160)
-        found.append(Reason("rules-do-not-load", {"error": reason}))
+        message = shorten(one_line(error.message), 160)
+        reasons.append(Reason("rules-do-not-load", {"error": message}))
     else:
         paths = sorted({*_rule_paths(trusted), *_rule_paths(own)})
-        edited = [path for path in paths if _differs(before, target.root, path)]
-        # Without an edit, a difference comes from the trusted side.
+        edited = tuple(path for path in paths if _differs(before, target.root, path))
+        # Without an edit, the trusted side made the difference.
         if edited:
-            found.append(Reason("rules-edited", {"paths": tuple(edited)}))
-            found += _loosened(own, findings, judged, now)
-            found += _waivers(trusted.policy.waivers, own.policy.waivers)
-            found += _growth(trusted.baseline, own.baseline)
+            reasons.append(Reason("rules-edited", {"paths": edited}))
+            reasons += _weaker_verdicts(own, findings, judged, now)
+            reasons += _added_waivers(trusted.policy.waivers, own.policy.waivers)
+            reasons += _added_entries(trusted.baseline, own.baseline)
     owners = {name: info.name for info in scanner_infos().values() for name in info.native_files}
     for file in target.files:
         owner = owners.get(file.path.rpartition("/")[2])
         if owner and _differs(before, target.root, file.path):
-            found.append(Reason("configuration-edited", {"path": file.path, "scanner": owner}))
+            reasons.append(Reason("configuration-edited", {"path": file.path, "scanner": owner}))
     hidden = Counter(
         finding.in_source
         for finding in findings
         if finding.in_source and finding.history.change is not Change.UNCHANGED
     )
     for kind, count in sorted(hidden.items()):
-        found.append(Reason("new-findings-hidden", {"count": count, "kind": kind}))
-    return tuple(found)
+        reasons.append(Reason("new-findings-hidden", {"count": count, "kind": kind}))
+    return tuple(reasons)
 
 
 def _rule_paths(rules: ProjectRules) -> Iterator[str]:
@@ -84,7 +84,7 @@ def _rule_paths(rules: ProjectRules) -> Iterator[str]:
 
 
 def _differs(before: Files, root: Path, path: str) -> bool:
-    """Return True where a file differs from before; unreadable for one reason is no difference."""
+    """Return True if a file differs from before. Two equal errors are no difference."""
     contents: list[bytes | str | None] = []
     for files in (before, WorkTree(root)):
         try:
@@ -94,29 +94,33 @@ def _differs(before: Files, root: Path, path: str) -> bool:
     return contents[0] != contents[1]
 
 
-def _loosened(
+def _weaker_verdicts(
     own: ProjectRules, findings: Sequence[Finding], judged: Sequence[Judged], now: datetime
 ) -> Iterator[Reason]:
     """Yield how the change's own policy would judge the same findings."""
 
-    def action(one: Judged | None) -> str:
-        return one.verdict.action.value if one else "allowed"  # a package with an allowed licence
+    def action(judged: Judged | None) -> str:
+        # None is a package with an allowed licence.
+        return judged.verdict.action.value if judged else "allowed"
 
-    by_own_rules = decide(findings, own.policy, now).judged
-    weaker = [one for one in changes(judged, by_own_rules) if one.weaker]
-    if weaker:
-        counts = Counter((action(one.old), action(one.new)) for one in weaker)
-        steps = tuple(
+    own_judged = decide(findings, own.policy, now).judged
+    steps = Counter(
+        (action(change.old), action(change.new))
+        for change in changes(judged, own_judged)
+        if change.weaker
+    )
+    if steps:
+        weaker = tuple(
             Reason("weaker-action", {"count": count, "old": old, "new": new})
-            for (old, new), count in sorted(counts.items())
+            for (old, new), count in sorted(steps.items())
         )
-        yield Reason("weaker-actions", {"count": len(weaker), "steps": steps})
+        yield Reason("weaker-actions", {"count": steps.total(), "steps": weaker})
     if own.policy.enforcement == "warn" and judged:
         yield Reason("would-not-block")
 
 
-def _waivers(trusted: Sequence[Waiver], own: Sequence[Waiver]) -> Iterator[Reason]:
-    """Yield the waivers that only the change has, apart from those that only moved."""
+def _added_waivers(trusted: Sequence[Waiver], own: Sequence[Waiver]) -> Iterator[Reason]:
+    """Yield the waivers that only the change has. One that only moved is not added."""
 
     def effect(waiver: Waiver) -> Waiver:
         """Return the waiver without the fields that do not change what it waives."""
@@ -124,19 +128,20 @@ def _waivers(trusted: Sequence[Waiver], own: Sequence[Waiver]) -> Iterator[Reaso
 
     known = set(map(effect, trusted))
     added = [waiver for waiver in own if effect(waiver) not in known]
-    for one in added[:_SHOWN]:
-        selectors = (*one.ids, *filter(None, (one.purl, one.path, one.fingerprint)))
+    for waiver in added[:_SHOWN]:
+        selectors = (*waiver.ids, *filter(None, (waiver.purl, waiver.path, waiver.fingerprint)))
         yield Reason(
-            "waiver-added", {"place": one.place, "selectors": selectors, "owner": one.owner}
+            "waiver-added",
+            {"place": waiver.place, "selectors": selectors, "owner": waiver.owner},
         )
     if len(added) > _SHOWN:
         yield Reason("waivers-added", {"count": len(added) - _SHOWN})
 
 
-def _growth(trusted: Baseline | None, own: Baseline | None) -> Iterator[Reason]:
-    if own is None:
-        return
-    known = Counter(entry.parts for entry in trusted.entries) if trusted else Counter()
-    added = sum((Counter(entry.parts for entry in own.entries) - known).values())
-    if added:
+def _added_entries(trusted: Baseline | None, own: Baseline | None) -> Iterator[Reason]:
+    known, present = (
+        Counter(entry.parts for entry in baseline.entries) if baseline else Counter()
+        for baseline in (trusted, own)
+    )
+    if added := (present - known).total():
         yield Reason("baseline-grows", {"count": added})
