@@ -62,8 +62,8 @@ _BlockingOnly = Annotated[
     ),
 ]
 
-_AGAIN: Final = "Check again: scanagg check"
-_HEADS: Final = ("package", "from", "to", "step", "clears", "where", "hindered by")
+_AGAIN: Final = "Write a new report with: scanagg check"
+_HEADS: Final = ("package", "from", "to", "step", "clears", "where", "held back by")
 _SHOWN_PACKAGES: Final = 5
 _SHOWN_PLACES: Final = 2
 
@@ -109,7 +109,7 @@ def command(
 
 
 def _fix_by_check(check_options: options.Options, chosen: FixOptions) -> int:
-    """Check, advise, apply the upgrades and check again; return the exit code."""
+    """Check, list or make the upgrades, and check again; return the exit code."""
     request = _request(check_options)
     report = _check(request, chosen)
     failed = _advise(report, request.path, chosen, request.stop)
@@ -122,21 +122,21 @@ def _fix_by_check(check_options: options.Options, chosen: FixOptions) -> int:
 
 
 def _fix_by_report(place: Path, root: Path, chosen: FixOptions) -> int:
-    """Advise by a stored report, and apply the upgrades; return the exit code."""
+    """List or make the upgrades of a stored report; return the exit code."""
     report = wire.read(place)
     if _known(report) and not report.upgrades:
-        message = f"{place} has vulnerabilities, but no advice: an older scanagg wrote it"
+        message = f"{place} lists no upgrades, because an older version of scanagg wrote it"
         raise ReportError(message, _AGAIN)
     try:
         goals_of(report.upgrades, blocking=chosen.blocking)
     except ValueError as error:
-        raise ReportError(f"{place}: its advice cannot be used: {error}", _AGAIN) from error
+        raise ReportError(f"{place} lists an invalid upgrade: {error}", _AGAIN) from error
     failed = _advise(report, root, chosen, Stop())
     if failed is not None:
-        say("", "Check again to see what is left: scanagg check")
+        say("", "List the remaining vulnerabilities with: scanagg check")
     gaps: Sequence[Reason] = ()
     if report.gate.outcome is Outcome.INCOMPLETE:
-        # The report does not tell which gaps are of vulnerabilities: judge its runs again.
+        # The report does not say which gaps concern vulnerabilities: judge its runs again.
         _, policy = options.project_policy(None, root)
         only = tuple(name for name in report.terms.only if name in _able())
         judged = replace(report, terms=replace(report.terms, only=only))
@@ -145,15 +145,15 @@ def _fix_by_report(place: Path, root: Path, chosen: FixOptions) -> int:
 
 
 def _request(check_options: options.Options) -> Request:
-    """Return the request of a check by the scanners that look for vulnerabilities.
+    """Return the request for a check by the scanners that look for vulnerabilities.
 
-    UsageError if --only names none of these: silence would read as good news.
+    UsageError if --only names none of these, because they would find nothing.
     """
     able = _able()
     only = options.names_of("scanner", check_options.only, [*scanner_infos()])
     if only and not set(only) & set(able):
-        hint = f"Vulnerabilities are looked for by {', '.join(able)}."
-        raise UsageError(f"--only {', '.join(only)} tells of no vulnerabilities", hint)
+        hint = f"These scanners do: {', '.join(able)}."
+        raise UsageError(f"--only {', '.join(only)} does not look for vulnerabilities", hint)
     chosen = [name for name in only if name in able]
     others = [name for name in scanner_infos() if name not in able]
     request = request_of(
@@ -181,15 +181,15 @@ def _check(request: Request, chosen: FixOptions) -> Report:
 
 def _end(gaps: Sequence[Reason], *, failed: bool) -> int:
     if gaps:
-        say("", "Incomplete: there may be vulnerabilities that nobody looked for:")
+        say("", "Incomplete. The check may have missed vulnerabilities:")
         say(*(f"  {sentence(gap)}" for gap in gaps))
     return ExitCode.INCOMPLETE if gaps or failed else ExitCode.PASS
 
 
 def _advise(report: Report, root: Path, chosen: FixOptions, stop: Stop) -> bool | None:
-    """Print the advice, and apply it if that is chosen.
+    """Print the upgrades, and make them if that is chosen.
 
-    Return whether a step failed, and None if there was none.
+    Return whether a step failed; None if there was no step.
     """
     goals = goals_of(report.upgrades, blocking=chosen.blocking)
     plan = ways(root, goals)
@@ -199,17 +199,17 @@ def _advise(report: Report, root: Path, chosen: FixOptions, stop: Stop) -> bool 
         failed = _apply(plan, Bench(root, stop, os.environ))
     else:
         _print_plan(plan)
-    # Without a locker, pins are edited unseen: the file does not tell what its packages ask for.
+    # A requirements file does not record what its packages require.
     alone = dict.fromkeys(
         edit.path
         for edit in plan.edits
         if edit.path.endswith(".txt") and not any(job.recipe.reads(edit.path) for job in plan.jobs)
     )
     if alone:
-        asking = (f"  python -m pip install --dry-run -r {shlex.quote(path)}" for path in alone)
-        say("", "Whether the new pins fit together, pip knows:", *asking)
+        commands = (f"  python -m pip install --dry-run -r {shlex.quote(path)}" for path in alone)
+        say("", "Check that the new pins are compatible:", *commands)
     if plan.by_hand:
-        say("", "By hand:", *(f"  {one.goal.text}: {one.text}" for one in plan.by_hand))
+        say("", "To do by hand:", *(f"  {one.goal.text}: {one.text}" for one in plan.by_hand))
     _print_remaining(report, chosen)
     _print_unexamined(report)
     return failed
@@ -237,8 +237,7 @@ def _print_table(report: Report, goals: Sequence[Goal], chosen: FixOptions) -> N
             for one in (*goal.barred, *goal.held)
         ]
         hinders += [
-            f"{one.by} as it is now, to be upgraded too: {one.text or one.specifier}"
-            for one in goal.moving
+            f"{one.by} before its upgrade: {one.text or one.specifier}" for one in goal.moving
         ]
         rows.append(
             (
@@ -250,22 +249,22 @@ def _print_table(report: Report, goals: Sequence[Goal], chosen: FixOptions) -> N
         )
     if rows:
         print_table(_HEADS, rows)
-    that_block = " that block" if chosen.blocking else ""
+    kind = "blocking " if chosen.blocking else ""
     count = sum(map(len, ids.values()))
-    total = counted(count, "vulnerability", "vulnerabilities") + that_block
+    total = counted(count, f"{kind}vulnerability", f"{kind}vulnerabilities")
     if not count:
-        say(f"Nothing to upgrade: no known vulnerabilities{that_block}")
+        say(f"Nothing to upgrade: no known {kind}vulnerabilities")
     elif goals:
         verb = "clears" if len(goals) == 1 else "clear"
         say(f"{counted(len(goals), 'upgrade')} {verb} {cleared} of {total}")
     else:
-        say(f"No upgrade clears any of {total}")
+        say(f"No upgrade clears {total if count == 1 else f'any of {total}'}")
     if any(upgrade.to and not upgrade.checked for upgrade in report.upgrades):
         say(f"The versions are {UNCHECKED}.")
 
 
 def _places(package: Package) -> str:
-    """Return the lines that name a package, and those that ask for the one that needs it."""
+    """Return the lines that name a package, and the line of the direct requirement."""
     places = [_place(place) for place in package.places]
     text = ", ".join(places[:_SHOWN_PLACES])
     if len(places) > _SHOWN_PLACES:
@@ -288,16 +287,16 @@ def _print_plan(plan: Ways) -> None:
         say("", "Edit:", *(f"  {line}" for edit in plan.edits for line in edit.lines))
     if plan.jobs:
         edit_first = any(job.recipe.reads(edit.path) for job in plan.jobs for edit in plan.edits)
-        say("", "Edit that first, then run:" if edit_first else "Run:")
+        say("", "Then run:" if edit_first else "Run:")
         say(*(line for job in plan.jobs for line in _commands(job)))
     if plan.edits or plan.jobs:
-        say("", "scanagg fix --apply does that.")
+        say("", "Let scanagg do this with: scanagg fix --apply")
 
 
 def _commands(job: LockJob) -> Iterator[str]:
     yield from (f"  {command}" for command in job.shown)
     if job.recipe.newest:
-        yield f"    {job.recipe.tool} goes to the newest versions that the constraints let in"
+        yield f"    {job.recipe.tool} upgrades to the newest versions that the constraints allow"
     if job.recipe.reason:
         yield f"    {job.recipe.reason}"
 
@@ -305,12 +304,12 @@ def _commands(job: LockJob) -> Iterator[str]:
 def _apply(plan: Ways, bench: Bench) -> bool:
     """Apply the plan and print each step; return whether one failed.
 
-    A signal to end is an interruption, which undoes what is half done.
+    A signal that ends the program interrupts it, so that a step that is half done is undone.
     """
     interrupt_on_signals()
     lines = [line for job in plan.jobs if not job.recipe.reason for line in _commands(job)]
     if lines:
-        say("", "Running lockers, which read the project and may run its build backend:", *lines)
+        say("", "Running lockers. They read the project and may run its build backend:", *lines)
     say("", "Applying:")
     failed = False
     for step in apply(plan, bench):
@@ -323,7 +322,7 @@ def _apply(plan: Ways, bench: Bench) -> bool:
 
 
 def _print_remaining(report: Report, chosen: FixOptions) -> None:
-    """Print the vulnerabilities that no upgrade clears, and packages that are malicious."""
+    """Print the vulnerabilities that no upgrade clears, and malicious packages."""
     vulnerabilities = _known(report)
     malicious = _ids_by_package(
         one for one in vulnerabilities if one.finding.advisory and one.finding.advisory.malicious
@@ -332,24 +331,25 @@ def _print_remaining(report: Report, chosen: FixOptions) -> None:
     for upgrade in report.upgrades:
         package, ids = upgrade.package, ", ".join(upgrade.stays)
         if _key(package) in malicious:
-            text = f"  {package.name} {package.version}: {ids}: the package is malicious: remove it"
+            text = f"  {package.name} {package.version}: {ids} (malicious package: remove it)"
             lines.append(text)
         elif not upgrade.stays or chosen.blocking:
             continue
         elif upgrade.to is None:
-            lines.append(f"  {package.name} {package.version}: {ids}: no better version is known")
+            text = f"  {package.name} {package.version}: {ids} (no better version is known)"
+            lines.append(text)
         else:
             lines.append(f"  {package.name} {upgrade.to}: {ids}")
     if lines:
-        say("", "Stays:", *lines)
+        say("", "Not cleared:", *lines)
     foreign = len(_vulnerabilities(report)) - len(vulnerabilities)
     if foreign and not chosen.blocking:
         count = counted(foreign, "vulnerability", "vulnerabilities")
-        say("", f"Not advised on: {count} in packages that are not from PyPI")
+        say("", f"No advice for {count} in packages that are not from PyPI")
 
 
 def _print_unexamined(report: Report) -> None:
-    """Print the packages that no scanner has looked up: no advice on these is no good news."""
+    """Print the packages that no scanner looked up."""
     gaps = [
         sorted({(gap.input, sentence(gap.reason)) for gap in run.coverage.gaps})
         for run in report.runs
@@ -362,27 +362,28 @@ def _print_unexamined(report: Report) -> None:
         lines = [f"  {package}: {reason}" for package, reason in missed[:_SHOWN_PACKAGES]]
         if len(missed) > _SHOWN_PACKAGES:
             lines.append(f"  and {len(missed) - _SHOWN_PACKAGES} more")
-        say("", "Nobody has looked these up, so nothing is said of them:", *lines)
+        say("", "No scanner looked up these packages. They may be vulnerable:", *lines)
 
 
 def _print_difference(before: Report, after: Report, chosen: FixOptions) -> None:
-    """Print the vulnerabilities that are left, and which of them nobody foresaw."""
+    """Print the vulnerabilities that remain, and those that are new."""
     remaining = _ids_by_package(_known(after))
     if not remaining:
-        say("", "Checked again: no known vulnerability is left")
+        say("", "Checked again: no known vulnerabilities remain")
         return
     foreseen = {(one.package.name, id_) for one in before.upgrades for id_ in one.stays}
     old = {(name, id_) for (name, _), ids in _ids_by_package(_known(before)).items() for id_ in ids}
     left = [(name, id_) for (name, _), ids in remaining.items() for id_ in ids]
-    say("", f"Checked again: {counted(len(left), 'vulnerability', 'vulnerabilities')} left:")
+    total = counted(len(left), "vulnerability remains", "vulnerabilities remain")
+    say("", f"Checked again: {total}:")
     for (name, version), ids in remaining.items():
         say(f"  {name} {version}: {', '.join(ids)}")
     new = [f"{id_} in {name}" for name, id_ in left if (name, id_) not in foreseen | old]
     if new:
-        say(f"  not foreseen: {', '.join(new)}")
+        say(f"  New with these upgrades: {', '.join(new)}")
     not_upgraded = sum(one in old - foreseen for one in left)
     if not_upgraded and not chosen.blocking:
-        say(f"  {not_upgraded} of them an upgrade would clear that was not made, see above")
+        say(f"  Upgrades that were not made would clear {not_upgraded} of them, see above.")
 
 
 def _ids_by_package(vulnerabilities: Iterable[Judged]) -> dict[_Key, list[str]]:

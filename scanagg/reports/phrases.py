@@ -390,7 +390,7 @@ def vulnerability_fix(judged: Judged, upgrade: Upgrade | None) -> str:
     if advisory.withdrawn:
         text = "Nothing to do: the advisory was withdrawn."
     elif concerned and concerned.to is not None and rule in concerned.stays:
-        text = f"It stays in {name} {one_line(concerned.to)}, the best version that is known."
+        text = f"{name} {one_line(concerned.to)} still has it, but no better version is known."
     elif concerned and concerned.to is not None:
         text = f"Upgrade {name} to {one_line(concerned.to)}."
     elif advisory.malicious:
@@ -405,8 +405,8 @@ def vulnerability_fix(judged: Judged, upgrade: Upgrade | None) -> str:
 class Advice(msgspec.Struct, frozen=True):
     """An upgrade in words. `package` is "urllib3 1.26.4", `to` the version, or that there is none.
 
-    `gone` says how much goes with it, empty for nothing. `remarks` are what else there is to know,
-    each a sentence without its full stop.
+    `gone` is the number of findings that it clears, empty for none. Each of `remarks` is a sentence
+    without its full stop.
     """
 
     upgrade: Upgrade
@@ -425,8 +425,8 @@ class Advice(msgspec.Struct, frozen=True):
 def upgrade_advice(report: Report) -> list[Advice]:
     """Return the upgrades of a report in words, in their order.
 
-    If no version at all was looked up in the advisory store, no remark says so: then a page says
-    it once, by `unchecked_upgrades`.
+    If no version was looked up in the advisory store, the page says so once, by
+    `unchecked_upgrades`, and not in each remark.
     """
     malicious = {
         judged.finding.package.purl
@@ -490,19 +490,19 @@ def _remarks(upgrade: Upgrade, *, malicious: bool) -> Iterator[str]:
         named = _names(name for name in upgrade.stays if name not in upgrade.clears)
         yield f"it is malicious{f' ({named})' if named else ''}: check where it was installed"
     if upgrade.to_unblock and upgrade.to_unblock != upgrade.to:
-        yield f"{one_line(upgrade.to_unblock)} is enough to clear what blocks"
+        yield f"{one_line(upgrade.to_unblock)} is enough to clear the blocking findings"
     for constraint in upgrade.hindered_by:
         where = place(constraint.place) if constraint.place else "the project"
-        asks = constraint.text or f"{constraint.name}{constraint.specifier}"
-        yield one_line(f"hindered by {constraint.by or where}, which asks for {asks}")
+        limit = constraint.text or f"{constraint.name}{constraint.specifier}"
+        yield one_line(f"held back by {constraint.by or where}, which requires {limit}")
     if upgrade.allowed is False and not upgrade.hindered_by:
         yield "the project's constraints do not allow it"
     change = [name for name in upgrade.change if name != upgrade.package.name]
     if change:
-        then = "" if upgrade.to is None else ": change or lock that again"
-        yield f"it comes in by {_names(change)}{then}"
+        then = "" if upgrade.to is None else ": upgrade or lock that"
+        yield f"required by {_names(change)}{then}"
     if upgrade.stays and upgrade.to is not None:
-        yield f"{_names(upgrade.stays)} {'stays' if len(upgrade.stays) == 1 else 'stay'}"
+        yield f"does not clear {_names(upgrade.stays)}"
     elif upgrade.stays and not malicious:
         yield f"no fix is known for {_names(upgrade.stays)}"
 

@@ -1,4 +1,4 @@
-"""Carry out upgrades: edit files whole or not at all, run lockers, undo what fails."""
+"""Make upgrades: edit files completely or not at all, run lockers, undo what fails."""
 
 import enum
 import os
@@ -31,7 +31,7 @@ _ALLOWED: Final = (
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _SHOWN_LINES: Final = 4
 _SHOWN_WIDTH: Final = 400
-_STOPPED: Final = "stopped before it began"
+_STOPPED: Final = "stopped before it started"
 
 
 class StepState(enum.Enum):
@@ -43,7 +43,7 @@ class StepState(enum.Enum):
 
 
 class UpgradeStep(msgspec.Struct, frozen=True):
-    """Something that was done or tried, in words: `text` says what, `reason` why it failed."""
+    """A step that was done or tried: `text` is what, `reason` why it failed."""
 
     state: StepState
     text: str
@@ -60,10 +60,9 @@ class Bench(msgspec.Struct, frozen=True):
 
 
 def apply(ways: Ways, bench: Bench) -> Iterator[UpgradeStep]:
-    """Carry out all that can be, lazily: each step runs when the iterator is advanced.
+    """Make the upgrades, lazily: each step runs when the iterator is advanced.
 
-    If a locker fails, the pins that its file is made from stay as they were too. OutputError if
-    undoing fails.
+    If a locker fails, the pins in its sources are restored too. OutputError if that fails.
     """
     for job in ways.jobs:
         edits = [edit for edit in ways.edits if job.needs(edit)]
@@ -73,7 +72,7 @@ def apply(ways: Ways, bench: Bench) -> Iterator[UpgradeStep]:
         program = program_of(job.recipe.tool, bench)
         if job.recipe.reason or program is None:
             text = "; ".join((*(line for edit in edits for line in edit.lines), *job.shown))
-            missing = f"{job.recipe.tool} is not installed, or only inside the project"
+            missing = f"{job.recipe.tool} is not installed outside the project"
             yield UpgradeStep(StepState.LEFT, text, job.recipe.reason or missing)
             continue
         steps = _lock(job, program, edits, bench)
@@ -93,7 +92,7 @@ def apply(ways: Ways, bench: Bench) -> Iterator[UpgradeStep]:
             yield from _edit(read(bench.root, path), of_path)
         except Refused as error:
             text = f"{path}: {', '.join(edit.goal.text for edit in of_path)}"
-            yield UpgradeStep(StepState.FAILED, text, f"{path} {error}")
+            yield UpgradeStep(StepState.FAILED, text, str(error))
 
 
 def program_of(tool: str, bench: Bench) -> str | None:
@@ -117,15 +116,15 @@ def _by_path(edits: Iterable[PinEdit]) -> Mapping[str, Sequence[PinEdit]]:
 
 
 def _edit(original: Original, edits: Sequence[PinEdit]) -> list[UpgradeStep]:
-    """Write a file with all these pins changed. Refused if one is no longer there."""
+    """Write a file with all these pins changed. Refused if one is not there."""
     raw = original.raw or b""
     steps = []
     for edit in edits:
         result = _edited(original.path, raw, edit)
-        # A goal for the same version in another spelling (1.0, 1.0.0) has changed these pins too.
+        # A goal for the same version in another spelling (1.0, 1.0.0) changes these pins too.
         if not result.changes and not _edited(original.path, original.raw or b"", edit).changes:
             package = edit.goal.package
-            raise Refused(f"does not pin {package.name} {package.version} any more")
+            raise Refused(f"{original.path} no longer pins {package.name} {package.version}")
         raw = result.raw
         lines = PinEdit(edit.path, edit.goal, result.changes).lines
         steps += [UpgradeStep(StepState.DONE, line) for line in lines]
@@ -141,54 +140,31 @@ def _edited(path: str, raw: bytes, edit: PinEdit) -> Edited:
 def _lock(
     job: LockJob, program: str, edits: Sequence[PinEdit], bench: Bench
 ) -> Sequence[UpgradeStep]:
-    """Edit the sources of a file and run its tool; if that fails, undo everything."""
+    """Edit the sources of a file and run its tool. If that fails, undo everything."""
     recipe = job.recipe
     originals: list[Original] = []
     steps: list[UpgradeStep] = []
     worked = False
     try:
         for path in dict.fromkeys((recipe.made, *recipe.sources, *_by_path(edits))):
-            try:
-                originals.append(read(bench.root, path, missing_ok=path != recipe.made))
-            except Refused as error:
-                raise Refused(f"{path} {error}") from error
-        steps += _edit_sources(originals, edits)
+            originals.append(read(bench.root, path, missing_ok=path != recipe.made))
+        by_path = _by_path(edits)
+        for original in originals:
+            path, raw = original.path, original.raw or b""
+            # Another job may have changed some of the pins already.
+            left = [edit for edit in by_path.get(path, ()) if _edited(path, raw, edit).changes]
+            steps += _edit(original, left) if left else []
         _run(job, program, bench)
         locked = _locked(job, bench.root)
         worked = any(step.state is StepState.DONE for step in locked)
         return [*steps, *locked] if worked else locked
     except Refused as error:
-        reason = f"{error}; {recipe.made} is as it was"
+        reason = f"{error}; {recipe.made} is unchanged"
         return [UpgradeStep(StepState.FAILED, "; ".join(job.shown), reason)]
     finally:
-        if not worked:
-            _undo(originals)
-
-
-def _edit_sources(originals: Iterable[Original], edits: Iterable[PinEdit]) -> list[UpgradeStep]:
-    """Change the pins that the tool reads, but for those that another job has changed already."""
-    by_path = _by_path(edits)
-    steps: list[UpgradeStep] = []
-    for original in originals:
-        path, raw = original.path, original.raw or b""
-        try:
-            left = [edit for edit in by_path.get(path, ()) if _edited(path, raw, edit).changes]
-            steps += _edit(original, left) if left else []
-        except Refused as error:
-            raise Refused(f"{path} {error}") from error
-    return steps
-
-
-def _undo(originals: Iterable[Original]) -> None:
-    problem: OutputError | None = None
-    for original in originals:
-        try:
-            restore(original)
-        except OSError as error:
-            message = f"{original.path} could not be made what it was: {error.strerror or error}"
-            problem = problem or OutputError(message, "Take it from version control again.")
-    if problem:
-        raise problem
+        problems = [] if worked else [restore(original) for original in originals]
+        for message in filter(None, problems):
+            raise OutputError(message, "Restore it from version control.")
 
 
 def _run(job: LockJob, program: str, bench: Bench) -> None:
@@ -204,7 +180,7 @@ def _run(job: LockJob, program: str, bench: Bench) -> None:
                 Ended.EXITED: f"failed (exit code {done.returncode})",
                 Ended.TIMEOUT: f"took more than {bench.seconds:.0f} s",
                 Ended.STOPPED: "was stopped",
-                Ended.OVERFLOW: "said too much",
+                Ended.OVERFLOW: "printed too much",
                 Ended.NOT_STARTED: f"could not be started: {done.detail}",
             }[done.ended]
             raise Refused(f"{job.recipe.tool} {ending}{_last_words(done)}")
@@ -214,34 +190,34 @@ def _last_words(done: Completed) -> str:
     """Return the last lines that the tool printed, short, without what may be a password."""
     text = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    # Links to more information do not tell what went wrong: pdm ends with two such lines.
-    telling = [line for line in lines if not line.startswith("See ")] or lines
-    words = _CREDENTIALS.sub("***@", " ".join(telling[-_SHOWN_LINES:]))
+    # Links to more information do not say what went wrong: pdm ends with two such lines.
+    relevant = [line for line in lines if not line.startswith("See ")] or lines
+    words = _CREDENTIALS.sub("***@", " ".join(relevant[-_SHOWN_LINES:]))
     return f": {shorten(one_line(words), _SHOWN_WIDTH)}" if words else ""
 
 
 def _locked(job: LockJob, root: Path) -> list[UpgradeStep]:
-    """Return what became of each goal, by the lock file. Refused if that is unreadable now."""
+    """Return the result for each goal, by the lock file. Refused if that is unreadable now."""
     tool, path = job.recipe.tool, job.recipe.made
     try:
         versions = versions_in(path, read(root, path).raw or b"")
     except Refused as error:
-        raise Refused(f"{tool} ended, but {path} {error}") from error
+        raise Refused(f"{tool} finished, but {error}") from error
     if versions is None:
-        raise Refused(f"{tool} left something that cannot be read")
+        raise Refused(f"{tool} finished, but {path} cannot be parsed")
     steps = []
     for goal in job.goals:
         name, old = goal.package.name, goal.package.version
         now = sorted(versions.get(name, ()), key=_order)
         reason = ""
         if any(version == old or _order(version) == _order(old) for version in now):
-            reason = f"{tool} leaves {name} at {old}"
+            reason = f"{tool} keeps {name} at {old}"
         elif now and _order(now[-1]) < _order(old):
-            reason = f"{tool} goes back to {now[-1]}"
+            reason = f"{tool} downgrades it to {now[-1]}"
         if reason:
             steps.append(UpgradeStep(StepState.FAILED, f"{path}: {goal.text}", reason))
         else:
-            became = " and ".join(now) or "not needed any more"
+            became = " and ".join(now) or "no longer needed"
             steps.append(UpgradeStep(StepState.DONE, f"{path}: {name} {old} -> {became}"))
     return steps
 

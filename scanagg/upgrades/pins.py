@@ -1,7 +1,6 @@
-"""Edit exact pins in the files that people write: everything else stays byte by byte."""
+"""Edit exact pins in files that people write. Everything else stays byte by byte."""
 
 import codecs
-import errno
 import os
 import re
 import stat
@@ -16,9 +15,6 @@ from packaging.utils import canonicalize_name
 from scanagg.core import toml
 from scanagg.core.cache import replace_atomically
 from scanagg.model.project import version_of
-
-HASHED: Final = "has hashes, which only the tool that made it can renew"
-"""Why a line with hashes is not edited."""
 
 # As for manifests that are read.
 _MOST_BYTES: Final = 16 << 20
@@ -40,24 +36,20 @@ _TABLE: Final = re.compile(
     r"""(?:\{.*?(?<![A-Za-z0-9_-])version[ \t]*=[ \t]*)?"""
     r"""(?P<quote>["'])[ \t]*(?P<op>={0,3})[ \t]*(?P<version>[A-Za-z0-9.!+_-]++)[ \t]*(?P=quote)"""
 )
-_CODING: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_MARKS: Final = (
-    (codecs.BOM_UTF8, "latin-1"),
-    (codecs.BOM_UTF32_LE, "utf-32-le"),
-    (codecs.BOM_UTF32_BE, "utf-32-be"),
-    (codecs.BOM_UTF16_LE, "utf-16-le"),
-    (codecs.BOM_UTF16_BE, "utf-16-be"),
-)
 # Where pip breaks a line and editors do not.
 _ODD_BREAKS: Final = re.compile(rb"[\x0b\x0c\x1c-\x1e]|\xc2\x85|\xe2\x80[\xa8\xa9]")
 
 
-class Refused(Exception):  # noqa: N818 - it says what was refused, and never leaves this package
-    """A file is not changed; the text gives the reason and follows its name: "is read-only"."""
+class Refused(Exception):  # noqa: N818 - it never leaves this package
+    """A file is not changed, with its path and the reason: "a.txt is read-only"."""
+
+
+class Generated(Refused):
+    """Only the tool that wrote the file can change it."""
 
 
 class Original(msgspec.Struct, frozen=True):
-    """A file before the change: `real` is where links lead, `raw` is None if it does not exist."""
+    """A file before the change. `real` is the end of its links; `raw` is None if there is none."""
 
     path: str
     real: Path
@@ -75,47 +67,47 @@ def read(root: Path, path: str, *, missing_ok: bool = False) -> Original:
         return Original(path, inside / path, None)
     real = Path(os.path.realpath(inside / path))
     if not real.is_relative_to(inside):
-        raise Refused("is a link that leads out of the project")
+        raise Refused(f"{path} is a link to a file outside the project")
     try:
         status = real.lstat()
         if not stat.S_ISREG(status.st_mode):
-            raise Refused("is not a file")
+            raise Refused(f"{path} is not a file")
         if status.st_size > _MOST_BYTES:
-            raise Refused(f"is larger than {_MOST_BYTES >> 20} MiB")
+            raise Refused(f"{path} is larger than {_MOST_BYTES >> 20} MiB")
         return Original(path, real, real.read_bytes(), stat.S_IMODE(status.st_mode))
     except FileNotFoundError as error:
-        raise Refused("does not exist") from error
+        raise Refused(f"{path} does not exist") from error
     except OSError as error:
-        raise Refused(f"cannot be read: {error.strerror or error}") from error
+        raise Refused(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def write(original: Original, raw: bytes) -> None:
     """Replace a file atomically. Refused if it has changed, is read-only, or cannot be written."""
     try:
         if original.real.read_bytes() != original.raw:
-            raise Refused("was changed by somebody else meanwhile")
-        # A folder's permission would be enough to replace the file; its own is what people mean.
+            raise Refused(f"{original.path} has changed in the meantime")
+        # Replacing a file needs only the permission to write to its folder.
         if not os.access(original.real, os.W_OK) or not original.mode & 0o222:
-            raise Refused("is read-only")
+            raise Refused(f"{original.path} is read-only")
         replace_atomically(original.real, [raw], original.mode)
     except OSError as error:
-        raise Refused(f"cannot be written: {error.strerror or error}") from error
+        message = f"{original.path} cannot be written: {error.strerror or error}"
+        raise Refused(message) from error
 
 
-def restore(original: Original) -> None:
-    """Bring a file back as it was, whatever is in its place now. OSError if that is impossible."""
+def restore(original: Original) -> str:
+    """Restore a file; return an error message if that is impossible, else an empty string."""
     path = original.real
-    if original.raw is None:
-        path.unlink(missing_ok=True)
-        return
-    if path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, "a folder is in its place")
     try:
-        is_same = stat.S_ISREG(path.lstat().st_mode) and path.read_bytes() == original.raw
-    except OSError:
-        is_same = False
-    if not is_same:
-        replace_atomically(path, [original.raw], original.mode)
+        if original.raw is None:
+            path.unlink(missing_ok=True)
+            return ""
+        is_file = os.path.lexists(path) and stat.S_ISREG(path.lstat().st_mode)
+        if not is_file or path.read_bytes() != original.raw:
+            replace_atomically(path, [original.raw], original.mode)
+    except OSError as error:
+        return f"cannot restore {original.path}: {error.strerror or error}"
+    return ""
 
 
 class Pin(msgspec.Struct, frozen=True):
@@ -157,26 +149,6 @@ class _Version(msgspec.Struct, frozen=True):
         return _Version(self.start + offset, self.end + offset, self.operator)
 
 
-class _Text(msgspec.Struct, frozen=True):
-    """A decoded file. Latin-1 keeps every byte of an encoding that is like ASCII."""
-
-    text: str
-    mark: bytes = b""
-    encoding: str = "latin-1"
-
-    def replaced(self, pin: Pin, versions: Collection[_Version]) -> Edited:
-        """Return the file with the new version at these positions."""
-        parts, last, changes = [], 0, []
-        for version in versions:
-            line = len(_BREAK.findall(self.text, 0, version.start)) + 1
-            before = f"{pin.name}{version.operator}{self.text[version.start : version.end]}"
-            changes.append(PinChange(line, before, f"{pin.name}{version.operator}{pin.new}"))
-            parts += [self.text[last : version.start], pin.new]
-            last = version.end
-        text = "".join((*parts, self.text[last:]))
-        return Edited(self.mark + text.encode(self.encoding), tuple(changes))
-
-
 def edited(path: str, raw: bytes, pin: Pin, lines: Collection[int]) -> Edited:
     """Return the file with every exact pin of the package moved from the old to the new version.
 
@@ -186,32 +158,45 @@ def edited(path: str, raw: bytes, pin: Pin, lines: Collection[int]) -> Edited:
     """
     name = PurePosixPath(path).name
     if name == "setup.py":
-        raise Refused("is a program, which is not edited")
-    decoded = _decoded(raw)
+        raise Refused(f"{path} is a program, which scanagg does not edit")
+    text = _decoded(path, raw)
     if name in ("pyproject.toml", "Pipfile"):
-        versions = list(_in_toml(decoded.text, pin, lines))
-        result = decoded.replaced(pin, versions)
+        versions = list(_in_toml(path, text, pin, lines))
+        result = _replaced(text, raw, pin, versions)
         if versions and not _only_strings_differ(raw, result.raw, len(versions)):
-            raise Refused("is written in a way that is not edited")
+            raise Refused(f"{path} pins it in a form that scanagg does not edit")
         return result
     if name != "setup.cfg" and _ODD_BREAKS.search(raw):
-        raise Refused("has line breaks that editors do not show")
+        raise Refused(f"{path} has line breaks that editors do not show")
     versions = []
-    for number, start, end in _logical_lines(decoded.text):
+    for number, start, end in _logical_lines(text):
         if name == "setup.cfg" and number not in lines:
             continue
-        version = _pinned(decoded.text[start:end], pin)
-        if version and re.search(r"\s--hash\b", decoded.text[start:end]):
-            raise Refused(HASHED)
+        version = _pinned(path, text[start:end], pin)
+        if version and re.search(r"\s--hash\b", text[start:end]):
+            raise Generated(f"{path} has hashes, which only the tool that wrote it can renew")
         if version:
             versions.append(version.shifted(start))
-    return decoded.replaced(pin, versions)
+    return _replaced(text, raw, pin, versions)
+
+
+def _replaced(text: str, raw: bytes, pin: Pin, versions: Collection[_Version]) -> Edited:
+    """Return a file with the new version at these positions of its text."""
+    parts, last, changes = [], 0, []
+    for version in versions:
+        line = len(_BREAK.findall(text, 0, version.start)) + 1
+        before = f"{pin.name}{version.operator}{text[version.start : version.end]}"
+        changes.append(PinChange(line, before, f"{pin.name}{version.operator}{pin.new}"))
+        parts += [text[last : version.start], pin.new]
+        last = version.end
+    mark = raw[: len(raw) - len(text)]
+    return Edited(mark + "".join((*parts, text[last:])).encode("latin-1"), tuple(changes))
 
 
 def pinned_versions(raw: bytes) -> Iterator[tuple[str, str]]:
     """Yield name and version of each exact pin of a requirements file. ValueError if it is none."""
     try:
-        text = _decoded(raw).text
+        text = _decoded("it", raw)
     except Refused as error:
         raise ValueError(str(error)) from error
     for _, start, end in _logical_lines(text):
@@ -222,29 +207,14 @@ def pinned_versions(raw: bytes) -> Iterator[tuple[str, str]]:
             )
 
 
-def _decoded(raw: bytes) -> _Text:
-    """Decode a file so that encoding it again gives the same bytes."""
-    for mark, encoding in _MARKS:
-        if raw.startswith(mark):
-            try:
-                return _Text(raw[len(mark) :].decode(encoding), mark, encoding)
-            except UnicodeDecodeError as error:
-                raise Refused(f"is not {encoding.upper()}, which its first bytes say") from error
-    for line in raw.split(b"\n", 2)[:2]:
-        coding = _CODING.match(line)
-        if coding and not _is_ascii_like(coding[1].decode("ascii", "replace")):
-            raise Refused("is in an encoding that is not edited")
+def _decoded(path: str, raw: bytes) -> str:
+    """Return the text behind the byte order mark, a character for each byte.
+
+    Latin-1 keeps the bytes of UTF-8 and of every other encoding that contains ASCII.
+    """
     if b"\0" in raw:
-        raise Refused("is not a text file")
-    return _Text(raw.decode("latin-1"))
-
-
-def _is_ascii_like(encoding: str) -> bool:
-    sample = "name==1.0 ; \\ # \n"
-    try:
-        return sample.encode(encoding) == sample.encode("ascii")
-    except (LookupError, UnicodeError):
-        return False
+        raise Refused(f"{path} is not a text file in UTF-8")
+    return raw.removeprefix(codecs.BOM_UTF8).decode("latin-1")
 
 
 def _logical_lines(text: str) -> Iterator[tuple[int, int, int]]:
@@ -263,7 +233,7 @@ def _logical_lines(text: str) -> Iterator[tuple[int, int, int]]:
         yield *begin, last
 
 
-def _pinned(entry: str, pin: Pin) -> _Version | None:
+def _pinned(path: str, entry: str, pin: Pin) -> _Version | None:
     """Find the pin of the package in a requirement. Refused if the rest excludes `pin.new`."""
     match = _ENTRY.match(entry)
     if match is None or canonicalize_name(match["name"]) != pin.name:
@@ -278,11 +248,11 @@ def _pinned(entry: str, pin: Pin) -> _Version | None:
     except InvalidSpecifier:
         lets_in = False
     if not lets_in:
-        raise Refused(f"asks for more than one thing: {clauses.strip()}")
+        raise Refused(f"{path} also limits the version: {clauses.strip()}")
     return _Version(*exact.span("version"), exact["op"]).shifted(match.start("clauses"))
 
 
-def _in_toml(text: str, pin: Pin, lines: Collection[int]) -> Iterator[_Version]:
+def _in_toml(path: str, text: str, pin: Pin, lines: Collection[int]) -> Iterator[_Version]:
     """Yield the pins in the strings of these lines, and in `name = "version"`."""
     for number, line in enumerate(_LINE.finditer(text), start=1):
         if number not in lines:
@@ -293,7 +263,7 @@ def _in_toml(text: str, pin: Pin, lines: Collection[int]) -> Iterator[_Version]:
                 yield _Version(*table.span("version"), table["op"] or "=").shifted(line.start())
             continue
         for quoted in _QUOTED.finditer(line[0]):
-            version = _pinned(quoted["text"], pin)
+            version = _pinned(path, quoted["text"], pin)
             if version:
                 yield version.shifted(line.start() + quoted.start("text"))
 

@@ -1,4 +1,4 @@
-"""Choose the version that each vulnerable package should go to."""
+"""Choose the version to which each vulnerable package should be upgraded."""
 
 import posixpath
 import re
@@ -36,7 +36,7 @@ _Vulnerability = tuple[Judged, Advisory]
 def plan(
     judged: Sequence[Judged], inventory: Inventory, store: Store | None
 ) -> tuple[Upgrade, ...]:
-    """Return the advice for every vulnerable PyPI package, the one that clears most first.
+    """Return the upgrade of every vulnerable PyPI package, the one that clears most first.
 
     Without a store, the fixed versions that scanners name decide, and `Upgrade.checked` is false.
     Withdrawn advisories do not count. A waived finding can be cleared, but does not block. The
@@ -49,15 +49,15 @@ def plan(
     for constraint in inventory.constraints:
         constraints.setdefault(constraint.name, []).append(constraint)
     vulnerable: dict[tuple[str, str], list[_Vulnerability]] = {}
-    for each in judged:
-        finding = each.finding
+    for vulnerability in judged:
+        finding = vulnerability.finding
         package, advisory = finding.package, finding.advisory
         if finding.category is not Category.VULNERABILITY or not package or not advisory:
             continue
         if is_pypi(package.purl) and not advisory.withdrawn:
             key = (package.name, package.version)
             packages.setdefault(key, package)
-            vulnerable.setdefault(key, []).append((each, advisory))
+            vulnerable.setdefault(key, []).append((vulnerability, advisory))
     upgrades = [
         _upgrade(packages[key], vulnerabilities, constraints.get(key[0], ()), store)
         for key, vulnerabilities in vulnerable.items()

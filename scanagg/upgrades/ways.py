@@ -1,4 +1,4 @@
-"""Find out how to carry out upgrades: pins to edit, tools to run, and the rest to do by hand."""
+"""Find out how to make upgrades: pins to edit, tools to run, and the rest to do by hand."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -7,9 +7,9 @@ import msgspec
 from packaging.utils import is_normalized_name
 from packaging.version import Version
 
-from scanagg.model import Constraint, Location, Package, Scope, Upgrade
+from scanagg.model import Constraint, Package, Scope, Upgrade
 from scanagg.upgrades.lockers import Recipe, Unknown, is_lock, recipe_of
-from scanagg.upgrades.pins import HASHED, Pin, PinChange, Refused, edited, read
+from scanagg.upgrades.pins import Generated, Pin, PinChange, Refused, edited, read
 from scanagg.upgrades.plan import hindering
 
 
@@ -54,11 +54,14 @@ class PinEdit(msgspec.Struct, frozen=True):
     @property
     def lines(self) -> tuple[str, ...]:
         """The changes as text: "requirements.txt:3: jinja2==2.4.1 -> jinja2==2.11.3"."""
-        return tuple(f"{self.path}:{one.line}: {one.before} -> {one.after}" for one in self.changes)
+        return tuple(
+            f"{self.path}:{change.line}: {change.before} -> {change.after}"
+            for change in self.changes
+        )
 
 
 class LockJob(msgspec.Struct, frozen=True):
-    """A file that a tool has to make again for these goals."""
+    """A file that a tool has to write again for these goals."""
 
     recipe: Recipe
     goals: tuple[Goal, ...]
@@ -79,30 +82,25 @@ class LockJob(msgspec.Struct, frozen=True):
 
 
 class ByHand(msgspec.Struct, frozen=True):
-    """The part of a goal that is left to people, and why."""
+    """A part of a goal that you have to do yourself, and why."""
 
     goal: Goal
     text: str
 
 
 class Ways(msgspec.Struct, frozen=True):
-    """Everything there is to do, by kind; a job may need some of the edits."""
+    """Everything there is to do, by kind. A job may need some of the edits."""
 
     edits: tuple[PinEdit, ...] = ()
     jobs: tuple[LockJob, ...] = ()
     by_hand: tuple[ByHand, ...] = ()
 
 
-_Recipes = dict[str, Recipe | Unknown | None]
-_Way = Recipe | tuple[PinChange, ...] | str
-
-
 def goals_of(upgrades: Iterable[Upgrade], *, blocking: bool = False) -> tuple[Goal, ...]:
     """Return the goals of a plan; with `blocking`, only those that clear blocking findings.
 
     ValueError for an invalid name (PEP 503) or version (PEP 440), or one that is not higher than
-    the current one: a stored report may come from anybody, and its texts get into files and
-    commands.
+    the current one: anybody can write a report, and its texts get into files and commands.
     """
     chosen: list[tuple[Upgrade, str]] = []
     for upgrade in upgrades:
@@ -112,112 +110,105 @@ def goals_of(upgrades: Iterable[Upgrade], *, blocking: bool = False) -> tuple[Go
         if to is not None:
             chosen.append((upgrade, to))
     raised = {upgrade.package.name for upgrade, _ in chosen}
-    return tuple(_goal(upgrade, to, raised) for upgrade, to in chosen)
-
-
-def _goal(upgrade: Upgrade, to: str, raised: set[str]) -> Goal:
-    package = upgrade.package
-    if not is_normalized_name(package.name):
-        raise ValueError(f"not a package name: {package.name!r}")
-    if Version(to) <= Version(package.version):
-        raise ValueError(f"{to} is no upgrade of {package.name} {package.version}")
-    hindered = hindering(upgrade.hindered_by, to)
-    is_direct = not package.chain or package.chain[0] == package.name
-    places: dict[str, tuple[int, ...]] = {}
-    for place in (*package.places, *(package.asked if is_direct else ())):
-        line = (place.start_line,) if place.start_line else ()
-        places[place.path] = (*places.get(place.path, ()), *line)
-    return Goal(
-        package,
-        to,
-        places,
-        barred=tuple(one for one in hindered if not one.by),
-        held=tuple(one for one in hindered if one.by and one.by not in raised),
-        moving=tuple(one for one in hindered if one.by in raised),
-    )
+    goals = []
+    for upgrade, to in chosen:
+        package = upgrade.package
+        if not is_normalized_name(package.name):
+            raise ValueError(f"not a package name: {package.name!r}")
+        if Version(to) <= Version(package.version):
+            raise ValueError(f"{to} is not an upgrade of {package.name} {package.version}")
+        hindered = hindering(upgrade.hindered_by, to)
+        is_direct = not package.chain or package.chain[0] == package.name
+        places: dict[str, tuple[int, ...]] = {}
+        for place in (*package.places, *(package.asked if is_direct else ())):
+            line = (place.start_line,) if place.start_line else ()
+            places[place.path] = (*places.get(place.path, ()), *line)
+        goal = Goal(
+            package,
+            to,
+            places,
+            barred=tuple(one for one in hindered if not one.by),
+            held=tuple(one for one in hindered if one.by and one.by not in raised),
+            moving=tuple(one for one in hindered if one.by in raised),
+        )
+        goals.append(goal)
+    return tuple(goals)
 
 
 def ways(root: Path, goals: Sequence[Goal]) -> Ways:
-    """Return how to reach the goals. This only reads files; it changes and runs nothing."""
-    edits: list[PinEdit] = []
+    """Return how to reach the goals. This only reads files: it changes and runs nothing."""
+    edits: dict[str, list[PinEdit]] = {}
     jobs: dict[str, LockJob] = {}
-    by_hand: list[ByHand] = []
-    recipes: _Recipes = {}
+    by_hand: dict[tuple[str, str], ByHand] = {}
+    recipes: dict[str, Recipe | Unknown | None] = {}
     for goal in goals:
-        ways_by_path = list(_ways_of(root, goal, recipes))
+        found = list(_ways_of(root, goal, recipes))
         if goal.barred:
-            by_hand.append(ByHand(goal, _barred(goal, [way for _, way in ways_by_path])))
-            continue
-        for path, way in ways_by_path:
-            if isinstance(way, Recipe):
-                job = jobs.get(path, LockJob(way, ()))
-                jobs[path] = LockJob(job.recipe, (*job.goals, goal))
-            elif isinstance(way, str):
-                by_hand.append(ByHand(goal, way))
-            elif goal.held:
-                asks = " and ".join(f"{one.by} asks for {_asked(one)}" for one in goal.held)
-                text = f"{path}: {asks}, which does not let {goal.to} in: upgrade that first"
-                by_hand.append(ByHand(goal, text))
-            else:
-                edits.append(PinEdit(path, goal, way))
-        if not ways_by_path:
+            found = [_barred(goal, [way for way in found if isinstance(way, LockJob)])]
+        elif not found:
             # Only installed, or only in an image.
             chain = goal.package.chain
-            by = f"it comes in by {chain[0]}; " if len(chain) > 1 else ""
-            text = f"no file of the project names its version: {by}install {goal.requirement}"
-            by_hand.append(ByHand(goal, text))
-    paths = list(dict.fromkeys(edit.path for edit in edits))
+            by = f" ({chain[0]} requires it)" if len(chain) > 1 else ""
+            found = [
+                ByHand(goal, f"no file of the project pins it{by}: install {goal.requirement}")
+            ]
+        for way in found:
+            if isinstance(way, PinEdit):
+                edits.setdefault(way.path, []).append(way)
+            elif isinstance(way, LockJob):
+                path = way.recipe.made
+                others = jobs[path].goals if path in jobs else ()
+                jobs[path] = LockJob(way.recipe, (*others, goal))
+            else:
+                by_hand[goal.text, way.text] = way
     return Ways(
-        tuple(sorted(edits, key=lambda edit: paths.index(edit.path))),
+        tuple(edit for of_path in edits.values() for edit in of_path),
         tuple(jobs.values()),
-        tuple({(one.goal.text, one.text): one for one in by_hand}.values()),
+        tuple(by_hand.values()),
     )
 
 
-def _ways_of(root: Path, goal: Goal, recipes: _Recipes) -> Iterator[tuple[str, _Way]]:
-    """Yield what to do in each file; skip files that name the package without its version."""
+def _ways_of(
+    root: Path, goal: Goal, recipes: dict[str, Recipe | Unknown | None]
+) -> Iterator[PinEdit | LockJob | ByHand]:
+    """Yield what to do in each file. Skip files that name the package without its version."""
     for path, lines in sorted(goal.places.items()):
         try:
             raw = read(root, path).raw or b""
             if is_lock(path):
-                yield path, _recipe(path, raw, goal, recipes, "is written by a tool")
-                continue
+                raise Generated(f"{path} is written by a tool")
             changes = edited(path, raw, goal.pin, lines).changes
-            if changes:
-                yield path, changes
-        except Refused as error:
-            if str(error) == HASHED:
-                yield path, _recipe(path, raw, goal, recipes, HASHED)
+            if changes and goal.held:
+                asks = " and ".join(f"{one.by} requires {_asked(one)}" for one in goal.held)
+                text = f"{path}: {asks}, which excludes {goal.to}: upgrade that first"
+                yield ByHand(goal, text)
+            elif changes:
+                yield PinEdit(path, goal, changes)
+        except Generated as error:
+            if path not in recipes:
+                recipes[path] = recipe_of(path, raw.decode("utf-8", "replace"))
+            recipe = recipes[path]
+            if isinstance(recipe, Recipe):
+                yield LockJob(recipe, (goal,))
             else:
-                yield path, f"{path} {error}: {goal.requirement}"
+                reason = f" ({recipe.reason})" if recipe else ""
+                yield ByHand(goal, f"{error}{reason}: write it with {goal.requirement}")
+        except Refused as error:
+            yield ByHand(goal, f"{error}: change it to {goal.requirement}")
 
 
-def _recipe(path: str, raw: bytes, goal: Goal, recipes: _Recipes, why: str) -> Recipe | str:
-    """Return how the file is made again, or what to tell people."""
-    if path not in recipes:
-        recipes[path] = recipe_of(path, raw.decode("utf-8", "replace"))
-    recipe = recipes[path]
-    if isinstance(recipe, Recipe):
-        return recipe
-    reason = f" ({recipe.reason})" if recipe else ""
-    return f"{path} {why}{reason}: make it again with {goal.requirement}"
-
-
-def _barred(goal: Goal, found: Iterable[_Way]) -> str:
-    asks = " and ".join(f"{_asked(one)}{_at(one.place)}" for one in goal.barred)
-    jobs = [LockJob(way, (goal,)) for way in found if isinstance(way, Recipe)]
+def _barred(goal: Goal, jobs: Iterable[LockJob]) -> ByHand:
+    """Return the text for a goal that constraints of the project exclude."""
+    asks = []
+    for constraint in goal.barred:
+        place = constraint.place
+        line = f":{place.start_line}" if place and place.start_line else ""
+        asks.append(_asked(constraint) + (f" in {place.path}{line}" if place else ""))
+    verb = "excludes" if len(asks) == 1 else "exclude"
     commands = "; ".join(command for job in jobs for command in job.shown)
-    then = commands or f"ask for {goal.requirement}"
-    separator = ": " if commands else " "
-    verb = "does" if len(goal.barred) == 1 else "do"
-    return f"{asks} {verb} not let {goal.to} in: change that, then{separator}{then}"
+    then = f"run: {commands}" if commands else f"require {goal.requirement}"
+    return ByHand(goal, f"{' and '.join(asks)} {verb} {goal.to}: change that, then {then}")
 
 
 def _asked(constraint: Constraint) -> str:
     return constraint.text or constraint.specifier
-
-
-def _at(place: Location | None) -> str:
-    if place is None:
-        return ""
-    return f" in {place.path}:{place.start_line}" if place.start_line else f" in {place.path}"

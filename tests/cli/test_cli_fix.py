@@ -80,7 +80,7 @@ def test_the_advice(make_project: Make) -> None:
     done = fix(root)
     assert done.returncode == 0, done.stderr
     said = lines(done)
-    assert said[0] == "package from to step clears where hindered by"
+    assert said[0] == "package from to step clears where held back by"
     assert said[2] == "lib 1.0 2.0 major 2: CVE-2024-0001, CVE-2024-0002 requirements.txt:2"
     assert said[3] == "other 1.0 1.0.1 patch 1: CVE-2024-0004 requirements.txt:3"
     assert said[4:] == [
@@ -88,12 +88,12 @@ def test_the_advice(make_project: Make) -> None:
         "Edit:",
         "requirements.txt:2: lib==1.0 -> lib==2.0",
         "requirements.txt:3: other==1.0 -> other==1.0.1",
-        "scanagg fix --apply does that.",
-        "Whether the new pins fit together, pip knows:",
+        "Let scanagg do this with: scanagg fix --apply",
+        "Check that the new pins are compatible:",
         "python -m pip install --dry-run -r requirements.txt",
-        "Stays:",
+        "Not cleared:",
         "lib 2.0: CVE-2024-0003",
-        "odd 1.0: CVE-2024-0005: no better version is known",
+        "odd 1.0: CVE-2024-0005 (no better version is known)",
     ]
     assert (root / "requirements.txt").read_text() == PINS
 
@@ -106,7 +106,7 @@ def test_apply_leaves_what_it_said(make_project: Make) -> None:
     text = PINS.replace("lib[x]==1.0", "lib[x]==2.0").replace("other==1.0", "other==1.0.1")
     assert (root / "requirements.txt").read_text() == text
     said = lines(done)
-    after = said.index("Checked again: 2 vulnerabilities left:")
+    after = said.index("Checked again: 2 vulnerabilities remain:")
     assert said[after + 1 :] == ["lib 2.0: CVE-2024-0003", "odd 1.0: CVE-2024-0005"]
     again = fix(root, "--apply")
     assert lines(again)[0] == "No upgrade clears any of 2 vulnerabilities"
@@ -120,18 +120,18 @@ def test_only_what_blocks(make_project: Make) -> None:
     assert done.returncode == 0, done.stderr
     said = lines(done)
     assert said[2] == "lib 1.0 1.2 minor 1: CVE-2024-0001 requirements.txt:2"
-    assert said[3] == "1 upgrade clears 1 of 1 vulnerability that block"
+    assert said[3] == "1 upgrade clears 1 of 1 blocking vulnerability"
     assert "lib[x]==1.2 ;" in (root / "requirements.txt").read_text()
     assert "other==1.0\n" in (root / "requirements.txt").read_text()
     nothing = fix(root, "--blocking-only")
-    assert lines(nothing) == ["Nothing to upgrade: no known vulnerabilities that block"]
+    assert lines(nothing) == ["Nothing to upgrade: no known blocking vulnerabilities"]
 
 
 def test_what_was_not_examined_is_no_good_news(make_project: Make) -> None:
     root = make_project({"requirements.txt": PINS})
     done = fix(root)
     assert done.returncode == 3
-    assert "Incomplete: there may be vulnerabilities that nobody looked for:" in done.stdout
+    assert "Incomplete. The check may have missed vulnerabilities:" in done.stdout
     assert "pip-audit is required but examined nothing" in done.stdout
 
 
@@ -144,7 +144,7 @@ def test_a_malicious_package_is_to_be_removed(make_project: Make) -> None:
         done = fix(root, *argv)
         assert done.returncode == 0
         assert "MAL-2024-9" in done.stdout
-        assert "the package is malicious: remove it" in done.stdout
+        assert "malicious package: remove it" in done.stdout
 
 
 @pytest.mark.usefixtures("stored")
@@ -156,10 +156,10 @@ def test_a_stored_report_is_enough(make_project: Make, tmp_path: Path) -> None:
     assert "2 upgrades clear 3 of 5 vulnerabilities" in done.stdout
     assert done.returncode == 0, done.stdout
     done = scanagg("fix", str(root), "--report", report, "--apply")
-    assert "Check again to see what is left: scanagg check" in done.stdout
+    assert "List the remaining vulnerabilities" in done.stdout
     assert "lib[x]==2.0 ;" in (root / "requirements.txt").read_text()
     late = scanagg("fix", str(root), "--report", report, "--apply")
-    assert "no file of the project names its version" in late.stdout
+    assert "no file of the project pins it" in late.stdout
     refused = scanagg("fix", str(root), "--report", report, "--offline", "--policy", "strict")
     assert refused.returncode == 2
     assert "--policy, --offline" in refused.stderr
@@ -168,19 +168,19 @@ def test_a_stored_report_is_enough(make_project: Make, tmp_path: Path) -> None:
     (tmp_path / "evil.json").write_text(json.dumps(said))
     evil = scanagg("fix", str(root), "--report", str(tmp_path / "evil.json"), "--apply")
     assert evil.returncode == 2
-    assert "its advice cannot be used: Invalid version" in evil.stderr
+    assert "lists an invalid upgrade: Invalid version" in evil.stderr
     said["upgrades"] = []
     (tmp_path / "old.json").write_text(json.dumps(said))
     old = scanagg("fix", str(root), "--report", str(tmp_path / "old.json"))
     assert old.returncode == 2
-    assert "has vulnerabilities, but no advice" in old.stderr
+    assert "lists no upgrades" in old.stderr
 
 
 def test_scanners_that_know_no_vulnerabilities_are_refused(make_project: Make) -> None:
     root = make_project({"requirements.txt": PINS})
     done = fix(root, "--only", "bandit")
     assert done.returncode == 2
-    assert "--only bandit tells of no vulnerabilities" in done.stderr
+    assert "--only bandit does not look for vulnerabilities" in done.stderr
 
 
 LOCK = """\
@@ -217,7 +217,7 @@ def test_a_locker_runs_only_with_apply(make_project: Make, tmp_path: Path) -> No
     done = fix(root, "--only", "pip-audit", "--apply", env=env)
     assert done.returncode == 0, done.stdout + done.stderr
     said = lines(done)
-    assert "Running lockers, which read the project and may run its build backend:" in said
+    assert "Running lockers. They read the project and may run its build backend:" in said
     assert "uv.lock: lib 1.0 -> 2.0" in said
     assert said[-1] == "lib 2.0: CVE-2024-0003"
 
@@ -234,7 +234,7 @@ def test_a_locker_that_fails_is_no_success(make_project: Make, tmp_path: Path) -
     )
     assert (root / "uv.lock").read_text() == LOCK
     assert (root / "pyproject.toml").read_text() == PYPROJECT.format("==1.0")
-    assert "2 of them an upgrade would clear that was not made, see above" in done.stdout
+    assert "Upgrades that were not made would clear 2 of them" in done.stdout
 
 
 @pytest.mark.parametrize("name", ["INT", "TERM", "HUP"])
@@ -258,9 +258,7 @@ def test_the_projects_own_constraint_hinders(make_project: Make) -> None:
     done = fix(root, "--apply")
     assert done.returncode == 0, done.stderr
     assert "pyproject.toml:5: lib<2" in done.stdout
-    assert "lib<2 in pyproject.toml:5 does not let 2.0 in: change that, then: uv lock" in (
-        done.stdout
-    )
+    assert "lib<2 in pyproject.toml:5 excludes 2.0: change that, then run: uv lock" in (done.stdout)
     assert (root / "uv.lock").read_text() == LOCK
 
 
@@ -276,7 +274,7 @@ def test_real_advisories(make_project: Make, data_dir: Path, now: datetime) -> N
     root = make_project({"requirements.txt": pins})
     done = fix(root, "--apply")
     assert done.returncode == 0, done.stderr
-    assert lines(done)[-1] == "Checked again: no known vulnerability is left"
+    assert lines(done)[-1] == "Checked again: no known vulnerabilities remain"
     now = (root / "requirements.txt").read_text()
     assert "Django==4.2.16\n" in now
     assert "urllib3==1.26.18\n" in now
@@ -323,14 +321,14 @@ def test_the_page_tells_whatever_there_is(make_project: Make, tmp_path: Path) ->
     text = " ".join(done.stdout.split())
     for said in (
         "a/poetry.lock:1, b/poetry.lock:1 and 1 more (by app, pyproject.toml:5)",
-        "stays: lib<1.5; app as it is now, to be upgraded too: lib<2",
+        "stays: lib<1.5; app before its upgrade: lib<2",
         "the project: lib<1.5",
         "The versions are from scanners, not checked in the advisory store.",
-        "poetry goes to the newest versions that the constraints let in",
-        "the command in its header is not run unseen: --index-url",
-        "gone 1.0 -> 2.0: lib<1.5 does not let 2.0 in: change that, then ask for gone==2.0",
-        "Not advised on: 1 vulnerability in packages that are not from PyPI",
-        "nobody looked for: pip-audit is required but failed: no answer",
+        "poetry upgrades to the newest versions that the constraints allow",
+        "scanagg does not run the command in the header: --index-url",
+        "gone 1.0 -> 2.0: lib<1.5 excludes 2.0: change that, then require gone==2.0",
+        "No advice for 1 vulnerability in packages that are not from PyPI",
+        "missed vulnerabilities: pip-audit is required but failed: no answer",
     ):
         assert said in text
     assert "bandit" not in text
@@ -343,8 +341,8 @@ def test_what_nobody_has_looked_up_is_no_good_news(make_project: Make) -> None:
     done = fix(root)
     assert done.returncode == 0
     assert lines(done)[0] == "Nothing to upgrade: no known vulnerabilities"
-    assert lines(done)[1] == "Nobody has looked these up, so nothing is said of them:"
-    assert lines(done)[2].startswith("p0 (requirements.txt:2): not audited: unpinned")
+    assert lines(done)[1] == "No scanner looked up these packages. They may be vulnerable:"
+    assert lines(done)[2].startswith("p0 (requirements.txt:2): ")
     assert lines(done)[-1] == "and 2 more"
 
 
@@ -363,4 +361,7 @@ def test_what_nobody_foresaw_is_said(make_project: Make, tmp_path: Path) -> None
     env = {"PATH": f"{program.parent}{os.pathsep}{os.environ['PATH']}"}
     done = fix(root, "--apply", "--only", "pip-audit", env=env)
     assert "poetry.lock: lib 1.0 -> 3.0" in done.stdout
-    assert lines(done)[-2:] == ["lib 3.0: CVE-2024-0009", "not foreseen: CVE-2024-0009 in lib"]
+    assert lines(done)[-2:] == [
+        "lib 3.0: CVE-2024-0009",
+        "New with these upgrades: CVE-2024-0009 in lib",
+    ]

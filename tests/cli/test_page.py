@@ -98,7 +98,7 @@ def test_upgrades_take_five_lines_unless_all_are_asked_for() -> None:
     assert "51 more" in short[4]
     long = page(many_upgrades(50), verbose=True)
     assert "package-001 1.0 -> 2.0 (major)" in long
-    assert "    it comes in by requests: change or lock that again" in long
+    assert "    required by requests: upgrade or lock that" in long
     assert "… and" not in page(replace(known_report(), upgrades=known_report().upgrades[:3]))
     assert "What to upgrade" not in page(sample_report())
 

@@ -574,7 +574,7 @@ def test_the_affected_version_is_named() -> None:
 def test_the_advice_says_which_version_and_which_requirement() -> None:
     said = [one["recommendation"] for one in written(shop())["vulnerabilities"]]
     assert said[0] == said[1]
-    for part in ("urllib3 to 1.24.2", "comes in by requests", "urllib3<1.24"):
+    for part in ("urllib3 to 1.24.2", "Required by requests", "urllib3<1.24"):
         assert part in said[0]
     assert "1.24.2" not in said[2]
     assert said[3] == "Update zlib1g to 2.0."

@@ -228,15 +228,15 @@ def test_what_goes_is_counted(
 def test_what_hinders_what_to_change_and_what_stays_are_remarks() -> None:
     urllib3, jinja2, evil, lonely = phrases.upgrade_advice(known_report())
     assert urllib3.remarks == (
-        "1.26.17 is enough to clear what blocks",
-        "hindered by requests, which asks for urllib3<1.27,>=1.21.1",
-        "hindered by constraints.txt:3, which asks for urllib3<2",
-        "it comes in by requests: change or lock that again",
-        "PYSEC-2099-1 stays",
+        "1.26.17 is enough to clear the blocking findings",
+        "held back by requests, which requires urllib3<1.27,>=1.21.1",
+        "held back by constraints.txt:3, which requires urllib3<2",
+        "required by requests: upgrade or lock that",
+        "does not clear PYSEC-2099-1",
     )
     assert jinja2.remarks == (phrases.UNCHECKED,)
     assert evil.remarks[0] == "it is malicious (MAL-2025-1): check where it was installed"
-    assert evil.remarks[1] == "it comes in by step-0"
+    assert evil.remarks[1] == "required by step-0"
     assert lonely.remarks == ("no fix is known for CVE-2020-1",)
 
 
@@ -244,7 +244,7 @@ def test_a_constraint_without_a_place_or_a_text_is_named_all_the_same() -> None:
     first = UPGRADES[0].hindered_by[0]
     bare = replace(first, by="", text="")
     (advice,) = phrases.upgrade_advice(advised(replace(UPGRADES[0], hindered_by=(bare,))))
-    assert "hindered by the project, which asks for urllib3<1.27,>=1.21.1" in advice.remarks
+    assert "held back by the project, which requires urllib3<1.27,>=1.21.1" in advice.remarks
     (advice,) = phrases.upgrade_advice(advised(replace(UPGRADES[0], hindered_by=())))
     assert "the project's constraints do not allow it" in advice.remarks
 
@@ -302,7 +302,7 @@ def test_what_stays_is_said_at_the_finding() -> None:
     exploited = known_findings()[0]
     stays = replace(UPGRADES[0], clears=(), stays=("CVE-2023-43804",))
     assert phrases.vulnerability_fix(exploited, stays) == (
-        "It stays in urllib3 2.5.0, the best version that is known."
+        "urllib3 2.5.0 still has it, but no better version is known."
     )
 
 

@@ -413,11 +413,11 @@ def test_upgrades_are_listed_and_lead_to_their_findings(show: Open) -> None:
         "and 1 more",
     ]
     assert urllib3[3].splitlines() == [
-        "1.26.17 is enough to clear what blocks",
-        "hindered by requests, which asks for urllib3<1.27,>=1.21.1",
-        "hindered by constraints.txt:3, which asks for urllib3<2",
-        "it comes in by requests: change or lock that again",
-        "PYSEC-2099-1 stays",
+        "1.26.17 is enough to clear the blocking findings",
+        "held back by requests, which requires urllib3<1.27,>=1.21.1",
+        "held back by constraints.txt:3, which requires urllib3<2",
+        "required by requests: upgrade or lock that",
+        "does not clear PYSEC-2099-1",
     ]
     assert jinja2[3] == "from scanners, not checked in the advisory store"
     assert (evil[1], lonely[1]) == ("remove it", "no version without known vulnerabilities")

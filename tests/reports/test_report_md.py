@@ -121,7 +121,7 @@ def test_upgrades_are_short_and_say_how_many_more_there_are() -> None:
     assert "\n2 upgrades clear 5 vulnerabilities, 2 of which block.\n" in upgrades
     assert (
         "| `urllib3 1.26.4`<br>transitive: shop → requests → urllib3 | **2.5.0 (major)** | "
-        "4, 1 of which blocks | 1.26.17 is enough to clear what blocks<br>"
+        "4, 1 of which blocks | 1.26.17 is enough to clear the blocking findings<br>"
     ) in upgrades
     assert "| **remove it** |  | it is malicious (MAL-2025-1)" in upgrades
     assert "more in scanagg.json" not in upgrades

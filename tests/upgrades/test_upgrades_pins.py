@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from scanagg.upgrades import pins
 from scanagg.upgrades.pins import (
-    HASHED,
     Pin,
     Refused,
     edited,
@@ -85,10 +84,6 @@ def test_it_says_what_it_changed_and_where() -> None:
     ("mark", "encoding"),
     [
         (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-        (codecs.BOM_UTF32_LE, "utf-32-le"),
-        (codecs.BOM_UTF32_BE, "utf-32-be"),
         (b"", "cp1252"),
     ],
 )
@@ -101,14 +96,13 @@ def test_the_encoding_and_its_mark_stay(mark: bytes, encoding: str) -> None:
 @pytest.mark.parametrize(
     ("raw", "reason"),
     [
-        (b"some-lib==1.0 --hash=sha256:00\n", HASHED),
-        (b"some-lib==1.0 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n", HASHED),
-        (b"some-lib==1.0,<2\n", "asks for more than one thing"),
-        (b"some-lib==1.0,==1.0\n", "asks for more than one thing"),
+        (b"some-lib==1.0 --hash=sha256:00\n", "has hashes"),
+        (b"some-lib==1.0 \\\n    --hash=sha256:00 \\\n    --hash=sha256:11\n", "has hashes"),
+        (b"some-lib==1.0,<2\n", "limits the version"),
+        (b"some-lib==1.0,==1.0\n", "limits the version"),
         (b"some-lib==1.0\0", "not a text file"),
-        (codecs.BOM_UTF16_LE + b"s\0o", "is not UTF-16-LE"),
-        (b"# coding: utf-16\nsome-lib==1.0\n", "encoding"),
-        (b"# coding: klingon\nsome-lib==1.0\n", "encoding"),
+        ("some-lib==1.0\n".encode("utf-16"), "UTF-8"),
+        ("some-lib==1.0\n".encode("utf-32"), "UTF-8"),
         (b"a==1\x0bsome-lib==1.0\n", "line breaks"),
         ("# a\u2028some-lib==1.0\n".encode(), "line breaks"),
     ],
@@ -175,7 +169,7 @@ def test_other_toml_stays(text: str) -> None:
     ],
 )
 def test_toml_is_read_again_before_it_is_believed(raw: bytes) -> None:
-    with pytest.raises(Refused, match="in a way that is not edited"):
+    with pytest.raises(Refused, match="form"):
         edited("pyproject.toml", raw, LIB, (1,))
 
 
@@ -230,7 +224,7 @@ def test_bytes_and_mode(tmp_path: Path) -> None:
     write(original, b"new\r\n")
     assert (path.read_bytes(), path.stat().st_mode & 0o777) == (b"new\r\n", 0o640)
     assert [one.name for one in tmp_path.iterdir()] == ["a.txt"]
-    with pytest.raises(Refused, match="changed by somebody else"):
+    with pytest.raises(Refused, match="has changed"):
         write(original, b"newer")
     assert path.read_bytes() == b"new\r\n"
     restore(original)
@@ -255,7 +249,7 @@ def test_a_link_that_leads_out_is_refused(tmp_path: Path, link: str) -> None:
         (root / "a.txt").symlink_to(outside / "a.txt")
     else:
         (root / "sub").symlink_to(outside)
-    with pytest.raises(Refused, match="leads out of the project"):
+    with pytest.raises(Refused, match="outside the project"):
         read(root, "a.txt" if link == "file" else "sub/a.txt")
 
 
@@ -334,5 +328,4 @@ def test_a_folder_in_its_place_is_an_error(tmp_path: Path) -> None:
     original = read(tmp_path, "a.txt")
     path.unlink()
     path.mkdir()
-    with pytest.raises(OSError, match="folder is in its place"):
-        restore(original)
+    assert "cannot restore a.txt" in restore(original)

@@ -93,10 +93,8 @@ def test_hashes_need_the_tool_that_made_them(found: Callable[..., Ways]) -> None
         "pip-compile --generate-hashes requirements.in --upgrade-package lib==2.0"
     ]
     assert "export.txt has hashes" in by_hand(made)
-    assert "(made by: uv export): make it again with lib==2.0" in by_hand(made)
-    assert "other.txt has hashes, which only the tool that made it can renew: make it again" in (
-        by_hand(made)
-    )
+    assert "uv export" in by_hand(made)
+    assert "other.txt has hashes" in by_hand(made)
 
 
 def test_the_projects_own_constraint_is_left_to_people(found: Callable[..., Ways]) -> None:
@@ -106,14 +104,14 @@ def test_the_projects_own_constraint_is_left_to_people(found: Callable[..., Ways
     made = found(files, upgrade(lib, "2.0", hindered_by=(bar,), allowed=False))
     assert (made.edits, made.jobs) == ((), ())
     assert by_hand(made) == (
-        "lib<2 in pyproject.toml:2 does not let 2.0 in: change that, "
-        "then: uv lock --upgrade-package lib==2.0"
+        "lib<2 in pyproject.toml:2 excludes 2.0: change that, "
+        "then run: uv lock --upgrade-package lib==2.0"
     )
     pinned = package("lib", "1.0", "requirements.txt:1")
     files = {"requirements.txt": "lib==1.0\n"}
     bars = (bar, allows("lib", "!=2.0"))
     made = found(files, upgrade(pinned, "2.0", hindered_by=bars))
-    assert by_hand(made).endswith("do not let 2.0 in: change that, then ask for lib==2.0")
+    assert by_hand(made).endswith("exclude 2.0: change that, then require lib==2.0")
 
 
 def test_what_other_packages_ask_for(found: Callable[..., Ways]) -> None:
@@ -124,7 +122,7 @@ def test_what_other_packages_ask_for(found: Callable[..., Ways]) -> None:
     held = upgrade(lib, "2.0", hindered_by=(allows("lib", "<2", by="app"),))
     alone = found(files, held)
     assert (edits(alone), len(alone.jobs)) == ([], 1)
-    assert "requirements.txt: app asks for lib<2, which does not let 2.0 in" in by_hand(alone)
+    assert "requirements.txt: app requires lib<2" in by_hand(alone)
     both = found(files, held, upgrade(app, "2.0"))
     assert edits(both) == ["requirements.txt:1 lib==2.0", "requirements.txt:2 app==2.0"]
     assert both.by_hand == ()
@@ -145,9 +143,9 @@ def test_only_what_unblocks(found: Callable[..., Ways]) -> None:
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({}, "requirements.txt does not exist: lib==2.0"),
-        ({"requirements.txt": "lib==1.0,<2\n"}, "asks for more than one thing"),
-        ({"requirements.txt": "lib>=1\n"}, "no file of the project names its version"),
+        ({}, "requirements.txt does not exist"),
+        ({"requirements.txt": "lib==1.0,<2\n"}, "limits the version"),
+        ({"requirements.txt": "lib>=1\n"}, "no file of the project pins it"),
     ],
 )
 def test_what_cannot_be_edited_is_told(
@@ -159,7 +157,7 @@ def test_what_cannot_be_edited_is_told(
 
 def test_a_package_that_is_only_installed(found: Callable[..., Ways]) -> None:
     deep = package("deep", "1.0", chain=("app", "deep"))
-    assert "it comes in by app; install deep==2.0" in by_hand(found({}, upgrade(deep, "2.0")))
+    assert "app requires it): install deep==2.0" in by_hand(found({}, upgrade(deep, "2.0")))
     assert found({}, upgrade(deep, None)) == Ways()
 
 
@@ -171,7 +169,7 @@ def test_development_packages_of_pipenv(found: Callable[..., Ways]) -> None:
 
 @pytest.mark.parametrize("to", ["1.0", "1.0.0", "0.9"])
 def test_advice_that_goes_back_is_not_followed(to: str) -> None:
-    with pytest.raises(ValueError, match=r"is no upgrade of lib 1\.0"):
+    with pytest.raises(ValueError, match=r"is not an upgrade of lib 1\.0"):
         goals_of([upgrade(package("lib", "1.0", "uv.lock:1"), to)])
 
 
