@@ -137,7 +137,7 @@ def decoded(data: bytes, now: datetime) -> tuple[Record, tuple[str, ...]]:
             whole = msgspec.json.decode(data)
             if not isinstance(whole, Mapping) or not isinstance(whole.get("id"), str):
                 raise UnusableError("not an OSV record: it has no id") from None
-            record = msgspec.convert(_salvaged(Record, whole, "record", doubts), Record)
+            record = msgspec.convert(_salvaged_fields(Record, whole, doubts), Record)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise UnusableError(f"not valid JSON: {error}") from error
     record, more = usable(record, now)
@@ -147,8 +147,8 @@ def decoded(data: bytes, now: datetime) -> tuple[Record, tuple[str, ...]]:
 def _salvaged(kind: Any, value: Any, name: str, doubts: list[str]) -> Any:
     """Return the usable parts of a JSON value for a type; None if there are none.
 
-    Add a line to `doubts` for each part of a wrong type that is not null. Unreadable affected
-    versions become an unreadable range, so that every version counts as affected.
+    Add a line to `doubts` for each part of a wrong type. Unreadable affected versions become an
+    unreadable range, so that every version counts as affected.
     """
     try:
         msgspec.convert(value, kind)
@@ -162,17 +162,22 @@ def _salvaged(kind: Any, value: Any, name: str, doubts: list[str]) -> Any:
         parts = (_salvaged(get_args(kind)[0], part, name, doubts) for part in value)
         return [part for part in parts if part not in (None, "")]
     if isinstance(value, dict) and hasattr(kind, "__struct_fields__"):
-        fields = {
-            field.name: _salvaged(field.type, value[field.name], field.name, doubts)
-            for field in msgspec.structs.fields(kind)
-            if value.get(field.name) is not None
-        }
-        versions = value.get("versions")
-        if kind is Affected and not value.get("ranges") and fields.get("versions") != versions:
-            fields["ranges"] = [_RANGE]
-        return {key: part for key, part in fields.items() if part is not None}
+        return _salvaged_fields(kind, value, doubts)
     doubts.append(f"{name}: {reason}")
     return [value] if isinstance(value, str) and kind == tuple[str, ...] else _UNREADABLE.get(kind)
+
+
+def _salvaged_fields(kind: Any, value: Mapping[str, Any], doubts: list[str]) -> dict[str, Any]:
+    """Return the usable fields for a struct; null is like a missing field."""
+    fields = {
+        field.name: _salvaged(field.type, value[field.name], field.name, doubts)
+        for field in msgspec.structs.fields(kind)
+        if value.get(field.name) is not None
+    }
+    versions = value.get("versions")
+    if kind is Affected and not value.get("ranges") and fields.get("versions") != versions:
+        fields["ranges"] = [_RANGE]
+    return {key: part for key, part in fields.items() if part is not None}
 
 
 def usable(record: Record, now: datetime) -> tuple[Record, tuple[str, ...]]:
@@ -182,28 +187,26 @@ def usable(record: Record, now: datetime) -> tuple[Record, tuple[str, ...]]:
     UnusableError for an invalid id, and for a record that is only about other packages.
     """
     if not _ID.fullmatch(record.id):
-        raise UnusableError(f"invalid id: {record.id[:80]!r}" if record.id else "it has no id")
+        raise UnusableError(f"invalid id: {record.id[:80]!r}")
     doubts: list[str] = []
     affected = _affected(record, doubts)
     aliases = _aliases(record, doubts)
-    for key in ("modified", "published", "withdrawn"):
-        text = getattr(record, key)
-        if text and moment(text) is None:
+    dates = {key: getattr(record, key) for key in ("modified", "published", "withdrawn")}
+    for key, text in dates.items():
+        dates[key] = utc(text)
+        if text and not dates[key]:
             doubts.append(f"{key} is not a time: {text[:40]!r}")
     withdrawn = moment(record.withdrawn)
-    # Until then, the record counts.
-    is_ahead = withdrawn is not None and withdrawn > now
-    if is_ahead:
+    if withdrawn and withdrawn > now:
+        dates["withdrawn"] = ""
         doubts.append(f"to be withdrawn on {record.withdrawn[:10]}: counts until then")
     # Without severities of its own, the record has those of the affected packages.
     scores = record.severity or [score for part in record.affected for score in part.severity]
-    short = [score for score in scores if len(score.score) <= _SCORE and len(score.type) <= _SCORE]
+    short = [score for score in scores if max(len(score.score), len(score.type)) <= _SCORE]
     extra = record.database_specific
     return Record(
         id=canonical_id(record.id),
-        modified=utc(record.modified),
-        published=utc(record.published),
-        withdrawn="" if is_ahead else utc(record.withdrawn),
+        **dates,
         aliases=aliases,
         summary=record.summary[:_TEXT],
         details=record.details[:_TEXT],

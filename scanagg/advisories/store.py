@@ -144,11 +144,6 @@ class Store:
     if a file turns out to be damaged: an empty answer would be wrong.
     """
 
-    osv: DataSource | None
-    kev: DataSource | None
-    epss: DataSource | None
-    problems: tuple[str, ...]
-
     def __init__(self, files: Iterable[StoreFile] = (), problems: Iterable[str] = ()) -> None:
         """Take over open files, at most one of a kind."""
         self._files = {file.meta.kind: file for file in files}

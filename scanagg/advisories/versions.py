@@ -19,6 +19,7 @@ versions. It leaves some cases open. In each of them, a version counts as affect
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import zip_longest
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -188,9 +189,9 @@ def _spans(entry: Affected) -> Iterator[Span]:
 def _walked(events: Sequence[RangeEvent]) -> Iterator[Span]:
     """Yield the periods by walking the events in order; see the top of this file."""
     begins = [event.introduced for event in events if event.introduced is not None]
-    starts = _versions(text for text in begins if text != _FIRST)
-    fixes = _versions(event.fixed for event in events)
-    lasts = _versions(event.last_affected for event in events)
+    starts = _versions({*begins} - {_FIRST})
+    fixes = _versions(map(attrgetter("fixed"), events))
+    lasts = _versions(map(attrgetter("last_affected"), events))
     inside = not begins or _FIRST in begins or None in map(parsed, begins)
     start = None
     for version in sorted(starts | fixes | lasts):

@@ -148,7 +148,7 @@ def test_entries_and_versions_of_a_wrong_type_leave_the_others() -> None:
         (b"[]", "no id"),
         (b"{}", "no id"),
         (b'{"id": 7}', "no id"),
-        (b'{"id": ""}', "no id"),
+        (b'{"id": ""}', "invalid id"),
         (b'{"id": "a b"}', "invalid id"),
         (b'{"id": "A\\u001b[31m"}', "invalid id"),
         (b'{"id": "A\\u0000"}', "invalid id"),

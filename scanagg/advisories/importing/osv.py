@@ -198,8 +198,9 @@ def write(
     stored: dict[str, _Stored] = {}
     for number, (name, data) in enumerate(export.records, 1):
         _write_record(connection, name, data, stored, problems, now)
-        if number % _PROGRESS_STEP == 0 or number == export.count:
+        if number % _PROGRESS_STEP == 0:
             progress(number, export.count)
+    progress(export.count, export.count)
     connection.executemany(
         "INSERT INTO package VALUES (?, ?)",
         sorted((package, name) for name, record in stored.items() for package in record.packages),
