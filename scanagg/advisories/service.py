@@ -145,13 +145,13 @@ class _Handler(BaseHTTPRequestHandler):
         answer = {"vulns": [_vulnerability(record, name) for record in records]} if records else {}
         self._respond(HTTPStatus.OK, msgspec.json.encode(answer))
 
-    def _refuse_method(self) -> None:
+    def do_GET(self) -> None:
         """Refuse every other method."""
         if self._is_our_path():
             self._refuse(HTTPStatus.METHOD_NOT_ALLOWED, "only POST")
 
     # The names are those of http.server.
-    do_GET = do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = _refuse_method  # noqa: N815
+    do_HEAD = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = do_GET  # noqa: N815
 
     def _is_our_path(self) -> bool:
         """Return whether the request is for our path; refuse it if not."""

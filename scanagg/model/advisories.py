@@ -1,4 +1,4 @@
-"""Advisories, licences and rules: the facts that are known apart from any one finding."""
+"""Advisories, licences and rules: data that does not belong to a single finding."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _ID_ORDER: Final = ("CVE-", "GHSA-", "PYSEC-")
 _CVSS: Final = ("cvss4", "cvss3.1", "cvss3.0")
 _MAX_PAGES: Final = 10
 _PAGE: Final = re.compile(r"https://[!-~]{1,2000}")
-# The first CVE is of 1999. Much older dates are defaults, such as Go's year 1.
+# The first CVE is from 1999. Much older dates are defaults, such as year 1 in Go.
 _FIRST_YEAR: Final = 1990
 
 
@@ -28,17 +28,17 @@ def is_malware(name: str) -> bool:
 
 
 def id_order(name: str) -> tuple[int, str]:
-    """Return a sort key for ids. The first names a vulnerability: CVE, else GHSA, else PYSEC."""
+    """Return a sort key for ids: CVE first, then GHSA, PYSEC, and others."""
     kinds = (number for number, kind in enumerate(_ID_ORDER) if name.startswith(kind))
     return next(kinds, len(_ID_ORDER)), name
 
 
 class DataSource(msgspec.Struct, frozen=True):
-    """Data that findings are judged by: a scanner's own, or that of the advisory store.
+    """The data behind findings: a scanner's own data, or that of the advisory store.
 
     `updated` is the time of its newest record (UTC), `digest` the sha256 of its content, `origin`
-    an address or a file's name (no path of this machine), `fetched` the time of the download. None
-    or empty where it is not known.
+    an address or the name of a file (no path of this machine), `fetched` the time of the download.
+    None or empty if unknown.
     """
 
     name: str
@@ -51,7 +51,7 @@ class DataSource(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A rule of a scanner, without anything that belongs to one finding."""
+    """A rule of a scanner, without data of a finding."""
 
     id: str
     name: str
@@ -62,10 +62,10 @@ class Rule(msgspec.Struct, frozen=True):
 
 
 class SeverityClaim(msgspec.Struct, frozen=True):
-    """A severity by one source. `vector` is the CVSS vector that it comes from, if any.
+    """A severity from one source. `vector` is its CVSS vector, if any.
 
     `source` is one of policy, ghsa, cvss4, cvss3.1, cvss3.0, tool, nvd, cvss2, table; or the name
-    of a vendor that a scanner quotes (redhat), whose claim decides nothing.
+    of a vendor that a scanner quotes (redhat), whose claim never decides.
     """
 
     source: str
@@ -91,9 +91,9 @@ def disagreement(claims: Iterable[SeverityClaim]) -> tuple[Reason, ...]:
 class Advisory(msgspec.Struct, frozen=True):
     """A published vulnerability, with all its ids.
 
-    `kev` is True where it is known to be exploited (CISA's catalogue), since `kev_added` (ISO
-    date). `epss` is the probability that it will be within 30 days (FIRST, 0 to 1),
-    `epss_percentile` the share of others with a lower one (0 to 1). None where it is not known.
+    `kev` is True if it is known to be exploited (CISA's catalogue), since `kev_added` (ISO date).
+    `epss` is the probability of exploitation within 30 days (FIRST, 0 to 1), `epss_percentile` the
+    share of CVEs with a lower one (0 to 1). None if unknown.
     """
 
     id: str
@@ -115,16 +115,16 @@ class Advisory(msgspec.Struct, frozen=True):
 
     @property
     def malicious(self) -> bool:
-        """True where an id says that the package itself is an attack (`MAL-…`)."""
+        """True if an id says that the package itself is an attack (`MAL-…`)."""
         return any(map(is_malware, (self.id, *self.aliases)))
 
 
 class LicenseFile(msgspec.Struct, frozen=True):
     """A licence file of a package, with the sha256 of its bytes in hex.
 
-    `path` is as in the metadata, `license` the SPDX id of exactly this text, empty where it is not
-    known. The text of a GNU licence does not say if later versions are meant: it has the id that
-    ends in `-only`.
+    `path` is as in the metadata, `license` the SPDX id of exactly this text, or empty if unknown.
+    The text of a GNU licence does not tell if later versions are allowed, so its id ends in
+    `-only`.
     """
 
     path: str
@@ -135,7 +135,7 @@ class LicenseFile(msgspec.Struct, frozen=True):
 class LicenseFacts(msgspec.Struct, frozen=True):
     """The licence metadata of a package: License-Expression (PEP 639), License field, classifiers.
 
-    `files` are the licence files of the package, where these could be read.
+    `files` are the licence files of the package that could be read.
     """
 
     expression: str | None = None
@@ -151,15 +151,15 @@ class LicenseFacts(msgspec.Struct, frozen=True):
 
 
 class Secret(msgspec.Struct, frozen=True):
-    """A secret: the scanner's digest of the whole value, if it makes one.
+    """A secret, with the scanner's digest of the whole value, if any.
 
-    It stays in memory, to tell that two secrets are the same, and is never written.
+    The digest stays in memory, to recognise equal secrets, and is never written.
     """
 
     digest: str | None = None
 
 
-# Several sources about one advisory.
+# Values of an advisory from several sources.
 
 
 def remedy(fixed: Iterable[str]) -> str:
@@ -169,7 +169,7 @@ def remedy(fixed: Iterable[str]) -> str:
 
 
 def retold(message: str, before: Iterable[str], after: Iterable[str]) -> str:
-    """Return a message with other fixed versions in its sentence about them."""
+    """Return a message in which the sentence about fixed versions names other versions."""
     return message.replace(remedy(before), remedy(after), 1)
 
 
@@ -179,7 +179,7 @@ def pages(addresses: Iterable[str]) -> tuple[str, ...]:
 
 
 def earliest(dates: Iterable[str | None]) -> str | None:
-    """Return the first of some dates (ISO 8601), as written; None where none can be read."""
+    """Return the first of some dates (ISO 8601), as written; None if none is valid."""
     known = []
     for text in dates:
         time = read_time(text)

@@ -1,4 +1,4 @@
-"""Compute score and severity of a CVSS vector."""
+"""Compute the score and severity of CVSS vectors."""
 
 import re
 from functools import lru_cache
@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from scanagg.model.advisories import SeverityClaim
 from scanagg.model.enums import Severity
 
-# With every metric that there is, a vector of CVSS 4.0 has about 230 characters.
+# With all metrics, a vector of CVSS 4.0 has about 230 characters.
 _LONGEST: Final = 512
 _CACHED: Final = 1 << 12
 _VECTOR: Final = re.compile(r"\(?(?:CVSS:(\d\.\d)/|CVSS2#)?((?:[A-Z]+:[A-Z]+/)*[A-Z]+:[A-Z]+)/?\)?")
@@ -34,8 +34,8 @@ _HIGHEST: Final = 10.0
 class Score(NamedTuple):
     """The score of a vector, from 0 to 10, with its severity.
 
-    `source` is the version in the words of `SeverityClaim`, `vector` the text as its specification
-    writes it.
+    `source` is the version, as in `SeverityClaim`, `vector` the text as the specification writes
+    it.
     """
 
     source: str
@@ -45,7 +45,7 @@ class Score(NamedTuple):
 
 
 def claim(vector: str, scanner: str) -> SeverityClaim | None:
-    """Return the claim of a vector, passed on by `scanner`; None for an invalid vector."""
+    """Return the claim of a vector from a scanner; None for an invalid vector."""
     score = scored(vector)
     return score and SeverityClaim(score.source, score.severity, scanner, score.vector)
 
@@ -53,12 +53,12 @@ def claim(vector: str, scanner: str) -> SeverityClaim | None:
 def scored(vector: str) -> Score | None:
     """Return the base score of a vector; None for an invalid vector or an unknown version.
 
-    The prefix tells the version; v2 has none, or `CVSS2#` or `CVSS:2.0/`. These flaws are repaired:
-    lower case, a slash at the end, brackets or white space around it. A metric that is missing,
-    repeated or unknown makes the vector invalid.
+    The prefix gives the version; v2 has none, `CVSS2#` or `CVSS:2.0/`. Lower case, a slash at the
+    end, and brackets or white space around the vector are accepted. A missing, repeated or unknown
+    metric makes the vector invalid.
 
-    In v2 and v3 temporal and environmental metrics do not count. In v4 they do (CVSS-BT, CVSS-BE,
-    CVSS-BTE), since its formula has no base score apart from them: "Nomenclature" in
+    Temporal and environmental metrics count only in v4 (CVSS-BT, CVSS-BE, CVSS-BTE), since its
+    formula has no base score without them: "Nomenclature" in
     https://www.first.org/cvss/v4-0/specification-document.
     """
     return _scored(vector) if len(vector) <= _LONGEST and vector.isascii() else None
@@ -70,7 +70,7 @@ def _scored(vector: str) -> Score | None:
     source = _SOURCES.get(match[1]) if match else None
     if match is None or source is None:
         return None
-    # Imported here: most runs meet no vector, and it takes as long to load as our whole model.
+    # Imported here: it is slow to import, and most runs have no vector.
     from cvss import CVSS2, CVSS3, CVSS4, CVSSError  # noqa: PLC0415
 
     text = f"CVSS:{match[1]}/{match[2]}"
@@ -92,7 +92,7 @@ def _scored(vector: str) -> Score | None:
 def level(score: float, source: str) -> Severity | None:
     """Return the severity of a score; None for a score outside of 0 to 10.
 
-    `source` tells the version, in the words of `SeverityClaim`: cvss2 has a scale of its own.
+    `source` is the version, as in `SeverityClaim`: cvss2 has a scale of its own.
     """
     if not 0 <= score <= _HIGHEST:
         return None
