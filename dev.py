@@ -1,17 +1,16 @@
 #!/usr/bin/env python3
-"""Set up this repository with nothing but Python and git, then run scanagg or the tests.
+"""Set up this repository with only Python and git, and run scanagg or the tests.
 
-    python3 dev.py setup         make the environment in .venv/ from requirements/dev.txt
+    python3 dev.py setup         create the environment .venv/ from requirements/dev.txt
     python3 dev.py check [...]   run `scanagg check` with these arguments, or on this repository
-    python3 dev.py test [...]    run every check and test, or pytest alone with these arguments
+    python3 dev.py test [...]    run every check and test, or only pytest with these arguments
 
-Each command sets up what is missing first. Everything goes into .venv/ and build/; both can be
-deleted at any time.
+Each command first sets up what is missing, in .venv/ and build/. You can delete both at any time.
 """
 
 import sys
 
-if sys.version_info < (3, 11):  # noqa: UP036 - a machine's python3 may well be older
+if sys.version_info < (3, 11):  # noqa: UP036 - python3 may be older
     sys.exit(f"dev.py needs Python 3.11 or newer; this is {sys.version.split()[0]}")
 
 import hashlib
@@ -27,20 +26,20 @@ VENV: Final = ROOT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
 APT_SECONDS: Final = 300
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
-WITHOUT_BROWSER: Final = "tests that need it are skipped, and fail where CI is set"
+WITHOUT_BROWSER: Final = "tests that need it are skipped, or fail if CI is set"
 
 MEANING: Final = {
-    0: "pass: nothing found that the policy blocks, and every required scanner did its work",
-    1: "blocked: the policy blocks at least one finding",
-    2: "not run: the command line, the configuration or the policy is wrong",
-    3: "incomplete: a required scanner is missing, failed, or did not look at everything",
-    4: "an internal error of scanagg",
+    0: "pass: no finding blocks, and every required scanner finished",
+    1: "blocked: at least one finding blocks",
+    2: "error in the command line, the configuration or the policy",
+    3: "incomplete: a required scanner is missing, failed, or did not examine everything",
+    4: "internal error",
     130: "interrupted",
 }
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command and return its exit code; 1 if something could not be set up."""
+    """Run one command and return its exit code; 1 if the setup fails."""
     commands = {"setup": setup, "check": check, "test": test}
     if not argv or argv[0] not in commands:
         print(__doc__.partition("\n\n")[2].rstrip() if __doc__ else "")
@@ -48,19 +47,19 @@ def main(argv: Sequence[str]) -> int:
     try:
         return commands[argv[0]](argv[1:])
     except subprocess.CalledProcessError as error:
-        print(f"\nfailed (exit code {error.returncode}): {' '.join(map(str, error.cmd))}")
+        print(f"\nfailed with exit code {error.returncode}: {' '.join(map(str, error.cmd))}")
         return 1
     except KeyboardInterrupt:
         return 130
 
 
 def setup(_: Sequence[str] = ()) -> int:
-    """Make `.venv` from the development lock, with scanagg itself installed in place."""
+    """Create `.venv` from the development lock, and install scanagg in it as editable."""
     environment(VENV, "requirements/dev.txt")
     project = VENV / "project.sha256"
     described = digest((ROOT / "pyproject.toml").read_bytes())
     if not (project.is_file() and project.read_text() == described):
-        heading("scanagg itself")
+        heading("scanagg, editable")
         in_place = ("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
         pip(PYTHON, "install", "--quiet", *in_place)
         pip(PYTHON, "check")
@@ -69,21 +68,21 @@ def setup(_: Sequence[str] = ()) -> int:
 
 
 def check(args: Sequence[str]) -> int:
-    """Run `scanagg check`, on this repository unless told otherwise, and explain its exit code.
+    """Run `scanagg check`, by default on this repository, and explain its exit code.
 
-    If the advisories cannot be updated, the check runs without them and its report says so.
+    If the update of the advisories fails, the check runs with the data that is there.
     """
     setup()
     heading("scanagg db update")
     run("scanagg", "db", "update")
     heading("scanagg check")
     code = run("scanagg", "check", *(args or [str(ROOT)]))
-    print(f"\nexit code {code}: {MEANING.get(code, 'not one of scanagg')}", flush=True)
+    print(f"\nexit code {code}: {MEANING.get(code, 'unknown')}", flush=True)
     return code
 
 
 def test(args: Sequence[str]) -> int:
-    """Run every check and test and return 0 only if all pass; with arguments, pytest alone."""
+    """Run every check and test, or only pytest with arguments. Return 0 if all pass."""
     setup()
     browser()
     if args:
@@ -105,7 +104,7 @@ def test(args: Sequence[str]) -> int:
 
 
 def environment(folder: Path, lock: str) -> None:
-    """Make a virtual environment that holds what `lock` lists, unless `folder` is one already."""
+    """Create a virtual environment with the packages of a lock, unless it is up to date."""
     stamp = folder / "lock.sha256"
     locked = digest((ROOT / lock).read_bytes(), sys.version.encode(), str(folder).encode())
     if stamp.is_file() and stamp.read_text() == locked:
@@ -117,11 +116,11 @@ def environment(folder: Path, lock: str) -> None:
 
 
 def install(python: Path, lock: str) -> None:
-    """Install a lock as it is: nothing is resolved, nothing is built, every file has its hash.
+    """Install a lock as it is: pip resolves and builds nothing, and verifies every hash.
 
-    The resolver must stay out of it. It follows the requirements of the packages as well, and
-    `coverage[toml]>=7` of one of them makes it look at a newer release, whose hash is not in the
-    lock. A source distribution is refused because building it resolves its build requirements.
+    With the resolver, a requirement such as `coverage[toml]>=7` of one package makes pip look at a
+    newer release, whose hash is not in the lock. Building a source distribution would resolve its
+    build requirements, so pip has to refuse it.
     """
     locked = ("--no-deps", "--require-hashes", "--only-binary", ":all:")
     pip(python, "install", "--quiet", *locked, "-r", lock)
@@ -135,7 +134,7 @@ def pip(python: Path, *args: str) -> None:
 
 
 def browser() -> None:
-    """Install Chromium on Debian as root; elsewhere, say what its lack means."""
+    """Install Chromium if this is Debian and you are root; else print which tests need it."""
     if any(map(shutil.which, BROWSERS)):
         return
     heading("Chromium")
@@ -143,31 +142,31 @@ def browser() -> None:
     release = Path("/etc/os-release")
     debian = release.is_file() and "\nID=debian\n" in f"\n{release.read_text()}\n"
     if not (apt and debian and os.geteuid() == 0):
-        print(f"not found, and only installed as root on Debian; {WITHOUT_BROWSER}")
+        print(f"not found; install it yourself, or run this as root on Debian: {WITHOUT_BROWSER}")
         return
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for rest in (["update", "-qq"], ["install", "-qq", "--no-install-recommends", "chromium"]):
         try:
             subprocess.run([apt, "-y", *rest], check=True, env=env, timeout=APT_SECONDS)
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            print(f"could not be installed: {error}; {WITHOUT_BROWSER}")
+            print(f"cannot install it: {error}; {WITHOUT_BROWSER}")
             return
 
 
 def run(program: str, *args: str, cwd: Path | None = None) -> int:
-    """Run a program of the environment and return its exit code; it finds the others on PATH."""
+    """Run a program of the environment, with the others on PATH. Return its exit code."""
     env = {**os.environ, "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}"}
     command = [str(PYTHON.parent / program), *args]
     return subprocess.run(command, cwd=cwd, check=False, env=env).returncode
 
 
 def digest(*parts: bytes) -> str:
-    """Return one SHA-256 over several contents."""
+    """Return one SHA-256 of several contents."""
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
 def heading(text: str) -> None:
-    """Announce a step before its own output."""
+    """Print the name of a step."""
     print(f"\n== {text}", flush=True)
 
 
