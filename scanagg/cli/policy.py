@@ -17,7 +17,7 @@ from scanagg.model import Clock, Judged
 from scanagg.policy.compare import VerdictChange, changes
 from scanagg.policy.json_schema import schema_text
 from scanagg.policy.lint import lint
-from scanagg.policy.load import BUILTIN, builtin_folder, load_policy, source
+from scanagg.policy.load import BUILTIN, builtin_folder, find, load_policy
 from scanagg.policy.rules import decide
 from scanagg.policy.test import ALLOWED, Cases, Tried, read_cases, try_cases
 from scanagg.policy.waivers import today
@@ -89,11 +89,11 @@ def test(
     """
     failed = passed = 0
     for path in files:
-        file = source(WorkTree(path.parent), path.name or ".", str(path))
+        file = find(WorkTree(path.parent), path.name or ".", str(path))
         if file is None:
             hint = "Give a file with test cases (see `policy test` in docs/policy.md)."
             raise PolicyError(f"{one_line(str(path))}: does not exist", hint)
-        cases = read_cases(file.raw, file.shown)
+        cases = read_cases(file.raw, file.name)
         for tried in _try(cases, path, policy, options.time_of(now)):
             mark = "FAIL" if tried.wrong else "ok  "
             tell([f"{mark}  {cases.shown}:{tried.line}  {tried.name}"])

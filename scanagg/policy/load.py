@@ -55,7 +55,7 @@ class PolicySource(msgspec.Struct, frozen=True):
     a ready-made policy.
     """
 
-    shown: str
+    name: str
     raw: bytes
     files: Files | None = None
     path: str = ""
@@ -74,7 +74,7 @@ class PolicyText(msgspec.Struct, frozen=True):
     file: PolicyFile
 
 
-class Whole(msgspec.Struct, frozen=True):
+class Combined(msgspec.Struct, frozen=True):
     """A policy combined with its parents.
 
     `raw` has the keys that it or a parent sets; `locked` the locks of its parents, `files` the
@@ -108,27 +108,27 @@ def load_policy(
     if name_or_path is not None:
         policy = _named(name_or_path, root, place)
     else:
-        candidates = (source(place, path) for path in PLACES)
+        candidates = (find(place, path) for path in PLACES)
         policy = next(filter(None, candidates), None)
     if policy is None:
         name = configured or BUILTIN[0]
-        policy = builtin(name) if name in BUILTIN else source(place, name)
+        policy = builtin(name) if name in BUILTIN else find(place, name)
         policy = policy or _missing(name, place.ref)
-    whole = _Reader().whole(read_policy(policy), ())
-    digests = dict(whole.files)
-    own = source(place, WAIVERS)
+    combined = _Reader().combine(read_policy(policy), ())
+    digests = dict(combined.files)
+    own = find(place, WAIVERS)
     if own is not None:
-        digests[own.shown] = own.sha256
+        digests[own.name] = own.sha256
     is_built_in = policy.files is None
     stem = one_line(Path(policy.path).stem)
     return Policy(
-        name=policy.shown.removeprefix(f"{BUILT_IN} ") if is_built_in else stem,
-        source=BUILT_IN if is_built_in else policy.shown,
+        name=policy.name.removeprefix(f"{BUILT_IN} ") if is_built_in else stem,
+        source=BUILT_IN if is_built_in else policy.name,
         digest=policy.sha256,
-        enforcement=whole.file.enforcement,
-        file=whole.file,
-        waivers=(*whole.waivers, *(read_waivers(own) if own else ())),
-        locked=whole.locked,
+        enforcement=combined.file.enforcement,
+        file=combined.file,
+        waivers=(*combined.waivers, *(read_waivers(own) if own else ())),
+        locked=combined.locked,
         files=digests,
         ref=place.ref,
     )
@@ -158,9 +158,9 @@ def builtin(name: str) -> PolicySource:
     return PolicySource(f"{BUILT_IN} {name}", raw)
 
 
-def source(files: Files, path: str, shown: str | None = None) -> PolicySource | None:
+def find(files: Files, path: str, name: str | None = None) -> PolicySource | None:
     """Return a file of the project, None if it does not exist. PolicyError if it is unusable."""
-    where = one_line(shown or path)
+    where = one_line(name or path)
     try:
         raw = files.read(path)
     except OSError as error:
@@ -174,38 +174,38 @@ def source(files: Files, path: str, shown: str | None = None) -> PolicySource | 
     return PolicySource(where, raw, files, path)
 
 
-def read_policy(of: PolicySource) -> PolicyText:
+def read_policy(source: PolicySource) -> PolicyText:
     """Read the policy in a file. PolicyError with every mistake of the first step that fails."""
-    file, document = read_document(of.raw, of.shown, PolicyFile)
+    file, document = read_document(source.raw, source.name, PolicyFile)
     # The tests check the ready-made policies. Here it would take longest to load the licence list.
-    problems = check(file, document) if of.files else []
+    problems = check(file, document) if source.files else []
     if problems:
-        raise policy_error(problems, of.shown)
-    return PolicyText(of, document, file)
+        raise policy_error(problems, source.name)
+    return PolicyText(source, document, file)
 
 
-def read_waivers(of: PolicySource) -> tuple[Waiver, ...]:
+def read_waivers(source: PolicySource) -> tuple[Waiver, ...]:
     """Read a waiver file. PolicyError as for a policy."""
-    file, document = read_document(of.raw, of.shown, WaiverFile)
+    file, document = read_document(source.raw, source.name, WaiverFile)
     problems = check_waivers(file, document)
     if problems:
-        raise policy_error(problems, of.shown)
-    return _waivers(of, document, file.items, ("items",))
+        raise policy_error(problems, source.name)
+    return _waivers(source, document, file.items, ("items",))
 
 
-def read_document(raw: bytes, shown: str, kind: type[_T]) -> tuple[_T, Document]:
+def read_document(raw: bytes, name: str, kind: type[_T]) -> tuple[_T, Document]:
     """Return the bytes of a file as a `kind`. PolicyError with every mistake and its position."""
     try:
         document = parse(raw)
     except YamlError as error:
-        raise policy_error(error.problems, shown) from None
+        raise policy_error(error.problems, name) from None
     file, problems = build(document, kind)
     if file is None:
-        raise policy_error(problems, shown)
+        raise policy_error(problems, name)
     return file, document
 
 
-def policy_error(problems: Sequence[Problem], shown: str) -> PolicyError:
+def policy_error(problems: Sequence[Problem], name: str) -> PolicyError:
     """Return the problems of one file as one error.
 
     If there are several, each line with a problem is followed by its hint, unless an earlier
@@ -214,7 +214,7 @@ def policy_error(problems: Sequence[Problem], shown: str) -> PolicyError:
     lines: dict[str, str] = {}
     for problem in problems:
         mark = problem.mark
-        line = f"{shown}:{mark.line}:{mark.column}: {problem.message}"
+        line = f"{name}:{mark.line}:{mark.column}: {problem.message}"
         lines.setdefault(line, "" if problem.hint in lines.values() else problem.hint)
     if len(lines) == 1:
         return PolicyError(*lines.popitem())
@@ -229,7 +229,7 @@ def _named(name: str, root: Path, files: Files) -> PolicySource:
     if place is None:
         path = Path(name.replace("\0", "?"))
         place = (WorkTree(path.parent), path.name or ".")
-    return source(*place) or _missing(name, place[0].ref)
+    return find(*place) or _missing(name, place[0].ref)
 
 
 def _missing(name: str, ref: str | None) -> PolicySource:
@@ -240,7 +240,7 @@ def _missing(name: str, ref: str | None) -> PolicySource:
 
 
 def _waivers(
-    of: PolicySource, document: Document, entries: Sequence[WaiverEntry], above: KeyPath
+    source: PolicySource, document: Document, entries: Sequence[WaiverEntry], above: KeyPath
 ) -> tuple[Waiver, ...]:
     return tuple(
         Waiver(
@@ -248,7 +248,7 @@ def _waivers(
             reason=entry.reason,
             owner=entry.owner,
             expires=date.fromisoformat(entry.expires),
-            place=f"{of.shown}:{document.at((*above, index)).line}",
+            place=f"{source.name}:{document.at((*above, index)).line}",
             ids=entry.ids,
             purl=split_purl(entry.purl)[0] if entry.purl else None,
             versions=entry.versions,
@@ -269,18 +269,19 @@ class _Reader:
     def __init__(self) -> None:
         self.count = 0
 
-    def whole(self, written: PolicyText, chain: tuple[str, ...]) -> Whole:
+    def combine(self, written: PolicyText, chain: tuple[str, ...]) -> Combined:
         """Return the policy with its parents; `chain` names the files that extend it.
 
         PolicyError if a parent cannot be used, or if a child loosens what a parent locks.
         """
-        of, document, file = written.source, written.document, written.file
+        source, document, file = written.source, written.document, written.file
         own = cast("_Raw", document.value)
-        waivers = _waivers(of, document, file.waivers.items, ("waivers", "items"))
+        waivers = _waivers(source, document, file.waivers.items, ("waivers", "items"))
         if not file.extends:
-            return Whole(written, own, file, waivers)
+            return Combined(written, own, file, waivers)
         parents = [
-            self._parent(written, index, (*chain, of.shown)) for index in range(len(file.extends))
+            self._parent(written, index, (*chain, source.name))
+            for index in range(len(file.extends))
         ]
         raw: _Raw = {}
         locked: list[Locked] = []
@@ -291,24 +292,24 @@ class _Reader:
             locks = (*parent.locked, *_locks_of(parent))
             locked += [lock for lock in locks if lock not in locked]
             files.update(parent.files)
-            files[parent.written.source.shown] = parent.written.source.sha256
+            files[parent.written.source.name] = parent.written.source.sha256
             waivers += parent.waivers
         raw = _over(own, raw)
         merged, problems = build(Document(raw, {(): Mark(1, 1)}, {}), PolicyFile)
         if merged is None:
-            raise policy_error(problems, f"{of.shown} with its parents")
+            raise policy_error(problems, f"{source.name} with its parents")
         waivers = tuple(dict.fromkeys(waivers))
-        whole = Whole(written, raw, merged, waivers, tuple(locked), files)
-        problems = sorted((*_loosened(whole), *_in_two_lists(whole)))
+        combined = Combined(written, raw, merged, waivers, tuple(locked), files)
+        problems = sorted((*_loosened(combined), *_in_two_lists(combined)))
         if problems:
-            raise policy_error(problems, of.shown)
-        return whole
+            raise policy_error(problems, source.name)
+        return combined
 
-    def _parent(self, child: PolicyText, index: int, chain: tuple[str, ...]) -> Whole:
+    def _parent(self, child: PolicyText, index: int, chain: tuple[str, ...]) -> Combined:
         path: KeyPath = ("extends", index)
         parent = _source_of_parent(child, index)
-        if parent.shown in chain:
-            loop = " extends ".join((*chain[chain.index(parent.shown) :], parent.shown))
+        if parent.name in chain:
+            loop = " extends ".join((*chain[chain.index(parent.name) :], parent.name))
             raise _error(child, path, f"a loop: {loop}", "Remove one of these `extends` entries.")
         if len(chain) > _MOST_DEPTH:
             message = f"more than {_MOST_DEPTH} levels of parents"
@@ -319,10 +320,10 @@ class _Reader:
             raise _error(child, path, message, "Combine some of the files.")
         expected = child.file.extends[index].sha256
         if expected not in (None, parent.sha256):
-            message = f"{parent.shown} has sha256 {parent.sha256}, not {expected}"
-            hint = f"Review what changed in {parent.shown}, then write its new sha256 here."
+            message = f"{parent.name} has sha256 {parent.sha256}, not {expected}"
+            hint = f"Review what changed in {parent.name}, then write its new sha256 here."
             raise _error(child, (*path, "sha256"), message, hint)
-        return self.whole(read_policy(parent), chain)
+        return self.combine(read_policy(parent), chain)
 
 
 def _source_of_parent(child: PolicyText, index: int) -> PolicySource:
@@ -347,7 +348,7 @@ def _source_of_parent(child: PolicyText, index: int) -> PolicySource:
             child, path, f"{quoted(name)} is outside the folder that parents are read from", hint
         )
     try:
-        parent = source(files, inside)
+        parent = find(files, inside)
     except PolicyError as error:
         raise _error(child, path, error.message, error.hint) from None
     if parent is None:
@@ -359,7 +360,7 @@ def _source_of_parent(child: PolicyText, index: int) -> PolicySource:
 
 def _error(child: PolicyText, path: KeyPath, message: str, hint: str) -> PolicyError:
     problem = Problem(child.document.at(path), f"{label(path)}: {message}", hint)
-    return policy_error([problem], child.source.shown)
+    return policy_error([problem], child.source.name)
 
 
 def _over(child: _Raw, parent: _Raw, path: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -379,7 +380,7 @@ def _over(child: _Raw, parent: _Raw, path: tuple[str, ...] = ()) -> dict[str, An
     return merged
 
 
-def _locks_of(parent: Whole) -> Iterator[Locked]:
+def _locks_of(parent: Combined) -> Iterator[Locked]:
     """Yield the locks of a parent itself, without those of its own parents."""
     own = parent.written.file
     rules = tuple(rule for rule in own.rules if rule.locked)
@@ -390,27 +391,27 @@ def _locks_of(parent: Whole) -> Iterator[Locked]:
         file = msgspec.structs.replace(
             parent.file, rules=rules, scanners=scanners, locked=own.locked
         )
-        yield Locked(parent.written.source.shown, file, frozenset(file.approvers))
+        yield Locked(parent.written.source.name, file, frozenset(file.approvers))
 
 
-def _loosened(whole: Whole) -> Iterator[Problem]:
+def _loosened(combined: Combined) -> Iterator[Problem]:
     """Yield every value of the child that is looser than a lock allows."""
-    for lock in whole.locked:
+    for lock in combined.locked:
         for section in lock.file.locked:
-            for path, allowed in locked_section(section, whole.file, lock.file, lock.approvers):
-                yield _locked_problem(whole, lock, path, allowed)
+            for path, allowed in locked_section(section, combined.file, lock.file, lock.approvers):
+                yield _locked_problem(combined, lock, path, allowed)
         for name, entry in lock.file.scanners.items():
-            for key, allowed in locked_scanner(whole.file.scanners[name], entry):
-                yield _locked_problem(whole, lock, ("scanners", name, key), allowed)
+            for key, allowed in locked_scanner(combined.file.scanners[name], entry):
+                yield _locked_problem(combined, lock, ("scanners", name, key), allowed)
         theirs = {rule.id: rule for rule in lock.file.rules}
-        for index, rule in enumerate(whole.written.file.rules):
+        for index, rule in enumerate(combined.written.file.rules):
             if rule.id in theirs:
                 for key, allowed in locked_rule(rule, theirs[rule.id]):
-                    yield _locked_problem(whole, lock, ("rules", index, key), allowed)
+                    yield _locked_problem(combined, lock, ("rules", index, key), allowed)
 
 
-def _locked_problem(whole: Whole, lock: Locked, path: KeyPath, allowed: str) -> Problem:
-    document = whole.written.document
+def _locked_problem(combined: Combined, lock: Locked, path: KeyPath, allowed: str) -> Problem:
+    document = combined.written.document
     # A key that the child does not set comes from another parent.
     written = path if (path[0],) in document.values else ("extends",)
     message = f"{label(path)} is locked by {lock.source} to {allowed}"
@@ -418,12 +419,12 @@ def _locked_problem(whole: Whole, lock: Locked, path: KeyPath, allowed: str) -> 
     return Problem(document.at(written), message, hint)
 
 
-def _in_two_lists(whole: Whole) -> Iterator[Problem]:
+def _in_two_lists(combined: Combined) -> Iterator[Problem]:
     """Yield licences of the child that are also in another list, inherited from a parent."""
-    own = whole.written.document
+    own = combined.written.document
     if not any(("licenses", name) in own.values for name in ("allow", "review", "deny")):
         return
-    section = whole.file.licenses
+    section = combined.file.licenses
     for problem in licenses.check_lists(section.allow, section.review, section.deny):
         message = f"licenses.{problem.list}: {problem.message}"
         hint = "Lists that you leave out are inherited. Write the other list here too."
