@@ -34,7 +34,7 @@ from scanagg.model import (
 from scanagg.policy.typed import quoted, suggestion
 from scanagg.scanners.base import all_scanners
 
-Text = Annotated[str, Meta(min_length=1, description="text")]
+Text = Annotated[str, Meta(min_length=1)]
 Likelihood = Annotated[
     str,
     Meta(

@@ -142,7 +142,9 @@ def _described(members: Sequence[Any]) -> str:
     texts = [f"one of {words}" if ", " in words else words] if words else []
     for member in members:
         if get_origin(member) is Annotated:
-            texts += [part.description or "" for part in get_args(member) if isinstance(part, Meta)]
+            texts += [
+                part.description or "text" for part in get_args(member) if isinstance(part, Meta)
+            ]
         elif _is_container(member):
             texts.append("a list" if get_origin(member) is tuple else "a mapping")
         elif member is bool:

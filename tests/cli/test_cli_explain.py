@@ -80,11 +80,11 @@ def explain(*argv: str, cwd: Path) -> str:
 
 
 def test_a_vulnerability_is_explained_whole(project: Path) -> None:
-    said = explain("000000000001", cwd=project)
-    note, _, page = said.partition("\n\n")
+    page = explain("000000000001", cwd=project)
+    note, _, explained = page.partition("\n\n")
     assert note.startswith("Note: ")
     assert "default (built-in)" in note
-    assert page.rstrip().splitlines() == [
+    assert explained.rstrip().splitlines() == [
         "CVE-2016-10745: Sandbox escape in jinja2",
         (
             "  warn by rule sla: category vuln, severity >=high, origin existing; "
@@ -129,8 +129,8 @@ def test_a_vulnerability_is_explained_whole(project: Path) -> None:
 
 def test_a_vulnerability_is_explained_with_chain_sources_and_upgrade(project: Path) -> None:
     path = write(project / "other", known_report())
-    said = explain("CVE-2023-43804", "--report", str(path), cwd=project)
-    identity = said[said.index("  urllib3 1.26.4") : said.index("Origin:")].splitlines()
+    page = explain("CVE-2023-43804", "--report", str(path), cwd=project)
+    identity = page[page.index("  urllib3 1.26.4") : page.index("Origin:")].splitlines()
     assert identity == [
         "  urllib3 1.26.4 (runtime, transitive)",
         "  transitive: shop → requests → urllib3",
@@ -142,7 +142,7 @@ def test_a_vulnerability_is_explained_with_chain_sources_and_upgrade(project: Pa
         "  fixed in 1.26.17, 2.0.6; published 2023-10-02",
         "  exploit likelihood 97 %, higher than 99 % of all CVEs (EPSS)",
         "  CWE-200",
-        *(f"  {page}" for page in PAGES),
+        *(f"  {url}" for url in PAGES),
         "",
         "What to do",
         "  Upgrade urllib3 to 2.5.0.",
@@ -162,16 +162,16 @@ def test_a_vulnerability_is_explained_with_chain_sources_and_upgrade(project: Pa
     ]
     unchecked = replace(known_report(), upgrades=(UPGRADES[1],))
     path = write(project / "third", unchecked)
-    said = explain("CVE-2016-10745", "--report", str(path), cwd=project)
-    assert "  from scanners, not checked in the advisory store" in said
+    page = explain("CVE-2016-10745", "--report", str(path), cwd=project)
+    assert "  from scanners, not checked in the advisory store" in page
 
 
 def test_an_advisory_s_id_explains_each_finding_that_has_it(project: Path) -> None:
-    said = explain("ghsa-HJ2J-77xm-mc5v", cwd=project)
-    assert said.count("Sandbox escape in jinja2") == 2
-    assert "zlib1g 1.2 (runtime)" in said
-    assert "  no source gives a severity" in said
-    assert "Severity: unknown, compared as high" in said
+    page = explain("ghsa-HJ2J-77xm-mc5v", cwd=project)
+    assert page.count("Sandbox escape in jinja2") == 2
+    assert "zlib1g 1.2 (runtime)" in page
+    assert "  no source gives a severity" in page
+    assert "Severity: unknown, compared as high" in page
 
 
 def test_code_waived_and_overridden_says_so(project: Path) -> None:
@@ -196,19 +196,19 @@ def test_licences_are_explained_also_where_they_are_allowed(project: Path) -> No
     assert "  none tried" in allowed
 
 
-def test_what_hides_a_finding_in_the_source_is_said(project: Path) -> None:
+def test_a_comment_that_hides_a_finding_is_shown(project: Path) -> None:
     hidden = judged(finding(7, in_source="nosec"), Severity.HIGH, Action.WAIVED)
     path = write(project / "other", sample_report((hidden,)))
-    said = explain("B602", "--report", str(path), "--policy", "strict", cwd=project)
-    assert "  hidden in the source by nosec" in said
-    assert "Waivers\n  none\n" in said
+    page = explain("B602", "--report", str(path), "--policy", "strict", cwd=project)
+    assert "  hidden in the source by nosec" in page
+    assert "Waivers\n  none\n" in page
 
 
 def test_a_name_of_many_lists_them(project: Path) -> None:
-    said = explain("0000", cwd=project)
-    assert "7 findings match '0000'. " in said
-    assert "  000000000001  CVE-2016-10745  jinja2 2.4.1  requirements.txt:1" in said
-    assert "Severity" not in said
+    page = explain("0000", cwd=project)
+    assert "7 findings match '0000'. " in page
+    assert "  000000000001  CVE-2016-10745  jinja2 2.4.1  requirements.txt:1" in page
+    assert "Severity" not in page
     many = tuple(judged(finding(number), Severity.LOW, Action.INFO) for number in range(1, 60))
     path = write(project / "other", sample_report(many))
     assert "  and 9 more" in explain("B602", "--report", str(path), cwd=project)
@@ -224,15 +224,15 @@ def test_without_a_note_where_the_policy_is_the_report_s(make_project: Callable[
     project = make_project({"a.py": "import subprocess\nsubprocess.run('x', shell=True)\n"})
     checked = scanagg("check", str(project), "--only", "bandit", "--format", "json")
     assert checked.returncode == 0, checked.stderr
-    said = explain("B602", cwd=project)
-    assert said.startswith("B602: ")
-    assert "  in a.py:2" in said
+    page = explain("B602", cwd=project)
+    assert page.startswith("B602: ")
+    assert "  in a.py:2" in page
 
 
 def test_the_clock_is_the_report_s_unless_another_is_given(project: Path) -> None:
-    said = explain("000000000001", "--now", "2026-06-02", cwd=project)
-    assert "  block by rule sla" in said
-    assert "(@web, until 2026-06-01): ids B101" in said
+    page = explain("000000000001", "--now", "2026-06-02", cwd=project)
+    assert "  block by rule sla" in page
+    assert "(@web, until 2026-06-01): ids B101" in page
     assert "expired 1 day ago" in explain("B602", "--now", "2026-06-02", cwd=project)
 
 
@@ -248,7 +248,7 @@ def test_the_clock_is_the_report_s_unless_another_is_given(project: Path) -> Non
         (("B602", "--now", "never"), "is not an ISO time"),
     ],
 )
-def test_what_cannot_be_explained_is_said(
+def test_what_cannot_be_explained_is_an_error(
     arguments: tuple[str, ...], words: str, project: Path
 ) -> None:
     done = scanagg("explain", *arguments, cwd=project)

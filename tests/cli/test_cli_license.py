@@ -96,11 +96,11 @@ def test_a_list_names_licence_source_verdict_and_term_of_every_package(project: 
     code, out, _ = listed(project, "--format", "json", "--now", "2026-01-11")
     document = json.loads(out)
     assert (code, document["complete"], document["not_examined"]) == (0, True, [])
-    said = {
+    verdicts = {
         one["name"]: (one["license"], one["source"], one["verdict"], one["term"])
         for one in document["packages"]
     }
-    assert said == {
+    assert verdicts == {
         "bad": ("AGPL-3.0-only", "License-Expression", "deny", "AGPL-3.0-only"),
         "free": ("MIT OR AGPL-3.0-only", "License-Expression", "allow", "MIT"),
         "old": ("ISC", "License-Expression", "deny", "ISC"),

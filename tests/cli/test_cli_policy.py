@@ -78,7 +78,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_valid_policy_is_said_to_be_valid(folder: Path) -> None:
+def test_a_valid_policy_is_reported_as_valid(folder: Path) -> None:
     for name, page in (
         ("gate.yml", "valid: gate, 1 rule\n"),
         ("strict", "valid: strict, 5 rules\n"),
@@ -87,7 +87,7 @@ def test_a_valid_policy_is_said_to_be_valid(folder: Path) -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, page, "")
 
 
-def test_what_it_says_in_vain_is_a_warning_with_its_place(folder: Path) -> None:
+def test_a_part_without_effect_is_a_warning_with_its_place(folder: Path) -> None:
     asked = ("policy", "check", "flawed.yml", "--now", "2026-03-04")
     done = scanagg(*asked, cwd=folder)
     assert (done.returncode, done.stdout.splitlines()) == (

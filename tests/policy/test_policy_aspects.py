@@ -81,7 +81,7 @@ FILES = {
         """,
 }
 
-# What is said of the policies above by everything that reads them.
+# What is results of the policies above by everything that reads them.
 PROGRAM = """
 import json
 from datetime import UTC, date, datetime
@@ -119,7 +119,7 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[object]]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[object]]:
     """What a copy of the package with two more records says."""
     folder = tmp_path_factory.mktemp("aspects")
     shutil.copytree(
@@ -144,24 +144,28 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[object]]
 
 
 def test_a_new_key_is_loaded_and_judged_and_can_be_given_by_a_case(
-    said: Mapping[str, list[object]],
+    results: Mapping[str, list[object]],
 ) -> None:
-    assert said["wrong"] == [[], [], []]
-    assert said["reasons"] == [
+    assert results["wrong"] == [[], [], []]
+    assert results["reasons"] == [
         "category code, confidence high",
         "confidence high or medium or low or unknown",
         "resource aws_s3_*",
     ]
 
 
-def test_a_new_key_is_explained(said: Mapping[str, list[object]]) -> None:
-    assert said["tried"][1] == [["confidence high", "low"], ["resource aws_s3_*", "none"], ["", ""]]
+def test_a_new_key_is_explained(results: Mapping[str, list[object]]) -> None:
+    assert results["tried"][1] == [
+        ["confidence high", "low"],
+        ["resource aws_s3_*", "none"],
+        ["", ""],
+    ]
 
 
 def test_mistakes_and_locks_of_a_new_key_have_their_place(
-    said: Mapping[str, list[object]],
+    results: Mapping[str, list[object]],
 ) -> None:
-    typo, looser = map(str, said["mistakes"])
+    typo, looser = map(str, results["mistakes"])
     assert typo.startswith("typo.yml:4:33: rules[0].match.confidence: got 'hihg'")
     assert typo.endswith("did you mean 'high'?")
     assert looser.startswith("child.yml:5:23: rules[0].match is locked by parent.yml ")
@@ -169,17 +173,17 @@ def test_mistakes_and_locks_of_a_new_key_have_their_place(
 
 
 def test_rules_that_a_new_key_makes_unreachable_are_found(
-    said: Mapping[str, list[object]],
+    results: Mapping[str, list[object]],
 ) -> None:
-    never, wrong = map(str, said["flaws"])
+    never, wrong = map(str, results["flaws"])
     assert never.startswith("rules[3]: rule never ")
     assert never.endswith(" rule any")
     assert wrong.startswith("rules[4].match.resource: ")
     assert "misconfiguration" in wrong
 
 
-def test_the_schema_has_a_new_key(said: Mapping[str, list[object]]) -> None:
-    assert said["keys"] == [*(aspect.key for aspect in ASPECTS), "confidence", "resource"]
+def test_the_schema_has_a_new_key(results: Mapping[str, list[object]]) -> None:
+    assert results["keys"] == [*(aspect.key for aspect in ASPECTS), "confidence", "resource"]
 
 
 def test_a_case_can_give_every_aspect() -> None:

@@ -61,8 +61,8 @@ def tried(explanation: Explanation, place: int = 0) -> dict[str, tuple[str, str]
 
 
 def test_every_rule_says_which_condition_failed_or_that_it_matches(tmp_path: Path) -> None:
-    said = explained(tmp_path, RULES, vulnerability(claim("high", "ghsa", "pip-audit")))
-    assert tried(said) == {
+    explanation = explained(tmp_path, RULES, vulnerability(claim("high", "ghsa", "pip-audit")))
+    assert tried(explanation) == {
         "category": ("category code", "vulnerability"),
         "severity": ("severity critical", "high"),
         "scanner": ("scanner trivy", "pip-audit"),
@@ -77,13 +77,13 @@ def test_every_rule_says_which_condition_failed_or_that_it_matches(tmp_path: Pat
         "epss": ("epss >=0.5", "no data"),
         "this": ("", ""),
     }
-    assert said.rule_lists[0].has_match
-    assert said.rule_lists[0].untried == 1
-    assert said.judged is not None
-    assert said.judged.verdict.rule == "this"
+    assert explanation.rule_lists[0].has_match
+    assert explanation.rule_lists[0].untried == 1
+    assert explanation.judged is not None
+    assert explanation.judged.verdict.rule == "this"
 
 
-def test_what_a_finding_lacks_is_said_too(tmp_path: Path) -> None:
+def test_a_value_that_a_finding_lacks_is_none(tmp_path: Path) -> None:
     lacking = tried(explained(tmp_path, RULES, secret(path="docs/a")))
     for name in ("package", "scope", "fixable", "kev", "epss"):
         assert lacking[name][1] == "none"
@@ -101,24 +101,24 @@ def test_what_a_finding_lacks_is_said_too(tmp_path: Path) -> None:
 
 def test_without_a_matching_rule_all_were_asked_and_the_default_holds(tmp_path: Path) -> None:
     text = "rules:\n  - {id: one, match: {category: secret}, action: block}\n"
-    said = explained(tmp_path, text, finding())
-    assert not said.rule_lists[0].has_match
-    assert said.rule_lists[0].untried == 0
-    assert said.judged is not None
-    assert said.judged.verdict.rule == "default"
+    explanation = explained(tmp_path, text, finding())
+    assert not explanation.rule_lists[0].has_match
+    assert explanation.rule_lists[0].untried == 0
+    assert explanation.judged is not None
+    assert explanation.judged.verdict.rule == "default"
 
 
 def test_severity_has_all_its_sources_the_deciding_one_first(tmp_path: Path) -> None:
     found = vulnerability(claim("low", "nvd", "trivy"), claim("high", "ghsa", "trivy"))
-    said = explained(tmp_path, "", found)
-    assert [(each.source, each.severity.value) for each in said.claims] == [
+    explanation = explained(tmp_path, "", found)
+    assert [(each.source, each.severity.value) for each in explanation.claims] == [
         ("ghsa", "high"),
         ("nvd", "low"),
     ]
-    assert (said.severity, said.compared) == (Severity.HIGH, Severity.HIGH)
+    assert (explanation.severity, explanation.compared) == (Severity.HIGH, Severity.HIGH)
 
 
-def test_an_override_and_a_lowered_confidence_are_said(tmp_path: Path) -> None:
+def test_an_override_and_a_lowered_confidence_are_explained(tmp_path: Path) -> None:
     text = """
     severity:
       bandit: {min_confidence: medium}
@@ -126,13 +126,15 @@ def test_an_override_and_a_lowered_confidence_are_said(tmp_path: Path) -> None:
         - {match: {rule: B101}, set: info, reason: asserts are fine here}
     """
     unsure = finding(claims=(claim("high"),), confidence=Confidence.LOW)
-    said = explained(tmp_path, text, unsure)
-    assert said.override is None
-    assert said.reasons == (Reason("low-confidence", {"confidence": "low", "severity": "high"}),)
-    said = explained(tmp_path, text, finding(rule="B101", claims=(claim("high"),)))
-    assert said.override is not None
-    assert (said.override.match.rule, said.override.to) == ("B101", "info")
-    assert said.severity is Severity.INFO
+    explanation = explained(tmp_path, text, unsure)
+    assert explanation.override is None
+    assert explanation.reasons == (
+        Reason("low-confidence", {"confidence": "low", "severity": "high"}),
+    )
+    explanation = explained(tmp_path, text, finding(rule="B101", claims=(claim("high"),)))
+    assert explanation.override is not None
+    assert (explanation.override.match.rule, explanation.override.to) == ("B101", "info")
+    assert explanation.severity is Severity.INFO
 
 
 def test_waivers_say_why_they_do_not_match(tmp_path: Path) -> None:
@@ -145,16 +147,16 @@ def test_waivers_say_why_they_do_not_match(tmp_path: Path) -> None:
         - {purl: pkg:pypi/jinja2, reason: r, owner: o, expires: 2026-02-01}
         - {purl: pkg:pypi/jinja2, reason: r, owner: o, expires: 2026-05-01}
     """
-    said = explained(tmp_path, text, vulnerability())
-    assert [reason for _, reason in said.waivers] == [
+    explanation = explained(tmp_path, text, vulnerability())
+    assert [reason for _, reason in explanation.waivers] == [
         Reason("other-ids", {"ids": ("CVE-2020-1",)}),
         Reason("other-package", {"purl": "pkg:pypi/flask"}),
         Reason("other-version", {"versions": "<2"}),
         Reason("waiver-expired", {"days": 28}),
         None,
     ]
-    assert said.judged is not None
-    assert said.judged.verdict.action is Action.WAIVED
+    assert explanation.judged is not None
+    assert explanation.judged.verdict.action is Action.WAIVED
 
 
 def test_the_grace_clock_has_start_and_deadline_or_says_why_not(tmp_path: Path) -> None:
@@ -193,27 +195,27 @@ def test_locked_rules_of_a_parent_are_asked_apart(tmp_path: Path) -> None:
       items:
         - {{path: "src/**", ids: ["AWS Access Key"], reason: r, owner: me, expires: 2026-05-01}}
     """
-    said = explained(tmp_path, text, secret())
-    own, locked = said.rule_lists
+    explanation = explained(tmp_path, text, secret())
+    own, locked = explanation.rule_lists
     assert (own.source, own.tried[-1].rule.id) == (None, "mine")
     assert locked.source is not None
     assert locked.source.endswith("org.yml")
-    assert tried(said, 1) == {"never": ("category license", "secret"), "secrets": ("", "")}
-    assert said.judged is not None
-    assert said.judged.verdict.action is Action.BLOCK
-    ((_, reason),) = said.waivers
+    assert tried(explanation, 1) == {"never": ("category license", "secret"), "secrets": ("", "")}
+    assert explanation.judged is not None
+    assert explanation.judged.verdict.action is Action.BLOCK
+    ((_, reason),) = explanation.waivers
     assert reason is not None
     assert reason.kind == "no-approver"
 
 
 def test_an_allowed_licence_is_no_finding_and_asks_no_rule(tmp_path: Path) -> None:
     text = "licenses: {allow: [MIT]}\nrules: [{id: a, match: {}, action: block}]\n"
-    said = explained(tmp_path, text, licensed("MIT"))
-    assert said.judged is None
-    assert said.rule_lists[0].tried == ()
-    assert said.rule_lists[0].untried == 1
-    assert said.license is not None
-    assert said.license.expression == "MIT"
+    explanation = explained(tmp_path, text, licensed("MIT"))
+    assert explanation.judged is None
+    assert explanation.rule_lists[0].tried == ()
+    assert explanation.rule_lists[0].untried == 1
+    assert explanation.license is not None
+    assert explanation.license.expression == "MIT"
     denied = explained(tmp_path, text, licensed("MIT AND GPL-3.0-only"))
     assert denied.license is not None
     assert denied.license.term == "GPL-3.0-only"

@@ -105,10 +105,10 @@ def test_rule_2_waivers_exceptions_and_overrides_are_added(tmp_path: Path) -> No
         """
 
     policy = child_of(tmp_path, text("theirs"), text("ours"))
-    said = policy.file.licenses
+    section = policy.file.licenses
     assert [one.match.rule for one in policy.file.severity.override] == ["ours", "theirs"]
-    assert [one.purl for one in said.clarify] == ["pkg:pypi/ours", "pkg:pypi/theirs"]
-    assert [one.owner for one in said.exceptions] == ["ours", "theirs"]
+    assert [one.purl for one in section.clarify] == ["pkg:pypi/ours", "pkg:pypi/theirs"]
+    assert [one.owner for one in section.exceptions] == ["ours", "theirs"]
     assert [(one.path, one.place) for one in policy.waivers] == [
         ("ours", "scanagg.yml:8"),
         ("theirs", "org/base.yml:7"),

@@ -112,7 +112,7 @@ def test_a_case_as_it_is_expected(case: str, tmp_path: Path) -> None:
     assert one.wrong == (), one.judged
 
 
-def test_each_difference_is_said_with_the_line_of_the_case(tmp_path: Path) -> None:
+def test_each_difference_has_the_line_of_its_case(tmp_path: Path) -> None:
     allowed, blocked, named = tried(
         tmp_path,
         """
