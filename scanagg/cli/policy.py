@@ -159,9 +159,8 @@ def _verdict(judged: Judged | None) -> str:
     """Return the verdict on a case in words."""
     if judged is None:
         return f"{ALLOWED}: the licence is on the allow list"
-    verdict = judged.verdict
-    until = f" until {judged.deadline.date()}" if judged.deadline else ""
-    return f"{verdict.action.value}{until} by rule {verdict.rule}: {sentences(verdict.reasons)}"
+    action, rule = _outcome(judged)
+    return f"{action} by rule {rule}: {sentences(judged.verdict.reasons)}"
 
 
 def _try(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> tuple[Tried, ...]:
@@ -179,16 +178,7 @@ def _try(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> 
 def _print_change(change: VerdictChange) -> None:
     """Print a finding, with the verdicts of both policies."""
     finding, package, place = change.finding, change.finding.package, change.finding.location
-    judgements = (change.old, change.new)
-    old, new = (
-        f"{_action(judged)} until {judged.deadline.date()}"
-        if judged and judged.deadline
-        else _action(judged)
-        for judged in judgements
-    )
-    old_rule, new_rule = (
-        judged.verdict.rule if judged else "licenses.allow" for judged in judgements
-    )
+    (old, old_rule), (new, new_rule) = (_outcome(judged) for judged in (change.old, change.new))
     rules = f"rule {old_rule}" if old_rule == new_rule else f"rule {old_rule} -> {new_rule}"
     name = f"  {package.name} {package.version}" if package else ""
     where = f"  {place.path}:{place.start_line or 1}" if place else ""
@@ -201,5 +191,13 @@ def _print_change(change: VerdictChange) -> None:
     )
 
 
+def _outcome(judged: Judged | None) -> tuple[str, str]:
+    """Return the action with its deadline, and the rule that decided."""
+    if judged is None:
+        return ALLOWED, "licenses.allow"
+    until = f" until {judged.deadline.date()}" if judged.deadline else ""
+    return f"{judged.verdict.action.value}{until}", judged.verdict.rule
+
+
 def _action(judged: Judged | None) -> str:
-    return judged.verdict.action.value if judged else "allowed"
+    return judged.verdict.action.value if judged else ALLOWED

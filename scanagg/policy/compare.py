@@ -18,15 +18,9 @@ class VerdictChange(msgspec.Struct, frozen=True):
     One of them is None if it does not have the finding: a package whose licence it allows.
     """
 
+    finding: Finding
     old: Judged | None
     new: Judged | None
-
-    @property
-    def finding(self) -> Finding:
-        """The finding, the same in both judgements."""
-        judged = self.new or self.old
-        assert judged is not None  # noqa: S101 - `changes` always sets one
-        return judged.finding
 
     @property
     def weaker(self) -> bool:
@@ -46,9 +40,9 @@ def changes(old: Sequence[Judged], new: Sequence[Judged]) -> tuple[VerdictChange
     pairs = []
     for judged in new:
         before = unpaired[judged.finding.fingerprint]
-        pairs.append(VerdictChange(before.pop() if before else None, judged))
+        pairs.append(VerdictChange(judged.finding, before.pop() if before else None, judged))
     left = {id(judged) for group in unpaired.values() for judged in group}
-    pairs += [VerdictChange(judged, None) for judged in old if id(judged) in left]
+    pairs += [VerdictChange(judged.finding, judged, None) for judged in old if id(judged) in left]
     changed = [pair for pair in pairs if _mildness(pair.old) != _mildness(pair.new)]
     return tuple(sorted(changed, key=lambda change: not change.weaker))
 

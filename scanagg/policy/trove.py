@@ -37,7 +37,7 @@ def classifier(text: str) -> Reading | None:
         return None
     if name in _CLASSIFIERS:
         return _CLASSIFIERS[name]
-    spdx_id = listed_id(name.rpartition("(")[2].removesuffix(")"))
+    spdx_id = listed_id(name[name.rfind("(") + 1 : -1]) if name.endswith(")") else None
     return Reading((spdx_id,) if spdx_id else ())
 
 
