@@ -39,8 +39,8 @@ from scanagg.model import (
     plain,
 )
 from scanagg.policy.gate import CheckResults, judge_runs
-from scanagg.policy.grace import span
 from scanagg.policy.rules import Decision, decide
+from scanagg.policy.schema import span
 from scanagg.project.target import CONFIGURED, NESTED, read_target
 from scanagg.reports.base import REPORTS, file_names
 from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos

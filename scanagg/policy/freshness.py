@@ -9,8 +9,7 @@ from datetime import datetime
 import msgspec
 
 from scanagg.model import CLOCK_DRIFT, DataSource, Judged, Reason, Run, Status
-from scanagg.policy.grace import span
-from scanagg.policy.schema import EnrichmentSection, ScannerEntry
+from scanagg.policy.schema import EnrichmentSection, ScannerEntry, span
 
 
 class Lack(msgspec.Struct, frozen=True):

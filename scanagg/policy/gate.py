@@ -42,9 +42,8 @@ from scanagg.model import (
 )
 from scanagg.policy.aspects import globs
 from scanagg.policy.freshness import ahead, lacks, stale, unchecked
-from scanagg.policy.grace import span
 from scanagg.policy.rules import Decision
-from scanagg.policy.schema import Policy, ScannerEntry
+from scanagg.policy.schema import Policy, ScannerEntry, span
 from scanagg.scanners.base import scanner_info
 
 _SHOWN: Final = 3

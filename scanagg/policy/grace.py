@@ -1,15 +1,12 @@
 """Grace: the time for which a finding that blocks only warns, and when that time starts."""
 
-from datetime import datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 import msgspec
 
 from scanagg.core.times import read_time
 from scanagg.model import CLOCK_DRIFT, Finding, Origin, Reason, Severity
-from scanagg.policy.schema import GraceByLevel
-
-_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+from scanagg.policy.schema import GraceByLevel, span
 
 
 class GraceClock(msgspec.Struct, frozen=True):
@@ -23,11 +20,6 @@ class GraceClock(msgspec.Struct, frozen=True):
     deadline: datetime | None
     reason: Reason
     is_running: bool = False
-
-
-def span(duration: str) -> timedelta:
-    """Return the time that a duration of the policy language stands for: 12h, 7d, 2w."""
-    return timedelta(**{_UNITS[duration[-1]]: int(duration[:-1])})
 
 
 def clock(

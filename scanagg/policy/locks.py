@@ -12,7 +12,6 @@ from typing import Final
 from scanagg.core.yaml import KeyPath
 from scanagg.model import Confidence, LicenseVerdict, Severity
 from scanagg.policy.aspects import ASPECTS
-from scanagg.policy.grace import span
 from scanagg.policy.licenses import LicenseLists, evaluate, lists_of
 from scanagg.policy.schema import (
     GraceByLevel,
@@ -22,6 +21,7 @@ from scanagg.policy.schema import (
     RuleEntry,
     ScannerEntry,
     SeveritySection,
+    span,
     words_of,
 )
 from scanagg.policy.typed import Section

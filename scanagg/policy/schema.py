@@ -5,7 +5,8 @@ description of its section.
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import msgspec
 from msgspec import Meta
@@ -38,6 +39,14 @@ StateWord = Literal["not_affected", "false_positive", "risk_accepted", "fix_plan
 LockedWord = Literal[
     "enforcement", "default", "enrichment", "licenses", "new_code", "severity", "waivers"
 ]
+
+
+_UNITS: Final = {"h": "hours", "d": "days", "w": "weeks"}
+
+
+def span(duration: str) -> timedelta:
+    """Return the time that a duration stands for: 12h, 7d, 2w."""
+    return timedelta(**{_UNITS[duration[-1]]: int(duration[:-1])})
 
 
 class Parent(Section, frozen=True, kw_only=True):
