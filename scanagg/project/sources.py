@@ -94,28 +94,20 @@ def line_hashes(text: str) -> list[str]:
     if sys.byteorder == "big":
         units.byteswap()
     units.append(_END_OF_FILE)
-    seen: Counter[str] = Counter()
-    hashes = []
-    for value in _window_hashes(units):
-        digits = f"{value:x}"
-        seen[digits] += 1
-        hashes.append(f"{digits}:{seen[digits]}")
-    return hashes
-
-
-def _window_hashes(units: "array[int]") -> list[int]:
-    """Return the hash of the window at the start of each line, in one pass over the units."""
-    hashes = []
     value = 0
     for unit in units[:_WINDOW]:
         value = (value * _BASE + unit) & _BITS_64
     value = value * pow(_BASE, max(0, _WINDOW - len(units)), 1 << 64) & _BITS_64
     entering = units[_WINDOW:]
     entering.frombytes(bytes(entering.itemsize * min(len(units), _WINDOW)))
+    seen: Counter[int] = Counter()
+    hashes = []
     at_start = True
+    # `value` is the hash of the window that starts at each unit in turn.
     for leaves, enters in zip(units, entering, strict=True):
         if at_start:
-            hashes.append(value)
+            seen[value] += 1
+            hashes.append(f"{value:x}:{seen[value]}")
         at_start = leaves == _LINE_FEED
         value = (value * _BASE + enters - leaves * _LEAVING) & _BITS_64
     return hashes
