@@ -1,4 +1,4 @@
-"""The cache keeps whole records, survives trouble, and cleans up after killed runs."""
+"""The cache has complete records only, survives errors, and cleans up after killed runs."""
 
 import os
 from datetime import datetime, timedelta
@@ -53,20 +53,20 @@ def test_records_come_back_by_scanner_and_input(tmp_path: Path) -> None:
     }
 
 
-def test_a_broken_record_is_as_good_as_none(tmp_path: Path) -> None:
+def test_a_broken_record_is_ignored(tmp_path: Path) -> None:
     cache.store(tmp_path, "licenses", {"a==1": "one"})
     (record,) = (tmp_path / "records").rglob("*.json")
     record.write_bytes(b"\xff")
     assert cache.recall(tmp_path, "licenses", ["a==1"]) == {}
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_the_cache(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_is_not_an_error(tmp_path: Path) -> None:
     (tmp_path / "records").write_text("a file where a folder should be")
     cache.store(tmp_path, "licenses", {"a==1": "one"})
     assert cache.recall(tmp_path, "licenses", ["a==1"]) == {}
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_the_old_file_only(tmp_path: Path) -> None:
     path = tmp_path / "report"
     cache.write_atomically(path, ["old"])
 

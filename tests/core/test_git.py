@@ -1,4 +1,4 @@
-"""What is read of a repository, and that reading it runs nothing and fetches nothing."""
+"""Reading a repository runs nothing and fetches nothing."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ def oids(repository: Git, ref: str = "HEAD") -> dict[bytes, str]:
     return {path: blob.oid for path, blob in tree.items()}
 
 
-def test_many_contents_come_in_order_with_gaps_where_nothing_is(make_project: Make) -> None:
+def test_contents_come_in_order_with_gaps_for_missing_objects(make_project: Make) -> None:
     root = make_project({"a": "one\n", "b": b"\0two\n\n", "empty": ""})
     repository = Git(root)
     held = oids(repository)
@@ -29,7 +29,7 @@ def test_many_contents_come_in_order_with_gaps_where_nothing_is(make_project: Ma
     assert list(repository.contents([])) == []
 
 
-def test_contents_are_read_in_portions_and_what_is_too_large_is_not(
+def test_contents_are_read_in_batches_without_large_objects(
     make_project: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_project({name: name * 4 for name in "abcd"} | {"large": "x" * 11})
@@ -52,9 +52,7 @@ def test_a_stopped_check_reads_nothing(make_project: Make) -> None:
     assert (repository.parents("HEAD"), repository.shallow_ends()) == ((), frozenset())
 
 
-def test_contents_that_vanish_between_two_looks_are_gaps(
-    make_project: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_objects_that_vanish_are_gaps(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_project({"a": "one\n"})
     repository = Git(root)
     held = list(oids(repository).values())
@@ -80,7 +78,7 @@ def test_a_partial_clone_is_read_as_far_as_it_goes(make_project: Make) -> None:
     assert list(repository.contents(oids(repository).values())) == [b"new\n"]
 
 
-def test_a_commit_that_is_none_has_no_files(make_project: Make) -> None:
+def test_a_missing_commit_has_no_files(make_project: Make) -> None:
     root = make_project({})
     repository = Git(root)
     assert repository.tree("HEAD") == {}

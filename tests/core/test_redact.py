@@ -1,11 +1,11 @@
-"""Secrets do not get out, and as much of the rest as possible stays readable."""
+"""Secrets are masked, and the rest stays as readable as possible."""
 
 import pytest
 
 from scanagg.core.redact import Redactor
 
 
-def test_a_known_value_is_masked_wherever_it_stands() -> None:
+def test_a_known_value_is_masked_everywhere() -> None:
     mask = Redactor(["hunter2hunter2"], {})
     assert mask.text("password hunter2hunter2 found") == "password *** found"
     assert mask.line("a.py", 1, "x = 'hunter2hunter2'") == "x = '***'"
@@ -23,13 +23,13 @@ def test_a_plain_word_is_masked_on_its_line_only_and_not_inside_other_words() ->
     assert mask.line("a.py", 3, "if passwords == 'password':") == "if passwords == '***':"
 
 
-def test_where_the_value_is_known_the_rest_of_the_line_stays_readable() -> None:
+def test_beside_a_known_value_the_line_stays_readable() -> None:
     mask = Redactor(["hunter2hunter2"], {"a.py": [1]})
     line = "login('admin', 'hunter2hunter2')  # see 'docs'"
     assert mask.line("a.py", 1, line) == "login('admin', '***')  # see 'docs'"
 
 
-def test_where_the_value_is_known_what_looks_like_another_key_goes_too() -> None:
+def test_another_possible_key_beside_a_known_value_is_masked() -> None:
     mask = Redactor(["hunter2hunter2"], {"a.py": [1]})
     assert "AKIAIOSFODNN7EXAMPLE" not in mask.line(
         "a.py", 1, "login('hunter2hunter2', 'AKIAIOSFODNN7EXAMPLE')"
@@ -44,9 +44,7 @@ def test_where_the_value_is_known_what_looks_like_another_key_goes_too() -> None
         ("freshpass = ask()", "freshpass = ask()"),
     ],
 )
-def test_a_plain_word_on_another_line_is_masked_where_it_stands_as_a_value(
-    line: str, shown: str
-) -> None:
+def test_a_plain_word_on_another_line_is_masked_as_a_value_only(line: str, shown: str) -> None:
     assert Redactor(["freshpass"], {"a.py": [3]}).line("b.py", 1, line) == shown
 
 
@@ -61,15 +59,13 @@ def test_a_plain_word_on_another_line_is_masked_where_it_stands_as_a_value(
         ("https://x.invalid/a?page=2", "https://x.invalid/a?page=2"),
     ],
 )
-def test_what_addresses_and_options_give_away_is_masked_though_no_scanner_points_at_it(
-    text: str, shown: str
-) -> None:
+def test_credentials_in_addresses_and_options_are_masked(text: str, shown: str) -> None:
     mask = Redactor([], {})
     assert mask.text(text).startswith(shown.partition("#")[0])
     assert "ZQ" not in mask.line("a.sh", 1, text)
 
 
-def test_beside_a_known_value_whatever_else_can_be_one_goes_too() -> None:
+def test_other_possible_values_beside_a_known_one_are_masked() -> None:
     mask = Redactor(["ZQXJ18known"], {"a.py": [1]})
     shown = mask.line("a.py", 1, 'KEY = "ZQXJ18known" "impl1cit" + x["name"]')
     assert shown == 'KEY = "***" "***" + x["name"]'
@@ -112,7 +108,7 @@ def test_an_empty_value_masks_nothing() -> None:
     assert Redactor(["", "  "], {}).text("a b") == "a b"
 
 
-def test_of_a_very_long_line_the_beginning_is_shown_and_no_value_cut_in_two() -> None:
+def test_a_very_long_line_is_cut_but_not_inside_a_value() -> None:
     secret = "s3cr3t-" * 30
     line = "x" * 1950 + f" '{secret}' " + "y" * 3_000_000
     shown = Redactor([secret], {"a.json": [1]}).line("a.json", 1, line)

@@ -1,4 +1,4 @@
-"""Text from outside is safe to show and nothing of it vanishes."""
+"""Untrusted text is safe to show, and nothing of it vanishes."""
 
 import json
 
@@ -34,7 +34,7 @@ def test_a_cut_is_marked() -> None:
 
 
 @given(st.text(st.characters(exclude_categories=[]), max_size=50))
-def test_whatever_comes_in_can_be_written_as_utf8(text: str) -> None:
+def test_all_text_can_be_written_as_utf8(text: str) -> None:
     shown = one_line(text)
     assert shown.encode("utf-8").decode("utf-8") == shown
     assert not any(char < " " or "\x7f" <= char <= "\x9f" for char in shown)

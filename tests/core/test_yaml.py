@@ -1,4 +1,4 @@
-"""YAML is read strictly, and every value and every mistake has its place."""
+"""YAML is read strictly, and every value and every error has its place."""
 
 import pytest
 
@@ -82,7 +82,7 @@ def test_a_bomb_of_anchors_is_refused_without_being_unfolded() -> None:
 
 
 @pytest.mark.parametrize("text", ["a: [" + "1," * 50_001 + "]", "- a\n" * 50_001])
-def test_what_would_take_long_to_read_is_refused_unread(text: str) -> None:
+def test_large_text_is_refused_unread(text: str) -> None:
     assert problem_of(text)[:2] == (1, 1)
 
 

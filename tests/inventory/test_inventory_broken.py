@@ -1,4 +1,4 @@
-"""No content of a manifest may end the inventory: what is broken is named, the rest stands."""
+"""No content of a manifest ends the inventory: broken parts are problems, the rest is read."""
 
 from pathlib import Path
 
@@ -62,7 +62,7 @@ def test_a_byte_order_mark_and_crlf_do_no_harm(inventory_of, pins):
     assert pins(inventory_of({"uv.lock": lock})) == {"a==1": "runtime unknown uv.lock:2"}
 
 
-def test_a_requirement_nested_without_end_is_named(inventory_of, problems):
+def test_a_deeply_nested_requirement_is_a_problem(inventory_of, problems):
     deep = "a; " + "(" * 20_000 + "os_name == 'x'" + ")" * 20_000
     lock = f'[[package]]\nname = "b"\nversion = "1"\ndependencies = ["{deep}"]\n'
     inventory = inventory_of({"requirements.txt": deep, "pdm.lock": lock})
@@ -80,7 +80,7 @@ def test_a_file_that_is_too_large_is_not_read(inventory_of, problems, monkeypatc
     )
 
 
-def test_a_file_that_the_system_refuses_is_named(tmp_path: Path, problems):
+def test_an_unreadable_file_is_a_problem(tmp_path: Path, problems):
     gone = SourceFile("uv.lock", tmp_path / "uv.lock", 1)
     folder = SourceFile("requirements.txt", tmp_path, 1)
     inventory = read_inventory(Target(tmp_path, "x", (gone, folder)))

@@ -1,4 +1,4 @@
-"""How a package is reached, and by which lines people ask for it: from real kinds of manifests."""
+"""The way to each package, and the lines that request it, from all kinds of manifests."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -123,7 +123,7 @@ def test_pdm_lock(inventory_of, reached):
     }
 
 
-def test_a_pylock_with_dependencies_tells_and_one_without_does_not(inventory_of, reached):
+def test_a_pylock_has_a_graph_if_it_has_dependencies(inventory_of, reached):
     lock = entries(
         'web:dependencies = [{ name = "base" }]', "base:", "alone:", "tool:", table="packages"
     )
@@ -148,7 +148,7 @@ def test_a_pipfile_s_lock_has_no_graph(inventory_of, reached):
     "lock", [entries("a:", 'b:[package.dependencies]\na = "*"'), entries('b:dependencies = ["a"]')]
 )
 @pytest.mark.parametrize("name", ["poetry.lock", "pdm.lock"])
-def test_without_a_manifest_nothing_tells(inventory_of, reached, name, lock):
+def test_without_a_manifest_there_are_no_ways(inventory_of, reached, name, lock):
     lock = lock.replace('dependencies = ["a"]', "") if name == "poetry.lock" else lock
     assert set(reached(inventory_of({name: lock})).values()) == {""}
 
@@ -204,7 +204,7 @@ def test_a_comment_that_names_the_project_means_its_manifest(inventory_of, reach
     assert "web" in {one.name for one in inventory.unpinned}, "it is only locked for the docs"
 
 
-def test_old_compilers_say_nothing_of_what_the_project_asks_for(inventory_of, reached):
+def test_old_compilers_do_not_list_the_project(inventory_of, reached):
     text = "web==1.0\nbase==1.0  # via web, other\nother==1.0  # via web\nlone==1.0\n"
     assert reached(inventory_of({"requirements.txt": text})) == {
         "base": "web > base",
@@ -214,13 +214,13 @@ def test_old_compilers_say_nothing_of_what_the_project_asks_for(inventory_of, re
     }
 
 
-def test_a_flat_file_tells_nothing_and_its_lines_are_the_places(inventory_of, reached):
+def test_a_flat_file_has_no_graph(inventory_of, reached):
     inventory = inventory_of({"requirements.txt": "web==1.0\nbase==1.0\n"})
     assert reached(inventory) == {"base": "", "web": ""}
     assert {one.direct for one in inventory.packages} == {None}
 
 
-def test_a_pin_that_people_wrote_is_what_asks(inventory_of, reached):
+def test_a_pin_that_people_wrote_is_a_request(inventory_of, reached):
     files = {
         "pyproject.toml": '[project]\nname = "app"\ndependencies = ["web==1.0"]\n',
         "setup.cfg": "[options]\ninstall_requires =\n  web==2.0\n",
@@ -307,7 +307,7 @@ def test_a_direct_package_is_its_own_way_whatever_else_needs_it(inventory_of, re
     assert found["base"] == "base @ pyproject.toml:5"
 
 
-def test_own_folders_lead_on_where_their_manifest_is_not_there(inventory_of, reached):
+def test_the_way_goes_through_a_folder_without_its_manifest(inventory_of, reached):
     lock = entries(
         'app:source = { virtual = "." }\ndependencies = [{ name = "lib" }]',
         'lib:source = { editable = "lib" }\ndependencies = [{ name = "deep" }]',

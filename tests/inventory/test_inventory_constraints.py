@@ -1,4 +1,4 @@
-"""Which versions manifests and locks allow, whoever says so; what is merely pinned is no word."""
+"""The versions that manifests and locks allow. A mere pin is not a constraint."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -75,7 +75,7 @@ def test_setup_cfg(inventory_of, allowed):
     ]
 
 
-def test_what_resolvers_are_told_counts_whoever_asks(inventory_of, allowed):
+def test_constraints_for_resolvers_apply_to_all_packages(inventory_of, allowed):
     text = (
         '[tool.uv]\nconstraint-dependencies = ["a<2", "(("]\noverride-dependencies = ["b==1"]\n'
         '[tool.pdm.resolution.overrides]\nc = "1.0"\nd = "<2"\n"e f" = "1"\ng = "file:///x"\n'
@@ -96,15 +96,13 @@ def test_what_resolvers_are_told_counts_whoever_asks(inventory_of, allowed):
         "uv.override-dependencies = [3]\npdm.resolution = 3",
     ],
 )
-def test_resolvers_that_are_told_nothing_sensible_allow_anything(
-    inventory_of, allowed, problems, text
-):
+def test_broken_constraints_for_resolvers_are_ignored(inventory_of, allowed, problems, text):
     inventory = inventory_of({"pyproject.toml": f"[tool]\n{text}\n"})
     assert not allowed(inventory)
     assert not problems(inventory)
 
 
-def test_a_requirements_file_s_pins_are_none_and_an_in_file_s_are(inventory_of, allowed):
+def test_pins_are_constraints_in_an_in_file_only(inventory_of, allowed):
     files = {
         "requirements.txt": "web>=1\npinned==1.0\nvia==1\n  # via web\nwild==1.*\n-c limits.txt\n",
         "limits.txt": "deep<3\npinned2==1.0\n",
@@ -122,7 +120,7 @@ def test_a_requirements_file_s_pins_are_none_and_an_in_file_s_are(inventory_of, 
     ]
 
 
-def test_poetry_lock_says_what_packages_ask_of_others(inventory_of, allowed):
+def test_constraints_of_packages_in_poetry_lock(inventory_of, allowed):
     lock = (
         '[[package]]\nname = "Web"\nversion = "1"\n[package.dependencies]\nBase = ">=1,<2"\n'
         'np = [{version = ">=1", markers = "python_version < \'3\'"}, {version = ">=2"}]\n'
@@ -144,7 +142,7 @@ def test_poetry_lock_says_what_packages_ask_of_others(inventory_of, allowed):
     ]
 
 
-def test_pdm_lock_says_what_packages_ask_of_others(inventory_of, allowed):
+def test_constraints_of_packages_in_pdm_lock(inventory_of, allowed):
     text = "urllib3<1.27,>=1.21.1; python_version > '3'"
     lock = (
         f'[[package]]\nname = "web"\nversion = "1"\ndependencies = ["{text}", "gone>1"]\n'
@@ -176,7 +174,7 @@ dev = [{ name = "checks", specifier = "<9" }]
 """
 
 
-def test_uv_lock_says_what_the_project_asked_for(inventory_of, allowed):
+def test_constraints_of_the_project_in_uv_lock(inventory_of, allowed):
     assert allowed(inventory_of({"uv.lock": UV})) == [
         ".: any  (any * ; extra == 'x') uv.lock:12",
         ".: checks <9 (checks <9) uv.lock:17",
@@ -186,12 +184,12 @@ def test_uv_lock_says_what_the_project_asked_for(inventory_of, allowed):
     ]
 
 
-def test_uv_lock_says_nothing_that_the_manifest_says_by_itself(inventory_of, allowed):
+def test_the_manifest_is_read_in_place_of_its_copy_in_uv_lock(inventory_of, allowed):
     files = {"uv.lock": UV, "pyproject.toml": '[project]\nname = "app"\ndependencies = ["web"]\n'}
     assert allowed(inventory_of(files)) == [".: web  (web) pyproject.toml:3"]
 
 
-def test_the_lock_of_a_script_says_what_the_script_asked_for(inventory_of, allowed):
+def test_constraints_of_a_script_in_its_lock(inventory_of, allowed):
     lock = (
         '[manifest]\nrequirements = [{ name = "web", specifier = "<3" }]\n'
         'constraints = [{ name = "base", specifier = "<4" }]\n'
@@ -211,9 +209,7 @@ def test_the_lock_of_a_script_says_what_the_script_asked_for(inventory_of, allow
         'requires-dev = { dev = "web", test = [{ specifier = "<1" }] }',
     ],
 )
-def test_a_broken_word_in_uv_lock_is_none_and_costs_no_package(
-    inventory_of, allowed, problems, metadata
-):
+def test_broken_metadata_in_uv_lock_costs_no_package(inventory_of, allowed, problems, metadata):
     lock = (
         '[[package]]\nname = "app"\nversion = "0"\nsource = { virtual = "." }\n'
         'dependencies = [{ name = "web" }]\n[package.metadata]\n'
@@ -249,9 +245,7 @@ def environment(tmp_path) -> Path:
     return place
 
 
-def test_an_environment_says_what_installed_packages_ask_of_others(
-    make_project, read_target, allowed, environment
-):
+def test_constraints_of_installed_packages(make_project, read_target, allowed, environment):
     root = make_project({"requirements.txt": "web[x]\n"}, git_=False)
     inventory = read_inventory(read_target(root), environment)
     assert allowed(inventory) == [
@@ -269,18 +263,16 @@ def test_an_environment_says_what_installed_packages_ask_of_others(
     assert (asked.path, asked.start_line) == ("requirements.txt", 1)
 
 
-def test_a_flat_list_leads_to_what_only_the_environment_has(make_project, read_target, environment):
+def test_a_flat_list_and_an_environment(make_project, read_target, environment):
     root = make_project({"requirements.txt": "web==1\nbase==1\n"}, git_=False)
     inventory = read_inventory(read_target(root), environment)
     found = {one.name: (one.direct, one.chain) for one in inventory.packages}
-    assert found["web"] == (None, ()), "nobody knows whether a person or a program listed it"
+    assert found["web"] == (None, ()), "a person or a program may have listed it"
     assert found["base"][0] is None
     assert found["unasked"] == (False, ())
 
 
-def test_comments_of_a_compiler_lead_through_the_environment_too(
-    make_project, read_target, environment
-):
+def test_comments_of_a_compiler_and_an_environment(make_project, read_target, environment):
     text = "web==1\n    # via -r requirements.in\n"
     files = {"requirements.txt": text, "requirements.in": "\nweb\n"}
     inventory = read_inventory(read_target(make_project(files, git_=False)), environment)
@@ -289,7 +281,7 @@ def test_comments_of_a_compiler_lead_through_the_environment_too(
     assert [(place.path, place.start_line) for place in base.asked] == [("requirements.in", 2)]
 
 
-def test_what_a_lock_and_an_environment_both_say_is_one(
+def test_a_constraint_of_a_lock_and_of_an_environment_is_one(
     make_project, read_target, allowed, environment
 ):
     lock = (
@@ -300,7 +292,7 @@ def test_what_a_lock_and_an_environment_both_say_is_one(
     assert allowed(read_inventory(read_target(root), environment)) == ["web: base <2 (base <2)"]
 
 
-def test_words_from_a_manifest_are_shown_on_one_short_line(inventory_of):
+def test_text_of_a_manifest_is_shown_on_one_short_line(inventory_of):
     lock = (
         '[[package]]\nname = "web"\nversion = "1"\n[package.dependencies]\n'
         'base = {version = "<2", markers = "a\\n\\u001b[31m https://me:word@x.invalid '

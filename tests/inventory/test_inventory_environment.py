@@ -1,4 +1,4 @@
-"""An environment is read from its folders and never run; a broken one is said to be."""
+"""An environment is read from its folders and never run; a broken one is a problem."""
 
 import subprocess
 import sys
@@ -53,7 +53,7 @@ def names(inventory) -> list[str]:
     return [f"{one.name}=={one.version}" for one in inventory.packages]
 
 
-def test_the_project_s_own_environment_counts_where_nothing_is_pinned(project, read_target, pins):
+def test_the_environment_of_the_project_counts_if_nothing_is_pinned(project, read_target, pins):
     site = fake_venv(project / ".venv")
     install(site, "Web", "1.0", "base", "socksio; extra == 'socks'", "late; extra == 'x'", "((")
     install(site, "base", "2.0")
@@ -111,7 +111,7 @@ def test_a_real_environment(project, read_target, tmp_path):
 
 
 def test_a_plain_interpreter_is_its_installation(project, read_target):
-    """The one that runs this test, found without being run by comparing with what it says."""
+    """Compare with the output of the interpreter that runs this test."""
     base = Path(sys.base_prefix) / "bin" / f"python3.{sys.version_info.minor}"
     if not base.exists():
         pytest.skip("no plain interpreter where one would be")
@@ -121,9 +121,7 @@ def test_a_plain_interpreter_is_its_installation(project, read_target):
     assert len(inventory.packages) == len(eval(said.stdout))
 
 
-def test_system_packages_show_through_where_the_environment_lets_them(
-    project, read_target, tmp_path
-):
+def test_an_environment_may_include_the_packages_of_the_system(project, read_target, tmp_path):
     system = tmp_path / "system"
     install(system / "lib" / "python3.11" / "dist-packages", "debian", "1")
     install(system / "lib" / "python3" / "dist-packages", "debian3", "1")
@@ -161,7 +159,7 @@ def test_windows_layout(project, read_target, tmp_path):
     assert names(inventory) == ["web==1.0"]
 
 
-def test_what_is_from_no_index_is_no_package(project, read_target, problems, tmp_path):
+def test_an_installation_from_elsewhere_is_a_problem(project, read_target, problems, tmp_path):
     site = fake_venv(tmp_path / "env")
     install(site, "app", "0.1", url='{"url": "file:///x", "dir_info": {"editable": true}}')
     install(site, "built", "0.1", url='{"url": "file:///x", "dir_info": {}}')
@@ -185,7 +183,7 @@ def test_what_is_from_no_index_is_no_package(project, read_target, problems, tmp
     ]
 
 
-def test_broken_metadata_is_named_and_the_rest_stands(project, read_target, tmp_path):
+def test_broken_metadata_is_a_problem_and_the_others_are_read(project, read_target, tmp_path):
     site = fake_venv(tmp_path / "env")
     install(site, "nameless", None)
     install(site, "bytes", "1").joinpath("METADATA").write_bytes(b"Name: x\xff\n")
@@ -198,7 +196,7 @@ def test_broken_metadata_is_named_and_the_rest_stands(project, read_target, tmp_
     assert {one.input for one in inventory.problems} == {"env"}
 
 
-def test_an_empty_environment_is_named(project, read_target, problems, tmp_path):
+def test_an_empty_environment_is_a_problem(project, read_target, problems, tmp_path):
     fake_venv(tmp_path / "env")
     inventory = read_inventory(read_target(project), tmp_path / "env")
     assert problems(inventory) == {"env": Reason("no-installed-packages")}
@@ -217,9 +215,7 @@ def test_an_empty_environment_is_named(project, read_target, problems, tmp_path)
         ("loop/bin/python", "it does not exist"),
     ],
 )
-def test_what_is_given_and_is_no_environment_is_an_error(
-    project, read_target, tmp_path, path, said
-):
+def test_a_path_that_is_not_an_environment_is_an_error(project, read_target, tmp_path, path, said):
     (tmp_path / "python3").write_text("#!/bin/sh\n")
     (fake_venv(tmp_path / "hollow")).rmdir()
     for name, target in (("dangling", "/nowhere"), ("loop", "python")):
@@ -232,7 +228,7 @@ def test_what_is_given_and_is_no_environment_is_an_error(
     assert "--python" in caught.value.hint
 
 
-def test_a_broken_environment_of_the_project_is_named(project, read_target, problems):
+def test_a_broken_environment_of_the_project_is_a_problem(project, read_target, problems):
     site = fake_venv(project / ".venv")
     site.rmdir()
     inventory = read_inventory(read_target(project))

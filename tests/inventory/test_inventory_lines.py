@@ -1,4 +1,4 @@
-"""Every value of a TOML or JSON text is found on the line where a person would point."""
+"""Every value of a TOML or JSON text has its line."""
 
 import tomllib
 from collections.abc import Iterator

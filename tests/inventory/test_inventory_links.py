@@ -67,7 +67,7 @@ def test_an_end_that_is_a_manifest_itself_is_read_once(linked, pins):
     assert inventory.manifests == ("dev/requirements.txt",)
 
 
-def test_what_locks_a_link_locks_its_file(linked):
+def test_the_lock_of_a_link_is_the_lock_of_its_file(linked):
     files = {"real/requirements.in": "foo\n", "requirements.txt": "foo==1.0\n"}
     inventory = linked(files, {"requirements.in": "real/requirements.in"})
     (foo,) = inventory.packages
@@ -76,7 +76,7 @@ def test_what_locks_a_link_locks_its_file(linked):
     assert not inventory.unpinned
 
 
-def test_what_a_link_says_it_was_compiled_from_is_found_by_the_file(linked):
+def test_a_comment_of_a_compiler_may_name_a_link(linked):
     files = {
         "real/wanted.in": "foo>=1\n",
         "requirements/main.txt": "foo==1.0\n    # via -r requirements/wanted.in\n",
@@ -86,7 +86,7 @@ def test_what_a_link_says_it_was_compiled_from_is_found_by_the_file(linked):
 
 
 @pytest.mark.parametrize("near", ["more.list", "real/more.list"])
-def test_what_a_link_includes_is_beside_the_link_or_beside_its_file(linked, pins, near):
+def test_an_include_is_beside_the_link_or_beside_its_file(linked, pins, near):
     files = {"real/base.txt": "-r more.list\n-c limits\n", near: "foo==1.0\n"}
     links = {"requirements.txt": "real/base.txt", "limits": "limits.txt"}
     inventory = linked({**files, "limits.txt": "foo<2\nbar==3\n"}, links)
@@ -142,7 +142,7 @@ def test_a_manifest_that_may_not_be_read_is_a_problem(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     root = make_project({"requirements.txt": "a==1\n", "b.py": ""}, git_=False)
-    # Root may read everything, whatever the mode: so the system's answer is stood in for.
+    # Root may read everything, so the answer of the system is replaced.
     monkeypatch.setattr("os.access", lambda path, _mode: Path(path).is_dir())
     inventory = read_inventory(read_target(root))
     assert reasons(inventory) == {"requirements.txt": Reason("no-read-permission")}

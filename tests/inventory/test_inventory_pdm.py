@@ -24,7 +24,7 @@ def test_groups_give_the_scope(inventory_of, groups, scope):
     assert one.direct is None
 
 
-def test_what_the_project_says_of_a_group_counts_before_its_name(inventory_of, pins):
+def test_the_manifest_decides_on_a_group_before_its_name(inventory_of, pins):
     project = (
         '[project]\nname = "app"\ndependencies = ["web"]\n'
         '[project.optional-dependencies]\nall = ["app[socks]", "extra-one"]\n'

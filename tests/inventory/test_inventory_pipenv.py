@@ -1,4 +1,4 @@
-"""Pipfile and Pipfile.lock: categories give the scope, the Pipfile says what is direct."""
+"""Pipfile and Pipfile.lock: categories give the scope, the Pipfile what is direct."""
 
 import json
 
@@ -77,13 +77,13 @@ def test_a_pipfile_alone_is_open(inventory_of, pins, open_):
     ]
 
 
-def test_a_lock_alone_does_not_say_what_is_direct(inventory_of):
+def test_without_a_manifest_direct_is_unknown(inventory_of):
     text = json.dumps({"default": {"a": {"version": "==1"}}, "_meta": {}})
     (one,) = inventory_of({"Pipfile.lock": text}).packages
     assert one.direct is None
 
 
-def test_wrong_types_are_named_and_the_rest_stands(inventory_of, pins, problems):
+def test_wrong_types_are_problems_and_the_rest_is_read(inventory_of, pins, problems):
     text = (
         '{\n"default": [],\n"develop": {\n"a": "1",\n"b": {"version": 2},\n'
         '"c": {"version": "==3"}}}'

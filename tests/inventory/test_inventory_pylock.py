@@ -1,4 +1,4 @@
-"""pylock.toml: what markers ask for gives the scope."""
+"""pylock.toml: the groups and extras in markers give the scope."""
 
 import pytest
 

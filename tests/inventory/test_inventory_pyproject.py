@@ -110,7 +110,7 @@ def test_tables_of_poetry(inventory_of, pins, open_, problems):
     }
 
 
-def test_an_entry_that_only_names_an_index_is_not_said_twice(inventory_of, open_):
+def test_an_entry_that_only_names_an_index_is_not_repeated(inventory_of, open_):
     project = (
         '[project]\ndependencies = ["web>=1", "fork"]\n[tool.poetry.dependencies]\n'
         'web = {source = "inner"}\nfork = {git = "https://x.invalid/fork.git"}\n'
@@ -124,7 +124,7 @@ def test_an_entry_that_only_names_an_index_is_not_said_twice(inventory_of, open_
     ]
 
 
-def test_sources_of_uv_say_what_is_from_no_index(inventory_of, pins, open_):
+def test_sources_of_uv(inventory_of, pins, open_):
     project = (
         '[project]\ndependencies = ["Fork==1", "mine", "lib", "inner==2", "many"]\n'
         "[tool.uv.sources]\n"
@@ -152,7 +152,7 @@ def test_a_file_without_dependencies_is_no_manifest(inventory_of, text):
     assert not inventory.problems
 
 
-def test_wrong_types_are_named_and_the_rest_stands(inventory_of, pins, problems):
+def test_wrong_types_are_problems_and_the_rest_is_read(inventory_of, pins, problems):
     project = (
         '[project]\nname = 3\ndependencies = "web"\n'
         '[project.optional-dependencies]\na = ["x==1", 3, "=y"]\nb = {}\n'

@@ -1,4 +1,4 @@
-"""Requirements files are read as pip reads them, and what pip would refuse is named by its line."""
+"""Requirements files are read as pip reads them; lines that pip would refuse are problems."""
 
 import pytest
 
@@ -44,7 +44,7 @@ def test_exact_versions(inventory_of, line, version):
 @pytest.mark.parametrize(
     "line", ["a", "a>=1", "a==1.*", "a~=1.0", "a[x]", "a!=1", "a ; python_version<'3'"]
 )
-def test_what_has_no_exact_version_is_open(inventory_of, open_, line):
+def test_a_requirement_without_exact_version_is_open(inventory_of, open_, line):
     inventory = inventory_of({"requirements.txt": f"\n{line}\n"})
     assert not inventory.packages
     assert open_(inventory) == {"requirements.txt:2 a": UNPINNED}
@@ -60,7 +60,7 @@ def test_own_folders_are_not_listed(inventory_of, make_project):
     assert not inventory.problems
 
 
-def test_options_of_pip_are_no_requirements_and_others_are_named(inventory_of, problems):
+def test_unknown_options_are_problems(inventory_of, problems):
     text = (
         "--index-url https://index.invalid\n-i=x\n--extra-index-url=https://index.invalid\n"
         "-f wheels --no-index\n--pre\n--require-hashes\n--only-bin :all:\n"
@@ -71,12 +71,12 @@ def test_options_of_pip_are_no_requirements_and_others_are_named(inventory_of, p
     assert list(problems(inventory)) == [f"requirements.txt:{line}" for line in range(8, 14)]
 
 
-def test_an_empty_editable_is_named(inventory_of, problems):
+def test_an_empty_editable_is_a_problem(inventory_of, problems):
     inventory = inventory_of({"requirements.txt": "-e ''\n"})
     assert problems(inventory) == {"requirements.txt:1": Reason("empty-option")}
 
 
-def test_broken_lines_are_named_and_the_rest_stands(inventory_of, pins, problems):
+def test_broken_lines_are_problems_and_the_rest_is_read(inventory_of, pins, problems):
     text = "a==1.0\n== 2\nb==one two\n${PKG}==1\nc==1.0#not-a-comment!\n;\nd===a/b\ne==2\n"
     inventory = inventory_of({"requirements.txt": text})
     assert list(pins(inventory)) == ["a==1.0", "e==2"]
@@ -116,14 +116,14 @@ def test_two_spellings_of_a_version_are_one_package_in_the_shorter(inventory_of,
     assert [place.path for place in inventory.packages[0].asked] == ["requirements.in"]
 
 
-def test_who_asks_for_a_version_may_spell_it_otherwise(inventory_of):
+def test_a_request_may_spell_the_version_differently(inventory_of):
     files = {"requirements.in": "a==1.0\n", "requirements.txt": "a==1.0.0\n    # via -r x.in\n"}
     (package,) = inventory_of(files).packages
     assert (package.version, package.direct) == ("1.0", True)
     assert [place.path for place in package.asked] == ["requirements.in"]
 
 
-def test_includes_are_followed_from_where_they_stand(inventory_of, pins):
+def test_includes_are_relative_to_their_file(inventory_of, pins):
     inventory = inventory_of(
         {
             "requirements.txt": "-r deps/base.list\n--requirement=deps/more.list\n-rdeps/base.list",
@@ -139,7 +139,7 @@ def test_includes_are_followed_from_where_they_stand(inventory_of, pins):
     assert not inventory.problems
 
 
-def test_includes_that_cannot_be_followed_are_named(inventory_of, problems, tmp_path):
+def test_includes_that_cannot_be_read_are_problems(inventory_of, problems, tmp_path):
     (tmp_path / "outside.txt").write_text("evil==1\n")
     inventory = inventory_of(
         {
@@ -192,7 +192,7 @@ def test_what_a_constraint_includes_is_a_constraint(inventory_of, pins):
     assert not inventory.unpinned
 
 
-def test_comments_of_compilers_tell_who_asked(inventory_of):
+def test_comments_of_compilers_show_what_is_direct(inventory_of):
     text = (
         "# by a compiler\n"
         "flask==2.0 \\\n    --hash=sha256:00\n    # via -r requirements.in\n"
@@ -264,7 +264,7 @@ def test_a_line_that_editors_do_not_show_as_one_is_read_as_pip_does(inventory_of
         ),
     ],
 )
-def test_what_is_no_text_is_named(inventory_of, problems, raw, where, reason):
+def test_a_file_that_is_not_text_is_a_problem(inventory_of, problems, raw, where, reason):
     assert problems(inventory_of({"requirements.txt": raw})) == {where: reason}
 
 

@@ -1,4 +1,4 @@
-"""setup.cfg is read; a setup.py that passes requirements is named, since code is never run."""
+"""setup.cfg is read; a setup.py that passes requirements is a problem, since it is never run."""
 
 import pytest
 
@@ -33,7 +33,7 @@ def test_a_setup_cfg_without_requirements_is_no_manifest(inventory_of):
     ("text", "where"),
     [("a = 1\n", "setup.cfg:1"), ("[a]\nb\n  c\n!\n", "setup.cfg:2"), ("[a\n", "setup.cfg:1")],
 )
-def test_a_broken_setup_cfg_is_named(inventory_of, problems, text, where):
+def test_a_broken_setup_cfg_is_a_problem(inventory_of, problems, text, where):
     assert problems(inventory_of({"setup.cfg": text})) == {where: Reason("bad-setup-cfg")}
 
 

@@ -1,4 +1,4 @@
-"""What Poetry and Pipenv allow is said by PEP 440, never narrower than it is meant."""
+"""The constraints of Poetry and Pipenv become PEP 440, never narrower than they are."""
 
 import pytest
 from packaging.specifiers import SpecifierSet
@@ -53,7 +53,7 @@ from scanagg.inventory.specifiers import as_pep_440
         (" || ".join(["1.0"] * 101), ""),
     ],
 )
-def test_words_by_pep_440(text, said):
+def test_constraints_by_pep_440(text, said):
     assert SpecifierSet(as_pep_440(text)) == SpecifierSet(said)
 
 

@@ -1,4 +1,4 @@
-"""uv.lock: its graph from the project's roots gives scope, directness and who needs whom."""
+"""uv.lock: its graph gives the scope, what is direct, and who needs whom."""
 
 from scanagg.model import Reason, Scope
 
@@ -165,7 +165,7 @@ def test_the_lock_of_a_script_has_its_requirements_as_roots(inventory_of, pins):
     }
 
 
-def test_a_lock_without_roots_does_not_say_what_is_direct(inventory_of):
+def test_without_roots_direct_is_unknown(inventory_of):
     (one,) = inventory_of({"uv.lock": package("six")}).packages
     assert one.direct is None
     assert one.scope is Scope.RUNTIME
@@ -180,7 +180,7 @@ def test_two_versions_of_one_package_are_two_packages(inventory_of, pins):
     }
 
 
-def test_a_broken_entry_is_named_and_the_rest_stands(inventory_of, pins, problems):
+def test_a_broken_entry_is_a_problem_and_the_rest_is_read(inventory_of, pins, problems):
     lock = (
         '[[package]]\nname = "no-version"\nsource = { registry = "x" }\n'
         "[[package]]\nname = 1\n"

@@ -9,7 +9,7 @@ from support.validators import multitool
 
 from scanagg.project.sources import line_hashes
 
-# Inputs and values as they stand in the tests of github/codeql-action.
+# Inputs and values from the tests of github/codeql-action.
 PUBLISHED = {
     "": ["c129715d7a2bc9a3:1"],
     " a\nb\n  \t\tc\n d": [
@@ -73,7 +73,7 @@ def test_every_line_has_a_hash(text: str) -> None:
     assert len(line_hashes(text)) == ends.count("\n") + 1
 
 
-def test_what_stands_above_changes_nothing() -> None:
+def test_the_lines_above_change_nothing() -> None:
     below = "def go(name):\n    os.system(name)\n"
     assert line_hashes("import os\n\n" + below)[2:] == line_hashes(below)
 

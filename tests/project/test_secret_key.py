@@ -1,4 +1,4 @@
-"""The project's key: from the environment, else from the committed file, and never a bad one."""
+"""The project's key, from the environment, else from the committed file."""
 
 from pathlib import Path
 

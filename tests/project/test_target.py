@@ -1,4 +1,4 @@
-"""The file set: what git would check in, no more, and nothing left out silently."""
+"""The files of a target: those that git would commit; all others are skipped with a reason."""
 
 import os
 import socket
@@ -73,7 +73,7 @@ def test_without_git_the_ignore_files_are_honoured_all_the_same(make_project: Ma
     assert target.notices == (Reason("listed-without-git"),)
 
 
-def test_a_pattern_that_is_none_does_not_stop_the_walk(make_project: Make) -> None:
+def test_an_invalid_pattern_does_not_stop_the_walk(make_project: Make) -> None:
     root = make_project({".gitignore": "!\n*.log\n", "a.log": "", "a.py": ""}, git_=False)
     assert paths(read_target(root)) == [".gitignore", "a.py"]
 
@@ -93,7 +93,7 @@ def test_a_repository_that_git_does_not_read_is_an_error(make_project: Make) -> 
     assert "safe.directory" in raised.value.hint
 
 
-def test_without_the_program_the_listing_says_so(
+def test_without_git_installed_there_is_a_notice(
     make_project: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_project({"a.py": ""})
@@ -128,7 +128,7 @@ def test_a_sub_folder_is_a_target_with_its_place_in_the_repository(make_project:
     assert target.revision.prefix == "sub/"
 
 
-def test_the_revision_says_commit_branch_and_changes(make_project: Make) -> None:
+def test_the_revision_has_commit_branch_and_changes(make_project: Make) -> None:
     root = make_project({"a.py": ""})
     git(root, "remote", "add", "origin", "https://user:pass@git.invalid/team/app.git")
     clean = read_target(root).revision
@@ -161,7 +161,7 @@ def test_the_repository_has_an_address_or_none(
     assert revision.repository == shown
 
 
-def test_a_repository_inside_is_named_as_not_examined(make_project: Make) -> None:
+def test_a_repository_inside_is_skipped(make_project: Make) -> None:
     root = make_project({"a.py": ""})
     (root / "vendored").mkdir()
     git(root / "vendored", "init", "-q")
@@ -169,7 +169,7 @@ def test_a_repository_inside_is_named_as_not_examined(make_project: Make) -> Non
     assert reasons(read_target(root)) == {"vendored": (NESTED, True)}
 
 
-def test_links_are_not_followed_and_those_that_matter_are_named(make_project: Make) -> None:
+def test_links_are_not_followed(make_project: Make) -> None:
     root = make_project({"a.py": "", ".gitignore": "hidden.py\n", "hidden.py": ""}, git_=False)
     outside = root.parent / "outside.py"
     outside.write_text("")
@@ -197,7 +197,7 @@ def test_links_are_not_followed_and_those_that_matter_are_named(make_project: Ma
     }
 
 
-def test_links_have_their_last_end_as_it_is_shown(make_project: Make) -> None:
+def test_links_have_the_shown_path_of_their_end(make_project: Make) -> None:
     root = make_project({"docs/a.py": "", "old/b.py": ""})
     (root / "real").mkdir()
     (root / "real" / os.fsdecode(b"caf\xe9.txt")).write_text("a==1")
@@ -221,14 +221,14 @@ def test_links_have_their_last_end_as_it_is_shown(make_project: Make) -> None:
     }
 
 
-def test_excluded_files_are_on_record(make_project: Make) -> None:
+def test_excluded_files_are_skipped(make_project: Make) -> None:
     root = make_project({"a.py": "", "docs/b.py": ""})
     target = read_target(root, exclude=["docs/"])
     assert paths(target) == ["a.py"]
     assert reasons(target) == {"docs/b.py": (CONFIGURED, True)}
 
 
-def test_what_is_no_file_is_named(make_project: Make) -> None:
+def test_pipes_and_sockets_are_skipped(make_project: Make) -> None:
     root = make_project({"a.py": ""}, git_=False)
     os.mkfifo(root / "pipe")
     with socket.socket(socket.AF_UNIX) as server:
@@ -242,17 +242,19 @@ def test_what_is_no_file_is_named(make_project: Make) -> None:
     }
 
 
-def test_what_may_not_be_read_is_named(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_file_is_skipped(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_project({"a.py": "", "b.py": ""})
     real = os.access
-    # Root may read everything, whatever the mode: so the system's answer is stood in for.
+    # Root may read everything, so the answer of the system is replaced.
     monkeypatch.setattr(
         os, "access", lambda path, mode: Path(path).name != "b.py" and real(path, mode)
     )
     assert reasons(read_target(root)) == {"b.py": (Reason("no-read-permission"), False)}
 
 
-def test_an_unreadable_folder_is_named(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_folder_is_skipped(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     root = make_project({"a.py": "", "sub/b.py": ""}, git_=False)
     real = os.scandir
 
@@ -283,7 +285,7 @@ def test_two_names_that_look_alike_are_two_files(make_project: Make) -> None:
     assert {file.real.read_text() for file in target.files} == {"x = 1", "x = 2"}
 
 
-def test_a_path_that_does_not_exist_is_an_error_that_says_so(tmp_path: Path) -> None:
+def test_a_missing_path_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="No such file"):
         read_target(tmp_path / "nowhere")
 

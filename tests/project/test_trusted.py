@@ -1,4 +1,4 @@
-"""Rules are read from the work tree or from a commit; what is no file of it is a clear error."""
+"""Rules are read from the work tree or from a commit; other paths are errors."""
 
 import os
 from collections.abc import Callable
@@ -71,7 +71,7 @@ def test_the_prefix_leads_to_a_project_below_the_top(make_project: Make) -> None
         ("folder", "is not a file"),
     ],
 )
-def test_what_is_no_file_of_the_project_is_refused(make_project: Make, path: str, why: str) -> None:
+def test_other_paths_are_refused(make_project: Make, path: str, why: str) -> None:
     root = make_project({"folder/a": ""})
     assert reason(WorkTree(root), path) == why
     assert reason(committed(root), path) == why
@@ -94,7 +94,7 @@ def test_a_link_is_followed_in_a_work_tree_and_refused_in_a_commit(make_project:
     )
 
 
-def test_a_submodule_and_what_lies_in_it_are_refused(make_project: Make) -> None:
+def test_a_submodule_and_its_files_are_refused(make_project: Make) -> None:
     inner = make_project({"a.yml": "x"}, name="inner")
     root = make_project({"b.yml": "x"})
     add = ("-c", "protocol.file.allow=always", "submodule", "add", "-q")
@@ -126,13 +126,13 @@ def test_a_pipe_is_refused_and_not_waited_for(tmp_path: Path) -> None:
     assert reason(WorkTree(tmp_path), "scanagg.yml") == "is not a file"
 
 
-def test_a_commit_that_is_not_there_is_no_empty_project(make_project: Make) -> None:
+def test_a_missing_commit_is_an_error(make_project: Make) -> None:
     root = make_project({"a.yml": "x"})
     files = Committed(Git(root), "0" * 40)
     assert reason(files, "a.yml") == "cannot be looked up in commit 000000000000"
 
 
-def test_an_object_that_is_missing_is_no_missing_file(make_project: Make) -> None:
+def test_a_missing_object_is_an_error(make_project: Make) -> None:
     root = make_project({"a.yml": "x"})
     files = committed(root)
     oid = git(root, "rev-parse", "HEAD:a.yml").strip()
