@@ -87,9 +87,6 @@ class _Options(optparse.OptionParser):
         raise ManifestError(Reason("bad-options", {"error": msg}))
 
 
-_PARSER: Final = _Options()
-
-
 class _Line(msgspec.Struct, frozen=True):
     """A logical line: the number of its first physical line, its text, and who needs it."""
 
@@ -161,6 +158,8 @@ class _Reading(msgspec.Struct):
     )
     problems: list[NotExamined] = []
     compiled_from: set[str] = msgspec.field(default_factory=set)
+    # One for each reading: a parser cannot be shared by threads.
+    parser: _Options = msgspec.field(default_factory=_Options)
 
     def read(self) -> None:
         """Read all waiting files, each once as requirements and once as constraints."""
@@ -202,7 +201,7 @@ class _Reading(msgspec.Struct):
 
     def _options(self, text: str, path: str, site: Site, constrains: bool) -> None:
         """Read a line with options: local packages, or files that the file at `path` includes."""
-        options = _PARSER.parsed(text)
+        options = self.parser.parsed(text)
         for name in options.ensure_value("editable", []):
             self.declared[constrains].append(declare(f"-e {name}", site, self.project))
         includes = [(name, constrains) for name in options.ensure_value("requirement", [])]
