@@ -1,8 +1,8 @@
 """Read strict YAML 1.2, written by hand, with the place of every key and value."""
 
+import codecs
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
 import msgspec
@@ -18,8 +18,6 @@ KeyPath = tuple[str | int, ...]
 _SHOWN: Final = 60
 # The reader needs some seconds for that many.
 _MOST_ENTRIES: Final = 50_000
-_UTF8_BOM: Final = b"\xef\xbb\xbf"
-_UTF16_BOMS: Final = (b"\xff\xfe", b"\xfe\xff")
 _CORE: Final = "tag:yaml.org,2002:"
 # Dates stay text: their meaning depends on the key.
 _TEXT_TAGS: Final = frozenset((f"{_CORE}str", f"{_CORE}timestamp"))
@@ -102,17 +100,16 @@ def parse(raw: bytes) -> Document:
 
 def _decoded(raw: bytes) -> str:
     hint = "Save it as UTF-8 without a byte order mark."
-    if raw.startswith(_UTF8_BOM):
+    if raw.startswith(codecs.BOM_UTF8):
         raise YamlError(Problem(Mark(1, 1), "the file starts with a byte order mark", hint))
-    if raw.startswith(_UTF16_BOMS):
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise YamlError(Problem(Mark(1, 1), "the file is UTF-16", hint))
     try:
         return raw.decode("utf-8")
     except UnicodeDecodeError as error:
         mark = _mark_of(raw[: error.start].decode("utf-8"))
-        raise YamlError(
-            Problem(mark, f"byte 0x{raw[error.start]:02x} is not UTF-8", hint)
-        ) from None
+        message = f"byte 0x{raw[error.start]:02x} is not UTF-8"
+    raise YamlError(Problem(mark, message, hint))
 
 
 def _mark_of(before: str) -> Mark:
@@ -126,40 +123,39 @@ def _compose(text: str) -> Node | None:
     except MarkedYAMLError as error:
         place = error.problem_mark or error.context_mark
         mark = Mark(place.line + 1, place.column + 1) if place else Mark(1, 1)
-        reason = ", ".join(part for part in (error.context, error.problem) if part)
-        if r"character '\t'" in reason:
-            hint = "Replace it with spaces."
-            raise YamlError(Problem(mark, "a tab, where YAML needs spaces", hint)) from None
+        reason = ", ".join(filter(None, (error.context, error.problem)))
+        message = f"not YAML: {one_line(reason)}"
         hint = "Write one YAML 1.2 document. Put text with : or # in quotes."
-        raise YamlError(Problem(mark, f"not YAML: {one_line(reason)}", hint)) from None
+        if r"character '\t'" in reason:
+            message, hint = "a tab, where YAML needs spaces", "Replace it with spaces."
+        problem = Problem(mark, message, hint)
     except ReaderError as error:
-        mark = _mark_of(text[: error.position])
         message = f"character U+{ord(text[error.position]):04X} is not allowed"
-        raise YamlError(Problem(mark, message, "Remove it.")) from None
+        problem = Problem(_mark_of(text[: error.position]), message, "Remove it.")
     except RecursionError:
-        raise YamlError(Problem(Mark(1, 1), "nested too deeply", "Use fewer levels.")) from None
+        problem = Problem(Mark(1, 1), "nested too deeply", "Use fewer levels.")
     except ValueError:
         escape = _BEYOND.search(text)
         mark = _mark_of(text[: escape.start()]) if escape else Mark(1, 1)
-        raise YamlError(Problem(mark, "an escape beyond Unicode", "Remove it.")) from None
-    return node
+        problem = Problem(mark, "an escape beyond Unicode", "Remove it.")
+    else:
+        return node
+    raise YamlError(problem)
 
 
-@dataclass(slots=True)
-class _Builder:
+class _Builder(msgspec.Struct):
     """Makes plain values from nodes, and collects all problems."""
 
-    values: dict[KeyPath, Mark] = field(default_factory=dict)
-    keys: dict[KeyPath, Mark] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    values: dict[KeyPath, Mark] = {}
+    keys: dict[KeyPath, Mark] = {}
+    problems: list[Problem] = []
 
     def value(self, node: Node, path: KeyPath) -> object:
         self.values[path] = mark = _start(node)
         # An alias is the node of its anchor, so this refuses both.
         if node.anchor:
-            self._wrong(
-                mark, f"anchor &{node.anchor} is not supported", "Repeat the value instead."
-            )
+            message = f"anchor &{node.anchor} is not supported"
+            self._wrong(mark, message, "Repeat the value instead.")
             return None
         if isinstance(node, MappingNode):
             return self._mapping(node, path)
@@ -205,7 +201,8 @@ class _Builder:
         if node.tag == f"{_CORE}float" and _FLOAT.fullmatch(text):
             return float(text)
         shown = shorten(one_line(text), _SHOWN)
-        self._wrong(mark, f"{shown!r} is neither text, number, true nor false", "Put it in quotes.")
+        message = f"{shown!r} is neither text, number, true nor false"
+        self._wrong(mark, message, "Put it in quotes.")
         return None
 
     def _is_text(self, node: Node, mark: Mark) -> bool:
