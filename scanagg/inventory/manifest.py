@@ -10,7 +10,6 @@ from typing import Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
-from packaging.requirements import InvalidRequirement
 from packaging.requirements import Requirement as WrittenRequirement
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
@@ -279,7 +278,7 @@ def parsed(text: object) -> WrittenRequirement | None:
     """Parse a requirement by PEP 508; None if it is not one, or is nested too deeply."""
     try:
         return WrittenRequirement(text) if isinstance(text, str) else None
-    except (InvalidRequirement, RecursionError):
+    except (ValueError, RecursionError):  # ValueError also for thousands of digits
         return None
 
 
@@ -300,7 +299,8 @@ def exact_version(version: str) -> str:
     """Normalise a version as in PEP 440; another harmless word is kept. ManifestError if not."""
     try:
         return str(Version(version))
-    except InvalidVersion as error:
-        if _PLAIN_VERSION.fullmatch(version):
+    except ValueError as error:
+        # Another ValueError is that of a number with thousands of digits.
+        if isinstance(error, InvalidVersion) and _PLAIN_VERSION.fullmatch(version):
             return version
         raise ManifestError(Reason("bad-version", {"version": version})) from error

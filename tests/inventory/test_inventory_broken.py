@@ -70,6 +70,27 @@ def test_a_deeply_nested_requirement_is_a_problem(inventory_of, problems):
     assert [one.name for one in inventory.packages] == ["b"]
 
 
+def test_numbers_with_thousands_of_digits_end_nothing(inventory_of, problems):
+    digits = "9" * 5000
+    entry = f'[[package]]\nname = "a"\nversion = "{digits}"\n'
+    needs = f'dependencies = ["b=={digits}", "b>={digits}"]\n'
+    table = f'[package.dependencies]\nb = "{digits}"\nc = "^{digits}"\n'
+    inventory = inventory_of(
+        {
+            "requirements.txt": f"a=={digits}\nb>={digits}\nc==1.{digits}.*\n",
+            "uv.lock": entry,
+            "pdm.lock": entry + needs,
+            "poetry.lock": entry + table,
+            "Pipfile": f'[packages]\na = "=={digits}"\nb = "^{digits}"\n',
+            "setup.cfg": f"[options]\ninstall_requires = a=={digits}\n",
+        }
+    )
+    assert not inventory.packages
+    assert {place.partition(":")[0] for place in problems(inventory)} >= {
+        *("requirements.txt", "uv.lock", "pdm.lock", "poetry.lock", "Pipfile", "setup.cfg")
+    }
+
+
 def test_a_file_that_is_too_large_is_not_read(inventory_of, problems, monkeypatch):
     monkeypatch.setattr(manifest, "MAX_BYTES", 1024**2)
     inventory = inventory_of(
