@@ -1,11 +1,13 @@
 """Text for people: untrusted text that is safe to show, and numbers with their nouns."""
 
 import re
+from collections.abc import Iterable
 from typing import Final
 
 # C0, DEL and C1 controls except tab and newline, the bidirectional overrides ("Trojan Source",
 # CVE-2021-42574), and the separators at which some viewers break lines.
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_QUOTED_WIDTH: Final = 60
 
 
 def printable(text: str) -> str:
@@ -16,6 +18,20 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Return printable text on one line: newlines become `\n`, tabs a space."""
     return printable(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def quoted(value: object) -> str:
+    """Return the repr of a value from a file, short and safe to print."""
+    return shorten(one_line(repr(value)), _QUOTED_WIDTH)
+
+
+def suggestion(word: object, words: Iterable[str]) -> str:
+    """Return `: did you mean 'x'?` if one of `words` is similar, else an empty text."""
+    # Imported here: it is slow to import, and most runs have no mistake.
+    import difflib  # noqa: PLC0415
+
+    near = difflib.get_close_matches(word, list(words), n=1) if isinstance(word, str) else []
+    return f": did you mean {near[0]!r}?" if near else ""
 
 
 def valid(text: str) -> str:

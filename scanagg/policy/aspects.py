@@ -20,6 +20,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from scanagg.core.text import quoted, suggestion
 from scanagg.model import (
     Advisory,
     Category,
@@ -31,7 +32,6 @@ from scanagg.model import (
     Severity,
     purl_without_version,
 )
-from scanagg.policy.typed import quoted, suggestion
 from scanagg.scanners.base import all_scanners
 
 Text = Annotated[str, Meta(min_length=1)]

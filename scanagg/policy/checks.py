@@ -8,7 +8,7 @@ from typing import Final
 
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-from scanagg.core.text import one_line
+from scanagg.core.text import one_line, quoted
 from scanagg.core.yaml import Document, KeyPath, Problem
 from scanagg.policy import licenses, spdx
 from scanagg.policy.aspects import path_problem, path_test, scanner_problem
@@ -21,7 +21,7 @@ from scanagg.policy.schema import (
     WaiverFile,
     conditions_of,
 )
-from scanagg.policy.typed import Section, label, quoted
+from scanagg.policy.typed import Section, label
 
 _RESERVED: Final = "default"
 

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar, cast
 import msgspec
 
 from scanagg.core.errors import PolicyError
-from scanagg.core.text import one_line
+from scanagg.core.text import one_line, quoted, suggestion
 from scanagg.core.yaml import Document, KeyPath, Mark, Problem, YamlError, parse
 from scanagg.model import Waiver, WaiverState
 from scanagg.policy import licenses
@@ -18,7 +18,7 @@ from scanagg.policy.aspects import split_purl
 from scanagg.policy.checks import check, check_waivers
 from scanagg.policy.locks import locked_rule, locked_scanner, locked_section
 from scanagg.policy.schema import Locked, Policy, PolicyFile, WaiverEntry, WaiverFile
-from scanagg.policy.typed import Section, build, label, quoted, suggestion
+from scanagg.policy.typed import Section, build, label
 from scanagg.project.trusted import Files, WorkTree, locate
 
 BUILTIN: Final = ("default", "pull-request", "strict", "weekly")

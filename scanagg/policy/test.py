@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
-from scanagg.core.text import one_line
+from scanagg.core.text import one_line, quoted
 from scanagg.core.times import read_time
 from scanagg.core.yaml import Document, KeyPath, Problem
 from scanagg.model import (
@@ -42,7 +42,7 @@ from scanagg.policy.checks import date_problem
 from scanagg.policy.load import policy_error, read_document
 from scanagg.policy.rules import decide
 from scanagg.policy.schema import Date, Policy, RuleId
-from scanagg.policy.typed import Section, label, quoted
+from scanagg.policy.typed import Section, label
 from scanagg.scanners.base import usual_scanner
 
 ALLOWED: Final = "allowed"

@@ -1,6 +1,5 @@
 """Build typed sections from the plain values of a document, and report every mistake in them."""
 
-import difflib
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
@@ -8,10 +7,9 @@ from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_arg
 import msgspec
 from msgspec import Meta
 
-from scanagg.core.text import one_line, shorten
+from scanagg.core.text import quoted, suggestion
 from scanagg.core.yaml import Document, KeyPath, Problem
 
-_SHOWN: Final = 60
 # The types of plain values for containers.
 _PLAIN: Final[Mapping[object, type]] = {tuple: list, dict: dict}
 _INVALID: Final = object()
@@ -36,17 +34,6 @@ def label(path: KeyPath) -> str:
     """Return a path as text: `rules[0].match`."""
     text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return text.removeprefix(".") or "top level"
-
-
-def quoted(value: object) -> str:
-    """Return the repr of a value from a file, short and safe to print."""
-    return shorten(one_line(repr(value)), _SHOWN)
-
-
-def suggestion(word: object, words: Iterable[str]) -> str:
-    """Return `: did you mean 'x'?` if one of `words` is similar, else an empty text."""
-    near = difflib.get_close_matches(word, list(words), n=1) if isinstance(word, str) else []
-    return f": did you mean {near[0]!r}?" if near else ""
 
 
 class _Builder:
