@@ -1,7 +1,4 @@
-"""Freshness: data that is missing, or too old to judge by.
-
-If the policy limits the age of data, data without a date counts as too old.
-"""
+"""The data that is missing or too old. Data without a date is too old if its age is limited."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -51,7 +48,7 @@ def lacks(
     vulnerability was found: with it, one might count for more. A policy has no key for the
     advisories themselves, so their age only makes a notice.
     """
-    advisories = [each.finding.advisory for each in judged if each.finding.advisory]
+    advisories = [one.finding.advisory for one in judged if one.finding.advisory]
     for kind, need in (("osv", ""), ("kev", section.kev), ("epss", section.epss)):
         source = _source(kind, data)
         required = need == "required"
@@ -65,7 +62,7 @@ def lacks(
             if problem:
                 yield Lack(Reason("advisory-store", {"problem": problem}), required)
         # EPSS has no score for a new CVE. KEV answers for each: it is in the catalogue or not.
-        unknown = sum(each.kev is None for each in advisories) if kind == "kev" else 0
+        unknown = sum(advisory.kev is None for advisory in advisories) if kind == "kev" else 0
         if required and unknown:
             reason = Reason(
                 "required-data-incomplete",
@@ -82,7 +79,7 @@ def unchecked(kind: str, count: int, data: Sequence[DataSource]) -> Reason:
 
 
 def _source(kind: str, data: Iterable[DataSource]) -> DataSource | None:
-    """Return the data of a kind, by the word for it in a name such as `CISA KEV`."""
+    """Return the data of a kind, by a word of its name, such as `CISA KEV`."""
     return next((source for source in data if kind in source.name.lower().split()), None)
 
 

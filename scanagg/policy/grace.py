@@ -1,4 +1,4 @@
-"""Grace: the time for which a finding that blocks only warns, and when that time starts."""
+"""The grace time of a finding: it warns before it blocks."""
 
 from datetime import datetime
 
@@ -10,10 +10,10 @@ from scanagg.policy.schema import GraceByLevel, span
 
 
 class GraceClock(msgspec.Struct, frozen=True):
-    """Since when a finding could be known, and when it begins to block; UTC.
+    """The start of a grace time, and its end, when the finding begins to block; UTC.
 
-    `deadline` is None where there is no grace time. `is_running` is True while the finding only
-    warns; `reason` explains either.
+    `deadline` is None if there is no grace time. `is_running` is True while the finding only warns.
+    `reason` explains both.
     """
 
     start: datetime | None
@@ -29,14 +29,14 @@ def clock(
     severity: Severity,
     now: datetime,
 ) -> GraceClock:
-    """Return the clock of a finding under a rule's grace.
+    """Return the grace time of a finding by a rule.
 
-    It starts with the later of the advisory and the finding's first sight in this repository, as
-    far as these are known. `severity` is the one that rules compare: never unknown.
+    It starts when the advisory was published, or when this repository first had the finding, the
+    later of the two. `severity` is the one that rules compare, never unknown.
     """
     published = read_time(finding.advisory.published) if finding.advisory else None
     known = (finding.history.first_seen, published)
-    start = max((each for each in known if each and each <= now + CLOCK_DRIFT), default=None)
+    start = max((time for time in known if time and time <= now + CLOCK_DRIFT), default=None)
     duration = allowed if isinstance(allowed, str) else getattr(allowed, severity.value)
     if duration is None:
         reason = Reason("no-grace-for-severity", {"severity": severity.value})

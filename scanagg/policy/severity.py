@@ -1,4 +1,4 @@
-"""The one severity of a finding, decided once, with all claims about it."""
+"""The severity of a finding, decided once, with all claims about it."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -20,9 +20,9 @@ from scanagg.model import (
 from scanagg.policy.schema import BanditSeverity, SeveritySection
 from scanagg.scanners.base import scanner_infos
 
-# The words of `severity.sources`, and the sources of claims that each stands for. The first that
-# answers wins, not the worst of all: one inflated source would decide everything. CVSS v2 stands
-# last, for it rates most things a level higher than its successors do.
+# The words of `severity.sources`, with the sources of claims that each stands for. The first source
+# with a severity counts, not the worst, because one inflated source would decide everything. CVSS
+# v2 is last, because it rates most things a level higher than later versions.
 _SOURCES: Final = {
     "ghsa": ("ghsa",),
     "osv-cvss": ("cvss4", "cvss3.1", "cvss3.0"),
@@ -31,7 +31,7 @@ _SOURCES: Final = {
 }
 _OURS: Final = "scanagg"
 
-# What scanners give no severity to, from the policy language's own table.
+# The severity of findings for which scanners give none.
 _LICENSES: Final = {
     LicenseVerdict.DENY: Severity.HIGH,
     LicenseVerdict.UNKNOWN: Severity.MEDIUM,
@@ -51,21 +51,23 @@ class Rated(msgspec.Struct, frozen=True):
 
 
 class Scale:
-    """The weights that a policy gives to claims about a severity."""
+    """The ranking of claims about a severity by a policy."""
 
     def __init__(self, section: SeveritySection) -> None:
-        """Rank the sources; one that the policy does not ask stays on record."""
+        """Rank the sources. Claims of other sources stay on record."""
         self._all_places = _places(_SOURCES)
         self._places = _places(section.sources)
         infos = scanner_infos()
         self._guessers = {name for name, info in infos.items() if info.guessing_rules}
-        # The confidences that lower a scanner's severity, by scanner: its key has its name.
+        # The confidences that lower a scanner's severity, by scanner, whose name is the key.
         self._unsure: dict[str, list[Confidence]] = {}
         for name in infos:
             entry = getattr(section, name, None)
             if isinstance(entry, BanditSeverity):
                 least = Confidence(entry.min_confidence)
-                self._unsure[name] = [one for one in Confidence if one.order > least.order]
+                self._unsure[name] = [
+                    confidence for confidence in Confidence if confidence.order > least.order
+                ]
 
     def rate(self, finding: Finding, verdict: LicenseVerdict | None) -> Rated:
         """Return the severity before overrides."""
@@ -77,17 +79,16 @@ class Scale:
         if finding.category is Category.LICENSE:
             return _from_table(_LICENSES[verdict or LicenseVerdict.UNKNOWN])
         rated = _first(claims, self._all_places)
-        # The severity is one level lower if its scanner is less sure than the policy asks for.
-        decisive = rated.sources[0].scanner if rated.sources else ""
-        if finding.confidence in self._unsure.get(decisive, ()):
-            lower = rated.severity.lowered()
-            if lower is not rated.severity:
-                reason = Reason(
-                    "low-confidence",
-                    {"confidence": finding.confidence.value, "severity": rated.severity.value},
-                )
-                return Rated(lower, (_claim("policy", lower), *rated.sources), (reason,))
-        return rated
+        # The severity is one level lower if its scanner is less confident than the policy requires.
+        scanner = rated.sources[0].scanner if rated.sources else ""
+        lower = rated.severity.lowered()
+        if finding.confidence not in self._unsure.get(scanner, ()) or lower is rated.severity:
+            return rated
+        reason = Reason(
+            "low-confidence",
+            {"confidence": finding.confidence.value, "severity": rated.severity.value},
+        )
+        return Rated(lower, (_claim("policy", lower), *rated.sources), (reason,))
 
     def _vulnerability(self, rated: Rated, advisory: Advisory | None) -> Rated:
         if advisory and advisory.withdrawn:
@@ -98,7 +99,7 @@ class Scale:
         return replace(rated, reasons=reasons) if reasons else rated
 
     def _secret(self, claims: _Claims) -> Rated:
-        """Return a secret scanner's own word, else the table's; guesses come last."""
+        """Return the severity by a secret scanner, else that of all secrets. Guesses come last."""
         guesses = tuple(claim for claim in claims if claim.scanner in self._guessers)
         rated = _first(tuple(claim for claim in claims if claim not in guesses), self._all_places)
         if rated.severity is Severity.UNKNOWN:
@@ -107,14 +108,14 @@ class Scale:
 
 
 def overridden(rated: Rated, severity: Severity, reason: str) -> Rated:
-    """Return the severity that the policy sets in place of the decided one."""
+    """Return the severity that an override of the policy sets."""
     override = Reason("overridden", {"severity": severity.value, "why": reason})
     sources = (_claim("policy", severity), *rated.sources)
     return Rated(severity, sources, (override, *rated.reasons))
 
 
 def _places(words: Iterable[str]) -> dict[str, int]:
-    """Return the rank of each source that is asked, our own words around those of the policy."""
+    """Return the rank of each source that the policy names, and of our own."""
     names = ("policy", *(name for word in words for name in _SOURCES[word]), "cvss2", "table")
     return {name: place for place, name in enumerate(dict.fromkeys(names))}
 
@@ -128,10 +129,10 @@ def _from_table(severity: Severity, claims: _Claims = (), *reasons: Reason) -> R
 
 
 def _first(claims: _Claims, places: dict[str, int]) -> Rated:
-    """Return the word of the first source that has one; of two words of one source the worse."""
+    """Return the severity of the first source that has one; of two by one source the worse."""
 
     def rank(claim: SeverityClaim) -> tuple[object, ...]:
-        """Return how late a claim is asked; the last three make the order the only one."""
+        """Return a sort key. The last parts make the order unambiguous."""
         place = places.get(claim.source, len(places))
         is_unknown = claim.severity is Severity.UNKNOWN
         last = (claim.severity.order, claim.scanner, claim.source, claim.vector or "")
