@@ -1,4 +1,4 @@
-"""Collect the findings in a target, or in a base: scan, normalise, enrich, correlate."""
+"""Collect the findings of a target or a base: scan, normalise, enrich, correlate."""
 
 import contextlib
 import logging
@@ -24,19 +24,19 @@ _LOG: Final = logging.getLogger("scanagg")
 _S = TypeVar("_S", bound=Sized)
 
 FRESH: Final = timedelta(days=7)
-"""How old the advisory store may be for scanners to use it instead of a service, by default."""
+"""The default age up to which scanners use the advisory store instead of a service."""
 
 WHOLE: Final = 1_000
-"""The number of records of a store that likely holds all: PyPA's alone were 2,661 in 2024."""
+"""The least number of records of a complete store: PyPA's alone were 2,661 in 2024."""
 
 
 class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that all scans of one check share.
+    """The settings that all scans of one check share.
 
-    `cache` is the folder that lasts, `key` the project's own for digests of secrets, `workers` the
-    number of processes that one scanner may use. `public` are digests (sha1, as detect-secrets
-    makes them) of values that are no secrets, because the policy itself shows them. `store` is the
-    advisory store, if there is one, `max_age` the age up to which it counts as fresh.
+    `cache` is a folder that is kept, `key` the project's key for digests of secrets, `workers` the
+    number of processes that one scanner may use. `public` are digests (sha1, as by detect-secrets)
+    of values in the policy, which are not secrets. `store` is the advisory store, if there is one,
+    `max_age` the age up to which it is fresh.
     """
 
     limits: Limits
@@ -53,13 +53,13 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def advisories(self) -> DataSource | None:
-        """The data of the store, where scanners use it instead of a service."""
+        """The data of the store, if scanners use it instead of a service."""
         source = self.store.osv if self.store else None
-        good = source and self.is_fresh(source) and is_whole(source)
-        return source if self.offline or good else None
+        is_usable = source and self.is_fresh(source) and is_whole(source)
+        return source if self.offline or is_usable else None
 
     def is_fresh(self, source: DataSource) -> bool:
-        """Return True for data that is young enough; data from the future is not."""
+        """Return True for data that is neither too old nor from the future."""
         if source.updated is None:
             return False
         return -CLOCK_DRIFT <= self.now - source.updated <= self.max_age
@@ -71,7 +71,7 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
         inventory: Inventory,
         lookup: Lookup | None = None,
     ) -> Sequence[Task]:
-        """Return a task for each scanner, with everything that it may look at."""
+        """Return a task for each scanner, with its context."""
         base = Context(
             target=target,
             inventory=inventory,
@@ -85,13 +85,16 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
             lookup=lookup,
         )
         return [
-            Task(one, replace(base, settings=self.scanners.get(one.INFO.name, base.settings)))
-            for one in scanners
+            Task(
+                scanner,
+                replace(base, settings=self.scanners.get(scanner.INFO.name, base.settings)),
+            )
+            for scanner in scanners
         ]
 
 
 class Collected(msgspec.Struct, frozen=True):
-    """The findings, and the runs that they come from, masked.
+    """The findings and the runs that reported them, masked.
 
     `problems` are gaps that belong to no scanner.
     """
@@ -102,7 +105,7 @@ class Collected(msgspec.Struct, frozen=True):
 
 
 def is_whole(source: DataSource) -> bool:
-    """Return True for data that may be everything published; a few records know too little."""
+    """Return True if the data can be all published records, and not just a few."""
     return (source.records or 0) >= WHOLE
 
 
@@ -115,16 +118,15 @@ def collect_findings(
 ) -> Collected:
     """Return the findings of these scanners in the target, with data of the advisory store.
 
-    Errors are in the runs and the problems, except for StoreError where this machine has no socket
-    to serve the store from.
+    Errors are in the runs and the problems. StoreError if there is no socket to serve the store.
     """
     with _lookup(setup, inventory) as lookup:
         scans = scan(setup.tasks(scanners, target, inventory, lookup), setup.limits, notify)
     reported = [
         observation
-        for one in scans
-        for observation in one.observations
-        # Some scanners take the hash that a policy pins a file by for a secret.
+        for done in scans
+        for observation in done.observations
+        # Some scanners report the hash by which a policy pins a file as a secret.
         if observation.secret is None or observation.secret.digest not in setup.public
     ]
     sources = Sources(target)
@@ -135,16 +137,16 @@ def collect_findings(
             observations = logged("enrich", observations, enriched(observations, setup.store))
         except StoreError as error:
             problems = (f"{error.message}. {error.hint}",)
-    mask = redactor(observations, (value for one in scans for value in one.secrets))
+    mask = redactor(observations, (value for done in scans for value in done.secrets))
     prefix = target.revision.prefix if target.revision else ""
     identity = Identity(sources, mask, prefix, setup.key)
     findings = logged("correlate", observations, correlate(observations, identity))
-    return Collected(tuple(mask_run(one.run, mask) for one in scans), findings, problems)
+    return Collected(tuple(mask_run(done.run, mask) for done in scans), findings, problems)
 
 
 @contextlib.contextmanager
 def _lookup(setup: ScanSetup, inventory: Inventory) -> Iterator[Lookup | None]:
-    """Serve the advisory store while scanners run, where they use it instead of a service."""
+    """Serve the advisory store while scanners run, if they use it instead of a service."""
     data = setup.advisories
     if setup.store is None or data is None or not inventory.packages:
         yield None
@@ -154,6 +156,6 @@ def _lookup(setup: ScanSetup, inventory: Inventory) -> Iterator[Lookup | None]:
 
 
 def logged(stage: str, before: Sized, after: _S) -> _S:
-    """Return `after`, with a line in the log about how many values went in and came out."""
+    """Return `after`, and log the number of values before and after the stage."""
     _LOG.info("%s: %d in, %d out", stage, len(before), len(after))
     return after

@@ -1,4 +1,4 @@
-"""Merge observations of one weakness into a finding, and keep every witness."""
+"""Merge the observations of one weakness into a finding, and keep every witness."""
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
@@ -32,11 +32,11 @@ _SHORT_ID: Final = 12
 
 
 def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[Finding, ...]:
-    """Return one finding per weakness, in an order that does not depend on that of observations.
+    """Return one finding per weakness. The order of the observations does not matter.
 
-    These are merged: vulnerabilities of one package version that share an id; licences of one
-    package; secrets on overlapping lines or with one digest; code of different scanners on
-    overlapping lines with a common CWE; and observations that are equal in every part.
+    Merged are: vulnerabilities of one package version with a common id; licences of one package;
+    secrets on overlapping lines or with one digest; code findings of different scanners on
+    overlapping lines with a common CWE; and equal observations.
     """
     by_category: dict[Category, list[Observation]] = defaultdict(list)
     for observation in observations:
@@ -51,23 +51,23 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
     ]
     # Titles and messages repeat a lot: benchmarks/reports.py shows the difference.
     shown = lru_cache(maxsize=4096)(lambda text: identity.redactor.text(printable(text)))
-    # The first witness of a group leads, by scanner, rule and place.
+    # The first observation of a group leads, by scanner, rule and place.
     ordered = [sorted(group, key=_observation_key) if group[1:] else group for group in groups]
     ordinals: dict[Parts, int] = defaultdict(int)
     findings = []
     for group in sorted(ordered, key=_group_key):
         lead = _lead(group)
         parts = identity.parts(lead)
-        whole_id = fingerprint(parts, ordinals[parts])
+        digest = fingerprint(parts, ordinals[parts])
         ordinals[parts] += 1
-        findings.append(_finding(group, lead, parts, whole_id, identity, shown))
+        findings.append(_finding(group, lead, parts, digest, identity, shown))
     return tuple(findings)
 
 
 def _passwords(
     secrets: list[Observation], code: list[Observation]
 ) -> tuple[list[Observation], list[Observation]]:
-    """Move guesses at passwords in code to the secrets where one is on the same lines."""
+    """Move guessed passwords from code to secrets if there is a secret on the same lines."""
     lines: dict[str, set[int]] = defaultdict(set)
     for secret in secrets:
         if secret.location:
@@ -88,8 +88,8 @@ def _span(location: Location) -> range:
     return range(first, (location.last_line or first) + 1)
 
 
-# Grouping: observations with one key are compared in the pairs of `links`, and those that are the
-# `same` are merged, transitively.
+# Grouping: within one key, the pairs of `links` are compared, and those that are the `same` are
+# merged, transitively.
 
 _Pairs = Iterator[tuple[int, int]]
 
@@ -135,25 +135,25 @@ def _overlaps(bucket: Sequence[Observation]) -> _Pairs:
     """Yield pairs whose lines overlap, by a sweep over the lines of one file."""
     spans = [_span(one.location) if one.location else range(0) for one in bucket]
     order = sorted(range(len(bucket)), key=lambda index: (spans[index].start, spans[index].stop))
-    open_ones: list[int] = []
+    current: list[int] = []
     for index in order:
-        open_ones = [one for one in open_ones if spans[one].stop > spans[index].start]
-        for one in open_ones:
-            yield one, index
-        open_ones.append(index)
+        current = [other for other in current if spans[other].stop > spans[index].start]
+        for other in current:
+            yield other, index
+        current.append(index)
 
 
 def _secret_links(bucket: Sequence[Observation]) -> _Pairs:
     """Yield pairs of secrets that overlap in one file, and those with one digest in any file."""
     by_path: dict[str, list[int]] = defaultdict(list)
     by_digest: dict[str, list[int]] = defaultdict(list)
-    for index, one in enumerate(bucket):
-        by_path[one.location.path if one.location else ""].append(index)
-        if one.secret and one.secret.digest:
-            by_digest[one.secret.digest].append(index)
+    for index, observation in enumerate(bucket):
+        by_path[_path_key(observation)].append(index)
+        if observation.secret and observation.secret.digest:
+            by_digest[observation.secret.digest].append(index)
     for indexes in by_path.values():
-        for one_of, other_of in _overlaps([bucket[index] for index in indexes]):
-            yield indexes[one_of], indexes[other_of]
+        for one, other in _overlaps([bucket[index] for index in indexes]):
+            yield indexes[one], indexes[other]
     for indexes in by_digest.values():
         for index in indexes[1:]:
             yield indexes[0], index
@@ -163,7 +163,7 @@ def _package_key(observation: Observation) -> Hashable:
     return observation.package.purl.partition("?")[0] if observation.package else ""
 
 
-def _path_key(observation: Observation) -> Hashable:
+def _path_key(observation: Observation) -> str:
     return observation.location.path if observation.location else ""
 
 
@@ -174,7 +174,7 @@ def _same_advisory(one: Observation, other: Observation) -> bool:
 
 
 def _same_secret(one: Observation, other: Observation) -> bool:
-    """Return True on the same lines or for one digest, unless a scanner tells two values apart."""
+    """Return True for a pair of `_secret_links`, unless one scanner reports two values."""
     if one.scanner != other.scanner or one.secret is None or other.secret is None:
         return True
     digests = {one.secret.digest, other.secret.digest}
@@ -189,10 +189,10 @@ def _same_code(one: Observation, other: Observation) -> bool:
 
 
 def _equal(one: Observation, other: Observation) -> bool:
-    """The same rule at the same place, by one scanner or two."""
-    same_words = one.rule.id != other.rule.id or one.message == other.message
+    """Return True for the same rule at the same place, by one scanner or two."""
+    same_text = one.rule.id != other.rule.id or one.message == other.message
     same_rule = _unaliased(one) == _unaliased(other)
-    return same_rule and one.location == other.location and same_words
+    return same_rule and one.location == other.location and same_text
 
 
 def _unaliased(observation: Observation) -> str:
@@ -203,30 +203,30 @@ def _unaliased(observation: Observation) -> str:
 # From groups to findings.
 
 
-def _observation_key(one: Observation) -> tuple[object, ...]:
-    # A secret is told by the scanner that looks for secrets; a guess is its further witness.
-    late = one.rule.id in scanner_info(one.scanner).guessing_rules
-    where = location_key(one.location) if one.location else ("", 0, 0, 0, 0)
-    version = one.package.purl if one.package else ""
-    return late, one.scanner, one.rule.id, where, version, one.message
+def _observation_key(observation: Observation) -> tuple[object, ...]:
+    scanner, rule, place = observation.scanner, observation.rule.id, observation.location
+    # A guess never leads: the scanner that looks for secrets describes them better.
+    is_guess = rule in scanner_info(scanner).guessing_rules
+    where = location_key(place) if place else ("", 0, 0, 0, 0)
+    version = observation.package.purl if observation.package else ""
+    return is_guess, scanner, rule, where, version, observation.message
 
 
 def _group_key(group: Sequence[Observation]) -> tuple[object, ...]:
-    lead = group[0]
-    key = _observation_key(lead)
-    return lead.category.value, key[3], key[4], key[2], key[5]
+    _, _, rule, where, version, message = _observation_key(group[0])
+    return group[0].category.value, where, version, rule, message
 
 
 def _lead(group: Sequence[Observation]) -> Observation:
-    """Return the observation that speaks for the group, with the advisory they have in common."""
+    """Return the first observation, with the advisory of the whole group."""
     first = group[0]
     if first.category is not Category.VULNERABILITY or first.advisory is None:
         return first
     advisory = merged_advisory([one.advisory for one in group if one.advisory], first.package)
     message = retold(first.message, first.advisory.fixed_versions, advisory.fixed_versions)
-    # A title with more than the id; of these the shortest, for the others are prose cut off.
-    telling = [one for one in group if one.title and one.rule.id not in one.title]
-    titled = min(telling or [first], key=lambda one: len(one.title))
+    # The shortest title with more than an id. Longer ones are sentences that were cut.
+    titles = [one for one in group if one.title and one.rule.id not in one.title]
+    titled = min(titles or [first], key=lambda one: len(one.title))
     title, rule_title = titled.title, titled.rule.title
     if advisory.malicious:
         package = first.package
@@ -247,11 +247,11 @@ def _lead(group: Sequence[Observation]) -> Observation:
 
 
 def merged_advisory(advisories: Sequence[Advisory], package: Package | None = None) -> Advisory:
-    """Merge advisories that name each other into one, shown by CVE, else GHSA, else PYSEC.
+    """Merge advisories with common ids into one, shown by CVE, else GHSA, else PYSEC.
 
-    It has what any of them knows, and the worst of that: the earliest day of exploitation, the
-    highest score. It is withdrawn only where all are. With a `package`, only the versions that fix
-    this install of it are left.
+    It has the data of all of them, and where they differ the worst: the earliest day of
+    exploitation, the highest score. It is withdrawn only if all are. With a `package`, it has only
+    the versions that fix this install of it.
     """
     ids = sorted({name for advisory in advisories for name in advisory.ids}, key=id_order)
     named = [advisory for advisory in advisories if advisory.id == ids[0]]
@@ -278,27 +278,25 @@ def _finding(
     group: Sequence[Observation],
     lead: Observation,
     parts: Parts,
-    whole_id: str,
+    digest: str,
     identity: Identity,
     shown: Callable[[str], str],
 ) -> Finding:
-    sources, mask = identity.sources, identity.redactor
-    place = lead.location
-    line = line_hash = None
-    if place is not None and place.start_line is not None:
+    sources, place = identity.sources, lead.location
+    snippet = line_hash = None
+    if place and place.start_line:
         line = sources.line(place.path, place.start_line)
-        # Code scanning recognises alerts by the line's hash. A secret's line has none.
-        hashed = lead.category in (Category.CODE, Category.MISCONFIGURATION)
-        if line is not None and hashed and not is_secret(lead):
-            line_hash = sources.file(place.path).line_hashes[place.start_line - 1]
-    snippet = None
-    if line is not None and place is not None and place.start_line is not None:
-        snippet = printable(mask.line(place.path, place.start_line, line))
-    # The finding is hidden where every observation is.
+        if line is not None:
+            snippet = printable(identity.redactor.line(place.path, place.start_line, line))
+            # Code scanning recognises alerts by the hash of the line, which a secret must not have.
+            has_hash = lead.category in (Category.CODE, Category.MISCONFIGURATION)
+            if has_hash and not is_secret(lead):
+                line_hash = sources.file(place.path).line_hashes[place.start_line - 1]
+    # A finding is hidden only if every observation is.
     hidden_by = dict.fromkeys(one.in_source for one in group)
     return Finding(
-        id=whole_id[:_SHORT_ID],
-        fingerprint=whole_id,
+        id=digest[:_SHORT_ID],
+        fingerprint=digest,
         category=lead.category,
         rule=lead.rule,
         title=shown(lead.title),
@@ -307,9 +305,9 @@ def _finding(
         confidence=min((one.confidence for one in group), key=lambda value: value.order),
         location=place,
         places=sorted_locations(
-            found for one in group for found in (*one.places, one.location) if found
+            place for one in group for place in (*one.places, one.location) if place
         ),
-        witnesses=tuple(_witness(one) for one in group),
+        witnesses=tuple(map(_witness, group)),
         snippet=snippet,
         line_hash=line_hash,
         package=lead.package,
@@ -322,7 +320,8 @@ def _finding(
     )
 
 
-def _witness(one: Observation) -> Witness:
-    claims = [claim for claim in one.claims if claim.scanner == one.scanner]
+def _witness(observation: Observation) -> Witness:
+    scanner = observation.scanner
+    claims = [claim for claim in observation.claims if claim.scanner == scanner]
     own = [claim for claim in claims if claim.source == "tool"] or claims
-    return Witness(one.scanner, one.rule.id, own[0].severity if own else Severity.UNKNOWN)
+    return Witness(scanner, observation.rule.id, own[0].severity if own else Severity.UNKNOWN)

@@ -38,32 +38,32 @@ _KEYED_DIGITS: Final = 12
 _NO_STATEMENT: Final = "0" * 16
 
 _PYTHON: Final = (".py", ".pyw")
-# Longer names are no names of a licence, but its text in the wrong field.
+# A longer name is the text of a licence in the wrong field.
 _LICENSE_NAME: Final = 200
-# Far below the part of a line that a Redactor shows.
+# Much shorter than the part of a line that a Redactor shows.
 _LONG: Final = 500
 
 HASH_DIGITS: Final = 16
-"""The number of hex digits of a statement's hash. The keyed digest of a secret follows them."""
+"""The number of hex digits of a statement's hash. The keyed digest of a secret comes after it."""
 
 
 def fingerprint(parts: Parts, ordinal: int) -> str:
-    """Return the sha256 in hex of the parts and the ordinal among equals, counted from 0."""
+    """Return the sha256 in hex of the parts and the ordinal among equal parts, from 0."""
     fields = (_VERSION, *parts, str(ordinal))
     return hashlib.sha256(_SEPARATOR.join(fields).encode("utf-8", "replace")).hexdigest()
 
 
 class Identity:
-    """Computes the parts of findings in one target.
+    """The computation of the parts of findings in one target.
 
-    `prefix` leads from the repository's root to the target. `key` is the project's own secret for
-    the digests of secrets; without one a secret is recognised by its place alone.
+    `prefix` leads from the repository's root to the target. `key` is the project's key for digests
+    of secrets. Without a key, a secret is recognised only by its place.
     """
 
     def __init__(
         self, sources: Sources, redactor: Redactor, prefix: str = "", key: str | None = None
     ) -> None:
-        """Read no file yet."""
+        """Read no file until it is needed."""
         self.sources = sources
         self.redactor = redactor
         self._prefix = prefix
@@ -93,7 +93,7 @@ class Identity:
             qualname, statement = self._place(location)
         if category is Category.SECRET:
             rule, statement = "", self._line(location)
-        # With the HMAC of a secret, if there is a key. A bare hash of it could be looked up.
+        # Add the HMAC of a secret if there is a key. A plain hash of it could be looked up.
         evidence = self.evidence(observation) if self._key else ""
         if evidence and self._key:
             digest = hmac.new(self._key, evidence.encode(), "sha256").hexdigest()[:_KEYED_DIGITS]
@@ -101,11 +101,11 @@ class Identity:
         return Parts(category.value, rule, path, qualname, statement)
 
     def evidence(self, observation: Observation) -> str:
-        """Return a digest of the secret that a finding is about or stands beside; "" without one.
+        """Return a digest of the secret in a finding or next to it; "" without one.
 
-        It does not depend on the layout of lines, and changes with any part of the value. It is not
-        safe to show: it stays in memory. For code it is a digest of the whole statement, for a
-        secret one of the value, so that others in one list with it may change.
+        It changes with any part of the value, and not with the layout of lines. It must stay in
+        memory. For code it is a digest of the whole statement. For a secret it is a digest of the
+        value only, so that other values in the same list can change.
         """
         location = observation.location
         if location is None or location.start_line is None:
@@ -127,12 +127,12 @@ class Identity:
     def _hidden(self, path: str, number: int) -> str:
         """Return the quoted values of a line that the mask removes, else all that it removes.
 
-        Where these cannot be told, return the whole line. Quoted values do not depend on what else
-        a formatter puts on the line.
+        If these are not clear, return the whole line. Quoted values stay the same if a formatter
+        changes the rest of the line.
         """
         line = self.sources.line(path, number) or ""
         bare = "".join(line.split())
-        if len(line) > _LONG:  # the mask cuts off the rest, and the value may be there
+        if len(line) > _LONG:  # the mask cuts the line, and the value may be in the rest
             return bare
         values = []
         for token in _TOKEN.finditer(line):
@@ -146,7 +146,7 @@ class Identity:
         return _masked_parts(line, self.redactor.line(path, number, line)) or bare
 
     def _line(self, location: Location | None) -> str:
-        """Return a hash of the flagged line without its secrets; "" where there is none."""
+        """Return a hash of the line without its secrets; "" without a line."""
         if location is None or location.start_line is None:
             return ""
         path, number = location.path, location.start_line
@@ -159,10 +159,10 @@ class Identity:
         return text_hash(bare)
 
     def _place(self, location: Location | None) -> tuple[str, str]:
-        """Return the qualified name and the statement's hash; that of the line without a statement.
+        """Return the qualified name and the hash of the statement, else the hash of the line.
 
-        The strings of a statement with a secret do not count: anyone could hash it with each word
-        of a list in place of the secret, and compare.
+        The strings of a statement with a secret do not count. Otherwise, one could find the secret
+        by hashing the statement with each word of a list.
         """
         statement = self._statement(location)
         if statement is None or location is None:
@@ -172,7 +172,7 @@ class Identity:
         return statement.qualname, _hash(self.redactor.text(_tokens(statement.text)))
 
     def _statement(self, location: Location | None) -> "Statement | None":
-        """Return the statement around a place, where its file can be parsed."""
+        """Return the statement around a place; None if its file cannot be parsed."""
         if location is None or location.start_line is None or not location.path.endswith(_PYTHON):
             return None
         known = self._outline(location.path)
@@ -180,7 +180,7 @@ class Identity:
 
 
 def _masked_parts(line: str, masked: str) -> str:
-    """Return the parts of `line` that are masks in `masked`; "" where the two do not match."""
+    """Return the parts of `line` that are masks in `masked`; "" if the two do not match."""
     left, *rest = _MASKS.split(masked)
     if not rest or not line.startswith(left) or not line.endswith(rest[-1]):
         return ""
@@ -199,7 +199,7 @@ _BLOCKS: Final = frozenset(("decorator_list", "body", "handlers", "orelse", "fin
 
 
 class Statement(NamedTuple):
-    """A statement, or the header of a compound one: its function, its text and its lines."""
+    """A statement, or the header of a compound one, with its function, text and lines."""
 
     qualname: str
     text: str
@@ -214,23 +214,23 @@ class _Child(NamedTuple):
 
 
 class Outline:
-    """The statements of one Python file, found by line.
+    """The statements of one Python file, by line.
 
-    Only the branches around a line are visited: a file may have thousands of statements and one
-    finding.
+    A search visits only the branches around a line, because a file can have thousands of statements
+    and one finding.
     """
 
     def __init__(self, lines: Sequence[bytes], tree: ast.Module) -> None:
-        """Take `lines` as UTF-8, since the parser counts columns in bytes."""
+        """Take `lines` as UTF-8, because the parser counts columns in bytes."""
         self._lines = lines
         self._tree = tree
         self._children: dict[ast.AST, list[_Child]] = {}
         self._last: tuple[int, Statement | None] = (0, None)
 
     def at(self, line: int) -> Statement | None:
-        """Return the smallest statement over `line`, or None.
+        """Return the smallest statement that covers `line`; None without one.
 
-        Handlers, cases and decorators count as statements; of a compound one only the header does.
+        Handlers, cases and decorators count as statements, and so do headers of compound ones.
         """
         if self._last[0] != line:  # several calls in a row are for one line: benchmarks/reports.py
             self._last = (line, self._find(line))
@@ -269,10 +269,10 @@ class Outline:
 
 
 def outline(text: str) -> Outline | None:
-    """Return the outline of Python source, or None where this interpreter cannot parse it."""
+    """Return the outline of Python source; None if this interpreter cannot parse it."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # an invalid escape in the source is not our news
+            warnings.simplefilter("ignore")  # such as those about invalid escapes in the source
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
@@ -281,7 +281,7 @@ def outline(text: str) -> Outline | None:
 
 
 def _children(node: ast.AST) -> list[_Child]:
-    """Return the statements directly in `node`, its decorators and handlers too, by line."""
+    """Return the statements directly in `node`, with decorators and handlers, by line."""
     children = [
         _Child(_start(child)[0], _end(child)[0], child, name == "decorator_list")
         for name in node._fields
@@ -298,7 +298,7 @@ def _body(node: ast.AST) -> list[ast.AST]:
 
 
 def _position(node: ast.AST) -> tuple[int, int]:
-    """Return line and column of a node; of a case those of its pattern, since it has none."""
+    """Return line and column of a node. A case has none, so return those of its pattern."""
     if isinstance(node, ast.match_case):
         node = node.pattern
     return int(getattr(node, "lineno", 1)), int(getattr(node, "col_offset", 0))
@@ -317,12 +317,12 @@ def _end(node: ast.AST) -> tuple[int, int]:
 
 
 def license_name(facts: LicenseFacts) -> str:
-    """Return the licence as the metadata states it, or the hash of a whole text in its place."""
+    """Return the licence in the metadata, or a hash if that is a whole text."""
     return facts.stated if len(facts.stated) <= _LICENSE_NAME else text_hash(facts.stated)
 
 
 def text_hash(text: str) -> str:
-    """Return a short sha256 of a text; "" for the empty one."""
+    """Return a short sha256 of a text; "" for an empty one."""
     return _hash(text) if text else ""
 
 
@@ -331,17 +331,17 @@ def _hash(text: str) -> str:
 
 
 def token_hash(text: str) -> str:
-    """Return the hash of the tokens of Python source, without anything that a formatter changes.
+    """Return a hash of the tokens of Python source that a formatter does not change.
 
-    Layout, comments, commas and round brackets are left out, quotes unified, an f-string is one
-    token. The lexer is our own, so that every Python version has the same result.
+    Layout, comments, commas and round brackets do not count, quotes are unified, an f-string is one
+    token. The lexer is our own, so that the result is the same in every version of Python.
     """
     return _hash(_tokens(text))
 
 
 @lru_cache(maxsize=8192)
 def _tokens(text: str, *, strings: bool = True) -> str:
-    """Return the tokens of Python source in a row; without `strings` all strings are alike."""
+    """Return the tokens of Python source. Without `strings`, all strings are the same token."""
     tokens = []
     for match in _TOKEN.finditer(text):
         token = match.group()

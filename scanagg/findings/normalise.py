@@ -34,10 +34,10 @@ _KEY_LINES: Final = 256
 def normalise(
     observations: Iterable[Observation], inventory: Inventory, sources: Sources
 ) -> tuple[Observation, ...]:
-    """Return the observations with the inventory's packages in place of scanners' own, in order.
+    """Return the observations with the packages of the inventory, in the same order.
 
-    A private key covers its whole block, since scanners disagree about the line it starts on. Of
-    the fixed versions that scanners name, only those that fix this install are left.
+    A private key covers its whole block, because scanners disagree about its first line. Only fixed
+    versions that fix this install stay.
     """
     known = {_pin(package): package for package in inventory.packages}
     normal = []
@@ -68,14 +68,14 @@ def redactor(observations: Iterable[Observation], values: Iterable[str]) -> Reda
 
 
 def is_secret(observation: Observation) -> bool:
-    """Return True where the observation's line holds a secret, whatever the scanner calls it."""
+    """Return True if the line of the observation has a secret, in any category."""
     if observation.category is Category.SECRET:
         return True
     return observation.rule.id in scanner_info(observation.scanner).secret_rules
 
 
 def mask_run(run: Run, mask: Redactor) -> Run:
-    """Return the run with its scanner's text made safe to show."""
+    """Return the run with all texts of its scanner safe to show."""
 
     def clean(text: str) -> str:
         return mask.text(printable(text))
@@ -96,7 +96,7 @@ def mask_run(run: Run, mask: Redactor) -> Run:
 def _with_package(
     observation: Observation, package: Package, known: dict[tuple[str, str], Package]
 ) -> Observation:
-    """Return the observation with the inventory's package, at the line that asks for it."""
+    """Return the observation with the package of the inventory, at the line that requires it."""
     advisory = observation.advisory
     if advisory is not None:
         fixed = fixes(advisory.fixed_versions, package)
@@ -119,16 +119,16 @@ def _with_package(
 
 
 def _pin(package: Package) -> tuple[str, str]:
-    """Return name and version, the same for all spellings of a version by PEP 440 (1.0, 1.0.0)."""
+    """Return name and version, the same for all spellings by PEP 440 (1.0, 1.0.0)."""
     return package.name, canonicalize_version(package.version)
 
 
 def _key_block(place: Location, sources: Sources) -> Location | None:
-    """Return the PEM block that the place is in or next to, or None."""
+    """Return the PEM block that the place is in or next to; None without one."""
     if place.start_line is None:
         return None
     lines = sources.file(place.path).lines
-    # The last line that begins a key, from the line after the place back to the length of a key.
+    # Search backwards from the line after the place, as far as a key is long.
     last = min(place.start_line + 1, len(lines))
     numbers = range(last, max(place.start_line - _KEY_LINES, 0), -1)
     begin = next((number for number in numbers if _KEY_BEGIN.search(lines[number - 1])), None)
