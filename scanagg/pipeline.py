@@ -51,11 +51,11 @@ _LOG: Final = logging.getLogger("scanagg")
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
-    """The target and the options of a check. Times are in seconds; None stands for the default.
+    """The target and the options of a check. Times are in seconds; None is the default.
 
-    `rules` judge; `own_rules` loads those of the work tree if they come from elsewhere. `only` and
-    `skip` are names of scanners. `output_dir` holds the reports of earlier checks, which are not
-    examined. `base` names the commit to compare with; in a pull request, `environ` may tell it.
+    `rules` judge. If they are not from the work tree, `own_rules` loads those of the work tree.
+    `only` and `skip` are names of scanners. `output_dir` has the reports of earlier checks, which
+    are not examined. `base` names the commit to compare with; in a pull request, `environ` can.
     """
 
     path: Path
@@ -79,8 +79,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
     """Run every stage and return the report, also after an interruption.
 
     TargetError if the path cannot be checked, ConfigError if there is no cache folder, StoreError
-    if this machine has no socket to serve the advisory store from. Errors of a scanner are in its
-    run.
+    if there is no socket to serve the advisory store. Errors of a scanner are in its run.
     """
     rules = request.rules
     clock = Clock(request.now or datetime.now(UTC), given=request.now is not None)
@@ -93,7 +92,14 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             reports=_reports(request),
             stop=request.stop,
         )
-        base = find_base(target, _base_options(request), request.stop)
+        base_options = BaseOptions(
+            ref=request.base,
+            against=rules.policy.file.new_code.against,
+            baseline=rules.baseline,
+            ref_of_rules=rules.files.ref,
+            environ=request.environ,
+        )
+        base = find_base(target, base_options, request.stop)
         inventory = read_inventory(target, request.python or rules.settings.python)
         _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
         logged("inventory", inventory.manifests, inventory.packages)
@@ -148,7 +154,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
 
 
 def chosen(only: Sequence[str], skip: Sequence[str]) -> Mapping[str, Scanner]:
-    """Return the scanners that are to run, by name."""
+    """Return the scanners to run, by name."""
     return {
         name: scanner
         for name, scanner in all_scanners().items()
@@ -171,21 +177,10 @@ def _reports(request: Request) -> tuple[str, ...]:
     return tuple("/" + re.sub(r"([\\*?\[\]! #])", r"\\\1", path) for path in paths)
 
 
-def _base_options(request: Request) -> BaseOptions:
-    rules = request.rules
-    return BaseOptions(
-        ref=request.base,
-        against=rules.policy.file.new_code.against,
-        baseline=rules.baseline,
-        ref_of_rules=rules.files.ref,
-        environ=request.environ,
-    )
-
-
 def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> ScanSetup:
     settings, rules = request.rules.settings, request.rules.policy
     processors = os.cpu_count() or 1
-    # By default no scanner waits for another: most wait for the network.
+    # By default, all scanners run at the same time, because most wait for the network.
     jobs = request.jobs or settings.jobs or len(all_scanners()) + processors
     timeout = request.timeout or settings.timeout or DEFAULT_TIMEOUT
     ages = [
@@ -212,7 +207,7 @@ def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> S
 
 
 def _with_skipped(runs: Sequence[Run], request: Request, clock: Clock) -> tuple[Run, ...]:
-    """Add a run for each scanner that was skipped by name: it is missing, not clean."""
+    """Add a run for each scanner in --skip: it is missing, not clean."""
     skipped = [
         Run(
             scanner=name,
@@ -228,20 +223,20 @@ def _with_skipped(runs: Sequence[Run], request: Request, clock: Clock) -> tuple[
 
 
 def _image_problems(request: Request, runs: Iterable[Run]) -> tuple[Reason, ...]:
-    """Return a problem if the image that was named was not examined by any scanner."""
+    """Return a problem if no scanner examined the image of the request."""
     if request.image is None:
         return ()
     for run in runs:
         gaps = {gap.input for gap in run.coverage.not_examined}
-        looked = run.status in (Status.OK, Status.DEGRADED)
-        able = looked and scanner_info(run.scanner).scans_images
-        if able and f"image:{request.image}" not in gaps:
+        has_worked = run.status in (Status.OK, Status.DEGRADED)
+        can = has_worked and scanner_info(run.scanner).scans_images
+        if can and f"image:{request.image}" not in gaps:
             return ()
     return (Reason("image-not-examined", {"image": request.image}),)
 
 
 def _notices(request: Request, target: Target) -> list[Reason]:
-    """Return notices about the target, what is left out of it, and a foreign baseline."""
+    """Return notices about the target, the files left out of it, and a foreign baseline."""
     notices = [*target.notices]
     prefix = target.revision.prefix if target.revision else ""
     baseline = request.rules.baseline
@@ -262,7 +257,7 @@ def _notices(request: Request, target: Target) -> list[Reason]:
 def _upgrades(
     decision: Decision, inventory: Inventory, store: Store
 ) -> tuple[tuple[Upgrade, ...], tuple[str, ...]]:
-    """Return the upgrades and problems; without the store if it cannot be read."""
+    """Return the upgrades and problems. If the store cannot be read, do without it."""
     try:
         return plan(decision.judged, inventory, store if store.osv else None), ()
     except StoreError as error:
@@ -270,12 +265,12 @@ def _upgrades(
 
 
 def _without_cache(setup: ScanSetup, texts: Iterable[str]) -> tuple[Reason, ...]:
-    """Return texts for reports: without the path of the cache."""
+    """Return texts as reasons, without the path of the cache."""
     return tuple(plain(text.replace(str(setup.cache), "{cache}")) for text in texts)
 
 
 def _store_notices(request: Request, setup: ScanSetup, store: Store) -> tuple[Reason, ...]:
-    """Return what of the advisory store is unusable, and what its size and age mean."""
+    """Return the problems of the advisory store, and notices about its size and age."""
     problems = _without_cache(setup, store.problems)
     source = store.osv
     asking = tuple(
