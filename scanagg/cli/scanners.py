@@ -28,7 +28,7 @@ from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, Task, find
 def command(
     path: Annotated[Path, typer.Argument(help="The project's folder.")] = Path(),
 ) -> None:
-    """List the scanners, where they were found, and how to install missing ones."""
+    """List the scanners, their versions, and how to install missing ones."""
     root = path.resolve()
     settings = load_settings(root, scanner_infos())
     target = read_target(root, exclude=settings.exclude)
@@ -55,12 +55,12 @@ def command(
 
 
 def _lines(task: Task, tool: Tool | None, problem: Reason | None, store: Store) -> Iterator[str]:
-    """Yield the purpose of a scanner, whether it applies here, and where it was found."""
+    """Yield what a scanner finds, its inputs in the project, and its program."""
     info, context = task.scanner.INFO, task.context
     yield info.about
     inputs = task.scanner.inputs(context)
     count = len(inputs.found) + len(inputs.not_examined)
-    yield f"applies here: {count} {inputs.unit}" if count else "does not apply here"
+    yield f"inputs here: {count} {inputs.unit}" if count else f"no {inputs.unit} for it here"
     yield f"runs as: {tool.shown}" if tool else f"not installed: {info.install}"
     if tool and tool.data:
         yield f"{tool.data.name}: {_age(tool.data.updated, context.now)}"
@@ -69,16 +69,16 @@ def _lines(task: Task, tool: Tool | None, problem: Reason | None, store: Store) 
         if source is not None:
             yield f"asks: {'the advisory store' if source is store.osv else source.name}"
         if store.osv is None:
-            yield "advisory store: none; `scanagg db update` or `scanagg db import` makes one"
+            yield "advisory store: none. Create it with `scanagg db update` or `scanagg db import`"
         else:
-            yield f"advisory store: {store.osv.name} {_age(store.osv.updated, context.now)}"
+            yield f"advisory store: {store.osv.name}, {_age(store.osv.updated, context.now)}"
         yield from store.problems
     if problem:
-        yield f"does not work: {sentence(problem)}"
+        yield f"error: {sentence(problem)}"
 
 
 def _age(updated: datetime | None, now: datetime) -> str:
     if updated is None:
-        return "none yet"
+        return "no date"
     days = max(0, (now - updated).days)
-    return f"of {updated:%Y-%m-%d}, {counted(days, 'day')} old"
+    return f"{updated:%Y-%m-%d}, {counted(days, 'day')} old"

@@ -16,29 +16,30 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     A scanner that is not installed in this version of scanagg, such as one that a stored report
     names, has a name only.
 
-    For people: `name` is what the command line, reports and policies call it, `title` the name of
-    the program (at most three words), `about` one sentence on what it finds, `url` the https
-    address of its documentation, `install` the command that installs it, or where to get it.
+    For people: `name` is its name on the command line, in reports and in policies. `title` is the
+    name of the program (at most three words), `about` one sentence on what it finds, `url` the
+    https address of its documentation. `install` is the command that installs it, or where to get
+    it.
 
-    For configuration: `options` are its keys in `[scanners.NAME]`, each with one sentence of help;
-    `args` the command line options that `args` may hold, none of which runs or writes anything;
-    `native_files` the names of its own configuration files, which a project may bring.
+    For configuration: `options` are its keys in `[scanners.NAME]`, each with one sentence of help.
+    `args` are the command line options that `args` may contain; none of them runs or writes
+    anything. `native_files` are the names of the scanner's own configuration files.
 
-    What it looks for: `categories`, and those of them that it is `usual_for`, so that it is the one
-    meant where no scanner is named. Each category has one usual scanner.
+    `categories` are the kinds of findings that it makes. It is `usual_for` some of them: it is
+    meant where a category is given and no scanner is. Each category has one usual scanner.
 
-    What it needs: `needs_network` if it does nothing offline, `has_dated_data` if its data has an
-    age that a policy may limit, `asks_advisory_store` if it looks vulnerabilities up in the
-    advisory store, `scans_images` if it scans container images.
+    `needs_network`: it does nothing offline. `asks_advisory_store`: it can look vulnerabilities up
+    in the advisory store. `scans_images`: it scans container images.
 
-    Its rules: `rule_aliases` leads from a rule to the id that an equal rule has, of its own or of
-    another scanner. `renamed_rules` leads from a new id to the one by which fingerprints know the
-    rule. `secret_rules` are those whose lines hold a secret although their category is another one;
-    `guessing_rules` those among them that only guess, from the name of a variable. They are the
-    last witness of a secret, and their severity is the last to count.
+    `rule_aliases` maps a rule to the id of an equal rule, of its own or of another scanner.
+    `renamed_rules` maps a new id to the id that fingerprints contain. `secret_rules` report lines
+    with secrets, although their category is another one. `guessing_rules` are those among them that
+    guess from the name of a variable: other witnesses of a secret come first, and so does their
+    severity.
 
-    `suppressions` are the kinds of comments and files with which a project hides findings from it
-    (as in `Run.hidden`), and whether the scanner still lists the findings: if not, it counts them.
+    `suppressions` are the kinds of comments and files by which a project hides findings from it (as
+    in `Run.hidden`). The value is True if the scanner still lists the findings, False if it only
+    counts them.
     """
 
     name: str
@@ -52,7 +53,6 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     categories: frozenset[Category] = frozenset()
     usual_for: frozenset[Category] = frozenset()
     needs_network: bool = False
-    has_dated_data: bool = False
     asks_advisory_store: bool = False
     scans_images: bool = False
     rule_aliases: Mapping[str, str] = _NONE

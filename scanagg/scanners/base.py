@@ -1,11 +1,10 @@
 """The interface of a scanner, the values it works with, and the registry of all scanners.
 
-Each package in this folder is a scanner: it has the names of the `Scanner` protocol. A scanner says
-when it applies, how its program is called, and what the answer means in our words. It starts
-nothing, writes nothing, and decides no severity and no status: `runner.py` runs the programs, later
-stages judge.
+Each package in this folder is a scanner: it has the names of the `Scanner` protocol. A scanner
+decides when it applies, makes the calls of its program, and translates the answers. It runs
+nothing, writes nothing, and sets no status or severity: `runner.py` runs the programs.
 
-Functions that most scanners share are bound by name: `probe = base.probe`.
+Scanners bind shared functions by name: `probe = base.probe`.
 """
 
 import importlib
@@ -41,7 +40,7 @@ from scanagg.model import (
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _REASON_WIDTH: Final = 300
-# Lines of stderr that say what happened around an error, not what it was.
+# Lines of stderr around an error, which do not name it.
 _AROUND: Final = re.compile(
     r"\s|$|Traceback |During handling |The above exception |(?:WARNING|INFO|DEBUG)\b|"
     r"(?:\w+:[\w.]+:)?Tip: |\[notice\]|No known vulnerabilities found"
@@ -55,9 +54,9 @@ _BARE_EXCEPTION: Final = re.compile(r"[A-Za-z_][\w.]*")
 class ScannerSettings(msgspec.Struct, frozen=True):
     """The settings of one scanner, from `[scanners.NAME]` of the configuration.
 
-    `path` is the program to use, `args` are added to its command line, `timeout` is in seconds, and
-    `options` are the scanner's own keys (see `ScannerInfo.options`). `config` is the text of the
-    file that the option `config` names, if it must not be read from the target.
+    `path` is the program to use, `args` are extra arguments, `timeout` is in seconds, and `options`
+    are the scanner's own keys (see `ScannerInfo.options`). `config` is the text of the file that
+    the option `config` names, if it must not be read from the target.
     """
 
     path: Path | None = None
@@ -68,18 +67,18 @@ class ScannerSettings(msgspec.Struct, frozen=True):
 
 
 class Lookup(msgspec.Struct, frozen=True):
-    """A service on this machine, for this run, that answers OSV queries at `url` from `data`."""
+    """A local service that answers OSV queries at `url` from `data` during this run."""
 
     url: str
     data: DataSource
 
 
 class Context(msgspec.Struct, frozen=True):
-    """Everything that a scanner may look at. It may spread over `workers` processes.
+    """The data that a scanner works with. It may use `workers` processes.
 
-    `python` is the project's own interpreter, `image` a container image to scan as well, `cache` a
-    folder that lasts, `cached` what earlier runs stored by input (see `Parsed.store`), and `lookup`
-    the advisory store, if it is to be used instead of a service on the network.
+    `python` is the project's own interpreter, and `image` a container image to scan too. `cache` is
+    a permanent folder, and `cached` has the stored results of earlier runs by input (see
+    `Parsed.store`). `lookup` is the advisory store, if it replaces a service on the network.
     """
 
     target: Target
@@ -96,7 +95,7 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class Tool(msgspec.Struct, frozen=True):
-    """A program that was found: how to start it, how a report shows that, and its version."""
+    """A program that was found: its command, the command for reports, and its version."""
 
     argv: tuple[str, ...]
     shown: str
@@ -105,10 +104,9 @@ class Tool(msgspec.Struct, frozen=True):
 
 
 class Inputs(msgspec.Struct, frozen=True):
-    """The inputs that our own walk found for a scanner. Without any, the scanner does not apply.
+    """The inputs of a scanner in the project. Without any, the scanner does not apply.
 
-    `not_examined` are inputs of its kind that it is not given, with the reason. They count as found
-    too.
+    `not_examined` are inputs that the scanner does not get, with the reason. They count as found.
     """
 
     unit: str
@@ -117,12 +115,12 @@ class Inputs(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """One call of a program, to examine `inputs`.
+    """One call of a program, which examines `inputs`.
 
-    `{work}` in `argv`, `env` values and `output` stands for a private folder that exists during the
+    `{work}` in `argv`, `output` and values of `env` is a private folder that exists during the
     call. `files` (name to text) are written there first. `cwd` is that folder by default. `extra`
-    is argv that reports do not repeat, such as a thousand file names. `output` names a file to read
-    instead of stdout. `allow` names the variables that the program may see (`X_*` is a prefix).
+    are further arguments that reports leave out, such as file names. `output` is a file to read
+    instead of stdout. `allow` are the variables that the program may see (`X_*` is a prefix).
     """
 
     argv: tuple[str, ...]
@@ -137,7 +135,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 class Output(msgspec.Struct, frozen=True):
-    """The output of a call: exit code (negative: a signal), what it printed, and its inputs."""
+    """The output of a call: exit code (negative: a signal), stdout, stderr, and its inputs."""
 
     returncode: int
     stdout: bytes
@@ -146,13 +144,13 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Parsed(msgspec.Struct, frozen=True):
-    """The meaning of one output.
+    """The content of one output.
 
-    `examined` are the inputs for which the output shows that the scanner looked at them: evidence,
-    not the absence of complaints. `not_examined` are those that it says it did not look at. Inputs
-    in neither count as not examined too. `store` is kept between runs, by input. `hidden` counts
-    what the project's own files hide, by kind. `data` is what the answer is based on, if that is
-    not the tool's own.
+    `examined` are the inputs that the scanner examined, as the output proves: the absence of errors
+    is not enough. `not_examined` are those that it did not examine, with the reasons. Inputs in
+    neither also count as not examined. `store` is kept for later runs, by input. `hidden` counts
+    the findings that the project's own files hide, by kind. `data` is the data behind the answer,
+    if it is not that of the tool.
     """
 
     observations: tuple[Observation, ...] = ()
@@ -180,19 +178,19 @@ class Scanner(Protocol):
     INFO: ScannerInfo
 
     def locate(self, settings: ScannerSettings) -> Tool | None:
-        """Find the program without running it. None if it is missing."""
+        """Find the program, without running it. None if it is missing."""
         ...
 
     def probe(self, context: Context, tool: Tool) -> Call | None:
-        """Return the call that prints the version and age of data, if it takes one."""
+        """Return the call that prints the version and the date of the data, if one is needed."""
         ...
 
     def identify(self, tool: Tool, output: Output) -> Tool:
-        """Return the tool with what the probe printed. ScanError if that is unusable."""
+        """Return the tool with the version and data that the probe printed. ScanError."""
         ...
 
     def inputs(self, context: Context) -> Inputs:
-        """Return what there is for this scanner, by our own walk."""
+        """Return the inputs of this scanner."""
         ...
 
     def batches(self, context: Context, inputs: Inputs) -> Sequence[tuple[str, ...]]:
@@ -204,7 +202,7 @@ class Scanner(Protocol):
         ...
 
     def again(self, context: Context, output: Output) -> Sequence[tuple[str, ...]]:
-        """Return smaller batches to try after an unusable output; none to give up."""
+        """Return smaller batches to try after an unusable output; none to stop."""
         ...
 
     def parse(self, context: Context, output: Output) -> Parsed:
@@ -216,7 +214,7 @@ class Scanner(Protocol):
         ...
 
     def advisory_source(self, context: Context) -> DataSource | None:
-        """Return where it would look vulnerabilities up. None if nowhere."""
+        """Return the data in which it would look vulnerabilities up; None for none."""
         ...
 
 
@@ -224,7 +222,7 @@ class Scanner(Protocol):
 def all_scanners() -> Mapping[str, Scanner]:
     """Return all scanners by name, sorted: the order in which the first witness is chosen.
 
-    A scanner is any package in the search path of `scanagg.scanners`.
+    Any package in the search path of `scanagg.scanners` is a scanner.
     """
     package = importlib.import_module(__package__)
     scanners: dict[str, Scanner] = {}
@@ -236,7 +234,7 @@ def all_scanners() -> Mapping[str, Scanner]:
 
 
 def scanner_info(name: str) -> ScannerInfo:
-    """Return the description of a scanner; just its name if this version does not know it."""
+    """Return the description of a scanner; only its name if this version does not have it."""
     scanner = all_scanners().get(name)
     return scanner.INFO if scanner else ScannerInfo(name=name)
 
@@ -247,17 +245,17 @@ def scanner_infos() -> Mapping[str, ScannerInfo]:
 
 
 def usual_scanner(category: Category) -> str:
-    """Return the scanner that is meant where a finding of the category names none."""
+    """Return the scanner that is meant for findings of the category if none is named."""
     return next(name for name, info in scanner_infos().items() if category in info.usual_for)
 
 
 def python_module(name: str) -> tuple[str, ...]:
-    """Return how to run a module of our own environment that the checked folder cannot shadow."""
+    """Return the command for a module of scanagg's environment. The project cannot shadow it."""
     return (sys.executable, "-P", "-m", name)
 
 
 def module_or_program(module: str, distribution: str, settings: ScannerSettings) -> Tool | None:
-    """Find the program that the settings name, else the module of our own environment."""
+    """Find the program that the settings name, else the module of scanagg's environment."""
     if settings.path is not None:
         program = shutil.which(str(settings.path))
         return Tool((program,), settings.path.name) if program else None
@@ -269,10 +267,10 @@ def module_or_program(module: str, distribution: str, settings: ScannerSettings)
 
 
 def complaint(stderr: str) -> str:
-    """Return the one line of stderr that says what went wrong; empty if there is none.
+    """Return the line of stderr that names the error; empty if there is none.
 
-    Of a Python traceback that is the last exception with a message. The line goes into reports, so
-    it has no addresses of objects and no folders of this machine.
+    In a Python traceback, it is the last exception with a message. Addresses of objects and folders
+    of this machine are removed, because the line goes into reports.
     """
     lines = [line.rstrip() for line in stderr.splitlines() if not _AROUND.match(line)]
     if not lines:
@@ -286,7 +284,7 @@ def complaint(stderr: str) -> str:
 
 
 def failure(stderr: str, otherwise: Reason) -> ScanError:
-    """Return the error for an output that cannot be used: the scanner's own words, if any."""
+    """Return the error for an unusable output: the scanner's error message, else `otherwise`."""
     text = complaint(stderr)
     return ScanError(plain(text) if text else otherwise)
 
@@ -295,7 +293,7 @@ def failure(stderr: str, otherwise: Reason) -> ScanError:
 
 
 def probe(_context: Context, tool: Tool) -> Call | None:
-    """Ask a program of the user's for its version. That of a module is known."""
+    """Return the call that prints the version of a program. That of a module is known."""
     return None if tool.version else Call((*tool.argv, "--version"))
 
 
@@ -308,15 +306,15 @@ def identify(tool: Tool, output: Output) -> Tool:
 
 
 def again(_context: Context, _output: Output) -> Sequence[tuple[str, ...]]:
-    """Give up: what stopped the scanner would stop it again."""
+    """Return no batches: the same error would happen again."""
     return ()
 
 
 def recall(_context: Context) -> Parsed:
-    """Recall nothing: no result is kept between runs."""
+    """Return no results: the scanner stores none."""
     return Parsed()
 
 
 def advisory_source(_context: Context) -> DataSource | None:
-    """Return None: it looks nothing up."""
+    """Return None: the scanner looks nothing up."""
     return None

@@ -19,7 +19,7 @@ from scanagg.project.trusted import Files, WorkTree
 from scanagg.scanners.base import ScannerSettings
 
 CONFIG = "config"
-"""The option that names a scanner's own configuration."""
+"""The option that names a scanner's own configuration file."""
 
 _OWN_FILE = "scanagg.toml"
 _SHARED_FILE = "pyproject.toml"
@@ -28,7 +28,7 @@ _NO_SCANNERS: Mapping[str, ScannerSettings] = MappingProxyType({})
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """The settings of a project; None or empty if not configured. Times are in seconds."""
+    """The settings of a project; None or empty if they are not set. Times are in seconds."""
 
     source: str = ""
     policy: str | None = None
@@ -43,7 +43,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 class _Keys(msgspec.Struct, rename="kebab", frozen=True):
-    """The keys as written."""
+    """The keys of the file."""
 
     policy: str | None = None
     exclude: tuple[str, ...] = ()
@@ -69,19 +69,21 @@ def load_settings(
 ) -> Settings:
     """Load the settings of the project at `root`; all empty without a configuration.
 
-    It is read through `files`, the work tree by default. ConfigError with file and line for what
-    cannot be read, is unknown or has the wrong type.
+    `files` is the work tree by default. ConfigError with file and line for an unreadable file, an
+    unknown key or a wrong value.
     """
     place = files or WorkTree(root)
     own, shared = _text(place, _OWN_FILE), _text(place, _SHARED_FILE)
     tool = _toml(shared, _SHARED_FILE).get("tool") if shared is not None else None
     table = tool.get("scanagg") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
-        raise ConfigError(f"{_SHARED_FILE}: tool.scanagg is not a table", "Write [tool.scanagg].")
+        raise ConfigError(
+            f"{_SHARED_FILE}: tool.scanagg is not a table", "Start it with [tool.scanagg]."
+        )
     if own is not None and table is not None:
         raise ConfigError(
             f"both {_OWN_FILE} and [tool.scanagg] in {_SHARED_FILE} configure scanagg",
-            "Keep one of them.",
+            "Delete one of them.",
         )
     if own is not None:
         settings = _Reader(root, _OWN_FILE, own, infos).settings(_toml(own, _OWN_FILE))
@@ -101,9 +103,9 @@ def _with_configs(settings: Settings, files: Files) -> Settings:
             continue
         text = _text(files, path)
         if text is None:
-            message = f"{settings.source}: scanners.{name}.{CONFIG}: no {one_line(path)} in "
-            hint = "Name a file that is committed there."
-            raise ConfigError(f"{message}commit {(files.ref or '')[:12]}", hint)
+            place = f"{settings.source}: scanners.{name}.{CONFIG}"
+            message = f"{place}: commit {(files.ref or '')[:12]} has no file {one_line(path)}"
+            raise ConfigError(message, "Use a file that is in that commit.")
         scanners[name] = replace(scanner, config=text)
     return replace(settings, scanners=scanners)
 
@@ -114,10 +116,11 @@ def _text(files: Files, name: str) -> str | None:
         content = files.read(name)
         return None if content is None else content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{name}: not UTF-8: {error.reason}", "Save it as UTF-8.") from error
+        message = f"{name} is not UTF-8: {error.reason}"
+        raise ConfigError(message, "Save the file as UTF-8.") from error
     except OSError as error:
-        message = f"{name}: cannot be read: {error.strerror}"
-        raise ConfigError(message, "Make it a readable file.") from error
+        message = f"cannot read {name}: {error.strerror}"
+        raise ConfigError(message, "Make it a regular file that you can read.") from error
 
 
 def _toml(text: str, name: str) -> Mapping[str, object]:
@@ -126,11 +129,11 @@ def _toml(text: str, name: str) -> Mapping[str, object]:
     except toml.TomlError as error:
         line = f":{error.line}" if error.line else ""
         message = f"{name}{line}: not valid TOML: {error.reason}"
-        raise ConfigError(message, "Correct the file.") from error
+        raise ConfigError(message, "Fix the syntax.") from error
 
 
 class _Reader(msgspec.Struct, frozen=True):
-    """Turns one file's table into settings, with the file's name in every error."""
+    """Turns a table of one file into settings. Errors have the file and the line."""
 
     root: Path
     name: str
@@ -144,15 +147,15 @@ class _Reader(msgspec.Struct, frozen=True):
             try:
                 pathspec.GitIgnoreSpec.from_lines([pattern])
             except ValueError as error:
-                hint = "Write it as in .gitignore."
-                raise self._error("exclude", f"{pattern!r} is no pattern", hint) from error
+                hint = "Use the syntax of .gitignore."
+                raise self._error("exclude", f"invalid pattern {pattern!r}", hint) from error
         folder = Path(keys.output_dir or "reports")
         if "\0" in str(folder) or folder.is_absolute() or ".." in folder.parts:
-            hint = "Name a folder inside the project; --output-dir may name any."
-            raise self._error("output-dir", f"{keys.output_dir!r} leaves the project", hint)
+            hint = "Use a folder inside the project. Only --output-dir can name another one."
+            raise self._error("output-dir", f"{keys.output_dir!r} is outside the project", hint)
         for key in ("policy", "python"):
             if "\0" in (getattr(keys, key) or ""):
-                raise self._error(key, "a NUL is part of no path", "Correct the value.")
+                raise self._error(key, "a path cannot contain NUL", "Remove it.")
         for key in ("jobs", "timeout", "deadline"):
             self._check_positive(getattr(keys, key), key)
         return Settings(
@@ -177,7 +180,8 @@ class _Reader(msgspec.Struct, frozen=True):
         for key in filter(table.__contains__, info.options):
             value = table[key]
             if not isinstance(value, bool | str | int | float):
-                raise self._error(where + key, "neither text nor a number", "Give one value.")
+                hint = "Use a string, a number, true or false."
+                raise self._error(where + key, "not a single value", hint)
             options[key] = str(value).lower() if isinstance(value, bool) else str(value)
         return ScannerSettings(
             path=self._program(keys.path, where) if keys.path else None,
@@ -187,7 +191,7 @@ class _Reader(msgspec.Struct, frozen=True):
         )
 
     def _check_args(self, args: Sequence[str], allowed: Sequence[str], where: str) -> None:
-        """Refuse what could run or write something: the checked project brings this file along."""
+        """Refuse options that could run or write something: the project controls this file."""
         value_may_follow = False
         for arg in args:
             option, equals, _ = arg.partition("=")
@@ -196,27 +200,27 @@ class _Reader(msgspec.Struct, frozen=True):
             elif value_may_follow and not arg.startswith("-"):
                 value_may_follow = False
             else:
-                hint = f"Allowed are, with their values: {', '.join(allowed)}."
-                raise self._error(f"{where}args", f"{arg!r} may not be given here", hint)
+                hint = f"Use only these options, with their values: {', '.join(allowed)}."
+                raise self._error(f"{where}args", f"{arg!r} is not allowed", hint)
 
     def _program(self, text: str, where: str) -> Path:
-        """Return the program to run: none that the project under check brings along."""
+        """Return the program to run. It must not be inside the checked project."""
         key = f"{where}path"
         try:
             path = Path(text).expanduser()
             end = path.resolve()
         except (OSError, RuntimeError, ValueError) as error:
-            raise self._error(key, f"{text!r}: {error}", "Give a path.") from error
+            raise self._error(key, f"{text!r}: {error}", "Use an absolute path.") from error
         if not path.is_absolute():
-            raise self._error(key, f"{text!r} is not absolute", "Give the whole path.")
+            raise self._error(key, f"{text!r} is not absolute", "Use an absolute path.")
         if end.is_relative_to(self.root):
-            hint = "A scanner must come from outside: nothing of the checked project is run."
-            raise self._error(key, f"{text!r} lies inside the checked project", hint)
+            hint = "Use a program outside the project: scanagg runs nothing of the project."
+            raise self._error(key, f"{text!r} is inside the checked project", hint)
         return path
 
     def _check_positive(self, value: float | None, key: str) -> None:
         if value is not None and not 0 < value < float("inf"):
-            raise self._error(key, f"{value} is not above 0", "Give a number above 0.")
+            raise self._error(key, f"{value} is not above 0", "Use a number above 0.")
 
     def _check_known(self, table: Iterable[str], allowed: Iterable[str], where: str) -> None:
         names = sorted(allowed)
@@ -224,13 +228,13 @@ class _Reader(msgspec.Struct, frozen=True):
             if key not in names:
                 near = difflib.get_close_matches(key, names, n=1)
                 guess = f"Did you mean {near[0]}? " if near else ""
-                hint = f"{guess}Known here: {', '.join(names)}."
+                hint = f"{guess}Valid keys: {', '.join(names)}."
                 raise self._error(where + key, "unknown key", hint)
 
     def _convert(
         self, table: Mapping[str, object], kind: type[_T], where: str, more: Iterable[str] = ()
     ) -> _T:
-        """Return the table as this type. ConfigError for keys that are neither its nor `more`."""
+        """Convert the table to this type. ConfigError for keys that are not its or in `more`."""
         names = [field.encode_name for field in msgspec.structs.fields(kind)]
         self._check_known(table, (*names, *more), where)
         known = {key: value for key, value in table.items() if key in names}
@@ -239,10 +243,10 @@ class _Reader(msgspec.Struct, frozen=True):
         except msgspec.ValidationError as error:
             reason, _, path = str(error).partition(" - at `$")
             key = path.rstrip("`").lstrip(".").partition("[")[0] or next(iter(table), "")
-            raise self._error(where + key, reason, "Correct the value.") from error
+            raise self._error(where + key, reason, "Change the value.") from error
 
     def _error(self, key: str, reason: str, hint: str) -> ConfigError:
-        """Return the error at the line of a key. The parser keeps no places: look for the key."""
+        """Return the error with the line of the key. The parser has no lines, so search for it."""
         last = re.escape(key.rpartition(".")[2])
         pattern = re.compile(
             rf"^\s*(\[.*\b{last}\"?\]|\"?{last}\"?\s*=|.*[{{,]\s*\"?{last}\"?\s*=)"

@@ -1,4 +1,4 @@
-"""The exact pins of an inventory, for scanners that look at packages, and batches of them."""
+"""The exact pins of an inventory, and batches of them, for scanners of packages."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -29,10 +29,10 @@ _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 
 
 class Pins(msgspec.Struct, frozen=True):
-    """The PyPI packages of an inventory by `name==version`, sorted, and what cannot be pinned.
+    """The PyPI packages of an inventory by `name==version`, sorted.
 
-    `refused` holds packages without a usable version, requirements that are not pinned, and lines
-    that could not be read: everything that a package scanner would pass over in silence.
+    `refused` are packages without a valid version, requirements without an exact version, and
+    problems of the inventory. A scanner would skip all of them silently.
     """
 
     exact: Mapping[str, Package]
@@ -42,8 +42,8 @@ class Pins(msgspec.Struct, frozen=True):
 def pins(inventory: Inventory) -> Pins:
     """Return the inventory as exact pins. Each is safe as a line of a requirements file.
 
-    Names and versions come from files of the checked project. One that is no name (PEP 508) or no
-    version (PEP 440) is refused, so it can neither break the file nor smuggle an option into it.
+    Names and versions come from the checked project. Invalid names (PEP 508) and versions (PEP 440)
+    are refused, so they cannot break that file or add an option to it.
     """
     exact, refused = {}, []
     for package in inventory.packages:
@@ -65,7 +65,7 @@ def pins(inventory: Inventory) -> Pins:
 
 
 def key(name: str, version: str) -> Key | None:
-    """Return the same for all spellings of one pin (1.0 and 1.0.0). None if it has no version."""
+    """Return a key that is equal for all spellings of a pin (1.0, 1.0.0). None if invalid."""
     try:
         return canonicalize_name(name), Version(version)
     except InvalidVersion:
@@ -83,9 +83,9 @@ def by_key(inputs: Iterable[str]) -> Mapping[Key, tuple[str, ...]]:
 
 
 def batches(inputs: Sequence[str], size: int) -> Sequence[tuple[str, ...]]:
-    """Split the pins into even batches of at most `size`, none with one name in two versions.
+    """Split the pins into even batches of at most `size`, with each name at most once.
 
-    pip and pip-audit refuse a requirements file that holds the same name twice.
+    pip and pip-audit refuse a requirements file that has the same name twice.
     """
     layers: list[list[str]] = []
     seen: dict[str, int] = {}
@@ -103,7 +103,7 @@ def batches(inputs: Sequence[str], size: int) -> Sequence[tuple[str, ...]]:
 
 
 def halves(batch: Sequence[str]) -> Sequence[tuple[str, ...]]:
-    """Return two smaller batches; none if it is down to one."""
+    """Return two smaller batches; none for a batch of one."""
     middle = len(batch) // 2
     return (tuple(batch[:middle]), tuple(batch[middle:])) if middle else ()
 
@@ -117,7 +117,7 @@ def vulnerability(
     message: str,
     claims: tuple[SeverityClaim, ...] = (),
 ) -> Observation:
-    """Return a vulnerability of a package of the inventory; `text` is the advisory's own."""
+    """Return a vulnerability of a package; `text` is the description in the advisory."""
     summary = shorten(text.partition("\n")[0], _SUMMARY_WIDTH) or "known vulnerability"
     return Observation(
         scanner=scanner,
@@ -134,5 +134,5 @@ def vulnerability(
 
 
 def requirements(batch: Iterable[str]) -> str:
-    """Return the text of a requirements file with exactly these pins."""
+    """Return a requirements file with exactly these pins."""
     return "".join(f"{pin}\n" for pin in batch)

@@ -1,4 +1,4 @@
-"""Runs scanners: processes, deadlines, retries, coverage and the status of each run."""
+"""Run scanners: processes, time limits, retries, coverage and the status of each run."""
 
 import os
 import re
@@ -21,13 +21,13 @@ from scanagg.model import Coverage, NotExamined, Observation, Reason, Run, Statu
 from scanagg.scanners.base import Call, Context, Inputs, Output, Parsed, ScanError, Scanner, Tool
 
 DEFAULT_TIMEOUT: Final = 900.0
-# The folders of an absolute path; the slashes of an address are none.
+# The folders of an absolute path. The slashes of a URL don't count.
 _FOREIGN_PATH: Final = re.compile(r"(?<![\w.~}/:])/(?:[^/\s=,:]+/)+")
 _PROBE_SECONDS: Final = 30.0
 
 
 class Event(msgspec.Struct, frozen=True):
-    """Progress of one scanner, for whoever watches: `run` is None until it has ended."""
+    """The progress of one scanner. `run` is None until the scanner ends."""
 
     scanner: str
     note: str
@@ -43,14 +43,14 @@ class Scanned(msgspec.Struct, frozen=True):
 
 
 class Task(msgspec.Struct, frozen=True):
-    """A scanner, and what it may look at."""
+    """A scanner with its context."""
 
     scanner: Scanner
     context: Context
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """`jobs` programs at once, `timeout` seconds a scanner, `stop` for all."""
+    """Run `jobs` programs at once, for `timeout` seconds each scanner, until `stop`."""
 
     jobs: int
     timeout: float
@@ -60,9 +60,9 @@ class Limits(msgspec.Struct, frozen=True):
 def scan(
     tasks: Sequence[Task], limits: Limits, notify: Callable[[Event], None]
 ) -> tuple[Scanned, ...]:
-    """Run all scanners side by side; one result for each task, in order, whatever happens.
+    """Run all scanners in parallel. Return one result for each task, in order.
 
-    Ctrl-C in the waiting thread sets `limits.stop`; what is known by then is still returned.
+    Ctrl-C in the waiting thread sets `limits.stop`. Results up to then are returned.
     """
     slots = threading.BoundedSemaphore(limits.jobs)
     with ThreadPoolExecutor(max_workers=max(1, len(tasks))) as pool:
@@ -91,10 +91,10 @@ def find(task: Task, limits: Limits) -> tuple[Tool | None, Reason | None]:
 def covered(
     inputs: Inputs, parsed: Sequence[Parsed], failed: Iterable[tuple[tuple[str, ...], Reason]]
 ) -> Coverage:
-    """Return the coverage that the outputs prove. Every input they do not show is not examined.
+    """Return the coverage that the outputs prove. All other inputs are not examined.
 
-    `failed` are the inputs of calls whose output could not be used, with the reason. An input that
-    is both examined and not, is not.
+    `failed` are the inputs of calls with an unusable output, with the reason. An input that is in
+    both lists counts as not examined.
     """
     gaps = {gap.input: gap for gap in inputs.not_examined}
     for one in parsed:
@@ -110,7 +110,7 @@ def covered(
 
 
 class _Scan:
-    """One scanner's way from inputs to a run. Batches fill it from several threads."""
+    """The run of one scanner. Several threads add the results of batches."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class _Scan:
         self._argv: dict[int, tuple[str, ...]] = {}
 
     def result(self) -> Scanned:
-        """Go through inputs, program, version and calls: the first that fails sets the status."""
+        """Find the inputs, the program and its version, and run it on batches of inputs."""
         self._notify(Event(self._info.name, "looking for inputs"))
         inputs = self._scanner.inputs(self._context)
         if not inputs.found and not inputs.not_examined:
@@ -163,7 +163,7 @@ class _Scan:
         return self._judged(inputs, tool)
 
     def probed(self, tool: Tool) -> Tool:
-        """Return the tool with what its probe tells. ScanError if that tells nothing."""
+        """Return the tool with its version and data. ScanError if its probe fails."""
         call = self._scanner.probe(self._context, tool)
         if call is None:
             return tool
@@ -172,7 +172,7 @@ class _Scan:
         return self._scanner.identify(tool, output)
 
     def _examine(self, tool: Tool, number: int, batch: tuple[str, ...]) -> None:
-        """Examine one batch; if its output cannot be used, what the scanner tries instead."""
+        """Examine one batch. If the output is unusable, try smaller batches of the scanner."""
         pending = [batch]
         while pending:
             current = pending.pop()
@@ -181,7 +181,7 @@ class _Scan:
                 call = self._scanner.call(self._context, tool, current)
                 with self._lock:
                     self._argv.setdefault(number, self._shown(tool, call))
-                    if self._deadline is None:  # it starts with the first call
+                    if self._deadline is None:  # the time starts with the first call
                         self._deadline = monotonic() + self._timeout
                 output = self._output(call, max(0.0, self._deadline - monotonic()))
                 _check_signal(output)
@@ -203,7 +203,7 @@ class _Scan:
                 self._parsed.append(parsed)
 
     def _output(self, call: Call, seconds: float) -> Output:
-        """Run a program. ScanError if it did not come to an end of its own."""
+        """Run a program. ScanError if it did not exit by itself."""
         with self._slots, cache.work_folder(self._context.cache) as work:
 
             def placed(text: str) -> str:
@@ -254,7 +254,7 @@ class _Scan:
         return Status.FAILED
 
     def _judged(self, inputs: Inputs, tool: Tool) -> Scanned:
-        """Set the status by the evidence: what was examined, not what the program returned."""
+        """Set the status by the inputs that were examined, not by exit codes."""
         coverage = covered(inputs, self._parsed, self._failed)
         failed = self._failed
         detail: Reason | None = None
@@ -296,7 +296,7 @@ class _Scan:
         tool: Tool | None,
         coverage: Coverage | None = None,
     ) -> Scanned:
-        """Make the run. Without a coverage it never came to look: nothing was examined."""
+        """Return the run. Without a coverage, no input was examined."""
         parsed = self._parsed
         if coverage is None:
             named = {gap.input for gap in inputs.not_examined}
@@ -312,7 +312,7 @@ class _Scan:
             status=status,
             detail=detail,
             coverage=coverage,
-            # Of several batches side by side the first, so that every run shows the same.
+            # The first batch, so that each run shows the same.
             argv=min(self._argv.items(), default=(0, ()))[1],
             started=self._started,
             seconds=round(monotonic() - self._clock, 3),
@@ -328,7 +328,7 @@ class _Scan:
         )
 
     def _notices(self) -> tuple[Reason, ...]:
-        """Return the scanner's notices, and configuration of its own that the project brings."""
+        """Return the notices of the scanner, on its settings, and on unused configuration."""
         notices = {notice for one in self._parsed for notice in one.notices}
         settings = self._context.settings
         parts = [*settings.args, *(f"{key}={value}" for key, value in settings.options.items())]
@@ -342,7 +342,7 @@ class _Scan:
         return tuple(sorted(notices, key=repr))
 
     def _shown(self, tool: Tool, call: Call) -> tuple[str, ...]:
-        """Return the command line for a report: no path of this machine, no list of files."""
+        """Return the command line for reports, without paths of this machine and file names."""
         places = self._places()
         own = call.argv[: len(tool.argv)] == tool.argv
         parts = call.argv[len(tool.argv) :] if own else call.argv
@@ -351,7 +351,7 @@ class _Scan:
         return (*(tool.shown.split() if own else ()), *shown, *files)
 
     def _places(self) -> Mapping[str, str]:
-        """Return folders and the service of this machine, and how reports call them."""
+        """Return folders and services of this machine, with their names in reports."""
         home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
         lookup = self._context.lookup
         return {
@@ -363,7 +363,7 @@ class _Scan:
 
 
 def _check_signal(output: Output) -> None:
-    """Raise ScanError for a program that was killed, whatever it had printed by then."""
+    """Raise ScanError for a program that was killed, even if its output looks complete."""
     if output.returncode < 0:
         raise ScanError(Reason("scanner-killed", {"signal": -output.returncode}))
 

@@ -1,4 +1,4 @@
-"""The source files of a target, for scanners that look at files: text, fair batches, columns."""
+"""The source files of a target, for scanners of files: text, even batches, columns."""
 
 import codecs
 import heapq
@@ -12,23 +12,23 @@ from typing import Final
 from scanagg.model import NotExamined, SourceFile, Target
 from scanagg.scanners.base import Context
 
-# What git reads to tell text from other files.
+# The part of a file by which git detects text.
 _SNIFFED_BYTES: Final = 8000
 _UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# What no text holds: C0 controls but tab, line and form feed, return, backspace, escape; and DEL.
+# Bytes that are not in text: C0 controls except \b \t \n \f \r and escape; and DEL.
 _CONTROLS: Final = re.compile(rb"[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
-# Opening and looking at a file costs about as much as examining this many bytes of it.
+# Opening a file takes about as long as examining this many bytes.
 _FILE_BYTES: Final = 1000
-# Enough for the workers to end at about the same time, few enough for starts not to matter.
+# Enough batches for workers to end at about the same time, and few enough for fast starts.
 _ROUNDS: Final = 4
 
 
 def is_text(file: SourceFile) -> bool:
-    """Return whether the file is text in any encoding, by its first bytes.
+    """Return True for text in any encoding, by the first bytes of the file.
 
-    Text is UTF-8, UTF-16 with its mark, or bytes of which none is a control. A file that cannot be
-    read counts as text: the scanner will say why it could not read it.
+    Text is UTF-8, UTF-16 with a byte order mark, or bytes without control characters. A file that
+    cannot be read counts as text: the scanner gives the reason.
     """
     if file.size == 0:
         return True
@@ -49,7 +49,7 @@ def is_text(file: SourceFile) -> bool:
 
 
 def unreachable(target: Target, suffixes: tuple[str, ...]) -> tuple[NotExamined, ...]:
-    """Return what the file set lacks of files with these endings: links, excluded ones and such."""
+    """Return the skipped files with these suffixes, such as links and excluded files."""
     return tuple(gap for gap in target.skipped if gap.input.endswith(suffixes))
 
 
@@ -60,9 +60,9 @@ def chosen(target: Target, paths: Iterable[str]) -> tuple[SourceFile, ...]:
 
 
 def configuration(context: Context) -> tuple[str | None, Mapping[str, str]]:
-    """Return the path of the scanner's own configuration, and the files that a call needs for it.
+    """Return the path of the scanner's own configuration, and the files to write for the call.
 
-    If it is not the target's, it is written for the call, with the suffix that tells its kind.
+    A configuration that must not be read from the target is written for the call.
     """
     settings = context.settings
     named = settings.options.get("config")
@@ -77,9 +77,9 @@ def spread(
 ) -> Sequence[tuple[str, ...]]:
     """Split the paths into batches that take about equally long, each in the given order.
 
-    Each of `workers` gets a batch of at least `worth` bytes, which pay for the start of a process;
-    several where there is much to do, because bytes are only a guess at the time. The names of a
-    batch fit into `argv_bytes`.
+    A batch has at least `worth` bytes, because each needs a process. Each of `workers` gets several
+    if there are many, because bytes only estimate the time. The names of a batch fit into
+    `argv_bytes`.
     """
     total = sum(file.size + _FILE_BYTES for file in files)
     rounds = max(1, min(_ROUNDS, total // (worth * workers * _ROUNDS)))
@@ -107,7 +107,7 @@ def spread(
 
 
 def python_lines(file: SourceFile | None) -> tuple[str, ...]:
-    """Return the lines of a Python file as the interpreter counts them; none if it cannot."""
+    """Return the lines of a Python file as the interpreter counts them; none on an error."""
     if file is None:
         return ()
     try:
@@ -120,9 +120,9 @@ def python_lines(file: SourceFile | None) -> tuple[str, ...]:
 
 
 def utf16_column(line: str, offset: int) -> int | None:
-    """Return the column, from 1 and in UTF-16 units, of the UTF-8 byte `offset`, from 0.
+    """Return the column (from 1, in UTF-16 units) of the UTF-8 byte `offset` (from 0).
 
-    None if the line is shorter, or the offset points into a character.
+    None if the line is shorter, or the offset is inside a character.
     """
     raw = line.encode("utf-8", "surrogatepass")
     if not 0 <= offset <= len(raw):

@@ -275,7 +275,7 @@ def test_scanners_tells_what_is_there(make_project: Make) -> None:
     for name in ("bandit", "detect-secrets", "licenses", "pip-audit", "safety", "trivy"):
         assert re.search(rf"^{name}", done.stdout, re.MULTILINE)
     assert "not installed" in done.stdout
-    assert "applies here: 1 files" in done.stdout
+    assert "inputs here: 1 files" in done.stdout
 
 
 def test_a_valid_policy_is_said_to_be(tmp_path: Path) -> None:

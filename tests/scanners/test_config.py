@@ -60,10 +60,10 @@ def test_options_may_be_written_as_numbers_and_truth_values(tmp_path: Path) -> N
     ("text", "message", "hint"),
     [
         ("polcy = 'x'\n", "scanagg.toml:1: polcy: unknown key", "Did you mean policy?"),
-        ("\n\njobs = 'two'\n", "scanagg.toml:3: jobs: Expected `int", "Correct"),
+        ("\n\njobs = 'two'\n", "scanagg.toml:3: jobs: Expected `int", "Change"),
         ("jobs = 0\n", "scanagg.toml:1: jobs: 0 is not above 0", "above 0"),
         ("timeout = inf\n", "timeout: inf is not above 0", "above 0"),
-        ("exclude = 'docs'\n", "scanagg.toml:1: exclude: Expected `array`", "Correct"),
+        ("exclude = 'docs'\n", "scanagg.toml:1: exclude: Expected `array`", "Change"),
         (
             "[scanners.bandid]\n",
             "scanagg.toml:1: scanners.bandid: unknown key",
@@ -74,25 +74,25 @@ def test_options_may_be_written_as_numbers_and_truth_values(tmp_path: Path) -> N
             "scanagg.toml:2: scanners.trivy.cache",
             "cache-dir",
         ),
-        ("[scanners.trivy]\npath = 'bin/trivy'\n", "is not absolute", "whole path"),
-        ("[scanners.trivy]\nargs = 'x'\n", "scanagg.toml:2: scanners.trivy.args", "Correct"),
+        ("[scanners.trivy]\npath = 'bin/trivy'\n", "is not absolute", "absolute path"),
+        ("[scanners.trivy]\nargs = 'x'\n", "scanagg.toml:2: scanners.trivy.args", "Change"),
         ("[scanners.trivy]\ntimeout = -1\n", "scanners.trivy.timeout: -1", "above 0"),
-        ("[scanners.trivy]\ncache-dir = []\n", "neither text nor a number", "one value"),
-        ("[scanners]\ntrivy = 1\n", "scanagg.toml:1: scanners", "Correct"),
-        ("output-dir = '/etc'\n", "scanagg.toml:1: output-dir", "--output-dir may"),
-        ("output-dir = '../x'\n", "leaves the project", "inside the project"),
-        ('output-dir = "a\\u0000b"\n', "leaves the project", "inside the project"),
-        ('policy = "a\\u0000b"\n', "scanagg.toml:1: policy: a NUL", "Correct"),
-        ("exclude = ['!']\n", "scanagg.toml:1: exclude: '!' is no pattern", ".gitignore"),
-        ("[scanners.trivy]\npath = '~nosuchuser/x'\n", "scanners.trivy.path", "Give a path"),
-        ('[scanners.trivy]\npath = "/a\\u0000b"\n', "scanners.trivy.path", "Give a path"),
-        ("jobs = = 2\n", "scanagg.toml:1: not valid TOML", "Correct"),
+        ("[scanners.trivy]\ncache-dir = []\n", "not a single value", "a string"),
+        ("[scanners]\ntrivy = 1\n", "scanagg.toml:1: scanners", "Change"),
+        ("output-dir = '/etc'\n", "scanagg.toml:1: output-dir", "--output-dir"),
+        ("output-dir = '../x'\n", "outside the project", "inside the project"),
+        ('output-dir = "a\\u0000b"\n', "outside the project", "inside the project"),
+        ('policy = "a\\u0000b"\n', "scanagg.toml:1: policy: a path", "NUL"),
+        ("exclude = ['!']\n", "scanagg.toml:1: exclude: invalid pattern '!'", ".gitignore"),
+        ("[scanners.trivy]\npath = '~nosuchuser/x'\n", "scanners.trivy.path", "absolute path"),
+        ('[scanners.trivy]\npath = "/a\\u0000b"\n', "scanners.trivy.path", "absolute path"),
+        ("jobs = = 2\n", "scanagg.toml:1: not valid TOML", "syntax"),
         (
             "a." * 200 + "b = 1\n",
-            "scanagg.toml:1: not valid TOML: a key with a hundred",
-            "Corr",
+            "scanagg.toml:1: not valid TOML: a key has 100 parts",
+            "syntax",
         ),
-        ("jobs = " + "[" * 5000, "scanagg.toml: not valid TOML: nested too deeply", "Correct"),
+        ("jobs = " + "[" * 5000, "scanagg.toml: not valid TOML: nested too deeply", "syntax"),
     ],
 )
 def test_a_mistake_is_an_error_with_its_place(
@@ -123,7 +123,7 @@ def test_a_mistake_is_an_error_with_its_place(
 def test_arguments_that_could_run_or_write_something_are_refused(
     tmp_path: Path, scanner: str, args: list[str]
 ) -> None:
-    with pytest.raises(ConfigError, match="may not be given here"):
+    with pytest.raises(ConfigError, match="is not allowed"):
         load(tmp_path, f"[scanners.{scanner}]\nargs = {args!r}\n")
 
 
@@ -134,7 +134,7 @@ def test_arguments_that_only_choose_are_taken_with_their_values(tmp_path: Path) 
 
 def test_a_scanner_inside_the_checked_project_is_refused(tmp_path: Path) -> None:
     text = f"[scanners.trivy]\npath = '{tmp_path}/evil'\n"
-    with pytest.raises(ConfigError, match="lies inside the checked project"):
+    with pytest.raises(ConfigError, match="is inside the checked project"):
         load(tmp_path, text)
 
 
@@ -151,7 +151,7 @@ def test_a_table_must_be_one(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_utf8_or_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "scanagg.toml").write_bytes(b"policy = '\xff'")
-    with pytest.raises(ConfigError, match="not UTF-8"):
+    with pytest.raises(ConfigError, match="is not UTF-8"):
         load_settings(tmp_path, scanner_infos())
 
 
@@ -165,7 +165,7 @@ def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
 
 def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "scanagg.toml").mkdir()
-    with pytest.raises(ConfigError, match=r"scanagg\.toml: cannot be read: is not a file"):
+    with pytest.raises(ConfigError, match=r"cannot read scanagg\.toml: is not a file"):
         load_settings(tmp_path, scanner_infos())
 
 

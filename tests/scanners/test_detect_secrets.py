@@ -339,9 +339,9 @@ def test_files_that_break_its_parsers_are_named(examine: Examine) -> None:
         name: sentence(reason).partition(" in ")[0] for name, reason in driven.reasons.items()
     }
     assert broken == {
-        "date.yml": "detect-secrets broke off: ValueError",
-        "deep.yml": "detect-secrets broke off: RecursionError",
-        "half.yml": "detect-secrets broke off: UnicodeEncodeError",
+        "date.yml": "detect-secrets crashed: ValueError",
+        "deep.yml": "detect-secrets crashed: RecursionError",
+        "half.yml": "detect-secrets crashed: UnicodeEncodeError",
     }
     assert hits(driven) == [("secret-keyword", "z.py", 1)]
 
@@ -360,7 +360,7 @@ def test_a_file_that_the_search_dies_of_costs_no_other(examine: Examine, tmp_pat
     driven = examine({**files, "m2.txt": "boom\n"}, args=("-p", str(plugin)))
     ((batch, reason),) = driven.failures
     assert batch == ("m2.txt",)
-    assert reason == plain("detect-secrets broke off: KeyError in analyze_string (evil.py)")
+    assert reason == plain("detect-secrets crashed: KeyError in analyze_string (evil.py)")
     assert driven.examined == ["m0.txt", "m1.txt", "m3.txt"]
     assert [rule for rule, _, _ in hits(driven)] == ["evil"] * 3 + ["secret-keyword"] * 3
 

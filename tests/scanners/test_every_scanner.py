@@ -75,8 +75,8 @@ CASES = {
             (
                 "",
                 1,
-                "detect-secrets broke off: KeyError\n",
-                plain("detect-secrets broke off: KeyError"),
+                "detect-secrets crashed: KeyError\n",
+                plain("detect-secrets crashed: KeyError"),
             ),
         ),
         code=("detect_secrets.py", "json.py", "sitecustomize.py", "yaml.py", "scanagg/__init__.py"),

@@ -470,12 +470,12 @@ def test_what_goes_wrong_is_told_without_the_address_of_this_run(audit) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"service": "nvd"}, "no such service: nvd"),
-        ({"service": "pypi", "osv-url": "http://localhost:1/"}, "which ignores it"),
-        ({"osv-url": "localhost:8000"}, "not an address"),
-        ({"osv-url": "http://[::1/"}, "not an address"),
-        ({"osv-url": "file:///etc/passwd"}, "not an address"),
-        ({"osv-url": "https://me:hush@osv.example.com/"}, "holds a user name or password"),
+        ({"service": "nvd"}, "unknown service nvd"),
+        ({"service": "pypi", "osv-url": "http://localhost:1/"}, "osv-url has no effect"),
+        ({"osv-url": "localhost:8000"}, "not a URL"),
+        ({"osv-url": "http://[::1/"}, "not a URL"),
+        ({"osv-url": "file:///etc/passwd"}, "not a URL"),
+        ({"osv-url": "https://me:hush@osv.example.com/"}, "contains a user name or password"),
     ],
 )
 def test_options_that_make_no_sense_are_configuration_errors(

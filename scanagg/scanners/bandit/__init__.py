@@ -1,8 +1,7 @@
-"""bandit: weaknesses in Python source, in the project's `*.py` and `*.pyw` files.
+"""bandit: weaknesses in the project's Python source (`*.py` and `*.pyw`).
 
-These are the files that `bandit -r` looks at, and those that Windows runs without a window. They
-are named one by one, so that neither bandit's own list of folders nor a `.bandit` of the project
-leaves any out.
+scanagg passes each file by name. Otherwise bandit would leave out the folders on its own list, and
+those that a `.bandit` of the project excludes.
 """
 
 import json
@@ -32,14 +31,15 @@ from scanagg.model import (
     plain,
 )
 from scanagg.scanners import base, pinned, source_files
+from scanagg.scanners.bandit.remedies import REMEDIES
 
 INFO = ScannerInfo(
     name="bandit",
     title="Bandit",
-    about="Common security weaknesses in Python source.",
+    about="Finds common security weaknesses in Python code.",
     url="https://bandit.readthedocs.io/",
     install="pip install bandit",
-    options={"config": "A configuration file of bandit's, in the project."},
+    options={"config": "A bandit configuration file, relative to the project."},
     args=frozenset(
         (
             *("-l", "-ll", "-lll", "-i", "-ii", "-iii", "--severity-level"),
@@ -61,23 +61,23 @@ INFO = ScannerInfo(
 
 _WORKER: Final = "scanagg.scanners.bandit.worker"
 _SUFFIXES: Final = (".py", ".pyw")
-# A process takes as long to start as to examine this much source.
+# Starting a process takes as long as examining this much code.
 _WORTH_BYTES: Final = 150_000
 # Systems take a mebibyte of arguments and environment, or more.
 _ARGV_BYTES: Final = 1 << 18
 _CONFIGURATION: Final = 2  # bandit's exit code for a problem that smaller batches have as well
-# Between the report and that of a second run, see `worker`.
+# Separates the reports of the two runs, see `worker`.
 _SEPARATOR: Final = b"\x1e"
 _TITLE_WIDTH: Final = 100
 _NOSEC: Final = "nosec"
 
 _PASSWORDS: Final = {
-    "B105": "A password is written in the source",
-    "B106": "A password written in the source is passed as an argument",
-    "B107": "A password written in the source is the default of a parameter",
+    "B105": "Possible hard-coded password",
+    "B106": "Possible hard-coded password, passed as an argument",
+    "B107": "Possible hard-coded password, as the default of a parameter",
 }
 _PASSWORD: Final = re.compile(r"Possible hardcoded password: '(.*)'\s*", re.DOTALL)
-# Rules whose range is that of the whole function, list or mapping around the issue.
+# Rules whose range is the whole function, list or mapping around the issue.
 _WIDE_RANGES: Final = frozenset({"B104", "B105", "B106", "B107", "B108", "B503", "B608"})
 
 _LOG_PREFIX: Final = re.compile(r"^\[\w+\]\t[A-Z]+\t", re.MULTILINE)
@@ -104,7 +104,7 @@ class _Cwe(msgspec.Struct, frozen=True):
 
 
 class _Issue(msgspec.Struct, frozen=True):
-    """One issue. Its `code` is left out: it shows secrets, and lines that are not its own."""
+    """One issue, without its `code`, which contains secrets and lines of other code."""
 
     filename: str
     test_id: str
@@ -121,7 +121,7 @@ class _Issue(msgspec.Struct, frozen=True):
 
     @property
     def password(self) -> str:
-        """The password that bandit writes into its text; empty without one."""
+        """The password in the text of the issue; empty if there is none."""
         match = _PASSWORD.fullmatch(self.issue_text) if self.test_id in _PASSWORDS else None
         return match[1] if match and match[1].strip() else ""
 
@@ -132,7 +132,7 @@ class _SkippedFile(msgspec.Struct, frozen=True):
 
 
 class _Metrics(msgspec.Struct, frozen=True):
-    """Counts of one file. Those of issues are there only if its checks ran to the end."""
+    """The counts of one file. Issues are counted only if all checks ran."""
 
     loc: float = 0
     nosec: float = 0
@@ -149,7 +149,7 @@ class _Report(msgspec.Struct, frozen=True):
 
     @property
     def number_hidden(self) -> int:
-        """The number of issues that comments hide, by bandit's own count."""
+        """The number of issues that comments hide, as bandit counts them."""
         counts = (one for name, one in self.metrics.items() if name != "_totals")
         return sum(int(one.nosec + one.skipped_tests) for one in counts)
 
@@ -170,13 +170,13 @@ def inputs(context: base.Context) -> base.Inputs:
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
-    """Spread the files over the workers, because bandit itself uses one processor."""
+    """Spread the files over the workers: bandit itself uses one processor."""
     files = source_files.chosen(context.target, inputs.found)
     return source_files.spread(files, context.workers, worth=_WORTH_BYTES, argv_bytes=_ARGV_BYTES)
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
-    """Check these files, and exclude none of them for the folder it is in."""
+    """Return the call for these files. No folder is excluded."""
     settings = context.settings
     config, files = source_files.configuration(context)
     argv = (
@@ -186,23 +186,23 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
         *(*settings.args, "--"),
     )
     extra = tuple(str(file.real) for file in source_files.chosen(context.target, batch))
-    # UTF-8 whatever the locale: we look for names of files in bandit's log.
+    # UTF-8 in any locale: `_failed_checks` looks for file names in bandit's log.
     return base.Call(argv, batch, extra=extra, files=files, env={"PYTHONUTF8": "1"})
 
 
 def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
-    """Halve the batch: one file that stops bandit takes the results of all others with it."""
+    """Halve the batch: if one file stops bandit, the results of all others are lost."""
     return () if output.returncode == _CONFIGURATION else pinned.halves(output.inputs)
 
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read bandit's report.
 
-    Bandit counts the issues of a file last, after all checks. So a file is examined if it has
-    counts; neither an exit code nor the absence of issues is evidence. An output without inputs is
-    a report that somebody else's bandit wrote: its paths are taken as they are.
+    Bandit counts the issues of a file after all checks. So a file with counts was examined; an exit
+    code or the absence of issues proves nothing. An output without inputs is a stored report: its
+    paths are used as they are.
     """
-    if output.returncode:  # with `--exit-zero`, bandit did not end well
+    if output.returncode:  # an error: `--exit-zero` hides issues from the exit code
         log = _LOG_PREFIX.sub("", output.stderr).replace(f"{context.target.root}/", "")
         raise base.failure(log, Reason("exit-code", {"code": output.returncode}))
     first, separator, second = output.stdout.partition(_SEPARATOR)
@@ -210,7 +210,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     hidden: tuple[_Issue, ...] = ()
     notices: tuple[Reason, ...] = ()
     if second.strip():
-        # Equal issues are counted: of two, one may be hidden.
+        # A Counter, because a line can have two equal issues of which one is hidden.
         hidden = tuple((Counter(_decode(second).results) - Counter(report.results)).elements())
     elif output.inputs and report.number_hidden:
         why = "the run without it failed" if separator else "`path` names another bandit"
@@ -237,12 +237,12 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
 
 
 def _decode(raw: bytes) -> _Report:
-    """Read the JSON of any version of bandit. ScanError if it is something else."""
+    """Read the JSON of any version of bandit. ScanError for anything else."""
     try:
         return msgspec.json.decode(raw, type=_Report)
     except (msgspec.DecodeError, RecursionError):
         pass
-    # A name that is not UTF-8 is a lone surrogate in it, which only Python's parser takes.
+    # Only Python's parser accepts the lone surrogates of file names that are not UTF-8.
     try:
         return msgspec.convert(json.loads(raw), _Report)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
@@ -252,7 +252,7 @@ def _decode(raw: bytes) -> _Report:
 def _skipped(
     report: _Report, files: Mapping[str, SourceFile], settings: base.ScannerSettings
 ) -> Iterator[NotExamined]:
-    """Return the files that bandit skipped, or was told to leave out."""
+    """Return the files that bandit skipped, or that its configuration excludes."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     python = f"Python {version}" if settings.path is None else "its Python"
     for error in report.errors:
@@ -268,7 +268,7 @@ def _skipped(
 
 
 def _failed_checks(stderr: str, files: Mapping[str, SourceFile]) -> Iterator[NotExamined]:
-    """Return the files on which a check crashed. Bandit logs that and goes on."""
+    """Return the files on which a check crashed. Bandit logs that and continues."""
     paths = {
         name.encode("utf-8", "backslashreplace").decode("utf-8"): file.path
         for name, file in files.items()
@@ -280,7 +280,7 @@ def _failed_checks(stderr: str, files: Mapping[str, SourceFile]) -> Iterator[Not
 
 
 def _is_examined(counts: _Metrics | None, file: SourceFile) -> bool:
-    """Return whether all checks ran, on some code: only a file without code may have no line."""
+    """Return True if all checks ran and counted lines of code, unless the file has no code."""
     if counts is None or counts.low is None:
         return False
     return counts.loc > 0 or not any(
@@ -290,7 +290,7 @@ def _is_examined(counts: _Metrics | None, file: SourceFile) -> bool:
 
 
 def _shown_path(name: str, files: Mapping[str, SourceFile]) -> str:
-    """Return the path to show for bandit's `name`; reports of Windows mix both separators."""
+    """Return the path to show for bandit's `name`. Reports from Windows mix both separators."""
     if name in files:
         return files[name].path
     parts = valid(name).replace("\\", "/").split("/")
@@ -305,7 +305,7 @@ def _observations(
         if issue.filename != name:  # issues come file by file
             name = issue.filename
             lines = source_files.python_lines(files.get(name))
-        # bandit writes the password itself into the text.
+        # The text of these rules contains the password.
         text = _PASSWORDS.get(issue.test_id) or one_line(issue.issue_text.strip())
         severity = _SEVERITIES.get(issue.issue_severity.upper(), Severity.UNKNOWN)
         yield Observation(
@@ -323,7 +323,7 @@ def _observations(
 
 @cache
 def _rule(test: str, name: str, url: str, cwe: int) -> Rule:
-    """Return the rule, with an address that stays the same after an upgrade of bandit."""
+    """Return the rule, with a URL that does not depend on the version of bandit."""
     listed = _BLACKLISTED.search(url) if name.startswith("blacklist") else None
     name = listed[1].replace("-", "_") if listed else name
     return Rule(
@@ -332,16 +332,17 @@ def _rule(test: str, name: str, url: str, cwe: int) -> Rule:
         title=name.replace("_", " ").capitalize(),
         url=_VERSION_IN_URL.sub("latest", url) if url.startswith("https://") else None,
         cwe=(f"CWE-{cwe}",) if cwe else (),
+        help=REMEDIES.get(test, ""),
     )
 
 
 def _location(issue: _Issue, path: str, lines: Sequence[str]) -> Location:
-    """Return the line that bandit names, up to the end of what it means if that is known."""
+    """Return the line that bandit reports, up to the end of the code it is about if known."""
     start = max(1, issue.line_number)
     whole = issue.line_range[:1] == (start,) and issue.test_id not in _WIDE_RANGES
     last = max(start, issue.line_range[-1]) if whole else start
     if issue.password:
-        # The password need not be on the first line of the statement.
+        # The password may be on a later line of the statement.
         quoted = (f"'{issue.password}'", f'"{issue.password}"')
         end = min(len(lines), max(issue.line_range, default=0))
         within = (n for n in range(start, end + 1) if any(q in lines[n - 1] for q in quoted))

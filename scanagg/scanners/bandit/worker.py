@@ -1,8 +1,9 @@
-"""Runs bandit, and once more over the files in which `# nosec` hid something, without that.
+"""A program that runs bandit, and runs it again to list the issues that `# nosec` hides.
 
-Arguments are bandit's, with `--` before the names of files. It prints bandit's JSON; and where a
-comment hid an issue, the byte 1E (a record separator, RFC 7464) and the JSON of the second run,
-which is empty where that could not be made. The exit code is that of the first run.
+It takes the arguments of bandit, with `--` before the names of files, and prints bandit's JSON. If
+comments hid issues, it then prints the byte 1E (record separator, RFC 7464) and the JSON of a run
+with `--ignore-nosec` over those files, or nothing if that run failed. The exit code is that of the
+first run.
 """
 
 import json
@@ -13,12 +14,12 @@ from pathlib import Path
 from typing import Final
 
 SEPARATOR: Final = "\x1e"
-# In the folder that the program is started in, which is its own.
+# In the working directory, which is private to each call.
 _FIRST, _SECOND = "first.json", "second.json"
 
 
 def main() -> None:
-    """Run bandit once or twice, and print what it wrote."""
+    """Run bandit once or twice, and print its reports."""
     split = sys.argv.index("--")
     options, files = sys.argv[1:split], sys.argv[split + 1 :]
     code = _bandit([*options, "--output", _FIRST], files)
@@ -26,7 +27,7 @@ def main() -> None:
     sys.stdout.write(report)
     if code:
         sys.exit(code)
-    # The files in which a comment hid at least one issue, by bandit's own count.
+    # The files in which comments hide issues, as bandit counts them.
     hiding = [
         name
         for name, counts in json.loads(report)["metrics"].items()
@@ -38,7 +39,7 @@ def main() -> None:
 
 
 def _bandit(options: Iterable[str], files: Iterable[str]) -> int:
-    """Run bandit's own command line in this process; its exit code."""
+    """Run bandit's command line in this process. Return its exit code."""
     sys.argv = ["bandit", *options, "--", *files]
     try:
         runpy.run_module("bandit", run_name="__main__")

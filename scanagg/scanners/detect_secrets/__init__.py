@@ -1,7 +1,7 @@
-"""detect-secrets: keys, tokens and passwords in the text files of the project.
+"""detect-secrets: keys, tokens and passwords in the project's text files.
 
-Binary files are no input of its kind. Its own command line answers for all files or none, and
-verifies what it finds over the network. So `worker` runs its detectors and filters instead.
+The command line of detect-secrets gives one result for all files and verifies secrets over the
+network. So `worker` runs its detectors and filters instead.
 """
 
 import json
@@ -36,13 +36,15 @@ _KNOWN: Final = f"{BASELINE} known"
 INFO = ScannerInfo(
     name="detect-secrets",
     title="detect-secrets",
-    about="Keys, tokens and passwords in text files.",
+    about="Finds keys, tokens and passwords in text files.",
     url="https://github.com/Yelp/detect-secrets",
     install="pip install detect-secrets",
     options={
-        "max-file-bytes": "Larger files are not searched, but named (default 5000000).",
-        "max-line-bytes": "Files with a longer line are not searched, but named (default 500000).",
-        "file-timeout": "Processor seconds after which a file is given up, but named (default 20).",
+        "max-file-bytes": "Larger files are not searched; reports list them. Default: 5000000.",
+        "max-line-bytes": (
+            "Files with a longer line are not searched; reports list them. Default: 500000."
+        ),
+        "file-timeout": "CPU seconds for one file; reports list files over it. Default: 20.",
     },
     args=frozenset(
         (
@@ -58,10 +60,10 @@ INFO = ScannerInfo(
 
 _LIMITS: Final = {"max-file-bytes": 5_000_000, "max-line-bytes": 500_000, "file-timeout": 20.0}
 _WORKER: Final = "scanagg.scanners.detect_secrets.worker"
-# A process takes as long to start as to search this much text.
+# Starting a process takes as long as searching this much text.
 _WORTH_BYTES: Final = 200_000
-_ARGUMENTS: Final = 2  # the worker's exit code for arguments that detect-secrets does not take
-# Names of files in which package managers pin what they install, by hashes that look like keys.
+_ARGUMENTS: Final = 2  # the worker's exit code for arguments that detect-secrets refuses
+# Lock files of package managers: their hashes look like keys.
 _LOCK_FILES: Final = frozenset(
     (
         *("npm-shrinkwrap.json", "package-lock.json", "packages.lock.json", "pnpm-lock.yaml"),
@@ -72,12 +74,12 @@ _LOCK_FILES: Final = frozenset(
 )
 _LOCK_NAME: Final = re.compile(r".+\.lock|pylock(\..+)?\.toml")
 _HELP: Final = (
-    "Take it to be known to others: replace it where it is used, then read the new one from the "
-    "environment or a secret store."
+    "Treat it as leaked: revoke it, issue a new one, and load it from the environment or a secret "
+    "manager."
 )
-# Detectors that hash a part which all values share: a token's prefix, a key's header.
+# Detectors that hash only a part that all values share, such as the prefix of a token.
 _HASHED_IN_PART: Final = frozenset({"GitHub Token", "GitLab Token", "Private Key"})
-# Where a value is put in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
+# Placeholders that are filled in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
 _PLACEHOLDER: Final = re.compile(r"\$?\{\{.*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%.*?%>")
 _SCHEME: Final = re.compile(r"\b(?:bearer|basic|token)\b", re.IGNORECASE)
 
@@ -90,7 +92,7 @@ advisory_source = base.advisory_source
 class SearchRequest(msgspec.Struct, frozen=True):
     """A request to `worker`: search `files`, relative to `root`.
 
-    The limits are `seconds` of processor time for each file, and bytes of a line.
+    The limits are CPU `seconds` for each file, and the bytes of a line.
     """
 
     root: str
@@ -100,7 +102,7 @@ class SearchRequest(msgspec.Struct, frozen=True):
 
 
 class SecretHit(msgspec.Struct, frozen=True):
-    """A secret of one file in clear, and its lines. detect-secrets reports the first of them."""
+    """A secret of one file in clear text, and its lines. detect-secrets reports the first one."""
 
     type: str
     hash: str
@@ -109,11 +111,11 @@ class SecretHit(msgspec.Struct, frozen=True):
 
 
 class SearchAnswer(msgspec.Struct, frozen=True):
-    """The answer of `worker` for the file with that index: hits, or the `reason` for no search.
+    """The answer of `worker` for the file with this index: hits, or the `reason` for no search.
 
-    `values` must be masked: the secrets, and all of them where a hit has only a part. `allowed` are
-    the hits that a pragma hides, with the lines on which it does. `on_purpose` is True if a filter
-    of detect-secrets left the file out.
+    `values` are the texts to mask: the secrets, in full where a hit has only a part. `allowed` are
+    the hits that a pragma hides, with the lines of the pragma. `on_purpose` is True if a filter of
+    detect-secrets left the file out.
     """
 
     file: int
@@ -125,7 +127,7 @@ class SearchAnswer(msgspec.Struct, frozen=True):
 
 
 class BaselineSecret(msgspec.Struct, frozen=True):
-    """A secret in a report of detect-secrets' own, which it calls a baseline."""
+    """A secret in a report of detect-secrets, which is called a baseline."""
 
     type: str
     hashed_secret: str
@@ -138,18 +140,18 @@ class _Baseline(msgspec.Struct, frozen=True):
 
 
 def locate(settings: base.ScannerSettings) -> base.Tool | None:
-    """Find the library in our own environment. ConfigError if the settings name a program."""
+    """Find the library in scanagg's environment. ConfigError if the settings name a program."""
     if settings.path is not None:
         raise ConfigError(
-            "[scanners.detect-secrets] path: it is used as a library, so no program can be named",
-            "Remove `path`, and install the wanted version beside scanagg.",
+            "scanners.detect-secrets.path: scanagg uses detect-secrets as a library",
+            "Remove `path`. Install the version that you want in the environment of scanagg.",
         )
     tool = base.module_or_program("detect_secrets", INFO.name, settings)
     return tool and base.Tool(base.python_module(_WORKER), f"python -P -m {_WORKER}", tool.version)
 
 
 def inputs(context: base.Context) -> base.Inputs:
-    """Return the text files, whatever their names. ConfigError for impossible options."""
+    """Return the text files, whatever their names. ConfigError for invalid options."""
     most_bytes, *_ = _limits(context.settings)
     names: list[str] = []
     excluded: list[NotExamined] = []
@@ -179,7 +181,7 @@ def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, .
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
-    """Search these files. Names are relative, because filters of detect-secrets look at them."""
+    """Return the call for these files. Names are relative: filters of detect-secrets see them."""
     root = context.target.root
     _, line_bytes, seconds = _limits(context.settings)
     names = {file.path: str(file.real.relative_to(root)) for file in context.target.files}
@@ -190,12 +192,12 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
         "line_bytes": line_bytes,
     }
     argv = (*tool.argv, *context.settings.args)
-    # UTF-8 whatever the locale: otherwise it decides which files detect-secrets can read.
+    # UTF-8 in any locale: otherwise the locale decides which files detect-secrets can read.
     return base.Call(argv, batch, env={"PYTHONUTF8": "1"}, stdin=json.dumps(request).encode())
 
 
 def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
-    """Split into the files that were answered, the one that ended the worker, and the rest."""
+    """Split into the files with an answer, the one that stopped the worker, and the rest."""
     if output.returncode == _ARGUMENTS or len(output.inputs) == 1:
         return ()
     done = output.stdout.count(b"\n")
@@ -205,9 +207,9 @@ def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...
 
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
-    """Read the worker's answers. A file is examined if it was searched to its end.
+    """Read the worker's answers. A file is examined if it was searched to the end.
 
-    A secret in the project's own baseline still counts. ScanError if the worker did not end well.
+    Secrets in the project's own baseline still count. ScanError if the worker failed.
     """
     if output.returncode:
         raise base.failure(output.stderr, Reason("exit-code", {"code": output.returncode}))
@@ -226,7 +228,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         hits = [hit for hit in answer.hits if not is_placeholder(hit.value)]
         allowed = [hit for hit in answer.allowed if not is_placeholder(hit.value)]
         for hit in hits:
-            # What the project's baseline says of it: known, or judged to be no secret.
+            # The project's baseline lists it as known, or as no secret.
             kinds = [
                 _NO_SECRET if entry.is_secret is False else _KNOWN
                 for entry in known.get(path, ())
@@ -256,7 +258,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
 
 
 def _limits(settings: base.ScannerSettings) -> tuple[int, int, float]:
-    """Return the most bytes of a file, of a line, and the seconds for a file. ConfigError."""
+    """Return the limits: bytes of a file, bytes of a line, seconds of a file. ConfigError."""
     numbers = []
     for name, default in _LIMITS.items():
         text = settings.options.get(name, str(default))
@@ -265,15 +267,15 @@ def _limits(settings: base.ScannerSettings) -> tuple[int, int, float]:
         except ValueError:
             number = 0.0
         if not 0 < number < float("inf"):
-            message = f"[scanners.detect-secrets] {name} is {text!r}"
-            raise ConfigError(message, "Give a number greater than 0.")
+            message = f"scanners.detect-secrets.{name} is {text!r}, not a number above 0"
+            raise ConfigError(message, f"Set it to a number above 0, such as {default}.")
         numbers.append(number)
     file_bytes, line_bytes, seconds = numbers
     return int(file_bytes), int(line_bytes), seconds
 
 
 def read_baseline(raw: bytes) -> Mapping[str, tuple[BaselineSecret, ...]]:
-    """Read the secrets, by path, of a report in detect-secrets' JSON. ScanError if it is none."""
+    """Read the secrets of a baseline in detect-secrets' JSON, by path. ScanError otherwise."""
     try:
         baseline = msgspec.json.decode(raw, type=_Baseline)
     except (msgspec.DecodeError, RecursionError) as error:
@@ -282,7 +284,7 @@ def read_baseline(raw: bytes) -> Mapping[str, tuple[BaselineSecret, ...]]:
 
 
 def _baseline(target: Target) -> tuple[Mapping[str, tuple[BaselineSecret, ...]], Reason | None]:
-    """Return what the target's own baseline lists, and the problem if it cannot be read."""
+    """Return the secrets in the project's baseline, and a notice if it cannot be read."""
     for file in target.files:
         if file.path == BASELINE:
             try:
@@ -296,20 +298,20 @@ def _baseline(target: Target) -> tuple[Mapping[str, tuple[BaselineSecret, ...]],
 
 
 def is_placeholder(value: str) -> bool:
-    """Return whether a value is filled in later: only placeholders and an auth scheme."""
+    """Return True for a value of placeholders only, perhaps with an authentication scheme."""
     rest, number = _PLACEHOLDER.subn("", value)
     return number > 0 and not re.search(r"\w", _SCHEME.sub("", rest))
 
 
 def _observation(hit: SecretHit, path: str, in_source: str) -> Observation:
-    """Return the observation at the line that detect-secrets reports; its places are all lines."""
+    """Return the observation at the first line of a secret. Its places are all lines."""
     places = tuple(Location(path, max(1, line)) for line in hit.lines)
     return Observation(
         scanner=INFO.name,
         category=Category.SECRET,
         rule=_rule(hit.type),
         title=one_line(hit.type),
-        message=f"What looks like a secret stands in the source: {one_line(hit.type)}",
+        message=f"Possible hard-coded secret: {one_line(hit.type)}",
         location=places[0],
         places=places,
         secret=Secret(None if hit.type in _HASHED_IN_PART else hit.hash),

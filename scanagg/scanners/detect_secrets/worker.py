@@ -1,10 +1,10 @@
-"""Runs detect-secrets over given files, with a time limit for each and an answer for each.
+"""A program that searches files with detect-secrets, with a time limit and an answer for each.
 
-`detect-secrets scan` answers for all files at once or not at all, and does not say which it left
-out. This program finds what `detect-secrets scan --no-verify` finds, by the same detectors and
-filters. It reads one `SearchRequest` as JSON from stdin, and prints one `SearchAnswer` as a line of
-JSON for each file, in order and as soon as it has it. An error in detect-secrets ends it: then the
-first file without an answer is the one to blame.
+`detect-secrets scan` gives one result for all files and does not say which it left out. This
+program finds the same secrets as `detect-secrets scan --no-verify`, by the same detectors and
+filters. It reads one `SearchRequest` as JSON from stdin. For each file, in order, it prints one
+`SearchAnswer` as a line of JSON. If detect-secrets crashes, so does the program: then the first
+file without an answer is the cause.
 """
 
 import contextlib
@@ -35,20 +35,20 @@ from detect_secrets.util.inject import call_function_with_arguments
 from scanagg.model import Reason, plain
 from scanagg.scanners.detect_secrets import SearchAnswer, SearchRequest, SecretHit
 
-# detect-secrets is untyped here; what comes out of it becomes a `SearchAnswer` at once.
+# detect-secrets has no types. Its results become a `SearchAnswer` at once.
 Plugin = Any
 
-# If the alarm goes off inside a callback that swallows exceptions, it goes off again.
+# The alarm repeats, in case a callback swallows the first exception.
 _AGAIN_SECONDS: Final = 0.5
-# A few lines of YAML with aliases of aliases would take all there is.
+# A few lines of YAML with aliases of aliases would fill any memory.
 _MEMORY_BYTES: Final = 1 << 30
 _VERIFICATION: Final = "detect_secrets.filters.common.is_ignored_due_to_verification_policies"
 _PRAGMA: Final = "is_line_allowlisted"
-# A shorter value may be a part of what matched: of a GitHub token, only "ghp" is reported.
+# A shorter value may be a part of the match: of a GitHub token, only "ghp" is reported.
 _WHOLE: Final = 8
 _THEIRS: Final = "detect_secrets.plugins."
-# All patterns of the keyword detector hold the same list of keywords; one search for any of these
-# spares five slow ones. False if a later version is made otherwise: then nothing is spared.
+# All patterns of the keyword detector contain the same list of keywords: one search for these
+# replaces five slow ones. False if that changes in a later version; then all are used.
 _ANY_KEYWORD: Final = re.compile("|".join(keyword.DENYLIST), re.IGNORECASE)
 _KEYWORDS_NEEDED: Final = all(
     keyword.DENYLIST_REGEX in pattern.pattern
@@ -64,7 +64,7 @@ _Lines = dict[_Key, dict[int, None]]
 
 
 class _Secret(msgspec.Struct, frozen=True):
-    """A secret on one line; `values` must be masked. `is_allowed` says that a pragma hides it."""
+    """A secret on one line. `values` must be masked. `is_allowed`: a pragma hides it."""
 
     key: _Key
     line: int
@@ -72,23 +72,23 @@ class _Secret(msgspec.Struct, frozen=True):
     is_allowed: bool
 
 
-class TooSlow(Exception):  # noqa: N818  # it is no error of ours
-    """The time for one file is over. No OSError, which detect-secrets would take for its own."""
+class TooSlow(Exception):  # noqa: N818 - it is not an error
+    """The time for one file is over. Not an OSError, which detect-secrets would catch."""
 
 
 def main() -> None:
-    """Answer the request on stdin; arguments are those of `detect-secrets scan`.
+    """Answer the request on stdin. The arguments are those of `detect-secrets scan`.
 
-    Exit code 2 and a line on stderr for arguments that it does not take.
+    Exit code 2 and a line on stderr for arguments that it refuses.
     """
-    # The json of Python: a file name that is not UTF-8 has surrogates, which msgspec refuses.
+    # Python's json accepts the surrogates of file names that are not UTF-8; msgspec does not.
     request = msgspec.convert(json.load(sys.stdin), SearchRequest)
     os.chdir(request.root)
-    # The same parser as the command line's, so that settings are the same too.
+    # The parser of the command line, so that the settings are the same.
     ParserBuilder().add_console_use_arguments().parse_args(["scan", "--no-verify", *sys.argv[1:]])
-    # Nothing that is found may be sent over the network, whatever filter the arguments name.
+    # Never send a secret over the network, whatever filters the arguments name.
     get_settings().disable_filters(_VERIFICATION)
-    with contextlib.suppress(ValueError, OSError):  # not every system has such a limit
+    with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     signal.signal(signal.SIGPROF, _raise_too_slow)
     sys.excepthook = _report_crash
@@ -109,16 +109,16 @@ def _report_crash(
 
 
 def _broken_off(kind: type[BaseException], trace: TracebackType | None) -> str:
-    """Say what broke off and where, without the error's text: it may hold what was searched."""
+    """Describe an error without its text, which may contain a secret."""
     frames = traceback.extract_tb(trace)
     where = f" in {frames[-1].name} ({Path(frames[-1].filename).name})" if frames else ""
-    return f"detect-secrets broke off: {kind.__name__}{where}"
+    return f"detect-secrets crashed: {kind.__name__}{where}"
 
 
 def _answer(request: SearchRequest, index: int, name: str) -> SearchAnswer:
-    """Return the answer for one file, whatever it holds; other errors than these end the worker."""
+    """Return the answer for one file. Other errors than these end the program."""
     try:
-        # Processor time: a busy machine must not change what is found.
+        # CPU time: a busy machine must not change the result.
         signal.setitimer(signal.ITIMER_PROF, request.seconds, _AGAIN_SECONDS)
         return _search_file(request, index, name)
     except TooSlow:
@@ -151,7 +151,7 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
     is_text = False
     for lines in _readings(name):
         is_text = True
-        # If pragmas hid something, detect-secrets without them would not have read it again.
+        # Without the pragmas, detect-secrets would not have read the file again.
         again = bool(allowed)
         for secret in _secrets(name, lines):
             if not (again and secret.is_allowed):
@@ -171,7 +171,7 @@ def _sorted(lines: _Lines) -> tuple[SecretHit, ...]:
 
 
 def _readings(name: str) -> Iterator[list[str]]:
-    """Read the lines of a file, and once more as if it were an ini file. None if it is no text."""
+    """Yield the lines of a file, then those of it as an ini file; nothing if it is not text."""
     with Path(name).open() as stream:
         file: Any = stream
         try:
@@ -185,10 +185,10 @@ def _readings(name: str) -> Iterator[list[str]]:
 
 
 def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:
-    """Find the secrets in the lines of a file; those that a pragma hides, too.
+    """Find the secrets in the lines of a file, including those that a pragma hides.
 
-    Filters do not change what a detector finds, and few lines have anything to filter. So they are
-    asked last: most of detect-secrets' own time goes into filtering lines without a finding.
+    The filters run last: detect-secrets itself spends most of its time on filtering lines without
+    a secret.
     """
     for number, raw in enumerate(lines, start=1):
         line = raw.rstrip()
@@ -214,19 +214,19 @@ def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:
 
 
 def _refusing(parameter: str, **known: object) -> set[str]:
-    """Return the names of the filters with this parameter that refuse what is `known`."""
+    """Return the names of the filters with this parameter that refuse the `known` values."""
     names = set()
     for filter_ in scan.get_filters_with_parameter(parameter):
         try:
             if call_function_with_arguments(filter_, **known):
                 names.add(str(filter_.path).rpartition(".")[2])
-        except TypeError:  # it takes more than is known yet: it is asked again later
+        except TypeError:  # it needs more values, and runs again when they are known
             continue
     return names
 
 
 def _asks_for_context() -> bool:
-    """Return whether a filter wants context and more than the line: those of the line are done."""
+    """Return True if a filter needs context and more than the values of the line."""
     line = {"filename", "line", "context"}
     return any(
         not each.injectable_variables <= line for each in scan.get_filters_with_parameter("context")
@@ -234,12 +234,12 @@ def _asks_for_context() -> bool:
 
 
 def _detecting(line: str) -> tuple[Plugin, ...]:
-    """Return the detectors that find something in the line, and perhaps some that do not."""
+    """Return the detectors that may find something in the line."""
     patterns, others = _detectors()
-    # By id: detectors have an equality of their own, and cannot be hashed.
+    # By id: detectors cannot be hashed.
     detecting = {id(plugin): plugin for plugin, search in patterns if search(line)}
     for plugin in others:
-        # What the keyword detector and one of the user's find may depend on more than the line.
+        # The keyword detector and those of the user may depend on more than the line.
         kind = type(plugin)
         foreign = kind is keyword.KeywordDetector or not kind.__module__.startswith(_THEIRS)
         if foreign or plugin.analyze_line("", line, 1):
@@ -249,7 +249,7 @@ def _detecting(line: str) -> tuple[Plugin, ...]:
 
 @lru_cache(maxsize=1)
 def _detectors() -> tuple[list[tuple[Plugin, Callable[[str], object]]], list[Plugin]]:
-    """Return the patterns without which a detector finds nothing, and all other detectors."""
+    """Return detectors with their patterns, and the detectors that are not based on patterns."""
     patterns: list[tuple[Plugin, Callable[[str], object]]] = []
     others: list[Plugin] = []
     for plugin in get_plugins():
@@ -267,9 +267,9 @@ def _detectors() -> tuple[list[tuple[Plugin, Callable[[str], object]]], list[Plu
 
 
 def _values(plugin: Plugin, value: str, line: str) -> list[str]:
-    """Return what must not be shown: the value, or all that matched if the value is a part."""
+    """Return the texts to mask: the value, and the whole match if the value is a part of it."""
     if isinstance(plugin, PrivateKeyDetector):
-        return []  # it matches the header, which is no secret
+        return []  # it matches the header, which is not secret
     if len(value) >= _WHOLE or not isinstance(plugin, RegexBasedDetector):
         return [value]
     matches = (match[0] for pattern in plugin.denylist for match in pattern.finditer(line))

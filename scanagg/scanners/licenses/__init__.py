@@ -1,4 +1,4 @@
-"""Licences of the project's packages: pip-licenses on its environment, else pip's own report."""
+"""Licences of the project's packages, from pip-licenses on its environment, else from pip."""
 
 import os
 import re
@@ -28,7 +28,7 @@ from scanagg.scanners.licenses import site_packages
 INFO = ScannerInfo(
     name="licenses",
     title="pip-licenses",
-    about="The licence that each package of the project states in its metadata.",
+    about="Reads the licence of each package from its metadata.",
     url="https://github.com/raimon49/pip-licenses",
     install="pip install pip-licenses",
     args=frozenset(
@@ -44,12 +44,12 @@ INFO = ScannerInfo(
 _RULE: Final = Rule("license", "license", "Licence of a dependency")
 _BATCH: Final = 40
 _SMALL_BATCH: Final = 10
-# What comes with every environment rather than with the project.
+# Packages that every environment has.
 _SEEDS: Final = frozenset(("pip", "setuptools", "wheel", "distribute"))
 _EXTRAS_SHOWN: Final = 5
-# The first pip whose report has License-Expression (PEP 639); an older one drops it in silence.
+# The first pip whose report has License-Expression (PEP 639). Older ones drop it silently.
 _PIP_WITH_EXPRESSION: Final = (25, 0)
-# The first metadata that may have it.
+# The first version of metadata that can have it.
 _METADATA_WITH_EXPRESSION: Final = (2, 4)
 _REPORT_VERSION: Final = "1"
 _TEXT_WIDTH: Final = 200
@@ -63,7 +63,7 @@ advisory_source = base.advisory_source
 
 
 class _Stated(msgspec.Struct, frozen=True):
-    """The metadata of one package; no facts, but a reason, if they cannot be trusted."""
+    """The licence of one package, or the reason why its metadata cannot be used."""
 
     name: str
     version: str
@@ -82,7 +82,7 @@ class _Row(msgspec.Struct, frozen=True):
 
 
 class _Metadata(msgspec.Struct, frozen=True):
-    """The core metadata of one package, as far as it concerns the licence."""
+    """The fields of a package's core metadata that concern its licence."""
 
     name: str
     version: str
@@ -103,7 +103,7 @@ class _PipReport(msgspec.Struct, frozen=True):
 
 
 def locate(settings: base.ScannerSettings) -> base.Tool | None:
-    """Find the module of our own environment, or the program that the settings name."""
+    """Find the program that the settings name, else the module of scanagg's environment."""
     return base.module_or_program("piplicenses", "pip-licenses", settings)
 
 
@@ -114,7 +114,7 @@ def inputs(context: base.Context) -> base.Inputs:
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
-    """Take what the environment has in one call, and the rest for pip, but for what is stored."""
+    """Return one batch of installed packages, and batches for pip without stored results."""
     installed = _installed(context)
     left = [pin for pin in inputs.found if pin not in installed and _stored(context, pin) is None]
     size = max(_SMALL_BATCH, min(_BATCH, -(-len(left) // context.workers)))
@@ -122,11 +122,11 @@ def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, .
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
-    """Call pip-licenses if the batch is all that the environment has, else pip.
+    """Return the call of pip-licenses for the installed packages, else of pip.
 
-    pip-licenses shows its three sources apart. A program of the user's gets the interpreter. pip
-    reports what it would install, from metadata alone: nothing is installed or built. ScanError if
-    pip would have to go online and may not.
+    pip-licenses reports its three sources separately. The user's own program gets the interpreter
+    of the project. pip reports what it would install, from metadata: it installs and builds
+    nothing. ScanError if pip needs the network offline.
     """
     if batch == _installed(context):
         python = (context.python or Path()).absolute()
@@ -142,7 +142,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
     argv = (
         *base.python_module("pip"),
         *("install", "--dry-run", "--no-deps", "--only-binary", ":all:", "--ignore-installed"),
-        # It does not matter for its licence if the package would run here.
+        # The licence does not depend on whether the package would run here.
         *("--ignore-requires-python", "--no-input", "--disable-pip-version-check"),
         *("--quiet", "--report", "-", "-r", "{work}/requirements.txt"),
     )
@@ -150,17 +150,16 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
         argv,
         batch,
         files={"requirements.txt": pinned.requirements(batch)},
-        # The user's index and proxy count, but not a verbosity that mixes words into the report.
+        # The user's index and proxy count. The verbosity would mix other text into the report.
         env={"PIP_VERBOSE": "0", "PIP_QUIET": "0", "PYTHONNOUSERSITE": "1"},
         allow=("PIP_*",),
     )
 
 
 def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
-    """Try pip for what pip-licenses could not tell, and pip without the package it stopped at.
+    """Return pip's batches after pip-licenses failed, and batches without the package pip rejects.
 
-    pip gives up at the first package that it does not find. Nothing is tried if the index itself
-    is the problem.
+    pip stops at the first package that it does not find. There is no retry if the index fails.
     """
     batch = output.inputs
     if len(batch) == 1:
@@ -178,7 +177,7 @@ def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...
 
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
-    """Read the facts of each package that the answer describes in the version asked for."""
+    """Read the licence of each package that the answer has in the requested version."""
     is_report, stated = _decode(output)
     asked = pinned.by_key(output.inputs)
     facts: dict[str, LicenseFacts] = {}
@@ -208,7 +207,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
 
 
 def recall(context: base.Context) -> base.Parsed:
-    """Recall the stored facts of packages that the environment does not have."""
+    """Return the stored results of packages that the environment does not have."""
     installed = _installed(context)
     exact = pinned.pins(context.inventory).exact
     stored = {pin: _stored(context, pin) for pin in exact if pin not in installed}
@@ -216,10 +215,7 @@ def recall(context: base.Context) -> base.Parsed:
 
 
 def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
-    """Read the answer, and whether it is pip's report rather than pip-licenses' on an environment.
-
-    ScanError, with the program's own reason, if there is no usable answer.
-    """
+    """Return True for pip's answer, False for that of pip-licenses; and its licences. ScanError."""
     try:
         answer = msgspec.json.decode(output.stdout, type=_PipReport | tuple[_Row, ...])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -239,10 +235,7 @@ def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
 
 
 def _installed(context: base.Context) -> tuple[str, ...]:
-    """Return the pins that the project's environment has: those to ask pip-licenses for.
-
-    If its folders are not known that is all of them, and the answer shows what it has.
-    """
+    """Return the pins that the project's environment has; all of them if it cannot be read."""
     if context.python is None:
         return ()
     exact = pinned.pins(context.inventory).exact
@@ -267,7 +260,7 @@ def _stored(context: base.Context, pin: str) -> LicenseFacts | None:
 def _parsed(
     context: base.Context, facts: Mapping[str, LicenseFacts], gaps: Mapping[str, Reason]
 ) -> base.Parsed:
-    """Return facts, and reasons for no facts, by pin, in our words."""
+    """Return the result for these licences and gaps, both by pin."""
     packages = pinned.pins(context.inventory).exact
     return base.Parsed(
         observations=tuple(_observation(packages[pin], fact) for pin, fact in facts.items()),
@@ -279,7 +272,7 @@ def _parsed(
 def _with_files(
     context: base.Context, facts: Mapping[str, LicenseFacts]
 ) -> dict[str, LicenseFacts]:
-    """Return the facts with the licence files of the environment, if its folders are known."""
+    """Return the facts with the licence files in the environment."""
     folders = site_packages.folders(context.python) if context.python else ()
     spellings = pinned.by_key(facts)
     files = site_packages.license_files(folders, spellings)
@@ -348,14 +341,14 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _short(classifiers: Iterable[str]) -> tuple[str, ...]:
-    """Return last parts, sorted, as pip-licenses has them; "OSI Approved" names no licence."""
+    """Return the classifiers sorted, without "OSI Approved", which names no licence."""
     return tuple(sorted({printable(one) for one in classifiers} - {"OSI Approved"}))
 
 
 def _known(text: str | None) -> str | None:
-    """Return the field, None for nothing. Of a whole licence text the first line, marked as cut.
+    """Return the field, or None. Of a longer text, return the first line, marked as cut.
 
-    The mark keeps "MIT" over a page of conditions from being read as the licence MIT.
+    Without the mark, a page of conditions with the title "MIT" would count as the licence MIT.
     """
     lines = [line.strip() for line in (text or "").splitlines() if line.strip()]
     if not lines or lines == [_UNKNOWN]:

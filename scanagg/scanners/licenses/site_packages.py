@@ -1,9 +1,8 @@
-"""An environment's packages by its folders: nothing of it is run, and its path may hold spaces.
+"""The packages of an environment, by its folders. Nothing of the environment is run.
 
-As a program (`python -P -m scanagg.scanners.licenses.site_packages FOLDERS [ARGUMENT...]`) it is
-pip-licenses told where to look. By itself that asks the environment's interpreter for its search
-path, splits the answer at spaces, and takes an interpreter that does not start for an empty
-environment.
+As a program (`python -P -m scanagg.scanners.licenses.site_packages FOLDERS [ARGUMENT...]`), it
+runs pip-licenses on these folders. pip-licenses itself runs the environment's interpreter, splits
+its search path at spaces, and lists nothing if the interpreter does not start.
 """
 
 import hashlib
@@ -20,35 +19,35 @@ from scanagg.model import LicenseFile
 from scanagg.scanners import pinned
 from scanagg.scanners.licenses import texts
 
-# Where PEP 639 puts the files that `License-File` names; older tools put them beside the metadata.
+# Folders for the files that `License-File` names (PEP 639); older tools use the metadata folder.
 _LICENSE_FOLDERS: Final = ("licenses", "license_files", "")
 _LICENSE_WORDS: Final = ("licen", "copying", "notice", "authors")
-# No licence is longer: what is, is not read.
+# Longer files are not read.
 _LONGEST: Final = 1 << 20
 _MOST: Final = 200
 
 
 def folders(python: Path) -> tuple[Path, ...]:
-    """Return where the environment of an interpreter keeps its packages; empty if not known.
+    """Return the package folders of an interpreter's environment; empty if they are unknown.
 
-    A virtual environment is known by its pyvenv.cfg (PEP 405), another one by the version in the
-    interpreter's real name. Folders of the system that it may look into as well are left out.
+    A virtual environment has a pyvenv.cfg (PEP 405). Others have the version in the interpreter's
+    real name. System folders that a virtual environment may include are left out.
     """
     prefix = python.absolute().parent.parent
     names: tuple[str, ...] = ()
     if (prefix / "pyvenv.cfg").is_file():
         names = ("lib/python3*/site-packages", "lib64/python3*/site-packages", "Lib/site-packages")
     elif match := re.fullmatch(r"python3\.\d+", python.resolve().name):
-        # Debian's packages, and what pip adds to them, lie in dist-packages.
+        # Debian uses dist-packages.
         lib = f"lib/{match[0]}"
         names = (f"{lib}/site-packages", f"local/{lib}/dist-packages", "lib/python3/dist-packages")
     paths = [folder for name in names for folder in sorted(prefix.glob(name)) if folder.is_dir()]
-    # lib64 is a link to lib: the first name of a folder is the one to show.
+    # lib64 may be a link to lib: keep the first name of each folder.
     return tuple({folder.resolve(): folder for folder in reversed(paths)}.values())[::-1]
 
 
 def metadata_folders(places: Iterable[Path]) -> Iterator[tuple[Path, pinned.Key]]:
-    """Return the folder of each package's metadata, and the package that its name tells."""
+    """Return the folder of each package's metadata, with the package in its name."""
     for place in places:
         for entry in _entries(place):
             stem, dot, kind = entry.rpartition(".")
@@ -62,14 +61,11 @@ def metadata_folders(places: Iterable[Path]) -> Iterator[tuple[Path, pinned.Key]
 def license_files(
     places: Iterable[Path], packages: Iterable[pinned.Key]
 ) -> dict[pinned.Key, tuple[LicenseFile, ...]]:
-    """Return the licence files of these packages: the evidence beside what metadata states.
-
-    Each file stands once, by the path that the metadata gives it, in its order.
-    """
+    """Return the licence files of these packages, each once, in the order of the metadata."""
     left = set(packages)
     files: dict[pinned.Key, tuple[LicenseFile, ...]] = {}
     for folder, package in metadata_folders(places):
-        if package not in left:  # of two, the interpreter sees the first
+        if package not in left:  # the interpreter uses the first of two
             continue
         left.discard(package)
         names = dict.fromkeys((*_named_files(folder), *_further_files(folder)))
@@ -99,7 +95,7 @@ def _named_files(folder: Path) -> Sequence[str]:
 
 
 def _further_files(folder: Path) -> Sequence[str]:
-    """Return the files that lie where licences do, named by the metadata or not."""
+    """Return the files in the usual places of licences."""
     inside = folder / "licenses"
     names = [
         (Path(root).relative_to(inside) / name).as_posix()
@@ -113,9 +109,9 @@ def _further_files(folder: Path) -> Sequence[str]:
 
 
 def _read(folder: Path, name: str) -> bytes | None:
-    """Read a file, wherever the tool that built the package put it; None if it is none.
+    """Read a licence file from any of its usual folders; None if there is none.
 
-    A name that leads out of the folder is none: the package's author wrote it.
+    The package's author chose the name, so a name that leads out of the folder is refused.
     """
     home = os.path.realpath(folder)
     for below in _LICENSE_FOLDERS:
@@ -124,20 +120,19 @@ def _read(folder: Path, name: str) -> bytes | None:
             inside = place.is_relative_to(home) and place.is_file()
             if inside and place.stat().st_size <= _LONGEST:
                 return place.read_bytes()
-        except (OSError, ValueError):  # a name that no system takes
+        except (OSError, ValueError):  # not a valid name
             continue
     return None
 
 
 def main() -> None:
     """Run pip-licenses over the folders of the first argument, split like PATH."""
-    # A virtual environment cannot lie in a path that holds the separator.
+    # The path of a virtual environment cannot contain the separator.
     places = sys.argv.pop(1).split(os.pathsep)
     everything = metadata.distributions
 
     def named(**_: object) -> Iterator[metadata.Distribution]:
-        # A folder without a name in its metadata, left behind by a broken removal, would end
-        # pip-licenses with a traceback.
+        # pip-licenses crashes at metadata without a name, which a broken removal may leave behind.
         return (each for each in everything(path=places) if each.metadata["Name"])
 
     metadata.distributions = named

@@ -1,15 +1,15 @@
-"""The texts of licences, known word for word by the hash of their words; nothing is guessed.
+"""Licence texts, identified by the hash of their words.
 
-What may differ in a licence's text is taken out first, by the matching guidelines of SPDX 2.3,
-annex B: layout, case, punctuation, bullets, titles, copyright lines, the names of holders where a
-text has a place for them. What then differs by one word is another text.
+Parts that may differ are removed first, by the matching guidelines of SPDX 2.3, annex B: layout,
+case, punctuation, bullets, titles, copyright lines, and the names of holders where a text has a
+place for them. A text that then differs in one word is another text.
 """
 
 import hashlib
 import re
 from typing import Final
 
-# The longest text here has some 35,000 bytes; a file of all licences of a product is none of them.
+# The longest text has some 35,000 bytes. Longer files contain several licences.
 _LONGEST: Final = 100_000
 _DIGEST_BYTES: Final = 16
 _TITLE: Final = re.compile(

@@ -29,32 +29,29 @@ from scanagg.scanners import base, pinned
 INFO = ScannerInfo(
     name="pip-audit",
     title="pip-audit",
-    about="Known vulnerabilities in the Python packages that the project pins.",
+    about="Finds known vulnerabilities in the Python packages that the project pins.",
     url="https://github.com/pypa/pip-audit",
     install="pip install pip-audit",
     options={
-        "service": "Where vulnerabilities are looked up: pypi (default), osv or esms.",
-        "osv-url": (
-            "Address of an OSV query endpoint to use instead of the public one; implies osv."
-        ),
+        "service": "The vulnerability service to ask: pypi (default), osv or esms.",
+        "osv-url": "URL of an OSV query endpoint to use instead of the public one; implies osv.",
     },
     args=frozenset(("--ignore-vuln", "--timeout", "-v", "--verbose")),
     categories=frozenset({Category.VULNERABILITY}),
     usual_for=frozenset({Category.VULNERABILITY}),
-    has_dated_data=True,
     asks_advisory_store=True,
     suppressions={"--ignore-vuln": False},
 )
 
-# pip-audit asks for one package at a time; several calls side by side share the waiting. The
-# advisory store answers at once, and to start pip-audit costs more than 100 answers.
+# pip-audit asks for one package at a time, so several calls run in parallel. The advisory store
+# answers so fast that starting pip-audit takes longer than 100 answers.
 _BATCH: Final = 100
 _STORED_BATCH: Final = 500
 _SOCKET_SECONDS: Final = 15
 _MESSAGE_WIDTH: Final = 600
-# Trouble with one package (a malformed record, an answer 400 or 500) leaves others to be audited;
-# with any other, smaller batches meet the same trouble.
-_OF_THE_SERVICE: Final = re.compile(
+# Errors that smaller batches would repeat. Others concern one package: a malformed record, or the
+# status 400 or 500.
+_SERVICE_ERROR: Final = re.compile(
     r"Connection|Timeout|ProxyError|SSLError|JSONDecodeError|Redirect|InvalidURL|InvalidSchema|"
     r"\b(?:401|403|404|407|429|502|503|504) (?:Client|Server) Error|No module named|"
     r"pip-audit: error: "
@@ -63,11 +60,11 @@ _IGNORED: Final = re.compile(r"^(?:Found|No) .*?(?:, ignored (\d+)|, (\d+) ignor
 _DROPPED: Final = re.compile(r"^WARNING:pip_audit\._service[.\w]*:(.+)$", re.MULTILINE)
 
 _ONLINE: Final = {
-    "pypi": "PyPI's advisories, asked online",
-    "osv": "OSV.dev, asked online",
-    "esms": "Ecosyste.ms, asked online",
+    "pypi": "PyPI's advisories, online",
+    "osv": "OSV.dev, online",
+    "esms": "Ecosyste.ms, online",
 }
-_CONFIGURED: Final = "the OSV service of the configuration"
+_CONFIGURED: Final = "the configured OSV service"
 _KEY: Final = "scanners.pip-audit"
 _TITLES: Final = {"pypi": "PyPI", "osv": "OSV.dev", "esms": "Ecosyste.ms"}
 
@@ -77,9 +74,9 @@ recall = base.recall
 
 
 class LookupService(msgspec.Struct, frozen=True):
-    """A service: pip-audit's word for it, the address if it is not the usual one, and its data.
+    """A vulnerability service: its name for pip-audit, its URL if it is unusual, and its data.
 
-    `stored` says that it is the advisory store. `refusal` is why it is not asked, if it is not.
+    `stored`: it is the advisory store. `refusal` is the reason if it cannot be asked.
     """
 
     name: str
@@ -90,7 +87,7 @@ class LookupService(msgspec.Struct, frozen=True):
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """The variables that keep a proxy out of calls to this machine, and the user's own ones."""
+        """The variables that keep calls to this machine off a proxy."""
         if not _is_local(self.url):
             return {}
         exceptions = os.environ.get("no_proxy") or os.environ.get("NO_PROXY")
@@ -98,7 +95,7 @@ class LookupService(msgspec.Struct, frozen=True):
         return dict.fromkeys(("NO_PROXY", "no_proxy"), hosts)
 
     def shown(self, text: str) -> str:
-        """Return a text for reports: without the address of the store, which differs every run."""
+        """Return a text without the URL of the store, which differs in each run."""
         if not self.stored or self.url is None:
             return text
         parts = urlsplit(self.url)
@@ -126,12 +123,12 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def locate(settings: base.ScannerSettings) -> base.Tool | None:
-    """Find the module of our own environment, or the program that the settings name."""
+    """Find the program that the settings name, else the module of scanagg's environment."""
     return base.module_or_program("pip_audit", "pip-audit", settings)
 
 
 def inputs(context: base.Context) -> base.Inputs:
-    """Return every package of the inventory. ConfigError for impossible options."""
+    """Return every package of the inventory. ConfigError for invalid options."""
     service = _service(context)
     pins = pinned.pins(context.inventory)
     refusal = service.refusal
@@ -142,13 +139,13 @@ def inputs(context: base.Context) -> base.Inputs:
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
-    """Take all pins at once, up to a size; a name in two versions goes into separate calls."""
+    """Split the pins by size, with each name once in a batch."""
     stored = _service(context).stored
     return pinned.batches(inputs.found, _STORED_BATCH if stored else _BATCH)
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
-    """Audit exactly these pins: without pip, so that nothing is resolved and no code is built."""
+    """Return the call for exactly these pins, without pip: nothing is resolved or built."""
     service = _service(context)
     seconds = max(1, round(min(_SOCKET_SECONDS, context.settings.timeout or _SOCKET_SECONDS)))
     argv = (
@@ -165,21 +162,21 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
 
 
 def advisory_source(context: base.Context) -> DataSource | None:
-    """Return what it would look vulnerabilities up in. None if that takes a missing network."""
+    """Return the data that it would ask. None if that needs the network and there is none."""
     service = _service(context)
     return None if service.refusal else service.data
 
 
 def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
-    """Halve the batch, so that one package's trouble does not cost the others."""
+    """Halve the batch, so that an error with one package does not affect the others."""
     complaint = base.complaint(output.stderr)
-    if not complaint or _OF_THE_SERVICE.search(complaint):
+    if not complaint or _SERVICE_ERROR.search(complaint):
         return ()
     return pinned.halves(output.inputs)
 
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
-    """Read the answer. A pin with a list of vulnerabilities, even an empty one, was audited."""
+    """Read the answer. A pin with a list of vulnerabilities, even an empty one, is examined."""
     service = _service(context)
     asked = pinned.by_key(output.inputs)
     packages = pinned.pins(context.inventory).exact
@@ -209,7 +206,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
 
 
 def _decode(output: base.Output, service: LookupService) -> tuple[_Dependency, ...]:
-    """Return the entries of the answer; older versions print the bare list. ScanError."""
+    """Return the entries of the answer. Older versions print a plain list. ScanError."""
     try:
         answer = msgspec.json.decode(output.stdout, type=_Answer | tuple[_Dependency, ...])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -228,7 +225,7 @@ def _decode(output: base.Output, service: LookupService) -> tuple[_Dependency, .
 def _pins_of(
     dependency: _Dependency, asked: Mapping[pinned.Key, tuple[str, ...]]
 ) -> tuple[str, ...]:
-    """Return the pins that an entry is about. A skipped one comes without its version."""
+    """Return the pins that an entry is about. A skipped package has no version."""
     if dependency.version is not None:
         exact = pinned.key(dependency.name, dependency.version)
         return asked.get(exact, ()) if exact else ()
@@ -243,7 +240,7 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
     aliases = tuple(sorted(set(vulnerability.aliases) - {name}))
     others = f" ({', '.join(aliases)})" if aliases else ""
     more = f" {shorten(text, _MESSAGE_WIDTH)}" if text else ""
-    # An advisory can be read at its publisher's, else at OSV, which has them all.
+    # The page of the publisher, else of OSV, which has all advisories.
     url = f"https://osv.dev/vulnerability/{quote(name, safe='')}"
     if name.startswith("GHSA-"):
         url = f"https://github.com/advisories/{quote(name, safe='')}"
@@ -259,10 +256,10 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
 
 
 def _service(context: base.Context) -> LookupService:
-    """Choose what the settings name, else the advisory store if it is to be used, else PyPI.
+    """Return the configured service, else the advisory store if it is fresh, else PyPI.
 
-    Offline, the store stands for whatever is not on this machine. What is asked online is as new as
-    the run. ConfigError if the settings make no sense.
+    Offline, the store replaces every service that is not on this machine. ConfigError for invalid
+    settings.
     """
     name, url = _configured(context.settings)
     refusal: Reason | None = None
@@ -277,30 +274,30 @@ def _service(context: base.Context) -> LookupService:
 
 
 def _configured(settings: base.ScannerSettings) -> tuple[str, str | None]:
-    """Return the service, and its address if that is not the usual one. ConfigError."""
+    """Return the service, and its URL if that is not the usual one. ConfigError."""
     url = settings.options.get("osv-url")
     service = settings.options.get("service", "osv" if url else "pypi")
     if service not in _ONLINE:
         raise ConfigError(
-            f"{_KEY}.service: no such service: {one_line(service)}",
+            f"{_KEY}.service: unknown service {one_line(service)}",
             f"Use one of {', '.join(_ONLINE)}.",
         )
     if url is None:
         return service, None
     if service != "osv":
         raise ConfigError(
-            f"{_KEY}.osv-url is given, but service is {service}, which ignores it",
+            f"{_KEY}.osv-url has no effect, because service is {service}",
             "Set service to osv, or remove osv-url.",
         )
     if _host(url) is None:
         raise ConfigError(
-            f"{_KEY}.osv-url: not an address: {one_line(url)}",
-            "Give a whole one, such as https://osv.example.com/v1/query.",
+            f"{_KEY}.osv-url: not a URL: {one_line(url)}",
+            "Use a complete URL, such as https://osv.example.com/v1/query.",
         )
     if "@" in urlsplit(url).netloc:
         raise ConfigError(
-            f"{_KEY}.osv-url holds a user name or password, which reports would show",
-            "Leave it out; a netrc file is read.",
+            f"{_KEY}.osv-url contains a user name or password, which reports would show",
+            "Move it to a netrc file.",
         )
     return service, url
 
@@ -314,7 +311,7 @@ def _host(url: str) -> str | None:
 
 
 def _is_local(url: str | None) -> bool:
-    """Return whether an address is on this machine: to ask there is not to go online."""
+    """Return True for a URL on this machine, which needs no network."""
     host = _host(url) if url else None
     try:
         return host == "localhost" or ipaddress.ip_address(host or "").is_loopback

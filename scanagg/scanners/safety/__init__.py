@@ -1,8 +1,8 @@
-"""Safety: known vulnerabilities of the inventory, as exact pins, by its vendor's service.
+"""Safety: known vulnerabilities of the pinned packages, from its vendor's service.
 
-With `SAFETY_API_KEY` in the environment it is `safety scan`, else the deprecated `safety check`,
-which needs no account. Both need the vendor's service, even with a database of one's own. They run
-in a folder with nothing but our pins, so that no policy file of the checked project has an effect.
+With `SAFETY_API_KEY` in the environment, scanagg runs `safety scan`, else the deprecated `safety
+check`, which needs no account. Both need the vendor's service, even with a database of your own.
+They run in a folder with only the pins, so policy files of the project have no effect.
 """
 
 import json
@@ -33,12 +33,10 @@ from scanagg.scanners import base, pinned
 INFO = ScannerInfo(
     name="safety",
     title="Safety",
-    about=(
-        "Known vulnerabilities in the Python packages that the project pins, by Safety's database."
-    ),
+    about="Finds known vulnerabilities in the pinned Python packages, with Safety's database.",
     url="https://docs.safetycli.com/",
     install='pip install "scanagg[safety]"',
-    options={"db": "Folder or address of a database for `safety check` to use."},
+    options={"db": "Folder or URL of a vulnerability database for `safety check`."},
     args=frozenset(
         (
             *("--ignore", "-i", "--proxy-host", "--proxy-port", "--proxy-protocol"),
@@ -53,7 +51,7 @@ INFO = ScannerInfo(
 
 _FILE: Final = "requirements.txt"
 _BATCH: Final = 1000
-_VULNERABLE: Final = 64  # its exit code if there are vulnerabilities
+_VULNERABLE: Final = 64  # the exit code if there are vulnerabilities
 _MONTHS: Final = (
     *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
     *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
@@ -82,7 +80,7 @@ class _Severity(msgspec.Struct, frozen=True):
 
 
 class _Vulnerability(msgspec.Struct, frozen=True):
-    """A vulnerability as `check` tells it; `scan` tells only its number and package."""
+    """A vulnerability in the output of `check`; `scan` has only its number and package."""
 
     vulnerability_id: str
     package_name: str
@@ -97,7 +95,7 @@ class _Vulnerability(msgspec.Struct, frozen=True):
 
 
 class _ScannedPackage(msgspec.Struct, frozen=True):
-    """A package as `check` tells it; without a version it was not looked at."""
+    """A package in the output of `check`; without a version, it was not examined."""
 
     name: str
     version: str | None = None
@@ -151,10 +149,10 @@ class _ScanReport(msgspec.Struct, frozen=True):
 
 
 class _Answer(msgspec.Struct, frozen=True):
-    """The answer of either command: pins looked at, and vulnerabilities by pin.
+    """The answer of either command: the examined pins, and the vulnerabilities by pin.
 
-    `ignored` is how many it was told to hide, `strange` how many are about no pin that was asked.
-    `exit_codes` are those that fit the answer.
+    `ignored` counts vulnerabilities that its policy hides, `strange` those of packages that were
+    not requested. `exit_codes` are those that fit the answer.
     """
 
     examined: tuple[str, ...]
@@ -165,12 +163,12 @@ class _Answer(msgspec.Struct, frozen=True):
 
 
 def locate(settings: base.ScannerSettings) -> base.Tool | None:
-    """Find the module of our own environment, or the program that the settings name."""
+    """Find the program that the settings name, else the module of scanagg's environment."""
     return base.module_or_program("safety", "safety", settings)
 
 
 def inputs(context: base.Context) -> base.Inputs:
-    """Return every package of the inventory; none of them if the vendor cannot be asked."""
+    """Return every package of the inventory; none offline."""
     pins = pinned.pins(context.inventory)
     if not context.offline:
         return base.Inputs("packages", tuple(pins.exact), pins.refused)
@@ -180,12 +178,12 @@ def inputs(context: base.Context) -> base.Inputs:
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
-    """Take all pins at once, up to a size; a name in two versions goes into separate calls."""
+    """Split the pins by size, with each name once in a batch."""
     return pinned.batches(inputs.found, _BATCH)
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
-    """Look up exactly these pins, without telling the vendor more than it takes."""
+    """Return the call for exactly these pins, without telemetry."""
     if os.environ.get("SAFETY_API_KEY"):
         command: tuple[str, ...] = ("scan", "--output", "json", "--target", "{work}")
     else:
@@ -205,7 +203,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
 
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
-    """Read the answer. A pin that it lists with a version was examined."""
+    """Read the answer. A pin that it lists with a version is examined."""
     try:
         answer = _decode(output.stdout, output.inputs)
     except ValueError as error:
@@ -227,10 +225,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
 
 
 def _decode(stdout: bytes, pins: Sequence[str]) -> _Answer | None:
-    """Find the answer about these pins between the banners; None if there is none.
-
-    ValueError if there is one, but not in the form that is known.
-    """
+    """Find the answer between the banners; None if there is none. ValueError if it is malformed."""
     text = stdout.decode("utf-8", "replace")
     decoder = json.JSONDecoder()
     for match in re.finditer(r"^\{", text, re.MULTILINE):
@@ -280,7 +275,7 @@ def _of_scan(report: _ScanReport, pins: Sequence[str]) -> _Answer:
                 ignored += 1
             else:
                 found.append((pin, _Vulnerability(one.id, pin.partition("==")[0])))
-    # A policy of its own may decide to end with 0.
+    # The user's own policy may end it with 0.
     exit_codes = (_VULNERABLE, 0) if found else (0,)
     return _Answer(tuple(examined), tuple(found), ignored, 0, exit_codes)
 
@@ -293,9 +288,9 @@ def _specifications(report: _ScanReport) -> Iterator[_Specification]:
 
 
 def _observation(package: Package, vulnerability: _Vulnerability) -> Observation:
-    """Return one vulnerability of one package of the inventory.
+    """Return a vulnerability, with Safety's number as its id.
 
-    Its number is the id. A GitHub advisory is an alias if it points to just one page.
+    A GitHub advisory is an alias if the resources name only one.
     """
     number = one_line(vulnerability.vulnerability_id)
     resources = vulnerability.resources or ()
@@ -322,7 +317,7 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
 
 
 def _claims(severity: _Severity) -> tuple[SeverityClaim, ...]:
-    """Return its claims. Its own word is the score that it shows first, the newer one."""
+    """Return the severities: CVSS 3 as the tool's own, and CVSS 2."""
     claims = []
     for source, score in (("tool", severity.cvssv3), ("cvss2", severity.cvssv2)):
         level = _level(score, source) if score else None
@@ -332,7 +327,7 @@ def _claims(severity: _Severity) -> tuple[SeverityClaim, ...]:
 
 
 def _level(score: _Score, source: str) -> Severity | None:
-    """Return what the score stands for; without one, what the vector amounts to."""
+    """Return the severity of the score, else of the vector."""
     if score.base_score is not None:
         return cvss.level(score.base_score, source)
     scored = cvss.scored(score.vector_string or "")

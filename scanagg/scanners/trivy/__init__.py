@@ -1,13 +1,13 @@
 """Trivy: vulnerabilities, secrets, misconfigurations and licences of a tree, or of an image.
 
-The tree is scanned where it is. A copy of the file set would cost as much as the scan and lose
-Terraform modules that reach over folders; so what does not count is named as skipped instead, and
-results about other files are dropped. Vulnerabilities need a database and the rest does not: they
-are two calls, and without a database only the manifests are not examined. The second call needs no
-network and gets none, because Terraform modules may name any address to load from.
+Trivy scans the tree in place. A copy would take as long as the scan and break Terraform modules
+that reach over folders. So its configuration skips every file that does not count, and results
+about other files are dropped. Vulnerabilities need a database and the rest does not. So there are
+two calls, and without a database only the manifests are not examined. The second call has no
+network access, because Terraform modules can name any address to load from.
 
-Nothing of the project configures Trivy, and nothing of this machine leaks in. `tree` knows what
-counts as an input, and `proof` what shows that it was examined.
+The project does not configure Trivy, and results do not depend on this machine. `tree` decides
+which files are inputs, and `proof` which of them were examined.
 """
 
 import re
@@ -31,13 +31,14 @@ INFO = ScannerInfo(
     name=results.NAME,
     title="Trivy",
     about=(
-        "Vulnerabilities, secrets, misconfigurations and licences in the tree or a container image."
+        "Finds vulnerabilities, secrets, misconfigurations and licences in files and container "
+        "images."
     ),
     url="https://trivy.dev/",
-    install="get the program from https://trivy.dev/ and put it on PATH",
+    install="see https://trivy.dev/ and put the program on PATH",
     options={
-        "cache-dir": "Folder with Trivy's databases (default: the one that Trivy itself uses).",
-        "skip-db-update": "true: use the vulnerability database that is there, however old.",
+        "cache-dir": "Folder with Trivy's databases. Default: the folder that Trivy itself uses.",
+        "skip-db-update": "true: use the existing vulnerability database, however old it is.",
     },
     args=frozenset(
         (
@@ -51,7 +52,6 @@ INFO = ScannerInfo(
         {Category.VULNERABILITY, Category.SECRET, Category.MISCONFIGURATION, Category.LICENSE}
     ),
     usual_for=frozenset({Category.MISCONFIGURATION}),
-    has_dated_data=True,
     scans_images=True,
     # Secrets in ARG and ENV of a Dockerfile, by the old and new names of the check.
     secret_rules=frozenset({"DS-0031", "DS031", "AVD-DS-0031"}),
@@ -105,16 +105,13 @@ def locate(settings: base.ScannerSettings) -> base.Tool | None:
 
 
 def probe(context: base.Context, tool: base.Tool) -> base.Call | None:
-    """Ask for the versions of the program and of its vulnerability database."""
+    """Return the call that prints the versions of the program and its database."""
     argv = (*tool.argv, "version", "--format", "json", "--config", "{work}/trivy.yaml")
     return base.Call((*argv, *_cache_dir(context)), files=_NOTHING, env=_QUIET, allow=_ALLOW)
 
 
 def identify(tool: base.Tool, output: base.Output) -> base.Tool:
-    """Return the tool with its version and the age of its database. ScanError if it is no Trivy.
-
-    A time without a zone is UTC, wherever the machine is.
-    """
+    """Return the tool with its version and database. Times without a zone are UTC. ScanError."""
     try:
         version = msgspec.json.decode(output.stdout, type=_Version)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -126,7 +123,7 @@ def identify(tool: base.Tool, output: base.Output) -> base.Tool:
 
 
 def inputs(context: base.Context) -> base.Inputs:
-    """Return files that Trivy can be seen to read, the image, and manifests that it cannot read."""
+    """Return the files that Trivy reads, the image, and the manifests that it does not read."""
     tree = Tree(context.target, context.inventory)
     unread = tuple(tree.unread_manifests())
     names = {one.input for one in unread}
@@ -136,7 +133,7 @@ def inputs(context: base.Context) -> base.Inputs:
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
-    """Take one call each for manifests, the other files, and the image."""
+    """Return one batch each for manifests, other files, and the image."""
     tree = Tree(context.target, context.inventory)
     files = [name for name in inputs.found if name in tree.files]
     manifests = tuple(name for name in files if tree.is_manifest(name))
@@ -146,9 +143,9 @@ def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, .
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
-    """Scan the tree for what the batch is there for, or an image.
+    """Return the call that scans the tree, or an image.
 
-    An image is a reference, or the archive of one; offline only what is on this machine already.
+    An image is a reference or an archive. Offline, it must be on this machine.
     """
     tree = Tree(context.target, context.inventory)
     args = context.settings.args
@@ -168,14 +165,14 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
     if "vuln" not in scanners:
         update = _NO_UPDATE
     version = re.findall(r"\d+", tool.version or "")[:2]
-    # What an ignore file takes out must still be listed. If it is not, none is used.
+    # Findings that the ignore file hides must be listed. Older versions get no ignore file.
     ignored = tree.ignore_file() if tuple(map(int, version)) >= _SHOWS_SUPPRESSED else ""
     argv = (
         *(*tool.argv, "fs", "--scanners", scanners, "--include-dev-deps", "--offline-scan"),
         *(*_common(context), *update, *args, *(("--show-suppressed",) if ignored else ())),
     )
-    # Licences of Python packages come from the project's own environment or none: Trivy looks
-    # into VIRTUAL_ENV, else beside the `python` on PATH, whoever's that is.
+    # Trivy reads licences of Python packages in VIRTUAL_ENV, else beside the `python` on PATH. Only
+    # the project's own environment counts.
     environment = {"PATH": "{work}"}
     python = context.python or context.inventory.python
     if python and (python.parent.parent / "pyvenv.cfg").is_file():
@@ -191,7 +188,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
 
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
-    """Read what a scan found, and for which inputs it shows that it looked at them."""
+    """Read the findings of a scan, and the evidence of the inputs that it examined."""
     try:
         document = results.decode(output.stdout)
     except ValueError as error:
@@ -202,7 +199,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     tree = Tree(context.target, context.inventory)
     if output.inputs[0] in tree.files:
         return _parse_tree(context, tree, output, document)
-    # An image is examined if it holds packages that Trivy knows how to read.
+    # An image is examined if Trivy lists packages in it.
     image = output.inputs[0].removeprefix(_IMAGE)
     reading = results.read(document, context.inventory, image=image)
     listed = any(result.packages for result in document.all_results())
@@ -239,7 +236,7 @@ def _parse_tree(
 
 
 def _scanners(tree: Tree, batch: tuple[str, ...]) -> str:
-    """Return what to look for: vulnerabilities in manifests, the rest with the other files."""
+    """Return Trivy's scanners: `vuln` for manifests, and the rest with the other files."""
     rest = "secret,misconfig,license"
     if not tree.is_manifest(batch[0]):
         return rest
@@ -247,7 +244,7 @@ def _scanners(tree: Tree, batch: tuple[str, ...]) -> str:
 
 
 def _common(context: base.Context) -> tuple[str, ...]:
-    """Return the options of every scan. The deadline is ours, the checks are the built-in ones."""
+    """Return the options of every scan: the runner's deadline, and the built-in checks."""
     return (
         *("--format", "json", "--timeout", "24h", "--skip-check-update"),
         *("--config", "{work}/trivy.yaml", "--ignorefile", "{work}/ignore"),
@@ -264,7 +261,7 @@ def _cache_dir(context: base.Context) -> tuple[str, ...]:
 
 
 def _fatal(output: base.Output) -> Reason | None:
-    """Return Trivy's last error, without its wrapping; what to do if it is about the database."""
+    """Return Trivy's last error, or the reason if it is about the database."""
     errors = _FATAL.findall(output.stderr)
     if not errors:
         return None

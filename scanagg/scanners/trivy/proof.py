@@ -1,16 +1,14 @@
-"""The proof that Trivy examined an input. Each kind of proof was taken from the real program.
+"""The evidence that Trivy examined an input. Each kind was observed in the real program.
 
-- A manifest: it is named in `Results` with its packages, vulnerable or not.
-- Infrastructure as code: it is named in `Results`, clean or not. A Terraform file that is clean is
-  not: its folder is, as the root of a module, or it belongs to another's and the search for secrets
-  has read it. In neither case may stderr say that it could not be parsed. A Helm chart is proven by
-  any of its templates.
-- Any other text file: only files with secrets are named. So Trivy is given one more rule, for the
-  first character of every file: its hits prove the reading, and are no findings.
-- An image: a list of packages, of its system or of a language.
+- Manifest: `Results` names it with its packages, vulnerable or not.
+- Infrastructure as code: `Results` names it, with or without findings. For a Terraform file without
+  findings, `Results` names its folder, or the search for secrets read the file, and stderr has no
+  parse error for it. For a Helm chart, `Results` names one of its templates.
+- Other text file: Trivy names only files with secrets. So it gets one more rule, which matches the
+  first character of every file. Its hits are evidence, not findings.
+- Image: `Results` has packages of its system or of a language.
 
-That Trivy listed a manifest does not mean that it listed all of it: a notice tells what else our
-own inventory knows of.
+Trivy may list only some packages of a manifest. A notice names the others in the inventory.
 """
 
 import re
@@ -32,7 +30,7 @@ _PARSE_ERROR: Final = re.compile(
 _NAMED: Final = re.compile(r"failed to parse (\S+): ")
 _REASON_WIDTH: Final = 200
 _NAMES_SHOWN: Final = 5
-# Trivy takes these for the system's own, also below a folder that is no system's root.
+# Trivy always skips these folders at the top, as if they were those of a system.
 _SYSTEM: Final = ("dev", "proc", "sys")
 _MISSED: Final = {
     Kind.MANIFEST: Reason("no-package-listed"),
@@ -43,9 +41,9 @@ _MISSED: Final = {
 
 
 class ScanEvidence(msgspec.Struct, frozen=True):
-    """The evidence of one scan: packages by manifest, checked configuration, files read, errors.
+    """The evidence of one scan: packages by manifest, checked and read files, and parse errors.
 
-    Names are ours, but those of folders, which only `checked` holds.
+    Files have their names in the target. `checked` also has Trivy's names of folders.
     """
 
     packages: Mapping[str, frozenset[str]]
@@ -80,7 +78,7 @@ def gather(document: TrivyReport, paths: Mapping[str, str], stderr: str) -> Scan
 
 
 def examined(tree: Tree, path: str, evidence: ScanEvidence) -> bool:
-    """Return whether the evidence shows that Trivy did with the file what it is there for."""
+    """Return True if the evidence shows that Trivy examined the file."""
     match tree.kind(path):
         case Kind.MANIFEST:
             return path in evidence.packages
@@ -91,7 +89,7 @@ def examined(tree: Tree, path: str, evidence: ScanEvidence) -> bool:
 
 
 def missed(tree: Tree, path: str, evidence: ScanEvidence) -> NotExamined:
-    """Return a file without evidence, with the reason as far as Trivy gives one."""
+    """Return a file without evidence, with Trivy's reason if it has one."""
     if path.partition("/")[0] in _SYSTEM:
         return NotExamined(path, Reason("system-folder", {"folders": _SYSTEM}))
     if path in evidence.complaints:
@@ -100,7 +98,7 @@ def missed(tree: Tree, path: str, evidence: ScanEvidence) -> NotExamined:
 
 
 def partly(tree: Tree, paths: Iterable[str], evidence: ScanEvidence) -> Iterator[Reason]:
-    """Return a notice for each manifest of which Trivy lists less than our own reader found."""
+    """Return a notice for each manifest of which Trivy lists less than the inventory."""
     for path in paths:
         declared = tree.names_in(path)
         left = sorted(declared - evidence.packages.get(path, declared))

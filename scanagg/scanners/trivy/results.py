@@ -1,4 +1,4 @@
-"""The JSON that Trivy writes, and the observations in it: of a scan of files or of an image."""
+"""Trivy's JSON, and the observations in it, for files and for images."""
 
 import math
 import re
@@ -54,8 +54,8 @@ _LEVELS: Final = {
 }
 # Trivy's numbers in VendorSeverity.
 _NUMBERS: Final = (None, "LOW", "MEDIUM", "HIGH", "CRITICAL")
-# Vendors whose words count; what others say (Red Hat, Debian) is on record under their names. A
-# name that means something else among sources is nobody's.
+# Vendors whose severities count. Those of others (Red Hat, Debian) are kept under their names, but
+# not if a name has another meaning among sources.
 _ASKED: Final = ("ghsa", "nvd")
 _TAKEN: Final = frozenset({"policy", "table", "tool", "cvss2", "cvss3.0", "cvss3.1", "cvss4"})
 _VENDOR: Final = re.compile(r"[a-z][a-z0-9.-]{0,39}")
@@ -180,10 +180,7 @@ class TrivyResult(_Struct, frozen=True):
     )
 
     def ignored(self) -> "TrivyResult":
-        """Return the same thing with the findings that an ignore file takes out, and no others.
-
-        ValueError if one of them is none of its kind.
-        """
+        """Return this result with only the findings that an ignore file hides. ValueError."""
         ignored = [one for one in self.modified or () if one.status == "ignored"]
 
         def of_kind(name: str, kind: type[_T]) -> list[_T]:
@@ -201,11 +198,11 @@ class TrivyResult(_Struct, frozen=True):
         )
 
     def failed_checks(self) -> Sequence[_Misconfiguration]:
-        """Return the misconfigurations: not the checks that passed."""
+        """Return the misconfigurations, without checks that passed."""
         return [one for one in self.misconfigurations or () if one.status != "PASS"]
 
     def found_secrets(self) -> Sequence[_Secret]:
-        """Return the secrets: not the hits of the rule that only shows what Trivy has read."""
+        """Return the secrets, without the hits of the rule that shows which files were read."""
         return [one for one in self.secrets or () if one.rule_id != SEEN]
 
 
@@ -225,7 +222,7 @@ class _Metadata(_Struct, frozen=True):
 
 
 class TrivyReport(_Struct, frozen=True):
-    """A report of files or an image; `vulnerabilities` and so on only of a cluster."""
+    """A report on files or an image. `vulnerabilities` and `misconfigurations`: on a cluster."""
 
     schema_version: int | None = None
     artifact_type: str | None = None
@@ -235,13 +232,13 @@ class TrivyReport(_Struct, frozen=True):
     misconfigurations: list[_Holder] | None = None
 
     def all_results(self) -> Iterator[TrivyResult]:
-        """Return the results, wherever this kind of report keeps them."""
+        """Return the results of any kind of report."""
         yield from self.results or ()
         for holder in (*(self.vulnerabilities or ()), *(self.misconfigurations or ())):
             yield from holder.results or ()
 
     def end_of_life(self) -> str | None:
-        """Return the image's operating system if its vendor no longer fixes it."""
+        """Return the image's operating system if its vendor no longer supports it."""
         system = self.metadata.os if self.metadata else None
         if not system or not system.eosl:
             return None
@@ -249,22 +246,19 @@ class TrivyReport(_Struct, frozen=True):
 
 
 def decode(raw: bytes) -> TrivyReport:
-    """Read Trivy's JSON, of any age: a list of results before 0.20. ValueError."""
+    """Read Trivy's JSON. Before version 0.20 it is a list of results. ValueError."""
     if raw.lstrip().startswith(b"["):
         return TrivyReport(results=msgspec.json.decode(raw, type=list[TrivyResult]))
     document = msgspec.json.decode(raw, type=TrivyReport)
     if document == TrivyReport():
         raise ValueError("not a report of Trivy")
     for result in document.all_results():
-        result.ignored()  # what cannot be read must be known now
+        result.ignored()  # raises ValueError if it cannot be read
     return document
 
 
-# The meaning.
-
-
 class TrivyReading(msgspec.Struct, frozen=True):
-    """Observations, and how many records could not become one, by reason."""
+    """Observations, and the numbers of records that were left out."""
 
     observations: tuple[Observation, ...]
     elsewhere: int = 0
@@ -277,10 +271,10 @@ def read(
     paths: Mapping[str, str] | None = None,
     image: str | None = None,
 ) -> TrivyReading:
-    """Read the observations in a report, without results about files that do not count.
+    """Read the observations in a report, without those about files that do not count.
 
-    `paths` leads from what Trivy calls a file to what we call it; None takes every name as it is.
-    `image` is what was scanned if it was no tree: then no result has a place.
+    `paths` maps Trivy's names of files to paths of the target; with None, names stay as they are.
+    `image` is the image that was scanned, if any: its observations have no location.
     """
     reader = _Reader(document, inventory or Inventory(), paths, image)
     observations: list[Observation] = []
@@ -289,7 +283,7 @@ def read(
         path = reader.path(result)
         ignored = result.ignored()
         if path is None and image is None:
-            for one in (result, ignored):  # a licence of a package is no finding yet
+            for one in (result, ignored):  # licences are not findings yet
                 elsewhere += len(one.failed_checks()) + len(one.found_secrets())
                 elsewhere += len(one.vulnerabilities or ())
             continue
@@ -302,7 +296,7 @@ def read(
 
 
 class _Reader:
-    """Turns results into observations; knows the packages of the inventory and of the report."""
+    """Turns results into observations, with the packages of the inventory and of the report."""
 
     def __init__(
         self,
@@ -313,7 +307,7 @@ class _Reader:
     ) -> None:
         self._paths = paths
         self._image = image
-        # The licences of packages come in another result than the packages.
+        # Packages and their licences are in different results.
         self._listed: dict[tuple[str, str], list[_Package]] = {}
         for result in document.all_results():
             for listed in result.packages or ():
@@ -331,7 +325,7 @@ class _Reader:
         path = self._paths.get(result.target)
         if path or result.type != "terraform":
             return path
-        # A Terraform module is a folder: its first file has to answer for it.
+        # A Terraform module is a folder: its first file stands for it.
         inside = (
             path
             for path in self._paths.values()
@@ -349,7 +343,7 @@ class _Reader:
                 category=Category.SECRET,
                 rule=Rule(id=secret.rule_id, name=secret.rule_id, title=title),
                 title=title,
-                message=f"This looks like a secret: {title}.",
+                message=f"Possible hard-coded secret: {title}.",
                 claims=_claims(secret.severity),
                 location=_location(path, secret),
                 package=self._image_package(),
@@ -431,13 +425,13 @@ class _Reader:
         )
 
     def _licenses(self, result: TrivyResult, path: str | None) -> Iterator[Observation]:
-        """Return one observation a package. Trivy lists its classifiers apart: all may hold."""
+        """Yield one observation for each package. Trivy lists each of its licences separately."""
         names: dict[str, dict[str, None]] = {}
         for found in result.licenses or ():
             if found.pkg_name and found.name:
                 names.setdefault(found.pkg_name, {})[found.name] = None
         for name, licenses in names.items():
-            # A licence comes without version: the package is as listed, else as pinned.
+            # Licences have no version: it is that of the listed package, else of the pinned one.
             listed = self._find(result, name)
             pinned = self._pinned.get(canonicalize_name(name), ())
             if listed is not _UNLISTED:
@@ -465,7 +459,7 @@ class _Reader:
     def _package(
         self, result: TrivyResult, name: str, version: str | None, purl: str | None
     ) -> Package:
-        """Return the inventory's package if it is the same one, else one in Trivy's words."""
+        """Return the package of the inventory, else one from Trivy's data."""
         purl = purl or _purl(result, name, version)
         if is_pypi(purl):
             for package in self._pinned.get(canonicalize_name(name), ()):
@@ -481,7 +475,7 @@ class _Reader:
         )
 
     def _find(self, result: TrivyResult, name: str, version: str | None = None) -> _Package:
-        """Return the package as the report lists it for the result's target, if it does."""
+        """Return the package that the report lists for the result's target, or `_UNLISTED`."""
         for listed in self._listed.get((result.target, name), ()):
             if version is None or listed.version == version:
                 return listed
@@ -490,7 +484,7 @@ class _Reader:
     def _declaration(
         self, result: TrivyResult, path: str | None, package: Package
     ) -> Location | None:
-        """Return where the file declares the package: our own reader's word, else Trivy's."""
+        """Return the line that declares the package, from the inventory, else from Trivy."""
         for place in package.places:
             if place.path == path:
                 return place
@@ -498,12 +492,12 @@ class _Reader:
         return _location(path, lines[0])
 
     def _image_package(self) -> Package | None:
-        """Return the image itself, which has to answer for what lies in no package of it."""
+        """Return the image as a package, for findings that are in no package of it."""
         image = self._image
         return Package(image, "", f"pkg:oci/{quote(image)}") if image is not None else None
 
     def _inside(self, result: TrivyResult, line: int | None) -> str:
-        """Return a file of an image, and the line; nothing for a file of the target."""
+        """Return a file of an image, with the line; empty for a file of the target."""
         if self._image is None:
             return ""
         return one_line(f"{result.target}:{line}" if line else result.target)
@@ -513,7 +507,7 @@ _UNLISTED: Final = _Package()
 
 
 def _purl(result: TrivyResult, name: str, version: str | None) -> str:
-    """Return a package URL for reports that are older than Trivy's own."""
+    """Return a package URL, for reports of versions that have none."""
     kind = _ECOSYSTEMS.get(result.type or "", "generic").format(result.type)
     if kind == "pypi":
         return pypi_purl(canonicalize_name(name), version)
@@ -527,7 +521,7 @@ def _places(package: Package, location: Location | None) -> tuple[Location, ...]
 
 
 def _location(path: str | None, lines: _Lines | _Secret | _Cause) -> Location | None:
-    """Return the place. Trivy says 0, or nothing, if it knows no line."""
+    """Return the location. Trivy has 0 or nothing for an unknown line."""
     if not path:
         return None
     start, end = lines.start_line or 0, lines.end_line or 0
@@ -538,20 +532,17 @@ def _web(url: str | None) -> str | None:
     return url if url and url.startswith(("https://", "http://")) else None
 
 
-# The severity: every source that Trivy passes on is one claim.
-
-
 def _claims(severity: str | None, source: str = "tool") -> tuple[SeverityClaim, ...]:
     level = _LEVELS.get((severity or "").upper())
     return (SeverityClaim(source, level, NAME),) if level else ()
 
 
 def _vulnerability_claims(vulnerability: _Vulnerability) -> tuple[SeverityClaim, ...]:
-    """Return every word on the severity that Trivy passes on, each source and vector once."""
+    """Return all severities in the record, each source and vector once."""
     own = vulnerability.severity_source
     claims = list(_claims(vulnerability.severity, own if own and own in _ASKED else "tool"))
     for vendor, number in (vulnerability.vendor_severity or {}).items():
-        # Trivy's own word is that of its source: it need not be said twice.
+        # Trivy's own severity is that of its source, and is in the list already.
         counts = _is_vendor(vendor) and (vendor in _ASKED or vendor != own)
         if counts and number is not None and 0 < number < len(_NUMBERS):
             claims += _claims(_NUMBERS[int(number)], vendor)
@@ -565,7 +556,7 @@ def _vulnerability_claims(vulnerability: _Vulnerability) -> tuple[SeverityClaim,
         ):
             rated = _rated(version, vector or "", score)
             if rated is not None:
-                # Vectors of OSV go by CVSS version, as do all of v2; others by the vendor.
+                # Vectors of OSV and of CVSS 2 are named by CVSS version, others by vendor.
                 source, severity, text = rated
                 name = source if vendor in _OSV or source == _V2 else vendor
                 claims.append(SeverityClaim(name, severity, NAME, text))
@@ -577,7 +568,7 @@ def _is_vendor(name: str) -> bool:
 
 
 def _rated(version: str, vector: str, score: float | None) -> tuple[str, Severity, str] | None:
-    """Return what a vector amounts to; what the score beside it means if it cannot be read."""
+    """Return source, severity and vector: by the vector, else by the score beside it."""
     scored = cvss.scored(vector)
     if scored is not None:
         return scored.source, scored.severity, scored.vector

@@ -1,4 +1,4 @@
-"""The tree that Trivy scans: what it is expected to read there, and what it is kept from."""
+"""The tree that Trivy scans: the files that it reads, and those that it must skip."""
 
 import enum
 import json
@@ -11,12 +11,12 @@ from typing import Final
 from scanagg.model import Inventory, NotExamined, Reason, SourceFile, Target
 
 SEEN: Final = "scanagg-read"
-"""The rule that we give Trivy ourselves to show which files its search for secrets has read."""
+"""The rule of scanagg that shows which files Trivy's search for secrets read."""
 IGNORE_FILE: Final = ".trivyignore"
-"""The project's list of what Trivy is not to report, by name."""
+"""The project's list of findings that Trivy must not report."""
 
-# Manifests of exact versions, by file name, that Trivy 0.76 gives a target of their own; each was
-# tried. What is missing here is no input, but its findings are taken all the same.
+# Manifests with exact versions that Trivy 0.76 names in its results; each was tried. Files that are
+# missing here are not inputs, but their findings count.
 _PYTHON: Final = re.compile(
     r"requirements\.txt|Pipfile\.lock|(?:poetry|uv)\.lock|pylock\.(?:[^.]+\.)?toml"
 )
@@ -28,8 +28,8 @@ _OTHERS: Final = frozenset(
         "Package.resolved",
     )
 )
-# Where Trivy's own rules keep its search for secrets out (its defaults for skip-patterns and
-# allow-rules): tests, examples, documentation, vendored and generated files, lock files.
+# Files that Trivy does not search for secrets (its defaults for skip-patterns and allow-rules):
+# tests, examples, documentation, vendored and generated files, lock files.
 _NO_SECRETS: Final = re.compile(
     r"""^(?i:test) | (?i:[/_.-]test) | example | /(?:vendor|locales?)/ | \.dist-info/ | \.md$
     | ^usr/(?:share|include|lib)/ | ^usr/local/(?:go|lib/python[\d.]+)/ | ^usr/src/wordpress/
@@ -40,7 +40,7 @@ _NO_SECRETS: Final = re.compile(
     re.VERBOSE,
 )
 _LEAST_BYTES: Final = 10
-# Trivy takes a file for binary by its first 300 bytes: any control character that text has not.
+# For Trivy, a file is binary if its first 300 bytes have a control character.
 _HEAD_BYTES: Final = 300
 _BINARY: Final = re.compile(rb"[\x00-\x06\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -60,13 +60,12 @@ _IGNORE_FILES: Final = {
     IGNORE_FILE: re.compile(rb"(?m)^[ \t]*[^\s#]"),
     ".trivyignore.yaml": re.compile(rb"(?m)^[ \t]*-[ \t]*id[ \t]*:"),
 }
-# Special in Trivy's patterns; an escaped one stands for itself.
 _UNDECODED: Final = re.compile("[\udc80-\udcff]")
 _GLOB: Final = re.compile(r"[\\*?\[\]{}]")
 
 
 class Kind(enum.Enum):
-    """The reason for Trivy to look at a file. Each file counts once, by the first that fits."""
+    """What Trivy examines a file as. Each file counts once, by the first kind that fits."""
 
     MANIFEST = "manifest"
     CONFIG = "config"
@@ -74,13 +73,13 @@ class Kind(enum.Enum):
 
 
 class Tree:
-    """The files of a target by what Trivy is to find in them."""
+    """The files of a target, by what Trivy examines them as."""
 
     def __init__(self, target: Target, inventory: Inventory) -> None:
-        """Look at names only; content is read when it is asked for.
+        """Use only names; content is read later.
 
-        `names` leads from what Trivy's JSON calls a file, where every byte that is not UTF-8 is
-        replaced, to what we call it.
+        `names` maps the names in Trivy's JSON, where each byte that is not UTF-8 is replaced, to
+        paths of the target.
         """
         self.root = target.root
         self.files: Mapping[str, SourceFile] = {file.path: file for file in target.files}
@@ -99,7 +98,7 @@ class Tree:
         }
 
     def kind(self, path: str) -> Kind | None:
-        """Return what Trivy is to do with a file of the target, or None if nothing."""
+        """Return what Trivy examines a file of the target as; None for nothing."""
         if path not in self._kinds:
             file = self.files[path]
             kind = None
@@ -113,19 +112,19 @@ class Tree:
         return self._kinds[path]
 
     def inputs(self) -> Iterator[tuple[str, Kind]]:
-        """Return every file that is of a kind, with it."""
+        """Return every file that has a kind, with its kind."""
         kinds = ((path, self.kind(path)) for path in self.files)
         return ((path, kind) for path, kind in kinds if kind)
 
     def has_more_than_manifests(self) -> bool:
-        """Return whether any input is of another kind; look no further than the first."""
+        """Return True if any input is of another kind."""
         return any(kind is not Kind.MANIFEST for _, kind in self.inputs())
 
     def is_manifest(self, path: str) -> bool:
-        """Return whether Trivy reads packages from the file, given `configuration`.
+        """Return True if Trivy reads packages from the file, given `configuration`.
 
-        A Python manifest in which our own reader found nothing, and nothing wrong, is none: Trivy
-        leaves it out as well.
+        A Python manifest without packages or problems in the inventory is not one: Trivy leaves it
+        out too.
         """
         name = PurePosixPath(path).name
         if _PYTHON.fullmatch(name):
@@ -136,7 +135,8 @@ class Tree:
     def unread_manifests(self) -> Iterator[NotExamined]:
         """Return manifests with dependencies that are in no manifest that Trivy reads.
 
-        The fullest is named first and speaks for the others, as a lock does for what it locks.
+        The one with most dependencies comes first. The same dependencies elsewhere don't count
+        again: a lock stands for the manifests that it locks.
         """
         unread = [path for path in self.declared if not self.is_manifest(path)]
         reads = self.declared.keys() - set(unread)
@@ -153,16 +153,16 @@ class Tree:
                 yield NotExamined(path, Reason("manifest-not-read", {"number": len(alone)}))
 
     def names_in(self, path: str) -> frozenset[str]:
-        """Return the names of the dependencies that our own inventory found in a manifest."""
+        """Return the names of the dependencies of a manifest in the inventory."""
         return frozenset(name for name, _ in self.declared.get(path, ()))
 
     def left_out_of_secrets(self) -> int:
-        """Return how many text files Trivy's own rules keep from its search for secrets."""
+        """Return the number of text files that Trivy does not search for secrets."""
         files = (file for path, file in self.files.items() if _NO_SECRETS.search(path))
         return sum(_is_text(file) for file in files)
 
     def hidden(self) -> Mapping[str, int]:
-        """Count what the project's files tell Trivy to ignore, by kind: entries, and comments."""
+        """Count the entries and comments by which the project hides findings from Trivy."""
         entries = {
             name: len(entry.findall(_head(self.files[name], _SNIFFED_BYTES)))
             for name, entry in _IGNORE_FILES.items()
@@ -176,7 +176,7 @@ class Tree:
         return {**entries, **({"trivy:ignore": comments} if comments else {})}
 
     def ignore_file(self) -> str:
-        """Return the `.trivyignore`, without what would hide the proof that a file was read."""
+        """Return the `.trivyignore`, without lines that would hide the evidence of reading."""
         file = self.files.get(IGNORE_FILE)
         text = _head(file, _SNIFFED_BYTES).decode("utf-8", "surrogateescape") if file else ""
         lines = (line for line in text.splitlines() if SEEN not in line)
@@ -185,9 +185,9 @@ class Tree:
     def configuration(self) -> str:
         """Return Trivy's configuration for this tree, as JSON, which is YAML too.
 
-        Trivy walks by itself, ignored folders included. So everything that is not in the file set
-        is named as skipped: a folder where it holds nothing of the set, else the single file. And
-        requirements files of any name are named, because it knows `requirements.txt` only.
+        Trivy walks the tree itself, including ignored folders. So the configuration skips every
+        folder without files of the target, and every other file. It also names requirements files,
+        because Trivy knows only `requirements.txt`.
         """
         folders, files = self._outside()
         patterns = sorted(
@@ -199,9 +199,9 @@ class Tree:
         return json.dumps({"scan": scan}, ensure_ascii=False)
 
     def _is_config(self, file: SourceFile) -> bool:
-        """Return whether it is infrastructure as code: by its name; YAML and JSON by their content.
+        """Return True for infrastructure as code, by name; YAML and JSON by their content.
 
-        A template of a Helm chart is no input of its own; the chart is (`Chart.yaml`).
+        The templates of a Helm chart are not inputs; its `Chart.yaml` is.
         """
         path = PurePosixPath(file.path)
         if _DOCKER.fullmatch(path.name) or _TERRAFORM.fullmatch(path.name):
@@ -215,7 +215,7 @@ class Tree:
         return any(pattern.match(text) for pattern in patterns)
 
     def _outside(self) -> tuple[list[str], list[str]]:
-        """Return patterns for folders and files of the disk that are not in the file set."""
+        """Return patterns for the folders and files on disk that are not in the target."""
         inside = {file.real for file in self.files.values()}
         above = {folder for path in inside for folder in path.parents} | {self.root}
         folders, files = [], []
@@ -223,7 +223,7 @@ class Tree:
             try:
                 with os.scandir(folder) as iterator:
                     entries = sorted(iterator, key=lambda entry: entry.name)
-            except OSError:  # gone, or not ours to read: Trivy passes over it as well
+            except OSError:  # gone or unreadable: Trivy skips it too
                 continue
             for entry in entries:
                 path = Path(entry.path)
@@ -246,13 +246,13 @@ def _declared(inventory: Inventory) -> Mapping[str, frozenset[tuple[str, str]]]:
 
 
 def _pattern(path: Path) -> str:
-    """Return a pattern of Trivy for this path. What YAML cannot hold matches any character."""
+    """Return a pattern of Trivy for this path, with "?" for characters that YAML cannot hold."""
     escaped = _GLOB.sub(r"\\\g<0>", str(path))
     return "".join(char if char.isprintable() else "?" for char in escaped)
 
 
 def _is_text(file: SourceFile) -> bool:
-    """Return whether Trivy takes it for text. One that cannot be read is: no evidence will show."""
+    """Return True if the file is text for Trivy. An unreadable file counts as text."""
     return file.size >= _LEAST_BYTES and not _BINARY.search(_head(file, _HEAD_BYTES))
 
 
