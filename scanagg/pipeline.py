@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from scanagg import __version__
 from scanagg.advisories import Store, open_store
-from scanagg.baseline import BaseOptions, find_base, trace
+from scanagg.baseline.base import BaseOptions, find_base
+from scanagg.baseline.compare import trace
 from scanagg.baseline.file import foreign
 from scanagg.core import cache
 from scanagg.core.errors import StoreError
@@ -45,7 +46,7 @@ from scanagg.project.target import CONFIGURED, NESTED, read_target
 from scanagg.reports.base import REPORTS, file_names
 from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits
-from scanagg.upgrades import plan
+from scanagg.upgrades.plan import plan
 
 _LOG: Final = logging.getLogger("scanagg")
 

@@ -57,23 +57,25 @@ def trace(
     baseline = base.baseline
     if base.commit is None and baseline is None:
         return Traced(tuple(findings))
-    numbered = list(enumerate(findings))
-    in_files = {n: one for n, one in numbered if one.category not in _PACKAGE_CATEGORIES}
-    of_packages = {n: one for n, one in numbered if one.category in _PACKAGE_CATEGORIES}
+    in_files: dict[int, Finding] = {}
+    of_packages: dict[int, Finding] = {}
+    for number, finding in enumerate(findings):
+        group = of_packages if finding.category in _PACKAGE_CATEGORIES else in_files
+        group[number] = finding
     git = Git(target.root, setup.limits.stop)
     times = first_seen(git, target, baseline, base.ref_of_rules) if baseline else {}
     known = known_advisories(baseline, times) if baseline else None
     packages = None
     with cache.work_folder(setup.cache) as work:
-        naming = {one.location.path for one in of_packages.values() if one.location}
-        naming.update(inventory.manifests)
-        files, notices = _base_files(git, base, target, naming, work)
+        listing = {one.location.path for one in of_packages.values() if one.location}
+        listing.update(inventory.manifests)
+        files, notices = _base_files(git, base, target, listing, work)
         code = _compare_files(in_files, of_packages, base, files, runs, setup, notify)
         if files and of_packages:
             folder = work / "manifests"
             folder.mkdir()
-            held = read_packages(files.snapshot, files.changes, inventory, folder)
-            packages = PackageComparison(replace(held, purls=code.purls), base.time, known)
+            in_base = read_packages(files.snapshot, files.changes, inventory, folder)
+            packages = PackageComparison(replace(in_base, purls=code.purls), base.time, known)
     histories = dict(code.by_number)
     if baseline:
         histories |= look_up(
@@ -94,17 +96,18 @@ def trace(
     notices = [*notices, *_key_notices(base, setup), *code.notices]
     notices += packages.notices() if packages else ()
     return Traced(
-        tuple(replace(one, history=histories[n]) for n, one in numbered),
+        tuple(replace(one, history=histories[n]) for n, one in enumerate(findings)),
         tuple(dict.fromkeys(notices)),
     )
 
 
 def _base_files(
-    git: Git, base: Base, target: Target, naming: Collection[str], work: Path
+    git: Git, base: Base, target: Target, listing: Collection[str], work: Path
 ) -> tuple[BaseFiles | None, Sequence[Reason]]:
     """Return the base's files beside the target's, if there is a commit; or a notice why not.
 
-    Where only packages are compared with a commit, so are only manifests and the files `naming`.
+    Where only packages are compared with a commit, so are only manifests and the files `listing`
+    packages.
     """
     commit = base.commit or base.package_commit
     if commit is None:
@@ -115,7 +118,7 @@ def _base_files(
         return None, (Reason("findings-count-as-new", {"why": why}),)
 
     def wanted(path: str) -> bool:
-        return base.commit is not None or is_manifest(path) or path in naming
+        return base.commit is not None or is_manifest(path) or path in listing
 
     folder = work / "before"
     folder.mkdir()

@@ -22,9 +22,9 @@ from scanagg.baseline.lookup import match_entry
 from scanagg.baseline.matching import MatchEntry, match
 from scanagg.baseline.snapshot import FileChanges, FollowedFile, Snapshot, follow_lines
 from scanagg.core import cache
-from scanagg.findings.collect import Collected, ScanSetup, collect_findings
+from scanagg.findings.collect import ScanSetup, collect_findings
 from scanagg.model import Category, Change, Finding, History, Inventory, Reason, Run, Status, plain
-from scanagg.scanners.base import all_scanners
+from scanagg.scanners.base import Scanner, all_scanners
 from scanagg.scanners.runner import Event
 
 # Files that are one configuration together: a problem in one may come from another.
@@ -268,35 +268,51 @@ def _scan(
         with contextlib.suppress(msgspec.MsgspecError):
             cached = msgspec.json.decode(text, type=BaseFindings)
             return replace(cached, failed=unknown), digest_key
-    work = _folder(base.work, "scan")
-    target = snapshot.lay_out(paths, work)
-    for run in runs:
-        settings = setup.scanners.get(run.scanner)
-        if settings and _CONFIG in settings.options:
-            _borrow(settings.options[_CONFIG], snapshot.target.root, work)
-    collected = collect_findings(
-        replace(setup, image=None),
-        chosen,
-        target,
-        Inventory(),
-        lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
-    )
-    scanned = _base_findings(collected, before, related, digest_key)
-    if key and all(run.status in _COMPLETE for run in collected.runs):
+    scanned, is_complete = _scan_files(paths, related, base, chosen, setup, notify, digest_key)
+    if key and is_complete:
         cache.store(setup.cache, _CACHE, {name: msgspec.json.encode(scanned).decode()})
     return replace(scanned, failed={**scanned.failed, **unknown}), digest_key
 
 
-def _base_findings(
-    collected: Collected, whole: Container[str], related: Container[str], key: bytes
-) -> BaseFindings:
+def _scan_files(
+    paths: Sequence[str],
+    related: Container[str],
+    base: BaseFiles,
+    scanners: Sequence[Scanner],
+    setup: ScanSetup,
+    notify: Callable[[Event], None],
+    key: bytes,
+) -> tuple[BaseFindings, bool]:
+    """Scan these files of the base. Also return True if no scanner missed anything."""
+    work = _folder(base.work, "scan")
+    target = base.snapshot.lay_out(paths, work)
+    for scanner in scanners:
+        settings = setup.scanners.get(scanner.INFO.name)
+        config = settings.options.get(_CONFIG) if settings else None
+        place = work / config if config else work
+        if config and place.is_relative_to(work) and not place.exists():
+            # No scan starts without the configuration, so the head's takes its place.
+            with contextlib.suppress(OSError):
+                place.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(base.snapshot.target.root / config, place)
+    collected = collect_findings(
+        replace(setup, image=None),
+        scanners,
+        target,
+        Inventory(),
+        lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
+    )
     entries = []
     for finding in collected.findings:
         path = finding.location.path if finding.location else ""
         misconfigured = finding.category is Category.MISCONFIGURATION and path in related
-        if finding.package is None and finding.parts and (path in whole or misconfigured):
+        if (
+            finding.package is None
+            and finding.parts
+            and (path in base.changes.before or misconfigured)
+        ):
             entries.append(match_entry(finding, keyed_digest(key, finding.evidence)))
-    return BaseFindings(
+    scanned = BaseFindings(
         entries=tuple(entries),
         purls=frozenset(one.package.purl for one in collected.findings if one.package),
         failed={
@@ -309,15 +325,7 @@ def _base_findings(
             for run in collected.runs
         },
     )
-
-
-def _borrow(name: str, root: Path, work: Path) -> None:
-    """Copy a configuration that the base lacks from the head: without it no scan would start."""
-    place = work / name
-    if place.is_relative_to(work) and not place.exists():
-        with contextlib.suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(root / name, place)
+    return scanned, all(run.status in _COMPLETE for run in collected.runs)
 
 
 # The key under which the cache holds digests of secrets.

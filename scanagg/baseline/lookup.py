@@ -1,4 +1,4 @@
-"""Look findings up in the baseline file: which entries match, since when, and which are gone."""
+"""Look up findings in the baseline file: which entries match, since when, which are gone."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -144,42 +144,46 @@ def look_up(
         for entry, line in zip(baseline.entries, baseline.lines, strict=True)
         if not entry.of_package
     ]
-
-    def matches(chosen: Mapping[int, Finding]) -> Iterable[tuple[int, BaselineMatch]]:
+    unchanged = [number for number in findings if histories[number].change is Change.UNCHANGED]
+    # A base commit knows an edited secret better than an entry does.
+    others = [
+        number
+        for number, finding in findings.items()
+        if histories[number].change is not Change.UNCHANGED
+        and (
+            not compared
+            or finding.category is not Category.SECRET
+            or (keyed and histories[number].change is Change.NEW)
+        )
+    ]
+    updated = dict(histories)
+    for numbers in (unchanged, others):
+        current = [match_entry(findings[number]) for number in numbers]
         base = [entry for _, entry in free]
         files = {entry.parts.path for entry in base}
-        current = [match_entry(finding) for finding in chosen.values()]
-        return zip(chosen, match(current, base, paths=paths, base_paths=files), strict=True)
-
-    updated = dict(histories)
-    settled = {n: one for n, one in findings.items() if histories[n].change is Change.UNCHANGED}
-    taken = set()
-    for number, found in matches(settled):
-        if found.change is Change.UNCHANGED and found.base is not None:
-            taken.add(found.base)
-            seen = times.get(free[found.base][0])
-            updated[number] = replace(updated[number], first_seen=seen)
-    free = [entry for index, entry in enumerate(free) if index not in taken]
-    others = {n: one for n, one in findings.items() if n not in settled}
-    if compared:
-        # A base commit knows an edited secret better than an entry does.
-        others = {
-            n: one
-            for n, one in others.items()
-            if one.category is not Category.SECRET or (keyed and histories[n].change is Change.NEW)
-        }
-    for number, found in matches(others):
-        if found.base is None:
-            continue
-        seen = times.get(free[found.base][0])
-        if found.change is Change.UNCHANGED:
-            reason = Reason("in-baseline", {"path": baseline.path, "tier": found.tier})
-        elif histories[number].change is Change.UPDATED:
-            reason = histories[number].reason
-        else:
-            reason = Reason("edited-since-baseline", {"path": baseline.path, "tier": found.tier})
-        updated[number] = History(found.change, reason, first_seen=seen)
+        matches = match(current, base, paths=paths, base_paths=files)
+        taken = set()
+        for number, found in zip(numbers, matches, strict=True):
+            is_edited = found.change is Change.UPDATED and numbers is unchanged
+            if found.base is not None and not is_edited:
+                taken.add(found.base)
+                seen = times.get(free[found.base][0])
+                updated[number] = _with_entry(histories[number], found, baseline.path, seen)
+        free = [entry for index, entry in enumerate(free) if index not in taken]
     return updated
+
+
+def _with_entry(
+    history: History, found: BaselineMatch, path: str, seen: datetime | None
+) -> History:
+    """Return a history with what the matched entry of the baseline at `path` adds to it."""
+    if history.change is Change.UNCHANGED or history.change is found.change:
+        return replace(history, first_seen=seen)
+    if found.change is Change.UNCHANGED:
+        reason = Reason("in-baseline", {"path": path, "tier": found.tier})
+    else:
+        reason = Reason("edited-since-baseline", {"path": path, "tier": found.tier})
+    return History(found.change, reason, first_seen=seen)
 
 
 def match_entry(finding: Finding, check: str = "") -> MatchEntry:

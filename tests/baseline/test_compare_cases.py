@@ -17,7 +17,7 @@ from support.history import (
 )
 from support.repository import git
 
-from scanagg.baseline import Traced
+from scanagg.baseline.compare import Traced
 from scanagg.model import Change
 
 Places = dict[tuple[str, int], Change]

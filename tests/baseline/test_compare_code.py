@@ -13,7 +13,8 @@ from support import tools
 from support.history import NEW, UNCHANGED, UPDATED, Checked, changes, commit, write
 from support.repository import git
 
-from scanagg.baseline import Base, Traced
+from scanagg.baseline.base import Base
+from scanagg.baseline.compare import Traced
 from scanagg.baseline.compare_code import BaseFiles, ConfigurationGroups
 from scanagg.baseline.file import PLACES
 from scanagg.baseline.snapshot import FileChanges, compare_files, read_snapshot

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from support.history import NEW, UNCHANGED, Checked, commit, write
 from support.repository import git
 
-from scanagg.baseline import Base
+from scanagg.baseline.base import Base
 from scanagg.baseline.file import PLACES, Baseline, entry_for, load, new_text
 from scanagg.inventory import read_inventory
 from scanagg.model import (

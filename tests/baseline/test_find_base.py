@@ -9,7 +9,7 @@ import pytest
 from support.history import Checked, commit, write
 from support.repository import git
 
-from scanagg.baseline import Base, BaseOptions, find_base
+from scanagg.baseline.base import Base, BaseOptions, find_base
 from scanagg.baseline.file import PLACES, Baseline, load
 from scanagg.core.errors import TargetError
 from scanagg.core.git import Git

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
-from scanagg.baseline import Base, BaseOptions, Traced, find_base, trace
+from scanagg.baseline.base import Base, BaseOptions, find_base
+from scanagg.baseline.compare import Traced, trace
 from scanagg.baseline.file import PLACES, Baseline, entry_for, load, new_text
 from scanagg.core.cache import cache_folder
 from scanagg.core.process import Stop
