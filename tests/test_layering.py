@@ -27,7 +27,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "upgrades": {"core", "model", "advisories"},
     "reports": {"core", "model", "project"},
     "baseline": {"core", "model", "project", "inventory", "scanners", "findings"},
-    "gate": {"core", "model", "project", "scanners", "findings", "policy", "baseline"},
+    "gate": {"core", "model", "project", "scanners", "findings", "policy", "baseline", "upgrades"},
     "pipeline": {"core", "model", "baseline", "gate", "reports", *STAGES},
     "cli": {"core", "model", "baseline", "gate", "reports", "pipeline", *STAGES},
     "__main__": {"cli"},

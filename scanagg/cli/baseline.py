@@ -36,6 +36,7 @@ from scanagg.policy.schema import NewCodeSection
 from scanagg.project import secret_key
 from scanagg.project.target import read_target
 from scanagg.project.trusted import WorkTree
+from scanagg.reports import phrases
 from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import scanner_info
 
@@ -122,7 +123,7 @@ def prune(
     if work.baseline is None:
         raise BaselineError(f"{work.place} does not exist", _WRITE)
     report = _check(work, show=not no_progress)
-    comparison = _compare(work.baseline, [one.finding for one in report.findings], report)
+    comparison = _compare(work.baseline, report)
     _update(work, work.baseline, comparison, (), slim=slim)
 
 
@@ -254,36 +255,33 @@ def _check(work: BaselineWork, *, show: bool) -> Report:
 
 def _write(work: BaselineWork, report: Report, consent: Consent, *, slim: bool) -> int:
     """Write the baseline, or what of it may change; return the exit code."""
-    findings = [judged.finding for judged in report.findings]
-    waived = {id(one.finding) for one in report.findings if one.verdict.action is Action.WAIVED}
     if work.baseline is None:
-        _write_first(work, [one for one in findings if id(one) not in waived], consent, slim=slim)
+        unwaived = [one for one in report.findings if one.verdict.action is not Action.WAIVED]
+        _write_first(work, [judged.finding for judged in unwaived], consent, slim=slim)
         return ExitCode.PASS
-    comparison = _compare(work.baseline, findings, report)
+    comparison = _compare(work.baseline, report)
     fresh = [
-        (finding, match)
-        for finding, match in zip(findings, comparison.matches, strict=True)
-        if id(finding) not in waived and _is_new(finding, match, work.edited_is_new)
+        (judged.finding, match)
+        for judged, match in zip(report.findings, comparison.matches, strict=True)
+        if judged.verdict.action is not Action.WAIVED
+        and _is_new(judged.finding, match, work.edited_is_new)
     ]
     accepted = _accepted(fresh, consent)
     replaced = frozenset(match.base for _, match in accepted if match.base is not None)
     comparison = replace(comparison, matched=comparison.matched - replaced)
     added = [entry_for(finding, consent.owner, consent.reason) for finding, _ in accepted]
-    accepted_ids = {id(finding) for finding, _ in accepted}
-    left_out = any(one.package and id(one) not in accepted_ids for one, _ in fresh)
-    if left_out and any(finding.package for finding, _ in accepted):
+    of_packages = sum(finding.package is not None for finding, _ in fresh)
+    left_out = of_packages > sum(entry.of_package for entry in added)
+    if left_out and any(entry.of_package for entry in added):
         say("Some findings in packages are not accepted, so all packages added since stay new.")
     _update(work, work.baseline, comparison, added, slim=slim, left_out=left_out)
-    _warn_of_secrets([finding for finding, _ in accepted])
+    _warn_of_secrets(added)
     if not fresh or consent.owner:
         return ExitCode.PASS
     say(f"{counted(len(fresh), 'new finding')} not added:")
     for finding, _ in fresh[:_SHOWN_FINDINGS]:
-        package, place = finding.package, finding.location
-        if package:
-            where = f"{package.name} {package.version}"
-        else:
-            where = f"{place.path}:{place.start_line or 1}" if place else ""
+        package = finding.package
+        where = f"{package.name} {package.version}" if package else phrases.place(finding.location)
         say(f"  {finding.id}  {finding.rule.id}  {where}  {finding.title}")
     if len(fresh) > _SHOWN_FINDINGS:
         say(f"  and {len(fresh) - _SHOWN_FINDINGS} more")
@@ -312,10 +310,11 @@ def _write_first(
         say(f"Wrote {secret_key.PLACE}: the key that identifies secrets from check to check")
     both = "both files" if work.new_key else "it"
     say(f"Commit {both}. From now on, only findings that are not in the baseline are new.")
-    _warn_of_secrets(findings)
+    _warn_of_secrets(entries)
 
 
-def _compare(baseline: Baseline, findings: Sequence[Finding], report: Report) -> BaselineComparison:
+def _compare(baseline: Baseline, report: Report) -> BaselineComparison:
+    findings = [judged.finding for judged in report.findings]
     revision = report.target.revision
     prefix = revision.prefix if revision else ""
     paths = {prefix + file.path for file in report.target.files}
@@ -374,8 +373,8 @@ def _update(
         say(f"{stay} without a finding: a scanner that reported it was not complete this time.")
 
 
-def _warn_of_secrets(findings: Sequence[Finding]) -> None:
-    count = sum(one.category is Category.SECRET for one in findings)
+def _warn_of_secrets(added: Sequence[BaselineEntry]) -> None:
+    count = sum(entry.parts.category == Category.SECRET.value for entry in added)
     if count:
         say(f"{counted(count, 'secret')} added. A baseline does not make a secret safe.")
         say("Rotate every real one.")

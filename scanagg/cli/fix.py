@@ -23,7 +23,6 @@ from scanagg.model import (
     Action,
     Category,
     Judged,
-    Location,
     Outcome,
     Package,
     Reason,
@@ -33,8 +32,7 @@ from scanagg.model import (
 )
 from scanagg.pipeline import Request
 from scanagg.policy.schema import Policy
-from scanagg.reports import wire
-from scanagg.reports.phrases import UNCHECKED
+from scanagg.reports import phrases, wire
 from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import scanner_info, scanner_infos
 from scanagg.upgrades.applying import Bench, StepState, apply
@@ -111,11 +109,12 @@ def command(
 def _fix_by_check(check_options: options.Options, chosen: FixOptions) -> int:
     """Check, list or make the upgrades, and check again; return the exit code."""
     request = _request(check_options)
-    report = _check(request, chosen)
+    report = run_whole_check(request, show=chosen.show)
     failed = _advise(report, request.path, chosen, request.stop)
     gaps = report.gate.gaps
     if failed is not None:
-        again = _check(replace(_request(check_options), stop=request.stop), chosen)
+        again_request = replace(_request(check_options), stop=request.stop)
+        again = run_whole_check(again_request, show=chosen.show)
         _print_difference(report, again, chosen)
         gaps = gaps or again.gate.gaps
     return _end(gaps, failed=bool(failed))
@@ -175,10 +174,6 @@ def _able() -> Sequence[str]:
     return [name for name in infos if Category.VULNERABILITY in infos[name].categories]
 
 
-def _check(request: Request, chosen: FixOptions) -> Report:
-    return run_whole_check(request, show=chosen.show)
-
-
 def _end(gaps: Sequence[Reason], *, failed: bool) -> int:
     if gaps:
         say("", "Incomplete. The check may have missed vulnerabilities:")
@@ -232,19 +227,17 @@ def _print_table(report: Report, goals: Sequence[Goal], chosen: FixOptions) -> N
             clears = ids.get(_key(package), []) if upgrade.to_unblock else upgrade.unblocks
         cleared += len(clears)
         step = step_of(package.version, goal.to)
-        hinders = [
-            f"{one.by or _place(one.place) or 'the project'}: {one.text or one.specifier}"
-            for one in (*goal.barred, *goal.held)
-        ]
-        hinders += [
-            f"{one.by} before its upgrade: {one.text or one.specifier}" for one in goal.moving
+        limits = [
+            f"{one.by or phrases.place(one.place) or 'the project'}"
+            f"{' before its upgrade' if one in goal.moving else ''}: {one.text or one.specifier}"
+            for one in (*goal.barred, *goal.held, *goal.moving)
         ]
         rows.append(
             (
                 *(package.name, package.version, goal.to, step.value if step else ""),
                 f"{len(clears)}: {', '.join(clears)}",
                 _places(package),
-                "; ".join(hinders),
+                "; ".join(limits),
             )
         )
     if rows:
@@ -260,25 +253,19 @@ def _print_table(report: Report, goals: Sequence[Goal], chosen: FixOptions) -> N
     else:
         say(f"No upgrade clears {total if count == 1 else f'any of {total}'}")
     if any(upgrade.to and not upgrade.checked for upgrade in report.upgrades):
-        say(f"The versions are {UNCHECKED}.")
+        say(f"The versions are {phrases.UNCHECKED}.")
 
 
 def _places(package: Package) -> str:
     """Return the lines that name a package, and the line of the direct requirement."""
-    places = [_place(place) for place in package.places]
+    places = [phrases.place(place) for place in package.places]
     text = ", ".join(places[:_SHOWN_PLACES])
     if len(places) > _SHOWN_PLACES:
         text += f" and {len(places) - _SHOWN_PLACES} more"
     if len(package.chain) > 1:
-        asked = ", ".join(map(_place, package.asked[:1]))
+        asked = ", ".join(map(phrases.place, package.asked[:1]))
         text += f" (by {package.chain[0]}{f', {asked}' if asked else ''})"
     return text.strip()
-
-
-def _place(place: Location | None) -> str:
-    if place is None:
-        return ""
-    return f"{place.path}:{place.start_line}" if place.start_line else place.path
 
 
 def _print_plan(plan: Ways) -> None:

@@ -26,6 +26,7 @@ from scanagg.policy.gate import CheckResults, judge_runs
 from scanagg.policy.rules import decide
 from scanagg.policy.schema import Policy
 from scanagg.scanners.base import all_scanners, scanner_infos, usual_scanner
+from scanagg.upgrades.plan import most_useful_first
 
 _LICENSE_RULE: Final = Rule("license", "license", "Licence of a dependency")
 
@@ -74,7 +75,7 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
         waivers=decision.waivers,
         licenses=decision.licenses,
         terms=terms,
-        upgrades=tuple(_unblocking(upgrade, blocking) for upgrade in report.upgrades),
+        upgrades=most_useful_first(_unblocking(upgrade, blocking) for upgrade in report.upgrades),
         scanners=scanner_infos(),
     )
 

@@ -62,6 +62,11 @@ def plan(
         _upgrade(packages[key], vulnerabilities, constraints.get(key[0], ()), store)
         for key, vulnerabilities in vulnerable.items()
     ]
+    return most_useful_first(upgrades)
+
+
+def most_useful_first(upgrades: Iterable[Upgrade]) -> tuple[Upgrade, ...]:
+    """Sort by the number of vulnerabilities that an upgrade clears, then of those that block."""
     return tuple(
         sorted(
             upgrades,
