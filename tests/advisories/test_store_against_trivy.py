@@ -19,10 +19,10 @@ import msgspec
 import pytest
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
-from support.records import NOW, affects, silent
+from support.kept import keep_zip
+from support.records import affects
 from support.tools import trivy
 
-from scanagg.advisories.importing import DataOrigin, Import, import_osv
 from scanagg.advisories.records import Record
 from scanagg.advisories.store import Store, open_store
 from scanagg.advisories.versions import parsed
@@ -44,9 +44,7 @@ class Reason(enum.Enum):
 
 @pytest.fixture(scope="module")
 def store(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Store:
-    cache = tmp_path_factory.mktemp("store")
-    import_osv(Import(data_dir / "pypi-osv.zip", cache, DataOrigin("pypi-osv.zip"), silent, NOW))
-    return open_store(cache)
+    return open_store(keep_zip(tmp_path_factory.mktemp("store"), data_dir / "pypi-osv.zip"))
 
 
 @pytest.fixture(scope="module")
@@ -164,6 +162,7 @@ def told(records: Iterable[Record], key: str) -> list[str]:
     return [text for event in events if (text := getattr(event, key)) is not None]
 
 
+@pytest.fixture(scope="module")
 def differences(
     found: dict[Pin, set[str]], store: Store
 ) -> tuple[Sequence[tuple[Pin, str]], Sequence[tuple[Pin, str]]]:
@@ -191,13 +190,17 @@ def test_the_pins_are_many_and_varied(
 
 
 def test_trivy_finds_nothing_that_the_store_does_not(
-    found: dict[Pin, set[str]], store: Store
+    differences: tuple[Sequence[tuple[Pin, str]], Sequence[tuple[Pin, str]]],
 ) -> None:
-    assert differences(found, store)[1] == []
+    assert differences[1] == []
 
 
-def test_what_the_store_finds_alone_has_a_reason(found: dict[Pin, set[str]], store: Store) -> None:
-    ours = [(reason(one, pin, store), pin, one) for pin, one in differences(found, store)[0]]
+def test_what_the_store_finds_alone_has_a_reason(
+    differences: tuple[Sequence[tuple[Pin, str]], Sequence[tuple[Pin, str]]],
+    found: dict[Pin, set[str]],
+    store: Store,
+) -> None:
+    ours = [(reason(one, pin, store), pin, one) for pin, one in differences[0]]
     assert [one for one in ours if one[0] is Reason.UNEXPLAINED] == []
     pins = {pin for _, pin, _ in ours}
     assert len(pins) < len(found) / 20

@@ -19,6 +19,8 @@ from support.bad_server import RESET, Answer, Asked, BadServer, Route, bad_serve
 from support.command import PROGRAM, scanagg
 from support.osv import Record, record
 
+from scanagg.advisories import download
+
 NOW = ("--now", "2025-11-25T12:00:00Z")
 SANDBOX = record(
     "PYSEC-2024-1",
@@ -47,6 +49,7 @@ def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("SCANAGG_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setattr(download, "BACKOFF_SECONDS", 0.01)
     return tmp_path / "cache"
 
 
