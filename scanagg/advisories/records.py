@@ -195,11 +195,11 @@ def usable(record: Record, now: datetime) -> tuple[Record, tuple[str, ...]]:
     for key, text in dates.items():
         dates[key] = utc(text)
         if text and not dates[key]:
-            doubts.append(f"{key} is not a time: {text[:40]!r}")
+            doubts.append(f"{key} {text[:40]!r} is not a date")
     withdrawn = moment(record.withdrawn)
     if withdrawn and withdrawn > now:
         dates["withdrawn"] = ""
-        doubts.append(f"to be withdrawn on {record.withdrawn[:10]}: counts until then")
+        doubts.append(f"to be withdrawn on {record.withdrawn[:10]}: it counts until then")
     # Without severities of its own, the record has those of the affected packages.
     scores = record.severity or [score for part in record.affected for score in part.severity]
     short = [score for score in scores if max(len(score.score), len(score.type)) <= _SCORE]

@@ -118,16 +118,16 @@ def doubts(record: Record) -> Iterator[str]:
     for entry in record.affected:
         ranges = tuple(_version_ranges(entry))
         if not entry.versions and not ranges:
-            yield f"it lists no affected version of {entry.package.name}"
+            yield f"no affected version of {entry.package.name}"
         for versions in ranges:
             if versions.type.upper() not in {"ECOSYSTEM", "SEMVER"}:
                 yield f"a range of type {versions.type[:40]!r}: compared by PEP 440"
             if all(event.introduced is None for event in versions.events):
-                yield "a range without a start: starts at the first version"
+                yield "a range without a start: it starts at the first version"
             for event in versions.events:
                 for key, text in msgspec.structs.asdict(event).items():
                     if text not in (None, _ENDLESS) and parsed(text) is None:
-                        yield f"{key} is not a version: {text[:40]!r}"
+                        yield f"{key} {text[:40]!r} is not a version"
 
 
 @lru_cache(_CACHED_VERSIONS)

@@ -100,7 +100,7 @@ def update(
         elif result.imported is None:
             tell([start])
         else:
-            tell(_imported_lines(start, result.imported))
+            tell(_imported_lines(f"{start}:", result.imported))
     failed = any(result.error for result in results)
     raise typer.Exit(ExitCode.INCOMPLETE if failed else ExitCode.PASS)
 
@@ -170,12 +170,12 @@ def _imported_lines(start: str, imported: Imported) -> Iterator[str]:
     """Yield what was stored, the number of skipped records, and the first problems."""
     source = imported.source
     origin = f", from {source.origin}" if source.origin else ""
-    yield f"{start}: {_amount(source)}{origin}"
+    yield f"{start} {_amount(source)}{origin}"
     if imported.refused:
         yield f"  {plural(imported.refused, 'record')} skipped"
     shown = imported.problems[:_SHOWN_PROBLEMS]
     if shown:
-        yield f"  {plural(imported.problem_count, 'problem')}:"
+        yield f"  {plural(imported.problem_count, 'problem')} in the data:"
         yield from (f"    {problem}" for problem in shown)
     if imported.problem_count > len(shown):
         yield f"    and {imported.problem_count - len(shown):,} more"

@@ -238,7 +238,7 @@ def test_doubts_about_a_record_cost_nothing_of_it(tmp_path: Path) -> None:
     assert made.problems == (
         "PYSEC-1: invalid alias: 'no id'",
         "PYSEC-1: a range of type 'CALVER': compared by PEP 440",
-        "PYSEC-1: fixed is not a version: 'soon'",
+        "PYSEC-1: fixed 'soon' is not a version",
     )
     assert ids(tmp_path, "app", "99") == ["PYSEC-1"]
 

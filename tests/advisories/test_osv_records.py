@@ -241,7 +241,7 @@ def test_what_is_to_be_withdrawn_holds_until_then() -> None:
         json.dumps(below("PYSEC-1", "app", "2", withdrawn="2999-01-02T00:00:00Z")).encode(), NOW
     )
     assert record.withdrawn == ""
-    assert said == ("to be withdrawn on 2999-01-02: counts until then",)
+    assert said == ("to be withdrawn on 2999-01-02: it counts until then",)
 
 
 def test_a_severity_of_the_package_counts_where_the_record_has_none() -> None:

@@ -209,13 +209,13 @@ def test_fixes_are_sorted_by_version_and_each_is_there_once() -> None:
 
 
 def test_doubts_name_what_cannot_be_read() -> None:
-    assert list(doubts(ranged((IN, "0"), (F, "soon")))) == ["fixed is not a version: 'soon'"]
+    assert list(doubts(ranged((IN, "0"), (F, "soon")))) == ["fixed 'soon' is not a version"]
     assert list(doubts(ranged((F, "1")))) == [
-        "a range without a start: starts at the first version"
+        "a range without a start: it starts at the first version"
     ]
     assert list(doubts(ranged((IN, "0"), kind="CALVER"))) == [
         "a range of type 'CALVER': compared by PEP 440"
     ]
-    assert list(doubts(ranged((IN, "0"), kind="GIT"))) == ["it lists no affected version of app"]
+    assert list(doubts(ranged((IN, "0"), kind="GIT"))) == ["no affected version of app"]
     assert list(doubts(ranged((IN, "0"), (LIMIT, "*")))) == []
     assert list(doubts(record(json.loads(json.dumps(below("x", "app", "2")))["affected"][0]))) == []

@@ -276,9 +276,9 @@ def test_files_are_stored_by_what_they_hold(tmp_path: Path) -> None:
     done = scanagg("db", "import", str(files))
     assert done.returncode == 0
     assert done.stdout.splitlines() == [
-        "OSV (PyPI): stored: 1 record, newest from 2024-05-06, from a.zip",
-        "CISA KEV: stored: 1 record, newest from 2025-11-20, from b.json",
-        "FIRST EPSS: stored: 1 record, newest from 2025-11-20, from c.csv.gz",
+        "OSV (PyPI): stored 1 record, newest from 2024-05-06, from a.zip",
+        "CISA KEV: stored 1 record, newest from 2025-11-20, from b.json",
+        "FIRST EPSS: stored 1 record, newest from 2025-11-20, from c.csv.gz",
     ]
     assert [one["state"] for one in status()["sources"]] == ["present"] * 3
 
@@ -289,8 +289,8 @@ def test_records_that_cannot_be_used_are_counted_and_the_first_named(tmp_path: P
     done = scanagg("db", "import", str(tmp_path / "a.zip"), "--no-progress")
     assert done.returncode == 0
     head, problems, *named, more = done.stdout.splitlines()
-    assert head.startswith("OSV (PyPI): stored: ")
-    assert problems == "  8 problems:"
+    assert head.startswith("OSV (PyPI): stored ")
+    assert problems == "  8 problems in the data:"
     assert len(named) == 5
     assert all(line.startswith("    PYSEC-2024-") for line in named)
     assert more == "    and 3 more"
