@@ -1,4 +1,4 @@
-"""Aliases are symmetric and transitive, in any order, in cycles, and however many there are."""
+"""Alias groups are symmetric and transitive, in any order and number, and with cycles."""
 
 import random
 

@@ -30,7 +30,7 @@ LIMIT = 1 << 20
 
 @pytest.fixture(autouse=True)
 def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """No proxy, password or authority of this machine has a say."""
+    """Ignore the proxies, logins and CA bundles of this machine."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -41,7 +41,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for no longer than a server on this machine takes."""
+    """Shorten all waits for a server on this machine."""
     monkeypatch.setattr(module, "CONNECT_SECONDS", 5)
     monkeypatch.setattr(module, "READ_SECONDS", 5)
     monkeypatch.setattr(module, "ATTEMPTS", ATTEMPTS)
@@ -51,7 +51,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def only_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A mistake of a test fails, and does not go out."""
+    """Fail a test that would connect to another machine."""
     connect = socket.socket.connect
 
     def connect_here(self: socket.socket, address: tuple[str, int]) -> None:
@@ -86,7 +86,7 @@ def get(
 
 
 def refused(url: str, part: Path, **more: object) -> str:
-    """The message and hint of the error that a download ends in."""
+    """Return the message and hint of a failing download."""
     with pytest.raises(DownloadError) as caught:
         get(url, part, **more)  # type: ignore[arg-type]
     return f"{caught.value.message} | {caught.value.hint}"
@@ -182,9 +182,9 @@ def test_a_wrong_checksum_is_an_error_and_nothing_is_kept(
     header: str, value: str, part: Path
 ) -> None:
     with bad_server(served(Answer(200, DATA, {header: value, "ETag": '"one"'}))) as server:
-        said = refused(server.url("/all.zip"), part)
-    assert "checksum" in said
-    assert header in said
+        message = refused(server.url("/all.zip"), part)
+    assert "checksum" in message
+    assert header in message
     assert len(server.asked) == 1
 
 
@@ -222,8 +222,8 @@ def test_a_packed_file_is_stored_as_it_is(encoding: str, part: Path) -> None:
 @pytest.mark.parametrize("encoding", ["br", "gzip, gzip", "deflate"])
 def test_an_encoding_nobody_asked_for_is_refused(encoding: str, part: Path) -> None:
     with bad_server(served(Answer(200, DATA, {"Content-Encoding": encoding}))) as server:
-        said = refused(server.url("/all.zip"), part)
-    assert encoding in said
+        message = refused(server.url("/all.zip"), part)
+    assert encoding in message
 
 
 @pytest.mark.parametrize(
@@ -241,11 +241,11 @@ def test_an_encoding_nobody_asked_for_is_refused(encoding: str, part: Path) -> N
 )
 def test_a_status_that_lasts_is_an_error_at_once(status: int, words: str, part: Path) -> None:
     with bad_server(served(Answer(status, b"no"))) as server:
-        said = refused(server.url("/all.zip?token=hush"), part)
+        message = refused(server.url("/all.zip?token=hush"), part)
         server.routes["/all.zip?token=hush"] = Answer(status, b"no")
-        said = refused(server.url("/all.zip?token=hush"), part)
-    assert said.startswith(f"http://127.0.0.1:{server.port}/all.zip answers ")
-    assert words in said
+        message = refused(server.url("/all.zip?token=hush"), part)
+    assert message.startswith(f"http://127.0.0.1:{server.port}/all.zip answers ")
+    assert words in message
     assert len(server.asked) == 2
 
 
@@ -254,8 +254,8 @@ def test_a_status_that_may_pass_is_tried_again(status: int, part: Path) -> None:
     with bad_server(served([Answer(status), Answer(status), Answer(200, DATA)])) as server:
         assert get(server.url("/all.zip"), part) is not None
         server.routes["/all.zip"] = Answer(status)
-        said = refused(server.url("/all.zip"), part)
-    assert f"answers {status}" in said
+        message = refused(server.url("/all.zip"), part)
+    assert f"answers {status}" in message
     assert len(server.asked) == 3 + ATTEMPTS
 
 
@@ -280,9 +280,9 @@ def test_a_long_wait_is_an_error(value: str, seconds: str, part: Path, now: date
     in_an_hour = format_datetime(now + timedelta(hours=1), usegmt=True)
     headers = {"Retry-After": value.replace("IN AN HOUR", in_an_hour)}
     with bad_server(served(Answer(429, headers=headers))) as server:
-        said = refused(server.url("/all.zip"), part)
-    assert "answers 429" in said
-    assert f"wait {seconds}" in said
+        message = refused(server.url("/all.zip"), part)
+    assert "answers 429" in message
+    assert f"wait {seconds}" in message
     assert len(server.asked) == 1
 
 
@@ -315,23 +315,23 @@ def test_a_server_that_falls_silent_is_tried_again(
 )
 def test_a_server_that_drips_is_cut_off_at_the_end_of_the_time(drip: Answer, part: Path) -> None:
     with bad_server(served(drip)) as server:
-        said = refused(server.url("/all.zip"), part, seconds=0.5)
-    assert "within 0.5 seconds" in said
-    assert "--max-time" in said
+        message = refused(server.url("/all.zip"), part, seconds=0.5)
+    assert "within 0.5 seconds" in message
+    assert "--max-time" in message
     assert len(server.asked) == 1
 
 
 def test_headers_that_drip_are_cut_off_too(part: Path) -> None:
     with bad_server(served(Answer(200, DATA, silent=5))) as server:
-        said = refused(server.url("/all.zip"), part, seconds=0.5)
-    assert "within 0.5 seconds" in said
+        message = refused(server.url("/all.zip"), part, seconds=0.5)
+    assert "within 0.5 seconds" in message
 
 
 def test_no_server_is_an_error_at_once(part: Path) -> None:
     with bad_server() as server:
         gone = server.url("/all.zip")
-    said = refused(gone, part)
-    assert f"127.0.0.1:{server.port}: Connection refused" in said
+    message = refused(gone, part)
+    assert f"127.0.0.1:{server.port}: Connection refused" in message
 
 
 def test_redirects_are_followed(part: Path) -> None:
@@ -344,7 +344,7 @@ def test_redirects_are_followed(part: Path) -> None:
 
 
 def test_the_body_of_a_redirect_is_not_read(part: Path) -> None:
-    """It drips for longer than there is time."""
+    """The body takes longer than the time limit."""
     redirect = Answer(302, bytes(1000), {"Location": "/néw.zip"}, drip=0.05)
     with bad_server({"/all.zip": redirect, "/n%C3%A9w.zip": Answer(200, DATA)}) as server:
         assert get(server.url("/all.zip"), part, seconds=5) is not None
@@ -371,15 +371,15 @@ def test_a_circle_of_redirects_ends(part: Path) -> None:
 )
 def test_a_redirect_to_no_address_is_refused(location: str, part: Path) -> None:
     with bad_server(served(Answer(302, headers={"Location": location}))) as server:
-        said = refused(server.url("/all.zip"), part)
-    assert "redirects to" in said
-    assert "hush" not in said
+        message = refused(server.url("/all.zip"), part)
+    assert "redirects to" in message
+    assert "hush" not in message
     assert len(server.asked) == 1
 
 
 @pytest.fixture
 def proxy(monkeypatch: pytest.MonkeyPatch) -> Callable[[BadServer], None]:
-    """Send all through a server on this machine: it can then speak for any host."""
+    """Return a function that makes a server on this machine the proxy for all hosts."""
 
     def use(server: BadServer) -> None:
         monkeypatch.setenv("http_proxy", f"http://user:hush@127.0.0.1:{server.port}")
@@ -398,8 +398,8 @@ def test_a_redirect_to_another_host_is_not_followed(
     """Another host may be in a private network."""
     with bad_server({first: Answer(302, headers={"Location": location})}) as server:
         proxy(server)
-        said = refused(first, part)
-    assert f"--osv-url http:{location.removeprefix('http:')}" in said
+        message = refused(first, part)
+    assert f"--osv-url http:{location.removeprefix('http:')}" in message
     assert [asked.path for asked in server.asked] == [first]
 
 
@@ -433,10 +433,10 @@ def test_a_proxy_that_resets_is_named_without_its_password(
     routes: dict[str, Route] = {"http://public.test/a": RESET, "public.test:443": RESET}
     with bad_server(routes) as server:
         proxy(server)
-        said = refused(f"{scheme}://public.test/a", part)
-    assert f"public.test through the proxy 127.0.0.1:{server.port}" in said
-    assert "HTTP_PROXY" in said
-    assert "hush" not in said
+        message = refused(f"{scheme}://public.test/a", part)
+    assert f"public.test through the proxy 127.0.0.1:{server.port}" in message
+    assert "HTTP_PROXY" in message
+    assert "hush" not in message
     assert len(server.asked) == ATTEMPTS
 
 
@@ -445,8 +445,8 @@ def test_a_proxy_that_says_no_is_not_asked_again(
 ) -> None:
     with bad_server({"public.test:443": Answer(403)}) as server:
         proxy(server)
-        said = refused("https://public.test/a", part)
-    assert "Tunnel connection failed: 403 Forbidden" in said
+        message = refused("https://public.test/a", part)
+    assert "Tunnel connection failed: 403 Forbidden" in message
     assert len(server.asked) == 1
 
 
@@ -458,9 +458,9 @@ def test_a_proxy_that_is_no_address_is_an_error(
 ) -> None:
     monkeypatch.setenv("http_proxy", proxy_url)
     with bad_server(served(file_route(DATA))) as server:
-        said = refused(server.url("/all.zip"), part)
-    assert "proxy" in said
-    assert "hush" not in said
+        message = refused(server.url("/all.zip"), part)
+    assert "proxy" in message
+    assert "hush" not in message
     assert server.asked == []
 
 
@@ -498,10 +498,10 @@ def test_a_certificate_nobody_knows_is_refused_with_the_remedy(
     certificate: Path, part: Path
 ) -> None:
     with bad_server(served(file_route(DATA)), certificate=certificate) as server:
-        said = refused(server.url("/all.zip"), part)
-    assert "no trusted connection to 127.0.0.1" in said
-    assert "certificate" in said
-    assert "REQUESTS_CA_BUNDLE" in said
+        message = refused(server.url("/all.zip"), part)
+    assert "no trusted connection to 127.0.0.1" in message
+    assert "certificate" in message
+    assert "REQUESTS_CA_BUNDLE" in message
     assert server.asked == []
 
 
@@ -529,8 +529,8 @@ def test_https_never_leads_to_http(
     with bad_server({"/b": Answer(200, DATA)}) as plain:
         redirect = Answer(302, headers={"Location": plain.url("/b")})
         with bad_server(served(redirect), certificate=certificate) as server:
-            said = refused(server.url("/all.zip"), part)
-    assert "redirects from https to http" in said
+            message = refused(server.url("/all.zip"), part)
+    assert "redirects from https to http" in message
     assert plain.asked == []
 
 
@@ -540,8 +540,8 @@ def test_a_drip_over_tls_is_cut_off_too(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))
     drip = Answer(200, DATA, drip=0.05)
     with bad_server(served(drip), certificate=certificate) as server:
-        said = refused(server.url("/all.zip"), part, seconds=0.7)
-    assert "within 0.7 seconds" in said
+        message = refused(server.url("/all.zip"), part, seconds=0.7)
+    assert "within 0.7 seconds" in message
 
 
 def test_a_server_that_speaks_no_tls_is_said(part: Path) -> None:
@@ -551,9 +551,9 @@ def test_a_server_that_speaks_no_tls_is_said(part: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     with bad_server(served(file_route(DATA))) as server:
-        said = refused(server.url("/all.zip"), tmp_path / "missing" / "osv.part")
-    assert "cannot write" in said
-    assert "No such file or directory" in said
+        message = refused(server.url("/all.zip"), tmp_path / "missing" / "osv.part")
+    assert "cannot write" in message
+    assert "No such file or directory" in message
 
 
 def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
@@ -562,5 +562,5 @@ def test_a_full_disk_is_an_error(tmp_path: Path) -> None:
     part = tmp_path / "osv.part"
     part.symlink_to("/dev/full")
     with bad_server(served(file_route(DATA))) as server:
-        said = refused(server.url("/all.zip"), part)
-    assert "No space left on device" in said
+        message = refused(server.url("/all.zip"), part)
+    assert "No space left on device" in message

@@ -1,4 +1,4 @@
-"""The store adds names, severities, dates, fixes, KEV and EPSS to what scanners said."""
+"""The store adds ids, severities, dates, fixes, KEV and EPSS to observations."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -43,7 +43,7 @@ Keep = Callable[..., Store]
 
 @pytest.fixture
 def keeping(tmp_path: Path) -> Iterator[Keep]:
-    """Make a store of these records, with KEV and EPSS where they are given."""
+    """Return a function that makes a store of records, with KEV and EPSS if given."""
     with ExitStack() as stack:
 
         def make(
@@ -98,7 +98,7 @@ def scores(*vectors: str, kind: str = "CVSS_V3") -> list[dict[str, str]]:
     return [{"type": kind, "score": vector} for vector in vectors]
 
 
-def told(store: Store, one: Observation) -> tuple[Observation, Advisory]:
+def enrich_one(store: Store, one: Observation) -> tuple[Observation, Advisory]:
     (found,) = enriched([one], store)
     assert found.advisory is not None
     return found, found.advisory
@@ -117,14 +117,14 @@ def test_the_closure_restores_every_name_in_both_directions(keeping: Keep) -> No
         github("GHSA-aaaa-bbbb-cccc", "jinja2", "HIGH", "CVE-2024-1001", "CVE-2024-1002"),
         record("PYSEC-2", "jinja2", START, aliases=["GHSA-aaaa-bbbb-cccc"], related=["CVE-9"]),
     )
-    _, advisory = told(store, vulnerable("PYSEC-2"))
+    _, advisory = enrich_one(store, vulnerable("PYSEC-2"))
     assert advisory.id == "PYSEC-2"
     assert advisory.aliases == ("CVE-2024-1001", "CVE-2024-1002", "GHSA-aaaa-bbbb-cccc", "PYSEC-1")
 
 
 def test_what_a_scanner_called_it_stays_its_name(keeping: Keep) -> None:
     store = keeping(record("PYSEC-1", "jinja2", START, aliases=["CVE-2024-1001"]))
-    _, advisory = told(store, vulnerable("safety-7", "cve-2024-1001"))
+    _, advisory = enrich_one(store, vulnerable("safety-7", "cve-2024-1001"))
     assert advisory.id == "safety-7"
     assert advisory.aliases == ("cve-2024-1001", "CVE-2024-1001", "PYSEC-1")
 
@@ -134,15 +134,15 @@ def test_scanners_with_names_of_their_own_merge_through_the_store(keeping: Keep)
         record("PYSEC-1", "jinja2", START, aliases=["CVE-2024-1001"]),
         github("GHSA-aaaa-bbbb-cccc", "jinja2", "HIGH", "CVE-2024-1001"),
     )
-    said = [
+    observations = [
         vulnerable("PYSEC-1"),
         vulnerable("safety-7", "CVE-2024-1001", scanner="safety"),
         vulnerable("GHSA-aaaa-bbbb-cccc", scanner="trivy"),
     ]
     sources, mask = Sources(Target(Path("/nowhere"), "x", ())), Redactor([], {})
     identity = Identity(sources, mask)
-    assert len(correlate(said, identity)) == 3
-    (finding,) = correlate(enriched(said, store), identity)
+    assert len(correlate(observations, identity)) == 3
+    (finding,) = correlate(enriched(observations, store), identity)
     assert finding.rule.id == "CVE-2024-1001"
     assert finding.scanners == ("pip-audit", "safety", "trivy")
     assert finding.claims == (SeverityClaim("ghsa", Severity.HIGH, "osv"),)
@@ -154,14 +154,14 @@ def test_scanners_with_names_of_their_own_merge_through_the_store(keeping: Keep)
 )
 def test_the_label_of_github_is_a_claim(keeping: Keep, label: str, severity: str) -> None:
     store = keeping(github("GHSA-aaaa-bbbb-cccc", "jinja2", label))
-    found, _ = told(store, vulnerable("GHSA-aaaa-bbbb-cccc"))
+    found, _ = enrich_one(store, vulnerable("GHSA-aaaa-bbbb-cccc"))
     assert found.claims == (SeverityClaim("ghsa", Severity(severity), "osv"),)
 
 
 def test_a_label_of_somebody_else_or_one_unknown_is_none(keeping: Keep) -> None:
     other = github("PYSEC-1", "jinja2", "CRITICAL", "CVE-2024-1001")
     store = keeping(other, github("GHSA-aaaa-bbbb-cccc", "jinja2", "SEVERE", "CVE-2024-1001"))
-    assert told(store, vulnerable("CVE-2024-1001"))[0].claims == ()
+    assert enrich_one(store, vulnerable("CVE-2024-1001"))[0].claims == ()
 
 
 def test_every_vector_is_a_claim_by_its_own_prefix(keeping: Keep) -> None:
@@ -173,7 +173,7 @@ def test_every_vector_is_a_claim_by_its_own_prefix(keeping: Keep) -> None:
         ),
         github("GHSA-aaaa-bbbb-cccc", "jinja2", "HIGH", "CVE-2024-1001", severity=scores(V4, V31)),
     )
-    found, _ = told(store, vulnerable("PYSEC-1"))
+    found, _ = enrich_one(store, vulnerable("PYSEC-1"))
     assert sorted((claim.source, claim.severity.value, claim.vector) for claim in found.claims) == [
         ("cvss2", "high", V2),
         ("cvss3.0", "medium", V30),
@@ -187,13 +187,13 @@ def test_every_vector_is_a_claim_by_its_own_prefix(keeping: Keep) -> None:
 def test_what_is_no_vector_is_no_claim(keeping: Keep) -> None:
     odd = scores("9.8", "CVSS:5.0/AV:N", "HIGH", "CVSS:3.1/AV:N", "x" * 100_000)
     store = keeping(record("PYSEC-1", "jinja2", START, severity=odd))
-    assert told(store, vulnerable("PYSEC-1"))[0].claims == ()
+    assert enrich_one(store, vulnerable("PYSEC-1"))[0].claims == ()
 
 
 def test_a_scanners_own_words_come_first_and_stay(keeping: Keep) -> None:
     own = SeverityClaim("tool", Severity.LOW, "trivy")
     store = keeping(github("GHSA-aaaa-bbbb-cccc", "jinja2", "HIGH"))
-    found, _ = told(store, vulnerable("GHSA-aaaa-bbbb-cccc", scanner="trivy", claims=(own,)))
+    found, _ = enrich_one(store, vulnerable("GHSA-aaaa-bbbb-cccc", scanner="trivy", claims=(own,)))
     assert words(found) == [("tool", "low", "trivy"), ("ghsa", "high", "osv")]
 
 
@@ -201,7 +201,7 @@ def test_weaknesses_are_added_to_the_rule(keeping: Keep) -> None:
     listed = ["CWE-79", "CWE-20", "CWE-0x1", "CWE-79 or so"]
     store = keeping(github("GHSA-aaaa-bbbb-cccc", "jinja2", "LOW", cwe_ids=listed))
     one = vulnerable("GHSA-aaaa-bbbb-cccc", rule=Rule("r", "n", "t", "https://u", ("CWE-89",)))
-    found, _ = told(store, one)
+    found, _ = enrich_one(store, one)
     assert found.rule == Rule("r", "n", "t", "https://u", ("CWE-20", "CWE-79", "CWE-89"))
 
 
@@ -216,7 +216,9 @@ def test_fixes_are_those_of_this_package_above_the_install(keeping: Keep) -> Non
     store = keeping(
         of_two, record("PYSEC-2", "jinja2", START, {"fixed": "2.9"}, aliases=["PYSEC-1"])
     )
-    found, advisory = told(store, vulnerable("PYSEC-1", version="2.8.2", fixed=("2.8.1", "3.2")))
+    found, advisory = enrich_one(
+        store, vulnerable("PYSEC-1", version="2.8.2", fixed=("2.8.1", "3.2"))
+    )
     assert advisory.fixed_versions == ("2.9", "3.1", "3.2")
     assert found.message == "jinja2 2.8.2 is affected by PYSEC-1. Fixed in 2.9, 3.1, 3.2."
 
@@ -225,27 +227,27 @@ def test_what_another_record_calls_affected_is_no_fix(keeping: Keep) -> None:
     early = record("PYSEC-1", "jinja2", START, {"fixed": "2.7.2"}, aliases=["CVE-2014-0012"])
     late = record("PYSEC-2", "jinja2", START, {"fixed": "2.7.3"}, aliases=["CVE-2014-0012"])
     one = vulnerable("PYSEC-1", fixed=("2.7.2",))
-    assert told(keeping(early, late), one)[1].fixed_versions == ("2.7.3",)
+    assert enrich_one(keeping(early, late), one)[1].fixed_versions == ("2.7.3",)
 
 
 def test_where_records_leave_no_fix_all_that_are_named_stay(keeping: Keep) -> None:
     fixed = record("PYSEC-1", "jinja2", START, {"fixed": "2.7.2"}, aliases=["CVE-2014-0012"])
     never = record("PYSEC-2", "jinja2", START, aliases=["CVE-2014-0012"])
-    assert told(keeping(fixed, never), vulnerable("PYSEC-2"))[1].fixed_versions == ("2.7.2",)
+    assert enrich_one(keeping(fixed, never), vulnerable("PYSEC-2"))[1].fixed_versions == ("2.7.2",)
 
 
 def test_where_all_fixes_are_of_older_branches_there_is_none(keeping: Keep) -> None:
     store = keeping(record("PYSEC-1", "jinja2", START, {"fixed": "2.8.1"}, {"introduced": "2.9"}))
-    found, advisory = told(store, vulnerable("PYSEC-1", version="2.10", fixed=("2.8.1",)))
+    found, advisory = enrich_one(store, vulnerable("PYSEC-1", version="2.10", fixed=("2.8.1",)))
     assert advisory.fixed_versions == ()
     assert found.message == "jinja2 2.10 is affected by PYSEC-1. No fixed version is known."
 
 
 def test_a_name_is_as_in_pep_503(keeping: Keep) -> None:
     store = keeping(record("PYSEC-1", "Foo_Bar", START, {"fixed": "2"}))
-    assert told(store, vulnerable("PYSEC-1", name="foo-bar", version="1"))[1].fixed_versions == (
-        "2",
-    )
+    assert enrich_one(store, vulnerable("PYSEC-1", name="foo-bar", version="1"))[
+        1
+    ].fixed_versions == ("2",)
 
 
 # -- withdrawn -------------------------------------------------------------------------------------
@@ -259,9 +261,9 @@ def test_it_is_withdrawn_where_every_record_of_the_package_is(keeping: Keep) -> 
         github("GHSA-aaaa-bbbb-cccc", "jinja2", "HIGH", "CVE-2024-1001", withdrawn=GONE),
         record("PYSEC-2", "markupsafe", START, aliases=["CVE-2024-1001"]),
     )
-    found, advisory = told(store, vulnerable("CVE-2024-1001"))
+    found, advisory = enrich_one(store, vulnerable("CVE-2024-1001"))
     assert advisory.withdrawn
-    assert not told(store, vulnerable("CVE-2024-1001", name="markupsafe"))[1].withdrawn
+    assert not enrich_one(store, vulnerable("CVE-2024-1001", name="markupsafe"))[1].withdrawn
     assert words(found) == [("ghsa", "high", "osv")]  # what it was rated stays on record
 
 
@@ -275,7 +277,7 @@ def test_a_record_that_holds_keeps_it(keeping: Keep) -> None:
             cwe_ids=["CWE-79"],
         ),
     )
-    found, advisory = told(store, vulnerable("CVE-2024-1001"))
+    found, advisory = enrich_one(store, vulnerable("CVE-2024-1001"))
     assert not advisory.withdrawn
     assert advisory.fixed_versions == ("2.9",)
     assert found.rule.cwe == ()
@@ -285,9 +287,11 @@ def test_a_record_that_holds_keeps_it(keeping: Keep) -> None:
 
 def test_a_scanner_that_says_so_or_a_package_unknown_to_the_store(keeping: Keep) -> None:
     store = keeping(record("PYSEC-1", "jinja2", START, aliases=["CVE-2024-1001"], withdrawn=GONE))
-    said = vulnerable("PYSEC-9", name="other")
-    assert told(store, replace(said, advisory=Advisory("PYSEC-9", withdrawn=True)))[1].withdrawn
-    assert not told(store, vulnerable("CVE-2024-1001", name="other"))[1].withdrawn
+    observation = vulnerable("PYSEC-9", name="other")
+    assert enrich_one(store, replace(observation, advisory=Advisory("PYSEC-9", withdrawn=True)))[
+        1
+    ].withdrawn
+    assert not enrich_one(store, vulnerable("CVE-2024-1001", name="other"))[1].withdrawn
 
 
 # -- dates, pages ----------------------------------------------------------------------------------
@@ -306,9 +310,9 @@ def test_the_earliest_date_counts_that_of_withdrawn_records_too(keeping: Keep) -
         ),
     )
     one = vulnerable("CVE-2024-1001")
-    assert told(store, one)[1].published == "2021-06-01T00:00:00Z"
+    assert enrich_one(store, one)[1].published == "2021-06-01T00:00:00Z"
     early = replace(one, advisory=Advisory("CVE-2024-1001", published="2020-12-31"))
-    assert told(store, early)[1].published == "2020-12-31"
+    assert enrich_one(store, early)[1].published == "2020-12-31"
 
 
 def test_pages_come_in_one_order_the_most_telling_first(keeping: Keep) -> None:
@@ -326,9 +330,9 @@ def test_pages_come_in_one_order_the_most_telling_first(keeping: Keep) -> None:
         record("PYSEC-2", "jinja2", START, references=pages[2:], aliases=["PYSEC-1"]),
     )
     one = vulnerable("PYSEC-1")
-    assert told(store, one)[1].references == expected
+    assert enrich_one(store, one)[1].references == expected
     own = replace(one, advisory=Advisory("PYSEC-1", references=("https://own.invalid/",)))
-    assert told(store, own)[1].references == ("https://own.invalid/", *expected)
+    assert enrich_one(store, own)[1].references == ("https://own.invalid/", *expected)
 
 
 # -- KEV and EPSS ----------------------------------------------------------------------------------
@@ -342,11 +346,11 @@ def test_kev_and_epss_by_any_name_of_the_closure(keeping: Keep) -> None:
         kev=["CVE-2024-1001"],
         epss={"CVE-2024-1001": 0.25, "CVE-2024-1009": 0.5},
     )
-    _, exploited = told(store, vulnerable("PYSEC-1"))
+    _, exploited = enrich_one(store, vulnerable("PYSEC-1"))
     assert (exploited.kev, exploited.kev_added) == (True, "2024-05-06")
     assert (exploited.epss, exploited.epss_percentile) == (0.25, 0.5)
     for name in ("PYSEC-2", "PYSEC-3"):
-        _, other = told(store, vulnerable(name))
+        _, other = enrich_one(store, vulnerable(name))
         assert (other.kev, other.kev_added, other.epss, other.epss_percentile) == (
             *(False, None),
             *(None, None),
@@ -355,13 +359,13 @@ def test_kev_and_epss_by_any_name_of_the_closure(keeping: Keep) -> None:
 
 def test_without_data_nobody_knows(keeping: Keep) -> None:
     store = keeping(record("PYSEC-1", "jinja2", START, aliases=["CVE-2024-1001"]))
-    _, advisory = told(store, vulnerable("PYSEC-1"))
+    _, advisory = enrich_one(store, vulnerable("PYSEC-1"))
     assert (advisory.kev, advisory.epss) == (None, None)
 
 
 def test_kev_and_epss_need_no_records(keeping: Keep) -> None:
     store = keeping(kev=["CVE-2024-1001"], epss={"CVE-2024-1001": 0.9})
-    _, advisory = told(store, vulnerable("CVE-2024-1001", name="any"))
+    _, advisory = enrich_one(store, vulnerable("CVE-2024-1001", name="any"))
     assert (advisory.kev, advisory.epss) == (True, 0.9)
 
 
@@ -370,7 +374,7 @@ def test_kev_and_epss_need_no_records(keeping: Keep) -> None:
 
 def test_a_record_of_malware_about_this_package_names_it(keeping: Keep) -> None:
     store = keeping(record("MAL-2024-1", "evil", START, aliases=["GHSA-aaaa-bbbb-cccc"]))
-    _, advisory = told(store, vulnerable("GHSA-aaaa-bbbb-cccc", name="evil"))
+    _, advisory = enrich_one(store, vulnerable("GHSA-aaaa-bbbb-cccc", name="evil"))
     assert advisory.malicious
 
 
@@ -379,12 +383,12 @@ def test_what_has_a_name_in_common_with_malware_is_none(keeping: Keep) -> None:
         record("MAL-2024-1", "evil", START, aliases=["CVE-2024-1001"]),
         record("PYSEC-1", "jinja2", START, aliases=["CVE-2024-1001"]),
     )
-    assert not told(store, vulnerable("PYSEC-1"))[1].malicious
-    assert not told(store, vulnerable("CVE-2024-1001", name="evil", purl="pkg:npm/evil@1"))[
+    assert not enrich_one(store, vulnerable("PYSEC-1"))[1].malicious
+    assert not enrich_one(store, vulnerable("CVE-2024-1001", name="evil", purl="pkg:npm/evil@1"))[
         1
     ].malicious
     # A scanner's own word stands.
-    assert told(store, vulnerable("PYSEC-1", "MAL-2024-1"))[1].malicious
+    assert enrich_one(store, vulnerable("PYSEC-1", "MAL-2024-1"))[1].malicious
 
 
 def test_malware_that_was_a_mistake_is_none(keeping: Keep) -> None:
@@ -392,7 +396,7 @@ def test_malware_that_was_a_mistake_is_none(keeping: Keep) -> None:
         record("MAL-2024-1", "jinja2", START, aliases=["CVE-2024-1001"], withdrawn=GONE),
         record("PYSEC-1", "jinja2", START, aliases=["CVE-2024-1001"]),
     )
-    _, advisory = told(store, vulnerable("CVE-2024-1001"))
+    _, advisory = enrich_one(store, vulnerable("CVE-2024-1001"))
     assert not advisory.malicious
     assert not advisory.withdrawn
 
@@ -412,7 +416,7 @@ def test_a_package_of_an_image_is_enriched_by_its_names_only(keeping: Keep) -> N
         fixed=("3.0.9-1", "3.0.13-1"),
         purl="pkg:deb/debian/cryptography@3.0.11-1",
     )
-    found, advisory = told(store, one)
+    found, advisory = enrich_one(store, one)
     assert advisory.aliases == ("GHSA-aaaa-bbbb-cccc",)
     assert advisory.kev
     assert words(found) == [("ghsa", "high", "osv")]
@@ -430,8 +434,8 @@ def test_other_categories_and_the_order_are_left_alone(keeping: Keep) -> None:
         message="shell",
         location=Location("a.py", 1),
     )
-    said = [vulnerable("PYSEC-1"), code, vulnerable("CVE-2024-1007")]
-    found = enriched(said, store)
+    observations = [vulnerable("PYSEC-1"), code, vulnerable("CVE-2024-1007")]
+    found = enriched(observations, store)
     assert [one.rule.id for one in found] == ["PYSEC-1", "B602", "CVE-2024-1007"]
     assert found[1] is code
 
@@ -502,7 +506,7 @@ def test_real_records_by_any_of_their_names(
     fixed: tuple[str, ...],
 ) -> None:
     for one in ids:
-        found, advisory = told(real, vulnerable(one, name=name, version=version))
+        found, advisory = enrich_one(real, vulnerable(one, name=name, version=version))
         assert advisory.ids == set(ids)
         assert {(claim.source, claim.severity.value) for claim in found.claims} <= sources
         assert ("ghsa", dict(sources)["ghsa"]) in {each[:2] for each in words(found)}
@@ -520,5 +524,5 @@ def test_no_names_or_versions_break_it(
     real: Store, ids: list[str], name: str, version: str
 ) -> None:
     one = vulnerable(*ids, name=name, version=version, purl=f"pkg:pypi/{name}@{version}")
-    _, advisory = told(real, one)
+    _, advisory = enrich_one(real, one)
     assert set(ids) <= advisory.ids

@@ -1,4 +1,4 @@
-"""`db import` takes what it is given: what a file holds is told by its content, not by its name."""
+"""`db import` recognises files by their content, not by their names."""
 
 import os
 from pathlib import Path

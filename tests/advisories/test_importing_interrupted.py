@@ -1,4 +1,4 @@
-"""A disk that fills, a process that is killed, two imports at once: the store is always whole."""
+"""The store stays complete with full disks, killed processes and parallel imports."""
 
 import shutil
 import signal
@@ -75,16 +75,16 @@ def ids(cache: Path) -> list[str]:
 
 def test_a_disk_that_fills_leaves_the_old_store(tmp_path: Path, export: Path) -> None:
     put_osv(tmp_path, below("OLD-1", "app", "2"))
-    said, _ = start(export, tmp_path, "small").communicate()
-    assert said.startswith("cannot write the advisory store in ")
-    assert "SCANAGG_CACHE_DIR" in said
+    message, _ = start(export, tmp_path, "small").communicate()
+    assert message.startswith("cannot write the advisory store in ")
+    assert "SCANAGG_CACHE_DIR" in message
     assert ids(tmp_path) == ["OLD-1"]
     assert left(tmp_path) == {"osv.sqlite"}
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of half a mebibyte."""
+    """Mount a file system of half a mebibyte."""
     mount, umount = shutil.which("mount"), shutil.which("umount")
     if not mount or not umount:
         pytest.skip("no mount on this machine")

@@ -1,4 +1,4 @@
-"""What is no export, is broken, or is made to break us, is refused; what was stored stays."""
+"""Imports refuse broken, hostile and other files, and keep the stored data."""
 
 import gzip
 import json
@@ -111,7 +111,7 @@ def cut_behind(path: Path) -> Path:
 
 
 def cut_in_front(path: Path) -> Path:
-    """The directory is there, the records that it tells of are not."""
+    """Keep the directory of a zip, without the records in it."""
     whole = write_zip(path, RECORDS).read_bytes()
     path.write_bytes(b"PK\x03\x04" + whole[len(whole) // 3 :])
     return path
@@ -152,7 +152,7 @@ def strange_method(path: Path) -> Path:
 
 
 def bomb(path: Path) -> Path:
-    """Nine files of 8 MiB out of some 70 KiB."""
+    """Nine files of 8 MiB from about 70 KiB."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for number in range(9):
             archive.writestr(f"{number}.json", b" " * files.RECORD_BYTES)
@@ -160,7 +160,7 @@ def bomb(path: Path) -> Path:
 
 
 def lying_bomb(path: Path) -> Path:
-    """A file of 64 MiB that says that it has a hundred bytes."""
+    """A file of 64 MiB that announces a hundred bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("A.json", b" " * (64 << 20))
     whole = bytearray(path.read_bytes())
@@ -234,12 +234,12 @@ NOT_OSV: list[tuple[Make, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("make", "said"), NOT_OSV, ids=[make.__name__ for make, _ in NOT_OSV])
+@pytest.mark.parametrize(("make", "message"), NOT_OSV, ids=[make.__name__ for make, _ in NOT_OSV])
 def test_what_is_no_export_is_refused_and_the_old_store_stays(
-    tmp_path: Path, make: Make, said: str
+    tmp_path: Path, make: Make, message: str
 ) -> None:
     put_osv(tmp_path, below("OLD-1", "app", "2"))
-    with pytest.raises(StoreError, match=said) as caught:
+    with pytest.raises(StoreError, match=message) as caught:
         import_osv(Import(make(tmp_path / "given"), tmp_path, DataOrigin("given"), silent, NOW))
     assert caught.value.hint
     store = open_store(tmp_path)
@@ -260,13 +260,18 @@ LIMITED: list[tuple[str, int, Make, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("limit", "value", "make", "said"), LIMITED, ids=[str(one[3]) for one in LIMITED]
+    ("limit", "value", "make", "message"), LIMITED, ids=[str(one[3]) for one in LIMITED]
 )
 def test_limits(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str, value: int, make: Make, said: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    value: int,
+    make: Make,
+    message: str,
 ) -> None:
     monkeypatch.setattr(files, limit, value)
-    with pytest.raises(StoreError, match=f"is too large: {said}"):
+    with pytest.raises(StoreError, match=f"is too large: {message}"):
         import_osv(Import(make(tmp_path / "given"), tmp_path, DataOrigin("given"), silent, NOW))
     assert open_store(tmp_path).osv is None
 
@@ -298,11 +303,11 @@ NOT_KEV: list[tuple[bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("data", "said"), NOT_KEV, ids=range(len(NOT_KEV)))
-def test_what_is_no_catalogue_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
+@pytest.mark.parametrize(("data", "message"), NOT_KEV, ids=range(len(NOT_KEV)))
+def test_what_is_no_catalogue_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "kev.json"
     path.write_bytes(data)
-    with pytest.raises(StoreError, match=said):
+    with pytest.raises(StoreError, match=message):
         import_kev(Import(path, tmp_path, DataOrigin("kev"), silent, NOW))
     assert open_store(tmp_path).kev is None
 
@@ -327,11 +332,11 @@ NOT_EPSS: list[tuple[bytes, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("data", "said"), NOT_EPSS, ids=range(len(NOT_EPSS)))
-def test_what_are_no_scores_is_refused(tmp_path: Path, data: bytes, said: str) -> None:
+@pytest.mark.parametrize(("data", "message"), NOT_EPSS, ids=range(len(NOT_EPSS)))
+def test_what_are_no_scores_is_refused(tmp_path: Path, data: bytes, message: str) -> None:
     path = tmp_path / "epss.csv"
     path.write_bytes(data)
-    with pytest.raises(StoreError, match=said):
+    with pytest.raises(StoreError, match=message):
         import_epss(Import(path, tmp_path, DataOrigin("epss"), silent, NOW))
     assert open_store(tmp_path).epss is None
     assert {one.name for one in tmp_path.glob("advisories/*")} <= {".lock"}
@@ -367,7 +372,7 @@ NOTHING: list[tuple[Make, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("make", "said"), NOTHING, ids=[make.__name__ for make, _ in NOTHING])
-def test_what_is_nothing_at_all_is_refused(tmp_path: Path, make: Make, said: str) -> None:
-    with pytest.raises(StoreError, match=said):
+@pytest.mark.parametrize(("make", "message"), NOTHING, ids=[make.__name__ for make, _ in NOTHING])
+def test_what_is_nothing_at_all_is_refused(tmp_path: Path, make: Make, message: str) -> None:
+    with pytest.raises(StoreError, match=message):
         import_any(make(tmp_path / "given"), tmp_path, silent, now=NOW)

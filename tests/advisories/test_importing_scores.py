@@ -1,4 +1,4 @@
-"""KEV and EPSS become stores; what is wrong with an entry costs that entry only."""
+"""Imports of KEV and EPSS; a broken entry is skipped alone."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -66,7 +66,7 @@ def test_a_date_in_the_future_says_nothing_of_the_age(tmp_path: Path) -> None:
 def test_a_date_that_is_ahead_by_no_more_than_clocks_drift_is_believed(
     tmp_path: Path,
 ) -> None:
-    """A catalogue of today may be dated later than the hour at which it is read."""
+    """The date of today's catalogue may be later than the hour of the import."""
     later = f"{NOW + timedelta(hours=20):%Y-%m-%dT%H:%M:%SZ}"
     assert put(tmp_path, kev("CVE-2024-0001", dateReleased=later)).source.updated is not None
     assert put_epss(tmp_path, {"CVE-2024-0001": (0, 0)}, scored=later).source.updated is not None
@@ -145,10 +145,10 @@ def test_lines_that_are_none_are_counted(tmp_path: Path) -> None:
 
 def test_progress_of_scores(tmp_path: Path) -> None:
     text = epss({f"CVE-2024-{number:05}": (0.5, 0.5) for number in range(25_000)})
-    told: list[tuple[int, int]] = []
+    steps: list[tuple[int, int]] = []
     path = write_gzip(tmp_path / "x.gz", text)
-    import_epss(Import(path, tmp_path, ORIGIN, lambda *done: told.append(done), NOW))
-    assert told == [(10_000, 0), (20_000, 0), (25_000, 0)]
+    import_epss(Import(path, tmp_path, ORIGIN, lambda *done: steps.append(done), NOW))
+    assert steps == [(10_000, 0), (20_000, 0), (25_000, 0)]
 
 
 def test_each_kind_is_made_younger_by_itself(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Records as strangers write them: parts of a wrong type are left out and named."""
+"""Reading foreign records: parts of a wrong type are left out and named."""
 
 import contextlib
 import copy
@@ -66,8 +66,10 @@ def test_null_is_nothing_to_speak_of() -> None:
 
 
 def test_a_part_of_a_wrong_type_is_named() -> None:
-    said = doubts_of(below("PYSEC-2024-1", "app", "2", aliases=[1], summary=2, references={"a": 1}))
-    assert said == (
+    problems = doubts_of(
+        below("PYSEC-2024-1", "app", "2", aliases=[1], summary=2, references={"a": 1})
+    )
+    assert problems == (
         "aliases: Expected `str`, got `int`",
         "summary: Expected `str`, got `int`",
         "references: Expected `array`, got `object`",
@@ -124,12 +126,12 @@ def test_a_list_that_cannot_be_read_errs_to_affected(versions: object) -> None:
 def test_entries_and_versions_of_a_wrong_type_leave_the_others() -> None:
     entry = affected("app", {"introduced": "0"}, {"fixed": "2"})
     entry["versions"] = {"a": 1}
-    one, said = decoded(
+    one, problems = decoded(
         json.dumps(osv("PYSEC-2024-1", entry) | {"affected": [7, entry]}).encode(), NOW
     )
     assert affects(one, "app", "1")
     assert not affects(one, "app", "2")
-    assert said == (
+    assert problems == (
         "affected: Expected `object`, got `int`",
         "versions: Expected `array`, got `object`",
     )
@@ -175,9 +177,9 @@ def test_records_about_other_ecosystems_are_not_for_us() -> None:
 def test_a_name_that_is_none_is_a_doubt(name: object) -> None:
     entry = affected("app", {"introduced": "0"})
     entry["package"]["name"] = name
-    one, said = decoded(json.dumps(osv("GHSA-1", entry, affected("ok"))).encode(), NOW)
+    one, problems = decoded(json.dumps(osv("GHSA-1", entry, affected("ok"))).encode(), NOW)
     assert [each.package.name for each in one.affected] == ["ok"]
-    assert any("invalid package name" in each for each in said)
+    assert any("invalid package name" in each for each in problems)
     with pytest.raises(UnusableError, match="invalid package name"):
         read(osv("GHSA-1", entry))
 
@@ -230,18 +232,18 @@ def test_ten_thousand_aliases_are_not_believed() -> None:
 )
 def test_times_are_in_utc(text: str, meant: str) -> None:
     one = below("PYSEC-1", "app", "2") | {"modified": text, "published": text, "withdrawn": text}
-    record, said = decoded(json.dumps(one).encode(), NOW)
+    record, problems = decoded(json.dumps(one).encode(), NOW)
     assert (record.modified, record.published, record.withdrawn) == (meant, meant, meant)
     assert utc(text) == meant
-    assert len(said) == (3 if text and not meant else 0)
+    assert len(problems) == (3 if text and not meant else 0)
 
 
 def test_what_is_to_be_withdrawn_holds_until_then() -> None:
-    record, said = decoded(
+    record, problems = decoded(
         json.dumps(below("PYSEC-1", "app", "2", withdrawn="2999-01-02T00:00:00Z")).encode(), NOW
     )
     assert record.withdrawn == ""
-    assert said == ("to be withdrawn on 2999-01-02: it counts until then",)
+    assert problems == ("to be withdrawn on 2999-01-02: it counts until then",)
 
 
 def test_a_severity_of_the_package_counts_where_the_record_has_none() -> None:
@@ -312,7 +314,7 @@ def whole_record() -> dict[str, Any]:
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Every place in a JSON value, by what holds it."""
+    """Yield every place in a JSON value: its container and key."""
     keys = value.keys() if isinstance(value, dict) else range(len(value))
     for key in list(keys):
         yield value, key

@@ -1,4 +1,4 @@
-"""Which versions a record affects: the rules of OSV, the order of PEP 440, and broken records."""
+"""The versions that a record affects: OSV's rules, PEP 440, and broken records."""
 
 import json
 
@@ -24,7 +24,7 @@ def ranged(*events: tuple[str, str], versions: tuple[str, ...] = (), kind: str =
 
 
 def hit(one: Record, *versions: str) -> list[str]:
-    """Those of the versions that are affected."""
+    """Return the affected ones of these versions."""
     return [version for version in versions if affects(one, "app", version)]
 
 

@@ -1,4 +1,4 @@
-"""The store as a service on this machine: what it answers, and to whom it does not."""
+"""The service for pip-audit: its answers and refusals."""
 
 import http.client
 import json
@@ -66,7 +66,7 @@ def stored(tmp_path: Path, *records: Any) -> Iterator[Store]:
 def request(
     url: str, method: str = "POST", body: object = QUERY, path: str | None = None
 ) -> tuple[int, Any]:
-    """One request: the status, and the body read as JSON."""
+    """Send one request and return the status and the decoded body."""
     parts = urlsplit(url)
     assert parts.hostname
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
@@ -88,7 +88,7 @@ def connected(url: str) -> Iterator[socket.socket]:
 
 
 def head(url: str, *lines: str) -> bytes:
-    """A request's head as one that no library would send."""
+    """Send a raw request, as no library would."""
     return "\r\n".join((f"POST {urlsplit(url).path} HTTP/1.1", "Host: x", *lines, "", "")).encode()
 
 

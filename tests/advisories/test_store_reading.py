@@ -1,4 +1,4 @@
-"""What the store answers, and that a file that cannot be used is named instead of read."""
+"""Look-ups in the store, and the messages about unusable files."""
 
 import os
 import sqlite3
@@ -284,10 +284,12 @@ BROKEN = [
 
 
 @pytest.mark.parametrize(
-    ("breaking", "said"), BROKEN, ids=[f"{number} {case[1]}" for number, case in enumerate(BROKEN)]
+    ("breaking", "message"),
+    BROKEN,
+    ids=[f"{number} {case[1]}" for number, case in enumerate(BROKEN)],
 )
 def test_a_file_that_cannot_be_used_is_named(
-    tmp_path: Path, breaking: Callable[[Path], None], said: str
+    tmp_path: Path, breaking: Callable[[Path], None], message: str
 ) -> None:
     put_kev(tmp_path, "CVE-2024-0001")
     put_osv(tmp_path, below("PYSEC-2024-1", "app", "2"))
@@ -296,7 +298,7 @@ def test_a_file_that_cannot_be_used_is_named(
     assert store.osv is None
     assert store.kev is not None
     (problem,) = store.problems
-    assert said in problem
+    assert message in problem
     assert "osv.sqlite" in problem
     assert "scanagg db update" in problem
     assert store.affecting("app", "1") == ()

@@ -1,4 +1,4 @@
-"""An update against servers that misbehave: what is stored, what stays, what is said of each."""
+"""Updates from servers that misbehave."""
 
 import gzip
 import io
@@ -188,7 +188,7 @@ def bomb() -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("osv", "error", "said"),
+    ("osv", "error", "message"),
     [
         (Answer(200, b"PK", cut=1, length=9), DownloadError, "broke off"),
         (Answer(404), DownloadError, "answers 404 (Not Found)"),
@@ -206,7 +206,7 @@ def bomb() -> bytes:
     ],
 )
 def test_one_that_fails_keeps_what_was_stored_and_costs_no_other(
-    osv: Route, error: type[Exception], said: str, cache: Path
+    osv: Route, error: type[Exception], message: str, cache: Path
 ) -> None:
     with bad_server(routes()) as server:
         updated(server, cache, ["osv"])
@@ -218,7 +218,7 @@ def test_one_that_fails_keeps_what_was_stored_and_costs_no_other(
         UpdateState.UPDATED,
     ]
     assert isinstance(found["osv"].error, error)
-    assert said in words(found["osv"])
+    assert message in words(found["osv"])
     assert str(cache) not in words(found["osv"])
     assert stored(cache) == {"GHSA-aaaa-bbbb-cccc"}
     assert left_over(cache) == []
@@ -234,7 +234,7 @@ def test_a_time_limit_is_for_all_together(cache: Path) -> None:
 
 
 def test_an_update_waits_for_another_and_finds_it_done(cache: Path) -> None:
-    """Held is the lock that another process would hold; it lets go when we say that we wait."""
+    """The test holds the lock of another process until the update waits for it."""
     (cache / "advisories").mkdir()
     other = filelock.FileLock(cache / "advisories" / "osv.update.lock")
     other.acquire()
@@ -288,7 +288,7 @@ def test_the_usual_address_is_one_of_https(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("file:///tmp/all.zip", "scanagg db import PATH"),
         ("https://me:hush@mirror.test/all.zip", "a netrc file"),
@@ -304,10 +304,10 @@ def test_the_usual_address_is_one_of_https(kind: str) -> None:
         ("https://mirror.test/\x1b[31m", "is not a valid address: https://mirror.test/\\x1b[31m"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_refused(url: str, said: str) -> None:
+def test_an_address_that_cannot_be_used_is_refused(url: str, message: str) -> None:
     with pytest.raises(UsageError) as caught:
         address_of("osv", url, "--osv-url")
-    assert said in f"{caught.value.message} | {caught.value.hint}"
+    assert message in f"{caught.value.message} | {caught.value.hint}"
     assert "hush" not in f"{caught.value.message} | {caught.value.hint}"
 
 

@@ -1,4 +1,4 @@
-"""`scanagg db`: the store is filled over the network or from files, and tells what it holds."""
+"""`scanagg db`: updates, imports, and the status of the store."""
 
 import gzip
 import io
@@ -43,7 +43,7 @@ SCORES = (
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A cache of this test's own and no proxy of this machine; the cache."""
+    """Use a cache of this test and no proxy; return the cache."""
     for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
@@ -67,7 +67,7 @@ def many(count: int) -> bytes:
 
 @pytest.fixture
 def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[BadServer]:
-    """All three, published on this machine, and named by the environment."""
+    """Publish all data on this machine, with the addresses in the environment."""
     routes: Mapping[str, Route] = {
         "/osv": file_route(export(SANDBOX)),
         "/kev": file_route(json.dumps(CATALOGUE).encode()),
@@ -193,7 +193,7 @@ def test_the_time_limit_ends_it(mirror: BadServer) -> None:
 
 
 def test_two_updates_at_once_both_end_well(mirror: BadServer) -> None:
-    """The server answers the first one when the second one says that it waits."""
+    """The server answers the first update when the second one waits."""
     body = many(500)
     whole = file_route(body, '"one"')
     waiting = threading.Event()

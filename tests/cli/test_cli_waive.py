@@ -1,4 +1,4 @@
-"""`scanagg waive`: an entry that works, in a file that stays as it was, or a reason why not."""
+"""`scanagg waive`: the new entry, the unchanged rest of the file, and the errors."""
 
 import hashlib
 from collections.abc import Callable
@@ -37,7 +37,7 @@ WISH = Wish("@team", "not reachable: see #12", date(2026, 6, 30))
 
 @pytest.fixture
 def project(make_project: Make) -> Path:
-    """A project with a report of everything in it."""
+    """A project with a report that has findings of every kind."""
     root = make_project({"app.py": APP})
     reports(root)
     return root
@@ -54,7 +54,7 @@ def reports(root: Path, *findings: Finding) -> None:
 
 
 def waive(project: Path, name: str, *more: str, code: int = 0, expires: str = DAY) -> str:
-    """Run `scanagg waive` with all it needs; what it prints."""
+    """Run `scanagg waive` with all required options; return its output."""
     given = ("--owner", "@team", "--reason", "not reachable", "--expires", expires, "--now", NOW)
     done = scanagg("waive", name, str(project), *given, *more)
     assert done.returncode == code, done.stdout + done.stderr
@@ -88,20 +88,20 @@ def test_what_is_waived_blocks_no_more(make_project: Make) -> None:
     assert waived["verdict"]["action"] == "waived"
     (root / "app.py").write_text("\n" + APP.replace("shell=True", "shell=True, check=True"))
     assert check(root, *words, "--now", "2026-03-04", formats=["json"]).code == 1
-    said = scanagg("waivers", str(root), "--now", "2026-03-04").stdout
-    assert "policies/waivers.yml:5" in said
+    output = scanagg("waivers", str(root), "--now", "2026-03-04").stdout
+    assert "policies/waivers.yml:5" in output
 
 
 def test_a_waiver_is_no_secret(make_project: Make) -> None:
     entry = entry_for([finding(0xABCDEF0123456789)], WISH)
     root = make_project({"app.py": "x = 1\n", WAIVERS: appended(None, entry)})
-    said = check(root, "--only", "detect-secrets", formats=["json"])
-    assert said.report["findings"] == []
+    output = check(root, "--only", "detect-secrets", formats=["json"])
+    assert output.report["findings"] == []
 
 
 def test_an_advisory_is_waived_under_any_of_its_names(project: Path) -> None:
-    said = waive(project, "pysec-2019-220", "--package", "Jinja2")
-    assert "Added to policies/waivers.yml:5" in said
+    output = waive(project, "pysec-2019-220", "--package", "Jinja2")
+    assert "Added to policies/waivers.yml:5" in output
     (entry,) = read_waivers(PolicySource(WAIVERS, (project / WAIVERS).read_bytes()))
     assert entry.ids == ("CVE-2016-10745", "GHSA-hj2j-77xm-mc5v", "PYSEC-2019-220")
     assert (entry.purl, entry.versions) == ("pkg:pypi/jinja2", "<=2.4.1")
@@ -109,9 +109,9 @@ def test_an_advisory_is_waived_under_any_of_its_names(project: Path) -> None:
 
 
 def test_an_advisory_in_several_packages_is_asked_about(project: Path) -> None:
-    said = waive(project, "CVE-2016-10745", code=2)
-    assert "is in 2 packages: pkg:pypi/jinja2, pkg:deb/debian/zlib1g" in said
-    assert "--package" in said
+    output = waive(project, "CVE-2016-10745", code=2)
+    assert "is in 2 packages: pkg:pypi/jinja2, pkg:deb/debian/zlib1g" in output
+    assert "--package" in output
     assert not (project / WAIVERS).exists()
 
 
@@ -120,15 +120,15 @@ def test_a_second_waiver_stands_behind_the_first(project: Path) -> None:
     before = text_of(project)
     waive(project, f"{2:064x}"[:60] + "0002", "--state", "fix_planned")
     assert text_of(project).startswith(before)
-    said = waive(project, f"{2:064x}")
-    assert "already waived" not in said, "the report is from before"
+    output = waive(project, f"{2:064x}")
+    assert "already waived" not in output, "the report is from before"
 
 
 def test_a_secret_needs_the_projects_key(project: Path) -> None:
     secret = f"{3:064x}"
-    said = waive(project, secret, code=2)
-    assert "without a project key" in said
-    assert "scanagg baseline key" in said
+    output = waive(project, secret, code=2)
+    assert "without a project key" in output
+    assert "scanagg baseline key" in output
     assert scanagg("baseline", "key", str(project)).returncode == 0
     parts = ("secret", "", "config.ini", "")
     unkeyed = replace(BY_CATEGORY[Category.SECRET], parts=Parts(*parts, "a" * 16))
@@ -172,8 +172,8 @@ def test_the_last_days_that_the_policy_allows(project: Path) -> None:
 def test_a_broken_waiver_file_stays_as_it_is(project: Path) -> None:
     (project / "policies").mkdir()
     (project / WAIVERS).write_text("version: 1\nitems:\n  - {purl: x}\n")
-    said = waive(project, f"{2:064x}", code=2)
-    assert "policies/waivers.yml:3:" in said
+    output = waive(project, f"{2:064x}", code=2)
+    assert "policies/waivers.yml:3:" in output
     assert text_of(project) == "version: 1\nitems:\n  - {purl: x}\n"
 
 
@@ -188,8 +188,8 @@ def test_a_waiver_without_effect_is_not_written(project: Path) -> None:
     (project / "policies/scanagg.yml").write_text(
         f"version: 1\ndefault: warn\nextends: [{{file: base.yml, sha256: {digest}}}]\n"
     )
-    said = waive(project, f"{2:064x}", code=2)
-    assert "the waiver would have no effect" in said
+    output = waive(project, f"{2:064x}", code=2)
+    assert "the waiver would have no effect" in output
     assert not (project / WAIVERS).exists()
     waive(project, f"{2:064x}", "--owner", "@security")
 
@@ -197,8 +197,8 @@ def test_a_waiver_without_effect_is_not_written(project: Path) -> None:
 def test_a_folder_that_cannot_be_written_is_said(make_project: Make) -> None:
     root = make_project({"policies": "a file\n"}, git_=False)
     reports(root)
-    said = waive(root, f"{2:064x}", code=2)
-    assert "policies/" in said
+    output = waive(root, f"{2:064x}", code=2)
+    assert "policies/" in output
 
 
 def test_without_a_report_there_is_nothing_to_waive(make_project: Make) -> None:
@@ -374,7 +374,7 @@ def test_everything_in_the_file_stays_byte_for_byte(name: str) -> None:
 
 
 def _skip(left: list[str], line: str) -> bool:
-    """Drop what was put in between, which is all there may be before `line`."""
+    """Drop added lines up to `line`; return whether it is there."""
     while left:
         if left.pop(0) == line:
             return True

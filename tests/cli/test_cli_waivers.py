@@ -1,4 +1,4 @@
-"""`scanagg waivers`: what each one matches, how long it holds, and which nobody needs."""
+"""`scanagg waivers`: matches, days left, unused and expired waivers."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -63,36 +63,36 @@ def report(folder: Path) -> Path:
     return file
 
 
-def row(said: str, word: str) -> str:
-    return next(" ".join(line.split()) for line in said.splitlines() if word in line)
+def row(output: str, word: str) -> str:
+    return next(" ".join(line.split()) for line in output.splitlines() if word in line)
 
 
 def test_every_waiver_with_what_it_matches_and_days_left(project: Path) -> None:
     report(project / "reports")
-    said = waivers(project)
-    assert "4 waivers" in said
-    used = row(said, "@team-web")
+    output = waivers(project)
+    assert "4 waivers" in output
+    used = row(output, "@team-web")
     assert used.startswith(
         "policies/waivers.yml:3 GHSA-hj2j-77xm-mc5v pkg:pypi/jinja2 <3 risk_accepted @team-web"
         " 1 2026-04-01, 28 days left"
     )
     assert used.endswith(r"the sandbox is not used \x1b[31m")
-    assert " 0 2026-02-01, expired 31 days ago old code" in row(said, "app/**")
+    assert " 0 2026-02-01, expired 31 days ago old code" in row(output, "app/**")
     assert " unused 2026-05-01, 58 days left removed since (until fixed)" in row(
-        said, "pkg:pypi/gone"
+        output, "pkg:pypi/gone"
     )
-    last = row(said, "@qa")
+    last = row(output, "@qa")
     assert last.startswith("policies/scanagg.yml:5 000000000000 ")
     assert "1 2026-03-04, last day a test password" in last
-    assert "2026-03-04 05:06 UTC" in said
+    assert "2026-03-04 05:06 UTC" in output
 
 
 def test_it_works_without_a_report_and_says_so(project: Path) -> None:
-    said = waivers(project)
-    assert " - 2026-04-01, 28 days left " in row(said, "@team-web")
-    assert " - 2026-02-01, expired 31 days ago " in row(said, "app/**")
-    assert "unused" not in said
-    assert "reports/scanagg.json does not exist. Run `scanagg check`" in said
+    output = waivers(project)
+    assert " - 2026-04-01, 28 days left " in row(output, "@team-web")
+    assert " - 2026-02-01, expired 31 days ago " in row(output, "app/**")
+    assert "unused" not in output
+    assert "reports/scanagg.json does not exist. Run `scanagg check`" in output
 
 
 def test_another_report_can_be_named(project: Path) -> None:
@@ -121,7 +121,7 @@ def test_no_waivers(make_project: Make) -> None:
 
 def test_waivers_that_do_not_load_are_an_error(make_project: Make) -> None:
     root = make_project({"policies/waivers.yml": WAIVERS.replace("owner:", "who:")})
-    said = waivers(root, code=2)
-    assert "policies/waivers.yml:" in said
-    assert "unknown key 'who'" in said
+    output = waivers(root, code=2)
+    assert "policies/waivers.yml:" in output
+    assert "unknown key 'who'" in output
     assert "is not an ISO time" in waivers(root, "--now", "soon", code=2)

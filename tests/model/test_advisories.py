@@ -1,4 +1,4 @@
-"""What several say of one advisory is brought together: fixes, pages, dates."""
+"""Combine fixes, pages and dates of one advisory from several sources."""
 
 import pytest
 

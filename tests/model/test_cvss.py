@@ -1,4 +1,4 @@
-"""A vector is rated by what it says itself; what is no vector says nothing, and breaks nothing."""
+"""Scores of CVSS vectors; invalid vectors have none."""
 
 import json
 from collections.abc import Iterator
@@ -138,7 +138,7 @@ def test_it_agrees_with_the_scores_that_nvd_and_others_published(data_dir: Path)
 
 
 def published(value: object) -> Iterator[tuple[str, float]]:
-    """Every vector with the score that stands beside it, wherever in a report of Trivy."""
+    """Return every vector in a report of trivy with the score beside it."""
     if isinstance(value, list):
         for one in value:
             yield from published(one)

@@ -1,4 +1,4 @@
-"""Fills an advisory store for a test, through the same imports as `scanagg db import`."""
+"""Fill an advisory store for a test, with the imports of `scanagg db import`."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ _OTHERS = [
 
 
 def keep(folder: Path, records: Iterable[Record], *, whole: bool = True) -> Path:
-    """Store these OSV records in the cache `folder`; the folder.
+    """Store OSV records in the cache `folder`, and return it.
 
     With `whole` among so many others, of a package that no test has, that it may be all there is.
     """
@@ -41,13 +41,13 @@ def keep(folder: Path, records: Iterable[Record], *, whole: bool = True) -> Path
 
 
 def keep_zip(folder: Path, zipped: Path) -> Path:
-    """Store an OSV export in the cache `folder`; the folder. A process imports it only once."""
+    """Store an OSV export in the cache `folder`, and return it. A process imports it once."""
     shutil.copytree(_imported(zipped) / "advisories", folder / "advisories", dirs_exist_ok=True)
     return folder
 
 
 def keep_kev(folder: Path, day: str, *cves: str) -> None:
-    """Store a KEV catalogue of that day (ISO); a CVE of no test's is in it too."""
+    """Store a KEV catalogue of a day (ISO), with one more CVE."""
     entries = [{"cveID": one, "dateAdded": day, "dueDate": day} for one in (*cves, "CVE-1999-9999")]
     catalogue = {
         "title": "CISA Catalog of Known Exploited Vulnerabilities",
@@ -62,7 +62,7 @@ def keep_kev(folder: Path, day: str, *cves: str) -> None:
 
 
 def keep_epss(folder: Path, day: str, scores: Mapping[str, float]) -> None:
-    """Store EPSS scores of that day (ISO); every percentile is 0.5."""
+    """Store EPSS scores of a day (ISO); every percentile is 0.5."""
     text = io.StringIO()
     text.write(f"#model_version:v2025.03.14,score_date:{day}T00:00:00+0000\n")
     csv.writer(text, lineterminator="\n").writerows(
@@ -86,4 +86,4 @@ def _now() -> datetime:
 
 
 def _quiet(_done: int, _whole: int) -> None:
-    """Progress is nothing to tell."""
+    """Ignore progress."""

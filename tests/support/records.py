@@ -29,7 +29,7 @@ NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def silent(done: int, whole: int) -> None:
-    """A progress that nobody looks at."""
+    """Ignore progress."""
 
 
 def affected(
