@@ -23,7 +23,9 @@ Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 PolicyName = Annotated[
     str | None,
     typer.Option(
-        "--policy", metavar="NAME_OR_PATH", help="Judge by this ready-made policy or policy file."
+        "--policy",
+        metavar="NAME_OR_PATH",
+        help="Judge by this ready-made policy or policy file. Default: the project's policy.",
     ),
 ]
 PolicyRef = Annotated[

@@ -182,9 +182,8 @@ class _Page(msgspec.Struct, frozen=True):
         lines = []
         for run in self.report.runs:
             finished = run.status in (Status.OK, Status.NOT_APPLICABLE)
-            if not finished and (run.detail is None or run.detail not in details):
-                detail = sentence(run.detail) if run.detail else status_word(run.status)
-                lines.append(f"{run.scanner}: {detail}")
+            if run.detail and not finished and run.detail not in details:
+                lines.append(f"{run.scanner}: {sentence(run.detail)}")
             if self.verbose and run.status is Status.DEGRADED:
                 more = run.coverage.gaps[1:]  # the detail names the first one
                 lines += [f"{run.scanner}: {gap.input}: {sentence(gap.reason)}" for gap in more]
