@@ -45,6 +45,11 @@ class Said:
         return next(run for run in self.report["runs"] if run["scanner"] == scanner)
 
     @property
+    def notices(self) -> dict[str, dict[str, Any]]:
+        """The values of the gate's notices in the JSON report, by kind."""
+        return {notice["kind"]: notice["values"] for notice in self.report["gate"]["notices"]}
+
+    @property
     def everything(self) -> str:
         """All that was printed or written, to search for what must not be in it."""
         files = sorted(self.folder.glob("scanagg.*")) if self.folder.is_dir() else []
