@@ -1,6 +1,8 @@
 """scanagg.md: what a reader of a job summary must see, nothing that its text can break."""
 
+import os
 import re
+from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
@@ -34,6 +36,7 @@ from scanagg.reports.md.text import code, escape
 from scanagg.reports.phrases import NO_STORE
 
 GITHUB_LIMIT = 1024 * 1024
+PAGES = {"sample": sample_report(), "lived": lived_report(), "known": known_report()}
 
 
 def text(report: Report) -> str:
@@ -56,6 +59,16 @@ def passed(**changes: object) -> Report:
     return replace(base, **changes)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", PAGES)
+def test_pages_are_what_they_were(name: str) -> None:
+    """To accept a change: SCANAGG_UPDATE_GOLDEN=1."""
+    golden = Path(__file__).parent.parent / "data" / "reports" / f"{name}.md"
+    page = text(PAGES[name])
+    if os.environ.get("SCANAGG_UPDATE_GOLDEN"):
+        golden.write_text(page, encoding="utf-8")
+    assert page == golden.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize(
     ("outcome", "heading"),
     [
@@ -76,59 +89,10 @@ def test_incomplete_says_that_it_is_no_pass() -> None:
     assert "Not a pass" in text(report)
 
 
-def test_every_run_is_in_the_table_with_what_it_examined() -> None:
-    table = section(text(sample_report()), "Scanners")
-    assert "| **bandit** 1.2.3 | degraded: 1 of 3 files not examined | 2 of 3 files | 2 |" in table
-    assert "| **safety** | missing: not installed | 0 of 2 packages | 0 |" in table
-    assert table.count("\n| **") == 6
-
-
-def test_blocking_findings_have_place_rule_fix_and_witnesses() -> None:
-    table = section(text(sample_report()), "2 findings that block")
-    assert (
-        "| critical, by GitHub's label | Sandbox escape in jinja2 | "
-        "`requirements.txt:1`<br>`jinja2 2.4.1`<br>direct | "
-        "[CVE-2016-10745](https://osv.dev/vulnerability/CVE-2016-10745) | "
-        "Update jinja2 to 2.8.1. | pip-audit, trivy |"
-    ) in table
-    assert "| high | Secret Keyword | `config.ini:2` | secret-keyword |" in table
-    assert "subprocess" not in table
-
-
-def test_vulnerabilities_say_who_rated_them_exploits_the_way_in_and_the_fix() -> None:
-    table = section(text(known_report()), "4 findings that block")
-    assert (
-        "| high, by GitHub's label | Cookies reach another site<br>"
-        "**known to be exploited since 2023-11-03 (CISA)** | "
-        "`requirements.in:2`<br>`urllib3 1.26.4`<br>transitive: shop → requests → urllib3 | "
-    ) in table
-    assert "| Upgrade urllib3 to 2.5.0. | pip-audit |" in table
-    assert "**malicious: the package itself is an attack**" in table
-    assert "| unknown | A weakness of jinja2 |" in table
-    details = table[table.index("<details>") :]
-    assert "[GHSA-v845-jxx5-vc9f](https://github.com/advisories/GHSA-v845-jxx5-vc9f)" in details
-    assert "  - GitHub says high, CVSS says low\n" in details
-    assert "  - fixed in 1.26.17, 2.0.6; published 2023-10-02\n" in details
-    assert "  - [CWE-200](https://cwe.mitre.org/data/definitions/200.html)\n" in details
-    assert "(https://nvd.nist.gov/vuln/detail/CVE-2023-43804)" in details
-    assert "javascript:" not in details
-    assert "plain.invalid" not in details
-    assert "<details>" not in text(large_report(3))
-
-
 def test_upgrades_are_short_and_say_how_many_more_there_are() -> None:
-    upgrades = section(text(known_report()), "What to upgrade")
-    assert "\n2 upgrades clear 5 vulnerabilities, 2 of which block.\n" in upgrades
-    assert (
-        "| `urllib3 1.26.4`<br>transitive: shop → requests → urllib3 | **2.5.0 (major)** | "
-        "4, 1 of which blocks | 1.26.17 is enough to clear the blocking findings<br>"
-    ) in upgrades
-    assert "| **remove it** |  | it is malicious (MAL-2025-1)" in upgrades
-    assert "more in scanagg.json" not in upgrades
     many = section(text(many_upgrades(300)), "What to upgrade")
     assert many.count("\n| `") == 10
     assert "\n… and 294 more in scanagg.json\n" in many
-    assert "What to upgrade" not in text(sample_report())
 
 
 def test_upgrades_that_nobody_looked_up_say_so_once() -> None:
@@ -137,32 +101,9 @@ def test_upgrades_that_nobody_looked_up_say_so_once() -> None:
     assert said.count("from scanners, not checked in the advisory store") == 1
 
 
-def test_what_the_verdict_rests_on_is_listed_and_credited() -> None:
-    written = text(known_report())
-    data = section(written, "Data")
-    assert "- **OSV (PyPI)** (advisory store): 18,234 records, 2026-03-01 (3 days old)," in data
-    assert "sha256 ab12cd34ab1…" in data
-    assert written.rstrip().endswith("EPSS scores are from FIRST, first.org/epss.")
-    assert "GitHub Advisory Database, under CC BY 4.0.\n" in written
+def test_without_data_the_page_says_so() -> None:
     bare = section(text(replace(known_report(), data=(), runs=())), "Data")
     assert bare.strip().splitlines()[0] == f"- {NO_STORE}"
-
-
-def test_the_rest_is_counted_and_unknown_is_not_low() -> None:
-    counts = section(text(sample_report()), "Findings by severity")
-    assert "7 findings: 2 block, 2 warn, 3 info." in counts
-    head, _, *rows = (line for line in counts.splitlines() if line.startswith("|"))
-    names = [cell.strip() for cell in head.split("|")[2:-1]]
-    numbers = [cell.strip() for cell in rows[0].split("|")[1:-1]]
-    assert dict(zip(names, numbers[1:], strict=True))["unknown"] == "1"
-    assert numbers == ["Vulnerabilities", "1", "0", "1", "0", "0", "0"]
-
-
-def test_what_was_not_examined_is_named() -> None:
-    gaps = section(text(sample_report()), "Not examined")
-    assert "- **bandit** degraded: 1 of 3 files not examined" in gaps
-    assert "  - `app/new.py` syntax error: not parsed by bandit with Python 3.11" in gaps
-    assert "- **safety** missing: not installed" in gaps
 
 
 def test_files_that_no_scanner_was_given_are_a_gap() -> None:
@@ -199,24 +140,6 @@ def test_inputs_that_an_ok_run_left_out_are_named() -> None:
     )
 
 
-def test_notices_and_what_the_project_hides_are_told() -> None:
-    notices = section(text(sample_report()), "Notices")
-    assert "safety did not run; the policy does not require it" in notices
-    assert "bandit: 2 suppressed in the project's own files (nosec)" in notices
-    data = section(text(sample_report()), "Data")
-    assert "- **vulnerability database** (trivy): 2026-03-04 (today)\n" in data
-
-
-def test_the_sums_stand_in_one_line_with_what_was_compared() -> None:
-    written = text(lived_report())
-    assert (
-        "\n2 new block, 1 more new, 1 disclosed, 2 existing, 2 waived, 1 blocks from 2026-03-13 "
-        "(9 days left), 1 waiver ends in 6 days, 1 waiver has expired\n"
-    ) in written
-    assert "\nCompared with commit 89abcde" in written
-    assert written.index("2 new block") < written.index("### Scanners")
-
-
 def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
     written = text(sample_report())
     assert written.count("No base commit or baseline") == 1
@@ -236,13 +159,6 @@ def test_what_a_change_does_to_its_own_gate_is_an_alert() -> None:
     assert "CAUTION" not in text(sample_report())
 
 
-def test_findings_have_their_origin_and_the_waivers_that_failed() -> None:
-    table = section(text(lived_report()), "2 findings that block")
-    assert "| critical, by GitHub's label | new | Sandbox escape in jinja2<br>waiver of @" in table
-    assert "has no effect: it expired 12 days ago | `requirements.txt:1`" in table
-    assert "| high | new, edited | Secret Keyword |" in table
-
-
 def test_existing_findings_do_not_drown_a_new_one() -> None:
     table = section(text(many_existing(212)), "213 findings that block")
     rows = [line for line in table.splitlines() if line.startswith("| ")]
@@ -259,16 +175,6 @@ def test_warnings_with_a_deadline_are_listed() -> None:
     )
     later = section(text(sample_report([code_finding])), "Blocking later")
     assert "`app/db.py:5` **blocks from" in later
-
-
-def test_waivers_are_listed_with_what_became_of_them() -> None:
-    waivers = section(text(lived_report()), "Waivers")
-    active, expired, unused = waivers.strip().splitlines()
-    assert "`B602 in app/**`" in active
-    assert "waives 1 finding, 6 days left; only our own names reach it, see SEC-212" in active
-    assert "expired 12 days ago" in expired
-    assert "unused, 89 days left" in unused
-    assert "### Waivers" not in text(sample_report())
 
 
 HOSTILE = [

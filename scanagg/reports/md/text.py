@@ -1,13 +1,11 @@
-"""Plain text as Markdown: escaped, in code spans, links, table rows and lists."""
+"""Plain text as Markdown: escaped, in code spans, as links."""
 
 import re
-from collections.abc import Iterable, Iterator
 from typing import Final
 
 from scanagg.core.text import one_line, shorten
 from scanagg.reports.links import web_url
 
-MOST_LINES: Final = 30
 TEXT_WIDTH: Final = 160
 CODE_WIDTH: Final = 120
 URL_WIDTH: Final = 400
@@ -50,22 +48,3 @@ def code(text: str, width: int = CODE_WIDTH) -> str:
         fence += "`"
     pad = " " if "`" in (plain[0], plain[-1]) else ""
     return f"{fence}{pad}{plain}{pad}{fence}"
-
-
-def bullets(lines: Iterable[str]) -> Iterator[str]:
-    """Yield a list of at most MOST_LINES, and how many more there are."""
-    rest = list(lines)
-    for line in rest[:MOST_LINES]:
-        yield f"- {line}\n"
-    yield from more(len(rest) - MOST_LINES)
-
-
-def more(number: int) -> Iterator[str]:
-    """Yield how many more lines a list would have."""
-    if number > 0:
-        yield f"- and {number:,} more\n"
-
-
-def row(*cells: str) -> str:
-    """Return one row of a table."""
-    return "| " + " | ".join(cells) + " |\n"
