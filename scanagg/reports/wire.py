@@ -50,14 +50,14 @@ from scanagg.reports.reasons import SENTENCES, sentence
 SCHEMA: Final = "scanagg-report/1"
 SCHEMA_FILE: Final = "scanagg-report-1.schema.json"
 
-# The JSON Schema has the names of the types without this.
+# The JSON Schema has the names of the types without this prefix.
 _PREFIX: Final = "Wire"
 _FAMILY: Final = "scanagg-report/"
 _OURS: Final = "scanagg"
-_HINT: Final = "Give a scanagg.json, as `scanagg check --format json` writes it."
+_HINT: Final = "Use a scanagg.json that `scanagg check --format json` wrote."
 _NOWHERE: Final = Path("/nonexistent")
 _WIDTH: Final = 200
-# A report of 100,000 findings has some 150 MB. Anything much larger is no report.
+# A report of 100,000 findings has about 150 MB. Anything much larger is no report.
 _MOST_BYTES: Final = 1 << 29
 
 Value = TypeVar("Value")
@@ -87,9 +87,10 @@ _WireReasonValue = str | int | WireReason | tuple[str | WireReason, ...]
 
 
 class WireDataSource(msgspec.Struct):
-    """Data that findings are judged by, and when its newest record was made.
+    """Data that findings are judged by.
 
-    `digest` is the sha256 of its content, `fetched` when it came here.
+    `updated` is the time of its newest record, `fetched` that of its download, and `digest` the
+    sha256 of its content.
     """
 
     name: str
@@ -137,9 +138,9 @@ class WireLocation(msgspec.Struct, frozen=True):
 
 
 class WirePackage(msgspec.Struct, frozen=True):
-    """A package; `places` declare it, `requires` names the packages it asks for.
+    """A package; `places` declare it, `requires` are the packages that it depends on.
 
-    `asked` are the lines by which people ask for the first of the chain.
+    `asked` are the lines that require the first package of the chain.
     """
 
     purl: str
@@ -161,23 +162,23 @@ class WireConstraint(msgspec.Struct, frozen=True):
     name: str
     specifier: Annotated[str, _about("By PEP 440; empty: any version.")]
     text: str
-    by: Annotated[str, _about("The package that says so; empty: the project.")]
+    by: Annotated[str, _about("The package that sets the limit; empty: the project.")]
     place: WireLocation | None
 
 
 class WireUpgrade(msgspec.Struct, frozen=True):
-    """The advice for a package with vulnerabilities."""
+    """The upgrade of a package with vulnerabilities."""
 
     package: WirePackage
     to: Annotated[str | None, _about("The version to go to; null: no known version is better.")]
     step: Step | None
     to_unblock: Annotated[
-        str | None, _about("The version that clears all blocking ones, if it is another.")
+        str | None, _about("The version that clears all blocking ones, if it differs.")
     ]
     clears: Annotated[tuple[str, ...], _about("The vulnerabilities that it fixes.")]
     unblocks: Annotated[tuple[str, ...], _about("Those of `clears` that block.")]
     stays: Annotated[tuple[str, ...], _about("The vulnerabilities that remain.")]
-    allowed: Annotated[bool | None, _about("By all known constraints; null: there are none.")]
+    allowed: Annotated[bool | None, _about("By all known constraints; null: without constraints.")]
     hindered_by: tuple[WireConstraint, ...]
     change: Annotated[
         tuple[str, ...], _about("The direct requirements to change, or to lock again.")
@@ -186,7 +187,7 @@ class WireUpgrade(msgspec.Struct, frozen=True):
 
 
 class WireAdvisory(msgspec.Struct, frozen=True):
-    """The published vulnerability a finding is about."""
+    """The published vulnerability of a finding."""
 
     id: str
     aliases: tuple[str, ...]
@@ -198,7 +199,7 @@ class WireAdvisory(msgspec.Struct, frozen=True):
     epss: Annotated[float | None, _about("Likelihood to be exploited within 30 days, 0 to 1.")] = (
         None
     )
-    kev_added: Annotated[str | None, _about("The day since which that is known.")] = None
+    kev_added: Annotated[str | None, _about("The day on which CISA added it.")] = None
     epss_percentile: Annotated[
         float | None, _about("The share of vulnerabilities that are less likely, 0 to 1.")
     ] = None
@@ -210,7 +211,7 @@ class WireLicenseFile(msgspec.Struct, frozen=True):
 
     path: str
     sha256: str
-    license: Annotated[str, _about("The SPDX id whose text it holds word for word, or empty.")] = ""
+    license: Annotated[str, _about("The SPDX id of its text, or empty.")] = ""
 
 
 class WireLicenseFacts(msgspec.Struct, frozen=True):
@@ -248,7 +249,7 @@ class WireRevision(msgspec.Struct, frozen=True):
 
 
 class WireTarget(msgspec.Struct, frozen=True):
-    """The folder that was checked. `files` counts the files that were offered to scanners."""
+    """The folder that was checked. `files` is the number of files that scanners could read."""
 
     name: str
     files: int
@@ -258,21 +259,23 @@ class WireTarget(msgspec.Struct, frozen=True):
 
 
 class WirePolicyFile(msgspec.Struct, frozen=True):
-    """A further file that a policy takes in, with the sha256 of its text."""
+    """A further file that the policy reads, with the sha256 of its text."""
 
     path: str
     sha256: str
 
 
 class WirePolicy(msgspec.Struct, frozen=True):
-    """The policy that judged: `digest` is the sha256 of its text."""
+    """The policy of the check; `digest` is the sha256 of its text."""
 
     name: str
     source: str
     digest: str
     enforcement: str
     files: Annotated[tuple[WirePolicyFile, ...], _about("Parent policies and waiver lists.")] = ()
-    ref: Annotated[str | None, _about("The commit it was read from; null: the work tree.")] = None
+    ref: Annotated[str | None, _about("The commit it was read from; null: the working tree.")] = (
+        None
+    )
 
 
 class WireBase(msgspec.Struct, frozen=True):
@@ -286,7 +289,7 @@ class WireBase(msgspec.Struct, frozen=True):
 
 
 class WireClock(msgspec.Struct):
-    """The time the run was judged by, and whether it was set by hand."""
+    """The time of the check, and whether `--now` set it."""
 
     now: datetime
     given: bool
@@ -306,7 +309,7 @@ class WireCoverage(msgspec.Struct, frozen=True):
 
 
 class WireRun(msgspec.Struct):
-    """One execution of one scanner. `hidden` counts what the project's files hide from it."""
+    """One execution of one scanner. `hidden` counts suppressions in the project's files."""
 
     scanner: str
     version: str | None
@@ -341,7 +344,7 @@ class WireHistory(msgspec.Struct):
 
 
 class WireLicensed(msgspec.Struct, frozen=True):
-    """A package with its licence as judged; `term` decided, `source` is what was believed."""
+    """A package and its licence; `term` decided, `source` is the evidence of `expression`."""
 
     package: WirePackage
     facts: WireLicenseFacts
@@ -353,7 +356,7 @@ class WireLicensed(msgspec.Struct, frozen=True):
 
 
 class WireTerms(msgspec.Struct, frozen=True):
-    """The scanners that were asked for, and problems and notices that no policy changes."""
+    """The scanners that were selected, and problems and notices that no policy changes."""
 
     only: tuple[str, ...] = ()
     problems: tuple[WireReason, ...] = ()
@@ -361,7 +364,7 @@ class WireTerms(msgspec.Struct, frozen=True):
 
 
 class WireWaiver(msgspec.Struct, frozen=True):
-    """An entry of a list of waivers; it holds through the day `expires`, UTC."""
+    """An entry of a list of waivers; `expires` is its last day, UTC."""
 
     place: Annotated[str, _about("file:line")]
     state: WaiverState
@@ -377,7 +380,7 @@ class WireWaiver(msgspec.Struct, frozen=True):
 
 
 class WireVoidWaiver(msgspec.Struct, frozen=True):
-    """A waiver that matches a finding and has no effect, and why not."""
+    """A waiver that matches a finding without effect, and the reason."""
 
     waiver: WireWaiver
     reason: WireReason
@@ -446,7 +449,7 @@ class WireFinding(msgspec.Struct, frozen=True):
     )
     disclosed: Annotated[bool, _about("The package is not new, but the advisory is.")] = False
     first_seen: Annotated[
-        datetime | None, _about("The time since which this repository has it on record.")
+        datetime | None, _about("The time at which this repository first had it.")
     ] = None
     deadline: Annotated[datetime | None, _about("The time at which a warning begins to block.")] = (
         None
@@ -457,7 +460,7 @@ class WireFinding(msgspec.Struct, frozen=True):
     license_term: Annotated[str | None, _about("The part of `license` that decided.")] = None
     license_facts: WireLicenseFacts | None = None
     in_source: Annotated[
-        str | None, _about("The comment or file of the project that hides it: nosec.")
+        str | None, _about("The comment or file of the project that suppresses it: nosec.")
     ] = None
     resource: Annotated[str | None, _about("The part of a configuration that it concerns.")] = None
     snippet: Annotated[str | None, _about("The line, masked where it holds a secret.")] = None
@@ -474,7 +477,7 @@ class WireGate(msgspec.Struct, frozen=True):
     notices: tuple[WireReason, ...]
     attempts: Annotated[
         tuple[WireReason, ...],
-        _about("The ways in which the change under check loosens its own gate."),
+        _about("The ways in which the checked change loosens its own gate."),
     ] = ()
 
 
@@ -496,7 +499,7 @@ class WireReport(msgspec.Struct, frozen=True):
     ] = ()
     terms: WireTerms = WireTerms()
     packages: Annotated[tuple[WirePackage, ...], _about("All packages of the project.")] = ()
-    data: Annotated[tuple[WireDataSource, ...], _about("What the advisory store held.")] = ()
+    data: Annotated[tuple[WireDataSource, ...], _about("The data in the advisory store.")] = ()
     upgrades: Annotated[
         tuple[WireUpgrade, ...], _about("The upgrades, the one that fixes most first.")
     ] = ()
@@ -601,7 +604,7 @@ def convert(value: object, kind: type[Value] | Any) -> Value:
 
 
 class _Head(msgspec.Struct):
-    """The key that tells a report from other JSON."""
+    """The key that identifies a report."""
 
     schema: str
 
@@ -618,12 +621,12 @@ def read(path: Path) -> Report:
     try:
         return _to_model(msgspec.json.decode(raw, type=WireReport))
     except (ValueError, RecursionError) as error:
-        raise ReportError(f"{shown}: not a whole report: {_why(error)}", _HINT) from error
+        raise ReportError(f"{shown}: not a complete report: {_why(error)}", _HINT) from error
 
 
 def _read_bytes(path: Path, shown: str) -> bytes:
     try:
-        # Only a regular file: a pipe or a device would keep us waiting for its end.
+        # Only a regular file: reading a pipe or a device might never end.
         if not path.is_file():
             what = "is not a file" if os.path.lexists(path) else "does not exist"
             raise ReportError(f"{shown}: {what}", _HINT)
@@ -639,14 +642,14 @@ def _check_schema(raw: bytes, shown: str) -> None:
     try:
         schema = msgspec.json.decode(raw, type=_Head).schema
     except msgspec.ValidationError as error:
-        message = f"{shown}: not a report of scanagg: its key `schema` does not say so"
+        message = f"{shown}: not a report of scanagg: no key `schema`"
         raise ReportError(message, _HINT) from error
     except (ValueError, RecursionError) as error:
         raise ReportError(f"{shown}: not JSON: {_why(error)}", _HINT) from error
     name = shorten(one_line(schema), _WIDTH)
     if schema.startswith(_FAMILY) and schema != SCHEMA:
-        message = f"{shown}: its schema is {name}, this scanagg reads {SCHEMA}"
-        raise ReportError(message, "Read it with the scanagg that wrote it, or check again.")
+        message = f"{shown}: the schema is {name}, but this version of scanagg reads {SCHEMA}"
+        raise ReportError(message, "Read it with the version that wrote it, or check again.")
     if schema != SCHEMA:
         raise ReportError(f"{shown}: not a report of scanagg: schema {name}", _HINT)
 
@@ -660,7 +663,7 @@ def _why(error: Exception) -> str:
 
 
 def _to_model(wire: WireReport) -> Report:
-    """Return the report. ValueError with the place of a value that cannot be."""
+    """Return the report. ValueError with the place of an invalid value."""
     policy = {**asdict(wire.policy), "files": list(map(astuple, wire.policy.files))}
     target = {**asdict(wire.target), "root": _NOWHERE, "files": _files(wire)}
     licenses = [{**asdict(one), "history": one.history or NO_BASE} for one in wire.licenses]
@@ -683,7 +686,7 @@ def _to_model(wire: WireReport) -> Report:
 
 
 def _files(wire: WireReport) -> list[SourceFile]:
-    """Return as many files as were checked: those that the report names, then any."""
+    """Return as many files as were checked: first those that the report names."""
     packages = [*wire.packages, *(licensed.package for licensed in wire.licenses)]
     places = chain(
         (place for finding in wire.findings for place in (finding.location, *finding.places)),
@@ -691,20 +694,20 @@ def _files(wire: WireReport) -> list[SourceFile]:
         (place for package in wire.packages for place in package.asked),
     )
     paths = sorted({place.path for place in places if place})
-    # Only the number of the other files is known: "." is the project as a whole.
+    # Only the number of the other files is known. "." is the whole project.
     names = islice(chain(paths, repeat(paths[0] if paths else ".")), wire.target.files)
     return [SourceFile(name, _NOWHERE, 0) for name in names]
 
 
 def _judged(wire: WireFinding) -> Judged:
-    """Return the finding. Its claims are those of scanners: what a policy decided is left out."""
+    """Return the finding, with the severity claims of scanners but not those of the policy."""
     if wire.category is Category.VULNERABILITY and not (wire.package and wire.advisory):
         raise ValueError("a vulnerability needs a package and an advisory - at `$.finding`")
     if wire.category is Category.LICENSE and not wire.package:
         raise ValueError("a licence needs a package - at `$.finding`")
     stated: object = wire.license_facts
     if stated is None and wire.category is Category.LICENSE:
-        # A report that is older than this key has only the expression.
+        # Older reports lack this key and have only the expression.
         stated = {"text": wire.license}
     values = asdict(wire)
     finding = {

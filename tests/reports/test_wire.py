@@ -169,7 +169,7 @@ def test_a_file_that_may_not_be_read_is_refused(
         (b'{"version": "2.1.0", "runs": []}', "not a report of scanagg"),
         (b'{"schema": 1}', "not a report of scanagg"),
         (b'{"schema": "other/1"}', "not a report of scanagg: schema other/1"),
-        (b'{"schema": "scanagg-report/2"}', "this scanagg reads scanagg-report/1"),
+        (b'{"schema": "scanagg-report/2"}', "reads scanagg-report/1"),
         (b'{"schema": "scanagg-report/1"}', "missing required field `scanagg`"),
     ],
 )

@@ -107,17 +107,17 @@ class SarifRules:
         """Yield the rules as SARIF describes them."""
         for identifier, entry in self._entries.items():
             rule = entry.rule
-            words = phrase(rule.title) or phrase(rule.name) or identifier
+            words = phrase(rule.title or rule.name) or identifier
             if entry.category is Category.VULNERABILITY and rule.id not in words:
                 words = f"{phrase(rule.id)}: {words}"  # people search for the id
             short = sentence(words, DESCRIPTION_LENGTH // 2)
             advice = sentence(rule.help, DESCRIPTION_LENGTH) or _HELP[entry.category]
             pages = (rule.url, advisory_url(rule.id), *map(cwe_url, rule.cwe))
-            page = next((page for page in map(https, pages) if page), self._page)
+            page = next(filter(None, map(https, pages)), self._page)
             doubled = short.replace("{", "{{").replace("}", "}}")
             # Some tools drop the level "warning" from a result. Readers then use the rule's level,
             # so it has to be "warning" if any finding has that level.
-            level = next(word for word in ("warning", "error", "note") if word in entry.levels)
+            level = min(entry.levels, key=("warning", "error", "note").index)
             yield sarif_om.ReportingDescriptor(
                 id=identifier,
                 name=pascal(rule.name or rule.id, identifier),
@@ -125,7 +125,7 @@ class SarifRules:
                 full_description=_text(sentence(f"{short} {advice}", DESCRIPTION_LENGTH)),
                 help_uri=page or None,
                 help=sarif_om.MultiformatMessageString(
-                    text=f"{short} {advice}" + (f" More information: {page}" if page else ""),
+                    text=f"{short} {advice} {page}".rstrip(),
                     markdown="\n\n".join(_help(entry, short, advice, page)),
                 ),
                 message_strings={MESSAGE: _text(f"{doubled} Affected: '{{0}}'.")},

@@ -1,7 +1,8 @@
 """The runs of a SARIF log, one per scanner, and the log as text in pieces."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import timedelta
 from typing import Final
 
@@ -99,25 +100,28 @@ def plan(report: Report, *, whole: bool) -> Plan:
     has no file at all.
     """
     runs = [run for run in report.runs if whole or run.status in _SHOWN]
-    homes: dict[str, list[Judged]] = {run.scanner: [] for run in runs}
-    homeless: list[Judged] = []
-    has_files = whole or bool(report.target.files)
     listed = [item for item in report.findings if whole or item.verdict.action is not Action.WAIVED]
-    for judged in listed:
-        home = next((name for name in judged.finding.scanners if name in homes), None)
-        if home and (has_files or judged.finding.location):
-            homes[home].append(judged)
-        else:
-            homeless.append(judged)
-    if not runs or (whole and homeless):
+    homes = _homes(listed, {run.scanner for run in runs}, whole or bool(report.target.files))
+    if not runs or (whole and homes[None]):
         runs.append(_own_run(report))
-        homes[OWN] = homeless if whole else []
+        homes[OWN] = homes[None] if whole else []
     sections = []
     for run in runs:
         findings = sorted(homes[run.scanner], key=lambda judged: judged.severity.order)
         fitting = findings if whole else findings[:_MOST_RESULTS]
         sections.append(SarifRun(run, fitting, len(findings)))
-    return Plan(sections, len(homeless), len(report.findings) - len(listed))
+    return Plan(sections, len(homes[None]), len(report.findings) - len(listed))
+
+
+def _homes(
+    findings: Iterable[Judged], scanners: Set[str], has_files: bool
+) -> dict[str | None, list[Judged]]:
+    """Return the findings by the scanner of their run; those without a run under None."""
+    homes: dict[str | None, list[Judged]] = defaultdict(list)
+    for judged in findings:
+        home = next((name for name in judged.finding.scanners if name in scanners), None)
+        homes[home if has_files or judged.finding.location else None].append(judged)
+    return homes
 
 
 def _own_run(report: Report) -> Run:
@@ -191,14 +195,6 @@ def _run_head(report: Report, section: SarifRun, rules: SarifRules, *, whole: bo
     parts = (OWN, run.scanner, phrase(revision.prefix.strip("/")) if revision else "")
     snippets = [judged.finding.snippet for judged in section.findings]
     is_masked = any(snippet is None or MASK in snippet for snippet in snippets)
-    coverage: WireCoverage = convert(run.coverage, WireCoverage)
-    numbers = {"unit": coverage.unit, "found": coverage.found, "examined": coverage.examined}
-    values = {
-        "status": run.status,
-        "coverage": coverage if whole else numbers,
-        "data": convert(run.data, WireDataSource | None),
-        "leftOut": section.left_out,
-    }
     return sarif_om.Run(
         tool=sarif_om.Tool(driver=_driver(run, _info(report, run.scanner), rules.descriptors())),
         automation_details=sarif_om.RunAutomationDetails(
@@ -228,8 +224,22 @@ def _run_head(report: Report, section: SarifRun, rules: SarifRules, *, whole: bo
         },
         column_kind="utf16CodeUnits",
         redaction_tokens=[MASK] if is_masked else None,
-        properties={"scanagg": {key: value for key, value in values.items() if value}},
+        properties={"scanagg": _values(section, whole=whole)},
     )
+
+
+def _values(section: SarifRun, *, whole: bool) -> dict[str, object]:
+    """Return the values of ours that have no place in the standard."""
+    run = section.run
+    coverage: WireCoverage = convert(run.coverage, WireCoverage)
+    numbers = {"unit": coverage.unit, "found": coverage.found, "examined": coverage.examined}
+    values = {
+        "status": run.status,
+        "coverage": coverage if whole else numbers,
+        "data": convert(run.data, WireDataSource | None),
+        "leftOut": section.left_out,
+    }
+    return {key: value for key, value in values.items() if value}
 
 
 def _provenance(revision: Revision) -> list[sarif_om.VersionControlDetails] | None:
