@@ -107,7 +107,7 @@ STATES = {
     "pass": passed(),
     "incomplete": incomplete(),
     "empty": passed(runs=()),
-    "upgrades": many_upgrades(300),
+    "upgrades": many_upgrades(40),
 }
 
 

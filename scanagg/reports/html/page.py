@@ -27,7 +27,6 @@ from scanagg.model import (
     Report,
     Rule,
     Scope,
-    Severity,
     SeverityClaim,
     Verdict,
     Waiver,
@@ -124,34 +123,29 @@ class _Bar(msgspec.Struct, frozen=True):
     name: str
     category: str | None
     total: int
-    segments: tuple[_Segment, ...]
+    segments: Sequence[_Segment]
 
 
 def _bars(counts: phrases.Counts) -> list[_Bar]:
     """Return the chart. All bars have one scale, so the categories add up to the first bar."""
-    categories = counts.categories()
-    bars = [
-        _Bar(
-            phrases.CATEGORIES[category],
-            category.value,
-            counts.of(category),
-            tuple(_segments(counts.severities(category), counts.total)),
-        )
-        for category in categories
-    ]
-    everything = tuple(_segments(counts.severities(), counts.total))
-    return [_Bar("All", None, counts.total, everything), *bars] if len(bars) > 1 else bars
-
-
-def _segments(by_severity: dict[Severity, int], total: int) -> Iterator[_Segment]:
-    """Yield the parts of a bar side by side. Widened small ones leave less room for the others."""
-    present = {severity: number for severity, number in by_severity.items() if number}
-    room = BAR_WIDTH - _LEAST_WIDTH * len(present)
-    x = 0
-    for severity, number in present.items():
-        width = _LEAST_WIDTH + room * number // total
-        yield _Segment(severity.value, number, x, width)
-        x += width
+    categories: list[Category | None] = [*counts.categories()]
+    bars = []
+    for category in [None, *categories] if len(categories) > 1 else categories:
+        present = {
+            severity: number for severity, number in counts.severities(category).items() if number
+        }
+        # Widened small segments leave less room for the others.
+        room = BAR_WIDTH - _LEAST_WIDTH * len(present)
+        segments: list[_Segment] = []
+        x = 0
+        for severity, number in present.items():
+            width = _LEAST_WIDTH + room * number // counts.total
+            segments.append(_Segment(severity.value, number, x, width))
+            x += width
+        name = phrases.CATEGORIES[category] if category else "All"
+        value = category.value if category else None
+        bars.append(_Bar(name, value, sum(present.values()), segments))
+    return bars
 
 
 # The template
@@ -193,27 +187,24 @@ def _csp_hash(name: str) -> str:
 
 # The findings as data
 
-# A package: name, version, purl, scope, direct, chain, and the lines that require it.
+# A package without places and requirements, which are long: name, version, purl, scope, direct,
+# chain, and the lines that require it.
 _PackageKey = tuple[str, str, str, Scope, bool | None, tuple[str, ...], tuple[Location, ...]]
 
 
-class ValueTable(Generic[Value]):
-    """Distinct values in order of arrival, each with a number and an entry."""
+class ValueTable(dict[Value | None, int], Generic[Value]):
+    """The numbers of distinct values, in order of arrival, and an entry for each. None is -1."""
 
     def __init__(self, entry: Callable[[Value], object]) -> None:
         """Start empty. `entry` makes the entry of a new value."""
+        super().__init__({None: _NONE})
         self.entries: list[object] = []
         self._entry = entry
-        self._numbers: dict[Value, int] = {}
 
-    def number(self, value: Value | None) -> int:
-        """Return the number of the value's entry; -1 for None."""
-        if value is None:
-            return _NONE
-        number = self._numbers.get(value)
-        if number is None:
-            number = self._numbers[value] = len(self.entries)
-            self.entries.append(self._entry(value))
+    def __missing__(self, value: Value) -> int:
+        """Add a value."""
+        number = self[value] = len(self.entries)
+        self.entries.append(self._entry(value))
         return number
 
 
@@ -278,19 +269,16 @@ class Rows:
         finding = judged.finding
         location, places, package = finding.location, finding.places, finding.package
         upgrade = self._upgrades.get(package.purl) if package else None
-        package_number = _NONE
+        key: _PackageKey | None = None
         if package:
-            # Without places and requirements, which are long.
-            package_number = self._packages.number(
-                (
-                    package.name,
-                    package.version,
-                    package.purl,
-                    package.scope,
-                    package.direct,
-                    package.chain,
-                    package.asked,
-                )
+            key = (
+                package.name,
+                package.version,
+                package.purl,
+                package.scope,
+                package.direct,
+                package.chain,
+                package.asked,
             )
         return (
             finding.id,
@@ -298,29 +286,27 @@ class Rows:
             _SEVERITIES[judged.severity],
             _CATEGORIES[finding.category],
             _CONFIDENCES[finding.confidence],
-            self._lines.number(finding.title),
-            self._blocks.number(finding.message),
-            self._rules.number(finding.rule),
-            self._lines.number(location.path) if location else _NONE,
+            self._lines[finding.title],
+            self._blocks[finding.message],
+            self._rules[finding.rule],
+            self._lines[location.path] if location else _NONE,
             location.start_line if location else None,
             location.last_line if location else None,
-            self._snippets.number(finding.snippet),
-            self._witnesses.number(finding.witnesses),
-            self._sources.number(judged.severity_sources),
-            package_number,
-            self._advisories.number(finding.advisory),
-            self._verdicts.number(judged.verdict),
-            self._lines.number(phrases.fix(judged, upgrade)) if finding.advisory else _NONE,
-            self._lines.number(judged.license_expression),
+            self._snippets[finding.snippet],
+            self._witnesses[finding.witnesses],
+            self._sources[judged.severity_sources],
+            self._packages[key],
+            self._advisories[finding.advisory],
+            self._verdicts[judged.verdict],
+            self._lines[phrases.fix(judged, upgrade)] if finding.advisory else _NONE,
+            self._lines[judged.license_expression],
             # Empty if the location is the only place.
             []
             if len(places) == 1 and places[0] == location
-            else [
-                (self._lines.number(place.path), place.start_line) for place in places[:MOST_PLACES]
-            ],
+            else [(self._lines[place.path], place.start_line) for place in places[:MOST_PLACES]],
             max(0, len(places) - MOST_PLACES),
             _ORIGINS[judged.origin],
-            self._bases.number((judged.origin, finding.history)) if self._compared else _NONE,
+            self._bases[judged.origin, finding.history] if self._compared else _NONE,
             self._exceptions(judged),
         )
 
@@ -330,10 +316,10 @@ class Rows:
         if not (judged.deadline or hidden or judged.void_waivers or judged.waiver):
             return ()
         return (
-            self._lines.number(phrases.deadline(judged, self._now) or None),
-            self._waivers.number(judged.waiver),
-            [self._lines.number(phrases.void_waiver(void)) for void in judged.void_waivers],
-            self._lines.number(hidden or None),
+            self._lines[phrases.deadline(judged, self._now) or None],
+            self._waivers[judged.waiver],
+            [self._lines[phrases.void_waiver(void)] for void in judged.void_waivers],
+            self._lines[hidden or None],
         )
 
     def _package(self, key: _PackageKey) -> object:
