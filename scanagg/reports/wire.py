@@ -509,17 +509,18 @@ def schema_text() -> str:
     """Return the JSON Schema of a report, as the file SCHEMA_FILE in scanagg/schemas has it."""
     encoded = msgspec.json.encode(msgspec.json.schema(WireReport)).decode()
     # Python 3.13 takes the indentation out of docstrings by itself.
-    generated = json.loads(encoded.replace(_PREFIX, ""), object_hook=_without_indentation)
+    generated = json.loads(
+        encoded.replace(_PREFIX, ""),
+        object_hook=lambda value: {
+            key: inspect.cleandoc(text) if key == "description" and isinstance(text, str) else text
+            for key, text in value.items()
+        },
+    )
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": f"A report of scanagg ({SCHEMA})",
     }
     return json.dumps({**head, **generated}, indent=2, ensure_ascii=False) + "\n"
-
-
-def _without_indentation(value: dict[str, object]) -> dict[str, object]:
-    text = value.get("description")
-    return {**value, "description": inspect.cleandoc(text)} if isinstance(text, str) else value
 
 
 def members(report: Report) -> Iterator[tuple[str, object]]:
@@ -615,43 +616,58 @@ def read(path: Path) -> Report:
     A report has neither the target's folder on this machine nor the names of most of its files:
     `target.files` has the files that the report names, repeated or cut to the recorded number.
     """
-    shown = one_line(str(path))
-    raw = _read_bytes(path, shown)
-    _check_schema(raw, shown)
+    raw = _read_bytes(path)
     try:
-        return _to_model(msgspec.json.decode(raw, type=WireReport))
+        wire = msgspec.json.decode(raw, type=WireReport)
+        findings = []
+        for index, finding in enumerate(wire.findings):
+            try:
+                findings.append(_judged(finding))
+            except ValueError as error:
+                place = str(error).replace("`$.finding", f"`$.findings[{index}]", 1)
+                raise ValueError(place) from error
+        values = {
+            **asdict(wire),
+            "version": wire.scanagg.version,
+            "target": {**asdict(wire.target), "root": _NOWHERE, "files": _files(wire)},
+            "policy": {**asdict(wire.policy), "files": list(map(astuple, wire.policy.files))},
+            "findings": findings,
+            "licenses": [
+                {**asdict(one), "history": one.history or NO_BASE} for one in wire.licenses
+            ],
+        }
+        return convert(values, Report)
     except (ValueError, RecursionError) as error:
-        raise ReportError(f"{shown}: not a complete report: {_why(error)}", _HINT) from error
+        message = f"{one_line(str(path))}: not a complete report: {_why(error)}"
+        raise ReportError(message, _HINT) from error
 
 
-def _read_bytes(path: Path, shown: str) -> bytes:
+def _read_bytes(path: Path) -> bytes:
+    """Return the bytes of a report, whose schema is the one that this version reads."""
+    name = one_line(str(path))
     try:
         # Only a regular file: reading a pipe or a device might never end.
         if not path.is_file():
-            what = "is not a file" if os.path.lexists(path) else "does not exist"
-            raise ReportError(f"{shown}: {what}", _HINT)
+            problem = "is not a file" if os.path.lexists(path) else "does not exist"
+            raise ReportError(f"{name}: {problem}", _HINT)
         if path.stat().st_size > _MOST_BYTES:
-            raise ReportError(f"{shown}: larger than {_MOST_BYTES >> 20} MiB", _HINT)
-        return path.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise ReportError(f"{shown}: cannot be read: {reason}", "Check the path.") from error
-
-
-def _check_schema(raw: bytes, shown: str) -> None:
-    try:
+            raise ReportError(f"{name}: larger than {_MOST_BYTES >> 20} MiB", _HINT)
+        raw = path.read_bytes()
         schema = msgspec.json.decode(raw, type=_Head).schema
+    except OSError as error:
+        message = f"{name}: cannot be read: {error.strerror}"
+        raise ReportError(message, "Check the path.") from error
     except msgspec.ValidationError as error:
-        message = f"{shown}: not a report of scanagg: no key `schema`"
-        raise ReportError(message, _HINT) from error
+        raise ReportError(f"{name}: not a report of scanagg: no key `schema`", _HINT) from error
     except (ValueError, RecursionError) as error:
-        raise ReportError(f"{shown}: not JSON: {_why(error)}", _HINT) from error
-    name = shorten(one_line(schema), _WIDTH)
-    if schema.startswith(_FAMILY) and schema != SCHEMA:
-        message = f"{shown}: the schema is {name}, but this version of scanagg reads {SCHEMA}"
-        raise ReportError(message, "Read it with the version that wrote it, or check again.")
+        raise ReportError(f"{name}: not JSON: {_why(error)}", _HINT) from error
+    shown = shorten(one_line(schema), _WIDTH)
+    if not schema.startswith(_FAMILY):
+        raise ReportError(f"{name}: not a report of scanagg: schema {shown}", _HINT)
     if schema != SCHEMA:
-        raise ReportError(f"{shown}: not a report of scanagg: schema {name}", _HINT)
+        message = f"{name}: the schema is {shown}, but this version of scanagg reads {SCHEMA}"
+        raise ReportError(message, "Read it with the version that wrote it, or check again.")
+    return raw
 
 
 def _why(error: Exception) -> str:
@@ -660,29 +676,6 @@ def _why(error: Exception) -> str:
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start} is not UTF-8"
     return shorten(one_line(str(error)), _WIDTH)
-
-
-def _to_model(wire: WireReport) -> Report:
-    """Return the report. ValueError with the place of an invalid value."""
-    policy = {**asdict(wire.policy), "files": list(map(astuple, wire.policy.files))}
-    target = {**asdict(wire.target), "root": _NOWHERE, "files": _files(wire)}
-    licenses = [{**asdict(one), "history": one.history or NO_BASE} for one in wire.licenses]
-    findings = []
-    for index, finding in enumerate(wire.findings):
-        try:
-            findings.append(_judged(finding))
-        except ValueError as error:
-            place = str(error).replace("`$.finding", f"`$.findings[{index}]", 1)
-            raise ValueError(place) from error
-    values = {
-        **asdict(wire),
-        "version": wire.scanagg.version,
-        "target": target,
-        "policy": policy,
-        "findings": findings,
-        "licenses": licenses,
-    }
-    return convert(values, Report)
 
 
 def _files(wire: WireReport) -> list[SourceFile]:

@@ -190,35 +190,37 @@ def components(packages: Packages, licensed: Iterable[Licensed], refs: Refs) -> 
             "requires:unlinked": packages.unlinked(package),
             "inventory": None if ref in packages.own else False,
         }
-        evidence = ComponentEvidence(
-            occurrences=[
-                Occurrence(
-                    bom_ref=refs.take(f"place:{place(location)}"),
-                    location=one_line(location.path),
-                    line=location.start_line,
-                )
-                for location in package.places
-            ]
-        )
-        component = Component(
+        item = by_ref.get(ref)
+        if item:
+            values |= _license_values(item)
+        yield Component(
             type=ComponentType.LIBRARY,
             bom_ref=ref,
             name=one_line(package.name) or UNNAMED,
             version=one_line(package.version) or None,
             scope=_SCOPES[package.scope],
             purl=packages.purls.get(ref),
+            licenses=_licenses(item) if item else (),
+            evidence=_evidence(package, item, refs),
+            properties=properties(values),
         )
-        if item := by_ref.get(ref):
-            values |= _license_values(item)
-            component.licenses = _licenses(item)
-            ids = sorted({file.license for file in item.facts.files})
-            evidence.licenses = [
-                DisjunctiveLicense(id=name) for name in ids if spdx.is_supported_id(name)
-            ]
-        if evidence.occurrences or evidence.licenses:
-            component.evidence = evidence
-        component.properties = properties(values)
-        yield component
+
+
+def _evidence(package: Package, licensed: Licensed | None, refs: Refs) -> ComponentEvidence | None:
+    """Return the places of a package and the licences of its files; None without any."""
+    occurrences = [
+        Occurrence(
+            bom_ref=refs.take(f"place:{place(location)}"),
+            location=one_line(location.path),
+            line=location.start_line,
+        )
+        for location in package.places
+    ]
+    ids = sorted({file.license for file in licensed.facts.files}) if licensed else []
+    licenses = [DisjunctiveLicense(id=name) for name in ids if spdx.is_supported_id(name)]
+    if not occurrences and not licenses:
+        return None
+    return ComponentEvidence(occurrences=occurrences, licenses=licenses)
 
 
 def _license_values(licensed: Licensed) -> Values:

@@ -44,6 +44,7 @@ from scanagg.model import (
     Action,
     Advisory,
     Category,
+    Finding,
     Judged,
     Report,
     SeverityClaim,
@@ -147,15 +148,7 @@ def _judge(vulnerability: Vulnerability, judged: Judged, ref: str) -> None:
 def _vulnerability(judged: Judged, advisory: Advisory) -> Vulnerability:
     """Return the vulnerability without what depends on the project."""
     finding = judged.finding
-    numbers = {name: _CWE.fullmatch(name.strip()) for name in finding.rule.cwe}
-    urls = filter(None, (advisory.url, finding.rule.url, *advisory.references))
-    pages = {url: link(url) for url in urls}
-    published = read_time(advisory.published)
-    unusable: Values = {
-        "cwe": [name for name, match in numbers.items() if not match],
-        "reference": [url for url, page in pages.items() if not page],
-        "published": None if published else advisory.published,
-    }
+    numbers = (_CWE.fullmatch(name.strip()) for name in finding.rule.cwe)
     return Vulnerability(
         id=one_line(finding.rule.id) or "(no id)",
         source=_publisher(finding.rule.id, finding.scanners, advisory.url or finding.rule.url),
@@ -165,17 +158,19 @@ def _vulnerability(judged: Judged, advisory: Advisory) -> Vulnerability:
             )
             for name in sorted(advisory.ids - {finding.rule.id, ""})
         ],
-        cwes=[int(match[1]) for match in numbers.values() if match],
+        cwes=[int(match[1]) for match in numbers if match],
         description=printable(finding.title) or None,
         detail=printable(finding.message) or None,
-        advisories=[VulnerabilityAdvisory(url=page) for page in pages.values() if page],
-        published=published,
-        properties=properties({**_values(judged, advisory), **unusable}),
+        advisories=[
+            VulnerabilityAdvisory(url=page) for page in map(link, _urls(finding, advisory)) if page
+        ],
+        published=read_time(advisory.published),
+        properties=properties(_values(judged, advisory)),
     )
 
 
 def _values(judged: Judged, advisory: Advisory) -> Values:
-    """Return the values for which the standard has no field."""
+    """Return the values for which the standard has no field, and those that are invalid in it."""
     finding = judged.finding
     return {
         "verdict": judged.verdict.action.value,
@@ -200,7 +195,15 @@ def _values(judged: Judged, advisory: Advisory) -> Values:
         "fixed": advisory.fixed_versions,
         "malicious": advisory.malicious or None,
         "withdrawn": advisory.withdrawn or None,
+        "cwe": [name for name in finding.rule.cwe if not _CWE.fullmatch(name.strip())],
+        "reference": [url for url in _urls(finding, advisory) if not link(url)],
+        "published": None if read_time(advisory.published) else advisory.published,
     }
+
+
+def _urls(finding: Finding, advisory: Advisory) -> Iterable[str]:
+    urls = (advisory.url, finding.rule.url, *advisory.references)
+    return dict.fromkeys(url for url in urls if url)
 
 
 def _publisher(name: str, scanners: Iterable[str], url: str | None) -> VulnerabilitySource:

@@ -151,10 +151,6 @@ def _bars(counts: phrases.Counts) -> list[_Bar]:
 # The template
 
 
-def _shown(text: str, width: int = TEXT_WIDTH) -> str:
-    return shorten(one_line(text), width)
-
-
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
@@ -165,7 +161,10 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        shown=_shown, snippet=_snippet, printable=printable, sentence=sentence
+        shown=lambda text, width=TEXT_WIDTH: shorten(one_line(text), width),
+        snippet=_snippet,
+        printable=printable,
+        sentence=sentence,
     )
     return environment
 
@@ -225,7 +224,9 @@ class Rows:
         self._advisories: ValueTable[Advisory] = ValueTable(_advisory)
         self._witnesses: ValueTable[tuple[Witness, ...]] = ValueTable(_witnesses)
         self._sources: ValueTable[tuple[SeverityClaim, ...]] = ValueTable(_sources)
-        self._verdicts: ValueTable[Verdict] = ValueTable(_verdict)
+        self._verdicts: ValueTable[Verdict] = ValueTable(
+            lambda verdict: (one_line(verdict.rule), _line(sentences(verdict.reasons)))
+        )
         self._waivers: ValueTable[Waiver] = ValueTable(self._waiver)
         self._bases: ValueTable[tuple[Origin, History]] = ValueTable(_base)
 
@@ -391,7 +392,3 @@ def _sources(claims: tuple[SeverityClaim, ...]) -> object:
         sentences(disagreement(claims)),
         texts,
     )
-
-
-def _verdict(verdict: Verdict) -> object:
-    return (one_line(verdict.rule), shorten(sentences(verdict.reasons), LINE_WIDTH))

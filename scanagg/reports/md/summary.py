@@ -6,10 +6,10 @@ from typing import Final
 
 import jinja2
 
-from scanagg.model import Action, Judged, Outcome, Reason, Report
+from scanagg.model import Action, Judged, Outcome, Report
 from scanagg.reports import phrases
 from scanagg.reports.links import advisory_url, cwe_url, https_url
-from scanagg.reports.md.text import TEXT_WIDTH, code, escape, link
+from scanagg.reports.md.text import code, escape, link
 from scanagg.reports.reasons import sentence
 
 # GitHub refuses a job summary over 1 MiB. With these limits the longest is well under that, even
@@ -82,12 +82,8 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters.update(md=_markdown, code=code, link=link, number="{:,}".format)
+    environment.filters.update(md=escape, code=code, link=link, number="{:,}".format)
     return environment.get_template("summary.md")
-
-
-def _markdown(value: str | Reason, width: int = TEXT_WIDTH) -> str:
-    return escape(sentence(value) if isinstance(value, Reason) else value, width)
 
 
 def _details(judged: Judged, app: str) -> list[str]:

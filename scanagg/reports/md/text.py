@@ -4,7 +4,9 @@ import re
 from typing import Final
 
 from scanagg.core.text import one_line, shorten
+from scanagg.model import Reason
 from scanagg.reports.links import web_url
+from scanagg.reports.reasons import sentence
 
 TEXT_WIDTH: Final = 160
 CODE_WIDTH: Final = 120
@@ -31,9 +33,10 @@ def link(text: str, url: str | None) -> str:
     return f"[{name}]({checked})"
 
 
-def escape(text: str, width: int = TEXT_WIDTH) -> str:
+def escape(text: str | Reason, width: int = TEXT_WIDTH) -> str:
     """Escape `text` so that Markdown shows it as it is: one line, no markup, links or mentions."""
-    plain = shorten(one_line(text).strip(), width)
+    line = sentence(text) if isinstance(text, Reason) else one_line(text)
+    plain = shorten(line.strip(), width)
     marked = _MARKUP.sub(lambda match: "\\" + match.group(), plain)
     return _MENTION.sub(rf"\1{_UNSEEN}", _START.sub(r"\1\\\2", marked))
 
