@@ -346,7 +346,7 @@ def test_a_vulnerability_shows_everything_that_is_known(sample_cards: list[Any])
     assert card["Verdict"] == "block by rule block-rule: the rule says block"
     assert card["Severity"].startswith("critical, by GitHub's label\n")
     assert "NVD: 8.6, high (via trivy) CVSS:3.1/AV:N" in card["Severity"]
-    assert "pip-audit as PYSEC-2019-220 (no severity)" in card["Reported by"]
+    assert "pip-audit as PYSEC-2019-220 (no severity)" in card["Found by"]
     assert "GHSA-hj2j-77xm-mc5v" in card["Advisory"]
     assert "published 2019-04-08" in card["Advisory"]
     assert card["Package"] == "pkg:pypi/jinja2@2.4.1\ndirect; runtime"

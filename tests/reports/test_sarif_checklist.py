@@ -256,7 +256,7 @@ def test_8_what_a_failed_scanner_found_goes_to_a_witness_that_worked() -> None:
     (run,) = log_of(report)["runs"]
     assert run["tool"]["driver"]["name"] == "trivy"
     (result,) = run["results"]
-    assert "Also reported by pip-audit (PYSEC-2019-220)." in result["message"]["text"]
+    assert "Also found by pip-audit (PYSEC-2019-220)." in result["message"]["text"]
     (notice,) = sarif.notices(report)
     assert notice.startswith("1 finding left out: the scanner did not finish")
 
@@ -294,7 +294,7 @@ def test_9_a_finding_of_nobody_is_in_the_whole_log_all_the_same() -> None:
     stray = replace(SECRET, witnesses=(Witness("imported", "X1", Severity.HIGH),))
     run = run_of(only(stray), "scanagg", "sarif-full")
     (result,) = run["results"]
-    assert "Also reported by imported (X1)." in result["message"]["text"]
+    assert "Also found by imported (X1)." in result["message"]["text"]
 
 
 def test_10_the_commit_is_named_without_a_path_of_this_machine(tmp_path: Path) -> None:
@@ -560,10 +560,10 @@ def test_19_the_message_is_a_plain_sentence(said: str, shown: str) -> None:
     ("more", "said"),
     [
         ([("bandit", "B602")], ""),
-        ([("bandit", "B605")], " Also reported by bandit (B605)."),
+        ([("bandit", "B605")], " Also found by bandit (B605)."),
         (
             [("semgrep", "shell"), ("semgrep", "shell"), ("bandit", "B605")],
-            " Also reported by semgrep (shell), bandit (B605).",
+            " Also found by semgrep (shell), bandit (B605).",
         ),
     ],
 )

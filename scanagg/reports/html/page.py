@@ -5,13 +5,14 @@ Each finding is a short row. Values that repeat are in tables, and the row has t
 
 import base64
 import hashlib
+import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Final, Generic, TypeVar
 
 import jinja2
 import msgspec
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from scanagg.core.text import one_line, printable, shorten
 from scanagg.model import (
@@ -24,6 +25,7 @@ from scanagg.model import (
     Location,
     Origin,
     Package,
+    Reason,
     Report,
     Rule,
     Scope,
@@ -60,6 +62,7 @@ _ADDRESS_WIDTH: Final = 300
 BAR_WIDTH: Final = 1_000
 _LEAST_WIDTH: Final = 8
 
+_COMMAND: Final = re.compile(r"`([^`]+)`")
 _NONE: Final = -1
 _ACTIONS: Final = {action: number for number, action in enumerate(Action)}
 _SEVERITIES: Final = {severity: number for number, severity in enumerate(phrases.SEVERITIES)}
@@ -164,9 +167,15 @@ def _environment() -> jinja2.Environment:
         shown=lambda text, width=TEXT_WIDTH: shorten(one_line(text), width),
         snippet=_snippet,
         printable=printable,
-        sentence=sentence,
+        prose=_prose,
     )
     return environment
+
+
+def _prose(text: Reason | str) -> Markup:
+    """Return a sentence of ours as HTML, with its commands as code."""
+    line = one_line(text) if isinstance(text, str) else sentence(text)
+    return Markup(_COMMAND.sub(r"<code>\1</code>", escape(shorten(line, TEXT_WIDTH))))  # noqa: S704
 
 
 @cache

@@ -222,7 +222,7 @@ class Results:
             f"{scanner} ({phrase(rule)})" for scanner, rule in records if (scanner, rule) != own
         ]
         if others:
-            yield f"Also reported by {', '.join(others)}."
+            yield f"Also found by {', '.join(others)}."
         if finding.location is None:
             yield "No file of the project declares it, so this location is a placeholder."
 

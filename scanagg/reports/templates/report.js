@@ -141,7 +141,7 @@
       ...standingFacts(standingOf(row)),
       ["What to do", row[FIX] < 0 && rule[5] ? [rule[5]] : []],
       ["Severity", severityFacts(row)],
-      ["Reported by", [el("ul", null, ...T.witnesses[row[SEEN]].map(([scanner, rule, severity]) =>
+      ["Found by", [el("ul", null, ...T.witnesses[row[SEEN]].map(([scanner, rule, severity]) =>
         el("li", null, `${scanner} as ${rule} (${severityWord(severity)})`)))]],
       ["Confidence", T.confidences[row[CONFIDENCE]] === "unknown" ? [] : [T.confidences[row[CONFIDENCE]]]],
       ["Rule", ruleFacts(row)],
