@@ -46,7 +46,7 @@ OUTCOME_MEANS: Final = {
     Outcome.PASS: "No finding blocks under this policy.",
     Outcome.BLOCKED: "At least one finding blocks under this policy.",
     Outcome.INCOMPLETE: (
-        "Not a pass: a required scanner did not examine everything, so problems may be missing."
+        "Not a pass: a required scanner did not examine everything, so it may have missed problems."
     ),
 }
 STATUSES: Final = {
@@ -65,7 +65,7 @@ CATEGORIES: Final = {
     Category.LICENSE: "Licences",
     Category.MISCONFIGURATION: "Misconfigurations",
 }
-# Worst first, unknown where it belongs in a list sorted by urgency.
+# Worst first. Unknown comes after high, because it may be high.
 SEVERITIES: Final = tuple(sorted(Severity, key=lambda severity: severity.order))
 ORIGINS: Final = {
     Origin.INTRODUCED: "new",
@@ -119,7 +119,7 @@ _OSV_CREDIT: Final = (
 )
 _EPSS_CREDIT: Final = "EPSS scores are from FIRST, first.org/epss."
 
-# As the policy language's own default for `warn_before`.
+# The default of `warn_before` in policies.
 _SOON_DAYS: Final = 14
 _SHOWN_STEPS: Final = 7
 _SHOWN_PLACES: Final = 3
@@ -661,7 +661,7 @@ def needs_attention(use: WaiverUse) -> bool:
 
 
 def _ends(days: int) -> str:
-    """Return how long a waiver still holds; it holds through its last day."""
+    """Return the days left of a waiver, which includes its last day."""
     if days < 0:
         return f"expired {plural(-days, 'day')} ago"
     return f"{plural(days, 'day')} left" if days else "last day"

@@ -84,15 +84,14 @@ class SarifRun(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """All runs of a log, and the numbers of findings without a run and of waived findings."""
+    """All runs of a log, and the number of findings without a run."""
 
     sections: Sequence[SarifRun]
     homeless: int
-    waived: int
 
 
 def plan(report: Report, *, whole: bool) -> Plan:
-    """Assign the findings to runs; all of them if the log is `whole`.
+    """Assign the findings to runs; waived ones and failed runs only if the log is `whole`.
 
     A finding goes to the first of its witnesses whose scanner has a run. If no scanner has one,
     there is one of scanagg itself that says why: GitHub refuses a log without runs. It also
@@ -100,8 +99,7 @@ def plan(report: Report, *, whole: bool) -> Plan:
     has no file at all.
     """
     runs = [run for run in report.runs if whole or run.status in _SHOWN]
-    listed = [item for item in report.findings if whole or item.verdict.action is not Action.WAIVED]
-    homes = _homes(listed, {run.scanner for run in runs}, whole or bool(report.target.files))
+    homes = _homes(report, {run.scanner for run in runs}, whole=whole)
     if not runs or (whole and homes[None]):
         runs.append(_own_run(report))
         homes[OWN] = homes[None] if whole else []
@@ -110,17 +108,17 @@ def plan(report: Report, *, whole: bool) -> Plan:
         findings = sorted(homes[run.scanner], key=lambda judged: judged.severity.order)
         fitting = findings if whole else findings[:_MOST_RESULTS]
         sections.append(SarifRun(run, fitting, len(findings)))
-    return Plan(sections, len(homes[None]), len(report.findings) - len(listed))
+    return Plan(sections, len(homes[None]))
 
 
-def _homes(
-    findings: Iterable[Judged], scanners: Set[str], has_files: bool
-) -> dict[str | None, list[Judged]]:
+def _homes(report: Report, scanners: Set[str], *, whole: bool) -> dict[str | None, list[Judged]]:
     """Return the findings by the scanner of their run; those without a run under None."""
     homes: dict[str | None, list[Judged]] = defaultdict(list)
-    for judged in findings:
-        home = next((name for name in judged.finding.scanners if name in scanners), None)
-        homes[home if has_files or judged.finding.location else None].append(judged)
+    has_files = whole or bool(report.target.files)
+    for judged in report.findings:
+        if whole or judged.verdict.action is not Action.WAIVED:
+            home = next((name for name in judged.finding.scanners if name in scanners), None)
+            homes[home if has_files or judged.finding.location else None].append(judged)
     return homes
 
 
@@ -146,8 +144,9 @@ def notices(report: Report) -> tuple[str, ...]:
         texts.append(
             f"{findings} left out: the scanner did not finish, or the project has no file to show."
         )
-    if planned.waived:
-        findings = phrases.plural(planned.waived, "waived finding")
+    waived = phrases.count(report.findings).actions[Action.WAIVED]
+    if waived:
+        findings = phrases.plural(waived, "waived finding")
         texts.append(f"{findings} left out: code scanning would open an alert for each.")
     return tuple(f"{text} scanagg.json has all of them." for text in texts)
 
