@@ -38,11 +38,11 @@ def _as_written(schema: dict[str, Any]) -> dict[str, Any]:
             written[key] = " ".join(inspect.cleandoc(value).split())
         elif key in ("properties", "$defs"):
             written[key] = {name: _as_written(part) for name, part in value.items()}
-        elif key == "default":
-            if value is not None and not isinstance(value, dict):
-                written[key] = value
-        elif key != "anyOf":
-            written[key] = _as_written(value) if isinstance(value, dict) else value
-    choices = [_as_written(choice) for choice in schema.get("anyOf", ()) if choice != _NULL]
-    written.update(choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})
+        elif key == "anyOf":
+            choices = [_as_written(choice) for choice in value if choice != _NULL]
+            written |= choices[0] if len(choices) == 1 else {key: choices}
+        elif not isinstance(value, dict):
+            written |= {} if value is None else {key: value}
+        elif key != "default":
+            written[key] = _as_written(value)
     return written

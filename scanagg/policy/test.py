@@ -263,12 +263,6 @@ def finding_of(example: Example) -> Finding:
     rule = example.rule or next(iter(example.ids), category.value)
     places = tuple(Location(path) for path in _listed(example.path))
     fingerprint = example.fingerprint or hashlib.sha256(repr(example).encode()).hexdigest()
-    package = facts = None
-    if example.package and example.version:
-        name = package_name(example.package)
-        package = Package(name, example.version, pypi_purl(name, example.version))
-    if example.license:
-        facts = LicenseFacts(expression=example.license, source="the test")
     finding = Finding(
         id=fingerprint[:12],
         fingerprint=fingerprint,
@@ -281,9 +275,11 @@ def finding_of(example: Example) -> Finding:
         location=places[0] if places else None,
         places=places,
         witnesses=tuple(Witness(scanner, rule, Severity.UNKNOWN) for scanner in scanners),
-        package=package,
+        package=_package(example.package, example.version),
         advisory=_advisory(example, rule) if category is Category.VULNERABILITY else None,
-        license=facts,
+        license=LicenseFacts(expression=example.license, source="the test")
+        if example.license
+        else None,
         parts=Parts(category.value, rule, places[0].path if places else "", "", fingerprint[:12]),
         in_source=example.in_source or "",
         history=History(
@@ -295,6 +291,13 @@ def finding_of(example: Example) -> Finding:
         if value is not None:
             finding = case.put(finding, value)
     return finding
+
+
+def _package(name: str | None, version: str | None) -> Package | None:
+    if name is None or version is None:
+        return None
+    normal = package_name(name)
+    return Package(normal, version, pypi_purl(normal, version))
 
 
 def _claims(example: Example, category: Category, scanner: str) -> tuple[SeverityClaim, ...]:

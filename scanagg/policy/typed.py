@@ -2,6 +2,7 @@
 
 import types
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
 
 import msgspec
@@ -64,20 +65,21 @@ class _Builder:
 
     def value(self, raw: object, kind: object, path: KeyPath) -> object:
         members = _members(kind)
-        scalars = [member for member in members if not _is_container(member)]
         for member in members:
-            if _is_section(member) and (isinstance(raw, dict) or not scalars):
+            if _is_section(member) and (isinstance(raw, dict) or len(members) == 1):
                 return self.section(raw, member, path)
             plain = _PLAIN.get(get_origin(member))
             if plain and isinstance(raw, plain):
                 return self.items(raw, get_args(member), path)
+        return self.scalar(raw, members, path)
+
+    def scalar(self, raw: object, members: Sequence[Any], path: KeyPath) -> object:
         # One scalar type at a time: msgspec 0.22 frees memory twice if a type has a union of a text
         # pattern and a list.
-        for scalar in scalars:
-            try:
-                return msgspec.convert(raw, type=scalar)
-            except msgspec.ValidationError:
-                continue
+        for member in members:
+            if not _is_container(member):
+                with suppress(msgspec.ValidationError):
+                    return msgspec.convert(raw, type=member)
         # An id or a version may look like a number: 70612, 1.2.
         is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
         takes_text = any(get_args(member)[:1] == (str,) for member in members)
