@@ -84,7 +84,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-exact-version": (
         'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
     ),
-    "not-in-the-lock": 'not in {lock}; lock again (for example with "{command}")',
+    "not-in-the-lock": "not in {lock}; lock again, for example with `{command}`",
     "own-code": "the project's own code",
     "from-version-control": "not from a package index, but from {system}: {address}",
     "from-address": "not from a package index, but from {address}",
@@ -96,7 +96,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "bad-version": "not a version: {version}",
     "missing-version": "{package} has no version",
     "bad-options": "pip would refuse these options: {error}",
-    "empty-option": "an option without its value",
+    "empty-option": "an option has no value",
     "missing-include": "includes {path}, which is not a file of the project",
     "too-many-includes": "not read, because more than {number:file} are included",
     "setup-py": (
@@ -113,7 +113,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "too-complex": "too complex to read: {error}",
     "manifest-too-large": "not read, because it is larger than {limit} MiB",
     "broken-environment": "not read, because the environment is broken: {error}",
-    "no-installed-packages": "no installed packages found in it",
+    "no-installed-packages": "no packages are installed in it",
     "not-from-an-index": "{package} is not from a package index, but from {address}",
     "unreadable-metadata": "cannot read the metadata of a package: {error}",
     "unreadable-direct-url": "cannot read direct_url.json of {package}",
