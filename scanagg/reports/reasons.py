@@ -213,14 +213,14 @@ SENTENCES: Final[Mapping[str, str]] = {
     # grace time
     "in-grace": "blocks from {day}",
     "grace-over": "the grace time ended on {day}",
-    "no-grace-for-severity": "no grace time for {severity}",
+    "no-grace-for-severity": "no grace time for severity {severity}",
     "no-grace-for-malware": "no grace time for a malicious package",
     "no-grace-for-new": "no grace time for findings that a change introduces",
     "no-grace-start": "no grace time: the finding has no date to count from",
     # licences
     "license-term": "{term} decides: {verdict}",
     "license-ambiguous": "it can mean {licenses: or }: judged as {term}",
-    "license-exception-expired": ("the exception of {owner} expired on {day}, {days:day} ago"),
+    "license-exception-expired": "the exception of {owner} expired on {day}, {days:day} ago",
     "evidence-changed": (
         "the policy's clarification {license} does not apply: "
         "{path} has another sha256 now, {sha256}"
@@ -259,33 +259,32 @@ SENTENCES: Final[Mapping[str, str]] = {
     "not-all-examined": "examined {examined} of {wanted} {unit}: {inputs}",
     "input": "{input} ({reason})",
     "unnamed": "{count} not named",
-    "all-left-out": "{scanner} examined nothing: all {found} {unit} are left out on purpose",
+    "all-left-out": "{scanner} examined 0 of {found} {unit}: the rest is left out on purpose",
     "gaps-allowed": "{scanner} examined {examined} of {wanted} {unit}, which the policy allows",
     "interrupted": "interrupted before everything was examined",
     "nothing-examined": "nothing was examined: no scanner had any input",
     # the outcome: data
     "outdated-data": "has {data} of {day}, older than {limit}",
-    "undated-data": "has {data} without a date, and the policy allows {limit}",
+    "undated-data": "has {data} without a date, and the policy limits its age to {limit}",
     "data-in-future": "has {data} of {day}, in the future: check the clock ({today})",
     "clock-behind": (
-        "{holder} has data of {day}, in the future: "
-        "check the clock ({today}), ages and deadlines may be wrong"
+        "{holder} has data of {day}, in the future: check the clock ({today}), "
+        "because ages and deadlines may be wrong"
     ),
     "advisory-store": "the advisory store {problem}",
     "required-data-missing": (
-        "{data} data is required but missing: "
-        "get it with `scanagg db update` or `scanagg db import`"
+        "{data} data is required but missing: run `scanagg db update` or `scanagg db import`"
     ),
     "required-data-incomplete": (
         "{data} data is required but missing for {unknown} of {total:vulnerability|vulnerabilities}"
     ),
     "unchecked-no-data": (
-        "{count:finding was|findings were} not checked by the rules on {data}, which has no data: "
-        "get it with `scanagg db update` or `scanagg db import`"
+        "{count:finding was|findings were} not checked by the rules on {data}, because there is no "
+        "such data: run `scanagg db update` or `scanagg db import`"
     ),
     "unchecked-no-record": (
         "{count:finding was|findings were} not checked by the rules on {data}, "
-        "whose data has no record of them"
+        "because it has no record of the vulnerability"
     ),
     # the outcome: what blocks
     "findings-block": "{count:finding blocks|findings block}: {levels}",
@@ -305,9 +304,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "hidden": "{count:finding is|findings are} hidden in the source: {kinds}",
     "hidden-by": "{count} by {kind}",
     "hidden-forbidden": "{hidden}, which the policy forbids",
-    "hidden-unlisted": (
-        "{hidden}, which the policy forbids: the scanner does not list what is hidden"
-    ),
+    "hidden-unlisted": "{hidden}, which the policy forbids, and the scanner does not list them",
     "hidden-too-many": "{hidden}, more than the {limit} that the policy allows",
     "waivers-end": "waivers that end soon: {waivers}",
     "waivers-void": "waivers that have expired or have no effect: {waivers}",
@@ -316,35 +313,34 @@ SENTENCES: Final[Mapping[str, str]] = {
     "waiver": "{place} ({owner}, until {expires})",
     # the outcome: judged again
     "judged-again": "judged again: the check used the policy {policy}",
-    "when-unknown": "{scanner}: the report does not show if its `when` holds: taken as required",
+    "when-unknown": "{scanner} counts as required: a report does not show if its `when` applies",
     # attempts to loosen the gate
     "rules-do-not-load": "it brings rules that do not load: {error}",
     "rules-edited": "it edits {paths}: not in effect",
-    "configuration-edited": "it adds or edits {path}, a configuration of {scanner}",
+    "configuration-edited": "it adds or edits {path}, a configuration file of {scanner}",
     "new-findings-hidden": "it hides {count:new finding} with {kind}",
-    "weaker-actions": ("its own rules would give {count:finding} a weaker action: {steps}"),
+    "weaker-actions": "its own rules would give {count:finding} a weaker action: {steps}",
     "weaker-action": "{count} from {old} to {new}",
-    "would-not-block": "its own rules would block nothing: enforcement warn",
+    "would-not-block": "with its own rules nothing would block: they set enforcement to warn",
     "waiver-added": "it adds a waiver at {place} ({selectors}), owner {owner}",
     "waivers-added": "it adds {count:more waiver}",
-    "baseline-grows": "it lets the baseline grow by {count:finding}",
+    "baseline-grows": "it adds {count:finding} to the baseline",
     # the check
     "image-not-examined": "the image {image} was not examined",
     "foreign-baseline": (
-        "{path}: no file that it names is here. Is it the baseline of another project?"
+        "{path} names no file of this project: is it the baseline of another one?"
     ),
-    "only-some-scanners": "only {chosen} ran; not {others}",
+    "only-some-scanners": "only {chosen} ran, not {others}",
     "nested-repositories": "not examined, because they are other repositories: {paths}",
     "files-excluded": "the configuration excludes {count:file} from every scanner",
     "small-store": (
-        "the advisory store has {count:record}, far fewer than were published: "
-        "{use}; run `scanagg db update`"
+        "the advisory store has only {count:record} and is {use}: run `scanagg db update`"
     ),
     "old-store": (
-        "the advisory store is of {day}, older than {limit}: {use}; run `scanagg db update`"
+        "the advisory store is of {day}, older than {limit}, and is {use}: run `scanagg db update`"
     ),
-    "undated-store": "the advisory store has no date: {use}; run `scanagg db update`",
-    "store-used": "used as it is",
+    "undated-store": "the advisory store has no date and is {use}: run `scanagg db update`",
+    "store-used": "still used",
     "store-not-used": "not given to {scanners}",
 }
 
