@@ -144,15 +144,8 @@ class _Judgement:
             self.notices.append(reason)
         elif not problem and _missed(coverage):
             # Every report lists the inputs with the run itself.
-            reason = Reason(
-                "gaps-allowed",
-                {
-                    "scanner": run.scanner,
-                    "examined": coverage.examined,
-                    "wanted": _wanted(coverage),
-                    "unit": coverage.unit,
-                },
-            )
+            examined = _examined(coverage)
+            reason = Reason("gaps-allowed", {"scanner": run.scanner, "examined": examined})
             self.notices.append(reason)
 
     def judge_data(self) -> None:
@@ -295,31 +288,22 @@ def _broken(run: Run) -> Reason | None:
 def _unexamined(run: Run, entry: ScannerEntry) -> Reason | None:
     """Return which inputs were not examined, if these are more than the policy allows."""
     coverage = run.coverage
-    wanted, missed = _wanted(coverage), _missed(coverage)
-    least = max(1, entry.min_audited)
+    least, missed = max(1, entry.min_audited), _missed(coverage)
+    if _wanted(coverage) > 0 and coverage.examined < least:
+        return Reason("few-examined", {"examined": _examined(coverage), "least": least})
     # The sum of both: a run does not record which inputs were skipped and which failed.
     bounds = (entry.max_skipped, entry.max_errors)
-    if wanted > 0 and coverage.examined < least:
-        return Reason(
-            "few-examined",
-            {
-                "examined": coverage.examined,
-                "wanted": wanted,
-                "unit": coverage.unit,
-                "least": least,
-            },
-        )
     if "any" in bounds or missed <= sum(map(int, bounds)):
         return None
-    inputs = [Reason("input", {"input": gap.input, "reason": gap.reason}) for gap in coverage.gaps]
+    gaps = [Reason("input", {"input": gap.input, "reason": gap.reason}) for gap in coverage.gaps]
+    inputs = _first(gaps, missed)
+    return Reason("not-all-examined", {"examined": _examined(coverage), "inputs": inputs})
+
+
+def _examined(coverage: Coverage) -> Reason:
     return Reason(
-        "not-all-examined",
-        {
-            "examined": coverage.examined,
-            "wanted": wanted,
-            "unit": coverage.unit,
-            "inputs": _first(inputs, missed),
-        },
+        "examined",
+        {"examined": coverage.examined, "wanted": _wanted(coverage), "unit": coverage.unit},
     )
 
 
