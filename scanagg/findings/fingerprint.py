@@ -75,14 +75,12 @@ class Identity:
     def parts(self, observation: Observation) -> Parts:
         """Return the parts of the finding that `observation` leads."""
         category, location = observation.category, observation.location
-        package_id = None
-        if category is Category.VULNERABILITY and observation.advisory:
-            package_id = observation.advisory.id
-        elif category is Category.LICENSE and observation.license:
-            package_id = license_name(observation.license)
-        if package_id is not None:
-            purl = purl_without_version(observation.package.purl) if observation.package else ""
-            return Parts(category.value, package_id, purl, "", "")
+        package, advisory, facts = observation.package, observation.advisory, observation.license
+        if package and category is Category.VULNERABILITY and advisory:
+            return Parts(category.value, advisory.id, purl_without_version(package.purl), "", "")
+        if package and category is Category.LICENSE and facts:
+            name = license_name(facts)
+            return Parts(category.value, name, purl_without_version(package.purl), "", "")
         path = unicodedata.normalize("NFC", self._prefix + location.path) if location else ""
         renamed = scanner_info(observation.scanner).renamed_rules
         rule = renamed.get(observation.rule.id, observation.rule.id)

@@ -55,19 +55,7 @@ def attempts(
             reasons += _weaker_verdicts(own, findings, judged, now)
             reasons += _added_waivers(trusted.policy.waivers, own.policy.waivers)
             reasons += _added_entries(trusted.baseline, own.baseline)
-    owners = {name: info.name for info in scanner_infos().values() for name in info.native_files}
-    for file in target.files:
-        owner = owners.get(file.path.rpartition("/")[2])
-        if owner and _differs(before, target.root, file.path):
-            reasons.append(Reason("configuration-edited", {"path": file.path, "scanner": owner}))
-    hidden = Counter(
-        finding.in_source
-        for finding in findings
-        if finding.in_source and finding.history.change is not Change.UNCHANGED
-    )
-    for kind, count in sorted(hidden.items()):
-        reasons.append(Reason("new-findings-hidden", {"count": count, "kind": kind}))
-    return tuple(reasons)
+    return (*reasons, *_edited_configurations(before, target), *_hidden_findings(findings))
 
 
 def _rule_paths(rules: ProjectRules) -> Iterator[str]:
@@ -92,6 +80,26 @@ def _differs(before: Files, root: Path, path: str) -> bool:
         except OSError as error:
             contents.append(error.strerror)
     return contents[0] != contents[1]
+
+
+def _edited_configurations(before: Files, target: Target) -> Iterator[Reason]:
+    """Yield the scanners' own configuration files that the change adds or edits."""
+    owners = {name: info.name for info in scanner_infos().values() for name in info.native_files}
+    for file in target.files:
+        owner = owners.get(file.path.rpartition("/")[2])
+        if owner and _differs(before, target.root, file.path):
+            yield Reason("configuration-edited", {"path": file.path, "scanner": owner})
+
+
+def _hidden_findings(findings: Sequence[Finding]) -> Iterator[Reason]:
+    """Yield how many findings of the change are hidden in the source."""
+    hidden = Counter(
+        finding.in_source
+        for finding in findings
+        if finding.in_source and finding.history.change is not Change.UNCHANGED
+    )
+    for kind, count in sorted(hidden.items()):
+        yield Reason("new-findings-hidden", {"count": count, "kind": kind})
 
 
 def _weaker_verdicts(

@@ -148,7 +148,7 @@ def test_a_scanners_configuration_that_is_not_in_the_commit(make_project: Make) 
     (root / "ci.yml").write_text("skips: [B307]\n", "utf-8")
     said = check(root, "--only", "bandit", "--policy-ref", "main")
     assert said.code == 2
-    assert "no ci.yml in commit" in said.err
+    assert "ci.yml" in said.err
 
 
 @pytest.mark.parametrize("ref", ["nowhere", "-x", "HEAD:scanagg.yml"])
