@@ -4,6 +4,7 @@ import os
 import re
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
@@ -141,15 +142,17 @@ class _Scan:
         inputs = self._scanner.inputs(self._context)
         if not inputs.found and not inputs.not_examined:
             reason = Reason("not-applicable", {"unit": inputs.unit})
-            return self._end(Status.NOT_APPLICABLE, reason, inputs, None)
+            return self._end(Status.NOT_APPLICABLE, reason, Coverage(inputs.unit))
         tool = self._scanner.locate(self._context.settings)
         if tool is None:
             reason = Reason("not-installed", {"install": self._info.install})
-            return self._end(Status.MISSING, reason, inputs, None)
+            coverage = covered(inputs, (), [(inputs.found, reason)])
+            return self._end(Status.MISSING, reason, coverage)
         try:
             tool = self.probed(tool)
         except ScanError as error:
-            return self._end(self._stopped_or_failed(), error.reason, inputs, tool)
+            coverage = covered(inputs, (), [(inputs.found, error.reason)])
+            return self._end(self._stopped_or_failed(), error.reason, coverage, tool)
         cached = cache.recall(self._context.cache, self._info.name, inputs.found)
         self._context = replace(self._context, cached=cached)
         if cached:
@@ -286,26 +289,20 @@ class _Scan:
                 )
         else:
             status = Status.OK
-        return self._end(status, detail, inputs, tool, coverage)
+        return self._end(status, detail, coverage, tool)
 
     def _end(
         self,
         status: Status,
         detail: Reason | None,
-        inputs: Inputs,
-        tool: Tool | None,
-        coverage: Coverage | None = None,
+        coverage: Coverage,
+        tool: Tool | None = None,
     ) -> Scanned:
-        """Return the run. Without a coverage, no input was examined."""
+        """Return the run with its observations."""
         parsed = self._parsed
-        if coverage is None:
-            named = {gap.input for gap in inputs.not_examined}
-            left = tuple(set(inputs.found) - named)
-            coverage = covered(inputs, (), [(left, detail)] if detail else ())
-        hidden: dict[str, int] = {}
+        hidden = Counter[str]()
         for one in parsed:
-            for kind, number in one.hidden.items():
-                hidden[kind] = hidden.get(kind, 0) + number
+            hidden.update(one.hidden)
         done = Run(
             scanner=self._info.name,
             version=tool.version if tool else None,
@@ -335,9 +332,10 @@ class _Scan:
         if parts:
             words = " ".join(_placed(part, self._places()) for part in parts)
             notices.add(Reason("runs-with-settings", {"settings": words}))
+        named = [str(value) for notice in notices for value in notice.values.values()]
         for file in self._context.target.files:
             native = file.path.rpartition("/")[2] in self._info.native_files
-            if native and not any(file.path in notice.values.values() for notice in notices):
+            if native and not any(file.path in text for text in named):
                 notices.add(Reason("unused-configuration", {"path": file.path}))
         return tuple(sorted(notices, key=repr))
 

@@ -164,7 +164,7 @@ def test_a_configured_service_is_asked_in_place_of_a_fresh_store(
         project = make_project({"requirements.txt": PINS, "scanagg.toml": config})
         said = audited(project)
     assert [one["rule"]["id"] for one in said.report["findings"]] == ["A-1"]
-    assert said.run("pip-audit")["data"]["name"] == "the OSV service of the configuration"
+    assert said.run("pip-audit")["data"]["name"] == "the configured OSV service"
     assert said.run("pip-audit")["data"]["updated"] is None
 
 
@@ -327,7 +327,7 @@ def test_a_store_that_breaks_while_it_is_read_is_a_gap_and_costs_no_finding(
 
 @pytest.mark.parametrize(
     ("date", "asks"),
-    [("new", "the advisory store"), ("old", "PyPI's advisories, asked online")],
+    [("new", "the advisory store"), ("old", "PyPI's advisories, online")],
 )
 def test_scanners_says_whom_pip_audit_asks(
     make_project: Make, kept: Path, date: str, asks: str, request: pytest.FixtureRequest
@@ -335,7 +335,7 @@ def test_scanners_says_whom_pip_audit_asks(
     modified = request.getfixturevalue(date)
     project = make_project({"requirements.txt": PINS})
     bare = scanagg("scanners", str(project)).stdout
-    assert "asks: PyPI's advisories, asked online" in bare
+    assert "asks: PyPI's advisories, online" in bare
     assert "advisory store: none; `scanagg db update` or `scanagg db import` makes one" in bare
     keep(kept, [flaw(modified)])
     told = scanagg("scanners", str(project)).stdout

@@ -20,7 +20,7 @@ import json
 import sys
 
 from scanagg.model import Category, Location, Observation, Rule, ScannerInfo, Severity
-from scanagg.model import SeverityClaim
+from scanagg.model import SeverityClaim, plain
 from scanagg.scanners import base
 
 INFO = ScannerInfo(
@@ -69,7 +69,7 @@ def parse(context, output):
     try:
         answer = json.loads(output.stdout)
     except ValueError as error:
-        raise base.ScanError(base.complaint(output.stderr, "no JSON")) from error
+        raise base.failure(output.stderr, plain("no JSON")) from error
     return base.Parsed(
         observations=tuple(
             Observation(

@@ -164,8 +164,8 @@ def test_what_ends_it_is_told_without_the_text_of_the_error(
         sys.excepthook(type(error), error, error.__traceback__)
     sys.excepthook(MemoryError, MemoryError(), None)
     said = capsys.readouterr().err
-    assert "broke off: KeyError in test_what_ends_it" in said
-    assert "broke off: MemoryError\n" in said
+    assert "crashed: KeyError in test_what_ends_it" in said
+    assert "crashed: MemoryError\n" in said
     assert WORD not in said
 
 

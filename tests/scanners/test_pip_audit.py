@@ -384,20 +384,20 @@ def test_a_service_on_this_machine_that_the_configuration_names_wins(audit, offl
         done = audit(inventory("one==1"), url, offline=offline, lookup=lookup)
     assert done.examined == ["one==1"]
     (parsed,) = done.parsed
-    assert parsed.data == DataSource("the OSV service of the configuration", origin=url)
+    assert parsed.data == DataSource("the configured OSV service", origin=url)
 
 
 @pytest.mark.parametrize(
     ("options", "argv", "data"),
     [
         ({}, ("osv", "--osv-url", "http://127.0.0.1:1/x"), STORED),
-        ({"service": "pypi"}, ("pypi",), DataSource("PyPI's advisories, asked online", NOW)),
-        ({"service": "osv"}, ("osv",), DataSource("OSV.dev, asked online", NOW)),
-        ({"service": "esms"}, ("esms",), DataSource("Ecosyste.ms, asked online", NOW)),
+        ({"service": "pypi"}, ("pypi",), DataSource("PyPI's advisories, online", NOW)),
+        ({"service": "osv"}, ("osv",), DataSource("OSV.dev, online", NOW)),
+        ({"service": "esms"}, ("esms",), DataSource("Ecosyste.ms, online", NOW)),
         (
             AWAY,
             ("osv", "--osv-url", AWAY["osv-url"]),
-            DataSource("the OSV service of the configuration", origin=AWAY["osv-url"]),
+            DataSource("the configured OSV service", origin=AWAY["osv-url"]),
         ),
     ],
 )

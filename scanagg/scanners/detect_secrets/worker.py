@@ -91,7 +91,7 @@ def main() -> None:
     with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     signal.signal(signal.SIGPROF, _raise_too_slow)
-    sys.excepthook = _report_crash
+    sys.excepthook = lambda kind, _, trace: sys.stderr.write(_crash(kind, trace) + "\n")
     for index, name in enumerate(request.files):
         answer = msgspec.json.encode(_answer(request, index, name))
         sys.stdout.buffer.write(answer + b"\n")
@@ -102,13 +102,7 @@ def _raise_too_slow(_signal: int, _frame: FrameType | None) -> None:
     raise TooSlow
 
 
-def _report_crash(
-    kind: type[BaseException], _error: BaseException, trace: TracebackType | None
-) -> None:
-    sys.stderr.write(_broken_off(kind, trace) + "\n")
-
-
-def _broken_off(kind: type[BaseException], trace: TracebackType | None) -> str:
+def _crash(kind: type[BaseException], trace: TracebackType | None) -> str:
     """Describe an error without its text, which may contain a secret."""
     frames = traceback.extract_tb(trace)
     where = f" in {frames[-1].name} ({Path(frames[-1].filename).name})" if frames else ""
@@ -126,7 +120,7 @@ def _answer(request: SearchRequest, index: int, name: str) -> SearchAnswer:
     except OSError as error:
         return SearchAnswer(index, Reason("unreadable-file", {"error": error.strerror or ""}))
     except (MemoryError, RecursionError, ValueError) as error:
-        return SearchAnswer(index, plain(_broken_off(type(error), error.__traceback__)))
+        return SearchAnswer(index, plain(_crash(type(error), error.__traceback__)))
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
@@ -206,7 +200,11 @@ def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:
                 subject = {"secret": secret.secret_value, "plugin": plugin}
                 if _refusing("secret", filename=secret.filename, line=line, **subject):
                     continue
-                if _asks_for_context() and _refusing("context", **place, **subject) - {_PRAGMA}:
+                # Filters of the line are done. Do others need the context?
+                if any(
+                    not filter_.injectable_variables <= place.keys()
+                    for filter_ in scan.get_filters_with_parameter("context")
+                ) and _refusing("context", **place, **subject) - {_PRAGMA}:
                     continue
                 key = (secret.type, secret.secret_hash, str(secret.secret_value))
                 values = _values(plugin, key[-1], line)
@@ -223,14 +221,6 @@ def _refusing(parameter: str, **known: object) -> set[str]:
         except TypeError:  # it needs more values, and runs again when they are known
             continue
     return names
-
-
-def _asks_for_context() -> bool:
-    """Return True if a filter needs context and more than the values of the line."""
-    line = {"filename", "line", "context"}
-    return any(
-        not each.injectable_variables <= line for each in scan.get_filters_with_parameter("context")
-    )
 
 
 def _detecting(line: str) -> tuple[Plugin, ...]:

@@ -226,7 +226,21 @@ def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
     if output.returncode:
         raise _failure(output, Reason("exit-code", {"code": output.returncode}))
     if not isinstance(answer, _PipReport):
-        return False, [_of_row(row) for row in answer]
+        return False, [
+            _Stated(
+                row.name,
+                row.version,
+                LicenseFacts(
+                    expression=_known(row.expression),
+                    text=_known(row.text),
+                    classifiers=_short(
+                        row.classifiers.split("; ") if _known(row.classifiers) else ()
+                    ),
+                    source="environment",
+                ),
+            )
+            for row in answer
+        ]
     if answer.version != _REPORT_VERSION:
         raise base.ScanError(
             Reason("report-version", {"version": answer.version, "supported": _REPORT_VERSION})
@@ -313,12 +327,6 @@ def _failure(output: base.Output, otherwise: Reason) -> base.ScanError:
     if "No matching distribution found" in complaint:
         return base.ScanError(Reason("no-wheel", {"error": complaint}))
     return base.failure(output.stderr, otherwise)
-
-
-def _of_row(row: _Row) -> _Stated:
-    listed = row.classifiers.split("; ") if _known(row.classifiers) else ()
-    facts = LicenseFacts(_known(row.expression), _known(row.text), _short(listed), "environment")
-    return _Stated(row.name, row.version, facts)
 
 
 def _of_metadata(metadata: _Metadata, pip_version: str) -> _Stated:

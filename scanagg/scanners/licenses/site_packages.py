@@ -68,7 +68,7 @@ def license_files(
         if package not in left:  # the interpreter uses the first of two
             continue
         left.discard(package)
-        names = dict.fromkeys((*_named_files(folder), *_further_files(folder)))
+        names = dict.fromkeys(_file_names(folder))
         files[package] = tuple(
             LicenseFile(name, hashlib.sha256(raw).hexdigest(), texts.identify(raw))
             for name in names
@@ -85,27 +85,23 @@ def _entries(folder: Path) -> Sequence[str]:
         return ()
 
 
-def _named_files(folder: Path) -> Sequence[str]:
-    """Return the files that the metadata names, as relative paths with "/"."""
+def _file_names(folder: Path) -> Iterator[str]:
+    """Yield relative paths of licence files: those that the metadata names, then usual names."""
     try:
         names = metadata.Distribution.at(folder).metadata.get_all("License-File") or []
     except (OSError, UnicodeDecodeError):
-        return ()
-    return [str(PurePosixPath(name.strip().replace("\\", "/"))) for name in names[:_MOST]]
-
-
-def _further_files(folder: Path) -> Sequence[str]:
-    """Return the files in the usual places of licences."""
+        names = []
+    yield from (str(PurePosixPath(name.strip().replace("\\", "/"))) for name in names[:_MOST])
     inside = folder / "licenses"
-    names = [
+    usual = [
         (Path(root).relative_to(inside) / name).as_posix()
         for root, _, files in os.walk(inside)
         for name in files
     ]
-    names += [
+    usual += [
         name for name in _entries(folder) if any(word in name.casefold() for word in _LICENSE_WORDS)
     ]
-    return sorted(names)[:_MOST]
+    yield from sorted(usual)[:_MOST]
 
 
 def _read(folder: Path, name: str) -> bytes | None:

@@ -23,7 +23,7 @@ _COPYRIGHT: Final = re.compile(
     r"|[\W_]*Copyright (?:the )?[A-Z(]"
     r"|[\W_]*all rights reserved\W*$)",
 )
-# A line that speaks of more than names and years is part of the text, however it begins.
+# A copyright line with one of these words is part of the text.
 _TERMS: Final = re.compile(
     r"\b(?:may|must|shall|not|no|only|unless|except|without|licen[sc]\w*|permi\w+|use[ds]?|notice)\b"
 )
@@ -48,7 +48,7 @@ _SEPARATORS: Final = re.compile(r"[\W_]+")
 
 
 def identify(raw: bytes) -> str:
-    """Return the SPDX id of the licence with this text, of GNU ones `-only`; empty if unknown."""
+    """Return the SPDX id of a licence text (`-only` for GNU licences); empty if it is unknown."""
     if len(raw) > _LONGEST:
         return ""
     text = words(raw.decode("utf-8", "replace"))
@@ -57,9 +57,17 @@ def identify(raw: bytes) -> str:
 
 
 def words(text: str) -> str:
-    """Return the words of a text that cannot differ, in small letters with one space between."""
+    """Return the words of a text that may not differ, in lower case, separated by spaces."""
     lines = [line.strip() for line in text.lstrip("\ufeff").splitlines()]
-    lines = [line for line in lines if line and not _is_copyright(line)]
+    lines = [
+        line
+        for line in lines
+        if line
+        and not (
+            (_COPYRIGHT.match(line) or _COPYRIGHT.match(line.lower()))
+            and not _TERMS.search(line.lower())
+        )
+    ]
     while lines and _TITLE.fullmatch(lines[0].lower().strip("=-#* ")):
         lines.pop(0)
     bare = "\n".join(_BULLET.sub("", f" {line}") for line in lines).lower()
@@ -67,11 +75,6 @@ def words(text: str) -> str:
     for names, rest in _NAMES:
         plain = names.sub(rest, plain)
     return plain
-
-
-def _is_copyright(line: str) -> bool:
-    match = _COPYRIGHT.match(line) or _COPYRIGHT.match(line.lower())
-    return bool(match) and not _TERMS.search(line.lower())
 
 
 # The first half of the sha256 of the words of each text, from the licences as they are published;

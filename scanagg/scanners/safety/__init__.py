@@ -8,7 +8,7 @@ They run in a folder with only the pins, so policy files of the project have no 
 import json
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +23,6 @@ from scanagg.model import (
     Package,
     Reason,
     ScannerInfo,
-    Severity,
     SeverityClaim,
     cvss,
 )
@@ -265,7 +264,14 @@ def _of_scan(report: _ScanReport, pins: Sequence[str]) -> _Answer:
     examined: list[str] = []
     found: list[tuple[str, _Vulnerability]] = []
     ignored = 0
-    for specification in _specifications(report):
+    specifications = (
+        specification
+        for project in report.scan_results.projects
+        for file in project.files
+        for dependency in file.results.dependencies
+        for specification in dependency.specifications
+    )
+    for specification in specifications:
         pin = specification.raw
         if pin not in pins:
             continue
@@ -278,13 +284,6 @@ def _of_scan(report: _ScanReport, pins: Sequence[str]) -> _Answer:
     # The user's own policy may end it with 0.
     exit_codes = (_VULNERABLE, 0) if found else (0,)
     return _Answer(tuple(examined), tuple(found), ignored, 0, exit_codes)
-
-
-def _specifications(report: _ScanReport) -> Iterator[_Specification]:
-    for project in report.scan_results.projects:
-        for file in project.files:
-            for dependency in file.results.dependencies:
-                yield from dependency.specifications
 
 
 def _observation(package: Package, vulnerability: _Vulnerability) -> Observation:
@@ -317,18 +316,15 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
 
 
 def _claims(severity: _Severity) -> tuple[SeverityClaim, ...]:
-    """Return the severities: CVSS 3 as the tool's own, and CVSS 2."""
+    """Return the severities of scores, else of vectors: CVSS 3 as the tool's own, and CVSS 2."""
     claims = []
     for source, score in (("tool", severity.cvssv3), ("cvss2", severity.cvssv2)):
-        level = _level(score, source) if score else None
-        if score and level:
+        if score is None:
+            continue
+        scored = cvss.scored(score.vector_string or "")
+        level = scored and scored.severity
+        if score.base_score is not None:
+            level = cvss.level(score.base_score, source)
+        if level:
             claims.append(SeverityClaim(source, level, INFO.name, score.vector_string))
     return tuple(claims)
-
-
-def _level(score: _Score, source: str) -> Severity | None:
-    """Return the severity of the score, else of the vector."""
-    if score.base_score is not None:
-        return cvss.level(score.base_score, source)
-    scored = cvss.scored(score.vector_string or "")
-    return scored and scored.severity

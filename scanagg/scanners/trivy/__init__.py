@@ -12,7 +12,7 @@ which files are inputs, and `proof` which of them were examined.
 
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -225,13 +225,19 @@ def _parse_tree(
         notices.append(Reason("findings-elsewhere", {"number": reading.elsewhere}))
     if reading.loose_licenses:
         notices.append(Reason("loose-licences", {"number": reading.loose_licenses}))
-    rest = "secret" in _scanners(tree, output.inputs)
+    hidden: Mapping[str, int] = {}
+    if "secret" in _scanners(tree, output.inputs):
+        hidden = tree.hidden()
+        if IGNORE_FILE in tree.files:
+            notices.append(Reason("ignore-file", {"path": IGNORE_FILE}))
+        if count := tree.left_out_of_secrets():
+            notices.append(Reason("text-files-skipped", {"number": count}))
     return base.Parsed(
         observations=reading.observations,
         examined=tuple(examined),
         not_examined=tuple(proof.missed(tree, name, evidence) for name in missed),
-        hidden=tree.hidden() if rest else {},
-        notices=(*notices, *(_unused(tree) if rest else ())),
+        hidden=hidden,
+        notices=tuple(notices),
     )
 
 
@@ -272,12 +278,3 @@ def _fatal(output: base.Output) -> Reason | None:
         cause = line.rpartition("* ")[2].rpartition(_DOWNLOAD)[2].lstrip(": ")
         return Reason("database-not-updated", {"error": cause})
     return plain(shorten(one_line(line), _REASON_WIDTH))
-
-
-def _unused(tree: Tree) -> Iterator[Reason]:
-    """Return notices about files of the tree that have no effect on Trivy, or that it skips."""
-    if IGNORE_FILE in tree.files:
-        yield Reason("ignore-file", {"path": IGNORE_FILE})
-    count = tree.left_out_of_secrets()
-    if count:
-        yield Reason("text-files-skipped", {"number": count})

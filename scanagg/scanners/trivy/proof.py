@@ -83,7 +83,15 @@ def examined(tree: Tree, path: str, evidence: ScanEvidence) -> bool:
         case Kind.MANIFEST:
             return path in evidence.packages
         case Kind.CONFIG:
-            return _checked(path, evidence)
+            pure = PurePosixPath(path)
+            if path in evidence.checked:
+                return True
+            if pure.name == "Chart.yaml":
+                templates = f"{pure.parent / 'templates'}/"
+                return any(name.startswith(templates) for name in evidence.checked)
+            named = str(pure.parent) in evidence.checked or path in evidence.read
+            is_terraform = ".tf" in pure.name or ".tofu" in pure.name
+            return is_terraform and named and path not in evidence.complaints
         case _:
             return path in evidence.read or path in evidence.checked
 
@@ -113,16 +121,3 @@ def partly(tree: Tree, paths: Iterable[str], evidence: ScanEvidence) -> Iterator
                     "names": names,
                 },
             )
-
-
-def _checked(path: str, evidence: ScanEvidence) -> bool:
-    if path in evidence.checked:
-        return True
-    pure = PurePosixPath(path)
-    if pure.name == "Chart.yaml":
-        templates = f"{pure.parent / 'templates'}/"
-        return any(name.startswith(templates) for name in evidence.checked)
-    if ".tf" not in pure.name and ".tofu" not in pure.name:
-        return False
-    named = str(pure.parent) in evidence.checked or path in evidence.read
-    return named and path not in evidence.complaints
