@@ -125,33 +125,33 @@ def _merge_base_with(git: Git, target: Target, ref: str) -> str:
     failed = f"cannot compare with {one_line(ref)}"
     if target.revision is None:
         raise TargetError(
-            f"{failed}: {one_line(str(target.root))} is in no git repository",
-            "Leave --base out, or check a folder of a repository.",
+            f"{failed}: {one_line(str(target.root))} is not in a git repository",
+            "Leave --base out.",
         )
     if git.commit("HEAD") is None:
         raise TargetError(
             f"{failed}: the repository has no commit yet",
-            "Commit something first, or leave --base out.",
+            "Leave --base out, or commit something first.",
         )
     commit = git.commit(ref)
     if commit is None:
         raise TargetError(f"{failed}: no such commit in this repository", _remedy(git, ref))
     if git.is_ambiguous(ref):
         shown = one_line(ref)
-        hint = f"Name it whole, such as refs/heads/{shown} or refs/remotes/{shown}."
-        raise TargetError(f"{failed}: a tag and a branch are called so", hint)
+        hint = f"Use its full name, such as refs/heads/{shown} or refs/remotes/{shown}."
+        raise TargetError(f"{failed}: a tag and a branch have this name", hint)
     base = _fork_point(git, "HEAD", commit)
     if base is None:
-        message = f"{failed}: HEAD and it have no commit in common here"
+        message = f"{failed}: HEAD has no commit in common with it"
         raise TargetError(message, _remedy(git, ref))
     return base
 
 
 def _remedy(git: Git, ref: str) -> str:
     if git.is_shallow():
-        return "This clone is shallow: fetch the rest with git fetch --unshallow (fetch-depth: 0)."
+        return "This clone is shallow. Fetch the rest: git fetch --unshallow (fetch-depth: 0)"
     name = ref.removeprefix("origin/") if ref.isprintable() and " " not in ref else "BRANCH"
-    return f"Fetch it with git fetch origin {name}, or name a commit that git log --all lists."
+    return f"Fetch it: git fetch origin {name}. Or use a commit that git log --all lists."
 
 
 def _fork_point(git: Git, head: str, commit: str) -> str | None:

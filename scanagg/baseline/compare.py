@@ -117,12 +117,12 @@ def _base_files(
         why = Reason("stopped-before-base") if git.stop.is_set() else Reason("base-unreadable")
         return None, (Reason("findings-count-as-new", {"why": why}),)
 
-    def wanted(path: str) -> bool:
+    def compared(path: str) -> bool:
         return base.commit is not None or is_manifest(path) or path in listing
 
     folder = work / "before"
     folder.mkdir()
-    return BaseFiles(snapshot, compare_files(snapshot, folder, wanted), work), ()
+    return BaseFiles(snapshot, compare_files(snapshot, folder, compared), work), ()
 
 
 def _compare_files(

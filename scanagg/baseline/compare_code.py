@@ -119,7 +119,7 @@ class ConfigurationGroups:
         self.changed = frozenset(map(self.of, differing)) - {""}
 
     def of(self, path: str) -> str:
-        """Return the group of a file, "" for one that stands alone."""
+        """Return the group of a file, or "" if it is in none."""
         if _TERRAFORM.fullmatch(path):
             return "terraform"
         return next((f"chart {chart}" for chart in self._charts if path.startswith(chart)), "")
@@ -356,5 +356,5 @@ def _read_key(place: Path) -> bytes | None:
 
 
 def keyed_digest(key: bytes, digest: str) -> str:
-    """Return a digest under the key, in hex; "" for the empty one, which stands for none."""
+    """Return a digest under the key, in hex; "" for no digest."""
     return hmac.new(key, digest.encode(), "sha256").hexdigest() if digest else ""

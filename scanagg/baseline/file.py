@@ -1,4 +1,4 @@
-"""The committed baseline file: the findings that a project knew of when it began to gate new ones.
+"""The baseline file: the findings that are not new, committed with the project.
 
 The file is one JSON array with one element per line, so that git knows when each was added:
 
@@ -41,7 +41,7 @@ _AT_BYTE: Final = re.compile(r" ?\(byte (\d+)\)")
 _AT_KEY: Final = re.compile(r" - at `(?:key in )?\$(?:\.(\w+))?.*`$")
 _UNKNOWN: Final = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-_REMADE: Final = "Restore it from git, or make it anew: scanagg baseline write"
+_REMADE: Final = "Restore it from git, or create it again with: scanagg baseline write"
 _KEYS: Final = (
     "An entry can have category, rule, path, purl, qualname, statement, ids, line, by, owner, "
     "reason."
@@ -56,7 +56,7 @@ class BaselineEntry(Struct, frozen=True):
 
     `line` is a hint for people and for the order among equals, None in a slim file. `ids` are all
     ids of a vulnerability, `by` the scanners that reported it when it was added. `owner` and
-    `reason` are set where somebody accepted it later.
+    `reason` are set if it was accepted later.
     """
 
     parts: Parts
@@ -133,7 +133,7 @@ def foreign(baseline: Baseline, paths: Collection[str]) -> bool:
     """Return True for a baseline that is likely another project's: none of its files is there.
 
     `paths` are all files of the target, relative to the repository as in `Parts`. A baseline that
-    names packages alone can be anybody's.
+    names only packages can belong to any project.
     """
     named = {entry.parts.path for entry in baseline.entries if not entry.of_package}
     return bool(named) and named.isdisjoint(map(nfc, paths))
@@ -160,9 +160,8 @@ def load(raw: bytes, path: str) -> Baseline:
         position += len(element)
     version = source.decode(starts[0], elements[0], _ANY_HEADS, _REMADE).version
     if version > _VERSION:
-        hint = "Use the scanagg that wrote it, or a newer one."
-        message = f"version {version} of the format; this scanagg reads up to {_VERSION}"
-        raise source.error(starts[0], message, hint)
+        message = f"format version {version} is not supported, only up to {_VERSION}"
+        raise source.error(starts[0], message, "Upgrade scanagg.")
     hint = "The head has baseline, version, growth."
     growth = source.decode(starts[0], elements[0], _HEADS, hint).growth
     entries = [
@@ -198,7 +197,7 @@ class _Source(Struct, frozen=True):
     def refuse_foreign_bytes(self) -> None:
         """Raise BaselineError for bytes that no baseline has."""
         if len(self.raw) > _MAX_BYTES:
-            hint = "Is this the right file?"
+            hint = "Check that this is a baseline."
             raise self.error(0, f"larger than {_MAX_BYTES >> 20} MiB", hint)
         if self.raw.startswith(_BOMS):
             hint = "Save it as UTF-8 without a byte order mark."
@@ -207,9 +206,9 @@ class _Source(Struct, frozen=True):
         marked = any(marker in self.raw for marker in _MARKERS)
         marker = _MARKER.search(self.raw) if marked else None
         if marker:
-            hint = "Keep the lines of both sides, not the markers; then: scanagg baseline prune"
-            shown = marker[1].decode()
-            raise self.error(marker.start(), f"a merge conflict: the marker {shown}", hint)
+            hint = "Keep the lines of both sides without the markers. Run: scanagg baseline prune"
+            message = f"unresolved merge conflict: {marker[1].decode()}"
+            raise self.error(marker.start(), message, hint)
         try:
             self.raw.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -221,7 +220,7 @@ class _Source(Struct, frozen=True):
         try:
             elements = msgspec.json.decode(self.raw, type=list[msgspec.Raw])
         except msgspec.ValidationError:
-            raise self.error(0, "not a baseline: it is no JSON array", _REMADE) from None
+            raise self.error(0, "not a baseline: it is not a JSON array", _REMADE) from None
         except (msgspec.DecodeError, RecursionError) as error:
             raise self.malformed(0, str(error)) from None
         if not elements:
@@ -253,7 +252,7 @@ class _Source(Struct, frozen=True):
 
 def _entry(source: _Source, start: int, element: bytes) -> BaselineEntry:
     if element.startswith(b'{"baseline"'):
-        hint = "Keep the one with the larger growth, as the first line."
+        hint = "Keep only the one with the larger growth, as the first line."
         raise source.error(start, "a second head", hint)
     entry = source.decode(start, element, _ENTRIES, _KEYS)
     # An entry that we wrote has each key once, and the search for a second one is slow.
@@ -262,13 +261,13 @@ def _entry(source: _Source, start: int, element: bytes) -> BaselineEntry:
     category, path = entry.category, entry.path
     if category in PACKAGE_CATEGORIES:
         if not entry.purl.startswith("pkg:") or path:
-            hint = "A purl is such as pkg:pypi/name."
-            raise source.error(start, f"a {category} has a purl and no path", hint)
+            hint = "A purl looks like this: pkg:pypi/name"
+            raise source.error(start, f"a {category} must have a purl, and no path", hint)
         if category == Category.VULNERABILITY.value and not entry.ids:
-            raise source.error(start, "a vulnerability needs its ids", "Such as CVE-2024-12345.")
+            raise source.error(start, "a vulnerability must have ids", "Add them: CVE-2024-12345.")
         path = entry.purl
     elif not path or entry.purl:
-        message = f"a finding of kind {category} has a path and no purl"
+        message = f"a finding of category {category} must have a path, and no purl"
         raise source.error(start, message, _REMADE)
     statement = entry.statement.removeprefix("#")
     parts = Parts(category, entry.rule, path, entry.qualname, statement)
@@ -276,13 +275,13 @@ def _entry(source: _Source, start: int, element: bytes) -> BaselineEntry:
 
 
 def _refuse_duplicates(source: _Source, start: int, element: bytes) -> None:
-    """Raise BaselineError for a key that an entry has twice: readers would take the last."""
+    """Raise BaselineError for a duplicate key, of which a JSON reader takes the last."""
 
     def check(pairs: list[tuple[str, object]]) -> None:
         names = [name for name, _ in pairs]
         for name in names:
             if names.count(name) > 1:
-                raise source.error(start, f"the key {one_line(name)} stands here twice", _KEYS)
+                raise source.error(start, f"duplicate key {one_line(name)}", _KEYS)
 
     json.loads(element, object_pairs_hook=check)
 
@@ -293,10 +292,10 @@ def _refuse_duplicates(source: _Source, start: int, element: bytes) -> None:
 def entry_for(finding: Finding, owner: str = "", reason: str = "") -> BaselineEntry:
     """Return the entry for a finding; `owner` and `reason` are those of who accepted it.
 
-    ValueError for a finding without parts: no later check could recognise it.
+    ValueError for a finding without parts, which no later check could recognise.
     """
     if finding.parts is None:
-        raise ValueError(f"finding {finding.id} has no parts to be known by")
+        raise ValueError(f"finding {finding.id} has no parts")
     in_file = finding.parts.category not in PACKAGE_CATEGORIES
     return BaselineEntry(
         parts=finding.parts,

@@ -136,8 +136,8 @@ def look_up(
     the base first, so that a copy of such a finding does not take its entry.
 
     `times` and `paths` are as in `first_seen` and `compare`. `compared` says that there was a base
-    commit. `keyed` says that the project's key is there: without it an entry cannot tell one value
-    of a secret from another, as a base commit can.
+    commit. `keyed` says that the project's key is there. Without it, an entry does not identify the
+    value of a secret, and a base commit does.
     """
     free = [
         (line, MatchEntry(entry.parts, entry.line or 0))
@@ -189,7 +189,7 @@ def _with_entry(
 def match_entry(finding: Finding, check: str = "") -> MatchEntry:
     """Return a finding as it is matched. ValueError for one without parts."""
     if finding.parts is None:
-        raise ValueError(f"finding {finding.id} has no parts to be known by")
+        raise ValueError(f"finding {finding.id} has no parts")
     line = finding.location.start_line if finding.location else None
     return MatchEntry(finding.parts, line or 0, check)
 

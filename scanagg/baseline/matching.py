@@ -196,10 +196,10 @@ def _pairs(
     leaves_home: bool,
 ) -> Iterator[tuple[int, int]]:
     """Yield pairs of numbers, each in one pair at most. Among equals the first goes first."""
-    wanted = frozenset(keys) - {None}
+    known = frozenset(keys) - {None}
     buckets: dict[Hashable | None, list[_Item]] = defaultdict(list)
     for item, key in zip(reversed(free), reversed(base_keys), strict=True):
-        if key in wanted:
+        if key in known:
             buckets[key].append(item)
     if not buckets:
         return

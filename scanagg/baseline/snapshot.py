@@ -19,18 +19,17 @@ from scanagg.core.process import Stop
 from scanagg.core.text import valid
 from scanagg.model import Link, Reason, Revision, SourceFile, Target
 
-# Parts of a path that would lead out of the folder a base is laid out in, or make it a repository.
-# No commit of an honest repository has them.
+# Parts of a path that lead out of the folder, or make it a repository. No honest commit has them.
 _UNSAFE: Final = frozenset((b"", b".", b"..", b".git"))
 _SHA256_DIGITS: Final = 64
 # As many links of links as Linux follows.
 _MAX_LINKS: Final = 40
-# Lines of larger files are not followed: no person wrote them.
+# Lines of larger files are not followed, because nobody writes such files by hand.
 _MAX_BYTES: Final = 8 << 20
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HUNK: Final = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _COMMIT: Final = "commit refs/heads/%s\ncommitter scanagg <none> 0 +0000\ndata 0\n\n"
-_HERE: Final = ("--git-dir=.",)  # a bare repository may have to be named, by people's settings
+_HERE: Final = ("--git-dir=.",)  # git may be configured not to look for a bare repository
 _DIFF: Final = ("diff-tree", "-r", "-M", "-l1000", "--no-commit-id", "--no-ext-diff")
 _PATCH: Final = ("-p", "-U0", "--text", "--no-textconv", "--diff-algorithm=histogram")
 
@@ -63,10 +62,10 @@ class Snapshot(msgspec.Struct, frozen=True):
 
         No filter of the repository runs. Files that cannot be read or written are left out.
         """
-        wanted = [(path, self.files[path]) for path in paths if path in self.files]
-        contents = self.git.contents([file.oid for _, file in wanted])
+        committed = [(path, self.files[path]) for path in paths if path in self.files]
+        contents = self.git.contents([file.oid for _, file in committed])
         files = []
-        for (path, file), raw in zip(wanted, contents, strict=True):
+        for (path, file), raw in zip(committed, contents, strict=True):
             place = folder / os.fsdecode(file.name)
             if raw is None:
                 continue
@@ -139,11 +138,14 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
 
 
 def compare_files(
-    snapshot: Snapshot, folder: Path, wanted: Callable[[str], bool] = lambda _path: True
+    snapshot: Snapshot, folder: Path, compared: Callable[[str], bool] = lambda _path: True
 ) -> FileChanges:
-    """Compare the `wanted` files. Those of the commit that may differ are written to `folder`."""
-    current = {file.path: file for file in snapshot.target.files if wanted(file.path)}
-    committed = {path: file for path, file in snapshot.files.items() if wanted(path)}
+    """Compare files. Those of the commit that may differ are written to `folder`.
+
+    `compared` says for each path if it is compared.
+    """
+    current = {file.path: file for file in snapshot.target.files if compared(file.path)}
+    committed = {path: file for path, file in snapshot.files.items() if compared(path)}
     same = {
         path
         for path, file in current.items()

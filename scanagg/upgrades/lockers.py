@@ -22,7 +22,7 @@ _NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class Recipe(msgspec.Struct, frozen=True):
-    """How a tool writes the file `made`: the tool, the folder to run it in, and the sources.
+    """The way a tool writes the file `made`: the tool, the folder to run it in, and the sources.
 
     Paths are relative to the project, whose own folder is "". `sources` are the files that people
     write. `base` is the command in the header of the file, if there is one. `newest` is set if the
@@ -89,7 +89,7 @@ class Unknown(msgspec.Struct, frozen=True):
 
 
 _PYPROJECT: Final = "pyproject.toml"
-# Lock file: its tool, what people write, and variables that keep the tool to its work.
+# Lock file: its tool, its source, and variables that keep the tool from doing more.
 _LOCKS: Final[Mapping[str, tuple[str, str, Mapping[str, str]]]] = {
     "uv.lock": ("uv", _PYPROJECT, _NOTHING),
     "poetry.lock": ("poetry", _PYPROJECT, _NOTHING),

@@ -73,7 +73,7 @@ class LockJob(msgspec.Struct, frozen=True):
 
     @property
     def shown(self) -> tuple[str, ...]:
-        """The commands as people type them in the project's folder."""
+        """The commands to type in the project's folder."""
         return tuple(map(self.recipe.typed, self.commands))
 
     def needs(self, edit: PinEdit) -> bool:

