@@ -115,23 +115,26 @@ class PackageComparison:
             return History(Change.NEW, reason, first_seen=first_seen)
         if finding.category is not Category.VULNERABILITY:
             return History(Change.UNCHANGED, reason)
-        published = read_time(finding.advisory.published if finding.advisory else None)
-        disclosed = False
-        if self._known is not None:
-            disclosed = not self._known.lists(finding)
-            list_ = self._known.path
-            if disclosed:
-                reason = Reason("advisory-not-in-baseline", {"package": shown, "path": list_})
-            else:
-                reason = Reason("advisory-in-baseline", {"package": shown, "path": list_})
-        elif published and self._time and published > self._time:
-            disclosed = True
-            published_on, base = f"{published:%Y-%m-%d}", f"{self._time:%Y-%m-%d}"
-            reason = Reason(
-                "advisory-after-base",
-                {"package": shown, "published": published_on, "base": base},
-            )
+        disclosed, reason = self._disclosed(finding, reason, shown)
         return History(Change.UNCHANGED, reason, disclosed=disclosed, first_seen=first_seen)
+
+    def _disclosed(self, finding: Finding, reason: Reason, shown: str) -> tuple[bool, Reason]:
+        """Return True if the vulnerability was not known at the base, and the reason.
+
+        The baseline decides, if there is one, else the date of the advisory.
+        """
+        if self._known is not None:
+            path = self._known.path
+            if self._known.lists(finding):
+                return False, Reason("advisory-in-baseline", {"package": shown, "path": path})
+            return True, Reason("advisory-not-in-baseline", {"package": shown, "path": path})
+        published = read_time(finding.advisory.published if finding.advisory else None)
+        if published is None or self._time is None or published <= self._time:
+            return False, reason
+        day, base_day = f"{published:%Y-%m-%d}", f"{self._time:%Y-%m-%d}"
+        return True, Reason(
+            "advisory-after-base", {"package": shown, "published": day, "base": base_day}
+        )
 
     def notices(self) -> tuple[Reason, ...]:
         """Return what could not be compared, where that made a finding new."""

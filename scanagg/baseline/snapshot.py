@@ -119,9 +119,10 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
         inside = whole.startswith(prefix) and (blob.is_file or blob.is_link)
         if not inside or _UNSAFE.intersection(name.lower().split(b"/")):
             continue
+        if excluded.match_file(os.fsdecode(name)):
+            continue
         if blob.is_link:
-            if not excluded.match_file(os.fsdecode(name)):
-                links[name] = CommittedFile(name, blob.oid)
+            links[name] = CommittedFile(name, blob.oid)
             continue
         path = shown.get(name)
         if path is None:
@@ -131,9 +132,8 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
                 count += 1
                 path = f"{plain_path} ({count})"
             taken.add(path)
-        if path in left_out or excluded.match_file(os.fsdecode(name)):
-            continue
-        files[path] = CommittedFile(name, blob.oid)
+        if path not in left_out:
+            files[path] = CommittedFile(name, blob.oid)
     return Snapshot(git, commit, target, files, links)
 
 
@@ -166,7 +166,7 @@ def compare_files(
 
 
 def _has_content(file: SourceFile, oid: str) -> bool:
-    """Return True where git's id of the file is `oid`, as it lies there or with LF line ends."""
+    """Return True if git's id of the file is `oid`, as it is or with LF line ends."""
     try:
         raw = file.real.read_bytes()
     except OSError:

@@ -223,7 +223,7 @@ def _print_table(report: Report, goals: Sequence[Goal], chosen: FixOptions) -> N
         if not chosen.blocking:
             clears: Sequence[str] = upgrade.clears
         else:
-            # `to_unblock` clears all that block.
+            # `to_unblock` clears everything that blocks.
             clears = ids.get(_key(package), []) if upgrade.to_unblock else upgrade.unblocks
         cleared += len(clears)
         step = step_of(package.version, goal.to)

@@ -31,7 +31,6 @@ _ALLOWED: Final = (
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+@")
 _SHOWN_LINES: Final = 4
 _SHOWN_WIDTH: Final = 400
-_STOPPED: Final = "stopped before it started"
 
 
 class StepState(enum.Enum):
@@ -65,27 +64,7 @@ def apply(ways: Ways, bench: Bench) -> Iterator[UpgradeStep]:
     If a locker fails, the pins in its sources are restored too. OutputError if that fails.
     """
     for job in ways.jobs:
-        edits = [edit for edit in ways.edits if job.needs(edit)]
-        if bench.stop.is_set():
-            yield UpgradeStep(StepState.FAILED, "; ".join(job.shown), _STOPPED)
-            continue
-        program = program_of(job.recipe.tool, bench)
-        if job.recipe.reason or program is None:
-            text = "; ".join((*(line for edit in edits for line in edit.lines), *job.shown))
-            missing = f"{job.recipe.tool} is not installed outside the project"
-            yield UpgradeStep(StepState.LEFT, text, job.recipe.reason or missing)
-            continue
-        steps = _lock(job, program, edits, bench)
-        if len(job.goals) == 1 or any(step.state is StepState.DONE for step in steps):
-            yield from steps
-            continue
-        # The locker refuses all goals at once: try them one by one.
-        for goal in job.goals:
-            if bench.stop.is_set():
-                yield UpgradeStep(StepState.FAILED, goal.text, _STOPPED)
-            else:
-                of_goal = [edit for edit in edits if edit.goal == goal]
-                yield from _lock(LockJob(job.recipe, (goal,)), program, of_goal, bench)
+        yield from _steps(job, [edit for edit in ways.edits if job.needs(edit)], bench)
     alone = [edit for edit in ways.edits if not any(job.needs(edit) for job in ways.jobs)]
     for path, of_path in _by_path(alone).items():
         try:
@@ -93,6 +72,26 @@ def apply(ways: Ways, bench: Bench) -> Iterator[UpgradeStep]:
         except Refused as error:
             text = f"{path}: {', '.join(edit.goal.text for edit in of_path)}"
             yield UpgradeStep(StepState.FAILED, text, str(error))
+
+
+def _steps(job: LockJob, edits: Sequence[PinEdit], bench: Bench) -> Iterator[UpgradeStep]:
+    """Run a locker for all goals; if it refuses, for each goal alone."""
+    if bench.stop.is_set():
+        yield UpgradeStep(StepState.FAILED, "; ".join(job.shown), "stopped before it started")
+        return
+    program = program_of(job.recipe.tool, bench)
+    if job.recipe.reason or program is None:
+        text = "; ".join((*(line for edit in edits for line in edit.lines), *job.shown))
+        missing = f"{job.recipe.tool} is not installed outside the project"
+        yield UpgradeStep(StepState.LEFT, text, job.recipe.reason or missing)
+        return
+    steps = _lock(job, program, edits, bench)
+    if len(job.goals) == 1 or any(step.state is StepState.DONE for step in steps):
+        yield from steps
+        return
+    for goal in job.goals:
+        of_goal = [edit for edit in edits if edit.goal == goal]
+        yield from _steps(LockJob(job.recipe, (goal,)), of_goal, bench)
 
 
 def program_of(tool: str, bench: Bench) -> str | None:

@@ -121,6 +121,11 @@ class Pin(msgspec.Struct, frozen=True):
     new: str
     dev: bool = False
 
+    @property
+    def requirement(self) -> str:
+        """The new version as a requirement: "jinja2==2.11.3"."""
+        return f"{self.name}=={self.new}"
+
 
 class PinChange(msgspec.Struct, frozen=True):
     """A changed pin: its line (from 1), as it was and as it is."""

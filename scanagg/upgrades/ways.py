@@ -41,7 +41,7 @@ class Goal(msgspec.Struct, frozen=True):
     @property
     def requirement(self) -> str:
         """The new version as a requirement: "jinja2==2.11.3"."""
-        return f"{self.package.name}=={self.to}"
+        return self.pin.requirement
 
 
 class PinEdit(msgspec.Struct, frozen=True):
