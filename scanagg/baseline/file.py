@@ -35,7 +35,6 @@ PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY.value, Category.LI
 _VERSION: Final = 1
 # 100,000 entries are about 20 MiB.
 _MAX_BYTES: Final = 64 << 20
-_MARKERS: Final = (b"<<<<<<<", b"=======", b">>>>>>>", b"|||||||")
 _MARKER: Final = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
 _AT_BYTE: Final = re.compile(r" ?\(byte (\d+)\)")
 _AT_KEY: Final = re.compile(r" - at `(?:key in )?\$(?:\.(\w+))?.*`$")
@@ -202,13 +201,6 @@ class _Source(Struct, frozen=True):
         if self.raw.startswith(_BOMS):
             hint = "Save it as UTF-8 without a byte order mark."
             raise self.error(0, "the file begins with a byte order mark", hint)
-        # The pattern looks at every line, which is slow and hardly ever needed.
-        marked = any(marker in self.raw for marker in _MARKERS)
-        marker = _MARKER.search(self.raw) if marked else None
-        if marker:
-            hint = "Keep the lines of both sides without the markers. Run: scanagg baseline prune"
-            message = f"unresolved merge conflict: {marker[1].decode()}"
-            raise self.error(marker.start(), message, hint)
         try:
             self.raw.decode("utf-8")
         except UnicodeDecodeError as error:
@@ -222,7 +214,12 @@ class _Source(Struct, frozen=True):
         except msgspec.ValidationError:
             raise self.error(0, "not a baseline: it is not a JSON array", _REMADE) from None
         except (msgspec.DecodeError, RecursionError) as error:
-            raise self.malformed(0, str(error)) from None
+            marker = _MARKER.search(self.raw)
+            if marker is None:
+                raise self.malformed(0, str(error)) from None
+            hint = "Keep the lines of both sides without the markers. Run: scanagg baseline prune"
+            message = f"unresolved merge conflict: {marker[1].decode()}"
+            raise self.error(marker.start(), message, hint) from None
         if not elements:
             raise self.error(0, "not a baseline: the head is missing", _REMADE)
         return list(map(bytes, elements))
