@@ -277,7 +277,7 @@ def _print_plan(plan: Ways) -> None:
         say("", "Then run:" if edit_first else "Run:")
         say(*(line for job in plan.jobs for line in _commands(job)))
     if plan.edits or plan.jobs:
-        say("", "Let scanagg do this with: scanagg fix --apply")
+        say("", "Apply these changes with: scanagg fix --apply")
 
 
 def _commands(job: LockJob) -> Iterator[str]:

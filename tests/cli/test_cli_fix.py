@@ -88,7 +88,7 @@ def test_the_advice(make_project: Make) -> None:
         "Edit:",
         "requirements.txt:2: lib==1.0 -> lib==2.0",
         "requirements.txt:3: other==1.0 -> other==1.0.1",
-        "Let scanagg do this with: scanagg fix --apply",
+        "Apply these changes with: scanagg fix --apply",
         "Check that the new pins are compatible:",
         "python -m pip install --dry-run -r requirements.txt",
         "Not cleared:",
