@@ -21,8 +21,9 @@ from pathlib import Path
 
 import msgspec
 
-from scanagg.advisories import Store, open_store, serving
 from scanagg.advisories.importing import DataOrigin, Import, import_osv
+from scanagg.advisories.service import serving
+from scanagg.advisories.store import Store, open_store
 from scanagg.core.process import Stop
 from scanagg.findings.collect import ScanSetup, collect_findings
 from scanagg.model import Inventory, Package, Run, Status, Target, pypi_purl

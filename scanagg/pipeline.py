@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg import __version__
-from scanagg.advisories import Store, open_store
+from scanagg.advisories.store import Store, open_store
 from scanagg.baseline.base import BaseOptions, find_base
 from scanagg.baseline.compare import trace
 from scanagg.baseline.file import foreign

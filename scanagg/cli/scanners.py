@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
-from scanagg.advisories import Store, open_store
+from scanagg.advisories.store import Store, open_store
 from scanagg.core import cache
 from scanagg.core.process import Stop
 from scanagg.core.text import counted

@@ -10,7 +10,9 @@ from typing import Final, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from scanagg.advisories import Store, enriched, serving
+from scanagg.advisories.enrich import enriched
+from scanagg.advisories.service import serving
+from scanagg.advisories.store import Store
 from scanagg.core.errors import StoreError
 from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity

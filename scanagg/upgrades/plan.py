@@ -9,8 +9,8 @@ import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
-from scanagg.advisories import Store
 from scanagg.advisories.records import Record, canonical_id
+from scanagg.advisories.store import Store
 from scanagg.advisories.versions import fixed_versions
 from scanagg.model import (
     Action,

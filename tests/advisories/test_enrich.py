@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from support.kept import keep, keep_epss, keep_kev, keep_zip
 from support.osv import Record, record
 
-from scanagg.advisories import Store, enriched, open_store
+from scanagg.advisories.enrich import enriched
+from scanagg.advisories.store import Store, open_store
 from scanagg.core.redact import Redactor
 from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity

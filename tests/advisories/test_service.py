@@ -14,8 +14,9 @@ from support.drive import context, drive, inventory
 from support.kept import keep
 from support.osv import record
 
-from scanagg.advisories import Store, open_store, serving
 from scanagg.advisories.records import Affected, AffectedPackage, Range, RangeEvent, Record
+from scanagg.advisories.service import serving
+from scanagg.advisories.store import Store, open_store
 from scanagg.core.errors import StoreError
 from scanagg.model import DataSource
 from scanagg.scanners import pip_audit

@@ -318,7 +318,7 @@ def test_an_import_makes_a_broken_file_anew(
 def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     put_osv(tmp_path, below("PYSEC-2024-1", "app", "2"))
     (tmp_path / "advisories" / "osv.sqlite").chmod(0)
-    told = "import sys, pathlib; from scanagg.advisories import open_store; "
+    told = "import sys, pathlib; from scanagg.advisories.store import open_store; "
     told += "print(*open_store(pathlib.Path(sys.argv[1])).problems)"
     done = subprocess.run(
         [*_LIKE_ANYBODY, sys.executable, "-c", told, tmp_path],

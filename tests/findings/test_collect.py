@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scanagg.advisories import Store
+from scanagg.advisories.store import Store
 from scanagg.core.process import Stop
 from scanagg.findings.collect import WHOLE, ScanSetup
 from scanagg.model import DataSource

@@ -10,8 +10,8 @@ from packaging.version import Version
 from support.records import Json, affected, below, osv, store_of
 from upgrade_samples import allows, package, vulnerable
 
-from scanagg.advisories import Store, open_store
 from scanagg.advisories.importing import import_any
+from scanagg.advisories.store import Store, open_store
 from scanagg.advisories.versions import fixed_versions
 from scanagg.model import Action, Inventory, Judged, Package, Step, Upgrade
 from scanagg.upgrades.plan import plan, step_of
