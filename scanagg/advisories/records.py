@@ -156,8 +156,6 @@ def _salvaged(kind: Any, value: Any, name: str, doubts: list[str]) -> Any:
         reason = str(error)
     else:
         return value
-    if kind is Extra:
-        doubts = []  # other publishers use this field for data of their own
     if isinstance(value, list) and get_origin(kind) is tuple:
         parts = (_salvaged(get_args(kind)[0], part, name, doubts) for part in value)
         return [part for part in parts if part not in (None, "")]
@@ -169,11 +167,13 @@ def _salvaged(kind: Any, value: Any, name: str, doubts: list[str]) -> Any:
 
 def _salvaged_fields(kind: Any, value: Mapping[str, Any], doubts: list[str]) -> dict[str, Any]:
     """Return the usable fields for a struct; null is like a missing field."""
-    fields = {
-        field.name: _salvaged(field.type, value[field.name], field.name, doubts)
-        for field in msgspec.structs.fields(kind)
-        if value.get(field.name) is not None
-    }
+    fields = {}
+    for field in msgspec.structs.fields(kind):
+        part = value.get(field.name)
+        if part is not None:
+            # Other publishers use the fields of `Extra` for data of their own.
+            about = [] if field.type is Extra else doubts
+            fields[field.name] = _salvaged(field.type, part, field.name, about)
     versions = value.get("versions")
     if kind is Affected and not value.get("ranges") and fields.get("versions") != versions:
         fields["ranges"] = [_RANGE]
@@ -191,15 +191,7 @@ def usable(record: Record, now: datetime) -> tuple[Record, tuple[str, ...]]:
     doubts: list[str] = []
     affected = _affected(record, doubts)
     aliases = _aliases(record, doubts)
-    dates = {key: getattr(record, key) for key in ("modified", "published", "withdrawn")}
-    for key, text in dates.items():
-        dates[key] = utc(text)
-        if text and not dates[key]:
-            doubts.append(f"{key} {text[:40]!r} is not a date")
-    withdrawn = moment(record.withdrawn)
-    if withdrawn and withdrawn > now:
-        dates["withdrawn"] = ""
-        doubts.append(f"to be withdrawn on {record.withdrawn[:10]}: it counts until then")
+    dates = _dates(record, now, doubts)
     # Without severities of its own, the record has those of the affected packages.
     scores = record.severity or [score for part in record.affected for score in part.severity]
     short = [score for score in scores if max(len(score.score), len(score.type)) <= _SCORE]
@@ -220,6 +212,20 @@ def usable(record: Record, now: datetime) -> tuple[Record, tuple[str, ...]]:
             tuple(filter(_LABEL.fullmatch, extra.cwe_ids))[:_WEAKNESSES],
         ),
     ), tuple(doubts)
+
+
+def _dates(record: Record, now: datetime, doubts: list[str]) -> dict[str, str]:
+    """Return the dates of a record in UTC, by field; empty for invalid ones."""
+    dates = {key: getattr(record, key) for key in ("modified", "published", "withdrawn")}
+    for key, text in dates.items():
+        dates[key] = utc(text)
+        if text and not dates[key]:
+            doubts.append(f"{key} {text[:40]!r} is not a date")
+    withdrawn = moment(record.withdrawn)
+    if withdrawn and withdrawn > now:
+        dates["withdrawn"] = ""
+        doubts.append(f"to be withdrawn on {record.withdrawn[:10]}: it counts until then")
+    return dates
 
 
 def _affected(record: Record, doubts: list[str]) -> tuple[Affected, ...]:

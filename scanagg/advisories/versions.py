@@ -36,8 +36,11 @@ _FIRST: Final = "0"
 _ENDLESS: Final = "*"
 _COMMITS: Final = "GIT"
 
-# The first version and the end (None for no bound), and whether the end is affected too.
-Span = tuple[Version | None, Version | None, bool]
+# The first version, the end (None for no bound), and whether the end is affected too.
+Span = tuple[Version, Version | None, bool]
+# No version is lower.
+_LOWEST: Final = Version("0.dev0")
+_EVERY_VERSION: Final[Span] = (_LOWEST, None, False)
 
 
 class AffectedVersions(msgspec.Struct, frozen=True):
@@ -60,13 +63,11 @@ class AffectedVersions(msgspec.Struct, frozen=True):
         if version is None:
             # A version that is too long to compare is affected by every record.
             is_long = len(text) > _LONGEST and version_of(text) is not None
-            return is_long or text in self.listed or (None, None, False) in self.spans
+            return is_long or text in self.listed or _EVERY_VERSION in self.spans
         # The public version of a local one is never after it.
         public = version if version.local is None else Version(version.public)
         for start, end, closed in self.spans:
-            if (start is None or start <= version) and (
-                end is None or (public <= end if closed else version < end)
-            ):
+            if start <= version and (end is None or (public <= end if closed else version < end)):
                 return True
         return bool(self.listed) and not self.listed.isdisjoint(
             map(canonicalize_version, (version, public))
@@ -142,11 +143,10 @@ def _uncovered(texts: Iterable[str], spans: Sequence[Span]) -> tuple[str, ...]:
     for text in texts:
         version = parsed(text)
         if version is None:
-            covered = (None, None, False) in spans
+            covered = _EVERY_VERSION in spans
         else:
             covered = any(
-                (start is None or start <= version) and (end is None or version < end)
-                for start, end, _ in spans
+                start <= version and (end is None or version < end) for start, end, _ in spans
             )
         if not covered:
             uncovered.append(text)
@@ -182,7 +182,7 @@ def _spans(entry: Affected) -> Iterator[Span]:
         for start, end, closed in (*_walked(events), *_pairs(events)):
             if limit is None or (end is not None and end < limit):
                 yield (start, end, closed)
-            elif start is None or start < limit:
+            elif start < limit:
                 yield (start, limit, False)
 
 
@@ -193,7 +193,7 @@ def _walked(events: Sequence[RangeEvent]) -> Iterator[Span]:
     fixes = _versions(map(attrgetter("fixed"), events))
     lasts = _versions(map(attrgetter("last_affected"), events))
     inside = not begins or _FIRST in begins or None in map(parsed, begins)
-    start = None
+    start = _LOWEST
     for version in sorted(starts | fixes | lasts):
         if version in starts:
             # An end and a start at one version leave a period open.
@@ -223,5 +223,5 @@ def _pairs(events: Sequence[RangeEvent]) -> list[Span]:
         last = parsed((end.last_affected if closed else end.fixed) or "")
         if end.introduced is not None or start is None or last is None or last < start:
             return []
-        spans.append((None if begin.introduced == _FIRST else start, last, closed))
+        spans.append((_LOWEST if begin.introduced == _FIRST else start, last, closed))
     return spans
