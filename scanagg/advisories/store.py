@@ -113,27 +113,12 @@ Notify = Callable[[str, Phase, int, int], None]
 _DECODER: Final = msgspec.json.Decoder(Record)
 
 
-class StoreFile:
-    """One file of the store, open for reading by several threads."""
+class StoreFile(msgspec.Struct, frozen=True):
+    """An open file of the store, for any thread."""
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, meta: StoreMeta) -> None:
-        """Take over a connection that any thread can use."""
-        self.path, self.meta = path, meta
-        self._connection = connection
-        self._lock = threading.Lock()
-
-    def rows(self, query: str, *parameters: str) -> list[tuple[object, ...]]:
-        """Return all rows of a query. StoreError if the file is damaged."""
-        try:
-            with self._lock:
-                return self._connection.execute(query, parameters).fetchall()
-        except _DAMAGE as error:
-            raise _damaged(self.path, str(error)) from error
-
-    def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._connection.close()
+    path: Path
+    connection: sqlite3.Connection
+    meta: StoreMeta
 
 
 class Store:
@@ -151,6 +136,7 @@ class Store:
             self._files[kind].meta.source if kind in self._files else None for kind in KINDS
         )
         self.problems = tuple(problems)
+        self._lock = threading.Lock()
         # Several scanners, and several versions of a package, need the same records.
         self._package = lru_cache(_CACHED_PACKAGES)(self._read_package)
 
@@ -202,8 +188,9 @@ class Store:
 
     def close(self) -> None:
         """Close the files."""
-        for file in self._files.values():
-            file.close()
+        with self._lock:
+            for file in self._files.values():
+                file.connection.close()
 
     def _read_package(self, name: str) -> Sequence[tuple[Record, AffectedVersions]]:
         query = (
@@ -225,7 +212,13 @@ class Store:
     def _rows(self, kind: str, query: str, key: str) -> list[tuple[object, ...]]:
         """Return the rows of a query for a key, which may be any text from a scanner."""
         file = self._files.get(kind)
-        return file.rows(query, valid(key)) if file else []
+        if file is None:
+            return []
+        try:
+            with self._lock:
+                return file.connection.execute(query, (valid(key),)).fetchall()
+        except _DAMAGE as error:
+            raise _damaged(file.path, str(error)) from error
 
 
 def open_store(cache: Path) -> Store:
@@ -254,7 +247,7 @@ def stored_meta(kind: str, cache: Path) -> StoreMeta | None:
         return None
     if file is None:
         return None
-    file.close()
+    file.connection.close()
     return file.meta
 
 
