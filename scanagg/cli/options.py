@@ -91,9 +91,7 @@ Now = Annotated[
 ]
 NoProgress = Annotated[bool, typer.Option("--no-progress", help="Do not show live progress.")]
 Quiet = Annotated[bool, typer.Option("-q", "--quiet", help="Print only the verdict.")]
-Verbose = Annotated[
-    bool, typer.Option("-v", "--verbose", help="Print every finding in detail, and log each stage.")
-]
+Verbose = Annotated[bool, typer.Option("-v", "--verbose", help="Print every finding in detail.")]
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):

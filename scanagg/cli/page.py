@@ -57,7 +57,7 @@ def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: 
         print_page(report, written, quiet=quiet, verbose=verbose)
         sys.stdout.flush()
     except BrokenPipeError as error:
-        # Caught here, for typer would turn it into exit code 1, which means blocked.
+        # Caught here: typer would turn it into exit code 1, which means blocked.
         stop_printing()
         raise OutputError("the output was not read to its end", "Read the reports.") from error
     code = report.gate.exit_code
@@ -66,13 +66,7 @@ def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: 
     return code
 
 
-def print_page(
-    report: Report,
-    written: WrittenReports,
-    *,
-    quiet: bool,
-    verbose: bool,
-) -> None:
+def print_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: bool) -> None:
     """Print the page to standard output, and problems with reports to standard error."""
     plain = not Console(file=sys.stdout).is_terminal
     buffer = StringIO()
@@ -94,7 +88,7 @@ def print_page(
             page.waivers_and_data()
         page.notices()
         page.reports(written)
-    # Tables pad their lines to the full width; a log need not keep that.
+    # Without the spaces by which tables pad their lines to the full width.
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
     for problem in written.problems:
         complain(problem.message, problem.hint)
@@ -112,14 +106,15 @@ class _Page(msgspec.Struct, frozen=True):
         self.console.print()
         self.console.print(Text(text, style))
 
-    def bullets(self, lines: Iterable[str], style: str = "") -> None:
-        """Print untrusted lines as a list."""
+    def bullets(self, lines: Iterable[str], style: str = "", *, apart: bool = False) -> None:
+        """Print untrusted lines as a list, `apart` after an empty line."""
+        table = Table.grid(padding=(0, 1))
+        table.add_column(width=1)
+        table.add_column(overflow="fold")
         for line in lines:
-            table = Table.grid(padding=(0, 1))
-            table.add_column(width=1)
-            table.add_column(overflow="fold")
             table.add_row("-", Text(one_line(line), style))
-            self.console.print(Padding(table, (0, 0, 0, 2)))
+        if table.rows:
+            self.console.print(Padding(table, (int(apart), 0, 0, 2)))
 
     def paragraph(self, text: str, style: str = "", indent: int = 2) -> None:
         """Print an indented paragraph."""
@@ -187,9 +182,7 @@ class _Page(msgspec.Struct, frozen=True):
             if self.verbose and run.status is Status.DEGRADED:
                 more = run.coverage.gaps[1:]  # the detail names the first one
                 lines += [f"{run.scanner}: {gap.input}: {sentence(gap.reason)}" for gap in more]
-        if lines:
-            self.console.print()
-        self.bullets(lines, "yellow")
+        self.bullets(lines, "yellow", apart=True)
 
     def findings(self) -> None:
         """Print the blocking findings, new ones first, then the worst; if verbose, all findings."""
@@ -278,10 +271,7 @@ class _Page(msgspec.Struct, frozen=True):
             hidden = ", ".join(f"{count} by {kind}" for kind, count in run.hidden.items() if count)
             if hidden:
                 notices.append(f"{run.scanner}: files of the project hide findings: {hidden}")
-        notices = list(filter(None, notices))
-        if notices:
-            self.console.print()
-        self.bullets(notices, "dim")
+        self.bullets(filter(None, notices), "dim", apart=True)
 
     def reports(self, written: WrittenReports) -> None:
         """Print the paths of the reports, and what these leave out."""
