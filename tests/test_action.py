@@ -1,7 +1,7 @@
-"""The composite action under `act`, on this machine: green, red, incomplete, and what it uploads.
+"""The composite action under `act`, on this machine: pass, blocked, incomplete, and its uploads.
 
-The actions that only GitHub can serve (uploads) are stood in for by local ones that write down what
-they were given; everything else is the real thing.
+Local stand-ins replace the upload actions, which need GitHub, and record their inputs. Everything
+else is real.
 """
 
 import dataclasses
@@ -29,7 +29,7 @@ STEPS = ACTION["runs"]["steps"]
 UPLOADS = {step["name"]: step["uses"] for step in STEPS if "uses" in step}
 REQUIRED = "bandit,detect-secrets,pip-audit"
 
-# Each stand-in keeps its inputs, and copies of the files that it would send.
+# Each stand-in records its inputs, and copies the files that it would send.
 STAND_IN = """\
 name: stand-in
 inputs: {name: {required: false}, path: {required: false}, sarif_file: {required: false}}
@@ -58,7 +58,7 @@ jobs:
         env: {OUTPUTS: "${{ toJSON(steps.scan.outputs) }}"}
         run: printf '%s' "$OUTPUTS" > "RECORD/outputs.json"
 """
-# Instead of the command line: writes down its arguments, leaves one report, and speaks to GitHub.
+# Replaces the command line: records its arguments, writes one report, and prints commands.
 FAKE = """\
 import json, pathlib, sys
 arguments = sys.argv[1:]
@@ -76,7 +76,7 @@ sys.exit(1)
 
 @dataclasses.dataclass(frozen=True)
 class Done:
-    """What a workflow run left. `code` is act's: 0 or 1; `outputs` are the action's."""
+    """The result of a workflow run: the exit code of act, and the outputs of the action."""
 
     code: int
     log: str
@@ -93,9 +93,9 @@ Play = Callable[..., Done]
 
 @pytest.fixture
 def play(tmp_path: Path) -> Play:
-    """Run a workflow that checks a project with the action; `inputs` are the action's.
+    """Return a function that runs a workflow with the action on a project.
 
-    With `base`, a commit, it is the run of a pull request against that.
+    With `base`, a commit, it runs for a pull request against that commit.
     """
 
     def run(project: Path, *, action: Path = ROOT, base: str = "", **inputs: str) -> Done:
@@ -129,7 +129,7 @@ def play(tmp_path: Path) -> Play:
 def act(
     project: Path, tmp_path: Path, local: Iterable[str], base: str
 ) -> subprocess.CompletedProcess[str]:
-    """One event in `project`, on this machine instead of in containers, with nothing fetched."""
+    """Run one event in `project`, without containers and downloads."""
     event = tmp_path / "event.json"
     event.write_text(json.dumps({"pull_request": {"base": {"ref": "main", "sha": base}}}))
     what = ("pull_request", "--eventpath", str(event)) if base else ("push",)
@@ -158,7 +158,7 @@ def stand_in(tmp_path: Path, name: str, records: Path, folder: str = "") -> Path
 
 
 def only_action(tmp_path: Path, source: Path) -> Path:
-    """What a checkout of the action's repository holds, without what lies about in a work tree."""
+    """Return a copy of the action's repository, without other files of the work tree."""
     place = tmp_path / "scanagg-action"
     for name in ("action.yml", "pyproject.toml", "README.md", "LICENSE"):
         place.mkdir(exist_ok=True)
@@ -169,7 +169,7 @@ def only_action(tmp_path: Path, source: Path) -> Path:
 
 
 def pin(repository: str) -> str:
-    """The commit that the action names for a third party's action."""
+    """Return the commit by which the action pins an action of a third party."""
     names = (uses for uses in UPLOADS.values() if uses.startswith(repository))
     return next(names).rpartition("@")[2]
 
@@ -180,7 +180,7 @@ def configured(address: str) -> str:
 
 @pytest.fixture
 def fake_environment(tmp_path: Path) -> str:
-    """A virtual environment whose scanagg is a stand-in, for what the real one never does."""
+    """A virtual environment with a fake scanagg, which does what the real one never does."""
     programs = tmp_path / "fake" / "bin"
     programs.mkdir(parents=True)
     (programs / "python").symlink_to(sys.executable)
@@ -339,7 +339,7 @@ def test_every_input_reaches_the_command_line(
     assert done.outputs["exit-code"] == "1"
 
 
-def test_an_update_that_fails_is_said_and_costs_no_check(
+def test_the_check_runs_after_a_failed_update(
     make_project: Callable[..., Path], play: Play, fake_environment: str
 ) -> None:
     done = play(make_project({}), environment=fake_environment, update_advisories="true")
@@ -380,7 +380,7 @@ def test_every_input_is_used_and_explained() -> None:
     assert all(given["description"] for given in ACTION["inputs"].values())
 
 
-def test_zizmor_has_nothing_to_say() -> None:
+def test_zizmor_reports_nothing() -> None:
     files = [ROOT / "action.yml", ROOT / ".github"]
     how = ("--offline", "--no-progress", "--persona", "auditor", "--strict-collection")
     done = subprocess.run(
@@ -389,18 +389,18 @@ def test_zizmor_has_nothing_to_say() -> None:
         text=True,
         check=False,
     )
-    ignored = {"self-repository"}  # said at the line, with the reason
+    ignored = {"self-repository"}  # explained in the workflows
     findings: list[dict[str, Any]] = json.loads(done.stdout)
     assert not [finding for finding in findings if finding["ident"] not in ignored]
     assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
-def test_actionlint_has_nothing_to_say(workflow: Path) -> None:
+def test_actionlint_reports_nothing(workflow: Path) -> None:
     assert tools.actionlint(workflow) == []
 
 
-def test_actionlint_would_say_something(tmp_path: Path) -> None:
+def test_actionlint_reports_a_mistake(tmp_path: Path) -> None:
     faulty = tmp_path / "faulty.yml"
     faulty.write_text(WORKFLOWS[0].read_text().replace("runs-on", "runs_on"))
     assert tools.actionlint(faulty)

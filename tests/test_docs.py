@@ -1,4 +1,4 @@
-"""The documents say what is there: names, keys, links and examples, compared with the code."""
+"""Names, keys, links and examples in the documents are those of the code."""
 
 import re
 import shlex
@@ -45,7 +45,7 @@ def text(name: str) -> str:
 
 
 def section(page: str, title: str) -> str:
-    """What stands between a heading and the next one of its level or above."""
+    """Return the text between a heading and the next one of its level or above."""
     found = re.search(rf"^(#+) {re.escape(title)}$", page, re.M)
     assert found, f"no heading {title!r}"
     rest = page[found.end() :]
@@ -53,7 +53,7 @@ def section(page: str, title: str) -> str:
 
 
 def rows(part: str) -> set[str]:
-    """Every word in backquotes in the first columns of a part's tables."""
+    """Return the words in backquotes in the first columns of tables."""
     return {
         word
         for line in part.splitlines()
@@ -76,12 +76,12 @@ def test_every_scanner_has_a_section_with_its_settings(info: ScannerInfo) -> Non
 
 
 @pytest.mark.parametrize("info", SCANNERS, ids=lambda info: info.name)
-def test_files_a_project_may_bring_for_a_scanner_are_named(info: ScannerInfo) -> None:
+def test_a_scanners_configuration_files_are_named(info: ScannerInfo) -> None:
     part = section(text("docs/scanners.md"), info.name)
     assert not info.native_files or any(name in part for name in info.native_files)
 
 
-def test_no_scanner_is_described_that_is_not_there() -> None:
+def test_only_existing_scanners_are_described() -> None:
     linked = re.findall(r"^\| \[([a-z-]+)\]", text("docs/scanners.md"), re.M)
     assert sorted(linked) == sorted(scanner_infos())
 
@@ -92,7 +92,7 @@ def test_every_format_has_a_row() -> None:
     assert shown == {name: reporter.FILENAME for name, reporter in reporters().items()}
 
 
-def test_the_words_of_the_model_are_explained() -> None:
+def test_the_terms_of_the_model_are_explained() -> None:
     page = text("docs/concepts.md")
     assert rows(section(page, "The status of a run")) == {status.value for status in Status}
     for enum in (Severity, Category, Action, Outcome, Origin):
@@ -140,15 +140,13 @@ def test_every_policy_key_has_a_row(title: str, section_type: type[msgspec.Struc
         ("`licenses`", schema.LicenseException),
     ],
 )
-def test_keys_inside_of_a_row_are_named_in_it(
-    title: str, section_type: type[msgspec.Struct]
-) -> None:
+def test_keys_of_a_nested_section_are_named(title: str, section_type: type[msgspec.Struct]) -> None:
     part = section(text("docs/policy.md"), title)
     missing = [name for name in section_type.__struct_encode_fields__ if f"`{name}" not in part]
     assert missing == []
 
 
-def test_the_complete_example_says_everything_that_can_be_said() -> None:
+def test_the_complete_example_has_every_key() -> None:
     part = section(text("docs/policy.md"), "Example")
     said = YAML(typ="safe").load(next(blocks(part, "yaml")))
     for where, section_type in (
@@ -251,7 +249,7 @@ def subcommand(name: str) -> Any:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_a_target(page: Path) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", page.read_text()):
         if target.startswith("https://"):
             continue
@@ -262,12 +260,12 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def anchors(file: Path) -> set[str]:
-    """The anchors that GitHub makes of a page's headings."""
+    """Return the anchors that GitHub makes from the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(), re.M)
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in headings}
 
 
-def test_readme_promises_what_dev_py_has() -> None:
+def test_commands_of_dev_py_exist() -> None:
     program = text("dev.py")
     for name in re.findall(r"python3 dev\.py (\w+)", text("README.md") + text("CONTRIBUTING.md")):
         assert f'"{name}": {name}' in program
@@ -282,7 +280,7 @@ def test_readme_lists_every_option_of_check_and_no_other() -> None:
 
 
 def commands(page: str) -> Iterator[list[str]]:
-    """Every line of the page's shell examples as words, without the comment."""
+    """Yield the words of every line of the shell examples, without comments."""
     for line in "".join(blocks(page, "")).splitlines():
         words = shlex.split(line, comments=True)
         if words:
@@ -290,7 +288,7 @@ def commands(page: str) -> Iterator[list[str]]:
 
 
 def runs_by_itself(words: list[str]) -> bool:
-    """Whether a line can be typed as it is, without network; the rest is run apart."""
+    """Return True if a line runs as it is, without a network."""
     placeholders = any(word.isupper() for word in words)
     apart = words[1] in ("check", "fix", "baseline") or words[1:3] == ["db", "update"]
     return words[0] == "scanagg" and not apart and not placeholders
@@ -311,7 +309,7 @@ def test_commands_in_the_readme_work(make_project: Any) -> None:
     assert ran == {"scanners", "waivers", "gate", "policy", "license"}
 
 
-def test_the_other_lines_of_the_readme_name_what_there_is() -> None:
+def test_other_commands_in_the_readme_exist() -> None:
     for words in commands(text("README.md")):
         if words[:2] == ["pip", "install"]:
             extra = words[2].partition("[")[2].rstrip("]")
@@ -349,16 +347,16 @@ def test_every_variable_of_the_environment_is_explained() -> None:
     assert set(re.findall(r'"(SCANAGG_\w+)"', code)) == explained
 
 
-def test_the_schema_is_where_the_documents_say() -> None:
+def test_the_schema_file_in_the_documents_exists() -> None:
     named = re.search(r"`(scanagg/schemas/[\w.-]+)`", text("docs/concepts.md"))
     assert named
     assert (ROOT / named[1]).is_file()
 
 
-def test_the_sample_names_no_place_of_a_machine() -> None:
+def test_the_sample_has_no_path_of_a_machine() -> None:
     page = text("reports/sample.html")
     assert not re.findall(r"(?<![\w/.])/(?:home|root|tmp|usr|work|Users)/[\w./-]*", page)
-    # What an advisory refers to is the world's; the rest is ours.
+    # Without the references of advisories.
     rest = re.sub(r'\["https://[^"]*","https://[^"]*"\]', "", page)
     hosts = set(re.findall(r"https?://([\w.-]+)", rest))
     assert hosts <= {

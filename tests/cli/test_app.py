@@ -1,7 +1,9 @@
-"""The table of commands and the modules of the commands, which are imported lazily."""
+"""The table of commands, their modules, and their help."""
 
 import pkgutil
+import re
 from importlib import import_module
+from pathlib import Path
 
 import click
 import pytest
@@ -19,6 +21,14 @@ def test_every_module_with_a_command_is_in_the_table() -> None:
         if {"command", "app"} & vars(import_module(f"scanagg.cli.{name}")).keys()
     }
     assert commands == set(COMMANDS)
+
+
+def test_no_module_imports_a_command() -> None:
+    for path in Path(scanagg.cli.__path__[0]).glob("*.py"):
+        imported = re.findall(
+            r"^from scanagg\.cli(?:\.(\w+)| import (\w+))", path.read_text(), re.M
+        )
+        assert not {name for names in imported for name in names} & set(COMMANDS), path
 
 
 @pytest.mark.parametrize("name", COMMANDS)

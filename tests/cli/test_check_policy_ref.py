@@ -155,7 +155,7 @@ def test_a_scanners_configuration_that_is_not_in_the_commit(make_project: Make) 
 def test_a_commit_that_is_not_there(project: Path, ref: str) -> None:
     said = check(project, "--only", "bandit", f"--policy-ref={ref}")
     assert said.code == 2
-    assert "no such commit" in said.err
+    assert ref in said.err
 
 
 def test_a_tag_called_like_a_branch_is_not_taken_for_it(project: Path) -> None:
@@ -172,4 +172,4 @@ def test_outside_of_a_repository(make_project: Make) -> None:
     root = make_project({"app.py": APP}, git_=False)
     said = check(root, "--only", "bandit", "--policy-ref", "main")
     assert said.code == 2
-    assert "not a git repository" in said.err
+    assert "--policy-ref" in said.err
