@@ -192,7 +192,13 @@ def components(packages: Packages, licensed: Iterable[Licensed], refs: Refs) -> 
         }
         item = by_ref.get(ref)
         if item:
-            values |= _license_values(item)
+            values |= {
+                "license:verdict": item.verdict.value,
+                "license:term": item.term,
+                "license:source": item.source,
+                "license:stated": item.facts.stated,
+                "license:file": [f"{file.path} sha256:{file.sha256}" for file in item.facts.files],
+            }
         yield Component(
             type=ComponentType.LIBRARY,
             bom_ref=ref,
@@ -221,17 +227,6 @@ def _evidence(package: Package, licensed: Licensed | None, refs: Refs) -> Compon
     if not occurrences and not licenses:
         return None
     return ComponentEvidence(occurrences=occurrences, licenses=licenses)
-
-
-def _license_values(licensed: Licensed) -> Values:
-    files = licensed.facts.files
-    return {
-        "license:verdict": licensed.verdict.value,
-        "license:term": licensed.term,
-        "license:source": licensed.source,
-        "license:stated": licensed.facts.stated,
-        "license:file": [f"{file.path} sha256:{file.sha256}" for file in files],
-    }
 
 
 def _licenses(licensed: Licensed) -> list[License]:

@@ -82,32 +82,28 @@ def write(report: Report) -> Iterator[str]:
     # Without a base, every finding counts as new.
     ordered = phrases.new_first(report.findings) if report.base else report.findings
     # Markup turns escaping off: rows and tables are already escaped for a script element.
-    return (
-        _environment()
-        .get_template("report.html")
-        .generate(
-            report=report,
-            phrases=phrases,
-            data=phrases.data_sources(report),
-            lack=phrases.missing_data(report),
-            advices=phrases.upgrade_advice(report),
-            upgrades=phrases.upgrades_by_purl(report),
-            shown_upgrades=SHOWN_UPGRADES,
-            most_upgrades=MOST_UPGRADES,
-            most_inputs=MOST_INPUTS,
-            counts=counts,
-            complete=phrases.complete(report),
-            gaps=phrases.gaps(report),
-            bars=_bars(counts),
-            actions=list(Action),
-            waivers=waivers[:MOST_WAIVERS],
-            blocking=phrases.new_first(blocking)[:STATIC_FINDINGS],
-            rows=map(Markup, rows.rows(ordered)),
-            tables=map(Markup, rows.tables()),
-            code_url=links.code_url(report.target.revision),
-            asset=_asset,
-            csp_hash=_csp_hash,
-        )
+    return _ENVIRONMENT.get_template("report.html").generate(
+        report=report,
+        phrases=phrases,
+        data=phrases.data_sources(report),
+        lack=phrases.missing_data(report),
+        advices=phrases.upgrade_advice(report),
+        upgrades=phrases.upgrades_by_purl(report),
+        shown_upgrades=SHOWN_UPGRADES,
+        most_upgrades=MOST_UPGRADES,
+        most_inputs=MOST_INPUTS,
+        counts=counts,
+        complete=phrases.complete(report),
+        gaps=phrases.gaps(report),
+        bars=_bars(counts),
+        actions=list(Action),
+        waivers=waivers[:MOST_WAIVERS],
+        blocking=phrases.new_first(blocking)[:STATIC_FINDINGS],
+        rows=map(Markup, rows.rows(ordered)),
+        tables=map(Markup, rows.tables()),
+        code_url=links.code_url(report.target.revision),
+        asset=_asset,
+        csp_hash=_csp_hash,
     )
 
 
@@ -154,22 +150,8 @@ def _bars(counts: phrases.Counts) -> list[_Bar]:
 # The template
 
 
-@cache
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("scanagg.reports"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters.update(
-        shown=lambda text, width=TEXT_WIDTH: shorten(one_line(text), width),
-        snippet=_snippet,
-        printable=printable,
-        prose=_prose,
-    )
-    return environment
+def _snippet(text: str) -> str:
+    return shorten(one_line(text.strip()), SNIPPET_WIDTH)
 
 
 def _prose(text: Reason | str) -> Markup:
@@ -178,12 +160,26 @@ def _prose(text: Reason | str) -> Markup:
     return Markup(_COMMAND.sub(r"<code>\1</code>", escape(shorten(line, TEXT_WIDTH))))  # noqa: S704
 
 
+_LOADER: Final = jinja2.PackageLoader("scanagg.reports")
+_ENVIRONMENT: Final = jinja2.Environment(
+    loader=_LOADER,
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_ENVIRONMENT.filters.update(
+    shown=lambda text, width=TEXT_WIDTH: shorten(one_line(text), width),
+    snippet=_snippet,
+    printable=printable,
+    prose=_prose,
+)
+
+
 @cache
 def _asset(name: str) -> Markup:
     """Return one of our style sheets or scripts, as it is between its tags."""
-    loader = _environment().loader
-    assert isinstance(loader, jinja2.PackageLoader)  # noqa: S101 - for the type checker
-    source, _, _ = loader.get_source(_environment(), name)
+    source, _, _ = _LOADER.get_source(_ENVIRONMENT, name)
     return Markup("\n" + source.rstrip() + "\n")  # noqa: S704 - our own file
 
 
@@ -351,10 +347,6 @@ def _line(text: str) -> str:
 
 def _block(text: str) -> str:
     return shorten(printable(text), BLOCK_WIDTH)
-
-
-def _snippet(text: str) -> str:
-    return shorten(one_line(text.strip()), SNIPPET_WIDTH)
 
 
 def _base(origin_and_history: tuple[Origin, History]) -> object:

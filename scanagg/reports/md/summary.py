@@ -1,7 +1,6 @@
 """The values of the Markdown summary. Its text is in the template summary.md."""
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Final
 
 import jinja2
@@ -27,6 +26,14 @@ _MOST_NAMES: Final = 8
 _MOST_PAGES: Final = 5
 _MOST_CLAIMS: Final = 8
 
+_ENVIRONMENT: Final = jinja2.Environment(  # noqa: S701 - the filters escape Markdown
+    loader=jinja2.PackageLoader("scanagg.reports"),
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+    keep_trailing_newline=True,
+)
+_ENVIRONMENT.filters.update(md=escape, code=code, link=link, number="{:,}".format)
 _SIGNS: Final = {Outcome.PASS: "✅", Outcome.BLOCKED: "❌", Outcome.INCOMPLETE: "⚠️"}
 
 
@@ -43,7 +50,7 @@ def write(report: Report) -> Iterator[str]:
             f"{run.scanner}: {number:,} suppressed in the project's own files ({kind})"
             for kind, number in sorted(run.hidden.items())
         ]
-    return _template().generate(
+    return _ENVIRONMENT.get_template("summary.md").generate(
         report=report,
         phrases=phrases,
         app=report.target.name,
@@ -71,19 +78,6 @@ def write(report: Report) -> Iterator[str]:
         notices=notices,
         **_LIMITS,
     )
-
-
-@cache
-def _template() -> jinja2.Template:
-    environment = jinja2.Environment(  # noqa: S701 - Markdown is escaped by the filters
-        loader=jinja2.PackageLoader("scanagg.reports"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters.update(md=escape, code=code, link=link, number="{:,}".format)
-    return environment.get_template("summary.md")
 
 
 def _details(judged: Judged, app: str) -> list[str]:
