@@ -160,15 +160,12 @@ class Counts(msgspec.Struct, frozen=True):
     scanners: Counter[str]
 
     def categories(self) -> list[Category]:
-        """Return the categories that there are findings of, in the model's order."""
-        return [category for category in Category if self.of(category)]
-
-    def of(self, category: Category) -> int:
-        """Return the number of findings in a category."""
-        return sum(self.cells[category, severity] for severity in Severity)
+        """Return the categories with findings, in the order of the model."""
+        present = {category for category, _ in self.cells}
+        return [category for category in Category if category in present]
 
     def severities(self, category: Category | None = None) -> dict[Severity, int]:
-        """Return the number of each severity, worst first, none left out."""
+        """Return the number of findings of every severity, worst first."""
         categories = list(Category) if category is None else [category]
         return {
             severity: sum(self.cells[category, severity] for category in categories)
@@ -187,43 +184,43 @@ def count(findings: Sequence[Judged]) -> Counts:
 
 
 class CoverageGap(msgspec.Struct, frozen=True):
-    """Something that was not examined: by whom, how that came about, and the inputs by name."""
+    """Inputs that were not examined. `source` is the scanner, or the target if it was none."""
 
-    who: str
-    what: str
+    source: str
+    summary: str
     inputs: tuple[NotExamined, ...] = ()
 
 
 def gaps(report: Report) -> list[CoverageGap]:
-    """Return everything that was not examined: of each run, then what no scanner was given.
+    """Return everything that was not examined: by run, then files not passed to any scanner.
 
-    A run with nothing of its kind to examine is no gap.
+    A run without inputs is no gap.
     """
     result = []
     for run in report.runs:
         coverage = run.coverage
         excluded = sum(gap.on_purpose for gap in coverage.not_examined)
-        complete = coverage.examined + excluded >= coverage.found
-        if run.status in (Status.OK, Status.NOT_APPLICABLE) and complete:
+        examined_all = coverage.examined + excluded >= coverage.found
+        if run.status in (Status.OK, Status.NOT_APPLICABLE) and examined_all:
             continue
         words = [] if run.status is Status.OK else [STATUSES[run.status]]
         words.append(sentence(run.detail) if run.detail else f"{examined(run)} examined")
         result.append(CoverageGap(run.scanner, ": ".join(words), coverage.not_examined))
     skipped = tuple(gap for gap in report.target.skipped if not gap.on_purpose)
     if skipped:
-        what = plural(len(skipped), "file") + " not passed to any scanner"
-        result.append(CoverageGap(report.target.name, what, skipped))
+        summary = plural(len(skipped), "file") + " not passed to any scanner"
+        result.append(CoverageGap(report.target.name, summary, skipped))
     return result
 
 
 def complete(report: Report) -> bool:
-    """Return whether something was examined and nothing left out: the basis for "no findings"."""
+    """Return whether scanners examined everything: only then may a report say "no findings"."""
     examined_any = any(run.coverage.examined for run in report.runs)
     return report.gate.outcome is Outcome.PASS and examined_any and not gaps(report)
 
 
 def examined(run: Run) -> str:
-    """Return "2 of 3 files", or that there was nothing to examine."""
+    """Return "2 of 3 files" or "nothing to examine"."""
     coverage = run.coverage
     if not coverage.found:
         return "nothing to examine"
