@@ -64,13 +64,9 @@ class _Checker:
         self.document = document
         self.problems: list[Problem] = []
 
-    def wrong(self, path: KeyPath, message: str, hint: str) -> None:
-        text = f"{label(path)}: {message}"
-        self.problems.append(Problem(self.document.at(path), text, hint))
-
-    def wrong_key(self, path: KeyPath, message: str, hint: str) -> None:
-        text = f"{label(path)}: {message}"
-        self.problems.append(Problem(self.document.at_key(path), text, hint))
+    def wrong(self, path: KeyPath, message: str, hint: str, *, at_key: bool = False) -> None:
+        mark = self.document.at_key(path) if at_key else self.document.at(path)
+        self.problems.append(Problem(mark, f"{label(path)}: {message}", hint))
 
     def parents(self, file: PolicyFile) -> None:
         for index, parent in enumerate(file.extends):
@@ -82,7 +78,8 @@ class _Checker:
                 self.wrong(path, "needs either `file` or `name`", hint)
             elif parent.file is None and parent.sha256:
                 hint = "Remove it: ready-made policies come with scanagg."
-                self.wrong_key((*path, "sha256"), "a ready-made policy has no sha256", hint)
+                message = "a ready-made policy has no sha256"
+                self.wrong((*path, "sha256"), message, hint, at_key=True)
             elif parent.file and not parent.sha256:
                 command = f"sha256sum {shlex.quote(one_line(parent.file))}"
                 self.wrong(path, "'sha256' is missing", f"Add the hash that `{command}` prints.")
@@ -114,7 +111,8 @@ class _Checker:
             grace = (*path, "grace")
             if rule.grace is not None and rule.action != "block":
                 hint = "Set action: block, or remove grace."
-                self.wrong_key(grace, "only a rule with action: block can have grace", hint)
+                message = "only a rule with action: block can have grace"
+                self.wrong(grace, message, hint, at_key=True)
             if rule.grace == GraceByLevel():
                 hint = "For example {critical: 7d, high: 30d}."
                 self.wrong(grace, "got {}, expected a duration for at least one severity", hint)
