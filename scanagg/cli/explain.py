@@ -177,7 +177,7 @@ def _rules(rules: RuleList) -> Iterator[str]:
     elif rules.untried:
         yield f"  {counted(rules.untried, 'later rule')} not tried"
     if not rules.source and not rules.untried and not rules.has_match:
-        yield "  no rule matches, so the default applies"
+        yield f"  no rule matches, so the default applies: {rules.default}"
 
 
 def _grace(rules: RuleList) -> Iterator[str]:

@@ -32,12 +32,14 @@ class RuleList(msgspec.Struct, frozen=True, kw_only=True):
     """The rules of one policy file that were tried, in order, up to the one that matches.
 
     `source` names the parent whose locked rules they are, None for the policy itself. `untried`
-    counts the rules after the match; `clock` is the grace of the match.
+    counts the rules after the match; `default` is the action without a match. `clock` is the grace
+    of the match.
     """
 
     source: str | None
     tried: tuple[TriedRule, ...]
     untried: int
+    default: str
     clock: GraceClock | None = None
 
     @property
@@ -125,5 +127,10 @@ def _tried(source: str | None, layer: Layer, view: View) -> RuleList:
                 break
             condition = condition_words(aspect, words_of(rule.match, aspect))
             tried.append(TriedRule(rule, condition, aspect.has(view.subject)))
-    untried = len(rules) - len(tried)
-    return RuleList(source=source, tried=tuple(tried), untried=untried, clock=clock)
+    return RuleList(
+        source=source,
+        tried=tuple(tried),
+        untried=len(rules) - len(tried),
+        default=layer.file.default,
+        clock=clock,
+    )
