@@ -406,12 +406,13 @@ class Judge:
                 if locked.waiver is None:
                     reason = Reason("no-approver", {"policy": lock.source})
                     void += [VoidWaiver(waiver, reason) for waiver in covering.effective]
-        self.unchecked.update({kind for outcome in outcomes for kind in outcome.ruling.unknown})
         if not outcomes:
             return None
-        outcome = min(outcomes, key=lambda outcome: _ACTION_ORDER[outcome.verdict.action])
+        for kind in {kind for outcome in outcomes for kind in outcome.ruling.unknown}:
+            self.unchecked[kind] += 1
+        outcome = min(outcomes, key=_strictness) if self.locked else outcomes[0]
         waiver = outcome.waiver
-        if waiver:
+        if waiver and self.locked:
             # Then all layers waive the finding. The waiver that ends first is cited.
             waivers = [outcome.waiver for outcome in outcomes if outcome.waiver]
             waiver = min(waivers, key=lambda waiver: waiver.expires)
@@ -448,6 +449,10 @@ class Judge:
                 history=finding.history,
             )
             self.licenses.append(licensed)
+
+
+def _strictness(outcome: _Outcome) -> int:
+    return _ACTION_ORDER[outcome.verdict.action]
 
 
 def _sort_key(judged: Judged) -> str:

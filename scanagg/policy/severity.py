@@ -81,8 +81,10 @@ class Scale:
         rated = _first(claims, self._all_places)
         # The severity is one level lower if its scanner is less confident than the policy requires.
         scanner = rated.sources[0].scanner if rated.sources else ""
+        if finding.confidence not in self._unsure.get(scanner, ()):
+            return rated
         lower = rated.severity.lowered()
-        if finding.confidence not in self._unsure.get(scanner, ()) or lower is rated.severity:
+        if lower is rated.severity:
             return rated
         reason = Reason(
             "low-confidence",
