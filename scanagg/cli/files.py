@@ -44,7 +44,7 @@ def write_reports(report: Report, formats: Sequence[str], folder: Path) -> Writt
             folder.mkdir(parents=True, exist_ok=True)
             write_atomically(path, format_.render(report))
         except OSError as error:
-            hint = "Free some space, or choose another folder with --output-dir."
+            hint = "Choose another folder with --output-dir."
             message = f"cannot write {path}: {error.strerror or error}"
             written.problems.append(OutputError(message, hint))
             continue

@@ -90,8 +90,9 @@ def print_page(report: Report, written: WrittenReports, *, quiet: bool, verbose:
         page.reports(written)
     # Without the spaces by which tables pad their lines to the full width.
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
-    for problem in written.problems:
-        complain(problem.message, problem.hint)
+    for number, problem in enumerate(written.problems, 1):
+        # The hint is the same for all.
+        complain(problem.message, problem.hint if number == len(written.problems) else "")
 
 
 class _Page(msgspec.Struct, frozen=True):
