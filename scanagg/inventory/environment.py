@@ -13,10 +13,17 @@ from packaging.utils import canonicalize_name
 
 from scanagg.core.errors import TargetError
 from scanagg.inventory.declarations import requirement_constraint
-from scanagg.inventory.graph import Edge, Nodes, walk
-from scanagg.inventory.locks import Needs, nodes_of, pinned_package, used_constraints
+from scanagg.inventory.graph import (
+    Needs,
+    Nodes,
+    nodes_of,
+    pinned_package,
+    used_constraints,
+    walk,
+)
 from scanagg.inventory.manifest import (
     Declaration,
+    Edge,
     FileProblems,
     Manifest,
     ManifestError,

@@ -1,6 +1,6 @@
-"""The dependency graph of a lock: the packages that roots lead to, and the way to each."""
+"""The dependency graph of a lock or an environment, and the way from a root to each package."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
@@ -8,7 +8,8 @@ from typing import Final
 import msgspec
 from packaging.utils import canonicalize_name
 
-from scanagg.model import Scope
+from scanagg.inventory.manifest import Edge, ManifestError, exact_version, requirement_name
+from scanagg.model import Constraint, Package, Reason, Scope, pypi_purl
 
 State = tuple[str, str]
 """A package and one of its extras; "" stands for the package by itself."""
@@ -18,18 +19,23 @@ State = tuple[str, str]
 _LONGEST: Final = 64
 
 
-class Edge(msgspec.Struct, frozen=True):
-    """A dependency on another package, with its required extras."""
-
-    name: str
-    extras: tuple[str, ...] = ()
-
-
 Node = Mapping[str, Sequence[Edge]]
 """The dependencies of a package by extra; "" stands for the package by itself."""
 
 Nodes = Mapping[str, Sequence[Node]]
 """The packages of a lock, by names as in PEP 503. Each version of a package is a node."""
+
+
+class Needs(msgspec.Struct, frozen=True):
+    """The dependencies of a package: their names as written, and as edges of the graph.
+
+    `asks` are constraints on other packages, if they can be read, each with the extras that it is
+    for: none if it always applies.
+    """
+
+    names: Iterable[str] = ()
+    node: Node = {}
+    asks: Sequence[tuple[Constraint | None, frozenset[str]]] = ()
 
 
 class _Step(msgspec.Struct, frozen=True):
@@ -114,3 +120,33 @@ def _needs(nodes: Nodes, state: State) -> Iterable[Edge]:
     name, extra = state
     for node in nodes.get(name, ()):
         yield from node.get(extra, ())
+
+
+def nodes_of(needs: Iterable[tuple[str, Needs]]) -> Mapping[str, Sequence[Node]]:
+    """Return the nodes of the graph of these packages. Names are as in PEP 503."""
+    nodes: dict[str, list[Node]] = {}
+    for name, needed in needs:
+        nodes.setdefault(name, []).append(needed.node)
+    return nodes
+
+
+def pinned_package(
+    name: str, version: str | None, scope: Scope, direct: bool | None, requires: Iterable[str]
+) -> Package:
+    """Return a package without places, in normal form. ManifestError if name or version is bad."""
+    name = requirement_name(name)
+    if version is None:
+        raise ManifestError(Reason("missing-version", {"package": name}))
+    version = exact_version(version)
+    purl = pypi_purl(name, version)
+    return Package(name, version, purl, scope, direct, requires=tuple(sorted(requires)))
+
+
+def used_constraints(needs: Sequence[tuple[str, Needs]], graph: Walk) -> Iterator[Constraint]:
+    """Yield the constraints of packages on each other; those of an extra if it is used."""
+    names = {name for name, _ in needs}
+    for name, needed in needs:
+        for constraint, extras in needed.asks:
+            used = not extras or any((name, extra) in graph.steps for extra in extras)
+            if constraint and used and constraint.name in names and constraint.name != name:
+                yield constraint

@@ -17,21 +17,27 @@ from scanagg.inventory.declarations import (
     table_constraint,
 )
 from scanagg.inventory.document import Keys, ManifestDocument, as_list, load_json, load_toml
-from scanagg.inventory.graph import Edge, Node, Walk, walk
+from scanagg.inventory.graph import (
+    Needs,
+    Node,
+    nodes_of,
+    pinned_package,
+    used_constraints,
+    walk,
+)
 from scanagg.inventory.manifest import (
     OWN_CODE,
+    Edge,
     Manifest,
-    ManifestError,
     ProjectFiles,
     edge_of,
-    exact_version,
     grouped,
     in_folder_of,
     parsed,
     requirement_name,
 )
-from scanagg.inventory.pyproject import category_scope
 from scanagg.inventory.scopes import (
+    category_scope,
     either,
     file_scope,
     folder_scope,
@@ -39,19 +45,7 @@ from scanagg.inventory.scopes import (
     named_scope,
     widest,
 )
-from scanagg.model import Constraint, Package, Reason, Requirement, Scope, SourceFile, pypi_purl
-
-
-class Needs(msgspec.Struct, frozen=True):
-    """The dependencies of a package: their names as written, and as edges of the graph.
-
-    `asks` are constraints on other packages, if they can be read, each with the extras that it is
-    for: none if it always applies.
-    """
-
-    names: Iterable[str] = ()
-    node: Node = {}
-    asks: Sequence[tuple[Constraint | None, frozenset[str]]] = ()
+from scanagg.model import Constraint, Package, Requirement, Scope, SourceFile
 
 
 class LockEntry(msgspec.Struct, frozen=True):
@@ -162,36 +156,6 @@ class LockKind(msgspec.Struct, frozen=True):
             ways=graph.ways(),
             constraints=(*basis.constraints, *used_constraints(needs, graph)),
         )
-
-
-def nodes_of(needs: Iterable[tuple[str, Needs]]) -> Mapping[str, Sequence[Node]]:
-    """Return the nodes of the graph of these packages. Names are as in PEP 503."""
-    nodes: dict[str, list[Node]] = {}
-    for name, needed in needs:
-        nodes.setdefault(name, []).append(needed.node)
-    return nodes
-
-
-def pinned_package(
-    name: str, version: str | None, scope: Scope, direct: bool | None, requires: Iterable[str]
-) -> Package:
-    """Return a package without places, in normal form. ManifestError if name or version is bad."""
-    name = requirement_name(name)
-    if version is None:
-        raise ManifestError(Reason("missing-version", {"package": name}))
-    version = exact_version(version)
-    purl = pypi_purl(name, version)
-    return Package(name, version, purl, scope, direct, requires=tuple(sorted(requires)))
-
-
-def used_constraints(needs: Sequence[tuple[str, Needs]], graph: Walk) -> Iterator[Constraint]:
-    """Yield the constraints of packages on each other; those of an extra if it is used."""
-    names = {name for name, _ in needs}
-    for name, needed in needs:
-        for constraint, extras in needed.asks:
-            used = not extras or any((name, extra) in graph.steps for extra in extras)
-            if constraint and used and constraint.name in names and constraint.name != name:
-                yield constraint
 
 
 class _PoetryEntry(LockEntry, frozen=True):

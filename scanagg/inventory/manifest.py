@@ -15,7 +15,6 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from scanagg.core.text import one_line, shorten
-from scanagg.inventory.graph import Edge
 from scanagg.model import (
     Constraint,
     Location,
@@ -42,6 +41,13 @@ _CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]+@")
 
 T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
+
+
+class Edge(msgspec.Struct, frozen=True):
+    """A dependency on another package, with its required extras."""
+
+    name: str
+    extras: tuple[str, ...] = ()
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from scanagg.inventory.manifest import (
     in_folder_of,
     parsed,
 )
-from scanagg.inventory.scopes import group_scope, named_scope, widest
+from scanagg.inventory.scopes import category_scope, group_scope, named_scope, widest
 from scanagg.model import Constraint, Reason, Scope, SourceFile
 
 
@@ -195,8 +195,3 @@ def read_pipfile(file: SourceFile, project: ProjectFiles) -> Manifest:
     ]
     problems = tuple(document.problems.entries)
     return Manifest(path=file.path, declared=tuple(declared), problems=problems)
-
-
-def category_scope(category: str) -> Scope:
-    """Return the scope of a category, by its name in a Pipfile or in its lock."""
-    return Scope.DEV if category in ("develop", "dev-packages") else group_scope(category)

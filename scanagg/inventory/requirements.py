@@ -13,9 +13,10 @@ from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory.declarations import declare
-from scanagg.inventory.graph import Edge, walk
+from scanagg.inventory.graph import walk
 from scanagg.inventory.manifest import (
     Declaration,
+    Edge,
     FileProblems,
     Manifest,
     ManifestError,

@@ -70,3 +70,8 @@ def widest(scopes: Iterable[Scope]) -> Scope:
 def either(*scopes: Scope) -> Scope:
     """Return DEV if any of them is: a part of something for development is for development."""
     return Scope.DEV if Scope.DEV in scopes else Scope.RUNTIME
+
+
+def category_scope(category: str) -> Scope:
+    """Return the scope of a category, by its name in a Pipfile or in its lock."""
+    return Scope.DEV if category in ("develop", "dev-packages") else group_scope(category)

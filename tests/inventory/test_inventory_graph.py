@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from scanagg.inventory.graph import Edge, Nodes, walk
+from scanagg.inventory.graph import Nodes, walk
+from scanagg.inventory.manifest import Edge
 from scanagg.model import Scope
 
 
