@@ -51,7 +51,7 @@ def test_a_store_of_a_few_records_is_asked_only_offline() -> None:
     assert setup(store, offline=True).advisories is store.osv
 
 
-def test_how_old_it_may_be_is_said() -> None:
+def test_the_age_limit_can_be_set() -> None:
     store = holding(timedelta(days=10))
     assert setup(store, max_age=timedelta(days=10)).advisories is store.osv
     assert setup(store, max_age=timedelta(days=9)).advisories is None

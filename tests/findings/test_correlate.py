@@ -38,10 +38,10 @@ Make = Callable[..., Path]
 EMPTY = Target(Path("/nowhere"), "x", ())
 
 
-def merged(said: Sequence[Observation], target: Target = EMPTY) -> tuple[Finding, ...]:
+def merged(observations: Sequence[Observation], target: Target = EMPTY) -> tuple[Finding, ...]:
     sources = Sources(target)
-    mask = redactor(said, [])
-    return correlate(said, Identity(sources, mask))
+    mask = redactor(observations, [])
+    return correlate(observations, Identity(sources, mask))
 
 
 def code(
@@ -90,12 +90,12 @@ def secret(
 
 
 def test_aliases_close_transitively() -> None:
-    said = [
+    observations = [
         vulnerable("pip-audit", "PYSEC-1", "CVE-1"),
         vulnerable("safety", "SFTY-1", "GHSA-1"),
         vulnerable("trivy", "GHSA-1", "CVE-1"),
     ]
-    (finding,) = merged(said)
+    (finding,) = merged(observations)
     assert finding.advisory is not None
     assert finding.advisory.id == "CVE-1"
     assert finding.advisory.aliases == ("GHSA-1", "PYSEC-1", "SFTY-1")
@@ -104,12 +104,12 @@ def test_aliases_close_transitively() -> None:
 
 
 def test_another_version_or_advisory_is_another_finding() -> None:
-    said = [
+    observations = [
         vulnerable("trivy", "CVE-1"),
         vulnerable("trivy", "CVE-1", version="2"),
         vulnerable("trivy", "CVE-2"),
     ]
-    assert len(merged(said)) == 3
+    assert len(merged(observations)) == 3
 
 
 def test_two_versions_of_a_package_have_fingerprints_of_their_own() -> None:
@@ -155,8 +155,8 @@ def test_the_merged_advisory_has_the_pages_of_all() -> None:
 
 
 def test_a_finding_is_fixed_only_by_what_is_above_the_install() -> None:
-    said = "Fixed in 0.9, 1.1."
-    one = vulnerable("pip-audit", "CVE-1", message=f"jinja2 is affected. {said}")
+    fixed = "Fixed in 0.9, 1.1."
+    one = vulnerable("pip-audit", "CVE-1", message=f"jinja2 is affected. {fixed}")
     one = replace(one, advisory=Advisory("CVE-1", (), ("0.9", "1.1")))
     other = replace(vulnerable("trivy", "CVE-1"), advisory=Advisory("CVE-1", (), ("1.0", "2.0")))
     (finding,) = merged([one, other])
@@ -171,8 +171,8 @@ def test_a_finding_is_fixed_only_by_what_is_above_the_install() -> None:
 
 
 def test_a_malicious_package_is_called_that_by_whoever_found_it() -> None:
-    told = replace(vulnerable("trivy", "GHSA-1", "MAL-2024-1"), title="short")
-    (finding,) = merged([vulnerable("pip-audit", "MAL-2024-1"), told])
+    titled = replace(vulnerable("trivy", "GHSA-1", "MAL-2024-1"), title="short")
+    (finding,) = merged([vulnerable("pip-audit", "MAL-2024-1"), titled])
     assert finding.title == "jinja2 1 is a malicious package (MAL-2024-1): remove it"
     assert finding.message.startswith(f"{finding.title}. MAL-2024-1 in jinja2")
     assert finding.rule.id == "GHSA-1"
@@ -196,24 +196,24 @@ def test_a_witness_has_only_its_own_word() -> None:
 
 
 def test_the_best_title_is_taken() -> None:
-    told = replace(vulnerable("trivy", "CVE-1"), title="Sandbox escape")
-    (finding,) = merged([vulnerable("pip-audit", "PYSEC-1", "CVE-1"), told])
+    titled = replace(vulnerable("trivy", "CVE-1"), title="Sandbox escape")
+    (finding,) = merged([vulnerable("pip-audit", "PYSEC-1", "CVE-1"), titled])
     assert finding.title == "Sandbox escape"
 
 
 def test_code_of_two_scanners_merges_on_overlap_and_a_common_cwe() -> None:
-    said = [code("bandit", "B602", (3, 5)), code("semgrep", "shell", (5, 5))]
-    (finding,) = merged(said)
+    observations = [code("bandit", "B602", (3, 5)), code("semgrep", "shell", (5, 5))]
+    (finding,) = merged(observations)
     assert [witness.rule for witness in finding.witnesses] == ["B602", "shell"]
 
 
 def test_code_does_not_merge_on_neighbouring_lines_or_another_cwe() -> None:
-    said = [
+    observations = [
         code("bandit", "B602", (3, 4)),
         code("semgrep", "shell", (5, 5)),
         code("semgrep", "eval", (3, 3), "CWE-95"),
     ]
-    assert len(merged(said)) == 3
+    assert len(merged(observations)) == 3
 
 
 def test_two_rules_of_one_scanner_are_two_findings_unless_they_are_the_same() -> None:
@@ -224,42 +224,47 @@ def test_two_rules_of_one_scanner_are_two_findings_unless_they_are_the_same() ->
 
 def test_the_same_rule_twice_on_one_line_is_twice_unless_in_every_part_the_same() -> None:
     here, there = Location("a.py", 3, 3, 1, 5), Location("a.py", 3, 3, 9, 14)
-    said = [code("bandit", "B602", (3, 3), location=place) for place in (here, there, here)]
-    findings = merged(said)
+    observations = [code("bandit", "B602", (3, 3), location=place) for place in (here, there, here)]
+    findings = merged(observations)
     assert sorted(len(finding.witnesses) for finding in findings) == [1, 2]
     assert len({finding.fingerprint for finding in findings}) == 2
 
 
 def test_a_password_that_bandit_sees_too_is_one_secret() -> None:
-    said = [
+    observations = [
         code("bandit", "B105", (2, 2), location=Location("a.env", 2)),
         code("bandit", "B105", (9, 9), location=Location("a.env", 9)),
         secret("detect-secrets", (2, None)),
     ]
-    one, other = sorted(merged(said), key=lambda finding: finding.category.value)
+    one, other = sorted(merged(observations), key=lambda finding: finding.category.value)
     assert one.category is Category.CODE
     assert other.category is Category.SECRET
     assert other.scanners == ("detect-secrets", "bandit")
 
 
 def test_one_secret_in_two_places_is_one_finding_with_both() -> None:
-    said = [
+    observations = [
         secret("detect-secrets", (2, None), digest="d"),
         secret("detect-secrets", (7, None), "b.env", digest="d"),
         secret("detect-secrets", (8, None), "b.env"),
     ]
-    findings = merged(said)
+    findings = merged(observations)
     assert sorted(len(finding.places) for finding in findings) == [1, 2]
 
 
 def test_two_values_on_one_line_are_two_secrets() -> None:
-    said = [secret("detect-secrets", (1, None), digest=digest) for digest in ("a", "b", "c", "a")]
-    assert sorted(len(finding.witnesses) for finding in merged(said)) == [1, 1, 2]
+    observations = [
+        secret("detect-secrets", (1, None), digest=digest) for digest in ("a", "b", "c", "a")
+    ]
+    assert sorted(len(finding.witnesses) for finding in merged(observations)) == [1, 1, 2]
 
 
 def test_one_value_under_two_names_is_one_secret() -> None:
-    said = [secret("detect-secrets", (1, None), digest="a"), secret("detect-secrets", (1, None))]
-    assert len(merged(said)) == 1
+    observations = [
+        secret("detect-secrets", (1, None), digest="a"),
+        secret("detect-secrets", (1, None)),
+    ]
+    assert len(merged(observations)) == 1
 
 
 def test_no_finding_carries_a_digest() -> None:
@@ -288,11 +293,11 @@ def test_licences_of_one_package_merge() -> None:
 
 
 def test_the_surest_witness_and_all_claims_are_kept() -> None:
-    said = [
+    observations = [
         code("bandit", "B602", (3, 3), confidence=Confidence.LOW),
         code("semgrep", "shell", (3, 3), confidence=Confidence.HIGH),
     ]
-    (finding,) = merged(said)
+    (finding,) = merged(observations)
     assert finding.confidence is Confidence.HIGH
     assert len(finding.claims) == 2
 
@@ -300,7 +305,7 @@ def test_the_surest_witness_and_all_claims_are_kept() -> None:
 @settings(max_examples=25)
 @given(st.integers(0, 2**32))
 def test_the_order_of_observations_does_not_matter(seed: int) -> None:
-    said = [
+    observations = [
         vulnerable("pip-audit", "PYSEC-1", "CVE-1"),
         vulnerable("trivy", "GHSA-1", "CVE-1"),
         vulnerable("safety", "SFTY-1", "GHSA-1"),
@@ -312,15 +317,19 @@ def test_the_order_of_observations_does_not_matter(seed: int) -> None:
         secret("trivy", (1, 3)),
         secret("detect-secrets", (8, None), "b.env", digest="d"),
     ]
-    shuffled = list(said)
+    shuffled = list(observations)
     random.Random(seed).shuffle(shuffled)
-    assert merged(shuffled) == merged(said)
+    assert merged(shuffled) == merged(observations)
 
 
 def test_no_record_is_lost() -> None:
-    said = [code("bandit", f"B{number % 3}", (number, number + 2)) for number in range(1, 60)]
-    said += [code("semgrep", f"s{number % 3}", (number, number + 1)) for number in range(1, 60)]
-    assert sum(len(finding.witnesses) for finding in merged(said)) == len(said)
+    observations = [
+        code("bandit", f"B{number % 3}", (number, number + 2)) for number in range(1, 60)
+    ]
+    observations += [
+        code("semgrep", f"s{number % 3}", (number, number + 1)) for number in range(1, 60)
+    ]
+    assert sum(len(finding.witnesses) for finding in merged(observations)) == len(observations)
 
 
 def test_the_line_is_shown_and_masked_where_a_secret_stands(make_project: Make) -> None:
@@ -333,8 +342,8 @@ def test_the_line_is_shown_and_masked_where_a_secret_stands(make_project: Make) 
 
 def test_code_carries_the_hash_of_its_line_but_a_password_does_not(make_project: Make) -> None:
     root = make_project({"a.py": "import os\nos.system(x)\np = 'secret'\n"})
-    said = [code("bandit", "B605", (2, 2)), code("bandit", "B105", (3, 3))]
-    shell, password = merged(said, read_target(root))
+    observations = [code("bandit", "B605", (2, 2)), code("bandit", "B105", (3, 3))]
+    shell, password = merged(observations, read_target(root))
     assert shell.line_hash is not None
     assert password.line_hash is None
     assert password.snippet == "p = '***'"
@@ -353,8 +362,8 @@ KEY = "x\n-----BEGIN RSA PRIVATE KEY-----\nMIIE\nabcd\n-----END RSA PRIVATE KEY-
 def test_a_private_key_covers_its_block_whatever_line_a_scanner_names(make_project: Make) -> None:
     target = read_target(make_project({"a.pem": KEY}))
     sources = Sources(target)
-    said = [secret("detect-secrets", (2, None), "a.pem"), secret("trivy", (3, 4), "a.pem")]
-    normal = normalise(said, Inventory(), sources)
+    observations = [secret("detect-secrets", (2, None), "a.pem"), secret("trivy", (3, 4), "a.pem")]
+    normal = normalise(observations, Inventory(), sources)
     assert {one.location for one in normal} == {Location("a.pem", 2, 5)}
     assert len(merged(normal, target)) == 1
 
@@ -376,7 +385,7 @@ def test_a_whole_file_secret_has_no_block() -> None:
     assert normalise([one], Inventory(), Sources(EMPTY)) == (one,)
 
 
-def test_the_inventory_says_where_a_scanners_package_is_declared() -> None:
+def test_a_package_gets_its_places_from_the_inventory() -> None:
     place = Location("requirements.txt", 4)
     ours = Package("jinja2", "1", "pkg:pypi/jinja2@1", direct=True, places=(place,))
     (one,) = normalise([vulnerable("trivy", "CVE-1")], Inventory((ours,)), Sources(EMPTY))
@@ -394,13 +403,13 @@ def test_a_debian_package_is_not_taken_for_one_of_pypi() -> None:
 def test_a_runs_words_are_masked_and_printable() -> None:
     run = sample_runs()[0]
     gap = NotExamined("a\x1b.py", plain("near hunter2hunter2"))
-    said = replace(
+    observations = replace(
         run,
         detail=plain("found hunter2hunter2\x07"),
         notices=(plain("see hunter2hunter2"),),
         coverage=replace(run.coverage, not_examined=(gap,)),
     )
-    shown = repr(mask_run(said, Redactor(["hunter2hunter2"], {})))
+    shown = repr(mask_run(observations, Redactor(["hunter2hunter2"], {})))
     assert "hunter2" not in shown
     assert "\x1b" not in shown
     assert "\\\\x07" in shown

@@ -156,7 +156,7 @@ def test_a_function_header_is_known_without_its_body_and_decorators(make_project
     assert parts(make_project, changed, code(7)) == before
 
 
-def test_a_handler_is_told_from_its_try(make_project: Make) -> None:
+def test_a_handler_differs_from_its_try(make_project: Make) -> None:
     assert parts(make_project, CODE, code(11)) != parts(make_project, CODE, code(8))
 
 
@@ -302,7 +302,7 @@ def test_no_value_can_be_guessed_from_the_hash_of_a_statement_around_it(
         assert one == other
 
 
-def test_a_value_that_is_no_secret_tells_statements_apart(make_project: Make) -> None:
+def test_a_value_that_is_no_secret_distinguishes_statements(make_project: Make) -> None:
     one = parts(make_project, "run('ls')\n", code(1), masked(VALUE, path="a.py", lines=(9,)))
     assert one != parts(
         make_project, "run('rm')\n", code(1), masked(VALUE, path="a.py", lines=(9,))
@@ -373,7 +373,7 @@ def test_a_misconfiguration_is_known_by_check_path_and_resource(make_project: Ma
     assert parts(make_project, "", replace(bare, location=Location("Dockerfile"))).statement == ""
 
 
-def test_equal_findings_are_told_apart_by_their_order() -> None:
+def test_equal_findings_are_numbered_in_order() -> None:
     same = Parts("code", "B602", "a.py", "f", "x")
     assert fingerprint(same, 0) != fingerprint(same, 1)
     assert len(fingerprint(same, 0)) == 64

@@ -27,7 +27,7 @@ def placed(
     ours: Package, location: Location | None = None, package: Package = PLAIN
 ) -> tuple[Location | None, tuple[Location, ...]]:
     """Where a vulnerability that a scanner sees at `location` is shown, and all its places."""
-    said = Observation(
+    observation = Observation(
         scanner="trivy",
         category=Category.VULNERABILITY,
         rule=Rule("CVE-1", "CVE-1", "CVE-1"),
@@ -37,7 +37,9 @@ def placed(
         advisory=Advisory("CVE-1"),
         location=location,
     )
-    (one,) = normalise([said], Inventory((ours,)), Sources(Target(Path("/nowhere"), "x", ())))
+    (one,) = normalise(
+        [observation], Inventory((ours,)), Sources(Target(Path("/nowhere"), "x", ()))
+    )
     assert one.package is (ours if package.purl == ours.purl else package)
     return one.location, one.places
 
@@ -54,7 +56,7 @@ def test_the_first_line_that_asks_is_the_location(location: Location | None) -> 
     assert places == (LOCK, *((SCANNED,) if location else ()), *ASKED)
 
 
-def test_where_nobody_asks_the_inventory_s_first_place_is_the_location() -> None:
+def test_without_a_requirement_the_first_place_is_the_location() -> None:
     other = Location("requirements.txt", 1)
     assert placed(package(places=(LOCK, other)), SCANNED) == (LOCK, (LOCK, SCANNED, other))
 
@@ -62,7 +64,7 @@ def test_where_nobody_asks_the_inventory_s_first_place_is_the_location() -> None
 @pytest.mark.parametrize(
     ("location", "places"), [(None, ()), (SCANNED, (SCANNED,))], ids=["none", "the scanner's"]
 )
-def test_what_is_only_installed_has_what_the_scanner_says(
+def test_a_package_that_is_only_installed_keeps_the_place_by_the_scanner(
     location: Location | None, places: tuple[Location, ...]
 ) -> None:
     assert placed(package(), location) == (location, places)

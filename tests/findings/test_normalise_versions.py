@@ -23,7 +23,7 @@ def package(version: str) -> Package:
 
 
 @pytest.mark.parametrize(
-    ("ours", "said", "same"),
+    ("ours", "reported", "same"),
     [
         ("1.0", "1.0.0", True),
         ("1.0", "v1", True),
@@ -34,16 +34,16 @@ def package(version: str) -> Package:
         ("2004d", "2004d.0", False),
     ],
 )
-def test_spellings_of_one_version_are_one_package(ours: str, said: str, *, same: bool) -> None:
+def test_spellings_of_one_version_are_one_package(ours: str, reported: str, *, same: bool) -> None:
     observation = Observation(
         scanner="trivy",
         category=Category.VULNERABILITY,
         rule=Rule("CVE-1", "CVE-1", "CVE-1"),
         title="CVE-1",
         message="CVE-1 in web",
-        package=package(said),
+        package=package(reported),
         advisory=Advisory("CVE-1"),
     )
     sources = Sources(Target(Path("/nowhere"), "x", ()))
     (one,) = normalise([observation], Inventory((package(ours),)), sources)
-    assert one.package == package(ours if same else said)
+    assert one.package == package(ours if same else reported)

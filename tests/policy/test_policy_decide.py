@@ -42,9 +42,9 @@ def rules(folder: Path, *rules: str) -> Policy:
 
 def severity(folder: Path, one: Finding, text: str = "") -> tuple[str, list[str], list[str]]:
     """The severity, the kinds of its reasons, and the sources, the deciding one first."""
-    found = judge(policy_of(folder, text), one)
-    kinds = [reason.kind for reason in found.verdict.reasons[1:]]
-    return found.severity.value, kinds, [each.source for each in found.severity_sources]
+    result = judge(policy_of(folder, text), one)
+    kinds = [reason.kind for reason in result.verdict.reasons[1:]]
+    return result.severity.value, kinds, [each.source for each in result.severity_sources]
 
 
 # Rule 6: severity.
@@ -53,7 +53,7 @@ WITHDRAWN = (Reason("withdrawn"), Reason("withdrawn-never-blocks"))
 
 
 def test_rule_6_the_first_source_that_answers_gives_the_severity(tmp_path: Path) -> None:
-    said = [
+    claims = [
         claim("low", "cvss2", "trivy"),
         claim("critical", "nvd", "trivy"),
         claim("critical", "tool", "safety"),
@@ -62,11 +62,11 @@ def test_rule_6_the_first_source_that_answers_gives_the_severity(tmp_path: Path)
         claim("unknown", "cvss4", "trivy"),
         claim("high", "ghsa", "trivy"),
     ]
-    found = severity(tmp_path, vulnerability(*said))
-    assert found == ("high", [], ["ghsa", "cvss3.1", "cvss3.0", "tool", "nvd", "cvss2", "cvss4"])
+    result = severity(tmp_path, vulnerability(*claims))
+    assert result == ("high", [], ["ghsa", "cvss3.1", "cvss3.0", "tool", "nvd", "cvss2", "cvss4"])
     expected = ["low", "critical", "critical", "low", "medium", "medium", "high"]
     for count, level in enumerate(expected, start=1):
-        assert severity(tmp_path, vulnerability(*said[:count]))[0] == level
+        assert severity(tmp_path, vulnerability(*claims[:count]))[0] == level
 
 
 def test_rule_6_of_two_words_of_one_source_the_worse_counts_in_any_order(tmp_path: Path) -> None:
@@ -75,10 +75,10 @@ def test_rule_6_of_two_words_of_one_source_the_worse_counts_in_any_order(tmp_pat
     assert severity(tmp_path, vulnerability(*reversed(words)))[0] == "high"
 
 
-def test_rule_6_unknown_is_compared_as_the_policy_says_and_stays_visible(tmp_path: Path) -> None:
+def test_rule_6_unknown_stays_visible_and_is_compared_as_the_policy_sets(tmp_path: Path) -> None:
     by_default = rules(tmp_path, "{severity: '>=critical'}", "{severity: '>=high'}")
-    found = judge(by_default, vulnerability())
-    assert (found.severity, found.verdict.rule) == (Severity.UNKNOWN, "r1")
+    result = judge(by_default, vulnerability())
+    assert (result.severity, result.verdict.rule) == (Severity.UNKNOWN, "r1")
     as_low = policy_of(
         tmp_path,
         """\
@@ -119,7 +119,7 @@ def test_rule_6_below_min_confidence_bandit_drops_one_level(
     assert severity(tmp_path, one, text)[0] == level
 
 
-def test_confidence_lowers_only_what_bandit_says_and_never_below_info(tmp_path: Path) -> None:
+def test_confidence_lowers_only_findings_of_bandit_and_never_below_info(tmp_path: Path) -> None:
     text = "severity: {bandit: {min_confidence: high}}\n"
     unsure = Confidence.LOW
     other = finding(claims=(claim("high", scanner="trivy"),), confidence=unsure)
@@ -133,7 +133,7 @@ def test_confidence_lowers_only_what_bandit_says_and_never_below_info(tmp_path: 
     assert severity(tmp_path, lowered)[0] == "low"
 
 
-def test_a_secret_is_as_bad_as_a_secret_scanner_says_else_high(tmp_path: Path) -> None:
+def test_a_secret_has_the_severity_of_a_secret_scanner_else_high(tmp_path: Path) -> None:
     assert severity(tmp_path, secret()) == ("high", [], ["table"])
     trivy, bandit = claim("critical", scanner="trivy"), claim("low")
     assert severity(tmp_path, secret(bandit, trivy)) == ("critical", [], ["tool", "tool"])
@@ -149,11 +149,11 @@ def test_a_licence_is_as_bad_as_its_verdict(tmp_path: Path) -> None:
 
 def test_a_withdrawn_advisory_is_info_and_never_blocks(tmp_path: Path) -> None:
     policy = rules(tmp_path, "{category: vuln}")
-    found = judge(policy, vulnerability(claim("critical", "ghsa", "trivy"), withdrawn=True))
-    assert (found.severity, found.verdict.action.value) == (Severity.INFO, "info")
-    assert found.verdict.rule == "r0"
-    assert found.verdict.reasons[-2:] == WITHDRAWN
-    assert [each.source for each in found.severity_sources] == ["table", "ghsa"]
+    result = judge(policy, vulnerability(claim("critical", "ghsa", "trivy"), withdrawn=True))
+    assert (result.severity, result.verdict.action.value) == (Severity.INFO, "info")
+    assert result.verdict.rule == "r0"
+    assert result.verdict.reasons[-2:] == WITHDRAWN
+    assert [each.source for each in result.severity_sources] == ["table", "ghsa"]
     warns = policy_of(tmp_path, "rules: [{id: a, match: {}, action: warn}]\n")
     assert judge(warns, vulnerability(withdrawn=True)).verdict.action.value == "warn"
 
@@ -216,7 +216,7 @@ def test_a_withdrawn_advisory_blocks_by_no_rule_that_a_parent_locks(tmp_path: Pa
     assert gone.verdict.action is Action.INFO
 
 
-def test_what_other_vendors_say_is_on_record_and_decides_nothing(tmp_path: Path) -> None:
+def test_severities_of_other_vendors_are_on_record_and_decide_nothing(tmp_path: Path) -> None:
     vendor, own = claim("critical", "redhat", "trivy"), claim("low", "tool", "trivy")
     assert severity(tmp_path, vulnerability(vendor, own)) == ("low", [], ["tool", "redhat"])
     assert severity(tmp_path, vulnerability(vendor)) == ("unknown", [], ["redhat"])
@@ -227,9 +227,9 @@ def test_no_override_lowers_a_malicious_package_or_leaves_it_out(tmp_path: Path)
     severity: {override: [{match: {category: vuln}, set: info, reason: no}], sources: [nvd]}
     rules: [{id: bad, match: {severity: critical}, action: block}]
     """
-    found = judge(policy_of(tmp_path, text), vulnerability(aliases=("MAL-2026-7",)))
-    assert (found.severity, found.verdict.rule) == (Severity.CRITICAL, "bad")
-    assert found.verdict.reasons == (
+    result = judge(policy_of(tmp_path, text), vulnerability(aliases=("MAL-2026-7",)))
+    assert (result.severity, result.verdict.rule) == (Severity.CRITICAL, "bad")
+    assert result.verdict.reasons == (
         Reason("matches", {"conditions": ("severity critical",)}),
         Reason("malicious"),
     )
@@ -254,16 +254,16 @@ def test_a_waiver_of_a_malicious_package_names_that(
       until_fixed: {until_fixed}, expires: {NOW.date() + timedelta(days=3)}}}]}}
     """
     policy = policy_of(tmp_path, waiver)
-    found = judge(policy, vulnerability(aliases=("CVE-2024-1", "MAL-2026-7")))
+    result = judge(policy, vulnerability(aliases=("CVE-2024-1", "MAL-2026-7")))
     if "MAL" in names:
-        assert found.verdict.action is Action.WAIVED
+        assert result.verdict.action is Action.WAIVED
     else:
-        assert found.verdict.action is Action.BLOCK
-        assert found.void_waivers[0].reason == Reason("malicious-not-named")
+        assert result.verdict.action is Action.BLOCK
+        assert result.void_waivers[0].reason == Reason("malicious-not-named")
     assert judge(policy, vulnerability(aliases=("CVE-2024-1",))).verdict.action is Action.WAIVED
 
 
-def test_a_malicious_package_is_critical_whatever_else_is_said(tmp_path: Path) -> None:
+def test_a_malicious_package_is_always_critical(tmp_path: Path) -> None:
     one = vulnerability(claim("low", "ghsa", "trivy"), aliases=("MAL-2026-7",))
     assert severity(tmp_path, one) == ("critical", ["malicious"], ["table", "ghsa"])
 
@@ -277,7 +277,7 @@ def test_a_malicious_package_is_critical_whatever_else_is_said(tmp_path: Path) -
         ("high", "unknown", []),
     ],
 )
-def test_two_sources_that_are_far_apart_are_said_so(
+def test_two_sources_that_are_far_apart_are_a_reason(
     tmp_path: Path, label: str, score: str, kinds: list[str]
 ) -> None:
     one = vulnerability(claim(score, "cvss3.1", "trivy"), claim(label, "ghsa", "trivy"))
@@ -317,15 +317,15 @@ def test_rule_11_the_first_rule_whose_conditions_all_hold_decides(tmp_path: Path
 
 
 def test_rule_11_what_no_rule_matches_gets_the_default(tmp_path: Path) -> None:
-    found = judge(policy_of(tmp_path, ""), finding())
-    assert (found.verdict.action.value, found.verdict.rule) == ("warn", "default")
-    assert found.verdict.reasons == (Reason("no-rule"),)
+    result = judge(policy_of(tmp_path, ""), finding())
+    assert (result.verdict.action.value, result.verdict.rule) == ("warn", "default")
+    assert result.verdict.reasons == (Reason("no-rule"),)
 
 
 def test_an_empty_match_is_every_finding(tmp_path: Path) -> None:
-    found = judge(rules(tmp_path, "{}"), finding())
-    assert found.verdict.rule == "r0"
-    assert found.verdict.reasons == (Reason("matches-everything"),)
+    result = judge(rules(tmp_path, "{}"), finding())
+    assert result.verdict.rule == "r0"
+    assert result.verdict.reasons == (Reason("matches-everything"),)
 
 
 FIXED = vulnerability(fixed=("2.0",), aliases=("GHSA-aaaa-bbbb-cccc",))

@@ -66,25 +66,25 @@ def of_one(folder: Path, entry: str, run: Run, **others: object) -> Gate:
 def test_rule_3_a_required_scanner_is_ok_or_not_applicable(tmp_path: Path, status: Status) -> None:
     examined = 2 if status in (Status.OK, Status.DEGRADED) else 0
     runs = [run_of("bandit", status, examined=examined, detail="why"), run_of("trivy")]
-    found = gate(policy_of(tmp_path, "scanners: {bandit: {required: true}}\n"), runs)
+    result = gate(policy_of(tmp_path, "scanners: {bandit: {required: true}}\n"), runs)
     passes = status in (Status.OK, Status.NOT_APPLICABLE)
-    assert found.outcome is (Outcome.PASS if passes else Outcome.INCOMPLETE)
-    assert found.exit_code == (ExitCode.PASS if passes else ExitCode.INCOMPLETE)
-    assert passes or found.reasons[0].kind == "required-scanner"
-    assert passes or problem_of(found.reasons[0]).values["detail"] == plain("why")
+    assert result.outcome is (Outcome.PASS if passes else Outcome.INCOMPLETE)
+    assert result.exit_code == (ExitCode.PASS if passes else ExitCode.INCOMPLETE)
+    assert passes or result.reasons[0].kind == "required-scanner"
+    assert passes or problem_of(result.reasons[0]).values["detail"] == plain("why")
 
 
 def test_rule_3_a_required_scanner_without_a_run_is_a_gap(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "scanners: {bandit: {required: true}}\n")
-    found = gate(policy, [run_of("trivy")])
-    assert problem_of(*found.reasons) == Reason("no-run")
+    result = gate(policy, [run_of("trivy")])
+    assert problem_of(*result.reasons) == Reason("no-run")
 
 
 def test_rule_3_what_the_user_skips_is_a_gap_where_it_is_required(tmp_path: Path) -> None:
     run = run_of("bandit", Status.MISSING, found=0, detail="skipped on the command line")
-    found = gate(policy_of(tmp_path, "scanners: {bandit: {required: true}}\n"), [run])
+    result = gate(policy_of(tmp_path, "scanners: {bandit: {required: true}}\n"), [run])
     detail = plain("skipped on the command line")
-    assert problem_of(*found.reasons) == Reason("missing", {"detail": detail})
+    assert problem_of(*result.reasons) == Reason("missing", {"detail": detail})
 
 
 @pytest.mark.parametrize(
@@ -94,16 +94,16 @@ def test_an_optional_scanner_that_fails_is_a_notice(tmp_path: Path, status: Stat
     run = run_of("bandit", status, examined=0, detail="why")
     for entry in ("{required: false}", "{required: false, on_failure: warn}"):
         policy = policy_of(tmp_path, f"scanners: {{bandit: {entry}}}\n")
-        found = gate(policy, [run, run_of("trivy")])
-        assert found.outcome is Outcome.PASS
-        assert bool(found.notices) is (status is not Status.MISSING)
+        result = gate(policy, [run, run_of("trivy")])
+        assert result.outcome is Outcome.PASS
+        assert bool(result.notices) is (status is not Status.MISSING)
 
 
 def test_a_scanner_that_the_policy_does_not_name_is_optional(tmp_path: Path) -> None:
-    found = gate(policy_of(tmp_path, ""), [run_of("safety", Status.FAILED), run_of("trivy")])
+    result = gate(policy_of(tmp_path, ""), [run_of("safety", Status.FAILED), run_of("trivy")])
     problem = Reason("failed", {"detail": Reason("no-detail")})
-    assert found.outcome is Outcome.PASS
-    assert problem_of(*found.notices, scanner="safety") == problem
+    assert result.outcome is Outcome.PASS
+    assert problem_of(*result.notices, scanner="safety") == problem
 
 
 def test_an_optional_scanner_may_be_made_to_count_where_it_is_there(tmp_path: Path) -> None:
@@ -163,9 +163,9 @@ def test_rule_4_more_unexamined_inputs_than_allowed_are_a_gap(
     tmp_path: Path, entry: str, passes: bool, status: Status
 ) -> None:
     run = run_of("bandit", status, found=10, skipped=(BROKEN, ("src/b.py", "too large")))
-    found = of_one(tmp_path, entry, run)
-    assert (found.outcome is Outcome.PASS) is passes
-    values = found.notices[0].values if passes else problem_of(found.reasons[0]).values
+    result = of_one(tmp_path, entry, run)
+    assert (result.outcome is Outcome.PASS) is passes
+    values = result.notices[0].values if passes else problem_of(result.reasons[0]).values
     assert values["examined"] == examined(8, 10)
     if not passes:
         assert values.get("least") == 9 or values["inputs"] == (
@@ -174,16 +174,16 @@ def test_rule_4_more_unexamined_inputs_than_allowed_are_a_gap(
         )
 
 
-def test_rule_4_inputs_that_nobody_mentions_count_too(tmp_path: Path) -> None:
+def test_rule_4_inputs_without_a_name_count_too(tmp_path: Path) -> None:
     run = run_of("bandit", found=10, examined=9)
-    found = of_one(tmp_path, "{required: true}", run)
-    assert problem_of(*found.reasons).values["inputs"] == (Reason("unnamed", {"count": 1}),)
+    result = of_one(tmp_path, "{required: true}", run)
+    assert problem_of(*result.reasons).values["inputs"] == (Reason("unnamed", {"count": 1}),)
 
 
 def test_rule_4_what_is_left_out_on_purpose_does_not_count(tmp_path: Path) -> None:
     run = run_of("bandit", Status.DEGRADED, skipped=(EXCLUDED,))
-    found = of_one(tmp_path, "{required: true}", run)
-    assert (found.outcome, found.notices) == (Outcome.PASS, ())
+    result = of_one(tmp_path, "{required: true}", run)
+    assert (result.outcome, result.notices) == (Outcome.PASS, ())
     both = run_of("bandit", Status.DEGRADED, found=3, skipped=(EXCLUDED, BROKEN))
     values = problem_of(*of_one(tmp_path, "{required: true}", both).reasons).values
     assert values["examined"] == examined(1, 2)
@@ -195,44 +195,44 @@ def test_rule_4_nothing_but_what_is_left_out_is_no_gap_but_no_pass_by_itself(
     run = run_of("bandit", Status.EMPTY, found=1, skipped=(EXCLUDED,))
     assert of_one(tmp_path, "{required: true}", run).reasons == (Reason("nothing-examined"),)
     policy = policy_of(tmp_path, "scanners: {bandit: {required: true}}\n")
-    found = gate(policy, [run, run_of("trivy")])
-    assert found.outcome is Outcome.PASS
+    result = gate(policy, [run, run_of("trivy")])
+    assert result.outcome is Outcome.PASS
     values = {"scanner": "bandit", "found": 1, "unit": "files"}
-    assert found.notices == (Reason("all-left-out", values),)
+    assert result.notices == (Reason("all-left-out", values),)
 
 
 @pytest.mark.parametrize("entry", ["{required: true}", "{required: true, min_audited: 0}"])
-def test_rule_4_inputs_of_which_none_was_examined_are_a_gap_whatever_the_status_says(
+def test_rule_4_inputs_of_which_none_was_examined_are_a_gap_with_any_status(
     tmp_path: Path, entry: str
 ) -> None:
     run = run_of("bandit", Status.OK, found=3, examined=0)
-    found = gate(policy_of(tmp_path, f"scanners: {{bandit: {entry}}}\n"), [run, run_of("trivy")])
+    result = gate(policy_of(tmp_path, f"scanners: {{bandit: {entry}}}\n"), [run, run_of("trivy")])
     values = {"examined": examined(0, 3), "least": 1}
-    assert problem_of(*found.reasons) == Reason("few-examined", values)
+    assert problem_of(*result.reasons) == Reason("few-examined", values)
 
 
 def test_degraded_without_a_named_input_is_a_gap(tmp_path: Path) -> None:
     run = run_of("bandit", Status.DEGRADED, detail="data is old")
-    found = of_one(tmp_path, "{required: true, max_skipped: any}", run)
-    assert problem_of(*found.reasons) == Reason("degraded", {"detail": plain("data is old")})
+    result = of_one(tmp_path, "{required: true, max_skipped: any}", run)
+    assert problem_of(*result.reasons) == Reason("degraded", {"detail": plain("data is old")})
 
 
 def test_an_empty_tree_is_not_a_pass(tmp_path: Path) -> None:
     policy = load_policy("default", tmp_path)
     runs = [run_of(name, Status.NOT_APPLICABLE, found=0) for name in policy.file.scanners]
-    found = gate(policy, runs)
-    assert (found.outcome, found.exit_code) == (Outcome.INCOMPLETE, 3)
-    assert found.reasons == (Reason("nothing-examined"),)
+    result = gate(policy, runs)
+    assert (result.outcome, result.exit_code) == (Outcome.INCOMPLETE, 3)
+    assert result.reasons == (Reason("nothing-examined"),)
     assert gate(policy_of(tmp_path, ""), []).exit_code == 3
 
 
 def test_long_lists_of_inputs_and_titles_are_cut(tmp_path: Path) -> None:
     skipped = tuple((f"src/{n}\n.py", "broken") for n in range(50))
-    found = of_one(tmp_path, "{required: true}", run_of("bandit", found=60, skipped=skipped))
-    inputs = problem_of(*found.reasons).values["inputs"]
+    result = of_one(tmp_path, "{required: true}", run_of("bandit", found=60, skipped=skipped))
+    inputs = problem_of(*result.reasons).values["inputs"]
     assert isinstance(inputs, tuple)
     assert inputs[3:] == (Reason("more", {"count": 47}),)
-    assert "\n" not in sentence(*found.reasons)
+    assert "\n" not in sentence(*result.reasons)
 
 
 # Rule 14: the exit code.
@@ -247,9 +247,9 @@ def test_rule_14_blocks_are_1_with_the_count_and_the_worst_of_each_rule(tmp_path
         for n in range(3)
     ]
     cve = {"id": "CVE-2026-1", "package": "jinja2", "version": "2.4.1"}
-    found = gate(policy, [run_of("bandit")], findings)
-    assert (found.outcome, found.exit_code) == (Outcome.BLOCKED, ExitCode.BLOCKED)
-    total, high, secrets = found.reasons
+    result = gate(policy, [run_of("bandit")], findings)
+    assert (result.outcome, result.exit_code) == (Outcome.BLOCKED, ExitCode.BLOCKED)
+    total, high, secrets = result.reasons
     assert total.values["levels"] == (
         Reason("level", {"count": 1, "severity": "critical"}),
         Reason("level", {"count": 5, "severity": "high"}),
@@ -258,7 +258,7 @@ def test_rule_14_blocks_are_1_with_the_count_and_the_worst_of_each_rule(tmp_path
     assert high.values["findings"] == (Reason("vulnerable-package", cve),)
     assert (secrets.values["count"], secrets.values["rule"]) == (5, "secrets")
     assert secrets.values["findings"] == (*worst, Reason("more", {"count": 2}))
-    assert found.notices == ()
+    assert result.notices == ()
 
 
 STRICT = """\
@@ -269,8 +269,8 @@ rules:
 
 
 def test_rule_14_warnings_pass(tmp_path: Path) -> None:
-    found = gate(policy_of(tmp_path, ""), [run_of("bandit")], [finding()])
-    assert (found.outcome, found.exit_code, found.reasons, found.notices) == (
+    result = gate(policy_of(tmp_path, ""), [run_of("bandit")], [finding()])
+    assert (result.outcome, result.exit_code, result.reasons, result.notices) == (
         Outcome.PASS,
         0,
         (),
@@ -278,19 +278,19 @@ def test_rule_14_warnings_pass(tmp_path: Path) -> None:
     )
 
 
-def test_rule_14_incomplete_beats_blocked_and_both_are_told(tmp_path: Path) -> None:
+def test_rule_14_incomplete_beats_blocked_and_both_are_reasons(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, STRICT + "scanners: {bandit: {required: true}}\n")
-    found = gate(policy, [run_of("bandit", Status.FAILED, detail="crashed")], [secret()])
-    assert (found.outcome, found.exit_code) == (Outcome.INCOMPLETE, 3)
-    assert problem_of(found.reasons[0]) == Reason("failed", {"detail": plain("crashed")})
-    assert found.reasons[1].kind == "findings-block-by-one-rule"
+    result = gate(policy, [run_of("bandit", Status.FAILED, detail="crashed")], [secret()])
+    assert (result.outcome, result.exit_code) == (Outcome.INCOMPLETE, 3)
+    assert problem_of(result.reasons[0]) == Reason("failed", {"detail": plain("crashed")})
+    assert result.reasons[1].kind == "findings-block-by-one-rule"
 
 
-def test_rule_14_a_dry_run_says_what_would_have_happened(tmp_path: Path) -> None:
+def test_rule_14_a_dry_run_notes_what_would_block(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "enforcement: warn\n" + STRICT)
-    found = gate(policy, [run_of("bandit")], [secret()])
-    assert (found.outcome, found.exit_code, found.reasons) == (Outcome.PASS, 0, ())
-    assert found.notices[0].kind == "would-block"
+    result = gate(policy, [run_of("bandit")], [secret()])
+    assert (result.outcome, result.exit_code, result.reasons) == (Outcome.PASS, 0, ())
+    assert result.notices[0].kind == "would-block"
 
 
 @pytest.mark.parametrize(
@@ -306,9 +306,9 @@ def test_rule_14_a_dry_run_forgives_only_gaps_that_the_policy_lets_warn(
 ) -> None:
     text = f"enforcement: warn\nscanners: {{bandit: {entry}}}\n"
     failed = [run_of("bandit", Status.FAILED), run_of("trivy")]
-    found = gate(policy_of(tmp_path, text), failed)
-    assert found.exit_code == code
-    assert code or [notice.kind for notice in found.notices] == ["would-be-incomplete"]
+    result = gate(policy_of(tmp_path, text), failed)
+    assert result.exit_code == code
+    assert code or [notice.kind for notice in result.notices] == ["would-be-incomplete"]
     blocking = text.replace("enforcement: warn", "enforcement: block")
     assert gate(policy_of(tmp_path, blocking), failed).exit_code == 3
 
@@ -316,16 +316,16 @@ def test_rule_14_a_dry_run_forgives_only_gaps_that_the_policy_lets_warn(
 def test_gaps_that_are_no_scanners_count_in_any_enforcement(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "enforcement: warn\n")
     problem = plain("half of the tree is unreadable")
-    found = gate(policy, [run_of("bandit")], problems=[problem])
-    assert (found.exit_code, found.reasons) == (3, (problem,))
+    result = gate(policy, [run_of("bandit")], problems=[problem])
+    assert (result.exit_code, result.reasons) == (3, (problem,))
 
 
 def test_an_interruption_is_incomplete_with_its_own_exit_code(tmp_path: Path) -> None:
     policy = load_policy("default", tmp_path)
-    found = gate(policy, [run_of("bandit")], [secret()], interrupted=True)
-    assert (found.outcome, found.exit_code) == (Outcome.INCOMPLETE, ExitCode.INTERRUPTED)
-    assert found.reasons[0] == Reason("interrupted")
-    assert found.reasons[-1].kind == "findings-block-by-one-rule"
+    result = gate(policy, [run_of("bandit")], [secret()], interrupted=True)
+    assert (result.outcome, result.exit_code) == (Outcome.INCOMPLETE, ExitCode.INTERRUPTED)
+    assert result.reasons[0] == Reason("interrupted")
+    assert result.reasons[-1].kind == "findings-block-by-one-rule"
 
 
 # What the ready-made policies require.

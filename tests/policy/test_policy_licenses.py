@@ -87,22 +87,22 @@ def test_further_terms(expression: str, allow: list[str], verdict: str) -> None:
     ],
 )
 def test_what_is_no_expression_is_unknown_and_shown_as_it_stands(text: str) -> None:
-    found = evaluate(text, lists_of(allow=["MIT"]))
-    assert found.verdict is LicenseVerdict.UNKNOWN
-    assert len(found.expression) <= 200
+    result = evaluate(text, lists_of(allow=["MIT"]))
+    assert result.verdict is LicenseVerdict.UNKNOWN
+    assert len(result.expression) <= 200
     assert canonical(text) is None
 
 
 def test_a_verdict_names_the_term_that_decided() -> None:
     lists = lists_of(allow=["MIT", "Apache-2.0"], review=["MPL-2.0"], deny=["GPL-3.0-only"])
-    found = evaluate("(mit or gpl-3.0) and (mpl-2.0 or gpl-3.0-only)", lists)
-    assert (found.verdict.value, found.term) == ("review", "MPL-2.0")
-    assert found.expression == "(MIT OR GPL-3.0-only) AND (MPL-2.0 OR GPL-3.0-only)"
+    result = evaluate("(mit or gpl-3.0) and (mpl-2.0 or gpl-3.0-only)", lists)
+    assert (result.verdict.value, result.term) == ("review", "MPL-2.0")
+    assert result.expression == "(MIT OR GPL-3.0-only) AND (MPL-2.0 OR GPL-3.0-only)"
     assert evaluate("MIT AND GPL-3.0", lists).term == "GPL-3.0-only"
     assert evaluate("MPL-2.0 AND LicenseRef-X", lists).term == "LicenseRef-X"
 
 
-def test_a_listed_version_says_more_than_a_listed_range() -> None:
+def test_a_listed_version_comes_before_a_listed_range() -> None:
     lists = lists_of(allow=["GPL-2.0-or-later"], deny=["GPL-3.0-only"], review=["GPL-1.0-or-later"])
     verdicts = [evaluate(f"GPL-{n}.0-only", lists).verdict.value for n in (1, 2, 3)]
     assert verdicts == ["review", "allow", "deny"]
@@ -142,8 +142,8 @@ PERMISSIVE = lists_of(allow=["MIT", "BSD-3-Clause", "Apache-2.0"])
 
 
 def decided(lists: LicenseLists = PERMISSIVE, **facts: object) -> tuple[str, str, str]:
-    found = from_facts(LicenseFacts(**facts), lists)  # type: ignore[arg-type]
-    return found.verdict.value, found.expression, found.source
+    result = from_facts(LicenseFacts(**facts), lists)  # type: ignore[arg-type]
+    return result.verdict.value, result.expression, result.source
 
 
 def test_sources_are_believed_in_the_order_of_trust() -> None:
@@ -165,9 +165,9 @@ def test_sources_are_believed_in_the_order_of_trust() -> None:
 
 
 @pytest.mark.parametrize("nothing", ["", "UNKNOWN", " unknown ", "None", "NOASSERTION"])
-def test_a_placeholder_says_nothing(nothing: str) -> None:
-    found = decided(expression=nothing, text=nothing, classifiers=("MIT License",))
-    assert found == ("allow", "MIT", "classifiers")
+def test_a_placeholder_is_no_licence(nothing: str) -> None:
+    result = decided(expression=nothing, text=nothing, classifiers=("MIT License",))
+    assert result == ("allow", "MIT", "classifiers")
     assert decided(text=nothing) == ("unknown", "UNKNOWN", "")
 
 
@@ -183,7 +183,7 @@ def test_an_ambiguous_classifier_is_its_worst_candidate() -> None:
     assert decided(lists_of(), classifiers=(apache,))[0] == "allow"
 
 
-def test_a_common_name_tells_which_candidate_is_meant() -> None:
+def test_a_common_name_decides_between_candidates() -> None:
     assert decided(text="BSD 3-Clause License", classifiers=("BSD License",)) == (
         "allow",
         "BSD-3-Clause",
@@ -263,9 +263,9 @@ def clarified(**changes: object) -> LicenseSection:
 
 
 def test_the_policys_own_word_comes_first() -> None:
-    found = judged(clarified(), expression="GPL-3.0-only")
-    assert (found.verdict.value, found.expression, found.source) == ("allow", "MIT", "clarify")
-    assert found.notes == ()
+    result = judged(clarified(), expression="GPL-3.0-only")
+    assert (result.verdict.value, result.expression, result.source) == ("allow", "MIT", "clarify")
+    assert result.notes == ()
 
 
 @pytest.mark.parametrize(
@@ -284,8 +284,8 @@ def test_the_policys_own_word_comes_first() -> None:
 def test_a_clarification_is_of_a_package_and_its_versions(
     changes: dict[str, str], matches: bool
 ) -> None:
-    found = judged(clarified(**changes), expression="GPL-3.0-only")
-    assert (found.source == "clarify") is matches
+    result = judged(clarified(**changes), expression="GPL-3.0-only")
+    assert (result.source == "clarify") is matches
 
 
 def test_a_prerelease_is_in_a_range_and_no_version_in_none() -> None:
@@ -309,13 +309,13 @@ def test_a_clarification_is_void_where_its_evidence_differs(
     files: tuple[LicenseFile, ...], kind: str
 ) -> None:
     section = clarified(evidence=Evidence(path="LICENSE", sha256=HASH))
-    found = judged(section, expression="GPL-3.0-only", files=files)
+    result = judged(section, expression="GPL-3.0-only", files=files)
     if kind:
-        assert (found.verdict.value, found.source) == ("deny", "License-Expression")
-        assert [note.kind for note in found.notes] == [kind]
-        assert found.notes[0].values["license"] == "mit"
+        assert (result.verdict.value, result.source) == ("deny", "License-Expression")
+        assert [note.kind for note in result.notes] == [kind]
+        assert result.notes[0].values["license"] == "mit"
     else:
-        assert (found.verdict.value, found.source, found.notes) == ("allow", "clarify", ())
+        assert (result.verdict.value, result.source, result.notes) == ("allow", "clarify", ())
 
 
 def test_of_several_clarifications_the_first_that_is_not_void_counts() -> None:
@@ -327,9 +327,9 @@ def test_of_several_clarifications_the_first_that_is_not_void_counts() -> None:
             Clarification(purl="pkg:pypi/foo", expression="ISC"),
         ),
     )
-    found = judged(section, files=(LicenseFile("LICENSE", HASH),))
-    assert (found.verdict.value, found.expression) == ("allow", "ISC")
-    assert [(note.kind, note.values["license"]) for note in found.notes] == [
+    result = judged(section, files=(LicenseFile("LICENSE", HASH),))
+    assert (result.verdict.value, result.expression) == ("allow", "ISC")
+    assert [(note.kind, note.values["license"]) for note in result.notes] == [
         ("evidence-changed", "MIT")
     ]
 
@@ -347,8 +347,8 @@ def excepted(expires: str = "2027-06-30", *allow: str) -> LicenseSection:
 
 def test_an_exception_extends_the_allow_list_for_its_package_alone() -> None:
     for expression in ("LGPL-3.0-or-later", "LGPL-3.0-only", "MIT AND LGPL-3.0-only"):
-        found = judged(excepted(), expression=expression)
-        assert (found.verdict.value, found.notes) == ("allow", ())
+        result = judged(excepted(), expression=expression)
+        assert (result.verdict.value, result.notes) == ("allow", ())
     assert judged(excepted(), "bar", expression="LGPL-3.0-only").verdict is LicenseVerdict.DENY
     assert judged(excepted(), expression="GPL-3.0-only").verdict is LicenseVerdict.DENY
 
@@ -364,10 +364,10 @@ def test_an_exception_in_a_policy_without_allow_list_closes_nothing() -> None:
 def test_an_exception_holds_through_its_last_day_and_is_named_when_it_is_over() -> None:
     assert judged(excepted("2027-06-30"), expression="LGPL-3.0-only").verdict.value == "allow"
     for expires, ago in (("2027-06-29", 1), ("2027-05-31", 30)):
-        found = judged(excepted(expires), expression="LGPL-3.0-only")
-        assert found.verdict is LicenseVerdict.DENY
+        result = judged(excepted(expires), expression="LGPL-3.0-only")
+        assert result.verdict is LicenseVerdict.DENY
         values = {"owner": "legal", "day": expires, "days": ago}
-        assert found.notes == (Reason("license-exception-expired", values),)
+        assert result.notes == (Reason("license-exception-expired", values),)
     # It would have changed nothing here.
     assert judged(excepted("2027-05-31"), expression="GPL-3.0-only").notes == ()
     assert judged(excepted("2027-05-31"), expression="MIT").notes == ()
@@ -375,16 +375,20 @@ def test_an_exception_holds_through_its_last_day_and_is_named_when_it_is_over() 
 
 def test_a_dual_licence_is_decided_by_the_term_that_is_allowed() -> None:
     section = LicenseSection(allow=("BSD-3-Clause",))
-    found = judged(section, text="Apache-2.0 OR BSD-3-Clause", classifiers=("BSD License",))
-    assert (found.verdict.value, found.term, found.source) == ("allow", "BSD-3-Clause", "License")
+    result = judged(section, text="Apache-2.0 OR BSD-3-Clause", classifiers=("BSD License",))
+    assert (result.verdict.value, result.term, result.source) == (
+        "allow",
+        "BSD-3-Clause",
+        "License",
+    )
 
 
 def test_the_deciding_candidate_is_named() -> None:
-    found = judged(LicenseSection(allow=("BSD-3-Clause",)), classifiers=("BSD License",))
-    assert (found.verdict.value, found.term) == ("deny", "BSD-2-Clause")
-    assert found.candidates == ("BSD-2-Clause", "BSD-3-Clause")
-    values = {"licenses": found.candidates, "term": "BSD-2-Clause"}
-    assert found.notes == (Reason("license-ambiguous", values),)
+    result = judged(LicenseSection(allow=("BSD-3-Clause",)), classifiers=("BSD License",))
+    assert (result.verdict.value, result.term) == ("deny", "BSD-2-Clause")
+    assert result.candidates == ("BSD-2-Clause", "BSD-3-Clause")
+    values = {"licenses": result.candidates, "term": "BSD-2-Clause"}
+    assert result.notes == (Reason("license-ambiguous", values),)
 
 
 def test_equal_facts_are_decided_once() -> None:
@@ -405,10 +409,10 @@ def test_a_bad_list_is_refused_when_the_judge_is_made() -> None:
 
 def texts(*ids: str, **more: str) -> tuple[LicenseFile, ...]:
     known = [LicenseFile(f"LICENSE.{name}", HASH, name) for name in ids]
-    return (*known, *(LicenseFile(name, HASH, found) for name, found in more.items()))
+    return (*known, *(LicenseFile(name, HASH, license_) for name, license_ in more.items()))
 
 
-def test_a_licence_text_counts_where_nothing_else_is_said() -> None:
+def test_a_licence_text_counts_without_other_metadata() -> None:
     assert decided(files=texts("MIT")) == ("allow", "MIT", "License-File")
     assert decided(text="see LICENSE", files=texts("MIT", NOTICE=""))[2] == "License-File"
     assert decided(text="GPL", files=texts("MIT"))[2] == "License"
@@ -418,14 +422,14 @@ def test_a_licence_text_counts_where_nothing_else_is_said() -> None:
     assert decided(files=texts(NOTICE="")) == ("unknown", "UNKNOWN", "")
 
 
-def test_a_gnu_text_does_not_tell_whether_later_versions_are_meant() -> None:
+def test_a_gnu_text_does_not_include_later_versions() -> None:
     later = lists_of(allow=["GPL-3.0-only"])
     assert decided(later, files=texts("GPL-2.0-only"))[0] == "deny"
     both = lists_of(allow=["GPL-2.0-or-later"])
     assert decided(both, files=texts("GPL-2.0-only"))[0] == "allow"
 
 
-def test_a_licence_text_tells_which_candidate_is_meant() -> None:
+def test_a_licence_text_decides_between_candidates() -> None:
     bsd, apache = ("BSD License",), ("Apache Software License",)
     assert decided(classifiers=bsd, files=texts("BSD-3-Clause")) == (
         "allow",
@@ -442,8 +446,8 @@ def test_a_licence_text_tells_which_candidate_is_meant() -> None:
 
 
 def test_apache_without_a_version_is_no_version() -> None:
-    found = decided(text="Apache", classifiers=("Apache Software License",))
-    assert found[0] == "review"
+    result = decided(text="Apache", classifiers=("Apache Software License",))
+    assert result[0] == "review"
 
 
 # Properties.

@@ -181,22 +181,22 @@ def test_rule_02_only_approvers_waive_what_is_locked(
     policy = family(tmp_path, PARENT, "default: info\n")
     policy = replace(policy, waivers=(waiver(purl="pkg:pypi/jinja2", owner=owner),))
     bad = vulnerability(claim("critical", "ghsa", "trivy"))
-    found = judge(policy, bad)
-    assert found.verdict.action.value == expected
-    why = [each.reason for each in found.void_waivers]
+    result = judge(policy, bad)
+    assert result.verdict.action.value == expected
+    why = [each.reason for each in result.void_waivers]
     assert why == ([] if owner == "@security" else [Reason("no-approver", {"policy": "base.yml"})])
     (use,) = decide([bad], policy, NOW).waivers
     assert (use.status.value, use.matched) == ("active", int(owner == "@security"))
 
 
-@pytest.mark.parametrize(("said", "expected"), [("allow", "waived"), ("report", "block")])
+@pytest.mark.parametrize(("in_source", "expected"), [("allow", "waived"), ("report", "block")])
 def test_rule_02_a_comment_waives_what_is_locked_only_where_the_parent_allows_it(
-    tmp_path: Path, said: str, expected: str
+    tmp_path: Path, in_source: str, expected: str
 ) -> None:
     parent = f"""\
     version: 1
     default: warn
-    waivers: {{in_source: {said}}}
+    waivers: {{in_source: {in_source}}}
     rules: [{{id: keep, match: {{category: code}}, action: block, locked: true}}]
     """
     policy = family(tmp_path, parent, "default: info\n")
@@ -212,8 +212,8 @@ def test_rule_02_a_licence_that_only_the_parent_denies_is_a_finding(tmp_path: Pa
       - {id: keep, match: {category: license, verdict: deny}, action: block, locked: true}
     """
     policy = family(tmp_path, parent, "default: info\nlicenses: {deny: []}\n")
-    found = judge(policy, licensed("GPL-3.0-only"))
-    assert (found.verdict.rule, found.license_term) == ("keep", "GPL-3.0-only")
+    result = judge(policy, licensed("GPL-3.0-only"))
+    assert (result.verdict.rule, result.license_term) == ("keep", "GPL-3.0-only")
     assert decide([licensed("MIT")], policy, NOW).judged == ()
 
 
@@ -244,7 +244,7 @@ def test_rule_03_no_waiver_covers_a_gap(tmp_path: Path) -> None:
     assert gate(policy, [finding()], [run_of("bandit", Status.FAILED)]).exit_code == 3
 
 
-def test_rule_04_inputs_that_nobody_looked_at_count_whatever_the_status(tmp_path: Path) -> None:
+def test_rule_04_unexamined_inputs_count_with_any_status(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "scanners: {bandit: {required: true, max_skipped: 1}}\n")
     assert gate(policy, runs=[run_of("bandit", found=5, examined=4)]).exit_code == 0
     assert gate(policy, runs=[run_of("bandit", found=5, examined=3)]).exit_code == 3
@@ -283,8 +283,8 @@ def test_rule_05_old_data_is_a_gap_or_a_notice(
 @pytest.mark.parametrize("days", [5, 0, -1])
 def test_rule_05_data_within_its_age_is_fresh(tmp_path: Path, days: int) -> None:
     policy = policy_of(tmp_path, AGES.format(required="true"))
-    found = gate(policy, runs=[run_of("trivy", data=aged(days))])
-    assert (found.exit_code, found.notices) == (0, ())
+    result = gate(policy, runs=[run_of("trivy", data=aged(days))])
+    assert (result.exit_code, result.notices) == (0, ())
 
 
 def test_rule_05_what_did_not_run_has_no_age(tmp_path: Path) -> None:
@@ -293,11 +293,11 @@ def test_rule_05_what_did_not_run_has_no_age(tmp_path: Path) -> None:
     assert gate(policy, runs=runs).exit_code == 0
 
 
-def test_rule_05_a_clock_before_the_data_is_said(tmp_path: Path) -> None:
-    found = gate(policy_of(tmp_path, ""), runs=[run_of("trivy", data=aged(-3))])
-    assert found.exit_code == 0
+def test_rule_05_a_clock_behind_the_data_is_a_notice(tmp_path: Path) -> None:
+    result = gate(policy_of(tmp_path, ""), runs=[run_of("trivy", data=aged(-3))])
+    assert result.exit_code == 0
     values = {"holder": "trivy", "day": "2026-03-04", "today": "2026-03-01"}
-    assert found.notices == (Reason("clock-behind", values),)
+    assert result.notices == (Reason("clock-behind", values),)
 
 
 def held(name: str, days: int | None = 0) -> DataSource:
@@ -322,9 +322,9 @@ def test_rule_05_unknown_data_matches_neither_true_nor_false_and_is_counted(
     decision = decide([vulnerability(), fixable, finding()], policy, NOW)
     assert {one.verdict.rule for one in decision.judged} == {"default"}
     assert decision.unchecked == {"epss": 1, "kev": 2}
-    found = [vulnerability(), fixable]
+    findings = [vulnerability(), fixable]
     for data, kind in (((), "unchecked-no-data"), (HELD, "unchecked-no-record")):
-        assert gate(policy, found, data=data).notices == (
+        assert gate(policy, findings, data=data).notices == (
             Reason(kind, {"count": 1, "data": "EPSS"}),
             Reason(kind, {"count": 2, "data": "KEV"}),
         )
@@ -382,16 +382,16 @@ def test_rule_05_data_is_required_of_what_the_command_line_asks_for_where_it_fin
     assert lacking.notices[0] == Reason("required-data-missing", {"data": "KEV"})
 
 
-def test_rule_05_a_catalogue_that_nobody_asked_is_no_catalogue(tmp_path: Path) -> None:
+def test_rule_05_kev_that_was_not_looked_up_is_missing(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "enrichment: {kev: required}\n")
     asked, unasked = vulnerability(kev=False), vulnerability(path=None)
-    found = gate(policy, [asked, unasked], data=HELD)
+    result = gate(policy, [asked, unasked], data=HELD)
     values = {"data": "KEV", "unknown": 1, "total": 2}
-    assert found.reasons == (Reason("required-data-incomplete", values),)
+    assert result.reasons == (Reason("required-data-incomplete", values),)
     assert gate(policy, [asked], data=HELD).exit_code == 0
 
 
-def test_rule_05_a_vulnerability_that_nobody_has_scored_is_no_gap(tmp_path: Path) -> None:
+def test_rule_05_a_vulnerability_without_a_score_is_no_gap(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "enrichment: {epss: required}\n")
     assert gate(policy, [vulnerability()], data=HELD).exit_code == 0
 
@@ -404,11 +404,11 @@ def test_rule_05_data_about_vulnerabilities_can_be_too_old(
 ) -> None:
     policy = policy_of(tmp_path, f"enrichment: {{{kind}: {word}, max_age: 7d}}\n")
     some = [vulnerability(kev=False, epss=0.1)] * findings
-    found = gate(policy, some, data=[held(kind.upper(), 8)])
+    result = gate(policy, some, data=[held(kind.upper(), 8)])
     name = f"{kind.upper()} data"
     old = Reason("outdated-data", {"data": name, "day": "2026-02-21", "limit": "7d"})
     expected = (Reason("advisory-store", {"problem": old}),)
-    assert (found.exit_code, found.reasons or found.notices) == (code, expected)
+    assert (result.exit_code, result.reasons or result.notices) == (code, expected)
     assert gate(policy, some, data=[held(kind.upper(), 7)]).notices == ()
     ageless = gate(policy, some, data=[held(kind.upper(), None)])
     assert ageless.exit_code == code
@@ -419,15 +419,15 @@ def test_rule_05_data_about_vulnerabilities_can_be_too_old(
     assert gate(without, some, data=[held(kind.upper(), 8)]).exit_code == 0
 
 
-def test_rule_05_old_advisories_are_told_for_nothing_can_require_them(tmp_path: Path) -> None:
+def test_rule_05_old_advisories_are_a_notice(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "enrichment: {max_age: 7d}\n")
-    found = gate(policy, [vulnerability()], data=[held("OSV", 8)])
-    assert found.exit_code == 0
+    result = gate(policy, [vulnerability()], data=[held("OSV", 8)])
+    assert result.exit_code == 0
     old = Reason("outdated-data", {"data": "OSV data", "day": "2026-02-21", "limit": "7d"})
-    assert found.notices == (Reason("advisory-store", {"problem": old}),)
+    assert result.notices == (Reason("advisory-store", {"problem": old}),)
 
 
-def test_rule_05_a_clock_before_the_data_of_the_store_is_said_once(tmp_path: Path) -> None:
+def test_rule_05_a_clock_behind_the_data_of_the_store_is_one_notice(tmp_path: Path) -> None:
     policy, ahead = policy_of(tmp_path, ""), held("OSV", -3)
     asked = [run_of("pip-audit", data=ahead)]
     (notice,) = gate(policy, data=[ahead]).notices
@@ -447,9 +447,9 @@ def test_rule_06_the_policy_orders_the_sources_and_asks_no_other(tmp_path: Path)
         claim("critical", "tool", "trivy"),
     )
     nvd = policy_of(tmp_path, "severity: {sources: [nvd, ghsa]}\n")
-    found = judge(nvd, one)
-    assert found.severity is Severity.HIGH
-    sources = [each.source for each in found.severity_sources]
+    result = judge(nvd, one)
+    assert result.severity is Severity.HIGH
+    sources = [each.source for each in result.severity_sources]
     assert sources[:2] == ["nvd", "ghsa"]
     assert sorted(sources) == ["cvss3.1", "ghsa", "nvd", "tool"]
     osv = policy_of(tmp_path, "severity: {sources: [osv-cvss]}\n")
@@ -463,11 +463,11 @@ def test_rule_06_sources_are_about_vulnerabilities_alone(tmp_path: Path) -> None
     assert judge(policy, finding(claims=(claim("high"),))).severity is Severity.HIGH
 
 
-def test_rule_06_unknown_stays_visible_and_is_compared_as_the_policy_says(tmp_path: Path) -> None:
+def test_rule_06_unknown_stays_visible_and_is_compared_as_the_policy_sets(tmp_path: Path) -> None:
     text = "severity: {unknown: critical}\n"
     rules = 'rules: [{id: a, match: {severity: ">=critical"}, action: block}]\n'
-    found = judge(policy_of(tmp_path, text + rules), vulnerability())
-    assert (found.severity, found.verdict.rule) == (Severity.UNKNOWN, "a")
+    result = judge(policy_of(tmp_path, text + rules), vulnerability())
+    assert (result.severity, result.verdict.rule) == (Severity.UNKNOWN, "a")
 
 
 def test_rule_06_no_override_lowers_a_malicious_package(tmp_path: Path) -> None:
@@ -510,8 +510,8 @@ def test_rule_08_origin(tmp_path: Path, one: Finding, edited: str, origin: Origi
     new_code: {{edited: {edited}}}
     rules: [{{id: origin, match: {{origin: {origin.value}}}, action: block}}]
     """
-    found = judge(policy_of(tmp_path, text), one)
-    assert (found.origin, found.verdict.rule) == (origin, "origin")
+    result = judge(policy_of(tmp_path, text), one)
+    assert (result.origin, result.verdict.rule) == (origin, "origin")
 
 
 # Rule 9: scope.
@@ -581,18 +581,18 @@ def test_rule_10_all_selectors_that_are_given_must_match(
     tmp_path: Path, one: Finding, entry: Waiver, matches: bool
 ) -> None:
     policy = waived(tmp_path, entry, waiver(path="elsewhere/**"))
-    found = judge(policy, one)
-    assert found.verdict.action is (Action.WAIVED if matches else Action.BLOCK)
-    assert found.waiver == (entry if matches else None)
+    result = judge(policy, one)
+    assert result.verdict.action is (Action.WAIVED if matches else Action.BLOCK)
+    assert result.waiver == (entry if matches else None)
     statuses = [use.status.value for use in decide([one], policy, NOW).waivers]
     assert statuses == ["active" if matches else "unused", "unused"]
 
 
 def test_rule_10_a_waived_finding_names_its_rule_and_the_waiver(tmp_path: Path) -> None:
-    found = judge(waived(tmp_path, waiver(path="src/**")), finding()).verdict
-    assert (found.action, found.rule) == (Action.WAIVED, "all")
+    result = judge(waived(tmp_path, waiver(path="src/**")), finding()).verdict
+    assert (result.action, result.rule) == (Action.WAIVED, "all")
     values = {"state": "risk_accepted", "why": "see SEC-1", "owner": "@team"}
-    assert found.reasons == (Reason("waived", {**values, "expires": "2026-03-31"}),)
+    assert result.reasons == (Reason("waived", {**values, "expires": "2026-03-31"}),)
 
 
 @pytest.mark.parametrize(
@@ -610,9 +610,9 @@ def test_rule_10_valid_through_its_last_day_and_no_longer_than_allowed(
 ) -> None:
     policy = waived(tmp_path, waiver(path="src/**", days=days))
     end_of_day = NOW.replace(hour=23, minute=59)
-    found = judge(policy, finding(), end_of_day)
-    assert found.verdict.action is (Action.BLOCK if why else Action.WAIVED)
-    assert [each.reason for each in found.void_waivers] == ([why] if why else [])
+    result = judge(policy, finding(), end_of_day)
+    assert result.verdict.action is (Action.BLOCK if why else Action.WAIVED)
+    assert [each.reason for each in result.void_waivers] == ([why] if why else [])
     (use,) = decide([finding()], policy, end_of_day).waivers
     assert (use.status.value, use.days_left) == ("expired" if why else "active", days)
 
@@ -636,9 +636,9 @@ def test_rule_10_of_several_the_one_expiring_first_is_cited_and_all_count(tmp_pa
     soon = waiver(fingerprint=finding().fingerprint, days=5, place="a:2")
     gone = waiver(path="src/app.py", days=-5, place="a:3")
     policy = waived(tmp_path, late, soon, gone)
-    found = judge(policy, finding())
-    assert found.waiver is soon
-    assert [each.waiver for each in found.void_waivers] == [gone]
+    result = judge(policy, finding())
+    assert result.waiver is soon
+    assert [each.waiver for each in result.void_waivers] == [gone]
     uses = decide([finding()], policy, NOW).waivers
     assert [(use.status.value, use.matched) for use in uses] == [
         ("active", 1),
@@ -647,17 +647,17 @@ def test_rule_10_of_several_the_one_expiring_first_is_cited_and_all_count(tmp_pa
     ]
 
 
-def test_rule_10_waivers_near_their_end_and_ended_ones_are_said(tmp_path: Path) -> None:
+def test_rule_10_waivers_that_end_soon_and_expired_ones_are_notices(tmp_path: Path) -> None:
     used = [
         waiver(path="src/**", days=6, place="w.yml:1"),
         waiver(path="src/**", days=15, place="w.yml:2"),
         waiver(path="src/**", days=-12, place="w.yml:3"),
     ]
-    found = gate(waived(tmp_path, *used), [finding()])
-    assert found.exit_code == 0
+    result = gate(waived(tmp_path, *used), [finding()])
+    assert result.exit_code == 0
     ending = (waiver_named("w.yml:1", "2026-03-07"),)
     expired = (waiver_named("w.yml:3", "2026-02-17"),)
-    assert found.notices == (
+    assert result.notices == (
         Reason("waivers-end", {"waivers": ending}),
         Reason("waivers-void", {"waivers": expired}),
     )
@@ -670,31 +670,31 @@ def test_rule_10_waivers_near_their_end_and_ended_ones_are_said(tmp_path: Path) 
 
 
 def test_rule_10_waivers_without_effect_are_named(tmp_path: Path) -> None:
-    found = gate(waived(tmp_path, waiver(path="src/**", days=181, place="w.yml:1")), [finding()])
-    assert [notice.kind for notice in found.notices] == ["waivers-void"]
+    result = gate(waived(tmp_path, waiver(path="src/**", days=181, place="w.yml:1")), [finding()])
+    assert [notice.kind for notice in result.notices] == ["waivers-void"]
 
 
 @pytest.mark.parametrize(("word", "code"), [("warn", 0), ("block", 1), ("ignore", 0)])
 def test_rule_10_unused_waivers(tmp_path: Path, word: str, code: int) -> None:
     text = f"waivers: {{unused: {word}}}\n"
     policy = waived(tmp_path, waiver(path="gone.py"), text=text)
-    found = gate(policy, [finding()])
-    assert found.exit_code == code
+    result = gate(policy, [finding()])
+    assert result.exit_code == code
     values = {"waivers": (waiver_named("policies/waivers.yml:3"),)}
     expected: dict[str, tuple[tuple[Reason, ...], tuple[Reason, ...]]] = {
         "warn": ((), (Reason("waivers-unused", values),)),
         "block": ((Reason("waivers-unused-forbidden", values),), ()),
         "ignore": ((), ()),
     }
-    assert (found.reasons, found.notices) == expected[word]
+    assert (result.reasons, result.notices) == expected[word]
 
 
-def test_rule_10_whether_a_waiver_is_unused_only_a_whole_run_can_tell(tmp_path: Path) -> None:
+def test_rule_10_only_a_complete_check_shows_that_a_waiver_is_unused(tmp_path: Path) -> None:
     policy = waived(tmp_path, waiver(path="gone.py"), text="waivers: {unused: block}\n")
     runs = [run_of("bandit"), run_of("trivy", Status.MISSING, found=0)]
-    found = gate(policy, [finding()], runs)
-    assert (found.exit_code, found.reasons) == (0, ())
-    assert found.notices[0].kind == "waivers-unused"
+    result = gate(policy, [finding()], runs)
+    assert (result.exit_code, result.reasons) == (0, ())
+    assert result.notices[0].kind == "waivers-unused"
 
 
 NOSEC = finding(in_source="nosec", line=7)
@@ -726,16 +726,16 @@ def test_rule_10_comments_in_the_source_are_waivers_too(
     tmp_path: Path, word: str, act: str, kind: str, notices: tuple[Reason, ...]
 ) -> None:
     policy = policy_of(tmp_path, BLOCK_ALL + f"waivers: {{in_source: {word}}}\n")
-    found = judge(policy, NOSEC)
-    assert found.verdict.action.value == act
-    assert found.verdict.reasons[-1] == Reason(kind, {"comment": "nosec"})
+    result = judge(policy, NOSEC)
+    assert result.verdict.action.value == act
+    assert result.verdict.reasons[-1] == Reason(kind, {"comment": "nosec"})
     assert gate(policy, [NOSEC, PRAGMA]).notices == notices
 
 
-def test_rule_10_a_waiver_says_more_than_a_comment(tmp_path: Path) -> None:
-    found = judge(waived(tmp_path, waiver(path="src/**")), NOSEC)
-    assert found.waiver is not None
-    assert [reason.kind for reason in found.verdict.reasons] == ["waived"]
+def test_rule_10_a_waiver_comes_before_a_comment(tmp_path: Path) -> None:
+    result = judge(waived(tmp_path, waiver(path="src/**")), NOSEC)
+    assert result.waiver is not None
+    assert [reason.kind for reason in result.verdict.reasons] == ["waived"]
 
 
 @pytest.mark.parametrize(("most", "code"), [(2, 0), (1, 1), (0, 1)])
@@ -743,10 +743,10 @@ def test_rule_10_the_number_of_comments_can_be_bounded(
     tmp_path: Path, most: int, code: int
 ) -> None:
     policy = policy_of(tmp_path, f"waivers: {{max_in_source: {most}, in_source: allow}}\n")
-    found = gate(policy, [NOSEC, PRAGMA])
-    assert found.exit_code == code
+    result = gate(policy, [NOSEC, PRAGMA])
+    assert result.exit_code == code
     if code:
-        assert found.reasons == (Reason("hidden-too-many", {"hidden": HIDDEN, "limit": most}),)
+        assert result.reasons == (Reason("hidden-too-many", {"hidden": HIDDEN, "limit": most}),)
 
 
 @pytest.mark.parametrize(("word", "code"), [("allow", 0), ("report", 0), ("forbid", 1)])
@@ -755,10 +755,10 @@ def test_rule_10_what_a_scanner_only_counts_is_forbidden_as_such(
 ) -> None:
     policy = policy_of(tmp_path, f"waivers: {{in_source: {word}}}\n")
     hiding = replace(run_of("trivy"), hidden={"trivy:ignore": 3, ".trivyignore": 2})
-    found = gate(policy, [], runs=[hiding])
-    assert found.exit_code == code
+    result = gate(policy, [], runs=[hiding])
+    assert result.exit_code == code
     if code:
-        (reason,) = found.reasons
+        (reason,) = result.reasons
         assert reason.kind == "hidden-unlisted"
         assert "3 by trivy:ignore" in sentence(reason)
 
@@ -830,11 +830,11 @@ def test_rule_12_grace_starts_when_it_could_be_known_and_has_a_deadline(
     tmp_path: Path, one: Finding, deadline: datetime
 ) -> None:
     policy = policy_of(tmp_path, SLA)
-    found = judge(policy, one)
-    assert (found.verdict.action, found.verdict.rule) == (Action.WARN, "sla")
-    assert found.deadline == deadline
+    result = judge(policy, one)
+    assert (result.verdict.action, result.verdict.rule) == (Action.WARN, "sla")
+    assert result.deadline == deadline
     day = {"day": f"{deadline:%Y-%m-%d}"}
-    assert found.verdict.reasons == (
+    assert result.verdict.reasons == (
         Reason("matches", {"conditions": ("category vuln",)}),
         Reason("in-grace", day),
     )
@@ -859,9 +859,9 @@ def test_rule_12_grace_starts_when_it_could_be_known_and_has_a_deadline(
     ],
 )
 def test_rule_12_no_grace(tmp_path: Path, one: Finding, why: Reason) -> None:
-    found = judge(policy_of(tmp_path, SLA), one)
-    assert (found.verdict.action, found.deadline) == (Action.BLOCK, None)
-    assert found.verdict.reasons[-1] == why
+    result = judge(policy_of(tmp_path, SLA), one)
+    assert (result.verdict.action, result.deadline) == (Action.BLOCK, None)
+    assert result.verdict.reasons[-1] == why
 
 
 def test_rule_12_an_unknown_severity_has_the_grace_of_what_it_counts_as(tmp_path: Path) -> None:
@@ -889,8 +889,8 @@ def test_rule_12_a_waived_or_withdrawn_finding_has_no_deadline(tmp_path: Path) -
     policy = waived(tmp_path, waiver(purl="pkg:pypi/jinja2"), text=SLA)
     assert judge(policy, dated("2026-02-20")).deadline is None
     withdrawn = vulnerability(HIGH, published="2026-02-20", history=disclosed(), withdrawn=True)
-    found = judge(policy_of(tmp_path, SLA.replace("high: 30d", "info: 30d")), withdrawn)
-    assert (found.verdict.action, found.deadline) == (Action.INFO, None)
+    result = judge(policy_of(tmp_path, SLA.replace("high: 30d", "info: 30d")), withdrawn)
+    assert (result.verdict.action, result.deadline) == (Action.INFO, None)
 
 
 # Rule 13: licences.
@@ -933,20 +933,20 @@ def test_rule_13_an_exception_is_for_its_package_only_and_ends(tmp_path: Path) -
 # Rule 14: the verdict of the run.
 
 
-def test_rule_14_two_kinds_of_trouble_are_both_told_and_3_beats_1(tmp_path: Path) -> None:
+def test_rule_14_gaps_and_blocks_are_both_reasons_and_3_beats_1(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, BLOCK_ALL + "scanners: {bandit: {required: true}}\n")
-    found = gate(policy, [finding()], [run_of("bandit", Status.FAILED)])
-    assert (found.outcome, found.exit_code, len(found.reasons)) == (Outcome.INCOMPLETE, 3, 2)
+    result = gate(policy, [finding()], [run_of("bandit", Status.FAILED)])
+    assert (result.outcome, result.exit_code, len(result.reasons)) == (Outcome.INCOMPLETE, 3, 2)
     assert gate(policy, [finding()]).exit_code == 1
     assert gate(waived(tmp_path, waiver(path="**")), [finding()]).exit_code == 0
 
 
-def test_rule_14_a_dry_run_ends_with_0_and_says_all_that_would_block(tmp_path: Path) -> None:
+def test_rule_14_a_dry_run_ends_with_0_and_notes_all_that_would_block(tmp_path: Path) -> None:
     text = "enforcement: warn\nwaivers: {unused: block, max_in_source: 0}\n" + BLOCK_ALL
     policy = waived(tmp_path, waiver(path="gone"), text=text)
-    found = gate(policy, [finding(), NOSEC])
-    assert (found.exit_code, found.reasons) == (0, ())
-    would = [each for each in found.notices if each.kind == "would-block"]
+    result = gate(policy, [finding(), NOSEC])
+    assert (result.exit_code, result.reasons) == (0, ())
+    would = [each for each in result.notices if each.kind == "would-block"]
     assert len(would) == 3
 
 
