@@ -314,31 +314,24 @@ class LicenseJudge:
     """
 
     def __init__(self, section: LicenseSection, today: date) -> None:
-        """Compile the lists, and group the entries by package."""
+        """Compile the lists."""
+        self.section = section
         self.today = today
         self.lists = lists_of(section.allow, section.review, section.deny, section.classifiers)
-        self._clarify: dict[str, list[Clarification]] = {}
-        self._exceptions: dict[str, list[LicenseException]] = {}
-        for clarification in section.clarify:
-            name = split_purl(clarification.purl)[0]
-            self._clarify.setdefault(name, []).append(clarification)
-        for exception in section.exceptions:
-            self._exceptions.setdefault(split_purl(exception.purl)[0], []).append(exception)
         self._decided: dict[tuple[object, ...], LicenseDecision] = {}
 
     def judge(self, package: Package, facts: LicenseFacts) -> LicenseDecision:
         """Return the verdict on the licence of a package. Equal cases share one object."""
         name, version = split_purl(package.purl)[0], package.version
+        purls = ((name, ""), (name, version))
         clarifications = tuple(
-            one
-            for one in self._clarify.get(name, ())
-            if split_purl(one.purl)[1] in ("", version)
-            and (one.versions is None or in_range(version, one.versions))
+            entry
+            for entry in self.section.clarify
+            if split_purl(entry.purl) in purls
+            and (entry.versions is None or in_range(version, entry.versions))
         )
         exceptions = tuple(
-            one
-            for one in self._exceptions.get(name, ())
-            if split_purl(one.purl)[1] in ("", version)
+            entry for entry in self.section.exceptions if split_purl(entry.purl) in purls
         )
         key = (facts, clarifications, exceptions)
         if key not in self._decided:
