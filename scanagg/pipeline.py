@@ -245,7 +245,7 @@ def _notices(request: Request, target: Target) -> list[Reason]:
         notices.append(Reason("foreign-baseline", {"path": baseline.path}))
     if request.only:
         others = tuple(sorted(set(all_scanners()) - set(request.only)))
-        notices.append(Reason("only-some-scanners", {"chosen": request.only, "others": others}))
+        notices.append(Reason("only-some-scanners", {"others": others}))
     nested = tuple(gap.input for gap in target.skipped if gap.reason == NESTED)
     if nested:
         notices.append(Reason("nested-repositories", {"paths": nested}))

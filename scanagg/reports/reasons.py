@@ -331,7 +331,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "foreign-baseline": (
         "{path} names no file of this project: is it the baseline of another one?"
     ),
-    "only-some-scanners": "only {chosen} ran, not {others}",
+    "only-some-scanners": "these scanners did not run, because of --only: {others}",
     "nested-repositories": "not examined, because they are other repositories: {paths}",
     "files-excluded": "the configuration excludes {count:file} from every scanner",
     "small-store": (
