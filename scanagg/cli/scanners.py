@@ -60,7 +60,8 @@ def _lines(task: Task, tool: Tool | None, problem: Reason | None, store: Store) 
     yield info.about
     inputs = task.scanner.inputs(context)
     count = len(inputs.found) + len(inputs.not_examined)
-    yield f"inputs here: {count} {inputs.unit}" if count else f"no {inputs.unit} for it here"
+    amount = counted(count, inputs.unit.removesuffix("s"))
+    yield f"inputs here: {amount}" if count else f"no {inputs.unit} for it here"
     yield f"runs as: {tool.shown}" if tool else f"not installed: {info.install}"
     if tool and tool.data:
         yield f"{tool.data.name}: {_age(tool.data.updated, context.now)}"
@@ -69,7 +70,7 @@ def _lines(task: Task, tool: Tool | None, problem: Reason | None, store: Store) 
         if source is not None:
             yield f"asks: {'the advisory store' if source is store.osv else source.name}"
         if store.osv is None:
-            yield "advisory store: none. Create it with `scanagg db update` or `scanagg db import`"
+            yield "advisory store: none; create it with `scanagg db update`"
         else:
             yield f"advisory store: {store.osv.name}, {_age(store.osv.updated, context.now)}"
         yield from store.problems

@@ -277,6 +277,8 @@ def test_scanners_lists_every_scanner(make_project: Make) -> None:
     assert done.returncode == 0
     for name in ("bandit", "detect-secrets", "licenses", "pip-audit", "safety", "trivy"):
         assert re.search(rf"^{name}", done.stdout, re.MULTILINE)
+    assert "not installed" in done.stdout
+    assert "inputs here: 1 file" in done.stdout
 
 
 def test_a_valid_policy_is_valid(tmp_path: Path) -> None:

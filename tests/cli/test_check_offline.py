@@ -336,7 +336,7 @@ def test_scanners_says_whom_pip_audit_asks(
     project = make_project({"requirements.txt": PINS})
     bare = scanagg("scanners", str(project)).stdout
     assert "asks: PyPI's advisories, online" in bare
-    assert "advisory store: none; `scanagg db update` or `scanagg db import` makes one" in bare
+    assert "advisory store: none; create it with `scanagg db update`" in bare
     keep(kept, [flaw(modified)])
     told = scanagg("scanners", str(project)).stdout
     assert f"asks: {asks}\n" in told

@@ -32,7 +32,7 @@ from scanagg.scanners import base, pinned
 INFO = ScannerInfo(
     name="safety",
     title="Safety",
-    about="Finds known vulnerabilities in the pinned Python packages, with Safety's database.",
+    about="Finds known vulnerabilities in pinned packages, with Safety's database.",
     url="https://docs.safetycli.com/",
     install='pip install "scanagg[safety]"',
     options={"db": "Folder or URL of a vulnerability database for `safety check`."},
