@@ -340,7 +340,7 @@ def test_scanners_says_whom_pip_audit_asks(
     keep(kept, [flaw(modified)])
     told = scanagg("scanners", str(project)).stdout
     assert f"asks: {asks}\n" in told
-    assert f"advisory store: OSV (PyPI) of {modified[:10]}, " in told
+    assert f"advisory store: OSV (PyPI), {modified[:10]}, " in told
 
 
 # -- pip-audit and trivy agree ---------------------------------------------------------------------

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -220,40 +221,51 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     if any(not 0 <= answer.file < len(output.inputs) for answer in answers):
         raise base.ScanError(Reason("unasked-answer"))
     known, problem = _baseline(context.target)
-    notices = [problem] if problem else []
     hidden: Counter[str] = Counter()
-    observations: list[Observation] = []
+    files: list[base.Parsed] = []
     for answer in answers:
         path = output.inputs[answer.file]
-        hits = [hit for hit in answer.hits if not is_placeholder(hit.value)]
-        allowed = [hit for hit in answer.allowed if not is_placeholder(hit.value)]
-        for hit in hits:
-            # The project's baseline lists it as known, or as no secret.
-            kinds = [
-                _NO_SECRET if entry.is_secret is False else _KNOWN
-                for entry in known.get(path, ())
-                if (entry.type, entry.hashed_secret) == (hit.type, hit.hash)
-            ]
-            hidden.update(kinds)
-            observations.append(_observation(hit, path, BASELINE if _NO_SECRET in kinds else ""))
-        observations += [_observation(hit, path, _PRAGMA) for hit in allowed]
-        hidden[_PRAGMA] += len({line for hit in allowed for line in hit.lines})
-        if len(hits) < len(answer.hits):
-            number = len(answer.hits) - len(hits)
-            notices.append(Reason("placeholders", {"path": path, "number": number}))
+        file = _parse_file(answer, path, known.get(path, ()))
+        hidden.update(file.hidden)
+        files.append(file)
+    notices = [problem] if problem else []
     if hidden[_KNOWN]:
         notices.append(Reason("known-secrets", {"path": BASELINE, "number": hidden[_KNOWN]}))
     return base.Parsed(
-        observations=tuple(observations),
-        examined=tuple(output.inputs[one.file] for one in answers if one.reason is None),
-        not_examined=tuple(
-            NotExamined(output.inputs[one.file], one.reason, one.on_purpose)
-            for one in answers
-            if one.reason
-        ),
+        observations=tuple(chain.from_iterable(file.observations for file in files)),
+        examined=tuple(chain.from_iterable(file.examined for file in files)),
+        not_examined=tuple(chain.from_iterable(file.not_examined for file in files)),
         hidden={kind: number for kind, number in hidden.items() if number},
-        notices=tuple(notices),
-        secrets=frozenset(value for answer in answers for value in answer.values),
+        notices=(*notices, *chain.from_iterable(file.notices for file in files)),
+        secrets=frozenset(chain.from_iterable(file.secrets for file in files)),
+    )
+
+
+def _parse_file(answer: SearchAnswer, path: str, known: Sequence[BaselineSecret]) -> base.Parsed:
+    """Return the result for one file, of which the project's baseline lists `known` secrets."""
+    if answer.reason:
+        return base.Parsed(not_examined=(NotExamined(path, answer.reason, answer.on_purpose),))
+    hits = [hit for hit in answer.hits if not is_placeholder(hit.value)]
+    allowed = [hit for hit in answer.allowed if not is_placeholder(hit.value)]
+    hidden = Counter({_PRAGMA: len({line for hit in allowed for line in hit.lines})})
+    observations = []
+    for hit in hits:
+        kinds = [
+            _NO_SECRET if entry.is_secret is False else _KNOWN
+            for entry in known
+            if (entry.type, entry.hashed_secret) == (hit.type, hit.hash)
+        ]
+        hidden.update(kinds)
+        observations.append(_observation(hit, path, BASELINE if _NO_SECRET in kinds else ""))
+    placeholders = len(answer.hits) - len(hits)
+    return base.Parsed(
+        observations=(*observations, *(_observation(hit, path, _PRAGMA) for hit in allowed)),
+        examined=(path,),
+        hidden=hidden,
+        notices=(Reason("placeholders", {"path": path, "number": placeholders}),)
+        if placeholders
+        else (),
+        secrets=frozenset(answer.values),
     )
 
 
