@@ -297,30 +297,19 @@ def test_a_tree_with_only_clean_text_is_examined_not_empty(scan) -> None:
     assert not done.observations and not done.reasons
 
 
-def test_files_that_are_no_text_are_no_input(scan) -> None:
-    done = scan(
-        {"a.bin": "text in it\n", "b.dat": b"\0binary content", "tiny": "x", "c.py": "x = 1 + 2\n"}
-    )
-
-    assert done.inputs.found == ("c.py",)
-
-
-def test_what_its_own_rules_leave_out_is_counted(scan) -> None:
+def test_binary_skipped_and_system_files_are_not_searched_and_reports_say_so(scan) -> None:
     secret = f'x = "{KEY_ID}"\n'
-    done = scan({"app.py": "x = 1 + 2\n", "tests/test_app.py": secret, "README.md": secret})
+    binary = {"a.bin": "text in it\n", "b.dat": b"\0binary content", "tiny": "x"}
+    skipped = {"tests/test_app.py": secret, "README.md": secret}
+    done = scan({**binary, **skipped, "c.py": "x = 1 + 2\n", "dev/tool.py": secret})
 
-    assert done.inputs.found == ("app.py",)
-    assert not done.observations
-    assert done.notices == [Reason("text-files-skipped", {"number": 2})]
-
-
-def test_the_systems_folders_at_the_top_are_named_as_not_examined(scan) -> None:
-    done = scan({"dev/tool.py": f'x = "{KEY_ID}"\n', "a.py": "x = 1 + 2\n"})
-
-    assert done.examined == ["a.py"]
+    assert done.inputs.found == ("c.py", "dev/tool.py")
+    assert done.examined == ["c.py"]
     assert done.reasons == {
         "dev/tool.py": Reason("system-folder", {"folders": ("dev", "proc", "sys")})
     }
+    assert not done.observations
+    assert done.notices == [Reason("text-files-skipped", {"number": 3})]
 
 
 # -- misconfigurations -----------------------------------------------------------------------------
