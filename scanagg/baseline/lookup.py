@@ -200,14 +200,13 @@ def match_entry(finding: Finding, check: str = "") -> MatchEntry:
 class BaselineComparison(msgspec.Struct, frozen=True):
     """The findings of a check compared with a baseline.
 
-    `matches` has one match per finding. The entries are split, by index, into those that match a
-    finding (`matched`), those whose scanners looked and found nothing (`gone`), and those whose
-    scanners did not look (`unsure`).
+    `matches` has one match per finding. `matched` are the entries, by index, that match a finding,
+    `unsure` those that match none although their scanners did not examine everything. The findings
+    of all other entries are gone.
     """
 
     matches: tuple[BaselineMatch, ...]
     matched: frozenset[int]
-    gone: frozenset[int]
     unsure: frozenset[int]
 
 
@@ -226,18 +225,12 @@ def compare(
     matches = _matches(baseline, findings, frozenset(map(nfc, paths)))
     matched = frozenset(found.base for found in matches if found.base is not None)
     by_scanner = {run.scanner: run for run in runs}
-    gone: set[int] = set()
-    unsure: set[int] = set()
-    for index, entry in enumerate(baseline.entries):
-        if index not in matched:
-            path = entry.parts.path.removeprefix(nfc(prefix))
-            scanners = entry.by or (usual_scanner(Category(entry.parts.category)),)
-            looked = all(
-                name in by_scanner and _has_examined(by_scanner[name], entry, path)
-                for name in scanners
-            )
-            (gone if looked else unsure).add(index)
-    return BaselineComparison(tuple(matches), matched, frozenset(gone), frozenset(unsure))
+    unsure = frozenset(
+        index
+        for index, entry in enumerate(baseline.entries)
+        if index not in matched and not _is_examined(entry, by_scanner, nfc(prefix))
+    )
+    return BaselineComparison(tuple(matches), matched, unsure)
 
 
 def _matches(
@@ -280,10 +273,17 @@ def _keys(entry: BaselineEntry) -> list[tuple[str, ...]]:
     return [tuple(entry.parts)] if entry.of_package else []
 
 
-def _has_examined(run: Run, entry: BaselineEntry, path: str) -> bool:
-    """Return True where a run would have reported the entry again if it were still there."""
-    if run.status is not Status.DEGRADED:
-        return run.status in (Status.OK, Status.NOT_APPLICABLE)
-    coverage, gaps = run.coverage, {nfc(gap.input) for gap in run.coverage.gaps}
-    all_named = coverage.found - coverage.examined <= len(coverage.not_examined)
-    return not entry.of_package and all_named and path not in gaps
+def _is_examined(entry: BaselineEntry, runs: Mapping[str, Run], prefix: str) -> bool:
+    """Return True if all scanners of an entry would have reported it if it were still there."""
+    path = entry.parts.path.removeprefix(prefix)
+    for scanner in entry.by or (usual_scanner(Category(entry.parts.category)),):
+        run = runs.get(scanner)
+        if run and run.status is Status.DEGRADED:
+            coverage = run.coverage
+            all_named = coverage.found - coverage.examined <= len(coverage.not_examined)
+            gaps = {nfc(gap.input) for gap in coverage.gaps}
+            if entry.of_package or not all_named or path in gaps:
+                return False
+        elif run is None or run.status not in (Status.OK, Status.NOT_APPLICABLE):
+            return False
+    return True
