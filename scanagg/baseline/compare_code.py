@@ -37,7 +37,7 @@ _WORKED: Final = frozenset((Status.OK, Status.DEGRADED, Status.NOT_APPLICABLE))
 # Runs with gaps are not cached: they may have them for lack of time.
 _COMPLETE: Final = frozenset((Status.OK, Status.NOT_APPLICABLE))
 _CONFIG: Final = "config"  # the option that names a scanner's own configuration
-_KEY_FILE: Final = "seal"
+_KEY_FILE: Final = "base.key"
 _KEY_BYTES: Final = 32
 
 

@@ -146,22 +146,19 @@ def compare_files(
     """
     current = {file.path: file for file in snapshot.target.files if compared(file.path)}
     committed = {path: file for path, file in snapshot.files.items() if compared(path)}
-    same = {
-        path
-        for path, file in current.items()
-        if path in committed and _has_content(file, committed[path].oid)
-    }
-    others = [path for path in committed if path not in same]
-    before = {file.path: file for file in snapshot.lay_out(others, folder).files}
-    for path, file in before.items():
-        content = _plain_content(file) if path in current else None
+    both = current.keys() & committed.keys()
+    same = {path for path in both if _has_content(current[path], committed[path].oid)}
+    others = committed.keys() - same
+    before = {file.path: file for file in snapshot.lay_out(sorted(others), folder).files}
+    for path in before.keys() & current.keys():
+        content = _plain_content(before[path])
         if content is not None and content == _plain_content(current[path]):
             same.add(path)
     return FileChanges(
         same=frozenset(same),
         changed={path: file for path, file in current.items() if path not in same},
         before={path: file for path, file in before.items() if path not in same},
-        unread=frozenset(others) - before.keys(),
+        unread=frozenset(others - before.keys()),
     )
 
 
@@ -171,15 +168,11 @@ def _has_content(file: SourceFile, oid: str) -> bool:
         raw = file.real.read_bytes()
     except OSError:
         return False
-    for content in (raw, raw.replace(b"\r\n", b"\n")):
-        blob = b"blob %d\0" % len(content) + content
-        if len(oid) == _SHA256_DIGITS:
-            digest = hashlib.sha256(blob)
-        else:
-            digest = hashlib.sha1(blob, usedforsecurity=False)
-        if digest.hexdigest() == oid:
-            return True
-    return False
+    algorithm = "sha256" if len(oid) == _SHA256_DIGITS else "sha1"
+    blobs = (b"blob %d\0" % len(text) + text for text in (raw, raw.replace(b"\r\n", b"\n")))
+    return any(
+        hashlib.new(algorithm, blob, usedforsecurity=False).hexdigest() == oid for blob in blobs
+    )
 
 
 def _plain_content(file: SourceFile) -> bytes | None:

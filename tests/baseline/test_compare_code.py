@@ -365,7 +365,7 @@ def test_the_answer_about_a_base_is_kept(make_project: Make) -> None:
     assert checked.events
 
 
-@pytest.mark.parametrize("change", ["key", "settings", "files", "seal"])
+@pytest.mark.parametrize("change", ["key", "settings", "files", "cache key"])
 def test_another_question_is_not_answered_from_the_cache(make_project: Make, change: str) -> None:
     root = make_project({"app.py": ONE, "b.py": OTHER})
     write(root, {"app.py": "\n" + ONE})
@@ -380,9 +380,9 @@ def test_another_question_is_not_answered_from_the_cache(make_project: Make, cha
     elif change == "files":
         write(root, {"b.py": "\n" + OTHER})
     else:
-        seal = Path(os.environ["SCANAGG_CACHE_DIR"]) / "seal"
-        assert stat.S_IMODE(seal.stat().st_mode) == 0o600
-        seal.chmod(0o644)
+        key = Path(os.environ["SCANAGG_CACHE_DIR"]) / "base.key"
+        assert stat.S_IMODE(key.stat().st_mode) == 0o600
+        key.chmod(0o644)
     assert set(changes(checked.traced(base)).values()) == {UNCHANGED}
     assert checked.events
 
@@ -586,7 +586,7 @@ def test_files_of_a_chart_belong_together(make_project: Make) -> None:
     assert groups.of("other.yaml") == ""
 
 
-def test_without_a_place_for_the_seal_nothing_is_kept(
+def test_without_a_place_for_the_key_nothing_is_kept(
     make_project: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_project({"app.py": ONE})

@@ -286,29 +286,29 @@ def test_the_same_lines_as_git_says_itself(make_project: Make, tmp_path: Path) -
     assert len(kept) == len(after) - 3
 
 
-# the seal
+# the key of the cache
 
 
-def test_the_seal_stays_and_is_its_owners(tmp_path: Path) -> None:
+def test_the_key_stays_and_is_its_owners(tmp_path: Path) -> None:
     one = machine_key(tmp_path)
     assert one is not None
     assert machine_key(tmp_path) == one
-    assert stat.S_IMODE((tmp_path / "seal").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "base.key").stat().st_mode) == 0o600
     assert (keyed_digest(one, ""), len(keyed_digest(one, "x"))) == ("", 64)
 
 
 @pytest.mark.parametrize("wrong", ["open", "short"])
-def test_a_seal_that_cannot_be_trusted_is_made_anew(tmp_path: Path, wrong: str) -> None:
+def test_a_key_that_cannot_be_trusted_is_made_anew(tmp_path: Path, wrong: str) -> None:
     one = machine_key(tmp_path)
     if wrong == "open":
-        (tmp_path / "seal").chmod(0o644)
+        (tmp_path / "base.key").chmod(0o644)
     else:
-        (tmp_path / "seal").write_bytes(b"short")
+        (tmp_path / "base.key").write_bytes(b"short")
     again = machine_key(tmp_path)
     assert again not in (None, one, b"short")
 
 
-def test_without_a_folder_to_write_there_is_no_seal(tmp_path: Path) -> None:
+def test_without_a_folder_to_write_there_is_no_key(tmp_path: Path) -> None:
     assert machine_key(tmp_path / "missing") is None
     assert subprocess.run(["ls", str(tmp_path)], capture_output=True, check=True).stdout == b""
 
