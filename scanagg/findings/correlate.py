@@ -1,8 +1,9 @@
 """Merge the observations of one weakness into a finding, and keep every witness."""
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from itertools import chain, combinations
 from typing import Final
 
 from msgspec.structs import replace
@@ -14,7 +15,6 @@ from scanagg.model import (
     Advisory,
     Category,
     Finding,
-    Location,
     Observation,
     Package,
     Parts,
@@ -43,19 +43,22 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
         by_category[observation.category].append(observation)
     secrets, code = _passwords(by_category[Category.SECRET], by_category[Category.CODE])
     groups = [
-        *_grouped(by_category[Category.VULNERABILITY], _package_key, _same_advisory),
-        *_grouped(by_category[Category.LICENSE], _package_key, lambda _one, _other: True),
-        *_grouped(secrets, lambda _one: "", _same_secret, _secret_links),
-        *_grouped(code, _path_key, _same_code, _overlaps),
-        *_grouped(by_category[Category.MISCONFIGURATION], _path_key, _equal, _overlaps),
+        *_grouped(by_category[Category.VULNERABILITY], _package_pairs, _same_advisory),
+        *_grouped(by_category[Category.LICENSE], _package_pairs, lambda _one, _other: True),
+        *_grouped(secrets, _secret_pairs, _same_secret),
+        *_grouped(code, _overlaps, _same_code),
+        *_grouped(by_category[Category.MISCONFIGURATION], _overlaps, _equal),
     ]
     # Titles and messages repeat a lot: benchmarks/reports.py shows the difference.
     shown = lru_cache(maxsize=4096)(lambda text: identity.redactor.text(printable(text)))
-    # The first observation of a group leads, by scanner, rule and place.
-    ordered = [sorted(group, key=_observation_key) if group[1:] else group for group in groups]
+    # The first observation of a group leads. A guess never leads: the scanner that looks for
+    # secrets describes them better.
+    for group in groups:
+        group.sort(key=lambda one: (_is_guess(one), one.scanner, one.rule.id, *_order(one)))
+    groups.sort(key=lambda group: (group[0].category.value, *_order(group[0])))
     ordinals: dict[Parts, int] = defaultdict(int)
     findings = []
-    for group in sorted(ordered, key=_group_key):
+    for group in groups:
         lead = _lead(group)
         parts = identity.parts(lead)
         digest = fingerprint(parts, ordinals[parts])
@@ -70,58 +73,47 @@ def _passwords(
     """Move guessed passwords from code to secrets if there is a secret on the same lines."""
     lines: dict[str, set[int]] = defaultdict(set)
     for secret in secrets:
-        if secret.location:
-            lines[secret.location.path].update(_span(secret.location))
+        path, span = _lines(secret)
+        lines[path].update(span)
     all_secrets, other_code = [*secrets], []
     for observation in code:
-        place = observation.location
-        is_guess = observation.rule.id in scanner_info(observation.scanner).guessing_rules
-        if is_guess and place and not lines[place.path].isdisjoint(_span(place)):
+        path, span = _lines(observation)
+        if _is_guess(observation) and not lines[path].isdisjoint(span):
             all_secrets.append(observation)
         else:
             other_code.append(observation)
     return all_secrets, other_code
 
 
-def _span(location: Location) -> range:
-    first = location.start_line or 0
-    return range(first, (location.last_line or first) + 1)
+def _is_guess(observation: Observation) -> bool:
+    return observation.rule.id in scanner_info(observation.scanner).guessing_rules
 
 
-# Grouping: within one key, the pairs of `links` are compared, and those that are the `same` are
-# merged, transitively.
+def _lines(observation: Observation) -> tuple[str, range]:
+    """Return the path and the lines of an observation; no lines without a location."""
+    location = observation.location
+    return (location.path, location.lines) if location else ("", range(0))
+
+
+# Grouping: some pairs are compared, and those that are the `same` are merged, transitively.
 
 _Pairs = Iterator[tuple[int, int]]
 
 
-def _all_pairs(bucket: Sequence[Observation]) -> _Pairs:
-    for other in range(len(bucket)):
-        for one in range(other):
-            yield one, other
-
-
 def _grouped(
     observations: Sequence[Observation],
-    key: Callable[[Observation], Hashable],
+    pairs: Callable[[Sequence[Observation]], _Pairs],
     same: Callable[[Observation, Observation], bool],
-    links: Callable[[Sequence[Observation]], _Pairs] = _all_pairs,
-) -> Iterator[list[Observation]]:
-    """Yield the groups, by union-find over the pairs that are the same."""
-    buckets: dict[Hashable, list[Observation]] = defaultdict(list)
-    for observation in observations:
-        buckets[key(observation)].append(observation)
-    for bucket in buckets.values():
-        if len(bucket) == 1:
-            yield bucket
-            continue
-        parents = list(range(len(bucket)))
-        for one, other in links(bucket):
-            if same(bucket[one], bucket[other]):
-                parents[_root(parents, other)] = _root(parents, one)
-        groups: dict[int, list[Observation]] = defaultdict(list)
-        for index, observation in enumerate(bucket):
-            groups[_root(parents, index)].append(observation)
-        yield from groups.values()
+) -> Iterable[list[Observation]]:
+    """Return the groups, by union-find over the pairs that are the same."""
+    parents = list(range(len(observations)))
+    for one, other in pairs(observations):
+        if same(observations[one], observations[other]):
+            parents[_root(parents, other)] = _root(parents, one)
+    groups: dict[int, list[Observation]] = defaultdict(list)
+    for index, observation in enumerate(observations):
+        groups[_root(parents, index)].append(observation)
+    return groups.values()
 
 
 def _root(parents: list[int], index: int) -> int:
@@ -131,40 +123,36 @@ def _root(parents: list[int], index: int) -> int:
     return index
 
 
-def _overlaps(bucket: Sequence[Observation]) -> _Pairs:
-    """Yield pairs whose lines overlap, by a sweep over the lines of one file."""
-    spans = [_span(one.location) if one.location else range(0) for one in bucket]
-    order = sorted(range(len(bucket)), key=lambda index: (spans[index].start, spans[index].stop))
+def _package_pairs(observations: Sequence[Observation]) -> _Pairs:
+    """Yield all pairs about one package version."""
+    by_package: dict[str, list[int]] = defaultdict(list)
+    for index, observation in enumerate(observations):
+        if observation.package:
+            by_package[observation.package.purl.partition("?")[0]].append(index)
+    for indexes in by_package.values():
+        yield from combinations(indexes, 2)
+
+
+def _overlaps(observations: Sequence[Observation]) -> _Pairs:
+    """Yield pairs whose lines overlap in one file, by a sweep over the lines of all files."""
+    lines = [(path, span.start, span.stop) for path, span in map(_lines, observations)]
     current: list[int] = []
-    for index in order:
-        current = [other for other in current if spans[other].stop > spans[index].start]
+    for index in sorted(range(len(lines)), key=lines.__getitem__):
+        path, start, _ = lines[index]
+        same_file = (other for other in current if lines[other][0] == path)
+        current = [other for other in same_file if lines[other][2] > start]
         for other in current:
             yield other, index
         current.append(index)
 
 
-def _secret_links(bucket: Sequence[Observation]) -> _Pairs:
+def _secret_pairs(observations: Sequence[Observation]) -> _Pairs:
     """Yield pairs of secrets that overlap in one file, and those with one digest in any file."""
-    by_path: dict[str, list[int]] = defaultdict(list)
-    by_digest: dict[str, list[int]] = defaultdict(list)
-    for index, observation in enumerate(bucket):
-        by_path[_path_key(observation)].append(index)
+    yield from _overlaps(observations)
+    first: dict[str, int] = {}
+    for index, observation in enumerate(observations):
         if observation.secret and observation.secret.digest:
-            by_digest[observation.secret.digest].append(index)
-    for indexes in by_path.values():
-        for one, other in _overlaps([bucket[index] for index in indexes]):
-            yield indexes[one], indexes[other]
-    for indexes in by_digest.values():
-        for index in indexes[1:]:
-            yield indexes[0], index
-
-
-def _package_key(observation: Observation) -> Hashable:
-    return observation.package.purl.partition("?")[0] if observation.package else ""
-
-
-def _path_key(observation: Observation) -> str:
-    return observation.location.path if observation.location else ""
+            yield first.setdefault(observation.secret.digest, index), index
 
 
 def _same_advisory(one: Observation, other: Observation) -> bool:
@@ -174,7 +162,7 @@ def _same_advisory(one: Observation, other: Observation) -> bool:
 
 
 def _same_secret(one: Observation, other: Observation) -> bool:
-    """Return True for a pair of `_secret_links`, unless one scanner reports two values."""
+    """Return True for a pair of `_secret_pairs`, unless one scanner reports two values."""
     if one.scanner != other.scanner or one.secret is None or other.secret is None:
         return True
     digests = {one.secret.digest, other.secret.digest}
@@ -203,36 +191,25 @@ def _unaliased(observation: Observation) -> str:
 # From groups to findings.
 
 
-def _observation_key(observation: Observation) -> tuple[object, ...]:
-    scanner, rule, place = observation.scanner, observation.rule.id, observation.location
-    # A guess never leads: the scanner that looks for secrets describes them better.
-    is_guess = rule in scanner_info(scanner).guessing_rules
-    where = location_key(place) if place else ("", 0, 0, 0, 0)
+def _order(observation: Observation) -> tuple[object, ...]:
     version = observation.package.purl if observation.package else ""
-    return is_guess, scanner, rule, where, version, observation.message
-
-
-def _group_key(group: Sequence[Observation]) -> tuple[object, ...]:
-    _, _, rule, where, version, message = _observation_key(group[0])
-    return group[0].category.value, where, version, rule, message
+    return location_key(observation.location), version, observation.rule.id, observation.message
 
 
 def _lead(group: Sequence[Observation]) -> Observation:
     """Return the first observation, with the advisory of the whole group."""
-    first = group[0]
-    if first.category is not Category.VULNERABILITY or first.advisory is None:
+    first, package = group[0], group[0].package
+    if first.category is not Category.VULNERABILITY or not (first.advisory and package):
         return first
-    advisory = merged_advisory([one.advisory for one in group if one.advisory], first.package)
+    advisory = merged_advisory([one.advisory for one in group if one.advisory], package)
     message = retold(first.message, first.advisory.fixed_versions, advisory.fixed_versions)
     # The shortest title with more than an id. Longer ones are sentences that were cut.
     titles = [one for one in group if one.title and one.rule.id not in one.title]
     titled = min(titles or [first], key=lambda one: len(one.title))
     title, rule_title = titled.title, titled.rule.title
     if advisory.malicious:
-        package = first.package
-        shown = f"{package.name} {package.version}" if package else title
         names = ", ".join(sorted(filter(is_malware, advisory.ids)))
-        title = f"{shown} is a malicious package ({names}): remove it"
+        title = f"{package.name} {package.version} is a malicious package ({names}): remove it"
         rule_title = "Malicious package"
         message = f"{title}. {message}"
     rule = Rule(
@@ -240,7 +217,7 @@ def _lead(group: Sequence[Observation]) -> Observation:
         name=advisory.id,
         title=rule_title,
         url=advisory.url,
-        cwe=tuple(sorted({cwe for one in group for cwe in one.rule.cwe})),
+        cwe=tuple(sorted({*chain.from_iterable(one.rule.cwe for one in group)})),
         help=titled.rule.help,
     )
     return replace(first, advisory=advisory, rule=rule, title=title, message=message)
@@ -253,24 +230,27 @@ def merged_advisory(advisories: Sequence[Advisory], package: Package | None = No
     exploitation, the highest score. It is withdrawn only if all are. With a `package`, it has only
     the versions that fix this install of it.
     """
-    ids = sorted({name for advisory in advisories for name in advisory.ids}, key=id_order)
-    named = [advisory for advisory in advisories if advisory.id == ids[0]]
-    urls = [advisory.url for advisory in (*named, *advisories) if advisory.url]
-    exploited = [advisory.kev for advisory in advisories if advisory.kev is not None]
-    scores = [(one.epss, one.epss_percentile) for one in advisories if one.epss is not None]
-    epss, percentile = max(scores, key=lambda pair: (pair[0], pair[1] or 0.0), default=(None, None))
+    ids = sorted({*chain.from_iterable(one.ids for one in advisories)}, key=id_order)
+    urls = (one.url for one in sorted(advisories, key=lambda one: one.id != ids[0]))
+    exploited = (one.kev for one in advisories if one.kev is not None)
+    likeliest = max(
+        advisories,
+        key=lambda one: (one.epss is not None, one.epss or 0.0, one.epss_percentile or 0.0),
+    )
     return Advisory(
         id=ids[0],
         aliases=tuple(ids[1:]),
-        fixed_versions=fixes((text for one in advisories for text in one.fixed_versions), package),
+        fixed_versions=fixes(
+            chain.from_iterable(one.fixed_versions for one in advisories), package
+        ),
         published=earliest(advisory.published for advisory in advisories),
-        url=urls[0] if urls else None,
+        url=next(filter(None, urls), None),
         withdrawn=all(advisory.withdrawn for advisory in advisories),
-        kev=any(exploited) if exploited else None,
-        epss=epss,
+        kev=max(exploited, default=None),
+        epss=likeliest.epss,
         kev_added=earliest(advisory.kev_added for advisory in advisories),
-        epss_percentile=percentile,
-        references=pages(address for one in advisories for address in one.references),
+        epss_percentile=likeliest.epss_percentile,
+        references=pages(chain.from_iterable(one.references for one in advisories)),
     )
 
 
@@ -301,12 +281,10 @@ def _finding(
         rule=lead.rule,
         title=shown(lead.title),
         message=shown(lead.message),
-        claims=tuple(dict.fromkeys(claim for one in group for claim in one.claims)),
+        claims=tuple(dict.fromkeys(chain.from_iterable(one.claims for one in group))),
         confidence=min((one.confidence for one in group), key=lambda value: value.order),
         location=place,
-        places=sorted_locations(
-            place for one in group for place in (*one.places, one.location) if place
-        ),
+        places=sorted_locations(chain.from_iterable(one.all_places for one in group)),
         witnesses=tuple(map(_witness, group)),
         snippet=snippet,
         line_hash=line_hash,
@@ -321,7 +299,6 @@ def _finding(
 
 
 def _witness(observation: Observation) -> Witness:
-    scanner = observation.scanner
-    claims = [claim for claim in observation.claims if claim.scanner == scanner]
-    own = [claim for claim in claims if claim.source == "tool"] or claims
-    return Witness(scanner, observation.rule.id, own[0].severity if own else Severity.UNKNOWN)
+    claims = sorted(observation.claims, key=lambda claim: claim.source != "tool")
+    own = (claim.severity for claim in claims if claim.scanner == observation.scanner)
+    return Witness(observation.scanner, observation.rule.id, next(own, Severity.UNKNOWN))

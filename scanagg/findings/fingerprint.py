@@ -30,7 +30,9 @@ _TOKEN: Final = re.compile(
       | (?P<other>[^\s\w])""",
     re.VERBOSE | re.DOTALL,
 )
-_STRING: Final = re.compile(r"(?P<prefix>\w*)(?P<quote>\"\"\"|'''|\"|')(?P<body>.*)", re.DOTALL)
+_STRING: Final = re.compile(
+    r"(?P<prefix>\w*)(?P<quote>\"\"\"|'''|\"|')(?P<body>.*)(?P=quote)", re.DOTALL
+)
 # Characters that a formatter may add, drop or move.
 _LAYOUT: Final = frozenset(",()\\")
 _MASKS: Final = re.compile(rf"(?:{re.escape(MASK)})+")
@@ -76,15 +78,17 @@ class Identity:
         """Return the parts of the finding that `observation` leads."""
         category, location = observation.category, observation.location
         package, advisory, facts = observation.package, observation.advisory, observation.license
-        if package and category is Category.VULNERABILITY and advisory:
-            return Parts(category.value, advisory.id, purl_without_version(package.purl), "", "")
-        if package and category is Category.LICENSE and facts:
-            name = license_name(facts)
+        names = {
+            Category.VULNERABILITY: advisory.id if advisory else None,
+            Category.LICENSE: license_name(facts) if facts else None,
+        }
+        name = names.get(category)
+        if package and name is not None:
             return Parts(category.value, name, purl_without_version(package.purl), "", "")
         path = unicodedata.normalize("NFC", self._prefix + location.path) if location else ""
         renamed = scanner_info(observation.scanner).renamed_rules
         rule = renamed.get(observation.rule.id, observation.rule.id)
-        qualname, statement = "", ""
+        qualname = ""
         if category is Category.MISCONFIGURATION:
             statement = text_hash(observation.resource) or self._line(location)
         else:
@@ -92,8 +96,7 @@ class Identity:
         if category is Category.SECRET:
             rule, statement = "", self._line(location)
         # Add the HMAC of a secret if there is a key. A plain hash of it could be looked up.
-        evidence = self.evidence(observation) if self._key else ""
-        if evidence and self._key:
+        if self._key and (evidence := self.evidence(observation)):
             digest = hmac.new(self._key, evidence.encode(), "sha256").hexdigest()[:_KEYED_DIGITS]
             statement = (statement or _NO_STATEMENT) + digest
         return Parts(category.value, rule, path, qualname, statement)
@@ -114,10 +117,9 @@ class Identity:
         if statement:
             covered = self._covers(location.path, statement.lines)
             return text_hash(_tokens(statement.text)) if covered else ""
-        numbers = range(location.start_line, (location.last_line or location.start_line) + 1)
-        if not self._covers(location.path, numbers):
+        if not self._covers(location.path, location.lines):
             return ""
-        return text_hash(_SEPARATOR.join(self._hidden(location.path, n) for n in numbers))
+        return text_hash(_SEPARATOR.join(self._hidden(location.path, n) for n in location.lines))
 
     def _covers(self, path: str, numbers: Iterable[int]) -> bool:
         return any(self.redactor.covers(path, number) for number in numbers)
@@ -132,13 +134,9 @@ class Identity:
         bare = "".join(line.split())
         if len(line) > _LONG:  # the mask cuts the line, and the value may be in the rest
             return bare
-        values = []
-        for token in _TOKEN.finditer(line):
-            string = _STRING.fullmatch(token.group()) if token.lastgroup == "string" else None
-            if string:
-                body = string["body"][: -len(string["quote"])]
-                if self.redactor.line(path, number, body) != body:
-                    values.append(body)
+        tokens = (token.group() for token in _TOKEN.finditer(line))
+        quoted = [string["body"] for string in filter(None, map(_STRING.fullmatch, tokens))]
+        values = [body for body in quoted if self.redactor.line(path, number, body) != body]
         if values:
             return _SEPARATOR.join(values)
         return _masked_parts(line, self.redactor.line(path, number, line)) or bare
@@ -223,18 +221,14 @@ class Outline:
         self._lines = lines
         self._tree = tree
         self._children: dict[ast.AST, list[_Child]] = {}
-        self._last: tuple[int, Statement | None] = (0, None)
 
+    # Several calls in a row are for one line: benchmarks/reports.py.
+    @lru_cache(maxsize=1)  # noqa: B019 - it keeps one outline at most
     def at(self, line: int) -> Statement | None:
         """Return the smallest statement that covers `line`; None without one.
 
         Handlers, cases and decorators count as statements, and so do headers of compound ones.
         """
-        if self._last[0] != line:  # several calls in a row are for one line: benchmarks/reports.py
-            self._last = (line, self._find(line))
-        return self._last[1]
-
-    def _find(self, line: int) -> Statement | None:
         node: ast.AST = self._tree
         qualname = ""
         while _body(node):
@@ -345,18 +339,15 @@ def _tokens(text: str, *, strings: bool = True) -> str:
         token = match.group()
         if match.lastgroup == "comment" or token in _LAYOUT:
             continue
-        if match.lastgroup == "string":
-            tokens.append(_unquoted(token) if strings else MASK)
-        else:
-            tokens.append(token.lower() if token[0].isdigit() else token)
+        string = _STRING.fullmatch(token)
+        if string and strings:
+            prefix, body = string["prefix"].lower(), string["body"]
+            if "r" not in prefix:
+                body = body.replace("\\'", "'").replace('\\"', '"')
+            token = f'{prefix.replace("u", "")}"{body}"'
+        elif string:
+            token = MASK
+        elif token[0].isdigit():
+            token = token.lower()
+        tokens.append(token)
     return _SEPARATOR.join(tokens)
-
-
-def _unquoted(text: str) -> str:
-    string = _STRING.fullmatch(text)
-    if string is None:
-        return text
-    body = string["body"][: -len(string["quote"])]
-    if "r" not in string["prefix"].lower():
-        body = body.replace("\\'", "'").replace('\\"', '"')
-    return string["prefix"].lower().replace("u", "") + '"' + body + '"'

@@ -60,10 +60,8 @@ def redactor(observations: Iterable[Observation], values: Iterable[str]) -> Reda
     for observation in observations:
         if not is_secret(observation):
             continue
-        places = (*observation.places, *((observation.location,) if observation.location else ()))
-        for place in places:
-            first = place.start_line or 0
-            lines.setdefault(place.path, set()).update(range(first, (place.last_line or 0) + 1))
+        for place in observation.all_places:
+            lines.setdefault(place.path, set()).update(place.lines)
     return Redactor(values, lines)
 
 
@@ -109,12 +107,11 @@ def _with_package(
     ours = known.get(_pin(package)) if is_pypi(package.purl) else None
     if ours is None:
         return observation
-    reported = (observation.location,) if observation.location else ()
     return replace(
         observation,
         package=ours,
-        places=sorted_locations((*ours.asked, *ours.places, *observation.places, *reported)),
-        location=next(iter((*ours.asked, *ours.places, *reported)), None),
+        places=sorted_locations((*ours.asked, *ours.places, *observation.all_places)),
+        location=next(iter((*ours.asked, *ours.places)), observation.location),
     )
 
 

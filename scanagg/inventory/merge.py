@@ -216,7 +216,6 @@ def _united_constraints(constraints: Iterable[Constraint]) -> tuple[Constraint, 
         )
 
     def order(one: Constraint) -> tuple[object, ...]:
-        place = location_key(one.place) if one.place else ("", 0, 0, 0, 0)
-        return one.name, one.by, place, one.specifier, one.text
+        return one.name, one.by, location_key(one.place), one.specifier, one.text
 
     return tuple(sorted(unique.values(), key=order))

@@ -65,6 +65,11 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
         if self.location is None and self.package is None:
             raise ValueError("an observation needs a location or a package")
 
+    @property
+    def all_places(self) -> tuple[Location, ...]:
+        """All places, with the location last."""
+        return (*self.places, *filter(None, (self.location,)))
+
 
 class Coverage(msgspec.Struct, frozen=True):
     """The inputs of a scanner, and those it examined. `unit` is plural: "packages", "files"."""

@@ -41,6 +41,12 @@ class Location(msgspec.Struct, frozen=True):
         """The last line covered: the end line, else the start line."""
         return self.end_line or self.start_line
 
+    @property
+    def lines(self) -> range:
+        """The numbers of the lines covered; only 0 for the whole file."""
+        first = self.start_line or 0
+        return range(first, (self.end_line or first) + 1)
+
 
 class Package(msgspec.Struct, frozen=True):
     """One version of one package that the target uses, and every place that declares it.
@@ -223,7 +229,9 @@ def sorted_locations(locations: Iterable[Location]) -> tuple[Location, ...]:
     return tuple(sorted(dict.fromkeys(locations), key=location_key))
 
 
-def location_key(place: Location) -> tuple[str, int, int, int, int]:
-    """Return a sort key. A location without a line or a column comes first."""
+def location_key(place: Location | None) -> tuple[str, int, int, int, int]:
+    """Return a sort key. No location comes first, and one without a line or a column."""
+    if place is None:
+        return ("", 0, 0, 0, 0)
     lines = (place.start_line or 0, place.end_line or 0)
     return (place.path, *lines, place.start_column or 0, place.end_column or 0)
