@@ -524,22 +524,23 @@ def compared_with(base: BaseInfo | None) -> str:
 
 
 def findings_summary(report: Report) -> str:
-    """Return all findings, and the waivers to look at: "3 new block, 212 existing, 4 waived".
+    """Return all findings, and waivers to look at: "3 new findings block, 212 existing, 4 waived".
 
     Without a base, the actions of the policy take the place of origins. Empty if there is nothing
     to say.
     """
     findings, now = report.findings, report.clock.now
-    parts = list(_by_origin(findings) if report.base else _by_action(findings))
-    waived = sum(judged.verdict.action is Action.WAIVED for judged in findings)
-    if waived:
-        parts.append(f"{waived:,} waived")
+    parts: list[str] = []
+    for number, text in _by_origin(findings) if report.base else _by_action(findings):
+        # Only the first number has a noun.
+        noun = "" if parts else " finding" if number == 1 else " findings"
+        parts.append(f"{number:,}{text.format(noun=noun)}")
     later = blocking_later(report)
     if later and later[0].deadline:
         first = later[0].deadline
         when = f"from {first:%Y-%m-%d} ({_time_left(first, now)})"
-        many = f"{len(later):,} block later, the first {when}"
-        parts.append(f"1 blocks {when}" if len(later) == 1 else many)
+        many = f"{len(later):,} warnings block later, the first {when}"
+        parts.append(f"1 warning blocks {when}" if len(later) == 1 else many)
     soon = sorted(use.days_left for use in report.waivers if 0 <= use.days_left <= _SOON_DAYS)
     if soon:
         ends = f"in {plural(soon[0], 'day')}" if soon[0] else "today"
@@ -551,26 +552,32 @@ def findings_summary(report: Report) -> str:
     return ", ".join(parts)
 
 
-def _by_origin(findings: Sequence[Judged]) -> Iterator[str]:
+def _by_origin(findings: Sequence[Judged]) -> Iterator[tuple[int, str]]:
+    """Yield how many findings of each origin block or not, with a template for the words."""
     actions = Counter((judged.origin, judged.verdict.action) for judged in findings)
     for origin, word in ORIGINS.items():
         blocking = actions[origin, Action.BLOCK]
         others = actions[origin, Action.WARN] + actions[origin, Action.INFO]
         if blocking:
-            yield f"{blocking:,} {word} {'blocks' if blocking == 1 else 'block'}"
+            yield blocking, f" {word}{{noun}} {'blocks' if blocking == 1 else 'block'}"
         if others:
-            yield f"{others:,} {'more ' if blocking else ''}{word}"
+            yield others, f" more {word}" if blocking else f" {word}{{noun}}"
+    waived = sum(judged.verdict.action is Action.WAIVED for judged in findings)
+    if waived:
+        yield waived, "{noun} waived"
 
 
-def _by_action(findings: Sequence[Judged]) -> Iterator[str]:
+def _by_action(findings: Sequence[Judged]) -> Iterator[tuple[int, str]]:
+    """Yield how many findings have each action, with a template for the words."""
     actions = Counter(judged.verdict.action for judged in findings)
     for action, (single, many) in {
-        Action.BLOCK: ("blocks", "block"),
-        Action.WARN: ("warning", "warnings"),
-        Action.INFO: ("for information", "for information"),
+        Action.BLOCK: ("{noun} blocks", "{noun} block"),
+        Action.WARN: (" warning", " warnings"),
+        Action.INFO: ("{noun} for information", "{noun} for information"),
+        Action.WAIVED: ("{noun} waived", "{noun} waived"),
     }.items():
         if number := actions[action]:
-            yield f"{number:,} {single if number == 1 else many}"
+            yield number, single if number == 1 else many
 
 
 def origin_of(judged: Judged) -> str:

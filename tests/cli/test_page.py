@@ -138,8 +138,12 @@ def test_the_verdict_stands_first_then_the_sums_then_what_the_change_tried() -> 
     lines = page(lived_report()).splitlines()
     assert lines[0].startswith("BLOCKED  shop")
     text = "\n".join(lines)
-    assert "2 new block, 1 more new, 1 disclosed, 2 existing, 2 waived, 1 blocks from" in text
-    assert "1 waiver ends in 6 days, 1 waiver has expired" in text
+    summary = (
+        "2 new findings block, 1 more new, 1 disclosed, 2 existing, 2 waived, "
+        "1 warning blocks from 2026-03-13 (9 days left), "
+        "1 waiver ends in 6 days, 1 waiver has expired"
+    )
+    assert summary in " ".join(lines)
     assert "Compared with commit 89abcde" in text
     assert "This change would loosen its own gate" in text
     assert "- a new .bandit hides findings from bandit" in text
@@ -149,7 +153,7 @@ def test_the_verdict_stands_first_then_the_sums_then_what_the_change_tried() -> 
 def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
     text = page(sample_report(), verbose=True)
     assert text.count("No base commit or baseline") == 1
-    assert "2 block, 2 warnings, 3 for information" in text
+    assert "2 findings block, 2 warnings, 3 for information" in text
     assert "new;" not in text
     assert "No base commit or baseline" not in page(sample_report([]))
 
@@ -190,7 +194,7 @@ def test_a_waiver_without_effect_stands_at_its_finding() -> None:
 
 def test_new_findings_stand_before_existing_ones() -> None:
     text = page(many_existing(212))
-    assert "1 new blocks, 212 existing block" in text
+    assert "1 new finding blocks, 212 existing block" in text
     assert text.index("the one new thing") < text.index("subprocess call")
 
 

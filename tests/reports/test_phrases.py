@@ -338,9 +338,9 @@ def used(days: int, matched: int = 1) -> WaiverUse:
     ("made", "said"),
     [
         (compared(), ""),
-        (compared(found(Action.BLOCK)), "1 new blocks"),
-        (compared(*[found(Action.BLOCK)] * 2), "2 new block"),
-        (compared(found(Action.INFO)), "1 new"),
+        (compared(found(Action.BLOCK)), "1 new finding blocks"),
+        (compared(*[found(Action.BLOCK)] * 2), "2 new findings block"),
+        (compared(found(Action.INFO)), "1 new finding"),
         (
             compared(
                 *[found(Action.BLOCK)] * 3,
@@ -348,11 +348,11 @@ def used(days: int, matched: int = 1) -> WaiverUse:
                 *[found(Action.WAIVED, Origin.EXISTING)] * 4,
                 uses=(used(6), used(90)),
             ),
-            "3 new block, 212 existing, 4 waived, 1 waiver ends in 6 days",
+            "3 new findings block, 212 existing, 4 waived, 1 waiver ends in 6 days",
         ),
         (
             compared(found(Action.BLOCK, Origin.DISCLOSED), found(Action.WARN, Origin.DISCLOSED)),
-            "1 disclosed blocks, 1 more disclosed",
+            "1 disclosed finding blocks, 1 more disclosed",
         ),
         (
             compared(uses=(used(14), used(1), used(15), used(-1), used(-30))),
@@ -365,7 +365,10 @@ def used(days: int, matched: int = 1) -> WaiverUse:
                 found(Action.WARN, deadline=NOW + timedelta(hours=3)),
                 found(Action.INFO, deadline=NOW + timedelta(days=1)),
             ),
-            "3 new, 2 block later, the first from 2026-03-04 (less than a day left)",
+            (
+                "3 new findings, 2 warnings block later, "
+                "the first from 2026-03-04 (less than a day left)"
+            ),
         ),
     ],
 )
@@ -376,7 +379,7 @@ def test_the_sums(made: Report, said: str) -> None:
 def test_without_a_base_the_actions_stand_in_place_of_the_origins() -> None:
     findings = [found(action) for action in Action]
     assert phrases.findings_summary(sample_report(findings)) == (
-        "1 blocks, 1 warning, 1 for information, 1 waived"
+        "1 finding blocks, 1 warning, 1 for information, 1 waived"
     )
 
 

@@ -757,7 +757,7 @@ def test_each_finding_has_its_origin(show: Open) -> None:
 def test_what_was_compared_is_said(show: Open) -> None:
     shown = show(lived_report(), 'return await page.innerText(".verdict");').value
     assert "Compared with commit 89abcde" in shown
-    assert "2 new block, 1 more new, 1 disclosed, 2 existing, 2 waived" in shown
+    assert "2 new findings block, 1 more new, 1 disclosed, 2 existing, 2 waived" in shown
     assert "No base commit or baseline" not in text(lived_report())
 
 

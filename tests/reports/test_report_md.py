@@ -143,7 +143,7 @@ def test_inputs_that_an_ok_run_left_out_are_named() -> None:
 def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
     written = text(sample_report())
     assert written.count("No base commit or baseline") == 1
-    assert "\n2 block, 2 warnings, 3 for information\n" in written
+    assert "\n2 findings block, 2 warnings, 3 for information\n" in written
     assert "| Origin |" not in written
     assert "No base commit or baseline" not in text(passed())
 
