@@ -217,8 +217,7 @@ def _sort(
             files[index] = replace(file, path=f"{file.path} ({seen[file.path]})")
     paths = {file.real: file.path for file in files}
     links = [Link(valid(name), *_link_end(root, root / name, paths)) for name in sorted(link_names)]
-    broken = [(link.path, link.reason) for link in links if link.reason]
-    skipped += [NotExamined(path, reason, on_purpose=True) for path, reason in broken]
+    skipped += [NotExamined(one.path, one.reason, on_purpose=True) for one in links if one.reason]
     return files, skipped, links
 
 
@@ -229,7 +228,8 @@ def _exclusion(
     if stat.S_ISDIR(mode):
         return NESTED
     matching = (reason for reason, spec in patterns.items() if spec.match_file(name))
-    other = None if stat.S_ISREG(mode) or stat.S_ISLNK(mode) else Reason("irregular-file")
+    is_regular = stat.S_IFMT(mode) in (stat.S_IFREG, stat.S_IFLNK)
+    other = None if is_regular else Reason("irregular-file")
     return next(matching, other)
 
 

@@ -7,6 +7,7 @@ configuration of the scanners.
 import errno
 import os
 import posixpath
+from itertools import product
 from pathlib import Path
 from typing import Final, Protocol
 
@@ -124,21 +125,14 @@ def locate(files: Files, root: Path, path: Path) -> tuple[Files, str] | None:
         above = len(Path(files.prefix).parts)
         top = Path(os.path.realpath(root)).parents[above - 1] if above else root
         place = replace(files, prefix="")
-    for base, source in ((root, files), (top, place)):
-        inside = _relative(path, base)
-        if inside is not None:
-            return source, inside
-    return None
-
-
-def _relative(path: Path, base: Path) -> str | None:
-    """Return the path relative to `base` with /, as written or with links resolved; else None."""
-    spelled = Path(os.path.abspath(path))  # noqa: PTH100 - the last part may be a link, which stays
+    # Compare paths as written and with links resolved. The last part may be a link, which stays.
+    spelled = Path(os.path.abspath(path))  # noqa: PTH100
     real = Path(os.path.realpath(path.parent)) / path.name
-    for place in (spelled, real):
-        for folder in (Path(os.path.abspath(base)), Path(os.path.realpath(base))):  # noqa: PTH100
-            if place.is_relative_to(folder) and place != folder:
-                return place.relative_to(folder).as_posix()
+    for base, source in ((root, files), (top, place)):
+        folders = Path(os.path.abspath(base)), Path(os.path.realpath(base))  # noqa: PTH100
+        for file, folder in product((spelled, real), folders):
+            if file.is_relative_to(folder) and file != folder:
+                return source, file.relative_to(folder).as_posix()
     return None
 
 
