@@ -52,7 +52,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "base-scan-failed": "{scanner} could not scan the base: {why}",
     "scanner-not-run-here": "scanagg does not run it",
     "stopped-before-base": "the check was stopped before it read the base",
-    "in-no-file": "it is in no file of the project, so there is nothing to compare it with",
+    "in-no-file": "it is not in a file of the project, so there is nothing to compare it with",
     "unchanged-file": "{path} is the same in the base",
     "not-in-base": "the base does not have it",
     "in-base": "the base has it too (same {tier})",
@@ -82,7 +82,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "listed-without-git": "not a git repository: .gitignore decides which files are checked",
     # Packages of the target.
     "no-exact-version": (
-        'no exact version; lock the project (for example with "uv lock" or "pip-compile")'
+        'no exact version; lock the project, for example with "uv lock" or "pip-compile"'
     ),
     "not-in-the-lock": "not in {lock}; lock again, for example with `{command}`",
     "own-code": "the project's own code",
@@ -117,7 +117,6 @@ SENTENCES: Final[Mapping[str, str]] = {
     "not-from-an-index": "{package} is not from a package index, but from {address}",
     "unreadable-metadata": "cannot read the metadata of a package: {error}",
     "unreadable-direct-url": "cannot read direct_url.json of {package}",
-    "unpinned": "no version to look up ({why})",
     "no-package-name": "not a package name (PEP 508)",
     "no-version": "not a version (PEP 440)",
     # Runs of scanners: why a scanner did not run or finish.
@@ -136,11 +135,11 @@ SENTENCES: Final[Mapping[str, str]] = {
     "scanner-killed": "killed by signal {signal}",
     "too-much-output": "stopped: it printed more than 256 MiB",
     "exit-code": "exit code {code}",
-    "wrong-exit-code": "exit code {code} does not fit an answer with {found:finding}",
+    "wrong-exit-code": "exit code {code} does not match an answer with {found:finding}",
     "no-answer": "no answer, exit code {code}",
     "no-report-file": "it wrote no report: {error}",
     "unreadable-answer": "cannot read its answer: {error}",
-    "unasked-answer": "its answer is about inputs that it was not given",
+    "unasked-answer": "its answer is about inputs that scanagg did not pass to it",
     "report-version": "its report has version {version}, but only {supported} is supported",
     "no-database": "no vulnerability database: run `{command}` while online",
     "database-not-updated": "cannot update the vulnerability database: {error}",
@@ -192,7 +191,9 @@ SENTENCES: Final[Mapping[str, str]] = {
         "{number:text file} not searched for secrets, because the scanner's own rules skip tests, "
         "examples, Markdown, lock files and vendored folders"
     ),
-    "end-of-life": "{image}: {system} is out of support, so some vulnerabilities may be missing",
+    "end-of-life": (
+        "{image}: {system} is no longer supported, so some vulnerabilities may be missing"
+    ),
     "unpinned-installed": "{number:installed package} that no manifest pins: {packages}",
     "runs-with-settings": "runs with these settings: {settings}",
     "unused-configuration": "{path}: not used, because a project must not configure its own check",
@@ -223,7 +224,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "license-exception-expired": "the exception of {owner} expired on {day}, {days:day} ago",
     "evidence-changed": (
         "the policy's clarification {license} does not apply: "
-        "{path} has another sha256 now, {sha256}"
+        "{path} now has a different sha256, {sha256}"
     ),
     "evidence-missing": (
         "the policy's clarification {license} does not apply: "
@@ -236,7 +237,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     # waivers
     "waived": "{state}: {why} — {owner} — until {expires}",
     "waiver-expired": "expired {days:day} ago",
-    "waiver-too-long": "ends in {days:day}, and the policy allows {limit:day}",
+    "waiver-too-long": "ends in {days:day}, but the policy allows {limit:day}",
     "no-approver": "the owner is not an approver of {policy}",
     "malicious-not-named": "the package is malicious: name its MAL- id in the waiver",
     "fix-exists": "a fix exists: {versions}",
@@ -260,16 +261,16 @@ SENTENCES: Final[Mapping[str, str]] = {
     "not-all-examined": "{examined}: {inputs}",
     "input": "{input} ({reason})",
     "unnamed": "{count} not named",
-    "all-left-out": "{scanner} examined 0 of {found} {unit}: the rest is left out on purpose",
+    "all-left-out": "{scanner} examined 0 of {found} {unit}, because all are left out on purpose",
     "gaps-allowed": "{scanner} {examined}, which the policy allows",
     "interrupted": "interrupted before everything was examined",
     "nothing-examined": "nothing was examined: no scanner had any input",
     # the outcome: data
-    "outdated-data": "has {data} of {day}, older than {limit}",
+    "outdated-data": "has {data} from {day}, older than {limit}",
     "undated-data": "has {data} without a date, and the policy limits its age to {limit}",
-    "data-in-future": "has {data} of {day}, in the future: check the clock ({today})",
+    "data-in-future": "has {data} from {day}, in the future: check the clock ({today})",
     "clock-behind": (
-        "{holder} has data of {day}, in the future: check the clock ({today}), "
+        "{holder} has data from {day}, in the future: check the clock ({today}), "
         "because ages and deadlines may be wrong"
     ),
     "advisory-store": "the advisory store {problem}",
@@ -316,20 +317,20 @@ SENTENCES: Final[Mapping[str, str]] = {
     "judged-again": "judged again: the check used the policy {policy}",
     "when-unknown": "{scanner} counts as required: a report does not show if its `when` applies",
     # attempts to loosen the gate
-    "rules-do-not-load": "it brings rules that do not load: {error}",
+    "rules-do-not-load": "its rules cannot be loaded: {error}",
     "rules-edited": "it edits {paths}: not in effect",
     "configuration-edited": "it adds or edits {path}, a configuration file of {scanner}",
     "new-findings-hidden": "it hides {count:new finding} with {kind}",
     "weaker-actions": "its own rules would give {count:finding} a weaker action: {steps}",
     "weaker-action": "{count} from {old} to {new}",
-    "would-not-block": "with its own rules nothing would block: they set enforcement to warn",
+    "would-not-block": "with its own rules, nothing would block: they set enforcement to warn",
     "waiver-added": "it adds a waiver at {place} ({selectors}), owner {owner}",
     "waivers-added": "it adds {count:more waiver}",
     "baseline-grows": "it adds {count:finding} to the baseline",
     # the check
     "image-not-examined": "the image {image} was not examined",
     "foreign-baseline": (
-        "{path} names no file of this project: is it the baseline of another one?"
+        "{path} names no file of this project: is it the baseline of another project?"
     ),
     "only-some-scanners": "these scanners did not run, because of --only: {others}",
     "nested-repositories": "not examined, because they are other repositories: {paths}",
@@ -338,7 +339,8 @@ SENTENCES: Final[Mapping[str, str]] = {
         "the advisory store has only {count:record} and is {use}: run `scanagg db update`"
     ),
     "old-store": (
-        "the advisory store is of {day}, older than {limit}, and is {use}: run `scanagg db update`"
+        "the advisory store is from {day}, older than {limit}, and is {use}: "
+        "run `scanagg db update`"
     ),
     "undated-store": "the advisory store has no date and is {use}: run `scanagg db update`",
     "store-used": "still used",

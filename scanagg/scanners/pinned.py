@@ -59,8 +59,7 @@ def pins(inventory: Inventory) -> Pins:
     for requirement in inventory.unpinned:
         place = requirement.place
         where = f"{place.path}:{place.start_line}" if place.start_line else place.path
-        reason = Reason("unpinned", {"why": requirement.reason})
-        refused.append(NotExamined(one_line(f"{requirement.text} ({where})"), reason))
+        refused.append(NotExamined(one_line(f"{requirement.text} ({where})"), requirement.reason))
     return Pins(dict(sorted(exact.items())), (*refused, *inventory.problems))
 
 
