@@ -237,7 +237,7 @@ def _waivers(
         if left < 0:
             state = f"expired on {waiver.expires}"
         elif left > most:
-            state = f"has no effect yet: it ends in {left} days, and the policy allows {most}"
+            state = f"has no effect yet: it ends in {left} days, but the policy allows {most}"
         elif waiver in unused:
             state = "matches no finding of the report"
         elif (

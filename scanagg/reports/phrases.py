@@ -104,10 +104,9 @@ NOT_COMPARED: Final = (
     "No base commit or baseline, so every finding counts as new. "
     "Record today's findings with `scanagg baseline write`."
 )
-LOOSENS_GATE: Final = "This change would loosen its own gate. It was judged by the rules before it:"
+LOOSENS_GATE: Final = "This change would loosen its own gate. The verdict uses the earlier rules:"
 
 _STORE: Final = "advisory store"
-_SCANNERS_ONLY: Final = "these come from scanners only. Download the data with `scanagg db update`."
 NO_STORE: Final = (
     f"No {_STORE}: severity, KEV and EPSS come from scanners only. "
     "Download it with `scanagg db update`."
@@ -757,7 +756,10 @@ def missing_data(report: Report) -> str:
         return ""
     if len(missing) == len(_STORE_DATA):
         return NO_STORE
-    return f"The advisory store has no {' and no '.join(missing)}: {_SCANNERS_ONLY}"
+    return (
+        f"The advisory store has no {' or '.join(missing)} data, so it comes from scanners only. "
+        "Download it with `scanagg db update`."
+    )
 
 
 def data_credits(report: Report) -> list[str]:

@@ -96,7 +96,7 @@ def test_a_part_without_effect_is_a_warning_with_its_place(folder: Path) -> None
             "flawed.yml:7:5: rules[1]: rule never is never reached: covered by rule all",
             (
                 "flawed.yml:10: the waiver of B101 gone.py has no effect yet: it ends in 181 days, "
-                "and the policy allows 180"
+                "but the policy allows 180"
             ),
             "valid: flawed, 2 rules, 2 warnings",
         ],

@@ -173,8 +173,8 @@ def test_what_the_store_lacks_is_said_where_there_are_packages() -> None:
     assert phrases.missing_data(report) == ""
     assert phrases.missing_data(replace(report, data=())) == phrases.NO_STORE
     assert phrases.missing_data(replace(report, data=(OSV,))) == (
-        "The advisory store has no KEV and no EPSS: these come from scanners only. "
-        "Download the data with `scanagg db update`."
+        "The advisory store has no KEV or EPSS data, so it comes from scanners only. "
+        "Download it with `scanagg db update`."
     )
     assert phrases.missing_data(replace(report, data=(), findings=())) == phrases.NO_STORE
     assert phrases.missing_data(sample_report([])) == ""

@@ -192,8 +192,8 @@ def test_the_colours_follow_the_system_and_the_button(show: Open) -> None:
       return [before, await ground(), await page.textContent("#theme")];"""
     light = show(sample_report(), script, colorScheme="light").value
     dark = show(sample_report(), script, colorScheme="dark").value
-    assert light == [dark[1], dark[0], "Light colours"]
-    assert dark[2] == "Dark colours"
+    assert light == [dark[1], dark[0], "Light theme"]
+    assert dark[2] == "Dark theme"
     assert light[0] != dark[0]
 
 
@@ -964,7 +964,7 @@ def test_an_empty_report_prints(show: Open) -> None:
 def test_without_scripts_what_blocks_is_listed(show: Open) -> None:
     script = 'return await page.innerText("main");'
     shown = show(sample_report(), script, javaScriptEnabled=False).value
-    assert "Scripts are turned off" in shown
+    assert "JavaScript is turned off" in shown
     assert "Secret Keyword" in shown
     assert "Update jinja2 to 2.8.1." in shown
     assert "subprocess call with shell=True" not in shown
