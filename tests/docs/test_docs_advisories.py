@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scanagg.advisories.download import ATTEMPTS
 from scanagg.advisories.records import ALIASES
 from scanagg.advisories.update import SOURCES
 from scanagg.findings.collect import FRESH
@@ -47,7 +48,9 @@ def test_commands_of_lockers_are_those_of_the_program(path: str) -> None:
 
 def test_numbers_are_those_of_the_program() -> None:
     assert timedelta(days=7) == FRESH
-    assert "or 7 days without that setting" in PAGE
+    assert "(by default 7 days)" in PAGE
+    assert ATTEMPTS == 4
+    assert "tries each download up to four times" in PAGE
     assert f"more than {ALIASES} aliases" in PAGE
 
 
