@@ -20,7 +20,7 @@ from scanagg.inventory.merge import merge
 from scanagg.inventory.pyproject import read_pipfile, read_pyproject
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
-from scanagg.model import Inventory, Link, NotExamined, Reason, Scope, SourceFile, Target
+from scanagg.model import Inventory, Link, NotExamined, Reason, Scope, Target
 
 # These are read first: the readers of all others use what they declare.
 _DECLARING: Final = (
@@ -116,29 +116,27 @@ def _link_targets(link: Link, files: Collection[str]) -> Mapping[str, str]:
 
 
 def _manifests(project: ProjectFiles, readers: Sequence[Reader]) -> Iterator[Manifest]:
-    """Read all manifests that these readers know."""
+    """Read all manifests that these readers know.
+
+    The paths of links in a manifest also stand for the files behind them.
+    """
     for path, file in sorted(project.files.items()):
         for reader in readers:
-            manifest = _read(reader, file, project) if reader.matches(path, project) else None
-            if manifest:
-                yield manifest
-
-
-def _read(reader: Reader, file: SourceFile, project: ProjectFiles) -> Manifest | None:
-    """Read a manifest; its paths of links also stand for the files behind them."""
-    try:
-        manifest = reader.read(file, project)
-    except ManifestError as error:
-        problems = project.problems(file.path)
-        problems.add(error.line, error.reason)
-        return Manifest(path=file.path, problems=tuple(problems.entries))
-    if manifest is None:
-        return None
-    covers = {project.link_target(path): how for path, how in manifest.covers.items()}
-    answers = manifest.answers.union(map(project.link_target, manifest.answers))
-    manifest = replace(manifest, covers={**covers, **manifest.covers}, answers=answers)
-    in_dev_folder = folder_scope(file.path) is Scope.DEV
-    return manifest.for_development() if in_dev_folder else manifest
+            if not reader.matches(path, project):
+                continue
+            try:
+                manifest = reader.read(file, project)
+            except ManifestError as error:
+                problems = project.problems(path)
+                problems.add(error.line, error.reason)
+                yield Manifest(path=path, problems=tuple(problems.entries))
+                continue
+            if manifest is None:
+                continue
+            covers = {project.link_target(name): how for name, how in manifest.covers.items()}
+            answers = manifest.answers.union(map(project.link_target, manifest.answers))
+            manifest = replace(manifest, covers={**covers, **manifest.covers}, answers=answers)
+            yield manifest.for_development() if folder_scope(path) is Scope.DEV else manifest
 
 
 def _unread(

@@ -59,7 +59,16 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
         raise ManifestError(Reason("not-a-requirement", {"text": repr(text)}))
     requirement = parsed(text)
     if _ADDRESS.match(text) or (requirement is None and _PATH.match(text)):
-        return _declare_address(text.removeprefix("-e "), site, project)
+        written = text.removeprefix("-e ").partition(" ;")[0].strip().strip("\"'")
+        address = _EXTRAS_AT_END.sub("", written)
+        if not address:
+            raise ManifestError(Reason("empty-option"))
+        return Declaration(
+            **asdict(site),
+            name=_name_in_address(written),
+            text=shown(text.removeprefix("-e ")),
+            origin=origin_of(address, site.source, project),
+        )
     if requirement is None:
         raise ManifestError(Reason("not-a-requirement", {"text": text}))
     versions = map(_EXACT_SPECIFIER.fullmatch, map(str, requirement.specifier))
@@ -75,16 +84,6 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
         conditional=requirement.marker is not None,
         specifier=None if url else str(requirement.specifier),
     )
-
-
-def _declare_address(text: str, site: Site, project: ProjectFiles) -> Declaration:
-    written = text.partition(" ;")[0].strip().strip("\"'")
-    address = _EXTRAS_AT_END.sub("", written)
-    if not address:
-        raise ManifestError(Reason("empty-option"))
-    origin = origin_of(address, site.source, project)
-    name = _name_in_address(written)
-    return Declaration(**asdict(site), name=name, text=shown(text), origin=origin)
 
 
 def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -> Declaration:

@@ -4,6 +4,7 @@ The functions that find lines expect text that its parser has accepted. For any 
 return wrong lines, and never fail.
 """
 
+import contextlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -264,11 +265,7 @@ class _TomlLines:
 
 
 def _unquoted(token: str) -> str:
-    if token[:1] not in ("'", '"'):
-        return token
-    if token[0] == '"' and "\\" in token:
-        try:
+    if token[:1] == '"' and "\\" in token:
+        with contextlib.suppress(ValueError):  # an escape of TOML only
             return str(json.loads(token))
-        except ValueError:  # an escape of TOML only
-            return token[1:-1]
-    return token[1:-1]
+    return token[1:-1] if token[:1] in ("'", '"') else token

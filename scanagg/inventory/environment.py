@@ -109,7 +109,7 @@ def _environment(python: Path, root: Path) -> Environment:
     prefix, interpreter = python, python
     if python.is_dir():
         candidates = (python / name for name in _INTERPRETERS)
-        works = next((path for path in candidates if path.is_file()), None)
+        works = next(filter(Path.is_file, candidates), None)
         if works is None:
             raise ValueError("it has no interpreter that works")
         interpreter = works
@@ -137,15 +137,18 @@ def _above_scripts(folder: Path) -> Path:
 
 def _folders(prefix: Path, interpreter: Path) -> Iterator[Path]:
     """Yield where packages are installed, by the layouts of venv, of CPython and of Debian."""
-    settings = _settings(prefix / "pyvenv.cfg")
-    versions = (interpreter.resolve().name, settings.get("version"), settings.get("version_info"))
-    version = next(filter(None, (_VERSION.search(text or "") for text in versions)), None)
+    pyvenv = prefix / "pyvenv.cfg"
+    text = pyvenv.read_text("utf-8", "replace") if pyvenv.is_file() else ""
+    pairs = (line.partition("=") for line in text.splitlines())
+    settings = {key.strip().lower(): value.strip() for key, _, value in pairs}
+    name = interpreter.resolve().name
+    versions = (name, settings.get("version", ""), settings.get("version_info", ""))
+    version = next(filter(None, map(_VERSION.search, versions)), None)
     python = f"python{version[0] if version else '*.*'}"
     unique: dict[Path, Path] = {}
     for layout in _LAYOUTS if settings else (*_LAYOUTS, *_SYSTEM_LAYOUTS):
-        for folder in sorted(prefix.glob(layout.format(python=python))):
-            if folder.is_dir():
-                unique.setdefault(folder.resolve(), folder)
+        for folder in filter(Path.is_dir, sorted(prefix.glob(layout.format(python=python)))):
+            unique.setdefault(folder.resolve(), folder)
     yield from unique.values()
     if settings.get("include-system-site-packages", "").lower() == "true":
         # The packages of the installation that the environment was made from are visible in it.
@@ -153,14 +156,6 @@ def _folders(prefix: Path, interpreter: Path) -> Iterator[Path]:
         base = _above_scripts(home)
         if home.is_absolute() and not (base / "pyvenv.cfg").exists():
             yield from _folders(base, interpreter)
-
-
-def _settings(file: Path) -> Mapping[str, str]:
-    if not file.is_file():
-        return {}
-    lines = file.read_text("utf-8", "replace").splitlines()
-    pairs = (line.partition("=") for line in lines)
-    return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
@@ -210,7 +205,7 @@ def _ways(
     """Return the ways from the requested packages; an `unsure` package has no way to itself."""
     requests = [declaration for declaration in declared if declaration.asks]
     ways = walk(nodes, map(attrgetter("root"), requests)).ways()
-    sure = {declaration.name for declaration in requests if declaration.name not in unsure}
+    sure = {declaration.name for declaration in requests}.difference(unsure)
     return {name: way for name, way in ways.items() if len(way) > 1 or name in sure}
 
 

@@ -174,7 +174,12 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
     groups = grouped(packages, lambda one: (one.name, canonicalize_version(one.version)))
     united: list[Package] = []
     for same in groups.values():
-        way = min(same, key=_way_order).chain
+        # Direct packages come first, then runtime ways, short ones, by the alphabet; none is last.
+        ways = (
+            (not one.chain, len(one.chain) > 1, one.scope is Scope.DEV, len(one.chain), one.chain)
+            for one in same
+        )
+        *_, way = min(ways)
         direct = {one.direct for one in same}
         requesting = chain.from_iterable(one.asked for one in same if one.chain == way)
         united.append(
@@ -189,12 +194,6 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
             )
         )
     return tuple(sorted(united, key=attrgetter("name", "version")))
-
-
-def _way_order(package: Package) -> tuple[object, ...]:
-    """Sort direct packages first, then runtime ways, short ones, by the alphabet; none is last."""
-    way = package.chain
-    return not way, len(way) > 1, package.scope is Scope.DEV, len(way), way
 
 
 def _united_requirements(requirements: Iterable[Requirement]) -> tuple[Requirement, ...]:

@@ -180,8 +180,18 @@ class _Reading(msgspec.Struct):
                 with problems.caught(line.number):
                     if line.text.startswith("-"):
                         self._options(line.text, path, site, constrains)
-                    else:
-                        self._requirement(line, path, site, constrains)
+                        continue
+                    declaration = declare(_PER_LINE_OPTION.sub("", line.text), site, self.project)
+                    # A version that a person or a compiler only lists does not exclude others.
+                    is_pin = declaration.pin is not None and not self.source.endswith(".in")
+                    declaration = replace(
+                        declaration,
+                        needed_by=line.needed_by,
+                        asks=not line.via,
+                        specifier=None if line.via or is_pin else declaration.specifier,
+                    )
+                    self.declared[constrains].append(declaration)
+                    self.compiled_from.update(line.compiled_from(path, self.project))
 
     def pinned(self) -> Iterator[Declaration]:
         """Yield the requirements, pinned by constraints if they are not by themselves.
@@ -217,17 +227,6 @@ class _Reading(msgspec.Struct):
             file = (include, as_constraints)
             if len(self.waiting) <= _MAX_INCLUDES and file not in self.waiting:
                 self.waiting.append(file)
-
-    def _requirement(self, line: _Line, path: str, site: Site, constrains: bool) -> None:
-        """Read a line with a requirement."""
-        declaration = declare(_PER_LINE_OPTION.sub("", line.text), site, self.project)
-        # A version that a person or a compiler only lists does not exclude others.
-        only_lists = line.via or (declaration.pin is not None and not self.source.endswith(".in"))
-        specifier = None if only_lists else declaration.specifier
-        needed_by, asks = line.needed_by, not line.via
-        changed = replace(declaration, needed_by=needed_by, asks=asks, specifier=specifier)
-        self.declared[constrains].append(changed)
-        self.compiled_from.update(line.compiled_from(path, self.project))
 
 
 def _ways(declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
@@ -284,19 +283,15 @@ def _logical_lines(text: str) -> list[_Line]:
 def _joined(text: str) -> Iterator[tuple[int, str]]:
     """Yield lines with their continuations, from their first number; a comment ends a line."""
     parts: list[str] = []
-    # pip also breaks lines at separators that editors do not count as line ends (U+2028).
-    physical_lines = (
-        (number, part)
-        for number, line in enumerate(_LINE_END.split(text), start=1)
-        for part in line.splitlines() or [""]
-    )
     start = 0
-    for number, line in physical_lines:
-        start = start if parts else number
-        comment = line.lstrip().startswith("#")
-        continued = line.endswith("\\") and not comment
-        parts.append(line.rstrip("\\") if continued else f" {line}" if comment else line)
-        if not continued:
-            yield start, "".join(parts)
-            parts = []
+    for number, physical in enumerate(_LINE_END.split(text), start=1):
+        # pip also breaks lines at separators that editors do not count as line ends (U+2028).
+        for line in physical.splitlines() or [""]:
+            start = start if parts else number
+            comment = line.lstrip().startswith("#")
+            continued = line.endswith("\\") and not comment
+            parts.append(line.rstrip("\\") if continued else f" {line}" if comment else line)
+            if not continued:
+                yield start, "".join(parts)
+                parts = []
     yield start, "".join(parts)

@@ -53,7 +53,7 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         site = Site(place=place, source=file.path, scope=scope, group=group)
         with problems.caught(place.start_line):
             declared.append(declare(requirement, site, project))
-    if not declared and not problems.entries and not files:
+    if not any((declared, problems.entries, files)):
         return None
     return Manifest(
         path=file.path,
@@ -74,7 +74,7 @@ def _requirements(parser: configparser.RawConfigParser) -> Iterator[tuple[str, S
     for group, scope, value in lists:
         for line in value.split("\n" if "\n" in value else ";"):
             requirement = _uncommented(line)
-            if requirement and not requirement.startswith("#"):
+            if requirement[:1] not in ("", "#"):
                 yield group, scope, requirement
 
 

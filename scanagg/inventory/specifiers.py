@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from packaging.specifiers import Specifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 # https://python-poetry.org/docs/dependency-specification/#version-constraints
@@ -67,24 +67,27 @@ def _next(version: Version, place: int) -> Version:
 
 
 def _range(specifiers: SpecifierSet) -> _Range:
-    ends = [_ends(specifier) for specifier in specifiers if specifier.operator != "!="]
-    low = max((low for low, _ in ends if low), default=None)
-    high = min((high for _, high in ends if high), default=None)
-    return low, high
-
-
-def _ends(specifier: Specifier) -> _Range:
-    version = Version(specifier.version.removesuffix(".*"))
-    below, above = (version, False), (version, True)
-    if specifier.operator in (">", ">="):
-        return below if specifier.operator == ">=" else above, None
-    if specifier.operator in ("<", "<="):
-        return None, above if specifier.operator == "<=" else below
-    if specifier.operator == "~=":
-        return below, (_next(version, len(version.release) - 2), False)
-    if specifier.version.endswith(".*"):
-        return below, (_next(version, len(version.release) - 1), False)
-    return below, above
+    ends: list[_Range] = []
+    for specifier in specifiers:
+        version = Version(specifier.version.removesuffix(".*"))
+        below, above = (version, False), (version, True)
+        high = above
+        if specifier.operator == "~=":
+            high = (_next(version, len(version.release) - 2), False)
+        elif specifier.version.endswith(".*"):
+            high = (_next(version, len(version.release) - 1), False)
+        one_sided = {
+            "!=": (None, None),
+            ">": (above, None),
+            ">=": (below, None),
+            "<": (None, below),
+            "<=": (None, above),
+        }
+        ends.append(one_sided.get(specifier.operator, (below, high)))
+    return (
+        max(filter(None, (low for low, _ in ends)), default=None),
+        min(filter(None, (high for _, high in ends)), default=None),
+    )
 
 
 def _around(ranges: Iterable[_Range]) -> str:
