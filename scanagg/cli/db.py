@@ -13,7 +13,7 @@ from scanagg.advisories import update as updating
 from scanagg.advisories.importing import Imported, import_any
 from scanagg.advisories.store import KINDS, Phase, is_stored, open_store
 from scanagg.cli import options
-from scanagg.cli.output import tell
+from scanagg.cli.output import say
 from scanagg.cli.progress import store_progress
 from scanagg.core.cache import cache_folder
 from scanagg.core.errors import ExitCode, UsageError
@@ -96,11 +96,11 @@ def update(
     for result in results:
         start = f"{result.kind}: {result.state.value}"
         if result.error is not None:
-            tell([f"{start}: {result.error.message}. {result.error.hint}".rstrip()])
+            say(f"{start}: {result.error.message}. {result.error.hint}".rstrip())
         elif result.imported is None:
-            tell([start])
+            say(start)
         else:
-            tell(_imported_lines(f"{start}:", result.imported))
+            say(*_imported_lines(f"{start}:", result.imported))
     failed = any(result.error for result in results)
     raise typer.Exit(ExitCode.INCOMPLETE if failed else ExitCode.PASS)
 
@@ -131,7 +131,7 @@ def import_(
             replace=replace,
         )
     for imported in imports:
-        tell(_imported_lines(f"{imported.source.name}: stored", imported))
+        say(*_imported_lines(f"{imported.source.name}: stored", imported))
 
 
 @app.command("status")
@@ -152,8 +152,8 @@ def status(
     if not as_json:
         for kind, source in sources.items():
             first, *more = _source_lines(source, moment) if source else [_MISSING[states[kind]]]
-            tell([f"{kind:<{_INDENT}}{first}", *(" " * _INDENT + line for line in more)])
-        tell(problems)
+            say(f"{kind:<{_INDENT}}{first}", *(" " * _INDENT + line for line in more))
+        say(*problems)
         return
     document = {
         "version": _VERSION,
@@ -163,7 +163,7 @@ def status(
         ],
         "problems": list(problems),
     }
-    tell(json.dumps(document, indent=2).splitlines())
+    say(*json.dumps(document, indent=2).splitlines())
 
 
 def _imported_lines(start: str, imported: Imported) -> Iterator[str]:

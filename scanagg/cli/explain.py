@@ -9,7 +9,7 @@ import typer
 
 from scanagg.cli import options
 from scanagg.cli.files import last_report
-from scanagg.cli.output import tell
+from scanagg.cli.output import say
 from scanagg.cli.page import advisory_lines
 from scanagg.core.errors import UsageError
 from scanagg.core.text import counted, one_line
@@ -61,18 +61,18 @@ def command(
         raise UsageError(message, "Run `scanagg check -v` to see the id of each finding.")
     if not same_text(stored, loaded):
         judged_by = f"{stored.policy.name} ({stored.policy.source})"
-        tell([f"Note: the report was judged by another policy or version of it: {judged_by}.", ""])
+        say(f"Note: the report was judged by another policy or version of it: {judged_by}.", "")
     if len(findings) > _MOST_EXPLAINED:
-        tell([f"{len(findings)} findings match {one_line(finding)!r}. Give the id of one of them:"])
+        say(f"{len(findings)} findings match {one_line(finding)!r}. Give the id of one of them:")
         for match in findings[:_MOST_LISTED]:
             package = f"  {match.package.name} {match.package.version}" if match.package else ""
             where = f"  {phrases.place(match.location)}" if match.location else ""
-            tell([f"  {match.id}  {match.rule.id}{package}{where}"])
+            say(f"  {match.id}  {match.rule.id}{package}{where}")
         if len(findings) > _MOST_LISTED:
-            tell([f"  and {len(findings) - _MOST_LISTED} more"])
+            say(f"  and {len(findings) - _MOST_LISTED} more")
         return
     for match in findings:
-        tell(_page(explain(match, loaded, moment), stored))
+        say(*_page(explain(match, loaded, moment), stored))
 
 
 def _page(explanation: Explanation, report: Report) -> Iterator[str]:

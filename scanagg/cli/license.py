@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from scanagg.cli import options
-from scanagg.cli.output import say, tell
+from scanagg.cli.output import say
 from scanagg.cli.tables import print_table
 from scanagg.core import cache
 from scanagg.core.errors import ExitCode, UsageError
@@ -79,7 +79,7 @@ def evaluate(
         lists = licenses.lists_of(section.allow, section.review, section.deny, section.classifiers)
     else:
         lists = licenses.lists_of(allow=_ids(allow), review=_ids(review), deny=_ids(deny))
-    tell([licenses.evaluate(expression, lists).verdict.value])
+    say(licenses.evaluate(expression, lists).verdict.value)
 
 
 @app.command("list")
@@ -202,4 +202,4 @@ def _print_json(listing: LicenseListing) -> None:
             {"input": gap.input, "reason": sentence(gap.reason)} for gap in listing.unknown
         ],
     }
-    tell(json.dumps(document, indent=2).splitlines())
+    say(*json.dumps(document, indent=2).splitlines())

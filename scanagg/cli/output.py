@@ -2,7 +2,8 @@
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from scanagg.core.errors import OutputError
 from scanagg.core.text import one_line, printable
@@ -19,17 +20,19 @@ def stop_printing() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def tell(lines: Iterable[str]) -> None:
-    """Print lines to standard output. OutputError if the reader goes away."""
+@contextmanager
+def printing(hint: str = "") -> Iterator[None]:
+    """Flush standard output at the end. OutputError if the reader goes away."""
     try:
-        sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
+        yield
         sys.stdout.flush()
     except BrokenPipeError as error:
         # Caught here: typer would turn it into exit code 1, which means blocked.
         stop_printing()
-        raise OutputError("the output was not read to its end") from error
+        raise OutputError("the output was not read to its end", hint) from error
 
 
 def say(*lines: str) -> None:
-    """Print lines of untrusted text to standard output."""
-    tell(lines)
+    """Print lines of untrusted text to standard output. OutputError if the reader goes away."""
+    with printing():
+        sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from rich import box
 from rich.console import Console
 from rich.padding import Padding
@@ -15,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scanagg.cli.files import WrittenReports
-from scanagg.cli.output import complain, stop_printing
+from scanagg.cli.output import complain, printing
 from scanagg.cli.tables import (
     ACTION_STYLES,
     OUTCOME_STYLES,
@@ -23,13 +24,14 @@ from scanagg.cli.tables import (
     STATUS_STYLES,
     status_word,
 )
-from scanagg.core.errors import ExitCode, OutputError
+from scanagg.core.errors import ExitCode
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
     Action,
     Advisory,
     Finding,
     Judged,
+    Outcome,
     Package,
     Reason,
     Report,
@@ -52,22 +54,32 @@ _SNIPPET_WIDTH: Final = 160
 
 
 def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: bool) -> int:
-    """Print the page and return the exit code. OutputError if the reader goes away."""
-    try:
-        print_page(report, written, quiet=quiet, verbose=verbose)
-        sys.stdout.flush()
-    except BrokenPipeError as error:
-        # Caught here: typer would turn it into exit code 1, which means blocked.
-        stop_printing()
-        raise OutputError("the output was not read to its end", "Read the reports.") from error
-    code = report.gate.exit_code
-    if written.problems and code in (ExitCode.PASS, ExitCode.BLOCKED):
-        return ExitCode.INCOMPLETE
-    return code
+    """Print the page, and problems with reports to standard error; return the exit code.
+
+    The outcome is incomplete if a report is not written. OutputError if the reader goes away.
+    """
+    gate = report.gate
+    if written.problems and gate.exit_code in (ExitCode.PASS, ExitCode.BLOCKED):
+        missing = Reason(
+            "reports-not-written",
+            {"count": len(written.problems), "outcome": gate.outcome.value.upper()},
+        )
+        gate = replace(
+            gate,
+            outcome=Outcome.INCOMPLETE,
+            exit_code=ExitCode.INCOMPLETE,
+            reasons=(missing, *gate.reasons),
+        )
+        report = replace(report, gate=gate)
+    with printing("Read the reports."):
+        _print_page(report, written, quiet=quiet, verbose=verbose)
+    for number, problem in enumerate(written.problems, 1):
+        # The hint is the same for all.
+        complain(problem.message, problem.hint if number == len(written.problems) else "")
+    return gate.exit_code
 
 
-def print_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: bool) -> None:
-    """Print the page to standard output, and problems with reports to standard error."""
+def _print_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: bool) -> None:
     plain = not Console(file=sys.stdout).is_terminal
     buffer = StringIO()
     console = Console(
@@ -90,9 +102,6 @@ def print_page(report: Report, written: WrittenReports, *, quiet: bool, verbose:
         page.reports(written)
     # Without the spaces by which tables pad their lines to the full width.
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
-    for number, problem in enumerate(written.problems, 1):
-        # The hint is the same for all.
-        complain(problem.message, problem.hint if number == len(written.problems) else "")
 
 
 class _Page(msgspec.Struct, frozen=True):

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from scanagg.cli import options
-from scanagg.cli.output import tell
+from scanagg.cli.output import say
 from scanagg.core.errors import ExitCode, PolicyError
 from scanagg.core.text import counted, one_line
 from scanagg.core.yaml import parse
@@ -70,8 +70,8 @@ def check(
         uses=() if on is None else decide(findings_of(wire.read(on)), loaded, moment).waivers,
     )
     warnings = f", {counted(len(flaws), 'warning')}" if flaws else ""
-    tell(f"{flaw.place}: {flaw.message}" for flaw in flaws)
-    tell([f"valid: {loaded.name}, {counted(len(loaded.rules), 'rule')}{warnings}"])
+    say(*(f"{flaw.place}: {flaw.message}" for flaw in flaws))
+    say(f"valid: {loaded.name}, {counted(len(loaded.rules), 'rule')}{warnings}")
     raise typer.Exit(ExitCode.BLOCKED if strict and flaws else ExitCode.PASS)
 
 
@@ -96,14 +96,14 @@ def test(
         cases = read_cases(file.raw, file.name)
         for tried in _try(cases, path, policy, options.time_of(now)):
             mark = "FAIL" if tried.wrong else "ok  "
-            tell([f"{mark}  {cases.shown}:{tried.line}  {tried.name}"])
+            say(f"{mark}  {cases.shown}:{tried.line}  {tried.name}")
             if tried.wrong:
-                tell(f"      {wrong}" for wrong in tried.wrong)
-                tell([f"      verdict: {_verdict(tried.judged)}"])
+                say(*(f"      {wrong}" for wrong in tried.wrong))
+                say(f"      verdict: {_verdict(tried.judged)}")
                 failed += 1
             else:
                 passed += 1
-    tell([f"{counted(passed + failed, 'case')}: {passed} passed, {failed} failed"])
+    say(f"{counted(passed + failed, 'case')}: {passed} passed, {failed} failed")
     raise typer.Exit(ExitCode.BLOCKED if failed else ExitCode.PASS)
 
 
@@ -134,17 +134,19 @@ def diff(
     for change in changed:
         _print_change(change)
     counts = Counter((_action(change.old), _action(change.new)) for change in changed)
-    tell(
-        f"{old_action} -> {new_action}: {n}"
-        for (old_action, new_action), n in sorted(counts.items())
+    say(
+        *(
+            f"{old_action} -> {new_action}: {n}"
+            for (old_action, new_action), n in sorted(counts.items())
+        )
     )
     weaker = sum(change.weaker for change in changed)
     same = len(after.findings) - sum(change.new is not None for change in changed)
     verdicts = counted(len(changed), "changed verdict")
-    tell([f"{verdicts} ({weaker} weaker, {len(changed) - weaker} stricter), {same} unchanged"])
+    say(f"{verdicts} ({weaker} weaker, {len(changed) - weaker} stricter), {same} unchanged")
     first, second = (report.gate.outcome.value.upper() for report in (before, after))
     outcome = f"{first} with both policies" if first == second else f"{first} -> {second}"
-    tell([f"outcome: {outcome}"])
+    say(f"outcome: {outcome}")
     differs = bool(changed) or before.gate.exit_code != after.gate.exit_code
     raise typer.Exit(ExitCode.BLOCKED if exit_code and differs else ExitCode.PASS)
 
@@ -152,7 +154,7 @@ def diff(
 @app.command("schema")
 def schema() -> None:
     """Print the JSON Schema of policy files, for completion in editors."""
-    tell(schema_text().splitlines())
+    say(*schema_text().splitlines())
 
 
 def _verdict(judged: Judged | None) -> str:
@@ -182,8 +184,8 @@ def _print_change(change: VerdictChange) -> None:
     rules = f"rule {old_rule}" if old_rule == new_rule else f"rule {old_rule} -> {new_rule}"
     name = f"  {package.name} {package.version}" if package else ""
     where = f"  {place.path}:{place.start_line or 1}" if place else ""
-    tell(
-        (
+    say(
+        *(
             f"{'weaker  ' if change.weaker else 'stricter'}  {old} -> {new}  {finding.id}",
             f"          {finding.category.value} {finding.rule.id}{name}{where}",
             f"          {rules}",

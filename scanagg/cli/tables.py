@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from scanagg.cli.output import tell
+from scanagg.cli.output import say
 from scanagg.core.text import one_line
 from scanagg.model import Action, Outcome, Severity, Status
 
@@ -60,7 +60,7 @@ def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
     console.print(table)
-    tell(line.rstrip() for line in page.getvalue().strip("\n").split("\n"))
+    say(*(line.rstrip() for line in page.getvalue().strip("\n").split("\n")))
 
 
 def status_word(status: Status) -> str:

@@ -328,6 +328,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     "waivers-added": "it adds {count:more waiver}",
     "baseline-grows": "it adds {count:finding} to the baseline",
     # the check
+    "reports-not-written": (
+        "{count:report} could not be written: the outcome would otherwise be {outcome}"
+    ),
     "image-not-examined": "the image {image} was not examined",
     "foreign-baseline": (
         "{path} names no file of this project: is it the baseline of another project?"

@@ -11,9 +11,9 @@ from support.sample_history import DEADLINE, lived_findings, lived_report, many_
 from support.sample_known import known_findings, known_report, many_upgrades
 
 from scanagg.cli.files import WrittenReports
-from scanagg.cli.page import print_page
-from scanagg.core.errors import OutputError
-from scanagg.model import Action, Reason, Report, Severity, Status, plain
+from scanagg.cli.page import show_page
+from scanagg.core.errors import ExitCode, OutputError
+from scanagg.model import Action, Outcome, Reason, Report, Severity, Status, plain
 from scanagg.reports.base import Shortens, reporter
 from scanagg.reports.sarif import notices
 
@@ -23,7 +23,7 @@ def page(report: Report, *, verbose: bool = False, written: WrittenReports | Non
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sys, "stdout", stream)
         patch.setenv("COLUMNS", "80")
-        print_page(report, written or WrittenReports(), quiet=False, verbose=verbose)
+        show_page(report, written or WrittenReports(), quiet=False, verbose=verbose)
     return stream.getvalue()
 
 
@@ -159,7 +159,7 @@ def test_without_a_base_it_is_said_once_that_nothing_was_compared() -> None:
 
 
 def test_a_quiet_page_is_the_verdict(capsys: pytest.CaptureFixture[str]) -> None:
-    print_page(lived_report(), WrittenReports(), quiet=True, verbose=False)
+    show_page(lived_report(), WrittenReports(), quiet=True, verbose=False)
     assert capsys.readouterr().out.splitlines() == [
         "BLOCKED  shop, policy default",
         "  - 2 findings block: 1 critical, 1 high",
@@ -224,8 +224,23 @@ def test_a_report_that_could_not_be_written_is_said_with_a_remedy(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     problem = OutputError("cannot write x", "make room")
-    print_page(sample_report(), WrittenReports(problems=[problem]), quiet=True, verbose=False)
-    assert capsys.readouterr().err == "scanagg: cannot write x\n         make room\n"
+    written = WrittenReports(problems=[problem])
+    assert show_page(sample_report([]), written, quiet=True, verbose=False) == ExitCode.INCOMPLETE
+    out, err = capsys.readouterr()
+    assert out.startswith("INCOMPLETE  ")
+    assert "BLOCKED" in out.splitlines()[1]
+    assert err == "scanagg: cannot write x\n         make room\n"
+
+
+def test_a_gap_stays_the_outcome_if_a_report_could_not_be_written(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    report = sample_report([])
+    gate = replace(report.gate, outcome=Outcome.INCOMPLETE, exit_code=ExitCode.INTERRUPTED)
+    written = WrittenReports(problems=[OutputError("cannot write x", "make room")])
+    code = show_page(replace(report, gate=gate), written, quiet=True, verbose=False)
+    assert code == ExitCode.INTERRUPTED
+    assert "BLOCKED" not in capsys.readouterr().out
 
 
 def test_a_detail_is_on_the_page_once() -> None:
