@@ -140,7 +140,7 @@ def status(
     now: options.Now = None,
 ) -> None:
     """Show the stored data: records, age, source and licence."""
-    moment = options.time_of(now) or datetime.now(UTC)
+    moment = options.moment_of(now)
     folder = cache_folder()
     with contextlib.closing(open_store(folder)) as store:
         sources = {"osv": store.osv, "kev": store.kev, "epss": store.epss}

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Final
 
+import msgspec
 import typer
 
 from scanagg.cli import options
@@ -72,136 +73,138 @@ def command(
             say(f"  and {len(findings) - _MOST_LISTED} more")
         return
     for match in findings:
-        say(*_page(explain(match, loaded, moment), stored))
+        say(*Page(explain(match, loaded, moment), stored).lines())
 
 
-def _page(explanation: Explanation, report: Report) -> Iterator[str]:
-    """Yield the whole page, with an empty line after each section."""
-    sections = (
-        _finding(explanation, report.target.name),
-        _upgrade(explanation, report),
-        _severity(explanation),
-        _origin_and_license(explanation),
-        *map(_rules, explanation.rule_lists),
-        *map(_grace, explanation.rule_lists),
-        _waivers_and_witnesses(explanation),
-    )
-    for section in sections:
-        lines = list(section)
-        yield from (*lines, "") if lines else ()
+class Page(msgspec.Struct, frozen=True):
+    """The sections of the page about a finding."""
 
+    explanation: Explanation
+    report: Report
 
-def _finding(explanation: Explanation, app: str) -> Iterator[str]:
-    """Yield the verdict, and everything that identifies the finding."""
-    finding, judged = explanation.finding, explanation.judged
-    package, advisory = finding.package, finding.advisory
-    yield f"{finding.rule.id}: {finding.title}"
-    if judged is None:
-        yield "  allowed: the policy allows the licence, so this is not a finding"
-    else:
-        verdict = judged.verdict
-        yield f"  {verdict.action.value} by rule {verdict.rule}: {sentences(verdict.reasons)}"
-    yield f"  id {finding.id}, fingerprint {finding.fingerprint}"
-    if package:
-        kind = {True: ", direct", False: ", transitive", None: ""}[package.direct]
-        yield f"  {package.name} {package.version} ({package.scope.value}{kind})"
-        if len(package.chain) > 1:
-            yield f"  {phrases.dependency_path(package, app)}"
-        yield from (f"  required in {phrases.place(place)}" for place in package.asked)
-    for place in finding.places or ((finding.location,) if finding.location else ()):
-        yield f"  in {phrases.place(place)}"
-    if advisory:
-        lines = (*phrases.alarms(advisory), *advisory_lines(finding, advisory))
-        yield from (f"  {line}" for line in lines)
-    if finding.in_source:
-        yield f"  hidden in the source by {finding.in_source}"
+    def lines(self) -> Iterator[str]:
+        """Yield the whole page, with an empty line after each section."""
+        sections = (
+            *(self.finding(), self.fix(), self.severity(), self.origin(), self.license()),
+            *map(self.rules, self.explanation.rule_lists),
+            *map(self.grace, self.explanation.rule_lists),
+            *(self.waivers(), self.witnesses()),
+        )
+        for section in map(list, sections):
+            yield from (*section, "") if section else ()
 
-
-def _upgrade(explanation: Explanation, report: Report) -> Iterator[str]:
-    """Yield how to fix a vulnerable package, from the upgrades in the report."""
-    package = explanation.finding.package
-    if package is None or explanation.judged is None or explanation.finding.advisory is None:
-        return
-    yield "What to do"
-    upgrade = phrases.upgrades_by_purl(report).get(package.purl)
-    yield f"  {phrases.vulnerability_fix(explanation.judged, upgrade)}"
-    for advice in phrases.upgrade_advice(report):
-        if advice.upgrade.package.purl == package.purl:
-            yield f"  {advice}"
-            yield from (f"  {remark}" for remark in advice.remarks)
-            if phrases.unchecked_upgrades(report) and advice.upgrade.to is not None:
-                yield f"  {phrases.UNCHECKED}"
-
-
-def _severity(explanation: Explanation) -> Iterator[str]:
-    """Yield the severity, and the sources that it was chosen from."""
-    severity, compared = explanation.severity, explanation.compared
-    as_other = "" if compared is severity else f", compared as {compared.value}"
-    yield f"Severity: {severity.value}{as_other}"
-    for number, claim in enumerate(explanation.claims):
-        decides = "  <- decides" if number == 0 else ""
-        yield f"  {phrases.severity_claim(claim)}{decides}"
-    if not explanation.claims:
-        yield "  no source gives a severity"
-    if explanation.override:
-        yield f"  policy override for {match_words(explanation.override.match)}"
-    yield from (f"  {sentence(reason)}" for reason in explanation.reasons)
-
-
-def _origin_and_license(explanation: Explanation) -> Iterator[str]:
-    """Yield where the finding comes from, and the verdict on the licence of its package."""
-    history, decision = explanation.finding.history, explanation.license
-    yield f"Origin: {explanation.origin}"
-    yield f"  {history.change.value}: {sentence(history.reason)}"
-    if history.first_seen:
-        yield f"  first recorded in this repository on {history.first_seen:%Y-%m-%d}"
-    if decision:
-        yield ""
-        yield f"Licence: {decision.verdict.value}"
-        yield f"  {decision.expression} (source: {decision.source or 'none'})"
-        if decision.term:
-            yield f"  decided by {decision.term}"
-
-
-def _rules(rules: RuleList) -> Iterator[str]:
-    """Yield the rules of one policy file that were tried."""
-    yield f"Locked rules of {rules.source}, in order" if rules.source else "Rules, in order"
-    width = max((len(tried.rule.id) for tried in rules.tried), default=0)
-    for tried in rules.tried:
-        answer = f"matches: {match_words(tried.rule.match)}"
-        if tried.failed:
-            answer = f"no match: needs {tried.failed} (finding: {tried.has})"
-        yield f"  {tried.rule.id:<{width}}  {tried.rule.action:<5}  {answer}"
-    if not rules.tried:
-        yield "  none tried"
-    elif rules.untried:
-        yield f"  {counted(rules.untried, 'later rule')} not tried"
-    if not rules.source and not rules.untried and not rules.has_match:
-        yield f"  no rule matches, so the default applies: {rules.default}"
-
-
-def _grace(rules: RuleList) -> Iterator[str]:
-    """Yield when the grace time of the rule that matches started, and when it ends."""
-    if rules.clock:
-        yield "Grace"
-        if rules.clock.start:
-            yield f"  started on {rules.clock.start:%Y-%m-%d}, when the finding became known"
-        if rules.clock.deadline:
-            yield f"  blocks from {rules.clock.deadline:%Y-%m-%d %H:%M} UTC"
+    def finding(self) -> Iterator[str]:
+        """Yield the verdict, and everything that identifies the finding."""
+        finding, judged = self.explanation.finding, self.explanation.judged
+        package, advisory = finding.package, finding.advisory
+        yield f"{finding.rule.id}: {finding.title}"
+        if judged is None:
+            yield "  allowed: the policy allows the licence, so this is not a finding"
         else:
-            yield f"  {sentence(rules.clock.reason)}"
+            verdict = judged.verdict
+            yield f"  {verdict.action.value} by rule {verdict.rule}: {sentences(verdict.reasons)}"
+        yield f"  id {finding.id}, fingerprint {finding.fingerprint}"
+        if package:
+            kind = {True: ", direct", False: ", transitive", None: ""}[package.direct]
+            yield f"  {package.name} {package.version} ({package.scope.value}{kind})"
+            if len(package.chain) > 1:
+                yield f"  {phrases.dependency_path(package, self.report.target.name)}"
+            yield from (f"  required in {phrases.place(place)}" for place in package.asked)
+        for place in finding.places or ((finding.location,) if finding.location else ()):
+            yield f"  in {phrases.place(place)}"
+        if advisory:
+            lines = (*phrases.alarms(advisory), *advisory_lines(finding, advisory))
+            yield from (f"  {line}" for line in lines)
+        if finding.in_source:
+            yield f"  hidden in the source by {finding.in_source}"
 
+    def fix(self) -> Iterator[str]:
+        """Yield how to fix a vulnerable package, from the upgrades in the report."""
+        finding, judged = self.explanation.finding, self.explanation.judged
+        package = finding.package
+        if not (package and judged and finding.advisory):
+            return
+        yield "What to do"
+        upgrade = phrases.upgrades_by_purl(self.report).get(package.purl)
+        yield f"  {phrases.vulnerability_fix(judged, upgrade)}"
+        for advice in phrases.upgrade_advice(self.report):
+            if advice.upgrade.package.purl == package.purl:
+                yield f"  {advice}"
+                yield from (f"  {remark}" for remark in advice.remarks)
+                if phrases.unchecked_upgrades(self.report) and advice.upgrade.to is not None:
+                    yield f"  {phrases.UNCHECKED}"
 
-def _waivers_and_witnesses(explanation: Explanation) -> Iterator[str]:
-    """Yield each waiver with why it does not match, and each scanner that saw the finding."""
-    yield "Waivers"
-    for waiver, reason in explanation.waivers:
-        state = sentence(reason) if reason else "covers this finding"
-        yield f"  {waiver.place} ({waiver.owner}, until {waiver.expires}): {state}"
-    if not explanation.waivers:
-        yield "  none"
-    yield ""
-    yield "Reported by"
-    for witness, count in Counter(explanation.finding.witnesses).items():
-        times = f", {count} times" if count > 1 else ""
-        yield f"  {witness.scanner} as {witness.rule}, severity {witness.severity.value}{times}"
+    def severity(self) -> Iterator[str]:
+        """Yield the severity, and the sources that it was chosen from."""
+        severity, compared = self.explanation.severity, self.explanation.compared
+        as_other = "" if compared is severity else f", compared as {compared.value}"
+        yield f"Severity: {severity.value}{as_other}"
+        for number, claim in enumerate(self.explanation.claims):
+            decides = "  <- decides" if number == 0 else ""
+            yield f"  {phrases.severity_claim(claim)}{decides}"
+        if not self.explanation.claims:
+            yield "  no source gives a severity"
+        if self.explanation.override:
+            yield f"  policy override for {match_words(self.explanation.override.match)}"
+        yield from (f"  {sentence(reason)}" for reason in self.explanation.reasons)
+
+    def origin(self) -> Iterator[str]:
+        """Yield where the finding comes from."""
+        history = self.explanation.finding.history
+        yield f"Origin: {self.explanation.origin}"
+        yield f"  {history.change.value}: {sentence(history.reason)}"
+        if history.first_seen:
+            yield f"  first recorded in this repository on {history.first_seen:%Y-%m-%d}"
+
+    def license(self) -> Iterator[str]:
+        """Yield the verdict on the licence of the package."""
+        decision = self.explanation.license
+        if decision:
+            yield f"Licence: {decision.verdict.value}"
+            yield f"  {decision.expression} (source: {decision.source or 'none'})"
+            if decision.term:
+                yield f"  decided by {decision.term}"
+
+    def rules(self, rules: RuleList) -> Iterator[str]:
+        """Yield the rules of one policy file that were tried."""
+        yield f"Locked rules of {rules.source}, in order" if rules.source else "Rules, in order"
+        width = max((len(tried.rule.id) for tried in rules.tried), default=0)
+        for tried in rules.tried:
+            answer = f"matches: {match_words(tried.rule.match)}"
+            if tried.failed:
+                answer = f"no match: needs {tried.failed} (finding: {tried.has})"
+            yield f"  {tried.rule.id:<{width}}  {tried.rule.action:<5}  {answer}"
+        if not rules.tried:
+            yield "  none tried"
+        elif rules.untried:
+            yield f"  {counted(rules.untried, 'later rule')} not tried"
+        if not rules.source and not rules.untried and not rules.has_match:
+            yield f"  no rule matches, so the default applies: {rules.default}"
+
+    def grace(self, rules: RuleList) -> Iterator[str]:
+        """Yield when the grace time of the rule that matches started, and when it ends."""
+        clock = rules.clock
+        if clock:
+            yield "Grace"
+            if clock.start:
+                yield f"  started on {clock.start:%Y-%m-%d}, when the finding became known"
+            if clock.deadline:
+                yield f"  blocks from {clock.deadline:%Y-%m-%d %H:%M} UTC"
+            else:
+                yield f"  {sentence(clock.reason)}"
+
+    def waivers(self) -> Iterator[str]:
+        """Yield each waiver with why it does not match."""
+        yield "Waivers"
+        for waiver, reason in self.explanation.waivers:
+            state = sentence(reason) if reason else "covers this finding"
+            yield f"  {waiver.place} ({waiver.owner}, until {waiver.expires}): {state}"
+        if not self.explanation.waivers:
+            yield "  none"
+
+    def witnesses(self) -> Iterator[str]:
+        """Yield each scanner that saw the finding."""
+        yield "Reported by"
+        for witness, count in Counter(self.explanation.finding.witnesses).items():
+            times = f", {count} times" if count > 1 else ""
+            yield f"  {witness.scanner} as {witness.rule}, severity {witness.severity.value}{times}"

@@ -11,7 +11,6 @@ from scanagg.cli.files import format_names, format_option, write_reports
 from scanagg.cli.page import show_page
 from scanagg.core.errors import UsageError
 from scanagg.gate.rejudge import rejudge, same_text
-from scanagg.model import Clock
 from scanagg.reports import wire
 from scanagg.reports.base import REPORTS, reporter
 
@@ -33,14 +32,13 @@ def command(
 
     Exit codes: the same as for check.
     """
-    moment = options.time_of(now)
+    clock = options.clock_of(now)
     stored = wire.read(report)
     settings, loaded = options.project_policy(policy, Path.cwd())
     if enforcement is None and same_text(stored, loaded):
         enforced = replace(loaded, enforcement=stored.policy.enforcement)
     else:
         enforced = options.enforced(loaded, enforcement)
-    clock = None if moment is None else Clock(moment, given=True)
     judged = rejudge(stored, enforced, clock)
     folder = output_dir or Path.cwd() / (settings.output_dir or REPORTS)
     names = format_names(formats)

@@ -2,7 +2,7 @@
 
 import json
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
 
@@ -101,7 +101,7 @@ def list_(
 
     Exit codes: 0 for any verdicts, 3 if the licence of a package could not be read.
     """
-    moment = options.time_of(now) or datetime.now(UTC)
+    moment = options.moment_of(now)
     root = options.folder_of(path)
     rules = load_rules(root, rule_files(root, policy_ref), policy, os.environ)
     listing = _list_licenses(root, rules, moment, python=python, offline=offline)

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import wraps
 from inspect import Parameter, Signature, signature
 from pathlib import Path
@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.times import as_utc
+from scanagg.model import Clock
 from scanagg.policy.load import load_policy, looser_enforcement
 from scanagg.policy.schema import Policy
 from scanagg.scanners.base import scanner_infos
@@ -180,6 +181,17 @@ def time_of(text: str | None) -> datetime | None:
     except (ValueError, OverflowError) as error:
         hint = "Write it like this: --now 2026-01-31T12:00:00Z"
         raise UsageError(f"--now {text!r} is not an ISO time", hint) from error
+
+
+def moment_of(text: str | None) -> datetime:
+    """Return an ISO time or date as UTC; the present for None. UsageError for anything else."""
+    return time_of(text) or datetime.now(UTC)
+
+
+def clock_of(text: str | None) -> Clock | None:
+    """Return the clock that an ISO time or date sets; None for None. UsageError."""
+    moment = time_of(text)
+    return Clock(moment, given=True) if moment else None
 
 
 def enforced(policy: Policy, enforcement: str | None) -> Policy:

@@ -13,7 +13,7 @@ from scanagg.core.errors import ExitCode, PolicyError
 from scanagg.core.text import counted, one_line
 from scanagg.core.yaml import parse
 from scanagg.gate.rejudge import findings_of, rejudge
-from scanagg.model import Clock, Judged
+from scanagg.model import Judged
 from scanagg.policy.compare import VerdictChange, changes
 from scanagg.policy.json_schema import schema_text
 from scanagg.policy.lint import lint
@@ -60,7 +60,7 @@ def check(
     """
     loaded = load_policy(file, root or Path.cwd(), None)
     path = builtin_folder() / f"{file}.yml" if file in BUILTIN else Path(file)
-    moment = options.time_of(now) or datetime.now(UTC)
+    moment = options.moment_of(now)
     flaws = lint(
         loaded,
         parse(path.read_bytes()),
@@ -125,8 +125,7 @@ def diff(
 
     Exit codes: 0 compared, 1 something changes (only with --exit-code), 2 a file cannot be used.
     """
-    report, moment = wire.read(on), options.time_of(now)
-    clock = None if moment is None else Clock(moment, given=True)
+    report, clock = wire.read(on), options.clock_of(now)
     before, after = (
         rejudge(report, load_policy(name, Path.cwd(), None), clock) for name in (old, new)
     )

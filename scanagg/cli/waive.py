@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -60,7 +60,7 @@ def command(
 
     The waiver goes into policies/waivers.yml, with an owner, a reason and an end date.
     """
-    moment = options.time_of(now) or datetime.now(UTC)
+    moment = options.moment_of(now)
     root = options.folder_of(path)
     rules = load_rules(root, rule_files(root, None), policy, os.environ)
     try:

@@ -1,7 +1,6 @@
 """`scanagg waivers`: list all waivers, with the findings they match and the days left."""
 
 import os
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -30,7 +29,7 @@ def command(
     now: options.Now = None,
 ) -> None:
     """List all waivers, with the findings they match in the last check and the days left."""
-    moment = options.time_of(now) or datetime.now(UTC)
+    moment = options.moment_of(now)
     root = options.folder_of(path)
     rules = load_rules(root, rule_files(root, None), policy, os.environ)
     if not rules.policy.waivers:
