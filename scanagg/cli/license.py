@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -20,7 +21,7 @@ from scanagg.findings.collect import ScanSetup
 from scanagg.findings.normalise import normalise
 from scanagg.gate.rules import ProjectRules, load_rules, rule_files
 from scanagg.inventory import read_inventory
-from scanagg.model import Category, NotExamined, Package, Run, Status
+from scanagg.model import Category, LicenseVerdict, NotExamined, Package, Run, Status
 from scanagg.policy import licenses
 from scanagg.policy.licenses import LicenseDecision, LicenseJudge
 from scanagg.policy.load import load_policy
@@ -50,6 +51,57 @@ class LicenseListing(msgspec.Struct, frozen=True):
     def is_whole(self) -> bool:
         """True if the licence of every package was read."""
         return self.run.status in (Status.OK, Status.NOT_APPLICABLE) and not self.unknown
+
+    def print_table(self) -> None:
+        """Print the packages as a table, then notes, what is unknown, and the counts."""
+        rows = [
+            (
+                *(package.name, package.version, package.scope.value),
+                *(decision.expression, decision.source or "none"),
+                *(decision.verdict.value, decision.term),
+            )
+            for package, decision in self.packages
+        ]
+        if rows:
+            print_table(_HEADS, rows)
+        for package, decision in self.packages:
+            if decision.notes:
+                say(f"{package.name} {package.version}: {sentences(decision.notes)}")
+        say(*(f"not read: {gap.input}: {sentence(gap.reason)}" for gap in self.unknown))
+        verdicts = Counter(decision.verdict for _, decision in self.packages)
+        counts = ", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in LicenseVerdict)
+        say(f"{counted(len(rows), 'package')}: {counts}")
+        if not self.is_whole:
+            unread = counted(len(self.unknown), "input")
+            why = f": {sentence(self.run.detail)}" if self.run.detail else ""
+            say(f"incomplete: the licence of {unread} was not read{why}")
+
+    def print_json(self) -> None:
+        """Print the packages as JSON."""
+        packages = [
+            {
+                "name": package.name,
+                "version": package.version,
+                "purl": package.purl,
+                "scope": package.scope.value,
+                "license": decision.expression,
+                "source": decision.source,
+                "verdict": decision.verdict.value,
+                "term": decision.term,
+                "candidates": decision.candidates,
+                "note": sentences(decision.notes),
+            }
+            for package, decision in self.packages
+        ]
+        gaps = [{"input": gap.input, "reason": sentence(gap.reason)} for gap in self.unknown]
+        document = {
+            "version": _VERSION,
+            "complete": self.is_whole,
+            "status": self.run.status.value,
+            "packages": packages,
+            "not_examined": gaps,
+        }
+        say(*json.dumps(document, indent=2).splitlines())
 
 
 @app.command("eval")
@@ -106,9 +158,9 @@ def list_(
     rules = load_rules(root, rule_files(root, policy_ref), policy, os.environ)
     listing = _list_licenses(root, rules, moment, python=python, offline=offline)
     if form == "json":
-        _print_json(listing)
+        listing.print_json()
     else:
-        _print_listing(listing)
+        listing.print_table()
     raise typer.Exit(ExitCode.PASS if listing.is_whole else ExitCode.INCOMPLETE)
 
 
@@ -150,56 +202,3 @@ def _list_licenses(
     }
     packages = tuple(by_purl[purl] for purl in sorted(by_purl))
     return LicenseListing(packages, tuple(done.run.coverage.gaps), done.run)
-
-
-def _print_listing(listing: LicenseListing) -> None:
-    rows = [
-        (
-            *(package.name, package.version, package.scope.value),
-            *(decision.expression, decision.source or "none"),
-            *(decision.verdict.value, decision.term),
-        )
-        for package, decision in listing.packages
-    ]
-    if rows:
-        print_table(_HEADS, rows)
-    for package, decision in listing.packages:
-        if decision.notes:
-            say(f"{package.name} {package.version}: {sentences(decision.notes)}")
-    say(*(f"not read: {gap.input}: {sentence(gap.reason)}" for gap in listing.unknown))
-    verdicts = [decision.verdict.value for _, decision in listing.packages]
-    words = ("allow", "review", "unknown", "deny")
-    counts = ", ".join(f"{verdicts.count(word)} {word}" for word in words)
-    say(f"{counted(len(verdicts), 'package')}: {counts}")
-    if not listing.is_whole:
-        unread = counted(len(listing.unknown), "input")
-        why = f": {sentence(listing.run.detail)}" if listing.run.detail else ""
-        say(f"incomplete: the licence of {unread} was not read{why}")
-
-
-def _print_json(listing: LicenseListing) -> None:
-    packages = [
-        {
-            "name": package.name,
-            "version": package.version,
-            "purl": package.purl,
-            "scope": package.scope.value,
-            "license": decision.expression,
-            "source": decision.source,
-            "verdict": decision.verdict.value,
-            "term": decision.term,
-            "candidates": list(decision.candidates),
-            "note": sentences(decision.notes),
-        }
-        for package, decision in listing.packages
-    ]
-    document = {
-        "version": _VERSION,
-        "complete": listing.is_whole,
-        "status": listing.run.status.value,
-        "packages": packages,
-        "not_examined": [
-            {"input": gap.input, "reason": sentence(gap.reason)} for gap in listing.unknown
-        ],
-    }
-    say(*json.dumps(document, indent=2).splitlines())

@@ -86,7 +86,7 @@ def _print_page(report: Report, written: WrittenReports, *, quiet: bool, verbose
         file=buffer if plain else sys.stdout, highlight=False, emoji=False, markup=False
     )
     console.width = max(console.width, _LEAST_WIDTH)
-    page = _Page(console, report, verbose)
+    page = _Page(console, report, phrases.upgrades_by_purl(report), verbose)
     page.verdict()
     if not quiet:
         page.overview()
@@ -109,6 +109,7 @@ class _Page(msgspec.Struct, frozen=True):
 
     console: Console
     report: Report
+    upgrades_by_purl: Mapping[str, Upgrade]
     verbose: bool
 
     def heading(self, text: str, style: str = "bold") -> None:
@@ -204,7 +205,6 @@ class _Page(msgspec.Struct, frozen=True):
         if not findings:
             return
         self.heading("Findings" if self.verbose else "Blocking")
-        upgrades = phrases.upgrades_by_purl(self.report)
         shown = findings if self.verbose else findings[:_SHOWN_FINDINGS]
         for judged in shown:
             action = judged.verdict.action
@@ -216,9 +216,58 @@ class _Page(msgspec.Struct, frozen=True):
             if action is not Action.BLOCK:
                 title.append(f"  [{action.value}]", ACTION_STYLES[action])
             self.console.print(Padding(title, (1, 0, 0, 2)))
-            for text, style in _finding_lines(judged, self.report, upgrades, verbose=self.verbose):
+            for text, style in self.finding_lines(judged):
                 self.paragraph(text, style, indent=4)
         self.more(len(findings) - len(shown), "the reports")
+
+    def finding_lines(self, judged: Judged) -> Iterator[tuple[str, str]]:
+        """Yield the lines about a finding, each with its style."""
+        finding, now = judged.finding, self.report.clock.now
+        package = finding.package
+        places = list(dict.fromkeys(map(phrases.place, finding.places)))
+        where = ", ".join(places[:_SHOWN_PLACES])
+        if len(places) > _SHOWN_PLACES:
+            where += f" and {len(places) - _SHOWN_PLACES} more places"
+        name = one_line(f"{package.name} {package.version}") if package else ""
+        yield " in ".join(filter(None, (name, where))), ""
+        if snippet := (finding.snippet or "").strip():
+            yield f"> {shorten(one_line(snippet), _SNIPPET_WIDTH)}", "cyan"
+        origin = f"{phrases.origin_of(judged)}; " if self.report.base else ""
+        scanners = ", ".join(finding.scanners)
+        yield f"{origin}found by {scanners}; rule {judged.verdict.rule}; id {finding.id}", "dim"
+        if finding.advisory and package:
+            yield from self.vulnerability_lines(judged, finding.advisory, package)
+        if judged.deadline:
+            yield phrases.deadline(judged, now), "yellow"
+        if judged.waiver:
+            yield f"waived: {phrases.waived_by(judged.waiver, now)}", "dim"
+            yield f"{one_line(judged.waiver.reason)} ({one_line(judged.waiver.place)})", "dim"
+        if finding.in_source:
+            yield f"hidden in the source by {one_line(finding.in_source)}", "dim"
+        yield from ((phrases.void_waiver(void), "yellow") for void in judged.void_waivers)
+
+    def vulnerability_lines(
+        self, judged: Judged, advisory: Advisory, package: Package
+    ) -> Iterator[tuple[str, str]]:
+        """Yield alarms, severity, dependency path and fix; if verbose, all about the advisory."""
+        yield from ((alarm, "bold red") for alarm in phrases.alarms(advisory))
+        name = self.report.target.name
+        if self.verbose:
+            lines = [
+                *phrases.severity_lines(judged),
+                *advisory_lines(judged.finding, advisory),
+                phrases.dependency_summary(package, name),
+            ]
+        else:
+            path = phrases.dependency_path(package, name)
+            lines = [
+                phrases.severity_decision(judged),
+                sentences(disagreement(judged.severity_sources)),
+                f"{path}; {package.scope.value}" if path else "",
+            ]
+        yield from ((line, "dim") for line in lines if line)
+        upgrade = self.upgrades_by_purl.get(package.purl)
+        yield phrases.vulnerability_fix(judged, upgrade), "green"
 
     def upgrades(self) -> None:
         """Print the upgrades that clear most; if verbose, all of them and all about them."""
@@ -301,57 +350,6 @@ def _severities(counts: Counter[Severity]) -> Text:
             text.append(", " if text else "")
             text.append(f"{counts[severity]} {severity.value}", SEVERITY_STYLES[severity])
     return text or Text("-", "dim")
-
-
-def _finding_lines(
-    judged: Judged, report: Report, upgrades: Mapping[str, Upgrade], *, verbose: bool
-) -> Iterator[tuple[str, str]]:
-    """Yield the lines about a finding, each with its style."""
-    finding, now = judged.finding, report.clock.now
-    package, advisory = finding.package, finding.advisory
-    places = list(dict.fromkeys(map(phrases.place, finding.places)))
-    where = ", ".join(places[:_SHOWN_PLACES])
-    if len(places) > _SHOWN_PLACES:
-        where += f" and {len(places) - _SHOWN_PLACES} more places"
-    name = one_line(f"{package.name} {package.version}") if package else ""
-    yield " in ".join(filter(None, (name, where))), ""
-    if snippet := (finding.snippet or "").strip():
-        yield f"> {shorten(one_line(snippet), _SNIPPET_WIDTH)}", "cyan"
-    origin = f"{phrases.origin_of(judged)}; " if report.base else ""
-    scanners = ", ".join(finding.scanners)
-    yield f"{origin}found by {scanners}; rule {judged.verdict.rule}; id {finding.id}", "dim"
-    if advisory and package:
-        yield from _vulnerability_lines(judged, advisory, package, report, verbose=verbose)
-        yield phrases.vulnerability_fix(judged, upgrades.get(package.purl)), "green"
-    if judged.deadline:
-        yield phrases.deadline(judged, now), "yellow"
-    if judged.waiver:
-        yield f"waived: {phrases.waived_by(judged.waiver, now)}", "dim"
-        yield f"{one_line(judged.waiver.reason)} ({one_line(judged.waiver.place)})", "dim"
-    if finding.in_source:
-        yield f"hidden in the source by {one_line(finding.in_source)}", "dim"
-    yield from ((phrases.void_waiver(void), "yellow") for void in judged.void_waivers)
-
-
-def _vulnerability_lines(
-    judged: Judged, advisory: Advisory, package: Package, report: Report, *, verbose: bool
-) -> Iterator[tuple[str, str]]:
-    """Yield alarms, the severity, and the dependency path; if verbose, all about the advisory."""
-    yield from ((alarm, "bold red") for alarm in phrases.alarms(advisory))
-    if verbose:
-        lines = [
-            *phrases.severity_lines(judged),
-            *advisory_lines(judged.finding, advisory),
-            phrases.dependency_summary(package, report.target.name),
-        ]
-    else:
-        path = phrases.dependency_path(package, report.target.name)
-        lines = [
-            phrases.severity_decision(judged),
-            sentences(disagreement(judged.severity_sources)),
-            f"{path}; {package.scope.value}" if path else "",
-        ]
-    yield from ((line, "dim") for line in lines if line)
 
 
 def advisory_lines(finding: Finding, advisory: Advisory) -> Iterator[str]:
