@@ -60,6 +60,12 @@ def last_report(root: Path, settings: Settings) -> Path:
     return root / (settings.output_dir or REPORTS) / "scanagg.json"
 
 
+def short_path(path: Path) -> str:
+    """Return a path relative to the current folder if it is in there."""
+    real = path.resolve()
+    return str(real.relative_to(Path.cwd()) if real.is_relative_to(Path.cwd()) else path)
+
+
 def write_file(
     file: Path, text: str, error: type[ScanaggError], *, shown: str = "", mode: int | None = None
 ) -> None:

@@ -4,7 +4,6 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from io import StringIO
-from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -15,7 +14,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from scanagg.cli.files import WrittenReports
+from scanagg.cli.files import WrittenReports, short_path
 from scanagg.cli.output import complain, printing
 from scanagg.cli.tables import (
     ACTION_STYLES,
@@ -71,37 +70,32 @@ def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: 
             reasons=(missing, *gate.reasons),
         )
         report = replace(report, gate=gate)
+    buffer = StringIO()
+    console = Console(highlight=False, emoji=False, markup=False)
+    if not console.is_terminal:
+        console.file = buffer
+    console.width = max(console.width, _LEAST_WIDTH)
+    page = _Page(console, report, phrases.upgrades_by_purl(report), verbose)
     with printing("Read the reports."):
-        _print_page(report, written, quiet=quiet, verbose=verbose)
+        page.verdict()
+        if not quiet:
+            page.overview()
+            page.runs()
+            page.unfinished_runs()
+            page.findings()
+            page.upgrades()
+            page.deadlines()
+            page.counts()
+            if verbose:
+                page.waivers_and_data()
+            page.notices()
+            page.reports(written)
+        # Without the spaces by which tables pad their lines to the full width.
+        sys.stdout.writelines(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
     for number, problem in enumerate(written.problems, 1):
         # The hint is the same for all.
         complain(problem.message, problem.hint if number == len(written.problems) else "")
     return gate.exit_code
-
-
-def _print_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: bool) -> None:
-    plain = not Console(file=sys.stdout).is_terminal
-    buffer = StringIO()
-    console = Console(
-        file=buffer if plain else sys.stdout, highlight=False, emoji=False, markup=False
-    )
-    console.width = max(console.width, _LEAST_WIDTH)
-    page = _Page(console, report, phrases.upgrades_by_purl(report), verbose)
-    page.verdict()
-    if not quiet:
-        page.overview()
-        page.runs()
-        page.unfinished_runs()
-        page.findings()
-        page.upgrades()
-        page.deadlines()
-        page.counts()
-        if verbose:
-            page.waivers_and_data()
-        page.notices()
-        page.reports(written)
-    # Without the spaces by which tables pad their lines to the full width.
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
 
 
 class _Page(msgspec.Struct, frozen=True):
@@ -338,9 +332,7 @@ class _Page(msgspec.Struct, frozen=True):
             self.console.print()
             self.bullets(written.notices, "yellow")
         for path in written.paths:
-            real = path.resolve()
-            shown = real.relative_to(Path.cwd()) if real.is_relative_to(Path.cwd()) else path
-            self.console.print(Text(f"report  {one_line(str(shown))}"), soft_wrap=True)
+            self.console.print(Text(f"report  {one_line(short_path(path))}"), soft_wrap=True)
 
 
 def _severities(counts: Counter[Severity]) -> Text:

@@ -87,7 +87,7 @@ def test(
 
     Exit codes: 0 all as expected, 1 a case failed, 2 a file or the policy cannot be used.
     """
-    failed = passed = 0
+    total = failed = 0
     for path in files:
         file = find(WorkTree(path.parent), path.name or ".", str(path))
         if file is None:
@@ -95,15 +95,14 @@ def test(
             raise PolicyError(f"{one_line(str(path))}: does not exist", hint)
         cases = read_cases(file.raw, file.name)
         for tried in _try(cases, path, policy, options.time_of(now)):
+            total += 1
+            failed += bool(tried.wrong)
             mark = "FAIL" if tried.wrong else "ok  "
             say(f"{mark}  {cases.shown}:{tried.line}  {tried.name}")
             if tried.wrong:
-                say(*(f"      {wrong}" for wrong in tried.wrong))
-                say(f"      verdict: {_verdict(tried.judged)}")
-                failed += 1
-            else:
-                passed += 1
-    say(f"{counted(passed + failed, 'case')}: {passed} passed, {failed} failed")
+                verdict = f"verdict: {_verdict(tried.judged)}"
+                say(*(f"      {line}" for line in (*tried.wrong, verdict)))
+    say(f"{counted(total, 'case')}: {total - failed} passed, {failed} failed")
     raise typer.Exit(ExitCode.BLOCKED if failed else ExitCode.PASS)
 
 
@@ -132,13 +131,8 @@ def diff(
     changed = changes(before.findings, after.findings)
     for change in changed:
         _print_change(change)
-    counts = Counter((_action(change.old), _action(change.new)) for change in changed)
-    say(
-        *(
-            f"{old_action} -> {new_action}: {n}"
-            for (old_action, new_action), n in sorted(counts.items())
-        )
-    )
+    counts = Counter(f"{_action(change.old)} -> {_action(change.new)}" for change in changed)
+    say(*(f"{step}: {count}" for step, count in sorted(counts.items())))
     weaker = sum(change.weaker for change in changed)
     same = len(after.findings) - sum(change.new is not None for change in changed)
     verdicts = counted(len(changed), "changed verdict")

@@ -79,7 +79,7 @@ def command(
     place = _effective_place(chosen, with_waiver, moment)
     write_file(root / WAIVERS, text, PolicyError)
     for judged in known:
-        if any(judged.finding is finding for finding in chosen):
+        if judged.finding in chosen:
             say(f"Waived until {wish.expires}: {judged.finding.title}")
             if judged.waiver:
                 say(f"  already waived until {judged.waiver.expires} at {judged.waiver.place}")

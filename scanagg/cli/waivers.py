@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from scanagg.cli import options
-from scanagg.cli.files import last_report
+from scanagg.cli.files import last_report, short_path
 from scanagg.cli.output import say
 from scanagg.cli.tables import print_table
 from scanagg.gate.rules import load_rules, rule_files
@@ -42,11 +42,12 @@ def command(
     uses = decide(findings, rules.policy, moment).waivers
     print_table(_HEADS, [_row(use, known is not None) for use in uses])
     say(plural(len(uses), "waiver"))
-    shown = place.relative_to(Path.cwd()) if place.is_relative_to(Path.cwd()) else place
     if known is None:
+        shown = short_path(place)
         say(f"Unknown what they match: {shown} does not exist. Run `scanagg check` first.")
     else:
-        say(f"Matched with the check of {known.clock.now:%Y-%m-%d %H:%M} UTC, {shown}")
+        time = f"{known.clock.now:%Y-%m-%d %H:%M} UTC"
+        say(f"Matched with the check of {time}, {short_path(place)}")
 
 
 def _row(use: WaiverUse, is_known: bool) -> tuple[str, ...]:
@@ -57,14 +58,12 @@ def _row(use: WaiverUse, is_known: bool) -> tuple[str, ...]:
         ends = "has no effect"
     else:
         ends = f"{plural(use.days_left, 'day')} left" if use.days_left else "last day"
-    matches = str(use.matched) if is_known else "-"
-    if is_known and use.status is WaiverStatus.UNUSED:
-        matches = "unused"
+    matches = "unused" if use.status is WaiverStatus.UNUSED else str(use.matched)
     package = " ".join(filter(None, (waiver.purl, waiver.versions)))
     fingerprint = (waiver.fingerprint or "")[:12]
     covers = filter(None, (", ".join(waiver.ids), package, waiver.path, fingerprint))
     reason = waiver.reason + (" (until fixed)" if waiver.until_fixed else "")
     return (
         *(waiver.place, " ".join(covers), waiver.state.value, waiver.owner),
-        *(matches, f"{waiver.expires}, {ends}", reason),
+        *(matches if is_known else "-", f"{waiver.expires}, {ends}", reason),
     )
