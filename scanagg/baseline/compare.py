@@ -78,14 +78,16 @@ def trace(
             packages = PackageComparison(replace(in_base, purls=code.purls), base.time, known)
     histories = dict(code.by_number)
     if baseline:
+        # Without the project's key, an entry does not identify the value of a secret. A base commit
+        # does, and it knows an edited secret better than an entry does.
+        secrets = (Change.UNCHANGED, *((Change.NEW,) if setup.key or not base.commit else ()))
         histories |= look_up(
             in_files,
             histories,
             baseline,
             times=times,
             paths={in_repository(target, file.path) for file in target.files},
-            compared=base.commit is not None,
-            keyed=bool(setup.key),
+            secrets=secrets,
         )
     for number, finding in of_packages.items():
         if packages and finding.package:

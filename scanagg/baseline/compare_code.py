@@ -77,8 +77,8 @@ def compare_code(
     changes = base.changes
     histories: dict[int, History] = {}
     for number, finding in findings.items():
-        path = finding.location.path if finding.location else None
-        if path is None or (path not in changes.same and path not in changes.changed):
+        path = finding.path
+        if path not in changes.same and path not in changes.changed:
             histories[number] = History(Change.NEW, Reason("in-no-file"))
         elif path in changes.same and not groups.has_changed(finding):
             histories[number] = History(Change.UNCHANGED, Reason("unchanged-file", {"path": path}))
@@ -126,8 +126,8 @@ class ConfigurationGroups:
 
     def has_changed(self, finding: Finding) -> bool:
         """Return True where a change in another file of the group may have caused the finding."""
-        path = finding.location.path if finding.location else ""
-        return finding.category is Category.MISCONFIGURATION and self.of(path) in self.changed
+        misconfigured = finding.category is Category.MISCONFIGURATION
+        return misconfigured and self.of(finding.path) in self.changed
 
     def unchanged_members(self) -> list[str]:
         """Return the unchanged files of the base in groups that changed."""
@@ -168,7 +168,7 @@ def _match(
         elif found.change is Change.UPDATED:
             reason = Reason("edited-since-base", {"tier": found.tier})
         else:
-            path = finding.location.path if finding.location else ""
+            path = finding.path
             followed = lines.get(named(path))
             path = files.get(followed.base, path) if followed else path
             unexamined = _not_examined(finding, path, scanned, base.changes)
@@ -304,7 +304,7 @@ def _scan_files(
     )
     entries = []
     for finding in collected.findings:
-        path = finding.location.path if finding.location else ""
+        path = finding.path
         misconfigured = finding.category is Category.MISCONFIGURATION and path in related
         if (
             finding.package is None

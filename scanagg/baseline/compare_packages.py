@@ -100,11 +100,10 @@ class PackageComparison:
         shown = " ".join(filter(None, (package.name, package.version)))
         reason = Reason("package-in-base", {"package": shown})
         first_seen = self._known.first_seen(finding) if self._known else None
-        path = finding.location.path if finding.location else ""
         if is_pypi(package.purl):
             in_base = _pin(package) in self._base.names
         else:
-            in_base = path in self._base.same or package.purl in self._base.purls
+            in_base = finding.path in self._base.same or package.purl in self._base.purls
         if not in_base:
             if not package.places and is_pypi(package.purl):
                 self._only_installed[shown] = None

@@ -127,63 +127,62 @@ def look_up(
     *,
     times: Mapping[int, datetime],
     paths: Collection[str],
-    compared: bool,
-    keyed: bool,
+    secrets: Collection[Change],
 ) -> Mapping[int, History]:
     """Return the histories of findings in files, with what the baseline knows of them.
 
     A finding that the base or the baseline has is unchanged. Entries are matched with findings of
     the base first, so that a copy of such a finding does not take its entry.
 
-    `times` and `paths` are as in `first_seen` and `compare`. `compared` says that there was a base
-    commit. `keyed` says that the project's key is there. Without it, an entry does not identify the
-    value of a secret, and a base commit does.
+    `times` and `paths` are as in `first_seen` and `compare`. Secrets are looked up only if the base
+    commit made them one of `secrets`.
     """
-    free = [
-        (line, MatchEntry(entry.parts, entry.line or 0))
-        for entry, line in zip(baseline.entries, baseline.lines, strict=True)
-        if not entry.of_package
-    ]
-    unchanged = [number for number in findings if histories[number].change is Change.UNCHANGED]
-    # A base commit knows an edited secret better than an entry does.
-    others = [
-        number
-        for number, finding in findings.items()
-        if histories[number].change is not Change.UNCHANGED
-        and (
-            not compared
-            or finding.category is not Category.SECRET
-            or (keyed and histories[number].change is Change.NEW)
-        )
-    ]
+    free = _in_files(baseline.entries)
     updated = dict(histories)
-    for numbers in (unchanged, others):
-        current = [match_entry(findings[number]) for number in numbers]
-        base = [entry for _, entry in free]
-        files = {entry.parts.path for entry in base}
-        matches = match(current, base, paths=paths, base_paths=files)
-        taken = set()
-        for number, found in zip(numbers, matches, strict=True):
-            is_edited = found.change is Change.UPDATED and numbers is unchanged
-            if found.base is not None and not is_edited:
-                taken.add(found.base)
-                seen = times.get(free[found.base][0])
-                updated[number] = _with_entry(histories[number], found, baseline.path, seen)
-        free = [entry for index, entry in enumerate(free) if index not in taken]
+    for changes in ((Change.UNCHANGED,), (Change.NEW, Change.UPDATED)):
+        current = {
+            number: match_entry(finding)
+            for number, finding in findings.items()
+            if histories[number].change in changes
+            if finding.category is not Category.SECRET or histories[number].change in secrets
+        }
+        for number, index, found in _match(current, free, paths):
+            history = histories[number]
+            if history.change is Change.UNCHANGED and found.change is Change.UPDATED:
+                continue
+            if history.change is not found.change:
+                values = {"path": baseline.path, "tier": found.tier}
+                is_edited = found.change is Change.UPDATED
+                reason = Reason("edited-since-baseline", values)
+                history = History(
+                    found.change, reason if is_edited else Reason("in-baseline", values)
+                )
+            updated[number] = replace(history, first_seen=times.get(baseline.lines[index]))
+            del free[index]
     return updated
 
 
-def _with_entry(
-    history: History, found: BaselineMatch, path: str, seen: datetime | None
-) -> History:
-    """Return a history with what the matched entry of the baseline at `path` adds to it."""
-    if history.change is Change.UNCHANGED or history.change is found.change:
-        return replace(history, first_seen=seen)
-    if found.change is Change.UNCHANGED:
-        reason = Reason("in-baseline", {"path": path, "tier": found.tier})
-    else:
-        reason = Reason("edited-since-baseline", {"path": path, "tier": found.tier})
-    return History(found.change, reason, first_seen=seen)
+def _in_files(entries: Iterable[BaselineEntry]) -> dict[int, MatchEntry]:
+    """Return the entries about files as they are matched, by their index."""
+    return {
+        index: MatchEntry(entry.parts, entry.line or 0)
+        for index, entry in enumerate(entries)
+        if not entry.of_package
+    }
+
+
+def _match(
+    current: Mapping[int, MatchEntry], base: Mapping[int, MatchEntry], paths: Collection[str]
+) -> Iterable[tuple[int, int, BaselineMatch]]:
+    """Return matches with the numbers of both sides: only for what the baseline has."""
+    files = {entry.parts.path for entry in base.values()}
+    matches = match([*current.values()], [*base.values()], paths=paths, base_paths=files)
+    indexes = list(base)
+    return [
+        (number, indexes[found.base], found)
+        for number, found in zip(current, matches, strict=True)
+        if found.base is not None
+    ]
 
 
 def match_entry(finding: Finding, check: str = "") -> MatchEntry:
@@ -222,7 +221,20 @@ def compare(
     `runs` are those of the same check, `paths` all files of the target, relative to the repository
     as in `Parts`, and `prefix` leads from there to the target.
     """
-    matches = _matches(baseline, findings, frozenset(map(nfc, paths)))
+    # Packages by purl and problem, of which the first entry counts; everything else in tiers.
+    by_key = {
+        key: BaselineMatch(index, Change.UNCHANGED, "package and id")
+        for index, entry in reversed([*enumerate(baseline.entries)])
+        for key in _keys(entry)
+    }
+    entries = [entry_for(finding) for finding in findings]
+    matches = [BaselineMatch(None, Change.NEW, "")] * len(entries)
+    for number, entry in enumerate(entries):
+        for key in reversed(_keys(entry)):
+            matches[number] = by_key.get(key, matches[number])
+    files = frozenset(map(nfc, paths))
+    for number, index, found in _match(_in_files(entries), _in_files(baseline.entries), files):
+        matches[number] = found._replace(base=index)
     matched = frozenset(found.base for found in matches if found.base is not None)
     by_scanner = {run.scanner: run for run in runs}
     unsure = frozenset(
@@ -231,39 +243,6 @@ def compare(
         if index not in matched and not _is_examined(entry, by_scanner, nfc(prefix))
     )
     return BaselineComparison(tuple(matches), matched, unsure)
-
-
-def _matches(
-    baseline: Baseline, findings: Sequence[Finding], paths: Collection[str]
-) -> list[BaselineMatch]:
-    """Match packages by purl and problem, and everything else in tiers."""
-    by_key: dict[tuple[str, ...], int] = {}
-    numbers = []
-    for index, entry in enumerate(baseline.entries):
-        if not entry.of_package:
-            numbers.append(index)
-        for key in _keys(entry):
-            by_key.setdefault(key, index)
-    base = [
-        MatchEntry(entry.parts, entry.line or 0)
-        for entry in map(baseline.entries.__getitem__, numbers)
-    ]
-    entries = [entry_for(finding) for finding in findings]
-    current = [MatchEntry(one.parts, one.line or 0) for one in entries if not one.of_package]
-    files = {entry.parts.path for entry in base}
-    in_tiers = iter(match(current, base, paths=paths, base_paths=files))
-    matches = []
-    for entry in entries:
-        if entry.of_package:
-            known = next((by_key[key] for key in _keys(entry) if key in by_key), None)
-            change = Change.NEW if known is None else Change.UNCHANGED
-            matches.append(BaselineMatch(known, change, "package and id"))
-        else:
-            found = next(in_tiers)
-            matches.append(
-                found if found.base is None else found._replace(base=numbers[found.base])
-            )
-    return matches
 
 
 def _keys(entry: BaselineEntry) -> list[tuple[str, ...]]:

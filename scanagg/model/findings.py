@@ -181,6 +181,11 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     history: History = NO_BASE
 
     @property
+    def path(self) -> str:
+        """The path of the file, "" where the finding is in no file of the target."""
+        return self.location.path if self.location else ""
+
+    @property
     def scanners(self) -> tuple[str, ...]:
         """The scanners that reported it, each once, in the witnesses' order."""
         return tuple(dict.fromkeys(witness.scanner for witness in self.witnesses))
