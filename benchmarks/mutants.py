@@ -74,8 +74,8 @@ an advisory is withdrawn only if all its records are: test_correlate.py
 - withdrawn=all(
 + withdrawn=any(
 code merges only where lines overlap: test_correlate.py
-- spans[$a].stop > spans[$b].start
-+ spans[$a].stop >= spans[$b].start
+- lines[$other][2] > start
++ lines[$other][2] >= start
 two values on a line are two secrets: test_correlate.py
 - len(digests) == 1 or None in digests
 + len(digests) < 3
@@ -86,8 +86,8 @@ an edited statement is updated, not unchanged: test_matching.py
 - "in_file", unchanged=False
 + "in_file", unchanged=True
 the version that introduces a vulnerability is affected: test_osv_versions.py
-- here = begun or
-+ here =
+- start = version
++ start = None
 a CVSS score of 7.0 is high: test_cvss.py
 - (7.0, Severity.HIGH)
 + (7.1, Severity.HIGH)
@@ -110,8 +110,8 @@ an unknown severity is a warning in SARIF: test_sarif_parts.py test_sarif_checkl
 - Severity.UNKNOWN: "warning"
 + Severity.UNKNOWN: "note"
 text of a project is no markup in HTML: test_report_html.py
-- autoescape=True
-+ autoescape=False
+- loader=_LOADER, autoescape=True
++ loader=_LOADER, autoescape=False
 scanners are configured from the trusted commit: test_check_policy_ref.py
 - load_settings(root, scanner_infos(), files=files)
 + load_settings(root, scanner_infos(), files=WorkTree(root))
