@@ -148,7 +148,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-wheel": "no wheel for this Python, and scanagg builds no packages: {error}",
     "unknown-version": "printed no version, exit code {code}",
     # Runs of scanners: what was not examined.
-    "no-input-examined": "none of {found} {unit} examined: {reasons}",
+    "no-input-examined": "0 of {found} {unit} examined: {reasons}",
     "other-reasons": "{number:other reason}",
     "inputs-not-examined": "{number} of {found} {unit} not examined: {input}: {reason}",
     "no-scanner-result": "no scanner produced a usable result",
