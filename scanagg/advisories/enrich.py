@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -122,10 +123,10 @@ class _Knowledge:
         names = group.ids | {record.id for record in records}
         valid = _valid(records)
         references = sorted(
-            {page for record in valid for page in record.references},
+            {*chain.from_iterable(record.references for record in valid)},
             key=lambda page: (_REFERENCE_ORDER.get(page.type, 4), page.url),
         )
-        weaknesses = {name for record in valid for name in record.database_specific.cwe_ids}
+        weaknesses = {*chain.from_iterable(one.database_specific.cwe_ids for one in valid)}
         return _Vulnerability(
             ids=names,
             records=records,
@@ -149,7 +150,7 @@ def _package_view(vulnerability: _Vulnerability, name: str) -> _PackageView:
     return _PackageView(
         ids=vulnerability.ids - malware,
         affected=tuple(affected_versions(record, name) for record in valid),
-        fixed=tuple(version for record in valid for version in fixed_versions(record, name)),
+        fixed=tuple(chain.from_iterable(fixed_versions(record, name) for record in valid)),
         withdrawn=bool(about) and all(record.withdrawn for record in about),
     )
 

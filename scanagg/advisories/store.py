@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -143,7 +144,7 @@ class Store:
     @property
     def sources(self) -> tuple[DataSource, ...]:
         """The stored data, in a fixed order."""
-        return tuple(source for source in (self.osv, self.kev, self.epss) if source is not None)
+        return tuple(filter(None, (self.osv, self.kev, self.epss)))
 
     def records(self, name: str) -> Sequence[Record]:
         """Return every record about a PyPI package, including withdrawn ones."""
@@ -171,17 +172,20 @@ class Store:
     def exploited(self, ids: Iterable[str]) -> Exploited | None:
         """Return the earliest entry of KEV for any of the ids."""
         query = "SELECT cve, added, due FROM kev WHERE cve = ?"
-        rows = [row for name in ids for row in self._rows("kev", query, canonical_id(name))]
-        entries = [Exploited(str(cve), str(added), str(due)) for cve, added, due in rows]
+        rows = (self._rows("kev", query, canonical_id(name)) for name in ids)
+        entries = [
+            Exploited(str(cve), str(added), str(due))
+            for cve, added, due in chain.from_iterable(rows)
+        ]
         return min(entries, key=lambda entry: (entry.added or "~", entry.cve), default=None)
 
     def likelihood(self, ids: Iterable[str]) -> Likelihood | None:
         """Return the highest EPSS of any of the ids."""
         query = "SELECT cve, score, percentile FROM epss WHERE cve = ?"
-        rows = [row for name in ids for row in self._rows("epss", query, canonical_id(name))]
+        rows = (self._rows("epss", query, canonical_id(name)) for name in ids)
         scores = [
             Likelihood(str(cve), score, percentile)
-            for cve, score, percentile in rows
+            for cve, score, percentile in chain.from_iterable(rows)
             if isinstance(score, float) and isinstance(percentile, float)
         ]
         return max(scores, key=lambda each: (each.score, each.percentile, each.cve), default=None)

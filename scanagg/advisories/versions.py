@@ -210,8 +210,7 @@ def _walked(events: Sequence[RangeEvent]) -> Iterator[Span]:
 
 
 def _versions(texts: Iterable[str | None]) -> set[Version]:
-    versions = {parsed(text) for text in texts if text is not None}
-    return {version for version in versions if version is not None}
+    return set(filter(None, map(parsed, filter(None, texts))))
 
 
 def _pairs(events: Sequence[RangeEvent]) -> list[Span]:
