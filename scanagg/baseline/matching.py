@@ -2,7 +2,7 @@
 
 import operator
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from scanagg.baseline.file import PACKAGE_CATEGORIES
@@ -38,19 +38,19 @@ class BaselineMatch(NamedTuple):
 
 
 class _Item(NamedTuple):
-    """An entry as the tiers need it; `number` is its index.
+    """An entry as the tiers need it; `place` is its path and line in the base, None if unknown.
 
     `statement` comes without the keyed digest of a secret. `code` is the statement of code, ""
     else: lines beside the flagged one may change what code does. `value` is a digest of a secret,
     "" where only one side has it. `in_file` is False for findings about packages.
     """
 
-    number: int
     category: str
     rule: str
     path: str
     qualname: str
     line: int
+    place: tuple[str, int] | None
     statement: str
     code: str
     value: str
@@ -68,16 +68,15 @@ class _Tier(NamedTuple):
     words: str
     fields: tuple[str, ...]
     needs: str = "category"
-    unchanged: bool = True
+    change: Change = Change.UNCHANGED
     leaves_home: bool = False
     renamed: bool = False
 
 
-_SAME_LINE: Final = _Tier("line", ("path", "line", "code"), needs="line")
 # The surest first. The tier of edited findings comes last, so that it takes no match from an
 # unedited one. Findings without a statement are recognised in their own file only.
 _TIERS: Final = (
-    _SAME_LINE,
+    _Tier("line", ("place", "code"), "place"),
     _Tier("rule, file, function and statement", ("path", "qualname", "statement")),
     _Tier("rule, file and statement", ("path", "statement"), "statement", leaves_home=True),
     # The text beside a secret may change, and a formatter may move it.
@@ -95,7 +94,7 @@ _TIERS: Final = (
         "statement",
         leaves_home=True,
     ),
-    _Tier("rule, file and function", ("path", "qualname"), "in_file", unchanged=False),
+    _Tier("rule, file and function", ("path", "qualname"), "in_file", Change.UPDATED),
 )
 
 _Suffix = Callable[[str], object]
@@ -122,59 +121,44 @@ def match(
     """
     sides = (current, base)
     keyed = all(any(entry.parts.statement[HASH_DIGITS:] for entry in side) for side in sides)
-    left, free = (_items(side, keyed=keyed) for side in sides)
-    has_values = any(item.value for item in (*left, *free))
+    left = _items(current, lines or (lambda _path, _line: None), keyed=keyed)
+    free = _items(base, lambda path, line: (path, line), keyed=keyed)
+    has_values = any(item.value for item in (*left.values(), *free.values()))
     added = frozenset(paths) - frozenset(base_paths)
     removed = frozenset(base_paths) - frozenset(paths)
     matches = [BaselineMatch(None, Change.NEW, "")] * len(current)
     for tier in _TIERS:
-        if tier is _SAME_LINE and lines is None:
-            continue
-        for suffix, base_suffix in _BY_VALUE if has_values and tier.unchanged else (_NO_VALUE,):
-            now = _in_base(left, lines) if tier is _SAME_LINE and lines else left
-            keys = _keys(now, tier, suffix, added)
-            base_keys = _keys(free, tier, base_suffix, removed)
-            pairs = dict(_pairs(left, keys, free, base_keys, leaves_home=tier.leaves_home))
-            if not pairs:
-                continue
-            change = Change.UNCHANGED if tier.unchanged else Change.UPDATED
-            for number, base_number in pairs.items():
-                matches[number] = BaselineMatch(base_number, change, tier.words)
-            taken = set(pairs.values())
-            left = [item for item in left if item.number not in pairs]
-            free = [item for item in free if item.number not in taken]
+        by_value = has_values and tier.change is Change.UNCHANGED
+        for suffix, base_suffix in _BY_VALUE if by_value else (_NO_VALUE,):
+            keys = _keys(left.values(), tier, suffix, added)
+            base_keys = _keys(free.values(), tier, base_suffix, removed)
+            pairs = list(_pairs(left, keys, free, base_keys, leaves_home=tier.leaves_home))
+            for number, base_number in pairs:
+                matches[number] = BaselineMatch(base_number, tier.change, tier.words)
+                del left[number], free[base_number]
     return matches
 
 
-def _items(entries: Sequence[MatchEntry], *, keyed: bool) -> list[_Item]:
-    """Return the entries by file and line, then in the given order.
+def _items(entries: Sequence[MatchEntry], lines: LineMap, *, keyed: bool) -> dict[int, _Item]:
+    """Return the entries by their index, sorted by file and line, then in the given order.
 
     The value of a secret is its keyed digest where both sides have such, else its check.
     """
-    items = []
+    items = {}
     for number, (parts, line, check) in enumerate(entries):
         category, rule, path, qualname, whole = parts
         statement, digest = whole[:HASH_DIGITS], whole[HASH_DIGITS:]
         code = statement if category == Category.CODE.value else ""
         value = digest if keyed else check
         in_file = category not in PACKAGE_CATEGORIES
-        item = _Item(number, category, rule, path, qualname, line, statement, code, value, in_file)
-        items.append(item)
-    return sorted(items, key=lambda item: (item.path, item.line))
-
-
-def _in_base(items: Sequence[_Item], lines: LineMap) -> list[_Item]:
-    """Return the items at their places in the base; new lines have the number 0."""
-    moved = []
-    for item in items:
-        place = lines(item.path, item.line) if item.line and item.in_file else None
-        path, line = place or (item.path, 0)
-        moved.append(item._replace(path=path, line=line))
-    return moved
+        place = lines(path, line) if line and in_file else None
+        item = _Item(category, rule, path, qualname, line, place, statement, code, value, in_file)
+        items[number] = item
+    return dict(sorted(items.items(), key=lambda item: (item[1].path, item[1].line)))
 
 
 def _keys(
-    items: Sequence[_Item], tier: _Tier, suffix: _Suffix, files: Collection[str]
+    items: Iterable[_Item], tier: _Tier, suffix: _Suffix, files: Collection[str]
 ) -> list[Hashable | None]:
     """Return the key of each item, None where it matches nothing."""
     fields = operator.attrgetter("category", "rule", *tier.fields)
@@ -188,35 +172,36 @@ def _keys(
 
 
 def _pairs(
-    left: Sequence[_Item],
+    left: dict[int, _Item],
     keys: Sequence[Hashable | None],
-    free: Sequence[_Item],
+    free: dict[int, _Item],
     base_keys: Sequence[Hashable | None],
     *,
     leaves_home: bool,
 ) -> Iterator[tuple[int, int]]:
     """Yield pairs of numbers, each in one pair at most. Among equals the first goes first."""
     known = frozenset(keys) - {None}
-    buckets: dict[Hashable | None, list[_Item]] = defaultdict(list)
-    for item, key in zip(reversed(free), reversed(base_keys), strict=True):
+    buckets: dict[Hashable | None, list[int]] = defaultdict(list)
+    for number, key in zip(reversed(free), reversed(base_keys), strict=True):
         if key in known:
-            buckets[key].append(item)
+            buckets[key].append(number)
     if not buckets:
         return
     # Per function: the number of old findings that the current ones do not account for.
     spare: Counter[Hashable] = Counter()
     if leaves_home:
-        spare.update(map(_home, free))
-        spare.subtract(map(_home, left))
-    for item, key in zip(left, keys, strict=True):
+        spare.update(map(_home, free.values()))
+        spare.subtract(map(_home, left.values()))
+    for number, key in zip(left, keys, strict=True):
         bucket = buckets.get(key)
         while bucket:
-            old = bucket.pop()
+            base_number = bucket.pop()
             if leaves_home:
-                spare[_home(old)] -= 1
-                if spare[_home(old)] < 0:
+                home = _home(free[base_number])
+                spare[home] -= 1
+                if spare[home] < 0:
                     continue
-            yield item.number, old.number
+            yield number, base_number
             break
 
 

@@ -105,24 +105,21 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
 
     Files that the target leaves out are left out of the commit as well.
     """
-    prefix, tree = git.prefix(), git.tree(commit)
-    if prefix is None or tree is None:
+    tree = git.tree(commit)
+    if tree is None:
         return None
     root_length = len(str(target.root).rstrip("/")) + 1
     shown = {os.fsencode(str(file.real)[root_length:]): file.path for file in target.files}
-    left_out = {gap.input for gap in target.skipped}
     excluded = pathspec.GitIgnoreSpec.from_lines(target.exclude)
     taken = set(shown.values())
     files, links = {}, {}
-    for whole, blob in tree.items():
-        name = whole.removeprefix(prefix)
-        inside = whole.startswith(prefix) and (blob.is_file or blob.is_link)
-        if not inside or _UNSAFE.intersection(name.lower().split(b"/")):
+    for name, blob in tree.items():
+        is_unsafe = _UNSAFE.intersection(name.lower().split(b"/"))
+        if is_unsafe or excluded.match_file(os.fsdecode(name)):
             continue
-        if excluded.match_file(os.fsdecode(name)):
-            continue
-        if blob.is_link:
-            links[name] = CommittedFile(name, blob.oid)
+        if not blob.is_file:
+            if blob.is_link:
+                links[name] = CommittedFile(name, blob.oid)
             continue
         path = shown.get(name)
         if path is None:
@@ -132,8 +129,9 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
                 count += 1
                 path = f"{plain_path} ({count})"
             taken.add(path)
-        if path not in left_out:
-            files[path] = CommittedFile(name, blob.oid)
+        files[path] = CommittedFile(name, blob.oid)
+    for gap in target.skipped:
+        files.pop(gap.input, None)
     return Snapshot(git, commit, target, files, links)
 
 
@@ -144,20 +142,20 @@ def compare_files(
 
     `compared` says for each path if it is compared.
     """
-    current = {file.path: file for file in snapshot.target.files if compared(file.path)}
-    committed = {path: file for path, file in snapshot.files.items() if compared(path)}
-    both = current.keys() & committed.keys()
-    same = {path for path in both if _has_content(current[path], committed[path].oid)}
-    others = committed.keys() - same
+    current = {file.path: file for file in snapshot.target.files}
+    now, committed = (set(filter(compared, paths)) for paths in (current, snapshot.files))
+    both = now & committed
+    same = {path for path in both if _has_content(current[path], snapshot.files[path].oid)}
+    others = committed - same
     before = {file.path: file for file in snapshot.lay_out(sorted(others), folder).files}
-    for path in before.keys() & current.keys():
+    for path in before.keys() & now:
         content = _plain_content(before[path])
         if content is not None and content == _plain_content(current[path]):
             same.add(path)
     return FileChanges(
         same=frozenset(same),
-        changed={path: file for path, file in current.items() if path not in same},
-        before={path: file for path, file in before.items() if path not in same},
+        changed={path: current[path] for path in sorted(now - same)},
+        before={path: before[path] for path in sorted(before.keys() - same)},
         unread=frozenset(others - before.keys()),
     )
 
@@ -204,19 +202,17 @@ def read_links(snapshot: Snapshot) -> tuple[Link, ...]:
     folders = {
         name[:index] for name in files for index, byte in enumerate(name) if byte == ord("/")
     }
+    ends = {name: valid(os.fsdecode(name)) for name in folders} | files
     links = []
     for name in names:
-        end = _link_end(name, leads)
-        shown = files.get(end) if end is not None else None
-        if shown is None and end in folders:
-            shown = valid(os.fsdecode(end))
+        shown = ends.get(_link_end(name, leads))
         reason = None if shown else Reason("link-to-no-file-of-the-project")
         links.append(Link(valid(os.fsdecode(name)), shown, reason))
     return tuple(sorted(links, key=lambda link: link.path))
 
 
-def _link_end(name: bytes, leads: Mapping[bytes, bytes]) -> bytes | None:
-    """Return the name that a link leads to, by however many links; None where it is not known."""
+def _link_end(name: bytes, leads: Mapping[bytes, bytes]) -> bytes:
+    """Return the name that a link leads to, by however many links; b"" where it is not known."""
     for _ in range(_MAX_LINKS):
         if name not in leads:
             return name
@@ -224,9 +220,9 @@ def _link_end(name: bytes, leads: Mapping[bytes, bytes]) -> bytes | None:
         down = next((at for at, part in enumerate(parts) if part not in (b"", b".", b"..")), 0)
         # A part before a later ".." may itself be a link.
         if leads[name].startswith(b"/") or b".." in parts[down:]:
-            return None
+            return b""
         name = posixpath.normpath(posixpath.join(posixpath.dirname(name), leads[name]))
-    return None
+    return b""
 
 
 # Lines.

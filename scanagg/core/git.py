@@ -122,8 +122,8 @@ class Git(msgspec.Struct, frozen=True):
         return bare if bare.startswith("https://") else None
 
     def tree(self, commit: str) -> Mapping[bytes, Blob] | None:
-        """Return every file of a commit by its path; None if the commit cannot be read."""
-        printed = self.output("ls-tree", "-r", "-z", "--full-tree", commit)
+        """Return every file of a commit below the folder; None if the commit cannot be read."""
+        printed = self.output("ls-tree", "-r", "-z", commit)
         if printed is None:
             return None
         blobs = {}
