@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.baseline.file import Baseline
 from scanagg.baseline.lookup import Growth, last_growth
@@ -71,31 +72,24 @@ def find_base(target: Target, options: BaseOptions, stop: Stop) -> Base:
     git = Git(target.root, stop)
     found = _base_commit(git, target, options)
     baseline = None if options.against == "none" else options.baseline
-    growth = Growth()
-    if baseline and found.commit is None:
+    growth, notice = Growth(), found.notice
+    info = BaseInfo(found.commit, found.name)
+    if found.commit:
+        info = replace(info, time=git.committed_at(found.commit))
+    elif baseline:
         growth = last_growth(git, target, baseline, options.ref_of_rules)
-    commit = found.commit or growth.commit
-    time = git.committed_at(commit) if commit else None
-    notice = found.notice
-    if notice and not found.commit:
-        if baseline:
-            notice = Reason("only-baseline", {"path": baseline.path, "why": notice})
-        else:
-            notice = Reason("no-base-commit", {"why": notice})
-    info = BaseInfo(
-        commit=found.commit,
-        ref=found.name,
-        time=time if found.commit else None,
-        baseline=baseline.path if baseline else None,
-        entries=len(baseline.entries) if baseline else 0,
-    )
+        notice = notice and Reason("only-baseline", {"path": baseline.path, "why": notice})
+    else:
+        notice = notice and Reason("no-base-commit", {"why": notice})
+    if baseline:
+        info = replace(info, baseline=baseline.path, entries=len(baseline.entries))
     return Base(
         commit=found.commit,
         package_commit=growth.commit,
-        time=time,
+        time=git.committed_at(growth.commit) if growth.commit else info.time,
         baseline=baseline,
         ref_of_rules=options.ref_of_rules,
-        notices=tuple(notice for notice in (notice, growth.notice) if notice),
+        notices=tuple(filter(None, (notice, growth.notice))),
         info=info if found.commit or baseline else None,
     )
 

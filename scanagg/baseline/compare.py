@@ -1,6 +1,7 @@
 """Decide the history of every finding: from the base commit first, then from the baseline file."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -10,7 +11,7 @@ from msgspec.structs import replace
 from scanagg.baseline.base import Base
 from scanagg.baseline.compare_code import BaseFiles, Histories, compare_code
 from scanagg.baseline.compare_packages import PackageComparison, is_manifest, read_packages
-from scanagg.baseline.lookup import first_seen, known_advisories, look_up
+from scanagg.baseline.lookup import KnownAdvisories, first_seen, known_advisories, look_up
 from scanagg.baseline.snapshot import compare_files, in_repository, read_snapshot
 from scanagg.core import cache
 from scanagg.core.git import Git
@@ -55,48 +56,45 @@ def trace(
     A finding is new where its base could not be examined, and a notice says so.
     """
     baseline = base.baseline
-    if base.commit is None and baseline is None:
+    if base.info is None:
         return Traced(tuple(findings))
-    in_files: dict[int, Finding] = {}
-    of_packages: dict[int, Finding] = {}
-    for number, finding in enumerate(findings):
-        group = of_packages if finding.category in _PACKAGE_CATEGORIES else in_files
-        group[number] = finding
+    in_files = dict(enumerate(findings))
+    of_packages = {
+        number: in_files.pop(number)
+        for number, finding in enumerate(findings)
+        if finding.category in _PACKAGE_CATEGORIES
+    }
     git = Git(target.root, setup.limits.stop)
-    times = first_seen(git, target, baseline, base.ref_of_rules) if baseline else {}
-    known = known_advisories(baseline, times) if baseline else None
-    packages = None
+    times: Mapping[int, datetime] = {}
+    known = KnownAdvisories()
+    if baseline:
+        times = first_seen(git, target, baseline, base.ref_of_rules)
+        known = known_advisories(baseline, times)
+    in_base = None
     with cache.work_folder(setup.cache) as work:
-        listing = {one.location.path for one in of_packages.values() if one.location}
-        listing.update(inventory.manifests)
+        listing = {*inventory.manifests, *(finding.path for finding in of_packages.values())}
         files, notices = _base_files(git, base, target, listing, work)
         code = _compare_files(in_files, of_packages, base, files, runs, setup, notify)
         if files and of_packages:
             folder = work / "manifests"
             folder.mkdir()
             in_base = read_packages(files.snapshot, files.changes, inventory, folder)
-            packages = PackageComparison(replace(in_base, purls=code.purls), base.time, known)
-    histories = dict(code.by_number)
+            in_base = replace(in_base, purls=code.purls)
+    packages = PackageComparison(in_base, base.time, known)
+    histories = {number: packages.history(finding) for number, finding in of_packages.items()}
+    histories |= code.by_number
     if baseline:
-        # Without the project's key, an entry does not identify the value of a secret. A base commit
-        # does, and it knows an edited secret better than an entry does.
-        secrets = (Change.UNCHANGED, *((Change.NEW,) if setup.key or not base.commit else ()))
         histories |= look_up(
             in_files,
             histories,
             baseline,
             times=times,
             paths={in_repository(target, file.path) for file in target.files},
-            secrets=secrets,
+            # Without the project's key, an entry does not identify the value of a secret, and a
+            # base commit does.
+            secrets=bool(setup.key) or base.commit is None,
         )
-    for number, finding in of_packages.items():
-        if packages and finding.package:
-            histories[number] = packages.history(finding, finding.package)
-        else:
-            seen = known.first_seen(finding) if known else None
-            histories[number] = History(Change.NEW, Reason("no-package-base"), first_seen=seen)
-    notices = [*notices, *_key_notices(base, setup), *code.notices]
-    notices += packages.notices() if packages else ()
+    notices = [*notices, *_key_notices(base, setup), *code.notices, *packages.notices()]
     return Traced(
         tuple(replace(one, history=histories[n]) for n, one in enumerate(findings)),
         tuple(dict.fromkeys(notices)),
@@ -147,13 +145,11 @@ def _compare_files(
     if files is None:
         return Histories(histories)
     foreign = {
-        number: one
-        for number, one in of_packages.items()
-        if one.package and not is_pypi(one.package.purl)
-        if one.location and one.location.path in files.changes.changed
+        number: finding
+        for number, finding in of_packages.items()
+        if finding.package and not is_pypi(finding.package.purl)
+        if finding.path in files.changes.changed
     }
-    if not (in_files or foreign):
-        return Histories(histories)
     compared = compare_code(in_files, foreign, files, runs, setup, notify)
     return replace(compared, by_number={**histories, **compared.by_number})
 

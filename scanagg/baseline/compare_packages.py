@@ -1,7 +1,7 @@
 """Compare vulnerabilities and licences with a base: a package that the base has is not new."""
 
+import operator
 import re
-from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -60,11 +60,12 @@ def read_packages(
     """
     links = read_links(snapshot)
     differing = {*changes.changed, *changes.before, *changes.unread}
-    manifests = {path for path in differing if is_manifest(path)}
-    ends = {(link.path, link.end) for link in links}
-    same_links = ends == {(link.path, link.end) for link in snapshot.target.links}
+    manifests = set(filter(is_manifest, differing))
+    ends = operator.attrgetter("path", "end")
+    same_links = set(map(ends, links)) == set(map(ends, snapshot.target.links))
     if same_links and not manifests and differing.isdisjoint(inventory.manifests):
-        return BasePackages(_names(one for one in inventory.packages if one.places), changes.same)
+        listed = (package for package in inventory.packages if package.places)
+        return BasePackages(frozenset(map(_pin, listed)), changes.same)
     named = {*inventory.manifests, *(link.end for link in links)}
     paths = [path for path in snapshot.files if is_manifest(path) or path in named]
     base = read_inventory(replace(snapshot.lay_out(paths, work), links=links))
@@ -74,42 +75,46 @@ def read_packages(
         Reason("base-manifest-broken", {"path": gap.input, "why": gap.reason})
         for gap in base.problems
     ]
-    return BasePackages(
-        _names(base.packages), changes.same, problems=tuple(dict.fromkeys(problems))
-    )
+    names = frozenset(map(_pin, base.packages))
+    return BasePackages(names, changes.same, problems=tuple(dict.fromkeys(problems)))
 
 
 class PackageComparison:
     """Decides the histories of vulnerabilities and licences, and collects notices about them.
 
-    `time` is that of the base commit, `known` what a baseline lists, None without one.
+    `base` is None where the packages of the base are not known. `time` is that of the base commit,
+    `known` what a baseline lists.
     """
 
     def __init__(
-        self, base: BasePackages, time: datetime | None, known: KnownAdvisories | None
+        self, base: BasePackages | None, time: datetime | None, known: KnownAdvisories
     ) -> None:
         """Start without notices."""
         self._base = base
         self._time = time
         self._known = known
         self._only_installed: dict[str, None] = {}
-        self._some_new = False
+        self._problems: tuple[Reason, ...] = ()
 
-    def history(self, finding: Finding, package: Package) -> History:
+    def history(self, finding: Finding) -> History:
         """Return the history: new where the base does not have the package in this version."""
+        package = finding.package
+        first_seen = self._known.first_seen(finding)
+        if self._base is None or package is None:
+            return History(Change.NEW, Reason("no-package-base"), first_seen=first_seen)
         shown = " ".join(filter(None, (package.name, package.version)))
         reason = Reason("package-in-base", {"package": shown})
-        first_seen = self._known.first_seen(finding) if self._known else None
-        if is_pypi(package.purl):
+        of_pypi = is_pypi(package.purl)
+        if of_pypi:
             in_base = _pin(package) in self._base.names
         else:
             in_base = finding.path in self._base.same or package.purl in self._base.purls
         if not in_base:
-            if not package.places and is_pypi(package.purl):
+            if of_pypi and not package.places:
                 self._only_installed[shown] = None
                 reason = Reason("package-only-installed", {"package": shown})
             else:
-                self._some_new = True
+                self._problems = self._base.problems
                 reason = Reason("package-not-in-base", {"package": shown})
             return History(Change.NEW, reason, first_seen=first_seen)
         if finding.category is not Category.VULNERABILITY:
@@ -122,8 +127,8 @@ class PackageComparison:
 
         The baseline decides, if there is one, else the date of the advisory.
         """
-        if self._known is not None:
-            path = self._known.path
+        path = self._known.path
+        if path:
             if self._known.lists(finding):
                 return False, Reason("advisory-in-baseline", {"package": shown, "path": path})
             return True, Reason("advisory-not-in-baseline", {"package": shown, "path": path})
@@ -143,16 +148,12 @@ class PackageComparison:
             more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
             packages = (*names[:_SHOWN], *more)
             notices.append(Reason("installed-packages-count-as-new", {"packages": packages}))
-        problems = self._base.problems
-        if self._some_new and problems:
-            notices.append(Reason("packages-count-as-new", {"why": problems[0]}))
-            if len(problems) > 1:
-                notices.append(Reason("more-base-files-unread", {"number": len(problems) - 1}))
+        for problem in self._problems[:1]:
+            notices.append(Reason("packages-count-as-new", {"why": problem}))
+        if len(self._problems) > 1:
+            number = len(self._problems) - 1
+            notices.append(Reason("more-base-files-unread", {"number": number}))
         return tuple(notices)
-
-
-def _names(packages: Iterable[Package]) -> frozenset[tuple[str, str]]:
-    return frozenset(map(_pin, packages))
 
 
 def _pin(package: Package) -> tuple[str, str]:

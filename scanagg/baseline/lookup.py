@@ -89,10 +89,15 @@ def _blame(
 
 
 class KnownAdvisories(msgspec.Struct, frozen=True):
-    """The vulnerabilities that a baseline lists, by package: their ids, and their line's time."""
+    """The vulnerabilities that a baseline lists, by package: their ids, and their line's time.
 
-    path: str
-    entries: Mapping[str, Sequence[tuple[frozenset[str], datetime | None]]]
+    Without a baseline, `path` is "".
+    """
+
+    path: str = ""
+    entries: Mapping[str, Sequence[tuple[frozenset[str], datetime | None]]] = msgspec.field(
+        default_factory=dict
+    )
 
     def lists(self, finding: Finding) -> bool:
         """Return True where an entry for the package shares an id with the finding."""
@@ -127,16 +132,17 @@ def look_up(
     *,
     times: Mapping[int, datetime],
     paths: Collection[str],
-    secrets: Collection[Change],
+    secrets: bool,
 ) -> Mapping[int, History]:
     """Return the histories of findings in files, with what the baseline knows of them.
 
     A finding that the base or the baseline has is unchanged. Entries are matched with findings of
     the base first, so that a copy of such a finding does not take its entry.
 
-    `times` and `paths` are as in `first_seen` and `compare`. Secrets are looked up only if the base
-    commit made them one of `secrets`.
+    `times` and `paths` are as in `first_seen` and `compare`. Without `secrets`, entries of secrets
+    count only for secrets that the base has.
     """
+    of_secrets = (Change.UNCHANGED, Change.NEW) if secrets else (Change.UNCHANGED,)
     free = _in_files(baseline.entries)
     updated = dict(histories)
     for changes in ((Change.UNCHANGED,), (Change.NEW, Change.UPDATED)):
@@ -144,7 +150,8 @@ def look_up(
             number: match_entry(finding)
             for number, finding in findings.items()
             if histories[number].change in changes
-            if finding.category is not Category.SECRET or histories[number].change in secrets
+            # A base commit knows an edited secret better than an entry does.
+            if finding.category is not Category.SECRET or histories[number].change in of_secrets
         }
         for number, index, found in _match(current, free, paths):
             history = histories[number]
@@ -239,8 +246,8 @@ def compare(
     by_scanner = {run.scanner: run for run in runs}
     unsure = frozenset(
         index
-        for index, entry in enumerate(baseline.entries)
-        if index not in matched and not _is_examined(entry, by_scanner, nfc(prefix))
+        for index in matched.symmetric_difference(range(len(baseline.entries)))
+        if not _is_examined(baseline.entries[index], by_scanner, nfc(prefix))
     )
     return BaselineComparison(tuple(matches), matched, unsure)
 
