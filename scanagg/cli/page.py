@@ -167,7 +167,7 @@ class _Page(msgspec.Struct, frozen=True):
             table.add_row(
                 run.scanner,
                 Text(status_word(run.status), STATUS_STYLES[run.status]),
-                "-" if run.status is Status.NOT_APPLICABLE else examined,
+                examined if coverage.found else "-",
                 _severities(counts[run.scanner]),
                 f"{run.seconds:.1f}",
             )

@@ -219,10 +219,10 @@ def complete(report: Report) -> bool:
 
 
 def examined(run: Run) -> str:
-    """Return "2 of 3 files" or "nothing to examine"."""
+    """Return "2 of 3 files", "did not run" or "nothing to examine"."""
     coverage = run.coverage
     if not coverage.found:
-        return "nothing to examine"
+        return "did not run" if run.status is Status.MISSING else "nothing to examine"
     return f"{coverage.examined:,} of {coverage.found:,} {one_line(coverage.unit)}"
 
 

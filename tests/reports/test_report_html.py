@@ -276,10 +276,13 @@ def test_the_age_of_data_and_a_run_with_nothing_to_do() -> None:
     old = replace(report.runs[0], data=DataSource("db", report.clock.now.replace(day=1)))
     unknown = replace(report.runs[1], data=DataSource("db"))
     idle = replace(report.runs[2], status=Status.NOT_APPLICABLE, coverage=Coverage("files"))
-    page = text(replace(report, runs=(old, unknown, idle)))
+    skipped = replace(idle, status=Status.MISSING)
+    page = text(replace(report, runs=(old, unknown, idle, skipped)))
     assert "db: 2026-03-01 (3 days old)" in page
     assert "db: age unknown" in page
     assert "nothing to examine" in page
+    assert "did not run" in page
+    assert "did not run" not in text(report)
 
 
 def test_the_picture_counts_by_category_and_severity(show: Open) -> None:
