@@ -67,6 +67,11 @@ class Package(msgspec.Struct, frozen=True):
     chain: tuple[str, ...] = ()
     asked: tuple[Location, ...] = ()
 
+    @property
+    def is_direct(self) -> bool:
+        """True if the project requires it, also if only the requirement of the project is known."""
+        return self.direct or (self.direct is None and self.chain == (self.name,))
+
 
 class Constraint(msgspec.Struct, frozen=True):
     """The versions of a package that a requirement allows, by PEP 440; an empty `specifier` is any.

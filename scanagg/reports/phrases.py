@@ -130,9 +130,9 @@ _ACTION_ORDER: Final = {action: action.order for action in Action}
 _ORIGIN_ORDER: Final = {origin: number for number, origin in enumerate(Origin)}
 
 
-def plural(number: int, word: str) -> str:
-    """Return "1 file", "2,000 files"."""
-    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+def plural(number: int, word: str, several: str = "") -> str:
+    """Return "1 file", "2,000 files"; `several` is a plural that does not end in s."""
+    return f"{number:,} {word if number == 1 else several or word + 's'}"
 
 
 def place(location: Location | None) -> str:
@@ -321,7 +321,7 @@ def likelihood(advisory: Advisory) -> str:
 def alarms(advisory: Advisory) -> list[str]:
     """Return the most important facts: the package is malicious, or the flaw exploited."""
     texts = (MALICIOUS if advisory.malicious else "", exploited(advisory))
-    return [text for text in texts if text]
+    return list(filter(None, texts))
 
 
 def fixes_and_dates(advisory: Advisory) -> str:
@@ -342,7 +342,7 @@ def dependency_path(package: Package, app: str) -> str:
 
     `app` is the name of the target. The middle of a long path is left out.
     """
-    if package.direct or (package.direct is None and package.chain == (package.name,)):
+    if package.is_direct:
         return "direct"
     if len(package.chain) <= 1:
         return "" if package.direct is None else "transitive"
@@ -363,7 +363,7 @@ def dependency_summary(package: Package, app: str) -> str:
         asked = f"required in {', '.join(map(place, package.asked[:_SHOWN_PLACES]))}"
         asked += f" and {more} more" if more > 0 else ""
     parts = (path, package.scope.value if path or asked else "", asked)
-    return "; ".join(part for part in parts if part)
+    return "; ".join(filter(None, parts))
 
 
 # Fixes and upgrades
@@ -384,18 +384,16 @@ def vulnerability_fix(judged: Judged, upgrade: Upgrade | None) -> str:
     fixed = " or ".join(map(one_line, advisory.fixed_versions))
     concerned = upgrade if upgrade and rule in (*upgrade.clears, *upgrade.stays) else None
     if advisory.withdrawn:
-        text = "Nothing to do: the advisory was withdrawn."
-    elif concerned and concerned.to is not None and rule in concerned.stays:
-        text = f"{name} {one_line(concerned.to)} still has it, but no better version is known."
-    elif concerned and concerned.to is not None:
-        text = f"Upgrade {name} to {one_line(concerned.to)}."
-    elif advisory.malicious:
-        text = f"Remove {name}: it is malicious."
-    elif concerned:
-        text = f"No version of {name} without known vulnerabilities is known."
-    else:
-        text = f"Update {name} to {fixed}." if fixed else "No fixed version is known."
-    return text
+        return "Nothing to do: the advisory was withdrawn."
+    if concerned and concerned.to is not None:
+        to = one_line(concerned.to)
+        still = f"{name} {to} still has it, but no better version is known."
+        return still if rule in concerned.stays else f"Upgrade {name} to {to}."
+    if advisory.malicious:
+        return f"Remove {name}: it is malicious."
+    if concerned:
+        return f"No version of {name} without known vulnerabilities is known."
+    return f"Update {name} to {fixed}." if fixed else "No fixed version is known."
 
 
 class Advice(msgspec.Struct, frozen=True):
@@ -426,21 +424,20 @@ def upgrade_advice(report: Report) -> list[Advice]:
     """
     malicious = {
         judged.finding.package.purl
-        for judged in (report.findings if report.upgrades else ())
+        for judged in report.findings
         if judged.finding.advisory and judged.finding.package and judged.finding.advisory.malicious
     }
-    some_checked = not unchecked_upgrades(report)
+    unchecked = [] if unchecked_upgrades(report) else [UNCHECKED]
     result = []
     for upgrade in report.upgrades:
         package = upgrade.package
         bad = package.purl in malicious
+        remarks = list(_remarks(upgrade, malicious=bad))
         if upgrade.to is None:
             to = REMOVE if bad else NOWHERE
         else:
             to = one_line(upgrade.to) + (f" ({upgrade.step.value})" if upgrade.step else "")
-        remarks = list(_remarks(upgrade, malicious=bad))
-        if some_checked and upgrade.to is not None and not upgrade.checked:
-            remarks.append(UNCHECKED)
+            remarks += [] if upgrade.checked else unchecked
         name = one_line(f"{package.name} {package.version}")
         result.append(Advice(upgrade, name, to, _gone(upgrade), tuple(remarks)))
     return result
@@ -459,10 +456,9 @@ def upgrades_summary(report: Report) -> str:
         return "No upgrade clears anything."
     gone = sum(len(upgrade.clears) for upgrade in useful)
     blocking = sum(len(upgrade.unblocks) for upgrade in useful)
-    verb = "upgrade clears" if len(useful) == 1 else "upgrades clear"
-    things = "vulnerability" if gone == 1 else "vulnerabilities"
-    which = f", {blocking:,} of which block{'s' if blocking == 1 else ''}" if blocking else ""
-    return f"{len(useful):,} {verb} {gone:,} {things}{which}."
+    clear = plural(len(useful), "upgrade clears", "upgrades clear")
+    which = f", {plural(blocking, 'of which blocks', 'of which block')}" if blocking else ""
+    return f"{clear} {plural(gone, 'vulnerability', 'vulnerabilities')}{which}."
 
 
 def upgrades_by_purl(report: Report) -> Mapping[str, Upgrade]:
@@ -478,29 +474,35 @@ def _gone(upgrade: Upgrade) -> str:
         return f"{number:,}"
     if blocking == number:
         return f"{number:,}, {'which blocks' if number == 1 else 'all of which block'}"
-    return f"{number:,}, {blocking:,} of which block{'s' if blocking == 1 else ''}"
+    return f"{number:,}, {plural(blocking, 'of which blocks', 'of which block')}"
 
 
 def _remarks(upgrade: Upgrade, *, malicious: bool) -> Iterator[str]:
+    stays = _names(upgrade.stays)
     if malicious:
-        named = _names(name for name in upgrade.stays if name not in upgrade.clears)
-        yield f"it is malicious{f' ({named})' if named else ''}: check where it was installed"
-    if upgrade.to_unblock and upgrade.to_unblock != upgrade.to:
-        yield f"{one_line(upgrade.to_unblock)} is enough to clear the blocking findings"
-    for constraint in upgrade.hindered_by:
-        where = place(constraint.place) if constraint.place else "the project"
-        limit = constraint.text or f"{constraint.name}{constraint.specifier}"
-        yield one_line(f"held back by {constraint.by or where}, which requires {limit}")
-    if upgrade.allowed is False and not upgrade.hindered_by:
-        yield "the project's constraints do not allow it"
+        named = f" ({stays})" if stays else ""
+        yield f"it is malicious{named}: check where it was installed"
+    yield from _limits(upgrade)
     change = [name for name in upgrade.change if name != upgrade.package.name]
     if change:
         then = "" if upgrade.to is None else ": upgrade or lock that"
         yield f"required by {_names(change)}{then}"
-    if upgrade.stays and upgrade.to is not None:
-        yield f"does not clear {_names(upgrade.stays)}"
-    elif upgrade.stays and not malicious:
-        yield f"no fix is known for {_names(upgrade.stays)}"
+    if stays and upgrade.to is not None:
+        yield f"does not clear {stays}"
+    elif stays and not malicious:
+        yield f"no fix is known for {stays}"
+
+
+def _limits(upgrade: Upgrade) -> Iterator[str]:
+    """Yield a lower version that is enough, and what does not allow the upgrade."""
+    if upgrade.to_unblock and upgrade.to_unblock != upgrade.to:
+        yield f"{one_line(upgrade.to_unblock)} is enough to clear the blocking findings"
+    for constraint in upgrade.hindered_by:
+        by = constraint.by or place(constraint.place) or "the project"
+        limit = constraint.text or f"{constraint.name}{constraint.specifier}"
+        yield one_line(f"held back by {by}, which requires {limit}")
+    if upgrade.allowed is False and not upgrade.hindered_by:
+        yield "the project's constraints do not allow it"
 
 
 # The base, origins and deadlines
@@ -517,7 +519,7 @@ def compared_with(base: BaseInfo | None) -> str:
             f"commit {base.commit[:_SHORT_COMMIT]}{day}, the merge base with {one_line(base.ref)}"
         )
     if base.baseline:
-        entries = "1 entry" if base.entries == 1 else f"{base.entries:,} entries"
+        entries = plural(base.entries, "entry", "entries")
         parts.append(f"the baseline {one_line(base.baseline)} ({entries})")
     return f"Compared with {', and '.join(parts)}."
 
@@ -538,16 +540,16 @@ def findings_summary(report: Report) -> str:
     if later and later[0].deadline:
         first = later[0].deadline
         when = f"from {first:%Y-%m-%d} ({_time_left(first, now)})"
-        many = f"{len(later):,} warnings block later, the first {when}"
-        parts.append(f"1 warning blocks {when}" if len(later) == 1 else many)
+        many = f"warnings block later, the first {when}"
+        parts.append(plural(len(later), f"warning blocks {when}", many))
     soon = sorted(use.days_left for use in report.waivers if 0 <= use.days_left <= _SOON_DAYS)
     if soon:
         ends = f"in {plural(soon[0], 'day')}" if soon[0] else "today"
-        many = f"{len(soon):,} waivers end soon, the first ends {ends}"
-        parts.append(f"1 waiver ends {ends}" if len(soon) == 1 else many)
+        many = f"waivers end soon, the first ends {ends}"
+        parts.append(plural(len(soon), f"waiver ends {ends}", many))
     expired = sum(use.days_left < 0 for use in report.waivers)
     if expired:
-        parts.append(f"{expired:,} {'waiver has' if expired == 1 else 'waivers have'} expired")
+        parts.append(plural(expired, "waiver has expired", "waivers have expired"))
     return ", ".join(parts)
 
 
@@ -647,7 +649,7 @@ def waiver_targets(waiver: Waiver) -> str:
     package = f"{purl} {waiver.versions}" if waiver.versions else purl
     fingerprint = shorten(waiver.fingerprint or "", _SHORT_FINGERPRINT)
     named = (", ".join(waiver.ids), package, waiver.path, fingerprint)
-    return one_line(" in ".join(part for part in named if part))
+    return one_line(" in ".join(filter(None, named)))
 
 
 def waiver_status(use: WaiverUse) -> str:
@@ -696,7 +698,7 @@ class DataText(msgspec.Struct, frozen=True):
         origin = f"from {self.origin}" if self.origin else ""
         records = f"{self.records} record{'s' * (self.records != '1')}" if self.records else ""
         parts = (records, dated, self.license, origin, digest)
-        return ", ".join(part for part in parts if part)
+        return ", ".join(filter(None, parts))
 
 
 def data_sources(report: Report) -> list[DataText]:

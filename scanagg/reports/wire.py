@@ -682,11 +682,12 @@ def _files(wire: WireReport) -> list[SourceFile]:
     """Return as many files as were checked: first those that the report names."""
     packages = [*wire.packages, *(licensed.package for licensed in wire.licenses)]
     places = chain(
-        (place for finding in wire.findings for place in (finding.location, *finding.places)),
-        (place for package in packages for place in package.places),
-        (place for package in wire.packages for place in package.asked),
+        (finding.location for finding in wire.findings),
+        *(finding.places for finding in wire.findings),
+        *(package.places for package in packages),
+        *(package.asked for package in wire.packages),
     )
-    paths = sorted({place.path for place in places if place})
+    paths = sorted({place.path for place in filter(None, places)})
     # Only the number of the other files is known. "." is the whole project.
     names = islice(chain(paths, repeat(paths[0] if paths else ".")), wire.target.files)
     return [SourceFile(name, _NOWHERE, 0) for name in names]
@@ -694,14 +695,14 @@ def _files(wire: WireReport) -> list[SourceFile]:
 
 def _judged(wire: WireFinding) -> Judged:
     """Return the finding, with the severity claims of scanners but not those of the policy."""
-    if wire.category is Category.VULNERABILITY and not (wire.package and wire.advisory):
-        raise ValueError("a vulnerability needs a package and an advisory - at `$.finding`")
-    if wire.category is Category.LICENSE and not wire.package:
-        raise ValueError("a licence needs a package - at `$.finding`")
     stated: object = wire.license_facts
-    if stated is None and wire.category is Category.LICENSE:
+    if wire.category is Category.VULNERABILITY and None in (wire.package, wire.advisory):
+        raise ValueError("a vulnerability needs a package and an advisory - at `$.finding`")
+    if wire.category is Category.LICENSE:
+        if wire.package is None:
+            raise ValueError("a licence needs a package - at `$.finding`")
         # Older reports lack this key and have only the expression.
-        stated = {"text": wire.license}
+        stated = stated or {"text": wire.license}
     values = asdict(wire)
     finding = {
         **values,

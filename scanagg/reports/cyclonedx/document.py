@@ -18,7 +18,7 @@ from cyclonedx.model.tool import ToolRepository
 from cyclonedx.schema.schema import SchemaVersion1Dot6
 
 from scanagg.core.text import one_line
-from scanagg.model import Package, Report, Run, Status, Target
+from scanagg.model import Report, Run, Status, Target
 from scanagg.reports.cyclonedx.packages import (
     UNNAMED,
     Packages,
@@ -128,12 +128,15 @@ def _metadata(report: Report, root: str) -> BomMetaData:
         "policy:ref": policy.ref,
     }
     sources = dict.fromkeys(run.data for run in report.runs if run.data)
+    tools = {(_NAME, report.version): None}
     for run in report.runs:
         name = f"run:{_slug(run.scanner)}"
         values[name] = run.status.value + (f": {sentence(run.detail)}" if run.detail else "")
         values[f"{name}:examined"] = examined(run)
         values[f"{name}:version"] = run.version
         values[f"{name}:data"] = run.data.name if run.data else None
+        if run.version and run.status is not Status.MISSING:
+            tools[run.scanner, run.version] = None
     for source in (*sources, *report.data):
         name = f"data:{_slug(source.name)}"
         values[name] = source.name
@@ -144,10 +147,6 @@ def _metadata(report: Report, root: str) -> BomMetaData:
         values[f"{name}:license"] = source.license
     values["not-examined"] = _not_examined(report)
     values["notice"] = data_credits(report)
-    tools = {(_NAME, report.version): None}
-    for run in report.runs:
-        if run.version and run.status is not Status.MISSING:
-            tools[run.scanner, run.version] = None
     return BomMetaData(
         timestamp=report.clock.now,
         # The packages come from manifests and lock files, before any build.
@@ -196,12 +195,7 @@ def _dependencies(packages: Packages, root: str) -> Iterator[Dependency]:
 
     A package with unknown dependencies has no entry: an empty one would mean that it has none.
     """
-    direct = []
-    for ref in packages.own:
-        package = packages.by_ref[ref]
-        # Also if only the requirement of the project is known.
-        if package.direct or (package.direct is None and package.chain == (package.name,)):
-            direct.append(ref)
+    direct = [ref for ref in packages.own if packages.by_ref[ref].is_direct]
     needs = {ref: packages.needs(package) for ref, package in packages.by_ref.items()}
     for ref, refs in {root: sorted(direct), **needs}.items():
         if refs or ref == root:
@@ -226,18 +220,22 @@ def _compositions(report: Report, packages: Packages, root: str) -> Iterator[dic
 def _completeness(report: Report, packages: Packages) -> str:
     """Return "complete" if every package is from a lock file and was examined, else why not."""
     runs = _package_runs(report)
-    ran_well = all(run.status in (Status.OK, Status.NOT_APPLICABLE) for run in runs)
-    only_own = len(packages.by_ref) == len(packages.own)
-    names = (PurePosixPath(file.path).name.lower() for file in report.target.files)
-    if not ran_well or _not_examined(report) or not only_own or not _FOREIGN.isdisjoint(names):
+    files = (PurePosixPath(file.path).name.lower() for file in report.target.files)
+    problems = (
+        not all(run.status in (Status.OK, Status.NOT_APPLICABLE) for run in runs),
+        _not_examined(report),
+        len(packages.by_ref) != len(packages.own),
+        not _FOREIGN.isdisjoint(files),
+    )
+    if any(problems):
         return _INCOMPLETE
-    locked = all(map(_is_locked, (packages.by_ref[ref] for ref in packages.own)))
+    own = [packages.by_ref[ref] for ref in packages.own]
+    locked = all(
+        any(_LOCK.fullmatch(PurePosixPath(place.path).name) for place in package.places)
+        for package in own
+    )
     examined_any = any(run.coverage.examined for run in runs)
-    return _COMPLETE if examined_any and packages.own and locked else _UNKNOWN
-
-
-def _is_locked(package: Package) -> bool:
-    return any(_LOCK.fullmatch(PurePosixPath(place.path).name) for place in package.places)
+    return _COMPLETE if examined_any and own and locked else _UNKNOWN
 
 
 def _not_examined(report: Report) -> list[str]:

@@ -89,7 +89,8 @@ def properties(values: Values) -> list[Property]:
             texts = [str(value)]
         else:
             texts = list(value or ())
-        result += [Property(name=_PREFIX + name, value=one_line(text)) for text in texts if text]
+        for text in filter(None, texts):
+            result.append(Property(name=_PREFIX + name, value=one_line(text)))
     return result
 
 

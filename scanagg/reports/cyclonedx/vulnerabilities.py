@@ -158,11 +158,12 @@ def _vulnerability(judged: Judged, advisory: Advisory) -> Vulnerability:
             )
             for name in sorted(advisory.ids - {finding.rule.id, ""})
         ],
-        cwes=[int(match[1]) for match in numbers if match],
+        cwes=[int(match[1]) for match in filter(None, numbers)],
         description=printable(finding.title) or None,
         detail=printable(finding.message) or None,
         advisories=[
-            VulnerabilityAdvisory(url=page) for page in map(link, _urls(finding, advisory)) if page
+            VulnerabilityAdvisory(url=page)
+            for page in filter(None, map(link, _urls(finding, advisory)))
         ],
         published=read_time(advisory.published),
         properties=properties(_values(judged, advisory)),
@@ -203,7 +204,7 @@ def _values(judged: Judged, advisory: Advisory) -> Values:
 
 def _urls(finding: Finding, advisory: Advisory) -> Iterable[str]:
     urls = (advisory.url, finding.rule.url, *advisory.references)
-    return dict.fromkeys(url for url in urls if url)
+    return dict.fromkeys(filter(None, urls))
 
 
 def _publisher(name: str, scanners: Iterable[str], url: str | None) -> VulnerabilitySource:

@@ -308,7 +308,7 @@ class Rows:
             self._lines[judged.license_expression],
             # Empty if the location is the only place.
             []
-            if len(places) == 1 and places[0] == location
+            if places == (location,)
             else [(self._lines[place.path], place.start_line) for place in places[:MOST_PLACES]],
             max(0, len(places) - MOST_PLACES),
             _ORIGINS[judged.origin],

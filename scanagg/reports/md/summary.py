@@ -98,4 +98,4 @@ def _details(judged: Judged, app: str) -> list[str]:
         ", ".join(link(name, cwe_url(name)) for name in finding.rule.cwe[:_MOST_NAMES]),
         ", ".join(link(page, page) for page in pages),
     )
-    return [line for line in lines if line]
+    return list(filter(None, lines))

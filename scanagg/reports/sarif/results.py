@@ -217,10 +217,9 @@ class Results:
                 yield from self._advice(judged, finding.advisory, package, message)
         records = dict.fromkeys((witness.scanner, witness.rule) for witness in finding.witnesses)
         # The first record of this run's scanner is the result itself.
-        own = next((record for record in records if record[0] == self._scanner), None)
-        others = [
-            f"{scanner} ({phrase(rule)})" for scanner, rule in records if (scanner, rule) != own
-        ]
+        own = next((record for record in records if record[0] == self._scanner), ("", ""))
+        records.pop(own, None)
+        others = [f"{scanner} ({phrase(rule)})" for scanner, rule in records]
         if others:
             yield f"Also found by {', '.join(others)}."
         if finding.location is None:

@@ -147,8 +147,8 @@ def _help(entry: _RuleFindings, short: str, advice: str, page: str) -> Iterator[
         yield "\n".join(f"- {fact}" for fact in _facts(entry.first, advisory))
     if page:
         yield f"[More information]({page})"
-    references = [url for url in map(https, advisory.references) if url] if advisory else []
-    if references[:_MOST_PAGES]:
+    references = list(filter(None, map(https, advisory.references))) if advisory else []
+    if references:
         yield "\n".join(f"- <{url}>" for url in references[:_MOST_PAGES] if url != page)
 
 
@@ -165,7 +165,7 @@ def _facts(judged: Judged, advisory: Advisory) -> Iterator[str]:
     claims = [
         claim for claim in judged.severity_sources if claim.source not in phrases.POLICY_SOURCES
     ]
-    lines = (
+    facts = (
         *map(phrases.severity_claim, claims),
         sentences(disagreement(claims)),
         *phrases.alarms(advisory),
@@ -173,7 +173,8 @@ def _facts(judged: Judged, advisory: Advisory) -> Iterator[str]:
         phrases.WITHDRAWN if advisory.withdrawn else "",
         phrases.likelihood(advisory),
     )
-    yield from (markdown(sentence(line[:1].upper() + line[1:])) for line in lines if line)
+    for fact in filter(None, facts):
+        yield markdown(sentence(fact[:1].upper() + fact[1:]))
 
 
 def _properties(entry: _RuleFindings, identifier: str) -> dict[str, object]:

@@ -197,7 +197,7 @@ def _run_head(report: Report, section: SarifRun, rules: SarifRules, *, whole: bo
     return sarif_om.Run(
         tool=sarif_om.Tool(driver=_driver(run, _info(report, run.scanner), rules.descriptors())),
         automation_details=sarif_om.RunAutomationDetails(
-            id="".join(f"{part}/" for part in parts if part)
+            id="".join(f"{part}/" for part in filter(None, parts))
         ),
         conversion=sarif_om.Conversion(
             tool=sarif_om.Tool(

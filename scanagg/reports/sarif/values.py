@@ -134,16 +134,10 @@ def plain(value: object) -> object:
     result: dict[str, object] = {}
     names = _names(kind)  # type: ignore[arg-type]
     for attribute, item in vars(value).items():
-        if item is None:
-            continue
         key, default = names[attribute]
-        if type(item) in _SCALARS:
-            if item != default:
-                result[key] = item
-        elif key in _READY:
-            result[key] = item
-        elif default is None or item != default:
-            result[key] = plain(item)
+        if item is not None and item != default:
+            is_plain = type(item) in _SCALARS or key in _READY
+            result[key] = item if is_plain else plain(item)
     return result
 
 
