@@ -172,20 +172,17 @@ class Store:
     def exploited(self, ids: Iterable[str]) -> Exploited | None:
         """Return the earliest entry of KEV for any of the ids."""
         query = "SELECT cve, added, due FROM kev WHERE cve = ?"
-        rows = (self._rows("kev", query, canonical_id(name)) for name in ids)
-        entries = [
-            Exploited(str(cve), str(added), str(due))
-            for cve, added, due in chain.from_iterable(rows)
-        ]
+        rows = chain.from_iterable(self._rows("kev", query, canonical_id(name)) for name in ids)
+        entries = [Exploited(str(cve), str(added), str(due)) for cve, added, due in rows]
         return min(entries, key=lambda entry: (entry.added or "~", entry.cve), default=None)
 
     def likelihood(self, ids: Iterable[str]) -> Likelihood | None:
         """Return the highest EPSS of any of the ids."""
         query = "SELECT cve, score, percentile FROM epss WHERE cve = ?"
-        rows = (self._rows("epss", query, canonical_id(name)) for name in ids)
+        rows = chain.from_iterable(self._rows("epss", query, canonical_id(name)) for name in ids)
         scores = [
             Likelihood(str(cve), score, percentile)
-            for cve, score, percentile in chain.from_iterable(rows)
+            for cve, score, percentile in rows
             if isinstance(score, float) and isinstance(percentile, float)
         ]
         return max(scores, key=lambda each: (each.score, each.percentile, each.cve), default=None)

@@ -247,4 +247,4 @@ def _needs(name: str, requirements: Sequence[object]) -> Needs:
         for extra in extras or [""]:
             node.setdefault(extra, []).append(edge_of(needed))
         asks.append((requirement_constraint(needed, text, name), frozenset(extras)))
-    return Needs([edge.name for edge in node.get("", ())], node, asks)
+    return Needs(list(map(attrgetter("name"), node.get("", ()))), node, asks)

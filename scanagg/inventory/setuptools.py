@@ -47,7 +47,7 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     for group, scope, requirement in _requirements(parser):
         if requirement.startswith("file:"):
             names = map(str.strip, requirement.removeprefix("file:").split(","))
-            files += [in_folder_of(file.path, name) for name in names if name]
+            files += [in_folder_of(file.path, name) for name in filter(None, names)]
             continue
         place = Location(problems.path, lines_of.get(requirement))
         site = Site(place=place, source=file.path, scope=scope, group=group)

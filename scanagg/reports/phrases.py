@@ -534,7 +534,7 @@ def findings_summary(report: Report) -> str:
     parts: list[str] = []
     for number, text in _by_origin(findings) if report.base else _by_action(findings):
         # Only the first number has a noun.
-        noun = "" if parts else " finding" if number == 1 else " findings"
+        noun = "" if parts else f" finding{'s' * (number != 1)}"
         parts.append(f"{number:,}{text.format(noun=noun)}")
     later = blocking_later(report)
     if later and later[0].deadline:

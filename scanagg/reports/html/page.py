@@ -6,6 +6,7 @@ Each finding is a short row. Values that repeat are in tables, and the row has t
 import base64
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Final, Generic, TypeVar
@@ -130,9 +131,7 @@ def _bars(counts: phrases.Counts) -> list[_Bar]:
     categories: list[Category | None] = [*counts.categories()]
     bars = []
     for category in [None, *categories] if len(categories) > 1 else categories:
-        present = {
-            severity: number for severity, number in counts.severities(category).items() if number
-        }
+        present = +Counter(counts.severities(category))  # without zeros
         # Widened small segments leave less room for the others.
         room = BAR_WIDTH - _LEAST_WIDTH * len(present)
         segments: list[_Segment] = []

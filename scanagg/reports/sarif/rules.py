@@ -179,8 +179,8 @@ def _facts(judged: Judged, advisory: Advisory) -> Iterator[str]:
 
 def _properties(entry: _RuleFindings, identifier: str) -> dict[str, object]:
     kind = "compliance" if entry.category is Category.LICENSE else "security"
-    numbers = [cwe.removeprefix("CWE-") for cwe in entry.rule.cwe]
-    weaknesses = [f"external/cwe/cwe-{number:0>3}" for number in numbers if number.isdecimal()]
+    numbers = filter(str.isdecimal, (cwe.removeprefix("CWE-") for cwe in entry.rule.cwe))
+    weaknesses = [f"external/cwe/cwe-{number:0>3}" for number in numbers]
     own = [] if entry.rule.id == identifier else [phrase(entry.rule.id)]
     tags = [kind, entry.category.value, *weaknesses[:_MOST_WEAKNESSES], *own]
     properties: dict[str, object] = {"tags": list(dict.fromkeys(tags))}
