@@ -2,7 +2,8 @@
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -108,7 +109,10 @@ def write(
     consent = _consent(accept, owner, reason, finding)
     work = _work(check_options)
     report = _check(work, show=not no_progress)
-    raise typer.Exit(_write(work, report, consent, slim=slim))
+    if work.baseline is None:
+        _write_first(work, report, consent, slim=slim)
+        return
+    raise typer.Exit(_rewrite(work, work.baseline, report, consent, slim=slim))
 
 
 @app.command("prune")
@@ -138,39 +142,25 @@ def show(
 ) -> None:
     """List the entries, when they were committed, and who accepted them."""
     root = options.folder_of(path)
-    known = find_baseline(rule_files(root, None), baseline)
-    if known is None:
+    baseline_file = find_baseline(rule_files(root, None), baseline)
+    if baseline_file is None:
         raise BaselineError(f"{PLACES[0]} does not exist", _WRITE)
-    entries = known.entries
-    since = dict(first_seen(Git(root), read_target(root), known, None))
-    rows: list[tuple[str, ...]] = []
-    for entry, line in zip(entries, known.lines, strict=True):
-        if len(rows) == _SHOWN_ENTRIES and not every:
-            break
-        parts = entry.parts
-        place = f"{parts.path}:{entry.line}" if entry.line else parts.path
-        rows.append(
-            (
-                parts.category,
-                ", ".join(entry.ids) or parts.rule,
-                f"{place} in {parts.qualname}" if parts.qualname else place,
-                since[line].date().isoformat() if line in since else "-",
-                f"{entry.owner}: {entry.reason}" if entry.owner else "",
-            )
-        )
-    if rows:
-        print_table(("category", "rule", "where", "since", "accepted by"), rows)
-    if len(rows) < len(entries):
-        say(f"The first {len(rows)} entries. List all of them with --all.")
-    say(f"{known.path}: {counted(len(entries), 'entry', 'entries')}")
-    for title, values in (
-        ("By category", [entry.parts.category for entry in entries]),
-        ("By rule", [entry.parts.rule for entry in entries]),
-        ("Accepted by", [entry.owner for entry in entries]),
-    ):
-        counts = Counter(filter(None, values)).most_common()
-        if counts:
-            say(f"{title}: {', '.join(f'{count} {name}' for name, count in counts)}")
+    entries = baseline_file.entries
+    since = first_seen(Git(root), read_target(root), baseline_file, None)
+    shown = entries if every else entries[:_SHOWN_ENTRIES]
+    print_table(
+        ("category", "rule", "where", "since", "accepted by"),
+        [
+            _row(entry, since.get(line))
+            for entry, line in zip(shown, baseline_file.lines, strict=False)
+        ],
+    )
+    if len(shown) < len(entries):
+        say(f"The first {len(shown)} entries. List all of them with --all.")
+    say(f"{baseline_file.path}: {counted(len(entries), 'entry', 'entries')}")
+    _say_counts("By category", (entry.parts.category for entry in entries))
+    _say_counts("By rule", (entry.parts.rule for entry in entries))
+    _say_counts("Accepted by", (entry.owner for entry in entries if entry.owner))
 
 
 @app.command("key")
@@ -184,6 +174,25 @@ def key(path: options.Folder = Path()) -> None:
     say(f"Wrote {secret_key.PLACE}. Commit it.")
     if secret_key.find(WorkTree(root), os.environ) != secret_key.find(WorkTree(root), {}):
         say(f"{secret_key.VARIABLE} is set in this environment and takes precedence.")
+
+
+def _row(entry: BaselineEntry, since: datetime | None) -> tuple[str, ...]:
+    """Return the cells of an entry."""
+    parts = entry.parts
+    line = f":{entry.line}" if entry.line else ""
+    function = f" in {parts.qualname}" if parts.qualname else ""
+    return (
+        *(parts.category, ", ".join(entry.ids) or parts.rule, f"{parts.path}{line}{function}"),
+        since.date().isoformat() if since else "-",
+        f"{entry.owner}: {entry.reason}" if entry.owner else "",
+    )
+
+
+def _say_counts(title: str, words: Iterable[str]) -> None:
+    """Print how often each word occurs, the most frequent first; nothing without words."""
+    counts = [f"{count} {word}" for word, count in Counter(words).most_common()]
+    if counts:
+        say(f"{title}: {', '.join(counts)}")
 
 
 def _consent(
@@ -253,13 +262,11 @@ def _check(work: BaselineWork, *, show: bool) -> Report:
     return report
 
 
-def _write(work: BaselineWork, report: Report, consent: Consent, *, slim: bool) -> int:
-    """Write the baseline, or what of it may change; return the exit code."""
-    if work.baseline is None:
-        unwaived = [one for one in report.findings if one.verdict.action is not Action.WAIVED]
-        _write_first(work, [judged.finding for judged in unwaived], consent, slim=slim)
-        return ExitCode.PASS
-    comparison = _compare(work.baseline, report)
+def _rewrite(
+    work: BaselineWork, baseline: Baseline, report: Report, consent: Consent, *, slim: bool
+) -> int:
+    """Write what of the baseline may change, and list new findings; return the exit code."""
+    comparison = _compare(baseline, report)
     fresh = [
         (judged.finding, match)
         for judged, match in zip(report.findings, comparison.matches, strict=True)
@@ -267,17 +274,23 @@ def _write(work: BaselineWork, report: Report, consent: Consent, *, slim: bool) 
         and _is_new(judged.finding, match, work.edited_is_new)
     ]
     accepted = _accepted(fresh, consent)
-    replaced = frozenset(match.base for _, match in accepted if match.base is not None)
-    comparison = replace(comparison, matched=comparison.matched - replaced)
+    matched = comparison.matched.difference(match.base for _, match in accepted)
+    comparison = replace(comparison, matched=matched)
     added = [entry_for(finding, consent.owner, consent.reason) for finding, _ in accepted]
-    of_packages = sum(finding.package is not None for finding, _ in fresh)
-    left_out = of_packages > sum(entry.of_package for entry in added)
-    if left_out and any(entry.of_package for entry in added):
+    packages_added = sum(entry.of_package for entry in added)
+    left_out = packages_added < sum(finding.package is not None for finding, _ in fresh)
+    if left_out and packages_added:
         say("Some findings in packages are not accepted, so all packages added since stay new.")
-    _update(work, work.baseline, comparison, added, slim=slim, left_out=left_out)
+    _update(work, baseline, comparison, added, slim=slim, left_out=left_out)
     _warn_of_secrets(added)
     if not fresh or consent.owner:
         return ExitCode.PASS
+    _say_not_added(fresh)
+    return ExitCode.BLOCKED
+
+
+def _say_not_added(fresh: Sequence[tuple[Finding, BaselineMatch]]) -> None:
+    """List new findings, and how to add them to the baseline."""
     say(f"{counted(len(fresh), 'new finding')} not added:")
     for finding, _ in fresh[:_SHOWN_FINDINGS]:
         package = finding.package
@@ -287,12 +300,9 @@ def _write(work: BaselineWork, report: Report, consent: Consent, *, slim: bool) 
         say(f"  and {len(fresh) - _SHOWN_FINDINGS} more")
     say("Fix or waive them. Or add them to the baseline:")
     say("  scanagg baseline write --accept --owner WHO --reason WHY [--finding ID]")
-    return ExitCode.BLOCKED
 
 
-def _write_first(
-    work: BaselineWork, findings: Sequence[Finding], consent: Consent, *, slim: bool
-) -> None:
+def _write_first(work: BaselineWork, report: Report, consent: Consent, *, slim: bool) -> None:
     """Write the first baseline, and the key with it."""
     if consent.findings:
         hint = "A first baseline contains all findings. Leave --finding out."
@@ -300,11 +310,15 @@ def _write_first(
     root = work.request.path
     if work.new_key:
         _store(root, secret_key.PLACE, work.new_key)
-    entries = [entry_for(finding, consent.owner, consent.reason) for finding in findings]
+    entries = [
+        entry_for(judged.finding, consent.owner, consent.reason)
+        for judged in report.findings
+        if judged.verdict.action is not Action.WAIVED
+    ]
     _store(root, work.place, new_text(entries, slim=slim))
-    counts = sorted(Counter(one.category.value for one in findings).items())
+    counts = sorted(Counter(entry.parts.category for entry in entries).items())
     kinds = ", ".join(f"{count} {name}" for name, count in counts)
-    total = counted(len(findings), "finding")
+    total = counted(len(entries), "finding")
     say(f"Wrote {work.place}: {total}{f' ({kinds})' if kinds else ''}")
     if work.new_key:
         say(f"Wrote {secret_key.PLACE}: the key that identifies secrets from check to check")

@@ -11,7 +11,7 @@ import typer
 from msgspec.structs import replace
 
 from scanagg.cli import options
-from scanagg.cli.output import say
+from scanagg.cli.output import say, say_list
 from scanagg.cli.progress import interrupt_on_signals
 from scanagg.cli.request import request_of, run_whole_check
 from scanagg.cli.tables import print_table
@@ -76,6 +76,135 @@ class FixOptions(msgspec.Struct, frozen=True):
     show: bool = True
 
 
+class FixAdvice(msgspec.Struct, frozen=True):
+    """The vulnerabilities and upgrades of a report; with `blocking`, what it takes to unblock."""
+
+    report: Report
+    blocking: bool
+
+    @property
+    def vulnerabilities(self) -> list[Judged]:
+        """All vulnerabilities, but for withdrawn advisories."""
+        return [
+            judged
+            for judged in self.report.findings
+            if judged.finding.category is Category.VULNERABILITY
+            and judged.finding.advisory
+            and not judged.finding.advisory.withdrawn
+        ]
+
+    @property
+    def known(self) -> list[Judged]:
+        """The vulnerabilities with advice: those of PyPI packages."""
+        return [
+            judged
+            for judged in self.vulnerabilities
+            if judged.finding.package and is_pypi(judged.finding.package.purl)
+        ]
+
+    @property
+    def counting(self) -> list[Judged]:
+        """The known vulnerabilities to count: if `blocking`, those that block."""
+        return [
+            judged
+            for judged in self.known
+            if judged.verdict.action is Action.BLOCK or not self.blocking
+        ]
+
+    @property
+    def names_and_ids(self) -> list[tuple[str, str]]:
+        """Each known vulnerability by the name of its package and its id."""
+        packages = _ids_by_package(self.known).items()
+        return [(name, id_) for (name, _), ids in packages for id_ in ids]
+
+    def print_table(self, goals: Sequence[Goal]) -> None:
+        """Print the upgrades, one in each row, and their sum."""
+        count, ids = len(self.counting), _ids_by_package(self.counting)
+        upgrades = {_key(upgrade.package): upgrade for upgrade in self.report.upgrades}
+        rows, cleared = [], 0
+        for goal in goals:
+            upgrade = upgrades[_key(goal.package)]
+            clears: Sequence[str] = upgrade.clears
+            if self.blocking:
+                # `to_unblock` clears everything that blocks.
+                unblocked = ids.get(_key(goal.package), ())
+                clears = unblocked if upgrade.to_unblock else upgrade.unblocks
+            cleared += len(clears)
+            rows.append(_row(goal, clears))
+        print_table(_HEADS, rows)
+        kind = "blocking " if self.blocking else ""
+        total = counted(count, f"{kind}vulnerability", f"{kind}vulnerabilities")
+        if not count:
+            say(f"Nothing to upgrade: no known {kind}vulnerabilities")
+        elif goals:
+            upgrades_clear = counted(len(goals), "upgrade clears", "upgrades clear")
+            say(f"{upgrades_clear} {cleared} of {total}")
+        else:
+            say(f"No upgrade clears {total if count == 1 else f'any of {total}'}")
+        if any(upgrade.to and not upgrade.checked for upgrade in self.report.upgrades):
+            say(f"The versions are {phrases.UNCHECKED}.")
+
+    def print_remaining(self) -> None:
+        """Print the vulnerabilities that no upgrade clears, and malicious packages."""
+        known = self.known
+        malicious = _ids_by_package(
+            judged
+            for judged in known
+            if judged.finding.advisory and judged.finding.advisory.malicious
+        )
+        lines = []
+        for upgrade in self.report.upgrades:
+            package, note = upgrade.package, ""
+            if _key(package) in malicious:
+                note = " (malicious package: remove it)"
+            elif self.blocking or not upgrade.stays:
+                continue
+            elif upgrade.to is None:
+                note = " (no better version is known)"
+            version = package.version if note else upgrade.to
+            lines.append(f"{package.name} {version}: {', '.join(upgrade.stays)}{note}")
+        say_list("Not cleared:", lines)
+        foreign = len(self.vulnerabilities) - len(known)
+        if foreign and not self.blocking:
+            count = counted(foreign, "vulnerability", "vulnerabilities")
+            say("", f"No advice for {count} in packages that are not from PyPI")
+
+    def print_unexamined(self) -> None:
+        """Print the packages that no scanner looked up."""
+        gaps = [
+            sorted({(gap.input, sentence(gap.reason)) for gap in run.coverage.gaps})
+            for run in self.report.runs
+            if Category.VULNERABILITY in scanner_info(run.scanner).categories
+            and run.coverage.unit == "packages"
+            and run.status in (Status.OK, Status.DEGRADED)
+        ]
+        missed = min(gaps, key=len, default=[])
+        lines = [f"{package}: {reason}" for package, reason in missed[:_SHOWN_PACKAGES]]
+        if len(missed) > _SHOWN_PACKAGES:
+            lines.append(f"and {len(missed) - _SHOWN_PACKAGES} more")
+        say_list("No scanner looked up these packages. They may be vulnerable:", lines)
+
+    def print_difference(self, after: "FixAdvice") -> None:
+        """Print the vulnerabilities that remain after the upgrades, and those that are new."""
+        old, left = set(self.names_and_ids), after.names_and_ids
+        if not left:
+            say("", "Checked again: no known vulnerabilities remain")
+            return
+        total = counted(len(left), "vulnerability remains", "vulnerabilities remain")
+        remaining = _ids_by_package(after.known).items()
+        lines = [f"{name} {version}: {', '.join(ids)}" for (name, version), ids in remaining]
+        foreseen = {
+            (upgrade.package.name, id_) for upgrade in self.report.upgrades for id_ in upgrade.stays
+        }
+        new = [f"{id_} in {name}" for name, id_ in left if (name, id_) not in foreseen | old]
+        if new:
+            lines.append(f"New with these upgrades: {', '.join(new)}")
+        missed = sum(pair in old - foreseen for pair in left)
+        if missed and not self.blocking:
+            lines.append(f"Upgrades that were not made would clear {missed} of them, see above.")
+        say_list(f"Checked again: {total}:", lines)
+
+
 @options.with_options(
     *("policy_ref", "base", "baseline", "skip", "output_dir", "deadline", "enforcement")
 )
@@ -115,7 +244,7 @@ def _fix_by_check(check_options: options.Options, chosen: FixOptions) -> int:
     if failed is not None:
         again_request = replace(_request(check_options), stop=request.stop)
         again = run_whole_check(again_request, show=chosen.show)
-        _print_difference(report, again, chosen)
+        FixAdvice(report, chosen.blocking).print_difference(FixAdvice(again, chosen.blocking))
         gaps = gaps or again.gate.gaps
     return _end(gaps, failed=bool(failed))
 
@@ -123,7 +252,7 @@ def _fix_by_check(check_options: options.Options, chosen: FixOptions) -> int:
 def _fix_by_report(place: Path, root: Path, chosen: FixOptions) -> int:
     """List or make the upgrades of a stored report; return the exit code."""
     report = wire.read(place)
-    if _known(report) and not report.upgrades:
+    if FixAdvice(report, chosen.blocking).known and not report.upgrades:
         message = f"{place} lists no upgrades, because an older version of scanagg wrote it"
         raise ReportError(message, _AGAIN)
     try:
@@ -175,9 +304,8 @@ def _able() -> Sequence[str]:
 
 
 def _end(gaps: Sequence[Reason], *, failed: bool) -> int:
-    if gaps:
-        say("", "Incomplete. The check may have missed vulnerabilities:")
-        say(*(f"  {sentence(gap)}" for gap in gaps))
+    title = "Incomplete. The check may have missed vulnerabilities:"
+    say_list(title, map(sentence, gaps))
     return ExitCode.INCOMPLETE if gaps or failed else ExitCode.PASS
 
 
@@ -188,7 +316,8 @@ def _advise(report: Report, root: Path, chosen: FixOptions, stop: Stop) -> bool 
     """
     goals = goals_of(report.upgrades, blocking=chosen.blocking)
     plan = ways(root, goals)
-    _print_table(report, goals, chosen)
+    advice = FixAdvice(report, chosen.blocking)
+    advice.print_table(goals)
     failed = None
     if chosen.apply and (plan.edits or plan.jobs):
         failed = _apply(plan, Bench(root, stop, os.environ))
@@ -200,60 +329,27 @@ def _advise(report: Report, root: Path, chosen: FixOptions, stop: Stop) -> bool 
         for edit in plan.edits
         if edit.path.endswith(".txt") and not any(job.recipe.reads(edit.path) for job in plan.jobs)
     )
-    if alone:
-        commands = (f"  python -m pip install --dry-run -r {shlex.quote(path)}" for path in alone)
-        say("", "Check that the new pins are compatible:", *commands)
-    if plan.by_hand:
-        say("", "To do by hand:", *(f"  {one.goal.text}: {one.text}" for one in plan.by_hand))
-    _print_remaining(report, chosen)
-    _print_unexamined(report)
+    commands = (f"python -m pip install --dry-run -r {shlex.quote(path)}" for path in alone)
+    say_list("Check that the new pins are compatible:", commands)
+    say_list("To do by hand:", (f"{part.goal.text}: {part.text}" for part in plan.by_hand))
+    advice.print_remaining()
+    advice.print_unexamined()
     return failed
 
 
-def _print_table(report: Report, goals: Sequence[Goal], chosen: FixOptions) -> None:
-    """Print the upgrades, one in each row, and their sum."""
-    upgrades = {_key(upgrade.package): upgrade for upgrade in report.upgrades}
-    vulnerabilities = _known(report)
-    if chosen.blocking:
-        vulnerabilities = [one for one in vulnerabilities if one.verdict.action is Action.BLOCK]
-    ids = _ids_by_package(vulnerabilities)
-    rows, cleared = [], 0
-    for goal in goals:
-        package, upgrade = goal.package, upgrades[_key(goal.package)]
-        if not chosen.blocking:
-            clears: Sequence[str] = upgrade.clears
-        else:
-            # `to_unblock` clears everything that blocks.
-            clears = ids.get(_key(package), []) if upgrade.to_unblock else upgrade.unblocks
-        cleared += len(clears)
-        step = step_of(package.version, goal.to)
-        limits = [
-            f"{one.by or phrases.place(one.place) or 'the project'}"
-            f"{' before its upgrade' if one in goal.moving else ''}: {one.text or one.specifier}"
-            for one in (*goal.barred, *goal.held, *goal.moving)
-        ]
-        rows.append(
-            (
-                *(package.name, package.version, goal.to, step.value if step else ""),
-                f"{len(clears)}: {', '.join(clears)}",
-                _places(package),
-                "; ".join(limits),
-            )
-        )
-    if rows:
-        print_table(_HEADS, rows)
-    kind = "blocking " if chosen.blocking else ""
-    count = sum(map(len, ids.values()))
-    total = counted(count, f"{kind}vulnerability", f"{kind}vulnerabilities")
-    if not count:
-        say(f"Nothing to upgrade: no known {kind}vulnerabilities")
-    elif goals:
-        verb = "clears" if len(goals) == 1 else "clear"
-        say(f"{counted(len(goals), 'upgrade')} {verb} {cleared} of {total}")
-    else:
-        say(f"No upgrade clears {total if count == 1 else f'any of {total}'}")
-    if any(upgrade.to and not upgrade.checked for upgrade in report.upgrades):
-        say(f"The versions are {phrases.UNCHECKED}.")
+def _row(goal: Goal, clears: Sequence[str]) -> tuple[str, ...]:
+    """Return the cells of an upgrade: the versions, what it clears, where, and what hinders it."""
+    package = goal.package
+    step = step_of(package.version, goal.to)
+    limits = []
+    for constraint in (*goal.barred, *goal.held, *goal.moving):
+        source = constraint.by or phrases.place(constraint.place) or "the project"
+        when = " before its upgrade" if constraint in goal.moving else ""
+        limits.append(f"{source}{when}: {constraint.text or constraint.specifier}")
+    return (
+        *(package.name, package.version, goal.to, step.value if step else ""),
+        *(f"{len(clears)}: {', '.join(clears)}", _places(package), "; ".join(limits)),
+    )
 
 
 def _places(package: Package) -> str:
@@ -270,22 +366,21 @@ def _places(package: Package) -> str:
 
 def _print_plan(plan: Ways) -> None:
     """Print the edits and the commands."""
-    if plan.edits:
-        say("", "Edit:", *(f"  {line}" for edit in plan.edits for line in edit.lines))
-    if plan.jobs:
-        edit_first = any(job.recipe.reads(edit.path) for job in plan.jobs for edit in plan.edits)
-        say("", "Then run:" if edit_first else "Run:")
-        say(*(line for job in plan.jobs for line in _commands(job)))
+    say_list("Edit:", (line for edit in plan.edits for line in edit.lines))
+    edit_first = any(job.recipe.reads(edit.path) for job in plan.jobs for edit in plan.edits)
+    say_list("Then run:" if edit_first else "Run:", _commands(plan.jobs))
     if plan.edits or plan.jobs:
         say("", "Apply these changes with: scanagg fix --apply")
 
 
-def _commands(job: LockJob) -> Iterator[str]:
-    yield from (f"  {command}" for command in job.shown)
-    if job.recipe.newest:
-        yield f"    {job.recipe.tool} upgrades to the newest versions that the constraints allow"
-    if job.recipe.reason:
-        yield f"    {job.recipe.reason}"
+def _commands(jobs: Iterable[LockJob]) -> Iterator[str]:
+    for job in jobs:
+        recipe = job.recipe
+        yield from job.shown
+        if recipe.newest:
+            yield f"  {recipe.tool} upgrades to the newest versions that the constraints allow"
+        if recipe.reason:
+            yield f"  {recipe.reason}"
 
 
 def _apply(plan: Ways, bench: Bench) -> bool:
@@ -294,9 +389,8 @@ def _apply(plan: Ways, bench: Bench) -> bool:
     A signal that ends the program interrupts it, so that a step that is half done is undone.
     """
     interrupt_on_signals()
-    lines = [line for job in plan.jobs if not job.recipe.reason for line in _commands(job)]
-    if lines:
-        say("", "Running lockers. They read the project and may run its build backend:", *lines)
+    title = "Running lockers. They read the project and may run its build backend:"
+    say_list(title, _commands(job for job in plan.jobs if not job.recipe.reason))
     say("", "Applying:")
     failed = False
     for step in apply(plan, bench):
@@ -308,97 +402,12 @@ def _apply(plan: Ways, bench: Bench) -> bool:
     return failed
 
 
-def _print_remaining(report: Report, chosen: FixOptions) -> None:
-    """Print the vulnerabilities that no upgrade clears, and malicious packages."""
-    vulnerabilities = _known(report)
-    malicious = _ids_by_package(
-        one for one in vulnerabilities if one.finding.advisory and one.finding.advisory.malicious
-    )
-    lines = []
-    for upgrade in report.upgrades:
-        package, ids = upgrade.package, ", ".join(upgrade.stays)
-        if _key(package) in malicious:
-            text = f"  {package.name} {package.version}: {ids} (malicious package: remove it)"
-            lines.append(text)
-        elif not upgrade.stays or chosen.blocking:
-            continue
-        elif upgrade.to is None:
-            text = f"  {package.name} {package.version}: {ids} (no better version is known)"
-            lines.append(text)
-        else:
-            lines.append(f"  {package.name} {upgrade.to}: {ids}")
-    if lines:
-        say("", "Not cleared:", *lines)
-    foreign = len(_vulnerabilities(report)) - len(vulnerabilities)
-    if foreign and not chosen.blocking:
-        count = counted(foreign, "vulnerability", "vulnerabilities")
-        say("", f"No advice for {count} in packages that are not from PyPI")
-
-
-def _print_unexamined(report: Report) -> None:
-    """Print the packages that no scanner looked up."""
-    gaps = [
-        sorted({(gap.input, sentence(gap.reason)) for gap in run.coverage.gaps})
-        for run in report.runs
-        if Category.VULNERABILITY in scanner_info(run.scanner).categories
-        and run.coverage.unit == "packages"
-        and run.status in (Status.OK, Status.DEGRADED)
-    ]
-    missed = min(gaps, key=len, default=[])
-    if missed:
-        lines = [f"  {package}: {reason}" for package, reason in missed[:_SHOWN_PACKAGES]]
-        if len(missed) > _SHOWN_PACKAGES:
-            lines.append(f"  and {len(missed) - _SHOWN_PACKAGES} more")
-        say("", "No scanner looked up these packages. They may be vulnerable:", *lines)
-
-
-def _print_difference(before: Report, after: Report, chosen: FixOptions) -> None:
-    """Print the vulnerabilities that remain, and those that are new."""
-    remaining = _ids_by_package(_known(after))
-    if not remaining:
-        say("", "Checked again: no known vulnerabilities remain")
-        return
-    foreseen = {(one.package.name, id_) for one in before.upgrades for id_ in one.stays}
-    old = {(name, id_) for (name, _), ids in _ids_by_package(_known(before)).items() for id_ in ids}
-    left = [(name, id_) for (name, _), ids in remaining.items() for id_ in ids]
-    total = counted(len(left), "vulnerability remains", "vulnerabilities remain")
-    say("", f"Checked again: {total}:")
-    for (name, version), ids in remaining.items():
-        say(f"  {name} {version}: {', '.join(ids)}")
-    new = [f"{id_} in {name}" for name, id_ in left if (name, id_) not in foreseen | old]
-    if new:
-        say(f"  New with these upgrades: {', '.join(new)}")
-    not_upgraded = sum(one in old - foreseen for one in left)
-    if not_upgraded and not chosen.blocking:
-        say(f"  Upgrades that were not made would clear {not_upgraded} of them, see above.")
-
-
 def _ids_by_package(vulnerabilities: Iterable[Judged]) -> dict[_Key, list[str]]:
     ids: dict[_Key, list[str]] = {}
     for judged in vulnerabilities:
         if judged.finding.package:
             ids.setdefault(_key(judged.finding.package), []).append(judged.finding.rule.id)
     return ids
-
-
-def _known(report: Report) -> list[Judged]:
-    """Return the vulnerabilities with advice: those of PyPI packages."""
-    return [
-        judged
-        for judged in _vulnerabilities(report)
-        if judged.finding.package and is_pypi(judged.finding.package.purl)
-    ]
-
-
-def _vulnerabilities(report: Report) -> list[Judged]:
-    """Return all vulnerabilities, but for withdrawn advisories."""
-    return [
-        judged
-        for judged in report.findings
-        if judged.finding.category is Category.VULNERABILITY
-        and judged.finding.advisory
-        and not judged.finding.advisory.withdrawn
-    ]
 
 
 def _key(package: Package) -> _Key:

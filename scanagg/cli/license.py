@@ -62,8 +62,7 @@ class LicenseListing(msgspec.Struct, frozen=True):
             )
             for package, decision in self.packages
         ]
-        if rows:
-            print_table(_HEADS, rows)
+        print_table(_HEADS, rows)
         for package, decision in self.packages:
             if decision.notes:
                 say(f"{package.name} {package.version}: {sentences(decision.notes)}")

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from scanagg.core.errors import OutputError
@@ -30,6 +30,13 @@ def printing(hint: str = "") -> Iterator[None]:
         # Caught here: typer would turn it into exit code 1, which means blocked.
         stop_printing()
         raise OutputError("the output was not read to its end", hint) from error
+
+
+def say_list(title: str, lines: Iterable[str]) -> None:
+    """Print indented lines under a title, after an empty line; nothing if there are no lines."""
+    indented = [f"  {line}" for line in lines]
+    if indented:
+        say("", title, *indented)
 
 
 def say(*lines: str) -> None:

@@ -49,16 +49,19 @@ ACTION_STYLES: Final[Mapping[Action, str]] = {
 
 
 def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows of untrusted text under their headings. Long cells are folded, not cut."""
+    """Print rows of untrusted text under their headings; nothing without rows."""
     terminal = Console(file=sys.stdout)
     page = StringIO()
     console = Console(file=page, highlight=False, emoji=False, markup=False)
     console.width = max(terminal.width, _LEAST_WIDTH) if terminal.is_terminal else _PLAIN_WIDTH
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), pad_edge=False)
     for head in heads:
+        # Long cells are folded, not cut.
         table.add_column(head, overflow="fold")
     for row in rows:
         table.add_row(*(Text(one_line(cell)) for cell in row))
+    if not table.rows:
+        return
     console.print(table)
     say(*(line.rstrip() for line in page.getvalue().strip("\n").split("\n")))
 
