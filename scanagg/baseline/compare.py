@@ -1,6 +1,6 @@
 """Decide the history of every finding: from the base commit first, then from the baseline file."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -72,8 +72,7 @@ def trace(
         known = known_advisories(baseline, times)
     in_base = None
     with cache.work_folder(setup.cache) as work:
-        listing = {*inventory.manifests, *(finding.path for finding in of_packages.values())}
-        files, notices = _base_files(git, base, target, listing, work)
+        files, notices = _base_files(git, base, target, inventory, of_packages.values(), work)
         code = _compare_files(in_files, of_packages, base, files, runs, setup, notify)
         if files and of_packages:
             folder = work / "manifests"
@@ -102,11 +101,16 @@ def trace(
 
 
 def _base_files(
-    git: Git, base: Base, target: Target, listing: Collection[str], work: Path
+    git: Git,
+    base: Base,
+    target: Target,
+    inventory: Inventory,
+    of_packages: Iterable[Finding],
+    work: Path,
 ) -> tuple[BaseFiles | None, Sequence[Reason]]:
     """Return the base's files beside the target's, if there is a commit; or a notice why not.
 
-    Where only packages are compared with a commit, so are only manifests and the files `listing`
+    Where only packages are compared with a commit, so are only manifests and other files that list
     packages.
     """
     commit = base.commit or base.package_commit
@@ -116,6 +120,7 @@ def _base_files(
     if snapshot is None:
         why = Reason("stopped-before-base") if git.stop.is_set() else Reason("base-unreadable")
         return None, (Reason("findings-count-as-new", {"why": why}),)
+    listing = {*inventory.manifests, *(finding.path for finding in of_packages)}
 
     def compared(path: str) -> bool:
         return base.commit is not None or is_manifest(path) or path in listing

@@ -10,7 +10,8 @@ import hmac
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Container, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -22,9 +23,9 @@ from scanagg.baseline.lookup import match_entry
 from scanagg.baseline.matching import MatchEntry, match
 from scanagg.baseline.snapshot import FileChanges, FollowedFile, Snapshot, follow_lines
 from scanagg.core import cache
-from scanagg.findings.collect import ScanSetup, collect_findings
+from scanagg.findings.collect import Collected, ScanSetup, collect_findings
 from scanagg.model import Category, Change, Finding, History, Inventory, Reason, Run, Status, plain
-from scanagg.scanners.base import Scanner, all_scanners
+from scanagg.scanners.base import Scanner, ScannerSettings, all_scanners
 from scanagg.scanners.runner import Event
 
 # Files that are one configuration together: a problem in one may come from another.
@@ -34,7 +35,6 @@ _SHOWN: Final = 3
 
 _CACHE: Final = "base"
 _WORKED: Final = frozenset((Status.OK, Status.DEGRADED, Status.NOT_APPLICABLE))
-# Runs with gaps are not cached: they may have them for lack of time.
 _COMPLETE: Final = frozenset((Status.OK, Status.NOT_APPLICABLE))
 _CONFIG: Final = "config"  # the option that names a scanner's own configuration
 _KEY_FILE: Final = "base.key"
@@ -90,10 +90,9 @@ def compare_code(
         histories.update(dict.fromkeys(undecided, History(Change.NEW, stopped)))
         return Histories(histories, (Reason("findings-count-as-new", {"why": stopped}),))
     everything = [*undecided.values(), *package_findings.values()]
-    related: Sequence[str] = ()
-    if any(map(groups.has_changed, undecided.values())):
-        related = tuple(groups.unchanged_members())
-    scanned, key = _scan(everything, base, related, runs, setup, notify)
+    related = groups.unchanged_members() if any(map(groups.has_changed, everything)) else []
+    key = machine_key(setup.cache) or b""
+    scanned = _scan(everything, base, related, runs, setup, notify, key)
     lines = follow_lines(
         changes.before.values(),
         changes.changed.values(),
@@ -221,111 +220,115 @@ class BaseFindings(msgspec.Struct, frozen=True):
     failed: Mapping[str, Reason] = msgspec.field(default_factory=dict)
     gaps: Mapping[str, Mapping[str, Reason]] = msgspec.field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls, collected: Collected, key: bytes, before: Container[str], related: Collection[str]
+    ) -> "BaseFindings":
+        """Return those of the files `before`, and the misconfigurations of the `related` ones."""
+        findings, runs = collected.findings, collected.runs
+        return cls(
+            entries=tuple(
+                match_entry(finding, keyed_digest(key, finding.evidence))
+                for finding in findings
+                if finding.package is None
+                if finding.path in before
+                or (finding.category is Category.MISCONFIGURATION and finding.path in related)
+            ),
+            purls=frozenset(finding.package.purl for finding in findings if finding.package),
+            failed={
+                run.scanner: run.detail or plain(run.status.value)
+                for run in runs
+                if run.status not in _WORKED
+            },
+            gaps={
+                run.scanner: {gap.input: gap.reason for gap in run.coverage.not_examined}
+                for run in runs
+            },
+        )
+
 
 def _scan(
-    findings: Sequence[Finding],
+    findings: Iterable[Finding],
     base: BaseFiles,
-    related: Sequence[str],
+    related: Collection[str],
     runs: Sequence[Run],
     setup: ScanSetup,
     notify: Callable[[Event], None],
-) -> tuple[BaseFindings, bytes]:
+    key: bytes,
+) -> BaseFindings:
     """Scan the base's files that changed, with the scanners that reported these findings.
 
     In `related`, further files of the base, only misconfigurations count. The base's own
-    configuration of a scanner applies there, as the head's does here. Also return the key of the
-    entries' digests.
+    configuration of a scanner applies there, as the head's does here. `key` is that of the entries'
+    digests; without it, the result is not cached.
     """
     before, snapshot = base.changes.before, base.snapshot
-    if not (before or related):
-        return BaseFindings(), b""
-    reporting = {scanner for finding in findings for scanner in finding.scanners}
-    runs = [run for run in runs if run.scanner in reporting & all_scanners().keys()]
-    chosen = [all_scanners()[run.scanner] for run in runs]
-    imported = reporting - {run.scanner for run in runs}
-    unknown = dict.fromkeys(imported, Reason("scanner-not-run-here"))
-    native = {name for scanner in chosen for name in scanner.INFO.native_files}
+    changed = {*before, *related}
+    if not changed:
+        return BaseFindings()
+    reporting = set(chain.from_iterable(finding.scanners for finding in findings))
+    used = {
+        run.scanner: (run.version, run.data, setup.scanners.get(run.scanner))
+        for run in runs
+        if run.scanner in reporting & all_scanners().keys()
+    }
+    scanners = [all_scanners()[name] for name in used]
+    native = set(chain.from_iterable(scanner.INFO.native_files for scanner in scanners))
     configurations = [path for path in snapshot.files if path.rpartition("/")[2] in native]
-    paths = sorted({*before, *related, *configurations})
-    key = machine_key(setup.cache)
-    digest_key = key or b""
-    used = [(run.scanner, run.version, run.data, setup.scanners.get(run.scanner)) for run in runs]
+    paths = sorted({*changed, *configurations})
     # Everything that decides the result.
     decisive = (
         __version__,
         snapshot.commit,
         snapshot.named(""),
-        [(path, snapshot.files[path].oid) for path in paths],
+        [*zip(paths, map(snapshot.files.get, paths), strict=True)],
         sorted(related),
-        repr(used),
+        used,
         setup.offline,
-        setup.key and keyed_digest(digest_key, setup.key),
-        keyed_digest(digest_key, "of this machine"),
+        keyed_digest(key, setup.key or ""),
+        keyed_digest(key, "of this machine"),
     )
     name = hashlib.sha256(repr(decisive).encode("utf-8", "surrogatepass")).hexdigest()
-    text = cache.recall(setup.cache, _CACHE, [name]).get(name) if key else None
-    if text:
-        with contextlib.suppress(msgspec.MsgspecError):
-            cached = msgspec.json.decode(text, type=BaseFindings)
-            return replace(cached, failed=unknown), digest_key
-    scanned, is_complete = _scan_files(paths, related, base, chosen, setup, notify, digest_key)
-    if key and is_complete:
-        cache.store(setup.cache, _CACHE, {name: msgspec.json.encode(scanned).decode()})
-    return replace(scanned, failed={**scanned.failed, **unknown}), digest_key
+    scanned = None
+    with contextlib.suppress(KeyError, msgspec.MsgspecError):
+        text = cache.recall(setup.cache, _CACHE, [name])[name]
+        scanned = msgspec.json.decode(text, type=BaseFindings)
+    if scanned is None:
+        collected = _scan_files(paths, base, scanners, setup, notify)
+        scanned = BaseFindings.of(collected, key, before.keys(), related)
+        # Runs with gaps are not cached: they may have them for lack of time.
+        if key and _COMPLETE.issuperset(run.status for run in collected.runs):
+            cache.store(setup.cache, _CACHE, {name: msgspec.json.encode(scanned).decode()})
+    imported = dict.fromkeys(reporting - used.keys(), Reason("scanner-not-run-here"))
+    return replace(scanned, failed={**scanned.failed, **imported})
 
 
 def _scan_files(
     paths: Sequence[str],
-    related: Container[str],
     base: BaseFiles,
     scanners: Sequence[Scanner],
     setup: ScanSetup,
     notify: Callable[[Event], None],
-    key: bytes,
-) -> tuple[BaseFindings, bool]:
-    """Scan these files of the base. Also return True if no scanner missed anything."""
+) -> Collected:
+    """Scan these files of the base."""
     work = _folder(base.work, "scan")
     target = base.snapshot.lay_out(paths, work)
     for scanner in scanners:
-        settings = setup.scanners.get(scanner.INFO.name)
-        config = settings.options.get(_CONFIG) if settings else None
-        place = work / config if config else work
-        if config and place.is_relative_to(work) and not place.exists():
+        settings = setup.scanners.get(scanner.INFO.name, ScannerSettings())
+        config = settings.options.get(_CONFIG, "")
+        place = work / config
+        if place.is_relative_to(work) and not place.exists():
             # No scan starts without the configuration, so the head's takes its place.
             with contextlib.suppress(OSError):
                 place.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(base.snapshot.target.root / config, place)
-    collected = collect_findings(
+    return collect_findings(
         replace(setup, image=None),
         scanners,
         target,
         Inventory(),
         lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
     )
-    entries = []
-    for finding in collected.findings:
-        path = finding.path
-        misconfigured = finding.category is Category.MISCONFIGURATION and path in related
-        if (
-            finding.package is None
-            and finding.parts
-            and (path in base.changes.before or misconfigured)
-        ):
-            entries.append(match_entry(finding, keyed_digest(key, finding.evidence)))
-    scanned = BaseFindings(
-        entries=tuple(entries),
-        purls=frozenset(one.package.purl for one in collected.findings if one.package),
-        failed={
-            run.scanner: run.detail or plain(run.status.value)
-            for run in collected.runs
-            if run.status not in _WORKED
-        },
-        gaps={
-            run.scanner: {gap.input: gap.reason for gap in run.coverage.not_examined}
-            for run in collected.runs
-        },
-    )
-    return scanned, all(run.status in _COMPLETE for run in collected.runs)
 
 
 # The key under which the cache holds digests of secrets.

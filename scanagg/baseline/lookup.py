@@ -246,7 +246,7 @@ def compare(
     by_scanner = {run.scanner: run for run in runs}
     unsure = frozenset(
         index
-        for index in matched.symmetric_difference(range(len(baseline.entries)))
+        for index in frozenset(range(len(baseline.entries))) - matched
         if not _is_examined(baseline.entries[index], by_scanner, nfc(prefix))
     )
     return BaselineComparison(tuple(matches), matched, unsure)
