@@ -10,7 +10,7 @@ import hmac
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -78,10 +78,12 @@ def compare_code(
     histories: dict[int, History] = {}
     for number, finding in findings.items():
         path = finding.path
-        if path not in changes.same and path not in changes.changed:
+        if path in changes.same:
+            if not groups.has_changed(finding):
+                reason = Reason("unchanged-file", {"path": path})
+                histories[number] = History(Change.UNCHANGED, reason)
+        elif path not in changes.changed:
             histories[number] = History(Change.NEW, Reason("in-no-file"))
-        elif path in changes.same and not groups.has_changed(finding):
-            histories[number] = History(Change.UNCHANGED, Reason("unchanged-file", {"path": path}))
     undecided = {number: one for number, one in findings.items() if number not in histories}
     if not undecided and not package_findings:
         return Histories(histories)
@@ -90,7 +92,7 @@ def compare_code(
         histories.update(dict.fromkeys(undecided, History(Change.NEW, stopped)))
         return Histories(histories, (Reason("findings-count-as-new", {"why": stopped}),))
     everything = [*undecided.values(), *package_findings.values()]
-    related = groups.unchanged_members() if any(map(groups.has_changed, everything)) else []
+    related = groups.unchanged_members() if any(map(groups.has_changed, undecided.values())) else []
     key = machine_key(setup.cache) or b""
     scanned = _scan(everything, base, related, runs, setup, notify, key)
     lines = follow_lines(
@@ -222,17 +224,17 @@ class BaseFindings(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(
-        cls, collected: Collected, key: bytes, before: Container[str], related: Collection[str]
+        cls, collected: Collected, key: bytes, before: Collection[str], related: Collection[str]
     ) -> "BaseFindings":
         """Return those of the files `before`, and the misconfigurations of the `related` ones."""
         findings, runs = collected.findings, collected.runs
+        places = {Category.MISCONFIGURATION: {*before, *related}}
         return cls(
             entries=tuple(
                 match_entry(finding, keyed_digest(key, finding.evidence))
                 for finding in findings
                 if finding.package is None
-                if finding.path in before
-                or (finding.category is Category.MISCONFIGURATION and finding.path in related)
+                if finding.path in places.get(finding.category, before)
             ),
             purls=frozenset(finding.package.purl for finding in findings if finding.package),
             failed={
@@ -272,7 +274,7 @@ def _scan(
         for run in runs
         if run.scanner in reporting & all_scanners().keys()
     }
-    scanners = [all_scanners()[name] for name in used]
+    scanners = [*map(all_scanners().__getitem__, used)]
     native = set(chain.from_iterable(scanner.INFO.native_files for scanner in scanners))
     configurations = [path for path in snapshot.files if path.rpartition("/")[2] in native]
     paths = sorted({*changed, *configurations})
@@ -285,17 +287,16 @@ def _scan(
         sorted(related),
         used,
         setup.offline,
-        keyed_digest(key, setup.key or ""),
+        keyed_digest(key, setup.key),
         keyed_digest(key, "of this machine"),
     )
     name = hashlib.sha256(repr(decisive).encode("utf-8", "surrogatepass")).hexdigest()
-    scanned = None
-    with contextlib.suppress(KeyError, msgspec.MsgspecError):
+    try:
         text = cache.recall(setup.cache, _CACHE, [name])[name]
         scanned = msgspec.json.decode(text, type=BaseFindings)
-    if scanned is None:
+    except (KeyError, msgspec.MsgspecError):
         collected = _scan_files(paths, base, scanners, setup, notify)
-        scanned = BaseFindings.of(collected, key, before.keys(), related)
+        scanned = BaseFindings.of(collected, key, before, related)
         # Runs with gaps are not cached: they may have them for lack of time.
         if key and _COMPLETE.issuperset(run.status for run in collected.runs):
             cache.store(setup.cache, _CACHE, {name: msgspec.json.encode(scanned).decode()})
@@ -358,6 +359,6 @@ def _read_key(place: Path) -> bytes | None:
     return key if private and len(key) == _KEY_BYTES else None
 
 
-def keyed_digest(key: bytes, digest: str) -> str:
+def keyed_digest(key: bytes, digest: str | None) -> str:
     """Return a digest under the key, in hex; "" for no digest."""
     return hmac.new(key, digest.encode(), "sha256").hexdigest() if digest else ""
