@@ -14,10 +14,12 @@ import re
 import shutil
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from importlib import metadata
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, Protocol, cast
@@ -161,6 +163,22 @@ class Parsed(msgspec.Struct, frozen=True):
     store: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     secrets: frozenset[str] = frozenset()
     data: DataSource | None = None
+
+
+def merge(results: Sequence[Parsed]) -> Parsed:
+    """Return several results as one, with the first data that any of them has."""
+    hidden = Counter[str]()
+    for result in results:
+        hidden.update(result.hidden)
+    return Parsed(
+        observations=tuple(chain.from_iterable(result.observations for result in results)),
+        examined=tuple(chain.from_iterable(result.examined for result in results)),
+        not_examined=tuple(chain.from_iterable(result.not_examined for result in results)),
+        hidden=dict(sorted(hidden.items())),
+        notices=tuple(chain.from_iterable(result.notices for result in results)),
+        secrets=frozenset(chain.from_iterable(result.secrets for result in results)),
+        data=next((result.data for result in results if result.data), None),
+    )
 
 
 class ScanError(Exception):

@@ -156,8 +156,7 @@ class _Reader(msgspec.Struct, frozen=True):
         for key in ("policy", "python"):
             if "\0" in (getattr(keys, key) or ""):
                 raise self._error(key, "a path cannot contain NUL", "Remove it.")
-        for key in ("jobs", "timeout", "deadline"):
-            self._check_positive(getattr(keys, key), key)
+        self._check_positive("", jobs=keys.jobs, timeout=keys.timeout, deadline=keys.deadline)
         return Settings(
             source=self.name,
             policy=keys.policy,
@@ -174,7 +173,7 @@ class _Reader(msgspec.Struct, frozen=True):
     def _scanner(self, name: str, table: Mapping[str, object]) -> ScannerSettings:
         info, where = self.infos[name], f"scanners.{name}."
         keys = self._convert(table, _ScannerKeys, where, info.options)
-        self._check_positive(keys.timeout, where + "timeout")
+        self._check_positive(where, timeout=keys.timeout)
         self._check_args(keys.args, sorted(info.args), where)
         options = {}
         for key in filter(table.__contains__, info.options):
@@ -218,9 +217,10 @@ class _Reader(msgspec.Struct, frozen=True):
             raise self._error(key, f"{text!r} is inside the checked project", hint)
         return path
 
-    def _check_positive(self, value: float | None, key: str) -> None:
-        if value is not None and not 0 < value < float("inf"):
-            raise self._error(key, f"{value} is not above 0", "Use a number above 0.")
+    def _check_positive(self, where: str, **values: float | None) -> None:
+        for key, value in values.items():
+            if value is not None and not 0 < value < float("inf"):
+                raise self._error(where + key, f"{value} is not above 0", "Use a number above 0.")
 
     def _check_known(self, table: Iterable[str], allowed: Iterable[str], where: str) -> None:
         names = sorted(allowed)

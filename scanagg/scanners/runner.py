@@ -4,10 +4,10 @@ import os
 import re
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -19,12 +19,23 @@ from scanagg.core import cache
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.core.text import one_line
 from scanagg.model import Coverage, NotExamined, Observation, Reason, Run, Status
-from scanagg.scanners.base import Call, Context, Inputs, Output, Parsed, ScanError, Scanner, Tool
+from scanagg.scanners.base import (
+    Call,
+    Context,
+    Inputs,
+    Output,
+    Parsed,
+    ScanError,
+    Scanner,
+    Tool,
+    merge,
+)
 
 DEFAULT_TIMEOUT: Final = 900.0
 # The folders of an absolute path. The slashes of a URL don't count.
 _FOREIGN_PATH: Final = re.compile(r"(?<![\w.~}/:])/(?:[^/\s=,:]+/)+")
 _PROBE_SECONDS: Final = 30.0
+_NO_TOOL: Final = Tool((), "")
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -97,14 +108,12 @@ def covered(
     `failed` are the inputs of calls with an unusable output, with the reason. An input that is in
     both lists counts as not examined.
     """
-    gaps = {gap.input: gap for gap in inputs.not_examined}
-    for one in parsed:
-        gaps.update({gap.input: gap for gap in one.not_examined})
+    result = merge(parsed)
+    gaps = {gap.input: gap for gap in (*inputs.not_examined, *result.not_examined)}
     for names, reason in failed:
         gaps.update({name: NotExamined(name, reason) for name in names})
-    seen = {name for one in parsed for name in one.examined}
     known = {*inputs.found, *gaps}
-    for name in known - seen - gaps.keys():
+    for name in known.difference(result.examined, gaps):
         gaps[name] = NotExamined(name, Reason("unmentioned"))
     left = tuple(gaps[name] for name in sorted(gaps))
     return Coverage(inputs.unit, len(known), len(known) - len(left), left)
@@ -129,7 +138,7 @@ class _Scan:
         self._started = datetime.now(UTC)
         self._clock = monotonic()
         self._timeout = task.context.settings.timeout or limits.timeout
-        self._deadline: float | None = None
+        self._deadline = 0.0
         self._lock = threading.Lock()
         self._parsed: list[Parsed] = []
         self._failed: list[tuple[tuple[str, ...], Reason]] = []
@@ -160,6 +169,7 @@ class _Scan:
         batches = list(self._scanner.batches(self._context, inputs))
         if batches:
             self._notify(Event(self._info.name, "running"))
+            self._deadline = monotonic() + self._timeout
             with ThreadPoolExecutor(max_workers=max(1, self._context.workers)) as pool:
                 for _ in pool.map(lambda each: self._examine(tool, *each), enumerate(batches)):
                     pass
@@ -184,8 +194,6 @@ class _Scan:
                 call = self._scanner.call(self._context, tool, current)
                 with self._lock:
                     self._argv.setdefault(number, self._shown(tool, call))
-                    if self._deadline is None:  # the time starts with the first call
-                        self._deadline = monotonic() + self._timeout
                 output = self._output(call, max(0.0, self._deadline - monotonic()))
                 _check_signal(output)
                 parsed = self._scanner.parse(self._context, output)
@@ -194,7 +202,7 @@ class _Scan:
                 if output and not self._limits.stop.is_set() and not self._timed_out:
                     again = self._scanner.again(self._context, output)
                 pending.extend(again)
-                retried = {name for smaller in again for name in smaller}
+                retried = {*chain.from_iterable(again)}
                 left = tuple(name for name in current if name not in retried)
                 if left or not again:
                     with self._lock:
@@ -259,53 +267,48 @@ class _Scan:
     def _judged(self, inputs: Inputs, tool: Tool) -> Scanned:
         """Set the status by the inputs that were examined, not by exit codes."""
         coverage = covered(inputs, self._parsed, self._failed)
-        failed = self._failed
-        detail: Reason | None = None
-        if failed and (self._timed_out or self._limits.stop.is_set()):
-            status, detail = self._stopped_or_failed(), failed[-1][1]
-        elif failed and not coverage.examined:
-            status, detail = Status.FAILED, failed[0][1]
-        elif not coverage.examined:
+        failures = [reason for _, reason in self._failed]
+        stopped = self._timed_out or self._limits.stop.is_set()
+        if failures and (stopped or not coverage.examined):
+            detail = failures[-1 if stopped else 0]
+            return self._end(self._stopped_or_failed(), detail, coverage, tool)
+        if not coverage.examined:
             first, *others = dict.fromkeys(gap.reason for gap in coverage.not_examined)
             more = (Reason("other-reasons", {"number": len(others)}),) if others else ()
             detail = Reason(
                 "no-input-examined",
                 {"found": coverage.found, "unit": coverage.unit, "reasons": (first, *more)},
             )
-            status = Status.EMPTY
-        elif coverage.gaps or failed:
-            status, detail = Status.DEGRADED, self._failed[0][1] if failed else None
-            if coverage.gaps:
-                gap = coverage.gaps[0]
-                detail = Reason(
-                    "inputs-not-examined",
-                    {
-                        "number": len(coverage.gaps),
-                        "found": coverage.found,
-                        "unit": coverage.unit,
-                        "input": gap.input,
-                        "reason": gap.reason,
-                    },
-                )
-        else:
-            status = Status.OK
-        return self._end(status, detail, coverage, tool)
+            return self._end(Status.EMPTY, detail, coverage, tool)
+        if coverage.gaps:
+            gap = coverage.gaps[0]
+            detail = Reason(
+                "inputs-not-examined",
+                {
+                    "number": len(coverage.gaps),
+                    "found": coverage.found,
+                    "unit": coverage.unit,
+                    "input": gap.input,
+                    "reason": gap.reason,
+                },
+            )
+            return self._end(Status.DEGRADED, detail, coverage, tool)
+        if failures:
+            return self._end(Status.DEGRADED, failures[0], coverage, tool)
+        return self._end(Status.OK, None, coverage, tool)
 
     def _end(
         self,
         status: Status,
         detail: Reason | None,
         coverage: Coverage,
-        tool: Tool | None = None,
+        tool: Tool = _NO_TOOL,
     ) -> Scanned:
         """Return the run with its observations."""
-        parsed = self._parsed
-        hidden = Counter[str]()
-        for one in parsed:
-            hidden.update(one.hidden)
+        result = merge(self._parsed)
         done = Run(
             scanner=self._info.name,
-            version=tool.version if tool else None,
+            version=tool.version,
             status=status,
             detail=detail,
             coverage=coverage,
@@ -313,20 +316,20 @@ class _Scan:
             argv=min(self._argv.items(), default=(0, ()))[1],
             started=self._started,
             seconds=round(monotonic() - self._clock, 3),
-            data=next((one.data for one in parsed if one.data), tool.data if tool else None),
-            hidden=dict(sorted(hidden.items())),
-            notices=self._notices(),
+            data=result.data or tool.data,
+            hidden=result.hidden,
+            notices=self._notices(result),
         )
         self._notify(Event(self._info.name, status.value, done))
         return Scanned(
             run=done,
-            observations=tuple(record for one in parsed for record in one.observations),
-            secrets=frozenset(value for one in parsed for value in one.secrets),
+            observations=result.observations,
+            secrets=result.secrets,
         )
 
-    def _notices(self) -> tuple[Reason, ...]:
+    def _notices(self, result: Parsed) -> tuple[Reason, ...]:
         """Return the notices of the scanner, on its settings, and on unused configuration."""
-        notices = {notice for one in self._parsed for notice in one.notices}
+        notices = set(result.notices)
         settings = self._context.settings
         parts = [*settings.args, *(f"{key}={value}" for key, value in settings.options.items())]
         if parts:
