@@ -181,7 +181,7 @@ class BanditSeverity(Section, frozen=True, kw_only=True):
 
 
 class SeveritySection(Section, frozen=True, kw_only=True):
-    """How severities are decided.
+    """The rules for severities.
 
     The first of the `sources` with a severity decides. `unknown` is the severity that rules compare
     if the real one is unknown: by default high, because a vulnerability without a score can be
@@ -253,7 +253,7 @@ class EnrichmentSection(Section, frozen=True, kw_only=True):
 
 
 class NewCodeSection(Section, frozen=True, kw_only=True):
-    """What counts as new.
+    """The definition of new findings.
 
     Findings are compared `against` the commit that the change started from and the baseline file
     (`merge-base`), the baseline file only (`baseline`), or nothing (`none`). `edited` says whether

@@ -22,7 +22,7 @@ class Covering(msgspec.Struct, frozen=True):
 
 
 class _Names(msgspec.Struct, frozen=True):
-    """What waivers can name a finding by. Ids are in lower case, and the purl has no version."""
+    """The values by which waivers can name a finding: ids in lower case, a purl without version."""
 
     ids: frozenset[str]
     paths: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""What to do about the most common findings of bandit, by rule."""
+"""Remedies for the most common findings of bandit, by rule."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -65,7 +65,7 @@ _GLOB: Final = re.compile(r"[\\*?\[\]{}]")
 
 
 class Kind(enum.Enum):
-    """What Trivy examines a file as. Each file counts once, by the first kind that fits."""
+    """The kinds of files that Trivy examines. A file is of the first kind that fits."""
 
     MANIFEST = "manifest"
     CONFIG = "config"
