@@ -99,7 +99,9 @@ class _Builder:
         # A missing value has no position of its own: YAML reports that of the next token.
         mark = self.document.at_key(path) if raw is None else self.document.at(path)
         actual = "nothing" if raw is None else quoted(raw)
-        message = f"{label(path)}: got {actual}, expected {expected}{suggestion(raw, words)}"
+        guess = suggestion(raw, words)
+        expectation = f"{guess} Expected {expected}" if guess else f", expected {expected}"
+        message = f"{label(path)}: got {actual}{expectation}"
         self.problems.append(Problem(mark, message, hint))
         return _INVALID
 

@@ -167,7 +167,7 @@ def test_mistakes_and_locks_of_a_new_key_have_their_place(
 ) -> None:
     typo, looser = map(str, results["mistakes"])
     assert typo.startswith("typo.yml:4:33: rules[0].match.confidence: got 'hihg'")
-    assert typo.endswith("did you mean 'high'?")
+    assert "did you mean 'high'?" in typo
     assert looser.startswith("child.yml:5:23: rules[0].match is locked by parent.yml ")
     assert "confidence" in looser
 

@@ -52,7 +52,7 @@ HEAD = "version: 1\ndefault: warn\n"
         ),
         (
             HEAD + "severity: {unknown: hihg}\n",
-            "3:21: severity.unknown: got 'hihg', expected one of critical, high, medium, low",
+            "3:21: severity.unknown: got 'hihg': did you mean 'high'? Expected",
         ),
         (
             HEAD + "severity: {override: [{match: {}, set: info}]}\n",
@@ -64,11 +64,11 @@ HEAD = "version: 1\ndefault: warn\n"
         ),
         (
             HEAD + "rules:\n  - {id: a, match: {severity: '>high'}, action: block}\n",
-            "4:31: rules[0].match.severity: got '>high', expected one of critical",
+            "4:31: rules[0].match.severity: got '>high': did you mean '>=high'? Expected",
         ),
         (
             HEAD + "rules:\n  - {id: a, match: {category: [code, vulns]}, action: block}\n",
-            "4:38: rules[0].match.category[1]: got 'vulns', expected one of vulnerability",
+            "4:38: rules[0].match.category[1]: got 'vulns': did you mean 'vuln'? Expected",
         ),
         (
             HEAD + "rules:\n  - {id: a, match: {rule: []}, action: block}\n",

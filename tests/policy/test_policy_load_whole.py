@@ -195,7 +195,10 @@ WAIVER = "reason: x, owner: y, expires: 2027-01-01"
             "severity: {override: [{match: {}, set: info, reason: ' '}]}",
             "3:54: severity.override[0].reason: ' ' is blank",
         ),
-        ("severity: {sources: [cvss]}", "3:22: severity.sources[0]: got 'cvss', expected one of"),
+        (
+            "severity: {sources: [cvss]}",
+            "3:22: severity.sources[0]: got 'cvss': did you mean 'osv-cvss'? Expected one of",
+        ),
         # licences
         (
             "licenses: {clarify: [{purl: foo, expression: MIT}]}",
@@ -270,7 +273,10 @@ def test_rule_1_what_types_cannot_say_is_checked(tmp_path: Path, text: str, prob
         (f"purl: 'pkg:pypi/a@1', {WAIVER}", "purl: 'pkg:pypi/a@1' has more than the package"),
         (f"purl: 'pkg:pypi/a', versions: new, {WAIVER}", "versions: 'new' is not a version range"),
         (f"purl: 'pkg:pypi/a', versions: ' ', {WAIVER}", "versions: ' ' is not a version range"),
-        (f"purl: 'pkg:pypi/a', state: fixed, {WAIVER}", "state: got 'fixed', expected one of"),
+        (
+            f"purl: 'pkg:pypi/a', state: fixed, {WAIVER}",
+            "state: got 'fixed': did you mean 'fix_planned'? Expected one of",
+        ),
         (f"path: a, ids: [CVE-2024-1], until_fixed: true, {WAIVER}", "items[0].until_fixed: "),
         ("path: a, owner: x, expires: 2027-01-01", "'reason' is missing"),
         ("path: a, reason: x, expires: 2027-01-01", "'owner' is missing"),
