@@ -339,7 +339,7 @@ def _tokens(text: str, *, strings: bool = True) -> str:
         token = match.group()
         if match.lastgroup == "comment" or token in _LAYOUT:
             continue
-        string = _STRING.fullmatch(token)
+        string = _STRING.fullmatch(token) if match.lastgroup == "string" else None
         if string and strings:
             prefix, body = string["prefix"].lower(), string["body"]
             if "r" not in prefix:

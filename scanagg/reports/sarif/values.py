@@ -135,7 +135,7 @@ def plain(value: object) -> object:
     names = _names(kind)  # type: ignore[arg-type]
     for attribute, item in vars(value).items():
         key, default = names[attribute]
-        if item is not None and item != default:
+        if item is not None and (default is None or item != default):
             is_plain = type(item) in _SCALARS or key in _READY
             result[key] = item if is_plain else plain(item)
     return result
