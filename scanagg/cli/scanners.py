@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.text import Text
 
 from scanagg.advisories.store import Store, open_store
+from scanagg.cli.output import printing
 from scanagg.core import cache
 from scanagg.core.process import Stop
-from scanagg.core.text import counted
+from scanagg.core.text import counted, one_line
 from scanagg.findings.collect import ScanSetup
 from scanagg.inventory import read_inventory
 from scanagg.model import Reason
@@ -36,7 +37,7 @@ def command(
     limits = Limits(jobs=1, timeout=DEFAULT_TIMEOUT, stop=Stop())
     folder = cache.cache_folder()
     console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
-    with contextlib.closing(open_store(folder)) as store:
+    with printing(), contextlib.closing(open_store(folder)) as store:
         setup = ScanSetup(
             limits=limits,
             cache=folder,
@@ -49,9 +50,9 @@ def command(
             tool, problem = find(task, limits)
             version = f" {tool.version}" if tool and tool.version else ""
             style = "bold" if tool else "bold yellow"
-            console.print(Text(f"{task.scanner.INFO.name}{version}", style))
+            console.print(Text(one_line(f"{task.scanner.INFO.name}{version}"), style))
             for line in _lines(task, tool, problem, store):
-                console.print(Text(f"    {line}"))
+                console.print(Text(f"    {one_line(line)}"))
 
 
 def _lines(task: Task, tool: Tool | None, problem: Reason | None, store: Store) -> Iterator[str]:
