@@ -5,7 +5,7 @@ import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -37,36 +37,23 @@ _MISSING: Final = {
 }
 
 
+def _url_option(kind: str, data: str) -> Any:
+    return typer.Option(
+        metavar="URL",
+        envvar=f"SCANAGG_{kind.upper()}_URL",
+        help=f"Download {data} from this address.",
+    )
+
+
 @app.command("update")
 def update(
     only: Annotated[
         list[str] | None,
         typer.Option(metavar="A,B", help="Update only these of osv, kev and epss."),
     ] = None,
-    osv_url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            envvar="SCANAGG_OSV_URL",
-            help="Download OSV's export for PyPI from this address.",
-        ),
-    ] = None,
-    kev_url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            envvar="SCANAGG_KEV_URL",
-            help="Download CISA's KEV catalogue from this address.",
-        ),
-    ] = None,
-    epss_url: Annotated[
-        str | None,
-        typer.Option(
-            metavar="URL",
-            envvar="SCANAGG_EPSS_URL",
-            help="Download FIRST's EPSS scores from this address.",
-        ),
-    ] = None,
+    osv_url: Annotated[str | None, _url_option("osv", "OSV's export for PyPI")] = None,
+    kev_url: Annotated[str | None, _url_option("kev", "CISA's KEV catalogue")] = None,
+    epss_url: Annotated[str | None, _url_option("epss", "FIRST's EPSS scores")] = None,
     max_time: Annotated[
         float, typer.Option(metavar="SECONDS", help="Stop all downloads after this time.")
     ] = _SECONDS,

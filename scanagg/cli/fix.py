@@ -35,7 +35,8 @@ from scanagg.policy.schema import Policy
 from scanagg.reports import phrases, wire
 from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import scanner_info, scanner_infos
-from scanagg.upgrades.applying import Bench, StepState, apply
+from scanagg.upgrades import applying
+from scanagg.upgrades.applying import Bench, StepState
 from scanagg.upgrades.plan import step_of
 from scanagg.upgrades.ways import Goal, LockJob, Ways, goals_of, ways
 
@@ -68,14 +69,6 @@ _SHOWN_PLACES: Final = 2
 _Key = tuple[str, str]
 
 
-class FixOptions(msgspec.Struct, frozen=True):
-    """Options of `scanagg fix`: apply the upgrades, only unblock, show progress."""
-
-    apply: bool = False
-    blocking: bool = False
-    show: bool = True
-
-
 class FixAdvice(msgspec.Struct, frozen=True):
     """The vulnerabilities and upgrades of a report; with `blocking`, what it takes to unblock."""
 
@@ -103,8 +96,8 @@ class FixAdvice(msgspec.Struct, frozen=True):
         ]
 
     @property
-    def counting(self) -> list[Judged]:
-        """The known vulnerabilities to count: if `blocking`, those that block."""
+    def to_clear(self) -> list[Judged]:
+        """The known vulnerabilities; if `blocking`, those that block."""
         return [
             judged
             for judged in self.known
@@ -119,7 +112,8 @@ class FixAdvice(msgspec.Struct, frozen=True):
 
     def print_table(self, goals: Sequence[Goal]) -> None:
         """Print the upgrades, one in each row, and their sum."""
-        count, ids = len(self.counting), _ids_by_package(self.counting)
+        to_clear = self.to_clear
+        count, ids = len(to_clear), _ids_by_package(to_clear)
         upgrades = {_key(upgrade.package): upgrade for upgrade in self.report.upgrades}
         rows, cleared = [], 0
         for goal in goals:
@@ -196,12 +190,13 @@ class FixAdvice(msgspec.Struct, frozen=True):
         foreseen = {
             (upgrade.package.name, id_) for upgrade in self.report.upgrades for id_ in upgrade.stays
         }
-        new = [f"{id_} in {name}" for name, id_ in left if (name, id_) not in foreseen | old]
+        explained, missed = old | foreseen, old - foreseen
+        new = [f"{id_} in {name}" for name, id_ in left if (name, id_) not in explained]
         if new:
             lines.append(f"New with these upgrades: {', '.join(new)}")
-        missed = sum(pair in old - foreseen for pair in left)
-        if missed and not self.blocking:
-            lines.append(f"Upgrades that were not made would clear {missed} of them, see above.")
+        count = sum(pair in missed for pair in left)
+        if count and not self.blocking:
+            lines.append(f"Upgrades that were not made would clear {count} of them, see above.")
         say_list(f"Checked again: {total}:", lines)
 
 
@@ -223,7 +218,6 @@ def command(
     Exit codes: 0 done, 2 usage, configuration or policy error, 3 incomplete (a required scanner did
     not examine everything, or a step of --apply failed), 4 internal error, 130 interrupted.
     """
-    chosen = FixOptions(apply=apply, blocking=blocking_only, show=not no_progress)
     if report is not None:
         unused = ("policy", "only", "python", "image", "now", "offline")
         values = [(name, getattr(check_options, name)) for name in unused]
@@ -231,35 +225,41 @@ def command(
         if names:
             hint = "Leave them out, or leave --report out to check again."
             raise UsageError(f"{', '.join(names)} cannot be used with --report", hint)
-        raise typer.Exit(_fix_by_report(report, options.folder_of(check_options.path), chosen))
-    raise typer.Exit(_fix_by_check(check_options, chosen))
+        root = options.folder_of(check_options.path)
+        raise typer.Exit(_fix_by_report(report, root, blocking_only, apply=apply))
+    show = not no_progress
+    raise typer.Exit(_fix_by_check(check_options, blocking_only, apply=apply, show=show))
 
 
-def _fix_by_check(check_options: options.Options, chosen: FixOptions) -> int:
+def _fix_by_check(
+    check_options: options.Options, blocking: bool, *, apply: bool, show: bool
+) -> int:
     """Check, list or make the upgrades, and check again; return the exit code."""
     request = _request(check_options)
-    report = run_whole_check(request, show=chosen.show)
-    failed = _advise(report, request.path, chosen, request.stop)
+    report = run_whole_check(request, show=show)
+    advice = FixAdvice(report, blocking)
+    failed = _advise(advice, Bench(request.path, request.stop, os.environ), apply=apply)
     gaps = report.gate.gaps
     if failed is not None:
         again_request = replace(_request(check_options), stop=request.stop)
-        again = run_whole_check(again_request, show=chosen.show)
-        FixAdvice(report, chosen.blocking).print_difference(FixAdvice(again, chosen.blocking))
+        again = run_whole_check(again_request, show=show)
+        advice.print_difference(FixAdvice(again, blocking))
         gaps = gaps or again.gate.gaps
     return _end(gaps, failed=bool(failed))
 
 
-def _fix_by_report(place: Path, root: Path, chosen: FixOptions) -> int:
+def _fix_by_report(place: Path, root: Path, blocking: bool, *, apply: bool) -> int:
     """List or make the upgrades of a stored report; return the exit code."""
     report = wire.read(place)
-    if FixAdvice(report, chosen.blocking).known and not report.upgrades:
+    advice = FixAdvice(report, blocking)
+    if advice.known and not report.upgrades:
         message = f"{place} lists no upgrades, because an older version of scanagg wrote it"
         raise ReportError(message, _AGAIN)
     try:
-        goals_of(report.upgrades, blocking=chosen.blocking)
+        goals_of(report.upgrades, blocking=blocking)
     except ValueError as error:
         raise ReportError(f"{place} lists an invalid upgrade: {error}", _AGAIN) from error
-    failed = _advise(report, root, chosen, Stop())
+    failed = _advise(advice, Bench(root, Stop(), os.environ), apply=apply)
     if failed is not None:
         say("", "List the remaining vulnerabilities with: scanagg check")
     gaps: Sequence[Reason] = ()
@@ -304,23 +304,21 @@ def _able() -> Sequence[str]:
 
 
 def _end(gaps: Sequence[Reason], *, failed: bool) -> int:
-    title = "Incomplete. The check may have missed vulnerabilities:"
-    say_list(title, map(sentence, gaps))
+    say_list("Incomplete. The check may have missed vulnerabilities:", map(sentence, gaps))
     return ExitCode.INCOMPLETE if gaps or failed else ExitCode.PASS
 
 
-def _advise(report: Report, root: Path, chosen: FixOptions, stop: Stop) -> bool | None:
-    """Print the upgrades, and make them if that is chosen.
+def _advise(advice: FixAdvice, bench: Bench, *, apply: bool) -> bool | None:
+    """Print the upgrades; with `apply`, make them.
 
     Return whether a step failed; None if there was no step.
     """
-    goals = goals_of(report.upgrades, blocking=chosen.blocking)
-    plan = ways(root, goals)
-    advice = FixAdvice(report, chosen.blocking)
+    goals = goals_of(advice.report.upgrades, blocking=advice.blocking)
+    plan = ways(bench.root, goals)
     advice.print_table(goals)
     failed = None
-    if chosen.apply and (plan.edits or plan.jobs):
-        failed = _apply(plan, Bench(root, stop, os.environ))
+    if apply and (plan.edits or plan.jobs):
+        failed = _apply(plan, bench)
     else:
         _print_plan(plan)
     # A requirements file does not record what its packages require.
@@ -393,7 +391,7 @@ def _apply(plan: Ways, bench: Bench) -> bool:
     say_list(title, _commands(job for job in plan.jobs if not job.recipe.reason))
     say("", "Applying:")
     failed = False
-    for step in apply(plan, bench):
+    for step in applying.apply(plan, bench):
         word = {StepState.LEFT: "not done", StepState.FAILED: "failed"}.get(step.state)
         say(f"  {word}: {step.text}: {step.reason}" if word else f"  {step.text}")
         failed = failed or step.state is StepState.FAILED
