@@ -158,12 +158,11 @@ def look_up(
             if history.change is Change.UNCHANGED and found.change is Change.UPDATED:
                 continue
             if history.change is not found.change:
-                values = {"path": baseline.path, "tier": found.tier}
-                is_edited = found.change is Change.UPDATED
-                reason = Reason("edited-since-baseline", values)
-                history = History(
-                    found.change, reason if is_edited else Reason("in-baseline", values)
-                )
+                path, tier = baseline.path, found.tier
+                reason = Reason("in-baseline", {"path": path, "tier": tier})
+                if found.change is Change.UPDATED:
+                    reason = Reason("edited-since-baseline", {"path": path, "tier": tier})
+                history = History(found.change, reason)
             updated[number] = replace(history, first_seen=times.get(baseline.lines[index]))
             del free[index]
     return updated
