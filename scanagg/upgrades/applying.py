@@ -145,9 +145,9 @@ def _lock(
     steps: list[UpgradeStep] = []
     worked = False
     try:
-        for path in dict.fromkeys((recipe.made, *recipe.sources, *_by_path(edits))):
-            originals.append(read(bench.root, path, missing_ok=path != recipe.made))
         by_path = _by_path(edits)
+        for path in dict.fromkeys((recipe.made, *recipe.sources, *by_path)):
+            originals.append(read(bench.root, path, missing_ok=path != recipe.made))
         for original in originals:
             path, raw = original.path, original.raw or b""
             # Another job may have changed some of the pins already.
@@ -161,7 +161,7 @@ def _lock(
         reason = f"{error}; {recipe.made} is unchanged"
         return [UpgradeStep(StepState.FAILED, "; ".join(job.shown), reason)]
     finally:
-        problems = [] if worked else [restore(original) for original in originals]
+        problems = [] if worked else [*map(restore, originals)]
         for message in filter(None, problems):
             raise OutputError(message, "Restore it from version control.")
 

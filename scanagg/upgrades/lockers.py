@@ -78,7 +78,7 @@ class Recipe(msgspec.Struct, frozen=True):
 class Unknown(msgspec.Struct, frozen=True):
     """A file that an unknown tool writes, and what is known of that tool."""
 
-    reason: str
+    reason: str = ""
 
 
 _PYPROJECT: Final = "pyproject.toml"
@@ -124,8 +124,8 @@ _DROPPED: Final = ("--upgrade", "-U", "--upgrade-package", "-P")
 _OUTPUT: Final = ("-o", "--output-file")
 
 
-def recipe_of(path: str, text: str) -> Recipe | Unknown | None:
-    """Return how a tool writes the file with this text; None if no tool seems to write it."""
+def recipe_of(path: str, text: str) -> Recipe | Unknown:
+    """Return how a tool writes the file with this text, as far as the file says so."""
     folder, name = posixpath.split(path)
     if name in _LOCKS:
         tool, source, env = _LOCKS[name]
@@ -134,7 +134,7 @@ def recipe_of(path: str, text: str) -> Recipe | Unknown | None:
         return Recipe(path, tool, folder, sources, newest=tool != "uv", groups=groups, env=env)
     command = header_of(text)
     if not command:
-        return Unknown("it does not name the tool") if is_lock(path) else None
+        return Unknown("it does not name the tool" if is_lock(path) else "")
     try:
         words = shlex.split(command)
     except ValueError:
@@ -180,13 +180,13 @@ def _compiled(path: str, tool: tuple[str, ...], words: Sequence[str]) -> Recipe:
         elif option in _OUTPUT:
             output = value
         elif option not in _DROPPED:
-            kept += [option, value] if value else [option]
+            kept += filter(None, (option, value))
             constraints += [value] if option in _FILES else []
     folder = _folder(path, output, sources)
     read = tuple(
-        posixpath.normpath(posixpath.join(folder, one)) for one in (*sources, *constraints)
+        posixpath.normpath(posixpath.join(folder, file)) for file in (*sources, *constraints)
     )
-    if any(one.startswith("/") or one.split("/")[0] == ".." for one in read):
+    if any(file.split("/")[0] in ("", "..") for file in read):
         raise ValueError("it reads files outside the project")
     if output or tool[0] == "uv":
         kept += ["--output-file", posixpath.relpath(path, folder or ".")]

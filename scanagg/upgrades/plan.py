@@ -3,9 +3,11 @@
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import Version
 
@@ -106,11 +108,12 @@ def _upgrade(
     else:
         change = () if package.direct is False else (package.name,)
     ids = tuple(dict.fromkeys(judged.finding.rule.id for judged, _ in vulnerabilities))
+    checked = store is not None
+    stays = Upgrade(package=package, to=None, stays=ids, change=change, checked=checked)
     installed = version_of(package.version)
     if installed is None or any(advisory.malicious for _, advisory in vulnerabilities):
         # Nothing is known to be better, or no version of the package can be trusted.
-        checked = store is not None
-        return Upgrade(package=package, to=None, stays=ids, change=change, checked=checked)
+        return stays
     case = _Case.of(package, installed, vulnerabilities, store)
     blocking = {
         judged.finding.rule.id
@@ -118,21 +121,21 @@ def _upgrade(
         if judged.verdict.action is Action.BLOCK
     }
     best, left, unblocking = _choose(case, frozenset(map(case.root, blocking)))
+    if best is None:
+        return replace(stays, to_unblock=unblocking, stays=case.ids_of(left))
     clears = tuple(id_ for id_ in ids if case.root(id_) not in left)
     relevant = [one for one in constraints if _is_relevant(one, package, installed)]
-    hindered = hindering(relevant, best) if best else ()
-    return Upgrade(
-        package=package,
+    hindered = hindering(relevant, best)
+    return replace(
+        stays,
         to=best,
-        step=step_of(package.version, best) if best else None,
+        step=step_of(package.version, best),
         to_unblock=None if unblocking == best else unblocking,
         clears=clears,
-        unblocks=tuple(id_ for id_ in clears if id_ in blocking),
+        unblocks=tuple(filter(blocking.__contains__, clears)),
         stays=case.ids_of(left),
-        allowed=not hindered if best and relevant else None,
+        allowed=not hindered if relevant else None,
         hindered_by=hindered,
-        change=change,
-        checked=store is not None,
     )
 
 
@@ -172,7 +175,7 @@ class _Case(msgspec.Struct, frozen=True):
             (root(judged.finding.rule.id), _above(installed, advisory.fixed_versions))
             for judged, advisory in vulnerabilities
         ]
-        return msgspec.structs.replace(
+        return replace(
             case,
             now=known | {name for name, _ in fixed},
             unknown=[(name, versions) for name, versions in fixed if name not in known],
@@ -197,7 +200,7 @@ class _Case(msgspec.Struct, frozen=True):
         }
         fixed = [advisory.fixed_versions for _, advisory in self.vulnerabilities]
         fixed += [fixed_versions(record, self.package.name) for record in self.records]
-        above = {one for texts in fixed for one in _above(self.installed, texts)}
+        above = set(_above(self.installed, chain.from_iterable(fixed)))
         if self.installed.local is None:
             above = {version for version in above if version.local is None}
         finals = {version for version in above if not version.is_prerelease}

@@ -1,6 +1,7 @@
 """Find out how to make upgrades: pins to edit, tools to run, and the rest to do by hand."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -16,13 +17,15 @@ from scanagg.upgrades.plan import hindering
 class Goal(msgspec.Struct, frozen=True):
     """A package to upgrade, the lines that name it (by path), and the constraints in the way.
 
+    The line 0 stands for a whole file.
+
     `barred` are constraints of the project itself, `held` those of packages that stay, `moving`
     those of packages that are upgraded too and may then allow it.
     """
 
     package: Package
     to: str
-    places: Mapping[str, tuple[int, ...]]
+    places: Mapping[str, Sequence[int]]
     barred: tuple[Constraint, ...] = ()
     held: tuple[Constraint, ...] = ()
     moving: tuple[Constraint, ...] = ()
@@ -117,21 +120,17 @@ def goals_of(upgrades: Iterable[Upgrade], *, blocking: bool = False) -> tuple[Go
             raise ValueError(f"not a package name: {package.name!r}")
         if Version(to) <= Version(package.version):
             raise ValueError(f"{to} is not an upgrade of {package.name} {package.version}")
-        hindered = hindering(upgrade.hindered_by, to)
+        barred: list[Constraint] = []
+        held: list[Constraint] = []
+        moving: list[Constraint] = []
+        for constraint in hindering(upgrade.hindered_by, to):
+            by_package = moving if constraint.by in raised else held
+            (by_package if constraint.by else barred).append(constraint)
         is_direct = not package.chain or package.chain[0] == package.name
-        places: dict[str, tuple[int, ...]] = {}
-        for place in (*package.places, *(package.asked if is_direct else ())):
-            line = (place.start_line,) if place.start_line else ()
-            places[place.path] = (*places.get(place.path, ()), *line)
-        goal = Goal(
-            package,
-            to,
-            places,
-            barred=tuple(one for one in hindered if not one.by),
-            held=tuple(one for one in hindered if one.by and one.by not in raised),
-            moving=tuple(one for one in hindered if one.by in raised),
-        )
-        goals.append(goal)
+        places: dict[str, list[int]] = {}
+        for place in package.places + (package.asked if is_direct else ()):
+            places.setdefault(place.path, []).append(place.lines[0])
+        goals.append(Goal(package, to, places, tuple(barred), tuple(held), tuple(moving)))
     return tuple(goals)
 
 
@@ -140,15 +139,15 @@ def ways(root: Path, goals: Sequence[Goal]) -> Ways:
     edits: dict[str, list[PinEdit]] = {}
     jobs: dict[str, LockJob] = {}
     by_hand: dict[tuple[str, str], ByHand] = {}
-    recipes: dict[str, Recipe | Unknown | None] = {}
+    recipes: dict[str, Recipe | Unknown] = {}
     for goal in goals:
         found = list(_ways_of(root, goal, recipes))
         if goal.barred:
             found = [_barred(goal, [way for way in found if isinstance(way, LockJob)])]
         elif not found:
             # Only installed, or only in an image.
-            chain = goal.package.chain
-            by = f" ({chain[0]} requires it)" if len(chain) > 1 else ""
+            parents = goal.package.chain[:-1]
+            by = f" ({parents[0]} requires it)" if parents else ""
             found = [
                 ByHand(goal, f"no file of the project pins it{by}: install {goal.requirement}")
             ]
@@ -156,20 +155,16 @@ def ways(root: Path, goals: Sequence[Goal]) -> Ways:
             if isinstance(way, PinEdit):
                 edits.setdefault(way.path, []).append(way)
             elif isinstance(way, LockJob):
-                path = way.recipe.made
-                others = jobs[path].goals if path in jobs else ()
-                jobs[path] = LockJob(way.recipe, (*others, goal))
+                job = jobs.get(way.recipe.made, LockJob(way.recipe, ()))
+                jobs[way.recipe.made] = LockJob(way.recipe, (*job.goals, goal))
             else:
                 by_hand[goal.text, way.text] = way
-    return Ways(
-        tuple(edit for of_path in edits.values() for edit in of_path),
-        tuple(jobs.values()),
-        tuple(by_hand.values()),
-    )
+    all_edits = chain.from_iterable(edits.values())
+    return Ways(tuple(all_edits), tuple(jobs.values()), tuple(by_hand.values()))
 
 
 def _ways_of(
-    root: Path, goal: Goal, recipes: dict[str, Recipe | Unknown | None]
+    root: Path, goal: Goal, recipes: dict[str, Recipe | Unknown]
 ) -> Iterator[PinEdit | LockJob | ByHand]:
     """Yield what to do in each file. Skip files that name the package without its version."""
     for path, lines in sorted(goal.places.items()):
@@ -191,7 +186,7 @@ def _ways_of(
             if isinstance(recipe, Recipe):
                 yield LockJob(recipe, (goal,))
             else:
-                reason = f" ({recipe.reason})" if recipe else ""
+                reason = f" ({recipe.reason})" if recipe.reason else ""
                 yield ByHand(goal, f"{error}{reason}: write it with {goal.requirement}")
         except Refused as error:
             yield ByHand(goal, f"{error}: change it to {goal.requirement}")

@@ -145,7 +145,7 @@ def test_other_commands_are_only_told(command: str) -> None:
 )
 def test_no_header_no_command(text: str) -> None:
     assert header_of(text) == ""
-    assert recipe_of("requirements.txt", text) is None
+    assert recipe_of("requirements.txt", text) == Unknown()
 
 
 def test_a_lock_of_an_unknown_tool() -> None:
