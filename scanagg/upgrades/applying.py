@@ -5,10 +5,12 @@ import os
 import re
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from packaging.version import Version
 
 from scanagg.core.errors import OutputError
@@ -64,7 +66,7 @@ def apply(ways: Ways, bench: Bench) -> Iterator[UpgradeStep]:
     If a locker fails, the pins in its sources are restored too. OutputError if that fails.
     """
     for job in ways.jobs:
-        yield from _steps(job, [edit for edit in ways.edits if job.needs(edit)], bench)
+        yield from _steps(job, ways.edits, bench)
     alone = [edit for edit in ways.edits if not any(job.needs(edit) for job in ways.jobs)]
     for path, of_path in _by_path(alone).items():
         try:
@@ -79,9 +81,11 @@ def _steps(job: LockJob, edits: Sequence[PinEdit], bench: Bench) -> Iterator[Upg
     if bench.stop.is_set():
         yield UpgradeStep(StepState.FAILED, "; ".join(job.shown), "stopped before it started")
         return
+    edits = [edit for edit in edits if job.needs(edit)]
     program = program_of(job.recipe.tool, bench)
     if job.recipe.reason or program is None:
-        text = "; ".join((*(line for edit in edits for line in edit.lines), *job.shown))
+        lines = chain.from_iterable(edit.lines for edit in edits)
+        text = "; ".join((*lines, *job.shown))
         missing = f"{job.recipe.tool} is not installed outside the project"
         yield UpgradeStep(StepState.LEFT, text, job.recipe.reason or missing)
         return
@@ -90,8 +94,7 @@ def _steps(job: LockJob, edits: Sequence[PinEdit], bench: Bench) -> Iterator[Upg
         yield from steps
         return
     for goal in job.goals:
-        of_goal = [edit for edit in edits if edit.goal == goal]
-        yield from _steps(LockJob(job.recipe, (goal,)), of_goal, bench)
+        yield from _steps(LockJob(job.recipe, (goal,)), edits, bench)
 
 
 def program_of(tool: str, bench: Bench) -> str | None:
@@ -208,16 +211,14 @@ def _locked(job: LockJob, root: Path) -> list[UpgradeStep]:
     for goal in job.goals:
         name, old = goal.package.name, goal.package.version
         now = sorted(versions.get(name, ()), key=_order)
-        reason = ""
-        if any(version == old or _order(version) == _order(old) for version in now):
-            reason = f"{tool} keeps {name} at {old}"
+        became = " and ".join(now) or "no longer needed"
+        step = UpgradeStep(StepState.DONE, f"{path}: {name} {old} -> {became}")
+        failed = UpgradeStep(StepState.FAILED, f"{path}: {goal.text}")
+        if _order(old) in map(_order, now):
+            step = replace(failed, reason=f"{tool} keeps {name} at {old}")
         elif now and _order(now[-1]) < _order(old):
-            reason = f"{tool} downgrades it to {now[-1]}"
-        if reason:
-            steps.append(UpgradeStep(StepState.FAILED, f"{path}: {goal.text}", reason))
-        else:
-            became = " and ".join(now) or "no longer needed"
-            steps.append(UpgradeStep(StepState.DONE, f"{path}: {name} {old} -> {became}"))
+            step = replace(failed, reason=f"{tool} downgrades it to {now[-1]}")
+        steps.append(step)
     return steps
 
 

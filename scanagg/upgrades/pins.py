@@ -178,9 +178,9 @@ def edited(path: str, raw: bytes, pin: Pin, lines: Collection[int]) -> Edited:
         if name == "setup.cfg" and number not in lines:
             continue
         version = _pinned(path, text[start:end], pin)
-        if version and re.search(r"\s--hash\b", text[start:end]):
-            raise Generated(f"{path} has hashes, which only the tool that wrote it can renew")
         if version:
+            if re.search(r"\s--hash\b", text[start:end]):
+                raise Generated(f"{path} has hashes, which only the tool that wrote it can renew")
             versions.append(version.shifted(start))
     return _replaced(text, raw, pin, versions)
 

@@ -115,11 +115,7 @@ def _upgrade(
         # Nothing is known to be better, or no version of the package can be trusted.
         return stays
     case = _Case.of(package, installed, vulnerabilities, store)
-    blocking = {
-        judged.finding.rule.id
-        for judged, _ in vulnerabilities
-        if judged.verdict.action is Action.BLOCK
-    }
+    blocking = case.blocking
     best, left, unblocking = _choose(case, frozenset(map(case.root, blocking)))
     if best is None:
         return replace(stays, to_unblock=unblocking, stays=case.ids_of(left))
@@ -168,7 +164,7 @@ class _Case(msgspec.Struct, frozen=True):
         stored = store.records(package.name) if store else ()
         records = [record for record in stored if not record.withdrawn]
         names = [{*advisory.ids, one.finding.rule.id} for one, advisory in vulnerabilities]
-        root = _united((*names, *({record.id, *record.aliases} for record in records)))
+        root = _united((*names, *map(_names, records)))
         case = cls(package, installed, vulnerabilities, records, store, root)
         known = case.affecting(package.version)
         fixed = [
@@ -179,6 +175,15 @@ class _Case(msgspec.Struct, frozen=True):
             case,
             now=known | {name for name, _ in fixed},
             unknown=[(name, versions) for name, versions in fixed if name not in known],
+        )
+
+    @property
+    def blocking(self) -> frozenset[str]:
+        """The ids of the findings that block."""
+        return frozenset(
+            judged.finding.rule.id
+            for judged, _ in self.vulnerabilities
+            if judged.verdict.action is Action.BLOCK
         )
 
     def affecting(self, version: str) -> frozenset[str]:
@@ -194,9 +199,7 @@ class _Case(msgspec.Struct, frozen=True):
         unless one is installed.
         """
         malware = {
-            self.root(record.id)
-            for record in self.records
-            if any(is_malware(canonical_id(name)) for name in (record.id, *record.aliases))
+            self.root(record.id) for record in self.records if any(map(is_malware, _names(record)))
         }
         fixed = [advisory.fixed_versions for _, advisory in self.vulnerabilities]
         fixed += [fixed_versions(record, self.package.name) for record in self.records]
@@ -213,10 +216,12 @@ class _Case(msgspec.Struct, frozen=True):
     def ids_of(self, roots: frozenset[str]) -> tuple[str, ...]:
         """Return the ids of vulnerabilities: as findings show them, else by their usual name."""
         ids = [judged.finding.rule.id for judged, _ in self.vulnerabilities]
-        names: dict[str, set[str]] = {root: set() for root in roots - set(map(self.root, ids))}
+        names: dict[str, frozenset[str]] = {
+            root: frozenset() for root in roots - set(map(self.root, ids))
+        }
         for record in self.records:
             if self.root(record.id) in names:
-                names[self.root(record.id)] |= set(map(canonical_id, (record.id, *record.aliases)))
+                names[self.root(record.id)] |= _names(record)
         others = sorted(min(group, key=id_order) for group in names.values())
         return tuple(dict.fromkeys([*(id_ for id_ in ids if self.root(id_) in roots), *others]))
 
@@ -255,6 +260,11 @@ def _is_fixed(version: Version, fixed: Sequence[Version]) -> bool:
     branch = last.release[:-1]
     same_branch = version.epoch == last.epoch and version.release[: len(branch)] == branch
     return last == max(fixed) or same_branch
+
+
+def _names(record: Record) -> frozenset[str]:
+    """Return the id and the aliases of a record, in their usual spelling."""
+    return frozenset(map(canonical_id, (record.id, *record.aliases)))
 
 
 def _united(groups: Iterable[Iterable[str]]) -> Callable[[str], str]:
