@@ -2,7 +2,7 @@
 
 import posixpath
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Final
 
@@ -194,9 +194,7 @@ class _Case(msgspec.Struct, frozen=True):
     def choices(self) -> Iterator[tuple[Version, frozenset[str]]]:
         """Yield the fixed versions with the vulnerabilities that each has, lowest first.
 
-        Skip versions that are malware, and pre-releases unless nothing else is there or one is
-        installed. No public index has versions with a local part (1.0+fixed): skip these too,
-        unless one is installed.
+        Skip versions that are malware.
         """
         malware = {
             self.root(record.id) for record in self.records if any(map(is_malware, _names(record)))
@@ -204,10 +202,7 @@ class _Case(msgspec.Struct, frozen=True):
         fixed = [advisory.fixed_versions for _, advisory in self.vulnerabilities]
         fixed += [fixed_versions(record, self.package.name) for record in self.records]
         above = set(_above(self.installed, chain.from_iterable(fixed)))
-        if self.installed.local is None:
-            above = {version for version in above if version.local is None}
-        finals = {version for version in above if not version.is_prerelease}
-        for version in sorted(above if self.installed.is_prerelease else finals or above):
+        for version in _offered(above, self.installed):
             left = self.affecting(str(version))
             if not left & malware:
                 unfixed = {name for name, fixes in self.unknown if not _is_fixed(version, fixes)}
@@ -288,6 +283,18 @@ def _above(installed: Version, texts: Iterable[str]) -> tuple[Version, ...]:
     """Return the versions among the texts that are higher than the installed one."""
     versions = map(version_of, texts)
     return tuple(version for version in versions if version is not None and version > installed)
+
+
+def _offered(versions: Collection[Version], installed: Version) -> list[Version]:
+    """Return the versions to choose from, lowest first.
+
+    Skip pre-releases unless nothing else is there or one is installed. No public index has versions
+    with a local part (1.0+fixed): skip these too, unless one is installed.
+    """
+    if installed.local is None:
+        versions = [version for version in versions if version.local is None]
+    finals = [version for version in versions if not version.is_prerelease]
+    return sorted(versions if installed.is_prerelease else finals or versions)
 
 
 def _is_relevant(constraint: Constraint, package: Package, installed: Version) -> bool:

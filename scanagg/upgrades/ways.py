@@ -173,11 +173,13 @@ def _ways_of(
             if is_lock(path):
                 raise Generated(f"{path} is written by a tool")
             changes = edited(path, raw, goal.pin, lines).changes
-            if changes and goal.held:
+            if not changes:
+                continue
+            if goal.held:
                 asks = " and ".join(f"{one.by} requires {_asked(one)}" for one in goal.held)
                 text = f"{path}: {asks}, which excludes {goal.to}: upgrade that first"
                 yield ByHand(goal, text)
-            elif changes:
+            else:
                 yield PinEdit(path, goal, changes)
         except Generated as error:
             if path not in recipes:
