@@ -42,6 +42,7 @@ from scanagg.model import (
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _REASON_WIDTH: Final = 300
+_EXAMPLES: Final = 5
 # Lines of stderr around an error, which do not name it.
 _AROUND: Final = re.compile(
     r"\s|$|Traceback |During handling |The above exception |(?:WARNING|INFO|DEBUG)\b|"
@@ -272,8 +273,13 @@ def python_module(name: str) -> tuple[str, ...]:
     return (sys.executable, "-P", "-m", name)
 
 
-def module_or_program(module: str, distribution: str, settings: ScannerSettings) -> Tool | None:
-    """Find the program that the settings name, else the module of scanagg's environment."""
+def module_or_program(
+    module: str, distribution: str, settings: ScannerSettings, worker: str | None = None
+) -> Tool | None:
+    """Find the program that the settings name, else the module of scanagg's environment.
+
+    `worker` is a module of scanagg that runs this module.
+    """
     if settings.path is not None:
         program = shutil.which(str(settings.path))
         return Tool((program,), settings.path.name) if program else None
@@ -281,7 +287,32 @@ def module_or_program(module: str, distribution: str, settings: ScannerSettings)
         version = metadata.version(distribution)
     except metadata.PackageNotFoundError:
         return None
+    module = worker or module
     return Tool(python_module(module), f"python -P -m {module}", version)
+
+
+def examples(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the first names, with an ellipsis for more."""
+    return (*names[:_EXAMPLES], *(("…",) if len(names) > _EXAMPLES else ()))
+
+
+def without_nulls(answer: object) -> object:
+    """Remove each null in the maps of a JSON answer, in place: the same as no key. Return it."""
+    pending = [answer]
+    while pending:
+        item = pending.pop()
+        if isinstance(item, dict):
+            for key in [key for key, value in item.items() if value is None]:
+                del item[key]
+            pending += item.values()
+        elif isinstance(item, list):
+            pending += item
+    return answer
+
+
+def unreadable(error: Exception) -> ScanError:
+    """Return the error for an answer that does not have the expected form."""
+    return ScanError(Reason("unreadable-answer", {"error": str(error)}))
 
 
 def complaint(stderr: str) -> str:

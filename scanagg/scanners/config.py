@@ -73,8 +73,8 @@ def load_settings(
     unknown key or a wrong value.
     """
     place = files or WorkTree(root)
-    own, shared = _text(place, _OWN_FILE), _text(place, _SHARED_FILE)
-    tool = _toml(shared, _SHARED_FILE).get("tool") if shared is not None else None
+    own, shared = _text(place, _OWN_FILE), _text(place, _SHARED_FILE) or ""
+    tool = _toml(shared, _SHARED_FILE).get("tool")
     table = tool.get("scanagg") if isinstance(tool, dict) else None
     if table is not None and not isinstance(table, dict):
         raise ConfigError(
@@ -87,7 +87,7 @@ def load_settings(
         )
     if own is not None:
         settings = _Reader(root, _OWN_FILE, own, infos).settings(_toml(own, _OWN_FILE))
-    elif shared is None or table is None:
+    elif table is None:
         return Settings()
     else:
         settings = _Reader(root, _SHARED_FILE, shared, infos).settings(table)

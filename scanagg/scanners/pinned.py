@@ -21,6 +21,7 @@ from scanagg.model import (
     SeverityClaim,
     is_pypi,
 )
+from scanagg.scanners.base import Inputs
 
 Key = tuple[str, Version]
 
@@ -63,6 +64,15 @@ def pins(inventory: Inventory) -> Pins:
     return Pins(dict(sorted(exact.items())), (*refused, *inventory.problems))
 
 
+def inputs(inventory: Inventory, refusal: Reason | None = None) -> Inputs:
+    """Return every package of the inventory; with a refusal, none is examined, for that reason."""
+    packages = pins(inventory)
+    if refusal is None:
+        return Inputs("packages", tuple(packages.exact), packages.refused)
+    skipped = tuple(NotExamined(pin, refusal) for pin in packages.exact)
+    return Inputs("packages", (), (*skipped, *packages.refused))
+
+
 def key(name: str, version: str) -> Key | None:
     """Return a key that is equal for all spellings of a pin (1.0, 1.0.0). None if invalid."""
     try:
@@ -81,14 +91,20 @@ def by_key(inputs: Iterable[str]) -> Mapping[Key, tuple[str, ...]]:
     return spellings
 
 
-def batches(inputs: Sequence[str], size: int) -> Sequence[tuple[str, ...]]:
+def pins_of(spellings: Mapping[Key, tuple[str, ...]], name: str, version: str) -> tuple[str, ...]:
+    """Return the pins of a package among those of `by_key`; none for an invalid version."""
+    same = key(name, version)
+    return spellings.get(same, ()) if same else ()
+
+
+def batches(pins: Sequence[str], size: int) -> Sequence[tuple[str, ...]]:
     """Split the pins into even batches of at most `size`, with each name at most once.
 
     pip and pip-audit refuse a requirements file that has the same name twice.
     """
     layers: list[list[str]] = []
     seen: dict[str, int] = {}
-    for pin in inputs:
+    for pin in pins:
         name = pin.partition("==")[0]
         layer = seen[name] = seen.get(name, -1) + 1
         if layer == len(layers):
@@ -125,7 +141,7 @@ def vulnerability(
         title=f"{package.name} {package.version}: {summary}",
         message=message,
         claims=claims,
-        location=package.places[0] if package.places else None,
+        location=next(iter(package.places), None),
         places=package.places,
         package=package,
         advisory=advisory,

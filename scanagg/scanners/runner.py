@@ -346,10 +346,11 @@ class _Scan:
         """Return the command line for reports, without paths of this machine and file names."""
         places = self._places()
         own = call.argv[: len(tool.argv)] == tool.argv
+        start = tool.shown.split() if own else []
         parts = call.argv[len(tool.argv) :] if own else call.argv
         shown = [_placed(part, places) for part in parts]
         files = (f"[{len(call.extra)} more]",) if call.extra else ()
-        return (*(tool.shown.split() if own else ()), *shown, *files)
+        return (*start, *shown, *files)
 
     def _places(self) -> Mapping[str, str]:
         """Return folders and services of this machine, with their names in reports."""

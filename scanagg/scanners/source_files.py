@@ -4,6 +4,7 @@ import codecs
 import heapq
 import io
 import re
+import sys
 import tokenize
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
@@ -73,7 +74,7 @@ def configuration(context: Context) -> tuple[str | None, Mapping[str, str]]:
 
 
 def spread(
-    files: Sequence[SourceFile], workers: int, *, worth: int, argv_bytes: int | None = None
+    files: Sequence[SourceFile], workers: int, *, worth: int, argv_bytes: int = sys.maxsize
 ) -> Sequence[tuple[str, ...]]:
     """Split the paths into batches that take about equally long, each in the given order.
 
@@ -96,7 +97,7 @@ def spread(
         size = 0
         for file in sorted(members, key=lambda file: order[file.path]):
             length = len(bytes(file.real)) + 1
-            if argv_bytes is not None and size + length > argv_bytes and batch:
+            if size + length > argv_bytes and batch:
                 batches.append(tuple(batch))
                 batch, size = [], 0
             batch.append(file.path)

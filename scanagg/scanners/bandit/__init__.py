@@ -13,7 +13,6 @@ from functools import cache
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from scanagg.core.text import one_line, shorten, valid
 from scanagg.model import (
@@ -125,6 +124,29 @@ class _Issue(msgspec.Struct, frozen=True):
         match = _PASSWORD.fullmatch(self.issue_text) if self.test_id in _PASSWORDS else None
         return match[1] if match and match[1].strip() else ""
 
+    def location(self, path: str, lines: Sequence[str]) -> Location:
+        """Return the line that bandit reports, up to the end of the code it is about if known."""
+        start = max(1, self.line_number)
+        whole = self.line_range[:1] == (start,) and self.test_id not in _WIDE_RANGES
+        last = max(start, self.line_range[-1]) if whole else start
+        if self.password:
+            # The password may be on a later line of the statement.
+            quoted = re.compile(rf"(['\"]){re.escape(self.password)}\1")
+            end = min(len(lines), max(self.line_range, default=0))
+            within = (n for n in range(start, end + 1) if quoted.search(lines[n - 1]))
+            last = next(within, start)
+        if last > len(lines) or (self.line_range != (start,) and not whole):
+            return Location(path, start, last)
+        first_column = source_files.utf16_column(lines[start - 1], self.col_offset)
+        end_column = source_files.utf16_column(lines[last - 1], self.end_col_offset)
+        if (
+            first_column is None
+            or end_column is None
+            or (last, end_column) <= (start, first_column)
+        ):
+            return Location(path, start, last)
+        return Location(path, start, last, first_column, end_column)
+
 
 class _SkippedFile(msgspec.Struct, frozen=True):
     filename: str
@@ -138,6 +160,15 @@ class _Metrics(msgspec.Struct, frozen=True):
     nosec: float = 0
     skipped_tests: float = 0
     low: float | None = msgspec.field(name="SEVERITY.LOW", default=None)
+
+    def cover(self, file: SourceFile) -> bool:
+        """Return True if all checks ran and counted lines of code, unless the file has no code."""
+        if self.low is None:
+            return False
+        return self.loc > 0 or not any(
+            line.strip() and not line.lstrip().startswith("#")
+            for line in source_files.python_lines(file)
+        )
 
 
 class _Report(msgspec.Struct, frozen=True):
@@ -156,10 +187,7 @@ class _Report(msgspec.Struct, frozen=True):
 
 def locate(settings: base.ScannerSettings) -> base.Tool | None:
     """Find the module of our own environment, or the program that the settings name."""
-    tool = base.module_or_program("bandit", "bandit", settings)
-    if tool is None or settings.path is not None:
-        return tool
-    return replace(tool, argv=base.python_module(_WORKER), shown=f"python -P -m {_WORKER}")
+    return base.module_or_program("bandit", "bandit", settings, worker=_WORKER)
 
 
 def inputs(context: base.Context) -> base.Inputs:
@@ -227,12 +255,12 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         examined=tuple(
             file.path
             for name, file in files.items()
-            if file.path not in missed and _is_examined(report.metrics.get(name), file)
+            if file.path not in missed and report.metrics.get(name, _Metrics()).cover(file)
         ),
         not_examined=gaps,
-        hidden={_NOSEC: report.number_hidden} if report.number_hidden else {},
+        hidden=+Counter({_NOSEC: report.number_hidden}),
         notices=notices,
-        secrets=frozenset(issue.password for issue in issues if issue.password),
+        secrets=frozenset(filter(None, (issue.password for issue in issues))),
     )
 
 
@@ -246,7 +274,7 @@ def _decode(raw: bytes) -> _Report:
     try:
         return msgspec.convert(json.loads(raw), _Report)
     except (ValueError, RecursionError, msgspec.ValidationError) as error:
-        raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
+        raise base.unreadable(error) from error
 
 
 def _skipped(
@@ -279,16 +307,6 @@ def _failed_checks(stderr: str, files: Mapping[str, SourceFile]) -> Iterator[Not
             yield NotExamined(paths.pop(name), reason)
 
 
-def _is_examined(counts: _Metrics | None, file: SourceFile) -> bool:
-    """Return True if all checks ran and counted lines of code, unless the file has no code."""
-    if counts is None or counts.low is None:
-        return False
-    return counts.loc > 0 or not any(
-        line.strip() and not line.lstrip().startswith("#")
-        for line in source_files.python_lines(file)
-    )
-
-
 def _shown_path(name: str, files: Mapping[str, SourceFile]) -> str:
     """Return the path to show for bandit's `name`. Reports from Windows mix both separators."""
     if name in files:
@@ -316,7 +334,7 @@ def _observations(
             message=text,
             claims=(SeverityClaim("tool", severity, INFO.name),),
             confidence=_CONFIDENCES.get(issue.issue_confidence.upper(), Confidence.UNKNOWN),
-            location=_location(issue, _shown_path(name, files), lines),
+            location=issue.location(_shown_path(name, files), lines),
             in_source=in_source,
         )
 
@@ -334,23 +352,3 @@ def _rule(test: str, name: str, url: str, cwe: int) -> Rule:
         cwe=(f"CWE-{cwe}",) if cwe else (),
         help=REMEDIES.get(test, ""),
     )
-
-
-def _location(issue: _Issue, path: str, lines: Sequence[str]) -> Location:
-    """Return the line that bandit reports, up to the end of the code it is about if known."""
-    start = max(1, issue.line_number)
-    whole = issue.line_range[:1] == (start,) and issue.test_id not in _WIDE_RANGES
-    last = max(start, issue.line_range[-1]) if whole else start
-    if issue.password:
-        # The password may be on a later line of the statement.
-        quoted = (f"'{issue.password}'", f'"{issue.password}"')
-        end = min(len(lines), max(issue.line_range, default=0))
-        within = (n for n in range(start, end + 1) if any(q in lines[n - 1] for q in quoted))
-        last = next(within, start)
-    if last > len(lines) or (issue.line_range != (start,) and not whole):
-        return Location(path, start, last)
-    first_column = source_files.utf16_column(lines[start - 1], issue.col_offset)
-    end_column = source_files.utf16_column(lines[last - 1], issue.end_col_offset)
-    if first_column is None or end_column is None or (last, end_column) <= (start, first_column):
-        return Location(path, start, last)
-    return Location(path, start, last, first_column, end_column)

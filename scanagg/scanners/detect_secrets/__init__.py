@@ -9,10 +9,10 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import chain
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.core.errors import ConfigError
 from scanagg.core.text import one_line
@@ -135,6 +135,11 @@ class BaselineSecret(msgspec.Struct, frozen=True):
     line_number: int | None = None
     is_secret: bool | None = None
 
+    @property
+    def kind(self) -> str:
+        """The kind of hidden finding: marked as no secret, or only known."""
+        return _NO_SECRET if self.is_secret is False else _KNOWN
+
 
 class _Baseline(msgspec.Struct, frozen=True):
     results: dict[str, tuple[BaselineSecret, ...]]
@@ -147,8 +152,7 @@ def locate(settings: base.ScannerSettings) -> base.Tool | None:
             "scanners.detect-secrets.path: scanagg uses detect-secrets as a library",
             "Remove `path`. Install the version that you want in the environment of scanagg.",
         )
-    tool = base.module_or_program("detect_secrets", INFO.name, settings)
-    return tool and base.Tool(base.python_module(_WORKER), f"python -P -m {_WORKER}", tool.version)
+    return base.module_or_program("detect_secrets", INFO.name, settings, worker=_WORKER)
 
 
 def inputs(context: base.Context) -> base.Inputs:
@@ -217,41 +221,28 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     try:
         answers = msgspec.json.Decoder(SearchAnswer).decode_lines(output.stdout)
     except msgspec.DecodeError as error:
-        raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
+        raise base.unreadable(error) from error
     if any(not 0 <= answer.file < len(output.inputs) for answer in answers):
         raise base.ScanError(Reason("unasked-answer"))
     known, problem = _baseline(context.target)
-    hidden: Counter[str] = Counter()
-    files: list[base.Parsed] = []
-    for answer in answers:
-        path = output.inputs[answer.file]
-        file = _parse_file(answer, path, known.get(path, ()))
-        hidden.update(file.hidden)
-        files.append(file)
+    named = [(answer, output.inputs[answer.file]) for answer in answers]
+    result = base.merge([_parse_file(answer, path, known.get(path, ())) for answer, path in named])
     notices = [problem] if problem else []
-    if hidden[_KNOWN]:
-        notices.append(Reason("known-secrets", {"path": BASELINE, "number": hidden[_KNOWN]}))
-    return base.Parsed(
-        observations=tuple(chain.from_iterable(file.observations for file in files)),
-        examined=tuple(chain.from_iterable(file.examined for file in files)),
-        not_examined=tuple(chain.from_iterable(file.not_examined for file in files)),
-        hidden={kind: number for kind, number in hidden.items() if number},
-        notices=(*notices, *chain.from_iterable(file.notices for file in files)),
-        secrets=frozenset(chain.from_iterable(file.secrets for file in files)),
-    )
+    if number := result.hidden.get(_KNOWN):
+        notices.append(Reason("known-secrets", {"path": BASELINE, "number": number}))
+    return replace(result, notices=(*notices, *result.notices))
 
 
 def _parse_file(answer: SearchAnswer, path: str, known: Sequence[BaselineSecret]) -> base.Parsed:
     """Return the result for one file, of which the project's baseline lists `known` secrets."""
     if answer.reason:
         return base.Parsed(not_examined=(NotExamined(path, answer.reason, answer.on_purpose),))
-    hits = [hit for hit in answer.hits if not is_placeholder(hit.value)]
-    allowed = [hit for hit in answer.allowed if not is_placeholder(hit.value)]
+    hits, allowed = _without_placeholders(answer.hits), _without_placeholders(answer.allowed)
     hidden = Counter({_PRAGMA: len({line for hit in allowed for line in hit.lines})})
     observations = []
     for hit in hits:
         kinds = [
-            _NO_SECRET if entry.is_secret is False else _KNOWN
+            entry.kind
             for entry in known
             if (entry.type, entry.hashed_secret) == (hit.type, hit.hash)
         ]
@@ -261,7 +252,7 @@ def _parse_file(answer: SearchAnswer, path: str, known: Sequence[BaselineSecret]
     return base.Parsed(
         observations=(*observations, *(_observation(hit, path, _PRAGMA) for hit in allowed)),
         examined=(path,),
-        hidden=hidden,
+        hidden=+hidden,
         notices=(Reason("placeholders", {"path": path, "number": placeholders}),)
         if placeholders
         else (),
@@ -291,7 +282,7 @@ def read_baseline(raw: bytes) -> Mapping[str, tuple[BaselineSecret, ...]]:
     try:
         baseline = msgspec.json.decode(raw, type=_Baseline)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
+        raise base.unreadable(error) from error
     return {path.replace("\\", "/"): entries for path, entries in baseline.results.items()}
 
 
@@ -313,6 +304,10 @@ def is_placeholder(value: str) -> bool:
     """Return True for a value of placeholders only, perhaps with an authentication scheme."""
     rest, number = _PLACEHOLDER.subn("", value)
     return number > 0 and not re.search(r"\w", _SCHEME.sub("", rest))
+
+
+def _without_placeholders(hits: Sequence[SecretHit]) -> Sequence[SecretHit]:
+    return [hit for hit in hits if not is_placeholder(hit.value)]
 
 
 def _observation(hit: SecretHit, path: str, in_source: str) -> Observation:

@@ -46,7 +46,6 @@ _BATCH: Final = 40
 _SMALL_BATCH: Final = 10
 # Packages that every environment has.
 _SEEDS: Final = frozenset(("pip", "setuptools", "wheel", "distribute"))
-_EXTRAS_SHOWN: Final = 5
 # The first pip whose report has License-Expression (PEP 639). Older ones drop it silently.
 _PIP_WITH_EXPRESSION: Final = (25, 0)
 # The first version of metadata that can have it.
@@ -109,8 +108,7 @@ def locate(settings: base.ScannerSettings) -> base.Tool | None:
 
 def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory."""
-    pins = pinned.pins(context.inventory)
-    return base.Inputs("packages", tuple(pins.exact), pins.refused)
+    return pinned.inputs(context.inventory)
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
@@ -168,10 +166,11 @@ def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...
         return pinned.batches(batch, min(_BATCH, -(-len(batch) // 2)))
     if _UNREACHABLE.search(output.stderr):
         return ()
-    errors = [line for line in output.stderr.splitlines() if line.startswith("ERROR: ")]
+    lines = output.stderr.splitlines()
+    errors = "\n".join(line for line in lines if line.startswith("ERROR: "))
     for pin in batch:
         pattern = re.compile(rf"(?<![\w.-]){re.escape(pin)}(?![\w.+!-])")
-        if any(pattern.search(line) for line in errors):
+        if pattern.search(errors):
             return tuple(other for other in batch if other != pin), (pin,)
     return pinned.halves(batch)
 
@@ -184,8 +183,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     gaps: dict[str, Reason] = {}
     extra: list[str] = []
     for one in stated:
-        same = pinned.key(one.name, one.version)
-        pins = asked.get(same, ()) if same else ()
+        pins = pinned.pins_of(asked, one.name, one.version)
         if one.reason:
             gaps.update(dict.fromkeys(pins, one.reason))
         elif one.facts:
@@ -201,7 +199,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     gaps = dict.fromkeys(sorted(set(output.inputs) - facts.keys()), reason)
     notices: tuple[Reason, ...] = ()
     if extra:
-        names = (*sorted(extra)[:_EXTRAS_SHOWN], *(("…",) if len(extra) > _EXTRAS_SHOWN else ()))
+        names = base.examples(sorted(extra))
         notices = (Reason("unpinned-installed", {"number": len(extra), "packages": names}),)
     return replace(_parsed(context, _with_files(context, facts), gaps), notices=notices)
 
@@ -310,7 +308,7 @@ def _observation(package: Package, facts: LicenseFacts) -> Observation:
             if stated
             else f"The metadata of {identity} states no licence."
         ),
-        location=package.places[0] if package.places else None,
+        location=next(iter(package.places), None),
         places=package.places,
         package=package,
         license=facts,

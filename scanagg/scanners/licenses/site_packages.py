@@ -50,8 +50,8 @@ def metadata_folders(places: Iterable[Path]) -> Iterator[tuple[Path, pinned.Key]
     """Return the folder of each package's metadata, with the package in its name."""
     for place in places:
         for entry in _entries(place):
-            stem, dot, kind = entry.rpartition(".")
-            if dot and kind in ("dist-info", "egg-info"):
+            stem, _, kind = entry.rpartition(".")
+            if kind in ("dist-info", "egg-info"):
                 name, _, rest = stem.partition("-")
                 package = pinned.key(name, rest.partition("-")[0])
                 if package:

@@ -18,10 +18,10 @@ _TITLE: Final = re.compile(
     r"(?:\"?[a-z0-9 -]*\"? )?licen[sc]e(?: \(.{1,40}\))?[:.]?"
 )
 _COPYRIGHT: Final = re.compile(
-    r"(?:[\W_]*(?:portions )?(?:copyright|©|\(c\))[\s:,]*"
-    r"(?:\(c\)|©|by\b|[\[<{]?(?:\d{4}|yyyy|year))"
+    r"(?:(?i:[\W_]*(?:portions )?(?:copyright|©|\(c\))[\s:,]*"
+    r"(?:\(c\)|©|by\b|[\[<{]?(?:\d{4}|yyyy|year)))"
     r"|[\W_]*Copyright (?:the )?[A-Z(]"
-    r"|[\W_]*all rights reserved\W*$)",
+    r"|(?i:[\W_]*all rights reserved\W*$))",
 )
 # A copyright line with one of these words is part of the text.
 _TERMS: Final = re.compile(
@@ -62,11 +62,7 @@ def words(text: str) -> str:
     lines = [
         line
         for line in lines
-        if line
-        and not (
-            (_COPYRIGHT.match(line) or _COPYRIGHT.match(line.lower()))
-            and not _TERMS.search(line.lower())
-        )
+        if line and not (_COPYRIGHT.match(line) and not _TERMS.search(line.lower()))
     ]
     while lines and _TITLE.fullmatch(lines[0].lower().strip("=-#* ")):
         lines.pop(0)

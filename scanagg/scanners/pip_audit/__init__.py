@@ -129,13 +129,7 @@ def locate(settings: base.ScannerSettings) -> base.Tool | None:
 
 def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory. ConfigError for invalid options."""
-    service = _service(context)
-    pins = pinned.pins(context.inventory)
-    refusal = service.refusal
-    if refusal is None:
-        return base.Inputs("packages", tuple(pins.exact), pins.refused)
-    skipped = tuple(NotExamined(pin, refusal) for pin in pins.exact)
-    return base.Inputs("packages", (), (*skipped, *pins.refused))
+    return pinned.inputs(context.inventory, _service(context).refusal)
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
@@ -211,7 +205,7 @@ def _decode(output: base.Output, service: LookupService) -> tuple[_Dependency, .
         answer = msgspec.json.decode(output.stdout, type=_Answer | tuple[_Dependency, ...])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         if output.stdout.strip():
-            raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
+            raise base.unreadable(error) from error
         otherwise = Reason("no-answer", {"code": output.returncode})
         raise base.failure(service.shown(output.stderr), otherwise) from error
     dependencies = answer.dependencies if isinstance(answer, _Answer) else answer
@@ -227,8 +221,7 @@ def _pins_of(
 ) -> tuple[str, ...]:
     """Return the pins that an entry is about. A skipped package has no version."""
     if dependency.version is not None:
-        exact = pinned.key(dependency.name, dependency.version)
-        return asked.get(exact, ()) if exact else ()
+        return pinned.pins_of(asked, dependency.name, dependency.version)
     name = canonicalize_name(dependency.name)
     return tuple(pin for same, pins in asked.items() if same[0] == name for pin in pins)
 
