@@ -8,6 +8,7 @@ They run in a folder with only the pins, so policy files of the project have no 
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,6 @@ from scanagg.core.text import one_line, printable
 from scanagg.model import (
     Advisory,
     Category,
-    NotExamined,
     Observation,
     Package,
     Reason,
@@ -70,12 +70,26 @@ advisory_source = base.advisory_source
 
 class _Score(msgspec.Struct, frozen=True):
     base_score: float | None = None
-    vector_string: str | None = None
+    vector_string: str = ""
 
 
 class _Severity(msgspec.Struct, frozen=True):
     cvssv2: _Score | None = None
     cvssv3: _Score | None = None
+
+    def claims(self) -> tuple[SeverityClaim, ...]:
+        """Return the severities of scores, else of vectors: CVSS 3 as the tool's, and CVSS 2."""
+        claims = []
+        for source, score in (("tool", self.cvssv3), ("cvss2", self.cvssv2)):
+            if score is None:
+                continue
+            scored = cvss.scored(score.vector_string)
+            level = scored and scored.severity
+            if score.base_score is not None:
+                level = cvss.level(score.base_score, source)
+            if level:
+                claims.append(SeverityClaim(source, level, INFO.name, score.vector_string or None))
+        return tuple(claims)
 
 
 class _Vulnerability(msgspec.Struct, frozen=True):
@@ -83,27 +97,60 @@ class _Vulnerability(msgspec.Struct, frozen=True):
 
     vulnerability_id: str
     package_name: str
-    analyzed_version: str | None = None
-    advisory: str | None = None
-    published_date: str | None = None
-    fixed_versions: list[str] | None = None
-    resources: list[str] | None = None
-    cve: str | None = msgspec.field(default=None, name="CVE")
-    severity: _Severity | None = None
-    more_info_url: str | None = None
+    analyzed_version: str = ""
+    advisory: str = ""
+    published_date: str = ""
+    fixed_versions: list[str] = []
+    resources: list[str] = []
+    cve: str = msgspec.field(default="", name="CVE")
+    severity: _Severity = _Severity()
+    more_info_url: str = ""
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    """The answer of either command: the examined pins, and the vulnerabilities by pin.
+
+    `ignored` counts vulnerabilities that its policy hides, `strange` those of packages that were
+    not requested. `exit_codes` are those that fit the answer.
+    """
+
+    examined: tuple[str, ...]
+    found: tuple[tuple[str, _Vulnerability], ...]
+    ignored: int
+    strange: int
+    exit_codes: tuple[int, ...]
 
 
 class _ScannedPackage(msgspec.Struct, frozen=True):
     """A package in the output of `check`; without a version, it was not examined."""
 
     name: str
-    version: str | None = None
+    version: str = ""
 
 
 class _CheckReport(msgspec.Struct, frozen=True):
     scanned_packages: dict[str, _ScannedPackage]
     vulnerabilities: list[_Vulnerability]
-    ignored_vulnerabilities: list[_Vulnerability] | None = None
+    ignored_vulnerabilities: list[_Vulnerability] = []
+
+    def answer(self, pins: Sequence[str]) -> _Answer:
+        asked = pinned.by_key(pins)
+
+        def pin_of(name: str, version: str) -> str:
+            return next(iter(pinned.pins_of(asked, name, version)), "")
+
+        packages = self.scanned_packages.values()
+        examined = (pin_of(package.name, package.version) for package in packages)
+        found = [
+            (pin_of(one.package_name, one.analyzed_version), one) for one in self.vulnerabilities
+        ]
+        return _Answer(
+            examined=tuple(filter(None, examined)),
+            found=tuple((pin, one) for pin, one in found if pin),
+            ignored=len(self.ignored_vulnerabilities),
+            strange=sum(not pin for pin, _ in found),
+            exit_codes=(_VULNERABLE,) if found else (0,),
+        )
 
 
 # The JSON of `safety scan`.
@@ -115,7 +162,7 @@ class _KnownVulnerability(msgspec.Struct, frozen=True):
 
 
 class _Vulnerabilities(msgspec.Struct, frozen=True):
-    known_vulnerabilities: list[_KnownVulnerability] | None = None
+    known_vulnerabilities: list[_KnownVulnerability] = []
 
 
 class _Specification(msgspec.Struct, frozen=True):
@@ -146,19 +193,30 @@ class _Projects(msgspec.Struct, frozen=True):
 class _ScanReport(msgspec.Struct, frozen=True):
     scan_results: _Projects
 
-
-class _Answer(msgspec.Struct, frozen=True):
-    """The answer of either command: the examined pins, and the vulnerabilities by pin.
-
-    `ignored` counts vulnerabilities that its policy hides, `strange` those of packages that were
-    not requested. `exit_codes` are those that fit the answer.
-    """
-
-    examined: tuple[str, ...]
-    found: tuple[tuple[str, _Vulnerability], ...]
-    ignored: int
-    strange: int
-    exit_codes: tuple[int, ...]
+    def answer(self, pins: Sequence[str]) -> _Answer:
+        examined: list[str] = []
+        found: list[tuple[str, _Vulnerability]] = []
+        ignored = 0
+        specifications = (
+            specification
+            for project in self.scan_results.projects
+            for file in project.files
+            for dependency in file.results.dependencies
+            for specification in dependency.specifications
+        )
+        for specification in specifications:
+            pin = specification.raw
+            if pin not in pins:
+                continue
+            examined.append(pin)
+            for one in specification.vulnerabilities.known_vulnerabilities:
+                if one.ignored:
+                    ignored += 1
+                else:
+                    found.append((pin, _Vulnerability(one.id, pin.partition("==")[0])))
+        # The user's own policy may end it with 0.
+        exit_codes = (_VULNERABLE, 0) if found else (0,)
+        return _Answer(tuple(examined), tuple(found), ignored, 0, exit_codes)
 
 
 def locate(settings: base.ScannerSettings) -> base.Tool | None:
@@ -168,12 +226,8 @@ def locate(settings: base.ScannerSettings) -> base.Tool | None:
 
 def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory; none offline."""
-    pins = pinned.pins(context.inventory)
-    if not context.offline:
-        return base.Inputs("packages", tuple(pins.exact), pins.refused)
-    reason = Reason("offline", {"service": INFO.title})
-    skipped = tuple(NotExamined(pin, reason) for pin in pins.exact)
-    return base.Inputs("packages", (), (*skipped, *pins.refused))
+    offline = Reason("offline", {"service": INFO.title})
+    return pinned.inputs(context.inventory, offline if context.offline else None)
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
@@ -206,7 +260,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     try:
         answer = _decode(output.stdout, output.inputs)
     except ValueError as error:
-        raise base.ScanError(Reason("unreadable-answer", {"error": str(error)})) from error
+        raise base.unreadable(error) from error
     if answer is None:
         raise base.failure(output.stderr, Reason("no-answer", {"code": output.returncode}))
     if output.returncode not in answer.exit_codes:
@@ -218,7 +272,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     return base.Parsed(
         observations=tuple(_observation(packages[pin], one) for pin, one in answer.found),
         examined=answer.examined,
-        hidden={"safety policy": answer.ignored} if answer.ignored else {},
+        hidden=+Counter({"safety policy": answer.ignored}),
         notices=(unasked,) if answer.strange else (),
     )
 
@@ -232,58 +286,12 @@ def _decode(stdout: bytes, pins: Sequence[str]) -> _Answer | None:
             report, _ = decoder.raw_decode(text, match.start())
         except (ValueError, RecursionError):
             continue
+        base.without_nulls(report)
         if "scan_results" in report:
-            return _of_scan(msgspec.convert(report, _ScanReport), pins)
+            return msgspec.convert(report, _ScanReport).answer(pins)
         if "scanned_packages" in report:
-            return _of_check(msgspec.convert(report, _CheckReport), pins)
+            return msgspec.convert(report, _CheckReport).answer(pins)
     return None
-
-
-def _of_check(report: _CheckReport, pins: Sequence[str]) -> _Answer:
-    asked = pinned.by_key(pins)
-
-    def pin_of(name: str, version: str | None) -> str:
-        same = pinned.key(name, version or "")
-        return asked.get(same, ("",))[0] if same else ""
-
-    packages = report.scanned_packages.values()
-    examined = (pin_of(package.name, package.version) for package in packages)
-    found = [
-        (pin_of(one.package_name, one.analyzed_version), one) for one in report.vulnerabilities
-    ]
-    return _Answer(
-        examined=tuple(pin for pin in examined if pin),
-        found=tuple((pin, one) for pin, one in found if pin),
-        ignored=len(report.ignored_vulnerabilities or ()),
-        strange=sum(not pin for pin, _ in found),
-        exit_codes=(_VULNERABLE,) if found else (0,),
-    )
-
-
-def _of_scan(report: _ScanReport, pins: Sequence[str]) -> _Answer:
-    examined: list[str] = []
-    found: list[tuple[str, _Vulnerability]] = []
-    ignored = 0
-    specifications = (
-        specification
-        for project in report.scan_results.projects
-        for file in project.files
-        for dependency in file.results.dependencies
-        for specification in dependency.specifications
-    )
-    for specification in specifications:
-        pin = specification.raw
-        if pin not in pins:
-            continue
-        examined.append(pin)
-        for one in specification.vulnerabilities.known_vulnerabilities or ():
-            if one.ignored:
-                ignored += 1
-            else:
-                found.append((pin, _Vulnerability(one.id, pin.partition("==")[0])))
-    # The user's own policy may end it with 0.
-    exit_codes = (_VULNERABLE, 0) if found else (0,)
-    return _Answer(tuple(examined), tuple(found), ignored, 0, exit_codes)
 
 
 def _observation(package: Package, vulnerability: _Vulnerability) -> Observation:
@@ -292,14 +300,14 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
     A GitHub advisory is an alias if the resources name only one.
     """
     number = one_line(vulnerability.vulnerability_id)
-    resources = vulnerability.resources or ()
+    resources = vulnerability.resources
     github = {match[1] for match in map(_GHSA_PAGE.fullmatch, resources) if match}
-    date = _DATE.fullmatch(vulnerability.published_date or "")
-    url = vulnerability.more_info_url or ""
+    date = _DATE.fullmatch(vulnerability.published_date)
+    url = vulnerability.more_info_url
     advisory = Advisory(
         id=f"safety-{number}" if number.isdecimal() else number,
         aliases=(*filter(None, (vulnerability.cve,)), *(github if len(github) == 1 else ())),
-        fixed_versions=tuple(vulnerability.fixed_versions or ()),
+        fixed_versions=tuple(vulnerability.fixed_versions),
         published=f"{date[1]}-{_MONTHS.index(date[2]) + 1:02}-{date[3]}" if date else None,
         url=url if url.startswith("https://") else None,
         references=pages(resources),
@@ -309,22 +317,7 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
         INFO.name,
         package,
         advisory,
-        printable(vulnerability.advisory or "").strip(),
+        printable(vulnerability.advisory).strip(),
         message=one_line(f"{affected} {remedy(advisory.fixed_versions)}"),
-        claims=_claims(vulnerability.severity or _Severity()),
+        claims=vulnerability.severity.claims(),
     )
-
-
-def _claims(severity: _Severity) -> tuple[SeverityClaim, ...]:
-    """Return the severities of scores, else of vectors: CVSS 3 as the tool's own, and CVSS 2."""
-    claims = []
-    for source, score in (("tool", severity.cvssv3), ("cvss2", severity.cvssv2)):
-        if score is None:
-            continue
-        scored = cvss.scored(score.vector_string or "")
-        level = scored and scored.severity
-        if score.base_score is not None:
-            level = cvss.level(score.base_score, source)
-        if level:
-            claims.append(SeverityClaim(source, level, INFO.name, score.vector_string))
-    return tuple(claims)

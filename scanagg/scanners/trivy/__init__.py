@@ -92,7 +92,7 @@ class _Database(msgspec.Struct, rename="pascal"):
 
 class _Version(msgspec.Struct, rename="pascal"):
     version: str
-    database: _Database | None = msgspec.field(default=None, name="VulnerabilityDB")
+    database: _Database = msgspec.field(default_factory=_Database, name="VulnerabilityDB")
 
 
 def locate(settings: base.ScannerSettings) -> base.Tool | None:
@@ -110,11 +110,11 @@ def probe(context: base.Context, tool: base.Tool) -> base.Call | None:
 def identify(tool: base.Tool, output: base.Output) -> base.Tool:
     """Return the tool with its version and database. Times without a zone are UTC. ScanError."""
     try:
-        version = msgspec.json.decode(output.stdout, type=_Version)
+        version = msgspec.convert(base.without_nulls(msgspec.json.decode(output.stdout)), _Version)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         otherwise = Reason("unreadable-answer", {"error": str(error)})
         raise base.ScanError(_fatal(output) or otherwise) from error
-    updated = version.database.updated_at if version.database else None
+    updated = version.database.updated_at
     data = DataSource("Trivy vulnerability database", as_utc(updated)) if updated else None
     return replace(tool, version=version.version, data=data)
 
@@ -132,11 +132,11 @@ def inputs(context: base.Context) -> base.Inputs:
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Return one batch each for manifests, other files, and the image."""
     tree = Tree(context.target, context.inventory)
-    files = [name for name in inputs.found if name in tree.files]
-    manifests = tuple(name for name in files if tree.is_manifest(name))
-    others = tuple(name for name in files if not tree.is_manifest(name))
-    image = tuple(name for name in inputs.found if name not in tree.files)
-    return [batch for batch in (manifests, others, image) if batch]
+    groups: dict[tuple[bool, bool], list[str]] = {}
+    for name in inputs.found:
+        order = (name not in tree.files, not tree.is_manifest(name))
+        groups.setdefault(order, []).append(name)
+    return [tuple(names) for _, names in sorted(groups.items())]
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
@@ -145,28 +145,17 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
     An image is a reference or an archive. Offline, it must be on this machine.
     """
     tree = Tree(context.target, context.inventory)
-    args = context.settings.args
-    keep_database = context.offline or context.settings.options.get("skip-db-update") == "true"
-    update = _NO_UPDATE if keep_database else ()
     if batch[0] not in tree.files:
-        image = batch[0].removeprefix(_IMAGE)
-        archive = image.endswith(".tar") and Path(image).is_file()
-        local = ("--offline-scan", "--image-src", "docker,containerd,podman")
-        argv = (
-            *(*tool.argv, "image", "--scanners", "vuln,secret", "--cache-backend", "memory"),
-            *(*_common(context), *update, *args, *(local if context.offline else ())),
-        )
-        subject = ("--input", str(Path(image).absolute())) if archive else ("--", image)
-        return base.Call(argv, batch, extra=subject, files=_NOTHING, env=_QUIET, allow=_ALLOW)
+        return _image_call(context, tool, batch)
     scanners = _scanners(tree, batch)
-    if "vuln" not in scanners:
-        update = _NO_UPDATE
+    no_update = _no_update(context) if "vuln" in scanners else _NO_UPDATE
     version = re.findall(r"\d+", tool.version or "")[:2]
     # Findings that the ignore file hides must be listed. Older versions get no ignore file.
     ignored = tree.ignore_file() if tuple(map(int, version)) >= _SHOWS_SUPPRESSED else ""
     argv = (
         *(*tool.argv, "fs", "--scanners", scanners, "--include-dev-deps", "--offline-scan"),
-        *(*_common(context), *update, *args, *(("--show-suppressed",) if ignored else ())),
+        *(*_common(context), *no_update, *context.settings.args),
+        *(("--show-suppressed",) if ignored else ()),
     )
     # Trivy reads licences of Python packages in VIRTUAL_ENV, else beside the `python` on PATH. Only
     # the project's own environment counts.
@@ -179,9 +168,22 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
         batch,
         extra=(str(context.target.root),),
         files={"trivy.yaml": tree.configuration(), "ignore": ignored, "secret.yaml": _SEEN},
-        env={**_QUIET, **environment, **(_NO_NETWORK if update else {})},
+        env={**_QUIET, **environment, **(_NO_NETWORK if no_update else {})},
         allow=_ALLOW,
     )
+
+
+def _image_call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
+    image = batch[0].removeprefix(_IMAGE)
+    archive = image.endswith(".tar") and Path(image).is_file()
+    local = ("--offline-scan", "--image-src", "docker,containerd,podman")
+    argv = (
+        *(*tool.argv, "image", "--scanners", "vuln,secret", "--cache-backend", "memory"),
+        *(*_common(context), *_no_update(context), *context.settings.args),
+        *(local if context.offline else ()),
+    )
+    subject = ("--input", str(Path(image).absolute())) if archive else ("--", image)
+    return base.Call(argv, batch, extra=subject, files=_NOTHING, env=_QUIET, allow=_ALLOW)
 
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
@@ -254,6 +256,11 @@ def _common(context: base.Context) -> tuple[str, ...]:
         *("--secret-config", "{work}/secret.yaml"),
         *_cache_dir(context),
     )
+
+
+def _no_update(context: base.Context) -> tuple[str, ...]:
+    keep = context.offline or context.settings.options.get("skip-db-update") == "true"
+    return _NO_UPDATE if keep else ()
 
 
 def _cache_dir(context: base.Context) -> tuple[str, ...]:

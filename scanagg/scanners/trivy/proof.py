@@ -21,6 +21,7 @@ from packaging.utils import canonicalize_name
 
 from scanagg.core.text import one_line, shorten
 from scanagg.model import NotExamined, Reason
+from scanagg.scanners import base
 from scanagg.scanners.trivy.results import TrivyReport
 from scanagg.scanners.trivy.tree import Kind, Tree
 
@@ -29,7 +30,6 @@ _PARSE_ERROR: Final = re.compile(
 )
 _NAMED: Final = re.compile(r"failed to parse (\S+): ")
 _REASON_WIDTH: Final = 200
-_NAMES_SHOWN: Final = 5
 # Trivy always skips these folders at the top, as if they were those of a system.
 _SYSTEM: Final = ("dev", "proc", "sys")
 _MISSED: Final = {
@@ -46,7 +46,7 @@ class ScanEvidence(msgspec.Struct, frozen=True):
     Files have their names in the target. `checked` also has Trivy's names of folders.
     """
 
-    packages: Mapping[str, frozenset[str]]
+    packages: Mapping[str, set[str]]
     checked: frozenset[str]
     read: frozenset[str]
     complaints: Mapping[str, str]
@@ -65,12 +65,11 @@ def gather(document: TrivyReport, paths: Mapping[str, str], stderr: str) -> Scan
     complaints = {}
     for match in _PARSE_ERROR.finditer(stderr):
         error = match["error"].replace('\\"', '"').replace("\\\\", "\\")
-        inside = _NAMED.search(error)
-        name = match["path"] or (inside[1] if inside else "")
+        name = match["path"] or next(iter(_NAMED.findall(error)), "")
         if name in paths:
             complaints[paths[name]] = shorten(one_line(error), _REASON_WIDTH)
     return ScanEvidence(
-        packages={path: frozenset(names) for path, names in packages.items()},
+        packages=packages,
         checked=frozenset(named.get("config", ())),
         read=frozenset(named.get("secret", ())),
         complaints=complaints,
@@ -111,13 +110,12 @@ def partly(tree: Tree, paths: Iterable[str], evidence: ScanEvidence) -> Iterator
         declared = tree.names_in(path)
         left = sorted(declared - evidence.packages.get(path, declared))
         if left:
-            names = (*left[:_NAMES_SHOWN], *(("…",) if len(left) > _NAMES_SHOWN else ()))
             yield Reason(
                 "partly-read",
                 {
                     "path": path,
                     "read": len(declared) - len(left),
                     "total": len(declared),
-                    "names": names,
+                    "names": base.examples(left),
                 },
             )

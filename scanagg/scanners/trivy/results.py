@@ -31,6 +31,7 @@ from scanagg.model import (
     sorted_locations,
 )
 from scanagg.model.advisories import pages, remedy
+from scanagg.scanners.base import without_nulls
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
 
 NAME: Final = "trivy"
@@ -53,20 +54,21 @@ _LEVELS: Final = {
     level.name: level for level in Severity if level not in (Severity.UNKNOWN, Severity.INFO)
 }
 # Trivy's numbers in VendorSeverity.
-_NUMBERS: Final = (None, "LOW", "MEDIUM", "HIGH", "CRITICAL")
+_NUMBERS: Final[Mapping[float, str]] = {1: "LOW", 2: "MEDIUM", 3: "HIGH", 4: "CRITICAL"}
 # Vendors whose severities count. Those of others (Red Hat, Debian) are kept under their names, but
 # not if a name has another meaning among sources.
 _ASKED: Final = ("ghsa", "nvd")
-_TAKEN: Final = frozenset({"policy", "table", "tool", "cvss2", "cvss3.0", "cvss3.1", "cvss4"})
-_VENDOR: Final = re.compile(r"[a-z][a-z0-9.-]{0,39}")
+_VENDOR: Final = re.compile(
+    r"(?!(?:policy|table|tool|cvss2|cvss3\.0|cvss3\.1|cvss4)$)[a-z][a-z0-9.-]{0,39}"
+)
 # Vendors whose vectors are those of the records of OSV.
 _OSV: Final = ("ghsa", "osv")
 _V2: Final = "cvss2"
 _LONGEST_VECTOR: Final = 400
 
 
-# The JSON: only the keys that are used. Trivy spells them in Pascal case, and says null for an
-# empty list or map.
+# The JSON: only the keys that are used. Trivy spells them in Pascal case. It may have null for any
+# of them, which is the same as no key.
 
 
 class _Struct(msgspec.Struct, rename="pascal", frozen=True):
@@ -74,86 +76,117 @@ class _Struct(msgspec.Struct, rename="pascal", frozen=True):
 
 
 class _Identifier(_Struct, frozen=True):
-    purl: str | None = msgspec.field(default=None, name="PURL")
+    purl: str = msgspec.field(default="", name="PURL")
 
 
 class _Lines(_Struct, frozen=True):
-    start_line: int | None = None
-    end_line: int | None = None
+    start_line: int = 0
+    end_line: int = 0
 
 
 class _Package(_Struct, frozen=True):
     """A package of a result, with the lines that name it."""
 
     name: str = ""
-    version: str | None = None
-    identifier: _Identifier | None = None
-    locations: list[_Lines] | None = None
-    dev: bool | None = None
-    relationship: str | None = None
+    version: str = ""
+    identifier: _Identifier = _Identifier()
+    locations: list[_Lines] = []
+    dev: bool = False
+    relationship: str = ""
 
 
 class _Cvss(_Struct, frozen=True):
     """The CVSS vectors and scores of one vendor."""
 
-    v2_vector: str | None = None
-    v2_score: float | None = None
-    v3_vector: str | None = None
-    v3_score: float | None = None
-    v40_vector: str | None = None
-    v40_score: float | None = None
+    v2_vector: str = ""
+    v2_score: float = math.nan
+    v3_vector: str = ""
+    v3_score: float = math.nan
+    v40_vector: str = ""
+    v40_score: float = math.nan
+
+    def claims(self, vendor: str) -> Iterator[SeverityClaim]:
+        """Yield the severity of each vector, else of the score beside it."""
+        for version, vector, score in (
+            ("cvss4", self.v40_vector, self.v40_score),
+            ("cvss3.1", self.v3_vector, self.v3_score),
+            (_V2, self.v2_vector, self.v2_score),
+        ):
+            if not 0 < len(vector) <= _LONGEST_VECTOR:
+                continue
+            claim = cvss.scored(vector)
+            source = claim.source if claim else version
+            severity = claim.severity if claim else cvss.level(score, version)
+            if severity:
+                # Vectors of OSV and of CVSS 2 are named by CVSS version, others by vendor.
+                name = source if vendor in _OSV or source == _V2 else vendor
+                text = claim.vector if claim else one_line(vector)
+                yield SeverityClaim(name, severity, NAME, text)
 
 
 class _Vulnerability(_Struct, frozen=True):
     id: str = msgspec.field(name="VulnerabilityID")
     pkg_name: str
-    vendor_ids: list[str] | None = msgspec.field(default=None, name="VendorIDs")
-    pkg_identifier: _Identifier | None = None
-    installed_version: str | None = None
-    fixed_version: str | None = None
-    severity: str | None = None
-    severity_source: str | None = None
-    vendor_severity: dict[str, float | None] | None = None
-    cvss: dict[str, _Cvss] | None = msgspec.field(default=None, name="CVSS")
-    cwe_ids: list[str] | None = msgspec.field(default=None, name="CweIDs")
-    url: str | None = msgspec.field(default=None, name="PrimaryURL")
-    title: str | None = None
-    description: str | None = None
-    published_date: str | None = None
-    references: list[str] | None = None
+    vendor_ids: list[str] = msgspec.field(default_factory=list, name="VendorIDs")
+    pkg_identifier: _Identifier = _Identifier()
+    installed_version: str = ""
+    fixed_version: str = ""
+    severity: str = ""
+    severity_source: str = ""
+    vendor_severity: dict[str, float] = {}
+    cvss: dict[str, _Cvss] = msgspec.field(default_factory=dict, name="CVSS")
+    cwe_ids: list[str] = msgspec.field(default_factory=list, name="CweIDs")
+    url: str = msgspec.field(default="", name="PrimaryURL")
+    title: str = ""
+    description: str = ""
+    published_date: str = ""
+    references: list[str] = []
+
+    def claims(self) -> tuple[SeverityClaim, ...]:
+        """Return all severities in the record, each source and vector once."""
+        own = self.severity_source
+        claims = [*_claims(self.severity, own if own in _ASKED else "tool")]
+        for vendor, number in self.vendor_severity.items():
+            # Trivy's own severity is that of its source, and is in the list already.
+            if _VENDOR.fullmatch(vendor) and (vendor in _ASKED or vendor != own):
+                claims += _claims(_NUMBERS.get(number, ""), vendor)
+        for vendor, scores in self.cvss.items():
+            if _VENDOR.fullmatch(vendor):
+                claims += scores.claims(vendor)
+        return tuple(dict.fromkeys(claims))
 
 
 class _Secret(_Struct, frozen=True):
     """`Match` and `Code` are not read: they hold the lines around the secret."""
 
     rule_id: str = msgspec.field(name="RuleID")
-    title: str | None = None
-    severity: str | None = None
-    start_line: int | None = None
-    end_line: int | None = None
+    title: str = ""
+    severity: str = ""
+    start_line: int = 0
+    end_line: int = 0
 
 
 class _Cause(_Struct, frozen=True):
-    resource: str | None = None
-    start_line: int | None = None
-    end_line: int | None = None
+    resource: str = ""
+    start_line: int = 0
+    end_line: int = 0
 
 
 class _Misconfiguration(_Struct, frozen=True):
     id: str = msgspec.field(name="ID")
-    title: str | None = None
-    description: str | None = None
-    message: str | None = None
-    resolution: str | None = None
-    severity: str | None = None
-    url: str | None = msgspec.field(default=None, name="PrimaryURL")
-    status: str | None = None
-    cause: _Cause | None = msgspec.field(default=None, name="CauseMetadata")
+    title: str = ""
+    description: str = ""
+    message: str = ""
+    resolution: str = ""
+    severity: str = ""
+    url: str = msgspec.field(default="", name="PrimaryURL")
+    status: str = ""
+    cause: _Cause = msgspec.field(default=_Cause(), name="CauseMetadata")
 
 
 class _License(_Struct, frozen=True):
     name: str = ""
-    pkg_name: str | None = None
+    pkg_name: str = ""
 
 
 class _Modified(_Struct, frozen=True):
@@ -161,32 +194,30 @@ class _Modified(_Struct, frozen=True):
 
     type: str
     status: str
-    finding: msgspec.Raw
+    finding: dict[str, object]
 
 
 class TrivyResult(_Struct, frozen=True):
     """The result for one thing that Trivy looked at: a file, a folder, an image's OS packages."""
 
     target: str = ""
-    class_: str | None = msgspec.field(default=None, name="Class")
-    type: str | None = None
-    packages: list[_Package] | None = None
-    vulnerabilities: list[_Vulnerability] | None = None
-    misconfigurations: list[_Misconfiguration] | None = None
-    secrets: list[_Secret] | None = None
-    licenses: list[_License] | None = None
-    modified: list[_Modified] | None = msgspec.field(
-        default=None, name="ExperimentalModifiedFindings"
+    class_: str = msgspec.field(default="", name="Class")
+    type: str = ""
+    packages: list[_Package] = []
+    vulnerabilities: list[_Vulnerability] = []
+    misconfigurations: list[_Misconfiguration] = []
+    secrets: list[_Secret] = []
+    licenses: list[_License] = []
+    modified: list[_Modified] = msgspec.field(
+        default_factory=list, name="ExperimentalModifiedFindings"
     )
 
     def ignored(self) -> "TrivyResult":
         """Return this result with only the findings that an ignore file hides. ValueError."""
-        ignored = [one for one in self.modified or () if one.status == "ignored"]
+        ignored = [one for one in self.modified if one.status == "ignored"]
 
         def of_kind(name: str, kind: type[_T]) -> list[_T]:
-            return [
-                msgspec.json.decode(one.finding, type=kind) for one in ignored if one.type == name
-            ]
+            return [msgspec.convert(one.finding, kind) for one in ignored if one.type == name]
 
         return replace(
             self,
@@ -194,63 +225,63 @@ class TrivyResult(_Struct, frozen=True):
             misconfigurations=of_kind("misconfiguration", _Misconfiguration),
             secrets=of_kind("secret", _Secret),
             licenses=of_kind("license", _License),
-            modified=None,
+            modified=[],
         )
 
     def failed_checks(self) -> Sequence[_Misconfiguration]:
         """Return the misconfigurations, without checks that passed."""
-        return [one for one in self.misconfigurations or () if one.status != "PASS"]
+        return [one for one in self.misconfigurations if one.status != "PASS"]
 
     def found_secrets(self) -> Sequence[_Secret]:
         """Return the secrets, without the hits of the rule that shows which files were read."""
-        return [one for one in self.secrets or () if one.rule_id != SEEN]
+        return [one for one in self.secrets if one.rule_id != SEEN]
 
 
 class _Holder(_Struct, frozen=True):
-    results: list[TrivyResult] | None = None
+    results: list[TrivyResult] = []
 
 
 class _Os(_Struct, frozen=True):
-    eosl: bool | None = msgspec.field(default=None, name="EOSL")
-    family: str | None = None
-    name: str | None = None
+    eosl: bool = msgspec.field(default=False, name="EOSL")
+    family: str = ""
+    name: str = ""
 
 
 class _Metadata(_Struct, frozen=True):
-    os: _Os | None = msgspec.field(default=None, name="OS")
-    image_id: str | None = msgspec.field(default=None, name="ImageID")
+    os: _Os = msgspec.field(default=_Os(), name="OS")
+    image_id: str = msgspec.field(default="", name="ImageID")
 
 
 class TrivyReport(_Struct, frozen=True):
     """A report on files or an image. `vulnerabilities` and `misconfigurations`: on a cluster."""
 
-    schema_version: int | None = None
-    artifact_type: str | None = None
-    metadata: _Metadata | None = None
-    results: list[TrivyResult] | None = None
-    vulnerabilities: list[_Holder] | None = None
-    misconfigurations: list[_Holder] | None = None
+    schema_version: int = 0
+    artifact_type: str = ""
+    metadata: _Metadata = _Metadata()
+    results: list[TrivyResult] = []
+    vulnerabilities: list[_Holder] = []
+    misconfigurations: list[_Holder] = []
 
     def all_results(self) -> Iterator[TrivyResult]:
         """Return the results of any kind of report."""
-        yield from self.results or ()
-        for holder in (*(self.vulnerabilities or ()), *(self.misconfigurations or ())):
-            yield from holder.results or ()
+        yield from self.results
+        for holder in (*self.vulnerabilities, *self.misconfigurations):
+            yield from holder.results
 
     def end_of_life(self) -> str | None:
         """Return the image's operating system if its vendor no longer supports it."""
-        system = self.metadata.os if self.metadata else None
-        if not system or not system.eosl:
-            return None
-        return one_line(f"{system.family} {system.name}")
+        system = self.metadata.os
+        return one_line(f"{system.family} {system.name}") if system.eosl else None
 
 
 def decode(raw: bytes) -> TrivyReport:
     """Read Trivy's JSON. Before version 0.20 it is a list of results. ValueError."""
-    if raw.lstrip().startswith(b"["):
-        return TrivyReport(results=msgspec.json.decode(raw, type=list[TrivyResult]))
-    document = msgspec.json.decode(raw, type=TrivyReport)
-    if document == TrivyReport():
+    answer = without_nulls(msgspec.json.decode(raw))
+    if isinstance(answer, list):
+        return TrivyReport(results=msgspec.convert(answer, list[TrivyResult]))
+    document = msgspec.convert(answer, TrivyReport)
+    keys = {field.encode_name for field in msgspec.structs.fields(TrivyReport)}
+    if isinstance(answer, dict) and keys.isdisjoint(answer):
         raise ValueError("not a report of Trivy")
     for result in document.all_results():
         result.ignored()  # raises ValueError if it cannot be read
@@ -285,13 +316,13 @@ def read(
         if path is None and image is None:
             for one in (result, ignored):  # licences are not findings yet
                 elsewhere += len(one.failed_checks()) + len(one.found_secrets())
-                elsewhere += len(one.vulnerabilities or ())
+                elsewhere += len(one.vulnerabilities)
             continue
         observations += reader.observations(result, path)
         if result.modified:
             hidden = reader.observations(ignored, path)
             observations += (replace(one, in_source=IGNORE_FILE) for one in hidden)
-        loose += sum(not one.pkg_name for one in result.licenses or ())
+        loose += sum(not one.pkg_name for one in result.licenses)
     return TrivyReading(tuple(observations), elsewhere, loose)
 
 
@@ -310,7 +341,7 @@ class _Reader:
         # Packages and their licences are in different results.
         self._listed: dict[tuple[str, str], list[_Package]] = {}
         for result in document.all_results():
-            for listed in result.packages or ():
+            for listed in result.packages:
                 self._listed.setdefault((result.target, listed.name), []).append(listed)
         self._pinned: dict[str, list[Package]] = {}
         for package in inventory.packages:
@@ -334,10 +365,10 @@ class _Reader:
         return min(inside, default=None)
 
     def observations(self, result: TrivyResult, path: str | None) -> Iterator[Observation]:
-        for vulnerability in result.vulnerabilities or ():
+        for vulnerability in result.vulnerabilities:
             yield self._vulnerability(result, path, vulnerability)
         for secret in result.found_secrets():
-            title = one_line(secret.title or "") or secret.rule_id
+            title = one_line(secret.title) or secret.rule_id
             yield Observation(
                 scanner=NAME,
                 category=Category.SECRET,
@@ -357,21 +388,21 @@ class _Reader:
     def _vulnerability(
         self, result: TrivyResult, path: str | None, vulnerability: _Vulnerability
     ) -> Observation:
-        purl = vulnerability.pkg_identifier.purl if vulnerability.pkg_identifier else None
+        purl = vulnerability.pkg_identifier.purl
         name, version = vulnerability.pkg_name, vulnerability.installed_version
         package = self._package(result, name, version, purl)
         location = self._declaration(result, path, package)
-        summary = one_line(vulnerability.title or "") or "known vulnerability"
-        aliases = dict.fromkeys(vulnerability.vendor_ids or ())
+        summary = one_line(vulnerability.title) or "known vulnerability"
+        aliases = dict.fromkeys(vulnerability.vendor_ids)
         aliases.pop(vulnerability.id, None)
-        fixed = (one_line(part.strip()) for part in (vulnerability.fixed_version or "").split(","))
+        fixed = (one_line(part.strip()) for part in vulnerability.fixed_version.split(","))
         advisory = Advisory(
             id=vulnerability.id,
             aliases=tuple(aliases),
             fixed_versions=tuple(part for part in fixed if part),
-            published=vulnerability.published_date,
+            published=vulnerability.published_date or None,
             url=_web(vulnerability.url),
-            references=pages(vulnerability.references or ()),
+            references=pages(vulnerability.references),
         )
         where = f" in the image {self._image}" if self._image else ""
         return Observation(
@@ -382,15 +413,15 @@ class _Reader:
                 name=vulnerability.id,
                 title=summary,
                 url=advisory.url,
-                cwe=tuple(vulnerability.cwe_ids or ()),
-                help=printable(vulnerability.description or ""),
+                cwe=tuple(vulnerability.cwe_ids),
+                help=printable(vulnerability.description),
             ),
             title=f"{package.name} {package.version}: {summary}",
             message=one_line(
                 f"{package.name} {package.version}{where} is affected by {advisory.id}."
                 f" {remedy(advisory.fixed_versions)}"
             ),
-            claims=_vulnerability_claims(vulnerability),
+            claims=vulnerability.claims(),
             location=location,
             places=_places(package, location),
             package=package,
@@ -400,8 +431,8 @@ class _Reader:
     def _misconfiguration(
         self, result: TrivyResult, path: str | None, check: _Misconfiguration
     ) -> Observation:
-        cause = check.cause or _Cause()
-        title = one_line(check.title or "") or check.id
+        cause = check.cause
+        title = one_line(check.title) or check.id
         parts = [one_line(part.strip()) for part in (check.message, check.resolution) if part]
         sentences = [
             part if part.endswith((".", "!", "?")) else f"{part}." for part in parts or [title]
@@ -414,33 +445,30 @@ class _Reader:
                 name=check.id,
                 title=title,
                 url=_web(check.url),
-                help=printable(check.description or ""),
+                help=printable(check.description),
             ),
             title=title,
             message=" ".join(sentences),
             claims=_claims(check.severity),
             location=_location(path, cause),
             package=self._image_package(),
-            resource=one_line(cause.resource or "") or self._inside(result, cause.start_line),
+            resource=one_line(cause.resource) or self._inside(result, cause.start_line),
         )
 
     def _licenses(self, result: TrivyResult, path: str | None) -> Iterator[Observation]:
         """Yield one observation for each package. Trivy lists each of its licences separately."""
         names: dict[str, dict[str, None]] = {}
-        for found in result.licenses or ():
+        for found in result.licenses:
             if found.pkg_name and found.name:
                 names.setdefault(found.pkg_name, {})[found.name] = None
         for name, licenses in names.items():
             # Licences have no version: it is that of the listed package, else of the pinned one.
             listed = self._find(result, name)
             pinned = self._pinned.get(canonicalize_name(name), ())
-            if listed is not _UNLISTED:
-                purl = listed.identifier.purl if listed.identifier else None
-                package = self._package(result, name, listed.version, purl)
-            elif len(pinned) == 1:
+            if listed is _UNLISTED and len(pinned) == 1:
                 package = pinned[0]
             else:
-                package = self._package(result, name, None, None)
+                package = self._package(result, name, listed.version, listed.identifier.purl)
             location = self._declaration(result, path, package)
             parts = [f"({one})" if " " in one else one for one in licenses]
             text = one_line(" AND ".join(parts if len(licenses) > 1 else licenses))
@@ -456,9 +484,7 @@ class _Reader:
                 license=LicenseFacts(text=text, source=NAME),
             )
 
-    def _package(
-        self, result: TrivyResult, name: str, version: str | None, purl: str | None
-    ) -> Package:
+    def _package(self, result: TrivyResult, name: str, version: str, purl: str) -> Package:
         """Return the package of the inventory, else one from Trivy's data."""
         purl = purl or _purl(result, name, version)
         if is_pypi(purl):
@@ -468,16 +494,16 @@ class _Reader:
         listed = self._find(result, name, version)
         return Package(
             name=canonicalize_name(name) if is_pypi(purl) else one_line(name),
-            version=one_line(version or ""),
+            version=one_line(version),
             purl=one_line(purl),
             scope=Scope.DEV if listed.dev else Scope.RUNTIME,
-            direct=_DIRECT.get(listed.relationship or ""),
+            direct=_DIRECT.get(listed.relationship),
         )
 
-    def _find(self, result: TrivyResult, name: str, version: str | None = None) -> _Package:
+    def _find(self, result: TrivyResult, name: str, version: str = "") -> _Package:
         """Return the package that the report lists for the result's target, or `_UNLISTED`."""
         for listed in self._listed.get((result.target, name), ()):
-            if version is None or listed.version == version:
+            if version in ("", listed.version):
                 return listed
         return _UNLISTED
 
@@ -488,15 +514,15 @@ class _Reader:
         for place in package.places:
             if place.path == path:
                 return place
-        lines = self._find(result, package.name, package.version).locations or [_Lines()]
-        return _location(path, lines[0])
+        lines = self._find(result, package.name, package.version).locations
+        return _location(path, lines[0] if lines else _Lines())
 
     def _image_package(self) -> Package | None:
         """Return the image as a package, for findings that are in no package of it."""
         image = self._image
         return Package(image, "", f"pkg:oci/{quote(image)}") if image is not None else None
 
-    def _inside(self, result: TrivyResult, line: int | None) -> str:
+    def _inside(self, result: TrivyResult, line: int) -> str:
         """Return a file of an image, with the line; empty for a file of the target."""
         if self._image is None:
             return ""
@@ -506,9 +532,9 @@ class _Reader:
 _UNLISTED: Final = _Package()
 
 
-def _purl(result: TrivyResult, name: str, version: str | None) -> str:
+def _purl(result: TrivyResult, name: str, version: str) -> str:
     """Return a package URL, for reports of versions that have none."""
-    kind = _ECOSYSTEMS.get(result.type or "", "generic").format(result.type)
+    kind = _ECOSYSTEMS.get(result.type, "generic").format(result.type)
     if kind == "pypi":
         return pypi_purl(canonicalize_name(name), version)
     if kind == "maven":
@@ -517,62 +543,21 @@ def _purl(result: TrivyResult, name: str, version: str | None) -> str:
 
 
 def _places(package: Package, location: Location | None) -> tuple[Location, ...]:
-    return sorted_locations((*package.places, *((location,) if location else ())))
+    return sorted_locations(filter(None, (*package.places, location)))
 
 
 def _location(path: str | None, lines: _Lines | _Secret | _Cause) -> Location | None:
     """Return the location. Trivy has 0 or nothing for an unknown line."""
     if not path:
         return None
-    start, end = lines.start_line or 0, lines.end_line or 0
-    return Location(path, start, max(start, end)) if start > 0 else Location(path)
+    start = lines.start_line
+    return Location(path, start, max(start, lines.end_line)) if start > 0 else Location(path)
 
 
-def _web(url: str | None) -> str | None:
-    return url if url and url.startswith(("https://", "http://")) else None
+def _web(url: str) -> str | None:
+    return url if url.startswith(("https://", "http://")) else None
 
 
-def _claims(severity: str | None, source: str = "tool") -> tuple[SeverityClaim, ...]:
-    level = _LEVELS.get((severity or "").upper())
+def _claims(severity: str, source: str = "tool") -> tuple[SeverityClaim, ...]:
+    level = _LEVELS.get(severity.upper())
     return (SeverityClaim(source, level, NAME),) if level else ()
-
-
-def _vulnerability_claims(vulnerability: _Vulnerability) -> tuple[SeverityClaim, ...]:
-    """Return all severities in the record, each source and vector once."""
-    own = vulnerability.severity_source
-    claims = list(_claims(vulnerability.severity, own if own and own in _ASKED else "tool"))
-    for vendor, number in (vulnerability.vendor_severity or {}).items():
-        # Trivy's own severity is that of its source, and is in the list already.
-        counts = _is_vendor(vendor) and (vendor in _ASKED or vendor != own)
-        if counts and number is not None and 0 < number < len(_NUMBERS):
-            claims += _claims(_NUMBERS[int(number)], vendor)
-    for vendor, scores in (vulnerability.cvss or {}).items():
-        if not _is_vendor(vendor):
-            continue
-        for version, vector, score in (
-            ("cvss4", scores.v40_vector, scores.v40_score),
-            ("cvss3.1", scores.v3_vector, scores.v3_score),
-            (_V2, scores.v2_vector, scores.v2_score),
-        ):
-            rated = _rated(version, vector or "", score)
-            if rated is not None:
-                # Vectors of OSV and of CVSS 2 are named by CVSS version, others by vendor.
-                source, severity, text = rated
-                name = source if vendor in _OSV or source == _V2 else vendor
-                claims.append(SeverityClaim(name, severity, NAME, text))
-    return tuple(dict.fromkeys(claims))
-
-
-def _is_vendor(name: str) -> bool:
-    return _VENDOR.fullmatch(name) is not None and name not in _TAKEN
-
-
-def _rated(version: str, vector: str, score: float | None) -> tuple[str, Severity, str] | None:
-    """Return source, severity and vector: by the vector, else by the score beside it."""
-    scored = cvss.scored(vector)
-    if scored is not None:
-        return scored.source, scored.severity, scored.vector
-    if not vector or score is None or not math.isfinite(score) or len(vector) > _LONGEST_VECTOR:
-        return None
-    severity = cvss.level(score, version)
-    return severity and (version, severity, one_line(vector))

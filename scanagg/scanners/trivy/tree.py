@@ -4,6 +4,7 @@ import enum
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -173,7 +174,7 @@ class Tree:
             for path, kind in self.inputs()
             if kind is Kind.CONFIG
         )
-        return {**entries, **({"trivy:ignore": comments} if comments else {})}
+        return {**entries, **+Counter({"trivy:ignore": comments})}
 
     def ignore_file(self) -> str:
         """Return the `.trivyignore`, without lines that would hide the evidence of reading."""
@@ -217,7 +218,7 @@ class Tree:
     def _outside(self) -> tuple[list[str], list[str]]:
         """Return patterns for the folders and files on disk that are not in the target."""
         inside = {file.real for file in self.files.values()}
-        above = {folder for path in inside for folder in path.parents} | {self.root}
+        above = {self.root}.union(*(path.parents for path in inside))
         folders, files = [], []
         for folder in sorted(path for path in above if path.is_relative_to(self.root)):
             try:
@@ -227,14 +228,16 @@ class Tree:
                 continue
             for entry in entries:
                 path = Path(entry.path)
-                if entry.is_dir(follow_symlinks=False) and path not in above:
+                if path in above or path in inside:
+                    continue
+                if entry.is_dir(follow_symlinks=False):
                     folders.append(_pattern(path))
-                elif entry.is_file(follow_symlinks=False) and path not in inside:
+                elif entry.is_file(follow_symlinks=False):
                     files.append(_pattern(path))
         return folders, files
 
 
-def _declared(inventory: Inventory) -> Mapping[str, frozenset[tuple[str, str]]]:
+def _declared(inventory: Inventory) -> Mapping[str, set[tuple[str, str]]]:
     """Return the dependencies in each manifest by name and version; no version if not pinned."""
     declared: dict[str, set[tuple[str, str]]] = {}
     for package in inventory.packages:
@@ -242,7 +245,7 @@ def _declared(inventory: Inventory) -> Mapping[str, frozenset[tuple[str, str]]]:
             declared.setdefault(place.path, set()).add((package.name, package.version))
     for requirement in inventory.unpinned:
         declared.setdefault(requirement.place.path, set()).add((requirement.name, ""))
-    return {path: frozenset(pins) for path, pins in declared.items()}
+    return declared
 
 
 def _pattern(path: Path) -> str:
