@@ -155,27 +155,24 @@ def test_what_a_pragma_hides_is_what_is_found_without_that_filter(
     assert secrets(driven) >= {WORD, f"{WORD}2", HEX}
 
 
-@pytest.mark.parametrize(
-    "args",
-    [
+def test_takes_the_arguments_of_its_command_line(
+    make_project: Callable[..., Path],
+    read_target: Callable[[Path], Target],
+    tmp_path: Path,
+) -> None:
+    root = make_project(ALL_KINDS)
+    without_arguments = by_itself(root)
+    for args in (
         ("--disable-plugin", "KeywordDetector"),
         ("--exclude-secrets", "horse"),
         ("--exclude-lines", "postgres"),
         ("--base64-limit", "3.0"),
         ("--disable-filter", "detect_secrets.filters.heuristic.is_likely_id_string"),
-    ],
-)
-def test_takes_the_arguments_of_its_command_line(
-    make_project: Callable[..., Path],
-    read_target: Callable[[Path], Target],
-    tmp_path: Path,
-    args: tuple[str, ...],
-) -> None:
-    root = make_project(ALL_KINDS)
-    driven = drive(detect_secrets, context(read_target(root), args=args), tmp_path)
-    alone = by_itself(root, *args)
-    assert as_itself(driven) == {one for one in alone if one[1] != "Private Key"}
-    assert alone != by_itself(root)
+    ):
+        driven = drive(detect_secrets, context(read_target(root), args=args), tmp_path)
+        alone = by_itself(root, *args)
+        assert as_itself(driven) == {one for one in alone if one[1] != "Private Key"}, args
+        assert alone != without_arguments, args
 
 
 def test_a_secret_in_our_words_without_its_value(examine: Examine) -> None:

@@ -108,24 +108,17 @@ def test_a_project_without_known_vulnerabilities_is_examined(check, tmp_path: Pa
     assert not done.observations
 
 
-def test_a_name_in_two_versions_is_examined_in_both(check, tmp_path: Path) -> None:
-    with safety_service() as service:
-        done = check(
-            inventory("jinja2==2.4.1", "jinja2==3.1.6"),
-            service,
-            options={"db": str(write_database(tmp_path / "db"))},
-        )
-
-    assert done.examined == ["jinja2==2.4.1", "jinja2==3.1.6"]
-    assert {one.package.version for one in done.observations} == {"2.4.1"}
-
-
-def test_unpinned_requirements_are_counted_not_skipped_in_silence(check, tmp_path: Path) -> None:
+def test_two_versions_of_a_name_are_examined_and_unpinned_requirements_counted(
+    check, tmp_path: Path
+) -> None:
     loose = Requirement("foo", "foo>=1", Location("requirements.txt", 7), plain("why"))
-    found = Inventory(packages=inventory("requests==2.19.0").packages, unpinned=(loose,))
+    pins = inventory("jinja2==2.4.1", "jinja2==3.1.6")
+    found = Inventory(packages=pins.packages, unpinned=(loose,))
     with safety_service() as service:
         done = check(found, service, options={"db": str(write_database(tmp_path / "db"))})
 
+    assert done.examined == ["jinja2==2.4.1", "jinja2==3.1.6"]
+    assert {one.package.version for one in done.observations} == {"2.4.1"}
     assert done.reasons == {"foo>=1 (requirements.txt:7)": plain("why")}
 
 
