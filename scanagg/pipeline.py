@@ -23,8 +23,7 @@ from scanagg.core.errors import StoreError
 from scanagg.core.process import Stop
 from scanagg.core.text import counted
 from scanagg.findings.collect import FRESH, ScanSetup, collect_findings, is_whole, logged
-from scanagg.gate.rules import ProjectRules
-from scanagg.gate.tampering import attempts
+from scanagg.gate.rules import ProjectRules, attempts
 from scanagg.inventory import read_inventory
 from scanagg.model import (
     Clock,

@@ -22,8 +22,9 @@ from scanagg.findings.normalise import normalise
 from scanagg.gate.rules import ProjectRules, load_rules, rule_files
 from scanagg.inventory import read_inventory
 from scanagg.model import Category, LicenseVerdict, NotExamined, Package, Run, Status
-from scanagg.policy import licenses
-from scanagg.policy.licenses import LicenseDecision, LicenseJudge
+from scanagg.policy import license_lists
+from scanagg.policy.license_lists import LicenseDecision
+from scanagg.policy.licenses import LicenseJudge
 from scanagg.policy.load import load_policy
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
@@ -127,10 +128,12 @@ def evaluate(
             message = "--policy cannot be combined with --allow, --review or --deny"
             raise UsageError(message, "Remove --policy, or the other options.")
         section = load_policy(policy, Path.cwd(), None).file.licenses
-        lists = licenses.lists_of(section.allow, section.review, section.deny, section.classifiers)
+        lists = license_lists.lists_of(
+            section.allow, section.review, section.deny, section.classifiers
+        )
     else:
-        lists = licenses.lists_of(allow=_ids(allow), review=_ids(review), deny=_ids(deny))
-    say(licenses.evaluate(expression, lists).verdict.value)
+        lists = license_lists.lists_of(allow=_ids(allow), review=_ids(review), deny=_ids(deny))
+    say(license_lists.evaluate(expression, lists).verdict.value)
 
 
 @app.command("list")

@@ -1,21 +1,30 @@
-"""Load the rules of a check from one place: policy, configuration, baseline, project key."""
+"""Load the rules of a check, and detect how a change loosens the rules that judge it."""
 
 import os
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.baseline.file import PLACES, Baseline, load
-from scanagg.core.errors import BaselineError, TargetError
+from scanagg.core.errors import BaselineError, ScanaggError, TargetError
 from scanagg.core.git import Git
-from scanagg.core.text import one_line
+from scanagg.core.text import one_line, shorten
+from scanagg.model import Change, Finding, Judged, Reason, Target, Waiver, WaiverState
+from scanagg.policy.compare import changes
 from scanagg.policy.load import load_policy
+from scanagg.policy.rules import decide
 from scanagg.policy.schema import Policy
 from scanagg.project import secret_key
 from scanagg.project.trusted import Committed, Files, WorkTree
 from scanagg.scanners.base import scanner_infos
-from scanagg.scanners.config import Settings, load_settings
+from scanagg.scanners.config import CONFIG, Settings, load_settings
+
+_SHOWN: Final = 3
 
 
 class ProjectRules(msgspec.Struct, frozen=True):
@@ -88,3 +97,140 @@ def find_baseline(files: Files, given: str | None = None) -> Baseline | None:
         hint = "Check the path, or create it: scanagg baseline write"
         raise BaselineError(f"{one_line(given)}: no such baseline", hint)
     return None
+
+
+# A change that judges itself.
+
+
+def attempts(
+    trusted: ProjectRules,
+    own_rules: Callable[[], ProjectRules],
+    target: Target,
+    findings: Sequence[Finding],
+    judged: Sequence[Judged],
+    now: datetime,
+) -> tuple[Reason, ...]:
+    """Return each attempt to loosen the gate; none if the rules are those of the work tree.
+
+    `own_rules` loads the rules of the change, and raises what loading raises. `judged` are the
+    verdicts of the trusted rules on `findings`.
+    """
+    files = trusted.files
+    if not isinstance(files, Committed):
+        return ()
+    # Whatever differs from the commit where the change started is part of the change.
+    start = files.git.merge_base(files.commit, "HEAD")
+    before = Committed(files.git, start, files.prefix) if start else files
+    reasons: list[Reason] = []
+    try:
+        own = own_rules()
+    except ScanaggError as error:
+        message = shorten(one_line(error.message), 160)
+        reasons.append(Reason("rules-do-not-load", {"error": message}))
+    else:
+        paths = sorted({*_rule_paths(trusted), *_rule_paths(own)})
+        edited = tuple(path for path in paths if _differs(before, target.root, path))
+        # Without an edit, the trusted side made the difference.
+        if edited:
+            reasons.append(Reason("rules-edited", {"paths": edited}))
+            reasons += _weaker_verdicts(own, findings, judged, now)
+            reasons += _added_waivers(trusted.policy.waivers, own.policy.waivers)
+            reasons += _added_entries(trusted.baseline, own.baseline)
+    return (*reasons, *_edited_configurations(before, target), *_hidden_findings(findings))
+
+
+def _rule_paths(rules: ProjectRules) -> Iterator[str]:
+    """Yield the files of the project that have rules, or would have them."""
+    for path in (rules.policy.source, *rules.policy.files, rules.settings.source):
+        if path and path != "built-in" and not path.startswith("built-in "):
+            yield path
+    for scanner in rules.settings.scanners.values():
+        if CONFIG in scanner.options:
+            yield scanner.options[CONFIG]
+    if rules.baseline:
+        yield rules.baseline.path
+    yield from ("policies/scanagg.key", "policies/waivers.yml")
+
+
+def _differs(before: Files, root: Path, path: str) -> bool:
+    """Return True if a file differs from before. Two equal errors are no difference."""
+    contents: list[bytes | str | None] = []
+    for files in (before, WorkTree(root)):
+        try:
+            contents.append(files.read(path))
+        except OSError as error:
+            contents.append(error.strerror)
+    return contents[0] != contents[1]
+
+
+def _edited_configurations(before: Files, target: Target) -> Iterator[Reason]:
+    """Yield the scanners' own configuration files that the change adds or edits."""
+    owners = {name: info.name for info in scanner_infos().values() for name in info.native_files}
+    for file in target.files:
+        owner = owners.get(file.path.rpartition("/")[2])
+        if owner and _differs(before, target.root, file.path):
+            yield Reason("configuration-edited", {"path": file.path, "scanner": owner})
+
+
+def _hidden_findings(findings: Sequence[Finding]) -> Iterator[Reason]:
+    """Yield how many findings of the change are hidden in the source."""
+    hidden = Counter(
+        finding.in_source
+        for finding in findings
+        if finding.in_source and finding.history.change is not Change.UNCHANGED
+    )
+    for kind, count in sorted(hidden.items()):
+        yield Reason("new-findings-hidden", {"count": count, "kind": kind})
+
+
+def _weaker_verdicts(
+    own: ProjectRules, findings: Sequence[Finding], judged: Sequence[Judged], now: datetime
+) -> Iterator[Reason]:
+    """Yield how the change's own policy would judge the same findings."""
+
+    def action(judged: Judged | None) -> str:
+        # None is a package with an allowed licence.
+        return judged.verdict.action.value if judged else "allowed"
+
+    own_judged = decide(findings, own.policy, now).judged
+    steps = Counter(
+        (action(change.old), action(change.new))
+        for change in changes(judged, own_judged)
+        if change.weaker
+    )
+    if steps:
+        weaker = tuple(
+            Reason("weaker-action", {"count": count, "old": old, "new": new})
+            for (old, new), count in sorted(steps.items())
+        )
+        yield Reason("weaker-actions", {"count": steps.total(), "steps": weaker})
+    if own.policy.enforcement == "warn" and judged:
+        yield Reason("would-not-block")
+
+
+def _added_waivers(trusted: Sequence[Waiver], own: Sequence[Waiver]) -> Iterator[Reason]:
+    """Yield the waivers that only the change has. One that only moved is not added."""
+
+    def effect(waiver: Waiver) -> Waiver:
+        """Return the waiver without the fields that do not change what it waives."""
+        return replace(waiver, state=WaiverState.FALSE_POSITIVE, reason="", owner="", place="")
+
+    known = set(map(effect, trusted))
+    added = [waiver for waiver in own if effect(waiver) not in known]
+    for waiver in added[:_SHOWN]:
+        selectors = (*waiver.ids, *filter(None, (waiver.purl, waiver.path, waiver.fingerprint)))
+        yield Reason(
+            "waiver-added",
+            {"place": waiver.place, "selectors": selectors, "owner": waiver.owner},
+        )
+    if len(added) > _SHOWN:
+        yield Reason("waivers-added", {"count": len(added) - _SHOWN})
+
+
+def _added_entries(trusted: Baseline | None, own: Baseline | None) -> Iterator[Reason]:
+    known, present = (
+        Counter(entry.parts for entry in baseline.entries) if baseline else Counter()
+        for baseline in (trusted, own)
+    )
+    if added := (present - known).total():
+        yield Reason("baseline-grows", {"count": added})

@@ -10,8 +10,9 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from scanagg.core.text import one_line, quoted
 from scanagg.core.yaml import Document, KeyPath, Problem
-from scanagg.policy import licenses, spdx
+from scanagg.policy import spdx
 from scanagg.policy.aspects import path_problem, path_test, scanner_problem
+from scanagg.policy.license_lists import check_lists
 from scanagg.policy.schema import (
     GraceByLevel,
     LicenseSection,
@@ -133,7 +134,7 @@ class _Checker:
 
     def licenses(self, section: LicenseSection) -> None:
         if section.allow or section.review or section.deny:
-            for problem in licenses.check_lists(section.allow, section.review, section.deny):
+            for problem in check_lists(section.allow, section.review, section.deny):
                 hint = "Use SPDX licence ids: https://spdx.org/licenses/"
                 self.wrong(("licenses", problem.list, problem.index), problem.message, hint)
         for index, clarification in enumerate(section.clarify):
@@ -144,7 +145,7 @@ class _Checker:
             hint = "Use SPDX licence ids, such as LGPL-3.0-or-later."
             if not exception.allow:
                 self.wrong((*path, "allow"), "an empty list allows nothing", hint)
-            for problem in licenses.check_lists(exception.allow, (), ()):
+            for problem in check_lists(exception.allow, (), ()):
                 self.wrong((*path, "allow", problem.index), problem.message, hint)
 
     def waivers(self, entries: Sequence[WaiverEntry], above: KeyPath) -> None:

@@ -9,7 +9,7 @@ import msgspec
 from scanagg.model import Finding, Judged, Reason, Severity, SeverityClaim, Waiver
 from scanagg.policy.aspects import ids_of
 from scanagg.policy.grace import GraceClock
-from scanagg.policy.licenses import LicenseDecision
+from scanagg.policy.license_lists import LicenseDecision
 from scanagg.policy.rules import Judge, Layer, View
 from scanagg.policy.schema import Override, Policy, RuleEntry, condition_words, words_of
 

@@ -1,203 +1,38 @@
-"""The verdict on the licence of a package, by the lists of a policy."""
+"""The licence of a package, from its metadata and a policy's entries for it."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date
-from operator import attrgetter
 from pathlib import PurePosixPath
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
 from msgspec.structs import replace
 
-from scanagg.core.errors import PolicyError
-from scanagg.core.text import one_line, shorten
 from scanagg.model import LicenseFacts, LicenseVerdict, Package, Reason
 from scanagg.policy import trove
 from scanagg.policy.aspects import in_range, split_purl
+from scanagg.policy.license_lists import (
+    ALLOW,
+    ORDER,
+    REVIEW,
+    UNKNOWN,
+    LicenseDecision,
+    LicenseLists,
+    canonical,
+    evaluate,
+    lists_of,
+    shown_text,
+)
 from scanagg.policy.schema import Clarification, LicenseException, LicenseSection
-from scanagg.policy.spdx import Expression, SpdxError, Term, is_valid, parse, similar
+from scanagg.policy.spdx import Term
 from scanagg.policy.trove import Reading
 
 CLARIFY: Final = "clarify"
 """The source of a licence that the policy sets."""
 
-ALLOW, REVIEW, UNKNOWN, DENY = LicenseVerdict
-_ORDER: Final = attrgetter("order")
-# Reports show metadata on one line. Some packages have a whole licence text in the wrong field.
-_SHOWN: Final = 200
 # The values that tools write into an empty field.
 _EMPTY: Final = frozenset(("", "unknown", "none", "noassertion", "n/a"))
 # Parts of the names of files with a licence. Others have authors or notices only.
 _LICENSE_NAMES: Final = ("licen", "copying")
-
-
-class LicenseLists(msgspec.Struct, frozen=True):
-    """The lists of a policy, compiled by `lists_of`.
-
-    `exact` has the listed terms, `covered` the versions that a listed `-or-later` or `+` includes.
-    Without an allow list (`closed` is False), every known licence that is not listed is allowed.
-    """
-
-    exact: Mapping[Term, LicenseVerdict] = msgspec.field(default_factory=dict)
-    covered: Mapping[Term, LicenseVerdict] = msgspec.field(default_factory=dict)
-    closed: bool = False
-    classifiers: Literal["all", "any"] = "all"
-
-    def allowing(self, names: Iterable[str]) -> "LicenseLists":
-        """Return the lists with more ids allowed, even if they are in another list."""
-        entries = [(_entry(name), ALLOW) for name in names]
-        return replace(self, exact={**self.exact, **_covered(entries), **dict(entries)})
-
-    def judge(self, tree: Expression) -> tuple[LicenseVerdict, Term]:
-        """Return the verdict on an expression, and the term that decides it."""
-        if isinstance(tree, Term):
-            return self.judge_term(tree), tree
-        parts = [self.judge(part) for part in tree.parts]
-        pick = max if tree.is_and else min
-        return pick(parts, key=lambda part: part[0].order)
-
-    def judge_term(self, term: Term) -> LicenseVerdict:
-        """Return the verdict on one term: the best of the versions that the licensee may pick."""
-        return min(map(self.judge_version, term.choices()), key=_ORDER)
-
-    def judge_version(self, term: Term) -> LicenseVerdict:
-        """Return the verdict on one version of one licence, with its exception if it has one."""
-        if verdict := self.listed(term):
-            return verdict
-        if term.exception is None:
-            known = DENY if self.closed else ALLOW
-            return known if term.is_listed else UNKNOWN
-        # An exception on the SPDX list only adds permissions. Another one can do anything.
-        verdict = self.judge_version(replace(term, exception=None))
-        return verdict if term.has_listed_exception else max(verdict, UNKNOWN, key=_ORDER)
-
-    def listed(self, term: Term) -> LicenseVerdict | None:
-        """Return the verdict of the list that a term is in; None if it is in none."""
-        return self.exact.get(term) or self.covered.get(term)
-
-
-class ListProblem(msgspec.Struct, frozen=True):
-    """An entry that cannot be in a list, by the name of the list and the index in it."""
-
-    list: str
-    index: int
-    message: str
-
-
-class LicenseDecision(msgspec.Struct, frozen=True):
-    """The verdict on a package's licence.
-
-    `expression` is canonical SPDX, or the text of the metadata if that is not SPDX. `term` is the
-    part of it that decided, or the candidate. `source` is the metadata field it is from, `clarify`
-    if the policy sets it, empty without either. `candidates` are the licences that an ambiguous
-    text can mean; the worst of them counts. `notes` explain the rest.
-    """
-
-    verdict: LicenseVerdict
-    expression: str
-    term: str
-    source: str = ""
-    candidates: tuple[str, ...] = ()
-    notes: tuple[Reason, ...] = ()
-
-    @property
-    def reasons(self) -> tuple[Reason, ...]:
-        """The part of the expression that decided, and the notes."""
-        if not self.term or self.term == self.expression:
-            return self.notes
-        decided = Reason("license-term", {"term": self.term, "verdict": self.verdict.value})
-        return (decided, *self.notes)
-
-
-# Lists, and expressions against them.
-
-
-def lists_of(
-    allow: Sequence[str] = (),
-    review: Sequence[str] = (),
-    deny: Sequence[str] = (),
-    classifiers: Literal["all", "any"] = "all",
-) -> LicenseLists:
-    """Return compiled lists of ids. PolicyError with every entry that cannot be in a list."""
-    problems = check_lists(allow, review, deny)
-    if problems:
-        lines = (f"{each.list}: {each.message}" for each in problems)
-        raise PolicyError("\n".join(lines), "Lists have SPDX licence ids, such as MIT.")
-    entries = [
-        (_entry(text), verdict)
-        for verdict, texts in ((ALLOW, allow), (REVIEW, review), (DENY, deny))
-        for text in texts
-    ]
-    return LicenseLists(dict(entries), _covered(entries), bool(allow), classifiers)
-
-
-def check_lists(
-    allow: Sequence[str], review: Sequence[str], deny: Sequence[str]
-) -> list[ListProblem]:
-    """Return the entries that are not a known id, or are in two lists."""
-    problems: list[ListProblem] = []
-    seen: dict[Term, str] = {}
-    for name, texts in (("allow", allow), ("review", review), ("deny", deny)):
-        for index, text in enumerate(texts):
-            try:
-                term = _entry(text)
-            except SpdxError as error:
-                problems.append(ListProblem(name, index, str(error)))
-                continue
-            if seen.setdefault(term, name) != name:
-                message = f"{term} is also in {seen[term]}: keep it in one list"
-                problems.append(ListProblem(name, index, message))
-    return problems
-
-
-def evaluate(expression: str, lists: LicenseLists, source: str = "") -> LicenseDecision:
-    """Return the verdict on an SPDX expression: OR takes the best part, AND the worst.
-
-    The verdict on any other text is unknown.
-    """
-    try:
-        tree = parse(expression)
-    except SpdxError:
-        text = _shown(expression)
-        return LicenseDecision(UNKNOWN, text, text, source)
-    verdict, term = lists.judge(tree)
-    return LicenseDecision(verdict, str(tree), str(term), source)
-
-
-def canonical(expression: str) -> str | None:
-    """Return an expression in canonical SPDX; None for other texts and ids not on the list."""
-    try:
-        tree = parse(expression)
-    except SpdxError:
-        return None
-    return str(tree) if is_valid(tree) else None
-
-
-def _entry(text: str) -> Term:
-    """Return the term of a list entry. SpdxError if it is not one licence id."""
-    shown = repr(_shown(text))
-    try:
-        tree = parse(text)
-    except SpdxError as error:
-        raise SpdxError(f"{shown} is not a licence id ({error}){similar(text)}") from None
-    if not isinstance(tree, Term):
-        raise SpdxError(f"{shown} is an expression: list its licences one by one")
-    if not is_valid(tree):
-        unlisted = tree.license if not tree.is_listed else tree.exception or ""
-        raise SpdxError(f"{shown} is not on the SPDX list{similar(unlisted)}")
-    return tree
-
-
-def _covered(entries: Iterable[tuple[Term, LicenseVerdict]]) -> dict[Term, LicenseVerdict]:
-    """Return the versions in listed ranges. The narrower range counts, else the stricter."""
-    ranges = [(entry.choices(), verdict) for entry, verdict in entries]
-    ranges.sort(key=lambda entry: (-len(entry[0]), entry[1].order))
-    return {term: verdict for terms, verdict in ranges for term in terms}
-
-
-def _shown(text: str) -> str:
-    """Return a text of a package or a policy, short and on one line."""
-    return shorten(one_line(text.strip()), _SHOWN)
 
 
 # The metadata of a package, in the order of trust.
@@ -210,31 +45,25 @@ def from_facts(facts: LicenseFacts, lists: LicenseLists) -> LicenseDecision:
     classifiers; the License field if it is a common name; the texts of licence files. A common name
     or a text also shows which of its candidates an ambiguous classifier means.
     """
-    text = (facts.text or "").strip()
-    if facts.expression and not _is_empty(facts.expression):
-        return evaluate(facts.expression, lists, "License-Expression")
+    expression, text = facts.expression or "", (facts.text or "").strip()
+    if not _is_empty(expression):
+        return evaluate(expression, lists, "License-Expression")
     if canonical(text):
         return evaluate(text, lists, "License")
-    texts = _texts(facts)
-    name = trove.common_name(text)
-    readings = [
-        (classifier, reading)
-        for classifier in facts.classifiers
-        if (reading := trove.classifier(classifier)) is not None
-    ]
-    source = "classifiers"
-    if not readings and name.candidates:
-        readings, source = [(text, name)], "License"
-    if len(readings) == 1 and (narrowed := _narrowed(readings[0][1], name, texts, lists)):
-        return narrowed
-    if readings:
-        return _of_readings(readings, lists, source)
-    if texts:
-        return _of_readings(texts, lists, "License-File")
+    texts, name = _texts(facts), trove.common_name(text)
+    readings = [(words, trove.classifier(words)) for words in facts.classifiers]
+    for source, found in (
+        ("classifiers", [(words, reading) for words, reading in readings if reading]),
+        ("License", [(text, name)] if name.candidates else []),
+        ("License-File", texts),
+    ):
+        if found:
+            narrowed = _narrowed(found, name, texts, lists)
+            return narrowed or _of_readings(found, lists, source)
     if _is_empty(text):
-        shown, source = _shown("; ".join(filter(str.strip, facts.classifiers))), ""
+        shown, source = shown_text("; ".join(filter(str.strip, facts.classifiers))), ""
     else:
-        shown, source = _shown(text), "License"
+        shown, source = shown_text(text), "License"
     return LicenseDecision(UNKNOWN, shown or "UNKNOWN", shown, source)
 
 
@@ -255,21 +84,24 @@ def _texts(facts: LicenseFacts) -> list[tuple[str, Reading]]:
 
 
 def _narrowed(
-    reading: Reading, name: Reading, texts: Sequence[tuple[str, Reading]], lists: LicenseLists
+    readings: Sequence[tuple[str, Reading]],
+    name: Reading,
+    texts: Sequence[tuple[str, Reading]],
+    lists: LicenseLists,
 ) -> LicenseDecision | None:
     """Return the one candidate that the common name or the texts confirm; None without one.
 
     Texts count only if all of them are known: an unknown one could be any other candidate.
     """
-    if len(name.candidates) == 1 and not name.doubtful and name.candidates[0] in reading.candidates:
-        return evaluate(name.candidates[0], lists, "License")
-    if not all(text.candidates for _, text in texts):
+    if len(readings) > 1:
         return None
-    meant = {text.candidates[0] for _, text in texts if len(text.candidates) == 1}
-    meant &= set(reading.candidates)
-    if len(meant) != 1 or (len(reading.candidates) == 1 and not reading.doubtful):
+    reading = readings[0][1]
+    if name.only and name.only in reading.candidates:
+        return evaluate(name.only, lists, "License")
+    if reading.only or not all(text.candidates for _, text in texts):
         return None
-    return evaluate(meant.pop(), lists, "License-File")
+    meant = set(reading.candidates).intersection(text.only for _, text in texts)
+    return evaluate(meant.pop(), lists, "License-File") if len(meant) == 1 else None
 
 
 def _of_readings(
@@ -282,10 +114,9 @@ def _of_readings(
     pick = max if lists.classifiers == "all" else min
     verdicts = [(*_worst(reading, lists), reading) for _, reading in readings]
     verdict, term, deciding = pick(verdicts, key=lambda verdict: verdict[0].order)
-    first = readings[0][1]
-    if len(readings) == 1 and len(first.candidates) == 1 and not first.doubtful:
-        return LicenseDecision(verdict, first.candidates[0], term, source)
-    shown = _shown("; ".join(text.rpartition("::")[2].strip() for text, _ in readings))
+    if len(readings) == 1 and deciding.only:
+        return LicenseDecision(verdict, deciding.only, term, source)
+    shown = shown_text("; ".join(text.rpartition("::")[2].strip() for text, _ in readings))
     candidates = dict.fromkeys(name for _, reading in readings for name in reading.names)
     notes: tuple[Reason, ...] = ()
     if len(deciding.names) > 1:
@@ -299,7 +130,7 @@ def _worst(reading: Reading, lists: LicenseLists) -> tuple[LicenseVerdict, str]:
     for name in reading.doubtful:
         # Review at most, unless a list names it.
         term = Term(name)
-        verdict = lists.listed(term) or min(lists.judge_version(term), REVIEW, key=_ORDER)
+        verdict = lists.listed(term) or min(lists.judge_version(term), REVIEW, key=ORDER)
         verdicts.append((verdict, name))
     return max(verdicts, key=lambda verdict: verdict[0].order, default=(UNKNOWN, ""))
 

@@ -13,9 +13,9 @@ from scanagg.core.errors import PolicyError
 from scanagg.core.text import one_line, quoted, suggestion
 from scanagg.core.yaml import Document, KeyPath, Mark, Problem, YamlError, parse
 from scanagg.model import Waiver, WaiverState
-from scanagg.policy import licenses
 from scanagg.policy.aspects import split_purl
 from scanagg.policy.checks import check, check_waivers
+from scanagg.policy.license_lists import check_lists
 from scanagg.policy.locks import locked_rule, locked_scanner, locked_section
 from scanagg.policy.schema import Locked, Policy, PolicyFile, WaiverEntry, WaiverFile
 from scanagg.policy.typed import Section, build, label
@@ -425,7 +425,7 @@ def _in_two_lists(combined: Combined) -> Iterator[Problem]:
     if not any(("licenses", name) in own.values for name in ("allow", "review", "deny")):
         return
     section = combined.file.licenses
-    for problem in licenses.check_lists(section.allow, section.review, section.deny):
+    for problem in check_lists(section.allow, section.review, section.deny):
         message = f"licenses.{problem.list}: {problem.message}"
         hint = "Lists that you leave out are inherited. Write the other list here too."
         yield Problem(own.at(("licenses", problem.list, problem.index)), message, hint)

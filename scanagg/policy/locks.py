@@ -12,7 +12,7 @@ from typing import Final
 from scanagg.core.yaml import KeyPath
 from scanagg.model import Confidence, LicenseVerdict, Severity
 from scanagg.policy.aspects import ASPECTS
-from scanagg.policy.licenses import LicenseLists, evaluate, lists_of
+from scanagg.policy.license_lists import LicenseLists, evaluate, lists_of
 from scanagg.policy.schema import (
     GraceByLevel,
     LicenseSection,

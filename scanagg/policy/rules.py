@@ -31,7 +31,8 @@ from scanagg.model import (
 )
 from scanagg.policy.aspects import ASPECTS, Aspect, Subject, category_of
 from scanagg.policy.grace import GraceClock, clock
-from scanagg.policy.licenses import LicenseDecision, LicenseJudge
+from scanagg.policy.license_lists import LicenseDecision
+from scanagg.policy.licenses import LicenseJudge
 from scanagg.policy.schema import Locked, Match, Policy, PolicyFile, conditions_of, match_reason
 from scanagg.policy.severity import Rated, Scale, overridden
 from scanagg.policy.waivers import Waivers, today

@@ -26,6 +26,11 @@ class Reading(msgspec.Struct, frozen=True):
         """All candidates, the doubtful ones last."""
         return (*self.candidates, *self.doubtful)
 
+    @property
+    def only(self) -> str | None:
+        """The licence, if the words can mean no other one."""
+        return self.candidates[0] if self.candidates and len(self.names) == 1 else None
+
 
 def classifier(text: str) -> Reading | None:
     """Return the meaning of a classifier, or of its last part; None if it names no licence.

@@ -10,15 +10,14 @@ from support.license_vectors import CLASSPATH, VECTORS
 from scanagg.core.errors import PolicyError
 from scanagg.model import LicenseFacts, LicenseFile, LicenseVerdict, Package, Reason, pypi_purl
 from scanagg.policy import spdx, trove
-from scanagg.policy.licenses import (
+from scanagg.policy.license_lists import (
     LicenseDecision,
-    LicenseJudge,
     LicenseLists,
     canonical,
     evaluate,
-    from_facts,
     lists_of,
 )
+from scanagg.policy.licenses import LicenseJudge, from_facts
 from scanagg.policy.schema import Clarification, Evidence, LicenseException, LicenseSection
 
 
