@@ -86,9 +86,8 @@ def explain(finding: Finding, policy: Policy, now: datetime) -> Explanation:
     """Explain the verdict of a policy on a finding at `now` (UTC)."""
     judge = Judge(policy, now)
     view = judge.own.view(finding)
-    rule_lists = [_tried(None, judge.own, view)]
-    for lock, layer in judge.locked:
-        rule_lists.append(_tried(lock.source, layer, layer.view(finding)))
+    rule_lists = [_tried(judge.own, view)]
+    rule_lists += [_tried(layer, layer.view(finding)) for layer in judge.locked]
     judged = judge.judge(finding)
     override = None
     if view.override is not None:
@@ -113,7 +112,7 @@ def explain(finding: Finding, policy: Policy, now: datetime) -> Explanation:
     )
 
 
-def _tried(source: str | None, layer: Layer, view: View) -> RuleList:
+def _tried(layer: Layer, view: View) -> RuleList:
     rules = layer.file.rules
     tried: list[TriedRule] = []
     clock = None
@@ -128,7 +127,7 @@ def _tried(source: str | None, layer: Layer, view: View) -> RuleList:
             condition = condition_words(aspect, words_of(rule.match, aspect))
             tried.append(TriedRule(rule, condition, aspect.has(view.subject)))
     return RuleList(
-        source=source,
+        source=layer.lock.source if layer.lock else None,
         tried=tuple(tried),
         untried=len(rules) - len(tried),
         default=layer.file.default,

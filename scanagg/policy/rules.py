@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -33,7 +34,15 @@ from scanagg.policy.aspects import ASPECTS, Aspect, Subject, category_of
 from scanagg.policy.grace import GraceClock, clock
 from scanagg.policy.license_lists import LicenseDecision
 from scanagg.policy.licenses import LicenseJudge
-from scanagg.policy.schema import Locked, Match, Policy, PolicyFile, conditions_of, match_reason
+from scanagg.policy.schema import (
+    GraceByLevel,
+    Locked,
+    Match,
+    Policy,
+    PolicyFile,
+    conditions_of,
+    match_reason,
+)
 from scanagg.policy.severity import Rated, Scale, overridden
 from scanagg.policy.waivers import Waivers, today
 from scanagg.scanners.base import scanner_info
@@ -189,19 +198,31 @@ class Ruling(msgspec.Struct, frozen=True):
     clock: GraceClock | None = None
     unknown: tuple[str, ...] = ()
 
-    @property
-    def deadline(self) -> datetime | None:
-        """The time at which a warning in its grace time begins to block."""
-        return self.clock.deadline if self.clock and self.verdict.action is Action.WARN else None
-
 
 class _Outcome(msgspec.Struct, frozen=True):
-    """The verdict of one layer after waivers, with the waiver that is cited."""
+    """The verdict of one layer after waivers, with the waiver that is cited.
+
+    `void` are the waivers that no approver of the layer owns, if none is cited.
+    """
 
     view: View
     ruling: Ruling
     verdict: Verdict
     waiver: Waiver | None = None
+    void: tuple[VoidWaiver, ...] = ()
+
+    @property
+    def deadline(self) -> datetime | None:
+        """The time at which a warning in its grace time begins to block."""
+        grace = self.ruling.clock
+        return grace.deadline if grace and self.verdict.action is Action.WARN else None
+
+
+class _Clause(msgspec.Struct, frozen=True):
+    """The verdict of a rule on each finding that matches, before grace."""
+
+    verdict: Verdict
+    grace: str | GraceByLevel | None = None
 
 
 class Layer:
@@ -222,8 +243,14 @@ class Layer:
         )
         self._scale = Scale(file.severity)
         self._unknown = Severity(file.severity.unknown)
-        self._reasons = [match_reason(rule.match) for rule in file.rules]
-        self._actions = [Action(rule.action) for rule in file.rules]
+        self._clauses = [
+            _Clause(Verdict(Action(rule.action), rule.id, (match_reason(rule.match),)), rule.grace)
+            for rule in file.rules
+        ]
+        no_rule = Verdict(Action(file.default), DEFAULT, (Reason("no-rule"),))
+        self._default = None if lock else _Clause(no_rule)
+        hiding = ("allow",) if lock else ("allow", "report")
+        self._comments_hide = file.waivers.in_source in hiding
         self._licenses: LicenseJudge | None = None
 
     def view(self, finding: Finding) -> View:
@@ -259,23 +286,16 @@ class Layer:
         if view.is_allowed:
             return None
         answer = self.rules.ask(view.subject)
-        grace = None
-        if answer.first is not None:
-            rule = self.file.rules[answer.first]
-            action, name = self._actions[answer.first], rule.id
-            reason = self._reasons[answer.first]
-            if rule.grace is not None and action is Action.BLOCK:
-                subject = view.subject
-                grace = clock(
-                    subject.finding, subject.origin, rule.grace, subject.compared, self.now
-                )
-        elif self.lock:
+        clause = self._default if answer.first is None else self._clauses[answer.first]
+        if clause is None:
             return None
-        else:
-            action, name, reason = Action(self.file.default), DEFAULT, Reason("no-rule")
-        reasons = [reason, *(view.license.reasons if view.license else ()), *view.rated.reasons]
-        advisory = view.subject.finding.advisory
-        if advisory and advisory.withdrawn and action is Action.BLOCK:
+        action, subject = clause.verdict.action, view.subject
+        finding, grace = subject.finding, None
+        if clause.grace is not None:
+            grace = clock(finding, subject.origin, clause.grace, subject.compared, self.now)
+        decided = view.license.reasons if view.license else ()
+        reasons = [*clause.verdict.reasons, *decided, *view.rated.reasons]
+        if action is Action.BLOCK and finding.advisory and finding.advisory.withdrawn:
             action = Action.INFO
             reasons.append(Reason("withdrawn-never-blocks"))
         elif grace is not None:
@@ -283,7 +303,7 @@ class Layer:
             reasons.append(grace.reason)
         if self.lock:
             reasons.append(Reason("locked", {"policy": self.lock.source}))
-        verdict = Verdict(action, name, tuple(reasons))
+        verdict = Verdict(action, clause.verdict.rule, tuple(reasons))
         return Ruling(verdict, grace, answer.unknown + view.unknown)
 
     def outcome(self, view: View, waivers: Sequence[Waiver]) -> _Outcome | None:
@@ -296,7 +316,10 @@ class Layer:
         if ruling is None:
             return None
         verdict, comment = ruling.verdict, view.subject.finding.in_source
-        if self.lock:
+        void: tuple[VoidWaiver, ...] = ()
+        if self.lock and waivers:
+            reason = Reason("no-approver", {"policy": self.lock.source})
+            void = tuple(VoidWaiver(waiver, reason) for waiver in waivers)
             waivers = [waiver for waiver in waivers if waiver.owner in self.lock.approvers]
         if waivers:
             waiver = waivers[0]
@@ -311,15 +334,13 @@ class Layer:
             )
             verdict = Verdict(Action.WAIVED, verdict.rule, (reason,))
             return _Outcome(view, ruling, verdict, waiver)
-        if comment:
-            in_source = self.file.waivers.in_source
-            if in_source == "allow" or (in_source == "report" and not self.lock):
-                reason = Reason("hidden-in-source", {"comment": comment})
-                verdict = Verdict(Action.WAIVED, verdict.rule, (reason,))
-            elif not self.lock:
-                reason = Reason("hiding-forbidden", {"comment": comment})
-                verdict = replace(verdict, reasons=(*verdict.reasons, reason))
-        return _Outcome(view, ruling, verdict)
+        if comment and self._comments_hide:
+            reason = Reason("hidden-in-source", {"comment": comment})
+            verdict = Verdict(Action.WAIVED, verdict.rule, (reason,))
+        elif comment and not self.lock:
+            reason = Reason("hiding-forbidden", {"comment": comment})
+            verdict = replace(verdict, reasons=(*verdict.reasons, reason))
+        return _Outcome(view, ruling, verdict, None, void)
 
 
 def _origin_of(finding: Finding, edited: str) -> Origin:
@@ -372,26 +393,23 @@ def decide(findings: Sequence[Finding], policy: Policy, now: datetime) -> Decisi
             *(licensed.expression, licensed.term, licensed.source),
         ),
     )
-    uses = judge.waivers.uses(judge.matched, judge.lapsed)
-    return Decision(tuple(judged), tuple(licenses), uses, dict(sorted(judge.unchecked.items())))
+    unchecked = dict(sorted(Counter(judge.unchecked).items()))
+    return Decision(tuple(judged), tuple(licenses), judge.waivers.uses(), unchecked)
 
 
 class Judge:
     """A policy, compiled, at one time. Its verdict on a finding depends on nothing else.
 
-    Besides verdicts it counts the findings that each waiver waives (`matched`, by `id()`), the
-    waivers that match without effect (`lapsed`), and the findings that lack the data to be sure of
-    their rule (`unchecked`).
+    Besides verdicts it collects the packages with a licence (`licenses`), and the kinds of data
+    that findings lack to be sure of their rule (`unchecked`).
     """
 
     def __init__(self, policy: Policy, now: datetime) -> None:
         """Compile the policy and its parents' locked rules."""
         self.own = Layer(policy.file, now)
-        self.locked = [(lock, Layer(lock.file, now, lock)) for lock in policy.locked]
+        self.locked = [Layer(lock.file, now, lock) for lock in policy.locked]
         self.waivers = Waivers(policy.waivers, today(now), policy.file.waivers.max_days)
-        self.matched: Counter[int] = Counter()
-        self.lapsed: set[int] = set()
-        self.unchecked: Counter[str] = Counter()
+        self.unchecked: list[str] = []
         self.licenses: list[Licensed] = []
 
     def judge(self, finding: Finding) -> Judged | None:
@@ -399,42 +417,33 @@ class Judge:
         own_view, covering = self.own.view(finding), self.waivers.covering(finding)
         self.list_license(finding, own_view.license)
         own = self.own.outcome(own_view, covering.effective)
-        outcomes, void = [own] if own else [], list(covering.void)
-        for lock, layer in self.locked:
-            locked = layer.outcome(layer.view(finding), covering.effective)
-            if locked:
-                outcomes.append(locked)
-                if locked.waiver is None:
-                    reason = Reason("no-approver", {"policy": lock.source})
-                    void += [VoidWaiver(waiver, reason) for waiver in covering.effective]
+        locked = (layer.outcome(layer.view(finding), covering.effective) for layer in self.locked)
+        outcomes = [*filter(None, (own, *locked))]
         if not outcomes:
             return None
-        for kind in {kind for outcome in outcomes for kind in outcome.ruling.unknown}:
-            self.unchecked[kind] += 1
-        outcome = min(outcomes, key=_strictness) if self.locked else outcomes[0]
-        waiver = outcome.waiver
-        if waiver and self.locked:
-            # Then all layers waive the finding. The waiver that ends first is cited.
-            waivers = [outcome.waiver for outcome in outcomes if outcome.waiver]
-            waiver = min(waivers, key=lambda waiver: waiver.expires)
-        is_waived = outcome.verdict.action is Action.WAIVED
-        for effective in covering.effective:
-            self.matched[id(effective)] += is_waived
-        self.lapsed.update(id(one.waiver) for one in covering.void)
-        shown = own_view if own else outcome.view
-        decision = outcome.view.license
-        return Judged(
+        self.unchecked += {kind for outcome in outcomes for kind in outcome.ruling.unknown}
+        outcome = min(outcomes, key=lambda outcome: _ACTION_ORDER[outcome.verdict.action])
+        self.waivers.count(covering, waives=outcome.verdict.action is Action.WAIVED)
+        # If the strictest layer waives the finding, all do. The waiver that ends first is cited.
+        waivers = [outcome.waiver for outcome in outcomes if outcome.waiver]
+        shown, decision = own_view if own else outcome.view, outcome.view.license
+        judged = Judged(
             finding=finding,
             severity=shown.rated.severity,
             severity_sources=shown.rated.sources,
             verdict=outcome.verdict,
             origin=shown.subject.origin,
-            waiver=waiver,
-            void_waivers=tuple(void),
-            deadline=None if is_waived else outcome.ruling.deadline,
-            license_expression=decision.expression if decision else None,
-            license_verdict=decision.verdict if decision else None,
-            license_term=decision.term if decision else None,
+            waiver=outcome.waiver and min(waivers, key=lambda waiver: waiver.expires),
+            void_waivers=(*covering.void, *chain(*(outcome.void for outcome in outcomes))),
+            deadline=outcome.deadline,
+        )
+        if decision is None:
+            return judged
+        return replace(
+            judged,
+            license_expression=decision.expression,
+            license_verdict=decision.verdict,
+            license_term=decision.term,
         )
 
     def list_license(self, finding: Finding, decision: LicenseDecision | None) -> None:
@@ -450,10 +459,6 @@ class Judge:
                 history=finding.history,
             )
             self.licenses.append(licensed)
-
-
-def _strictness(outcome: _Outcome) -> int:
-    return _ACTION_ORDER[outcome.verdict.action]
 
 
 def _sort_key(judged: Judged) -> str:

@@ -1,6 +1,7 @@
 """Waivers: the findings that each covers, and whether it has an effect."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import Final
 
@@ -82,6 +83,9 @@ class Waivers:
         self.day = day
         self._entries: list[_Entry] = []
         self._named: dict[str, list[_Entry]] = {}
+        # The keys are the `id()` of waivers, because two entries can be equal.
+        self._waived: Counter[int] = Counter()
+        self._lapsed: set[int] = set()
         self._placed: list[_Entry] = []
         for place, waiver in enumerate(items):
             left, void = (waiver.expires - day).days, None
@@ -123,22 +127,24 @@ class Waivers:
             for entry in self._entries
         ]
 
-    def uses(self, matched: Mapping[int, int], lapsed: Collection[int]) -> tuple[WaiverUse, ...]:
-        """Return the status of each waiver. Keys are its `id()`, because two entries can be equal.
+    def count(self, covering: Covering, *, waives: bool) -> None:
+        """Count a finding for the waivers that match it; a locked rule can overrule them."""
+        for waiver in covering.effective:
+            self._waived[id(waiver)] += waives
+        self._lapsed.update(id(lapsed.waiver) for lapsed in covering.void)
 
-        `matched` counts the findings that each one waives, 0 if a locked rule overrules it;
-        `lapsed` are those that match and have no effect.
-        """
+    def uses(self) -> tuple[WaiverUse, ...]:
+        """Return the status of each waiver, by the findings that were counted."""
         uses = []
         for entry in self._entries:
             key = id(entry.waiver)
             status = WaiverStatus.UNUSED
-            if key in matched:
+            if key in self._waived:
                 status = WaiverStatus.ACTIVE
-            elif entry.void or key in lapsed:
+            elif entry.void or key in self._lapsed:
                 status = WaiverStatus.EXPIRED
             days_left = (entry.waiver.expires - self.day).days
-            uses.append(WaiverUse(entry.waiver, status, matched.get(key, 0), days_left))
+            uses.append(WaiverUse(entry.waiver, status, self._waived[key], days_left))
         return tuple(uses)
 
 
