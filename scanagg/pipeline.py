@@ -5,7 +5,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 from typing import Final
@@ -116,8 +116,10 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             only=request.only,
             problems=(*_image_problems(request, runs), *_without_cache(setup, problems)),
             notices=(
-                *(*base.notices, *traced.notices),
-                *(*_notices(request, target), *_store_notices(request, setup, store)),
+                *base.notices,
+                *traced.notices,
+                *_notices(request, target),
+                *_store_notices(request, setup, store),
             ),
         )
         results = CheckResults(
@@ -235,23 +237,21 @@ def _image_problems(request: Request, runs: Iterable[Run]) -> tuple[Reason, ...]
     return (Reason("image-not-examined", {"image": request.image}),)
 
 
-def _notices(request: Request, target: Target) -> list[Reason]:
-    """Return notices about the target, the files left out of it, and a foreign baseline."""
-    notices = [*target.notices]
+def _notices(request: Request, target: Target) -> Iterator[Reason]:
+    """Yield notices about the target, the files left out of it, and a foreign baseline."""
+    yield from target.notices
     prefix = target.revision.prefix if target.revision else ""
     baseline = request.rules.baseline
     if baseline and foreign(baseline, {prefix + file.path for file in target.files}):
-        notices.append(Reason("foreign-baseline", {"path": baseline.path}))
+        yield Reason("foreign-baseline", {"path": baseline.path})
     if request.only:
         others = tuple(sorted(set(all_scanners()) - set(request.only)))
-        notices.append(Reason("only-some-scanners", {"others": others}))
-    nested = tuple(gap.input for gap in target.skipped if gap.reason == NESTED)
-    if nested:
-        notices.append(Reason("nested-repositories", {"paths": nested}))
+        yield Reason("only-some-scanners", {"others": others})
+    if nested := tuple(gap.input for gap in target.skipped if gap.reason == NESTED):
+        yield Reason("nested-repositories", {"paths": nested})
     if request.rules.settings.exclude:
         count = sum(gap.reason == CONFIGURED for gap in target.skipped)
-        notices.append(Reason("files-excluded", {"count": count}))
-    return notices
+        yield Reason("files-excluded", {"count": count})
 
 
 def _upgrades(
@@ -269,9 +269,9 @@ def _without_cache(setup: ScanSetup, texts: Iterable[str]) -> tuple[Reason, ...]
     return tuple(plain(text.replace(str(setup.cache), "{cache}")) for text in texts)
 
 
-def _store_notices(request: Request, setup: ScanSetup, store: Store) -> tuple[Reason, ...]:
-    """Return the problems of the advisory store, and notices about its size and age."""
-    problems = _without_cache(setup, store.problems)
+def _store_notices(request: Request, setup: ScanSetup, store: Store) -> Iterator[Reason]:
+    """Yield the problems of the advisory store, and notices about its size and age."""
+    yield from _without_cache(setup, store.problems)
     source = store.osv
     asking = tuple(
         name
@@ -279,17 +279,18 @@ def _store_notices(request: Request, setup: ScanSetup, store: Store) -> tuple[Re
         if scanner.INFO.asks_advisory_store
     )
     if source is None or not asking:
-        return problems
+        return
     use = Reason("store-not-used", {"scanners": asking})
     if setup.offline:
         use = Reason("store-used")
     if not is_whole(source):
-        return (*problems, Reason("small-store", {"count": source.records or 0, "use": use}))
-    if setup.is_fresh(source):
-        return problems
-    if source.updated is None:
-        return (*problems, Reason("undated-store", {"use": use}))
-    hours = int(setup.max_age.total_seconds() // 3600)
-    limit = counted(hours, "hour") if hours % 24 else counted(hours // 24, "day")
-    day = f"{source.updated:%Y-%m-%d}"
-    return (*problems, Reason("old-store", {"day": day, "limit": limit, "use": use}))
+        yield Reason("small-store", {"count": source.records or 0, "use": use})
+    elif setup.is_fresh(source):
+        return
+    elif source.updated is None:
+        yield Reason("undated-store", {"use": use})
+    else:
+        hours = int(setup.max_age.total_seconds() // 3600)
+        limit = counted(hours, "hour") if hours % 24 else counted(hours // 24, "day")
+        day = f"{source.updated:%Y-%m-%d}"
+        yield Reason("old-store", {"day": day, "limit": limit, "use": use})

@@ -40,7 +40,11 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
     clock = clock or report.clock
     decision = decide(findings_of(report), policy, clock.now)
     scanners = policy.file.scanners
-    conditional = [name for name, entry in scanners.items() if entry.required and entry.when]
+    unsure = [
+        Reason("when-unknown", {"scanner": name})
+        for name, entry in scanners.items()
+        if entry.required and entry.when
+    ]
     unconditional = replace(
         policy.file,
         scanners={name: replace(entry, when=None) for name, entry in scanners.items()},
@@ -49,7 +53,6 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
     if not same_text(report, policy):
         notices.append(Reason("judged-again", {"policy": report.policy.name}))
     terms = replace(report.terms, notices=tuple(dict.fromkeys(notices)))
-    unsure = [Reason("when-unknown", {"scanner": name}) for name in conditional]
     results = CheckResults(
         runs=report.runs,
         decision=decision,
@@ -62,9 +65,7 @@ def rejudge(report: Report, policy: Policy, clock: Clock | None = None) -> Repor
     blocking = {
         (judged.finding.package.purl, judged.finding.rule.id)
         for judged in decision.judged
-        if judged.verdict.action is Action.BLOCK
-        and judged.finding.category is Category.VULNERABILITY
-        and judged.finding.package
+        if judged.verdict.action is Action.BLOCK and judged.finding.package
     }
     return replace(
         report,

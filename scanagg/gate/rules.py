@@ -14,7 +14,7 @@ from scanagg.baseline.file import PLACES, Baseline, load
 from scanagg.core.errors import BaselineError, ScanaggError, TargetError
 from scanagg.core.git import Git
 from scanagg.core.text import one_line, shorten
-from scanagg.model import Change, Finding, Judged, Reason, Target, Waiver, WaiverState
+from scanagg.model import Change, Finding, Judged, Parts, Reason, Target, Waiver, WaiverState
 from scanagg.policy.compare import changes
 from scanagg.policy.load import load_policy
 from scanagg.policy.rules import decide
@@ -35,6 +35,11 @@ class ProjectRules(msgspec.Struct, frozen=True):
     policy: Policy
     baseline: Baseline | None = None
     key: str | None = None
+
+    @property
+    def accepted(self) -> Counter[Parts]:
+        """The entries of the baseline, counted by what identifies them."""
+        return Counter(entry.parts for entry in (self.baseline.entries if self.baseline else ()))
 
 
 def load_rules(
@@ -135,7 +140,8 @@ def attempts(
             reasons.append(Reason("rules-edited", {"paths": edited}))
             reasons += _weaker_verdicts(own, findings, judged, now)
             reasons += _added_waivers(trusted.policy.waivers, own.policy.waivers)
-            reasons += _added_entries(trusted.baseline, own.baseline)
+            if grown := (own.accepted - trusted.accepted).total():
+                reasons.append(Reason("baseline-grows", {"count": grown}))
     return (*reasons, *_edited_configurations(before, target), *_hidden_findings(findings))
 
 
@@ -225,12 +231,3 @@ def _added_waivers(trusted: Sequence[Waiver], own: Sequence[Waiver]) -> Iterator
         )
     if len(added) > _SHOWN:
         yield Reason("waivers-added", {"count": len(added) - _SHOWN})
-
-
-def _added_entries(trusted: Baseline | None, own: Baseline | None) -> Iterator[Reason]:
-    known, present = (
-        Counter(entry.parts for entry in baseline.entries) if baseline else Counter()
-        for baseline in (trusted, own)
-    )
-    if added := (present - known).total():
-        yield Reason("baseline-grows", {"count": added})

@@ -121,6 +121,15 @@ class Aspect(msgspec.Struct, frozen=True, kw_only=True):
         """Return the values that any of the words stands for."""
         return frozenset(value for word in words for value in self.accepts(word))
 
+    def compiled(self, words: Sequence[Any], *, every_place: bool) -> Callable[[Any], bool]:
+        """Return a test of a subject's value: with `every_place`, all its places must match."""
+        test = self.test(words) if self.test else self.accepted(words).__contains__
+        if not self.has_places:
+            return test
+        if every_place:
+            return cache(lambda places: bool(places) and all(map(test, places)))
+        return cache(lambda places: any(map(test, places)))
+
     def takes_in(self, broad: Sequence[Any], narrow: Sequence[Any]) -> bool:
         """Return True if everything that meets `narrow` certainly meets `broad`."""
         if self.covers:

@@ -1,6 +1,6 @@
 """Compare two judgements of the same findings."""
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final
@@ -33,18 +33,25 @@ def changes(old: Sequence[Judged], new: Sequence[Judged]) -> tuple[VerdictChange
 
     Findings are matched by fingerprint. Another severity, rule or reason is not a change.
     """
-    # Pair equal fingerprints in order.
-    unpaired: dict[str, list[Judged]] = defaultdict(list)
-    for judged in reversed(old):
-        unpaired[judged.finding.fingerprint].append(judged)
-    pairs = []
-    for judged in new:
-        before = unpaired[judged.finding.fingerprint]
-        pairs.append(VerdictChange(judged.finding, before.pop() if before else None, judged))
-    left = {id(judged) for group in unpaired.values() for judged in group}
-    pairs += [VerdictChange(judged.finding, judged, None) for judged in old if id(judged) in left]
+    before, after = _numbered(old), _numbered(new)
+    either = after | before | after  # those of `new` first
+    pairs = [
+        VerdictChange(judged.finding, before.get(key), after.get(key))
+        for key, judged in either.items()
+    ]
     changed = [pair for pair in pairs if _mildness(pair.old) != _mildness(pair.new)]
     return tuple(sorted(changed, key=lambda change: not change.weaker))
+
+
+def _numbered(findings: Sequence[Judged]) -> dict[tuple[str, int], Judged]:
+    """Return findings by fingerprint; equal fingerprints are numbered in order."""
+    count: Counter[str] = Counter()
+    numbered = {}
+    for judged in findings:
+        fingerprint = judged.finding.fingerprint
+        numbered[fingerprint, count[fingerprint]] = judged
+        count[fingerprint] += 1
+    return numbered
 
 
 def _mildness(judged: Judged | None) -> tuple[int, datetime]:

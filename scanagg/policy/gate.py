@@ -17,6 +17,7 @@ Only this module judges the statuses and the coverage of runs:
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -40,7 +41,7 @@ from scanagg.model import (
     WaiverUse,
     plain,
 )
-from scanagg.policy.aspects import globs
+from scanagg.policy.aspects import path_test
 from scanagg.policy.freshness import ahead, lacks, stale, unchecked
 from scanagg.policy.rules import Decision
 from scanagg.policy.schema import Policy, ScannerEntry, span
@@ -67,13 +68,6 @@ class CheckResults(msgspec.Struct, frozen=True, kw_only=True):
     interrupted: bool = False
 
 
-class Gap(msgspec.Struct, frozen=True):
-    """Something that should have been examined and was not. A dry run forgives `lenient` gaps."""
-
-    reason: Reason
-    lenient: bool = False
-
-
 def judge_runs(results: CheckResults, policy: Policy) -> Gate:
     """Return the gate for these results, with the notices of their terms."""
     judgement = _Judgement(results, policy)
@@ -86,16 +80,18 @@ def judge_runs(results: CheckResults, policy: Policy) -> Gate:
 
 
 class _Judgement:
-    """The gaps, the reasons to block, and the notices of a check."""
+    """The gaps, the reasons to block, and the notices of a check.
+
+    `forgiven` are the gaps that a dry run (`enforcement: warn`) does not count.
+    """
 
     def __init__(self, results: CheckResults, policy: Policy) -> None:
         self.results = results
         self.policy = policy
-        self.gaps: list[Gap] = []
+        self.gaps = [Reason("interrupted")] if results.interrupted else []
+        self.forgiven: list[Reason] = []
         self.blocks: list[Reason] = []
         self.notices: list[Reason] = []
-        if results.interrupted:
-            self.gaps.append(Gap(Reason("interrupted")))
 
     def judge_scanners(self) -> None:
         names = (*self.policy.file.scanners, *self.results.terms.only)
@@ -105,8 +101,7 @@ class _Judgement:
         for name in sorted(runs):
             entry = self.entry(name)
             if entry.required and not runs[name]:
-                reason = Reason("required-scanner", {"scanner": name, "problem": Reason("no-run")})
-                self.gaps.append(Gap(reason, entry.on_failure == "warn"))
+                self.miss(name, Reason("no-run"), entry)
             for run in runs[name]:
                 if run.status is not Status.NOT_APPLICABLE:
                     self.judge_run(run, entry)
@@ -119,30 +114,34 @@ class _Judgement:
                 return replace(entry, required=True, on_failure="block")
             return replace(entry, required=False, on_failure="warn")
         if entry.when:
-            matches = globs(entry.when.exists).match_file
+            matches = path_test(entry.when.exists)
             is_required = entry.required and any(map(matches, self.results.files))
             return replace(entry, required=is_required)
         return entry
+
+    def miss(self, scanner: str, problem: Reason, entry: ScannerEntry) -> None:
+        """Add the gap that a required scanner leaves."""
+        is_forgiven = self.policy.enforcement == "warn" == entry.on_failure
+        reason = Reason("required-scanner", {"scanner": scanner, "problem": problem})
+        (self.forgiven if is_forgiven else self.gaps).append(reason)
 
     def judge_run(self, run: Run, entry: ScannerEntry) -> None:
         coverage = run.coverage
         problem = _broken(run) or _unexamined(run, entry) or stale(run, entry, self.results.now)
         if problem and entry.required:
-            reason = Reason("required-scanner", {"scanner": run.scanner, "problem": problem})
-            self.gaps.append(Gap(reason, entry.on_failure == "warn"))
+            self.miss(run.scanner, problem, entry)
         elif problem and run.status is not Status.MISSING:
-            reason = Reason("scanner", {"scanner": run.scanner, "problem": problem})
-            if entry.on_failure == "block":
-                self.gaps.append(Gap(reason))
-            else:
-                self.notices.append(reason)
-        elif not problem and run.status is Status.EMPTY:
+            reasons = self.gaps if entry.on_failure == "block" else self.notices
+            reasons.append(Reason("scanner", {"scanner": run.scanner, "problem": problem}))
+        elif problem:
+            return
+        elif run.status is Status.EMPTY:
             reason = Reason(
                 "all-left-out",
                 {"scanner": run.scanner, "found": coverage.found, "unit": coverage.unit},
             )
             self.notices.append(reason)
-        elif not problem and _missed(coverage):
+        elif _missed(coverage):
             # Every report lists the inputs with the run itself.
             examined = _examined(coverage)
             reason = Reason("gaps-allowed", {"scanner": run.scanner, "examined": examined})
@@ -154,16 +153,15 @@ class _Judgement:
         # If --only names scanners, missing data matters only where there are vulnerabilities.
         is_spared = results.terms.only and not any(one.finding.advisory for one in judged)
         for lack in lacks(self.policy.file.enrichment, judged, results.data, results.now):
-            if lack.required and not is_spared:
-                self.gaps.append(Gap(lack.reason))
-            else:
-                self.notices.append(lack.reason)
+            reasons = self.gaps if lack.required and not is_spared else self.notices
+            reasons.append(lack.reason)
         for kind, count in results.decision.unchecked.items():
             self.notices.append(unchecked(kind, count, results.data))
         self.notices += ahead(results.runs, results.data, results.now)
-        self.gaps += map(Gap, results.terms.problems)
-        if not self.gaps and not any(run.coverage.examined for run in results.runs):
-            self.gaps.append(Gap(Reason("nothing-examined")))
+        self.gaps += results.terms.problems
+        examined = sum(run.coverage.examined for run in results.runs)
+        if not (examined or self.gaps or self.forgiven):
+            self.gaps.append(Reason("nothing-examined"))
 
     def judge_findings(self) -> None:
         """Add what blocks: the sum, then each rule with its worst few findings."""
@@ -198,21 +196,23 @@ class _Judgement:
     def judge_hidden_findings(self) -> None:
         """Judge the findings that comments and files of the project hide."""
         section = self.policy.file.waivers
-        sources = (judged.finding.in_source for judged in self.results.decision.judged)
-        listed = Counter(filter(None, sources))
+        comments = map(attrgetter("finding.in_source"), self.results.decision.judged)
+        listed = Counter(filter(None, comments))
         # Some scanners count what is hidden from them, and do not list it.
         unlisted: Counter[str] = Counter()
+        names = "\n".join(listed)
         for run in self.results.runs:
             suppressions = scanner_info(run.scanner).suppressions
             for kind, number in run.hidden.items():
-                if not suppressions.get(kind, True) and not any(kind in name for name in listed):
+                if not suppressions.get(kind, True) and kind not in names:
                     unlisted[kind] += number
-        if listed and section.in_source == "report":
+        if section.in_source == "report" and listed:
             self.notices.append(_hidden(listed))
-        if listed and section.in_source == "forbid":
-            self.notices.append(Reason("hidden-forbidden", {"hidden": _hidden(listed)}))
-        if unlisted and section.in_source == "forbid":
-            self.blocks.append(Reason("hidden-unlisted", {"hidden": _hidden(unlisted)}))
+        elif section.in_source == "forbid":
+            if listed:
+                self.notices.append(Reason("hidden-forbidden", {"hidden": _hidden(listed)}))
+            if unlisted:
+                self.blocks.append(Reason("hidden-unlisted", {"hidden": _hidden(unlisted)}))
         hidden, limit = listed + unlisted, section.max_in_source
         if limit is not None and hidden.total() > limit:
             reason = Reason("hidden-too-many", {"hidden": _hidden(hidden), "limit": limit})
@@ -247,24 +247,24 @@ class _Judgement:
         """Return the outcome. Gaps count more than findings, and an interruption most."""
         gaps, blocks, notices = self.gaps, self.blocks, self.notices
         if self.policy.enforcement == "warn":
-            forgiven = [gap.reason for gap in gaps if gap.lenient]
             notices = [
-                *(Reason("would-be-incomplete", {"gap": reason}) for reason in forgiven),
+                *(Reason("would-be-incomplete", {"gap": reason}) for reason in self.forgiven),
                 *(Reason("would-block", {"reason": reason}) for reason in blocks),
                 *notices,
             ]
-            gaps, blocks = [gap for gap in gaps if not gap.lenient], []
-        outcome, exit_code = Outcome.PASS, ExitCode.PASS
+            blocks = []
+        outcome = Outcome.PASS
         if gaps:
-            outcome, exit_code = Outcome.INCOMPLETE, ExitCode.INCOMPLETE
+            outcome = Outcome.INCOMPLETE
         elif blocks:
-            outcome, exit_code = Outcome.BLOCKED, ExitCode.BLOCKED
+            outcome = Outcome.BLOCKED
+        is_interrupted = self.results.interrupted
         return Gate(
             outcome=outcome,
-            exit_code=ExitCode.INTERRUPTED if self.results.interrupted else exit_code,
-            reasons=(*(gap.reason for gap in gaps), *blocks),
+            exit_code=ExitCode.INTERRUPTED if is_interrupted else ExitCode[outcome.name],
+            reasons=(*gaps, *blocks),
             notices=(*notices, *self.results.terms.notices),
-            gaps=tuple(gap.reason for gap in gaps),
+            gaps=tuple(gaps),
         )
 
 

@@ -51,15 +51,19 @@ def from_facts(facts: LicenseFacts, lists: LicenseLists) -> LicenseDecision:
     if canonical(text):
         return evaluate(text, lists, "License")
     texts, name = _texts(facts), trove.common_name(text)
-    readings = [(words, trove.classifier(words)) for words in facts.classifiers]
-    for source, found in (
-        ("classifiers", [(words, reading) for words, reading in readings if reading]),
-        ("License", [(text, name)] if name.candidates else []),
-        ("License-File", texts),
-    ):
-        if found:
-            narrowed = _narrowed(found, name, texts, lists)
-            return narrowed or _of_readings(found, lists, source)
+    readings = {
+        "classifiers": [
+            (words, reading)
+            for words in facts.classifiers
+            if (reading := trove.classifier(words)) is not None
+        ],
+        "License": [(text, name)] if name.candidates else [],
+        "License-File": texts,
+    }
+    source = next(filter(readings.get, readings), None)
+    if source:
+        narrowed = _narrowed(readings[source], name, texts, lists)
+        return narrowed or _of_readings(readings[source], lists, source)
     if _is_empty(text):
         shown, source = shown_text("; ".join(filter(str.strip, facts.classifiers))), ""
     else:

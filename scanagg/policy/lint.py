@@ -11,8 +11,8 @@ import msgspec
 from scanagg.core.text import one_line, shorten
 from scanagg.core.yaml import Document, KeyPath
 from scanagg.model import Category, Severity, WaiverStatus, WaiverUse
-from scanagg.policy import spdx
-from scanagg.policy.aspects import ASPECTS, globs
+from scanagg.policy.aspects import ASPECTS, path_test
+from scanagg.policy.license_lists import canonical
 from scanagg.policy.rules import Matcher, categories_of, matcher_of_rule
 from scanagg.policy.schema import (
     LicenseSection,
@@ -26,7 +26,6 @@ from scanagg.policy.schema import (
 from scanagg.policy.typed import label
 
 _EXPRESSION_WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:-]*\+?")
-_OPERATORS: Final = frozenset(("AND", "OR", "WITH"))
 _TAKERS_SHOWN: Final = 3
 _WIDTH: Final = 100
 
@@ -185,11 +184,14 @@ def _impossible(match: Match, path: KeyPath) -> _Found:
 def _scanners(file: PolicyFile, paths: Sequence[str] | None) -> _Found:
     """Yield scanners that are required only for files that the project does not have."""
     for name, entry in file.scanners.items():
-        if paths is None or entry.when is None or not entry.required:
-            continue
-        if not any(map(globs(entry.when.exists).match_file, paths)):
+        if entry.required and entry.when and _unmatched(entry.when.exists, paths):
             path = ("scanners", name, "when")
             yield path, f"{label(path)}: no file matches, so {name} is not required"
+
+
+def _unmatched(patterns: Sequence[str], paths: Sequence[str] | None) -> bool:
+    """Return True if the files of the project are known, and none of them matches."""
+    return paths is not None and not any(map(path_test(patterns), paths))
 
 
 def _licenses(section: LicenseSection, today: date) -> _Found:
@@ -210,13 +212,8 @@ def _licenses(section: LicenseSection, today: date) -> _Found:
             yield end, f"{label(end)}: the exception expired on {exception.expires}"
     for text_path, text in texts.items():
         for word in _EXPRESSION_WORD.findall(text):
-            if word.upper() in _OPERATORS:
-                continue
-            try:
-                current = str(spdx.parse(word))
-            except spdx.SpdxError:
-                continue  # an error of loading
-            if current.lower() != word.lower():
+            current = canonical(word)
+            if current and current.lower() != word.lower():
                 yield text_path, f"{label(text_path)}: {word} is deprecated: write {current}"
 
 
@@ -240,11 +237,7 @@ def _waivers(
             state = f"has no effect yet: it ends in {left} days, but the policy allows {most}"
         elif waiver in unused:
             state = "matches no finding of the report"
-        elif (
-            paths is not None
-            and waiver.path is not None
-            and not any(map(globs((waiver.path,)).match_file, paths))
-        ):
+        elif waiver.path and _unmatched([waiver.path], paths):
             state = "matches no file of the project"
         if state:
             yield Flaw(waiver.place, f"the waiver of {name} {state}")

@@ -4,10 +4,10 @@ Each function yields the path of such a key, and what the lock allows, in words 
 locked to".
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import reduce
-from typing import Final
+from typing import Final, TypeVar
 
 from scanagg.core.yaml import KeyPath
 from scanagg.model import Confidence, LicenseVerdict, Severity
@@ -27,6 +27,7 @@ from scanagg.policy.schema import (
 from scanagg.policy.typed import Section
 
 Looser = Iterator[tuple[KeyPath, str]]
+_T = TypeVar("_T")
 
 _ACTIONS: Final = ("block", "warn", "info")
 _STRICTEST_FIRST: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
@@ -40,6 +41,11 @@ _STRICTEST_FIRST: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     ("licenses", "classifiers"): ("all", "any"),
 }
 """The values of keys that have an order, the strictest first."""
+_LIMITS: Final[Mapping[str, tuple[str, ...]]] = {
+    "enrichment": ("max_age",),
+    "waivers": ("max_days", "max_in_source"),
+}
+"""The keys of sections that limit a number or a time."""
 
 
 def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[str, str]]:
@@ -47,26 +53,15 @@ def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[
     globs = parent.when.exists if parent.when else ()
     # Without a condition of the parent, any condition is narrower.
     is_narrower = child.when and not set(globs or ("",)) <= set(child.when.exists)
-    checks = (
-        ("required", parent.required and not child.required, "true"),
-        ("min_audited", child.min_audited < parent.min_audited, f"{parent.min_audited} or more"),
-        *(
-            (
-                key,
-                _number(getattr(child, key)) > _number(getattr(parent, key)),
-                _at_most(parent, key),
-            )
-            for key in ("max_skipped", "max_errors")
-        ),
-        (
-            "db_max_age",
-            _longer(child.db_max_age, parent.db_max_age),
-            _at_most(parent, "db_max_age"),
-        ),
-        ("on_failure", _on_failure(parent) == "block" != _on_failure(child), "block"),
-        ("when", is_narrower, f"at least {', '.join(globs)}" if globs else "no condition"),
-    )
-    return ((key, allowed) for key, is_looser, allowed in checks if is_looser)
+    if parent.required and not child.required:
+        yield "required", "true"
+    if child.min_audited < parent.min_audited:
+        yield "min_audited", f"{parent.min_audited} or more"
+    yield from _limits(child, parent, ("max_skipped", "max_errors", "db_max_age"))
+    if _on_failure(parent) == "block" != _on_failure(child):
+        yield "on_failure", "block"
+    if is_narrower:
+        yield "when", f"at least {', '.join(globs)}" if globs else "no condition"
 
 
 def locked_rule(child: RuleEntry, parent: RuleEntry) -> Iterator[tuple[str, str]]:
@@ -91,21 +86,18 @@ def locked_section(
 ) -> Looser:
     """Yield the looser keys of a locked section; `approvers` can own licence exceptions."""
     for path, words in _STRICTEST_FIRST.items():
-        mine, theirs = reduce(getattr, path, child), reduce(getattr, path, parent)
-        if path[0] == key and words.index(str(mine)) > words.index(str(theirs)):
-            yield path, str(theirs)
-    if key == "enrichment" and _longer(child.enrichment.max_age, parent.enrichment.max_age):
-        yield ("enrichment", "max_age"), _at_most(parent.enrichment, "max_age")
-    elif key == "new_code" and child.new_code.against != parent.new_code.against:
-        yield ("new_code", "against"), parent.new_code.against
+        word, strictest = reduce(getattr, path, child), reduce(getattr, path, parent)
+        if path[0] == key and words.index(str(word)) > words.index(str(strictest)):
+            yield path, str(strictest)
+    mine, theirs = getattr(child, key), getattr(parent, key)
+    for limit, allowed in _limits(mine, theirs, _LIMITS.get(key, ())):
+        yield (key, limit), allowed
+    if key == "new_code" and mine.against != theirs.against:
+        yield ("new_code", "against"), theirs.against
     elif key == "severity":
-        yield from _severity(child.severity, parent.severity)
-    elif key == "waivers":
-        for name in ("max_days", "max_in_source"):
-            if _number(getattr(child.waivers, name)) > _number(getattr(parent.waivers, name)):
-                yield ("waivers", name), _at_most(parent.waivers, name)
+        yield from _severity(mine, theirs)
     elif key == "licenses":
-        yield from _licenses(child.licenses, parent.licenses, approvers)
+        yield from _licenses(mine, theirs, approvers)
 
 
 def _severity(mine: SeveritySection, theirs: SeveritySection) -> Looser:
@@ -116,9 +108,8 @@ def _severity(mine: SeveritySection, theirs: SeveritySection) -> Looser:
     least = theirs.bandit.min_confidence
     if Confidence(mine.bandit.min_confidence).order < Confidence(least).order:
         yield ("severity", "bandit", "min_confidence"), f"{least} or lower"
-    for index, override in enumerate(mine.override):
-        if override not in theirs.override:
-            yield ("severity", "override", index), "its own overrides"
+    for index, _ in _added(mine.override, theirs.override):
+        yield ("severity", "override", index), "its own overrides"
 
 
 def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collection[str]) -> Looser:
@@ -131,11 +122,10 @@ def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collectio
         if verdict.order < locked.order:
             path = ("licenses", *_listed(term, mine, verdict))
             yield path, f"{locked.value} for {term}, or stricter"
-    for index, clarification in enumerate(mine.clarify):
-        if clarification not in theirs.clarify:
-            yield ("licenses", "clarify", index), "its own clarifications"
-    for index, exception in enumerate(mine.exceptions):
-        if exception not in theirs.exceptions and exception.owner not in approvers:
+    for index, _ in _added(mine.clarify, theirs.clarify):
+        yield ("licenses", "clarify", index), "its own clarifications"
+    for index, exception in _added(mine.exceptions, theirs.exceptions):
+        if exception.owner not in approvers:
             owners = f", or exceptions of {', '.join(sorted(approvers))}" if approvers else ""
             yield ("licenses", "exceptions", index), f"its own exceptions{owners}"
 
@@ -151,18 +141,24 @@ def _listed(term: str, section: LicenseSection, verdict: LicenseVerdict) -> tupl
     return (name, entries.index(term)) if term in entries else (name,)
 
 
-def _at_most(section: Section, key: str) -> str:
-    return f"{getattr(section, key)} or less"
+def _added(mine: Sequence[_T], theirs: Sequence[_T]) -> Iterator[tuple[int, _T]]:
+    """Yield the entries that only the child has, each after its index."""
+    return ((index, entry) for index, entry in enumerate(mine) if entry not in theirs)
 
 
-def _number(most: int | str | None) -> float:
-    """Return an upper limit as a number; None and "any" mean no limit."""
-    return float("inf") if most is None or most == "any" else float(most)
+def _limits(child: Section, parent: Section, keys: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Yield the limits on a number or a time that are higher than the parent's."""
+    for key in keys:
+        most = getattr(parent, key)
+        if _number(getattr(child, key)) > _number(most):
+            yield key, f"{most} or less"
 
 
-def _longer(mine: str | None, theirs: str | None) -> bool:
-    """Return True if a limit on a time is looser; None means no limit."""
-    return theirs is not None and (mine is None or span(mine) > span(theirs))
+def _number(limit: int | str | None) -> float:
+    """Return a limit as a number, a time in seconds; None and "any" mean no limit."""
+    if limit is None or limit == "any":
+        return float("inf")
+    return span(limit).total_seconds() if isinstance(limit, str) else limit
 
 
 def _on_failure(entry: ScannerEntry) -> str:
@@ -171,8 +167,9 @@ def _on_failure(entry: ScannerEntry) -> str:
 
 def _grace(grace: str | GraceByLevel | None) -> list[timedelta]:
     """Return the grace time of each severity, 0 for none."""
+    levels = GraceByLevel.__struct_fields__
     if isinstance(grace, GraceByLevel):
-        durations = [getattr(grace, level) for level in GraceByLevel.__struct_fields__]
+        durations = [getattr(grace, level) for level in levels]
     else:
-        durations = [grace] * len(GraceByLevel.__struct_fields__)
+        durations = [grace] * len(levels)
     return [span(duration) if duration else timedelta() for duration in durations]

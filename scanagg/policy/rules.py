@@ -7,7 +7,6 @@ stricter of both actions applies. Waivers come last.
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from itertools import chain
 from typing import Any, Final, NamedTuple
 
@@ -95,7 +94,7 @@ class Matcher:
         self.every_place = every_place
         self.categories = categories_of(match)
         self.conditions = [
-            Condition(aspect, _compiled(aspect, words, every_place))
+            Condition(aspect, aspect.compiled(words, every_place=every_place))
             for aspect, words in conditions_of(match)
         ]
 
@@ -158,15 +157,6 @@ class Rules:
                     return Answer(index, unknown)
                 unknown += missing
         return Answer(None, unknown)
-
-
-def _compiled(aspect: Aspect, words: tuple[Any, ...], every_place: bool) -> Callable[[Any], bool]:
-    test = aspect.test(words) if aspect.test else aspect.accepted(words).__contains__
-    if not aspect.has_places:
-        return test
-    if every_place:
-        return cache(lambda places: bool(places) and all(map(test, places)))
-    return cache(lambda places: any(map(test, places)))
 
 
 # One policy file at work.

@@ -261,7 +261,8 @@ def finding_of(example: Example) -> Finding:
     category = category_of(example.category)
     scanners = _listed(example.scanner) or (usual_scanner(category),)
     rule = example.rule or next(iter(example.ids), category.value)
-    places = tuple(Location(path) for path in _listed(example.path))
+    places = tuple(map(Location, _listed(example.path)))
+    location = next(iter(places), None)
     fingerprint = example.fingerprint or hashlib.sha256(repr(example).encode()).hexdigest()
     finding = Finding(
         id=fingerprint[:12],
@@ -272,7 +273,7 @@ def finding_of(example: Example) -> Finding:
         message="",
         claims=_claims(example, category, scanners[0]),
         confidence=Confidence(example.confidence),
-        location=places[0] if places else None,
+        location=location,
         places=places,
         witnesses=tuple(Witness(scanner, rule, Severity.UNKNOWN) for scanner in scanners),
         package=_package(example.package, example.version),
@@ -280,7 +281,7 @@ def finding_of(example: Example) -> Finding:
         license=LicenseFacts(expression=example.license, source="the test")
         if example.license
         else None,
-        parts=Parts(category.value, rule, places[0].path if places else "", "", fingerprint[:12]),
+        parts=Parts(category.value, rule, location.path if location else "", "", fingerprint[:12]),
         in_source=example.in_source or "",
         history=History(
             Change.NEW, plain("the test says so"), first_seen=read_time(example.first_seen)

@@ -71,13 +71,13 @@ def choose(
     or the purl of the package. UsageError with the choices for a name of no or several findings.
     """
     shown = one_line(name)
-    by_purl: dict[str, list[Finding]] = {}
-    for finding in findings:
-        if finding.advisory and name.lower() in map(str.lower, finding.advisory.ids):
-            purl = purl_without_version(finding.package.purl) if finding.package else ""
-            by_purl.setdefault(purl, []).append(finding)
-    if by_purl:
-        return _of_one_package(by_purl, shown, package)
+    named = [
+        finding
+        for finding in findings
+        if finding.advisory and name.lower() in map(str.lower, finding.advisory.ids)
+    ]
+    if named:
+        return _of_one_package(named, shown, package)
     if not re.fullmatch(r"[0-9a-fA-F]{6,64}", name):
         hint = f"Use the id of an advisory, or at least {LEAST} digits of a finding's id."
         raise UsageError(f"no finding has the id {shown}", hint)
@@ -95,17 +95,21 @@ def choose(
 
 
 def _of_one_package(
-    by_purl: Mapping[str, Sequence[Finding]], shown: str, package: str | None
+    findings: Sequence[Finding], shown: str, package: str | None
 ) -> tuple[Finding, ...]:
-    purls = [purl for purl in by_purl if purl]
-    names = purls
-    if package is not None:
-        bare = canonicalize_name(package)
-        names = [
-            purl for purl in purls if package == purl or bare == purl.rpartition("/")[2].lower()
-        ]
+    by_purl: dict[str, list[Finding]] = {}
+    for finding in findings:
+        if finding.package:
+            purl = purl_without_version(finding.package.purl)
+            by_purl.setdefault(purl, []).append(finding)
+    names = [
+        purl
+        for purl in by_purl
+        if package in (None, purl)
+        or canonicalize_name(package or "") == purl.rpartition("/")[2].lower()
+    ]
     if not names:
-        message = f"{shown} is in {', '.join(purls)}, not in {one_line(package or '')}"
+        message = f"{shown} is in {', '.join(by_purl)}, not in {one_line(package or '')}"
         raise UsageError(message, "Select one of these with --package.")
     if len(names) > 1:
         message = f"{shown} is in {len(names)} packages: {', '.join(names)}"
@@ -120,21 +124,24 @@ def entry_for(chosen: Sequence[Finding], wish: Wish) -> Mapping[str, object]:
     secrets and misconfigurations are waived by fingerprint, with the path for readers. UsageError
     for a waiver that cannot have an effect.
     """
-    first = chosen[0]
     if wish.until_fixed:
         if any(finding.category is not Category.VULNERABILITY for finding in chosen):
             hint = "Remove --until-fixed. The waiver ends after the day in --expires."
             raise UsageError("--until-fixed works only for vulnerabilities", hint)
-        fixed = {
-            version
-            for finding in chosen
-            if finding.advisory
-            for version in finding.advisory.fixed_versions
-        }
+        advisories = [finding.advisory for finding in chosen if finding.advisory]
+        fixed = {version for advisory in advisories for version in advisory.fixed_versions}
         if fixed:
             versions = ", ".join(map(one_line, sorted(fixed)))
             message = f"--until-fixed has no effect: already fixed in {versions}"
             raise UsageError(message, "Upgrade the package, or remove --until-fixed.")
+    entry = _selectors(chosen)
+    entry |= {"state": wish.state.value, "reason": wish.reason, "owner": wish.owner}
+    entry["expires"] = wish.expires
+    return entry | ({"until_fixed": True} if wish.until_fixed else {})
+
+
+def _selectors(chosen: Sequence[Finding]) -> dict[str, object]:
+    first = chosen[0]
     entry: dict[str, object] = {}
     if first.advisory:
         entry["ids"] = [first.advisory.id, *sorted(first.advisory.ids - {first.advisory.id})]
@@ -149,13 +156,11 @@ def entry_for(chosen: Sequence[Finding], wish: Wish) -> Mapping[str, object]:
             # PEP 440 allows no local part (+cpu) after <=, and ignores it in comparisons.
             entry["versions"] = f"<={max(present).public}"
     else:
-        paths = set(paths_of(first)) if first.package is None else set()
-        if len(paths) == 1:
+        paths = set(paths_of(first))
+        if len(paths) == 1 and first.package is None:
             entry["path"] = _GLOB.sub(r"\\\1", paths.pop())
         entry["fingerprint"] = f"v1:{first.fingerprint}"
-    entry |= {"state": wish.state.value, "reason": wish.reason, "owner": wish.owner}
-    entry["expires"] = wish.expires
-    return entry | ({"until_fixed": True} if wish.until_fixed else {})
+    return entry
 
 
 def check_wish(wish: Wish, today: date, max_days: int) -> None:
