@@ -27,7 +27,9 @@ from scanagg.reports.reasons import sentence, sentences
 def command(
     finding: Annotated[
         str,
-        typer.Argument(help="The id of a finding or the start of it, or a vulnerability's id."),
+        typer.Argument(
+            help="The id of a finding or at least its first 6 digits, or an advisory's id."
+        ),
     ],
     path: options.Folder = Path(),
     owner: Annotated[str, typer.Option(help="Who accepts the finding. Required.")] = "",
@@ -78,14 +80,14 @@ def command(
     with_waiver = load_policy(policy, root, rules.settings.policy, files=files)
     place = _effective_place(chosen, with_waiver, moment)
     write_file(root / WAIVERS, text, PolicyError)
-    for judged in known:
-        if judged.finding in chosen:
-            say(f"Waived until {wish.expires}: {judged.finding.title}")
-            if judged.waiver:
-                say(f"  already waived until {judged.waiver.expires} at {judged.waiver.place}")
-            else:
-                for void in judged.void_waivers:
-                    say(f"  no effect: the waiver at {void.waiver.place}: {sentence(void.reason)}")
+    for judged in decide(chosen, rules.policy, moment).judged:
+        say(f"Waived until {wish.expires}: {judged.finding.title}")
+        if judged.waiver:
+            say(f"  already waived until {judged.waiver.expires} at {judged.waiver.place}")
+        else:
+            for void in judged.void_waivers:
+                reason = sentence(void.reason)
+                say(f"  the waiver at {void.waiver.place} has no effect: {reason}")
     say(f"Added to {place}. Commit the file.")
 
 

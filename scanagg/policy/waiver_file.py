@@ -79,8 +79,11 @@ def choose(
     if named:
         return _of_one_package(named, shown, package)
     if not re.fullmatch(r"[0-9a-fA-F]{6,64}", name):
-        hint = f"Use the id of an advisory, or at least {LEAST} digits of a finding's id."
-        raise UsageError(f"no finding has the id {shown}", hint)
+        hint = (
+            f"Use the id of an advisory, or at least the first {LEAST} digits of a finding's id, "
+            "as `scanagg check -v` shows it."
+        )
+        raise UsageError(f"{shown!r} is not the id of a finding in the last report", hint)
     matching = [one for one in findings if one.fingerprint.startswith(name.lower())]
     if not matching:
         hint = "Run `scanagg check` for a new report, then try again."
