@@ -11,7 +11,7 @@ import msgspec
 import typer
 
 from scanagg.cli import options
-from scanagg.cli.output import say
+from scanagg.cli.output import complain, say
 from scanagg.cli.tables import print_table
 from scanagg.core import cache
 from scanagg.core.errors import ExitCode, UsageError
@@ -26,6 +26,7 @@ from scanagg.policy import license_lists
 from scanagg.policy.license_lists import LicenseDecision
 from scanagg.policy.licenses import LicenseJudge
 from scanagg.policy.load import load_policy
+from scanagg.policy.spdx import similar
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
 from scanagg.reports.reasons import sentence, sentences
@@ -71,10 +72,11 @@ class LicenseListing(msgspec.Struct, frozen=True):
         verdicts = Counter(decision.verdict for _, decision in self.packages)
         counts = ", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in LicenseVerdict)
         say(f"{counted(len(rows), 'package')}: {counts}")
-        if not self.is_whole:
-            unread = counted(len(self.unknown), "input")
+        if self.unknown:
+            say(f"incomplete: {counted(len(self.unknown), 'licence')} not read")
+        elif not self.is_whole:
             why = f": {sentence(self.run.detail)}" if self.run.detail else ""
-            say(f"incomplete: the licence of {unread} was not read{why}")
+            say(f"incomplete: the licences were not read{why}")
 
     def print_json(self) -> None:
         """Print the packages as JSON."""
@@ -121,7 +123,7 @@ def evaluate(
 ) -> None:
     """Print the verdict on an expression: allow, review, unknown or deny.
 
-    Exit code: 0 for any verdict.
+    Exit code: 0, whatever the verdict.
     """
     if policy is not None:
         if allow or deny or review:
@@ -133,7 +135,11 @@ def evaluate(
         )
     else:
         lists = license_lists.lists_of(allow=_ids(allow), review=_ids(review), deny=_ids(deny))
-    say(license_lists.evaluate(expression, lists).verdict.value)
+    decision = license_lists.evaluate(expression, lists)
+    say(decision.verdict.value)
+    if decision.verdict is LicenseVerdict.UNKNOWN:
+        message = f"{decision.term!r} is not an id on the SPDX list{similar(decision.term)}"
+        complain(message, "")
 
 
 @app.command("list")
@@ -151,9 +157,9 @@ def list_(
 ) -> None:
     """List the project's packages with their licence and its verdict.
 
-    The list also has the source of each licence, and the part of it that decided.
+    For each licence, the list shows its source and the part that decided.
 
-    Exit codes: 0 for any verdicts, 3 if the licence of a package could not be read.
+    Exit codes: 0 whatever the verdicts, 3 if the licence of a package could not be read.
     """
     moment = options.moment_of(now)
     root = options.folder_of(path)

@@ -132,7 +132,7 @@ def test_a_package_that_cannot_be_asked_is_listed_and_the_list_incomplete(projec
         file.write("elsewhere==2.0\n")
     code, out, _ = listed(project)
     assert code == 3
-    assert "not read: elsewhere==2.0: offline" in out
+    assert "not read: elsewhere==2.0: it needs metadata from PyPI" in out
     assert "incomplete: " in out
     code, out, _ = listed(project, "--format", "json")
     document = json.loads(out)

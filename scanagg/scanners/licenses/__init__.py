@@ -136,7 +136,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
         argv = (*start, "--from=all", "--format=json", "--with-system", *context.settings.args)
         return base.Call(argv, batch)
     if context.offline:
-        raise base.ScanError(Reason("offline", {"service": "PyPI's metadata"}))
+        raise base.ScanError(Reason("offline", {"service": "metadata from PyPI"}))
     argv = (
         *base.python_module("pip"),
         *("install", "--dry-run", "--no-deps", "--only-binary", ":all:", "--ignore-installed"),
