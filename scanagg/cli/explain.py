@@ -30,7 +30,7 @@ def command(
         str,
         typer.Argument(
             metavar="FINDING",
-            help="The id of a finding, at least its first 4 digits, or the id of an advisory.",
+            help="A finding's id or at least its first 4 digits, or the id of an advisory or rule.",
         ),
     ],
     path: options.Folder = Path(),
@@ -39,7 +39,7 @@ def command(
         typer.Option(
             "--report",
             metavar="FILE",
-            help="Read this scanagg.json. Default: that of the last check.",
+            help="Read this scanagg.json. Default: the report of the last check.",
         ),
     ] = None,
     policy: options.PolicyName = None,
@@ -47,7 +47,7 @@ def command(
 ) -> None:
     """Show what a finding of the last check is, and why it has its verdict.
 
-    Show each rule with the first condition that failed, and each waiver with why it does not match.
+    Show each rule with the first condition that failed, and why each waiver does not match.
 
     Exit codes: 0 explained, 2 no such finding, or a file cannot be used.
     """
@@ -119,14 +119,17 @@ class Page(msgspec.Struct, frozen=True):
             yield f"  hidden in the source by {finding.in_source}"
 
     def fix(self) -> Iterator[str]:
-        """Yield how to fix a vulnerable package, from the upgrades in the report."""
+        """Yield how to fix the finding, for a vulnerability with the upgrades in the report."""
         finding, judged = self.explanation.finding, self.explanation.judged
         package = finding.package
-        if not (package and judged and finding.advisory):
+        upgrade = phrases.upgrades_by_purl(self.report).get(package.purl) if package else None
+        remedy = phrases.fix(judged, upgrade) if judged else ""
+        if not remedy:
             return
         yield "What to do"
-        upgrade = phrases.upgrades_by_purl(self.report).get(package.purl)
-        yield f"  {phrases.vulnerability_fix(judged, upgrade)}"
+        yield f"  {remedy}"
+        if package is None or finding.advisory is None:
+            return
         for advice in phrases.upgrade_advice(self.report):
             if advice.upgrade.package.purl == package.purl:
                 yield f"  {advice}"
