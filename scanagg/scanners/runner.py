@@ -36,6 +36,7 @@ DEFAULT_TIMEOUT: Final = 900.0
 _FOREIGN_PATH: Final = re.compile(r"(?<![\w.~}/:])/(?:[^/\s=,:]+/)+")
 _PROBE_SECONDS: Final = 30.0
 _NO_TOOL: Final = Tool((), "")
+_SHOWN_REASONS: Final = 3
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -273,11 +274,13 @@ class _Scan:
             detail = failures[-1 if stopped else 0]
             return self._end(self._stopped_or_failed(), detail, coverage, tool)
         if not coverage.examined:
-            first, *others = dict.fromkeys(gap.reason for gap in coverage.not_examined)
-            more = (Reason("other-reasons", {"number": len(others)}),) if others else ()
             detail = Reason(
                 "no-input-examined",
-                {"found": coverage.found, "unit": coverage.unit, "reasons": (first, *more)},
+                {
+                    "found": coverage.found,
+                    "unit": coverage.unit,
+                    "reasons": _main_reasons(coverage.not_examined),
+                },
             )
             return self._end(Status.EMPTY, detail, coverage, tool)
         if coverage.gaps:
@@ -362,6 +365,19 @@ class _Scan:
             str(self._context.cache): "{cache}",
             **({home: "~"} if home != "~" else {}),
         }
+
+
+def _main_reasons(gaps: Sequence[NotExamined]) -> tuple[Reason, ...]:
+    """Return why no input was examined: the only reason, or the main ones, each with an input."""
+    counts = Counter(gap.reason for gap in gaps)
+    if len(counts) == 1:
+        return tuple(counts)
+    # In reverse, so that the first input of each reason stays.
+    inputs = {gap.reason: gap.input for gap in reversed(gaps)}
+    main = [reason for reason, _ in counts.most_common(_SHOWN_REASONS)]
+    shown = [Reason("input", {"input": inputs[reason], "reason": reason}) for reason in main]
+    more = len(gaps) - len(shown)
+    return (*shown, Reason("more", {"count": more})) if more else tuple(shown)
 
 
 def _check_signal(output: Output) -> None:
