@@ -40,7 +40,7 @@ _AT_BYTE: Final = re.compile(r" ?\(byte (\d+)\)")
 _AT_KEY: Final = re.compile(r" - at `(?:key in )?\$(?:\.(\w+))?.*`$")
 _UNKNOWN: Final = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
-_REMADE: Final = "Restore it from git, or create it again with: scanagg baseline write"
+_REMADE: Final = "Restore it from git. Or delete it, then run: scanagg baseline write"
 _KEYS: Final = (
     "An entry can have category, rule, path, purl, qualname, statement, ids, line, by, owner, "
     "reason."
