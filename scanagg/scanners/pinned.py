@@ -133,7 +133,9 @@ def vulnerability(
     claims: tuple[SeverityClaim, ...] = (),
 ) -> Observation:
     """Return a vulnerability of a package; `text` is the description in the advisory."""
-    summary = shorten(text.partition("\n")[0], _SUMMARY_WIDTH) or "known vulnerability"
+    first = text.partition("\n")[0]
+    # Some records of the GitHub Advisory Database have "N/A" as their text.
+    summary = "known vulnerability" if first in ("", "N/A") else shorten(first, _SUMMARY_WIDTH)
     return Observation(
         scanner=scanner,
         category=Category.VULNERABILITY,
