@@ -87,6 +87,7 @@ def test_eval_takes_lists_or_a_policy(project: Path) -> None:
     ):
         done = scanagg("license", "eval", *argv)
         assert (done.returncode, done.stdout) == (0, f"{verdict}\n")
+        assert ("'not one' is not an id on the SPDX list" in done.stderr) == (verdict == "unknown")
     both = scanagg("license", "eval", "MIT", "--policy", policy, "--allow", "MIT")
     assert both.returncode == 2
     assert "--policy cannot be combined with --allow" in both.stderr

@@ -198,6 +198,15 @@ def test_inputs_that_cannot_be_given_count_as_found() -> None:
     assert run.detail.values["reasons"] == (plain("not pinned"),)
 
 
+def test_several_reasons_name_their_inputs_and_the_most_frequent_one_is_first() -> None:
+    reasons = ("one", "often", "often", "two", "three")
+    left = tuple(NotExamined(f"x{at}", plain(why)) for at, why in enumerate(reasons))
+    run = run_of(Fake(found=(), left=left))
+    assert sentence(run.detail) == (
+        "0 of 5 letters examined: x1 (often), x0 (one), x3 (two), 2 more"
+    )
+
+
 def test_a_part_not_examined_is_degraded_and_named() -> None:
     run = run_of(
         Fake("import json; print(json.dumps({'examined': ['a'], 'gaps': [['b', 'why']]}))")
