@@ -53,7 +53,7 @@ _Slim = Annotated[
     bool,
     typer.Option(
         "--slim",
-        help="Write entries without line numbers. Git then dates all changed entries anew.",
+        help="Write entries without line numbers. This resets the date of each entry that changes.",
     ),
 ]
 
@@ -165,7 +165,7 @@ def show(
 
 @app.command("key")
 def key(path: options.Folder = Path()) -> None:
-    """Write the project's key, which identifies secrets."""
+    """Write the project's key, by which a baseline recognises secrets."""
     root = options.folder_of(path)
     if secret_key.find(WorkTree(root), {}):
         say(f"{secret_key.PLACE} already exists, nothing to do")
@@ -257,7 +257,7 @@ def _check(work: BaselineWork, *, show: bool) -> Report:
         message = "\n".join(
             ("baseline not written, because the check is incomplete:", *dict.fromkeys(gaps))
         )
-        hint = "Fix this. Or leave a scanner that is not required out with --skip NAME."
+        hint = "Fix this. You can leave out a scanner that is not required: --skip NAME"
         raise BaselineError(message, hint)
     return report
 
@@ -321,7 +321,7 @@ def _write_first(work: BaselineWork, report: Report, consent: Consent, *, slim: 
     total = counted(len(entries), "finding")
     say(f"Wrote {work.place}: {total}{f' ({kinds})' if kinds else ''}")
     if work.new_key:
-        say(f"Wrote {secret_key.PLACE}: the key that identifies secrets from check to check")
+        say(f"Wrote {secret_key.PLACE}: the key by which checks recognise known secrets")
     both = "both files" if work.new_key else "it"
     say(f"Commit {both}. From now on, only findings that are not in the baseline are new.")
     _warn_of_secrets(entries)
@@ -384,7 +384,9 @@ def _update(
     count = len(comparison.unsure)
     if count:
         stay = "1 entry stays" if count == 1 else f"{count} entries stay"
-        say(f"{stay} without a finding: a scanner that reported it was not complete this time.")
+        say(
+            f"{stay} without a finding: a scanner that reported it did not run or finish this time."
+        )
 
 
 def _warn_of_secrets(added: Sequence[BaselineEntry]) -> None:

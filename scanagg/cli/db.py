@@ -49,7 +49,7 @@ def _url_option(kind: str, data: str) -> Any:
 def update(
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="A,B", help="Update only these of osv, kev and epss."),
+        typer.Option(metavar="A,B", help="Update only these: osv, kev, epss."),
     ] = None,
     osv_url: Annotated[str | None, _url_option("osv", "OSV's export for PyPI")] = None,
     kev_url: Annotated[str | None, _url_option("kev", "CISA's KEV catalogue")] = None,
@@ -103,7 +103,8 @@ def import_(
     replace: Annotated[
         bool,
         typer.Option(
-            "--replace", help="Replace the stored data even by less than half as many records."
+            "--replace",
+            help="Replace the stored data even if the new file has less than half as many records.",
         ),
     ] = False,
     no_progress: options.NoProgress = False,

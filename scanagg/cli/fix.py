@@ -210,10 +210,10 @@ def command(
     blocking_only: _BlockingOnly = False,
     no_progress: options.NoProgress = False,
 ) -> None:
-    """List the upgrades that fix most vulnerabilities, or apply them with --apply.
+    """List the upgrades that fix vulnerabilities, or apply them with --apply.
 
-    Runs only the scanners that look for vulnerabilities. Names the constraints of the project that
-    prevent an upgrade, and does not change them.
+    Runs only the scanners that look for vulnerabilities. Names the project's constraints that
+    prevent an upgrade, but does not change them.
 
     Exit codes: 0 done, 2 usage, configuration or policy error, 3 incomplete (a required scanner did
     not examine everything, or a step of --apply failed), 4 internal error, 130 interrupted.

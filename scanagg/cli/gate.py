@@ -27,8 +27,8 @@ def command(
 ) -> None:
     """Judge the findings and runs of a stored report again, without scanning.
 
-    Without --policy, the policy is that of a check in this folder. Without --now, the time is that
-    of the report. What the check did not examine still counts as not examined.
+    Without --policy, use the policy that a check in this folder uses. Without --now, use the time
+    of the report. Inputs that the check did not examine still count as not examined.
 
     Exit codes: the same as for check.
     """

@@ -30,7 +30,7 @@ from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN, Tree
 INFO = ScannerInfo(
     name=results.NAME,
     title="Trivy",
-    about="Finds vulnerabilities, secrets, licences, misconfigurations; scans images.",
+    about="Finds vulnerabilities, secrets, licences and misconfigurations. Scans images.",
     url="https://trivy.dev/",
     install="see https://trivy.dev/ and put the program on PATH",
     options={
