@@ -123,10 +123,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     "not-applicable": "no {unit} for it in the project",
     "not-installed": "not installed: {install}",
     "scanner-skipped": "skipped with `--skip`",
-    "offline": "offline: {service} needs the network",
+    "offline": "it needs {service}, but the check is offline",
     "offline-without-store": (
-        "offline: cannot ask {service}, and there is no advisory store. Create one with "
-        "`scanagg db update` or `scanagg db import`"
+        "it needs {service}, but the check is offline, and there is no advisory store: "
+        "create one with `scanagg db update` or `scanagg db import`"
     ),
     "scanner-not-started": "could not be started: {error}",
     "scanner-timed-out": "no result within {seconds} seconds",
@@ -149,7 +149,6 @@ SENTENCES: Final[Mapping[str, str]] = {
     "unknown-version": "printed no version, exit code {code}",
     # Runs of scanners: what was not examined.
     "no-input-examined": "0 of {found} {unit} examined: {reasons}",
-    "other-reasons": "{number:other reason}",
     "inputs-not-examined": "{number} of {found} {unit} not examined: {input}: {reason}",
     "no-scanner-result": "no scanner produced a usable result",
     "unmentioned": "not mentioned in its answer",
@@ -162,7 +161,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "python-syntax-error": "syntax error for {python}",
     "parse-error": "cannot parse it: {error}",
     "check-failed": "its check {check} failed at line {line}",
-    "system-folder": "in one of the top folders that the scanner skips: {folders}",
+    "system-folder": "in a top-level folder that the scanner skips: {folders}",
     "nothing-to-check": "not in the answer: it has nothing to check, or is not readable",
     "no-package-listed": "not in the answer: it has no exact version, or is not readable",
     "no-packages-found": "no packages found in it",
@@ -264,7 +263,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "all-left-out": "{scanner} examined 0 of {found} {unit}, because all are left out on purpose",
     "gaps-allowed": "{scanner} {examined}, which the policy allows",
     "interrupted": "interrupted before everything was examined",
-    "nothing-examined": "nothing was examined: no scanner had any input",
+    "nothing-examined": "nothing was examined: the folder has nothing for any scanner",
     # the outcome: data
     "outdated-data": "has {data} from {day}, older than {limit}",
     "undated-data": "has {data} without a date, and the policy limits its age to {limit}",
@@ -290,9 +289,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     ),
     # the outcome: what blocks
     "findings-block": "{count:finding blocks|findings block}: {levels}",
-    "findings-block-by-rule": (
-        "{count:finding blocks|findings block} by rule {rule}: {findings:; }"
-    ),
+    "findings-block-by-rule": ("rule {rule} blocks {count}: {findings:; }"),
     "findings-block-by-one-rule": (
         "{count:finding blocks|findings block} ({levels}) by rule {rule}: {findings:; }"
     ),
@@ -318,7 +315,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "when-unknown": "{scanner} counts as required: a report does not show if its `when` applies",
     # attempts to loosen the gate
     "rules-do-not-load": "its rules cannot be loaded: {error}",
-    "rules-edited": "it edits {paths}: not in effect",
+    "rules-edited": "it edits {paths}, without effect on this check",
     "configuration-edited": "it adds or edits {path}, a configuration file of {scanner}",
     "new-findings-hidden": "it hides {count:new finding} with {kind}",
     "weaker-actions": "its own rules would give {count:finding} a weaker action: {steps}",
@@ -342,7 +339,7 @@ SENTENCES: Final[Mapping[str, str]] = {
         "the advisory store has only {count:record} and is {use}: run `scanagg db update`"
     ),
     "old-store": (
-        "the advisory store is from {day}, older than {limit}, and is {use}: "
+        "the advisory store is from {day} (older than {limit}) and is {use}: "
         "run `scanagg db update`"
     ),
     "undated-store": "the advisory store has no date and is {use}: run `scanagg db update`",
