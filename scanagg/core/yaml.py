@@ -90,7 +90,9 @@ def parse(raw: bytes) -> Document:
         raise YamlError(Problem(Mark(1, 1), message, "Remove some, or split the file."))
     node = _compose(text)
     if node is None:
-        raise YamlError(Problem(Mark(1, 1), "the file is empty", "Add at least `version: 1`."))
+        raise YamlError(
+            Problem(Mark(1, 1), "the file is empty", "Add `version: 1` and its other keys.")
+        )
     builder = _Builder()
     value = builder.value(node, ())
     if builder.problems:

@@ -77,7 +77,7 @@ def rule_files(root: Path, ref: str | None) -> Files:
         if git.text("rev-parse", "--git-dir") is None:
             hint = "Remove --policy-ref, or check a git repository."
             raise TargetError(f"--policy-ref {shown}: not a git repository", hint)
-        hint = "Fetch it: git fetch origin main. In CI, check out the full history."
+        hint = "Fetch the branch: git fetch origin BRANCH. In CI, check out the full history."
         raise TargetError(f"--policy-ref {shown}: this clone has no such commit", hint)
     if git.is_ambiguous(ref):
         hint = f"Use the full name, such as refs/heads/{shown} or refs/remotes/{shown}."

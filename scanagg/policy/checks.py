@@ -174,8 +174,10 @@ class _Checker:
                 message = f"{quoted(entry.path)} alone would waive every finding"
                 self.wrong((*path, "path"), message, "Add ids, or write a narrower path.")
         elif not (entry.purl or entry.fingerprint):
-            message = "the waiver does not say which findings it covers"
-            self.wrong(path, message, "Add purl, path or fingerprint.")
+            message = "the waiver names no purl, path or fingerprint"
+            self.wrong(
+                path, message, "Add one of them, so that it covers only the findings you mean."
+            )
 
     def pattern(self, text: str, path: KeyPath) -> None:
         wrong = path_problem(text)

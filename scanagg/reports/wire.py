@@ -675,7 +675,7 @@ def _why(error: Exception) -> str:
         return "nested too deeply"
     if isinstance(error, UnicodeDecodeError):
         return f"byte {error.start} is not UTF-8"
-    return shorten(one_line(str(error)), _WIDTH)
+    return shorten(one_line(str(error).removeprefix("JSON is malformed: ")), _WIDTH)
 
 
 def _files(wire: WireReport) -> list[SourceFile]:

@@ -226,7 +226,7 @@ class _Reader(msgspec.Struct, frozen=True):
         names = sorted(allowed)
         for key in table:
             if key not in names:
-                near = difflib.get_close_matches(key, names, n=1)
+                near = difflib.get_close_matches(key, names, n=1, cutoff=0.7)
                 guess = f"Did you mean {near[0]}? " if near else ""
                 hint = f"{guess}Valid keys: {', '.join(names)}."
                 raise self._error(where + key, "unknown key", hint)
