@@ -83,8 +83,8 @@ a fingerprint does not depend on the line: test_fingerprint.py
 - Parts(category.value, rule, path, qualname,
 + Parts(category.value, rule, path, f"{qualname}{observation.location}",
 an edited statement is updated, not unchanged: test_matching.py
-- "in_file", unchanged=False
-+ "in_file", unchanged=True
+- "in_file", Change.UPDATED
++ "in_file", Change.UNCHANGED
 the version that introduces a vulnerability is affected: test_osv_versions.py
 - start = version
 + start = None
