@@ -1152,5 +1152,15 @@ def test_a_report_without_git_or_version_with_a_given_time() -> None:
     assert "<dt>Commit</dt>" not in page
 
 
+def test_commands_in_sentences_are_code_and_the_rest_is_escaped() -> None:
+    notice = plain("<b>old</b>: run `scanagg db update` & `<i>`")
+    run = replace(sample_report().runs[0], status=Status.FAILED, detail=notice)
+    page = text(passed(runs=(run,), gate=Gate(Outcome.PASS, 0, notices=(notice,))))
+    command, markup = "<code>scanagg db update</code>", "<code>&lt;i&gt;</code>"
+    shown = f"&lt;b&gt;old&lt;/b&gt;: run {command} &amp; {markup}"
+    assert f"<li>{shown}</li>" in page
+    assert f"<span>failed: {shown}</span>" in page
+
+
 def test_the_same_input_gives_the_same_text() -> None:
     assert text(sample_report()) == text(sample_report())

@@ -156,7 +156,9 @@ def _snippet(text: str) -> str:
 def _prose(text: Reason | str) -> Markup:
     """Return a sentence of ours as HTML, with its commands as code."""
     line = one_line(text) if isinstance(text, str) else sentence(text)
-    return Markup(_COMMAND.sub(r"<code>\1</code>", escape(shorten(line, TEXT_WIDTH))))  # noqa: S704
+    # As a plain text: a substitution in Markup escapes what it puts in.
+    escaped = str(escape(shorten(line, TEXT_WIDTH)))
+    return Markup(_COMMAND.sub(r"<code>\1</code>", escaped))  # noqa: S704
 
 
 _LOADER: Final = jinja2.PackageLoader("scanagg.reports")
