@@ -35,13 +35,16 @@ _MISSING: Final = {
     "absent": "not stored: run `scanagg db update` or `scanagg db import PATH`",
     "unusable": "unusable, see below",
 }
+_VARIABLES: Final = {
+    "osv": "SCANAGG_OSV_URL",
+    "kev": "SCANAGG_KEV_URL",
+    "epss": "SCANAGG_EPSS_URL",
+}
 
 
 def _url_option(kind: str, data: str) -> Any:
     return typer.Option(
-        metavar="URL",
-        envvar=f"SCANAGG_{kind.upper()}_URL",
-        help=f"Download {data} from this address.",
+        metavar="URL", envvar=_VARIABLES[kind], help=f"Download {data} from this address."
     )
 
 
@@ -70,7 +73,7 @@ def update(
     urls = {"osv": osv_url, "kev": kev_url, "epss": epss_url}
     names = options.names_of("data source", only, KINDS) or KINDS
     addresses: dict[str, str] = {
-        kind: updating.address_of(kind, urls[kind], f"--{kind}-url (SCANAGG_{kind.upper()}_URL)")
+        kind: updating.address_of(kind, urls[kind], f"--{kind}-url ({_VARIABLES[kind]})")
         for kind in KINDS
         if kind in names
     }
