@@ -11,7 +11,13 @@ from scanagg.core.errors import ExitCode, ScanaggError
 
 def main() -> NoReturn:
     """Run the command line and exit with one of `ExitCode`."""
-    _prepare_streams()
+    # Replace closed streams, and escape characters that the terminal's encoding lacks.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
+        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")
     try:
         app(prog_name="scanagg")
     except ScanaggError as error:
@@ -34,16 +40,6 @@ def main() -> NoReturn:
         _report_bug(error)
         sys.exit(ExitCode.INTERNAL)
     sys.exit(ExitCode.PASS)
-
-
-def _prepare_streams() -> None:
-    """Replace closed streams, and escape characters that the terminal's encoding lacks."""
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
-        if reconfigure:
-            reconfigure(errors="backslashreplace")
 
 
 def _report_bug(error: Exception) -> None:

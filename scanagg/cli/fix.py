@@ -344,22 +344,18 @@ def _row(goal: Goal, clears: Sequence[str]) -> tuple[str, ...]:
         source = constraint.by or phrases.place(constraint.place) or "the project"
         when = " before its upgrade" if constraint in goal.moving else ""
         limits.append(f"{source}{when}: {constraint.text or constraint.specifier}")
-    return (
-        *(package.name, package.version, goal.to, step.value if step else ""),
-        *(f"{len(clears)}: {', '.join(clears)}", _places(package), "; ".join(limits)),
-    )
-
-
-def _places(package: Package) -> str:
-    """Return the lines that name a package, and the line of the direct requirement."""
+    # The lines that name the package, and the line of the direct requirement.
     places = [phrases.place(place) for place in package.places]
-    text = ", ".join(places[:_SHOWN_PLACES])
+    where = ", ".join(places[:_SHOWN_PLACES])
     if len(places) > _SHOWN_PLACES:
-        text += f" and {len(places) - _SHOWN_PLACES} more"
+        where += f" and {len(places) - _SHOWN_PLACES} more"
     if len(package.chain) > 1:
         asked = ", ".join(map(phrases.place, package.asked[:1]))
-        text += f" (by {package.chain[0]}{f', {asked}' if asked else ''})"
-    return text.strip()
+        where += f" (by {package.chain[0]}{f', {asked}' if asked else ''})"
+    return (
+        *(package.name, package.version, goal.to, step.value if step else ""),
+        *(f"{len(clears)}: {', '.join(clears)}", where.strip(), "; ".join(limits)),
+    )
 
 
 def _print_plan(plan: Ways) -> None:

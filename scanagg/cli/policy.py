@@ -100,8 +100,11 @@ def test(
             mark = "FAIL" if tried.wrong else "ok  "
             say(f"{mark}  {cases.shown}:{tried.line}  {tried.name}")
             if tried.wrong:
-                verdict = f"verdict: {_verdict(tried.judged)}"
-                say(*(f"      {line}" for line in (*tried.wrong, verdict)))
+                verdict = f"{ALLOWED}: the licence is on the allow list"
+                if tried.judged is not None:
+                    action, rule = _outcome(tried.judged)
+                    verdict = f"{action} by rule {rule}: {sentences(tried.judged.verdict.reasons)}"
+                say(*(f"      {line}" for line in (*tried.wrong, f"verdict: {verdict}")))
     say(f"{counted(total, 'case')}: {total - failed} passed, {failed} failed")
     raise typer.Exit(ExitCode.BLOCKED if failed else ExitCode.PASS)
 
@@ -148,14 +151,6 @@ def diff(
 def schema() -> None:
     """Print the JSON Schema of policy files, for completion in editors."""
     say(*schema_text().splitlines())
-
-
-def _verdict(judged: Judged | None) -> str:
-    """Return the verdict on a case in words."""
-    if judged is None:
-        return f"{ALLOWED}: the licence is on the allow list"
-    action, rule = _outcome(judged)
-    return f"{action} by rule {rule}: {sentences(judged.verdict.reasons)}"
 
 
 def _try(cases: Cases, path: Path, policy: str | None, now: datetime | None) -> tuple[Tried, ...]:

@@ -186,17 +186,14 @@ class _Pump:
                 return Ended.STOPPED
             if time.monotonic() >= deadline:
                 return Ended.TIMEOUT
-            # A grandchild can keep the pipes open after the child has ended: read once more.
+            # A grandchild can keep the pipes open after the child has ended: read what is there.
             if self._child.poll() is not None:
-                self._drain()
+                while len(self.stdout) <= self._limit:
+                    ready = self._selector.select(0)
+                    moved = [self._move(key.fileobj) for key, _ in ready]  # type: ignore[arg-type]
+                    if not any(moved):
+                        break
                 return Ended.EXITED
-
-    def _drain(self) -> None:
-        while len(self.stdout) <= self._limit:
-            ready = self._selector.select(0)
-            moved = [self._move(key.fileobj) for key, _ in ready]  # type: ignore[arg-type]
-            if not any(moved):
-                return
 
     def _move(self, pipe: IO[bytes]) -> bool:
         """Move one chunk; return True if anything moved."""

@@ -169,7 +169,14 @@ class _Builder(msgspec.Struct):
         values: dict[str, object] = {}
         for key_node, value_node in node.value:
             mark = _start(key_node)
-            key = self._key(key_node, mark)
+            key = None
+            is_plain = isinstance(key_node, ScalarNode) and key_node.tag in _TEXT_TAGS
+            if key_node.tag == f"{_CORE}merge":
+                self._wrong(mark, "merge key << is not supported", "Repeat the keys instead.")
+            elif not is_plain or key_node.anchor:
+                self._wrong(mark, "a key must be plain text", "Put it in quotes.")
+            elif self._is_text(key_node, mark):
+                key = str(key_node.value)
             if key is None:
                 continue
             here = (*path, key)
@@ -180,15 +187,6 @@ class _Builder(msgspec.Struct):
             self.keys[here] = mark
             values[key] = self.value(value_node, here)
         return values
-
-    def _key(self, node: Node, mark: Mark) -> str | None:
-        if node.tag == f"{_CORE}merge":
-            self._wrong(mark, "merge key << is not supported", "Repeat the keys instead.")
-        elif not isinstance(node, ScalarNode) or node.tag not in _TEXT_TAGS or node.anchor:
-            self._wrong(mark, "a key must be plain text", "Put it in quotes.")
-        elif self._is_text(node, mark):
-            return str(node.value)
-        return None
 
     def _scalar(self, node: Node, mark: Mark) -> object:
         text = str(node.value)

@@ -4,7 +4,7 @@ import optparse
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from operator import attrgetter
 from typing import Final, NoReturn
 
@@ -132,6 +132,15 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
     reading = _Reading(file.path, project, waiting=[(file.path, False)])
     reading.read()
     declared = tuple(reading.pinned())
+    # The comments of compilers say which packages need others.
+    needs: dict[str, list[Edge]] = {}
+    for declaration in declared:
+        for parent in declaration.needed_by:
+            needs.setdefault(parent, []).append(Edge(declaration.name))
+    nodes = {name: [{"": edges}] for name, edges in needs.items()}
+    # Old compilers do not list the project among those who need a package. So a package that needs
+    # others and has no such comment starts a way.
+    roots = [one for one in declared if one.direct or (one.direct is None and one.name in needs)]
     constraints = (declaration.constraint for declaration in reading.declared[True])
     return Manifest(
         path=file.path,
@@ -139,7 +148,7 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
         problems=tuple(reading.problems),
         covers=_covers(file.path),
         answers=frozenset(reading.compiled_from),
-        ways=_ways(declared),
+        ways=walk(nodes, map(attrgetter("root"), roots)).ways(),
         constraints=tuple(filter(None, constraints)),
     )
 
@@ -227,21 +236,6 @@ class _Reading(msgspec.Struct):
             file = (include, as_constraints)
             if len(self.waiting) <= _MAX_INCLUDES and file not in self.waiting:
                 self.waiting.append(file)
-
-
-def _ways(declared: Sequence[Declaration]) -> Mapping[str, tuple[str, ...]]:
-    """Return the ways from the requested packages to the others, by the comments of compilers.
-
-    Old compilers do not list the project among those who need a package. So a package that needs
-    others and has no such comment starts a way.
-    """
-    needs: dict[str, list[Edge]] = {}
-    for declaration in declared:
-        for parent in declaration.needed_by:
-            needs.setdefault(parent, []).append(Edge(declaration.name))
-    nodes = {name: [{"": edges}] for name, edges in needs.items()}
-    roots = [one for one in declared if one.direct or (one.direct is None and one.name in needs)]
-    return walk(nodes, map(attrgetter("root"), roots)).ways()
 
 
 def _covers(path: str) -> dict[str, str]:

@@ -18,7 +18,6 @@ from scanagg.policy.schema import (
     LicenseSection,
     Match,
     Policy,
-    PolicyFile,
     conditions_of,
     match_words,
     words_of,
@@ -63,9 +62,13 @@ def lint(
     flaws = [
         *_unreachable(rules, [f"rule {rule.id}" for rule in file.rules], ("rules",), unknown),
         *_unreachable(overrides, names, ("severity", "override"), unknown),
-        *_scanners(file, paths),
         *_licenses(file.licenses, today),
     ]
+    for name, entry in file.scanners.items():
+        # It is required only for files that the project does not have.
+        if entry.required and entry.when and _unmatched(entry.when.exists, paths):
+            when = ("scanners", name, "when")
+            flaws.append((when, f"{label(when)}: no file matches, so {name} is not required"))
     # Paths that are not in the document come from parents.
     placed = sorted((document.at(path), text) for path, text in flaws if path in document.values)
     where = one_line(shown)
@@ -179,14 +182,6 @@ def _impossible(match: Match, path: KeyPath) -> _Found:
     if not lacking:
         words = shorten(match_words(match), _WIDTH)
         yield path, f"{label(path)}: never matches: no finding can meet all of {words}"
-
-
-def _scanners(file: PolicyFile, paths: Sequence[str] | None) -> _Found:
-    """Yield scanners that are required only for files that the project does not have."""
-    for name, entry in file.scanners.items():
-        if entry.required and entry.when and _unmatched(entry.when.exists, paths):
-            path = ("scanners", name, "when")
-            yield path, f"{label(path)}: no file matches, so {name} is not required"
 
 
 def _unmatched(patterns: Sequence[str], paths: Sequence[str] | None) -> bool:

@@ -120,8 +120,12 @@ def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collectio
     for term in sorted(map(str, terms)):
         verdict, locked = evaluate(term, ours).verdict, evaluate(term, parents).verdict
         if verdict.order < locked.order:
-            path = ("licenses", *_listed(term, mine, verdict))
-            yield path, f"{locked.value} for {term}, or stricter"
+            # Name the entry of the list that gives this verdict; the list if it has no such entry.
+            names = {LicenseVerdict.ALLOW: "allow", LicenseVerdict.REVIEW: "review"}
+            name = names.get(verdict, "deny")
+            entries = getattr(mine, name)
+            entry = (entries.index(term),) if term in entries else ()
+            yield ("licenses", name, *entry), f"{locked.value} for {term}, or stricter"
     for index, _ in _added(mine.clarify, theirs.clarify):
         yield ("licenses", "clarify", index), "its own clarifications"
     for index, exception in _added(mine.exceptions, theirs.exceptions):
@@ -132,13 +136,6 @@ def _licenses(mine: LicenseSection, theirs: LicenseSection, approvers: Collectio
 
 def _lists(section: LicenseSection) -> LicenseLists:
     return lists_of(section.allow, section.review, section.deny, section.classifiers)
-
-
-def _listed(term: str, section: LicenseSection, verdict: LicenseVerdict) -> tuple[str | int, ...]:
-    """Return the path of a term in the list that gives this verdict, or of the list."""
-    name = {LicenseVerdict.ALLOW: "allow", LicenseVerdict.REVIEW: "review"}.get(verdict, "deny")
-    entries = getattr(section, name)
-    return (name, entries.index(term)) if term in entries else (name,)
 
 
 def _added(mine: Sequence[_T], theirs: Sequence[_T]) -> Iterator[tuple[int, _T]]:

@@ -92,6 +92,14 @@ def _body(report: Report) -> Iterator[str]:
     yield f'{{\n  "$schema": {encode(_SCHEMA)},\n'
     yield '  "bomFormat": "CycloneDX",\n  "specVersion": "1.6",\n  "version": 1,\n'
     yield f'  "metadata": {encode(_plain(_metadata(report, root)))},\n'
+    direct = [ref for ref in packages.own if packages.by_ref[ref].is_direct]
+    needs = {ref: packages.needs(package) for ref, package in packages.by_ref.items()}
+    # A package with unknown dependencies has no entry: an empty one would mean that it has none.
+    dependencies = (
+        Dependency(BomRef(ref), [Dependency(BomRef(need)) for need in needed])
+        for ref, needed in {root: sorted(direct), **needs}.items()
+        if needed or ref == root
+    )
     # The library sorts ratings by method; here the deciding one is the first.
     rated = (
         {**_plain(vulnerability), "ratings": list(map(_plain, ratings))}
@@ -99,7 +107,7 @@ def _body(report: Report) -> Iterator[str]:
     )
     arrays: dict[str, Iterable[object]] = {
         "components": map(_plain, components(packages, report.licenses, refs)),
-        "dependencies": map(_plain, _dependencies(packages, root)),
+        "dependencies": map(_plain, dependencies),
         "compositions": _compositions(report, packages, root),
         "vulnerabilities": rated,
     }
@@ -188,18 +196,6 @@ def _sha256(digest: str) -> str:
 
 def _slug(name: str) -> str:
     return _ODD.sub("-", name).strip("-").lower() or "unnamed"
-
-
-def _dependencies(packages: Packages, root: str) -> Iterator[Dependency]:
-    """Yield the dependencies of the target, then those of each package.
-
-    A package with unknown dependencies has no entry: an empty one would mean that it has none.
-    """
-    direct = [ref for ref in packages.own if packages.by_ref[ref].is_direct]
-    needs = {ref: packages.needs(package) for ref, package in packages.by_ref.items()}
-    for ref, refs in {root: sorted(direct), **needs}.items():
-        if refs or ref == root:
-            yield Dependency(BomRef(ref), [Dependency(BomRef(need)) for need in refs])
 
 
 def _compositions(report: Report, packages: Packages, root: str) -> Iterator[dict[str, object]]:

@@ -80,7 +80,8 @@ class Tree:
         """Use only names; content is read later.
 
         `names` maps the names in Trivy's JSON, where each byte that is not UTF-8 is replaced, to
-        paths of the target.
+        paths of the target. `declared` are the dependencies in each manifest by name and version,
+        which is "" if they are not pinned.
         """
         self.root = target.root
         self.files: Mapping[str, SourceFile] = {file.path: file for file in target.files}
@@ -88,7 +89,13 @@ class Tree:
             _UNDECODED.sub("\ufffd", str(file.real.relative_to(target.root))): file.path
             for file in target.files
         }
-        self.declared = _declared(inventory)
+        declared: dict[str, set[tuple[str, str]]] = {}
+        for package in inventory.packages:
+            for place in package.places:
+                declared.setdefault(place.path, set()).add((package.name, package.version))
+        for requirement in inventory.unpinned:
+            declared.setdefault(requirement.place.path, set()).add((requirement.name, ""))
+        self.declared: Mapping[str, set[tuple[str, str]]] = declared
         self._kinds: dict[str, Kind | None] = {}
         self._known = frozenset(inventory.manifests)
         self._problems = {problem.input.partition(":")[0] for problem in inventory.problems}
@@ -235,17 +242,6 @@ class Tree:
                 elif entry.is_file(follow_symlinks=False):
                     files.append(_pattern(path))
         return folders, files
-
-
-def _declared(inventory: Inventory) -> Mapping[str, set[tuple[str, str]]]:
-    """Return the dependencies in each manifest by name and version; no version if not pinned."""
-    declared: dict[str, set[tuple[str, str]]] = {}
-    for package in inventory.packages:
-        for place in package.places:
-            declared.setdefault(place.path, set()).add((package.name, package.version))
-    for requirement in inventory.unpinned:
-        declared.setdefault(requirement.place.path, set()).add((requirement.name, ""))
-    return declared
 
 
 def _pattern(path: Path) -> str:
