@@ -138,8 +138,17 @@ class Store:
         )
         self.problems = tuple(problems)
         self._lock = threading.Lock()
+
         # Several scanners, and several versions of a package, need the same records.
-        self._package = lru_cache(_CACHED_PACKAGES)(self._read_package)
+        @lru_cache(_CACHED_PACKAGES)
+        def package(name: str) -> Sequence[tuple[Record, AffectedVersions]]:
+            query = (
+                "SELECT body FROM package LEFT JOIN record ON id = record "
+                "WHERE name = ? ORDER BY record"
+            )
+            return [(record, affected_versions(record, name)) for record in self._read(query, name)]
+
+        self._package = package
 
     @property
     def sources(self) -> tuple[DataSource, ...]:
@@ -192,13 +201,6 @@ class Store:
         with self._lock:
             for file in self._files.values():
                 file.connection.close()
-
-    def _read_package(self, name: str) -> Sequence[tuple[Record, AffectedVersions]]:
-        query = (
-            "SELECT body FROM package LEFT JOIN record ON id = record "
-            "WHERE name = ? ORDER BY record"
-        )
-        return [(record, affected_versions(record, name)) for record in self._read(query, name)]
 
     def _read(self, query: str, key: str) -> tuple[Record, ...]:
         """Return the records of a query. StoreError if one is damaged or missing."""

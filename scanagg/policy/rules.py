@@ -373,9 +373,20 @@ def decide(findings: Sequence[Finding], policy: Policy, now: datetime) -> Decisi
 
     Packages whose licence is allowed are not findings.
     """
+
+    def sort_key(judged: Judged) -> str:
+        # One text compares faster than a tuple.
+        finding = judged.finding
+        place, package = finding.location, finding.package
+        where = f"{place.path}\0{_BEFORE_LINES + (place.start_line or 0)}" if place else "\0"
+        action, severity = _ACTION_ORDER[judged.verdict.action], _SEVERITY_ORDER[judged.severity]
+        purl = package.purl if package else ""
+        last = f"{finding.rule.id}\0{purl}\0{finding.fingerprint}\0{finding.title}"
+        return f"{action}{severity}{where}\0{last}"
+
     judge = Judge(policy, now)
     judged = [verdict for verdict in map(judge.judge, findings) if verdict is not None]
-    judged.sort(key=_sort_key)
+    judged.sort(key=sort_key)
     licenses = sorted(
         judge.licenses,
         key=lambda licensed: (
@@ -449,14 +460,3 @@ class Judge:
                 history=finding.history,
             )
             self.licenses.append(licensed)
-
-
-def _sort_key(judged: Judged) -> str:
-    """Return a sort key as one text, which compares faster than a tuple."""
-    finding = judged.finding
-    place, package = finding.location, finding.package
-    where = f"{place.path}\0{_BEFORE_LINES + (place.start_line or 0)}" if place else "\0"
-    action, severity = _ACTION_ORDER[judged.verdict.action], _SEVERITY_ORDER[judged.severity]
-    purl = package.purl if package else ""
-    last = f"{finding.rule.id}\0{purl}\0{finding.fingerprint}\0{finding.title}"
-    return f"{action}{severity}{where}\0{last}"

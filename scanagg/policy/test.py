@@ -261,9 +261,13 @@ def finding_of(example: Example) -> Finding:
     category = category_of(example.category)
     scanners = _listed(example.scanner) or (usual_scanner(category),)
     rule = example.rule or next(iter(example.ids), category.value)
-    places = tuple(map(Location, _listed(example.path)))
-    location = next(iter(places), None)
+    paths = _listed(example.path)
+    places = tuple(map(Location, paths))
     fingerprint = example.fingerprint or hashlib.sha256(repr(example).encode()).hexdigest()
+    package = None
+    if example.package is not None and example.version is not None:
+        name = package_name(example.package)
+        package = Package(name, example.version, pypi_purl(name, example.version))
     finding = Finding(
         id=fingerprint[:12],
         fingerprint=fingerprint,
@@ -273,15 +277,15 @@ def finding_of(example: Example) -> Finding:
         message="",
         claims=_claims(example, category, scanners[0]),
         confidence=Confidence(example.confidence),
-        location=location,
+        location=next(iter(places), None),
         places=places,
         witnesses=tuple(Witness(scanner, rule, Severity.UNKNOWN) for scanner in scanners),
-        package=_package(example.package, example.version),
+        package=package,
         advisory=_advisory(example, rule) if category is Category.VULNERABILITY else None,
         license=LicenseFacts(expression=example.license, source="the test")
         if example.license
         else None,
-        parts=Parts(category.value, rule, location.path if location else "", "", fingerprint[:12]),
+        parts=Parts(category.value, rule, next(iter(paths), ""), "", fingerprint[:12]),
         in_source=example.in_source or "",
         history=History(
             Change.NEW, plain("the test says so"), first_seen=read_time(example.first_seen)
@@ -292,13 +296,6 @@ def finding_of(example: Example) -> Finding:
         if value is not None:
             finding = case.put(finding, value)
     return finding
-
-
-def _package(name: str | None, version: str | None) -> Package | None:
-    if name is None or version is None:
-        return None
-    normal = package_name(name)
-    return Package(normal, version, pypi_purl(normal, version))
 
 
 def _claims(example: Example, category: Category, scanner: str) -> tuple[SeverityClaim, ...]:

@@ -40,15 +40,11 @@ class _Selector(msgspec.Struct, frozen=True, eq=False):
 
 
 class _Entry(msgspec.Struct, frozen=True, eq=False):
-    """A waiver, compiled. `void` is set if it has no effect on any finding.
-
-    `keys` are ids, the purl or the start of the fingerprint, one of which a finding must have.
-    """
+    """A waiver, compiled. `void` is set if it has no effect on any finding."""
 
     place: int
     waiver: Waiver
     void: Reason | None
-    keys: Collection[str]
     selectors: tuple[_Selector, ...]
 
     def mismatch(self, names: _Names) -> Reason | None:
@@ -93,12 +89,20 @@ class Waivers:
                 void = Reason("waiver-expired", {"days": -left})
             elif left > max_days:
                 void = Reason("waiver-too-long", {"days": left, "limit": max_days})
-            entry = _Entry(place, waiver, void, _keys(waiver), tuple(_selectors(waiver)))
+            entry = _Entry(place, waiver, void, tuple(_selectors(waiver)))
             self._entries.append(entry)
-            for key in entry.keys:
-                self._named.setdefault(key, []).append(entry)
-            if not entry.keys:
+            # A finding that the waiver covers has one of these keys.
+            keys: Collection[str] = ()
+            if waiver.fingerprint:
+                keys = (waiver.fingerprint.lower()[:PREFIX],)
+            elif waiver.ids:
+                keys = set(map(str.lower, waiver.ids))
+            elif waiver.purl:
+                keys = (split_purl(waiver.purl)[0],)
+            else:
                 self._placed.append(entry)
+            for key in keys:
+                self._named.setdefault(key, []).append(entry)
         self._is_placed = path_test([one.waiver.path for one in self._placed if one.waiver.path])
 
     def covering(self, finding: Finding) -> Covering:
@@ -157,14 +161,6 @@ def _names(finding: Finding) -> _Names:
         version=package.version if package else "",
         fingerprint=finding.fingerprint,
     )
-
-
-def _keys(waiver: Waiver) -> Collection[str]:
-    if waiver.fingerprint:
-        return (waiver.fingerprint.lower()[:PREFIX],)
-    if waiver.ids:
-        return {name.lower() for name in waiver.ids}
-    return (split_purl(waiver.purl)[0],) if waiver.purl else ()
 
 
 def _selectors(waiver: Waiver) -> Iterator[_Selector]:

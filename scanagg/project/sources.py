@@ -61,7 +61,17 @@ class Sources:
     def __init__(self, target: Target) -> None:
         """Read no file yet."""
         self._files: Mapping[str, SourceFile] = {file.path: file for file in target.files}
-        self.file = lru_cache(maxsize=_CACHED_FILES)(self._read)
+
+        @lru_cache(maxsize=_CACHED_FILES)
+        def read(path: str) -> SourceText:
+            file = self._files.get(path)
+            raw = b""
+            if file is not None and file.size <= _MAX_BYTES:
+                with contextlib.suppress(OSError):
+                    raw = file.real.read_bytes()
+            return SourceText(raw)
+
+        self.file = read
 
     def __contains__(self, path: str) -> bool:
         """Return True if the target has such a file."""
@@ -71,14 +81,6 @@ class Sources:
         """Return line `number`, from 1, without its end; None if there is none."""
         lines = self.file(path).lines
         return lines[number - 1] if 1 <= number <= len(lines) else None
-
-    def _read(self, path: str) -> SourceText:
-        file = self._files.get(path)
-        raw = b""
-        if file is not None and file.size <= _MAX_BYTES:
-            with contextlib.suppress(OSError):
-                raw = file.real.read_bytes()
-        return SourceText(raw)
 
 
 def line_hashes(text: str) -> list[str]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from scanagg.core.errors import OutputError
-from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
+from scanagg.core.process import Ended, Stop, clean_environment, run
 from scanagg.core.text import one_line, shorten
 from scanagg.model.project import version_of
 from scanagg.upgrades.lockers import versions_in
@@ -170,32 +170,30 @@ def _lock(
 
 
 def _run(job: LockJob, program: str, bench: Bench) -> None:
-    """Run the commands of a tool. Refused with its own words if one fails."""
+    """Run the commands of a tool. Refused with the last lines that it printed if one fails."""
     folder = bench.root / job.recipe.folder
     env = clean_environment(_ALLOWED, job.recipe.env)
     for argv in job.commands:
         done = run(
             (program, *argv[1:]), cwd=folder, env=env, timeout=bench.seconds, stop=bench.stop
         )
-        if done.ended is not Ended.EXITED or done.returncode:
-            ending = {
-                Ended.EXITED: f"failed (exit code {done.returncode})",
-                Ended.TIMEOUT: f"took more than {bench.seconds:.0f} s",
-                Ended.STOPPED: "was stopped",
-                Ended.OVERFLOW: "printed too much",
-                Ended.NOT_STARTED: f"could not be started: {done.detail}",
-            }[done.ended]
-            raise Refused(f"{job.recipe.tool} {ending}{_last_words(done)}")
-
-
-def _last_words(done: Completed) -> str:
-    """Return the last lines that the tool printed, short, without what may be a password."""
-    text = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    # Links to more information do not say what went wrong: pdm ends with two such lines.
-    relevant = [line for line in lines if not line.startswith("See ")] or lines
-    words = _CREDENTIALS.sub("***@", " ".join(relevant[-_SHOWN_LINES:]))
-    return f": {shorten(one_line(words), _SHOWN_WIDTH)}" if words else ""
+        if done.ended is Ended.EXITED and not done.returncode:
+            continue
+        ending = {
+            Ended.EXITED: f"failed (exit code {done.returncode})",
+            Ended.TIMEOUT: f"took more than {bench.seconds:.0f} s",
+            Ended.STOPPED: "was stopped",
+            Ended.OVERFLOW: "printed too much",
+            Ended.NOT_STARTED: f"could not be started: {done.detail}",
+        }[done.ended]
+        text = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
+        lines = [*filter(None, map(str.strip, text.splitlines()))]
+        # Links to more information do not say what went wrong: pdm ends with two such lines.
+        relevant = [line for line in lines if not line.startswith("See ")] or lines
+        # A URL of the index may have a password.
+        words = _CREDENTIALS.sub("***@", " ".join(relevant[-_SHOWN_LINES:]))
+        ending += f": {shorten(one_line(words), _SHOWN_WIDTH)}" if words else ""
+        raise Refused(f"{job.recipe.tool} {ending}")
 
 
 def _locked(job: LockJob, root: Path) -> list[UpgradeStep]:

@@ -81,6 +81,10 @@ def main() -> None:
 
     Exit code 2 and a line on stderr for arguments that it refuses.
     """
+
+    def raise_too_slow(_signal: int, _frame: FrameType | None) -> None:
+        raise TooSlow
+
     # Python's json accepts the surrogates of file names that are not UTF-8; msgspec does not.
     request = msgspec.convert(json.load(sys.stdin), SearchRequest)
     os.chdir(request.root)
@@ -90,16 +94,12 @@ def main() -> None:
     get_settings().disable_filters(_VERIFICATION)
     with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    signal.signal(signal.SIGPROF, _raise_too_slow)
+    signal.signal(signal.SIGPROF, raise_too_slow)
     sys.excepthook = lambda kind, _, trace: sys.stderr.write(_crash(kind, trace) + "\n")
     for index, name in enumerate(request.files):
         answer = msgspec.json.encode(_answer(request, index, name))
         sys.stdout.buffer.write(answer + b"\n")
         sys.stdout.buffer.flush()
-
-
-def _raise_too_slow(_signal: int, _frame: FrameType | None) -> None:
-    raise TooSlow
 
 
 def _crash(kind: type[BaseException], trace: TracebackType | None) -> str:

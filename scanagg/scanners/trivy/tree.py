@@ -80,8 +80,7 @@ class Tree:
         """Use only names; content is read later.
 
         `names` maps the names in Trivy's JSON, where each byte that is not UTF-8 is replaced, to
-        paths of the target. `declared` are the dependencies in each manifest by name and version,
-        which is "" if they are not pinned.
+        paths of the target.
         """
         self.root = target.root
         self.files: Mapping[str, SourceFile] = {file.path: file for file in target.files}
@@ -89,13 +88,13 @@ class Tree:
             _UNDECODED.sub("\ufffd", str(file.real.relative_to(target.root))): file.path
             for file in target.files
         }
-        declared: dict[str, set[tuple[str, str]]] = {}
+        # The dependencies in each manifest by name and version; no version if not pinned.
+        self.declared: dict[str, set[tuple[str, str]]] = {}
         for package in inventory.packages:
             for place in package.places:
-                declared.setdefault(place.path, set()).add((package.name, package.version))
+                self.declared.setdefault(place.path, set()).add((package.name, package.version))
         for requirement in inventory.unpinned:
-            declared.setdefault(requirement.place.path, set()).add((requirement.name, ""))
-        self.declared: Mapping[str, set[tuple[str, str]]] = declared
+            self.declared.setdefault(requirement.place.path, set()).add((requirement.name, ""))
         self._kinds: dict[str, Kind | None] = {}
         self._known = frozenset(inventory.manifests)
         self._problems = {problem.input.partition(":")[0] for problem in inventory.problems}
