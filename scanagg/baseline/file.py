@@ -254,7 +254,14 @@ def _entry(source: _Source, start: int, element: bytes) -> BaselineEntry:
     entry = source.decode(start, element, _ENTRIES, _KEYS)
     # An entry that we wrote has each key once, and the search for a second one is slow.
     if _ENCODER.encode(entry) != element:
-        _refuse_duplicates(source, start, element)
+
+        def check(pairs: list[tuple[str, object]]) -> None:
+            names = [name for name, _ in pairs]
+            for name in names:
+                if names.count(name) > 1:
+                    raise source.error(start, f"duplicate key {one_line(name)}", _KEYS)
+
+        json.loads(element, object_pairs_hook=check)
     category, path = entry.category, entry.path
     if category in PACKAGE_CATEGORIES:
         if not entry.purl.startswith("pkg:") or path:
@@ -269,18 +276,6 @@ def _entry(source: _Source, start: int, element: bytes) -> BaselineEntry:
     statement = entry.statement.removeprefix("#")
     parts = Parts(category, entry.rule, path, entry.qualname, statement)
     return BaselineEntry(parts, entry.line, entry.ids, entry.owner, entry.reason, entry.by)
-
-
-def _refuse_duplicates(source: _Source, start: int, element: bytes) -> None:
-    """Raise BaselineError for a duplicate key, of which a JSON reader takes the last."""
-
-    def check(pairs: list[tuple[str, object]]) -> None:
-        names = [name for name, _ in pairs]
-        for name in names:
-            if names.count(name) > 1:
-                raise source.error(start, f"duplicate key {one_line(name)}", _KEYS)
-
-    json.loads(element, object_pairs_hook=check)
 
 
 # Writing.

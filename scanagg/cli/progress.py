@@ -83,19 +83,15 @@ def store_progress(*, show: bool) -> Iterator[Notify]:
 
         def notify(kind: str, phase: Phase, done: int, total: int) -> None:
             nonlocal last
+            amount = f"{done or ''}"
+            if done and total:
+                amount = f"{min(100 * done // total, 100)} %"
+            elif done and phase is Phase.DOWNLOADING:
+                amount = f"{done / 2**20:.1f} MiB"
             if lines:
-                lines.set(kind, Text(f"{phase.value} {_amount(phase, done, total)}", "dim"))
+                lines.set(kind, Text(f"{phase.value} {amount}", "dim"))
             elif show and last != (kind, phase):
                 sys.stderr.write(f"{one_line(kind)}: {phase.value}\n")
             last = kind, phase
 
         yield notify
-
-
-def _amount(phase: Phase, done: int, total: int) -> str:
-    """Return the progress of a phase; empty if it is unknown."""
-    if not done:
-        return ""
-    if total:
-        return f"{min(100 * done // total, 100)} %"
-    return f"{done / 2**20:.1f} MiB" if phase is Phase.DOWNLOADING else f"{done}"
