@@ -1,13 +1,13 @@
-"""Time and memory to make the advisory store, and time to look things up in it.
+"""Time and memory to build the advisory store, and the time of look-ups.
 
 The argument is an OSV export (`pypi-osv.zip` of the test data, or the public one). It is imported
-as it is, and eight times over under other names, which is somewhat more than the public export has.
-EPSS scores are made up, as many as there are today. Each import runs in a process of its own, three
-times; the ratio is to decoding the same JSON and doing nothing with it. Then every package of the
-export is looked up in a store that was just opened, for a version from the middle of those that its
-records name, and again; and the names of every record are closed over aliases.
+as it is, and also eight times over under other names, a little more than the public export. EPSS
+scores are made up, as many as there are today. Each import runs three times, in a process of its
+own; its ratio compares it with only decoding the same JSON. Then every package of the export is
+looked up twice in a newly opened store, for a version from the middle of those that its records
+name, and the aliases of every record are resolved.
 
-CPU time is measured: none of this waits for anything but the disk.
+The figures are CPU time, because this work waits only for the disk.
 """
 
 import json
@@ -89,7 +89,7 @@ def records_of(result: Imported) -> int:
 
 
 def decode(path: Path) -> Measured:
-    """Unpack and decode every record, and forget it."""
+    """Unpack and decode every record, and discard it."""
 
     def each() -> int:
         decoder = msgspec.json.Decoder(Record)

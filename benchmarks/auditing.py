@@ -1,11 +1,11 @@
-"""Time to audit 1,000 pins: the real pip-audit, asking the advisory store on this machine.
+"""Time to audit 1,000 pins with the real pip-audit and the advisory store on this machine.
 
 The argument is an OSV export (`pypi-osv.zip` of the test data, or the public one). Each package in
-it is pinned to a version from the middle of those that a record lists, up to 1,000 names; names
-that nobody knows fill up the rest. So two of three packages are vulnerable, more than in any
-project. Measured is the time that passes, and the CPU time of our own process: for the audit (start
-pip-audit, look up, answer it, read its report), and with what comes after it for all findings
-(enrich, merge). The batch is how many pins one process of pip-audit gets.
+it is pinned to a version from the middle of those that a record lists, up to 1,000 names; unknown
+names fill the rest. So two of three packages are vulnerable, more than in any real project. The
+figures are wall time and the CPU time of our own process: for the audit alone (start pip-audit,
+look up, answer it, read its report), and with the later work on all findings (enrich, merge). The
+batch is the number of pins for one process of pip-audit.
 """
 
 import contextlib
@@ -36,7 +36,7 @@ BATCHES = (100, 250, 500, 1000)
 
 
 def main() -> None:
-    """Print the middle of five of each."""
+    """Print the median of five runs of each."""
     if len(sys.argv) != 2:
         sys.exit("usage: python benchmarks/auditing.py OSV-EXPORT.zip")
     export = Path(sys.argv[1])
@@ -58,7 +58,7 @@ def main() -> None:
 
 
 def inventory(export: Path) -> Inventory:
-    """The packages to audit."""
+    """Return the packages to audit."""
     versions: dict[str, str] = {}
     with zipfile.ZipFile(export) as archive:
         for name in sorted(archive.namelist()):
@@ -72,7 +72,7 @@ def inventory(export: Path) -> Inventory:
 
 
 def pinned(record: dict[str, object]) -> Iterator[tuple[str, str]]:
-    """Names (PEP 503) with a version that the record lists."""
+    """Yield names (PEP 503) with a version that the record lists."""
     affected = record.get("affected")
     for part in affected if isinstance(affected, list) else ():
         package, listed = part.get("package", {}), part.get("versions") or ()
@@ -82,7 +82,7 @@ def pinned(record: dict[str, object]) -> Iterator[tuple[str, str]]:
 
 
 def look_up(store: Store, found: Inventory) -> float:
-    """Seconds for one package, asked for the first time."""
+    """Return the seconds of the first look-up of one package."""
     start = time.perf_counter()
     for package in found.packages:
         store.affecting(package.name, package.version)
@@ -92,7 +92,7 @@ def look_up(store: Store, found: Inventory) -> float:
 def print_times(
     what: str, cache: Path, found: Inventory, way: Callable[[ScanSetup, Inventory], Sequence[Run]]
 ) -> None:
-    """Audit several times, and print the middle."""
+    """Audit several times, and print the median."""
     seconds, ours = [], []
     for _ in range(REPEATS):
         with contextlib.closing(open_store(cache)) as store:
@@ -105,7 +105,7 @@ def print_times(
 
 
 def scan_setup(cache: Path, store: Store) -> ScanSetup:
-    """As of a check with --offline."""
+    """Return the setup of a check with --offline."""
     return ScanSetup(
         limits=Limits(jobs=8, timeout=300, stop=Stop()),
         cache=cache,
@@ -117,12 +117,12 @@ def scan_setup(cache: Path, store: Store) -> ScanSetup:
 
 
 def whole(setup: ScanSetup, found: Inventory) -> Sequence[Run]:
-    """An audit as a check makes it, to findings that are merged."""
+    """Run an audit like a check, up to merged findings."""
     return collect_findings(setup, [pip_audit], target(setup), found, lambda _event: None).runs
 
 
 def audited(setup: ScanSetup, found: Inventory) -> Sequence[Run]:
-    """An audit alone."""
+    """Run an audit alone."""
     assert setup.store is not None
     assert setup.advisories is not None
     with serving(setup.store) as url:
@@ -131,12 +131,12 @@ def audited(setup: ScanSetup, found: Inventory) -> Sequence[Run]:
 
 
 def target(setup: ScanSetup) -> Target:
-    """A project without files: the inventory is given."""
+    """Return a project without files, because the inventory is given."""
     return Target(root=setup.cache / "work", name="work", files=())
 
 
 def spread(values: Sequence[float]) -> str:
-    """The middle, and the smallest and largest."""
+    """Return the median, the smallest and the largest value."""
     return f"{statistics.median(values):.2f} ({min(values):.2f} to {max(values):.2f})"
 
 

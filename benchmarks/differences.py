@@ -15,7 +15,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
-# An item of a list is known by the first of these that it has.
+# The first of these keys that an item of a list has identifies it.
 NAMES = (
     *("partialFingerprints|scanaggFindingId/v1", "fingerprint", "bom-ref", "id", "purl", "ref"),
     *("package|purl", "waiver|place", "tool|driver|name", "scanner", "input", "name"),
@@ -27,7 +27,7 @@ WORDING = re.compile(
     r"|shortDescription|text|title)\b"
 )
 QUOTED = re.compile(r"\b(snippet|contextRegion)\b")
-MISSING = ("missing",)  # what one side does not have; no JSON value is a tuple
+MISSING = ("missing",)  # a value that one side lacks; no JSON value is a tuple
 Difference = tuple[str, Any, Any]
 
 
@@ -50,7 +50,7 @@ def differences(before: Path, after: Path) -> dict[str, Kind]:
         if path.is_file()
     }
     for path in sorted(paths):
-        # In kinds, a report has the same name in every step; other files are of their step.
+        # In kinds, a report has the same name in every step; other files include their step.
         is_report = path.parts[-3:-2] == ("checks",) and path.name != "result.json"
         label = path.name if is_report else f"{path.parent.name}/{path.name}"
         for place, *pair in file_differences(before / path, after / path):
@@ -74,7 +74,7 @@ def is_wording(path: Path, place: str, before: Any, after: Any) -> bool:
 
 
 def file_differences(before: Path, after: Path) -> Iterator[Difference]:
-    """Return the differences of one file; their place is empty in files without JSON."""
+    """Return the differences of one file; in files that are not JSON their place is empty."""
     if not (before.is_file() and after.is_file()):
         old, new = (side.name if side.is_file() else MISSING for side in (before, after))
         yield "(file)", old, new
@@ -110,7 +110,7 @@ def value_differences(place: str, before: Any, after: Any) -> Iterator[Differenc
 def item_differences(
     place: str, before: Mapping[Any, Any], after: Mapping[Any, Any]
 ) -> Iterator[Difference]:
-    """Return the differences of two lists: of items with the same key, of the others in order."""
+    """Return the differences of two lists: match items by key, and the others in order."""
     both = [key for key in before if key in after]
     if both != [key for key in after if key in before]:
         yield f"{place} (order)", "items", "the same items in another order"
@@ -130,7 +130,7 @@ def item_differences(
 
 
 def named(items: Iterable[Any]) -> Iterator[tuple[tuple[str, str, int], Any]]:
-    """Give each item a key of its own: its name or its value, and a number among equals."""
+    """Give each item a unique key: its name or value, and a number among equal ones."""
     counts: Counter[tuple[str, str]] = Counter()
     for item in items:
         key = name_of(item)
@@ -167,6 +167,6 @@ def report(before: Path, after: Path, ignore: Iterable[str] = ()) -> int:
 
 
 def shown(value: Any) -> str:
-    """Return a value as an example shows it."""
+    """Return a value in the form that examples show."""
     text = "(missing)" if value is MISSING else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= 160 else f"{text[:160]}…"

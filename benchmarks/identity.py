@@ -1,40 +1,40 @@
-"""How well findings are recognised, measured on the history of real projects.
+"""Accuracy of matching findings, measured on the history of real projects.
 
     python benchmarks/identity.py [--step 30] [--snapshots 12] [--black PROGRAM] CLONE...
 
-CLONE is a git clone with its history. From its HEAD back, along first parents, every `--step`-th
-commit is a snapshot, and each is compared with the one before it. Nothing is written to the clone.
-Every snapshot is scanned by the real bandit through scanagg's own package, without B101 (asserts);
-a file that is in two snapshots, the same path and the same content, is scanned once, for bandit
-looks at one file at a time (`--verify` scans the newest snapshot as a whole too, and compares).
+CLONE is a git clone with its history. Going back from its HEAD along first parents, every
+`--step`-th commit is a snapshot, and each is compared with the one before it. Nothing is written to
+the clone. The real bandit scans every snapshot through scanagg's own package, without B101
+(asserts). A file with the same path and content in two snapshots is scanned once, because bandit
+looks at one file at a time (`--verify` also scans the newest snapshot as a whole, and compares).
 
-The truth about a finding of the newer snapshot, from the history and not from our matching:
+The history, not our matching, gives the expected result for a finding of the newer snapshot:
 
 - *unchanged*: `git blame --first-parent -w -M -C` over the commits between the two leads its
-  lines, as bandit gives them, back to lines of the older snapshot that were one after the other,
-  and on the first of them bandit reported the same rule. If blame leads
-  several findings to one, the one on a line that a plain diff knows too is it, else the one in the
-  same file, else the first; the others are copies.
-- *added*: its first line was written by one of the commits between (for a copy: as blame says
-  without -M and -C), and that commit removed nowhere, in any Python file, text with the same
-  letters and digits, without comments, as the finding's lines, nor a line like its first. What was
-  edited beyond that counts as added, for whoever touched it is to look at it.
-- *edited*, and in no rate: its first line is old and the others are not all, so that it may be held
-  for the same or for another one with equal right.
-- *unsure*, and in no rate: its line was written anew by a commit that also removed the same letters
-  somewhere (formatted or moved, too short for blame to follow), or its line is old and bandit
-  reported nothing of that rule there (what it means changed elsewhere).
+  lines, as bandit gives them, back to consecutive lines of the older snapshot, and bandit reported
+  the same rule on the first of them. If blame leads several findings to one, the match is the one
+  on a line that a plain diff also finds, else the one in the same file, else the first; the others
+  are copies.
+- *added*: one of the commits between wrote its first line (for a copy: by blame without -M and -C),
+  and that commit did not remove, from any Python file, text with the same letters and digits
+  (without comments) as the finding's lines, or a line like its first. Larger edits count as added,
+  because their author should look at the finding.
+- *edited*, in no rate: its first line is old, but not all of the others are, so it may equally well
+  count as the same finding or as another one.
+- *unsure*, in no rate: a commit rewrote its line and also removed the same letters somewhere
+  (formatted or moved, too short for blame to follow), or its line is old and bandit did not report
+  that rule there (its meaning changed because of code elsewhere).
 
-*Kept* is an unchanged finding that is matched as unchanged, and with its own old self, not with an
-equal one. *Wrong* is an added finding that is matched as unchanged, with whatever. `file` is what
-a committed baseline knows, `commit` has git's line map of the two commits too. For comparison:
-`bandit` is what `bandit -b` does (equal file, test, text, severity, confidence), `lines` is equal
+*Kept* is an unchanged finding that is matched as unchanged with its own older version, not with an
+equal one. *Wrong* is an added finding that is matched as unchanged with any other. `file` uses the
+data of a committed baseline, `commit` also uses git's line map of the two commits. For comparison:
+`bandit` matches like `bandit -b` (equal file, test, text, severity, confidence), `lines` by equal
 file, rule and line. `black` formats the newest snapshot with `black -l 60` and matches it with
-itself as `file` does; the n-th finding of a rule in a file is the n-th there, and where a file does
-not have the same number of them after, nothing is said of them.
+itself like `file`. The n-th finding of a rule in a file must match the n-th one afterwards; files
+with a different number of them afterwards are left out.
 
-What this does not see: whether an *unsure* one was matched well; a line that blame follows wrongly;
-findings of other scanners; what a merge brings is one step, as everything on its side branch is.
+Limits: *unsure* findings are not judged; blame may follow a line wrongly; other scanners are not
+measured; a merge counts as one step, with everything on its side branch.
 """
 
 import argparse
@@ -69,12 +69,12 @@ Key = str | tuple[str, str]
 ASSERTS = "B101"
 BANDIT = all_scanners()["bandit"]
 HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
-NOT_LETTERS = re.compile(rb"#.*|[^#0-9A-Za-z\x80-\xff]+")  # comments are not looked at
+NOT_LETTERS = re.compile(rb"#.*|[^#0-9A-Za-z\x80-\xff]+")  # comments are ignored
 
 
 @dataclass(frozen=True, slots=True)
 class FileScan:
-    """What bandit said of one file: our observations, the passwords, its own words by line."""
+    """Bandit's results for one file: our observations, the passwords, its own texts by line."""
 
     observations: tuple[Observation, ...] = ()
     secrets: frozenset[str] = frozenset()
@@ -83,7 +83,7 @@ class FileScan:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One state of a project: its Python files by content, its findings, what bandit said."""
+    """One state of a project: its Python files by content, its findings, bandit's results."""
 
     commit: str
     root: Path
@@ -94,14 +94,14 @@ class Snapshot:
 
 
 class Scanner:
-    """Runs the real bandit as scanagg does, once for each path with its content."""
+    """Run the real bandit like scanagg, once for each path and content."""
 
     def __init__(self, work: Path) -> None:
         self._work = work
         self._known: dict[tuple[str, str], FileScan] = {}
 
     def snapshot(self, commit: str, root: Path) -> Snapshot:
-        """Scan what was not yet scanned in `root`."""
+        """Scan the files in `root` that are not scanned yet."""
         target = read_target(root)
         context = Context(target, Inventory(), ScannerSettings(), self._work, datetime.now(UTC))
         blobs = {path: digest(root / path) for path in BANDIT.inputs(context).found}
@@ -123,7 +123,7 @@ def digest(path: Path) -> str:
 
 
 def scanned(context: Context, paths: Sequence[str]) -> dict[str, FileScan]:
-    """Bandit's results by file, through scanagg's own call and parser."""
+    """Return bandit's results by file, through scanagg's own call and parser."""
     tool = BANDIT.locate(context.settings)
     if tool is None:
         sys.exit("bandit is not installed beside scanagg")
@@ -150,7 +150,7 @@ def scanned(context: Context, paths: Sequence[str]) -> dict[str, FileScan]:
 def raw_texts(
     results: Iterable[dict[str, str]], root: Path
 ) -> Mapping[str, Mapping[tuple[str, int], frozenset[Text]]]:
-    """By path, then rule and line: what bandit compares when it is given a baseline."""
+    """Return the texts that `bandit -b` compares, by path, then by rule and line."""
     made: dict[str, dict[tuple[str, int], frozenset[Text]]] = defaultdict(dict)
     for one in results:
         path = Path(one["filename"]).relative_to(root).as_posix()
@@ -161,7 +161,7 @@ def raw_texts(
 
 
 def findings_of(scans: Iterable[FileScan], root: Path) -> tuple[Finding, ...]:
-    """The findings as a check makes them."""
+    """Return the findings as a check creates them."""
     sources = Sources(read_target(root))
     chosen = [scan for scan in scans if scan.observations]
     said = normalise([one for scan in chosen for one in scan.observations], Inventory(), sources)
@@ -170,7 +170,7 @@ def findings_of(scans: Iterable[FileScan], root: Path) -> tuple[Finding, ...]:
 
 
 class Clone:
-    """Reads a clone's history."""
+    """A clone and its history."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -186,14 +186,14 @@ class Clone:
         return done.stdout
 
     def snapshots(self, step: int, count: int) -> list[str]:
-        """The commits, the oldest first."""
+        """Return the commits, oldest first."""
         commits = self.git("rev-list", "--first-parent", "HEAD").decode().split()[::step][:count]
         if len(commits) < count:
             sys.exit(f"{self.path} has history for {len(commits)} snapshots only")
         return commits[::-1]
 
     def export(self, commit: str, into: Path) -> Path:
-        """The Python files of a commit, in a folder that is no repository."""
+        """Write the Python files of a commit to a folder that is not a repository."""
         index = str(into) + ".index"
         self.git("read-tree", commit, GIT_INDEX_FILE=index)
         names = self.git("ls-files", "-z", "--", "*.py", "*.pyw", GIT_INDEX_FILE=index)
@@ -202,7 +202,7 @@ class Clone:
         return into
 
     def _removed(self, commit: str) -> list[list[bytes]]:
-        """Letters and digits of the lines that a commit removed from Python files, by hunk."""
+        """Return letters and digits of lines that a commit removed from Python files, by hunk."""
         options = ("--no-renames", "-U0", "--no-color", "--no-ext-diff")
         patch = self.git("diff", *options, f"{commit}^1", commit, "--", "*.py", "*.pyw")
         hunks = re.split(rb"^@@ .*$", patch, flags=re.MULTILINE)[1:]
@@ -211,9 +211,9 @@ class Clone:
         ]
 
     def origins(self, base: str, head: str, path: str, *follow: str) -> list[tuple[str, Place]]:
-        """For each line of a file: the commit it is from, its path and line there.
+        """Return for each line of a file its commit, and its path and line there.
 
-        `follow` are blame's options for what was moved.
+        `follow` are blame's options for moved lines.
         """
         span = f"{base}..{head}"
         options = ("--first-parent", "-w", *follow, "--line-porcelain")
@@ -229,7 +229,7 @@ class Clone:
         return found
 
     def line_map(self, base: str, head: str) -> LineMap:
-        """Where an unchanged line was, by `git diff -M`."""
+        """Return the old places of unchanged lines, by `git diff -M`."""
         names, hunks = self._diff(base, head)
 
         def old(path: str, line: int) -> Place | None:
@@ -275,7 +275,7 @@ def letters(line: bytes) -> bytes:
 
 
 def truth(clone: Clone, base: Snapshot, head: Snapshot, lines: LineMap) -> dict[int, int | str]:
-    """For each finding of `head` by its place: the one of `base` it is, "added" or "unsure"."""
+    """Return for each finding of `head`, by place, its match in `base`, "added" or "unsure"."""
     at: dict[tuple[str, str, int], list[int]] = defaultdict(list)
     for place, one in enumerate(base.findings):
         at[one.rule.id, *where(one)].append(place)
@@ -306,7 +306,7 @@ def where(one: Finding) -> Place:
 
 
 def copied(clone: Clone, base: Snapshot, head: Snapshot, one: Finding) -> str:
-    """What blame leads to a line that is another finding's: a copy, unless it was written anew."""
+    """Classify a finding that blame leads to another one's line: a copy, unless rewritten."""
     path, line = where(one)
     commit, _ = blamed(clone, base.commit, head.commit, path)[line - 1]
     anew = commit == base.commit or was_removed(clone, commit, head, one)
@@ -325,7 +325,7 @@ def origin(clone: Clone, base: Snapshot, head: Snapshot, path: str, line: int) -
 
 
 def is_whole(clone: Clone, base: Snapshot, head: Snapshot, one: Finding, old: Place) -> bool:
-    """Whether all lines of a finding are old, and were one after the other."""
+    """Return whether all lines of a finding are old and were consecutive."""
     path, first = where(one)
     return all(
         origin(clone, base, head, path, number) == (base.commit, (old[0], old[1] + number - first))
@@ -338,7 +338,7 @@ def last_line(one: Finding) -> int:
 
 
 def was_removed(clone: Clone, commit: str, head: Snapshot, one: Finding) -> bool:
-    """Whether the commit that wrote the finding's first line removed the same letters."""
+    """Return whether the commit that wrote the finding's first line removed the same letters."""
     path, first = where(one)
     rows = (head.root / path).read_bytes().splitlines()[first - 1 : last_line(one)]
     texts = [letters(row) for row in rows]
@@ -346,8 +346,8 @@ def was_removed(clone: Clone, commit: str, head: Snapshot, one: Finding) -> bool
     return any(texts[0] in hunk or whole in b"".join(hunk) for hunk in clone.removed(commit))
 
 
-# What each way of comparing says: for each finding of the head, the place in the base, True where
-# it only knows that it is known, None where it says that it is new.
+# Results of each way of comparing, for each finding of the head: its place in the base, True if it
+# is known without a place, None if it is new.
 
 Said = Sequence[int | bool | None]
 
@@ -393,9 +393,9 @@ WAYS: Mapping[str, Callable[[Snapshot, Snapshot, LineMap], Said]] = {
 
 
 def count(real: Mapping[int, int | str], said: Mapping[str, Said]) -> Counter[Key]:
-    """How many findings there are of each kind, and how many each way says were there before.
+    """Return the number of findings of each kind, and how many of them each way matches.
 
-    Of the unchanged ones only those that it does not take for another one.
+    Unchanged findings count only if they are matched with the right one.
     """
     made: Counter[Key] = Counter()
     for place, what in real.items():
@@ -409,14 +409,14 @@ def count(real: Mapping[int, int | str], said: Mapping[str, Said]) -> Counter[Ke
 
 
 def formatted(scanner: Scanner, head: Snapshot, black: str, into: Path) -> Counter[Key]:
-    """How many findings of the newest snapshot are known after black, of how many."""
+    """Return the number of findings of the newest snapshot matched after black, and their total."""
     shutil.copytree(head.root, into, symlinks=True)
-    empty = into.parent / "black.toml"  # the project's own settings are not to be asked
+    empty = into.parent / "black.toml"  # to ignore the project's own settings
     empty.touch()
     paths = [str(into / path) for path in head.blobs if not (into / path).is_symlink()]
     for at in range(0, len(paths), 500):
         command = [black, "-q", "--fast", "-l", "60", "--config", str(empty)]
-        # It ends with 123 where it cannot parse a file, which then stays as it is.
+        # It exits with 123 if it cannot parse a file, and leaves that file unchanged.
         subprocess.run([*command, *paths[at : at + 500]], check=False, capture_output=True)
     after = scanner.snapshot("", into)
     old, new = numbered(head), numbered(after)
@@ -432,7 +432,7 @@ def formatted(scanner: Scanner, head: Snapshot, black: str, into: Path) -> Count
 
 
 def numbered(snapshot: Snapshot) -> Mapping[tuple[str, str], list[int]]:
-    """The findings of each file and rule, by line."""
+    """Return the findings of each file and rule, by line."""
     made: dict[tuple[str, str], list[int]] = defaultdict(list)
     order = sorted(range(len(snapshot.findings)), key=lambda at: where(snapshot.findings[at]))
     for at in order:
@@ -442,7 +442,7 @@ def numbered(snapshot: Snapshot) -> Mapping[tuple[str, str], list[int]]:
 
 
 def measure(path: Path, options: argparse.Namespace, work: Path) -> Counter[Key]:
-    """All figures of one project."""
+    """Return all figures of one project."""
     clone, scanner = Clone(path), Scanner(work)
     commits = clone.snapshots(options.step, options.snapshots)
     total: Counter[Key] = Counter()
@@ -477,7 +477,7 @@ def measure(path: Path, options: argparse.Namespace, work: Path) -> Counter[Key]
 def explain(
     base: Snapshot, head: Snapshot, real: Mapping[int, int | str], said: Mapping[str, Said]
 ) -> None:
-    """Every finding that matching takes for what it is not."""
+    """Print every finding that is matched wrongly."""
     for place, what in sorted(real.items()):
         for way in ("file", "commit"):
             answer = said[way][place]
@@ -501,7 +501,7 @@ HEAD = (
 
 
 def row(name: str, commit: str, figures: Counter[Key]) -> str:
-    """One line of the table."""
+    """Return one line of the table."""
     ways = ("file", "commit", "lines", "bandit")
     old, added, black = figures["unchanged"], figures["added"], figures["black"]
     cells = [

@@ -1,9 +1,9 @@
 """Time to judge 100,000 findings against a policy of 50 rules and 500 waivers.
 
 The findings are varied: every category, 10,000 paths, 100 rules, 3,000 packages, 12,000 advisories,
-each finding with a fingerprint of its own. So are the conditions of the rules and the selectors of
-the waivers. The same findings are judged with fewer rules and waivers too, and the ratios show what
-these cost. CPU time is measured: judging is one process that waits for nothing.
+each finding with a fingerprint of its own. The conditions of the rules and the selectors of the
+waivers are varied too. The same findings are also judged with fewer rules and waivers, and the
+ratios show the cost of these. The figures are CPU time, because judging waits for nothing.
 """
 
 import gc
@@ -54,7 +54,7 @@ HISTORIES = (
 
 
 def main() -> None:
-    """Print the median of five for the whole and for less, with ratios."""
+    """Print the median of five runs for the whole policy and for smaller ones, with ratios."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else FINDINGS
     findings = [finding(number) for number in range(count)]
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def main() -> None:
 
 
 def median(findings: list[Finding], judge_by: Policy) -> float:
-    """The middle of several runs, in seconds of CPU; each compiles the policy anew."""
+    """Return the median CPU seconds of several runs; each compiles the policy again."""
     times = []
     for _ in range(REPEATS):
         start = time.process_time()
@@ -90,7 +90,7 @@ def told(what: str, seconds: float, reference: float) -> None:
 
 
 def finding(number: int) -> Finding:
-    """Of ten findings five are code, three vulnerabilities, one a secret and one a licence."""
+    """A finding: of ten, five are code, three vulnerabilities, one a secret, one a licence."""
     digest = hashlib.sha256(str(number).encode()).hexdigest()
     kind = number % 10
     package, advisory, facts = None, None, None
@@ -137,7 +137,7 @@ def finding(number: int) -> Finding:
 
 
 def policy(folder: Path, count: int) -> Policy:
-    """A policy whose rules ask about everything that rules can ask about."""
+    """A policy with rules that use every kind of condition."""
     matches = (
         "{{category: vuln, kev: true, package: 'package-{n}*'}}",
         "{{category: code, rule: [B{b}, 'B9{n}*'], path: 'src/part{n}/**'}}",
@@ -163,7 +163,7 @@ def policy(folder: Path, count: int) -> Policy:
 
 
 def waivers(findings: list[Finding], count: int) -> Iterator[Waiver]:
-    """By fingerprint, ids, package with versions, plain path, and glob, a fifth each."""
+    """Waivers by fingerprint, ids, package with versions, plain path, and glob, a fifth each."""
     for n in range(count):
         one = findings[n * 199 % len(findings)]
         selectors: dict[str, object] = (

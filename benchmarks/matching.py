@@ -1,14 +1,14 @@
 """Time to match 100,000 findings with a base of 100,000, on four kinds of input.
 
 Each figure is the median of five runs in this process after one that is not counted, with the
-smallest and the largest: seconds of CPU time, for matching waits for nothing. The garbage collector
-is off, as in a check.
+smallest and the largest. The figures are seconds of CPU time, because matching waits for nothing.
+The garbage collector is off, as in a check.
 
-- *history*: 2,000 files; of the findings 80 % as they were, a tenth in a function or a file that
-  was renamed, a twentieth in another file, the rest edited or new.
-- *new*: nothing is known.
-- *equal*: all have one key, as in a file that was generated.
-- *secrets*: one file of a hundred thousand values on lines that look alike, in another order.
+- *history*: 2,000 files; 80 % of the findings are unchanged, a tenth are in a renamed function or
+  file, a twentieth in another file, the rest edited or new.
+- *new*: no finding is known.
+- *equal*: all findings have the same key, as in a generated file.
+- *secrets*: one file of 100,000 values on similar lines, in another order.
 """
 
 import gc
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def history(count: int) -> Sides:
-    """A project as it is, and as it was."""
+    """A project now, and its earlier state."""
     random.seed(3)
     base = [code(number) for number in range(count)]
     return [later(one, random.random()) for one in base], base
@@ -62,7 +62,7 @@ def code(number: int, path: str | None = None) -> MatchEntry:
 
 
 def later(one: MatchEntry, chance: float) -> MatchEntry:
-    """The finding after some months: below `chance` says what became of it."""
+    """Return the finding after some months; `chance` decides its change."""
     parts = one.parts
     if chance < 0.8:
         return one._replace(line=one.line + 3)
@@ -76,20 +76,20 @@ def later(one: MatchEntry, chance: float) -> MatchEntry:
 
 
 def new(count: int) -> Sides:
-    """Two projects."""
+    """Two unrelated projects."""
     return [code(number, f"other{number % FILES}.py") for number in range(count)], [
         code(number + count) for number in range(count)
     ]
 
 
 def equal(count: int) -> Sides:
-    """The same thing again and again."""
+    """The same finding many times."""
     side = [MatchEntry(Parts("code", "B101", "a.py", "", "0" * 16), line) for line in range(count)]
     return side, side
 
 
 def secrets(count: int) -> Sides:
-    """Values that only their digests tell apart."""
+    """Values that differ only in their digests."""
     parts = Parts("secret", "", "a.json", "", "0" * 16)
     base = [MatchEntry(parts, line, f"{line:016x}") for line in range(count)]
     return base[::-1], base

@@ -4,13 +4,13 @@
     python benchmarks/mutants.py --only 3     the third one; repeatable
     python benchmarks/mutants.py --jobs 4     four at once, each in a copy of its own
 
-A mutant replaces a text that occurs exactly once in `scanagg/`, in whichever file, and runs the
-test files that are named for it, in whichever folder of `tests/`. Its white space does not matter,
-and `$name` stands for any name. It is *killed* if a test fails, and has *survived* if all pass.
+A mutant replaces a text that occurs exactly once in all files of `scanagg/`, and runs the test
+files that it names, from any folder of `tests/`. White space in the text does not matter, and
+`$name` stands for any name. A mutant is *killed* if a test fails, and has *survived* if all pass.
 
-The work tree is copied to a temporary folder first and stays as it is. The tests must pass without
-a mutant. Exit code: 0 if all mutants were killed, 1 if one survived, 2 if a text or a test file is
-not there exactly once, or if tests fail without a mutant or cannot run with one.
+The work tree is copied to a temporary folder first and not changed. The tests must pass without a
+mutant. Exit code: 0 if all mutants were killed, 1 if one survived, 2 if a text or a test file does
+not exist exactly once, or if tests fail without a mutant or cannot run with one.
 """
 
 import argparse
@@ -35,7 +35,7 @@ SECONDS = 1800
 TIMED_OUT = -1000
 LEFT_OUT = (".git", ".venv", "build", "__pycache__", ".hypothesis", ".*_cache")
 
-# The rule that is broken and the tests that must notice; the text, and what replaces it.
+# The rule that is broken and the tests that must notice; the text and its replacement.
 MUTANTS = r"""
 the first matching rule decides: test_policy_decide.py
 - for index, conditions in self._of_category[category]:
@@ -141,7 +141,7 @@ class Mutant(NamedTuple):
 
 
 class MutantError(Exception):
-    """A mutant cannot be planted, or its tests say nothing about it."""
+    """A mutant cannot be planted, or its tests cannot judge it."""
 
 
 def mutants() -> Iterator[Mutant]:
@@ -178,8 +178,8 @@ def places(mutant: Mutant, root: Path) -> tuple[Path, list[Path]]:
 def copied(folder: Path) -> Path:
     """Return a copy of the work tree, with an environment in `.venv` that imports the copy.
 
-    Its programs and other packages are those of the environment that runs this. `PYTHONPATH` would
-    not do: scanners are started without it.
+    Its programs and other packages are those of the environment that runs this. `PYTHONPATH` is not
+    enough, because scanners are started without it.
     """
     ignore = shutil.ignore_patterns(*LEFT_OUT)
     root = Path(shutil.copytree(ROOT, folder / "scanagg", symlinks=True, ignore=ignore))
@@ -199,7 +199,7 @@ def copied(folder: Path) -> Path:
 def run_tests(root: Path, tests: Iterable[Path]) -> tuple[int, str]:
     """Run test files in a copy; return pytest's exit code, or `TIMED_OUT`, and its output."""
     data = os.environ.get("SCANAGG_TEST_DATA") or str(ROOT.parent / "shared" / "data")
-    # Without compiled files: those of a mutant of the same size and second would be believed.
+    # No compiled files: Python would reuse those of a mutant of the same size and second.
     env = {"PYTHONPATH": "", "SCANAGG_TEST_DATA": data, "PYTHONDONTWRITEBYTECODE": "1"}
     argv = [f"{root}/.venv/bin/python", "-m", "pytest", *OPTIONS, *sorted(map(str, tests))]
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
@@ -216,7 +216,7 @@ def run_tests(root: Path, tests: Iterable[Path]) -> tuple[int, str]:
 
 
 def verdict(mutant: Mutant, root: Path) -> tuple[str, str]:
-    """Plant a mutant in a copy and test it; return what became of it, and the failing test."""
+    """Plant a mutant in a copy and test it; return its outcome and the failing test."""
 
     def planted(match: re.Match[str]) -> str:
         return re.sub(r"\$(\w+)", lambda name: match[name[1]], mutant.replacement)
@@ -248,7 +248,7 @@ def check(chosen: list[Mutant], root: Path) -> None:
 
 
 def plant(chosen: list[Mutant], jobs: int) -> list[str]:
-    """Test the mutants and print what became of each; return the outcomes."""
+    """Test the mutants and print the outcome of each; return the outcomes."""
     copies: queue.Queue[Path] = queue.Queue()
 
     def test(mutant: Mutant) -> str:

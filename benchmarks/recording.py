@@ -7,7 +7,7 @@
 clones of the projects at their HEAD. For each project it records checks by each ready-made policy
 with and without the 40th commit before HEAD as base, the stored reports judged again by each of
 them, and a baseline. On the first project it also runs the commands of the README that need no
-network. What differs between two runs of the same code (folders, times, seconds) is replaced.
+network. Text that differs between two runs of the same code (folders, times, seconds) is replaced.
 
 A recording has the folders PROJECT/checks/STEP and PROJECT/commands/STEP. Each has the arguments
 and the exit code (`result.json`), what was printed, and every report; of the HTML page its data
@@ -35,7 +35,7 @@ from typing import Any
 
 from differences import report
 
-NOW = "2026-11-25T12:00:00Z"  # past, so that no time of the run itself is mistaken for it
+NOW = "2026-11-25T12:00:00Z"  # in the past, to tell it from the time of the run itself
 COMMITTED = "2026-11-01T09:00:00Z"
 DISTANCE = 40  # commits from HEAD back to the base
 POLICIES = ("default", "pull-request", "strict", "weekly")
@@ -119,7 +119,7 @@ MARKUP = re.compile(r"<(script|style).*?</\1>|<[^>]*>", re.S)
 
 
 class Normaliser:
-    """Replaces what differs between two runs of the same code."""
+    """A filter that replaces text that differs between two runs of the same code."""
 
     def __init__(self, places: Mapping[Path, str]) -> None:
         """Replace each of these folders by its name, and times of today by a mark."""
@@ -143,7 +143,7 @@ class Normaliser:
         return self.today.sub("<time>", value)
 
     def page(self, text: str) -> str:
-        """Return text for people, which has durations and ages too."""
+        """Return text for people, which also has durations and ages."""
         text = self.value(text)
         for pattern, name in PRINTED:
             text = pattern.sub(name, text)
@@ -165,7 +165,7 @@ class Normaliser:
 
 @dataclass(frozen=True)
 class Recorder:
-    """Runs one scanagg in private folders below `work`, and writes what it does."""
+    """Run one scanagg in private folders below `work`, and record its results."""
 
     python: Path
     environment: Path | None
@@ -232,7 +232,7 @@ class Recorder:
             stored = reports / f"{kind}-default" / "scanagg.json"
             for policy in POLICIES:
                 run(f"{kind}-{policy}-gate", f"gate {stored} --policy {policy} -v")
-        # safety does nothing offline, and a baseline is written of complete checks only.
+        # safety does not run offline, and a baseline needs a complete check.
         self.run(out / "baseline", project, f"baseline write --skip safety {OFFLINE}")
         baseline = project / "policies" / "baseline.json"
         if baseline.is_file():
@@ -283,7 +283,7 @@ def record(options: argparse.Namespace) -> int:
             **{f"GIT_{who}_DATE": COMMITTED for who in ("AUTHOR", "COMMITTER")},
             "LC_ALL": "C.UTF-8",
             "NO_COLOR": "1",
-            "COLUMNS": "200",  # folders of other lengths would wrap shorter lines elsewhere
+            "COLUMNS": "200",  # or folder names of another length would wrap lines elsewhere
         }
         shutil.copytree(data / "trivy-cache", work / "trivy")
         code = [python, "-c", "import scanagg; print(*scanagg.__path__)"]

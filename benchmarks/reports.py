@@ -35,11 +35,11 @@ FORMATS = ("json", "sarif", "html", "md")
 
 
 def main() -> None:
-    """Print one line a stage: seconds, and the peak memory of the process so far in MB."""
+    """Print one line per stage: seconds, and the peak memory of the process so far in MB."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder) / "project"
-        # In a process of its own: what it takes to make the input is not to be measured.
+        # In a process of its own, to leave out the cost of making the input.
         with ProcessPoolExecutor(1) as pool:
             pool.submit(make, root, count).result()
         answer = (Path(folder) / "answer.json").read_bytes()
@@ -133,7 +133,7 @@ def result(root: Path, number: int, in_a_file: int) -> dict[str, object]:
 
 
 def staged(name: str, work: Callable[[], T]) -> T:
-    """Do the work, and print the time that it took."""
+    """Do the work, and print its time."""
     start = time.perf_counter()
     value = work()
     print(f"{name:<12} {time.perf_counter() - start:6.2f} s   {peak():5.0f} MB")

@@ -1,7 +1,7 @@
-"""Measure a check where nothing applies, and what a check adds to its slowest scanner.
+"""Measure a check where no scanner applies, and the time that a check adds to its slowest scanner.
 
 Each figure is the median of seven runs of the whole process after one that is not counted, with a
-cache of its own, so that nothing of the user's is read or written.
+cache of its own, so that the user's cache is not read or written.
 """
 
 import json

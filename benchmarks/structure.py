@@ -113,7 +113,7 @@ def imports(modules: list[Module], *, runtime: bool) -> dict[str, set[str]]:
 
 
 def runtime_nodes(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
-    """Yield what runs on import: no function bodies, nothing under `if TYPE_CHECKING`."""
+    """Yield the nodes that run on import: no function bodies, nothing under `if TYPE_CHECKING`."""
     for node in nodes:
         if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
             yield from runtime_nodes(node.orelse)
@@ -253,7 +253,7 @@ LIST_MODULES = (
 
 
 def startup(package: Path) -> dict[str, float | str]:
-    """Return how long a package takes to print its help, and how many modules it imports."""
+    """Return the time a package takes to print its help, and the number of modules it imports."""
     env = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
 
     def run(*argv: str) -> tuple[float, str]:

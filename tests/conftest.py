@@ -20,23 +20,23 @@ ROOT = Path(__file__).parent.parent
 # that interrupt a program need it handled.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-# Programs of the environment are found also where `pytest` is started without activating it.
+# Find programs of the environment even if it is not activated when `pytest` starts.
 os.environ["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
 
 
 @pytest.fixture(scope="session")
 def now() -> datetime:
-    """The time of this run, UTC, in whole seconds: the one place where tests read the clock.
+    """Return the time of this run, UTC, in whole seconds. Only this fixture reads the clock.
 
-    A date that the program under test compares with its own clock is derived from this one. Other
-    dates are fixed, and the program is given `--now` with them.
+    Derive dates that the program under test compares with its own clock from this one. Other dates
+    are fixed, and go with `--now`.
     """
     return datetime.now(UTC).replace(microsecond=0)  # noqa: TID251
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
-    """Real advisories and reports, which are not part of the repository."""
+    """The folder of real advisories and reports, which are not part of the repository."""
     given = os.environ.get("SCANAGG_TEST_DATA")
     folder = Path(given) if given else ROOT.parent / "shared" / "data"
     if not folder.is_dir():
@@ -56,7 +56,7 @@ def old_environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def private_cache(
     tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No test sees or leaves anything in the user's cache."""
+    """Keep tests away from the user's cache."""
     monkeypatch.setenv("SCANAGG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
 
 
@@ -72,7 +72,7 @@ def no_pull_request() -> Iterator[None]:
 
 @pytest.fixture
 def make_project(tmp_path: Path) -> Callable[..., Path]:
-    """Write files into a new folder, committed to git unless told otherwise; the folder."""
+    """Write files into a new folder and return it; committed to git by default."""
 
     def make(files: Mapping[str, str | bytes], *, git_: bool = True, name: str = "project") -> Path:
         return commit(tmp_path / name, files, git_=git_)

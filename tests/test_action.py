@@ -180,7 +180,7 @@ def configured(address: str) -> str:
 
 @pytest.fixture
 def fake_environment(tmp_path: Path) -> str:
-    """A virtual environment with a fake scanagg, which does what the real one never does."""
+    """A virtual environment with a fake scanagg, for behaviour that the real one never shows."""
     programs = tmp_path / "fake" / "bin"
     programs.mkdir(parents=True)
     (programs / "python").symlink_to(sys.executable)

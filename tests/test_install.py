@@ -24,7 +24,7 @@ from support.locks import ACTION, DEV, LOCKERS, LOCKS, newer_releases, pins
 
 import dev
 
-# A newer release of `lib` is out than the one that a lock names.
+# There is a newer release of `lib` than the locked one.
 RELEASED: Packages = {"app": {"1": ["lib[extra]>=1"]}, "lib": {"1": [], "2": []}}
 
 

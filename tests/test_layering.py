@@ -33,7 +33,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "__main__": {"cli"},
 }
 
-# Folders in which each package is one of a kind, found by itself: they never know each other.
+# Folders of plug-in packages that are discovered one by one and never import each other.
 KINDS = {"scanners", "reports"}
 # The exception: one format in two flavours.
 EXTENDS = {"sarif_full": "sarif"}
@@ -141,7 +141,7 @@ def test_scanners_and_formats_do_not_know_each_other() -> None:
 
 
 def cycles(graph: Mapping[str, set[str]]) -> list[str]:
-    """Return what remains when everything without needs is taken away, again and again."""
+    """Return the modules that remain after repeatedly removing those without dependencies."""
     left = {module: set(needs) for module, needs in graph.items()}
     while free := [module for module, needs in left.items() if not needs & left.keys()]:
         for module in free:
@@ -193,7 +193,7 @@ def test_one_broad_except() -> None:
         for node in ast.walk(tree(module))
         if isinstance(node, ast.ExceptHandler)
         and (node.type is None or {"Exception", "BaseException"} & named(node.type))
-        and ast.unparse(node.body[-1]) != "raise"  # that one only tidies up
+        and ast.unparse(node.body[-1]) != "raise"  # that one only cleans up
     ]
     assert len(broad) <= 1
     assert all(place.startswith("cli/") for place in broad)

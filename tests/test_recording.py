@@ -1,4 +1,4 @@
-"""Comparing two recordings: what counts as one difference, and of which kind."""
+"""Comparison of two recordings: the count and the kinds of differences."""
 
 import json
 import subprocess

@@ -265,7 +265,7 @@ def test_it_is_withdrawn_where_every_record_of_the_package_is(keeping: Keep) -> 
     found, advisory = enrich_one(store, vulnerable("CVE-2024-1001"))
     assert advisory.withdrawn
     assert not enrich_one(store, vulnerable("CVE-2024-1001", name="markupsafe"))[1].withdrawn
-    assert words(found) == [("ghsa", "high", "osv")]  # what it was rated stays on record
+    assert words(found) == [("ghsa", "high", "osv")]  # its rating is kept
 
 
 def test_a_record_that_holds_keeps_it(keeping: Keep) -> None:
@@ -282,7 +282,7 @@ def test_a_record_that_holds_keeps_it(keeping: Keep) -> None:
     assert not advisory.withdrawn
     assert advisory.fixed_versions == ("2.9",)
     assert found.rule.cwe == ()
-    # Nobody else has rated it: better the word of a withdrawn record than none.
+    # No other source rates it, so the rating of the withdrawn record counts.
     assert words(found) == [("ghsa", "high", "osv")]
 
 
@@ -388,7 +388,7 @@ def test_what_has_a_name_in_common_with_malware_is_none(keeping: Keep) -> None:
     assert not enrich_one(store, vulnerable("CVE-2024-1001", name="evil", purl="pkg:npm/evil@1"))[
         1
     ].malicious
-    # A scanner's own word stands.
+    # The scanner's own rating is kept.
     assert enrich_one(store, vulnerable("PYSEC-1", "MAL-2024-1"))[1].malicious
 
 

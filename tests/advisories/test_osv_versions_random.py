@@ -1,4 +1,4 @@
-"""The store's matching against OSV's own pseudocode, on events that nobody would write."""
+"""The store's matching compared with OSV's own pseudocode, on random events."""
 
 import json
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from scanagg.advisories.versions import trimmed
 VERSIONS = ("0", "0.0", "0.9rc1", "1.0.dev1", "1", "1.0.0", "1.0+cpu", "1.1", "2.0", "2.0.post1")
 VERSIONS += ("3", "3.0b2", "10", "1!0.5", "2.0.0")
 ASKED = (*VERSIONS, "0.dev0", "0.5", "1.0.1", "2.0rc1", "2.5", "99", "1!2")
-# At one version: first what ended there, then what begins there, then what is the last of it.
+# At one version: first the ends, then the starts, then the last affected versions.
 ORDER = ("fixed", "introduced", "last_affected")
 
 kinds = st.sampled_from((*ORDER, "limit"))
@@ -48,7 +48,7 @@ def by_the_schema(one: Sequence[tuple[str, str]], version: Version) -> bool:
 
 
 def place(event: tuple[str, str]) -> tuple[Version | None, str]:
-    """None is before everything."""
+    """Return the version of an event, None for the start of all, and its kind."""
     return (None if event == ("introduced", "0") else Version(event[1]), event[0])
 
 

@@ -25,8 +25,8 @@ from scanagg.scanners.base import Lookup
 DATA = DataSource("OSV")
 
 
-class Fake(Store):
-    """What a store says, without one; `broken` is one whose file cannot be read any more."""
+class FakeStore(Store):
+    """A store of given records, without a file. With `broken`, its file is no longer readable."""
 
     osv, kev, epss = DATA, None, None
     problems = ()
@@ -89,15 +89,15 @@ def connected(url: str) -> Iterator[socket.socket]:
 
 
 def head(url: str, *lines: str) -> bytes:
-    """Send a raw request, as no library would."""
+    """Send a raw request that no library would send."""
     return "\r\n".join((f"POST {urlsplit(url).path} HTTP/1.1", "Host: x", *lines, "", "")).encode()
 
 
-# -- what it answers -------------------------------------------------------------------------------
+# -- answers ---------------------------------------------------------------------------------------
 
 
 def test_it_listens_on_this_machine_alone_under_an_address_nobody_guesses() -> None:
-    with serving(Fake()) as one, serving(Fake()) as other:
+    with serving(FakeStore()) as one, serving(FakeStore()) as other:
         parts = urlsplit(one)
         assert parts.hostname == "127.0.0.1"
         assert parts.path.endswith("/v1/query")
@@ -113,7 +113,7 @@ def test_it_answers_with_the_records_that_affect_the_version() -> None:
         summary="Widget lets anyone in",
         affected=(of("Widget", FROM_START, RangeEvent(fixed="1.10")),),
     )
-    store = Fake(flaw)
+    store = FakeStore(flaw)
     with serving(store) as url:
         status, answer = request(url)
     assert status == 200
@@ -142,12 +142,12 @@ def test_it_answers_with_the_records_that_affect_the_version() -> None:
 
 
 def test_nothing_known_is_an_empty_answer() -> None:
-    with serving(Fake()) as url:
+    with serving(FakeStore()) as url:
         assert request(url) == (200, {})
 
 
 def test_other_ecosystems_are_not_looked_up() -> None:
-    store = Fake(Record("A-1", affected=(of("widget", FROM_START),)))
+    store = FakeStore(Record("A-1", affected=(of("widget", FROM_START),)))
     with serving(store) as url:
         query = {"package": {"name": "widget", "ecosystem": "npm"}, "version": "1.0"}
         assert request(url, body=query) == (200, {})
@@ -155,7 +155,7 @@ def test_other_ecosystems_are_not_looked_up() -> None:
 
 
 def test_names_are_asked_as_in_pep_503() -> None:
-    store = Fake()
+    store = FakeStore()
     with serving(store) as url:
         request(url, body={"package": {"name": "Zope.Interface", "ecosystem": "PyPI"}, **V1})
     assert store.asked == [("zope-interface", "1")]
@@ -197,7 +197,7 @@ def test_times_are_such_as_pip_audit_can_read(
 
 
 def test_pip_audit_digests_what_would_make_it_fail(tmp_path: Path) -> None:
-    """Several entries and ranges, versions that are none, another zone, a missing package."""
+    """Several entries and ranges, invalid versions, another time zone, a missing package."""
     flaw = record(
         "GHSA-aaaa-bbbb-cccc",
         "Widget",
@@ -235,7 +235,7 @@ NPM = {"ecosystem": "npm", "name": "widget"}
 
 
 def test_a_store_that_breaks_meanwhile_is_a_failure_and_asked_once(tmp_path: Path) -> None:
-    store = Fake(broken=True)
+    store = FakeStore(broken=True)
     with serving(store) as url:
         ctx = context(tmp_path, inventory("a==1", "b==1"), lookup=Lookup(url, DATA))
         done = drive(pip_audit, ctx, tmp_path)
@@ -246,19 +246,19 @@ def test_a_store_that_breaks_meanwhile_is_a_failure_and_asked_once(tmp_path: Pat
     assert text.endswith("for url: {advisories}")
 
 
-# -- what it refuses -------------------------------------------------------------------------------
+# -- refusals --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "OPTIONS", "HEAD"])
 def test_it_knows_one_method(method: str) -> None:
-    with serving(Fake()) as url:
+    with serving(FakeStore()) as url:
         assert request(url, method)[0] == 405
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 @pytest.mark.parametrize("path", ["/", "/v1/query", "/x/v1/query", "/v1/querybatch"])
 def test_it_knows_one_path(method: str, path: str) -> None:
-    store = Fake()
+    store = FakeStore()
     with serving(store) as url:
         assert request(url, method, path=path)[0] == 404
         assert request(url, method, path=urlsplit(url).path + "x")[0] == 404
@@ -279,7 +279,7 @@ def test_it_knows_one_path(method: str, path: str) -> None:
     ],
 )
 def test_what_is_no_query_is_refused(body: bytes) -> None:
-    store = Fake()
+    store = FakeStore()
     with serving(store) as url:
         assert request(url, body=body)[0] == 400
     assert not store.asked
@@ -298,7 +298,7 @@ def test_what_is_no_query_is_refused(body: bytes) -> None:
     ],
 )
 def test_a_body_without_a_length_or_too_long_is_refused_unread(lines: tuple[str, ...]) -> None:
-    with serving(Fake()) as url, connected(url) as connection:
+    with serving(FakeStore()) as url, connected(url) as connection:
         connection.sendall(head(url, *lines))
         with connection.makefile("rb") as answer:
             assert b" 400 " in answer.readline()
@@ -306,7 +306,7 @@ def test_a_body_without_a_length_or_too_long_is_refused_unread(lines: tuple[str,
 
 
 def test_a_client_that_breaks_off_is_no_news(capfd: pytest.CaptureFixture[str]) -> None:
-    with serving(Fake()) as url:
+    with serving(FakeStore()) as url:
         with connected(url) as connection:
             connection.sendall(head(url, "Content-Length: 100") + b"{")
         with connected(url) as connection:
@@ -317,7 +317,7 @@ def test_a_client_that_breaks_off_is_no_news(capfd: pytest.CaptureFixture[str]) 
 
 
 def test_several_questions_go_over_one_connection() -> None:
-    with serving(Fake()) as url:
+    with serving(FakeStore()) as url:
         parts = urlsplit(url)
         connection = http.client.HTTPConnection("127.0.0.1", parts.port, timeout=20)
         for _ in range(3):
@@ -330,7 +330,7 @@ def test_several_questions_go_over_one_connection() -> None:
 
 
 def test_it_ends_with_its_block() -> None:
-    with serving(Fake()) as url:
+    with serving(FakeStore()) as url:
         request(url)
     with pytest.raises(OSError, match="refused"), connected(url):
         pass
@@ -345,7 +345,7 @@ def test_a_machine_without_a_socket_for_it_is_an_error(monkeypatch: pytest.Monke
         pytest.raises(
             StoreError, match=r"cannot serve the advisory store on 127\.0\.0\.1"
         ) as caught,
-        serving(Fake()),
+        serving(FakeStore()),
     ):
         pass
     assert caught.value.hint

@@ -1,8 +1,8 @@
-"""The store's matching against another implementation of it: the real trivy, with the same records.
+"""The store's matching compared with another implementation: the real trivy, with the same records.
 
 Both are asked for thousands of pins: versions that records list, versions at which something begins
-or ends, and their neighbours. Where they differ there is a reason, one of `Reason`; and the store
-never misses what trivy finds.
+or ends, and their neighbours. Each difference has a reason, one of `Reason`, and the store finds
+everything that trivy finds.
 """
 
 import enum
@@ -32,7 +32,7 @@ Pin = tuple[str, str]
 
 
 class Reason(enum.Enum):
-    """Why the store says that a vulnerability affects a version, and trivy does not."""
+    """The reason that the store, but not trivy, reports a version as affected."""
 
     BEFORE_ZERO = "OSV's 0 is before every version; trivy reads it as the version 0"
     UNREADABLE = "the fix is no version of PEP 440: the store takes it for none, trivy for clean"
@@ -65,7 +65,7 @@ def rounds(data_dir: Path) -> list[list[Pin]]:
 def found(
     rounds: list[list[Pin]], data_dir: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[Pin, set[str]]:
-    """What trivy says of every pin that it can read."""
+    """The ids that trivy reports for every pin that it can read."""
     place = tmp_path_factory.mktemp("pins")
     for number, pins in enumerate(rounds):
         folder = place / "project" / f"{number:02}"
@@ -88,7 +88,7 @@ def found(
 
 
 def versions_of(path: Path) -> tuple[dict[str, list[str]], dict[str, list[str]]]:
-    """By name: the versions that records list, and those at which something begins or ends."""
+    """Return by name the versions that records list, and those that begin or end a range."""
     listed, bounds = defaultdict(list), defaultdict(list)
     with zipfile.ZipFile(path) as archive:
         records = [json.loads(archive.read(name)) for name in archive.namelist()]
@@ -106,7 +106,7 @@ def bounds_of(entry: dict[str, Any]) -> Iterator[str]:
 
 
 def spread(values: Iterable[str], count: int) -> list[str]:
-    """At most so many of the values, from the first on, at equal distances."""
+    """Return at most so many of the values, from the first on, at equal distances."""
     given = list(dict.fromkeys(values))
     taken = min(count, len(given))
     return [given[number * len(given) // taken] for number in range(taken)]
@@ -156,7 +156,7 @@ def without_list(record: Record) -> Record:
 
 
 def told(records: Iterable[Record], key: str) -> list[str]:
-    """What the events of records say under a key."""
+    """Return the values of one key in the events of records."""
     ranges = (each for one in records for entry in one.affected for each in entry.ranges)
     events = [event for each in ranges if each.type != "GIT" for event in each.events]
     return [text for event in events if (text := getattr(event, key)) is not None]
@@ -166,7 +166,7 @@ def told(records: Iterable[Record], key: str) -> list[str]:
 def differences(
     found: dict[Pin, set[str]], store: Store
 ) -> tuple[Sequence[tuple[Pin, str]], Sequence[tuple[Pin, str]]]:
-    """What the store finds alone, and what trivy finds alone."""
+    """The results that only the store finds, and those that only trivy finds."""
     ours, theirs = [], []
     for pin, ids in found.items():
         mine = groups((one.id for one in store.affecting(*pin)), store)

@@ -336,7 +336,7 @@ def test_a_file_in_place_of_the_folder_is_named(tmp_path: Path) -> None:
     assert "cannot read the advisory store" in store.problems[0]
 
 
-# The superuser may read everything, unless that is taken from it.
+# Root may read everything unless that right is dropped.
 _LIKE_ANYBODY = (
     ("setpriv", "--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all")
     if os.geteuid() == 0

@@ -1,4 +1,4 @@
-"""The baseline file: strict to load, stable by the line, and never growing by itself."""
+"""The baseline file: strict loading, stable lines, and no growth without a request."""
 
 import json
 from collections.abc import Sequence
@@ -97,7 +97,7 @@ def test_lines_that_stay_are_byte_for_byte_the_same() -> None:
 
 
 def test_the_head_changes_with_accepted_packages_and_never_with_shrinking() -> None:
-    """It says with which commit packages are compared: code that is accepted makes none old."""
+    """The head names the commit that packages are compared with; accepting code keeps it."""
     baseline = loaded(new_text(ALL))
     smaller = loaded(updated_text(baseline, [0]))
     assert smaller.growth == 1
@@ -303,7 +303,7 @@ def test_a_baseline_without_any_known_file_is_foreign() -> None:
     assert not foreign(Baseline(PLACE, (), ()), {"src/main.py"})
 
 
-# How findings stand to it.
+# Comparison of findings with the baseline.
 
 
 def code(rule: str, line: int, statement: str, path: str = "app.py", qualname: str = "") -> Finding:
@@ -413,7 +413,7 @@ def test_a_licence_is_known_by_package_and_expression_alone() -> None:
 
 
 def left(baseline: Baseline, *runs: Run, prefix: str = "") -> tuple[int, int]:
-    """How many entries are gone and how many unsure where nothing is found."""
+    """Return the number of entries that are gone, and of unsure ones, with no findings."""
     standing = compare(baseline, [], runs, {"app.py"}, prefix)
     assert not standing.matched
     return len(baseline.entries) - len(standing.unsure), len(standing.unsure)

@@ -24,8 +24,8 @@ Places = dict[tuple[str, int], Change]
 
 
 @dataclass(frozen=True)
-class Case:
-    """A change of a project, and what becomes of each finding, by path and line."""
+class Scenario:
+    """A change of a project, and the expected change of each finding, by path and line."""
 
     before: Files
     after: Files
@@ -41,46 +41,46 @@ TWO = function("run", "eval(a)", "eval(a)")
 LONG = "".join(f"VALUE_{number} = {number}\n" for number in range(20))
 
 CASES = {
-    "a line added above": Case(
+    "a line added above": Scenario(
         {"app.py": ONE}, {"app.py": "import os\n\n" + ONE}, {("app.py", 4): UNCHANGED}
     ),
-    "two identical lines, the first deleted": Case(
+    "two identical lines, the first deleted": Scenario(
         {"app.py": TWO}, {"app.py": function("run", "eval(a)")}, {("app.py", 2): UNCHANGED}
     ),
-    "a second identical line": Case(
+    "a second identical line": Scenario(
         {"app.py": TWO},
         {"app.py": function("run", "eval(a)", "eval(a)", "eval(a)")},
         {("app.py", 2): UNCHANGED, ("app.py", 3): UNCHANGED, ("app.py", 4): NEW},
     ),
-    "a line copied to a second function": Case(
+    "a line copied to a second function": Scenario(
         {"app.py": ONE},
         {"app.py": ONE + function("other", "return eval(a)")},
         {("app.py", 2): UNCHANGED, ("app.py", 4): NEW},
     ),
-    "a line copied above": Case(
+    "a line copied above": Scenario(
         {"app.py": ONE},
         {"app.py": function("other", "return eval(a)") + ONE},
         {("app.py", 2): NEW, ("app.py", 4): UNCHANGED},
     ),
-    "a function renamed": Case(
+    "a function renamed": Scenario(
         {"app.py": ONE}, {"app.py": function("start", "return eval(a)")}, {("app.py", 2): UNCHANGED}
     ),
-    "a function renamed and moved down": Case(
+    "a function renamed and moved down": Scenario(
         {"app.py": ONE},
         {"app.py": function("b", "pass") + "\n\n" + function("start", "return eval( a )")},
         {("app.py", 6): UNCHANGED},
     ),
-    "a file split in two": Case(
+    "a file split in two": Scenario(
         {"app.py": ONE + LONG + function("other", "exec(a)")},
         {"app.py": ONE + LONG, "more.py": function("other", "exec(a)")},
         {("app.py", 2): UNCHANGED, ("more.py", 2): UNCHANGED},
     ),
-    "a file renamed": Case(
+    "a file renamed": Scenario(
         {"app.py": ONE + LONG},
         {"app.py": None, "lib/core.py": ONE + LONG},
         {("lib/core.py", 2): UNCHANGED},
     ),
-    "a file renamed and reformatted in one commit": Case(
+    "a file renamed and reformatted in one commit": Scenario(
         {"app.py": function("run", "return eval(a + b)")},
         {
             "app.py": None,
@@ -88,49 +88,49 @@ CASES = {
         },
         {("core.py", 5): UNCHANGED},
     ),
-    "a statement edited": Case(
+    "a statement edited": Scenario(
         {"app.py": ONE}, {"app.py": function("run", "return eval(a + b)")}, {("app.py", 2): UPDATED}
     ),
-    "a decorator added": Case(
+    "a decorator added": Scenario(
         {"app.py": ONE}, {"app.py": "@cached\n" + ONE}, {("app.py", 3): UNCHANGED}
     ),
-    "re-indented": Case(
+    "re-indented": Scenario(
         {"app.py": ONE},
         {"app.py": "if True:\n    def run(a, b):\n        return eval(a)\n"},
         {("app.py", 3): UNCHANGED},
     ),
-    "line ends switched to CRLF": Case(
+    "line ends switched to CRLF": Scenario(
         {"app.py": ONE}, {"app.py": ONE.replace("\n", "\r\n")}, {("app.py", 2): UNCHANGED}
     ),
-    "line ends switched to CRLF, and an edit": Case(
+    "line ends switched to CRLF, and an edit": Scenario(
         {"app.py": ONE},
         {"app.py": ("import os\n" + ONE).replace("\n", "\r\n")},
         {("app.py", 3): UNCHANGED},
     ),
-    "line ends of old": Case(
+    "line ends of old": Scenario(
         {"app.py": ONE + LONG},
         {"app.py": ("import os\n" + ONE + LONG).replace("\n", "\r")},
         {("app.py", 3): UNCHANGED},
     ),
-    "a byte order mark": Case(
+    "a byte order mark": Scenario(
         {"app.py": ONE}, {"app.py": b"\xef\xbb\xbf" + ONE.encode()}, {("app.py", 2): UNCHANGED}
     ),
-    "not UTF-8": Case(
+    "not UTF-8": Scenario(
         {"app.py": b"# coding: latin-1\nNAME = 'caf\xe9'\n" + ONE.encode()},
         {"app.py": b"# coding: latin-1\nNAME = 'caf\xe9'\nX = '\xfc'\n" + ONE.encode()},
         {("app.py", 5): UNCHANGED},
     ),
-    "a name that is not ASCII": Case(
+    "a name that is not ASCII": Scenario(
         {'ünï "quoted".py': ONE},
         {'ünï "quoted".py': "import os\n" + ONE},
         {('ünï "quoted".py', 3): UNCHANGED},
     ),
-    "a generated file": Case(
+    "a generated file": Scenario(
         {"gen.py": "".join(f"eval('{n}')\n" for n in range(30))},
         {"gen.py": "".join(f"eval('{n}')\n" for n in range(1, 31))},
         {**{("gen.py", n): UNCHANGED for n in range(1, 30)}, ("gen.py", 30): UPDATED},
     ),
-    "a new file": Case(
+    "a new file": Scenario(
         {"app.py": ONE},
         {"new.py": function("new", "exec(a)")},
         {("app.py", 2): UNCHANGED, ("new.py", 2): NEW},
@@ -138,8 +138,8 @@ CASES = {
 }
 
 
-# All cases are folders of one project, so that a scanner is started once for all of them; a name
-# that they share is another one in each, so that nothing is found again in the wrong folder.
+# All cases are folders of one project, so each scanner starts only once. Names that the cases
+# share are made different in each, so that no finding is matched in the wrong folder.
 
 
 def files_of(number: int, files: Files) -> Files:
@@ -157,7 +157,7 @@ def told_apart(number: int, text: str | bytes | None) -> bytes | None:
 def answer(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[str, Traced]]:
-    """What a base commit, or a baseline alone, tells of all cases."""
+    """The comparison of all cases with a base commit, or with a baseline alone."""
     root = tmp_path_factory.mktemp("cases")
     git(root, "init", "-q", "-b", "main")
     checked = Checked(root, settings={})

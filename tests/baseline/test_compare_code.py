@@ -1,4 +1,4 @@
-"""What a base commit tells of code and secrets: bases that cannot be seen, caches, both at once."""
+"""Comparison of code and secrets with a base commit: unreadable bases, caches, both at once."""
 
 import os
 import stat
@@ -163,7 +163,7 @@ def mktree(root: Path, text: str) -> str:
     return git(root, "-c", f"alias.made=!sh -c '{script}' -", "made", str(listing)).strip()
 
 
-# bases that cannot be seen
+# bases that cannot be read
 
 
 def test_a_base_with_a_syntax_error_leaves_its_file_new_and_says_so(make_project: Make) -> None:
@@ -257,7 +257,7 @@ def test_a_check_that_is_stopped_while_the_base_is_scanned_makes_what_changed_ne
 
 
 class Interrupting(list[Event]):
-    """Somebody who presses Ctrl-C at the first sign of a scan."""
+    """A user who presses Ctrl-C as soon as a scan starts."""
 
     def __init__(self, stop: Stop) -> None:
         super().__init__()
@@ -535,7 +535,7 @@ OPEN = 'resource "aws_s3_bucket" "logs" {\n  bucket = "logs"\n}\n'
 
 
 def test_a_configuration_that_others_complete_is_compared_with_them(make_project: Make) -> None:
-    """`a` stays as it was. In `b`, the edited file makes the other one a problem."""
+    """Nothing changes in `a`. In `b`, the edited file makes the other one a problem."""
     variable = 'variable "key" {\n  default = "yes"\n}\n'
     key = 'kms_master_key_id = var.key == "" ? "" : "alias/key"'
     topic = f'resource "aws_sns_topic" "news" {{\n  {key}\n}}\n'
@@ -559,7 +559,7 @@ def test_a_configuration_that_others_complete_is_compared_with_them(make_project
 
 
 def test_a_file_that_is_only_added_makes_no_old_configuration_new(make_project: Make) -> None:
-    """No file of the base differs, but it has to be looked at all the same."""
+    """No file of the base differs, but the base must be scanned anyway."""
     program = tools.trivy()
     root = make_project({"main.tf": OPEN})
     checked = Checked(root, scanners=("trivy",))

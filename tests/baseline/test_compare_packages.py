@@ -1,4 +1,4 @@
-"""What a base tells of packages: its manifests, read from git; advisories that are newer."""
+"""Comparison of packages with a base: its manifests, read from git, and newer advisories."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -196,7 +196,7 @@ def test_an_advisory_that_the_baseline_does_not_list_is_disclosed(
     old = vulnerable(held["a"], "PYSEC-1", "CVE-1", published="2020-01-01")
     baseline = listed(root, old, when=THEN)
     base = checked.base("HEAD" if way == "both" else None, baseline=baseline)
-    # Its name has changed since: it is the same by any common id.
+    # Its name has changed since then, but one common id is enough to match it.
     renamed = vulnerable(held["a"], "GHSA-1", "CVE-1", published="2030-01-01")
     other = vulnerable(held["b"], "CVE-1", published="2020-01-01")
     again, news = histories(checked, base, renamed, other)[0]
@@ -215,7 +215,7 @@ def test_a_baseline_alone_compares_packages_with_the_commit_it_grew_in(make_proj
     held = packages(checked)
     base = checked.base(baseline=baseline)
     assert history(checked, base, vulnerable(held["a"], "CVE-1")).change is UNCHANGED
-    # An entry says nothing of where a package comes from.
+    # An entry does not record where a package comes from.
     assert history(checked, base, vulnerable(held["b"], "CVE-1")).change is NEW
     assert history(checked, base, licensed(held["a"])) == History(
         UNCHANGED, Reason("package-in-base", {"package": "a 1"})
@@ -317,7 +317,7 @@ def test_packages_of_a_changed_manifest_are_looked_for_by_their_scanner(
     checked = Checked(root)
     old = of_npm("left-pad", "1.0", Location("package-lock.json"))
     new = of_npm("right-pad", "1.0", Location("package-lock.json"))
-    # A database of vulnerabilities is needed to ask the real scanner.
+    # The real scanner needs a database of vulnerabilities.
     examined = replace(Checked(root).examined(), findings=(old,))
     monkeypatch.setattr("scanagg.baseline.compare_code.collect_findings", lambda *_: examined)
     found, _ = histories(checked, checked.base("HEAD"), old, new)

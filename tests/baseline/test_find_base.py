@@ -1,4 +1,4 @@
-"""Which base is found: by name, in a pull request, by a baseline; and what is said without one."""
+"""The choice of a base: by name, in a pull request, by a baseline; the notice without one."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ def baseline(root: Path) -> Baseline:
 
 
 def branched(root: Path) -> tuple[str, str, str]:
-    """A branch `work` that left main, which went on: where it left, main's tip, its own."""
+    """Make a branch `work` that diverged from main; return the fork point and both tips."""
     left = commit(root, {"b.py": ""}, when="2026-02-03T04:05:06+00:00")
     git(root, "checkout", "-q", "-b", "work")
     own = commit(root, {"c.py": ""})
@@ -66,7 +66,7 @@ def test_a_branch_stands_for_its_merge_base_with_head(make_project: Make) -> Non
 
 
 def test_a_tag_called_like_a_branch_is_not_taken_for_it(make_project: Make) -> None:
-    """Git would take the tag, and whoever may push one would choose the base."""
+    """Git prefers the tag, so anyone who may push tags could choose the base."""
     root = make_project({"a.py": ""})
     branched(root)
     git(root, "tag", "main", "main")
@@ -166,7 +166,7 @@ def test_a_pull_request_is_compared_with_where_it_left_its_target(
 
 
 def merged(root: Path) -> tuple[str, str, str]:
-    """What GitHub makes of a pull request: a merge of main and work. Main's tip, work's, it."""
+    """Merge main and work as GitHub does for a pull request; return both tips and the merge."""
     _, tip, own = branched(root)
     git(root, "checkout", "-q", "--detach", "main")
     git(root, "merge", "-q", "--no-ff", "-m", "merge", "work")
@@ -187,7 +187,7 @@ def on_github(root: Path, merge: str, source: str, *, base: str = "") -> Mapping
 
 
 def fetched(root: Path, depth: int) -> Path:
-    """As actions/checkout does it: the merge commit, detached, and so much of its history."""
+    """Check out the merge commit as actions/checkout does: detached, with limited history."""
     place = root.parent / "checkout"
     place.mkdir()
     git(place, "init", "-q")

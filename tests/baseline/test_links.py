@@ -52,7 +52,7 @@ def vulnerable(package: Package) -> Finding:
 
 
 def change(root: Path) -> dict[str, Change]:
-    """What became of each package since the last commit."""
+    """Return the change of each package since the last commit."""
     checked = Checked(root)
     packages = read_inventory(checked.target).packages
     found = checked.traced(checked.base("HEAD"), findings=[vulnerable(one) for one in packages])

@@ -1,4 +1,4 @@
-"""Findings are known again one to one: what stayed, what moved, what was edited, what is new."""
+"""One-to-one matching of findings: unchanged, moved, edited and new ones."""
 
 import random
 from collections import Counter
@@ -95,7 +95,7 @@ def test_nothing_is_known_without_a_base() -> None:
 
 
 def shifted(path: str, line: int) -> tuple[str, int] | None:
-    """Three lines were added at the top, the fifth is another one."""
+    """Map lines after an edit that added three lines at the top and changed the fifth."""
     return None if line in (1, 2, 3, 8) else (path, line - 3)
 
 
@@ -129,7 +129,7 @@ def test_what_has_no_line_is_known_by_its_parts() -> None:
 
 
 def test_git_tells_which_of_two_equal_ones_is_new() -> None:
-    """A copy was put above: by order it would be taken for the old one."""
+    """A copy was added above. Matching by order would take it for the old one."""
     lines: LineMap = lambda path, line: (path, line - 1) if line > 1 else None  # noqa: E731
     assert told(match([code(line=1), code(line=2)], [code(line=1)], lines=lines)) == [
         (None, NEW),
@@ -165,7 +165,7 @@ def test_a_file_split_in_two_keeps_both_halves() -> None:
 
 
 def test_an_edited_finding_is_not_taken_for_one_that_went_elsewhere() -> None:
-    """Someone wrote in another function what this one said before it was edited."""
+    """Another function now has the text that this one had before it was edited."""
     made = match([code(B), code(A, function="g")], [code(A)])
     assert told(made) == [(0, UPDATED), (None, NEW)]
 
@@ -222,7 +222,7 @@ def test_values_that_are_known_go_first_to_their_equals() -> None:
     assert told(match(now, base)) == [(1, UNCHANGED), (0, UNCHANGED)]
 
 
-# What has no place of its own.
+# Findings without a location of their own.
 
 
 def test_packages_are_known_by_all_they_are() -> None:
@@ -243,9 +243,9 @@ def test_what_says_nothing_but_its_rule_does_not_move_to_another_file() -> None:
     assert one_to_one(whole("b/Dockerfile"), whole("Dockerfile"), **gone).change is NEW
 
 
-# What holds for everything.
+# Properties of all findings.
 
-# How fast the machine is today is nothing that a test should know.
+# The result must not depend on the speed of the machine.
 CALM = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ENTRIES = st.lists(
@@ -309,7 +309,7 @@ def test_so_many_more_copies_give_so_many_new_ones(
 def test_the_order_in_which_findings_are_given_does_not_matter(
     now: list[MatchEntry], was: list[MatchEntry], seed: int
 ) -> None:
-    """Findings that share a file and a line aside, which go in the given order."""
+    """Except for findings that share a file and a line: these keep the given order."""
     now, was = (
         list({(one.parts.path, one.line): one for one in side}.values()) for side in (now, was)
     )

@@ -1,4 +1,4 @@
-"""Files and lines of a commit beside those of the work tree, with git's real answers."""
+"""Files and lines of a commit compared with the work tree, using the real git."""
 
 import os
 import stat
@@ -122,7 +122,7 @@ def test_names_that_look_alike_stay_two_files(make_project: Make, tmp_path: Path
 def test_a_name_that_cannot_be_written_is_not_read(make_project: Make, tmp_path: Path) -> None:
     root = make_project({"a.py": "a\n"})
     (root / "a.py").write_text("b\n")
-    # As where two names differ in case alone, and the system does not tell them apart.
+    # As on a system that ignores case, with two names that differ only in case.
     write(tmp_path, {"before/a.py": "A\n"})
     assert standing(root, tmp_path / "before").unread == {"a.py"}
 
@@ -272,7 +272,7 @@ def test_bytes_are_made_plain() -> None:
 
 
 def test_the_same_lines_as_git_says_itself(make_project: Make, tmp_path: Path) -> None:
-    """What `git blame` says of lines that stayed, for a file with many edits."""
+    """The line map agrees with `git blame` for a file with many edits."""
     before = [f"line {number % 7} of {number // 3}\n" for number in range(120)]
     after = [line for n, line in enumerate(before) if n % 11] + ["end\n"]
     after[30:30] = ["new 1\n", "new 2\n"]

@@ -1,4 +1,4 @@
-"""A whole check with real scanners: one finding once, one verdict, the same in every report."""
+"""A whole check with real scanners: no duplicates, one verdict, the same in every report."""
 
 import json
 import re
@@ -34,7 +34,7 @@ PINS = "jinja2==2.4.1\nrequests==2.19.0\n"
 
 @pytest.fixture(scope="module")
 def osv(data_dir: Path) -> Iterator[str]:
-    """The advisory database behind a service of the OSV kind."""
+    """An OSV service with an advisory database."""
     with osv_server(data_dir / "pypi-osv.zip") as url:
         yield url
 
@@ -223,7 +223,7 @@ def test_reports_go_to_the_project_and_are_never_scanned(make_project: Make) -> 
     assert scanagg("check", str(project), "--only", "detect-secrets").returncode == 1
     names = {path.name for path in (project / "reports").iterdir()}
     assert names == {"scanagg.html", "scanagg.json", "scanagg.sarif"}
-    # Into another folder.
+    # Another output folder.
     again = check(project, "--only", "detect-secrets")
     assert {finding["location"]["path"] for finding in again.report["findings"]} == {"app.py"}
     assert again.run("detect-secrets")["coverage"]["examined"] == 1

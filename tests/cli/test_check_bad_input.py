@@ -29,7 +29,7 @@ NO_TOOLS = {"PATH": "/usr/bin:/bin"}
 
 @pytest.fixture(scope="module")
 def osv() -> Iterator[str]:
-    """A vulnerability service that knows nothing bad."""
+    """A vulnerability service without any vulnerability."""
     with osv_server([]) as url:
         yield url
 
@@ -39,7 +39,7 @@ def settings(osv_url: str) -> str:
 
 
 def fake(tmp_path: Path, code: str, name: str = "trivy") -> str:
-    """A program outside of the project, and the settings that make it the scanner."""
+    """Write a program outside the project; return the settings that make it the scanner."""
     program = tmp_path / "bin" / name
     program.parent.mkdir(exist_ok=True)
     program.write_text(f"#!{sys.executable}\n{code}")
@@ -55,7 +55,7 @@ def incomplete(said: Said, *words: str) -> None:
         assert word in said.out
 
 
-# The four that ended as a pass in another tool.
+# The four inputs that another tool let pass.
 
 
 def test_a_path_that_does_not_exist_is_a_usage_error(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_hostile_names_harm_no_report(make_project: Make) -> None:
     assert "a\\nb.py" in said.out
 
 
-# What the project brings along.
+# Files of the project.
 
 
 def test_nothing_of_the_checked_project_runs(make_project: Make, osv: str) -> None:

@@ -1,4 +1,4 @@
-"""A project with history: what was there does not block, what comes does, on real repositories."""
+"""A project with history, on real repositories: old findings do not block, new ones do."""
 
 import shutil
 from collections.abc import Callable, Sequence

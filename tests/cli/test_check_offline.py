@@ -1,4 +1,4 @@
-"""Without a network: the advisory store in its place, nothing asked, every gap said."""
+"""Checks without a network use the advisory store, send nothing, and report every gap."""
 
 import json
 import os
@@ -29,25 +29,25 @@ KNOWN = "django==3.2.0\njinja2==2.4.1\nrequests==2.19.0\n"
 
 @pytest.fixture
 def kept() -> Path:
-    """The cache folder of this test."""
+    """Return the cache folder of this test."""
     return Path(os.environ["SCANAGG_CACHE_DIR"])
 
 
 @pytest.fixture
 def new(now: datetime) -> str:
-    """The date of advisories that are fresh."""
+    """Return the date of fresh advisories."""
     return f"{now - timedelta(hours=1):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.fixture
 def old(now: datetime) -> str:
-    """The date of advisories that are not fresh any more."""
+    """Return the date of advisories that are too old."""
     return f"{now - timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"
 
 
 @pytest.fixture
 def unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A proxy where nobody listens: who goes online fails at once."""
+    """Set a proxy that refuses connections, so that any network access fails at once."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     for name in ("NO_PROXY", "no_proxy"):
@@ -263,7 +263,7 @@ def test_required_data_that_the_store_has_not_got_is_incomplete(
     assert scanagg(*again, cwd=project).returncode == 3
     keep_kev(kept, new[:10])
     assert check(project, *argv, *given, formats=("json",)).code == 0
-    # The data is that of the report: what came since is not asked.
+    # The data is that of the report; newer data is not used.
     assert scanagg(*again, cwd=project).returncode == 0
     later = f"{now + timedelta(days=30):%Y-%m-%d}"
     (tmp_path / "policy.yml").write_text(
@@ -370,7 +370,7 @@ def test_the_store_and_trivy_know_the_same_vulnerabilities(
 
 # -- nothing leaves this machine -------------------------------------------------------------------
 
-# In a network of its own, with a way out that leads nowhere: what is sent there is counted.
+# A separate network with a route that leads nowhere; the packets sent there are counted.
 _ISOLATED = """
 set -e
 ip link set lo up
@@ -393,7 +393,7 @@ _EVERYTHING = {
 
 
 def isolated(*command: str) -> tuple[str, int]:
-    """What a command prints without a network, and how many packets it tried to send there."""
+    """Run a command without a network; return its output and the number of packets it sent."""
     argv = ["unshare", "--map-root-user", "--net", "sh", "-c", _ISOLATED, "sh", *command]
     try:
         done = subprocess.run(argv, capture_output=True, text=True, timeout=300, check=False)
@@ -435,7 +435,7 @@ def test_offline_nothing_leaves_this_machine_and_pip_audit_still_audits(
     assert runs["pip-audit"]["coverage"]["examined"] == 3
     auditors = [{one["scanner"] for one in each["witnesses"]} for each in report["findings"]]
     assert {"pip-audit", "trivy"} in auditors
-    # What has nobody to ask says so: licences of packages that are not installed, safety.
+    # Licences of packages that are not installed, and safety, need a service: they are gaps.
     assert runs["licenses"]["status"] == "failed"
     assert "offline" in runs["licenses"]["detail"]["text"]
     assert runs["safety"]["status"] in ("missing", "empty")

@@ -1,4 +1,4 @@
-"""Rules from a trusted commit: a change does not loosen its own gate, and what it tried is said."""
+"""Rules from a trusted commit: a change cannot loosen its own gate, and attempts are reported."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -118,7 +118,7 @@ def test_hiding_what_the_change_brings_is_named(project: Path) -> None:
 
 @pytest.mark.parametrize("name", ["ci/bandit.conf", "pyproject.toml"])
 def test_a_scanners_configuration_is_read_from_there_too(make_project: Make, name: str) -> None:
-    """Whatever it is called: what the change makes of it hides nothing."""
+    """Under any file name, edits of the configuration in the change hide nothing."""
     toml = name.endswith(".toml")
     own = f'[scanners.bandit]\nconfig = "{name}"\n'
     before = '[tool.bandit]\nskips = ["B101"]\n' if toml else "skips: [B101]\n"

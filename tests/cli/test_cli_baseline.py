@@ -1,4 +1,4 @@
-"""`scanagg baseline` on real projects: written whole or not at all, and never growing by itself."""
+"""`scanagg baseline` on real projects: written whole or not at all, grown only on request."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -40,12 +40,12 @@ KEY = "policies/scanagg.key"
 
 @pytest.fixture
 def project(make_project: Make) -> Path:
-    """A project with a stand-in for bandit, so that a check takes a moment."""
+    """A project with a stand-in for bandit, so that a check is fast."""
     return make_project({"app.py": APP, "policies/scanagg.yml": POLICY, "scanagg.toml": FAST})
 
 
 def baseline(project: Path, *argv: str, code: int = 0, env: Mapping[str, str] | None = None) -> str:
-    """Run `scanagg baseline`; what it prints."""
+    """Run `scanagg baseline`; return its output."""
     done = scanagg("baseline", argv[0], str(project), *argv[1:], env=env)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr

@@ -193,7 +193,7 @@ def test_the_time_limit_ends_it(mirror: BadServer) -> None:
 
 
 def test_two_updates_at_once_both_end_well(mirror: BadServer) -> None:
-    """The server answers the first update when the second one waits."""
+    """The server answers the first update once the second one is waiting."""
     body = many(500)
     whole = file_route(body, '"one"')
     waiting = threading.Event()
@@ -263,7 +263,7 @@ def test_on_a_terminal_the_lines_are_live_and_vanish(mirror: BadServer) -> None:
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 4096)
-    except OSError:  # nobody holds the other end any more
+    except OSError:  # the other end is closed
         return b""
 
 

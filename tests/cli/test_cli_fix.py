@@ -1,4 +1,4 @@
-"""`scanagg fix`: the advice, what --apply makes of it, and what is left."""
+"""`scanagg fix`: the advice, the changes that --apply makes, and the remaining steps."""
 
 import json
 import os
@@ -263,7 +263,7 @@ def test_the_projects_own_constraint_hinders(make_project: Make) -> None:
 
 
 def test_real_advisories(make_project: Make, data_dir: Path, now: datetime) -> None:
-    """The pins of a real application: 40 vulnerabilities, and none after the upgrades."""
+    """The pins of a real application have 40 vulnerabilities, and none after the upgrades."""
     cache = Path(os.environ["SCANAGG_CACHE_DIR"])
     import_any(data_dir / "pypi-osv.zip", cache, lambda _done, _whole: None, now=now)
     pins = (
@@ -284,7 +284,7 @@ def test_real_advisories(make_project: Make, data_dir: Path, now: datetime) -> N
 
 
 def test_the_page_tells_whatever_there_is(make_project: Make, tmp_path: Path) -> None:
-    """A report with everything in it: versions that nobody looked up, other packages, an image."""
+    """A report with versions that were not looked up, packages of other ecosystems, an image."""
     asked = (Location("pyproject.toml", 5),)
     locks = tuple(Location(f"{name}/poetry.lock", 1) for name in "abc")
     lib = Package("lib", "1.0", "pkg:pypi/lib@1.0", places=locks, chain=("app", "lib"), asked=asked)
@@ -347,7 +347,7 @@ def test_what_nobody_has_looked_up_is_no_good_news(make_project: Make) -> None:
 
 
 def test_what_nobody_foresaw_is_said(make_project: Make, tmp_path: Path) -> None:
-    """A locker that takes no version goes to one with a vulnerability of its own."""
+    """A locker that cannot be given a version picks one with another vulnerability."""
     cache = Path(os.environ["SCANAGG_CACHE_DIR"])
     put_osv(
         cache,

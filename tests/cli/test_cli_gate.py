@@ -1,4 +1,4 @@
-"""`scanagg gate`: a stored report is judged again without scanning, and as before by the same."""
+"""`scanagg gate` judges a stored report again without scanning; the same policy, same verdict."""
 
 import json
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def stored_report(folder: Path, report: Report) -> Path:
 
 
 def whole(report: Report | None = None) -> Report:
-    """A report in which each scanner looked at all it should."""
+    """A report in which no scanner left a gap."""
     found = report or sample_report()
     runs = (
         replace(run, status=Status.OK, coverage=Coverage("files", 3, 3))
@@ -57,7 +57,7 @@ def whole(report: Report | None = None) -> Report:
 
 
 def verdict_page(text: str) -> list[str]:
-    """The page without where reports are, and without an empty line at its end."""
+    """Return the page without the paths of reports and without trailing empty lines."""
     lines = [line for line in text.splitlines() if not line.startswith("report ")]
     return "\n".join(lines).rstrip().splitlines()
 
@@ -161,7 +161,7 @@ def test_a_bad_argument_is_named(arguments: tuple[str, ...], words: str, tmp_pat
     assert words in done.stderr
 
 
-# In one process.
+# Runs in this process.
 
 MIT = Licensed(
     Package("colour", "1.0", "pkg:pypi/colour@1.0", places=(Location("requirements.txt", 3),)),
@@ -192,7 +192,7 @@ def test_a_package_whose_licence_was_allowed_can_be_denied(tmp_path: Path) -> No
     (finding,) = said["findings"]
     assert finding["location"]["start_line"] == 3
     assert finding["verdict"]["rule"] == "licences"
-    # Judged once more by who allows it, it is no finding any more, and still known.
+    # A policy that allows it makes it no longer a finding, but it stays in the report.
     back = scanagg("gate", "reports/scanagg.json", "--policy", "default", cwd=tmp_path)
     assert back.returncode == 0
 

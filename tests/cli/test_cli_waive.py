@@ -206,7 +206,7 @@ def test_without_a_report_there_is_nothing_to_waive(make_project: Make) -> None:
     assert "scanagg check" in waive(root, "CVE-2016-10745", code=2)
 
 
-# Which finding.
+# Selection of the finding.
 
 
 def test_an_id_or_its_beginning_is_enough() -> None:
@@ -249,7 +249,7 @@ def test_a_package_that_is_not_hit_is_named() -> None:
     assert entry_for([found], WISH)["versions"] == "<=1.2"
 
 
-# What is written.
+# The new entry.
 
 
 def test_a_licence_is_waived_by_package_and_fingerprint() -> None:

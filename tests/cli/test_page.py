@@ -1,4 +1,4 @@
-"""The terminal page shows what the report holds and what it leaves out."""
+"""The terminal page shows the report's contents and its gaps."""
 
 import io
 import sys

@@ -1,4 +1,4 @@
-"""Programs end in time, their output is complete, and they get no variable by accident."""
+"""Programs end in time, their output is complete, and no variable leaks into them."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ def python(code: str, cwd: Path, *, timeout: float = 30, **more: object) -> Comp
 
 
 class WhenWritten(Stop):
-    """Stops the program as soon as it has written a file."""
+    """A stop that fires as soon as the program has written a file."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Untrusted text is safe to show, and nothing of it vanishes."""
+"""Untrusted text is safe to show, and no part of it is lost."""
 
 import json
 

@@ -1,13 +1,12 @@
 """The examples of the documents, found and run: each page is a script that a reader could follow.
 
-A comment before a block says what it is part of:
+A comment before a block names its project:
 
     <!-- example: NAME -->              a console block, run in the project NAME
     <!-- example: NAME, file: PATH -->  its text is put into that file of the project
 
-Blocks of one page with the same name are steps of one session, in their order. In what a console
-block shows, a line `[...]` stands for any number of lines. Hexadecimal digits, times and seconds
-are not compared.
+Blocks of one page with the same name are steps of one session, in order. In a console block, a
+line `[...]` matches any number of lines. Hexadecimal digits, times and seconds are not compared.
 """
 
 import os
@@ -44,7 +43,7 @@ _TOOLS = (
     "tail",
     "touch",
 )
-# Commands that judge by a clock; the one of the examples stands still.
+# Commands that use a clock, which is fixed for the examples.
 _CLOCKED = r"""
 case "$1 $2" in
   *--now*) ;;
@@ -61,7 +60,7 @@ _VARIABLE = (
 
 @dataclass(frozen=True)
 class Block:
-    """A block of a page: its line, what it is part of, the file that it is, and its text."""
+    """A block of a page: its line, its session, the file it belongs to, and its text."""
 
     line: int
     language: str
@@ -72,7 +71,7 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """What is typed, and what the page shows of the answer."""
+    """A command as typed, and the part of its output that the page shows."""
 
     line: int
     typed: str
@@ -80,7 +79,7 @@ class Command:
 
 
 def blocks(page: Path) -> list[Block]:
-    """Every fenced block of a page."""
+    """Return every fenced block of a page."""
     text = page.read_text(encoding="utf-8")
     return [
         Block(
@@ -95,7 +94,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def sessions(page: Path) -> dict[str, list[Block]]:
-    """The named blocks of a page by the session that they are part of."""
+    """Return the named blocks of a page by session."""
     named: dict[str, list[Block]] = {}
     for block in blocks(page):
         if block.name:
@@ -104,7 +103,7 @@ def sessions(page: Path) -> dict[str, list[Block]]:
 
 
 def commands(block: Block) -> Iterator[Command]:
-    """The commands of a console block, each with what is shown below it."""
+    """Return the commands of a console block, each with the output shown below it."""
     lines = block.text.splitlines()
     starts = [number for number, line in enumerate(lines) if line.startswith("$ ")]
     assert starts[:1] == [0], f"line {block.line}: a console block begins with a command"
@@ -116,7 +115,7 @@ def commands(block: Block) -> Iterator[Command]:
 
 
 def run_session(steps: list[Block], project: Path, tools: Path) -> Iterator[tuple[Command, str]]:
-    """Do every step in the project; each command with what it printed."""
+    """Run every step in the project; return each command with its output."""
     env = _environment(tools)
     for step in steps:
         if step.file:
@@ -145,7 +144,7 @@ def _run(typed: str, project: Path, env: Mapping[str, str]) -> str:
 
 
 def _environment(tools: Path) -> dict[str, str]:
-    """A shell that finds scanagg and nothing that differs between machines."""
+    """Return the variables of a shell that finds scanagg and does not depend on the machine."""
     tools.mkdir(parents=True, exist_ok=True)
     for name in _TOOLS:
         found = shutil.which(name)
@@ -175,7 +174,7 @@ def _environment(tools: Path) -> dict[str, str]:
 
 
 def differences(shown: tuple[str, ...], printed: str) -> str:
-    """What of the shown lines is not in the output, in words; empty where all is as shown."""
+    """Describe the shown lines that are not in the output; empty if all of them are."""
     actual = _lines(printed.splitlines())
     expected = parts(_lines(shown))
     position = 0
@@ -190,7 +189,7 @@ def differences(shown: tuple[str, ...], printed: str) -> str:
 
 
 def _lines(lines: list[str] | tuple[str, ...]) -> list[str]:
-    """Lines without what differs from run to run, nor empty ones at the ends."""
+    """Return lines without text that differs between runs, and no empty ones at the ends."""
     cleaned = [plain(line) for line in lines]
     while cleaned and not cleaned[-1]:
         cleaned.pop()
@@ -200,7 +199,7 @@ def _lines(lines: list[str] | tuple[str, ...]) -> list[str]:
 
 
 def plain(line: str) -> str:
-    """Return a line without what differs from run to run."""
+    """Return a line without text that differs between runs."""
     line = line.rstrip()
     for pattern, name in _VARIABLE:
         line = pattern.sub(name, line)
@@ -208,7 +207,7 @@ def plain(line: str) -> str:
 
 
 def parts(lines: list[str]) -> list[list[str]]:
-    """The lines between those that stand for any number of lines."""
+    """Return the groups of lines between the `[...]` lines."""
     result: list[list[str]] = [[]]
     for line in lines:
         if line.strip() == LEFT_OUT:
@@ -221,7 +220,7 @@ def parts(lines: list[str]) -> list[list[str]]:
 def _find(
     lines: list[str], part: list[str], position: int, *, start: bool, end: bool
 ) -> int | None:
-    """Where a part stands, from a position on: at it where it is the first, at the end if last."""
+    """Find a part from a position on: the first must be right there, the last at the end."""
     last = len(lines) - len(part)
     if start and end:
         return 0 if lines == part else None

@@ -12,7 +12,7 @@ from support import records
 from support.command import scanagg
 from support.repository import git
 
-# In two parts, or a search for secrets would find them here.
+# In two parts, or a secret scanner would report them here.
 _PASSWORD = "correct" + "-horse-battery"
 _TOKEN = "c29tZXRoaW5nIHRo" + "YXQgbG9va3MgbGlrZSBhIGtleQ=="
 
@@ -87,7 +87,7 @@ def small(root: Path) -> None:
 
 
 def licensed(root: Path) -> None:
-    """Three packages in an environment, with what their metadata says of their licences."""
+    """Three packages in an environment, with the licences of their metadata."""
     said = {
         "left-pad": "License-Expression: MIT OR GPL-3.0-only",
         "old-pad": "Classifier: License :: OSI Approved :: BSD License",
@@ -109,7 +109,7 @@ def licensed(root: Path) -> None:
 
 
 def merge(root: Path) -> None:
-    """Two branches that each let the baseline grow, in the middle of their merge."""
+    """Two branches that both add to the baseline, in the middle of their merge."""
     small(root)
     _on_record(root, "Baseline")
     for branch, name, text in (("left", "a", "import pickle\n"), ("right", "b", "import dill\n")):
@@ -158,7 +158,7 @@ source = { registry = "https://index.invalid/simple" }
 
 
 def api(root: Path) -> None:
-    """A package that came in by another one, two pins of tools; beside it, files of advisories."""
+    """A package required by another one, two pins of tools, and files of advisories."""
     pins = "jinja2==2.10\nsalt==3000.1\n"
     _write(
         root,
@@ -243,7 +243,7 @@ def _both(
     vector: str,
     summary: str,
 ) -> list[records.Json]:
-    """What PyPA says, without a severity, and what GitHub says, of one vulnerability."""
+    """Records of PyPA, without a severity, and of GitHub for the same vulnerability."""
     cve, pysec, ghsa, published = names
     starts = ("0", "2.0.0")
     entries = [

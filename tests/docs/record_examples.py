@@ -35,7 +35,7 @@ def recorded(shown: tuple[str, ...], printed: str) -> list[str]:
             start = most_similar(actual, part[0], position, len(actual))
         if number < len(old_parts) - 1:
             end = 1 + most_similar(actual, part[-1], start, start + 2 * len(part) + 4)
-        # Ids, times and seconds that differ in each run stay as they are.
+        # Keep ids, times and seconds, which differ in each run.
         known = {plain(line): line for line in part}
         lines += [known.get(plain(line), line) for line in actual[start:end]]
         position = end

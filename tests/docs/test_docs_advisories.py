@@ -21,7 +21,7 @@ LOCKS = ("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock")
 
 
 def cells(page: str, first: str) -> list[str]:
-    """The further cells of the row of a table that begins with a word in backquotes."""
+    """Return the other cells of the table row that begins with a word in backquotes."""
     (row,) = re.findall(rf"^\| `{re.escape(first)}` \|(.*)\|$", page, re.M)
     return [cell.strip() for cell in row.split("|")]
 

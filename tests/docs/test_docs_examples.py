@@ -1,4 +1,4 @@
-"""What the documents show is what happens: every example is run, and compared with the page."""
+"""Every example of the documents is run, and its output compared with the page."""
 
 import re
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from scanagg.policy.test import read_cases, try_cases
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md")])
-# How to measure again needs clones of other projects.
+# Measuring again needs clones of other projects.
 RUN = [page for page in PAGES if page.name != "identity.md"]
 
 SESSIONS = [(page, name) for page in PAGES for name in sessions(page)]
@@ -60,7 +60,7 @@ def test_every_console_block_is_part_of_a_session(page: Path) -> None:
 
 
 def kind(block: Block) -> str:
-    """What a YAML block is, by its keys: only policies may be fragments without a version."""
+    """Return the kind of a YAML block by its keys. Only policies may omit the version."""
     for word, found in (("cases:", "cases"), ("jobs:", "workflow"), ("items:", "waivers")):
         if any(line.startswith(word) for line in block.text.splitlines()):
             return found
@@ -81,12 +81,12 @@ def named(pair: tuple[Path, Block]) -> str:
 
 
 def whole(text: str) -> str:
-    """A fragment with what every policy has to say."""
+    """Return a fragment with the keys that every policy needs."""
     has_version = any(line.startswith("version:") for line in text.splitlines())
     return text if has_version else HEAD + text
 
 
-# Not those that show a mistake, nor those whose parent lies beside them: sessions load these.
+# Without those that show a mistake, or have a parent beside them: sessions load these.
 POLICIES = [
     (page, block)
     for page, block in of_kind("policy")
@@ -124,7 +124,7 @@ def test_pins_of_workflows_are_those_of_our_own() -> None:
 
 
 def judged_fragments() -> Iterator[tuple[Path, Block, Block]]:
-    """Each block of cases with the policy that stands before it on the page."""
+    """Yield each block of cases with the policy before it on the page."""
     for page in PAGES:
         policy: Block | None = None
         for block in blocks(page):

@@ -1,4 +1,4 @@
-"""When the advisory store is asked in place of a service: fresh, or nothing else may be asked."""
+"""The advisory store replaces a service if it is fresh, or if no service may be used."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ def setup(store: Store | None = None, **changes: object) -> ScanSetup:
 
 
 def holding(age: timedelta | None, records: int = WHOLE) -> Store:
-    """A store of so many advisories, of which the newest is that old."""
+    """A store with a number of advisories; the newest has the given age."""
     store = Store()
     store.osv = DataSource("OSV", None if age is None else NOW - age, records=records)
     return store

@@ -1,4 +1,4 @@
-"""One weakness is one finding with all its witnesses, whatever the order they came in."""
+"""One weakness is one finding with all its witnesses, in any order of input."""
 
 import random
 from collections.abc import Callable, Sequence

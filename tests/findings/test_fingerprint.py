@@ -1,4 +1,4 @@
-"""A fingerprint survives what does not change the weakness, and changes with what does."""
+"""A fingerprint changes only with edits that change the weakness."""
 
 from collections.abc import Callable
 from pathlib import Path

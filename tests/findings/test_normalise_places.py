@@ -26,7 +26,7 @@ PLAIN = Package("web", "1", "pkg:pypi/web@1")
 def placed(
     ours: Package, location: Location | None = None, package: Package = PLAIN
 ) -> tuple[Location | None, tuple[Location, ...]]:
-    """Where a vulnerability that a scanner sees at `location` is shown, and all its places."""
+    """Return the location shown for a vulnerability reported at `location`, and all places."""
     observation = Observation(
         scanner="trivy",
         category=Category.VULNERABILITY,

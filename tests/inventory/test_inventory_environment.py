@@ -34,7 +34,7 @@ def install(folder: Path, name: str, version: str | None, *needs: str, url: str 
 
 
 def fake_venv(path: Path, settings: str = "version = 3.11.1\n") -> Path:
-    """A folder laid out as an environment whose interpreter fails if it is ever run."""
+    """A folder with the layout of an environment; its interpreter fails if it is run."""
     (path / "bin").mkdir(parents=True)
     (path / "bin" / "python").write_text("#!/bin/sh\ntouch ran\nexit 1\n")
     (path / "bin" / "python").chmod(0o755)

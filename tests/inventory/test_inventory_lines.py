@@ -63,7 +63,7 @@ EXPECTED = {
 
 
 def paths(value: object, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
-    """The path of every value inside."""
+    """Yield the path of every value inside."""
     if path:
         yield path
     if isinstance(value, dict):

@@ -142,7 +142,7 @@ def test_a_manifest_that_may_not_be_read_is_a_problem(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     root = make_project({"requirements.txt": "a==1\n", "b.py": ""}, git_=False)
-    # Root may read everything, so the answer of the system is replaced.
+    # Root may read everything, so the system's answer is replaced.
     monkeypatch.setattr("os.access", lambda path, _mode: Path(path).is_dir())
     inventory = read_inventory(read_target(root))
     assert reasons(inventory) == {"requirements.txt": Reason("no-read-permission")}

@@ -1,4 +1,4 @@
-"""uv.lock: its graph gives the scope, what is direct, and who needs whom."""
+"""uv.lock: its graph gives scopes, direct packages, and dependencies."""
 
 from scanagg.model import Reason, Scope
 

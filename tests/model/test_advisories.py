@@ -72,7 +72,7 @@ def test_pages_are_safe_to_follow_and_not_too_many() -> None:
         (("2022-04-12T05:15:00Z", "2022-04-12"), "2022-04-12"),
         (("2022-04-12T01:00:00Z", "2022-04-12T02:00:00+02:00"), "2022-04-12T02:00:00+02:00"),
         (("2022-04-12T05:15:00.123456789Z", None, ""), "2022-04-12T05:15:00.123456789Z"),
-        # Go writes a time that nobody set like this, and far away from UTC it is no time at all.
+        # Go writes an unset time like this; with a large offset from UTC it is out of range.
         (("0001-01-01T00:00:00Z", "2022-04-12"), "2022-04-12"),
         (("0001-01-01T00:00:00+14:00", "yesterday"), None),
         ((), None),

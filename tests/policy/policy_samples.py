@@ -44,14 +44,14 @@ EDITED = History(Change.UPDATED, plain("the same function, another statement"))
 
 
 def policy_of(folder: Path, text: str, *, head: str = "version: 1\ndefault: warn\n") -> Policy:
-    """The policy that a file with this text is."""
+    """Load a policy from this text."""
     file = folder / "policy.yml"
     file.write_text(head + dedent(text), encoding="utf-8")
     return load_policy(str(file), folder)
 
 
 def mistakes_in(file: Path) -> list[str]:
-    """Every mistake in a policy file, one line each, without the file's name."""
+    """Return every mistake in a policy file, one line each, without the file's name."""
     try:
         load_policy(str(file), file.parent)
     except PolicyError as error:
@@ -60,7 +60,7 @@ def mistakes_in(file: Path) -> list[str]:
 
 
 def mistakes(folder: Path, text: str) -> list[str]:
-    """Every mistake in a policy with this text."""
+    """Return every mistake in a policy with this text."""
     file = folder / "policy.yml"
     file.write_text(text, encoding="utf-8")
     return mistakes_in(file)
@@ -114,12 +114,12 @@ def finding(
 
 
 def disclosed(first_seen: datetime | None = None) -> History:
-    """The package is no news, but that it is vulnerable is."""
+    """A new vulnerability of a package that is not new."""
     return History(Change.UNCHANGED, plain("the package is in the base"), True, first_seen)
 
 
 def known(ago: int) -> History:
-    """Existing, and on record for so many days."""
+    """An existing finding, recorded so many days ago."""
     return replace(EXISTING, first_seen=NOW - timedelta(days=ago))
 
 
@@ -216,7 +216,7 @@ def run_of(
     detail: str = "",
     data: DataSource | None = None,
 ) -> Run:
-    """A run that examined all that is not in `skipped`, unless told otherwise."""
+    """A run that by default examined everything that is not in `skipped`."""
     gaps = tuple(NotExamined(name, plain(why), *rest) for name, why, *rest in skipped)
     looked_at = found - len(skipped) if examined is None else examined
     return Run(

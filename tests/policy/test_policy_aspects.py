@@ -1,4 +1,4 @@
-"""A key of `match` is one record: with one more, everything that reads policies knows it."""
+"""A key of `match` is one record: all code that reads policies supports an added one."""
 
 import hashlib
 import json
@@ -81,7 +81,7 @@ FILES = {
         """,
 }
 
-# What is results of the policies above by everything that reads them.
+# Results of everything that reads the policies above.
 PROGRAM = """
 import json
 from datetime import UTC, date, datetime
@@ -120,7 +120,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[object]]:
-    """What a copy of the package with two more records says."""
+    """The results of a copy of the package with two more records."""
     folder = tmp_path_factory.mktemp("aspects")
     shutil.copytree(
         ROOT / "scanagg", folder / "scanagg", ignore=shutil.ignore_patterns("__pycache__")
@@ -188,4 +188,4 @@ def test_the_schema_has_a_new_key(results: Mapping[str, list[object]]) -> None:
 
 def test_a_case_can_give_every_aspect() -> None:
     keys = set(Match.__struct_fields__) - set(Example.__struct_fields__)
-    assert keys == {"verdict"}  # that follows from the licence
+    assert keys == {"verdict"}  # the verdict follows from the licence

@@ -1,4 +1,4 @@
-"""Two judgements compared: what changes, which way, and what does not count as a change."""
+"""Comparison of two judgements: changes, their direction, and differences that do not count."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A finding gets one severity and one verdict, the same in whatever order findings come."""
+"""A finding gets one severity and one verdict, whatever the order of findings."""
 
 from datetime import timedelta
 from hashlib import sha256
@@ -35,7 +35,7 @@ def judge(policy: Policy, one: Finding) -> Judged:
 
 
 def rules(folder: Path, *rules: str) -> Policy:
-    """A policy with these matches, each of which blocks and is called by its number."""
+    """A policy of blocking rules with these matches, named by number."""
     lines = [f"  - {{id: r{n}, match: {match}, action: block}}" for n, match in enumerate(rules)]
     return policy_of(folder, "\n".join(["rules:", *lines, ""]))
 
@@ -412,7 +412,7 @@ def test_rule_15_nothing_else_is_left_out(tmp_path: Path) -> None:
     assert len(decide(everything, policy, NOW).judged) == 4
 
 
-# The order, and what is shared.
+# Order and shared values.
 
 
 def test_findings_are_sorted_most_urgent_and_worst_first(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An explanation has every rule and waiver that was tried, and why each did not match."""
+"""An explanation has every rule and waiver that was tried, and the reason for each mismatch."""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -56,7 +56,7 @@ def explained(folder: Path, text: str, found: Finding, now: datetime = NOW) -> E
 
 
 def tried(explanation: Explanation, place: int = 0) -> dict[str, tuple[str, str]]:
-    """The failed condition and the finding's value of each rule that was tried, by id."""
+    """Return the failed condition and the finding's value of each tried rule, by id."""
     return {each.rule.id: (each.failed, each.has) for each in explanation.rule_lists[place].tried}
 
 

@@ -1,4 +1,4 @@
-"""The gate: what a run lacks, what blocks, and the one exit code that follows."""
+"""The gate: gaps of runs, blocking findings, and the resulting exit code."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,7 +41,7 @@ def gate(
 
 
 def problem_of(reason: Reason, scanner: str = "bandit") -> Reason:
-    """The problem of the scanner that a reason of the gate is about."""
+    """Return the scanner's problem that a reason of the gate is about."""
     assert reason.kind in ("required-scanner", "scanner")
     assert reason.values["scanner"] == scanner
     problem = reason.values["problem"]
@@ -328,7 +328,7 @@ def test_an_interruption_is_incomplete_with_its_own_exit_code(tmp_path: Path) ->
     assert result.reasons[-1].kind == "findings-block-by-one-rule"
 
 
-# What the ready-made policies require.
+# Requirements of the ready-made policies.
 
 NEEDED = {"pip-audit", "bandit", "detect-secrets", "licenses"}
 

@@ -1,4 +1,4 @@
-"""Licence expressions are evaluated as SPDX means them, metadata by how far it can be trusted."""
+"""Licence expressions are evaluated by SPDX rules, metadata by its trustworthiness."""
 
 from datetime import date
 
@@ -135,7 +135,7 @@ def test_a_list_holds_known_ids_one_by_one(lists: dict[str, list[str]], words: s
     assert words in caught.value.message
 
 
-# What metadata says.
+# Metadata.
 
 PERMISSIVE = lists_of(allow=["MIT", "BSD-3-Clause", "Apache-2.0"])
 
@@ -245,7 +245,7 @@ def test_no_key_of_the_common_names_has_a_word_that_is_left_out() -> None:
     assert [key for key in trove._NAMES if not trove.common_name(key).candidates] == []
 
 
-# What the policy says of a package, its files, and the day.
+# Entries of the policy for a package, its files, and the date.
 
 TODAY = date(2027, 6, 30)
 HASH, OTHER = "a" * 64, "b" * 64
@@ -367,7 +367,7 @@ def test_an_exception_holds_through_its_last_day_and_is_named_when_it_is_over() 
         assert result.verdict is LicenseVerdict.DENY
         values = {"owner": "legal", "day": expires, "days": ago}
         assert result.notes == (Reason("license-exception-expired", values),)
-    # It would have changed nothing here.
+    # It would make no difference here.
     assert judged(excepted("2027-05-31"), expression="GPL-3.0-only").notes == ()
     assert judged(excepted("2027-05-31"), expression="MIT").notes == ()
 
@@ -403,7 +403,7 @@ def test_a_bad_list_is_refused_when_the_judge_is_made() -> None:
         LicenseJudge(LicenseSection(allow=("Nope",)), TODAY)
 
 
-# What licence files say.
+# Licence files.
 
 
 def texts(*ids: str, **more: str) -> tuple[LicenseFile, ...]:
@@ -437,7 +437,7 @@ def test_a_licence_text_decides_between_candidates() -> None:
     )
     assert decided(classifiers=apache, files=texts("Apache-2.0"))[1] == "Apache-2.0"
     assert decided(text="BSD", files=texts("BSD-3-Clause"))[0] == "allow"
-    # Not where another file could hold what was left out, nor where it is none of them.
+    # Not if another file could hold the missing text, or if the file has an unrelated licence.
     assert decided(classifiers=bsd, files=texts("BSD-3-Clause", COPYING=""))[0] == "deny"
     assert decided(classifiers=bsd, files=texts("BSD-3-Clause", "BSD-2-Clause"))[0] == "deny"
     assert decided(classifiers=bsd, files=texts("MIT"))[0] == "deny"

@@ -198,7 +198,7 @@ def test_conditions_and_thresholds_load(tmp_path: Path) -> None:
     assert policy.info.enforcement == "warn"
 
 
-# Which policy.
+# Choice of the policy.
 
 
 def write(file: Path, default: str = "warn") -> Path:

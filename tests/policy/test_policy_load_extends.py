@@ -1,4 +1,4 @@
-"""Rule 2: parents load first, pinned by hash; the child wins, but for what a parent locks."""
+"""Rule 2: parents load first, pinned by hash; the child wins, except for locked keys."""
 
 import hashlib
 from collections.abc import Callable
@@ -18,7 +18,7 @@ HEAD = "version: 1\ndefault: warn\n"
 
 
 def write(file: Path, text: str) -> str:
-    """Write a policy; how another one names it as a parent, but for the path."""
+    """Write a policy; return the reference of a child to it, without the path."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(HEAD + dedent(text), encoding="utf-8")
     return hashlib.sha256(file.read_bytes()).hexdigest()
@@ -29,7 +29,7 @@ def parent(path: str, sha256: str) -> str:
 
 
 def child_of(root: Path, base: str, own: str = "") -> Policy:
-    """A policy with these keys whose parent has those."""
+    """A policy with these keys, and a parent with the others."""
     sha256 = write(root / "org" / "base.yml", base)
     write(root / "scanagg.yml", f"extends: [{parent('org/base.yml', sha256)}]\n" + dedent(own))
     return load_policy(None, root)
@@ -42,7 +42,7 @@ def refused(root: Path, base: str, own: str) -> str:
     return caught.value.message
 
 
-# What comes from where.
+# Origin of each value.
 
 
 def test_rule_2_what_the_child_does_not_write_is_the_parents(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What the ready-made policies make of where a finding comes from, and of how long it is known."""
+"""Ready-made policies judge findings by their origin and by how long they have been known."""
 
 from datetime import timedelta
 from pathlib import Path

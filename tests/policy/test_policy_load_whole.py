@@ -1,4 +1,4 @@
-"""The whole language loads, each value means what it says, and what types cannot say is checked."""
+"""The whole language loads, with correct values and checks beyond types."""
 
 import json
 from datetime import date

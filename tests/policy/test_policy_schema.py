@@ -1,4 +1,4 @@
-"""The JSON Schema of policies is shipped as generated, and says what the loader says of types."""
+"""The JSON Schema of policies is shipped as generated, and agrees with the loader on types."""
 
 import json
 import re

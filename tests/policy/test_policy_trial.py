@@ -1,4 +1,4 @@
-"""Cases of a policy: what a file can say, what is refused, and what a case is held to."""
+"""Test cases of a policy: the contents of a file, refused input, and expectations."""
 
 from collections.abc import Sequence
 from pathlib import Path

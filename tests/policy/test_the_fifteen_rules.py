@@ -1,4 +1,4 @@
-"""The fifteen rules by which a policy judges, each as a claim where it acts."""
+"""The fifteen rules of judging by a policy, each tested where it applies."""
 
 import hashlib
 from collections.abc import Sequence
@@ -83,7 +83,7 @@ def waiver_named(place: str, expires: str = "2026-03-31") -> Reason:
 
 
 def waived(folder: Path, *waivers: Waiver, text: str = BLOCK_ALL) -> Policy:
-    """A policy that blocks everything but for these waivers."""
+    """A policy that blocks everything except for these waivers."""
     return replace(policy_of(folder, text), waivers=waivers)
 
 
@@ -301,7 +301,7 @@ def test_rule_05_a_clock_behind_the_data_is_a_notice(tmp_path: Path) -> None:
 
 
 def held(name: str, days: int | None = 0) -> DataSource:
-    """What the advisory store has of a kind, that many days old."""
+    """A data source of the advisory store, `days` old."""
     return DataSource(name, None if days is None else NOW - timedelta(days=days))
 
 
@@ -477,7 +477,7 @@ def test_rule_06_no_override_lowers_a_malicious_package(tmp_path: Path) -> None:
     assert judge(policy, vulnerability()).severity is Severity.INFO
 
 
-# Rule 7: deduplicate. What is one finding is decided before; here it gets one verdict.
+# Rule 7: deduplicate. Findings are merged earlier; here each gets one verdict.
 
 
 def test_rule_07_a_finding_of_several_scanners_gets_one_verdict(tmp_path: Path) -> None:
@@ -809,7 +809,7 @@ HIGH = claim("high", "ghsa", "trivy")
 
 
 def dated(published: str | None, seen: int | None = None, level: str = "high") -> Finding:
-    """A disclosed vulnerability, published then and first seen so many days ago."""
+    """A disclosed vulnerability with its publication date, first seen so many days ago."""
     first_seen = None if seen is None else NOW - timedelta(days=seen)
     return vulnerability(
         claim(level, "ghsa", "trivy"), published=published, history=disclosed(first_seen)

@@ -22,7 +22,7 @@ def paths(target: Target) -> list[str]:
 
 
 def reasons(target: Target) -> dict[str, tuple[Reason, bool]]:
-    """Each input that is left out, with the reason, and whether that is on purpose."""
+    """Return the skipped inputs with their reasons and whether that is on purpose."""
     return {gap.input: (gap.reason, gap.on_purpose) for gap in target.skipped}
 
 

@@ -1,4 +1,4 @@
-"""Formats are found as packages, and are cheap to import."""
+"""Discovery of formats as packages, and the cost of their import."""
 
 import subprocess
 import sys

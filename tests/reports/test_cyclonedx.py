@@ -1,4 +1,4 @@
-"""The bill of materials says what the report says, in the standard's words, and no more."""
+"""The bill of materials has the report's data, in the standard's terms, and nothing else."""
 
 import itertools
 import json
@@ -148,7 +148,7 @@ def test_comes_in_pieces() -> None:
     assert max(map(len, pieces)) < 3_000
 
 
-# What it describes
+# The subject
 
 
 def test_names_the_target_the_tools_and_how_it_was_judged() -> None:
@@ -303,7 +303,7 @@ def test_licence_files_are_evidence() -> None:
     assert properties(one)["license:file"] == ["LICENSE sha256:ab", "NOTICE sha256:cd"]
 
 
-# Who needs whom, and how complete that is
+# Dependencies and their completeness
 
 
 def graph(report: Report) -> dict[str, list[str]]:
@@ -334,7 +334,7 @@ def test_packages_that_need_each_other_or_themselves() -> None:
 
 
 def aggregates(report: Report) -> list[str]:
-    """What is said of the list of packages, and of what the target needs directly."""
+    """Return the completeness of the package list, and of the target's direct dependencies."""
     first, second, *_ = written(report)["compositions"]
     assert first["assemblies"] == second["dependencies"] == [TARGET]
     return [first["aggregate"], second["aggregate"]]
@@ -588,7 +588,7 @@ def test_advice_without_a_better_version() -> None:
     assert found["recommendation"] == "No version of a without known vulnerabilities is known."
 
 
-# What people have said
+# Waivers and other decisions
 
 
 @pytest.mark.parametrize(

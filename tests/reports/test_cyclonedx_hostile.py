@@ -1,4 +1,4 @@
-"""Whatever stands in names, purls, licences, vectors and dates, the bill of materials is valid."""
+"""The bill of materials is valid with any names, purls, licences, vectors and dates."""
 
 import json
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ from scanagg.model import (
 
 ESCAPE = "a\x1b[2J\x00\u202eb\ud800\udcff\n\x7f"
 
-# Text as files and scanners hold it: the characters that break formats, and pieces of real values.
+# Text as in files and scanner output: characters that break formats, and parts of real values.
 PIECES = (
     "pkg:pypi/a@1.0", "pkg:", "pkg:pypi/", "@", "?", "#", "%", "%zz", "a", "1.0", "MIT", " AND ",
     "(", "GPL-2.0+", "LicenseRef-", "CVSS:3.1/", "AV:N/", "Au:N", "CVE-2024-1", "CWE-", "79",

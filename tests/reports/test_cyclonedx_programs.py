@@ -1,4 +1,4 @@
-"""The bill of materials of a real check, and what another program makes of it."""
+"""The bill of materials of a real check, read by another program."""
 
 import json
 import os
@@ -79,7 +79,7 @@ def checked(project: Path, *argv: str) -> tuple[Said, Plain]:
 
 
 def trivy(data_dir: Path, tmp_path: Path, file: Path) -> set[Pair]:
-    """Package and id of everything that trivy finds by a bill of materials."""
+    """Return package and id of everything that trivy finds from a bill of materials."""
     shutil.copytree(data_dir / "trivy-cache", tmp_path / "trivy-cache")
     done = subprocess.run(
         [tools.trivy(), "sbom", "--cache-dir", tmp_path / "trivy-cache", "--skip-db-update",

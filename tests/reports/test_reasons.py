@@ -1,4 +1,4 @@
-"""Reasons in words: every kind has a sentence, and the sentence gets its values."""
+"""Reasons in words: every kind has a sentence, with its values filled in."""
 
 import ast
 import string

@@ -1,4 +1,4 @@
-"""scanagg.html, seen in a real browser: shows all, hides no gap, runs nothing of the report's."""
+"""scanagg.html in a real browser: shows every finding and gap, runs no code from the report."""
 
 import itertools
 import json
@@ -66,7 +66,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def show(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Open:
-    """Open a report from disk and run a script in it. The page may not complain about anything."""
+    """Open a report from disk and run a script in it. Fail if the page logs any error."""
     folder = tmp_path_factory.mktemp("pages")
 
     def visit(report: Report, script: str = "", address: str = "", **options: object) -> Visit:
@@ -99,7 +99,7 @@ def one(**changes: object) -> Report:
     return sample_report([judged(finding(9, **changes), Severity.HIGH, Action.BLOCK)])
 
 
-# ---- the page as it stands ----------------------------------------------------------------------
+# ---- the page as opened -------------------------------------------------------------------------
 
 STATES = {
     "lived": lived_report(),
@@ -128,7 +128,7 @@ def test_nothing_is_wider_than_the_screen(show: Open, state: str) -> None:
     assert max(show(STATES[state], script).value) <= 0
 
 
-# The contrast of every piece of text with what it stands on, by WCAG 2.1; worst first.
+# The contrast of every piece of text with its background, by WCAG 2.1; worst first.
 CONTRAST = """
   for (const button of await page.$$("#open-all:visible")) await button.click();
   return await page.evaluate(() => {
@@ -326,7 +326,7 @@ CARDS = """
 
 @pytest.fixture(scope="module")
 def sample_cards(show: Open) -> list[Any]:
-    """The open findings of the sample: terms with what is beside them, head, body and links."""
+    """The open findings of the sample: terms with their descriptions, head, body and links."""
     return list(show(sample_report(), CARDS).value)
 
 

@@ -1,4 +1,4 @@
-"""scanagg.json: exactly the public keys, valid by the shipped schema, safe, the same every time."""
+"""scanagg.json: only the public keys, valid by the shipped schema, safe and deterministic."""
 
 import itertools
 import json
@@ -104,7 +104,7 @@ def test_a_run_names_what_was_not_examined() -> None:
 
 
 def objects(value: Any, schema: dict[str, Any]) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-    """Every object of the public form in a document, with its schema."""
+    """Yield every object in a document of the public format, with its schema."""
     if "$ref" in schema:
         schema = SCHEMA["$defs"][schema["$ref"].rpartition("/")[2]]
     for choice in schema.get("anyOf", ()):

@@ -1,4 +1,4 @@
-"""scanagg.md: what a reader of a job summary must see, nothing that its text can break."""
+"""scanagg.md: everything a job summary must show, and no text that breaks its markup."""
 
 import os
 import re
@@ -217,7 +217,7 @@ def test_a_path_is_shown_as_it_is(hostile: str) -> None:
 
 
 def unescaped(rendered: str) -> str:
-    """The text of HTML that may have tags only for the block, the list item and code."""
+    """Return the text of HTML in which only block, list item and code tags are allowed."""
     bare = re.sub(r"</?(p|ul|li|code)>\n?", "", rendered)
     assert "<" not in bare, rendered
     for entity, char in (("&lt;", "<"), ("&gt;", ">"), ("&quot;", '"'), ("&amp;", "&")):
@@ -278,7 +278,7 @@ def worst(number: int) -> Judged:
 
 
 def known_of(long: str) -> Report:
-    """As bad as it gets: every text of every advisory, upgrade and source of data is long."""
+    """The worst case: every text of every advisory, upgrade and data source is long."""
     report = known_report()
     package = Package(
         long, long, long, direct=False, chain=(long,) * 20, asked=(Location(long, 1),) * 20

@@ -1,4 +1,4 @@
-"""The checks of our own see each fault they are there for; a check that sees none proves none."""
+"""Our own SARIF checks detect each fault that they are meant to detect."""
 
 import json
 import random

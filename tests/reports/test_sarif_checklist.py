@@ -1,4 +1,4 @@
-"""SARIF as code scanning needs it; the numbers are those of the checklist in sarif_check.py."""
+"""SARIF as code scanning needs it. The numbers refer to the checklist in sarif_check.py."""
 
 import gzip
 import json
@@ -366,7 +366,7 @@ def test_12_rules_are_sorted_used_and_found_by_index(tmp_path: Path) -> None:
 
 
 def test_12_an_id_is_the_same_for_ever() -> None:
-    """Another id here, and GitHub closes every alert of the rule and opens it anew."""
+    """If the id changes, GitHub closes every alert of the rule and opens a new one."""
     assert rule_of(finding(1))["id"] == "B602"
     assert rule_of(VULNERABILITY)["id"] == "CVE-2016-10745"
     assert rule_of(SECRET)["id"] == "SECRET-834380-156916"
@@ -515,7 +515,7 @@ def test_17_precision_is_the_best_confidence(
 
 
 def test_18_a_warning_stands_under_a_rule_that_warns() -> None:
-    """Tools drop "warning" from a result; then the rule's level is what is left of it."""
+    """Tools drop "warning" from a result, so only the rule's level remains."""
     findings = [
         judged(finding(number), severity, Action.INFO)
         for number, severity in enumerate((Severity.CRITICAL, Severity.MEDIUM, Severity.LOW))
@@ -717,7 +717,7 @@ def test_26_no_secret_nor_its_length_nor_a_hash_of_it(tmp_path: Path) -> None:
 
 
 def test_26_lines_next_to_a_secret_are_not_shown(tmp_path: Path) -> None:
-    """Other lines may hold secrets that no finding covers: none is read for its text."""
+    """Other lines may hold secrets that no finding covers, so their text is not read."""
     place = Location("config.ini", 1)
     found = finding(1, location=place, places=(place,), snippet="[db]")
     report = sample_report([judged(found, Severity.LOW, Action.INFO)], tmp_path)
@@ -900,7 +900,7 @@ def test_nothing_to_examine_is_no_zero_of_zero() -> None:
 
 
 def _moved(found: Finding, by: int) -> Finding:
-    """The finding in a file that grew above it."""
+    """Return the finding after lines were added above it."""
     if found.location is None or found.location.start_line is None:
         return found
     line = found.location.start_line + by
@@ -909,7 +909,7 @@ def _moved(found: Finding, by: int) -> Finding:
 
 
 def _bumped(found: Finding) -> Finding:
-    """The finding about a newer version of its package."""
+    """Return the finding for a newer version of its package."""
     package = found.package
     if package is None:
         return found

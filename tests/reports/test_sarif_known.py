@@ -1,4 +1,4 @@
-"""SARIF says how a vulnerable package comes in, what to upgrade, and what is known of it."""
+"""SARIF shows where a vulnerable package comes from, what to upgrade, and its advisory data."""
 
 import json
 from operator import itemgetter

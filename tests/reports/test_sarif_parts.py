@@ -86,7 +86,7 @@ def test_widths_and_cuts_are_in_utf16_units() -> None:
     assert width("abc") == 3
     assert width("a\U0001f600é") == 4
     assert cut("a\U0001f600é", 2, 4) == "\U0001f600"
-    assert cut("a\U0001f600é", 3, 5) == "é"  # half a character is none
+    assert cut("a\U0001f600é", 3, 5) == "é"  # half a surrogate pair is dropped
 
 
 @pytest.mark.parametrize(

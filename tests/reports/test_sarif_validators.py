@@ -1,4 +1,4 @@
-"""Both SARIF formats before every validator, over all kinds of reports: not one complaint."""
+"""Both SARIF formats pass every validator without a complaint, for all kinds of reports."""
 
 import json
 from collections.abc import Mapping
@@ -36,7 +36,7 @@ def repository(tmp_path: Path) -> Path:
 
 
 def complaints(path: Path, name: str, root: Path) -> list[str]:
-    """What every validator but the multitool has against a log in the format `name`."""
+    """Return the complaints of every validator but the multitool about a log of format `name`."""
     return [*CHECKS[name](path, root), *schema_errors(path), *upload_errors(path)]
 
 
@@ -115,7 +115,7 @@ def test_35_the_multitool_finds_results_by_query(tmp_path: Path, repository: Pat
 
 
 def _levels(log: dict[str, Any]) -> list[tuple[str, str]]:
-    """Each result's id with the level that a reader sees: its own, else its rule's, else warning.
+    """Return each result's id and effective level: its own, else its rule's, else warning.
 
     A tool that drops "warning" leaves a reader with the rule's level.
     """
@@ -129,7 +129,7 @@ def _levels(log: dict[str, Any]) -> list[tuple[str, str]]:
     return sorted(seen)
 
 
-# That the validators complain at all: a fault that each of them must see.
+# Each validator must detect a fault that is planted for it.
 
 
 def _with_fault(folder: Path, change: Any, name: str = "fault") -> Path:

@@ -1,4 +1,4 @@
-"""A stored report is read back whole, and what is no whole report is refused with the reason."""
+"""A stored report is read back whole; anything else is refused with a reason."""
 
 import json
 import os
@@ -154,7 +154,7 @@ def test_a_file_that_may_not_be_read_is_refused(
         raise PermissionError(13, "Permission denied")
 
     path = written(full_report(), tmp_path)
-    # Stood in for, since root may read everything.
+    # Simulated, because root may read everything.
     monkeypatch.setattr(Path, "read_bytes", refuse)
     assert "cannot be read: Permission denied" in refused(path)
 

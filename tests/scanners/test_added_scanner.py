@@ -1,4 +1,4 @@
-"""A scanner is one package: added on the fly, it is known to every command and every report."""
+"""A scanner is one package: if one is added, every command and report supports it."""
 
 import json
 import os
@@ -86,7 +86,7 @@ def parse(context, output):
         examined=output.inputs,
     )
 '''
-# What `scanagg` does, with one more folder in which scanners are looked for.
+# Like `scanagg`, with one more folder to search for scanners.
 SCANAGG = """
 import sys, scanagg.scanners
 scanagg.scanners.__path__.append({folder!r})

@@ -1,4 +1,4 @@
-"""bandit, by the real program: what it finds, what it is silent about, what it dies of."""
+"""The real bandit: its findings, its gaps, and its failures."""
 
 import json
 import os
@@ -45,13 +45,13 @@ def examine(
 
 
 def lines(driven: Driven) -> list[tuple[str, str, int | None]]:
-    """Rule, file and line of all that was found, sorted."""
+    """Return rule, file and line of all findings, sorted."""
     places = [(one.rule.id, one.location) for one in driven.observations]
     return sorted((rule, place.path, place.start_line) for rule, place in places if place)
 
 
 def by_source(driven: Driven) -> dict[str, list[tuple[str, str, int | None]]]:
-    """The same, apart by what hides it."""
+    """Return the same, grouped by the mechanism that hides it."""
     found: dict[str, list[tuple[str, str, int | None]]] = {}
     for one in driven.observations:
         place = one.location
@@ -70,7 +70,7 @@ def parsed(target: Target, report: object, stderr: str = "", rc: int = 0) -> Any
     return bandit.parse(context(target), Output(rc, raw, stderr, names))
 
 
-# What it finds
+# Findings
 
 
 def test_an_issue_in_our_words(examine: Examine) -> None:
@@ -209,7 +209,7 @@ def test_bidirectional_characters_have_a_line_and_no_column(examine: Examine) ->
     assert "\u202e" not in found.message
 
 
-# What it is silent about
+# Gaps
 
 
 def test_a_file_that_does_not_parse_is_named_with_the_interpreter(examine: Examine) -> None:
@@ -359,7 +359,7 @@ def test_a_name_that_is_not_utf8(
     assert list(driven.reasons) == ["c\\xff.py"]
 
 
-# How it is called
+# Command lines
 
 
 @pytest.mark.parametrize(
@@ -446,7 +446,7 @@ def test_a_second_run_that_fails_is_said(
     assert caught.value.reason.kind == "unreadable-answer"
 
 
-# What is no answer
+# Unusable output
 
 
 # Reports of bandit's own

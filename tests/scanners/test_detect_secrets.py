@@ -1,4 +1,4 @@
-"""detect-secrets, by its real detectors and filters: as its command line, but named and bounded."""
+"""detect-secrets with its real detectors and filters, compared with its command line."""
 
 import hashlib
 import json
@@ -32,7 +32,7 @@ from scanagg.scanners.source_files import is_text
 
 Examine = Callable[..., Driven]
 
-# Made up, and put together here so that no scanner takes this file for one with secrets.
+# Made up, and assembled here so that no scanner reports secrets in this file.
 KEY = "AKIA" + "Z3MSH5K2QX7WLRNB"
 HEX = "9f2c41d7be0835a6" + "1e7d90c2f4b8365a"
 GITHUB = ["ghp_" + letter * 12 + "Q7" * 12 for letter in "aB"]
@@ -57,7 +57,7 @@ def examine(
 
 
 def hits(driven: Driven) -> list[tuple[str, str, int | None]]:
-    """Rule, file and line of all that was found, sorted."""
+    """Return rule, file and line of all findings, sorted."""
     places = [(one.rule.id, one.location) for one in driven.observations]
     return sorted((rule, place.path, place.start_line) for rule, place in places if place)
 
@@ -72,7 +72,7 @@ def hidden(driven: Driven) -> dict[str, int]:
 
 
 def by_itself(root: Path, *args: str) -> set[tuple[str, str, str, int]]:
-    """What `detect-secrets scan` reports of these files: path, type, digest, line."""
+    """Return what `detect-secrets scan` reports for these files: path, type, digest, line."""
     program = [sys.executable, "-P", "-m", "detect_secrets", "-c", "1", "scan", "--no-verify"]
     done = subprocess.run(
         [*program, "--all-files", *args],
@@ -119,7 +119,7 @@ ALL_KINDS: dict[str, str | bytes] = {
 }
 
 
-# What it finds
+# Findings
 
 
 def test_finds_what_its_own_command_line_finds(
@@ -146,7 +146,7 @@ def test_what_a_pragma_hides_is_what_is_found_without_that_filter(
     )
     driven = drive(detect_secrets, context(read_target(root)), tmp_path)
     every = by_itself(root, "--disable-filter", f"{FILTERS}.allowlist.is_line_allowlisted")
-    # The program names a secret once a file, however often it stands there.
+    # The program reports a secret once per file, however often it occurs.
     hidden_ = (every - by_itself(root)) | {
         ("a.py", "Secret Keyword", hashlib.sha1(WORD.encode()).hexdigest(), 1)
     }
@@ -237,11 +237,11 @@ def test_nothing_is_verified_over_the_network(
             [sys.executable, "-P", "-c", asks], cwd=root, stdout=subprocess.DEVNULL
         ) as itself:
             proxy.settimeout(30)
-            proxy.accept()[0].close()  # which shows that the silence above means something
+            proxy.accept()[0].close()  # proves that the check above can fail
             itself.kill()
 
 
-# What it is silent about
+# Gaps
 
 
 def test_a_single_line_of_two_megabytes_is_named(examine: Examine) -> None:
@@ -383,7 +383,7 @@ def test_a_file_that_vanished_is_named(
     assert driven.examined == ["b.py"]
 
 
-# What hides
+# Suppressions
 
 
 def test_what_pragmas_hide_is_counted(examine: Examine) -> None:
@@ -494,7 +494,7 @@ def test_a_baseline_that_vanished_is_a_notice(
     assert notice.values["why"] == Reason("unreadable-file", {"error": "No such file or directory"})
 
 
-# How it is called
+# Command lines
 
 
 def test_nothing_to_search_is_no_input(examine: Examine) -> None:
@@ -526,7 +526,7 @@ def test_a_file_that_cannot_be_looked_into_is_left_to_the_search(tmp_path: Path)
     assert is_text(SourceFile("gone", tmp_path / "gone", 1))
 
 
-# What is no answer
+# Unusable output
 
 
 def test_no_answer_is_nothing_examined(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ Answers = Callable[..., list[dict[str, Any]]]
 
 
 def forget() -> None:
-    """What detect-secrets and the worker know of settings, they know as long as a process lasts."""
+    """Settings of detect-secrets and of the worker last as long as their process."""
     cache_bust()
     get_mapping_from_secret_type_to_class.cache_clear()
     worker._detectors.cache_clear()

@@ -1,11 +1,11 @@
-"""What comments and lists of the project hide: findings of their own, masked like any other."""
+"""Findings that comments and lists of the project hide: reported, and masked like any other."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from support.command import check
 
-# Put together here, so that no search for secrets finds one in this file.
+# Assembled here, so that no scanner reports secrets in this file.
 WORD = "correct-horse" + "-battery"
 OTHER = "wrong-donkey" + "-charger"
 PRAGMA = "pragma: allowlist" + " secret"

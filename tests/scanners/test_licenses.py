@@ -38,7 +38,7 @@ PIP_VERSION = tuple(int(part) for part in metadata.version("pip").split(".")[:2]
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is all that pip knows of, by the user's own pip settings."""
+    """A folder that is pip's only source of packages, by the user's own settings."""
     folder = tmp_path / "index"
     folder.mkdir()
     for name in [name for name in os.environ if name.startswith("PIP_")]:
@@ -51,7 +51,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def look(tmp_path: Path, index: Path):
-    """Look up the licences of an inventory; what came of it."""
+    """Look up the licences of an inventory; return the result."""
 
     def run(found: Inventory, **changes: object) -> Driven:
         root = tmp_path / "project"
@@ -331,7 +331,7 @@ def test_both_ways_say_the_same(look, index: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("packages", [("pip", "prettytable", "wcwidth"), ("setuptools",)])
 def test_system_packages_count_like_all_others(look, tmp_path: Path, packages) -> None:
-    """pip-licenses leaves its own dependencies out unless it is told not to."""
+    """pip-licenses omits its own dependencies by default."""
     python = environment(tmp_path / "env", **{f"{name}__1_0": MIT for name in packages})
     pins = sorted(f"{name}==1.0" for name in packages)
     assert look(inventory(*pins), python=python).examined == pins
@@ -441,7 +441,7 @@ def test_where_pip_licenses_lists_nothing_pip_is_asked(
     wheel(index, "one", "1.0", *MIT)
     program = Path(sys.executable).with_name("pip-licenses")
     done = look(inventory("one==1.0", "two==1.0"), python=python, path=program)
-    # The trap: nothing listed, and all well.
+    # The trap: an empty list and a successful exit.
     assert done.outputs[0].returncode == 0
     assert json.loads(done.outputs[0].stdout) == []
     assert done.examined == ["one==1.0"]

@@ -35,7 +35,7 @@ FROM_START = {"introduced": "0"}
 
 @pytest.fixture
 def audit(tmp_path: Path):
-    """Audit an inventory by a service at an address; what came of it."""
+    """Audit an inventory with the service at a URL; return the result."""
 
     def run(found: Inventory, url: str | None = None, **changes: object) -> Driven:
         options = {"osv-url": url} if url else {}
@@ -65,7 +65,7 @@ def test_real_packages_by_real_advisories(audit, data_dir: Path) -> None:
     ids = {name: set() for name in ("django", "jinja2", "requests", "idna")}
     for one in done.observations:
         ids[one.package.name] |= one.advisory.ids
-    # PYSEC-2022-190 lists its events as 4.0, 3.2, 2.2: found only where they are sorted first.
+    # PYSEC-2022-190 lists its events as 4.0, 3.2, 2.2: it is found only if they are sorted first.
     assert {"PYSEC-2022-190", "CVE-2021-35042"} <= ids["django"]
     assert "CVE-2019-10906" in ids["jinja2"]
     assert "CVE-2018-18074" in ids["requests"]
@@ -255,7 +255,7 @@ def test_packages_the_default_service_does_not_know_are_not_examined(
         monkeypatch.delenv("no_proxy", raising=False)
         done = audit(inventory("one==1", "two==2.0+cu118"))
     (output,) = done.outputs
-    # The trap: this is what it says of packages that it did not audit.
+    # The trap: it prints this for packages that it did not audit.
     assert output.returncode == 0
     assert "No known vulnerabilities found" in output.stderr
     assert not done.examined
@@ -539,7 +539,7 @@ def _closed_port() -> int:
 
 @contextmanager
 def knows_nothing(folder: Path) -> Iterator[tuple[str, Path]]:
-    """A proxy that answers every HTTPS request itself, with 404; and what makes it believed."""
+    """A proxy that answers every HTTPS request with 404, and the settings to trust it."""
     listener = socket.create_server(("127.0.0.1", 0))
     certificates = folder / "certificates.pem"
     served = threading.Thread(target=_serve_404, args=(listener, certificates), daemon=True)

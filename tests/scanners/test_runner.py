@@ -1,4 +1,4 @@
-"""A run's status comes from evidence: what was examined, never what a program returned."""
+"""A run's status comes from the examined inputs, never from an exit code."""
 
 import json
 import sys

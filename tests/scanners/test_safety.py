@@ -22,7 +22,7 @@ def safety_path() -> Path:
 
 @pytest.fixture
 def check(safety_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Audit an inventory with the real program; what came of it."""
+    """Audit an inventory with the real program; return the result."""
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.delenv("SAFETY_API_KEY", raising=False)
     root = tmp_path / "project"
@@ -42,7 +42,7 @@ def answered(stdout: str, *pins: str, code: int = 0, stderr: str = "") -> Output
 
 
 def scan_report(known: list[dict[str, object]]) -> dict[str, object]:
-    """What `scan` says of a==1 with these vulnerabilities, and of something never asked for."""
+    """A report of `scan` on a==1 with these vulnerabilities, and on an unrequested package."""
     specifications = [
         {"raw": "a==1", "vulnerabilities": {"known_vulnerabilities": known}},
         {"raw": "stranger", "vulnerabilities": {"known_vulnerabilities": None}},
@@ -88,11 +88,11 @@ def test_check_finds_what_its_database_says_and_examines_every_pin(check, tmp_pa
         ("cvss2", Severity.MEDIUM),
     ]
     assert named.claims[0].vector.startswith("CVSS:3.0/")
-    # No CVE, no words, no score, no fix: it is a finding all the same.
+    # Without a CVE, text, score or fix it is still a finding.
     assert unnamed.advisory.ids == {"safety-10002"}
     assert unnamed.claims == ()
     assert unnamed.message == "jinja2 2.4.1 is affected by safety-10002. No fixed version is known."
-    # The service is asked at every start, with a database of one's own too.
+    # The program contacts the service at every start, even with a local database.
     assert asked[0] == "HEAD /.well-known/openid-configuration"
 
 
@@ -129,7 +129,7 @@ def test_a_policy_in_the_project_has_no_effect(
     for name in (".safety-policy.yml", ".safety-policy.yaml"):
         (tmp_path / "project" / name).write_text(policy)
     (tmp_path / "project" / ".safety-project.ini").write_text("[project]\nid = x\n")
-    # Not even where scanagg is started inside the project.
+    # Not even if scanagg is started inside the project.
     monkeypatch.chdir(tmp_path / "project")
     with safety_service() as service:
         done = check(

@@ -1,4 +1,4 @@
-"""Trivy: the real program on real trees and images, with a database that lies beside the tests."""
+"""Trivy: the real program on real trees and images, with a database beside the tests."""
 
 import hashlib
 import io
@@ -37,7 +37,7 @@ from scanagg.scanners.base import Output, ScannerSettings, Tool
 from scanagg.scanners.trivy.results import decode, read
 from scanagg.scanners.trivy.tree import SEEN, Tree
 
-# Put together here, so that no search for secrets finds one in this file.
+# Assembled here, so that no scanner reports secrets in this file.
 KEY_ID = "AKIA" + "QZX7TG5PLMNB2RST"
 TOKEN = "ghp_" + "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8"
 JINJA = "jinja2==2.4.1\n"
@@ -81,7 +81,7 @@ def database(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def scan(trivy_path: Path, make_project, read_target, tmp_path: Path) -> Callable[..., Driven]:
-    """Scan a tree of files with the real program, without network; what came of it."""
+    """Scan a tree of files with the real program, without network; return the result."""
 
     def run(files: Files, cache: Path | None = None, **changes: object) -> Driven:
         name = str(changes.pop("name", "project"))
@@ -262,12 +262,12 @@ def test_secrets_are_found_and_never_told(scan) -> None:
     found = {one.rule.id: one for one in done.observations}
     assert found["github-pat"].location == Location("app.py", 2, 2)
     assert found["github-pat"].claims == (SeverityClaim("tool", Severity.CRITICAL, "trivy"),)
-    # Its block starts one line after the marker, and so one later than detect-secrets says.
+    # Its block starts one line after the marker, one later than detect-secrets reports.
     assert found["private-key"].location == Location("key.pem", 2, 21)
 
 
 def test_our_own_rule_costs_no_secret(scan, trivy_path: Path, tmp_path: Path) -> None:
-    """The first character of each file is a hit of ours: what begins there is still found."""
+    """Our own rule matches the first character of each file; a secret there is still found."""
     files = {f"f{number}.txt": text for number, text in enumerate((KEY_ID, TOKEN, f"\n{KEY_ID}"))}
     done = scan(files)
     argv = (
@@ -360,7 +360,7 @@ def test_a_misconfiguration_says_what_where_and_the_way_out(scan) -> None:
         "Enable blocking any PUT calls with a public ACL specified."
     )
     assert bucket.rule.url == "https://avd.aquasec.com/misconfig/aws-0086"
-    # About what is missing in a file there is no line to point to.
+    # Something missing in a file has no line.
     assert found["DS-0002"].location == Location("Dockerfile")
 
 
@@ -433,7 +433,7 @@ def test_licences_come_from_the_projects_environment(
     facts = {one.package.name: one.license for one in done.observations}
     assert {name: (one.text, one.source) for name, one in facts.items()} == {
         "one": ("MIT OR GPL-3.0-only", "trivy"),
-        # Two classifiers: whether both hold or either is not known, so both have to do.
+        # Two classifiers: unclear if they mean "and" or "or", so both must be allowed.
         "two": ("MIT AND BSD-3-Clause", "trivy"),
     }
     one = done.observations[0]
@@ -576,7 +576,7 @@ def test_only_the_file_set_is_scanned_whatever_the_names(scan, tmp_path: Path) -
     kept = {f"{name}/keep.py" for name in ODD_NAMES}
     assert set(done.examined) == kept
     assert {one.location.path for one in done.observations} == kept
-    # Nothing else was even looked at.
+    # No other file was examined.
     assert not done.notices
     assert b"skip.py" not in done.outputs[0].stdout
     assert b"requirements.txt" not in done.outputs[0].stdout
@@ -660,7 +660,7 @@ def test_configuration_in_the_project_has_no_effect_and_is_told(
         ".trivyignore.yaml": "vulnerabilities:\n  - id: CVE-2016-10745\n    statement: no\n",
         "trivy-secret.yaml": "disable-rules: [aws-access-key-id]\n",
     }
-    # Not even where scanagg is started inside the project, with Trivy's variables set.
+    # Not even if scanagg is started inside the project, with Trivy's variables set.
     (tmp_path / "project").mkdir()
     monkeypatch.chdir(tmp_path / "project")
     monkeypatch.setenv("TRIVY_SEVERITY", "LOW")
@@ -736,7 +736,7 @@ def layer(files: Mapping[str, bytes]) -> bytes:
 
 
 def image(path: Path, files: Mapping[str, bytes]) -> str:
-    """An image of one layer, as `docker save` writes it; its path."""
+    """Write an image of one layer in the format of `docker save`; return its path."""
     content = layer(files)
     digest = f"sha256:{hashlib.sha256(content).hexdigest()}"
     config = {
@@ -799,7 +799,7 @@ def test_an_image_that_is_not_there_is_a_failure(scan, database: Path) -> None:
     ((batch, reason),) = done.failures
     assert batch == ("image:127.0.0.1:9/no/such:image",)
     assert reason
-    # What looks like an option is still the name of an image.
+    # A name that looks like an option is still the name of an image.
     done = scan({}, database, image="--version")
     assert done.failures
 
@@ -885,7 +885,7 @@ def test_each_word_on_the_severity_is_one_claim() -> None:
 
 
 def claims_of(**found: object) -> list[tuple[str, str, str | None]]:
-    """What Trivy says of the severity of one vulnerability, as source, severity, vector."""
+    """Return Trivy's severities for one vulnerability, as source, severity, vector."""
     whole = {"VulnerabilityID": "CVE-1", "PkgName": "a", "InstalledVersion": "1", **found}
     report = {"SchemaVersion": 2, "Results": [{"Target": "x", "Vulnerabilities": [whole]}]}
     document = decode(json.dumps(report).encode())
@@ -895,7 +895,7 @@ def claims_of(**found: object) -> list[tuple[str, str, str | None]]:
 
 def test_a_vector_is_rated_by_what_it_says_itself() -> None:
     worst = "AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
-    # The score beside it, and the key that it stands under, may be wrong.
+    # The score beside it, and its key, may be wrong.
     said = {"ghsa": {"V40Vector": f"CVSS:3.1/{worst}", "V40Score": 1.0}}
     assert claims_of(CVSS=said) == [("cvss3.1", "critical", f"CVSS:3.1/{worst}")]
     said = {"osv": {"V3Vector": f"CVSS:3.0/{worst}"}, "nvd": {"V3Vector": f"CVSS:3.1/{worst}/"}}

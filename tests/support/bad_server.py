@@ -17,12 +17,12 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Answer:
-    """What is sent for one request.
+    """The response to one request.
 
-    `length` is the Content-Length, that of the body unless told; None for none at all, where the
-    end of the connection is the end of the body. After `cut` bytes of the body the connection is
-    reset, after `stop` bytes closed, after `hang` bytes nothing more comes; with `drip` one byte
-    goes out every so many seconds. `silent` is how many seconds pass before anything is sent.
+    `length` is the Content-Length, by default that of the body. With None there is no such header,
+    and the body ends with the connection. The connection is reset after `cut` bytes of the body,
+    closed after `stop` bytes, and stays open without more data after `hang` bytes. `drip` is the
+    pause in seconds between single bytes, `silent` the seconds before anything is sent.
     `chunked` sends the body in chunks.
     """
 
@@ -43,7 +43,7 @@ RESET = Answer(cut=-1)
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that came: its path (or whole address, at a proxy) and headers, lower case."""
+    """A received request: its path (the whole URL at a proxy) and headers in lower case."""
 
     path: str
     headers: Mapping[str, str]
@@ -53,7 +53,7 @@ Route = Answer | list[Answer] | Callable[[Asked], Answer]
 
 
 class BadServer:
-    """`routes` say what a path answers: the same each time, one after the other, or by a function.
+    """A server with an answer for each path: `routes` has a fixed one, a list, or a function.
 
     The last answer of a list is repeated. `asked` has every request in order.
     """
@@ -127,7 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.bad.closing.wait(answer.silent)
             self._send(answer)
         except OSError:
-            pass  # the other side has had enough
+            pass  # the client closed the connection
 
     do_CONNECT = do_GET  # noqa: N815 - the base class has these names
 
@@ -167,7 +167,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"0\r\n\r\n")
 
     def _let_arrive(self) -> None:
-        """A reset throws away what is still under way."""
+        """Let sent data arrive, because a reset discards what is in transit."""
         under_way = bytearray(4)
         for _ in range(1000):
             fcntl.ioctl(self.connection, termios.TIOCOUTQ, under_way)
@@ -181,4 +181,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Say nothing: a test's output is the test's."""
+        """Log nothing, to keep the output of tests clean."""

@@ -45,14 +45,14 @@ V2 = "AV:N/AC:L/Au:N/C:P/I:P/A:P"
 
 
 def package(name: str, version: str = "1.0", **more: object) -> Package:
-    """A package of PyPI from a lock, direct unless told otherwise."""
+    """A package of PyPI from a lock, by default a direct dependency."""
     lock = (Location("uv.lock", 1),)
     base = Package(name, version, f"pkg:pypi/{name}@{version}", direct=True, places=lock)
     return replace(base, **more)  # type: ignore[arg-type]
 
 
 def vulnerable(number: int, of: Package, **more: object) -> Judged:
-    """A vulnerability of `of` that blocks; names in `more` are those of Finding or of Judged."""
+    """A blocking vulnerability of `of`; `more` has fields of Finding or of Judged."""
     mine = {key: value for key, value in more.items() if key in Judged.__slots__}
     theirs = {key: value for key, value in more.items() if key not in mine}
     name = f"CVE-2024-{1000 + number}"
@@ -76,7 +76,7 @@ def vulnerable(number: int, of: Package, **more: object) -> Judged:
 
 
 def waiver(state: WaiverState, **more: object) -> Waiver:
-    """A waiver of a team, for a reason of one line."""
+    """A waiver by a team, with a reason of one line."""
     base = Waiver(
         state=state,
         reason="see SEC-1",
@@ -96,7 +96,7 @@ def licensed(of: Package, judged_as: str, source: str, **facts: object) -> Licen
 
 
 def packages_run(examined: int = 3, **more: object) -> Run:
-    """pip-audit, which saw all of its packages."""
+    """A run of pip-audit that examined all of its packages."""
     base = Run(
         scanner="pip-audit",
         version="2.10.1",
@@ -108,7 +108,7 @@ def packages_run(examined: int = 3, **more: object) -> Run:
 
 
 def bom_report(*packages: Package, **more: object) -> Report:
-    """A report about a locked project with these packages, and nothing found unless given."""
+    """A report about a locked project with these packages, by default without findings."""
     base = sample_report([])
     lock = SourceFile("uv.lock", Path("/nowhere/uv.lock"), 1)
     revision = Revision(COMMIT, "main", "https://git.invalid/a/shop", "", dirty=False)
@@ -122,7 +122,7 @@ def bom_report(*packages: Package, **more: object) -> Report:
 
 
 def shop() -> Report:
-    """A small shop that has one of everything a bill of materials can say."""
+    """A small shop project with one of everything that a bill of materials can contain."""
     lock = Location("uv.lock", 10)
     asked = (Location("pyproject.toml", 7),)
     requests = package(

@@ -74,7 +74,7 @@ async function visit(browser, { url, script, options }) {
 
 @dataclass(frozen=True)
 class Visit:
-    """What came of one visit: the script's value, and what the page did that it should not."""
+    """The result of one visit: the script's value, and everything forbidden that the page did."""
 
     value: Any
     errors: list[str]

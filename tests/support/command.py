@@ -1,6 +1,6 @@
 """Run the real command line with real scanners, in this process unless a test needs another.
 
-In this process, a command saves the start-up of Python and the imports, half of the time of a
+Running in this process saves the start of Python and the imports, which is half of the time of a
 check with one scanner.
 """
 
@@ -27,7 +27,7 @@ PROGRAM = Path(sys.executable).parent / "scanagg"
 
 @dataclass(frozen=True)
 class Said:
-    """What `scanagg` left: exit code, both streams, and scanagg.json where there is one."""
+    """The result of `scanagg`: exit code, both streams, and scanagg.json if it exists."""
 
     code: int
     out: str
@@ -51,7 +51,7 @@ class Said:
 
     @property
     def everything(self) -> str:
-        """All that was printed or written, to search for what must not be in it."""
+        """Return all that was printed or written, to search it for forbidden text."""
         files = sorted(self.folder.glob("scanagg.*")) if self.folder.is_dir() else []
         texts = [path.read_text("utf-8") for path in files]
         return "\n".join([self.out, self.err, *texts])
@@ -63,7 +63,7 @@ def scanagg(
     env: Mapping[str, str] | None = None,
     new_process: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run `scanagg` with these arguments; no traceback may come of anything."""
+    """Run `scanagg` with these arguments. Fail on a traceback."""
     env = {"NO_COLOR": "1", **(env or {})}
     if new_process:
         done = subprocess.run(
@@ -95,7 +95,7 @@ def in_process(
         contextlib.redirect_stderr(err),
     ):
         patch.setattr(sys, "argv", [str(PROGRAM), *argv])
-        # What `check -v` sets up: a handler with the stream of now.
+        # `check -v` adds a handler for the current stream.
         patch.setattr(logging.getLogger(), "handlers", [])
         patch.setattr(logging.getLogger("scanagg"), "level", logging.NOTSET)
         for name, value in env.items():
@@ -127,7 +127,7 @@ def check(
     cwd: Path | None = None,
     new_process: bool = False,
 ) -> Said:
-    """`scanagg check` on a project, with its reports beside the project."""
+    """Run `scanagg check` on a project; write its reports beside the project."""
     folder = project.parent / f"{project.name}-reports"
     wanted = [part for name in formats for part in ("--format", name)]
     done = scanagg(

@@ -1,4 +1,4 @@
-"""The schema of CycloneDX 1.6 and cyclonedx-python-lib as readers of what was written."""
+"""Checks of CycloneDX documents by the 1.6 schema and by cyclonedx-python-lib."""
 
 import json
 from functools import cache
@@ -31,7 +31,7 @@ def written(report: Report) -> Plain:
 
 
 def schema_errors(document: Plain) -> list[str]:
-    """What the standard's own schema has against a document, with formats checked."""
+    """Return the errors of a document by the standard's own schema, with formats checked."""
     return [
         f"{'/'.join(map(str, error.instance_path))}: {error.message[:300]}"
         for error in _validator().iter_errors(document)
@@ -39,9 +39,9 @@ def schema_errors(document: Plain) -> list[str]:
 
 
 def assert_reads_back_equal(document: Plain) -> None:
-    """What the library reads is what it writes again, but for what it cannot hold.
+    """Assert that the library reads and writes a document without loss of what it supports.
 
-    It has no compositions, and sorts what the standard gives no order to.
+    It does not support compositions, and it sorts lists that have no order in the standard.
     """
     read = Bom.from_json(document)
     again = json.loads(_as_json(read))
@@ -54,7 +54,7 @@ def assert_reads_back_equal(document: Plain) -> None:
 
 
 def properties(of: Plain) -> dict[str, list[str]]:
-    """The values of our properties by name, without our prefix."""
+    """Return the values of our properties by name, without our prefix."""
     found: dict[str, list[str]] = {}
     for each in of.get("properties", []):
         found.setdefault(each["name"].removeprefix("scanagg:"), []).append(each["value"])

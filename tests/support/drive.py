@@ -1,4 +1,4 @@
-"""Runs one scanner as the runner does, in the plainest form: one call after another, no cache."""
+"""A minimal runner for one scanner: one call after another, without a cache."""
 
 import dataclasses
 import shutil
@@ -37,7 +37,7 @@ TIMEOUT_SECONDS = 300.0
 
 @dataclasses.dataclass(frozen=True)
 class Driven:
-    """What came of it. `failures` are the batches that were given up, each with the reason."""
+    """The result of a drive. `failures` are the batches that were given up, with reasons."""
 
     tool: Tool
     inputs: Inputs
@@ -51,12 +51,12 @@ class Driven:
 
     @property
     def examined(self) -> list[str]:
-        """Everything that was looked at, sorted; an input named twice stands twice."""
+        """Return all examined inputs, sorted, with duplicates."""
         return sorted(name for parsed in self.parsed for name in parsed.examined)
 
     @property
     def reasons(self) -> dict[str, Reason]:
-        """The reasons for what was not examined, from the walk, an output or a failure."""
+        """Return why inputs were not examined, by input: from the walk, outputs, failures."""
         said = [*self.inputs.not_examined]
         said += [one for parsed in self.parsed for one in parsed.not_examined]
         said += [NotExamined(name, why) for batch, why in self.failures for name in batch]
@@ -64,7 +64,7 @@ class Driven:
 
     @property
     def store(self) -> dict[str, str]:
-        """What is to be kept between runs: give it to the next context as `cached`."""
+        """Return the data to cache between runs: pass it to the next context as `cached`."""
         return {key: text for parsed in self.parsed for key, text in parsed.store.items()}
 
     @property
@@ -73,7 +73,7 @@ class Driven:
 
 
 def context(target: Target | Path, inventory: Inventory | None = None, **changes: Any) -> Context:
-    """A context with defaults; `changes` are fields of Context, or of its settings.
+    """Return a context with defaults; `changes` are fields of Context, or of its settings.
 
     A path stands for a target without files. The cache is a folder beside the target.
     """
@@ -110,9 +110,9 @@ def inventory(*pins: str, **changes: Any) -> Inventory:
 
 
 def drive(module: Any, ctx: Context, tmp_path: Path) -> Driven:
-    """Locate, probe, split, run, split again what failed, parse. Fails if there is no such program.
+    """Locate, probe, split, run, split failed batches again, parse. Fail without the program.
 
-    Whatever the scanner does not catch comes through. `module` is its package.
+    Exceptions that the scanner does not catch are raised. `module` is its package.
     """
     scanner: Scanner = module
     tool = scanner.locate(ctx.settings)
@@ -150,7 +150,7 @@ def _drive_batch(
 
 
 def perform(call: Call, tmp_path: Path) -> Output:
-    """One call in a work folder of its own, which is gone afterwards."""
+    """Run one call in a temporary work folder of its own."""
     work = Path(mkdtemp(prefix="work-", dir=tmp_path))
     try:
         return _perform(call, work)

@@ -1,6 +1,6 @@
 """A stand-in for bandit that runs in a few milliseconds: some of its rules, and its errors.
 
-For tests of what scanagg makes of findings, not of how bandit finds them. See `tools.fast_bandit`.
+For tests of how scanagg handles findings, not of how bandit finds them. See `tools.fast_bandit`.
 """
 
 import ast
@@ -12,7 +12,7 @@ CALLS = {"eval": "B307", "exec": "B102"}
 
 
 def issues(tree: ast.AST) -> list[tuple[str, ast.stmt | ast.expr]]:
-    """The rule and the place of each issue, in bandit's order."""
+    """Yield the rule and the place of each issue, in bandit's order."""
     found: list[tuple[str, ast.stmt | ast.expr]] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import) and node.names[0].name == "subprocess":

@@ -37,7 +37,7 @@ def write(root: Path, files: Files) -> None:
 
 
 def commit(root: Path, files: Files | None = None, *, when: str = "") -> str:
-    """Commit everything, at the time `when` (ISO) if given; the commit's id."""
+    """Commit everything, at the time `when` (ISO) if given; return the commit's id."""
     write(root, files or {})
     git(root, "add", "-A", "-f")
     dates = {"GIT_COMMITTER_DATE": when, "GIT_AUTHOR_DATE": when} if when else {}
@@ -47,7 +47,7 @@ def commit(root: Path, files: Files | None = None, *, when: str = "") -> str:
 
 @dataclass
 class Checked:
-    """How a project is checked; `events` are what the scans of the base told."""
+    """The setup of a check of a project; `events` are those of the scans of the base."""
 
     root: Path
     scanners: Sequence[str] = ("bandit",)
@@ -78,20 +78,20 @@ class Checked:
         )
 
     def examined(self) -> Collected:
-        """What the scanners see in the work tree."""
+        """Return the results of the scanners for the work tree."""
         target = self.target
         setup = replace(self.setup, limits=replace(self.setup.limits, stop=Stop()))
         chosen = [all_scanners()[name] for name in self.scanners]
         return collect_findings(setup, chosen, target, read_inventory(target), lambda _event: None)
 
     def baseline(self) -> Baseline:
-        """The committed baseline of what there is now, with a line for each finding."""
+        """Commit a baseline of the current findings, one line each, and return it."""
         text = new_text([entry_for(one) for one in self.examined().findings])
         commit(self.root, {PLACES[0]: text})
         return load(text.encode(), PLACES[0])
 
     def base(self, ref: str | None = None, **asked: object) -> Base:
-        """The base that is found."""
+        """Return the base that scanagg finds."""
         question = BaseOptions(ref=ref, environ=self.environ, **asked)  # type: ignore[arg-type]
         return find_base(self.target, question, self.stop)
 
@@ -102,7 +102,7 @@ class Checked:
         findings: Sequence[Finding] | None = None,
         inventory: Inventory | None = None,
     ) -> Traced:
-        """The findings of the work tree with their histories."""
+        """Return the findings of the work tree with their histories."""
         found = examined or (self.examined() if findings is None else Collected((), ()))
         target = self.target
         return trace(
@@ -117,7 +117,7 @@ class Checked:
 
 
 def changes(traced: Traced) -> dict[tuple[str, int | None], Change]:
-    """What became of the finding at each path and line."""
+    """Return the change of the finding at each path and line."""
     return {
         (one.location.path, one.location.start_line): one.history.change
         for one in traced.findings

@@ -32,7 +32,7 @@ _OTHERS = [
 def keep(folder: Path, records: Iterable[Record], *, whole: bool = True) -> Path:
     """Store OSV records in the cache `folder`, and return it.
 
-    With `whole` among so many others, of a package that no test has, that it may be all there is.
+    With `whole`, add enough records of an unrelated package to make the export count as complete.
     """
     source = Path(mkdtemp(prefix="records-", dir=folder.parent)) / "records.json"
     source.write_text(json.dumps([*records, *(_OTHERS if whole else ())]), "utf-8")
@@ -81,7 +81,7 @@ def _imported(zipped: Path) -> Path:
 
 
 def _now() -> datetime:
-    """The time of the machine, as of an import by the program: tests have data of today."""
+    """Return the time of the machine, as for a real import: tests have data of today."""
     return datetime.now(UTC)  # noqa: TID251
 
 

@@ -1,4 +1,4 @@
-"""The cases that say how a licence expression is judged: expression, allowed, denied, verdict."""
+"""Test cases for verdicts on licence expressions: expression, allowed, denied, verdict."""
 
 CLASSPATH = "GPL-2.0-only WITH Classpath-exception-2.0"
 

@@ -22,7 +22,7 @@ def on_path(monkeypatch: pytest.MonkeyPatch, *programs: Path) -> None:
 
 
 def wheel(name: str, version: str, requires: Sequence[str]) -> bytes:
-    """The smallest wheel there can be."""
+    """Build the smallest possible wheel."""
     info = f"{name}-{version}.dist-info"
     needs = "".join(f"Requires-Dist: {one}\n" for one in requires)
     files = {
@@ -39,7 +39,7 @@ def wheel(name: str, version: str, requires: Sequence[str]) -> bytes:
 
 @contextmanager
 def index(packages: Packages) -> Iterator[str]:
-    """The address of a package index (PEP 503) on this machine that has these packages."""
+    """Serve a package index (PEP 503) with these packages on this machine; yield its URL."""
     wheels = {
         f"/files/{name}-{version}-py3-none-any.whl": wheel(name, version, requires)
         for name, versions in packages.items()
@@ -69,7 +69,7 @@ def index(packages: Packages) -> Iterator[str]:
                 self.wfile.write(content)
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
@@ -82,7 +82,7 @@ def index(packages: Packages) -> Iterator[str]:
 
 
 def fake(folder: Path, name: str, script: str) -> Path:
-    """A program that does on demand what a real one will not: hang, fail, leave garbage."""
+    """A program that hangs, fails or leaves garbage on demand, which a real one does not."""
     folder.mkdir(parents=True, exist_ok=True)
     program = folder / name
     program.write_text(f"#!/bin/sh\n{script}\n")

@@ -34,7 +34,7 @@ def record(advisory: str, name: str, *events: Mapping[str, str], **more: Any) ->
 
 
 def affects(one: Record, name: str, version: str) -> bool:
-    """Whether a record says that this version of a PyPI package is affected, by OSV's rules."""
+    """Return whether this version of a PyPI package is affected by a record, by OSV's rules."""
     return any(
         _version_hit(affected, Version(version))
         for affected in one.get("affected", [])
@@ -49,7 +49,7 @@ def osv_server(
     fail: Mapping[str, int] | None = None,
     asked: list[tuple[str, str]] | None = None,
 ) -> Iterator[str]:
-    """Serve records, or those of a zip with one JSON file each; gives the address to query.
+    """Serve records, or those of a zip with one JSON file each; yield the URL to query.
 
     `fail` names packages that get that HTTP status instead; `asked` collects every (name, version).
     """
@@ -97,7 +97,7 @@ def _version_hit(affected: Record, version: Version) -> bool:
 
 
 def _range_hit(events: Iterable[Mapping[str, str]], version: Version) -> bool:
-    """Walk the events by version: they come in any order, and "0" means from the first on."""
+    """Walk the events by version. They may come in any order; "0" means the first version."""
     inside = False
     for at, kind in sorted(_event(event) for event in events):
         if at > version:
@@ -146,4 +146,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(text)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - http.server's name
-        """Say nothing: a test's output is the test's."""
+        """Log nothing, to keep the output of tests clean."""

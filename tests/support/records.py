@@ -54,7 +54,7 @@ def osv(advisory: str, *entries: Json, **more: Any) -> Json:
 
 
 def below(advisory: str, name: str, fixed: str, **more: Any) -> Json:
-    """A record about every version of a package before the one that is fixed."""
+    """A record about every version of a package before the fixed one."""
     return osv(advisory, affected(name, {"introduced": "0"}, {"fixed": fixed}), **more)
 
 
@@ -94,7 +94,7 @@ def epss(scores: Mapping[str, tuple[float, float]], scored: str = SCORED) -> str
 
 
 def write_zip(path: Path, records: Iterable[Json]) -> Path:
-    """An export as osv.dev makes it: `ID.json` for each record."""
+    """Write an export in the format of osv.dev: `ID.json` for each record."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for one in records:
             archive.writestr(f"{one['id']}.json", json.dumps(one))
@@ -102,7 +102,7 @@ def write_zip(path: Path, records: Iterable[Json]) -> Path:
 
 
 def write_folder(path: Path, records: Iterable[Json]) -> Path:
-    """The same, unpacked."""
+    """Write the same export, unpacked."""
     path.mkdir(parents=True, exist_ok=True)
     for one in records:
         (path / f"{one['id']}.json").write_text(json.dumps(one), "utf-8")
@@ -110,13 +110,13 @@ def write_folder(path: Path, records: Iterable[Json]) -> Path:
 
 
 def write_json(path: Path, content: object) -> Path:
-    """A file of JSON."""
+    """Write a JSON file."""
     path.write_text(json.dumps(content), "utf-8")
     return path
 
 
 def write_gzip(path: Path, text: str) -> Path:
-    """A gzipped text."""
+    """Write a gzipped text."""
     path.write_bytes(gzip.compress(text.encode()))
     return path
 
@@ -152,7 +152,7 @@ def put_epss(cache: Path, scores: Mapping[str, tuple[float, float]], **more: Any
 
 
 def affects(record: Record, name: str, version: str) -> bool:
-    """Whether a version of a package is affected, by the record alone."""
+    """Return whether a version of a package is affected, by the record alone."""
     return affected_versions(record, name).contains(version)
 
 

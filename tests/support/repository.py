@@ -7,7 +7,7 @@ from pathlib import Path
 
 
 def git(folder: Path, *argv: str, env: Mapping[str, str] | None = None) -> str:
-    """Run git in `folder` as nobody in particular, with these variables added; its stdout."""
+    """Run git in `folder` as a test user, with these variables added; return its stdout."""
     variables = {
         **os.environ,
         **{
@@ -26,7 +26,7 @@ def git(folder: Path, *argv: str, env: Mapping[str, str] | None = None) -> str:
 
 
 def commit(root: Path, files: Mapping[str, str | bytes], *, git_: bool = True) -> Path:
-    """Write files into a folder, and commit them to a new repository; the folder."""
+    """Write files into a folder and commit them to a new repository; return the folder."""
     root.mkdir(parents=True, exist_ok=True)
     for path, content in files.items():
         file = root / path

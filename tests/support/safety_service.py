@@ -1,7 +1,7 @@
 """A stand-in for Safety's service on this machine, and a small database written by hand.
 
-The real program asks for OpenID discovery and keys at every start, and with an API key for its
-account and its database. Nothing of the vendor's own data is here.
+The real program requests OpenID discovery and keys at every start, and with an API key also the
+account and the database. Nothing here is the vendor's own data.
 """
 
 import json
@@ -77,7 +77,7 @@ def database() -> dict[str, Any]:
 
 
 def write_database(folder: Path, schema: str = SCHEMA) -> Path:
-    """The database as files for `--db`; the folder."""
+    """Write the database as files for `--db`; return the folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in database().items():
         content["meta"]["schema_version"] = schema
@@ -87,9 +87,9 @@ def write_database(folder: Path, schema: str = SCHEMA) -> Path:
 
 @contextmanager
 def safety_service(asked: list[str] | None = None) -> Iterator[dict[str, str]]:
-    """Serve on a port of this machine; gives the environment that sends the program there.
+    """Serve on a port of this machine; yield the environment that sends the program there.
 
-    `asked` collects "METHOD path" of every request, with the API key where one came along.
+    `asked` collects "METHOD path" of every request, with the API key if it has one.
     """
     handler = type("Handler", (_Handler,), {"asked": asked})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -103,7 +103,7 @@ def safety_service(asked: list[str] | None = None) -> Iterator[dict[str, str]]:
 
 
 def environment(base: str) -> dict[str, str]:
-    """The variables by which the program finds all of its service at `base`."""
+    """Return the variables that point the program to the service at `base`."""
     return {
         "SAFETY_PLATFORM_URL": base,
         "SAFETY_AUTH_SERVER_URL": base,
@@ -146,4 +146,4 @@ class _Handler(BaseHTTPRequestHandler):
         return database().get(path.rpartition("/")[2], {})
 
     def log_message(self, *_: object) -> None:
-        """Say nothing: the test's output is not the place."""
+        """Log nothing, to keep the output of tests clean."""

@@ -105,7 +105,7 @@ def judged(found: Finding, severity: Severity, action: Action, **changes: object
 
 
 def sample_findings() -> tuple[Judged, ...]:
-    """One finding of every category, with merged witnesses, hostile text, and missing parts."""
+    """Findings of every category, with merged witnesses, hostile text, and missing parts."""
     package = Package(
         "jinja2",
         "2.4.1",
@@ -282,7 +282,7 @@ def sample_runs() -> tuple[Run, ...]:
 def sample_report(
     findings: Sequence[Judged] | None = None, root: Path = Path("/nowhere")
 ) -> Report:
-    """The whole report: blocked, with a notice. The files of FILES are written where `root` is."""
+    """The whole report: blocked, with a notice. With `root`, write the files of FILES there."""
     if root.is_dir():
         for name, text in FILES.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The sample as it is once a project lives with scanagg: compared with a base, with waivers."""
+"""The sample for a project that already uses scanagg: compared with a base, with waivers."""
 
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -119,7 +119,7 @@ def lived_findings() -> tuple[Judged, ...]:
 
 
 def licensed() -> tuple[Licensed, ...]:
-    """A package with an allowed licence, one with an odd one."""
+    """A package with an allowed licence, and one with an unusual licence."""
     file = LicenseFile("flask-3.0.dist-info/LICENSE.txt", "ef" * 32)
     facts = LicenseFacts("BSD-3-Clause", None, (), "pip", (file,))
     flask = Package("flask", "3.0", "pkg:pypi/flask@3.0", places=(Location("requirements.txt", 3),))
@@ -132,7 +132,7 @@ def licensed() -> tuple[Licensed, ...]:
 
 
 def lived_report(root: Path = Path("/nowhere")) -> Report:
-    """The report of a change that is compared with its base, judged by that base's policy."""
+    """The report of a change, compared with its base and judged by that base's policy."""
     report = sample_report(lived_findings(), root)
     policy = replace(
         report.policy,
@@ -161,7 +161,7 @@ def lived_report(root: Path = Path("/nowhere")) -> Report:
 
 
 def many_existing(count: int) -> Report:
-    """`count` findings that block though they were there before, and one new among them."""
+    """`count` existing findings that block anyway, and a new one among them."""
     old = [
         _with(judged(finding(number), Severity.CRITICAL, Action.BLOCK), KNOWN, Origin.EXISTING)
         for number in range(count)

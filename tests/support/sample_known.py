@@ -145,7 +145,7 @@ def vulnerability(
 
 
 def known_findings() -> tuple[Judged, ...]:
-    """Exploited and disputed; malicious by a long way; withdrawn; of one that nothing tells of."""
+    """Findings: exploited and disputed; malicious; withdrawn; of unknown origin; with a fix."""
     cookie = Advisory(
         "CVE-2023-43804",
         ("GHSA-v845-jxx5-vc9f", "PYSEC-2023-192"),
@@ -181,7 +181,7 @@ def known_findings() -> tuple[Judged, ...]:
 
 
 def known_report(root: Path = Path("/nowhere")) -> Report:
-    """The report of a project whose packages are looked up in a store."""
+    """The report of a project with packages that were looked up in a store."""
     return replace(
         sample_report(known_findings(), root),
         packages=(URLLIB3, JINJA2, EVIL, LONELY),
@@ -191,7 +191,7 @@ def known_report(root: Path = Path("/nowhere")) -> Report:
 
 
 def many_upgrades(count: int, root: Path = Path("/nowhere")) -> Report:
-    """`count` packages with as many vulnerabilities as their number, each with an upgrade."""
+    """`count` packages with one to nine vulnerabilities, each package with an upgrade."""
     made: list[Judged] = []
     upgrades: list[Upgrade] = []
     for number in range(count, 0, -1):

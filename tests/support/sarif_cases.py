@@ -1,4 +1,4 @@
-"""Reports for the tests of SARIF: variations of the sample, over files that are really there."""
+"""Reports for the tests of SARIF: variations of the sample, with files that exist."""
 
 import json
 import os
@@ -67,7 +67,7 @@ LINE = "x = eval('\U0001f600')  # ünï"
 
 
 def write(report: Report, name: str, folder: Path) -> Path:
-    """The report in the format `name`, in a file."""
+    """Write the report in the format `name` to a file."""
     made = reporter(name)
     path = folder / made.FILENAME
     path.write_bytes("".join(made.render(report)).encode())
@@ -75,18 +75,18 @@ def write(report: Report, name: str, folder: Path) -> Path:
 
 
 def log_of(report: Report, name: str = "sarif") -> dict[str, Any]:
-    """The report in the format `name`, read back."""
+    """Write the report in the format `name` and read it back."""
     log: dict[str, Any] = json.loads("".join(reporter(name).render(report)))
     return log
 
 
 def runs_of(log: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """The runs of a log by their scanner."""
+    """Return the runs of a log by their scanner."""
     return {run["tool"]["driver"]["name"]: run for run in log["runs"]}
 
 
 def results_of(log: dict[str, Any]) -> list[dict[str, Any]]:
-    """All results of a log."""
+    """Return all results of a log."""
     return [result for run in log["runs"] for result in run["results"]]
 
 
@@ -134,7 +134,7 @@ def broken(root: Path) -> Report:
 
 
 def crowded(root: Path) -> Report:
-    """6,000 findings of one scanner, each on a line that is there."""
+    """6,000 findings of one scanner, each on an existing line."""
     report = large_report(6_000)
     names = sorted({one.finding.location.path for one in report.findings if one.finding.location})
     text = "    subprocess.run(name, shell=True)\n" * 4
@@ -143,7 +143,7 @@ def crowded(root: Path) -> Report:
 
 
 def hostile(root: Path) -> Report:
-    """A finding in each file whose name is an attack or an accident."""
+    """A finding in each file with a hostile or broken name."""
     target = _target(root, {name: f"# one\n{LINE}".encode() for name in HOSTILE_NAMES})
     findings = [
         judged(
@@ -171,7 +171,7 @@ def below(root: Path) -> Report:
 
 
 def image(root: Path) -> Report:
-    """Packages of a container image: no file of the project names them."""
+    """Packages of a container image, which no file of the project declares."""
     found = [one for one in sample_findings() if one.finding.location is None]
     more = [
         replace(one, finding=replace(one.finding, package=package, fingerprint=f"{number:064x}"))
@@ -191,7 +191,7 @@ def no_repository(root: Path) -> Report:
 
 
 def waived(root: Path) -> Report:
-    """The sample with two findings that somebody has waived."""
+    """The sample with two waived findings."""
     report = sample(root)
     first, second, *rest = report.findings
     verdicts = [replace(one.verdict, action=Action.WAIVED) for one in (first, second)]
@@ -205,7 +205,7 @@ def lived(root: Path) -> Report:
 
 
 def known(root: Path) -> Report:
-    """Packages that were looked up in a store, with upgrades; the lines that ask for them exist."""
+    """Packages that were looked up in a store, with upgrades; the lines that declare them exist."""
     report = known_report(root)
     for name, text in ASKED_FILES.items():
         (root / name).write_text(text, encoding="utf-8")
@@ -234,13 +234,13 @@ def with_status(*statuses: Status) -> tuple[Run, ...]:
 
 
 def bandit_corpus(path: Path) -> list[Judged]:
-    """What a real report of bandit's says, as findings."""
+    """The findings of a real report of bandit."""
     records = json.loads(path.read_bytes())["results"]
     return [_of_bandit(number, record) for number, record in enumerate(records)]
 
 
 def trivy_corpus(path: Path) -> list[Judged]:
-    """The vulnerabilities of a real report of trivy's, as findings."""
+    """The vulnerabilities of a real report of trivy, as findings."""
     report = json.loads(path.read_bytes())
     records = [record for each in report["Results"] for record in each.get("Vulnerabilities") or ()]
     return [_of_trivy(number, record) for number, record in enumerate(records)]

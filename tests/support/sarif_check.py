@@ -1,4 +1,4 @@
-"""What code scanning needs of a SARIF log and no schema says; numbers are those of the checklist.
+"""Checks of a SARIF log for code scanning, beyond the schema; numbers refer to the checklist.
 
 The functions return complaints, each with its number and place: [] is clean.
 """
@@ -42,13 +42,13 @@ Json = dict[str, Any]
 
 
 def check_github(path: Path, root: Path | None = None) -> list[str]:
-    """Complaints about a log for GitHub; `root` is the root of the repository it is about."""
+    """Return the complaints about a log for GitHub; `root` is the root of its repository."""
     log, found = _read(path)
     return [*found, *_check_log(log, root), *_check_github_only(path, log)]
 
 
 def check_full(path: Path, root: Path | None = None) -> list[str]:
-    """Complaints about the whole log: the same, but for what only an upload asks."""
+    """Return the complaints about the whole log: the same, without the rules for uploads."""
     log, found = _read(path)
     return [*found, *_check_log(log, root)]
 
@@ -214,7 +214,7 @@ def _check_rule_is_general(rule: Json, run: Json) -> Iterator[str]:
             version = purl.rpartition("@")[2].partition("?")[0]
             if "/" in (uri := _uri(result)) and uri in words:
                 yield f"15: the rule names {uri}"
-            # An advisory's prose may well name versions; its title is ours.
+            # The text of an advisory may name versions, but its title comes from scanagg.
             if version and f" {version}" in rule["shortDescription"]["text"]:
                 yield f"15: the rule names the version {version}"
 
@@ -369,7 +369,7 @@ def _uri(result: Json) -> str:
 
 
 class Files:
-    """The files of a repository by their address in a log."""
+    """The files of a repository by their URI in a log."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -378,7 +378,7 @@ class Files:
         self._hashes: dict[str, list[str]] = {}
 
     def find(self, uri: str) -> Path | None:
-        """The file; one whose name is no UTF-8 is known by the name that stands for it."""
+        """Return the file, also by a name in which U+FFFD replaces bytes that are not UTF-8."""
         if uri not in self._found:
             self._found[uri] = self._search(uri)
         return self._found[uri]

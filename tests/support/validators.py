@@ -1,4 +1,4 @@
-"""The validators of others, as functions that return what they complain about: [] is clean."""
+"""Third-party validators, as functions that return their complaints: [] is clean."""
 
 import json
 import os
@@ -15,8 +15,8 @@ from support import tools
 SECONDS = 300
 
 # The GitHub rules of the multitool are off until a configuration turns them on. Turned off here:
-# SARIF2006 opens every address; GH1004 has limits of 2021 (5 runs, 1,000 results) that it cannot
-# be told to raise, and sarif_check.py holds the present ones.
+# SARIF2006 opens every URL; GH1004 has fixed limits from 2021 (5 runs, 1,000 results), and
+# sarif_check.py checks the current ones.
 GITHUB_RULES = (
     "GH1001.ProvideRequiredLocationProperties",
     "GH1002.InlineThreadFlowLocations",
@@ -34,7 +34,7 @@ GITHUB_RULES = (
     "GH2012.GhasProvideRequiredReportingDescriptorProperties",
 )
 OFF = ("SARIF2006.UrisShouldBeReachable", "GH1004.ReviewArraysThatExceedConfigurableDefaults")
-# A folder that is no clone of anything has no address to give, and the standard wants one.
+# A folder that is not a clone has no URL, but the standard requires one.
 PROVENANCE = "SARIF2003.ProvideVersionControlProvenance"
 
 UPLOAD = """
@@ -50,7 +50,7 @@ console.log(JSON.stringify(found.map((error) => error.stack)));
 
 
 def schema_errors(path: Path) -> list[str]:
-    """What the standard's schema has against a log, with formats checked."""
+    """Return the errors of a log by the standard's schema, with formats checked."""
     return [
         f"{'/'.join(map(str, error.instance_path))}: {error.message[:500]}"
         for error in _schema_validator().iter_errors(json.loads(path.read_bytes()))
@@ -58,7 +58,7 @@ def schema_errors(path: Path) -> list[str]:
 
 
 def upload_errors(path: Path) -> list[str]:
-    """What the validator inside GitHub's upload action has against a log."""
+    """Return the errors of a log by the validator of GitHub's upload action."""
     library = tools.node_modules("jsonschema")
     argv = [tools.node(), "-e", UPLOAD, library, _schema_file(), path]
     done = subprocess.run(argv, capture_output=True, text=True, check=True, timeout=SECONDS)
@@ -66,9 +66,9 @@ def upload_errors(path: Path) -> list[str]:
 
 
 def multitool_notes(*paths: Path) -> list[str]:
-    """Every error, warning and note of the SARIF multitool, and every trouble it had itself.
+    """Return all errors, warnings and notes of the SARIF multitool, and its own failures.
 
-    Its exit code says nothing: it is 0 with errors too. Several logs take little longer than one.
+    Its exit code is 0 even with errors. Several logs take little longer than one.
     """
     logs = [json.loads(path.read_bytes()) for path in paths]
     addresses = ["versionControlProvenance" in run for log in logs for run in log["runs"]]

@@ -1,4 +1,4 @@
-"""Upgrades are made, by real lockers too, and whatever fails leaves everything as it was."""
+"""Upgrades are applied, also by real lockers; a failure leaves all files unchanged."""
 
 import os
 import re
@@ -37,7 +37,7 @@ def packages() -> Iterator[str]:
 
 @pytest.fixture
 def offline_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages: str) -> str:
-    """A home without anybody's configuration, and lockers that know one index only."""
+    """An empty home folder, and lockers that use only the local index."""
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
@@ -80,7 +80,7 @@ def content(root: Path) -> dict[str, bytes]:
 
 
 def version(root: Path, lock: str, name: str) -> str:
-    """The version in a lock by its text alone, which is no code of ours."""
+    """Return the version in a lock, found in its text without code of scanagg."""
     text = (root / lock).read_text("utf-8")
     found = re.search(rf'(?m)^name = "{name}"\nversion = "([^"]+)"', text)
     assert found
@@ -189,7 +189,7 @@ def test_uv_locks_and_the_pins_it_goes_by(
 def test_uv_workspace_pins_of_a_member(
     make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: str
 ) -> None:
-    """The lock is at the top, the pin in a member: both or neither."""
+    """The lock is at the top and the pin in a member: both change, or neither."""
     uv = tools.locker("uv")
     on_path(monkeypatch, uv)
     top = UV_PROJECT.format('"libdev>=1"') + '[tool.uv.workspace]\nmembers = ["parts/*"]\n'
@@ -289,7 +289,7 @@ def test_poetry(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_hom
     alpha = package("libalpha", "1.0", "poetry.lock:1", "pyproject.toml:5")
     deep = package("libdeep", "1.0", "poetry.lock:1")
     found = steps(root, (alpha, "1.1"), (deep, "1.1"))
-    # Poetry takes no version: it goes to the newest that is allowed.
+    # Poetry cannot be given a version: it picks the newest that is allowed.
     assert told(found) == [
         (StepState.DONE, "pyproject.toml:5: libalpha=1.0 -> libalpha=1.1"),
         (StepState.DONE, "poetry.lock: libalpha 1.0 -> 1.1"),
@@ -342,7 +342,7 @@ def test_pipenv(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_hom
     assert (root / "Pipfile").read_text() == text.replace("==1.0", "==1.1")
 
 
-# Lockers that fail, which real ones do not on demand.
+# Stand-ins for lockers that fail, because real ones do not fail on demand.
 
 LOCK = '[[package]]\nname = "lib"\nversion = "1.0"\n'
 NEW = LOCK.replace("1.0", "2.0")
@@ -350,7 +350,7 @@ NEW = LOCK.replace("1.0", "2.0")
 
 @pytest.fixture
 def failing(make_project: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
-    """A project with a uv.lock, and a uv that does what the script says."""
+    """A project with a uv.lock, and a uv that runs the given script."""
 
     def make(script: str) -> Path:
         text = '[project]\ndependencies = [\n  "lib==1.0",\n]\n'
@@ -418,7 +418,7 @@ def test_a_package_that_is_not_needed_any_more(failing: Make) -> None:
 
 
 def test_several_where_one_is_refused(failing: Make) -> None:
-    """The locker refuses all at once; one by one the others are made."""
+    """The locker refuses all upgrades together; one by one, the others succeed."""
     root = failing(
         'case "$*" in *bad*) exit 1;; esac\n'
         f"printf '%s' '{NEW}' > uv.lock; cat bad.part >> uv.lock"

@@ -1,4 +1,4 @@
-"""How files are made again: by their names, by what their headers say, and what is not run."""
+"""Commands that regenerate files, by file name or header, and commands that are not run."""
 
 from pathlib import Path
 
@@ -121,7 +121,7 @@ def test_a_header_cannot_make_us_run_anything(command: str, reason: str) -> None
     assert isinstance(recipe, Recipe)
     assert "does not run" in recipe.reason
     assert reason in recipe.reason
-    # It is shown all the same, as it stands there.
+    # It is still shown, unchanged.
     assert recipe.typed(recipe.base).startswith(command.partition(" ")[0])
 
 

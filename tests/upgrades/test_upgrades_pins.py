@@ -1,4 +1,4 @@
-"""Pins edited in place: what is changed, and that nothing else is."""
+"""Pins edited in place, and nothing else changed."""
 
 import codecs
 import os
@@ -183,7 +183,7 @@ def test_setup_cfg_on_its_lines_and_setup_py_never() -> None:
 
 @given(st.text(alphabet="some-lib=10.2 \\\n\r#;,[]()-~<>\"'", max_size=60))
 def test_whatever_a_file_holds_only_versions_change(text: str) -> None:
-    """Undoing the edit gives the file back, byte by byte."""
+    """Undoing the edit restores the file, byte for byte."""
     raw = text.encode()
     try:
         found = edited("requirements.txt", raw, LIB, ())
@@ -207,7 +207,7 @@ def test_the_pins_of_a_compiled_file() -> None:
 
 
 def test_a_very_long_line_takes_no_time() -> None:
-    """A million blanks, backslashes or clauses are walked once."""
+    """A million blanks, backslashes or clauses are read only once."""
     for filler in (" ", "\\\n", "=1,=", "some-lib==1,"):
         raw = b"some-lib" + filler.encode() * 200_000 + b"==1.x"
         assert edited("requirements.txt", raw, LIB, ()).changes == ()
@@ -278,7 +278,7 @@ def test_what_cannot_be_edited_says_why(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_read_only_is_respected(tmp_path: Path) -> None:
-    """A folder's permission would let the file be replaced all the same."""
+    """The folder's permissions alone would allow replacing the file."""
     path = tmp_path / "a.txt"
     path.write_bytes(b"old")
     path.chmod(0o444)

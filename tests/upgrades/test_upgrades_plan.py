@@ -1,4 +1,4 @@
-"""Which version to go to: by the store, by scanners, under the project's constraints."""
+"""The choice of a version: by the store, by scanners, under the project's constraints."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
@@ -102,7 +102,7 @@ def test_withdrawn_does_not_count(keep: Keep) -> None:
 
 
 def test_what_a_newer_version_brings_counts(keep: Keep) -> None:
-    """1.2 clears one and brings two: it is worse than what is there; 1.3 is the best there is."""
+    """1.2 fixes one and adds two, which is worse than the installed version; 1.3 is the best."""
     store = keep(
         below("CVE-2024-1", "lib", "1.2"),
         osv("CVE-2024-2", affected("lib", {"introduced": "1.2"}, {"fixed": "1.3"})),
@@ -120,11 +120,11 @@ def test_no_better_version_is_none(keep: Keep) -> None:
     found = only([vulnerable(LIB, "CVE-2024-1", action=Action.BLOCK)], store)
     assert (found.to, found.step, found.allowed) == (None, None, None)
     assert (found.clears, found.stays) == ((), ("CVE-2024-1",))
-    assert found.to_unblock == "1.2"  # that much it can do
+    assert found.to_unblock == "1.2"  # but it still unblocks
 
 
 def test_aliases_are_one_vulnerability(keep: Keep) -> None:
-    """Three records under one group count once, and are called as the finding is."""
+    """Three records in one group count once, under the name of the finding."""
     store = keep(
         osv("PYSEC-2024-1", affected("lib", {"introduced": "0"}), aliases=["CVE-2024-1"]),
         osv("GHSA-aaaa-bbbb-cccc", affected("lib", {"introduced": "0"}), aliases=["CVE-2024-1"]),
@@ -166,7 +166,7 @@ def test_what_nobody_found_yet_stays_by_its_usual_name(keep: Keep) -> None:
     ],
 )
 def test_candidates(installed: str, fixed: tuple[str, ...], to: str | None) -> None:
-    """Finals above the installed version, unless that is none or there is nothing else."""
+    """Final versions above the installed one; pre-releases only if it is one or no others exist."""
     assert only([vulnerable(package("lib", installed), "CVE-2024-1", *fixed)]).to == to
 
 
@@ -185,7 +185,7 @@ def test_a_scanner_decides_for_what_the_store_does_not_know(keep: Keep) -> None:
 
 
 def test_a_record_about_other_versions_decides_only_against(keep: Keep) -> None:
-    """A scanner says more of 1.0 than the record does: its fix counts, and so does the record."""
+    """A scanner reports 1.0, which the record does not list: both its fix and the record count."""
     store = keep(osv("CVE-2024-1", affected("lib", {"introduced": "1.5"}, {"fixed": "1.6"})))
     found = only([vulnerable(LIB, "CVE-2024-1", "1.5")], store)
     assert (found.to, found.clears) == ("1.6", ("CVE-2024-1",))
@@ -332,7 +332,7 @@ def test_a_thousand_packages(keep: Keep) -> None:
 def test_real_advisories_against_the_rule_itself(
     data_dir: Path, tmp_path: Path, now: datetime
 ) -> None:
-    """For real packages: no fixed version has fewer vulnerabilities, and no lower one as few."""
+    """For real packages, no fixed version has fewer vulnerabilities, and no lower one as few."""
     cache = tmp_path / "cache"
     cache.mkdir()
     import_any(data_dir / "pypi-osv.zip", cache, lambda _done, _whole: None, now=now)
@@ -349,7 +349,7 @@ def test_real_advisories_against_the_rule_itself(
 
 
 def best_by_hand(store: Store, name: str, version: str) -> str | None:
-    """The rule word for word: every candidate is looked up, and groups are the store's own."""
+    """Apply the rule literally: look up every candidate, with the groups of the store."""
     candidates = {
         Version(fixed)
         for record in store.records(name)

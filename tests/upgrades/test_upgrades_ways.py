@@ -1,4 +1,4 @@
-"""How upgrades are carried out: which lines, which commands, what is left to people."""
+"""Steps of an upgrade: lines to edit, commands to run, and manual work."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +14,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def found(make_project: Make) -> Callable[..., Ways]:
-    """The ways to upgrade in a project with these files."""
+    """Return the ways to upgrade in a project with these files."""
 
     def find(files: dict[str, str], *upgrades: Upgrade, blocking: bool = False) -> Ways:
         root = make_project(files, git_=False)
@@ -115,7 +115,7 @@ def test_the_projects_own_constraint_is_left_to_people(found: Callable[..., Ways
 
 
 def test_what_other_packages_ask_for(found: Callable[..., Ways]) -> None:
-    """A locker may find a way; a pin that is edited by hand would break the installation."""
+    """A locker may resolve the conflict; an edited pin would break the installation."""
     files = {"requirements.txt": "lib==1.0\napp==1.0\n", "uv.lock": ""}
     lib = package("lib", "1.0", "requirements.txt:1", "uv.lock:1")
     app = package("app", "1.0", "requirements.txt:2")

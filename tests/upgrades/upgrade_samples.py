@@ -1,4 +1,4 @@
-"""Vulnerable packages for tests of advice: findings as a check hands them on, and inventories."""
+"""Vulnerable packages for tests of advice: findings as a check produces them, and inventories."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,7 +22,7 @@ from scanagg.model import (
 
 
 def package(name: str, version: str, *places: str, **more: Any) -> Package:
-    """A package that stands at places such as `requirements.txt:3`."""
+    """A package declared at places such as `requirements.txt:3`."""
     return Package(
         name, version, pypi_purl(name, version), places=tuple(map(location, places)), **more
     )
@@ -42,7 +42,7 @@ def vulnerable(
     aliases: Sequence[str] = (),
     **more: Any,
 ) -> Judged:
-    """A finding of a vulnerability in a package, with what its scanner says of fixed versions."""
+    """A vulnerability in a package, with the fixed versions that its scanner reports."""
     found = finding(
         1,
         category=Category.VULNERABILITY,
@@ -63,5 +63,5 @@ def allows(name: str, specifier: str, *, by: str = "", place: str = "") -> Const
 
 
 def upgrade(of: Package, to: str | None, **more: Any) -> Upgrade:
-    """Advice as a plan gives it, made by hand."""
+    """Advice in the form of a plan, written by hand."""
     return replace(Upgrade(package=of, to=to, clears=("CVE-2024-1",), checked=True), **more)
