@@ -226,7 +226,7 @@ def locate(settings: base.ScannerSettings) -> base.Tool | None:
 
 def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory; none offline."""
-    offline = Reason("offline", {"service": INFO.title})
+    offline = Reason("offline", {"service": "Safety's service"})
     return pinned.inputs(context.inventory, offline if context.offline else None)
 
 
