@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -240,6 +241,22 @@ def test_help_imports_no_scanner_and_no_format(
         if kind(module) is not None and module.endswith("__init__.py")
     )
     assert not {name for name in loaded if name.startswith(kinds)}
+
+
+def test_no_pattern_has_a_possessive_group() -> None:
+    """Python before 3.11.5 matches some of them wrongly (python/cpython#106052)."""
+    possessive, of_characters = re.compile(r"\)[*+?}]\+|\(\?>"), r"\[(?:\\.|[^\]\\])*\]"
+    texts = [
+        (module, node.value)
+        for module in MODULES
+        for node in ast.walk(tree(module))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    assert not [
+        (module, text)
+        for module, text in texts
+        if possessive.search(re.sub(of_characters, "[]", text))
+    ]
 
 
 def modules_loaded_by(*arguments: str) -> set[str]:

@@ -22,10 +22,11 @@ Keys = tuple[str | int, ...]
 """The path of a value in a document: keys of tables, positions in arrays."""
 
 _CONFLICT: Final = re.compile(r"^<{7}(?: |\r?$)", re.MULTILINE)
+# No group is possessive, because Python before 3.11.5 matches possessive alternatives wrongly.
 _TOML_TOKEN: Final = re.compile(
-    r'''(?P<string>"""(?:[^"\\]++|\\.|"{1,2}(?!"))*+"{3,5}
-                  |\'\'\'(?:[^']++|'{1,2}(?!'))*+'{3,5}
-                  |"(?:[^"\\\n]++|\\.)*+"
+    r'''(?P<string>"""(?:[^"\\]++|\\.|"{1,2}(?!"))*"{3,5}
+                  |\'\'\'(?:[^']++|'{1,2}(?!'))*'{3,5}
+                  |"(?:[^"\\\n]++|\\.)*"
                   |'[^'\n]*+')
       |(?P<comment>\#[^\n]*+)
       |(?P<mark>[\[\]{}=,\n])
@@ -33,7 +34,7 @@ _TOML_TOKEN: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _JSON_TOKEN: Final = re.compile(
-    r'(?P<string>"(?:[^"\\]++|\\.)*+")|(?P<mark>[{}\[\]:,\n])', re.DOTALL
+    r'(?P<string>"(?:[^"\\]++|\\.)*")|(?P<mark>[{}\[\]:,\n])', re.DOTALL
 )
 
 

@@ -19,17 +19,18 @@ from scanagg.model.project import version_of
 # As for manifests that are read.
 _MOST_BYTES: Final = 16 << 20
 
-# White space, and line breaks behind a backslash. Possessive, so that no file takes forever.
-_GAP: Final = r"(?:[ \t\f]|\\(?:\r\n|\r|\n))*+"
+# White space, and line breaks behind a backslash. Possessive, so that no file takes forever. It is
+# one class of characters, because Python before 3.11.5 matches possessive alternatives wrongly.
+_GAP: Final = r"[ \t\f\\\r\n]*+"
 _CLAUSE: Final = rf"(?:===|==|~=|!=|<=|>=|<|>){_GAP}[A-Za-z0-9.!+*_-]++"
 _ENTRY: Final = re.compile(
     rf"{_GAP}(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*+){_GAP}(?:\[[^\[\]]*+\]{_GAP})?\(?{_GAP}"
-    rf"(?P<clauses>{_CLAUSE}(?:{_GAP},{_GAP}{_CLAUSE})*+){_GAP}(?=$|[;)]|(?<=\s)(?:#|-))"
+    rf"(?P<clauses>{_CLAUSE}(?:{_GAP},{_GAP}{_CLAUSE})*){_GAP}(?=$|[;)]|(?<=\s)(?:#|-))"
 )
 _EXACT: Final = re.compile(rf"(?P<op>===?){_GAP}(?P<version>[A-Za-z0-9.!+*_-]++)")
 _LINE: Final = re.compile(r"[^\r\n]*+(?:\r\n|\r|\n|$)")
 _BREAK: Final = re.compile(r"\r\n|\r|\n")
-_QUOTED: Final = re.compile(r"""(["'])(?P<text>(?:(?!\1)[^\\\r\n])*+)\1""")
+_QUOTED: Final = re.compile(r"""(["'])(?P<text>(?:(?!\1)[^\\\r\n])*)\1""")
 # A bare version is exact in Poetry's tables; in Pipenv's it has its two signs.
 _TABLE: Final = re.compile(
     r"""[ \t]*(?P<key>["']?)(?P<name>[A-Za-z0-9._-]++)(?P=key)[ \t]*=[ \t]*"""
