@@ -29,6 +29,7 @@ from scanagg.model import (
     LicenseFacts,
     Location,
     Package,
+    Reason,
     Rule,
     Scope,
     Severity,
@@ -36,6 +37,7 @@ from scanagg.model import (
     Waiver,
     WaiverState,
     Witness,
+    plain,
     pypi_purl,
 )
 from scanagg.policy.load import load_policy
@@ -46,10 +48,10 @@ FINDINGS, RULES, WAIVERS, REPEATS = 100_000, 50, 500, 5
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 LEVELS = list(Severity)
 HISTORIES = (
-    History(Change.NEW, "not in the base"),
-    History(Change.UNCHANGED, "the same line"),
-    History(Change.UNCHANGED, "the package is in the base", True, datetime(2026, 5, 1, tzinfo=UTC)),
-    History(Change.UPDATED, "the statement was edited"),
+    History(Change.NEW, Reason("not-in-base")),
+    History(Change.UNCHANGED, plain("the same line")),
+    History(Change.UNCHANGED, plain("the same package"), True, datetime(2026, 5, 1, tzinfo=UTC)),
+    History(Change.UPDATED, plain("an edited statement")),
 )
 
 

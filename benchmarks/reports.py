@@ -71,7 +71,6 @@ def check(root: Path, answer: bytes, out: Path) -> None:
             scanner="bandit",
             version="1.9.4",
             status=Status.OK,
-            detail="",
             coverage=coverage,
             started=now,
         ),
