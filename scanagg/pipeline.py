@@ -240,9 +240,8 @@ def _image_problems(request: Request, runs: Iterable[Run]) -> tuple[Reason, ...]
 def _notices(request: Request, target: Target) -> Iterator[Reason]:
     """Yield notices about the target, the files left out of it, and a foreign baseline."""
     yield from target.notices
-    prefix = target.revision.prefix if target.revision else ""
     baseline = request.rules.baseline
-    if baseline and foreign(baseline, {prefix + file.path for file in target.files}):
+    if baseline and foreign(baseline, {target.prefix + file.path for file in target.files}):
         yield Reason("foreign-baseline", {"path": baseline.path})
     if request.only:
         others = tuple(sorted(set(all_scanners()) - set(request.only)))

@@ -97,7 +97,7 @@ class FileChanges(msgspec.Struct, frozen=True):
 
 def in_repository(target: Target, path: str) -> str:
     """Return a path of the target as in `Parts`: relative to the repository."""
-    return nfc((target.revision.prefix if target.revision else "") + path)
+    return nfc(target.prefix + path)
 
 
 def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:

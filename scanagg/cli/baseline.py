@@ -329,12 +329,10 @@ def _write_first(work: BaselineWork, report: Report, consent: Consent, *, slim: 
 
 def _compare(baseline: Baseline, report: Report) -> BaselineComparison:
     findings = [judged.finding for judged in report.findings]
-    revision = report.target.revision
-    prefix = revision.prefix if revision else ""
-    paths = {prefix + file.path for file in report.target.files}
+    paths = {report.target.prefix + file.path for file in report.target.files}
     if foreign(baseline, paths):
         say("None of the files in the baseline exists here. Does it belong to another project?")
-    return compare(baseline, findings, report.runs, paths, prefix)
+    return compare(baseline, findings, report.runs, paths, report.target.prefix)
 
 
 def _is_new(finding: Finding, match: BaselineMatch, edited_is_new: bool) -> bool:

@@ -140,8 +140,7 @@ def collect_findings(
         except StoreError as error:
             problems = (f"{error.message}. {error.hint}",)
     mask = redactor(observations, (value for done in scans for value in done.secrets))
-    prefix = target.revision.prefix if target.revision else ""
-    identity = Identity(sources, mask, prefix, setup.key)
+    identity = Identity(sources, mask, target.prefix, setup.key)
     findings = logged("correlate", observations, correlate(observations, identity))
     return Collected(tuple(mask_run(done.run, mask) for done in scans), findings, problems)
 

@@ -172,6 +172,11 @@ class Target(msgspec.Struct, frozen=True):
     exclude: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
 
+    @property
+    def prefix(self) -> str:
+        """The path from the root of the repository to the target: "" or "packages/api/"."""
+        return self.revision.prefix if self.revision else ""
+
 
 def pypi_purl(name: str, version: str | None = None) -> str:
     """Return the package URL of a PyPI package: `pkg:pypi/name@version`; `name` as in PEP 503."""

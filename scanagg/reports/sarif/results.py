@@ -57,7 +57,7 @@ class Places:
     def __init__(self, target: Target) -> None:
         """Read no file yet."""
         self._sources = Sources(target)
-        self._prefix = target.revision.prefix if target.revision else ""
+        self._prefix = target.prefix
         self._uris: dict[str, str] = {}
         paths = [file.path for file in target.files]
         manifests = [path for path in paths if _MANIFEST.fullmatch(path)]
