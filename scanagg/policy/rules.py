@@ -77,7 +77,7 @@ class Condition(NamedTuple):
     holds: Callable[[Any], bool]
 
 
-_Test = tuple[str, Callable[[Any], bool]]
+_Test = tuple[str, Callable[[Subject], Any], Callable[[Any], bool]]
 
 
 class Matcher:
@@ -128,25 +128,25 @@ class Rules:
         """Group the rules by the categories that they can match."""
         self.matchers = matchers
         self._of_category: dict[Category, list[tuple[int, list[_Test]]]] = {}
-        self._asked: dict[Category, dict[str, Callable[[Subject], Any]]] = {}
         for category in Category:
             rules = self._of_category[category] = []
-            asked = self._asked[category] = {}
             for index, matcher in enumerate(matchers):
                 if category in matcher.categories:
                     # The condition on the category holds for all of this group.
                     others = [one for one in matcher.conditions if one.aspect.key != "category"]
-                    rules.append((index, [(one.aspect.key, one.holds) for one in others]))
-                    asked |= {one.aspect.key: one.aspect.value for one in others}
+                    tests = [(one.aspect.key, one.aspect.value, one.holds) for one in others]
+                    rules.append((index, tests))
 
     def ask(self, subject: Subject) -> Answer:
         """Return the first rule whose conditions all hold, and the data that is missing."""
         category = subject.finding.category
-        values = {key: value(subject) for key, value in self._asked[category].items()}
+        values: dict[str, Any] = {}
         unknown: tuple[str, ...] = ()
         for index, conditions in self._of_category[category]:
             missing: tuple[str, ...] = ()
-            for key, holds in conditions:
+            for key, value_of, holds in conditions:
+                if key not in values:
+                    values[key] = value_of(subject)
                 value = values[key]
                 if value is None and key in _DATA:
                     missing += (key,)
