@@ -1,0 +1,516 @@
+"""The kinds of files that something should read: manifests, lock files, and Python code.
+
+This is the only list of them. `by_inventory` says that the inventory reads a kind; a scanner says
+what it reads in `ScannerInfo.reads`. A file of a kind that nobody reads is a gap.
+
+The kinds are those that Dependabot, OSV-Scanner, Renovate, Syft and Trivy recognise for Python, the
+main manifests of other ecosystems, and Python code.
+"""
+
+import codecs
+import posixpath
+import re
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+from scanagg.model import Category, SourceFile
+
+_HEAD_BYTES: Final = 64 * 1024
+
+
+class FileKind(msgspec.Struct, frozen=True, kw_only=True):
+    """One kind of file, such as the locks of Poetry.
+
+    A file is of this kind if its name is one of `names` or its path matches `pattern` (in full),
+    and `content` is true for its first bytes. `title` names files of the kind in reports.
+
+    `ecosystem` is that of its packages. `category` is the category of findings that it can have;
+    None if nothing has to read it. A `lock` stands for the manifests of its ecosystem in its folder
+    and in all folders below.
+    """
+
+    id: str
+    title: str
+    ecosystem: str = "PyPI"
+    names: tuple[str, ...] = ()
+    pattern: str | None = None
+    content: Callable[[bytes], bool] | None = None
+    category: Category | None = Category.VULNERABILITY
+    lock: bool = False
+    by_inventory: bool = False
+
+
+def _has(pattern: str) -> Callable[[bytes], bool]:
+    """Return the `content` of a kind that has a match of this pattern anywhere."""
+    compiled = re.compile(pattern.encode(), re.MULTILINE)
+    return lambda head: compiled.search(head) is not None
+
+
+# Lists of requirements.
+
+FOLDERS: Final = ("requirements", "reqs")
+"""The names of folders in which every text file lists requirements."""
+
+_IN_FOLDER: Final = rf"(?:.*/)?(?:{'|'.join(FOLDERS)})/[^/]+"
+# Constraints count only if a manifest includes them.
+_CONSTRAINTS: Final = r"(?:.*/)?[^/]*constraint[^/]*"
+_PROSE: Final = r"(?:.*/)?(?:readme|licen[cs]e|notice|change|authors)[^/]*"
+_OTHER_FORMATS: Final = (
+    r"py|pyi|pyw|pyx|pxd|pxi|ipynb|c|cc|cpp|cxx|h|hh|hpp|cs|css|cu|dart|ex|exs|f|f90|fs|go|"
+    r"gradle|groovy|hs|html|htm|java|jl|js|jsx|kt|kts|less|lua|m|mjs|cjs|ml|mm|php|pl|pm|"
+    r"proto|ps1|r|rb|rs|sass|scala|scss|sh|bash|zsh|fish|sql|svelte|swift|tcl|tf|ts|tsx|vb|"
+    r"vue|xhtml|xsl|md|mdx|rst|adoc|asciidoc|tex|bib|org|po|pot|csv|tsv|json|json5|jsonl|"
+    r"xml|yml|yaml|toml|plist|svg|png|jpg|jpeg|gif|bmp|ico|webp|tif|tiff|psd|eps|pdf|doc|"
+    r"docx|xls|xlsx|ppt|pptx|odt|ods|ttf|otf|woff|woff2|eot|mp3|mp4|mov|avi|wav|ogg|flac|"
+    r"webm|zip|gz|tgz|bz2|xz|zst|tar|7z|rar|jar|war|whl|egg|so|dll|dylib|exe|bin|dat|db|"
+    r"sqlite|sqlite3|pyc|pyo|o|a|class|wasm|npy|npz|pkl|parquet|h5|hdf5|onnx|pt|pth|mo|cer|"
+    r"crt|pem|key|der|p12|pfx|sig|diff|patch"
+)
+_TEXT: Final = rf"(?!.*\.(?:{_OTHER_FORMATS})\Z)"
+_VERSION: Final = r"(?:={2,3}|[<>~!]=|[<>])[ \t]*[\w.*!+-]+"
+_REQUIREMENT_LINE: Final = re.compile(
+    rf"""[ \t\f]*(?:
+        (?P<requirement>
+            [A-Za-z0-9][\w.-]*[ \t]*(?:\[[\w., \t-]*\][ \t]*)?
+            (?P<versions>\(?{_VERSION}(?:[ \t]*,[ \t]*{_VERSION})*[ \t]*\)?)?
+            [ \t]*(?:;[^\n]*|[ \t]-[^\n]*)?
+        )
+        | [A-Za-z0-9][\w.-]*[ \t]*(?:\[[^\]\n]*\][ \t]*)?@[ \t]*\S[^\n]*
+        | -[^\n]*
+        | [a-z][a-z0-9+.-]*:\S[^\n]*
+        | \.{{0,2}}/[^\n]*
+    )?[ \t]*\\?[ \t]*(?:(?:^|[ \t])\#[^\n]*)?""",
+    re.VERBOSE,
+)
+
+
+class _Lines(msgspec.Struct, frozen=True):
+    """The lines of a file as pip would read them; `readable` if it could read all of them."""
+
+    readable: bool
+    requirements: int
+    pins: int
+
+
+def _lines(head: bytes) -> _Lines:
+    """Count requirements and pins, also in UTF-16. The last line of a longer file is cut off."""
+    text = head.decode("latin-1")
+    for mark, encoding in (
+        (codecs.BOM_UTF8, "utf-8"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if head.startswith(mark):
+            text = head[len(mark) :].decode(encoding, "replace")
+    lines = re.split(r"\r\n|\r|\n", text)
+    matches = list(map(_REQUIREMENT_LINE.fullmatch, lines[:-1] if _is_cut(head) else lines))
+    requirements = [match for match in matches if match and match["requirement"]]
+    pins = sum("==" in (match["versions"] or "") for match in requirements)
+    return _Lines(None not in matches, len(requirements), pins)
+
+
+def _is_cut(head: bytes) -> bool:
+    return len(head) >= _HEAD_BYTES
+
+
+def _is_list(head: bytes) -> bool:
+    """Return True if pip could read the file, and it has a pin, or may have one further down."""
+    lines = _lines(head) if b"==" in head or b"=\0" in head or _is_cut(head) else None
+    return lines is not None and lines.readable and (lines.pins > 0 or _is_cut(head))
+
+
+def _is_called_list(head: bytes) -> bool:
+    """Return True if pip could read the file, or it has a pin among other lines."""
+    lines = _lines(head)
+    return lines.pins > 0 or (lines.readable and (lines.requirements > 0 or _is_cut(head)))
+
+
+_PIP_INSTALL: Final = r"\bpip3?(?:\.exe)?[\"',\s]+install\b"
+_TABLE_OF_DEPENDENCIES: Final = r'"(?:dev|peer|optional)?[dD]ependencies"\s*:\s*\{\s*"'
+
+_PYTHON: Final = (
+    FileKind(id="pyproject", title="pyproject.toml", names=("pyproject.toml",), by_inventory=True),
+    FileKind(id="setup-cfg", title="setup.cfg", names=("setup.cfg",), by_inventory=True),
+    FileKind(id="pipfile", title="Pipfile", names=("Pipfile",), by_inventory=True),
+    FileKind(id="setup-py", title="setup.py", names=("setup.py",), by_inventory=True),
+    FileKind(
+        id="requirements",
+        title="requirements files",
+        pattern=(
+            rf"(?i:(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
+            rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*[-_.])?requirements[^/]*)\.(?:txt|in))"
+        ),
+        by_inventory=True,
+    ),
+    FileKind(
+        id="uv-lock",
+        title="uv.lock",
+        names=("uv.lock",),
+        pattern=r".*\.py\.lock",
+        lock=True,
+        by_inventory=True,
+    ),
+    FileKind(
+        id="poetry-lock", title="poetry.lock", names=("poetry.lock",), lock=True, by_inventory=True
+    ),
+    FileKind(id="pdm-lock", title="pdm.lock", names=("pdm.lock",), lock=True, by_inventory=True),
+    FileKind(
+        id="pipfile-lock",
+        title="Pipfile.lock",
+        names=("Pipfile.lock",),
+        lock=True,
+        by_inventory=True,
+    ),
+    FileKind(
+        id="pylock",
+        title="pylock.toml",
+        pattern=r"(?:.*/)?pylock(?:\.[^./]+)?\.toml",
+        lock=True,
+        by_inventory=True,
+    ),
+    FileKind(id="hatch", title="hatch.toml", names=("hatch.toml",), by_inventory=True),
+    FileKind(id="tox", title="tox.ini", names=("tox.ini", "tox.toml"), by_inventory=True),
+    FileKind(
+        id="pre-commit",
+        title="pre-commit hooks",
+        names=(".pre-commit-config.yaml", ".pre-commit-config.yml"),
+        by_inventory=True,
+    ),
+    FileKind(
+        id="script",
+        title="scripts with inline metadata",
+        pattern=r".*\.pyw?",
+        content=_has(r"^# /// script[ \t]*\r?$"),
+        by_inventory=True,
+    ),
+    FileKind(
+        id="conda-environment",
+        title="conda environments",
+        ecosystem="conda",
+        pattern=r"(?i:(?:.*/)?[^/]*(?:env|conda)[^/]*\.ya?ml)",
+        content=_has(r"^dependencies[ \t]*:"),
+        by_inventory=True,
+    ),
+    FileKind(
+        id="docker-pip",
+        title="Dockerfiles that install packages",
+        pattern=r"(?i:(?:.*/)?(?:(?:Docker|Container)file(?:[.-][^/]*)?|[^/]*\.(?:docker|container)file))",
+        content=_has(_PIP_INSTALL),
+        by_inventory=True,
+    ),
+    FileKind(
+        id="notebook-pip",
+        title="notebooks that install packages",
+        pattern=r".*\.ipynb",
+        content=_has(rf"[%!][ \t]*(?:\w+[ \t]+-m[ \t]+|uv[ \t]+)?{_PIP_INSTALL}"),
+        by_inventory=True,
+    ),
+    # Nothing reads the rest.
+    FileKind(
+        id="conda-lock",
+        title="conda locks",
+        ecosystem="conda",
+        names=("anaconda-project-lock.yml",),
+        pattern=r"(?:.*/)?(?:[^/]*[-.])?conda-(?:lock\.ya?ml|[a-z0-9-]+\.lock)",
+        lock=True,
+    ),
+    FileKind(
+        id="conda-project",
+        title="anaconda-project.yml",
+        ecosystem="conda",
+        names=("anaconda-project.yml", "anaconda-project.yaml"),
+    ),
+    FileKind(
+        id="conda-recipe",
+        title="conda recipes",
+        ecosystem="conda",
+        names=("meta.yaml", "recipe.yaml"),
+        content=_has(r"^requirements[ \t]*:"),
+    ),
+    FileKind(id="pixi", title="pixi.toml", ecosystem="conda", names=("pixi.toml",)),
+    FileKind(id="pixi-lock", title="pixi.lock", ecosystem="conda", names=("pixi.lock",), lock=True),
+    FileKind(
+        id="nox",
+        title="noxfile.py",
+        names=("noxfile.py",),
+        content=_has(r"\.(?:conda_)?install\("),
+    ),
+    FileKind(
+        id="buildout",
+        title="buildout configurations",
+        names=("buildout.cfg", "versions.cfg"),
+        content=_has(r"^\[(?:buildout|versions)\]"),
+    ),
+    FileKind(
+        id="pex-lock",
+        title="locks of Pex and Pants",
+        pattern=r"(?:.*/)?[^/]+\.(?:lock|pex\.json|lock\.json)",
+        content=_has(r'"(?:locked_resolves|pex_version)"\s*:'),
+        lock=True,
+    ),
+    FileKind(id="egg-info", title="requires.txt", pattern=r"(?:.*/)?[^/]+\.egg-info/requires\.txt"),
+)
+
+
+def _other(kind: str, ecosystem: str, *names: str, title: str = "") -> FileKind:
+    """Return a manifest of another ecosystem."""
+    return FileKind(id=kind, title=title or names[0], ecosystem=ecosystem, names=names)
+
+
+def _lock(kind: str, ecosystem: str, *names: str, pattern: str | None = None) -> FileKind:
+    """Return a lock of another ecosystem."""
+    return FileKind(
+        id=kind, title=names[0], ecosystem=ecosystem, names=names, pattern=pattern, lock=True
+    )
+
+
+_OTHERS: Final = (
+    _lock("npm-lock", "npm", "package-lock.json"),
+    _lock("npm-shrinkwrap", "npm", "npm-shrinkwrap.json"),
+    _lock("yarn-lock", "npm", "yarn.lock"),
+    _lock("pnpm-lock", "npm", "pnpm-lock.yaml"),
+    _lock("bun-lock", "npm", "bun.lock", "bun.lockb"),
+    _lock("deno-lock", "npm", "deno.lock"),
+    FileKind(
+        id="package-json",
+        title="package.json",
+        ecosystem="npm",
+        names=("package.json",),
+        content=_has(_TABLE_OF_DEPENDENCIES),
+    ),
+    _lock("go-mod", "Go", "go.mod"),
+    _lock("go-sum", "Go", "go.sum"),
+    _lock("go-dep", "Go", "Gopkg.lock", "glide.lock"),
+    _lock("cargo-lock", "crates.io", "Cargo.lock"),
+    FileKind(
+        id="cargo",
+        title="Cargo.toml",
+        ecosystem="crates.io",
+        names=("Cargo.toml",),
+        content=_has(r"^\[[^\]]*dependencies"),
+    ),
+    _lock("gem-lock", "RubyGems", "Gemfile.lock", "gems.locked"),
+    _other("gemfile", "RubyGems", "Gemfile", "gems.rb"),
+    _lock("composer-lock", "Packagist", "composer.lock"),
+    FileKind(
+        id="composer",
+        title="composer.json",
+        ecosystem="Packagist",
+        names=("composer.json",),
+        content=_has(r'"require(?:-dev)?"\s*:\s*\{\s*"'),
+    ),
+    _lock("maven", "Maven", "pom.xml"),
+    _lock("gradle-lock", "Maven", "gradle.lockfile", pattern=r".*gradle\.lockfile"),
+    FileKind(
+        id="gradle",
+        title="build.gradle",
+        ecosystem="Maven",
+        names=("build.gradle", "build.gradle.kts"),
+        content=_has(r"\bdependencies\s*\{"),
+    ),
+    _other("gradle-catalog", "Maven", "libs.versions.toml"),
+    _lock("sbt-lock", "Maven", "build.sbt.lock", pattern=r".*\.sbt\.lock"),
+    FileKind(
+        id="sbt",
+        title="build.sbt",
+        ecosystem="Maven",
+        names=("build.sbt",),
+        content=_has(r"\blibraryDependencies\b"),
+    ),
+    _lock("nuget-lock", "NuGet", "packages.lock.json"),
+    _lock("nuget-config", "NuGet", "packages.config"),
+    _lock("paket-lock", "NuGet", "paket.lock"),
+    FileKind(
+        id="nuget-project",
+        title=".NET projects",
+        ecosystem="NuGet",
+        pattern=r".*\.(?:cs|fs|vb)proj|(?:.*/)?[^/]*Packages\.props",
+        content=_has(r"<Package(?:Reference|Version)\b"),
+    ),
+    _lock("pub-lock", "Pub", "pubspec.lock"),
+    _other("pub", "Pub", "pubspec.yaml"),
+    _lock("mix-lock", "Hex", "mix.lock"),
+    _lock("rebar-lock", "Hex", "rebar.lock"),
+    _other("mix", "Hex", "mix.exs"),
+    _lock("conan-lock", "ConanCenter", "conan.lock"),
+    _other("conan", "ConanCenter", "conanfile.txt", "conanfile.py"),
+    FileKind(
+        id="vcpkg",
+        title="vcpkg.json",
+        ecosystem="vcpkg",
+        names=("vcpkg.json",),
+        content=_has(r'"dependencies"\s*:'),
+    ),
+    _lock("swift-lock", "SwiftURL", "Package.resolved"),
+    FileKind(
+        id="swift",
+        title="Package.swift",
+        ecosystem="SwiftURL",
+        names=("Package.swift",),
+        content=_has(r"\.package\("),
+    ),
+    _lock("pod-lock", "CocoaPods", "Podfile.lock"),
+    _other("pod", "CocoaPods", "Podfile"),
+    _lock("carthage-lock", "Carthage", "Cartfile.resolved"),
+    _lock("renv-lock", "CRAN", "renv.lock"),
+    FileKind(
+        id="r-package",
+        title="DESCRIPTION",
+        ecosystem="CRAN",
+        names=("DESCRIPTION",),
+        content=_has(r"^(?:Imports|LinkingTo):"),
+    ),
+    FileKind(
+        id="julia-lock",
+        title="Manifest.toml",
+        ecosystem="Julia",
+        names=("Manifest.toml", "JuliaManifest.toml"),
+        content=_has(r"^(?:manifest_format|\[\[(?:deps\.)?\w+\]\])"),
+        lock=True,
+    ),
+    FileKind(
+        id="julia",
+        title="Project.toml",
+        ecosystem="Julia",
+        names=("Project.toml", "JuliaProject.toml"),
+        content=_has(r"^\[deps\]"),
+    ),
+    _lock("haskell-lock", "Hackage", "stack.yaml.lock", "cabal.project.freeze"),
+    FileKind(
+        id="cabal",
+        title="Cabal packages",
+        ecosystem="Hackage",
+        pattern=r".*\.cabal",
+        content=_has(r"(?i)^\s*build-depends:"),
+    ),
+    # Locks of tools: nothing is known about what they name, but their hashes are no secrets.
+    FileKind(
+        id="tool-lock",
+        title="locks of other tools",
+        ecosystem="",
+        names=(
+            *("flake.lock", ".terraform.lock.hcl", "Chart.lock", "MODULE.bazel.lock"),
+            *("Brewfile.lock.json", "devbox.lock", "manifest.lock.json", "buf.lock", "dvc.lock"),
+            *("mise.lock", "pdm.lock.json", "helmfile.lock", "package.lock"),
+        ),
+        category=None,
+        lock=True,
+    ),
+)
+
+_CODE: Final = (
+    FileKind(
+        id="python", title="Python code", pattern=r".*\.(?:py|pyw|pyi)", category=Category.CODE
+    ),
+    FileKind(
+        id="cython", title="Cython code", pattern=r".*\.(?:pyx|pxd|pxi)", category=Category.CODE
+    ),
+    FileKind(
+        id="notebook", title="Jupyter notebooks", pattern=r".*\.ipynb", category=Category.CODE
+    ),
+)
+
+# Files with any name, by their content. The first kind that fits counts.
+_UNNAMED: Final = (
+    FileKind(
+        id="python-script",
+        title="Python scripts",
+        pattern=_TEXT + r".*",
+        content=_has(r"\A(?:\xef\xbb\xbf)?#![^\n]*\bpython"),
+        category=Category.CODE,
+    ),
+    FileKind(
+        id="conda-explicit",
+        title="conda locks",
+        ecosystem="conda",
+        pattern=_TEXT + r".*",
+        content=_has(r"^@EXPLICIT[ \t]*\r?$|^# (?:This file may be used to create an environment)"),
+        lock=True,
+    ),
+    FileKind(
+        id="conda-lock-other",
+        title="conda locks",
+        ecosystem="conda",
+        pattern=r".*\.ya?ml",
+        content=_has(r"^[ -]*manager: conda[ \t]*\r?$"),
+        lock=True,
+    ),
+    FileKind(
+        id="conda-environment-other",
+        title="conda environments",
+        ecosystem="conda",
+        pattern=r".*\.ya?ml",
+        content=_has(
+            r"(?s)^channels[ \t]*:.*^dependencies[ \t]*:|^dependencies[ \t]*:.*^channels[ \t]*:"
+        ),
+        by_inventory=True,
+    ),
+    FileKind(
+        id="requirements-called",
+        title="requirements files",
+        pattern=(
+            rf"(?i:{_TEXT}(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
+            rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*requirements?|(?:[^/]*[-_.])?reqs?)(?![a-z])[^/]*))"
+        ),
+        content=_is_called_list,
+        by_inventory=True,
+    ),
+    FileKind(
+        id="requirements-list",
+        title="lists of requirements",
+        pattern=rf"(?i:{_TEXT}(?!{_CONSTRAINTS}\Z).*)",
+        content=_is_list,
+        by_inventory=True,
+    ),
+)
+
+KINDS: Final = (*_PYTHON, *_OTHERS, *_CODE, *_UNNAMED)
+"""All kinds of files."""
+
+_BY_NAME: Final[dict[str, list[FileKind]]] = {}
+for _kind in KINDS:
+    for _name in _kind.names:
+        _BY_NAME.setdefault(_name, []).append(_kind)
+_BY_PATTERN: Final = [
+    (re.compile(kind.pattern, re.DOTALL), kind)
+    for kind in KINDS
+    if kind.pattern and kind not in _UNNAMED
+]
+_ANY_NAME: Final = [(re.compile(kind.pattern or "", re.DOTALL), kind) for kind in _UNNAMED]
+
+
+def named(path: str) -> tuple[FileKind, ...]:
+    """Return the kinds that a file at this path has by its name, whatever its content."""
+    by_name = _BY_NAME.get(posixpath.basename(path), ())
+    return (*by_name, *(kind for pattern, kind in _BY_PATTERN if pattern.fullmatch(path)))
+
+
+def is_lock(path: str) -> bool:
+    """Return True for the name of a lock file, which is full of hashes."""
+    return any(kind.lock and kind.id != "pex-lock" for kind in named(path))
+
+
+def kinds_of(file: SourceFile) -> tuple[FileKind, ...]:
+    """Return the kinds of a file. Its first bytes are read if a kind depends on them."""
+    candidates = named(file.path)
+    if all(kind.content is None for kind in candidates) and candidates:
+        return candidates
+    head = _head(file)
+    kinds = tuple(kind for kind in candidates if kind.content is None or kind.content(head))
+    return kinds or tuple(_by_content(file.path, head))[:1]
+
+
+def _by_content(path: str, head: bytes) -> Iterator[FileKind]:
+    for pattern, kind in _ANY_NAME:
+        if pattern.fullmatch(path) and kind.content and kind.content(head):
+            yield kind
+
+
+def _head(file: SourceFile) -> bytes:
+    try:
+        with file.real.open("rb") as stream:
+            return stream.read(_HEAD_BYTES)
+    except OSError:
+        return b""

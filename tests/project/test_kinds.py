@@ -1,0 +1,116 @@
+"""The registry of kinds of files: what is recognised, and what is not."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from scanagg.model import Category, SourceFile
+from scanagg.project import kinds
+
+LIST = "# the authors\nflask==2.0 ; python_version > '3'\nrequests[socks] >=2, <3  # why\n"
+UNPINNED = "flask\nrequests>=2\n"
+WORDS = "flask\nrequests\n"
+PROSE = "Flask is a framework.\nflask==2.0 is old.\n"
+
+
+def kinds_of(root: Path, path: str, content: str | bytes) -> list[str]:
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    raw = content.encode() if isinstance(content, str) else content
+    file.write_bytes(raw)
+    return [kind.id for kind in kinds.kinds_of(SourceFile(path, file, len(raw)))]
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "kind"),
+    [
+        ("requirements.txt", WORDS, "requirements"),
+        ("requirements/base.in", WORDS, "requirements"),
+        ("dev-requirements.txt", PROSE, "requirements"),
+        ("requirements.lock", LIST, "requirements-called"),
+        ("requirements-dev.lock", LIST, "requirements-called"),
+        ("requirements.pip", UNPINNED, "requirements-called"),
+        ("requirements.prod", WORDS, "requirements-called"),
+        ("requirements", UNPINNED, "requirements-called"),
+        ("requirements/prod", LIST, "requirements-called"),
+        ("reqs.txt", WORDS, "requirements-called"),
+        ("dev-reqs.txt", WORDS, "requirements-called"),
+        ("reqs.txt", "flask==2.0\nthis is no requirement\n", "requirements-called"),
+        ("deps.txt", LIST, "requirements-list"),
+        ("data.xyz", LIST, "requirements-list"),
+        ("install_me", "\ufeff" + LIST, "requirements-list"),
+        ("deps.txt", LIST.encode("utf-16"), "requirements-list"),
+        ("requirements/authors.txt", LIST, "requirements-list"),
+        ("deps.txt", "-r base.txt\na==1 \\\n    --hash=sha256:00\n", "requirements-list"),
+        (
+            "deps.txt",
+            "a==1\nb @ https://h/b.zip\ngit+https://h/x\n./c\n",
+            "requirements-list",
+        ),
+        ("deps.txt", "# comment\n" * 9000 + "a==1\n", "requirements-list"),
+        ("explicit.txt", "@EXPLICIT\nhttps://host.test/noarch/a-1-0.conda\n", "conda-explicit"),
+        ("conda-lock.yml", "", "conda-lock"),
+        ("dev.conda-lock.yml", "", "conda-lock"),
+        ("conda-linux-64.lock", "@EXPLICIT\n", "conda-lock"),
+        ("locked.yaml", "package:\n- name: a\n  manager: conda\n", "conda-lock-other"),
+        ("environment.yml", "dependencies:\n- numpy=1\n", "conda-environment"),
+        ("ci/env-dev.yaml", "name: x\ndependencies: [numpy]\n", "conda-environment"),
+        ("deploy.yml", "channels: [x]\ndependencies:\n- numpy\n", "conda-environment-other"),
+        ("package.json", '{"name": "x", "dependencies": {"a": "1"}}', "package-json"),
+        ("bin/run", "#!/usr/bin/env python3\nprint()\n", "python-script"),
+        ("app.csproj", '<PackageReference Include="A" Version="1" />', "nuget-project"),
+        ("python.lock", '{"locked_resolves": []}', "pex-lock"),
+    ],
+)
+def test_a_file_has_one_kind(tmp_path: Path, path: str, content: str | bytes, kind: str) -> None:
+    assert kinds_of(tmp_path, path, content) == [kind]
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("words.txt", WORDS),
+        ("deps.txt", UNPINNED),
+        ("notes.txt", PROSE),
+        ("reqs.txt", "We need a house.\n"),
+        ("requirements.md", LIST),
+        ("requirements/README.txt", PROSE),
+        ("constraints.txt", LIST),
+        ("requirements/constraints.txt", LIST),
+        ("SHA256SUMS", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  a\n"),
+        ("settings", "if a == b\n"),
+        ("data.bin2", b"a==1\n\0\n"),
+        ("empty.txt", ""),
+        ("env.yml", "services:\n- x\n"),
+        ("package.json", '{"type": "module", "dependencies": {}}'),
+        ("playbook.yml", "dependencies:\n- role\n"),
+    ],
+)
+def test_other_files_have_none(tmp_path: Path, path: str, content: str | bytes) -> None:
+    assert kinds_of(tmp_path, path, content) == []
+
+
+def test_a_file_can_have_several(tmp_path: Path) -> None:
+    script = "#!/usr/bin/env python\n# /// script\n# dependencies = []\n# ///\n"
+    assert kinds_of(tmp_path, "run.py", script) == ["script", "python"]
+    notebook = '{"cells": [{"source": ["%pip install -q flask==2.0"]}]}'
+    assert kinds_of(tmp_path, "a.ipynb", notebook) == ["notebook-pip", "notebook"]
+
+
+def test_a_file_that_cannot_be_read_has_the_kinds_of_its_name(tmp_path: Path) -> None:
+    file = SourceFile("uv.lock", tmp_path / "uv.lock", 1)
+    assert [kind.id for kind in kinds.kinds_of(file)] == ["uv-lock"]
+
+
+def test_identifiers_are_unique_and_every_kind_can_be_recognised() -> None:
+    assert Counter(kind.id for kind in kinds.KINDS).most_common(1)[0][1] == 1
+    assert all(kind.names or kind.pattern for kind in kinds.KINDS)
+    assert {kind.category for kind in kinds.KINDS} == {Category.VULNERABILITY, Category.CODE, None}
+
+
+def test_locks_are_known_by_their_names() -> None:
+    assert all(
+        map(kinds.is_lock, ("poetry.lock", "a/package-lock.json", "flake.lock", "x.py.lock"))
+    )
+    assert not any(map(kinds.is_lock, ("deploy.lock", "package.json", "requirements.txt")))
