@@ -15,6 +15,7 @@ from scanagg.model import (
     Advisory,
     Category,
     Finding,
+    Location,
     Observation,
     Package,
     Parts,
@@ -72,13 +73,13 @@ def _passwords(
 ) -> tuple[list[Observation], list[Observation]]:
     """Move guessed passwords from code to secrets if there is a secret on the same lines."""
     lines: dict[str, set[int]] = defaultdict(set)
-    for secret in secrets:
-        path, span = _lines(secret)
-        lines[path].update(span)
+    for there in chain.from_iterable(secret.all_places for secret in secrets):
+        lines[there.path].update(there.lines)
     all_secrets, other_code = [*secrets], []
     for observation in code:
-        path, span = _lines(observation)
-        if _is_guess(observation) and not lines[path].isdisjoint(span):
+        place = observation.location
+        has_secret = place is not None and not lines[place.path].isdisjoint(place.lines)
+        if _is_guess(observation) and has_secret:
             all_secrets.append(observation)
         else:
             other_code.append(observation)
@@ -87,12 +88,6 @@ def _passwords(
 
 def _is_guess(observation: Observation) -> bool:
     return observation.rule.id in scanner_info(observation.scanner).guessing_rules
-
-
-def _lines(observation: Observation) -> tuple[str, range]:
-    """Return the path and the lines of an observation; no lines without a location."""
-    location = observation.location
-    return (location.path, location.lines) if location else ("", range(0))
 
 
 # Grouping: some pairs are compared, and those that are the `same` are merged, transitively.
@@ -134,21 +129,32 @@ def _package_pairs(observations: Sequence[Observation]) -> _Pairs:
 
 
 def _overlaps(observations: Sequence[Observation]) -> _Pairs:
-    """Yield pairs whose lines overlap in one file, by a sweep over the lines of all files."""
-    lines = [(path, span.start, span.stop) for path, span in map(_lines, observations)]
-    current: list[int] = []
-    for index in sorted(range(len(lines)), key=lines.__getitem__):
-        path, start, _ = lines[index]
-        same_file = (other for other in current if lines[other][0] == path)
-        current = [other for other in same_file if lines[other][2] > start]
-        for other in current:
-            yield other, index
-        current.append(index)
+    """Yield pairs whose locations overlap in one file."""
+    return _sweep(
+        (observation.location, index)
+        for index, observation in enumerate(observations)
+        if observation.location
+    )
+
+
+def _sweep(places: Iterable[tuple[Location, int]]) -> _Pairs:
+    """Yield the numbers of places that overlap in one file, by a sweep over their lines."""
+    lines = sorted((place.path, place.lines.start, place.lines.stop, n) for place, n in places)
+    current: list[tuple[str, int, int, int]] = []
+    for path, start, stop, number in lines:
+        current = [one for one in current if one[0] == path and one[2] > start]
+        for one in current:
+            yield one[3], number
+        current.append((path, start, stop, number))
 
 
 def _secret_pairs(observations: Sequence[Observation]) -> _Pairs:
     """Yield pairs of secrets that overlap in one file, and those with one digest in any file."""
-    yield from _overlaps(observations)
+    yield from _sweep(
+        (place, index)
+        for index, observation in enumerate(observations)
+        for place in observation.all_places
+    )
     first: dict[str, int] = {}
     for index, observation in enumerate(observations):
         if observation.secret and observation.secret.digest:
@@ -273,7 +279,7 @@ def _finding(
             if has_hash and not is_secret(lead):
                 line_hash = sources.file(place.path).line_hashes[place.start_line - 1]
     # A finding is hidden only if every observation is.
-    hidden_by = dict.fromkeys(one.in_source for one in group)
+    hidden_by = dict.fromkeys(_hidden_by(one, group) for one in group)
     return Finding(
         id=digest[:_SHORT_ID],
         fingerprint=digest,
@@ -296,6 +302,21 @@ def _finding(
         evidence=identity.evidence(lead),
         in_source="" if "" in hidden_by else ", ".join(hidden_by),
     )
+
+
+def _hidden_by(observation: Observation, group: Iterable[Observation]) -> str:
+    """Return what hides the observation, "" for nothing.
+
+    What hides a secret from a scanner that looks for secrets also hides guesses about its value.
+    """
+    if observation.in_source or not (_is_guess(observation) and observation.secret):
+        return observation.in_source
+    for other in group:
+        if other.secret and not _is_guess(other):
+            is_same = not observation.secret.texts.isdisjoint(other.secret.texts)
+            if is_same and other.in_source:
+                return other.in_source
+    return ""
 
 
 def _witness(observation: Observation) -> Witness:

@@ -1,5 +1,6 @@
 """Advisories, licences and rules: data that does not belong to a single finding."""
 
+import hashlib
 import re
 from collections.abc import Iterable
 from datetime import datetime
@@ -153,10 +154,21 @@ class LicenseFacts(msgspec.Struct, frozen=True):
 class Secret(msgspec.Struct, frozen=True):
     """A secret, with the scanner's digest of the whole value, if any.
 
-    The digest stays in memory, to recognise equal secrets, and is never written.
+    `texts` are digests (sha1) of the texts that have the value: the value, the token that it is a
+    part of, and the string around it. All digests stay in memory, to recognise equal secrets, and
+    are never written.
     """
 
     digest: str | None = None
+    texts: frozenset[str] = frozenset()
+
+
+def secret_texts(texts: Iterable[str]) -> frozenset[str]:
+    """Return the digests of texts, for `Secret.texts`."""
+    return frozenset(
+        hashlib.sha1(text.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+        for text in texts
+    )
 
 
 # Values of an advisory from several sources.

@@ -24,11 +24,13 @@ from scanagg.model import (
     Reason,
     Rule,
     ScannerInfo,
+    Secret,
     Severity,
     SeverityClaim,
     SourceFile,
     plain,
 )
+from scanagg.model.advisories import secret_texts
 from scanagg.scanners import base, pinned, source_files
 from scanagg.scanners.bandit.remedies import REMEDIES
 
@@ -335,6 +337,7 @@ def _observations(
             claims=(SeverityClaim("tool", severity, INFO.name),),
             confidence=_CONFIDENCES.get(issue.issue_confidence.upper(), Confidence.UNKNOWN),
             location=issue.location(_shown_path(name, files), lines),
+            secret=Secret(texts=secret_texts((issue.password,))) if issue.password else None,
             in_source=in_source,
         )
 

@@ -27,6 +27,7 @@ from scanagg.model import (
     Secret,
     Target,
 )
+from scanagg.model.advisories import secret_texts
 from scanagg.scanners import base, pinned, source_files
 
 BASELINE: Final = ".secrets.baseline"
@@ -103,12 +104,16 @@ class SearchRequest(msgspec.Struct, frozen=True):
 
 
 class SecretHit(msgspec.Struct, frozen=True):
-    """A secret of one file in clear text, and its lines. detect-secrets reports the first one."""
+    """A secret of one file in clear text, and its lines. detect-secrets reports the first one.
+
+    `texts` are the quoted strings around it, and the token that it is a part of.
+    """
 
     type: str
     hash: str
     value: str
     lines: tuple[int, ...]
+    texts: tuple[str, ...] = ()
 
 
 class SearchAnswer(msgspec.Struct, frozen=True):
@@ -321,7 +326,10 @@ def _observation(hit: SecretHit, path: str, in_source: str) -> Observation:
         message=f"Possible hard-coded secret: {one_line(hit.type)}",
         location=places[0],
         places=places,
-        secret=Secret(None if hit.type in _HASHED_IN_PART else hit.hash),
+        secret=Secret(
+            None if hit.type in _HASHED_IN_PART else hit.hash,
+            secret_texts((hit.value, *hit.texts)),
+        ),
         in_source=in_source,
     )
 

@@ -15,11 +15,12 @@ import resource
 import signal
 import sys
 import traceback
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from detect_secrets.core import scan
@@ -46,6 +47,7 @@ _VERIFICATION: Final = "detect_secrets.filters.common.is_ignored_due_to_verifica
 _PRAGMA: Final = "is_line_allowlisted"
 # A shorter value may be a part of the match: of a GitHub token, only "ghp" is reported.
 _WHOLE: Final = 8
+_QUOTED: Final = re.compile(r"([\"'])(.+?)\1")
 _THEIRS: Final = "detect_secrets.plugins."
 # All patterns of the keyword detector contain the same list of keywords: one search for these
 # replaces five slow ones. False if that changes in a later version; then all are used.
@@ -60,15 +62,28 @@ _KEYWORDS_NEEDED: Final = all(
 )
 
 _Key = tuple[str, str, str]  # type, hash and value of a secret
-_Lines = dict[_Key, dict[int, None]]
+
+
+class _Places(NamedTuple):
+    """The lines of a secret, and the texts that have it."""
+
+    lines: dict[int, None]
+    texts: dict[str, None]
+
+
+_Found = defaultdict[_Key, _Places]
 
 
 class _Secret(msgspec.Struct, frozen=True):
-    """A secret on one line. `values` must be masked. `is_allowed`: a pragma hides it."""
+    """A secret on one line. `values` must be masked. `is_allowed`: a pragma hides it.
+
+    `texts` are the values, and the quoted strings of the line that have them.
+    """
 
     key: _Key
     line: int
     values: list[str]
+    texts: list[str]
     is_allowed: bool
 
 
@@ -139,8 +154,7 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
             {"size": longest, "limit": request.line_bytes, "option": "max-line-bytes"},
         )
         return SearchAnswer(index, reason)
-    hits: _Lines = {}
-    allowed: _Lines = {}
+    hits, allowed = _found(), _found()
     values: dict[str, None] = {}
     is_text = False
     for lines in _readings(name):
@@ -149,8 +163,9 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
         again = bool(allowed)
         for secret in _secrets(name, lines):
             if not (again and secret.is_allowed):
-                found = allowed if secret.is_allowed else hits
-                found.setdefault(secret.key, {})[secret.line] = None
+                places = (allowed if secret.is_allowed else hits)[secret.key]
+                places.lines[secret.line] = None
+                places.texts.update(dict.fromkeys(secret.texts))
                 values.update(dict.fromkeys(secret.values))
         if hits:
             break
@@ -159,8 +174,14 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
     return SearchAnswer(index, None, _sorted(hits), tuple(values), _sorted(allowed))
 
 
-def _sorted(lines: _Lines) -> tuple[SecretHit, ...]:
-    hits = (SecretHit(*key, tuple(numbers)) for key, numbers in lines.items())
+def _found() -> _Found:
+    return defaultdict(lambda: _Places({}, {}))
+
+
+def _sorted(found: _Found) -> tuple[SecretHit, ...]:
+    hits = (
+        SecretHit(*key, tuple(places.lines), tuple(places.texts)) for key, places in found.items()
+    )
     return tuple(sorted(hits, key=lambda hit: (hit.lines[0], hit.type, hit.hash)))
 
 
@@ -208,7 +229,9 @@ def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:
                     continue
                 key = (secret.type, secret.secret_hash, str(secret.secret_value))
                 values = _values(plugin, key[-1], line)
-                yield _Secret(key, number, values, bool(refusing))
+                quoted = (match[2] for match in _QUOTED.finditer(line))
+                texts = [*values, *(text for text in quoted if key[-1] in text)]
+                yield _Secret(key, number, values, texts, bool(refusing))
 
 
 def _refusing(parameter: str, **known: object) -> set[str]:
