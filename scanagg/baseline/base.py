@@ -157,7 +157,8 @@ def _with_notice(git: Git, target: Target, base: str, name: str) -> _BaseCommit:
     """Return the base, with a notice where the target is the base itself, so nothing is new."""
     changed = base != git.commit("HEAD") or (target.revision and target.revision.dirty)
     if not changed:
-        listed = git.output("ls-files", "-z", "--others", "--exclude-standard", "--", ".") or b""
+        command = ("ls-files", "-z", "--others", "--exclude-standard", "--", ".")
+        listed = git.output(*git.user_settings(), *command) or b""
         untracked = frozenset(listed.split(b"\0")) - {b""}
         names = (os.path.relpath(file.real, target.root) for file in target.files)
         changed = not untracked.isdisjoint(map(os.fsencode, names))

@@ -29,7 +29,6 @@ _MAX_BYTES: Final = 8 << 20
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HUNK: Final = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
 _COMMIT: Final = "commit refs/heads/%s\ncommitter scanagg <none> 0 +0000\ndata 0\n\n"
-_HERE: Final = ("--git-dir=.",)  # git may be configured not to look for a bare repository
 _DIFF: Final = ("diff-tree", "-r", "-M", "-l1000", "--no-commit-id", "--no-ext-diff")
 _PATCH: Final = ("-p", "-U0", "--text", "--no-textconv", "--diff-algorithm=histogram")
 
@@ -287,15 +286,15 @@ def follow_lines(
     checked one has a say. Paths are those that `named` returns. No line is followed where git
     fails.
     """
-    git = Git(work, stop)
+    git = Git(work, stop, private=True)
     stream = b"".join((*_commit("before", before, named), *_commit("after", after, named)))
-    if git.output(*_HERE, "init", "-q", "--bare", "--template=", ".") is None:
+    if git.output("init", "-q", "--bare", "--template=", ".") is None:
         return {}
-    if git.output(*_HERE, "fast-import", "--quiet", stdin=stream) is None:
+    if git.output("fast-import", "--quiet", stdin=stream) is None:
         return {}
     trees = ("refs/heads/before", "refs/heads/after")
-    raw = git.output(*_HERE, *_DIFF, "--raw", "-z", *trees)
-    patch = git.output(*_HERE, *_DIFF, *_PATCH, *trees)
+    raw = git.output(*_DIFF, "--raw", "-z", *trees)
+    patch = git.output(*_DIFF, *_PATCH, *trees)
     if raw is None or patch is None:
         return {}
     pairs, hunks = list(_pairs(raw)), list(_hunks(patch))

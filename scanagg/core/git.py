@@ -1,27 +1,53 @@
-"""Read a git repository, without writing to it or running the programs that it configures."""
+"""Read a git repository, without writing to it or running a program that it names.
 
+A repository is hostile: its configuration can name dozens of programs that even read-only commands
+run (filters, fsmonitor, hooks, drivers, helpers, remotes), and an embedded bare repository can
+answer in place of the real one. So git gets neither to find the repository nor to read its
+configuration:
+
+- `find_repository` finds the `.git` above the folder, as git does, but never a bare repository or a
+  git directory that lies among the checked files. The owner is checked as git does, with the
+  `safe.directory` of the user.
+- Every command runs with `GIT_DIR` set, and with `GIT_COMMON_DIR` set to a temporary folder. That
+  has links to objects, references and the list of excluded files, and a configuration of our own.
+  Of the repository's own configuration, it has the format of the repository (hash, storage of
+  references) and plain values about the file system and line ends, see `_KEYS`.
+- Configuration of the system and of the user is not read either: a filter of theirs, such as Git
+  LFS, takes its own orders from the repository. Line ends and ignored files are as they have them,
+  see `Git.user_settings`.
+
+No list of forbidden keys has to be complete. The temporary folder is made once, in 1 ms.
+"""
+
+import atexit
+import hashlib
 import os
 import re
+import shlex
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
+from scanagg.core.errors import TargetError
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
-from scanagg.core.text import valid
+from scanagg.core.text import one_line, valid
 
 _SECONDS: Final = 60.0
-# The configuration of the repository can name programs that even read-only commands would run.
-_GIT: Final = ("git", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null")
+_GIT: Final = ("git", "-c", "safe.bareRepository=explicit", "-c", "core.hooksPath=/dev/null")
 _LINK: Final = "120000"
 _SUBMODULE: Final = "160000"
 # What may follow a name to select another commit, as in main~2.
 _SUFFIX: Final = re.compile(r"[~^:]|@\{")
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
 # LC_ALL: messages are parsed. GIT_OPTIONAL_LOCKS: nothing is written to the repository. The others
-# stop a partial clone from fetching objects with a program that its remote names.
+# stop git from contacting a remote.
 _ENVIRONMENT: Final = {
     "LC_ALL": "C",
     "GIT_OPTIONAL_LOCKS": "0",
@@ -30,8 +56,222 @@ _ENVIRONMENT: Final = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_TERMINAL_PROMPT": "0",
 }
+# No configuration of the system and the user. Versions before 2.32 only know HOME.
+_ALONE: Final = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
+# The parts of a repository that git reads through the temporary folder.
+_PARTS: Final = ("objects", "refs", "packed-refs", "logs", "shallow", "info/exclude")
+# The keys that are taken over from the configuration of a repository: none can name a program.
+_CORE: Final = (
+    *("autocrlf", "checkstat", "eol", "filemode", "ignorecase", "longpaths"),
+    *("precomposeunicode", "symlinks", "trustctime"),
+)
+_KEYS: Final = frozenset(
+    (
+        "core.repositoryformatversion",
+        *(f"extensions.{key}" for key in ("objectformat", "refstorage", "compatobjectformat")),
+        *(f"core.{key}" for key in _CORE),
+    )
+)
+_WORD: Final = re.compile(r"[\w-]{1,40}")
+_SECTION: Final = re.compile(r"\s*\[\s*([\w.-]+)\s*(?:\"([^\"\\]*)\")?\s*\]")
+_COMMENT: Final = re.compile(r"(?:^|\s)[#;].*")
+_SMALL_BYTES: Final = 1 << 20
+_LFS_POINTER: Final = re.compile(
+    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-.*\n)*oid sha256:([0-9a-f]{64})\n"
+    rb"size (\d{1,18})\n"
+)
 # The limit of one call, whose output is held in memory. A larger object is not read.
 _BATCH_BYTES: Final = 64 << 20
+
+
+class Repository(msgspec.Struct, frozen=True):
+    """A repository with a work tree.
+
+    `git_dir` has HEAD and the index, `common_dir` everything that work trees share; `top` is the
+    top folder of the work tree.
+    """
+
+    git_dir: Path
+    common_dir: Path
+    top: Path
+
+    def configuration(self) -> Mapping[str, str]:
+        """Return the repository's own configuration, without the files that it includes.
+
+        The keys are in lower case: `remote.origin.url`. Nothing of this may reach git unchecked.
+        """
+        values = {}
+        section = ""
+        for line in _read_small(self.common_dir / "config").splitlines():
+            header = _SECTION.match(line)
+            if header:
+                section = f"{header[1].lower()}.{header[2]}" if header[2] else header[1].lower()
+            setting = line[header.end() :] if header else line
+            key, _, value = _COMMENT.sub("", setting).partition("=")
+            values[f"{section}.{key.strip().lower()}"] = value.strip().strip('"') or "true"
+        return values
+
+    def variables(self) -> dict[str, str]:
+        """Return the variables by which git uses the repository, without its configuration."""
+        lines = [
+            _line(key, value)
+            for key, value in self.configuration().items()
+            if key in _KEYS and _WORD.fullmatch(value)
+        ]
+        try:
+            folder = _stand_in(self.common_dir, "".join((*lines, _line("core.bare", "false"))))
+        except OSError as error:
+            message = f"cannot make a folder in {tempfile.gettempdir()}: {error.strerror}"
+            raise TargetError(message, "Set TMPDIR to a folder with free space.") from error
+        return {
+            "GIT_DIR": str(self.git_dir),
+            "GIT_COMMON_DIR": folder,
+            "GIT_WORK_TREE": str(self.top),
+            "HOME": folder,
+            "XDG_CONFIG_HOME": folder,
+        }
+
+
+@lru_cache
+def _stand_in(common_dir: Path, configuration: str) -> str:
+    """Make a folder that git reads in place of `common_dir`; it is removed when Python exits."""
+    name = tempfile.mkdtemp(prefix="scanagg-git-")
+    atexit.register(shutil.rmtree, name, ignore_errors=True)
+    folder = Path(name)
+    (folder / "info").mkdir()
+    for part in _PARTS:
+        (folder / part).symlink_to(common_dir / part)
+    (folder / "config").write_text(configuration, "utf-8")
+    return name
+
+
+def find_repository(folder: Path) -> Repository | None:
+    """Return the repository that the folder is in; None without one.
+
+    TargetError if a `.git` is there but not to be used.
+    """
+    folder = folder.resolve()
+    broken: Path | None = None
+    for top in (folder, *folder.parents):
+        if not _is_on_device_of(top, folder):
+            break
+        entry = top / ".git"
+        repository = None
+        if os.path.isfile(entry):  # noqa: PTH113 - Path.is_file can raise
+            repository = _repository(top, (top / _pointer(entry, "gitdir: ")).resolve())
+        elif os.path.isdir(entry):  # noqa: PTH112
+            repository = _repository(top, entry.resolve())
+        if repository:
+            _check_owner(repository, entry)
+            return repository
+        if os.path.lexists(entry):
+            broken = broken or entry
+    if broken:
+        raise _unusable(broken, "is or names no git directory")
+    return None
+
+
+def _is_on_device_of(place: Path, other: Path) -> bool:
+    try:
+        return place.stat().st_dev == other.stat().st_dev
+    except OSError:
+        return False
+
+
+def _repository(top: Path, git_dir: Path) -> Repository | None:
+    """Return the repository of a git directory; None if it is not one.
+
+    TargetError if it lies among the files of the project, or takes its parts from elsewhere. Only
+    the work tree of `.git/worktrees/NAME` shares a repository with others.
+    """
+    common_dir = git_dir
+    if (git_dir / "commondir").is_file():
+        common_dir = (git_dir / _pointer(git_dir / "commondir")).resolve()
+        if git_dir.parent != common_dir / "worktrees":
+            raise _unusable(git_dir / "commondir", "names a foreign repository")
+    for place in (git_dir, common_dir):
+        if place.is_relative_to(top) and place.relative_to(top).parts[:1] != (".git",):
+            raise _unusable(top / ".git", "names a folder of the project")
+    has_parts = all((common_dir / name).is_dir() for name in ("objects", "refs"))
+    if not has_parts or not os.path.lexists(git_dir / "HEAD"):
+        return None
+    return Repository(git_dir, common_dir, top)
+
+
+def _pointer(file: Path, start: str = "") -> str:
+    """Return the path in a file of one line, after `start`."""
+    text = _read_small(file)
+    if not text.startswith(start) or "\0" in text:
+        raise _unusable(file, "does not have a path")
+    return text.removeprefix(start).rstrip("\r\n")
+
+
+def _read_small(file: Path) -> str:
+    """Return the text of a small regular file; "" if there is none."""
+    try:
+        if not os.path.isfile(file):  # noqa: PTH113
+            return ""
+        with file.open("rb") as stream:
+            return os.fsdecode(stream.read(_SMALL_BYTES))
+    except OSError:
+        return ""
+
+
+def _check_owner(repository: Repository, entry: Path) -> None:
+    """Raise TargetError if another user owns the repository and this user does not trust it."""
+    if not hasattr(os, "geteuid"):
+        return
+    users = {os.geteuid()}
+    if os.geteuid() == 0 and os.environ.get("SUDO_UID", "").isdecimal():
+        users.add(int(os.environ["SUDO_UID"]))
+    if all(place.lstat().st_uid in users for place in (entry, repository.top, repository.git_dir)):
+        return
+    trusted = False
+    for key, value in _ask_user(repository):
+        if key == "safe.directory":
+            # An empty value discards those before it.
+            trusted = bool(value) and (trusted or _names(value, repository.top))
+    if not trusted:
+        trust = ("git", "config", "--global", "--add", "safe.directory", str(repository.top))
+        raise TargetError(
+            f"git cannot read the repository: another user owns {one_line(str(repository.top))}",
+            f"If you trust it, run: {one_line(shlex.join(trust))}",
+        )
+
+
+def _names(value: str, top: Path) -> bool:
+    """Return True if a value of `safe.directory` covers the top folder of a work tree."""
+    if value == "*":
+        return True
+    place = Path(os.path.realpath(os.path.expanduser(value.removesuffix("*"))))  # noqa: PTH111
+    return top.is_relative_to(place) if value.endswith("/*") else top == place
+
+
+def _ask_user(repository: Repository) -> Iterator[tuple[str, str]]:
+    """Yield the settings of the system and the user that are taken over, in git's order.
+
+    Those of the repository that `_KEYS` allows come after them.
+    """
+    pattern = rf"^(safe\.directory|core\.({'|'.join(('excludesfile', *_CORE))}))$"
+    command = (*_GIT, "config", "-z", "--includes", "--get-regexp", pattern)
+    own = {key: value for key, value in repository.variables().items() if key.startswith("GIT_")}
+    env = clean_environment(extra={**_ENVIRONMENT, **own})
+    done = run(command, cwd=repository.top, env=env, timeout=_SECONDS, stop=Stop())
+    for entry in os.fsdecode(done.stdout).split("\0"):
+        key, newline, value = entry.partition("\n")
+        if key:
+            yield key, value if newline else "true"
+
+
+def _line(key: str, value: str) -> str:
+    """Return one setting as a line of configuration."""
+    section, _, name = key.partition(".")
+    return f'[{section}] {name} = "{value}"\n'
+
+
+def _unusable(place: Path, problem: str) -> TargetError:
+    hint = "Check the repository: git status"
+    return TargetError(f"cannot use the repository: {one_line(str(place))} {problem}", hint)
 
 
 class Blob(msgspec.Struct, frozen=True):
@@ -59,16 +299,35 @@ class Blamed(msgspec.Struct, frozen=True):
     time: datetime
 
 
+class State(msgspec.Struct, frozen=True):
+    """The commit that is checked out, its branch, and if tracked files of the folder differ."""
+
+    commit: str | None
+    branch: str | None
+    dirty: bool
+
+
 class Git(msgspec.Struct, frozen=True):
-    """The repository that the folder `root` is in. All paths are as git has them, from its top."""
+    """The repository that the folder `root` is in. All paths are as git has them, from its top.
+
+    With `private`, `root` is a bare repository that only we write.
+    """
 
     root: Path
     stop: Stop = msgspec.field(default_factory=Stop)
+    private: bool = False
 
     def run(self, *argv: str, stdin: bytes = b"") -> Completed:
         """Run a read-only command of git."""
-        env = clean_environment(extra=_ENVIRONMENT)
         command = (*_GIT, *argv)
+        variables = {name: str(self.root) for name in ("GIT_DIR", "HOME", "XDG_CONFIG_HOME")}
+        if not self.private:
+            repository = find_repository(self.root)
+            if repository is None:
+                problem = b"fatal: not a git repository"
+                return Completed(command, Ended.EXITED, 128, b"", problem, 0.0)
+            variables = repository.variables()
+        env = clean_environment(extra={**_ENVIRONMENT, **_ALONE, **variables})
         return run(command, cwd=self.root, env=env, timeout=_SECONDS, stop=self.stop, stdin=stdin)
 
     def output(self, *argv: str, stdin: bytes = b"") -> bytes | None:
@@ -113,13 +372,72 @@ class Git(msgspec.Struct, frozen=True):
 
     def web_address(self) -> str | None:
         """Return the remote `origin` as an https address without credentials; None without one."""
-        remote = valid(self.text("config", "--get", "remote.origin.url") or "")
+        repository = find_repository(self.root)
+        configured = repository.configuration() if repository else {}
+        remote = valid(configured.get("remote.origin.url", ""))
         bare = _CREDENTIALS.sub("", remote)
         scp = re.fullmatch(r"(?:[\w.-]+@)?([\w.-]+\.\w+):(?!//)(.+)", bare)
         if scp:
             bare = f"https://{scp[1]}/{scp[2].lstrip('/')}"
         bare = re.sub(r"^(ssh|git|http)://", "https://", bare)
         return bare if bare.startswith("https://") else None
+
+    def user_settings(self) -> Sequence[str]:
+        """Return the user's settings of line ends and ignored files, as options of git."""
+        repository = find_repository(self.root)
+        values = dict(_ask_user(repository)) if repository else {}
+        values.pop("safe.directory", None)
+        folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
+        ignored = values.get("core.excludesfile", f"{folder}/git/ignore")
+        values["core.excludesfile"] = os.path.expanduser(ignored)  # noqa: PTH111
+        return tuple(chain.from_iterable(("-c", f"{key}={values[key]}") for key in values))
+
+    def state(self, settings: Sequence[str]) -> State:
+        """Return the state of the work tree below the folder, with the settings of the user.
+
+        No filter runs: a file that one would change counts as changed, except for a file of Git LFS
+        with the content that its pointer names.
+        """
+        options = ("--porcelain=v2", "--branch", "-z", "-uno", "--no-renames")
+        printed = self.output(*settings, "status", *options, "--ignore-submodules=all", ".")
+        if printed is None:
+            return State(self.commit("HEAD"), None, dirty=True)
+        headers = {}
+        changed: dict[str, str] = {}
+        dirty = False
+        for entry in os.fsdecode(printed).split("\0"):
+            if entry.startswith("# "):
+                _, name, value = entry.split(" ", 2)
+                headers[name] = value
+            elif entry.startswith("1 .M "):
+                *_, oid, path = entry.split(" ", 8)
+                changed[path] = oid
+            elif entry:
+                dirty = True
+        commit, branch = headers.get("branch.oid"), headers.get("branch.head")
+        return State(
+            None if commit == "(initial)" else commit,
+            None if branch == "(detached)" else branch,
+            dirty or self._differ(changed),
+        )
+
+    def _differ(self, changed: Mapping[str, str]) -> bool:
+        """Return True unless all these files are those that pointers of Git LFS stand for."""
+        top = self.root.resolve()
+        if prefix := self.prefix():
+            top = top.parents[prefix.count(b"/") - 1]
+        for path, pointer in zip(changed, self.contents(changed.values()), strict=True):
+            match = _LFS_POINTER.fullmatch(pointer or b"")
+            try:
+                if match is None or (top / path).stat().st_size != int(match[2]):
+                    return True
+                with (top / path).open("rb") as stream:
+                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            except OSError:
+                return True
+            if digest != match[1].decode("ascii"):
+                return True
+        return False
 
     def tree(self, commit: str) -> Mapping[bytes, Blob] | None:
         """Return every file of a commit below the folder; None if the commit cannot be read."""
@@ -184,17 +502,17 @@ class Git(msgspec.Struct, frozen=True):
         return tuple(line[1] for line in lines if line[0] == "parent" and len(line) == 2)
 
     def prefix(self) -> bytes | None:
-        """Return the path from the repository's top to the folder, with "/"; None if git fails."""
-        printed = self.output("rev-parse", "--show-prefix")
-        return None if printed is None else printed.removesuffix(b"\n")
+        """Return the path from the repository's top to the folder, with "/"; None without one."""
+        repository = find_repository(self.root)
+        if repository is None:
+            return None
+        below = self.root.resolve().relative_to(repository.top)
+        return b"".join(os.fsencode(part) + b"/" for part in below.parts)
 
     def shallow_ends(self) -> frozenset[str]:
         """Return the commits of a shallow clone whose parents were not fetched."""
-        named = self.text("rev-parse", "--git-path", "shallow")
-        try:
-            text = (self.root / named).read_text("ascii") if named else ""
-        except (OSError, UnicodeDecodeError):
-            text = ""
+        repository = find_repository(self.root)
+        text = _read_small(repository.common_dir / "shallow") if repository else ""
         return frozenset(text.split())
 
     def blame(self, commit: str, path: str) -> Sequence[Blamed]:

@@ -74,7 +74,7 @@ def rule_files(root: Path, ref: str | None) -> Files:
     git, shown = Git(root), one_line(ref)
     commit = git.commit(ref)
     if commit is None:
-        if git.text("rev-parse", "--git-dir") is None:
+        if git.prefix() is None:
             hint = "Remove --policy-ref, or check a git repository."
             raise TargetError(f"--policy-ref {shown}: not a git repository", hint)
         hint = "Fetch the branch: git fetch origin BRANCH. In CI, check out the full history."

@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import shlex
 import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -92,40 +91,31 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
     TargetError if git cannot read the repository: walking would leave out files that are tracked
     although .gitignore names them.
     """
-    if not any((folder / ".git").exists() for folder in (root, *root.parents)):
-        return None
     git = Git(root, stop)
-
-    def output(*argv: str) -> bytes | None:
-        """Return the output; None if git is not installed or the check is stopped."""
-        done = git.run(*argv)
-        if done.ended is Ended.NOT_STARTED or stop.is_set():
-            return None
-        if done.ended is Ended.EXITED and done.returncode == 0:
-            return done.stdout
+    prefix = git.prefix()
+    if prefix is None:
+        return None
+    settings = git.user_settings()
+    if prefix and git.output(*settings, "check-ignore", "-q", ".") is not None:
+        return None
+    command = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    done = git.run(*settings, *command)
+    if done.ended is Ended.NOT_STARTED or stop.is_set():
+        return None
+    if done.ended is not Ended.EXITED or done.returncode != 0:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [done.ended.value]
         reason = next((line for line in lines if line.startswith("fatal:")), lines[-1])
-        trust = shlex.join(("git", "config", "--global", "--add", "safe.directory", str(root)))
-        hint = f"If another user owns the folder and you trust it, run: {one_line(trust)}"
-        raise TargetError(f"git cannot read the repository: {one_line(reason)}", hint)
-
-    top = output("rev-parse", "--show-prefix")
-    if top is None:
-        return None
-    prefix = os.fsdecode(top).strip()
-    if prefix and git.text("check-ignore", "-q", ".") is not None:
-        return None
-    listed = output("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
-    if listed is None:
-        return None
-    branch = git.text("symbolic-ref", "-q", "--short", "HEAD")
-    changes = git.text("status", "--porcelain", "-uno", "--ignore-submodules", ".")
+        raise TargetError(
+            f"git cannot read the repository: {one_line(reason)}", "Find out why: git status"
+        )
+    listed = done.stdout
+    state = git.state(settings)
     revision = Revision(
-        commit=git.text("rev-parse", "--verify", "-q", "HEAD"),
-        branch=valid(branch) if branch else None,
+        commit=state.commit,
+        branch=valid(state.branch) if state.branch else None,
         repository=git.web_address(),
-        prefix=valid(prefix),
-        dirty=bool(changes),
+        prefix=valid(os.fsdecode(prefix)),
+        dirty=state.dirty,
     )
     names = tuple(os.fsdecode(name) for name in listed.split(b"\0") if name)
     return _Listing(names, (), revision)

@@ -1,14 +1,18 @@
 """Reading a repository runs nothing and fetches nothing."""
 
-from collections.abc import Callable
+import hashlib
+import os
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from support.history import commit, write
+from support.repository import commit as make
 from support.repository import git
 
-from scanagg.core.git import Blamed, Git
+from scanagg.core.errors import TargetError
+from scanagg.core.git import Blamed, Git, State
 from scanagg.core.process import Stop
 
 Make = Callable[..., Path]
@@ -48,8 +52,7 @@ def test_a_stopped_check_reads_nothing(make_project: Make) -> None:
     repository = Git(root, stop)
     assert list(repository.contents(held.values())) == [None]
     assert repository.tree("HEAD") is None
-    assert (repository.prefix(), repository.blame("HEAD", "a")) == (None, ())
-    assert (repository.parents("HEAD"), repository.shallow_ends()) == ((), frozenset())
+    assert (repository.parents("HEAD"), repository.blame("HEAD", "a")) == ((), ())
 
 
 def test_objects_that_vanish_are_gaps(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,3 +172,251 @@ def test_a_file_is_read_from_the_top_or_from_here(make_project: Make) -> None:
     assert repository.read("HEAD", "a") == b"top\n"
     assert repository.read("HEAD", "./a") == b"here\n"
     assert repository.read("HEAD", "b") is None
+
+
+def worktree(root: Path, place: Path) -> None:
+    git(root, "worktree", "add", "-q", "-b", "side", str(place))
+
+
+def inner_worktree(root: Path, _place: Path) -> Path:
+    worktree(root, root / "inner")
+    return root / "inner"
+
+
+def submodule(root: Path, place: Path) -> Path:
+    outer = make(place, {"b": ""})
+    git(outer, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(root), "lib")
+    return outer / "lib"
+
+
+def separate(root: Path, place: Path) -> None:
+    git(root.parent, "clone", "-q", f"--separate-git-dir={place}.git", str(root), str(place))
+
+
+def linked(root: Path, place: Path) -> None:
+    separate(root, place)
+    (place / ".git").unlink()
+    (place / ".git").symlink_to(f"{place}.git")
+
+
+def bare_with_worktree(root: Path, place: Path) -> Path:
+    git(root.parent, "clone", "-q", "--bare", str(root), str(place / ".bare"))
+    git(place / ".bare", "worktree", "add", "-q", str(place / "main"), "main")
+    return place / "main"
+
+
+def borrowing(root: Path, place: Path) -> None:
+    git(root.parent, "clone", "-q", "--shared", str(root), str(place))
+
+
+def packed(root: Path, _place: Path) -> Path:
+    git(root, "pack-refs", "--all")
+    git(root, "gc", "-q")
+    return root
+
+
+def split_index(root: Path, _place: Path) -> Path:
+    git(root, "update-index", "--split-index")
+    return root
+
+
+def sha256(root: Path, place: Path) -> None:
+    git(root.parent, "init", "-q", "-b", "main", "--object-format=sha256", str(place))
+    commit(place, {"a": "one\n", "sub/b": "two\n"})
+
+
+def sparse(root: Path, place: Path) -> None:
+    git(root.parent, "clone", "-q", "--sparse", str(root), str(place))
+    git(place, "sparse-checkout", "init", "--cone", "--sparse-index")
+
+
+def detached(root: Path, _place: Path) -> Path:
+    git(root, "checkout", "-q", "--detach")
+    return root
+
+
+FORMS: Sequence[Callable[[Path, Path], Path | None]] = (
+    *(worktree, inner_worktree, submodule, separate, linked, bare_with_worktree, borrowing),
+    *(packed, split_index, sha256, sparse, detached),
+)
+
+
+@pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
+def test_every_form_of_a_repository_is_read_as_git_reads_it(
+    make_project: Make, form: Callable[[Path, Path], Path | None]
+) -> None:
+    root = make_project({"a": "one\n", "sub/b": "two\n"})
+    git(root, "tag", "v1")
+    place = form(root, root.parent / "place") or root.parent / "place"
+    repository = Git(place)
+    head = git(place, "rev-parse", "HEAD").strip()
+    branch = git(place, "branch", "--show-current").strip() or None
+    settings = repository.user_settings()
+    assert repository.state(settings) == State(head, branch, dirty=False)
+    assert repository.commit("HEAD") == head
+    listed = repository.output(*settings, "ls-files", "-z") or b""
+    assert listed.decode() == git(place, "ls-files", "-z")
+    assert repository.read("HEAD", "sub/b") == b"two\n"
+    assert len(repository.blame("HEAD", "a")) == 1
+    write(place, {"a": "changed\n"})
+    assert repository.state(settings).dirty
+
+
+def gitfile_into_the_project(root: Path) -> None:
+    (root / ".git").rename(root / "evil")
+    (root / ".git").write_text("gitdir: evil\n")
+
+
+def link_into_the_project(root: Path) -> None:
+    (root / ".git").rename(root / "evil")
+    (root / ".git").symlink_to("evil")
+
+
+def common_directory_in_the_project(root: Path) -> None:
+    git(root.parent, "clone", "-q", "--bare", str(root), str(root / "evil"))
+    (root / ".git" / "commondir").write_text("../evil\n")
+
+
+def common_directory_elsewhere(root: Path) -> None:
+    git(root.parent, "clone", "-q", "--bare", str(root), str(root.parent / "evil"))
+    (root / ".git" / "commondir").write_text("../../evil\n")
+
+
+def no_repository(root: Path) -> None:
+    (root / ".git" / "HEAD").unlink()
+
+
+def dangling_gitfile(root: Path) -> None:
+    (root / ".git").rename(root.parent / "gone")
+    (root / ".git").write_text("gitdir: ../nowhere\n")
+
+
+def pipe(root: Path) -> None:
+    (root / ".git").rename(root.parent / "gone")
+    os.mkfifo(root / ".git")
+
+
+def pipe_for_common_directory(root: Path) -> None:
+    (root / ".git" / "refs").rename(root / ".git" / "gone")
+    os.mkfifo(root / ".git" / "refs")
+
+
+UNUSABLE: Sequence[Callable[[Path], None]] = (
+    *(gitfile_into_the_project, link_into_the_project, common_directory_in_the_project),
+    *(common_directory_elsewhere, no_repository, dangling_gitfile, pipe),
+    pipe_for_common_directory,
+)
+
+
+@pytest.mark.parametrize("spoil", UNUSABLE, ids=lambda spoil: spoil.__name__)
+def test_a_git_directory_from_elsewhere_is_an_error(
+    make_project: Make, spoil: Callable[[Path], None]
+) -> None:
+    root = make_project({"a": "one\n", "sub/b": ""})
+    spoil(root)
+    for folder in (root, root / "sub"):
+        with pytest.raises(TargetError):
+            Git(folder).commit("HEAD")
+
+
+def test_variables_do_not_lead_git_elsewhere(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = make_project({"other": ""}, name="other")
+    root = make_project({"a": ""})
+    for name, value in {
+        "GIT_DIR": other / ".git",
+        "GIT_WORK_TREE": other,
+        "GIT_INDEX_FILE": other / ".git" / "index",
+        "GIT_OBJECT_DIRECTORY": other / ".git" / "objects",
+        "GIT_COMMON_DIR": other / ".git",
+        "GIT_NAMESPACE": "x",
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "core.worktree",
+        "GIT_CONFIG_VALUE_0": other,
+    }.items():
+        monkeypatch.setenv(name, str(value))
+    assert Git(root).output("ls-files") == b"a\n"
+    assert set(oids(Git(root))) == {b"a"}
+
+
+def test_a_repository_of_another_user_needs_trust(
+    make_project: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"a": "", "sub/b": ""})
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(TargetError) as raised:
+        Git(root / "sub").commit("HEAD")
+    assert str(root) in raised.value.hint
+    trusting = (str(root), "*", f"{root.parent}/*", "~/../project", "/elsewhere\n directory = *")
+    for value in trusting:
+        (home / ".gitconfig").write_text(f"[safe]\n directory = {value}\n")
+        assert Git(root / "sub").commit("HEAD"), value
+    for value in ("/elsewhere", str(root.parent), "*\n directory =", f"{root}/sub"):
+        (home / ".gitconfig").write_text(f"[safe]\n directory = {value}\n")
+        git(root, "config", "safe.directory", "*")
+        with pytest.raises(TargetError):
+            Git(root / "sub").commit("HEAD")
+
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n"
+
+
+@pytest.mark.parametrize(("content", "dirty"), [(b"one\n", False), (b"two\n", True), (None, True)])
+def test_a_work_tree_is_dirty_if_git_would_commit_something(
+    make_project: Make, content: bytes | None, dirty: bool
+) -> None:
+    root = make_project({"a": "one\n", "sub/b": ""})
+    write(root, {"a": content, "new": ""})
+    assert Git(root).state(()).dirty == dirty
+    assert not Git(root / "sub").state(()).dirty
+    git(root, "add", "-u")
+    assert Git(root).state(()).dirty == dirty
+
+
+@pytest.mark.parametrize("place", ["home/.gitconfig", "project/.git/config"])
+def test_converted_line_ends_are_no_change(
+    make_project: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    root = make_project({"a": "one\n"})
+    (tmp_path / "home").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    with (tmp_path / place).open("a") as stream:
+        stream.write("[core]\n\tautocrlf = true ; as on Windows\n")
+    (root / "a").unlink()
+    git(root, "checkout", "a", env={"GIT_CONFIG_GLOBAL": str(tmp_path / "home" / ".gitconfig")})
+    os.utime(root / "a", (1, 1))
+    assert (root / "a").read_bytes() == b"one\r\n"
+    assert not Git(root).state(Git(root).user_settings()).dirty
+    assert Git(root).state(()).dirty == ("home" in place)
+
+
+def test_a_large_file_is_compared_by_its_pointer(make_project: Make) -> None:
+    content = b"large\n"
+    pointer = POINTER.format(hashlib.sha256(content).hexdigest(), len(content))
+    root = make_project({"a": pointer, "b": "", "sub/c": pointer, ".gitattributes": "a filter=lfs"})
+    write(root, {"a": content, "sub/c": content})
+    assert not Git(root).state(()).dirty
+    assert not Git(root / "sub").state(()).dirty
+    write(root, {"a": b"Large\n"})
+    assert Git(root).state(()).dirty
+    assert not Git(root / "sub").state(()).dirty
+
+
+def test_the_ignored_files_of_the_user_are_ignored(
+    make_project: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"a": ""})
+    write(root, {"b": "", "c": ""})
+    home = tmp_path / "home"
+    write(home, {".config/git/ignore": "b\n", "ignore": "c\n"})
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
+    command = ("ls-files", "--others", "--exclude-standard")
+    assert Git(root).output(*Git(root).user_settings(), *command) == b"c\n"
+    write(home, {".gitconfig": "[core]\n excludesFile = ~/ignore\n"})
+    git(root, "config", "core.excludesFile", str(home / "no-such-file"))
+    assert Git(root).output(*Git(root).user_settings(), *command) == b"b\n"

@@ -88,9 +88,8 @@ def test_a_folder_that_the_outer_repository_ignores_is_walked(make_project: Make
 def test_a_repository_that_git_does_not_read_is_an_error(make_project: Make) -> None:
     root = make_project({".gitignore": "kept.py\n", "kept.py": "x = 1"})
     (root / ".git" / "index").write_bytes(b"garbage")
-    with pytest.raises(TargetError, match="git cannot read the repository") as raised:
+    with pytest.raises(TargetError, match="git cannot read the repository"):
         read_target(root)
-    assert "safe.directory" in raised.value.hint
 
 
 def test_without_git_installed_there_is_a_notice(
