@@ -109,12 +109,11 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         traced = trace(collected.findings, collected.runs, base, target, inventory, setup, notify)
         decision = decide(traced.findings, rules.policy, clock.now)
         logged("policy", traced.findings, decision.judged)
-        upgrades, upgrade_problems = _upgrades(decision, inventory, store)
+        upgrades = _upgrades(decision, inventory, store)
         runs = _with_skipped(collected.runs, request, clock)
-        problems = dict.fromkeys((*collected.problems, *upgrade_problems))
         terms = Terms(
             only=request.only,
-            problems=(*_image_problems(request, runs), *_without_cache(setup, problems)),
+            problems=(*_image_problems(request, runs), *_without_cache(setup, store.problems)),
             notices=(
                 *base.notices,
                 *traced.notices,
@@ -253,14 +252,12 @@ def _notices(request: Request, target: Target) -> Iterator[Reason]:
         yield Reason("files-excluded", {"count": count})
 
 
-def _upgrades(
-    decision: Decision, inventory: Inventory, store: Store
-) -> tuple[tuple[Upgrade, ...], tuple[str, ...]]:
-    """Return the upgrades and problems. If the store cannot be read, do without it."""
+def _upgrades(decision: Decision, inventory: Inventory, store: Store) -> tuple[Upgrade, ...]:
+    """Return the upgrades. If the store cannot be read, do without it."""
     try:
-        return plan(decision.judged, inventory, store if store.osv else None), ()
-    except StoreError as error:
-        return plan(decision.judged, inventory, None), (f"{error.message}. {error.hint}",)
+        return plan(decision.judged, inventory, store if store.osv else None)
+    except StoreError:
+        return plan(decision.judged, inventory, None)
 
 
 def _without_cache(setup: ScanSetup, texts: Iterable[str]) -> tuple[Reason, ...]:
@@ -269,8 +266,7 @@ def _without_cache(setup: ScanSetup, texts: Iterable[str]) -> tuple[Reason, ...]
 
 
 def _store_notices(request: Request, setup: ScanSetup, store: Store) -> Iterator[Reason]:
-    """Yield the problems of the advisory store, and notices about its size and age."""
-    yield from _without_cache(setup, store.problems)
+    """Yield notices about the size and age of the advisory store."""
     source = store.osv
     asking = tuple(
         name

@@ -22,7 +22,8 @@ from scanagg.advisories.download import (
     without_secrets,
 )
 from scanagg.advisories.importing import DataOrigin, Import, Imported
-from scanagg.advisories.store import Notify, Phase, touch
+from scanagg.advisories.storage import touch
+from scanagg.advisories.store import Notify, Phase
 from scanagg.core.errors import DownloadError, ScanaggError, StoreError
 
 _MIB: Final = 2**20

@@ -11,7 +11,8 @@ import typer
 
 from scanagg.advisories import update as updating
 from scanagg.advisories.importing import Imported, import_any
-from scanagg.advisories.store import KINDS, Phase, is_stored, open_store
+from scanagg.advisories.storage import KINDS, is_stored
+from scanagg.advisories.store import Phase, open_store
 from scanagg.cli import options
 from scanagg.cli.output import say
 from scanagg.cli.progress import store_progress
@@ -133,7 +134,7 @@ def status(
     """Show the stored data: records, age, source and licence."""
     moment = options.moment_of(now)
     folder = cache_folder()
-    with contextlib.closing(open_store(folder)) as store:
+    with contextlib.closing(open_store(folder, verify=True)) as store:
         sources = {"osv": store.osv, "kev": store.kev, "epss": store.epss}
         problems = store.problems
     states = {

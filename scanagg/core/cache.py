@@ -13,9 +13,11 @@ from typing import Final
 import platformdirs
 
 from scanagg.core.errors import ConfigError
+from scanagg.core.files import read_file
 
 # An older work folder belongs to a run that was killed.
 _STALE_SECONDS: Final = 24 * 3600.0
+_RECORD_BYTES: Final = 1 << 30
 
 
 def cache_folder() -> Path:
@@ -60,11 +62,15 @@ def sweep(cache: Path) -> None:
 
 
 def recall(cache: Path, owner: str, keys: Iterable[str]) -> Mapping[str, str]:
-    """Return the records that `owner` stored under these keys, without unreadable ones."""
+    """Return the records that `owner` stored under these keys, without damaged ones."""
     records = {}
+    cache = cache.resolve()
     for key in keys:
         with contextlib.suppress(OSError, UnicodeDecodeError):
-            records[key] = _record(cache, owner, key).read_text("utf-8")
+            raw = read_file(_record(cache, owner, key), _RECORD_BYTES)
+            digest, _, text = raw.decode().partition("\n")
+            if digest == _digest(owner, key, text):
+                records[key] = text
     return records
 
 
@@ -74,7 +80,7 @@ def store(cache: Path, owner: str, records: Mapping[str, str]) -> None:
         path = _record(cache, owner, key)
         with contextlib.suppress(OSError):
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_atomically(path, [text])
+            write_atomically(path, [_digest(owner, key, text), "\n", text])
 
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
@@ -101,5 +107,9 @@ def replace_atomically(path: Path, chunks: Iterable[bytes], mode: int) -> None:
 
 
 def _record(cache: Path, owner: str, key: str) -> Path:
-    digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
-    return cache / "records" / owner / digest[:2] / f"{digest}.json"
+    name = _digest(key)
+    return cache / "records" / owner / name[:2] / f"{name}.json"
+
+
+def _digest(*texts: str) -> str:
+    return hashlib.sha256("\0".join(texts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -96,14 +96,10 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Collected(msgspec.Struct, frozen=True):
-    """The findings and the runs that reported them, masked.
-
-    `problems` are gaps that belong to no scanner.
-    """
+    """The findings and the runs that reported them, masked."""
 
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...]
-    problems: tuple[str, ...] = ()
 
 
 def is_whole(source: DataSource) -> bool:
@@ -120,7 +116,8 @@ def collect_findings(
 ) -> Collected:
     """Return the findings of these scanners in the target, with data of the advisory store.
 
-    Errors are in the runs and the problems. StoreError if there is no socket to serve the store.
+    Errors are in the runs, and damage of the store in its problems. StoreError if there is no
+    socket to serve the store.
     """
     with _lookup(setup, inventory) as lookup:
         scans = scan(setup.tasks(scanners, target, inventory, lookup), setup.limits, notify)
@@ -133,16 +130,13 @@ def collect_findings(
     ]
     sources = Sources(target)
     observations = logged("normalise", reported, normalise(reported, inventory, sources))
-    problems: tuple[str, ...] = ()
     if setup.store and setup.store.sources:
-        try:
+        with contextlib.suppress(StoreError):
             observations = logged("enrich", observations, enriched(observations, setup.store))
-        except StoreError as error:
-            problems = (f"{error.message}. {error.hint}",)
     mask = redactor(observations, (value for done in scans for value in done.secrets))
     identity = Identity(sources, mask, target.prefix, setup.key)
     findings = logged("correlate", observations, correlate(observations, identity))
-    return Collected(tuple(mask_run(done.run, mask) for done in scans), findings, problems)
+    return Collected(tuple(mask_run(done.run, mask) for done in scans), findings)
 
 
 @contextlib.contextmanager

@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from support.records import NOW, below, put_kev, put_osv, silent, write_json
 
-from scanagg.advisories import store as store_module
+from scanagg.advisories import storage
 from scanagg.advisories.importing import DataOrigin, Import, import_osv
-from scanagg.advisories.store import building, open_store
+from scanagg.advisories.storage import building
+from scanagg.advisories.store import open_store
 from scanagg.core.errors import StoreError
 
 COUNT = 1500
@@ -164,7 +165,7 @@ def test_reading_goes_on_while_stores_are_replaced(tmp_path: Path) -> None:
 def test_waiting_for_another_import_has_an_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(storage, "WAIT_SECONDS", 0.05)
     put_osv(tmp_path, below("OLD-1", "app", "2"))
     with pytest.raises(KeyboardInterrupt), building("epss", tmp_path):
         with pytest.raises(StoreError, match="another scanagg is writing"):

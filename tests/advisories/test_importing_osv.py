@@ -27,7 +27,8 @@ from scanagg.advisories.importing import (
     import_osv,
     origin_of,
 )
-from scanagg.advisories.store import open_store, touch
+from scanagg.advisories.storage import touch
+from scanagg.advisories.store import open_store
 from scanagg.core.errors import StoreError
 
 ORIGIN = DataOrigin("https://index.invalid/all.zip", '"abc"', "Thu, 10 Oct 2024 00:00:00 GMT")

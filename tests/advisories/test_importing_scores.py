@@ -15,7 +15,8 @@ from scanagg.advisories.importing import (
     import_kev,
     origin_of,
 )
-from scanagg.advisories.store import Exploited, Likelihood, open_store, touch
+from scanagg.advisories.storage import touch
+from scanagg.advisories.store import Exploited, Likelihood, open_store
 
 DAY = datetime(2024, 10, 10, tzinfo=UTC)
 ORIGIN = DataOrigin("https://index.invalid/kev.json", '"abc"')

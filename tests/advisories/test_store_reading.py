@@ -1,6 +1,8 @@
 """Look-ups in the store, and the messages about unusable files."""
 
+import contextlib
 import os
+import random
 import sqlite3
 import subprocess
 import sys
@@ -20,6 +22,7 @@ from support.records import (
     store_of,
 )
 
+from scanagg.advisories.storage import KINDS, stored_meta
 from scanagg.advisories.store import AliasGroup, Store, open_store
 from scanagg.core.errors import StoreError
 
@@ -266,6 +269,20 @@ def a_folder(path: Path) -> None:
     path.mkdir()
 
 
+def a_fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def a_link(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_name("elsewhere")))
+
+
+def a_dangling_link(path: Path) -> None:
+    path.unlink()
+    path.symlink_to("nowhere")
+
+
 BROKEN = [
     (cut, "is damaged"),
     (grown, "is damaged"),
@@ -277,9 +294,19 @@ BROKEN = [
     (changed("PRAGMA user_version = 99"), "a newer version of scanagg"),
     (changed("PRAGMA user_version = 0"), "an older version of scanagg"),
     (changed("DROP TABLE meta"), "no such table"),
-    (changed("DELETE FROM meta"), "its metadata cannot be read"),
-    (changed("UPDATE meta SET body = 7"), "its metadata cannot be read"),
-    (changed("UPDATE meta SET body = x'7b7d'"), "its metadata cannot be read"),
+    (changed("DELETE FROM meta"), "it has no metadata"),
+    (changed("UPDATE meta SET body = 7"), "it has no metadata"),
+    (changed("UPDATE meta SET body = x'7b7d'"), "its metadata has changed"),
+    (changed("UPDATE meta SET body = replace(body, '2026-11-20', '2026-11-29')"), "no metadata"),
+    (
+        changed("UPDATE meta SET body = cast(replace(body, '2026', '2027') AS BLOB)"),
+        "its metadata has changed",
+    ),
+    (changed("UPDATE meta SET digests = substr(digests, 2)"), "its digests have changed"),
+    (changed("UPDATE meta SET digest = zeroblob(16)"), "its metadata has changed"),
+    (a_fifo, "not a regular file"),
+    (a_link, "not a regular file"),
+    (a_dangling_link, "not a regular file"),
 ]
 
 
@@ -344,37 +371,146 @@ _LIKE_ANYBODY = (
 )
 
 DAMAGES = [
-    "UPDATE record SET body = x'7b'",
-    "UPDATE record SET body = 'text'",
-    "DELETE FROM record",
-    "DROP TABLE record",
-    "DROP TABLE package",
+    "UPDATE bucket SET body = x'7b7d'",
+    "UPDATE bucket SET body = 'text'",
+    "UPDATE bucket SET body = replace(body, 'app', 'apq')",
+    "UPDATE bucket SET number = number + 100000",
+    "DELETE FROM bucket",
+    "DROP TABLE bucket",
 ]
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_that_shows_later_is_never_taken_for_nothing(tmp_path: Path, damage: str) -> None:
+    put_kev(tmp_path, "CVE-2024-0001")
+    put_epss(tmp_path, {"CVE-2024-0001": (0.5, 0.9)})
     put_osv(tmp_path, below("PYSEC-2024-1", "app", "2", aliases=["CVE-2024-0001"]))
-    changed(damage)(tmp_path / "advisories" / "osv.sqlite")
+    for kind in KINDS:
+        changed(damage)(tmp_path / "advisories" / f"{kind}.sqlite")
     store = open_store(tmp_path)
-    with pytest.raises(StoreError, match="the advisory store is damaged"):
-        store.affecting("app", "1")
+    assert store.problems == ()
+    look_ups = [
+        lambda: store.affecting("app", "1"),
+        lambda: store.records("not-stored"),
+        lambda: store.group(["CVE-2024-0001"]),
+        lambda: store.exploited(["CVE-2024-0001"]),
+        lambda: store.likelihood(["CVE-2024-0001"]),
+    ]
+    for look_up in look_ups:
+        with pytest.raises(StoreError, match="the advisory store is damaged"):
+            look_up()
+    assert len(store.problems) == len(KINDS)
+    assert all("scanagg db update" in problem for problem in store.problems)
+    assert [stored_meta(kind, tmp_path) for kind in KINDS] == [None] * len(KINDS)
+    assert len(open_store(tmp_path, verify=True).problems) == len(KINDS)
 
 
-def test_flipped_bytes_raise_nothing_but_our_error(tmp_path: Path) -> None:
-    records = [below(f"A-{n}", "app", "2", aliases=[f"CVE-{n}"]) for n in range(50)]
-    put_osv(tmp_path, *records)
-    path = tmp_path / "advisories" / "osv.sqlite"
-    whole = path.read_bytes()
-    for at in range(0, len(whole), 997):
-        path.write_bytes(whole[:at] + bytes([whole[at] ^ 0xFF] * 64) + whole[at + 64 :])
-        store = open_store(tmp_path)
+def test_buckets_cannot_be_exchanged(tmp_path: Path) -> None:
+    store = store_of(tmp_path, *many())
+    store.close()
+    changed(
+        "UPDATE bucket SET body = (SELECT body FROM bucket other WHERE other.number != "
+        "bucket.number ORDER BY random() LIMIT 1)"
+    )(tmp_path / "advisories" / "osv.sqlite")
+    store = open_store(tmp_path)
+    for number in range(COUNT):
+        with pytest.raises(StoreError):
+            store.affecting(f"app{number}", "1")
+
+
+COUNT = 40
+CVES = [f"CVE-2024-{1000 + n}" for n in range(9)]
+
+
+def many() -> list[dict[str, object]]:
+    """Return records in several buckets."""
+    return [
+        below(f"PYSEC-2024-{n}", f"app{n}", "2", aliases=[f"CVE-2024-{1000 + n}"], details="x" * 99)
+        for n in range(COUNT)
+    ]
+
+
+def answers(cache: Path) -> object:
+    """Return everything that a check can learn from a store."""
+    with contextlib.closing(open_store(cache)) as store:
+        return (
+            store.problems,
+            store.sources,
+            [store.affecting(f"app{n}", "1") for n in range(COUNT + 1)],
+            [store.group([cve]) for cve in CVES],
+            [store.exploited([cve]) for cve in CVES],
+            [store.likelihood([cve]) for cve in CVES],
+        )
+
+
+def full_store(cache: Path) -> None:
+    put_osv(cache, *many())
+    put_kev(cache, *CVES[:-1])
+    put_epss(cache, dict.fromkeys(CVES[:-1], (0.25, 0.75)))
+
+
+PLACES = {
+    "osv": {
+        "a name": b"package app7",
+        "a name of a record": b"PYSEC-2024-7",
+        "a range": b'"fixed"',
+        "a version": b'"2"',
+        "an alias": b"alias CVE-2024-1007",
+        "a group": b"group CVE-2024-1007",
+        "a date": b"2024-05-06",
+        "a text": b"xxxx",
+        "the syntax": b'":{"',
+        "the source": b"OSV (PyPI)",
+        "the date of the data": b'"updated"',
+        "the number of records": b'"records"',
+        "the digest": b'"digest":"',
+        "the application": b"scag",
+    },
+    "kev": {"a CVE": b"CVE-2024-1003", "a date": b"2024-01-02", "the source": b"CISA KEV"},
+    "epss": {"a CVE": b"CVE-2024-1003", "a score": b"0.25", "the source": b"FIRST EPSS"},
+}
+PLACED = [(kind, place) for kind, places in PLACES.items() for place in places]
+
+
+@pytest.mark.parametrize(("kind", "place"), PLACED)
+def test_a_flipped_bit_never_changes_an_answer(tmp_path: Path, kind: str, place: str) -> None:
+    full_store(tmp_path)
+    path = tmp_path / "advisories" / f"{kind}.sqlite"
+    whole, before, text = path.read_bytes(), answers(tmp_path), PLACES[kind][place]
+    start = whole.index(text)
+    for at in range(start, start + len(text)):
+        flip(path, whole, 8 * at + at % 7)
+        assert stored_meta(kind, tmp_path) is None, (place, at)
+    with contextlib.suppress(StoreError):
+        assert has_problem(tmp_path) or answers(tmp_path) == before
+
+
+def has_problem(cache: Path) -> bool:
+    with contextlib.closing(open_store(cache)) as store:
+        return bool(store.problems)
+
+
+def flip(path: Path, whole: bytes, bit: int) -> None:
+    changed = bytearray(whole)
+    changed[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(changed)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_flipped_bits_anywhere_never_change_an_answer(tmp_path: Path, kind: str) -> None:
+    full_store(tmp_path)
+    path = tmp_path / "advisories" / f"{kind}.sqlite"
+    whole, before = path.read_bytes(), answers(tmp_path)
+    chance = random.Random(kind)
+    noticed = 0
+    for _ in range(80):
+        flip(path, whole, chance.randrange(8 * len(whole)))
         try:
-            store.affecting("app", "1")
-            store.group(["CVE-1"])
-        except StoreError as error:
-            assert "damaged" in error.message
-        store.close()
+            assert has_problem(tmp_path) or answers(tmp_path) == before
+        except StoreError:
+            noticed += 1
+        noticed += has_problem(tmp_path)
+    assert noticed
 
 
 def test_a_closed_store_is_an_error_not_an_answer(tmp_path: Path) -> None:

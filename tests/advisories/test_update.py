@@ -168,10 +168,13 @@ def test_another_mirror_is_not_asked_by_the_validators_of_this_one(cache: Path) 
     assert stored(cache) == {"PYSEC-2024-1"}
 
 
-def test_a_store_that_is_damaged_is_made_anew(cache: Path) -> None:
-    with bad_server(routes()) as server:
+@pytest.mark.parametrize("damage", ["whole", "a record"])
+def test_a_store_that_is_damaged_is_made_anew(cache: Path, damage: str) -> None:
+    path = cache / "advisories" / "osv.sqlite"
+    with bad_server(routes(osv=file_route(export(TEMPLATE), '"one"'))) as server:
         updated(server, cache)
-        (cache / "advisories" / "osv.sqlite").write_bytes(b"damaged")
+        raw = path.read_bytes().replace(b"record GHSA", b"record GHSB")
+        path.write_bytes(b"damaged" if damage == "whole" else raw)
         assert updated(server, cache)["osv"].state is UpdateState.UPDATED
     assert stored(cache) == {"GHSA-aaaa-bbbb-cccc"}
 

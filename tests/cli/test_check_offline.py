@@ -193,8 +193,8 @@ def test_offline_without_a_store_nothing_is_audited_and_it_says_how_to_get_one(
     assert gap["reason"]["kind"] == "offline-without-store"
     for command in ("scanagg db update", "scanagg db import"):
         assert command in gap["reason"]["text"]
-    notices = [notice["text"] for notice in said.report["gate"]["notices"]]
-    assert any("advisories" in notice for notice in notices) is damaged
+    reasons = [reason["text"] for reason in said.report["gate"]["reasons"]]
+    assert any("advisories" in reason for reason in reasons) is damaged
     assert str(kept) not in said.everything
 
 
@@ -304,7 +304,7 @@ def test_a_store_that_breaks_while_it_is_read_is_a_gap_and_costs_no_finding(
 ) -> None:
     keep(kept, [flaw(new)])
     with closing(sqlite3.connect(kept / "advisories" / "osv.sqlite")) as base, base:
-        base.execute("UPDATE record SET body = x'7b'")
+        base.execute("UPDATE bucket SET body = x'7b'")
     with osv_server([flaw(new)]) as url:
         config = f'[scanners.pip-audit]\nosv-url = "{url}"\n'
         project = make_project({"requirements.txt": PINS, "scanagg.toml": config})
@@ -320,6 +320,29 @@ def test_a_store_that_breaks_while_it_is_read_is_a_gap_and_costs_no_finding(
     failed = audited(offline, "--offline").run("pip-audit")
     assert failed["status"] == "failed"
     assert "503 Server Error: the advisory store cannot be read" in failed["detail"]["text"]
+
+
+DAMAGED_CHECKS = {
+    "a name": lambda raw: raw.replace(b"package widget", b"package widges"),
+    "a version": lambda raw: raw.replace(b'"fixed":"1.1"', b'"fixed":"0.1"'),
+    "truncated": lambda raw: raw[:-4096],
+    "emptied": lambda raw: b"",
+    "the header": lambda raw: raw[:60] + b"\1" + raw[61:],
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_CHECKS.values(), ids=DAMAGED_CHECKS)
+def test_a_damaged_store_makes_a_check_incomplete(
+    make_project: Make, kept: Path, new: str, damage: Callable[[bytes], bytes]
+) -> None:
+    keep(kept, [flaw(new)])
+    path = kept / "advisories" / "osv.sqlite"
+    raw = path.read_bytes()
+    path.write_bytes(damage(raw))
+    assert path.read_bytes() != raw
+    said = audited(make_project({"requirements.txt": PINS}), "--offline")
+    assert said.code == 3
+    assert any("scanagg db update" in reason["text"] for reason in said.report["gate"]["reasons"])
 
 
 # -- scanagg scanners ------------------------------------------------------------------------------

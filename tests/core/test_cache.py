@@ -1,6 +1,7 @@
 """The cache has complete records only, survives errors, and cleans up after killed runs."""
 
 import os
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -53,11 +54,61 @@ def test_records_come_back_by_scanner_and_input(tmp_path: Path) -> None:
     }
 
 
-def test_a_broken_record_is_ignored(tmp_path: Path) -> None:
+def fifo(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def link(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_name("elsewhere")))
+
+
+DAMAGES: dict[str, Callable[[Path], object]] = {
+    "not UTF-8": lambda path: path.write_bytes(b"\xff"),
+    "emptied": lambda path: path.write_bytes(b""),
+    "truncated": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "longer": lambda path: path.write_bytes(path.read_bytes() + b"\n"),
+    "without its digest": lambda path: path.write_bytes(path.read_bytes().partition(b"\n")[2]),
+    "of another text": lambda path: path.write_bytes(path.read_bytes().replace(b"one", b"two")),
+    "a pipe": fifo,
+    "a link": link,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES.values(), ids=DAMAGES)
+def test_a_damaged_record_is_ignored(tmp_path: Path, damage: Callable[[Path], object]) -> None:
+    cache.store(tmp_path, "licenses", {"a==1": "one\r\n"})
+    assert cache.recall(tmp_path, "licenses", ["a==1"]) == {"a==1": "one\r\n"}
+    (record,) = (tmp_path / "records").rglob("*.json")
+    damage(record)
+    assert cache.recall(tmp_path, "licenses", ["a==1"]) == {}
+    if not record.is_symlink():
+        record.unlink()
+        cache.store(tmp_path, "licenses", {"a==1": "one"})
+        assert cache.recall(tmp_path, "licenses", ["a==1"]) == {"a==1": "one"}
+
+
+def test_a_flipped_bit_in_a_record_is_noticed(tmp_path: Path) -> None:
+    cache.store(tmp_path, "licenses", {"a==1": '{"expression":"MIT"}'})
+    (record,) = (tmp_path / "records").rglob("*.json")
+    whole = record.read_bytes()
+    for bit in range(8 * len(whole)):
+        changed = bytearray(whole)
+        changed[bit // 8] ^= 1 << bit % 8
+        record.write_bytes(changed)
+        assert cache.recall(tmp_path, "licenses", ["a==1"]) == {}
+
+
+@pytest.mark.parametrize(("owner", "key"), [("licenses", "b==1"), ("other", "a==1")])
+def test_the_record_of_another_key_is_ignored(tmp_path: Path, owner: str, key: str) -> None:
     cache.store(tmp_path, "licenses", {"a==1": "one"})
     (record,) = (tmp_path / "records").rglob("*.json")
-    record.write_bytes(b"\xff")
-    assert cache.recall(tmp_path, "licenses", ["a==1"]) == {}
+    content = record.read_bytes()
+    record.unlink()
+    cache.store(tmp_path, owner, {key: "two"})
+    (other,) = (tmp_path / "records").rglob("*.json")
+    other.write_bytes(content)
+    assert cache.recall(tmp_path, owner, [key]) == {}
 
 
 def test_a_cache_that_cannot_be_written_is_not_an_error(tmp_path: Path) -> None:

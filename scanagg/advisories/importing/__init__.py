@@ -1,7 +1,5 @@
 """Import files into the store: an OSV export, the KEV catalogue and EPSS scores."""
 
-import hashlib
-import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from itertools import islice
@@ -10,9 +8,9 @@ from typing import Final
 
 import msgspec
 
-from scanagg.advisories import store
+from scanagg.advisories import storage
 from scanagg.advisories.importing import exploits, files, osv
-from scanagg.advisories.store import StoreMeta
+from scanagg.advisories.storage import StoreBuilder, StoreMeta
 from scanagg.core.errors import StoreError
 from scanagg.core.text import counted, valid
 from scanagg.model import DataSource
@@ -82,10 +80,10 @@ def import_osv(
     or would replace more than twice as many records without `task.replace`.
     """
     path, problems = task.path, files.Problems()
-    with osv.exported(path, ignored) as export, store.building("osv", task.cache) as connection:
+    with osv.exported(path, ignored) as export, storage.building("osv", task.cache) as builder:
         for note in (*notes, *export.notes):
             problems.add(note)
-        count, updated, digest = osv.write(connection, export, problems, task.progress, task.now)
+        count, updated = osv.write(builder, export, problems, task.progress, task.now)
         why = problems.messages[0] if problems.messages else "it has no records"
         hint = "Use the export of osv.dev for PyPI, PyPI/all.zip."
         if not count:
@@ -95,7 +93,7 @@ def import_osv(
             raise StoreError(
                 f"{path}: {problems.refused:,} of {total:,} records are unusable: {why}", hint
             )
-        return _finished(task, "osv", connection, problems, count, updated, digest)
+        return _finished(task, "osv", builder, problems, count, updated)
 
 
 def import_kev(task: Import) -> Imported:
@@ -103,11 +101,10 @@ def import_kev(task: Import) -> Imported:
     problems = files.Problems()
     rows, date = exploits.catalogue(task.path, problems)
     count, updated = len(rows), files.newest(filter(None, [date]), task.now, problems)
-    with store.building("kev", task.cache) as connection:
-        connection.executemany("INSERT INTO kev VALUES (?, ?, ?)", rows)
+    with storage.building("kev", task.cache) as builder:
+        builder.put((row.cve, msgspec.json.encode(row)) for row in rows)
         task.progress(count, count)
-        digest = _digest(connection, "SELECT cve, added, due FROM kev ORDER BY cve")
-        return _finished(task, "kev", connection, problems, count, updated, digest)
+        return _finished(task, "kev", builder, problems, count, updated)
 
 
 def import_epss(task: Import) -> Imported:
@@ -115,19 +112,18 @@ def import_epss(task: Import) -> Imported:
     path, problems = task.path, files.Problems()
     with (
         exploits.scores(path, problems) as (rows, date),
-        store.building("epss", task.cache) as connection,
+        storage.building("epss", task.cache) as builder,
     ):
         count, updated = 0, files.newest(filter(None, [date]), task.now, problems)
         while batch := list(islice(rows, _BATCH)):
-            connection.executemany("INSERT INTO epss VALUES (?, ?, ?)", batch)
+            builder.put((row.cve, msgspec.json.encode(row)) for row in batch)
             count += len(batch)
             task.progress(count, 0)
             if count > files.SCORES:
                 raise files.too_large(path, f"more than {files.SCORES:,} scores")
         if not count:
             raise StoreError(f"{path} has no usable EPSS score", "Download it again.")
-        digest = _digest(connection, "SELECT cve, score, percentile FROM epss ORDER BY cve")
-        return _finished(task, "epss", connection, problems, count, updated, digest)
+        return _finished(task, "epss", builder, problems, count, updated)
 
 
 def import_any(
@@ -171,7 +167,7 @@ def import_any(
 
 def origin_of(kind: str, cache: Path) -> DataOrigin | None:
     """Return the origin of the stored data of a kind (osv, kev, epss); None if there is none."""
-    meta = store.stored_meta(kind, cache)
+    meta = storage.stored_meta(kind, cache)
     return None if meta is None else DataOrigin(meta.origin, meta.etag, meta.last_modified)
 
 
@@ -187,29 +183,20 @@ def _kind(path: Path) -> str:
     return "kev" if b'"catalogVersion"' in begins or b'"cveID"' in begins else "osv"
 
 
-def _digest(connection: sqlite3.Connection, query: str) -> str:
-    """Return the sha256 over all rows of a sorted query, one line of JSON each."""
-    digest = hashlib.sha256()
-    for row in connection.execute(query):
-        digest.update(msgspec.json.encode(row) + b"\n")
-    return digest.hexdigest()
-
-
 def _finished(
     task: Import,
     kind: str,
-    connection: sqlite3.Connection,
+    builder: StoreBuilder,
     problems: files.Problems,
     records: int,
     updated: datetime | None,
-    digest: str,
 ) -> Imported:
-    """Write the metadata of a new file, and return what was imported.
+    """Write the buckets and metadata of a new file, and return what was imported.
 
     StoreError if the file would replace far more records: one record, or half a download, is not an
     export, and packages would look clean without the rest.
     """
-    old = store.stored_meta(kind, task.cache)
+    old = storage.stored_meta(kind, task.cache)
     if old and not task.replace and old.records >= _LARGE and records * 2 < old.records:
         raise StoreError(
             f"{task.path} has only {counted(records, 'record')}, but {old.records:,} are stored",
@@ -219,7 +206,6 @@ def _finished(
         kind=kind,
         name=_NAMES[kind],
         records=records,
-        digest=digest,
         license=_LICENSES[kind],
         fetched=task.now,
         updated=updated,
@@ -227,5 +213,5 @@ def _finished(
         etag=valid(task.origin.etag),
         last_modified=valid(task.origin.last_modified),
     )
-    store.put_meta(connection, meta)
+    meta = builder.finish(meta)
     return Imported(meta.source, tuple(problems.messages), problems.count, problems.refused)

@@ -3,7 +3,6 @@
 import contextlib
 import hashlib
 import os
-import sqlite3
 import struct
 import zipfile
 import zlib
@@ -16,6 +15,7 @@ import msgspec
 
 from scanagg.advisories.importing import files
 from scanagg.advisories.records import UnusableError, decoded, moment
+from scanagg.advisories.storage import StoreBuilder
 from scanagg.advisories.versions import doubts, trimmed
 from scanagg.core.errors import StoreError
 from scanagg.core.text import counted
@@ -185,43 +185,37 @@ def _damaged(path: Path, why: str) -> StoreError:
 
 
 def write(
-    connection: sqlite3.Connection,
+    builder: StoreBuilder,
     export: Export,
     problems: files.Problems,
     progress: Callable[[int, int], None],
     now: datetime,
-) -> tuple[int, datetime | None, str]:
-    """Write every record of an export; return their number, newest time and digest.
+) -> tuple[int, datetime | None]:
+    """Write every record of an export; return their number and newest time.
 
     StoreError from its members, sqlite3.Error.
     """
     stored: dict[str, _Stored] = {}
     for number, (name, data) in enumerate(export.records, 1):
-        _write_record(connection, name, data, stored, problems, now)
+        _write_record(builder, name, data, stored, problems, now)
         if number % _PROGRESS_STEP == 0:
             progress(number, export.count)
     progress(export.count, export.count)
-    connection.executemany(
-        "INSERT INTO package VALUES (?, ?)",
-        sorted((package, name) for name, record in stored.items() for package in record.packages),
-    )
-    # The table has no ids without aliases.
-    groups = clusters((name, *record.aliases) for name, record in stored.items() if record.aliases)
-    connection.executemany(
-        "INSERT INTO alias VALUES (?, ?)",
-        sorted((name, number) for number, group in enumerate(groups) for name in group),
-    )
-    times = [record.modified for record in stored.values() if record.modified > _LONG_AGO]
-    updated = files.newest(times, now, problems)
-    # The digest does not depend on how the records are packed.
-    digest = hashlib.sha256()
+    packages: dict[str, list[str]] = {}
     for name in sorted(stored):
-        digest.update(stored[name].digest)
-    return len(stored), updated, digest.hexdigest()
+        for package in stored[name].packages:
+            packages.setdefault(package, []).append(name)
+    builder.put((f"package {name}", _ENCODER.encode(ids)) for name, ids in packages.items())
+    # Ids without aliases have no group.
+    groups = clusters((name, *record.aliases) for name, record in stored.items() if record.aliases)
+    builder.put((f"group {ids[0]}", _ENCODER.encode(ids)) for ids in groups)
+    builder.put((f"alias {name}", _ENCODER.encode(ids[0])) for ids in groups for name in ids)
+    times = [record.modified for record in stored.values() if record.modified > _LONG_AGO]
+    return len(stored), files.newest(times, now, problems)
 
 
 def _write_record(
-    connection: sqlite3.Connection,
+    builder: StoreBuilder,
     name: str,
     data: bytes,
     stored: dict[str, _Stored],
@@ -251,8 +245,7 @@ def _write_record(
     # Among records of one age, the order in the export does not matter.
     if old is None or (old.modified, old.digest) < (new.modified, new.digest):
         stored[record.id] = new
-        body = _ENCODER.encode(trimmed(record))
-        connection.execute("INSERT OR REPLACE INTO record VALUES (?, ?)", (record.id, body))
+        builder.put([(f"record {record.id}", _ENCODER.encode(trimmed(record)))])
 
 
 def clusters(links: Iterable[Sequence[str]]) -> list[list[str]]:
