@@ -20,7 +20,7 @@ ALLOWED: Mapping[str, set[str]] = {
     "core": set(),
     "model": {"core"},
     "project": {"core", "model"},
-    "inventory": {"core", "model"},
+    "inventory": {"core", "model", "project"},
     "advisories": {"core", "model"},
     "scanners": {"core", "model", "project"},
     "findings": {"core", "model", "project", "scanners", "advisories"},

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from scanagg.baseline.base import Base
 from scanagg.baseline.compare_code import BaseFiles, Histories, compare_code
-from scanagg.baseline.compare_packages import PackageComparison, is_manifest, read_packages
+from scanagg.baseline.compare_packages import PackageComparison, read_packages
 from scanagg.baseline.lookup import KnownAdvisories, first_seen, known_advisories, look_up
 from scanagg.baseline.snapshot import compare_files, in_repository, read_snapshot
 from scanagg.core import cache
@@ -28,6 +28,7 @@ from scanagg.model import (
     Target,
     is_pypi,
 )
+from scanagg.project.kinds import may_list_packages
 from scanagg.project.secret_key import PLACE as KEY
 from scanagg.project.secret_key import VARIABLE
 from scanagg.scanners.runner import Event
@@ -123,7 +124,7 @@ def _base_files(
     listing = {*inventory.manifests, *(finding.path for finding in of_packages)}
 
     def compared(path: str) -> bool:
-        return base.commit is not None or is_manifest(path) or path in listing
+        return base.commit is not None or may_list_packages(path) or path in listing
 
     folder = work / "before"
     folder.mkdir()

@@ -1,7 +1,6 @@
 """Compare vulnerabilities and licences with a base: a package that the base has is not new."""
 
 import operator
-import re
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -24,12 +23,8 @@ from scanagg.model import (
     Reason,
     is_pypi,
 )
+from scanagg.project.kinds import may_list_packages
 
-# The names of manifests and of files that they may include: a superset of the names that the
-# readers of the inventory match. Of the base, these files have to be at hand.
-_MANIFEST: Final = re.compile(
-    r"(?:.*/)?(?:Pipfile(?:\.lock)?|setup\.(?:py|cfg)|[^/]*\.(?:txt|in|toml|lock|pip|reqs?))"
-)
 _SHOWN: Final = 3
 
 
@@ -46,11 +41,6 @@ class BasePackages(msgspec.Struct, frozen=True):
     problems: tuple[Reason, ...] = ()
 
 
-def is_manifest(path: str) -> bool:
-    """Return True for a file that may list packages, by its name."""
-    return bool(_MANIFEST.fullmatch(path))
-
-
 def read_packages(
     snapshot: Snapshot, changes: FileChanges, inventory: Inventory, work: Path
 ) -> BasePackages:
@@ -60,14 +50,14 @@ def read_packages(
     """
     links = read_links(snapshot)
     differing = {*changes.changed, *changes.before, *changes.unread}
-    manifests = set(filter(is_manifest, differing))
+    manifests = set(filter(may_list_packages, differing))
     ends = operator.attrgetter("path", "end")
     same_links = set(map(ends, links)) == set(map(ends, snapshot.target.links))
     if same_links and not manifests and differing.isdisjoint(inventory.manifests):
         listed = (package for package in inventory.packages if package.places)
         return BasePackages(frozenset(map(_pin, listed)), changes.same)
     named = {*inventory.manifests, *(link.end for link in links)}
-    paths = [path for path in snapshot.files if is_manifest(path) or path in named]
+    paths = [path for path in snapshot.files if may_list_packages(path) or path in named]
     base = read_inventory(replace(snapshot.lay_out(paths, work), links=links))
     unread = sorted(changes.unread & manifests)
     problems = [Reason("base-file-unreadable", {"path": path}) for path in unread]

@@ -14,25 +14,29 @@ from scanagg.inventory.manifest import (
     ManifestError,
     ProjectFiles,
     Reader,
-    named,
 )
 from scanagg.inventory.merge import merge
 from scanagg.inventory.pyproject import read_pipfile, read_pyproject
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
 from scanagg.model import Inventory, Link, NotExamined, Reason, Scope, Target
+from scanagg.project import kinds
+from scanagg.project.kinds import FileKind
 
 # These are read first: the readers of all others use what they declare.
-_DECLARING: Final = (
-    Reader(named("pyproject.toml"), read_pyproject),
-    Reader(named("setup.cfg"), read_setup_cfg),
-    Reader(named("Pipfile"), read_pipfile),
-)
-_OTHERS: Final = (
-    Reader(named("setup.py"), read_setup_py),
-    Reader(requirements.matches, requirements.read_requirements),
-    *(Reader(kind.matches, kind.read) for kind in locks.KINDS),
-)
+_DECLARING: Final[Mapping[str, Reader]] = {
+    "pyproject": read_pyproject,
+    "setup-cfg": read_setup_cfg,
+    "pipfile": read_pipfile,
+}
+_OTHERS: Final[Mapping[str, Reader]] = {
+    "setup-py": read_setup_py,
+    "requirements": requirements.read_requirements,
+    "requirements-called": requirements.read_requirements,
+    **{kind.kind: kind.read for kind in locks.KINDS},
+}
+# These are read last, if no other manifest includes them: it knows if they are only constraints.
+_LISTS: Final[Mapping[str, Reader]] = {"requirements-list": requirements.read_requirements}
 
 
 def read_inventory(target: Target, python: Path | None = None) -> Inventory:
@@ -48,21 +52,27 @@ def read_inventory(target: Target, python: Path | None = None) -> Inventory:
     followed, and is a problem.
     """
     project, broken_links = _project(target)
-    declaring = list(_manifests(project, _DECLARING))
+    kinds_by_path = {path: kinds.kinds_of(file) for path, file in sorted(project.files.items())}
+    declaring = list(_manifests(project, kinds_by_path, _DECLARING))
     declared: dict[str, list[Declaration]] = {}
     names: dict[str, list[str]] = {}
     for manifest in declaring:
         declared.setdefault(posixpath.dirname(manifest.path), []).extend(manifest.declared)
         for name in manifest.own:
             names.setdefault(name, []).append(manifest.path)
-    included = frozenset(path for manifest in declaring for path in manifest.includes)
-    project = replace(project, declared=declared, included=included, names=names)
-    manifests = [*declaring, *_manifests(project, _OTHERS)]
+    included = {path for manifest in declaring for path in manifest.includes}
+    project = replace(project, declared=declared, names=names)
+    for path in included & kinds_by_path.keys():
+        kinds_by_path[path] = (*kinds_by_path[path], kinds.REQUIREMENTS)
+    manifests = [*declaring, *_manifests(project, kinds_by_path, _OTHERS)]
+    for path in {path for manifest in manifests for path in manifest.includes}:
+        kinds_by_path.pop(path, None)
+    manifests += _manifests(project, kinds_by_path, _LISTS)
     inventory = merge(manifests)
     place, broken = environment.find(target.root, python)
     if place and (python is not None or not inventory.packages):
         inventory = merge([*manifests, environment.read(place, manifests)])
-    unread = _unread(target, broken_links, project)
+    unread = _unread(target, broken_links)
     paths = {project.link_target(manifest.path) for manifest in manifests}
     paths |= {one.place.path for manifest in manifests for one in manifest.declared}
     return replace(
@@ -81,9 +91,7 @@ def _project(target: Target) -> tuple[ProjectFiles, list[Link]]:
     for link in target.links:
         targets = _link_targets(link, files)
         link_targets.update(targets)
-        if not targets and (
-            link.end is None or posixpath.basename(link.path) in requirements.FOLDERS
-        ):
+        if not targets and (link.end is None or posixpath.basename(link.path) in kinds.FOLDERS):
             broken.append(link)
     files = {
         **{path: replace(files[end], path=path) for path, end in link_targets.items()},
@@ -108,24 +116,27 @@ def _link_targets(link: Link, files: Collection[str]) -> Mapping[str, str]:
         return {}
     if link.end in files:
         return {link.path: link.end}
-    if posixpath.basename(link.path) not in requirements.FOLDERS:
+    if posixpath.basename(link.path) not in kinds.FOLDERS:
         return {}
     folder = link.end.removesuffix(".")
     inside = (path for path in files if posixpath.dirname(path) == folder)
     return {posixpath.join(link.path, posixpath.basename(path)): path for path in inside}
 
 
-def _manifests(project: ProjectFiles, readers: Sequence[Reader]) -> Iterator[Manifest]:
-    """Read all manifests that these readers know.
+def _manifests(
+    project: ProjectFiles,
+    kinds_by_path: Mapping[str, Sequence[FileKind]],
+    readers: Mapping[str, Reader],
+) -> Iterator[Manifest]:
+    """Read all manifests of these kinds, each once for each reader.
 
     The paths of links in a manifest also stand for the files behind them.
     """
-    for path, file in sorted(project.files.items()):
-        for reader in readers:
-            if not reader.matches(path, project):
-                continue
+    for path, kinds_of_file in kinds_by_path.items():
+        file = project.files[path]
+        for reader in dict.fromkeys(filter(None, (readers.get(one.id) for one in kinds_of_file))):
             try:
-                manifest = reader.read(file, project)
+                manifest = reader(file, project)
             except ManifestError as error:
                 problems = project.problems(path)
                 problems.add(error.line, error.reason)
@@ -139,15 +150,11 @@ def _manifests(project: ProjectFiles, readers: Sequence[Reader]) -> Iterator[Man
             yield manifest.for_development() if folder_scope(path) is Scope.DEV else manifest
 
 
-def _unread(
-    target: Target, broken_links: Sequence[Link], project: ProjectFiles
-) -> Iterator[NotExamined]:
+def _unread(target: Target, broken_links: Sequence[Link]) -> Iterator[NotExamined]:
     """Yield the files with the name of a manifest that are not read."""
-
-    def is_manifest(path: str) -> bool:
-        return any(reader.matches(path, project) for reader in (*_DECLARING, *_OTHERS))
-
     for link in broken_links:
-        if posixpath.basename(link.path) in requirements.FOLDERS or is_manifest(link.path):
+        if posixpath.basename(link.path) in kinds.FOLDERS or kinds.is_manifest(link.path):
             yield NotExamined(link.path, link.reason or Reason("link-to-no-file-of-the-project"))
-    yield from (gap for gap in target.skipped if not gap.on_purpose and is_manifest(gap.input))
+    for gap in target.skipped:
+        if not gap.on_purpose and kinds.is_manifest(gap.input):
+            yield gap

@@ -86,9 +86,9 @@ class LockBasis(msgspec.Struct, frozen=True):
 
 
 class LockKind(msgspec.Struct, frozen=True):
-    """One kind of lock file: the pattern of its names, the manifests it covers, its entries."""
+    """One kind of lock file (see `project.kinds`), the manifests it covers, its entries."""
 
-    file_name: str
+    kind: str
     covers: Mapping[str, str]
     entry: type[LockEntry]
     array: str = "package"
@@ -108,10 +108,6 @@ class LockKind(msgspec.Struct, frozen=True):
         """Return the basis: what the manifests beside the lock declare."""
         roots = [declaration.root for declaration in project.beside(document.path)]
         return LockBasis(self.covers, roots)
-
-    def matches(self, path: str, project: ProjectFiles) -> bool:
-        """Return True if a file with this path is of this kind."""
-        return bool(re.fullmatch(self.file_name, posixpath.basename(path), re.DOTALL))
 
     def read(self, file: SourceFile, project: ProjectFiles) -> Manifest:
         """Read a lock. The graph gives what is direct, the ways, and scopes that entries do not."""
@@ -459,16 +455,16 @@ def marker_scope(marker: str) -> Scope:
 
 
 KINDS: Final = (
-    _UvKind(r"uv\.lock|.*\.py\.lock", {}, _UvEntry),
-    LockKind(r"poetry\.lock", {"pyproject.toml": "poetry lock"}, _PoetryEntry),
-    LockKind(r"pdm\.lock", {"pyproject.toml": "pdm lock", "setup.cfg": "pdm lock"}, _PdmEntry),
+    _UvKind("uv-lock", {}, _UvEntry),
+    LockKind("poetry-lock", {"pyproject.toml": "poetry lock"}, _PoetryEntry),
+    LockKind("pdm-lock", {"pyproject.toml": "pdm lock", "setup.cfg": "pdm lock"}, _PdmEntry),
     _PipenvKind(
-        r"Pipfile\.lock",
+        "pipfile-lock",
         {"Pipfile": "pipenv lock", "pyproject.toml": "", "setup.cfg": ""},
         _PipenvEntry,
     ),
     LockKind(
-        r"pylock(?:\.[^.]+)?\.toml",
+        "pylock",
         {"pyproject.toml": "", "setup.cfg": "", "Pipfile": ""},
         _PylockEntry,
         array="packages",

@@ -175,8 +175,8 @@ class ProjectFiles(msgspec.Struct, frozen=True):
     """The files that readers may read, by their shown path, and what earlier readers found.
 
     `files` also has the targets of symbolic links, under the links' paths; `link_targets` has the
-    paths of those files themselves. `declared` is by folder. `included` are files that a manifest
-    includes as requirements, `names` the project's own packages with the manifests that name them.
+    paths of those files themselves. `declared` is by folder. `names` are the project's own
+    packages, with the manifests that name them.
     """
 
     root: Path
@@ -184,7 +184,6 @@ class ProjectFiles(msgspec.Struct, frozen=True):
     folders: frozenset[str]
     link_targets: Mapping[str, str] = {}
     declared: Mapping[str, Sequence[Declaration]] = {}
-    included: frozenset[str] = frozenset()
     names: Mapping[str, Sequence[str]] = {}
 
     def beside(self, path: str) -> Sequence[Declaration]:
@@ -200,15 +199,8 @@ class ProjectFiles(msgspec.Struct, frozen=True):
         return FileProblems(self.link_target(path))
 
 
-class Reader(msgspec.Struct, frozen=True):
-    """The reader of one kind of manifest.
-
-    `matches` decides by the path alone. `read` returns None if the file is not a manifest after
-    all, and raises ManifestError if it cannot be read.
-    """
-
-    matches: Callable[[str, ProjectFiles], bool]
-    read: Callable[[SourceFile, ProjectFiles], Manifest | None]
+Reader = Callable[[SourceFile, ProjectFiles], Manifest | None]
+"""Reads a manifest. None if the file is not one after all; ManifestError if it cannot be read."""
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
@@ -217,11 +209,6 @@ def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
     for item in items:
         groups.setdefault(key(item), []).append(item)
     return groups
-
-
-def named(name: str) -> Callable[[str, ProjectFiles], bool]:
-    """Return the `matches` of a reader of files with one fixed name."""
-    return lambda path, _: posixpath.basename(path) == name
 
 
 def shown(text: str) -> str:

@@ -77,7 +77,8 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     document = load_toml(file, project)
     lists, tables = list(_sections(document, _LISTS)), list(_sections(document, _TABLES))
     constraints = tuple(filter(None, _resolver_constraints(document)))
-    if not any((lists, tables, constraints, document.problems.entries)):
+    includes = tuple(_setuptools_files(document))
+    if not any((lists, tables, constraints, includes, document.problems.entries)):
         return None
     declared = [one for section in lists for one in _from_list(section, project)]
     known_names = {declaration.name for declaration in declared}
@@ -95,7 +96,7 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         declared=tuple(replace(one, origin=origins.get(one.name, one.origin)) for one in declared),
         problems=tuple(document.problems.entries),
         own=own,
-        includes=tuple(_setuptools_files(document)),
+        includes=includes,
         constraints=constraints,
     )
 

@@ -27,14 +27,8 @@ from scanagg.inventory.manifest import (
 )
 from scanagg.inventory.scopes import file_scope
 from scanagg.model import Location, NotExamined, Reason, SourceFile
+from scanagg.project.kinds import FOLDERS
 
-FOLDERS: Final = ("requirements", "reqs")
-"""The names of folders in which every text file lists requirements."""
-_FILE_NAME: Final = re.compile(r"(?:.*[-_.])?requirements.*\.(?:txt|in)", re.IGNORECASE)
-# Prose, and constraints, which count only if they are included.
-_OTHER_TEXT: Final = re.compile(
-    r"(?:readme|licen[cs]e|notice|change|authors|.*constraint).*", re.IGNORECASE
-)
 # Reading many files that all include each other would take hours.
 _MAX_INCLUDES: Final = 500
 
@@ -116,17 +110,6 @@ class _Line(msgspec.Struct, frozen=True):
             yield from {in_folder_of(path, name), posixpath.normpath(name)} & project.files.keys()
 
 
-def matches(path: str, project: ProjectFiles) -> bool:
-    """Return True for a file with the name of a requirements file, or that a manifest includes."""
-    folder, name = posixpath.split(path)
-    if path in project.included:
-        return True
-    if _OTHER_TEXT.fullmatch(name):
-        return False
-    in_folder = posixpath.basename(folder) in FOLDERS and name.endswith((".txt", ".in"))
-    return in_folder or bool(_FILE_NAME.fullmatch(name))
-
-
 def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
     """Read everything that this file asks pip to install, with the line of each requirement."""
     reading = _Reading(file.path, project, waiting=[(file.path, False)])
@@ -149,6 +132,7 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
         covers=_covers(file.path),
         answers=frozenset(reading.compiled_from),
         ways=walk(nodes, map(attrgetter("root"), roots)).ways(),
+        includes=tuple(path for path, _ in reading.waiting[1:]),
         constraints=tuple(filter(None, constraints)),
     )
 

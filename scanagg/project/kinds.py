@@ -130,20 +130,22 @@ def _is_called_list(head: bytes) -> bool:
 _PIP_INSTALL: Final = r"\bpip3?(?:\.exe)?[\"',\s]+install\b"
 _TABLE_OF_DEPENDENCIES: Final = r'"(?:dev|peer|optional)?[dD]ependencies"\s*:\s*\{\s*"'
 
+REQUIREMENTS: Final = FileKind(
+    id="requirements",
+    title="requirements files",
+    pattern=(
+        rf"(?i:(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
+        rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*[-_.])?requirements[^/]*)\.(?:txt|in))"
+    ),
+    by_inventory=True,
+)
+
 _PYTHON: Final = (
     FileKind(id="pyproject", title="pyproject.toml", names=("pyproject.toml",), by_inventory=True),
     FileKind(id="setup-cfg", title="setup.cfg", names=("setup.cfg",), by_inventory=True),
     FileKind(id="pipfile", title="Pipfile", names=("Pipfile",), by_inventory=True),
     FileKind(id="setup-py", title="setup.py", names=("setup.py",), by_inventory=True),
-    FileKind(
-        id="requirements",
-        title="requirements files",
-        pattern=(
-            rf"(?i:(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
-            rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*[-_.])?requirements[^/]*)\.(?:txt|in))"
-        ),
-        by_inventory=True,
-    ),
+    REQUIREMENTS,
     FileKind(
         id="uv-lock",
         title="uv.lock",
@@ -412,6 +414,17 @@ _CODE: Final = (
     ),
 )
 
+_CALLED: Final = FileKind(
+    id="requirements-called",
+    title="requirements files",
+    pattern=(
+        rf"(?i:{_TEXT}(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
+        rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*requirements?|(?:[^/]*[-_.])?reqs?)(?![a-z])[^/]*))"
+    ),
+    content=_is_called_list,
+    by_inventory=True,
+)
+
 # Files with any name, by their content. The first kind that fits counts.
 _UNNAMED: Final = (
     FileKind(
@@ -447,16 +460,7 @@ _UNNAMED: Final = (
         ),
         by_inventory=True,
     ),
-    FileKind(
-        id="requirements-called",
-        title="requirements files",
-        pattern=(
-            rf"(?i:{_TEXT}(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
-            rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*requirements?|(?:[^/]*[-_.])?reqs?)(?![a-z])[^/]*))"
-        ),
-        content=_is_called_list,
-        by_inventory=True,
-    ),
+    _CALLED,
     FileKind(
         id="requirements-list",
         title="lists of requirements",
@@ -481,6 +485,10 @@ _BY_PATTERN: Final = [
 _ANY_NAME: Final = [(re.compile(kind.pattern or "", re.DOTALL), kind) for kind in _UNNAMED]
 
 
+# Text that may list requirements, also for a manifest that includes it.
+_MAY_LIST: Final = re.compile(r".*\.(?:txt|in|toml|lock|pip|reqs?)", re.DOTALL)
+
+
 def named(path: str) -> tuple[FileKind, ...]:
     """Return the kinds that a file at this path has by its name, whatever its content."""
     by_name = _BY_NAME.get(posixpath.basename(path), ())
@@ -490,6 +498,20 @@ def named(path: str) -> tuple[FileKind, ...]:
 def is_lock(path: str) -> bool:
     """Return True for the name of a lock file, which is full of hashes."""
     return any(kind.lock and kind.id != "pex-lock" for kind in named(path))
+
+
+def is_manifest(path: str) -> bool:
+    """Return True for the name of a manifest that the inventory reads, whatever its content."""
+    kinds = named(path)
+    is_code = any(kind.category is Category.CODE for kind in kinds)
+    if any(kind.by_inventory and not (is_code and kind.content) for kind in kinds):
+        return True
+    return any(kind is _CALLED and pattern.fullmatch(path) for pattern, kind in _ANY_NAME)
+
+
+def may_list_packages(path: str) -> bool:
+    """Return True for the name of a manifest, or of a file that manifests often include."""
+    return bool(_MAY_LIST.fullmatch(path)) or is_manifest(path)
 
 
 def kinds_of(file: SourceFile) -> tuple[FileKind, ...]:

@@ -61,8 +61,12 @@ def change(root: Path) -> dict[str, Change]:
 
 @pytest.fixture
 def root(make_project: Make) -> Path:
-    """A repository with a link `requirements.txt` to `real/base.txt`, which holds `a==1`."""
-    made = make_project({"real/base.txt": "a==1\n", "real/other.txt": "b==1\n", "app.py": ""})
+    """A repository with a link `requirements.txt` to `real/base.txt`, which holds `a==1`.
+
+    Only the link shows that the file is a manifest, because pip could not read its first line.
+    """
+    files = {"real/base.txt": "My list:\na==1\n", "real/other.txt": "My list:\nb==1\n"}
+    made = make_project({**files, "app.py": ""})
     link(made, {"requirements.txt": "real/base.txt"})
     commit(made)
     return made

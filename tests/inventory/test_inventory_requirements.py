@@ -157,9 +157,9 @@ def test_includes_that_cannot_be_read_are_problems(inventory_of, problems, tmp_p
 
 def test_files_that_include_each_other_without_end_are_cut_off(inventory_of, problems, monkeypatch):
     monkeypatch.setattr(requirements, "_MAX_INCLUDES", 3)
-    files = {f"{number}.txt": f"-r {number + 1}.txt\na==1\n" for number in range(9)}
-    inventory = inventory_of({"requirements.txt": "-r 0.txt", **files})
-    assert list(problems(inventory)) == ["2.txt"]
+    files = {f"{number}.md": f"-r {number + 1}.md\na==1\n" for number in range(9)}
+    inventory = inventory_of({"requirements.txt": "-r 0.md", **files})
+    assert list(problems(inventory)) == ["2.md"]
 
 
 def test_a_constraint_pins_what_is_required(inventory_of, pins):
@@ -299,7 +299,7 @@ def test_names_of_files_and_folders_give_the_scope(inventory_of, path, scope):
     "path", ["requirements/README.txt", "notes.txt", "requirements.md", "requirements/a.json"]
 )
 def test_other_files_are_no_manifests(inventory_of, path):
-    assert inventory_of({path: "a==1\n"}).manifests == ()
+    assert inventory_of({path: "Not in use:\na==1\n"}).manifests == ()
 
 
 def test_what_a_runtime_file_includes_is_runtime(inventory_of, pins):
