@@ -93,6 +93,7 @@ def trace(
             # Without the project's key, an entry does not identify the value of a secret, and a
             # base commit does.
             secrets=bool(setup.key) or base.commit is None,
+            prefix=in_repository(target, ""),
         )
     notices = [*notices, *_key_notices(base, setup), *code.notices, *packages.notices()]
     return Traced(

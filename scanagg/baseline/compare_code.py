@@ -20,7 +20,7 @@ from msgspec.structs import replace
 
 from scanagg import __version__
 from scanagg.baseline.lookup import match_entry
-from scanagg.baseline.matching import MatchEntry, match
+from scanagg.baseline.matching import MatchEntry, find_elsewhere, match
 from scanagg.baseline.snapshot import FileChanges, FollowedFile, Snapshot, follow_lines
 from scanagg.core import cache
 from scanagg.findings.collect import Collected, ScanSetup, collect_findings
@@ -103,7 +103,24 @@ def compare_code(
         base.snapshot.named,
     )
     matched, notices = _match(undecided, scanned, key, lines, base)
-    return Histories({**histories, **matched}, notices, scanned.purls)
+    histories.update(matched)
+    moved = {
+        number: one
+        for number, one in undecided.items()
+        if histories[number] == History(Change.NEW, Reason("not-in-base"))
+    }
+    if moved:
+        unchanged = (one for number, one in findings.items() if number not in undecided)
+        known = (*scanned.entries, *_entries(unchanged, key))
+        places = find_elsewhere(_entries(moved.values(), key), known)
+        for number, place in zip(moved, places, strict=True):
+            if place:
+                histories[number] = History(Change.NEW, Reason("known-elsewhere", {"path": place}))
+    return Histories(histories, notices, scanned.purls)
+
+
+def _entries(findings: Iterable[Finding], key: bytes) -> list[MatchEntry]:
+    return [match_entry(finding, keyed_digest(key, finding.evidence)) for finding in findings]
 
 
 class ConfigurationGroups:
@@ -155,11 +172,12 @@ def _match(
         return lines[path].place(line) if path in lines else None
 
     matches = match(
-        [match_entry(one, keyed_digest(key, one.evidence)) for one in findings.values()],
+        _entries(findings.values(), key),
         scanned.entries,
         lines=base_line,
         paths={named(file.path) for file in base.snapshot.target.files},
         base_paths=files.keys(),
+        prefix=named(""),
     )
     histories = {}
     gaps: dict[Reason, None] = {}
@@ -231,10 +249,15 @@ class BaseFindings(msgspec.Struct, frozen=True):
         places = {Category.MISCONFIGURATION: {*before, *related}}
         return cls(
             entries=tuple(
-                match_entry(finding, keyed_digest(key, finding.evidence))
-                for finding in findings
-                if finding.package is None
-                if finding.path in places.get(finding.category, before)
+                _entries(
+                    (
+                        finding
+                        for finding in findings
+                        if finding.package is None
+                        if finding.path in places.get(finding.category, before)
+                    ),
+                    key,
+                )
             ),
             purls=frozenset(finding.package.purl for finding in findings if finding.package),
             failed={

@@ -7,7 +7,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.baseline.file import Baseline, BaselineEntry, entry_for, nfc
-from scanagg.baseline.matching import BaselineMatch, MatchEntry, match
+from scanagg.baseline.matching import BaselineMatch, MatchEntry, find_elsewhere, match
 from scanagg.core.git import Blamed, Git
 from scanagg.model import (
     Category,
@@ -133,14 +133,15 @@ def look_up(
     times: Mapping[int, datetime],
     paths: Collection[str],
     secrets: bool,
+    prefix: str = "",
 ) -> Mapping[int, History]:
     """Return the histories of findings in files, with what the baseline knows of them.
 
     A finding that the base or the baseline has is unchanged. Entries are matched with findings of
     the base first, so that a copy of such a finding does not take its entry.
 
-    `times` and `paths` are as in `first_seen` and `compare`. Without `secrets`, entries of secrets
-    count only for secrets that the base has.
+    `times`, `paths` and `prefix` are as in `first_seen` and `compare`. Without `secrets`, entries
+    of secrets count only for secrets that the base has.
     """
     of_secrets = (Change.UNCHANGED, Change.NEW) if secrets else (Change.UNCHANGED,)
     free = _in_files(baseline.entries)
@@ -153,7 +154,7 @@ def look_up(
             # A base commit knows an edited secret better than an entry does.
             if finding.category is not Category.SECRET or histories[number].change in of_secrets
         }
-        for number, index, found in _match(current, free, paths):
+        for number, index, found in _match(current, free, paths, prefix):
             history = histories[number]
             if history.change is Change.UNCHANGED and found.change is Change.UPDATED:
                 continue
@@ -165,6 +166,18 @@ def look_up(
                 history = History(found.change, reason)
             updated[number] = replace(history, first_seen=times.get(baseline.lines[index]))
             del free[index]
+    # A baseline alone tells where a finding that is new in its place was before.
+    new = [
+        number
+        for number, history in updated.items()
+        if number in findings and history.reason.kind == "not-in-baseline"
+    ]
+    entries = _in_files(baseline.entries).values()
+    places = find_elsewhere([match_entry(findings[number]) for number in new], entries)
+    for number, place in zip(new, places, strict=True):
+        if place:
+            reason = Reason("known-elsewhere", {"path": place})
+            updated[number] = replace(updated[number], reason=reason)
     return updated
 
 
@@ -178,11 +191,16 @@ def _in_files(entries: Iterable[BaselineEntry]) -> dict[int, MatchEntry]:
 
 
 def _match(
-    current: Mapping[int, MatchEntry], base: Mapping[int, MatchEntry], paths: Collection[str]
+    current: Mapping[int, MatchEntry],
+    base: Mapping[int, MatchEntry],
+    paths: Collection[str],
+    prefix: str,
 ) -> Iterable[tuple[int, int, BaselineMatch]]:
     """Return matches with the numbers of both sides: only for what the baseline has."""
     files = {entry.parts.path for entry in base.values()}
-    matches = match([*current.values()], [*base.values()], paths=paths, base_paths=files)
+    matches = match(
+        [*current.values()], [*base.values()], paths=paths, base_paths=files, prefix=prefix
+    )
     indexes = list(base)
     return [
         (number, indexes[found.base], found)
@@ -239,7 +257,8 @@ def compare(
         for key in reversed(_keys(entry)):
             matches[number] = by_key.get(key, matches[number])
     files = frozenset(map(nfc, paths))
-    for number, index, found in _match(_in_files(entries), _in_files(baseline.entries), files):
+    in_files = _in_files(entries), _in_files(baseline.entries)
+    for number, index, found in _match(*in_files, files, nfc(prefix)):
         matches[number] = found._replace(base=index)
     matched = frozenset(found.base for found in matches if found.base is not None)
     by_scanner = {run.scanner: run for run in runs}

@@ -1,13 +1,27 @@
 """Match findings across two states of a project: one to one, in tiers, the first match wins."""
 
 import operator
+import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from scanagg.baseline.file import PACKAGE_CATEGORIES
 from scanagg.findings.fingerprint import HASH_DIGITS
 from scanagg.model import Category, Change, Parts
+
+# Files that only developers run or read. A finding that moves from there into what runs is new.
+_DEVELOPMENT: Final = re.compile(
+    r"""
+    (?:.*/)?
+    (?: (?:tests?|testing|e2e|fixtures)/.*
+      | (?:docs?|documentation|examples?|samples?|bench(?:marks?)?)/.*
+      | conftest\.py | test_[^/]* | [^/]*[._](?:tests?|spec)\.[^/.]*
+    )
+    """,
+    re.VERBOSE | re.IGNORECASE | re.DOTALL,
+)
 
 LineMap = Callable[[str, int], tuple[str, int] | None]
 """Maps a path and line of now to those in the base; None where the line is new."""
@@ -42,7 +56,9 @@ class _Item(NamedTuple):
 
     `statement` comes without the keyed digest of a secret. `code` is the statement of code, ""
     else: lines beside the flagged one may change what code does. `value` is a digest of a secret,
-    "" where only one side has it. `in_file` is False for findings about packages.
+    "" where only one side has it. `movable` is the statement, "" for a secret: in another file,
+    that is a copy which more programs know, also where the first one goes. `in_file` is False for
+    findings about packages, `runs` in tests, documentation and examples.
     """
 
     category: str
@@ -54,14 +70,17 @@ class _Item(NamedTuple):
     statement: str
     code: str
     value: str
+    movable: str
     in_file: bool
+    runs: bool
 
 
 class _Tier(NamedTuple):
     """One way to recognise a finding: category, rule and `fields` are equal.
 
-    An item without the field `needs` matches nothing. Findings of a tier with `leaves_home` move to
-    another function or file. If the old function still has a finding that was not there before,
+    An item without the field `needs` matches nothing. No tier moves a finding from tests,
+    documentation or examples into what runs. Findings of a tier with `leaves_home` move to another
+    function or file. If the old function still has a finding that was not there before,
     that one is more likely the old finding, edited, than an equal statement elsewhere.
     """
 
@@ -91,7 +110,7 @@ _TIERS: Final = (
     _Tier(
         "rule, function and statement in another file",
         ("qualname", "statement"),
-        "statement",
+        "movable",
         leaves_home=True,
     ),
     _Tier("rule, file and function", ("path", "qualname"), "in_file", Change.UPDATED),
@@ -111,18 +130,20 @@ def match(
     lines: LineMap | None = None,
     paths: Collection[str] = (),
     base_paths: Collection[str] = (),
+    prefix: str = "",
 ) -> list[BaselineMatch]:
     """Return one match for each of `current`, in order.
 
     `paths` and `base_paths` are the files that exist now and in the base: findings may move from
-    files that are gone to files that are new. Among equals the first by line, then in the given
-    order, matches the first. A secret whose value is known on both sides to differ is never
+    files that are gone to files that are new. `prefix` leads from the repository to the target, and
+    only folders below it tell what runs. Among equals the first by line, then in the given order,
+    matches the first. A secret whose value is known on both sides to differ is never
     unchanged.
     """
     sides = (current, base)
     keyed = all(any(entry.parts.statement[HASH_DIGITS:] for entry in side) for side in sides)
-    left = _items(current, lines or (lambda _path, _line: None), keyed=keyed)
-    free = _items(base, lambda path, line: (path, line), keyed=keyed)
+    left = _items(current, lines or (lambda _path, _line: None), prefix, keyed=keyed)
+    free = _items(base, lambda path, line: (path, line), prefix, keyed=keyed)
     has_values = any(item.value for item in (*left.values(), *free.values()))
     added = frozenset(paths) - frozenset(base_paths)
     removed = frozenset(base_paths) - frozenset(paths)
@@ -139,7 +160,37 @@ def match(
     return matches
 
 
-def _items(entries: Sequence[MatchEntry], lines: LineMap, *, keyed: bool) -> dict[int, _Item]:
+def find_elsewhere(current: Sequence[MatchEntry], others: Iterable[MatchEntry]) -> list[str | None]:
+    """Return for each of `current` another file with the same value, or the same statement.
+
+    That is where a finding that is new in its place was moved or copied from.
+    """
+
+    def key(entry: MatchEntry) -> Hashable:
+        category, rule, _path, qualname, statement = entry.parts
+        value = entry.check or statement[HASH_DIGITS:]
+        same = value or (statement and (qualname, statement))
+        return (category, rule, same) if same else None
+
+    paths: dict[Hashable, str] = {}
+    for entry in others:
+        paths.setdefault(key(entry), entry.parts.path)
+    paths.pop(None, None)
+    found = [paths.get(key(entry)) for entry in current]
+    return [
+        path if path != entry.parts.path else None
+        for path, entry in zip(found, current, strict=True)
+    ]
+
+
+@lru_cache(4096)
+def _runs(path: str) -> bool:
+    return not _DEVELOPMENT.fullmatch(path)
+
+
+def _items(
+    entries: Sequence[MatchEntry], lines: LineMap, prefix: str, *, keyed: bool
+) -> dict[int, _Item]:
     """Return the entries by their index, sorted by file and line, then in the given order.
 
     The value of a secret is its keyed digest where both sides have such, else its check.
@@ -148,12 +199,22 @@ def _items(entries: Sequence[MatchEntry], lines: LineMap, *, keyed: bool) -> dic
     for number, (parts, line, check) in enumerate(entries):
         category, rule, path, qualname, whole = parts
         statement, digest = whole[:HASH_DIGITS], whole[HASH_DIGITS:]
-        code = statement if category == Category.CODE.value else ""
-        value = digest if keyed else check
         in_file = category not in PACKAGE_CATEGORIES
         place = lines(path, line) if line and in_file else None
-        item = _Item(category, rule, path, qualname, line, place, statement, code, value, in_file)
-        items[number] = item
+        items[number] = _Item(
+            category=category,
+            rule=rule,
+            path=path,
+            qualname=qualname,
+            line=line,
+            place=place,
+            statement=statement,
+            code=statement if category == Category.CODE.value else "",
+            value=digest if keyed else check,
+            movable=statement if category != Category.SECRET.value else "",
+            in_file=in_file,
+            runs=in_file and _runs(path.removeprefix(prefix)),
+        )
     return dict(sorted(items.items(), key=lambda item: (item[1].path, item[1].line)))
 
 
@@ -181,10 +242,10 @@ def _pairs(
 ) -> Iterator[tuple[int, int]]:
     """Yield pairs of numbers, each in one pair at most. Among equals the first goes first."""
     known = frozenset(keys) - {None}
-    buckets: dict[Hashable | None, list[int]] = defaultdict(list)
+    buckets: dict[tuple[Hashable, bool], list[int]] = defaultdict(list)
     for number, key in zip(reversed(free), reversed(base_keys), strict=True):
         if key in known:
-            buckets[key].append(number)
+            buckets[key, free[number].runs].append(number)
     if not buckets:
         return
     # Per function: the number of old findings that the current ones do not account for.
@@ -193,7 +254,7 @@ def _pairs(
         spare.update(map(_home, free.values()))
         spare.subtract(map(_home, left.values()))
     for number, key in zip(left, keys, strict=True):
-        bucket = buckets.get(key)
+        bucket = buckets.get((key, left[number].runs)) or buckets.get((key, True))
         while bucket:
             base_number = bucket.pop()
             if leaves_home:

@@ -36,8 +36,8 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
     """Return one finding per weakness. The order of the observations does not matter.
 
     Merged are: vulnerabilities of one package version with a common id; licences of one package;
-    secrets on overlapping lines or with one digest; code findings of different scanners on
-    overlapping lines with a common CWE; and equal observations.
+    secrets of one file on overlapping lines or with one digest; code findings of different
+    scanners on overlapping lines with a common CWE; and equal observations.
     """
     by_category: dict[Category, list[Observation]] = defaultdict(list)
     for observation in observations:
@@ -149,16 +149,21 @@ def _sweep(places: Iterable[tuple[Location, int]]) -> _Pairs:
 
 
 def _secret_pairs(observations: Sequence[Observation]) -> _Pairs:
-    """Yield pairs of secrets that overlap in one file, and those with one digest in any file."""
+    """Yield pairs of secrets in one file that overlap or have one digest.
+
+    In another file, the same value is another finding: that file may be new, or the only one that
+    runs.
+    """
     yield from _sweep(
         (place, index)
         for index, observation in enumerate(observations)
         for place in observation.all_places
     )
-    first: dict[str, int] = {}
+    first: dict[tuple[str, str], int] = {}
     for index, observation in enumerate(observations):
         if observation.secret and observation.secret.digest:
-            yield first.setdefault(observation.secret.digest, index), index
+            path = observation.location.path if observation.location else ""
+            yield first.setdefault((path, observation.secret.digest), index), index
 
 
 def _same_advisory(one: Observation, other: Observation) -> bool:

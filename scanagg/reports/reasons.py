@@ -55,6 +55,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "in-no-file": "it is not in a file of the project, so there is nothing to compare it with",
     "unchanged-file": "{path} is the same in the base",
     "not-in-base": "the base does not have it",
+    "known-elsewhere": "known from another place only: {path}",
     "in-base": "the base has it too (same {tier})",
     "edited-since-base": "edited since the base (same {tier})",
     "not-in-baseline": "{path} does not list it",

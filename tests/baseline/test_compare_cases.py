@@ -130,6 +130,45 @@ CASES = {
         {"gen.py": "".join(f"eval('{n}')\n" for n in range(1, 31))},
         {**{("gen.py", n): UNCHANGED for n in range(1, 30)}, ("gen.py", 30): UPDATED},
     ),
+    "a test moved into what runs": Scenario(
+        {"tests/tool.py": ONE + LONG},
+        {"tests/tool.py": None, "app/tool.py": ONE + LONG},
+        {("app/tool.py", 2): NEW},
+    ),
+    "a test moved into what runs, renamed and edited": Scenario(
+        {"app/test_run.py": ONE + function("more", "exec(a)")},
+        {"app/test_run.py": None, "app/start.py": LONG + function("start", "return eval(a)")},
+        {("app/start.py", 22): NEW},
+    ),
+    "an example moved into a file that runs": Scenario(
+        {"docs/examples/run.py": ONE + LONG, "app.py": LONG},
+        {"docs/examples/run.py": LONG, "app.py": LONG + ONE},
+        {("app.py", 22): NEW},
+    ),
+    "a test moved among tests, and what runs into tests": Scenario(
+        {"tests/run.py": ONE + LONG, "app.py": LONG + function("other", "exec(a)")},
+        {
+            "tests/run.py": LONG,
+            "app.py": LONG,
+            "tests/unit/test_run.py": ONE + function("other", "exec(a)"),
+        },
+        {("tests/unit/test_run.py", 2): UNCHANGED, ("tests/unit/test_run.py", 4): UNCHANGED},
+    ),
+    "a folder renamed": Scenario(
+        {"app/a/one.py": ONE, "app/a/two.py": LONG + function("other", "exec(a)")},
+        {
+            "app/a/one.py": None,
+            "app/a/two.py": None,
+            "src/b/one.py": ONE,
+            "src/b/two.py": LONG + function("other", "exec(a)"),
+        },
+        {("src/b/one.py", 2): UNCHANGED, ("src/b/two.py", 22): UNCHANGED},
+    ),
+    "the same code copied twice": Scenario(
+        {"app.py": ONE + LONG},
+        {"one.py": ONE + LONG, "two.py": ONE + LONG},
+        {("app.py", 2): UNCHANGED, ("one.py", 2): NEW, ("two.py", 2): NEW},
+    ),
     "a new file": Scenario(
         {"app.py": ONE},
         {"new.py": function("new", "exec(a)")},
@@ -200,6 +239,21 @@ def test_each_finding_has_a_reason_that_goes_with_its_change(answer: tuple[str, 
     place = "base" if way == "commit" else "baseline"
     assert kinds - {(UNCHANGED, "unchanged-file")} == {
         (NEW, f"not-in-{place}"),
+        (NEW, "known-elsewhere"),
         (UPDATED, f"edited-since-{place}"),
         (UNCHANGED, f"in-{place}"),
+    }
+
+
+def test_what_was_moved_or_copied_names_the_old_place(answer: tuple[str, Traced]) -> None:
+    places = {
+        one.path.partition("/")[2]: str(one.history.reason.values["path"]).partition("/")[2]
+        for one in answer[1].findings
+        if one.history.reason.kind == "known-elsewhere"
+    }
+    assert places == {
+        "app/tool.py": "tests/tool.py",
+        "app.py": "docs/examples/run.py",
+        "one.py": "app.py",
+        "two.py": "app.py",
     }

@@ -442,6 +442,31 @@ def test_a_known_secret_that_comes_back_is_known_where_its_value_is(
     assert changes(traced) == {("a.cfg", 1): UNCHANGED if key else NEW}
 
 
+@pytest.mark.parametrize("way", ["commit", "baseline", "both"])
+def test_a_known_secret_in_another_file_is_new(make_project: Make, way: str) -> None:
+    """Only a file that is renamed takes its secrets along, and not out of the tests."""
+    texts = [f'id = "x"\nkey = "{secret}"\n' for secret in (SECRET, SECOND, THIRD, FOURTH)]
+    copied, moved, tested, renamed = texts
+    root = make_project(
+        {"a.py": copied, "b.py": moved, "tests/c.py": tested, "d.py": renamed, "e.py": ""}
+    )
+    checked = Checked(root, scanners=("detect-secrets",))
+    held = None if way == "commit" else checked.baseline()
+    before = commit(root)
+    write(root, {"deploy/prod.py": copied, "deploy/dev.py": f"\n{copied}"})
+    write(root, {"b.py": "", "e.py": moved})
+    write(root, {"tests/c.py": None, "app/c.py": tested, "d.py": None, "app/f.py": renamed})
+    traced = checked.traced(checked.base(None if way == "baseline" else before, baseline=held))
+    found = {one.path: one.history for one in traced.findings if one.category is Category.SECRET}
+    assert {path: history.change for path, history in found.items()} == {
+        **dict.fromkeys(("a.py", "app/f.py"), UNCHANGED),
+        **dict.fromkeys(("deploy/prod.py", "deploy/dev.py", "e.py", "app/c.py"), NEW),
+    }
+    old = {"deploy/prod.py": "a.py", "deploy/dev.py": "a.py", "e.py": "b.py"}
+    for path, place in {**old, "app/c.py": "tests/c.py"}.items():
+        assert found[path].reason == Reason("known-elsewhere", {"path": place})
+
+
 def test_nothing_that_is_kept_tells_of_a_secret(make_project: Make) -> None:
     text = f'password = "hunter2hunter2"\nkey = "{SECRET}"\n'
     root = make_project({"a.py": text})

@@ -242,14 +242,15 @@ def test_a_password_that_bandit_sees_too_is_one_secret() -> None:
     assert other.scanners == ("detect-secrets", "bandit")
 
 
-def test_one_secret_in_two_places_is_one_finding_with_both() -> None:
+def test_one_secret_is_one_finding_in_each_file() -> None:
     observations = [
         secret("detect-secrets", (2, None), digest="d"),
         secret("detect-secrets", (7, None), "b.env", digest="d"),
+        secret("detect-secrets", (9, None), "b.env", digest="d"),
         secret("detect-secrets", (8, None), "b.env"),
     ]
     findings = merged(observations)
-    assert sorted(len(finding.places) for finding in findings) == [1, 2]
+    assert sorted(len(finding.places) for finding in findings) == [1, 1, 2]
 
 
 def test_two_values_on_one_line_are_two_secrets() -> None:
