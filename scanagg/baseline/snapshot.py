@@ -14,6 +14,7 @@ import msgspec
 import pathspec
 
 from scanagg.baseline.file import nfc
+from scanagg.core.files import read_file
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
 from scanagg.core.text import valid
@@ -162,7 +163,7 @@ def compare_files(
 def _has_content(file: SourceFile, oid: str) -> bool:
     """Return True if git's id of the file is `oid`, as it is or with LF line ends."""
     try:
-        raw = file.real.read_bytes()
+        raw = read_file(file.real)
     except OSError:
         return False
     algorithm = "sha256" if len(oid) == _SHA256_DIGITS else "sha1"
@@ -174,7 +175,7 @@ def _has_content(file: SourceFile, oid: str) -> bool:
 
 def _plain_content(file: SourceFile) -> bytes | None:
     try:
-        return plain(file.real.read_bytes())
+        return plain(read_file(file.real))
     except OSError:
         return None
 

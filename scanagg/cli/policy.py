@@ -89,7 +89,7 @@ def test(
     """
     total = failed = 0
     for path in files:
-        file = find(WorkTree(path.parent), path.name or ".", str(path))
+        file = find(WorkTree(path.parent, named=True), path.name or ".", str(path))
         if file is None:
             hint = "Give a file with test cases (see `policy test` in docs/policy.md)."
             raise PolicyError(f"{one_line(str(path))}: does not exist", hint)

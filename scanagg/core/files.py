@@ -81,6 +81,10 @@ def inside(root: Path, path: Path) -> Path:
     """
     try:
         end = path.resolve(strict=True)
+    except FileNotFoundError as error:
+        if path.is_symlink():
+            raise OSError(errno.ENOENT, "is a broken symbolic link", str(path)) from error
+        raise
     except RuntimeError as error:  # a loop, before Python 3.13
         raise OSError(errno.ELOOP, "is a loop of symbolic links", str(path)) from error
     if not end.is_relative_to(root):

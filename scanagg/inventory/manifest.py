@@ -1,6 +1,7 @@
 """The values that the readers of manifests share, and functions that read their bytes."""
 
 import codecs
+import errno
 import posixpath
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -14,6 +15,7 @@ from packaging.requirements import Requirement as WrittenRequirement
 from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
+from scanagg.core.files import read_file
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
     Constraint,
@@ -224,10 +226,11 @@ def in_folder_of(path: str, name: str) -> str:
 def read_bytes(file: SourceFile) -> bytes:
     """Return the content. ManifestError if it cannot be read or is too large for a manifest."""
     try:
-        if file.real.stat().st_size > MAX_BYTES:
-            raise ManifestError(Reason("manifest-too-large", {"limit": MAX_BYTES // 1024**2}))
-        return file.real.read_bytes()
+        return read_file(file.real, MAX_BYTES)
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            limit = Reason("manifest-too-large", {"limit": MAX_BYTES // 1024**2})
+            raise ManifestError(limit) from error
         reason = Reason("unreadable-file", {"error": error.strerror or str(error)})
         raise ManifestError(reason) from error
 

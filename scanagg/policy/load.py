@@ -228,7 +228,7 @@ def _named(name: str, root: Path, files: Files) -> PolicySource:
     place = None if "\0" in name else locate(files, root, Path(name))
     if place is None:
         path = Path(name.replace("\0", "?"))
-        place = (WorkTree(path.parent), path.name or ".")
+        place = (WorkTree(path.parent, named=True), path.name or ".")
     return find(*place) or _missing(name, place[0].ref)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property, lru_cache
 from typing import Final
 
+from scanagg.core.files import read_file
 from scanagg.model import SourceFile, Target
 
 # Larger files are not shown: programs generate them.
@@ -68,7 +69,7 @@ class Sources:
             raw = b""
             if file is not None and file.size <= _MAX_BYTES:
                 with contextlib.suppress(OSError):
-                    raw = file.real.read_bytes()
+                    raw = read_file(file.real, _MAX_BYTES)
             return SourceText(raw)
 
         self.file = read

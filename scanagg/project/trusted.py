@@ -14,17 +14,17 @@ from typing import Final, Protocol
 import msgspec
 from msgspec.structs import replace
 
+from scanagg.core.files import NOT_REGULAR, inside, read_file
 from scanagg.core.git import Git
 
 # A baseline of 100,000 findings has about 30 MiB. All other files are far smaller.
 MAX_BYTES: Final = 64 << 20
 
-_NO_FILE: Final = "is not a file"
 _TOO_LARGE: Final = f"is larger than {MAX_BYTES >> 20} MiB"
 # The errors for entries of a commit that are not files, by their mode in git.
 _FOLDER, _LINK, _SUBMODULE = "040000", "120000", "160000"
 _NO_FILES: Final = {
-    _FOLDER: _NO_FILE,
+    _FOLDER: NOT_REGULAR,
     _LINK: "is a symbolic link, which is not followed in a commit",
     _SUBMODULE: "is a submodule, so its files are not in this repository",
 }
@@ -42,29 +42,28 @@ class Files(Protocol):
         """Return the bytes of a file; None if the path does not exist.
 
         OSError if it is not a file, is larger than `MAX_BYTES`, or leads out of the project. Its
-        `strerror` can follow the path in a message: "is not a file".
+        `strerror` can follow the path in a message: "is a symbolic link".
         """
         ...
 
 
 class WorkTree(msgspec.Struct, frozen=True):
-    """The project as it is in its folder."""
+    """The project as it is in its folder.
+
+    `named` is True for another folder, which the user named: its links may lead anywhere.
+    """
 
     root: Path
     ref: None = None
+    named: bool = False
 
     def read(self, path: str) -> bytes | None:
-        """Return the file's bytes. A pipe or a device is refused: it may never end."""
+        """Return the file's bytes. A link is followed to another place in the project only."""
         place = self.root / _inside(path)
         if not os.path.lexists(place):
             return None
-        if not place.is_file():
-            raise OSError(errno.EINVAL, _NO_FILE)
-        with place.open("rb") as stream:
-            content = stream.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise OSError(errno.EFBIG, _TOO_LARGE)
-        return content
+        top = self.root.resolve()
+        return read_file(inside(Path(top.anchor) if self.named else top, place), MAX_BYTES)
 
 
 class Committed(msgspec.Struct, frozen=True):

@@ -59,7 +59,7 @@ class ScannerSettings(msgspec.Struct, frozen=True):
 
     `path` is the program to use, `args` are extra arguments, `timeout` is in seconds, and `options`
     are the scanner's own keys (see `ScannerInfo.options`). `config` is the text of the file that
-    the option `config` names, if it must not be read from the target.
+    the option `config` names.
     """
 
     path: Path | None = None

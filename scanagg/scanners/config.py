@@ -91,11 +91,11 @@ def load_settings(
         return Settings()
     else:
         settings = _Reader(root, _SHARED_FILE, shared, infos).settings(table)
-    return settings if place.ref is None else _with_configs(settings, place)
+    return _with_configs(settings, place)
 
 
 def _with_configs(settings: Settings, files: Files) -> Settings:
-    """Return the settings with the scanners' own configuration as it is in the commit."""
+    """Return the settings with the content of the scanners' own configuration files."""
     scanners = dict(settings.scanners)
     for name, scanner in scanners.items():
         path = scanner.options.get(CONFIG)
@@ -103,9 +103,10 @@ def _with_configs(settings: Settings, files: Files) -> Settings:
             continue
         text = _text(files, path)
         if text is None:
+            where = f"commit {files.ref[:12]}" if files.ref else "the project"
             place = f"{settings.source}: scanners.{name}.{CONFIG}"
-            message = f"{place}: commit {(files.ref or '')[:12]} has no file {one_line(path)}"
-            raise ConfigError(message, "Use a file that is in that commit.")
+            message = f"{place}: {where} has no file {one_line(path)}"
+            raise ConfigError(message, "Use a file that is there.")
         scanners[name] = replace(scanner, config=text)
     return replace(settings, scanners=scanners)
 

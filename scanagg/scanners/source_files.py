@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
+from scanagg.core.files import open_file, read_file
 from scanagg.model import NotExamined, SourceFile, Target
 from scanagg.scanners.base import Context
 
@@ -34,7 +35,7 @@ def is_text(file: SourceFile) -> bool:
     if file.size == 0:
         return True
     try:
-        with file.real.open("rb") as stream:
+        with open_file(file.real) as stream:
             start = stream.read(_SNIFFED_BYTES)
     except OSError:
         return True
@@ -63,13 +64,12 @@ def chosen(target: Target, paths: Iterable[str]) -> tuple[SourceFile, ...]:
 def configuration(context: Context) -> tuple[str | None, Mapping[str, str]]:
     """Return the path of the scanner's own configuration, and the files to write for the call.
 
-    A configuration that must not be read from the target is written for the call.
+    The scanner gets a copy, because it would follow links itself.
     """
     settings = context.settings
-    named = settings.options.get("config")
-    if named is None or settings.config is None:
-        return (str(context.target.root / named) if named else None), {}
-    name = f"config{PurePath(named).suffix}"
+    if settings.config is None:
+        return None, {}
+    name = f"config{PurePath(settings.options['config']).suffix}"
     return f"{{work}}/{name}", {name: settings.config}
 
 
@@ -112,7 +112,7 @@ def python_lines(file: SourceFile | None) -> tuple[str, ...]:
     if file is None:
         return ()
     try:
-        raw = file.real.read_bytes()
+        raw = read_file(file.real)
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
         text = raw.decode(encoding)
     except (OSError, SyntaxError, LookupError, UnicodeDecodeError):

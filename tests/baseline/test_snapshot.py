@@ -10,6 +10,7 @@ import pytest
 from support.history import commit, write
 from support.repository import git
 
+from scanagg.baseline import snapshot
 from scanagg.baseline.compare_code import keyed_digest, machine_key
 from scanagg.baseline.snapshot import (
     FileChanges,
@@ -20,6 +21,7 @@ from scanagg.baseline.snapshot import (
     plain,
     read_snapshot,
 )
+from scanagg.core.files import read_file
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
 from scanagg.model import SourceFile
@@ -31,10 +33,10 @@ Lines = Mapping[str, FollowedFile]
 
 
 def standing(root: Path, folder: Path, ref: str = "HEAD") -> FileChanges:
-    snapshot = read_snapshot(Git(root), ref, read_target(root))
-    assert snapshot is not None
+    before = read_snapshot(Git(root), ref, read_target(root))
+    assert before is not None
     folder.mkdir(exist_ok=True)
-    return compare_files(snapshot, folder)
+    return compare_files(before, folder)
 
 
 # which files are the same
@@ -131,14 +133,13 @@ def test_a_file_that_cannot_be_read_is_not_the_same(
     make_project: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     root = make_project({"a.py": "a\n"})
-    real = Path.read_bytes
 
     def read(path: Path) -> bytes:
         if path == root / "a.py":
             raise PermissionError(13, "Permission denied")
-        return real(path)
+        return read_file(path)
 
-    monkeypatch.setattr(Path, "read_bytes", read)
+    monkeypatch.setattr(snapshot, "read_file", read)
     found = standing(root, tmp_path / "before")
     assert (found.same, set(found.changed)) == (set(), {"a.py"})
 

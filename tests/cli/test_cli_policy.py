@@ -164,7 +164,7 @@ def test_a_file_of_cases_that_cannot_be_used_is_an_error(folder: Path) -> None:
         stream.truncate(2 << 20)
     for name, words in (
         ("none.yml", "none.yml: does not exist"),
-        ("folder", "folder: is not a file"),
+        ("folder", "folder: is not a regular file"),
         ("wrong.yml", "wrong.yml:3:5: cases[0]: 'finding' is missing"),
         ("large.yml", "large.yml:1:1: larger than 1 MiB"),
     ):

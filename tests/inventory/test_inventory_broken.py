@@ -107,7 +107,7 @@ def test_an_unreadable_file_is_a_problem(tmp_path: Path, problems):
     inventory = read_inventory(Target(tmp_path, "x", (gone, folder)))
     assert problems(inventory) == {
         "uv.lock": Reason("unreadable-file", {"error": "No such file or directory"}),
-        "requirements.txt": Reason("unreadable-file", {"error": "Is a directory"}),
+        "requirements.txt": Reason("unreadable-file", {"error": "is not a regular file"}),
     }
 
 

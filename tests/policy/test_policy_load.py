@@ -262,8 +262,8 @@ def test_only_a_readable_file_is_read(tmp_path: Path) -> None:
     folder.mkdir()
     (tmp_path / "scanagg.yml").symlink_to(tmp_path / "gone.yml")
     for path in (fifo, folder):
-        assert mistakes_in(path) == [" is not a file"]
-    with pytest.raises(PolicyError, match=r"scanagg\.yml: is not a file"):
+        assert mistakes_in(path) == [" is not a regular file"]
+    with pytest.raises(PolicyError, match=r"scanagg\.yml: is a broken symbolic link"):
         load_policy(None, tmp_path)
 
 

@@ -176,7 +176,7 @@ def test_rule_2_another_hash_is_refused_with_both(tmp_path: Path) -> None:
         ("../out.yml", "3:18: extends[0].file: '../out.yml' is outside"),
         ("/etc/passwd", "3:18: extends[0].file: '/etc/passwd' is outside"),
         ("a/../../x", "3:18: extends[0].file: 'a/../../x' is outside"),
-        ("folder", "3:18: extends[0].file: folder: is not a file"),
+        ("folder", "3:18: extends[0].file: folder: is not a regular file"),
         ("'https://org.invalid/p.yml'", "3:18: extends[0].file: 'https://org.invalid/p.yml' is a"),
         ('"a\\u001fb"', "3:18: extends[0].file: a\\x1fb does not exist"),
         (".", "3:18: extends[0].file: .: is not a path"),

@@ -378,7 +378,7 @@ def test_a_broken_file_of_waivers_is_an_error_not_no_waiver(
 
 def test_a_folder_in_place_of_the_waivers_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "policies" / "waivers.yml").mkdir(parents=True)
-    with pytest.raises(PolicyError, match=r"policies/waivers\.yml: is not a file"):
+    with pytest.raises(PolicyError, match=r"policies/waivers\.yml: is not a regular file"):
         policy_of(tmp_path, "")
 
 

@@ -90,5 +90,5 @@ def test_the_key_is_not_in_the_complaint(tmp_path: Path) -> None:
 
 def test_a_folder_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / secret_key.PLACE).mkdir(parents=True)
-    with pytest.raises(ConfigError, match="is not a file"):
+    with pytest.raises(ConfigError, match="is not a regular file"):
         secret_key.find(WorkTree(tmp_path), {})

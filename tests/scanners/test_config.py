@@ -1,5 +1,6 @@
 """Configuration is loaded strictly: every mistake has a file, a line and a remedy."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -138,6 +139,24 @@ def test_a_scanner_inside_the_checked_project_is_refused(tmp_path: Path) -> None
         load(tmp_path, text)
 
 
+def test_a_scanner_s_own_configuration_is_a_file_of_the_project(tmp_path: Path) -> None:
+    text = "[scanners.bandit]\nconfig = '{}'\n"
+    (tmp_path / "bandit.yml").write_text("skips: [B101]\n")
+    assert load(tmp_path, text.format("bandit.yml")).scanners["bandit"].config == (
+        "skips: [B101]\n"
+    )
+    os.mkfifo(tmp_path / "pipe.yml")
+    (tmp_path / "link.yml").symlink_to("/dev/zero")
+    for name, reason in {
+        "none.yml": "the project has no file none.yml",
+        "pipe.yml": "is not a regular file",
+        "link.yml": "leads out of the project",
+        "/etc/hostname": "leads out of the project",
+    }.items():
+        with pytest.raises(ConfigError, match=reason):
+            load(tmp_path, text.format(name))
+
+
 def test_two_configurations_are_one_too_many(tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.scanagg]\n")
     with pytest.raises(ConfigError, match="configure scanagg"):
@@ -159,13 +178,13 @@ def test_a_file_that_is_no_utf8_or_cannot_be_read_is_an_error(tmp_path: Path) ->
 def test_a_file_that_cannot_be_read_is_an_error(tmp_path: Path) -> None:
     # A regular file that not even root can read from its start.
     (tmp_path / "scanagg.toml").symlink_to("/proc/self/mem")
-    with pytest.raises(ConfigError, match="Input/output error"):
+    with pytest.raises(ConfigError, match="leads out of the project"):
         load_settings(tmp_path, scanner_infos())
 
 
 def test_what_is_no_file_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "scanagg.toml").mkdir()
-    with pytest.raises(ConfigError, match=r"cannot read scanagg\.toml: is not a file"):
+    with pytest.raises(ConfigError, match=r"cannot read scanagg\.toml: is not a regular file"):
         load_settings(tmp_path, scanner_infos())
 
 

@@ -52,7 +52,8 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers
         for name, content in files.items():
             if content is not None:
                 (tmp_path / name).write_bytes(content)
-        request = {"root": str(tmp_path), "files": [*files], "seconds": 60, "line_bytes": 99_999}
+        request = {"root": str(tmp_path), "files": [*files], "seconds": 60}
+        request |= {"file_bytes": 5_000_000, "line_bytes": 99_999}
         said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         monkeypatch.setattr(sys, "argv", ["secrets", *args])
         monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({**request, **limits})))
@@ -146,10 +147,10 @@ def test_a_long_line_and_a_slow_file_and_a_broken_one_are_named(answers: Answers
 def test_a_file_that_may_not_be_read_is_named(
     answers: Answers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(_path: Path) -> bytes:
+    def refuse(_path: Path, _limit: int) -> bytes:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(worker, "read_file", refuse)
     reason = {"kind": "unreadable-file", "values": {"error": "Permission denied"}}
     assert answers({"a.py": b"x"})[0]["reason"] == reason
 

@@ -44,7 +44,7 @@ INFO = ScannerInfo(
     args=frozenset(
         (
             *("-l", "-ll", "-lll", "-i", "-ii", "-iii", "--severity-level"),
-            *("--confidence-level", "-t", "--tests", "-s", "--skip", "-c", "--configfile"),
+            *("--confidence-level", "-t", "--tests", "-s", "--skip"),
         )
     ),
     native_files=(".bandit", "bandit.yaml", "bandit.yml"),

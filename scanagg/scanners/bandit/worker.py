@@ -6,12 +6,17 @@ with `--ignore-nosec` over those files, or nothing if that run failed. The exit 
 first run.
 """
 
+import io
 import json
 import runpy
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
+
+from bandit.core import manager
+
+from scanagg.core.files import read_file
 
 SEPARATOR: Final = "\x1e"
 # In the working directory, which is private to each call.
@@ -20,6 +25,8 @@ _FIRST, _SECOND = "first.json", "second.json"
 
 def main() -> None:
     """Run bandit once or twice, and print its reports."""
+    # bandit has no hook to read files. Its own `open` would follow a link and wait for a pipe.
+    vars(manager)["open"] = _open
     split = sys.argv.index("--")
     options, files = sys.argv[1:split], sys.argv[split + 1 :]
     code = _bandit([*options, "--output", _FIRST], files)
@@ -46,6 +53,10 @@ def _bandit(options: Iterable[str], files: Iterable[str]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     return 0
+
+
+def _open(name: str, _mode: str) -> BinaryIO:
+    return io.BytesIO(read_file(Path(name)))
 
 
 def _written(name: str) -> str:

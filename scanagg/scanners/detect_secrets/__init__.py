@@ -15,6 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.core.errors import ConfigError
+from scanagg.core.files import read_file
 from scanagg.core.text import one_line
 from scanagg.model import (
     Category,
@@ -94,12 +95,13 @@ advisory_source = base.advisory_source
 class SearchRequest(msgspec.Struct, frozen=True):
     """A request to `worker`: search `files`, relative to `root`.
 
-    The limits are CPU `seconds` for each file, and the bytes of a line.
+    The limits are CPU `seconds` for each file, and the bytes of a file and of a line.
     """
 
     root: str
     files: tuple[str, ...]
     seconds: float
+    file_bytes: int
     line_bytes: int
 
 
@@ -193,12 +195,13 @@ def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, .
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Return the call for these files. Names are relative: filters of detect-secrets see them."""
     root = context.target.root
-    _, line_bytes, seconds = _limits(context.settings)
+    file_bytes, line_bytes, seconds = _limits(context.settings)
     names = {file.path: str(file.real.relative_to(root)) for file in context.target.files}
     request = {
         "root": str(root),
         "files": [names[path] for path in batch],
         "seconds": seconds,
+        "file_bytes": file_bytes,
         "line_bytes": line_bytes,
     }
     argv = (*tool.argv, *context.settings.args)
@@ -296,7 +299,7 @@ def _baseline(target: Target) -> tuple[Mapping[str, tuple[BaselineSecret, ...]],
     for file in target.files:
         if file.path == BASELINE:
             try:
-                return read_baseline(file.real.read_bytes()), None
+                return read_baseline(read_file(file.real)), None
             except OSError as error:
                 why = Reason("unreadable-file", {"error": error.strerror or str(error)})
                 return {}, Reason("ignored-file", {"path": BASELINE, "why": why})

@@ -8,6 +8,7 @@ file without an answer is the cause.
 """
 
 import contextlib
+import io
 import json
 import os
 import re
@@ -33,6 +34,7 @@ from detect_secrets.transformers import get_transformed_file
 from detect_secrets.util.code_snippet import get_code_snippet
 from detect_secrets.util.inject import call_function_with_arguments
 
+from scanagg.core.files import read_file
 from scanagg.model import Reason, plain
 from scanagg.scanners.detect_secrets import SearchAnswer, SearchRequest, SecretHit
 
@@ -147,7 +149,8 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
     if filters:
         reason = Reason("filtered", {"filter": min(filters)})
         return SearchAnswer(index, reason, on_purpose=True)
-    longest = max(map(len, Path(name).read_bytes().splitlines()), default=0)
+    raw = read_file(Path(request.root, name), request.file_bytes)
+    longest = max(map(len, raw.splitlines()), default=0)
     if longest > request.line_bytes:
         reason = Reason(
             "long-line",
@@ -157,7 +160,7 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
     hits, allowed = _found(), _found()
     values: dict[str, None] = {}
     is_text = False
-    for lines in _readings(name):
+    for lines in _readings(name, raw):
         is_text = True
         # Without the pragmas, detect-secrets would not have read the file again.
         again = bool(allowed)
@@ -185,18 +188,19 @@ def _sorted(found: _Found) -> tuple[SecretHit, ...]:
     return tuple(sorted(hits, key=lambda hit: (hit.lines[0], hit.type, hit.hash)))
 
 
-def _readings(name: str) -> Iterator[list[str]]:
+def _readings(name: str, raw: bytes) -> Iterator[list[str]]:
     """Yield the lines of a file, then those of it as an ini file; nothing if it is not text."""
-    with Path(name).open() as stream:
-        file: Any = stream
-        try:
-            yield get_transformed_file(file) or file.readlines()
-        except UnicodeDecodeError:
-            return
-        file.seek(0)
-        lines = get_transformed_file(file, use_eager_transformers=True)
-        if lines:
-            yield lines
+    buffer: Any = io.BytesIO(raw)
+    buffer.name = name  # the transformers choose by the name
+    file: Any = io.TextIOWrapper(buffer)
+    try:
+        yield get_transformed_file(file) or file.readlines()
+    except UnicodeDecodeError:
+        return
+    file.seek(0)
+    lines = get_transformed_file(file, use_eager_transformers=True)
+    if lines:
+        yield lines
 
 
 def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from scanagg.core.files import open_file
 from scanagg.model import Inventory, NotExamined, Reason, SourceFile, Target
 
 SEEN: Final = "scanagg-read"
@@ -256,7 +257,7 @@ def _is_text(file: SourceFile) -> bool:
 
 def _head(file: SourceFile, size: int) -> bytes:
     try:
-        with file.real.open("rb") as stream:
+        with open_file(file.real) as stream:
             return stream.read(size)
     except OSError:
         return b""
