@@ -1,45 +1,51 @@
 """The command line: the only code that prints, exits, or catches unexpected errors."""
 
-import os
 import sys
+import warnings
 from typing import NoReturn
 
-from scanagg.cli.app import app
-from scanagg.cli.output import complain, stop_printing
+from scanagg.cli.output import complain, standard_streams
 from scanagg.core.errors import ExitCode, ScanaggError
 
 
 def main() -> NoReturn:
     """Run the command line and exit with one of `ExitCode`."""
-    # Replace closed streams, and escape characters that the terminal's encoding lacks.
-    for name in ("stdout", "stderr"):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_WRONLY), "w"))
-        reconfigure = getattr(getattr(sys, name), "reconfigure", None)
-        if reconfigure:
-            reconfigure(errors="backslashreplace")
+    if sys.warnoptions:
+        # With `python -W error`, a deprecation in a library would end the check.
+        warnings.simplefilter("ignore")
+    with standard_streams() as output:
+        code = _run()
+        output.flush()
+        if output.error and code in (ExitCode.PASS, ExitCode.BLOCKED):
+            # Also for a reader that has gone, as in `scanagg check | head`.
+            code = ExitCode.INCOMPLETE
+            message = f"cannot write to standard output: {output.error.strerror or output.error}"
+            complain(message, "The output is not complete. Run again with another place for it.")
+    sys.exit(code)
+
+
+def _run() -> int:
+    """Run the command and return its exit code. Every error is printed."""
     try:
-        app(prog_name="scanagg")
+        # Imported here, so that an error in a library is not Python's exit code 1: blocked.
+        from scanagg.cli.app import run  # noqa: PLC0415
+
+        return run(sys.argv[1:])
     except ScanaggError as error:
         complain(error.message, error.hint)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
         complain("interrupted", "")
-        sys.exit(ExitCode.INTERRUPTED)
-    except BrokenPipeError:
-        # The reader has gone, as in `scanagg check | head`: nobody saw the verdict.
-        stop_printing()
-        sys.exit(ExitCode.INCOMPLETE)
-    except OSError as error:
-        # Reports and scanners have errors of their own: this one is from standard output.
-        stop_printing()
-        message = f"cannot write to standard output: {error.strerror or error}"
-        complain(message, "The output is not complete. Run again with another place for it.")
-        sys.exit(ExitCode.INCOMPLETE)
+        return ExitCode.INTERRUPTED
+    except (OSError, MemoryError) as error:
+        # Projects, scanners and reports have errors of their own: this one is of the machine.
+        file = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
+        message = getattr(error, "strerror", None) or str(error) or "not enough memory"
+        complain(f"the system refused to go on: {message}{file}", "Run again with more resources.")
+        return ExitCode.INCOMPLETE
     except Exception as error:  # noqa: BLE001 - a bug must not look like a verdict
         _report_bug(error)
-        sys.exit(ExitCode.INTERNAL)
-    sys.exit(ExitCode.PASS)
+        return ExitCode.INTERNAL
 
 
 def _report_bug(error: Exception) -> None:

@@ -1,7 +1,7 @@
 """The typer application. The module of a command is imported only when that command runs."""
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from inspect import signature
 from typing import Annotated, Any, Final
@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperArgument, TyperGroup
 
 from scanagg import __version__
+from scanagg.core.errors import ExitCode
 
 COMMANDS: Final[Mapping[str, str]] = {
     "check": "Run the scanners, judge their findings, and write reports.",
@@ -94,6 +95,21 @@ def _version(wanted: bool) -> None:
     if wanted:
         sys.stdout.write(f"scanagg {__version__}\n")
         raise typer.Exit
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command and return its exit code. Errors in the arguments are printed."""
+    # Not `app()`, which ends with 1 (blocked) when any pipe or input ends early.
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("scanagg", list(arguments)) as context:
+            command.invoke(context)
+    except typer.Exit as end:
+        return end.exit_code
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    return ExitCode.PASS
 
 
 @app.callback()

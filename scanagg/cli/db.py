@@ -1,7 +1,6 @@
 """`scanagg db`: update the advisory store, fill it from files, show its contents."""
 
 import contextlib
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +13,7 @@ from scanagg.advisories.importing import Imported, import_any
 from scanagg.advisories.storage import KINDS, is_stored
 from scanagg.advisories.store import Phase, open_store
 from scanagg.cli import options
-from scanagg.cli.output import say
+from scanagg.cli.output import say, say_json
 from scanagg.cli.progress import store_progress
 from scanagg.core.cache import cache_folder
 from scanagg.core.errors import ExitCode, UsageError
@@ -155,7 +154,7 @@ def status(
         ],
         "problems": list(problems),
     }
-    say(*json.dumps(document, indent=2).splitlines())
+    say_json(document)
 
 
 def _imported_lines(start: str, imported: Imported) -> Iterator[str]:

@@ -1,6 +1,5 @@
 """`scanagg license`: judge a licence expression, or the licences of a project's packages."""
 
-import json
 import os
 from collections import Counter
 from datetime import datetime
@@ -11,7 +10,7 @@ import msgspec
 import typer
 
 from scanagg.cli import options
-from scanagg.cli.output import complain, say
+from scanagg.cli.output import complain, say, say_json
 from scanagg.cli.tables import print_table
 from scanagg.core import cache
 from scanagg.core.errors import ExitCode, UsageError
@@ -103,7 +102,7 @@ class LicenseListing(msgspec.Struct, frozen=True):
             "packages": packages,
             "not_examined": gaps,
         }
-        say(*json.dumps(document, indent=2).splitlines())
+        say_json(document)
 
 
 @app.command("eval")

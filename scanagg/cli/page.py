@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scanagg.cli.files import WrittenReports, short_path
-from scanagg.cli.output import complain, printing
+from scanagg.cli.output import complain
 from scanagg.cli.tables import (
     ACTION_STYLES,
     OUTCOME_STYLES,
@@ -55,7 +55,7 @@ _SNIPPET_WIDTH: Final = 160
 def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: bool) -> int:
     """Print the page, and problems with reports to standard error; return the exit code.
 
-    The outcome is incomplete if a report is not written. OutputError if the reader goes away.
+    The outcome is incomplete if a report is not written.
     """
     gate = report.gate
     if written.problems and gate.exit_code in (ExitCode.PASS, ExitCode.BLOCKED):
@@ -76,22 +76,22 @@ def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: 
         console.file = buffer
     console.width = max(console.width, _LEAST_WIDTH)
     page = _Page(console, report, phrases.upgrades_by_purl(report), verbose)
-    with printing("Read the reports."):
-        page.verdict()
-        if not quiet:
-            page.overview()
-            page.runs()
-            page.unfinished_runs()
-            page.findings()
-            page.upgrades()
-            page.deadlines()
-            page.counts()
-            if verbose:
-                page.waivers_and_data()
-            page.notices()
-            page.reports(written)
-        # Without the spaces by which tables pad their lines to the full width.
-        sys.stdout.writelines(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines())
+    page.verdict()
+    if not quiet:
+        page.overview()
+        page.runs()
+        page.unfinished_runs()
+        page.findings()
+        page.upgrades()
+        page.deadlines()
+        page.counts()
+        if verbose:
+            page.waivers_and_data()
+        page.notices()
+        page.reports(written)
+    # Without the spaces by which tables pad their lines to the full width.
+    sys.stdout.write("".join(f"{line.rstrip()}\n" for line in buffer.getvalue().splitlines()))
+    sys.stdout.flush()
     for number, problem in enumerate(written.problems, 1):
         # The hint is the same for all.
         complain(problem.message, problem.hint if number == len(written.problems) else "")

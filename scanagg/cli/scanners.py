@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.text import Text
 
 from scanagg.advisories.store import Store, open_store
-from scanagg.cli.output import printing
 from scanagg.core import cache
 from scanagg.core.process import Stop
 from scanagg.core.text import counted, one_line
@@ -37,7 +36,7 @@ def command(
     limits = Limits(jobs=1, timeout=DEFAULT_TIMEOUT, stop=Stop())
     folder = cache.cache_folder()
     console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)
-    with printing(), contextlib.closing(open_store(folder)) as store:
+    with contextlib.closing(open_store(folder)) as store:
         setup = ScanSetup(
             limits=limits,
             cache=folder,

@@ -9,6 +9,22 @@ from typing import Final
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _QUOTED_WIDTH: Final = 60
 
+# Invisible characters, which GitHub's runner skips when it compares text.
+_UNSEEN: Final = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
+)
+# What starts a command or a section in the log of a CI system, without its last character: `##[`
+# (GitHub), `##vso[` (Azure Pipelines), `##teamcity[`, `section_start:` (GitLab), `travis_fold:`.
+_MARK: Final = (
+    rf"#[{_UNSEEN}]*#[\w{_UNSEEN}]*(?=\[)|section_(?:start|end)(?=:)|travis_(?:fold|time)(?=:)"
+)
+_MARK_IN_JSON: Final = re.compile(rf"({_MARK})([\[:])")
+# The same, and `::` (GitHub) at the start of a line, after blanks and codes of colours.
+_COMMAND: Final = re.compile(
+    rf"(?:^|(?<=[\r\n]))(?:[^\S\r\n]|\x1b\[[\d;]*m|[{_UNSEEN}])*:[{_UNSEEN}]*(?=:)|{_MARK}"
+)
+
 
 def printable(text: str) -> str:
     r"""Return `text` with control and direction characters as a visible \xNN or \uNNNN."""
@@ -18,6 +34,19 @@ def printable(text: str) -> str:
 def one_line(text: str) -> str:
     r"""Return printable text on one line: newlines become `\n`, tabs a space."""
     return printable(text).replace("\n", "\\n").replace("\t", " ")
+
+
+def inert(text: str) -> str:
+    r"""Return `text` with a backslash in all that a CI system takes for a command in its log.
+
+    `::error::` becomes `:\:error::`, `##[group]` becomes `##\[group]`.
+    """
+    return _COMMAND.sub(r"\g<0>\\", text)
+
+
+def inert_json(text: str) -> str:
+    """Return JSON text that no CI system takes for a command, with the same values."""
+    return _MARK_IN_JSON.sub(lambda match: f"{match[1]}\\u{ord(match[2]):04x}", text)
 
 
 def quoted(value: object) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from support import tools
-from support.command import PROGRAM, Said, check, scanagg
+from support.command import Said, check, scanagg
 from support.osv import osv_server
 from support.repository import git
 
@@ -439,19 +439,6 @@ def test_a_bad_configuration_is_an_error_before_anything_runs(make_project: Make
 )
 def test_a_bad_option_is_a_usage_error(make_project: Make, argv: tuple[str, ...]) -> None:
     assert scanagg("check", str(make_project({"a.py": CLEAN})), *argv).returncode == 2
-
-
-def test_a_terminal_that_is_gone_or_full_is_no_pass(make_project: Make) -> None:
-    project = make_project({"a.py": CLEAN})
-    command = f'"{PROGRAM}" check "{project}" --only bandit'
-    for redirection, code in ((">/dev/full", 3), (">&- 2>&-", 0)):
-        done = subprocess.run(
-            ["bash", "-c", f"{command} {redirection}"], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == code, done.stderr
-        assert "Traceback" not in done.stderr
-    gone = subprocess.run(["bash", "-c", f'"{PROGRAM}" check /nowhere 2>&-'], check=False)
-    assert gone.returncode == 2
 
 
 def test_without_a_home_the_remedy_is_named(
