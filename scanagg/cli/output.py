@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
 
-from scanagg.core.text import inert, inert_json, one_line, printable
+from scanagg.core.text import JSON_ESCAPE, inert, inert_in, one_line, printable
 
 _STANDARD: Final = (0, 1, 2)
 
@@ -134,4 +134,4 @@ def say(*lines: str) -> None:
 
 def say_json(document: object) -> None:
     """Print a document as JSON."""
-    say(*inert_json(json.dumps(document, indent=2)).splitlines())
+    say(*inert_in(json.dumps(document, indent=2), JSON_ESCAPE).splitlines())

@@ -9,6 +9,9 @@ from typing import Final
 _UNSAFE: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 _QUOTED_WIDTH: Final = 60
 
+JSON_ESCAPE: Final = "\\u{:04x}"
+"""A character of a string in JSON, by its number."""
+
 # Invisible characters, which GitHub's runner skips when it compares text.
 _UNSEEN: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u3164"
@@ -19,7 +22,7 @@ _UNSEEN: Final = (
 _MARK: Final = (
     rf"#[{_UNSEEN}]*#[\w{_UNSEEN}]*(?=\[)|section_(?:start|end)(?=:)|travis_(?:fold|time)(?=:)"
 )
-_MARK_IN_JSON: Final = re.compile(rf"({_MARK})([\[:])")
+_MARK_AND_END: Final = re.compile(rf"({_MARK})([\[:])")
 # The same, and `::` (GitHub) at the start of a line, after blanks and codes of colours.
 _COMMAND: Final = re.compile(
     rf"(?:^|(?<=[\r\n]))(?:[^\S\r\n]|\x1b\[[\d;]*m|[{_UNSEEN}])*:[{_UNSEEN}]*(?=:)|{_MARK}"
@@ -44,9 +47,12 @@ def inert(text: str) -> str:
     return _COMMAND.sub(r"\g<0>\\", text)
 
 
-def inert_json(text: str) -> str:
-    """Return JSON text that no CI system takes for a command, with the same values."""
-    return _MARK_IN_JSON.sub(lambda match: f"{match[1]}\\u{ord(match[2]):04x}", text)
+def inert_in(text: str, escape: str) -> str:
+    """Return text of a format as `inert` does, with an `escape` such as `&#{};` for a character.
+
+    The values in the text stay the same. Lines of the format must not start with `::`.
+    """
+    return _MARK_AND_END.sub(lambda match: match[1] + escape.format(ord(match[2])), text)
 
 
 def quoted(value: object) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from scanagg.core.text import printable
+from scanagg.core.text import JSON_ESCAPE, inert_in, printable
 
 _ENCODER: Final = msgspec.json.Encoder()
 # JSON escapes that hide a control character. An escaped backslash matches too, which costs time but
@@ -21,8 +21,12 @@ def encode(value: object) -> str:
     r"""Return `value` as JSON on one line, with every control character as a visible \xNN.
 
     `value` is anything that msgspec can encode. Characters that change the direction of text are
-    control characters too.
+    control characters too. No CI system takes a part of the text for a command.
     """
+    return inert_in(_encoded(value), JSON_ESCAPE)
+
+
+def _encoded(value: object) -> str:
     try:
         text = _ENCODER.encode(value).decode()
     except UnicodeEncodeError:  # a surrogate: a byte that was not UTF-8

@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 from support.command import PROGRAM, scanagg
+from support.commands import ANYWHERE, AT_START, hostile, is_command
+from support.sample_whole import full_report
 
+from scanagg.cli.files import WrittenReports
 from scanagg.cli.output import Stream
-from scanagg.core.text import inert, inert_json
+from scanagg.cli.page import show_page
+from scanagg.core.text import JSON_ESCAPE, inert, inert_in
 
 Make = Any
 
@@ -129,22 +133,8 @@ def test_a_pipe_that_does_not_block_gets_all_of_a_long_output(folder: Path) -> N
 
 # Commands of CI systems.
 
-_ANYWHERE = (
-    *("##[add-mask]x", "##[error]x", "##vso[task.setvariable variable=x]y"),
-    *("##teamcity[buildStatus text='x']", "section_start:1:x[collapsed=true]", "section_end:1:x"),
-    *("travis_fold:start:x", "#\u200b#[group]x", "##\u00ad[group]x", "a##[group]"),
-)
-_AT_START = ("::error::x", "::add-mask::x", "::stop-commands::x", "\u200b::error::x", ":\ufeff:x::")
 
-
-def is_command(line: str) -> bool:
-    """Return True if a CI system would read a command, as GitHub's runner and others do."""
-    seen = "".join(character for character in line if character.isprintable()).strip()
-    marks = ("##[", "##vso[", "##teamcity[", "section_start:", "section_end:", "travis_fold:")
-    return seen.startswith("::") or any(mark in seen for mark in marks)
-
-
-@pytest.mark.parametrize("command", [*_ANYWHERE, *_AT_START])
+@pytest.mark.parametrize("command", [*ANYWHERE, *AT_START])
 @pytest.mark.parametrize("before", ["", "a\n", "a\r", "a\r\n  ", "\t\u00a0", "\x1b[1m"])
 def test_no_text_is_a_command(before: str, command: str) -> None:
     assert any(map(is_command, (before + command).splitlines())) or before == "\x1b[1m"
@@ -154,14 +144,14 @@ def test_no_text_is_a_command(before: str, command: str) -> None:
     assert safe.replace("\\", "") == before + command
 
 
-@pytest.mark.parametrize("command", _ANYWHERE)
+@pytest.mark.parametrize("command", ANYWHERE)
 def test_no_json_is_a_command_and_it_keeps_its_values(command: str) -> None:
-    text = inert_json(json.dumps({command: [command]}, ensure_ascii=False))
+    text = inert_in(json.dumps({command: [command]}, ensure_ascii=False), JSON_ESCAPE)
     assert not is_command(text)
     assert json.loads(text) == {command: [command]}
 
 
-@pytest.mark.parametrize("command", [*_ANYWHERE, *_AT_START])
+@pytest.mark.parametrize("command", [*ANYWHERE, *AT_START])
 @pytest.mark.parametrize("width", [1, 2, 3, 7])
 def test_a_command_in_pieces_is_none(command: str, width: int) -> None:
     buffer = io.BytesIO()
@@ -170,3 +160,16 @@ def test_a_command_in_pieces_is_none(command: str, width: int) -> None:
         output.write(command[start : start + width])
         output.flush()
     assert not is_command(buffer.getvalue().decode())
+
+
+@pytest.mark.parametrize("width", range(40, 60))
+def test_no_line_of_a_page_is_a_command_where_it_wraps(
+    width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    for command in ("::error::x", "a ::error::x", "##[add-mask]x"):
+        written = io.StringIO()
+        monkeypatch.setattr(sys, "stdout", Stream(written))
+        report = hostile(full_report(), f"{command} " * 9)
+        show_page(report, WrittenReports(), quiet=False, verbose=True)
+        assert not [line for line in written.getvalue().splitlines() if is_command(line)]

@@ -15,7 +15,7 @@ import jinja2
 import msgspec
 from markupsafe import Markup, escape
 
-from scanagg.core.text import one_line, printable, shorten
+from scanagg.core.text import inert_in, one_line, printable, shorten
 from scanagg.model import (
     Action,
     Advisory,
@@ -63,6 +63,7 @@ _ADDRESS_WIDTH: Final = 300
 BAR_WIDTH: Final = 1_000
 _LEAST_WIDTH: Final = 8
 
+_HTML_ESCAPE: Final = "&#{};"
 _COMMAND: Final = re.compile(r"`([^`]+)`")
 _NONE: Final = -1
 _ACTIONS: Final = {action: number for number, action in enumerate(Action)}
@@ -83,7 +84,7 @@ def write(report: Report) -> Iterator[str]:
     # Without a base, every finding counts as new.
     ordered = phrases.new_first(report.findings) if report.base else report.findings
     # Markup turns escaping off: rows and tables are already escaped for a script element.
-    return _ENVIRONMENT.get_template("report.html").generate(
+    pieces = _ENVIRONMENT.get_template("report.html").generate(
         report=report,
         phrases=phrases,
         data=phrases.data_sources(report),
@@ -106,6 +107,7 @@ def write(report: Report) -> Iterator[str]:
         asset=_asset,
         csp_hash=_csp_hash,
     )
+    return (inert_in(piece, _HTML_ESCAPE) for piece in pieces)
 
 
 class _Segment(msgspec.Struct, frozen=True):

@@ -3,7 +3,7 @@
 import re
 from typing import Final
 
-from scanagg.core.text import one_line, shorten
+from scanagg.core.text import inert, one_line, shorten
 from scanagg.model import Reason
 from scanagg.reports.links import web_url
 from scanagg.reports.reasons import sentence
@@ -38,12 +38,12 @@ def escape(text: str | Reason, width: int = TEXT_WIDTH) -> str:
     line = sentence(text) if isinstance(text, Reason) else one_line(text)
     plain = shorten(line.strip(), width)
     marked = _MARKUP.sub(lambda match: "\\" + match.group(), plain)
-    return _MENTION.sub(rf"\1{_UNSEEN}", _START.sub(r"\1\\\2", marked))
+    return inert(_MENTION.sub(rf"\1{_UNSEEN}", _START.sub(r"\1\\\2", marked)))
 
 
 def code(text: str, width: int = CODE_WIDTH) -> str:
     """Return `text` in a code span that it cannot end; plain if it would end a table cell."""
-    plain = shorten(one_line(text).strip(), width)
+    plain = inert(shorten(one_line(text).strip(), width))
     if not plain or "|" in plain:
         return escape(plain)
     fence = "`"
