@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 from support import tools
+from support.git_server import TOKEN, git_server
 from support.locks import newer_releases, python_with_pip_of
 from support.osv import osv_server, record
 from support.repository import git
@@ -253,19 +254,44 @@ def test_red_where_a_scanner_is_missing(
 
 
 def test_a_pull_request_is_judged_by_the_rules_of_its_base(
-    make_project: Callable[..., Path], play: Play
+    make_project: Callable[..., Path], play: Play, tmp_path: Path
 ) -> None:
+    """In a clone of one commit, with a token as actions/checkout leaves it, and hostile settings.
+
+    A bare repository in the checked folder must not be asked.
+    """
     rules = "version: 1\ndefault: info\nrules:\n"
     blocks = "  - {id: new, match: {category: code, origin: introduced}, action: block}\n"
     old = "def old(text):\n    return eval(text)\n"
-    project = make_project({"scanagg.yml": rules + blocks, "app.py": old})
-    base = git(project, "rev-parse", "HEAD").strip()
-    git(project, "checkout", "-q", "-b", "feature")
-    (project / "scanagg.yml").write_text("version: 1\ndefault: info\n")
-    (project / "new.py").write_text(old.replace("old", "new"))
-    git(project, "add", "-A")
-    git(project, "commit", "-q", "-m", "change")
-    done = play(project, base=base, only="bandit")
+    files = {"sub/scanagg.yml": rules + blocks, "sub/app.py": old}
+    origin = make_project(files, name="origin")
+    base = git(origin, "rev-parse", "HEAD").strip()
+    git(origin, "checkout", "-q", "-b", "feature")
+    (origin / "sub" / "scanagg.yml").write_text("version: 1\ndefault: info\n")
+    (origin / "sub" / "new.py").write_text(old.replace("old", "new"))
+    git(origin / "sub", "init", "-q", "--bare", ".")
+    program, marker = tmp_path / "program", tmp_path / "hostile-code-ran"
+    program.write_text(f"#!/bin/sh\ntouch {marker}\n")
+    program.chmod(0o755)
+    hostile = (
+        f"[core]\nsshCommand = {program}\nfsmonitor = {program}\n[protocol]\nallow = always\n"
+        f'[url "ext::{program} "]\ninsteadOf = http:\n'
+    )
+    (origin / "sub" / "config").write_text(
+        f'[core]\nbare = false\nworktree = "."\n{hostile}[remote "origin"]\nurl = ssh://h.invalid/r\n'
+    )
+    git(origin, "add", "-A", "-f")
+    git(origin, "commit", "-q", "-m", "change")
+    project = tmp_path / "project"
+    git(origin, "clone", "-q", "--depth=1", f"file://{origin}", str(project))
+    with git_server(origin) as address:
+        git(project, "remote", "set-url", "origin", address)
+        token = tmp_path / "token"
+        token.write_text(f'[http "{address}"]\nextraheader = {TOKEN}\n')
+        with (project / ".git" / "config").open("a") as config:
+            config.write(f'{hostile}[includeIf "gitdir:/**"]\npath = {token}\n')
+        done = play(project, base=base, only="bandit", path="sub")
+    assert not marker.exists()
     assert done.outputs["exit-code"] == "1", done.log
     report = json.loads((done.artifact / "files" / "scanagg.json").read_text())
     origins = {one["location"]["path"]: one["origin"] for one in report["findings"]}
@@ -329,7 +355,7 @@ def test_every_input_reaches_the_command_line(
     )
     argv = json.loads((done.artifact / "files" / "scanagg.json").read_text())["argv"]
     assert argv == [
-        *("check", "--output-dir", "out", "--no-progress"),
+        *("check", "--output-dir", "out", "--no-progress", "--fetch"),
         *("--format", "html", "--format", "sarif-full", "--format", "json", "--format", "md"),
         *("--policy", "strict", "--only", "bandit", "--skip", "trivy"),
         *("--python", "/usr/bin/python3", "--image", "app:$(touch hit)", "--enforcement", "warn"),

@@ -1,4 +1,4 @@
-"""Read a git repository, without writing to it or running a program that it names.
+"""Read a git repository, without running a program that it names. Only a fetch writes to it.
 
 A repository is hostile: its configuration can name dozens of programs that even read-only commands
 run (filters, fsmonitor, hooks, drivers, helpers, remotes), and an embedded bare repository can
@@ -39,7 +39,7 @@ from scanagg.core.errors import TargetError
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.core.text import one_line, valid
 
-_SECONDS: Final = 60.0
+_SECONDS: Final = 60.0  # for one command
 _GIT: Final = ("git", "-c", "safe.bareRepository=explicit", "-c", "core.hooksPath=/dev/null")
 _LINK: Final = "120000"
 _SUBMODULE: Final = "160000"
@@ -56,6 +56,11 @@ _ENVIRONMENT: Final = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_TERMINAL_PROMPT": "0",
 }
+# The protocols, variables and configuration of a fetch: nothing else is to happen after it.
+_REMOTE: Final = "https:http:ssh"
+_FETCHING: Final = ("GIT_SSL_CAINFO", "SSH_AUTH_SOCK")
+_ONLY_FETCH: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
+_ID: Final = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 # No configuration of the system and the user. Versions before 2.32 only know HOME.
 _ALONE: Final = {"GIT_CONFIG_NOSYSTEM": "1", "GIT_CONFIG_GLOBAL": os.devnull}
 # The parts of a repository that git reads through the temporary folder.
@@ -143,6 +148,11 @@ def _stand_in(common_dir: Path, configuration: str) -> str:
         (folder / part).symlink_to(common_dir / part)
     (folder / "config").write_text(configuration, "utf-8")
     return name
+
+
+def is_commit_id(ref: str) -> bool:
+    """Return True for a full id: 40 or 64 hexadecimal digits in lower case."""
+    return _ID.fullmatch(ref) is not None
 
 
 def find_repository(folder: Path) -> Repository | None:
@@ -319,16 +329,15 @@ class Git(msgspec.Struct, frozen=True):
 
     def run(self, *argv: str, stdin: bytes = b"") -> Completed:
         """Run a read-only command of git."""
-        command = (*_GIT, *argv)
         variables = {name: str(self.root) for name in ("GIT_DIR", "HOME", "XDG_CONFIG_HOME")}
         if not self.private:
             repository = find_repository(self.root)
             if repository is None:
                 problem = b"fatal: not a git repository"
-                return Completed(command, Ended.EXITED, 128, b"", problem, 0.0)
+                return Completed(argv, Ended.EXITED, 128, b"", problem, 0.0)
             variables = repository.variables()
         env = clean_environment(extra={**_ENVIRONMENT, **_ALONE, **variables})
-        return run(command, cwd=self.root, env=env, timeout=_SECONDS, stop=self.stop, stdin=stdin)
+        return self._start(argv, env, stdin)
 
     def output(self, *argv: str, stdin: bytes = b"") -> bytes | None:
         """Return the output of a command; None if it fails."""
@@ -381,6 +390,43 @@ class Git(msgspec.Struct, frozen=True):
             bare = f"https://{scp[1]}/{scp[2].lstrip('/')}"
         bare = re.sub(r"^(ssh|git|http)://", "https://", bare)
         return bare if bare.startswith("https://") else None
+
+    def fetch(self, commit: str) -> str | None:
+        """Fetch a commit, by its full id, from `origin`, without its history; return the problem.
+
+        Of the repository's configuration, also of files that it includes, only the address and the
+        headers for it count: actions/checkout puts a token there. The configuration of the system
+        and the user counts as a whole.
+        """
+        repository = find_repository(self.root)
+        if repository is None:
+            return "not a git repository"
+        if self.commit(commit):
+            return None
+        variables = repository.variables()
+        own = {key: value for key, value in variables.items() if key.startswith("GIT_")}
+        real = clean_environment(extra={**own, "GIT_COMMON_DIR": str(repository.common_dir)})
+        pattern = r"^(remote\.origin\.url|http\..+\.extraheader)$"
+        command: tuple[str, ...] = ("config", "-z", "--includes", "--get-regexp", pattern)
+        done = self._start(command, real)
+        settings = [
+            entry.partition("\n")[::2] for entry in os.fsdecode(done.stdout).split("\0") if entry
+        ]
+        # As variables: other users can read the arguments of a program.
+        own["GIT_CONFIG_COUNT"] = str(len(settings))
+        for number, (key, value) in enumerate(settings):
+            own |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+        env = clean_environment(_FETCHING, {**_ENVIRONMENT, **own, "GIT_ALLOW_PROTOCOL": _REMOTE})
+        options = ("--quiet", "--no-tags", "--no-recurse-submodules", "--depth=1")
+        done = self._start((*_ONLY_FETCH, "fetch", *options, "origin", commit), env)
+        if done.ended is Ended.EXITED and done.returncode == 0:
+            return None
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        return _CREDENTIALS.sub("", one_line(lines[-1] if lines else done.ended.value))
+
+    def _start(self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes = b"") -> Completed:
+        command = (*_GIT, *argv)
+        return run(command, cwd=self.root, env=env, timeout=_SECONDS, stop=self.stop, stdin=stdin)
 
     def user_settings(self) -> Sequence[str]:
         """Return the user's settings of line ends and ignored files, as options of git."""

@@ -173,3 +173,13 @@ def test_outside_of_a_repository(make_project: Make) -> None:
     said = check(root, "--only", "bandit", "--policy-ref", "main")
     assert said.code == 2
     assert "--policy-ref" in said.err
+
+
+def test_a_commit_that_cannot_be_fetched(project: Path) -> None:
+    commit_id = "1" * 40
+    said = check(project, "--fetch", "--policy-ref", commit_id, "--base", "main")
+    assert said.code == 2
+    assert f"cannot fetch {commit_id}" in said.err
+    assert "cannot fetch main" not in said.err
+    offline = check(project, "--fetch", "--offline", "--policy-ref", commit_id)
+    assert (offline.code, "cannot fetch" in offline.err) == (2, False)

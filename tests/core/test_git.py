@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from support.git_server import TOKEN, git_server
 from support.history import commit, write
 from support.repository import commit as make
 from support.repository import git
@@ -420,3 +421,64 @@ def test_the_ignored_files_of_the_user_are_ignored(
     write(home, {".gitconfig": "[core]\n excludesFile = ~/ignore\n"})
     git(root, "config", "core.excludesFile", str(home / "no-such-file"))
     assert Git(root).output(*Git(root).user_settings(), *command) == b"b\n"
+
+
+@pytest.mark.parametrize("included", [False, True], ids=["header", "included header"])
+def test_a_fetch_takes_the_address_and_the_token_and_nothing_else(
+    make_project: Make, tmp_path: Path, included: bool
+) -> None:
+    origin = make_project({"a": "old\n"}, name="origin")
+    base = git(origin, "rev-parse", "HEAD").strip()
+    commit(origin, {"a": "new\n"})
+    root = tmp_path / "clone"
+    git(origin, "clone", "-q", "--depth=1", f"file://{origin}", str(root))
+    program, marker = tmp_path / "program", tmp_path / "marker"
+    for place in (program, root / ".git" / "hooks" / "reference-transaction"):
+        place.write_text(f"#!/bin/sh\ntouch {marker}\n")
+        place.chmod(0o755)
+    (tmp_path / "helper").write_text(f"[credential]\n helper = {program}\n")
+    with git_server(origin) as address:
+        token = f'[http "{address}"]\n extraHeader = {TOKEN}\n'
+        (tmp_path / "token").write_text(token)
+        token = f'[includeIf "gitdir:{root}/.git"]\n path = {tmp_path}/token\n'
+        git(root, "remote", "set-url", "origin", address)
+        configuration = root / ".git" / "config"
+        without = configuration.read_text() + (
+            f'[remote "origin"]\n uploadpack = {program}\n vcs = x\n'
+            f" proxy = http://127.0.0.1:1\n"
+            f"[core]\n sshCommand = {program}\n gitProxy = {program}\n askPass = {program}\n"
+            f" fsmonitor = {program}\n hooksPath = {tmp_path}\n alternateRefsCommand = {program}\n"
+            f"[protocol] allow = always\n[include] path = {tmp_path}/helper\n"
+            f'[url "ext::{program} "] insteadOf = http:\n'
+            f"[fetch] recurseSubmodules = true\n[gc] auto = 1\n"
+        )
+        configuration.write_text(without)
+        assert "could not read Username" in (Git(root).fetch(base) or "")
+        configuration.write_text(
+            without + (token if included else (tmp_path / "token").read_text())
+        )
+        assert Git(root).fetch("0" * 40)
+        assert Git(root).fetch(base) is None
+    assert Git(root).read(base, "a") == b"old\n"
+    assert Git(root).is_shallow()
+    assert git(root, "--git-dir", str(root / ".git"), "cat-file", "blob", f"{base}:a") == "old\n"
+    assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["ext::touch marker", "file://{origin}", "{origin}", "--upload-pack=touch marker", ""],
+)
+def test_a_fetch_goes_to_another_machine_only(make_project: Make, address: str) -> None:
+    origin = make_project({"a": "old\n"}, name="origin")
+    root = make_project({"b": ""})
+    git(root, "config", "remote.origin.url", address.format(origin=origin))
+    git(root, "config", "protocol.allow", "always")
+    base = git(origin, "rev-parse", "HEAD").strip()
+    assert Git(root).fetch(base)
+    assert Git(root).commit(base) is None
+    assert not (root / "marker").exists()
+
+
+def test_a_fetch_needs_a_repository(tmp_path: Path) -> None:
+    assert Git(tmp_path).fetch("0" * 40) == "not a git repository"
