@@ -224,7 +224,9 @@ class _Scan:
 
             for name, text in call.files.items():
                 (work / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+            # The cache may be inside the repository, and scanners ask git about their folder.
             variables = {key: placed(text) for key, text in call.env.items()}
+            variables["GIT_DIR"] = os.devnull
             done = run(
                 [*map(placed, call.argv), *call.extra],
                 cwd=call.cwd or work,

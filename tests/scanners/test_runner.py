@@ -3,13 +3,14 @@
 import json
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from support.repository import git
 
 from scanagg.core import cache
 from scanagg.core.process import Stop
@@ -290,6 +291,19 @@ def test_the_version_is_asked_for_and_without_one_it_is_failed() -> None:
     assert find(task, Limits(1, 1, Stop()))[1] == plain("says no version")
     missing = Task(Fake(installed=False), context())
     assert find(missing, Limits(1, 1, Stop())) == (None, None)
+
+
+def test_a_scanner_cannot_ask_a_repository(
+    make_project: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"a": ""})
+    marker = root.parent / "marker"
+    git(root, "config", "core.fsmonitor", f"touch {marker}; false")
+    monkeypatch.setenv("SCANAGG_CACHE_DIR", str(root / "cache"))
+    code = f"import subprocess; print(subprocess.run(['git', 'status']).returncode); {ECHO}"
+    run = run_of(Fake(probing=code))
+    assert (run.version or "").startswith("128")
+    assert not marker.exists()
 
 
 def test_a_private_folder_is_made_filled_and_removed() -> None:
