@@ -100,7 +100,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             environ=request.environ,
         )
         base = find_base(target, base_options, request.stop)
-        inventory = read_inventory(target, request.python or rules.settings.python)
+        inventory = read_inventory(target, request.python, rules.settings.python)
         _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
         logged("inventory", inventory.manifests, inventory.packages)
         setup = _scan_setup(request, clock, folder, store)

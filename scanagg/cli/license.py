@@ -185,7 +185,7 @@ def _list_licenses(
     """
     settings, stop = rules.settings, Stop()
     target = read_target(root, exclude=settings.exclude, stop=stop)
-    inventory = read_inventory(target, python or settings.python)
+    inventory = read_inventory(target, python, settings.python)
     setup = ScanSetup(
         limits=Limits(jobs=2, timeout=settings.timeout or DEFAULT_TIMEOUT, stop=stop),
         cache=cache.cache_folder(),

@@ -32,7 +32,7 @@ def command(
     root = path.resolve()
     settings = load_settings(root, scanner_infos())
     target = read_target(root, exclude=settings.exclude)
-    inventory = read_inventory(target, settings.python)
+    inventory = read_inventory(target, None, settings.python)
     limits = Limits(jobs=1, timeout=DEFAULT_TIMEOUT, stop=Stop())
     folder = cache.cache_folder()
     console = Console(file=sys.stdout, highlight=False, emoji=False, markup=False)

@@ -80,7 +80,6 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
             settings=ScannerSettings(),
             cache=self.cache,
             now=self.now,
-            python=inventory.python,
             image=self.image,
             offline=self.offline,
             workers=self.workers,

@@ -39,12 +39,15 @@ _OTHERS: Final[Mapping[str, Reader]] = {
 _LISTS: Final[Mapping[str, Reader]] = {"requirements-list": requirements.read_requirements}
 
 
-def read_inventory(target: Target, python: Path | None = None) -> Inventory:
+def read_inventory(
+    target: Target, python: Path | None = None, configured: Path | None = None
+) -> Inventory:
     """Read the packages of the target's manifests, and of the environment `python` if it is given.
 
-    `python` is an interpreter or the folder of an environment; TargetError if it is neither.
-    Without it, a `.venv` or `venv` in the target counts if no manifest pins anything. Nothing of
-    the target is run. The inventory's problems are what cannot be read.
+    `python` is an interpreter or the folder of an environment; TargetError if it is neither. The
+    project itself can only name one inside the target, `configured`. Without both, a `.venv` or
+    `venv` in the target counts if no manifest pins anything. Nothing of the target is run. The
+    inventory's problems are what cannot be read.
 
     A symbolic link with the name of a manifest is read as that manifest, whatever the name of the
     file it leads to, if that is a file of the checked folder; all places name that file. So a file
@@ -69,8 +72,8 @@ def read_inventory(target: Target, python: Path | None = None) -> Inventory:
         kinds_by_path.pop(path, None)
     manifests += _manifests(project, kinds_by_path, _LISTS)
     inventory = merge(manifests)
-    place, broken = environment.find(target.root, python)
-    if place and (python is not None or not inventory.packages):
+    place, broken = environment.find(target.root, python, configured)
+    if place and (python or configured or not inventory.packages):
         inventory = merge([*manifests, environment.read(place, manifests)])
     unread = _unread(target, broken_links)
     paths = {project.link_target(manifest.path) for manifest in manifests}
@@ -79,7 +82,7 @@ def read_inventory(target: Target, python: Path | None = None) -> Inventory:
         inventory,
         problems=tuple(dict.fromkeys((*inventory.problems, *broken, *unread))),
         manifests=tuple(sorted(paths)),
-        python=place.python if place else None,
+        environment=place,
     )
 
 

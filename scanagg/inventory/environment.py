@@ -3,7 +3,6 @@
 import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from importlib.metadata import Distribution, distributions
 from operator import attrgetter
 from pathlib import Path
 from typing import Final
@@ -12,6 +11,7 @@ import msgspec
 from packaging.utils import canonicalize_name
 
 from scanagg.core.errors import TargetError
+from scanagg.core.files import inside, read_file
 from scanagg.inventory.declarations import requirement_constraint
 from scanagg.inventory.graph import (
     Needs,
@@ -31,7 +31,8 @@ from scanagg.inventory.manifest import (
     parsed,
     shown,
 )
-from scanagg.model import Constraint, NotExamined, Package, Reason
+from scanagg.model import Constraint, Environment, NotExamined, Package, Reason
+from scanagg.project.installed import InstalledPackage, packages_of
 
 _NAMES: Final = (".venv", "venv")
 _INTERPRETER_NAME: Final = re.compile(r"(?:python|pypy)[0-9.]*t?w?(?:\.exe)?", re.IGNORECASE)
@@ -55,14 +56,6 @@ _HINT: Final = (
 )
 
 
-class Environment(msgspec.Struct, frozen=True):
-    """An environment: its interpreter, its name in reports, and the folders of its packages."""
-
-    python: Path
-    name: str
-    folders: tuple[Path, ...]
-
-
 class _DirectUrl(msgspec.Struct, frozen=True):
     """direct_url.json (PEP 610): the source of a package that is not from an index."""
 
@@ -79,30 +72,41 @@ class _Installed(msgspec.Struct, frozen=True):
     own: bool
 
 
-def find(root: Path, python: Path | None) -> tuple[Environment | None, Sequence[NotExamined]]:
+def find(
+    root: Path, python: Path | None, configured: Path | None = None
+) -> tuple[Environment | None, Sequence[NotExamined]]:
     """Find the environment at `python`, else the project's own, and the problems with it.
 
-    TargetError if `python` is given and is not an environment.
+    The user names `python`, which may be anywhere, as may what it leads to. The project names
+    `configured`: that and the project's own environment must be inside the resolved folder `root`.
+    TargetError if the named one is not an environment.
     """
-    if python is not None:
+    if python is not None or configured is not None:
         try:
-            return _environment(python, root), ()
+            return _environment(python or configured or root, root, anywhere=python is not None)
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            message = f"no Python environment at {shown(str(python))}: {reason}"
+            message = f"no Python environment at {shown(str(python or configured))}: {reason}"
             raise TargetError(message, _HINT) from error
     for name in _NAMES:
         problems = FileProblems(name)
+        if not (root / name / "pyvenv.cfg").is_file():
+            continue
+        if not (root / name).resolve().is_relative_to(root):
+            problems.add(None, Reason("packages-elsewhere", {"environment": name}))
+            return None, problems.entries
         try:
-            if (root / name / "pyvenv.cfg").is_file():
-                return _environment(root / name, root), ()
+            return _environment(root / name, root, anywhere=False)
         except (OSError, ValueError) as error:
-            problems.add(None, Reason("broken-environment", {"error": str(error)}))
+            reason = getattr(error, "strerror", None) or str(error)
+            problems.add(None, Reason("broken-environment", {"error": reason}))
             return None, problems.entries
     return None, ()
 
 
-def _environment(python: Path, root: Path) -> Environment:
+def _environment(
+    python: Path, root: Path, *, anywhere: bool
+) -> tuple[Environment, Sequence[NotExamined]]:
     """Return the environment of an interpreter or a folder. ValueError or OSError if none."""
     if not python.exists():
         raise ValueError("it does not exist")
@@ -120,14 +124,20 @@ def _environment(python: Path, root: Path) -> Environment:
             prefix = _above_scripts(python.resolve().parent)
     else:
         raise ValueError("it is neither a Python interpreter nor a folder with one")
-    folders = tuple(_folders(prefix, interpreter))
+    if not anywhere:
+        inside(root, prefix)
+    folders = dict.fromkeys(_folders(prefix, interpreter, root))
     if not folders:
         raise ValueError("it has no site-packages folder")
     try:
         name = prefix.absolute().relative_to(root.absolute()).as_posix()
     except ValueError:
         name = prefix.name or "environment"
-    return Environment(interpreter, name, folders)
+    problems = FileProblems(name)
+    kept = tuple(folder for folder in folders if anywhere or folder.is_relative_to(root))
+    if len(kept) < len(folders):
+        problems.add(None, Reason("packages-elsewhere", {"environment": name}))
+    return Environment(interpreter, name, kept, root), problems.entries
 
 
 def _above_scripts(folder: Path) -> Path:
@@ -135,27 +145,33 @@ def _above_scripts(folder: Path) -> Path:
     return folder.parent if folder.name.lower() in ("bin", "scripts") else folder
 
 
-def _folders(prefix: Path, interpreter: Path) -> Iterator[Path]:
+def _folders(prefix: Path, interpreter: Path, root: Path) -> Iterator[Path]:
     """Yield where packages are installed, by the layouts of venv, of CPython and of Debian."""
-    pyvenv = prefix / "pyvenv.cfg"
-    text = pyvenv.read_text("utf-8", "replace") if pyvenv.is_file() else ""
-    pairs = (line.partition("=") for line in text.splitlines())
-    settings = {key.strip().lower(): value.strip() for key, _, value in pairs}
+    settings = _settings(prefix, root)
     name = interpreter.resolve().name
     versions = (name, settings.get("version", ""), settings.get("version_info", ""))
     version = next(filter(None, map(_VERSION.search, versions)), None)
     python = f"python{version[0] if version else '*.*'}"
-    unique: dict[Path, Path] = {}
     for layout in _LAYOUTS if settings else (*_LAYOUTS, *_SYSTEM_LAYOUTS):
-        for folder in filter(Path.is_dir, sorted(prefix.glob(layout.format(python=python)))):
-            unique.setdefault(folder.resolve(), folder)
-    yield from unique.values()
+        folders = filter(Path.is_dir, sorted(prefix.glob(layout.format(python=python))))
+        yield from (folder.resolve() for folder in folders)
     if settings.get("include-system-site-packages", "").lower() == "true":
         # The packages of the installation that the environment was made from are visible in it.
         home = Path(settings.get("home", ""))
         base = _above_scripts(home)
         if home.is_absolute() and not (base / "pyvenv.cfg").exists():
-            yield from _folders(base, interpreter)
+            yield from _folders(base, interpreter, root)
+
+
+def _settings(prefix: Path, root: Path) -> Mapping[str, str]:
+    """Return the settings in pyvenv.cfg; none if there is no such file."""
+    path = prefix / "pyvenv.cfg"
+    if not path.is_file():
+        return {}
+    top = root if prefix.resolve().is_relative_to(root) else Path(prefix.absolute().anchor)
+    text = read_file(inside(top, path)).decode("utf-8", "replace")
+    pairs = (line.partition("=") for line in text.splitlines())
+    return {key.strip().lower(): value.strip() for key, _, value in pairs}
 
 
 def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
@@ -167,7 +183,7 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
     problems = FileProblems(environment.name)
     installed: list[_Installed] = []
     own: set[str] = set()
-    for distribution in distributions(path=list(map(str, environment.folders))):
+    for distribution in packages_of(environment):
         with problems.caught():
             package = _installed(distribution)
             if package.own:
@@ -181,16 +197,16 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
     declared = [declaration for manifest in manifests for declaration in manifest.declared]
     graph = walk(nodes, map(attrgetter("root"), declared))
     unsure = {declaration.name for declaration in declared if declaration.is_listed}
-    packages: list[Package] = []
+    pinned: list[Package] = []
     for package, (name, needed) in zip(installed, needs, strict=True):
         direct = False if declared and name not in unsure else None
         with problems.caught():
             requires = nodes.keys() & set(needed.names)
             scope = graph.scope(name)
-            packages.append(pinned_package(package.name, package.version, scope, direct, requires))
+            pinned.append(pinned_package(package.name, package.version, scope, direct, requires))
     return Manifest(
         path=environment.name,
-        packages=tuple(packages),
+        packages=tuple(pinned),
         problems=tuple(problems.entries),
         covers=dict.fromkeys(map(attrgetter("path"), manifests), ""),
         own=frozenset(own),
@@ -209,17 +225,17 @@ def _ways(
     return {name: way for name, way in ways.items() if len(way) > 1 or name in sure}
 
 
-def _installed(distribution: Distribution) -> _Installed:
+def _installed(distribution: InstalledPackage) -> _Installed:
     """Read the metadata of a package. ManifestError if it is unusable, or not from an index."""
+    if distribution.problem:
+        raise ManifestError(distribution.problem)
+    metadata = distribution.metadata
+    name, version = metadata["Name"], metadata["Version"]
+    needs = _needs(canonicalize_name(name), metadata.get_all("Requires-Dist") or [])
     try:
-        metadata = distribution.metadata
-        if "Name" not in metadata or "Version" not in metadata:
-            raise ValueError("a package without name or version")
-        name, version = metadata["Name"], metadata["Version"]
-        needs = _needs(canonicalize_name(name), metadata.get_all("Requires-Dist") or [])
         direct_url = distribution.read_text("direct_url.json")
-    except (OSError, ValueError, TypeError) as error:
-        raise ManifestError(Reason("unreadable-metadata", {"error": str(error)})) from error
+    except (OSError, ValueError) as error:
+        raise ManifestError(Reason("unreadable-direct-url", {"package": name})) from error
     if direct_url is None:
         return _Installed(name, version, needs, own=False)
     try:

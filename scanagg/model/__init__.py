@@ -44,6 +44,7 @@ from scanagg.model.findings import Waiver as Waiver
 from scanagg.model.findings import WaiverUse as WaiverUse
 from scanagg.model.findings import Witness as Witness
 from scanagg.model.project import Constraint as Constraint
+from scanagg.model.project import Environment as Environment
 from scanagg.model.project import Inventory as Inventory
 from scanagg.model.project import Link as Link
 from scanagg.model.project import Location as Location

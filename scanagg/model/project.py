@@ -108,10 +108,23 @@ class Requirement(msgspec.Struct, frozen=True):
     scope: Scope = Scope.RUNTIME
 
 
+class Environment(msgspec.Struct, frozen=True):
+    """A Python environment: its interpreter, its name in reports, the folders of its packages.
+
+    The folders are resolved. `root` is the checked folder, which may contain them. Nothing of an
+    environment is started.
+    """
+
+    python: Path
+    name: str
+    folders: tuple[Path, ...]
+    root: Path
+
+
 class Inventory(msgspec.Struct, frozen=True):
     """The packages of the target, with unpinned requirements and lines that cannot be read.
 
-    `python` is the project's own interpreter, if any; never scanagg's. `constraints` are those of
+    `environment` is the project's own, if any; never scanagg's. `constraints` are those of
     manifests and locks; a pin of a lock or of a requirements.txt is none.
     """
 
@@ -119,7 +132,7 @@ class Inventory(msgspec.Struct, frozen=True):
     unpinned: tuple[Requirement, ...] = ()
     problems: tuple[NotExamined, ...] = ()
     manifests: tuple[str, ...] = ()
-    python: Path | None = None
+    environment: Environment | None = None
     constraints: tuple[Constraint, ...] = ()
 
 

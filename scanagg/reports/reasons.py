@@ -116,7 +116,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     "broken-environment": "not read, because the environment is broken: {error}",
     "no-installed-packages": "no packages are installed in it",
     "not-from-an-index": "{package} is not from a package index, but from {address}",
-    "unreadable-metadata": "cannot read the metadata of a package: {error}",
+    "unreadable-metadata": "cannot read the metadata of {package}: {error}",
+    "packages-elsewhere": (
+        "has packages outside the project, which scanagg reads only with `--python {environment}`"
+    ),
     "unreadable-direct-url": "cannot read direct_url.json of {package}",
     "no-package-name": "not a package name (PEP 508)",
     "no-version": "not a version (PEP 440)",

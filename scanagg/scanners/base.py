@@ -79,9 +79,9 @@ class Lookup(msgspec.Struct, frozen=True):
 class Context(msgspec.Struct, frozen=True):
     """The data that a scanner works with. It may use `workers` processes.
 
-    `python` is the project's own interpreter, and `image` a container image to scan too. `cache` is
-    a permanent folder, and `cached` has the stored results of earlier runs by input (see
-    `Parsed.store`). `lookup` is the advisory store, if it replaces a service on the network.
+    `image` is a container image to scan too. `cache` is a permanent folder, and `cached` has the
+    stored results of earlier runs by input (see `Parsed.store`). `lookup` is the advisory store, if
+    it replaces a service on the network.
     """
 
     target: Target
@@ -89,7 +89,6 @@ class Context(msgspec.Struct, frozen=True):
     settings: ScannerSettings
     cache: Path
     now: datetime
-    python: Path | None = None
     image: str | None = None
     offline: bool = False
     workers: int = 2

@@ -223,6 +223,7 @@ class _Scan:
                 return text.replace("{work}", str(work))
 
             for name, text in call.files.items():
+                (work / name).parent.mkdir(parents=True, exist_ok=True)
                 (work / name).write_text(text, encoding="utf-8", errors="surrogateescape")
             # The cache may be inside the repository, and scanners ask git about their folder.
             variables = {key: placed(text) for key, text in call.env.items()}

@@ -62,7 +62,7 @@ def test_the_environment_of_the_project_counts_if_nothing_is_pinned(project, rea
     install(site, "inner", "5.0")
     install(site, "pip", "24.0")
     inventory = read_inventory(read_target(project))
-    assert inventory.python == project / ".venv" / "bin" / "python"
+    assert inventory.environment.python == project / ".venv" / "bin" / "python"
     assert pins(inventory) == {
         "base==2.0": "runtime transitive",
         "checks==4.0": "dev direct pyproject.toml:7",
@@ -84,7 +84,7 @@ def test_manifests_win_over_the_project_s_own_environment(project, read_target):
     inventory = read_inventory(read_target(project))
     assert names(inventory) == ["other==9"]
     assert [one.name for one in inventory.unpinned] == ["web", "checks"]
-    assert inventory.python == project / "venv" / "bin" / "python"
+    assert inventory.environment.python == project / "venv" / "bin" / "python"
 
 
 @pytest.mark.parametrize("path", ["env", "env/bin/python"])
@@ -97,7 +97,7 @@ def test_a_given_environment_counts_beside_the_manifests(project, read_target, t
     install(site, "vague", "7")
     inventory = read_inventory(read_target(project), tmp_path / "a b" / path)
     assert names(inventory) == ["other==9", "vague==7", "web==1.0"]
-    assert inventory.python == tmp_path / "a b" / "env" / "bin" / "python"
+    assert inventory.environment.python == tmp_path / "a b" / "env" / "bin" / "python"
     assert [one.name for one in inventory.unpinned] == ["checks"]
 
 
@@ -107,7 +107,7 @@ def test_a_real_environment(project, read_target, tmp_path):
     install(site, "web", "1.0")
     inventory = read_inventory(read_target(project), tmp_path / "real" / "bin" / "python")
     assert names(inventory) == ["web==1.0"]
-    assert inventory.python == tmp_path / "real" / "bin" / "python"
+    assert inventory.environment.python == tmp_path / "real" / "bin" / "python"
 
 
 def test_a_plain_interpreter_is_its_installation(project, read_target):
@@ -232,7 +232,7 @@ def test_a_broken_environment_of_the_project_is_a_problem(project, read_target, 
     site = fake_venv(project / ".venv")
     site.rmdir()
     inventory = read_inventory(read_target(project))
-    assert inventory.python is None
+    assert inventory.environment is None
     assert problems(inventory) == {
         ".venv": Reason("broken-environment", {"error": "it has no site-packages folder"})
     }
@@ -242,5 +242,5 @@ def test_a_folder_that_only_has_the_name_is_no_environment(project, read_target)
     (project / ".venv").write_text("elsewhere\n")
     (project / "venv").mkdir()
     inventory = read_inventory(read_target(project))
-    assert inventory.python is None
+    assert inventory.environment is None
     assert not inventory.problems

@@ -13,9 +13,12 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from packaging.version import Version
 from support.drive import Driven, context, drive, inventory, package
 
+from scanagg.core.errors import ConfigError
+from scanagg.inventory.environment import find
 from scanagg.model import (
     Category,
     Inventory,
@@ -27,6 +30,7 @@ from scanagg.model import (
     Requirement,
     plain,
 )
+from scanagg.project.installed import packages
 from scanagg.reports.reasons import sentence
 from scanagg.scanners import licenses, pinned
 from scanagg.scanners.base import Output
@@ -56,6 +60,8 @@ def look(tmp_path: Path, index: Path):
     def run(found: Inventory, **changes: object) -> Driven:
         root = tmp_path / "project"
         root.mkdir(exist_ok=True)
+        if python := changes.pop("python", None):
+            found = replace(found, environment=find(root, Path(str(python)))[0])
         return drive(licenses, context(root, found, **changes), tmp_path)
 
     return run
@@ -372,7 +378,9 @@ def test_a_leftover_without_metadata_hides_nothing(look, tmp_path: Path) -> None
     (site / "~ip-1.0.dist-info").mkdir()
     done = look(inventory("one==1.0", "two==1.0"), python=python)
     assert done.examined == ["one==1.0"]
-    assert done.reasons == {"two==1.0": Reason("not-in-environment")}
+    assert sentence(done.reasons["two==1.0"]) == (
+        "cannot read the metadata of two-1.0: METADATA has no name or no version"
+    )
 
 
 def test_what_the_environment_lacks_is_looked_up(look, index: Path, tmp_path: Path) -> None:
@@ -421,44 +429,9 @@ def test_an_environment_that_is_not_virtual_is_found_by_its_version(
     assert look(inventory("one==1.0"), python=python).examined == ["one==1.0"]
 
 
-def test_a_users_own_program_gets_the_interpreter(look, tmp_path: Path) -> None:
-    program = Path(sys.executable).with_name("pip-licenses")
-    python = environment(tmp_path / "env", one__1_0=MIT)
-    done = look(inventory("one==1.0"), python=python, path=program)
-    assert done.tool.version == metadata.version("pip-licenses")
-    assert done.examined == ["one==1.0"]
-
-
-@pytest.mark.parametrize("trouble", ["space", "broken"])
-def test_where_pip_licenses_lists_nothing_pip_is_asked(
-    look, index: Path, tmp_path: Path, trouble: str
-) -> None:
-    folder = "my env" if trouble == "space" else "env"
-    python = environment(tmp_path / folder, one__1_0=MIT, two__1_0=MIT)
-    if trouble == "broken":
-        python.unlink()
-        python.symlink_to("/bin/false")
-    wheel(index, "one", "1.0", *MIT)
-    program = Path(sys.executable).with_name("pip-licenses")
-    done = look(inventory("one==1.0", "two==1.0"), python=python, path=program)
-    # The trap: an empty list and a successful exit.
-    assert done.outputs[0].returncode == 0
-    assert json.loads(done.outputs[0].stdout) == []
-    assert done.examined == ["one==1.0"]
-    assert facts(done)["one"].source == "pip metadata"
-    assert list(done.reasons) == ["two==1.0"]
-
-
-def test_an_environment_of_unknown_shape_is_asked_by_its_interpreter(look, tmp_path: Path) -> None:
-    python = tmp_path / "strange" / "python"
-    python.parent.mkdir()
-    python.symlink_to("/bin/false")
-    done = look(inventory("one==1.0"), python=python)
-    assert not done.examined
-    assert done.reasons == {"one==1.0": Reason("empty-environment")}
-
-
-# -- answers that prove nothing --------------------------------------------------------------------
+def test_another_pip_licenses_is_refused_because_it_would_start_the_interpreter(look) -> None:
+    with pytest.raises(ConfigError, match=r"scanners\.licenses\.path"):
+        look(inventory("one==1.0"), path=Path("/usr/bin/pip-licenses"))
 
 
 def test_only_the_version_that_was_asked_for_is_examined(tmp_path: Path) -> None:
@@ -496,13 +469,9 @@ def test_pip_licenses_is_told_where_to_look(
     install(tmp_path, "one-1.0", *MIT)
     (tmp_path / "two-1.0.dist-info").mkdir()
     monkeypatch.setattr(metadata, "distributions", metadata.distributions)
-    monkeypatch.setattr(sys, "argv", ["x", str(tmp_path), "--format=json"])
+    monkeypatch.setattr(sys, "argv", ["x", f"{tmp_path}:{tmp_path}", "--format=json"])
     site_packages.main()
     assert [row["Name"] for row in json.loads(capsys.readouterr().out)] == ["one"]
-
-
-def test_an_unreadable_environment_has_no_packages(tmp_path: Path) -> None:
-    assert list(site_packages.metadata_folders([tmp_path / "absent"])) == []
 
 
 def context_free():
@@ -532,7 +501,7 @@ def test_licence_files_are_named_as_the_metadata_names_them(tmp_path: Path) -> N
     (info / "licenses" / "LICENSE").write_bytes(mit)
     (info / "licenses" / "a" / "B.txt").write_bytes(b"No licence.\n")
     (info / "NOTICE").write_bytes(b"A notice.\n")
-    files = site_packages.license_files([tmp_path], pinned.by_key(["one==1.0"]))
+    files = site_packages.license_files(packages([tmp_path], tmp_path), pinned.by_key(["one==1.0"]))
     assert list(files.values()) == [
         (
             LicenseFile("LICENSE", sha256(mit), "MIT"),
@@ -570,16 +539,18 @@ def test_metadata_names_no_file_outside_of_its_folder(tmp_path: Path) -> None:
     (info / "link").symlink_to(secret)
     os.mkfifo(info / "COPYING")
     (info / "LICENSE").write_bytes(b"x" * (1 << 20) + b"x")
-    assert site_packages.license_files([tmp_path], pinned.by_key(["one==1.0"])) == {
-        ("one", Version("1.0")): ()
-    }
+    assert site_packages.license_files(
+        packages([tmp_path], tmp_path), pinned.by_key(["one==1.0"])
+    ) == {("one", Version("1.0")): ()}
 
 
 def test_metadata_that_is_no_text_or_no_folder_has_no_files(tmp_path: Path) -> None:
     install(tmp_path, "one-1.0")
     (tmp_path / "one-1.0.dist-info" / "METADATA").write_bytes(b"License-File: \xff\xfe\n")
     (tmp_path / "two-1.0.egg-info").write_text("Name: two\nVersion: 1.0\n")
-    found = site_packages.license_files([tmp_path], pinned.by_key(["one==1.0", "two==1.0"]))
+    found = site_packages.license_files(
+        packages([tmp_path], tmp_path), pinned.by_key(["one==1.0", "two==1.0"])
+    )
     assert set(found.values()) == {()}
 
 

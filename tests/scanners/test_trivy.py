@@ -17,6 +17,7 @@ from msgspec.structs import replace
 from support import tools
 from support.drive import Driven, context, drive, inventory, package, perform
 
+from scanagg.inventory.environment import find
 from scanagg.model import (
     Category,
     Inventory,
@@ -427,7 +428,8 @@ PINS = {"requirements.txt": "one==1.0\ntwo==1.0\nthree==1.0\nfour==1.0\n"}
 def test_licences_come_from_the_projects_environment(
     scan, database: Path, environment: Path
 ) -> None:
-    found = inventory("one==1.0", "two==1.0", "three==1.0", "four==1.0", python=environment)
+    place, _ = find(environment.parent, environment)
+    found = inventory("one==1.0", "two==1.0", "three==1.0", "four==1.0", environment=place)
     done = scan(PINS, database, inventory=found)
 
     facts = {one.package.name: one.license for one in done.observations}

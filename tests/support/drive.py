@@ -163,6 +163,7 @@ def _perform(call: Call, work: Path) -> Output:
         return text.replace("{work}", str(work))
 
     for name, text in call.files.items():
+        (work / name).parent.mkdir(parents=True, exist_ok=True)
         (work / name).write_text(text, encoding="utf-8", errors="surrogateescape")
     extra: Mapping[str, str] = {key: filled(value) for key, value in call.env.items()}
     done = run(

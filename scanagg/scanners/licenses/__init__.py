@@ -3,13 +3,13 @@
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
+from scanagg.core.errors import ConfigError
 from scanagg.core.text import one_line, printable, shorten
 from scanagg.model import (
     Category,
@@ -22,6 +22,7 @@ from scanagg.model import (
     ScannerInfo,
     plain,
 )
+from scanagg.project.installed import packages_of
 from scanagg.scanners import base, pinned
 from scanagg.scanners.licenses import site_packages
 
@@ -102,7 +103,12 @@ class _PipReport(msgspec.Struct, frozen=True):
 
 
 def locate(settings: base.ScannerSettings) -> base.Tool | None:
-    """Find the program that the settings name, else the module of scanagg's environment."""
+    """Find the module of scanagg's environment. ConfigError if the settings name a program."""
+    if settings.path is not None:
+        raise ConfigError(
+            "scanners.licenses.path: scanagg uses pip-licenses as a library",
+            "Remove `path`. Another pip-licenses would start the project's interpreter.",
+        )
     return base.module_or_program("piplicenses", "pip-licenses", settings)
 
 
@@ -122,19 +128,15 @@ def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, .
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Return the call of pip-licenses for the installed packages, else of pip.
 
-    pip-licenses reports its three sources separately. The user's own program gets the interpreter
-    of the project. pip reports what it would install, from metadata: it installs and builds
-    nothing. ScanError if pip needs the network offline.
+    pip-licenses reports its three sources separately. pip reports what it would install, from
+    metadata: it installs and builds nothing. ScanError if pip needs the network offline.
     """
-    if batch == _installed(context):
-        python = (context.python or Path()).absolute()
-        folders = () if context.settings.path else site_packages.folders(python)
-        start = (*tool.argv, "--python", str(python))
-        if folders:
-            module = base.python_module("scanagg.scanners.licenses.site_packages")
-            start = (*module, os.pathsep.join(map(str, folders)))
-        argv = (*start, "--from=all", "--format=json", "--with-system", *context.settings.args)
-        return base.Call(argv, batch)
+    environment = context.inventory.environment
+    if environment and batch == _installed(context):
+        places = os.pathsep.join(map(str, (environment.root, *environment.folders)))
+        module = base.python_module("scanagg.scanners.licenses.site_packages")
+        options = ("--from=all", "--format=json", "--with-system")
+        return base.Call((*module, places, *options, *context.settings.args), batch)
     if context.offline:
         raise base.ScanError(Reason("offline", {"service": "metadata from PyPI"}))
     argv = (
@@ -193,10 +195,16 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     if is_report:
         store = {pin: msgspec.json.encode(fact).decode() for pin, fact in facts.items()}
         return replace(_parsed(context, facts, gaps), store=store)
-    if not facts:
+    broken = {
+        pin: package.problem
+        for key, package in site_packages.keyed(packages_of(context.inventory.environment))
+        if package.problem
+        for pin in asked.get(key, ())
+    }
+    if not facts and not broken:
         raise base.ScanError(Reason("empty-environment"))
-    reason = Reason("not-in-environment")
-    gaps = dict.fromkeys(sorted(set(output.inputs) - facts.keys()), reason)
+    absent = Reason("not-in-environment")
+    gaps = {pin: broken.get(pin, absent) for pin in sorted(set(output.inputs) - facts.keys())}
     notices: tuple[Reason, ...] = ()
     if extra:
         names = base.examples(sorted(extra))
@@ -247,15 +255,9 @@ def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
 
 
 def _installed(context: base.Context) -> tuple[str, ...]:
-    """Return the pins that the project's environment has; all of them if it cannot be read."""
-    if context.python is None:
-        return ()
-    exact = pinned.pins(context.inventory).exact
-    folders = site_packages.folders(context.python)
-    if not folders:
-        return tuple(exact)
-    spellings = pinned.by_key(exact)
-    present = {same for _, same in site_packages.metadata_folders(folders)}
+    """Return the pins that the project's environment has."""
+    spellings = pinned.by_key(pinned.pins(context.inventory).exact)
+    present = {key for key, _ in site_packages.keyed(packages_of(context.inventory.environment))}
     return tuple(sorted(pin for same in present for pin in spellings.get(same, ())))
 
 
@@ -285,9 +287,8 @@ def _with_files(
     context: base.Context, facts: Mapping[str, LicenseFacts]
 ) -> dict[str, LicenseFacts]:
     """Return the facts with the licence files in the environment."""
-    folders = site_packages.folders(context.python) if context.python else ()
     spellings = pinned.by_key(facts)
-    files = site_packages.license_files(folders, spellings)
+    files = site_packages.license_files(packages_of(context.inventory.environment), spellings)
     return {
         pin: replace(facts[pin], files=files.get(same, ()))
         for same, pins in spellings.items()

@@ -23,6 +23,7 @@ from msgspec.structs import replace
 from scanagg.core.text import one_line, shorten
 from scanagg.core.times import as_utc
 from scanagg.model import Category, DataSource, NotExamined, Reason, ScannerInfo, plain
+from scanagg.project.installed import packages_of
 from scanagg.scanners import base
 from scanagg.scanners.trivy import proof, results
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN, Tree
@@ -157,20 +158,34 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
         *(*_common(context), *no_update, *context.settings.args),
         *(("--show-suppressed",) if ignored else ()),
     )
-    # Trivy reads licences of Python packages in VIRTUAL_ENV, else beside the `python` on PATH. Only
-    # the project's own environment counts.
+    # Trivy reads licences of Python packages in VIRTUAL_ENV, else beside the `python` on PATH. It
+    # gets copies: it would follow links in the environment itself.
     environment = {"PATH": "{work}"}
-    python = context.python or context.inventory.python
-    if python and (python.parent.parent / "pyvenv.cfg").is_file():
-        environment["VIRTUAL_ENV"] = str(python.parent.parent)
+    if context.inventory.environment:
+        environment["VIRTUAL_ENV"] = "{work}"
     return base.Call(
         argv,
         batch,
         extra=(str(context.target.root),),
-        files={"trivy.yaml": tree.configuration(), "ignore": ignored, "secret.yaml": _SEEN},
+        files={
+            "trivy.yaml": tree.configuration(),
+            "ignore": ignored,
+            "secret.yaml": _SEEN,
+            **_metadata(context),
+        },
         env={**_QUIET, **environment, **(_NO_NETWORK if no_update else {})},
         allow=_ALLOW,
     )
+
+
+def _metadata(context: base.Context) -> Mapping[str, str]:
+    """Return the metadata of the packages in the project's environment, without descriptions."""
+    files = {}
+    for package in packages_of(context.inventory.environment):
+        if package.path.suffix == ".dist-info" and not package.problem:
+            header, *_ = (package.read_text("METADATA") or "").partition("\n\n")
+            files[f"lib/python3/site-packages/{package.path.name}/METADATA"] = f"{header}\n\n"
+    return files
 
 
 def _image_call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
