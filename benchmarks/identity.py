@@ -124,7 +124,7 @@ def digest(path: Path) -> str:
 
 def scanned(context: Context, paths: Sequence[str]) -> dict[str, FileScan]:
     """Return bandit's results by file, through scanagg's own call and parser."""
-    tool = BANDIT.locate(context.settings)
+    tool = BANDIT.locate(context)
     if tool is None:
         sys.exit("bandit is not installed beside scanagg")
     found: dict[str, FileScan] = {path: FileScan() for path in paths}

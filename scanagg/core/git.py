@@ -266,7 +266,8 @@ def _ask_user(repository: Repository) -> Iterator[tuple[str, str]]:
     command = (*_GIT, "config", "-z", "--includes", "--get-regexp", pattern)
     own = {key: value for key, value in repository.variables().items() if key.startswith("GIT_")}
     env = clean_environment(extra={**_ENVIRONMENT, **own})
-    done = run(command, cwd=repository.top, env=env, timeout=_SECONDS, stop=Stop())
+    top = repository.top
+    done = run(command, cwd=top, env=env, tree=top, timeout=_SECONDS, stop=Stop())
     for entry in os.fsdecode(done.stdout).split("\0"):
         key, newline, value = entry.partition("\n")
         if key:
@@ -425,8 +426,15 @@ class Git(msgspec.Struct, frozen=True):
         return _CREDENTIALS.sub("", one_line(lines[-1] if lines else done.ended.value))
 
     def _start(self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes = b"") -> Completed:
-        command = (*_GIT, *argv)
-        return run(command, cwd=self.root, env=env, timeout=_SECONDS, stop=self.stop, stdin=stdin)
+        return run(
+            (*_GIT, *argv),
+            cwd=self.root,
+            env=env,
+            tree=self.root,
+            timeout=_SECONDS,
+            stop=self.stop,
+            stdin=stdin,
+        )
 
     def user_settings(self) -> Sequence[str]:
         """Return the user's settings of line ends and ignored files, as options of git."""

@@ -2,6 +2,7 @@
 
 import contextlib
 import enum
+import errno
 import os
 import selectors
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import IO, Final
 
 import msgspec
+
+from scanagg.core.programs import find_program, safe_path
 
 # The time between SIGTERM and SIGKILL. With the poll interval, Ctrl-C and the deadline take effect
 # within two seconds.
@@ -111,6 +114,7 @@ def run(
     *,
     cwd: Path,
     env: Mapping[str, str],
+    tree: Path,
     timeout: float,
     stop: Stop,
     stdin: bytes = b"",
@@ -118,15 +122,20 @@ def run(
 ) -> Completed:
     """Run a program to its end and return its output. Nothing that the program does is an error.
 
+    `tree` is the folder under check: no program of it starts, and PATH has none of its folders.
     `timeout` is in seconds, `limit` in bytes of stdout. At either, and when `stop` is set, the
     whole process group of the program gets SIGTERM, then SIGKILL.
     """
     start = time.monotonic()
     try:
+        program = find_program(argv[0], tree, env)
+        if program is None:
+            message = "No such file outside the checked project"
+            raise FileNotFoundError(errno.ENOENT, message, argv[0])
         child = subprocess.Popen(  # noqa: S603 - never a shell; argv is ours
-            list(argv),
+            [program, *argv[1:]],
             cwd=cwd,
-            env=dict(env),
+            env={**env, "PATH": safe_path(env, tree)},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -126,6 +126,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     # Runs of scanners: why a scanner did not run or finish.
     "not-applicable": "no {unit} for it in the project",
     "not-installed": "not installed: {install}",
+    "program-in-project": (
+        "the only {program} on PATH is in the checked project or in a relative folder, and scanagg "
+        "does not run it: install {program} elsewhere, or set {variable} to its absolute path"
+    ),
     "scanner-skipped": "skipped with `--skip`",
     "offline": "it needs {service}, but the check is offline",
     "offline-without-store": (

@@ -27,6 +27,7 @@ from typing import Final, Protocol, cast
 import msgspec
 from msgspec.structs import replace
 
+from scanagg.core.programs import find_program
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
     Category,
@@ -57,9 +58,9 @@ _BARE_EXCEPTION: Final = re.compile(r"[A-Za-z_][\w.]*")
 class ScannerSettings(msgspec.Struct, frozen=True):
     """The settings of one scanner, from `[scanners.NAME]` of the configuration.
 
-    `path` is the program to use, `args` are extra arguments, `timeout` is in seconds, and `options`
-    are the scanner's own keys (see `ScannerInfo.options`). `config` is the text of the file that
-    the option `config` names.
+    `path` is the program to use, which only the variable `path_variable` can name. `args` are extra
+    arguments, `timeout` is in seconds, and `options` are the scanner's own keys (see
+    `ScannerInfo.options`). `config` is the text of the file that the option `config` names.
     """
 
     path: Path | None = None
@@ -195,8 +196,11 @@ class Scanner(Protocol):
 
     INFO: ScannerInfo
 
-    def locate(self, settings: ScannerSettings) -> Tool | None:
-        """Find the program, without running it. None if it is missing."""
+    def locate(self, context: Context) -> Tool | None:
+        """Find the program, without running it. None if it is missing.
+
+        ScanError for a program that is there and must not run.
+        """
         ...
 
     def probe(self, context: Context, tool: Tool) -> Call | None:
@@ -267,21 +271,39 @@ def usual_scanner(category: Category) -> str:
     return next(name for name, info in scanner_infos().items() if category in info.usual_for)
 
 
+def path_variable(name: str) -> str:
+    """Return the variable that names the program of a scanner. The project cannot set it."""
+    return f"SCANAGG_{name.upper().replace('-', '_')}_PATH"
+
+
 def python_module(name: str) -> tuple[str, ...]:
     """Return the command for a module of scanagg's environment. The project cannot shadow it."""
     return (sys.executable, "-P", "-m", name)
 
 
+def program(context: Context, name: str) -> Tool | None:
+    """Find the program that the settings name, else `name` on PATH. None if it is missing.
+
+    ScanError if there is one, but only inside the checked project.
+    """
+    named = context.settings.path or Path(name)
+    found = find_program(str(named), context.target.root)
+    if found is None and shutil.which(named):
+        raise ScanError(
+            Reason("program-in-project", {"program": named.name, "variable": path_variable(name)})
+        )
+    return Tool((found,), named.name) if found else None
+
+
 def module_or_program(
-    module: str, distribution: str, settings: ScannerSettings, worker: str | None = None
+    module: str, distribution: str, context: Context, worker: str | None = None
 ) -> Tool | None:
     """Find the program that the settings name, else the module of scanagg's environment.
 
     `worker` is a module of scanagg that runs this module.
     """
-    if settings.path is not None:
-        program = shutil.which(str(settings.path))
-        return Tool((program,), settings.path.name) if program else None
+    if context.settings.path is not None:
+        return program(context, module)
     try:
         version = metadata.version(distribution)
     except metadata.PackageNotFoundError:

@@ -1,6 +1,7 @@
 """The configuration of scanagg: `[tool.scanagg]` of pyproject.toml, or scanagg.toml."""
 
 import difflib
+import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,11 @@ from msgspec.structs import replace
 
 from scanagg.core import toml
 from scanagg.core.errors import ConfigError
+from scanagg.core.programs import is_outside
 from scanagg.core.text import one_line
 from scanagg.model import ScannerInfo
 from scanagg.project.trusted import Files, WorkTree
-from scanagg.scanners.base import ScannerSettings
+from scanagg.scanners.base import ScannerSettings, path_variable
 
 CONFIG = "config"
 """The option that names a scanner's own configuration file."""
@@ -59,20 +61,44 @@ class _Keys(msgspec.Struct, rename="kebab", frozen=True):
 class _ScannerKeys(msgspec.Struct, frozen=True):
     """The keys that every scanner has."""
 
-    path: str | None = None
+    path: object = None
     args: tuple[str, ...] = ()
     timeout: float | None = None
 
 
 def load_settings(
-    root: Path, infos: Mapping[str, ScannerInfo], *, files: Files | None = None
+    root: Path,
+    infos: Mapping[str, ScannerInfo],
+    *,
+    files: Files | None = None,
+    environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """Load the settings of the project at `root`; all empty without a configuration.
 
-    `files` is the work tree by default. ConfigError with file and line for an unreadable file, an
-    unknown key or a wrong value.
+    `files` is the work tree by default. Only `environ` names programs. ConfigError with file and
+    line for an unreadable file, an unknown key or a wrong value.
     """
-    place = files or WorkTree(root)
+    settings = _configured(root, infos, files or WorkTree(root))
+    scanners = dict(settings.scanners)
+    for name in infos:
+        if path := environ.get(path_variable(name)):
+            of_scanner = scanners.get(name, ScannerSettings())
+            scanners[name] = replace(of_scanner, path=_program(root, path_variable(name), path))
+    return replace(settings, scanners=scanners) if scanners else settings
+
+
+def _program(root: Path, variable: str, text: str) -> Path:
+    """Return the program that a variable names. It must not be inside the checked project."""
+    if "\0" in text or not Path(text).is_absolute():
+        raise ConfigError(f"{variable}: {text!r} is not absolute", "Use an absolute path.")
+    if not is_outside(text, root):
+        message = f"{variable}: {text!r} is inside the checked project"
+        raise ConfigError(message, "Use another program: scanagg runs nothing of the project.")
+    return Path(text)
+
+
+def _configured(root: Path, infos: Mapping[str, ScannerInfo], place: Files) -> Settings:
+    """Return the settings in the configuration of the project."""
     own, shared = _text(place, _OWN_FILE), _text(place, _SHARED_FILE) or ""
     tool = _toml(shared, _SHARED_FILE).get("tool")
     table = tool.get("scanagg") if isinstance(tool, dict) else None
@@ -174,6 +200,10 @@ class _Reader(msgspec.Struct, frozen=True):
     def _scanner(self, name: str, table: Mapping[str, object]) -> ScannerSettings:
         info, where = self.infos[name], f"scanners.{name}."
         keys = self._convert(table, _ScannerKeys, where, info.options)
+        if keys.path is not None:
+            message = "a project cannot name a program to run"
+            hint = f"Name it in the environment: export {path_variable(name)}=/path/to/program"
+            raise self._error(f"{where}path", message, hint)
         self._check_positive(where, timeout=keys.timeout)
         self._check_args(keys.args, sorted(info.args), where)
         options = {}
@@ -184,7 +214,6 @@ class _Reader(msgspec.Struct, frozen=True):
                 raise self._error(where + key, "not a single value", hint)
             options[key] = str(value).lower() if isinstance(value, bool) else str(value)
         return ScannerSettings(
-            path=self._program(keys.path, where) if keys.path else None,
             args=keys.args,
             timeout=keys.timeout,
             options=options,
@@ -202,21 +231,6 @@ class _Reader(msgspec.Struct, frozen=True):
             else:
                 hint = f"Use only these options, with their values: {', '.join(allowed)}."
                 raise self._error(f"{where}args", f"{arg!r} is not allowed", hint)
-
-    def _program(self, text: str, where: str) -> Path:
-        """Return the program to run. It must not be inside the checked project."""
-        key = f"{where}path"
-        try:
-            path = Path(text).expanduser()
-            end = path.resolve()
-        except (OSError, RuntimeError, ValueError) as error:
-            raise self._error(key, f"{text!r}: {error}", "Use an absolute path.") from error
-        if not path.is_absolute():
-            raise self._error(key, f"{text!r} is not absolute", "Use an absolute path.")
-        if end.is_relative_to(self.root):
-            hint = "Use a program outside the project: scanagg runs nothing of the project."
-            raise self._error(key, f"{text!r} is inside the checked project", hint)
-        return path
 
     def _check_positive(self, where: str, **values: float | None) -> None:
         for key, value in values.items():

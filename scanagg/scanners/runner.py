@@ -92,12 +92,11 @@ def scan(
 
 def find(task: Task, limits: Limits) -> tuple[Tool | None, Reason | None]:
     """Find the scanner and its version without scanning, or the reason for no version."""
-    tool = task.scanner.locate(task.context.settings)
-    if tool is None:
-        return None, None
     scan = _Scan(task, limits, threading.BoundedSemaphore(1), lambda _event: None)
+    tool: Tool | None = None
     try:
-        return scan.probed(tool), None
+        tool = task.scanner.locate(task.context)
+        return scan.probed(tool) if tool else None, None
     except ScanError as error:
         return tool, error.reason
 
@@ -154,11 +153,14 @@ class _Scan:
         if not inputs.found and not inputs.not_examined:
             reason = Reason("not-applicable", {"unit": inputs.unit})
             return self._end(Status.NOT_APPLICABLE, reason, Coverage(inputs.unit))
-        tool = self._scanner.locate(self._context.settings)
+        try:
+            tool = self._scanner.locate(self._context)
+            missing = Reason("not-installed", {"install": self._info.install})
+        except ScanError as error:
+            tool, missing = None, error.reason
         if tool is None:
-            reason = Reason("not-installed", {"install": self._info.install})
-            coverage = covered(inputs, (), [(inputs.found, reason)])
-            return self._end(Status.MISSING, reason, coverage)
+            coverage = covered(inputs, (), [(inputs.found, missing)])
+            return self._end(Status.MISSING, missing, coverage)
         try:
             tool = self.probed(tool)
         except ScanError as error:
@@ -232,6 +234,7 @@ class _Scan:
                 [*map(placed, call.argv), *call.extra],
                 cwd=call.cwd or work,
                 env=clean_environment(call.allow, variables),
+                tree=self._context.target.root,
                 timeout=seconds,
                 stop=self._limits.stop,
                 stdin=call.stdin,

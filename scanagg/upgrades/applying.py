@@ -1,9 +1,7 @@
 """Make upgrades: edit files completely or not at all, run lockers, undo what fails."""
 
 import enum
-import os
 import re
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -15,6 +13,7 @@ from packaging.version import Version
 
 from scanagg.core.errors import OutputError
 from scanagg.core.process import Ended, Stop, clean_environment, run
+from scanagg.core.programs import find_program
 from scanagg.core.text import one_line, shorten
 from scanagg.model.project import version_of
 from scanagg.upgrades.lockers import versions_in
@@ -82,7 +81,7 @@ def _steps(job: LockJob, edits: Sequence[PinEdit], bench: Bench) -> Iterator[Upg
         yield UpgradeStep(StepState.FAILED, "; ".join(job.shown), "stopped before it started")
         return
     edits = [edit for edit in edits if job.needs(edit)]
-    program = program_of(job.recipe.tool, bench)
+    program = find_program(job.recipe.tool, bench.root, bench.environ)
     if job.recipe.reason or program is None:
         lines = chain.from_iterable(edit.lines for edit in edits)
         text = "; ".join((*lines, *job.shown))
@@ -95,19 +94,6 @@ def _steps(job: LockJob, edits: Sequence[PinEdit], bench: Bench) -> Iterator[Upg
         return
     for goal in job.goals:
         yield from _steps(LockJob(job.recipe, (goal,)), edits, bench)
-
-
-def program_of(tool: str, bench: Bench) -> str | None:
-    """Return the program on PATH, outside of the project; None if there is none."""
-    inside = os.path.realpath(bench.root)
-    for folder in bench.environ.get("PATH", "").split(os.pathsep):
-        program = shutil.which(tool, path=folder) if Path(folder).is_absolute() else None
-        if program:
-            places = (program, os.path.realpath(program))
-            folders = [Path(os.path.realpath(Path(place).parent)) for place in places]
-            if not any(place.is_relative_to(inside) for place in folders):
-                return program
-    return None
 
 
 def _by_path(edits: Iterable[PinEdit]) -> Mapping[str, Sequence[PinEdit]]:
@@ -175,7 +161,12 @@ def _run(job: LockJob, program: str, bench: Bench) -> None:
     env = clean_environment(_ALLOWED, job.recipe.env)
     for argv in job.commands:
         done = run(
-            (program, *argv[1:]), cwd=folder, env=env, timeout=bench.seconds, stop=bench.stop
+            (program, *argv[1:]),
+            cwd=folder,
+            env=env,
+            tree=bench.root,
+            timeout=bench.seconds,
+            stop=bench.stop,
         )
         if done.ended is Ended.EXITED and not done.returncode:
             continue

@@ -1,0 +1,43 @@
+"""What a project puts in the way of programs and imports does not run."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.command import check
+
+PROGRAMS = ("git", "trivy", "python", "python3", "bandit", "uv", "sh", "env")
+BESIDE = ("", ".venv/bin", "venv/Scripts", "node_modules/.bin")
+
+
+@pytest.fixture
+def hostile(make_project: Callable[..., Path], tmp_path: Path) -> Path:
+    """A project with programs that leave a trace, in folders that are often on PATH."""
+    script = f"#!/bin/sh\ntouch {tmp_path}/ran; exit 0\n"
+    project = make_project({"a.py": "import subprocess\n", "requirements.txt": "six==1.16.0\n"})
+    for folder in BESIDE:
+        for name in PROGRAMS:
+            path = project / folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(script)
+            path.chmod(0o755)
+    return project
+
+
+def test_no_program_of_the_project_runs(hostile: Path, tmp_path: Path) -> None:
+    folders = [".", "", ".venv/bin", *(str(hostile / folder) for folder in BESIDE)]
+    rest = "/usr/bin:/bin"  # has git, but not trivy
+    environment = {
+        "PATH": os.pathsep.join((*folders, rest)),
+        "VIRTUAL_ENV": str(hostile / "venv"),
+    }
+    done = check(
+        hostile, "--only", "trivy,bandit", "--offline", formats=["json"],
+        env=environment, cwd=hostile,
+    )  # fmt: skip
+    assert done.run("trivy")["status"] == "missing"
+    assert done.run("trivy")["detail"]["kind"] == "program-in-project"
+    assert done.run("bandit")["status"] in {"ok", "degraded"}
+    assert done.report["target"]["revision"]["commit"]  # by the real git
+    assert not (tmp_path / "ran").exists()

@@ -14,7 +14,7 @@ from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 def python(code: str, cwd: Path, *, timeout: float = 30, **more: object) -> Completed:
     argv = [sys.executable, "-c", code]
     settings = {"env": clean_environment(), "stop": Stop(), **more}
-    return run(argv, cwd=cwd, timeout=timeout, **settings)  # type: ignore[arg-type]
+    return run(argv, cwd=cwd, tree=cwd, timeout=timeout, **settings)  # type: ignore[arg-type]
 
 
 class WhenWritten(Stop):
@@ -52,7 +52,7 @@ def test_a_program_that_does_not_read_its_input_is_no_error(tmp_path: Path) -> N
 
 
 def test_a_missing_program_is_not_started(tmp_path: Path) -> None:
-    done = run(["/no/such/program"], cwd=tmp_path, env={}, timeout=5, stop=Stop())
+    done = run(["/no/such/program"], cwd=tmp_path, env={}, tree=tmp_path, timeout=5, stop=Stop())
     assert done.ended is Ended.NOT_STARTED
     assert done.returncode is None
     assert "No such file" in done.detail

@@ -48,7 +48,7 @@ probe, identify, again = base.probe, base.identify, base.again
 recall, advisory_source = base.recall, base.advisory_source
 
 
-def locate(settings):
+def locate(context):
     return base.Tool((sys.executable, "-c", PROGRAM), "shouter", "7.0.1")
 
 

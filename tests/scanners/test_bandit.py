@@ -24,7 +24,7 @@ from scanagg.model import (
 )
 from scanagg.reports.reasons import sentence
 from scanagg.scanners import bandit, source_files
-from scanagg.scanners.base import Output, ScanError, ScannerSettings
+from scanagg.scanners.base import Output, ScanError
 
 Examine = Callable[..., Driven]
 
@@ -418,7 +418,7 @@ def test_a_program_that_the_settings_name(examine: Examine, tmp_path: Path) -> N
     assert driven.tool.version
     assert driven.tool.version.startswith("1.")
     assert driven.reasons == {"b.py": Reason("python-syntax-error", {"python": "its Python"})}
-    assert bandit.locate(ScannerSettings(path=tmp_path / "none")) is None
+    assert bandit.locate(context(tmp_path / "project", path=tmp_path / "none")) is None
 
 
 def test_a_program_that_the_settings_name_only_counts_what_is_hidden(

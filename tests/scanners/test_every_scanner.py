@@ -207,12 +207,12 @@ def test_it_has_inputs_where_it_applies_and_none_where_not(
 
 @every_scanner
 def test_a_program_that_is_not_there_is_missing(name: str, tmp_path: Path) -> None:
-    settings = context(tmp_path, path=tmp_path / "none").settings
+    ctx = context(tmp_path / "project", path=tmp_path / "none")
     if CASES[name].is_library:
         with pytest.raises(ConfigError, match="library"):
-            scanner(name).locate(settings)
+            scanner(name).locate(ctx)
     else:
-        assert scanner(name).locate(settings) is None
+        assert scanner(name).locate(ctx) is None
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.is_library])
@@ -223,7 +223,7 @@ def test_a_program_of_the_users_is_asked_for_its_version(
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     ctx = context(place(name).target, path=program)
-    tool = scanner(name).locate(ctx.settings)
+    tool = scanner(name).locate(ctx)
     assert tool is not None
     assert (tool.argv, tool.version) == ((str(program),), None)
     probe = scanner(name).probe(ctx, tool)
@@ -238,7 +238,7 @@ def test_a_program_of_the_users_is_asked_for_its_version(
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.is_module])
 def test_a_module_of_our_own_environment_needs_no_probe(name: str, tmp_path: Path) -> None:
     ctx = context(tmp_path)
-    tool = scanner(name).locate(ctx.settings)
+    tool = scanner(name).locate(ctx)
     assert tool is not None
     assert tool.argv[:3] == (sys.executable, "-P", "-m")
     assert tool.version

@@ -430,7 +430,7 @@ def test_an_environment_that_is_not_virtual_is_found_by_its_version(
 
 
 def test_another_pip_licenses_is_refused_because_it_would_start_the_interpreter(look) -> None:
-    with pytest.raises(ConfigError, match=r"scanners\.licenses\.path"):
+    with pytest.raises(ConfigError, match="SCANAGG_LICENSES_PATH"):
         look(inventory("one==1.0"), path=Path("/usr/bin/pip-licenses"))
 
 

@@ -497,13 +497,13 @@ def test_a_program_of_the_users_is_found_and_asked_for_its_version(audit, tmp_pa
     assert done.tool.shown == "pip-audit"
     assert done.tool.version
     assert done.examined == ["one==1"]
-    absent = context(tmp_path, path=tmp_path / "absent").settings
+    absent = context(tmp_path / "project", path=tmp_path / "absent")
     assert pip_audit.locate(absent) is None
 
 
 def test_a_module_that_is_not_installed_is_missing(tmp_path: Path) -> None:
-    settings = context(tmp_path).settings
-    assert base.module_or_program("no_such_module", "no-such-module", settings) is None
+    ctx = context(tmp_path)
+    assert base.module_or_program("no_such_module", "no-such-module", ctx) is None
 
 
 def test_reasons_name_no_folder_of_this_machine(tmp_path: Path) -> None:

@@ -50,7 +50,7 @@ class Fake:
     def INFO(self) -> ScannerInfo:  # noqa: N802 - a module has it as a constant
         return ScannerInfo(name=self.name, install="pip install fake")
 
-    def locate(self, settings: ScannerSettings) -> Tool | None:
+    def locate(self, context: Context) -> Tool | None:
         return Tool((sys.executable, "-c"), "fake") if self.installed else None
 
     def probe(self, context: Context, tool: Tool) -> Call | None:

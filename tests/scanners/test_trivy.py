@@ -34,7 +34,7 @@ from scanagg.model import (
 )
 from scanagg.reports.reasons import sentence
 from scanagg.scanners import trivy
-from scanagg.scanners.base import Output, ScannerSettings, Tool
+from scanagg.scanners.base import Output, Tool
 from scanagg.scanners.trivy.results import decode, read
 from scanagg.scanners.trivy.tree import SEEN, Tree
 
@@ -542,9 +542,9 @@ def test_null_lists_and_absent_results_are_nothing_found(make_project, read_targ
 def test_it_is_missing_where_neither_path_leads_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert trivy.locate(ScannerSettings(path=tmp_path / "trivy")) is None
+    assert trivy.locate(context(tmp_path / "project", path=tmp_path / "trivy")) is None
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert trivy.locate(ScannerSettings()) is None
+    assert trivy.locate(context(tmp_path / "project")) is None
 
 
 # -- the file set ----------------------------------------------------------------------------------
@@ -977,8 +977,8 @@ def test_the_work_folder_may_lie_inside_the_project(
     (root / "out" / "b.py").write_text(f'x = "{KEY_ID}"\n')
     (root / ".cache").mkdir()
     ctx = context(read_target(root), path=trivy_path, offline=True)
-    tool = trivy.locate(ctx.settings)
-    output = perform(trivy.call(ctx, tool, ("a.py",)), root / ".cache")
+    tool = trivy.locate(ctx)
+    output = perform(trivy.call(ctx, tool, ("a.py",)), ctx, root / ".cache")
 
     assert b"out/b.py" not in output.stdout
     assert trivy.parse(ctx, output).examined == ("a.py",)

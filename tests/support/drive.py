@@ -115,11 +115,11 @@ def drive(module: Any, ctx: Context, tmp_path: Path) -> Driven:
     Exceptions that the scanner does not catch are raised. `module` is its package.
     """
     scanner: Scanner = module
-    tool = scanner.locate(ctx.settings)
+    tool = scanner.locate(ctx)
     assert tool is not None, f"{scanner.INFO.name} is not installed"
     probe = scanner.probe(ctx, tool)
     if probe is not None:
-        tool = scanner.identify(tool, perform(probe, tmp_path))
+        tool = scanner.identify(tool, perform(probe, ctx, tmp_path))
     inputs = scanner.inputs(ctx)
     driven = Driven(tool, inputs, [], [], [])
     if ctx.cached:
@@ -134,7 +134,7 @@ def _drive_batch(
 ) -> None:
     output: Output | None = None
     try:
-        output = perform(scanner.call(ctx, driven.tool, batch), tmp_path)
+        output = perform(scanner.call(ctx, driven.tool, batch), ctx, tmp_path)
         driven.outputs.append(output)
         driven.parsed.append(scanner.parse(ctx, output))
         return
@@ -149,16 +149,16 @@ def _drive_batch(
         _drive_batch(scanner, ctx, part, tmp_path, driven)
 
 
-def perform(call: Call, tmp_path: Path) -> Output:
+def perform(call: Call, ctx: Context, tmp_path: Path) -> Output:
     """Run one call in a temporary work folder of its own."""
     work = Path(mkdtemp(prefix="work-", dir=tmp_path))
     try:
-        return _perform(call, work)
+        return _perform(call, ctx, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _perform(call: Call, work: Path) -> Output:
+def _perform(call: Call, ctx: Context, work: Path) -> Output:
     def filled(text: str) -> str:
         return text.replace("{work}", str(work))
 
@@ -170,6 +170,7 @@ def _perform(call: Call, work: Path) -> Output:
         [*map(filled, call.argv), *call.extra],
         cwd=call.cwd or work,
         env=clean_environment(call.allow, extra),
+        tree=ctx.target.root,
         timeout=TIMEOUT_SECONDS,
         stop=Stop(),
         stdin=call.stdin,

@@ -187,9 +187,9 @@ class _Report(msgspec.Struct, frozen=True):
         return sum(int(one.nosec + one.skipped_tests) for one in counts)
 
 
-def locate(settings: base.ScannerSettings) -> base.Tool | None:
+def locate(context: base.Context) -> base.Tool | None:
     """Find the module of our own environment, or the program that the settings name."""
-    return base.module_or_program("bandit", "bandit", settings, worker=_WORKER)
+    return base.module_or_program("bandit", "bandit", context, worker=_WORKER)
 
 
 def inputs(context: base.Context) -> base.Inputs:

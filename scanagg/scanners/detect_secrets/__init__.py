@@ -152,14 +152,14 @@ class _Baseline(msgspec.Struct, frozen=True):
     results: dict[str, tuple[BaselineSecret, ...]]
 
 
-def locate(settings: base.ScannerSettings) -> base.Tool | None:
+def locate(context: base.Context) -> base.Tool | None:
     """Find the library in scanagg's environment. ConfigError if the settings name a program."""
-    if settings.path is not None:
+    if context.settings.path is not None:
         raise ConfigError(
-            "scanners.detect-secrets.path: scanagg uses detect-secrets as a library",
-            "Remove `path`. Install the version that you want in the environment of scanagg.",
+            f"{base.path_variable(INFO.name)}: scanagg uses detect-secrets as a library",
+            "Unset it. Install the version that you want in the environment of scanagg.",
         )
-    return base.module_or_program("detect_secrets", INFO.name, settings, worker=_WORKER)
+    return base.module_or_program("detect_secrets", INFO.name, context, worker=_WORKER)
 
 
 def inputs(context: base.Context) -> base.Inputs:

@@ -102,14 +102,14 @@ class _PipReport(msgspec.Struct, frozen=True):
     install: tuple[_Install, ...]
 
 
-def locate(settings: base.ScannerSettings) -> base.Tool | None:
+def locate(context: base.Context) -> base.Tool | None:
     """Find the module of scanagg's environment. ConfigError if the settings name a program."""
-    if settings.path is not None:
+    if context.settings.path is not None:
         raise ConfigError(
-            "scanners.licenses.path: scanagg uses pip-licenses as a library",
-            "Remove `path`. Another pip-licenses would start the project's interpreter.",
+            f"{base.path_variable(INFO.name)}: scanagg uses pip-licenses as a library",
+            "Unset it. Another pip-licenses would start the project's interpreter.",
         )
-    return base.module_or_program("piplicenses", "pip-licenses", settings)
+    return base.module_or_program("piplicenses", "pip-licenses", context)
 
 
 def inputs(context: base.Context) -> base.Inputs:

@@ -122,9 +122,9 @@ class _Answer(msgspec.Struct, frozen=True):
     dependencies: tuple[_Dependency, ...]
 
 
-def locate(settings: base.ScannerSettings) -> base.Tool | None:
+def locate(context: base.Context) -> base.Tool | None:
     """Find the program that the settings name, else the module of scanagg's environment."""
-    return base.module_or_program("pip_audit", "pip-audit", settings)
+    return base.module_or_program("pip_audit", "pip-audit", context)
 
 
 def inputs(context: base.Context) -> base.Inputs:

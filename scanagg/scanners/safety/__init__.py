@@ -219,9 +219,9 @@ class _ScanReport(msgspec.Struct, frozen=True):
         return _Answer(tuple(examined), tuple(found), ignored, 0, exit_codes)
 
 
-def locate(settings: base.ScannerSettings) -> base.Tool | None:
+def locate(context: base.Context) -> base.Tool | None:
     """Find the program that the settings name, else the module of scanagg's environment."""
-    return base.module_or_program("safety", "safety", settings)
+    return base.module_or_program("safety", "safety", context)
 
 
 def inputs(context: base.Context) -> base.Inputs:

@@ -11,7 +11,6 @@ which files are inputs, and `proof` which of them were examined.
 """
 
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -96,10 +95,9 @@ class _Version(msgspec.Struct, rename="pascal"):
     database: _Database = msgspec.field(default_factory=_Database, name="VulnerabilityDB")
 
 
-def locate(settings: base.ScannerSettings) -> base.Tool | None:
+def locate(context: base.Context) -> base.Tool | None:
     """Find the program that the settings name, else the one on PATH."""
-    program = shutil.which(settings.path or "trivy")
-    return base.Tool((str(program),), INFO.name) if program else None
+    return base.program(context, INFO.name)
 
 
 def probe(context: base.Context, tool: base.Tool) -> base.Call | None:
