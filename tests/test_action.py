@@ -241,10 +241,13 @@ def test_red_on_a_faulty_project_and_still_uploads(
 
 
 def test_red_where_a_scanner_is_missing(
-    make_project: Callable[..., Path], play: Play, tmp_path: Path
+    make_project: Callable[..., Path],
+    play: Play,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    absent = f'[tool.scanagg.scanners.trivy]\npath = "{tmp_path}/absent/trivy"\n'
-    project = make_project({"pyproject.toml": absent, "app.py": "print('hello')\n"})
+    monkeypatch.setenv("SCANAGG_TRIVY_PATH", str(tmp_path / "absent" / "trivy"))
+    project = make_project({"app.py": "print('hello')\n"})
     done = play(project, only="bandit,trivy")
     assert done.code == 1
     assert done.outputs["outcome"] == "incomplete"

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from support import sarif_check, tools, validators
+from support import sarif_check, validators
 from support.command import PROGRAM, Said, check, scanagg
 from support.osv import osv_server
 from support.repository import commit, git
@@ -48,10 +48,7 @@ def faulty(data_dir: Path, osv: str, tmp_path_factory: pytest.TempPathFactory) -
     """A project with findings of every scanner that needs no network."""
     folder = tmp_path_factory.mktemp("faulty")
     shutil.copytree(data_dir / "trivy-cache", folder / "trivy-cache")
-    trivy = (
-        f'[scanners.trivy]\npath = "{tools.trivy()}"\ncache-dir = "{folder}/trivy-cache"\n'
-        "skip-db-update = true\n"
-    )
+    trivy = f'[scanners.trivy]\ncache-dir = "{folder}/trivy-cache"\nskip-db-update = true\n'
     files = {
         "app.py": APP,
         "key.pem": KEY,

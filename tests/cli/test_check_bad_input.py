@@ -13,13 +13,13 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from support import tools
 from support.command import Said, check, scanagg
 from support.osv import osv_server
 from support.repository import git
 
 from scanagg.core import cache
 from scanagg.core.errors import ConfigError
+from scanagg.scanners.base import path_variable, scanner_infos
 
 Make = Callable[..., Path]
 
@@ -38,13 +38,21 @@ def settings(osv_url: str) -> str:
     return f'[scanners.pip-audit]\nservice = "osv"\nosv-url = "{osv_url}"\n'
 
 
+@pytest.fixture(autouse=True)
+def own_programs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget after each test what `fake` sets."""
+    for name in scanner_infos():
+        monkeypatch.setenv(path_variable(name), "")
+
+
 def fake(tmp_path: Path, code: str, name: str = "trivy") -> str:
-    """Write a program outside the project; return the settings that make it the scanner."""
+    """Write a program outside the project that is the scanner; return its settings."""
     program = tmp_path / "bin" / name
     program.parent.mkdir(exist_ok=True)
     program.write_text(f"#!{sys.executable}\n{code}")
     program.chmod(0o755)
-    return f'[scanners.{name}]\npath = "{program}"\n'
+    os.environ[path_variable(name)] = str(program)
+    return f"[scanners.{name}]\n"
 
 
 def incomplete(said: Said, *words: str) -> None:
@@ -298,15 +306,14 @@ def test_an_unreachable_vulnerability_service_is_incomplete(make_project: Make) 
 
 
 def test_trivy_without_a_database_does_not_pass(make_project: Make, tmp_path: Path) -> None:
-    toml = f'[scanners.trivy]\npath = "{tools.trivy()}"\ncache-dir = "{tmp_path}/empty"\n'
+    toml = f'[scanners.trivy]\ncache-dir = "{tmp_path}/empty"\n'
     project = make_project({"requirements.txt": "jinja2==2.4.1\n", "scanagg.toml": toml})
     said = check(project, "--only", "trivy", "--offline")
     incomplete(said, "trivy")
 
 
 def test_safety_without_its_service_does_not_pass(make_project: Make) -> None:
-    toml = f'[scanners.safety]\npath = "{tools.safety()}"\n'
-    project = make_project({"requirements.txt": "jinja2==2.4.1\n", "scanagg.toml": toml})
+    project = make_project({"requirements.txt": "jinja2==2.4.1\n"})
     nowhere = dict.fromkeys(
         (
             *("SAFETY_PLATFORM_URL", "SAFETY_DATA_API_BASE_URL", "SAFETY_AUTH_SERVER_URL"),

@@ -42,9 +42,9 @@ def second(name):
 
 
 @pytest.fixture
-def project(make_project: Make) -> Path:
-    fast = f'[scanners.bandit]\npath = "{tools.fast_bandit()}"\n'
-    files = {"app/old.py": OLD, "app/__init__.py": "", "scanagg.yml": POLICY, "scanagg.toml": fast}
+def project(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SCANAGG_BANDIT_PATH", str(tools.fast_bandit()))
+    files = {"app/old.py": OLD, "app/__init__.py": "", "scanagg.yml": POLICY, "scanagg.toml": ""}
     return make_project(files)
 
 
@@ -160,10 +160,7 @@ def test_a_new_advisory_for_an_old_dependency_warns_with_a_deadline(
     make_project: Make, data_dir: Path, tmp_path: Path
 ) -> None:
     shutil.copytree(data_dir / "trivy-cache", tmp_path / "trivy-cache")
-    settings = (
-        f'[scanners.trivy]\npath = "{tools.trivy()}"\ncache-dir = "{tmp_path}/trivy-cache"\n'
-        "skip-db-update = true\n"
-    )
+    settings = f'[scanners.trivy]\ncache-dir = "{tmp_path}/trivy-cache"\nskip-db-update = true\n'
     root = make_project(
         {
             "requirements.txt": "jinja2==2.4.1\n",

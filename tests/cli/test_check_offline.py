@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support import tools
 from support.command import PROGRAM, Said, check, scanagg
 from support.kept import keep, keep_epss, keep_kev, keep_zip
 from support.osv import osv_server, record
@@ -373,7 +372,7 @@ def test_scanners_says_whom_pip_audit_asks(
 def trivy(data_dir: Path, tmp_path: Path) -> str:
     """Settings for the real trivy with a database of the same records."""
     shutil.copytree(data_dir / "trivy-cache", tmp_path / "trivy-cache")
-    return f'[scanners.trivy]\npath = "{tools.trivy()}"\ncache-dir = "{tmp_path}/trivy-cache"\n'
+    return f'[scanners.trivy]\ncache-dir = "{tmp_path}/trivy-cache"\n'
 
 
 def test_the_store_and_trivy_know_the_same_vulnerabilities(

@@ -26,7 +26,6 @@ def calculate(text):
     return eval(text)
 """
 BANDIT = ("--only", "bandit")
-FAST = f'[scanners.bandit]\npath = "{tools.fast_bandit()}"\n'
 POLICY = """\
 version: 1
 default: warn
@@ -39,9 +38,14 @@ KEY = "policies/scanagg.key"
 
 
 @pytest.fixture
-def project(make_project: Make) -> Path:
-    """A project with a stand-in for bandit, so that a check is fast."""
-    return make_project({"app.py": APP, "policies/scanagg.yml": POLICY, "scanagg.toml": FAST})
+def fast(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use a stand-in for bandit, so that a check is fast."""
+    monkeypatch.setenv("SCANAGG_BANDIT_PATH", str(tools.fast_bandit()))
+
+
+@pytest.fixture
+def project(make_project: Make, fast: None) -> Path:
+    return make_project({"app.py": APP, "policies/scanagg.yml": POLICY, "scanagg.toml": ""})
 
 
 def baseline(project: Path, *argv: str, code: int = 0, env: Mapping[str, str] | None = None) -> str:
@@ -163,7 +167,7 @@ def test_accepting_code_does_not_make_new_packages_old(make_project: Make) -> No
     records = [record("PYSEC-1", "jinja2", {"introduced": "0"})]
     records += [record(f"PYSEC-{n}", "requests", {"introduced": "0"}) for n in (2, 3)]
     with osv_server(records) as url:
-        service = f'{FAST}[scanners.pip-audit]\nservice = "osv"\nosv-url = "{url}"\n'
+        service = f'[scanners.pip-audit]\nservice = "osv"\nosv-url = "{url}"\n'
         project = make_project(
             {
                 "app.py": APP,
@@ -255,13 +259,14 @@ def test_a_dry_run_of_the_policy_forgives_no_gap(project: Path) -> None:
     assert "the check is incomplete" in write(project, code=2)
 
 
-def test_a_scanner_that_nobody_requires_must_not_fail_either(project: Path) -> None:
+def test_a_scanner_that_nobody_requires_must_not_fail_either(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     fake = project.parent / "trivy"
     fake.write_text("#!/bin/sh\nexit 3\n")
     fake.chmod(0o755)
     (project / "Dockerfile").write_text("FROM scratch\n")
-    with (project / "scanagg.toml").open("a") as file:
-        file.write(f'[scanners.trivy]\npath = "{fake}"\n')
+    monkeypatch.setenv("SCANAGG_TRIVY_PATH", str(fake))
     others = ("--skip", "detect-secrets,licenses,pip-audit,safety")
     said = baseline(project, "write", *others, code=2)
     assert "trivy" in said
@@ -300,8 +305,10 @@ def test_the_baseline_and_its_key_are_no_secrets(project: Path) -> None:
     assert places == {"app.py"}
 
 
-def test_what_is_waived_is_not_written_but_stays_if_it_was(project: Path) -> None:
-    (project / "scanagg.toml").unlink()
+def test_what_is_waived_is_not_written_but_stays_if_it_was(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SCANAGG_BANDIT_PATH")
     quiet = APP.replace("shell=True)", "shell=True)  # nosec B602")
     (project / "app.py").write_text(quiet)
     write(project)
@@ -314,8 +321,9 @@ def test_what_is_waived_is_not_written_but_stays_if_it_was(project: Path) -> Non
     assert rules(project) == ["B404", "B602"]
 
 
+@pytest.mark.usefixtures("fast")
 def test_a_part_of_a_repository_has_a_baseline_of_its_own(make_project: Make) -> None:
-    files = {"app.py": APP, "policies/scanagg.yml": POLICY, "scanagg.toml": FAST}
+    files = {"app.py": APP, "policies/scanagg.yml": POLICY, "scanagg.toml": ""}
     root = make_project({f"sub/{path}": text for path, text in files.items()})
     part = root / "sub"
     write(part)
