@@ -20,6 +20,8 @@ from scanagg.policy.schema import Policy
 from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import Settings, load_settings
 
+_FIRST_YEAR, _LAST_YEAR = 1970, 2999
+
 Folder = Annotated[Path, typer.Argument(help="The project's folder.")]
 PolicyName = Annotated[
     str | None,
@@ -176,11 +178,16 @@ def time_of(text: str | None) -> datetime | None:
     """Return an ISO time or date as UTC; None for None. UsageError for anything else."""
     if text is None:
         return None
+    hint = "Write it like this: --now 2026-01-31T12:00:00Z"
     try:
-        return as_utc(datetime.fromisoformat(text))
+        moment = as_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError) as error:
-        hint = "Write it like this: --now 2026-01-31T12:00:00Z"
         raise UsageError(f"--now {text!r} is not an ISO time", hint) from error
+    # Durations of a policy reach 2,000 years, and dates end in the year 9999.
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        message = f"--now {text!r} is not between the years {_FIRST_YEAR} and {_LAST_YEAR}"
+        raise UsageError(message, hint)
+    return moment
 
 
 def moment_of(text: str | None) -> datetime:

@@ -65,5 +65,11 @@ class DownloadError(ScanaggError):
     exit_code = ExitCode.INCOMPLETE
 
 
+class ResourceError(ScanaggError):
+    """This machine has no more memory, threads or open files."""
+
+    exit_code = ExitCode.INCOMPLETE
+
+
 class ReportError(ScanaggError):
     """A stored report cannot be used."""

@@ -145,12 +145,14 @@ def run(
         return Completed(
             tuple(argv), Ended.NOT_STARTED, None, b"", b"", time.monotonic() - start, str(error)
         )
-    pump = _Pump(child, stdin, limit)
     try:
-        ended = pump.until(start + timeout, stop)
+        pump = _Pump(child, stdin, limit)
+        try:
+            ended = pump.until(start + timeout, stop)
+        finally:
+            pump.close()
     finally:
         _end_group(child)
-        pump.close()
     return Completed(
         argv=tuple(argv),
         ended=ended,

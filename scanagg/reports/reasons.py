@@ -140,6 +140,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "scanner-timed-out": "no result within {seconds} seconds",
     "check-deadline": "stopped at the deadline of the check",
     "scanner-interrupted": "interrupted",
+    "lacks-resources": "stopped, because this machine lacks resources: {error}",
     "scanner-killed": "killed by signal {signal}",
     "too-much-output": "stopped: it printed more than 256 MiB",
     "exit-code": "exit code {code}",

@@ -208,7 +208,10 @@ class Scanner(Protocol):
         ...
 
     def identify(self, tool: Tool, output: Output) -> Tool:
-        """Return the tool with the version and data that the probe printed. ScanError."""
+        """Return the tool with the version and data that the probe printed.
+
+        ScanError, or one of the errors for `parse`.
+        """
         ...
 
     def inputs(self, context: Context) -> Inputs:
@@ -228,7 +231,10 @@ class Scanner(Protocol):
         ...
 
     def parse(self, context: Context, output: Output) -> Parsed:
-        """Read one output. ScanError if it is not a usable answer."""
+        """Read one output. ScanError if it is not a usable answer.
+
+        So are a ValueError, OverflowError, RecursionError or MemoryError while reading it.
+        """
         ...
 
     def recall(self, context: Context) -> Parsed:
@@ -333,7 +339,10 @@ def without_nulls(answer: object) -> object:
 
 def unreadable(error: Exception) -> ScanError:
     """Return the error for an answer that does not have the expected form."""
-    return ScanError(Reason("unreadable-answer", {"error": str(error)}))
+    text = str(error) or type(error).__name__
+    if isinstance(error, RecursionError):
+        text = "it is nested too deeply"
+    return ScanError(Reason("unreadable-answer", {"error": text}))
 
 
 def complaint(stderr: str) -> str:
@@ -369,7 +378,7 @@ def probe(_context: Context, tool: Tool) -> Call | None:
 
 def identify(tool: Tool, output: Output) -> Tool:
     """Return the tool with the version that it printed. ScanError if it printed none."""
-    match = re.search(r"\d+(?:\.\d+)+\S*", output.stdout.decode("utf-8", "replace"))
+    match = re.search(r"(?<!\d)\d+(?:\.\d+)+\S*", output.stdout.decode("utf-8", "replace"))
     if output.returncode or not match:
         raise failure(output.stderr, Reason("unknown-version", {"code": output.returncode}))
     return replace(tool, version=match[0])

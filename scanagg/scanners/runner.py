@@ -17,6 +17,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.core import cache
+from scanagg.core.errors import ResourceError
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.core.text import one_line
 from scanagg.model import Coverage, NotExamined, Observation, Reason, Run, Status
@@ -30,9 +31,13 @@ from scanagg.scanners.base import (
     Scanner,
     Tool,
     merge,
+    unreadable,
 )
 
 DEFAULT_TIMEOUT: Final = 900.0
+UNREADABLE: Final = (ValueError, OverflowError, RecursionError, MemoryError)
+"""The errors that an answer of any content can cause while a scanner's package reads it."""
+
 # The folders of an absolute path. The slashes of a URL don't count.
 _FOREIGN_PATH: Final = re.compile(r"(?<![\w.~}/:])/(?:[^/\s=,:]+/)+")
 _PROBE_SECONDS: Final = 30.0
@@ -80,7 +85,12 @@ def scan(
     """
     slots = threading.BoundedSemaphore(limits.jobs)
     with ThreadPoolExecutor(max_workers=max(1, len(tasks))) as pool:
-        futures = [pool.submit(_Scan(task, limits, slots, notify).result) for task in tasks]
+        try:
+            futures = [pool.submit(_Scan(task, limits, slots, notify).result) for task in tasks]
+        except RuntimeError as error:
+            limits.stop.interrupt()
+            hint = "Run again where more threads and memory are allowed: see `ulimit -a`."
+            raise ResourceError(f"cannot run the scanners: {error}", hint) from error
         pending = set(futures)
         while pending:
             try:
@@ -141,15 +151,25 @@ class _Scan:
         self._timeout = task.context.settings.timeout or limits.timeout
         self._deadline = 0.0
         self._lock = threading.Lock()
+        self._inputs = Inputs("inputs")
         self._parsed: list[Parsed] = []
         self._failed: list[tuple[tuple[str, ...], Reason]] = []
         self._timed_out = False
         self._argv: dict[int, tuple[str, ...]] = {}
 
     def result(self) -> Scanned:
+        """Return the run. It fails if this machine lacks memory, threads, open files or space."""
+        try:
+            return self._scanned()
+        except (MemoryError, OSError, RuntimeError) as error:
+            detail = Reason("lacks-resources", {"error": _cause(error)})
+            coverage = covered(self._inputs, self._parsed, [(self._inputs.found, detail)])
+            return self._end(Status.FAILED, detail, coverage)
+
+    def _scanned(self) -> Scanned:
         """Find the inputs, the program and its version, and run it on batches of inputs."""
         self._notify(Event(self._info.name, "looking for inputs"))
-        inputs = self._scanner.inputs(self._context)
+        inputs = self._inputs = self._scanner.inputs(self._context)
         if not inputs.found and not inputs.not_examined:
             reason = Reason("not-applicable", {"unit": inputs.unit})
             return self._end(Status.NOT_APPLICABLE, reason, Coverage(inputs.unit))
@@ -186,7 +206,10 @@ class _Scan:
             return tool
         output = self._output(call, _PROBE_SECONDS)
         _check_signal(output)
-        return self._scanner.identify(tool, output)
+        try:
+            return self._scanner.identify(tool, output)
+        except UNREADABLE as error:
+            raise unreadable(error) from error
 
     def _examine(self, tool: Tool, number: int, batch: tuple[str, ...]) -> None:
         """Examine one batch. If the output is unusable, try smaller batches of the scanner."""
@@ -200,7 +223,7 @@ class _Scan:
                     self._argv.setdefault(number, self._shown(tool, call))
                 output = self._output(call, max(0.0, self._deadline - monotonic()))
                 _check_signal(output)
-                parsed = self._scanner.parse(self._context, output)
+                parsed = self._parsed_output(output)
             except ScanError as error:
                 again: Sequence[tuple[str, ...]] = ()
                 if output and not self._limits.stop.is_set() and not self._timed_out:
@@ -216,6 +239,12 @@ class _Scan:
                 cache.store(self._context.cache, self._info.name, parsed.store)
             with self._lock:
                 self._parsed.append(parsed)
+
+    def _parsed_output(self, output: Output) -> Parsed:
+        try:
+            return self._scanner.parse(self._context, output)
+        except UNREADABLE as error:
+            raise unreadable(error) from error
 
     def _output(self, call: Call, seconds: float) -> Output:
         """Run a program. ScanError if it did not exit by itself."""
@@ -391,6 +420,12 @@ def _check_signal(output: Output) -> None:
     """Raise ScanError for a program that was killed, even if its output looks complete."""
     if output.returncode < 0:
         raise ScanError(Reason("scanner-killed", {"signal": -output.returncode}))
+
+
+def _cause(error: Exception) -> str:
+    """Return what this machine lacks, without the path of a file."""
+    text = error.strerror if isinstance(error, OSError) else str(error)
+    return text or ("not enough memory" if isinstance(error, MemoryError) else type(error).__name__)
 
 
 def _placed(part: str, places: Mapping[str, str]) -> str:

@@ -441,6 +441,8 @@ def test_a_bad_configuration_is_an_error_before_anything_runs(make_project: Make
         ("--image", ""),
         ("--policy", " "),
         ("--now", "0001-01-01T00:00:00+14:00"),
+        ("--now", "0001-01-01"),
+        ("--now", "9999-12-31T23:59:59Z"),
         ("--no-such-option",),
     ],
 )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support import tools
 from support.command import check
 
 PROGRAMS = ("git", "trivy", "python", "python3", "bandit", "uv", "sh", "env")
@@ -41,3 +42,25 @@ def test_no_program_of_the_project_runs(hostile: Path, tmp_path: Path) -> None:
     assert done.run("bandit")["status"] in {"ok", "degraded"}
     assert done.report["target"]["revision"]["commit"]  # by the real git
     assert not (tmp_path / "ran").exists()
+
+
+def test_an_answer_that_cannot_be_read_costs_no_other_scanner(
+    make_project: Callable[..., Path], tmp_path: Path
+) -> None:
+    (tmp_path / "answer.json").write_text(
+        '{"SchemaVersion": 2, "X": ' + "[" * 100_000 + "]" * 100_000 + "}"
+    )
+    program = tmp_path / "trivy"
+    real = f'case "$1" in version) exec {tools.trivy()} "$@";; esac'
+    program.write_text(f"#!/bin/sh\n{real}\ncat {tmp_path}/answer.json\n")
+    program.chmod(0o755)
+    project = make_project({"a.py": "import subprocess\n", "requirements.txt": "six==1.16.0\n"})
+    environment = {"SCANAGG_TRIVY_PATH": str(program)}
+    done = check(
+        project, "--only", "trivy,bandit", "--offline", formats=["json"], env=environment
+    )  # fmt: skip
+    assert done.code == 3
+    assert done.run("trivy")["status"] == "failed"
+    assert done.run("trivy")["detail"]["kind"] == "unreadable-answer"
+    assert done.run("bandit")["status"] == "ok"
+    assert [finding["rule"]["id"] for finding in done.report["findings"]] == ["B404"]

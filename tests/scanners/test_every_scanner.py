@@ -22,9 +22,11 @@ from scanagg.scanners.base import (
     Parsed,
     ScanError,
     Scanner,
+    Tool,
     all_scanners,
     scanner_info,
 )
+from scanagg.scanners.runner import UNREADABLE
 
 HIDDEN = "correct-horse" + "-battery"
 Unusable = tuple[str, int, str, Reason | str]
@@ -256,6 +258,33 @@ def test_an_output_that_proves_nothing_is_an_error(
     assert reason in (caught.value.reason, caught.value.reason.kind)
     # There is nothing smaller than one input to try.
     assert scanner(name).again(place(name), output) == ()
+
+
+DEEP = "[" * 9_000 + "]" * 9_000
+VALUES = (
+    *(DEEP, '{"a":' * 9_000 + "1" + "}" * 9_000, "9" * 50_000, "NaN", "-Infinity", "1e400"),
+    *('"\\ud800"', '"\\ud800\\ud800"', '"\xff"', '"\\u0000"', f'[{{"a": {DEEP}}}]', "9" * 400),
+)
+KEYS = ("X", "SchemaVersion", "Results", "dependencies", "results", "metrics", "errors")
+TOOL = Tool(("x",), "x")
+MORE_KEYS = ("install", "scan_results", "scanned_packages", "file", "secrets", "CreatedAt")
+
+
+@every_scanner
+def test_an_answer_of_any_content_proves_nothing_and_raises_nothing_else(
+    name: str, place: Place
+) -> None:
+    ctx = place(name)
+    answers = [*VALUES, *(f'{{"{key}": {value}}}' for key in KEYS + MORE_KEYS for value in VALUES)]
+    for answer in answers:
+        output = Output(0, answer.encode("latin-1"), "", (CASES[name].input,))
+        for read in (scanner(name).parse, lambda _, output: scanner(name).identify(TOOL, output)):
+            try:
+                result = read(ctx, output)
+            except (ScanError, *UNREADABLE):
+                continue
+            if isinstance(result, Parsed):
+                assert (result.examined, result.observations) == ((), ()), answer[:80]
 
 
 @every_scanner

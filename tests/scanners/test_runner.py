@@ -1,6 +1,8 @@
 """A run's status comes from the examined inputs, never from an exit code."""
 
+import errno
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +15,7 @@ from msgspec.structs import replace
 from support.repository import git
 
 from scanagg.core import cache
+from scanagg.core.errors import ResourceError
 from scanagg.core.process import Stop
 from scanagg.model import Inventory, NotExamined, Reason, Run, ScannerInfo, Status, Target, plain
 from scanagg.reports.reasons import sentence
@@ -128,6 +131,60 @@ def test_a_silent_scanner_has_examined_nothing() -> None:
     assert run.detail == Reason(
         "no-input-examined", {"found": 3, "unit": "letters", "reasons": (Reason("unmentioned"),)}
     )
+
+
+@pytest.mark.parametrize(
+    ("code", "probing"),
+    [("print('[' * 100_000)", None), (ECHO, "print('x'); import sys; sys.exit(0)")],
+)
+def test_an_answer_that_cannot_be_read_fails_one_run(
+    code: str, probing: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def too_large(*_: object) -> Tool:
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr(Fake, "identify", too_large)
+    fakes = [Fake(code, probing=probing, name="broken"), Fake(name="sound")]
+    limits = Limits(jobs=4, timeout=30, stop=Stop())
+    broken, sound = scan([Task(fake, context()) for fake in fakes], limits, lambda _event: None)
+    assert broken.run.status is Status.FAILED
+    assert broken.run.detail
+    assert broken.run.detail.kind == "unreadable-answer"
+    assert sound.run.status is Status.OK
+
+
+@pytest.mark.parametrize(
+    ("method", "error"),
+    [
+        ("inputs", MemoryError()),
+        ("batches", RecursionError("maximum recursion depth exceeded")),
+        ("batches", RuntimeError("can't start new thread")),
+        ("call", OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/home/me/x")),
+    ],
+)
+def test_what_this_machine_lacks_fails_one_run(
+    method: str, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lacking(*_: object) -> None:
+        raise error
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fake, method, lacking)
+        run = run_of(Fake())
+    assert run.status is Status.FAILED
+    assert run.detail
+    assert run.detail.kind == "lacks-resources"
+    assert "/home" not in str(run.detail.values["error"])
+    assert run.coverage.examined == 0
+
+
+def test_without_threads_there_is_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_thread(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    with pytest.raises(ResourceError, match="start new thread"):
+        run_of(Fake())
 
 
 def test_exit_code_zero_with_garbage_is_failed() -> None:
