@@ -38,6 +38,7 @@ from scanagg.model import (
     Upgrade,
     plain,
 )
+from scanagg.model.masking import mask_all
 from scanagg.policy.gate import CheckResults, judge_runs
 from scanagg.policy.rules import Decision, decide
 from scanagg.policy.schema import span
@@ -142,11 +143,11 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             clock=clock,
             runs=runs,
             findings=judged,
-            gate=gate,
-            base=base.info,
-            waivers=decision.waivers,
-            licenses=decision.licenses,
-            terms=terms,
+            gate=mask_all(gate),
+            base=mask_all(base.info),
+            waivers=mask_all(decision.waivers),
+            licenses=mask_all(decision.licenses),
+            terms=mask_all(terms),
             packages=inventory.packages,
             data=store.sources,
             upgrades=upgrades,

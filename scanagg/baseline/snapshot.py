@@ -17,7 +17,7 @@ from scanagg.baseline.file import nfc
 from scanagg.core.files import read_file
 from scanagg.core.git import Git
 from scanagg.core.process import Stop
-from scanagg.core.text import valid
+from scanagg.core.redact import shown_path, unlike
 from scanagg.model import Link, Reason, Revision, SourceFile, Target
 
 # Parts of a path that lead out of the folder, or make it a repository. No honest commit has them.
@@ -123,11 +123,7 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
             continue
         path = shown.get(name)
         if path is None:
-            plain_path = path = valid(os.fsdecode(name))
-            count = 1
-            while path in taken:  # a byte that is no UTF-8 looks like its escape
-                count += 1
-                path = f"{plain_path} ({count})"
+            path = unlike(shown_path(os.fsdecode(name)), taken)
             taken.add(path)
         files[path] = CommittedFile(name, blob.oid)
     for gap in target.skipped:
@@ -202,12 +198,12 @@ def read_links(snapshot: Snapshot) -> tuple[Link, ...]:
     folders = {
         name[:index] for name in files for index, byte in enumerate(name) if byte == ord("/")
     }
-    ends = {name: valid(os.fsdecode(name)) for name in folders} | files
+    ends = {name: shown_path(os.fsdecode(name)) for name in folders} | files
     links = []
     for name in names:
         shown = ends.get(_link_end(name, leads))
         reason = None if shown else Reason("link-to-no-file-of-the-project")
-        links.append(Link(valid(os.fsdecode(name)), shown, reason))
+        links.append(Link(shown_path(os.fsdecode(name)), shown, reason))
     return tuple(sorted(links, key=lambda link: link.path))
 
 

@@ -10,13 +10,14 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
 
+from scanagg.core.redact import mask_known
 from scanagg.core.text import JSON_ESCAPE, inert, inert_in, one_line, printable
 
 _STANDARD: Final = (0, 1, 2)
 
 
 class Stream(io.TextIOBase):
-    """A standard stream that never fails, and in which no text is a command for a CI system.
+    """A standard stream that never fails, without tokens, and without commands for a CI system.
 
     `error` is the first error of writing; later text is discarded. Characters that the encoding of
     the stream lacks are escaped.
@@ -53,7 +54,7 @@ class Stream(io.TextIOBase):
     def write(self, text: str) -> int:
         """Take text, and write it when a line ends. TypeError for bytes: click tries them."""
         ends = "\n" in text
-        self._pending.append(text)
+        self._pending.append(mask_known(text))
         if ends:
             self.flush()
         return len(text)

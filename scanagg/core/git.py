@@ -37,6 +37,7 @@ import msgspec
 
 from scanagg.core.errors import TargetError
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
+from scanagg.core.redact import mask_known
 from scanagg.core.text import one_line, valid
 
 _SECONDS: Final = 60.0  # for one command
@@ -390,7 +391,7 @@ class Git(msgspec.Struct, frozen=True):
         if scp:
             bare = f"https://{scp[1]}/{scp[2].lstrip('/')}"
         bare = re.sub(r"^(ssh|git|http)://", "https://", bare)
-        return bare if bare.startswith("https://") else None
+        return mask_known(bare) if bare.startswith("https://") else None
 
     def fetch(self, commit: str) -> str | None:
         """Fetch a commit, by its full id, from `origin`, without its history; return the problem.

@@ -1,9 +1,11 @@
 """Mask secrets in text: known values, and on the lines of secrets everything that may be one."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
+
+from scanagg.core.text import valid
 
 MASK: Final = "***"
 
@@ -19,9 +21,46 @@ _MASKED: Final = 8000
 
 # Masked everywhere: credentials and keys in an address, passwords of a command.
 _GIVEN_AWAY: Final = re.compile(
-    r"(?P<name>://(?=[^/\s\"'@]+@)|[?&]\w*(?:token|key|secret|pass|sig)\w*=|--?password[= ]|"
-    r"\s-u [\w.-]+:)(?!\*\*\*)[^/\s\"'@&]+",
+    r"(?P<name>://(?=[^/\s\"']+@)|[?&#;]\w*(?:token|key|secret|pass|sig)\w*=|--?password[= ]|"
+    r"\s-u [\w.-]+:)(?!\*\*\*)(?:(?<=://)[^/\s\"']+(?=@)|(?<!://)[^/\s\"'@&]+)",
     re.IGNORECASE,
+)
+# Masked everywhere: tokens with a form of their own, by the documents of those who issue them.
+_LEAST_TOKEN: Final = 16
+_LONG_WORD: Final = re.compile(rf"[\w.:+=-]{{{_LEAST_TOKEN},}}")
+_CAPITAL_OR_DIGIT: Final = re.compile("[A-Z0-9]")
+_KNOWN_TOKEN: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[A-Z0-9]{16,}|"  # AWS
+    r"gh[oprsu]_\w{36,}|github_pat_\w{22,}|"
+    r"gl(?:agent|cbt|dt|ffct|ft|imt|oas|pat|ptt|rt|soat)-[\w-]{20,}|GR1348941[\w-]{20,}|"  # GitLab
+    r"xox[a-z]-[\w-]{10,}|xapp-[\w-]{20,}|"  # Slack
+    r"[rs]k_(?:live|test)_\w{16,}|whsec_\w{16,}|"  # Stripe
+    r"sq0[a-z]{3}-[\w-]{22,}|"  # Square
+    r"npm_[A-Za-z0-9]{36,}|pypi-AgE[\w-]{16,}|"
+    r"SG\.[\w-]{16,}\.[\w-]{16,}|"  # SendGrid
+    r"AIza[\w-]{35}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|"  # Google
+    r"sk-(?=[\w-]*[A-Z])(?=[\w-]*[0-9])[\w-]{20,}|hf_[A-Za-z0-9]{30,}|"  # AI services
+    r"do[opr]_v1_[a-f0-9]{32,}|shp[a-z]{2}_[a-fA-F0-9]{32}|"  # DigitalOcean, Shopify
+    r"(?:AC|SK)[a-z0-9]{32}(?![A-Za-z0-9])|"  # Twilio
+    r"[0-9a-z]{32}-us[0-9]{1,2}(?![0-9])|"  # Mailchimp
+    r"[0-9]{8,10}:[\w-]{35}|"  # Telegram
+    r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,}|"  # Discord
+    r"AKC[A-Za-z0-9]{13,}|"  # Artifactory
+    r"AGE-SECRET-KEY-[A-Z0-9]{50,}|dapi[a-f0-9]{32}|hvs\.[\w-]{24,}|"  # age, Databricks, Vault
+    r"eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*[\w-])?"  # JSON Web Token
+    r")"
+)
+# In a path: the value of a name such as `token=x`, without the suffix of the file.
+_NAMED_IN_PATH: Final = re.compile(
+    r"(?P<name>(?:^|(?<=/))[^/=]*(?:token|secret|passw|apikey|api[-_]key|credential)[^/=]*=)"
+    r"(?!\*\*\*)[^/]+?(?=(?:\.[A-Za-z0-9]{1,6})?(?:/|$))",
+    re.IGNORECASE,
+)
+# In a line that cannot be read, every word is masked that may be a value, but not a version.
+_MAY_BE_VALUE: Final = re.compile(r"[^\s\"'`{}()\[\],:;=<>~!|&@]{6,}")
+_NO_VALUE: Final = re.compile(
+    r"-{0,2}[a-z]{1,15}(?:-[a-z]{1,15})*|\d{1,4}(?:\.\d{1,4})+(?:[a-z]+\d{1,3})?"
 )
 _WORDS: Final = re.compile(r"[A-Za-z_.,:;!?*/(){}<> -]*")
 _QUOTED: Final = re.compile(r'(?P<quote>"""|\'\'\'|["\'`])(?:\\.|(?!(?P=quote)).)+(?:(?P=quote)|$)')
@@ -53,8 +92,8 @@ class Redactor:
         return line in self._lines.get(path, ())
 
     def text(self, text: str) -> str:
-        """Return `text` without known values or credentials in addresses and options."""
-        return _without_given_away(self._anywhere.sub(MASK, text))
+        """Return `text` without known values, and masked as by `mask_known`."""
+        return mask_known(self._anywhere.sub(MASK, text))
 
     def line(self, path: str, number: int, text: str) -> str:
         """Return a line of a file, safe to show: on a line of a secret, any value may be secret.
@@ -68,7 +107,7 @@ class Redactor:
         if not covered:
             return self._as_value.sub(MASK, self.text(text))
         masked, known = self._on_the_line.subn(MASK, text)
-        masked = _without_given_away(masked)
+        masked = mask_known(masked)
         if known:
             masked = _QUOTED.sub(_mask_unless_words, masked)
         else:
@@ -78,6 +117,41 @@ class Redactor:
                 quoted = _ASSIGNED.sub(lambda match: match["left"] + MASK, masked)
             masked = quoted
         return _TOKEN.sub(_mask_token, masked)
+
+
+def mask_known(text: str) -> str:
+    """Return `text` without credentials in addresses and options, and without known tokens.
+
+    A token is known by its form alone, such as that of a key for AWS or GitHub. No scanner needs to
+    have run.
+    """
+    text = _GIVEN_AWAY.sub(lambda match: match["name"] + MASK, text)
+    return _LONG_WORD.sub(_mask_known_tokens, text)
+
+
+def shown_path(name: str) -> str:
+    """Return the path to show for a name of the system, which may have secrets or broken Unicode.
+
+    Masked are known tokens, and the values of names such as `token=x`.
+    """
+    return _NAMED_IN_PATH.sub(lambda match: match["name"] + MASK, mask_known(valid(name)))
+
+
+def unlike(path: str, taken: Container[str]) -> str:
+    """Return the path, or if it is taken another one: `a (2)`, and `*** (2).txt` after a mask."""
+    before, mask, after = path.rpartition(MASK)
+    number, other = 1, path
+    while other in taken:
+        number += 1
+        other = f"{before}{mask} ({number}){after}" if mask else f"{path} ({number})"
+    return other
+
+
+def mask_line(text: str) -> str:
+    """Return a line that could not be read without anything that may be a value."""
+    return _MAY_BE_VALUE.sub(
+        lambda word: word.group() if _NO_VALUE.fullmatch(word.group()) else MASK, mask_known(text)
+    )
 
 
 def _is_common(value: str) -> bool:
@@ -94,15 +168,17 @@ def _any_of(values: Iterable[str], common: str = _WORD) -> re.Pattern[str]:
     return re.compile("|".join(patterns) if patterns else r"(?!)")
 
 
-def _without_given_away(text: str) -> str:
-    return _GIVEN_AWAY.sub(lambda match: match["name"] + MASK, text)
-
-
 def _mask_unless_words(match: re.Match[str]) -> str:
     """Mask other quoted text beside a known secret, unless it is words such as a name or a key."""
     quote = match["quote"]
     body = match.group().removeprefix(quote).removesuffix(quote)
     return match.group() if _WORDS.fullmatch(body) else quote + MASK + quote
+
+
+def _mask_known_tokens(match: re.Match[str]) -> str:
+    word = match.group()
+    # The full search is slow, and every known token has a digit or a capital letter.
+    return _KNOWN_TOKEN.sub(MASK, word) if _CAPITAL_OR_DIGIT.search(word) else word
 
 
 def _mask_token(match: re.Match[str]) -> str:

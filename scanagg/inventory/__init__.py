@@ -20,6 +20,7 @@ from scanagg.inventory.pyproject import read_pipfile, read_pyproject
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
 from scanagg.model import Inventory, Link, NotExamined, Reason, Scope, Target
+from scanagg.model.masking import mask_all
 from scanagg.project import kinds
 from scanagg.project.kinds import FileKind
 
@@ -78,12 +79,13 @@ def read_inventory(
     unread = _unread(target, broken_links)
     paths = {project.link_target(manifest.path) for manifest in manifests}
     paths |= {one.place.path for manifest in manifests for one in manifest.declared}
-    return replace(
+    inventory = replace(
         inventory,
         problems=tuple(dict.fromkeys((*inventory.problems, *broken, *unread))),
         manifests=tuple(sorted(paths)),
         environment=place,
     )
+    return mask_all(inventory)
 
 
 def _project(target: Target) -> tuple[ProjectFiles, list[Link]]:

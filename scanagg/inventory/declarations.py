@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from scanagg.core.redact import mask_line
 from scanagg.inventory.manifest import (
     OWN_CODE,
     Declaration,
@@ -56,7 +57,7 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
     ManifestError if it is none of these.
     """
     if not isinstance(text, str):
-        raise ManifestError(Reason("not-a-requirement", {"text": repr(text)}))
+        raise ManifestError(Reason("not-a-requirement", {"text": mask_line(repr(text))}))
     requirement = parsed(text)
     if _ADDRESS.match(text) or (requirement is None and _PATH.match(text)):
         written = text.removeprefix("-e ").partition(" ;")[0].strip().strip("\"'")
@@ -70,7 +71,7 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
             origin=origin_of(address, site.source, project),
         )
     if requirement is None:
-        raise ManifestError(Reason("not-a-requirement", {"text": text}))
+        raise ManifestError(Reason("not-a-requirement", {"text": mask_line(text)}))
     versions = map(_EXACT_SPECIFIER.fullmatch, map(str, requirement.specifier))
     pin = next(filter(None, versions), None)
     url = requirement.url

@@ -16,6 +16,7 @@ from packaging.utils import InvalidName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from scanagg.core.files import read_file
+from scanagg.core.redact import mask_known
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
     Constraint,
@@ -38,7 +39,6 @@ OWN_CODE: Final = Reason("own-code")
 # A version that does not follow PEP 440, such as "2004d", but can do no harm.
 _PLAIN_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 _CODING: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s]+@")
 
 
 T = TypeVar("T")
@@ -214,8 +214,8 @@ def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
 
 
 def shown(text: str) -> str:
-    """Return text of a manifest on one short line, with the credentials in addresses masked."""
-    return shorten(one_line(_CREDENTIALS.sub("***@", text.strip())), _TEXT_WIDTH)
+    """Return text of a manifest on one short line, with credentials and known tokens masked."""
+    return shorten(one_line(mask_known(text.strip())), _TEXT_WIDTH)
 
 
 def in_folder_of(path: str, name: str) -> str:
@@ -284,9 +284,9 @@ def edge_of(requirement: WrittenRequirement) -> Edge:
 
 
 def requirement_name(name: str) -> str:
-    """Normalise a name as in PEP 503. ManifestError if no package can have it."""
+    """Normalise a name as in PEP 503. ManifestError if no package can have it, or for a token."""
     try:
-        return canonicalize_name(name, validate=True)
+        return canonicalize_name(mask_known(name), validate=True)
     except InvalidName as error:
         raise ManifestError(Reason("bad-package-name", {"name": name})) from error
 

@@ -12,6 +12,7 @@ import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
+from scanagg.core.redact import mask_line
 from scanagg.inventory.declarations import declare
 from scanagg.inventory.graph import walk
 from scanagg.inventory.manifest import (
@@ -79,7 +80,7 @@ class _Options(optparse.OptionParser):
 
     def error(self, msg: str) -> NoReturn:
         """Raise ManifestError; the base class would print the message and exit."""
-        raise ManifestError(Reason("bad-options", {"error": msg}))
+        raise ManifestError(Reason("bad-options", {"error": mask_line(msg)}))
 
 
 class _Line(msgspec.Struct, frozen=True):

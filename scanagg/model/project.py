@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from scanagg.core.redact import MASK
 from scanagg.model.enums import Scope
 from scanagg.model.reasons import Reason
 
@@ -139,13 +140,18 @@ class Inventory(msgspec.Struct, frozen=True):
 class SourceFile(msgspec.Struct, frozen=True):
     """A file of the target. `size` is in bytes.
 
-    `path` is shown: relative, with "/", valid Unicode. `real` is the path for the system, which
-    differs where that is not UTF-8.
+    `path` is shown: relative, with "/", valid Unicode, secrets masked. `real` is the path for the
+    system, which differs where that is not UTF-8 or has secrets.
     """
 
     path: str
     real: Path
     size: int
+
+    @property
+    def has_secret_name(self) -> bool:
+        """True if `path` masks a part of the name."""
+        return self.path.count(MASK) > str(self.real).count(MASK)
 
 
 class Link(msgspec.Struct, frozen=True):

@@ -3,8 +3,7 @@
 import contextlib
 import os
 import stat
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -15,7 +14,8 @@ from msgspec.structs import replace
 from scanagg.core.errors import TargetError
 from scanagg.core.git import Git
 from scanagg.core.process import Ended, Stop
-from scanagg.core.text import one_line, valid
+from scanagg.core.redact import shown_path, unlike
+from scanagg.core.text import one_line
 from scanagg.model import Link, NotExamined, Reason, Revision, SourceFile, Target
 
 CONFIGURED: Final = Reason("excluded")
@@ -75,11 +75,11 @@ def read_target(
     files, skipped, links = _sort(root, listing.names, patterns)
     return Target(
         root=root,
-        name=valid(root.name) or "root",
+        name=shown_path(root.name) or "root",
         files=tuple(files),
         skipped=tuple(sorted((*listing.skipped, *skipped), key=lambda gap: gap.input)),
         revision=listing.revision,
-        notices=listing.notices,
+        notices=(*listing.notices, *_secret_names(files)),
         exclude=(*exclude, *reports),
         links=tuple(links),
     )
@@ -112,9 +112,9 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
     state = git.state(settings)
     revision = Revision(
         commit=state.commit,
-        branch=valid(state.branch) if state.branch else None,
+        branch=shown_path(state.branch) if state.branch else None,
         repository=git.web_address(),
-        prefix=valid(os.fsdecode(prefix)),
+        prefix=shown_path(os.fsdecode(prefix)),
         dirty=state.dirty,
     )
     names = tuple(os.fsdecode(name) for name in listed.split(b"\0") if name)
@@ -160,7 +160,7 @@ def _list_by_walking(root: Path) -> _Listing:
             entries = sorted(os.scandir(root / below), key=lambda entry: entry.name)
         except OSError as error:
             reason = Reason("unreadable-folder", {"error": error.strerror or str(error)})
-            skipped.append(NotExamined(valid(below.rstrip("/")), reason))
+            skipped.append(NotExamined(shown_path(below.rstrip("/")), reason))
             continue
         if any(entry.name == ".gitignore" for entry in entries):
             rules = rules.with_file(below, root / below / ".gitignore")
@@ -191,24 +191,33 @@ def _sort(
             continue  # tracked by git, deleted in the work tree
         reason = _exclusion(name, status.st_mode, patterns)
         if reason:
-            skipped.append(NotExamined(valid(name.rstrip("/")), reason, on_purpose=True))
+            skipped.append(NotExamined(shown_path(name.rstrip("/")), reason, on_purpose=True))
         elif stat.S_ISLNK(status.st_mode):
             link_names.append(name)
         elif not os.access(path, os.R_OK):
-            skipped.append(NotExamined(valid(name), Reason("no-read-permission")))
+            skipped.append(NotExamined(shown_path(name), Reason("no-read-permission")))
         else:
-            files.append(SourceFile(valid(name), path, status.st_size))
+            files.append(SourceFile(shown_path(name), path, status.st_size))
     files.sort(key=lambda file: (file.path, os.fsencode(file.real)))
-    # A byte that is not UTF-8 is shown as its escape, so two files can have one shown path.
-    seen: Counter[str] = Counter()
+    # Two paths can look alike: bytes that are not UTF-8 are escaped, and secrets masked.
+    taken: set[str] = set()
     for index, file in enumerate(files):
-        seen[file.path] += 1
-        if seen[file.path] > 1:
-            files[index] = replace(file, path=f"{file.path} ({seen[file.path]})")
+        shown = unlike(file.path, taken)
+        if shown != file.path:
+            files[index] = replace(file, path=shown)
+        taken.add(shown)
     paths = {file.real: file.path for file in files}
-    links = [Link(valid(name), *_link_end(root, root / name, paths)) for name in sorted(link_names)]
+    links = [
+        Link(shown_path(name), *_link_end(root, root / name, paths)) for name in sorted(link_names)
+    ]
     skipped += [NotExamined(one.path, one.reason, on_purpose=True) for one in links if one.reason]
     return files, skipped, links
+
+
+def _secret_names(files: Iterable[SourceFile]) -> Iterator[Reason]:
+    """Yield a notice about files whose paths have secrets."""
+    if paths := tuple(file.path for file in files if file.has_secret_name):
+        yield Reason("secret-names", {"paths": paths})
 
 
 def _exclusion(
@@ -236,5 +245,5 @@ def _link_end(
     if not end.is_relative_to(root):
         return None, Reason("link-outside-the-tree")
     if end.is_dir():
-        return valid(end.relative_to(root).as_posix()), None
+        return shown_path(end.relative_to(root).as_posix()), None
     return None, Reason("link-to-no-file-of-the-project")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanagg.core.redact import Redactor
+from scanagg.core.redact import MASK, Redactor, mask_known, mask_line, shown_path, unlike
 
 
 def test_a_known_value_is_masked_everywhere() -> None:
@@ -114,3 +114,74 @@ def test_a_very_long_line_is_cut_but_not_inside_a_value() -> None:
     shown = Redactor([secret], {"a.json": [1]}).line("a.json", 1, line)
     assert len(shown) <= 2000
     assert "s3cr3t" not in shown
+
+
+_HEX = "0123456789abcdef"
+_MIXED = "a1B2" * 9
+_KNOWN = (
+    *("AKIA" + "Z7Q2" * 4, "ASIA" + "Z7Q2" * 4, f"ghp_{_MIXED}", f"ghs_{_MIXED}"),
+    *(f"github_pat_{_MIXED}", f"glpat-{_MIXED}", "xoxb-1234567890-a1B2", "npm_" + "aB1" * 12),
+    *(f"sk_live_{_MIXED}", f"pypi-AgEIcHlwaS5vcmc{_MIXED}", "AIza" + "a1B2c" * 7),
+    *(f"SG.{_MIXED}.{_MIXED}", "hf_" + "aB1" * 11, "AC" + _HEX * 2, f"sk-{_MIXED}"),
+    *("eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.a1B2-c_", "1234567890:" + "a1B2c" * 7),
+    *("dop_v1_" + _HEX * 4, "shpat_" + _HEX * 2, _HEX * 2 + "-us12", f"hvs.{_MIXED}"),
+)
+
+
+@pytest.mark.parametrize("token", _KNOWN)
+def test_a_token_with_a_form_of_its_own_is_masked_without_any_scanner(token: str) -> None:
+    assert mask_known(token) == MASK
+    assert mask_known(f"x_{token}, then") == f"x_{MASK}, then"
+    assert shown_path(f"a/{token}.txt") == f"a/{MASK}.txt"
+    assert shown_path(f"{token}/b-{token}.py") == f"{MASK}/b-{MASK}.py"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("sk-learn-contrib-with-a-long-name", "k8s/gateway-configuration-for-production.yaml"),
+        *("sha256-0123456789abcdef0123456789abcdef.whl", "tokens/api_key/password.py"),
+        *("550e8400-e29b-41d4-a716-446655440000", "global-something-nice-and-long-name"),
+        *("https://x.example/a@1.0", "mail me@x.example", "a/key=5/country=DE/part-0001.parquet"),
+    ],
+)
+def test_what_is_no_token_stays(text: str) -> None:
+    assert (mask_known(text), shown_path(text)) == (text, text)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("a/token=zz9.env", "a/token=***.env"),
+        ("API_KEY=zz9/x.txt", "API_KEY=***/x.txt"),
+        ("db-password=a=b", "db-password=***"),
+        ("https:/me:zz9@x/y", "https:/me:zz9@x/y"),
+        ("\udcff.py", "\\xff.py"),
+    ],
+)
+def test_a_path_is_shown_without_the_values_of_secret_names(name: str, shown: str) -> None:
+    assert shown_path(name) == shown
+    assert shown_path(shown) == shown
+
+
+def test_paths_that_look_alike_are_numbered() -> None:
+    taken: set[str] = set()
+    for path in ("a/***.py", "a/***.py", "a/***.py", "b", "b", "b (2)"):
+        taken.add(unlike(path, taken))
+    assert taken == {
+        *("a/***.py", "a/*** (2).py", "a/*** (3).py", "b", "b (2)", "b (2) (2)"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("password = hunter2", "password = ***"),
+        ("Tr0ub4dor correcthorsebatterystaple", "*** ***"),
+        ("flask = 1.0.0rc1 ???", "flask = 1.0.0rc1 ???"),
+        ("x @ https://me:zz9@x.example", "x @ https://***@***"),
+        ("--index-url 0123456", "--index-url ***"),
+    ],
+)
+def test_an_unreadable_line_is_shown_without_possible_values(line: str, shown: str) -> None:
+    assert mask_line(line) == shown

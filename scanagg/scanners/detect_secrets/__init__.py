@@ -84,6 +84,7 @@ _HELP: Final = (
 _HASHED_IN_PART: Final = frozenset({"GitHub Token", "GitLab Token", "Private Key"})
 # Placeholders that are filled in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
 _PLACEHOLDER: Final = re.compile(r"\$?\{\{.*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%.*?%>")
+_IN_NAME: Final = "Secret in a path"
 _SCHEME: Final = re.compile(r"\b(?:bearer|basic|token)\b", re.IGNORECASE)
 
 probe = base.probe
@@ -235,10 +236,14 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     known, problem = _baseline(context.target)
     named = [(answer, output.inputs[answer.file]) for answer in answers]
     result = base.merge([_parse_file(answer, path, known.get(path, ())) for answer, path in named])
+    searched = frozenset(result.examined)
+    files = (file for file in context.target.files if file.path in searched)
+    names = tuple(_in_name(file.path) for file in files if file.has_secret_name)
     notices = [problem] if problem else []
     if number := result.hidden.get(_KNOWN):
         notices.append(Reason("known-secrets", {"path": BASELINE, "number": number}))
-    return replace(result, notices=(*notices, *result.notices))
+    observations = (*result.observations, *names)
+    return replace(result, observations=observations, notices=(*notices, *result.notices))
 
 
 def _parse_file(answer: SearchAnswer, path: str, known: Sequence[BaselineSecret]) -> base.Parsed:
@@ -334,6 +339,19 @@ def _observation(hit: SecretHit, path: str, in_source: str) -> Observation:
             secret_texts((hit.value, *hit.texts)),
         ),
         in_source=in_source,
+    )
+
+
+def _in_name(path: str) -> Observation:
+    """Return the observation for a file whose path has a secret, which `path` masks."""
+    return Observation(
+        scanner=INFO.name,
+        category=Category.SECRET,
+        rule=_rule(_IN_NAME),
+        title=_IN_NAME,
+        message="Possible secret in the path of the file. Every list of files has it.",
+        location=Location(path),
+        secret=Secret(None),
     )
 
 
