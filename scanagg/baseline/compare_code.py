@@ -52,12 +52,13 @@ class BaseFiles(msgspec.Struct, frozen=True):
 class Histories(msgspec.Struct, frozen=True):
     """Histories by the number of their finding, with notices about them.
 
-    `purls` are the packages, with versions, that the scanners reported in the base.
+    `purls` are the packages, with versions, that the scanners reported in the base, with the files
+    that list them.
     """
 
     by_number: Mapping[int, History]
     notices: tuple[Reason, ...] = ()
-    purls: frozenset[str] = frozenset()
+    purls: Mapping[str, frozenset[str]] = {}
 
 
 def compare_code(
@@ -231,12 +232,13 @@ def _folder(work: Path, name: str) -> Path:
 class BaseFindings(msgspec.Struct, frozen=True):
     """The findings of the scanners in the base.
 
-    `entries` are those in files, `purls` the packages of the others, with their versions. `failed`
-    has the reason for each scanner that did not work there, `gaps` those by scanner and path.
+    `entries` are those in files, `purls` the packages of the others, with their versions and
+    files. `failed` has the reason for each scanner that did not work there, `gaps` those by scanner
+    and path.
     """
 
     entries: tuple[MatchEntry, ...] = ()
-    purls: frozenset[str] = frozenset()
+    purls: Mapping[str, frozenset[str]] = {}
     failed: Mapping[str, Reason] = msgspec.field(default_factory=dict)
     gaps: Mapping[str, Mapping[str, Reason]] = msgspec.field(default_factory=dict)
 
@@ -246,6 +248,11 @@ class BaseFindings(msgspec.Struct, frozen=True):
     ) -> "BaseFindings":
         """Return those of the files `before`, and the misconfigurations of the `related` ones."""
         findings, runs = collected.findings, collected.runs
+        purls: dict[str, set[str]] = {}
+        for finding in findings:
+            if finding.package:
+                files = purls.setdefault(finding.package.purl, set())
+                files.update(place.path for place in finding.places or finding.package.places)
         places = {Category.MISCONFIGURATION: {*before, *related}}
         return cls(
             entries=tuple(
@@ -259,7 +266,7 @@ class BaseFindings(msgspec.Struct, frozen=True):
                     key,
                 )
             ),
-            purls=frozenset(finding.package.purl for finding in findings if finding.package),
+            purls={purl: frozenset(files) for purl, files in purls.items()},
             failed={
                 run.scanner: run.detail or plain(run.status.value)
                 for run in runs

@@ -1,6 +1,7 @@
 """Compare vulnerabilities and licences with a base: a package that the base has is not new."""
 
 import operator
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -13,6 +14,7 @@ from scanagg.baseline.lookup import KnownAdvisories
 from scanagg.baseline.snapshot import FileChanges, Snapshot, read_links
 from scanagg.core.times import read_time
 from scanagg.inventory import read_inventory
+from scanagg.inventory.manifest import grouped
 from scanagg.model import (
     Category,
     Change,
@@ -21,6 +23,7 @@ from scanagg.model import (
     Inventory,
     Package,
     Reason,
+    Use,
     is_pypi,
 )
 from scanagg.project.kinds import may_list_packages
@@ -28,17 +31,60 @@ from scanagg.project.kinds import may_list_packages
 _SHOWN: Final = 3
 
 
-class BasePackages(msgspec.Struct, frozen=True):
-    """The packages in the base's manifests; `names` has each with its version, normalised.
+_Uses = Mapping[tuple[str, str], Sequence[Use]]
+"""The uses of each package, by its name and its version, normalised."""
 
-    `same` are files of the target that are as in the base, `purls` packages that a scanner reported
-    in the base. `problems` are manifests of the base that cannot be read, with the reason.
+
+class BasePackages(msgspec.Struct, frozen=True):
+    """The packages of the base and of the target, by their uses.
+
+    `gone` are the projects and files of the base that the target does not have, `new` those that
+    only the target has. `same` are files of the target that are as in the base. `purls` are the
+    packages that a scanner reported in the base, with the files that list them. `problems` are
+    manifests of the base that cannot be read, with the reason.
     """
 
-    names: frozenset[tuple[str, str]]
+    uses: _Uses
+    uses_now: _Uses
+    gone: frozenset[str] = frozenset()
+    new: frozenset[str] = frozenset()
     same: frozenset[str] = frozenset()
-    purls: frozenset[str] = frozenset()
+    purls: Mapping[str, frozenset[str]] = {}
     problems: tuple[Reason, ...] = ()
+
+    def has(self, package: Package) -> bool:
+        """Return True if the base has this version of a PyPI package in all its uses.
+
+        It has a use if the package reached as many people in the same project, or in one whose
+        folder was renamed. Use by developers is the same in any project.
+        """
+        before = self.uses.get(_pin(package), ())
+        return bool(before) and all(
+            any(
+                old.reach >= use.reach
+                and (use.reach == 0 or self._is_renamed(old.project, use.project))
+                for old in before
+            )
+            for use in self.uses_now.get(_pin(package), ())
+        )
+
+    def lists(self, finding: Finding, purl: str) -> bool:
+        """Return True if a scanner found the package in the base, in all files of the finding."""
+        before = self.purls.get(purl, frozenset())
+        paths = {place.path for place in finding.places} or {finding.path}
+        return all(
+            path in self.same or any(self._is_renamed(old, path) for old in before)
+            for path in paths
+        )
+
+    def paths(self, package: Package) -> tuple[str, ...]:
+        """Return the files of the base that list this version of a package."""
+        paths = {use.path for use in self.uses.get(_pin(package), ())}
+        return tuple(sorted(paths | self.purls.get(package.purl, frozenset())))
+
+    def _is_renamed(self, old: str, new: str) -> bool:
+        """Return True if a project or a file of the base has the new name now, or no other."""
+        return old == new or (old in self.gone and new in self.new)
 
 
 def read_packages(
@@ -53,9 +99,13 @@ def read_packages(
     manifests = set(filter(may_list_packages, differing))
     ends = operator.attrgetter("path", "end")
     same_links = set(map(ends, links)) == set(map(ends, snapshot.target.links))
+    before = set(snapshot.files)
+    now = {file.path for file in snapshot.target.files}
     if same_links and not manifests and differing.isdisjoint(inventory.manifests):
-        listed = (package for package in inventory.packages if package.places)
-        return BasePackages(frozenset(map(_pin, listed)), changes.same)
+        uses = _by_package(inventory.uses)
+        return BasePackages(
+            uses, uses, frozenset(before - now), frozenset(now - before), changes.same
+        )
     named = {*inventory.manifests, *(link.end for link in links)}
     paths = [path for path in snapshot.files if may_list_packages(path) or path in named]
     base = read_inventory(replace(snapshot.lay_out(paths, work), links=links))
@@ -65,8 +115,20 @@ def read_packages(
         Reason("base-manifest-broken", {"path": gap.input, "why": gap.reason})
         for gap in base.problems
     ]
-    names = frozenset(map(_pin, base.packages))
-    return BasePackages(names, changes.same, problems=tuple(dict.fromkeys(problems)))
+    before |= {use.project for use in base.uses}
+    now |= {use.project for use in inventory.uses}
+    return BasePackages(
+        uses=_by_package(base.uses),
+        uses_now=_by_package(inventory.uses),
+        gone=frozenset(before - now),
+        new=frozenset(now - before),
+        same=changes.same,
+        problems=tuple(dict.fromkeys(problems)),
+    )
+
+
+def _by_package(uses: Iterable[Use]) -> _Uses:
+    return grouped(uses, lambda use: (use.name, canonicalize_version(use.version)))
 
 
 class PackageComparison:
@@ -95,17 +157,16 @@ class PackageComparison:
         shown = " ".join(filter(None, (package.name, package.version)))
         reason = Reason("package-in-base", {"package": shown})
         of_pypi = is_pypi(package.purl)
-        if of_pypi:
-            in_base = _pin(package) in self._base.names
-        else:
-            in_base = finding.path in self._base.same or package.purl in self._base.purls
-        if not in_base:
+        if not (self._base.has(package) if of_pypi else self._base.lists(finding, package.purl)):
             if of_pypi and not package.places:
                 self._only_installed[shown] = None
                 reason = Reason("package-only-installed", {"package": shown})
             else:
                 self._problems = self._base.problems
                 reason = Reason("package-not-in-base", {"package": shown})
+                paths = self._base.paths(package)[:_SHOWN]
+                if paths:
+                    reason = Reason("package-elsewhere", {"package": shown, "paths": paths})
             return History(Change.NEW, reason, first_seen=first_seen)
         if finding.category is not Category.VULNERABILITY:
             return History(Change.UNCHANGED, reason)

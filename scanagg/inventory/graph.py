@@ -58,6 +58,10 @@ class Walk(msgspec.Struct, frozen=True):
         step = self.steps.get((name, ""))
         return step.scope if step else Scope.RUNTIME
 
+    def names(self) -> frozenset[str]:
+        """Return the packages that the roots lead to."""
+        return frozenset(name for name, extra in self.steps if not extra)
+
     def ways(self) -> Mapping[str, tuple[str, ...]]:
         """Return the names from a root to each package, both included.
 

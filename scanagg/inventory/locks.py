@@ -77,11 +77,13 @@ Entries = Sequence[tuple[Keys, LockEntry]]
 class LockBasis(msgspec.Struct, frozen=True):
     """The basis of a lock: the manifests that it covers, and the roots of its graph.
 
-    `covers` maps paths from the lock to commands, as in `Manifest`.
+    `covers` maps paths from the lock to commands, as in `Manifest`. `defaults` are the roots that
+    are installed without asking for an extra or a group.
     """
 
     covers: Mapping[str, str]
     roots: Sequence[tuple[Edge, Scope]]
+    defaults: Sequence[tuple[Edge, Scope]]
     constraints: Iterable[Constraint] = ()
 
 
@@ -106,8 +108,14 @@ class LockKind(msgspec.Struct, frozen=True):
         self, document: ManifestDocument, entries: Entries, project: ProjectFiles
     ) -> LockBasis:
         """Return the basis: what the manifests beside the lock declare."""
-        roots = [declaration.root for declaration in project.beside(document.path)]
-        return LockBasis(self.covers, roots)
+        declared = project.beside(document.path)
+        roots = [declaration.root for declaration in declared]
+        defaults = [
+            declaration.root
+            for declaration in declared
+            if declaration.scope is Scope.RUNTIME and not declaration.optional
+        ]
+        return LockBasis(self.covers, roots, defaults)
 
     def read(self, file: SourceFile, project: ProjectFiles) -> Manifest:
         """Read a lock. The graph gives what is direct, the ways, and scopes that entries do not."""
@@ -117,6 +125,9 @@ class LockKind(msgspec.Struct, frozen=True):
         needs = [(canonicalize_name(entry.name), entry.needs()) for _, entry in entries]
         nodes = nodes_of(needs)
         graph = walk(nodes, basis.roots)
+        optional = frozenset[str]()
+        if len(basis.defaults) < len(basis.roots):
+            optional = graph.names() - walk(nodes, basis.defaults).names()
         direct_names = {edge.name for edge, _ in basis.roots}
         by_group = grouped(project.beside(file.path), attrgetter("group"))
         groups = {
@@ -150,6 +161,7 @@ class LockKind(msgspec.Struct, frozen=True):
             covers={in_folder_of(file.path, name): how for name, how in basis.covers.items()},
             own=frozenset(own_names),
             ways=graph.ways(),
+            optional=optional,
             constraints=(*basis.constraints, *used_constraints(needs, graph)),
         )
 
@@ -313,11 +325,20 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
         }
         return Needs([needed.name for needed in self.dependencies], node)
 
+    @property
+    def base(self) -> Scope:
+        """The scope of a project by its folder."""
+        return folder_scope(f"{self.folder}/pyproject.toml")
+
+    def defaults(self) -> Iterator[tuple[Edge, Scope]]:
+        """Yield the dependencies of a project that are installed by default."""
+        yield from ((needed.edge, self.base) for needed in self.dependencies)
+
     def roots(self) -> Iterator[tuple[Edge, Scope]]:
         """Yield the dependencies of a project as the roots of the graph."""
-        base = folder_scope(f"{self.folder}/pyproject.toml")
+        base = self.base
+        yield from self.defaults()
         groups = [
-            (base, self.dependencies),
             *((named_scope(extra), group) for extra, group in self.optional_dependencies.items()),
             *((group_scope(name), group) for name, group in self.dev_dependencies.items()),
         ]
@@ -332,9 +353,13 @@ class _UvManifest(msgspec.Struct, frozen=True, rename="kebab"):
     requirements: tuple[_UvNeeded, ...] = ()
     dependency_groups: _UvGroups = {}
 
+    def defaults(self) -> Iterator[tuple[Edge, Scope]]:
+        """Yield the requirements that are installed by default."""
+        yield from ((needed.edge, Scope.RUNTIME) for needed in self.requirements)
+
     def roots(self) -> Iterator[tuple[Edge, Scope]]:
         """Yield the requirements as the roots of the graph."""
-        yield from ((needed.edge, Scope.RUNTIME) for needed in self.requirements)
+        yield from self.defaults()
         for name, group in self.dependency_groups.items():
             yield from ((needed.edge, group_scope(name)) for needed in group)
 
@@ -354,9 +379,10 @@ class _UvKind(LockKind, frozen=True):
         local = [entry for _, entry in entries if isinstance(entry, _UvEntry) and entry.folder]
         highest = max(map(rank, local), default=0)
         projects = [entry for entry in local if rank(entry) == highest]
-        roots = list(manifest.roots())
+        roots, defaults = list(manifest.roots()), list(manifest.defaults())
         for entry in projects:
             roots += entry.roots()
+            defaults += entry.defaults()
         covers: dict[str, str] = {}
         if document.path.endswith("uv.lock"):
             covers["pyproject.toml"] = "uv lock"
@@ -365,7 +391,7 @@ class _UvKind(LockKind, frozen=True):
                 command = "uv lock" if entry.folder in folders else ""
                 covers[f"{entry.folder}/pyproject.toml"] = command
         constraints = filter(None, self.constraints(document, entries, project))
-        return LockBasis(covers, roots, constraints)
+        return LockBasis(covers, roots, defaults, constraints)
 
     def constraints(
         self, document: ManifestDocument, entries: Entries, project: ProjectFiles

@@ -56,13 +56,15 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
     """The place of a declaration, and what follows from that place.
 
     `source` is the manifest that was being read: an included file has another `place`. `group` is
-    the name of the extra or group. `direct` is None if a person or a program may have written it.
+    the name of the extra or group, and `optional` is True if it is not installed by default.
+    `direct` is None if a person or a program may have written it.
     """
 
     place: Location
     source: str
     scope: Scope = Scope.RUNTIME
     group: str = ""
+    optional: bool = False
     direct: bool | None = True
 
 
@@ -113,7 +115,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `covers` maps each manifest that this one locks to the command that locks it again, or to "" if
     this one need not contain all of its dependencies. `own` are the names of the project's own
     packages, `includes` the files that it reads as requirements. `ways` are the names from a
-    requirement to each package that the graph reaches. `answers` are other manifests that it was
+    requirement to each package that the graph reaches, `optional` the packages that only extras or
+    groups lead to. `answers` are other manifests that it was
     compiled from.
     """
 
@@ -126,6 +129,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     own: frozenset[str] = frozenset()
     includes: tuple[str, ...] = ()
     ways: Mapping[str, tuple[str, ...]] = {}
+    optional: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     constraints: tuple[Constraint, ...] = ()
 

@@ -19,10 +19,12 @@ from scanagg.model import (
     Reason,
     Requirement,
     Scope,
+    Use,
     location_key,
     pypi_purl,
     sorted_locations,
 )
+from scanagg.project.kinds import FOLDERS
 
 
 class _Lock(msgspec.Struct, frozen=True):
@@ -67,11 +69,13 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         )
         for path, command in manifest.covers.items():
             locks.setdefault(path, []).append(replace(lock, command=command))
+    uses = list(chain.from_iterable(map(_uses, manifests)))
     for declaration in declared:
         paths = dict.fromkeys((declaration.place.path, declaration.source))
         covering = [lock for path in paths for lock in locks.get(path, ())]
         locked = _locked(declaration, covering)
         packages += locked
+        uses += (_use(one, declaration.source, optional=declaration.optional) for one in locked)
         unpinned += () if locked else _open(declaration, covering)
     constraints += filter(None, map(attrgetter("constraint"), declared))
     return Inventory(
@@ -79,6 +83,35 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         unpinned=_united_requirements(unpinned),
         problems=tuple(dict.fromkeys(problems)),
         constraints=_united_constraints(constraints),
+        uses=tuple(dict.fromkeys(uses)),
+    )
+
+
+def _uses(manifest: Manifest) -> Iterator[Use]:
+    """Yield the uses of packages that a manifest pins."""
+    for package in manifest.packages:
+        if package.places:
+            yield _use(package, manifest.path, optional=package.name in manifest.optional)
+    for declaration in manifest.declared:
+        for package in _pinned((declaration,)):
+            yield _use(package, manifest.path, optional=declaration.optional)
+
+
+def _use(package: Package, manifest: str, *, optional: bool) -> Use:
+    """Return the use of a package by the project that this manifest is in.
+
+    The files of a folder such as `requirements` belong to the folder above.
+    """
+    folder = posixpath.dirname(manifest)
+    if posixpath.basename(folder) in FOLDERS:
+        folder = posixpath.dirname(folder)
+    return Use(
+        name=package.name,
+        version=package.version,
+        project=folder,
+        path=package.places[0].path,
+        scope=package.scope,
+        optional=optional,
     )
 
 

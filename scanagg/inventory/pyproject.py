@@ -54,6 +54,8 @@ _TABLES: Final[_Kinds] = {
     "tool.poetry.group.*.dependencies": group_scope,
 }
 _POETRY: Final = ("tool", "poetry")
+# Poetry's group `main` and the category `packages` of a Pipfile are installed by default.
+_DEFAULT: Final = (("tool", "poetry", "group", "main", "dependencies"), ("packages",))
 # All other tables of a Pipfile are categories of packages.
 _NO_CATEGORY: Final = frozenset(("source", "requires", "scripts", "pipenv", "pipfile"))
 
@@ -69,7 +71,13 @@ class _Section(msgspec.Struct, frozen=True):
     def site(self, *keys: str | int) -> Site:
         """Return the site of the entry with these keys."""
         place = self.document.place(*self.keys, *keys)
-        return Site(place=place, source=self.document.path, scope=self.scope, group=self.group)
+        return Site(
+            place=place,
+            source=self.document.path,
+            scope=self.scope,
+            group=self.group,
+            optional=bool(self.group) and self.keys not in _DEFAULT,
+        )
 
 
 def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
@@ -86,7 +94,10 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     for section in tables:
         entries = _from_table(section, project, known_names)
         if section.keys == (*_POETRY, "dependencies"):
-            entries = (replace(one, scope=scopes.get(one.name, one.scope)) for one in entries)
+            entries = (
+                replace(one, scope=scopes.get(one.name, one.scope), optional=one.name in scopes)
+                for one in entries
+            )
         declared += entries
     names = (document.value("project", "name"), document.value(*_POETRY, "name"))
     own = frozenset(canonicalize_name(name) for name in names if isinstance(name, str))

@@ -50,7 +50,8 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
             files += [in_folder_of(file.path, name) for name in filter(None, names)]
             continue
         place = Location(problems.path, lines_of.get(requirement))
-        site = Site(place=place, source=file.path, scope=scope, group=group)
+        is_extra = group != "default"
+        site = Site(place=place, source=file.path, scope=scope, group=group, optional=is_extra)
         with problems.caught(place.start_line):
             declared.append(declare(requirement, site, project))
     if not any((declared, problems.entries, files)):

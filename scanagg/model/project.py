@@ -122,11 +122,32 @@ class Environment(msgspec.Struct, frozen=True):
     root: Path
 
 
+class Use(msgspec.Struct, frozen=True, kw_only=True):
+    """One way in which the target uses a version of a package.
+
+    `project` is the folder of the manifest that leads to it, "" for the target itself, and `path`
+    the file that lists it. `optional` is True if only an extra or a group leads to it.
+    """
+
+    name: str
+    version: str
+    project: str
+    path: str
+    scope: Scope = Scope.RUNTIME
+    optional: bool = False
+
+    @property
+    def reach(self) -> int:
+        """The number of people it reaches: 0 for developers, 1 for an extra, 2 for everyone."""
+        return 0 if self.scope is Scope.DEV else 2 - self.optional
+
+
 class Inventory(msgspec.Struct, frozen=True):
     """The packages of the target, with unpinned requirements and lines that cannot be read.
 
     `environment` is the project's own, if any; never scanagg's. `constraints` are those of
-    manifests and locks; a pin of a lock or of a requirements.txt is none.
+    manifests and locks; a pin of a lock or of a requirements.txt is none. `uses` has each package
+    in each of its manifests.
     """
 
     packages: tuple[Package, ...] = ()
@@ -135,6 +156,7 @@ class Inventory(msgspec.Struct, frozen=True):
     manifests: tuple[str, ...] = ()
     environment: Environment | None = None
     constraints: tuple[Constraint, ...] = ()
+    uses: tuple[Use, ...] = ()
 
 
 class SourceFile(msgspec.Struct, frozen=True):

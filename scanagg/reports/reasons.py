@@ -63,6 +63,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     "edited-since-baseline": "edited since it was added to {path} (same {tier})",
     "no-package-base": "there is no commit to compare packages with",
     "package-not-in-base": "no manifest of the base lists {package}",
+    "package-elsewhere": (
+        "the base has {package} in {paths}, but not for the same project and as many users"
+    ),
     "package-only-installed": "{package} is installed, but no manifest lists it",
     "package-in-base": "the base has {package} too",
     "advisory-in-baseline": "the base has {package} too, and {path} lists the advisory",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from support.history import NEW, UNCHANGED, Checked, commit, write
+from support.history import NEW, UNCHANGED, Checked, Files, commit, write
 from support.repository import git
 
 from scanagg.baseline.base import Base
@@ -15,6 +15,7 @@ from scanagg.inventory import read_inventory
 from scanagg.model import (
     Advisory,
     Category,
+    Change,
     Confidence,
     Finding,
     History,
@@ -114,6 +115,139 @@ def test_a_package_that_moves_between_manifests_or_is_spelled_otherwise_is_the_s
     base = checked.base("HEAD")
     assert history(checked, base, vulnerable(held["foo-bar"], "CVE-1")).change is UNCHANGED
     assert history(checked, base, vulnerable(held["other"], "CVE-1")).change is UNCHANGED
+
+
+PROJECT = '[project]\nname = "p"\n'
+UV = 'version = 1\n[[package]]\nname = "a"\nversion = "1"\nsource = {registry = "r"}\n'
+EXTRA = "[project.optional-dependencies]\nx = {}\n"
+UV_PROJECT = '[[package]]\nname = "p"\nversion = "0"\nsource = {virtual = "."}\n'
+POETRY = '[[package]]\nname = "b"\nversion = "1"\n[package.dependencies]\na = "*"\n'
+POETRY_A = '[[package]]\nname = "a"\nversion = "1"\n'
+
+
+def poetry(table: str) -> dict[str, str | bytes | None]:
+    toml = f'[tool.poetry.{table}]\nb = "*"\n'
+    return {"pyproject.toml": toml, "poetry.lock": POETRY + POETRY_A}
+
+
+def uv(lists: str, table: str) -> dict[str, str | bytes | None]:
+    return {
+        "pyproject.toml": PROJECT + lists.format('["a"]'),
+        "uv.lock": UV + UV_PROJECT + table.format('[{name = "a"}]'),
+    }
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "change", "place"),
+    [
+        (
+            {"requirements-dev.txt": "a==1\n", "requirements.txt": "b==1\n"},
+            {"requirements-dev.txt": "b==1\n", "requirements.txt": "b==1\na==1\n"},
+            NEW,
+            "requirements-dev.txt",
+        ),
+        (
+            {"requirements-dev.txt": "a==1\n", "requirements.txt": "b==1\n"},
+            {"requirements.txt": "-r requirements-dev.txt\n"},
+            NEW,
+            "requirements-dev.txt",
+        ),
+        (
+            {"a/requirements.txt": "a==1\nb==1\n", "b/requirements.txt": "b==1\n"},
+            {"a/requirements.txt": "b==1\n", "b/requirements.txt": "b==1\na==1\n"},
+            NEW,
+            "a/requirements.txt",
+        ),
+        (
+            {"a/requirements.txt": "a==1\n", "b/requirements.txt": "b==1\n"},
+            {"b/requirements.txt": "-r ../a/requirements.txt\n"},
+            NEW,
+            "a/requirements.txt",
+        ),
+        (
+            {"pyproject.toml": PROJECT + '[dependency-groups]\ndev = ["a==1"]\n'},
+            {"pyproject.toml": PROJECT + 'dependencies = ["a==1"]\n'},
+            NEW,
+            "pyproject.toml",
+        ),
+        (
+            {"pyproject.toml": PROJECT + '[project.optional-dependencies]\nx = ["a==1"]\n'},
+            {"pyproject.toml": PROJECT + 'dependencies = ["a==1"]\n'},
+            NEW,
+            "pyproject.toml",
+        ),
+        (
+            uv(
+                "[project.optional-dependencies]\nx = {}\n", "[package.optional-dependencies]\nx={}"
+            ),
+            uv("dependencies = {}\n", "dependencies = {}"),
+            NEW,
+            "pyproject.toml",
+        ),
+        (
+            uv("[dependency-groups]\ndev = {}\n", "[package.dev-dependencies]\ndev = {}"),
+            uv("dependencies = {}\n", "dependencies = {}"),
+            NEW,
+            "pyproject.toml",
+        ),
+        (poetry("group.dev.dependencies"), poetry("dependencies"), NEW, "poetry.lock"),
+        (poetry("group.pdf.dependencies"), poetry("group.main.dependencies"), NEW, "poetry.lock"),
+        (
+            {"setup.cfg": "[options.extras_require]\nx = a==1\n"},
+            {"setup.cfg": "[options]\ninstall_requires = a==1\n"},
+            NEW,
+            "setup.cfg",
+        ),
+        (
+            {"a/requirements.txt": "a==1\n", "a/pyproject.toml": PROJECT},
+            {
+                "a/requirements.txt": None,
+                "a/pyproject.toml": None,
+                "c/requirements.txt": "a==1\n",
+                "c/pyproject.toml": PROJECT,
+            },
+            UNCHANGED,
+            "",
+        ),
+        (
+            {"requirements.txt": "a==1\n"},
+            {"requirements.txt": None, "requirements/base.txt": "a==1\n"},
+            UNCHANGED,
+            "",
+        ),
+        (
+            {"requirements.txt": "a==1\n"},
+            {"requirements.txt": "-r requirements/base.in\n", "requirements/base.in": "a==1\n"},
+            UNCHANGED,
+            "",
+        ),
+        (
+            {"requirements.txt": "a==1\n"},
+            {"docs/requirements.txt": "a==1\n", "requirements-dev.txt": "a==1\n"},
+            UNCHANGED,
+            "",
+        ),
+        (
+            uv("dependencies = {}\n", "dependencies = {}"),
+            uv(
+                "[project.optional-dependencies]\nx = {}\n", "[package.optional-dependencies]\nx={}"
+            ),
+            UNCHANGED,
+            "",
+        ),
+    ],
+)
+def test_a_package_that_reaches_others_than_before_is_new(
+    make_project: Make, before: Files, after: Files, change: Change, place: str
+) -> None:
+    root = make_project({path: text for path, text in before.items() if text is not None})
+    write(root, after)
+    checked = Checked(root)
+    found = history(checked, checked.base("HEAD"), vulnerable(packages(checked)["a"], "CVE-1"))
+    assert found.change is change
+    if place:
+        assert found.reason.kind == "package-elsewhere"
+        assert place in found.reason.values["paths"]  # type: ignore[operator]
 
 
 def test_manifests_that_did_not_change_are_not_read_again(
@@ -323,3 +457,25 @@ def test_packages_of_a_changed_manifest_are_looked_for_by_their_scanner(
     found, _ = histories(checked, checked.base("HEAD"), old, new)
     assert [one.change for one in found] == [UNCHANGED, NEW]
     assert found[0].reason == Reason("package-in-base", {"package": "left-pad 1.0"})
+
+
+def test_a_package_of_another_ecosystem_that_gets_to_another_file_is_new(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"a/package-lock.json": "{}", "b/package-lock.json": "{}"})
+    write(root, {"a/package-lock.json": "{ }", "b/package-lock.json": "{ }"})
+    checked = Checked(root)
+    old = of_npm("left-pad", "1.0", Location("a/package-lock.json"))
+    examined = replace(Checked(root).examined(), findings=(old,))
+    monkeypatch.setattr("scanagg.baseline.compare_code.collect_findings", lambda *_: examined)
+    moved = of_npm("left-pad", "1.0", Location("b/package-lock.json"))
+    both = replace(old, places=(*old.places, *moved.places))
+    found, _ = histories(checked, checked.base("HEAD"), old, moved, both)
+    assert [one.change for one in found] == [UNCHANGED, NEW, NEW]
+    paths = ("a/package-lock.json",)
+    elsewhere = Reason("package-elsewhere", {"package": "left-pad 1.0", "paths": paths})
+    assert found[1].reason == elsewhere
+    write(root, {"a/package-lock.json": None, "b/package-lock.json": "{}"})
+    write(root, {"c/package-lock.json": "{}"})
+    renamed = of_npm("left-pad", "1.0", Location("c/package-lock.json"))
+    assert history(checked, checked.base("HEAD"), renamed).change is UNCHANGED
