@@ -46,6 +46,7 @@ from scanagg.project.target import CONFIGURED, NESTED, read_target
 from scanagg.reports.base import REPORTS, file_names
 from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits
+from scanagg.scanners.unread import unread_files
 from scanagg.upgrades.plan import plan
 
 _LOG: Final = logging.getLogger("scanagg")
@@ -115,6 +116,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         terms = Terms(
             only=request.only,
             problems=(*_image_problems(request, runs), *_without_cache(setup, store.problems)),
+            unread=unread_files(inventory.unread, runs),
             notices=(
                 *base.notices,
                 *traced.notices,

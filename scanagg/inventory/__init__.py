@@ -1,8 +1,8 @@
 """The inventory: the packages that the target uses, their versions, and where they are declared."""
 
 import posixpath
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path, PurePosixPath
 from typing import Final
 
 from msgspec.structs import replace
@@ -19,7 +19,16 @@ from scanagg.inventory.merge import merge
 from scanagg.inventory.pyproject import read_pipfile, read_pyproject
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
-from scanagg.model import Inventory, Link, NotExamined, Reason, Scope, Target
+from scanagg.model import (
+    Category,
+    Inventory,
+    Link,
+    NotExamined,
+    Reason,
+    Scope,
+    Target,
+    Unread,
+)
 from scanagg.model.masking import mask_all
 from scanagg.project import kinds
 from scanagg.project.kinds import FileKind
@@ -40,6 +49,9 @@ _OTHERS: Final[Mapping[str, Reader]] = {
 _LISTS: Final[Mapping[str, Reader]] = {"requirements-list": requirements.read_requirements}
 
 
+KindsByPath = dict[str, tuple[FileKind, ...]]
+
+
 def read_inventory(
     target: Target, python: Path | None = None, configured: Path | None = None
 ) -> Inventory:
@@ -56,8 +68,8 @@ def read_inventory(
     followed, and is a problem.
     """
     project, broken_links = _project(target)
-    kinds_by_path = {path: kinds.kinds_of(file) for path, file in sorted(project.files.items())}
-    declaring = list(_manifests(project, kinds_by_path, _DECLARING))
+    by_path = {path: kinds.kinds_of(file) for path, file in sorted(project.files.items())}
+    declaring = list(_manifests(project, by_path, _DECLARING))
     declared: dict[str, list[Declaration]] = {}
     names: dict[str, list[str]] = {}
     for manifest in declaring:
@@ -66,24 +78,25 @@ def read_inventory(
             names.setdefault(name, []).append(manifest.path)
     included = {path for manifest in declaring for path in manifest.includes}
     project = replace(project, declared=declared, names=names)
-    for path in included & kinds_by_path.keys():
-        kinds_by_path[path] = (*kinds_by_path[path], kinds.REQUIREMENTS)
-    manifests = [*declaring, *_manifests(project, kinds_by_path, _OTHERS)]
+    for path in included & by_path.keys():
+        by_path[path] = (*by_path[path], kinds.REQUIREMENTS)
+    manifests = [*declaring, *_manifests(project, by_path, _OTHERS)]
     for path in {path for manifest in manifests for path in manifest.includes}:
-        kinds_by_path.pop(path, None)
-    manifests += _manifests(project, kinds_by_path, _LISTS)
+        by_path.pop(path, None)
+    manifests += _manifests(project, by_path, _LISTS)
     inventory = merge(manifests)
     place, broken = environment.find(target.root, python, configured)
     if place and (python or configured or not inventory.packages):
         inventory = merge([*manifests, environment.read(place, manifests)])
-    unread = _unread(target, broken_links)
+    broken_manifests = _broken_manifests(target, broken_links)
     paths = {project.link_target(manifest.path) for manifest in manifests}
     paths |= {one.place.path for manifest in manifests for one in manifest.declared}
     inventory = replace(
         inventory,
-        problems=tuple(dict.fromkeys((*inventory.problems, *broken, *unread))),
+        problems=tuple(dict.fromkeys((*inventory.problems, *broken, *broken_manifests))),
         manifests=tuple(sorted(paths)),
         environment=place,
+        unread=tuple(_without_locked([*inventory.unread, *_unread(project, by_path)], by_path)),
     )
     return mask_all(inventory)
 
@@ -130,16 +143,16 @@ def _link_targets(link: Link, files: Collection[str]) -> Mapping[str, str]:
 
 def _manifests(
     project: ProjectFiles,
-    kinds_by_path: Mapping[str, Sequence[FileKind]],
+    by_path: KindsByPath,
     readers: Mapping[str, Reader],
 ) -> Iterator[Manifest]:
     """Read all manifests of these kinds, each once for each reader.
 
     The paths of links in a manifest also stand for the files behind them.
     """
-    for path, kinds_of_file in kinds_by_path.items():
+    for path, of_file in by_path.items():
         file = project.files[path]
-        for reader in dict.fromkeys(filter(None, (readers.get(one.id) for one in kinds_of_file))):
+        for reader in dict.fromkeys(filter(None, (readers.get(one.id) for one in of_file))):
             try:
                 manifest = reader(file, project)
             except ManifestError as error:
@@ -155,7 +168,32 @@ def _manifests(
             yield manifest.for_development() if folder_scope(path) is Scope.DEV else manifest
 
 
-def _unread(target: Target, broken_links: Sequence[Link]) -> Iterator[NotExamined]:
+def _unread(project: ProjectFiles, by_path: KindsByPath) -> Iterator[Unread]:
+    """Yield the manifests of kinds that the inventory does not read."""
+    for path, of_file in by_path.items():
+        for kind in of_file:
+            if kind.category is Category.VULNERABILITY and not kind.by_inventory:
+                end = project.link_target(path)
+                yield Unread(kind.id, end, end, Reason("no-reader"))
+
+
+def _without_locked(unread: Iterable[Unread], by_path: KindsByPath) -> Iterator[Unread]:
+    """Yield what no lock of the same ecosystem stands for, in the same folder or one above."""
+    locks = {
+        (kind.ecosystem, posixpath.dirname(path))
+        for path, of_file in by_path.items()
+        for kind in of_file
+        if kind.lock
+    }
+    for entry in dict.fromkeys(unread):
+        kind = kinds.BY_ID[entry.kind]
+        folders = {str(folder) for folder in PurePosixPath(entry.path).parents}
+        above = {(kind.ecosystem, "" if folder == "." else folder) for folder in folders}
+        if kind.lock or kind.ecosystem == kinds.PYPI or locks.isdisjoint(above):
+            yield entry
+
+
+def _broken_manifests(target: Target, broken_links: Sequence[Link]) -> Iterator[NotExamined]:
     """Yield the files with the name of a manifest that are not read."""
     for link in broken_links:
         if posixpath.basename(link.path) in kinds.FOLDERS or kinds.is_manifest(link.path):

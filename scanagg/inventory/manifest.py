@@ -27,6 +27,7 @@ from scanagg.model import (
     Requirement,
     Scope,
     SourceFile,
+    Unread,
 )
 
 # The largest lock files of public monorepos have about 5 MB.
@@ -116,8 +117,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     this one need not contain all of its dependencies. `own` are the names of the project's own
     packages, `includes` the files that it reads as requirements. `ways` are the names from a
     requirement to each package that the graph reaches, `optional` the packages that only extras or
-    groups lead to. `answers` are other manifests that it was
-    compiled from.
+    groups lead to. `answers` are other manifests that it was compiled from. `tools` are
+    requirements of other environments than that of the project, by the kind of file or section (see
+    `project.kinds`); no lock of the project covers them. `unread` are parts that are not read.
     """
 
     path: str
@@ -132,6 +134,8 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     optional: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
     constraints: tuple[Constraint, ...] = ()
+    tools: Mapping[str, Sequence[Declaration]] = {}
+    unread: tuple[Unread, ...] = ()
 
     def for_development(self) -> "Manifest":
         """Return the manifest with everything in it for development only."""
@@ -144,6 +148,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
             packages=dev(self.packages),
             declared=dev(self.declared),
             unpinned=dev(self.unpinned),
+            tools={kind: dev(tools) for kind, tools in self.tools.items()},
         )
 
 

@@ -19,6 +19,7 @@ from scanagg.model import (
     Reason,
     Requirement,
     Scope,
+    Unread,
     Use,
     location_key,
     pypi_purl,
@@ -78,12 +79,21 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         uses += (_use(one, declaration.source, optional=declaration.optional) for one in locked)
         unpinned += () if locked else _open(declaration, covering)
     constraints += filter(None, map(attrgetter("constraint"), declared))
+    unread: list[Unread] = []
+    for manifest in manifests:
+        unread += manifest.unread
+        for kind, tools in manifest.tools.items():
+            pinned = list(_pinned(tools))
+            packages += pinned
+            uses += (_use(one, manifest.path, optional=False) for one in pinned)
+            unread += _unpinned_tools(kind, tools)
     return Inventory(
         packages=_united(packages),
         unpinned=_united_requirements(unpinned),
         problems=tuple(dict.fromkeys(problems)),
         constraints=_united_constraints(constraints),
         uses=tuple(dict.fromkeys(uses)),
+        unread=tuple(dict.fromkeys(unread)),
     )
 
 
@@ -196,6 +206,16 @@ def _open(declaration: Declaration, locks: Sequence[_Lock]) -> Iterator[Requirem
     yield Requirement(
         declaration.name, declaration.text, declaration.place, reason, declaration.scope
     )
+
+
+def _unpinned_tools(kind: str, tools: Iterable[Declaration]) -> Iterator[Unread]:
+    """Yield the requirements of tools that are not pinned, or not from an index."""
+    for tool in tools:
+        if tool.origin == OWN_CODE or (tool.pin and not tool.origin):
+            continue
+        line = f":{tool.place.start_line}" if tool.place.start_line else ""
+        reason = tool.origin or Reason("unpinned-tools")
+        yield Unread(kind, tool.place.path, f"{tool.text} ({tool.place.path}{line})", reason)
 
 
 def _united(packages: Iterable[Package]) -> tuple[Package, ...]:

@@ -54,6 +54,8 @@ from scanagg.model.project import Requirement as Requirement
 from scanagg.model.project import Revision as Revision
 from scanagg.model.project import SourceFile as SourceFile
 from scanagg.model.project import Target as Target
+from scanagg.model.project import Unread as Unread
+from scanagg.model.project import UnreadFiles as UnreadFiles
 from scanagg.model.project import Use as Use
 from scanagg.model.project import is_pypi as is_pypi
 from scanagg.model.project import location_key as location_key

@@ -28,7 +28,14 @@ from scanagg.model.enums import (
     WaiverState,
     WaiverStatus,
 )
-from scanagg.model.project import Constraint, Location, NotExamined, Package, Target
+from scanagg.model.project import (
+    Constraint,
+    Location,
+    NotExamined,
+    Package,
+    Target,
+    UnreadFiles,
+)
 from scanagg.model.reasons import Reason
 from scanagg.model.scanners import ScannerInfo
 
@@ -324,12 +331,14 @@ class Terms(msgspec.Struct, frozen=True):
     """The terms of a check that stay when another policy judges it.
 
     `only` are the scanners that the command line asked for, if any; `problems` are gaps that belong
-    to no scanner; `notices` are those of the stages before the policy.
+    to no scanner; `notices` are those of the stages before the policy. `unread` are manifests that
+    nothing read: the policy decides if they are gaps.
     """
 
     only: tuple[str, ...] = ()
     problems: tuple[Reason, ...] = ()
     notices: tuple[Reason, ...] = ()
+    unread: tuple[UnreadFiles, ...] = ()
 
 
 class PolicyInfo(msgspec.Struct, frozen=True):

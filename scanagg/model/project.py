@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from scanagg.core.redact import MASK
-from scanagg.model.enums import Scope
+from scanagg.model.enums import Category, Scope
 from scanagg.model.reasons import Reason
 
 if TYPE_CHECKING:
@@ -142,12 +142,37 @@ class Use(msgspec.Struct, frozen=True, kw_only=True):
         return 0 if self.scope is Scope.DEV else 2 - self.optional
 
 
+class Unread(msgspec.Struct, frozen=True):
+    """A manifest, or a part of one, that the inventory does not read, and the reason.
+
+    `kind` is the id of its kind (see `project.kinds`). `input` names it: its path, or a requirement
+    in it.
+    """
+
+    kind: str
+    path: str
+    input: str
+    reason: Reason
+
+
+class UnreadFiles(msgspec.Struct, frozen=True):
+    """All that nothing reads of one kind of file: how many inputs, and the reason with examples.
+
+    `category` is the category of findings that they can have.
+    """
+
+    category: Category
+    count: int
+    reason: Reason
+
+
 class Inventory(msgspec.Struct, frozen=True):
     """The packages of the target, with unpinned requirements and lines that cannot be read.
 
     `environment` is the project's own, if any; never scanagg's. `constraints` are those of
     manifests and locks; a pin of a lock or of a requirements.txt is none. `uses` has each package
-    in each of its manifests.
+    in each of its manifests. `unread` are manifests of other kinds than those that the inventory
+    reads; a scanner may read them.
     """
 
     packages: tuple[Package, ...] = ()
@@ -157,6 +182,7 @@ class Inventory(msgspec.Struct, frozen=True):
     environment: Environment | None = None
     constraints: tuple[Constraint, ...] = ()
     uses: tuple[Use, ...] = ()
+    unread: tuple[Unread, ...] = ()
 
 
 class SourceFile(msgspec.Struct, frozen=True):

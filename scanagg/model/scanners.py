@@ -28,6 +28,9 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     `categories` are the kinds of findings that it makes. It is `usual_for` some of them: it is
     meant where a category is given and no scanner is. Each category has one usual scanner.
 
+    `reads` are the ids of the kinds of manifests that it reads by itself (see `project.kinds`),
+    with evidence in its coverage. All scanners of packages use what the inventory reads.
+
     `needs_network`: it does nothing offline. `asks_advisory_store`: it can look vulnerabilities up
     in the advisory store. `scans_images`: it scans container images.
 
@@ -52,6 +55,7 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     native_files: tuple[str, ...] = ()
     categories: frozenset[Category] = frozenset()
     usual_for: frozenset[Category] = frozenset()
+    reads: frozenset[str] = frozenset()
     needs_network: bool = False
     asks_advisory_store: bool = False
     scans_images: bool = False

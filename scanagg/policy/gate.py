@@ -7,6 +7,8 @@ Only this module judges the statuses and the coverage of runs:
 - A run that is ok or degraded leaves a gap if more inputs were not examined than `max_skipped` and
   `max_errors` allow together (0 by default), or if fewer than `min_audited` were. Inputs that were
   left out on purpose are listed in reports and do not count.
+- Manifests that nothing read are gaps of the scanner that is usual for their category, if it is
+  required and they are more than its `max_skipped`. Otherwise they are notices.
 - Data older than `db_max_age`, or without a date, leaves a gap. So does data about vulnerabilities
   that the policy requires (KEV, EPSS), if it is missing or older than `enrichment.max_age`. For
   other such data, its age is a notice.
@@ -45,7 +47,7 @@ from scanagg.policy.aspects import path_test
 from scanagg.policy.freshness import ahead, lacks, stale, unchecked
 from scanagg.policy.rules import Decision
 from scanagg.policy.schema import Policy, ScannerEntry, span
-from scanagg.scanners.base import scanner_info
+from scanagg.scanners.base import scanner_info, usual_scanner
 
 _SHOWN: Final = 3
 _WIDTH: Final = 160
@@ -72,6 +74,7 @@ def judge_runs(results: CheckResults, policy: Policy) -> Gate:
     """Return the gate for these results, with the notices of their terms."""
     judgement = _Judgement(results, policy)
     judgement.judge_scanners()
+    judgement.judge_unread()
     judgement.judge_data()
     judgement.judge_findings()
     judgement.judge_hidden_findings()
@@ -146,6 +149,22 @@ class _Judgement:
             examined = _examined(coverage)
             reason = Reason("gaps-allowed", {"scanner": run.scanner, "examined": examined})
             self.notices.append(reason)
+
+    def judge_unread(self) -> None:
+        """Judge the manifests that nothing read by what is required of their usual scanner."""
+        terms = self.results.terms
+        total = Counter[str]()
+        for unread in terms.unread:
+            total[usual_scanner(unread.category)] += unread.count
+        for unread in terms.unread:
+            scanner = usual_scanner(unread.category)
+            entry = self.entry(scanner)
+            reasons = self.notices
+            if entry.required and entry.max_skipped != "any" and total[scanner] > entry.max_skipped:
+                is_forgiven = self.policy.enforcement == "warn" == entry.on_failure
+                reasons = self.forgiven if is_forgiven else self.gaps
+            if not terms.only or scanner in terms.only:
+                reasons.append(unread.reason)
 
     def judge_data(self) -> None:
         """Judge the data about vulnerabilities, and the gaps that belong to no scanner."""

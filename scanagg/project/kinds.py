@@ -10,13 +10,15 @@ main manifests of other ecosystems, and Python code.
 import codecs
 import posixpath
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
 
+from scanagg.core.files import open_file
 from scanagg.model import Category, SourceFile
 
+PYPI: Final = "PyPI"
 _HEAD_BYTES: Final = 64 * 1024
 
 
@@ -33,7 +35,7 @@ class FileKind(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     title: str
-    ecosystem: str = "PyPI"
+    ecosystem: str = PYPI
     names: tuple[str, ...] = ()
     pattern: str | None = None
     content: Callable[[bytes], bool] | None = None
@@ -283,7 +285,6 @@ _OTHERS: Final = (
         content=_has(_TABLE_OF_DEPENDENCIES),
     ),
     _lock("go-mod", "Go", "go.mod"),
-    _lock("go-sum", "Go", "go.sum"),
     _lock("go-dep", "Go", "Gopkg.lock", "glide.lock"),
     _lock("cargo-lock", "crates.io", "Cargo.lock"),
     FileKind(
@@ -293,7 +294,8 @@ _OTHERS: Final = (
         names=("Cargo.toml",),
         content=_has(r"^\[[^\]]*dependencies"),
     ),
-    _lock("gem-lock", "RubyGems", "Gemfile.lock", "gems.locked"),
+    _lock("gem-lock", "RubyGems", "Gemfile.lock"),
+    _lock("gems-locked", "RubyGems", "gems.locked"),
     _other("gemfile", "RubyGems", "Gemfile", "gems.rb"),
     _lock("composer-lock", "Packagist", "composer.lock"),
     FileKind(
@@ -393,7 +395,7 @@ _OTHERS: Final = (
         title="locks of other tools",
         ecosystem="",
         names=(
-            *("flake.lock", ".terraform.lock.hcl", "Chart.lock", "MODULE.bazel.lock"),
+            *("go.sum", "flake.lock", ".terraform.lock.hcl", "Chart.lock", "MODULE.bazel.lock"),
             *("Brewfile.lock.json", "devbox.lock", "manifest.lock.json", "buf.lock", "dvc.lock"),
             *("mise.lock", "pdm.lock.json", "helmfile.lock", "package.lock"),
         ),
@@ -473,6 +475,8 @@ _UNNAMED: Final = (
 KINDS: Final = (*_PYTHON, *_OTHERS, *_CODE, *_UNNAMED)
 """All kinds of files."""
 
+BY_ID: Final[Mapping[str, FileKind]] = {kind.id: kind for kind in KINDS}
+
 _BY_NAME: Final[dict[str, list[FileKind]]] = {}
 for _kind in KINDS:
     for _name in _kind.names:
@@ -532,7 +536,7 @@ def _by_content(path: str, head: bytes) -> Iterator[FileKind]:
 
 def _head(file: SourceFile) -> bytes:
     try:
-        with file.real.open("rb") as stream:
+        with open_file(file.real) as stream:
             return stream.read(_HEAD_BYTES)
     except OSError:
         return b""

@@ -124,6 +124,10 @@ SENTENCES: Final[Mapping[str, str]] = {
         "has packages outside the project, which scanagg reads only with `--python {environment}`"
     ),
     "unreadable-direct-url": "cannot read direct_url.json of {package}",
+    # Manifests that nothing reads.
+    "unread": "{title}: {reason}: {inputs}",
+    "no-reader": "not read by any scanner here",
+    "unpinned-tools": "no exact version, so not audited",
     "no-package-name": "not a package name (PEP 508)",
     "no-version": "not a version (PEP 440)",
     # Runs of scanners: why a scanner did not run or finish.

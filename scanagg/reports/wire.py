@@ -355,12 +355,21 @@ class WireLicensed(msgspec.Struct, frozen=True):
     history: WireHistory | None = None
 
 
+class WireUnreadFiles(msgspec.Struct, frozen=True):
+    """Manifests of one kind that nothing read, by the category of findings they can have."""
+
+    category: Category
+    count: int
+    reason: WireReason
+
+
 class WireTerms(msgspec.Struct, frozen=True):
-    """The scanners that were selected, and problems and notices that no policy changes."""
+    """The scanners that were selected, and problems, notices and gaps that no policy changes."""
 
     only: tuple[str, ...] = ()
     problems: tuple[WireReason, ...] = ()
     notices: tuple[WireReason, ...] = ()
+    unread: tuple[WireUnreadFiles, ...] = ()
 
 
 class WireWaiver(msgspec.Struct, frozen=True):

@@ -8,7 +8,18 @@ from msgspec.structs import replace
 from policy_samples import NOW, claim, finding, policy_of, run_of, secret, vulnerability
 
 from scanagg.core.errors import ExitCode
-from scanagg.model import Finding, Gate, Outcome, Reason, Run, Status, Terms, plain
+from scanagg.model import (
+    Category,
+    Finding,
+    Gate,
+    Outcome,
+    Reason,
+    Run,
+    Status,
+    Terms,
+    UnreadFiles,
+    plain,
+)
 from scanagg.policy.gate import CheckResults, judge_runs
 from scanagg.policy.load import load_policy
 from scanagg.policy.rules import decide
@@ -28,12 +39,13 @@ def gate(
     files: Sequence[str] = (),
     interrupted: bool = False,
     problems: Sequence[Reason] = (),
+    unread: tuple[UnreadFiles, ...] = (),
 ) -> Gate:
     results = CheckResults(
         runs=runs,
         decision=decide(findings, policy, NOW),
         now=NOW,
-        terms=Terms(only=tuple(only), problems=tuple(problems)),
+        terms=Terms(only=tuple(only), problems=tuple(problems), unread=unread),
         files=files,
         interrupted=interrupted,
     )
@@ -365,3 +377,36 @@ def test_only_packages_may_be_partly_unread_and_only_outside_strict(
         runs.append(run_of(scanner, Status.DEGRADED, skipped=(("pywin32", "not for this one"),)))
         passes = scanner in ("licenses", "pip-audit") and tolerated
         assert (gate(policy, runs).outcome is Outcome.PASS) is passes
+
+
+@pytest.mark.parametrize(
+    ("entry", "only", "gaps", "notices"),
+    [
+        ("{required: true, max_skipped: 0}", (), 2, 0),
+        ("{required: true, max_skipped: 2}", (), 2, 0),
+        ("{required: true, max_skipped: 3}", (), 0, 2),
+        ("{required: true, max_skipped: any}", (), 0, 2),
+        ("{required: false}", (), 0, 2),
+        ("{required: false}", ("pip-audit",), 2, 0),
+        ("{required: true}", ("bandit",), 0, 0),
+    ],
+)
+def test_files_that_nothing_read_count_for_their_usual_scanner(
+    tmp_path: Path, entry: str, only: tuple[str, ...], gaps: int, notices: int
+) -> None:
+    policy = policy_of(tmp_path, f"scanners: {{pip-audit: {entry}}}\n")
+    unread = tuple(
+        UnreadFiles(Category.VULNERABILITY, count, Reason("unread", {"title": str(count)}))
+        for count in (1, 2)
+    )
+    runs = [run_of("pip-audit"), run_of("bandit")]
+    judged = gate(policy, runs, only=only, unread=unread)
+    named = [reason for reason in judged.notices if reason.kind == "unread"]
+    assert (len(judged.gaps), len(named)) == (gaps, notices)
+
+
+def test_a_dry_run_only_tells_of_files_that_nothing_read(tmp_path: Path) -> None:
+    text = "enforcement: warn\nscanners: {pip-audit: {required: true, on_failure: warn}}\n"
+    unread = (UnreadFiles(Category.VULNERABILITY, 1, Reason("unread")),)
+    judged = gate(policy_of(tmp_path, text), [run_of("pip-audit")], unread=unread)
+    assert (judged.outcome, judged.notices[0].kind) == (Outcome.PASS, "would-be-incomplete")

@@ -25,7 +25,7 @@ from scanagg.model import Category, DataSource, NotExamined, Reason, ScannerInfo
 from scanagg.project.installed import packages_of
 from scanagg.scanners import base
 from scanagg.scanners.trivy import proof, results
-from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN, Tree
+from scanagg.scanners.trivy.tree import IGNORE_FILE, OTHERS, SEEN, Tree
 
 INFO = ScannerInfo(
     name=results.NAME,
@@ -49,6 +49,7 @@ INFO = ScannerInfo(
         {Category.VULNERABILITY, Category.SECRET, Category.MISCONFIGURATION, Category.LICENSE}
     ),
     usual_for=frozenset({Category.MISCONFIGURATION}),
+    reads=OTHERS,
     scans_images=True,
     # Secrets in ARG and ENV of a Dockerfile, by the old and new names of the check.
     secret_rules=frozenset({"DS-0031", "DS031", "AVD-DS-0031"}),

@@ -11,6 +11,7 @@ from typing import Final
 
 from scanagg.core.files import open_file
 from scanagg.model import Inventory, NotExamined, Reason, SourceFile, Target
+from scanagg.project import kinds
 
 SEEN: Final = "scanagg-read"
 """The rule of scanagg that shows which files Trivy's search for secrets read."""
@@ -22,14 +23,14 @@ IGNORE_FILE: Final = ".trivyignore"
 _PYTHON: Final = re.compile(
     r"requirements\.txt|Pipfile\.lock|(?:poetry|uv)\.lock|pylock\.(?:[^.]+\.)?toml"
 )
-_OTHERS: Final = frozenset(
+OTHERS: Final = frozenset(
     (
-        *("package-lock.json", "yarn.lock", "pnpm-lock.yaml", "go.mod", "Cargo.lock"),
-        *("Gemfile.lock", "composer.lock", "pom.xml", "gradle.lockfile", "packages.lock.json"),
-        *("packages.config", "pubspec.lock", "mix.lock", "conan.lock", "Podfile.lock"),
-        "Package.resolved",
+        *("npm-lock", "yarn-lock", "pnpm-lock", "go-mod", "cargo-lock", "gem-lock", "maven"),
+        *("composer-lock", "gradle-lock", "nuget-lock", "nuget-config", "pub-lock", "mix-lock"),
+        *("conan-lock", "pod-lock", "swift-lock"),
     )
 )
+"""The kinds of other languages' manifests among them."""
 # Files that Trivy does not search for secrets (its defaults for skip-patterns and allow-rules):
 # tests, examples, documentation, vendored and generated files, lock files.
 _NO_SECRETS: Final = re.compile(
@@ -138,7 +139,8 @@ class Tree:
         if _PYTHON.fullmatch(name):
             empty = path in self._known and path not in self.declared
             return not empty or path in self._problems
-        return name in _OTHERS or (name.endswith(".txt") and path in self.declared)
+        of_others = any(kind.id in OTHERS for kind in kinds.named(path))
+        return of_others or (name.endswith(".txt") and path in self.declared)
 
     def unread_manifests(self) -> Iterator[NotExamined]:
         """Return manifests with dependencies that are in no manifest that Trivy reads.
