@@ -6,16 +6,17 @@ import os
 import posixpath
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 import msgspec
 import pathspec
+from msgspec.structs import replace
 
 from scanagg.baseline.file import nfc
 from scanagg.core.files import read_file
-from scanagg.core.git import Git
+from scanagg.core.git import SUBMODULE, Blob, Git, find_submodule
 from scanagg.core.process import Stop
 from scanagg.core.redact import shown_path, unlike
 from scanagg.model import Link, Reason, Revision, SourceFile, Target
@@ -82,6 +83,32 @@ class Snapshot(msgspec.Struct, frozen=True):
         return Target(folder, self.target.name, tuple(files), revision=revision)
 
 
+def _with_submodules(
+    git: Git, tree: Mapping[bytes, Blob], current: Collection[bytes]
+) -> tuple[Git, Mapping[bytes, Blob]]:
+    """Add the files of the submodules that are checked out, as their commits in the tree have them.
+
+    If such a commit cannot be read, each of the current files has a content that is missing.
+    """
+    files = dict(tree)
+    pending = list(tree.items())
+    while pending:
+        name, link = pending.pop()
+        if link.mode != SUBMODULE:
+            continue
+        inner = None
+        if repository := find_submodule(git.root / os.fsdecode(name)):
+            git = replace(git, objects=(*git.objects, repository.common_dir / "objects"))
+            inner = git.tree(link.oid, "--full-tree")
+        below = {name + b"/" + path: blob for path, blob in (inner or {}).items()}
+        if inner is None:
+            missing = Blob(link.oid, "100644")
+            below = {path: missing for path in current if path.startswith(name + b"/")}
+        files |= below
+        pending += below.items()
+    return git, files
+
+
 class FileChanges(msgspec.Struct, frozen=True):
     """The target's files compared with a commit's, apart from byte order marks and line ends.
 
@@ -110,6 +137,7 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
         return None
     root_length = len(str(target.root).rstrip("/")) + 1
     shown = {os.fsencode(str(file.real)[root_length:]): file.path for file in target.files}
+    git, tree = _with_submodules(git, tree, shown)
     excluded = pathspec.GitIgnoreSpec.from_lines(target.exclude)
     taken = set(shown.values())
     files, links = {}, {}

@@ -43,7 +43,9 @@ from scanagg.core.text import one_line, valid
 _SECONDS: Final = 60.0  # for one command
 _GIT: Final = ("git", "-c", "safe.bareRepository=explicit", "-c", "core.hooksPath=/dev/null")
 _LINK: Final = "120000"
-_SUBMODULE: Final = "160000"
+SUBMODULE: Final = "160000"
+"""The mode of a submodule in a tree and in the index."""
+
 # What may follow a name to select another commit, as in main~2.
 _SUFFIX: Final = re.compile(r"[~^:]|@\{")
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
@@ -151,6 +153,21 @@ def _stand_in(common_dir: Path, configuration: str) -> str:
     return name
 
 
+def find_submodule(folder: Path) -> Repository | None:
+    """Return the repository of a submodule that is checked out; None without a usable one."""
+    try:
+        repository = find_repository(folder) if is_own_folder(folder) else None
+    except TargetError:
+        return None
+    # It may be the repository around the folder.
+    return repository if repository and repository.top == folder else None
+
+
+def is_own_folder(folder: Path) -> bool:
+    """Return True for a folder, by its real path without a symbolic link."""
+    return folder.is_dir() and folder.resolve() == folder
+
+
 def is_commit_id(ref: str) -> bool:
     """Return True for a full id: 40 or 64 hexadecimal digits in lower case."""
     return _ID.fullmatch(ref) is not None
@@ -177,6 +194,9 @@ def find_repository(folder: Path) -> Repository | None:
             return repository
         if os.path.lexists(entry):
             broken = broken or entry
+            # Git itself goes on above a folder without a repository.
+            if not os.path.isdir(entry):  # noqa: PTH112
+                break
     if broken:
         raise _unusable(broken, "is or names no git directory")
     return None
@@ -295,7 +315,7 @@ class Blob(msgspec.Struct, frozen=True):
     @property
     def is_file(self) -> bool:
         """True for a file with its own content: not a link, not a submodule."""
-        return self.mode not in (_LINK, _SUBMODULE)
+        return self.mode not in (_LINK, SUBMODULE)
 
     @property
     def is_link(self) -> bool:
@@ -322,12 +342,14 @@ class State(msgspec.Struct, frozen=True):
 class Git(msgspec.Struct, frozen=True):
     """The repository that the folder `root` is in. All paths are as git has them, from its top.
 
-    With `private`, `root` is a bare repository that only we write.
+    With `private`, `root` is a bare repository that only we write. `objects` are folders with
+    the objects of other repositories.
     """
 
     root: Path
     stop: Stop = msgspec.field(default_factory=Stop)
     private: bool = False
+    objects: tuple[Path, ...] = ()
 
     def run(self, *argv: str, stdin: bytes = b"") -> Completed:
         """Run a read-only command of git."""
@@ -338,6 +360,8 @@ class Git(msgspec.Struct, frozen=True):
                 problem = b"fatal: not a git repository"
                 return Completed(argv, Ended.EXITED, 128, b"", problem, 0.0)
             variables = repository.variables()
+            objects = os.pathsep.join(map(str, self.objects))
+            variables["GIT_ALTERNATE_OBJECT_DIRECTORIES"] = objects
         env = clean_environment(extra={**_ENVIRONMENT, **_ALONE, **variables})
         return self._start(argv, env, stdin)
 
@@ -494,9 +518,9 @@ class Git(msgspec.Struct, frozen=True):
                 return True
         return False
 
-    def tree(self, commit: str) -> Mapping[bytes, Blob] | None:
+    def tree(self, commit: str, *options: str) -> Mapping[bytes, Blob] | None:
         """Return every file of a commit below the folder; None if the commit cannot be read."""
-        printed = self.output("ls-tree", "-r", "-z", commit)
+        printed = self.output("ls-tree", "-r", "-z", *options, commit)
         if printed is None:
             return None
         blobs = {}

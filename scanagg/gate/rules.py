@@ -169,12 +169,16 @@ def _differs(before: Files, root: Path, path: str) -> bool:
     return contents[0] != contents[1]
 
 
-def _edited_configurations(before: Files, target: Target) -> Iterator[Reason]:
+def _edited_configurations(before: Committed, target: Target) -> Iterator[Reason]:
     """Yield the scanners' own configuration files that the change adds or edits."""
     owners = {name: info.name for info in scanner_infos().values() for name in info.native_files}
     for file in target.files:
         owner = owners.get(file.path.rpartition("/")[2])
         if owner and _differs(before, target.root, file.path):
+            # The commit has only the id of a submodule.
+            submodule = before.submodule_of(file.path)
+            if submodule and submodule == replace(before, commit="HEAD").submodule_of(file.path):
+                continue
             yield Reason("configuration-edited", {"path": file.path, "scanner": owner})
 
 

@@ -12,7 +12,7 @@ import pathspec
 from msgspec.structs import replace
 
 from scanagg.core.errors import TargetError
-from scanagg.core.git import Git
+from scanagg.core.git import SUBMODULE, Git, find_submodule, is_own_folder
 from scanagg.core.process import Ended, Stop
 from scanagg.core.redact import shown_path, unlike
 from scanagg.core.text import one_line
@@ -98,7 +98,7 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
     settings = git.user_settings()
     if prefix and git.output(*settings, "check-ignore", "-q", ".") is not None:
         return None
-    command = ("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate")
+    command = ("ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard")
     done = git.run(*settings, *command)
     if done.ended is Ended.NOT_STARTED or stop.is_set():
         return None
@@ -108,7 +108,6 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
         raise TargetError(
             f"git cannot read the repository: {one_line(reason)}", "Find out why: git status"
         )
-    listed = done.stdout
     state = git.state(settings)
     revision = Revision(
         commit=state.commit,
@@ -117,8 +116,28 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
         prefix=shown_path(os.fsdecode(prefix)),
         dirty=state.dirty,
     )
-    names = tuple(os.fsdecode(name) for name in listed.split(b"\0") if name)
-    return _Listing(names, (), revision)
+    names: dict[str, None] = {}
+    skipped: list[NotExamined] = []
+    for entry in os.fsdecode(done.stdout).split("\0"):
+        tag, _, rest = entry.partition(" ")
+        described, _, name = ("", "", rest) if tag == "?" else rest.partition("\t")
+        if described.startswith(SUBMODULE) and (inner := _list_submodule(root / name, stop)):
+            names |= dict.fromkeys(f"{name}/{below}" for below in inner.names)
+            skipped += [replace(gap, input=valid(f"{name}/{gap.input}")) for gap in inner.skipped]
+        elif name:
+            names[name] = None
+    return _Listing(tuple(names), tuple(skipped), revision)
+
+
+def _list_submodule(folder: Path, stop: Stop) -> _Listing | None:
+    """List the files of a submodule; None if it is not checked out."""
+    if not is_own_folder(folder) or not os.listdir(folder):  # noqa: PTH208
+        return None
+    listing = None
+    if find_submodule(folder):
+        with contextlib.suppress(TargetError):
+            listing = _list_by_git(folder, stop)
+    return listing or _list_by_walking(folder)
 
 
 class _IgnoreRules(msgspec.Struct, frozen=True):

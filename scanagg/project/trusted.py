@@ -15,18 +15,18 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.core.files import NOT_REGULAR, inside, read_file
-from scanagg.core.git import Git
+from scanagg.core.git import SUBMODULE, Git
 
 # A baseline of 100,000 findings has about 30 MiB. All other files are far smaller.
 MAX_BYTES: Final = 64 << 20
 
 _TOO_LARGE: Final = f"is larger than {MAX_BYTES >> 20} MiB"
 # The errors for entries of a commit that are not files, by their mode in git.
-_FOLDER, _LINK, _SUBMODULE = "040000", "120000", "160000"
+_FOLDER, _LINK = "040000", "120000"
 _NO_FILES: Final = {
     _FOLDER: NOT_REGULAR,
     _LINK: "is a symbolic link, which is not followed in a commit",
-    _SUBMODULE: "is a submodule, so its files are not in this repository",
+    SUBMODULE: "is a submodule, so its files are not in this repository",
 }
 
 
@@ -87,7 +87,7 @@ class Committed(msgspec.Struct, frozen=True):
             folder = posixpath.dirname(whole)
             while folder:
                 mode, oid, _ = self._entry(folder)
-                if mode in (_LINK, _SUBMODULE):
+                if mode in (_LINK, SUBMODULE):
                     raise OSError(errno.EINVAL, f"cannot be read: {folder} {_NO_FILES[mode]}")
                 folder = "" if oid is not None else posixpath.dirname(folder)
             return None
@@ -99,6 +99,16 @@ class Committed(msgspec.Struct, frozen=True):
         if content is None:
             raise OSError(errno.EIO, f"is in commit {self.commit[:12]}, but git cannot read it")
         return content
+
+    def submodule_of(self, path: str) -> str | None:
+        """Return the commit of the submodule that a path is in; None if it is in none."""
+        folder = posixpath.dirname(posixpath.join(self.prefix, _inside(path)))
+        while folder:
+            mode, oid, _ = self._entry(folder)
+            if oid is not None:
+                return oid if mode == SUBMODULE else None
+            folder = posixpath.dirname(folder)
+        return None
 
     def _entry(self, path: str) -> tuple[str, str | None, int]:
         """Return mode, object id and size of the entry at a path; without one, no id."""

@@ -112,18 +112,72 @@ def test_a_folder_of_a_repository_is_compared_by_itself(make_project: Make) -> N
     }
 
 
-def test_submodules_and_links_are_no_part_of_the_base(make_project: Make) -> None:
+def test_submodules_are_part_of_the_base_and_links_are_not(make_project: Make) -> None:
     inner = make_project({"in.py": ONE}, name="inner")
     root = make_project({"app.py": ONE})
     git(root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner), "lib")
     (root / "link.py").symlink_to("app.py")
     commit(root)
     write(root, {"app.py": "\n" + ONE})
-    for place in (root, root / "lib"):
+    for place, count in ((root, 2), (root / "lib", 1)):
         checked = Checked(place)
         traced = checked.traced(checked.base("HEAD"))
         assert set(changes(traced).values()) == {UNCHANGED}
-        assert len(traced.findings) == 1
+        assert len(traced.findings) == count
+
+
+def test_a_submodule_is_compared_with_its_commit_in_the_base(make_project: Make) -> None:
+    deep = make_project({"deep.py": ONE}, name="deep")
+    inner = make_project({"in.py": ONE}, name="inner")
+    add = ("-c", "protocol.file.allow=always", "submodule", "add", "-q")
+    git(inner, *add, str(deep), "deep")
+    commit(inner)
+    root = make_project({"app.py": "", "sub/app.py": ONE})
+    git(root, *add, str(inner), "sub/lib")
+    update = ("-c", "protocol.file.allow=always", "submodule", "update", "-q", "--init")
+    git(root, *update, "--recursive")
+    base = commit(root)
+    commit(root / "sub" / "lib", {"in.py": OTHER + ONE, "new.py": OTHER})
+    git(root, *add, str(deep), "added")
+    commit(root)
+    places = {
+        "sub/lib/in.py": {NEW, UNCHANGED},
+        "sub/lib/new.py": {NEW},
+        "sub/lib/deep/deep.py": {UNCHANGED},
+        "sub/app.py": {UNCHANGED},
+        "added/deep.py": {NEW},
+    }
+    for folder in ("", "sub/"):
+        checked = Checked(root / folder)
+        traced = checked.traced(checked.base(base))
+        found: dict[str, set[object]] = {}
+        for (path, _line), change in changes(traced).items():
+            found.setdefault(folder + path, set()).add(change)
+        assert found == {path: kinds for path, kinds in places.items() if path.startswith(folder)}
+
+
+@pytest.mark.parametrize("way", ["shallow", "no repository", "broken repository"])
+def test_a_submodule_without_its_commit_in_the_base_is_new(make_project: Make, way: str) -> None:
+    inner = make_project({"in.py": ONE}, name="inner")
+    root = make_project({"app.py": ""})
+    git(root, "-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner), "lib")
+    base = commit(root)
+    commit(root, {"app.py": ONE})
+    pointer = root / "lib" / ".git"
+    if way == "shallow":
+        commit(inner, {"other.py": ""})
+        pointer.unlink()
+        git(root, "clone", "-q", "--depth=1", f"file://{inner}", "new")
+        (root / "new" / ".git").rename(pointer)
+        git(root, "clean", "-q", "-ffd", "new")
+    elif way == "no repository":
+        pointer.unlink()
+    else:
+        pointer.write_text("gitdir: ../nowhere\n")
+    checked = Checked(root)
+    traced = checked.traced(checked.base(base))
+    assert changes(traced) == {("app.py", 2): NEW, ("lib/in.py", 2): NEW}
+    assert "base-file-unreadable" in str(traced)
 
 
 def test_what_the_target_leaves_out_does_not_come_back_as_base(make_project: Make) -> None:

@@ -183,3 +183,22 @@ def test_a_commit_that_cannot_be_fetched(project: Path) -> None:
     assert "cannot fetch main" not in said.err
     offline = check(project, "--fetch", "--offline", "--policy-ref", commit_id)
     assert (offline.code, "cannot fetch" in offline.err) == (2, False)
+
+
+def test_a_submodule_is_judged_with_the_change(project: Path, make_project: Make) -> None:
+    add = ("-c", "protocol.file.allow=always", "submodule", "add", "-q")
+    known = make_project({"known.py": APP, ".bandit": "[bandit]\nskips: B307\n"}, name="known")
+    git(project, "checkout", "-q", "-f", "main")
+    git(project, *add, str(known), "known")
+    commit(project)
+    git(project, "branch", "-f", "feature")
+    git(project, "checkout", "-q", "feature")
+    new = make_project({"new.py": APP, ".bandit": "[bandit]\nskips: B307\n"}, name="new")
+    git(project, *add, str(new), "new")
+    commit(project)
+    said = check(project, "--only", "bandit", "--base", "main", "--policy-ref", "main", *NOW)
+    origins = {one["location"]["path"]: one["origin"] for one in said.report["findings"]}
+    assert origins == {"known/known.py": "existing", "new/new.py": "introduced"}
+    assert [attempt["values"] for attempt in said.report["gate"]["attempts"]] == [
+        {"path": "new/.bandit", "scanner": "bandit"}
+    ]

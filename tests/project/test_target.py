@@ -168,6 +168,45 @@ def test_a_repository_inside_is_skipped(make_project: Make) -> None:
     assert reasons(read_target(root)) == {"vendored": (NESTED, True)}
 
 
+def test_a_submodule_that_is_checked_out_is_part_of_the_project(make_project: Make) -> None:
+    inner = make_project({"b.py": "", ".gitignore": "*.log\n", "kept.log": ""}, name="inner")
+    root = make_project({"a.py": "", "sub/.gitignore": "new.py\n"})
+    add = ("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner))
+    git(root, *add, "sub/lib")
+    git(root, *add, "empty")
+    for name in ("new.py", "x.log"):
+        (root / "sub" / "lib" / name).write_text("")
+    (root / "sub" / "lib" / "nested").mkdir()
+    git(root / "sub" / "lib" / "nested", "init", "-q")
+    git(root, "submodule", "deinit", "-q", "-f", "empty")
+    target = read_target(root, exclude=["b.py"])
+    inside = ["sub/lib/.gitignore", "sub/lib/kept.log", "sub/lib/new.py"]
+    assert paths(target) == [".gitmodules", "a.py", "sub/.gitignore", *inside]
+    assert reasons(target) == {
+        "empty": (NESTED, True),
+        "sub/lib/b.py": (CONFIGURED, True),
+        "sub/lib/nested": (NESTED, True),
+    }
+    (root / "sub" / "lib" / ".git").unlink()
+    assert "sub/lib/new.py" in paths(read_target(root))
+    assert paths(read_target(root / "sub")) == [
+        *(".gitignore", "lib/.gitignore", "lib/b.py", "lib/new.py")
+    ]
+
+
+def test_what_takes_the_place_of_a_submodule_counts(make_project: Make) -> None:
+    root = make_project({"a.py": "", "real/b.py": ""})
+    head = git(root, "rev-parse", "HEAD").strip()
+    for name in ("file.py", "link", "real/b.py"):
+        git(root, "rm", "-q", "--cached", "--ignore-unmatch", name)
+        git(root, "update-index", "--add", "--cacheinfo", f"160000,{head},{name}")
+    (root / "file.py").write_text("")
+    (root / "link").symlink_to("real")
+    target = read_target(root)
+    assert paths(target) == ["a.py", "file.py", "real/b.py"]
+    assert [link.path for link in target.links] == ["link"]
+
+
 def test_links_are_not_followed(make_project: Make) -> None:
     root = make_project({"a.py": "", ".gitignore": "hidden.py\n", "hidden.py": ""}, git_=False)
     outside = root.parent / "outside.py"
