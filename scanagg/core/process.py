@@ -1,12 +1,15 @@
 """Run other programs, with a deadline and a limit of output. No other module starts one."""
 
+import atexit
 import contextlib
 import enum
 import errno
 import os
+import secrets
 import selectors
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -36,6 +39,37 @@ _ALLOWED: Final = frozenset(
     )
 )
 _ALLOWED_PREFIXES: Final = ("LC_", "XDG_")
+
+# The program of the watcher. Marked processes can start others while they are looked for.
+_WATCH: Final = """
+import os, signal, sys, time
+lines = sys.stdin.read().split()
+groups = set()
+for line in lines:
+    if line != ".":
+        (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+def kill(send, number):
+    try:
+        send(number, signal.SIGKILL)
+    except OSError:
+        pass
+def is_marked(name):
+    try:
+        with open(f"/proc/{name}/environ", "rb") as file:
+            return sys.argv[1].encode() in file.read().split(b"\\0")
+    except OSError:
+        return False
+for group in groups:
+    kill(os.killpg, group)
+for _ in range(20 if "." not in lines and os.path.isdir("/proc/self") else 0):
+    marked = [name for name in os.listdir("/proc") if name.isdigit() and is_marked(name)]
+    for name in marked:
+        kill(os.kill, int(name))
+    if not marked:
+        break
+    time.sleep(0.01)
+os._exit(0)
+"""
 
 
 class Ended(enum.Enum):
@@ -124,7 +158,8 @@ def run(
 
     `tree` is the folder under check: no program of it starts, and PATH has none of its folders.
     `timeout` is in seconds, `limit` in bytes of stdout. At either, and when `stop` is set, the
-    whole process group of the program gets SIGTERM, then SIGKILL.
+    whole process group of the program gets SIGTERM, then SIGKILL. If this process is killed, so is
+    the program.
     """
     start = time.monotonic()
     try:
@@ -135,7 +170,7 @@ def run(
         child = subprocess.Popen(  # noqa: S603 - never a shell; argv is ours
             [program, *argv[1:]],
             cwd=cwd,
-            env={**env, "PATH": safe_path(env, tree)},
+            env={**env, "PATH": safe_path(env, tree), **_WATCHER.mark()},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -146,6 +181,7 @@ def run(
             tuple(argv), Ended.NOT_STARTED, None, b"", b"", time.monotonic() - start, str(error)
         )
     try:
+        _WATCHER.tell(f"+{child.pid}")
         pump = _Pump(child, stdin, limit)
         try:
             ended = pump.until(start + timeout, stop)
@@ -161,6 +197,52 @@ def run(
         stderr=bytes(pump.stderr),
         seconds=time.monotonic() - start,
     )
+
+
+class _Watcher:
+    """A process that kills the programs that this one leaves behind when it is killed itself.
+
+    It reads lines from a pipe that ends with this process: `+1` for a process group that starts,
+    `-1` for one that ended, and `.` before an orderly end. A group that started, but not yet its
+    line, and programs that left their group, are recognised by a mark in their environment.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._mark = f"SCANAGG_RUN={secrets.token_hex(8)}"
+
+    def mark(self) -> Mapping[str, str]:
+        """Start the process if it does not run yet. Return the mark of its programs."""
+        command = (sys.executable, "-I", "-S", "-c", _WATCH, self._mark)
+        with self._lock, contextlib.suppress(OSError):
+            if self._process is None and os.name == "posix":
+                self._process = subprocess.Popen(  # noqa: S603 - our own code
+                    command,
+                    cwd="/",
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    bufsize=0,
+                    start_new_session=True,  # to outlive the signals that end our group
+                )
+                atexit.register(self._end, self._process)
+        name, _, value = self._mark.partition("=")
+        return {name: value}
+
+    def tell(self, line: str) -> None:
+        """Write a line. Without a watcher, programs run on unwatched."""
+        if self._process and self._process.stdin:
+            with contextlib.suppress(OSError):
+                self._process.stdin.write(f"{line}\n".encode())
+
+    def _end(self, process: subprocess.Popen[bytes]) -> None:
+        self.tell(".")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=1)
+
+
+_WATCHER: Final = _Watcher()
 
 
 class _Pump:
@@ -260,3 +342,4 @@ def _end_group(child: subprocess.Popen[bytes]) -> None:
         except (ProcessLookupError, PermissionError):  # the whole group has ended
             break
     child.wait()
+    _WATCHER.tell(f"-{child.pid}")

@@ -204,7 +204,8 @@ class _Scan:
         call = self._scanner.probe(self._context, tool)
         if call is None:
             return tool
-        output = self._output(call, _PROBE_SECONDS)
+        limit = min(_PROBE_SECONDS, self._timeout)
+        output = self._output(call, limit, limit)
         _check_signal(output)
         try:
             return self._scanner.identify(tool, output)
@@ -221,7 +222,7 @@ class _Scan:
                 call = self._scanner.call(self._context, tool, current)
                 with self._lock:
                     self._argv.setdefault(number, self._shown(tool, call))
-                output = self._output(call, max(0.0, self._deadline - monotonic()))
+                output = self._output(call, max(0.0, self._deadline - monotonic()), self._timeout)
                 _check_signal(output)
                 parsed = self._parsed_output(output)
             except ScanError as error:
@@ -246,8 +247,11 @@ class _Scan:
         except UNREADABLE as error:
             raise unreadable(error) from error
 
-    def _output(self, call: Call, seconds: float) -> Output:
-        """Run a program. ScanError if it did not exit by itself."""
+    def _output(self, call: Call, seconds: float, limit: float) -> Output:
+        """Run a program. ScanError if it did not exit by itself.
+
+        `seconds` are those left of the time limit.
+        """
         with self._slots, cache.work_folder(self._context.cache) as work:
 
             def placed(text: str) -> str:
@@ -268,7 +272,7 @@ class _Scan:
                 stop=self._limits.stop,
                 stdin=call.stdin,
             )
-            self._check_end(done)
+            self._check_end(done, limit)
             stdout = done.stdout
             if call.output is not None:
                 try:
@@ -279,13 +283,13 @@ class _Scan:
             stderr = done.stderr.decode("utf-8", "replace")
             return Output(done.returncode or 0, stdout, stderr, call.inputs)
 
-    def _check_end(self, done: Completed) -> None:
+    def _check_end(self, done: Completed, limit: float) -> None:
         match done.ended:
             case Ended.EXITED:
                 return
             case Ended.TIMEOUT:
                 self._timed_out = True
-                raise ScanError(Reason("scanner-timed-out", {"seconds": f"{self._timeout:g}"}))
+                raise ScanError(Reason("scanner-timed-out", {"seconds": f"{limit:g}"}))
             case Ended.STOPPED if self._limits.stop.interrupted:
                 raise ScanError(Reason("scanner-interrupted"))
             case Ended.STOPPED:

@@ -1,9 +1,12 @@
 """Programs end in time, their output is complete, and no variable leaks into them."""
 
 import os
+import signal
+import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -132,6 +135,72 @@ def test_the_deadline_of_the_whole_run_stops_programs(tmp_path: Path) -> None:
     assert (done.ended, stop.interrupted) == (Ended.STOPPED, False)
 
 
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGABRT])
+def test_programs_die_with_us(number: signal.Signals, tmp_path: Path) -> None:
+    """Also their children, in a session of their own too, and while several hang at once."""
+    child = (
+        "import os, pathlib, signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "pathlib.Path(f'pid-{os.getpid()}').touch()\n"
+        "level = int(sys.argv[1])\n"
+        "if level: subprocess.Popen([sys.executable, __file__, str(level - 1)],"
+        " start_new_session=level == 1)\n"
+        "time.sleep(60)\n"
+    )
+    (tmp_path / "child.py").write_text(child)
+    code = (
+        "import sys, threading\n"
+        "from pathlib import Path\n"
+        "from scanagg.core.process import Stop, clean_environment, run\n"
+        "def hang():\n"
+        "    run([sys.executable, 'child.py', '2'], cwd=Path(), env=clean_environment(),\n"
+        "        tree=Path('/nowhere'), timeout=50, stop=Stop())\n"
+        "for _ in range(2): threading.Thread(target=hang).start()\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, stderr=subprocess.PIPE)
+    assert _within(20, lambda: len(list(tmp_path.glob("pid-*"))) == 6)
+    pids = [int(path.name.removeprefix("pid-")) for path in tmp_path.glob("pid-*")]
+    assert all(map(_alive, pids))
+    parent.send_signal(number)
+    parent.communicate()
+    assert _within(10, lambda: not any(map(_alive, pids)))
+
+
+def test_a_kill_at_any_time_leaves_nothing_behind(tmp_path: Path) -> None:
+    name = f"sleeper-{os.getpid()}"
+    (tmp_path / name).symlink_to("/bin/sleep")
+    code = (
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from scanagg.core.process import Stop, run\n"
+        f"while True: run(['{tmp_path / name}', '60'], cwd=Path('/'), env={{}},\n"
+        "        tree=Path('/nowhere'), timeout=0.01, stop=Stop())\n"
+    )
+    for number in range(5):
+        parent = subprocess.Popen([sys.executable, "-c", code])
+        time.sleep(0.3 + number / 50)
+        parent.kill()
+        parent.wait()
+    running = Path("/proc").glob
+    assert _within(5, lambda: not any(name.encode() in _read(p) for p in running("*/cmdline")))
+
+
+def test_the_watcher_ends_with_us(tmp_path: Path) -> None:
+    code = (
+        "import os\n"
+        "from pathlib import Path\n"
+        "from scanagg.core import process\n"
+        "process.run(['/bin/true'], cwd=Path('/'), env={}, tree=Path('/nowhere'), timeout=9,\n"
+        "    stop=process.Stop())\n"
+        "print(process._WATCHER._process.pid)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, check=True
+    )
+    assert not _alive(int(done.stdout))
+    assert done.stderr == b""
+
+
 def test_tokens_and_python_settings_stay_out_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -152,8 +221,18 @@ def test_an_active_environment_is_taken_out_of_the_path(monkeypatch: pytest.Monk
 
 
 def _alive(pid: int) -> bool:
+    return _read(Path(f"/proc/{pid}/stat")).rpartition(b")")[2].split()[:1] not in ([], [b"Z"])
+
+
+def _read(path: Path) -> bytes:
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return "Z" not in Path(f"/proc/{pid}/stat").read_text().split()[2]
+        return path.read_bytes()
+    except OSError:
+        return b""
+
+
+def _within(seconds: float, condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not (result := condition()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return result

@@ -153,6 +153,19 @@ def test_an_answer_that_cannot_be_read_fails_one_run(
     assert sound.run.status is Status.OK
 
 
+def test_a_probe_that_hangs_meets_the_timeout_and_the_deadline() -> None:
+    hanging = Fake(probing="import time; time.sleep(60)")
+    run = run_of(hanging, timeout=0.4)
+    assert (run.status, run.detail) == (
+        Status.TIMEOUT,
+        Reason("scanner-timed-out", {"seconds": "0.4"}),
+    )
+    assert run.seconds < 10
+    run = run_of(hanging, stop=Stop(0.4))
+    assert (run.status, run.detail) == (Status.TIMEOUT, Reason("check-deadline"))
+    assert run.seconds < 10
+
+
 @pytest.mark.parametrize(
     ("method", "error"),
     [
