@@ -138,7 +138,7 @@ def decoded(data: bytes, now: datetime) -> tuple[Record, tuple[str, ...]]:
             if not isinstance(whole, Mapping) or not isinstance(whole.get("id"), str):
                 raise UnusableError("not an OSV record: it has no id") from None
             record = msgspec.convert(_salvaged_fields(Record, whole, doubts), Record)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise UnusableError(f"not valid JSON: {error}") from error
     record, more = usable(record, now)
     return record, (*doubts, *more)

@@ -130,7 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         try:
             query = _DECODER.decode(self.rfile.read(length))
-        except (msgspec.MsgspecError, UnicodeDecodeError):
+        except (ValueError, RecursionError):
             self._refuse(HTTPStatus.BAD_REQUEST, "not an OSV query")
             return
         name = canonicalize_name(query.package.name)

@@ -54,9 +54,9 @@ _ENTRIES: Final = (
 _BUCKET_BYTES: Final = 2048
 _DIGEST_BYTES: Final = 16
 _EMPTY: Final = b"{}"
-# The errors of a file that is damaged or not a database. A UnicodeDecodeError comes from a message
-# of SQLite that quotes the file.
-_DAMAGE: Final = (sqlite3.Error, UnicodeDecodeError, msgspec.MsgspecError)
+# The errors of a file that is damaged or not a database. SQLite also raises UnicodeDecodeError, if
+# its message quotes the file.
+_DAMAGE: Final = (sqlite3.Error, ValueError, RecursionError)
 _REMEDY: Final = "Rebuild it with `scanagg db update` or `scanagg db import PATH`."
 
 

@@ -324,7 +324,7 @@ def _scan(
     try:
         text = cache.recall(setup.cache, _CACHE, [name])[name]
         scanned = msgspec.json.decode(text, type=BaseFindings)
-    except (KeyError, msgspec.MsgspecError):
+    except (KeyError, ValueError, RecursionError):
         collected = _scan_files(paths, base, scanners, setup, notify)
         scanned = BaseFindings.of(collected, key, before, related)
         # Runs with gaps are not cached: they may have them for lack of time.

@@ -213,7 +213,7 @@ class _Source(Struct, frozen=True):
             elements = msgspec.json.decode(self.raw, type=list[msgspec.Raw])
         except msgspec.ValidationError:
             raise self.error(0, "not a baseline: it is not a JSON array", _REMADE) from None
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             marker = _MARKER.search(self.raw)
             if marker is None:
                 raise self.malformed(0, str(error)) from None
@@ -232,7 +232,7 @@ class _Source(Struct, frozen=True):
             return decoder.decode(element)
         except msgspec.ValidationError as error:
             complaint = str(error)
-        except (msgspec.DecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise self.malformed(start, str(error)) from None
         at_key = _AT_KEY.search(complaint)
         reason = _AT_KEY.sub("", complaint)

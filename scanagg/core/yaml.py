@@ -1,6 +1,7 @@
 """Read strict YAML 1.2, written by hand, with the place of every key and value."""
 
 import codecs
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -18,6 +19,8 @@ KeyPath = tuple[str | int, ...]
 _SHOWN: Final = 60
 # The reader needs some seconds for that many.
 _MOST_ENTRIES: Final = 50_000
+_MOST_LEVELS: Final = 100
+_BRACKET: Final = re.compile(r"[\[\]{}]")
 _CORE: Final = "tag:yaml.org,2002:"
 # Dates stay text: their meaning depends on the key.
 _TEXT_TAGS: Final = frozenset((f"{_CORE}str", f"{_CORE}timestamp"))
@@ -46,6 +49,9 @@ class Problem(msgspec.Struct, frozen=True, order=True):
     mark: Mark
     message: str
     hint: str = ""
+
+
+_TOO_DEEP: Final = Problem(Mark(1, 1), "nested too deeply", "Use fewer levels.")
 
 
 class YamlError(Exception):
@@ -85,9 +91,11 @@ def parse(raw: bytes) -> Document:
     few bytes can expand to gigabytes), merge keys, tags, and all encodings except plain UTF-8.
     """
     text = _decoded(raw)
-    if text.count("\n") + text.count(",") > _MOST_ENTRIES:
-        message = f"more than {_MOST_ENTRIES:,} lines and commas"
+    if sum(map(text.count, "\n,[{")) > _MOST_ENTRIES:
+        message = f"more than {_MOST_ENTRIES:,} lines, commas and brackets"
         raise YamlError(Problem(Mark(1, 1), message, "Remove some, or split the file."))
+    if _levels(text) > _MOST_LEVELS:
+        raise YamlError(_TOO_DEEP)
     node = _compose(text)
     if node is None:
         raise YamlError(
@@ -98,6 +106,15 @@ def parse(raw: bytes) -> Document:
     if builder.problems:
         raise YamlError(*builder.problems)
     return Document(value, builder.values, builder.keys)
+
+
+def _levels(text: str) -> int:
+    """Return the depth of the brackets, also of those in texts and comments.
+
+    The reader needs time for each level at each token.
+    """
+    steps = (1 if bracket in "[{" else -1 for bracket in _BRACKET.findall(text))
+    return max(itertools.accumulate(steps), default=0)
 
 
 def _decoded(raw: bytes) -> str:
@@ -135,7 +152,7 @@ def _compose(text: str) -> Node | None:
         message = f"character U+{ord(text[error.position]):04X} is not allowed"
         problem = Problem(_mark_of(text[: error.position]), message, "Remove it.")
     except RecursionError:
-        problem = Problem(Mark(1, 1), "nested too deeply", "Use fewer levels.")
+        problem = _TOO_DEEP
     except ValueError:
         escape = _BEYOND.search(text)
         mark = _mark_of(text[: escape.start()]) if escape else Mark(1, 1)

@@ -91,7 +91,7 @@ class ManifestDocument(msgspec.Struct, frozen=True):
             return None
         try:
             return msgspec.convert(value, type_)
-        except (msgspec.ValidationError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             name = next(key for key in reversed(keys) if isinstance(key, str))
             reason = Reason("wrong-type", {"key": name, "error": str(error)})
             self.problems.add(self.line(*keys), reason)

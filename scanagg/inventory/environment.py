@@ -240,7 +240,7 @@ def _installed(distribution: InstalledPackage) -> _Installed:
         return _Installed(name, version, needs, own=False)
     try:
         direct = msgspec.convert(json.loads(direct_url), _DirectUrl)
-    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ManifestError(Reason("unreadable-direct-url", {"package": name})) from error
     if direct.dir_info.get("editable") is not True:
         package = f"{name} {version}"

@@ -16,9 +16,9 @@ import msgspec
 import pathspec
 from msgspec import Meta
 from msgspec.structs import replace
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from scanagg.core.text import quoted, suggestion
 from scanagg.model import (
@@ -183,7 +183,7 @@ def in_range(version: str, versions: str) -> bool:
     """Return True if a version is in a PEP 440 range. Pre-releases count."""
     try:
         return SpecifierSet(versions).contains(Version(version), prereleases=True)
-    except (InvalidSpecifier, InvalidVersion):
+    except ValueError:  # also for a number with thousands of digits
         return False
 
 

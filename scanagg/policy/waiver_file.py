@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
@@ -153,7 +153,7 @@ def _selectors(chosen: Sequence[Finding]) -> dict[str, object]:
     if first.advisory:
         try:
             present = [Version(finding.package.version) for finding in chosen if finding.package]
-        except InvalidVersion:
+        except ValueError:
             present = []
         if present:
             # PEP 440 allows no local part (+cpu) after <=, and ignores it in comparisons.

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -153,7 +154,7 @@ class _IgnoreRules(msgspec.Struct, frozen=True):
             lines = []
         patterns = []
         for line in lines:
-            with contextlib.suppress(ValueError):
+            with contextlib.suppress(ValueError, re.error):
                 pathspec.GitIgnoreSpec.from_lines([line])
                 patterns.append(line)
         return _IgnoreRules((*self.specs, (folder, pathspec.GitIgnoreSpec.from_lines(patterns))))

@@ -380,6 +380,12 @@ def sentences(reasons: Iterable[Reason]) -> str:
 
 
 @cache
+def value_names(kind: str) -> frozenset[str]:
+    """Return the names of the values in the sentence of a kind."""
+    return frozenset(name for _, name, _ in _parts(kind) if name)
+
+
+@cache
 def _parts(kind: str) -> list[tuple[str, str | None, str]]:
     """Return each literal of a sentence with the name and the format of the value behind it."""
     parsed = string.Formatter().parse(SENTENCES[kind])

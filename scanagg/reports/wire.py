@@ -45,7 +45,7 @@ from scanagg.model import (
     WaiverState,
     WaiverStatus,
 )
-from scanagg.reports.reasons import SENTENCES, sentence
+from scanagg.reports.reasons import SENTENCES, sentence, value_names
 
 SCHEMA: Final = "scanagg-report/1"
 SCHEMA_FILE: Final = "scanagg-report-1.schema.json"
@@ -79,6 +79,8 @@ class WireReason(msgspec.Struct):
         """Make the sentence. A kind that this version does not know is kept as its text."""
         if self.kind not in SENTENCES:
             self.kind, self.values = "text", {"text": self.text}
+        if missing := value_names(self.kind) - self.values.keys():
+            raise ValueError(f"the reason {self.kind} has no {min(missing)}")
         if not self.text:
             self.text = sentence(Reason(self.kind, cast("dict[str, ReasonValue]", self.values)))
 

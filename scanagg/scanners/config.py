@@ -173,7 +173,7 @@ class _Reader(msgspec.Struct, frozen=True):
         for pattern in keys.exclude:
             try:
                 pathspec.GitIgnoreSpec.from_lines([pattern])
-            except ValueError as error:
+            except (ValueError, re.error) as error:
                 hint = "Use the syntax of .gitignore."
                 raise self._error("exclude", f"invalid pattern {pattern!r}", hint) from error
         folder = Path(keys.output_dir or "reports")

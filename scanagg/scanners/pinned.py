@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 from packaging.utils import canonicalize_name
-from packaging.version import InvalidVersion, Version
+from packaging.version import Version
 
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
@@ -77,7 +77,7 @@ def key(name: str, version: str) -> Key | None:
     """Return a key that is equal for all spellings of a pin (1.0, 1.0.0). None if invalid."""
     try:
         return canonicalize_name(name), Version(version)
-    except InvalidVersion:
+    except ValueError:  # also for a number with thousands of digits
         return None
 
 

@@ -81,7 +81,10 @@ def test_a_bomb_of_anchors_is_refused_without_being_unfolded() -> None:
     assert "anchor" in problem_of("\n".join(lines))[2]
 
 
-@pytest.mark.parametrize("text", ["a: [" + "1," * 50_001 + "]", "- a\n" * 50_001])
+@pytest.mark.parametrize(
+    "text",
+    ["a: [" + "1," * 50_001 + "]", "- a\n" * 50_001, "[]" * 50_001, "[" * 40_000, '{"a":[' * 200],
+)
 def test_large_text_is_refused_unread(text: str) -> None:
     assert problem_of(text)[:2] == (1, 1)
 

@@ -74,7 +74,7 @@ def test_without_git_the_ignore_files_are_honoured_all_the_same(make_project: Ma
 
 
 def test_an_invalid_pattern_does_not_stop_the_walk(make_project: Make) -> None:
-    root = make_project({".gitignore": "!\n*.log\n", "a.log": "", "a.py": ""}, git_=False)
+    root = make_project({".gitignore": "!\n[a-9]\n*.log\n", "a.log": "", "a.py": ""}, git_=False)
     assert paths(read_target(root)) == [".gitignore", "a.py"]
 
 

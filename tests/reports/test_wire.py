@@ -130,6 +130,14 @@ def test_keys_of_later_versions_are_passed_over(tmp_path: Path) -> None:
     assert len(wire.read(path).findings) == len(full_report().findings)
 
 
+def test_a_reason_without_its_values_is_refused(tmp_path: Path) -> None:
+    said = as_dict(tmp_path)
+    said["gate"]["notices"] = [{"kind": "files-excluded", "values": {}, "text": "some"}]
+    path = tmp_path / "broken.json"
+    path.write_text(json.dumps(said), encoding="utf-8")
+    assert "files-excluded has no count" in refused(path)
+
+
 def refused(path: Path) -> str:
     with pytest.raises(ReportError) as caught:
         wire.read(path)

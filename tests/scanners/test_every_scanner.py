@@ -28,6 +28,7 @@ from scanagg.scanners.base import (
 )
 from scanagg.scanners.runner import UNREADABLE
 
+NO_LINE = '{"file": 0, "hits": [{"type": "a", "hash": "b", "value": "c", "lines": []}]}'
 HIDDEN = "correct-horse" + "-battery"
 Unusable = tuple[str, int, str, Reason | str]
 """stdout (latin-1), exit code, stderr, and the reason: its kind, or all of it."""
@@ -60,6 +61,7 @@ CASES = {
                 (text, 0, "", "unreadable-answer")
                 for text in (
                     *("", "null", "[]", "{}", '{"results": [', "\xff\xfe", "[" * 200_000),
+                    '{"results": ["\xff"]}',
                     '{"results": [], "errors": [], "metrics": 1}',
                     '{"results": [{}], "errors": [], "metrics": {}}',
                 )
@@ -72,7 +74,17 @@ CASES = {
         input="a.py",
         files={"a.py": f"password = '{HIDDEN}'\n"},
         unusable=(
-            *((text, 0, "", "unreadable-answer") for text in ("{", "1\n", "\xff\n")),
+            *(
+                (text, 0, "", "unreadable-answer")
+                for text in (
+                    "{",
+                    "1\n",
+                    "\xff\n",
+                    '{"file": 0, "values": ["\xff"]}',
+                    NO_LINE,
+                    "[" * 200_000,
+                )
+            ),
             *((f'{{"file": {index}}}\n', 0, "", "unasked-answer") for index in (7, -1)),
             (
                 "",
@@ -91,6 +103,7 @@ CASES = {
             ("", 1, "ERROR: no idea\n", plain("no idea")),
             ('[{"Name": "one"', 0, "", "unreadable-answer"),
             ('[{"Name": "one", "Version": "1.0"}]', 0, "", "unreadable-answer"),
+            ("[" * 200_000, 0, "", "unreadable-answer"),
             ("[]", 0, "", "empty-environment"),
             ("[]", 3, "", "exit-code"),
             ('{"version": "2", "pip_version": "99", "install": []}', 0, "", "report-version"),
@@ -109,6 +122,7 @@ CASES = {
             ),
             ('{"dependencies": [{"name": "a", "ver', 1, "", "unreadable-answer"),
             ("\xff\xfe garbage", 0, "", "unreadable-answer"),
+            ("[" * 200_000, 0, "", "unreadable-answer"),
             ('{"dependencies": null}', 0, "", "unreadable-answer"),
             ('{"dependencies": []}', 1, "", "wrong-exit-code"),
             (
@@ -145,7 +159,14 @@ CASES = {
         unusable=(
             *(
                 (text, 0, "", "unreadable-answer")
-                for text in ("", "{", '{"SchemaVersion": 2', '{"Results": 3}', "\xff")
+                for text in (
+                    "",
+                    "{",
+                    '{"SchemaVersion": 2',
+                    '{"Results": 3}',
+                    "\xff",
+                    "[" * 200_000,
+                )
             ),
             ("{}", 0, "", "unreadable-answer"),
             ("", 1, "2026\tFATAL\tFatal error\trun error: a\n\t* b: c\n\n", plain("a * b: c")),
@@ -232,9 +253,10 @@ def test_a_program_of_the_users_is_asked_for_its_version(
     assert probe is not None
     answer = CASES[name].tells_version.encode()
     assert scanner(name).identify(tool, Output(0, answer, "")).version == "1.2.3"
-    with pytest.raises(ScanError) as caught:
-        scanner(name).identify(tool, Output(0, b"hello", ""))
-    assert caught.value.reason.kind in {"unknown-version", "unreadable-answer"}
+    for nonsense in (b"hello", b"[" * 200_000, b"9" * 200_000, b"\xff"):
+        with pytest.raises(ScanError) as caught:
+            scanner(name).identify(tool, Output(0, nonsense, ""))
+        assert caught.value.reason.kind in {"unknown-version", "unreadable-answer"}
 
 
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if case.is_module])

@@ -99,7 +99,7 @@ def _json(path: Path) -> Export:
         return Export(1, iter([(path.name, data)]))
     try:
         listed = msgspec.json.decode(data, type=list[msgspec.Raw])
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise files.not_json(path, error) from error
     if len(listed) > files.RECORDS:
         raise files.too_large(path, f"{len(listed):,} records")

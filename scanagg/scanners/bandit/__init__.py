@@ -270,12 +270,12 @@ def _decode(raw: bytes) -> _Report:
     """Read the JSON of any version of bandit. ScanError for anything else."""
     try:
         return msgspec.json.decode(raw, type=_Report)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         pass
     # Only Python's parser accepts the lone surrogates of file names that are not UTF-8.
     try:
         return msgspec.convert(json.loads(raw), _Report)
-    except (ValueError, RecursionError, msgspec.ValidationError) as error:
+    except (ValueError, RecursionError) as error:
         raise base.unreadable(error) from error
 
 

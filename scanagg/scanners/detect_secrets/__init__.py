@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -115,7 +115,7 @@ class SecretHit(msgspec.Struct, frozen=True):
     type: str
     hash: str
     value: str
-    lines: tuple[int, ...]
+    lines: Annotated[tuple[int, ...], msgspec.Meta(min_length=1)]
     texts: tuple[str, ...] = ()
 
 
@@ -229,7 +229,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         raise base.failure(output.stderr, Reason("exit-code", {"code": output.returncode}))
     try:
         answers = msgspec.json.Decoder(SearchAnswer).decode_lines(output.stdout)
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise base.unreadable(error) from error
     if any(not 0 <= answer.file < len(output.inputs) for answer in answers):
         raise base.ScanError(Reason("unasked-answer"))
@@ -294,7 +294,7 @@ def read_baseline(raw: bytes) -> Mapping[str, tuple[BaselineSecret, ...]]:
     """Read the secrets of a baseline in detect-secrets' JSON, by path. ScanError otherwise."""
     try:
         baseline = msgspec.json.decode(raw, type=_Baseline)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise base.unreadable(error) from error
     return {path.replace("\\", "/"): entries for path, entries in baseline.results.items()}
 

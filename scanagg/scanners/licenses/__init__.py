@@ -224,7 +224,7 @@ def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
     """Return True for pip's answer, False for that of pip-licenses; and its licences. ScanError."""
     try:
         answer = msgspec.json.decode(output.stdout, type=_PipReport | tuple[_Row, ...])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         default = Reason("no-answer", {"code": output.returncode})
         if output.stdout.strip():
             default = Reason("unreadable-answer", {"error": str(error)})
@@ -267,7 +267,7 @@ def _stored(context: base.Context, pin: str) -> LicenseFacts | None:
         return None
     try:
         return msgspec.json.decode(text, type=LicenseFacts)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return None
 
 
@@ -344,7 +344,7 @@ def _of_metadata(metadata: _Metadata, pip_version: str) -> _Stated:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    return tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version)[:2])
 
 
 def _short(classifiers: Iterable[str]) -> tuple[str, ...]:

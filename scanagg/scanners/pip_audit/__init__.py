@@ -203,7 +203,7 @@ def _decode(output: base.Output, service: LookupService) -> tuple[_Dependency, .
     """Return the entries of the answer. Older versions print a plain list. ScanError."""
     try:
         answer = msgspec.json.decode(output.stdout, type=_Answer | tuple[_Dependency, ...])
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         if output.stdout.strip():
             raise base.unreadable(error) from error
         otherwise = Reason("no-answer", {"code": output.returncode})

@@ -259,7 +259,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read the answer. A pin that it lists with a version is examined."""
     try:
         answer = _decode(output.stdout, output.inputs)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise base.unreadable(error) from error
     if answer is None:
         raise base.failure(output.stderr, Reason("no-answer", {"code": output.returncode}))

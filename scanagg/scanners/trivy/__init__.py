@@ -111,7 +111,7 @@ def identify(tool: base.Tool, output: base.Output) -> base.Tool:
     """Return the tool with its version and database. Times without a zone are UTC. ScanError."""
     try:
         version = msgspec.convert(base.without_nulls(msgspec.json.decode(output.stdout)), _Version)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         otherwise = Reason("unreadable-answer", {"error": str(error)})
         raise base.ScanError(_fatal(output) or otherwise) from error
     updated = version.database.updated_at
@@ -204,7 +204,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     """Read the findings of a scan, and the evidence of the inputs that it examined."""
     try:
         document = results.decode(output.stdout)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         otherwise = Reason("unreadable-answer", {"error": str(error)})
         raise base.ScanError(_fatal(output) or otherwise) from error
     if output.returncode != 0:
