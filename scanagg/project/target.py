@@ -124,7 +124,9 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
         described, _, name = ("", "", rest) if tag == "?" else rest.partition("\t")
         if described.startswith(SUBMODULE) and (inner := _list_submodule(root / name, stop)):
             names |= dict.fromkeys(f"{name}/{below}" for below in inner.names)
-            skipped += [replace(gap, input=valid(f"{name}/{gap.input}")) for gap in inner.skipped]
+            skipped += [
+                replace(gap, input=f"{shown_path(name)}/{gap.input}") for gap in inner.skipped
+            ]
         elif name:
             names[name] = None
     return _Listing(tuple(names), tuple(skipped), revision)
