@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from scanagg.inventory import environment, locks, requirements
+from scanagg.inventory import commands, environment, locks, requirements, tools
 from scanagg.inventory.manifest import (
     Declaration,
     Manifest,
@@ -16,7 +16,12 @@ from scanagg.inventory.manifest import (
     Reader,
 )
 from scanagg.inventory.merge import merge
-from scanagg.inventory.pyproject import read_pipfile, read_pyproject
+from scanagg.inventory.pyproject import (
+    read_hatch,
+    read_pipfile,
+    read_pyproject,
+    read_script,
+)
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
 from scanagg.model import (
@@ -38,6 +43,15 @@ _DECLARING: Final[Mapping[str, Reader]] = {
     "pyproject": read_pyproject,
     "setup-cfg": read_setup_cfg,
     "pipfile": read_pipfile,
+    "hatch": read_hatch,
+    "script": read_script,
+    "tox": tools.read_tox,
+    "tox-elsewhere": tools.read_tox,
+    "pre-commit": tools.read_pre_commit,
+    "conda-environment": tools.read_conda,
+    "conda-environment-other": tools.read_conda,
+    "docker-pip": commands.read_dockerfile,
+    "notebook-pip": commands.read_notebook,
 }
 _OTHERS: Final[Mapping[str, Reader]] = {
     "setup-py": read_setup_py,
@@ -76,14 +90,13 @@ def read_inventory(
         declared.setdefault(posixpath.dirname(manifest.path), []).extend(manifest.declared)
         for name in manifest.own:
             names.setdefault(name, []).append(manifest.path)
-    included = {path for manifest in declaring for path in manifest.includes}
+    included = {path: one.path for one in declaring for path in one.includes}
     project = replace(project, declared=declared, names=names)
-    for path in included & by_path.keys():
-        by_path[path] = (*by_path[path], kinds.REQUIREMENTS)
-    manifests = [*declaring, *_manifests(project, by_path, _OTHERS)]
-    for path in {path for manifest in manifests for path in manifest.includes}:
-        by_path.pop(path, None)
-    manifests += _manifests(project, by_path, _LISTS)
+    as_lists = {path: (kinds.REQUIREMENTS,) for path in included if path in by_path}
+    manifests = [*declaring, *_manifests(project, {**by_path, **as_lists}, _OTHERS)]
+    is_included = {path for manifest in manifests for path in manifest.includes}
+    others = {path: of_file for path, of_file in by_path.items() if path not in is_included}
+    manifests += _manifests(project, others, _LISTS)
     inventory = merge(manifests)
     place, broken = environment.find(target.root, python, configured)
     if place and (python or configured or not inventory.packages):
@@ -96,7 +109,9 @@ def read_inventory(
         problems=tuple(dict.fromkeys((*inventory.problems, *broken, *broken_manifests))),
         manifests=tuple(sorted(paths)),
         environment=place,
-        unread=tuple(_without_locked([*inventory.unread, *_unread(project, by_path)], by_path)),
+        unread=tuple(
+            _without_locked([*inventory.unread, *_unread(project, by_path, included)], by_path)
+        ),
     )
     return mask_all(inventory)
 
@@ -168,8 +183,15 @@ def _manifests(
             yield manifest.for_development() if folder_scope(path) is Scope.DEV else manifest
 
 
-def _unread(project: ProjectFiles, by_path: KindsByPath) -> Iterator[Unread]:
-    """Yield the manifests of kinds that the inventory does not read."""
+def _unread(
+    project: ProjectFiles, by_path: KindsByPath, included: Mapping[str, str]
+) -> Iterator[Unread]:
+    """Yield manifests of kinds that the inventory does not read, and missing included files."""
+    for path in sorted(included.keys() - project.files.keys()):
+        source = project.link_target(included[path])
+        yield Unread(
+            kinds.REQUIREMENTS.id, source, source, Reason("missing-include", {"path": path})
+        )
     for path, of_file in by_path.items():
         for kind in of_file:
             if kind.category is Category.VULNERABILITY and not kind.by_inventory:

@@ -116,7 +116,11 @@ def as_list(value: object) -> Sequence[object]:
 
 def load_toml(file: SourceFile, project: ProjectFiles) -> ManifestDocument:
     """Parse a TOML file. ManifestError, with the line, if it is not one."""
-    text = read_utf8(file)
+    return parse_toml(read_utf8(file), file, project)
+
+
+def parse_toml(text: str, file: SourceFile, project: ProjectFiles) -> ManifestDocument:
+    """Parse TOML of a file. ManifestError, with the line, if it is not TOML."""
     try:
         data = toml.load(text)
     except toml.TomlTooMuchError as error:

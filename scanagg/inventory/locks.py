@@ -390,6 +390,9 @@ class _UvKind(LockKind, frozen=True):
             for entry in local:  # only a part of other local projects is locked
                 command = "uv lock" if entry.folder in folders else ""
                 covers[f"{entry.folder}/pyproject.toml"] = command
+        else:
+            script = posixpath.basename(document.path).removesuffix(".lock")
+            covers[script] = f"uv lock --script {script}"
         constraints = filter(None, self.constraints(document, entries, project))
         return LockBasis(covers, roots, defaults, constraints)
 

@@ -1,6 +1,7 @@
 """pyproject.toml and Pipfile: the dependencies for users, for extras and for groups."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Final
 
 import msgspec
@@ -14,7 +15,7 @@ from scanagg.inventory.declarations import (
     requirement_constraint,
     table_constraint,
 )
-from scanagg.inventory.document import ManifestDocument, as_list, load_toml
+from scanagg.inventory.document import ManifestDocument, as_list, load_toml, parse_toml
 from scanagg.inventory.manifest import (
     OWN_CODE,
     Declaration,
@@ -23,9 +24,10 @@ from scanagg.inventory.manifest import (
     Site,
     in_folder_of,
     parsed,
+    read_utf8,
 )
 from scanagg.inventory.scopes import category_scope, group_scope, named_scope, widest
-from scanagg.model import Constraint, Reason, Scope, SourceFile
+from scanagg.model import Constraint, Reason, Scope, SourceFile, Unread
 
 
 def _runtime(_name: str) -> Scope:
@@ -60,6 +62,21 @@ _DEFAULT: Final = (("tool", "poetry", "group", "main", "dependencies"), ("packag
 _NO_CATEGORY: Final = frozenset(("source", "requires", "scripts", "pipenv", "pipfile"))
 
 
+# The same for the environments of tools, by the kind of file (see `project.kinds`).
+_TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
+    "build-requires": (
+        "build-system.requires",
+        "tool.hatch.build.dependencies",
+        "tool.hatch.build.hooks.*.dependencies",
+        "tool.hatch.build.targets.*.dependencies",
+    ),
+    "hatch": ("tool.hatch.envs.*.dependencies", "tool.hatch.envs.*.extra-dependencies"),
+}
+_HATCH: Final = {"hatch": ("envs.*.dependencies", "envs.*.extra-dependencies")}
+_PIXI_TABLES: Final = ("dependencies", "pypi-dependencies", "feature", "target")
+_HOOK: Final = ("tool", "hatch", "metadata", "hooks", "requirements_txt")
+
+
 class _Section(msgspec.Struct, frozen=True):
     """A list or a table of requirements, with its scope and the name of its extra or group."""
 
@@ -85,8 +102,11 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     document = load_toml(file, project)
     lists, tables = list(_sections(document, _LISTS)), list(_sections(document, _TABLES))
     constraints = tuple(filter(None, _resolver_constraints(document)))
-    includes = tuple(_setuptools_files(document))
-    if not any((lists, tables, constraints, includes, document.problems.entries)):
+    includes = tuple(_dynamic_files(document))
+    tools = _tools(document, project, _TOOLS)
+    unread = tuple(_unread(document, project, includes))
+    parts = (lists, tables, constraints, includes, tools, unread, document.problems.entries)
+    if not any(parts):
         return None
     declared = [one for section in lists for one in _from_list(section, project)]
     known_names = {declaration.name for declaration in declared}
@@ -109,6 +129,36 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         own=own,
         includes=includes,
         constraints=constraints,
+        tools=tools,
+        unread=unread,
+    )
+
+
+def read_hatch(file: SourceFile, project: ProjectFiles) -> Manifest:
+    """Read the requirements of the environments in a hatch.toml."""
+    document = load_toml(file, project)
+    tools = _tools(document, project, _HATCH)
+    return Manifest(path=file.path, tools=tools, problems=tuple(document.problems.entries))
+
+
+def read_script(file: SourceFile, project: ProjectFiles) -> Manifest | None:
+    """Read the metadata in the comments of a script (PEP 723); None without a complete block."""
+    lines = read_utf8(file).splitlines()
+    start = lines.index("# /// script") if "# /// script" in lines else len(lines)
+    end = next((at for at in range(start + 1, len(lines)) if lines[at][:1] != "#"), len(lines))
+    end = max((at for at in range(start + 1, end) if lines[at] == "# ///"), default=0)
+    if not end:
+        return None
+    text = "\n".join((*([""] * (start + 1)), *(line[2:] for line in lines[start + 1 : end])))
+    document = parse_toml(text, file, project)
+    section = _Section(document, ("dependencies",), Scope.RUNTIME, "")
+    origins = _uv_origins(document, project)
+    declared = [
+        replace(one, origin=origins.get(one.name, one.origin))
+        for one in _from_list(section, project)
+    ]
+    return Manifest(
+        path=file.path, declared=tuple(declared), problems=tuple(document.problems.entries)
     )
 
 
@@ -172,15 +222,49 @@ def _scopes_by_extras(document: ManifestDocument) -> Mapping[str, Scope]:
     return {name: widest(of_extras) for name, of_extras in scopes.items()}
 
 
-def _setuptools_files(document: ManifestDocument) -> Iterator[str]:
-    """Yield the requirements files from which setuptools takes the dependencies."""
+def _dynamic_files(document: ManifestDocument) -> Iterator[str]:
+    """Yield the files from which setuptools or a plug-in of hatch takes the dependencies."""
     dynamic = document.table("tool", "setuptools", "dynamic")
     extras = dynamic.get("optional-dependencies")
     tables = [dynamic.get("dependencies"), *(extras.values() if isinstance(extras, dict) else ())]
-    for table in tables:
-        for name in as_list(table.get("file") if isinstance(table, dict) else None):
-            if isinstance(name, str):
-                yield in_folder_of(document.path, name)
+    names = [table.get("file") for table in tables if isinstance(table, dict)]
+    names += [document.value(*_HOOK, "files"), document.value(*_HOOK, "filename")]
+    names += document.table(*_HOOK, "optional-dependencies").values()
+    for name in chain.from_iterable(map(as_list, names)):
+        if isinstance(name, str):
+            yield in_folder_of(document.path, name)
+
+
+def _tools(
+    document: ManifestDocument, project: ProjectFiles, patterns: Mapping[str, tuple[str, ...]]
+) -> dict[str, tuple[Declaration, ...]]:
+    """Return the requirements of tools by kind, without empty kinds."""
+    tools = {
+        kind: tuple(
+            declaration
+            for section in _sections(document, dict.fromkeys(of_kind, _dev))
+            for declaration in _from_list(section, project)
+        )
+        for kind, of_kind in patterns.items()
+    }
+    return {kind: declared for kind, declared in tools.items() if declared}
+
+
+def _unread(
+    document: ManifestDocument, project: ProjectFiles, files: Sequence[str]
+) -> Iterator[Unread]:
+    """Yield dynamic dependencies that are in none of the files, and the tables of pixi."""
+    path = document.problems.path
+    if any(document.table("tool", "pixi", table) for table in _PIXI_TABLES):
+        place = document.place("tool", "pixi")
+        yield Unread("pixi", path, f"{path}:{place.start_line}", Reason("no-reader"))
+    setuptools = (in_folder_of(document.path, name) for name in ("setup.py", "setup.cfg"))
+    if files or document.table(*_POETRY) or not project.files.keys().isdisjoint(setuptools):
+        return
+    for position, field in enumerate(document.array("project", "dynamic")):
+        if field in ("dependencies", "optional-dependencies"):
+            place = document.place("project", "dynamic", position)
+            yield Unread("dynamic", path, f"{path}:{place.start_line}", Reason("filled-in-by-code"))
 
 
 def _resolver_constraints(document: ManifestDocument) -> Iterator[Constraint | None]:

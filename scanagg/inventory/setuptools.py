@@ -1,9 +1,12 @@
 """setup.cfg and setup.py. The latter is code, which is never run, so it is a problem."""
 
 import configparser
+import posixpath
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
+
+import msgspec
 
 from scanagg.inventory.declarations import declare
 from scanagg.inventory.manifest import (
@@ -24,9 +27,27 @@ _KEYWORD: Final = re.compile(rb"\b(?:install_requires|extras_require|tests_requi
 _SETUP_CALL: Final = re.compile(rb"\bsetup\s*\(")
 
 
-def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
-    """Read the declared requirements of a setup.cfg with their lines; None if there are none."""
-    text = read_utf8(file)
+class IniFile(msgspec.Struct, frozen=True):
+    """An INI file as configparser reads it, and the first line of each requirement in it."""
+
+    parser: configparser.RawConfigParser
+    lines_of: Mapping[str, int]
+
+    def items(self, value: str) -> Iterator[tuple[int | None, str]]:
+        """Yield the entries of a list, each on its own line, without comments."""
+        for line in value.split("\n"):
+            entry = _uncommented(line)
+            if entry[:1] not in ("", "#"):
+                yield self.lines_of.get(entry), entry
+
+
+def load_ini(file: SourceFile) -> IniFile:
+    """Parse an INI file. ManifestError, with the line, if it is not one."""
+    return parse_ini(read_utf8(file), file)
+
+
+def parse_ini(text: str, file: SourceFile) -> IniFile:
+    """Parse INI text of a file. ManifestError, with the line, if it is none."""
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)
@@ -35,21 +56,28 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
             getattr(error, "lineno", None),
             *(line for line, _ in getattr(error, "errors", ())),
         ]
-        raise ManifestError(Reason("bad-setup-cfg"), next(filter(None, lines), None)) from error
-    # The first line of each requirement, alone or after its key.
+        reason = Reason("bad-ini", {"name": posixpath.basename(file.path)})
+        raise ManifestError(reason, next(filter(None, lines), None)) from error
+    # A requirement is alone on its line or comes after its key.
     lines_of: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):
         for part in (_uncommented(line), _uncommented(line).partition("=")[2].strip()):
             lines_of.setdefault(part, number)
+    return IniFile(parser, lines_of)
+
+
+def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
+    """Read the declared requirements of a setup.cfg with their lines; None if there are none."""
+    ini = load_ini(file)
     problems = project.problems(file.path)
     declared: list[Declaration] = []
     files: list[str] = []
-    for group, scope, requirement in _requirements(parser):
+    for group, scope, requirement in _requirements(ini.parser):
         if requirement.startswith("file:"):
             names = map(str.strip, requirement.removeprefix("file:").split(","))
             files += [in_folder_of(file.path, name) for name in filter(None, names)]
             continue
-        place = Location(problems.path, lines_of.get(requirement))
+        place = Location(problems.path, ini.lines_of.get(requirement))
         is_extra = group != "default"
         site = Site(place=place, source=file.path, scope=scope, group=group, optional=is_extra)
         with problems.caught(place.start_line):

@@ -174,8 +174,15 @@ _PYTHON: Final = (
         lock=True,
         by_inventory=True,
     ),
-    FileKind(id="hatch", title="hatch.toml", names=("hatch.toml",), by_inventory=True),
-    FileKind(id="tox", title="tox.ini", names=("tox.ini", "tox.toml"), by_inventory=True),
+    FileKind(id="hatch", title="hatch environments", names=("hatch.toml",), by_inventory=True),
+    FileKind(id="tox", title="tox environments", names=("tox.ini", "tox.toml"), by_inventory=True),
+    FileKind(
+        id="tox-elsewhere",
+        title="tox environments",
+        names=("pyproject.toml", "setup.cfg"),
+        content=_has(r"^\[(?:tool\.tox\b|tox:tox\])"),
+        by_inventory=True,
+    ),
     FileKind(
         id="pre-commit",
         title="pre-commit hooks",
@@ -199,18 +206,21 @@ _PYTHON: Final = (
     ),
     FileKind(
         id="docker-pip",
-        title="Dockerfiles that install packages",
+        title="pip install in Dockerfiles",
         pattern=r"(?i:(?:.*/)?(?:(?:Docker|Container)file(?:[.-][^/]*)?|[^/]*\.(?:docker|container)file))",
         content=_has(_PIP_INSTALL),
         by_inventory=True,
     ),
     FileKind(
         id="notebook-pip",
-        title="notebooks that install packages",
+        title="pip install in notebooks",
         pattern=r".*\.ipynb",
         content=_has(rf"[%!][ \t]*(?:\w+[ \t]+-m[ \t]+|uv[ \t]+)?{_PIP_INSTALL}"),
         by_inventory=True,
     ),
+    # Parts of other files, which their readers report.
+    FileKind(id="build-requires", title="build requirements", by_inventory=True),
+    FileKind(id="dynamic", title="dynamic dependencies"),
     # Nothing reads the rest.
     FileKind(
         id="conda-lock",
@@ -233,7 +243,7 @@ _PYTHON: Final = (
         names=("meta.yaml", "recipe.yaml"),
         content=_has(r"^requirements[ \t]*:"),
     ),
-    FileKind(id="pixi", title="pixi.toml", ecosystem="conda", names=("pixi.toml",)),
+    FileKind(id="pixi", title="pixi manifests", ecosystem="conda", names=("pixi.toml",)),
     FileKind(id="pixi-lock", title="pixi.lock", ecosystem="conda", names=("pixi.lock",), lock=True),
     FileKind(
         id="nox",

@@ -106,7 +106,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "setup-py": (
         "not read, because it is code; declare its dependencies in pyproject.toml and lock them"
     ),
-    "bad-setup-cfg": "not a valid setup.cfg",
+    "bad-ini": "not a valid {name}",
     "syntax-error": "not valid {format}: {error}",
     "merge-conflict": "unresolved merge conflict",
     "wrong-type": "{key}: {error}",
@@ -127,6 +127,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     # Manifests that nothing reads.
     "unread": "{title}: {reason}: {inputs}",
     "no-reader": "not read by any scanner here",
+    "filled-in-by-code": "a build backend or its plug-in fills them in",
     "unpinned-tools": "no exact version, so not audited",
     "no-package-name": "not a package name (PEP 508)",
     "no-version": "not a version (PEP 440)",

@@ -1,9 +1,20 @@
 """Manifests by their names and their content: which of them are read, and what nobody reads."""
 
+import json
+
 import pytest
+
+from scanagg.inventory import _DECLARING, _LISTS, _OTHERS
+from scanagg.project import kinds
 
 LIST = "a==1\nb==2 ; python_version > '3'\n"
 BOTH = ["a==1", "b==2"]
+
+
+def test_every_kind_of_file_that_is_read_has_one_reader() -> None:
+    readers = [*_DECLARING, *_OTHERS, *_LISTS]
+    files = (kind for kind in kinds.KINDS if kind.names or kind.pattern)
+    assert sorted(readers) == sorted(kind.id for kind in files if kind.by_inventory)
 
 
 @pytest.mark.parametrize(
@@ -61,3 +72,263 @@ def test_a_list_that_is_only_constraints_for_another_is_read_as_such(inventory_o
     inventory = inventory_of({"requirements.txt": "a\n-c pins.txt", "pins.txt": "a==1\nb>1\n"})
     assert [one.name for one in inventory.packages] == ["a"]
     assert not open_(inventory)
+
+
+# Requirements of tools: the file, its content, the pins with scope and line, and what is unread.
+TOX = """\
+[tox]
+requires = tox-uv==1
+[testenv]
+deps =
+    # a comment
+    a==1  # another
+    py38,py39: b==2
+    django{env:DJANGO}
+    {[base]deps}
+    -r{toxinidir}/more.md
+    -cnothing.txt
+    -e .
+    .
+    c
+[base]
+deps = d==4
+"""
+PRE_COMMIT = """\
+repos:
+- repo: https://github.com/x/mypy
+  hooks:
+  - id: mypy
+    additional_dependencies: [a==1, "types-x", "eslint@8.1.0"]
+  - id: node
+    language: node
+    additional_dependencies:
+    - left-pad@1.0.0
+- repo: local
+  hooks:
+  - {id: x, language: python, additional_dependencies: ["b[c]==2"]}
+"""
+CONDA = """\
+name: x
+channels: [conda-forge]
+dependencies:
+  - python=3.12
+  - conda-forge::numpy=1.26
+  - pip
+  - pip:
+    - a==1
+    - -r more.md
+    - open>=1
+"""
+DOCKER = """\
+FROM python:3.12
+# RUN pip install no==1
+RUN apt-get update && pip3 install --no-cache-dir -i https://x.test a==1 'open>=1' \\
+    # in between
+    "b[c]==2" && echo done==3
+RUN ["python", "-m", "pip", "install", "d==4"]
+RUN bash -c "pip install 'e==5' -r <(tool lock -r)"
+RUN pip install -r requirements.txt . ./x /y.whl $ALL poetry==$VERSION > log==1
+COPY pip install.txt
+"""
+CELLS = [
+    {"cell_type": "markdown", "source": "pip install no==1"},
+    {"cell_type": "code", "source": ["import x\n", "%pip install -q a==1\n"]},
+    {"cell_type": "code", "source": "!{sys.executable} -m pip install b==2 'open'"},
+    {"cell_type": "code", "source": "%%bash\nuv pip install d==4\n"},
+    {"cell_type": "code", "source": "print('pip install no==1')"},
+]
+PYPROJECT = """\
+[build-system]
+requires = ["a==1", "setuptools>=61"]
+[tool.hatch.envs.test]
+dependencies = ["b==2", "pytest"]
+extra-dependencies = ["c==3"]
+[tool.hatch.build.hooks.x]
+dependencies = ["d==4"]
+[tool.tox.env_run_base]
+deps = ["e==5"]
+[tool.tox.env.lint]
+deps = ["-r more.md", "ruff"]
+[tool.pixi.dependencies]
+numpy = "1"
+"""
+SCRIPT = """\
+#!/usr/bin/env -S uv run
+# /// script
+# requires-python = ">=3.11"
+# dependencies = [
+#   "a==1",
+#   "open",
+# ]
+# ///
+import a
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "pinned", "unread"),
+    [
+        (
+            "tox.ini",
+            TOX,
+            {"a==1": "dev 6", "b==2": "dev 7", "d==4": "dev 16", "tox-uv==1": "dev 2", "z==9": "1"},
+            ["tox c (tox.ini:14)", "tox django{env:DJANGO} (tox.ini:8)"],
+        ),
+        (
+            "tox.toml",
+            'requires = ["a==1"]\n[env.x]\ndeps = ["b==2", "open"]\n',
+            {"a==1": "dev 1", "b==2": "dev 3"},
+            ["tox open (tox.toml:3)"],
+        ),
+        (
+            "setup.cfg",
+            "[tox:tox]\n[testenv]\ndeps = a==1\n",
+            {"a==1": "dev 3"},
+            [],
+        ),
+        (
+            ".pre-commit-config.yaml",
+            PRE_COMMIT,
+            {"a==1": "dev 5", "b==2": "dev 12"},
+            [
+                "pre-commit eslint@8.1.0 (.pre-commit-config.yaml:5)",
+                "pre-commit left-pad@1.0.0 (.pre-commit-config.yaml:9)",
+                "pre-commit types-x (.pre-commit-config.yaml:5)",
+            ],
+        ),
+        (
+            ".pre-commit-config.yaml",
+            "repos: &x\n- hooks: [{additional_dependencies: [a==1]}]\ny: *x\n",
+            {},
+            ["pre-commit .pre-commit-config.yaml"],
+        ),
+        (
+            "environment.yml",
+            CONDA,
+            {"a==1": "runtime 8", "z==9": "1"},
+            ["conda-environment conda-forge::numpy=1.26 (environment.yml:5)"],
+        ),
+        (
+            "Dockerfile",
+            DOCKER,
+            {"a==1": "runtime 3", "b==2": "runtime 3", "d==4": "runtime 6", "e==5": "runtime 7"},
+            ["docker-pip open>=1 (Dockerfile:3)", "docker-pip poetry==$VERSION (Dockerfile:8)"],
+        ),
+        (
+            "a.ipynb",
+            json.dumps({"cells": CELLS}, indent=1),
+            {"a==1": "runtime 11", "b==2": "runtime 16", "d==4": "runtime 20"},
+            ["notebook-pip open (a.ipynb:16)"],
+        ),
+        (
+            "pyproject.toml",
+            PYPROJECT,
+            {
+                "a==1": "dev 2",
+                "b==2": "dev 4",
+                "c==3": "dev 5",
+                "d==4": "dev 7",
+                "e==5": "dev 9",
+                "z==9": "1",
+            },
+            [
+                "build-requires setuptools>=61 (pyproject.toml:2)",
+                "hatch pytest (pyproject.toml:4)",
+                "pixi pyproject.toml:12",
+                "tox ruff (pyproject.toml:11)",
+            ],
+        ),
+        (
+            "pyproject.toml",
+            '[tool.tox]\nlegacy_tox_ini = """\n[testenv]\ndeps = a==1\n"""\n',
+            {"a==1": "dev 2"},
+            [],
+        ),
+        (
+            "hatch.toml",
+            '[envs.x]\ndependencies = ["a==1", "open"]\n',
+            {"a==1": "dev 2"},
+            ["hatch open (hatch.toml:2)"],
+        ),
+        ("run.py", SCRIPT, {"a==1": "runtime 5"}, []),
+        ("tests/run.py", SCRIPT, {"a==1": "dev 5"}, []),
+        ("run.py", SCRIPT.replace("# ///\n", ""), {}, []),
+    ],
+)
+def test_requirements_of_tools(inventory_of, pins, path, content, pinned, unread):
+    inventory = inventory_of({path: content, "more.md": "z==9\n"})
+    found = {
+        pin: text.replace(" direct ", " ")
+        .replace(f"{path}:", "")
+        .replace("runtime unknown more.md:", "")
+        for pin, text in pins(inventory).items()
+    }
+    assert found == pinned
+    assert sorted(f"{one.kind} {one.input}" for one in inventory.unread) == unread
+    assert not inventory.problems
+
+
+def test_open_requirements_of_a_script_are_those_of_the_project(inventory_of, open_):
+    assert list(open_(inventory_of({"run.py": SCRIPT}))) == ["run.py:6 open"]
+
+
+def test_the_lock_of_a_script_answers_them(inventory_of, pins):
+    lock = 'version = 1\n[[package]]\nname = "open"\nversion = "3"\n'
+    lock += '[manifest]\nrequirements = [{name = "open"}]\n'
+    inventory = inventory_of({"run.py": SCRIPT, "run.py.lock": lock})
+    assert pins(inventory)["open==3"] == "runtime direct run.py:6 run.py.lock:3"
+    assert not inventory.unpinned
+
+
+@pytest.mark.parametrize(
+    ("more", "files", "unread"),
+    [
+        ("", {}, ["pyproject.toml:3"]),
+        ("", {"setup.py": "setup()"}, []),
+        ("", {"setup.cfg": ""}, []),
+        ('[tool.setuptools.dynamic]\ndependencies = {file = "x.md"}', {"x.md": "a==1"}, []),
+        ('[tool.hatch.metadata.hooks.requirements_txt]\nfiles = ["x.md"]', {"x.md": "a==1"}, []),
+        ("[tool.hatch.metadata.hooks.custom]", {}, ["pyproject.toml:3"]),
+        ('[tool.poetry.dependencies]\na = "1"', {}, []),
+    ],
+)
+def test_dependencies_that_code_fills_in(inventory_of, pins, more, files, unread):
+    text = '[project]\nname = "x"\ndynamic = ["dependencies", "optional-dependencies", "readme"]\n'
+    inventory = inventory_of({"pyproject.toml": text + more, **files})
+    assert [one.input for one in inventory.unread if one.kind == "dynamic"] == unread
+    assert list(pins(inventory)) == (
+        ["a==1"] if "a==1" in files.values() or "poetry" in more else []
+    )
+
+
+def test_a_lock_of_conda_stands_for_the_environments_below_it(inventory_of):
+    text = "dependencies: [numpy]\n"
+    files = {"a/conda-lock.yml": "", "a/b/environment.yml": text, "environment.yml": text}
+    unread = sorted((one.kind, one.path) for one in inventory_of(files).unread)
+    assert unread == [("conda-environment", "environment.yml"), ("conda-lock", "a/conda-lock.yml")]
+
+
+def test_tools_are_not_locked_by_the_project(inventory_of, pins):
+    lock = '[[package]]\nname = "pytest"\nversion = "8"\n'
+    text = '[project]\nname = "x"\n[tool.hatch.envs.t]\ndependencies = ["pytest"]\n'
+    inventory = inventory_of({"pyproject.toml": text, "poetry.lock": lock})
+    assert [one.kind for one in inventory.unread] == ["hatch"]
+    assert pins(inventory) == {"pytest==8": "runtime unknown poetry.lock:2"}
+
+
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("pyproject.toml", '[tool.setuptools.dynamic]\ndependencies = {file = "gone.txt"}\n'),
+        ("setup.cfg", "[options]\ninstall_requires = file: gone.txt\n"),
+        ("tox.ini", "[testenv]\ndeps = -r gone.txt\n"),
+        ("pyproject.toml", '[tool.setuptools.dynamic]\ndependencies = {file = "../gone.txt"}\n'),
+    ],
+)
+def test_an_included_file_that_is_missing_is_named(inventory_of, path, content):
+    (unread,) = inventory_of({path: content}).unread
+    assert (unread.kind, unread.input, unread.reason.kind) == (
+        "requirements",
+        path,
+        "missing-include",
+    )

@@ -34,7 +34,9 @@ def test_a_setup_cfg_without_requirements_is_no_manifest(inventory_of):
     [("a = 1\n", "setup.cfg:1"), ("[a]\nb\n  c\n!\n", "setup.cfg:2"), ("[a\n", "setup.cfg:1")],
 )
 def test_a_broken_setup_cfg_is_a_problem(inventory_of, problems, text, where):
-    assert problems(inventory_of({"setup.cfg": text})) == {where: Reason("bad-setup-cfg")}
+    assert problems(inventory_of({"setup.cfg": text})) == {
+        where: Reason("bad-ini", {"name": "setup.cfg"})
+    }
 
 
 @pytest.mark.parametrize(
