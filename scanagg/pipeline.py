@@ -113,6 +113,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         logged("policy", traced.findings, decision.judged)
         upgrades = _upgrades(decision, inventory, store)
         runs = _with_skipped(collected.runs, request, clock)
+        is_trusted = request.own_rules is not None and rules.files.ref is not None
         terms = Terms(
             only=request.only,
             problems=(*_image_problems(request, runs), *_without_cache(setup, store.problems)),
@@ -120,6 +121,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             notices=(
                 *base.notices,
                 *traced.notices,
+                *(() if is_trusted else traced.lost),
                 *_notices(request, target),
                 *_store_notices(request, setup, store),
             ),
@@ -136,7 +138,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         gate = judge_runs(results, rules.policy)
         own_rules, judged = request.own_rules, decision.judged
         if own_rules is not None:
-            loosened = attempts(rules, own_rules, target, traced.findings, judged, clock.now)
+            loosened = attempts(rules, own_rules, target, traced, judged, clock.now)
             gate = replace(gate, attempts=loosened)
         return Report(
             version=__version__,

@@ -37,10 +37,14 @@ _PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY, Category.LICENSE
 
 
 class Traced(msgspec.Struct, frozen=True):
-    """The findings with their histories, in the given order, and notices about the comparison."""
+    """The findings with their histories, in the given order, and notices about the comparison.
+
+    `lost` are the packages of the base that nothing reads any more, by their manifests.
+    """
 
     findings: tuple[Finding, ...]
     notices: tuple[Reason, ...] = ()
+    lost: tuple[Reason, ...] = ()
 
 
 def trace(
@@ -75,7 +79,7 @@ def trace(
     with cache.work_folder(setup.cache) as work:
         files, notices = _base_files(git, base, target, inventory, of_packages.values(), work)
         code = _compare_files(in_files, of_packages, base, files, runs, setup, notify)
-        if files and of_packages:
+        if files:
             folder = work / "manifests"
             folder.mkdir()
             in_base = read_packages(files.snapshot, files.changes, inventory, folder)
@@ -99,6 +103,7 @@ def trace(
     return Traced(
         tuple(replace(one, history=histories[n]) for n, one in enumerate(findings)),
         tuple(dict.fromkeys(notices)),
+        in_base.lost if in_base else (),
     )
 
 

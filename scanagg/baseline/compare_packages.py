@@ -1,7 +1,7 @@
 """Compare vulnerabilities and licences with a base: a package that the base has is not new."""
 
 import operator
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -23,10 +23,11 @@ from scanagg.model import (
     Inventory,
     Package,
     Reason,
+    SourceFile,
     Use,
     is_pypi,
 )
-from scanagg.project.kinds import may_list_packages
+from scanagg.project.kinds import kinds_of, may_list_packages
 
 _SHOWN: Final = 3
 
@@ -41,7 +42,8 @@ class BasePackages(msgspec.Struct, frozen=True):
     `gone` are the projects and files of the base that the target does not have, `new` those that
     only the target has. `same` are files of the target that are as in the base. `purls` are the
     packages that a scanner reported in the base, with the files that list them. `problems` are
-    manifests of the base that cannot be read, with the reason.
+    manifests of the base that cannot be read, with the reason, and `lost` what nothing reads any
+    more.
     """
 
     uses: _Uses
@@ -51,6 +53,7 @@ class BasePackages(msgspec.Struct, frozen=True):
     same: frozenset[str] = frozenset()
     purls: Mapping[str, frozenset[str]] = {}
     problems: tuple[Reason, ...] = ()
+    lost: tuple[Reason, ...] = ()
 
     def has(self, package: Package) -> bool:
         """Return True if the base has this version of a PyPI package in all its uses.
@@ -96,17 +99,22 @@ def read_packages(
     """
     links = read_links(snapshot)
     differing = {*changes.changed, *changes.before, *changes.unread}
-    manifests = set(filter(may_list_packages, differing))
+    now = {file.path for file in snapshot.target.files}
+    lists = {
+        path
+        for path, file in changes.before.items()
+        if path not in now and any(kind.by_inventory for kind in kinds_of(file))
+    }
+    manifests = {*filter(may_list_packages, differing), *lists}
     ends = operator.attrgetter("path", "end")
     same_links = set(map(ends, links)) == set(map(ends, snapshot.target.links))
     before = set(snapshot.files)
-    now = {file.path for file in snapshot.target.files}
     if same_links and not manifests and differing.isdisjoint(inventory.manifests):
         uses = _by_package(inventory.uses)
         return BasePackages(
             uses, uses, frozenset(before - now), frozenset(now - before), changes.same
         )
-    named = {*inventory.manifests, *(link.end for link in links)}
+    named = {*inventory.manifests, *lists, *(link.end for link in links)}
     paths = [path for path in snapshot.files if may_list_packages(path) or path in named]
     base = read_inventory(replace(snapshot.lay_out(paths, work), links=links))
     unread = sorted(changes.unread & manifests)
@@ -124,7 +132,70 @@ def read_packages(
         new=frozenset(now - before),
         same=changes.same,
         problems=tuple(dict.fromkeys(problems)),
+        lost=(
+            *_lost_packages(base, inventory, now),
+            *_lost_manifests(base, inventory, changes, before, now),
+        ),
     )
+
+
+def _lost_packages(base: Inventory, inventory: Inventory, now: Set[str]) -> Iterator[Reason]:
+    """Yield the manifests of the base whose packages nothing lists any more, or without versions.
+
+    `now` are the files of the target. A manifest that is still there may drop some of its packages.
+    """
+    pinned = {use.name for use in inventory.uses}
+    ranges, ranges_before = (
+        {one.name for one in listing.unpinned} for listing in (inventory, base)
+    )
+    pins: dict[str, set[str]] = {}
+    names: dict[str, set[str]] = {}
+    for use in base.uses:
+        pins.setdefault(use.path, set()).add(use.name)
+        names.setdefault(use.path, set()).add(use.name)
+    for one in base.unpinned:
+        names.setdefault(one.place.path, set()).add(one.name)
+    listing = {use.path for use in inventory.uses} | {one.place.path for one in inventory.unpinned}
+    for path in sorted(names):
+        lost = sorted(names[path] - pinned - ranges)
+        if lost and path not in now:
+            yield Reason("manifest-gone", {"path": path, "packages": _shown(lost)})
+        elif lost and path not in listing:
+            yield Reason("manifest-emptied", {"path": path, "packages": _shown(lost)})
+        loosened = sorted((pins.get(path, set()) & ranges) - pinned - ranges_before)
+        if loosened:
+            yield Reason("pins-loosened", {"path": path, "packages": _shown(loosened)})
+
+
+def _lost_manifests(
+    base: Inventory, inventory: Inventory, changes: FileChanges, before: Set[str], now: Set[str]
+) -> Iterator[Reason]:
+    """Yield the manifests that only scanners read, if no new file of their kind replaces them."""
+    ours = {*base.manifests, *inventory.manifests}
+    gone = {path: file for path, file in changes.before.items() if path not in now | ours}
+    lost = {path: kinds for path, file in gone.items() if (kinds := _manifest_kinds(file))}
+    added = [file for path, file in changes.changed.items() if path not in before]
+    free = [kinds for file in added if (kinds := _manifest_kinds(file))] if lost else []
+    for path, kinds in sorted(lost.items()):
+        replacing = next((other for other in free if not other.isdisjoint(kinds)), None)
+        if replacing is None:
+            yield Reason("manifest-unread", {"path": path})
+        else:
+            free.remove(replacing)
+
+
+def _manifest_kinds(file: SourceFile) -> frozenset[str]:
+    """Return the kinds of manifests that a file is, except of those that the inventory reads."""
+    return frozenset(
+        kind.id
+        for kind in kinds_of(file)
+        if kind.category is Category.VULNERABILITY and not kind.by_inventory
+    )
+
+
+def _shown(names: Sequence[str]) -> tuple[str, ...]:
+    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
+    return (*names[:_SHOWN], *more)
 
 
 def _by_package(uses: Iterable[Use]) -> _Uses:
@@ -195,9 +266,7 @@ class PackageComparison:
         """Return what could not be compared, where that made a finding new."""
         notices = []
         if self._only_installed:
-            names = list(self._only_installed)
-            more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-            packages = (*names[:_SHOWN], *more)
+            packages = _shown(list(self._only_installed))
             notices.append(Reason("installed-packages-count-as-new", {"packages": packages}))
         for problem in self._problems[:1]:
             notices.append(Reason("packages-count-as-new", {"why": problem}))

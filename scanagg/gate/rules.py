@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from scanagg.baseline.compare import Traced
 from scanagg.baseline.file import PLACES, Baseline, load
 from scanagg.core.errors import BaselineError, ScanaggError, TargetError
 from scanagg.core.git import Git
@@ -111,16 +112,16 @@ def attempts(
     trusted: ProjectRules,
     own_rules: Callable[[], ProjectRules],
     target: Target,
-    findings: Sequence[Finding],
+    traced: Traced,
     judged: Sequence[Judged],
     now: datetime,
 ) -> tuple[Reason, ...]:
     """Return each attempt to loosen the gate; none if the rules are those of the work tree.
 
     `own_rules` loads the rules of the change, and raises what loading raises. `judged` are the
-    verdicts of the trusted rules on `findings`.
+    verdicts of the trusted rules on the traced findings.
     """
-    files = trusted.files
+    files, findings = trusted.files, traced.findings
     if not isinstance(files, Committed):
         return ()
     # Whatever differs from the commit where the change started is part of the change.
@@ -142,7 +143,8 @@ def attempts(
             reasons += _added_waivers(trusted.policy.waivers, own.policy.waivers)
             if grown := (own.accepted - trusted.accepted).total():
                 reasons.append(Reason("baseline-grows", {"count": grown}))
-    return (*reasons, *_edited_configurations(before, target), *_hidden_findings(findings))
+    reasons += _edited_configurations(before, target)
+    return (*reasons, *traced.lost, *_hidden_findings(findings))
 
 
 def _rule_paths(rules: ProjectRules) -> Iterator[str]:

@@ -335,6 +335,12 @@ SENTENCES: Final[Mapping[str, str]] = {
     "rules-edited": "it edits {paths}, without effect on this check",
     "configuration-edited": "it adds or edits {path}, a configuration file of {scanner}",
     "new-findings-hidden": "it hides {count:new finding} with {kind}",
+    "manifest-gone": "{path} is gone, and nothing lists its packages any more: {packages}",
+    "manifest-emptied": (
+        "{path} lists no packages any more, nor does another file list them: {packages}"
+    ),
+    "manifest-unread": "{path} is gone, and no file of its kind replaces it",
+    "pins-loosened": "{path} has no exact versions any more, so they are not checked: {packages}",
     "weaker-actions": "its own rules would give {count:finding} a weaker action: {steps}",
     "weaker-action": "{count} from {old} to {new}",
     "would-not-block": "with its own rules, nothing would block: they set enforcement to warn",

@@ -1,5 +1,6 @@
 """Comparison of packages with a base: its manifests, read from git, and newer advisories."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -479,3 +480,109 @@ def test_a_package_of_another_ecosystem_that_gets_to_another_file_is_new(
     write(root, {"c/package-lock.json": "{}"})
     renamed = of_npm("left-pad", "1.0", Location("c/package-lock.json"))
     assert history(checked, checked.base("HEAD"), renamed).change is UNCHANGED
+
+
+# Manifests that go away.
+
+LOCK = '{"lockfileVersion": 3, "packages": {}}'
+LOST_CASES: dict[str, tuple[Files, Files, list[tuple[str, str]]]] = {
+    "renamed to a name that says nothing": (
+        {"requirements.txt": "a==1\n"},
+        {"requirements.txt": None, "notes.md": "a==1\n"},
+        [("manifest-gone", "requirements.txt")],
+    ),
+    "deleted": (
+        {"uv.lock": UV, "pyproject.toml": PROJECT},
+        {"uv.lock": None},
+        [("manifest-gone", "uv.lock")],
+    ),
+    "deleted, and the ranges stay": (
+        {"uv.lock": UV, "pyproject.toml": PROJECT + 'dependencies = ["a"]\n'},
+        {"uv.lock": None},
+        [("pins-loosened", "pyproject.toml"), ("pins-loosened", "uv.lock")],
+    ),
+    "emptied": (
+        {"requirements.txt": "a==1\n"},
+        {"requirements.txt": "# a==1\n"},
+        [("manifest-emptied", "requirements.txt")],
+    ),
+    "a pin that became a range": (
+        {"requirements.txt": "a==1\nother==1\n"},
+        {"requirements.txt": "a>=1\nother==1\n"},
+        [("pins-loosened", "requirements.txt")],
+    ),
+    "below an ignored folder": (
+        {"requirements.txt": "a==1\n", ".gitignore": "build/\n"},
+        {"requirements.txt": None, "build/requirements.txt": "a==1\n"},
+        [("manifest-gone", "requirements.txt")],
+    ),
+    "turned into a folder": (
+        {"requirements.txt": "a==1\n"},
+        {"requirements.txt": None, "requirements.txt/a": "==1\n"},
+        [("manifest-gone", "requirements.txt")],
+    ),
+    "a list with a name of its own": (
+        {"deploy.deps": "a==1\n"},
+        {"deploy.deps": None},
+        [("manifest-gone", "deploy.deps")],
+    ),
+    "a lock of another ecosystem": (
+        {"package-lock.json": LOCK},
+        {"package-lock.json": None},
+        [("manifest-unread", "package-lock.json")],
+    ),
+    "some packages dropped": (
+        {"requirements.txt": "a==1\nother==1\n"},
+        {"requirements.txt": "other==2\n"},
+        [],
+    ),
+    "moved": (
+        {"requirements.txt": "a==1\n", "web/package-lock.json": LOCK},
+        {
+            "requirements.txt": None,
+            "requirements/base.txt": "a==2\n",
+            "web/package-lock.json": None,
+            "ui/package-lock.json": LOCK + "\n",
+        },
+        [],
+    ),
+    "replaced by another kind": (
+        {"requirements.txt": "a==1\n"},
+        {"requirements.txt": None, "uv.lock": UV, "pyproject.toml": PROJECT},
+        [],
+    ),
+    "a range that a lock pins": (
+        {"requirements.txt": "a==1\n"},
+        {
+            "requirements.txt": None,
+            "uv.lock": UV,
+            "pyproject.toml": PROJECT + 'dependencies = ["a>=1"]\n',
+        },
+        [],
+    ),
+}
+
+
+def test_a_manifest_that_nothing_replaces_is_lost(make_project: Make) -> None:
+    """All cases are folders of one project, with packages and ecosystems of their own."""
+
+    def files(number: int, case: Files) -> Files:
+        own = {path: re.sub(r"\ba\b", f"a{number}", str(text)) for path, text in case.items()}
+        return {f"{number}/{path}": own[path] if case[path] else None for path in case}
+
+    root = make_project({})
+    for number, (before, _, _) in enumerate(LOST_CASES.values()):
+        write(root, files(number, before))
+    checked = Checked(root)
+    base = commit(root)
+    for number, (_, after, _) in enumerate(LOST_CASES.values()):
+        write(root, files(number, after))
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "change")
+    lost: dict[str, list[tuple[str, str]]] = {name: [] for name in LOST_CASES}
+    for reason in checked.traced(checked.base(base), findings=()).lost:
+        number, _, path = str(reason.values["path"]).partition("/")
+        lost[list(LOST_CASES)[int(number)]].append((reason.kind, path))
+        if reason.kind != "manifest-unread":
+            assert reason.values["packages"] == (f"a{number}",)
+    assert lost == {name: expected for name, (_, _, expected) in LOST_CASES.items()}

@@ -202,3 +202,21 @@ def test_a_submodule_is_judged_with_the_change(project: Path, make_project: Make
     assert [attempt["values"] for attempt in said.report["gate"]["attempts"]] == [
         {"path": "new/.bandit", "scanner": "bandit"}
     ]
+
+
+def test_a_manifest_that_goes_away_is_named(make_project: Make) -> None:
+    files = {"requirements.txt": "jinja2==2.4.1\nsix==1.16.0\n", "app.py": "X = 1\n"}
+    root = make_project({"scanagg.yml": POLICY, **files})
+    git(root, "checkout", "-q", "-b", "feature")
+    git(root, "mv", "requirements.txt", "README.md")
+    commit(root)
+    options = ("--only", "bandit", "--base", "main", *NOW)
+    judged = check(root, "--policy-ref", "main", *options)
+    (attempt,) = judged.report["gate"]["attempts"]
+    assert attempt["kind"] == "manifest-gone"
+    values = {"path": "requirements.txt", "packages": ["jinja2", "six"]}
+    assert attempt["values"] == values
+    for text in (judged.out, (judged.folder / "scanagg.md").read_text("utf-8")):
+        assert "requirements.txt" in text
+    # Without rules from another commit, there is no gate to loosen, but still something to know.
+    assert check(root, *options, formats=["json"]).notices["manifest-gone"] == values
