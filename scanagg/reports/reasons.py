@@ -170,7 +170,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-scanner-result": "no scanner produced a usable result",
     "unmentioned": "not mentioned in its answer",
     "left-out-by-settings": "excluded by the scanner's configuration or arguments",
-    "lock-file": "a lock file, full of hashes that are not secrets",
+    "lock-file": "a large lock file, full of hashes that are not secrets",
     "own-baseline": "the scanner's own baseline",
     "filtered": "left out by its own filter {filter}",
     "vanished": "the file no longer exists",

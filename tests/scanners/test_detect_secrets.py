@@ -18,7 +18,6 @@ from scanagg.model import (
     Category,
     Confidence,
     Location,
-    NotExamined,
     Reason,
     SourceFile,
     Target,
@@ -291,27 +290,34 @@ def test_text_that_is_not_utf8_is_named_and_binary_is_no_input(examine: Examine)
     assert driven.examined == ["fine.txt"]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
+def test_locks_are_searched_for_tokens_only(examine: Examine) -> None:
+    """Hashes and the names of packages look like secrets; a token does not look like a hash."""
+    token = "AKIA" + "QWERTYUIOP123456"
+    noise = f'sha = "{HEX}"\npassword = "{WORD}"\nversion = "8.8.4.4"\n'
+    names = (
         *("uv.lock", "poetry.lock", "pdm.lock", "Pipfile.lock", "pylock.toml", "pylock.dev.toml"),
         *("package-lock.json", "sub/yarn.lock", "pnpm-lock.yaml", "Cargo.lock", "composer.lock"),
         *("Gemfile.lock", "go.sum", "npm-shrinkwrap.json"),
-    ],
-)
-def test_lock_files_are_left_out_and_said_so(examine: Examine, name: str) -> None:
-    driven = examine({name: f'hash = "{HEX}"\n', "a.py": "x = 1\n"})
-    assert driven.inputs.not_examined == (NotExamined(name, Reason("lock-file"), on_purpose=True),)
-    assert driven.examined == ["a.py"]
+    )
+    driven = examine(dict.fromkeys(names, f'{noise}url = "{token}"\n'))
+    assert sorted(driven.examined) == sorted(names)
+    assert hits(driven) == [("aws-access-key", name, 4) for name in sorted(names)]
 
 
-def test_what_its_own_filters_leave_out_is_said(examine: Examine) -> None:
+def test_no_file_is_left_out_by_its_name(examine: Examine) -> None:
     secret = f"password = '{WORD}'\n"
-    driven = examine({"a.css": secret, "swagger/b.py": secret, "c.py": secret})
-    assert driven.reasons == {
-        "a.css": Reason("filtered", {"filter": "is_non_text_file"}),
-        "swagger/b.py": Reason("filtered", {"filter": "is_swagger_file"}),
-    }
+    names = (
+        *("a.css", "deploy.lock", "logo.svg", "app.map", "my.prefs", "x.sum", "x.bin"),
+        *("swagger/b.py", "swagger_config.py"),
+    )
+    driven = examine(dict.fromkeys(names, secret))
+    assert hits(driven) == [("secret-keyword", name, 1) for name in sorted(names)]
+
+
+def test_what_a_filter_of_the_person_leaves_out_is_said(examine: Examine) -> None:
+    secret = f"password = '{WORD}'\n"
+    driven = examine({"a.py": secret, "c.py": secret}, args=("--exclude-files", "a.py"))
+    assert driven.reasons == {"a.py": Reason("filtered", {"filter": "should_exclude_file"})}
     assert all(gap.on_purpose for one in driven.parsed for gap in one.not_examined)
     assert hits(driven) == [("secret-keyword", "c.py", 1)]
 

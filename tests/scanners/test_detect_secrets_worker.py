@@ -67,9 +67,14 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers
     forget()
 
 
+FILTER = ("--exclude-files", "c.css")
+
+
 def test_an_answer_for_each_file_in_order(answers: Answers) -> None:
     code = f"password = '{WORD}'\n".encode()
-    found = answers({"b.py": code, "a.py": b"", "c.css": code, "d.py": b"\xff", "e.py": None})
+    found = answers(
+        {"b.py": code, "a.py": b"", "c.css": code, "d.py": b"\xff", "e.py": None}, *FILTER
+    )
     assert [one["file"] for one in found] == [0, 1, 2, 3, 4]
     assert [one["reason"] and one["reason"]["kind"] for one in found] == [
         *(None, None, "filtered", "not-utf8", "vanished")

@@ -29,6 +29,7 @@ from scanagg.model import (
     Target,
 )
 from scanagg.model.advisories import secret_texts
+from scanagg.project.kinds import is_lock
 from scanagg.scanners import base, pinned, source_files
 
 BASELINE: Final = ".secrets.baseline"
@@ -66,16 +67,6 @@ _WORKER: Final = "scanagg.scanners.detect_secrets.worker"
 # Starting a process takes as long as searching this much text.
 _WORTH_BYTES: Final = 200_000
 _ARGUMENTS: Final = 2  # the worker's exit code for arguments that detect-secrets refuses
-# Lock files of package managers: their hashes look like keys.
-_LOCK_FILES: Final = frozenset(
-    (
-        *("npm-shrinkwrap.json", "package-lock.json", "packages.lock.json", "pnpm-lock.yaml"),
-        *("bun.lockb", "go.sum", "gradle.lockfile", "Package.resolved", "Cartfile.resolved"),
-        *("Brewfile.lock.json", "conda-lock.yml", "cabal.project.freeze", "MODULE.bazel.lock"),
-        *(".terraform.lock.hcl", "manifest.lock.json", "paket.lock"),
-    )
-)
-_LOCK_NAME: Final = re.compile(r".+\.lock|pylock(\..+)?\.toml")
 _HELP: Final = (
     "Treat it as leaked: revoke it, issue a new one, and load it from the environment or a secret "
     "manager."
@@ -94,7 +85,7 @@ advisory_source = base.advisory_source
 
 
 class SearchRequest(msgspec.Struct, frozen=True):
-    """A request to `worker`: search `files`, relative to `root`.
+    """A request to `worker`: search `files`, relative to `root`; `locks` are those full of hashes.
 
     The limits are CPU `seconds` for each file, and the bytes of a file and of a line.
     """
@@ -104,6 +95,7 @@ class SearchRequest(msgspec.Struct, frozen=True):
     seconds: float
     file_bytes: int
     line_bytes: int
+    locks: frozenset[str] = frozenset()
 
 
 class SecretHit(msgspec.Struct, frozen=True):
@@ -169,10 +161,9 @@ def inputs(context: base.Context) -> base.Inputs:
     names: list[str] = []
     excluded: list[NotExamined] = []
     for file in context.target.files:
-        name = file.path.rpartition("/")[2]
         if file.path == BASELINE:
             excluded.append(NotExamined(file.path, Reason("own-baseline"), on_purpose=True))
-        elif name in _LOCK_FILES or _LOCK_NAME.fullmatch(name):
+        elif file.size > most_bytes and is_lock(file.path):
             excluded.append(NotExamined(file.path, Reason("lock-file"), on_purpose=True))
         elif source_files.is_text(file):
             if file.size > most_bytes:
@@ -201,6 +192,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
     request = {
         "root": str(root),
         "files": [names[path] for path in batch],
+        "locks": [names[path] for path in batch if is_lock(path)],
         "seconds": seconds,
         "file_bytes": file_bytes,
         "line_bytes": line_bytes,

@@ -2,9 +2,9 @@
 
 `detect-secrets scan` gives one result for all files and does not say which it left out. This
 program finds the same secrets as `detect-secrets scan --no-verify`, by the same detectors and
-filters. It reads one `SearchRequest` as JSON from stdin. For each file, in order, it prints one
-`SearchAnswer` as a line of JSON. If detect-secrets crashes, so does the program: then the first
-file without an answer is the cause.
+filters, but leaves out no file by its name. It reads one `SearchRequest` as JSON from stdin. For
+each file, in order, it prints one `SearchAnswer` as a line of JSON. If detect-secrets crashes, so
+does the program: then the first file without an answer is the cause.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from detect_secrets.core import scan
 from detect_secrets.core.usage import ParserBuilder
 from detect_secrets.plugins import keyword
 from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
+from detect_secrets.plugins.ip_public import IPPublicDetector
 from detect_secrets.plugins.private_key import PrivateKeyDetector
 from detect_secrets.settings import get_plugins, get_settings
 from detect_secrets.transformers import get_transformed_file
@@ -46,6 +47,11 @@ _AGAIN_SECONDS: Final = 0.5
 # A few lines of YAML with aliases of aliases would fill any memory.
 _MEMORY_BYTES: Final = 1 << 30
 _VERIFICATION: Final = "detect_secrets.filters.common.is_ignored_due_to_verification_policies"
+# These leave out files by their name, which says nothing about what is in them.
+_BY_NAME: Final = tuple(
+    f"detect_secrets.filters.heuristic.{name}"
+    for name in ("is_lock_file", "is_non_text_file", "is_swagger_file")
+)
 _PRAGMA: Final = "is_line_allowlisted"
 # A shorter value may be a part of the match: of a GitHub token, only "ghp" is reported.
 _WHOLE: Final = 8
@@ -108,7 +114,7 @@ def main() -> None:
     # The parser of the command line, so that the settings are the same.
     ParserBuilder().add_console_use_arguments().parse_args(["scan", "--no-verify", *sys.argv[1:]])
     # Never send a secret over the network, whatever filters the arguments name.
-    get_settings().disable_filters(_VERIFICATION)
+    get_settings().disable_filters(_VERIFICATION, *_BY_NAME)
     with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     signal.signal(signal.SIGPROF, raise_too_slow)
@@ -164,7 +170,7 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
         is_text = True
         # Without the pragmas, detect-secrets would not have read the file again.
         again = bool(allowed)
-        for secret in _secrets(name, lines):
+        for secret in _secrets(name, lines, is_lock=name in request.locks):
             if not (again and secret.is_allowed):
                 places = (allowed if secret.is_allowed else hits)[secret.key]
                 places.lines[secret.line] = None
@@ -203,7 +209,7 @@ def _readings(name: str, raw: bytes) -> Iterator[list[str]]:
         yield lines
 
 
-def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:
+def _secrets(name: str, lines: list[str], *, is_lock: bool) -> Iterator[_Secret]:
     """Find the secrets in the lines of a file, including those that a pragma hides.
 
     The filters run last: detect-secrets itself spends most of its time on filtering lines without
@@ -211,7 +217,7 @@ def _secrets(name: str, lines: list[str]) -> Iterator[_Secret]:
     """
     for number, raw in enumerate(lines, start=1):
         line = raw.rstrip()
-        plugins = _detecting(line)
+        plugins = _detecting(line, is_lock=is_lock)
         if not plugins:
             continue
         context = get_code_snippet(lines=lines, line_number=number)
@@ -250,9 +256,16 @@ def _refusing(parameter: str, **known: object) -> set[str]:
     return names
 
 
-def _detecting(line: str) -> tuple[Plugin, ...]:
-    """Return the detectors that may find something in the line."""
+def _detecting(line: str, *, is_lock: bool) -> tuple[Plugin, ...]:
+    """Return the detectors that may find something in the line.
+
+    A lock is full of hashes and names, and versions look like addresses. So only the detectors of
+    tokens with a known form count there.
+    """
     patterns, others = _detectors()
+    if is_lock:
+        detectors = {id(plugin): plugin for plugin, search in patterns if search(line)}
+        return tuple(filter(_knows_form, detectors.values()))
     # By id: detectors cannot be hashed.
     detecting = {id(plugin): plugin for plugin, search in patterns if search(line)}
     for plugin in others:
@@ -281,6 +294,10 @@ def _detectors() -> tuple[list[tuple[Plugin, Callable[[str], object]]], list[Plu
         else:
             others.append(plugin)
     return patterns, others
+
+
+def _knows_form(plugin: Plugin) -> bool:
+    return isinstance(plugin, RegexBasedDetector) and not isinstance(plugin, IPPublicDetector)
 
 
 def _values(plugin: Plugin, value: str, line: str) -> list[str]:
