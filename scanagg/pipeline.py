@@ -4,10 +4,9 @@ import contextlib
 import hashlib
 import logging
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -43,7 +42,7 @@ from scanagg.policy.gate import CheckResults, judge_runs
 from scanagg.policy.rules import Decision, decide
 from scanagg.policy.schema import span
 from scanagg.project.target import CONFIGURED, NESTED, read_target
-from scanagg.reports.base import REPORTS, file_names
+from scanagg.reports.base import file_names
 from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits
 from scanagg.scanners.unread import unread_files
@@ -56,8 +55,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The target and the options of a check. Times are in seconds; None is the default.
 
     `rules` judge. If they are not from the work tree, `own_rules` loads those of the work tree.
-    `only` and `skip` are names of scanners. `output_dir` has the reports of earlier checks, which
-    are not examined. `base` names the commit to compare with; in a pull request, `environ` can.
+    `only` and `skip` are names of scanners. `output_dir` is the folder for reports. `base` names
+    the commit to compare with; in a pull request, `environ` can.
     """
 
     path: Path
@@ -91,7 +90,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         target = read_target(
             request.path,
             exclude=rules.settings.exclude,
-            reports=_reports(request),
+            reports=file_names(),
             stop=request.stop,
         )
         base_options = BaseOptions(
@@ -166,21 +165,6 @@ def chosen(only: Sequence[str], skip: Sequence[str]) -> Mapping[str, Scanner]:
         for name, scanner in all_scanners().items()
         if (not only or name in only) and name not in skip
     }
-
-
-def _reports(request: Request) -> tuple[str, ...]:
-    """Return patterns (as in .gitignore) that match the reports of earlier checks."""
-    root = request.path.resolve()
-    folders = {root / REPORTS, root / (request.rules.settings.output_dir or REPORTS)}
-    folders |= {request.output_dir} if request.output_dir else set()
-    resolved = sorted({folder.resolve() for folder in folders})
-    paths = [
-        str(PurePosixPath(folder.relative_to(root).as_posix()) / name)
-        for folder in resolved
-        if folder.is_relative_to(root)
-        for name in file_names()
-    ]
-    return tuple("/" + re.sub(r"([\\*?\[\]! #])", r"\\\1", path) for path in paths)
 
 
 def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> ScanSetup:

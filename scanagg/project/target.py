@@ -4,7 +4,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +13,7 @@ import pathspec
 from msgspec.structs import replace
 
 from scanagg.core.errors import TargetError
+from scanagg.core.files import open_file
 from scanagg.core.git import SUBMODULE, Git, find_submodule, is_own_folder
 from scanagg.core.process import Ended, Stop
 from scanagg.core.redact import shown_path, unlike
@@ -28,6 +29,9 @@ REPORT: Final = Reason("earlier-report")
 NESTED: Final = Reason("nested-repository")
 """The reason for a folder that is another repository."""
 
+# Every report names scanagg within its first or its last bytes.
+_SIGNED_BYTES: Final = 8192
+
 # Never part of the source. In a repository, git leaves them out.
 _ALWAYS_IGNORED: Final = pathspec.GitIgnoreSpec.from_lines(
     ("/.git", ".git/", ".hg/", ".svn/", "__pycache__/")
@@ -35,9 +39,10 @@ _ALWAYS_IGNORED: Final = pathspec.GitIgnoreSpec.from_lines(
 
 
 class _Listing(msgspec.Struct, frozen=True):
-    """File names below the root, as in the file system."""
+    """File names below the root, as in the file system; `untracked` has those that git may lack."""
 
     names: tuple[str, ...]
+    untracked: frozenset[str]
     skipped: tuple[NotExamined, ...]
     revision: Revision | None
     notices: tuple[Reason, ...] = ()
@@ -50,7 +55,10 @@ def read_target(
     reports: Sequence[str] = (),
     stop: Stop | None = None,
 ) -> Target:
-    """Read the target in the folder `path`; `exclude` and `reports` are patterns as in .gitignore.
+    """Read the target in the folder `path`; `exclude` are patterns as in .gitignore.
+
+    `reports` are the names of report files. Such a file is left out if git does not track it and
+    scanagg wrote it: what a change commits under that name is examined.
 
     `.gitignore` files also apply without git and outside of a repository. Excluded and unreadable
     files are in `skipped`, with the reason. `links` has every symbolic link and its end; none is
@@ -68,12 +76,13 @@ def read_target(
         raise TargetError(f"{failure}: not a folder", "Give the folder of the project.")
     if not os.access(root, os.R_OK | os.X_OK):
         raise TargetError(f"{failure}: no permission to read it", "Change its permissions.")
-    listing = _list_by_git(root, stop or Stop()) or _list_by_walking(root)
-    patterns = {
-        REPORT: pathspec.GitIgnoreSpec.from_lines(reports),
-        CONFIGURED: pathspec.GitIgnoreSpec.from_lines(exclude),
+    listing = _list_by_git(root, reports, stop or Stop()) or _list_by_walking(root, reports)
+    earlier = frozenset(name for name in listing.untracked if _is_report(root / name))
+    excluded: dict[Reason, Callable[[str], bool]] = {
+        REPORT: earlier.__contains__,
+        CONFIGURED: pathspec.GitIgnoreSpec.from_lines(exclude).match_file,
     }
-    files, skipped, links = _sort(root, listing.names, patterns)
+    files, skipped, links = _sort(root, listing.names, excluded)
     return Target(
         root=root,
         name=shown_path(root.name) or "root",
@@ -81,12 +90,12 @@ def read_target(
         skipped=tuple(sorted((*listing.skipped, *skipped), key=lambda gap: gap.input)),
         revision=listing.revision,
         notices=(*listing.notices, *_secret_names(files)),
-        exclude=(*exclude, *reports),
+        exclude=tuple(exclude),
         links=tuple(links),
     )
 
 
-def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
+def _list_by_git(root: Path, reports: Sequence[str], stop: Stop) -> _Listing | None:
     """List the files by git; None without a repository, or if git ignores the folder itself.
 
     TargetError if git cannot read the repository: walking would leave out files that are tracked
@@ -118,29 +127,50 @@ def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
         dirty=state.dirty,
     )
     names: dict[str, None] = {}
+    untracked: set[str] = set()
     skipped: list[NotExamined] = []
     for entry in os.fsdecode(done.stdout).split("\0"):
         tag, _, rest = entry.partition(" ")
         described, _, name = ("", "", rest) if tag == "?" else rest.partition("\t")
-        if described.startswith(SUBMODULE) and (inner := _list_submodule(root / name, stop)):
+        if described.startswith(SUBMODULE) and (
+            inner := _list_submodule(root / name, reports, stop)
+        ):
             names |= dict.fromkeys(f"{name}/{below}" for below in inner.names)
+            untracked |= {f"{name}/{below}" for below in inner.untracked}
             skipped += [
                 replace(gap, input=f"{shown_path(name)}/{gap.input}") for gap in inner.skipped
             ]
         elif name:
             names[name] = None
-    return _Listing(tuple(names), tuple(skipped), revision)
+            if tag == "?":
+                untracked.add(name)
+    return _Listing(tuple(names), _named(untracked, reports), tuple(skipped), revision)
 
 
-def _list_submodule(folder: Path, stop: Stop) -> _Listing | None:
+def _list_submodule(folder: Path, reports: Sequence[str], stop: Stop) -> _Listing | None:
     """List the files of a submodule; None if it is not checked out."""
     if not is_own_folder(folder) or not os.listdir(folder):  # noqa: PTH208
         return None
     listing = None
     if find_submodule(folder):
         with contextlib.suppress(TargetError):
-            listing = _list_by_git(folder, stop)
-    return listing or _list_by_walking(folder)
+            listing = _list_by_git(folder, reports, stop)
+    return listing or _list_by_walking(folder, reports)
+
+
+def _named(names: Iterable[str], reports: Sequence[str]) -> frozenset[str]:
+    return frozenset(name for name in names if name.rpartition("/")[2] in reports)
+
+
+def _is_report(path: Path) -> bool:
+    """Return True if scanagg wrote the file: it names itself at the beginning or at the end."""
+    try:
+        with open_file(path) as stream:
+            head = stream.read(_SIGNED_BYTES)
+            stream.seek(max(0, os.fstat(stream.fileno()).st_size - _SIGNED_BYTES))
+            return b"scanagg" in head or b"scanagg" in stream.read(_SIGNED_BYTES)
+    except OSError:
+        return False
 
 
 class _IgnoreRules(msgspec.Struct, frozen=True):
@@ -171,7 +201,7 @@ class _IgnoreRules(msgspec.Struct, frozen=True):
         return False
 
 
-def _list_by_walking(root: Path) -> _Listing:
+def _list_by_walking(root: Path, reports: Sequence[str]) -> _Listing:
     """List the files that no .gitignore above them excludes, without following links."""
     names: list[str] = []
     skipped: list[NotExamined] = []
@@ -195,13 +225,14 @@ def _list_by_walking(root: Path) -> _Listing:
                 pending.append((name, rules))
             else:
                 names.append(name)
-    return _Listing(tuple(names), tuple(skipped), None, (Reason("listed-without-git"),))
+    notices = (Reason("listed-without-git"),)
+    return _Listing(tuple(names), _named(names, reports), tuple(skipped), None, notices)
 
 
 def _sort(
-    root: Path, names: Iterable[str], patterns: Mapping[Reason, pathspec.GitIgnoreSpec]
+    root: Path, names: Iterable[str], excluded: Mapping[Reason, Callable[[str], bool]]
 ) -> tuple[list[SourceFile], list[NotExamined], list[Link]]:
-    """Sort names into files, skipped inputs and links; `patterns` exclude, by their reason."""
+    """Sort names into files, skipped inputs and links; `excluded` tests names, by the reason."""
     files: list[SourceFile] = []
     skipped: list[NotExamined] = []
     link_names: list[str] = []
@@ -211,7 +242,7 @@ def _sort(
             status = path.lstat()
         except OSError:
             continue  # tracked by git, deleted in the work tree
-        reason = _exclusion(name, status.st_mode, patterns)
+        reason = _exclusion(name, status.st_mode, excluded)
         if reason:
             skipped.append(NotExamined(shown_path(name.rstrip("/")), reason, on_purpose=True))
         elif stat.S_ISLNK(status.st_mode):
@@ -243,12 +274,12 @@ def _secret_names(files: Iterable[SourceFile]) -> Iterator[Reason]:
 
 
 def _exclusion(
-    name: str, mode: int, patterns: Mapping[Reason, pathspec.GitIgnoreSpec]
+    name: str, mode: int, excluded: Mapping[Reason, Callable[[str], bool]]
 ) -> Reason | None:
     """Return the reason why an entry of the folder is left out on purpose."""
     if stat.S_ISDIR(mode):
         return NESTED
-    matching = (reason for reason, spec in patterns.items() if spec.match_file(name))
+    matching = (reason for reason, excludes in excluded.items() if excludes(name))
     is_regular = stat.S_IFMT(mode) in (stat.S_IFREG, stat.S_IFLNK)
     other = None if is_regular else Reason("irregular-file")
     return next(matching, other)

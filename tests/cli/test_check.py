@@ -14,6 +14,8 @@ from support.command import PROGRAM, Said, check, scanagg
 from support.osv import osv_server
 from support.repository import commit, git
 
+from scanagg.reports.base import names
+
 Make = Callable[..., Path]
 
 TOKEN = "ghp_" + "a8B3c7D1e9F2g6H4i5J0k3L7m1N8o2P4q6R9"
@@ -224,6 +226,30 @@ def test_reports_go_to_the_project_and_are_never_scanned(make_project: Make) -> 
     again = check(project, "--only", "detect-secrets")
     assert {finding["location"]["path"] for finding in again.report["findings"]} == {"app.py"}
     assert again.run("detect-secrets")["coverage"]["examined"] == 1
+
+
+def test_reports_of_earlier_checks_are_left_out_wherever_they_are(make_project: Make) -> None:
+    """Only those that git does not track: a change can commit any file under their names."""
+    project = make_project({"app.py": APP})
+    formats = [part for name in names() for part in ("--format", name)]
+    for folder in ("out", "docs/reports"):
+        argv = ("--only", "bandit", "--output-dir", str(project / folder), *formats)
+        assert scanagg("check", str(project), *argv).returncode in (0, 1)
+    (project / "reports").mkdir()
+    token = "AKIA" + "QWERTYUIOP123456"
+    (project / "reports" / "scanagg.json").write_text(
+        f'{{"schema": "scanagg-report/1",\n"key": "{token}"}}\n', "utf-8"
+    )
+    (project / "lib").mkdir()
+    (project / "lib" / "scanagg.md").write_text(f'key = "{token}"\n', "utf-8")
+    git(project, "add", "reports")
+    git(project, "commit", "-q", "-m", "reports")
+    again = check(project, "--only", "detect-secrets", formats=["json"])
+    found = {finding["location"]["path"] for finding in again.report["findings"]}
+    assert found - {"app.py"} == {"reports/scanagg.json", "lib/scanagg.md"}
+    skipped = again.report["target"]["skipped"]
+    assert len(skipped) == 2 * len(names())
+    assert {gap["reason"]["kind"] for gap in skipped} == {"earlier-report"}
 
 
 def test_an_image_that_no_scanner_examines_is_no_pass(make_project: Make) -> None:
