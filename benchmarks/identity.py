@@ -103,7 +103,14 @@ class Scanner:
     def snapshot(self, commit: str, root: Path) -> Snapshot:
         """Scan the files in `root` that are not scanned yet."""
         target = read_target(root)
-        context = Context(target, Inventory(), ScannerSettings(), self._work, datetime.now(UTC))
+        context = Context(
+            target,
+            Sources(target),
+            Inventory(),
+            ScannerSettings(),
+            self._work,
+            datetime.now(UTC),
+        )
         blobs = {path: digest(root / path) for path in BANDIT.inputs(context).found}
         missing = [path for path, oid in blobs.items() if (path, oid) not in self._known]
         for path, scan in scanned(context, missing).items():

@@ -53,11 +53,11 @@ def main() -> None:
 def check(root: Path, answer: bytes, out: Path) -> None:
     """Run the stages of a check, without the scanners."""
     target = staged("target", lambda: read_target(root))
-    context = Context(target, Inventory(), ScannerSettings(), out, datetime.now(UTC))
+    sources = Sources(target)
+    context = Context(target, sources, Inventory(), ScannerSettings(), out, datetime.now(UTC))
     output = Output(0, answer, "", tuple(file.path for file in target.files))
     del answer
     parsed = staged("parse", lambda: all_scanners()["bandit"].parse(context, output))
-    sources = Sources(target)
     observations = staged("normalise", lambda: normalise(parsed.observations, Inventory(), sources))
     mask = redactor(observations, parsed.secrets)
     identity = Identity(sources, mask)

@@ -72,10 +72,12 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
         target: Target,
         inventory: Inventory,
         lookup: Lookup | None = None,
+        sources: Sources | None = None,
     ) -> Sequence[Task]:
-        """Return a task for each scanner, with its context."""
+        """Return a task for each scanner, with its context; all read the same `sources`."""
         base = Context(
             target=target,
+            sources=sources or Sources(target),
             inventory=inventory,
             settings=ScannerSettings(),
             cache=self.cache,
@@ -118,8 +120,10 @@ def collect_findings(
     Errors are in the runs, and damage of the store in its problems. StoreError if there is no
     socket to serve the store.
     """
+    sources = Sources(target)
     with _lookup(setup, inventory) as lookup:
-        scans = scan(setup.tasks(scanners, target, inventory, lookup), setup.limits, notify)
+        tasks = setup.tasks(scanners, target, inventory, lookup, sources)
+        scans = scan(tasks, setup.limits, notify)
     reported = [
         observation
         for done in scans
@@ -127,7 +131,6 @@ def collect_findings(
         # Some scanners report the hash by which a policy pins a file as a secret.
         if observation.secret is None or observation.secret.digest not in setup.public
     ]
-    sources = Sources(target)
     observations = logged("normalise", reported, normalise(reported, inventory, sources))
     if setup.store and setup.store.sources:
         with contextlib.suppress(StoreError):

@@ -19,6 +19,7 @@ class Location(msgspec.Struct, frozen=True):
     """A place in a file of the target, or the whole file. All numbers count from 1.
 
     `path` is relative to the target, with "/". Columns are UTF-16 units, `end_column` is exclusive.
+    In a notebook, `cell` is the cell, and `cell_line` the line of its code.
     """
 
     path: str
@@ -26,6 +27,8 @@ class Location(msgspec.Struct, frozen=True):
     end_line: int | None = None
     start_column: int | None = None
     end_column: int | None = None
+    cell: int | None = None
+    cell_line: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse places that no report can show. ValueError."""

@@ -1,19 +1,30 @@
-"""The text of the target's files, their lines, and GitHub's hashes of the lines."""
+"""The text of the target's files, their lines, GitHub's hashes of them, and the Python code."""
 
 import codecs
 import contextlib
+import os
 import sys
+import threading
 from array import array
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Final
 
-from scanagg.core.files import read_file
-from scanagg.model import SourceFile, Target
+import msgspec
+from msgspec.structs import replace
 
-# Larger files are not shown: programs generate them.
-_MAX_BYTES: Final = 8 << 20
+from scanagg.core.files import open_file, read_file
+from scanagg.model import NotExamined, Reason, SourceFile, Target
+from scanagg.project.notebooks import SUFFIX as NOTEBOOK_SUFFIX
+from scanagg.project.notebooks import CellLine, code_cells, strings
+from scanagg.project.python_code import STARTUP_SUFFIX, is_imported, is_python, startup_code
+from scanagg.project.text import SNIFFED_BYTES, decode, encoding_of
+
+MAX_BYTES: Final = 8 << 20
+"""The size up to which files are shown. Programs generate larger ones."""
+
 _CACHED_FILES: Final = 64
 
 # The algorithm of `primaryLocationLineHash` in github/codeql-action, src/fingerprints.ts: the sum
@@ -28,7 +39,7 @@ _LINE_FEED: Final = 0x0A
 
 
 class SourceText:
-    """The text of one file: UTF-8, else UTF-16 by its byte order mark, else Latin-1."""
+    """The text of one file; bytes that are no text count too."""
 
     def __init__(self, raw: bytes) -> None:
         """Decode nothing yet."""
@@ -37,12 +48,7 @@ class SourceText:
     @cached_property
     def text(self) -> str:
         """The decoded file."""
-        if self._raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            return self._raw.decode("utf-16", "replace")
-        try:
-            return self._raw.decode("utf-8-sig")
-        except UnicodeDecodeError:
-            return self._raw.decode("latin-1")
+        return decode(self._raw, encoding_of(self._raw[:SNIFFED_BYTES]) or "utf-8")
 
     @cached_property
     def lines(self) -> tuple[str, ...]:
@@ -56,23 +62,124 @@ class SourceText:
         return tuple(line_hashes(mark + self.text))
 
 
+class Nature(msgspec.Struct, frozen=True):
+    """What the first bytes of a file say: its `encoding`, None if it is not text."""
+
+    encoding: str | None
+    is_python: bool
+
+
+class PythonCode(msgspec.Struct, frozen=True):
+    """Python code under its shown path. `real` is its file, and `size` that in bytes.
+
+    `text` is the code if it is not the whole file as it is. Each of its lines is one of `cells`, if
+    it is from a notebook.
+    """
+
+    path: str
+    real: Path
+    size: int
+    text: str | None = None
+    cells: tuple[CellLine, ...] = ()
+
+
 class Sources:
-    """Reads files of a target by their shown path. A file that cannot be read has no lines."""
+    """Reads files of a target by their shown path. A file that cannot be read has no lines.
+
+    A symbolic link to a file has the text of that file. What the first bytes say is read once, for
+    all scanners.
+    """
 
     def __init__(self, target: Target) -> None:
         """Read no file yet."""
-        self._files: Mapping[str, SourceFile] = {file.path: file for file in target.files}
+        files = {file.path: file for file in target.files}
+        self._target = target
+        self._links = {
+            link.path: files[link.end] for link in target.links if link.end and link.end in files
+        }
+        self._files: Mapping[str, SourceFile] = self._links | files
+        self._lock = threading.RLock()
 
         @lru_cache(maxsize=_CACHED_FILES)
         def read(path: str) -> SourceText:
             file = self._files.get(path)
             raw = b""
-            if file is not None and file.size <= _MAX_BYTES:
+            if file is not None:
                 with contextlib.suppress(OSError):
-                    raw = read_file(file.real, _MAX_BYTES)
+                    raw = _read(file)
             return SourceText(raw)
 
         self.file = read
+
+    @property
+    def natures(self) -> Mapping[str, Nature]:
+        """What the first bytes of all files say, by path.
+
+        A file that cannot be read counts as text: scanners give the reason.
+        """
+        with self._lock:
+            return self._natures
+
+    @cached_property
+    def _natures(self) -> Mapping[str, Nature]:
+        natures = {}
+        for file in self._target.files:
+            name = file.real.name
+            try:
+                with open_file(file.real) as stream:
+                    head = stream.read(SNIFFED_BYTES)
+                    mode = os.fstat(stream.fileno()).st_mode
+            except OSError:
+                head, mode = b"", 0
+            natures[file.path] = Nature(encoding_of(head, name, mode), is_python(name, head))
+        return natures
+
+    @property
+    def python(self) -> tuple[Sequence[PythonCode], Sequence[NotExamined]]:
+        """All Python code, by path, and what of it cannot be read or is of another language.
+
+        Besides files, that is code in notebooks and in `.pth` files, and links with a name that
+        Python imports.
+        """
+        with self._lock:
+            return self._python
+
+    @cached_property
+    def _python(self) -> tuple[Sequence[PythonCode], Sequence[NotExamined]]:
+        codes: list[PythonCode] = []
+        gaps: list[NotExamined] = []
+        imported = {path: file for path, file in self._links.items() if is_imported(path)}
+        for path, file in ({file.path: file for file in self._target.files} | imported).items():
+            code = PythonCode(path, file.real, file.size)
+            nature = self._natures[file.path]
+            try:
+                if nature.is_python:
+                    codes += [code] if path not in imported else []
+                elif path in imported:
+                    text = _read(file).decode("utf-8", "surrogateescape")
+                    codes.append(replace(code, text=text))
+                elif file.real.name.endswith(STARTUP_SUFFIX) and nature.encoding:
+                    text = startup_code(SourceText(_read(file)).text)
+                    codes += [replace(code, text=text)] if text else []
+                elif file.real.name.endswith(NOTEBOOK_SUFFIX):
+                    notebook = code_cells(SourceText(_read(file)).text, path)
+                    gaps += notebook.gaps
+                    if notebook.lines:
+                        text = "".join(f"{line.text}\n" for line in notebook.lines)
+                        codes.append(replace(code, text=text, cells=notebook.lines))
+            except OSError as error:
+                reason = Reason("unreadable-file", {"error": error.strerror or str(error)})
+                gaps.append(NotExamined(path, reason))
+            except ValueError as error:
+                gaps.append(NotExamined(path, Reason("invalid-notebook", {"error": str(error)})))
+        return sorted(codes, key=lambda code: code.path), gaps
+
+    def strings(self, path: str) -> Sequence[CellLine]:
+        """Return the strings of a notebook as lines; nothing if it is none, or not valid."""
+        if self._files[path].real.name.endswith(NOTEBOOK_SUFFIX):
+            with contextlib.suppress(ValueError):
+                return strings(self.file(path).text)
+        return ()
 
     def __contains__(self, path: str) -> bool:
         """Return True if the target has such a file."""
@@ -82,6 +189,11 @@ class Sources:
         """Return line `number`, from 1, without its end; None if there is none."""
         lines = self.file(path).lines
         return lines[number - 1] if 1 <= number <= len(lines) else None
+
+
+def _read(file: SourceFile) -> bytes:
+    """Return the content of a file. OSError if it cannot be read, or is too large."""
+    return read_file(file.real, MAX_BYTES)
 
 
 def line_hashes(text: str) -> list[str]:

@@ -136,11 +136,20 @@ def plural(number: int, word: str, several: str = "") -> str:
 
 
 def place(location: Location | None) -> str:
-    """Return "app/db.py:5", "app/db.py", or nothing; on one line."""
+    """Return "app/db.py:5", "app/db.py", or nothing; on one line. A notebook's has the cell."""
     if location is None:
         return ""
     path = one_line(location.path)
-    return f"{path}:{location.start_line}" if location.start_line else path
+    where = f"{path}:{location.start_line}" if location.start_line else path
+    return f"{where} ({in_cell})" if (in_cell := cell(location)) else where
+
+
+def cell(location: Location) -> str:
+    """Return "cell 3, line 2", "cell 3", or nothing."""
+    if location.cell is None:
+        return ""
+    line = f", line {location.cell_line}" if location.cell_line else ""
+    return f"cell {location.cell}{line}"
 
 
 def _names(names: Iterable[str]) -> str:

@@ -137,6 +137,8 @@ class WireLocation(msgspec.Struct, frozen=True):
     end_line: int | None
     start_column: int | None
     end_column: int | None
+    cell: Annotated[int | None, _about("The cell of a notebook.")] = None
+    cell_line: Annotated[int | None, _about("The line of the code of the cell.")] = None
 
 
 class WirePackage(msgspec.Struct, frozen=True):

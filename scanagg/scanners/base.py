@@ -40,6 +40,7 @@ from scanagg.model import (
     Target,
     plain,
 )
+from scanagg.project.sources import Sources
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _REASON_WIDTH: Final = 300
@@ -80,12 +81,14 @@ class Lookup(msgspec.Struct, frozen=True):
 class Context(msgspec.Struct, frozen=True):
     """The data that a scanner works with. It may use `workers` processes.
 
-    `image` is a container image to scan too. `cache` is a permanent folder, and `cached` has the
-    stored results of earlier runs by input (see `Parsed.store`). `lookup` is the advisory store, if
-    it replaces a service on the network.
+    `sources` reads the files of the target, once for all scanners. `image` is a container image to
+    scan too. `cache` is a permanent folder, and `cached` has the stored results of earlier runs by
+    input (see `Parsed.store`). `lookup` is the advisory store, if it replaces a service on the
+    network.
     """
 
     target: Target
+    sources: Sources
     inventory: Inventory
     settings: ScannerSettings
     cache: Path

@@ -1,8 +1,8 @@
 """The source files of a target, for scanners of files: text, even batches, columns."""
 
-import codecs
 import heapq
 import io
+import json
 import re
 import sys
 import tokenize
@@ -10,44 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
-from scanagg.core.files import open_file, read_file
-from scanagg.model import NotExamined, SourceFile, Target
+from scanagg.core.files import read_file
+from scanagg.model import Location, NotExamined, SourceFile, Target
+from scanagg.project.notebooks import CellLine
+from scanagg.project.sources import PythonCode
 from scanagg.scanners.base import Context
 
-# The part of a file by which git detects text.
-_SNIFFED_BYTES: Final = 8000
-_UTF16_MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-# Bytes that are not in text: C0 controls except \b \t \n \f \r and escape; and DEL.
-_CONTROLS: Final = re.compile(rb"[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 # Opening a file takes about as long as examining this many bytes.
 _FILE_BYTES: Final = 1000
 # Enough batches for workers to end at about the same time, and few enough for fast starts.
 _ROUNDS: Final = 4
-
-
-def is_text(file: SourceFile) -> bool:
-    """Return True for text in any encoding, by the first bytes of the file.
-
-    Text is UTF-8, UTF-16 with a byte order mark, or bytes without control characters. A file that
-    cannot be read counts as text: the scanner gives the reason.
-    """
-    if file.size == 0:
-        return True
-    try:
-        with open_file(file.real) as stream:
-            start = stream.read(_SNIFFED_BYTES)
-    except OSError:
-        return True
-    if start.startswith(_UTF16_MARKS):
-        return True
-    if b"\0" in start:
-        return False
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(start)
-    except UnicodeDecodeError:
-        return not _CONTROLS.search(start)
-    return True
 
 
 def unreachable(target: Target, suffixes: tuple[str, ...]) -> tuple[NotExamined, ...]:
@@ -74,7 +47,11 @@ def configuration(context: Context) -> tuple[str | None, Mapping[str, str]]:
 
 
 def spread(
-    files: Sequence[SourceFile], workers: int, *, worth: int, argv_bytes: int = sys.maxsize
+    files: Sequence[SourceFile | PythonCode],
+    workers: int,
+    *,
+    worth: int,
+    argv_bytes: int = sys.maxsize,
 ) -> Sequence[tuple[str, ...]]:
     """Split the paths into batches that take about equally long, each in the given order.
 
@@ -85,7 +62,9 @@ def spread(
     total = sum(file.size + _FILE_BYTES for file in files)
     rounds = max(1, min(_ROUNDS, total // (worth * workers * _ROUNDS)))
     count = max(1, min(workers * rounds, total // worth, len(files)))
-    bins: list[tuple[int, int, list[SourceFile]]] = [(0, index, []) for index in range(count)]
+    bins: list[tuple[int, int, list[SourceFile | PythonCode]]] = [
+        (0, index, []) for index in range(count)
+    ]
     for file in sorted(files, key=lambda file: (-file.size, file.path)):
         size, index, members = heapq.heappop(bins)
         members.append(file)
@@ -107,17 +86,42 @@ def spread(
     return batches
 
 
-def python_lines(file: SourceFile | None) -> tuple[str, ...]:
-    """Return the lines of a Python file as the interpreter counts them; none on an error."""
-    if file is None:
+def python_lines(code: PythonCode | None) -> tuple[str, ...]:
+    """Return the lines of Python code as the interpreter counts them; none on an error."""
+    if code is None:
         return ()
     try:
-        raw = read_file(file.real)
+        if code.text is None:
+            raw = read_file(code.real)
+        else:
+            raw = code.text.encode("utf-8", "surrogateescape")
         encoding, _ = tokenize.detect_encoding(io.BytesIO(raw).readline)
         text = raw.decode(encoding)
     except (OSError, SyntaxError, LookupError, UnicodeDecodeError):
         return ()
     return tuple(_LINE_END.split(text))
+
+
+def in_notebook(place: Location, lines: Sequence[CellLine]) -> Location:
+    """Return the place in the file of a notebook for a place in these `lines` of it."""
+    first, last = place.start_line, place.last_line
+    if not first or not last or not lines:
+        return place
+    start, end = (lines[min(number, len(lines)) - 1] for number in (first, last))
+    return Location(
+        place.path,
+        start.file_line,
+        max(start.file_line, end.file_line),
+        cell=start.cell,
+        cell_line=start.cell_line,
+    )
+
+
+def spellings(values: Iterable[str]) -> frozenset[str]:
+    """Return secret values as they are, and with the escapes of JSON, which notebooks have."""
+    texts = frozenset(filter(None, values))
+    escaped = (json.dumps(text, ensure_ascii=plain) for text in texts for plain in (False, True))
+    return texts.union(text[1:-1] for text in escaped)
 
 
 def utf16_column(line: str, offset: int) -> int | None:

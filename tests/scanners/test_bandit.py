@@ -22,9 +22,10 @@ from scanagg.model import (
     Target,
     plain,
 )
+from scanagg.project.sources import PythonCode
 from scanagg.reports.reasons import sentence
 from scanagg.scanners import bandit, source_files
-from scanagg.scanners.base import Output, ScanError
+from scanagg.scanners.base import Inputs, Output, ScanError
 
 Examine = Callable[..., Driven]
 
@@ -524,4 +525,153 @@ def test_a_column_inside_a_character_or_past_the_line_is_none() -> None:
 
 
 def test_a_file_that_is_gone_has_no_lines(tmp_path: Path) -> None:
-    assert source_files.python_lines(SourceFile("a.py", tmp_path / "a.py", 1)) == ()
+    assert source_files.python_lines(PythonCode("a.py", tmp_path / "a.py", 1)) == ()
+
+
+# Python by any name
+
+
+EVAL = "eval(x)\n"
+NOTEBOOK = {
+    "cells": [
+        {"cell_type": "markdown", "metadata": {}, "source": ["# A title\n", "eval(x)"]},
+        {
+            "cell_type": "code",
+            "execution_count": 1,
+            "id": "0a1b2c3d",
+            "metadata": {},
+            "outputs": [{"output_type": "stream", "name": "stdout", "text": ["eval(x)\n"]}],
+            "source": ["import os\n", "%matplotlib inline\n", "!ls\n", "os.sys", "tem(command)\n"],
+        },
+        {"cell_type": "code", "metadata": {}, "outputs": [], "source": "%%time\neval(x)"},
+        {"cell_type": "code", "metadata": {}, "outputs": [], "source": "%%bash\neval x"},
+        {"cell_type": "code", "metadata": {}, "outputs": [], "source": "def f(:"},
+    ],
+    "metadata": {"kernelspec": {"name": "python3"}},
+    "nbformat": 4,
+    "nbformat_minor": 5,
+}
+
+
+def test_python_is_examined_whatever_the_name_of_its_file(examine: Examine) -> None:
+    files: dict[str, str | bytes] = {
+        "bin/run": "#!/usr/bin/env python3\n" + EVAL,
+        "bin/options": "#!/usr/bin/env -S python3 -u\n" + EVAL,
+        "bin/uv": "#!/usr/bin/env -S uv run --script\n" + EVAL,
+        "bin/mark": b"\xef\xbb\xbf#!/usr/bin/python3.11\r\n" + EVAL.encode(),
+        "bin/versioned": "#!/opt/pypy/bin/pypy3.10\n" + EVAL,
+        "bin/long": "#!/bin/sh\n'''exec' /a/long/python \"$0\" \"$@\"\n' '''\n" + EVAL,
+        "bin/inline": "# /// script\n# ///\n" + EVAL,
+        "stub.pyi": EVAL,
+        "gui.pyw": EVAL,
+        "app.wsgi": EVAL,
+        "SConstruct": EVAL,
+        "upper.PY": EVAL,
+        "cookie.py": b"# coding: latin-1\nname = '\xe9'\n" + EVAL.encode(),
+        "start.pth": "/a/folder\nimport os; eval(os.environ['X'])\n",
+    }
+    driven = examine(files)
+    assert driven.examined == sorted(files)
+    assert {path for rule, path, _ in lines(driven) if rule == "B307"} == set(files)
+
+
+def test_code_that_looks_like_a_comment_is_found_and_the_file_is_a_gap(examine: Examine) -> None:
+    # A line break in UTF-7. bandit does not count the line after it.
+    driven = examine({"a.py": b"# coding: utf-7\n# +AAo-eval(x)\n"})
+    assert [rule for rule, _, _ in lines(driven)] == ["B307"]
+    assert driven.examined == []
+
+
+def test_what_is_no_python_is_no_input(examine: Examine) -> None:
+    driven = examine(
+        {
+            "bin/shell": "#!/bin/sh\nexec python3 -m app\n",
+            "bin/bash": "#!/opt/python/bin/bash\neval x\n",
+            "notes.txt": "eval(x)\n",
+            "folders.pth": "/a/folder\n",
+            "weights.pth": b"PK\x03\x04\0import os\n",
+            "a.md": "```\n# /// script\n```\n",
+        }
+    )
+    assert driven.inputs == Inputs("files")
+
+
+def test_python_that_cannot_be_parsed_is_a_gap_whatever_its_name(examine: Examine) -> None:
+    files: dict[str, str | bytes] = {
+        "wide.py": EVAL.encode("utf-16"),
+        "zero.py": b"x = 1\n\0\n" + EVAL.encode(),
+        "bin/zip": b"#!/usr/bin/env python3\nPK\x03\x04\0\0",
+        "cookie.py": b"# coding: no-such\n" + EVAL.encode(),
+        "a.py": "x = 1\n",
+    }
+    driven = examine(files)
+    assert driven.examined == ["a.py"]
+    assert set(driven.reasons) == set(files) - {"a.py"}
+
+
+def test_a_link_with_a_name_that_python_imports_is_python(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    root = make_project({"LICENSE": EVAL, "data.txt": EVAL, "run": f"#!/usr/bin/python\n{EVAL}"})
+    (root / "pkg").mkdir()
+    (root / "pkg/__init__.py").symlink_to("../LICENSE")
+    (root / "a.py").symlink_to("data.txt")
+    (root / "b.py").symlink_to("a.py")
+    (root / "run.py").symlink_to("run")
+    (root / "plain").symlink_to("data.txt")
+    driven = drive(bandit, context(read_target(root)), tmp_path)
+    assert driven.examined == ["a.py", "b.py", "pkg/__init__.py", "run"]
+    found = {place.location.path: place.location for place in driven.observations if place.location}
+    assert set(found) == {"a.py", "b.py", "pkg/__init__.py", "run"}
+    assert found["a.py"] == Location("a.py", 1, 1, 1, 8)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_the_code_of_a_notebook_is_examined_cell_by_cell(
+    examine: Examine, indent: int | None
+) -> None:
+    text = json.dumps(NOTEBOOK, indent=indent)
+    driven = examine({"a.ipynb": text})
+    assert driven.examined == ["a.ipynb"]
+    assert driven.reasons == {
+        "a.ipynb, cell 4": Reason("notebook-magic", {"magic": "%%bash"}),
+        "a.ipynb, cell 5": Reason("notebook-cell-syntax"),
+    }
+    file_lines = text.split("\n")
+    shell, evaluated = driven.observations
+    for one, cell, cell_line, part in ((shell, 2, 4, "os.sys"), (evaluated, 3, 2, "eval(x)")):
+        place = one.location
+        assert place
+        assert (place.path, place.cell, place.cell_line) == ("a.ipynb", cell, cell_line)
+        assert part in file_lines[(place.start_line or 0) - 1]
+    assert [one.rule.id for one in driven.observations] == ["B605", "B307"]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ({"cells": 1}, "invalid-notebook"),
+        ({"worksheets": []}, "invalid-notebook"),
+        ({"metadata": {"kernelspec": {"name": "ir", "language": "R"}}}, "notebook-language"),
+    ],
+)
+def test_a_notebook_that_is_not_examined_is_named(
+    examine: Examine, change: dict[str, Any], kind: str
+) -> None:
+    driven = examine({"a.ipynb": json.dumps({**NOTEBOOK, **change}), "b.ipynb": "{"})
+    assert driven.reasons["a.ipynb"].kind == kind
+    assert driven.reasons["b.ipynb"].kind == "invalid-notebook"
+    assert driven.outputs == []
+
+
+def test_bandit_examines_many_copies_and_files_together(examine: Examine) -> None:
+    """The names of copies are numbers, also where batches are tried again."""
+    text = json.dumps(NOTEBOOK)
+    files = {f"{name}.ipynb": text for name in "abc"}
+    files |= {"nosec.ipynb": text.replace("eval(x)", "eval(x)  # nosec")}
+    files |= {"z.py": "x = 1\n", "0.py": EVAL, "n.py": EVAL, "s.pth": "import os; eval(x)\n"}
+    driven = examine(files)
+    assert driven.examined == sorted(files)
+    counts = Counter(path for rule, path, _ in lines(driven) if rule == "B307")
+    assert counts == {path: 1 for path in files if path != "z.py"}
+    assert [path for _, path, _ in by_source(driven)["nosec"]] == ["nosec.ipynb"]

@@ -23,11 +23,11 @@ from scanagg.model import (
     Target,
     plain,
 )
+from scanagg.project.sources import Sources
 from scanagg.reports.reasons import sentence
 from scanagg.scanners import detect_secrets
 from scanagg.scanners.base import Output, Parsed
 from scanagg.scanners.detect_secrets import is_placeholder, read_baseline
-from scanagg.scanners.source_files import is_text
 
 Examine = Callable[..., Driven]
 
@@ -275,19 +275,63 @@ def test_a_file_that_takes_too_long_is_given_up_and_named(examine: Examine) -> N
     assert hits(driven) == [("secret-keyword", "b.py", 1)]
 
 
-def test_text_that_is_not_utf8_is_named_and_binary_is_no_input(examine: Examine) -> None:
-    driven = examine(
-        {
-            "latin.py": b"password = '\xe9" + WORD.encode() + b"'\n",
-            "utf16.txt": f"password = '{WORD}'\n".encode("utf-16"),
-            "image.png": b"\x89PNG\r\n\x1a\n\x00\x00",
-            "blob": b"\xff\xfa\x01\x02 no text",
-            "fine.txt": "ä" * 4_001,
-        }
+SECRET = f"password = '{WORD}'\n"
+CONTROL = SECRET.replace("'\n", "'\x01\n").encode()
+
+
+def test_text_is_searched_in_any_encoding_and_whatever_it_looks_like(examine: Examine) -> None:
+    files = {
+        "latin.py": b"password = '\xe9" + WORD.encode() + b"'\n",
+        "mark.txt": SECRET.encode("utf-16"),
+        "mark32.txt": SECRET.encode("utf-32"),
+        "le.txt": SECRET.encode("utf-16-le"),
+        "be.txt": SECRET.encode("utf-16-be"),
+        "le32.yml": SECRET.encode("utf-32-le"),
+        # This name promises nothing.
+        "unnamed": SECRET.encode("utf-16-le"),
+        "le-control.env": CONTROL.decode().encode("utf-16-le"),
+        ".env.prod": b"# \xe9\x01\n" + SECRET.encode(),
+        "run.sh": b"\0\n" + SECRET.encode(),
+        "Makefile": b"\x07\n" + SECRET.encode(),
+        "tool": b"#!/bin/sh\n\0\n" + SECRET.encode(),
+        "split.env": b"\0" + SECRET.replace(WORD, "\0".join(WORD)).encode(),
+        "deep.txt": b"x = 1\n" * 2_000 + b"\0\n" + SECRET.encode(),
+        "cut.txt": b"x = 1\n" * 2_000 + b"\xff\n" + SECRET.encode(),
+        "fine.txt": ("ä" * 4_001 + "\n" + SECRET).encode(),
+    }
+    driven = examine(files)
+    assert driven.examined == sorted(files)
+    lines = {path: line for _, path, line in hits(driven)}
+    assert lines == {
+        **dict.fromkeys(files, 1),
+        **dict.fromkeys((".env.prod", "run.sh", "Makefile", "fine.txt"), 2),
+        "tool": 3,
+        "deep.txt": 2_002,
+        "cut.txt": 2_002,
+    }
+
+
+def test_an_executable_file_is_text_unless_it_is_a_known_format(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    files = {"script": CONTROL, "program": b"\x7fELF\0" + CONTROL, "notes": CONTROL}
+    root = make_project(files)
+    for name in ("script", "program"):
+        (root / name).chmod(0o755)
+    driven = drive(detect_secrets, context(read_target(root)), tmp_path)
+    assert driven.examined == ["script"]
+    assert driven.reasons == dict.fromkeys(
+        ["program", "notes"], Reason("files-not-text", {"count": 1})
     )
-    assert driven.reasons == dict.fromkeys(["latin.py", "utf16.txt"], Reason("not-utf8"))
-    assert set(driven.inputs.found) == {"latin.py", "utf16.txt", "fine.txt"}
-    assert driven.examined == ["fine.txt"]
+
+
+def test_other_files_are_counted_by_the_ends_of_their_names(examine: Examine) -> None:
+    picture = b"\x89PNG\r\n\x1a\n\0\0"
+    driven = examine({"a.py": "", "x.png": picture, "sub/y.png": picture, "z.gif": b"GIF8\0"})
+    assert driven.inputs.not_examined == (
+        NotExamined("*.png", Reason("files-not-text", {"count": 2}), on_purpose=True),
+        NotExamined("z.gif", Reason("files-not-text", {"count": 1}), on_purpose=True),
+    )
 
 
 def test_locks_are_searched_for_tokens_only(examine: Examine) -> None:
@@ -529,7 +573,9 @@ def test_limits_that_cannot_be_are_errors(examine: Examine, name: str, text: str
 
 
 def test_a_file_that_cannot_be_looked_into_is_left_to_the_search(tmp_path: Path) -> None:
-    assert is_text(SourceFile("gone", tmp_path / "gone", 1))
+    gone = SourceFile("gone", tmp_path / "gone", 1)
+    sources = Sources(Target(tmp_path, "x", (gone,)))
+    assert sources.natures["gone"].encoding == "utf-8"
 
 
 # Unusable output

@@ -52,8 +52,14 @@ def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Answers
         for name, content in files.items():
             if content is not None:
                 (tmp_path / name).write_bytes(content)
-        request = {"root": str(tmp_path), "files": [*files], "seconds": 60}
-        request |= {"file_bytes": 5_000_000, "line_bytes": 99_999}
+        request = {
+            "root": str(tmp_path),
+            "files": [*files],
+            "encodings": ["utf-8"] * len(files),
+            "seconds": 60,
+            "file_bytes": 5_000_000,
+            "line_bytes": 99_999,
+        }
         said = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         monkeypatch.setattr(sys, "argv", ["secrets", *args])
         monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps({**request, **limits})))
@@ -77,7 +83,7 @@ def test_an_answer_for_each_file_in_order(answers: Answers) -> None:
     )
     assert [one["file"] for one in found] == [0, 1, 2, 3, 4]
     assert [one["reason"] and one["reason"]["kind"] for one in found] == [
-        *(None, None, "filtered", "not-utf8", "vanished")
+        *(None, None, "filtered", None, "vanished")
     ]
     assert [one["on_purpose"] for one in found] == [False, False, True, False, False]
     (hit,) = found[0]["hits"]

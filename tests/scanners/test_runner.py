@@ -18,6 +18,7 @@ from scanagg.core import cache
 from scanagg.core.errors import ResourceError
 from scanagg.core.process import Stop
 from scanagg.model import Inventory, NotExamined, Reason, Run, ScannerInfo, Status, Target, plain
+from scanagg.project.sources import Sources
 from scanagg.reports.reasons import sentence
 from scanagg.scanners import runner as scan_module
 from scanagg.scanners.base import (
@@ -103,8 +104,10 @@ class Fake:
 
 
 def context(**changes: object) -> Context:
+    target = Target(Path("/nowhere"), "x", ())
     base = Context(
-        target=Target(Path("/nowhere"), "x", ()),
+        target=target,
+        sources=Sources(target),
         inventory=Inventory(),
         settings=ScannerSettings(),
         cache=cache.cache_folder(),

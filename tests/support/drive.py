@@ -19,6 +19,7 @@ from scanagg.model import (
     Target,
     pypi_purl,
 )
+from scanagg.project.sources import Sources
 from scanagg.scanners.base import (
     Call,
     Context,
@@ -82,6 +83,7 @@ def context(target: Target | Path, inventory: Inventory | None = None, **changes
     names = set(ScannerSettings.__struct_fields__)
     settings = ScannerSettings(**{key: changes.pop(key) for key in names & changes.keys()})
     given: dict[str, Any] = {
+        "sources": Sources(target),
         "inventory": inventory or Inventory(),
         "settings": settings,
         "cache": target.root.parent / f"{target.root.name}-cache",

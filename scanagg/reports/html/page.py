@@ -278,6 +278,7 @@ class Rows:
         finding = judged.finding
         location, places, package = finding.location, finding.places, finding.package
         upgrade = self._upgrades.get(package.purl) if package else None
+        cell = phrases.cell(location) if location else ""
         key: _PackageKey | None = None
         if package:
             key = (
@@ -296,7 +297,7 @@ class Rows:
             _CATEGORIES[finding.category],
             _CONFIDENCES[finding.confidence],
             self._lines[finding.title],
-            self._blocks[finding.message],
+            self._blocks[f"{finding.message} (In {cell}.)" if cell else finding.message],
             self._rules[finding.rule],
             self._lines[location.path] if location else _NONE,
             location.start_line if location else None,

@@ -210,6 +210,8 @@ class Results:
         finding, package = judged.finding, judged.finding.package
         message = sentence(finding.message or finding.title)
         yield message
+        if finding.location and (cell := phrases.cell(finding.location)):
+            yield f"In {cell}."
         if package:
             if package.name not in message or package.version not in message:
                 yield f"Affects {phrase(package.name)} {phrase(package.version)}."

@@ -1,4 +1,4 @@
-"""bandit: weaknesses in the project's Python source (`*.py` and `*.pyw`).
+"""bandit: weaknesses in the project's Python code, whatever the names of its files.
 
 scanagg passes each file by name. Otherwise bandit would leave out the folders on its own list, and
 those that a `.bandit` of the project excludes.
@@ -27,10 +27,11 @@ from scanagg.model import (
     Secret,
     Severity,
     SeverityClaim,
-    SourceFile,
     plain,
 )
 from scanagg.model.advisories import secret_texts
+from scanagg.project import notebooks, python_code
+from scanagg.project.sources import PythonCode
 from scanagg.scanners import base, pinned, source_files
 from scanagg.scanners.bandit.remedies import REMEDIES
 
@@ -61,7 +62,8 @@ INFO = ScannerInfo(
 )
 
 _WORKER: Final = "scanagg.scanners.bandit.worker"
-_SUFFIXES: Final = (".py", ".pyw")
+# Inputs with these names that scanagg skipped, such as links that lead nowhere.
+_SUFFIXES: Final = (*python_code.SUFFIXES, python_code.STARTUP_SUFFIX, notebooks.SUFFIX)
 # Starting a process takes as long as examining this much code.
 _WORTH_BYTES: Final = 150_000
 # Systems take a mebibyte of arguments and environment, or more.
@@ -163,13 +165,13 @@ class _Metrics(msgspec.Struct, frozen=True):
     skipped_tests: float = 0
     low: float | None = msgspec.field(name="SEVERITY.LOW", default=None)
 
-    def cover(self, file: SourceFile) -> bool:
+    def cover(self, code: PythonCode) -> bool:
         """Return True if all checks ran and counted lines of code, unless the file has no code."""
         if self.low is None:
             return False
         return self.loc > 0 or not any(
             line.strip() and not line.lstrip().startswith("#")
-            for line in source_files.python_lines(file)
+            for line in source_files.python_lines(code)
         )
 
 
@@ -193,20 +195,23 @@ def locate(context: base.Context) -> base.Tool | None:
 
 
 def inputs(context: base.Context) -> base.Inputs:
-    """Return the Python files of the target, by name."""
-    files = context.target.files
-    names = tuple(file.path for file in files if file.real.name.endswith(_SUFFIXES))
-    return base.Inputs("files", names, source_files.unreachable(context.target, _SUFFIXES))
+    """Return the Python code of the target, by name."""
+    codes, gaps = context.sources.python
+    unreachable = source_files.unreachable(context.target, _SUFFIXES)
+    return base.Inputs("files", tuple(code.path for code in codes), (*gaps, *unreachable))
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Spread the files over the workers: bandit itself uses one processor."""
-    files = source_files.chosen(context.target, inputs.found)
-    return source_files.spread(files, context.workers, worth=_WORTH_BYTES, argv_bytes=_ARGV_BYTES)
+    codes, _ = context.sources.python
+    return source_files.spread(codes, context.workers, worth=_WORTH_BYTES, argv_bytes=_ARGV_BYTES)
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
-    """Return the call for these files. No folder is excluded."""
+    """Return the call for these files. No folder is excluded.
+
+    bandit reads a file itself if it is Python code as a whole.
+    """
     settings = context.settings
     config, files = source_files.configuration(context)
     argv = (
@@ -215,9 +220,12 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
         *(("--configfile", config) if config else ()),
         *(*settings.args, "--"),
     )
-    extra = tuple(str(file.real) for file in source_files.chosen(context.target, batch))
+    codes = _named(context, batch)
+    texts = {name: code.text for name, code in codes.items() if code.text is not None}
     # UTF-8 in any locale: `_failed_checks` looks for file names in bandit's log.
-    return base.Call(argv, batch, extra=extra, files=files, env={"PYTHONUTF8": "1"})
+    return base.Call(
+        argv, batch, extra=tuple(codes), files={**files, **texts}, env={"PYTHONUTF8": "1"}
+    )
 
 
 def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
@@ -245,7 +253,11 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     elif output.inputs and report.number_hidden:
         why = "the run without it failed" if separator else "`path` names another bandit"
         notices = (Reason("hidden-not-listed", {"comment": "# nosec", "why": why}),)
-    files = {str(file.real): file for file in source_files.chosen(context.target, output.inputs)}
+    # bandit puts a dot before names without a folder.
+    files = {
+        name if code.text is None else f"./{name}": code
+        for name, code in _named(context, output.inputs).items()
+    }
     gaps = (*_skipped(report, files, context.settings), *_failed_checks(output.stderr, files))
     missed = {gap.input for gap in gaps}
     issues = (*report.results, *hidden)
@@ -255,15 +267,26 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
             *_observations(hidden, files, _NOSEC),
         ),
         examined=tuple(
-            file.path
-            for name, file in files.items()
-            if file.path not in missed and report.metrics.get(name, _Metrics()).cover(file)
+            code.path
+            for name, code in files.items()
+            if code.path not in missed and report.metrics.get(name, _Metrics()).cover(code)
         ),
         not_examined=gaps,
         hidden=+Counter({_NOSEC: report.number_hidden}),
         notices=notices,
-        secrets=frozenset(filter(None, (issue.password for issue in issues))),
+        secrets=source_files.spellings(issue.password for issue in issues),
     )
+
+
+def _named(context: base.Context, paths: Sequence[str]) -> Mapping[str, PythonCode]:
+    """Return the code with these paths by its name for bandit.
+
+    That is the path of its file, or the name of a copy of the code in the working directory.
+    """
+    codes, _ = context.sources.python
+    known = {code.path: code for code in codes}
+    named = enumerate(known[path] for path in paths if path in known)
+    return {str(code.real) if code.text is None else f"{index}.py": code for index, code in named}
 
 
 def _decode(raw: bytes) -> _Report:
@@ -280,7 +303,7 @@ def _decode(raw: bytes) -> _Report:
 
 
 def _skipped(
-    report: _Report, files: Mapping[str, SourceFile], settings: base.ScannerSettings
+    report: _Report, files: Mapping[str, PythonCode], settings: base.ScannerSettings
 ) -> Iterator[NotExamined]:
     """Return the files that bandit skipped, or that its configuration excludes."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -297,7 +320,7 @@ def _skipped(
                 yield NotExamined(file.path, Reason("left-out-by-settings"), on_purpose=True)
 
 
-def _failed_checks(stderr: str, files: Mapping[str, SourceFile]) -> Iterator[NotExamined]:
+def _failed_checks(stderr: str, files: Mapping[str, PythonCode]) -> Iterator[NotExamined]:
     """Return the files on which a check crashed. Bandit logs that and continues."""
     paths = {
         name.encode("utf-8", "backslashreplace").decode("utf-8"): file.path
@@ -309,7 +332,7 @@ def _failed_checks(stderr: str, files: Mapping[str, SourceFile]) -> Iterator[Not
             yield NotExamined(paths.pop(name), reason)
 
 
-def _shown_path(name: str, files: Mapping[str, SourceFile]) -> str:
+def _shown_path(name: str, files: Mapping[str, PythonCode]) -> str:
     """Return the path to show for bandit's `name`. Reports from Windows mix both separators."""
     if name in files:
         return files[name].path
@@ -318,15 +341,17 @@ def _shown_path(name: str, files: Mapping[str, SourceFile]) -> str:
 
 
 def _observations(
-    issues: Iterable[_Issue], files: Mapping[str, SourceFile], in_source: str
+    issues: Iterable[_Issue], files: Mapping[str, PythonCode], in_source: str
 ) -> Iterator[Observation]:
-    name, lines = "", source_files.python_lines(None)
+    name, code, lines = "", None, source_files.python_lines(None)
     for issue in issues:
         if issue.filename != name:  # issues come file by file
             name = issue.filename
-            lines = source_files.python_lines(files.get(name))
+            code = files.get(name)
+            lines = source_files.python_lines(code)
         # The text of these rules contains the password.
         text = _PASSWORDS.get(issue.test_id) or one_line(issue.issue_text.strip())
+        place = issue.location(_shown_path(name, files), lines)
         severity = _SEVERITIES.get(issue.issue_severity.upper(), Severity.UNKNOWN)
         yield Observation(
             scanner=INFO.name,
@@ -336,7 +361,7 @@ def _observations(
             message=text,
             claims=(SeverityClaim("tool", severity, INFO.name),),
             confidence=_CONFIDENCES.get(issue.issue_confidence.upper(), Confidence.UNKNOWN),
-            location=issue.location(_shown_path(name, files), lines),
+            location=source_files.in_notebook(place, code.cells) if code else place,
             secret=Secret(texts=secret_texts((issue.password,))) if issue.password else None,
             in_source=in_source,
         )

@@ -36,7 +36,7 @@ def main() -> None:
         sys.exit(code)
     # The files in which comments hide issues, as bandit counts them.
     hiding = [
-        name
+        name.removeprefix("./")  # bandit puts it before every relative name
         for name, counts in json.loads(report)["metrics"].items()
         if name != "_totals" and counts.get("nosec", 0) + counts.get("skipped_tests", 0)
     ]
@@ -56,7 +56,9 @@ def _bandit(options: Iterable[str], files: Iterable[str]) -> int:
 
 
 def _open(name: str, _mode: str) -> BinaryIO:
-    return io.BytesIO(read_file(Path(name)))
+    path = Path(name)
+    # A relative name is that of a copy in the working directory.
+    return io.BytesIO(read_file(path) if path.is_absolute() else path.read_bytes())
 
 
 def _written(name: str) -> str:

@@ -30,6 +30,7 @@ from scanagg.model import (
 )
 from scanagg.model.advisories import secret_texts
 from scanagg.project.kinds import is_lock
+from scanagg.project.notebooks import CellLine
 from scanagg.scanners import base, pinned, source_files
 
 BASELINE: Final = ".secrets.baseline"
@@ -85,13 +86,16 @@ advisory_source = base.advisory_source
 
 
 class SearchRequest(msgspec.Struct, frozen=True):
-    """A request to `worker`: search `files`, relative to `root`; `locks` are those full of hashes.
+    """A request to `worker`: search `files`, relative to `root`, in these `encodings`.
+
+    `locks` are those full of hashes.
 
     The limits are CPU `seconds` for each file, and the bytes of a file and of a line.
     """
 
     root: str
     files: tuple[str, ...]
+    encodings: tuple[str, ...]
     seconds: float
     file_bytes: int
     line_bytes: int
@@ -156,26 +160,42 @@ def locate(context: base.Context) -> base.Tool | None:
 
 
 def inputs(context: base.Context) -> base.Inputs:
-    """Return the text files, whatever their names. ConfigError for invalid options."""
+    """Return the text files, whatever their names. ConfigError for invalid options.
+
+    Other files are listed by the ends of their names.
+    """
     most_bytes, *_ = _limits(context.settings)
     names: list[str] = []
     excluded: list[NotExamined] = []
+    others: dict[str, list[str]] = {}
+    natures = context.sources.natures
     for file in context.target.files:
         if file.path == BASELINE:
             excluded.append(NotExamined(file.path, Reason("own-baseline"), on_purpose=True))
         elif file.size > most_bytes and is_lock(file.path):
             excluded.append(NotExamined(file.path, Reason("lock-file"), on_purpose=True))
-        elif source_files.is_text(file):
-            if file.size > most_bytes:
-                reason = Reason(
-                    "too-large",
-                    {"size": file.size, "limit": most_bytes, "option": "max-file-bytes"},
-                )
-                excluded.append(NotExamined(file.path, reason))
-            else:
-                names.append(file.path)
-    unreachable = source_files.unreachable(context.target, ("",))
-    return base.Inputs("files", tuple(names), (*excluded, *unreachable))
+        elif natures[file.path].encoding is None:
+            suffix = file.real.suffix
+            others.setdefault(f"*{suffix}" if suffix else file.path, []).append(file.path)
+        elif file.size > most_bytes:
+            reason = Reason(
+                "too-large",
+                {"size": file.size, "limit": most_bytes, "option": "max-file-bytes"},
+            )
+            excluded.append(NotExamined(file.path, reason))
+        else:
+            names.append(file.path)
+    excluded += source_files.unreachable(context.target, ("",))
+    if names or excluded:  # a project without text is none for this scanner
+        excluded += [
+            NotExamined(
+                paths[0] if len(paths) == 1 else kind,
+                Reason("files-not-text", {"count": len(paths)}),
+                on_purpose=True,
+            )
+            for kind, paths in others.items()
+        ]
+    return base.Inputs("files", tuple(names), tuple(excluded))
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
@@ -192,6 +212,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
     request = {
         "root": str(root),
         "files": [names[path] for path in batch],
+        "encodings": [context.sources.natures[path].encoding or "utf-8" for path in batch],
         "locks": [names[path] for path in batch if is_lock(path)],
         "seconds": seconds,
         "file_bytes": file_bytes,
@@ -227,7 +248,12 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         raise base.ScanError(Reason("unasked-answer"))
     known, problem = _baseline(context.target)
     named = [(answer, output.inputs[answer.file]) for answer in answers]
-    result = base.merge([_parse_file(answer, path, known.get(path, ())) for answer, path in named])
+    result = base.merge(
+        [
+            _parse_file(answer, path, known.get(path, ()), _cells(context, answer, path))
+            for answer, path in named
+        ]
+    )
     searched = frozenset(result.examined)
     files = (file for file in context.target.files if file.path in searched)
     names = tuple(_in_name(file.path) for file in files if file.has_secret_name)
@@ -238,8 +264,21 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     return replace(result, observations=observations, notices=(*notices, *result.notices))
 
 
-def _parse_file(answer: SearchAnswer, path: str, known: Sequence[BaselineSecret]) -> base.Parsed:
-    """Return the result for one file, of which the project's baseline lists `known` secrets."""
+def _cells(context: base.Context, answer: SearchAnswer, path: str) -> Sequence[CellLine]:
+    """Return the lines that were searched in a notebook with secrets; none for another file."""
+    return context.sources.strings(path) if answer.hits or answer.allowed else ()
+
+
+def _parse_file(
+    answer: SearchAnswer,
+    path: str,
+    known: Sequence[BaselineSecret],
+    cells: Sequence[CellLine] = (),
+) -> base.Parsed:
+    """Return the result for one file, of which the project's baseline lists `known` secrets.
+
+    `cells` are the lines that were searched in a notebook.
+    """
     if answer.reason:
         return base.Parsed(not_examined=(NotExamined(path, answer.reason, answer.on_purpose),))
     hits, allowed = _without_placeholders(answer.hits), _without_placeholders(answer.allowed)
@@ -252,16 +291,20 @@ def _parse_file(answer: SearchAnswer, path: str, known: Sequence[BaselineSecret]
             if (entry.type, entry.hashed_secret) == (hit.type, hit.hash)
         ]
         hidden.update(kinds)
-        observations.append(_observation(hit, path, BASELINE if _NO_SECRET in kinds else ""))
+        in_source = BASELINE if _NO_SECRET in kinds else ""
+        observations.append(_observation(hit, path, cells, in_source))
     placeholders = len(answer.hits) - len(hits)
     return base.Parsed(
-        observations=(*observations, *(_observation(hit, path, _PRAGMA) for hit in allowed)),
+        observations=(
+            *observations,
+            *(_observation(hit, path, cells, _PRAGMA) for hit in allowed),
+        ),
         examined=(path,),
         hidden=+hidden,
         notices=(Reason("placeholders", {"path": path, "number": placeholders}),)
         if placeholders
         else (),
-        secrets=frozenset(answer.values),
+        secrets=source_files.spellings(answer.values),
     )
 
 
@@ -315,9 +358,12 @@ def _without_placeholders(hits: Sequence[SecretHit]) -> Sequence[SecretHit]:
     return [hit for hit in hits if not is_placeholder(hit.value)]
 
 
-def _observation(hit: SecretHit, path: str, in_source: str) -> Observation:
+def _observation(
+    hit: SecretHit, path: str, cells: Sequence[CellLine], in_source: str
+) -> Observation:
     """Return the observation at the first line of a secret. Its places are all lines."""
-    places = tuple(Location(path, max(1, line)) for line in hit.lines)
+    found = (Location(path, max(1, line)) for line in hit.lines)
+    places = tuple(dict.fromkeys(source_files.in_notebook(place, cells) for place in found))
     return Observation(
         scanner=INFO.name,
         category=Category.SECRET,

@@ -37,6 +37,9 @@ from detect_secrets.util.inject import call_function_with_arguments
 
 from scanagg.core.files import read_file
 from scanagg.model import Reason, plain
+from scanagg.project.notebooks import SUFFIX, strings
+from scanagg.project.sources import MAX_BYTES
+from scanagg.project.text import decode
 from scanagg.scanners.detect_secrets import SearchAnswer, SearchRequest, SecretHit
 
 # detect-secrets has no types. Its results become a `SearchAnswer` at once.
@@ -156,6 +159,7 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
         reason = Reason("filtered", {"filter": min(filters)})
         return SearchAnswer(index, reason, on_purpose=True)
     raw = read_file(Path(request.root, name), request.file_bytes)
+    raw = _utf8(raw, request.encodings[index], name)
     longest = max(map(len, raw.splitlines()), default=0)
     if longest > request.line_bytes:
         reason = Reason(
@@ -165,9 +169,7 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
         return SearchAnswer(index, reason)
     hits, allowed = _found(), _found()
     values: dict[str, None] = {}
-    is_text = False
     for lines in _readings(name, raw):
-        is_text = True
         # Without the pragmas, detect-secrets would not have read the file again.
         again = bool(allowed)
         for secret in _secrets(name, lines, is_lock=name in request.locks):
@@ -178,8 +180,6 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
                 values.update(dict.fromkeys(secret.values))
         if hits:
             break
-    if not is_text:
-        return SearchAnswer(index, Reason("not-utf8"))
     return SearchAnswer(index, None, _sorted(hits), tuple(values), _sorted(allowed))
 
 
@@ -194,15 +194,21 @@ def _sorted(found: _Found) -> tuple[SecretHit, ...]:
     return tuple(sorted(hits, key=lambda hit: (hit.lines[0], hit.type, hit.hash)))
 
 
+def _utf8(raw: bytes, encoding: str, name: str) -> bytes:
+    """Return a file as UTF-8, and a notebook as its strings with their escapes undone."""
+    text = decode(raw, encoding)
+    if name.endswith(SUFFIX) and len(raw) <= MAX_BYTES:
+        with contextlib.suppress(ValueError):  # it is searched as any other text
+            text = "\n".join(line.text for line in strings(text))
+    return text.encode("utf-8", "replace")
+
+
 def _readings(name: str, raw: bytes) -> Iterator[list[str]]:
-    """Yield the lines of a file, then those of it as an ini file; nothing if it is not text."""
+    """Yield the lines of a file, then those of it as an ini file."""
     buffer: Any = io.BytesIO(raw)
     buffer.name = name  # the transformers choose by the name
     file: Any = io.TextIOWrapper(buffer)
-    try:
-        yield get_transformed_file(file) or file.readlines()
-    except UnicodeDecodeError:
-        return
+    yield get_transformed_file(file) or file.readlines()
     file.seek(0)
     lines = get_transformed_file(file, use_eager_transformers=True)
     if lines:
