@@ -39,7 +39,7 @@ _ALWAYS_IGNORED: Final = pathspec.GitIgnoreSpec.from_lines(
 
 
 class _Listing(msgspec.Struct, frozen=True):
-    """File names below the root, as in the file system; `untracked` has those that git may lack."""
+    """File names below the root, as in the file system; git does not track the `untracked` ones."""
 
     names: tuple[str, ...]
     untracked: frozenset[str]
@@ -76,8 +76,12 @@ def read_target(
         raise TargetError(f"{failure}: not a folder", "Give the folder of the project.")
     if not os.access(root, os.R_OK | os.X_OK):
         raise TargetError(f"{failure}: no permission to read it", "Change its permissions.")
-    listing = _list_by_git(root, reports, stop or Stop()) or _list_by_walking(root, reports)
-    earlier = frozenset(name for name in listing.untracked if _is_report(root / name))
+    listing = _list_by_git(root, stop or Stop()) or _list_by_walking(root)
+    earlier = frozenset(
+        name
+        for name in listing.untracked
+        if name.rpartition("/")[2] in reports and _is_report(root / name)
+    )
     excluded: dict[Reason, Callable[[str], bool]] = {
         REPORT: earlier.__contains__,
         CONFIGURED: pathspec.GitIgnoreSpec.from_lines(exclude).match_file,
@@ -95,7 +99,7 @@ def read_target(
     )
 
 
-def _list_by_git(root: Path, reports: Sequence[str], stop: Stop) -> _Listing | None:
+def _list_by_git(root: Path, stop: Stop) -> _Listing | None:
     """List the files by git; None without a repository, or if git ignores the folder itself.
 
     TargetError if git cannot read the repository: walking would leave out files that are tracked
@@ -108,16 +112,9 @@ def _list_by_git(root: Path, reports: Sequence[str], stop: Stop) -> _Listing | N
     settings = git.user_settings()
     if prefix and git.output(*settings, "check-ignore", "-q", ".") is not None:
         return None
-    command = ("ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard")
-    done = git.run(*settings, *command)
-    if done.ended is Ended.NOT_STARTED or stop.is_set():
+    listing = _list_tracked_and_new(git, settings)
+    if listing is None:
         return None
-    if done.ended is not Ended.EXITED or done.returncode != 0:
-        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [done.ended.value]
-        reason = next((line for line in lines if line.startswith("fatal:")), lines[-1])
-        raise TargetError(
-            f"git cannot read the repository: {one_line(reason)}", "Find out why: git status"
-        )
     state = git.state(settings)
     revision = Revision(
         commit=state.commit,
@@ -126,40 +123,52 @@ def _list_by_git(root: Path, reports: Sequence[str], stop: Stop) -> _Listing | N
         prefix=shown_path(os.fsdecode(prefix)),
         dirty=state.dirty,
     )
+    return replace(listing, revision=revision)
+
+
+def _list_tracked_and_new(git: Git, settings: Sequence[str]) -> _Listing | None:
+    """List the files of a repository and of its submodules; None without git."""
+    command = ("ls-files", "-z", "-t", "--stage", "--others", "--exclude-standard")
+    done = git.run(*settings, *command)
+    if done.ended is Ended.NOT_STARTED or git.stop.is_set():
+        return None
+    if done.ended is not Ended.EXITED or done.returncode != 0:
+        lines = done.stderr.decode("utf-8", "replace").strip().splitlines() or [done.ended.value]
+        reason = next((line for line in lines if line.startswith("fatal:")), lines[-1])
+        message = f"git cannot read the repository: {one_line(reason)}"
+        raise TargetError(message, "Find out why: git status")
     names: dict[str, None] = {}
     untracked: set[str] = set()
     skipped: list[NotExamined] = []
     for entry in os.fsdecode(done.stdout).split("\0"):
         tag, _, rest = entry.partition(" ")
         described, _, name = ("", "", rest) if tag == "?" else rest.partition("\t")
-        if described.startswith(SUBMODULE) and (
-            inner := _list_submodule(root / name, reports, stop)
-        ):
+        folder = git.root / name
+        if described.startswith(SUBMODULE) and _is_checked_out(folder):
+            inner = None
+            if find_submodule(folder):
+                with contextlib.suppress(TargetError):
+                    inner = _list_tracked_and_new(replace(git, root=folder), settings)
+            inner = inner or _list_by_walking(folder)
+            shown = shown_path(name)
             names |= dict.fromkeys(f"{name}/{below}" for below in inner.names)
             untracked |= {f"{name}/{below}" for below in inner.untracked}
             skipped += [
-                replace(gap, input=f"{shown_path(name)}/{gap.input}") for gap in inner.skipped
+                replace(gap, input=f"{shown}/{gap.input}".rstrip("/")) for gap in inner.skipped
             ]
         elif name:
             names[name] = None
             if tag == "?":
                 untracked.add(name)
-    return _Listing(tuple(names), _named(untracked, reports), tuple(skipped), revision)
+    return _Listing(tuple(names), frozenset(untracked), tuple(skipped), None)
 
 
-def _list_submodule(folder: Path, reports: Sequence[str], stop: Stop) -> _Listing | None:
-    """List the files of a submodule; None if it is not checked out."""
-    if not is_own_folder(folder) or not os.listdir(folder):  # noqa: PTH208
-        return None
-    listing = None
-    if find_submodule(folder):
-        with contextlib.suppress(TargetError):
-            listing = _list_by_git(folder, reports, stop)
-    return listing or _list_by_walking(folder, reports)
-
-
-def _named(names: Iterable[str], reports: Sequence[str]) -> frozenset[str]:
-    return frozenset(name for name in names if name.rpartition("/")[2] in reports)
+def _is_checked_out(folder: Path) -> bool:
+    """Return True for the folder of a submodule unless it is empty."""
+    try:
+        return is_own_folder(folder) and any(folder.iterdir())
+    except OSError:
+        return True
 
 
 def _is_report(path: Path) -> bool:
@@ -201,7 +210,7 @@ class _IgnoreRules(msgspec.Struct, frozen=True):
         return False
 
 
-def _list_by_walking(root: Path, reports: Sequence[str]) -> _Listing:
+def _list_by_walking(root: Path) -> _Listing:
     """List the files that no .gitignore above them excludes, without following links."""
     names: list[str] = []
     skipped: list[NotExamined] = []
@@ -226,7 +235,7 @@ def _list_by_walking(root: Path, reports: Sequence[str]) -> _Listing:
             else:
                 names.append(name)
     notices = (Reason("listed-without-git"),)
-    return _Listing(tuple(names), _named(names, reports), tuple(skipped), None, notices)
+    return _Listing(tuple(names), frozenset(names), tuple(skipped), None, notices)
 
 
 def _sort(

@@ -5,6 +5,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from support.repository import git
@@ -168,7 +169,13 @@ def test_a_repository_inside_is_skipped(make_project: Make) -> None:
     assert reasons(read_target(root)) == {"vendored": (NESTED, True)}
 
 
-def test_a_submodule_that_is_checked_out_is_part_of_the_project(make_project: Make) -> None:
+def unreadable(path: Path) -> NoReturn:
+    raise PermissionError(13, "Permission denied")
+
+
+def test_a_submodule_that_is_checked_out_is_part_of_the_project(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inner = make_project({"b.py": "", ".gitignore": "*.log\n", "kept.log": ""}, name="inner")
     root = make_project({"a.py": "", "sub/.gitignore": "new.py\n"})
     add = ("-c", "protocol.file.allow=always", "submodule", "add", "-q", str(inner))
@@ -189,6 +196,11 @@ def test_a_submodule_that_is_checked_out_is_part_of_the_project(make_project: Ma
     }
     (root / "sub" / "lib" / ".git").unlink()
     assert "sub/lib/new.py" in paths(read_target(root))
+    monkeypatch.setattr(Path, "iterdir", unreadable)
+    monkeypatch.setattr(os, "scandir", unreadable)
+    reason = Reason("unreadable-folder", {"error": "Permission denied"})
+    assert reasons(read_target(root))["sub/lib"] == (reason, False)
+    monkeypatch.undo()
     assert paths(read_target(root / "sub")) == [
         *(".gitignore", "lib/.gitignore", "lib/b.py", "lib/new.py")
     ]

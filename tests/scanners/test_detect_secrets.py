@@ -18,6 +18,7 @@ from scanagg.model import (
     Category,
     Confidence,
     Location,
+    NotExamined,
     Reason,
     SourceFile,
     Target,
