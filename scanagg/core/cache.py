@@ -3,8 +3,9 @@
 import contextlib
 import hashlib
 import os
+import secrets
 import shutil
-import tempfile
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -15,8 +16,11 @@ import platformdirs
 from scanagg.core.errors import ConfigError
 from scanagg.core.files import read_file
 
-# An older work folder belongs to a run that was killed.
+# An older work folder belongs to a run that was killed, also where folders cannot be locked.
 _STALE_SECONDS: Final = 24 * 3600.0
+_LOCKED: Final = "run-"
+# The file in a work folder that has the path of a temporary file elsewhere.
+_NOTE: Final = "temporary-file"
 _RECORD_BYTES: Final = 1 << 30
 
 
@@ -44,21 +48,57 @@ def cache_folder() -> Path:
 
 @contextlib.contextmanager
 def work_folder(cache: Path) -> Iterator[Path]:
-    """Create a private folder for the files of one job, and remove it afterwards."""
-    folder = Path(tempfile.mkdtemp(dir=cache / "work"))
+    """Create a private folder for the files of one job, and remove it afterwards.
+
+    It is locked from the moment it has its name, so that `sweep` recognises those of killed runs.
+    """
+    name = secrets.token_hex(8)
+    unnamed, folder = cache / "work" / f"new-{name}", cache / "work" / f"{_LOCKED}{name}"
+    unnamed.mkdir(mode=0o700, parents=True)
+    lock = _lock(unnamed)
     try:
+        unnamed.rename(folder)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
 
 
 def sweep(cache: Path) -> None:
-    """Remove work folders that killed runs left behind."""
+    """Remove the work folders and the temporary files that killed runs left behind."""
     before = time.time() - _STALE_SECONDS
     for folder in (cache / "work").iterdir():
         with contextlib.suppress(OSError):
-            if folder.stat().st_mtime < before:
+            lock = _lock(folder) if folder.name.startswith(_LOCKED) else None
+            if lock is not None or folder.stat().st_mtime < before:
+                _remove_noted(folder / _NOTE)
                 shutil.rmtree(folder, ignore_errors=True)
+            if lock is not None:
+                os.close(lock)
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder until its descriptor is closed. None if it is locked, or cannot be."""
+    try:
+        import fcntl  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return None
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def _remove_noted(note: Path) -> None:
+    """Remove the temporary file that a note names. Its random name was noted before it existed."""
+    with contextlib.suppress(OSError, ValueError):
+        temporary = Path(os.fsdecode(note.read_bytes()))
+        if stat.S_ISREG(temporary.lstat().st_mode):
+            temporary.unlink()
 
 
 def recall(cache: Path, owner: str, keys: Iterable[str]) -> Mapping[str, str]:
@@ -76,11 +116,13 @@ def recall(cache: Path, owner: str, keys: Iterable[str]) -> Mapping[str, str]:
 
 def store(cache: Path, owner: str, records: Mapping[str, str]) -> None:
     """Store records, each completely or not at all; skip those that cannot be written."""
-    for key, text in records.items():
-        path = _record(cache, owner, key)
-        with contextlib.suppress(OSError):
-            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            write_atomically(path, [_digest(owner, key, text), "\n", text])
+    with contextlib.suppress(OSError), work_folder(cache) as work:
+        for key, text in records.items():
+            path = _record(cache, owner, key)
+            raw = f"{_digest(owner, key, text)}\n{text}".encode("utf-8", "backslashreplace")
+            with contextlib.suppress(OSError):
+                path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+                _replace(path, work / "record", [raw], 0o600)
 
 
 def write_atomically(path: Path, chunks: Iterable[str]) -> None:
@@ -92,11 +134,23 @@ def write_atomically(path: Path, chunks: Iterable[str]) -> None:
 
 
 def replace_atomically(path: Path, chunks: Iterable[bytes], mode: int) -> None:
-    """Write bytes like `write_atomically`, and give the file these permissions."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
+    """Write bytes like `write_atomically`, and give the file these permissions.
+
+    The temporary file beside it is noted in the cache, if there is one, for `sweep`.
+    """
+    temporary = path.absolute().with_name(f".{path.name}.{secrets.token_hex(8)}")
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError, ConfigError):
+            work = stack.enter_context(work_folder(cache_folder()))
+            (work / _NOTE).write_bytes(os.fsencode(temporary))
+        _replace(path, temporary, chunks, mode)
+
+
+def _replace(path: Path, temporary: Path, chunks: Iterable[bytes], mode: int) -> None:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(temporary, flags, 0o600)
     try:
-        with os.fdopen(handle, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.writelines(chunks)
             file.flush()
             os.fsync(file.fileno())

@@ -1,6 +1,8 @@
 """The cache has complete records only, survives errors, and cleans up after killed runs."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -141,6 +143,63 @@ def test_work_folders_of_killed_runs_are_swept_after_a_day(tmp_path: Path, now: 
     cache.sweep(tmp_path)
     assert not old.exists()
     assert new.exists()
+
+
+KILLED = """
+import time
+from pathlib import Path
+from scanagg.core import cache
+def endless():
+    yield b"new"
+    print("writing", flush=True)
+    time.sleep(60)
+with cache.work_folder(cache.cache_folder()) as folder:
+    (folder / "file").touch()
+    cache.replace_atomically(Path("requirements.txt"), endless(), 0o644)
+"""
+
+
+def test_leftovers_of_a_killed_run_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "requirements.txt"
+    path.write_text("old")
+    names = {".requirements.txt.0123456789abcdef", ".requirements.txt.x", ".requirements.txt"}
+    for name in names:
+        (tmp_path / name).write_text("of the project")
+    runs = [
+        subprocess.Popen([sys.executable, "-c", KILLED], cwd=tmp_path, stdout=subprocess.PIPE)
+        for _ in range(2)
+    ]
+    for run in runs:
+        assert run.stdout
+        assert run.stdout.readline() == b"writing\n"
+    folder = cache.cache_folder()
+    try:
+        runs[0].kill()
+        runs[0].communicate()
+        cache.sweep(folder)
+        # The other one still runs: its folders and its file stay.
+        left = {file.name for file in tmp_path.iterdir()} - names - {path.name}
+        assert len(left) == 1
+        assert len([*(folder / "work").iterdir()]) == 2
+    finally:
+        runs[1].kill()
+        runs[1].communicate()
+    cache.sweep(folder)
+    assert {file.name for file in tmp_path.iterdir()} == names | {path.name}
+    assert path.read_text() == "old"
+    assert [*(folder / "work").iterdir()] == []
+
+
+def test_a_note_of_no_file_sweeps_nothing(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    (tmp_path / "file").touch()
+    for number, named in enumerate((str(tmp_path / "link"), str(tmp_path), "", "a\0b")):
+        work = tmp_path / "work" / f"run-{number}"
+        work.mkdir(parents=True)
+        (work / "temporary-file").write_text(named)
+    cache.sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {"link", "file", "work"}
+    assert [*(tmp_path / "work").iterdir()] == []
 
 
 def test_a_work_folder_is_private_and_gone_afterwards(tmp_path: Path) -> None:
