@@ -36,6 +36,7 @@ from typing import Final
 import msgspec
 
 from scanagg.core.errors import TargetError
+from scanagg.core.files import open_file
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.core.redact import mask_known
 from scanagg.core.text import one_line, valid
@@ -507,14 +508,18 @@ class Git(msgspec.Struct, frozen=True):
             top = top.parents[prefix.count(b"/") - 1]
         for path, pointer in zip(changed, self.contents(changed.values()), strict=True):
             match = _LFS_POINTER.fullmatch(pointer or b"")
+            if match is None:
+                return True
             try:
-                if match is None or (top / path).stat().st_size != int(match[2]):
-                    return True
-                with (top / path).open("rb") as stream:
-                    digest = hashlib.file_digest(stream, "sha256").hexdigest()
+                with open_file(top / path) as stream:
+                    if os.fstat(stream.fileno()).st_size != int(match[2]):
+                        return True
+                    digest = hashlib.sha256()
+                    while chunk := stream.read(_SMALL_BYTES):
+                        digest.update(chunk)
             except OSError:
                 return True
-            if digest != match[1].decode("ascii"):
+            if digest.hexdigest().encode("ascii") != match[1]:
                 return True
         return False
 
