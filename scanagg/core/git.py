@@ -258,8 +258,11 @@ def _check_owner(repository: Repository, entry: Path) -> None:
         users.add(int(os.environ["SUDO_UID"]))
     if all(place.lstat().st_uid in users for place in (entry, repository.top, repository.git_dir)):
         return
+    settings = _ask_user(repository)
+    if settings is None:  # nothing reads the repository
+        return
     trusted = False
-    for key, value in _ask_user(repository):
+    for key, value in settings:
         if key == "safe.directory":
             # An empty value discards those before it.
             trusted = bool(value) and (trusted or _names(value, repository.top))
@@ -279,10 +282,10 @@ def _names(value: str, top: Path) -> bool:
     return top.is_relative_to(place) if value.endswith("/*") else top == place
 
 
-def _ask_user(repository: Repository) -> Iterator[tuple[str, str]]:
-    """Yield the settings of the system and the user that are taken over, in git's order.
+def _ask_user(repository: Repository) -> Sequence[tuple[str, str]] | None:
+    """Return the settings of the system and the user that are taken over, in git's order.
 
-    Those of the repository that `_KEYS` allows come after them.
+    Those of the repository that `_KEYS` allows come after them. None if git is not installed.
     """
     pattern = rf"^(safe\.directory|core\.({'|'.join(('excludesfile', *_CORE))}))$"
     command = (*_GIT, "config", "-z", "--includes", "--get-regexp", pattern)
@@ -290,10 +293,10 @@ def _ask_user(repository: Repository) -> Iterator[tuple[str, str]]:
     env = clean_environment(extra={**_ENVIRONMENT, **own})
     top = repository.top
     done = run(command, cwd=top, env=env, tree=top, timeout=_SECONDS, stop=Stop())
-    for entry in os.fsdecode(done.stdout).split("\0"):
-        key, newline, value = entry.partition("\n")
-        if key:
-            yield key, value if newline else "true"
+    if done.ended is Ended.NOT_STARTED:
+        return None
+    entries = (entry.partition("\n") for entry in os.fsdecode(done.stdout).split("\0") if entry)
+    return [(key, value if newline else "true") for key, newline, value in entries]
 
 
 def _line(key: str, value: str) -> str:
@@ -465,7 +468,7 @@ class Git(msgspec.Struct, frozen=True):
     def user_settings(self) -> Sequence[str]:
         """Return the user's settings of line ends and ignored files, as options of git."""
         repository = find_repository(self.root)
-        values = dict(_ask_user(repository)) if repository else {}
+        values = dict(_ask_user(repository) or ()) if repository else {}
         values.pop("safe.directory", None)
         folder = os.environ.get("XDG_CONFIG_HOME") or "~/.config"
         ignored = values.get("core.excludesfile", f"{folder}/git/ignore")

@@ -363,6 +363,15 @@ def test_a_repository_of_another_user_needs_trust(
             Git(root / "sub").commit("HEAD")
 
 
+def test_a_repository_of_another_user_is_no_error_without_git(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"a": ""})
+    monkeypatch.setenv("PATH", "/nonexistent")
+    monkeypatch.setattr(os, "geteuid", lambda: os.getuid() + 1)
+    assert Git(root).commit("HEAD") is None
+
+
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize {}\n"
 
 
