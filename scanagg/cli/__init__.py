@@ -44,8 +44,18 @@ def _run() -> int:
         complain(f"the system refused to go on: {message}{file}", "Run again with more resources.")
         return ExitCode.INCOMPLETE
     except Exception as error:  # noqa: BLE001 - a bug must not look like a verdict
+        if _lacks_resources(error):
+            complain(f"the system refused to go on: {error}", "Run again with more resources.")
+            return ExitCode.INCOMPLETE
         _report_bug(error)
         return ExitCode.INTERNAL
+
+
+def _lacks_resources(error: Exception) -> bool:
+    """Return True if there was no memory to load a compiled library, or no thread to start."""
+    if isinstance(error, ImportError):
+        return (error.path or "").endswith((".so", ".dylib", ".pyd")) or "map segment" in error.msg
+    return isinstance(error, RuntimeError) and "start new thread" in str(error)
 
 
 def _report_bug(error: Exception) -> None:

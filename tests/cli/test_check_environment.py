@@ -1,6 +1,8 @@
 """What a project puts in the way of programs and imports does not run."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -42,6 +44,26 @@ def test_no_program_of_the_project_runs(hostile: Path, tmp_path: Path) -> None:
     assert done.run("bandit")["status"] in {"ok", "degraded"}
     assert done.report["target"]["revision"]["commit"]  # by the real git
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("limit", ["-v 25000", "-v 40000", "-v 60000", "-v 500000", "-n 20"])
+def test_a_machine_without_resources_is_no_verdict(
+    limit: str, make_project: Callable[..., Path]
+) -> None:
+    project = make_project({"a.py": "print()\n"})
+    command = f"ulimit {limit}; exec {sys.executable} -m scanagg check --only bandit --offline"
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"{command} --output-dir {project.parent}/reports"],
+        cwd=project,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    # Some machines need less. Memory for Python alone does not depend on scanagg.
+    assert done.returncode in (0, 3) or not done.stderr.startswith("scanagg: ")
+    assert "Traceback" not in done.stderr
+    assert done.returncode != 0 or done.stdout.startswith("PASS")
 
 
 def test_an_answer_that_cannot_be_read_costs_no_other_scanner(
