@@ -83,12 +83,14 @@ def _checked(tree: Path) -> frozenset[str]:
 def _whole(tree: str) -> str:
     """Return the repository around a folder, the outermost one; the folder itself without one.
 
-    A repository that contains the home folder, such as one of dot files, does not count.
+    A repository around others that contains the home folder, such as one of dot files, does not
+    count.
     """
     home, root = os.path.expanduser("~"), os.path.realpath(tree)
     homes = {*_upwards(os.path.abspath(home)), *_upwards(os.path.realpath(home))}
     around = [folder for folder in _upwards(root) if os.path.lexists(f"{folder}/.git")]
-    return next((folder for folder in reversed(around) if folder not in homes), root)
+    outer = (folder for folder in reversed(around) if folder not in homes)
+    return next(outer, around[0] if around else root)
 
 
 def _upwards(place: str) -> Iterator[str]:

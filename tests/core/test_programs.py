@@ -92,10 +92,21 @@ def test_what_was_checked_once_stays_forbidden(tree: Path, tmp_path: Path) -> No
     assert safe_path(environ, base) == os.devnull
 
 
-def test_a_repository_of_the_home_folder_is_not_the_tree(tree: Path, tmp_path: Path) -> None:
+def test_a_repository_of_the_home_folder_is_the_tree_only_without_another(
+    tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / ".git").mkdir()
     assert is_outside(str(tmp_path / BIN / "git"), tree)
     assert not is_outside(str(tmp_path / "repository/bin/git"), tree)
+    # Some CI systems use the checked out repository as the home folder.
+    workspace = tmp_path / "workspace"
+    (workspace / "sub").mkdir(parents=True)
+    (workspace / ".git").mkdir()
+    monkeypatch.setenv("HOME", str(workspace))
+    inside = program(workspace / ".venv/bin/git")
+    environ = {"PATH": str(inside.parent)}
+    for checked in (workspace / "sub", workspace):
+        assert find_program("git", checked, environ) is None
 
 
 def test_no_program_of_the_tree_starts(tree: Path, tmp_path: Path) -> None:
