@@ -122,7 +122,7 @@ the lowest of the best versions is advised: test_upgrades_plan.py
 - len(remaining) < len(left)
 + len(remaining) <= len(left)
 a file is replaced whole or not at all: test_upgrades_pins.py
-- replace_atomically(original.real, [raw], original.mode)
+- replace_atomically(original.real, [raw], original.mode, original.root)
 + original.real.write_bytes(raw)
 a file outside of the project is not edited through a link: test_upgrades_pins.py
 - not real.is_relative_to(inside)

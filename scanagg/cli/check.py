@@ -52,5 +52,5 @@ def command(
     configured = format_names(request.rules.settings.formats, "configured format")
     names = format_names(formats) or configured or _FORMATS
     report = run_check(request, show=not (no_progress or quiet))
-    written = write_reports(report, names, request.output_dir or request.path)
+    written = write_reports(report, names, request.output_dir or request.path, request.path)
     raise typer.Exit(show_page(report, written, quiet=quiet, verbose=verbose))

@@ -8,7 +8,7 @@ import msgspec
 import typer
 
 from scanagg.cli.options import names_of
-from scanagg.core.cache import write_atomically
+from scanagg.core.cache import replace_atomically, write_atomically
 from scanagg.core.errors import OutputError, ScanaggError
 from scanagg.model import Report
 from scanagg.reports.base import REPORTS, Shortens, names, reporter
@@ -34,15 +34,19 @@ def format_names(values: Sequence[str] | None, kind: str = "format") -> tuple[st
     return names_of(kind, values, names())
 
 
-def write_reports(report: Report, formats: Sequence[str], folder: Path) -> WrittenReports:
-    """Write the reports. If one cannot be written, still write the others."""
+def write_reports(
+    report: Report, formats: Sequence[str], folder: Path, root: Path
+) -> WrittenReports:
+    """Write the reports. If one cannot be written, still write the others.
+
+    If the folder is in the project at `root`, no link in its path may lead out of the project.
+    """
     written = WrittenReports()
     for name in formats:
         format_ = reporter(name)
         path = folder / format_.FILENAME
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, format_.render(report))
+            write_atomically(path, format_.render(report), root)
         except OSError as error:
             hint = "Choose another folder with --output-dir."
             message = f"cannot write {path}: {error.strerror or error}"
@@ -66,15 +70,11 @@ def short_path(path: Path) -> str:
     return str(real.relative_to(Path.cwd()) if real.is_relative_to(Path.cwd()) else path)
 
 
-def write_file(
-    file: Path, text: str, error: type[ScanaggError], *, shown: str = "", mode: int | None = None
-) -> None:
-    """Write a file of the project atomically. An error of this type if that fails."""
+def store(root: Path, place: str, text: str, error: type[ScanaggError]) -> None:
+    """Write a file of the project, for everyone to read. An error of this type if that fails."""
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(file, [text])
-        if mode is not None:
-            file.chmod(mode)
+        replace_atomically(root / place, [text.encode("utf-8", "backslashreplace")], 0o644, root)
     except OSError as problem:
-        message = f"cannot write {shown or file}: {problem.strerror or problem}"
-        raise error(message, "Make its folder writable.") from problem
+        message = f"cannot write {place}: {problem.strerror or problem}"
+        hint = "Make its folder a writable folder of the project."
+        raise error(message, hint) from problem

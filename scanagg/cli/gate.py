@@ -45,5 +45,5 @@ def command(
     if report.resolve() in [(folder / reporter(name).FILENAME).resolve() for name in names]:
         message = f"--format would overwrite {report}, the report to judge"
         raise UsageError(message, "Choose another folder with --output-dir.")
-    written = write_reports(judged, names, folder)
+    written = write_reports(judged, names, folder, Path.cwd())
     raise typer.Exit(show_page(judged, written, quiet=quiet, verbose=verbose))

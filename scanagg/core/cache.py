@@ -14,7 +14,7 @@ from typing import Final
 import platformdirs
 
 from scanagg.core.errors import ConfigError
-from scanagg.core.files import read_file
+from scanagg.core.files import read_file, write_file
 
 # An older work folder belongs to a run that was killed, also where folders cannot be locked.
 _STALE_SECONDS: Final = 24 * 3600.0
@@ -120,44 +120,41 @@ def store(cache: Path, owner: str, records: Mapping[str, str]) -> None:
         for key, text in records.items():
             path = _record(cache, owner, key)
             raw = f"{_digest(owner, key, text)}\n{text}".encode("utf-8", "backslashreplace")
+            temporary = _temporary_name(path)
             with contextlib.suppress(OSError):
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                _replace(path, work / "record", [raw], 0o600)
+                _note(work, path.with_name(temporary))
+                write_file(path, [raw], 0o600, temporary=temporary)
 
 
-def write_atomically(path: Path, chunks: Iterable[str]) -> None:
-    """Write a text file so that readers see the old or the complete new content. OSError."""
+def write_atomically(path: Path, chunks: Iterable[str], root: Path | None = None) -> None:
+    """Write a text file by `replace_atomically`, with the permissions of a new file. OSError."""
     raw = (chunk.encode("utf-8", "backslashreplace") for chunk in chunks)
     umask = os.umask(0o077)  # setting it is the only way to read it
     os.umask(umask)
-    replace_atomically(path, raw, 0o666 & ~umask)
+    replace_atomically(path, raw, 0o666 & ~umask, root)
 
 
-def replace_atomically(path: Path, chunks: Iterable[bytes], mode: int) -> None:
-    """Write bytes like `write_atomically`, and give the file these permissions.
+def replace_atomically(
+    path: Path, chunks: Iterable[bytes], mode: int, root: Path | None = None
+) -> None:
+    """Write a file by `write_file`, and note its temporary file for `sweep`, if there is a cache.
 
-    The temporary file beside it is noted in the cache, if there is one, for `sweep`.
+    OSError.
     """
-    temporary = path.absolute().with_name(f".{path.name}.{secrets.token_hex(8)}")
+    temporary = _temporary_name(path)
     with contextlib.ExitStack() as stack:
         with contextlib.suppress(OSError, ConfigError):
-            work = stack.enter_context(work_folder(cache_folder()))
-            (work / _NOTE).write_bytes(os.fsencode(temporary))
-        _replace(path, temporary, chunks, mode)
+            _note(stack.enter_context(work_folder(cache_folder())), path.with_name(temporary))
+        write_file(path, chunks, mode, temporary=temporary, root=root)
 
 
-def _replace(path: Path, temporary: Path, chunks: Iterable[bytes], mode: int) -> None:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(temporary, flags, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.writelines(chunks)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(mode)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)  # after a success it has the name of the file
+def _temporary_name(path: Path) -> str:
+    return f".{path.name}.{secrets.token_hex(8)}"
+
+
+def _note(work: Path, temporary: Path) -> None:
+    (work / _NOTE).write_bytes(os.fsencode(temporary.absolute()))
 
 
 def _record(cache: Path, owner: str, key: str) -> Path:

@@ -1,14 +1,16 @@
-"""Open files of a checked tree: regular files only, and never through a symbolic link.
+"""Read and write files of a checked tree: regular files only, never through a symbolic link.
 
 The tree is hostile. A link can lead anywhere and can replace a folder while scanagg runs, and a
 pipe or a device may never end. So files are opened by descriptor, one component of the path after
 the other, and what was opened decides.
 """
 
+import contextlib
 import errno
 import os
 import stat
 import threading
+from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -36,6 +38,14 @@ _FILE: Final = (
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_NOCTTY", 0)
+    | _CLOSED_ON_EXEC
+)
+_NEW_FILE: Final = (
+    os.O_WRONLY
+    | os.O_CREAT
+    | os.O_EXCL
+    | getattr(os, "O_BINARY", 0)
+    | getattr(os, "O_NOFOLLOW", 0)
     | _CLOSED_ON_EXEC
 )
 # One open refuses links anywhere in the path. macOS only.
@@ -92,16 +102,69 @@ def inside(root: Path, path: Path) -> Path:
     return end
 
 
+def write_file(
+    path: Path, chunks: Iterable[bytes], mode: int, *, temporary: str, root: Path | None = None
+) -> None:
+    """Write a file so that readers see the old or the complete new content. Create its folders.
+
+    The content goes into a file with the name `temporary` first. What has the name of the file is
+    replaced, also a link or a pipe. Links in the path of its folder are followed, but none may lead
+    out of the resolved folder `root`. OSError.
+    """
+    folder = _destination(path.parent.absolute(), root)
+    if os.open in os.supports_dir_fd:
+        place = _Folder(str(folder), create=True)
+        _replace(temporary, path.name, chunks, mode, place.descriptor)
+    else:
+        folder.mkdir(parents=True, exist_ok=True)
+        _replace(str(folder / temporary), str(folder / path.name), chunks, mode, None)
+
+
+def _destination(folder: Path, root: Path | None) -> Path:
+    """Return where the path of a folder leads. OSError if it leads out of `root`."""
+    try:
+        end = folder.resolve()
+        above = {place.resolve() for place in (folder, *folder.parents)}
+    except RuntimeError as error:  # a loop, before Python 3.13
+        raise OSError(errno.ELOOP, "is a loop of symbolic links", str(folder)) from error
+    if root is None or end.is_relative_to(root):
+        return end
+    if any(place.is_relative_to(root) for place in above):
+        raise OSError(errno.EXDEV, "a symbolic link leads out of the project", str(folder))
+    return end
+
+
+def _replace(
+    temporary: str, name: str, chunks: Iterable[bytes], mode: int, folder: int | None
+) -> None:
+    """Write a temporary file, and give it the name. `folder` is the descriptor of their folder."""
+    descriptor = os.open(temporary, _NEW_FILE, 0o600, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.writelines(chunks)
+            file.flush()
+            os.fsync(file.fileno())
+            if hasattr(os, "fchmod"):
+                os.fchmod(file.fileno(), mode)
+        os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        os.unlink(temporary, dir_fd=folder)
+        raise
+
+
 class _Folder:
     """An open folder."""
 
-    def __init__(self, path: str) -> None:
-        """Open the folder, component by component."""
+    def __init__(self, path: str, *, create: bool = False) -> None:
+        """Open the folder, component by component; `create` those that do not exist."""
         self.path = path
         self.descriptor = os.open("/", _FOLDER)
         for name in filter(None, path.split("/")):
             above = self.descriptor
             try:
+                if create:
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(name, dir_fd=above)
                 self.descriptor = os.open(name, _FOLDER, dir_fd=above)
             finally:
                 os.close(above)

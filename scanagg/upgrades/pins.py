@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 from scanagg.core import toml
 from scanagg.core.cache import replace_atomically
+from scanagg.core.files import read_file
 from scanagg.model.project import version_of
 
 # As for manifests that are read.
@@ -50,12 +51,16 @@ class Generated(Refused):
 
 
 class Original(msgspec.Struct, frozen=True):
-    """A file before the change. `real` is the end of its links; `raw` is None if there is none."""
+    """A file before the change. `real` is the end of its links; `raw` is None if there is none.
+
+    `root` is the resolved folder of the project.
+    """
 
     path: str
     real: Path
     raw: bytes | None
     mode: int = 0o644
+    root: Path | None = None
 
 
 def read(root: Path, path: str, *, missing_ok: bool = False) -> Original:
@@ -65,7 +70,7 @@ def read(root: Path, path: str, *, missing_ok: bool = False) -> Original:
     """
     inside = Path(os.path.realpath(root))
     if missing_ok and not os.path.lexists(inside / path):
-        return Original(path, inside / path, None)
+        return Original(path, inside / path, None, root=inside)
     real = Path(os.path.realpath(inside / path))
     if not real.is_relative_to(inside):
         raise Refused(f"{path} is a link to a file outside the project")
@@ -75,7 +80,7 @@ def read(root: Path, path: str, *, missing_ok: bool = False) -> Original:
             raise Refused(f"{path} is not a file")
         if status.st_size > _MOST_BYTES:
             raise Refused(f"{path} is larger than {_MOST_BYTES >> 20} MiB")
-        return Original(path, real, real.read_bytes(), stat.S_IMODE(status.st_mode))
+        return Original(path, real, read_file(real), stat.S_IMODE(status.st_mode), inside)
     except FileNotFoundError as error:
         raise Refused(f"{path} does not exist") from error
     except OSError as error:
@@ -85,12 +90,12 @@ def read(root: Path, path: str, *, missing_ok: bool = False) -> Original:
 def write(original: Original, raw: bytes) -> None:
     """Replace a file atomically. Refused if it has changed, is read-only, or cannot be written."""
     try:
-        if original.real.read_bytes() != original.raw:
+        if read_file(original.real) != original.raw:
             raise Refused(f"{original.path} has changed in the meantime")
         # Replacing a file needs only the permission to write to its folder.
         if not os.access(original.real, os.W_OK) or not original.mode & 0o222:
             raise Refused(f"{original.path} is read-only")
-        replace_atomically(original.real, [raw], original.mode)
+        replace_atomically(original.real, [raw], original.mode, original.root)
     except OSError as error:
         message = f"{original.path} cannot be written: {error.strerror or error}"
         raise Refused(message) from error
@@ -104,8 +109,8 @@ def restore(original: Original) -> str:
             path.unlink(missing_ok=True)
             return ""
         is_file = os.path.lexists(path) and stat.S_ISREG(path.lstat().st_mode)
-        if not is_file or path.read_bytes() != original.raw:
-            replace_atomically(path, [original.raw], original.mode)
+        if not is_file or read_file(path) != original.raw:
+            replace_atomically(path, [original.raw], original.mode, original.root)
     except OSError as error:
         return f"cannot restore {original.path}: {error.strerror or error}"
     return ""

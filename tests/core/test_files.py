@@ -1,14 +1,16 @@
 """core.files: nothing but regular files, and nothing through a link."""
 
+import contextlib
 import errno
 import os
+import shutil
 import socket
 import threading
 from pathlib import Path
 
 import pytest
 
-from scanagg.core.files import MAX_BYTES, inside, open_file, read_file
+from scanagg.core.files import MAX_BYTES, inside, open_file, read_file, write_file
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="links and pipes of Unix")
 
@@ -23,6 +25,10 @@ def root(tmp_path):
     outside.mkdir()
     (outside / "code.py").write_bytes(b"secret\n")
     return root
+
+
+def write(path, chunks, mode, root):
+    write_file(path, chunks, mode, temporary="temporary", root=root)
 
 
 def strerror(path, **limit):
@@ -162,3 +168,84 @@ def test_a_link_may_lead_to_another_place_in_the_tree_only(root):
             inside(root, root / name)
     with pytest.raises(OSError, match=r"loop|levels"):
         inside(root, root / "loop")
+
+
+def test_a_file_is_written_whole_with_its_folders_and_mode(root):
+    write(root / "new" / "folder" / "a.txt", [b"one ", b"two"], 0o640, root=root)
+    assert (root / "new" / "folder" / "a.txt").read_bytes() == b"one two"
+    assert (root / "new" / "folder" / "a.txt").stat().st_mode & 0o777 == 0o640
+
+    def broken():
+        yield b"half"
+        raise ValueError("stop")
+
+    with pytest.raises(ValueError, match="stop"):
+        write(root / "package" / "code.py", broken(), 0o644, root=root)
+    assert [path.name for path in (root / "package").iterdir()] == ["code.py"]
+    assert (root / "package" / "code.py").read_bytes() == b"x = 1\n"
+
+
+def test_what_has_the_name_of_a_written_file_is_replaced_and_not_followed(root):
+    outside = root.parent / "outside" / "code.py"
+    (root / "link").symlink_to(outside)
+    (root / "loop").symlink_to("loop")
+    (root / "hard").hardlink_to(outside)
+    os.mkfifo(root / "pipe")
+    for name in ("link", "loop", "hard", "pipe"):
+        write(root / name, [b"new"], 0o644, root=root)
+        assert (root / name).read_bytes() == b"new"
+        assert not (root / name).is_symlink()
+    assert outside.read_bytes() == b"secret\n"
+    with pytest.raises(IsADirectoryError):
+        write(root / "package", [b"new"], 0o644, root=root)
+
+
+def test_nothing_is_written_through_a_link_out_of_the_project(root):
+    outside = root.parent / "outside"
+    (root / "in").symlink_to("package")
+    (root / "out").symlink_to(outside)
+    (root / "loop").symlink_to("loop")
+    write(root / "in" / "a.txt", [b"a"], 0o644, root=root)
+    assert (root / "package" / "a.txt").read_bytes() == b"a"
+    for folder in ("out", "out/more", "package/../out"):
+        with pytest.raises(OSError, match="leads out of the project"):
+            write(root / folder / "a.txt", [b"a"], 0o644, root=root)
+    with pytest.raises(OSError, match=r"loop|levels|Not a directory"):
+        write(root / "loop" / "a.txt", [b"a"], 0o644, root=root)
+    assert [path.name for path in outside.iterdir()] == ["code.py"]
+    # The user named this folder.
+    write(outside / "new" / "a.txt", [b"a"], 0o644, root=root)
+    assert (outside / "new" / "a.txt").read_bytes() == b"a"
+
+
+def test_a_folder_swapped_for_a_link_at_any_time_is_not_written_through(root):
+    folder, aside, outside = root / "package", root / "aside", root.parent / "outside"
+    done = threading.Event()
+    # `write_file` may create the folder again at any step.
+    steps = (
+        lambda: folder.rename(aside),
+        lambda: folder.symlink_to(outside),
+        folder.unlink,
+        lambda: aside.rename(folder),
+        lambda: shutil.rmtree(aside),
+    )
+
+    def swap():
+        while not done.is_set():
+            for step in steps:
+                with contextlib.suppress(OSError):
+                    step()
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    written = 0
+    try:
+        for _ in range(1000):
+            with contextlib.suppress(OSError):
+                write(folder / "new.py", [b"new"], 0o644, root=root)
+                written += 1
+    finally:
+        done.set()
+        thread.join()
+    assert written
+    assert [path.name for path in outside.iterdir()] == ["code.py"]
