@@ -360,6 +360,7 @@ SENTENCES: Final[Mapping[str, str]] = {
         "{path} names no file of this project: is it the baseline of another project?"
     ),
     "only-some-scanners": "these scanners did not run, because of --only: {others}",
+    "secret-name": "its name may have a secret, and the program takes names as arguments only",
     "secret-names": "paths with possible secrets, which reports mask: {paths}",
     "nested-repositories": "not examined, because they are other repositories: {paths}",
     "files-excluded": "the configuration excludes {count:file} from every scanner",

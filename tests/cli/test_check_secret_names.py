@@ -1,6 +1,10 @@
 """A secret in a path, a branch, an address or an unreadable line is shown nowhere."""
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +97,27 @@ def test_two_commits_have_the_same_masked_paths(project: Path) -> None:
     }
     old = dict.fromkeys(("***/app.py", "*** (2)/app.py"), "existing")
     assert origins == {**old, "***/new.py": "introduced"}
+
+
+def test_no_secret_of_a_name_is_an_argument_of_a_program(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[str] = []
+    popen = subprocess.Popen
+
+    def start(argv: Sequence[str], **settings: Any) -> Any:
+        started.append("\0".join(map(os.fsdecode, argv)))
+        return popen(argv, **settings)
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    said = check(project, "--only", "bandit,detect-secrets,pip-audit", "--offline")
+    assert said.run("bandit")["coverage"]["examined"] == 2
+    bandit = Path(sys.executable).parent / "bandit"
+    said = check(project, "--only", "bandit", env={"SCANAGG_BANDIT_PATH": str(bandit)})
+    gaps = {gap["reason"]["kind"] for gap in said.run("bandit")["coverage"]["not_examined"]}
+    assert (said.run("bandit")["status"], gaps) == ("empty", {"secret-name"})
+    assert len(started) > 5
+    assert secrets_in("\n".join(started)) == []
 
 
 def test_errors_about_rules_do_not_show_their_text(make_project: Make) -> None:

@@ -13,6 +13,7 @@ from functools import cache
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from scanagg.core.text import one_line, shorten, valid
 from scanagg.model import (
@@ -197,13 +198,20 @@ def locate(context: base.Context) -> base.Tool | None:
 def inputs(context: base.Context) -> base.Inputs:
     """Return the Python code of the target, by name."""
     codes, gaps = context.sources.python
+    secret: set[str] = set()
+    if context.settings.path:  # other users of the machine can see the arguments of a program
+        secret = {file.path for file in context.target.files if file.has_secret_name}
+        secret &= {code.path for code in codes if code.text is None}
+    names = tuple(code.path for code in codes if code.path not in secret)
+    left_out = tuple(NotExamined(path, Reason("secret-name")) for path in sorted(secret))
     unreachable = source_files.unreachable(context.target, _SUFFIXES)
-    return base.Inputs("files", tuple(code.path for code in codes), (*gaps, *unreachable))
+    return base.Inputs("files", names, (*left_out, *gaps, *unreachable))
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
     """Spread the files over the workers: bandit itself uses one processor."""
-    codes, _ = context.sources.python
+    found = frozenset(inputs.found)
+    codes = [code for code in context.sources.python[0] if code.path in found]
     return source_files.spread(codes, context.workers, worth=_WORTH_BYTES, argv_bytes=_ARGV_BYTES)
 
 
@@ -218,14 +226,15 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
         *tool.argv,
         *("--format", "json", "--quiet", "--exit-zero", "--number", "1", "--exclude="),
         *(("--configfile", config) if config else ()),
-        *(*settings.args, "--"),
+        *settings.args,
     )
     codes = _named(context, batch)
     texts = {name: code.text for name, code in codes.items() if code.text is not None}
     # UTF-8 in any locale: `_failed_checks` looks for file names in bandit's log.
-    return base.Call(
-        argv, batch, extra=tuple(codes), files={**files, **texts}, env={"PYTHONUTF8": "1"}
-    )
+    call = base.Call(argv, batch, files={**files, **texts}, env={"PYTHONUTF8": "1"})
+    if _WORKER in tool.argv:  # bandit itself takes names as arguments only
+        return replace(call, stdin=json.dumps(tuple(codes)).encode())
+    return replace(call, argv=(*argv, "--"), extra=tuple(codes))
 
 
 def again(context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:

@@ -1,9 +1,10 @@
 """A program that runs bandit, and runs it again to list the issues that `# nosec` hides.
 
-It takes the arguments of bandit, with `--` before the names of files, and prints bandit's JSON. If
-comments hid issues, it then prints the byte 1E (record separator, RFC 7464) and the JSON of a run
-with `--ignore-nosec` over those files, or nothing if that run failed. The exit code is that of the
-first run.
+It takes the options of bandit as arguments, and reads the names of the files as JSON from stdin:
+other users of the machine can see arguments, and a name can have a secret. It prints bandit's JSON.
+If comments hid issues, it then prints the byte 1E (record separator, RFC 7464) and the JSON of a
+run with `--ignore-nosec` over those files, or nothing if that run failed. The exit code is that of
+the first run.
 """
 
 import io
@@ -27,8 +28,7 @@ def main() -> None:
     """Run bandit once or twice, and print its reports."""
     # bandit has no hook to read files. Its own `open` would follow a link and wait for a pipe.
     vars(manager)["open"] = _open
-    split = sys.argv.index("--")
-    options, files = sys.argv[1:split], sys.argv[split + 1 :]
+    options, files = sys.argv[1:], json.load(sys.stdin)
     code = _bandit([*options, "--output", _FIRST], files)
     report = _written(_FIRST)
     sys.stdout.write(report)
