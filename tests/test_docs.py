@@ -259,6 +259,17 @@ def test_links_have_a_target(page: Path) -> None:
         assert not anchor or anchor in anchors(file), target
 
 
+def test_every_promise_names_tests_that_exist() -> None:
+    part = section(text("SECURITY.md"), "Promises")
+    promises = [line for line in part.splitlines() if line.startswith("- ")]
+    assert len(promises) > 20
+    for promise in promises:
+        named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", promise)
+        assert named, promise
+        for file, test in named:
+            assert re.search(rf"^def {test or 'test_'}", text(file), re.M), (file, test)
+
+
 def anchors(file: Path) -> set[str]:
     """Return the anchors that GitHub makes from the headings of a page."""
     headings = re.findall(r"^#+ (.+)$", file.read_text(), re.M)
