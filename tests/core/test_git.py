@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -226,6 +227,14 @@ def sha256(root: Path, place: Path) -> None:
     commit(place, {"a": "one\n", "sub/b": "two\n"})
 
 
+def reftable(root: Path, place: Path) -> None:
+    try:
+        git(root.parent, "init", "-q", "-b", "main", "--ref-format=reftable", str(place))
+    except subprocess.CalledProcessError:
+        pytest.skip("git before 2.45")
+    commit(place, {"a": "one\n", "sub/b": "two\n"})
+
+
 def sparse(root: Path, place: Path) -> None:
     git(root.parent, "clone", "-q", "--sparse", str(root), str(place))
     git(place, "sparse-checkout", "init", "--cone", "--sparse-index")
@@ -238,7 +247,7 @@ def detached(root: Path, _place: Path) -> Path:
 
 FORMS: Sequence[Callable[[Path, Path], Path | None]] = (
     *(worktree, inner_worktree, submodule, separate, linked, bare_with_worktree, borrowing),
-    *(packed, split_index, sha256, sparse, detached),
+    *(packed, split_index, sha256, reftable, sparse, detached),
 )
 
 
