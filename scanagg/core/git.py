@@ -24,9 +24,9 @@ import hashlib
 import os
 import re
 import shlex
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import chain
@@ -35,7 +35,8 @@ from typing import Final
 
 import msgspec
 
-from scanagg.core.errors import TargetError
+from scanagg.core.cache import cache_folder, work_folder
+from scanagg.core.errors import ConfigError, TargetError
 from scanagg.core.files import open_file
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
 from scanagg.core.redact import mask_known
@@ -130,8 +131,9 @@ class Repository(msgspec.Struct, frozen=True):
         try:
             folder = _stand_in(self.common_dir, "".join((*lines, _line("core.bare", "false"))))
         except OSError as error:
-            message = f"cannot make a folder in {tempfile.gettempdir()}: {error.strerror}"
-            raise TargetError(message, "Set TMPDIR to a folder with free space.") from error
+            message = f"cannot make a temporary folder: {error.strerror}"
+            hint = "Use another folder: export SCANAGG_CACHE_DIR=/path/to/a/folder/with/free/space"
+            raise TargetError(message, hint) from error
         return {
             "GIT_DIR": str(self.git_dir),
             "GIT_COMMON_DIR": folder,
@@ -144,14 +146,17 @@ class Repository(msgspec.Struct, frozen=True):
 @lru_cache
 def _stand_in(common_dir: Path, configuration: str) -> str:
     """Make a folder that git reads in place of `common_dir`; it is removed when Python exits."""
-    name = tempfile.mkdtemp(prefix="scanagg-git-")
-    atexit.register(shutil.rmtree, name, ignore_errors=True)
-    folder = Path(name)
+    kept = ExitStack()
+    atexit.register(kept.close)
+    try:
+        folder = kept.enter_context(work_folder(cache_folder()))
+    except ConfigError:
+        folder = Path(kept.enter_context(tempfile.TemporaryDirectory(prefix="scanagg-git-")))
     (folder / "info").mkdir()
     for part in _PARTS:
         (folder / part).symlink_to(common_dir / part)
     (folder / "config").write_text(configuration, "utf-8")
-    return name
+    return str(folder)
 
 
 def find_submodule(folder: Path) -> Repository | None:

@@ -1,8 +1,10 @@
 """What a project puts in the way of programs and imports does not run."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +66,50 @@ def test_a_machine_without_resources_is_no_verdict(
     assert done.returncode in (0, 3) or not done.stderr.startswith("scanagg: ")
     assert "Traceback" not in done.stderr
     assert done.returncode != 0 or done.stdout.startswith("PASS")
+
+
+def test_a_killed_check_leaves_no_program_and_no_file(
+    make_project: Callable[..., Path], tmp_path: Path
+) -> None:
+    program, started, temporary = tmp_path / "trivy", tmp_path / "started", tmp_path / "temporary"
+    program.write_text(f"#!/bin/sh\nsleep 60 &\necho $$ $! > {started}\nwait\n")
+    program.chmod(0o755)
+    temporary.mkdir()
+    project = make_project({"a.py": "print()\n", "requirements.txt": "six==1.16.0\n"})
+    environment = {"SCANAGG_TRIVY_PATH": str(program), "TMPDIR": str(temporary)}
+    command = [sys.executable, "-m", "scanagg", "check", str(project), "--offline"]
+    killed = subprocess.Popen(
+        [*command, "--only", "trivy", "--output-dir", str(tmp_path / "reports")],
+        env={**os.environ, **environment},
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        assert within(30, lambda: started.exists() and len(started.read_text().split()) == 2)
+    finally:
+        os.killpg(killed.pid, signal.SIGKILL)
+        killed.wait()
+    assert within(10, lambda: not any(map(is_running, started.read_text().split())))
+    work = Path(os.environ["SCANAGG_CACHE_DIR"]) / "work"
+    assert list(work.iterdir()) != []
+    done = check(project, "--only", "bandit", formats=["json"], new_process=True)
+    assert done.code == 0
+    assert [*work.iterdir(), *temporary.iterdir()] == []
+
+
+def is_running(pid: str) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+def within(seconds: float, condition: Callable[[], bool]) -> bool:
+    end = time.monotonic() + seconds
+    while not (result := condition()) and time.monotonic() < end:
+        time.sleep(0.05)
+    return result
 
 
 def test_an_answer_that_cannot_be_read_costs_no_other_scanner(
