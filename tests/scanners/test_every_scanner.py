@@ -108,6 +108,7 @@ CASES = {
             ("[]", 3, "", "exit-code"),
             ('{"version": "2", "pip_version": "99", "install": []}', 0, "", "report-version"),
         ),
+        is_library=True,
     ),
     "pip-audit": Case(
         input="a==1",
