@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-import pathspec
 from msgspec.structs import replace
 
 from scanagg.baseline.file import nfc
 from scanagg.core.files import read_file
 from scanagg.core.git import SUBMODULE, Blob, Git, find_submodule
+from scanagg.core.patterns import globs
 from scanagg.core.process import Stop
 from scanagg.core.redact import shown_path, unlike
 from scanagg.model import Link, Reason, Revision, SourceFile, Target
@@ -138,7 +138,7 @@ def read_snapshot(git: Git, commit: str, target: Target) -> Snapshot | None:
     root_length = len(str(target.root).rstrip("/")) + 1
     shown = {os.fsencode(str(file.real)[root_length:]): file.path for file in target.files}
     git, tree = _with_submodules(git, tree, shown)
-    excluded = pathspec.GitIgnoreSpec.from_lines(target.exclude)
+    excluded = globs(target.exclude)
     taken = set(shown.values())
     files, links = {}, {}
     for name, blob in tree.items():

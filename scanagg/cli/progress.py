@@ -1,11 +1,14 @@
 """Progress on standard error: a live line for each scanner or kind of data."""
 
+import os
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
+from types import FrameType
+from typing import Final
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -13,8 +16,13 @@ from rich.text import Text
 
 from scanagg.advisories.store import Notify, Phase
 from scanagg.cli.tables import STATUS_STYLES, status_word
+from scanagg.core.errors import ExitCode
+from scanagg.core.process import Stop
 from scanagg.core.text import one_line
 from scanagg.scanners.runner import Event
+
+GRACE_SECONDS: Final = 20.0
+"""The time after the deadline to judge what is known."""
 
 
 class _Lines:
@@ -44,6 +52,37 @@ def interrupt_on_signals() -> None:
     """Treat the signals that end a program like Ctrl-C."""
     for ending in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(ending, signal.default_int_handler)
+
+
+@contextmanager
+def end_after(stop: Stop) -> Iterator[None]:
+    """End this program if what the context does goes on long after the deadline.
+
+    At the deadline, programs are stopped and what is known is judged. Our own work has no such
+    limit. The alarm interrupts it anywhere, also in the middle of a regular expression. If another
+    thread is in the middle of one, Python handles no alarm. Then the system ends the program by
+    its processor time, without a message.
+    """
+    if stop.left is None or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def end(_signal: int, _frame: FrameType | None) -> None:
+        text = "scanagg: the check did not end after the deadline, so there is no result.\n"
+        hint = "Exclude files, or use a longer --deadline.\n"
+        os.write(sys.stderr.fileno(), f"{text}{hint}".encode())
+        os._exit(ExitCode.INCOMPLETE)
+
+    seconds = max(0.0, stop.left) + GRACE_SECONDS
+    before = signal.signal(signal.SIGALRM, end)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    signal.setitimer(signal.ITIMER_PROF, 2 * seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextmanager

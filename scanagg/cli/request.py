@@ -5,7 +5,7 @@ import os
 from msgspec.structs import replace
 
 from scanagg.cli.options import Options, enforced, folder_of, names_of, require_value, time_of
-from scanagg.cli.progress import interrupt_on_signals, progress
+from scanagg.cli.progress import end_after, interrupt_on_signals, progress
 from scanagg.core.errors import UsageError
 from scanagg.core.process import Stop
 from scanagg.gate.rules import load_rules, rule_files
@@ -66,7 +66,7 @@ def _scanner_names(options: Options) -> tuple[tuple[str, ...], tuple[str, ...]]:
 def run_check(request: Request, *, show: bool) -> Report:
     """Run a check and show its progress. An interruption ends it early, with what is known."""
     interrupt_on_signals()
-    with progress(show=show) as notify:
+    with end_after(request.stop), progress(show=show) as notify:
         return check(request, notify)
 
 

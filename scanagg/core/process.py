@@ -116,6 +116,11 @@ class Stop:
         return self._event.is_set() or self.past_deadline
 
     @property
+    def left(self) -> float | None:
+        """Seconds until the deadline; None without one."""
+        return None if self._deadline is None else self._deadline - time.monotonic()
+
+    @property
     def past_deadline(self) -> bool:
         """True if the deadline of the whole run has passed."""
         return self._deadline is not None and time.monotonic() >= self._deadline

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Final, Literal
 from urllib.parse import unquote
 
 import msgspec
-import pathspec
 from msgspec import Meta
 from msgspec.structs import replace
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 from packaging.version import Version
 
+from scanagg.core.patterns import globs
 from scanagg.core.text import quoted, suggestion
 from scanagg.model import (
     Advisory,
@@ -60,7 +60,7 @@ _SHORT_FORMS: Final = {"vuln": Category.VULNERABILITY, "iac": Category.MISCONFIG
 _LEVELS: Final = tuple(severity for severity in Severity if severity is not Severity.UNKNOWN)
 _PYPI: Final = "pkg:pypi/"
 _GLOB: Final = re.compile(r"[*?\[]")
-_GROUP_NAME: Final = re.compile(r"\(\?P<\w+>")
+_GROUP_NAME: Final = re.compile(r"\(\?P<ps_d>")
 # The time to match a pattern grows with the path length to the power of the number of stars.
 _MOST_STARS_IN_A_NAME: Final = 3
 _MOST_DEEP_STARS: Final = 3
@@ -188,11 +188,6 @@ def in_range(version: str, versions: str) -> bool:
 
 
 # Path patterns.
-
-
-def globs(patterns: Iterable[str]) -> pathspec.GitIgnoreSpec:
-    """Compile patterns as in .gitignore: one with a slash inside starts at the top folder."""
-    return pathspec.GitIgnoreSpec.from_lines(patterns)
 
 
 def path_test(patterns: Iterable[str]) -> Callable[[str], bool]:

@@ -13,8 +13,9 @@ import pathspec
 from msgspec.structs import replace
 
 from scanagg.core.errors import TargetError
-from scanagg.core.files import open_file
+from scanagg.core.files import open_file, read_file
 from scanagg.core.git import SUBMODULE, Git, find_submodule, is_own_folder
+from scanagg.core.patterns import globs
 from scanagg.core.process import Ended, Stop
 from scanagg.core.redact import shown_path, unlike
 from scanagg.core.text import one_line
@@ -33,9 +34,7 @@ NESTED: Final = Reason("nested-repository")
 _SIGNED_BYTES: Final = 8192
 
 # Never part of the source. In a repository, git leaves them out.
-_ALWAYS_IGNORED: Final = pathspec.GitIgnoreSpec.from_lines(
-    ("/.git", ".git/", ".hg/", ".svn/", "__pycache__/")
-)
+_ALWAYS_IGNORED: Final = globs(("/.git", ".git/", ".hg/", ".svn/", "__pycache__/"))
 
 
 class _Listing(msgspec.Struct, frozen=True):
@@ -84,7 +83,7 @@ def read_target(
     )
     excluded: dict[Reason, Callable[[str], bool]] = {
         REPORT: earlier.__contains__,
-        CONFIGURED: pathspec.GitIgnoreSpec.from_lines(exclude).match_file,
+        CONFIGURED: globs(exclude).match_file,
     }
     files, skipped, links = _sort(root, listing.names, excluded)
     return Target(
@@ -190,15 +189,15 @@ class _IgnoreRules(msgspec.Struct, frozen=True):
     def with_file(self, folder: str, path: Path) -> "_IgnoreRules":
         """Return the rules with those of one more .gitignore, without its invalid patterns."""
         try:
-            lines = path.read_text("utf-8", "surrogateescape").splitlines()
+            lines = read_file(path).decode("utf-8", "surrogateescape").splitlines()
         except OSError:
             lines = []
         patterns = []
         for line in lines:
             with contextlib.suppress(ValueError, re.error):
-                pathspec.GitIgnoreSpec.from_lines([line])
+                globs([line])
                 patterns.append(line)
-        return _IgnoreRules((*self.specs, (folder, pathspec.GitIgnoreSpec.from_lines(patterns))))
+        return _IgnoreRules((*self.specs, (folder, globs(patterns))))
 
     def exclude(self, name: str) -> bool:
         """Return True if the innermost .gitignore that matches `name` excludes it."""

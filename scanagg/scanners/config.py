@@ -9,11 +9,11 @@ from types import MappingProxyType
 from typing import TypeVar
 
 import msgspec
-import pathspec
 from msgspec.structs import replace
 
 from scanagg.core import toml
 from scanagg.core.errors import ConfigError
+from scanagg.core.patterns import globs
 from scanagg.core.programs import is_outside
 from scanagg.core.text import one_line
 from scanagg.model import ScannerInfo
@@ -172,7 +172,7 @@ class _Reader(msgspec.Struct, frozen=True):
         self._check_known(keys.scanners, self.infos, "scanners.")
         for pattern in keys.exclude:
             try:
-                pathspec.GitIgnoreSpec.from_lines([pattern])
+                globs([pattern])
             except (ValueError, re.error) as error:
                 hint = "Use the syntax of .gitignore."
                 raise self._error("exclude", f"invalid pattern {pattern!r}", hint) from error

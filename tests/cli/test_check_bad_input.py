@@ -256,6 +256,34 @@ def test_a_scanner_that_misbehaves_is_incomplete(
     assert said.run("trivy")["status"] == status
 
 
+@pytest.mark.parametrize(
+    ("work", "code"),
+    [
+        ("re.match('(a*)*b', 'a' * 60)", 3),
+        ("all(number == 0 for number in iter(int, 1))", 3),
+        ("in_thread(lambda: re.match('(a*)*b', 'a' * 60))", -signal.SIGPROF),
+    ],
+)
+def test_the_deadline_also_ends_our_own_work(make_project: Make, work: str, code: int) -> None:
+    program = f"""
+import re, resource, sys, threading
+from scanagg.cli import main, progress, request
+def in_thread(work):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+request.check = lambda *_: {work}
+progress.GRACE_SECONDS = 0.5
+sys.argv = ["scanagg", "check", sys.argv[1], "--deadline", "0.5"]
+main()
+"""
+    project = make_project({"app.py": "x = 1\n"})
+    argv = [sys.executable, "-c", program, str(project)]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code
+    assert ("did not end after the deadline" in done.stderr) == (code == 3)
+
+
 def test_the_deadline_ends_everything_and_shows_what_is_known(
     make_project: Make, tmp_path: Path
 ) -> None:

@@ -11,8 +11,8 @@ from support.command import check, scanagg
 from support.sample import finding, sample_findings, sample_report
 
 from scanagg.core.errors import PolicyError, UsageError
+from scanagg.core.patterns import globs
 from scanagg.model import Category, Finding, Location, Package, Parts
-from scanagg.policy.aspects import globs
 from scanagg.policy.load import PolicySource, read_waivers
 from scanagg.policy.waiver_file import Wish, appended, check_wish, choose, entry_for
 from scanagg.reports.base import reporter

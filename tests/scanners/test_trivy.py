@@ -36,7 +36,7 @@ from scanagg.reports.reasons import sentence
 from scanagg.scanners import trivy
 from scanagg.scanners.base import Output, Tool
 from scanagg.scanners.trivy.results import decode, read
-from scanagg.scanners.trivy.tree import SEEN, Tree
+from scanagg.scanners.trivy.tree import SEEN, Kind, Tree
 
 # Assembled here, so that no scanner reports secrets in this file.
 KEY_ID = "AKIA" + "QZX7TG5PLMNB2RST"
@@ -314,6 +314,22 @@ def test_binary_skipped_and_system_files_are_not_searched_and_reports_say_so(sca
 
 
 # -- misconfigurations -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("a.yaml", "Resources:\n"),
+        ("b.yaml", "apiVersion:\nkind:\n"),
+        ("c.json", '{"Resources": {\n'),
+        ("d.json", '{"apiVersion" : "kind" :\n'),
+    ],
+)
+def test_a_file_that_repeats_a_part_of_a_kind_is_none_of_it_and_takes_no_time(
+    make_project, read_target, name: str, line: str
+) -> None:
+    root = make_project({name: line * (1_000_000 // len(line))})
+    assert Tree(read_target(root), Inventory()).kind(name) is Kind.TEXT
 
 
 def test_misconfigurations_and_clean_configuration_are_examined_alike(scan) -> None:

@@ -50,13 +50,15 @@ _BINARY: Final = re.compile(rb"[\x00-\x06\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 _DOCKER: Final = re.compile(r"(?:Docker|Container)file(?:\.[^.]*)?|.*\.(?i:docker|container)file")
 _TERRAFORM: Final = re.compile(r".*\.(?:tf|tofu)(?:\.json)?")
 _SNIFFED_BYTES: Final = 1 << 20
+# Kubernetes and CloudFormation: each of these is somewhere in the file. One expression for all
+# would take hours for a file that repeats the first of them.
 _YAML: Final = (
-    re.compile(rb"(?ms)(?=.*^apiVersion *:)(?=.*^kind *:)(?=.*^metadata *:)"),
-    re.compile(rb"(?ms).*^Resources *:\s*$.*^ +Type *: *[\"']?AWS::"),
+    (rb"^apiVersion *:", rb"^kind *:", rb"^metadata *:"),
+    (rb"^Resources *:\s*$", rb"^ +Type *: *[\"']?AWS::"),
 )
 _JSON: Final = (
-    re.compile(rb'(?s)\s*\{(?=.*"apiVersion" *:)(?=.*"kind" *:)(?=.*"metadata" *:)'),
-    re.compile(rb'(?s)\s*\{.*"Resources" *:\s*\{.*"Type" *: *"AWS::'),
+    (rb"\A\s*\{", rb'"apiVersion" *:', rb'"kind" *:', rb'"metadata" *:'),
+    (rb"\A\s*\{", rb'"Resources" *:\s*\{', rb'"Type" *: *"AWS::'),
 )
 _INLINE: Final = re.compile(rb"(?:#|//)\s*(?:trivy|tfsec):ignore:")
 _IGNORE_FILES: Final = {
@@ -222,7 +224,9 @@ class Tree:
         if not patterns or any(str(parent) in self._charts for parent in path.parents):
             return False
         text = _head(file, _SNIFFED_BYTES)
-        return any(pattern.match(text) for pattern in patterns)
+        return any(
+            all(re.search(pattern, text, re.MULTILINE) for pattern in kind) for kind in patterns
+        )
 
     def _outside(self) -> tuple[list[str], list[str]]:
         """Return patterns for the folders and files on disk that are not in the target."""
