@@ -27,10 +27,11 @@ from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity
 from scanagg.findings.normalise import normalise, redactor
 from scanagg.inventory import environment, read_inventory
-from scanagg.model import Parts, SourceFile, Target
+from scanagg.model import Environment, Parts, SourceFile, Target
 from scanagg.policy.load import PolicySource, builtin_folder, read_policy, read_waivers
 from scanagg.policy.test import read_cases
 from scanagg.project import secret_key
+from scanagg.project.installed import packages_of
 from scanagg.project.kinds import kinds_of
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
@@ -448,9 +449,11 @@ def _metadata(raw: bytes, folder: Path) -> None:
         package.mkdir(exist_ok=True)
         (package / "METADATA").write_bytes(METADATA[0])
         (package / name).write_bytes(raw)
-    environment.read(environment.Environment(Path("python"), "env", (folder,)), ())
-    found = [key for _, key in site_packages.metadata_folders([folder])]
-    site_packages.license_files([folder], found)
+    root = folder.resolve()
+    installed = Environment(Path("python"), "env", (root,), root)
+    environment.read(installed, ())
+    found = [key for key, _ in site_packages.keyed(packages_of(installed))]
+    site_packages.license_files(packages_of(installed), found)
 
 
 def _gitignore(raw: bytes, folder: Path) -> None:
@@ -521,9 +524,12 @@ def _report(raw: bytes, folder: Path) -> None:
 
 def _secrets_baseline(raw: bytes, folder: Path) -> None:
     (folder / ".secrets.baseline").write_bytes(raw)
-    file = SourceFile(".secrets.baseline", folder / ".secrets.baseline", len(raw))
-    output = Output(0, b"\n".join(_json(*SECRETS)), "", ("a.py", "b.py"))
-    all_scanners()["detect-secrets"].parse(context(Target(folder, "x", (file,))), output)
+    names = (".secrets.baseline", "a.py", "b.py")
+    for name in names[1:]:
+        (folder / name).write_text(SOURCE["a.py"])
+    files = tuple(SourceFile(name, folder / name, 0) for name in names)
+    output = Output(0, b"\n".join(_json(*SECRETS)), "", names[1:])
+    all_scanners()["detect-secrets"].parse(context(Target(folder, "x", files)), output)
 
 
 def _key(raw: bytes, _folder: Path) -> None:
