@@ -45,6 +45,7 @@ _DECLARING: Final[Mapping[str, Reader]] = {
     "pipfile": read_pipfile,
     "hatch": read_hatch,
     "script": read_script,
+    "script-unnamed": read_script,
     "tox": tools.read_tox,
     "tox-elsewhere": tools.read_tox,
     "pre-commit": tools.read_pre_commit,

@@ -250,6 +250,21 @@ def _tools(
     return {kind: declared for kind, declared in tools.items() if declared}
 
 
+def _fills_in(document: ManifestDocument, project: ProjectFiles, files: Sequence[str]) -> bool:
+    """Return True if what the build backend takes dynamic dependencies from is read."""
+    backend = document.value("build-system", "build-backend") or "setuptools.build_meta"
+    if not isinstance(backend, str) or document.value("build-system", "backend-path"):
+        return False
+    if backend.startswith("poetry."):
+        return bool(document.table(*_POETRY))
+    if backend.startswith("hatchling."):
+        return bool(files) and document.table(*_HOOK[:-1]).keys() == {_HOOK[-1]}
+    beside = {in_folder_of(document.path, name) for name in ("setup.py", "setup.cfg")}
+    return backend.startswith("setuptools.") and (
+        bool(files) or not project.files.keys().isdisjoint(beside)
+    )
+
+
 def _unread(
     document: ManifestDocument, project: ProjectFiles, files: Sequence[str]
 ) -> Iterator[Unread]:
@@ -258,8 +273,7 @@ def _unread(
     if any(document.table("tool", "pixi", table) for table in _PIXI_TABLES):
         place = document.place("tool", "pixi")
         yield Unread("pixi", path, f"{path}:{place.start_line}", Reason("no-reader"))
-    setuptools = (in_folder_of(document.path, name) for name in ("setup.py", "setup.cfg"))
-    if files or document.table(*_POETRY) or not project.files.keys().isdisjoint(setuptools):
+    if _fills_in(document, project, files):
         return
     for position, field in enumerate(document.array("project", "dynamic")):
         if field in ("dependencies", "optional-dependencies"):

@@ -10,7 +10,7 @@ main manifests of other ecosystems, and Python code.
 import codecs
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -59,33 +59,30 @@ _IN_FOLDER: Final = rf"(?:.*/)?(?:{'|'.join(FOLDERS)})/[^/]+"
 # Constraints count only if a manifest includes them.
 _CONSTRAINTS: Final = r"(?:.*/)?[^/]*constraint[^/]*"
 _PROSE: Final = r"(?:.*/)?(?:readme|licen[cs]e|notice|change|authors)[^/]*"
-_OTHER_FORMATS: Final = (
-    r"py|pyi|pyw|pyx|pxd|pxi|ipynb|c|cc|cpp|cxx|h|hh|hpp|cs|css|cu|dart|ex|exs|f|f90|fs|go|"
-    r"gradle|groovy|hs|html|htm|java|jl|js|jsx|kt|kts|less|lua|m|mjs|cjs|ml|mm|php|pl|pm|"
-    r"proto|ps1|r|rb|rs|sass|scala|scss|sh|bash|zsh|fish|sql|svelte|swift|tcl|tf|ts|tsx|vb|"
-    r"vue|xhtml|xsl|md|mdx|rst|adoc|asciidoc|tex|bib|org|po|pot|csv|tsv|json|json5|jsonl|"
-    r"xml|yml|yaml|toml|plist|svg|png|jpg|jpeg|gif|bmp|ico|webp|tif|tiff|psd|eps|pdf|doc|"
-    r"docx|xls|xlsx|ppt|pptx|odt|ods|ttf|otf|woff|woff2|eot|mp3|mp4|mov|avi|wav|ogg|flac|"
-    r"webm|zip|gz|tgz|bz2|xz|zst|tar|7z|rar|jar|war|whl|egg|so|dll|dylib|exe|bin|dat|db|"
-    r"sqlite|sqlite3|pyc|pyo|o|a|class|wasm|npy|npz|pkl|parquet|h5|hdf5|onnx|pt|pth|mo|cer|"
-    r"crt|pem|key|der|p12|pfx|sig|diff|patch"
+# Formats that are never a list of requirements, and those that only mention some.
+_BINARY: Final = (
+    r"png|jpe?g|gif|bmp|ico|webp|tiff?|psd|pdf|docx?|xlsx?|pptx?|od[ts]|[ot]tf|woff2?|eot|mp[34]|"
+    r"mov|avi|wav|ogg|flac|webm|zip|t?gz|bz2|xz|zst|tar|7z|rar|jar|war|whl|egg|so|dll|dylib|exe|"
+    r"sqlite3?|py[co]|[ao]|class|wasm|np[yz]|pkl|parquet|h5|hdf5|onnx|pth?|mo"
 )
-_TEXT: Final = rf"(?!.*\.(?:{_OTHER_FORMATS})\Z)"
+_PROSE_OR_DATA: Final = (
+    r"md|mdx|rst|adoc|asciidoc|tex|bib|org|pot?|[ct]sv|json[5l]?|x?html?|xml|ya?ml|toml|svg|sql|"
+    r"css|js|ts|sh|bash|zsh|bat|ps1|rb|go|rs|c|h|cc|cpp|java|diff|patch"
+)
+_ANY: Final = rf"(?!.*\.(?:{_BINARY})\Z)"
+_TEXT: Final = rf"(?!.*\.(?:{_BINARY}|{_PROSE_OR_DATA})\Z)"
 _VERSION: Final = r"(?:={2,3}|[<>~!]=|[<>])[ \t]*[\w.*!+-]+"
-_REQUIREMENT_LINE: Final = re.compile(
-    rf"""[ \t\f]*(?:
-        (?P<requirement>
-            [A-Za-z0-9][\w.-]*[ \t]*(?:\[[\w., \t-]*\][ \t]*)?
-            (?P<versions>\(?{_VERSION}(?:[ \t]*,[ \t]*{_VERSION})*[ \t]*\)?)?
-            [ \t]*(?:;[^\n]*|[ \t]-[^\n]*)?
-        )
-        | [A-Za-z0-9][\w.-]*[ \t]*(?:\[[^\]\n]*\][ \t]*)?@[ \t]*\S[^\n]*
-        | -[^\n]*
-        | [a-z][a-z0-9+.-]*:\S[^\n]*
-        | \.{{0,2}}/[^\n]*
-    )?[ \t]*\\?[ \t]*(?:(?:^|[ \t])\#[^\n]*)?""",
-    re.VERBOSE,
+_NAME: Final = r"[A-Za-z0-9][\w.-]*+[ \t]*+(?:\[[\w., \t-]*+\][ \t]*+)?"
+# The same for a name with versions, an address, an option, and a path.
+_REQUIREMENT: Final = re.compile(
+    rf"{_NAME}(?P<versions>\(?{_VERSION}(?:[ \t]*,[ \t]*{_VERSION})*[ \t]*\)?)?(?:;.*|[ \t]-.*)?"
 )
+_OTHER_LINE: Final = re.compile(
+    rf"{_NAME}@[ \t]*\S.*|-.*|[a-z][a-z0-9+.-]*+:\S.*|\.{{0,2}}/[\w.].*"
+)
+_COMMENT: Final = re.compile(r"(?:^|[ \t])#.*")
+_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_LONGEST_LINE: Final = 2000
 
 
 class _Lines(msgspec.Struct, frozen=True):
@@ -96,8 +93,11 @@ class _Lines(msgspec.Struct, frozen=True):
     pins: int
 
 
-def _lines(head: bytes) -> _Lines:
-    """Count requirements and pins, also in UTF-16. The last line of a longer file is cut off."""
+def _lines(head: bytes, *, to_the_end: bool = True) -> _Lines:
+    """Count requirements and pins, also in UTF-16. The last line of a longer file is cut off.
+
+    Without `to_the_end`, stop at the first line that pip could not read.
+    """
     text = head.decode("latin-1")
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
@@ -106,11 +106,19 @@ def _lines(head: bytes) -> _Lines:
     ):
         if head.startswith(mark):
             text = head[len(mark) :].decode(encoding, "replace")
-    lines = re.split(r"\r\n|\r|\n", text)
-    matches = list(map(_REQUIREMENT_LINE.fullmatch, lines[:-1] if _is_cut(head) else lines))
-    requirements = [match for match in matches if match and match["requirement"]]
-    pins = sum("==" in (match["versions"] or "") for match in requirements)
-    return _Lines(None not in matches, len(requirements), pins)
+    lines = _LINE_END.split(text)
+    readable, requirements, pins = True, 0, 0
+    for line in lines[:-1] if _is_cut(head) else lines:
+        written = _COMMENT.sub("", line, count=1).rstrip(" \t\\").lstrip(" \t\f")
+        match = _REQUIREMENT.fullmatch(written) if len(written) <= _LONGEST_LINE else None
+        if match:
+            requirements += 1
+            pins += "==" in (match["versions"] or "")
+        elif written and not (len(written) <= _LONGEST_LINE and _OTHER_LINE.fullmatch(written)):
+            readable = False
+            if not to_the_end:
+                break
+    return _Lines(readable, requirements, pins)
 
 
 def _is_cut(head: bytes) -> bool:
@@ -118,9 +126,15 @@ def _is_cut(head: bytes) -> bool:
 
 
 def _is_list(head: bytes) -> bool:
-    """Return True if pip could read the file, and it has a pin, or may have one further down."""
-    lines = _lines(head) if b"==" in head or b"=\0" in head or _is_cut(head) else None
-    return lines is not None and lines.readable and (lines.pins > 0 or _is_cut(head))
+    """Return True if pip could read the file, and it has a pin or, so far, only comments."""
+    if b"==" in head or b"=\0" in head:
+        lines = _lines(head, to_the_end=False)
+        return lines.readable and lines.pins > 0
+    return _is_cut(head) and _is_comment(head)
+
+
+def _is_comment(head: bytes) -> bool:
+    return all(line[:1] in (b"", b"#") for line in head.split(b"\n"))
 
 
 def _is_called_list(head: bytes) -> bool:
@@ -129,6 +143,7 @@ def _is_called_list(head: bytes) -> bool:
     return lines.pins > 0 or (lines.readable and (lines.requirements > 0 or _is_cut(head)))
 
 
+_SCRIPT_BLOCK: Final = _has(r"^# /// script[ \t]*\r?$")
 _PIP_INSTALL: Final = r"\bpip3?(?:\.exe)?[\"',\s]+install\b"
 _TABLE_OF_DEPENDENCIES: Final = r'"(?:dev|peer|optional)?[dD]ependencies"\s*:\s*\{\s*"'
 
@@ -193,7 +208,7 @@ _PYTHON: Final = (
         id="script",
         title="scripts with inline metadata",
         pattern=r".*\.pyw?",
-        content=_has(r"^# /// script[ \t]*\r?$"),
+        content=_SCRIPT_BLOCK,
         by_inventory=True,
     ),
     FileKind(
@@ -437,7 +452,7 @@ _CALLED: Final = FileKind(
     by_inventory=True,
 )
 
-# Files with any name, by their content. The first kind that fits counts.
+# Files with any name, by their content. The first kind of each category that fits counts.
 _UNNAMED: Final = (
     FileKind(
         id="python-script",
@@ -445,6 +460,13 @@ _UNNAMED: Final = (
         pattern=_TEXT + r".*",
         content=_has(r"\A(?:\xef\xbb\xbf)?#![^\n]*\bpython"),
         category=Category.CODE,
+    ),
+    FileKind(
+        id="script-unnamed",
+        title="scripts with inline metadata",
+        pattern=_TEXT + r".*",
+        content=_SCRIPT_BLOCK,
+        by_inventory=True,
     ),
     FileKind(
         id="conda-explicit",
@@ -476,7 +498,7 @@ _UNNAMED: Final = (
     FileKind(
         id="requirements-list",
         title="lists of requirements",
-        pattern=rf"(?i:{_TEXT}(?!{_CONSTRAINTS}\Z).*)",
+        pattern=rf"(?i:{_ANY}(?!{_CONSTRAINTS}\Z).*)",
         content=_is_list,
         by_inventory=True,
     ),
@@ -535,13 +557,17 @@ def kinds_of(file: SourceFile) -> tuple[FileKind, ...]:
         return candidates
     head = _head(file)
     kinds = tuple(kind for kind in candidates if kind.content is None or kind.content(head))
-    return kinds or tuple(_by_content(file.path, head))[:1]
+    return kinds or _by_content(file.path, head)
 
 
-def _by_content(path: str, head: bytes) -> Iterator[FileKind]:
+def _by_content(path: str, head: bytes) -> tuple[FileKind, ...]:
+    kinds: dict[Category | None, FileKind] = {}
     for pattern, kind in _ANY_NAME:
-        if pattern.fullmatch(path) and kind.content and kind.content(head):
-            yield kind
+        if kind.category in kinds or not pattern.fullmatch(path):
+            continue
+        if kind.content and kind.content(head):
+            kinds[kind.category] = kind
+    return tuple(kinds.values())
 
 
 def _head(file: SourceFile) -> bytes:

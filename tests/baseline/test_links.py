@@ -77,7 +77,7 @@ def test_without_changes_nothing_is_new(root: Path) -> None:
 
 
 def test_a_changed_file_behind_a_link_is_compared_with_itself(root: Path) -> None:
-    write(root, {"real/base.txt": "a==1\nc==1\n"})
+    write(root, {"real/base.txt": "My list:\na==1\nc==1\n"})
     assert change(root) == {"a": UNCHANGED, "c": NEW}
 
 
@@ -111,7 +111,7 @@ def test_a_folder_behind_a_link_is_known_at_the_base_too(root: Path) -> None:
 
 
 def test_a_version_that_is_only_spelled_otherwise_is_no_news(root: Path) -> None:
-    write(root, {"real/base.txt": "a==1.0.0\n"})
+    write(root, {"real/base.txt": "My list:\na==1.0.0\n"})
     assert change(root) == {"a": UNCHANGED}
 
 

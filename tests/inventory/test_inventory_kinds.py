@@ -55,16 +55,16 @@ def test_the_other_lock_of_rye_is_for_development(inventory_of, pins):
 @pytest.mark.parametrize(
     "dynamic",
     [
-        'dependencies = {file = "deps.md"}',
-        'dependencies = {file = ["deps.md", "more.md"]}',
-        'optional-dependencies.fast = {file = ["deps.md"]}',
-        'optional-dependencies = {fast = {file = "deps.md"}}',
+        'dependencies = {file = "deps.pdf"}',
+        'dependencies = {file = ["deps.pdf", "more.pdf"]}',
+        'optional-dependencies.fast = {file = ["deps.pdf"]}',
+        'optional-dependencies = {fast = {file = "deps.pdf"}}',
     ],
 )
 def test_files_of_dynamic_dependencies_are_read(inventory_of, pins, dynamic, extra):
     text = f'[project]\nname = "x"\ndynamic = ["dependencies"]\n{extra}'
     text += f"[tool.setuptools.dynamic]\n{dynamic}\n"
-    inventory = inventory_of({"pyproject.toml": text, "deps.md": LIST, "more.md": ""})
+    inventory = inventory_of({"pyproject.toml": text, "deps.pdf": LIST, "more.pdf": ""})
     assert list(pins(inventory)) == BOTH
 
 
@@ -85,7 +85,7 @@ deps =
     py38,py39: b==2
     django{env:DJANGO}
     {[base]deps}
-    -r{toxinidir}/more.md
+    -r{toxinidir}/more.pdf
     -cnothing.txt
     -e .
     .
@@ -116,7 +116,7 @@ dependencies:
   - pip
   - pip:
     - a==1
-    - -r more.md
+    - -r more.pdf
     - open>=1
 """
 DOCKER = """\
@@ -148,7 +148,7 @@ dependencies = ["d==4"]
 [tool.tox.env_run_base]
 deps = ["e==5"]
 [tool.tox.env.lint]
-deps = ["-r more.md", "ruff"]
+deps = ["-r more.pdf", "ruff"]
 [tool.pixi.dependencies]
 numpy = "1"
 """
@@ -252,15 +252,16 @@ import a
         ),
         ("run.py", SCRIPT, {"a==1": "runtime 5"}, []),
         ("tests/run.py", SCRIPT, {"a==1": "dev 5"}, []),
+        ("bin/run", SCRIPT, {"a==1": "runtime 5"}, []),
         ("run.py", SCRIPT.replace("# ///\n", ""), {}, []),
     ],
 )
 def test_requirements_of_tools(inventory_of, pins, path, content, pinned, unread):
-    inventory = inventory_of({path: content, "more.md": "z==9\n"})
+    inventory = inventory_of({path: content, "more.pdf": "z==9\n"})
     found = {
         pin: text.replace(" direct ", " ")
         .replace(f"{path}:", "")
-        .replace("runtime unknown more.md:", "")
+        .replace("runtime unknown more.pdf:", "")
         for pin, text in pins(inventory).items()
     }
     assert found == pinned
@@ -280,25 +281,35 @@ def test_the_lock_of_a_script_answers_them(inventory_of, pins):
     assert not inventory.unpinned
 
 
+BACKEND = '[build-system]\nrequires = ["x==1"]\nbuild-backend = "{}"\n'
+SETUPTOOLS = '[tool.setuptools.dynamic]\ndependencies = {file = "x.pdf"}\n'
+POETRY = '[tool.poetry.dependencies]\na = "1"\n'
+HATCH = BACKEND.format("hatchling.build")
+HATCH += '[tool.hatch.metadata.hooks.requirements_txt]\nfiles = ["x.pdf"]\n'
+
+
 @pytest.mark.parametrize(
-    ("more", "files", "unread"),
+    ("more", "files", "is_unread"),
     [
-        ("", {}, ["pyproject.toml:3"]),
-        ("", {"setup.py": "setup()"}, []),
-        ("", {"setup.cfg": ""}, []),
-        ('[tool.setuptools.dynamic]\ndependencies = {file = "x.md"}', {"x.md": "a==1"}, []),
-        ('[tool.hatch.metadata.hooks.requirements_txt]\nfiles = ["x.md"]', {"x.md": "a==1"}, []),
-        ("[tool.hatch.metadata.hooks.custom]", {}, ["pyproject.toml:3"]),
-        ('[tool.poetry.dependencies]\na = "1"', {}, []),
+        ("", (), True),
+        ("", ("setup.py",), False),
+        ("", ("setup.cfg",), False),
+        (SETUPTOOLS, ("x.pdf",), False),
+        (BACKEND.format("setuptools.build_meta"), ("setup.cfg",), False),
+        (BACKEND.format("hatchling.build") + SETUPTOOLS, ("setup.py", "x.pdf"), True),
+        (BACKEND.format("mine") + 'backend-path = ["."]\n', ("setup.py",), True),
+        (HATCH, ("x.pdf",), False),
+        (HATCH + "[tool.hatch.metadata.hooks.custom]\n", ("x.pdf",), True),
+        (BACKEND.format("poetry.core.masonry.api") + POETRY, (), False),
+        (BACKEND.format("hatchling.build") + POETRY, (), True),
+        (BACKEND.format("pdm.backend"), ("setup.cfg",), True),
     ],
 )
-def test_dependencies_that_code_fills_in(inventory_of, pins, more, files, unread):
-    text = '[project]\nname = "x"\ndynamic = ["dependencies", "optional-dependencies", "readme"]\n'
-    inventory = inventory_of({"pyproject.toml": text + more, **files})
-    assert [one.input for one in inventory.unread if one.kind == "dynamic"] == unread
-    assert list(pins(inventory)) == (
-        ["a==1"] if "a==1" in files.values() or "poetry" in more else []
-    )
+def test_dependencies_that_code_fills_in(inventory_of, more, files, is_unread):
+    text = '[project]\nname = "n"\ndynamic = ["dependencies", "optional-dependencies", "readme"]\n'
+    inventory = inventory_of({"pyproject.toml": text + more, **dict.fromkeys(files, "")})
+    unread = [one.input for one in inventory.unread if one.kind == "dynamic"]
+    assert unread == (["pyproject.toml:3"] if is_unread else [])
 
 
 def test_a_lock_of_conda_stands_for_the_environments_below_it(inventory_of):

@@ -157,9 +157,9 @@ def test_includes_that_cannot_be_read_are_problems(inventory_of, problems, tmp_p
 
 def test_files_that_include_each_other_without_end_are_cut_off(inventory_of, problems, monkeypatch):
     monkeypatch.setattr(requirements, "_MAX_INCLUDES", 3)
-    files = {f"{number}.md": f"-r {number + 1}.md\na==1\n" for number in range(9)}
-    inventory = inventory_of({"requirements.txt": "-r 0.md", **files})
-    assert list(problems(inventory)) == ["2.md"]
+    files = {f"{number}.pdf": f"-r {number + 1}.pdf\na==1\n" for number in range(9)}
+    inventory = inventory_of({"requirements.txt": "-r 0.pdf", **files})
+    assert list(problems(inventory)) == ["2.pdf"]
 
 
 def test_a_constraint_pins_what_is_required(inventory_of, pins):

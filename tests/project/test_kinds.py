@@ -58,6 +58,8 @@ def kinds_of(root: Path, path: str, content: str | bytes) -> list[str]:
         ("ci/env-dev.yaml", "name: x\ndependencies: [numpy]\n", "conda-environment"),
         ("deploy.yml", "channels: [x]\ndependencies:\n- numpy\n", "conda-environment-other"),
         ("package.json", '{"name": "x", "dependencies": {"a": "1"}}', "package-json"),
+        ("deps.md", LIST, "requirements-list"),
+        ("deps.csv", LIST, "requirements-list"),
         ("bin/run", "#!/usr/bin/env python3\nprint()\n", "python-script"),
         ("app.csproj", '<PackageReference Include="A" Version="1" />', "nuget-project"),
         ("python.lock", '{"locked_resolves": []}', "pex-lock"),
@@ -74,7 +76,7 @@ def test_a_file_has_one_kind(tmp_path: Path, path: str, content: str | bytes, ki
         ("deps.txt", UNPINNED),
         ("notes.txt", PROSE),
         ("reqs.txt", "We need a house.\n"),
-        ("requirements.md", LIST),
+        ("requirements.md", PROSE),
         ("requirements/README.txt", PROSE),
         ("constraints.txt", LIST),
         ("requirements/constraints.txt", LIST),
@@ -94,6 +96,7 @@ def test_other_files_have_none(tmp_path: Path, path: str, content: str | bytes) 
 def test_a_file_can_have_several(tmp_path: Path) -> None:
     script = "#!/usr/bin/env python\n# /// script\n# dependencies = []\n# ///\n"
     assert kinds_of(tmp_path, "run.py", script) == ["script", "python"]
+    assert kinds_of(tmp_path, "bin/run", script) == ["python-script", "script-unnamed"]
     notebook = '{"cells": [{"source": ["%pip install -q flask==2.0"]}]}'
     assert kinds_of(tmp_path, "a.ipynb", notebook) == ["notebook-pip", "notebook"]
 
@@ -113,3 +116,16 @@ def test_locks_are_known_by_their_names() -> None:
         map(kinds.is_lock, ("poetry.lock", "a/package-lock.json", "flake.lock", "x.py.lock"))
     )
     assert not any(map(kinds.is_lock, ("deploy.lock", "package.json", "requirements.txt")))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(" " * 60_000 + "x", "a" * 60_000 + "!", "a==1," * 12_000, "a;" * 30_000, "./" * 30_000),
+        *("a[" * 30_000, " #" * 30_000, "a @ " * 15_000, "a==" + "1." * 30_000 + "!"),
+        "/*! a minified file */ a==1;" + "b(c==d);" * 9_000,
+    ],
+)
+def test_a_long_line_is_no_list_and_is_read_in_no_time(tmp_path: Path, line: str) -> None:
+    for name in ("a.list", "b.js", "c.min"):
+        assert kinds_of(tmp_path, name, line) == []
