@@ -80,6 +80,7 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         unpinned += () if locked else _open(declaration, covering)
     constraints += filter(None, map(attrgetter("constraint"), declared))
     unread: list[Unread] = []
+    of_project = {_version_key(package) for package in packages}
     for manifest in manifests:
         unread += manifest.unread
         for kind, tools in manifest.tools.items():
@@ -87,13 +88,15 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
             packages += pinned
             uses += (_use(one, manifest.path, optional=False) for one in pinned)
             unread += _unpinned_tools(kind, tools)
+    united = _united(packages)
     return Inventory(
-        packages=_united(packages),
+        packages=united,
         unpinned=_united_requirements(unpinned),
         problems=tuple(dict.fromkeys(problems)),
         constraints=_united_constraints(constraints),
         uses=tuple(dict.fromkeys(uses)),
         unread=tuple(dict.fromkeys(unread)),
+        of_tools=frozenset(one.purl for one in united if _version_key(one) not in of_project),
     )
 
 
@@ -218,13 +221,17 @@ def _unpinned_tools(kind: str, tools: Iterable[Declaration]) -> Iterator[Unread]
         yield Unread(kind, tool.place.path, f"{tool.text} ({tool.place.path}{line})", reason)
 
 
+def _version_key(package: Package) -> tuple[str, str]:
+    return package.name, canonicalize_version(package.version)
+
+
 def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
     """Return each version of each package once, with everything that manifests say about it.
 
     Two spellings of one version by PEP 440 (1.0 and 1.0.0) are one, in the shorter. A version that
     does not follow PEP 440 is equal to itself only.
     """
-    groups = grouped(packages, lambda one: (one.name, canonicalize_version(one.version)))
+    groups = grouped(packages, _version_key)
     united: list[Package] = []
     for same in groups.values():
         # Direct packages come first, then runtime ways, short ones, by the alphabet; none is last.

@@ -175,7 +175,8 @@ class Inventory(msgspec.Struct, frozen=True):
     `environment` is the project's own, if any; never scanagg's. `constraints` are those of
     manifests and locks; a pin of a lock or of a requirements.txt is none. `uses` has each package
     in each of its manifests. `unread` are manifests of other kinds than those that the inventory
-    reads; a scanner may read them.
+    reads; a scanner may read them. `of_tools` are the purls of packages that only the environments
+    of tools have, such as tests and builds.
     """
 
     packages: tuple[Package, ...] = ()
@@ -186,6 +187,7 @@ class Inventory(msgspec.Struct, frozen=True):
     constraints: tuple[Constraint, ...] = ()
     uses: tuple[Use, ...] = ()
     unread: tuple[Unread, ...] = ()
+    of_tools: frozenset[str] = frozenset()
 
 
 class SourceFile(msgspec.Struct, frozen=True):

@@ -452,6 +452,15 @@ _CALLED: Final = FileKind(
     by_inventory=True,
 )
 
+_UNNAMED_LIST: Final = FileKind(
+    id="requirements-list",
+    title="lists of requirements",
+    pattern=rf"(?i:{_ANY}(?!{_CONSTRAINTS}\Z).*)",
+    content=_is_list,
+    by_inventory=True,
+)
+_LISTS: Final = (REQUIREMENTS, _CALLED, _UNNAMED_LIST)
+
 # Files with any name, by their content. The first kind of each category that fits counts.
 _UNNAMED: Final = (
     FileKind(
@@ -495,13 +504,7 @@ _UNNAMED: Final = (
         by_inventory=True,
     ),
     _CALLED,
-    FileKind(
-        id="requirements-list",
-        title="lists of requirements",
-        pattern=rf"(?i:{_ANY}(?!{_CONSTRAINTS}\Z).*)",
-        content=_is_list,
-        by_inventory=True,
-    ),
+    _UNNAMED_LIST,
 )
 
 KINDS: Final = (*_PYTHON, *_OTHERS, *_CODE, *_UNNAMED)
@@ -534,6 +537,11 @@ def named(path: str) -> tuple[FileKind, ...]:
 def is_lock(path: str) -> bool:
     """Return True for the name of a lock file, which is full of hashes."""
     return any(kind.lock and kind.id != "pex-lock" for kind in named(path))
+
+
+def is_list(file: SourceFile) -> bool:
+    """Return True for a list of requirements, by its name or its content."""
+    return any(kind in _LISTS for kind in kinds_of(file))
 
 
 def is_manifest(path: str) -> bool:

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support import tools
 from support.command import check
 from support.kept import keep
+from support.osv import record
 
 Make = Callable[..., Path]
 
@@ -49,10 +49,7 @@ def settings(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The configuration of trivy with a database."""
     folder = tmp_path_factory.mktemp("trivy") / "cache"
     shutil.copytree(data_dir / "trivy-cache", folder)
-    return (
-        f'[scanners.trivy]\npath = "{tools.trivy()}"\ncache-dir = "{folder}"\n'
-        "skip-db-update = true\n"
-    )
+    return f'[scanners.trivy]\ncache-dir = "{folder}"\nskip-db-update = true\n'
 
 
 @pytest.mark.parametrize(
@@ -72,6 +69,55 @@ def test_manifests_that_nothing_reads_are_named_once_for_each_kind(
     assert said.code == code
     assert said.run("trivy")["status"] == "ok"
     assert "conda locks" in said.out
+
+
+# One file of each kind that the inventory reads, with the packages that it pins.
+PINNED = {
+    "requirements.lock": ("a==1\n", ["a"]),
+    "dev-reqs.txt": ("b==1\n", ["b"]),
+    "deps.list": ("c==1\n", ["c"]),
+    "requirements.prod": ("d==1\n", ["d"]),
+    "tox.ini": ("[testenv]\ndeps = e==1\n", ["e"]),
+    "hatch.toml": ('[envs.x]\ndependencies = ["f==1"]\n', ["f"]),
+    ".pre-commit-config.yaml": (
+        "repos:\n- repo: x\n  hooks:\n  - {id: x, additional_dependencies: [g==1]}\n",
+        ["g"],
+    ),
+    "pyproject.toml": (
+        """\
+[build-system]
+requires = ["h==1"]
+[project]
+name = "x"
+dynamic = ["dependencies"]
+[tool.setuptools.dynamic]
+dependencies = {file = "more.list"}
+[tool.hatch.envs.x]
+dependencies = ["i==1"]
+""",
+        ["h", "i"],
+    ),
+    "more.list": ("j==1\n", ["j"]),
+    "Dockerfile": ("FROM x:1\nRUN pip install k==1\n", ["k"]),
+    "a.ipynb": ('{"cells": [{"cell_type": "code", "source": ["%pip install l==1"]}]}', ["l"]),
+}
+
+
+def test_what_the_inventory_reads_is_audited(make_project: Make, settings: str) -> None:
+    names = [name for _, packages in PINNED.values() for name in packages]
+    start = {"introduced": "0"}
+    bad = [record(f"CVE-2024-1{number:03}", name, start) for number, name in enumerate(names)]
+    files = {path: text for path, (text, _) in PINNED.items()}
+    keep(Path(os.environ["SCANAGG_CACHE_DIR"]), bad)
+    project = make_project({**files, "scanagg.toml": settings})
+    said = check(project, "--offline", "--only", "pip-audit,trivy", "--policy", "strict")
+    report = said.report
+    assert {one["package"]["name"] for one in report["findings"] if one["advisory"]} == set(names)
+    assert said.code == 1
+    assert {run["scanner"]: run["status"] for run in report["runs"]} == {
+        "pip-audit": "ok",
+        "trivy": "ok",
+    }
 
 
 def test_without_trivy_nothing_reads_another_language(make_project: Make) -> None:

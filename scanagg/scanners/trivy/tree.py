@@ -99,6 +99,17 @@ class Tree:
                 self.declared.setdefault(place.path, set()).add((package.name, package.version))
         for requirement in inventory.unpinned:
             self.declared.setdefault(requirement.place.path, set()).add((requirement.name, ""))
+        # Trivy reads such lists if its configuration names them.
+        self._lists = {
+            path
+            for path in self.declared
+            if path.endswith(".txt") or (path in self.files and kinds.is_list(self.files[path]))
+        }
+        self._of_tools = {
+            (package.name, package.version)
+            for package in inventory.packages
+            if package.purl in inventory.of_tools
+        }
         self._kinds: dict[str, Kind | None] = {}
         self._known = frozenset(inventory.manifests)
         self._problems = {problem.input.partition(":")[0] for problem in inventory.problems}
@@ -142,17 +153,18 @@ class Tree:
             empty = path in self._known and path not in self.declared
             return not empty or path in self._problems
         of_others = any(kind.id in OTHERS for kind in kinds.named(path))
-        return of_others or (name.endswith(".txt") and path in self.declared)
+        return of_others or path in self._lists
 
     def unread_manifests(self) -> Iterator[NotExamined]:
         """Return manifests with dependencies that are in no manifest that Trivy reads.
 
         The one with most dependencies comes first. The same dependencies elsewhere don't count
-        again: a lock stands for the manifests that it locks.
+        again: a lock stands for the manifests that it locks. Those of tools never count, because
+        Trivy reads no configuration of tools.
         """
         unread = [path for path in self.declared if not self.is_manifest(path)]
         reads = self.declared.keys() - set(unread)
-        pins = {pin for path in reads for pin in self.declared[path]}
+        pins = self._of_tools.union(*(self.declared[path] for path in reads))
         for path in sorted(unread, key=lambda path: (-len(self.declared[path]), path)):
             names = {name for name, _ in pins}
             alone = {
@@ -204,8 +216,8 @@ class Tree:
         folders, files = self._outside()
         patterns = sorted(
             f"pip:^{re.escape(path)}$"
-            for path in self.declared
-            if path.endswith(".txt") and not _PYTHON.fullmatch(PurePosixPath(path).name)
+            for path in self._lists
+            if not _PYTHON.fullmatch(PurePosixPath(path).name)
         )
         scan = {"skip-dirs": folders, "skip-files": files, "file-patterns": patterns}
         return json.dumps({"scan": scan}, ensure_ascii=False)
