@@ -6,6 +6,7 @@ Both keep, for each of their lines, the line of the file and the cell that it co
 import ast
 import json
 import re
+import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -186,51 +187,59 @@ def _other_language(document: dict[str, Any]) -> str | None:
     return None if is_python or not named else named[-1]
 
 
+class _Open:
+    """An open list or object of JSON: its path, the next index of a list, the key of an object."""
+
+    def __init__(self, path: str, *, is_list: bool) -> None:
+        """Start before the first item."""
+        self.path = path
+        self.index = 0 if is_list else -1
+        self.key: str | None = None
+
+    def place(self) -> str:
+        """Return the path of the item, a JSON Pointer as in RFC 6901."""
+        name = str(self.index) if self.key is None else self.key
+        return f"{self.path}/{name.replace('~', '~0').replace('/', '~1')}"
+
+    def step(self) -> None:
+        """Go to the next item."""
+        self.index += self.index >= 0
+        self.key = None
+
+
 def _texts(text: str) -> Iterator[_Text]:
     """Yield all strings of a valid JSON text that are not keys."""
-    # For each open bracket: the index of the next item of a list, else -1, and the current key.
-    stack: list[tuple[int, str | None]] = []
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     string = json.JSONDecoder()
+    # The innermost is last. The first one stands for the text as a whole.
+    stack = [_Open("", is_list=True)]
     position, line, counted = 0, 1, 0
     while position < len(text):
         token = _JSON_TOKEN.match(text, position)
         if token is None:  # valid JSON has no other characters
             raise ValueError("it is not valid JSON")
         position = token.end()
-        if token["bracket"] and token["bracket"] in "}]":
+        bracket, inner = token["bracket"], stack[-1]
+        if bracket and bracket in "}]":
             stack.pop()
-            _next(stack)
-        elif token["bracket"]:
-            if len(stack) == _MOST_NESTED:
+            stack[-1].step()
+        elif bracket:
+            if len(stack) > _MOST_NESTED:
                 raise ValueError("it is nested too deeply")
-            stack.append((0 if token["bracket"] == "[" else -1, None))
+            path = inner.place() if len(stack) > 1 else ""
+            stack.append(_Open(path, is_list=bracket == "["))
         elif token["quote"]:
-            start = position
-            value, position = string.raw_decode(text, start - 1)
-            if stack and stack[-1] == (-1, None):
-                stack[-1] = (-1, value)
+            start = position - 1
+            value, position = string.raw_decode(text, start)
+            if inner.index < 0 and inner.key is None:
+                inner.key = value
                 continue
             line += text.count("\n", counted, start)
             counted = start
-            names = (str(index) if index >= 0 else _escaped(key) for index, key in stack)
-            key = stack[-1][1] if stack else None
-            yield _Text("/" + "/".join(names), key or "", value, line)
-            _next(stack)
-        elif token.group().strip(" \t\r\n,:"):
-            _next(stack)
-
-
-def _next(stack: list[tuple[int, str | None]]) -> None:
-    """Step to the next item of the innermost list or object."""
-    if stack:
-        index, _ = stack[-1]
-        stack[-1] = (index + 1 if index >= 0 else -1, None)
-
-
-def _escaped(key: str | None) -> str:
-    """Return a key as in a JSON Pointer, RFC 6901."""
-    return (key or "").replace("~", "~0").replace("/", "~1")
+            yield _Text(inner.place(), inner.key or "", value, line)
+            inner.step()
+        elif token.group().strip(" \t\n,:"):
+            inner.step()
 
 
 def _lines(texts: Iterable[_Text]) -> Iterator[CellLine]:
@@ -286,8 +295,13 @@ def _cell_code(lines: list[str]) -> list[str] | NotExamined:
             return NotExamined("", reason, on_purpose=name in _OTHER_CELLS)
     if _parses(lines):
         return lines
-    plain = [_without_magic(line) for line in lines]
-    return plain if _parses(plain) else NotExamined("", Reason("notebook-cell-syntax"))
+    # IPython takes the indentation of the first line from all lines.
+    indent = lines[first][: -len(lines[first].lstrip())] if lines[first].strip() else ""
+    plain = [_without_magic(line.removeprefix(indent)) for line in lines]
+    if _parses(plain):
+        return plain
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return NotExamined("", Reason("python-syntax-error", {"python": f"Python {version}"}))
 
 
 def _without_magic(line: str) -> str:

@@ -15,7 +15,7 @@ _IMPORTED: Final = (".py", ".pyw")
 _NAMES: Final = frozenset(("SConstruct", "SConscript", "wscript"))
 _SHEBANG: Final = re.compile(
     rb"""(?i:(?:\xef\xbb\xbf)?\#![^\r\n]*(?:
-        [!\s/\\"'=](?:python|pypy|graalpy)[\w.-]*["']?(?:\s|\Z) | \b(?:uv|pipx)[ ]+run\b
+        [!\t\ /\\"'=](?:python|pypy|graalpy)[\w.-]*["']?(?:\s|\Z) | \b(?:uv|pipx)[ ]+run\b
     ))""",
     re.VERBOSE,
 )

@@ -32,7 +32,7 @@ _NARROW: Final = re.compile(rb"[\x20-\x7e]{8}")
 _CONTROLS: Final = re.compile(rb"[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f]")
 
 _NAMES: Final = re.compile(
-    r"""(?i:\.env.*|\.[\w-]+rc|\.git\w+|\.netrc|_netrc|\.pgpass|\.htpasswd|\.(?:bash_)?profile
+    r"""(?i:(?!.*\.(?:gz|bz2|xz|zst|zip|py[co])\Z)(?:\.env.*|\.[\w-]+rc|\.git\w+|\.netrc|_netrc|\.pgpass|\.htpasswd|\.(?:bash_)?profile
     |(?:docker|container|make|gnumake|jenkins|proc|vagrant|rake|gem|pip|brew|just|task)file(?:\..+)?
     |(?:readme|licen[cs]e|copying|notice|authors|changelog|changes|todo)(?:\..+)?
     |id_(?:rsa|dsa|ecdsa|ed25519)|credentials|secrets?|config|hosts|crontab
@@ -41,7 +41,7 @@ _NAMES: Final = re.compile(
     |m?js|cjs|jsx|tsx?|vue|svelte|sql|tf|tfvars|tofu|hcl|j2|jinja2?|tmpl|tpl|template|in|example
     |sample|dist|go|rs|java|kts?|rb|php|p[lm]|c|h|cc|cpp|hpp|cs|swift|scala|groovy|gradle|lua|r|jl
     |ex|exs|erl|clj|dart|mk|cmake|proto|graphql|service|socket|timer|desktop|pem|asc|pypirc
-    |npmrc|log|diff|patch|lock))""",
+    |npmrc|log|diff|patch|lock)))""",
     re.VERBOSE,
 )
 # The first bytes of programs, archives, pictures and databases, which may be executable files.

@@ -178,7 +178,6 @@ SENTENCES: Final[Mapping[str, str]] = {
     "invalid-notebook": "not a valid notebook: {error}",
     "notebook-language": "a notebook in another language: {language}",
     "notebook-magic": "a cell in another language: {magic}",
-    "notebook-cell-syntax": "not valid Python",
     "python-syntax-error": "syntax error for {python}",
     "parse-error": "cannot parse it: {error}",
     "check-failed": "its check {check} failed at line {line}",

@@ -532,6 +532,7 @@ def test_a_file_that_is_gone_has_no_lines(tmp_path: Path) -> None:
 
 
 EVAL = "eval(x)\n"
+PYTHON = f"Python {sys.version_info.major}.{sys.version_info.minor}"
 NOTEBOOK = {
     "cells": [
         {"cell_type": "markdown", "metadata": {}, "source": ["# A title\n", "eval(x)"]},
@@ -586,6 +587,7 @@ def test_what_is_no_python_is_no_input(examine: Examine) -> None:
     driven = examine(
         {
             "bin/shell": "#!/bin/sh\nexec python3 -m app\n",
+            "run.sh": "#!/bin/bash\npython manage.py runserver\n",
             "bin/bash": "#!/opt/python/bin/bash\neval x\n",
             "notes.txt": "eval(x)\n",
             "folders.pth": "/a/folder\n",
@@ -635,7 +637,7 @@ def test_the_code_of_a_notebook_is_examined_cell_by_cell(
     assert driven.examined == ["a.ipynb"]
     assert driven.reasons == {
         "a.ipynb, cell 4": Reason("notebook-magic", {"magic": "%%bash"}),
-        "a.ipynb, cell 5": Reason("notebook-cell-syntax"),
+        "a.ipynb, cell 5": Reason("python-syntax-error", {"python": PYTHON}),
     }
     file_lines = text.split("\n")
     shell, evaluated = driven.observations

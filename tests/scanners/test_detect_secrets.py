@@ -328,8 +328,17 @@ def test_an_executable_file_is_text_unless_it_is_a_known_format(
 
 def test_other_files_are_counted_by_the_ends_of_their_names(examine: Examine) -> None:
     picture = b"\x89PNG\r\n\x1a\n\0\0"
-    driven = examine({"a.py": "", "x.png": picture, "sub/y.png": picture, "z.gif": b"GIF8\0"})
+    driven = examine(
+        {
+            "a.py": "",
+            "Changelog.gz": b"\x1f\x8b\0",
+            "x.png": picture,
+            "sub/y.png": picture,
+            "z.gif": b"GIF8\0",
+        }
+    )
     assert driven.inputs.not_examined == (
+        NotExamined("Changelog.gz", Reason("files-not-text", {"count": 1}), on_purpose=True),
         NotExamined("*.png", Reason("files-not-text", {"count": 2}), on_purpose=True),
         NotExamined("z.gif", Reason("files-not-text", {"count": 1}), on_purpose=True),
     )

@@ -133,6 +133,7 @@ def test_a_notebook_that_is_not_valid_is_searched_as_text(search: Search) -> Non
         ("%%time\neval(x)", ["#%%time", "eval(x)"]),
         ("\n%%timeit import pickle\npickle.loads(x)", ["", "import pickle", "pickle.loads(x)"]),
         ("%%writefile a.py\neval(x)", ["#%%writefile a.py", "eval(x)"]),
+        ("  eval(x)\n  if x:\n    !ls", ["eval(x)", "if x:", "  pass  # !ls"]),
         # Modulo, not a magic.
         ("x = (3\n% 2)", ["x = (3", "% 2)"]),
         ("x = 1\r\ny = 2", ["x = 1", "y = 2"]),
@@ -155,9 +156,9 @@ def test_cells_become_python(source: str | list[str], python: list[str]) -> None
         ("%%writefile a.txt\nls", "notebook-magic", True),
         # This one may run Python.
         ("%%mine\nls", "notebook-magic", False),
-        ("def f(:", "notebook-cell-syntax", False),
-        ("(" * 5_000, "notebook-cell-syntax", False),
-        ("x\0y", "notebook-cell-syntax", False),
+        ("def f(:", "python-syntax-error", False),
+        ("(" * 5_000, "python-syntax-error", False),
+        ("x\0y", "python-syntax-error", False),
     ],
 )
 def test_cells_that_are_left_out_are_named(source: str, kind: str, on_purpose: bool) -> None:
