@@ -11,12 +11,15 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.baseline.compare import Traced
-from scanagg.baseline.file import PLACES, Baseline, load
+from scanagg.baseline.file import PLACES as BASELINES
+from scanagg.baseline.file import Baseline, load
 from scanagg.core.errors import BaselineError, ScanaggError, TargetError
 from scanagg.core.git import Git
 from scanagg.core.text import one_line, shorten
+from scanagg.gate.hiding import differs, hiding
 from scanagg.model import Change, Finding, Judged, Parts, Reason, Target, Waiver, WaiverState
 from scanagg.policy.compare import changes
+from scanagg.policy.load import PLACES as POLICIES
 from scanagg.policy.load import load_policy
 from scanagg.policy.rules import decide
 from scanagg.policy.schema import Policy
@@ -91,7 +94,7 @@ def find_baseline(files: Files, given: str | None = None) -> Baseline | None:
 
     BaselineError if it cannot be read, or if the given one does not exist.
     """
-    for place in (given,) if given else PLACES:
+    for place in (given,) if given else BASELINES:
         try:
             raw = files.read(os.path.normpath(place))
         except OSError as error:
@@ -135,20 +138,21 @@ def attempts(
         reasons.append(Reason("rules-do-not-load", {"error": message}))
     else:
         paths = sorted({*_rule_paths(trusted), *_rule_paths(own)})
-        edited = tuple(path for path in paths if _differs(before, target.root, path))
+        edited = tuple(path for path in paths if differs(before, target.root, path))
         # Without an edit, the trusted side made the difference.
         if edited:
             reasons.append(Reason("rules-edited", {"paths": edited}))
+            reasons += _added_exclusions(trusted.settings, own.settings)
             reasons += _weaker_verdicts(own, findings, judged, now)
             reasons += _added_waivers(trusted.policy.waivers, own.policy.waivers)
             if grown := (own.accepted - trusted.accepted).total():
                 reasons.append(Reason("baseline-grows", {"count": grown}))
-    reasons += _edited_configurations(before, target)
+    reasons += hiding(before, target)
     return (*reasons, *traced.lost, *_hidden_findings(findings))
 
 
 def _rule_paths(rules: ProjectRules) -> Iterator[str]:
-    """Yield the files of the project that have rules, or would have them."""
+    """Yield the files of the project that have rules, or would have them by default."""
     for path in (rules.policy.source, *rules.policy.files, rules.settings.source):
         if path and path != "built-in" and not path.startswith("built-in "):
             yield path
@@ -157,31 +161,7 @@ def _rule_paths(rules: ProjectRules) -> Iterator[str]:
             yield scanner.options[CONFIG]
     if rules.baseline:
         yield rules.baseline.path
-    yield from ("policies/scanagg.key", "policies/waivers.yml")
-
-
-def _differs(before: Files, root: Path, path: str) -> bool:
-    """Return True if a file differs from before. Two equal errors are no difference."""
-    contents: list[bytes | str | None] = []
-    for files in (before, WorkTree(root)):
-        try:
-            contents.append(files.read(path))
-        except OSError as error:
-            contents.append(error.strerror)
-    return contents[0] != contents[1]
-
-
-def _edited_configurations(before: Committed, target: Target) -> Iterator[Reason]:
-    """Yield the scanners' own configuration files that the change adds or edits."""
-    owners = {name: info.name for info in scanner_infos().values() for name in info.native_files}
-    for file in target.files:
-        owner = owners.get(file.path.rpartition("/")[2])
-        if owner and _differs(before, target.root, file.path):
-            # The commit has only the id of a submodule.
-            submodule = before.submodule_of(file.path)
-            if submodule and submodule == replace(before, commit="HEAD").submodule_of(file.path):
-                continue
-            yield Reason("configuration-edited", {"path": file.path, "scanner": owner})
+    yield from (*POLICIES, *BASELINES, secret_key.PLACE, "policies/waivers.yml")
 
 
 def _hidden_findings(findings: Sequence[Finding]) -> Iterator[Reason]:
@@ -218,6 +198,12 @@ def _weaker_verdicts(
         yield Reason("weaker-actions", {"count": steps.total(), "steps": weaker})
     if own.policy.enforcement == "warn" and judged:
         yield Reason("would-not-block")
+
+
+def _added_exclusions(trusted: Settings, own: Settings) -> Iterator[Reason]:
+    added = tuple(one for one in own.exclude if one not in trusted.exclude)
+    if added:
+        yield Reason("exclusions-added", {"patterns": added[:_SHOWN]})
 
 
 def _added_waivers(trusted: Sequence[Waiver], own: Sequence[Waiver]) -> Iterator[Reason]:

@@ -23,7 +23,8 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     For configuration: `options` are its keys in `[scanners.NAME]`, each with one sentence of help.
     `args` are the command line options that `args` may contain; none of them runs or writes
-    anything. `native_files` are the names of the scanner's own configuration files.
+    anything. `native_files` are the names of the scanner's own configuration files, and
+    `native_sections` its sections in files that it shares with other programs, by their names.
 
     `categories` are the kinds of findings that it makes. It is `usual_for` some of them: it is
     meant where a category is given and no scanner is. Each category has one usual scanner.
@@ -53,6 +54,7 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     options: Mapping[str, str] = _NONE
     args: frozenset[str] = frozenset()
     native_files: tuple[str, ...] = ()
+    native_sections: Mapping[str, str] = _NONE
     categories: frozenset[Category] = frozenset()
     usual_for: frozenset[Category] = frozenset()
     reads: frozenset[str] = frozenset()

@@ -337,6 +337,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     "rules-do-not-load": "its rules cannot be loaded: {error}",
     "rules-edited": "it edits {paths}, without effect on this check",
     "configuration-edited": "it adds or edits {path}, a configuration file of {scanner}",
+    "attributes-hide": "its {path} hides files or changes: {lines}",
+    "ignore-hides": "its {path} makes git ignore files like {files}",
+    "ignore-edited": "it edits {path}, and git cannot tell which files that hides",
+    "exclusions-added": "its configuration excludes {patterns}",
     "new-findings-hidden": "it hides {count:new finding} with {kind}",
     "manifest-gone": "{path} is gone, and nothing lists its packages any more: {packages}",
     "manifest-emptied": (

@@ -58,7 +58,8 @@ def test_a_branch_that_loosens_everything_keeps_its_verdict(project: Path) -> No
     assert [one["verdict"]["action"] for one in said.report["findings"]] == ["block"]
     attempts = said.report["gate"]["attempts"]
     assert [attempt["kind"] for attempt in attempts] == [
-        *("rules-edited", "weaker-actions", "waiver-added", "configuration-edited")
+        *("rules-edited", "exclusions-added", "weaker-actions", "waiver-added"),
+        "configuration-edited",
     ]
     text = " ".join(attempt["text"] for attempt in attempts)
     for name in ("scanagg.yml", "policies/waivers.yml", ".bandit", "@me"):
@@ -195,12 +196,13 @@ def test_a_submodule_is_judged_with_the_change(project: Path, make_project: Make
     git(project, "checkout", "-q", "feature")
     new = make_project({"new.py": APP, ".bandit": "[bandit]\nskips: B307\n"}, name="new")
     git(project, *add, str(new), "new")
+    (project / ".gitignore").write_text("*.lock\n", "utf-8")
     commit(project)
     said = check(project, "--only", "bandit", "--base", "main", "--policy-ref", "main", *NOW)
     origins = {one["location"]["path"]: one["origin"] for one in said.report["findings"]}
     assert origins == {"known/known.py": "existing", "new/new.py": "introduced"}
-    assert [attempt["values"] for attempt in said.report["gate"]["attempts"]] == [
-        {"path": "new/.bandit", "scanner": "bandit"}
+    assert [attempt["values"]["path"] for attempt in said.report["gate"]["attempts"]] == [
+        *("new/.bandit", ".gitignore")
     ]
 
 
@@ -220,3 +222,23 @@ def test_a_manifest_that_goes_away_is_named(make_project: Make) -> None:
         assert "requirements.txt" in text
     # Without rules from another commit, there is no gate to loosen, but still something to know.
     assert check(root, *options, formats=["json"]).notices["manifest-gone"] == values
+
+
+def test_rules_that_a_change_adds_where_there_were_none_are_named(make_project: Make) -> None:
+    root = make_project({"app.py": "X = 1\n"})
+    git(root, "checkout", "-q", "-b", "feature")
+    (root / "policies").mkdir()
+    (root / "policies" / "scanagg.yml").write_text(LOOSE, "utf-8")
+    (root / "app.py").write_text(APP, "utf-8")
+    (root / ".gitattributes").write_text("*.py linguist-generated\n", "utf-8")
+    (root / "pyproject.toml").write_text('[tool.scanagg]\nexclude = ["app.py"]\n', "utf-8")
+    commit(root)
+    options = ("--only", "bandit", "--base", "main", "--policy-ref", "main", *NOW)
+    for policy in ((), ("--policy", "pull-request")):
+        judged = check(root, *options, *policy, formats=["json"])
+        attempts = {one["kind"]: one["values"] for one in judged.report["gate"]["attempts"]}
+        paths = attempts["rules-edited"]["paths"]
+        assert {"policies/scanagg.yml", "pyproject.toml"} <= {*paths}
+        assert attempts["exclusions-added"] == {"patterns": ["app.py"]}
+        assert attempts["attributes-hide"]["path"] == ".gitattributes"
+    assert judged.code == 1, "B307 blocks by the policy of the command line"

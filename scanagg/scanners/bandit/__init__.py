@@ -50,6 +50,7 @@ INFO = ScannerInfo(
         )
     ),
     native_files=(".bandit", "bandit.yaml", "bandit.yml"),
+    native_sections={"pyproject.toml": "tool.bandit", "setup.cfg": "bandit", "tox.ini": "bandit"},
     categories=frozenset({Category.CODE}),
     usual_for=frozenset({Category.CODE}),
     # In one real report 47 lines carried both.
