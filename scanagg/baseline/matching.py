@@ -17,6 +17,7 @@ _DEVELOPMENT: Final = re.compile(
     (?:.*/)?
     (?: (?:tests?|testing|e2e|fixtures)/.*
       | (?:docs?|documentation|examples?|samples?|bench(?:marks?)?)/.*
+      | [^/]+[.-](?:example|sample)(?:\.[^/]*)?
       | conftest\.py | test_[^/]* | [^/]*[._](?:tests?|spec)\.[^/.]*
     )
     """,

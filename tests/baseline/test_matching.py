@@ -68,6 +68,35 @@ def test_a_renamed_file_is_seen_without_git(now: MatchEntry, tier: str) -> None:
     assert made == BaselineMatch(0, UNCHANGED, tier)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("tests/a.py", "app/Tests/x/a.py", "docs/a.py", "app/examples/a.py", "a/test_x.py"),
+        *("a_test.py", "ui/x.spec.ts", "conftest.py", ".env.example", "app/settings-sample.py"),
+    ],
+)
+def test_what_no_program_runs_moves_only_to_its_like(path: str) -> None:
+    files = {"paths": {"b.py"}, "base_paths": {path}}
+    moved = lambda line: (path, line)  # noqa: E731
+    for more in ({}, files, {"lines": lambda _path, line: moved(line)}):
+        assert one_to_one(code(path="b.py", line=1), code(path=path, line=1), **more).base is None
+    for new in ("tests/b.py", "sub/tests/b.py"):
+        assert one_to_one(code(path=new), code(path=path)).change is UNCHANGED
+    assert one_to_one(code(path=path), code(path="b.py")).change is UNCHANGED
+
+
+@pytest.mark.parametrize("path", ["latest/a.py", "contest.py", "app/sample.py", "attest_x.py"])
+def test_a_name_that_only_looks_like_that_of_a_test_is_code(path: str) -> None:
+    assert one_to_one(code(path="b.py"), code(path=path)).change is UNCHANGED
+
+
+def test_only_folders_below_the_target_tell_what_runs() -> None:
+    inside = code(path="examples/app/b.py"), code(path="examples/app/a.py")
+    assert one_to_one(*inside, prefix="examples/app/").change is UNCHANGED
+    test = code(path="examples/app/tests/a.py")
+    assert one_to_one(inside[0], test, prefix="examples/app/").base is None
+
+
 def test_another_function_of_a_file_that_was_there_all_along_is_another_finding() -> None:
     now = code(path="b.py", function="g")
     assert one_to_one(now, code(), paths={"a.py", "b.py"}, base_paths={"a.py", "b.py"}).base is None

@@ -185,3 +185,47 @@ def test_a_new_advisory_for_an_old_dependency_warns_with_a_deadline(
     assert one["verdict"]["rule"] == "sla"
     after = next(each for each in late if each["id"] == newest["id"])
     assert after["verdict"]["action"] == "block", "the grace time is long over"
+
+
+def test_what_is_moved_or_copied_to_where_it_does_more_harm_blocks(make_project: Make) -> None:
+    """By the policy for pull requests, with the place where it was before."""
+    records = [
+        record("PYSEC-2024-1", "jinja2", {"introduced": "0"}, {"fixed": "3.0"}),
+        record("PYSEC-2024-2", "requests", {"introduced": "0"}, {"fixed": "3.0"}),
+    ]
+    key = "AKIA" + "QWERTYUIOP123456"
+    with osv_server(records) as url:
+        service = f'[scanners.pip-audit]\nservice = "osv"\nosv-url = "{url}"\n'
+        root = make_project(
+            {
+                "requirements.txt": "six==1.16.0\n",
+                "requirements-dev.txt": "jinja2==2.4.1\n",
+                "a/requirements.txt": "requests==2.19.0\n",
+                "b/requirements.txt": "six==1.16.0\n",
+                "tests/tool.py": OLD,
+                "a.py": f'KEY = "{key}"\n',
+                "scanagg.toml": service,
+            }
+        )
+        git(root, "checkout", "-q", "-b", "feature")
+        (root / "app").mkdir()
+        git(root, "mv", "tests/tool.py", "app/tool.py")
+        (root / "requirements.txt").write_text("six==1.16.0\njinja2==2.4.1\n", "utf-8")
+        (root / "requirements-dev.txt").write_text("pytest==8.0.0\n", "utf-8")
+        (root / "a" / "requirements.txt").write_text("six==1.16.0\n", "utf-8")
+        (root / "b" / "requirements.txt").write_text("requests==2.19.0\n", "utf-8")
+        (root / "deploy").mkdir()
+        shutil.copy(root / "a.py", root / "deploy" / "prod.py")
+        commit(root)
+        only = ("--only", "bandit,detect-secrets,pip-audit", "--policy", "pull-request")
+        said = checked(root, *only, "--base", "main", "--policy-ref", "main")
+    assert said.code == 1
+    found = {one["rule"]["id"]: one["origin_reason"]["values"] for one in blocking(said)}
+    assert found == {
+        "B602": {"path": "tests/tool.py"},
+        "B307": {"path": "tests/tool.py"},
+        "aws-access-key": {"path": "a.py"},
+        "PYSEC-2024-1": {"package": "jinja2 2.4.1", "paths": ["requirements-dev.txt"]},
+        "PYSEC-2024-2": {"package": "requests 2.19.0", "paths": ["a/requirements.txt"]},
+    }
+    assert said.report["gate"]["attempts"] == []
