@@ -21,13 +21,14 @@ _MASKED: Final = 8000
 
 # Masked everywhere: credentials and keys in an address, passwords of a command.
 _GIVEN_AWAY: Final = re.compile(
-    r"(?P<name>://(?=[^/\s\"']+@)|[?&#;]\w*(?:token|key|secret|pass|sig)\w*=|--?password[= ]|"
-    r"\s-u [\w.-]+:)(?!\*\*\*)(?:(?<=://)[^/\s\"']+(?=@)|(?<!://)[^/\s\"'@&]+)",
+    r"(?P<name>://(?=[^/\s\"']+@)|[?&#;]\w{0,40}(?:token|key|secret|pass|sig)\w{0,40}=|"
+    r"--?password[= ]|\s-u [\w.-]+:)(?!\*\*\*)(?:(?<=://)[^/\s\"']+(?=@)|(?<!://)[^/\s\"'@&]+)",
     re.IGNORECASE,
 )
 # Masked everywhere: tokens with a form of their own, by the documents of those who issue them.
 _LEAST_TOKEN: Final = 16
-_LONG_WORD: Final = re.compile(rf"[\w.:+=-]{{{_LEAST_TOKEN},}}")
+# Longer words are searched in parts, because some forms need quadratic time.
+_LONG_WORD: Final = re.compile(rf"[\w.:+=-]{{{_LEAST_TOKEN},2000}}")
 _CAPITAL_OR_DIGIT: Final = re.compile("[A-Z0-9]")
 _KNOWN_TOKEN: Final = re.compile(
     r"(?<![A-Za-z0-9])(?:"
@@ -40,7 +41,7 @@ _KNOWN_TOKEN: Final = re.compile(
     r"npm_[A-Za-z0-9]{36,}|pypi-AgE[\w-]{16,}|"
     r"SG\.[\w-]{16,}\.[\w-]{16,}|"  # SendGrid
     r"AIza[\w-]{35}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|"  # Google
-    r"sk-(?=[\w-]*[A-Z])(?=[\w-]*[0-9])[\w-]{20,}|hf_[A-Za-z0-9]{30,}|"  # AI services
+    r"sk-(?=[\w-]{0,80}[A-Z])(?=[\w-]{0,80}[0-9])[\w-]{20,}|hf_[A-Za-z0-9]{30,}|"  # AI services
     r"do[opr]_v1_[a-f0-9]{32,}|shp[a-z]{2}_[a-fA-F0-9]{32}|"  # DigitalOcean, Shopify
     r"(?:AC|SK)[a-z0-9]{32}(?![A-Za-z0-9])|"  # Twilio
     r"[0-9a-z]{32}-us[0-9]{1,2}(?![0-9])|"  # Mailchimp
@@ -48,15 +49,17 @@ _KNOWN_TOKEN: Final = re.compile(
     r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,}|"  # Discord
     r"AKC[A-Za-z0-9]{13,}|"  # Artifactory
     r"AGE-SECRET-KEY-[A-Z0-9]{50,}|dapi[a-f0-9]{32}|hvs\.[\w-]{24,}|"  # age, Databricks, Vault
-    r"eyJ[\w-]{8,}\.[\w-]{4,}(?:\.[\w-]*[\w-])?"  # JSON Web Token
+    r"eyJ[\w-]{8,300}\.[\w-]{4,}(?:\.[\w-]*[\w-])?"  # JSON Web Token
     r")"
 )
-# In a path: the value of a name such as `token=x`, without the suffix of the file.
+# In a path: the value of a name such as `token=x`.
 _NAMED_IN_PATH: Final = re.compile(
     r"(?P<name>(?:^|(?<=/))[^/=]*(?:token|secret|passw|apikey|api[-_]key|credential)[^/=]*=)"
-    r"(?!\*\*\*)[^/]+?(?=(?:\.[A-Za-z0-9]{1,6})?(?:/|$))",
+    r"(?!\*\*\*)[^/]+",
     re.IGNORECASE,
 )
+_SUFFIX: Final = re.compile(r"(?<=[^/])\.[A-Za-z0-9]{1,10}\Z")
+_REPLACED: Final = re.compile(rf"{re.escape(MASK)}|\\x[0-9a-f]{{2}}")
 # In a line that cannot be read, every word is masked that may be a value, but not a version.
 _MAY_BE_VALUE: Final = re.compile(r"[^\s\"'`{}()\[\],:;=<>~!|&@]{6,}")
 _NO_VALUE: Final = re.compile(
@@ -132,25 +135,34 @@ def mask_known(text: str) -> str:
 def shown_path(name: str) -> str:
     """Return the path to show for a name of the system, which may have secrets or broken Unicode.
 
-    Masked are known tokens, and the values of names such as `token=x`.
+    Masked are known tokens, and the values of names such as `token=x`. The suffix of the file
+    stays, because it says how to read the file.
     """
-    return _NAMED_IN_PATH.sub(lambda match: match["name"] + MASK, mask_known(valid(name)))
+    path = valid(name)
+    suffix = _SUFFIX.search(path)
+    stem, end = (path[: suffix.start()], suffix[0]) if suffix else (path, "")
+    return _NAMED_IN_PATH.sub(lambda match: match["name"] + MASK, mask_known(stem)) + end
 
 
 def unlike(path: str, taken: Container[str]) -> str:
-    """Return the path, or if it is taken another one: `a (2)`, and `*** (2).txt` after a mask."""
-    before, mask, after = path.rpartition(MASK)
+    """Return the path, or if it is taken a numbered one: `*** (2).txt`.
+
+    The number is behind the last mask or escape, where the real paths differ. The other names of
+    folders and files stay.
+    """
+    *_, end = (0, *(match.end() for match in _REPLACED.finditer(path)))
     number, other = 1, path
     while other in taken:
         number += 1
-        other = f"{before}{mask} ({number}){after}" if mask else f"{path} ({number})"
+        other = f"{path[:end]} ({number}){path[end:]}" if end else f"{path} ({number})"
     return other
 
 
 def mask_line(text: str) -> str:
     """Return a line that could not be read without anything that may be a value."""
     return _MAY_BE_VALUE.sub(
-        lambda word: word.group() if _NO_VALUE.fullmatch(word.group()) else MASK, mask_known(text)
+        lambda word: word.group() if _NO_VALUE.fullmatch(word.group()) else MASK,
+        mask_known(text[:_MASKED]),
     )
 
 

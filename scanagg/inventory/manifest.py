@@ -33,6 +33,8 @@ from scanagg.model import (
 # The largest lock files of public monorepos have about 5 MB.
 MAX_BYTES: Final = 16 * 1024 * 1024
 _TEXT_WIDTH: Final = 200
+# More is masked than shown, so that no half of a token is shown.
+_MASKED_WIDTH: Final = 4000
 
 OWN_CODE: Final = Reason("own-code")
 """The origin of a dependency that is a folder of the target."""
@@ -224,7 +226,7 @@ def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:
 
 def shown(text: str) -> str:
     """Return text of a manifest on one short line, with credentials and known tokens masked."""
-    return shorten(one_line(mask_known(text.strip())), _TEXT_WIDTH)
+    return shorten(one_line(mask_known(text.strip()[:_MASKED_WIDTH])), _TEXT_WIDTH)
 
 
 def in_folder_of(path: str, name: str) -> str:

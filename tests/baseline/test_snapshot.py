@@ -118,7 +118,7 @@ def test_names_that_look_alike_stay_two_files(make_project: Make, tmp_path: Path
         place.unlink()
     found = standing(root, tmp_path / "before")
     shown = {path: file.real.read_text() for path, file in found.before.items()}
-    assert shown == {"caf\\xe9.py": "a\n", "caf\\xe9.py (2)": "b\n"}
+    assert shown == {"caf\\xe9.py": "a\n", "caf\\xe9 (2).py": "b\n"}
 
 
 def test_a_name_that_cannot_be_written_is_not_read(make_project: Make, tmp_path: Path) -> None:

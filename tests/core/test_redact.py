@@ -166,10 +166,19 @@ def test_a_path_is_shown_without_the_values_of_secret_names(name: str, shown: st
 
 def test_paths_that_look_alike_are_numbered() -> None:
     taken: set[str] = set()
-    for path in ("a/***.py", "a/***.py", "a/***.py", "b", "b", "b (2)"):
+    for path in (
+        "a/***.py",
+        "a/***.py",
+        "a/*** (2).py",
+        "\\xff/Pipfile",
+        "\\xff/Pipfile",
+        "b",
+        "b",
+    ):
         taken.add(unlike(path, taken))
     assert taken == {
-        *("a/***.py", "a/*** (2).py", "a/*** (3).py", "b", "b (2)", "b (2) (2)"),
+        *("a/***.py", "a/*** (2).py", "a/*** (2) (2).py", "b", "b (2)"),
+        *("\\xff/Pipfile", "\\xff (2)/Pipfile"),
     }
 
 

@@ -331,7 +331,7 @@ def test_two_names_that_look_alike_are_two_files(make_project: Make) -> None:
     root = make_project({"caf\\xe9.py": "x = 1"})
     (root / os.fsdecode(b"caf\xe9.py")).write_text("x = 2")
     target = read_target(root)
-    assert paths(target) == ["caf\\xe9.py", "caf\\xe9.py (2)"]
+    assert paths(target) == ["caf\\xe9.py", "caf\\xe9 (2).py"]
     assert {file.real.read_text() for file in target.files} == {"x = 1", "x = 2"}
 
 
