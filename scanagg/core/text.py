@@ -23,9 +23,9 @@ _MARK: Final = (
     rf"#[{_UNSEEN}]*#[\w{_UNSEEN}]*(?=\[)|section_(?:start|end)(?=:)|travis_(?:fold|time)(?=:)"
 )
 _MARK_AND_END: Final = re.compile(rf"({_MARK})([\[:])")
-# The same, and `::` (GitHub) at the start of a line, after blanks and codes of colours.
+# The same, and `::` (GitHub) at the start of a line, after blanks and codes of terminals.
 _COMMAND: Final = re.compile(
-    rf"(?:^|(?<=[\r\n]))(?:[^\S\r\n]|\x1b\[[\d;]*m|[{_UNSEEN}])*:[{_UNSEEN}]*(?=:)|{_MARK}"
+    rf"(?:^|(?<=[\r\n]))(?:[^\S\r\n]|\x1b\[[\d;?]*[A-Za-z]|[{_UNSEEN}])*:[{_UNSEEN}]*(?=:)|{_MARK}"
 )
 
 
