@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import shutil
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
@@ -25,7 +24,7 @@ from scanagg.baseline.snapshot import FileChanges, FollowedFile, Snapshot, follo
 from scanagg.core import cache
 from scanagg.findings.collect import Collected, ScanSetup, collect_findings
 from scanagg.model import Category, Change, Finding, History, Inventory, Reason, Run, Status, plain
-from scanagg.scanners.base import Scanner, ScannerSettings, all_scanners
+from scanagg.scanners.base import Scanner, all_scanners
 from scanagg.scanners.runner import Event
 
 # Files that are one configuration together: a problem in one may come from another.
@@ -35,8 +34,8 @@ _SHOWN: Final = 3
 
 _CACHE: Final = "base"
 _WORKED: Final = frozenset((Status.OK, Status.DEGRADED, Status.NOT_APPLICABLE))
-_COMPLETE: Final = frozenset((Status.OK, Status.NOT_APPLICABLE))
 _CONFIG: Final = "config"  # the option that names a scanner's own configuration
+_COMPLETE: Final = frozenset((Status.OK, Status.NOT_APPLICABLE))
 _KEY_FILE: Final = "base.key"
 _KEY_BYTES: Final = 32
 
@@ -343,18 +342,16 @@ def _scan_files(
 ) -> Collected:
     """Scan these files of the base."""
     work = _folder(base.work, "scan")
-    target = base.snapshot.lay_out(paths, work)
-    for scanner in scanners:
-        settings = setup.scanners.get(scanner.INFO.name, ScannerSettings())
-        config = settings.options.get(_CONFIG, "")
-        place = work / config
-        if place.is_relative_to(work) and not place.exists():
-            # No scan starts without the configuration, so the head's takes its place.
-            with contextlib.suppress(OSError):
-                place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(base.snapshot.target.root / config, place)
+    snapshot = base.snapshot
+    target = snapshot.lay_out(paths, work)
+    settings = dict(setup.scanners)
+    for name, scanner in setup.scanners.items():
+        file = snapshot.files.get(scanner.options.get(_CONFIG, ""))
+        raw = next(snapshot.git.contents([file.oid])) if file else None
+        if raw is not None:
+            settings[name] = replace(scanner, config=raw.decode("utf-8", "replace"))
     return collect_findings(
-        replace(setup, image=None),
+        replace(setup, image=None, scanners=settings),
         scanners,
         target,
         Inventory(),

@@ -20,6 +20,7 @@ from scanagg.model import (
     Target,
     purl_without_version,
 )
+from scanagg.project.trusted import WorkTree
 from scanagg.scanners.base import usual_scanner
 
 # When entries were added.
@@ -74,7 +75,7 @@ def _blame(
         if ref:
             raw = git.read(ref, f"./{baseline.path}") or b""
         else:
-            raw = (target.root / baseline.path).read_bytes()
+            raw = WorkTree(target.root).read(baseline.path) or b""
     except OSError:
         raw = b""
     lines = raw.split(b"\n")

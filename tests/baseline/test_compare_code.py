@@ -379,8 +379,10 @@ def test_a_configuration_that_the_base_has_not_got_is_the_heads(make_project: Ma
     root = make_project({"app.py": ONE})
     write(root, {"app.py": "\n" + ONE, "conf/bandit.yaml": "skips: [B102]\n"})
     checked = Checked(root)
-    options = {"config": "conf/bandit.yaml"}
-    checked.settings = {"bandit": ScannerSettings(path=tools.fast_bandit(), options=options)}
+    settings = ScannerSettings(
+        path=tools.fast_bandit(), options={"config": "conf/bandit.yaml"}, config="skips: [B102]\n"
+    )
+    checked.settings = {"bandit": settings}
     traced = checked.traced(checked.base("HEAD"))
     assert (changes(traced), traced.notices) == ({("app.py", 3): UNCHANGED}, ())
 
@@ -390,7 +392,9 @@ def test_a_configuration_of_the_base_is_used_there(make_project: Make) -> None:
     write(root, {"app.py": "\n" + ONE + OTHER, "conf.yaml": "skips: []\n"})
     checked = Checked(root)
     checked.settings = {
-        "bandit": ScannerSettings(path=tools.fast_bandit(), options={"config": "conf.yaml"})
+        "bandit": ScannerSettings(
+            path=tools.fast_bandit(), options={"config": "conf.yaml"}, config="skips: []\n"
+        )
     }
     assert changes(checked.traced(checked.base("HEAD"))) == {
         ("app.py", 3): NEW,
