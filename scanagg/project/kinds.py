@@ -15,7 +15,7 @@ from typing import Final
 
 import msgspec
 
-from scanagg.core.files import open_file
+from scanagg.core.files import open_file, read_file
 from scanagg.model import Category, SourceFile
 
 PYPI: Final = "PyPI"
@@ -26,7 +26,7 @@ class FileKind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of file, such as the locks of Poetry.
 
     A file is of this kind if its name is one of `names` or its path matches `pattern` (in full),
-    and `content` is true for its first bytes. `title` names files of the kind in reports.
+    and `content` is true for its content. `title` names files of the kind in reports.
 
     `ecosystem` is that of its packages. `category` is the category of findings that it can have;
     None if nothing has to read it. A `lock` stands for the manifests of its ecosystem in its folder
@@ -47,7 +47,7 @@ class FileKind(msgspec.Struct, frozen=True, kw_only=True):
 def _has(pattern: str) -> Callable[[bytes], bool]:
     """Return the `content` of a kind that has a match of this pattern anywhere."""
     compiled = re.compile(pattern.encode(), re.MULTILINE)
-    return lambda head: compiled.search(head) is not None
+    return lambda content: compiled.search(content) is not None
 
 
 # Lists of requirements.
@@ -93,22 +93,22 @@ class _Lines(msgspec.Struct, frozen=True):
     pins: int
 
 
-def _lines(head: bytes, *, to_the_end: bool = True) -> _Lines:
-    """Count requirements and pins, also in UTF-16. The last line of a longer file is cut off.
+def _lines(content: bytes, *, to_the_end: bool = True) -> _Lines:
+    """Count requirements and pins, also in UTF-16.
 
     Without `to_the_end`, stop at the first line that pip could not read.
     """
-    text = head.decode("latin-1")
+    text = content.decode("latin-1")
     for mark, encoding in (
         (codecs.BOM_UTF8, "utf-8"),
         (codecs.BOM_UTF16_LE, "utf-16-le"),
         (codecs.BOM_UTF16_BE, "utf-16-be"),
     ):
-        if head.startswith(mark):
-            text = head[len(mark) :].decode(encoding, "replace")
+        if content.startswith(mark):
+            text = content[len(mark) :].decode(encoding, "replace")
     lines = _LINE_END.split(text)
     readable, requirements, pins = True, 0, 0
-    for line in lines[:-1] if _is_cut(head) else lines:
+    for line in lines:
         written = _COMMENT.sub("", line, count=1).rstrip(" \t\\").lstrip(" \t\f")
         match = _REQUIREMENT.fullmatch(written) if len(written) <= _LONGEST_LINE else None
         if match:
@@ -121,26 +121,18 @@ def _lines(head: bytes, *, to_the_end: bool = True) -> _Lines:
     return _Lines(readable, requirements, pins)
 
 
-def _is_cut(head: bytes) -> bool:
-    return len(head) >= _HEAD_BYTES
+def _is_list(content: bytes) -> bool:
+    """Return True if pip could read the file, and it has a pin."""
+    if b"==" not in content and b"=\0" not in content:
+        return False
+    lines = _lines(content, to_the_end=False)
+    return lines.readable and lines.pins > 0
 
 
-def _is_list(head: bytes) -> bool:
-    """Return True if pip could read the file, and it has a pin or, so far, only comments."""
-    if b"==" in head or b"=\0" in head:
-        lines = _lines(head, to_the_end=False)
-        return lines.readable and lines.pins > 0
-    return _is_cut(head) and _is_comment(head)
-
-
-def _is_comment(head: bytes) -> bool:
-    return all(line[:1] in (b"", b"#") for line in head.split(b"\n"))
-
-
-def _is_called_list(head: bytes) -> bool:
+def _is_called_list(content: bytes) -> bool:
     """Return True if pip could read the file, or it has a pin among other lines."""
-    lines = _lines(head)
-    return lines.pins > 0 or (lines.readable and (lines.requirements > 0 or _is_cut(head)))
+    lines = _lines(content)
+    return lines.pins > 0 or (lines.readable and lines.requirements > 0)
 
 
 _SCRIPT_BLOCK: Final = _has(r"^# /// script[ \t]*\r?$")
@@ -559,28 +551,41 @@ def may_list_packages(path: str) -> bool:
 
 
 def kinds_of(file: SourceFile) -> tuple[FileKind, ...]:
-    """Return the kinds of a file. Its first bytes are read if a kind depends on them."""
+    """Return the kinds of a file. It is read if a kind depends on its content."""
     candidates = named(file.path)
     if all(kind.content is None for kind in candidates) and candidates:
         return candidates
-    head = _head(file)
-    kinds = tuple(kind for kind in candidates if kind.content is None or kind.content(head))
-    return kinds or _by_content(file.path, head)
+    content = _read(file) if candidates else _read_list(file)
+    kinds = tuple(kind for kind in candidates if kind.content is None or kind.content(content))
+    return kinds or _by_content(file.path, content)
 
 
-def _by_content(path: str, head: bytes) -> tuple[FileKind, ...]:
+def _by_content(path: str, content: bytes) -> tuple[FileKind, ...]:
     kinds: dict[Category | None, FileKind] = {}
     for pattern, kind in _ANY_NAME:
         if kind.category in kinds or not pattern.fullmatch(path):
             continue
-        if kind.content and kind.content(head):
+        if kind.content and kind.content(content):
             kinds[kind.category] = kind
     return tuple(kinds.values())
 
 
-def _head(file: SourceFile) -> bytes:
+def _read_list(file: SourceFile) -> bytes:
+    """Return the content of a file if it may be a list of requirements, else its beginning."""
     try:
         with open_file(file.real) as stream:
-            return stream.read(_HEAD_BYTES)
+            head = stream.read(_HEAD_BYTES)
+    except OSError:
+        return b""
+    if len(head) < _HEAD_BYTES:
+        return head
+    # The last line may be cut off.
+    lines = _lines(head[: head.rfind(b"\n") + 1], to_the_end=False)
+    return _read(file) if lines.readable else head
+
+
+def _read(file: SourceFile) -> bytes:
+    try:
+        return read_file(file.real)
     except OSError:
         return b""

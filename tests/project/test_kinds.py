@@ -49,6 +49,8 @@ def kinds_of(root: Path, path: str, content: str | bytes) -> list[str]:
             "requirements-list",
         ),
         ("deps.txt", "# comment\n" * 9000 + "a==1\n", "requirements-list"),
+        ("deps.txt", "word\n" * 20000 + "a==1\n", "requirements-list"),
+        ("package.json", " " * 70000 + '{"dependencies": {"a": "1"}}', "package-json"),
         ("explicit.txt", "@EXPLICIT\nhttps://host.test/noarch/a-1-0.conda\n", "conda-explicit"),
         ("conda-lock.yml", "", "conda-lock"),
         ("dev.conda-lock.yml", "", "conda-lock"),
@@ -74,6 +76,8 @@ def test_a_file_has_one_kind(tmp_path: Path, path: str, content: str | bytes, ki
     [
         ("words.txt", WORDS),
         ("deps.txt", UNPINNED),
+        ("words.txt", "word\n" * 20000),
+        ("words.txt", "word\n" * 20000 + "a sentence\n" + "a==1\n"),
         ("notes.txt", PROSE),
         ("reqs.txt", "We need a house.\n"),
         ("requirements.md", PROSE),
@@ -97,6 +101,7 @@ def test_a_file_can_have_several(tmp_path: Path) -> None:
     script = "#!/usr/bin/env python\n# /// script\n# dependencies = []\n# ///\n"
     assert kinds_of(tmp_path, "run.py", script) == ["script", "python"]
     assert kinds_of(tmp_path, "bin/run", script) == ["python-script", "script-unnamed"]
+    assert kinds_of(tmp_path, "long.py", "#" * 70000 + "\n" + script) == ["script", "python"]
     notebook = '{"cells": [{"source": ["%pip install -q flask==2.0"]}]}'
     assert kinds_of(tmp_path, "a.ipynb", notebook) == ["notebook-pip", "notebook"]
 
