@@ -47,6 +47,8 @@ _LISTS: Final[_Kinds] = {
     "dependency-groups.*": group_scope,
     "tool.uv.dev-dependencies": _dev,
     "tool.pdm.dev-dependencies.*": _dev,
+    "tool.rye.dev-dependencies": _dev,
+    "tool.briefcase.app.*.requires": _runtime,
     "tool.flit.metadata.requires": _runtime,
     "tool.flit.metadata.requires-extra.*": named_scope,
 }
@@ -62,7 +64,7 @@ _DEFAULT: Final = (("tool", "poetry", "group", "main", "dependencies"), ("packag
 _NO_CATEGORY: Final = frozenset(("source", "requires", "scripts", "pipenv", "pipfile"))
 
 
-# The same for the environments of tools, by the kind of file (see `project.kinds`).
+# Lists of requirements for the environments of tools, by their kind (see `project.kinds`).
 _TOOLS: Final[Mapping[str, tuple[str, ...]]] = {
     "build-requires": (
         "build-system.requires",

@@ -343,3 +343,11 @@ def test_an_included_file_that_is_missing_is_named(inventory_of, path, content):
         path,
         "missing-include",
     )
+
+
+def test_dependencies_of_rye_and_briefcase_are_read(inventory_of, pins):
+    text = '[tool.rye]\ndev-dependencies = ["a==1"]\n[tool.briefcase.app.x]\nrequires = ["b==2"]\n'
+    assert pins(inventory_of({"pyproject.toml": text})) == {
+        "a==1": "dev direct pyproject.toml:2",
+        "b==2": "runtime direct pyproject.toml:4",
+    }
