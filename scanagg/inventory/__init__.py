@@ -187,7 +187,7 @@ def _manifests(
 def _unread(
     project: ProjectFiles, by_path: KindsByPath, included: Mapping[str, str]
 ) -> Iterator[Unread]:
-    """Yield manifests of kinds that the inventory does not read, and missing included files."""
+    """Yield manifests and code of kinds that are not read, and missing included files."""
     for path in sorted(included.keys() - project.files.keys()):
         source = project.link_target(included[path])
         yield Unread(
@@ -195,7 +195,8 @@ def _unread(
         )
     for path, of_file in by_path.items():
         for kind in of_file:
-            if kind.category is Category.VULNERABILITY and not kind.by_inventory:
+            is_manifest = kind.category is Category.VULNERABILITY and not kind.by_inventory
+            if is_manifest or kind.id in kinds.UNREAD_CODE:
                 end = project.link_target(path)
                 yield Unread(kind.id, end, end, Reason("no-reader"))
 

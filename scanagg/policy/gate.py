@@ -8,7 +8,8 @@ Only this module judges the statuses and the coverage of runs:
   `max_errors` allow together (0 by default), or if fewer than `min_audited` were. Inputs that were
   left out on purpose are listed in reports and do not count.
 - Manifests that nothing read are gaps of the scanner that is usual for their category, if it is
-  required and they are more than its `max_skipped`. Otherwise they are notices.
+  required and they are more than its `max_skipped`. Otherwise they are notices, and so is code that
+  nothing reads.
 - Data older than `db_max_age`, or without a date, leaves a gap. So does data about vulnerabilities
   that the policy requires (KEV, EPSS), if it is missing or older than `enrichment.max_age`. For
   other such data, its age is a notice.
@@ -29,6 +30,7 @@ from scanagg.core.errors import ExitCode
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
     Action,
+    Category,
     Coverage,
     DataSource,
     Gate,
@@ -160,7 +162,9 @@ class _Judgement:
             scanner = usual_scanner(unread.category)
             entry = self.entry(scanner)
             reasons = self.notices
-            if entry.required and entry.max_skipped != "any" and total[scanner] > entry.max_skipped:
+            is_bound = entry.required and entry.max_skipped != "any"
+            is_code = unread.category is Category.CODE
+            if is_bound and not is_code and total[scanner] > int(entry.max_skipped):
                 is_forgiven = self.policy.enforcement == "warn" == entry.on_failure
                 reasons = self.forgiven if is_forgiven else self.gaps
             if not terms.only or scanner in terms.only:

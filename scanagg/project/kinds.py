@@ -431,7 +431,16 @@ _CODE: Final = (
     FileKind(
         id="notebook", title="Jupyter notebooks", pattern=r".*\.ipynb", category=Category.CODE
     ),
+    FileKind(
+        id="python-compiled",
+        title="compiled or zipped Python code",
+        pattern=r"(?i:.*\.(?:py[cdo]|pyzw?|pex|whl|egg))",
+        category=Category.CODE,
+    ),
 )
+
+UNREAD_CODE: Final = frozenset(("cython", "python-compiled"))
+"""The ids of the kinds of code that no scanner reads."""
 
 _CALLED: Final = FileKind(
     id="requirements-called",

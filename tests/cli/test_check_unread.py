@@ -126,3 +126,16 @@ def test_without_trivy_nothing_reads_another_language(make_project: Make) -> Non
     argv = ("--offline", "--only", "pip-audit")
     assert check(project, *argv).notices["unread"]["inputs"] == ["go.mod"]
     assert check(project, *argv, "--policy", "strict").code == 3
+
+
+@pytest.mark.parametrize("policy", ["default", "strict"])
+def test_code_that_no_scanner_reads_is_named(make_project: Make, policy: str) -> None:
+    files = {"a.py": "x = 1\n", "fast.pyx": "cdef int x\n", "tool.pyz": "PK", "old.pyc": ""}
+    project = make_project({**files, "bin/run": "#!/usr/bin/python3\nx = 1\n"})
+    said = check(project, "--offline", "--only", "bandit", "--policy", policy)
+    notices = [one["values"] for one in said.report["gate"]["notices"] if one["kind"] == "unread"]
+    assert {one["title"]: one["inputs"] for one in notices} == {
+        "Cython code": ["fast.pyx"],
+        "compiled or zipped Python code": ["old.pyc", "tool.pyz"],
+    }
+    assert said.code == 0
