@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from scanagg import __version__
 from scanagg.baseline.lookup import match_entry
 from scanagg.baseline.matching import MatchEntry, find_elsewhere, match
-from scanagg.baseline.snapshot import FileChanges, FollowedFile, Snapshot, follow_lines
+from scanagg.baseline.snapshot import FileChanges, FollowedFile, Snapshot, follow_lines, read_links
 from scanagg.core import cache
 from scanagg.findings.collect import Collected, ScanSetup, collect_findings
 from scanagg.model import Category, Change, Finding, History, Inventory, Reason, Run, Status, plain
@@ -76,8 +76,12 @@ def compare_code(
     groups = ConfigurationGroups(base)
     changes = base.changes
     histories: dict[int, History] = {}
+    # Code can be reported under the name of a link: it is unchanged if the link and its file are.
+    links = {link.path: link for link in base.snapshot.target.links}
+    old_links = read_links(base.snapshot) if any(f.path in links for f in findings.values()) else ()
+    ends = {link.path: link.end for link in old_links if link == links.get(link.path)}
     for number, finding in findings.items():
-        path = finding.path
+        path = ends.get(finding.path) or finding.path
         if path in changes.same:
             if not groups.has_changed(finding):
                 reason = Reason("unchanged-file", {"path": path})

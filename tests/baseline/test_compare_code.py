@@ -81,6 +81,23 @@ def test_files_that_did_not_change_are_not_scanned(make_project: Make) -> None:
     assert cached() == []
 
 
+def test_code_behind_a_link_is_unchanged_if_the_link_and_its_file_are(make_project: Make) -> None:
+    root = make_project({"data.txt": ONE, "other.txt": ONE, "c.py": ""})
+    (root / "old.py").symlink_to("data.txt")
+    (root / "moved.py").symlink_to("data.txt")
+    git(root, "add", "-A")
+    git(root, "commit", "-qm", "links")
+    (root / "new.py").symlink_to("data.txt")
+    (root / "moved.py").unlink()
+    (root / "moved.py").symlink_to("other.txt")
+    checked = Checked(root)
+    assert changes(checked.traced(checked.base("HEAD"))) == {
+        ("old.py", 2): UNCHANGED,
+        ("new.py", 2): NEW,
+        ("moved.py", 2): NEW,
+    }
+
+
 def test_the_work_tree_is_compared_not_head(make_project: Make) -> None:
     root = make_project({"app.py": ONE, "gone.py": OTHER, ".gitignore": "ignored.py\n"})
     write(

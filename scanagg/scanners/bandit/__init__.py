@@ -263,9 +263,10 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     elif output.inputs and report.number_hidden:
         why = "the run without it failed" if separator else "`path` names another bandit"
         notices = (Reason("hidden-not-listed", {"comment": "# nosec", "why": why}),)
-    # bandit puts a dot before names without a folder.
+    # Most versions of bandit put a dot before names without a folder.
+    plain_names = report.metrics.keys() | {error.filename for error in report.errors}
     files = {
-        name if code.text is None else f"./{name}": code
+        name if code.text is None or name in plain_names else f"./{name}": code
         for name, code in _named(context, output.inputs).items()
     }
     gaps = (*_skipped(report, files, context.settings), *_failed_checks(output.stderr, files))
