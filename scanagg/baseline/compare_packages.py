@@ -1,6 +1,7 @@
 """Compare vulnerabilities and licences with a base: a package that the base has is not new."""
 
 import operator
+import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
 from pathlib import Path
@@ -58,14 +59,19 @@ class BasePackages(msgspec.Struct, frozen=True):
     def has(self, package: Package) -> bool:
         """Return True if the base has this version of a PyPI package in all its uses.
 
-        It has a use if the package reached as many people in the same project, or in one whose
-        folder was renamed. Use by developers is the same in any project.
+        It has a use if the package reached as many people in the same project, in one whose folder
+        was renamed, or by the same file. Use by developers is the same in any project.
         """
         before = self.uses.get(_pin(package), ())
         return bool(before) and all(
             any(
                 old.reach >= use.reach
-                and (use.reach == 0 or self._is_renamed(old.project, use.project))
+                and (
+                    use.reach == 0
+                    or self._is_renamed(old.project, use.project)
+                    # A file that only another manifest included may count by itself.
+                    or (old.path == use.path and posixpath.dirname(use.path) == use.project)
+                )
                 for old in before
             )
             for use in self.uses_now.get(_pin(package), ())
