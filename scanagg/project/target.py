@@ -35,6 +35,7 @@ _SIGNED_BYTES: Final = 8192
 
 # Never part of the source. In a repository, git leaves them out.
 _ALWAYS_IGNORED: Final = globs(("/.git", ".git/", ".hg/", ".svn/", "__pycache__/"))
+_SHOWN_NAMES: Final = 20
 
 
 class _Listing(msgspec.Struct, frozen=True):
@@ -278,7 +279,8 @@ def _sort(
 def _secret_names(files: Iterable[SourceFile]) -> Iterator[Reason]:
     """Yield a notice about files whose paths have secrets."""
     if paths := tuple(file.path for file in files if file.has_secret_name):
-        yield Reason("secret-names", {"paths": paths})
+        more = ("…",) if len(paths) > _SHOWN_NAMES else ()
+        yield Reason("secret-names", {"paths": (*paths[:_SHOWN_NAMES], *more)})
 
 
 def _exclusion(
