@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -13,6 +13,8 @@ from scanagg.model.reasons import Reason
 
 if TYPE_CHECKING:
     from packaging.version import Version
+
+_MOST_LINES: Final = 10_000
 
 
 class Location(msgspec.Struct, frozen=True):
@@ -47,9 +49,9 @@ class Location(msgspec.Struct, frozen=True):
 
     @property
     def lines(self) -> range:
-        """The numbers of the lines covered; only 0 for the whole file."""
+        """The numbers of the lines covered, at most 10,000; only 0 for the whole file."""
         first = self.start_line or 0
-        return range(first, (self.end_line or first) + 1)
+        return range(first, min(self.end_line or first, first + _MOST_LINES - 1) + 1)
 
 
 class Package(msgspec.Struct, frozen=True):

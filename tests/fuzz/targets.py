@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
+import msgspec
 from support.drive import context, inventory
 from support.records import affected, below, epss, kev, osv
 from support.sample import sample_report
@@ -102,7 +103,8 @@ def _scanner(name: str, inputs: tuple[str, ...], raw: bytes, folder: Path) -> No
         texts = Sources(target)
         observations = normalise(parsed.observations, packages, texts)
         mask = redactor(observations, parsed.secrets)
-        correlate(observations, Identity(texts, mask, "", None))
+        findings = correlate(observations, Identity(texts, mask, "", None))
+        msgspec.json.encode((findings, parsed.hidden))
     scanner.again(ctx, output)
 
 

@@ -17,3 +17,7 @@ from scanagg.model.project import purl_without_version
 )
 def test_purl_without_version(purl: str, name: str) -> None:
     assert purl_without_version(purl) == name
+
+
+def test_a_place_of_billions_of_lines_covers_the_first() -> None:
+    assert Location("a.py", 5, 2**62).lines == range(5, 10_005)

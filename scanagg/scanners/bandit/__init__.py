@@ -105,7 +105,7 @@ advisory_source = base.advisory_source
 
 
 class _Cwe(msgspec.Struct, frozen=True):
-    id: int = 0
+    id: base.Number = 0
 
 
 class _Issue(msgspec.Struct, frozen=True):
@@ -117,8 +117,8 @@ class _Issue(msgspec.Struct, frozen=True):
     issue_text: str
     issue_severity: str
     issue_confidence: str
-    line_number: int
-    line_range: tuple[int, ...] = ()
+    line_number: base.Number
+    line_range: tuple[base.Number, ...] = ()
     col_offset: int = -1
     end_col_offset: int = 0
     more_info: str = ""

@@ -111,7 +111,7 @@ class SecretHit(msgspec.Struct, frozen=True):
     type: str
     hash: str
     value: str
-    lines: Annotated[tuple[int, ...], msgspec.Meta(min_length=1)]
+    lines: Annotated[tuple[base.Number, ...], msgspec.Meta(min_length=1)]
     texts: tuple[str, ...] = ()
 
 

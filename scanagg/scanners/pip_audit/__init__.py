@@ -56,7 +56,9 @@ _SERVICE_ERROR: Final = re.compile(
     r"\b(?:401|403|404|407|429|502|503|504) (?:Client|Server) Error|No module named|"
     r"pip-audit: error: "
 )
-_IGNORED: Final = re.compile(r"^(?:Found|No) .*?(?:, ignored (\d+)|, (\d+) ignored)", re.MULTILINE)
+_IGNORED: Final = re.compile(
+    r"^(?:Found|No) .*?(?:, ignored ([0-9]{1,9})|, ([0-9]{1,9}) ignored)", re.MULTILINE
+)
 _DROPPED: Final = re.compile(r"^WARNING:pip_audit\._service[.\w]*:(.+)$", re.MULTILINE)
 
 _ONLINE: Final = {

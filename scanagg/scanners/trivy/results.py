@@ -31,7 +31,7 @@ from scanagg.model import (
     sorted_locations,
 )
 from scanagg.model.advisories import pages, remedy
-from scanagg.scanners.base import without_nulls
+from scanagg.scanners.base import Number, without_nulls
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
 
 NAME: Final = "trivy"
@@ -80,8 +80,8 @@ class _Identifier(_Struct, frozen=True):
 
 
 class _Lines(_Struct, frozen=True):
-    start_line: int = 0
-    end_line: int = 0
+    start_line: Number = 0
+    end_line: Number = 0
 
 
 class _Package(_Struct, frozen=True):
@@ -162,14 +162,14 @@ class _Secret(_Struct, frozen=True):
     rule_id: str = msgspec.field(name="RuleID")
     title: str = ""
     severity: str = ""
-    start_line: int = 0
-    end_line: int = 0
+    start_line: Number = 0
+    end_line: Number = 0
 
 
 class _Cause(_Struct, frozen=True):
     resource: str = ""
-    start_line: int = 0
-    end_line: int = 0
+    start_line: Number = 0
+    end_line: Number = 0
 
 
 class _Misconfiguration(_Struct, frozen=True):
