@@ -1,8 +1,8 @@
-"""Package URLs."""
+"""Places and package URLs."""
 
 import pytest
 
-from scanagg.model.project import purl_without_version
+from scanagg.model.project import Location, purl_without_version
 
 
 @pytest.mark.parametrize(
