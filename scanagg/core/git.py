@@ -20,10 +20,12 @@ No list of forbidden keys has to be complete. The temporary folder is made once,
 """
 
 import atexit
+import contextlib
 import hashlib
 import os
 import re
 import shlex
+import stat
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -43,11 +45,13 @@ from scanagg.core.redact import mask_known
 from scanagg.core.text import one_line, valid
 
 _SECONDS: Final = 60.0  # for one command
+_PATIENCE_SECONDS: Final = 5.0  # before the search for a pipe that keeps git waiting
 _GIT: Final = ("git", "-c", "safe.bareRepository=explicit", "-c", "core.hooksPath=/dev/null")
 _LINK: Final = "120000"
 SUBMODULE: Final = "160000"
 """The mode of a submodule in a tree and in the index."""
 
+_READ_BY_GIT: Final = frozenset((".gitattributes", ".gitignore"))
 # What may follow a name to select another commit, as in main~2.
 _SUFFIX: Final = re.compile(r"[~^:]|@\{")
 _CREDENTIALS: Final = re.compile(r"(?<=://)[^/@\s]+@")
@@ -460,15 +464,23 @@ class Git(msgspec.Struct, frozen=True):
         return _CREDENTIALS.sub("", one_line(lines[-1] if lines else done.ended.value))
 
     def _start(self, argv: Sequence[str], env: Mapping[str, str], stdin: bytes = b"") -> Completed:
-        return run(
-            (*_GIT, *argv),
-            cwd=self.root,
-            env=env,
-            tree=self.root,
-            timeout=_SECONDS,
-            stop=self.stop,
-            stdin=stdin,
-        )
+        """Run a command. If git is slow, find out if it waits for a pipe."""
+        for seconds in (_PATIENCE_SECONDS, _SECONDS):
+            done = run(
+                (*_GIT, *argv),
+                cwd=self.root,
+                env=env,
+                tree=self.root,
+                timeout=seconds,
+                stop=self.stop,
+                stdin=stdin,
+            )
+            if done.ended is not Ended.TIMEOUT:
+                break
+            if pipe := _pipe_that_git_reads(self.root):
+                problem = f"fatal: {pipe} is a pipe or a device, and git waits for it: delete it"
+                return Completed(done.argv, Ended.EXITED, 128, b"", problem.encode(), done.seconds)
+        return done
 
     def user_settings(self) -> Sequence[str]:
         """Return the user's settings of line ends and ignored files, as options of git."""
@@ -627,6 +639,28 @@ class Git(msgspec.Struct, frozen=True):
             elif line.startswith(b"committer-time "):
                 seconds = int(line.split(b" ")[1])
         return tuple(lines)
+
+
+def _pipe_that_git_reads(folder: Path) -> str | None:
+    """Return a pipe or a device in place of a file that git reads in each folder."""
+    for above in folder.parents:
+        if pipe := _irregular(above, _READ_BY_GIT):
+            return pipe
+    for below, folders, names in os.walk(folder):
+        if pipe := _irregular(Path(below), _READ_BY_GIT.intersection(names)):
+            return pipe
+        if ".git" in folders:
+            folders.remove(".git")
+    return None
+
+
+def _irregular(folder: Path, names: Iterable[str]) -> str | None:
+    for name in names:
+        with contextlib.suppress(OSError):
+            mode = (folder / name).stat().st_mode
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
+                return str(folder / name)
+    return None
 
 
 def _object_size(header: bytes) -> int | None:

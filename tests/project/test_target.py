@@ -292,6 +292,18 @@ def test_pipes_and_sockets_are_skipped(make_project: Make) -> None:
     }
 
 
+@pytest.mark.parametrize("place", [".gitignore", "src/.gitignore"])
+def test_a_pipe_that_git_would_wait_for_is_an_error(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    monkeypatch.setattr("scanagg.core.git._PATIENCE_SECONDS", 0.3)
+    root = make_project({"a.py": "", "src/b.py": ""})
+    (root / "a.py").write_text("changed = 1\n")
+    os.mkfifo(root / place)
+    with pytest.raises(TargetError, match="is a pipe"):
+        read_target(root)
+
+
 def test_an_unreadable_file_is_skipped(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     root = make_project({"a.py": "", "b.py": ""})
     real = os.access
