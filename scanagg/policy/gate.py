@@ -7,9 +7,8 @@ Only this module judges the statuses and the coverage of runs:
 - A run that is ok or degraded leaves a gap if more inputs were not examined than `max_skipped` and
   `max_errors` allow together (0 by default), or if fewer than `min_audited` were. Inputs that were
   left out on purpose are listed in reports and do not count.
-- Manifests that nothing read are gaps of the scanner that is usual for their category, if it is
-  required and they are more than its `max_skipped`. Otherwise they are notices, and so is code that
-  nothing reads.
+- Manifests and code that nothing read are gaps of the scanner that is usual for their category, if
+  it is required and they are more than its `max_unread` (0 by default). Otherwise they are notices.
 - Data older than `db_max_age`, or without a date, leaves a gap. So does data about vulnerabilities
   that the policy requires (KEV, EPSS), if it is missing or older than `enrichment.max_age`. For
   other such data, its age is a notice.
@@ -30,7 +29,6 @@ from scanagg.core.errors import ExitCode
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
     Action,
-    Category,
     Coverage,
     DataSource,
     Gate,
@@ -153,7 +151,7 @@ class _Judgement:
             self.notices.append(reason)
 
     def judge_unread(self) -> None:
-        """Judge the manifests that nothing read by what is required of their usual scanner."""
+        """Judge the files that nothing read by what is required of their usual scanner."""
         terms = self.results.terms
         total = Counter[str]()
         for unread in terms.unread:
@@ -162,9 +160,8 @@ class _Judgement:
             scanner = usual_scanner(unread.category)
             entry = self.entry(scanner)
             reasons = self.notices
-            is_bound = entry.required and entry.max_skipped != "any"
-            is_code = unread.category is Category.CODE
-            if is_bound and not is_code and total[scanner] > int(entry.max_skipped):
+            limit = entry.max_unread
+            if entry.required and limit != "any" and total[scanner] > limit:
                 is_forgiven = self.policy.enforcement == "warn" == entry.on_failure
                 reasons = self.forgiven if is_forgiven else self.gaps
             if not terms.only or scanner in terms.only:

@@ -57,7 +57,8 @@ def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[
         yield "required", "true"
     if child.min_audited < parent.min_audited:
         yield "min_audited", f"{parent.min_audited} or more"
-    yield from _limits(child, parent, ("max_skipped", "max_errors", "db_max_age"))
+    limits = ("max_skipped", "max_errors", "max_unread", "db_max_age")
+    yield from _limits(child, parent, limits)
     if _on_failure(parent) == "block" != _on_failure(child):
         yield "on_failure", "block"
     if is_narrower:

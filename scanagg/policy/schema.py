@@ -71,16 +71,18 @@ class ScannerEntry(Section, frozen=True, kw_only=True):
 
     If a `required` scanner does not do its work, the check is incomplete. `min_audited` is the
     minimum number of inputs that it must examine, if there are any. `max_skipped` and `max_errors`
-    are how many inputs may be left unexamined. `db_max_age` is how old its data may be. `when`
-    limits the requirement to projects with certain files. `on_failure` is `block` by default for
-    a required scanner, `warn` for an optional one. A policy that extends this one can only make a
-    `locked` entry stricter.
+    are how many inputs may be left unexamined. `max_unread` is how many manifests or files of code
+    there may be that no scanner reads; for the scanner that is usual for them. `db_max_age` is how
+    old its data may be. `when` limits the requirement to projects with certain files. `on_failure`
+    is `block` by default for a required scanner, `warn` for an optional one. A policy that extends
+    this one can only make a `locked` entry stricter.
     """
 
     required: bool
     min_audited: Count = 1
     max_skipped: Count | Literal["any"] = 0
     max_errors: Count | Literal["any"] = 0
+    max_unread: Count | Literal["any"] = 0
     on_failure: Literal["warn", "block"] | None = None
     db_max_age: Duration | None = None
     when: When | None = None

@@ -128,14 +128,25 @@ def test_without_trivy_nothing_reads_another_language(make_project: Make) -> Non
     assert check(project, *argv, "--policy", "strict").code == 3
 
 
-@pytest.mark.parametrize("policy", ["default", "strict"])
-def test_code_that_no_scanner_reads_is_named(make_project: Make, policy: str) -> None:
+@pytest.mark.parametrize(
+    ("policy", "code", "place"),
+    [
+        ("default", 0, "notices"),
+        ("pull-request", 0, "notices"),
+        ("weekly", 0, "notices"),
+        ("strict", 3, "reasons"),
+    ],
+)
+def test_code_that_no_scanner_reads_is_named_once_for_each_kind(
+    make_project: Make, policy: str, code: int, place: str
+) -> None:
     files = {"a.py": "x = 1\n", "fast.pyx": "cdef int x\n", "tool.pyz": "PK", "old.pyc": ""}
     project = make_project({**files, "bin/run": "#!/usr/bin/python3\nx = 1\n"})
     said = check(project, "--offline", "--only", "bandit", "--policy", policy)
-    notices = [one["values"] for one in said.report["gate"]["notices"] if one["kind"] == "unread"]
-    assert {one["title"]: one["inputs"] for one in notices} == {
+    reasons = [one["values"] for one in said.report["gate"][place] if one["kind"] == "unread"]
+    assert {one["title"]: one["inputs"] for one in reasons} == {
         "Cython code": ["fast.pyx"],
         "compiled or zipped Python code": ["old.pyc", "tool.pyz"],
     }
-    assert said.code == 0
+    assert said.code == code
+    assert said.run("bandit")["status"] == "ok"

@@ -382,25 +382,37 @@ def test_only_packages_may_be_partly_unread_and_only_outside_strict(
 @pytest.mark.parametrize(
     ("entry", "only", "gaps", "notices"),
     [
-        ("{required: true, max_skipped: 0}", (), 2, 0),
-        ("{required: true, max_skipped: 2}", (), 2, 0),
-        ("{required: true, max_skipped: 3}", (), 0, 2),
-        ("{required: true, max_skipped: any}", (), 0, 2),
+        ("{required: true}", (), 2, 0),
+        ("{required: true, max_skipped: any, max_errors: any}", (), 2, 0),
+        ("{required: true, max_unread: 2}", (), 2, 0),
+        ("{required: true, max_unread: 3}", (), 0, 2),
+        ("{required: true, max_unread: any}", (), 0, 2),
         ("{required: false}", (), 0, 2),
-        ("{required: false}", ("pip-audit",), 2, 0),
-        ("{required: true}", ("bandit",), 0, 0),
+        ("{required: false}", ("SCANNER",), 2, 0),
+        ("{required: true}", ("OTHER",), 0, 0),
     ],
 )
+@pytest.mark.parametrize(
+    ("category", "scanner", "other"),
+    [(Category.VULNERABILITY, "pip-audit", "bandit"), (Category.CODE, "bandit", "pip-audit")],
+)
 def test_files_that_nothing_read_count_for_their_usual_scanner(
-    tmp_path: Path, entry: str, only: tuple[str, ...], gaps: int, notices: int
+    tmp_path: Path,
+    category: Category,
+    scanner: str,
+    other: str,
+    entry: str,
+    only: tuple[str, ...],
+    gaps: int,
+    notices: int,
 ) -> None:
-    policy = policy_of(tmp_path, f"scanners: {{pip-audit: {entry}}}\n")
+    policy = policy_of(tmp_path, f"scanners: {{{scanner}: {entry}}}\n")
     unread = tuple(
-        UnreadFiles(Category.VULNERABILITY, count, Reason("unread", {"title": str(count)}))
-        for count in (1, 2)
+        UnreadFiles(category, count, Reason("unread", {"title": str(count)})) for count in (1, 2)
     )
-    runs = [run_of("pip-audit"), run_of("bandit")]
-    judged = gate(policy, runs, only=only, unread=unread)
+    names = {"SCANNER": scanner, "OTHER": other}
+    runs = [run_of(scanner), run_of(other)]
+    judged = gate(policy, runs, only=[names[name] for name in only], unread=unread)
     named = [reason for reason in judged.notices if reason.kind == "unread"]
     assert (len(judged.gaps), len(named)) == (gaps, notices)
 
