@@ -33,7 +33,7 @@ NESTED: Final = Reason("nested-repository")
 # Every report names scanagg within its first or its last bytes.
 _SIGNED_BYTES: Final = 8192
 
-# Never part of the source. In a repository, git leaves them out.
+# Never part of the source, unless git tracks them.
 _ALWAYS_IGNORED: Final = globs(("/.git", ".git/", ".hg/", ".svn/", "__pycache__/"))
 _SHOWN_NAMES: Final = 20
 
@@ -156,7 +156,7 @@ def _list_tracked_and_new(git: Git, settings: Sequence[str]) -> _Listing | None:
             skipped += [
                 replace(gap, input=f"{shown}/{gap.input}".rstrip("/")) for gap in inner.skipped
             ]
-        elif name:
+        elif name and (tag != "?" or not _ALWAYS_IGNORED.match_file(name)):
             names[name] = None
             if tag == "?":
                 untracked.add(name)

@@ -40,6 +40,14 @@ def test_an_ignored_file_that_is_tracked_counts(make_project: Make) -> None:
     assert "kept.log" in paths(read_target(root))
 
 
+def test_code_that_python_compiled_counts_only_if_git_tracks_it(make_project: Make) -> None:
+    root = make_project({"a.py": "", "__pycache__/a.cpython-311.pyc": "x"})
+    for name in ("__pycache__/b.cpython-311.pyc", "sub/__pycache__/c.cpython-311.pyc"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text("")
+    assert paths(read_target(root)) == ["__pycache__/a.cpython-311.pyc", "a.py"]
+
+
 def test_a_file_deleted_in_the_work_tree_is_not_there(make_project: Make) -> None:
     root = make_project({"a.py": "", "gone.py": ""})
     (root / "gone.py").unlink()
