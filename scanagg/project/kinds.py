@@ -8,25 +8,33 @@ main manifests of other ecosystems, and Python code.
 """
 
 import codecs
+import os
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Final
 
 import msgspec
 
-from scanagg.core.files import open_file, read_file
+from scanagg.core.files import MAX_BYTES, open_file, read_file
 from scanagg.model import Category, SourceFile
+from scanagg.project.python_code import INLINE_METADATA, SUFFIXES, is_script
 
 PYPI: Final = "PyPI"
 _HEAD_BYTES: Final = 64 * 1024
+# The record at the end of a zip, with the longest comment.
+_ZIP_END: Final = b"PK\x05\x06"
+_ZIP_END_BYTES: Final = 22 + 0xFFFF
 
 
 class FileKind(msgspec.Struct, frozen=True, kw_only=True):
     """One kind of file, such as the locks of Poetry.
 
-    A file is of this kind if its name is one of `names` or its path matches `pattern` (in full),
-    and `content` is true for its content. `title` names files of the kind in reports.
+    A file is of this kind if its name is one of `names`, or if its name ends in one of `suffixes`,
+    in any case, and its path matches `pattern` (in full). Without `suffixes`, any file may match
+    the pattern unless its name ends in one of `no_suffixes`. `content` is true for its content.
+    `title` names files of the kind in reports.
 
     `ecosystem` is that of its packages. `category` is the category of findings that it can have;
     None if nothing has to read it. A `lock` stands for the manifests of its ecosystem in its folder
@@ -37,17 +45,38 @@ class FileKind(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     ecosystem: str = PYPI
     names: tuple[str, ...] = ()
+    suffixes: tuple[str, ...] = ()
+    no_suffixes: frozenset[str] = frozenset()
     pattern: str | None = None
     content: Callable[[bytes], bool] | None = None
     category: Category | None = Category.VULNERABILITY
     lock: bool = False
     by_inventory: bool = False
 
+    def fits(self, path: str) -> bool:
+        """Return True if the pattern matches, for a path with one of the suffixes."""
+        return self.pattern is None or _compiled(self.pattern).fullmatch(path) is not None
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.DOTALL)
+
+
+@cache
+def _compiled_bytes(pattern: str) -> re.Pattern[bytes]:
+    return re.compile(pattern.encode(), re.MULTILINE)
+
+
+def _suffix(path: str) -> str:
+    """Return the end of the name with its dot, in lower case; empty if it has none."""
+    _, dot, suffix = posixpath.basename(path).rpartition(".")
+    return dot + suffix.lower()
+
 
 def _has(pattern: str) -> Callable[[bytes], bool]:
     """Return the `content` of a kind that has a match of this pattern anywhere."""
-    compiled = re.compile(pattern.encode(), re.MULTILINE)
-    return lambda content: compiled.search(content) is not None
+    return lambda content: _compiled_bytes(pattern).search(content) is not None
 
 
 # Lists of requirements.
@@ -60,28 +89,35 @@ _IN_FOLDER: Final = rf"(?:.*/)?(?:{'|'.join(FOLDERS)})/[^/]+"
 _CONSTRAINTS: Final = r"(?:.*/)?[^/]*constraint[^/]*"
 _PROSE: Final = r"(?:.*/)?(?:readme|licen[cs]e|notice|change|authors)[^/]*"
 # Formats that are never a list of requirements, and those that only mention some.
-_BINARY: Final = (
-    r"png|jpe?g|gif|bmp|ico|webp|tiff?|psd|pdf|docx?|xlsx?|pptx?|od[ts]|[ot]tf|woff2?|eot|mp[34]|"
-    r"mov|avi|wav|ogg|flac|webm|zip|t?gz|bz2|xz|zst|tar|7z|rar|jar|war|whl|egg|so|dll|dylib|exe|"
-    r"sqlite3?|py[co]|[ao]|class|wasm|np[yz]|pkl|parquet|h5|hdf5|onnx|pth?|mo"
+_BINARY: Final = frozenset(
+    (
+        *(".png", ".jpg", ".jpeg", ".gif", ".bmp", ".ico", ".webp", ".tif", ".tiff", ".psd"),
+        *(".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".odt", ".ods", ".otf"),
+        *(".ttf", ".woff", ".woff2", ".eot", ".mp3", ".mp4", ".mov", ".avi", ".wav", ".ogg"),
+        *(".flac", ".webm", ".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".tar", ".7z"),
+        *(".rar", ".jar", ".war", ".whl", ".egg", ".so", ".dll", ".dylib", ".exe", ".sqlite"),
+        *(".sqlite3", ".pyc", ".pyo", ".a", ".o", ".class", ".wasm", ".npy", ".npz", ".pkl"),
+        *(".parquet", ".h5", ".hdf5", ".onnx", ".pt", ".pth", ".mo"),
+    )
 )
-_PROSE_OR_DATA: Final = (
-    r"md|mdx|rst|adoc|asciidoc|tex|bib|org|pot?|[ct]sv|json[5l]?|x?html?|xml|ya?ml|toml|svg|sql|"
-    r"css|js|ts|sh|bash|zsh|bat|ps1|rb|go|rs|c|h|cc|cpp|java|diff|patch"
+_NO_TEXT: Final = _BINARY.union(
+    (
+        *(".md", ".mdx", ".rst", ".adoc", ".asciidoc", ".tex", ".bib", ".org", ".po", ".pot"),
+        *(".csv", ".tsv", ".json", ".json5", ".jsonl", ".htm", ".html", ".xhtm", ".xhtml"),
+        *(".xml", ".yml", ".yaml", ".toml", ".svg", ".sql", ".css", ".js", ".ts", ".sh"),
+        *(".bash", ".zsh", ".bat", ".ps1", ".rb", ".go", ".rs", ".c", ".h", ".cc", ".cpp"),
+        *(".java", ".diff", ".patch"),
+    )
 )
-_ANY: Final = rf"(?!.*\.(?:{_BINARY})\Z)"
-_TEXT: Final = rf"(?!.*\.(?:{_BINARY}|{_PROSE_OR_DATA})\Z)"
 _VERSION: Final = r"(?:={2,3}|[<>~!]=|[<>])[ \t]*[\w.*!+-]+"
 _NAME: Final = r"[A-Za-z0-9][\w.-]*+[ \t]*+(?:\[[\w., \t-]*+\][ \t]*+)?"
 # The same for a name with versions, an address, an option, and a path.
-_REQUIREMENT: Final = re.compile(
+_REQUIREMENT: Final = (
     rf"{_NAME}(?P<versions>\(?{_VERSION}(?:[ \t]*,[ \t]*{_VERSION})*[ \t]*\)?)?(?:;.*|[ \t]-.*)?"
 )
-_OTHER_LINE: Final = re.compile(
-    rf"{_NAME}@[ \t]*\S.*|-.*|[a-z][a-z0-9+.-]*+:\S.*|\.{{0,2}}/[\w.].*"
-)
-_COMMENT: Final = re.compile(r"(?:^|[ \t])#.*")
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
+_OTHER_LINE: Final = rf"{_NAME}@[ \t]*\S.*|-.*|[a-z][a-z0-9+.-]*+:\S.*|\.{{0,2}}/[\w.].*"
+_COMMENT: Final = r"(?:^|[ \t])#.*"
+_LINE_END: Final = r"\r\n|\r|\n"
 _LONGEST_LINE: Final = 2000
 
 
@@ -106,15 +142,16 @@ def _lines(content: bytes, *, to_the_end: bool = True) -> _Lines:
     ):
         if content.startswith(mark):
             text = content[len(mark) :].decode(encoding, "replace")
-    lines = _LINE_END.split(text)
+    comment, requirement, other = map(_compiled, (_COMMENT, _REQUIREMENT, _OTHER_LINE))
+    lines = _compiled(_LINE_END).split(text)
     readable, requirements, pins = True, 0, 0
     for line in lines:
-        written = _COMMENT.sub("", line, count=1).rstrip(" \t\\").lstrip(" \t\f")
-        match = _REQUIREMENT.fullmatch(written) if len(written) <= _LONGEST_LINE else None
+        written = comment.sub("", line, count=1).rstrip(" \t\\").lstrip(" \t\f")
+        match = requirement.fullmatch(written) if len(written) <= _LONGEST_LINE else None
         if match:
             requirements += 1
             pins += "==" in (match["versions"] or "")
-        elif written and not (len(written) <= _LONGEST_LINE and _OTHER_LINE.fullmatch(written)):
+        elif written and not (len(written) <= _LONGEST_LINE and other.fullmatch(written)):
             readable = False
             if not to_the_end:
                 break
@@ -135,13 +172,14 @@ def _is_called_list(content: bytes) -> bool:
     return lines.pins > 0 or (lines.readable and lines.requirements > 0)
 
 
-_SCRIPT_BLOCK: Final = _has(r"^# /// script[ \t]*\r?$")
+_SCRIPT_BLOCK: Final = _has(INLINE_METADATA)
 _PIP_INSTALL: Final = r"\bpip3?(?:\.exe)?[\"',\s]+install\b"
 _TABLE_OF_DEPENDENCIES: Final = r'"(?:dev|peer|optional)?[dD]ependencies"\s*:\s*\{\s*"'
 
 REQUIREMENTS: Final = FileKind(
     id="requirements",
     title="requirements files",
+    suffixes=(".txt", ".in"),
     pattern=(
         rf"(?i:(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
         rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*[-_.])?requirements[^/]*)\.(?:txt|in))"
@@ -159,6 +197,7 @@ _PYTHON: Final = (
         id="uv-lock",
         title="uv.lock",
         names=("uv.lock",),
+        suffixes=(".lock",),
         pattern=r".*\.py\.lock",
         lock=True,
         by_inventory=True,
@@ -177,6 +216,7 @@ _PYTHON: Final = (
     FileKind(
         id="pylock",
         title="pylock.toml",
+        suffixes=(".toml",),
         pattern=r"(?:.*/)?pylock(?:\.[^./]+)?\.toml",
         lock=True,
         by_inventory=True,
@@ -199,7 +239,7 @@ _PYTHON: Final = (
     FileKind(
         id="script",
         title="scripts with inline metadata",
-        pattern=r".*\.pyw?",
+        suffixes=(".py", ".pyw"),
         content=_SCRIPT_BLOCK,
         by_inventory=True,
     ),
@@ -207,6 +247,7 @@ _PYTHON: Final = (
         id="conda-environment",
         title="conda environments",
         ecosystem="conda",
+        suffixes=(".yml", ".yaml"),
         pattern=r"(?i:(?:.*/)?[^/]*(?:env|conda)[^/]*\.ya?ml)",
         content=_has(r"^dependencies[ \t]*:"),
         by_inventory=True,
@@ -221,7 +262,7 @@ _PYTHON: Final = (
     FileKind(
         id="notebook-pip",
         title="pip install in notebooks",
-        pattern=r".*\.ipynb",
+        suffixes=(".ipynb",),
         content=_has(rf"[%!][ \t]*(?:\w+[ \t]+-m[ \t]+|uv[ \t]+)?{_PIP_INSTALL}"),
         by_inventory=True,
     ),
@@ -234,6 +275,7 @@ _PYTHON: Final = (
         title="conda locks",
         ecosystem="conda",
         names=("anaconda-project-lock.yml",),
+        suffixes=(".yml", ".yaml", ".lock"),
         pattern=r"(?:.*/)?(?:[^/]*[-.])?conda-(?:lock\.ya?ml|[a-z0-9-]+\.lock)",
         lock=True,
     ),
@@ -267,11 +309,17 @@ _PYTHON: Final = (
     FileKind(
         id="pex-lock",
         title="locks of Pex and Pants",
-        pattern=r"(?:.*/)?[^/]+\.(?:lock|pex\.json|lock\.json)",
+        suffixes=(".lock", ".json"),
+        pattern=r".*\.(?:lock|pex\.json|lock\.json)",
         content=_has(r'"(?:locked_resolves|pex_version)"\s*:'),
         lock=True,
     ),
-    FileKind(id="egg-info", title="requires.txt", pattern=r"(?:.*/)?[^/]+\.egg-info/requires\.txt"),
+    FileKind(
+        id="egg-info",
+        title="requires.txt",
+        suffixes=(".txt",),
+        pattern=r"(?:.*/)?[^/]+\.egg-info/requires\.txt",
+    ),
 )
 
 
@@ -280,11 +328,9 @@ def _other(kind: str, ecosystem: str, *names: str, title: str = "") -> FileKind:
     return FileKind(id=kind, title=title or names[0], ecosystem=ecosystem, names=names)
 
 
-def _lock(kind: str, ecosystem: str, *names: str, pattern: str | None = None) -> FileKind:
+def _lock(kind: str, ecosystem: str, *names: str) -> FileKind:
     """Return a lock of another ecosystem."""
-    return FileKind(
-        id=kind, title=names[0], ecosystem=ecosystem, names=names, pattern=pattern, lock=True
-    )
+    return FileKind(id=kind, title=names[0], ecosystem=ecosystem, names=names, lock=True)
 
 
 _OTHERS: Final = (
@@ -323,7 +369,14 @@ _OTHERS: Final = (
         content=_has(r'"require(?:-dev)?"\s*:\s*\{\s*"'),
     ),
     _lock("maven", "Maven", "pom.xml"),
-    _lock("gradle-lock", "Maven", "gradle.lockfile", pattern=r".*gradle\.lockfile"),
+    FileKind(
+        id="gradle-lock",
+        title="gradle.lockfile",
+        ecosystem="Maven",
+        suffixes=(".lockfile",),
+        pattern=r".*gradle\.lockfile",
+        lock=True,
+    ),
     FileKind(
         id="gradle",
         title="build.gradle",
@@ -332,7 +385,14 @@ _OTHERS: Final = (
         content=_has(r"\bdependencies\s*\{"),
     ),
     _other("gradle-catalog", "Maven", "libs.versions.toml"),
-    _lock("sbt-lock", "Maven", "build.sbt.lock", pattern=r".*\.sbt\.lock"),
+    FileKind(
+        id="sbt-lock",
+        title="build.sbt.lock",
+        ecosystem="Maven",
+        suffixes=(".lock",),
+        pattern=r".*\.sbt\.lock",
+        lock=True,
+    ),
     FileKind(
         id="sbt",
         title="build.sbt",
@@ -347,7 +407,8 @@ _OTHERS: Final = (
         id="nuget-project",
         title=".NET projects",
         ecosystem="NuGet",
-        pattern=r".*\.(?:cs|fs|vb)proj|(?:.*/)?[^/]*Packages\.props",
+        suffixes=(".csproj", ".fsproj", ".vbproj", ".props"),
+        pattern=r"(?!.*\.props\Z).*|.*Packages\.props",
         content=_has(r"<Package(?:Reference|Version)\b"),
     ),
     _lock("pub-lock", "Pub", "pubspec.lock"),
@@ -403,7 +464,7 @@ _OTHERS: Final = (
         id="cabal",
         title="Cabal packages",
         ecosystem="Hackage",
-        pattern=r".*\.cabal",
+        suffixes=(".cabal",),
         content=_has(r"(?i)^\s*build-depends:"),
     ),
     # Locks of tools: nothing is known about what they name, but their hashes are no secrets.
@@ -422,31 +483,49 @@ _OTHERS: Final = (
 )
 
 _CODE: Final = (
+    FileKind(id="python", title="Python code", suffixes=SUFFIXES, category=Category.CODE),
     FileKind(
-        id="python", title="Python code", pattern=r".*\.(?:py|pyw|pyi)", category=Category.CODE
+        id="cython",
+        title="Cython code",
+        suffixes=(".pyx", ".pxd", ".pxi"),
+        category=Category.CODE,
     ),
     FileKind(
-        id="cython", title="Cython code", pattern=r".*\.(?:pyx|pxd|pxi)", category=Category.CODE
-    ),
-    FileKind(
-        id="notebook", title="Jupyter notebooks", pattern=r".*\.ipynb", category=Category.CODE
+        id="notebook", title="Jupyter notebooks", suffixes=(".ipynb",), category=Category.CODE
     ),
     FileKind(
         id="python-compiled",
-        title="compiled or zipped Python code",
-        pattern=r"(?i:.*\.(?:py[cdo]|pyzw?|pex|whl|egg))",
+        title="compiled Python code",
+        suffixes=(".pyc", ".pyo", ".pyd"),
+        category=Category.CODE,
+    ),
+    # Any library whose name is that of a module, with or without the tag of an interpreter.
+    FileKind(
+        id="python-extension",
+        title="compiled Python code",
+        suffixes=(".so",),
+        pattern=r"(?:.*/)?[^\W\d]\w*(?:\.[\w-]+)?\.[sS][oO]",
+        category=Category.CODE,
+    ),
+    FileKind(
+        id="python-zipped",
+        title="zipped Python code",
+        suffixes=(".pyz", ".pyzw", ".pex", ".whl", ".egg"),
         category=Category.CODE,
     ),
 )
 
-UNREAD_CODE: Final = frozenset(("cython", "python-compiled"))
+UNREAD_CODE: Final = frozenset(
+    ("cython", "python-compiled", "python-extension", "python-zipped", "python-zip")
+)
 """The ids of the kinds of code that no scanner reads."""
 
 _CALLED: Final = FileKind(
     id="requirements-called",
     title="requirements files",
+    no_suffixes=_NO_TEXT,
     pattern=(
-        rf"(?i:{_TEXT}(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
+        rf"(?i:(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
         rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*requirements?|(?:[^/]*[-_.])?reqs?)(?![a-z])[^/]*))"
     ),
     content=_is_called_list,
@@ -456,7 +535,8 @@ _CALLED: Final = FileKind(
 _UNNAMED_LIST: Final = FileKind(
     id="requirements-list",
     title="lists of requirements",
-    pattern=rf"(?i:{_ANY}(?!{_CONSTRAINTS}\Z).*)",
+    no_suffixes=_BINARY,
+    pattern=rf"(?i:(?!{_CONSTRAINTS}\Z).*)",
     content=_is_list,
     by_inventory=True,
 )
@@ -467,14 +547,20 @@ _UNNAMED: Final = (
     FileKind(
         id="python-script",
         title="Python scripts",
-        pattern=_TEXT + r".*",
-        content=_has(r"\A(?:\xef\xbb\xbf)?#![^\n]*\bpython"),
+        content=is_script,
+        category=Category.CODE,
+    ),
+    # The directory of a zip, at its end, has the file that Python runs.
+    FileKind(
+        id="python-zip",
+        title="zipped Python code",
+        content=_has(r"PK\x01\x02(?s:.{42})__main__\.pyc?"),
         category=Category.CODE,
     ),
     FileKind(
         id="script-unnamed",
         title="scripts with inline metadata",
-        pattern=_TEXT + r".*",
+        no_suffixes=_NO_TEXT,
         content=_SCRIPT_BLOCK,
         by_inventory=True,
     ),
@@ -482,7 +568,7 @@ _UNNAMED: Final = (
         id="conda-explicit",
         title="conda locks",
         ecosystem="conda",
-        pattern=_TEXT + r".*",
+        no_suffixes=_NO_TEXT,
         content=_has(r"^@EXPLICIT[ \t]*\r?$|^# (?:This file may be used to create an environment)"),
         lock=True,
     ),
@@ -490,7 +576,7 @@ _UNNAMED: Final = (
         id="conda-lock-other",
         title="conda locks",
         ecosystem="conda",
-        pattern=r".*\.ya?ml",
+        suffixes=(".yml", ".yaml"),
         content=_has(r"^[ -]*manager: conda[ \t]*\r?$"),
         lock=True,
     ),
@@ -498,7 +584,7 @@ _UNNAMED: Final = (
         id="conda-environment-other",
         title="conda environments",
         ecosystem="conda",
-        pattern=r".*\.ya?ml",
+        suffixes=(".yml", ".yaml"),
         content=_has(
             r"(?s)^channels[ \t]*:.*^dependencies[ \t]*:|^dependencies[ \t]*:.*^channels[ \t]*:"
         ),
@@ -514,25 +600,26 @@ KINDS: Final = (*_PYTHON, *_OTHERS, *_CODE, *_UNNAMED)
 BY_ID: Final[Mapping[str, FileKind]] = {kind.id: kind for kind in KINDS}
 
 _BY_NAME: Final[dict[str, list[FileKind]]] = {}
+_BY_SUFFIX: Final[dict[str, list[FileKind]]] = {}
+_BY_PATTERN: Final[list[FileKind]] = []
 for _kind in KINDS:
     for _name in _kind.names:
         _BY_NAME.setdefault(_name, []).append(_kind)
-_BY_PATTERN: Final = [
-    (re.compile(kind.pattern, re.DOTALL), kind)
-    for kind in KINDS
-    if kind.pattern and kind not in _UNNAMED
-]
-_ANY_NAME: Final = [(re.compile(kind.pattern or "", re.DOTALL), kind) for kind in _UNNAMED]
-
+    if _kind not in _UNNAMED:
+        for _end in _kind.suffixes:
+            _BY_SUFFIX.setdefault(_end, []).append(_kind)
+        if _kind.pattern and not _kind.suffixes:
+            _BY_PATTERN.append(_kind)
 
 # Text that may list requirements, also for a manifest that includes it.
-_MAY_LIST: Final = re.compile(r".*\.(?:txt|in|toml|lock|pip|reqs?)", re.DOTALL)
+_MAY_LIST: Final = frozenset((".txt", ".in", ".toml", ".lock", ".pip", ".req", ".reqs"))
 
 
 def named(path: str) -> tuple[FileKind, ...]:
     """Return the kinds that a file at this path has by its name, whatever its content."""
     by_name = _BY_NAME.get(posixpath.basename(path), ())
-    return (*by_name, *(kind for pattern, kind in _BY_PATTERN if pattern.fullmatch(path)))
+    candidates = (*_BY_SUFFIX.get(_suffix(path), ()), *_BY_PATTERN)
+    return (*by_name, *(kind for kind in candidates if kind.fits(path)))
 
 
 def is_lock(path: str) -> bool:
@@ -551,12 +638,12 @@ def is_manifest(path: str) -> bool:
     is_code = any(kind.category is Category.CODE for kind in kinds)
     if any(kind.by_inventory and not (is_code and kind.content) for kind in kinds):
         return True
-    return any(kind is _CALLED and pattern.fullmatch(path) for pattern, kind in _ANY_NAME)
+    return any(kind is _CALLED for kind in _unnamed(path))
 
 
 def may_list_packages(path: str) -> bool:
     """Return True for the name of a manifest, or of a file that manifests often include."""
-    return bool(_MAY_LIST.fullmatch(path)) or is_manifest(path)
+    return _suffix(path) in _MAY_LIST or is_manifest(path)
 
 
 def kinds_of(file: SourceFile) -> tuple[FileKind, ...]:
@@ -564,30 +651,45 @@ def kinds_of(file: SourceFile) -> tuple[FileKind, ...]:
     candidates = named(file.path)
     if all(kind.content is None for kind in candidates) and candidates:
         return candidates
-    content = _read(file) if candidates else _read_list(file)
+    content = _read(file) if candidates else _read_any(file)
     kinds = tuple(kind for kind in candidates if kind.content is None or kind.content(content))
     return kinds or _by_content(file.path, content)
 
 
+def _unnamed(path: str) -> Iterator[FileKind]:
+    """Yield the kinds that a file at this path may have by its content."""
+    suffix = _suffix(path)
+    for kind in _UNNAMED:
+        is_allowed = suffix in kind.suffixes if kind.suffixes else suffix not in kind.no_suffixes
+        if is_allowed and kind.fits(path):
+            yield kind
+
+
 def _by_content(path: str, content: bytes) -> tuple[FileKind, ...]:
     kinds: dict[Category | None, FileKind] = {}
-    for pattern, kind in _ANY_NAME:
-        if kind.category in kinds or not pattern.fullmatch(path):
-            continue
-        if kind.content and kind.content(content):
+    for kind in _unnamed(path):
+        if kind.category not in kinds and kind.content and kind.content(content):
             kinds[kind.category] = kind
     return tuple(kinds.values())
 
 
-def _read_list(file: SourceFile) -> bytes:
-    """Return the content of a file if it may be a list of requirements, else its beginning."""
+def _read_any(file: SourceFile) -> bytes:
+    """Return the content of a file if it may be a list or a zip, else its beginning.
+
+    Of a large zip, it is the end, which has its directory.
+    """
     try:
         with open_file(file.real) as stream:
             head = stream.read(_HEAD_BYTES)
+            if len(head) < _HEAD_BYTES:
+                return head
+            size = os.fstat(stream.fileno()).st_size
+            stream.seek(max(0, size - _ZIP_END_BYTES))
+            if _ZIP_END in stream.read(_ZIP_END_BYTES):
+                stream.seek(max(0, size - MAX_BYTES))
+                return stream.read(MAX_BYTES)
     except OSError:
         return b""
-    if len(head) < _HEAD_BYTES:
-        return head
     # The last line may be cut off.
     lines = _lines(head[: head.rfind(b"\n") + 1], to_the_end=False)
     return _read(file) if lines.readable else head

@@ -9,6 +9,9 @@ SUFFIXES: Final = (".py", ".pyw", ".pyi", ".py3", ".wsgi", ".tac")
 STARTUP_SUFFIX: Final = ".pth"
 """The end of the name of a file of which Python runs the lines that import something."""
 
+INLINE_METADATA: Final = r"^# /// script[ \t]*\r?$"
+"""A pattern for the first line of the inline metadata of a script, PEP 723."""
+
 # What Python imports, by its name alone.
 _IMPORTED: Final = (".py", ".pyw")
 # The configuration of build tools: https://scons.org/doc/production/HTML/scons-user.html
@@ -23,16 +26,20 @@ _SHEBANG: Final = re.compile(
 _TWO_LANGUAGES: Final = re.compile(
     rb"#![^\r\n]*sh\b[^\r\n]*\r?\n(?:[ \t]*(?:#[^\n]*)?\n)*(?:'''|\"\"\"|['\"]exec['\"])"
 )
-# Inline metadata of scripts, PEP 723.
-_INLINE_METADATA: Final = re.compile(rb"^# /// script[ \t]*\r?$", re.MULTILINE)
+_INLINE_METADATA: Final = re.compile(INLINE_METADATA.encode(), re.MULTILINE)
 _RUN_LINE: Final = re.compile(r"import[ \t]")
 
 
 def is_python(name: str, head: bytes) -> bool:
     """Return True for a file with Python code. `head` are its first bytes."""
-    if name.lower().endswith(SUFFIXES) or name in _NAMES or _SHEBANG.match(head):
+    if name.lower().endswith(SUFFIXES) or name in _NAMES or is_script(head):
         return True
-    if "." not in name and _INLINE_METADATA.search(head):
+    return "." not in name and _INLINE_METADATA.search(head) is not None
+
+
+def is_script(head: bytes) -> bool:
+    """Return True for a script that Python runs, by its first bytes."""
+    if _SHEBANG.match(head):
         return True
     return b"python" in head[:1000] and _TWO_LANGUAGES.match(head) is not None
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import zipapp
 from collections.abc import Callable
 from pathlib import Path
 
@@ -140,13 +141,18 @@ def test_without_trivy_nothing_reads_another_language(make_project: Make) -> Non
 def test_code_that_no_scanner_reads_is_named_once_for_each_kind(
     make_project: Make, policy: str, code: int, place: str
 ) -> None:
-    files = {"a.py": "x = 1\n", "fast.pyx": "cdef int x\n", "tool.pyz": "PK", "old.pyc": ""}
-    project = make_project({**files, "bin/run": "#!/usr/bin/python3\nx = 1\n"})
+    files = {"a.py": "x = 1\n", "bin/run": "#!/usr/bin/python3\nx = 1\n", "old.pyc": ""}
+    project = make_project({**files, "fast.pyx": "cdef int x\n", "_fast.abi3.so": ""})
+    (project / "app").mkdir()
+    (project / "app" / "__main__.py").write_text("x = 1\n")
+    zipapp.create_archive(project / "app", project / "bin" / "tool")
+    zipapp.create_archive(project / "app", project / "tool.pyz")
     said = check(project, "--offline", "--only", "bandit", "--policy", policy)
     reasons = [one["values"] for one in said.report["gate"][place] if one["kind"] == "unread"]
     assert {one["title"]: one["inputs"] for one in reasons} == {
         "Cython code": ["fast.pyx"],
-        "compiled or zipped Python code": ["old.pyc", "tool.pyz"],
+        "compiled Python code": ["_fast.abi3.so", "old.pyc"],
+        "zipped Python code": ["bin/tool", "tool.pyz"],
     }
     assert said.code == code
     assert said.run("bandit")["status"] == "ok"

@@ -13,7 +13,7 @@ BOTH = ["a==1", "b==2"]
 
 def test_every_kind_of_file_that_is_read_has_one_reader() -> None:
     readers = [*_DECLARING, *_OTHERS, *_LISTS]
-    files = (kind for kind in kinds.KINDS if kind.names or kind.pattern)
+    files = (kind for kind in kinds.KINDS if kind.names or kind.suffixes or kind.content)
     assert sorted(readers) == sorted(kind.id for kind in files if kind.by_inventory)
 
 

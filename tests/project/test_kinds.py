@@ -1,5 +1,7 @@
 """The registry of kinds of files: what is recognised, and what is not."""
 
+import io
+import zipfile
 from collections import Counter
 from pathlib import Path
 
@@ -12,6 +14,17 @@ LIST = "# the authors\nflask==2.0 ; python_version > '3'\nrequests[socks] >=2, <
 UNPINNED = "flask\nrequests>=2\n"
 WORDS = "flask\nrequests\n"
 PROSE = "Flask is a framework.\nflask==2.0 is old.\n"
+
+
+def zipped(name: str, *, before: bytes = b"", padding: int = 0, comment: bytes = b"") -> bytes:
+    """Return a zip with this file, and others of `padding` bytes, after other bytes."""
+    stream = io.BytesIO(before)
+    with zipfile.ZipFile(stream, "a") as archive:
+        archive.writestr("a.bin", bytes(padding))
+        archive.writestr(name, "x = 1\n")
+        archive.writestr("z.bin", bytes(padding))
+        archive.comment = comment
+    return stream.getvalue()
 
 
 def kinds_of(root: Path, path: str, content: str | bytes) -> list[str]:
@@ -65,6 +78,23 @@ def kinds_of(root: Path, path: str, content: str | bytes) -> list[str]:
         ("bin/run", "#!/usr/bin/env python3\nprint()\n", "python-script"),
         ("app.csproj", '<PackageReference Include="A" Version="1" />', "nuget-project"),
         ("python.lock", '{"locked_resolves": []}', "pex-lock"),
+        ("fast.pyx", "", "cython"),
+        ("pkg/fast.PXD", "", "cython"),
+        ("old.pyc", "", "python-compiled"),
+        ("a/__pycache__/a.cpython-311.pyc", "", "python-compiled"),
+        ("fast.cp311-win_amd64.pyd", "", "python-compiled"),
+        ("pkg/_fast.cpython-311-x86_64-linux-gnu.so", "", "python-extension"),
+        ("fast.abi3.so", "", "python-extension"),
+        ("fast.so", "", "python-extension"),
+        ("tool.pyz", "", "python-zipped"),
+        ("dist/a-1-py3-none-any.whl", "", "python-zipped"),
+        ("tool.zip", zipped("__main__.py"), "python-zip"),
+        ("bin/tool", zipped("__main__.pyc"), "python-zip"),
+        ("picture.png", zipped("__main__.py"), "python-zip"),
+        ("bin/tool", zipped("__main__.py", before=b"#!/bin/sh\nexec python $0\n"), "python-zip"),
+        ("bin/tool", zipped("__main__.py", padding=200_000, comment=b"c" * 65535), "python-zip"),
+        ("bin/tool", zipped("__main__.py", padding=20 << 20), "python-zip"),
+        ("run.wsgi", "", "python"),
     ],
 )
 def test_a_file_has_one_kind(tmp_path: Path, path: str, content: str | bytes, kind: str) -> None:
@@ -91,6 +121,11 @@ def test_a_file_has_one_kind(tmp_path: Path, path: str, content: str | bytes, ki
         ("env.yml", "services:\n- x\n"),
         ("package.json", '{"type": "module", "dependencies": {}}'),
         ("playbook.yml", "dependencies:\n- role\n"),
+        ("libz.so.1", ""),
+        ("lib/z-1.so", ""),
+        ("data.zip", zipped("data.csv")),
+        ("data.zip", zipped("a/__main__.py")),
+        ("large.zip", zipped("data.csv", padding=200_000)),
     ],
 )
 def test_other_files_have_none(tmp_path: Path, path: str, content: str | bytes) -> None:
