@@ -23,7 +23,7 @@ from scanagg.baseline.file import (
 from scanagg.baseline.lookup import BaselineComparison, compare, first_seen
 from scanagg.baseline.matching import BaselineMatch
 from scanagg.cli import options
-from scanagg.cli.files import store
+from scanagg.cli.files import write_project_file
 from scanagg.cli.output import say
 from scanagg.cli.request import request_of, run_whole_check
 from scanagg.cli.tables import print_table
@@ -170,7 +170,7 @@ def key(path: options.Folder = Path()) -> None:
     if secret_key.find(WorkTree(root), {}):
         say(f"{secret_key.PLACE} already exists, nothing to do")
         return
-    store(root, secret_key.PLACE, secret_key.new_file_text(), BaselineError)
+    write_project_file(root, secret_key.PLACE, secret_key.new_file_text(), BaselineError)
     say(f"Wrote {secret_key.PLACE}. Commit it.")
     if secret_key.find(WorkTree(root), os.environ) != secret_key.find(WorkTree(root), {}):
         say(f"{secret_key.VARIABLE} is set in this environment and takes precedence.")
@@ -309,13 +309,13 @@ def _write_first(work: BaselineWork, report: Report, consent: Consent, *, slim: 
         raise UsageError(f"--finding has no effect, because {work.place} does not exist", hint)
     root = work.request.path
     if work.new_key:
-        store(root, secret_key.PLACE, work.new_key, BaselineError)
+        write_project_file(root, secret_key.PLACE, work.new_key, BaselineError)
     entries = [
         entry_for(judged.finding, consent.owner, consent.reason)
         for judged in report.findings
         if judged.verdict.action is not Action.WAIVED
     ]
-    store(root, work.place, new_text(entries, slim=slim), BaselineError)
+    write_project_file(root, work.place, new_text(entries, slim=slim), BaselineError)
     counts = sorted(Counter(entry.parts.category for entry in entries).items())
     kinds = ", ".join(f"{count} {name}" for name, count in counts)
     total = counted(len(entries), "finding")
@@ -376,7 +376,7 @@ def _update(
     removed = len(baseline.entries) - len(keep)
     if removed or added or slim:
         text = updated_text(baseline, keep, added, slim=slim, left_out=left_out)
-        store(work.request.path, work.place, text, BaselineError)
+        write_project_file(work.request.path, work.place, text, BaselineError)
     kept = counted(len(keep), "entry", "entries")
     say(f"{work.place}: {kept} kept, {removed} removed, {len(added)} added")
     count = len(comparison.unsure)

@@ -70,11 +70,11 @@ def short_path(path: Path) -> str:
     return str(real.relative_to(Path.cwd()) if real.is_relative_to(Path.cwd()) else path)
 
 
-def store(root: Path, place: str, text: str, error: type[ScanaggError]) -> None:
+def write_project_file(root: Path, place: str, text: str, error: type[ScanaggError]) -> None:
     """Write a file of the project, for everyone to read. An error of this type if that fails."""
     try:
         replace_atomically(root / place, [text.encode("utf-8", "backslashreplace")], 0o644, root)
     except OSError as problem:
         message = f"cannot write {place}: {problem.strerror or problem}"
-        hint = "Make its folder a writable folder of the project."
+        hint = "Its folder must be writable, and inside the project."
         raise error(message, hint) from problem

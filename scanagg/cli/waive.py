@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from scanagg.cli import options
-from scanagg.cli.files import last_report, store
+from scanagg.cli.files import last_report, write_project_file
 from scanagg.cli.output import say
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.findings.fingerprint import HASH_DIGITS
@@ -79,7 +79,7 @@ def command(
     files = Overlaid(rules.files, WAIVERS, text.encode("utf-8"))
     with_waiver = load_policy(policy, root, rules.settings.policy, files=files)
     place = _effective_place(chosen, with_waiver, moment)
-    store(root, WAIVERS, text, PolicyError)
+    write_project_file(root, WAIVERS, text, PolicyError)
     for judged in decide(chosen, rules.policy, moment).judged:
         say(f"Waived until {wish.expires}: {judged.finding.title}")
         if judged.waiver:
