@@ -7,6 +7,8 @@ from typing import NoReturn
 from scanagg.cli.output import complain, standard_streams
 from scanagg.core.errors import ExitCode, ScanaggError
 
+_RESOURCES = "Check the free space, the permissions, and the limits of memory: ulimit -a"
+
 
 def main() -> NoReturn:
     """Run the command line and exit with one of `ExitCode`."""
@@ -41,11 +43,11 @@ def _run() -> int:
         # Projects, scanners and reports have errors of their own: this one is of the machine.
         file = f": {error.filename}" if isinstance(error, OSError) and error.filename else ""
         message = getattr(error, "strerror", None) or str(error) or "not enough memory"
-        complain(f"the system refused to go on: {message}{file}", "Run again with more resources.")
+        complain(f"cannot continue: {message}{file}", _RESOURCES)
         return ExitCode.INCOMPLETE
     except Exception as error:  # noqa: BLE001 - a bug must not look like a verdict
         if _lacks_resources(error):
-            complain(f"the system refused to go on: {error}", "Run again with more resources.")
+            complain(f"cannot continue: {error}", _RESOURCES)
             return ExitCode.INCOMPLETE
         _report_bug(error)
         return ExitCode.INTERNAL

@@ -17,7 +17,7 @@ _STANDARD: Final = (0, 1, 2)
 
 
 class Stream(io.TextIOBase):
-    """A standard stream that never fails, without tokens, and without commands for a CI system.
+    """A standard stream that never fails, masks tokens, and prints no commands for a CI system.
 
     `error` is the first error of writing; later text is discarded. Characters that the encoding of
     the stream lacks are escaped.
@@ -60,7 +60,7 @@ class Stream(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        """Write all text so far."""
+        """Write all pending text."""
         if not self._pending:
             return
         begun, text = self._line, "".join(self._pending)

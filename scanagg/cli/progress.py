@@ -56,7 +56,7 @@ def interrupt_on_signals() -> None:
 
 @contextmanager
 def end_after(stop: Stop) -> Iterator[None]:
-    """End this program if what the context does goes on long after the deadline.
+    """End this program if the block is still running long after the deadline.
 
     At the deadline, programs are stopped and what is known is judged. Our own work has no such
     limit. The alarm interrupts it anywhere, also in the middle of a regular expression. If another

@@ -2,8 +2,7 @@
 
 A repository is hostile: its configuration can name dozens of programs that even read-only commands
 run (filters, fsmonitor, hooks, drivers, helpers, remotes), and an embedded bare repository can
-answer in place of the real one. So git gets neither to find the repository nor to read its
-configuration:
+answer in place of the real one. So git neither finds the repository nor reads its configuration:
 
 - `find_repository` finds the `.git` above the folder, as git does, but never a bare repository or a
   git directory that lies among the checked files. The owner is checked as git does, with the
@@ -12,11 +11,11 @@ configuration:
   has links to objects, references and the list of excluded files, and a configuration of our own.
   Of the repository's own configuration, it has the format of the repository (hash, storage of
   references) and plain values about the file system and line ends, see `_KEYS`.
-- Configuration of the system and of the user is not read either: a filter of theirs, such as Git
-  LFS, takes its own orders from the repository. Line ends and ignored files are as they have them,
+- Configuration of the system and of the user is not read either: one of their filters, such as
+  Git LFS, takes commands from the repository. Line ends and ignored files are as they have them,
   see `Git.user_settings`.
 
-No list of forbidden keys has to be complete. The temporary folder is made once, in 1 ms.
+So no list of forbidden keys has to be complete. The temporary folder is made once, in 1 ms.
 """
 
 import atexit
@@ -65,7 +64,7 @@ _ENVIRONMENT: Final = {
     "GIT_ALLOW_PROTOCOL": "none",
     "GIT_TERMINAL_PROMPT": "0",
 }
-# The protocols, variables and configuration of a fetch: nothing else is to happen after it.
+# The protocols, variables and configuration of a fetch, which starts no maintenance.
 _REMOTE: Final = "https:http:ssh"
 _FETCHING: Final = ("GIT_SSL_CAINFO", "SSH_AUTH_SOCK")
 _ONLY_FETCH: Final = ("-c", "gc.auto=0", "-c", "maintenance.auto=false")
@@ -208,7 +207,7 @@ def find_repository(folder: Path) -> Repository | None:
             if not os.path.isdir(entry):  # noqa: PTH112
                 break
     if broken:
-        raise _unusable(broken, "is or names no git directory")
+        raise _unusable(broken, "is not a git directory and does not name one")
     return None
 
 
@@ -229,7 +228,7 @@ def _repository(top: Path, git_dir: Path) -> Repository | None:
     if (git_dir / "commondir").is_file():
         common_dir = (git_dir / _pointer(git_dir / "commondir")).resolve()
         if git_dir.parent != common_dir / "worktrees":
-            raise _unusable(git_dir / "commondir", "names a foreign repository")
+            raise _unusable(git_dir / "commondir", "names another repository")
     for place in (git_dir, common_dir):
         if place.is_relative_to(top) and place.relative_to(top).parts[:1] != (".git",):
             raise _unusable(top / ".git", "names a folder of the project")
@@ -243,7 +242,7 @@ def _pointer(file: Path, start: str = "") -> str:
     """Return the path in a file of one line, after `start`."""
     text = _read_small(file)
     if not text.startswith(start) or "\0" in text:
-        raise _unusable(file, "does not have a path")
+        raise _unusable(file, "has no path")
     return text.removeprefix(start).rstrip("\r\n")
 
 

@@ -64,7 +64,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-package-base": "there is no commit to compare packages with",
     "package-not-in-base": "no manifest of the base lists {package}",
     "package-elsewhere": (
-        "the base has {package} in {paths}, but not for the same project and as many users"
+        "the base has {package} in {paths}, but for another project or for fewer people"
     ),
     "package-only-installed": "{package} is installed, but no manifest lists it",
     "package-in-base": "the base has {package} too",
@@ -148,7 +148,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "scanner-timed-out": "no result within {seconds} seconds",
     "check-deadline": "stopped at the deadline of the check",
     "scanner-interrupted": "interrupted",
-    "lacks-resources": "stopped, because this machine lacks resources: {error}",
+    "lacks-resources": "stopped, because this machine is out of resources: {error}",
     "scanner-killed": "killed by signal {signal}",
     "too-much-output": "stopped: it printed more than 256 MiB",
     "exit-code": "exit code {code}",
@@ -342,12 +342,12 @@ SENTENCES: Final[Mapping[str, str]] = {
     "ignore-edited": "it edits {path}, and git cannot tell which files that hides",
     "exclusions-added": "its configuration excludes {patterns}",
     "new-findings-hidden": "it hides {count:new finding} with {kind}",
-    "manifest-gone": "{path} is gone, and nothing lists its packages any more: {packages}",
+    "manifest-gone": "{path} is gone, and no other file lists its packages: {packages}",
     "manifest-emptied": (
-        "{path} lists no packages any more, nor does another file list them: {packages}"
+        "{path} lists no packages, and no other file lists those that it had: {packages}"
     ),
     "manifest-unread": "{path} is gone, and no file of its kind replaces it",
-    "pins-loosened": "{path} has no exact versions any more, so they are not checked: {packages}",
+    "pins-loosened": "{path} has ranges in place of exact versions, so nothing checks {packages}",
     "weaker-actions": "its own rules would give {count:finding} a weaker action: {steps}",
     "weaker-action": "{count} from {old} to {new}",
     "would-not-block": "with its own rules, nothing would block: they set enforcement to warn",
@@ -363,7 +363,7 @@ SENTENCES: Final[Mapping[str, str]] = {
         "{path} names no file of this project: is it the baseline of another project?"
     ),
     "only-some-scanners": "these scanners did not run, because of --only: {others}",
-    "secret-name": "its name may have a secret, and the program takes names as arguments only",
+    "secret-name": "its path may have a secret, and other users can see the arguments of a program",
     "secret-names": "paths with possible secrets, which reports mask: {paths}",
     "nested-repositories": "not examined, because they are other repositories: {paths}",
     "files-excluded": "the configuration excludes {count:file} from every scanner",

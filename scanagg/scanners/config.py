@@ -132,7 +132,7 @@ def _with_configs(settings: Settings, files: Files) -> Settings:
             where = f"commit {files.ref[:12]}" if files.ref else "the project"
             place = f"{settings.source}: scanners.{name}.{CONFIG}"
             message = f"{place}: {where} has no file {one_line(path)}"
-            raise ConfigError(message, "Use a file that is there.")
+            raise ConfigError(message, f"Use a file of {where}.")
         scanners[name] = replace(scanner, config=text)
     return replace(settings, scanners=scanners)
 

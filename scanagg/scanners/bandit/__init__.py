@@ -261,7 +261,8 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         # A Counter, because a line can have two equal issues of which one is hidden.
         hidden = tuple((Counter(_decode(second).results) - Counter(report.results)).elements())
     elif output.inputs and report.number_hidden:
-        why = "the run without it failed" if separator else "`path` names another bandit"
+        other = f"{base.path_variable(INFO.name)} names another bandit"
+        why = "the run without it failed" if separator else other
         notices = (Reason("hidden-not-listed", {"comment": "# nosec", "why": why}),)
     # Most versions of bandit put a dot before names without a folder.
     plain_names = report.metrics.keys() | {error.filename for error in report.errors}

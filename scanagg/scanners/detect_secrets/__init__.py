@@ -88,9 +88,8 @@ advisory_source = base.advisory_source
 class SearchRequest(msgspec.Struct, frozen=True):
     """A request to `worker`: search `files`, relative to `root`, in these `encodings`.
 
-    `locks` are those full of hashes.
-
-    The limits are CPU `seconds` for each file, and the bytes of a file and of a line.
+    `locks` are the lock files among them, which are full of hashes. The limits are CPU `seconds`
+    for each file, and the bytes of a file and of a line.
     """
 
     root: str
@@ -162,7 +161,7 @@ def locate(context: base.Context) -> base.Tool | None:
 def inputs(context: base.Context) -> base.Inputs:
     """Return the text files, whatever their names. ConfigError for invalid options.
 
-    Other files are listed by the ends of their names.
+    Other files are listed by their suffixes.
     """
     most_bytes, *_ = _limits(context.settings)
     names: list[str] = []
@@ -387,7 +386,7 @@ def _in_name(path: str) -> Observation:
         category=Category.SECRET,
         rule=_rule(_IN_NAME),
         title=_IN_NAME,
-        message="Possible secret in the path of the file. Every list of files has it.",
+        message="Possible secret in the path of the file. Every list of files shows it.",
         location=Location(path),
         secret=Secret(None),
     )
