@@ -41,7 +41,7 @@ from scanagg.model.masking import mask_all
 from scanagg.policy.gate import CheckResults, judge_runs
 from scanagg.policy.rules import Decision, decide
 from scanagg.policy.schema import span
-from scanagg.project.target import CONFIGURED, NESTED, read_target
+from scanagg.project.target import CONFIGURED, NESTED, NOT_CHECKED_OUT, read_target
 from scanagg.reports.base import file_names
 from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Event, Limits
@@ -236,6 +236,8 @@ def _notices(request: Request, target: Target) -> Iterator[Reason]:
         yield Reason("only-some-scanners", {"others": others})
     if nested := tuple(gap.input for gap in target.skipped if gap.reason == NESTED):
         yield Reason("nested-repositories", {"paths": nested})
+    if sparse := sum(gap.reason == NOT_CHECKED_OUT for gap in target.skipped):
+        yield Reason("files-not-checked-out", {"count": sparse})
     if request.rules.settings.exclude:
         count = sum(gap.reason == CONFIGURED for gap in target.skipped)
         yield Reason("files-excluded", {"count": count})

@@ -30,6 +30,12 @@ REPORT: Final = Reason("earlier-report")
 NESTED: Final = Reason("nested-repository")
 """The reason for a folder that is another repository."""
 
+NOT_CHECKED_OUT: Final = Reason("not-checked-out")
+"""The reason for a file of the commit that a sparse checkout leaves out."""
+
+# The tag of such a file in `git ls-files -t`.
+_SPARSE: Final = "S"
+
 # Every report names scanagg within its first or its last bytes.
 _SIGNED_BYTES: Final = 8192
 
@@ -156,6 +162,8 @@ def _list_tracked_and_new(git: Git, settings: Sequence[str]) -> _Listing | None:
             skipped += [
                 replace(gap, input=f"{shown}/{gap.input}".rstrip("/")) for gap in inner.skipped
             ]
+        elif tag == _SPARSE and not os.path.lexists(folder):
+            skipped.append(NotExamined(shown_path(name), NOT_CHECKED_OUT, on_purpose=True))
         elif name and (tag != "?" or not _ALWAYS_IGNORED.match_file(name)):
             names[name] = None
             if tag == "?":
@@ -249,8 +257,12 @@ def _sort(
         path = root / name
         try:
             status = path.lstat()
-        except OSError:
+        except (FileNotFoundError, NotADirectoryError):
             continue  # tracked by git, deleted in the work tree
+        except OSError as error:
+            unreadable = Reason("unreadable-file", {"error": error.strerror or str(error)})
+            skipped.append(NotExamined(shown_path(name), unreadable))
+            continue
         reason = _exclusion(name, status.st_mode, excluded)
         if reason:
             skipped.append(NotExamined(shown_path(name.rstrip("/")), reason, on_purpose=True))

@@ -78,6 +78,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "earlier-report": "report of an earlier check",
     "nested-repository": "a repository of its own: check it separately",
     "irregular-file": "not a regular file",
+    "not-checked-out": "left out by a sparse checkout",
     "no-read-permission": "no permission to read it",
     "unreadable-folder": "cannot read the folder: {error}",
     "dangling-link": "symbolic link to a file that does not exist",
@@ -366,6 +367,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "secret-name": "its path may have a secret, and other users can see the arguments of a program",
     "secret-names": "paths with possible secrets, which reports mask: {paths}",
     "nested-repositories": "not examined, because they are other repositories: {paths}",
+    "files-not-checked-out": "a sparse checkout leaves out {count:file}: not examined",
     "files-excluded": "the configuration excludes {count:file} from every scanner",
     "small-store": (
         "the advisory store has only {count:record} and is {use}: run `scanagg db update`"

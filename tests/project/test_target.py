@@ -13,7 +13,7 @@ from support.repository import git
 from scanagg.core.errors import TargetError
 from scanagg.core.process import Stop
 from scanagg.model import Reason, Target
-from scanagg.project.target import CONFIGURED, NESTED, read_target
+from scanagg.project.target import CONFIGURED, NESTED, NOT_CHECKED_OUT, read_target
 
 Make = Callable[..., Path]
 
@@ -310,6 +310,15 @@ def test_a_pipe_that_git_would_wait_for_is_an_error(
     os.mkfifo(root / place)
     with pytest.raises(TargetError, match="is a pipe"):
         read_target(root)
+
+
+def test_a_file_that_a_sparse_checkout_leaves_out_is_named(make_project: Make) -> None:
+    root = make_project({"a.py": "", "b.py": "", "c.py": ""})
+    git(root, "update-index", "--skip-worktree", "b.py", "c.py")
+    (root / "b.py").unlink()
+    target = read_target(root)
+    assert paths(target) == ["a.py", "c.py"]
+    assert reasons(target) == {"b.py": (NOT_CHECKED_OUT, True)}
 
 
 def test_an_unreadable_file_is_skipped(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
