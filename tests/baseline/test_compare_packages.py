@@ -486,9 +486,9 @@ def test_a_package_of_another_ecosystem_that_gets_to_another_file_is_new(
 
 LOCK = '{"lockfileVersion": 3, "packages": {}}'
 LOST_CASES: dict[str, tuple[Files, Files, list[tuple[str, str]]]] = {
-    "renamed to a name that says nothing": (
+    "renamed to a name that is no list": (
         {"requirements.txt": "a==1\n"},
-        {"requirements.txt": None, "notes.md": "a==1\n"},
+        {"requirements.txt": None, "notes.doc": "a==1\n"},
         [("manifest-gone", "requirements.txt")],
     ),
     "deleted": (
