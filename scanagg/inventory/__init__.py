@@ -111,7 +111,9 @@ def read_inventory(
         manifests=tuple(sorted(paths)),
         environment=place,
         unread=tuple(
-            _without_locked([*inventory.unread, *_unread(project, by_path, included)], by_path)
+            _without_locked(
+                [*inventory.unread, *_unread(target, project, by_path, included)], by_path
+            )
         ),
     )
     return mask_all(inventory)
@@ -185,7 +187,7 @@ def _manifests(
 
 
 def _unread(
-    project: ProjectFiles, by_path: KindsByPath, included: Mapping[str, str]
+    target: Target, project: ProjectFiles, by_path: KindsByPath, included: Mapping[str, str]
 ) -> Iterator[Unread]:
     """Yield manifests and code of kinds that are not read, and missing included files."""
     for path in sorted(included.keys() - project.files.keys()):
@@ -194,11 +196,22 @@ def _unread(
             kinds.REQUIREMENTS.id, source, source, Reason("missing-include", {"path": path})
         )
     for path, of_file in by_path.items():
-        for kind in of_file:
-            is_manifest = kind.category is Category.VULNERABILITY and not kind.by_inventory
-            if is_manifest or kind.id in kinds.UNREAD_CODE:
-                end = project.link_target(path)
-                yield Unread(kind.id, end, end, Reason("no-reader"))
+        end = project.link_target(path)
+        yield from (
+            Unread(kind.id, end, end, kinds.NO_READER) for kind in of_file if _is_unread(kind)
+        )
+    for gap in target.skipped:
+        if not gap.on_purpose and not kinds.is_manifest(gap.input):
+            path, of_name = gap.input, kinds.named(gap.input)
+            yield from (
+                Unread(one.id, path, path, gap.reason) for one in of_name if _is_unread(one)
+            )
+
+
+def _is_unread(kind: FileKind) -> bool:
+    """Return True for manifests that the inventory does not read, and code that nothing reads."""
+    is_manifest = kind.category is Category.VULNERABILITY and not kind.by_inventory
+    return is_manifest or kind.id in kinds.UNREAD_CODE
 
 
 def _without_locked(unread: Iterable[Unread], by_path: KindsByPath) -> Iterator[Unread]:

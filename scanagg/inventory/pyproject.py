@@ -28,6 +28,7 @@ from scanagg.inventory.manifest import (
 )
 from scanagg.inventory.scopes import category_scope, group_scope, named_scope, widest
 from scanagg.model import Constraint, Reason, Scope, SourceFile, Unread
+from scanagg.project.kinds import NO_READER
 
 
 def _runtime(_name: str) -> Scope:
@@ -274,7 +275,7 @@ def _unread(
     path = document.problems.path
     if any(document.table("tool", "pixi", table) for table in _PIXI_TABLES):
         place = document.place("tool", "pixi")
-        yield Unread("pixi", path, f"{path}:{place.start_line}", Reason("no-reader"))
+        yield Unread("pixi", path, f"{path}:{place.start_line}", NO_READER)
     if _fills_in(document, project, files):
         return
     for position, field in enumerate(document.array("project", "dynamic")):

@@ -24,6 +24,7 @@ from scanagg.inventory.manifest import (
 from scanagg.inventory.scopes import file_scope
 from scanagg.inventory.setuptools import IniFile, load_ini, parse_ini
 from scanagg.model import Location, Reason, Scope, SourceFile, Unread
+from scanagg.project.kinds import NO_READER
 
 Item = tuple[int | None, str]
 """A requirement as written, with its line."""
@@ -130,7 +131,7 @@ def read_pre_commit(file: SourceFile, project: ProjectFiles) -> Manifest | None:
             requirements.append((line, text))
         else:
             name = f"{shown(text)} ({path}:{line})"
-            others.append(Unread("pre-commit", path, name, Reason("no-reader")))
+            others.append(Unread("pre-commit", path, name, NO_READER))
     tools = declare_tools("pre-commit", file, project, requirements)
     return Manifest(
         path=file.path, tools={"pre-commit": tools.declared}, unread=(*tools.unread, *others)
@@ -163,7 +164,7 @@ def read_conda(file: SourceFile, project: ProjectFiles) -> Manifest:
             name = _CONDA_NAME.match(text)
             if name and name[1].lower() not in _CONDA_ITSELF:
                 shown_text = f"{shown(text)} ({problems.path}:{line})"
-                reason = Reason("no-reader")
+                reason = NO_READER
                 unread.append(Unread("conda-environment", problems.path, shown_text, reason))
         elif include:
             includes.append(in_folder_of(file.path, include[1]))
@@ -193,7 +194,7 @@ def _conda_items(value: object) -> Iterator[tuple[yaml.KeyPath, bool, str]]:
 
 def _unread_file(kind: str, file: SourceFile, project: ProjectFiles) -> Manifest:
     path = project.link_target(file.path)
-    return Manifest(path=file.path, unread=(Unread(kind, path, path, Reason("no-reader")),))
+    return Manifest(path=file.path, unread=(Unread(kind, path, path, NO_READER),))
 
 
 def _parse_yaml(raw: bytes) -> yaml.Document | None:

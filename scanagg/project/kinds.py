@@ -18,8 +18,8 @@ from typing import Final
 import msgspec
 
 from scanagg.core.files import MAX_BYTES, open_file, read_file
-from scanagg.model import Category, SourceFile
-from scanagg.project.python_code import INLINE_METADATA, SUFFIXES, is_script
+from scanagg.model import Category, Reason, SourceFile
+from scanagg.project.python_code import INLINE_METADATA, NAMES, STARTUP_SUFFIX, SUFFIXES, is_script
 
 PYPI: Final = "PyPI"
 _HEAD_BYTES: Final = 64 * 1024
@@ -483,7 +483,13 @@ _OTHERS: Final = (
 )
 
 _CODE: Final = (
-    FileKind(id="python", title="Python code", suffixes=SUFFIXES, category=Category.CODE),
+    FileKind(
+        id="python",
+        title="Python code",
+        names=NAMES,
+        suffixes=(*SUFFIXES, STARTUP_SUFFIX),
+        category=Category.CODE,
+    ),
     FileKind(
         id="cython",
         title="Cython code",
@@ -514,6 +520,9 @@ _CODE: Final = (
         category=Category.CODE,
     ),
 )
+
+NO_READER: Final = Reason("no-reader")
+"""The reason for a file of a kind that is not read."""
 
 UNREAD_CODE: Final = frozenset(
     ("cython", "python-compiled", "python-extension", "python-zipped", "python-zip")

@@ -6,6 +6,12 @@ from typing import Final
 SUFFIXES: Final = (".py", ".pyw", ".pyi", ".py3", ".wsgi", ".tac")
 """The ends of the names of Python files."""
 
+NAMES: Final = ("SConstruct", "SConscript", "wscript")
+"""The names of other Python files: the configuration of build tools.
+
+https://scons.org/doc/production/HTML/scons-user.html
+"""
+
 STARTUP_SUFFIX: Final = ".pth"
 """The end of the name of a file of which Python runs the lines that import something."""
 
@@ -14,8 +20,6 @@ INLINE_METADATA: Final = r"^# /// script[ \t]*\r?$"
 
 # What Python imports, by its name alone.
 _IMPORTED: Final = (".py", ".pyw")
-# The configuration of build tools: https://scons.org/doc/production/HTML/scons-user.html
-_NAMES: Final = frozenset(("SConstruct", "SConscript", "wscript"))
 _SHEBANG: Final = re.compile(
     rb"""(?i:(?:\xef\xbb\xbf)?\#![^\r\n]*(?:
         [!\t\ /\\"'=](?:python|pypy|graalpy)[\w.-]*["']?(?:\s|\Z) | \b(?:uv|pipx)[ ]+run\b
@@ -32,7 +36,7 @@ _RUN_LINE: Final = re.compile(r"import[ \t]")
 
 def is_python(name: str, head: bytes) -> bool:
     """Return True for a file with Python code. `head` are its first bytes."""
-    if name.lower().endswith(SUFFIXES) or name in _NAMES or is_script(head):
+    if name.lower().endswith(SUFFIXES) or name in NAMES or is_script(head):
         return True
     return "." not in name and _INLINE_METADATA.search(head) is not None
 

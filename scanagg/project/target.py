@@ -20,6 +20,7 @@ from scanagg.core.process import Ended, Stop
 from scanagg.core.redact import shown_path, unlike
 from scanagg.core.text import one_line
 from scanagg.model import Link, NotExamined, Reason, Revision, SourceFile, Target
+from scanagg.project.kinds import named
 
 CONFIGURED: Final = Reason("excluded")
 """The reason for a file that a pattern of the configuration excludes."""
@@ -67,7 +68,8 @@ def read_target(
     scanagg wrote it: what a change commits under that name is examined.
 
     `.gitignore` files also apply without git and outside of a repository. Excluded and unreadable
-    files are in `skipped`, with the reason. `links` has every symbolic link and its end; none is
+    files are in `skipped`, with the reason. A link to no file of the target, or a pipe, is a gap if
+    it has the name of a manifest or of code. `links` has every symbolic link and its end; none is
     followed. TargetError if the folder cannot be used.
     """
     failure = f"cannot check {one_line(str(path))}"
@@ -266,6 +268,8 @@ def _sort(
         reason = _exclusion(name, status.st_mode, excluded)
         if reason:
             skipped.append(NotExamined(shown_path(name.rstrip("/")), reason, on_purpose=True))
+        elif not stat.S_ISREG(status.st_mode) and not stat.S_ISLNK(status.st_mode):
+            skipped.append(_no_file(shown_path(name), Reason("irregular-file")))
         elif stat.S_ISLNK(status.st_mode):
             link_names.append(name)
         elif not os.access(path, os.R_OK):
@@ -284,7 +288,7 @@ def _sort(
     links = [
         Link(shown_path(name), *_link_end(root, root / name, paths)) for name in sorted(link_names)
     ]
-    skipped += [NotExamined(one.path, one.reason, on_purpose=True) for one in links if one.reason]
+    skipped += [_no_file(link.path, link.reason) for link in links if link.reason]
     return files, skipped, links
 
 
@@ -301,10 +305,12 @@ def _exclusion(
     """Return the reason why an entry of the folder is left out on purpose."""
     if stat.S_ISDIR(mode):
         return NESTED
-    matching = (reason for reason, excludes in excluded.items() if excludes(name))
-    is_regular = stat.S_IFMT(mode) in (stat.S_IFREG, stat.S_IFLNK)
-    other = None if is_regular else Reason("irregular-file")
-    return next(matching, other)
+    return next((reason for reason, excludes in excluded.items() if excludes(name)), None)
+
+
+def _no_file(path: str, reason: Reason) -> NotExamined:
+    """Return a skipped entry that is no file. It is a gap if something would read its name."""
+    return NotExamined(path, reason, on_purpose=not any(kind.category for kind in named(path)))
 
 
 def _link_end(

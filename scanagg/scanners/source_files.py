@@ -11,7 +11,7 @@ from pathlib import PurePath
 from typing import Final
 
 from scanagg.core.files import read_file
-from scanagg.model import Location, NotExamined, SourceFile, Target
+from scanagg.model import Location, SourceFile, Target
 from scanagg.project.notebooks import CellLine
 from scanagg.project.sources import PythonCode
 from scanagg.scanners.base import Context
@@ -21,11 +21,6 @@ _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _FILE_BYTES: Final = 1000
 # Enough batches for workers to end at about the same time, and few enough for fast starts.
 _ROUNDS: Final = 4
-
-
-def unreachable(target: Target, suffixes: tuple[str, ...]) -> tuple[NotExamined, ...]:
-    """Return the skipped files with these suffixes, such as links and excluded files."""
-    return tuple(gap for gap in target.skipped if gap.input.endswith(suffixes))
 
 
 def chosen(target: Target, paths: Iterable[str]) -> tuple[SourceFile, ...]:

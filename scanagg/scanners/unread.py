@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from scanagg.model import Category, Reason, Run, Status, Unread, UnreadFiles
-from scanagg.project.kinds import BY_ID
+from scanagg.project.kinds import BY_ID, NO_READER
 from scanagg.scanners.base import scanner_info
 
 _SHOWN: Final = 3
@@ -13,7 +13,8 @@ _SHOWN: Final = 3
 def unread_files(unread: Iterable[Unread], runs: Iterable[Run]) -> tuple[UnreadFiles, ...]:
     """Return what no scanner read of `Inventory.unread`, once for each kind and reason.
 
-    A scanner read a manifest if it says that it reads this kind, and its coverage shows it.
+    A scanner read a manifest if it says that it reads this kind, and its coverage shows it. It read
+    nothing that is no file.
     """
     ended = [run for run in runs if run.status in (Status.OK, Status.DEGRADED)]
     readers = [
@@ -22,7 +23,10 @@ def unread_files(unread: Iterable[Unread], runs: Iterable[Run]) -> tuple[UnreadF
     ]
     groups: dict[tuple[str, Reason], list[Unread]] = {}
     for entry in unread:
-        if not any(entry.kind in reads and entry.path not in gaps for reads, gaps in readers):
+        is_read = entry.reason == NO_READER and any(
+            entry.kind in reads and entry.path not in gaps for reads, gaps in readers
+        )
+        if not is_read:
             groups.setdefault((BY_ID[entry.kind].title, entry.reason), []).append(entry)
     ordered = sorted(groups.items(), key=lambda group: (group[0][0], group[0][1].kind))
     return tuple(_files(title, reason, entries) for (title, reason), entries in ordered)

@@ -156,3 +156,38 @@ def test_code_that_no_scanner_reads_is_named_once_for_each_kind(
     }
     assert said.code == code
     assert said.run("bandit")["status"] == "ok"
+
+
+@pytest.mark.parametrize(("policy", "unread"), [("default", "notices"), ("strict", "reasons")])
+def test_what_is_no_file_is_a_gap_of_what_reads_its_name(
+    make_project: Make, tmp_path: Path, policy: str, unread: str
+) -> None:
+    keep(Path(os.environ["SCANAGG_CACHE_DIR"]), [])
+    files = {"a.py": "x = 1\n", "b/requirements.txt": "widget==1.0\n"}
+    project = make_project({**files, "uv.lock": "", "run.pyw": ""})
+    outside = tmp_path / "outside"
+    outside.write_text("eval(input())\n")
+    links = ("app.py", "nb.ipynb", "SConstruct", "go.mod", "fast.pyx", "notes.txt", "c/setup.cfg")
+    (project / "c").mkdir()
+    for name in links:
+        (project / name).symlink_to(outside)
+    (project / "requirements.txt").symlink_to("/dev/zero")
+    (project / "lost.py").symlink_to("nowhere.py")
+    for name in ("uv.lock", "run.pyw"):  # git lists no new pipes
+        (project / name).unlink()
+        os.mkfifo(project / name)
+    said = check(project, "--offline", "--only", "bandit,pip-audit", "--policy", policy)
+    gaps = {
+        run["scanner"]: {
+            gap["input"] for gap in run["coverage"]["not_examined"] if not gap["on_purpose"]
+        }
+        for run in said.report["runs"]
+    }
+    assert gaps["bandit"] == {"SConstruct", "app.py", "lost.py", "nb.ipynb", "run.pyw"}
+    assert gaps["pip-audit"] == {"c/setup.cfg", "requirements.txt", "uv.lock"}
+    reasons = [one["values"] for one in said.report["gate"][unread] if one["kind"] == "unread"]
+    assert {one["title"]: one["inputs"] for one in reasons} == {
+        "Cython code": ["fast.pyx"],
+        "go.mod": ["go.mod"],
+    }
+    assert said.code == 3

@@ -237,21 +237,30 @@ def test_links_are_not_followed(make_project: Make) -> None:
         "out.py": outside,
         "ignored.py": "hidden.py",
         "folder": ".",
+        "uv.lock": "/dev/zero",
+        "go.mod": outside,
+        "fast.pyx": outside,
+        "data.txt": outside,
+        "go.sum": outside,
     }.items():
         (root / name).symlink_to(end)
     target = read_target(root)
     assert paths(target) == [".gitignore", "a.py"]
     assert reasons(target) == {
-        "ignored.py": (Reason("link-to-no-file-of-the-project"), True),
+        "ignored.py": (Reason("link-to-no-file-of-the-project"), False),
         "loop": (Reason("dangling-link"), True),
-        "out.py": (Reason("link-outside-the-tree"), True),
+        "out.py": (Reason("link-outside-the-tree"), False),
+        "uv.lock": (Reason("link-outside-the-tree"), False),
+        "go.mod": (Reason("link-outside-the-tree"), False),
+        "fast.pyx": (Reason("link-outside-the-tree"), False),
+        "data.txt": (Reason("link-outside-the-tree"), True),
+        "go.sum": (Reason("link-outside-the-tree"), True),
     }
     assert {link.path: link.end for link in target.links} == {
         "folder": ".",
-        "ignored.py": None,
         "inside.py": "a.py",
-        "loop": None,
-        "out.py": None,
+        **dict.fromkeys(("ignored.py", "loop", "out.py", "uv.lock"), None),
+        **dict.fromkeys(("go.mod", "fast.pyx", "data.txt", "go.sum"), None),
     }
 
 
@@ -289,6 +298,7 @@ def test_excluded_files_are_skipped(make_project: Make) -> None:
 def test_pipes_and_sockets_are_skipped(make_project: Make) -> None:
     root = make_project({"a.py": ""}, git_=False)
     os.mkfifo(root / "pipe")
+    os.mkfifo(root / "uv.lock")
     with socket.socket(socket.AF_UNIX) as server:
         here = Path.cwd()
         os.chdir(root)
@@ -297,6 +307,7 @@ def test_pipes_and_sockets_are_skipped(make_project: Make) -> None:
     assert reasons(read_target(root)) == {
         "pipe": (Reason("irregular-file"), True),
         "socket": (Reason("irregular-file"), True),
+        "uv.lock": (Reason("irregular-file"), False),
     }
 
 

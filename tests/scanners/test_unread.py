@@ -51,3 +51,8 @@ def test_each_kind_is_named_once_with_a_few_examples() -> None:
 )
 def test_another_language_is_read_where_the_coverage_shows_it(runs: list[Run], read: bool) -> None:
     assert unread_files(NPM, runs) == () if read else unread_files(NPM, runs)[0].count == 1
+
+
+def test_a_scanner_reads_nothing_that_is_no_file() -> None:
+    link = [Unread("npm-lock", "package-lock.json", "package-lock.json", Reason("dangling-link"))]
+    assert unread_files(link, [run(Status.OK)])[0].count == 1

@@ -31,7 +31,7 @@ from scanagg.model import (
     plain,
 )
 from scanagg.model.advisories import secret_texts
-from scanagg.project import notebooks, python_code
+from scanagg.project import kinds
 from scanagg.project.sources import PythonCode
 from scanagg.scanners import base, pinned, source_files
 from scanagg.scanners.bandit.remedies import REMEDIES
@@ -53,6 +53,7 @@ INFO = ScannerInfo(
     native_sections={"pyproject.toml": "tool.bandit", "setup.cfg": "bandit", "tox.ini": "bandit"},
     categories=frozenset({Category.CODE}),
     usual_for=frozenset({Category.CODE}),
+    reads=frozenset({"python", "notebook"}),
     # In one real report 47 lines carried both.
     rule_aliases={"B703": "B308"},
     # Bandit 1.7.1 moved the hashes of B303 into B324,
@@ -64,8 +65,6 @@ INFO = ScannerInfo(
 )
 
 _WORKER: Final = "scanagg.scanners.bandit.worker"
-# Inputs with these names that scanagg skipped, such as links that lead nowhere.
-_SUFFIXES: Final = (*python_code.SUFFIXES, python_code.STARTUP_SUFFIX, notebooks.SUFFIX)
 # Starting a process takes as long as examining this much code.
 _WORTH_BYTES: Final = 150_000
 # Systems take a mebibyte of arguments and environment, or more.
@@ -205,7 +204,11 @@ def inputs(context: base.Context) -> base.Inputs:
         secret &= {code.path for code in codes if code.text is None}
     names = tuple(code.path for code in codes if code.path not in secret)
     left_out = tuple(NotExamined(path, Reason("secret-name")) for path in sorted(secret))
-    unreachable = source_files.unreachable(context.target, _SUFFIXES)
+    unreachable = (
+        gap
+        for gap in context.target.skipped
+        if any(kind.id in INFO.reads for kind in kinds.named(gap.input))
+    )
     return base.Inputs("files", names, (*left_out, *gaps, *unreachable))
 
 

@@ -184,7 +184,11 @@ def inputs(context: base.Context) -> base.Inputs:
             excluded.append(NotExamined(file.path, reason))
         else:
             names.append(file.path)
-    excluded += source_files.unreachable(context.target, ("",))
+    links = {link.path for link in context.target.links}
+    excluded += (
+        replace(gap, on_purpose=gap.on_purpose or gap.input in links)
+        for gap in context.target.skipped
+    )
     if names or excluded:  # a project without text is none for this scanner
         excluded += [
             NotExamined(
