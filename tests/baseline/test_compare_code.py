@@ -542,6 +542,30 @@ def test_a_known_secret_in_another_file_is_new(make_project: Make, way: str) -> 
         assert found[path].reason == Reason("known-elsewhere", {"path": place})
 
 
+@pytest.mark.parametrize("key", [None, "made-up project key"])
+def test_a_token_or_key_beside_a_known_one_is_new(make_project: Make, key: str | None) -> None:
+    """Their hash is that of a prefix or a header, which all of them share."""
+    tokens = ["ghp_" + letter * 12 + "Q7" * 12 for letter in "aBc"]
+    begin, end = (f"-----{word} RSA " + "PRIVATE KEY-----\n" for word in ("BEGIN", "END"))
+    keys = [f"{begin}{word * 8}\n{end}" for word in ("MIIEow", "MIIEpA")]
+    root = make_project({"a.py": f'a = "{tokens[0]}"\n', "k.pem": keys[0], "l.pem": keys[0]})
+    write(root, {"b.py": f'a = ["{tokens[0]}"]\n'})
+    checked = Checked(root, scanners=("detect-secrets",), key=key)
+    before = commit(root)
+    write(root, {"a.py": f'a = "{tokens[0]}"\nb = "{tokens[1]}"\n'})
+    write(root, {"b.py": f'a = ["{tokens[0]}", "{tokens[2]}"]\n'})
+    write(root, {"k.pem": keys[0] + keys[1], "l.pem": keys[1] + keys[0]})
+    assert changes(checked.traced(checked.base(before))) == {
+        ("a.py", 1): UNCHANGED,
+        ("a.py", 2): NEW,
+        ("b.py", 1): UPDATED,
+        ("k.pem", 1): UNCHANGED,
+        ("k.pem", 4): NEW,
+        ("l.pem", 1): NEW,
+        ("l.pem", 4): UNCHANGED,
+    }
+
+
 def test_nothing_that_is_kept_tells_of_a_secret(make_project: Make) -> None:
     text = f'password = "hunter2hunter2"\nkey = "{SECRET}"\n'
     root = make_project({"a.py": text})

@@ -195,11 +195,24 @@ def test_a_key_on_many_lines_is_one_with_many_places(examine: Examine) -> None:
     assert [place.start_line for place in found.places] == list(range(2, 17, 2))
 
 
-def test_two_tokens_hashed_by_their_prefix_are_one_but_both_are_masked(examine: Examine) -> None:
+def test_tokens_hashed_by_their_prefix_are_one_for_each_line(examine: Examine) -> None:
     driven = examine({"a.py": "".join(f"# {token}\n" for token in (*GITHUB, GITLAB))})
-    digests = {one.rule.id: one.secret.digest for one in driven.observations if one.secret}
-    assert digests == {"github-token": None, "gitlab-token": None}
+    assert hits(driven) == [
+        ("github-token", "a.py", 1),
+        ("github-token", "a.py", 2),
+        ("gitlab-token", "a.py", 3),
+    ]
+    assert [one.secret.digest for one in driven.observations if one.secret] == [None] * 3
     assert {*GITHUB, GITLAB} <= secrets(driven)
+
+
+def test_a_judged_token_hides_no_other_with_the_same_prefix(examine: Examine) -> None:
+    text = "\n" * 8 + "".join(f"# {token}\n" for token in GITHUB)
+    judged = baseline(("a.py", "GitHub Token", "ghp", False))  # in line 9
+    driven = examine({"a.py": text, ".secrets.baseline": judged})
+    places = [(one.location, one.in_source) for one in driven.observations]
+    hidden_by = {place.start_line: hides for place, hides in places if place}
+    assert hidden_by == {9: ".secrets.baseline", 10: ""}
 
 
 def test_keys_have_no_digest_since_only_their_header_is_hashed(examine: Examine) -> None:

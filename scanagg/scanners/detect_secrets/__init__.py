@@ -72,7 +72,8 @@ _HELP: Final = (
     "Treat it as leaked: revoke it, issue a new one, and load it from the environment or a secret "
     "manager."
 )
-# Detectors that hash only a part that all values share, such as the prefix of a token.
+# Detectors that hash only a part that all values share, such as the prefix of a token. There, hits
+# with one hash may be different secrets.
 _HASHED_IN_PART: Final = frozenset({"GitHub Token", "GitLab Token", "Private Key"})
 # Placeholders that are filled in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
 _PLACEHOLDER: Final = re.compile(r"\$?\{\{.*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%.*?%>")
@@ -142,6 +143,12 @@ class BaselineSecret(msgspec.Struct, frozen=True):
     def kind(self) -> str:
         """The kind of hidden finding: marked as no secret, or only known."""
         return _NO_SECRET if self.is_secret is False else _KNOWN
+
+    def lists(self, hit: SecretHit) -> bool:
+        """Return True for the secret of a hit. Its line counts if the hash is not of its value."""
+        if (self.type, self.hashed_secret) != (hit.type, hit.hash):
+            return False
+        return hit.type not in _HASHED_IN_PART or self.line_number in hit.lines
 
 
 class _Baseline(msgspec.Struct, frozen=True):
@@ -284,19 +291,15 @@ def _parse_file(
     """
     if answer.reason:
         return base.Parsed(not_examined=(NotExamined(path, answer.reason, answer.on_purpose),))
-    hits, allowed = _without_placeholders(answer.hits), _without_placeholders(answer.allowed)
+    hits, allowed = _by_value(answer.hits), _by_value(answer.allowed)
     hidden = Counter({_PRAGMA: len({line for hit in allowed for line in hit.lines})})
     observations = []
     for hit in hits:
-        kinds = [
-            entry.kind
-            for entry in known
-            if (entry.type, entry.hashed_secret) == (hit.type, hit.hash)
-        ]
+        kinds = [entry.kind for entry in known if entry.lists(hit)]
         hidden.update(kinds)
         in_source = BASELINE if _NO_SECRET in kinds else ""
         observations.append(_observation(hit, path, cells, in_source))
-    placeholders = len(answer.hits) - len(hits)
+    placeholders = sum(is_placeholder(hit.value) for hit in answer.hits)
     return base.Parsed(
         observations=(
             *observations,
@@ -357,8 +360,16 @@ def is_placeholder(value: str) -> bool:
     return number > 0 and not re.search(r"\w", _SCHEME.sub("", rest))
 
 
-def _without_placeholders(hits: Sequence[SecretHit]) -> Sequence[SecretHit]:
-    return [hit for hit in hits if not is_placeholder(hit.value)]
+def _by_value(hits: Sequence[SecretHit]) -> Sequence[SecretHit]:
+    """Return the hits without placeholders, one for each line if the hash is not of the value."""
+    return [
+        replace(hit, lines=lines)
+        for hit in hits
+        if not is_placeholder(hit.value)
+        for lines in (
+            [(line,) for line in hit.lines] if hit.type in _HASHED_IN_PART else [hit.lines]
+        )
+    ]
 
 
 def _observation(
