@@ -240,6 +240,20 @@ def test_a_check_that_dies_inside_bandit_leaves_its_file_not_fully_examined(
     assert lines(driven) == [("B101", "a.py", 3)]
 
 
+def test_no_path_or_comment_hides_a_check_that_dies(examine: Examine) -> None:
+    """The paths have the text of the log, and unused comments could fill it."""
+    dies = "f(**'x')\n"
+    folders = (
+        "Bandit internal error running: x on file y",
+        "x at line 7: ",
+        "a\n[tester]\tERROR\t",
+    )
+    comments = "g()  # nosec B602,B603,B604,B605,B606,B607\n" * 1500
+    files = {f"{folder}/a.py": dies + comments for folder in folders}
+    reason = Reason("check-failed", {"check": "hardcoded_password_funcarg", "line": "1"})
+    assert list(examine(files).reasons.values()) == [reason] * 3
+
+
 def test_one_file_that_bandit_dies_of_costs_no_other(examine: Examine) -> None:
     files = {f"m{number}.py": "assert x\n" for number in range(5)}
     driven = examine({**files, "evil.py": 'token = "\\ud800"\n'})

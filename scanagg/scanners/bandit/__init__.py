@@ -86,8 +86,9 @@ _WIDE_RANGES: Final = frozenset({"B104", "B105", "B106", "B107", "B108", "B503",
 
 _LOG_PREFIX: Final = re.compile(r"^\[\w+\]\t[A-Z]+\t", re.MULTILINE)
 _CHECK_FAILED: Final = re.compile(
-    r"Bandit internal error running: (\w+) on file (.+?) at line (\d+): ", re.DOTALL
+    r"^\[\w+\]\tERROR\tBandit internal error running: (\w+) on file ", re.MULTILINE
 )
+_AT_LINE: Final = re.compile(r" at line (\d+): ")
 _VERSION_IN_URL: Final = re.compile(r"(?<=bandit\.readthedocs\.io/en/)[^/]+(?=/)")
 _BLACKLISTED: Final = re.compile(r"#(?:b\d+-)+(.+)$", re.IGNORECASE)
 _SEVERITIES: Final = {"HIGH": Severity.HIGH, "MEDIUM": Severity.MEDIUM, "LOW": Severity.LOW}
@@ -336,15 +337,22 @@ def _skipped(
 
 
 def _failed_checks(stderr: str, files: Mapping[str, PythonCode]) -> Iterator[NotExamined]:
-    """Return the files on which a check crashed. Bandit logs that and continues."""
+    """Return the files on which a check crashed. Bandit logs that and continues.
+
+    A path can have any text, also that of the log. So the files are found by their whole names.
+    """
     paths = {
         name.encode("utf-8", "backslashreplace").decode("utf-8"): file.path
         for name, file in files.items()
     }
-    for check, name, line in _CHECK_FAILED.findall(stderr):
-        if name in paths:
-            reason = Reason("check-failed", {"check": check, "line": line})
-            yield NotExamined(paths.pop(name), reason)
+    lengths = sorted(set(map(len, paths)))
+    for failed in _CHECK_FAILED.finditer(stderr):
+        start = failed.end()
+        for end in (start + length for length in lengths):
+            place = _AT_LINE.match(stderr, end)
+            if place and stderr[start:end] in paths:
+                reason = Reason("check-failed", {"check": failed[1], "line": place[1]})
+                yield NotExamined(paths.pop(stderr[start:end]), reason)
 
 
 def _shown_path(name: str, files: Mapping[str, PythonCode]) -> str:

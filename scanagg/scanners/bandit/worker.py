@@ -9,13 +9,14 @@ the first run.
 
 import io
 import json
+import logging
 import runpy
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from bandit.core import manager
+from bandit.core import manager, tester
 
 from scanagg.core.files import read_file
 
@@ -28,6 +29,9 @@ def main() -> None:
     """Run bandit once or twice, and print its reports."""
     # bandit has no hook to read files. Its own `open` would follow a link and wait for a pipe.
     vars(manager)["open"] = _open
+    # Warnings about comments are as many as the project likes: crashed checks must stay in the log.
+    for module in (manager, tester):
+        logging.getLogger(module.__name__).setLevel(logging.ERROR)
     options, files = sys.argv[1:], json.load(sys.stdin)
     code = _bandit([*options, "--output", _FIRST], files)
     report = _written(_FIRST)
