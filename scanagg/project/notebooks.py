@@ -81,6 +81,7 @@ _OTHER_CELLS: Final = frozenset(
         "file",
     ]
 )
+_STARTS_PYTHON: Final = re.compile(r"(?:^|[\s/])(?:i?python|pypy|uv|pipx)[\w.]*(?:\s|$)")
 _STATEMENT_MAGIC: Final = re.compile(
     r"(?P<indent>\s*)%(?:time|timeit|prun|memit|mprun)\b(?:\s+-\w+(?:\s+\d+)?)*\s+(?P<code>\S.*)"
 )
@@ -164,7 +165,7 @@ def strings(text: str) -> tuple[CellLine, ...]:
 
 def _document(text: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_object)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
@@ -174,16 +175,30 @@ def _document(text: str) -> dict[str, Any]:
     return document
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object. ValueError for two equal keys: Jupyter sees only the second value."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        raise ValueError("it has a key twice")
+    return document
+
+
 def _other_language(document: dict[str, Any]) -> str | None:
-    """Return the language in the metadata, unless that names Python or nothing."""
+    """Return the language in the metadata, unless that names Python or nothing.
+
+    The name of a kernel is that of an environment, so it counts only together with a language.
+    """
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     kernel, language = metadata.get("kernelspec"), metadata.get("language_info")
     kernel = kernel if isinstance(kernel, dict) else {}
     language = language if isinstance(language, dict) else {}
-    words = [kernel.get("name"), kernel.get("language"), language.get("name")]
+    words = [kernel.get("language"), language.get("name")]
     named = [word.lower() for word in words if isinstance(word, str) and word]
-    is_python = any("python" in word or word.startswith("py") for word in named)
+    is_python = any(
+        "python" in word or word.startswith("py")
+        for word in (*named, str(kernel.get("name")).lower())
+    )
     return None if is_python or not named else named[-1]
 
 
@@ -284,11 +299,12 @@ def _cell_code(lines: list[str]) -> list[str] | NotExamined:
     if magic:
         name, rest = magic[1], magic[2].strip()
         writes_python = name in ("writefile", "file") and rest.endswith((".py", ".pyw"))
-        if name in _PYTHON_CELLS or writes_python:
+        starts_python = name == "script" and _STARTS_PYTHON.search(rest)
+        if name in _PYTHON_CELLS or writes_python or starts_python:
             # A statement after the name of the magic is code, such as the setup of %%timeit.
             statement = re.sub(r"^(?:-\w+\s+(?:\d+\s+)?)*", "", rest)
             lines = [*lines]
-            is_code = statement and not writes_python and _parses([statement])
+            is_code = name in _PYTHON_CELLS and statement and _parses([statement])
             lines[first] = statement if is_code else f"#{lines[first]}"
         else:
             reason = Reason("notebook-magic", {"magic": f"%%{name}"})

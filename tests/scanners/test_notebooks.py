@@ -132,6 +132,8 @@ def test_a_notebook_that_is_not_valid_is_searched_as_text(search: Search) -> Non
         ("%time y = eval(x)", ["y = eval(x)"]),
         ("%%time\neval(x)", ["#%%time", "eval(x)"]),
         ("\n%%timeit import pickle\npickle.loads(x)", ["", "import pickle", "pickle.loads(x)"]),
+        ("%%script python3 -u\neval(x)", ["#%%script python3 -u", "eval(x)"]),
+        ("%%script --bg /opt/env/bin/python\nx", ["#%%script --bg /opt/env/bin/python", "x"]),
         ("%%writefile a.py\neval(x)", ["#%%writefile a.py", "eval(x)"]),
         ("  eval(x)\n  if x:\n    !ls", ["eval(x)", "if x:", "  pass  # !ls"]),
         # Modulo, not a magic.
@@ -153,6 +155,7 @@ def test_cells_become_python(source: str | list[str], python: list[str]) -> None
     ("source", "kind", "on_purpose"),
     [
         ("%%bash\nls", "notebook-magic", True),
+        ("%%script perl\nls", "notebook-magic", True),
         ("%%writefile a.txt\nls", "notebook-magic", True),
         # This one may run Python.
         ("%%mine\nls", "notebook-magic", False),
@@ -166,6 +169,38 @@ def test_cells_that_are_left_out_are_named(source: str, kind: str, on_purpose: b
     (gap,) = found.gaps
     assert (gap.input, gap.reason.kind, gap.on_purpose) == ("a.ipynb, cell 2", kind, on_purpose)
     assert [line.text for line in found.lines[2:]] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("kernel", "language"),
+    [
+        ({"name": "my-project"}, None),
+        ({"name": "conda-env-x-py", "display_name": "R"}, None),
+        ({"name": "ir", "language": "R"}, "r"),
+    ],
+)
+def test_the_name_of_a_kernel_alone_is_no_language(
+    kernel: dict[str, str], language: str | None
+) -> None:
+    found = code_cells(json.dumps(notebook(code("eval(x)"), kernelspec=kernel)), "a.ipynb")
+    assert [gap.reason.values["language"] for gap in found.gaps] == [language] * bool(language)
+    assert [line.text for line in found.lines[2:]] == ["eval(x)"] * (not language)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('"source": "x"', '"source": "\'\'\'", "source": "x"'),
+        ('"source": "x"', '"source": "\'\'\'", "sourc\\u0065": "x"'),
+        ('"cell_type": "code"', '"cell_type": "code", "cell_type": "markdown"'),
+        ('"cells": [', '"cells": [], "cells": ['),
+    ],
+)
+def test_a_key_that_is_there_twice_is_an_error(old: str, new: str) -> None:
+    text = json.dumps(notebook(code("x"))).replace(old, new)
+    assert new in text
+    with pytest.raises(ValueError, match=r"twice"):
+        code_cells(text, "a.ipynb")
 
 
 @pytest.mark.parametrize(
