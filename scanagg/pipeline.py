@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -139,6 +140,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         if own_rules is not None:
             loosened = attempts(rules, own_rules, target, traced, judged, clock.now)
             gate = replace(gate, attempts=loosened)
+        masked = partial(mask_all, mask=collected.mask.text)
         return Report(
             version=__version__,
             target=target,
@@ -146,11 +148,11 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             clock=clock,
             runs=runs,
             findings=judged,
-            gate=mask_all(gate),
-            base=mask_all(base.info),
-            waivers=mask_all(decision.waivers),
-            licenses=mask_all(decision.licenses),
-            terms=mask_all(terms),
+            gate=masked(gate),
+            base=masked(base.info),
+            waivers=masked(decision.waivers),
+            licenses=masked(decision.licenses),
+            terms=masked(terms),
             packages=inventory.packages,
             data=store.sources,
             upgrades=upgrades,

@@ -14,6 +14,7 @@ from scanagg.advisories.enrich import enriched
 from scanagg.advisories.service import serving
 from scanagg.advisories.store import Store
 from scanagg.core.errors import StoreError
+from scanagg.core.redact import Redactor
 from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity
 from scanagg.findings.normalise import mask_run, normalise, redactor
@@ -97,10 +98,11 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Collected(msgspec.Struct, frozen=True):
-    """The findings and the runs that reported them, masked."""
+    """The findings and the runs that reported them, masked, and what masks other texts."""
 
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...]
+    mask: Redactor
 
 
 def is_whole(source: DataSource) -> bool:
@@ -138,7 +140,7 @@ def collect_findings(
     mask = redactor(observations, (value for done in scans for value in done.secrets))
     identity = Identity(sources, mask, target.prefix, setup.key)
     findings = logged("correlate", observations, correlate(observations, identity))
-    return Collected(tuple(mask_run(done.run, mask) for done in scans), findings)
+    return Collected(tuple(mask_run(done.run, mask) for done in scans), findings, mask)
 
 
 @contextlib.contextmanager

@@ -130,3 +130,24 @@ def test_errors_about_rules_do_not_show_their_text(make_project: Make) -> None:
         assert (done.returncode, secrets_in(done.stdout + done.stderr)) == (2, [])
     done = scanagg("check", ".", "--policy", f"https://me:{SHORT}@x.example/policy.yml")
     assert (done.returncode, secrets_in(json.dumps(done.stderr))) == (2, [])
+
+
+def test_a_secret_that_a_scanner_found_is_shown_in_no_attempt_or_gap(make_project: Make) -> None:
+    value = "Qx7hunterVal99z"
+    root = make_project({"b.py": ""})
+    git(root, "checkout", "-q", "-b", "change")
+    (root / "a.py").write_text(f"password = '{value}'\n")
+    (root / ".gitattributes").write_text(f"*.py filter={value}\n")
+    (root / "pyproject.toml").write_text(f"[tool.scanagg]\nexclude = ['{value}']\n")
+    (root / ".pre-commit-config.yaml").write_text(
+        "repos:\n- repo: https://x.example/y\n  hooks:\n  - id: z\n"
+        f"    additional_dependencies: ['foo==1 {value}']\n"
+    )
+    git(root, "add", "-A")
+    git(root, "commit", "-q", "-m", "change")
+    options = ("--only", "detect-secrets,pip-audit", "--base", "main", "--policy-ref", "main")
+    said = check(root, *options, formats=ALL)
+    kinds = {attempt["kind"] for attempt in said.report["gate"]["attempts"]}
+    assert len(kinds) >= 2
+    for text in (said.out, said.err, *(file.read_text() for file in said.folder.iterdir())):
+        assert value not in text

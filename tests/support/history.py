@@ -12,6 +12,7 @@ from scanagg.baseline.compare import Traced, trace
 from scanagg.baseline.file import PLACES, Baseline, entry_for, load, new_text
 from scanagg.core.cache import cache_folder
 from scanagg.core.process import Stop
+from scanagg.core.redact import Redactor
 from scanagg.findings.collect import Collected, ScanSetup, collect_findings
 from scanagg.inventory import read_inventory
 from scanagg.model import Change, Finding, Inventory, Target
@@ -103,7 +104,9 @@ class Checked:
         inventory: Inventory | None = None,
     ) -> Traced:
         """Return the findings of the work tree with their histories."""
-        found = examined or (self.examined() if findings is None else Collected((), ()))
+        found = examined or (
+            self.examined() if findings is None else Collected((), (), Redactor((), {}))
+        )
         target = self.target
         return trace(
             found.findings if findings is None else findings,
