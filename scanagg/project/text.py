@@ -2,7 +2,7 @@
 
 A program that runs or reads a file does not ask if it looks binary: a shell skips NUL bytes, and a
 Latin-1 file with a control character still sets variables. So a file that is named like text, or
-can be run as a script, is text.
+can be run as a script, or that has few control characters, is text.
 """
 
 import codecs
@@ -10,6 +10,8 @@ import re
 import stat
 from functools import partial
 from typing import Final
+
+from scanagg.project.python_code import STARTUP_SUFFIX
 
 SNIFFED_BYTES: Final = 8000
 """The part of a file by which git detects text."""
@@ -24,7 +26,7 @@ _MARKS: Final = (
 )
 _WIDE_NAMES: Final = ("utf-16", "utf-32")
 _WIDE: Final = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
-# The share of ASCII characters in wide text without a mark, at least.
+# The share of ASCII characters in wide text without a mark and in text with controls, at least.
 _ASCII_SHARE: Final = 0.7
 # Wide text has no such bytes in a row, apart from that in East Asian scripts.
 _NARROW: Final = re.compile(rb"[\x20-\x7e]{8}")
@@ -51,6 +53,8 @@ _FORMATS: Final = (
     *(b"\xfd7zXZ", b"7z\xbc\xaf", b"(\xb5/\xfd", b"\x89PNG", b"GIF8", b"\xff\xd8\xff"),
     *(b"%PDF", b"RIFF", b"SQLite", b"\0\0\1\0"),
 )
+# The share of control characters in such text, at most. Binary formats have more of them.
+_CONTROL_SHARE: Final = 0.1
 _SHEBANG: Final = re.compile(rb"(?:\xef\xbb\xbf)?#!")
 
 
@@ -92,9 +96,27 @@ def _is_wide(head: bytes, encoding: str) -> bool:
     return sum(map(str.isascii, text)) >= _ASCII_SHARE * len(text)
 
 
+def _is_mostly_text(head: bytes, name: str) -> bool:
+    """Return True for text with few control characters; any number in a file that Python runs."""
+    is_utf8 = _is_utf8(head)
+    if name.endswith(STARTUP_SUFFIX):
+        return is_utf8
+    if head.startswith(_FORMATS) or len(_CONTROLS.findall(head)) > _CONTROL_SHARE * len(head):
+        return False
+    return is_utf8 or sum(byte < 0x80 for byte in head) >= _ASCII_SHARE * len(head)
+
+
+def _is_utf8(head: bytes) -> bool:
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(head)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def _promises_text(head: bytes, name: str, mode: int) -> bool:
-    """Return True for a script, and a file whose name is that of a text."""
-    if _SHEBANG.match(head) or _NAMES.fullmatch(name):
+    """Return True for a script, and a file whose name or content is that of a text."""
+    if _SHEBANG.match(head) or _NAMES.fullmatch(name) or _is_mostly_text(head, name):
         return True
     is_executable = bool(stat.S_IMODE(mode) & 0o111)
     return is_executable and "." not in name and not head.startswith(_FORMATS)

@@ -584,6 +584,8 @@ def test_python_is_examined_whatever_the_name_of_its_file(examine: Examine) -> N
         "upper.PY": EVAL,
         "cookie.py": b"# coding: latin-1\nname = '\xe9'\n" + EVAL.encode(),
         "start.pth": "/a/folder\nimport os; eval(os.environ['X'])\n",
+        "zero.pth": b"\0\nimport os; eval(x)\n",
+        "zip.pth": b"PK\x03\x04\nimport os; eval(x)\n",
     }
     driven = examine(files)
     assert driven.examined == sorted(files)
@@ -606,6 +608,7 @@ def test_what_is_no_python_is_no_input(examine: Examine) -> None:
             "notes.txt": "eval(x)\n",
             "folders.pth": "/a/folder\n",
             "weights.pth": b"PK\x03\x04\0import os\n",
+            "pickle.pth": b"\x80\x02\0\nimport os\n",
             "a.md": "```\n# /// script\n```\n",
         }
     )

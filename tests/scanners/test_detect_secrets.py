@@ -308,6 +308,10 @@ def test_text_is_searched_in_any_encoding_and_whatever_it_looks_like(examine: Ex
         "run.sh": b"\0\n" + SECRET.encode(),
         "Makefile": b"\x07\n" + SECRET.encode(),
         "tool": b"#!/bin/sh\n\0\n" + SECRET.encode(),
+        # Nor do these, but they are hardly binary.
+        "config.local": b"# a line of text\0\n" + SECRET.encode(),
+        "id_rsa.old": b"# \xe9t\xe9\0\n" + SECRET.encode(),
+        "server.key": b"# another line of text\n" * 99 + b"\x07\n" + SECRET.encode(),
         "split.env": b"\0" + SECRET.replace(WORD, "\0".join(WORD)).encode(),
         "deep.txt": b"x = 1\n" * 2_000 + b"\0\n" + SECRET.encode(),
         "cut.txt": b"x = 1\n" * 2_000 + b"\xff\n" + SECRET.encode(),
@@ -319,6 +323,8 @@ def test_text_is_searched_in_any_encoding_and_whatever_it_looks_like(examine: Ex
     assert lines == {
         **dict.fromkeys(files, 1),
         **dict.fromkeys((".env.prod", "run.sh", "Makefile", "fine.txt"), 2),
+        **dict.fromkeys(("config.local", "id_rsa.old"), 2),
+        "server.key": 101,
         "tool": 3,
         "deep.txt": 2_002,
         "cut.txt": 2_002,
@@ -328,14 +334,14 @@ def test_text_is_searched_in_any_encoding_and_whatever_it_looks_like(examine: Ex
 def test_an_executable_file_is_text_unless_it_is_a_known_format(
     make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
 ) -> None:
-    files = {"script": CONTROL, "program": b"\x7fELF\0" + CONTROL, "notes": CONTROL}
+    files = {"script": CONTROL, "program": b"\x7fELF\0" + CONTROL, "data": b"\0" * 99 + CONTROL}
     root = make_project(files)
     for name in ("script", "program"):
         (root / name).chmod(0o755)
     driven = drive(detect_secrets, context(read_target(root)), tmp_path)
     assert driven.examined == ["script"]
     assert driven.reasons == dict.fromkeys(
-        ["program", "notes"], Reason("files-not-text", {"count": 1})
+        ["program", "data"], Reason("files-not-text", {"count": 1})
     )
 
 
@@ -348,13 +354,16 @@ def test_other_files_are_counted_by_the_ends_of_their_names(examine: Examine) ->
             "x.png": picture,
             "sub/y.png": picture,
             "z.gif": b"GIF8\0",
+            "a.zip": b"PK\x03\x04\0" + b"a" * 99,
+            "disk.img": b"\0" * 99 + b"label",
+            "random.dat": bytes(range(256)),
         }
     )
-    assert driven.inputs.not_examined == (
-        NotExamined("Changelog.gz", Reason("files-not-text", {"count": 1}), on_purpose=True),
-        NotExamined("*.png", Reason("files-not-text", {"count": 2}), on_purpose=True),
-        NotExamined("z.gif", Reason("files-not-text", {"count": 1}), on_purpose=True),
-    )
+    counts = {"Changelog.gz": 1, "a.zip": 1, "*.png": 2, "z.gif": 1, "disk.img": 1, "random.dat": 1}
+    assert set(driven.inputs.not_examined) == {
+        NotExamined(name, Reason("files-not-text", {"count": count}), on_purpose=True)
+        for name, count in counts.items()
+    }
 
 
 def test_locks_are_searched_for_tokens_only(examine: Examine) -> None:
