@@ -1,9 +1,10 @@
 """The entry point of `scanagg` and `python -m scanagg`, which isolates Python from the project.
 
-The current folder is often the checked project. Nothing is imported from it, nor from places that
-variables such as PYTHONPATH name. Until that is sure, only what Python has loaded is used: console
-scripts call `main` after imports of their own, so Python starts again when this is imported. What
-the variables make Python import before its first line of code has run by then.
+The current folder is often the checked project. Nothing is imported from it, or from places that
+variables such as PYTHONPATH name. If such a variable is set, Python starts again without it as soon
+as this module is imported: console scripts import other modules before they call `main`. Until
+then, this module uses only what Python has loaded. It cannot undo what the variables make Python
+import before its first line of code.
 """
 # ruff: noqa: PTH100, PTH109, PTH117, PTH118, PTH120
 

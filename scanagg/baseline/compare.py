@@ -39,7 +39,7 @@ _PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY, Category.LICENSE
 class Traced(msgspec.Struct, frozen=True):
     """The findings with their histories, in the given order, and notices about the comparison.
 
-    `lost` are the packages of the base that nothing reads any more, by their manifests.
+    `lost` are the packages of the base that nothing lists, by their manifests.
     """
 
     findings: tuple[Finding, ...]

@@ -43,8 +43,8 @@ class BasePackages(msgspec.Struct, frozen=True):
     `gone` are the projects and files of the base that the target does not have, `new` those that
     only the target has. `same` are files of the target that are as in the base. `purls` are the
     packages that a scanner reported in the base, with the files that list them. `problems` are
-    manifests of the base that cannot be read, with the reason, and `lost` what nothing reads any
-    more.
+    manifests of the base that cannot be read, with the reason, and `lost` names packages of the
+    base that nothing lists.
     """
 
     uses: _Uses
@@ -92,7 +92,7 @@ class BasePackages(msgspec.Struct, frozen=True):
         return tuple(sorted(paths | self.purls.get(package.purl, frozenset())))
 
     def _is_renamed(self, old: str, new: str) -> bool:
-        """Return True if a project or a file of the base has the new name now, or no other."""
+        """Return True if the names are equal, or if the old one is gone and the new one is new."""
         return old == new or (old in self.gone and new in self.new)
 
 
@@ -146,7 +146,7 @@ def read_packages(
 
 
 def _lost_packages(base: Inventory, inventory: Inventory, now: Set[str]) -> Iterator[Reason]:
-    """Yield the manifests of the base whose packages nothing lists any more, or without versions.
+    """Yield the manifests of the base whose packages nothing lists, or only without versions.
 
     `now` are the files of the target. A manifest that is still there may drop some of its packages.
     """

@@ -167,7 +167,7 @@ def look_up(
                 history = History(found.change, reason)
             updated[number] = replace(history, first_seen=times.get(baseline.lines[index]))
             del free[index]
-    # A baseline alone tells where a finding that is new in its place was before.
+    # Without a base, only the baseline shows the old place of a finding.
     new = [
         number
         for number, history in updated.items()

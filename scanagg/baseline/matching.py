@@ -57,9 +57,9 @@ class _Item(NamedTuple):
 
     `statement` comes without the keyed digest of a secret. `code` is the statement of code, ""
     else: lines beside the flagged one may change what code does. `value` is a digest of a secret,
-    "" where only one side has it. `movable` is the statement, "" for a secret: in another file,
-    that is a copy which more programs know, also where the first one goes. `in_file` is False for
-    findings about packages, `runs` in tests, documentation and examples.
+    "" where only one side has it. `movable` is the statement, "" for a secret: in another file, a
+    secret is a copy, even if the first one is removed. `in_file` is False for findings about
+    packages, `runs` in tests, documentation and examples.
     """
 
     category: str
@@ -137,8 +137,8 @@ def match(
 
     `paths` and `base_paths` are the files that exist now and in the base: findings may move from
     files that are gone to files that are new. `prefix` leads from the repository to the target, and
-    only folders below it tell what runs. Among equals the first by line, then in the given order,
-    matches the first. A secret whose value is known on both sides to differ is never
+    only folders below it decide if a file runs. Among equals the first by line, then in the given
+    order, matches the first. A secret whose value is known on both sides to differ is never
     unchanged.
     """
     sides = (current, base)
@@ -164,7 +164,7 @@ def match(
 def find_elsewhere(current: Sequence[MatchEntry], others: Iterable[MatchEntry]) -> list[str | None]:
     """Return for each of `current` another file with the same value, or the same statement.
 
-    That is where a finding that is new in its place was moved or copied from.
+    A finding that is new in its place was moved or copied from there.
     """
 
     def key(entry: MatchEntry) -> Hashable:

@@ -50,7 +50,7 @@ def cache_folder() -> Path:
 def work_folder(cache: Path) -> Iterator[Path]:
     """Create a private folder for the files of one job, and remove it afterwards.
 
-    It is locked from the moment it has its name, so that `sweep` recognises those of killed runs.
+    It is locked as soon as it has its name, so that `sweep` recognises the folders of killed runs.
     """
     name = secrets.token_hex(8)
     unnamed, folder = cache / "work" / f"new-{name}", cache / "work" / f"{_LOCKED}{name}"

@@ -2,7 +2,7 @@
 
 The tree is hostile. A link can lead anywhere and can replace a folder while scanagg runs, and a
 pipe or a device may never end. So files are opened by descriptor, one component of the path after
-the other, and what was opened decides.
+the other, and checked when they are open.
 """
 
 import contextlib
@@ -107,9 +107,9 @@ def write_file(
 ) -> None:
     """Write a file so that readers see the old or the complete new content. Create its folders.
 
-    The content goes into a file with the name `temporary` first. What has the name of the file is
-    replaced, also a link or a pipe. Links in the path of its folder are followed, but none may lead
-    out of the resolved folder `root`. OSError.
+    The content goes into a file with the name `temporary` first. Anything with the name of the file
+    is replaced, even a link or a pipe. Links in the path of its folder are followed, but none may
+    lead out of the resolved folder `root`. OSError.
     """
     folder = _destination(path.parent.absolute(), root)
     if os.open in os.supports_dir_fd:

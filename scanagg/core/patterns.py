@@ -1,4 +1,4 @@
-"""Patterns of paths as in .gitignore, matched in a time that no pattern can blow up."""
+"""Patterns of paths as in .gitignore, matched in bounded time."""
 
 import re
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from typing import Final
 import pathspec
 from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
-# What pathspec translates stars to: one in a name, and two for any number of folders.
+# The expressions of pathspec for stars: one in a name, and two for any number of folders.
 _STAR: Final = "[^/]*"
 _NO_SLASH: Final = "[^/]"
 _FOLDERS: Final = re.compile(r"(\^\(\?:\.\+/\)\?|\(\?:/\.\+\)\?)")
@@ -24,10 +24,10 @@ def globs(patterns: Iterable[str]) -> pathspec.GitIgnoreSpec:
 
 
 class _Pattern(GitIgnoreSpecPattern):
-    """A pattern that never tries another place for a star but the last of a name.
+    """A pattern that tries one place for each star, except for the last star of a name.
 
-    If the text after a star matches somewhere, its first place leaves most for the rest. So the
-    expressions up to the last star are atomic. Otherwise 30 stars would take years.
+    The first place where the text after a star matches leaves most text for the rest of the
+    pattern. So the expressions up to the last star are atomic. Otherwise 30 stars would take years.
     """
 
     __slots__ = ()

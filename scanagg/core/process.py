@@ -40,7 +40,7 @@ _ALLOWED: Final = frozenset(
 )
 _ALLOWED_PREFIXES: Final = ("LC_", "XDG_")
 
-# The program of the watcher. Marked processes can start others while they are looked for.
+# The program of the watcher. It looks more than once, because marked processes can start others.
 _WATCH: Final = """
 import os, signal, sys, time
 lines = sys.stdin.read().split()

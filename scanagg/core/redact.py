@@ -60,7 +60,7 @@ _NAMED_IN_PATH: Final = re.compile(
 )
 _SUFFIX: Final = re.compile(r"(?<=[^/])\.[A-Za-z0-9]{1,10}\Z")
 _REPLACED: Final = re.compile(rf"{re.escape(MASK)}|\\x[0-9a-f]{{2}}")
-# In a line that cannot be read, every word is masked that may be a value, but not a version.
+# In a line that cannot be read, each word that may be a value is masked, but not a version.
 _MAY_BE_VALUE: Final = re.compile(r"[^\s\"'`{}()\[\],:;=<>~!|&@]{6,}")
 _NO_VALUE: Final = re.compile(
     r"-{0,2}[a-z]{1,15}(?:-[a-z]{1,15})*|\d{1,4}(?:\.\d{1,4})+(?:[a-z]+\d{1,3})?"
@@ -135,8 +135,8 @@ def mask_known(text: str) -> str:
 def shown_path(name: str) -> str:
     """Return the path to show for a name of the system, which may have secrets or broken Unicode.
 
-    Masked are known tokens, and the values of names such as `token=x`. The suffix of the file
-    stays, because it says how to read the file.
+    Known tokens and the values of names such as `token=x` are masked. The suffix of the file stays,
+    because it says how to read the file.
     """
     path = valid(name)
     suffix = _SUFFIX.search(path)
@@ -147,8 +147,8 @@ def shown_path(name: str) -> str:
 def unlike(path: str, taken: Container[str]) -> str:
     """Return the path, or if it is taken a numbered one: `*** (2).txt`.
 
-    The number is behind the last mask or escape, where the real paths differ. The other names of
-    folders and files stay.
+    The number follows the last mask or escape, where the real paths differ, so that the other names
+    of folders and files stay.
     """
     *_, end = (0, *(match.end() for match in _REPLACED.finditer(path)))
     number, other = 1, path
@@ -159,7 +159,7 @@ def unlike(path: str, taken: Container[str]) -> str:
 
 
 def mask_line(text: str) -> str:
-    """Return a line that could not be read without anything that may be a value."""
+    """Return a line that cannot be read, with each word masked that may be a value."""
     return _MAY_BE_VALUE.sub(
         lambda word: word.group() if _NO_VALUE.fullmatch(word.group()) else MASK,
         mask_known(text[:_MASKED]),

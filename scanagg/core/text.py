@@ -17,7 +17,7 @@ _UNSEEN: Final = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\U000e0000-\U000e0fff"
 )
-# What starts a command or a section in the log of a CI system, without its last character: `##[`
+# The start of a command or a section in the log of a CI system, without its last character: `##[`
 # (GitHub), `##vso[` (Azure Pipelines), `##teamcity[`, `section_start:` (GitLab), `travis_fold:`.
 _MARK: Final = (
     rf"#[{_UNSEEN}]*#[\w{_UNSEEN}]*(?=\[)|section_(?:start|end)(?=:)|travis_(?:fold|time)(?=:)"
@@ -40,7 +40,7 @@ def one_line(text: str) -> str:
 
 
 def inert(text: str) -> str:
-    r"""Return `text` with a backslash in all that a CI system takes for a command in its log.
+    r"""Return `text` with a backslash in everything that is a command in the log of a CI system.
 
     `::error::` becomes `:\:error::`, `##[group]` becomes `##\[group]`.
     """
@@ -48,7 +48,7 @@ def inert(text: str) -> str:
 
 
 def inert_in(text: str, escape: str) -> str:
-    """Return text of a format as `inert` does, with an `escape` such as `&#{};` for a character.
+    """Return text of a format like `inert`, with an `escape` such as `&#{};` for a character.
 
     The values in the text stay the same. Lines of the format must not start with `::`.
     """

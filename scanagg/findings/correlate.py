@@ -35,8 +35,8 @@ _SHORT_ID: Final = 12
 def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[Finding, ...]:
     """Return one finding per weakness. The order of the observations does not matter.
 
-    Merged are: vulnerabilities of one package version with a common id; licences of one package;
-    secrets of one file on overlapping lines or with one digest; code findings of different
+    These are merged: vulnerabilities of one package version with a common id; licences of one
+    package; secrets of one file on overlapping lines or with one digest; code findings of different
     scanners on overlapping lines with a common CWE; and equal observations.
     """
     by_category: dict[Category, list[Observation]] = defaultdict(list)
@@ -310,9 +310,9 @@ def _finding(
 
 
 def _hidden_by(observation: Observation, group: Iterable[Observation]) -> str:
-    """Return what hides the observation, "" for nothing.
+    """Return the comment or file that hides the observation; "" if nothing does.
 
-    What hides a secret from a scanner that looks for secrets also hides guesses about its value.
+    A comment that hides a secret from a scanner for secrets also hides guesses about its value.
     """
     if observation.in_source or not (_is_guess(observation) and observation.secret):
         return observation.in_source

@@ -1,4 +1,4 @@
-"""Detect how a change hides files or findings by files that are no rules of scanagg."""
+"""Detect changes that hide files or findings without an edit of scanagg's rules."""
 
 import configparser
 import fnmatch
@@ -26,14 +26,14 @@ _PYPROJECT: Final = "pyproject.toml"
 _ATTRIBUTES, _IGNORE = _GIT_FILES = (".gitattributes", ".gitignore")
 _SHOWN: Final = 3
 _WIDTH: Final = 100
-# Attributes that take a file out of reviews, statistics or archives, or run a program on it.
+# Attributes that leave a file out of reviews, statistics or archives, or run a program on it.
 _HIDING: Final = re.compile(
     r"linguist-(?:generated|vendored|documentation)\b.*|-linguist-detectable|linguist-detectable=f.*"
     r"|export-ignore|filter=.*"
 )
-# For images these are usual, for code they hide what changes.
+# These are usual for images, but hide the changes of code.
 _NO_DIFF: Final = frozenset(("-diff", "-text", "binary"))
-# The names of what every project has: a line that hides them hides more than it has now.
+# Usual names of code and manifests: a line that matches one of them also hides future files.
 _NAMES: Final = (
     *("module.py", "notebook.ipynb", "requirements.txt"),
     *(
@@ -57,7 +57,7 @@ def differs(before: Files, root: Path, path: str) -> bool:
 
 
 def hiding(before: Committed, target: Target) -> Iterator[Reason]:
-    """Yield what the change edits, outside of scanagg's rules, that hides files or findings."""
+    """Yield a reason for each edit, outside of scanagg's rules, that hides files or findings."""
     owners = {name: info.name for info in scanner_infos().values() for name in info.native_files}
     ignoring = []
     for file in target.files:
@@ -162,9 +162,9 @@ class _Match(msgspec.Struct, frozen=True):
 
 
 def _ignored(before: Committed, target: Target, sources: Sequence[str]) -> Iterator[Reason]:
-    """Yield the files that lines added to these .gitignore files would hide if git had not them.
+    """Yield the files that lines added to these .gitignore files would hide if they were untracked.
 
-    They hide tracked files as soon as these are removed from the index, and new files of the kind.
+    Such lines hide tracked files as soon as these are removed from the index, and similar new ones.
     """
     added = {
         target.prefix + path: {number for number, _ in _added_lines(before, target.root, path)}

@@ -60,7 +60,7 @@ _OTHERS: Final[Mapping[str, Reader]] = {
     "requirements-called": requirements.read_requirements,
     **{kind.kind: kind.read for kind in locks.KINDS},
 }
-# These are read last, if no other manifest includes them: it knows if they are only constraints.
+# These are read last, unless another manifest includes them, perhaps as constraints only.
 _LISTS: Final[Mapping[str, Reader]] = {"requirements-list": requirements.read_requirements}
 
 
@@ -215,7 +215,7 @@ def _is_unread(kind: FileKind) -> bool:
 
 
 def _without_locked(unread: Iterable[Unread], by_path: KindsByPath) -> Iterator[Unread]:
-    """Yield what no lock of the same ecosystem stands for, in the same folder or one above."""
+    """Yield those without a lock of their ecosystem in the same folder or one above."""
     locks = {
         (kind.ecosystem, posixpath.dirname(path))
         for path, of_file in by_path.items()

@@ -33,7 +33,7 @@ def read_dockerfile(file: SourceFile, project: ProjectFiles) -> Manifest:
 
 
 def read_notebook(file: SourceFile, project: ProjectFiles) -> Manifest | None:
-    """Read the packages that the cells of a notebook install with pip; None if it is no notebook.
+    """Read the packages that the cells of a notebook install with pip; None if it is not one.
 
     The line of a requirement is that of its command in the file.
     """

@@ -77,9 +77,9 @@ def find(
 ) -> tuple[Environment | None, Sequence[NotExamined]]:
     """Find the environment at `python`, else the project's own, and the problems with it.
 
-    The user names `python`, which may be anywhere, as may what it leads to. The project names
-    `configured`: that and the project's own environment must be inside the resolved folder `root`.
-    TargetError if the named one is not an environment.
+    The user names `python`: it may be anywhere, and so may its packages. The project names
+    `configured`: it and the project's own environment must be inside the resolved folder `root`.
+    TargetError if `python` or `configured` is given and is not an environment.
     """
     if python is not None or configured is not None:
         try:

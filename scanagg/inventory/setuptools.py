@@ -42,12 +42,12 @@ class IniFile(msgspec.Struct, frozen=True):
 
 
 def load_ini(file: SourceFile) -> IniFile:
-    """Parse an INI file. ManifestError, with the line, if it is not one."""
+    """Parse an INI file. ManifestError, with the line, if it is not valid."""
     return parse_ini(read_utf8(file), file)
 
 
 def parse_ini(text: str, file: SourceFile) -> IniFile:
-    """Parse INI text of a file. ManifestError, with the line, if it is none."""
+    """Parse INI text of a file. ManifestError, with the line, if it is not valid."""
     parser = configparser.RawConfigParser(strict=False)
     try:
         parser.read_string(text)

@@ -52,7 +52,7 @@ def declare_tools(
     items: Iterable[Item],
     scope: Scope = Scope.DEV,
 ) -> ToolRequirements:
-    """Declare requirements. One with a variable, or that is none, has no version to audit."""
+    """Declare requirements. Text that is not one, for example with a variable, counts as unread."""
     path = project.link_target(file.path)
     declared: list[Declaration] = []
     unread: list[Unread] = []
@@ -112,8 +112,8 @@ def _in_toml(file: SourceFile, project: ProjectFiles) -> Iterator[Item]:
 def read_pre_commit(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     """Read the `additional_dependencies` of hooks; None without any.
 
-    A hook without a `language` has the one of its repository, which is not known here. So text that
-    pip could not install from an index is of another language.
+    A hook without a `language` has the language of its repository, which is not known here. If pip
+    could not install the text from an index, it is taken to be of another language.
     """
     raw = read_bytes(file)
     if b"additional_dependencies" not in raw:

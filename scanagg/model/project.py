@@ -161,7 +161,7 @@ class Unread(msgspec.Struct, frozen=True):
 
 
 class UnreadFiles(msgspec.Struct, frozen=True):
-    """All that nothing reads of one kind of file: how many inputs, and the reason with examples.
+    """The inputs of one kind of file that nothing reads: their number, and a reason with examples.
 
     `category` is the category of findings that they can have.
     """

@@ -39,7 +39,7 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     `renamed_rules` maps a new id to the id that fingerprints contain. `secret_rules` report lines
     with secrets, although their category is another one. `guessing_rules` are those among them that
     guess from the name of a variable: other witnesses of a secret come first, and so does their
-    severity. What hides the value from those witnesses hides the guess too.
+    severity. A comment that hides the value from those witnesses hides the guess too.
 
     `suppressions` are the kinds of comments and files by which a project hides findings from it (as
     in `Run.hidden`). The value is True if the scanner still lists the findings, False if it only

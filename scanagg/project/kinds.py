@@ -111,7 +111,7 @@ _NO_TEXT: Final = _BINARY.union(
 )
 _VERSION: Final = r"(?:={2,3}|[<>~!]=|[<>])[ \t]*[\w.*!+-]+"
 _NAME: Final = r"[A-Za-z0-9][\w.-]*+[ \t]*+(?:\[[\w., \t-]*+\][ \t]*+)?"
-# The same for a name with versions, an address, an option, and a path.
+# Lines that pip can read: a name with versions; an address, an option, or a path.
 _REQUIREMENT: Final = (
     rf"{_NAME}(?P<versions>\(?{_VERSION}(?:[ \t]*,[ \t]*{_VERSION})*[ \t]*\)?)?(?:;.*|[ \t]-.*)?"
 )
@@ -467,7 +467,7 @@ _OTHERS: Final = (
         suffixes=(".cabal",),
         content=_has(r"(?i)^\s*build-depends:"),
     ),
-    # Locks of tools: nothing is known about what they name, but their hashes are no secrets.
+    # Locks of tools: no scanner knows what they list, but their hashes are not secrets.
     FileKind(
         id="tool-lock",
         title="locks of other tools",
@@ -625,7 +625,7 @@ _MAY_LIST: Final = frozenset((".txt", ".in", ".toml", ".lock", ".pip", ".req", "
 
 
 def named(path: str) -> tuple[FileKind, ...]:
-    """Return the kinds that a file at this path has by its name, whatever its content."""
+    """Return the kinds of a file with this path, whatever its content."""
     by_name = _BY_NAME.get(posixpath.basename(path), ())
     candidates = (*_BY_SUFFIX.get(_suffix(path), ()), *_BY_PATTERN)
     return (*by_name, *(kind for kind in candidates if kind.fits(path)))

@@ -1,6 +1,6 @@
 """Jupyter notebooks: the code of their cells as Python, and their strings as lines of text.
 
-Both keep, for each of their lines, the line of the file and the cell that it comes from.
+Each line keeps the line of the file and the cell that it comes from.
 """
 
 import ast
@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from scanagg.model import NotExamined, Reason
 
 SUFFIX: Final = ".ipynb"
-"""The end of a notebook's name."""
+"""The suffix of notebooks."""
 
 _JSON_TOKEN: Final = re.compile(r'[\s,:]*(?:(?P<bracket>[{}\[\]])|(?P<quote>")|[^\s,:{}\[\]"]+|$)')
 _CELL: Final = re.compile(r"/cells/(\d+)/")
@@ -293,7 +293,7 @@ def _cell_line(item: _Text, text: str, file_line: int, cell_line: int) -> CellLi
 
 
 def _cell_code(lines: list[str]) -> list[str] | NotExamined:
-    """Return the code of a cell as Python, or why it is left out; the input is not set yet."""
+    """Return the code of a cell as Python, or the gap, without its input, if it is left out."""
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     magic = _CELL_MAGIC.match(lines[first])
     if magic:

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 SUFFIXES: Final = (".py", ".pyw", ".pyi", ".py3", ".wsgi", ".tac")
-"""The ends of the names of Python files."""
+"""The suffixes of Python files."""
 
 NAMES: Final = ("SConstruct", "SConscript", "wscript")
 """The names of other Python files: the configuration of build tools.
@@ -13,12 +13,12 @@ https://scons.org/doc/production/HTML/scons-user.html
 """
 
 STARTUP_SUFFIX: Final = ".pth"
-"""The end of the name of a file of which Python runs the lines that import something."""
+"""The suffix of files in which Python runs the lines that import something."""
 
 INLINE_METADATA: Final = r"^# /// script[ \t]*\r?$"
 """A pattern for the first line of the inline metadata of a script, PEP 723."""
 
-# What Python imports, by its name alone.
+# The suffixes of files that Python imports.
 _IMPORTED: Final = (".py", ".pyw")
 _SHEBANG: Final = re.compile(
     rb"""(?i:(?:\xef\xbb\xbf)?\#![^\r\n]*(?:

@@ -39,7 +39,7 @@ _LINE_FEED: Final = 0x0A
 
 
 class SourceText:
-    """The text of one file; bytes that are no text count too."""
+    """The text of one file. Any bytes can be decoded."""
 
     def __init__(self, raw: bytes) -> None:
         """Decode nothing yet."""
@@ -63,7 +63,7 @@ class SourceText:
 
 
 class Nature(msgspec.Struct, frozen=True):
-    """What the first bytes of a file say: its `encoding`, None if it is not text."""
+    """The nature of a file by its first bytes. `encoding` is None if it is not text."""
 
     encoding: str | None
     is_python: bool
@@ -86,8 +86,8 @@ class PythonCode(msgspec.Struct, frozen=True):
 class Sources:
     """Reads files of a target by their shown path. A file that cannot be read has no lines.
 
-    A symbolic link to a file has the text of that file. What the first bytes say is read once, for
-    all scanners.
+    A symbolic link to a file has the text of that file. The natures of files are read once for all
+    scanners.
     """
 
     def __init__(self, target: Target) -> None:
@@ -113,7 +113,7 @@ class Sources:
 
     @property
     def natures(self) -> Mapping[str, Nature]:
-        """What the first bytes of all files say, by path.
+        """The natures of all files, by path.
 
         A file that cannot be read counts as text: scanners give the reason.
         """
@@ -136,9 +136,9 @@ class Sources:
 
     @property
     def python(self) -> tuple[Sequence[PythonCode], Sequence[NotExamined]]:
-        """All Python code, by path, and what of it cannot be read or is of another language.
+        """All Python code, sorted by path, and the code that is left out, with reasons.
 
-        Besides files, that is code in notebooks and in `.pth` files, and links with a name that
+        Besides files, it has code in notebooks and in `.pth` files, and links with a name that
         Python imports.
         """
         with self._lock:
@@ -175,7 +175,7 @@ class Sources:
         return sorted(codes, key=lambda code: code.path), gaps
 
     def strings(self, path: str) -> Sequence[CellLine]:
-        """Return the strings of a notebook as lines; nothing if it is none, or not valid."""
+        """Return the strings of a notebook as lines; none for an invalid one or another file."""
         if self._files[path].real.name.endswith(NOTEBOOK_SUFFIX):
             with contextlib.suppress(ValueError):
                 return strings(self.file(path).text)

@@ -251,7 +251,7 @@ def _list_by_walking(root: Path) -> _Listing:
 def _sort(
     root: Path, names: Iterable[str], excluded: Mapping[Reason, Callable[[str], bool]]
 ) -> tuple[list[SourceFile], list[NotExamined], list[Link]]:
-    """Sort names into files, skipped inputs and links; `excluded` tests names, by the reason."""
+    """Sort names into files, skipped inputs and links. `excluded` has a test for each reason."""
     files: list[SourceFile] = []
     skipped: list[NotExamined] = []
     link_names: list[str] = []

@@ -28,7 +28,7 @@ _WIDE_NAMES: Final = ("utf-16", "utf-32")
 _WIDE: Final = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # The share of ASCII characters in wide text without a mark and in text with controls, at least.
 _ASCII_SHARE: Final = 0.7
-# Wide text has no such bytes in a row, apart from that in East Asian scripts.
+# Wide text has no such run of bytes, except in East Asian scripts.
 _NARROW: Final = re.compile(rb"[\x20-\x7e]{8}")
 # Bytes that are not in text: C0 controls except \b \t \n \f \r and escape; and DEL.
 _CONTROLS: Final = re.compile(rb"[\x00-\x07\x0b\x0e-\x1a\x1c-\x1f\x7f]")
@@ -73,7 +73,7 @@ def encoding_of(head: bytes, name: str = "", mode: int = 0) -> str | None:
 
 
 def decode(raw: bytes, encoding: str) -> str:
-    """Return text. Without NUL, because a shell skips it and goes on.
+    """Return the text, without NUL characters, because a shell skips them.
 
     Text that is not valid UTF-8 is Latin-1: every other encoding for one language has the same
     ASCII characters and line ends. A mark or some zeros do not make narrow text wide: a shell

@@ -223,7 +223,7 @@ def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, .
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
     """Return the call for these files. No folder is excluded.
 
-    bandit reads a file itself if it is Python code as a whole.
+    bandit reads files that are Python as a whole. Other code is copied for it.
     """
     settings = context.settings
     config, files = source_files.configuration(context)
