@@ -34,8 +34,8 @@ _SHOWN: Final = 3
 
 _CACHE: Final = "base"
 _WORKED: Final = frozenset((Status.OK, Status.DEGRADED, Status.NOT_APPLICABLE))
-_CONFIG: Final = "config"  # the option that names a scanner's own configuration
 _COMPLETE: Final = frozenset((Status.OK, Status.NOT_APPLICABLE))
+_CONFIG: Final = "config"  # the option that names a scanner's own configuration
 _KEY_FILE: Final = "base.key"
 _KEY_BYTES: Final = 32
 

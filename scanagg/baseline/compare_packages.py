@@ -151,17 +151,17 @@ def _lost_packages(base: Inventory, inventory: Inventory, now: Set[str]) -> Iter
     `now` are the files of the target. A manifest that is still there may drop some of its packages.
     """
     pinned = {use.name for use in inventory.uses}
-    ranges, ranges_before = (
-        {one.name for one in listing.unpinned} for listing in (inventory, base)
-    )
+    ranges = {requirement.name for requirement in inventory.unpinned}
+    ranges_before = {requirement.name for requirement in base.unpinned}
     pins: dict[str, set[str]] = {}
     names: dict[str, set[str]] = {}
     for use in base.uses:
         pins.setdefault(use.path, set()).add(use.name)
         names.setdefault(use.path, set()).add(use.name)
-    for one in base.unpinned:
-        names.setdefault(one.place.path, set()).add(one.name)
-    listing = {use.path for use in inventory.uses} | {one.place.path for one in inventory.unpinned}
+    for requirement in base.unpinned:
+        names.setdefault(requirement.place.path, set()).add(requirement.name)
+    listing = {use.path for use in inventory.uses}
+    listing |= {requirement.place.path for requirement in inventory.unpinned}
     for path in sorted(names):
         lost = sorted(names[path] - pinned - ranges)
         if lost and path not in now:

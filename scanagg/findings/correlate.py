@@ -139,13 +139,14 @@ def _overlaps(observations: Sequence[Observation]) -> _Pairs:
 
 def _sweep(places: Iterable[tuple[Location, int]]) -> _Pairs:
     """Yield the numbers of places that overlap in one file, by a sweep over their lines."""
-    lines = sorted((place.path, place.lines.start, place.lines.stop, n) for place, n in places)
-    current: list[tuple[str, int, int, int]] = []
-    for path, start, stop, number in lines:
-        current = [one for one in current if one[0] == path and one[2] > start]
-        for one in current:
-            yield one[3], number
-        current.append((path, start, stop, number))
+    spans = sorted((place.path, place.lines.start, place.lines.stop, n) for place, n in places)
+    # The ends and numbers of earlier places that reach this line of this file.
+    path, current = "", list[tuple[int, int]]()
+    for next_path, start, stop, number in spans:
+        current = [(end, n) for end, n in current if next_path == path and end > start]
+        yield from ((other, number) for _, other in current)
+        current.append((stop, number))
+        path = next_path
 
 
 def _secret_pairs(observations: Sequence[Observation]) -> _Pairs:

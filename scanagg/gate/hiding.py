@@ -51,7 +51,7 @@ def differs(before: Files, root: Path, path: str) -> bool:
     Of a `pyproject.toml`, only the sections of scanagg and of scanners count.
     """
     if posixpath.basename(path) == _PYPROJECT:
-        sections = [OWN_SECTION, *(name for _, name in _shared(_PYPROJECT))]
+        sections = [OWN_SECTION, *(name for _, name in _scanner_sections(_PYPROJECT))]
         return any(_sections_differ(before, root, path, name) for name in sections)
     return _content(before, path) != _content(WorkTree(root), path)
 
@@ -62,13 +62,13 @@ def hiding(before: Committed, target: Target) -> Iterator[Reason]:
     ignoring = []
     for file in target.files:
         name = posixpath.basename(file.path)
-        shared = [*_shared(name)]
-        is_relevant = name in owners or name in _GIT_FILES or shared
+        sections = [*_scanner_sections(name)]
+        is_relevant = name in owners or name in _GIT_FILES or sections
         if not is_relevant or not _is_edited(before, target.root, file.path):
             continue
         if name in owners:
             yield Reason("configuration-edited", {"path": file.path, "scanner": owners[name]})
-        for scanner, section in shared:
+        for scanner, section in sections:
             if _sections_differ(before, target.root, file.path, section):
                 place = f"{file.path} [{section}]"
                 yield Reason("configuration-edited", {"path": place, "scanner": scanner})
@@ -88,7 +88,7 @@ def _is_edited(before: Committed, root: Path, path: str) -> bool:
     return not submodule or submodule != replace(before, commit="HEAD").submodule_of(path)
 
 
-def _shared(name: str) -> Iterator[tuple[str, str]]:
+def _scanner_sections(name: str) -> Iterator[tuple[str, str]]:
     """Yield the scanners that have a section in a file of this name, with the section."""
     for info in scanner_infos().values():
         if name in info.native_sections:

@@ -96,7 +96,7 @@ def read_inventory(
     as_lists = {path: (kinds.REQUIREMENTS,) for path in included if path in by_path}
     manifests = [*declaring, *_manifests(project, {**by_path, **as_lists}, _OTHERS)]
     is_included = {path for manifest in manifests for path in manifest.includes}
-    others = {path: of_file for path, of_file in by_path.items() if path not in is_included}
+    others = {path: file_kinds for path, file_kinds in by_path.items() if path not in is_included}
     manifests += _manifests(project, others, _LISTS)
     inventory = merge(manifests)
     place, broken = environment.find(target.root, python, configured)
@@ -168,9 +168,9 @@ def _manifests(
 
     The paths of links in a manifest also stand for the files behind them.
     """
-    for path, of_file in by_path.items():
+    for path, file_kinds in by_path.items():
         file = project.files[path]
-        for reader in dict.fromkeys(filter(None, (readers.get(one.id) for one in of_file))):
+        for reader in dict.fromkeys(filter(None, (readers.get(one.id) for one in file_kinds))):
             try:
                 manifest = reader(file, project)
             except ManifestError as error:
@@ -195,16 +195,17 @@ def _unread(
         yield Unread(
             kinds.REQUIREMENTS.id, source, source, Reason("missing-include", {"path": path})
         )
-    for path, of_file in by_path.items():
+    for path, file_kinds in by_path.items():
         end = project.link_target(path)
         yield from (
-            Unread(kind.id, end, end, kinds.NO_READER) for kind in of_file if _is_unread(kind)
+            Unread(kind.id, end, end, kinds.NO_READER) for kind in file_kinds if _is_unread(kind)
         )
     for gap in target.skipped:
         if not gap.on_purpose and not kinds.is_manifest(gap.input):
-            path, of_name = gap.input, kinds.named(gap.input)
             yield from (
-                Unread(one.id, path, path, gap.reason) for one in of_name if _is_unread(one)
+                Unread(kind.id, gap.input, gap.input, gap.reason)
+                for kind in kinds.named(gap.input)
+                if _is_unread(kind)
             )
 
 
@@ -218,8 +219,8 @@ def _without_locked(unread: Iterable[Unread], by_path: KindsByPath) -> Iterator[
     """Yield those without a lock of their ecosystem in the same folder or one above."""
     locks = {
         (kind.ecosystem, posixpath.dirname(path))
-        for path, of_file in by_path.items()
-        for kind in of_file
+        for path, file_kinds in by_path.items()
+        for kind in file_kinds
         if kind.lock
     }
     for entry in dict.fromkeys(unread):

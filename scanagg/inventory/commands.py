@@ -29,7 +29,7 @@ _WITH_VALUE: Final = frozenset(
 
 def read_dockerfile(file: SourceFile, project: ProjectFiles) -> Manifest:
     """Read the packages that a Dockerfile installs with pip."""
-    return _manifest("docker-pip", file, project, installed(read_text(file)))
+    return _manifest("docker-pip", file, project, pip_requirements(read_text(file)))
 
 
 def read_notebook(file: SourceFile, project: ProjectFiles) -> Manifest | None:
@@ -61,7 +61,7 @@ def _in_cells(cells: list[object], text: str) -> Iterator[Item]:
             if _MAGIC.match(line) or _SHELL_CELL.match(source):
                 at = text.find(json.dumps(line.split("install")[0])[1:-1])
                 number = text.count("\n", 0, at) + 1 if at >= 0 else None
-                yield from ((number, requirement) for _, requirement in installed(line))
+                yield from ((number, requirement) for _, requirement in pip_requirements(line))
 
 
 def _manifest(
@@ -71,7 +71,7 @@ def _manifest(
     return Manifest(path=file.path, tools={kind: tools.declared}, unread=tools.unread)
 
 
-def installed(text: str) -> Iterator[Item]:
+def pip_requirements(text: str) -> Iterator[Item]:
     """Yield the requirements in the `pip install` commands of a shell script or a Dockerfile."""
     for number, line in _commands(text):
         array = _ARRAY.fullmatch(line)

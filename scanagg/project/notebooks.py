@@ -38,48 +38,18 @@ _GENERATED: Final = re.compile(
 # Cells and lines of IPython. These magics run Python, in this process or another.
 _CELL_MAGIC: Final = re.compile(r"\s*%%(\w+)([^\n]*)")
 _PYTHON_CELLS: Final = frozenset(
-    [
-        "time",
-        "timeit",
-        "capture",
-        "prun",
-        "debug",
-        "memit",
-        "mprun",
-        "python",
-        "python3",
-        "pypy",
-        "px",
-        "autopx",
-        "async_run",
-    ]
+    (
+        *("time", "timeit", "capture", "prun", "debug", "memit", "mprun"),
+        *("python", "python3", "pypy", "px", "autopx", "async_run"),
+    )
 )
 # These run, show or store something else.
 _OTHER_CELLS: Final = frozenset(
-    [
-        "bash",
-        "sh",
-        "script",
-        "cmd",
-        "powershell",
-        "html",
-        "HTML",
-        "svg",
-        "SVG",
-        "latex",
-        "javascript",
-        "js",
-        "markdown",
-        "perl",
-        "ruby",
-        "sql",
-        "bigquery",
-        "R",
-        "Rmagic",
-        "julia",
-        "writefile",
-        "file",
-    ]
+    (
+        *("bash", "sh", "script", "cmd", "powershell", "perl", "ruby", "R", "Rmagic", "julia"),
+        *("sql", "bigquery", "javascript", "js", "html", "HTML", "svg", "SVG", "latex"),
+        *("markdown", "writefile", "file"),
+    )
 )
 _STARTS_PYTHON: Final = re.compile(r"(?:^|[\s/])(?:i?python|pypy|uv|pipx)[\w.]*(?:\s|$)")
 _STATEMENT_MAGIC: Final = re.compile(

@@ -82,7 +82,7 @@ class _Places(NamedTuple):
     texts: dict[str, None]
 
 
-_Found = defaultdict[_Key, _Places]
+_PlacesBySecret = defaultdict[_Key, _Places]
 
 
 class _Secret(msgspec.Struct, frozen=True):
@@ -167,7 +167,7 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
             {"size": longest, "limit": request.line_bytes, "option": "max-line-bytes"},
         )
         return SearchAnswer(index, reason)
-    hits, allowed = _found(), _found()
+    hits, allowed = _no_places(), _no_places()
     values: dict[str, None] = {}
     for lines in _readings(name, raw):
         # Without the pragmas, detect-secrets would not have read the file again.
@@ -183,13 +183,14 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
     return SearchAnswer(index, None, _sorted(hits), tuple(values), _sorted(allowed))
 
 
-def _found() -> _Found:
+def _no_places() -> _PlacesBySecret:
     return defaultdict(lambda: _Places({}, {}))
 
 
-def _sorted(found: _Found) -> tuple[SecretHit, ...]:
+def _sorted(places_by_secret: _PlacesBySecret) -> tuple[SecretHit, ...]:
     hits = (
-        SecretHit(*key, tuple(places.lines), tuple(places.texts)) for key, places in found.items()
+        SecretHit(*key, tuple(places.lines), tuple(places.texts))
+        for key, places in places_by_secret.items()
     )
     return tuple(sorted(hits, key=lambda hit: (hit.lines[0], hit.type, hit.hash)))
 

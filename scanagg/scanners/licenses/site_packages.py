@@ -30,9 +30,9 @@ _LONGEST: Final = 1 << 20
 _MOST: Final = 200
 
 
-def keyed(packages: Iterable[InstalledPackage]) -> Iterator[tuple[pinned.Key, InstalledPackage]]:
+def keyed(installed: Iterable[InstalledPackage]) -> Iterator[tuple[pinned.Key, InstalledPackage]]:
     """Yield each package with the name and the version in the name of its folder."""
-    for package in packages:
+    for package in installed:
         name, _, rest = package.path.stem.partition("-")
         key = pinned.key(name, rest.partition("-")[0])
         if key:
@@ -62,10 +62,10 @@ def _file_names(package: InstalledPackage) -> Iterator[str]:
     """Yield relative paths of licence files: those that the metadata names, then usual names."""
     names = [] if package.problem else package.metadata.get_all("License-File") or []
     yield from (str(PurePosixPath(name.strip().replace("\\", "/"))) for name in names[:_MOST])
-    inside = package.path / "licenses"
+    folder = package.path / "licenses"
     usual = [
-        (Path(root).relative_to(inside) / name).as_posix()
-        for root, _, files in (() if inside.is_symlink() else os.walk(inside))
+        (Path(root).relative_to(folder) / name).as_posix()
+        for root, _, files in (() if folder.is_symlink() else os.walk(folder))
         for name in files
     ]
     with contextlib.suppress(OSError):
