@@ -74,8 +74,8 @@ an advisory is withdrawn only if all its records are: test_correlate.py
 - withdrawn=all(
 + withdrawn=any(
 code merges only where lines overlap: test_correlate.py
-- lines[$other][2] > start
-+ lines[$other][2] >= start
+- end > start
++ end >= start
 two values on a line are two secrets: test_correlate.py
 - len(digests) == 1 or None in digests
 + len(digests) < 3
@@ -116,8 +116,8 @@ scanners are configured from the trusted commit: test_check_policy_ref.py
 - load_settings(root, scanner_infos(), files=files)
 + load_settings(root, scanner_infos(), files=WorkTree(root))
 what git ignores is no part of the project: test_target.py
-- "--exclude-standard", "--deduplicate"
-+ "--deduplicate"
+- "--others", "--exclude-standard")
++ "--others")
 the lowest of the best versions is advised: test_upgrades_plan.py
 - len(remaining) < len(left)
 + len(remaining) <= len(left)
