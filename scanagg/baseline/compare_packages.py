@@ -13,6 +13,7 @@ from packaging.utils import canonicalize_version
 
 from scanagg.baseline.lookup import KnownAdvisories
 from scanagg.baseline.snapshot import FileChanges, Snapshot, read_links
+from scanagg.core.text import first_names
 from scanagg.core.times import read_time
 from scanagg.inventory import read_inventory
 from scanagg.inventory.manifest import grouped
@@ -165,12 +166,12 @@ def _lost_packages(base: Inventory, inventory: Inventory, now: Set[str]) -> Iter
     for path in sorted(names):
         lost = sorted(names[path] - pinned - ranges)
         if lost and path not in now:
-            yield Reason("manifest-gone", {"path": path, "packages": _shown(lost)})
+            yield Reason("manifest-gone", {"path": path, "packages": first_names(lost, _SHOWN)})
         elif lost and path not in listing:
-            yield Reason("manifest-emptied", {"path": path, "packages": _shown(lost)})
+            yield Reason("manifest-emptied", {"path": path, "packages": first_names(lost, _SHOWN)})
         loosened = sorted((pins.get(path, set()) & ranges) - pinned - ranges_before)
         if loosened:
-            yield Reason("pins-loosened", {"path": path, "packages": _shown(loosened)})
+            yield Reason("pins-loosened", {"path": path, "packages": first_names(loosened, _SHOWN)})
 
 
 def _lost_manifests(
@@ -197,11 +198,6 @@ def _manifest_kinds(file: SourceFile) -> frozenset[str]:
         for kind in kinds_of(file)
         if kind.category is Category.VULNERABILITY and not kind.by_inventory
     )
-
-
-def _shown(names: Sequence[str]) -> tuple[str, ...]:
-    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return (*names[:_SHOWN], *more)
 
 
 def _by_package(uses: Iterable[Use]) -> _Uses:
@@ -272,7 +268,7 @@ class PackageComparison:
         """Return what could not be compared, where that made a finding new."""
         notices = []
         if self._only_installed:
-            packages = _shown(list(self._only_installed))
+            packages = first_names(list(self._only_installed), _SHOWN)
             notices.append(Reason("installed-packages-count-as-new", {"packages": packages}))
         for problem in self._problems[:1]:
             notices.append(Reason("packages-count-as-new", {"why": problem}))

@@ -1,7 +1,7 @@
 """Text for people: untrusted text that is safe to show, and numbers with their nouns."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 # C0, DEL and C1 controls except tab and newline, the bidirectional overrides ("Trojan Source",
@@ -53,6 +53,12 @@ def inert_in(text: str, escape: str) -> str:
     The values in the text stay the same. Lines of the format must not start with `::`.
     """
     return _MARK_AND_END.sub(lambda match: match[1] + escape.format(ord(match[2])), text)
+
+
+def first_names(names: Sequence[str], most: int) -> tuple[str, ...]:
+    """Return the first names, and "3 more" if there are others."""
+    more = [f"{len(names) - most} more"] if len(names) > most else []
+    return (*names[:most], *more)
 
 
 def quoted(value: object) -> str:

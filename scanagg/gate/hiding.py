@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from scanagg.core import toml
 from scanagg.core.process import Ended
-from scanagg.core.text import one_line, shorten
+from scanagg.core.text import first_names, one_line, shorten
 from scanagg.model import Category, Reason, Target
 from scanagg.project.kinds import KINDS
 from scanagg.project.trusted import Committed, Files, WorkTree
@@ -150,7 +150,7 @@ def _attributes(before: Files, root: Path, path: str) -> Iterator[Reason]:
         ):
             lines.append(shorten(one_line(line), _WIDTH))
     if lines:
-        yield Reason("attributes-hide", {"path": path, "lines": _some(lines)})
+        yield Reason("attributes-hide", {"path": path, "lines": first_names(lines, _SHOWN)})
 
 
 class _Match(msgspec.Struct, frozen=True):
@@ -182,7 +182,7 @@ def _ignored(before: Committed, target: Target, sources: Sequence[str]) -> Itera
     for source, names in sorted(hidden.items()):
         path = source.removeprefix(target.prefix)
         if names:
-            yield Reason("ignore-hides", {"path": path, "files": _some(names)})
+            yield Reason("ignore-hides", {"path": path, "files": first_names(names, _SHOWN)})
         else:
             yield Reason("ignore-edited", {"path": path})
 
@@ -200,8 +200,3 @@ def _matches(files: Committed, paths: Iterable[str]) -> Sequence[_Match] | None:
         for source, line, pattern, path in zip(*(fields[n::4] for n in range(4)), strict=False)
         if line.isdigit() and not pattern.startswith("!")
     ]
-
-
-def _some(names: Sequence[str]) -> tuple[str, ...]:
-    more = [f"{len(names) - _SHOWN} more"] if len(names) > _SHOWN else []
-    return (*names[:_SHOWN], *more)
