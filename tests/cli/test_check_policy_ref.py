@@ -211,6 +211,7 @@ def test_a_manifest_that_goes_away_is_named(make_project: Make) -> None:
     root = make_project({"scanagg.yml": POLICY, **files})
     git(root, "checkout", "-q", "-b", "feature")
     git(root, "mv", "requirements.txt", "README.md")
+    (root / "README.md").write_text("Install jinja2==2.4.1 and six==1.16.0.\n", "utf-8")
     commit(root)
     options = ("--only", "bandit", "--base", "main", *NOW)
     judged = check(root, "--policy-ref", "main", *options)
