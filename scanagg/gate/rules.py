@@ -15,7 +15,7 @@ from scanagg.baseline.file import PLACES as BASELINES
 from scanagg.baseline.file import Baseline, load
 from scanagg.core.errors import BaselineError, ScanaggError, TargetError
 from scanagg.core.git import Git
-from scanagg.core.text import one_line, shorten
+from scanagg.core.text import first_names, one_line, shorten
 from scanagg.gate.hiding import differs, hiding
 from scanagg.model import Change, Finding, Judged, Parts, Reason, Target, Waiver, WaiverState
 from scanagg.policy.compare import changes
@@ -203,7 +203,7 @@ def _weaker_verdicts(
 def _added_exclusions(trusted: Settings, own: Settings) -> Iterator[Reason]:
     added = tuple(one for one in own.exclude if one not in trusted.exclude)
     if added:
-        yield Reason("exclusions-added", {"patterns": added[:_SHOWN]})
+        yield Reason("exclusions-added", {"patterns": first_names(added, _SHOWN)})
 
 
 def _added_waivers(trusted: Sequence[Waiver], own: Sequence[Waiver]) -> Iterator[Reason]:
