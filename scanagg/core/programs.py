@@ -75,12 +75,12 @@ def _checked(tree: Path) -> frozenset[str]:
 
     A base is scanned in a folder of its own: the programs of the project stay forbidden.
     """
-    _TREES.add(_whole(str(tree)))
+    _TREES.add(_tree_around(str(tree)))
     return frozenset(_TREES)
 
 
 @lru_cache
-def _whole(tree: str) -> str:
+def _tree_around(tree: str) -> str:
     """Return the repository around a folder, the outermost one; the folder itself without one.
 
     A repository around others that contains the home folder, such as one of dot files, does not

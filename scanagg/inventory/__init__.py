@@ -57,7 +57,7 @@ _DECLARING: Final[Mapping[str, Reader]] = {
 _OTHERS: Final[Mapping[str, Reader]] = {
     "setup-py": read_setup_py,
     "requirements": requirements.read_requirements,
-    "requirements-called": requirements.read_requirements,
+    "requirements-named": requirements.read_requirements,
     **{kind.kind: kind.read for kind in locks.KINDS},
 }
 # These are read last, unless another manifest includes them, perhaps as constraints only.

@@ -166,7 +166,7 @@ def _is_list(content: bytes) -> bool:
     return lines.readable and lines.pins > 0
 
 
-def _is_called_list(content: bytes) -> bool:
+def _is_named_list(content: bytes) -> bool:
     """Return True if pip could read the file, or it has a pin among other lines."""
     lines = _lines(content)
     return lines.pins > 0 or (lines.readable and lines.requirements > 0)
@@ -529,15 +529,15 @@ UNREAD_CODE: Final = frozenset(
 )
 """The ids of the kinds of code that no scanner reads."""
 
-_CALLED: Final = FileKind(
-    id="requirements-called",
+_NAMED_LIST: Final = FileKind(
+    id="requirements-named",
     title="requirements files",
     no_suffixes=_NO_TEXT,
     pattern=(
         rf"(?i:(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
         rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*requirements?|(?:[^/]*[-_.])?reqs?)(?![a-z])[^/]*))"
     ),
-    content=_is_called_list,
+    content=_is_named_list,
     by_inventory=True,
 )
 
@@ -549,7 +549,7 @@ _UNNAMED_LIST: Final = FileKind(
     content=_is_list,
     by_inventory=True,
 )
-_LISTS: Final = (REQUIREMENTS, _CALLED, _UNNAMED_LIST)
+_LISTS: Final = (REQUIREMENTS, _NAMED_LIST, _UNNAMED_LIST)
 
 # Files with any name, by their content. The first kind of each category that fits counts.
 _UNNAMED: Final = (
@@ -599,7 +599,7 @@ _UNNAMED: Final = (
         ),
         by_inventory=True,
     ),
-    _CALLED,
+    _NAMED_LIST,
     _UNNAMED_LIST,
 )
 
@@ -647,7 +647,7 @@ def is_manifest(path: str) -> bool:
     is_code = any(kind.category is Category.CODE for kind in kinds)
     if any(kind.by_inventory and not (is_code and kind.content) for kind in kinds):
         return True
-    return any(kind is _CALLED for kind in _unnamed(path))
+    return any(kind is _NAMED_LIST for kind in _unnamed(path))
 
 
 def may_list_packages(path: str) -> bool:

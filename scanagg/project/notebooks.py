@@ -229,7 +229,7 @@ def _texts(text: str) -> Iterator[_Text]:
 
 def _lines(texts: Iterable[_Text]) -> Iterator[CellLine]:
     """Yield the lines of strings. Jupyter stores a text as a list of strings, and joins them."""
-    for _, items in groupby(texts, _whole):
+    for _, items in groupby(texts, _joined_path):
         pending: list[str] = []
         start = cell_line = 0
         item = None
@@ -249,7 +249,7 @@ def _lines(texts: Iterable[_Text]) -> Iterator[CellLine]:
             yield _cell_line(item, "".join(pending), start, cell_line + 1)
 
 
-def _whole(text: _Text) -> str:
+def _joined_path(text: _Text) -> str:
     """Return the path of the text that a string is a part of."""
     return text.path.rpartition("/")[0] if _JOINED.fullmatch(text.path) else text.path
 

@@ -257,13 +257,13 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     if any(not 0 <= answer.file < len(output.inputs) for answer in answers):
         raise base.ScanError(Reason("unasked-answer"))
     known, problem = _baseline(context.target)
-    named = [(answer, output.inputs[answer.file]) for answer in answers]
-    result = base.merge(
-        [
-            _parse_file(answer, path, known.get(path, ()), _cells(context, answer, path))
-            for answer, path in named
-        ]
-    )
+    results = []
+    for answer in answers:
+        path = output.inputs[answer.file]
+        has_secrets = answer.hits or answer.allowed
+        cells = context.sources.strings(path) if has_secrets else ()
+        results.append(_parse_file(answer, path, known.get(path, ()), cells))
+    result = base.merge(results)
     searched = frozenset(result.examined)
     files = (file for file in context.target.files if file.path in searched)
     names = tuple(_in_name(file.path) for file in files if file.has_secret_name)
@@ -274,16 +274,11 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     return replace(result, observations=observations, notices=(*notices, *result.notices))
 
 
-def _cells(context: base.Context, answer: SearchAnswer, path: str) -> Sequence[CellLine]:
-    """Return the lines that were searched in a notebook with secrets; none for another file."""
-    return context.sources.strings(path) if answer.hits or answer.allowed else ()
-
-
 def _parse_file(
     answer: SearchAnswer,
     path: str,
     known: Sequence[BaselineSecret],
-    cells: Sequence[CellLine] = (),
+    cells: Sequence[CellLine],
 ) -> base.Parsed:
     """Return the result for one file, of which the project's baseline lists `known` secrets.
 
