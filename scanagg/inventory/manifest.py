@@ -1,6 +1,5 @@
 """The values that the readers of manifests share, and functions that read their bytes."""
 
-import codecs
 import errno
 import posixpath
 import re
@@ -29,6 +28,7 @@ from scanagg.model import (
     SourceFile,
     Unread,
 )
+from scanagg.project.text import coding_of, decode_as_pip, has_mark
 
 # The largest lock files of public monorepos have about 5 MB.
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -41,7 +41,6 @@ OWN_CODE: Final = Reason("own-code")
 
 # A version that does not follow PEP 440, such as "2004d", but can do no harm.
 _PLAIN_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
-_CODING: Final = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
 
 T = TypeVar("T")
@@ -262,22 +261,12 @@ def read_text(file: SourceFile) -> str:
     Wrong bytes stay visible. ManifestError if the file is not text.
     """
     raw = read_bytes(file)
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF32_LE, "utf-32-le"),
-        (codecs.BOM_UTF32_BE, "utf-32-be"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if raw.startswith(mark):
-            return raw[len(mark) :].decode(encoding, "replace")
-    if b"\0" in raw:
+    if b"\0" in raw and not has_mark(raw):
         raise ManifestError(Reason("not-text"))
-    coding = next(filter(None, map(_CODING.match, raw.split(b"\n", 2)[:2])), None)
-    encoding = coding[1].decode("ascii", "replace") if coding else "utf-8"
     try:
-        return raw.decode(encoding, "replace")
+        return decode_as_pip(raw)
     except (LookupError, ValueError) as error:
+        encoding = coding_of(raw) or ""
         raise ManifestError(Reason("unknown-encoding", {"encoding": encoding}), 1) from error
 
 

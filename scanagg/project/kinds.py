@@ -7,7 +7,6 @@ The kinds are those that Dependabot, OSV-Scanner, Renovate, Syft and Trivy recog
 main manifests of other ecosystems, and Python code.
 """
 
-import codecs
 import os
 import posixpath
 import re
@@ -20,6 +19,7 @@ import msgspec
 from scanagg.core.files import MAX_BYTES, open_file, read_file
 from scanagg.model import Category, Reason, SourceFile
 from scanagg.project.python_code import INLINE_METADATA, NAMES, STARTUP_SUFFIX, SUFFIXES, is_script
+from scanagg.project.text import decode_as_pip
 
 PYPI: Final = "PyPI"
 _HEAD_BYTES: Final = 64 * 1024
@@ -111,13 +111,18 @@ _NO_TEXT: Final = _BINARY.union(
 )
 _VERSION: Final = r"(?:={2,3}|[<>~!]=|[<>])[ \t]*[\w.*!+-]+"
 _NAME: Final = r"[A-Za-z0-9][\w.-]*+[ \t]*+(?:\[[\w., \t-]*+\][ \t]*+)?"
-# Lines that pip can read: a name with versions; an address, an option, or a path.
+# Lines that pip can read: a name with versions; an address, a path, or a variable.
 _REQUIREMENT: Final = (
-    rf"{_NAME}(?P<versions>\(?{_VERSION}(?:[ \t]*,[ \t]*{_VERSION})*[ \t]*\)?)?(?:;.*|[ \t]-.*)?"
+    rf"{_NAME}(?P<versions>\(?{_VERSION}(?:[ \t]*,[ \t]*{_VERSION})*[ \t]*,?[ \t]*\)?)?(?:;.*)?"
 )
-_OTHER_LINE: Final = rf"{_NAME}@[ \t]*\S.*|-.*|[a-z][a-z0-9+.-]*+:\S.*|\.{{0,2}}/[\w.].*"
-_COMMENT: Final = r"(?:^|[ \t])#.*"
-_LINE_END: Final = r"\r\n|\r|\n"
+_OTHER_LINE: Final = (
+    rf"{_NAME}@[ \t]*\S.*|[A-Za-z][A-Za-z0-9+.-]*+:\S.*|\.(?:\[[\w., \t-]*\])?"
+    r"|(?:\.{0,2}|~)/[\w.].*|[\w.-]+/\S*|\$\{[A-Z0-9_]+\}\S*"
+)
+_COMMENT: Final = r"(?:^|\s)#.*"
+_OPTION: Final = r"\s-.*"
+# A pin in any encoding, also one in two lines.
+_MAY_PIN: Final = r"==|=\0|=\\|coding[:=]"
 _LONGEST_LINE: Final = 2000
 
 
@@ -134,33 +139,45 @@ def _lines(content: bytes, *, to_the_end: bool = True) -> _Lines:
 
     Without `to_the_end`, stop at the first line that pip could not read.
     """
-    text = content.decode("latin-1")
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8"),
-        (codecs.BOM_UTF16_LE, "utf-16-le"),
-        (codecs.BOM_UTF16_BE, "utf-16-be"),
-    ):
-        if content.startswith(mark):
-            text = content[len(mark) :].decode(encoding, "replace")
-    comment, requirement, other = map(_compiled, (_COMMENT, _REQUIREMENT, _OTHER_LINE))
-    lines = _compiled(_LINE_END).split(text)
+    try:
+        text = decode_as_pip(content)
+    except (LookupError, ValueError):
+        text = content.decode("latin-1")
+    comment, option, requirement, other = map(
+        _compiled, (_COMMENT, _OPTION, _REQUIREMENT, _OTHER_LINE)
+    )
     readable, requirements, pins = True, 0, 0
-    for line in lines:
-        written = comment.sub("", line, count=1).rstrip(" \t\\").lstrip(" \t\f")
+    for line in _logical_lines(text):
+        written = option.sub("", comment.sub("", line, count=1).strip(), count=1)
+        if not written or written.startswith("-"):
+            continue
         match = requirement.fullmatch(written) if len(written) <= _LONGEST_LINE else None
         if match:
             requirements += 1
             pins += "==" in (match["versions"] or "")
-        elif written and not (len(written) <= _LONGEST_LINE and other.fullmatch(written)):
+        elif len(written) > _LONGEST_LINE or not other.fullmatch(written):
             readable = False
             if not to_the_end:
                 break
     return _Lines(readable, requirements, pins)
 
 
+def _logical_lines(text: str) -> Iterator[str]:
+    """Yield the lines as pip joins them: all but comments go on after a backslash."""
+    parts: list[str] = []
+    for line in text.splitlines():
+        is_comment = line.lstrip().startswith("#")
+        if line.endswith("\\") and not is_comment:
+            parts.append(line.strip("\\"))
+        else:
+            yield "".join((*parts, f" {line}" if is_comment else line))
+            parts.clear()
+    yield "".join(parts)
+
+
 def _is_list(content: bytes) -> bool:
     """Return True if pip could read the file, and it has a pin."""
-    if b"==" not in content and b"=\0" not in content:
+    if not _compiled_bytes(_MAY_PIN).search(content):
         return False
     lines = _lines(content, to_the_end=False)
     return lines.readable and lines.pins > 0

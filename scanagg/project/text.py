@@ -24,6 +24,8 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+# As in pip, which takes any white space before the name.
+_CODING: Final = re.compile(rb"[ \t\f]*#.*?coding[:=]\s*([-\w.]+)", re.DOTALL)
 _WIDE_NAMES: Final = ("utf-16", "utf-32")
 _WIDE: Final = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # The share of ASCII characters in wide text without a mark and in text with controls, at least.
@@ -86,6 +88,28 @@ def decode(raw: bytes, encoding: str) -> str:
         return narrow.decode("utf-8-sig")
     except UnicodeDecodeError:
         return narrow.decode("latin-1")
+
+
+def has_mark(raw: bytes) -> bool:
+    """Return True for text that begins with a byte order mark."""
+    return raw.startswith(tuple(mark for mark, _ in _MARKS))
+
+
+def coding_of(raw: bytes) -> str | None:
+    """Return the encoding that a comment in the first two lines names; None without one."""
+    coding = next(filter(None, map(_CODING.match, raw.split(b"\n", 2)[:2])), None)
+    return coding[1].decode("ascii", "replace") if coding else None
+
+
+def decode_as_pip(raw: bytes) -> str:
+    """Return a list of requirements by its mark, by its coding line, or as UTF-8.
+
+    Wrong bytes stay visible. LookupError or ValueError if there is no such encoding.
+    """
+    for mark, encoding in _MARKS:
+        if raw.startswith(mark):
+            return raw.decode(encoding, "replace")
+    return raw.decode(coding_of(raw) or "utf-8", "replace")
 
 
 def _is_wide(head: bytes, encoding: str) -> bool:

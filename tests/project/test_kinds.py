@@ -61,6 +61,23 @@ def kinds_of(root: Path, path: str, content: str | bytes) -> list[str]:
             "a==1\nb @ https://h/b.zip\ngit+https://h/x\n./c\n",
             "requirements-list",
         ),
+        *(
+            ("deps.txt", content, "requirements-list")
+            for content in (
+                "a\\\n==1\n",
+                "a=\\\n=1\n",
+                "a==1; \\\n python_version > '3'\n",
+                "a==1\fb==2\n",
+                "a==1\u2028b==2\n",
+                "\u00a0a==1,\n",
+                f"a==1 {'--hash=sha256:00 ' * 200}\n",
+                "a==1 \\\n" + "--hash=sha256:00 \\\n" * 200,
+                "a==1\n.\n.[dev]\npkg/\n~/b\n${HOME}/c\nHTTPS://h/d.whl\n",
+                "a==1\n".encode("utf-32"),
+                "# coding: utf-7\na+AD0APQ-1\n",
+                "# coding:\futf-7==1\n#+AAo-a==1\n",
+            )
+        ),
         ("deps.txt", "# comment\n" * 9000 + "a==1\n", "requirements-list"),
         ("deps.txt", "word\n" * 20000 + "a==1\n", "requirements-list"),
         ("package.json", " " * 70000 + '{"dependencies": {"a": "1"}}', "package-json"),
