@@ -74,9 +74,9 @@ def _suffix(path: str) -> str:
     return dot + suffix.lower()
 
 
-def _has(pattern: str) -> Callable[[bytes], bool]:
-    """Return the `content` of a kind that has a match of this pattern anywhere."""
-    return lambda content: _compiled_bytes(pattern).search(content) is not None
+def _has(*patterns: str) -> Callable[[bytes], bool]:
+    """Return the `content` of a kind that has a match of each pattern anywhere."""
+    return lambda content: all(_compiled_bytes(one).search(content) for one in patterns)
 
 
 # Lists of requirements.
@@ -482,7 +482,7 @@ _OTHERS: Final = (
         title="Cabal packages",
         ecosystem="Hackage",
         suffixes=(".cabal",),
-        content=_has(r"(?i)^\s*build-depends:"),
+        content=_has(r"(?i)^[ \t]*build-depends:"),
     ),
     # Locks of tools: no scanner knows what they list, but their hashes are not secrets.
     FileKind(
@@ -611,9 +611,7 @@ _UNNAMED: Final = (
         title="conda environments",
         ecosystem="conda",
         suffixes=(".yml", ".yaml"),
-        content=_has(
-            r"(?s)^channels[ \t]*:.*^dependencies[ \t]*:|^dependencies[ \t]*:.*^channels[ \t]*:"
-        ),
+        content=_has(r"^channels[ \t]*:", r"^dependencies[ \t]*:"),
         by_inventory=True,
     ),
     _NAMED_LIST,

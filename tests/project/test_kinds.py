@@ -4,6 +4,7 @@ import io
 import zipfile
 from collections import Counter
 from pathlib import Path
+from time import process_time
 
 import pytest
 
@@ -186,3 +187,13 @@ def test_locks_are_known_by_their_names() -> None:
 def test_a_long_line_is_no_list_and_is_read_in_no_time(tmp_path: Path, line: str) -> None:
     for name in ("a.list", "b.js", "c.min"):
         assert kinds_of(tmp_path, name, line) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "line"),
+    [("a.cabal", "\n"), ("a.yml", "channels:\n"), ("b.yml", "dependencies:\n")],
+)
+def test_many_lines_are_read_in_linear_time(tmp_path: Path, path: str, line: str) -> None:
+    start = process_time()
+    assert kinds_of(tmp_path, path, line * (400_000 // len(line))) == []
+    assert process_time() - start < 5
