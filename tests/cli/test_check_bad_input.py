@@ -85,13 +85,10 @@ def test_the_only_requested_scanner_missing_is_incomplete(make_project: Make) ->
     assert said.run("trivy")["status"] == "missing"
 
 
-def test_bandit_dying_on_its_configuration_is_incomplete(
-    make_project: Make, tmp_path: Path
-) -> None:
-    bad = tmp_path / "bandit.yml"
-    bad.write_text("tests: [B101, \n")
+def test_bandit_dying_on_its_configuration_is_incomplete(make_project: Make) -> None:
+    configuration = "[scanners.bandit]\nconfig = 'bandit.yml'\n"
     project = make_project(
-        {"a.py": CLEAN, "scanagg.toml": f"[scanners.bandit]\nargs = ['-c', '{bad}']\n"}
+        {"a.py": CLEAN, "scanagg.toml": configuration, "bandit.yml": "tests: [B101, \n"}
     )
     said = check(project, "--only", "bandit")
     incomplete(said, "bandit")

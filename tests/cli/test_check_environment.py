@@ -48,7 +48,7 @@ def test_no_program_of_the_project_runs(hostile: Path, tmp_path: Path) -> None:
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("limit", ["-v 25000", "-v 40000", "-v 60000", "-v 500000", "-n 20"])
+@pytest.mark.parametrize("limit", ["-v 60000", "-v 120000", "-v 500000", "-n 20"])
 def test_a_machine_without_resources_is_no_verdict(
     limit: str, make_project: Callable[..., Path]
 ) -> None:
