@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -254,6 +255,39 @@ def test_no_path_or_comment_hides_a_check_that_dies(examine: Examine) -> None:
     assert list(examine(files).reasons.values()) == [reason] * 3
 
 
+def test_no_crash_hides_another(examine: Examine) -> None:
+    """The log of the second file is longer than the part that is kept of a log."""
+    driven = examine({"a.py": "f(**'x')\n", "b.py": "f(**'x')\n" * 3000, "c.py": "x = 1\n"})
+    assert (set(driven.reasons), driven.examined) == ({"a.py", "b.py"}, ["c.py"])
+
+
+def test_no_path_hides_a_check_that_dies_in_a_program_of_the_user(
+    examine: Examine, tmp_path: Path
+) -> None:
+    log = "[tester]\tERROR\tBandit internal error running: x on file"
+    names = (f"{log} y/a.py", f"b\n{log} y at line 1: .py", f"{log} y at line 1: /c.py", "ok.py")
+    program = tmp_path / "my-bandit"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} -P -m bandit "$@"\n')
+    program.chmod(0o755)
+    quiet = "x = 1  # nosec B101\n"
+    files = {name: quiet + "f(**'x')\n" * (name != "ok.py") for name in names}
+    driven = examine(files, path=program)
+    assert {reason.values["line"] for reason in driven.reasons.values()} == {"2"}
+    assert driven.examined == ["ok.py"]
+
+
+def test_names_of_folders_do_not_hold_up_reading_the_answer(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target]
+) -> None:
+    phrase = "[tester]\tERROR\tBandit internal error running: x on file y"
+    target = read_target(make_project({"a.py": "x = 1\n"}))
+    report = bare_report(str(target.files[0].real), loc=1, **{"SEVERITY.LOW": 0})
+    start = time.monotonic()
+    for log in (f"{phrase} " * 5_000, f"{phrase}\n" * 5_000, "Bandit internal error " * 20_000):
+        assert parsed(target, report, log).examined == ("a.py",)
+    assert time.monotonic() - start < 2
+
+
 def test_one_file_that_bandit_dies_of_costs_no_other(examine: Examine) -> None:
     files = {f"m{number}.py": "assert x\n" for number in range(5)}
     driven = examine({**files, "evil.py": 'token = "\\ud800"\n'})
@@ -454,11 +488,19 @@ def test_a_second_run_that_fails_is_said(
     target = read_target(make_project({"a.py": "x = 1\n"}))
     counts = {"loc": 1, "nosec": 1, "SEVERITY.LOW": 0}
     first = json.dumps(bare_report(str(target.files[0].real), **counts)).encode()
-    done = parsed(target, first + b"\x1e")
+    done = parsed(target, first + b"\x1e[]\x1e")
     assert done.examined == ("a.py",)
     assert [notice.kind for notice in done.notices] == ["hidden-not-listed"]
+
+
+@pytest.mark.parametrize("end", [b"\x1e", b"\x1e[]", b"\x1e{\x1e", b"\x1e[]\x1e{"])
+def test_an_output_that_breaks_off_is_unreadable(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], end: bytes
+) -> None:
+    target = read_target(make_project({"a.py": "x = 1\n"}))
+    first = json.dumps(bare_report(str(target.files[0].real), loc=1)).encode()
     with pytest.raises(ScanError) as caught:
-        parsed(target, first + b"\x1e{")
+        parsed(target, first + end)
     assert caught.value.reason.kind == "unreadable-answer"
 
 

@@ -10,7 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -70,8 +70,9 @@ _WORTH_BYTES: Final = 150_000
 # Systems take a mebibyte of arguments and environment, or more.
 _ARGV_BYTES: Final = 1 << 18
 _CONFIGURATION: Final = 2  # bandit's exit code for a problem that smaller batches have as well
-# Separates the reports of the two runs, see `worker`.
+# Separates the parts of the output, see `worker`.
 _SEPARATOR: Final = b"\x1e"
+_MORE_PARTS: Final = 2
 _TITLE_WIDTH: Final = 100
 _NOSEC: Final = "nosec"
 
@@ -97,6 +98,10 @@ _CONFIDENCES: Final = {
     "MEDIUM": Confidence.MEDIUM,
     "LOW": Confidence.LOW,
 }
+
+# The name of a file, of a check that crashed in it, and the line.
+_FailedCheck = tuple[str, str, base.Number]
+_T = TypeVar("_T")
 
 probe = base.probe
 identify = base.identify
@@ -235,7 +240,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
     )
     codes = _named(context, batch)
     texts = {name: code.text for name, code in codes.items() if code.text is not None}
-    # UTF-8 in any locale: `_failed_checks` looks for file names in bandit's log.
+    # UTF-8 in any locale: `_logged_failures` looks for file names in bandit's log.
     call = base.Call(argv, batch, files={**files, **texts}, env={"PYTHONUTF8": "1"})
     if _WORKER in tool.argv:  # bandit itself takes names as arguments only
         return replace(call, stdin=json.dumps(tuple(codes)).encode())
@@ -257,16 +262,20 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     if output.returncode:  # an error: `--exit-zero` hides issues from the exit code
         log = _LOG_PREFIX.sub("", output.stderr).replace(f"{context.target.root}/", "")
         raise base.failure(log, Reason("exit-code", {"code": output.returncode}))
-    first, separator, second = output.stdout.partition(_SEPARATOR)
-    report = _decode(first)
+    # A program that the settings name prints only the first part.
+    first, *parts = output.stdout.split(_SEPARATOR)
+    failed, second = parts if len(parts) == _MORE_PARTS else (b"", b"")
+    report = _decode(first, _Report)
     hidden: tuple[_Issue, ...] = ()
     notices: tuple[Reason, ...] = ()
     if second.strip():
         # A Counter, because a line can have two equal issues of which one is hidden.
-        hidden = tuple((Counter(_decode(second).results) - Counter(report.results)).elements())
+        hidden = tuple(
+            (Counter(_decode(second, _Report).results) - Counter(report.results)).elements()
+        )
     elif output.inputs and report.number_hidden:
         other = f"{base.path_variable(INFO.name)} names another bandit"
-        why = "the run without it failed" if separator else other
+        why = "the run without it failed" if parts else other
         notices = (Reason("hidden-not-listed", {"comment": "# nosec", "why": why}),)
     # Most versions of bandit put a dot before names without a folder.
     plain_names = report.metrics.keys() | {error.filename for error in report.errors}
@@ -274,7 +283,11 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         name if code.text is None or name in plain_names else f"./{name}": code
         for name, code in _named(context, output.inputs).items()
     }
-    gaps = (*_skipped(report, files, context.settings), *_failed_checks(output.stderr, files))
+    if parts:
+        crashes: Iterable[_FailedCheck] = _decode(failed, tuple[_FailedCheck, ...])
+    else:
+        crashes = _logged_failures(output.stderr, files)
+    gaps = (*_skipped(report, files, context.settings), *_failed_checks(crashes, files))
     missed = {gap.input for gap in gaps}
     issues = (*report.results, *hidden)
     return base.Parsed(
@@ -305,15 +318,15 @@ def _named(context: base.Context, paths: Sequence[str]) -> Mapping[str, PythonCo
     return {str(code.real) if code.text is None else f"{index}.py": code for index, code in named}
 
 
-def _decode(raw: bytes) -> _Report:
+def _decode(raw: bytes, form: type[_T]) -> _T:
     """Read the JSON of any version of bandit. ScanError for anything else."""
     try:
-        return msgspec.json.decode(raw, type=_Report)
+        return msgspec.json.decode(raw, type=form)
     except (ValueError, RecursionError):
         pass
     # Only Python's parser accepts the lone surrogates of file names that are not UTF-8.
     try:
-        return msgspec.convert(json.loads(raw), _Report)
+        return msgspec.convert(json.loads(raw), form)
     except (ValueError, RecursionError) as error:
         raise base.unreadable(error) from error
 
@@ -336,23 +349,30 @@ def _skipped(
                 yield NotExamined(file.path, Reason("left-out-by-settings"), on_purpose=True)
 
 
-def _failed_checks(stderr: str, files: Mapping[str, PythonCode]) -> Iterator[NotExamined]:
-    """Return the files on which a check crashed. Bandit logs that and continues.
+def _failed_checks(
+    crashes: Iterable[_FailedCheck], files: Mapping[str, PythonCode]
+) -> Iterator[NotExamined]:
+    """Return the files on which a check crashed. Bandit continues after that."""
+    first = {name: (check, line) for name, check, line in reversed([*crashes])}
+    for name, (check, line) in first.items():
+        if name in files:
+            reason = Reason("check-failed", {"check": check, "line": str(line)})
+            yield NotExamined(files[name].path, reason)
+
+
+def _logged_failures(log: str, files: Mapping[str, PythonCode]) -> Iterator[_FailedCheck]:
+    """Return the failed checks in the log of a program that the settings name.
 
     A path can have any text, also that of the log. So the files are found by their whole names.
     """
-    paths = {
-        name.encode("utf-8", "backslashreplace").decode("utf-8"): file.path
-        for name, file in files.items()
-    }
-    lengths = sorted(set(map(len, paths)))
-    for failed in _CHECK_FAILED.finditer(stderr):
+    names = {name.encode("utf-8", "backslashreplace").decode("utf-8"): name for name in files}
+    lengths = set(map(len, names))
+    for failed in _CHECK_FAILED.finditer(log):
         start = failed.end()
         for end in (start + length for length in lengths):
-            place = _AT_LINE.match(stderr, end)
-            if place and stderr[start:end] in paths:
-                reason = Reason("check-failed", {"check": failed[1], "line": place[1]})
-                yield NotExamined(paths.pop(stderr[start:end]), reason)
+            place = _AT_LINE.match(log, end)
+            if place and (name := names.get(log[start:end])):
+                yield name, failed[1], int(place[1])
 
 
 def _shown_path(name: str, files: Mapping[str, PythonCode]) -> str:
