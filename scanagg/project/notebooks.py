@@ -9,13 +9,14 @@ import re
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from itertools import groupby
+from itertools import groupby, islice
 from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
 
 from scanagg.model import NotExamined, Reason
+from scanagg.project.python_code import is_python, is_script
 
 SUFFIX: Final = ".ipynb"
 """The suffix of notebooks."""
@@ -26,24 +27,34 @@ _SOURCE: Final = re.compile(r"/cells/\d+/source(?:/\d+)?")
 # The strings of one text: of a cell, or of an output. Those of a traceback are lines.
 _JOINED: Final = re.compile(r"/cells/\d+/(?:source|outputs/\d+/(?:text|data/[^/]+))/\d+")
 _MOST_NESTED: Final = 50
-# Digests and ids that Jupyter and its hosts write themselves, and pictures in base64.
-_GENERATED: Final = re.compile(
-    r"/metadata/(?:vscode/)?interpreter/hash=[0-9a-f]{64}"
-    r"|.*/(?:id|nbformat_id|cell_id|execution_id|outputId)="
-    r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8}|[A-Za-z0-9_-]{12})"
-    r"|.*/(?:image~1(?:png|jpeg|gif)|png|jpeg)(?:/\d+)?=(?:iVBORw0KGgo|/9j/|R0lGOD)[\w+/=\s]*",
-    re.DOTALL,
+# Digests and ids that Jupyter and its hosts write themselves, and pictures in base64: the ends of
+# their paths, and their values.
+_GENERATED: Final = tuple(
+    (re.compile(rf"(?:{path})\Z"), re.compile(value))
+    for path, value in (
+        (r"^/metadata/(?:vscode/)?interpreter/hash", "[0-9a-f]{64}"),
+        (
+            r"/(?:id|nbformat_id|cell_id|execution_id|outputId)",
+            "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{8}|[A-Za-z0-9_-]{12}",
+        ),
+        (
+            r"/(?:image~1(?:png|jpeg|gif)|png|jpeg)(?:/\d{1,9})?",
+            r"(?:iVBORw0KGgo|/9j/|R0lGOD)[\w+/=\s]*",
+        ),
+    )
 )
+# The path of a string has no more of a key.
+_KEY_WIDTH: Final = 80
 
 # Cells and lines of IPython. These magics run Python, in this process or another.
 _CELL_MAGIC: Final = re.compile(r"\s*%%(\w+)([^\n]*)")
 _PYTHON_CELLS: Final = frozenset(
     (
         *("time", "timeit", "capture", "prun", "debug", "memit", "mprun"),
-        *("python", "python3", "pypy", "px", "autopx", "async_run"),
+        *("python", "python2", "python3", "pypy", "px", "autopx", "async_run"),
     )
 )
-# These run, show or store something else.
+# These run, show or store something else, `script` and `writefile` whatever their arguments name.
 _OTHER_CELLS: Final = frozenset(
     (
         *("bash", "sh", "script", "cmd", "powershell", "perl", "ruby", "R", "Rmagic", "julia"),
@@ -51,10 +62,24 @@ _OTHER_CELLS: Final = frozenset(
         *("markdown", "writefile", "file"),
     )
 )
-_STARTS_PYTHON: Final = re.compile(r"(?:^|[\s/])(?:i?python|pypy|uv|pipx)[\w.]*(?:\s|$)")
+# Kernels of other languages, by the names that their installers choose.
+_OTHER_KERNEL: Final = re.compile(
+    r"ir(?:kernel)?\d*|(?:conda-env-.*|conda-root)-r|julia\b.*|i?bash|i?javascript|jslab|tslab|deno"
+    r"|i?nodejs|i?typescript|xcpp\d*|xc\d*|cling.*|root|c|octave|matlab|xeus-octave|scala.*|almond"
+    r"|rust|evcxr|gophernotes|gonb|i?ruby\d*|i?perl\d*|raku|jupyter-php|stata|nbstata|sas"
+    r"|xsql(?:ite)?|sql|java|ijava|rapaio.*|kotlin|groovy|clojure|clojupyter|i?haskell|ocaml.*"
+    r"|\.net-(?:csharp|fsharp|powershell)|powershell|lua|xlua|maxima|gap.*|singular|lfortran|coq"
+    r"|wolframlanguage.*|elixir|ielixir|prolog_kernel|racket|swift|zig",
+    re.IGNORECASE,
+)
 _STATEMENT_MAGIC: Final = re.compile(
     r"(?P<indent>\s*)%(?:time|timeit|prun|memit|mprun)\b(?:\s+-\w+(?:\s+\d+)?)*\s+(?P<code>\S.*)"
 )
+_WORD: Final = re.compile(r"\S+")
+# An option of a magic, or its value: no code that does anything.
+_OPTION: Final = re.compile(r"[\w./:,=+-]+")
+_MOST_OPTIONS: Final = 12
+_LONGEST_ARGUMENTS: Final = 1000
 _LINE_MAGIC: Final = re.compile(r"(?P<indent>\s*)(?P<rest>[%!?].*|[\w.%]+\?{1,2}\s*)")
 _ASSIGNED_MAGIC: Final = re.compile(r"(?P<left>[\w.,\s\[\]'\"]+=\s*)(?P<rest>[%!].*)")
 # No comment of a cell declares an encoding, which Python looks for in the first two lines.
@@ -98,10 +123,13 @@ def code_cells(text: str, path: str) -> NotebookCode:
 
     A cell of another language is left out. Lines that only IPython understands are comments.
     """
-    notebook = _document(text)
-    if language := _other_language(notebook):
-        reason = Reason("notebook-language", {"language": language})
-        return NotebookCode(gaps=(NotExamined(path, reason, on_purpose=True),))
+    notebook = _document(text, unique_keys=True)
+    kernel, language = _other_language(notebook)
+    in_other_language = NotExamined(
+        path, Reason("notebook-language", {"language": language}), on_purpose=kernel
+    )
+    if kernel:
+        return NotebookCode(gaps=(in_other_language,))
     kinds = {
         number: cell.get("cell_type")
         for number, cell in enumerate(notebook["cells"], start=1)
@@ -115,12 +143,13 @@ def code_cells(text: str, path: str) -> NotebookCode:
         of_cell = list(cell)
         python = _cell_code([line.text for line in of_cell])
         if isinstance(python, NotExamined):
-            gaps.append(replace(python, input=f"{path}, cell {number}"))
+            gap = replace(python, input=f"{path}, cell {number}")
+            gaps.append(in_other_language if language and not gap.on_purpose else gap)
         else:
             both = zip(python, of_cell, strict=True)
             lines += [replace(line, text=statement) for statement, line in both]
     header = [CellLine(comment, 1) for comment in _HEADER] if lines else []
-    return NotebookCode((*header, *lines), tuple(gaps))
+    return NotebookCode((*header, *lines), tuple(dict.fromkeys(gaps)))
 
 
 def strings(text: str) -> tuple[CellLine, ...]:
@@ -129,13 +158,16 @@ def strings(text: str) -> tuple[CellLine, ...]:
     ValueError if it is not valid. Ids and digests that Jupyter writes are left out.
     """
     _document(text)
-    shown = (item for item in _texts(text) if not _GENERATED.fullmatch(f"{item.path}={item.value}"))
-    return tuple(_lines(shown))
+    return tuple(_lines(item for item in _texts(text) if not _is_generated(item)))
 
 
-def _document(text: str) -> dict[str, Any]:
+def _is_generated(item: _Text) -> bool:
+    return any(path.search(item.path) and value.fullmatch(item.value) for path, value in _GENERATED)
+
+
+def _document(text: str, *, unique_keys: bool = False) -> dict[str, Any]:
     try:
-        document = json.loads(text, object_pairs_hook=_object)
+        document = json.loads(text, object_pairs_hook=_object if unique_keys else None)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
     if not isinstance(document, dict) or not isinstance(document.get("cells"), list):
@@ -153,23 +185,27 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return document
 
 
-def _other_language(document: dict[str, Any]) -> str | None:
-    """Return the language in the metadata, unless that names Python or nothing.
+def _other_language(document: dict[str, Any]) -> tuple[bool, str]:
+    """Return True if the kernel is one of another language, and the language; "" for Python.
 
-    The name of a kernel is that of an environment, so it counts only together with a language.
+    The metadata can name any language. Jupyter only looks at the name of the kernel, and starts
+    Python if there is none. A user gives a kernel any name.
     """
     metadata = document.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     kernel, language = metadata.get("kernelspec"), metadata.get("language_info")
     kernel = kernel if isinstance(kernel, dict) else {}
     language = language if isinstance(language, dict) else {}
-    words = [kernel.get("language"), language.get("name")]
-    named = [word.lower() for word in words if isinstance(word, str) and word]
-    is_python = any(
-        "python" in word or word.startswith("py")
-        for word in (*named, str(kernel.get("name")).lower())
+    name, *languages = (
+        value.lower() if isinstance(value, str) else ""
+        for value in (kernel.get("name"), kernel.get("language"), language.get("name"))
     )
-    return None if is_python or not named else named[-1]
+    if any("python" in word or word.startswith("py") for word in (name, *languages)):
+        return False, ""
+    named = next((word for word in reversed(languages) if word), "")
+    if _OTHER_KERNEL.fullmatch(name):
+        return True, named or name
+    return False, named
 
 
 class _Open:
@@ -183,7 +219,7 @@ class _Open:
 
     def place(self) -> str:
         """Return the path of the item, a JSON Pointer as in RFC 6901."""
-        name = str(self.index) if self.key is None else self.key
+        name = str(self.index) if self.key is None else self.key[:_KEY_WIDTH]
         return f"{self.path}/{name.replace('~', '~0').replace('/', '~1')}"
 
     def step(self) -> None:
@@ -241,11 +277,13 @@ def _lines(texts: Iterable[_Text]) -> Iterator[CellLine]:
             for index, piece in enumerate(_LINE_ENDS.split(value)):
                 if index:
                     cell_line += 1
-                    yield _cell_line(item, "".join(pending), start, cell_line)
+                    place = start if pending else item.file_line
+                    yield _cell_line(item, "".join(pending), place, cell_line)
                     pending = []
-                start = start if any(pending) else item.file_line
-                pending.append(piece)
-        if item and any(pending):
+                if piece:
+                    start = start if pending else item.file_line
+                    pending.append(piece)
+        if item and pending:
             yield _cell_line(item, "".join(pending), start, cell_line + 1)
 
 
@@ -266,28 +304,64 @@ def _cell_code(lines: list[str]) -> list[str] | NotExamined:
     """Return the code of a cell as Python, or the gap, without its input, if it is left out."""
     first = next((number for number, line in enumerate(lines) if line.strip()), 0)
     magic = _CELL_MAGIC.match(lines[first])
+    in_other_language = False
     if magic:
-        name, rest = magic[1], magic[2].strip()
-        writes_python = name in ("writefile", "file") and rest.endswith((".py", ".pyw"))
-        starts_python = name == "script" and _STARTS_PYTHON.search(rest)
-        if name in _PYTHON_CELLS or writes_python or starts_python:
-            # A statement after the name of the magic is code, such as the setup of %%timeit.
-            statement = re.sub(r"^(?:-\w+\s+(?:\d+\s+)?)*", "", rest)
-            lines = [*lines]
-            is_code = name in _PYTHON_CELLS and statement and _parses([statement])
-            lines[first] = statement if is_code else f"#{lines[first]}"
-        else:
-            reason = Reason("notebook-magic", {"magic": f"%%{name}"})
-            return NotExamined("", reason, on_purpose=name in _OTHER_CELLS)
+        name, arguments = magic[1], magic[2].strip()
+        reason = Reason("notebook-magic", {"magic": f"%%{name}"})
+        runs_python = name in _PYTHON_CELLS
+        in_other_language = name in _OTHER_CELLS and not _names_python(
+            name, arguments, lines[first + 1 :]
+        )
+        statement = _statement(arguments) if runs_python else ""
+        if statement is None or not (runs_python or name in _OTHER_CELLS):
+            return NotExamined("", reason)
+        lines = [*lines]
+        lines[first] = statement or f"#{lines[first]}"
+    # With an alias, a magic of any name runs Python.
+    python = _as_python(lines, lines[first])
+    if python is not None:
+        return python
+    if magic and in_other_language:
+        return NotExamined("", reason, on_purpose=True)
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return NotExamined("", Reason("python-syntax-error", {"python": f"Python {version}"}))
+
+
+def _as_python(lines: list[str], first: str) -> list[str] | None:
+    """Return the lines of a cell as Python; None if they are not. `first` is its first line."""
     if _parses(lines):
         return lines
     # IPython takes the indentation of the first line from all lines.
-    indent = lines[first][: -len(lines[first].lstrip())] if lines[first].strip() else ""
+    indent = first[: -len(first.lstrip())] if first.strip() else ""
     plain = [_without_magic(line.removeprefix(indent)) for line in lines]
-    if _parses(plain):
-        return plain
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    return NotExamined("", Reason("python-syntax-error", {"python": f"Python {version}"}))
+    return plain if _parses(plain) else None
+
+
+def _names_python(name: str, arguments: str, body: list[str]) -> bool:
+    """Return True for a magic that gives its cell to Python, or writes it to a file of Python."""
+    if name == "script":
+        return is_script(f"#! {arguments}".encode("utf-8", "replace"))
+    if name in ("writefile", "file"):
+        head = "\n".join(body).encode("utf-8", "replace")
+        return any(is_python(word.strip("'\""), head) for word in arguments.split())
+    return False
+
+
+def _statement(arguments: str) -> str | None:
+    """Return the statement in the arguments of a magic, such as the setup of `%%timeit`.
+
+    Empty if there is none, None if it may be one that cannot be read. Options and their values can
+    stand before it.
+    """
+    if len(arguments) > _LONGEST_ARGUMENTS:
+        return None
+    for word in islice(_WORD.finditer(arguments), _MOST_OPTIONS):
+        statement = arguments[word.start() :]
+        if _parses([statement]):
+            return statement
+        if not _OPTION.fullmatch(word[0]):
+            return None
+    return None if arguments else ""
 
 
 def _without_magic(line: str) -> str:

@@ -22,7 +22,7 @@ INLINE_METADATA: Final = r"^# /// script[ \t]*\r?$"
 _IMPORTED: Final = (".py", ".pyw")
 _SHEBANG: Final = re.compile(
     rb"""(?i:(?:\xef\xbb\xbf)?\#![^\r\n]*(?:
-        [!\t\ /\\"'=](?:python|pypy|graalpy)[\w.-]*["']?(?:\s|\Z) | \b(?:uv|pipx)[ ]+run\b
+        [!\t\ /\\"'=](?:i?python|pypy|graalpy)[\w.-]*["']?(?:\s|\Z) | \b(?:uv|pipx)[ ]+run\b
     ))""",
     re.VERBOSE,
 )

@@ -1,6 +1,8 @@
 """Notebooks: code and secrets of their cells in every report, with real scanners."""
 
+import contextlib
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -134,7 +136,16 @@ def test_a_notebook_that_is_not_valid_is_searched_as_text(search: Search) -> Non
         ("\n%%timeit import pickle\npickle.loads(x)", ["", "import pickle", "pickle.loads(x)"]),
         ("%%script python3 -u\neval(x)", ["#%%script python3 -u", "eval(x)"]),
         ("%%script --bg /opt/env/bin/python\nx", ["#%%script --bg /opt/env/bin/python", "x"]),
+        ("%%timeit -n 10\neval(x)", ["10", "eval(x)"]),
+        ("%%capture\neval(x)", ["#%%capture", "eval(x)"]),
+        ("%%prun -l 9 -s time eval(x)\ny", ["eval(x)", "y"]),
+        ("%%python2\neval(x)", ["#%%python2", "eval(x)"]),
+        ("%%script ipython\neval(x)", ["#%%script ipython", "eval(x)"]),
+        ("%%script --bg /opt/pypy3 -\neval(x)", ["#%%script --bg /opt/pypy3 -", "eval(x)"]),
         ("%%writefile a.py\neval(x)", ["#%%writefile a.py", "eval(x)"]),
+        ("%%file 'a.pyw' -a\n!ls\neval(x)", ["#%%file 'a.pyw' -a", "pass  # !ls", "eval(x)"]),
+        # A magic can be an alias of %%time.
+        ("%%bash\neval(x)", ["#%%bash", "eval(x)"]),
         ("  eval(x)\n  if x:\n    !ls", ["eval(x)", "if x:", "  pass  # !ls"]),
         # Modulo, not a magic.
         ("x = (3\n% 2)", ["x = (3", "% 2)"]),
@@ -154,11 +165,15 @@ def test_cells_become_python(source: str | list[str], python: list[str]) -> None
 @pytest.mark.parametrize(
     ("source", "kind", "on_purpose"),
     [
-        ("%%bash\nls", "notebook-magic", True),
-        ("%%script perl\nls", "notebook-magic", True),
-        ("%%writefile a.txt\nls", "notebook-magic", True),
-        # This one may run Python.
+        ("%%bash\nls a b", "notebook-magic", True),
+        ("%%script bash\nls a b", "notebook-magic", True),
+        ("%%writefile a.txt\nls a b", "notebook-magic", True),
+        # These may run Python.
         ("%%mine\nls", "notebook-magic", False),
+        ("%%prun -s 'a' eval(x)\ny", "notebook-magic", False),
+        ("%%prun " + "a " * 100_000 + "\ny", "notebook-magic", False),
+        ("%%script python3\nls a b", "python-syntax-error", False),
+        ("%%writefile run\n#!/usr/bin/python3\nls a b", "python-syntax-error", False),
         ("def f(:", "python-syntax-error", False),
         ("(" * 5_000, "python-syntax-error", False),
         ("x\0y", "python-syntax-error", False),
@@ -172,35 +187,68 @@ def test_cells_that_are_left_out_are_named(source: str, kind: str, on_purpose: b
 
 
 @pytest.mark.parametrize(
-    ("kernel", "language"),
+    ("kernel", "language", "gap"),
     [
-        ({"name": "my-project"}, None),
-        ({"name": "conda-env-x-py", "display_name": "R"}, None),
-        ({"name": "ir", "language": "R"}, "r"),
+        (None, None, ("a.ipynb, cell 2", False)),
+        ({"name": "myproject"}, None, ("a.ipynb, cell 2", False)),
+        ({"name": "conda-env-x-py"}, None, ("a.ipynb, cell 2", False)),
+        ({"name": "python3"}, {"name": "R"}, ("a.ipynb, cell 2", False)),
+        ({"name": "ir"}, {"name": "python"}, ("a.ipynb, cell 2", False)),
+        # Jupyter starts Python if no kernel is named.
+        (None, {"name": "R"}, ("a.ipynb", False)),
+        ({"name": "mine", "language": "julia"}, None, ("a.ipynb", False)),
+        ({"name": "ir"}, {"name": "R"}, ("a.ipynb", True)),
+        ({"name": "julia-1.11", "language": "julia"}, None, ("a.ipynb", True)),
+        ({"name": 1}, ["R"], ("a.ipynb, cell 2", False)),
     ],
 )
-def test_the_name_of_a_kernel_alone_is_no_language(
-    kernel: dict[str, str], language: str | None
+def test_only_a_kernel_of_another_language_leaves_python_out(
+    kernel: object, language: object, gap: tuple[str, bool]
 ) -> None:
-    found = code_cells(json.dumps(notebook(code("eval(x)"), kernelspec=kernel)), "a.ipynb")
-    assert [gap.reason.values["language"] for gap in found.gaps] == [language] * bool(language)
-    assert [line.text for line in found.lines[2:]] == ["eval(x)"] * (not language)
+    metadata = {"kernelspec": kernel, "language_info": language}
+    document = notebook(code("eval(x)"), code("a b"), **metadata)
+    found = code_cells(json.dumps(document), "a.ipynb")
+    assert [(one.input, one.on_purpose) for one in found.gaps] == [gap]
+    assert [line.text for line in found.lines[2:]] == ([] if gap[1] else ["eval(x)"])
 
 
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('"source": "x"', '"source": "\'\'\'", "source": "x"'),
-        ('"source": "x"', '"source": "\'\'\'", "sourc\\u0065": "x"'),
-        ('"cell_type": "code"', '"cell_type": "code", "cell_type": "markdown"'),
+        ('"source": "eval(x)"', '"source": "eval(x)", "source": "x"'),
+        ('"source": "eval(x)"', '"source": "x", "s\\u006furce": "eval(x)"'),
+        ('"cell_type": "code"', '"cell_type": "code", "cell_type": "raw"'),
         ('"cells": [', '"cells": [], "cells": ['),
+        ('"metadata": {"x"', '"metadata": {"kernelspec": {"name": "ir"}, "kernelspec": {}, "x"'),
     ],
 )
-def test_a_key_that_is_there_twice_is_an_error(old: str, new: str) -> None:
-    text = json.dumps(notebook(code("x"))).replace(old, new)
-    assert new in text
-    with pytest.raises(ValueError, match=r"twice"):
+def test_a_key_that_is_there_twice_is_no_notebook(old: str, new: str) -> None:
+    text = json.dumps(notebook(code("eval(x)"), x=WORD))
+    assert code_cells(text, "a.ipynb").lines
+    changed = text.replace(old, new)
+    assert changed != text
+    with pytest.raises(ValueError, match="twice"):
+        code_cells(changed, "a.ipynb")
+    assert WORD in "".join(line.text for line in strings(changed))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        '"x": "' + "/png=iVBORw0KGgo" * 30_000 + '!"',
+        '"source": ["' + '","' * 100_000 + '"]',
+        '"' + "k" * 300_000 + '": ["' + '","' * 100_000 + '"]',
+        '"source": "%timeit' + " " * 300_000 + '!"',
+    ],
+)
+def test_no_notebook_takes_long(source: str) -> None:
+    start = time.monotonic()
+    text = f'{{"cells": [{{"cell_type": "code", {source}}}]}}'
+    with contextlib.suppress(ValueError):
         code_cells(text, "a.ipynb")
+    with contextlib.suppress(ValueError):
+        strings(text)
+    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(
