@@ -1,8 +1,8 @@
 """The inventory: the packages that the target uses, their versions, and where they are declared."""
 
 import posixpath
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 from msgspec.structs import replace
@@ -24,6 +24,7 @@ from scanagg.inventory.pyproject import (
 )
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
+from scanagg.inventory.workspaces import without_locked
 from scanagg.model import (
     Category,
     Inventory,
@@ -111,8 +112,10 @@ def read_inventory(
         manifests=tuple(sorted(paths)),
         environment=place,
         unread=tuple(
-            _without_locked(
-                [*inventory.unread, *_unread(target, project, by_path, included)], by_path
+            without_locked(
+                [*inventory.unread, *_unread(target, project, by_path, included)],
+                by_path,
+                project.files,
             )
         ),
     )
@@ -213,22 +216,6 @@ def _is_unread(kind: FileKind) -> bool:
     """Return True for manifests that the inventory does not read, and code that nothing reads."""
     is_manifest = kind.category is Category.VULNERABILITY and not kind.by_inventory
     return is_manifest or kind.id in kinds.UNREAD_CODE
-
-
-def _without_locked(unread: Iterable[Unread], by_path: KindsByPath) -> Iterator[Unread]:
-    """Yield those without a lock of their ecosystem in the same folder or one above."""
-    locks = {
-        (kind.ecosystem, posixpath.dirname(path))
-        for path, file_kinds in by_path.items()
-        for kind in file_kinds
-        if kind.lock
-    }
-    for entry in dict.fromkeys(unread):
-        kind = kinds.BY_ID[entry.kind]
-        folders = {str(folder) for folder in PurePosixPath(entry.path).parents}
-        above = {(kind.ecosystem, "" if folder == "." else folder) for folder in folders}
-        if kind.lock or kind.ecosystem == kinds.PYPI or locks.isdisjoint(above):
-            yield entry
 
 
 def _broken_manifests(target: Target, broken_links: Sequence[Link]) -> Iterator[NotExamined]:

@@ -37,8 +37,8 @@ class FileKind(msgspec.Struct, frozen=True, kw_only=True):
     `title` names files of the kind in reports.
 
     `ecosystem` is that of its packages. `category` is the category of findings that it can have;
-    None if nothing has to read it. A `lock` stands for the manifests of its ecosystem in its folder
-    and in all folders below.
+    None if nothing has to read it. A `lock` stands for the manifests of its ecosystem in its
+    folder, and in those of its workspace.
     """
 
     id: str

@@ -1,6 +1,7 @@
 """Manifests by their names and their content: which of them are read, and what nobody reads."""
 
 import json
+from pathlib import PurePosixPath
 
 import pytest
 
@@ -312,11 +313,14 @@ def test_dependencies_that_code_fills_in(inventory_of, more, files, is_unread):
     assert unread == (["pyproject.toml:3"] if is_unread else [])
 
 
-def test_a_lock_of_conda_stands_for_the_environments_below_it(inventory_of):
+def test_a_lock_of_conda_stands_for_the_environments_beside_it(inventory_of):
     text = "dependencies: [numpy]\n"
-    files = {"a/conda-lock.yml": "", "a/b/environment.yml": text, "environment.yml": text}
+    files = {"a/conda-lock.yml": "", "a/environment.yml": text, "a/b/environment.yml": text}
     unread = sorted((one.kind, one.path) for one in inventory_of(files).unread)
-    assert unread == [("conda-environment", "environment.yml"), ("conda-lock", "a/conda-lock.yml")]
+    assert unread == [
+        ("conda-environment", "a/b/environment.yml"),
+        ("conda-lock", "a/conda-lock.yml"),
+    ]
 
 
 def test_tools_are_not_locked_by_the_project(inventory_of, pins):
@@ -351,3 +355,63 @@ def test_dependencies_of_rye_and_briefcase_are_read(inventory_of, pins):
         "a==1": "dev direct pyproject.toml:2",
         "b==2": "runtime direct pyproject.toml:4",
     }
+
+
+NPM = '{"dependencies": {"left-pad": "1"}}'
+CRATE = '[dependencies]\nserde = "1"\n'
+PNPM = "packages:\n- libs/*\n- '!libs/b'\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "unread"),
+    [
+        ({"package-lock.json": "", "package.json": NPM, "sub/package.json": NPM}, ["sub"]),
+        (
+            {"yarn.lock": "", "package.json": '{"workspaces": ["sub/*"]}', "x/package.json": NPM},
+            "x",
+        ),
+        ({"yarn.lock": "", "package.json": '{"workspaces": ["./*/"]}', "x/package.json": NPM}, ""),
+        (
+            {
+                "web/bun.lock": "",
+                "web/package.json": '{"workspaces": {"packages": ["libs/*"]}}',
+                "web/libs/a/package.json": NPM,
+                "web/libs/a/demo/package.json": NPM,
+                "libs/a/package.json": NPM,
+            },
+            ["libs/a", "web/libs/a/demo"],
+        ),
+        (
+            {
+                "pnpm-lock.yaml": "",
+                "pnpm-workspace.yaml": PNPM,
+                "libs/a/package.json": NPM,
+                "libs/b/package.json": NPM,
+            },
+            ["libs/b"],
+        ),
+        (
+            {
+                "Cargo.lock": "",
+                "Cargo.toml": '[workspace]\nmembers = ["crates/**"]\nexclude = ["crates/c"]\n',
+                "crates/a/b/Cargo.toml": CRATE,
+                "crates/c/Cargo.toml": CRATE,
+                ".other/Cargo.toml": CRATE,
+                "crates/a/package.json": NPM,
+            },
+            [".other", "crates/a", "crates/c"],
+        ),
+        ({"yarn.lock": "", "package.json": "{", "sub/package.json": NPM}, ["sub"]),
+        ({"yarn.lock": "", "package.json": '{"workspaces": 1}', "sub/package.json": NPM}, ["sub"]),
+        (
+            {"yarn.lock": "", "package.json": '{"workspaces": ["[z-a]"]}', "a/package.json": NPM},
+            "a",
+        ),
+        ({"composer.lock": "", "sub/package.json": NPM}, ["sub"]),
+    ],
+)
+def test_a_lock_stands_for_its_folder_and_its_workspace(inventory_of, files, unread):
+    locks = {"bun.lock", "pnpm-lock.yaml", "yarn.lock", "Cargo.lock", "composer.lock"}
+    locks |= {"package-lock.json"}
+    paths = (PurePosixPath(entry.path) for entry in inventory_of(files).unread)
+    assert sorted(str(path.parent) for path in paths if path.name not in locks) == list(unread)
