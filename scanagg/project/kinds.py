@@ -372,7 +372,7 @@ _OTHERS: Final = (
         title="Cargo.toml",
         ecosystem="crates.io",
         names=("Cargo.toml",),
-        content=_has(r"^\[[^\]]*dependencies"),
+        content=_has(r"^\[[^\]\n]*dependencies"),
     ),
     _lock("gem-lock", "RubyGems", "Gemfile.lock"),
     _lock("gems-locked", "RubyGems", "gems.locked"),

@@ -191,7 +191,10 @@ def test_a_long_line_is_no_list_and_is_read_in_no_time(tmp_path: Path, line: str
 
 @pytest.mark.parametrize(
     ("path", "line"),
-    [("a.cabal", "\n"), ("a.yml", "channels:\n"), ("b.yml", "dependencies:\n")],
+    [
+        *(("a.cabal", "\n"), ("a.yml", "channels:\n"), ("b.yml", "dependencies:\n")),
+        *(("Cargo.toml", "[\n"), ("package.json", '"dependencies" : ')),
+    ],
 )
 def test_many_lines_are_read_in_linear_time(tmp_path: Path, path: str, line: str) -> None:
     start = process_time()
