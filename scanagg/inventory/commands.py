@@ -80,9 +80,10 @@ def pip_requirements(text: str) -> Iterator[Item]:
                 line = shlex.join(json.loads(array[1]))  # noqa: PLW2901
             except (ValueError, TypeError):
                 continue
-        for command in _INSTALL.finditer(line):
-            for requirement in _requirements(line[command.end() :]):
-                yield number, requirement
+        # Up to the next one, so that a line of many commands takes no longer.
+        _, *commands = _INSTALL.split(line)
+        for arguments in commands:
+            yield from ((number, requirement) for requirement in _requirements(arguments))
 
 
 def _commands(text: str) -> Iterator[tuple[int, str]]:
