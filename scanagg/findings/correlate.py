@@ -9,7 +9,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from scanagg.core.text import printable
-from scanagg.findings.fingerprint import Identity, fingerprint
+from scanagg.findings.fingerprint import Identity, fingerprint, share_text
 from scanagg.findings.normalise import is_secret
 from scanagg.model import (
     Advisory,
@@ -46,7 +46,7 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
     groups = [
         *_grouped(by_category[Category.VULNERABILITY], _package_pairs, _same_advisory),
         *_grouped(by_category[Category.LICENSE], _package_pairs, lambda _one, _other: True),
-        *_grouped(secrets, _secret_pairs, _same_secret),
+        *_secret_groups(sorted(secrets, key=_witness_order)),
         *_grouped(code, _overlaps, _same_code),
         *_grouped(by_category[Category.MISCONFIGURATION], _overlaps, _equal),
     ]
@@ -55,13 +55,13 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
     # The first observation of a group leads. A guess never leads: the scanner that looks for
     # secrets describes them better.
     for group in groups:
-        group.sort(key=lambda one: (_is_guess(one), one.scanner, one.rule.id, *_order(one)))
+        group.sort(key=_witness_order)
     groups.sort(key=lambda group: (group[0].category.value, *_order(group[0])))
     ordinals: dict[Parts, int] = defaultdict(int)
     findings = []
     for group in groups:
         lead = _lead(group)
-        parts = identity.parts(lead)
+        parts = identity.parts(lead, group)
         digest = fingerprint(parts, ordinals[parts])
         ordinals[parts] += 1
         findings.append(_finding(group, lead, parts, digest, identity, shown))
@@ -149,36 +149,52 @@ def _sweep(places: Iterable[tuple[Location, int]]) -> _Pairs:
         path = next_path
 
 
-def _secret_pairs(observations: Sequence[Observation]) -> _Pairs:
-    """Yield pairs of secrets in one file that overlap or have one digest.
+def _secret_groups(observations: Sequence[Observation]) -> Iterable[list[Observation]]:
+    """Return the groups of secrets in one file that overlap or have one digest.
 
-    In another file, the same value is another finding: that file may be new, or the only one that
-    runs.
+    No group has two digests: a new secret must not become part of an old one because something
+    overlaps both. An observation without a digest joins the group that has its text, else the first
+    one on its lines. In another file, the same value is another finding: that file may be new, or
+    the only one that runs.
     """
-    yield from _sweep(
+    digests = [one.secret.digest if one.secret else None for one in observations]
+    first: dict[tuple[str, str | None], int] = {}
+    pairs: set[tuple[int, int]] = set()
+    for index, observation in enumerate(observations):
+        if digests[index]:
+            path = observation.location.path if observation.location else ""
+            pairs.add((first.setdefault((path, digests[index]), index), index))
+    overlaps = _sweep(
         (place, index)
         for index, observation in enumerate(observations)
         for place in observation.all_places
     )
-    first: dict[tuple[str, str], int] = {}
+    pairs.update((min(pair), max(pair)) for pair in overlaps)
+
+    def likeness(pair: tuple[int, int]) -> tuple[int, int, int]:
+        one, other = (observations[index] for index in pair)
+        if digests[pair[0]] and digests[pair[0]] == digests[pair[1]]:
+            return 0, *pair
+        starts = {place and place.start_line for place in (one.location, other.location)}
+        return (1 if share_text(one, other) else 1 + len(starts)), *pair
+
+    parents = list(range(len(observations)))
+    for one, other in sorted(pairs, key=likeness):
+        roots = _root(parents, one), _root(parents, other)
+        if len({digests[root] for root in roots} - {None}) < 2:
+            digest = digests[roots[0]] or digests[roots[1]]
+            parents[roots[1]] = roots[0]
+            digests[roots[0]] = digest
+    groups: dict[int, list[Observation]] = defaultdict(list)
     for index, observation in enumerate(observations):
-        if observation.secret and observation.secret.digest:
-            path = observation.location.path if observation.location else ""
-            yield first.setdefault((path, observation.secret.digest), index), index
+        groups[_root(parents, index)].append(observation)
+    return groups.values()
 
 
 def _same_advisory(one: Observation, other: Observation) -> bool:
     if one.advisory is None or other.advisory is None:
         return False
     return not one.advisory.ids.isdisjoint(other.advisory.ids)
-
-
-def _same_secret(one: Observation, other: Observation) -> bool:
-    """Return True for a pair of `_secret_pairs`, unless one scanner reports two values."""
-    if one.scanner != other.scanner or one.secret is None or other.secret is None:
-        return True
-    digests = {one.secret.digest, other.secret.digest}
-    return len(digests) == 1 or None in digests
 
 
 def _same_code(one: Observation, other: Observation) -> bool:
@@ -201,6 +217,15 @@ def _unaliased(observation: Observation) -> str:
 
 
 # From groups to findings.
+
+
+def _witness_order(observation: Observation) -> tuple[object, ...]:
+    return (
+        _is_guess(observation),
+        observation.scanner,
+        observation.rule.id,
+        *_order(observation),
+    )
 
 
 def _order(observation: Observation) -> tuple[object, ...]:
@@ -305,7 +330,7 @@ def _finding(
         license=lead.license,
         resource=lead.resource,
         parts=parts,
-        evidence=identity.evidence(lead),
+        evidence=identity.evidence(lead, group),
         in_source="" if "" in hidden_by else ", ".join(hidden_by),
     )
 
@@ -318,10 +343,8 @@ def _hidden_by(observation: Observation, group: Iterable[Observation]) -> str:
     if observation.in_source or not (_is_guess(observation) and observation.secret):
         return observation.in_source
     for other in group:
-        if other.secret and not _is_guess(other):
-            is_same = not observation.secret.texts.isdisjoint(other.secret.texts)
-            if is_same and other.in_source:
-                return other.in_source
+        if other.in_source and not _is_guess(other) and share_text(observation, other):
+            return other.in_source
     return ""
 
 

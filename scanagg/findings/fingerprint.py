@@ -74,8 +74,8 @@ class Identity:
             lambda path: outline(sources.file(path).text)
         )
 
-    def parts(self, observation: Observation) -> Parts:
-        """Return the parts of the finding that `observation` leads."""
+    def parts(self, observation: Observation, group: Iterable[Observation] = ()) -> Parts:
+        """Return the parts of the finding that `observation` leads, with all its witnesses."""
         category, location = observation.category, observation.location
         package, advisory, facts = observation.package, observation.advisory, observation.license
         names = {
@@ -96,17 +96,18 @@ class Identity:
         if category is Category.SECRET:
             rule, statement = "", self._line(location)
         # Add the HMAC of a secret if there is a key. A plain hash of it could be looked up.
-        if self._key and (evidence := self.evidence(observation)):
+        if self._key and (evidence := self.evidence(observation, group)):
             digest = hmac.new(self._key, evidence.encode(), "sha256").hexdigest()[:_KEYED_DIGITS]
             statement = (statement or _NO_STATEMENT) + digest
         return Parts(category.value, rule, path, qualname, statement)
 
-    def evidence(self, observation: Observation) -> str:
+    def evidence(self, observation: Observation, group: Iterable[Observation] = ()) -> str:
         """Return a digest of the secret in a finding or next to it; "" without one.
 
         It changes with any part of the value, and not with the layout of lines. It must stay in
         memory. For code it is a digest of the whole statement. For a secret it is a digest of the
-        value only, so that other values in the same list can change.
+        value only, so that other values in the same list can change. It includes the lines of
+        witnesses in the `group` that may have another value.
         """
         location = observation.location
         if location is None or location.start_line is None:
@@ -119,7 +120,12 @@ class Identity:
             return text_hash(_tokens(statement.text)) if covered else ""
         if not self._covers(location.path, location.lines):
             return ""
-        return text_hash(_SEPARATOR.join(self._hidden(location.path, n) for n in location.lines))
+        others = (one.location for one in group if one.location and _may_differ(observation, one))
+        values = {
+            _SEPARATOR.join(self._hidden(place.path, number) for number in place.lines)
+            for place in (location, *others)
+        }
+        return text_hash(_SEPARATOR.join(sorted(values)))
 
     def _covers(self, path: str, numbers: Iterable[int]) -> bool:
         return any(self.redactor.covers(path, number) for number in numbers)
@@ -173,6 +179,20 @@ class Identity:
             return None
         known = self._outline(location.path)
         return known.at(location.start_line) if known else None
+
+
+def share_text(one: Observation, other: Observation) -> bool:
+    """Return True if both scanners name a text with the same secret."""
+    if one.secret is None or other.secret is None:
+        return False
+    return not one.secret.texts.isdisjoint(other.secret.texts)
+
+
+def _may_differ(lead: Observation, other: Observation) -> bool:
+    """Return True if `other`, a witness of the same finding, may be about another value."""
+    known = lead.secret.digest if lead.secret else None
+    is_same = known is not None and other.secret is not None and other.secret.digest == known
+    return not is_same and not share_text(lead, other)
 
 
 def _masked_parts(line: str, masked: str) -> str:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import takewhile
 from typing import Final
 
 from msgspec.structs import replace
@@ -25,8 +26,10 @@ from scanagg.model.project import fixes
 from scanagg.project.sources import Sources
 from scanagg.scanners.base import scanner_info
 
-_KEY_BEGIN: Final = re.compile(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY")
-_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]*PRIVATE KEY")
+_KEY_BEGIN: Final = re.compile(r"---- ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File")
+_KEY_END: Final = re.compile(r"---- ?END [A-Z0-9 ]*PRIVATE KEY")
+# A line in a key: Base64, perhaps as a string of code, or a field such as `Proc-Type: 4,ENCRYPTED`.
+_KEY_LINE: Final = re.compile(r"\W*(?:[A-Za-z0-9+/]{16,}={0,2}(?:\\n)?\W*|[A-Z][A-Za-z0-9-]+: .*)?")
 # A PEM block of a 16,384-bit RSA key has about 200 lines of 64 characters.
 _KEY_LINES: Final = 256
 
@@ -121,16 +124,23 @@ def _pin(package: Package) -> tuple[str, str]:
 
 
 def _key_block(place: Location, sources: Sources) -> Location | None:
-    """Return the PEM block that the place is in or next to; None without one."""
+    """Return the block of the private key that the place is in; None without one.
+
+    A key without an end reaches as far as lines look like it. A line beside the block may have
+    another secret.
+    """
     if place.start_line is None:
         return None
     lines = sources.file(place.path).lines
-    # Search backwards from the line after the place, as far as a key is long.
-    last = min(place.start_line + 1, len(lines))
+    # Search backwards as far as a key is long.
+    last = min(place.start_line, len(lines))
     numbers = range(last, max(place.start_line - _KEY_LINES, 0), -1)
     begin = next((number for number in numbers if _KEY_BEGIN.search(lines[number - 1])), None)
     if begin is None:
         return None
     numbers = range(begin, min(begin + _KEY_LINES, len(lines)) + 1)
-    end = next((number for number in numbers if _KEY_END.search(lines[number - 1])), begin)
-    return Location(place.path, begin, end) if place.start_line <= end + 1 else None
+    end = next((number for number in numbers if _KEY_END.search(lines[number - 1])), None)
+    if end is None:
+        body = takewhile(lambda number: _KEY_LINE.fullmatch(lines[number - 1]), numbers[1:])
+        end = max(body, default=begin)
+    return Location(place.path, begin, end) if place.start_line <= end else None

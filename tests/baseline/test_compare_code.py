@@ -548,17 +548,26 @@ def test_a_token_or_key_beside_a_known_one_is_new(make_project: Make, key: str |
     tokens = ["ghp_" + letter * 12 + "Q7" * 12 for letter in "aBc"]
     begin, end = (f"-----{word} RSA " + "PRIVATE KEY-----\n" for word in ("BEGIN", "END"))
     keys = [f"{begin}{word * 8}\n{end}" for word in ("MIIEow", "MIIEpA")]
+    jwts = [f"eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.{sign * 9}\n" for sign in ("aB3", "cD4")]
     root = make_project({"a.py": f'a = "{tokens[0]}"\n', "k.pem": keys[0], "l.pem": keys[0]})
+    write(root, {"c.py": keys[0], "cut.pem": keys[0].removesuffix(end), "jwt.txt": jwts[0]})
     write(root, {"b.py": f'a = ["{tokens[0]}"]\n'})
     checked = Checked(root, scanners=("detect-secrets",), key=key)
     before = commit(root)
     write(root, {"a.py": f'a = "{tokens[0]}"\nb = "{tokens[1]}"\n'})
     write(root, {"b.py": f'a = ["{tokens[0]}", "{tokens[2]}"]\n'})
     write(root, {"k.pem": keys[0] + keys[1], "l.pem": keys[1] + keys[0]})
+    write(root, {"c.py": f"{keys[0]}{tokens[1]}\n", "jwt.txt": f"{jwts[0]}{jwts[1]}"})
+    write(root, {"cut.pem": keys[1].removesuffix(end)})
     assert changes(checked.traced(checked.base(before))) == {
         ("a.py", 1): UNCHANGED,
         ("a.py", 2): NEW,
-        ("b.py", 1): UPDATED,
+        ("b.py", 1): NEW,
+        ("c.py", 1): UNCHANGED,
+        ("c.py", 4): NEW,
+        ("cut.pem", 1): UPDATED,
+        ("jwt.txt", 1): UNCHANGED,
+        ("jwt.txt", 2): NEW,
         ("k.pem", 1): UNCHANGED,
         ("k.pem", 4): NEW,
         ("l.pem", 1): NEW,

@@ -2,8 +2,10 @@
 
 import random
 from collections.abc import Callable, Sequence
+from itertools import permutations
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
@@ -260,6 +262,45 @@ def test_two_values_on_one_line_are_two_secrets() -> None:
     assert sorted(len(finding.witnesses) for finding in merged(observations)) == [1, 1, 2]
 
 
+def test_what_overlaps_two_values_merges_no_two_of_them() -> None:
+    old = replace(
+        secret("detect-secrets", (1, None), digest="old"),
+        places=(Location("a.env", 1), Location("a.env", 5)),
+    )
+    new = secret("detect-secrets", (5, None), digest="new")
+    call = replace(
+        code("bandit", "B106", (4, 6), location=Location("a.env", 4, 6)),
+        secret=Secret(texts=frozenset({"text"})),
+    )
+    named = replace(new, secret=Secret("new", frozenset({"text"})))
+    for other, first in ((secret("trivy", (5, 5)), new), (call, named)):
+        observations = [old, first, other]
+        for order in permutations(observations):
+            findings = {
+                finding.location and finding.location.start_line: finding.scanners
+                for finding in merged(order)
+            }
+            assert findings == {1: ("detect-secrets",), 5: ("detect-secrets", other.scanner)}
+
+
+def test_the_evidence_of_a_secret_covers_lines_of_witnesses_without_its_value(
+    make_project: Make,
+) -> None:
+    known = replace(
+        secret("detect-secrets", (1, None), digest="d"),
+        places=(Location("a.env", 1), Location("a.env", 2)),
+    )
+
+    def evidence(line: str, *others: Observation) -> str:
+        target = read_target(make_project({"a.env": f"password = 'hunter2-x'\n{line}\n"}))
+        (finding,) = merged((known, *others), target)
+        return finding.evidence
+
+    copy, more = "secret = 'hunter2-x'", "secret = 'hunter2-x', 'another-1'"
+    trivy = secret("trivy", (2, 2))
+    assert evidence(copy) == evidence(more) == evidence(copy, trivy) != evidence(more, trivy)
+
+
 def test_one_value_under_two_names_is_one_secret() -> None:
     observations = [
         secret("detect-secrets", (1, None), digest="a"),
@@ -369,16 +410,34 @@ def test_a_private_key_covers_its_block_whatever_line_a_scanner_names(make_proje
     assert len(merged(normal, target)) == 1
 
 
-def test_a_secret_far_from_a_key_stays_where_it_is(make_project: Make) -> None:
+@pytest.mark.parametrize("line", [1, 6, 7])
+def test_a_secret_beside_a_key_stays_where_it_is(make_project: Make, line: int) -> None:
     target = read_target(make_project({"a.pem": KEY + "password = b\n"}))
-    one = secret("detect-secrets", (7, None), "a.pem")
+    one = secret("detect-secrets", (line, None), "a.pem")
     assert normalise([one], Inventory(), Sources(target)) == (one,)
 
 
-def test_a_key_without_an_end_covers_its_first_line(make_project: Make) -> None:
-    target = read_target(make_project({"a.pem": "-----BEGIN PRIVATE KEY-----\nMII\n"}))
+BODY = "MIIEpAIBAAKCAQEA1c7"
+
+
+@pytest.mark.parametrize(
+    ("text", "end"),
+    [
+        ("-----BEGIN PRIVATE KEY-----\nMII\n", 1),
+        (f"-----BEGIN PRIVATE KEY-----\n{BODY}\n{BODY}\nelse:\n", 3),
+        (f"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,X\n\n{BODY}==\nx = f(1)\n", 4),
+        (f"'-----BEGIN PRIVATE KEY-----\\n'\n'{BODY}\\n'\n'{BODY}'\nx\n", 3),
+        (f"PuTTY-User-Key-File-2: ssh-rsa\nComment: x\nPrivate-Lines: 1\n{BODY}\n\nx(1)\n", 5),
+        (f"---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\n{BODY}\n---- END SSH2 PRIVATE KEY", 3),
+        ("if '-----BEGIN PRIVATE KEY-----' in text:\n    return text\n", 1),
+    ],
+)
+def test_a_key_without_an_end_covers_what_looks_like_it(
+    make_project: Make, text: str, end: int
+) -> None:
+    target = read_target(make_project({"a.pem": text}))
     (one,) = normalise([secret("trivy", (1, None), "a.pem")], Inventory(), Sources(target))
-    assert one.location == Location("a.pem", 1, 1)
+    assert one.location == Location("a.pem", 1, end)
 
 
 def test_a_whole_file_secret_has_no_block() -> None:

@@ -94,9 +94,10 @@ def test_an_answer_for_each_file_in_order(answers: Answers) -> None:
 def test_lines_before_values_and_each_value_once(answers: Answers) -> None:
     text = "\n".join((*TOKENS, TOKENS[0], "x" * 300, "", "-----BEGIN PGP PRIVATE" + " KEY BLOCK"))
     (found,) = answers({"a.txt": text.encode()})
-    assert [(hit["type"], hit["value"], hit["lines"]) for hit in found["hits"]] == [
-        ("GitHub Token", "ghp", [1, 2, 3]),
-        ("Private Key", "BEGIN PGP PRIVATE" + " KEY BLOCK", [6]),
+    assert [(hit["type"], hit["whole"], hit["lines"]) for hit in found["hits"]] == [
+        ("GitHub Token", TOKENS[0], [1, 3]),
+        ("GitHub Token", TOKENS[1], [2]),
+        ("Private Key", "", [6]),
     ]
     assert found["values"] == ["ghp", *TOKENS]
 

@@ -72,9 +72,6 @@ _HELP: Final = (
     "Treat it as leaked: revoke it, issue a new one, and load it from the environment or a secret "
     "manager."
 )
-# Detectors that hash only a part that all values share, such as the prefix of a token. There, hits
-# with one hash may be different secrets.
-_HASHED_IN_PART: Final = frozenset({"GitHub Token", "GitLab Token", "Private Key"})
 # Placeholders that are filled in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
 _PLACEHOLDER: Final = re.compile(r"\$?\{\{.*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%.*?%>")
 _IN_NAME: Final = "Secret in a path"
@@ -105,14 +102,21 @@ class SearchRequest(msgspec.Struct, frozen=True):
 class SecretHit(msgspec.Struct, frozen=True):
     """A secret of one file in clear text, and its lines. detect-secrets reports the first one.
 
-    `texts` are the quoted strings around it, and the token that it is a part of.
+    `value` is what detect-secrets hashes, which may be only the prefix of a token. `whole` is the
+    secret in full, "" for a private key. `texts` are that, and the quoted strings around it.
     """
 
     type: str
     hash: str
     value: str
+    whole: str
     lines: Annotated[tuple[base.Number, ...], msgspec.Meta(min_length=1)]
     texts: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str | None:
+        """The sha1 of the secret in full; None if it is not known."""
+        return next(iter(secret_texts((self.whole,)))) if self.whole else None
 
 
 class SearchAnswer(msgspec.Struct, frozen=True):
@@ -143,12 +147,6 @@ class BaselineSecret(msgspec.Struct, frozen=True):
     def kind(self) -> str:
         """The kind of hidden finding: marked as no secret, or only known."""
         return _NO_SECRET if self.is_secret is False else _KNOWN
-
-    def lists(self, hit: SecretHit) -> bool:
-        """Return True for the secret of a hit. Its line counts if the hash is not of its value."""
-        if (self.type, self.hashed_secret) != (hit.type, hit.hash):
-            return False
-        return hit.type not in _HASHED_IN_PART or self.line_number in hit.lines
 
 
 class _Baseline(msgspec.Struct, frozen=True):
@@ -286,15 +284,15 @@ def _parse_file(
     """
     if answer.reason:
         return base.Parsed(not_examined=(NotExamined(path, answer.reason, answer.on_purpose),))
-    hits, allowed = _by_value(answer.hits), _by_value(answer.allowed)
+    hits, allowed = _without_placeholders(answer.hits), _without_placeholders(answer.allowed)
     hidden = Counter({_PRAGMA: len({line for hit in allowed for line in hit.lines})})
     observations = []
     for hit in hits:
-        kinds = [entry.kind for entry in known if entry.lists(hit)]
+        kinds = [entry.kind for entry in known if _is_listed(hit, entry, hits)]
         hidden.update(kinds)
         in_source = BASELINE if _NO_SECRET in kinds else ""
         observations.append(_observation(hit, path, cells, in_source))
-    placeholders = sum(is_placeholder(hit.value) for hit in answer.hits)
+    placeholders = len(answer.hits) - len(hits)
     return base.Parsed(
         observations=(
             *observations,
@@ -307,6 +305,19 @@ def _parse_file(
         else (),
         secrets=source_files.spellings(answer.values),
     )
+
+
+def _is_listed(hit: SecretHit, entry: BaselineSecret, hits: Sequence[SecretHit]) -> bool:
+    """Return True if the entry is about this one of the hits.
+
+    A hash of only a part of a secret, such as the prefix of a token, is that of others too. Then it
+    is the one on the entry's line, if there is no other.
+    """
+    same = [one for one in hits if (one.type, one.hash) == (entry.type, entry.hashed_secret)]
+    if any(one.digest != one.hash for one in same):
+        same = [one for one in same if entry.line_number in one.lines]
+        return same == [hit]
+    return hit in same
 
 
 def _limits(settings: base.ScannerSettings) -> tuple[int, int, float]:
@@ -355,16 +366,8 @@ def is_placeholder(value: str) -> bool:
     return number > 0 and not re.search(r"\w", _SCHEME.sub("", rest))
 
 
-def _by_value(hits: Sequence[SecretHit]) -> Sequence[SecretHit]:
-    """Return the hits without placeholders, one for each line if the hash is not of the value."""
-    return [
-        replace(hit, lines=lines)
-        for hit in hits
-        if not is_placeholder(hit.value)
-        for lines in (
-            [(line,) for line in hit.lines] if hit.type in _HASHED_IN_PART else [hit.lines]
-        )
-    ]
+def _without_placeholders(hits: Sequence[SecretHit]) -> Sequence[SecretHit]:
+    return [hit for hit in hits if not is_placeholder(hit.value)]
 
 
 def _observation(
@@ -382,8 +385,8 @@ def _observation(
         location=places[0],
         places=places,
         secret=Secret(
-            None if hit.type in _HASHED_IN_PART else hit.hash,
-            secret_texts((hit.value, *hit.texts)),
+            hit.digest,
+            secret_texts(hit.texts),
         ),
         in_source=in_source,
     )

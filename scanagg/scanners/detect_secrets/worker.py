@@ -56,8 +56,9 @@ _BY_NAME: Final = tuple(
     for name in ("is_lock_file", "is_non_text_file", "is_swagger_file")
 )
 _PRAGMA: Final = "is_line_allowlisted"
-# A shorter value may be a part of the match: of a GitHub token, only "ghp" is reported.
+# A shorter value may be a part of the match, so the match is masked too.
 _WHOLE: Final = 8
+_TOKEN: Final = re.compile(r"[\w.~+/=-]+")
 _QUOTED: Final = re.compile(r"([\"'])(.+?)\1")
 _THEIRS: Final = "detect_secrets.plugins."
 # All patterns of the keyword detector contain the same list of keywords: one search for these
@@ -72,7 +73,15 @@ _KEYWORDS_NEEDED: Final = all(
     for pattern in patterns
 )
 
-_Key = tuple[str, str, str]  # type, hash and value of a secret
+
+class _Key(NamedTuple):
+    """The secret of a `SecretHit`. One that is not known in full is another one in each `line`."""
+
+    type: str
+    hash: str
+    value: str
+    whole: str
+    line: int = 0
 
 
 class _Places(NamedTuple):
@@ -88,7 +97,7 @@ _PlacesBySecret = defaultdict[_Key, _Places]
 class _Secret(msgspec.Struct, frozen=True):
     """A secret on one line. `values` must be masked. `is_allowed`: a pragma hides it.
 
-    `texts` are the values, and the quoted strings of the line that have them.
+    `texts` are the secret in full, and the quoted strings of the line that have it.
     """
 
     key: _Key
@@ -189,10 +198,10 @@ def _no_places() -> _PlacesBySecret:
 
 def _sorted(places_by_secret: _PlacesBySecret) -> tuple[SecretHit, ...]:
     hits = (
-        SecretHit(*key, tuple(places.lines), tuple(places.texts))
+        SecretHit(*key[:4], tuple(places.lines), tuple(places.texts))
         for key, places in places_by_secret.items()
     )
-    return tuple(sorted(hits, key=lambda hit: (hit.lines[0], hit.type, hit.hash)))
+    return tuple(sorted(hits, key=lambda hit: (hit.lines[0], hit.type, hit.hash, hit.whole)))
 
 
 def _utf8(raw: bytes, encoding: str, name: str) -> bytes:
@@ -244,11 +253,12 @@ def _secrets(name: str, lines: list[str], *, is_lock: bool) -> Iterator[_Secret]
                     for filter_ in scan.get_filters_with_parameter("context")
                 ) and _refusing("context", **place, **subject) - {_PRAGMA}:
                     continue
-                key = (secret.type, secret.secret_hash, str(secret.secret_value))
-                values = _values(plugin, key[-1], line)
-                quoted = (match[2] for match in _QUOTED.finditer(line))
-                texts = [*values, *(text for text in quoted if key[-1] in text)]
-                yield _Secret(key, number, values, texts, bool(refusing))
+                for key in _keys(plugin, secret, line):
+                    text = key.whole or key.value
+                    quoted = (match[2] for match in _QUOTED.finditer(line))
+                    texts = [*filter(None, (key.whole,)), *(q for q in quoted if text in q)]
+                    values = _values(plugin, key, line)
+                    yield _Secret(key, number, values, texts, bool(refusing))
 
 
 def _refusing(parameter: str, **known: object) -> set[str]:
@@ -307,14 +317,35 @@ def _knows_form(plugin: Plugin) -> bool:
     return isinstance(plugin, RegexBasedDetector) and not isinstance(plugin, IPPublicDetector)
 
 
-def _values(plugin: Plugin, value: str, line: str) -> list[str]:
-    """Return the texts to mask: the value, and the whole match if the value is a part of it."""
+def _keys(plugin: Plugin, secret: Plugin, line: str) -> list[_Key]:
+    """Return the secrets of the line that detect-secrets reports as this one.
+
+    It may report only the prefix of a token, such as "ghp", or leave out its end, such as the
+    signature of a JSON Web Token. Of a private key it reports the header.
+    """
+    value = str(secret.secret_value)
+    wholes: dict[str, None] = {}
     if isinstance(plugin, PrivateKeyDetector):
-        return []  # it matches the header, which is not secret
-    if len(value) >= _WHOLE or not isinstance(plugin, RegexBasedDetector):
-        return [value]
-    matches = (match[0] for pattern in plugin.denylist for match in pattern.finditer(line))
-    return [value, *(match for match in matches if value in match)]
+        return [_Key(secret.type, secret.secret_hash, value, "", secret.line_number)]
+    if isinstance(plugin, RegexBasedDetector):
+        for pattern in plugin.denylist:
+            for match in pattern.finditer(line):
+                is_part = value in match[0] and 2 * len(value) < len(match[0])
+                if (is_part or value == match[0]) and _TOKEN.fullmatch(match[0]):
+                    token = _TOKEN.match(line, match.start())
+                    wholes[token[0].rstrip(".") if token else value] = None
+    return [_Key(secret.type, secret.secret_hash, value, whole) for whole in wholes or (value,)]
+
+
+def _values(plugin: Plugin, key: _Key, line: str) -> list[str]:
+    """Return the texts to mask: the secret, and the whole match if the value is a part of it."""
+    if not key.whole:
+        return []  # the header is not secret
+    values = dict.fromkeys(filter(None, (key.value, key.whole)))
+    if len(key.value) < _WHOLE and isinstance(plugin, RegexBasedDetector):
+        matches = (match[0] for pattern in plugin.denylist for match in pattern.finditer(line))
+        values.update(dict.fromkeys(match for match in matches if key.value in match))
+    return [*values]
 
 
 if __name__ == "__main__":
