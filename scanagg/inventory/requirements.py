@@ -29,12 +29,11 @@ from scanagg.inventory.manifest import (
 from scanagg.inventory.scopes import file_scope
 from scanagg.model import Location, NotExamined, Reason, SourceFile
 from scanagg.project.kinds import FOLDERS
+from scanagg.project.requirement_lines import joined_lines, without_comment
 
 # Reading many files that all include each other would take hours.
 _MAX_INCLUDES: Final = 500
 
-_LINE_END: Final = re.compile(r"\r\n|\r|\n")
-_COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*$")
 _PER_LINE_OPTION: Final = re.compile(r"(?<=\s)-.*$")
 # The comments of pip-compile and uv about who needs a package: "# via x", or a list below "# via".
 _VIA: Final = re.compile(r"^\s*#\s*via(?!\S)(.*)$")
@@ -244,8 +243,8 @@ def _logical_lines(text: str) -> list[_Line]:
     lines: list[_Line] = []
     via: list[str] = []  # of the line above
     in_list = False
-    for number, joined in _joined(text):
-        line = _COMMENT.sub("", joined).strip()
+    for number, joined in joined_lines(text):
+        line = without_comment(joined)
         opening = (_INLINE_VIA.search if line else _VIA.match)(joined)
         item = opening or (_VIA_ITEM.match(joined) if in_list and not line else None)
         if line:
@@ -257,20 +256,3 @@ def _logical_lines(text: str) -> list[_Line]:
         via += items
         in_list = bool(item) and not (opening and items)
     return lines
-
-
-def _joined(text: str) -> Iterator[tuple[int, str]]:
-    """Yield lines with their continuations, from their first number; a comment ends a line."""
-    parts: list[str] = []
-    start = 0
-    for number, physical in enumerate(_LINE_END.split(text), start=1):
-        # pip also breaks lines at separators that editors do not count as line ends (U+2028).
-        for line in physical.splitlines() or [""]:
-            start = start if parts else number
-            comment = line.lstrip().startswith("#")
-            continued = line.endswith("\\") and not comment
-            parts.append(line.rstrip("\\") if continued else f" {line}" if comment else line)
-            if not continued:
-                yield start, "".join(parts)
-                parts = []
-    yield start, "".join(parts)

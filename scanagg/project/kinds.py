@@ -18,8 +18,8 @@ import msgspec
 
 from scanagg.core.files import MAX_BYTES, open_file, read_file
 from scanagg.model import Category, Reason, SourceFile
+from scanagg.project import requirement_lines
 from scanagg.project.python_code import INLINE_METADATA, NAMES, STARTUP_SUFFIX, SUFFIXES, is_script
-from scanagg.project.text import decode_as_pip
 
 PYPI: Final = "PyPI"
 _HEAD_BYTES: Final = 64 * 1024
@@ -109,85 +109,6 @@ _NO_TEXT: Final = _BINARY.union(
         *(".java", ".diff", ".patch"),
     )
 )
-_VERSION: Final = r"(?:={2,3}|[<>~!]=|[<>])[ \t]*[\w.*!+-]+"
-_NAME: Final = r"[A-Za-z0-9][\w.-]*+[ \t]*+(?:\[[\w., \t-]*+\][ \t]*+)?"
-# Lines that pip can read: a name with versions; an address, a path, or a variable.
-_REQUIREMENT: Final = (
-    rf"{_NAME}(?P<versions>\(?{_VERSION}(?:[ \t]*,[ \t]*{_VERSION})*[ \t]*,?[ \t]*\)?)?(?:;.*)?"
-)
-_OTHER_LINE: Final = (
-    rf"{_NAME}@[ \t]*\S.*|[A-Za-z][A-Za-z0-9+.-]*+:\S.*|\.(?:\[[\w., \t-]*\])?"
-    r"|(?:\.{0,2}|~)/[\w.].*|[\w.-]+/\S*|\$\{[A-Z0-9_]+\}\S*"
-)
-_COMMENT: Final = r"(?:^|\s)#.*"
-_OPTION: Final = r"\s-.*"
-# A pin in any encoding, also one in two lines.
-_MAY_PIN: Final = r"==|=\0|=\\|coding[:=]"
-_LONGEST_LINE: Final = 2000
-
-
-class _Lines(msgspec.Struct, frozen=True):
-    """The lines of a file as pip would read them; `readable` if it could read all of them."""
-
-    readable: bool
-    requirements: int
-    pins: int
-
-
-def _lines(content: bytes, *, to_the_end: bool = True) -> _Lines:
-    """Count requirements and pins, also in UTF-16.
-
-    Without `to_the_end`, stop at the first line that pip could not read.
-    """
-    try:
-        text = decode_as_pip(content)
-    except (LookupError, ValueError):
-        text = content.decode("latin-1")
-    comment, option, requirement, other = map(
-        _compiled, (_COMMENT, _OPTION, _REQUIREMENT, _OTHER_LINE)
-    )
-    readable, requirements, pins = True, 0, 0
-    for line in _logical_lines(text):
-        written = option.sub("", comment.sub("", line, count=1).strip(), count=1)
-        if not written or written.startswith("-"):
-            continue
-        match = requirement.fullmatch(written) if len(written) <= _LONGEST_LINE else None
-        if match:
-            requirements += 1
-            pins += "==" in (match["versions"] or "")
-        elif len(written) > _LONGEST_LINE or not other.fullmatch(written):
-            readable = False
-            if not to_the_end:
-                break
-    return _Lines(readable, requirements, pins)
-
-
-def _logical_lines(text: str) -> Iterator[str]:
-    """Yield the lines as pip joins them: all but comments go on after a backslash."""
-    parts: list[str] = []
-    for line in text.splitlines():
-        is_comment = line.lstrip().startswith("#")
-        if line.endswith("\\") and not is_comment:
-            parts.append(line.strip("\\"))
-        else:
-            yield "".join((*parts, f" {line}" if is_comment else line))
-            parts.clear()
-    yield "".join(parts)
-
-
-def _is_list(content: bytes) -> bool:
-    """Return True if pip could read the file, and it has a pin."""
-    if not _compiled_bytes(_MAY_PIN).search(content):
-        return False
-    lines = _lines(content, to_the_end=False)
-    return lines.readable and lines.pins > 0
-
-
-def _is_named_list(content: bytes) -> bool:
-    """Return True if pip could read the file, or it has a pin among other lines."""
-    lines = _lines(content)
-    return lines.pins > 0 or (lines.readable and lines.requirements > 0)
-
 
 _SCRIPT_BLOCK: Final = _has(INLINE_METADATA)
 _PIP_INSTALL: Final = r"\bpip3?(?:\.exe)?[\"',\s]+install\b"
@@ -554,16 +475,15 @@ _NAMED_LIST: Final = FileKind(
         rf"(?i:(?!{_PROSE}\Z|{_CONSTRAINTS}\Z)"
         rf"(?:{_IN_FOLDER}|(?:.*/)?(?:[^/]*requirements?|(?:[^/]*[-_.])?reqs?)(?![a-z])[^/]*))"
     ),
-    content=_is_named_list,
+    content=requirement_lines.is_named_list,
     by_inventory=True,
 )
 
 _UNNAMED_LIST: Final = FileKind(
     id="requirements-list",
     title="lists of requirements",
-    no_suffixes=_BINARY,
     pattern=rf"(?i:(?!{_CONSTRAINTS}\Z).*)",
-    content=_is_list,
+    content=requirement_lines.is_list,
     by_inventory=True,
 )
 _LISTS: Final = (REQUIREMENTS, _NAMED_LIST, _UNNAMED_LIST)
@@ -714,9 +634,7 @@ def _read_any(file: SourceFile) -> bytes:
                 return stream.read(MAX_BYTES)
     except OSError:
         return b""
-    # The last line may be cut off.
-    lines = _lines(head[: head.rfind(b"\n") + 1], to_the_end=False)
-    return _read(file) if lines.readable else head
+    return _read(file) if requirement_lines.may_be_list(head) else head
 
 
 def _read(file: SourceFile) -> bytes:

@@ -25,7 +25,9 @@ _MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 # As in pip, which takes any white space before the name.
-_CODING: Final = re.compile(rb"[ \t\f]*#.*?coding[:=]\s*([-\w.]+)", re.DOTALL)
+_CODING: Final = re.compile(rb"#.*?coding[:=]\s*([-\w.]+)", re.DOTALL)
+# Codecs for the names of hosts, which take quadratic time.
+_NOT_FOR_FILES: Final = frozenset(("punycode", "idna"))
 _WIDE_NAMES: Final = ("utf-16", "utf-32")
 _WIDE: Final = ("utf-32-le", "utf-32-be", "utf-16-le", "utf-16-be")
 # The share of ASCII characters in wide text without a mark and in text with controls, at least.
@@ -109,7 +111,10 @@ def decode_as_pip(raw: bytes) -> str:
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             return raw.decode(encoding, "replace")
-    return raw.decode(coding_of(raw) or "utf-8", "replace")
+    encoding = coding_of(raw) or "utf-8"
+    if codecs.lookup(encoding).name in _NOT_FOR_FILES:
+        raise LookupError(encoding)
+    return raw.decode(encoding, "replace")
 
 
 def _is_wide(head: bytes, encoding: str) -> bool:

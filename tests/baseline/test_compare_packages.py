@@ -488,7 +488,7 @@ LOCK = '{"lockfileVersion": 3, "packages": {}}'
 LOST_CASES: dict[str, tuple[Files, Files, list[tuple[str, str]]]] = {
     "renamed to a name that is no list": (
         {"requirements.txt": "a==1\n"},
-        {"requirements.txt": None, "notes.doc": "a==1\n"},
+        {"requirements.txt": None, "constraints.txt": "a==1\n"},
         [("manifest-gone", "requirements.txt")],
     ),
     "deleted": (

@@ -57,7 +57,7 @@ def test_the_other_lock_of_rye_is_for_development(inventory_of, pins):
     "dynamic",
     [
         'dependencies = {file = "deps.pdf"}',
-        'dependencies = {file = ["deps.pdf", "more.pdf"]}',
+        'dependencies = {file = ["deps.pdf", "constraints.pdf"]}',
         'optional-dependencies.fast = {file = ["deps.pdf"]}',
         'optional-dependencies = {fast = {file = "deps.pdf"}}',
     ],
@@ -65,7 +65,7 @@ def test_the_other_lock_of_rye_is_for_development(inventory_of, pins):
 def test_files_of_dynamic_dependencies_are_read(inventory_of, pins, dynamic, extra):
     text = f'[project]\nname = "x"\ndynamic = ["dependencies"]\n{extra}'
     text += f"[tool.setuptools.dynamic]\n{dynamic}\n"
-    inventory = inventory_of({"pyproject.toml": text, "deps.pdf": LIST, "more.pdf": ""})
+    inventory = inventory_of({"pyproject.toml": text, "deps.pdf": LIST, "constraints.pdf": ""})
     assert list(pins(inventory)) == BOTH
 
 
@@ -86,7 +86,7 @@ deps =
     py38,py39: b==2
     django{env:DJANGO}
     {[base]deps}
-    -r{toxinidir}/more.pdf
+    -r{toxinidir}/constraints.pdf
     -cnothing.txt
     -e .
     .
@@ -117,7 +117,7 @@ dependencies:
   - pip
   - pip:
     - a==1
-    - -r more.pdf
+    - -r constraints.pdf
     - open>=1
 """
 DOCKER = """\
@@ -149,7 +149,7 @@ dependencies = ["d==4"]
 [tool.tox.env_run_base]
 deps = ["e==5"]
 [tool.tox.env.lint]
-deps = ["-r more.pdf", "ruff"]
+deps = ["-r constraints.pdf", "ruff"]
 [tool.pixi.dependencies]
 numpy = "1"
 """
@@ -258,11 +258,11 @@ import a
     ],
 )
 def test_requirements_of_tools(inventory_of, pins, path, content, pinned, unread):
-    inventory = inventory_of({path: content, "more.pdf": "z==9\n"})
+    inventory = inventory_of({path: content, "constraints.pdf": "z==9\n"})
     found = {
         pin: text.replace(" direct ", " ")
         .replace(f"{path}:", "")
-        .replace("runtime unknown more.pdf:", "")
+        .replace("runtime unknown constraints.pdf:", "")
         for pin, text in pins(inventory).items()
     }
     assert found == pinned

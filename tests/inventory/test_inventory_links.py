@@ -124,7 +124,11 @@ def test_a_setup_py_that_is_a_link_is_looked_at(linked):
 
 
 def test_a_folder_of_requirements_may_be_a_link(linked, pins):
-    files = {"deps/base.txt": "foo==1.0\n", "deps/sub/x.pdf": "bar==1.0\n", "deps/a.py": ""}
+    files = {
+        "deps/base.txt": "foo==1.0\n",
+        "deps/sub/constraints.txt": "bar==1.0\n",
+        "deps/a.py": "",
+    }
     links = {"requirements": "deps", "lib/requirements": "..", "folder": "deps", "reqs": "/nowhere"}
     inventory = linked(files, links)
     assert pins(inventory) == {"foo==1.0": "runtime unknown deps/base.txt:1"}

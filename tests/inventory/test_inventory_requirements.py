@@ -157,9 +157,11 @@ def test_includes_that_cannot_be_read_are_problems(inventory_of, problems, tmp_p
 
 def test_files_that_include_each_other_without_end_are_cut_off(inventory_of, problems, monkeypatch):
     monkeypatch.setattr(requirements, "_MAX_INCLUDES", 3)
-    files = {f"{number}.pdf": f"-r {number + 1}.pdf\na==1\n" for number in range(9)}
-    inventory = inventory_of({"requirements.txt": "-r 0.pdf", **files})
-    assert list(problems(inventory)) == ["2.pdf"]
+    files = {
+        f"constraint-{number}.pdf": f"-r constraint-{number + 1}.pdf\na==1\n" for number in range(9)
+    }
+    inventory = inventory_of({"requirements.txt": "-r constraint-0.pdf", **files})
+    assert list(problems(inventory)) == ["constraint-2.pdf"]
 
 
 def test_a_constraint_pins_what_is_required(inventory_of, pins):
@@ -227,6 +229,9 @@ def test_comments_of_compilers_show_what_is_direct(inventory_of):
         b"a==1\rb==2",
         b"a==1\n\x0c\nb==2\n",
         "# coding: latin-1\n# \xe9\na==1\nb==2\n".encode("latin-1"),
+        b"# coding:\x0cutf-7\n#+AAo-a==1\nb==2\n",
+        b"#!pip -*- coding=\tutf-7 -*-\na+AD0APQ-1\nb==2\n",
+        b" # coding: utf-7\n#+AAo-c==1\na==1\nb==2\n",
     ],
 )
 def test_encodings_and_line_ends(inventory_of, raw):
@@ -251,6 +256,11 @@ def test_a_line_that_editors_do_not_show_as_one_is_read_as_pip_does(inventory_of
             b"# coding: klingon\na==1",
             "requirements.txt:1",
             Reason("unknown-encoding", {"encoding": "klingon"}),
+        ),
+        (
+            b"# coding: punycode\na==1",
+            "requirements.txt:1",
+            Reason("unknown-encoding", {"encoding": "punycode"}),
         ),
         (
             b"# coding: hex\na==1",

@@ -87,10 +87,15 @@ def test_a_setup_py_beside_a_lock_does_not_stand_for_its_manifest(inventory_of):
 
 def test_files_that_setup_cfg_names_are_read(inventory_of, pins):
     text = (
-        "[options]\ninstall_requires = file: base.pdf, more.pdf\n"
-        "[options.extras_require]\nfast =\n    file: fast.pdf\n    speed==1\n"
+        "[options]\ninstall_requires = file: base.pdf, constraints.pdf\n"
+        "[options.extras_require]\nfast =\n    file: fast-constraints\n    speed==1\n"
     )
-    files = {"base.pdf": "a==1\n", "more.pdf": "b==1\n", "fast.pdf": "c==1\n", "x.pdf": "!"}
+    files = {
+        "base.pdf": "a==1\n",
+        "constraints.pdf": "b==1\n",
+        "fast-constraints": "c==1\n",
+        "x.pdf": "!",
+    }
     inventory = inventory_of({"setup.cfg": text, **files})
     assert list(pins(inventory)) == ["a==1", "b==1", "c==1", "speed==1"]
     only = "[options]\ninstall_requires = file: base.pdf\n"

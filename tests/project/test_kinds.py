@@ -1,6 +1,8 @@
 """The registry of kinds of files: what is recognised, and what is not."""
 
+import codecs
 import io
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
@@ -62,23 +64,7 @@ def kinds_of(root: Path, path: str, content: str | bytes) -> list[str]:
             "a==1\nb @ https://h/b.zip\ngit+https://h/x\n./c\n",
             "requirements-list",
         ),
-        *(
-            ("deps.txt", content, "requirements-list")
-            for content in (
-                "a\\\n==1\n",
-                "a=\\\n=1\n",
-                "a==1; \\\n python_version > '3'\n",
-                "a==1\fb==2\n",
-                "a==1\u2028b==2\n",
-                "\u00a0a==1,\n",
-                f"a==1 {'--hash=sha256:00 ' * 200}\n",
-                "a==1 \\\n" + "--hash=sha256:00 \\\n" * 200,
-                "a==1\n.\n.[dev]\npkg/\n~/b\n${HOME}/c\nHTTPS://h/d.whl\n",
-                "a==1\n".encode("utf-32"),
-                "# coding: utf-7\na+AD0APQ-1\n",
-                "# coding:\futf-7==1\n#+AAo-a==1\n",
-            )
-        ),
+        ("deps.png", LIST, "requirements-list"),
         ("deps.txt", "# comment\n" * 9000 + "a==1\n", "requirements-list"),
         ("deps.txt", "word\n" * 20000 + "a==1\n", "requirements-list"),
         ("package.json", " " * 70000 + '{"dependencies": {"a": "1"}}', "package-json"),
@@ -177,10 +163,69 @@ def test_locks_are_known_by_their_names() -> None:
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        *("a\\\n==1\n", "a==\\\n1\n", "a=\\\n=1\n", "\\a==1\\\n", "# a\\\na==1\n"),
+        *("a==1; \\\n python_version > '3'\n", "a>=1 \\\n,==1\n", "a==1\\\n --hash=sha256:0\n"),
+        *("a==1\fb==2\n", "a==1\x0bb==2\n", "a==1\u2028b==2\n", "a==1\x85b==2\n", "a==1\rb==2"),
+        *("\xa0a==1\n", "a==\u20031\n", "a == 1 , \n", "a==1,\n", "a (==1)\n", "a[x,]===1~x\n"),
+        *("a==1\nHTTPS://h/b.whl\n", "a==1\n.\n", "a==1\n.[dev]\n", "a==1\npkg/\n"),
+        *("a==1\n~/x\n", "a==1\nx.whl[y]\n", "a==1\na b/\n", "a==1\nx y.whl\n", "a==1\n../x\n"),
+        *("a==1\n${X}\n", "${X}a==1\n", "a==${X}\n", "a @ https://h/a.whl\n", "a@file:///a\n"),
+        "a==1" + f" --hash=sha256:{'0' * 64}" * 30,
+        "# \0\na==1\n",
+        *("a==1\n".encode(name) for name in ("utf-16", "utf-32", "utf-8-sig")),
+        codecs.BOM_UTF32_BE + "a==1\n".encode("utf-32-be"),
+        codecs.BOM_UTF16_LE + ("# é\n" * 40_000 + "a==1\n").encode("utf-16-le"),
+        b"# coding: utf-7\na+AD0APQ-1\n",
+        b"# coding:\x0cutf-7\n#+AAo-a==1\n",
+        b"# caf\xe9\x85\na==1\n",
+        "a==1 \\\n" + "  --hash=sha256:0 \\\n" * 5000 + "  --hash=sha256:0\n",
+        "b\n" * 32_760 + "a==\\\n1\n",
+    ],
+)
+def test_a_list_that_pip_reads_is_one(tmp_path: Path, content: str | bytes) -> None:
+    assert kinds_of(tmp_path, "deps", content) == ["requirements-list"]
+
+
+_PARTS = (
+    *(b"\n", b" ", b"\\\n", b"[", b"[\n", b"%", b"% x -m ", b"pip ", b"pip \\\n", b'"pip", '),
+    *(b'"dependencies" ', b'"dependencies": { ', b"channels:\n", b"dependencies:\n", b"[[\n"),
+    *(b"PK\x01\x02", b"# /// script ", b"- ", b"manager: conda ", b"a==1\n", b"a==1,", b"a==1 "),
+    *(b"a===,", b"a;", b"a[", b" #", b"a @ ", b"./", b"a:", b"${A", b"~", b"a===1 \\\n", b".whl"),
+    *(b"# coding: punycode\n", b"#coding:", b"a.", b"a-", b"\0", b"\x85", b"\xc3\xa9 ", b"uv "),
+)
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in kinds.KINDS if kind.content], ids=lambda kind: kind.id
+)
+def test_hostile_content_takes_no_time(kind: kinds.FileKind) -> None:
+    for part in _PARTS:
+        content = part * (65536 // len(part)) + b"?"
+        start = time.process_time()
+        kind.content(content)
+        assert time.process_time() - start < 0.2, part
+
+
+@pytest.mark.parametrize(
+    "part",
+    ["a/", "requirements/", "requirements-", "-", "conda-", "constraint", "a.so.", ".", "\n"],
+)
+def test_a_hostile_path_takes_no_time(part: str) -> None:
+    path = (part * 4096)[:4000]
+    start = time.process_time()
+    for name in ("x", "x.so", "x.txt", "x.props", "x.lock", "x.yml", "x.toml"):
+        kinds.named(f"{path}/{name}")
+        kinds.is_manifest(path + name)
+    assert time.process_time() - start < 0.2
+
+
+@pytest.mark.parametrize(
     "line",
     [
         *(" " * 60_000 + "x", "a" * 60_000 + "!", "a==1," * 12_000, "a;" * 30_000, "./" * 30_000),
-        *("a[" * 30_000, " #" * 30_000, "a @ " * 15_000, "a==" + "1." * 30_000 + "!"),
+        *("a[" * 30_000, " #" * 30_000, "a @ " * 15_000, "a==" + "1." * 30_000 + "?"),
         "/*! a minified file */ a==1;" + "b(c==d);" * 9_000,
     ],
 )
