@@ -123,6 +123,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
                 *traced.notices,
                 *(() if is_trusted else traced.lost),
                 *_notices(request, target),
+                *_index_notices(inventory),
                 *_store_notices(request, setup, store),
             ),
         )
@@ -243,6 +244,15 @@ def _notices(request: Request, target: Target) -> Iterator[Reason]:
     if request.rules.settings.exclude:
         count = sum(gap.reason == CONFIGURED for gap in target.skipped)
         yield Reason("files-excluded", {"count": count})
+
+
+def _index_notices(inventory: Inventory) -> Iterator[Reason]:
+    """Yield each host of another package index, with the files that name it."""
+    paths: dict[str, set[str]] = {}
+    for index in inventory.indexes:
+        paths.setdefault(index.host, set()).add(index.place.path)
+    for host in sorted(paths):
+        yield Reason("other-index", {"host": host, "paths": tuple(sorted(paths[host]))})
 
 
 def _upgrades(decision: Decision, inventory: Inventory, store: Store) -> tuple[Upgrade, ...]:

@@ -39,12 +39,14 @@ _PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY, Category.LICENSE
 class Traced(msgspec.Struct, frozen=True):
     """The findings with their histories, in the given order, and notices about the comparison.
 
-    `lost` are the packages of the base that nothing lists, by their manifests.
+    `lost` are the packages of the base that nothing lists, by their manifests, and `indexes` the
+    package indexes that the change adds.
     """
 
     findings: tuple[Finding, ...]
     notices: tuple[Reason, ...] = ()
     lost: tuple[Reason, ...] = ()
+    indexes: tuple[Reason, ...] = ()
 
 
 def trace(
@@ -104,6 +106,7 @@ def trace(
         tuple(replace(one, history=histories[n]) for n, one in enumerate(findings)),
         tuple(dict.fromkeys(notices)),
         in_base.lost if in_base else (),
+        in_base.indexes if in_base else (),
     )
 
 

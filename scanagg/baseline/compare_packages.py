@@ -45,7 +45,7 @@ class BasePackages(msgspec.Struct, frozen=True):
     only the target has. `same` are files of the target that are as in the base. `purls` are the
     packages that a scanner reported in the base, with the files that list them. `problems` are
     manifests of the base that cannot be read, with the reason, and `lost` names packages of the
-    base that nothing lists.
+    base that nothing lists. `indexes` are the package indexes that the base does not have.
     """
 
     uses: _Uses
@@ -56,6 +56,7 @@ class BasePackages(msgspec.Struct, frozen=True):
     purls: Mapping[str, frozenset[str]] = {}
     problems: tuple[Reason, ...] = ()
     lost: tuple[Reason, ...] = ()
+    indexes: tuple[Reason, ...] = ()
 
     def has(self, package: Package) -> bool:
         """Return True if the base has this version of a PyPI package in all its uses.
@@ -143,7 +144,17 @@ def read_packages(
             *_lost_packages(base, inventory, now),
             *_lost_manifests(base, inventory, changes, before, now),
         ),
+        indexes=tuple(_added_indexes(base, inventory)),
     )
+
+
+def _added_indexes(base: Inventory, inventory: Inventory) -> Iterator[Reason]:
+    """Yield the package indexes that no manifest of the base names, each once for each file."""
+    known = {index.address for index in base.indexes}
+    added = {(one.address, one.place.path): one for one in inventory.indexes}
+    for (address, path), index in sorted(added.items()):
+        if address not in known:
+            yield Reason("index-added", {"path": path, "host": index.host, "address": address})
 
 
 def _lost_packages(base: Inventory, inventory: Inventory, now: Set[str]) -> Iterator[Reason]:

@@ -148,7 +148,7 @@ def attempts(
             if grown := (own.accepted - trusted.accepted).total():
                 reasons.append(Reason("baseline-grows", {"count": grown}))
     reasons += hiding(before, target)
-    return (*reasons, *traced.lost, *_hidden_findings(findings))
+    return (*reasons, *traced.lost, *traced.indexes, *_hidden_findings(findings))
 
 
 def _rule_paths(rules: ProjectRules) -> Iterator[str]:

@@ -21,6 +21,7 @@ from scanagg.inventory.pyproject import (
     read_pipfile,
     read_pyproject,
     read_script,
+    read_uv_settings,
 )
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
@@ -44,6 +45,7 @@ _DECLARING: Final[Mapping[str, Reader]] = {
     "pyproject": read_pyproject,
     "setup-cfg": read_setup_cfg,
     "pipfile": read_pipfile,
+    "uv-settings": read_uv_settings,
     "hatch": read_hatch,
     "script": read_script,
     "script-unnamed": read_script,

@@ -25,6 +25,7 @@ from scanagg.inventory.graph import (
     used_constraints,
     walk,
 )
+from scanagg.inventory.indexes import PIPFILE_LOCK, indexes, indexes_in, indexes_of_entry
 from scanagg.inventory.manifest import (
     OWN_CODE,
     Edge,
@@ -135,12 +136,14 @@ class LockKind(msgspec.Struct, frozen=True):
             for group, declared in by_group.items()
         }
         packages: list[Package] = []
+        indexes_by_address = {one.address: one for one in indexes_in(document, PIPFILE_LOCK)}
         unpinned: list[Requirement] = []
         own_names: set[str] = set()
         for (keys, entry), (name, needed) in zip(entries, needs, strict=True):
             place = document.place(*keys, "name")
             scope = entry.scope(file.path, groups) or graph.scope(name)
-            source = entry.source_in(document.table(*keys))
+            table = document.table(*keys)
+            source = entry.source_in(table)
             origin = origin_of_source(source, file.path, project)
             with document.problems.caught(place.start_line):
                 requirement_name(entry.name)
@@ -153,9 +156,12 @@ class LockKind(msgspec.Struct, frozen=True):
                     requires = nodes.keys() & set(map(canonicalize_name, needed.names))
                     package = pinned_package(entry.name, entry.version, scope, direct, requires)
                     packages.append(replace(package, places=(place,)))
+                    for index in indexes(indexes_of_entry(table), place):
+                        indexes_by_address.setdefault(index.address, index)
         return Manifest(
             path=file.path,
             packages=tuple(packages),
+            indexes=tuple(indexes_by_address.values()),
             unpinned=tuple(unpinned),
             problems=tuple(document.problems.entries),
             covers={in_folder_of(file.path, name): how for name, how in basis.covers.items()},

@@ -22,6 +22,7 @@ from scanagg.model import (
     Location,
     NotExamined,
     Package,
+    PackageIndex,
     Reason,
     Requirement,
     Scope,
@@ -121,6 +122,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     groups lead to. `answers` are other manifests that it was compiled from. `tools` are
     requirements of other environments than that of the project, by the kind of file or section (see
     `project.kinds`); no lock of the project covers them. `unread` are parts that are not read.
+    `indexes` are the package indexes other than PyPI.
     """
 
     path: str
@@ -137,6 +139,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     constraints: tuple[Constraint, ...] = ()
     tools: Mapping[str, Sequence[Declaration]] = {}
     unread: tuple[Unread, ...] = ()
+    indexes: tuple[PackageIndex, ...] = ()
 
     def for_development(self) -> "Manifest":
         """Return the manifest with everything in it for development only."""

@@ -96,6 +96,7 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         constraints=_united_constraints(constraints),
         uses=tuple(dict.fromkeys(uses)),
         unread=tuple(dict.fromkeys(unread)),
+        indexes=tuple(dict.fromkeys(chain.from_iterable(one.indexes for one in manifests))),
         of_tools=frozenset(one.purl for one in united if _version_key(one) not in of_project),
     )
 

@@ -16,6 +16,7 @@ from scanagg.inventory.declarations import (
     table_constraint,
 )
 from scanagg.inventory.document import ManifestDocument, as_list, load_toml, parse_toml
+from scanagg.inventory.indexes import PIPFILE, PYPROJECT, UV_SETTINGS, indexes_in
 from scanagg.inventory.manifest import (
     OWN_CODE,
     Declaration,
@@ -108,8 +109,9 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     includes = tuple(_dynamic_files(document))
     tools = _tools(document, project, _TOOLS)
     unread = tuple(_unread(document, project, includes))
-    parts = (lists, tables, constraints, includes, tools, unread, document.problems.entries)
-    if not any(parts):
+    indexes = tuple(indexes_in(document, PYPROJECT))
+    read = (lists, tables, constraints, includes, tools, indexes)
+    if not any((*read, unread, document.problems.entries)):
         return None
     declared = [one for section in lists for one in _from_list(section, project)]
     known_names = {declaration.name for declaration in declared}
@@ -134,7 +136,14 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         constraints=constraints,
         tools=tools,
         unread=unread,
+        indexes=indexes,
     )
+
+
+def read_uv_settings(file: SourceFile, project: ProjectFiles) -> Manifest:
+    """Read the indexes in a uv.toml."""
+    document = load_toml(file, project)
+    return Manifest(path=file.path, indexes=tuple(indexes_in(document, UV_SETTINGS)))
 
 
 def read_hatch(file: SourceFile, project: ProjectFiles) -> Manifest:
@@ -161,7 +170,10 @@ def read_script(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         for one in _from_list(section, project)
     ]
     return Manifest(
-        path=file.path, declared=tuple(declared), problems=tuple(document.problems.entries)
+        path=file.path,
+        declared=tuple(declared),
+        problems=tuple(document.problems.entries),
+        indexes=tuple(indexes_in(document, PYPROJECT)),
     )
 
 
@@ -306,5 +318,9 @@ def read_pipfile(file: SourceFile, project: ProjectFiles) -> Manifest:
             _Section(document, (category,), category_scope(category), category), project
         )
     ]
-    problems = tuple(document.problems.entries)
-    return Manifest(path=file.path, declared=tuple(declared), problems=problems)
+    return Manifest(
+        path=file.path,
+        declared=tuple(declared),
+        problems=tuple(document.problems.entries),
+        indexes=tuple(indexes_in(document, PIPFILE)),
+    )

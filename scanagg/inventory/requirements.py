@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 from scanagg.core.redact import mask_line
 from scanagg.inventory.declarations import declare
 from scanagg.inventory.graph import walk
+from scanagg.inventory.indexes import indexes
 from scanagg.inventory.manifest import (
     Declaration,
     Edge,
@@ -27,12 +28,13 @@ from scanagg.inventory.manifest import (
     read_text,
 )
 from scanagg.inventory.scopes import file_scope
-from scanagg.model import Location, NotExamined, Reason, SourceFile
+from scanagg.model import Location, NotExamined, PackageIndex, Reason, SourceFile
 from scanagg.project.kinds import FOLDERS
 from scanagg.project.requirement_lines import joined_lines, without_comment
 
 # Reading many files that all include each other would take hours.
 _MAX_INCLUDES: Final = 500
+_INDEX_OPTIONS: Final = ("index_url", "extra_index_url", "find_links", "trusted_host")
 
 _PER_LINE_OPTION: Final = re.compile(r"(?<=\s)-.*$")
 # The comments of pip-compile and uv about who needs a package: "# via x", or a list below "# via".
@@ -44,9 +46,11 @@ _VIA_PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 # https://pip.pypa.io/en/stable/reference/requirements-file-format/#supported-options
 _OPTIONS: Final = {
-    "append": ("-r --requirement", "-c --constraint", "-e --editable"),
-    "store": (
+    "append": (
+        *("-r --requirement", "-c --constraint", "-e --editable"),
         *("-i --index-url --pypi-url", "--extra-index-url", "-f --find-links", "--trusted-host"),
+    ),
+    "store": (
         *("--no-binary", "--only-binary", "--use-feature", "--uploaded-prior-to", "--hash"),
         *("--config-settings", "--global-option", "--install-option"),
     ),
@@ -134,6 +138,7 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
         ways=walk(nodes, map(attrgetter("root"), roots)).ways(),
         includes=tuple(path for path, _ in reading.waiting[1:]),
         constraints=tuple(filter(None, constraints)),
+        indexes=tuple(reading.indexes),
     )
 
 
@@ -151,6 +156,7 @@ class _Reading(msgspec.Struct):
         default_factory=lambda: {False: [], True: []}
     )
     problems: list[NotExamined] = []
+    indexes: list[PackageIndex] = []
     compiled_from: set[str] = msgspec.field(default_factory=set)
     # One for each reading: a parser cannot be shared by threads.
     parser: _Options = msgspec.field(default_factory=_Options)
@@ -204,8 +210,10 @@ class _Reading(msgspec.Struct):
                 yield from (replace(declaration, pin=pin) for pin in sorted(pins[declaration.name]))
 
     def _options(self, text: str, path: str, site: Site, constrains: bool) -> None:
-        """Read a line with options: local packages, or files that the file at `path` includes."""
+        """Read a line with options: local packages, indexes, or files that `path` includes."""
         options = self.parser.parsed(text)
+        for option in _INDEX_OPTIONS:
+            self.indexes += indexes(options.ensure_value(option, []), site.place)
         for name in options.ensure_value("editable", []):
             self.declared[constrains].append(declare(f"-e {name}", site, self.project))
         includes = [(name, constrains) for name in options.ensure_value("requirement", [])]

@@ -171,6 +171,17 @@ class UnreadFiles(msgspec.Struct, frozen=True):
     reason: Reason
 
 
+class PackageIndex(msgspec.Struct, frozen=True):
+    """A package index other than PyPI that a manifest names, or a folder in place of one.
+
+    `host` has the scheme only if that is not https. Credentials in the address are masked.
+    """
+
+    host: str
+    address: str
+    place: Location
+
+
 class Inventory(msgspec.Struct, frozen=True):
     """The packages of the target, with unpinned requirements and lines that cannot be read.
 
@@ -178,7 +189,7 @@ class Inventory(msgspec.Struct, frozen=True):
     manifests and locks; a pin of a lock or of a requirements.txt is none. `uses` has each package
     in each of its manifests. `unread` are manifests of other kinds than those that the inventory
     reads; a scanner may read them. `of_tools` are the purls of packages that only the environments
-    of tools have, such as tests and builds.
+    of tools have, such as tests and builds. `indexes` are the package indexes other than PyPI.
     """
 
     packages: tuple[Package, ...] = ()
@@ -190,6 +201,7 @@ class Inventory(msgspec.Struct, frozen=True):
     uses: tuple[Use, ...] = ()
     unread: tuple[Unread, ...] = ()
     of_tools: frozenset[str] = frozenset()
+    indexes: tuple[PackageIndex, ...] = ()
 
 
 class SourceFile(msgspec.Struct, frozen=True):

@@ -159,6 +159,7 @@ _PYTHON: Final = (
         lock=True,
         by_inventory=True,
     ),
+    FileKind(id="uv-settings", title="uv.toml", names=("uv.toml",), by_inventory=True),
     FileKind(id="hatch", title="hatch environments", names=("hatch.toml",), by_inventory=True),
     FileKind(id="tox", title="tox environments", names=("tox.ini", "tox.toml"), by_inventory=True),
     FileKind(

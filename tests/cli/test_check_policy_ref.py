@@ -225,6 +225,33 @@ def test_a_manifest_that_goes_away_is_named(make_project: Make) -> None:
     assert check(root, *options, formats=["json"]).notices["manifest-gone"] == values
 
 
+def test_a_package_index_that_a_change_adds_is_named(make_project: Make) -> None:
+    mirror = "-i https://jane:hunter2secret@mirror.invalid/%s\nsix==1.16.0\n"
+    root = make_project({"scanagg.yml": POLICY, "requirements.txt": mirror % "ours"})
+    git(root, "checkout", "-q", "-b", "feature")
+    (root / "deps.txt").write_text(mirror % "ours", "utf-8")
+    uv = '[tool.uv]\nindex-url = "https://other.invalid/"\n'
+    (root / "pyproject.toml").write_text(uv, "utf-8")
+    (root / "requirements.txt").write_text(mirror % "theirs", "utf-8")
+    commit(root)
+    judged = check(root, "--policy-ref", "main", "--only", "bandit", "--base", "main", *NOW)
+    attempts = judged.report["gate"]["attempts"]
+    assert {one["kind"] for one in attempts} == {"index-added"}
+    hosts = {(one["values"]["path"], one["values"]["host"]) for one in attempts}
+    assert hosts == {("pyproject.toml", "other.invalid"), ("requirements.txt", "mirror.invalid")}
+    for name in ("scanagg.json", "scanagg.md", "scanagg.html"):
+        assert "other.invalid" in (judged.folder / name).read_text("utf-8")
+    assert "other.invalid" in judged.out
+    assert "hunter2secret" not in judged.everything
+    # A private mirror is usual, so it is no gap, and only named.
+    notices = check(root, "--only", "bandit", *NOW, formats=["json"]).report["gate"]["notices"]
+    indexes = [one["values"] for one in notices if one["kind"] == "other-index"]
+    assert indexes == [
+        {"host": "mirror.invalid", "paths": ["deps.txt", "requirements.txt"]},
+        {"host": "other.invalid", "paths": ["pyproject.toml"]},
+    ]
+
+
 def test_rules_that_a_change_adds_where_there_were_none_are_named(make_project: Make) -> None:
     root = make_project({"app.py": "X = 1\n"})
     git(root, "checkout", "-q", "-b", "feature")
