@@ -308,11 +308,16 @@ def program(context: Context, name: str) -> Tool | None:
 
 
 def module_or_program(
-    module: str, distribution: str, context: Context, worker: str | None = None
+    module: str,
+    distribution: str,
+    context: Context,
+    worker: str | None = None,
+    script: str | None = None,
 ) -> Tool | None:
     """Find the program that the settings name, else the module of scanagg's environment.
 
-    `worker` is a module of scanagg that runs this module.
+    `worker` is a module of scanagg that runs this module. `script` is its file, if it can start
+    without the package around it, which takes longer to import than Python to start.
     """
     if context.settings.path is not None:
         return program(context, module)
@@ -321,7 +326,8 @@ def module_or_program(
     except metadata.PackageNotFoundError:
         return None
     module = worker or module
-    return Tool(python_module(module), f"python -P -m {module}", version)
+    argv = (sys.executable, "-P", script) if script else python_module(module)
+    return Tool(argv, f"python -P -m {module}", version)
 
 
 def examples(names: Sequence[str]) -> tuple[str, ...]:

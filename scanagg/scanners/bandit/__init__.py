@@ -10,6 +10,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
@@ -65,6 +66,7 @@ INFO = ScannerInfo(
 )
 
 _WORKER: Final = "scanagg.scanners.bandit.worker"
+_SCRIPT: Final = str(Path(__file__).with_name("worker.py"))
 # Starting a process takes as long as examining this much code.
 _WORTH_BYTES: Final = 150_000
 # Systems take a mebibyte of arguments and environment, or more.
@@ -198,7 +200,7 @@ class _Report(msgspec.Struct, frozen=True):
 
 def locate(context: base.Context) -> base.Tool | None:
     """Find the module of our own environment, or the program that the settings name."""
-    return base.module_or_program("bandit", "bandit", context, worker=_WORKER)
+    return base.module_or_program("bandit", "bandit", context, worker=_WORKER, script=_SCRIPT)
 
 
 def inputs(context: base.Context) -> base.Inputs:
@@ -242,7 +244,7 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
     texts = {name: code.text for name, code in codes.items() if code.text is not None}
     # UTF-8 in any locale: `_logged_failures` looks for file names in bandit's log.
     call = base.Call(argv, batch, files={**files, **texts}, env={"PYTHONUTF8": "1"})
-    if _WORKER in tool.argv:  # bandit itself takes names as arguments only
+    if _SCRIPT in tool.argv:  # bandit itself takes names as arguments only
         return replace(call, stdin=json.dumps(tuple(codes)).encode())
     return replace(call, argv=(*argv, "--"), extra=tuple(codes))
 
