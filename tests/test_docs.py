@@ -349,7 +349,7 @@ def test_every_reason_to_leave_something_out_on_purpose_has_a_row() -> None:
     kinds = {*re.findall(r'Reason\("([\w-]+)"\)', target)}
     kinds -= {"no-read-permission", "listed-without-git"}
     kinds |= {"left-out-by-settings", "lock-file", "own-baseline", "filtered"}
-    kinds |= {"files-not-text", "notebook-language", "notebook-magic"}
+    kinds |= {"files-not-text", "in-git-lfs", "notebook-language", "notebook-magic"}
     assert {SENTENCES[kind].partition(" {")[0].rstrip(":") for kind in kinds} == set(shown)
 
 

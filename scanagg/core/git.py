@@ -90,11 +90,16 @@ _SECTION: Final = re.compile(r"\s*\[\s*([\w.-]+)\s*(?:\"([^\"\\]*)\")?\s*\]")
 _COMMENT: Final = re.compile(r"(?:^|\s)[#;].*")
 _SMALL_BYTES: Final = 1 << 20
 _LFS_POINTER: Final = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\n(?:ext-.*\n)*oid sha256:([0-9a-f]{64})\n"
-    rb"size (\d{1,18})\n"
+    rb"version https://(?:git-lfs|hawser)\.github\.com/spec/v1\r?\n(?:ext-.*\n)*"
+    rb"oid sha256:([0-9a-f]{64})\r?\nsize (\d{1,18})\s*"
 )
 # The limit of one call, whose output is held in memory. A larger object is not read.
 _BATCH_BYTES: Final = 64 << 20
+
+
+def is_lfs_pointer(content: bytes) -> bool:
+    """Return True for a file that only names its content, which Git LFS has."""
+    return _LFS_POINTER.fullmatch(content) is not None
 
 
 class Repository(msgspec.Struct, frozen=True):

@@ -16,6 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.core.files import open_file, read_file
+from scanagg.core.git import is_lfs_pointer
 from scanagg.model import NotExamined, Reason, SourceFile, Target
 from scanagg.project.notebooks import SUFFIX as NOTEBOOK_SUFFIX
 from scanagg.project.notebooks import CellLine, code_cells, strings
@@ -63,10 +64,14 @@ class SourceText:
 
 
 class Nature(msgspec.Struct, frozen=True):
-    """The nature of a file by its first bytes. `encoding` is None if it is not text."""
+    """The nature of a file by its first bytes. `encoding` is None if it is not text.
+
+    `is_pointer` is True if the content is in Git LFS, and not in the file.
+    """
 
     encoding: str | None
     is_python: bool
+    is_pointer: bool = False
 
 
 class PythonCode(msgspec.Struct, frozen=True):
@@ -131,7 +136,8 @@ class Sources:
                     mode = os.fstat(stream.fileno()).st_mode
             except OSError:
                 head, mode = b"", 0
-            natures[file.path] = Nature(encoding_of(head, name, mode), is_python(name, head))
+            encoding = encoding_of(head, name, mode)
+            natures[file.path] = Nature(encoding, is_python(name, head), is_lfs_pointer(head))
         return natures
 
     @property

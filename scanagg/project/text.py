@@ -59,6 +59,15 @@ _FORMATS: Final = (
 )
 # The share of control characters in such text, at most. Binary formats have more of them.
 _CONTROL_SHARE: Final = 0.1
+# The names of pictures, archives, models and other files that are not text.
+_BINARY_NAMES: Final = re.compile(
+    r"""(?i:.*\.(?:png|jpe?g|gif|bmp|ico|tiff?|webp|avif|heic|psd|pdf|docx?|xlsx?|pptx?|odt|ods|epub
+    |mp[34]|m4[av]|wav|flac|ogg|webm|mov|avi|mkv|ttf|otf|woff2?|eot|zip|gz|tgz|bz2|xz|zst|7z|rar|tar
+    |jar|whl|deb|rpm|dmg|iso|exe|dll|so|dylib|a|o|bin|dat|db|sqlite3?|parquet|feather|arrow|avro|orc
+    |np[yz]|pkl|pickle|pt|pth|ckpt|onnx|safetensors|gguf|h5|hdf5|tflite|pb|joblib|mat|glb|blend|fbx))
+    """,
+    re.VERBOSE,
+)
 _SHEBANG: Final = re.compile(rb"(?:\xef\xbb\xbf)?#!")
 
 
@@ -74,6 +83,11 @@ def encoding_of(head: bytes, name: str = "", mode: int = 0) -> str | None:
         return "utf-8"
     wide = next(filter(partial(_is_wide, head), _WIDE), None)
     return wide or ("utf-8" if _promises_text(head, name, mode) else None)
+
+
+def promises_binary(name: str) -> bool:
+    """Return True for the name of a picture, an archive or the like."""
+    return _BINARY_NAMES.fullmatch(name) is not None
 
 
 def decode(raw: bytes, encoding: str) -> str:

@@ -176,6 +176,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "filtered": "left out by its own filter {filter}",
     "vanished": "the file no longer exists",
     "files-not-text": "not text: {count:file}",
+    "in-git-lfs": "the content is in Git LFS: run git lfs pull",
     "invalid-notebook": "not a valid notebook: {error}",
     "notebook-language": "a notebook in another language: {language}",
     "notebook-magic": "a cell in another language: {magic}",

@@ -388,6 +388,27 @@ def test_other_files_are_counted_by_the_ends_of_their_names(examine: Examine) ->
     }
 
 
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:{}\nsize 12\n".format("7" * 64)
+
+
+def test_the_content_of_a_pointer_is_elsewhere(examine: Examine) -> None:
+    extension = POINTER.replace("oid", "ext-0-crypt sha256:" + "8" * 64 + "\noid")
+    pointers = {
+        "prod.env": POINTER,
+        "sub/extended": extension,
+        "windows.txt": POINTER.replace("\n", "\r\n"),
+        "old.key": POINTER.replace("git-lfs", "hawser").rstrip(),
+    }
+    none = {"more.env": f"{POINTER}{SECRET}", "cut.md": POINTER[:80]}
+    driven = examine({**pointers, **none, "logo.png": POINTER})
+    gap = Reason("in-git-lfs")
+    assert set(driven.inputs.not_examined) == {
+        *(NotExamined(path, gap) for path in pointers),
+        NotExamined("logo.png", gap, on_purpose=True),
+    }
+    assert driven.examined == sorted(none)
+
+
 def test_locks_are_searched_for_tokens_only(examine: Examine) -> None:
     """Hashes and the names of packages look like secrets; a token does not look like a hash."""
     token = "AKIA" + "QWERTYUIOP123456"

@@ -316,6 +316,17 @@ def test_binary_skipped_and_system_files_are_not_searched_and_reports_say_so(sca
 # -- misconfigurations -----------------------------------------------------------------------------
 
 
+def test_the_content_of_a_pointer_is_elsewhere(make_project, read_target) -> None:
+    pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{'7' * 64}\nsize 12\n"
+    root = make_project({"prod.env": pointer, "uv.lock": pointer, "app.py": "import os\n" * 9})
+    inputs = trivy.inputs(context(read_target(root)))
+    assert inputs.found == ("app.py",)
+    assert inputs.not_examined == (
+        NotExamined("prod.env", Reason("in-git-lfs")),
+        NotExamined("uv.lock", Reason("in-git-lfs")),
+    )
+
+
 @pytest.mark.parametrize(
     ("name", "line"),
     [

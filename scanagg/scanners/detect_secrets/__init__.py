@@ -31,6 +31,7 @@ from scanagg.model import (
 from scanagg.model.advisories import secret_texts
 from scanagg.project.kinds import is_lock
 from scanagg.project.notebooks import CellLine
+from scanagg.project.text import promises_binary
 from scanagg.scanners import base, pinned, source_files
 
 BASELINE: Final = ".secrets.baseline"
@@ -178,6 +179,9 @@ def inputs(context: base.Context) -> base.Inputs:
             excluded.append(NotExamined(file.path, Reason("own-baseline"), on_purpose=True))
         elif file.size > most_bytes and is_lock(file.path):
             excluded.append(NotExamined(file.path, Reason("lock-file"), on_purpose=True))
+        elif natures[file.path].is_pointer:
+            is_binary = promises_binary(file.real.name)
+            excluded.append(NotExamined(file.path, Reason("in-git-lfs"), on_purpose=is_binary))
         elif natures[file.path].encoding is None:
             suffix = file.real.suffix
             others.setdefault(f"*{suffix}" if suffix else file.path, []).append(file.path)

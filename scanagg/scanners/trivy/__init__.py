@@ -23,6 +23,7 @@ from scanagg.core.text import one_line, shorten
 from scanagg.core.times import as_utc
 from scanagg.model import Category, DataSource, NotExamined, Reason, ScannerInfo, plain
 from scanagg.project.installed import packages_of
+from scanagg.project.text import promises_binary
 from scanagg.scanners import base
 from scanagg.scanners.trivy import proof, results
 from scanagg.scanners.trivy.tree import IGNORE_FILE, OTHERS, SEEN, Tree
@@ -124,9 +125,16 @@ def inputs(context: base.Context) -> base.Inputs:
     tree = Tree(context.target, context.inventory)
     unread = tuple(tree.unread_manifests())
     names = {one.input for one in unread}
+    natures = context.sources.natures
     files = tuple(path for path, _ in tree.inputs() if path not in names)
+    pointers = {path for path in files if natures[path].is_pointer}
+    gaps = tuple(
+        NotExamined(path, Reason("in-git-lfs"), on_purpose=promises_binary(path))
+        for path in sorted(pointers)
+    )
     image = (_IMAGE + context.image,) if context.image else ()
-    return base.Inputs("files", (*files, *image), unread)
+    read = tuple(path for path in files if path not in pointers)
+    return base.Inputs("files", (*read, *image), (*unread, *gaps))
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
