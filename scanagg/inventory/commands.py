@@ -11,7 +11,11 @@ from scanagg.inventory.manifest import Manifest, ManifestError, ProjectFiles, re
 from scanagg.inventory.tools import Item, declare_tools
 from scanagg.model import Reason, Scope, SourceFile
 
-_INSTALL: Final = re.compile(r"\bpip3?(?:\.\d+)?(?:\.exe)?\s+install\b")
+# pip takes options before the command too. Their numbers are limited, so that the time is linear.
+_INSTALL: Final = re.compile(
+    r"\b(?:pip[\d.]*(?:\.exe)?|pipx|uv\s+tool)"
+    r"(?:\s+-[^\s;&|]{1,100}(?:\s+(?!install\b)[^\s;&|-][^\s;&|]{0,100})?){0,8}\s+install\b"
+)
 _MAGIC: Final = re.compile(r"\s*[%!]")
 _SHELL_CELL: Final = re.compile(r"\s*%%(?:bash|sh|script)\b")
 _ARRAY: Final = re.compile(r"\s*RUN\s+(\[.*\])\s*", re.IGNORECASE)

@@ -111,7 +111,12 @@ _NO_TEXT: Final = _BINARY.union(
 )
 
 _SCRIPT_BLOCK: Final = _has(INLINE_METADATA)
-_PIP_INSTALL: Final = r"\bpip3?(?:\.exe)?[\"',\s]+install\b"
+# The numbers of options and of their characters are limited, so that the time is linear.
+_PIP_INSTALL: Final = (
+    r"\b(?:pip[\d.]*(?:\.exe)?|pipx|uv[\"',\s\\]+tool)"
+    r"(?:[\"',\s\\]+-[\w=.,:/-]{1,100}(?:[\"',\s\\]+(?!install\b)[\w.:/][\w.:/-]{0,100})?){0,8}"
+    r"[\"',\s\\]+install\b"
+)
 _TABLE_OF_DEPENDENCIES: Final = r'"(?:dev|peer|optional)?[dD]ependencies"\s*:\s*\{\s*"'
 
 REQUIREMENTS: Final = FileKind(

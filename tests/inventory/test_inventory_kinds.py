@@ -130,6 +130,9 @@ RUN ["python", "-m", "pip", "install", "d==4"]
 RUN bash -c "pip install 'e==5' -r <(tool lock -r)"
 RUN pip install -r requirements.txt . ./x /y.whl $ALL poetry==$VERSION > log==1
 COPY pip install.txt
+RUN pip3.12 --proxy http://h.test -q \\
+    install f==6
+RUN pipx install g==7 && uv tool install h==8
 """
 CELLS = [
     {"cell_type": "markdown", "source": "pip install no==1"},
@@ -212,7 +215,13 @@ import a
         (
             "Dockerfile",
             DOCKER,
-            {"a==1": "runtime 3", "b==2": "runtime 3", "d==4": "runtime 6", "e==5": "runtime 7"},
+            {
+                **dict.fromkeys(("a==1", "b==2"), "runtime 3"),
+                "d==4": "runtime 6",
+                "e==5": "runtime 7",
+                "f==6": "runtime 10",
+                **dict.fromkeys(("g==7", "h==8"), "runtime 12"),
+            },
             ["docker-pip open>=1 (Dockerfile:3)", "docker-pip poetry==$VERSION (Dockerfile:8)"],
         ),
         (

@@ -84,6 +84,8 @@ def kinds_of(root: Path, path: str, content: str | bytes) -> list[str]:
         ("python.lock", '{"locked_resolves": []}', "pex-lock"),
         ("fast.pyx", "", "cython"),
         ("pkg/fast.PXD", "", "cython"),
+        ("Dockerfile", "FROM a\nRUN pip3.12 -q \\\n  install b\n", "docker-pip"),
+        ("Dockerfile", "FROM a\nRUN uv tool install b\n", "docker-pip"),
         ("old.pyc", "", "python-compiled"),
         ("a/__pycache__/a.cpython-311.pyc", "", "python-compiled"),
         ("fast.cp311-win_amd64.pyd", "", "python-compiled"),
@@ -239,9 +241,11 @@ def test_a_long_line_is_no_list_and_is_read_in_no_time(tmp_path: Path, line: str
     [
         *(("a.cabal", "\n"), ("a.yml", "channels:\n"), ("b.yml", "dependencies:\n")),
         *(("Cargo.toml", "[\n"), ("package.json", '"dependencies" : ')),
+        *(("Dockerfile", "pip -pip "), ("Dockerfile", "pip -a b "), ("a.ipynb", "!uv -m pip -")),
     ],
 )
 def test_many_lines_are_read_in_linear_time(tmp_path: Path, path: str, line: str) -> None:
     start = process_time()
-    assert kinds_of(tmp_path, path, line * (400_000 // len(line))) == []
+    found = kinds_of(tmp_path, path, line * (400_000 // len(line)))
+    assert found in ([], ["notebook"])
     assert process_time() - start < 5
