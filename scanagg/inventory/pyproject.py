@@ -1,6 +1,6 @@
 """pyproject.toml and Pipfile: the dependencies for users, for extras and for groups."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import Final
 
@@ -126,6 +126,7 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         declared += entries
     names = (document.value("project", "name"), document.value(*_POETRY, "name"))
     own = frozenset(canonicalize_name(name) for name in names if isinstance(name, str))
+    declared = list(_with_own_extras(declared, own))
     origins = _uv_origins(document, project) | dict.fromkeys(own, OWN_CODE)
     return Manifest(
         path=file.path,
@@ -138,6 +139,23 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         unread=unread,
         indexes=indexes,
     )
+
+
+def _with_own_extras(declared: Sequence[Declaration], own: Set[str]) -> Iterator[Declaration]:
+    """Yield the declarations. Those of extras that the project itself always asks for are runtime.
+
+    `own` are the names of the project: `dependencies = ["project[extra]"]` installs the extra.
+    """
+    asked: set[str] = set()
+    of_own = [one for one in declared if one.name in own]
+    pending = [one for one in of_own if one.scope is Scope.RUNTIME and not one.optional]
+    while pending:
+        extras = set(map(canonicalize_name, pending.pop().extras)) - asked
+        asked.update(extras)
+        pending += [one for one in of_own if canonicalize_name(one.group) in extras]
+    for one in declared:
+        is_asked = canonicalize_name(one.group) in asked
+        yield replace(one, scope=Scope.RUNTIME, optional=False) if is_asked else one
 
 
 def read_uv_settings(file: SourceFile, project: ProjectFiles) -> Manifest:

@@ -83,6 +83,23 @@ optional = true
 """
 
 
+def test_an_extra_that_the_project_asks_for_itself_is_runtime(inventory_of, pins):
+    text = """[project]
+name = "My.App"
+dependencies = ["my-app[Dev]"]
+[project.optional-dependencies]
+dev = ["a==1", "my_app[docs]"]
+docs = ["b==2"]
+test = ["c==3"]
+all = ["my-app[test]"]
+"""
+    assert pins(inventory_of({"pyproject.toml": text})) == {
+        "a==1": "runtime direct pyproject.toml:5",
+        "b==2": "runtime direct pyproject.toml:6",
+        "c==3": "dev direct pyproject.toml:7",
+    }
+
+
 def test_tables_of_poetry(inventory_of, pins, open_, problems):
     inventory = inventory_of({"pyproject.toml": POETRY, "libs/mine/mine.py": ""})
     assert pins(inventory) == {
