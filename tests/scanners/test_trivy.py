@@ -32,6 +32,7 @@ from scanagg.model import (
     Target,
     plain,
 )
+from scanagg.project.sources import Sources
 from scanagg.reports.reasons import sentence
 from scanagg.scanners import trivy
 from scanagg.scanners.base import Output, Tool
@@ -219,7 +220,8 @@ def test_a_pin_is_covered_by_the_same_version_only() -> None:
         (Inventory((old, new)), ["pdm.lock"]),
         (Inventory((package("a==2", "pdm.lock:3", "requirements.txt:1"),)), []),
     ):
-        tree = Tree(Target(Path(), "t", files), inventory_)
+        target = Target(Path(), "t", files)
+        tree = Tree(target, inventory_, Sources(target))
         assert [one.input for one in tree.unread_manifests()] == unread
 
 
@@ -300,7 +302,7 @@ def test_a_tree_with_only_clean_text_is_examined_not_empty(scan) -> None:
 
 def test_binary_skipped_and_system_files_are_not_searched_and_reports_say_so(scan) -> None:
     secret = f'x = "{KEY_ID}"\n'
-    binary = {"a.bin": "text in it\n", "b.dat": b"\0binary content", "tiny": "x"}
+    binary = {"a.bin": "text in it\n", "b.dat": b"\x7fELF binary content", "tiny": "x"}
     skipped = {"tests/test_app.py": secret, "README.md": secret}
     done = scan({**binary, **skipped, "c.py": "x = 1 + 2\n", "dev/tool.py": secret})
 
@@ -311,6 +313,33 @@ def test_binary_skipped_and_system_files_are_not_searched_and_reports_say_so(sca
     }
     assert not done.observations
     assert done.notices == [Reason("text-files-skipped", {"number": 3})]
+
+
+def test_text_that_is_binary_for_it_is_searched_as_a_decoded_copy(scan) -> None:
+    secret = f"x = 1\ntoken = {TOKEN}\n"
+    files = {
+        "run.sh": b"#!/bin/sh\n: \0\n" + secret.encode(),
+        ".env": b"NAME=caf\xe9 \x01\n" + secret.encode(),
+        "wide.txt": secret.encode("utf-16-le"),
+        "marked.ini": secret.encode("utf-16"),
+        "wider.ini": secret.encode("utf-32"),
+        "split.sh": b"#!/bin/sh\n\ntoken = " + TOKEN[:9].encode() + b"\0" + TOKEN[9:].encode(),
+        "clean.sh": b"#!/bin/sh\necho \0\n",
+        "short.sh": b"#!sh\n" + bytes(9),
+        "plain.txt": secret,
+        "README.md": secret.encode("utf-16"),
+    }
+    done = scan(files)
+    searched = sorted(files.keys() - {"short.sh", "README.md"})
+    assert done.examined == searched
+    assert not done.reasons
+    assert done.notices == [Reason("text-files-skipped", {"number": 1})]
+    found = {one.location.path: one.location.start_line for one in done.observations}
+    assert found == {
+        **dict.fromkeys(("run.sh", ".env", "split.sh"), 3),
+        **dict.fromkeys(("wide.txt", "marked.ini", "wider.ini", "plain.txt"), 2),
+        "run.sh": 4,
+    }
 
 
 # -- misconfigurations -----------------------------------------------------------------------------
@@ -340,7 +369,8 @@ def test_a_file_that_repeats_a_part_of_a_kind_is_none_of_it_and_takes_no_time(
     make_project, read_target, name: str, line: str
 ) -> None:
     root = make_project({name: line * (1_000_000 // len(line))})
-    assert Tree(read_target(root), Inventory()).kind(name) is Kind.TEXT
+    target = read_target(root)
+    assert Tree(target, Inventory(), Sources(target)).kind(name) is Kind.TEXT
 
 
 def test_misconfigurations_and_clean_configuration_are_examined_alike(scan) -> None:

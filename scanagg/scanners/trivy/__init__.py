@@ -26,7 +26,7 @@ from scanagg.project.installed import packages_of
 from scanagg.project.text import promises_binary
 from scanagg.scanners import base
 from scanagg.scanners.trivy import proof, results
-from scanagg.scanners.trivy.tree import IGNORE_FILE, OTHERS, SEEN, Tree
+from scanagg.scanners.trivy.tree import IGNORE_FILE, OTHERS, SEEN, Kind, Tree
 
 INFO = ScannerInfo(
     name=results.NAME,
@@ -58,6 +58,7 @@ INFO = ScannerInfo(
 )
 
 _IMAGE: Final = "image:"
+_COPIES: Final = "decoded"
 _ALLOW: Final = (
     *("TRIVY_CACHE_DIR", "TRIVY_DB_REPOSITORY", "TRIVY_JAVA_DB_REPOSITORY"),
     *("TRIVY_CHECKS_BUNDLE_REPOSITORY", "TRIVY_USERNAME", "TRIVY_PASSWORD"),
@@ -122,7 +123,7 @@ def identify(tool: base.Tool, output: base.Output) -> base.Tool:
 
 def inputs(context: base.Context) -> base.Inputs:
     """Return the files that Trivy reads, the image, and the manifests that it does not read."""
-    tree = Tree(context.target, context.inventory)
+    tree = _tree(context)
     unread = tuple(tree.unread_manifests())
     names = {one.input for one in unread}
     natures = context.sources.natures
@@ -138,21 +139,23 @@ def inputs(context: base.Context) -> base.Inputs:
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
-    """Return one batch each for manifests, other files, and the image."""
-    tree = Tree(context.target, context.inventory)
-    groups: dict[tuple[bool, bool], list[str]] = {}
+    """Return one batch each for manifests, other files, decoded copies, and the image."""
+    tree = _tree(context)
+    groups: dict[tuple[bool, bool, bool], list[str]] = {}
     for name in inputs.found:
-        order = (name not in tree.files, not tree.is_manifest(name))
+        is_image = name not in tree.files
+        is_decoded = not is_image and tree.kind(name) is Kind.DECODED
+        order = (is_image, is_decoded, not tree.is_manifest(name))
         groups.setdefault(order, []).append(name)
     return [tuple(names) for _, names in sorted(groups.items())]
 
 
 def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
-    """Return the call that scans the tree, or an image.
+    """Return the call that scans the tree, decoded copies of files, or an image.
 
     An image is a reference or an archive. Offline, it must be on this machine.
     """
-    tree = Tree(context.target, context.inventory)
+    tree = _tree(context)
     if batch[0] not in tree.files:
         return _image_call(context, tool, batch)
     scanners = _scanners(tree, batch)
@@ -170,19 +173,28 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
     environment = {"PATH": "{work}"}
     if context.inventory.environment:
         environment["VIRTUAL_ENV"] = "{work}"
-    return base.Call(
+    call = base.Call(
         argv,
         batch,
-        extra=(str(context.target.root),),
-        files={
-            "trivy.yaml": tree.configuration(),
-            "ignore": ignored,
-            "secret.yaml": _SEEN,
-            **_metadata(context),
-        },
+        files={**_NOTHING, "ignore": ignored, "secret.yaml": _SEEN},
         env={**_QUIET, **environment, **(_NO_NETWORK if no_update else {})},
         allow=_ALLOW,
     )
+    if tree.kind(batch[0]) is Kind.DECODED:
+        names = _copies(batch)
+        copies = {f"{_COPIES}/{name}": tree.decoded(path) for name, path in names.items()}
+        return replace(call, argv=(*argv, f"{{work}}/{_COPIES}"), files={**call.files, **copies})
+    files = {**call.files, "trivy.yaml": tree.configuration(), **_metadata(context)}
+    return replace(call, extra=(str(context.target.root),), files=files)
+
+
+def _tree(context: base.Context) -> Tree:
+    return Tree(context.target, context.inventory, context.sources)
+
+
+def _copies(paths: Sequence[str]) -> Mapping[str, str]:
+    """Return the names of the decoded copies, with the paths of their files."""
+    return {f"{index}.txt": path for index, path in enumerate(paths)}
 
 
 def _metadata(context: base.Context) -> Mapping[str, str]:
@@ -217,7 +229,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         raise base.ScanError(_fatal(output) or otherwise) from error
     if output.returncode != 0:
         raise base.ScanError(_fatal(output) or Reason("exit-code", {"code": output.returncode}))
-    tree = Tree(context.target, context.inventory)
+    tree = _tree(context)
     if output.inputs[0] in tree.files:
         return _parse_tree(context, tree, output, document)
     # An image is examined if Trivy lists packages in it.
@@ -237,8 +249,10 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
 def _parse_tree(
     context: base.Context, tree: Tree, output: base.Output, document: results.TrivyReport
 ) -> base.Parsed:
-    reading = results.read(document, context.inventory, tree.names)
-    evidence = proof.gather(document, tree.names, output.stderr)
+    is_decoded = tree.kind(output.inputs[0]) is Kind.DECODED
+    names = _copies(output.inputs) if is_decoded else tree.names
+    reading = results.read(document, context.inventory, names)
+    evidence = proof.gather(document, names, output.stderr)
     examined = [name for name in output.inputs if proof.examined(tree, name, evidence)]
     missed = sorted(set(output.inputs).difference(examined))
     notices = [*proof.partly(tree, examined, evidence)]
@@ -247,7 +261,7 @@ def _parse_tree(
     if reading.loose_licenses:
         notices.append(Reason("loose-licences", {"number": reading.loose_licenses}))
     hidden: Mapping[str, int] = {}
-    if "secret" in _scanners(tree, output.inputs):
+    if "misconfig" in _scanners(tree, output.inputs):
         hidden = tree.hidden()
         if IGNORE_FILE in tree.files:
             notices.append(Reason("ignore-file", {"path": IGNORE_FILE}))
@@ -265,6 +279,8 @@ def _parse_tree(
 def _scanners(tree: Tree, batch: tuple[str, ...]) -> str:
     """Return Trivy's scanners: `vuln` for manifests, and the rest with the other files."""
     rest = "secret,misconfig,license"
+    if tree.kind(batch[0]) is Kind.DECODED:
+        return "secret"
     if not tree.is_manifest(batch[0]):
         return rest
     return "vuln" if tree.has_more_than_manifests() else f"vuln,{rest}"

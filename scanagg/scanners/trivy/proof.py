@@ -36,6 +36,7 @@ _MISSED: Final = {
     Kind.MANIFEST: Reason("no-package-listed"),
     Kind.CONFIG: Reason("nothing-to-check"),
     Kind.TEXT: Reason("unmentioned"),
+    Kind.DECODED: Reason("unmentioned"),
     None: Reason("unmentioned"),
 }
 

@@ -12,6 +12,7 @@ from typing import Final
 from scanagg.core.files import open_file
 from scanagg.model import Inventory, NotExamined, Reason, SourceFile, Target
 from scanagg.project import kinds
+from scanagg.project.sources import Sources
 
 SEEN: Final = "scanagg-read"
 """The rule of scanagg that shows which files Trivy's search for secrets read."""
@@ -45,7 +46,9 @@ _NO_SECRETS: Final = re.compile(
 _LEAST_BYTES: Final = 10
 # For Trivy, a file is binary if its first 300 bytes have a control character.
 _HEAD_BYTES: Final = 300
-_BINARY: Final = re.compile(rb"[\x00-\x06\x0b\x0e-\x1a\x1c-\x1f\x7f]")
+_CONTROLS: Final = r"[\x00-\x06\x0b\x0e-\x1a\x1c-\x1f\x7f]"
+_BINARY: Final = re.compile(_CONTROLS.encode())
+_CONTROL: Final = re.compile(_CONTROLS)
 
 _DOCKER: Final = re.compile(r"(?:Docker|Container)file(?:\.[^.]*)?|.*\.(?i:docker|container)file")
 _TERRAFORM: Final = re.compile(r".*\.(?:tf|tofu)(?:\.json)?")
@@ -70,23 +73,28 @@ _GLOB: Final = re.compile(r"[\\*?\[\]{}]")
 
 
 class Kind(enum.Enum):
-    """The kinds of files that Trivy examines. A file is of the first kind that fits."""
+    """The kinds of files that Trivy examines. A file is of the first kind that fits.
+
+    Decoded files are text that is binary for Trivy. It searches a copy in UTF-8 for secrets.
+    """
 
     MANIFEST = "manifest"
     CONFIG = "config"
     TEXT = "text"
+    DECODED = "decoded"
 
 
 class Tree:
     """The files of a target, by what Trivy examines them as."""
 
-    def __init__(self, target: Target, inventory: Inventory) -> None:
+    def __init__(self, target: Target, inventory: Inventory, sources: Sources) -> None:
         """Use only names; content is read later.
 
         `names` maps the names in Trivy's JSON, where each byte that is not UTF-8 is replaced, to
         paths of the target.
         """
         self.root = target.root
+        self._sources = sources
         self.files: Mapping[str, SourceFile] = {file.path: file for file in target.files}
         self.names: Mapping[str, str] = {
             _UNDECODED.sub("\ufffd", str(file.real.relative_to(target.root))): file.path
@@ -128,10 +136,24 @@ class Tree:
                 kind = Kind.MANIFEST
             elif self._is_config(file):
                 kind = Kind.CONFIG
-            elif not _NO_SECRETS.search(path) and _is_text(file):
-                kind = Kind.TEXT
+            elif not _NO_SECRETS.search(path):
+                kind = self._text_kind(file)
             self._kinds[path] = kind
         return self._kinds[path]
+
+    def _text_kind(self, file: SourceFile) -> Kind | None:
+        """Return the kind of a file that is no manifest and no configuration."""
+        if file.size < _LEAST_BYTES:
+            return None
+        # An unreadable file counts as text.
+        if not _BINARY.search(_head(file, _HEAD_BYTES)):
+            return Kind.TEXT
+        is_text = self._sources.natures[file.path].encoding is not None
+        return Kind.DECODED if is_text and len(self.decoded(file.path)) >= _LEAST_BYTES else None
+
+    def decoded(self, path: str) -> str:
+        """Return the text of a file, without what makes it binary for Trivy."""
+        return _CONTROL.sub(" ", self._sources.file(path).text)
 
     def inputs(self) -> Iterator[tuple[str, Kind]]:
         """Return every file that has a kind, with its kind."""
@@ -139,8 +161,8 @@ class Tree:
         return ((path, kind) for path, kind in kinds if kind)
 
     def has_more_than_manifests(self) -> bool:
-        """Return True if any input is of another kind."""
-        return any(kind is not Kind.MANIFEST for _, kind in self.inputs())
+        """Return True if Trivy reads any input of another kind in the tree."""
+        return any(kind not in (Kind.MANIFEST, Kind.DECODED) for _, kind in self.inputs())
 
     def is_manifest(self, path: str) -> bool:
         """Return True if Trivy reads packages from the file, given `configuration`.
@@ -183,7 +205,7 @@ class Tree:
     def left_out_of_secrets(self) -> int:
         """Return the number of text files that Trivy does not search for secrets."""
         files = (file for path, file in self.files.items() if _NO_SECRETS.search(path))
-        return sum(_is_text(file) for file in files)
+        return sum(self._text_kind(file) is not None for file in files)
 
     def hidden(self) -> Mapping[str, int]:
         """Count the entries and comments by which the project hides findings from Trivy."""
@@ -266,11 +288,6 @@ def _pattern(path: Path) -> str:
     """Return a pattern of Trivy for this path, with "?" for characters that YAML cannot hold."""
     escaped = _GLOB.sub(r"\\\g<0>", str(path))
     return "".join(char if char.isprintable() else "?" for char in escaped)
-
-
-def _is_text(file: SourceFile) -> bool:
-    """Return True if the file is text for Trivy. An unreadable file counts as text."""
-    return file.size >= _LEAST_BYTES and not _BINARY.search(_head(file, _HEAD_BYTES))
 
 
 def _head(file: SourceFile, size: int) -> bytes:
