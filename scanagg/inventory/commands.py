@@ -62,10 +62,12 @@ def _in_cells(cells: list[object], text: str) -> Iterator[Item]:
             continue
         lines = source.replace("\\\n", " ").splitlines()
         for line in lines:
-            if _MAGIC.match(line) or _SHELL_CELL.match(source):
+            if not _MAGIC.match(line) and not _SHELL_CELL.match(source):
+                continue
+            if requirements := [requirement for _, requirement in pip_requirements(line)]:
                 at = text.find(json.dumps(line.split("install")[0])[1:-1])
                 number = text.count("\n", 0, at) + 1 if at >= 0 else None
-                yield from ((number, requirement) for _, requirement in pip_requirements(line))
+                yield from ((number, requirement) for requirement in requirements)
 
 
 def _manifest(

@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 import pytest
 
 from scanagg.inventory import _DECLARING, _LISTS, _OTHERS
+from scanagg.inventory.commands import pip_requirements
 from scanagg.project import kinds
 
 LIST = "a==1\nb==2 ; python_version > '3'\n"
@@ -424,3 +425,7 @@ def test_a_lock_stands_for_its_folder_and_its_workspace(inventory_of, files, unr
     locks |= {"package-lock.json"}
     paths = (PurePosixPath(entry.path) for entry in inventory_of(files).unread)
     assert sorted(str(path.parent) for path in paths if path.name not in locks) == list(unread)
+
+
+def test_a_line_of_many_commands_is_read_in_linear_time() -> None:
+    assert len(list(pip_requirements("RUN " + "pip install a " * 10_000))) == 10_000
