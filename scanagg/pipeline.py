@@ -42,6 +42,7 @@ from scanagg.model.masking import mask_all
 from scanagg.policy.gate import CheckResults, judge_runs
 from scanagg.policy.rules import Decision, decide
 from scanagg.policy.schema import span
+from scanagg.project.sources import Sources
 from scanagg.project.target import CONFIGURED, NESTED, NOT_CHECKED_OUT, read_target
 from scanagg.reports.base import file_names
 from scanagg.scanners.base import Scanner, all_scanners, scanner_info, scanner_infos
@@ -102,12 +103,13 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             environ=request.environ,
         )
         base = find_base(target, base_options, request.stop)
-        inventory = read_inventory(target, request.python, rules.settings.python)
+        sources = Sources(target)
+        inventory = read_inventory(target, request.python, rules.settings.python, sources)
         _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
         logged("inventory", inventory.manifests, inventory.packages)
         setup = _scan_setup(request, clock, folder, store)
         scanners = chosen(request.only, request.skip).values()
-        collected = collect_findings(setup, scanners, target, inventory, notify)
+        collected = collect_findings(setup, scanners, target, inventory, notify, sources)
         traced = trace(collected.findings, collected.runs, base, target, inventory, setup, notify)
         decision = decide(traced.findings, rules.policy, clock.now)
         logged("policy", traced.findings, decision.judged)

@@ -116,13 +116,14 @@ def collect_findings(
     target: Target,
     inventory: Inventory,
     notify: Callable[[Event], None],
+    sources: Sources | None = None,
 ) -> Collected:
     """Return the findings of these scanners in the target, with data of the advisory store.
 
     Errors are in the runs, and damage of the store in its problems. StoreError if there is no
     socket to serve the store.
     """
-    sources = Sources(target)
+    sources = sources or Sources(target)
     with _lookup(setup, inventory) as lookup:
         tasks = setup.tasks(scanners, target, inventory, lookup, sources)
         scans = scan(tasks, setup.limits, notify)

@@ -39,6 +39,7 @@ from scanagg.model import (
 from scanagg.model.masking import mask_all
 from scanagg.project import kinds
 from scanagg.project.kinds import FileKind
+from scanagg.project.sources import Sources
 
 # These are read first: the readers of all others use what they declare.
 _DECLARING: Final[Mapping[str, Reader]] = {
@@ -71,7 +72,10 @@ KindsByPath = dict[str, tuple[FileKind, ...]]
 
 
 def read_inventory(
-    target: Target, python: Path | None = None, configured: Path | None = None
+    target: Target,
+    python: Path | None = None,
+    configured: Path | None = None,
+    sources: Sources | None = None,
 ) -> Inventory:
     """Read the packages of the target's manifests, and of the environment `python` if it is given.
 
@@ -83,10 +87,14 @@ def read_inventory(
     A symbolic link with the name of a manifest is read as that manifest, whatever the name of the
     file it leads to, if that is a file of the checked folder; all places name that file. So a file
     that is a manifest itself counts for its own folder and for the link's. Any other link is not
-    followed, and is a problem.
+    followed, and is a problem. `sources` are those of the target, if others read them too.
     """
     project, broken_links = _project(target)
-    by_path = {path: kinds.kinds_of(file) for path, file in sorted(project.files.items())}
+    natures = (sources or Sources(target)).natures
+    by_path = {
+        path: natures[path].kinds if path in natures else kinds.kinds_of(file)
+        for path, file in sorted(project.files.items())
+    }
     declaring = list(_manifests(project, by_path, _DECLARING))
     declared: dict[str, list[Declaration]] = {}
     names: dict[str, list[str]] = {}

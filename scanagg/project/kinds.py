@@ -10,13 +10,13 @@ main manifests of other ecosystems, and Python code.
 import os
 import posixpath
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
-from typing import Final
+from typing import BinaryIO, Final
 
 import msgspec
 
-from scanagg.core.files import MAX_BYTES, open_file, read_file
+from scanagg.core.files import MAX_BYTES, open_file
 from scanagg.model import Category, Reason, SourceFile
 from scanagg.project import requirement_lines
 from scanagg.project.python_code import INLINE_METADATA, NAMES, STARTUP_SUFFIX, SUFFIXES, is_script
@@ -577,9 +577,9 @@ def is_lock(path: str) -> bool:
     return any(kind.lock and kind.id != "pex-lock" for kind in named(path))
 
 
-def is_list(file: SourceFile) -> bool:
-    """Return True for a list of requirements, by its name or its content."""
-    return any(kind in _LISTS for kind in kinds_of(file))
+def is_list(kinds: Iterable[FileKind]) -> bool:
+    """Return True for the kinds of a list of requirements, by its name or its content."""
+    return any(kind in _LISTS for kind in kinds)
 
 
 def is_manifest(path: str) -> bool:
@@ -598,12 +598,21 @@ def may_list_packages(path: str) -> bool:
 
 def kinds_of(file: SourceFile) -> tuple[FileKind, ...]:
     """Return the kinds of a file. It is read if a kind depends on its content."""
-    candidates = named(file.path)
+    try:
+        with open_file(file.real) as stream:
+            return kinds_in(file.path, stream)
+    except OSError:
+        return tuple(kind for kind in named(file.path) if kind.content is None)
+
+
+def kinds_in(path: str, stream: BinaryIO) -> tuple[FileKind, ...]:
+    """Return the kinds of an open file at this path. OSError if it cannot be read."""
+    candidates = named(path)
     if all(kind.content is None for kind in candidates) and candidates:
         return candidates
-    content = _read(file) if candidates else _read_any(file)
+    content = _read(stream) if candidates else _read_any(stream)
     kinds = tuple(kind for kind in candidates if kind.content is None or kind.content(content))
-    return kinds or _by_content(file.path, content)
+    return kinds or _by_content(path, content)
 
 
 def _unnamed(path: str) -> Iterator[FileKind]:
@@ -623,28 +632,25 @@ def _by_content(path: str, content: bytes) -> tuple[FileKind, ...]:
     return tuple(kinds.values())
 
 
-def _read_any(file: SourceFile) -> bytes:
+def _read_any(stream: BinaryIO) -> bytes:
     """Return the content of a file if it may be a list or a zip, else its beginning.
 
     Of a large zip, it is the end, which has its directory.
     """
-    try:
-        with open_file(file.real) as stream:
-            head = stream.read(_HEAD_BYTES)
-            if len(head) < _HEAD_BYTES:
-                return head
-            size = os.fstat(stream.fileno()).st_size
-            stream.seek(max(0, size - _ZIP_END_BYTES))
-            if _ZIP_END in stream.read(_ZIP_END_BYTES):
-                stream.seek(max(0, size - MAX_BYTES))
-                return stream.read(MAX_BYTES)
-    except OSError:
-        return b""
-    return _read(file) if requirement_lines.may_be_list(head) else head
+    stream.seek(0)
+    head = stream.read(_HEAD_BYTES)
+    if len(head) < _HEAD_BYTES:
+        return head
+    size = os.fstat(stream.fileno()).st_size
+    stream.seek(max(0, size - _ZIP_END_BYTES))
+    if _ZIP_END in stream.read(_ZIP_END_BYTES):
+        stream.seek(max(0, size - MAX_BYTES))
+        return stream.read(MAX_BYTES)
+    return _read(stream) if requirement_lines.may_be_list(head) else head
 
 
-def _read(file: SourceFile) -> bytes:
-    try:
-        return read_file(file.real)
-    except OSError:
-        return b""
+def _read(stream: BinaryIO) -> bytes:
+    """Return the content of a file; nothing of one that is too large."""
+    stream.seek(0)
+    content = stream.read(MAX_BYTES + 1)
+    return content if len(content) <= MAX_BYTES else b""

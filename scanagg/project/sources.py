@@ -18,6 +18,7 @@ from msgspec.structs import replace
 from scanagg.core.files import open_file, read_file
 from scanagg.core.git import is_lfs_pointer
 from scanagg.model import NotExamined, Reason, SourceFile, Target
+from scanagg.project.kinds import FileKind, kinds_in, kinds_of
 from scanagg.project.notebooks import SUFFIX as NOTEBOOK_SUFFIX
 from scanagg.project.notebooks import CellLine, code_cells, strings
 from scanagg.project.python_code import STARTUP_SUFFIX, is_imported, is_python, startup_code
@@ -64,13 +65,14 @@ class SourceText:
 
 
 class Nature(msgspec.Struct, frozen=True):
-    """The nature of a file by its first bytes. `encoding` is None if it is not text.
+    """The nature of a file by its content. `encoding` is None if it is not text.
 
     `is_pointer` is True if the content is in Git LFS, and not in the file.
     """
 
     encoding: str | None
     is_python: bool
+    kinds: tuple[FileKind, ...]
     is_pointer: bool = False
 
 
@@ -91,8 +93,8 @@ class PythonCode(msgspec.Struct, frozen=True):
 class Sources:
     """Reads files of a target by their shown path. A file that cannot be read has no lines.
 
-    A symbolic link to a file has the text of that file. The natures of files are read once for all
-    scanners.
+    A symbolic link to a file has the text of that file. The natures of files are read once for
+    the inventory and all scanners.
     """
 
     def __init__(self, target: Target) -> None:
@@ -134,10 +136,15 @@ class Sources:
                 with open_file(file.real) as stream:
                     head = stream.read(SNIFFED_BYTES)
                     mode = os.fstat(stream.fileno()).st_mode
+                    kinds = kinds_in(file.path, stream)
             except OSError:
-                head, mode = b"", 0
-            encoding = encoding_of(head, name, mode)
-            natures[file.path] = Nature(encoding, is_python(name, head), is_lfs_pointer(head))
+                head, mode, kinds = b"", 0, kinds_of(file)
+            natures[file.path] = Nature(
+                encoding=encoding_of(head, name, mode),
+                is_python=is_python(name, head),
+                kinds=kinds,
+                is_pointer=is_lfs_pointer(head),
+            )
         return natures
 
     @property

@@ -111,7 +111,8 @@ class Tree:
         self._lists = {
             path
             for path in self.declared
-            if path.endswith(".txt") or (path in self.files and kinds.is_list(self.files[path]))
+            if path.endswith(".txt")
+            or (path in self.files and kinds.is_list(sources.natures[path].kinds))
         }
         self._of_tools = {
             (package.name, package.version)
