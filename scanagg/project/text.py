@@ -50,15 +50,20 @@ _NAMES: Final = re.compile(
     |npmrc|log|diff|patch|lock)))""",
     re.VERBOSE,
 )
-# The first bytes of programs, archives, pictures and databases, which may be executable files.
+# The first bytes of programs, archives, pictures, databases and translations.
 _FORMATS: Final = (
     *(b"\x7fELF", b"MZ", b"\xfe\xed\xfa", b"\xce\xfa\xed\xfe", b"\xcf\xfa\xed\xfe"),
     *(b"\xca\xfe\xba\xbe", b"!<arch>", b"\0asm", b"PK\x03\x04", b"\x1f\x8b", b"BZh"),
     *(b"\xfd7zXZ", b"7z\xbc\xaf", b"(\xb5/\xfd", b"\x89PNG", b"GIF8", b"\xff\xd8\xff"),
-    *(b"%PDF", b"RIFF", b"SQLite", b"\0\0\1\0"),
+    *(b"%PDF", b"RIFF", b"SQLite", b"\0\0\1\0", b"\xde\x12\x04\x95"),
+    # Compiled Python, 3.8 to 3.14.
+    *(bytes((first, 13, 13, 10)) for first in (0x55, 0x61, 0x6F, 0xA7, 0xCB, 0xF3)),
+    b"\x2b\x0e\r\n",
 )
 # The share of control characters in such text, at most. Binary formats have more of them.
 _CONTROL_SHARE: Final = 0.1
+# The same for a file that begins like one of these formats: text may do so too.
+_FORMAT_SHARE: Final = 0.02
 # The names of pictures, archives, models and other files that are not text.
 _BINARY_NAMES: Final = re.compile(
     r"""(?i:.*\.(?:png|jpe?g|gif|bmp|ico|tiff?|webp|avif|heic|psd|pdf|docx?|xlsx?|pptx?|odt|ods|epub
@@ -144,7 +149,8 @@ def _is_mostly_text(head: bytes, name: str) -> bool:
     is_utf8 = _is_utf8(head)
     if name.endswith(STARTUP_SUFFIX):
         return is_utf8
-    if head.startswith(_FORMATS) or len(_CONTROLS.findall(head)) > _CONTROL_SHARE * len(head):
+    share = _FORMAT_SHARE if head.startswith(_FORMATS) else _CONTROL_SHARE
+    if len(_CONTROLS.findall(head)) > share * len(head):
         return False
     return is_utf8 or sum(byte < 0x80 for byte in head) >= _ASCII_SHARE * len(head)
 

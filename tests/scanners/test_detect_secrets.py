@@ -333,6 +333,8 @@ def test_text_is_searched_in_any_encoding_and_whatever_it_looks_like(examine: Ex
         # Nor do these, but they are hardly binary.
         "config.local": b"# a line of text\0\n" + SECRET.encode(),
         "id_rsa.old": b"# \xe9t\xe9\0\n" + SECRET.encode(),
+        "prod.secret": b"GIF89a\0 and a line of text\n" + SECRET.encode(),
+        "stored.bak": b"PK\x03\x04" + b"a line of text, " * 5 + b"\n" + SECRET.encode(),
         "server.key": b"# another line of text\n" * 99 + b"\x07\n" + SECRET.encode(),
         "split.env": b"\0" + SECRET.replace(WORD, "\0".join(WORD)).encode(),
         "deep.txt": b"x = 1\n" * 2_000 + b"\0\n" + SECRET.encode(),
@@ -345,7 +347,7 @@ def test_text_is_searched_in_any_encoding_and_whatever_it_looks_like(examine: Ex
     assert lines == {
         **dict.fromkeys(files, 1),
         **dict.fromkeys((".env.prod", "run.sh", "Makefile", "fine.txt"), 2),
-        **dict.fromkeys(("config.local", "id_rsa.old"), 2),
+        **dict.fromkeys(("config.local", "id_rsa.old", "prod.secret", "stored.bak"), 2),
         "server.key": 101,
         "tool": 3,
         "deep.txt": 2_002,
@@ -376,7 +378,7 @@ def test_other_files_are_counted_by_the_ends_of_their_names(examine: Examine) ->
             "x.png": picture,
             "sub/y.png": picture,
             "z.gif": b"GIF8\0",
-            "a.zip": b"PK\x03\x04\0" + b"a" * 99,
+            "a.zip": b"PK\x03\x04\n" + bytes(9) + b"a" * 99,
             "disk.img": b"\0" * 99 + b"label",
             "random.dat": bytes(range(256)),
         }
