@@ -103,7 +103,10 @@ def read_inventory(
         for name in manifest.own:
             names.setdefault(name, []).append(manifest.path)
     included = {path: one.path for one in declaring for path in one.includes}
-    project = replace(project, declared=declared, names=names)
+    needed = frozenset[str]().union(
+        *(one.needs for one in declaring if folder_scope(one.path) is Scope.RUNTIME)
+    )
+    project = replace(project, declared=declared, names=names, needed=needed)
     as_lists = {path: (kinds.REQUIREMENTS,) for path in included if path in by_path}
     manifests = [*declaring, *_manifests(project, {**by_path, **as_lists}, _OTHERS)]
     is_included = {path for manifest in manifests for path in manifest.includes}
@@ -196,7 +199,8 @@ def _manifests(
             covers = {project.link_target(name): how for name, how in manifest.covers.items()}
             answers = manifest.answers.union(map(project.link_target, manifest.answers))
             manifest = replace(manifest, covers={**covers, **manifest.covers}, answers=answers)
-            yield manifest.for_development() if folder_scope(path) is Scope.DEV else manifest
+            is_dev = folder_scope(path) is Scope.DEV and path not in project.needed
+            yield manifest.for_development() if is_dev else manifest
 
 
 def _unread(

@@ -117,12 +117,12 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     `covers` maps each manifest that this one locks to the command that locks it again, or to "" if
     this one need not contain all of its dependencies. `own` are the names of the project's own
-    packages, `includes` the files that it reads as requirements. `ways` are the names from a
-    requirement to each package that the graph reaches, `optional` the packages that only extras or
-    groups lead to. `answers` are other manifests that it was compiled from. `tools` are
-    requirements of other environments than that of the project, by the kind of file or section (see
-    `project.kinds`); no lock of the project covers them. `unread` are parts that are not read.
-    `indexes` are the package indexes other than PyPI.
+    packages, `includes` the files that it reads as requirements, `needs` those of them for
+    everyone. `ways` are the names from a requirement to each package that the graph reaches,
+    `optional` the packages that only extras or groups lead to. `answers` are other manifests that
+    it was compiled from. `tools` are requirements of other environments than that of the project,
+    by the kind of file or section (see `project.kinds`); no lock of the project covers them.
+    `unread` are parts that are not read. `indexes` are the package indexes other than PyPI.
     """
 
     path: str
@@ -133,6 +133,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     covers: Mapping[str, str] = {}
     own: frozenset[str] = frozenset()
     includes: tuple[str, ...] = ()
+    needs: frozenset[str] = frozenset()
     ways: Mapping[str, tuple[str, ...]] = {}
     optional: frozenset[str] = frozenset()
     answers: frozenset[str] = frozenset()
@@ -191,7 +192,8 @@ class ProjectFiles(msgspec.Struct, frozen=True):
 
     `files` also has the targets of symbolic links, under the links' paths; `link_targets` has the
     paths of those files themselves. `declared` is by folder. `names` are the project's own
-    packages, with the manifests that name them.
+    packages, with the manifests that name them. `needed` are the files from which a build takes the
+    dependencies for everyone, whatever their names.
     """
 
     root: Path
@@ -200,6 +202,7 @@ class ProjectFiles(msgspec.Struct, frozen=True):
     link_targets: Mapping[str, str] = {}
     declared: Mapping[str, Sequence[Declaration]] = {}
     names: Mapping[str, Sequence[str]] = {}
+    needed: frozenset[str] = frozenset()
 
     def beside(self, path: str) -> Sequence[Declaration]:
         """Return what the manifests in the folder of `path` declare."""

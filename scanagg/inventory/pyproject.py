@@ -106,7 +106,8 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     document = load_toml(file, project)
     lists, tables = list(_sections(document, _LISTS)), list(_sections(document, _TABLES))
     constraints = tuple(filter(None, _resolver_constraints(document)))
-    includes = tuple(_dynamic_files(document))
+    needs = tuple(_dynamic_files(document, optional=False))
+    includes = (*needs, *_dynamic_files(document, optional=True))
     tools = _tools(document, project, _TOOLS)
     unread = tuple(_unread(document, project, includes))
     indexes = tuple(indexes_in(document, PYPROJECT))
@@ -134,6 +135,7 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         problems=tuple(document.problems.entries),
         own=own,
         includes=includes,
+        needs=frozenset(needs),
         constraints=constraints,
         tools=tools,
         unread=unread,
@@ -255,14 +257,20 @@ def _scopes_by_extras(document: ManifestDocument) -> Mapping[str, Scope]:
     return {name: widest(of_extras) for name, of_extras in scopes.items()}
 
 
-def _dynamic_files(document: ManifestDocument) -> Iterator[str]:
-    """Yield the files from which setuptools or a plug-in of hatch takes the dependencies."""
+def _dynamic_files(document: ManifestDocument, *, optional: bool) -> Iterator[str]:
+    """Yield the files from which setuptools or a plug-in of hatch takes the dependencies.
+
+    `optional` are those of extras.
+    """
     dynamic = document.table("tool", "setuptools", "dynamic")
-    extras = dynamic.get("optional-dependencies")
-    tables = [dynamic.get("dependencies"), *(extras.values() if isinstance(extras, dict) else ())]
+    extras = dynamic.get("optional-dependencies") if optional else None
+    of_extras = extras.values() if isinstance(extras, dict) else ()
+    tables = of_extras if optional else [dynamic.get("dependencies")]
     names = [table.get("file") for table in tables if isinstance(table, dict)]
-    names += [document.value(*_HOOK, "files"), document.value(*_HOOK, "filename")]
-    names += document.table(*_HOOK, "optional-dependencies").values()
+    if optional:
+        names += document.table(*_HOOK, "optional-dependencies").values()
+    else:
+        names += [document.value(*_HOOK, "files"), document.value(*_HOOK, "filename")]
     for name in chain.from_iterable(map(as_list, names)):
         if isinstance(name, str):
             yield in_folder_of(document.path, name)

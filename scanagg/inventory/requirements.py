@@ -28,7 +28,7 @@ from scanagg.inventory.manifest import (
     read_text,
 )
 from scanagg.inventory.scopes import file_scope
-from scanagg.model import Location, NotExamined, PackageIndex, Reason, SourceFile
+from scanagg.model import Location, NotExamined, PackageIndex, Reason, Scope, SourceFile
 from scanagg.project.kinds import FOLDERS
 from scanagg.project.requirement_lines import joined_lines, without_comment
 
@@ -163,7 +163,8 @@ class _Reading(msgspec.Struct):
 
     def read(self) -> None:
         """Read all waiting files, each once as requirements and once as constraints."""
-        scope = file_scope(self.source)
+        is_needed = self.source in self.project.needed
+        scope = Scope.RUNTIME if is_needed else file_scope(self.source)
         for number, (path, constrains) in enumerate(self.waiting, start=1):
             problems = FileProblems(self.project.link_target(path), self.problems)
             if number > _MAX_INCLUDES:

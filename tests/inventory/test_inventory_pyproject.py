@@ -228,3 +228,21 @@ def test_files_that_setuptools_takes_dependencies_from_are_read(inventory_of, pi
     )
     inventory = inventory_of({"pyproject.toml": project, "deps/needs.list": "a==1\n"})
     assert pins(inventory) == {"a==1": "runtime unknown deps/needs.list:1"}
+
+
+def test_dependencies_for_everyone_are_runtime_whatever_the_name_of_their_file(inventory_of, pins):
+    project = (
+        '[project]\nname = "app"\ndynamic = ["dependencies"]\n[tool.setuptools.dynamic]\n'
+        'dependencies = {file = ["tests/needs.txt", "requirements-dev.txt"]}\n'
+        'optional-dependencies.test = {file = "requirements-test.txt"}\n'
+    )
+    files = {"tests/needs.txt": "a==1\n", "requirements-dev.txt": "b==2\n"}
+    files |= {"requirements-test.txt": "c==3\n", "pyproject.toml": project}
+    scopes = {pin: place.split()[0] for pin, place in pins(inventory_of(files)).items()}
+    assert scopes == {"a==1": "runtime", "b==2": "runtime", "c==3": "dev"}
+
+
+def test_what_a_project_for_tests_needs_is_for_development(inventory_of, pins):
+    project = '[tool.setuptools.dynamic]\ndependencies = {file = ["needs.txt"]}\n'
+    inventory = inventory_of({"tests/pyproject.toml": project, "tests/needs.txt": "a==1\n"})
+    assert [place.split()[0] for place in pins(inventory).values()] == ["dev"]
