@@ -71,6 +71,20 @@ def no_pull_request() -> Iterator[None]:
 
 
 @pytest.fixture
+def bounded() -> Iterator[None]:
+    """Fail a test that needs ten seconds of CPU: its input is for code that is not linear."""
+
+    def fail(*_: object) -> None:
+        pytest.fail("hostile input takes more than ten seconds of CPU")
+
+    before = signal.signal(signal.SIGPROF, fail)
+    signal.setitimer(signal.ITIMER_PROF, 10)
+    yield
+    signal.setitimer(signal.ITIMER_PROF, 0)
+    signal.signal(signal.SIGPROF, before)
+
+
+@pytest.fixture
 def make_project(tmp_path: Path) -> Callable[..., Path]:
     """Write files into a new folder and return it; committed to git by default."""
 

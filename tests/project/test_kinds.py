@@ -2,11 +2,9 @@
 
 import codecs
 import io
-import time
 import zipfile
 from collections import Counter
 from pathlib import Path
-from time import process_time
 
 import pytest
 
@@ -199,28 +197,26 @@ _PARTS = (
 )
 
 
+@pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize(
     "kind", [kind for kind in kinds.KINDS if kind.content], ids=lambda kind: kind.id
 )
 def test_hostile_content_takes_no_time(kind: kinds.FileKind) -> None:
     for part in _PARTS:
         content = part * (65536 // len(part)) + b"?"
-        start = time.process_time()
         kind.content(content)
-        assert time.process_time() - start < 0.2, part
 
 
+@pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize(
     "part",
     ["a/", "requirements/", "requirements-", "-", "conda-", "constraint", "a.so.", ".", "\n"],
 )
 def test_a_hostile_path_takes_no_time(part: str) -> None:
     path = (part * 4096)[:4000]
-    start = time.process_time()
     for name in ("x", "x.so", "x.txt", "x.props", "x.lock", "x.yml", "x.toml"):
         kinds.named(f"{path}/{name}")
         kinds.is_manifest(path + name)
-    assert time.process_time() - start < 0.2
 
 
 @pytest.mark.parametrize(
@@ -236,6 +232,7 @@ def test_a_long_line_is_no_list_and_is_read_in_no_time(tmp_path: Path, line: str
         assert kinds_of(tmp_path, name, line) == []
 
 
+@pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize(
     ("path", "line"),
     [
@@ -245,7 +242,5 @@ def test_a_long_line_is_no_list_and_is_read_in_no_time(tmp_path: Path, line: str
     ],
 )
 def test_many_lines_are_read_in_linear_time(tmp_path: Path, path: str, line: str) -> None:
-    start = process_time()
     found = kinds_of(tmp_path, path, line * (400_000 // len(line)))
     assert found in ([], ["notebook"])
-    assert process_time() - start < 5

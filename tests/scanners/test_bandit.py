@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -276,16 +275,15 @@ def test_no_path_hides_a_check_that_dies_in_a_program_of_the_user(
     assert driven.examined == ["ok.py"]
 
 
+@pytest.mark.usefixtures("bounded")
 def test_names_of_folders_do_not_hold_up_reading_the_answer(
     make_project: Callable[..., Path], read_target: Callable[[Path], Target]
 ) -> None:
     phrase = "[tester]\tERROR\tBandit internal error running: x on file y"
     target = read_target(make_project({"a.py": "x = 1\n"}))
     report = bare_report(str(target.files[0].real), loc=1, **{"SEVERITY.LOW": 0})
-    start = time.monotonic()
     for log in (f"{phrase} " * 5_000, f"{phrase}\n" * 5_000, "Bandit internal error " * 20_000):
         assert parsed(target, report, log).examined == ("a.py",)
-    assert time.monotonic() - start < 2
 
 
 def test_one_file_that_bandit_dies_of_costs_no_other(examine: Examine) -> None:

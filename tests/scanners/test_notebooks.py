@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -232,6 +231,7 @@ def test_a_key_that_is_there_twice_is_no_notebook(old: str, new: str) -> None:
     assert WORD in "".join(line.text for line in strings(changed))
 
 
+@pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize(
     "source",
     [
@@ -242,13 +242,11 @@ def test_a_key_that_is_there_twice_is_no_notebook(old: str, new: str) -> None:
     ],
 )
 def test_no_notebook_takes_long(source: str) -> None:
-    start = time.monotonic()
     text = f'{{"cells": [{{"cell_type": "code", {source}}}]}}'
     with contextlib.suppress(ValueError):
         code_cells(text, "a.ipynb")
     with contextlib.suppress(ValueError):
         strings(text)
-    assert time.monotonic() - start < 5
 
 
 @pytest.mark.parametrize(
