@@ -17,12 +17,15 @@ from rich.text import Text
 from scanagg.advisories.store import Notify, Phase
 from scanagg.cli.tables import STATUS_STYLES, status_word
 from scanagg.core.errors import ExitCode
-from scanagg.core.process import Stop
+from scanagg.core.process import Stop, do_not_kill, kill_after
 from scanagg.core.text import one_line
 from scanagg.scanners.runner import Event
 
 GRACE_SECONDS: Final = 20.0
 """The time after the deadline to judge what is known."""
+
+# The time that Python has to handle the alarm.
+_KILL_SECONDS: Final = 2.0
 
 
 class _Lines:
@@ -60,27 +63,27 @@ def end_after(stop: Stop) -> Iterator[None]:
 
     At the deadline, programs are stopped and what is known is judged. Our own work has no such
     limit. The alarm interrupts it anywhere, also in the middle of a regular expression. If another
-    thread is in the middle of one, Python handles no alarm. Then the system ends the program by
-    its processor time, without a message.
+    thread is in the middle of one, Python handles no alarm. Then this process is killed: no program
+    can choose its exit code without Python.
     """
     if stop.left is None or not hasattr(signal, "setitimer"):
         yield
         return
+    text = "scanagg: the check did not end after the deadline, so there is no result.\n"
+    message = f"{text}Exclude files, or use a longer --deadline.\n"
 
     def end(_signal: int, _frame: FrameType | None) -> None:
-        text = "scanagg: the check did not end after the deadline, so there is no result.\n"
-        hint = "Exclude files, or use a longer --deadline.\n"
-        os.write(sys.stderr.fileno(), f"{text}{hint}".encode())
+        os.write(sys.stderr.fileno(), message.encode())
         os._exit(ExitCode.INCOMPLETE)
 
     seconds = max(0.0, stop.left) + GRACE_SECONDS
     before = signal.signal(signal.SIGALRM, end)
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    signal.setitimer(signal.ITIMER_PROF, 2 * seconds)
+    kill_after(seconds + _KILL_SECONDS, message)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
+        do_not_kill()
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
 

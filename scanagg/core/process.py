@@ -42,26 +42,47 @@ _ALLOWED_PREFIXES: Final = ("LC_", "XDG_")
 
 # The program of the watcher. It looks more than once, because marked processes can start others.
 _WATCH: Final = """
-import os, signal, sys, time
-lines = sys.stdin.read().split()
-groups = set()
-for line in lines:
-    if line != ".":
-        (groups.add if line[0] == "+" else groups.discard)(int(line[1:]))
+import os, select, signal, sys, time
+mark, parent = sys.argv[1].encode(), int(sys.argv[2])
+groups, ordered, rest, end, message = set(), False, b"", None, b""
 def kill(send, number):
     try:
         send(number, signal.SIGKILL)
     except OSError:
         pass
+while True:
+    left = None if end is None else max(0, end - time.monotonic())
+    if not select.select([0], [], [], left)[0]:
+        if os.getppid() == parent:
+            kill(os.kill, parent)
+            try:
+                os.write(2, message)
+            except OSError:
+                pass
+        break
+    chunk = os.read(0, 1 << 16)
+    if not chunk:
+        break
+    *lines, rest = (rest + chunk).split(b"\\n")
+    for line in lines:
+        sign, value = line[:1], line[1:]
+        if sign == b".":
+            ordered = True
+        elif sign == b"!":
+            seconds, _, text = value.partition(b" ")
+            end = time.monotonic() + float(seconds) if seconds else None
+            message = bytes.fromhex(text.decode())
+        else:
+            (groups.add if sign == b"+" else groups.discard)(int(value))
 def is_marked(name):
     try:
         with open(f"/proc/{name}/environ", "rb") as file:
-            return sys.argv[1].encode() in file.read().split(b"\\0")
+            return mark in file.read().split(b"\\0")
     except OSError:
         return False
 for group in groups:
     kill(os.killpg, group)
-for _ in range(20 if "." not in lines and os.path.isdir("/proc/self") else 0):
+for _ in range(20 if not ordered and os.path.isdir("/proc/self") else 0):
     marked = [name for name in os.listdir("/proc") if name.isdigit() and is_marked(name)]
     for name in marked:
         kill(os.kill, int(name))
@@ -208,8 +229,9 @@ class _Watcher:
     """A process that kills the programs that this one leaves behind when it is killed itself.
 
     It reads lines from a pipe that ends with this process: `+1` for a process group that starts,
-    `-1` for one that ended, and `.` before an orderly end. A group that started, but not yet its
-    line, and programs that left their group, are recognised by a mark in their environment.
+    `-1` for one that ended, and `.` before an orderly end. `!5` and a message in hexadecimal asks
+    it to kill this process after 5 seconds, and `!` takes that back. A group that started, but not
+    yet its line, and programs that left their group, are recognised by a mark in their environment.
     """
 
     def __init__(self) -> None:
@@ -219,7 +241,7 @@ class _Watcher:
 
     def mark(self) -> Mapping[str, str]:
         """Start the process if it does not run yet. Return the mark of its programs."""
-        command = (sys.executable, "-I", "-S", "-c", _WATCH, self._mark)
+        command = (sys.executable, "-I", "-S", "-c", _WATCH, self._mark, str(os.getpid()))
         with self._lock, contextlib.suppress(OSError):
             if self._process is None and os.name == "posix":
                 self._process = subprocess.Popen(  # noqa: S603 - our own code
@@ -227,7 +249,6 @@ class _Watcher:
                     cwd="/",
                     stdin=subprocess.PIPE,
                     stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
                     bufsize=0,
                     start_new_session=True,  # to outlive the signals that end our group
                 )
@@ -248,6 +269,20 @@ class _Watcher:
 
 
 _WATCHER: Final = _Watcher()
+
+
+def kill_after(seconds: float, message: str) -> None:
+    """Have this process killed after a time, and the message printed to stderr.
+
+    That ends it even while a thread keeps Python from handling signals. Windows has no such means.
+    """
+    _WATCHER.mark()
+    _WATCHER.tell(f"!{seconds:.1f} {message.encode().hex()}")
+
+
+def do_not_kill() -> None:
+    """Take `kill_after` back."""
+    _WATCHER.tell("!")
 
 
 class _Pump:

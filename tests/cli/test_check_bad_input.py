@@ -258,7 +258,7 @@ def test_a_scanner_that_misbehaves_is_incomplete(
     [
         ("re.match('(a*)*b', 'a' * 60)", 3),
         ("all(number == 0 for number in iter(int, 1))", 3),
-        ("in_thread(lambda: re.match('(a*)*b', 'a' * 60))", -signal.SIGPROF),
+        ("in_thread(lambda: re.match('(a*)*b', 'a' * 60))", -signal.SIGKILL),
     ],
 )
 def test_the_deadline_also_ends_our_own_work(make_project: Make, work: str, code: int) -> None:
@@ -278,7 +278,7 @@ main()
     argv = [sys.executable, "-c", program, str(project)]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == code
-    assert ("did not end after the deadline" in done.stderr) == (code == 3)
+    assert done.stderr.count("did not end after the deadline") == 1
 
 
 def test_the_deadline_ends_everything_and_shows_what_is_known(
