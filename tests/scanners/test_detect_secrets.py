@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -549,6 +550,12 @@ def test_a_placeholder_is_no_secret_behind_a_pragma_either(examine: Examine) -> 
 )
 def test_a_placeholder_is_what_holds_nothing_else(value: str, placeholder: bool) -> None:
     assert is_placeholder(value) is placeholder
+
+
+def test_a_long_value_is_soon_no_placeholder() -> None:
+    start = time.monotonic()
+    assert not any(is_placeholder(opening * 20_000) for opening in ("{{", "${{ a", "<%", "<% a"))
+    assert time.monotonic() - start < 2
 
 
 def test_placeholders_are_no_secrets_but_on_record(examine: Examine) -> None:

@@ -74,7 +74,10 @@ _HELP: Final = (
     "manager."
 )
 # Placeholders that are filled in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
-_PLACEHOLDER: Final = re.compile(r"\$?\{\{.*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%.*?%>")
+# Each ends before the next one begins, so that a long value takes no longer.
+_PLACEHOLDER: Final = re.compile(
+    r"\$?\{\{(?:(?!\{\{).)*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%(?:(?!<%).)*?%>"
+)
 _IN_NAME: Final = "Secret in a path"
 _SCHEME: Final = re.compile(r"\b(?:bearer|basic|token)\b", re.IGNORECASE)
 
