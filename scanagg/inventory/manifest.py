@@ -3,6 +3,7 @@
 import errno
 import posixpath
 import re
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -193,7 +194,8 @@ class ProjectFiles(msgspec.Struct, frozen=True):
     `files` also has the targets of symbolic links, under the links' paths; `link_targets` has the
     paths of those files themselves. `declared` is by folder. `names` are the project's own
     packages, with the manifests that name them. `needed` are the files from which a build takes the
-    dependencies for everyone, whatever their names.
+    dependencies for everyone, whatever their names. `included` counts the lines of files that
+    others include, as often as they are read: it grows while files are read.
     """
 
     root: Path
@@ -203,6 +205,7 @@ class ProjectFiles(msgspec.Struct, frozen=True):
     declared: Mapping[str, Sequence[Declaration]] = {}
     names: Mapping[str, Sequence[str]] = {}
     needed: frozenset[str] = frozenset()
+    included: Counter[str] = msgspec.field(default_factory=Counter)
 
     def beside(self, path: str) -> Sequence[Declaration]:
         """Return what the manifests in the folder of `path` declare."""

@@ -34,6 +34,8 @@ from scanagg.project.requirement_lines import joined_lines, without_comment
 
 # Reading many files that all include each other would take hours.
 _MAX_INCLUDES: Final = 500
+# Files that all include each other are read once for each of them. A line takes 0.1 to 0.3 ms.
+_MAX_INCLUDED_LINES: Final = 50_000
 _INDEX_OPTIONS: Final = ("index_url", "extra_index_url", "find_links", "trusted_host")
 
 _PER_LINE_OPTION: Final = re.compile(r"(?<=\s)-.*$")
@@ -173,6 +175,12 @@ class _Reading(msgspec.Struct):
             lines: Sequence[_Line] = ()
             with problems.caught():
                 lines = _logical_lines(read_text(self.project.files[path]))
+            if number > 1:
+                self.project.included["lines"] += len(lines)
+                if self.project.included["lines"] > _MAX_INCLUDED_LINES:
+                    reason = Reason("too-many-included-lines", {"number": _MAX_INCLUDED_LINES})
+                    problems.add(None, reason)
+                    break
             for line in lines:
                 place = Location(problems.path, line.number)
                 direct = True if self.source.endswith(".in") else line.is_direct(self.project)

@@ -103,6 +103,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "bad-options": "pip would refuse these options: {error}",
     "empty-option": "an option has no value",
     "missing-include": "includes {path}, which is not a file of the project",
+    "too-many-included-lines": "not read, because files include more than {number:line} in all",
     "too-many-includes": "not read, because more than {number:file} are included",
     "setup-py": (
         "not read, because it is code; declare its dependencies in pyproject.toml and lock them"

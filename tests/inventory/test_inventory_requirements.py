@@ -347,3 +347,13 @@ def test_spaces_without_end_cost_no_time(inventory_of):
     text = "a==1" + " " * 200_000 + "b\n" + "# " * 50_000 + "\nc==1\n"
     inventory = inventory_of({"requirements.txt": text})
     assert [one.name for one in inventory.packages] == ["c"]
+
+
+def test_files_that_all_include_each_other_are_read_up_to_a_limit(inventory_of, monkeypatch):
+    monkeypatch.setattr(requirements, "_MAX_INCLUDED_LINES", 20)
+    names = [f"requirements-{number}.txt" for number in range(5)]
+    text = "".join(f"-r {name}\n" for name in names)
+    inventory = inventory_of(dict.fromkeys(names, f"{text}a==1.0\n"))
+    assert [one.name for one in inventory.packages] == ["a"]
+    reason = Reason("too-many-included-lines", {"number": 20})
+    assert {problem.reason for problem in inventory.problems} == {reason}
