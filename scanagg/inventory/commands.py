@@ -1,9 +1,10 @@
-"""`pip install` in Dockerfiles and notebooks."""
+"""What pip, uv, pipx and easy_install install in Dockerfiles and notebooks."""
 
 import json
+import posixpath
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from scanagg.core.text import one_line
@@ -11,15 +12,30 @@ from scanagg.inventory.manifest import Manifest, ManifestError, ProjectFiles, re
 from scanagg.inventory.tools import Item, declare_tools
 from scanagg.model import Reason, Scope, SourceFile
 
-# pip takes options before the command too. Their numbers are limited, so that the time is linear.
-_INSTALL: Final = re.compile(
-    r"\b(?:pip[\d.]*(?:\.exe)?|pipx|uv\s+tool)"
-    r"(?:\s+-[^\s;&|]{1,100}(?:\s+(?!install\b)[^\s;&|-][^\s;&|]{0,100})?){0,8}\s+install\b"
-)
-_MAGIC: Final = re.compile(r"\s*[%!]")
+_PROGRAM: Final = re.compile(r"(pip|uv|uvx|pipx|easy_install)[\d.-]*")
+_MENTION: Final = re.compile(r"\b(?:pip|uv|easy_install)")
+# The commands that install all of their arguments, the first one, or what their options name.
+_COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
+    "pip": dict.fromkeys(("install", "download", "wheel"), "all"),
+    "pipx": {"install": "all", "inject": "all", "run": "first"},
+    "uv": {"add": "all", "tool": "first", "run": "none"},
+}
+_NAMING: Final = ("--with", "--from", "--spec")
+_MAGIC: Final = re.compile(r"\s*+(?:[\w.][\w., ]*+=\s*+)?[%!]")
 _SHELL_CELL: Final = re.compile(r"\s*%%(?:bash|sh|script)\b")
 _ARRAY: Final = re.compile(r"\s*RUN\s+(\[.*\])\s*", re.IGNORECASE)
-# The options of `pip install` with a value.
+_ESCAPE: Final = re.compile(r"(?:#.*\n)*?#\s*escape\s*=\s*`", re.IGNORECASE)
+# What begins a path, a variable, a comment, or an empty word.
+_NO_NAME: Final = ("", ".", "/", "~", "$", "#")
+_PATH: Final = re.compile(r"[\w.-]+/")
+_DEEPEST: Final = 3
+_MOST_PROGRAMS: Final = 4
+# The words that may stand between a program and its command.
+_MOST_OPTIONS: Final = 50
+_SEPARATORS: Final = frozenset("();<>|&")
+# `uvx ruff@0.4` is the version, as in `ruff==0.4`.
+_AT: Final = re.compile(r"([\w.-]+(?:\[[^\]]*\])?)@(?:(\d[\w.!+-]*)|latest)")
+# The options of these programs with a value.
 _WITH_VALUE: Final = frozenset(
     """
     -r --requirement -c --constraint -e --editable -i --index-url --extra-index-url -f --find-links
@@ -27,17 +43,20 @@ _WITH_VALUE: Final = frozenset(
     --no-binary --only-binary --upgrade-strategy --progress-bar --root-user-action --report --log
     --trusted-host --timeout --retries --cache-dir --cert --client-cert --exists-action --python
     -C --config-settings --global-option --use-feature --use-deprecated --keyring-provider
+    -p --with-requirements --with-editable --env-file --directory --project --index --default-index
+    --extra --group --only-group -P --upgrade-package --config-file --pip-args --suffix --app
+    --with --from --spec
     """.split()  # noqa: SIM905
 )
 
 
-def read_dockerfile(file: SourceFile, project: ProjectFiles) -> Manifest:
-    """Read the packages that a Dockerfile installs with pip."""
-    return _manifest("docker-pip", file, project, pip_requirements(read_text(file)))
+def read_dockerfile(file: SourceFile, project: ProjectFiles) -> Manifest | None:
+    """Read the packages that a Dockerfile installs; None if there are none."""
+    return _manifest("docker-pip", file, project, _in_dockerfile(read_text(file)))
 
 
 def read_notebook(file: SourceFile, project: ProjectFiles) -> Manifest | None:
-    """Read the packages that the cells of a notebook install with pip; None if it is not one.
+    """Read the packages that the cells of a notebook install; None if there are none.
 
     The line of a requirement is that of its command in the file.
     """
@@ -58,71 +77,125 @@ def _in_cells(cells: list[object], text: str) -> Iterator[Item]:
         source = cell.get("source") if isinstance(cell, dict) else None
         if isinstance(source, list):
             source = "".join(map(str, source))
-        if not isinstance(source, str) or "install" not in source:
+        if not isinstance(source, str) or not _MENTION.search(source.replace("\\\n", "")):
             continue
-        lines = source.replace("\\\n", " ").splitlines()
-        for line in lines:
-            if not _MAGIC.match(line) and not _SHELL_CELL.match(source):
-                continue
-            if requirements := [requirement for _, requirement in pip_requirements(line)]:
-                at = text.find(json.dumps(line.split("install")[0])[1:-1])
+        lines = source.split("\n")
+        for start, line in _joined(source):
+            if _MAGIC.match(line) or _SHELL_CELL.match(source):
+                at = text.find(json.dumps(lines[start - 1])[1:-1])
                 number = text.count("\n", 0, at) + 1 if at >= 0 else None
-                yield from ((number, requirement) for requirement in requirements)
+                yield from ((number, requirement) for requirement in _requirements(line))
 
 
 def _manifest(
     kind: str, file: SourceFile, project: ProjectFiles, items: Iterator[Item]
-) -> Manifest:
+) -> Manifest | None:
     tools = declare_tools(kind, file, project, items, Scope.RUNTIME)
+    if not tools.declared and not tools.unread:
+        return None
     return Manifest(path=file.path, tools={kind: tools.declared}, unread=tools.unread)
 
 
-def pip_requirements(text: str) -> Iterator[Item]:
-    """Yield the requirements in the `pip install` commands of a shell script or a Dockerfile."""
-    for number, line in _commands(text):
+def _in_dockerfile(text: str) -> Iterator[Item]:
+    for number, line in _joined(text, "`" if _ESCAPE.match(text) else "\\"):
         array = _ARRAY.fullmatch(line)
         if array:
             try:
                 line = shlex.join(json.loads(array[1]))  # noqa: PLW2901
             except (ValueError, TypeError):
                 continue
-        # Up to the next one, so that a line of many commands takes no longer.
-        _, *commands = _INSTALL.split(line)
-        for arguments in commands:
-            yield from ((number, requirement) for requirement in _requirements(arguments))
+        yield from ((number, requirement) for requirement in _requirements(line))
 
 
-def _commands(text: str) -> Iterator[tuple[int, str]]:
-    """Yield lines with their continuations, without comments, each with its first number."""
+def _joined(text: str, escape: str = "\\") -> Iterator[tuple[int, str]]:
+    """Yield lines with their continuations, without comments, each with its first number.
+
+    As in a Dockerfile, blanks may follow the escape, and empty lines do not end a command.
+    """
     parts: list[str] = []
     start = 1
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         start = start if parts else number
-        if line.lstrip().startswith("#"):
+        written = line.rstrip()
+        if line.lstrip().startswith("#") or (parts and not written):
             continue
-        parts.append(line.removesuffix("\\"))
-        if not line.endswith("\\"):
-            yield start, " ".join(parts)
+        is_continued = written.endswith(escape)
+        parts.append(written[: -len(escape)] if is_continued else line)
+        if not is_continued:
+            yield start, "".join(parts)
             parts = []
-    yield start, " ".join(parts)
+    yield start, "".join(parts)
 
 
-def _requirements(arguments: str) -> Iterator[str]:
-    """Yield the requirements among the arguments of one `pip install`, up to its end."""
-    lexer = shlex.shlex(arguments, posix=True, punctuation_chars=True)
+def _requirements(line: str, depth: int = 0) -> Iterator[str]:
+    """Yield the requirements that a line of a shell installs, also in `sh -c "…"`."""
+    if not _MENTION.search(line):
+        return
+    for words in _simple_commands(line):
+        left = _MOST_PROGRAMS
+        for position, word in enumerate(words):
+            program = _PROGRAM.fullmatch(posixpath.basename(word).lstrip("%!").removesuffix(".exe"))
+            if program and left:
+                # Another program may follow, as in `uv run pip install x`.
+                left -= 1
+                yield from _requested(program[1], words, position + 1)
+            elif " " in word and depth < _DEEPEST:
+                yield from _requirements(word, depth + 1)
+
+
+def _simple_commands(line: str) -> Iterator[list[str]]:
+    """Yield the words of each command of a line."""
+    lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     lexer.commenters = ""
     try:
         words = list(lexer)
-    except ValueError:  # the command is itself in quotes
-        words = re.sub(r"[\"']", "", re.split(r"[;&|<>()]", arguments)[0]).split()
-    is_value = False
+    except ValueError:  # a quote without an end
+        words = re.sub(r"[\"']", "", re.sub(r"[;&|<>()]", " ; ", line)).split()
+    command: list[str] = []
     for word in words:
-        if set(word) <= set("();<>|&"):
+        if word and _SEPARATORS.issuperset(word):
+            yield command
+            command = []
+        else:
+            command.append(word)
+    yield command
+
+
+def _requested(program: str, words: Sequence[str], start: int) -> Iterator[str]:
+    """Yield the requirements among the arguments of one program, which start there."""
+    takes = "first" if program == "uvx" else "all"
+    if program in _COMMANDS:
+        commands = _COMMANDS[program]
+        near = range(start, min(start + _MOST_OPTIONS, len(words)))
+        at = next((at for at in near if words[at] in commands), None)
+        if at is None:
             return
-        if is_value:
-            is_value = False
-        elif word.startswith("-"):
-            is_value = word in _WITH_VALUE
-        elif word[0] not in "./~$" and not re.match(r"[\w.-]+/", word):
-            yield word
+        takes = commands[words[at]]
+        # What follows these is another command, or the name of an environment.
+        start = at + (2 if words[at] in ("tool", "inject") else 1)
+    option = ""
+    for argument in _split_options(words[start:]):
+        if option in _NAMING:
+            yield from map(_with_version, re.split(r",(?=\s*[A-Za-z])", argument))
+            takes = "none" if takes == "first" and option != "--with" else takes
+            option = ""
+        elif option:
+            option = ""
+        elif argument.startswith("-"):
+            option = argument if argument in _WITH_VALUE else ""
+        elif takes != "none" and argument[:1] not in _NO_NAME and not _PATH.match(argument):
+            yield _with_version(argument)
+            takes = "none" if takes == "first" else takes
+
+
+def _split_options(arguments: Sequence[str]) -> Iterator[str]:
+    """Yield the arguments, `--with=x` as two."""
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        yield from (name, value) if equals and name in _NAMING else (argument,)
+
+
+def _with_version(word: str) -> str:
+    at = _AT.fullmatch(word)
+    return word if not at else f"{at[1]}=={at[2]}" if at[2] else at[1]

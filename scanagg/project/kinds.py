@@ -111,12 +111,6 @@ _NO_TEXT: Final = _BINARY.union(
 )
 
 _SCRIPT_BLOCK: Final = _has(INLINE_METADATA)
-# The numbers of options and of their characters are limited, so that the time is linear.
-_PIP_INSTALL: Final = (
-    r"\b(?:pip[\d.]*(?:\.exe)?|pipx|uv[\"',\s\\]+tool)"
-    r"(?:[\"',\s\\]+-[\w=.,:/-]{1,100}(?:[\"',\s\\]+(?!install\b)[\w.:/][\w.:/-]{0,100})?){0,8}"
-    r"[\"',\s\\]+install\b"
-)
 _TABLE_OF_DEPENDENCIES: Final = r'"(?:dev|peer|optional)?[dD]ependencies"\s*:\s*\{\s*"'
 
 REQUIREMENTS: Final = FileKind(
@@ -199,15 +193,17 @@ _PYTHON: Final = (
     FileKind(
         id="docker-pip",
         title="pip install in Dockerfiles",
-        pattern=r"(?i:(?:.*/)?(?:(?:Docker|Container)file(?:[.-][^/]*)?|[^/]*\.(?:docker|container)file))",
-        content=_has(_PIP_INSTALL),
+        pattern=(
+            r"(?i:(?:.*/)?(?:(?:Docker|Container)file(?:[._-][^/]*)?"
+            r"|[^/]*\.(?:docker|container)file))"
+        ),
         by_inventory=True,
     ),
     FileKind(
         id="notebook-pip",
         title="pip install in notebooks",
         suffixes=(".ipynb",),
-        content=_has(rf"[%!][ \t]*(?:\w+[ \t]+-m[ \t]+|uv[ \t]+)?{_PIP_INSTALL}"),
+        content=_has(r"[%!]|\\u00", r"\b(?:pip|uv|easy_install)|\\u00"),
         by_inventory=True,
     ),
     # Parts of other files, which their readers report.

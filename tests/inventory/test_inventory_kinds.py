@@ -6,7 +6,6 @@ from pathlib import PurePosixPath
 import pytest
 
 from scanagg.inventory import _DECLARING, _LISTS, _OTHERS
-from scanagg.inventory.commands import pip_requirements
 from scanagg.project import kinds
 
 LIST = "a==1\nb==2 ; python_version > '3'\n"
@@ -15,7 +14,9 @@ BOTH = ["a==1", "b==2"]
 
 def test_every_kind_of_file_that_is_read_has_one_reader() -> None:
     readers = [*_DECLARING, *_OTHERS, *_LISTS]
-    files = (kind for kind in kinds.KINDS if kind.names or kind.suffixes or kind.content)
+    files = (
+        kind for kind in kinds.KINDS if kind.names or kind.suffixes or kind.pattern or kind.content
+    )
     assert sorted(readers) == sorted(kind.id for kind in files if kind.by_inventory)
 
 
@@ -141,6 +142,8 @@ CELLS = [
     {"cell_type": "code", "source": "!{sys.executable} -m pip install b==2 'open'"},
     {"cell_type": "code", "source": "%%bash\nuv pip install d==4\n"},
     {"cell_type": "code", "source": "print('pip install no==1')"},
+    {"cell_type": "code", "source": ["%%sh\n", "pip \\\n", "  -q install e==5"]},
+    {"cell_type": "code", "source": "out = !pip3.11 install f==6"},
 ]
 PYPROJECT = """\
 [build-system]
@@ -228,7 +231,13 @@ import a
         (
             "a.ipynb",
             json.dumps({"cells": CELLS}, indent=1),
-            {"a==1": "runtime 11", "b==2": "runtime 16", "d==4": "runtime 20"},
+            {
+                "a==1": "runtime 11",
+                "b==2": "runtime 16",
+                "d==4": "runtime 20",
+                "e==5": "runtime 30",
+                "f==6": "runtime 36",
+            },
             ["notebook-pip open (a.ipynb:16)"],
         ),
         (
@@ -427,5 +436,53 @@ def test_a_lock_stands_for_its_folder_and_its_workspace(inventory_of, files, unr
     assert sorted(str(path.parent) for path in paths if path.name not in locks) == list(unread)
 
 
-def test_a_line_of_many_commands_is_read_in_linear_time() -> None:
-    assert len(list(pip_requirements("RUN " + "pip install a " * 10_000))) == 10_000
+@pytest.mark.parametrize(
+    "command",
+    [
+        *("pip -q install a==1", "pip --no-cache-dir install a==1", "pip --proxy x install a==1"),
+        *("pip3.11 install a==1", "/usr/bin/pip3 install a==1", "pip.exe install a==1"),
+        *("pip \\\n install a==1", "pip \\  \n\n install a==1", "pip install a=\\\n=1"),
+        *("pi\\\np install a==1", 'pip install "" a==1', 'pip install "a==1'),
+        *("pip download a==1", "pip wheel -w /w a==1", "python -m pip install a==1"),
+        *("pipx install a==1", "pipx run --spec a==1 x", "pipx run a==1 x", "pipx inject e a==1"),
+        *("uv tool install a==1", "uv tool run a==1", "uv tool install --python 3.12 a@1"),
+        *("uv run --with a==1 x", "uv run -p 3.12 --with=a==1 x", "uvx a@1 x", "uvx a==1"),
+        *("uvx --from 'a==1' x", "uv pip install --system a==1", "uv add a==1"),
+        *("easy_install a==1", "easy_install-3.11 a==1", "sh -c 'cd x && pip -q install a==1'"),
+        "X=1 sudo -E pip install a==1 && x",
+    ],
+)
+def test_every_command_that_installs_is_read(inventory_of, pins, command):
+    inventory = inventory_of({"Dockerfile": f"FROM x\nRUN {command}\n"})
+    assert pins(inventory) == {"a==1": "runtime direct Dockerfile:2"}
+    assert not inventory.unread
+
+
+def test_a_dockerfile_may_have_another_escape(inventory_of, pins):
+    text = "# syntax=x\n# escape=`\nFROM x\nRUN pip `\n install a==1\n"
+    assert list(pins(inventory_of({"Dockerfile_prod": text}))) == ["a==1"]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "apt-get install -y pipx uv",
+        "uv sync",
+        "pip list",
+        "uvx",
+        "pip install -r x.txt",
+        "pipx list",
+    ],
+)
+def test_other_commands_install_nothing(inventory_of, command):
+    inventory = inventory_of({"Dockerfile": f"FROM x\nRUN {command}\n"})
+    assert not inventory.packages
+    assert not inventory.unread
+
+
+@pytest.mark.usefixtures("bounded")
+@pytest.mark.parametrize(
+    "part", ["pip ", "pip install ", "uv run ", "uvx --with ", "a= ", "'a b ' "]
+)
+def test_a_line_of_many_commands_is_read_in_linear_time(inventory_of, part):
+    inventory_of({"Dockerfile": f"RUN {part * 3_000}"})
