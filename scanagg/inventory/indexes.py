@@ -1,19 +1,13 @@
 """The package indexes other than PyPI that manifests and locks name."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Final
 from urllib.parse import urlsplit
 
 from scanagg.inventory.document import Keys, ManifestDocument, as_list
 from scanagg.inventory.manifest import shown
 from scanagg.model import Location, PackageIndex
-
-_PYPI: Final = (
-    "https://pypi.org/",
-    "https://pypi.python.org/",
-    "https://files.pythonhosted.org/",
-)
-_PYPI_WIDTH: Final = max(map(len, _PYPI))
 
 UV_SETTINGS: Final = (
     "index.*.url",
@@ -69,7 +63,17 @@ def _texts(value: object) -> Iterator[str]:
 
 
 def _is_pypi(address: str) -> bool:
-    return f"{address[:_PYPI_WIDTH].lower()}/".startswith(_PYPI)
+    homes = _pypi()
+    return f"{address[: max(map(len, homes))].lower()}/".startswith(homes)
+
+
+@lru_cache
+def _pypi() -> tuple[str, ...]:
+    """Return the addresses of PyPI and of its files, as pip knows them."""
+    # Imported here: it is slow to import, and most projects name no address.
+    from pip._internal.models.index import PyPI  # noqa: PLC0415
+
+    return PyPI.url, f"https://{PyPI.file_storage_domain}/"
 
 
 def _host(address: str) -> str:

@@ -1,9 +1,10 @@
 """Package indexes other than PyPI, wherever a project can name one."""
 
 import pytest
+from pip._internal.models.index import PyPI
 
-PYPI = "https://pypi.org/simple"
-FILES = "https://files.pythonhosted.org/packages/a-1.whl"
+HOST, PYPI = PyPI.netloc, PyPI.simple_url
+FILES = f"https://{PyPI.file_storage_domain}/packages/a-1.whl"
 EVIL = "https://evil.invalid/simple"
 OPTIONS = f"--extra-index-url {EVIL} --extra-index-url=http://b.invalid:81/s\n"
 SCRIPT = f'# /// script\n# [[tool.uv.index]]\n# url = "{EVIL}"\n# ///\n'
@@ -28,9 +29,9 @@ PYLOCK = (
         ("deps", f"-i{EVIL}\na==1\n", {"evil.invalid": 1}),
         ("requirements.txt", OPTIONS, {"evil.invalid": 1, "http://b.invalid:81": 1}),
         ("requirements.txt", "-f ./x\n--trusted-host c.invalid\n", {"./x": 1, "c.invalid": 2}),
-        ("requirements.txt", "-i http://pypi.org/simple\n", {"http://pypi.org": 1}),
-        ("requirements.txt", "-i https://pypi.org.invalid/\n", {"pypi.org.invalid": 1}),
-        ("requirements.txt", "-i https://pypi.org@evil.invalid/\n", {"evil.invalid": 1}),
+        ("requirements.txt", f"-i http://{HOST}/simple\n", {f"http://{HOST}": 1}),
+        ("requirements.txt", f"-i https://{HOST}.invalid/\n", {f"{HOST}.invalid": 1}),
+        ("requirements.txt", f"-i https://{HOST}@evil.invalid/\n", {"evil.invalid": 1}),
         ("requirements.txt", "-i https://[x\n", {"https://[x": 1}),
         ("pyproject.toml", f'[[tool.uv.index]]\nurl = "{EVIL}"\n', {"evil.invalid": 2}),
         ("pyproject.toml", f'[tool.uv]\nfind-links = ["{PYPI}", "{EVIL}"]\n', {"evil.invalid": 2}),
