@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.command import plain_environment
 
 import scanagg
 
@@ -62,7 +63,7 @@ def test_neither_the_folder_nor_a_variable_changes_what_runs(name: str, folder: 
     done = subprocess.run(
         [*start, "license", "eval", "MIT"],
         cwd=folder,
-        env={**os.environ, **added},
+        env={**plain_environment(), **added},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.command import PROGRAM, scanagg
+from support.command import PROGRAM, plain_environment, scanagg
 from support.commands import ANYWHERE, AT_START, hostile, is_command
 from support.sample_whole import full_report
 
@@ -37,7 +37,7 @@ def code(line: str, command: str, cwd: Path, env: Mapping[str, str] | None = Non
     done = subprocess.run(
         ["bash", "-c", f"{line.format(command)}; exit ${{PIPESTATUS[0]}}"],
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**plain_environment(), **(env or {})},
         capture_output=True,
         text=True,
         errors="replace",

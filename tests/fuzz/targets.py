@@ -203,6 +203,7 @@ SAFETY = (
 _HIT = {
     "type": "Secret Keyword",
     "hash": "0" * 40,
+    "whole": "correct-horse-9",
     "value": "correct-horse-9",
     "lines": [1],
     "texts": ["correct-horse-9"],

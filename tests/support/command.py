@@ -25,6 +25,11 @@ from scanagg.cli import main
 PROGRAM = Path(sys.executable).parent / "scanagg"
 
 
+def plain_environment() -> dict[str, str]:
+    """Return the environment without coverage, which starts before scanagg and ends after it."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+
+
 @dataclass(frozen=True)
 class Said:
     """The result of `scanagg`: exit code, both streams, and scanagg.json if it exists."""
