@@ -17,7 +17,7 @@ import signal
 import sys
 import traceback
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -61,6 +61,9 @@ _WHOLE: Final = 8
 _TOKEN: Final = re.compile(r"[\w.~+/=-]+")
 _QUOTED: Final = re.compile(r"([\"'])(.+?)\1")
 _THEIRS: Final = "detect_secrets.plugins."
+# Parts of patterns that see a line's end otherwise in a whole file, and anchors.
+_ONE_LINE: Final = re.compile(r"\\[AZ]|\(\?<?!")
+_ANCHOR: Final = re.compile(r"\^|\$")
 # All patterns of the keyword detector contain the same list of keywords: one search for these
 # replaces five slow ones. False if that changes in a later version; then all are used.
 _ANY_KEYWORD: Final = re.compile("|".join(keyword.DENYLIST), re.IGNORECASE)
@@ -72,6 +75,14 @@ _KEYWORDS_NEEDED: Final = all(
     )
     for pattern in patterns
 )
+
+
+class _Pattern(NamedTuple):
+    """A pattern of a detector, for a line and for a whole file, where None may miss something."""
+
+    plugin: Plugin
+    search: Callable[[str], object]
+    in_file: Callable[[str], object] | None
 
 
 class _Key(NamedTuple):
@@ -229,11 +240,17 @@ def _secrets(name: str, lines: list[str], *, is_lock: bool) -> Iterator[_Secret]
     """Find the secrets in the lines of a file, including those that a pragma hides.
 
     The filters run last: detect-secrets itself spends most of its time on filtering lines without
-    a secret.
+    a secret. Patterns that match nowhere in the file are not tried on its lines.
     """
-    for number, raw in enumerate(lines, start=1):
-        line = raw.rstrip()
-        plugins = _detecting(line, is_lock=is_lock)
+    stripped = [raw.rstrip() for raw in lines]
+    text = "\n".join(stripped)
+    patterns = [
+        one
+        for one in _detectors()[0]
+        if (not is_lock or _knows_form(one.plugin)) and (not one.in_file or one.in_file(text))
+    ]
+    for number, line in enumerate(stripped, start=1):
+        plugins = _detecting(line, patterns, is_lock=is_lock)
         if not plugins:
             continue
         context = get_code_snippet(lines=lines, line_number=number)
@@ -273,19 +290,17 @@ def _refusing(parameter: str, **known: object) -> set[str]:
     return names
 
 
-def _detecting(line: str, *, is_lock: bool) -> tuple[Plugin, ...]:
-    """Return the detectors that may find something in the line.
+def _detecting(line: str, patterns: Sequence[_Pattern], *, is_lock: bool) -> tuple[Plugin, ...]:
+    """Return the detectors that may find something in the line, by these `patterns` or otherwise.
 
     A lock is full of hashes and names, and versions look like addresses. So only the detectors of
     tokens with a known form count there.
     """
-    patterns, others = _detectors()
-    if is_lock:
-        detectors = {id(plugin): plugin for plugin, search in patterns if search(line)}
-        return tuple(filter(_knows_form, detectors.values()))
     # By id: detectors cannot be hashed.
-    detecting = {id(plugin): plugin for plugin, search in patterns if search(line)}
-    for plugin in others:
+    detecting = {id(one.plugin): one.plugin for one in patterns if one.search(line)}
+    if is_lock:
+        return tuple(detecting.values())
+    for plugin in _detectors()[1]:
         # The keyword detector and those of the user may depend on more than the line.
         kind = type(plugin)
         foreign = kind is keyword.KeywordDetector or not kind.__module__.startswith(_THEIRS)
@@ -295,22 +310,33 @@ def _detecting(line: str, *, is_lock: bool) -> tuple[Plugin, ...]:
 
 
 @lru_cache(maxsize=1)
-def _detectors() -> tuple[list[tuple[Plugin, Callable[[str], object]]], list[Plugin]]:
+def _detectors() -> tuple[list[_Pattern], list[Plugin]]:
     """Return detectors with their patterns, and the detectors that are not based on patterns."""
-    patterns: list[tuple[Plugin, Callable[[str], object]]] = []
+    patterns: list[_Pattern] = []
     others: list[Plugin] = []
     for plugin in get_plugins():
         kind = type(plugin)
         if kind is keyword.KeywordDetector and _KEYWORDS_NEEDED:
-            patterns.append((plugin, _ANY_KEYWORD.search))
+            patterns.append(_Pattern(plugin, _ANY_KEYWORD.search, _ANY_KEYWORD.search))
         elif (
             kind.analyze_line is BasePlugin.analyze_line
             and kind.analyze_string is RegexBasedDetector.analyze_string
         ):
-            patterns += [(plugin, pattern.search) for pattern in plugin.denylist]
+            patterns += [
+                _Pattern(plugin, pattern.search, _in_file(pattern)) for pattern in plugin.denylist
+            ]
         else:
             others.append(plugin)
     return patterns, others
+
+
+def _in_file(pattern: re.Pattern[str]) -> Callable[[str], object] | None:
+    """Return the search for a pattern in lines that are joined; None if it could miss one."""
+    if _ONE_LINE.search(pattern.pattern):
+        return None
+    if _ANCHOR.search(pattern.pattern):
+        return re.compile(pattern.pattern, pattern.flags | re.MULTILINE).search
+    return pattern.search
 
 
 def _knows_form(plugin: Plugin) -> bool:
