@@ -22,7 +22,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final, TypeVar
 
-import filelock
 import msgspec
 
 from scanagg.core.errors import StoreError
@@ -319,6 +318,9 @@ def _checked(kind: str, path: Path, connection: sqlite3.Connection, size: int) -
 @contextlib.contextmanager
 def _replacing(kind: str, cache: Path) -> Iterator[Path]:
     """Create a temporary file that replaces the one of a kind if the block succeeds. StoreError."""
+    # Imported here, because it imports asyncio, and a check only reads.
+    import filelock  # noqa: PLC0415
+
     target = _path(kind, cache)
     folder = target.parent
     try:

@@ -11,7 +11,6 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg.advisories.enrich import enriched
-from scanagg.advisories.service import serving
 from scanagg.advisories.store import Store
 from scanagg.core.errors import StoreError
 from scanagg.core.redact import Redactor
@@ -151,6 +150,9 @@ def _lookup(setup: ScanSetup, inventory: Inventory) -> Iterator[Lookup | None]:
     if setup.store is None or data is None or not inventory.packages:
         yield None
         return
+    # Imported here, because it imports an HTTP server.
+    from scanagg.advisories.service import serving  # noqa: PLC0415
+
     with serving(setup.store) as url:
         yield Lookup(url, data)
 
