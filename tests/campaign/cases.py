@@ -36,15 +36,15 @@ PROGRAM_KEYS = (
 
 
 def _git_key(key: str, scene: Scene) -> None:
-    scene.write("data.txt", "x\n")
+    scene.write("tracked.txt", "x\n")
     scene.write(".gitattributes", "* filter=x diff=x merge=x\n")
-    scene.git("add", "data.txt", ".gitattributes")
+    scene.git("add", "tracked.txt", ".gitattributes")
     scene.git("commit", "-qm", "x")
     scene.git("config", key, f"{scene.touch} #")
     if key.endswith("process"):
         scene.git("config", "filter.x.required", "true")
-    scene.write("data.txt", "y\n")
-    os.utime(scene.project / "data.txt", (1, 1))
+    scene.write("tracked.txt", "y\n")
+    os.utime(scene.project / "tracked.txt", (1, 1))
 
 
 for key in PROGRAM_KEYS:
