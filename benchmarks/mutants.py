@@ -77,8 +77,8 @@ code merges only where lines overlap: test_correlate.py
 - end > start
 + end >= start
 two values on a line are two secrets: test_correlate.py
-- len(digests) == 1 or None in digests
-+ len(digests) < 3
+- - {None}) < 2:
++ - {None}) < 3:
 a fingerprint does not depend on the line: test_fingerprint.py
 - Parts(category.value, rule, path, qualname,
 + Parts(category.value, rule, path, f"{qualname}{observation.location}",
