@@ -4,7 +4,7 @@ import configparser
 import fnmatch
 import posixpath
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -50,42 +50,43 @@ def differs(before: Files, root: Path, path: str) -> bool:
 
     Of a `pyproject.toml`, only the sections of scanagg and of scanners count.
     """
-    if posixpath.basename(path) == _PYPROJECT:
-        sections = [OWN_SECTION, *(name for _, name in _scanner_sections(_PYPROJECT))]
-        return any(_sections_differ(before, root, path, name) for name in sections)
-    return _content(before, path) != _content(WorkTree(root), path)
+    old, new = _contents(before, root, path)
+    if old == new or posixpath.basename(path) != _PYPROJECT:
+        return old != new
+    sections = [OWN_SECTION, *(name for _, name in _scanner_sections(_PYPROJECT))]
+    return any(_section(path, old, name) != _section(path, new, name) for name in sections)
 
 
 def hiding(before: Committed, target: Target) -> Iterator[Reason]:
     """Yield a reason for each edit, outside of scanagg's rules, that hides files or findings."""
     owners = {name: info.name for info in scanner_infos().values() for name in info.native_files}
-    ignoring = []
+    ignoring: dict[str, set[int]] = {}
     for file in target.files:
-        name = posixpath.basename(file.path)
+        path, name = file.path, posixpath.basename(file.path)
         sections = [*_scanner_sections(name)]
-        is_relevant = name in owners or name in _GIT_FILES or sections
-        if not is_relevant or not _is_edited(before, target.root, file.path):
+        if name not in owners and name not in _GIT_FILES and not sections:
+            continue
+        old, new = _contents(before, target.root, path)
+        if old == new or _is_in_same_submodule(before, path):
             continue
         if name in owners:
-            yield Reason("configuration-edited", {"path": file.path, "scanner": owners[name]})
+            yield Reason("configuration-edited", {"path": path, "scanner": owners[name]})
         for scanner, section in sections:
-            if _sections_differ(before, target.root, file.path, section):
-                place = f"{file.path} [{section}]"
+            if _section(path, old, section) != _section(path, new, section):
+                place = f"{path} [{section}]"
                 yield Reason("configuration-edited", {"path": place, "scanner": scanner})
         if name == _ATTRIBUTES:
-            yield from _attributes(before, target.root, file.path)
+            yield from _attributes(path, [line for _, line in _added_lines(old, new)])
         elif name == _IGNORE:
-            ignoring.append(file.path)
+            ignoring[path] = {number for number, _ in _added_lines(old, new)}
     if ignoring:
         yield from _ignored(before, target, ignoring)
 
 
-def _is_edited(before: Committed, root: Path, path: str) -> bool:
-    """Return True if a file is new or differs. The commit has only the id of a submodule."""
-    if _content(before, path) == _content(WorkTree(root), path):
-        return False
+def _is_in_same_submodule(before: Committed, path: str) -> bool:
+    """Return True for a file of an unchanged submodule: the commit has only the submodule's id."""
     submodule = before.submodule_of(path)
-    return not submodule or submodule != replace(before, commit="HEAD").submodule_of(path)
+    return bool(submodule) and submodule == replace(before, commit="HEAD").submodule_of(path)
 
 
 def _scanner_sections(name: str) -> Iterator[tuple[str, str]]:
@@ -95,19 +96,22 @@ def _scanner_sections(name: str) -> Iterator[tuple[str, str]]:
             yield info.name, info.native_sections[name]
 
 
-def _content(files: Files, path: str) -> bytes | str | None:
-    try:
-        return files.read(path)
-    except OSError as error:
-        return error.strerror
+_Content = bytes | str | None
+"""The bytes of a file; a text if it cannot be read, None if there is no such file."""
 
 
-def _sections_differ(before: Files, root: Path, path: str, name: str) -> bool:
-    old, new = (_content(files, path) for files in (before, WorkTree(root)))
-    return old != new and _section(path, old, name) != _section(path, new, name)
+def _contents(before: Files, root: Path, path: str) -> tuple[_Content, _Content]:
+    """Return the contents of a file before and in the work tree."""
+    contents: list[_Content] = []
+    for files in (before, WorkTree(root)):
+        try:
+            contents.append(files.read(path))
+        except OSError as error:
+            contents.append(error.strerror)
+    return contents[0], contents[1]
 
 
-def _section(path: str, content: bytes | str | None, name: str) -> object:
+def _section(path: str, content: _Content, name: str) -> object:
     """Return a section of a configuration file; the whole content if it cannot be parsed."""
     if not isinstance(content, bytes):
         return None
@@ -128,19 +132,18 @@ def _section(path: str, content: bytes | str | None, name: str) -> object:
     return section
 
 
-def _added_lines(before: Files, root: Path, path: str) -> Iterator[tuple[int, str]]:
+def _added_lines(old: _Content, new: _Content) -> Iterator[tuple[int, str]]:
     """Yield the lines of a file that it did not have before, with their numbers from 1."""
-    old, new = (_content(files, path) for files in (before, WorkTree(root)))
     known = set(old.splitlines()) if isinstance(old, bytes) else set()
     for number, line in enumerate(new.splitlines() if isinstance(new, bytes) else (), start=1):
         if line not in known:
             yield number, line.decode("utf-8", "replace").strip()
 
 
-def _attributes(before: Files, root: Path, path: str) -> Iterator[Reason]:
+def _attributes(path: str, added: Iterable[str]) -> Iterator[Reason]:
     """Yield the lines added to a .gitattributes that hide files."""
     lines = []
-    for _, line in _added_lines(before, root, path):
+    for line in added:
         pattern, *attributes = line.split() or [""]
         name = posixpath.basename(pattern)
         names_code = any(fnmatch.fnmatchcase(code, name) for code in _NAMES)
@@ -161,16 +164,13 @@ class _Match(msgspec.Struct, frozen=True):
     path: str
 
 
-def _ignored(before: Committed, target: Target, sources: Sequence[str]) -> Iterator[Reason]:
-    """Yield the files that lines added to these .gitignore files would hide if they were untracked.
+def _ignored(before: Committed, target: Target, lines: Mapping[str, set[int]]) -> Iterator[Reason]:
+    """Yield the files that these lines of .gitignore files would hide if they were untracked.
 
     Such lines hide tracked files as soon as these are removed from the index, and similar new ones.
     """
-    added = {
-        target.prefix + path: {number for number, _ in _added_lines(before, target.root, path)}
-        for path in sources
-    }
-    folders = {posixpath.dirname(path) for path in sources}
+    added = {target.prefix + path: numbers for path, numbers in lines.items()}
+    folders = set(map(posixpath.dirname, lines))
     usual = [posixpath.join(folder, name) for folder in sorted(folders) for name in _NAMES]
     matches = _matches(before, dict.fromkeys((*(file.path for file in target.files), *usual)))
     hidden: dict[str, list[str]] = {}
