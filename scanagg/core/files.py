@@ -147,9 +147,9 @@ def _replace(
             if hasattr(os, "fchmod"):
                 os.fchmod(file.fileno(), mode)
         os.replace(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)
-    except BaseException:
-        os.unlink(temporary, dir_fd=folder)
-        raise
+    finally:
+        with contextlib.suppress(FileNotFoundError):  # after a success it has the other name
+            os.unlink(temporary, dir_fd=folder)
 
 
 class _Folder:
