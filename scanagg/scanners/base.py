@@ -27,6 +27,7 @@ from typing import Annotated, Final, Protocol, cast
 import msgspec
 from msgspec.structs import replace
 
+from scanagg.core.errors import ConfigError
 from scanagg.core.programs import find_program
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
@@ -328,6 +329,13 @@ def module_or_program(
     module = worker or module
     argv = (sys.executable, "-P", script) if script else python_module(module)
     return Tool(argv, f"python -P -m {module}", version)
+
+
+def refuse_program(info: ScannerInfo, context: Context, library: str, hint: str) -> None:
+    """Raise ConfigError if a variable names a program for a scanner that is used as a library."""
+    if context.settings.path is not None:
+        message = f"{path_variable(info.name)}: scanagg uses {library} as a library"
+        raise ConfigError(message, f"Unset it. {hint}")
 
 
 def examples(names: Sequence[str]) -> tuple[str, ...]:

@@ -159,11 +159,8 @@ class _Baseline(msgspec.Struct, frozen=True):
 
 def locate(context: base.Context) -> base.Tool | None:
     """Find the library in scanagg's environment. ConfigError if the settings name a program."""
-    if context.settings.path is not None:
-        raise ConfigError(
-            f"{base.path_variable(INFO.name)}: scanagg uses detect-secrets as a library",
-            "Unset it. Install the version that you want in the environment of scanagg.",
-        )
+    hint = "Install the version that you want in the environment of scanagg."
+    base.refuse_program(INFO, context, INFO.name, hint)
     return base.module_or_program("detect_secrets", INFO.name, context, worker=_WORKER)
 
 

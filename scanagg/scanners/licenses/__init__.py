@@ -9,7 +9,6 @@ import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
-from scanagg.core.errors import ConfigError
 from scanagg.core.text import one_line, printable, shorten
 from scanagg.model import (
     Category,
@@ -104,11 +103,8 @@ class _PipReport(msgspec.Struct, frozen=True):
 
 def locate(context: base.Context) -> base.Tool | None:
     """Find the module of scanagg's environment. ConfigError if the settings name a program."""
-    if context.settings.path is not None:
-        raise ConfigError(
-            f"{base.path_variable(INFO.name)}: scanagg uses pip-licenses as a library",
-            "Unset it. Another pip-licenses would start the project's interpreter.",
-        )
+    hint = "Another pip-licenses would start the project's interpreter."
+    base.refuse_program(INFO, context, "pip-licenses", hint)
     return base.module_or_program("piplicenses", "pip-licenses", context)
 
 
