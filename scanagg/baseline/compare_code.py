@@ -25,6 +25,7 @@ from scanagg.core import cache
 from scanagg.findings.collect import Collected, ScanSetup, collect_findings
 from scanagg.model import Category, Change, Finding, History, Inventory, Reason, Run, Status, plain
 from scanagg.scanners.base import Scanner, all_scanners
+from scanagg.scanners.config import CONFIG
 from scanagg.scanners.runner import Event
 
 # Files that are one configuration together: a problem in one may come from another.
@@ -35,7 +36,6 @@ _SHOWN: Final = 3
 _CACHE: Final = "base"
 _WORKED: Final = frozenset((Status.OK, Status.DEGRADED, Status.NOT_APPLICABLE))
 _COMPLETE: Final = frozenset((Status.OK, Status.NOT_APPLICABLE))
-_CONFIG: Final = "config"  # the option that names a scanner's own configuration
 _KEY_FILE: Final = "base.key"
 _KEY_BYTES: Final = 32
 
@@ -350,7 +350,7 @@ def _scan_files(
     target = snapshot.lay_out(paths, work)
     settings = dict(setup.scanners)
     for name, scanner in setup.scanners.items():
-        file = snapshot.files.get(scanner.options.get(_CONFIG, ""))
+        file = snapshot.files.get(scanner.options.get(CONFIG, ""))
         raw = next(snapshot.git.contents([file.oid])) if file else None
         if raw is not None:
             settings[name] = replace(scanner, config=raw.decode("utf-8", "replace"))
