@@ -1,4 +1,4 @@
-"""What pip, uv, pipx and easy_install install in Dockerfiles and notebooks."""
+"""The packages that pip, uv, pipx and easy_install install in Dockerfiles and notebooks."""
 
 import json
 import posixpath
