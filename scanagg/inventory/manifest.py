@@ -281,10 +281,14 @@ def read_text(file: SourceFile) -> str:
 
 def parsed(text: object) -> WrittenRequirement | None:
     """Parse a requirement by PEP 508; None if it is not one, or is nested too deeply."""
+    if not isinstance(text, str):
+        return None
     try:
-        return WrittenRequirement(text) if isinstance(text, str) else None
+        requirement = WrittenRequirement(text)
+        str(requirement.specifier)  # its versions are parsed only when they are needed
     except (ValueError, RecursionError):  # ValueError also for thousands of digits
         return None
+    return requirement
 
 
 def edge_of(requirement: WrittenRequirement) -> Edge:

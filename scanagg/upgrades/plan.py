@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 from msgspec.structs import replace
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
 from scanagg.advisories.records import Record, canonical_id
@@ -318,5 +318,5 @@ def _is_relevant(constraint: Constraint, package: Package, installed: Version) -
 def _lets_in(constraint: Constraint, version: Version) -> bool:
     try:
         return SpecifierSet(constraint.specifier).contains(version, prereleases=True)
-    except InvalidSpecifier:
+    except ValueError:  # also for a number with thousands of digits
         return True

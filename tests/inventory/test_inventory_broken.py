@@ -77,17 +77,20 @@ def test_numbers_with_thousands_of_digits_end_nothing(inventory_of, problems):
     table = f'[package.dependencies]\nb = "{digits}"\nc = "^{digits}"\n'
     inventory = inventory_of(
         {
-            "requirements.txt": f"a=={digits}\nb>={digits}\nc==1.{digits}.*\n",
+            "requirements.txt": f"a=={digits}\nb>={digits}\nc==1.{digits}.*\nd>=1,!={digits}\n",
+            "more-requirements.txt": f"d>=1,!={digits}\n",
+            "pyproject.toml": f'[project]\nname = "p"\ndependencies = ["d>=1,!={digits}"]\n',
             "uv.lock": entry,
             "pdm.lock": entry + needs,
             "poetry.lock": entry + table,
-            "Pipfile": f'[packages]\na = "=={digits}"\nb = "^{digits}"\n',
+            "Pipfile": f'[packages]\na = "=={digits}"\nb = "^{digits}"\nd = ">=1,!={digits}"\n',
             "setup.cfg": f"[options]\ninstall_requires = a=={digits}\n",
         }
     )
     assert not inventory.packages
     assert {place.partition(":")[0] for place in problems(inventory)} >= {
-        *("requirements.txt", "uv.lock", "pdm.lock", "poetry.lock", "Pipfile", "setup.cfg")
+        *("requirements.txt", "uv.lock", "pdm.lock", "poetry.lock", "Pipfile", "setup.cfg"),
+        *("more-requirements.txt", "pyproject.toml"),
     }
 
 
