@@ -15,6 +15,7 @@ from scanagg.model.enums import Confidence as Confidence
 from scanagg.model.enums import LicenseVerdict as LicenseVerdict
 from scanagg.model.enums import Origin as Origin
 from scanagg.model.enums import Outcome as Outcome
+from scanagg.model.enums import PathKind as PathKind
 from scanagg.model.enums import Scope as Scope
 from scanagg.model.enums import Severity as Severity
 from scanagg.model.enums import Status as Status

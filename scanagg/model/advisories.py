@@ -52,7 +52,11 @@ class DataSource(msgspec.Struct, frozen=True):
 
 
 class Rule(msgspec.Struct, frozen=True):
-    """A rule of a scanner, without data of a finding."""
+    """A rule of a scanner, without data of a finding.
+
+    `why` is a sentence on why it matters, `help` one on what to do. `bad` and `good` are lines of
+    code that the rule finds and does not find.
+    """
 
     id: str
     name: str
@@ -60,6 +64,9 @@ class Rule(msgspec.Struct, frozen=True):
     url: str | None = None
     cwe: tuple[str, ...] = ()
     help: str = ""
+    why: str = ""
+    bad: str = ""
+    good: str = ""
 
 
 class SeverityClaim(msgspec.Struct, frozen=True):
@@ -155,12 +162,13 @@ class Secret(msgspec.Struct, frozen=True):
     """A secret, with the scanner's digest of the whole value, if any.
 
     `texts` are digests (sha1) of the texts that have the value: the value, the token that it is a
-    part of, and the string around it. All digests stay in memory, to recognise equal secrets, and
-    are never written.
+    part of, and the string around it. `value` is the secret in clear text, "" if the scanner does
+    not name it. All of it stays in memory, to recognise and judge secrets, and is never written.
     """
 
     digest: str | None = None
     texts: frozenset[str] = frozenset()
+    value: str = ""
 
 
 def secret_texts(texts: Iterable[str]) -> frozenset[str]:

@@ -45,17 +45,35 @@ _WORST_FIRST: Final = (*LEVELS[:2], Severity.UNKNOWN, *LEVELS[2:])
 
 
 class Confidence(_Word):
-    """The confidence of the scanner, apart from the severity."""
+    """The confidence that a finding is real, apart from its severity.
+
+    Scanners of code have a high, medium or low one. A secret is likely, possible or unlikely, by
+    the rules of `findings.secrets`.
+    """
 
     HIGH = "high"
     MEDIUM = "medium"
     LOW = "low"
+    LIKELY = "likely"
+    POSSIBLE = "possible"
+    UNLIKELY = "unlikely"
     UNKNOWN = "unknown"
 
     @property
     def order(self) -> int:
         """0 for the highest. Unknown counts as high: a scanner without confidences is sure."""
-        return 0 if self is Confidence.UNKNOWN else list(Confidence).index(self)
+        return 0 if self is Confidence.UNKNOWN else list(Confidence).index(self) % 3
+
+
+class PathKind(_Word):
+    """The kind of file that a path suggests (see `model.paths`)."""
+
+    PRODUCTION = "production"
+    TESTS = "tests"
+    DOCS = "docs"
+    EXAMPLES = "examples"
+    VENDORED = "vendored"
+    GENERATED = "generated"
 
 
 class Category(_Word):

@@ -22,12 +22,14 @@ from scanagg.model.enums import (
     LicenseVerdict,
     Origin,
     Outcome,
+    PathKind,
     Severity,
     Status,
     Step,
     WaiverState,
     WaiverStatus,
 )
+from scanagg.model.paths import path_kind
 from scanagg.model.project import (
     Constraint,
     Location,
@@ -162,7 +164,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     masked where it has a secret, `line_hash` GitHub's hash of it. `evidence` is a digest of a
     statement with a secret. It stays in memory, to see that a value changed, and is never written.
     A finding without a location is in no file of the target. `in_source` is set where all witnesses
-    are hidden.
+    are hidden. `confidence_reason` explains the confidence of a secret.
     """
 
     id: str
@@ -186,11 +188,17 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     evidence: str = ""
     in_source: str = ""
     history: History = NO_BASE
+    confidence_reason: Reason | None = None
 
     @property
     def path(self) -> str:
         """The path of the file, "" where the finding is in no file of the target."""
         return self.location.path if self.location else ""
+
+    @property
+    def path_kind(self) -> PathKind | None:
+        """The kind of the file; None where the finding is in no file of the target."""
+        return path_kind(self.location.path) if self.location else None
 
     @property
     def scanners(self) -> tuple[str, ...]:

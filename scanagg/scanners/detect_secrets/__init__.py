@@ -391,6 +391,7 @@ def _observation(
         secret=Secret(
             hit.digest,
             secret_texts(hit.texts),
+            hit.whole,
         ),
         in_source=in_source,
     )
