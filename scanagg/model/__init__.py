@@ -50,6 +50,7 @@ from scanagg.model.project import Inventory as Inventory
 from scanagg.model.project import Link as Link
 from scanagg.model.project import Location as Location
 from scanagg.model.project import NotExamined as NotExamined
+from scanagg.model.project import Number as Number
 from scanagg.model.project import Package as Package
 from scanagg.model.project import PackageIndex as PackageIndex
 from scanagg.model.project import Requirement as Requirement

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
@@ -13,6 +13,9 @@ from scanagg.model.reasons import Reason
 
 if TYPE_CHECKING:
     from packaging.version import Version
+
+Number = Annotated[int, msgspec.Meta(le=2**31 - 1)]
+"""A number in a scanner's answer, such as a line: reports cannot have a larger one."""
 
 _MOST_LINES: Final = 10_000
 

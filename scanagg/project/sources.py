@@ -22,10 +22,7 @@ from scanagg.project.kinds import FileKind, kinds_in, kinds_of
 from scanagg.project.notebooks import SUFFIX as NOTEBOOK_SUFFIX
 from scanagg.project.notebooks import CellLine, code_cells, strings
 from scanagg.project.python_code import STARTUP_SUFFIX, is_imported, is_python, startup_code
-from scanagg.project.text import SNIFFED_BYTES, decode, encoding_of
-
-MAX_BYTES: Final = 8 << 20
-"""The size up to which files are shown. Programs generate larger ones."""
+from scanagg.project.text import MAX_BYTES, SNIFFED_BYTES, decode, encoding_of
 
 _CACHED_FILES: Final = 64
 

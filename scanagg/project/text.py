@@ -13,6 +13,9 @@ from typing import Final
 
 from scanagg.project.python_code import STARTUP_SUFFIX
 
+MAX_BYTES: Final = 8 << 20
+"""The size up to which files are shown. Programs generate larger ones."""
+
 SNIFFED_BYTES: Final = 8000
 """The part of a file by which git detects text."""
 

@@ -22,7 +22,7 @@ from importlib import metadata
 from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Final, Protocol, cast
+from typing import Final, Protocol, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -42,9 +42,6 @@ from scanagg.model import (
     plain,
 )
 from scanagg.project.sources import Sources
-
-Number = Annotated[int, msgspec.Meta(le=2**31 - 1)]
-"""A number in an answer, such as a line: reports cannot have a larger one."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 _REASON_WIDTH: Final = 300

@@ -5,6 +5,7 @@ import io
 import json
 import resource
 import signal
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from configparser import ParsingError
@@ -15,6 +16,7 @@ import pytest
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from detect_secrets.plugins import keyword
 from detect_secrets.settings import cache_bust, get_plugins
+from support.command import plain_environment
 
 from scanagg.scanners.detect_secrets import worker
 
@@ -193,3 +195,31 @@ def test_every_pattern_of_the_keyword_detector_needs_a_keyword(answers: Answers)
     ]
     assert len(get_plugins()) > 20
     assert all(worker._ANY_KEYWORD.search(word.replace("?", "")) for word in keyword.DENYLIST)
+
+
+def test_the_worker_starts_without_an_http_client_and_without_the_adapter(tmp_path: Path):
+    script = Path(worker.__file__).with_name("start.py")
+    (tmp_path / "key.py").write_text(f'key = "{TOKENS[0]}"\n')
+    request = {
+        "root": str(tmp_path),
+        "files": ["key.py"],
+        "encodings": ["utf-8"],
+        "seconds": 60,
+        "file_bytes": 5_000_000,
+        "line_bytes": 500_000,
+    }
+    code = (
+        f"import runpy, sys; runpy.run_path({str(script)!r}, run_name='__main__'); "
+        "print([name for name in ('urllib3', 'http.client', 'scanagg.scanners.base') "
+        "if name in sys.modules], file=sys.stderr)"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        input=json.dumps(request),
+        capture_output=True,
+        text=True,
+        check=True,
+        env=plain_environment(),
+    )
+    assert json.loads(answer.stdout)["hits"][0]["type"] == "GitHub Token"
+    assert answer.stderr == "[]\n"

@@ -22,6 +22,7 @@ from scanagg.model import (
     Confidence,
     Location,
     NotExamined,
+    Number,
     Observation,
     Reason,
     Rule,
@@ -102,7 +103,7 @@ _CONFIDENCES: Final = {
 }
 
 # The name of a file, of a check that crashed in it, and the line.
-_FailedCheck = tuple[str, str, base.Number]
+_FailedCheck = tuple[str, str, Number]
 _T = TypeVar("_T")
 
 probe = base.probe
@@ -112,7 +113,7 @@ advisory_source = base.advisory_source
 
 
 class _Cwe(msgspec.Struct, frozen=True):
-    id: base.Number = 0
+    id: Number = 0
 
 
 class _Issue(msgspec.Struct, frozen=True):
@@ -124,8 +125,8 @@ class _Issue(msgspec.Struct, frozen=True):
     issue_text: str
     issue_severity: str
     issue_confidence: str
-    line_number: base.Number
-    line_range: tuple[base.Number, ...] = ()
+    line_number: Number
+    line_range: tuple[Number, ...] = ()
     col_offset: int = -1
     end_col_offset: int = 0
     more_info: str = ""

@@ -9,7 +9,8 @@ import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Annotated, Final
+from pathlib import Path
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -33,6 +34,7 @@ from scanagg.project.kinds import is_lock
 from scanagg.project.notebooks import CellLine
 from scanagg.project.text import promises_binary
 from scanagg.scanners import base, pinned, source_files
+from scanagg.scanners.detect_secrets.messages import SearchAnswer, SecretHit
 
 BASELINE: Final = ".secrets.baseline"
 _PRAGMA: Final = "pragma: allowlist secret"
@@ -66,6 +68,7 @@ INFO = ScannerInfo(
 
 _LIMITS: Final = {"max-file-bytes": 5_000_000, "max-line-bytes": 500_000, "file-timeout": 20.0}
 _WORKER: Final = "scanagg.scanners.detect_secrets.worker"
+_SCRIPT: Final = str(Path(__file__).with_name("start.py"))
 # Starting a process takes as long as searching this much text.
 _WORTH_BYTES: Final = 200_000
 _ARGUMENTS: Final = 2  # the worker's exit code for arguments that detect-secrets refuses
@@ -85,58 +88,6 @@ probe = base.probe
 identify = base.identify
 recall = base.recall
 advisory_source = base.advisory_source
-
-
-class SearchRequest(msgspec.Struct, frozen=True):
-    """A request to `worker`: search `files`, relative to `root`, in these `encodings`.
-
-    `locks` are the lock files among them, which are full of hashes. The limits are CPU `seconds`
-    for each file, and the bytes of a file and of a line.
-    """
-
-    root: str
-    files: tuple[str, ...]
-    encodings: tuple[str, ...]
-    seconds: float
-    file_bytes: int
-    line_bytes: int
-    locks: frozenset[str] = frozenset()
-
-
-class SecretHit(msgspec.Struct, frozen=True):
-    """A secret of one file in clear text, and its lines. detect-secrets reports the first one.
-
-    `value` is what detect-secrets hashes, which may be only the prefix of a token. `whole` is the
-    secret in full, "" for a private key. `texts` are that, and the quoted strings around it.
-    """
-
-    type: str
-    hash: str
-    value: str
-    whole: str
-    lines: Annotated[tuple[base.Number, ...], msgspec.Meta(min_length=1)]
-    texts: tuple[str, ...] = ()
-
-    @property
-    def digest(self) -> str | None:
-        """The sha1 of the secret in full; None if it is not known."""
-        return next(iter(secret_texts((self.whole,)))) if self.whole else None
-
-
-class SearchAnswer(msgspec.Struct, frozen=True):
-    """The answer of `worker` for the file with this index: hits, or the `reason` for no search.
-
-    `values` are the texts to mask: the secrets, in full where a hit has only a part. `allowed` are
-    the hits that a pragma hides, with the lines of the pragma. `on_purpose` is True if a filter of
-    detect-secrets left the file out.
-    """
-
-    file: int
-    reason: Reason | None = None
-    hits: tuple[SecretHit, ...] = ()
-    values: tuple[str, ...] = ()
-    allowed: tuple[SecretHit, ...] = ()
-    on_purpose: bool = False
 
 
 class BaselineSecret(msgspec.Struct, frozen=True):
@@ -161,7 +112,9 @@ def locate(context: base.Context) -> base.Tool | None:
     """Find the library in scanagg's environment. ConfigError if the settings name a program."""
     hint = "Install the version that you want in the environment of scanagg."
     base.refuse_program(INFO, context, INFO.name, hint)
-    return base.module_or_program("detect_secrets", INFO.name, context, worker=_WORKER)
+    return base.module_or_program(
+        "detect_secrets", INFO.name, context, worker=_WORKER, script=_SCRIPT
+    )
 
 
 def inputs(context: base.Context) -> base.Inputs:

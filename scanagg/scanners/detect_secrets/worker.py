@@ -38,9 +38,8 @@ from detect_secrets.util.inject import call_function_with_arguments
 from scanagg.core.files import read_file
 from scanagg.model import Reason, plain
 from scanagg.project.notebooks import SUFFIX, strings
-from scanagg.project.sources import MAX_BYTES
-from scanagg.project.text import decode
-from scanagg.scanners.detect_secrets import SearchAnswer, SearchRequest, SecretHit
+from scanagg.project.text import MAX_BYTES, decode
+from scanagg.scanners.detect_secrets.messages import SearchAnswer, SearchRequest, SecretHit
 
 # detect-secrets has no types. Its results become a `SearchAnswer` at once.
 Plugin = Any
@@ -372,7 +371,3 @@ def _values(plugin: Plugin, key: _Key, line: str) -> list[str]:
         matches = (match[0] for pattern in plugin.denylist for match in pattern.finditer(line))
         values.update(dict.fromkeys(match for match in matches if key.value in match))
     return [*values]
-
-
-if __name__ == "__main__":
-    main()

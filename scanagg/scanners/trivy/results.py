@@ -18,6 +18,7 @@ from scanagg.model import (
     Inventory,
     LicenseFacts,
     Location,
+    Number,
     Observation,
     Package,
     Rule,
@@ -31,7 +32,7 @@ from scanagg.model import (
     sorted_locations,
 )
 from scanagg.model.advisories import pages, remedy
-from scanagg.scanners.base import Number, without_nulls
+from scanagg.scanners.base import without_nulls
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
 
 NAME: Final = "trivy"
