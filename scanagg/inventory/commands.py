@@ -5,22 +5,36 @@ import posixpath
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import tee
 from typing import Final
 
 from scanagg.core.text import one_line
-from scanagg.inventory.manifest import Manifest, ManifestError, ProjectFiles, read_text
+from scanagg.inventory.manifest import (
+    Manifest,
+    ManifestError,
+    ProjectFiles,
+    in_folder_of,
+    read_text,
+)
 from scanagg.inventory.tools import Item, declare_tools
 from scanagg.model import Reason, Scope, SourceFile
 
 _PROGRAM: Final = re.compile(r"(pip|uv|uvx|pipx|easy_install)[\d.-]*")
 _MENTION: Final = re.compile(r"\b(?:pip|uv|easy_install)")
-# The commands that install all of their arguments, the first one, or what their options name.
+# The commands that install all of their arguments, the first one, what their arguments list, or
+# what their options name.
 _COMMANDS: Final[Mapping[str, Mapping[str, str]]] = {
-    "pip": dict.fromkeys(("install", "download", "wheel"), "all"),
+    "pip": {**dict.fromkeys(("install", "download", "wheel"), "all"), "sync": "lists"},
     "pipx": {"install": "all", "inject": "all", "run": "first"},
     "uv": {"add": "all", "tool": "first", "run": "none"},
 }
 _NAMING: Final = ("--with", "--from", "--spec")
+_LISTING: Final = ("-r", "--requirement", "--requirements", "--with-requirements")
+# Marks a file with requirements among the requirements of a command.
+_LIST: Final = "-r "
+_COPY: Final = re.compile(r"\s*(?:COPY|ADD)\s+(?:--\S+\s+)*(.+)", re.IGNORECASE)
+# Files that are not lists of requirements, although pip or uv can read their dependencies.
+_NO_LIST: Final = (".toml", ".cfg", ".py")
 _MAGIC: Final = re.compile(r"\s*+(?:[\w.][\w., ]*+=\s*+)?[%!]")
 _SHELL_CELL: Final = re.compile(r"\s*%%(?:bash|sh|script)\b")
 _ARRAY: Final = re.compile(r"\s*RUN\s+(\[.*\])\s*", re.IGNORECASE)
@@ -30,6 +44,7 @@ _NO_NAME: Final = ("", ".", "/", "~", "$", "#")
 _PATH: Final = re.compile(r"[\w.-]+/")
 _DEEPEST: Final = 3
 _MOST_PROGRAMS: Final = 4
+_MOST_FOLDERS: Final = 20
 # The words that may stand between a program and its command.
 _MOST_OPTIONS: Final = 50
 _SEPARATORS: Final = frozenset("();<>|&")
@@ -40,6 +55,7 @@ _WITH_VALUE: Final = frozenset(
     """
     -r --requirement -c --constraint -e --editable -i --index-url --extra-index-url -f --find-links
     -t --target --prefix --root --src --platform --python-version --implementation --abi --proxy
+    --requirements
     --no-binary --only-binary --upgrade-strategy --progress-bar --root-user-action --report --log
     --trusted-host --timeout --retries --cache-dir --cert --client-cert --exists-action --python
     -C --config-settings --global-option --use-feature --use-deprecated --keyring-provider
@@ -52,7 +68,9 @@ _WITH_VALUE: Final = frozenset(
 
 def read_dockerfile(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     """Read the packages that a Dockerfile installs; None if there are none."""
-    return _manifest("docker-pip", file, project, _in_dockerfile(read_text(file)))
+    text = read_text(file)
+    copied = [word for line in text.split("\n") for word in _copied(line)]
+    return _manifest("docker-pip", file, project, _in_dockerfile(text), copied)
 
 
 def read_notebook(file: SourceFile, project: ProjectFiles) -> Manifest | None:
@@ -88,12 +106,51 @@ def _in_cells(cells: list[object], text: str) -> Iterator[Item]:
 
 
 def _manifest(
-    kind: str, file: SourceFile, project: ProjectFiles, items: Iterator[Item]
+    kind: str,
+    file: SourceFile,
+    project: ProjectFiles,
+    items: Iterator[Item],
+    copied: Sequence[str] = (),
 ) -> Manifest | None:
-    tools = declare_tools(kind, file, project, items, Scope.RUNTIME)
-    if not tools.declared and not tools.unread:
+    """Return the manifest with these requirements, which may be lists in files of the project."""
+    items, lists = tee(items)
+    requirements = (item for item in items if not item[1].startswith(_LIST))
+    tools = declare_tools(kind, file, project, requirements, Scope.RUNTIME)
+    names = dict.fromkeys(text.removeprefix(_LIST) for _, text in lists if text.startswith(_LIST))
+    files = {path for name in names for path in _list_files(name, file.path, project, copied)}
+    includes = sorted(path for path in files if not path.endswith(_NO_LIST))
+    if not tools.declared and not tools.unread and not includes:
         return None
-    return Manifest(path=file.path, tools={kind: tools.declared}, unread=tools.unread)
+    return Manifest(
+        path=file.path,
+        tools={kind: tools.declared},
+        unread=tools.unread,
+        includes=tuple(includes),
+        needs=frozenset(includes),
+    )
+
+
+def _list_files(
+    name: str, path: str, project: ProjectFiles, copied: Sequence[str]
+) -> Iterator[str]:
+    """Yield the files of the project that a command in the file `path` may mean.
+
+    A path in an image may begin with other folders: `/app/docs/requirements.txt`. A file may also
+    be `copied` to another folder first.
+    """
+    parts = [part for part in name.split("/") if part not in ("", ".")]
+    ends = ["/".join(parts[start:]) for start in range(min(len(parts), _MOST_FOLDERS))]
+    places = [place for end in ends for place in (in_folder_of(path, end), posixpath.normpath(end))]
+    yield from [place for place in places if place in project.files][:1]
+    for end in copied:
+        if parts and posixpath.basename(end) == parts[-1]:
+            yield from {in_folder_of(path, end), posixpath.normpath(end)} & project.files.keys()
+
+
+def _copied(line: str) -> Sequence[str]:
+    """Return the files and folders that a line of a Dockerfile copies into the image."""
+    match = _COPY.fullmatch(line)
+    return re.findall(r"[^\s\"',\[\]]+", match[1])[:-1] if match else ()
 
 
 def _in_dockerfile(text: str) -> Iterator[Item]:
@@ -181,19 +238,26 @@ def _requested(program: str, words: Sequence[str], start: int) -> Iterator[str]:
             takes = "none" if takes == "first" and option != "--with" else takes
             option = ""
         elif option:
+            if option in _LISTING:
+                yield _LIST + argument
             option = ""
         elif argument.startswith("-"):
             option = argument if argument in _WITH_VALUE else ""
+        elif takes == "lists":
+            yield _LIST + argument
         elif takes != "none" and argument[:1] not in _NO_NAME and not _PATH.match(argument):
             yield _with_version(argument)
             takes = "none" if takes == "first" else takes
 
 
 def _split_options(arguments: Sequence[str]) -> Iterator[str]:
-    """Yield the arguments, `--with=x` as two."""
+    """Yield the arguments, `--with=x` and `-rx` as two."""
     for argument in arguments:
-        name, equals, value = argument.partition("=")
-        yield from (name, value) if equals and name in _NAMING else (argument,)
+        name, _, value = argument.partition("=")
+        if argument.startswith("-r"):
+            name, value = "-r", argument[2:]
+        has_value = value and name in (*_NAMING, *_LISTING)
+        yield from (name, value) if has_value else (argument,)
 
 
 def _with_version(word: str) -> str:

@@ -458,6 +458,49 @@ def test_every_command_that_installs_is_read(inventory_of, pins, command):
     assert not inventory.unread
 
 
+@pytest.mark.parametrize(
+    "dockerfile",
+    [
+        *("RUN pip install -r docs/requirements.txt", "RUN pip install -rdocs/requirements.txt"),
+        "COPY . /app\nRUN pip install --requirement=/app/docs/requirements.txt",
+        "COPY docs/requirements.txt /tmp/\nRUN uv pip install --requirements requirements.txt",
+        'COPY ["docs/requirements.txt", "/x"]\nRUN pip sync /x/requirements.txt',
+        "COPY x docs/requirements.txt /\nRUN pip install -r /requirements.txt",
+        "COPY --chown=1 . .\nRUN uv run --with-requirements ./docs/requirements.txt x",
+    ],
+)
+def test_a_list_that_an_image_installs_is_for_everyone(inventory_of, pins, dockerfile):
+    files = {"docs/requirements.txt": "a==1\n", "dev-requirements.txt": "b==1\n"}
+    assert set(pins(inventory_of(files)).values()) == {
+        "dev unknown docs/requirements.txt:1",
+        "dev unknown dev-requirements.txt:1",
+    }
+    files["requirements.txt"] = "c==1\n"
+    inventory = inventory_of({**files, "Dockerfile": f"FROM x\n{dockerfile}\n"})
+    assert pins(inventory) == {
+        "c==1": "runtime unknown requirements.txt:1",
+        "a==1": "runtime unknown docs/requirements.txt:1",
+        "b==1": "dev unknown dev-requirements.txt:1",
+    }
+
+
+def test_an_image_for_tests_installs_for_development(inventory_of, pins):
+    text = "RUN pip install -r ../docs/requirements.txt -r gone.txt -r ../pyproject.toml\n"
+    files = {
+        "docs/requirements.txt": "a==1\n",
+        "tests/Dockerfile": text,
+        "pyproject.toml": '[project]\nname = "p"\n',
+    }
+    inventory = inventory_of(files)
+    assert pins(inventory) == {"a==1": "dev unknown docs/requirements.txt:1"}
+    assert not inventory.problems
+
+
+def test_a_list_with_any_name_is_read_if_an_image_installs_it(inventory_of, pins):
+    files = {"deps/all.list": "a==1\n", "deps/Dockerfile": "RUN pip install -r all.list\n"}
+    assert pins(inventory_of(files)) == {"a==1": "runtime unknown deps/all.list:1"}
+
+
 def test_a_dockerfile_may_have_another_escape(inventory_of, pins):
     text = "# syntax=x\n# escape=`\nFROM x\nRUN pip `\n install a==1\n"
     assert list(pins(inventory_of({"Dockerfile_prod": text}))) == ["a==1"]
