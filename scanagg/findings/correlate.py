@@ -52,8 +52,8 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
     ]
     # Titles and messages repeat a lot: benchmarks/reports.py shows the difference.
     shown = lru_cache(maxsize=4096)(lambda text: identity.redactor.text(printable(text)))
-    # The first observation of a group leads. A guess never leads: the scanner that looks for
-    # secrets describes them better.
+    # The first observation of a group leads: its place identifies the finding. A guess never
+    # leads: the scanner that looks for secrets knows their place better.
     for group in groups:
         group.sort(key=_witness_order)
     groups.sort(key=lambda group: (group[0].category.value, *_order(group[0])))
@@ -233,9 +233,21 @@ def _order(observation: Observation) -> tuple[object, ...]:
     return location_key(observation.location), version, observation.rule.id, observation.message
 
 
+def _vagueness(observation: Observation) -> tuple[bool, int]:
+    """Return a sort key: rules that know the kind of a secret, generic ones, guesses."""
+    rule, generic = observation.rule.id, scanner_info(observation.scanner).generic_rules
+    return _is_guess(observation), generic.index(rule) + 1 if rule in generic else 0
+
+
 def _lead(group: Sequence[Observation]) -> Observation:
-    """Return the first observation, with the advisory of the whole group."""
+    """Return the first observation, in the words of the whole group.
+
+    The most specific rule names a secret. A vulnerability has the advisory of all witnesses.
+    """
     first, package = group[0], group[0].package
+    if first.category is Category.SECRET:
+        named = min(group, key=_vagueness)
+        return replace(first, rule=named.rule, title=named.title, message=named.message)
     if first.category is not Category.VULNERABILITY or not (first.advisory and package):
         return first
     advisory = merged_advisory([one.advisory for one in group if one.advisory], package)

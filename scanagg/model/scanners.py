@@ -40,6 +40,8 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     with secrets, although their category is another one. `guessing_rules` are those among them that
     guess from the name of a variable: other witnesses of a secret come first, and so does their
     severity. A comment that hides the value from those witnesses hides the guess too.
+    `generic_rules` match any kind of secret, the vaguest last: a rule that knows the kind names a
+    finding before them.
 
     `suppressions` are the kinds of comments and files by which a project hides findings from it (as
     in `Run.hidden`). The value is True if the scanner still lists the findings, False if it only
@@ -65,4 +67,5 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     renamed_rules: Mapping[str, str] = _NONE
     secret_rules: frozenset[str] = frozenset()
     guessing_rules: frozenset[str] = frozenset()
+    generic_rules: tuple[str, ...] = ()
     suppressions: Mapping[str, bool] = MappingProxyType({})

@@ -244,6 +244,47 @@ def test_a_password_that_bandit_sees_too_is_one_secret() -> None:
     assert other.scanners == ("detect-secrets", "bandit")
 
 
+@pytest.mark.parametrize(
+    ("rules", "names"),
+    [
+        (("base64-high-entropy-string", "github-token"), "github-token"),
+        (("base64-high-entropy-string", "secret-keyword"), "secret-keyword"),
+        (("hex-high-entropy-string", "base64-high-entropy-string"), "base64-high-entropy-string"),
+        (("aws-access-key", "json-web-token"), "aws-access-key"),
+    ],
+)
+def test_the_most_specific_rule_names_a_secret(rules: tuple[str, ...], names: str) -> None:
+    observations = [
+        replace(
+            secret("detect-secrets", (line, None), digest="d"),
+            rule=Rule(rule, rule, f"title of {rule}"),
+            title=f"title of {rule}",
+            message=f"message of {rule}",
+        )
+        for line, rule in enumerate(rules, start=1)
+    ]
+    for order in permutations(observations):
+        (finding,) = merged(order)
+        assert finding.rule.id == names
+        assert (finding.title, finding.message) == (f"title of {names}", f"message of {names}")
+        assert {witness.rule for witness in finding.witnesses} == set(rules)
+        # The place of the first witness identifies it, whatever names it.
+        assert finding.location == Location("a.env", 1 + rules.index(min(rules)))
+
+
+def test_a_rule_of_another_scanner_names_a_secret_before_a_generic_one() -> None:
+    generic = replace(
+        secret("detect-secrets", (2, None)), rule=Rule("secret-keyword", "k", "a keyword")
+    )
+    specific = replace(secret("trivy", (2, 2)), title="a token")
+    guess = code("bandit", "B105", (2, 2), location=Location("a.env", 2))
+    (finding,) = merged([guess, specific, generic])
+    assert (finding.title, finding.rule.id) == ("a token", "trivy-rule")
+    assert finding.scanners == ("detect-secrets", "trivy", "bandit")
+    (finding,) = merged([guess, generic])
+    assert finding.rule.id == "secret-keyword"
+
+
 def test_one_secret_is_one_finding_in_each_file() -> None:
     observations = [
         secret("detect-secrets", (2, None), digest="d"),

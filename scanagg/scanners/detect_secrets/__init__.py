@@ -63,6 +63,10 @@ INFO = ScannerInfo(
     native_files=(BASELINE,),
     categories=frozenset({Category.SECRET}),
     usual_for=frozenset({Category.SECRET}),
+    generic_rules=(
+        *("secret-keyword", "base64-high-entropy-string", "hex-high-entropy-string"),
+        "public-ip-ipv4",
+    ),
     suppressions={_PRAGMA: True, _NO_SECRET: True, _KNOWN: True},
 )
 
