@@ -12,7 +12,7 @@ from scanagg.model import Location
 from scanagg.reports.sarif.results import columns
 from scanagg.reports.sarif.values import cut, https, phrase, plain, rule_id, sentence, width
 
-CONVENTIONAL = re.compile(r"[A-Z]{1,8}(?:-?[0-9]{1,6}){0,3}")
+PLAIN = re.compile(r"[A-Z]{1,8}(-[0-9]{6}){2}")
 
 
 def test_names_are_the_standards_and_defaults_are_left_out() -> None:
@@ -67,18 +67,19 @@ def test_what_differs_from_a_default_is_written() -> None:
 
 
 @pytest.mark.parametrize(
-    "identifier",
-    ["secret-keyword", "GHSA-hj2j-77xm-mc5v", "AVD-DS-0002", "123", "", "日本", "B602x", "x" * 99],
+    "identifier", ["", "日本", "two words", "-dash", "a/b", "line\nbreak", "é", "x" * 256]
 )
-def test_every_id_becomes_conventional_and_stays_its_own(identifier: str) -> None:
+def test_an_id_that_is_not_plain_has_a_stand_in_of_its_own(identifier: str) -> None:
     made = rule_id(identifier)
-    assert CONVENTIONAL.fullmatch(made)
+    assert PLAIN.fullmatch(made)
     assert made == rule_id(identifier)
     assert made != rule_id(identifier + "x")
 
 
-@pytest.mark.parametrize("identifier", ["B602", "CVE-2016-10745", "PYSEC-2019-220", "DS-0002"])
-def test_a_conventional_id_is_kept(identifier: str) -> None:
+@pytest.mark.parametrize(
+    "identifier", ["B602", "CVE-2016-10745", "GHSA-hj2j-77xm-mc5v", "github-token", "B602x", "1_a"]
+)
+def test_an_id_that_people_know_is_kept(identifier: str) -> None:
     assert rule_id(identifier) == identifier
 
 

@@ -24,8 +24,8 @@ _CACHED: Final = 4_096
 _PLACEHOLDER: Final = re.compile(r"\{(\d+)\}")
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>#|])")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+")
-# The form of ids that the validator of the standard requires: letters for the tool, then numbers.
-_CONVENTIONAL_ID: Final = re.compile(r"[A-Z]{1,8}(?:-?[0-9]{1,6}){0,3}")
+# Ids that need no quotes in an address or a search.
+_PLAIN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
 _HTTPS: Final = re.compile(
     r"https://(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})+"
     r"(?:#(?:[A-Za-z0-9._~:/?@!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)?"
@@ -85,12 +85,11 @@ def cut(text: str, start: int, end: int) -> str:
 
 
 def rule_id(identifier: str) -> str:
-    """Return `identifier` if it is letters then numbers ("CVE-2016-10745"), else a stable stand-in.
+    """Return the id that people know and search ("github-token"), if it is letters and digits.
 
-    The stand-in is the first word and twelve digits of a hash. People search for the rule's name
-    and tags.
+    Any other id has a stable stand-in: its first word and twelve digits of a hash.
     """
-    if _CONVENTIONAL_ID.fullmatch(identifier):
+    if _PLAIN_ID.fullmatch(identifier):
         return identifier
     word = re.search(r"[A-Za-z]+", identifier)
     digest = hashlib.sha256(identifier.encode("utf-8", "replace")).digest()
