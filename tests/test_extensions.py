@@ -37,7 +37,8 @@ version: 1
 default: info
 scanners: {lintly: {required: true}}
 rules:
-  - {id: certain, match: {scanner: lintly, confidence: [high, medium]}, action: block}
+  - {id: agreed, match: {scanner: lintly, witnesses: several}, action: warn}
+  - {id: certain, match: {witnesses: [one], confidence: high}, action: block}
 """
 CASES = """\
 version: 1
@@ -129,7 +130,7 @@ def test_the_extensions_of_the_guide_work_with_every_command(
     assert (suite.get("tests"), suite.get("failures")) == ("2", "1")
 
     explained = scanagg("explain", verdicts["low"][0]).stdout
-    assert "(finding: low)" in explained
+    assert "needs witnesses several (finding: one)" in explained
     scanagg("gate", "reports/scanagg.json", "--format", "junit", "--output-dir", "again", code=1)
     assert (project / "again" / "scanagg.junit.xml").read_bytes() == (
         project / "reports" / "scanagg.junit.xml"
@@ -137,13 +138,13 @@ def test_the_extensions_of_the_guide_work_with_every_command(
     assert "warning" not in scanagg("policy", "check", "policies/scanagg.yml").stdout
     scanagg("policy", "test", "policies/cases.yml")
     schema = json.loads(scanagg("policy", "schema").stdout)
-    assert "confidence" in schema["$defs"]["Match"]["properties"]
+    assert "witnesses" in schema["$defs"]["Match"]["properties"]
     assert "Suspicious calls in Python files." in scanagg("scanners").stdout
 
 
 def test_a_mistake_in_an_added_key_has_its_place(scanagg: Scanagg, project: Path) -> None:
     policy = project / "policies" / "scanagg.yml"
-    policy.write_text(POLICY.replace("[high, medium]", "hihg"), "utf-8")
+    policy.write_text(POLICY.replace("[one]", "onee"), "utf-8")
     told = scanagg("policy", "check", "policies/scanagg.yml", code=2).stderr
-    assert "scanagg.yml:5" in told
-    assert "did you mean 'high'?" in told
+    assert "scanagg.yml:6" in told
+    assert "did you mean 'one'?" in told

@@ -47,8 +47,7 @@ _WORST_FIRST: Final = (*LEVELS[:2], Severity.UNKNOWN, *LEVELS[2:])
 class Confidence(_Word):
     """The confidence that a finding is real, apart from its severity.
 
-    Scanners of code have a high, medium or low one. A secret is likely, possible or unlikely, by
-    the rules of `findings.secrets`.
+    Scanners of code have a high, medium or low one. A secret is likely, possible or unlikely.
     """
 
     HIGH = "high"
@@ -66,7 +65,7 @@ class Confidence(_Word):
 
 
 class PathKind(_Word):
-    """The kind of file that a path suggests (see `model.paths`)."""
+    """The kind of file that a path suggests."""
 
     PRODUCTION = "production"
     TESTS = "tests"

@@ -25,13 +25,16 @@ from scanagg.model import (
     Advisory,
     Category,
     Change,
+    Confidence,
     Finding,
     LicenseVerdict,
     Origin,
+    PathKind,
     Scope,
     Severity,
     purl_without_version,
 )
+from scanagg.model.paths import path_kind
 from scanagg.scanners.base import all_scanners
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -51,6 +54,8 @@ CategoryWord = Literal[
 ScopeWord = Literal["runtime", "dev"]
 VerdictWord = Literal["review", "unknown", "deny"]
 OriginWord = Literal["introduced", "disclosed", "existing"]
+ConfidenceWord = Literal["likely", "possible", "unlikely", "high", "medium", "low", "unknown"]
+PathKindWord = Literal["production", "tests", "docs", "examples", "vendored", "generated"]
 
 NOTHING: Final = "none"
 """The words for a value that a finding of another category does not have."""
@@ -159,6 +164,11 @@ def paths_of(finding: Finding) -> tuple[str, ...]:
         return (location.path,)
     own = [location.path] if location else []
     return tuple(dict.fromkeys([*own, *[place.path for place in places]]))
+
+
+def _path_kinds(finding: Finding) -> tuple[PathKind, ...]:
+    """Return the kind of each path of a finding, without duplicates."""
+    return tuple(dict.fromkeys(map(path_kind, paths_of(finding))))
 
 
 @cache
@@ -332,6 +342,15 @@ def _scope(subject: Subject) -> str | None:
     return subject.finding.package.scope.value if subject.finding.package else None
 
 
+def _possible_confidences(category: Category, unknown: Severity) -> tuple[Confidence, ...]:
+    """Return the confidences of a category. Secrets in older reports have an unknown one."""
+    if category is Category.SECRET:
+        rated = (Confidence.LIKELY, Confidence.POSSIBLE, Confidence.UNLIKELY)
+    else:
+        rated = (Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW)
+    return (*rated, Confidence.UNKNOWN)
+
+
 def _put_origin(finding: Finding, origin: str) -> Finding:
     change = Change.NEW if origin == "introduced" else Change.UNCHANGED
     history = replace(finding.history, change=change, disclosed=origin == "disclosed")
@@ -375,6 +394,18 @@ ASPECTS: Final = (
         has=_severity_words,
     ),
     Aspect(
+        key="confidence",
+        type=_one_or_more(ConfidenceWord),
+        value=lambda subject: subject.finding.confidence,
+        accepts=lambda word: (Confidence(word),),
+        possible=_possible_confidences,
+        has=lambda subject: subject.finding.confidence.value,
+        case=CaseKey(
+            ConfidenceWord,
+            lambda finding, word: replace(finding, confidence=Confidence(word)),
+        ),
+    ),
+    Aspect(
         key="scanner",
         type=_one_or_more(Text),
         problem=scanner_problem,
@@ -398,6 +429,16 @@ ASPECTS: Final = (
         test=path_test,
         has_places=True,
         has=lambda subject: ", ".join(paths_of(subject.finding)) or NOTHING,
+    ),
+    Aspect(
+        key="path_kind",
+        type=_one_or_more(PathKindWord),
+        value=lambda subject: _path_kinds(subject.finding),
+        accepts=lambda word: (PathKind(word),),
+        has_places=True,
+        has=lambda subject: (
+            ", ".join(kind.value for kind in _path_kinds(subject.finding)) or NOTHING
+        ),
     ),
     Aspect(
         key="package",

@@ -56,7 +56,8 @@ class _Example(Section, frozen=True, kw_only=True):
     """A finding, with everything that a rule or a waiver can match.
 
     `ids` are those of an advisory, the main one first. `fixed` are the versions without the
-    vulnerability; `fixable` is enough if their numbers do not matter. `license` is an SPDX
+    vulnerability; `fixable` is enough if their numbers do not matter. Without a `confidence`, a
+    secret is likely. The kinds of paths follow from `path`. `license` is an SPDX
     expression, or other text from the metadata. `first_seen` is the day on which the finding was
     first recorded in the repository.
     """
@@ -65,7 +66,6 @@ class _Example(Section, frozen=True, kw_only=True):
     severity: Level | Literal["unknown"] | None = None
     rule: Text | None = None
     scanner: Text | tuple[Text, ...] | None = None
-    confidence: Literal["high", "medium", "low", "unknown"] = "unknown"
     path: Text | tuple[Text, ...] | None = None
     package: Text | None = None
     version: _Version | None = None
@@ -246,11 +246,22 @@ def _misfits(example: Example) -> Iterator[tuple[str, str]]:
     for key in _IMPOSSIBLE.get(category, _IMPOSSIBLE_WITHOUT_PACKAGE):
         if getattr(example, key):
             yield key, f"a {category.value} finding cannot have {key}"
+    yield from _impossible_words(example, category)
     if example.fixable is False and example.fixed:
         yield "fixable", "it is false, but `fixed` has a version"
     for path in _listed(example.path):
         if path.startswith("/") or ".." in path.split("/"):
             yield "path", f"{quoted(path)} is not relative to the project"
+
+
+def _impossible_words(example: Example, category: Category) -> Iterator[tuple[str, str]]:
+    """Yield keys with a word that only findings of other categories can have."""
+    for aspect in ASPECTS:
+        word = getattr(example, aspect.key) if aspect.key in _CASE_KEYS else None
+        if word is None or aspect.possible is None or category not in aspect.categories:
+            continue
+        if aspect.accepted([word]).isdisjoint(aspect.possible(category, Severity.HIGH)):
+            yield aspect.key, f"a {category.value} finding cannot have {aspect.key} {word}"
 
 
 # From an example to a finding.
@@ -276,7 +287,7 @@ def finding_of(example: Example) -> Finding:
         title=_words(example),
         message="",
         claims=_claims(example, category, scanners[0]),
-        confidence=Confidence(example.confidence),
+        confidence=Confidence.LIKELY if category is Category.SECRET else Confidence.UNKNOWN,
         location=next(iter(places), None),
         places=places,
         witnesses=tuple(Witness(scanner, rule, Severity.UNKNOWN) for scanner in scanners),

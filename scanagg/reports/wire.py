@@ -34,6 +34,7 @@ from scanagg.model import (
     LicenseVerdict,
     Origin,
     Outcome,
+    PathKind,
     Reason,
     ReasonValue,
     Report,
@@ -479,6 +480,12 @@ class WireFinding(msgspec.Struct, frozen=True):
     snippet: Annotated[str | None, _about("The line, masked where it holds a secret.")] = None
     line_hash: Annotated[str | None, _about("GitHub's hash of the line.")] = None
     parts: WireParts | None = None
+    confidence_reason: Annotated[WireReason | None, _about("Why a secret has its confidence.")] = (
+        None
+    )
+    path_kind: Annotated[
+        PathKind | None, _about("The kind of file that the path of `location` suggests.")
+    ] = None
 
 
 class WireGate(msgspec.Struct, frozen=True):
@@ -601,6 +608,8 @@ def finding_of(judged: Judged) -> WireFinding:
         # The hash of a secret's line would confirm a guess.
         "line_hash": None if finding.category is Category.SECRET else finding.line_hash,
         "parts": finding.parts and WireParts(*finding.parts),
+        "confidence_reason": finding.confidence_reason and wire_reason(finding.confidence_reason),
+        "path_kind": finding.path_kind,
     }
     return msgspec.convert(values, WireFinding, from_attributes=True)
 

@@ -179,6 +179,7 @@ def vulnerability(
 
 def secret(
     *claims: SeverityClaim,
+    confidence: Confidence = Confidence.LIKELY,
     path: str = "src/app.py",
     places: tuple[str, ...] = (),
     history: History = NO_BASE,
@@ -188,6 +189,7 @@ def secret(
         Category.SECRET,
         "AWS Access Key",
         claims=claims,
+        confidence=confidence,
         path=path,
         places=places,
         witnesses=witnesses,

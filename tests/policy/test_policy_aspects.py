@@ -20,11 +20,11 @@ ROOT = Path(__file__).parent.parent.parent
 
 RECORDS = """
     Aspect(
-        key="confidence",
-        type=_one_or_more(Literal["high", "medium", "low", "unknown"]),
-        value=lambda subject: subject.finding.confidence.value,
-        possible=lambda category, unknown: ("high", "medium", "low", "unknown"),
-        has=lambda subject: subject.finding.confidence.value,
+        key="witnesses",
+        type=_one_or_more(Literal["one", "several"]),
+        value=lambda subject: "several" if len(subject.finding.scanners) > 1 else "one",
+        possible=lambda category, unknown: ("one", "several"),
+        has=lambda subject: "several" if len(subject.finding.scanners) > 1 else "one",
     ),
     Aspect(
         key="resource",
@@ -42,7 +42,7 @@ PARENT = """\
 version: 1
 default: info
 rules:
-  - {id: sure, match: {confidence: [high, medium]}, action: block, locked: true}
+  - {id: sure, match: {witnesses: [one, several]}, action: block, locked: true}
 """
 
 FILES = {
@@ -50,29 +50,29 @@ FILES = {
         version: 1
         default: info
         rules:
-          - {id: sure, match: {category: code, confidence: high}, action: block}
+          - {id: sure, match: {category: code, witnesses: several}, action: block}
           - {id: bucket, match: {resource: "aws_s3_*"}, action: block}
-          - {id: any, match: {confidence: [high, medium, low, unknown]}, action: warn}
-          - {id: never, match: {confidence: low}, action: block}
+          - {id: any, match: {witnesses: [one, several]}, action: warn}
+          - {id: never, match: {witnesses: one}, action: block}
           - {id: wrong, match: {category: code, resource: x}, action: block}
         """,
     "typo.yml": "version: 1\ndefault: info\nrules:\n"
-    "  - {id: a, match: {confidence: hihg}, action: block}\n",
+    "  - {id: a, match: {witnesses: severl}, action: block}\n",
     "parent.yml": PARENT,
     "child.yml": f"""\
         version: 1
         default: info
         extends: [{{file: parent.yml, sha256: {hashlib.sha256(PARENT.encode()).hexdigest()}}}]
         rules:
-          - {{id: sure, match: {{confidence: high}}, action: block}}
+          - {{id: sure, match: {{witnesses: several}}, action: block}}
         """,
     "cases.yml": """\
         version: 1
         cases:
-          - finding: {category: code, path: a.py, severity: low, confidence: high}
+          - finding: {category: code, path: a.py, severity: low, scanner: [bandit, trivy]}
             expect: block
             rule: sure
-          - finding: {category: code, path: a.py, severity: low, confidence: low}
+          - finding: {category: code, path: a.py, severity: low}
             expect: warn
             rule: any
           - finding: {category: iac, path: main.tf, resource: aws_s3_bucket}
@@ -148,15 +148,15 @@ def test_a_new_key_is_loaded_and_judged_and_can_be_given_by_a_case(
 ) -> None:
     assert results["wrong"] == [[], [], []]
     assert results["reasons"] == [
-        "category code, confidence high",
-        "confidence high or medium or low or unknown",
+        "category code, witnesses several",
+        "witnesses one or several",
         "resource aws_s3_*",
     ]
 
 
 def test_a_new_key_is_explained(results: Mapping[str, list[object]]) -> None:
     assert results["tried"][1] == [
-        ["confidence high", "low"],
+        ["witnesses several", "one"],
         ["resource aws_s3_*", "none"],
         ["", ""],
     ]
@@ -166,10 +166,10 @@ def test_mistakes_and_locks_of_a_new_key_have_their_place(
     results: Mapping[str, list[object]],
 ) -> None:
     typo, looser = map(str, results["mistakes"])
-    assert typo.startswith("typo.yml:4:33: rules[0].match.confidence: got 'hihg'")
-    assert "did you mean 'high'?" in typo
+    assert typo.startswith("typo.yml:4:32: rules[0].match.witnesses: got 'severl'")
+    assert "did you mean 'several'?" in typo
     assert looser.startswith("child.yml:5:23: rules[0].match is locked by parent.yml ")
-    assert "confidence" in looser
+    assert "witnesses" in looser
 
 
 def test_rules_that_a_new_key_makes_unreachable_are_found(
@@ -183,9 +183,10 @@ def test_rules_that_a_new_key_makes_unreachable_are_found(
 
 
 def test_the_schema_has_a_new_key(results: Mapping[str, list[object]]) -> None:
-    assert results["keys"] == [*(aspect.key for aspect in ASPECTS), "confidence", "resource"]
+    assert results["keys"] == [*(aspect.key for aspect in ASPECTS), "witnesses", "resource"]
 
 
 def test_a_case_can_give_every_aspect() -> None:
     keys = set(Match.__struct_fields__) - set(Example.__struct_fields__)
-    assert keys == {"verdict"}  # the verdict follows from the licence
+    # These follow from the licence, and from the paths.
+    assert keys == {"verdict", "path_kind"}

@@ -36,9 +36,11 @@ RULES = """
     rules:
       - {id: category, match: {category: code}, action: block}
       - {id: severity, match: {severity: critical}, action: block}
+      - {id: confidence, match: {confidence: low}, action: block}
       - {id: scanner, match: {scanner: trivy}, action: block}
       - {id: rule, match: {rule: "GHSA-*"}, action: block}
       - {id: path, match: {path: "src/**"}, action: block}
+      - {id: kind, match: {path_kind: [tests, examples]}, action: block}
       - {id: package, match: {package: flask}, action: block}
       - {id: scope, match: {scope: dev}, action: block}
       - {id: fixable, match: {fixable: true}, action: block}
@@ -65,9 +67,11 @@ def test_every_rule_says_which_condition_failed_or_that_it_matches(tmp_path: Pat
     assert tried(explanation) == {
         "category": ("category code", "vulnerability"),
         "severity": ("severity critical", "high"),
+        "confidence": ("confidence low", "high"),
         "scanner": ("scanner trivy", "pip-audit"),
         "rule": ("rule GHSA-*", "CVE-2026-1, PYSEC-2026-1"),
         "path": ("path src/**", "requirements.txt"),
+        "kind": ("path_kind tests or examples", "production"),
         "package": ("package flask", "pkg:pypi/jinja2@2.4.1"),
         "scope": ("scope dev", "runtime"),
         "fixable": ("fixable true", "no fixed version"),

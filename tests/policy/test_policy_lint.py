@@ -62,6 +62,12 @@ def test_the_ready_made_policies_have_no_flaw(name: str, tmp_path: Path) -> None
         ("{path: docs/**}", "{path: docs/**, category: code}"),
         ("{scanner: [bandit, trivy]}", "{scanner: trivy, scope: dev}"),
         ("{severity: '>=high'}", "{severity: unknown}"),
+        (
+            "{confidence: [likely, possible, unlikely, unknown]}",
+            "{category: secret, severity: high}",
+        ),
+        ("{confidence: [high, medium]}", "{category: code, confidence: medium}"),
+        ("{path_kind: [tests, docs]}", "{path_kind: docs, category: secret}"),
     ],
 )
 def test_a_rule_that_an_earlier_one_hides_is_named(
@@ -93,6 +99,14 @@ def test_a_rule_that_an_earlier_one_hides_is_named(
         ("{scope: [runtime, dev]}", "{severity: high}"),
         ("{severity: ['>=medium', low]}", "{category: code}"),
         ("{package: jinja2}", "{scope: dev}"),
+        ("{confidence: [likely, possible, unlikely]}", "{category: secret}"),
+        ("{confidence: [high, medium, low, unknown]}", "{severity: high}"),
+        ("{path_kind: tests}", "{path_kind: [tests, docs]}"),
+        ("{path_kind: tests}", "{path: tests/**}"),
+        (
+            "{path_kind: [production, tests, docs, examples, vendored, generated]}",
+            "{category: vuln}",
+        ),
     ],
 )
 def test_a_rule_that_may_still_match_is_not_named(earlier: str, later: str, tmp_path: Path) -> None:
@@ -166,6 +180,11 @@ def test_what_unknown_compares_as_counts(tmp_path: Path) -> None:
         ("{category: secret, package: a}", "4:48: rules[0].match.package", "vulnerability and"),
         ("{category: [code, iac], fixable: true}", "4:53: rules[0].match.fixable", "vulnerability"),
         ("{category: vuln, verdict: deny}", "4:46: rules[0].match.verdict", "only license"),
+        (
+            "{category: secret, confidence: high}",
+            "4:20: rules[0].match",
+            "category secret, confidence high",
+        ),
         ("{verdict: deny, fixable: true}", "4:20: rules[0].match", "fixable true, verdict deny"),
         (
             "{category: code, origin: disclosed}",

@@ -16,6 +16,8 @@ POLICY = """
       - {id: known, match: {kev: true}, action: block}
       - {id: likely, match: {epss: ">=0.5"}, action: block}
       - {id: secrets, match: {category: secret, path: "src/**"}, action: block}
+      - {id: test-secrets, match: {confidence: possible, path_kind: tests}, action: info}
+      - {id: possible, match: {confidence: possible}, action: warn}
       - id: sla
         match: {category: vuln, origin: [disclosed, existing], fixable: true, scope: runtime}
         action: block
@@ -59,6 +61,14 @@ def tried(tmp_path: Path, cases: str) -> Sequence[Tried]:
         "{finding: {category: secret, path: src/a.py}, expect: block, rule: secrets}",
         "{finding: {category: secret, path: [src/a.py, docs/b]}, expect: block, rule: secrets}",
         "{finding: {category: secret, path: docs/a}, expect: warn, rule: default, severity: high}",
+        (
+            "{finding: {category: secret, path: b.py, confidence: possible}, expect: warn,"
+            " rule: possible}"
+        ),
+        (
+            "{finding: {category: secret, path: tests/b.py, confidence: possible}, expect: info,"
+            " rule: test-secrets}"
+        ),
         (
             "{finding: {category: code, rule: B602, severity: medium, confidence: low, path: a.py},"
             " expect: warn, severity: low}"
@@ -202,6 +212,10 @@ def test_a_file_that_is_no_list_of_cases_is_refused(text: str, place: str, words
         ("category: code, path: a, package: b", "finding.package: "),
         ("category: code, path: a, scope: dev", "finding.scope: "),
         ("category: code, path: a, kev: true", "finding.kev: "),
+        ("category: code, path: a, confidence: likely", "finding.confidence: "),
+        ("category: secret, path: a, confidence: high", "finding.confidence: "),
+        ("category: code, path: a, origin: disclosed", "finding.origin: "),
+        ("category: code, path: a, path_kind: tests", "unknown key 'path_kind'"),
         ("category: secret, path: a, license: MIT", "finding.license: "),
         (
             "category: vuln, package: a, version: '1', fixable: false, fixed: ['2']",
