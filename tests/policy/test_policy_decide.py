@@ -340,6 +340,17 @@ SEEN = finding(witnesses=(("bandit", "B602"), ("trivy", "DS001")))
         ("{category: vulnerability}", FIXED, True),
         ("{category: [code, iac]}", finding(Category.MISCONFIGURATION), True),
         ("{category: code}", FIXED, False),
+        ("{confidence: likely}", secret(), True),
+        ("{confidence: [possible, unlikely]}", secret(), False),
+        ("{confidence: high}", finding(), True),
+        ("{confidence: [medium, low, unknown]}", finding(), False),
+        ("{path_kind: production}", secret(), True),
+        ("{path_kind: [docs, examples]}", secret(path="docs/a.md"), True),
+        ("{path_kind: docs}", secret(), False),
+        ("{path_kind: tests}", secret(places=("tests/a.py", "tests/b.py")), True),
+        ("{path_kind: vendored}", finding(path="pkg/_vendor/a.py"), True),
+        ("{path_kind: generated}", finding(path="poetry.lock"), True),
+        ("{path_kind: production}", vulnerability(path=None), False),
         ("{scanner: trivy}", SEEN, True),
         ("{scanner: [safety, bandit]}", SEEN, True),
         ("{scanner: safety}", SEEN, False),
@@ -388,6 +399,16 @@ def test_rule_11_a_weaker_action_needs_every_place_a_block_any_of_them(tmp_path:
     )
     assert judge(excused, twice).verdict.rule == "source"
     assert judge(excused, only_tests).verdict.rule == "tests"
+    by_kind = policy_of(
+        tmp_path,
+        """\
+        rules:
+          - {id: tests, match: {path_kind: tests}, action: info}
+          - {id: source, match: {path_kind: production}, action: block}
+        """,
+    )
+    assert judge(by_kind, twice).verdict.rule == "source"
+    assert judge(by_kind, only_tests).verdict.rule == "tests"
     text = 'severity: {override: [{match: {path: "tests/**"}, set: info, reason: tests}]}\n'
     assert severity(tmp_path, twice, text)[0] == "high"
     assert severity(tmp_path, only_tests, text)[0] == "info"
@@ -483,6 +504,11 @@ CRITICAL, HIGH, MEDIUM, LOW = (
     vulnerability(claim(level, "ghsa", "trivy")) for level in ("critical", "high", "medium", "low")
 )
 SQL = finding(rule="B608", claims=(claim("medium"),))
+POSSIBLE = secret(claim("critical"), confidence=Confidence.POSSIBLE)
+DOCUMENTED = secret(confidence=Confidence.POSSIBLE, path="docs/a.md")
+IN_TEST = secret(confidence=Confidence.POSSIBLE, path="tests/a.py")
+IN_BOTH = secret(confidence=Confidence.POSSIBLE, path="tests/a.py", places=("tests/a.py", "b.py"))
+UNLIKELY = secret(claim("critical"), confidence=Confidence.UNLIKELY)
 ASSERT = finding(rule="B101", claims=(claim("low"),), path="pkg/tests/test_x.py")
 
 
@@ -498,6 +524,12 @@ ASSERT = finding(rule="B101", claims=(claim("low"),), path="pkg/tests/test_x.py"
         (ASSERT, "info", "info", "info", "info"),
         (secret(), "block", "block", "block", "warn"),
         (secret(path="tests/a.py"), "block", "block", "block", "warn"),
+        (POSSIBLE, "warn", "warn", "block", "warn"),
+        (DOCUMENTED, "warn", "warn", "block", "warn"),
+        (IN_TEST, "warn", "warn", "warn", "warn"),
+        (IN_BOTH, "warn", "warn", "block", "warn"),
+        (UNLIKELY, "info", "info", "info", "info"),
+        (secret(confidence=Confidence.UNKNOWN), "block", "block", "block", "warn"),
         (licensed("AGPL-3.0-only"), "info", "block", "block", "warn"),
         (licensed("AGPL-3.0-only", Scope.DEV), "info", "info", "block", "warn"),
         (licensed("odd"), "info", "warn", "block", "warn"),

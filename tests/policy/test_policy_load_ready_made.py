@@ -18,7 +18,7 @@ from policy_samples import (
     vulnerability,
 )
 
-from scanagg.model import NO_BASE, Finding, History, Judged
+from scanagg.model import NO_BASE, Confidence, Finding, History, Judged
 from scanagg.policy.load import load_policy
 from scanagg.policy.rules import decide
 
@@ -26,6 +26,7 @@ CRITICAL, HIGH = (
     vulnerability(claim(level, "ghsa", "trivy"), fixed=("3.1.6",)) for level in ("critical", "high")
 )
 SQL = finding(rule="B608", claims=(claim("medium"),))
+POSSIBLE = secret(confidence=Confidence.POSSIBLE)
 DENIED = licensed("AGPL-3.0-only")
 
 
@@ -51,6 +52,8 @@ def judged(name: str, one: Finding, history: History) -> Judged:
         (secret(), NO_BASE, "block", "block", "block", "warn"),
         (secret(), EDITED, "block", "block", "block", "warn"),
         (secret(), EXISTING, "warn", "warn", "block", "warn"),
+        (secret(claim("critical")), EXISTING, "warn", "warn", "block", "warn"),
+        (POSSIBLE, EXISTING, "warn", "warn", "block", "warn"),
         (DENIED, NO_BASE, "info", "block", "block", "warn"),
         (DENIED, EXISTING, "info", "info", "block", "warn"),
     ],
