@@ -332,6 +332,34 @@ def test_what_comments_hide_is_counted_and_listed(examine: Examine) -> None:
     assert driven.examined == ["a.py", "b.py"]
 
 
+NOQA = [
+    ("eval(x)  # noqa: S307", True),
+    ("eval(x)  # NOQA:E501,S307 - fine", True),
+    ("eval(x)  # noqa: E501 S307", True),
+    ("eval(x)  # noqa: S3", True),  # flake8 takes the start of a code
+    ("f(  # noqa: S307\n    eval(x))", False),  # not on the lines of the issue, as for Ruff
+    ("eval(\n    x,\n)  # noqa: S307", True),
+    ('q = f"""SELECT a FROM b\nWHERE c = {c}"""  # noqa: S608', True),
+    ("def f(token='abc'):\n    return eval(token)  # noqa: S107", False),
+    ("eval(x)  # noqa", False),
+    ("eval(x)  # noqa: E501", False),
+    ("eval(x)  # noqa: S602, S3071", False),
+    ("mark_safe(x)  # noqa: S308", True),
+]
+
+
+def test_noqa_with_the_code_of_ruff_hides_and_is_listed(examine: Examine) -> None:
+    start = "from django.utils.safestring import mark_safe\n"
+    files = {f"{number}.py": f"{start}{code}\n" for number, (code, _) in enumerate(NOQA)}
+    driven = examine({**files, "both.py": "eval(x)  # nosec  # noqa: S307\n"})
+    found = by_source(driven)
+    hidden = {path for _, path, _ in found["noqa"]}
+    assert hidden == {f"{number}.py" for number, (_, hides) in enumerate(NOQA) if hides}
+    assert {path for rule, path, _ in found[""] if rule != "B107"} == files.keys() - hidden
+    assert found["nosec"] == [("B307", "both.py", 1)]
+    assert driven.parsed[0].hidden == {"nosec": 1, "noqa": len(found["noqa"])}
+
+
 def test_of_equal_issues_each_hidden_one_is_listed_once(examine: Examine) -> None:
     code = "x = [eval(a), eval(b)]\ny = [eval(a), eval(b)]  # nosec\n"
     driven = examine({"a.py": code})

@@ -37,6 +37,7 @@ from scanagg.project import kinds
 from scanagg.project.sources import PythonCode
 from scanagg.scanners import base, pinned, source_files
 from scanagg.scanners.bandit.remedies import REMEDIES
+from scanagg.scanners.bandit.syntax import Syntax
 
 INFO = ScannerInfo(
     name="bandit",
@@ -63,7 +64,7 @@ INFO = ScannerInfo(
     renamed_rules={"B303": "B324"},
     secret_rules=frozenset({"B105", "B106", "B107"}),
     guessing_rules=frozenset({"B105", "B106", "B107"}),
-    suppressions={"nosec": False},
+    suppressions={"nosec": False, "noqa": True},
 )
 
 _WORKER: Final = "scanagg.scanners.bandit.worker"
@@ -78,6 +79,10 @@ _SEPARATOR: Final = b"\x1e"
 _MORE_PARTS: Final = 2
 _TITLE_WIDTH: Final = 100
 _NOSEC: Final = "nosec"
+_NOQA: Final = "noqa"
+# The codes of flake8-bandit and Ruff: S608 is B608. flake8 takes the start of a code for all of it.
+_NOQA_COMMENT: Final = re.compile(r"#\s*noqa\s*:\s*([A-Z]+\d*(?:[\s,]+[A-Z]+\d+)*)", re.IGNORECASE)
+_CODE: Final = re.compile(r"[A-Z]+\d*")
 
 _PASSWORDS: Final = {
     "B105": "Possible hard-coded password",
@@ -293,18 +298,20 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     gaps = (*_skipped(report, files, context.settings), *_failed_checks(crashes, files))
     missed = {gap.input for gap in gaps}
     issues = (*report.results, *hidden)
+    observations = (
+        *_observations(report.results, files, ""),
+        *_observations(hidden, files, _NOSEC),
+    )
+    by_noqa = sum(one.in_source == _NOQA for one in observations)
     return base.Parsed(
-        observations=(
-            *_observations(report.results, files, ""),
-            *_observations(hidden, files, _NOSEC),
-        ),
+        observations=observations,
         examined=tuple(
             code.path
             for name, code in files.items()
             if code.path not in missed and report.metrics.get(name, _Metrics()).cover(code)
         ),
         not_examined=gaps,
-        hidden=+Counter({_NOSEC: report.number_hidden}),
+        hidden=+Counter({_NOSEC: report.number_hidden, _NOQA: by_noqa}),
         notices=notices,
         secrets=source_files.spellings(issue.password for issue in issues),
     )
@@ -390,14 +397,17 @@ def _observations(
     issues: Iterable[_Issue], files: Mapping[str, PythonCode], in_source: str
 ) -> Iterator[Observation]:
     name, code, lines = "", None, source_files.python_lines(None)
+    syntax, codes = Syntax(lines), _noqa_codes(lines)
     for issue in issues:
         if issue.filename != name:  # issues come file by file
             name = issue.filename
             code = files.get(name)
             lines = source_files.python_lines(code)
+            syntax, codes = Syntax(lines), _noqa_codes(lines)
         # The text of these rules contains the password.
         text = _PASSWORDS.get(issue.test_id) or one_line(issue.issue_text.strip())
         place = issue.location(_shown_path(name, files), lines)
+        noqa = not in_source and _has_noqa(issue.test_id, place, syntax, codes)
         severity = _SEVERITIES.get(issue.issue_severity.upper(), Severity.UNKNOWN)
         yield Observation(
             scanner=INFO.name,
@@ -409,8 +419,34 @@ def _observations(
             confidence=_CONFIDENCES.get(issue.issue_confidence.upper(), Confidence.UNKNOWN),
             location=source_files.in_notebook(place, code.cells) if code else place,
             secret=Secret(texts=secret_texts((issue.password,))) if issue.password else None,
-            in_source=in_source,
+            in_source=_NOQA if noqa else in_source,
         )
+
+
+def _noqa_codes(lines: Iterable[str]) -> Mapping[int, Sequence[str]]:
+    """Return the codes in `# noqa` comments, by line.
+
+    A comment without a code hides nothing here: most of those are about style.
+    """
+    comments = {number: _NOQA_COMMENT.search(line) for number, line in enumerate(lines, 1)}
+    return {number: _CODE.findall(found[1].upper()) for number, found in comments.items() if found}
+
+
+def _has_noqa(
+    test: str, place: Location, syntax: Syntax, codes: Mapping[int, Sequence[str]]
+) -> bool:
+    """Return True if a `# noqa` comment in the statement has the code of this test."""
+    first = place.start_line
+    if not codes or not first:
+        return False
+    last = max(place.last_line or first, syntax.last_lines.get(first, first))
+    names = [f"S{name[1:]}" for name in (test, INFO.rule_aliases.get(test, test))]
+    return any(
+        name.startswith(code)
+        for line in range(first, last + 1)
+        for code in codes.get(line, ())
+        for name in names
+    )
 
 
 @cache
