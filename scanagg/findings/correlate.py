@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from scanagg.core.text import printable
 from scanagg.findings.fingerprint import Identity, fingerprint, share_text
 from scanagg.findings.normalise import is_secret
+from scanagg.findings.secrets import assess
 from scanagg.model import (
     Advisory,
     Category,
@@ -321,17 +322,24 @@ def _finding(
             has_hash = lead.category in (Category.CODE, Category.MISCONFIGURATION)
             if has_hash and not is_secret(lead):
                 line_hash = sources.file(place.path).line_hashes[place.start_line - 1]
+    rule, title, reason = lead.rule, lead.title, None
+    confidence = min((one.confidence for one in group), key=lambda value: value.order)
+    if lead.category is Category.SECRET:
+        confidence, reason, own_rule = assess(group, sources)
+        if own_rule:
+            rule, title = own_rule, own_rule.title
     # A finding is hidden only if every observation is.
     hidden_by = dict.fromkeys(_hidden_by(one, group) for one in group)
     return Finding(
         id=digest[:_SHORT_ID],
         fingerprint=digest,
         category=lead.category,
-        rule=lead.rule,
-        title=shown(lead.title),
+        rule=rule,
+        title=shown(title),
         message=shown(lead.message),
         claims=tuple(dict.fromkeys(chain.from_iterable(one.claims for one in group))),
-        confidence=min((one.confidence for one in group), key=lambda value: value.order),
+        confidence=confidence,
+        confidence_reason=reason,
         location=place,
         places=sorted_locations(chain.from_iterable(one.all_places for one in group)),
         witnesses=tuple(map(_witness, group)),

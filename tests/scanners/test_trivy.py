@@ -36,7 +36,7 @@ from scanagg.project.sources import Sources
 from scanagg.reports.reasons import sentence
 from scanagg.scanners import trivy
 from scanagg.scanners.base import Output, Tool
-from scanagg.scanners.trivy.results import decode, read
+from scanagg.scanners.trivy.results import decode, read, unmasked
 from scanagg.scanners.trivy.tree import SEEN, Kind, Tree
 
 # Assembled here, so that no scanner reports secrets in this file.
@@ -1039,3 +1039,21 @@ def test_the_work_folder_may_lie_inside_the_project(
 
     assert b"out/b.py" not in output.stdout
     assert trivy.parse(ctx, output).examined == ("a.py",)
+
+
+@pytest.mark.parametrize(
+    ("match", "line", "value"),
+    [
+        ('a = "*****"; b', 'a = "ghp_0"; b', "ghp_0"),
+        ("*******", "ghp_012", "ghp_012"),
+        # Trivy cuts long lines, and masks the bytes of every secret of the line.
+        ('00"; b = "*****" # 11', '0000"; b = "ghp_0" # 1111', "ghp_0"),
+        ("a = ****, b = ******", "a = glpa, b = ghp_01", "ghp_01"),
+        ("ä = ****", "ä = éé", "éé"),
+        ("a = *****", "another line", ""),
+        ("a = *****", "", ""),
+        ("", "a = 1", ""),
+    ],
+)
+def test_the_value_behind_a_mask_is_that_of_the_line(match: str, line: str, value: str) -> None:
+    assert unmasked(match, line) == value

@@ -418,7 +418,9 @@ def _observations(
             claims=(SeverityClaim("tool", severity, INFO.name),),
             confidence=_CONFIDENCES.get(issue.issue_confidence.upper(), Confidence.UNKNOWN),
             location=source_files.in_notebook(place, code.cells) if code else place,
-            secret=Secret(texts=secret_texts((issue.password,))) if issue.password else None,
+            secret=Secret(None, secret_texts((issue.password,)), issue.password)
+            if issue.password
+            else None,
             in_source=_NOQA if noqa else in_source,
         )
 

@@ -64,8 +64,8 @@ INFO = ScannerInfo(
     categories=frozenset({Category.SECRET}),
     usual_for=frozenset({Category.SECRET}),
     generic_rules=(
-        *("secret-keyword", "base64-high-entropy-string", "hex-high-entropy-string"),
-        "public-ip-ipv4",
+        *("basic-auth-credentials", "secret-keyword", "base64-high-entropy-string"),
+        *("hex-high-entropy-string", "public-ip-ipv4"),
     ),
     suppressions={_PRAGMA: True, _NO_SECRET: True, _KNOWN: True},
 )

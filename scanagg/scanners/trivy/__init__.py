@@ -251,7 +251,7 @@ def _parse_tree(
 ) -> base.Parsed:
     is_decoded = tree.kind(output.inputs[0]) is Kind.DECODED
     names = _copies(output.inputs) if is_decoded else tree.names
-    reading = results.read(document, context.inventory, names)
+    reading = results.read(document, context.inventory, names, sources=context.sources)
     evidence = proof.gather(document, names, output.stderr)
     examined = [name for name in output.inputs if proof.examined(tree, name, evidence)]
     missed = sorted(set(output.inputs).difference(examined))

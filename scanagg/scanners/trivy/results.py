@@ -32,6 +32,7 @@ from scanagg.model import (
     sorted_locations,
 )
 from scanagg.model.advisories import pages, remedy
+from scanagg.project.sources import Sources
 from scanagg.scanners.base import without_nulls
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
 
@@ -158,11 +159,12 @@ class _Vulnerability(_Struct, frozen=True):
 
 
 class _Secret(_Struct, frozen=True):
-    """`Match` and `Code` are not read: they hold the lines around the secret."""
+    """`match` is a part of the first line, with each byte of a secret replaced by an asterisk."""
 
     rule_id: str = msgspec.field(name="RuleID")
     title: str = ""
     severity: str = ""
+    match: str = ""
     start_line: Number = 0
     end_line: Number = 0
 
@@ -302,13 +304,15 @@ def read(
     inventory: Inventory | None = None,
     paths: Mapping[str, str] | None = None,
     image: str | None = None,
+    sources: Sources | None = None,
 ) -> TrivyReading:
     """Read the observations in a report, without those about files that do not count.
 
     `paths` maps Trivy's names of files to paths of the target; with None, names stay as they are.
-    `image` is the image that was scanned, if any: its observations have no location.
+    `image` is the image that was scanned, if any: its observations have no location. Secrets have a
+    value only with the `sources`, because Trivy masks it.
     """
-    reader = _Reader(document, inventory or Inventory(), paths, image)
+    reader = _Reader(document, inventory or Inventory(), paths, image, sources)
     observations: list[Observation] = []
     elsewhere = loose = 0
     for result in document.all_results():
@@ -336,9 +340,11 @@ class _Reader:
         inventory: Inventory,
         paths: Mapping[str, str] | None,
         image: str | None,
+        sources: Sources | None,
     ) -> None:
         self._paths = paths
         self._image = image
+        self._sources = sources
         # Packages and their licences are in different results.
         self._listed: dict[tuple[str, str], list[_Package]] = {}
         for result in document.all_results():
@@ -380,11 +386,17 @@ class _Reader:
                 location=_location(path, secret),
                 package=self._image_package(),
                 resource=self._inside(result, secret.start_line),
-                secret=Secret(),
+                secret=Secret(value=self._value(path, secret)),
             )
         for check in result.failed_checks():
             yield self._misconfiguration(result, path, check)
         yield from self._licenses(result, path)
+
+    def _value(self, path: str | None, secret: _Secret) -> str:
+        """Return the value of a secret from its first line; "" if it is not in a known file."""
+        if self._sources is None or not path or secret.start_line < 1:
+            return ""
+        return unmasked(secret.match, self._sources.line(path, secret.start_line) or "")
 
     def _vulnerability(
         self, result: TrivyResult, path: str | None, vulnerability: _Vulnerability
@@ -541,6 +553,21 @@ def _purl(result: TrivyResult, name: str, version: str) -> str:
     if kind == "maven":
         name = name.replace(":", "/")
     return f"pkg:{kind}/{quote(name)}" + (f"@{quote(version)}" if version else "")
+
+
+def unmasked(match: str, line: str) -> str:
+    """Return the longest part of `line` that asterisks replace in `match`, a part of it.
+
+    Trivy masks bytes. The result is "" if the two do not fit.
+    """
+    masked, raw = match.encode("utf-8", "replace"), line.encode("utf-8", "replace")
+    clear = max(re.split(rb"\*{4,}", masked), key=len)
+    start = raw.find(clear) - masked.find(clear)
+    part = raw[max(start, 0) : start + len(masked)]
+    if len(part) != len(masked):
+        return ""
+    values = [part[slice(*run.span())] for run in re.finditer(rb"\*{4,}", masked)]
+    return max(values, key=len, default=b"").decode("utf-8", "replace")
 
 
 def _places(package: Package, location: Location | None) -> tuple[Location, ...]:
