@@ -8,10 +8,11 @@ name and the line come from the checked project.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
-from scanagg.model import Confidence, Observation, PathKind, Reason, Rule
+from scanagg.model import Confidence, Location, Observation, PathKind, Reason, Rule
 from scanagg.model.paths import path_kind
 from scanagg.project.sources import Sources
 from scanagg.scanners.base import scanner_info
@@ -20,8 +21,13 @@ from scanagg.scanners.base import scanner_info
 _VALUE: Final = 4000
 _AROUND: Final = 160
 _LONG_LINE: Final = 1000
+_PLACES: Final = 20
+_KEY_LINES: Final = 4
 _SHORT: Final = 8
-_RANDOM: Final = 16
+_LETTERS_A_WORD: Final = 2.5
+_TRIES: Final = 50
+_ASSIGNING: Final = ('"', "'", "`", "=", ":", ">")
+_OUTSIDE: Final = " \t\r\n\"'`\\"
 _QUOTES: Final = ('"', "'", "`")
 _MADE: Final = frozenset({PathKind.VENDORED, PathKind.GENERATED})
 
@@ -38,23 +44,23 @@ _GLUE: Final = _words(
     "value val get getenv environ env set to is by with var let new byte bytes literal public "
     "static private echo data"
 )
+_SAYS_PASSWORD: Final = re.compile(
+    r"passw|passphrase|passcode|pwd|(?:^|[^a-z])pass(?:$|[^a-z])|(?:db|my|user|root|admin|sys)pass$"
+)
 _SAYS_SECRET: Final = re.compile(
-    r"passw|passphrase|passcode|pwd|secret|token|credential|private|salt|"
+    r"secret|token|credential|salt|"
     r"(?:api|access|auth|account|client|consumer|crypt|encryption|license|master|service|shared|"
-    r"sign|signing|storage|nonce|in)[_.-]?key|"
-    r"(?:^|[^a-z])(?:pass|auth|authorization|key|keys|psk|pat)(?:$|[^a-z])|"
-    r"(?:db|my|user|root|admin)_?pass(?![a-z])",
-    re.IGNORECASE,
+    r"sign|signing|storage|nonce|loggedin|priv|private|ssh|ssl|app|application|db|database)key"
 )
-_PASSWORD: Final = re.compile(
-    r"passw|passphrase|passcode|pwd|(?:^|[^a-z])pass(?:$|[^a-z])|"
-    r"(?:db|my|user|root|admin)_?pass(?![a-z])",
-    re.IGNORECASE,
-)
+_SECRET_WORDS: Final = _words("key keys auth authorization authentication psk pat apikey bearer")
+_NEXT_PARAMETER: Final = re.compile(r"&[\w.%-]{1,60}=")
+_COMMENT: Final = re.compile(r"\s*(?:#|//|--|;|\*|/\*|<!--|rem\b|dnl\b)", re.IGNORECASE)
+_IN_WORD: Final = re.compile(r"[\w.-](?!\Z|\s)|\w")
+_IS_KEY: Final = re.compile(r"[\"'`\])]*\s{0,20}[:=](?!=)")
 _DIGESTS: Final = _words(
     "revision rev commit sha sha1 sha256 sha384 sha512 md5 digest digests checksum checksums "
-    "hash hashes hexdigest etag integrity fingerprint thumbprint id ids uuid guid build version "
-    "ref tag crc blake2b blake2 cid blob tree"
+    "hash hashes hashed encrypted hexdigest etag integrity fingerprint thumbprint id ids uuid "
+    "guid build version ref tag crc blake2b blake2 cid blob tree"
 )
 _METADATA: Final = _words(
     "name names url urls uri path paths file filename filenames dir directory folder type types "
@@ -68,13 +74,29 @@ _METADATA: Final = _words(
     "store storage arn engine module import package doc docs info index cache context icon "
     "style css html"
 )
+# The syntax of templates and of commands that print a value.
+# First words of names that are about a secret.
+_VERBS: Final = _words(
+    "allow allows always apply can change clear confirm create disable display enable encode "
+    "enforce expire force forgot forget generate has have hide include is lost missing must "
+    "need needs no prompt require requires reset rotate save show skip store supports toggle "
+    "update use uses validate verify wants with without"
+)
+_TEMPLATE: Final = re.compile(
+    r"\$\{|\{\{|\}\}|%\(\w+\)s|<%|<\w[\w .:/|-]*>|\$\([^()]*\)|#\{\w|\{[a-z_]\w*\}|"
+    r"\A%[sdr]\Z|\A\[[\w -]{1,40}\]\Z|\A\$[A-Za-z_]\w*\Z|\A@\w+@\Z|\A%\w+%\Z"
+)
+_TEMPLATE_BEGIN: Final = re.compile(r"\$\{[\w.]{1,80}:[-=?]?\Z")
 _PLACEHOLDER: Final = re.compile(
-    r"\$\{|\{\{|\}\}|%\(|<\w[\w .:/|-]*>|<%|\$\(|#\{|%[sdr]\b|\{\w*\}|\[\w+ ?\w*\]|\$[A-Za-z_]\w*$|"
-    r"x{4,}|\*{3,}|\.{3}|…|-{6,}|_{4,}|#{3,}|\?{3,}|0{8,}|"
-    r"abcdef|123456|654321|abc123|123abc|deadbeef|\A(.)\1*\Z|"
+    r"x{4,}|\*{3,}|\.{3}|…|-{6,}|_{4,}|#{3,}|\?{3,}|0{8,}|\A(.)\1*\Z|"
+    r"abcdef|123456|654321|abc123|123abc|deadbeef|"
     r"change[_ -]?(?:me|this|it)|changed?me|replace|your|example|placeholder|insert|enter[_ -]|"
     r"dummy|sample|\bfake|foobar|redacted|censored|masked|todo|tbd|fixme|"
     r"not[_ -]?(?:a[_ -]?)?(?:real|secret|so)|here\b|lorem|some[_ -]|\bmy[_-]",
+    re.IGNORECASE,
+)
+_CHANGE_ME: Final = re.compile(
+    r"change[_ -]?(?:me|this|it)|changed?me|replace[_ -]?(?:me|this)|abc123|123456|654321",
     re.IGNORECASE,
 )
 # Words of passwords that protect nothing.
@@ -87,14 +109,13 @@ _COMMON_WORDS: Final = _words(
     "private public session client app foo bar baz qux spam eggs hello world letmein qwerty "
     "qwertyuiop asdf asdfgh abc abcd xyz nothing none null true false string text value hunter "
     "swordfish login name hidden unknown empty blank first second third one two three another "
-    "other your this that is of for to account service server local localhost docker mypass jwt"
+    "other your this that is of for to account service server local localhost docker mypass jwt ssl"
 )
 _COMMON: Final = re.compile(
     "|".join(re.escape(word) for word in sorted(_COMMON_WORDS, key=len, reverse=True))
 )
 _CODE: Final = re.compile(
-    r"[\w\])]\(|\)\.|\]\.|=>|->|::|&&|\|\||[{};]|==|\+=|\bself\.|\bthis\.|os\.environ|process\.env|"
-    r"\\[snrtdwb](?![a-z0-9])|\[\^"
+    r"[A-Za-z_]{3,}\(|\)\.|=> | -> |::|\bself\.|\bthis\.|os\.environ|process\.env"
 )
 _IDENTIFIER: Final = re.compile(
     r"[a-z]+(?:[_.:/-][a-z]+)+|[A-Z]+(?:[_.-][A-Z]+)+|_*[a-z]+(?:[A-Z][a-z]+)+|"
@@ -109,12 +130,18 @@ _UUID: Final = re.compile(
 _VERSION: Final = re.compile(
     r"[v=~^<>! ]*\d+(?:\.\d+)+[\w.+-]*|\d{4}-\d\d-\d\d[\dT:.Z+ -]*|[\d., ]+"
 )
+_NO_TEXT: Final = re.compile(
+    r"0x[0-9a-f]{1,8}|true|false|yes|no|on|off|null|none|nil|undefined", re.IGNORECASE
+)
 _PUBLIC: Final = re.compile(
     r"BEGIN (?:PUBLIC KEY|CERTIFICATE|RSA PUBLIC|SSH2 PUBLIC|PGP PUBLIC)|"
     r"(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-\w+) AAAA|\AAAAAB3NzaC1|"
-    r"\AMII[A-Za-z]|\ALS0tLS1CRUdJTiBDRVJU"
+    r"\ALS0tLS1CRUdJTiBDRVJU|\AM[A-Za-z0-9]{2,6}wDQYJKoZIhvcNAQEBBQAD|"
+    r"\AMI[A-Za-z]{3}jANBgkqhkiG9w0BAQEFAAOC|"
+    r"\AMI[A-Za-z]{2}MA0GCSqGSIb3DQEBAQUAA4"
 )
-_KEY_BEGIN: Final = re.compile(r"BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File|private key", re.I)
+_DER: Final = re.compile(r"MI[A-Za-z0-9+/]{2}")
+_KEY_BEGIN: Final = re.compile(r"BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File")
 _KEY_BODY: Final = re.compile(r"[A-Za-z0-9+/=]{32,}")
 _HASH: Final = re.compile(
     r"\$(?:2[abxy]|[156]|argon2\w*|pbkdf2[\w-]*|scrypt|apr1|y)\$|"
@@ -124,9 +151,10 @@ _HASH: Final = re.compile(
 _ENCRYPTED: Final = re.compile(
     r"\bsecure: *[\"']?\Z|!vault|!!binary|ENC\[|encrypted[\w-]*\W*\Z", re.I
 )
+_CONTINUED: Final = re.compile(r"[=(\[{:\\]\s{0,20}\Z")
 _USER: Final = re.compile(r"://[^\s/@\"']{0,100}:\Z")
 _LOCAL_HOST: Final = re.compile(
-    r"@(?:[\w-]*(?=[:/\s\"'`?#,]|\Z)|localhost|127\.|0\.0\.0\.0|10\.|172\.|192\.168\.|\[?::1|"
+    r"@(?:[\w-]*(?=[:/\s\"'`?#,]|\Z)|localhost|127\.|0\.0\.0\.0|\[?::1|"
     r"[\w.-]*(?:\bexample|\btest|\.local|\.internal|\.invalid)\b|[$%{<])",
     re.IGNORECASE,
 )
@@ -147,9 +175,10 @@ class Clue:
         self, value: str, line: str, path: str, *, has_format: bool = False, key: str | None = None
     ) -> None:
         """Find the text around the value."""
-        self.value = value[:_VALUE].strip().strip("\"'`")
+        self.value = _NEXT_PARAMETER.split(value[:_VALUE], 1)[0].strip(_OUTSIDE)
         self.line_length = len(line)
-        start = max(line.find(self.value), 0)
+        self.is_comment = _COMMENT.match(line) is not None
+        start = _position(self.value, line)
         end = start + len(self.value)
         self.before = line[max(0, start - _AROUND) : start]
         self.after = line[end : end + _AROUND]
@@ -179,19 +208,65 @@ class Clue:
         return tuple(word.lower() for word in _WORD.findall(self.name))
 
     @cached_property
+    def is_setting(self) -> bool:
+        """True for a password in a file of settings, in which a plain word is a password too."""
+        is_used = not self.is_code and not self.is_comment and not self.is_local
+        return is_used and self.says_password and not self.is_metadata
+
+    @cached_property
+    def says_password(self) -> bool:
+        """True if the name says that a person chose the value."""
+        return _SAYS_PASSWORD.search("_".join(self.words)) is not None
+
+    @cached_property
+    def says_secret(self) -> bool:
+        """True if the name says that the value is secret."""
+        return (
+            self.says_password
+            or _SAYS_SECRET.search("".join(self.words)) is not None
+            or not _SECRET_WORDS.isdisjoint(self.words)
+        )
+
+    @cached_property
+    def is_metadata(self) -> bool:
+        """True if the name is about a secret: `secretName`, `allow_empty_password`."""
+        return bool(self.words) and (self.words[-1] in _METADATA or self.words[0] in _VERBS)
+
+    @cached_property
+    def is_local(self) -> bool:
+        """True in an address of this machine, of a container, or of an example."""
+        return self.in_address and _LOCAL_HOST.match(self.after) is not None
+
+    @cached_property
     def is_quoted(self) -> bool:
-        """True if the value, or text that ends with it, is in quotes."""
-        return self.after[:1] in _QUOTES if self.after else self.before[-1:] in _QUOTES
+        """True if the value is in a string."""
+        return self.in_address or any(self.before.count(quote) % 2 for quote in _QUOTES)
 
     @cached_property
     def is_weak(self) -> bool:
         """True for a value that a person can remember: short, or only letters or only digits."""
         value = self.value
-        has_letter = any(map(str.isalpha, value))
+        letters = sum(map(str.isalpha, value))
         has_digit = any(map(str.isdigit, value))
-        has_both_cases = value.lower() != value != value.upper()
-        is_random = (has_letter and has_digit) or (has_both_cases and len(value) >= _RANDOM)
-        return len(value) < _SHORT or not is_random
+        # `MyNewApplication` has words of 3, 3 and 11 letters, a random key many short ones.
+        is_random = letters < _LETTERS_A_WORD * len(_WORD.findall(value))
+        return len(value) < _SHORT or not letters or not (has_digit or is_random)
+
+
+def _position(value: str, line: str) -> int:
+    """Return the place of a value in a line: where it is assigned, and not in a longer word."""
+    best = (3, max(line.find(value), 0))
+    start = line.find(value)
+    for _ in range(_TRIES):
+        if start < 0 or best[0] == 0:
+            break
+        before, after = line[:start][-_AROUND:], line[start + len(value) :][:_AROUND]
+        is_word = not _IN_WORD.match(before[-1:]) and not _IN_WORD.match(after)
+        is_value = is_word and not _IS_KEY.match(after)
+        is_assigned = is_value and before.rstrip()[-1:] in _ASSIGNING
+        best = min(best, (3 - is_word - is_value - is_assigned, start))
+        start = line.find(value, start + 1)
+    return best[1]
 
 
 class Judgement(NamedTuple):
@@ -229,26 +304,30 @@ def judge(clue: Clue) -> Judgement:
 
 
 def _clues(group: Sequence[Observation], sources: Sources) -> Iterator[Clue]:
-    """Yield a clue for each observation. One without a value counts only if none has one."""
-    named = [one for one in group if one.secret and one.secret.value] or group
-    for observation in named:
-        place = observation.location
-        value = observation.secret.value if observation.secret else ""
-        line = key = None
-        if place and place.start_line:
-            line = sources.line(place.path, place.start_line)
-            if line and _KEY_BEGIN.search(line):
-                lines = sources.file(place.path).lines
-                key = "\n".join(lines[place.lines.start - 1 : place.lines.stop - 1])
+    """Yield a clue for each place. Observations without a value count only if none has one."""
+    for observation in [one for one in group if one.secret and one.secret.value] or group:
         info = scanner_info(observation.scanner)
-        guesses = {*info.generic_rules, *info.guessing_rules}
-        yield Clue(
-            value,
-            line or "",
-            place.path if place else "",
-            has_format=observation.rule.id not in guesses,
-            key=key if not value else None,
-        )
+        has_format = observation.rule.id not in (*info.generic_rules, *info.guessing_rules)
+        value = observation.secret.value if observation.secret else ""
+        places = dict.fromkeys(observation.all_places)
+        if not places:
+            yield Clue(value, "", "", has_format=has_format)
+        for place in islice(places, _PLACES):
+            lines = sources.file(place.path).lines
+            number = min(place.start_line or 1, len(lines))
+            line, key = lines[number - 1], _private_key(lines, number, place)
+            if number > 1 and _CONTINUED.search(lines[number - 2][-_AROUND:]):
+                line = f"{lines[number - 2].strip()[-_AROUND:]} {line.strip()}"
+            yield Clue(value, line, place.path, has_format=has_format, key=key)
+
+
+def _private_key(lines: Sequence[str], number: int, place: Location) -> str | None:
+    """Return the lines of the private key that begins here, or on the next line; None without."""
+    if _KEY_BEGIN.search(lines[number - 1]):
+        return "\n".join(lines[number - 1 : place.lines.stop - 1])
+    if _KEY_BEGIN.search("".join(lines[number : number + 1])):
+        return "\n".join(lines[number : number + _KEY_LINES])
+    return None
 
 
 def _is_own_name(clue: Clue) -> bool:
@@ -281,50 +360,66 @@ RULES: Final = (
         Reason("key-header"),
         lambda clue: clue.key is not None and not _KEY_BODY.search(clue.key),
     ),
+    _Rule(Reason("private-key"), lambda clue: clue.key, _LIKELY, _POSSIBLE),
     _Rule(Reason("public-key"), lambda clue: _PUBLIC.search(clue.value)),
     _Rule(
+        Reason("public-key"),
+        lambda clue: (
+            "public" in clue.name.lower()
+            or (_DER.match(clue.value) and "priv" not in clue.name.lower())
+        ),
+    ),
+    _Rule(
         Reason("other-people-file"),
-        lambda clue: clue.kind in _MADE and not clue.has_format and clue.key is None,
+        lambda clue: clue.kind in _MADE and not clue.has_format,
+    ),
+    _Rule(
+        Reason("template"),
+        lambda clue: _TEMPLATE.search(clue.value) or _TEMPLATE_BEGIN.search(clue.before),
+    ),
+    _Rule(Reason("version-or-number"), lambda clue: _NO_TEXT.fullmatch(clue.value)),
+    _Rule(Reason("words"), lambda clue: _WORDS.search(clue.value)),
+    _Rule(
+        Reason("default-password"),
+        lambda clue: clue.is_setting and (_is_common(clue) or _CHANGE_ME.search(clue.value)),
+        _POSSIBLE,
+        rule=DEFAULT_PASSWORD,
     ),
     _Rule(Reason("placeholder-value"), lambda clue: _PLACEHOLDER.search(clue.value)),
     _Rule(
         Reason("part-of-data"),
         lambda clue: clue.has_format and clue.before[-1:].isalnum() and clue.after[:1].isalnum(),
     ),
-    _Rule(Reason("private-key"), lambda clue: clue.key, _LIKELY, _POSSIBLE),
     _Rule(Reason("known-format"), lambda clue: clue.has_format, _LIKELY, _POSSIBLE),
     _Rule(Reason("data-line"), lambda clue: clue.line_length > _LONG_LINE),
     _Rule(Reason("encrypted-value"), lambda clue: _ENCRYPTED.search(clue.before)),
     _Rule(
         Reason("local-address"),
-        lambda clue: clue.in_address and _LOCAL_HOST.match(clue.after),
+        lambda clue: clue.is_local and (clue.is_weak or _is_common(clue)),
     ),
-    _Rule(Reason("code-not-value"), lambda clue: clue.is_code and not clue.is_quoted),
+    _Rule(Reason("local-address"), lambda clue: clue.is_local, _POSSIBLE),
+    _Rule(
+        Reason("code-not-value"),
+        lambda clue: clue.is_code and not clue.is_quoted and clue.is_weak,
+    ),
     _Rule(Reason("code-not-value"), lambda clue: _CODE.search(clue.value)),
-    _Rule(Reason("metadata-name"), lambda clue: clue.words[-1:] and clue.words[-1] in _METADATA),
+    _Rule(Reason("metadata-name"), lambda clue: clue.is_metadata),
     _Rule(Reason("digest-name"), lambda clue: not _DIGESTS.isdisjoint(clue.words)),
     _Rule(Reason("digest-value"), lambda clue: _HASH.match(clue.value)),
-    _Rule(Reason("no-secret-name"), lambda clue: not _SAYS_SECRET.search(clue.name)),
+    _Rule(Reason("no-secret-name"), lambda clue: not clue.says_secret),
     _Rule(Reason("own-name"), lambda clue: clue.is_code and _is_own_name(clue)),
     _Rule(Reason("address-or-path"), lambda clue: _URL.match(clue.value)),
     _Rule(Reason("address-or-path"), lambda clue: _PATH.fullmatch(clue.value)),
-    _Rule(Reason("words"), lambda clue: _WORDS.search(clue.value)),
     _Rule(Reason("version-or-number"), lambda clue: _VERSION.fullmatch(clue.value)),
     _Rule(Reason("uuid"), lambda clue: _UUID.fullmatch(clue.value), _POSSIBLE),
-    _Rule(
-        Reason("default-password"),
-        lambda clue: _is_common(clue) and not clue.is_code,
-        _POSSIBLE,
-        rule=DEFAULT_PASSWORD,
-    ),
     _Rule(Reason("common-password"), _is_common),
-    _Rule(Reason("identifier"), lambda clue: _IDENTIFIER.fullmatch(clue.value)),
     _Rule(
         Reason("weak-password"),
-        lambda clue: clue.is_weak and _PASSWORD.search(clue.name) and not clue.is_code,
+        lambda clue: clue.is_weak and clue.is_setting,
         _POSSIBLE,
         rule=DEFAULT_PASSWORD,
     ),
+    _Rule(Reason("identifier"), lambda clue: _IDENTIFIER.fullmatch(clue.value)),
     _Rule(Reason("weak-value"), lambda clue: clue.is_weak),
     _Rule(Reason("named-secret"), lambda _clue: True, _LIKELY, _POSSIBLE),
 )

@@ -77,6 +77,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "key-header": "only the first line of a private key, without the key",
     "public-key": "a public key or a certificate",
     "other-people-file": "in a file that is generated or has the code of others",
+    "template": "a template that is filled in later",
     "placeholder-value": "a placeholder or an example",
     "part-of-data": "a part of longer data",
     "private-key": "a private key",
