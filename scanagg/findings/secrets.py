@@ -119,8 +119,9 @@ _CODE: Final = re.compile(
 )
 _IDENTIFIER: Final = re.compile(
     r"[a-z]+(?:[_.:/-][a-z]+)+|[A-Z]+(?:[_.-][A-Z]+)+|_*[a-z]+(?:[A-Z][a-z]+)+|"
-    r"(?:[A-Z][a-z]+){2,}|[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+"
+    r"(?:[A-Z][a-z]+){2,}"
 )
+_DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://|(?:\.{0,2}/|~/|[A-Za-z]:\\)[\w.-]|www\.", re.I)
 _PATH: Final = re.compile(r"(?:[\w.@+-]*[/\\]){2,}[\w.@+-]*|[\w./-]+\.[a-z]{2,5}")
 _WORDS: Final = re.compile(r"[^\W\d_]{2,}[,.:;!?]?\s+[^\W\d_]")
@@ -140,8 +141,12 @@ _PUBLIC: Final = re.compile(
     r"\AMI[A-Za-z]{3}jANBgkqhkiG9w0BAQEFAAOC|"
     r"\AMI[A-Za-z]{2}MA0GCSqGSIb3DQEBAQUAA4"
 )
+# A letter or digit that is not the end of an escape such as `\n`.
+_LONGER: Final = re.compile(r"(?<!\\)[A-Za-z0-9]\Z")
 _DER: Final = re.compile(r"MI[A-Za-z0-9+/]{2}")
 _KEY_BEGIN: Final = re.compile(r"BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File")
+# Base64 of the header of OpenSSH with the name of a cipher.
+_KEY_ENCRYPTED: Final = re.compile(r"ENCRYPTED|b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni|Encryption: aes")
 _KEY_BODY: Final = re.compile(r"[A-Za-z0-9+/=]{32,}")
 _HASH: Final = re.compile(
     r"\$(?:2[abxy]|[156]|argon2\w*|pbkdf2[\w-]*|scrypt|apr1|y)\$|"
@@ -360,6 +365,11 @@ RULES: Final = (
         Reason("key-header"),
         lambda clue: clue.key is not None and not _KEY_BODY.search(clue.key),
     ),
+    _Rule(
+        Reason("encrypted-key"),
+        lambda clue: clue.key is not None and _KEY_ENCRYPTED.search(clue.key),
+        _POSSIBLE,
+    ),
     _Rule(Reason("private-key"), lambda clue: clue.key, _LIKELY, _POSSIBLE),
     _Rule(Reason("public-key"), lambda clue: _PUBLIC.search(clue.value)),
     _Rule(
@@ -378,6 +388,9 @@ RULES: Final = (
         lambda clue: _TEMPLATE.search(clue.value) or _TEMPLATE_BEGIN.search(clue.before),
     ),
     _Rule(Reason("version-or-number"), lambda clue: _NO_TEXT.fullmatch(clue.value)),
+    _Rule(Reason("address-or-path"), lambda clue: _URL.match(clue.value)),
+    _Rule(Reason("address-or-path"), lambda clue: _PATH.fullmatch(clue.value)),
+    _Rule(Reason("identifier"), lambda clue: _DOTTED.fullmatch(clue.value)),
     _Rule(Reason("words"), lambda clue: _WORDS.search(clue.value)),
     _Rule(
         Reason("default-password"),
@@ -388,7 +401,7 @@ RULES: Final = (
     _Rule(Reason("placeholder-value"), lambda clue: _PLACEHOLDER.search(clue.value)),
     _Rule(
         Reason("part-of-data"),
-        lambda clue: clue.has_format and clue.before[-1:].isalnum() and clue.after[:1].isalnum(),
+        lambda clue: clue.has_format and _LONGER.search(clue.before),
     ),
     _Rule(Reason("known-format"), lambda clue: clue.has_format, _LIKELY, _POSSIBLE),
     _Rule(Reason("data-line"), lambda clue: clue.line_length > _LONG_LINE),
@@ -408,8 +421,6 @@ RULES: Final = (
     _Rule(Reason("digest-value"), lambda clue: _HASH.match(clue.value)),
     _Rule(Reason("no-secret-name"), lambda clue: not clue.says_secret),
     _Rule(Reason("own-name"), lambda clue: clue.is_code and _is_own_name(clue)),
-    _Rule(Reason("address-or-path"), lambda clue: _URL.match(clue.value)),
-    _Rule(Reason("address-or-path"), lambda clue: _PATH.fullmatch(clue.value)),
     _Rule(Reason("version-or-number"), lambda clue: _VERSION.fullmatch(clue.value)),
     _Rule(Reason("uuid"), lambda clue: _UUID.fullmatch(clue.value), _POSSIBLE),
     _Rule(Reason("common-password"), _is_common),

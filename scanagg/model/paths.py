@@ -19,13 +19,15 @@ _KINDS: Final = (
         PathKind.GENERATED,
         re.compile(
             r"\.lock$|lock\.(?:json|ya?ml|toml)$|\.min\.(?:js|css)$|\.(?:map|po|pot|svg)$|"
-            r"_pb2(?:_grpc)?\.pyi?$|/(?:go\.sum|npm-shrinkwrap\.json)$|/(?:cassettes|locales?)/"
+            r"_pb2(?:_grpc)?\.pyi?$|/(?:go\.sum|npm-shrinkwrap\.json)$|/(?:\w*cassettes|locales?)/"
         ),
     ),
     (
         PathKind.TESTS,
         re.compile(
-            r"/(?:tests?|testing|specs?|__tests__|fixtures?|testdata|mocks?)/|"
+            r"/(?:tests?|testing|specs?|__tests__|fixtures?|testdata|mocks?|e2e|"
+            r"(?:unit|local|system|integration|functional|smoke|acceptance|e2e)[-_]?tests?|"
+            r"tests?[-_]\w+)/|"
             r"/(?:test_|conftest\.)|/tests?\.py$|_test\.|_spec\.|\.test\.|\.spec\."
         ),
     ),

@@ -80,6 +80,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "template": "a template that is filled in later",
     "placeholder-value": "a placeholder or an example",
     "part-of-data": "a part of longer data",
+    "encrypted-key": "a private key that a passphrase protects",
     "private-key": "a private key",
     "known-format": "has the form of a known kind of key or token",
     "data-line": "in a very long line, as in data or minified code",
