@@ -1,19 +1,28 @@
-"""Mask secrets in text: known values, and on the lines of secrets everything that may be one."""
+"""Mask secrets in text: known values, and on the lines of secrets everything that may be one.
+
+A masked line has two forms. `Redactor.line` makes the one that fingerprints are computed from, so
+it never changes. `Redactor.shown_line` makes the one to show: `core/masks.py`.
+"""
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
+from scanagg.core.masks import ASSIGNED, MASK, QUOTED, TOKEN, WORDS, MaskedLine, is_word
 from scanagg.core.text import valid
-
-MASK: Final = "***"
 
 # Shorter values, and plain words ("password", "Secret"), are part of every text. They are masked as
 # whole words on the lines of secrets; elsewhere only as a value, in quotes or in an address.
 _SHORT: Final = 6
 _WORD: Final = r"(?<!\w)(?:{})(?!\w)"
 _VALUE: Final = r"(?<=[\"'`:@=])(?:{})(?=[\"'`@])"
+# A name before its own value: `password: password`. Only the value is masked, if the line is shown.
+_REPEATED: Final = (
+    r"(?<![\w-])(?P<name>{})(?=[\"'\])]{{0,3}}\s{{0,4}}(?:=|:|!=).{{0,99}}"
+    r"(?<![\w-])(?P=name)(?![\w-]))"
+)
+_NAME_IN_LETTERS: Final = re.compile(r"[a-z]+(?:[_-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|[A-Z][a-z]+")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,14}|[A-Z]{0,14}")
 # The number of characters of a line that are shown, and masked: minified data has long lines.
 _SHOWN: Final = 2000
@@ -65,11 +74,6 @@ _MAY_BE_VALUE: Final = re.compile(r"[^\s\"'`{}()\[\],:;=<>~!|&@]{6,}")
 _NO_VALUE: Final = re.compile(
     r"-{0,2}[a-z]{1,15}(?:-[a-z]{1,15})*|\d{1,4}(?:\.\d{1,4})+(?:[a-z]+\d{1,3})?"
 )
-_WORDS: Final = re.compile(r"[A-Za-z_.,:;!?*/(){}<> -]*")
-_QUOTED: Final = re.compile(r'(?P<quote>"""|\'\'\'|["\'`])(?:\\.|(?!(?P=quote)).)+(?:(?P=quote)|$)')
-_ASSIGNED: Final = re.compile(r"(?P<left>^[^=:]*(?:=>|:=|[=:])\s*)(?P<value>\S.*)$")
-# A possible key or token: long and without a space.
-_TOKEN: Final = re.compile(r"[A-Za-z0-9+/_=.\-]{16,}")
 
 
 class Redactor:
@@ -87,8 +91,12 @@ class Redactor:
         self._anywhere = _any_of(part for part in parts if not _is_common(part))
         self._on_the_line = _any_of(parts)
         self._as_value = _any_of((part for part in parts if _is_common(part)), _VALUE)
+        names = map(re.escape, sorted(filter(_NAME_IN_LETTERS.fullmatch, parts), key=len)[::-1])
+        self._repeated = re.compile(_REPEATED.format("|".join(names) or r"(?!)"))
         self._lines = {path: frozenset(numbers) for path, numbers in lines.items()}
-        self._masked = lru_cache(maxsize=256)(self._mask)  # findings of one line come together
+        # Findings of one line come together.
+        self._masked = lru_cache(maxsize=256)(self._mask)
+        self._shown = lru_cache(maxsize=256)(self._show)
 
     def covers(self, path: str, line: int) -> bool:
         """Return True if a secret is on the line."""
@@ -106,30 +114,65 @@ class Redactor:
         """
         return self._masked(text[:_MASKED], self.covers(path, number))[:_SHOWN]
 
+    def shown_line(self, path: str, number: int, text: str) -> str:
+        """Return a line of a file like `line`, with names, structure, and a word on each value."""
+        return self._shown(text[:_MASKED], self.covers(path, number))
+
     def _mask(self, text: str, covered: bool) -> str:
         if not covered:
             return self._as_value.sub(MASK, self.text(text))
         masked, known = self._on_the_line.subn(MASK, text)
         masked = mask_known(masked)
         if known:
-            masked = _QUOTED.sub(_mask_unless_words, masked)
+            masked = QUOTED.sub(_mask_unless_words, masked)
         else:
             # Without a known value, mask all quoted text, or else the assigned value.
-            quoted = _QUOTED.sub(lambda match: match["quote"] + MASK + match["quote"], masked)
+            quoted = QUOTED.sub(lambda match: match["quote"] + MASK + match["quote"], masked)
             if quoted == masked:
-                quoted = _ASSIGNED.sub(lambda match: match["left"] + MASK, masked)
+                quoted = ASSIGNED.sub(lambda match: match["left"] + MASK, masked)
             masked = quoted
-        return _TOKEN.sub(_mask_token, masked)
+        return TOKEN.sub(_mask_token, masked)
+
+    def _show(self, text: str, covered: bool) -> str:
+        if not MaskedLine.can_show(text):
+            return self._mask(text, covered)[:_SHOWN]
+        line = MaskedLine()
+        if covered:
+            text = self._repeated.sub(lambda match: line.keep(match.group()), text)
+        values = self._on_the_line if covered else self._anywhere
+        text, known = values.subn(lambda match: line.hide_secret(match.group()), text)
+        text = mask_known(text, line.hide, line.hide_credentials)
+        if covered:
+            text = line.hide_values(text, known=known > 0)
+        else:
+            text = self._as_value.sub(lambda match: line.hide(match.group()), text)
+        return line.shown(text, _SHOWN)
 
 
-def mask_known(text: str) -> str:
+def mask_known(
+    text: str,
+    hide: Callable[[str], str] = lambda _value: MASK,
+    hide_credentials: Callable[[str], str] = lambda _value: MASK,
+) -> str:
     """Return `text` without credentials in addresses and options, and without known tokens.
 
     A token is known by its form alone, such as that of a key for AWS or GitHub. No scanner needs to
-    have run.
+    have run. `hide` returns what to show for a value, `hide_credentials` for those in an address.
     """
-    text = _GIVEN_AWAY.sub(lambda match: match["name"] + MASK, text)
-    return _LONG_WORD.sub(_mask_known_tokens, text)
+
+    def given_away(match: re.Match[str]) -> str:
+        name = match["name"]
+        value = match.group()[len(name) :]
+        return name + (hide_credentials(value) if name == "://" else hide(value))
+
+    def known_tokens(match: re.Match[str]) -> str:
+        word = match.group()
+        # The full search is slow, and every known token has a digit or a capital letter.
+        if not _CAPITAL_OR_DIGIT.search(word):
+            return word
+        return _KNOWN_TOKEN.sub(lambda token: hide(token.group()), word)
+
+    return _LONG_WORD.sub(known_tokens, _GIVEN_AWAY.sub(given_away, text))
 
 
 def shown_path(name: str) -> str:
@@ -184,17 +227,9 @@ def _mask_unless_words(match: re.Match[str]) -> str:
     """Mask other quoted text beside a known secret, unless it is words such as a name or a key."""
     quote = match["quote"]
     body = match.group().removeprefix(quote).removesuffix(quote)
-    return match.group() if _WORDS.fullmatch(body) else quote + MASK + quote
-
-
-def _mask_known_tokens(match: re.Match[str]) -> str:
-    word = match.group()
-    # The full search is slow, and every known token has a digit or a capital letter.
-    return _KNOWN_TOKEN.sub(MASK, word) if _CAPITAL_OR_DIGIT.search(word) else word
+    return match.group() if WORDS.fullmatch(body) else quote + MASK + quote
 
 
 def _mask_token(match: re.Match[str]) -> str:
     """Mask a token with digits or mixed case, but not the name of a function or setting."""
-    token = match.group()
-    plain = token.replace("_", "").replace(".", "").replace("-", "")
-    return token if plain.isalpha() and plain in (plain.lower(), plain.upper()) else MASK
+    return match.group() if is_word(match.group()) else MASK

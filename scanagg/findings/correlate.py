@@ -317,7 +317,7 @@ def _finding(
     if place and place.start_line:
         line = sources.line(place.path, place.start_line)
         if line is not None:
-            snippet = printable(identity.redactor.line(place.path, place.start_line, line))
+            snippet = printable(identity.redactor.shown_line(place.path, place.start_line, line))
             # Code scanning recognises alerts by the hash of the line, which a secret must not have.
             has_hash = lead.category in (Category.CODE, Category.MISCONFIGURATION)
             if has_hash and not is_secret(lead):

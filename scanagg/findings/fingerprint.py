@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple
 
-from scanagg.core.redact import MASK, Redactor
+from scanagg.core.masks import MASK
+from scanagg.core.redact import Redactor
 from scanagg.model import Category, Location, Observation, Parts, purl_without_version
 from scanagg.model.advisories import LicenseFacts
 from scanagg.project.sources import Sources

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 
-from scanagg.core.redact import MASK
+from scanagg.core.masks import MASK
 from scanagg.model.enums import Category, Scope
 from scanagg.model.reasons import Reason
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from scanagg.core.redact import MASK, Redactor, mask_known, mask_line, shown_path, unlike
+from scanagg.core.masks import MASK
+from scanagg.core.redact import Redactor, mask_known, mask_line, shown_path, unlike
 
 
 def test_a_known_value_is_masked_everywhere() -> None:

@@ -419,7 +419,7 @@ def test_the_line_is_shown_and_masked_where_a_secret_stands(make_project: Make) 
     root = make_project({"a.env": "A=1\nPASSWORD=hunter2hunter2\n"})
     target = read_target(root)
     (finding,) = merged([secret("detect-secrets", (2, None))], target)
-    assert finding.snippet == "PASSWORD=***"
+    assert finding.snippet == "PASSWORD=***(14 characters, letters and digits)"
     assert finding.line_hash is None
 
 
@@ -429,7 +429,7 @@ def test_code_carries_the_hash_of_its_line_but_a_password_does_not(make_project:
     shell, password = merged(observations, read_target(root))
     assert shell.line_hash is not None
     assert password.line_hash is None
-    assert password.snippet == "p = '***'"
+    assert password.snippet == "p = '***(under 8 characters)'"
 
 
 def test_a_line_beyond_the_file_has_neither_snippet_nor_hash(make_project: Make) -> None:

@@ -43,7 +43,7 @@ from support.sarif_cases import (
 )
 from support.sarif_check import check_github
 
-from scanagg.core.redact import MASK
+from scanagg.core.masks import MASK
 from scanagg.model import (
     Action,
     Advisory,
