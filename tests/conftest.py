@@ -61,6 +61,14 @@ def private_cache(
 
 
 @pytest.fixture(autouse=True, scope="session")
+def no_second_engine() -> Iterator[None]:
+    """Keep checks in tests from running betterleaks, which is optional, and which takes time."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCANAGG_BETTERLEAKS_PATH", "/nonexistent/betterleaks")
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def no_pull_request() -> Iterator[None]:
     """Hide a pull request that CI tests from the projects in tests."""
     with pytest.MonkeyPatch.context() as patch:

@@ -188,6 +188,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-report-file": "it wrote no report: {error}",
     "unreadable-answer": "cannot read its answer: {error}",
     "unasked-answer": "its answer is about inputs that scanagg did not pass to it",
+    "scan-incomplete": "its scan did not finish",
     "report-version": "its report has version {version}, but only {supported} is supported",
     "no-database": "no vulnerability database: run `{command}` while online",
     "database-not-updated": "cannot update the vulnerability database: {error}",

@@ -10,11 +10,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
 from typing import Final
 
+from msgspec.structs import replace
+
 from scanagg.core.files import read_file
-from scanagg.model import Location, SourceFile, Target
+from scanagg.model import Location, NotExamined, Reason, SourceFile, Target
+from scanagg.project.kinds import is_lock
 from scanagg.project.notebooks import CellLine
 from scanagg.project.sources import PythonCode
-from scanagg.scanners.base import Context
+from scanagg.project.text import promises_binary
+from scanagg.scanners.base import Context, Inputs
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 # Opening a file takes about as long as examining this many bytes.
@@ -27,6 +31,50 @@ def chosen(target: Target, paths: Iterable[str]) -> tuple[SourceFile, ...]:
     """Return the files of the target with these paths, in the target's order."""
     names = frozenset(paths)
     return tuple(file for file in target.files if file.path in names)
+
+
+def text_inputs(context: Context, most_bytes: int) -> Inputs:
+    """Return the text files of up to `most_bytes`, whatever their names.
+
+    Larger ones, and files that are not here, are not examined. Other files are listed by their
+    suffixes.
+    """
+    names: list[str] = []
+    excluded: list[NotExamined] = []
+    others: dict[str, list[str]] = {}
+    natures = context.sources.natures
+    for file in context.target.files:
+        if file.size > most_bytes and is_lock(file.path):
+            excluded.append(NotExamined(file.path, Reason("lock-file"), on_purpose=True))
+        elif natures[file.path].is_pointer:
+            is_binary = promises_binary(file.real.name)
+            excluded.append(NotExamined(file.path, Reason("in-git-lfs"), on_purpose=is_binary))
+        elif natures[file.path].encoding is None:
+            suffix = file.real.suffix
+            others.setdefault(f"*{suffix}" if suffix else file.path, []).append(file.path)
+        elif file.size > most_bytes:
+            reason = Reason(
+                "too-large",
+                {"size": file.size, "limit": most_bytes, "option": "max-file-bytes"},
+            )
+            excluded.append(NotExamined(file.path, reason))
+        else:
+            names.append(file.path)
+    links = {link.path for link in context.target.links}
+    excluded += (
+        replace(gap, on_purpose=gap.on_purpose or gap.input in links)
+        for gap in context.target.skipped
+    )
+    if names or excluded:  # a project without text is none for the scanner
+        excluded += [
+            NotExamined(
+                paths[0] if len(paths) == 1 else kind,
+                Reason("files-not-text", {"count": len(paths)}),
+                on_purpose=True,
+            )
+            for kind, paths in others.items()
+        ]
+    return Inputs("files", tuple(names), tuple(excluded))
 
 
 def configuration(context: Context) -> tuple[str | None, Mapping[str, str]]:

@@ -15,6 +15,7 @@ from support.osv import osv_server
 from support.repository import commit, git
 
 from scanagg.reports.base import names
+from scanagg.scanners.base import all_scanners
 
 Make = Callable[..., Path]
 
@@ -80,6 +81,7 @@ def test_the_scanners_finish_and_find_something_of_each_category(checked: Said) 
     statuses = {run["scanner"]: run["status"] for run in report["runs"]}
     assert statuses == {
         "bandit": "ok",
+        "betterleaks": "missing",
         "detect-secrets": "ok",
         "licenses": "missing",
         "pip-audit": "ok",
@@ -197,7 +199,7 @@ def test_without_a_terminal_there_is_no_progress_and_the_page_names_what_did_not
 ) -> None:
     said = check(make_project({"app.py": "x = 1\n"}), "--only", "bandit")
     assert (said.code, said.err) == (0, "")
-    others = ["detect-secrets", "licenses", "pip-audit", "safety", "trivy"]
+    others = ["betterleaks", "detect-secrets", "licenses", "pip-audit", "safety", "trivy"]
     assert said.notices["only-some-scanners"] == {"others": others}
     assert ", ".join(others) in " ".join(said.out.split())
 
@@ -298,7 +300,7 @@ def test_scanners_lists_every_scanner(make_project: Make) -> None:
     project = make_project({"app.py": "x = 1\n"})
     done = scanagg("scanners", str(project), env={"PATH": "/usr/bin:/bin"})
     assert done.returncode == 0
-    for name in ("bandit", "detect-secrets", "licenses", "pip-audit", "safety", "trivy"):
+    for name in all_scanners():
         assert re.search(rf"^{name}", done.stdout, re.MULTILINE)
     assert "not installed" in done.stdout
     assert "inputs here: 1 file" in done.stdout

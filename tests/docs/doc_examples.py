@@ -167,6 +167,7 @@ def _environment(tools: Path) -> dict[str, str]:
         "LC_ALL": "C.UTF-8",
         "NO_COLOR": "1",
         "COLUMNS": "80",
+        "SCANAGG_BETTERLEAKS_PATH": "/nonexistent/betterleaks",
         "EXAMPLE_NOW": NOW,
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_CONFIG_NOSYSTEM": "1",

