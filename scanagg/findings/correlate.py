@@ -248,7 +248,8 @@ def _lead(group: Sequence[Observation]) -> Observation:
     first, package = group[0], group[0].package
     if first.category is Category.SECRET:
         named = min(group, key=_vagueness)
-        return replace(first, rule=named.rule, title=named.title, message=named.message)
+        rule = replace(named.rule, id=_unaliased(named))
+        return replace(first, rule=rule, title=named.title, message=named.message)
     if first.category is not Category.VULNERABILITY or not (first.advisory and package):
         return first
     advisory = merged_advisory([one.advisory for one in group if one.advisory], package)

@@ -16,6 +16,7 @@ from scanagg.model import Confidence, Location, Observation, PathKind, Reason, R
 from scanagg.model.paths import path_kind
 from scanagg.project.sources import Sources
 from scanagg.scanners.base import scanner_info
+from scanagg.scanners.secret_rules import secret_rule
 
 # The characters of a value, and of the line on each side of it, that the rules look at.
 _VALUE: Final = 4000
@@ -351,13 +352,7 @@ def _is_common(clue: Clue) -> bool:
     return len(rest) < len(clue.value) and not any(map(str.isalpha, rest)) and len(rest) <= _SHORT
 
 
-DEFAULT_PASSWORD: Final = Rule(
-    id="default-password",
-    name="default-password",
-    title="Default password",
-    help="Set it from the environment or a secret manager, and refuse to start without it.",
-    why="Attackers try default passwords first, and this one may be in use unchanged.",
-)
+DEFAULT_PASSWORD: Final = secret_rule("default-password", "Default password")
 
 _LIKELY, _POSSIBLE = Confidence.LIKELY, Confidence.POSSIBLE
 RULES: Final = (

@@ -35,7 +35,8 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     `needs_network`: it does nothing offline. `asks_advisory_store`: it can look vulnerabilities up
     in the advisory store. `scans_images`: it scans container images.
 
-    `rule_aliases` maps a rule to the id of an equal rule, of its own or of another scanner.
+    `rule_aliases` maps a rule to the id of an equal rule, of its own or of another scanner. A
+    finding about a secret has that id, its witnesses those of their scanners.
     `renamed_rules` maps a new id to the id that fingerprints contain. `secret_rules` report lines
     with secrets, although their category is another one. `guessing_rules` are those among them that
     guess from the name of a variable: other witnesses of a secret come first, and so does their

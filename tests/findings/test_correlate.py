@@ -33,6 +33,7 @@ from scanagg.model import (
     Target,
     plain,
 )
+from scanagg.policy.aspects import ids_of
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
 
@@ -283,6 +284,14 @@ def test_a_rule_of_another_scanner_names_a_secret_before_a_generic_one() -> None
     assert finding.scanners == ("detect-secrets", "trivy", "bandit")
     (finding,) = merged([guess, generic])
     assert finding.rule.id == "secret-keyword"
+
+
+def test_a_secret_has_the_rule_that_all_scanners_share_and_witnesses_their_own() -> None:
+    token = replace(secret("trivy", (2, 2)), rule=Rule("github-pat", "n", "t"))
+    (finding,) = merged([token])
+    assert finding.rule.id == "github-token"
+    assert [witness.rule for witness in finding.witnesses] == ["github-pat"]
+    assert ids_of(finding) == ("github-token", "github-pat")
 
 
 def test_one_secret_is_one_finding_in_each_file() -> None:

@@ -107,7 +107,7 @@ def test_secrets_of_all_kinds_of_text_and_names_and_proof_of_each_file(scan: Sca
 def test_a_secret_in_our_words(scan: Scan) -> None:
     (found,) = scan({"a.py": f"x = 1\n{LINE}"}).observations
     assert (found.category, found.location) == (Category.SECRET, Location("a.py", 2, 2))
-    assert (found.rule.id, found.title) == ("github-pat", "GitHub Personal Access Token")
+    assert (found.rule.id, found.title) == ("github-pat", "GitHub token")
     assert TOKEN not in found.message
     assert found.secret
     assert found.secret.digest in found.secret.texts

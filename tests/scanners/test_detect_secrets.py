@@ -42,7 +42,7 @@ WORD = "correct-horse" + "-battery"
 PEM = "-----BEGIN RSA " + "PRIVATE KEY-----"
 PRAGMA = "pragma: allowlist" + " secret"
 JWT = ["eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dGhpcyBpcyBubyBzaWc" + end for end in "aB"]
-HASHED_IN_PART = ("Private Key", "JSON Web Token")
+HASHED_IN_PART = ("private-key", "json-web-token")
 FILTERS = "detect_secrets.filters"
 
 
@@ -75,7 +75,7 @@ def hidden(driven: Driven) -> dict[str, int]:
 
 
 def by_itself(root: Path, *args: str) -> set[tuple[str, str, str, int]]:
-    """Return what `detect-secrets scan` reports for these files: path, type, digest, line."""
+    """Return what `detect-secrets scan` reports for these files: path, rule, digest, line."""
     program = [sys.executable, "-P", "-m", "detect_secrets", "-c", "1", "scan", "--no-verify"]
     done = subprocess.run(
         [*program, "--all-files", *args],
@@ -85,7 +85,7 @@ def by_itself(root: Path, *args: str) -> set[tuple[str, str, str, int]]:
         env={**os.environ, "PYTHONUTF8": "1"},
     )
     return {
-        (path, one["type"], one["hashed_secret"], one["line_number"])
+        (path, detect_secrets.rule_of(one["type"]).id, one["hashed_secret"], one["line_number"])
         for path, found in json.loads(done.stdout)["results"].items()
         for one in found
         if not path.startswith(".git/")
@@ -93,12 +93,12 @@ def by_itself(root: Path, *args: str) -> set[tuple[str, str, str, int]]:
 
 
 def as_itself(driven: Driven, in_source: str = "") -> set[tuple[str, str, str, int]]:
-    """The same of our observations, but for types of which detect-secrets hashes a part."""
+    """The same of our observations, but for rules of which detect-secrets hashes a part."""
     return {
-        (one.location.path, one.rule.title, one.secret.digest or "", one.location.start_line or 0)
+        (one.location.path, one.rule.id, one.secret.digest or "", one.location.start_line or 0)
         for one in driven.observations
         if one.location and one.secret and one.in_source == in_source
-        if one.rule.title not in HASHED_IN_PART
+        if one.rule.id not in HASHED_IN_PART
     }
 
 
@@ -152,7 +152,7 @@ def test_what_a_pragma_hides_is_what_is_found_without_that_filter(
     every = by_itself(root, "--disable-filter", f"{FILTERS}.allowlist.is_line_allowlisted")
     # The program reports a secret once per file, however often it occurs.
     hidden_ = (every - by_itself(root)) | {
-        ("a.py", "Secret Keyword", hashlib.sha1(WORD.encode()).hexdigest(), 1)
+        ("a.py", "secret-keyword", hashlib.sha1(WORD.encode()).hexdigest(), 1)
     }
     assert as_itself(driven, PRAGMA) == hidden_
     assert as_itself(driven) == by_itself(root)
@@ -183,7 +183,7 @@ def test_a_secret_in_our_words_without_its_value(examine: Examine) -> None:
     driven = examine({"a.py": f"x = 1\npassword = '{WORD}'\n"})
     (found,) = driven.observations
     assert found.category is Category.SECRET
-    assert (found.rule.id, found.title) == ("secret-keyword", "Secret Keyword")
+    assert (found.rule.id, found.title) == ("secret-keyword", "Hard-coded secret")
     assert found.location == Location("a.py", 2)
     assert (found.confidence, found.claims) == (Confidence.UNKNOWN, ())
     assert found.secret

@@ -28,7 +28,6 @@ from scanagg.model import (
     Number,
     Observation,
     Reason,
-    Rule,
     ScannerInfo,
     Secret,
     SourceFile,
@@ -36,7 +35,7 @@ from scanagg.model import (
 )
 from scanagg.model.advisories import secret_texts
 from scanagg.project.text import decode
-from scanagg.scanners import base, pinned, source_files
+from scanagg.scanners import base, pinned, secret_rules, source_files
 
 _ALLOWED: Final = ("gitleaks:allow", "betterleaks:allow")
 
@@ -55,6 +54,8 @@ INFO = ScannerInfo(
         ".gitleaksignore",
     ),
     categories=frozenset({Category.SECRET}),
+    rule_aliases=secret_rules.ALIASES,
+    generic_rules=secret_rules.GENERIC,
     suppressions=dict.fromkeys(_ALLOWED, True),
 )
 
@@ -97,10 +98,6 @@ _TITLE: Final = re.compile(
 _SECRET_PART: Final = re.compile(r"secret|security-token|passphrase")
 _WORD: Final = re.compile(r"[^\s\"'`]{16,}")
 _QUOTED: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|`([^`]*)`")
-_HELP: Final = (
-    "Treat it as leaked: revoke it, issue a new one, and load it from the environment or a secret "
-    "manager."
-)
 
 probe = base.probe
 identify = base.identify
@@ -251,13 +248,14 @@ def _secrets(context: base.Context, file: SourceFile, parts: Sequence[_Part]) ->
         in_source = next((mark for mark in _ALLOWED if any(mark in line for line in span)), "")
         if in_source:
             allowed.setdefault(in_source, set()).update(range(first, last + 1))
+        rule = secret_rules.secret_rule(part.rule_id, part.title)
         observations.append(
             Observation(
                 scanner=INFO.name,
                 category=Category.SECRET,
-                rule=Rule(part.rule_id, part.rule_id, part.title, INFO.url, help=_HELP),
-                title=part.title,
-                message=f"Possible hard-coded secret: {part.title}",
+                rule=rule,
+                title=rule.title,
+                message=secret_rules.message(rule),
                 location=source_files.in_notebook(Location(file.path, first, last), cells),
                 secret=Secret(
                     digest=next(iter(secret_texts((value,)))),

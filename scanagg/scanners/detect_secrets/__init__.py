@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from scanagg.core.errors import ConfigError
 from scanagg.core.files import read_file
-from scanagg.core.text import one_line
 from scanagg.model import (
     Category,
     Location,
@@ -32,7 +31,7 @@ from scanagg.model import (
 from scanagg.model.advisories import secret_texts
 from scanagg.project.kinds import is_lock
 from scanagg.project.notebooks import CellLine
-from scanagg.scanners import base, pinned, source_files
+from scanagg.scanners import base, pinned, secret_rules, source_files
 from scanagg.scanners.detect_secrets.messages import SearchAnswer, SecretHit
 
 BASELINE: Final = ".secrets.baseline"
@@ -62,10 +61,8 @@ INFO = ScannerInfo(
     native_files=(BASELINE,),
     categories=frozenset({Category.SECRET}),
     usual_for=frozenset({Category.SECRET}),
-    generic_rules=(
-        *("basic-auth-credentials", "secret-keyword", "base64-high-entropy-string"),
-        *("hex-high-entropy-string", "public-ip-ipv4"),
-    ),
+    rule_aliases=secret_rules.ALIASES,
+    generic_rules=secret_rules.GENERIC,
     suppressions={_PRAGMA: True, _NO_SECRET: True, _KNOWN: True},
 )
 
@@ -75,10 +72,6 @@ _SCRIPT: Final = str(Path(__file__).with_name("start.py"))
 # Starting a process takes as long as searching this much text.
 _WORTH_BYTES: Final = 200_000
 _ARGUMENTS: Final = 2  # the worker's exit code for arguments that detect-secrets refuses
-_HELP: Final = (
-    "Treat it as leaked: revoke it, issue a new one, and load it from the environment or a secret "
-    "manager."
-)
 # Placeholders that are filled in later: `${{ secrets.X }}`, `{{ x }}`, `${X}`, `%(x)s`, `<%= x %>`.
 # Each ends before the next one begins, so that a long value takes no longer.
 _PLACEHOLDER: Final = re.compile(
@@ -305,14 +298,15 @@ def _observation(
     hit: SecretHit, path: str, cells: Sequence[CellLine], in_source: str
 ) -> Observation:
     """Return the observation at the first line of a secret. Its places are all lines."""
+    rule = rule_of(hit.type)
     found = (Location(path, max(1, line)) for line in hit.lines)
     places = tuple(dict.fromkeys(source_files.in_notebook(place, cells) for place in found))
     return Observation(
         scanner=INFO.name,
         category=Category.SECRET,
-        rule=_rule(hit.type),
-        title=one_line(hit.type),
-        message=f"Possible hard-coded secret: {one_line(hit.type)}",
+        rule=rule,
+        title=rule.title,
+        message=secret_rules.message(rule),
         location=places[0],
         places=places,
         secret=Secret(
@@ -329,15 +323,16 @@ def _in_name(path: str) -> Observation:
     return Observation(
         scanner=INFO.name,
         category=Category.SECRET,
-        rule=_rule(_IN_NAME),
+        rule=rule_of(_IN_NAME),
         title=_IN_NAME,
-        message="Possible secret in the path of the file. Every list of files shows it.",
+        message="Possible secret in the path of the file.",
         location=Location(path),
         secret=Secret(None),
     )
 
 
 @cache
-def _rule(kind: str) -> Rule:
+def rule_of(kind: str) -> Rule:
+    """Return the rule for a type of secret in the words of detect-secrets."""
     name = re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-") or "secret"
-    return Rule(id=name, name=name, title=one_line(kind), url=INFO.url, help=_HELP)
+    return secret_rules.secret_rule(name, kind)

@@ -24,7 +24,7 @@ from scanagg.core.times import as_utc
 from scanagg.model import Category, DataSource, NotExamined, Reason, ScannerInfo, plain
 from scanagg.project.installed import packages_of
 from scanagg.project.text import promises_binary
-from scanagg.scanners import base
+from scanagg.scanners import base, secret_rules
 from scanagg.scanners.trivy import proof, results
 from scanagg.scanners.trivy.tree import IGNORE_FILE, OTHERS, SEEN, Kind, Tree
 
@@ -52,6 +52,7 @@ INFO = ScannerInfo(
     usual_for=frozenset({Category.MISCONFIGURATION}),
     reads=OTHERS,
     scans_images=True,
+    rule_aliases=secret_rules.ALIASES,
     # Secrets in ARG and ENV of a Dockerfile, by the old and new names of the check.
     secret_rules=frozenset({"DS-0031", "DS031", "AVD-DS-0031"}),
     suppressions={IGNORE_FILE: True, "trivy:ignore": False},

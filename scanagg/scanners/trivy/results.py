@@ -33,6 +33,7 @@ from scanagg.model import (
 )
 from scanagg.model.advisories import pages, remedy
 from scanagg.project.sources import Sources
+from scanagg.scanners import secret_rules
 from scanagg.scanners.base import without_nulls
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
 
@@ -375,13 +376,13 @@ class _Reader:
         for vulnerability in result.vulnerabilities:
             yield self._vulnerability(result, path, vulnerability)
         for secret in result.found_secrets():
-            title = one_line(secret.title) or secret.rule_id
+            rule = secret_rules.secret_rule(secret.rule_id, secret.title)
             yield Observation(
                 scanner=NAME,
                 category=Category.SECRET,
-                rule=Rule(id=secret.rule_id, name=secret.rule_id, title=title),
-                title=title,
-                message=f"Possible hard-coded secret: {title}.",
+                rule=rule,
+                title=rule.title,
+                message=secret_rules.message(rule),
                 claims=_claims(secret.severity),
                 location=_location(path, secret),
                 package=self._image_package(),
