@@ -170,6 +170,10 @@ class Secret(msgspec.Struct, frozen=True):
     texts: frozenset[str] = frozenset()
     value: str = ""
 
+    def __repr__(self) -> str:
+        """Return a text without the secret, for tracebacks."""
+        return f"{type(self).__name__}(...)"
+
 
 def secret_texts(texts: Iterable[str]) -> frozenset[str]:
     """Return the digests of texts, for `Secret.texts`."""
