@@ -13,16 +13,18 @@ from scanagg.cli.files import last_report
 from scanagg.cli.output import say
 from scanagg.cli.page import advisory_lines
 from scanagg.core.errors import UsageError
-from scanagg.core.text import counted, one_line
+from scanagg.core.text import counted, one_line, shorten
 from scanagg.gate.rejudge import findings_of, same_text
-from scanagg.model import Report
+from scanagg.model import Category, Confidence, PathKind, Report
+from scanagg.model.paths import path_kind
 from scanagg.policy.explain import Explanation, RuleList, explain, find
 from scanagg.policy.schema import match_words
-from scanagg.reports import phrases, wire
+from scanagg.reports import phrases, secrets, wire
 from scanagg.reports.reasons import sentence, sentences
 
 _MOST_EXPLAINED: Final = 5
 _MOST_LISTED: Final = 50
+_SNIPPET_WIDTH: Final = 160
 
 
 def command(
@@ -32,7 +34,7 @@ def command(
             metavar="FINDING",
             help="A finding's id or at least its first 4 digits, or the id of an advisory or rule.",
         ),
-    ],
+    ] = "",
     path: options.Folder = Path(),
     report: Annotated[
         Path | None,
@@ -42,6 +44,10 @@ def command(
             help="Read this scanagg.json. Default: the report of the last check.",
         ),
     ] = None,
+    lookalikes: Annotated[
+        bool,
+        typer.Option("--secrets", help="List the values that look like no secrets, by the reason."),
+    ] = False,
     policy: options.PolicyName = None,
     now: options.Now = None,
 ) -> None:
@@ -51,10 +57,16 @@ def command(
 
     Exit codes: 0 explained, 2 no such finding, or a file cannot be used.
     """
+    if lookalikes == bool(finding):
+        message = "--secrets does not take a finding" if finding else "a finding is missing"
+        raise UsageError(message, "Run `scanagg explain FINDING` or `scanagg explain --secrets`.")
     root = options.folder_of(path)
     settings, loaded = options.project_policy(policy, root)
     place = report or last_report(root, settings)
     stored = wire.read(place)
+    if lookalikes:
+        say(*_lookalikes(stored))
+        return
     moment = options.time_of(now) or stored.clock.now
     findings = find(findings_of(stored), finding)
     if not findings:
@@ -74,6 +86,26 @@ def command(
         return
     for match in findings:
         say(*Page(explain(match, loaded, moment), stored).lines())
+
+
+def _lookalikes(report: Report) -> Iterator[str]:
+    """Yield all values that look like no secrets, whatever their verdict, by the reason."""
+    groups = secrets.lookalikes(
+        judged
+        for judged in report.findings
+        if judged.finding.category is Category.SECRET
+        and judged.finding.confidence is Confidence.UNLIKELY
+    )
+    for group in groups:
+        yield f"{group.number}: {group.reason}"
+        for judged in group.findings:
+            finding = judged.finding
+            yield f"  {finding.id}  {phrases.place(finding.location)}"
+            if snippet := (finding.snippet or "").strip():
+                yield f"    > {shorten(one_line(snippet), _SNIPPET_WIDTH)}"
+        yield ""
+    if not groups:
+        yield "no value looks like no secret"
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -104,6 +136,10 @@ class Page(msgspec.Struct, frozen=True):
             verdict = judged.verdict
             yield f"  {verdict.action.value} by rule {verdict.rule}: {sentences(verdict.reasons)}"
         yield f"  id {finding.id}, fingerprint {finding.fingerprint}"
+        if confidence := secrets.confidence(finding):
+            yield f"  {confidence}"
+        elif finding.confidence is not Confidence.UNKNOWN:
+            yield f"  confidence: {finding.confidence.value}"
         if package:
             kind = {True: ", direct", False: ", transitive", None: ""}[package.direct]
             yield f"  {package.name} {package.version} ({package.scope.value}{kind})"
@@ -111,7 +147,9 @@ class Page(msgspec.Struct, frozen=True):
                 yield f"  {phrases.dependency_path(package, self.report.target.name)}"
             yield from (f"  required in {phrases.place(place)}" for place in package.asked)
         for place in finding.places or ((finding.location,) if finding.location else ()):
-            yield f"  in {phrases.place(place)}"
+            suggested = path_kind(place.path)
+            marked = "" if suggested is PathKind.PRODUCTION else f" ({suggested.value})"
+            yield f"  in {phrases.place(place)}{marked}"
         if advisory:
             lines = (*phrases.alarms(advisory), *advisory_lines(finding, advisory))
             yield from (f"  {line}" for line in lines)

@@ -39,7 +39,7 @@ from scanagg.model import (
     Upgrade,
     disagreement,
 )
-from scanagg.reports import phrases
+from scanagg.reports import phrases, secrets
 from scanagg.reports.reasons import sentence, sentences
 
 _SHOWN_FINDINGS: Final = 20
@@ -75,6 +75,7 @@ def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: 
     if not console.is_terminal:
         console.file = buffer
     console.width = max(console.width, _LEAST_WIDTH)
+    report, unlikely = secrets.set_aside(report)
     page = _Page(console, report, phrases.upgrades_by_purl(report), verbose)
     page.verdict()
     if not quiet:
@@ -85,6 +86,7 @@ def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: 
         page.upgrades()
         page.deadlines()
         page.counts()
+        page.note(secrets.summary(unlikely))
         if verbose:
             page.waivers_and_data()
         page.notices()
@@ -124,6 +126,12 @@ class _Page(msgspec.Struct, frozen=True):
     def paragraph(self, text: str, style: str = "", indent: int = 2) -> None:
         """Print an indented paragraph."""
         self.console.print(Padding(Text(text, style), (0, 0, 0, indent)))
+
+    def note(self, text: str) -> None:
+        """Print a line that is not important after an empty line; nothing for an empty text."""
+        if text:
+            self.console.print()
+            self.console.print(Text(text, "dim"))
 
     def more(self, count: int, where: str) -> None:
         """Print how many items are left out, and where they are; nothing for none."""
@@ -226,6 +234,8 @@ class _Page(msgspec.Struct, frozen=True):
         yield " in ".join(filter(None, (name, where))), ""
         if snippet := (finding.snippet or "").strip():
             yield f"> {shorten(one_line(snippet), _SNIPPET_WIDTH)}", "cyan"
+        if confidence := secrets.confidence(finding):
+            yield confidence, ""
         origin = f"{phrases.origin_of(judged)}; " if self.report.base else ""
         scanners = ", ".join(finding.scanners)
         yield f"{origin}found by {scanners}; rule {judged.verdict.rule}; id {finding.id}", "dim"

@@ -415,6 +415,40 @@ SENTENCES: Final[Mapping[str, str]] = {
     "store-not-used": "not given to {scanners}",
 }
 
+NOUNS: Final[Mapping[str, str]] = {
+    "key-header": "key header",
+    "encrypted-key": "encrypted key",
+    "public-key": "public key",
+    "other-people-file": "value in foreign files|values in foreign files",
+    "template": "template",
+    "placeholder-value": "placeholder",
+    "part-of-data": "part of longer data|parts of longer data",
+    "data-line": "value in a data line|values in data lines",
+    "encrypted-value": "encrypted value",
+    "local-address": "password of a local service|passwords of local services",
+    "code-not-value": "piece of code|pieces of code",
+    "metadata-name": "setting about a secret|settings about secrets",
+    "digest-name": "digest or id|digests and ids",
+    "digest-value": "hash|hashes",
+    "no-secret-name": "random string",
+    "own-name": "value that repeats its name|values that repeat their names",
+    "address-or-path": "address or path|addresses and paths",
+    "words": "text",
+    "version-or-number": "version or number|versions and numbers",
+    "uuid": "UUID",
+    "default-password": "default password",
+    "common-password": "dummy password",
+    "identifier": "identifier",
+    "weak-password": "simple password",
+    "weak-value": "short or simple value",
+}
+"""The nouns for values that look like no secrets, by the kind of the reason, as in sentences."""
+
+
+def number_of(kind: str, number: int) -> str:
+    """Return "68 digests and ids" for values that look like no secrets for this kind of reason."""
+    return _shown(number, NOUNS.get(kind, "other value"))
+
 
 def sentence(reason: Reason) -> str:
     """Return a reason in words, on one line, without a full stop."""

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from support.command import scanagg
-from support.sample import NOW, finding, judged, sample_findings, sample_report
+from support.sample import NOW, finding, judged, sample_findings, sample_report, secret
 from support.sample_known import PAGES, UPGRADES, known_report
 
 from scanagg.model import (
     Action,
     Change,
+    Confidence,
     History,
     Licensed,
     LicenseFacts,
@@ -236,6 +237,27 @@ def test_the_clock_is_the_report_s_unless_another_is_given(project: Path) -> Non
     assert "expired 1 day ago" in explain("B602", "--now", "2026-06-02", cwd=project)
 
 
+def test_values_that_look_like_no_secrets_are_listed_by_reason(tmp_path: Path) -> None:
+    secrets = [secret(1), secret(2, action=Action.BLOCK), secret(3, kind="words")]
+    others = [
+        secret(4, Confidence.POSSIBLE, "private-key", path="tests/a.py"),
+        judged(finding(5), Severity.LOW, Action.INFO),
+    ]
+    file = write(tmp_path / "reports", sample_report([*secrets, *others]))
+    lines = explain("--secrets", "--report", str(file), cwd=tmp_path).splitlines()
+    assert [line for line in lines if line.startswith("  0")] == [
+        f"  {number:012x}  app/db.py:{number}" for number in (1, 2, 3)
+    ]
+    assert lines.count("    > password = ***") == 3
+    assert [line.partition(":")[0] for line in lines if line[:1].isdigit()] == [
+        "2 digests and ids",
+        "1 text",
+    ]
+    page = explain(f"{4:012x}", cwd=tmp_path)
+    assert "possible secret in tests: a private key" in page
+    assert "in tests/a.py:4 (tests)" in page
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -243,6 +265,8 @@ def test_the_clock_is_the_report_s_unless_another_is_given(project: Path) -> Non
         (("000",), "no finding '000' in "),
         (("B602", "--report", "none.json"), "none.json: does not exist"),
         (("B602", "/"), "reports/scanagg.json: does not exist"),
+        ((), "a finding is missing"),
+        (("B602", "--secrets"), "--secrets does not take a finding"),
         (("B602", "--policy", "none"), "policy 'none' not found"),
         (("B602", "--policy", " "), "--policy is empty"),
         (("B602", "--now", "never"), "is not an ISO time"),

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from support.sample import finding, judged, large_report, sample_findings, sample_report
+from support.sample import finding, judged, large_report, sample_findings, sample_report, secret
 from support.sample_history import DEADLINE, lived_findings, lived_report, many_existing
 from support.sample_known import known_findings, known_report, many_upgrades
 
 from scanagg.cli.files import WrittenReports
 from scanagg.cli.page import show_page
 from scanagg.core.errors import ExitCode, OutputError
-from scanagg.model import Action, Outcome, Reason, Report, Severity, Status, plain
+from scanagg.model import Action, Confidence, Outcome, Reason, Report, Severity, Status, plain
 from scanagg.reports.base import Shortens, reporter
 from scanagg.reports.sarif import notices
 
@@ -44,6 +44,17 @@ def test_only_what_blocks_is_shown_unless_asked(tmp_path: Path) -> None:
     assert shown == {
         one.finding.id for one in sample_findings() if one.verdict.action is Action.BLOCK
     }
+
+
+def test_values_that_look_like_no_secrets_are_one_line() -> None:
+    possible = secret(4, Confidence.POSSIBLE, "uuid", Action.WARN, path="docs/a.md")
+    report = sample_report([possible, *[secret(number) for number in range(5, 8)]])
+    lines = page(report, verbose=True).splitlines()
+    (line,) = [line for line in lines if "secrets: " in line]
+    assert line.startswith("3 values look like no secrets: 3 digests")
+    assert "    possible secret in docs: a UUID" in lines
+    assert "warn   1 high" in lines
+    assert not [line for line in lines if line.startswith("info ")]
 
 
 def test_a_vulnerability_has_its_severity_s_source_the_way_in_and_what_to_do() -> None:

@@ -19,6 +19,7 @@ from support.sample import (
     sample_findings,
     sample_report,
     sample_runs,
+    secret,
 )
 from support.sample_history import ACTIVE, EXPIRED, lived_report, many_existing
 from support.sample_known import PAGES, UPGRADES, known_report, many_upgrades
@@ -29,6 +30,7 @@ from scanagg.model import (
     BaseInfo,
     Category,
     Change,
+    Confidence,
     Constraint,
     Coverage,
     DataSource,
@@ -972,6 +974,17 @@ def test_without_scripts_what_blocks_is_listed(show: Open) -> None:
     assert "Update jinja2 to 2.8.1." in shown
     assert "subprocess call with shell=True" not in shown
     assert "5 more findings in scanagg.json." in shown
+
+
+def test_values_that_look_like_no_secrets_are_folded() -> None:
+    likely = secret(4, Confidence.LIKELY, "private-key", Action.BLOCK)
+    page = text(sample_report([likely, secret(1), *[secret(2, kind="words") for _ in range(102)]]))
+    folded = page[page.index('<details class="unlikely">') : page.index("</main>")]
+    assert "<summary>103 values look like no secrets: 102 texts, 1 digest" in folded
+    assert folded.count("<li>") == 1 + 100 + 1
+    assert "app/db.py:1" not in page.replace(folded, "")
+    assert '<p class="quiet">likely secret: a private key</p>' in page
+    assert "unlikely secret" not in page
 
 
 def test_without_scripts_the_list_is_bounded() -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from markdown_it import MarkdownIt
 from msgspec.structs import replace
-from support.sample import CVE, finding, judged, large_report, sample_report, sample_runs
+from support.sample import CVE, finding, judged, large_report, sample_report, sample_runs, secret
 from support.sample_history import EXPIRED, lived_report, many_existing
 from support.sample_known import known_report, many_upgrades
 
 from scanagg.model import (
     Action,
     Advisory,
+    Confidence,
     Coverage,
     DataSource,
     Gate,
@@ -35,6 +36,7 @@ from scanagg.reports.base import reporter
 from scanagg.reports.md.text import code, escape
 from scanagg.reports.phrases import NO_STORE
 
+UNLIKELY = [secret(1), secret(2), secret(3, kind="words")]
 GITHUB_LIMIT = 1024 * 1024
 PAGES = {"sample": sample_report(), "lived": lived_report(), "known": known_report()}
 
@@ -51,6 +53,16 @@ def section(markdown: str, title: str) -> str:
     found = re.search(rf"^### {title}\n(.*?)(?=^### |\Z)", markdown, re.MULTILINE | re.DOTALL)
     assert found, f"no section {title!r}"
     return found.group(1)
+
+
+def test_values_that_look_like_no_secrets_are_one_line() -> None:
+    likely = secret(4, Confidence.LIKELY, "private-key", Action.BLOCK)
+    markdown = text(sample_report([likely, *UNLIKELY]))
+    (line,) = [line for line in markdown.splitlines() if line.startswith("3 values look like no")]
+    assert "2 digests" in line
+    assert "`scanagg explain --secrets`" in line
+    assert "1 finding: 1 block" in markdown
+    assert "likely secret: a private key" in markdown
 
 
 def passed(**changes: object) -> Report:

@@ -21,6 +21,7 @@ from support.sample import (
     sample_findings,
     sample_report,
     sample_runs,
+    secret,
 )
 from support.sarif_cases import (
     LINE,
@@ -848,6 +849,26 @@ def test_31_that_waived_findings_are_left_out_is_said(tmp_path: Path) -> None:
     one = judged(finding(1), Severity.HIGH, Action.WAIVED)
     (said,) = sarif.notices(sample_report([one], tmp_path))
     assert said.startswith("1 waived finding left out")
+
+
+def test_values_that_look_like_no_secrets_are_only_in_the_whole_log(tmp_path: Path) -> None:
+    likely = secret(1, Confidence.LIKELY, "private-key", Action.BLOCK)
+    report = sample_report([likely, secret(2), secret(3)], tmp_path)
+    (said,) = sarif.notices(report)
+    assert said.startswith("2 values left out")
+    assert len(results_of(log_of(report))) == 1
+    assert len(results_of(log_of(report, "sarif-full"))) == 3
+
+
+def test_only_a_likely_secret_is_an_error(tmp_path: Path) -> None:
+    secrets = [
+        secret(1, Confidence.LIKELY, "private-key", Action.BLOCK),
+        secret(2, Confidence.POSSIBLE, "private-key", Action.WARN),
+        secret(3, Confidence.UNLIKELY, "words", Action.WARN),
+    ]
+    results = results_of(log_of(sample_report(secrets, tmp_path)))
+    assert [one["level"] for one in results] == ["error", "warning", "note"]
+    assert all("Likely secret: " in one["message"]["text"] for one in results[:1])
 
 
 def test_31_github_sees_neither_waived_nor_absent_findings(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from scanagg.model import (
     Outcome,
     Package,
     PolicyInfo,
+    Reason,
     Report,
     Revision,
     Rule,
@@ -102,6 +103,30 @@ def judged(found: Finding, severity: Severity, action: Action, **changes: object
         verdict=Verdict(action, f"{action.value}-rule", (plain(f"the rule says {action.value}"),)),
     )
     return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def secret(
+    number: int,
+    confidence: Confidence = Confidence.UNLIKELY,
+    kind: str = "digest-name",
+    action: Action = Action.INFO,
+    path: str = "app/db.py",
+) -> Judged:
+    """A secret that by default looks like none."""
+    found = finding(
+        number,
+        category=Category.SECRET,
+        confidence=confidence,
+        confidence_reason=Reason(kind),
+        rule=KEYWORD,
+        title="Secret Keyword",
+        message="",
+        witnesses=(Witness("detect-secrets", "Secret Keyword", Severity.UNKNOWN),),
+        snippet="password = ***",
+        location=Location(path, number),
+        places=(Location(path, number),),
+    )
+    return judged(found, Severity.HIGH, action)
 
 
 def sample_findings() -> tuple[Judged, ...]:

@@ -36,7 +36,7 @@ from scanagg.model import (
     Witness,
     disagreement,
 )
-from scanagg.reports import links, phrases
+from scanagg.reports import links, phrases, secrets
 from scanagg.reports.encoding import encode, script_lines
 from scanagg.reports.reasons import sentence, sentences
 
@@ -44,6 +44,7 @@ from scanagg.reports.reasons import sentence, sentences
 STATIC_FINDINGS: Final = 50
 MOST_INPUTS: Final = 500
 MOST_WAIVERS: Final = 500
+MOST_LOOKALIKES: Final = 100
 SHOWN_UPGRADES: Final = 10
 MOST_UPGRADES: Final = 1_000
 
@@ -70,13 +71,17 @@ _ACTIONS: Final = {action: number for number, action in enumerate(Action)}
 _SEVERITIES: Final = {severity: number for number, severity in enumerate(phrases.SEVERITIES)}
 _ORIGINS: Final = {origin: number for number, origin in enumerate(Origin)}
 _CATEGORIES: Final = {category: number for number, category in enumerate(Category)}
-_CONFIDENCES: Final = {confidence: number for number, confidence in enumerate(Confidence)}
+_CONFIDENCES: Final = {
+    confidence: None if confidence is Confidence.UNKNOWN else confidence.value
+    for confidence in Confidence
+}
 
 Value = TypeVar("Value", bound=Hashable)
 
 
 def write(report: Report) -> Iterator[str]:
     """Yield the page in pieces."""
+    report, unlikely = secrets.set_aside(report)
     rows = Rows(report)
     counts = phrases.count(report.findings)
     blocking = [item for item in report.findings if item.verdict.action is Action.BLOCK]
@@ -87,6 +92,10 @@ def write(report: Report) -> Iterator[str]:
     pieces = _ENVIRONMENT.get_template("report.html").generate(
         report=report,
         phrases=phrases,
+        confidence=secrets.confidence,
+        unlikely=secrets.summary(unlikely),
+        lookalikes=secrets.lookalikes(unlikely),
+        most_lookalikes=MOST_LOOKALIKES,
         data=phrases.data_sources(report),
         lack=phrases.missing_data(report),
         advices=phrases.upgrade_advice(report),
@@ -227,6 +236,7 @@ class Rows:
         self._lines: ValueTable[str] = ValueTable(_line)
         self._blocks: ValueTable[str] = ValueTable(_block)
         self._snippets: ValueTable[str] = ValueTable(_snippet)
+        self._confidences: ValueTable[str] = ValueTable(str)
         self._rules: ValueTable[Rule] = ValueTable(_rule)
         self._packages: ValueTable[_PackageKey] = ValueTable(self._package)
         self._advisories: ValueTable[Advisory] = ValueTable(_advisory)
@@ -252,7 +262,7 @@ class Rows:
             "actions": [action.value for action in Action],
             "severities": [severity.value for severity in phrases.SEVERITIES],
             "categories": [category.value for category in Category],
-            "confidences": [confidence.value for confidence in Confidence],
+            "confidences": self._confidences.entries,
             "origins": list(phrases.ORIGINS.values()) if self._compared else [],
             "bases": self._bases.entries,
             "waivers": self._waivers.entries,
@@ -295,7 +305,7 @@ class Rows:
             _ACTIONS[judged.verdict.action],
             _SEVERITIES[judged.severity],
             _CATEGORIES[finding.category],
-            _CONFIDENCES[finding.confidence],
+            self._confidences[secrets.confidence(finding) or _CONFIDENCES[finding.confidence]],
             self._lines[finding.title],
             self._blocks[f"{finding.message} (In {cell}.)" if cell else finding.message],
             self._rules[finding.rule],

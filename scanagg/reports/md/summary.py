@@ -6,7 +6,7 @@ from typing import Final
 import jinja2
 
 from scanagg.model import Action, Judged, Outcome, Report
-from scanagg.reports import phrases
+from scanagg.reports import phrases, secrets
 from scanagg.reports.links import advisory_url, cwe_url, https_url
 from scanagg.reports.md.text import code, escape, link
 from scanagg.reports.reasons import sentence
@@ -39,6 +39,7 @@ _SIGNS: Final = {Outcome.PASS: "✅", Outcome.BLOCKED: "❌", Outcome.INCOMPLETE
 
 def write(report: Report) -> Iterator[str]:
     """Yield the summary in pieces."""
+    report, unlikely = secrets.set_aside(report)
     counts = phrases.count(report.findings)
     blocking = phrases.new_first(
         judged for judged in report.findings if judged.verdict.action is Action.BLOCK
@@ -53,6 +54,8 @@ def write(report: Report) -> Iterator[str]:
     return _ENVIRONMENT.get_template("summary.md").generate(
         report=report,
         phrases=phrases,
+        confidence=secrets.confidence,
+        unlikely=secrets.summary(unlikely),
         app=report.target.name,
         sign=_SIGNS[report.gate.outcome],
         counts=counts,

@@ -23,8 +23,8 @@ from scanagg.model import (
     purl_without_version,
 )
 from scanagg.project.sources import Sources
-from scanagg.reports import phrases, reasons
-from scanagg.reports.sarif.rules import LEVELS, MESSAGE, SarifRules
+from scanagg.reports import phrases, reasons, secrets
+from scanagg.reports.sarif.rules import MESSAGE, SarifRules, level_of
 from scanagg.reports.sarif.values import cut, phrase, sentence, width
 from scanagg.reports.wire import finding_of
 
@@ -195,7 +195,7 @@ class Results:
         return sarif_om.Result(
             rule_id=identifier,
             rule_index=index,
-            level=LEVELS[judged.severity],
+            level=level_of(judged),
             message=sarif_om.Message(text=text, id=MESSAGE, arguments=[phrase(subject)]),
             locations=None if place is None else [sarif_om.Location(physical_location=place)],
             related_locations=self._related(finding, location),
@@ -210,6 +210,8 @@ class Results:
         finding, package = judged.finding, judged.finding.package
         message = sentence(finding.message or finding.title)
         yield message
+        if confidence := secrets.confidence(finding):
+            yield sentence(confidence[:1].upper() + confidence[1:])
         if finding.location and (cell := phrases.cell(finding.location)):
             yield f"In {cell}."
         if package:

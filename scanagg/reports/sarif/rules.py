@@ -21,7 +21,7 @@ from scanagg.reports.sarif.values import (
 )
 
 # GitHub has three levels. An unknown severity may be high, so it is more than a note.
-LEVELS: Final = {
+_LEVELS: Final = {
     Severity.CRITICAL: "error",
     Severity.HIGH: "error",
     Severity.MEDIUM: "warning",
@@ -29,6 +29,9 @@ LEVELS: Final = {
     Severity.LOW: "note",
     Severity.INFO: "note",
 }
+_BY_URGENCY: Final = ("error", "warning", "note")
+# Of a secret that may not be real, whatever its severity.
+_DOUBTFUL: Final = {Confidence.POSSIBLE: "warning", Confidence.UNLIKELY: "note"}
 MESSAGE: Final = "default"
 
 # The middle of each band of CVSS 3 that GitHub names critical, high, medium and low. Info and
@@ -43,6 +46,9 @@ _PRECISIONS: Final = {
     Confidence.HIGH: "high",
     Confidence.MEDIUM: "medium",
     Confidence.LOW: "low",
+    Confidence.LIKELY: "high",
+    Confidence.POSSIBLE: "medium",
+    Confidence.UNLIKELY: "low",
 }
 _HELP: Final = {
     Category.VULNERABILITY: "Upgrade to a fixed version, or remove the package.",
@@ -56,6 +62,16 @@ _HELP: Final = {
 _MOST_WEAKNESSES: Final = 6
 _MOST_NAMES: Final = 20
 _MOST_PAGES: Final = 10
+
+
+def level_of(judged: Judged) -> str:
+    """Return the level of a finding: that of its severity, or lower for a secret that is doubtful.
+
+    "error" is only for secrets that are likely, because GitHub fails a pull request for an error.
+    """
+    level = _LEVELS[judged.severity]
+    lower = _DOUBTFUL.get(judged.finding.confidence, level)
+    return max(level, lower, key=_BY_URGENCY.index)
 
 
 class _RuleFindings(msgspec.Struct):
@@ -87,7 +103,7 @@ class SarifRules:
                 entry = by_name[finding.rule.id] = _RuleFindings(
                     finding.rule, finding.category, judged
                 )
-            entry.levels.add(LEVELS[judged.severity])
+            entry.levels.add(level_of(judged))
             entry.severities.add(judged.severity)
             entry.confidences.add(finding.confidence)
         if not by_name:

@@ -20,7 +20,7 @@ from scanagg.model import (
     ScannerInfo,
     Status,
 )
-from scanagg.reports import phrases, reasons
+from scanagg.reports import phrases, reasons, secrets
 from scanagg.reports.encoding import encode
 from scanagg.reports.sarif.results import (
     MASK,
@@ -91,7 +91,9 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 def plan(report: Report, *, whole: bool) -> Plan:
-    """Assign the findings to runs; waived ones and failed runs only if the log is `whole`.
+    """Assign the findings to runs; all of them, and failed runs, only if the log is `whole`.
+
+    The other log lacks waived findings, and values that look like no secrets.
 
     A finding goes to the first of its witnesses whose scanner has a run. If no scanner has one,
     there is one of scanagg itself that says why: GitHub refuses a log without runs. It also
@@ -116,7 +118,8 @@ def _homes(report: Report, scanners: Set[str], *, whole: bool) -> dict[str | Non
     homes: dict[str | None, list[Judged]] = defaultdict(list)
     has_files = whole or bool(report.target.files)
     for judged in report.findings:
-        if whole or judged.verdict.action is not Action.WAIVED:
+        left_out = judged.verdict.action is Action.WAIVED or secrets.is_unlikely(judged)
+        if whole or not left_out:
             home = next((name for name in judged.finding.scanners if name in scanners), None)
             homes[home if has_files or judged.finding.location else None].append(judged)
     return homes
@@ -148,6 +151,13 @@ def notices(report: Report) -> tuple[str, ...]:
     if waived:
         findings = phrases.plural(waived, "waived finding")
         texts.append(f"{findings} left out: code scanning would open an alert for each.")
+    unlikely = sum(map(secrets.is_unlikely, report.findings))
+    if unlikely:
+        values = phrases.plural(unlikely, "value", "values")
+        texts.append(
+            f"{values} left out that look like no secrets: "
+            "code scanning would open an alert for each."
+        )
     return tuple(f"{text} scanagg.json has all of them." for text in texts)
 
 

@@ -91,6 +91,7 @@
     const action = T.actions[row[ACTION]];
     const title = T.lines[row[TITLE]];
     const fix = row[FIX] >= 0 ? T.lines[row[FIX]] : "";
+    const confidence = T.categories[row[CATEGORY]] === "secret" && row[CONFIDENCE] >= 0 ? T.confidences[row[CONFIDENCE]] : "";
     const standing = standingOf(row);
     const alarms = row[ADVISORY] < 0 ? [] : T.advisories[row[ADVISORY]][3];
     const way = row[PACKAGE] < 0 ? "" : T.packages[row[PACKAGE]][4];
@@ -108,6 +109,7 @@
         way ? el("span", { class: "way" }, way) : null),
       ...alarms.map((alarm) => el("span", { class: "alarm" }, alarm)),
       row[SNIPPET] >= 0 ? el("span", { class: "code" }, el("code", null, T.snippets[row[SNIPPET]])) : null,
+      confidence ? el("span", { class: "quiet" }, confidence) : null,
       fix ? el("span", { class: "fix" }, fix) : null,
       standing.deadline ? el("span", { class: "due" }, standing.deadline) : null,
       ...standing.voided.map((why) => el("span", { class: "due" }, why)),
@@ -143,7 +145,7 @@
       ["Severity", severityFacts(row)],
       ["Found by", [el("ul", null, ...T.witnesses[row[SEEN]].map(([scanner, rule, severity]) =>
         el("li", null, `${scanner} as ${rule} (${severityWord(severity)})`)))]],
-      ["Confidence", T.confidences[row[CONFIDENCE]] === "unknown" ? [] : [T.confidences[row[CONFIDENCE]]]],
+      ["Confidence", row[CONFIDENCE] < 0 ? [] : [T.confidences[row[CONFIDENCE]]]],
       ["Rule", ruleFacts(row)],
       ["Advisory", advisoryFacts(row)],
       ["Package", packageFacts(row)],
