@@ -25,7 +25,8 @@ _LONG_LINE: Final = 1000
 _PLACES: Final = 20
 _KEY_LINES: Final = 4
 _SHORT: Final = 8
-_LETTERS_A_WORD: Final = 2.5
+_KEY: Final = 16
+_LETTERS_A_WORD: Final = 3
 _TRIES: Final = 50
 _ASSIGNING: Final = ('"', "'", "`", "=", ":", ">")
 _OUTSIDE: Final = " \t\r\n\"'`\\"
@@ -46,7 +47,7 @@ _GLUE: Final = _words(
     "static private echo data"
 )
 _SAYS_PASSWORD: Final = re.compile(
-    r"passw|passphrase|passcode|pwd|(?:^|[^a-z])pass(?:$|[^a-z])|(?:db|my|user|root|admin|sys)pass$"
+    r"passw|contrase|senha|kennwort|passphrase|passcode|pwd|(?:^|[^a-z])pass(?:$|[^a-z])|(?:db|my|user|root|admin|sys)pass$"
 )
 _SAYS_SECRET: Final = re.compile(
     r"secret|token|credential|salt|"
@@ -68,8 +69,8 @@ _METADATA: Final = _words(
     "field fields label labels title text hint help message messages msg error errors header "
     "headers prefix suffix length len size count format regex pattern patterns policy class "
     "column param params parameter parameters placeholder description desc expires expiry "
-    "expiration ttl timeout lifetime age endpoint host port user username login email revision "
-    "selector ref enabled required template reset attr attribute option options algorithm algo "
+    "expiration ttl timeout lifetime age endpoint host port user username login email "
+    "selector enabled required template reset attr attribute option options algorithm algo "
     "alg kind mode status validator validators widget view form page link route method scope "
     "scopes config env variable var source provider manager backend helper util utils handler "
     "store storage arn engine module import package doc docs info index cache context icon "
@@ -90,14 +91,15 @@ _TEMPLATE: Final = re.compile(
 _TEMPLATE_BEGIN: Final = re.compile(r"\$\{[\w.]{1,80}:[-=?]?\Z")
 _PLACEHOLDER: Final = re.compile(
     r"x{4,}|\*{3,}|\.{3}|…|-{6,}|_{4,}|#{3,}|\?{3,}|0{8,}|\A(.)\1*\Z|"
-    r"abcdef|123456|654321|abc123|123abc|deadbeef|"
-    r"change[_ -]?(?:me|this|it)|changed?me|replace|your|example|placeholder|insert|enter[_ -]|"
-    r"dummy|sample|\bfake|foobar|redacted|censored|masked|todo|tbd|fixme|"
-    r"not[_ -]?(?:a[_ -]?)?(?:real|secret|so)|here\b|lorem|some[_ -]|\bmy[_-]",
+    r"your|example|placeholder|replace|insert|enter[_ -]|dummy|sample|\bfake|foobar|lorem|"
+    r"redacted|censored|masked|todo|\btbd\b|fixme|not[_ -]?(?:a[_ -]?)?(?:real|secret|so)|"
+    r"here\b|some[_ -]|\bmy[_-]",
     re.IGNORECASE,
 )
-_CHANGE_ME: Final = re.compile(
-    r"change[_ -]?(?:me|this|it)|changed?me|replace[_ -]?(?:me|this)|abc123|123456|654321",
+# Passwords that are typed in a row, or that ask for another one.
+_SEQUENCE: Final = re.compile(
+    r"change[_ -]?(?:me|this|it)|changed?me|replace[_ -]?(?:me|this)|abcdef|abc123|123abc|123456|"
+    r"654321|deadbeef",
     re.IGNORECASE,
 )
 # Words of passwords that protect nothing.
@@ -116,22 +118,22 @@ _COMMON: Final = re.compile(
     "|".join(re.escape(word) for word in sorted(_COMMON_WORDS, key=len, reverse=True))
 )
 _CODE: Final = re.compile(
-    r"[A-Za-z_]{3,}\(|\)\.|=> | -> |::|\bself\.|\bthis\.|os\.environ|process\.env"
+    r"\A[A-Za-z_.:]{3,80}\(|\)\.\w|=> | -> |::\w|\bself\.|\bthis\.|os\.environ|process\.env"
 )
 _IDENTIFIER: Final = re.compile(
     r"[a-z]+(?:[_.:/-][a-z]+)+|[A-Z]+(?:[_.-][A-Z]+)+|_*[a-z]+(?:[A-Z][a-z]+)+|"
     r"(?:[A-Z][a-z]+){2,}"
 )
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
-_URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://|(?:\.{0,2}/|~/|[A-Za-z]:\\)[\w.-]|www\.", re.I)
-_PATH: Final = re.compile(r"(?:[\w.@+-]*[/\\]){2,}[\w.@+-]*|[\w./-]+\.[a-z]{2,5}")
-_WORDS: Final = re.compile(r"[^\W\d_]{2,}[,.:;!?]?\s+[^\W\d_]")
+_URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://|www\.", re.IGNORECASE)
+_PATH: Final = re.compile(
+    r"(?:\.{0,2}/|~/|[A-Za-z]:\\)[\w.-].*|(?:[\w.@+-]*[/\\]){2,}[\w.@+-]*|[\w./-]+\.[a-z]{2,5}"
+)
+_WORDS: Final = re.compile(r"[^\W\d_]{2}[,.:;!?]?\s{1,9}[^\W\d_]")
 _UUID: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
 )
-_VERSION: Final = re.compile(
-    r"[v=~^<>! ]*\d+(?:\.\d+)+[\w.+-]*|\d{4}-\d\d-\d\d[\dT:.Z+ -]*|[\d., ]+"
-)
+_VERSION: Final = re.compile(r"[v=~^<>! ]*\d+\.\d[\w.+-]*|\d{4}-\d\d-\d\d[\dT:.Z+ -]*|[\d., ]+")
 _NO_TEXT: Final = re.compile(
     r"0x[0-9a-f]{1,8}|true|false|yes|no|on|off|null|none|nil|undefined", re.IGNORECASE
 )
@@ -145,7 +147,7 @@ _PUBLIC: Final = re.compile(
 # A letter or digit that is not the end of an escape such as `\n`.
 _LONGER: Final = re.compile(r"(?<!\\)[A-Za-z0-9]\Z")
 _DER: Final = re.compile(r"MI[A-Za-z0-9+/]{2}")
-_KEY_BEGIN: Final = re.compile(r"BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File")
+_KEY_BEGIN: Final = re.compile(r"BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File")
 # Base64 of the header of OpenSSH with the name of a cipher.
 _KEY_ENCRYPTED: Final = re.compile(r"ENCRYPTED|b3BlbnNzaC1rZXktdjEAAAAACmFlczI1Ni|Encryption: aes")
 _KEY_BODY: Final = re.compile(r"[A-Za-z0-9+/=]{32,}")
@@ -158,6 +160,8 @@ _ENCRYPTED: Final = re.compile(
     r"\bsecure: *[\"']?\Z|!vault|!!binary|ENC\[|encrypted[\w-]*\W*\Z", re.I
 )
 _CONTINUED: Final = re.compile(r"[=(\[{:\\]\s{0,20}\Z")
+# The name is in the line before: `- name: TOKEN`, `  value: x`.
+_NAMED_ABOVE: Final = re.compile(r"[\s\"']{0,80}(?:value|default)[\"']?\s{0,20}[:=]", re.IGNORECASE)
 _USER: Final = re.compile(r"://[^\s/@\"']{0,100}:\Z")
 _LOCAL_HOST: Final = re.compile(
     r"@(?:[\w-]*(?=[:/\s\"'`?#,]|\Z)|localhost|127\.|0\.0\.0\.0|\[?::1|"
@@ -181,13 +185,10 @@ class Clue:
         self, value: str, line: str, path: str, *, has_format: bool = False, key: str | None = None
     ) -> None:
         """Find the text around the value."""
-        self.value = _NEXT_PARAMETER.split(value[:_VALUE], 1)[0].strip(_OUTSIDE)
+        self.value = _NEXT_PARAMETER.split(value[:_VALUE], maxsplit=1)[0].strip(_OUTSIDE)
         self.line_length = len(line)
         self.is_comment = _COMMENT.match(line) is not None
-        start = _position(self.value, line)
-        end = start + len(self.value)
-        self.before = line[max(0, start - _AROUND) : start]
-        self.after = line[end : end + _AROUND]
+        self.before, self.after = _around(self.value, line)
         self.kind = path_kind(path)
         self.is_code = PurePosixPath(path).suffix.lower() in _SOURCE
         self.has_format = has_format
@@ -249,30 +250,39 @@ class Clue:
         return self.in_address or any(self.before.count(quote) % 2 for quote in _QUOTES)
 
     @cached_property
+    def has_short_words(self) -> bool:
+        """True for random text: `MyNewApplication` has words of 2, 3 and 11 letters."""
+        letters = sum(map(str.isalpha, self.value))
+        return letters < _LETTERS_A_WORD * len(_WORD.findall(self.value))
+
+    @cached_property
     def is_weak(self) -> bool:
         """True for a value that a person can remember: short, or only letters or only digits."""
-        value = self.value
-        letters = sum(map(str.isalpha, value))
-        has_digit = any(map(str.isdigit, value))
-        # `MyNewApplication` has words of 3, 3 and 11 letters, a random key many short ones.
-        is_random = letters < _LETTERS_A_WORD * len(_WORD.findall(value))
-        return len(value) < _SHORT or not letters or not (has_digit or is_random)
+        has_letter = any(map(str.isalpha, self.value))
+        is_random = self.has_short_words or any(map(str.isdigit, self.value))
+        return len(self.value) < _SHORT or not has_letter or not is_random
 
 
-def _position(value: str, line: str) -> int:
-    """Return the place of a value in a line: where it is assigned, and not in a longer word."""
-    best = (3, max(line.find(value), 0))
-    start = line.find(value)
+def _around(value: str, line: str) -> tuple[str, str]:
+    """Return the text before and after a value: where it is assigned, and not in a longer word.
+
+    A line without the value, such as the first one of several, is all before it.
+    """
+    best = (4, line[:_AROUND], "")
+    start = line.find(value) if value else -1
     for _ in range(_TRIES):
         if start < 0 or best[0] == 0:
             break
-        before, after = line[:start][-_AROUND:], line[start + len(value) :][:_AROUND]
+        end = start + len(value)
+        before, after = line[max(0, start - _AROUND) : start], line[end : end + _AROUND]
         is_word = not _IN_WORD.match(before[-1:]) and not _IN_WORD.match(after)
         is_value = is_word and not _IS_KEY.match(after)
         is_assigned = is_value and before.rstrip()[-1:] in _ASSIGNING
-        best = min(best, (3 - is_word - is_value - is_assigned, start))
+        rank = 3 - is_word - is_value - is_assigned
+        if rank < best[0]:
+            best = (rank, before, after)
         start = line.find(value, start + 1)
-    return best[1]
+    return best[1:]
 
 
 class Judgement(NamedTuple):
@@ -322,8 +332,9 @@ def _clues(group: Sequence[Observation], sources: Sources) -> Iterator[Clue]:
             lines = sources.file(place.path).lines
             number = min(place.start_line or 1, len(lines))
             line, key = lines[number - 1], _private_key(lines, number, place)
-            if number > 1 and _CONTINUED.search(lines[number - 2][-_AROUND:]):
-                line = f"{lines[number - 2].strip()[-_AROUND:]} {line.strip()}"
+            previous = lines[number - 2].strip()[-_AROUND:] if number > 1 else ""
+            if _CONTINUED.search(previous) or _NAMED_ABOVE.match(line):
+                line = f"{previous} {line.strip()}"
             yield Clue(value, line, place.path, has_format=has_format, key=key)
 
 
@@ -336,96 +347,107 @@ def _private_key(lines: Sequence[str], number: int, place: Location) -> str | No
     return None
 
 
+def _is_public_key(clue: Clue) -> bool:
+    name = clue.name.lower()
+    is_certificate = _DER.match(clue.value) and "priv" not in name
+    return bool(_PUBLIC.search(clue.value) or is_certificate or "public" in name)
+
+
+def _is_placeholder(clue: Clue) -> bool:
+    is_sequence = not clue.is_setting and _SEQUENCE.search(clue.value)
+    return bool(_PLACEHOLDER.search(clue.value) or is_sequence)
+
+
+def _is_code(clue: Clue) -> bool:
+    """Return True for an expression, and in code for a word that is not in a string."""
+    is_expression = clue.is_code and not clue.is_quoted and clue.is_weak
+    return bool(is_expression or _CODE.search(clue.value))
+
+
+def _is_address(clue: Clue) -> bool:
+    """Return True for an address, and for a path unless it looks like Base64, which has `/`."""
+    has_case = clue.value != clue.value.lower()
+    is_key = has_case and clue.has_short_words and len(clue.value) >= _KEY
+    return bool(_URL.match(clue.value) or (_PATH.fullmatch(clue.value) and not is_key))
+
+
+def _is_common(clue: Clue) -> bool:
+    """Return True for passwords such as `test`, `admin123` or `my-secret-password`."""
+    rest = _COMMON.sub("", clue.value.lower())
+    is_short = len(rest) <= _SHORT and not any(map(str.isalpha, rest))
+    return (is_short and len(rest) < len(clue.value)) or bool(_SEQUENCE.search(clue.value))
+
+
 def _is_own_name(clue: Clue) -> bool:
-    """Return True for `password = "password"` in code, and `api_key = "API_KEY"`."""
+    """Return True in code for `password = "password"` and `api_key = "API_KEY"`."""
     value, name = _letters(clue.value), _letters(clue.name)
-    return bool(value) and (value in name or (name in value and len(value) < 2 * len(name)))
+    is_same = value in name or (name in value and len(value) < 2 * len(name))
+    return clue.is_code and bool(value) and is_same
 
 
 def _letters(text: str) -> str:
     return "".join(filter(str.isalpha, text.lower()))
 
 
-def _is_common(clue: Clue) -> bool:
-    """Return True for passwords such as `test`, `admin123` or `my-secret-password`."""
-    rest = _COMMON.sub("", clue.value.lower())
-    return len(rest) < len(clue.value) and not any(map(str.isalpha, rest)) and len(rest) <= _SHORT
-
-
 DEFAULT_PASSWORD: Final = secret_rule("default-password", "Default password")
 
 _LIKELY, _POSSIBLE = Confidence.LIKELY, Confidence.POSSIBLE
 RULES: Final = (
-    _Rule(
-        Reason("key-header"),
-        lambda clue: clue.key is not None and not _KEY_BODY.search(clue.key),
-    ),
+    # Keys and tokens with a form of their own.
+    _Rule(Reason("key-header"), lambda clue: clue.key and not _KEY_BODY.search(clue.key)),
     _Rule(
         Reason("encrypted-key"),
-        lambda clue: clue.key is not None and _KEY_ENCRYPTED.search(clue.key),
+        lambda clue: clue.key and _KEY_ENCRYPTED.search(clue.key),
         _POSSIBLE,
     ),
     _Rule(Reason("private-key"), lambda clue: clue.key, _LIKELY, _POSSIBLE),
-    _Rule(Reason("public-key"), lambda clue: _PUBLIC.search(clue.value)),
-    _Rule(
-        Reason("public-key"),
-        lambda clue: (
-            "public" in clue.name.lower()
-            or (_DER.match(clue.value) and "priv" not in clue.name.lower())
-        ),
-    ),
-    _Rule(
-        Reason("other-people-file"),
-        lambda clue: clue.kind in _MADE and not clue.has_format,
-    ),
+    _Rule(Reason("public-key"), _is_public_key),
     _Rule(
         Reason("template"),
         lambda clue: _TEMPLATE.search(clue.value) or _TEMPLATE_BEGIN.search(clue.before),
     ),
-    _Rule(Reason("version-or-number"), lambda clue: _NO_TEXT.fullmatch(clue.value)),
-    _Rule(Reason("address-or-path"), lambda clue: _URL.match(clue.value)),
-    _Rule(Reason("address-or-path"), lambda clue: _PATH.fullmatch(clue.value)),
-    _Rule(Reason("identifier"), lambda clue: _DOTTED.fullmatch(clue.value)),
-    _Rule(Reason("words"), lambda clue: _WORDS.search(clue.value)),
-    _Rule(
-        Reason("default-password"),
-        lambda clue: clue.is_setting and (_is_common(clue) or _CHANGE_ME.search(clue.value)),
-        _POSSIBLE,
-        rule=DEFAULT_PASSWORD,
-    ),
-    _Rule(Reason("placeholder-value"), lambda clue: _PLACEHOLDER.search(clue.value)),
-    _Rule(
-        Reason("part-of-data"),
-        lambda clue: clue.has_format and _LONGER.search(clue.before),
-    ),
+    _Rule(Reason("placeholder-value"), _is_placeholder),
+    _Rule(Reason("part-of-data"), lambda clue: clue.has_format and _LONGER.search(clue.before)),
     _Rule(Reason("known-format"), lambda clue: clue.has_format, _LIKELY, _POSSIBLE),
+    # Files and lines that nobody writes by hand.
+    _Rule(Reason("other-people-file"), lambda clue: clue.kind in _MADE),
     _Rule(Reason("data-line"), lambda clue: clue.line_length > _LONG_LINE),
     _Rule(Reason("encrypted-value"), lambda clue: _ENCRYPTED.search(clue.before)),
+    # Names.
+    _Rule(Reason("metadata-name"), lambda clue: clue.is_metadata),
+    _Rule(Reason("digest-name"), lambda clue: not _DIGESTS.isdisjoint(clue.words)),
+    _Rule(Reason("no-secret-name"), lambda clue: not clue.says_secret),
+    _Rule(Reason("code"), _is_code),
+    _Rule(Reason("own-name"), _is_own_name),
+    # Values that are something else.
+    _Rule(Reason("no-text"), lambda clue: _NO_TEXT.fullmatch(clue.value)),
+    _Rule(Reason("address-or-path"), _is_address),
+    _Rule(Reason("dotted-name"), lambda clue: _DOTTED.fullmatch(clue.value)),
+    _Rule(Reason("sentence"), lambda clue: _WORDS.search(clue.value)),
+    _Rule(Reason("digest-value"), lambda clue: _HASH.match(clue.value)),
+    # Passwords.
     _Rule(
         Reason("local-address"),
         lambda clue: clue.is_local and (clue.is_weak or _is_common(clue)),
     ),
-    _Rule(Reason("local-address"), lambda clue: clue.is_local, _POSSIBLE),
     _Rule(
-        Reason("code-not-value"),
-        lambda clue: clue.is_code and not clue.is_quoted and clue.is_weak,
-    ),
-    _Rule(Reason("code-not-value"), lambda clue: _CODE.search(clue.value)),
-    _Rule(Reason("metadata-name"), lambda clue: clue.is_metadata),
-    _Rule(Reason("digest-name"), lambda clue: not _DIGESTS.isdisjoint(clue.words)),
-    _Rule(Reason("digest-value"), lambda clue: _HASH.match(clue.value)),
-    _Rule(Reason("no-secret-name"), lambda clue: not clue.says_secret),
-    _Rule(Reason("own-name"), lambda clue: clue.is_code and _is_own_name(clue)),
-    _Rule(Reason("version-or-number"), lambda clue: _VERSION.fullmatch(clue.value)),
-    _Rule(Reason("uuid"), lambda clue: _UUID.fullmatch(clue.value), _POSSIBLE),
-    _Rule(Reason("common-password"), _is_common),
-    _Rule(
-        Reason("weak-password"),
-        lambda clue: clue.is_weak and clue.is_setting,
+        Reason("default-password"),
+        lambda clue: clue.is_setting and _is_common(clue),
         _POSSIBLE,
         rule=DEFAULT_PASSWORD,
     ),
+    _Rule(Reason("common-password"), _is_common),
+    _Rule(
+        Reason("weak-password"),
+        lambda clue: clue.is_setting and clue.is_weak,
+        _POSSIBLE,
+        rule=DEFAULT_PASSWORD,
+    ),
+    _Rule(Reason("version-or-number"), lambda clue: _VERSION.fullmatch(clue.value)),
     _Rule(Reason("identifier"), lambda clue: _IDENTIFIER.fullmatch(clue.value)),
     _Rule(Reason("weak-value"), lambda clue: clue.is_weak),
+    # The rest is random, and its name says that it is secret.
+    _Rule(Reason("local-password"), lambda clue: clue.is_local, _POSSIBLE),
+    _Rule(Reason("uuid"), lambda clue: _UUID.fullmatch(clue.value), _POSSIBLE),
     _Rule(Reason("named-secret"), lambda _clue: True, _LIKELY, _POSSIBLE),
 )
