@@ -11,6 +11,7 @@ from typing import Final
 
 from scanagg.core.masks import ASSIGNED, MASK, QUOTED, TOKEN, WORDS, MaskedLine, is_word
 from scanagg.core.text import valid
+from scanagg.core.tokens import FORMATS, OTHER_FORMATS
 
 # Shorter values, and plain words ("password", "Secret"), are part of every text. They are masked as
 # whole words on the lines of secrets; elsewhere only as a value, in quotes or in an address.
@@ -34,32 +35,13 @@ _GIVEN_AWAY: Final = re.compile(
     r"--?password[= ]|\s-u [\w.-]+:)(?!\*\*\*)(?:(?<=://)[^/\s\"']+(?=@)|(?<!://)[^/\s\"'@&]+)",
     re.IGNORECASE,
 )
-# Masked everywhere: tokens with a form of their own, by the documents of those who issue them.
+# Masked everywhere: tokens with a form of their own.
 _LEAST_TOKEN: Final = 16
 # Longer words are searched in parts, because some forms need quadratic time.
 _LONG_WORD: Final = re.compile(rf"[\w.:+=-]{{{_LEAST_TOKEN},2000}}")
 _CAPITAL_OR_DIGIT: Final = re.compile("[A-Z0-9]")
 _KNOWN_TOKEN: Final = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
-    r"(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[A-Z0-9]{16,}|"  # AWS
-    r"gh[oprsu]_\w{36,}|github_pat_\w{22,}|"
-    r"gl(?:agent|cbt|dt|ffct|ft|imt|oas|pat|ptt|rt|soat)-[\w-]{20,}|GR1348941[\w-]{20,}|"  # GitLab
-    r"xox[a-z]-[\w-]{10,}|xapp-[\w-]{20,}|"  # Slack
-    r"[rs]k_(?:live|test)_\w{16,}|whsec_\w{16,}|"  # Stripe
-    r"sq0[a-z]{3}-[\w-]{22,}|"  # Square
-    r"npm_[A-Za-z0-9]{36,}|pypi-AgE[\w-]{16,}|"
-    r"SG\.[\w-]{16,}\.[\w-]{16,}|"  # SendGrid
-    r"AIza[\w-]{35}|ya29\.[\w-]{20,}|GOCSPX-[\w-]{20,}|"  # Google
-    r"sk-(?=[\w-]{0,80}[A-Z])(?=[\w-]{0,80}[0-9])[\w-]{20,}|hf_[A-Za-z0-9]{30,}|"  # AI services
-    r"do[opr]_v1_[a-f0-9]{32,}|shp[a-z]{2}_[a-fA-F0-9]{32}|"  # DigitalOcean, Shopify
-    r"(?:AC|SK)[a-z0-9]{32}(?![A-Za-z0-9])|"  # Twilio
-    r"[0-9a-z]{32}-us[0-9]{1,2}(?![0-9])|"  # Mailchimp
-    r"[0-9]{8,10}:[\w-]{35}|"  # Telegram
-    r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,}|"  # Discord
-    r"AKC[A-Za-z0-9]{13,}|"  # Artifactory
-    r"AGE-SECRET-KEY-[A-Z0-9]{50,}|dapi[a-f0-9]{32}|hvs\.[\w-]{24,}|"  # age, Databricks, Vault
-    r"eyJ[\w-]{8,300}\.[\w-]{4,}(?:\.[\w-]*[\w-])?"  # JSON Web Token
-    r")"
+    rf"(?<![A-Za-z0-9])(?:{'|'.join((*(form.pattern for form in FORMATS), *OTHER_FORMATS))})"
 )
 # In a path: the value of a name such as `token=x`.
 _NAMED_IN_PATH: Final = re.compile(

@@ -223,3 +223,24 @@ def test_the_worker_starts_without_an_http_client_and_without_the_adapter(tmp_pa
     )
     assert json.loads(answer.stdout)["hits"][0]["type"] == "GitHub Token"
     assert answer.stderr == "[]\n"
+
+
+def test_arguments_hold_for_added_detectors(answers: Answers) -> None:
+    google = "AIza" + "x7Kq2Lm9Rt4Vw8Zc1Nd5Hb6Jf3Gs0Py7Wa2"
+    files: dict[str, bytes | None] = {
+        "Dockerfile": f"FROM x\nENV DB_PASSWORD={WORD}\n".encode(),
+        "c.txt": google.encode(),
+    }
+    assignment, token = "Secret Assignment", "Google API Key"
+    expected: dict[tuple[str, ...], list[str]] = {
+        (): [assignment, token],
+        ("--disable-plugin", "SecretAssignmentDetector"): [token],
+        ("--disable-plugin", "KeywordDetector"): [token],
+        ("--disable-plugin", "GoogleAPIKeyFormat"): [assignment],
+        ("--exclude-secrets", "horse"): [token],
+        ("--exclude-lines", "AIza"): [assignment],
+        ("--exclude-files", "Docker"): [token],
+    }
+    for args, types in expected.items():
+        found = answers(files, *args)
+        assert [hit["type"] for answer in found for hit in answer["hits"]] == types, args

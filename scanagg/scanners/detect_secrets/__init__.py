@@ -235,8 +235,11 @@ def _is_listed(hit: SecretHit, entry: BaselineSecret, hits: Sequence[SecretHit])
     """Return True if the entry is about this one of the hits.
 
     A hash of only a part of a secret, such as the prefix of a token, is that of others too. Then it
-    is the one on the entry's line, if there is no other.
+    is the one on the entry's line, if there is no other. An entry is never of the type of an added
+    hit, so its hash is enough.
     """
+    if hit.is_added:
+        return hit.digest == entry.hashed_secret
     same = [one for one in hits if (one.type, one.hash) == (entry.type, entry.hashed_secret)]
     if any(one.digest != one.hash for one in same):
         same = [one for one in same if entry.line_number in one.lines]

@@ -29,6 +29,7 @@ class SecretHit(msgspec.Struct, frozen=True):
 
     `value` is what detect-secrets hashes, which may be only the prefix of a token. `whole` is the
     secret in full, "" for a private key. `texts` are that, and the quoted strings around it.
+    `is_added` is True if only `detectors` find it.
     """
 
     type: str
@@ -37,6 +38,7 @@ class SecretHit(msgspec.Struct, frozen=True):
     whole: str
     lines: Annotated[tuple[Number, ...], msgspec.Meta(min_length=1)]
     texts: tuple[str, ...] = ()
+    is_added: bool = False
 
     @property
     def digest(self) -> str | None:

@@ -2,9 +2,9 @@
 
 `detect-secrets scan` gives one result for all files and does not say which it left out. This
 program finds the same secrets as `detect-secrets scan --no-verify`, by the same detectors and
-filters, but leaves out no file by its name. It reads one `SearchRequest` as JSON from stdin. For
-each file, in order, it prints one `SearchAnswer` as a line of JSON. If detect-secrets crashes, so
-does the program: then the first file without an answer is the cause.
+filters, but leaves out no file by its name. It also runs `detectors`. It reads one `SearchRequest`
+as JSON from stdin. For each file, in order, it prints one `SearchAnswer` as a line of JSON. If
+detect-secrets crashes, so does the program: then the first file without an answer is the cause.
 """
 
 import contextlib
@@ -16,8 +16,9 @@ import resource
 import signal
 import sys
 import traceback
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -25,7 +26,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from detect_secrets.core import scan
+from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
+from detect_secrets.core.potential_secret import PotentialSecret
 from detect_secrets.core.usage import ParserBuilder
+from detect_secrets.filters import heuristic
 from detect_secrets.plugins import keyword
 from detect_secrets.plugins.base import BasePlugin, RegexBasedDetector
 from detect_secrets.plugins.ip_public import IPPublicDetector
@@ -39,6 +43,7 @@ from scanagg.core.files import read_file
 from scanagg.model import Reason, plain
 from scanagg.project.notebooks import SUFFIX, strings
 from scanagg.project.text import MAX_BYTES, decode
+from scanagg.scanners.detect_secrets import detectors
 from scanagg.scanners.detect_secrets.messages import SearchAnswer, SearchRequest, SecretHit
 
 # detect-secrets has no types. Its results become a `SearchAnswer` at once.
@@ -55,9 +60,14 @@ _BY_NAME: Final = tuple(
     for name in ("is_lock_file", "is_non_text_file", "is_swagger_file")
 )
 _PRAGMA: Final = "is_line_allowlisted"
+# Filters that guess by the value or the line. A value whose form is known needs none of them, and
+# other detectors know by the syntax whether a line calls a function.
+_GUESSES: Final = frozenset(name for name in vars(heuristic) if name.startswith("is_"))
+_GUESSES_OF_CODE: Final = frozenset({"is_indirect_reference"})
 # A shorter value may be a part of the match, so the match is masked too.
 _WHOLE: Final = 8
 _TOKEN: Final = re.compile(r"[\w.~+/=-]+")
+_NEWLINE: Final = re.compile("\n")
 _QUOTED: Final = re.compile(r"([\"'])(.+?)\1")
 _THEIRS: Final = "detect_secrets.plugins."
 # Parts of patterns that see a line's end otherwise in a whole file, and anchors.
@@ -92,6 +102,7 @@ class _Key(NamedTuple):
     value: str
     whole: str
     line: int = 0
+    is_added: bool = False
 
 
 class _Places(NamedTuple):
@@ -133,6 +144,7 @@ def main() -> None:
     # Python's json accepts the surrogates of file names that are not UTF-8; msgspec does not.
     request = msgspec.convert(json.load(sys.stdin), SearchRequest)
     os.chdir(request.root)
+    get_mapping_from_secret_type_to_class().update(detectors.ALL)  # type: ignore[arg-type]
     # The parser of the command line, so that the settings are the same.
     ParserBuilder().add_console_use_arguments().parse_args(["scan", "--no-verify", *sys.argv[1:]])
     # Never send a secret over the network, whatever filters the arguments name.
@@ -188,17 +200,13 @@ def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
         return SearchAnswer(index, reason)
     hits, allowed = _no_places(), _no_places()
     values: dict[str, None] = {}
-    for lines in _readings(name, raw):
-        # Without the pragmas, detect-secrets would not have read the file again.
-        again = bool(allowed)
-        for secret in _secrets(name, lines, is_lock=name in request.locks):
-            if not (again and secret.is_allowed):
-                places = (allowed if secret.is_allowed else hits)[secret.key]
-                places.lines[secret.line] = None
-                places.texts.update(dict.fromkeys(secret.texts))
-                values.update(dict.fromkeys(secret.values))
-        if hits:
-            break
+    is_lock = name in request.locks
+    theirs = [*_theirs(name, raw, is_lock=is_lock)]
+    for secret in (*theirs, *_added(name, raw, theirs, is_lock=is_lock)):
+        places = (allowed if secret.is_allowed else hits)[secret.key]
+        places.lines[secret.line] = None
+        places.texts.update(dict.fromkeys(secret.texts))
+        values.update(dict.fromkeys(secret.values))
     return SearchAnswer(index, None, _sorted(hits), tuple(values), _sorted(allowed))
 
 
@@ -208,7 +216,7 @@ def _no_places() -> _PlacesBySecret:
 
 def _sorted(places_by_secret: _PlacesBySecret) -> tuple[SecretHit, ...]:
     hits = (
-        SecretHit(*key[:4], tuple(places.lines), tuple(places.texts))
+        SecretHit(*key[:4], tuple(places.lines), tuple(places.texts), key.is_added)
         for key, places in places_by_secret.items()
     )
     return tuple(sorted(hits, key=lambda hit: (hit.lines[0], hit.type, hit.hash, hit.whole)))
@@ -233,6 +241,57 @@ def _readings(name: str, raw: bytes) -> Iterator[list[str]]:
     lines = get_transformed_file(file, use_eager_transformers=True)
     if lines:
         yield lines
+
+
+def _theirs(name: str, raw: bytes, *, is_lock: bool) -> Iterator[_Secret]:
+    """Find what detect-secrets finds: it reads a file again if the first reading has nothing."""
+    is_again = False
+    for lines in _readings(name, raw):
+        secrets = [*_secrets(name, lines, is_lock=is_lock)]
+        # Without the pragmas, detect-secrets would not have read the file again.
+        yield from (one for one in secrets if not (is_again and one.is_allowed))
+        if not all(one.is_allowed for one in secrets):
+            break
+        is_again = is_again or bool(secrets)
+
+
+def _added(name: str, raw: bytes, theirs: Iterable[_Secret], *, is_lock: bool) -> Iterator[_Secret]:
+    """Find what only `detectors` find. A value is reported once, by the most specific one."""
+    text = io.TextIOWrapper(io.BytesIO(raw)).read()
+    lines = text.split("\n")
+    starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
+    known: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    for secret in theirs:
+        known[secret.line] += ((value, secret.key.type) for value in secret.values)
+    added = _detectors()[2]
+    # The form of a token says more than its name, or that it looks like chance.
+    forms = {plugin.secret_type for plugin in added if plugin.by_form}
+    for plugin in added:
+        if is_lock and not plugin.by_form:
+            continue
+        for start, end in plugin.find(text, name):
+            number = bisect_right(starts, start)
+            line, value = lines[number - 1], text[start:end]
+            types = {kind for one, kind in known[number] if one in value or value in one}
+            if plugin.by_form:
+                types &= forms
+            if types:
+                continue
+            context = get_code_snippet(lines=lines, line_number=number)
+            facts = {"filename": name, "line": line, "secret": value, "plugin": plugin}
+            refusing = {
+                refusal
+                for parameter in ("line", "secret", "context")
+                for refusal in _refusing(parameter, context=context, **facts)
+            } - (_GUESSES if plugin.by_form else _GUESSES_OF_CODE)
+            if refusing - {_PRAGMA}:
+                continue
+            known[number].append((value, plugin.secret_type))
+            key = _Key(
+                plugin.secret_type, PotentialSecret.hash_secret(value), value, value, is_added=True
+            )
+            quoted = (match[2] for match in _QUOTED.finditer(line) if value in match[2])
+            yield _Secret(key, number, [value], [value, *quoted], bool(refusing))
 
 
 def _secrets(name: str, lines: list[str], *, is_lock: bool) -> Iterator[_Secret]:
@@ -309,13 +368,19 @@ def _detecting(line: str, patterns: Sequence[_Pattern], *, is_lock: bool) -> tup
 
 
 @lru_cache(maxsize=1)
-def _detectors() -> tuple[list[_Pattern], list[Plugin]]:
-    """Return detectors with their patterns, and the detectors that are not based on patterns."""
+def _detectors() -> tuple[list[_Pattern], list[Plugin], list[detectors.Detector]]:
+    """Return detectors with their patterns, those without patterns, and those of `detectors`."""
     patterns: list[_Pattern] = []
     others: list[Plugin] = []
+    added: list[detectors.Detector] = []
+    types = {plugin.secret_type for plugin in get_plugins()}
+    disabled = get_mapping_from_secret_type_to_class().keys() - types
     for plugin in get_plugins():
         kind = type(plugin)
-        if kind is keyword.KeywordDetector and _KEYWORDS_NEEDED:
+        if isinstance(plugin, detectors.Detector):
+            if plugin.adds_to not in disabled:
+                added.append(plugin)
+        elif kind is keyword.KeywordDetector and _KEYWORDS_NEEDED:
             patterns.append(_Pattern(plugin, _ANY_KEYWORD.search, _ANY_KEYWORD.search))
         elif (
             kind.analyze_line is BasePlugin.analyze_line
@@ -326,7 +391,7 @@ def _detectors() -> tuple[list[_Pattern], list[Plugin]]:
             ]
         else:
             others.append(plugin)
-    return patterns, others
+    return patterns, others, added
 
 
 def _in_file(pattern: re.Pattern[str]) -> Callable[[str], object] | None:
