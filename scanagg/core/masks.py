@@ -53,6 +53,7 @@ _NAME_IN_QUOTES: Final = re.compile(rf"([\"'`])[{_MARKS}]\1(?=[\])]?{_SEPARATOR}
 _PART_OF_NAME: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LEAST_PART: Final = 3  # on average: the case of random letters changes more often
 _DIGITS_IN_NAME: Final = re.compile(r"(?<=[A-Za-z])\d{1,2}(?=[A-Za-z_.-])|(?<=[_.-])\d{1,2}(?!\w)")
+_BEFORE_FIELD: Final = (";", "&", "?")  # of a connection string or an address
 _NUMBER: Final = re.compile(r"(?<=[A-Za-z])\d{1,2}\Z")
 _CONSTANT: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _IN_VALUE: Final = re.compile(r"[\"'`=:]")
@@ -66,13 +67,14 @@ _HEADERS: Final = re.compile(f"({_KEY_HEADER})")
 _KEY: Final = re.compile(rf"(?P<header>{_KEY_HEADER})(?P<body>(?:(?!-----END)[^\"'`<{_MARKS}])*)")
 _LAYOUT: Final = re.compile(r"(?:\\+[nrt]|[\s\"'`\\,;:=(){}\[\]<>@|+-])*")
 
+_LEAST_AFTER_HOST: Final = 16
 _USER: Final = re.compile(r"[A-Za-z]{1,15}(?:[_.-][A-Za-z]{1,15}){0,2}\d{0,2}")
 _ADDRESS: Final = re.compile(
     r"[A-Za-z][A-Za-z0-9+.-]{0,30}://"
-    r"(?:(?![^\s\"'`]*@)(?![A-Za-z-]*\d[\w-]{15})[A-Za-z0-9.-]{1,100}(?::\d{1,5})?(?![^/?#\s\"'`])/?)?"
+    r"(?:(?![^\s\"'`@]{0,500}@)(?![A-Za-z-]*\d[\w-]{15})[A-Za-z0-9.-]{1,100}(?::\d{1,5})?(?![^/?#\s\"'`])/?)?"
 )
 _AFTER_CREDENTIALS: Final = re.compile(
-    rf"(?<=[{_MARKS}])@(?![^\s\"'`]*@)[A-Za-z0-9.-]{{1,100}}(?::\d{{1,5}})?"
+    rf"(?<=[{_MARKS}])@(?![^\s\"'`@]{0, 500}@)[A-Za-z0-9.-]{{1,100}}(?::\d{{1,5}})?"
     r"(?:/[A-Za-z_./-]{0,40}(?=[\s\"'`?,;)<>]|$))?"
 )
 _SCHEME: Final = re.compile(r"\b(?:bearer|basic|digest|token) (?=\S)", re.IGNORECASE)
@@ -127,6 +129,9 @@ class MaskedLine:
 
     def hide_secret(self, text: str) -> str:
         """Return the marks of a known value, of which the headers of a key and a name stay."""
+        address = _ADDRESS.match(text)
+        if address and len(text) - address.end() >= _LEAST_AFTER_HOST:
+            return self.keep(address.group()) + self.hide(text[address.end() :])
         name = _NAME_IN_SECRET.match(text)
         if name and is_name(name.group()):
             return self.keep(name.group()) + "=" + self.hide(text[name.end() + 1 :])
@@ -150,7 +155,7 @@ class MaskedLine:
         """
         text = _REST_OF_TOKEN.sub(self._rest_of_token, text)
         text = _KEY.sub(self._key, text)
-        text = _NAME.sub(self._name, text)
+        text = _NAME.sub(lambda match: self._name(match, known=known), text)
         text = _OPTION.sub(
             lambda match: self.keep(match["name"]) + match["separator"] + self.hide(match["value"]),
             text,
@@ -215,11 +220,13 @@ class MaskedLine:
             body if _LAYOUT.fullmatch(body) or body.startswith(":") else self.hide(body)
         )
 
-    def _name(self, match: re.Match[str]) -> str:
+    def _name(self, match: re.Match[str], *, known: bool) -> str:
         """Keep a name, but not a word inside a value, such as that before a colon in a sentence."""
         bare, quote = match["bare"], match["quote"] or ""
         name = match["quoted"] or match["element"] or _NUMBER.sub("", bare)
         in_value = bare is not None and _IN_VALUE.search(match.string, 0, match.start())
+        if known and match.string[: match.start()].endswith(_BEFORE_FIELD):
+            in_value = None
         if not is_name(name) or (in_value and not _SECRET_WORD.search(bare)):
             return match.group()
         return quote + self.keep(bare or name) + quote
@@ -264,11 +271,12 @@ class MaskedLine:
         return separator + edges["left"] + self.hide(edges["value"]) + edges["right"]
 
     def _token(self, match: re.Match[str], *, known: bool) -> str:
-        token = match.group()
+        token = match.group().lstrip("=")
+        separator = match.group().removesuffix(token)
         is_code = known or match.string.startswith("(", match.end())
         if is_word(token) or (is_code and _IN_LETTERS.fullmatch(token) and is_name(token)):
-            return token
-        return self.hide(token)
+            return match.group()
+        return separator + self.hide(token)
 
 
 def described(value: str) -> str:

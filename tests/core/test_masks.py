@@ -50,6 +50,7 @@ def test_names_quotes_and_structure_stay(form: str, known: bool) -> None:
         ('"redis://:{}@cache.example/0"', '"redis://:{}@cache.example***(under 8 characters)"'),
         ("git clone https://{}@git.example/a.git", "git clone https://{}@git.example/a.git"),
         ("Authorization: Bearer {}", "Authorization: Bearer {}"),
+        ("slack: https://hooks.example/{}", "slack: https://hooks.example/{}"),
         ('{{"Authorization": "Basic {}"}}', '{{"Authorization": "Basic {}"}}'),
     ],
 )
@@ -57,6 +58,12 @@ def test_names_quotes_and_structure_stay(form: str, known: bool) -> None:
 def test_users_hosts_and_schemes_stay(line: str, shown: str, known: bool) -> None:
     mask = Redactor([_TOKEN] if known else [], {"a": [1]})
     assert mask.shown_line("a", 1, line.format(_TOKEN)) == shown.format(_SHOWN)
+
+
+def test_the_fields_of_a_connection_string_stay_beside_a_known_value() -> None:
+    line = 'c = "AccessKey={};AccountName=shop;EndpointSuffix=core.windows.example"'
+    shown = Redactor([_TOKEN], {"a": [1]}).shown_line("a", 1, line.format(_TOKEN))
+    assert shown == line.format(_SHOWN)
 
 
 @pytest.mark.parametrize(
