@@ -118,7 +118,10 @@ class WireRule(msgspec.Struct, frozen=True):
     url: str | None
     cwe: tuple[str, ...]
     title: str = ""
-    help: str = ""
+    help: Annotated[str, _about("What to do.")] = ""
+    why: Annotated[str, _about("Why it matters.")] = ""
+    bad: Annotated[str, _about("Code that the rule finds.")] = ""
+    good: Annotated[str, _about("Code that the rule does not find.")] = ""
 
 
 class WireSeveritySource(msgspec.Struct, frozen=True):
