@@ -36,7 +36,7 @@ from scanagg.model.advisories import secret_texts
 from scanagg.project import kinds
 from scanagg.project.sources import PythonCode
 from scanagg.scanners import base, pinned, source_files
-from scanagg.scanners.bandit.remedies import REMEDIES
+from scanagg.scanners.bandit.rules import RULES
 from scanagg.scanners.bandit.syntax import Syntax
 
 INFO = ScannerInfo(
@@ -106,6 +106,8 @@ _CONFIDENCES: Final = {
     "MEDIUM": Confidence.MEDIUM,
     "LOW": Confidence.LOW,
 }
+
+_NO_TEXTS: Final = ("", "", "", "")
 
 # The name of a file, of a check that crashed in it, and the line.
 _FailedCheck = tuple[str, str, Number]
@@ -456,11 +458,15 @@ def _rule(test: str, name: str, url: str, cwe: int) -> Rule:
     """Return the rule, with a URL that does not depend on the version of bandit."""
     listed = _BLACKLISTED.search(url) if name.startswith("blacklist") else None
     name = listed[1].replace("-", "_") if listed else name
+    why, advice, bad, good = RULES.get(test, _NO_TEXTS)
     return Rule(
         id=test,
         name=name,
         title=name.replace("_", " ").capitalize(),
         url=_VERSION_IN_URL.sub("latest", url) if url.startswith("https://") else None,
         cwe=(f"CWE-{cwe}",) if cwe else (),
-        help=REMEDIES.get(test, ""),
+        help=advice,
+        why=why,
+        bad=bad,
+        good=good,
     )
