@@ -323,8 +323,9 @@ def _finding(
             has_hash = lead.category in (Category.CODE, Category.MISCONFIGURATION)
             if has_hash and not is_secret(lead):
                 line_hash = sources.file(place.path).line_hashes[place.start_line - 1]
-    rule, title, reason = lead.rule, lead.title, None
-    confidence = min((one.confidence for one in group), key=lambda value: value.order)
+    rule, title = lead.rule, lead.title
+    surest = min(group, key=lambda one: one.confidence.order)
+    confidence, reason = surest.confidence, surest.confidence_reason
     if lead.category is Category.SECRET:
         confidence, reason, own_rule = assess(group, sources)
         if own_rule:

@@ -47,6 +47,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
 
     A vulnerability has a package and an advisory, a licence a package and its facts. `in_source`
     names the comment or file of the project that hides it from the scanner's own report ("nosec").
+    `confidence_reason` is set if we judged the confidence instead of the scanner.
     """
 
     scanner: str
@@ -64,6 +65,7 @@ class Observation(msgspec.Struct, frozen=True, kw_only=True):
     secret: Secret | None = None
     resource: str = ""
     in_source: str = ""
+    confidence_reason: Reason | None = None
 
     def __post_init__(self) -> None:
         """Check the invariants of correlation. ValueError."""
@@ -164,7 +166,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     masked where it has a secret, `line_hash` GitHub's hash of it. `evidence` is a digest of a
     statement with a secret. It stays in memory, to see that a value changed, and is never written.
     A finding without a location is in no file of the target. `in_source` is set where all witnesses
-    are hidden. `confidence_reason` explains the confidence of a secret.
+    are hidden. `confidence_reason` explains the confidence of a secret, and one of code that we
+    judged instead of the scanner.
     """
 
     id: str

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 import msgspec
 
-from scanagg.model.enums import Category
+from scanagg.model.enums import Category, Confidence
 
 _NONE: Mapping[str, str] = MappingProxyType({})
 
@@ -44,6 +44,9 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     `generic_rules` match any kind of secret, the vaguest last: a rule that knows the kind names a
     finding before them.
 
+    `natural_confidence` is the confidence that the scanner gives a rule always or nearly always, if
+    it is not high. It says nothing about a single finding, so it does not lower its severity.
+
     `suppressions` are the kinds of comments and files by which a project hides findings from it (as
     in `Run.hidden`). The value is True if the scanner still lists the findings, False if it only
     counts them.
@@ -69,4 +72,5 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     secret_rules: frozenset[str] = frozenset()
     guessing_rules: frozenset[str] = frozenset()
     generic_rules: tuple[str, ...] = ()
+    natural_confidence: Mapping[str, Confidence] = MappingProxyType({})
     suppressions: Mapping[str, bool] = MappingProxyType({})

@@ -18,7 +18,7 @@ from scanagg.model import (
     disagreement,
 )
 from scanagg.policy.schema import BanditSeverity, SeveritySection
-from scanagg.scanners.base import scanner_infos
+from scanagg.scanners.base import scanner_info, scanner_infos
 
 # The words of `severity.sources`, with the sources of claims that each stands for. The first source
 # with a severity counts, not the worst, because one inflated source would decide everything. CVSS
@@ -83,13 +83,16 @@ class Scale:
         scanner = rated.sources[0].scanner if rated.sources else ""
         if finding.confidence not in self._unsure.get(scanner, ()):
             return rated
-        lower = rated.severity.lowered()
-        if lower is rated.severity:
+        lower, why = rated.severity.lowered(), finding.confidence_reason
+        natural = scanner_info(scanner).natural_confidence.get(finding.rule.id)
+        if lower is rated.severity or (natural is finding.confidence and why is None):
             return rated
-        reason = Reason(
-            "low-confidence",
-            {"confidence": finding.confidence.value, "severity": rated.severity.value},
-        )
+        confidence, severity = finding.confidence.value, rated.severity.value
+        reason = Reason("low-confidence", {"confidence": confidence, "severity": severity})
+        if why:
+            reason = Reason(
+                "judged-confidence", {"confidence": confidence, "why": why, "severity": severity}
+            )
         return Rated(lower, (_claim("policy", lower), *rated.sources), (reason,))
 
     def _vulnerability(self, rated: Rated, advisory: Advisory | None) -> Rated:

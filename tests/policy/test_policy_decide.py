@@ -21,7 +21,17 @@ from policy_samples import (
     vulnerability,
 )
 
-from scanagg.model import Action, Category, Confidence, Finding, Judged, Reason, Scope, Severity
+from scanagg.model import (
+    Action,
+    Category,
+    Confidence,
+    Finding,
+    Judged,
+    Reason,
+    Scope,
+    Severity,
+    plain,
+)
 from scanagg.policy.load import load_policy
 from scanagg.policy.rules import decide
 from scanagg.policy.schema import Policy
@@ -117,6 +127,33 @@ def test_rule_6_below_min_confidence_bandit_drops_one_level(
     text = "severity: {bandit: {min_confidence: medium}}\n"
     one = finding(claims=(claim("high"),), confidence=Confidence(confidence))
     assert severity(tmp_path, one, text)[0] == level
+
+
+@pytest.mark.parametrize(
+    ("rule", "confidence", "is_judged", "least", "expected"),
+    [
+        ("B608", "low", False, "medium", ("medium", [])),
+        ("B113", "low", False, "high", ("medium", [])),
+        ("B201", "medium", False, "high", ("medium", [])),
+        ("B201", "low", False, "high", ("low", ["low-confidence"])),
+        ("B202", "low", False, "medium", ("low", ["low-confidence"])),
+        ("B608", "low", True, "medium", ("low", ["judged-confidence"])),
+        ("B608", "low", True, "low", ("medium", [])),
+    ],
+)
+def test_the_natural_confidence_of_a_rule_lowers_nothing(
+    tmp_path: Path,
+    rule: str,
+    confidence: str,
+    is_judged: bool,
+    least: str,
+    expected: tuple[str, list[str]],
+) -> None:
+    text = f"severity: {{bandit: {{min_confidence: {least}}}}}\n"
+    one = finding(rule=rule, claims=(claim("medium"),), confidence=Confidence(confidence))
+    why = plain("it is a constant") if is_judged else None
+    one = replace(one, confidence_reason=why)
+    assert severity(tmp_path, one, text)[:2] == expected
 
 
 def test_confidence_lowers_only_findings_of_bandit_and_never_below_info(tmp_path: Path) -> None:

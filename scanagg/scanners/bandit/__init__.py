@@ -39,6 +39,10 @@ from scanagg.scanners import base, pinned, source_files
 from scanagg.scanners.bandit.rules import RULES
 from scanagg.scanners.bandit.syntax import Syntax
 
+_MEDIUM_CONFIDENCE: Final = (
+    *("B104", "B105", "B106", "B107", "B108", "B201", "B503", "B504", "B507", "B601", "B606"),
+    *("B609", "B610", "B611", "B613"),
+)
 INFO = ScannerInfo(
     name="bandit",
     title="Bandit",
@@ -64,6 +68,11 @@ INFO = ScannerInfo(
     renamed_rules={"B303": "B324"},
     secret_rules=frozenset({"B105", "B106", "B107"}),
     guessing_rules=frozenset({"B105", "B106", "B107"}),
+    # By the source of bandit 1.9. B608 has medium confidence in a call of `execute`, else low.
+    natural_confidence={
+        **dict.fromkeys(("B113", "B604", "B608"), Confidence.LOW),
+        **dict.fromkeys(_MEDIUM_CONFIDENCE, Confidence.MEDIUM),
+    },
     suppressions={"nosec": False, "noqa": True},
 )
 
