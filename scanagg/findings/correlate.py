@@ -26,7 +26,15 @@ from scanagg.model import (
     location_key,
     sorted_locations,
 )
-from scanagg.model.advisories import earliest, id_order, is_malware, pages, retold
+from scanagg.model.advisories import (
+    UNTITLED,
+    earliest,
+    headline,
+    id_order,
+    is_malware,
+    pages,
+    retold,
+)
 from scanagg.model.project import fixes
 from scanagg.scanners.base import scanner_info
 
@@ -254,13 +262,18 @@ def _lead(group: Sequence[Observation]) -> Observation:
         return first
     advisory = merged_advisory([one.advisory for one in group if one.advisory], package)
     message = retold(first.message, first.advisory.fixed_versions, advisory.fixed_versions)
-    # The shortest title with more than an id. Longer ones are sentences that were cut.
-    titles = [one for one in group if one.title and one.rule.id not in one.title]
-    titled = min(titles or [first], key=lambda one: len(one.title))
-    title, rule_title = titled.title, titled.rule.title
+    # The shortest title that says something. Longer ones are sentences that were cut.
+    names = (package.name, *advisory.ids)
+    titled = min(
+        (one for one in group if headline(one.title, names)),
+        key=lambda one: len(one.title),
+        default=replace(first, title=f"{package.name} {package.version}: {UNTITLED}"),
+    )
+    title = titled.title
+    rule_title = titled.rule.title if headline(titled.rule.title, names) else UNTITLED
     if advisory.malicious:
-        names = ", ".join(sorted(filter(is_malware, advisory.ids)))
-        title = f"{package.name} {package.version} is a malicious package ({names}): remove it"
+        malware = ", ".join(sorted(filter(is_malware, advisory.ids)))
+        title = f"{package.name} {package.version} is a malicious package ({malware}): remove it"
         rule_title = "Malicious package"
         message = f"{title}. {message}"
     rule = Rule(
@@ -270,6 +283,7 @@ def _lead(group: Sequence[Observation]) -> Observation:
         url=advisory.url,
         cwe=tuple(sorted({*chain.from_iterable(one.rule.cwe for one in group)})),
         help=titled.rule.help,
+        why=titled.rule.why or next(filter(None, (one.rule.why for one in group)), ""),
     )
     return replace(first, advisory=advisory, rule=rule, title=title, message=message)
 

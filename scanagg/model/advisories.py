@@ -19,6 +19,21 @@ _ID_ORDER: Final = ("CVE-", "GHSA-", "PYSEC-")
 _CVSS: Final = ("cvss4", "cvss3.1", "cvss3.0")
 _MAX_PAGES: Final = 10
 _PAGE: Final = re.compile(r"https://[!-~]{1,2000}")
+
+UNTITLED: Final = "known vulnerability"
+"""The title of a vulnerability that nobody describes."""
+
+# Not a part of a version such as 2.0.post1.
+_WORD: Final = re.compile(r"(?<![\w.])[^\W\d_](?:[\w.-]*\w)?")
+# Headings and placeholders in the texts of advisories. Some records have only "N/A".
+_EMPTY_WORDS: Final = frozenset(
+    (
+        *("a", "affected", "affects", "by", "has", "in", "is", "no", "not", "of", "the"),
+        *("available", "description", "details", "impact", "overview", "provided", "summary"),
+        *("issue", "known", "n", "na", "nil", "none", "null", "undefined", "unknown"),
+        "vulnerability",
+    )
+)
 # The first CVE is from 1999. Much older dates are defaults, such as year 1 in Go.
 _FIRST_YEAR: Final = 1990
 
@@ -195,6 +210,18 @@ def remedy(fixed: Iterable[str]) -> str:
 def retold(message: str, before: Iterable[str], after: Iterable[str]) -> str:
     """Return a message in which the sentence about fixed versions names other versions."""
     return message.replace(remedy(before), remedy(after), 1)
+
+
+def headline(text: str, names: Iterable[str] = ()) -> str:
+    """Return the first line of a description with more than headings, placeholders and names.
+
+    `names` are those of the package and of the advisory. "" if no line has more.
+    """
+    empty = _EMPTY_WORDS.union(map(str.casefold, names))
+    for line in text.splitlines():
+        if not empty.issuperset(map(str.casefold, _WORD.findall(line))):
+            return line.strip().lstrip("#").lstrip()
+    return ""
 
 
 def pages(addresses: Iterable[str]) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ from scanagg.model import (
     SeverityClaim,
     is_pypi,
 )
+from scanagg.model.advisories import UNTITLED, headline
 from scanagg.scanners.base import Inputs
 
 Key = tuple[str, Version]
@@ -133,13 +134,12 @@ def vulnerability(
     claims: tuple[SeverityClaim, ...] = (),
 ) -> Observation:
     """Return a vulnerability of a package; `text` is the description in the advisory."""
-    first = text.partition("\n")[0]
-    # Some records of the GitHub Advisory Database have "N/A" as their text.
-    summary = "known vulnerability" if first in ("", "N/A") else shorten(first, _SUMMARY_WIDTH)
+    line = headline(text, (package.name, *advisory.ids))
+    summary = shorten(line or UNTITLED, _SUMMARY_WIDTH)
     return Observation(
         scanner=scanner,
         category=Category.VULNERABILITY,
-        rule=Rule(advisory.id, advisory.id, summary, advisory.url, help=text),
+        rule=Rule(advisory.id, advisory.id, summary, advisory.url, why=text),
         title=f"{package.name} {package.version}: {summary}",
         message=message,
         claims=claims,

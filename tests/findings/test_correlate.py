@@ -33,6 +33,7 @@ from scanagg.model import (
     Target,
     plain,
 )
+from scanagg.model.advisories import UNTITLED
 from scanagg.policy.aspects import ids_of
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
@@ -202,6 +203,31 @@ def test_the_best_title_is_taken() -> None:
     titled = replace(vulnerable("trivy", "CVE-1"), title="Sandbox escape")
     (finding,) = merged([vulnerable("pip-audit", "PYSEC-1", "CVE-1"), titled])
     assert finding.title == "Sandbox escape"
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "",
+        " ",
+        "-",
+        "N/A",
+        "None",
+        "null",
+        "CVE-1",
+        "PYSEC-1 in jinja2",
+        "jinja2 1: n/a",
+        "# Impact",
+    ],
+)
+def test_a_title_without_content_is_never_taken(title: str) -> None:
+    untitled = vulnerable("trivy", "PYSEC-1", "CVE-1", title=title, rule=Rule("CVE-1", "n", title))
+    (finding,) = merged([untitled])
+    assert (finding.title, finding.rule.title) == (f"jinja2 1: {UNTITLED}", UNTITLED)
+    text = "jinja2 1: A sandbox escape in jinja2"
+    titled = vulnerable("pip-audit", "PYSEC-1", title=text, rule=Rule("PYSEC-1", "n", text))
+    (finding,) = merged([untitled, titled])
+    assert (finding.title, finding.rule.title) == (text, text)
 
 
 def test_code_of_two_scanners_merges_on_overlap_and_a_common_cwe() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from scanagg.model import Package, pypi_purl
-from scanagg.model.advisories import earliest, pages, remedy, retold
+from scanagg.model.advisories import earliest, headline, pages, remedy, retold
 from scanagg.model.project import fixes
 
 
@@ -51,6 +51,24 @@ def test_a_message_tells_the_fixes_of_now() -> None:
     assert unfixed.startswith("django 3.2 is affected by CVE-1. No fixed version is known. ")
     assert retold("other words", ("1",), ()) == "other words"
     assert "\n" not in remedy(("1\n2",))
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("Sandbox escape\nMore.", "Sandbox escape"),
+        ("### Impact\n\nA sandbox escape.", "A sandbox escape."),
+        ("## Impact of a sandbox escape", "Impact of a sandbox escape"),
+        ("N/A\n \nSandbox escape", "Sandbox escape"),
+        ("jinja2 2.0.post1: CVE-1", ""),
+        ("GHSA-1, PYSEC-1", ""),
+        ("CVE-2: escape", "CVE-2: escape"),
+        ("Уязвимость", "Уязвимость"),
+        *((empty, "") for empty in ("", " \n\t", "-", "N/A.", "none", "*None*", "No description")),
+    ],
+)
+def test_a_headline_says_something(text: str, title: str) -> None:
+    assert headline(text, ("Jinja2", "cve-1", "GHSA-1", "PYSEC-1")) == title
 
 
 def test_pages_are_safe_to_follow_and_not_too_many() -> None:

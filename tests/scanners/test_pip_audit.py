@@ -127,7 +127,8 @@ def test_untrusted_text_is_made_visible(audit) -> None:
     evil = record("X/../1", "widget", FROM_START, summary="red \x1b[31m <script>")
     with osv_server([evil]) as url:
         (one,) = audit(inventory("widget==1.0"), url).observations
-    assert "\x1b" not in one.title + one.message + one.rule.help
+    assert "\x1b" not in one.title + one.message + one.rule.why
+    assert "<script>" in one.rule.why
     assert one.advisory.url == "https://osv.dev/vulnerability/X%2F..%2F1"
 
 

@@ -32,6 +32,7 @@ from scanagg.model import (
     Target,
     plain,
 )
+from scanagg.model.advisories import UNTITLED
 from scanagg.project.sources import Sources
 from scanagg.reports.reasons import sentence
 from scanagg.scanners import trivy
@@ -417,6 +418,8 @@ def test_a_misconfiguration_says_what_where_and_the_way_out(scan) -> None:
         "No public access block so not blocking public acls. "
         "Enable blocking any PUT calls with a public ACL specified."
     )
+    assert bucket.rule.help == "Enable blocking any PUT calls with a public ACL specified"
+    assert bucket.rule.why.startswith("S3 buckets should block public ACLs")
     assert bucket.rule.url == "https://avd.aquasec.com/misconfig/aws-0086"
     # Something missing in a file has no line.
     assert found["DS-0002"].location == Location("Dockerfile")
@@ -973,6 +976,26 @@ def test_other_vendors_are_on_record_under_their_names() -> None:
         VendorSeverity={"debian": 1, "redhat": 3, "cvss4": 4, "policy": 4, "Odd Name": 4},
         CVSS={"policy": {"V3Vector": "CVSS:3.1/AV:N", "V3Score": 9.8}},
     ) == [("tool", "low", None), ("redhat", "high", None)]
+
+
+@pytest.mark.parametrize(
+    ("record", "title"),
+    [
+        ({"Title": "Escape from a"}, "Escape from a"),
+        ({"Title": "N/A", "Description": "## Impact\nA sandbox escape"}, "A sandbox escape"),
+        ({"Title": "CVE-1", "Description": "x" * 200}, "x" * 99 + "…"),
+        ({"Title": "-", "Description": " "}, UNTITLED),
+        ({}, UNTITLED),
+    ],
+)
+def test_a_vulnerability_is_titled_by_what_describes_it(
+    record: Mapping[str, str], title: str
+) -> None:
+    found = {"VulnerabilityID": "CVE-1", "PkgName": "a", "InstalledVersion": "1", **record}
+    report = {"SchemaVersion": 2, "Results": [{"Target": "x", "Vulnerabilities": [found]}]}
+    (one,) = read(decode(json.dumps(report).encode())).observations
+    assert (one.title, one.rule.title) == (f"a 1: {title}", title)
+    assert one.rule.why == record.get("Description", "")
 
 
 def test_pages_that_it_names_are_on_record() -> None:

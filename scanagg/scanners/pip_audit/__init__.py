@@ -23,7 +23,7 @@ from scanagg.model import (
     ScannerInfo,
     plain,
 )
-from scanagg.model.advisories import remedy
+from scanagg.model.advisories import headline, remedy
 from scanagg.scanners import base, pinned
 
 INFO = ScannerInfo(
@@ -234,7 +234,7 @@ def _observation(package: Package, vulnerability: _Vulnerability) -> Observation
     # Sorted: pip-audit prints them in another order each time.
     aliases = tuple(sorted(set(vulnerability.aliases) - {name}))
     others = f" ({', '.join(aliases)})" if aliases else ""
-    more = f" {shorten(text, _MESSAGE_WIDTH)}" if text else ""
+    more = f" {shorten(text, _MESSAGE_WIDTH)}" if headline(text, (package.name, name)) else ""
     # The page of the publisher, else of OSV, which has all advisories.
     url = f"https://osv.dev/vulnerability/{quote(name, safe='')}"
     if name.startswith("GHSA-"):

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
-from scanagg.core.text import one_line, printable
+from scanagg.core.text import one_line, printable, shorten
 from scanagg.model import (
     Advisory,
     Category,
@@ -31,13 +31,14 @@ from scanagg.model import (
     pypi_purl,
     sorted_locations,
 )
-from scanagg.model.advisories import pages, remedy
+from scanagg.model.advisories import UNTITLED, headline, pages, remedy
 from scanagg.project.sources import Sources
 from scanagg.scanners import secret_rules
 from scanagg.scanners.base import without_nulls
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
 
 NAME: Final = "trivy"
+_SUMMARY_WIDTH: Final = 100
 
 _T = TypeVar("_T")
 _ECOSYSTEMS: Final = {
@@ -406,7 +407,6 @@ class _Reader:
         name, version = vulnerability.pkg_name, vulnerability.installed_version
         package = self._package(result, name, version, purl)
         location = self._declaration(result, path, package)
-        summary = one_line(vulnerability.title) or "known vulnerability"
         aliases = dict.fromkeys(vulnerability.vendor_ids)
         aliases.pop(vulnerability.id, None)
         fixed = (one_line(part.strip()) for part in vulnerability.fixed_version.split(","))
@@ -418,6 +418,9 @@ class _Reader:
             url=_web(vulnerability.url),
             references=pages(vulnerability.references),
         )
+        names = (package.name, *advisory.ids)
+        first = shorten(headline(vulnerability.description, names), _SUMMARY_WIDTH)
+        summary = one_line(headline(vulnerability.title, names) or first or UNTITLED)
         where = f" in the image {self._image}" if self._image else ""
         return Observation(
             scanner=NAME,
@@ -428,7 +431,7 @@ class _Reader:
                 title=summary,
                 url=advisory.url,
                 cwe=tuple(vulnerability.cwe_ids),
-                help=printable(vulnerability.description),
+                why=printable(vulnerability.description),
             ),
             title=f"{package.name} {package.version}: {summary}",
             message=one_line(
@@ -459,7 +462,8 @@ class _Reader:
                 name=check.id,
                 title=title,
                 url=_web(check.url),
-                help=printable(check.description),
+                help=printable(check.resolution),
+                why=printable(check.description),
             ),
             title=title,
             message=" ".join(sentences),
