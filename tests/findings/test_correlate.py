@@ -320,6 +320,15 @@ def test_a_secret_has_the_rule_that_all_scanners_share_and_witnesses_their_own()
     assert ids_of(finding) == ("github-token", "github-pat")
 
 
+@pytest.mark.parametrize("other", ["betterleaks", "trivy"])
+def test_another_scanner_does_not_change_the_identity_of_a_secret(other: str) -> None:
+    known = secret("detect-secrets", (5, None), digest="d")
+    (before,) = merged([known])
+    (after,) = merged([secret(other, (2, 6), digest="d"), known])
+    assert (after.fingerprint, after.location) == (before.fingerprint, before.location)
+    assert after.scanners == ("detect-secrets", other)
+
+
 def test_one_secret_is_one_finding_in_each_file() -> None:
     observations = [
         secret("detect-secrets", (2, None), digest="d"),
