@@ -84,17 +84,24 @@ _VERBS: Final = _words(
     "need needs no prompt require requires reset rotate save show skip store supports toggle "
     "update use uses validate verify wants with without"
 )
+_TEST_NAMES: Final = _words("test tests testing dummy fake mock sample example demo")
 _TEMPLATE: Final = re.compile(
     r"\$\{|\{\{|\}\}|%\(\w+\)s|<%|<\w[\w .:/|-]*>|\$\([^()]*\)|#\{\w|\{[a-z_]\w*\}|"
     r"\A%[sdr]\Z|\A\[[\w -]{1,40}\]\Z|\A\$[A-Za-z_]\w*\Z|\A@\w+@\Z|\A%\w+%\Z"
 )
-_TEMPLATE_BEGIN: Final = re.compile(r"\$\{[\w.]{1,80}:[-=?]?\Z")
+_TEMPLATE_BEGIN: Final = re.compile(r"(?:\$\{|\{env:)[\w.]{1,80}:[-=?]?\Z|=`\Z")
 _PLACEHOLDER: Final = re.compile(
     r"x{4,}|\*{3,}|\.{3}|…|-{6,}|_{4,}|#{3,}|\?{3,}|0{8,}|\A(.)\1*\Z|"
     r"your|example|placeholder|replace|insert|enter[_ -]|dummy|sample|\bfake|foobar|lorem|"
     r"redacted|censored|masked|todo|\btbd\b|fixme|not[_ -]?(?:a[_ -]?)?(?:real|secret|so)|"
     r"here\b|some[_ -]|\bmy[_-]",
     re.IGNORECASE,
+)
+# Published by their providers, for documentation and for emulators on one's own machine: Azure,
+# Stripe, jwt.io, Google Authenticator.
+_PUBLISHED: Final = re.compile(
+    r"Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq|4eC39HqLyjWDarjtT1zdp7dc|"
+    r"eyJzdWIiOiIxMjM0NTY3ODkwI|JBSWY3DPEHPK3PXP"
 )
 # Passwords that are typed in a row, or that ask for another one.
 _SEQUENCE: Final = re.compile(
@@ -105,14 +112,15 @@ _SEQUENCE: Final = re.compile(
 # Words of passwords that protect nothing.
 _COMMON_WORDS: Final = _words(
     "my the new old super top very some test testing tester default root admin administrator "
-    "user username db database mysql postgres postgresql sql mongo mongodb redis rabbitmq guest "
-    "system dev demo temp temporary bad good wrong right valid invalid correct incorrect strong "
-    "weak simple secure unsafe insecure not pass pwd passwd password passphrase passw0rd "
-    "p4ssw0rd p@ssw0rd p@ssword pa$$word secret s3cr3t s3cret secr3t token key auth api access "
-    "private public session client app foo bar baz qux spam eggs hello world letmein qwerty "
-    "qwertyuiop asdf asdfgh abc abcd xyz nothing none null true false string text value hunter "
-    "swordfish login name hidden unknown empty blank first second third one two three another "
-    "other your this that is of for to account service server local localhost docker mypass jwt ssl"
+    "user username db database mysql postgres postgresql sql mongo mongodb redis rabbitmq "
+    "guest system dev demo temp temporary bad good wrong right valid invalid correct "
+    "incorrect strong weak simple secure unsafe insecure not pass pwd passwd password "
+    "passphrase passw0rd p4ssw0rd p@ssw0rd p@ssword pa$$word secret s3cr3t s3cret secr3t "
+    "token key auth api access private public session client app foo bar baz qux spam eggs "
+    "hello world letmein qwerty qwertyuiop asdf asdfgh abc abcd xyz nothing none null true "
+    "false string text value hunter swordfish login name hidden unknown empty blank first "
+    "second third one two three another other your this that is of for to account service "
+    "server local localhost docker mypass jwt ssl aws s3"
 )
 _COMMON: Final = re.compile(
     "|".join(re.escape(word) for word in sorted(_COMMON_WORDS, key=len, reverse=True))
@@ -406,6 +414,12 @@ RULES: Final = (
         Reason("template"),
         lambda clue: _TEMPLATE.search(clue.value) or _TEMPLATE_BEGIN.search(clue.before),
     ),
+    _Rule(
+        Reason("published-value"),
+        lambda clue: _PUBLISHED.search(clue.value),
+        _POSSIBLE,
+        _POSSIBLE,
+    ),
     _Rule(Reason("placeholder-value"), _is_placeholder),
     _Rule(Reason("part-of-data"), lambda clue: clue.has_format and _LONGER.search(clue.before)),
     _Rule(Reason("known-format"), lambda clue: clue.has_format, _LIKELY, _POSSIBLE),
@@ -448,6 +462,12 @@ RULES: Final = (
     _Rule(Reason("weak-value"), lambda clue: clue.is_weak),
     # The rest is random, and its name says that it is secret.
     _Rule(Reason("local-password"), lambda clue: clue.is_local, _POSSIBLE),
+    _Rule(
+        Reason("test-name"),
+        lambda clue: not _TEST_NAMES.isdisjoint(clue.words),
+        _POSSIBLE,
+        _POSSIBLE,
+    ),
     _Rule(Reason("uuid"), lambda clue: _UUID.fullmatch(clue.value), _POSSIBLE),
     _Rule(Reason("named-secret"), lambda _clue: True, _LIKELY, _POSSIBLE),
 )

@@ -10,43 +10,58 @@ from scanagg.model.enums import PathKind
 _KINDS: Final = (
     (
         PathKind.VENDORED,
-        re.compile(
-            r"/(?:_?vendor(?:ed)?|third[-_]?party|external|extern|node_modules|bower_components|"
+        (
+            r"/(?:_?vendor(?:ed)?|third[-_]?party|extern|node_modules|bower_components|"
             r"site-packages)/"
         ),
     ),
     (
         PathKind.GENERATED,
-        re.compile(
-            r"\.lock$|lock\.(?:json|ya?ml|toml)$|\.min\.(?:js|css)$|\.(?:map|po|pot|svg)$|"
+        (
+            r"\.lock$|lock\.(?:json|ya?ml|toml)$|[.-]min\.(?:js|css)$|\.(?:map|po|pot|svg)$|"
             r"_pb2(?:_grpc)?\.pyi?$|/(?:go\.sum|npm-shrinkwrap\.json)$|/(?:\w*cassettes|locales?)/"
         ),
     ),
     (
         PathKind.TESTS,
-        re.compile(
-            r"/(?:tests?|testing|specs?|__tests__|fixtures?|testdata|mocks?|e2e|"
+        (
+            r"/(?:t|tests?|testing|specs?|__tests__|fixtures?|testdata|mocks?|e2e|cypress|\.ci|"
             r"(?:unit|local|system|integration|functional|smoke|acceptance|e2e)[-_]?tests?|"
             r"tests?[-_]\w+)/|"
-            r"/(?:test_|conftest\.)|/tests?\.py$|_test\.|_spec\.|\.test\.|\.spec\."
+            r"/(?:test_|conftest\.)|/tests?\.py$|_test\.|_spec\.|\.test\.|\.spec\.|"
+            r"(?<!/la)(?<!/con)tests?\.(?:java|kt|scala|groovy|cs|swift|php)$|"
+            r"[._-](?:ci|tests?|testing|e2e)\.(?:ya?ml|json|toml|ini|cfg|conf|properties|env)$|"
+            r"/\.env\.(?:ci|tests?|testing)$"
         ),
     ),
-    (PathKind.EXAMPLES, re.compile(r"/(?:examples?|samples?|demos?|tutorials?)/|example|sample")),
+    (
+        PathKind.EXAMPLES,
+        (
+            r"/(?:demos?|tutorials?|cookbooks?|quickstarts?)/|example|(?<![a-z])sample(?![dr])|"
+            r"\.dist$|\.env\.(?:template|tmpl)$"
+        ),
+    ),
+    (
+        PathKind.PRODUCTION,
+        (
+            r"requirements[\w.-]{0,80}\.txt$|/requirements/[^/]+\.txt$|"
+            r"/(?:templates|views|layouts|partials)/.*\.html?$"
+        ),
+    ),
     (
         PathKind.DOCS,
-        re.compile(
-            r"/docs?/|\.(?:md|rst|txt|adoc|asciidoc|html?)$|/(?:readme|changelog|license|news)"
+        (
+            r"/(?:docs?|documentation)/|\.(?:md|rst|txt|adoc|asciidoc|html?)$|"
+            r"/(?:readme|changelog|changes|history|news|licen[cs]e|copying|authors)$"
         ),
     ),
 )
-_REQUIREMENTS: Final = re.compile(r"requirements[^/]*\.txt$|/requirements/[^/]+\.txt$")
+_PATTERNS: Final = tuple((kind, re.compile(pattern)) for kind, pattern in _KINDS)
 
 
 @lru_cache(maxsize=8192)
 def path_kind(path: str) -> PathKind:
     """Return the kind of a file by its path, relative to the target; production if none fits."""
     name = "/" + path.lower()
-    kind = next((kind for kind, pattern in _KINDS if pattern.search(name)), PathKind.PRODUCTION)
-    if kind is PathKind.DOCS and _REQUIREMENTS.search(name):
-        return PathKind.PRODUCTION
-    return kind
+    kinds = (kind for kind, pattern in _PATTERNS if pattern.search(name))
+    return next(kinds, PathKind.PRODUCTION)

@@ -79,6 +79,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "private-key": "a private key",
     "public-key": "a public key or a certificate",
     "template": "a template that something fills in later",
+    "published-value": "published by its provider, as an example or for tests",
     "placeholder-value": "a placeholder or an example",
     "part-of-data": "a part of longer data",
     "known-format": "has the form of a known kind of key or token",
@@ -103,6 +104,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "identifier": "words joined to a name",
     "weak-value": "too short or simple for a key or a token",
     "local-password": "a password for this machine, a container or an example",
+    "test-name": "its name says that it is for tests",
     "uuid": "a UUID",
     "named-secret": "looks random, and its name says that it is secret",
     # Files of the target.

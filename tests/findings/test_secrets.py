@@ -33,8 +33,14 @@ EXAMPLES = {
             "token = '«%(token)s»'",
             "a.sh: TOKEN=«$(cat token)»",
             "a.sh: TOKEN=«$TOKEN_1»",
+            "a.sh: TOKEN=`«pwgen -1s 32»`",
+            "tox.ini: PASSWORD = {env:PASSWORD:«toolbar»}",
         ],
         ["SECRET_KEY = '«k$x(9%7=a{q3<b2z»'"],
+    ),
+    "published-value": (
+        ["SECRET = '«JBSWY3DPEHPK3PXP»'", "token = '«eyJh.eyJzdWIiOiIxMjM0NTY3ODkwIn0»'"],
+        ["SECRET = '«JBSWY3DPEHPK4PXP»'"],
     ),
     "placeholder-value": (
         [
@@ -145,6 +151,7 @@ EXAMPLES = {
     "identifier": (["token = '«access-grant»'", "key = '«userGrant»'"], ["key = '«grants»'"]),
     "weak-value": (["key = '«grants»'", "key = '«a1b2c3»'"], [f"key = '«{HEX}»'"]),
     "local-password": ([f"a.env: URL=redis://me:«{KEY}»@redis/0"], [f"a.env: TOKEN=«{KEY}»"]),
+    "test-name": ([f"TEST_API_KEY = '«{KEY}»'"], [f"latest_api_key = '«{KEY}»'"]),
     "uuid": (["key = '«4b825dc6-42cb-6eb9-a060-e54bf8d69288»'"], [f"key = '«{KEY}»'"]),
     "named-secret": (
         [f"key = '«{HEX}»'", "a.yml: password: «1tIsB1g3rt»", "AUTHKEY = '«vkidSQkgAHc=»'"],
