@@ -269,6 +269,37 @@ SENTENCES: Final[Mapping[str, str]] = {
     "overridden": "the policy sets {severity}: {why}",
     "withdrawn": "the advisory was withdrawn",
     "malicious": "the package is malicious",
+    # low confidence in a finding of bandit
+    "constant-code": "the code that runs is a constant",
+    "constant-command": "all parts of the command are constants, or quoted",
+    "fixed-scheme": "the address starts with http:// or https://",
+    "hash-protects-nothing": (
+        "no name around it says that the hash protects a password, a token or a signature"
+    ),
+    "import-alone": "an import alone does nothing, and calls of the module have rules of their own",
+    "in-container": "this address is usual in a container: {path}",
+    "local-server": "the server listens only on {host}",
+    "maintained-fork": "the project declares {package}, a maintained fork of {of}",
+    "no-html": "nothing in the file says that the template makes HTML",
+    "no-temporary-file": "it is not the path of a temporary file",
+    "not-a-query": "the text does not read like SQL",
+    "not-from-request": "no name around it says that the data comes from a request",
+    "not-writable-by-others": "other users cannot write the file",
+    "nothing-listens": "no name around it says that a server listens on the address",
+    "only-identifiers": (
+        "only constants, numbers, placeholders, and names of tables or columns go into it"
+    ),
+    "other-shell": "shell is not True, so it may be the name of a shell",
+    "own-file": "the code that runs is part of the project",
+    "own-pickle": "the data was pickled by the code itself",
+    "package-not-declared": (
+        "the project does not declare {package}, and {fork} has the same modules"
+    ),
+    "random-without-secret": (
+        "no name around it says that the number becomes a password, a token or a key"
+    ),
+    "without-shell": "the program starts without a shell",
+    "zip-archive": "zipfile itself removes dangerous parts of paths",
     # grace time
     "in-grace": "blocks from {day}",
     "grace-over": "the grace time ended on {day}",

@@ -36,6 +36,7 @@ from scanagg.model.advisories import secret_texts
 from scanagg.project import kinds
 from scanagg.project.sources import PythonCode
 from scanagg.scanners import base, pinned, source_files
+from scanagg.scanners.bandit import confidence
 from scanagg.scanners.bandit.rules import RULES
 from scanagg.scanners.bandit.syntax import Syntax
 
@@ -147,6 +148,11 @@ class _Issue(msgspec.Struct, frozen=True):
     end_col_offset: int = 0
     more_info: str = ""
     issue_cwe: _Cwe = _Cwe()
+
+    @property
+    def confidence(self) -> Confidence:
+        """The confidence of bandit."""
+        return _CONFIDENCES.get(self.issue_confidence.upper(), Confidence.UNKNOWN)
 
     @property
     def password(self) -> str:
@@ -310,8 +316,8 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     missed = {gap.input for gap in gaps}
     issues = (*report.results, *hidden)
     observations = (
-        *_observations(report.results, files, ""),
-        *_observations(hidden, files, _NOSEC),
+        *_observations(context, report.results, files, ""),
+        *_observations(context, hidden, files, _NOSEC),
     )
     by_noqa = sum(one.in_source == _NOQA for one in observations)
     return base.Parsed(
@@ -405,8 +411,12 @@ def _shown_path(name: str, files: Mapping[str, PythonCode]) -> str:
 
 
 def _observations(
-    issues: Iterable[_Issue], files: Mapping[str, PythonCode], in_source: str
+    context: base.Context,
+    issues: Iterable[_Issue],
+    files: Mapping[str, PythonCode],
+    in_source: str,
 ) -> Iterator[Observation]:
+    project = confidence.project(context.target, context.inventory)
     name, code, lines = "", None, source_files.python_lines(None)
     syntax, codes = Syntax(lines), _noqa_codes(lines)
     for issue in issues:
@@ -419,6 +429,9 @@ def _observations(
         text = _PASSWORDS.get(issue.test_id) or one_line(issue.issue_text.strip())
         place = issue.location(_shown_path(name, files), lines)
         noqa = not in_source and _has_noqa(issue.test_id, place, syntax, codes)
+        columns = issue.col_offset, issue.end_col_offset
+        surroundings = confidence.Code(place.path, syntax, project)
+        doubt = confidence.doubt(issue.test_id, issue.line_number, columns, surroundings)
         severity = _SEVERITIES.get(issue.issue_severity.upper(), Severity.UNKNOWN)
         yield Observation(
             scanner=INFO.name,
@@ -427,7 +440,8 @@ def _observations(
             title=shorten(text.partition(". ")[0].rstrip("."), _TITLE_WIDTH),
             message=text,
             claims=(SeverityClaim("tool", severity, INFO.name),),
-            confidence=_CONFIDENCES.get(issue.issue_confidence.upper(), Confidence.UNKNOWN),
+            confidence=Confidence.LOW if doubt else issue.confidence,
+            confidence_reason=doubt,
             location=source_files.in_notebook(place, code.cells) if code else place,
             secret=Secret(None, secret_texts((issue.password,)), issue.password)
             if issue.password
