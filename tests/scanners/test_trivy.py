@@ -414,9 +414,10 @@ def test_a_misconfiguration_says_what_where_and_the_way_out(scan) -> None:
     assert bucket.location == Location("main.tf", 2, 4)
     assert bucket.resource == "aws_s3_bucket.b"
     assert bucket.claims == (SeverityClaim("tool", Severity.HIGH, "trivy"),)
-    assert bucket.message == (
-        "No public access block so not blocking public acls. "
-        "Enable blocking any PUT calls with a public ACL specified."
+    assert bucket.message == "No public access block so not blocking public acls."
+    assert "block_public_acls" in bucket.rule.help
+    assert (bucket.rule.bad, bucket.rule.good) == tuple(
+        f"block_public_acls = {value}" for value in ("false", "true")
     )
     assert bucket.rule.help == "Enable blocking any PUT calls with a public ACL specified"
     assert bucket.rule.why.startswith("S3 buckets should block public ACLs")
@@ -1022,6 +1023,24 @@ def test_passed_checks_are_no_findings_and_odd_lines_no_error() -> None:
         ("A-2", Location("x")),
     ]
     assert reading.observations[0].message == "A-1."
+
+
+def test_a_check_without_words_of_ours_has_those_of_trivy() -> None:
+    wrong = {
+        "ID": "A-1",
+        "Title": "A title",
+        "Description": "Why.\nAnd more.",
+        "Message": "This is wrong",
+        "Resolution": "Do that",
+    }
+    known = {**wrong, "ID": "DS002"}
+    report = {"SchemaVersion": 2, "Results": [{"Target": "x", "Misconfigurations": [wrong, known]}]}
+    one, other = read(decode(json.dumps(report).encode())).observations
+    assert (one.title, one.message) == ("A title", "This is wrong.")
+    assert (one.rule.help, one.rule.why) == ("Do that.", "Why.\nAnd more.")
+    assert (other.rule.id, other.title) == ("DS002", "Container runs as root")
+    assert other.message == "This is wrong."
+    assert "USER" in other.rule.help
 
 
 def test_a_finding_of_a_terraform_module_lies_in_its_first_file() -> None:

@@ -35,6 +35,7 @@ from scanagg.model.advisories import UNTITLED, headline, pages, remedy
 from scanagg.project.sources import Sources
 from scanagg.scanners import secret_rules
 from scanagg.scanners.base import without_nulls
+from scanagg.scanners.trivy.checks import words_of
 from scanagg.scanners.trivy.tree import IGNORE_FILE, SEEN
 
 NAME: Final = "trivy"
@@ -449,11 +450,8 @@ class _Reader:
         self, result: TrivyResult, path: str | None, check: _Misconfiguration
     ) -> Observation:
         cause = check.cause
-        title = one_line(check.title) or check.id
-        parts = [one_line(part.strip()) for part in (check.message, check.resolution) if part]
-        sentences = [
-            part if part.endswith((".", "!", "?")) else f"{part}." for part in parts or [title]
-        ]
+        words = words_of(check.id)
+        title = words.title if words else one_line(check.title) or check.id
         return Observation(
             scanner=NAME,
             category=Category.MISCONFIGURATION,
@@ -462,11 +460,13 @@ class _Reader:
                 name=check.id,
                 title=title,
                 url=_web(check.url),
-                help=printable(check.resolution),
-                why=printable(check.description),
+                help=words.help if words else _sentence(check.resolution),
+                why=words.why if words else printable(check.description),
+                bad=words.bad if words else "",
+                good=words.good if words else "",
             ),
             title=title,
-            message=" ".join(sentences),
+            message=_sentence(check.message or title),
             claims=_claims(check.severity),
             location=_location(path, cause),
             package=self._image_package(),
@@ -585,6 +585,11 @@ def _location(path: str | None, lines: _Lines | _Secret | _Cause) -> Location | 
         return None
     start = lines.start_line
     return Location(path, start, max(start, lines.end_line)) if start > 0 else Location(path)
+
+
+def _sentence(text: str) -> str:
+    line = one_line(text.strip())
+    return line if line.endswith((".", "!", "?")) or not line else f"{line}."
 
 
 def _web(url: str) -> str | None:
