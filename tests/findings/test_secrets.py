@@ -95,6 +95,10 @@ EXAMPLES = {
             f"a.sh: mysql --password «{KEY}»",
             f"a.xml: <password>«{KEY}»</password>",
             f"Authorization: Bearer «{KEY}»",
+            f"a.sql: CREATE USER app IDENTIFIED BY '«{KEY}»'",
+            f"a.sh: mysql -u root -p«{KEY}»",
+            f"a.sh: curl -u me:«{KEY}» https://acme.io/",
+            f"a.go: dsn = 'me:«{KEY}»@tcp(db.acme.io:3306)/x'",
         ],
     ),
     "own-name": (
@@ -125,6 +129,7 @@ EXAMPLES = {
             "a.env: URL=redis://me:«secret»@localhost/0",
             "a.env: URL=postgres://me:«pw»@db:5432/x",
             "url = 'https://me:«hunter»@example.com/'",
+            "dsn = 'me:«hunter»@tcp(localhost:3306)/x'",
             "url = 'https://me:«hunter»@{host}/'",
         ],
         ["a.env: URL=redis://me:«secret»@redis.acme.io/0"],
