@@ -334,7 +334,9 @@ def _clues(group: Sequence[Observation], sources: Sources) -> Iterator[Clue]:
     """Yield a clue for each place. Observations without a value count only if none has one."""
     for observation in [one for one in group if one.secret and one.secret.value] or group:
         info = scanner_info(observation.scanner)
-        has_format = observation.rule.id not in (*info.generic_rules, *info.guessing_rules)
+        is_vague = observation.rule.id in (*info.generic_rules, *info.guessing_rules)
+        # A scanner is less sure of a value that it knows by the name only.
+        has_format = not is_vague and not observation.confidence.order
         value = observation.secret.value if observation.secret else ""
         places = dict.fromkeys(observation.all_places)
         if not places:

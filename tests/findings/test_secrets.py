@@ -262,7 +262,12 @@ private_key: |
     return Sources(read_target(tmp_path))
 
 
-def observed(value: str, *lines: int, rule: str = "hex-high-entropy-string") -> Observation:
+def observed(
+    value: str,
+    *lines: int,
+    rule: str = "hex-high-entropy-string",
+    confidence: Confidence = Confidence.UNKNOWN,
+) -> Observation:
     places = tuple(Location("app.yml", line) for line in lines)
     return Observation(
         scanner="detect-secrets",
@@ -272,6 +277,7 @@ def observed(value: str, *lines: int, rule: str = "hex-high-entropy-string") -> 
         message=rule,
         location=places[0],
         places=places,
+        confidence=confidence,
         secret=Secret(value=value),
     )
 
@@ -288,6 +294,8 @@ def observed(value: str, *lines: int, rule: str = "hex-high-entropy-string") -> 
         # The most confident judgement of a value counts. An observation without one adds nothing.
         ([observed(KEY, 1), observed(KEY, 1, rule="github-token")], "known-format"),
         ([observed(KEY, 1), observed("", 1, rule="private-key")], "no-secret-name"),
+        ([observed(KEY, 1, rule="github-token", confidence=Confidence.HIGH)], "known-format"),
+        ([observed(KEY, 1, rule="github-token", confidence=Confidence.MEDIUM)], "no-secret-name"),
         # A line that is not there, as in a file that changed.
         ([observed(KEY, 99)], "no-secret-name"),
     ],

@@ -23,6 +23,7 @@ from scanagg.core.files import read_file
 from scanagg.core.text import one_line
 from scanagg.model import (
     Category,
+    Confidence,
     Location,
     NotExamined,
     Number,
@@ -94,6 +95,9 @@ _TITLE: Final = re.compile(
     r"(?:(?:[Aa]n?|[Tt]he|[Pp]ossible|[Pp]otential|hardcoded) )*"
     r"(.+?)(?:,|;| which | that | used |\. |\.?$)"
 )
+_CONFIDENCES: Final = {
+    word.value: word for word in (Confidence.HIGH, Confidence.MEDIUM, Confidence.LOW)
+}
 # The parts of a secret that are secrets too, and no names, ids or addresses.
 _SECRET_PART: Final = re.compile(r"secret|security-token|passphrase")
 _WORD: Final = re.compile(r"[^\s\"'`]{16,}")
@@ -122,6 +126,7 @@ class _Part(msgspec.Struct, frozen=True):
     match: _Match
     location: _Place
     description: str = ""
+    confidence: str = ""
     encodings: tuple[str, ...] = ()
 
     @property
@@ -256,6 +261,7 @@ def _secrets(context: base.Context, file: SourceFile, parts: Sequence[_Part]) ->
                 rule=rule,
                 title=rule.title,
                 message=secret_rules.message(rule),
+                confidence=_CONFIDENCES.get(part.confidence, Confidence.UNKNOWN),
                 location=source_files.in_notebook(Location(file.path, first, last), cells),
                 secret=Secret(
                     digest=next(iter(secret_texts((value,)))),
