@@ -95,7 +95,7 @@ def explain(finding: Finding, policy: Policy, now: datetime) -> Explanation:
     # Locked rules of a parent can also be why a waiver has no effect.
     void = {id(item.waiver): item.reason for item in judged.void_waivers} if judged else {}
     return Explanation(
-        finding=finding,
+        finding=judged.finding if judged else finding,
         judged=judged,
         claims=view.rated.sources,
         severity=view.rated.severity,
@@ -106,7 +106,7 @@ def explain(finding: Finding, policy: Policy, now: datetime) -> Explanation:
         rule_lists=tuple(rule_lists),
         waivers=tuple(
             (waiver, reason or void.get(id(waiver)))
-            for waiver, reason in judge.waivers.considered(finding)
+            for waiver, reason in judge.waivers.considered(view.subject.finding)
         ),
         license=view.license,
     )

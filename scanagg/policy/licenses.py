@@ -1,13 +1,13 @@
 """The licence of a package, from its metadata and a policy's entries for it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import PurePosixPath
 from typing import Final
 
 from msgspec.structs import replace
 
-from scanagg.model import LicenseFacts, LicenseVerdict, Package, Reason
+from scanagg.model import LicenseFacts, LicenseVerdict, Package, Reason, Rule
 from scanagg.policy import trove
 from scanagg.policy.aspects import in_range, split_purl
 from scanagg.policy.license_lists import (
@@ -33,6 +33,47 @@ CLARIFY: Final = "clarify"
 _EMPTY: Final = frozenset(("", "unknown", "none", "noassertion", "n/a"))
 # Parts of the names of files with a licence. Others have authors or notices only.
 _LICENSE_NAMES: Final = ("licen", "copying")
+
+
+RULES: Final[Mapping[LicenseVerdict, Rule]] = {
+    LicenseVerdict.DENY: Rule(
+        id="license-denied",
+        name="license-denied",
+        title="Denied licence",
+        help=(
+            "Replace the package, or use a version under another licence. If the project may use "
+            "it, allow the licence, or make an exception for the package, in the policy."
+        ),
+        why="The policy does not allow the licence: its terms may not fit those of the project.",
+        bad="License-Expression: AGPL-3.0-only",
+        good="License-Expression: MIT",
+    ),
+    LicenseVerdict.UNKNOWN: Rule(
+        id="license-unknown",
+        name="license-unknown",
+        title="Unknown licence",
+        help=(
+            "Look the licence up in the package's source, and record it in the policy under "
+            "licenses.clarify."
+        ),
+        why="Without a licence, nobody has the right to use or distribute the package.",
+        bad="License: see the website",
+        good="License-Expression: MIT",
+    ),
+    LicenseVerdict.REVIEW: Rule(
+        id="license-review",
+        name="license-review",
+        title="Licence that needs a review",
+        help=(
+            "Check how the project uses the package, and record the result: a waiver, or an "
+            "exception in the policy under licenses.exceptions."
+        ),
+        why="The licence is fine for some uses only, such as a library that is not changed.",
+        bad="License-Expression: LGPL-3.0-or-later",
+        good="License-Expression: MIT",
+    ),
+}
+"""The rule of a licence finding, by the verdict. Its witnesses have the rules of their scanners."""
 
 
 # The metadata of a package, in the order of trust.

@@ -32,6 +32,7 @@ from scanagg.model import (
 from scanagg.policy.aspects import ASPECTS, Aspect, Subject, category_of
 from scanagg.policy.grace import GraceClock, clock
 from scanagg.policy.license_lists import LicenseDecision
+from scanagg.policy.licenses import RULES as LICENSE_RULES
 from scanagg.policy.licenses import LicenseJudge
 from scanagg.policy.schema import (
     GraceByLevel,
@@ -251,6 +252,7 @@ class Layer:
                 # Not earlier: loading the list of licences takes longer than everything else here.
                 self._licenses = LicenseJudge(self.file.licenses, today(self.now))
             decision = self._licenses.judge(finding.package, finding.license)
+            finding = replace(finding, rule=LICENSE_RULES.get(decision.verdict, finding.rule))
         verdict = decision.verdict if decision else None
         rated = self._scale.rate(finding, verdict)
         severity = rated.severity
@@ -415,7 +417,8 @@ class Judge:
 
     def judge(self, finding: Finding) -> Judged | None:
         """Return the finding with its verdict; None for a package whose licence is allowed."""
-        own_view, covering = self.own.view(finding), self.waivers.covering(finding)
+        own_view = self.own.view(finding)
+        covering = self.waivers.covering(own_view.subject.finding)
         self.list_license(finding, own_view.license)
         own = self.own.outcome(own_view, covering.effective)
         locked = (layer.outcome(layer.view(finding), covering.effective) for layer in self.locked)
@@ -429,7 +432,7 @@ class Judge:
         waivers = [outcome.waiver for outcome in outcomes if outcome.waiver]
         shown, decision = own_view if own else outcome.view, outcome.view.license
         judged = Judged(
-            finding=finding,
+            finding=outcome.view.subject.finding,
             severity=shown.rated.severity,
             severity_sources=shown.rated.sources,
             verdict=outcome.verdict,

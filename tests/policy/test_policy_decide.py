@@ -458,10 +458,34 @@ def test_rule_13_allowed_packages_are_no_findings(tmp_path: Path) -> None:
     policy = policy_of(tmp_path, "licenses: {allow: [MIT]}\n")
     allowed, denied = licensed("MIT OR ISC"), licensed("mit and isc")
     (judged,) = decide([allowed, denied], policy, NOW).judged
-    assert judged.finding is denied
+    assert judged.finding.fingerprint == denied.fingerprint
     assert judged.license_expression == "MIT AND ISC"
     assert judged.license_verdict is not None
     assert judged.license_verdict.value == "deny"
+
+
+LICENSE_RULES = {
+    "ISC": "license-denied",
+    "odd text": "license-unknown",
+    "LGPL-3.0-only": "license-review",
+}
+
+
+@pytest.mark.parametrize("expression", LICENSE_RULES)
+def test_the_verdict_on_a_licence_is_its_rule_and_policies_can_name_both_ids(
+    expression: str, tmp_path: Path
+) -> None:
+    lists = "licenses: {allow: [MIT], review: [LGPL-3.0-only]}\n"
+    expected = LICENSE_RULES[expression]
+    for name in (expected, "license", "B602"):
+        rules = f"rules: [{{id: a, match: {{rule: {name}}}, action: block}}]\n"
+        (judged,) = decide([licensed(expression)], policy_of(tmp_path, lists + rules), NOW).judged
+        assert judged.finding.rule.id == expected
+        assert (judged.verdict.action is Action.BLOCK) == (name != "B602")
+    # A stored finding does not keep the verdict of another policy.
+    other = policy_of(tmp_path, "licenses: {review: [ISC, LGPL-3.0-only, MIT]}\n")
+    (again,) = decide([judged.finding], other, NOW).judged
+    assert again.finding.rule.id == ("license-unknown" if " " in expression else "license-review")
 
 
 def test_rule_15_nothing_else_is_left_out(tmp_path: Path) -> None:
