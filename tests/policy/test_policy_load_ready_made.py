@@ -18,14 +18,22 @@ from policy_samples import (
     vulnerability,
 )
 
-from scanagg.model import NO_BASE, Confidence, Finding, History, Judged
+from scanagg.model import NO_BASE, Confidence, Finding, History, Judged, plain
 from scanagg.policy.load import load_policy
 from scanagg.policy.rules import decide
 
 CRITICAL, HIGH = (
     vulnerability(claim(level, "ghsa", "trivy"), fixed=("3.1.6",)) for level in ("critical", "high")
 )
-SQL = finding(rule="B608", claims=(claim("medium"),))
+# bandit always has low confidence in B608, which lowers nothing. A doubt of ours does.
+SQL = finding(rule="B608", claims=(claim("medium"),), confidence=Confidence.LOW)
+UNLIKELY_SQL = replace(SQL, confidence_reason=plain("only constants go into it"))
+SHELL = finding(claims=(claim("high"),))
+VENDORED_SHELL = finding(claims=(claim("high"),), path="src/_vendor/a.py")
+NOT_IN_PRODUCTION = [
+    finding(claims=(claim("high"),), path=path)
+    for path in ("tests/a.py", "src/test_a.py", "docs/conf.py", "examples/a.py")
+]
 POSSIBLE = secret(confidence=Confidence.POSSIBLE)
 DENIED = licensed("AGPL-3.0-only")
 
@@ -46,9 +54,13 @@ def judged(name: str, one: Finding, history: History) -> Judged:
         (HIGH, NO_BASE, "warn", "block", "block", "warn"),
         (HIGH, disclosed(NOW), "warn", "warn", "block", "warn"),
         (HIGH, known(31), "warn", "warn", "block", "block"),
-        (SQL, NO_BASE, "info", "block", "warn", "info"),
-        (SQL, EDITED, "info", "block", "warn", "info"),
-        (SQL, EXISTING, "info", "info", "warn", "info"),
+        (SQL, NO_BASE, "warn", "block", "warn", "info"),
+        (SQL, EDITED, "warn", "block", "warn", "info"),
+        (SQL, EXISTING, "warn", "info", "warn", "info"),
+        (UNLIKELY_SQL, NO_BASE, "info", "info", "warn", "info"),
+        (SHELL, NO_BASE, "warn", "block", "block", "warn"),
+        (VENDORED_SHELL, NO_BASE, "warn", "block", "block", "warn"),
+        *((one, NO_BASE, "info", "info", "info", "info") for one in NOT_IN_PRODUCTION),
         (secret(), NO_BASE, "block", "block", "block", "warn"),
         (secret(), EDITED, "block", "block", "block", "warn"),
         (secret(), EXISTING, "warn", "warn", "block", "warn"),
