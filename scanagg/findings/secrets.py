@@ -188,11 +188,19 @@ class Clue:
     """The facts about one value that the rules use.
 
     `has_format` is True if a scanner knows the value by its form, and not by its name or its
-    randomness. `key` is the text of a private key, None for any other value.
+    randomness, `has_syntax` if it knows it by the syntax around it, such as that of SQL. `key` is
+    the text of a private key, None for any other value.
     """
 
     def __init__(
-        self, value: str, line: str, path: str, *, has_format: bool = False, key: str | None = None
+        self,
+        value: str,
+        line: str,
+        path: str,
+        *,
+        has_format: bool = False,
+        has_syntax: bool = False,
+        key: str | None = None,
     ) -> None:
         """Find the text around the value."""
         self.value = _NEXT_PARAMETER.split(value[:_VALUE], maxsplit=1)[0].strip(_OUTSIDE)
@@ -202,6 +210,7 @@ class Clue:
         self.kind = path_kind(path)
         self.is_code = PurePosixPath(path).suffix.lower() in _SOURCE
         self.has_format = has_format
+        self.has_syntax = has_syntax
         self.key = key
 
     @cached_property
@@ -213,7 +222,7 @@ class Clue:
     @cached_property
     def name(self) -> str:
         """The name that the value is assigned to, "" without one."""
-        if self.in_address or _OPTION.search(self.before):
+        if self.in_address or self.has_syntax or _OPTION.search(self.before):
             return "password"
         words = _NAME.findall(self.before)
         while words and words[-1].lower() in _GLUE:
@@ -337,10 +346,11 @@ def _clues(group: Sequence[Observation], sources: Sources) -> Iterator[Clue]:
         is_vague = observation.rule.id in (*info.generic_rules, *info.guessing_rules)
         # A scanner is less sure of a value that it knows by the name only.
         has_format = not is_vague and not observation.confidence.order
+        has_syntax = observation.rule.id in info.syntax_rules
         value = observation.secret.value if observation.secret else ""
         places = dict.fromkeys(observation.all_places)
         if not places:
-            yield Clue(value, "", "", has_format=has_format)
+            yield Clue(value, "", "", has_format=has_format, has_syntax=has_syntax)
         for place in islice(places, _PLACES):
             lines = sources.file(place.path).lines
             number = min(place.start_line or 1, len(lines))
@@ -348,7 +358,12 @@ def _clues(group: Sequence[Observation], sources: Sources) -> Iterator[Clue]:
             previous = lines[number - 2].strip()[-_AROUND:] if number > 1 else ""
             if _CONTINUED.search(previous) or _NAMED_ABOVE.match(line):
                 line = f"{previous} {line.strip()}"
-            yield Clue(value, line, place.path, has_format=has_format, key=key)
+            yield Clue(
+                *(value, line, place.path),
+                has_format=has_format,
+                has_syntax=has_syntax,
+                key=key,
+            )
 
 
 def _private_key(lines: Sequence[str], number: int, place: Location) -> str | None:

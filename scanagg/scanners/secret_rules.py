@@ -800,13 +800,19 @@ ALIASES: Final[Mapping[str, str]] = {
 }
 """The ids of scanners for kinds that have another id here, for `ScannerInfo.rule_aliases`."""
 
+_BY_SYNTAX: Final = (
+    *("password-in-a-connection-string", "password-in-sql", "authorization-header"),
+    "secret-in-a-command",
+)
 _GENERIC: Final = (
-    *("basic-auth-credentials", "password-in-a-connection-string", "password-in-sql"),
-    *("authorization-header", "secret-in-a-command", "secret-keyword"),
+    *("basic-auth-credentials", *_BY_SYNTAX, "secret-keyword"),
     *("base64-high-entropy-string", "hex-high-entropy-string", "public-ip-ipv4"),
 )
 GENERIC: Final = tuple(rule for kind in _GENERIC for rule in (kind, *_KINDS[kind].also))
 """The rules that know no kind of value, the vaguest last, for `ScannerInfo.generic_rules`."""
+
+BY_SYNTAX: Final = frozenset(rule for kind in _BY_SYNTAX for rule in (kind, *_KINDS[kind].also))
+"""The rules that know a value by the syntax around it, for `ScannerInfo.syntax_rules`."""
 
 # Words of titles that are no names. Scanners write them like names: "Access Key".
 _COMMON_WORD: Final = re.compile(

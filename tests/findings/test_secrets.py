@@ -323,3 +323,9 @@ def test_long_lines_and_values_take_little_time() -> None:
         judge(Clue(value, line, "a.yml"))
         judge(Clue("", line, "a.yml", key=line[:4000]))
     assert time.process_time() - start < 5
+
+
+@pytest.mark.parametrize("line", [f"- Basic {KEY}", f"IDENTIFIED BY '{KEY}'", f"-p {KEY}"])
+def test_the_syntax_around_a_value_is_as_good_as_a_name(line: str) -> None:
+    clues = [Clue(KEY, line, "app.sh", has_syntax=has_syntax) for has_syntax in (True, False)]
+    assert [judge(clue).confidence for clue in clues] == [Confidence.LIKELY, Confidence.UNLIKELY]

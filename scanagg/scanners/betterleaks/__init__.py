@@ -57,6 +57,7 @@ INFO = ScannerInfo(
     categories=frozenset({Category.SECRET}),
     rule_aliases=secret_rules.ALIASES,
     generic_rules=secret_rules.GENERIC,
+    syntax_rules=secret_rules.BY_SYNTAX,
     suppressions=dict.fromkeys(_ALLOWED, True),
 )
 

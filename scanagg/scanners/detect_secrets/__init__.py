@@ -63,6 +63,7 @@ INFO = ScannerInfo(
     usual_for=frozenset({Category.SECRET}),
     rule_aliases=secret_rules.ALIASES,
     generic_rules=secret_rules.GENERIC,
+    syntax_rules=secret_rules.BY_SYNTAX,
     suppressions={_PRAGMA: True, _NO_SECRET: True, _KNOWN: True},
 )
 

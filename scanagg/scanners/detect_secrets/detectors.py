@@ -5,7 +5,6 @@ then for a pattern of bounded length at each place. So they cost little, whateve
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Generator, Iterator
 from functools import lru_cache
@@ -53,7 +52,7 @@ _QUOTED: Final = re.compile(
     r"[bBuUrR@]{0,2}\\?(?:\"(?P<double>[^\"\s\\]{4,300})\\?\"|"
     r"'(?P<single>[^'\s\\]{4,300})\\?'|`(?P<back>[^`\s\\]{4,300})`)"
 )
-_UNQUOTED: Final = re.compile(r"[^\s\"'`,;&|<>(){}\[\]\\$%*?]{4,300}")
+_UNQUOTED: Final = re.compile(r"(?:[^\s\"'`,;&|<>(){}\[\]\\$%*?]|(?<=\w)'(?=\w)){4,300}")
 # After an unquoted value: of a line of its own, or of an assignment without blanks.
 _LINE_END: Final = re.compile(r"[ \t]*(?:$|[\"'`\\]|#|//|;)", re.MULTILINE)
 _WORD_END: Final = re.compile(r"$|[\s\"'`,;&|\\)\]}<]", re.MULTILINE)
@@ -352,11 +351,10 @@ def _is_code(value: str, name: str) -> bool:
 def _is_basic(value: str) -> bool:
     """Return True for the Base64 of a name, a colon and a password."""
     try:
-        raw = base64.b64decode(value, validate=True)
-    except (binascii.Error, ValueError):
+        name, colon, password = base64.b64decode(value, validate=True).partition(b":")
+        return bool(colon and password) and name.decode().isprintable()
+    except ValueError:  # no Base64, or no text
         return False
-    name, colon, password = raw.partition(b":")
-    return bool(colon and password) and name.isascii() and name.decode("ascii").isprintable()
 
 
 def _ends(text: str, literal: str) -> Iterator[int]:

@@ -60,10 +60,10 @@ _BY_NAME: Final = tuple(
     for name in ("is_lock_file", "is_non_text_file", "is_swagger_file")
 )
 _PRAGMA: Final = "is_line_allowlisted"
-# Filters that guess by the value or the line. A value whose form is known needs none of them, and
-# other detectors know by the syntax whether a line calls a function.
+# Filters that guess by the value or the line. A value whose form is known needs none of them. Other
+# detectors know by the syntax whether a line calls a function, and a UUID can be a token.
 _GUESSES: Final = frozenset(name for name in vars(heuristic) if name.startswith("is_"))
-_GUESSES_OF_CODE: Final = frozenset({"is_indirect_reference"})
+_OTHER_GUESSES: Final = frozenset({"is_indirect_reference", "is_potential_uuid"})
 # A shorter value may be a part of the match, so the match is masked too.
 _WHOLE: Final = 8
 _TOKEN: Final = re.compile(r"[\w.~+/=-]+")
@@ -283,7 +283,7 @@ def _added(name: str, raw: bytes, theirs: Iterable[_Secret], *, is_lock: bool) -
                 refusal
                 for parameter in ("line", "secret", "context")
                 for refusal in _refusing(parameter, context=context, **facts)
-            } - (_GUESSES if plugin.by_form else _GUESSES_OF_CODE)
+            } - (_GUESSES if plugin.by_form else _OTHER_GUESSES)
             if refusing - {_PRAGMA}:
                 continue
             known[number].append((value, plugin.secret_type))
