@@ -52,8 +52,12 @@ _NAME: Final = re.compile(
 _NAME_IN_QUOTES: Final = re.compile(rf"([\"'`])[{_MARKS}]\1(?=[\])]?{_SEPARATOR})")
 _PART_OF_NAME: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 _LEAST_PART: Final = 3  # on average: the case of random letters changes more often
+_LONGEST_PART: Final = 20
+_LONG_NAME: Final = 16
 _DIGITS_IN_NAME: Final = re.compile(r"(?<=[A-Za-z])\d{1,2}(?=[A-Za-z_.-])|(?<=[_.-])\d{1,2}(?!\w)")
 _BEFORE_FIELD: Final = (";", "&", "?")  # of a connection string or an address
+_OPERAND: Final = re.compile(r"[=!<>]\s?\Z")
+_NO_VALUE: Final = re.compile(rf"[\])]?{_SEPARATOR}\s*\Z")
 _NUMBER: Final = re.compile(r"(?<=[A-Za-z])\d{1,2}\Z")
 _CONSTANT: Final = re.compile(r"[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+")
 _IN_VALUE: Final = re.compile(r"[\"'`=:]")
@@ -61,6 +65,10 @@ _IN_VALUE: Final = re.compile(r"[\"'`=:]")
 _KEY_HEADER: Final = (
     r"(?:-{0,5} ?(?:BEGIN|END) [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?(?: ?-{4,5})?"
     r"|PuTTY-User-Key-File-\d(?:: [a-z-]{1,12}\d{0,5}(?!\S))?)"
+)
+# Without a space, a call or a list: it may have quotes inside.
+_UNQUOTED: Final = re.compile(
+    rf"(?P<left>(?P<mark>[{_MARKS}]){_SEPARATOR}\s{{0,4}})(?P<value>[^\s\"'`({_MARKS}][^\s({_MARKS}]*)(?=\s|$)"
 )
 _NAME_IN_SECRET: Final = re.compile(r"[A-Za-z]{0,20}(?:Key|Token|Secret)(?==.{16})")
 _HEADERS: Final = re.compile(f"({_KEY_HEADER})")
@@ -70,14 +78,20 @@ _LAYOUT: Final = re.compile(r"(?:\\+[nrt]|[\s\"'`\\,;:=(){}\[\]<>@|+-])*")
 _LEAST_AFTER_HOST: Final = 16
 _USER: Final = re.compile(r"[A-Za-z]{1,15}(?:[_.-][A-Za-z]{1,15}){0,2}\d{0,2}")
 _ADDRESS: Final = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]{0,30}://"
-    r"(?:(?![^\s\"'`@]{0,500}@)(?![A-Za-z-]*\d[\w-]{15})[A-Za-z0-9.-]{1,100}(?::\d{1,5})?(?![^/?#\s\"'`])/?)?"
+    r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]{0,30}://)"
+    r"(?:(?![^\s\"'`@]{0,500}@)(?![A-Za-z-]*\d[\w-]{15})"
+    r"(?P<host>[A-Za-z0-9.-]{1,100}(?::\d{1,5})?(?![^/?#\s\"'`])/?)"
+    rf"(?P<path>[^\s\"'`<>{_MARKS}]*))?"
 )
 _AFTER_CREDENTIALS: Final = re.compile(
-    rf"(?<=[{_MARKS}])@(?![^\s\"'`@]{0, 500}@)[A-Za-z0-9.-]{{1,100}}(?::\d{{1,5}})?"
+    rf"(?<=[{_MARKS}])@(?![^\s\"'`@]{{0,500}}@)[A-Za-z0-9.-]{{1,100}}(?::\d{{1,5}})?"
     r"(?:/[A-Za-z_./-]{0,40}(?=[\s\"'`?,;)<>]|$))?"
 )
-_SCHEME: Final = re.compile(r"\b(?:bearer|basic|digest|token) (?=\S)", re.IGNORECASE)
+_SCHEME: Final = re.compile(
+    r"(?P<scheme>\b(?:(?P<bearer>bearer)|basic|digest|token) )"
+    r"(?(bearer)(?P<value>[\w.~+/=-]*))(?=\S|$)",
+    re.IGNORECASE,
+)
 _OPTION: Final = re.compile(
     r"(?<![\w-])(?P<name>--?[a-z-]{0,30}(?:passw|secret|token|key|pwd)[a-z-]{0,30})"
     rf"(?P<separator>=|\s+)(?P<value>[^\s\"'`<{_MARKS}-][^\s\"'`{_MARKS}]*)",
@@ -90,9 +104,8 @@ _REST_OF_TOKEN: Final = re.compile(
 _WORD: Final = re.compile(rf"[^\s;,&\"'`{_MARKS}]+")
 _PLAIN: Final = re.compile(r"[A-Za-z_.,:;!?*/(){}<>&=|\\\[\]\"'` -]*")
 _IN_LETTERS: Final = re.compile(r"[A-Za-z_.-]+=?")
-_INDICATOR: Final = re.compile(
-    r"(?:!!?\w+\s+)?[|>({\[\\][+-]?"
-)  # a value that starts on the next line
+# The value starts on the next line.
+_INDICATOR: Final = re.compile(r"(?:!!?\w+\s+)?[|>({\[\\][+-]?")
 _EDGES: Final = re.compile(
     r"(?P<left>\s*(?P<quote>\\{1,3}[\"'])?)(?P<value>.*?)"
     r"(?P<right>(?(quote)(?P=quote)(?:\\{1,2}[nrt]|[\s,;)}\]])*|\s*))",
@@ -130,8 +143,9 @@ class MaskedLine:
     def hide_secret(self, text: str) -> str:
         """Return the marks of a known value, of which the headers of a key and a name stay."""
         address = _ADDRESS.match(text)
-        if address and len(text) - address.end() >= _LEAST_AFTER_HOST:
-            return self.keep(address.group()) + self.hide(text[address.end() :])
+        if address and address["host"] and len(text) - address.end("host") >= _LEAST_AFTER_HOST:
+            host, path = text[: address.end("host")], text[address.end("host") :]
+            return self.keep(host) + self.hide(path)
         name = _NAME_IN_SECRET.match(text)
         if name and is_name(name.group()):
             return self.keep(name.group()) + "=" + self.hide(text[name.end() + 1 :])
@@ -161,11 +175,15 @@ class MaskedLine:
             text,
         )
         text = _ELEMENT.sub(lambda match: match["left"] + self.hide(match["value"]), text)
-        for pattern in (_SCHEME, _AFTER_CREDENTIALS, _ADDRESS):
-            text = pattern.sub(lambda match: self.keep(match.group()), text)
+        text = _SCHEME.sub(
+            lambda match: self.keep(match["scheme"]) + self.hide(match["value"] or ""), text
+        )
+        text = _AFTER_CREDENTIALS.sub(lambda match: self.keep(match.group()), text)
+        text = _ADDRESS.sub(lambda match: self._address(match, hide_path=not known), text)
         if known:
             text = QUOTED.sub(self._quoted_beside_known, text)
         elif QUOTED.search(_NAME_IN_QUOTES.sub("", text)):
+            text = _UNQUOTED.sub(self._unquoted, text)
             text = QUOTED.sub(self._quoted, text)
         else:
             text = ASSIGNED.sub(
@@ -220,14 +238,31 @@ class MaskedLine:
             body if _LAYOUT.fullmatch(body) or body.startswith(":") else self.hide(body)
         )
 
+    def _address(self, match: re.Match[str], *, hide_path: bool) -> str:
+        path = match["path"] or ""
+        host = match["scheme"] + (match["host"] or "")
+        return self.keep(host) + (self.hide(path) if hide_path else path)
+
+    def _unquoted(self, match: re.Match[str]) -> str:
+        name, is_hidden = self._part(match["mark"])
+        is_quoted = any(match.string.count(quote, 0, match.start()) % 2 for quote in "\"'`")
+        if is_hidden or is_quoted or not _SECRET_WORD.search(name):
+            return match.group()
+        return match["left"] + self.hide(match["value"])
+
     def _name(self, match: re.Match[str], *, known: bool) -> str:
         """Keep a name, but not a word inside a value, such as that before a colon in a sentence."""
         bare, quote = match["bare"], match["quote"] or ""
         name = match["quoted"] or match["element"] or _NUMBER.sub("", bare)
-        in_value = bare is not None and _IN_VALUE.search(match.string, 0, match.start())
-        if known and match.string[: match.start()].endswith(_BEFORE_FIELD):
-            in_value = None
-        if not is_name(name) or (in_value and not _SECRET_WORD.search(bare)):
+        line, start, end = match.string, match.start(), match.end()
+        if not is_name(name) or (quote and not known and _OPERAND.search(line, start - 2, start)):
+            return match.group()
+        if bare:
+            is_field = known and line[start - 1 : start] in _BEFORE_FIELD
+            may_be_value = not is_field and _IN_VALUE.search(line, 0, start) is not None
+        else:
+            may_be_value = bool(quote) and not known and _NO_VALUE.match(line, end) is not None
+        if may_be_value and not _SECRET_WORD.search(name):
             return match.group()
         return quote + self.keep(bare or name) + quote
 
@@ -259,6 +294,7 @@ class MaskedLine:
         return "".join(
             piece if number % 2 else self._hide_piece(piece, after_mark=number > 0)
             for number, piece in enumerate(pieces)
+            if piece
         )
 
     def _hide_piece(self, piece: str, *, after_mark: bool) -> str:
@@ -266,7 +302,9 @@ class MaskedLine:
         if after_mark and (match := _AFTER_NAME.match(piece)):
             separator, piece = match.group(), piece[match.end() :]
         edges = _EDGES.fullmatch(piece)
-        if edges is None or _INDICATOR.fullmatch(piece.strip()) or _LAYOUT.fullmatch(piece):
+        if edges is None or _INDICATOR.fullmatch(piece.strip()):
+            return separator + piece
+        if after_mark and _LAYOUT.fullmatch(piece):
             return separator + piece
         return separator + edges["left"] + self.hide(edges["value"]) + edges["right"]
 
@@ -294,8 +332,10 @@ def is_name(text: str) -> bool:
     if not bare.isascii() or any(character.isdigit() for character in bare):
         return False
     parts = _PART_OF_NAME.findall(bare)
-    least = (_LEAST_PART - says_secret) * len(parts)
-    return bool(parts) and sum(map(len, parts)) >= min(least, len(bare))
+    least = (_LEAST_PART - says_secret + (len(bare) > _LONG_NAME)) * len(parts)
+    if len(parts) > 1 and sum(map(len, parts)) < least:
+        return False
+    return bool(parts) and max(map(len, parts)) <= _LONGEST_PART
 
 
 def is_word(token: str) -> bool:

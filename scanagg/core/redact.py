@@ -18,6 +18,7 @@ from scanagg.core.tokens import FORMATS, OTHER_FORMATS
 _SHORT: Final = 6
 _WORD: Final = r"(?<!\w)(?:{})(?!\w)"
 _VALUE: Final = r"(?<=[\"'`:@=])(?:{})(?=[\"'`@])"
+_IN_OPTION: Final = r"(?<=\s-[A-Za-z])(?:{})(?!\w)"  # as in `mysql -ppassword`
 # A name before its own value: `password: password`. Only the value is masked, if the line is shown.
 _REPEATED: Final = (
     r"(?<![\w-])(?P<name>{})(?=[\"'\])]{{0,3}}\s{{0,4}}(?:=|:|!=).{{0,99}}"
@@ -72,6 +73,7 @@ class Redactor:
         parts = list(filter(None, lines_of_values))
         self._anywhere = _any_of(part for part in parts if not _is_common(part))
         self._on_the_line = _any_of(parts)
+        self._in_option = _any_of(filter(_is_common, parts), _IN_OPTION)
         self._as_value = _any_of((part for part in parts if _is_common(part)), _VALUE)
         names = map(re.escape, sorted(filter(_NAME_IN_LETTERS.fullmatch, parts), key=len)[::-1])
         self._repeated = re.compile(_REPEATED.format("|".join(names) or r"(?!)"))
@@ -121,6 +123,7 @@ class Redactor:
         line = MaskedLine()
         if covered:
             text = self._repeated.sub(lambda match: line.keep(match.group()), text)
+            text = self._in_option.sub(lambda match: line.hide(match.group()), text)
         values = self._on_the_line if covered else self._anywhere
         text, known = values.subn(lambda match: line.hide_secret(match.group()), text)
         text = mask_known(text, line.hide, line.hide_credentials)

@@ -71,6 +71,7 @@ def test_the_fields_of_a_connection_string_stay_beside_a_known_value() -> None:
     [
         ("password = password", "password = ***(8 characters, letters)"),
         ('data = {"password": "password"}', 'data = {"password": "***(8 characters, letters)"}'),
+        ("mysql -u root -ppassword db", "mysql -u root -p***(8 characters, letters) db"),
         ("login password now", "login ***(8 characters, letters) now"),
         ("x, password", "x, ***(8 characters, letters)"),
     ],
@@ -111,6 +112,8 @@ def test_the_header_of_a_key_stays(line: str, shown: str, value: str) -> None:
             "-----BEGIN PRIVATE KEY-----s3cret-Word",
             "<p>s3cret-Word</p><password>s3cret-Word</password>",
         ),
+        *("p://u:Tr0ub4dor@s3cret-Word/@s3cret-Word", "p://u:Tr0ub4dor@s3cret/Tr0ub@x.example"),
+        *('API_KEY=a\'s3cret-Word # "x"', "key: s3cret-Word # it's", "Bearer s3cret-Word"),
         *("b = s3cret-Word", "--token s3cret-Word", "https://x.example/s3cret-Word/T0ub4dor"),
     ],
 )
