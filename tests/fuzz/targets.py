@@ -308,8 +308,29 @@ TRIVY = {
     ],
 }
 
+_PART = {
+    "rule_id": "aws-secret-access-key",
+    "match": {"value": "correct-horse-9"},
+    "location": {"path": "files/0.py", "start_line": 1, "end_line": 2},
+}
+BETTERLEAKS = {
+    "findings": [
+        {
+            **_PART,
+            "rule_id": "aws-access-token",
+            "description": "Identified an AWS access key ID, which gives access.",
+            "confidence": "high",
+            "encodings": ["base64"],
+            "component_sets": [{"components": [_PART]}],
+        },
+        {**_PART, "rule_id": "scanagg-end-of-file"},
+    ],
+    "scan": {"state": "complete"},
+}
+
 SCANNERS = {
     "bandit": (_json(BANDIT), "bandit", ("a.py",)),
+    "betterleaks": (_json(BETTERLEAKS), "betterleaks", ("a.py", "requirements.txt")),
     "pip-audit": (_json(PIP_AUDIT), "pip_audit", PINS),
     "safety": (_json(*SAFETY), "safety", PINS),
     "detect-secrets": (

@@ -1,6 +1,7 @@
 """betterleaks: the real program on real files, and answers that it could give."""
 
 import base64
+import hashlib
 import json
 import os
 from collections.abc import Callable
@@ -111,6 +112,18 @@ def test_a_secret_in_our_words(scan: Scan) -> None:
     assert TOKEN not in found.message
     assert found.secret
     assert found.secret.digest in found.secret.texts
+
+
+def test_a_private_key_is_one_secret_and_its_lines_are_masked_anywhere(scan: Scan) -> None:
+    begin, end = (f"-----{word} RSA PRIVATE KEY-----" for word in ("BEGIN", "END"))
+    rows = [hashlib.sha384(bytes([row])).digest() for row in range(12)]
+    body = [base64.b64encode(row).decode() for row in rows]
+    done = scan({"key.pem": "\n".join(("", begin, *body, end, ""))})
+    (found,) = done.observations
+    assert (found.rule.id, found.location) == ("private-key", Location("key.pem", 2, 15))
+    masked = done.parsed[0].secrets
+    assert masked.issuperset(body)
+    assert masked.isdisjoint((begin, end))
 
 
 def test_a_file_that_is_not_text_is_left_out(scan: Scan) -> None:

@@ -248,7 +248,7 @@ def _secrets(context: base.Context, file: SourceFile, parts: Sequence[_Part]) ->
         span = lines[first - 1 : last]
         # The file has the value of an encoded secret in another form.
         encoded = _WORD.findall("\n".join(span)) if part.encodings else []
-        secrets.update((value, *value.splitlines(), *encoded))
+        secrets.update((value, *filter(_WORD.fullmatch, value.splitlines()), *encoded))
         quoted = [text for line in span for texts in _QUOTED.findall(line) for text in texts]
         around = [text for text in quoted if value in text]
         in_source = next((mark for mark in _ALLOWED if any(mark in line for line in span)), "")
