@@ -13,6 +13,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from secrets import token_hex
 from typing import Annotated, Final
 
 import msgspec
@@ -69,14 +70,16 @@ _COPIES: Final = "files"
 _SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,12}")
 # Text files that betterleaks leaves out by their suffix.
 _LEFT_OUT: Final = frozenset((".gem", ".svg"))
-_MARK: Final = "scanagg-end-of-file"
+_READ: Final = "scanagg-end-of-file"
+# It is random, so that no file of a project can have it.
+_MARK: Final = f"scanagg-{token_hex(16)}"
 # The blank lines keep a name in the last line from the mark.
 _END: Final = "\n" * 8 + _MARK + "\n"
 _CONFIGURATION: Final = f"""\
 [extend]
 useDefault = true
 [[rules]]
-id = "{_MARK}"
+id = "{_READ}"
 description = "The end of a file"
 regex = "{_MARK}"
 keywords = ["{_MARK}"]
@@ -221,7 +224,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         name = finding.location.path
         if name not in files:
             raise base.ScanError(Reason("unasked-answer"))
-        if finding.rule_id == _MARK:
+        if finding.rule_id == _READ:
             read.add(name)
         else:
             parts.setdefault(name, []).extend(finding.parts)
