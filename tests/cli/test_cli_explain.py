@@ -238,7 +238,7 @@ def test_the_clock_is_the_report_s_unless_another_is_given(project: Path) -> Non
 
 
 def test_values_that_look_like_no_secrets_are_listed_by_reason(tmp_path: Path) -> None:
-    secrets = [secret(1), secret(2, action=Action.BLOCK), secret(3, kind="words")]
+    secrets = [secret(1), secret(2, action=Action.BLOCK), secret(3, kind="sentence")]
     others = [
         secret(4, Confidence.POSSIBLE, "private-key", path="tests/a.py"),
         judged(finding(5), Severity.LOW, Action.INFO),
@@ -251,7 +251,7 @@ def test_values_that_look_like_no_secrets_are_listed_by_reason(tmp_path: Path) -
     assert lines.count("    > password = ***") == 3
     assert [line.partition(":")[0] for line in lines if line[:1].isdigit()] == [
         "2 digests and ids",
-        "1 text",
+        "1 sentence",
     ]
     page = explain(f"{4:012x}", cwd=tmp_path)
     assert "possible secret in tests: a private key" in page

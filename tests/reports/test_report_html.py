@@ -978,9 +978,10 @@ def test_without_scripts_what_blocks_is_listed(show: Open) -> None:
 
 def test_values_that_look_like_no_secrets_are_folded() -> None:
     likely = secret(4, Confidence.LIKELY, "private-key", Action.BLOCK)
-    page = text(sample_report([likely, secret(1), *[secret(2, kind="words") for _ in range(102)]]))
+    sentences = [secret(2, kind="sentence") for _ in range(102)]
+    page = text(sample_report([likely, secret(1), *sentences]))
     folded = page[page.index('<details class="unlikely">') : page.index("</main>")]
-    assert "<summary>103 values look like no secrets: 102 texts, 1 digest" in folded
+    assert "<summary>103 values look like no secrets: 102 sentences, 1 digest" in folded
     assert folded.count("<li>") == 1 + 100 + 1
     assert "app/db.py:1" not in page.replace(folded, "")
     assert '<p class="quiet">likely secret: a private key</p>' in page

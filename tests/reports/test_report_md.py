@@ -36,7 +36,7 @@ from scanagg.reports.base import reporter
 from scanagg.reports.md.text import code, escape
 from scanagg.reports.phrases import NO_STORE
 
-UNLIKELY = [secret(1), secret(2), secret(3, kind="words")]
+UNLIKELY = [secret(1), secret(2), secret(3, kind="sentence")]
 GITHUB_LIMIT = 1024 * 1024
 PAGES = {"sample": sample_report(), "lived": lived_report(), "known": known_report()}
 

@@ -864,7 +864,7 @@ def test_only_a_likely_secret_is_an_error(tmp_path: Path) -> None:
     secrets = [
         secret(1, Confidence.LIKELY, "private-key", Action.BLOCK),
         secret(2, Confidence.POSSIBLE, "private-key", Action.WARN),
-        secret(3, Confidence.UNLIKELY, "words", Action.WARN),
+        secret(3, Confidence.UNLIKELY, "sentence", Action.WARN),
     ]
     results = results_of(log_of(sample_report(secrets, tmp_path)))
     assert [one["level"] for one in results] == ["error", "warning", "note"]

@@ -11,16 +11,16 @@ from scanagg.reports.reasons import NOUNS
 
 
 def test_every_reason_for_an_unlikely_secret_has_a_noun() -> None:
-    kinds = {
+    unlikely = {
         rule.reason.kind
         for rule in RULES
         if Confidence.UNLIKELY in (rule.production, rule.elsewhere)
     }
-    assert kinds == set(NOUNS)
+    assert unlikely <= set(NOUNS) <= {rule.reason.kind for rule in RULES}
 
 
 def test_only_unlikely_secrets_for_information_are_set_aside() -> None:
-    unlikely = [secret(1), secret(2, kind="words")]
+    unlikely = [secret(1), secret(2, kind="sentence")]
     others = [
         secret(3, action=Action.BLOCK),
         secret(4, action=Action.WARN),
@@ -45,7 +45,7 @@ def test_without_any_the_report_stays_as_it_is() -> None:
     [
         ({"digest-name": 1}, ["1 digest or id"]),
         ({"uuid": 2, "digest-name": 3}, ["3 digests and ids", "2 UUIDs"]),
-        ({"words": 1, "uuid": 1}, ["1 UUID", "1 text"]),
+        ({"uuid": 1, "sentence": 1}, ["1 sentence", "1 UUID"]),
         ({"no-base": 2}, ["2 other values"]),
     ],
 )
