@@ -139,7 +139,9 @@ class Page(msgspec.Struct, frozen=True):
         if confidence := secrets.confidence(finding):
             yield f"  {confidence}"
         elif finding.confidence is not Confidence.UNKNOWN:
-            yield f"  confidence: {finding.confidence.value}"
+            reason = finding.confidence_reason
+            why = f" ({sentence(reason)})" if reason else ""
+            yield f"  confidence: {finding.confidence.value}{why}"
         if package:
             kind = {True: ", direct", False: ", transitive", None: ""}[package.direct]
             yield f"  {package.name} {package.version} ({package.scope.value}{kind})"

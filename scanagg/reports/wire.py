@@ -483,9 +483,9 @@ class WireFinding(msgspec.Struct, frozen=True):
     snippet: Annotated[str | None, _about("The line, masked where it holds a secret.")] = None
     line_hash: Annotated[str | None, _about("GitHub's hash of the line.")] = None
     parts: WireParts | None = None
-    confidence_reason: Annotated[WireReason | None, _about("Why a secret has its confidence.")] = (
-        None
-    )
+    confidence_reason: Annotated[
+        WireReason | None, _about("Why scanagg gave the finding its confidence.")
+    ] = None
     path_kind: Annotated[
         PathKind | None, _about("The kind of file that the path of `location` suggests.")
     ] = None

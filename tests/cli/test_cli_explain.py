@@ -18,11 +18,13 @@ from scanagg.model import (
     LicenseFacts,
     LicenseVerdict,
     Package,
+    Reason,
     Report,
     Severity,
     plain,
 )
 from scanagg.reports.json import render
+from scanagg.reports.reasons import sentence
 
 POLICY = """\
 version: 1
@@ -203,6 +205,14 @@ def test_a_comment_that_hides_a_finding_is_shown(project: Path) -> None:
     page = explain("B602", "--report", str(path), "--policy", "strict", cwd=project)
     assert "  hidden in the source by nosec" in page
     assert "Waivers\n  none\n" in page
+
+
+def test_the_reason_for_a_low_confidence_is_shown(project: Path) -> None:
+    reason = Reason("import-alone")
+    unsure = finding(7, confidence=Confidence.LOW, confidence_reason=reason)
+    path = write(project / "other", sample_report((judged(unsure, Severity.LOW, Action.INFO),)))
+    page = explain("B602", "--report", str(path), cwd=project)
+    assert f"  confidence: low ({sentence(reason)})\n" in page
 
 
 def test_a_name_of_many_lists_them(project: Path) -> None:
