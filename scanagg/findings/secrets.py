@@ -72,7 +72,7 @@ _METADATA: Final = _words(
     "expiration ttl timeout lifetime age endpoint host port user username login email "
     "selector enabled required template reset attr attribute option options algorithm algo "
     "alg kind mode status validator validators widget view form page link route method scope "
-    "scopes config env variable var source provider manager backend helper util utils handler "
+    "scopes scheme config env variable var source provider manager backend helper util utils handler "
     "store storage arn engine module import package doc docs info index cache context icon "
     "style css html"
 )
@@ -94,7 +94,7 @@ _PLACEHOLDER: Final = re.compile(
     r"x{4,}|\*{3,}|\.{3}|…|-{6,}|_{4,}|#{3,}|\?{3,}|0{8,}|\A(.)\1*\Z|"
     r"your|example|placeholder|replace|insert|enter[_ -]|dummy|sample|\bfake|foobar|lorem|"
     r"redacted|censored|masked|todo|\btbd\b|fixme|not[_ -]?(?:a[_ -]?)?(?:real|secret|so)|"
-    r"here\b|some[_ -]|\bmy[_-]",
+    r"here\b|some[_ -]|\bmy[_-]|don'?t[_ -]?use",
     re.IGNORECASE,
 )
 # Published by their providers, for documentation and for emulators on one's own machine: Azure,
@@ -126,11 +126,16 @@ _COMMON: Final = re.compile(
     "|".join(re.escape(word) for word in sorted(_COMMON_WORDS, key=len, reverse=True))
 )
 _CODE: Final = re.compile(
-    r"\A[A-Za-z_.:]{3,80}\(|\)\.\w|=> | -> |::\w|\bself\.|\bthis\.|os\.environ|process\.env"
+    r"\A[A-Za-z_.:]{3,80}\(|\)\.\w|=> | -> |::\w|\bself\.|\bthis\.|os\.environ|process\.env|"
+    r"\A\w{1,40}=[\"']|\w\(\$\w"
 )
 _IDENTIFIER: Final = re.compile(
     r"[a-z]+(?:[_.:/-][a-z]+)+|[A-Z]+(?:[_.-][A-Z]+)+|_*[a-z]+(?:[A-Z][a-z]+)+|"
     r"(?:[A-Z][a-z]+){2,}"
+)
+# Words and numbers: `etcd-cluster-01`, `Oracle_12c`.
+_NUMBERED: Final = re.compile(
+    r"[A-Za-z]{2,}(?:[_-](?:[A-Za-z]{2,}[0-9]{0,3}|[A-Za-z]?[0-9]{1,4}[A-Za-z]?))+"
 )
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://|www\.", re.IGNORECASE)
@@ -141,7 +146,9 @@ _WORDS: Final = re.compile(r"[^\W\d_]{2}[,.:;!?]?\s{1,9}[^\W\d_]")
 _UUID: Final = re.compile(
     r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", re.IGNORECASE
 )
-_VERSION: Final = re.compile(r"[v=~^<>! ]*\d+\.\d[\w.+-]*|\d{4}-\d\d-\d\d[\dT:.Z+ -]*|[\d., ]+")
+_VERSION: Final = re.compile(
+    r"(?:[A-Za-z][\w.:-]{0,80}:)?[v=~^<>! ]*\d+\.\d[\w.+-]*|\d{4}-\d\d-\d\d[\dT:.Z+ -]*|[\d., ]+"
+)
 _NO_TEXT: Final = re.compile(
     r"0x[0-9a-f]{1,8}|true|false|yes|no|on|off|null|none|nil|undefined", re.IGNORECASE
 )
@@ -277,10 +284,11 @@ class Clue:
 
     @cached_property
     def is_weak(self) -> bool:
-        """True for a value that a person can remember: short, or only letters or only digits."""
+        """True for a value that a person can remember: short, of words, or only digits."""
         has_letter = any(map(str.isalpha, self.value))
         is_random = self.has_short_words or any(map(str.isdigit, self.value))
-        return len(self.value) < _SHORT or not has_letter or not is_random
+        is_name = _NUMBERED.fullmatch(self.value) is not None
+        return len(self.value) < _SHORT or not has_letter or not is_random or is_name
 
 
 def _around(value: str, line: str) -> tuple[str, str]:
@@ -478,7 +486,10 @@ RULES: Final = (
         rule=DEFAULT_PASSWORD,
     ),
     _Rule(Reason("version-or-number"), lambda clue: _VERSION.fullmatch(clue.value)),
-    _Rule(Reason("identifier"), lambda clue: _IDENTIFIER.fullmatch(clue.value)),
+    _Rule(
+        Reason("identifier"),
+        lambda clue: _IDENTIFIER.fullmatch(clue.value) or _NUMBERED.fullmatch(clue.value),
+    ),
     _Rule(Reason("weak-value"), lambda clue: clue.is_weak),
     # The rest is random, and its name says that it is secret.
     _Rule(Reason("local-password"), lambda clue: clue.is_local, _POSSIBLE),

@@ -37,7 +37,8 @@ _KINDS: Final = (
     (
         PathKind.EXAMPLES,
         (
-            r"/(?:demos?|tutorials?|cookbooks?|quickstarts?)/|example|(?<![a-z])sample(?![dr])|"
+            r"/(?:demos?|cookbooks?|quickstarts?)/|example|(?<![a-z])tutorial|"
+            r"(?<![a-z])sample(?![dr])|"
             r"\.dist$|\.env\.(?:template|tmpl)$"
         ),
     ),
@@ -51,7 +52,7 @@ _KINDS: Final = (
     (
         PathKind.DOCS,
         (
-            r"/(?:docs?|documentation)/|\.(?:md|rst|txt|adoc|asciidoc|html?)$|"
+            r"/(?:docs?(?:[_-]\w+)?|documentation)/|\.(?:md|rst|txt|adoc|asciidoc|html?)$|"
             r"/(?:readme|changelog|changes|history|news|licen[cs]e|copying|authors)$"
         ),
     ),

@@ -148,12 +148,23 @@ EXAMPLES = {
         ["password = '«test-secret»'", "a.yml: # password: «admin»"],
         ["password = '«tesla-secret»'"],
     ),
-    "weak-password": (["a.yml: password: «serpent»"], ["a.yml: password: «s3rpents»"]),
+    "weak-password": (
+        ["a.yml: password: «serpent»", "a.yml: password: «Oracle_12c»"],
+        ["a.yml: password: «s3rpents»", "password: «serpent»"],
+    ),
     "version-or-number": (
-        ["token = '«1.24.0-rc1»'", "key = '«2026-01-02»'", "key = '«10,000»'"],
+        [
+            "token = '«1.24.0-rc1»'",
+            "token = '«acme:token:1.30.0»'",
+            "key = '«2026-01-02»'",
+            "key = '«10,000»'",
+        ],
         ["token = '«1x24x0rc1»'"],
     ),
-    "identifier": (["token = '«access-grant»'", "key = '«userGrant»'"], ["key = '«grants»'"]),
+    "identifier": (
+        ["token = '«access-grant»'", "key = '«userGrant»'", "TOKEN = '«etcd-cluster-01»'"],
+        ["key = '«grants»'", "key = '«etcd-8fcc26-83ab16»'"],
+    ),
     "weak-value": (["key = '«grants»'", "key = '«a1b2c3»'"], [f"key = '«{HEX}»'"]),
     "local-password": ([f"a.env: URL=redis://me:«{KEY}»@redis/0"], [f"a.env: TOKEN=«{KEY}»"]),
     "test-name": ([f"TEST_API_KEY = '«{KEY}»'"], [f"latest_api_key = '«{KEY}»'"]),

@@ -41,9 +41,11 @@ PATHS = {
         "app/settings_sample.py",
         "phpunit.xml.dist",
         "Demo/app.py",
+        "src/tutorial_2.py",
     ],
     PathKind.DOCS: [
         "docs/conf.py",
+        "docs_src/app.py",
         "README.md",
         "src/guide.rst",
         "notes.txt",
