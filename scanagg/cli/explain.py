@@ -13,7 +13,7 @@ from scanagg.cli.files import last_report
 from scanagg.cli.output import say
 from scanagg.cli.page import advisory_lines
 from scanagg.core.errors import UsageError
-from scanagg.core.text import counted, one_line, shorten
+from scanagg.core.text import counted, one_line, printable, shorten
 from scanagg.gate.rejudge import findings_of, same_text
 from scanagg.model import Category, Confidence, PathKind, Report
 from scanagg.model.paths import path_kind
@@ -25,6 +25,7 @@ from scanagg.reports.reasons import sentence, sentences
 _MOST_EXPLAINED: Final = 5
 _MOST_LISTED: Final = 50
 _SNIPPET_WIDTH: Final = 160
+_WHY_WIDTH: Final = 500
 
 
 def command(
@@ -117,7 +118,14 @@ class Page(msgspec.Struct, frozen=True):
     def lines(self) -> Iterator[str]:
         """Yield the whole page, with an empty line after each section."""
         sections = (
-            *(self.finding(), self.fix(), self.severity(), self.origin(), self.license()),
+            *(
+                self.finding(),
+                self.why(),
+                self.fix(),
+                self.severity(),
+                self.origin(),
+                self.license(),
+            ),
             *map(self.rules, self.explanation.rule_lists),
             *map(self.grace, self.explanation.rule_lists),
             *(self.waivers(), self.witnesses()),
@@ -158,16 +166,26 @@ class Page(msgspec.Struct, frozen=True):
         if finding.in_source:
             yield f"  hidden in the source by {finding.in_source}"
 
+    def why(self) -> Iterator[str]:
+        """Yield why it matters, or what is published about a vulnerability."""
+        finding = self.explanation.finding
+        text = shorten(" ".join(printable(finding.rule.why).split()), _WHY_WIDTH)
+        if text:
+            yield "Description" if finding.advisory else "Why it matters"
+            yield f"  {text}"
+
     def fix(self) -> Iterator[str]:
         """Yield how to fix the finding, for a vulnerability with the upgrades in the report."""
         finding, judged = self.explanation.finding, self.explanation.judged
+        if judged is None:
+            return
         package = finding.package
         upgrade = phrases.upgrades_by_purl(self.report).get(package.purl) if package else None
-        remedy = phrases.fix(judged, upgrade) if judged else ""
-        if not remedy:
-            return
         yield "What to do"
-        yield f"  {remedy}"
+        yield f"  {phrases.fix(judged, upgrade)}"
+        for words, code in phrases.example(finding.rule):
+            yield f"  {words}:"
+            yield from (f"    {line}" for line in code.splitlines())
         if package is None or finding.advisory is None:
             return
         for advice in phrases.upgrade_advice(self.report):

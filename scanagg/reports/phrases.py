@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from scanagg.core.text import counted, one_line, shorten
+from scanagg.core.text import counted, one_line, printable, shorten
 from scanagg.model import (
     Action,
     Advisory,
@@ -23,6 +23,7 @@ from scanagg.model import (
     Outcome,
     Package,
     Report,
+    Rule,
     Run,
     Severity,
     SeverityClaim,
@@ -64,6 +65,21 @@ CATEGORIES: Final = {
     Category.SECRET: "Secrets",
     Category.LICENSE: "Licences",
     Category.MISCONFIGURATION: "Misconfigurations",
+}
+_HELP: Final = {
+    Category.VULNERABILITY: "Upgrade to a fixed version, or remove the package.",
+    Category.CODE: (
+        "Read about the rule on its page. Change the code, or waive the finding with a reason if "
+        "it is wrong."
+    ),
+    Category.SECRET: (
+        "Revoke the secret, issue a new one, and load it from the environment or a secret manager."
+    ),
+    Category.LICENSE: "Check whether the project may use the package under this licence.",
+    Category.MISCONFIGURATION: (
+        "Read about the rule on its page. Change the configuration, or waive the finding with a "
+        "reason if it is wrong."
+    ),
 }
 # Worst first. Unknown comes after high, because it may be high.
 SEVERITIES: Final = tuple(sorted(Severity, key=lambda severity: severity.order))
@@ -121,6 +137,9 @@ _EPSS_CREDIT: Final = "EPSS scores are from FIRST, first.org/epss."
 # The default of `warn_before` in policies.
 _SOON_DAYS: Final = 14
 _SHOWN_STEPS: Final = 7
+# Limits of an example. Rules of other scanners' reports may have any text.
+_EXAMPLE_LINES: Final = 12
+_EXAMPLE_WIDTH: Final = 120
 _SHOWN_PLACES: Final = 3
 _SHORT_COMMIT: Final = 7
 _SHORT_DIGEST: Final = 12
@@ -380,7 +399,21 @@ def dependency_summary(package: Package, app: str) -> str:
 
 def fix(judged: Judged, upgrade: Upgrade | None = None) -> str:
     """Return what to do about a finding in one sentence, as far as it is known."""
-    return vulnerability_fix(judged, upgrade) or one_line(judged.finding.rule.help)
+    finding = judged.finding
+    return vulnerability_fix(judged, upgrade) or rule_help(finding.rule, finding.category)
+
+
+def rule_help(rule: Rule, category: Category) -> str:
+    """Return what to do about findings of a rule, on one line."""
+    return " ".join(printable(rule.help).split()) or _HELP[category]
+
+
+def example(rule: Rule) -> Iterator[tuple[str, str]]:
+    """Yield words and printable lines of code: what the rule finds, and what to write instead."""
+    for words, code in (("Instead of", rule.bad), ("Write", rule.good)):
+        lines = printable(code).strip("\n").expandtabs(4).splitlines()[:_EXAMPLE_LINES]
+        if any(lines):
+            yield words, "\n".join(shorten(line, _EXAMPLE_WIDTH) for line in lines)
 
 
 def vulnerability_fix(judged: Judged, upgrade: Upgrade | None) -> str:

@@ -11,6 +11,7 @@ from support.sample_known import PAGES, UPGRADES, known_report
 
 from scanagg.model import (
     Action,
+    Category,
     Change,
     Confidence,
     History,
@@ -20,10 +21,12 @@ from scanagg.model import (
     Package,
     Reason,
     Report,
+    Rule,
     Severity,
     plain,
 )
 from scanagg.reports.json import render
+from scanagg.reports.phrases import rule_help
 from scanagg.reports.reasons import sentence
 
 POLICY = """\
@@ -167,6 +170,38 @@ def test_a_vulnerability_is_explained_with_chain_sources_and_upgrade(project: Pa
     path = write(project / "third", unchecked)
     page = explain("CVE-2016-10745", "--report", str(path), cwd=project)
     assert "  from scanners, not checked in the advisory store" in page
+
+
+def test_a_rule_is_explained_with_an_example(project: Path) -> None:
+    page = explain("B602", cwd=project)
+    assert page[page.index("Why") : page.index("Severity:")].splitlines() == [
+        "Why it matters",
+        "  A shell interprets its input.",
+        "",
+        "What to do",
+        "  Pass a list of arguments and no shell.",
+        "  Instead of:",
+        '    subprocess.run(f"ping {host}", shell=True)',
+        "  Write:",
+        '    arguments = ["ping", "--", host]',
+        "    subprocess.run(arguments)",
+        "",
+    ]
+
+
+def test_a_description_is_cut_and_a_rule_without_texts_says_what_to_do(project: Path) -> None:
+    first = sample_findings()[0]
+    rule = replace(first.finding.rule, why="long \x1b[31m " * 100)
+    long = replace(first, finding=replace(first.finding, rule=rule))
+    bare = judged(finding(9, rule=Rule("X-1", "x", "title")), Severity.LOW, Action.WARN)
+    write(project / "reports", sample_report((long, bare)))
+    lines = explain("CVE-2016-10745", cwd=project).splitlines()
+    shown = lines[lines.index("Description") + 1]
+    assert len(shown) == 502
+    assert "\x1b" not in shown
+    page = explain("X-1", cwd=project)
+    assert "Why it matters" not in page
+    assert f"What to do\n  {rule_help(bare.finding.rule, Category.CODE)}\n" in page
 
 
 def test_an_advisory_s_id_explains_each_finding_that_has_it(project: Path) -> None:

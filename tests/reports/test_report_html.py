@@ -11,7 +11,6 @@ import pytest
 from msgspec.structs import replace
 from support.browser import Browser, Visit, open_browser
 from support.sample import (
-    CVE,
     SHELL,
     finding,
     judged,
@@ -43,6 +42,7 @@ from scanagg.model import (
     Package,
     Report,
     Revision,
+    Rule,
     Severity,
     SeverityClaim,
     Status,
@@ -460,6 +460,9 @@ def test_a_code_finding_shows_what_to_do_and_its_rule(sample_cards: list[Any]) -
     card = sample_cards[2]
     assert "subprocess.run(name, shell=True)" in card["head"]
     assert card["What to do"] == SHELL.help
+    assert card["Why it matters"] == SHELL.why
+    assert card["Instead of"] == SHELL.bad
+    assert card["Write"] == SHELL.good
     assert card["Rule"].startswith("B602 subprocess_popen_with_shell_equals_true · CWE-78")
     assert card["Severity"] == "high, by bandit"
     assert card["Confidence"] == "high"
@@ -1024,7 +1027,7 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         snippet=hostile,
         location=Location(path, 1),
         places=(Location(path, 1), Location(path, 2)),
-        rule=replace(CVE, id=hostile, name=hostile, url=hostile, cwe=(hostile,), help=hostile),
+        rule=Rule(*[hostile] * 4, (hostile,), *[hostile] * 4),
         advisory=Advisory(
             "CVE-1",
             (hostile,),
@@ -1091,7 +1094,8 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
         await page.$$eval("a", (all) => all.filter((a) => !/^(https?|file):/.test(a.href)).length),
         await page.textContent(".attempts li"), await page.textContent("#list .waiver"),
         await page.textContent(".waivers tbody"), await page.textContent(".upgrades tbody"),
-        await page.textContent(".data tbody"), await page.textContent("#list .way")];
+        await page.textContent(".data tbody"), await page.textContent("#list .way"),
+        ...await page.$$eval("#list .example", (all) => all.map((part) => part.textContent))];
     """
     shown = show(report, script).value
     assert shown[:2] == [hostile, hostile]
@@ -1101,6 +1105,7 @@ def test_hostile_text_is_shown_as_text_everywhere(show: Open, hostile: str) -> N
     assert shown[6:9] == [4, 0, 0]
     assert shown[9] == hostile
     assert all(hostile in part for part in shown[10:])
+    assert shown[-2:] == [hostile, hostile]
 
 
 def test_control_characters_are_made_visible(show: Open) -> None:

@@ -58,6 +58,7 @@ from scanagg.model import (
     Package,
     Report,
     Revision,
+    Rule,
     Severity,
     Status,
     Target,
@@ -66,6 +67,7 @@ from scanagg.model import (
 )
 from scanagg.project.sources import line_hashes
 from scanagg.reports import sarif
+from scanagg.reports.phrases import rule_help
 from scanagg.reports.sarif import results as sarif_results
 from scanagg.reports.sarif.results import FINGERPRINT
 
@@ -427,6 +429,35 @@ def test_14_help_is_text_and_markdown_with_a_page() -> None:
     assert "Do \\*not\\* \\<b\\>this\\</b\\>" in rule["help"]["markdown"]
     assert f"[More information]({SHELL.url})" in rule["help"]["markdown"]
     assert rule["helpUri"] == SHELL.url
+
+
+def test_14_help_has_why_what_and_examples() -> None:
+    texts = rule_of(finding(1, rule=SHELL))["help"]
+    for part in (SHELL.why, SHELL.help, f"Instead of:\n{SHELL.bad}", f"Write:\n{SHELL.good}"):
+        assert part in texts["text"]
+    for part in (SHELL.why, SHELL.help, f"```\n{SHELL.bad}\n```", f"```\n{SHELL.good}\n```"):
+        assert part in texts["markdown"]
+
+
+def test_14_a_rule_without_texts_has_neither_why_nor_examples() -> None:
+    texts = rule_of(finding(1, rule=Rule("X-1", "x", "A title", SHELL.url)))["help"]
+    general = rule_help(Rule("", "", ""), Category.CODE)
+    assert texts["text"] == f"A title. {general}\n\n{SHELL.url}"
+    assert "```" not in texts["markdown"]
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"),
+    [
+        ("```\n# A heading\n```", "````\n```\n# A heading\n```\n````"),
+        ("\tx\u202e\x1b[31m{0}\r", "```\n    x\\u202e\\x1b[31m{ 0 }\\x0d\n```"),
+        ("a\n" * 100, "```\n" + "a\n" * 12 + "```"),
+        ("a" * 1000, "```\n" + "a" * 119 + "…\n```"),
+    ],
+)
+def test_14_code_cannot_end_its_block(code: str, shown: str) -> None:
+    markdown = rule_of(finding(1, rule=replace(SHELL, bad="", good=code)))["help"]["markdown"]
+    assert f"Write:\n\n{shown}\n\n[More" in markdown
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,10 @@ SHELL = Rule(
     "A subprocess is started through a shell.",
     "https://bandit.readthedocs.io/en/latest/plugins/b602_subprocess_popen_with_shell_equals_true.html",
     ("CWE-78",),
-    "A shell interprets its input. Pass a list of arguments and no shell.",
+    "Pass a list of arguments and no shell.",
+    why="A shell interprets its input.",
+    bad='subprocess.run(f"ping {host}", shell=True)',
+    good='arguments = ["ping", "--", host]\nsubprocess.run(arguments)',
 )
 EVAL = Rule("B307", "eval", "A string is run as code.", None, ("CWE-78",))
 CVE = Rule(

@@ -237,7 +237,7 @@ class Rows:
         self._blocks: ValueTable[str] = ValueTable(_block)
         self._snippets: ValueTable[str] = ValueTable(_snippet)
         self._confidences: ValueTable[str] = ValueTable(str)
-        self._rules: ValueTable[Rule] = ValueTable(_rule)
+        self._rules: ValueTable[tuple[Rule, Category]] = ValueTable(_rule)
         self._packages: ValueTable[_PackageKey] = ValueTable(self._package)
         self._advisories: ValueTable[Advisory] = ValueTable(_advisory)
         self._witnesses: ValueTable[tuple[Witness, ...]] = ValueTable(_witnesses)
@@ -308,7 +308,7 @@ class Rows:
             self._confidences[secrets.confidence(finding) or _CONFIDENCES[finding.confidence]],
             self._lines[finding.title],
             self._blocks[f"{finding.message} (In {cell}.)" if cell else finding.message],
-            self._rules[finding.rule],
+            self._rules[finding.rule, finding.category],
             self._lines[location.path] if location else _NONE,
             location.start_line if location else None,
             location.last_line if location else None,
@@ -370,14 +370,17 @@ def _base(origin_and_history: tuple[Origin, History]) -> object:
     return (phrases.origin_word(origin, history), sentence(history.reason), since)
 
 
-def _rule(rule: Rule) -> object:
+def _rule(rule_and_category: tuple[Rule, Category]) -> object:
+    rule, category = rule_and_category
     return (
         one_line(rule.id),
         one_line(rule.name),
         _line(rule.title),
         links.web_url(rule.url),
         [(one_line(name), links.cwe_url(name)) for name in rule.cwe],
-        _block(rule.help),
+        shorten(phrases.rule_help(rule, category), BLOCK_WIDTH),
+        _block(rule.why.strip()),
+        list(phrases.example(rule)),
     )
 
 

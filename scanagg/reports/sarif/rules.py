@@ -12,7 +12,9 @@ from scanagg.reports.links import advisory_url, cwe_url
 from scanagg.reports.reasons import sentences
 from scanagg.reports.sarif.values import (
     DESCRIPTION_LENGTH,
+    fenced,
     https,
+    literal,
     markdown,
     pascal,
     phrase,
@@ -49,15 +51,6 @@ _PRECISIONS: Final = {
     Confidence.LIKELY: "high",
     Confidence.POSSIBLE: "medium",
     Confidence.UNLIKELY: "low",
-}
-_HELP: Final = {
-    Category.VULNERABILITY: "Upgrade to a fixed version, or remove the package.",
-    Category.CODE: "Change the code as the rule describes.",
-    Category.SECRET: (
-        "Revoke the secret, issue a new one, and load it from the environment or a secret manager."
-    ),
-    Category.LICENSE: "Check whether the project may use the package under this licence.",
-    Category.MISCONFIGURATION: "Change the configuration as the rule describes.",
 }
 _MOST_WEAKNESSES: Final = 6
 _MOST_NAMES: Final = 20
@@ -127,7 +120,10 @@ class SarifRules:
             if entry.category is Category.VULNERABILITY and rule.id not in words:
                 words = f"{phrase(rule.id)}: {words}"  # people search for the id
             short = sentence(words, DESCRIPTION_LENGTH // 2)
-            advice = sentence(rule.help, DESCRIPTION_LENGTH) or _HELP[entry.category]
+            advice = sentence(phrases.rule_help(rule, entry.category), DESCRIPTION_LENGTH)
+            why = sentence(rule.why, DESCRIPTION_LENGTH)
+            blocks = [f"{words}:\n{literal(code)}" for words, code in phrases.example(rule)]
+            about = " ".join(filter(None, (short, why, advice)))
             pages = (rule.url, advisory_url(rule.id), *map(cwe_url, rule.cwe))
             page = next(filter(None, map(https, pages)), self._page)
             doubled = short.replace("{", "{{").replace("}", "}}")
@@ -138,11 +134,11 @@ class SarifRules:
                 id=identifier,
                 name=pascal(rule.name or rule.id, identifier),
                 short_description=_text(short),
-                full_description=_text(sentence(f"{short} {advice}", DESCRIPTION_LENGTH)),
+                full_description=_text(sentence(about, DESCRIPTION_LENGTH)),
                 help_uri=page or None,
                 help=sarif_om.MultiformatMessageString(
-                    text=f"{short} {advice} {page}".rstrip(),
-                    markdown="\n\n".join(_help(entry, short, advice, page)),
+                    text="\n\n".join(filter(None, (about, *blocks, page))),
+                    markdown="\n\n".join(filter(None, _help(entry, short, why, advice, page))),
                 ),
                 message_strings={MESSAGE: _text(f"{doubled} Affected: '{{0}}'.")},
                 default_configuration=sarif_om.ReportingConfiguration(level=level),
@@ -154,10 +150,14 @@ def _text(text: str) -> sarif_om.MultiformatMessageString:
     return sarif_om.MultiformatMessageString(text=text)
 
 
-def _help(entry: _RuleFindings, short: str, advice: str, page: str) -> Iterator[str]:
-    """Yield blocks of Markdown: what to do, and for an advisory its names, severities and pages."""
+def _help(entry: _RuleFindings, short: str, why: str, advice: str, page: str) -> Iterator[str]:
+    """Yield blocks of Markdown about the rule, and of an advisory names, severities and pages."""
     yield f"**{markdown(short)}**"
-    yield markdown(advice)
+    yield markdown(why)
+    yield f"**What to do:** {markdown(advice)}"
+    for words, code in phrases.example(entry.rule):
+        yield f"{words}:"
+        yield fenced(literal(code))
     advisory = entry.first.finding.advisory if entry.first else None
     if entry.first and advisory:
         yield "\n".join(f"- {fact}" for fact in _facts(entry.first, advisory))

@@ -23,6 +23,7 @@ _CACHED: Final = 4_096
 # "{0}" is a placeholder in a SARIF message, "[a](b)" a link. Untrusted text must be neither.
 _PLACEHOLDER: Final = re.compile(r"\{(\d+)\}")
 _MARKDOWN: Final = re.compile(r"([\\`*_\[\]<>#|])")
+_TICKS: Final = re.compile("`+")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+")
 # Ids that need no quotes in an address or a search.
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,254}")
@@ -69,6 +70,17 @@ def sentence(text: str, length: int = _MESSAGE_LENGTH) -> str:
 def markdown(text: str) -> str:
     """Escape `text` so that Markdown shows it as it is."""
     return _MARKDOWN.sub(r"\\\1", text)
+
+
+def fenced(code: str) -> str:
+    """Return code as a block of Markdown that it cannot end."""
+    fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(code)), default=0))
+    return f"{fence}\n{code}\n{fence}"
+
+
+def literal(code: str) -> str:
+    """Return code without placeholders: `{0}` becomes `{ 0 }`."""
+    return _PLACEHOLDER.sub(r"{ \1 }", code)
 
 
 def width(text: str) -> int:

@@ -137,11 +137,10 @@
 
   function facts(row) {
     const [ruleName, why] = T.verdicts[row[VERDICT]];
-    const rule = T.rules[row[RULE]];
     return [
       ["Verdict", [el("b", null, T.actions[row[ACTION]]), ` by rule ${ruleName}: ${why}`]],
       ...standingFacts(standingOf(row)),
-      ["What to do", row[FIX] < 0 && rule[5] ? [rule[5]] : []],
+      ...helpFacts(row),
       ["Severity", severityFacts(row)],
       ["Found by", [el("ul", null, ...T.witnesses[row[SEEN]].map(([scanner, rule, severity]) =>
         el("li", null, `${scanner} as ${rule} (${severityWord(severity)})`)))]],
@@ -153,6 +152,17 @@
       ["Licence", row[LICENSE] >= 0 ? [T.lines[row[LICENSE]]] : []],
       ["Place", placeFacts(row)],
       ["Link", [el("a", { href: `#finding=${encodeURIComponent(row[ID])}` }, row[ID]), ` (${CATEGORY_NAMES[T.categories[row[CATEGORY]]]})`]],
+    ];
+  }
+
+  function helpFacts(row) {
+    const [, , , , , help, why, example] = T.rules[row[RULE]];
+    // The message of a vulnerability may have its description.
+    const told = T.blocks[row[MESSAGE]].includes(why.slice(0, 80));
+    return [
+      [row[ADVISORY] < 0 ? "Why it matters" : "Description", told ? [] : [why]],
+      ["What to do", row[FIX] < 0 ? [help] : []],
+      ...example.map(([words, code]) => [words, [el("pre", { class: "example" }, el("code", null, code))]]),
     ];
   }
 
