@@ -230,11 +230,13 @@ def _unaliased(observation: Observation) -> str:
 
 def _witness_order(observation: Observation) -> tuple[object, ...]:
     # A scanner that is installed later must not change the identity of a finding.
-    is_usual = observation.category in scanner_info(observation.scanner).usual_for
+    info = scanner_info(observation.scanner)
+    is_usual = observation.category in info.usual_for
     return (
         _is_guess(observation),
         not is_usual,
         observation.scanner,
+        observation.rule.id not in info.lasting_rules,
         observation.rule.id,
         *_order(observation),
     )

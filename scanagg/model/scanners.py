@@ -43,7 +43,8 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     severity. A comment that hides the value from those witnesses hides the guess too.
     `generic_rules` match any kind of secret, the vaguest last: a rule that knows the kind names a
     finding before them. `syntax_rules` are those that know a secret by the text around it, such as
-    the option of a command: the name of the value does not matter.
+    the option of a command: the name of the value does not matter. `lasting_rules` identify a
+    finding before others, so that rules that are added later do not change what a baseline knows.
 
     `natural_confidence` is the confidence that the scanner gives a rule always or nearly always, if
     it is not high. It says nothing about a single finding, so it does not lower its severity.
@@ -74,5 +75,6 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     guessing_rules: frozenset[str] = frozenset()
     generic_rules: tuple[str, ...] = ()
     syntax_rules: frozenset[str] = frozenset()
+    lasting_rules: frozenset[str] = frozenset()
     natural_confidence: Mapping[str, Confidence] = MappingProxyType({})
     suppressions: Mapping[str, bool] = MappingProxyType({})

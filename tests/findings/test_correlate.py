@@ -320,6 +320,22 @@ def test_a_secret_has_the_rule_that_all_scanners_share_and_witnesses_their_own()
     assert ids_of(finding) == ("github-token", "github-pat")
 
 
+def test_a_rule_that_is_added_later_does_not_change_the_identity_of_a_secret() -> None:
+    known = replace(
+        secret("detect-secrets", (5, None), digest="d"),
+        rule=Rule("secret-keyword", "n", "t"),
+    )
+    added = replace(
+        secret("detect-secrets", (2, None), digest="d"),
+        rule=Rule("password-in-a-connection-string", "n", "named"),
+        title="named",
+    )
+    (before,) = merged([known])
+    (after,) = merged([added, known])
+    assert (after.fingerprint, after.location) == (before.fingerprint, before.location)
+    assert (after.title, after.rule.id) == ("named", "password-in-a-connection-string")
+
+
 @pytest.mark.parametrize("other", ["betterleaks", "trivy"])
 def test_another_scanner_does_not_change_the_identity_of_a_secret(other: str) -> None:
     known = secret("detect-secrets", (5, None), digest="d")

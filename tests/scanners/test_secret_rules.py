@@ -7,11 +7,13 @@ from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_cla
 from msgspec.structs import astuple
 
 from scanagg.scanners.base import scanner_infos
-from scanagg.scanners.detect_secrets import rule_of
+from scanagg.scanners.detect_secrets import INFO, detectors, rule_of
 from scanagg.scanners.secret_rules import ALIASES, GENERIC, message, secret_rule
 
 UNKNOWN = secret_rule("no-such-rule", "Some Vendor Access Key")
-DETECT_SECRETS = [rule_of(kind) for kind in get_mapping_from_secret_type_to_class()]
+BUILT_IN = [rule_of(kind) for kind in get_mapping_from_secret_type_to_class()]
+ADDED = [rule_of(detector.secret_type) for detector in detectors.ALL.values()]
+DETECT_SECRETS = [*{rule.id: rule for rule in (*BUILT_IN, *ADDED)}.values()]
 RULES = [
     *DETECT_SECRETS,
     *(secret_rule(rule, "") for rule in {*ALIASES.values(), *GENERIC}),
@@ -60,6 +62,12 @@ def test_an_alias_is_no_kind_and_names_one() -> None:
     assert not ALIASES.keys() & ALIASES.values()
     assert all(secret_rule(kind, "").why != UNKNOWN.why for kind in ALIASES.values())
     assert all(secret_rule(kind, "").why != UNKNOWN.why for kind in GENERIC)
+
+
+def test_the_rules_of_detect_secrets_identify_a_finding() -> None:
+    added = {rule.id for rule in ADDED}
+    assert {rule.id for rule in BUILT_IN} - added <= INFO.lasting_rules
+    assert INFO.lasting_rules <= {rule.id for rule in BUILT_IN}
 
 
 def test_scanners_of_secrets_share_the_ids() -> None:

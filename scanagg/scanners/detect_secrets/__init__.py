@@ -64,6 +64,19 @@ INFO = ScannerInfo(
     rule_aliases=secret_rules.ALIASES,
     generic_rules=secret_rules.GENERIC,
     syntax_rules=secret_rules.BY_SYNTAX,
+    # Those of detect-secrets 1.5.0.
+    lasting_rules=frozenset(
+        (
+            *("artifactory-credentials", "aws-access-key", "azure-storage-account-access-key"),
+            *("base64-high-entropy-string", "basic-auth-credentials", "cloudant-credentials"),
+            *("discord-bot-token", "github-token", "gitlab-token", "hex-high-entropy-string"),
+            *("ibm-cloud-iam-key", "ibm-cos-hmac-credentials", "json-web-token"),
+            *("mailchimp-access-key", "npm-tokens", "openai-token", "private-key"),
+            *("public-ip-ipv4", "pypi-token", "secret-keyword", "sendgrid-api-key", "slack-token"),
+            *("softlayer-credentials", "square-oauth-secret", "stripe-access-key"),
+            *("telegram-bot-token", "twilio-api-key"),
+        )
+    ),
     suppressions={_PRAGMA: True, _NO_SECRET: True, _KNOWN: True},
 )
 
