@@ -317,7 +317,7 @@ def test_commands_in_the_readme_work(make_project: Any) -> None:
         done = scanagg(*argv, cwd=project)
         assert done.returncode == 0, done
         ran.add(words[1])
-    assert ran == {"scanners", "waivers", "gate", "policy", "license"}
+    assert ran == {"scanners", "explain", "waivers", "gate", "policy", "license"}
 
 
 def test_other_commands_in_the_readme_exist() -> None:

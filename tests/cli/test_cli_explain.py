@@ -309,7 +309,7 @@ def test_values_that_look_like_no_secrets_are_listed_by_reason(tmp_path: Path) -
         (("CVE-1999-1",), "no finding 'CVE-1999-1' in "),
         (("000",), "no finding '000' in "),
         (("B602", "--report", "none.json"), "none.json: does not exist"),
-        (("B602", "/"), "reports/scanagg.json: does not exist"),
+        (("B602", "reports"), "reports/scanagg.json: does not exist"),
         ((), "a finding is missing"),
         (("B602", "--secrets"), "--secrets does not take a finding"),
         (("B602", "--policy", "none"), "policy 'none' not found"),
