@@ -47,10 +47,10 @@ _GLUE: Final = _words(
     "static private echo data"
 )
 _SAYS_PASSWORD: Final = re.compile(
-    r"passw|identified|contrase|senha|kennwort|passphrase|passcode|pwd|(?:^|[^a-z])pass(?:$|[^a-z])|(?:db|my|user|root|admin|sys)pass$"
+    r"passw|contrase|senha|kennwort|passphrase|passcode|pwd|(?:^|[^a-z])pass(?:$|[^a-z])|(?:db|my|user|root|admin|sys)pass$"
 )
 _SAYS_SECRET: Final = re.compile(
-    r"secret|token|credential|salt|securestring|"
+    r"secret|token|credential|salt|"
     r"(?:api|access|auth|account|client|consumer|crypt|encryption|license|master|service|shared|"
     r"sign|signing|storage|nonce|loggedin|priv|private|ssh|ssl|app|application|db|database)key"
 )
@@ -178,8 +178,6 @@ _CONTINUED: Final = re.compile(r"[=(\[{:\\]\s{0,20}\Z")
 # The name is in the line before: `- name: TOKEN`, `  value: x`.
 _NAMED_ABOVE: Final = re.compile(r"[\s\"']{0,80}(?:value|default)[\"']?\s{0,20}[:=]", re.IGNORECASE)
 _USER: Final = re.compile(r"://[^\s/@\"']{0,100}:\Z")
-# Options of mysql, sshpass, docker, redis-cli and curl.
-_OPTION: Final = re.compile(r"\s(?:-[pa] ?|(?:-u|--user)[ =][\"']?[\w.@+-]{1,60}:)[\"']?\Z")
 _LOCAL_HOST: Final = re.compile(
     r"@(?:(?:tcp|unix)\()?(?:[\w-]*(?=[:/\s\"'`?#,]|\Z)|localhost|127\.|0\.0\.0\.0|\[?::1|"
     r"[\w.-]*(?:\bexample|\btest|\.local|\.internal|\.invalid)\b|[$%{<])",
@@ -229,7 +227,7 @@ class Clue:
     @cached_property
     def name(self) -> str:
         """The name that the value is assigned to, "" without one."""
-        if self.in_address or self.has_syntax or _OPTION.search(self.before):
+        if self.in_address or self.has_syntax:
             return "password"
         words = _NAME.findall(self.before)
         while words and words[-1].lower() in _GLUE:
