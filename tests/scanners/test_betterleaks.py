@@ -13,6 +13,7 @@ from support.drive import Driven, context, drive
 
 from scanagg.core.errors import ConfigError
 from scanagg.model import Category, Location, Target
+from scanagg.model.advisories import secret_texts
 from scanagg.scanners import betterleaks
 from scanagg.scanners.base import Output
 
@@ -124,6 +125,13 @@ def test_a_private_key_is_one_secret_and_its_lines_are_masked_anywhere(scan: Sca
     masked = done.parsed[0].secrets
     assert masked.issuperset(body)
     assert masked.isdisjoint((begin, end))
+
+
+def test_an_encoded_secret_is_known_by_the_text_that_encodes_it(scan: Scan) -> None:
+    (found,) = scan({"a.py": f'x = "{ENCODED}"\n'}).observations
+    assert found.secret
+    assert found.secret.digest is None
+    assert found.secret.texts >= secret_texts((OTHER, ENCODED))
 
 
 def test_a_file_that_is_not_text_is_left_out(scan: Scan) -> None:

@@ -251,7 +251,9 @@ def _secrets(context: base.Context, file: SourceFile, parts: Sequence[_Part]) ->
         span = lines[first - 1 : last]
         # The file has the value of an encoded secret in another form.
         encoded = _WORD.findall("\n".join(span)) if part.encodings else []
-        secrets.update((value, *filter(_WORD.fullmatch, value.splitlines()), *encoded))
+        # The first line of a private key is no secret.
+        pieces = filter(_WORD.fullmatch, value.splitlines()) if "\n" in value else (value,)
+        secrets.update((*pieces, *encoded))
         quoted = [text for line in span for texts in _QUOTED.findall(line) for text in texts]
         around = [text for text in quoted if value in text]
         in_source = next((mark for mark in _ALLOWED if any(mark in line for line in span)), "")
@@ -268,7 +270,8 @@ def _secrets(context: base.Context, file: SourceFile, parts: Sequence[_Part]) ->
                 confidence=_CONFIDENCES.get(part.confidence, Confidence.UNKNOWN),
                 location=source_files.in_notebook(Location(file.path, first, last), cells),
                 secret=Secret(
-                    digest=next(iter(secret_texts((value,)))),
+                    # Other scanners know an encoded secret by the text that encodes it.
+                    digest=None if encoded else next(iter(secret_texts((value,)))),
                     texts=secret_texts((value, *encoded, *around)),
                     value=value,
                 ),
