@@ -127,7 +127,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     ),
     "base64-high-entropy-string": _Kind(
         "High-entropy string (Base64)",
-        "use the string, which looks random enough to be a key or a token",
+        "copy the string, which looks random enough to be a key or a token",
         "",
         "SIGNING_KEY",
         advice=(
@@ -382,7 +382,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     ),
     "hex-high-entropy-string": _Kind(
         "High-entropy string (hex)",
-        "use the string, which looks random enough to be a key or a token",
+        "copy the string, which looks random enough to be a key or a token",
         "",
         "SIGNING_KEY",
         advice=(

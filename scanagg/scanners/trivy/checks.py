@@ -131,7 +131,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "DS-0022": CheckWords(
         "Deprecated instruction MAINTAINER",
-        "Docker no longer supports the instruction, and tools do not show it.",
+        "The instruction is deprecated, and tools that read labels do not see it.",
         "Use a label.",
         "MAINTAINER shop@example.org",
         'LABEL org.opencontainers.image.authors="shop@example.org"',
