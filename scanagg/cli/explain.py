@@ -118,14 +118,8 @@ class Page(msgspec.Struct, frozen=True):
     def lines(self) -> Iterator[str]:
         """Yield the whole page, with an empty line after each section."""
         sections = (
-            *(
-                self.finding(),
-                self.why(),
-                self.fix(),
-                self.severity(),
-                self.origin(),
-                self.license(),
-            ),
+            *(self.finding(), self.why(), self.fix()),
+            *(self.severity(), self.origin(), self.license()),
             *map(self.rules, self.explanation.rule_lists),
             *map(self.grace, self.explanation.rule_lists),
             *(self.waivers(), self.witnesses()),

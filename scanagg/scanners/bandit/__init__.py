@@ -117,7 +117,7 @@ _CONFIDENCES: Final = {
     "LOW": Confidence.LOW,
 }
 
-_NO_TEXTS: Final = ("", "", "", "")
+_NO_TEXTS: Final = ("", "", "", "", "")
 
 # The name of a file, of a check that crashed in it, and the line.
 _FailedCheck = tuple[str, str, Number]
@@ -481,11 +481,11 @@ def _rule(test: str, name: str, url: str, cwe: int) -> Rule:
     """Return the rule, with a URL that does not depend on the version of bandit."""
     listed = _BLACKLISTED.search(url) if name.startswith("blacklist") else None
     name = listed[1].replace("-", "_") if listed else name
-    why, advice, bad, good = RULES.get(test, _NO_TEXTS)
+    title, why, advice, bad, good = RULES.get(test, _NO_TEXTS)
     return Rule(
         id=test,
         name=name,
-        title=name.replace("_", " ").capitalize(),
+        title=title or name.replace("_", " ").capitalize(),
         url=_VERSION_IN_URL.sub("latest", url) if url.startswith("https://") else None,
         cwe=(f"CWE-{cwe}",) if cwe else (),
         help=advice,
