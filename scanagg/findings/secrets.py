@@ -65,18 +65,17 @@ _DIGESTS: Final = _words(
     "guid build version ref tag crc blake2b blake2 cid blob tree"
 )
 _METADATA: Final = _words(
-    "name names url urls uri path paths file filename filenames dir directory folder type types "
-    "field fields label labels title text hint help message messages msg error errors header "
-    "headers prefix suffix length len size count format regex pattern patterns policy class "
-    "column param params parameter parameters placeholder description desc expires expiry "
-    "expiration ttl timeout lifetime age endpoint host port user username login email "
+    "name names url urls uri path paths file filename filenames dir directory folder type "
+    "types field fields label labels title text hint help message messages msg error errors "
+    "header headers prefix suffix length len size count format regex pattern patterns policy "
+    "class column param params parameter parameters placeholder description desc expires "
+    "expiry expiration ttl timeout lifetime age endpoint host port user username login email "
     "selector enabled required template reset attr attribute option options algorithm algo "
     "alg kind mode status validator validators widget view form page link route method scope "
-    "scopes scheme config env variable var source provider manager backend helper util utils handler "
-    "store storage arn engine module import package doc docs info index cache context icon "
-    "style css html"
+    "scopes scheme config env variable var source provider manager backend helper util utils "
+    "handler store storage arn engine module import package doc docs info index cache context "
+    "icon style css html"
 )
-# The syntax of templates and of commands that print a value.
 # First words of names that are about a secret.
 _VERBS: Final = _words(
     "allow allows always apply can change clear confirm create disable display enable encode "
@@ -85,6 +84,7 @@ _VERBS: Final = _words(
     "update use uses validate verify wants with without"
 )
 _TEST_NAMES: Final = _words("test tests testing dummy fake mock sample example demo")
+# The syntax of templates and of commands that print a value.
 _TEMPLATE: Final = re.compile(
     r"\$\{|\{\{|\}\}|%\(\w+\)s|<%|<\w[\w .:/|-]*>|\$\([^()]*\)|#\{\w|\{[a-z_]\w*\}|"
     r"\A%[sdr]\Z|\A\[[\w -]{1,40}\]\Z|\A\$[A-Za-z_]\w*\Z|\A@\w+@\Z|\A%\w+%\Z"

@@ -19,13 +19,13 @@ _KINDS: Final = (
         PathKind.GENERATED,
         (
             r"\.lock$|lock\.(?:json|ya?ml|toml)$|[.-]min\.(?:js|css)$|\.(?:map|po|pot|svg)$|"
-            r"_pb2(?:_grpc)?\.pyi?$|/(?:go\.sum|npm-shrinkwrap\.json)$|/(?:\w*cassettes|locales?)/"
+            r"_pb2(?:_grpc)?\.pyi?$|/(?:go\.sum|npm-shrinkwrap\.json)$|/locales?/"
         ),
     ),
     (
         PathKind.TESTS,
         (
-            r"/(?:t|tests?|testing|specs?|__tests__|fixtures?|testdata|mocks?|e2e|cypress|\.ci|"
+            r"/(?:t|tests?|testing|specs?|__tests__|fixtures?|testdata|mocks?|e2e|cypress|\.ci|\w*cassettes|"
             r"(?:unit|local|system|integration|functional|smoke|acceptance|e2e)[-_]?tests?|"
             r"tests?[-_]\w+)/|"
             r"/(?:test_|conftest\.)|/tests?\.py$|_test\.|_spec\.|\.test\.|\.spec\.|"

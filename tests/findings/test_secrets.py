@@ -152,7 +152,7 @@ EXAMPLES = {
     "version-or-number": (
         [
             "token = '«1.24.0-rc1»'",
-            "token = '«acme:token:1.30.0»'",
+            "token = '«acme:lib:1.30.0»'",
             "key = '«2026-01-02»'",
             "key = '«10,000»'",
         ],

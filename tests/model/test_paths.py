@@ -18,7 +18,6 @@ PATHS = {
         "static/jquery.min.js",
         "app/locale/de/LC_MESSAGES/django.po",
         "api/user_pb2.py",
-        "tests/cassettes/login.yaml",
     ],
     PathKind.TESTS: [
         "tests/test_app.py",
@@ -32,6 +31,7 @@ PATHS = {
         "integration-tests/a.yml",
         "docker-compose.test.yml",
         "compose.ci.yaml",
+        "vcr_cassettes/login.yaml",
         ".env.test",
     ],
     PathKind.EXAMPLES: [
