@@ -18,11 +18,13 @@ from typer.main import get_command
 
 from scanagg.cli.app import app
 from scanagg.core import errors
+from scanagg.findings.secrets import RULES
 from scanagg.model import (
     Action,
     Category,
     Origin,
     Outcome,
+    PathKind,
     ScannerInfo,
     Severity,
     Status,
@@ -171,6 +173,19 @@ def test_every_rule_of_evaluation_has_an_example() -> None:
     assert titles == [str(number) for number in range(1, 16)]
     for rule in re.split(r"^### ", part, flags=re.M)[1:]:
         assert "```" in rule, rule.splitlines()[0]
+
+
+def test_every_rule_for_secrets_has_a_row_in_order() -> None:
+    part = section(text("docs/secrets.md"), "Rules")
+    shown = re.findall(r"^\| `([\w-]+)` \| .+ \| (\w+) \| (\w+) \|(?: [\d,]+ \|){3}$", part, re.M)
+    rules = [(rule.reason.kind, rule.production, rule.elsewhere) for rule in RULES]
+    assert shown == [(kind, one.value, other.value) for kind, one, other in rules]
+
+
+def test_every_kind_of_file_has_a_row() -> None:
+    part = section(text("docs/secrets.md"), "What a rule sees")
+    kinds = {kind.value for kind in PathKind}
+    assert rows(part) == kinds - {PathKind.PRODUCTION.value}
 
 
 def test_every_ready_made_policy_has_a_row() -> None:
