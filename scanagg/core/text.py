@@ -85,6 +85,13 @@ def valid(text: str) -> str:
         return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def refuse_surrogates(*texts: str) -> None:
+    """Raise ValueError if a text has surrogates, which no report can show."""
+    for text in texts:
+        if not text.isascii():
+            text.encode()
+
+
 def shorten(text: str, width: int) -> str:
     """Return at most `width` characters, with an ellipsis for the rest."""
     return text if len(text) <= width else text[: width - 1] + "…"

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from scanagg.core.text import one_line
+from scanagg.core.text import one_line, refuse_surrogates
 from scanagg.core.times import read_time
 from scanagg.model.enums import LEVELS, Severity
 from scanagg.model.reasons import Reason
@@ -83,6 +83,11 @@ class Rule(msgspec.Struct, frozen=True):
     bad: str = ""
     good: str = ""
 
+    def __post_init__(self) -> None:
+        """Refuse text that no report can show. ValueError."""
+        texts = (self.id, self.name, self.title, self.url or "", self.help)
+        refuse_surrogates(*texts, self.why, self.bad, self.good)
+
 
 class SeverityClaim(msgspec.Struct, frozen=True):
     """A severity from one source. `vector` is its CVSS vector, if any.
@@ -130,6 +135,10 @@ class Advisory(msgspec.Struct, frozen=True):
     kev_added: str | None = None
     epss_percentile: float | None = None
     references: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse text that no report can show. ValueError."""
+        refuse_surrogates(self.id, *self.aliases, *self.fixed_versions, self.url or "")
 
     @property
     def ids(self) -> frozenset[str]:

@@ -39,9 +39,18 @@ from scanagg.project.target import read_target
 from scanagg.project.trusted import WorkTree
 from scanagg.reports import wire
 from scanagg.reports.json import render
-from scanagg.scanners.base import Output, ScanError, Scanner, Tool, all_scanners, scanner_infos
+from scanagg.scanners.base import (
+    Output,
+    Parsed,
+    ScanError,
+    Scanner,
+    Tool,
+    all_scanners,
+    scanner_infos,
+)
 from scanagg.scanners.config import load_settings
 from scanagg.scanners.licenses import site_packages
+from scanagg.scanners.runner import UNREADABLE
 
 NOW = datetime(2026, 11, 20, tzinfo=UTC)
 DATA = Path(os.environ.get("SCANAGG_TEST_DATA", "../shared/data"))
@@ -98,13 +107,14 @@ def _scanner(name: str, inputs: tuple[str, ...], raw: bytes, folder: Path) -> No
     ctx = context(target, packages)
     with contextlib.suppress(ScanError):
         scanner.identify(TOOL, output)
-    with contextlib.suppress(ScanError):
+    parsed = Parsed()
+    with contextlib.suppress(ScanError, *UNREADABLE):
         parsed = scanner.parse(ctx, output)
-        texts = Sources(target)
-        observations = normalise(parsed.observations, packages, texts)
-        mask = redactor(observations, parsed.secrets)
-        findings = correlate(observations, Identity(texts, mask, "", None))
-        msgspec.json.encode((findings, parsed.hidden))
+    texts = Sources(target)
+    observations = normalise(parsed.observations, packages, texts)
+    mask = redactor(observations, parsed.secrets)
+    findings = correlate(observations, Identity(texts, mask, "", None))
+    msgspec.json.encode((findings, parsed.hidden))
     scanner.again(ctx, output)
 
 

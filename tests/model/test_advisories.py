@@ -1,8 +1,11 @@
 """Combine fixes, pages and dates of one advisory from several sources."""
 
-import pytest
+from typing import Any
 
-from scanagg.model import Package, pypi_purl
+import pytest
+from msgspec.structs import replace
+
+from scanagg.model import Advisory, Package, Rule, pypi_purl
 from scanagg.model.advisories import earliest, headline, pages, remedy, retold
 from scanagg.model.project import fixes
 
@@ -101,3 +104,18 @@ def test_the_earliest_date_that_can_be_read(
 ) -> None:
     assert earliest(dates) == first
     assert earliest(reversed(dates)) == first
+
+
+@pytest.mark.parametrize("field", ["id", "name", "title", "url", "help", "why"])
+def test_a_rule_has_only_text_that_reports_can_show(field: str) -> None:
+    rule = Rule("X1", "x", "é")
+    with pytest.raises(ValueError, match="surrogates"):
+        replace(rule, **{field: "\ud800"})
+
+
+@pytest.mark.parametrize(
+    "field", [{"id": "\ud800"}, {"aliases": ("X", "\ud800")}, {"fixed_versions": ("\ud800",)}]
+)
+def test_an_advisory_has_only_text_that_reports_can_show(field: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="surrogates"):
+        replace(Advisory("X-1"), **field)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from support.bom import V31, bom_report, licensed, package, shop, vulnerable, waiver
 from support.cyclonedx_check import properties, text_of, written
 
+from scanagg.core.text import valid
 from scanagg.model import (
     Action,
     Advisory,
@@ -39,6 +40,8 @@ PIECES = (
 )  # fmt: skip
 TEXT = st.lists(st.sampled_from(PIECES) | st.text(max_size=4), max_size=5).map("".join)
 TEXTS = st.lists(TEXT, max_size=3).map(tuple)
+# Rules and advisories have no surrogates.
+VALID = TEXT.map(valid)
 PATHS = TEXT.filter(lambda text: text and not text.startswith("/") and ".." not in text)
 PLACES = st.lists(
     st.builds(Location, PATHS, st.none() | st.integers(1, 2**40)), max_size=3
@@ -60,11 +63,11 @@ CLAIMS = st.lists(
 ).map(tuple)
 ADVISORIES = st.builds(
     Advisory,
-    id=TEXT,
-    aliases=TEXTS,
-    fixed_versions=TEXTS,
+    id=VALID,
+    aliases=st.lists(VALID, max_size=3).map(tuple),
+    fixed_versions=st.lists(VALID, max_size=3).map(tuple),
     published=st.none() | TEXT,
-    url=st.none() | TEXT,
+    url=st.none() | VALID,
     withdrawn=st.booleans(),
     kev=st.sampled_from((True, False, None)),
     epss=st.none() | st.floats(allow_nan=True),
@@ -81,7 +84,7 @@ def reports(draw: st.DrawFn) -> Report:
         vulnerable(
             number % 3,
             one,
-            rule=Rule(draw(TEXT), "", "", draw(st.none() | TEXT), draw(TEXTS)),
+            rule=Rule(draw(VALID), "", "", draw(st.none() | VALID), draw(TEXTS)),
             advisory=draw(ADVISORIES),
             title=draw(TEXT),
             message=draw(TEXT),

@@ -296,6 +296,17 @@ def test_one_file_that_bandit_dies_of_costs_no_other(examine: Examine) -> None:
     assert len(lines(driven)) == 5
 
 
+@pytest.mark.parametrize("field", ["test_id", "test_name"])
+def test_an_answer_that_no_report_can_show_is_unusable(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], field: str
+) -> None:
+    target = read_target(make_project({"a.py": "assert x\n"}))
+    texts = ("test_id", "test_name", "issue_text", "issue_severity", "issue_confidence")
+    issue = {"filename": "a.py", "line_number": 1, **dict.fromkeys(texts, "x"), field: "\ud800"}
+    with pytest.raises(ValueError, match="surrogates"):
+        parsed(target, {**bare_report("a.py"), "results": [issue]})
+
+
 def test_nothing_to_look_at_is_no_input(examine: Examine) -> None:
     driven = examine({"README.md": "# none\n"})
     assert (driven.inputs.found, driven.outputs) == ((), [])
