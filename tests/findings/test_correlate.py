@@ -327,13 +327,12 @@ def test_a_rule_that_is_added_later_does_not_change_the_identity_of_a_secret() -
     )
     added = replace(
         secret("detect-secrets", (2, None), digest="d"),
-        rule=Rule("password-in-a-connection-string", "n", "named"),
-        title="named",
+        rule=Rule("password-in-a-connection-string", "n", "t"),
     )
     (before,) = merged([known])
     (after,) = merged([added, known])
     assert (after.fingerprint, after.location) == (before.fingerprint, before.location)
-    assert (after.title, after.rule.id) == ("named", "password-in-a-connection-string")
+    assert [witness.rule for witness in after.witnesses] == [known.rule.id, added.rule.id]
 
 
 @pytest.mark.parametrize("other", ["betterleaks", "trivy"])
