@@ -1,6 +1,6 @@
 """How often blocked secrets are real, by labelled lines of real projects.
 
-    python benchmarks/secrets.py LABELS.csv CHECKOUTS [--only SCANNERS] [--reports FOLDER]
+    python benchmarks/blocking.py LABELS.csv CHECKOUTS [--only SCANNERS] [--reports FOLDER]
 
 LABELS.csv has the columns repository, path, line_start, line_end, label, kind, strength. The label
 is `secret`, `identifier` (neutral), or anything else for no secret. The kind of file is code,
