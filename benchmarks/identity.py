@@ -139,7 +139,12 @@ def scanned(context: Context, paths: Sequence[str]) -> dict[str, FileScan]:
         job = BANDIT.call(context, tool, batch)
         argv = [*job.argv, *job.extra]
         done = subprocess.run(
-            argv, capture_output=True, check=False, env=os.environ | job.env, cwd=context.cache
+            argv,
+            input=job.stdin,
+            capture_output=True,
+            check=False,
+            env=os.environ | job.env,
+            cwd=context.cache,
         )
         said = done.stderr.decode(errors="replace")
         parsed = BANDIT.parse(context, Output(done.returncode, done.stdout, said, batch))
