@@ -21,6 +21,7 @@ from scanagg.model import (
     Advisory,
     Category,
     Confidence,
+    Finding,
     History,
     Judged,
     Location,
@@ -71,10 +72,6 @@ _ACTIONS: Final = {action: number for number, action in enumerate(Action)}
 _SEVERITIES: Final = {severity: number for number, severity in enumerate(phrases.SEVERITIES)}
 _ORIGINS: Final = {origin: number for number, origin in enumerate(Origin)}
 _CATEGORIES: Final = {category: number for number, category in enumerate(Category)}
-_CONFIDENCES: Final = {
-    confidence: None if confidence is Confidence.UNKNOWN else confidence.value
-    for confidence in Confidence
-}
 
 Value = TypeVar("Value", bound=Hashable)
 
@@ -305,7 +302,7 @@ class Rows:
             _ACTIONS[judged.verdict.action],
             _SEVERITIES[judged.severity],
             _CATEGORIES[finding.category],
-            self._confidences[secrets.confidence(finding) or _CONFIDENCES[finding.confidence]],
+            self._confidences[_confidence(finding)],
             self._lines[finding.title],
             self._blocks[f"{finding.message} (In {cell}.)" if cell else finding.message],
             self._rules[finding.rule, finding.category],
@@ -353,6 +350,16 @@ class Rows:
         words = shorten(phrases.waived_by(waiver, self._now), LINE_WIDTH)
         reason = shorten(printable(waiver.reason), LINE_WIDTH)
         return (words, reason, _line(waiver.place))
+
+
+def _confidence(finding: Finding) -> str | None:
+    """Return the confidence with its reason; None if the scanner has none."""
+    if finding.confidence is Confidence.UNKNOWN:
+        return None
+    if finding.category is Category.SECRET:
+        return secrets.confidence(finding)
+    reason = finding.confidence_reason
+    return f"{finding.confidence.value}: {sentence(reason)}" if reason else finding.confidence.value
 
 
 def _line(text: str) -> str:
