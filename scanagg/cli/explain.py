@@ -1,7 +1,7 @@
 """`scanagg explain`: show why a finding has its verdict."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -15,7 +15,7 @@ from scanagg.cli.page import advisory_lines
 from scanagg.core.errors import UsageError
 from scanagg.core.text import counted, one_line, printable, shorten
 from scanagg.gate.rejudge import findings_of, same_text
-from scanagg.model import Category, Confidence, PathKind, Report
+from scanagg.model import Category, Confidence, Finding, PathKind, Report
 from scanagg.model.paths import path_kind
 from scanagg.policy.explain import Explanation, RuleList, explain, find
 from scanagg.policy.schema import match_words
@@ -76,17 +76,26 @@ def command(
     if not same_text(stored, loaded):
         judged_by = f"{stored.policy.name} ({stored.policy.source})"
         say(f"Note: the report was judged by another policy or version of it: {judged_by}.", "")
+    pages = [Page(explain(match, loaded, moment), stored) for match in findings[:_MOST_EXPLAINED]]
     if len(findings) > _MOST_EXPLAINED:
-        say(f"{len(findings)} findings match {one_line(finding)!r}. Give the id of one of them:")
-        for match in findings[:_MOST_LISTED]:
-            package = f"  {match.package.name} {match.package.version}" if match.package else ""
-            where = f"  {phrases.place(match.location)}" if match.location else ""
-            say(f"  {match.id}  {match.rule.id}{package}{where}")
-        if len(findings) > _MOST_LISTED:
-            say(f"  and {len(findings) - _MOST_LISTED} more")
+        say(*_listed(finding, findings, pages[0]))
         return
-    for match in findings:
-        say(*Page(explain(match, loaded, moment), stored).lines())
+    for page in pages:
+        say(*page.lines())
+
+
+def _listed(name: str, findings: Sequence[Finding], first: "Page") -> Iterator[str]:
+    """Yield many findings, and the texts of their rule if all have the same one."""
+    yield f"{len(findings)} findings match {one_line(name)!r}. Give the id of one of them:"
+    for match in findings[:_MOST_LISTED]:
+        package = f"  {match.package.name} {match.package.version}" if match.package else ""
+        where = f"  {phrases.place(match.location)}" if match.location else ""
+        yield f"  {match.id}  {match.rule.id}{package}{where}"
+    if len(findings) > _MOST_LISTED:
+        yield f"  and {len(findings) - _MOST_LISTED} more"
+    if findings[0].package is None and len({match.rule.id for match in findings}) == 1:
+        for section in map(list, (first.why(), first.fix())):
+            yield from ("", *section) if section else ()
 
 
 def _lookalikes(report: Report) -> Iterator[str]:

@@ -250,9 +250,19 @@ def test_the_reason_for_a_low_confidence_is_shown(project: Path) -> None:
     assert f"  confidence: low ({sentence(reason)})\n" in page
 
 
+def test_a_rule_with_many_findings_is_explained_after_their_list(project: Path) -> None:
+    many = [judged(finding(number), Severity.LOW, Action.INFO) for number in range(6)]
+    write(project / "reports", sample_report(tuple(many)))
+    page = explain("B602", cwd=project)
+    assert page.count("  B602  app/db.py:5\n") == 6
+    assert page.endswith("    subprocess.run(arguments)\n")
+    assert "\n\nWhy it matters\n" in page
+
+
 def test_a_name_of_many_lists_them(project: Path) -> None:
     page = explain("0000", cwd=project)
     assert "7 findings match '0000'. " in page
+    assert "What to do" not in page
     assert "  000000000001  CVE-2016-10745  jinja2 2.4.1  requirements.txt:1" in page
     assert "Severity" not in page
     many = tuple(judged(finding(number), Severity.LOW, Action.INFO) for number in range(1, 60))
