@@ -85,13 +85,15 @@ class Scale:
             return rated
         lower, why = rated.severity.lowered(), finding.confidence_reason
         natural = scanner_info(scanner).natural_confidence.get(finding.rule.id)
+        if why:  # the code around shows that it needs no action
+            lower = max(lower, Severity.LOW, key=lambda level: level.order)
         if lower is rated.severity or (natural is finding.confidence and why is None):
             return rated
         confidence, severity = finding.confidence.value, rated.severity.value
         reason = Reason("low-confidence", {"confidence": confidence, "severity": severity})
         if why:
             reason = Reason(
-                "judged-confidence", {"confidence": confidence, "why": why, "severity": severity}
+                "judged-confidence", {"why": why, "severity": severity, "lower": lower.value}
             )
         return Rated(lower, (_claim("policy", lower), *rated.sources), (reason,))
 

@@ -265,7 +265,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     # the severity of a finding
     "severities-differ": "GitHub says {github}, CVSS says {cvss}",
     "low-confidence": "{confidence} confidence: one level down from {severity}",
-    "judged-confidence": "{confidence} confidence ({why}): one level down from {severity}",
+    "judged-confidence": "low confidence ({why}): {lower} instead of {severity}",
     "overridden": "the policy sets {severity}: {why}",
     "withdrawn": "the advisory was withdrawn",
     "malicious": "the package is malicious",

@@ -581,7 +581,7 @@ ASSERT = finding(rule="B101", claims=(claim("low"),), path="pkg/tests/test_x.py"
         (vulnerability(), "warn", "block", "block", "warn"),
         (MEDIUM, "info", "warn", "warn", "info"),
         (vulnerability(claim("high", "ghsa", "trivy"), of=DEV), "warn", "warn", "block", "warn"),
-        (SQL, "info", "block", "warn", "info"),
+        (SQL, "warn", "block", "warn", "info"),
         (ASSERT, "info", "info", "info", "info"),
         (secret(), "block", "block", "block", "warn"),
         (secret(path="tests/a.py"), "block", "block", "block", "warn"),

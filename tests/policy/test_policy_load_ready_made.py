@@ -29,6 +29,7 @@ CRITICAL, HIGH = (
 SQL = finding(rule="B608", claims=(claim("medium"),), confidence=Confidence.LOW)
 UNLIKELY_SQL = replace(SQL, confidence_reason=plain("only constants go into it"))
 SHELL = finding(claims=(claim("high"),))
+UNLIKELY_SHELL = replace(UNLIKELY_SQL, rule=SHELL.rule, claims=SHELL.claims)
 VENDORED_SHELL = finding(claims=(claim("high"),), path="src/_vendor/a.py")
 NOT_IN_PRODUCTION = [
     finding(claims=(claim("high"),), path=path)
@@ -59,6 +60,7 @@ def judged(name: str, one: Finding, history: History) -> Judged:
         (SQL, EXISTING, "warn", "info", "warn", "info"),
         (UNLIKELY_SQL, NO_BASE, "info", "info", "warn", "info"),
         (SHELL, NO_BASE, "warn", "block", "block", "warn"),
+        (UNLIKELY_SHELL, NO_BASE, "info", "info", "block", "info"),
         (VENDORED_SHELL, NO_BASE, "warn", "block", "block", "warn"),
         *((one, NO_BASE, "info", "info", "info", "info") for one in NOT_IN_PRODUCTION),
         (secret(), NO_BASE, "block", "block", "block", "warn"),
