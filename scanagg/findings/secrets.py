@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
-from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
 from scanagg.model import Confidence, Location, Observation, PathKind, Reason, Rule
@@ -56,7 +55,7 @@ _SAYS_SECRET: Final = re.compile(
 )
 _SECRET_WORDS: Final = _words("key keys auth authorization authentication psk pat apikey bearer")
 _NEXT_PARAMETER: Final = re.compile(r"&[\w.%-]{1,60}=")
-_COMMENT: Final = re.compile(r"\s*(?:#|//|--|;|\*|/\*|<!--|rem\b|dnl\b)", re.IGNORECASE)
+_COMMENT: Final = re.compile(r"\s*(?:#|//|--\s|;|\*|/\*|<!--|rem\b|dnl\b)", re.IGNORECASE)
 _IN_WORD: Final = re.compile(r"[\w.-](?!\Z|\s)|\w")
 _IS_KEY: Final = re.compile(r"[\"'`\])]*\s{0,20}[:=](?!=)")
 _DIGESTS: Final = _words(
@@ -64,6 +63,7 @@ _DIGESTS: Final = _words(
     "hash hashes hashed encrypted hexdigest etag integrity fingerprint thumbprint id ids uuid "
     "guid build version ref tag crc blake2b blake2 cid blob tree"
 )
+_ENCODED: Final = _words("hashed encrypted")
 _METADATA: Final = _words(
     "name names url urls uri path paths file filename filenames dir directory folder type "
     "types field fields label labels title text hint help message messages msg error errors "
@@ -127,7 +127,7 @@ _COMMON: Final = re.compile(
 )
 _CODE: Final = re.compile(
     r"\A[A-Za-z_.:]{3,80}\(|\)\.\w|=> | -> |::\w|\bself\.|\bthis\.|os\.environ|process\.env|"
-    r"\A\w{1,40}=[\"']|\w\(\$\w"
+    r"\A\w{1,40}=[\"']|\w\(\$[a-z]\w{2,40}[,)]"
 )
 _IDENTIFIER: Final = re.compile(
     r"[a-z]+(?:[_.:/-][a-z]+)+|[A-Z]+(?:[_.-][A-Z]+)+|_*[a-z]+(?:[A-Z][a-z]+)+|"
@@ -183,9 +183,11 @@ _LOCAL_HOST: Final = re.compile(
     r"[\w.-]*(?:\bexample|\btest|\.local|\.internal|\.invalid)\b|[$%{<])",
     re.IGNORECASE,
 )
-_SOURCE: Final = _words(
-    ".py .pyi .pyx .go .js .jsx .ts .tsx .mjs .cjs .java .kt .scala .rb .php .c .h .cc .cpp "
-    ".hpp .cs .rs .swift .m .lua .pl .groovy .dart .vue .ex .exs .clj .erl .hs .r .cshtml .jsp"
+_SOURCE: Final = tuple(
+    _words(
+        ".py .pyi .pyx .go .js .jsx .ts .tsx .mjs .cjs .java .kt .scala .rb .php .c .h .cc .cpp "
+        ".hpp .cs .rs .swift .m .lua .pl .groovy .dart .vue .ex .exs .clj .erl .hs .r .cshtml .jsp"
+    )
 )
 
 
@@ -213,7 +215,7 @@ class Clue:
         self.is_comment = _COMMENT.match(line) is not None
         self.before, self.after = _around(self.value, line)
         self.kind = path_kind(path)
-        self.is_code = PurePosixPath(path).suffix.lower() in _SOURCE
+        self.is_code = path.lower().endswith(_SOURCE)
         self.has_format = has_format
         self.has_syntax = has_syntax
         self.key = key
@@ -262,7 +264,17 @@ class Clue:
     @cached_property
     def is_metadata(self) -> bool:
         """True if the name is about a secret: `secretName`, `allow_empty_password`."""
-        return bool(self.words) and (self.words[-1] in _METADATA or self.words[0] in _VERBS)
+        if not self.words:
+            return False
+        return self.words[-1] in _METADATA or (self.words[0] in _VERBS and self.is_weak)
+
+    @cached_property
+    def is_digest(self) -> bool:
+        """True if the name is that of a digest or an id: `commit`, `key_id`, `hashed_key`."""
+        words = [word for word in self.words if not word.isdigit()]
+        digests = _DIGESTS.intersection(self.words)
+        is_last = words[-1:] and words[-1] in digests
+        return bool(digests and (is_last or not self.says_secret or digests & _ENCODED))
 
     @cached_property
     def is_local(self) -> bool:
@@ -387,6 +399,14 @@ def _is_public_key(clue: Clue) -> bool:
     return bool(_PUBLIC.search(clue.value) or is_certificate or "public" in name)
 
 
+def _is_template(clue: Clue) -> bool:
+    """Return True for a template, and for its default unless that may be a key."""
+    is_default = not clue.has_format and len(clue.value) < _KEY
+    return bool(
+        _TEMPLATE.search(clue.value) or (is_default and _TEMPLATE_BEGIN.search(clue.before))
+    )
+
+
 def _is_placeholder(clue: Clue) -> bool:
     is_sequence = not clue.is_setting and _SEQUENCE.search(clue.value)
     return bool(_PLACEHOLDER.search(clue.value) or is_sequence)
@@ -416,7 +436,7 @@ def _is_own_name(clue: Clue) -> bool:
     """Return True in code for `password = "password"` and `api_key = "API_KEY"`."""
     value, name = _letters(clue.value), _letters(clue.name)
     is_same = value in name or (name in value and len(value) < 2 * len(name))
-    return clue.is_code and bool(value) and is_same
+    return clue.is_code and is_same and 2 * len(value) > len(clue.value)
 
 
 def _letters(text: str) -> str:
@@ -436,10 +456,7 @@ RULES: Final = (
     ),
     _Rule(Reason("private-key"), lambda clue: clue.key, _LIKELY, _POSSIBLE),
     _Rule(Reason("public-key"), _is_public_key),
-    _Rule(
-        Reason("template"),
-        lambda clue: _TEMPLATE.search(clue.value) or _TEMPLATE_BEGIN.search(clue.before),
-    ),
+    _Rule(Reason("template"), _is_template),
     _Rule(
         Reason("published-value"),
         lambda clue: _PUBLISHED.search(clue.value),
@@ -455,7 +472,7 @@ RULES: Final = (
     _Rule(Reason("encrypted-value"), lambda clue: _ENCRYPTED.search(clue.before)),
     # Names.
     _Rule(Reason("metadata-name"), lambda clue: clue.is_metadata),
-    _Rule(Reason("digest-name"), lambda clue: not _DIGESTS.isdisjoint(clue.words)),
+    _Rule(Reason("digest-name"), lambda clue: clue.is_digest),
     _Rule(Reason("no-secret-name"), lambda clue: not clue.says_secret),
     _Rule(Reason("code"), _is_code),
     _Rule(Reason("own-name"), _is_own_name),

@@ -36,7 +36,7 @@ EXAMPLES = {
             "a.sh: TOKEN=`«pwgen -1s 32»`",
             "tox.ini: PASSWORD = {env:PASSWORD:«toolbar»}",
         ],
-        ["SECRET_KEY = '«k$x(9%7=a{q3<b2z»'"],
+        ["SECRET_KEY = '«k$x(9%7=a{q3<b2z»'", f"a.yml: token: ${{TOKEN:«{KEY}»}}"],
     ),
     "published-value": (
         ["SECRET = '«JBSWY3DPEHPK3PXP»'", "token = '«eyJh.eyJzdWIiOiIxMjM0NTY3ODkwIn0»'"],
@@ -65,9 +65,9 @@ EXAMPLES = {
         [
             f"a.yml: secretName: «{KEY}»",
             f"TOKEN_URL = '«{KEY}»'",
-            f"a.yml: allow_empty_password: '«{KEY}»'",
+            "a.yml: allow_empty_password: '«sometimes»'",
         ],
-        [f"a.yml: urlSecret: '«{KEY}»'"],
+        [f"a.yml: urlSecret: '«{KEY}»'", f"UPDATE_TOKEN = '«{KEY}»'"],
     ),
     "digest-name": (
         [
@@ -77,8 +77,10 @@ EXAMPLES = {
             f"sha1_hash = '«{HEX}»'",
             f"a.html: integrity='«{HEX}»'",
             f"key_id = '«{HEX}»'",
+            f"hashed_password = '«{HEX}»'",
+            f"a.cfg: root_password_sha2 = «{HEX}»",
         ],
-        [f"hashkey = '«{HEX}»'"],
+        [f"hashkey = '«{HEX}»'", f"BUILD_TOKEN = '«{HEX}»'"],
     ),
     "no-secret-name": (
         [f"x = '«{HEX}»'", f"monkey = '«{KEY}»'", f"«{HEX}»", f"data = ['«{HEX}»']"],
@@ -100,7 +102,7 @@ EXAMPLES = {
     ),
     "own-name": (
         ["PASSWORD = '«password»'", "api_key = '«API_KEY_2»'", "d['password'] = '«password»'"],
-        ["a.yml: password: «password»"],
+        ["a.yml: password: «password»", "api_key = '«8274619350e»'"],
     ),
     "no-text": (["a.yml: password: «true»", "a.sh: KEY = «0x8»"], ["a.yml: password: «truer»"]),
     "code": (
