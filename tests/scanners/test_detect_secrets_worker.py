@@ -244,3 +244,11 @@ def test_arguments_hold_for_added_detectors(answers: Answers) -> None:
     for args, types in expected.items():
         found = answers(files, *args)
         assert [hit["type"] for answer in found for hit in answer["hits"]] == types, args
+
+
+def test_a_line_with_many_added_secrets_takes_little_time(answers: Answers) -> None:
+    values = [f"{number * 7919:07d}x{number}" for number in range(3_000)]
+    line = " ".join(f"--password {value}" for value in values)
+    (found,) = answers({"a.txt": f"login {line}\n".encode()}, seconds=5)
+    assert found["reason"] is None
+    assert [hit["value"] for hit in found["hits"] if hit["type"] == "Secret in a Command"]

@@ -1,6 +1,7 @@
 """The detectors that scanagg adds: true and false examples of each, and how they are reported."""
 
 import base64
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -205,3 +206,38 @@ def test_added_findings_are_masked_and_a_value_is_reported_once(examine: Examine
     }
     values = {value for one in driven.parsed for value in one.secrets}
     assert values >= {PASSWORD, github, google, HEX}
+
+
+HOSTILE = (
+    *(
+        "password",
+        "password=",
+        "password='a",
+        "-password ",
+        "password: a ",
+        'password\\"',
+        "token.",
+    ),
+    *("mysql ", "mysql -p", "curl -u a", "sshpass -p", "docker login ", "-passin pass:"),
+    *("identified", "identified by ", "password 'x", "create user ", "://", "://a:", "://a:b@"),
+    *(
+        "a:b@tcp(",
+        "@tcp(",
+        ";pwd=",
+        ";password=x",
+        "Basic AAAA",
+        "Bearer a.",
+        "authorization: token ",
+    ),
+    *("Authorization: token=", "secret_secret_", "a'b", " ", "\\", "é", "\u0130", "\u0130pwd="),
+)
+
+
+@pytest.mark.parametrize("kind", ["SecretAssignmentDetector", *TABLES])
+def test_any_text_is_searched_in_linear_time(kind: str) -> None:
+    for part in HOSTILE:
+        for start in ("password=", "mysql "):
+            content = start + part * (20_000 // len(part))
+            begin = time.process_time()
+            found(kind, "a.yml", content)
+            assert time.process_time() - begin < 1, (part, start)

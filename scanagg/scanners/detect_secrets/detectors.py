@@ -68,7 +68,7 @@ _ABOUT: Final = re.compile(
     r"sha\d*|md5|hex|digest|exception|error|s)\Z"
 )
 _ABOUT_BEFORE: Final = re.compile(
-    r"(?:csrf|xsrf|by|com|tres|next|page|continuation|no|bad|sha256|sha1|md5)[_-]?\Z"
+    r"(?:csrf|xsrf|public|publickey|by|com|tres|next|page|continuation|no|bad|sha256|sha1|md5)[_-]?\Z"
 )
 _NO_VALUE: Final = re.compile(
     r"(?:true|false|none|null|nil|undefined|optional|required|string|str|bool|int|self|this|"

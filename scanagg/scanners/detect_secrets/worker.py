@@ -17,7 +17,7 @@ import signal
 import sys
 import traceback
 from bisect import bisect_right
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -67,6 +67,8 @@ _OTHER_GUESSES: Final = frozenset({"is_indirect_reference", "is_potential_uuid"}
 # A shorter value may be a part of the match, so the match is masked too.
 _WHOLE: Final = 8
 _TOKEN: Final = re.compile(r"[\w.~+/=-]+")
+# More added secrets on one line are data, and each takes as long as the line is.
+_MOST_ON_A_LINE: Final = 20
 _NEWLINE: Final = re.compile("\n")
 _QUOTED: Final = re.compile(r"([\"'])(.+?)\1")
 _THEIRS: Final = "detect_secrets.plugins."
@@ -260,6 +262,7 @@ def _added(name: str, raw: bytes, theirs: Iterable[_Secret], *, is_lock: bool) -
     text = io.TextIOWrapper(io.BytesIO(raw)).read()
     lines = text.split("\n")
     starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
+    counts: Counter[int] = Counter()
     known: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
     for secret in theirs:
         known[secret.line] += ((value, secret.key.type) for value in secret.values)
@@ -272,6 +275,8 @@ def _added(name: str, raw: bytes, theirs: Iterable[_Secret], *, is_lock: bool) -
         for start, end in plugin.find(text, name):
             number = bisect_right(starts, start)
             line, value = lines[number - 1], text[start:end]
+            if counts[number] >= _MOST_ON_A_LINE:
+                continue
             types = {kind for one, kind in known[number] if one in value or value in one}
             if plugin.by_form:
                 types &= forms
@@ -287,6 +292,7 @@ def _added(name: str, raw: bytes, theirs: Iterable[_Secret], *, is_lock: bool) -
             if refusing - {_PRAGMA}:
                 continue
             known[number].append((value, plugin.secret_type))
+            counts[number] += 1
             key = _Key(
                 plugin.secret_type, PotentialSecret.hash_secret(value), value, value, is_added=True
             )
