@@ -6,10 +6,12 @@ name and the line come from the checked project.
 """
 
 import re
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from itertools import islice
 from typing import Final, NamedTuple
+from urllib.parse import unquote
 
 from scanagg.model import Confidence, Location, Observation, PathKind, Reason, Rule
 from scanagg.model.paths import path_kind
@@ -89,7 +91,8 @@ _TEMPLATE: Final = re.compile(
     r"\$\{|\{\{|\}\}|%\(\w+\)s|<%|<\w[\w .:/|-]*>|\$\([^()]*\)|#\{\w|\{[a-z_]\w*\}|"
     r"\A%[sdr]\Z|\A\[[\w -]{1,40}\]\Z|\A\$[A-Za-z_]\w*\Z|\A@\w+@\Z|\A%\w+%\Z"
 )
-_TEMPLATE_BEGIN: Final = re.compile(r"(?:\$\{|\{env:)[\w.]{1,80}:[-=?]?\Z|=`\Z")
+_TEMPLATE_BEGIN: Final = re.compile(r"(?:\$\{|\{env:)[\w.]{1,80}:[-=?]?\Z")
+_COMMAND: Final = re.compile(r"=`\Z")
 _PLACEHOLDER: Final = re.compile(
     r"x{4,}|\*{3,}|\.{3}|…|-{6,}|_{4,}|#{3,}|\?{3,}|0{8,}|\A(.)\1*\Z|"
     r"your|example|placeholder|replace|insert|enter[_ -]|dummy|sample|\bfake|foobar|lorem|"
@@ -123,7 +126,7 @@ _COMMON_WORDS: Final = _words(
     "server local localhost docker mypass jwt ssl aws s3"
 )
 _COMMON: Final = re.compile(
-    "|".join(re.escape(word) for word in sorted(_COMMON_WORDS, key=len, reverse=True))
+    r"\ba\b|" + "|".join(map(re.escape, sorted(_COMMON_WORDS, key=len, reverse=True)))
 )
 _CODE: Final = re.compile(
     r"\A[A-Za-z_.:]{3,80}\(|\)\.\w|=> | -> |::\w|\bself\.|\bthis\.|os\.environ|process\.env|"
@@ -140,7 +143,7 @@ _NUMBERED: Final = re.compile(
 _DOTTED: Final = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _URL: Final = re.compile(r"[a-z][a-z0-9+.-]{1,20}://|www\.", re.IGNORECASE)
 _PATH: Final = re.compile(
-    r"(?:\.{0,2}/|~/|[A-Za-z]:\\)[\w.-].*|(?:[\w.@+-]*[/\\]){2,}[\w.@+-]*|[\w./-]+\.[a-z]{2,5}"
+    r"(?:\.{0,2}/|~/|[A-Za-z]:\\)[\w.-].*|(?:[\w.@+,-]*[/\\]){2,}[\w.@+,-]*|[\w./-]+\.[a-z]{2,5}"
 )
 _WORDS: Final = re.compile(r"[^\W\d_]{2}[,.:;!?]?\s{1,9}[^\W\d_]")
 _UUID: Final = re.compile(
@@ -214,6 +217,10 @@ class Clue:
         self.line_length = len(line)
         self.is_comment = _COMMENT.match(line) is not None
         self.before, self.after = _around(self.value, line)
+        if self.in_address:
+            self.value = unquote(self.value)
+        elif self.before.lower().endswith("basic "):
+            self.value = _basic_password(self.value)
         self.kind = path_kind(path)
         self.is_code = path.lower().endswith(_SOURCE)
         self.has_format = has_format
@@ -323,6 +330,15 @@ def _around(value: str, line: str) -> tuple[str, str]:
     return best[1:]
 
 
+def _basic_password(value: str) -> str:
+    """Return the password in the Base64 of `user:password`, else the same value."""
+    try:
+        user, colon, password = b64decode(value, validate=True).decode().partition(":")
+    except ValueError:
+        return value
+    return password if user and colon and password else value
+
+
 class Judgement(NamedTuple):
     """The confidence in a secret, with the reason, and the rule if it is another one."""
 
@@ -403,7 +419,9 @@ def _is_template(clue: Clue) -> bool:
     """Return True for a template, and for its default unless that may be a key."""
     is_default = not clue.has_format and len(clue.value) < _KEY
     return bool(
-        _TEMPLATE.search(clue.value) or (is_default and _TEMPLATE_BEGIN.search(clue.before))
+        _TEMPLATE.search(clue.value)
+        or _COMMAND.search(clue.before)
+        or (is_default and _TEMPLATE_BEGIN.search(clue.before))
     )
 
 

@@ -31,7 +31,7 @@ _KINDS: Final = (
             r"/(?:test_|conftest\.)|/tests?\.py$|_test\.|_spec\.|\.test\.|\.spec\.|"
             r"(?<!/la)(?<!/con)tests?\.(?:java|kt|scala|groovy|cs|swift|php)$|"
             r"[._-](?:ci|tests?|testing|e2e)\.(?:ya?ml|json|toml|ini|cfg|conf|properties|env)$|"
-            r"/\.env\.(?:ci|tests?|testing)$"
+            r"/\.env\.(?:ci|tests?|testing)$|/(?:config|settings|environments?)/tests?\."
         ),
     ),
     (

@@ -114,6 +114,7 @@ EXAMPLES = {
             "token = '«https://acme.io/x1»'",
             "key = '«/etc/ssl/key1»'",
             "a.sh: PWD_KEY='«pwd.key»'",
+            "RATES = {'reset_password': '«20/m/ip,5/m/key»'}",
         ],
         ["token = '«wJalr7XUtnF/K7MDENG/bPxRfiCY»'"],
     ),
@@ -144,7 +145,12 @@ EXAMPLES = {
         ["a.yml: # password: «changeme»", "password = '«changeme»'", "a.yml: token: «changeme»"],
     ),
     "common-password": (
-        ["password = '«test-secret»'", "a.yml: # password: «admin»"],
+        [
+            "password = '«test-secret»'",
+            "url = 'https://me:«a%20secret»@acme.io/'",
+            "headers = {'Authorization': 'Basic «dXNlcjpwYXNzd29yZDEyMw==»'}",
+            "a.yml: # password: «admin»",
+        ],
         ["password = '«tesla-secret»'"],
     ),
     "weak-password": (

@@ -33,6 +33,7 @@ PATHS = {
         "compose.ci.yaml",
         "vcr_cassettes/login.yaml",
         ".env.test",
+        "config/environments/test.rb",
     ],
     PathKind.EXAMPLES: [
         "examples/app.py",
