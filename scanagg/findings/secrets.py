@@ -486,7 +486,10 @@ RULES: Final = (
     _Rule(Reason("known-format"), lambda clue: clue.has_format, _LIKELY, _POSSIBLE),
     # Files and lines that nobody writes by hand.
     _Rule(Reason("other-people-file"), lambda clue: clue.kind in _MADE),
-    _Rule(Reason("data-line"), lambda clue: clue.line_length > _LONG_LINE),
+    _Rule(
+        Reason("data-line"),
+        lambda clue: clue.line_length > _LONG_LINE and (clue.is_code or clue.is_weak),
+    ),
     _Rule(Reason("encrypted-value"), lambda clue: _ENCRYPTED.search(clue.before)),
     # Names.
     _Rule(Reason("metadata-name"), lambda clue: clue.is_metadata),

@@ -56,7 +56,10 @@ EXAMPLES = {
         [f"vendor/a.py: token = '«{KEY}»'", f"locale/de.po: token = '«{KEY}»'"],
         [f"vendors.py: token = '«{KEY}»'"],
     ),
-    "data-line": ([f"token = '«{KEY}»' {' ' * 1000}"], [f"token = '«{KEY}»' {' ' * 100}"]),
+    "data-line": (
+        [f"token = '«{KEY}»' {' ' * 1000}"],
+        [f"token = '«{KEY}»' {' ' * 100}", f"a.json: {{'token': '«{KEY}»'}} {' ' * 1000}"],
+    ),
     "encrypted-value": (
         [f"a.yml: secure: «{KEY}»", f"a.yml: token: ENC[«{KEY}»]", f"a.yml: encrypted: «{KEY}»"],
         [f"a.yml: secure_token: «{KEY}»"],
