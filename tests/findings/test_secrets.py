@@ -1,8 +1,11 @@
 """The rules that judge secrets, each with values that it decides and values that it does not."""
 
+import string
 import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -323,6 +326,24 @@ def test_a_finding_is_judged_by_all_its_places(
     sources: Sources, observations: list[Observation], kind: str
 ) -> None:
     assert assess(observations, sources).reason.kind == kind
+
+
+@pytest.mark.parametrize(
+    ("alphabet", "length"),
+    [
+        (string.hexdigits.lower(), 32),
+        (string.ascii_letters + string.digits + "+/", 40),
+        (string.ascii_uppercase + "234567", 32),
+        (string.ascii_lowercase + string.digits, 20),
+        (string.ascii_letters + string.digits + "!@#$%^&*?-_", 16),
+        (string.ascii_lowercase + string.digits + "!@#$%^&*(-_=+)", 50),  # Django's SECRET_KEY
+    ],
+)
+def test_random_values_are_not_taken_for_something_else(alphabet: str, length: int) -> None:
+    random = Random(1)
+    values = ["".join(random.choices(alphabet, k=length)) for _ in range(500)]
+    kinds = Counter(judge(Clue(value, f"KEY = '{value}'", "a.py")).reason.kind for value in values)
+    assert kinds["named-secret"] > 0.95 * len(values), kinds
 
 
 def hostile() -> Iterator[tuple[str, str]]:
