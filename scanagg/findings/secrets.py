@@ -189,9 +189,12 @@ _LOCAL_HOST: Final = re.compile(
 _SOURCE: Final = tuple(
     _words(
         ".py .pyi .pyx .go .js .jsx .ts .tsx .mjs .cjs .java .kt .scala .rb .php .c .h .cc .cpp "
-        ".hpp .cs .rs .swift .m .lua .pl .groovy .dart .vue .ex .exs .clj .erl .hs .r .cshtml .jsp"
+        ".hpp .cs .rs .swift .m .lua .pl .groovy .dart .vue .ex .exs .clj .erl .hs .r .cshtml .jsp "
+        ".html .htm .twig .ejs .hbs .jinja"
     )
 )
+# Code that is a file of settings, such as Django's.
+_SETTINGS: Final = re.compile(r"(?:^|/)(?:\w{0,40}settings?|config)(?:\.\w{1,4}|/[^/]+)\Z")
 
 
 class Clue:
@@ -223,6 +226,7 @@ class Clue:
             self.value = _basic_password(self.value)
         self.kind = path_kind(path)
         self.is_code = path.lower().endswith(_SOURCE)
+        self.is_settings = not self.is_code or _SETTINGS.search(path.lower()) is not None
         self.has_format = has_format
         self.has_syntax = has_syntax
         self.key = key
@@ -251,7 +255,7 @@ class Clue:
     @cached_property
     def is_setting(self) -> bool:
         """True for a password in a file of settings, in which a plain word is a password too."""
-        is_used = not self.is_code and not self.is_comment and not self.is_local
+        is_used = self.is_settings and not self.is_comment and not self.is_local
         return is_used and self.says_password and not self.is_metadata
 
     @cached_property

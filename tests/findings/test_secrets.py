@@ -112,7 +112,12 @@ EXAMPLES = {
     ),
     "no-text": (["a.yml: password: «true»", "a.sh: KEY = «0x8»"], ["a.yml: password: «truer»"]),
     "code": (
-        ["a.go: conf.Password = «pass»", "token = '«get_token(x)»'", "key = '«self.key»'"],
+        [
+            "a.go: conf.Password = «pass»",
+            "a.html: <label for='id_password'>«Password:»</label>",
+            "token = '«get_token(x)»'",
+            "key = '«self.key»'",
+        ],
         ["a.yml: password: «pass»", f"a.go: token = «{HEX}»"],
     ),
     "address-or-path": (
@@ -144,6 +149,7 @@ EXAMPLES = {
         [
             "a.yml: password: «changeme»",
             "a.env: DB_PASSWORD=«root123»",
+            "app/settings.py: DB_PASSWORD = '«root123»'",
             "a.env: DB_PASSWORD=«123456»",
             "a.env: URL=redis://me:«secret»@redis.acme.io/0",
             "tests/a.yml: password: «test»",
