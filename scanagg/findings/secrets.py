@@ -22,13 +22,18 @@ from scanagg.scanners.secret_rules import secret_rule
 # The characters of a value, and of the line on each side of it, that the rules look at.
 _VALUE: Final = 4000
 _AROUND: Final = 160
+# A longer line of code is minified, or has data.
 _LONG_LINE: Final = 1000
+# The places of a value that are judged, and the times that it is looked for in a line.
 _PLACES: Final = 20
+_TRIES: Final = 50
+# The lines of a private key that show that it is one.
 _KEY_LINES: Final = 4
+# A shorter value is weak. A longer one than `_KEY` may be a key although it looks like a path.
 _SHORT: Final = 8
 _KEY: Final = 16
+# Random text has fewer letters without a digit, a sign or a change of case between them.
 _LETTERS_A_WORD: Final = 3
-_TRIES: Final = 50
 _ASSIGNING: Final = ('"', "'", "`", "=", ":", ">")
 _OUTSIDE: Final = " \t\r\n\"'`\\"
 _QUOTES: Final = ('"', "'", "`")
