@@ -53,6 +53,7 @@ def found(kind: str, name: str, content: str) -> list[str]:
 
 ASSIGNED = [
     (".env", "DB_<p>=<V>", "<V>"),
+    (".env", "DB_<p>=<V>%*?!x", "<V>%*?!x"),
     (".env", "export API_<t>=<H> # note", "<H>"),
     ("compose.yml", "      - MYSQL_<p>=<V>", "<V>"),
     ("compose.yml", "  #  <K>: <H>", "<H>"),

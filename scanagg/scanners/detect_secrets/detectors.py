@@ -52,7 +52,7 @@ _QUOTED: Final = re.compile(
     r"[bBuUrR@]{0,2}\\?(?:\"(?P<double>[^\"\s\\]{4,300})\\?\"|"
     r"'(?P<single>[^'\s\\]{4,300})\\?'|`(?P<back>[^`\s\\]{4,300})`)"
 )
-_UNQUOTED: Final = re.compile(r"(?:[^\s\"'`,;&|<>(){}\[\]\\$%*?]|(?<=\w)'(?=\w)){4,300}")
+_UNQUOTED: Final = re.compile(r"(?![%*?])(?:[^\s\"'`,;&|<>(){}\[\]\\$]|(?<=\w)'(?=\w)){4,300}")
 # After an unquoted value: of a line of its own, or of an assignment without blanks.
 _LINE_END: Final = re.compile(r"[ \t]*(?:$|[\"'`\\]|#|//|;)", re.MULTILINE)
 _WORD_END: Final = re.compile(r"$|[\s\"'`,;&|\\)\]}<]", re.MULTILINE)
