@@ -16,7 +16,7 @@ ADDED = [rule_of(detector.secret_type) for detector in detectors.ALL.values()]
 DETECT_SECRETS = [*{rule.id: rule for rule in (*BUILT_IN, *ADDED)}.values()]
 RULES = [
     *DETECT_SECRETS,
-    *(secret_rule(rule, "") for rule in {*ALIASES.values(), *GENERIC}),
+    *(secret_rule(rule, "") for rule in sorted({*ALIASES.values(), *GENERIC})),
 ]
 
 
