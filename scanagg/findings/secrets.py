@@ -20,7 +20,7 @@ from scanagg.scanners.base import scanner_info
 from scanagg.scanners.secret_rules import secret_rule
 
 # The characters of a value, and of the line on each side of it, that the rules look at.
-_VALUE: Final = 4000
+_VALUE: Final = 1000
 _AROUND: Final = 160
 # A longer line of code is minified, or has data.
 _LONG_LINE: Final = 1000
@@ -32,6 +32,8 @@ _KEY_LINES: Final = 4
 # A shorter value is weak. A longer one than `_KEY` may be a key although it looks like a path.
 _SHORT: Final = 8
 _KEY: Final = 16
+# Words of a longer value are not looked up.
+_COMMON_LENGTH: Final = 80
 # Random text has fewer letters without a digit, a sign or a change of case between them.
 _LETTERS_A_WORD: Final = 3
 _ASSIGNING: Final = ('"', "'", "`", "=", ":", ">")
@@ -454,9 +456,10 @@ def _is_address(clue: Clue) -> bool:
 
 def _is_common(clue: Clue) -> bool:
     """Return True for passwords such as `test`, `admin123` or `my-secret-password`."""
-    rest = _COMMON.sub("", clue.value.lower())
-    is_short = len(rest) <= _SHORT and not any(map(str.isalpha, rest))
-    return (is_short and len(rest) < len(clue.value)) or bool(_SEQUENCE.search(clue.value))
+    rest = _COMMON.sub("", clue.value[:_COMMON_LENGTH].lower())
+    is_short = len(clue.value) < _COMMON_LENGTH and len(rest) <= _SHORT
+    is_common = is_short and len(rest) < len(clue.value) and not any(map(str.isalpha, rest))
+    return is_common or bool(_SEQUENCE.search(clue.value))
 
 
 def _is_own_name(clue: Clue) -> bool:
