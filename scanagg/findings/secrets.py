@@ -197,7 +197,7 @@ _SOURCE: Final = tuple(
     _words(
         ".py .pyi .pyx .go .js .jsx .ts .tsx .mjs .cjs .java .kt .scala .rb .php .c .h .cc .cpp "
         ".hpp .cs .rs .swift .m .lua .pl .groovy .dart .vue .ex .exs .clj .erl .hs .r .cshtml .jsp "
-        ".html .htm .twig .ejs .hbs .jinja"
+        ".html .htm .twig .ejs .hbs .jinja .ipynb"
     )
 )
 # Code that is a file of settings, such as Django's.
