@@ -98,10 +98,15 @@ class Scene:
         self.scanners.add(scanner)
 
     def git(self, *argv: str) -> None:
-        """Run git in the project."""
+        """Run git in the project. SubprocessError if it fails, or waits for a pipe."""
         own = ["-c", "user.name=a", "-c", "user.email=a@x.invalid", "-c", "core.fsmonitor=false"]
         subprocess.run(
-            ["git", *own, *argv], cwd=self.project, check=True, capture_output=True, env=CLEAN
+            ["git", *own, *argv],
+            cwd=self.project,
+            check=True,
+            capture_output=True,
+            env=CLEAN,
+            timeout=60,
         )
 
 
@@ -157,7 +162,7 @@ def run(cases: Sequence[Case]) -> Result | None:
         try:
             for case in cases:
                 case.add(made)
-        except OSError:
+        except (OSError, subprocess.SubprocessError):
             return None
         if not made.planted:
             made.plant("app.py", CODE, "bandit")
