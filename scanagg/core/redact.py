@@ -24,6 +24,17 @@ _REPEATED: Final = (
     r"(?<![\w-])(?P<name>{})(?=[\"'\])]{{0,3}}\s{{0,4}}(?:=|:|!=).{{0,99}}"
     r"(?<![\w-])(?P=name)(?![\w-]))"
 )
+# A name that says nothing but "secret", such as `access_token`, shows no value where it is a name,
+# although code may have it as a value elsewhere: `{"secret": "SECRET_KEY"}`.
+_GENERIC_NAME: Final = re.compile(
+    r"(?:(?:access|account|admin|api|app|auth|aws|azure|bot|client|consumer|csrf|db|github|id|jwt|"
+    r"oauth|private|public|refresh|service|session|signing|user|webhook|x)[_-]?){0,3}"
+    r"(?:secret[_-]?)?(?:access[_-]?)?"
+    r"(?:authorization|credentials?|key|passphrase|passwd|password|pwd|secret|token)"
+    r"(?:[_-]?(?:id|key|secret))?",
+    re.IGNORECASE,
+)
+_AS_NAME: Final = r"(?<![\w:=-])(?:{})(?=[\"'\])]{{0,3}}\s{{0,8}}(?:=>|:=|[=:])\s{{0,8}}[^\s=])"
 _NAME_IN_LETTERS: Final = re.compile(r"[a-z]+(?:[_-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|[A-Z][a-z]+")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,14}|[A-Z]{0,14}")
 # The number of characters of a line that are shown, and masked: minified data has long lines.
@@ -77,6 +88,8 @@ class Redactor:
         self._as_value = _any_of((part for part in parts if _is_common(part)), _VALUE)
         names = map(re.escape, sorted(filter(_NAME_IN_LETTERS.fullmatch, parts), key=len)[::-1])
         self._repeated = re.compile(_REPEATED.format("|".join(names) or r"(?!)"))
+        generic = map(re.escape, {part for part in parts if _GENERIC_NAME.fullmatch(part)})
+        self._as_name = re.compile(_AS_NAME.format("|".join(generic) or r"(?!)"))
         self._lines = {path: frozenset(numbers) for path, numbers in lines.items()}
         # Findings of one line come together.
         self._masked = lru_cache(maxsize=256)(self._mask)
@@ -123,6 +136,7 @@ class Redactor:
         line = MaskedLine()
         if covered:
             text = self._repeated.sub(lambda match: line.keep(match.group()), text)
+            text = self._as_name.sub(lambda match: line.keep(match.group()), text)
             text = self._in_option.sub(lambda match: line.hide(match.group()), text)
         values = self._on_the_line if covered else self._anywhere
         text, known = values.subn(lambda match: line.hide_secret(match.group()), text)

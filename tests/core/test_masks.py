@@ -80,6 +80,41 @@ def test_a_value_that_repeats_its_name_is_masked_once(line: str, shown: str) -> 
     assert Redactor(["password"], {"a": [1]}).shown_line("a", 1, line) == shown
 
 
+@pytest.mark.parametrize("name", ["SECRET_KEY", "access_token", "apiKey", "PASSWORD", "id-token"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("{}   = !#@{}", '{} = "{}"', '{{"{}":"{}",', "'{}': '{}', # as on 1 May", "{}: {}"),
+        *('config["{}"] = "{}"', "export {}={}", 'call(user, {}="{}")', '{{"a": 1, "{}": "{}"}}'),
+    ],
+)
+def test_a_name_stays_that_is_a_value_elsewhere(line: str, name: str) -> None:
+    """Code has the name as a value on another line: `FIELDS = {"secret": "SECRET_KEY"}`."""
+    shown = Redactor([name, "hunter2-hunter2"], {"a": [1]}).shown_line(
+        "a", 1, line.format(name, "hunter2-hunter2")
+    )
+    assert name in shown
+    assert "hunter2" not in shown
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("k = {}", '"secret": "{}"', "login:{}:0", "a={}:b", "{} now", "key: {}", '"{}" == x'),
+        *("--token={} --x=1", "if {} == 1:", "p://u:{}@x.example"),
+    ],
+)
+def test_a_name_as_a_value_is_masked(line: str) -> None:
+    assert "SECRET_KEY" not in Redactor(["SECRET_KEY"], {"a": [1]}).shown_line(
+        "a", 1, line.format("SECRET_KEY")
+    )
+
+
+@pytest.mark.parametrize("name", ["hunter", "topsecretword", "letmein-key", "MySecretDog"])
+def test_a_name_of_its_own_is_masked_as_a_value_elsewhere(name: str) -> None:
+    assert name not in Redactor([name], {"a": [1]}).shown_line("a", 1, f'{name} = "hunter2"')
+
+
 @pytest.mark.parametrize(
     ("line", "shown"),
     [
