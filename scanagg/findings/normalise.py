@@ -26,10 +26,13 @@ from scanagg.model.project import fixes
 from scanagg.project.sources import Sources
 from scanagg.scanners.base import scanner_info
 
-_KEY_BEGIN: Final = re.compile(r"---- ?BEGIN [A-Z0-9 ]*PRIVATE KEY|PuTTY-User-Key-File")
-_KEY_END: Final = re.compile(r"---- ?END [A-Z0-9 ]*PRIVATE KEY")
+_KEY_BEGIN: Final = re.compile(r"---- ?BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File")
+_KEY_END: Final = re.compile(r"---- ?END [A-Z0-9 ]{0,40}PRIVATE KEY")
 # A line in a key: Base64, perhaps as a string of code, or a field such as `Proc-Type: 4,ENCRYPTED`.
-_KEY_LINE: Final = re.compile(r"\W*(?:[A-Za-z0-9+/]{16,}={0,2}(?:\\n)?\W*|[A-Z][A-Za-z0-9-]+: .*)?")
+_KEY_LINE: Final = re.compile(
+    r"\W*|(?:\W*[^\w+/])?(?:"
+    r"[A-Za-z0-9+/]{16,}={0,2}(?:\\n)?(?:[^\w+/]\W*)?|[A-Z][A-Za-z0-9-]+: .*)"
+)
 # A PEM block of a 16,384-bit RSA key has about 200 lines of 64 characters.
 _KEY_LINES: Final = 256
 

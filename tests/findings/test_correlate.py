@@ -540,6 +540,18 @@ def test_a_key_without_an_end_covers_what_looks_like_it(
     assert one.location == Location("a.pem", 1, end)
 
 
+@pytest.mark.parametrize(
+    "line",
+    ["-----BEGIN " + "A " * 200_000, "+" * 200_000 + " a", " +" * 100_000 + "=a"],
+    ids=["header", "plus", "pairs"],
+)
+@pytest.mark.usefixtures("bounded")
+def test_a_hostile_line_of_a_key_takes_linear_time(make_project: Make, line: str) -> None:
+    target = read_target(make_project({"a.pem": f"-----BEGIN PRIVATE KEY-----\n{line}\n{line}\n"}))
+    (one,) = normalise([secret("trivy", (3, None), "a.pem")], Inventory(), Sources(target))
+    assert one.location
+
+
 def test_a_whole_file_secret_has_no_block() -> None:
     one = replace(secret("trivy", (1, None)), location=Location("a.env"))
     assert normalise([one], Inventory(), Sources(EMPTY)) == (one,)
