@@ -159,7 +159,9 @@ class Page(msgspec.Struct, frozen=True):
             if len(package.chain) > 1:
                 yield f"  {phrases.dependency_path(package, self.report.target.name)}"
             yield from (f"  required in {phrases.place(place)}" for place in package.asked)
-        for place in finding.places or ((finding.location,) if finding.location else ()):
+        places = finding.places or ((finding.location,) if finding.location else ())
+        # Places may differ only in columns, which are not shown.
+        for place in {phrases.place(place): place for place in places}.values():
             suggested = path_kind(place.path)
             marked = "" if suggested is PathKind.PRODUCTION else f" ({suggested.value})"
             yield f"  in {phrases.place(place)}{marked}"

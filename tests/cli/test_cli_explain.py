@@ -18,6 +18,7 @@ from scanagg.model import (
     Licensed,
     LicenseFacts,
     LicenseVerdict,
+    Location,
     Package,
     Reason,
     Report,
@@ -248,6 +249,14 @@ def test_the_reason_for_a_low_confidence_is_shown(project: Path) -> None:
     path = write(project / "other", sample_report((judged(unsure, Severity.LOW, Action.INFO),)))
     page = explain("B602", "--report", str(path), cwd=project)
     assert f"  confidence: low ({sentence(reason)})\n" in page
+
+
+def test_a_place_is_shown_once_whatever_its_columns(project: Path) -> None:
+    places = (Location("a.py", 1), Location("a.py", 1, start_column=5), Location("a.py", 2))
+    found = judged(finding(7, places=places), Severity.LOW, Action.INFO)
+    path = write(project / "other", sample_report((found,)))
+    page = explain("B602", "--report", str(path), cwd=project)
+    assert [line for line in page.splitlines() if "a.py" in line] == ["  in a.py:1", "  in a.py:2"]
 
 
 def test_a_rule_with_many_findings_is_explained_after_their_list(project: Path) -> None:
