@@ -369,9 +369,10 @@ class _Rule(NamedTuple):
 
 
 def assess(group: Sequence[Observation], sources: Sources) -> Judgement:
-    """Return the judgement of a secret: that of the observation with the highest confidence."""
+    """Return the most confident judgement of a secret, of equal ones that of the first rule."""
     judgements = [judge(clue) for clue in _clues(group, sources)]
-    return min(judgements, key=lambda judgement: judgement.confidence.order)
+    reasons = [rule.reason for rule in RULES]
+    return min(judgements, key=lambda one: (one.confidence.order, reasons.index(one.reason)))
 
 
 def judge(clue: Clue) -> Judgement:

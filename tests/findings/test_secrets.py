@@ -322,6 +322,8 @@ def observed(
         # The most confident judgement of a value counts. An observation without one adds nothing.
         ([observed(KEY, 1), observed(KEY, 1, rule="github-token")], "known-format"),
         ([observed(KEY, 1), observed("", 1, rule="private-key")], "no-secret-name"),
+        # A format is a better reason than a name, whatever the order of the scanners.
+        ([observed(HEX, 5), observed(HEX, 5, rule="github-token")], "known-format"),
         ([observed(KEY, 1, rule="github-token", confidence=Confidence.HIGH)], "known-format"),
         ([observed(KEY, 1, rule="github-token", confidence=Confidence.MEDIUM)], "no-secret-name"),
         # A line that is not there, as in a file that changed.
