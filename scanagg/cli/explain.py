@@ -85,7 +85,7 @@ def command(
 
 
 def _listed(name: str, findings: Sequence[Finding], first: "Page") -> Iterator[str]:
-    """Yield many findings, and the texts of their rule if all have the same one."""
+    """Yield a list of findings, and the texts of their rule if all have the same one."""
     yield f"{len(findings)} findings match {one_line(name)!r}. Give the id of one of them:"
     for match in findings[:_MOST_LISTED]:
         package = f"  {match.package.name} {match.package.version}" if match.package else ""
@@ -115,7 +115,7 @@ def _lookalikes(report: Report) -> Iterator[str]:
                 yield f"    > {shorten(one_line(snippet), _SNIPPET_WIDTH)}"
         yield ""
     if not groups:
-        yield "no value looks like no secret"
+        yield "no unlikely secrets"
 
 
 class Page(msgspec.Struct, frozen=True):

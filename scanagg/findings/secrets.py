@@ -19,12 +19,12 @@ from scanagg.project.sources import Sources
 from scanagg.scanners.base import scanner_info
 from scanagg.scanners.secret_rules import secret_rule
 
-# The characters of a value, and of the line on each side of it, that the rules look at.
+# The rules look at this many characters of a value, and of the line on each side of it.
 _VALUE: Final = 1000
 _AROUND: Final = 160
-# A longer line of code is minified, or has data.
+# A longer line of code is minified, or it is data.
 _LONG_LINE: Final = 1000
-# The places of a value that are judged, and the times that it is looked for in a line.
+# The most places of a value that are judged, and the most times that it is looked for in a line.
 _PLACES: Final = 20
 _TRIES: Final = 50
 # The lines of a private key that show that it is one.
@@ -32,14 +32,15 @@ _KEY_LINES: Final = 4
 # A shorter value is weak. A longer one than `_KEY` may be a key although it looks like a path.
 _SHORT: Final = 8
 _KEY: Final = 16
-# Words of a longer value are not looked up.
+# A longer value is not a common password.
 _COMMON_LENGTH: Final = 80
-# Random text has fewer letters without a digit, a sign or a change of case between them.
+# The words of random text, which end at a digit, a sign or a change of case, have on average fewer
+# letters.
 _LETTERS_A_WORD: Final = 3
 _ASSIGNING: Final = ('"', "'", "`", "=", ":", ">")
 _OUTSIDE: Final = " \t\r\n\"'`\\"
 _QUOTES: Final = ('"', "'", "`")
-_MADE: Final = frozenset({PathKind.VENDORED, PathKind.GENERATED})
+_FROM_ELSEWHERE: Final = frozenset({PathKind.VENDORED, PathKind.GENERATED})
 
 
 def _words(text: str) -> frozenset[str]:
@@ -169,7 +170,7 @@ _PUBLIC: Final = re.compile(
     r"\AMI[A-Za-z]{3}jANBgkqhkiG9w0BAQEFAAOC|"
     r"\AMI[A-Za-z]{2}MA0GCSqGSIb3DQEBAQUAA4"
 )
-# A letter or digit that is not the end of an escape such as `\n`.
+# Before a value: a letter or digit that is not the end of an escape such as `\n`.
 _LONGER: Final = re.compile(r"(?<!\\)[A-Za-z0-9]\Z")
 _DER: Final = re.compile(r"MI[A-Za-z0-9+/]{2}")
 _KEY_BEGIN: Final = re.compile(r"BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|PuTTY-User-Key-File")
@@ -207,9 +208,9 @@ _SETTINGS: Final = re.compile(r"(?:^|/)(?:\w{0,40}settings?|config)(?:\.\w{1,4}|
 class Clue:
     """The facts about one value that the rules use.
 
-    `has_format` is True if a scanner knows the value by its form, and not by its name or its
-    randomness, `has_syntax` if it knows it by the syntax around it, such as that of SQL. `key` is
-    the text of a private key, None for any other value.
+    `has_format`: a scanner knows the value by its form, and not by its name or its randomness.
+    `has_syntax`: it knows the value by the syntax around it, such as that of SQL. `key` is the
+    text of a private key, None for any other value.
     """
 
     def __init__(
@@ -296,7 +297,7 @@ class Clue:
 
     @cached_property
     def is_local(self) -> bool:
-        """True in an address of this machine, of a container, or of an example."""
+        """True for an address of this machine, of a container, or of an example."""
         return self.in_address and _LOCAL_HOST.match(self.after) is not None
 
     @cached_property
@@ -306,7 +307,7 @@ class Clue:
 
     @cached_property
     def has_short_words(self) -> bool:
-        """True for random text: `MyNewApplication` has words of 2, 3 and 11 letters."""
+        """True for random text, unlike `MyNewApplication`, whose words have 2, 3 and 11 letters."""
         letters = sum(map(str.isalpha, self.value))
         return letters < _LETTERS_A_WORD * len(_WORD.findall(self.value))
 
@@ -351,7 +352,7 @@ def _basic_password(value: str) -> str:
 
 
 class Judgement(NamedTuple):
-    """The confidence in a secret, with the reason, and the rule if it is another one."""
+    """The confidence in a secret, with the reason, and the rule if it replaces the scanner's."""
 
     confidence: Confidence
     reason: Reason
@@ -359,7 +360,7 @@ class Judgement(NamedTuple):
 
 
 class _Rule(NamedTuple):
-    """A rule: if it applies, the reason and the confidence, by kind of file."""
+    """A rule: the reason, when it applies, and the confidence by the kind of file."""
 
     reason: Reason
     applies: Callable[[Clue], object]
@@ -497,8 +498,8 @@ RULES: Final = (
     _Rule(Reason("placeholder-value"), _is_placeholder),
     _Rule(Reason("part-of-data"), lambda clue: clue.has_format and _LONGER.search(clue.before)),
     _Rule(Reason("known-format"), lambda clue: clue.has_format, _LIKELY, _POSSIBLE),
-    # Files and lines that nobody writes by hand.
-    _Rule(Reason("other-people-file"), lambda clue: clue.kind in _MADE),
+    # Files and lines that the project does not write by hand.
+    _Rule(Reason("vendored-or-generated"), lambda clue: clue.kind in _FROM_ELSEWHERE),
     _Rule(
         Reason("data-line"),
         lambda clue: clue.line_length > _LONG_LINE and (clue.is_code or clue.is_weak),

@@ -78,16 +78,16 @@ SENTENCES: Final[Mapping[str, str]] = {
     "encrypted-key": "a private key that a passphrase protects",
     "private-key": "a private key",
     "public-key": "a public key or a certificate",
-    "template": "a template that something fills in later",
-    "published-value": "published by its provider, as an example or for tests",
+    "template": "a template that is filled in later",
+    "published-value": "a value that its provider publishes, as an example or for tests",
     "placeholder-value": "a placeholder or an example",
     "part-of-data": "a part of longer data",
     "known-format": "has the form of a known kind of key or token",
-    "other-people-file": "in generated code, or in code of others",
+    "vendored-or-generated": "in a vendored or generated file",
     "data-line": "in a very long line, as in data or minified code",
     "encrypted-value": "encrypted",
-    "metadata-name": "the name is about a secret, and not that of a secret",
-    "digest-name": "the name is that of a digest, a version or an id",
+    "metadata-name": "its name is about a secret, such as the URL or length of one",
+    "digest-name": "its name is that of a digest, a version or an id",
     "no-secret-name": "no name beside it says that it is secret",
     "own-name": "repeats its own name",
     "no-text": "true, false or no value",
@@ -101,7 +101,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "common-password": "a dummy password",
     "weak-password": "a short or simple password",
     "version-or-number": "a version, a date or a number",
-    "identifier": "words joined to a name",
+    "identifier": "words joined into a name",
     "weak-value": "too short or simple for a key or a token",
     "local-password": "a password for this machine, a container or an example",
     "test-name": "its name says that it is for tests",
@@ -269,7 +269,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "overridden": "the policy sets {severity}: {why}",
     "withdrawn": "the advisory was withdrawn",
     "malicious": "the package is malicious",
-    # low confidence in a finding of bandit
+    # low confidence in a finding in code
     "constant-code": "the code that runs is a constant",
     "constant-command": "all parts of the command are constants, or quoted",
     "fixed-scheme": "the address starts with http:// or https://",
@@ -460,7 +460,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "published-value": "published value",
     "placeholder-value": "placeholder",
     "part-of-data": "part of longer data|parts of longer data",
-    "other-people-file": "value in code of others|values in code of others",
+    "vendored-or-generated": "value in a vendored or generated file|values in such files",
     "data-line": "value in a data line|values in data lines",
     "encrypted-value": "encrypted value",
     "metadata-name": "setting about a secret|settings about secrets",
@@ -484,7 +484,7 @@ NOUNS: Final[Mapping[str, str]] = {
     "test-name": "test value",
     "uuid": "UUID",
 }
-"""The nouns for values that look like no secrets, by the kind of the reason, as in sentences."""
+"""Nouns for values that look like no secrets, by the kind of the reason: singular|plural."""
 
 
 def number_of(kind: str, number: int) -> str:

@@ -55,7 +55,7 @@ EXAMPLES = {
         ],
         [f"token = '«{KEY}»'", "a.env: PASSWORD=«123456»"],
     ),
-    "other-people-file": (
+    "vendored-or-generated": (
         [f"vendor/a.py: token = '«{KEY}»'", f"locale/de.po: token = '«{KEY}»'"],
         [f"vendors.py: token = '«{KEY}»'"],
     ),

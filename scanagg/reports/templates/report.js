@@ -157,10 +157,10 @@
 
   function helpFacts(row) {
     const [, , , , , help, why, example] = T.rules[row[RULE]];
-    // The message of a vulnerability may have its description.
-    const told = T.blocks[row[MESSAGE]].includes(why.slice(0, 80));
+    // The message of a vulnerability may begin with its description.
+    const isRepeated = T.blocks[row[MESSAGE]].includes(why.slice(0, 80));
     return [
-      [row[ADVISORY] < 0 ? "Why it matters" : "Description", told ? [] : [why]],
+      [row[ADVISORY] < 0 ? "Why it matters" : "Description", isRepeated ? [] : [why]],
       ["What to do", row[FIX] < 0 ? [help] : []],
       ...example.map(([words, code]) => [words, [el("pre", { class: "example" }, el("code", null, code))]]),
     ];
