@@ -460,7 +460,9 @@ NOUNS: Final[Mapping[str, str]] = {
     "published-value": "published value",
     "placeholder-value": "placeholder",
     "part-of-data": "part of longer data|parts of longer data",
-    "vendored-or-generated": "value in a vendored or generated file|values in such files",
+    "vendored-or-generated": (
+        "value in a vendored or generated file|values in vendored or generated files"
+    ),
     "data-line": "value in a data line|values in data lines",
     "encrypted-value": "encrypted value",
     "metadata-name": "setting about a secret|settings about secrets",
