@@ -20,13 +20,11 @@ _SHELL: Final = (
 )
 _NO_SHELL: Final = "Pass the command as a list of arguments, without shell=True."
 _HTML: Final = "Text from users that is not escaped can run scripts in the browsers of others."
-_OLD_TLS: Final = (
-    "Old versions of TLS and SSL have known attacks, by which others can read or change the data."
-)
+_OLD_TLS: Final = "Known attacks on old versions of TLS and SSL let others read or change the data."
 _DEFAULT_CONTEXT: Final = (
     "Use ssl.create_default_context, which checks certificates and allows only current versions."
 )
-_WEAK_HASH: Final = "Two inputs with the same MD5 or SHA-1 hash can be made in practice."
+_WEAK_HASH: Final = "It is practical to create two inputs with the same MD5 or SHA-1 hash."
 _TELNET: Final = "Telnet sends everything unencrypted, including passwords."
 _FTP: Final = "FTP sends everything unencrypted, including passwords."
 _SSH_EXAMPLE: Final = (
@@ -51,7 +49,7 @@ _UNSAFE_HTML: Final = (
 
 RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     "B101": (
-        "Check by assert",
+        "Check by an assert statement",
         "With python -O, assert statements are not executed, so the check does not happen.",
         "Raise an exception for checks that the program needs.",
         "assert user.is_admin",
@@ -73,7 +71,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B104": (
         "Server on all network addresses",
-        "A server on 0.0.0.0 accepts connections from every network that the machine is in.",
+        "A server on 0.0.0.0 accepts connections from every network that the machine is on.",
         (
             "Bind to 127.0.0.1, or to the one address that clients use. In a container, all "
             "addresses are usual: limit the published ports instead."
@@ -114,7 +112,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B110": (
         "Every exception ignored",
-        "Every error is hidden, also those of attacks and of broken security checks.",
+        "Every error is hidden, even those of attacks and of broken security checks.",
         "Catch the exception that you expect, and log it.",
         "try:\n    os.remove(path)\nexcept Exception:\n    pass",
         (
@@ -124,7 +122,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B112": (
         "Every exception skipped in a loop",
-        "Every error is hidden, and the loop leaves out items without a trace.",
+        "Every error is hidden, and the loop skips items without a trace.",
         "Catch the exception that you expect, and log it.",
         (
             "for path in paths:\n    try:\n        check(path)\n"
@@ -225,7 +223,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     "B307": (
         "Text run as code by eval",
         "An attacker who controls a part of the text can run any code.",
-        "Use ast.literal_eval for literals. Otherwise, replace eval by code of your own.",
+        "Use ast.literal_eval for literals. Otherwise, replace eval with code of your own.",
         'size = eval(request.args["size"])',
         'size = ast.literal_eval(request.args["size"])',
     ),
@@ -315,7 +313,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B323": (
         "TLS without a check of the certificate",
-        "Without a check of the certificate, anyone in the network can pose as the server.",
+        "Without a check of the certificate, anyone on the network can pose as the server.",
         _DEFAULT_CONTEXT,
         "context = ssl._create_unverified_context()",
         "context = ssl.create_default_context()",
@@ -422,14 +420,14 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B415": (
         "Import of an IPMI library",
-        "IPMI has weak authentication: an attacker in the network can get hashes of passwords.",
+        "IPMI has weak authentication: an attacker on the network can get hashes of passwords.",
         "Manage the hardware through Redfish, or keep IPMI in a network of its own.",
         "import pyghmi",
         "import redfish",
     ),
     "B501": (
         "TLS without a check of the certificate",
-        "Without a check of the certificate, anyone in the network can pose as the server.",
+        "Without a check of the certificate, anyone on the network can pose as the server.",
         "Remove verify=False. For a private authority, pass its certificate as verify.",
         "requests.get(url, timeout=10, verify=False)",
         'requests.get(url, timeout=10, verify="private-ca.pem")',
@@ -453,7 +451,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B504": (
         "TLS without a version",
-        "ssl.wrap_socket checks no certificate, and allows old versions of TLS.",
+        "ssl.wrap_socket does not check certificates, and allows old versions of TLS.",
         _DEFAULT_CONTEXT,
         "connection = ssl.wrap_socket(sock)",
         (
@@ -506,7 +504,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B509": (
         "SNMP without authentication or encryption",
-        "Without both keys, others in the network can read or forge the messages.",
+        "Without both keys, others on the network can read or forge the messages.",
         "Pass a key for authentication and one for encryption.",
         "from pysnmp.hlapi import UsmUserData\n\naccess = UsmUserData(user)",
         (
@@ -516,7 +514,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B601": (
         "Command of an SSH connection",
-        "The remote shell reads the text, so input in it can run other commands on the server.",
+        "A shell on the server reads the text, so input in it can run other commands there.",
         (
             "Use SFTP for files. Otherwise, quote each argument with shlex.quote, and check where "
             "it comes from."
@@ -533,7 +531,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B603": (
         "Program started by subprocess",
-        "Input from outside as an argument can be an option, or name another file, than you meant.",
+        "An argument from outside can be an option, or name a file that you did not mean.",
         (
             "Check where each argument comes from, and put -- before arguments from outside. Where "
             "the standard library has a function for the task, use that."
@@ -578,7 +576,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B609": (
         "Wildcard in a shell command",
-        "The shell replaces the * by file names, and a file named like an option becomes one.",
+        "The shell replaces * with file names, and a file named like an option becomes one.",
         "Pass a list of arguments, with the file names after --.",
         'os.system("tar -cf backup.tar *")',
         'subprocess.run(["tar", "-cf", "backup.tar", "--", *os.listdir()], check=True)',
@@ -611,7 +609,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     ),
     "B612": (
         "Logging configuration from a port",
-        "Anyone who can send data to the port can run code through the configuration of logging.",
+        "Anyone who can send data to the port can run code through the logging configuration.",
         "Pass verify, a function that accepts only signed configurations.",
         "logging.config.listen(9999)",
         "logging.config.listen(9999, verify=check_signature)",
@@ -636,10 +634,10 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
     "B615": (
         "Download from Hugging Face without a commit",
         (
-            "Without a commit, the author, or someone with the author's account, can exchange what "
+            "Without a commit, the author, or someone with the author's account, can replace what "
             "you download."
         ),
-        "Pass the hash of the commit that you checked as revision.",
+        "Pass the hash of a commit that you have checked as revision.",
         (
             "from transformers import AutoModel\n\n"
             'model = AutoModel.from_pretrained("organisation/model")'

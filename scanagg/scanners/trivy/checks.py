@@ -31,13 +31,17 @@ _LIMITS: Final = "A container without limits can take all of a node and stop its
 _CAPABILITIES: Final = (
     "Capabilities are parts of the power of root, and most programs need none of them."
 )
-_SYSCALLS: Final = "Without seccomp, a process can use every call of the kernel, also flawed ones."
+_ROOT: Final = (
+    "A process that runs as root can change everything in its container, and escapes from it more "
+    "easily."
+)
+_SYSCALLS: Final = "Without seccomp, a process can use every system call, even vulnerable ones."
 _RBAC: Final = "Whoever runs as this role, or takes over a pod that does, has its power."
 _ENCRYPTED: Final = "Whoever gets hold of the disk, or a snapshot of it, can read the data."
 _PUBLIC_BUCKET: Final = "One wrong policy or access list makes the data of the bucket public."
 _TOKENS: Final = (
-    "With version 1 of the metadata service, a forged request of a server on the instance is "
-    "enough to get its credentials."
+    "With version 1 of the metadata service, one forged request through a server on the instance "
+    "is enough to get its credentials."
 )
 _CONTEXT: Final = "securityContext:\n  "
 
@@ -52,8 +56,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "DS-0002": CheckWords(
         "Container runs as root",
-        "A process that runs as root can change everything in its container, and flaws let it out "
-        "more easily.",
+        _ROOT,
         "Add a USER instruction with another user, after the instructions that need root.",
         'CMD ["python", "app.py"]',
         'USER app\nCMD ["python", "app.py"]',
@@ -152,7 +155,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "DS-0026": CheckWords(
         "No health check",
-        "Without one, Docker takes a container for healthy while its process runs, even if it no "
+        "Without one, Docker considers a container healthy while its process runs, even if it no "
         "longer answers.",
         "Add a HEALTHCHECK instruction. Kubernetes ignores it and needs probes instead.",
         'CMD ["python", "app.py"]',
@@ -168,7 +171,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "DS-0031": CheckWords(
         "Secret in the image",
-        "Images keep build arguments, variables and files: everybody who can pull the image can "
+        "Images keep build arguments, variables and files: anyone who can pull the image can "
         "read them.",
         "Mount secrets for one RUN instruction, and pass those of the program when it starts. "
         "Revoke the ones that were in an image.",
@@ -213,8 +216,8 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "KSV-0009": CheckWords(
         "Pod shares the node's network",
-        "Its processes reach services that listen on the node only, and network policies do not "
-        "hold them.",
+        "Its processes reach services that listen only on the node, and network policies do not "
+        "apply to them.",
         "Remove hostNetwork.",
         "hostNetwork: true",
         "hostNetwork: false",
@@ -235,8 +238,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "KSV-0012": CheckWords(
         "Container may run as root",
-        "A process that runs as root can change everything in its container, and flaws let it out "
-        "more easily.",
+        _ROOT,
         "Set runAsNonRoot to true, and name another user in the image.",
         "securityContext: {}",
         f"{_CONTEXT}runAsNonRoot: true",
@@ -285,14 +287,14 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "KSV-0020": CheckWords(
         "Container with a low user id",
-        "A user of the node can have the same id, and then the container has the rights of it.",
+        "A user of the node can have the same id, and then the container has that user's rights.",
         "Set runAsUser to an id above 10000.",
         f"{_CONTEXT}runAsUser: 1000",
         f"{_CONTEXT}runAsUser: 10001",
     ),
     "KSV-0021": CheckWords(
         "Container with a low group id",
-        "A group of the node can have the same id, and then the container has the rights of it.",
+        "A group of the node can have the same id, and then the container has that group's rights.",
         "Set runAsGroup to an id above 10000.",
         f"{_CONTEXT}runAsGroup: 1000",
         f"{_CONTEXT}runAsGroup: 10001",
@@ -390,9 +392,8 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "KSV-0105": CheckWords(
         "Container runs as root",
-        "A process that runs as root can change everything in its container, and flaws let it out "
-        "more easily.",
-        "Set runAsUser to another id than 0.",
+        _ROOT,
+        "Set runAsUser to an id other than 0.",
         f"{_CONTEXT}runAsUser: 0",
         f"{_CONTEXT}runAsUser: 10001",
     ),
@@ -405,7 +406,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "KSV-0110": CheckWords(
         "Workload in the namespace default",
-        "Quotas, network policies and roles of a namespace hold for everything in it.",
+        "Quotas, network policies and roles of a namespace apply to everything in it.",
         "Use a namespace of its own.",
         "namespace: default",
         "namespace: shop",
@@ -427,7 +428,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     "KSV-0117": CheckWords(
         "Container listens on a port below 1024",
         "Such ports need root, or a capability.",
-        "Listen on a port from 1024, and let the Service map it.",
+        "Listen on port 1024 or above, and let the Service map it.",
         "containerPort: 80",
         "containerPort: 8080",
     ),
@@ -439,7 +440,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
         "containers:\n  - name: shop\n    securityContext:\n      runAsNonRoot: true",
     ),
     "KSV-0125": CheckWords(
-        "Image of an unknown registry",
+        "Image from an unknown registry",
         "Nobody checks what others publish there, or that it stays the same.",
         "Pull the image from a registry that you trust, and pin it to a digest.",
         "image: somebody/shop:1.4.2",
@@ -462,14 +463,14 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "AWS-0053": CheckWords(
         "Load balancer on the internet",
-        "Everybody can send requests to what is behind it.",
+        "Anyone can send requests to what is behind it.",
         "Set internal to true, unless the service is for the public.",
         "internal = false",
         "internal = true",
     ),
     "AWS-0057": CheckWords(
         "IAM policy with wildcards",
-        "Whoever has the policy can do more than its author meant, also with later services.",
+        "Whoever has the policy can do more than its author meant, including later services.",
         "Name the actions and resources that it needs.",
         'Action = "s3:*"',
         'Action = ["s3:GetObject"]',
@@ -502,11 +503,11 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "AWS-0089": CheckWords(
         "Bucket without access logs",
-        "After an incident, nobody can tell who read the data.",
+        "After an incident, you cannot find out who read the data.",
         "Add an aws_s3_bucket_logging.",
     ),
     "AWS-0090": CheckWords(
-        "Bucket without versions",
+        "Bucket without versioning",
         "Data that is deleted or overwritten, by mistake or by ransomware, is lost.",
         "Add an aws_s3_bucket_versioning.",
     ),
@@ -545,7 +546,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "AWS-0124": CheckWords(
         "Security group rule without a description",
-        "Nobody dares to remove a rule if it is not known what it is for.",
+        "Nobody dares to remove a rule whose purpose is unknown.",
         "Add a description.",
         "cidr_blocks = []",
         'cidr_blocks = []\ndescription = "HTTPS from the load balancer"',
@@ -580,7 +581,7 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
     ),
     "AWS-0178": CheckWords(
         "VPC without flow logs",
-        "After an incident, nobody can tell which connections there were.",
+        "After an incident, you cannot find out which connections there were.",
         "Add an aws_flow_log for the VPC.",
     ),
 }
