@@ -59,7 +59,7 @@ _DEPTH: Final = 8
 
 
 class Project(msgspec.Struct, frozen=True):
-    """The project: the packages that it declares, and the path of a container file, "" for none."""
+    """The packages that the project declares, and the path of a container file, "" for none."""
 
     packages: frozenset[str] = frozenset()
     container: str = ""
@@ -137,8 +137,8 @@ def _random_number(call: ast.Call, code: Code) -> Reason | None:
 
 def _says_secret(node: ast.AST, syntax: Syntax, others: Sequence[ast.AST]) -> bool:
     """Return True if the name of the function around, or a name in the other nodes, says secret."""
-    found = [getattr(syntax.scope(node), "name", ""), *names(others)]
-    return any(map(_SECRET_KEY.search, found)) or not words(found).isdisjoint(_SECRET_WORDS)
+    around = [getattr(syntax.scope(node), "name", ""), *names(others)]
+    return any(map(_SECRET_KEY.search, around)) or not words(around).isdisjoint(_SECRET_WORDS)
 
 
 def _targets(statement: ast.AST) -> Sequence[ast.expr]:
@@ -202,7 +202,7 @@ def _pickle(call: ast.Call, code: Code) -> Reason | None:
 
 
 def _is_fixed(value: ast.expr | None, code: Code, depth: int = 0) -> bool:
-    """Return True if the code alone decides the value: it has constants, or parts that are quoted.
+    """Return True if the value has only constants, and parts that are quoted for a shell.
 
     A name in capitals counts as a constant.
     """
@@ -247,8 +247,8 @@ def _address(text: ast.Constant, code: Code) -> Reason | None:
         if isinstance(parent, ast.stmt):
             break
         near += [parent.func, *parent.args] if isinstance(parent, ast.Call) else []
-    found = words(names(near))
-    if found.isdisjoint(_LISTEN_WORDS) or not found.isdisjoint(_OTHER_ADDRESS_WORDS):
+    near_words = words(names(near))
+    if near_words.isdisjoint(_LISTEN_WORDS) or not near_words.isdisjoint(_OTHER_ADDRESS_WORDS):
         return Reason("nothing-listens")
     container = code.project.container
     return Reason("in-container", {"path": container}) if container else None
@@ -309,7 +309,7 @@ def _is_web_address(value: ast.expr, code: Code, depth: int = 0) -> bool:
 
 
 def _outside_data(call: ast.Call, code: Code) -> Reason | None:
-    """Doubt data that does not come from a web request as far as the names say."""
+    """Doubt data that, by the names around it, does not come from a web request."""
     arguments = [*map(code.resolve, call.args), *call.args]
     is_outside = code.is_web or not words(names(arguments)).isdisjoint(_REQUEST_WORDS)
     return None if is_outside else Reason("not-from-request")
@@ -368,12 +368,12 @@ def _query_parts(value: ast.AST) -> Iterator[str | ast.AST]:
 
 def _is_identifier(value: ast.expr, code: Code, depth: int = 0) -> bool:
     """Return True if a part of a query is a constant, a placeholder, or named like a table."""
-    found = words(names([value]))
+    value_words = words(names([value]))
     if _is_fixed(value, code):
         return True
-    if not found.isdisjoint(_VALUE_WORDS):
+    if not value_words.isdisjoint(_VALUE_WORDS):
         return False
-    if not found.isdisjoint(_IDENTIFIER_WORDS):
+    if not value_words.isdisjoint(_IDENTIFIER_WORDS):
         return True
     known, parts = code.resolve(value), list[ast.expr]()
     match known:

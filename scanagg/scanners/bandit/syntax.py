@@ -21,7 +21,7 @@ class Syntax:
     """The syntax of Python code. It has no nodes if this interpreter cannot parse the code."""
 
     def __init__(self, lines: Sequence[str]) -> None:
-        """Parse nothing yet."""
+        """Keep the lines, which are parsed when they are needed."""
         self._lines = lines
 
     @cached_property
@@ -155,9 +155,9 @@ def names(nodes: Iterable[ast.AST]) -> Iterator[str]:
                 yield name
 
 
-def words(found: Iterable[str]) -> frozenset[str]:
+def words(identifiers: Iterable[str]) -> frozenset[str]:
     """Return the words of names in lower case: `user_name` and `userName` have two."""
-    return frozenset(word.lower() for name in found for word in _WORD.findall(name))
+    return frozenset(word.lower() for name in identifiers for word in _WORD.findall(name))
 
 
 def called(call: ast.Call) -> str:
