@@ -1,6 +1,6 @@
 """The masked line that reports show: names, quotes and structure stay, and values are described.
 
-`API_KEY = "***(40 characters, hex)"`. What may be a part of a value is masked too.
+`API_KEY = "***(40 characters, hex)"`. Anything that may be a part of a value is masked too.
 """
 
 import re
@@ -8,8 +8,8 @@ from typing import Final
 
 MASK: Final = "***"
 
-# The first patterns also decide what fingerprints are computed from (`core/redact.py`), so a change
-# of them makes known findings new.
+# These patterns also decide what fingerprints are computed from (`core/redact.py`), so a change of
+# them makes known findings new.
 QUOTED: Final = re.compile(r'(?P<quote>"""|\'\'\'|["\'`])(?:\\.|(?!(?P=quote)).)+(?:(?P=quote)|$)')
 ASSIGNED: Final = re.compile(r"(?P<left>^[^=:]*(?:=>|:=|[=:])\s*)(?P<value>\S.*)$")
 WORDS: Final = re.compile(r"[A-Za-z_.,:;!?*/(){}<> -]*")
@@ -33,7 +33,7 @@ _ALPHABETS: Final = (
     ),
 )
 
-# Marks are from a private plane of Unicode. No line of a project should have such characters.
+# Marks are from a private plane of Unicode, whose characters hardly any line has.
 _FIRST_MARK: Final = 0x100000
 _MARKS: Final = "\U00100000-\U0010fffd"
 _MARK: Final = re.compile(f"[{_MARKS}]")
@@ -141,7 +141,7 @@ class MaskedLine:
         return self._mark(text, is_hidden=False)
 
     def hide_secret(self, text: str) -> str:
-        """Return the marks of a known value, of which the headers of a key and a name stay."""
+        """Return the marks of a known value, but keep a host, a name, and the headers of a key."""
         address = _ADDRESS.match(text)
         if address and address["host"] and len(text) - address.end("host") >= _LEAST_AFTER_HOST:
             host, path = text[: address.end("host")], text[address.end("host") :]
@@ -192,7 +192,7 @@ class MaskedLine:
         return TOKEN.sub(lambda match: self._token(match, known=known), text)
 
     def shown(self, text: str, most: int) -> str:
-        """Return the text without marks, as far as the first `most` characters of the line lead.
+        """Return the text for the first `most` characters of the line, with values described.
 
         The result has at most that many characters, too.
         """
@@ -318,7 +318,7 @@ class MaskedLine:
 
 
 def described(value: str) -> str:
-    """Return the mask of a value, with its length and alphabet if these help nobody to guess it."""
+    """Return the mask of a value, with its length and alphabet unless it is short."""
     if len(value) < _LEAST_DESCRIBED:
         return f"{MASK}(under {_LEAST_DESCRIBED} characters)"
     names = (name for name, pattern in _ALPHABETS if pattern.fullmatch(value))

@@ -112,7 +112,7 @@ class Redactor:
         return self._masked(text[:_MASKED], self.covers(path, number))[:_SHOWN]
 
     def shown_line(self, path: str, number: int, text: str) -> str:
-        """Return a line of a file like `line`, with names, structure, and a word on each value."""
+        """Return a line of a file with its names and structure, and a description of each value."""
         return self._shown(text[:_MASKED], self.covers(path, number))
 
     def _mask(self, text: str, covered: bool) -> str:

@@ -1,4 +1,4 @@
-"""The formats of tokens that are known by their form alone, by the documents of their issuers."""
+"""Formats of tokens that are known by their form alone, from the documentation of their issuers."""
 
 import re
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ _LEAST_VARIETY: Final = 8
 class TokenFormat(NamedTuple):
     """A format: the title of such a secret, the literal starts of a token, and the rest of it.
 
-    A token ends where `rest` does, which is greedy. A format without `starts` is a whole pattern.
+    A token ends where `rest` does, which is greedy.
     """
 
     title: str
@@ -134,7 +134,7 @@ FORMATS: Final = (
         "Slack Webhook", ("https://hooks.slack.com/services/",), r"T\w{6,}/B\w{6,}/\w{16,}"
     ),
 )
-"""The formats with literal starts, so that a text is searched in little time."""
+"""The formats with literal starts, which make a search fast."""
 
 OTHER_FORMATS: Final = (
     "AKC[A-Za-z0-9]{13,}",  # Artifactory
@@ -144,4 +144,4 @@ OTHER_FORMATS: Final = (
     r"[MNO][\w-]{23,27}\.[\w-]{6}\.[\w-]{27,}",  # Discord
     r"eyJ[\w-]{8,300}\.[\w-]{4,}(?:\.[\w-]*[\w-])?",  # JSON Web Token
 )
-"""Patterns of tokens without a literal start, or of which scanners find every one."""
+"""Patterns of tokens without a literal start, and of tokens that scanners find without help."""

@@ -61,8 +61,8 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
     ]
     # Titles and messages repeat a lot: benchmarks/reports.py shows the difference.
     shown = lru_cache(maxsize=4096)(lambda text: identity.redactor.text(printable(text)))
-    # The first observation of a group leads: its place identifies the finding. A guess never
-    # leads: the scanner that looks for secrets knows their place better.
+    # The first observation of a group leads: its place identifies the finding. A guess comes last:
+    # the scanners that look for secrets know their places better.
     for group in groups:
         group.sort(key=_witness_order)
     groups.sort(key=lambda group: (group[0].category.value, *_order(group[0])))
@@ -248,7 +248,7 @@ def _order(observation: Observation) -> tuple[object, ...]:
 
 
 def _vagueness(observation: Observation) -> tuple[bool, int]:
-    """Return a sort key: rules that know the kind of a secret, generic ones, guesses."""
+    """Return a sort key for rules: those that know the kind of a secret, generic ones, guesses."""
     rule, generic = observation.rule.id, scanner_info(observation.scanner).generic_rules
     return _is_guess(observation), generic.index(rule) + 1 if rule in generic else 0
 

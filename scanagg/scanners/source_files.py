@@ -65,7 +65,7 @@ def text_inputs(context: Context, most_bytes: int) -> Inputs:
         replace(gap, on_purpose=gap.on_purpose or gap.input in links)
         for gap in context.target.skipped
     )
-    if names or excluded:  # a project without text is none for the scanner
+    if names or excluded:  # a project without text has no input for the scanner
         excluded += [
             NotExamined(
                 paths[0] if len(paths) == 1 else kind,

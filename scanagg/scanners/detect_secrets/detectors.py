@@ -1,7 +1,7 @@
-"""Detectors that detect-secrets does not have. `worker` runs them after its own ones.
+"""Detectors that detect-secrets does not have. `worker` runs them after those of detect-secrets.
 
 They search a file as a whole, in linear time: first for literal text such as "secret" or "AIza",
-then for a pattern of bounded length at each place. So they cost little, whatever is in the file.
+then for a pattern of bounded length at each place.
 """
 
 import base64
@@ -53,11 +53,11 @@ _QUOTED: Final = re.compile(
     r"'(?P<single>[^'\s\\]{4,300})\\?'|`(?P<back>[^`\s\\]{4,300})`)"
 )
 _UNQUOTED: Final = re.compile(r"(?![%*?])(?:[^\s\"'`,;&|<>(){}\[\]\\$]|(?<=\w)'(?=\w)){4,300}")
-# After an unquoted value: of a line of its own, or of an assignment without blanks.
+# What ends an unquoted value: on a line of its own, or in an assignment without blanks.
 _LINE_END: Final = re.compile(r"[ \t]*(?:$|[\"'`\\]|#|//|;)", re.MULTILINE)
 _WORD_END: Final = re.compile(r"$|[\s\"'`,;&|\\)\]}<]", re.MULTILINE)
 _CODE_WORD: Final = re.compile(r"[A-Za-z_][\w.]*")
-# Names about a secret, which have another value.
+# The ends of names about a secret, such as `token_url`. Their values are something else.
 _ABOUT: Final = re.compile(
     r"(?:name|url|uri|path|file|dir|id|ids|hash|type|len|length|size|count|min|max|limit|expiry|"
     r"expires?|expiration|ttl|age|field|label|title|hint|prompt|text|message|msg|error|help|"
@@ -79,7 +79,7 @@ _NO_VALUE: Final = re.compile(
 
 
 class Found(NamedTuple):
-    """A secret by its place in the text."""
+    """The start and end of a secret in the text."""
 
     start: int
     end: int
@@ -248,7 +248,7 @@ class TokenDetector(Detector):
 
 
 def _token_detector(title: str) -> type[Detector]:
-    # No class of detect-secrets has such a name.
+    # No class of detect-secrets has a name with this end.
     name = "".join(word[0].upper() + word[1:] for word in re.findall(r"\w+", title)) + "Format"
     formats = tuple(form for form in FORMATS if form.title == title)
     return cast(
