@@ -108,7 +108,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "aws-access-key": _Kind(
         "AWS access key",
         "use the AWS account with the permissions of the key's user",
-        ("deactivate and delete the key in the IAM console, or with aws iam delete-access-key"),
+        "deactivate and delete the key in the IAM console, or with aws iam delete-access-key",
         "AWS_ACCESS_KEY_ID",
         "AKIA",
         page="https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_access-keys.html",
@@ -220,7 +220,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "docker-swarm-token": _Kind(
         "Docker Swarm join token",
         "join machines to the swarm",
-        ("rotate the token with docker swarm join-token --rotate, for workers and for managers"),
+        "rotate the token with docker swarm join-token --rotate, for workers and for managers",
         "SWARM_TOKEN",
         "SWMTKN-",
         page="https://docs.docker.com/reference/cli/docker/swarm/join-token/",
@@ -278,7 +278,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     ),
     "github-token": _Kind(
         "GitHub token",
-        ("use GitHub as the token's owner, within its scopes: read private code, or push to it"),
+        "use GitHub as the token's owner, within its scopes: read private code, or push to it",
         (
             "delete the token in GitHub under Settings > Developer settings, or revoke the "
             "app's authorisation"
@@ -293,8 +293,8 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     ),
     "gitlab-token": _Kind(
         "GitLab token",
-        ("use GitLab as the token's owner, within its scopes: read private code, or push to it"),
-        ("revoke the token in GitLab under Access tokens of the user, the project or the group"),
+        "use GitLab as the token's owner, within its scopes: read private code, or push to it",
+        "revoke the token in GitLab under Access tokens of the user, the project or the group",
         "GITLAB_TOKEN",
         "glpat-",
         page="https://docs.gitlab.com/user/profile/personal_access_tokens/",
@@ -329,7 +329,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "google-oauth-client-secret": _Kind(
         "Google OAuth client secret",
         "ask users for access in the name of the application",
-        ("add a new secret in the Google Cloud console under Credentials, and disable the old one"),
+        "add a new secret in the Google Cloud console under Credentials, and disable the old one",
         "GOOGLE_CLIENT_SECRET",
         "GOCSPX-",
         page="https://support.google.com/cloud/answer/15549257",
@@ -375,7 +375,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "heroku-api-key": _Kind(
         "Heroku API key",
         "deploy and change the apps of the account",
-        ("regenerate the key in Heroku's account settings, or run heroku authorizations:revoke"),
+        "regenerate the key in Heroku's account settings, or run heroku authorizations:revoke",
         "HEROKU_API_KEY",
         page="https://devcenter.heroku.com/articles/authentication",
         also=("heroku-api-key-v2",),
@@ -413,7 +413,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
     "ibm-cos-hmac-credentials": _Kind(
         "IBM Cloud Object Storage credentials",
         "read and change the objects in the buckets",
-        ("delete the service credential of the Object Storage instance in the IBM Cloud console"),
+        "delete the service credential of the Object Storage instance in the IBM Cloud console",
         "COS_ACCESS_KEY",
         page="https://cloud.ibm.com/docs/cloud-object-storage?topic=cloud-object-storage-uhc-hmac-credentials-main",
     ),

@@ -181,7 +181,7 @@ RULES: Final[Mapping[str, tuple[str, str, str, str, str]]] = {
             "Use SHA-256 or better. For passwords, use a function made for them, such as Argon2 or "
             "scrypt."
         ),
-        ("from cryptography.hazmat.primitives import hashes\n\ndigest = hashes.Hash(hashes.MD5())"),
+        "from cryptography.hazmat.primitives import hashes\n\ndigest = hashes.Hash(hashes.MD5())",
         (
             "from cryptography.hazmat.primitives import hashes\n\n"
             "digest = hashes.Hash(hashes.SHA256())"
