@@ -166,8 +166,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     masked where it has a secret, `line_hash` GitHub's hash of it. `evidence` is a digest of a
     statement with a secret. It stays in memory, to see that a value changed, and is never written.
     A finding without a location is in no file of the target. `in_source` is set where all witnesses
-    are hidden. `confidence_reason` explains the confidence of a secret, and one of code that we
-    judged instead of the scanner.
+    are hidden. `confidence_reason` explains the confidence of a secret, and that of a finding in
+    code if we judged it instead of the scanner.
     """
 
     id: str

@@ -177,7 +177,11 @@ class Override(Section, frozen=True, kw_only=True):
 
 
 class BanditSeverity(Section, frozen=True, kw_only=True):
-    """The severity of a bandit finding drops one level if its confidence is lower than this."""
+    """A finding of bandit drops in severity if its confidence is lower than `min_confidence`.
+
+    It drops one level, or to low if there is a reason for its confidence. It does not drop if the
+    confidence is the natural one of its rule.
+    """
 
     min_confidence: Literal["low", "medium", "high"] = "low"
 

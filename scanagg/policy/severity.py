@@ -79,7 +79,7 @@ class Scale:
         if finding.category is Category.LICENSE:
             return _from_table(_LICENSES[verdict or LicenseVerdict.UNKNOWN])
         rated = _first(claims, self._all_places)
-        # The severity is one level lower if its scanner is less confident than the policy requires.
+        # The severity drops if the confidence is lower than the policy requires.
         scanner = rated.sources[0].scanner if rated.sources else ""
         if finding.confidence not in self._unsure.get(scanner, ()):
             return rated

@@ -69,7 +69,7 @@ INFO = ScannerInfo(
     renamed_rules={"B303": "B324"},
     secret_rules=frozenset({"B105", "B106", "B107"}),
     guessing_rules=frozenset({"B105", "B106", "B107"}),
-    # By the source of bandit 1.9. B608 has medium confidence in a call of `execute`, else low.
+    # From the source of bandit 1.9. B608 has medium confidence in a call of `execute`, else low.
     natural_confidence={
         **dict.fromkeys(("B113", "B604", "B608"), Confidence.LOW),
         **dict.fromkeys(_MEDIUM_CONFIDENCE, Confidence.MEDIUM),
@@ -90,7 +90,7 @@ _MORE_PARTS: Final = 2
 _TITLE_WIDTH: Final = 100
 _NOSEC: Final = "nosec"
 _NOQA: Final = "noqa"
-# The codes of flake8-bandit and Ruff: S608 is B608. flake8 takes the start of a code for all of it.
+# The codes of flake8-bandit and Ruff: S608 is B608. S6 stands for all codes that start with it.
 _NOQA_COMMENT: Final = re.compile(r"#\s*noqa\s*:\s*([A-Z]+\d*(?:[\s,]+[A-Z]+\d+)*)", re.IGNORECASE)
 _CODE: Final = re.compile(r"[A-Z]+\d*")
 
@@ -151,7 +151,7 @@ class _Issue(msgspec.Struct, frozen=True):
 
     @property
     def confidence(self) -> Confidence:
-        """The confidence of bandit."""
+        """The confidence of bandit in the issue."""
         return _CONFIDENCES.get(self.issue_confidence.upper(), Confidence.UNKNOWN)
 
     @property
