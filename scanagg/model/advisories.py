@@ -21,7 +21,7 @@ _MAX_PAGES: Final = 10
 _PAGE: Final = re.compile(r"https://[!-~]{1,2000}")
 
 UNTITLED: Final = "known vulnerability"
-"""The title of a vulnerability that nobody describes."""
+"""The title of a vulnerability without a description."""
 
 # Not a part of a version such as 2.0.post1.
 _WORD: Final = re.compile(r"(?<![\w.])[^\W\d_](?:[\w.-]*\w)?")

@@ -258,7 +258,7 @@ def _theirs(name: str, raw: bytes, *, is_lock: bool) -> Iterator[_Secret]:
 
 
 def _added(name: str, raw: bytes, theirs: Iterable[_Secret], *, is_lock: bool) -> Iterator[_Secret]:
-    """Find what only `detectors` find. A value is reported once, by the most specific one."""
+    """Find what only `detectors` find. The most specific one reports a value, once."""
     text = io.TextIOWrapper(io.BytesIO(raw)).read()
     lines = text.split("\n")
     starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
@@ -267,7 +267,7 @@ def _added(name: str, raw: bytes, theirs: Iterable[_Secret], *, is_lock: bool) -
     for secret in theirs:
         known[secret.line] += ((value, secret.key.type) for value in secret.values)
     added = _detectors()[2]
-    # The form of a token says more than its name, or that it looks like chance.
+    # The form of a token says more than its name, or that it looks random.
     forms = {plugin.secret_type for plugin in added if plugin.by_form}
     for plugin in added:
         if is_lock and not plugin.by_form:
