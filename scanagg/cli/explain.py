@@ -47,7 +47,7 @@ def command(
     ] = None,
     lookalikes: Annotated[
         bool,
-        typer.Option("--secrets", help="List the values that look like no secrets, by the reason."),
+        typer.Option("--secrets", help="List the values that look like no secrets, by reason."),
     ] = False,
     policy: options.PolicyName = None,
     now: options.Now = None,
@@ -99,7 +99,7 @@ def _listed(name: str, findings: Sequence[Finding], first: "Page") -> Iterator[s
 
 
 def _lookalikes(report: Report) -> Iterator[str]:
-    """Yield all values that look like no secrets, whatever their verdict, by the reason."""
+    """Yield all values that look like no secrets, whatever their verdict, by reason."""
     groups = secrets.lookalikes(
         judged
         for judged in report.findings

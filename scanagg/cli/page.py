@@ -128,7 +128,7 @@ class _Page(msgspec.Struct, frozen=True):
         self.console.print(Padding(Text(text, style), (0, 0, 0, indent)))
 
     def note(self, text: str) -> None:
-        """Print a line that is not important after an empty line; nothing for an empty text."""
+        """Print an empty line and the text in a dim style; nothing for an empty text."""
         if text:
             self.console.print()
             self.console.print(Text(text, "dim"))

@@ -29,7 +29,7 @@ _PLACES: Final = {
 
 
 class Lookalikes(msgspec.Struct, frozen=True):
-    """Values that look like no secrets for one reason: "68 digests", the reason, the findings."""
+    """Values that look like no secrets for one reason, and their number ("68 digests")."""
 
     number: str
     reason: str
@@ -56,7 +56,7 @@ def is_unlikely(judged: Judged) -> bool:
 
 
 def set_aside(report: Report) -> tuple[Report, list[Judged]]:
-    """Return the report without values that look like no secrets, and these."""
+    """Return the report without values that look like no secrets, and those values."""
     unlikely = list(filter(is_unlikely, report.findings))
     if not unlikely:
         return report, unlikely
@@ -65,7 +65,7 @@ def set_aside(report: Report) -> tuple[Report, list[Judged]]:
 
 
 def lookalikes(unlikely: Iterable[Judged]) -> list[Lookalikes]:
-    """Group values that look like no secrets by the reason, the largest group first."""
+    """Group values that look like no secrets by reason, the largest group first."""
     groups: dict[str, list[Judged]] = defaultdict(list)
     for judged in unlikely:
         reason = judged.finding.confidence_reason

@@ -1,7 +1,7 @@
 """The kinds of secrets that scanners find: their titles, and what to do about each.
 
 Several scanners find the same kinds, each under ids of its own. The id of a kind is that of
-detect-secrets, which also names its own detectors here, else the one that most scanners use.
+detect-secrets or of the detectors that scanagg adds to it, else the one that most scanners use.
 """
 
 import re
@@ -16,10 +16,10 @@ from scanagg.model import Rule
 class _Kind(NamedTuple):
     """A kind of secret, in parts of sentences.
 
-    "Anyone who can read this file can `gives`." "Treat it as leaked: `revoke`." `advice` replaces
-    the second. The `bad` example assigns a value that begins with `start` to the variable `name`,
-    the `good` one reads it from the environment, unless there are others. `page` describes how to
-    revoke it. Scanners have the ids in `also` for it.
+    The texts are "Anyone who can read this file can `gives`." and "Treat it as leaked: `revoke`."
+    `advice` replaces the second. Without `bad` and `good`, the bad example assigns a value that
+    begins with `start` to the variable `name`, and the good one reads it from the environment.
+    `page` describes how to revoke the secret. `also` are the ids that scanners have for the kind.
     """
 
     title: str
@@ -809,12 +809,12 @@ _GENERIC: Final = (
     *("base64-high-entropy-string", "hex-high-entropy-string", "public-ip-ipv4"),
 )
 GENERIC: Final = tuple(rule for kind in _GENERIC for rule in (kind, *_KINDS[kind].also))
-"""The rules that know no kind of value, the vaguest last, for `ScannerInfo.generic_rules`."""
+"""The rules that match any kind of secret, the vaguest last, for `ScannerInfo.generic_rules`."""
 
 BY_SYNTAX: Final = frozenset(rule for kind in _BY_SYNTAX for rule in (kind, *_KINDS[kind].also))
 """The rules that know a value by the syntax around it, for `ScannerInfo.syntax_rules`."""
 
-# Words of titles that are no names. Scanners write them like names: "Access Key".
+# Words of titles that are not names. Scanners capitalise them like names: "Access Key".
 _COMMON_WORD: Final = re.compile(
     r"(?<=\s)(?:Access|Account|Admin|Application|Authentication|Bot|Client|Credentials?|Header|"
     r"Keys?|Organization|Password|Personal|Private|Project|Public|Publishable|Secrets?|Service|"

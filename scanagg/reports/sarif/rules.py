@@ -32,7 +32,7 @@ _LEVELS: Final = {
     Severity.INFO: "note",
 }
 _BY_URGENCY: Final = ("error", "warning", "note")
-# Of a secret that may not be real, whatever its severity.
+# The highest level of a secret that may not be real, whatever its severity.
 _DOUBTFUL: Final = {Confidence.POSSIBLE: "warning", Confidence.UNLIKELY: "note"}
 MESSAGE: Final = "default"
 
@@ -58,7 +58,7 @@ _MOST_PAGES: Final = 10
 
 
 def level_of(judged: Judged) -> str:
-    """Return the level of a finding: that of its severity, or lower for a secret that is doubtful.
+    """Return the level of a finding: that of its severity, or a lower one for a doubtful secret.
 
     "error" is only for secrets that are likely, because GitHub fails a pull request for an error.
     """

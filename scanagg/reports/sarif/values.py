@@ -73,7 +73,7 @@ def markdown(text: str) -> str:
 
 
 def fenced(code: str) -> str:
-    """Return code as a block of Markdown that it cannot end."""
+    """Return code as a fenced block of Markdown, which no text in the code can end."""
     fence = "`" * max(3, 1 + max(map(len, _TICKS.findall(code)), default=0))
     return f"{fence}\n{code}\n{fence}"
 
@@ -97,9 +97,9 @@ def cut(text: str, start: int, end: int) -> str:
 
 
 def rule_id(identifier: str) -> str:
-    """Return the id that people know and search ("github-token"), if it is letters and digits.
+    """Return the id as it is if it is plain ("github-token"), else a stable stand-in.
 
-    Any other id has a stable stand-in: its first word and twelve digits of a hash.
+    The stand-in is the first word of the id and twelve digits of a hash.
     """
     if _PLAIN_ID.fullmatch(identifier):
         return identifier
