@@ -507,6 +507,14 @@ def test_all_places_are_listed_up_to_a_bound(show: Open) -> None:
     assert card["Place"].endswith("and 3 more in scanagg.json")
 
 
+def test_a_place_is_shown_once_whatever_its_columns(show: Open) -> None:
+    places = (Location("a.py", 1), Location("a.py", 1, start_column=5), Location("a.py", 2))
+    first, second = (
+        show(one(location=places[0], places=places[:number]), CARDS).value[0] for number in (2, 3)
+    )
+    assert (first["Place"], second["Place"]) == ("a.py:1", "a.py:1\na.py:2")
+
+
 def test_a_place_of_many_lines(show: Open) -> None:
     card = show(one(location=Location("a.py", 5, 9), places=()), CARDS).value[0]
     assert card["Place"] == "a.py:5 to line 9"

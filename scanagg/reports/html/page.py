@@ -283,7 +283,8 @@ class Rows:
     def _row(self, judged: Judged) -> Sequence[object]:
         """Return one finding. The script of the page names the columns in this order."""
         finding = judged.finding
-        location, places, package = finding.location, finding.places, finding.package
+        location, package = finding.location, finding.package
+        places = list(dict.fromkeys(map(_line_of, finding.places)))
         upgrade = self._upgrades.get(package.purl) if package else None
         cell = phrases.cell(location) if location else ""
         key: _PackageKey | None = None
@@ -319,8 +320,8 @@ class Rows:
             self._lines[judged.license_expression],
             # Empty if the location is the only place.
             []
-            if places == (location,)
-            else [(self._lines[place.path], place.start_line) for place in places[:MOST_PLACES]],
+            if location and places == [_line_of(location)]
+            else [(self._lines[path], line) for path, line in places[:MOST_PLACES]],
             max(0, len(places) - MOST_PLACES),
             _ORIGINS[judged.origin],
             self._bases[judged.origin, finding.history] if self._compared else _NONE,
@@ -350,6 +351,11 @@ class Rows:
         words = shorten(phrases.waived_by(waiver, self._now), LINE_WIDTH)
         reason = shorten(printable(waiver.reason), LINE_WIDTH)
         return (words, reason, _line(waiver.place))
+
+
+def _line_of(place: Location) -> tuple[str, int | None]:
+    """Return the path and the line: the page shows no columns."""
+    return place.path, place.start_line
 
 
 def _confidence(finding: Finding) -> str | None:
