@@ -80,7 +80,7 @@ def test_what_is_waived_blocks_no_more(make_project: Make) -> None:
         *("--expires", "2026-06-30", "--now", "2026-03-04", "--state", "false_positive"),
     )
     assert done.returncode == 0, done.stderr
-    assert "Waived until 2026-06-30: subprocess call with shell=True" in done.stdout
+    assert "Waived until 2026-06-30: Command run by a shell" in done.stdout
     assert "Added to policies/waivers.yml:5. " in done.stdout
     again = check(root, *words, "--now", "2026-03-04", formats=["json"])
     assert again.code == 0

@@ -81,7 +81,7 @@ def test_an_issue_in_our_words(examine: Examine) -> None:
     (issue,) = [one for one in found.observations if one.rule.id == "B602"]
     assert issue.category is Category.CODE
     assert issue.rule.name == "subprocess_popen_with_shell_equals_true"
-    assert issue.rule.title == "Command run by a shell"
+    assert issue.title == issue.rule.title == "Command run by a shell"
     assert issue.rule.cwe == ("CWE-78",)
     assert issue.rule.url == (
         "https://bandit.readthedocs.io/en/latest/plugins/"

@@ -437,7 +437,8 @@ def _observations(
             scanner=INFO.name,
             category=Category.CODE,
             rule=_rule(issue.test_id, issue.test_name, issue.more_info, issue.issue_cwe.id),
-            title=shorten(text.partition(". ")[0].rstrip("."), _TITLE_WIDTH),
+            title=RULES.get(issue.test_id, _NO_TEXTS)[0]
+            or shorten(text.partition(". ")[0].rstrip("."), _TITLE_WIDTH),
             message=text,
             claims=(SeverityClaim("tool", severity, INFO.name),),
             confidence=Confidence.LOW if doubt else issue.confidence,
