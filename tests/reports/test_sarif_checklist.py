@@ -610,6 +610,22 @@ def test_19_the_message_names_every_other_witness_once(
     assert the_result(found)["message"]["text"] == f"A shell.{said}"
 
 
+def test_19_the_message_does_not_name_its_own_rule_as_another() -> None:
+    witnesses = tuple(Witness("bandit", rule, Severity.HIGH) for rule in ("B605", "B602"))
+    found = finding(1, message="A shell.", witnesses=witnesses)
+    assert the_result(found)["message"]["text"] == "A shell. Also found by bandit (B605)."
+
+
+def test_19_the_message_of_a_secret_says_once_how_likely_it_is() -> None:
+    likely = secret(1, Confidence.LIKELY, "known-format").finding
+    found = replace(
+        likely, title="GitHub token", message="Possible hard-coded secret: GitHub token."
+    )
+    text = the_result(found)["message"]["text"]
+    assert text.startswith("GitHub token. Likely secret: ")
+    assert text.count("secret") == 1
+
+
 def test_20_exactly_one_place_and_the_others_related() -> None:
     places = (Location("app/db.py", 5), Location("config.ini", 2), Location("Dockerfile"))
     result = the_result(finding(1, places=places))

@@ -208,9 +208,10 @@ class Results:
     def _sentences(self, judged: Judged) -> Iterator[str]:
         """Yield the scanner's message, then the facts that it lacks."""
         finding, package = judged.finding, judged.finding.package
-        message = sentence(finding.message or finding.title)
+        confidence = secrets.confidence(finding)
+        message = sentence(finding.title if confidence else finding.message or finding.title)
         yield message
-        if confidence := secrets.confidence(finding):
+        if confidence:
             yield sentence(confidence[:1].upper() + confidence[1:])
         if finding.location and (cell := phrases.cell(finding.location)):
             yield f"In {cell}."
@@ -220,9 +221,11 @@ class Results:
             if finding.advisory:
                 yield from self._advice(judged, finding.advisory, package, message)
         records = dict.fromkeys((witness.scanner, witness.rule) for witness in finding.witnesses)
-        # The first record of this run's scanner is the result itself.
-        own = next((record for record in records if record[0] == self._scanner), ("", ""))
-        records.pop(own, None)
+        # The result itself is the record of its rule, else the first of this run's scanner.
+        own = [record for record in records if record[0] == self._scanner]
+        named = [record for record in own if record[1] == finding.rule.id]
+        for record in (named or own)[:1]:
+            del records[record]
         others = [f"{scanner} ({phrase(rule)})" for scanner, rule in records]
         if others:
             yield f"Also found by {', '.join(others)}."
