@@ -97,7 +97,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
         also=("atlassian-api-token",),
     ),
     "authorization-header": _Kind(
-        "Authorization header",
+        "Secret in an Authorization header",
         "send requests to the service in the name of its user",
         "revoke the token, or change the password, at the service that accepts the header",
         "API_TOKEN",
