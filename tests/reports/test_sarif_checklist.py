@@ -754,15 +754,19 @@ def test_26_the_line_is_around_the_region(tmp_path: Path) -> None:
     }
 
 
-def test_26_no_secret_nor_its_length_nor_a_hash_of_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("mask", ["***", "***(under 8 characters)", "***(40 characters, hex)"])
+def test_26_no_secret_nor_its_length_nor_a_hash_of_it(tmp_path: Path, mask: str) -> None:
+    """The region ends after the first character of the value, which is on the line."""
+    secret = replace(SECRET, snippet=f"password = {mask}")
     for name in ("sarif", "sarif-full"):
-        report = sample_report([judged(SECRET, Severity.HIGH, Action.BLOCK)], tmp_path)
+        report = sample_report([judged(secret, Severity.HIGH, Action.BLOCK)], tmp_path)
         text = write(report, name, tmp_path).read_text()
         assert "hunter2" not in text
         run = run_of(report, "detect-secrets", name)
         assert run["redactionTokens"] == ["***"]
         (result,) = run["results"]
-        assert result["locations"][0]["physicalLocation"]["region"]["endColumn"] == 15
+        region = result["locations"][0]["physicalLocation"]["region"]
+        assert (region["endColumn"], region["snippet"]["text"]) == (13, f"password = {mask}")
         assert "primaryLocationLineHash" not in result["partialFingerprints"]
 
 

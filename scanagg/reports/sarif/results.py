@@ -33,6 +33,7 @@ LINE_HASH: Final = "primaryLocationLineHash"
 ROOT: Final = "SRCROOT"
 # Replaces hidden text, in the snippets that the pipeline masked and in ours.
 MASK: Final = "***"
+_DESCRIBED: Final = re.compile(rf"{re.escape(MASK)}(?:\([^()]{{0,50}}\))?")
 
 # GitHub shows 100 places of a result.
 _MOST_PLACES: Final = 100
@@ -82,8 +83,8 @@ class Places:
         """Return the place of a result, with its text and the whole line around it.
 
         The text is `snippet`, already masked, and nothing read from the file: only the pipeline
-        knows every secret. A secret's region ends where its masked text ends, so that it does not
-        show the secret's length.
+        knows every secret. In the columns of a secret's region, each mask counts as one character:
+        the region stays on the line, and does not show the secret's length.
         """
         source = self._line(location)
         if snippet is not None:
@@ -92,7 +93,7 @@ class Places:
             # This line was not masked. Only an empty line is safe to show.
             shown = "" if source == "" and location.path in self._sources else MASK
         # A file that cannot be read looks like one empty line: prefer the snippet.
-        line = shown if secret or not source else source
+        line = _DESCRIBED.sub("*", shown) if secret or not source else source
         start, end = columns(location, line)
         number = location.start_line or 1
         part = cut(shown, start, end) if shown == line else shown
