@@ -35,6 +35,7 @@ from scanagg.model import (
 from scanagg.reports.base import reporter
 from scanagg.reports.md.text import code, escape
 from scanagg.reports.phrases import NO_STORE
+from scanagg.scanners.secret_rules import ALIASES, secret_rule
 
 UNLIKELY = [secret(1), secret(2), secret(3, kind="sentence")]
 GITHUB_LIMIT = 1024 * 1024
@@ -270,6 +271,13 @@ def test_a_finding_without_place_or_package_leaves_the_cell_empty() -> None:
     found = finding(9, location=None, places=())
     written = text(sample_report([judged(found, Severity.UNKNOWN, Action.BLOCK)]))
     assert "| unknown | subprocess call with shell=True |  | [B602]" in written
+
+
+@pytest.mark.parametrize("kind", sorted(set(ALIASES.values())))
+def test_what_to_do_about_a_secret_is_not_cut(kind: str) -> None:
+    found = secret(1, Confidence.LIKELY, "known-format", Action.BLOCK)
+    found = replace(found, finding=replace(found.finding, rule=secret_rule(kind, "")))
+    assert "…" not in section(text(sample_report((found,))), "1 finding that blocks")
 
 
 def test_lists_are_bounded_and_say_what_is_left_out() -> None:

@@ -21,6 +21,7 @@ _LIMITS: Final = {
     "most_upgrades": 10,
     "most_remarks": 5,
     "most_void": 2,
+    "fix_width": 240,  # of the longest text about a kind of secret
 }
 _MOST_NAMES: Final = 8
 _MOST_PAGES: Final = 5
