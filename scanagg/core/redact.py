@@ -31,7 +31,7 @@ _GENERIC_NAME: Final = re.compile(
     r"oauth|private|public|refresh|service|session|signing|user|webhook|x)[_-]?){0,3}"
     r"(?:secret[_-]?)?(?:access[_-]?)?"
     r"(?:authorization|credentials?|key|passphrase|passwd|password|pwd|secret|token)"
-    r"(?:[_-]?(?:id|key|secret))?",
+    r"(?:[_-]?(?:id|key|secret|[12]))?",
     re.IGNORECASE,
 )
 _AS_NAME: Final = r"(?<![\w:=-])(?:{})(?=[\"'\])]{{0,3}}\s{{0,8}}(?:=>|:=|[=:])\s{{0,8}}[^\s=])"

@@ -80,7 +80,9 @@ def test_a_value_that_repeats_its_name_is_masked_once(line: str, shown: str) -> 
     assert Redactor(["password"], {"a": [1]}).shown_line("a", 1, line) == shown
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "access_token", "apiKey", "PASSWORD", "id-token"])
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "access_token", "apiKey", "PASSWORD", "id-token", "password1"]
+)
 @pytest.mark.parametrize(
     "line",
     [
