@@ -172,9 +172,9 @@ def locate(context: base.Context) -> base.Tool | None:
 
 def inputs(context: base.Context) -> base.Inputs:
     """Return the text files, whatever their names. ConfigError for an invalid option."""
-    found = source_files.text_inputs(context, _limit(context.settings))
+    text_files = source_files.text_inputs(context, _limit(context.settings))
     filled = {file.path for file in context.target.files if file.size >= _LEAST_BYTES}
-    return replace(found, found=tuple(path for path in found.found if path in filled))
+    return replace(text_files, found=tuple(path for path in text_files.found if path in filled))
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:

@@ -133,14 +133,14 @@ def inputs(context: base.Context) -> base.Inputs:
     Other files are listed by their suffixes.
     """
     most_bytes, *_ = _limits(context.settings)
-    found = source_files.text_inputs(context, most_bytes)
+    text_files = source_files.text_inputs(context, most_bytes)
     if all(file.path != BASELINE for file in context.target.files):
-        return found
+        return text_files
     own = NotExamined(BASELINE, Reason("own-baseline"), on_purpose=True)
     return replace(
-        found,
-        found=tuple(path for path in found.found if path != BASELINE),
-        not_examined=(own, *(gap for gap in found.not_examined if gap.input != BASELINE)),
+        text_files,
+        found=tuple(path for path in text_files.found if path != BASELINE),
+        not_examined=(own, *(gap for gap in text_files.not_examined if gap.input != BASELINE)),
     )
 
 

@@ -292,9 +292,9 @@ def _assigned(text: str, suffix: str) -> tuple[list[Found], list[Found]]:
         is_option = name.startswith(("-", "/"))
         if not is_option and not _assigns(text, start, name, between):
             continue
-        found = _value(text, between, suffix, is_option=is_option)
-        if found and not _is_code(text[found.start : found.end].lower(), name):
-            (options if is_option else assigned).append(found)
+        place = _value(text, between, suffix, is_option=is_option)
+        if place and not _is_code(text[place.start : place.end].lower(), name):
+            (options if is_option else assigned).append(place)
     return assigned, options
 
 
@@ -314,7 +314,7 @@ def _value(text: str, between: re.Match[str], suffix: str, *, is_option: bool) -
     """Return the place of the value after a name; None if it is none."""
     at, sign, is_code = between.end(), between["sign"], suffix in _CODE
     if quoted := _QUOTED.match(text, at):
-        found = Found(*quoted.span(quoted.lastgroup or ""))
+        place = Found(*quoted.span(quoted.lastgroup or ""))
         needs_both = is_code or sign in (",", "(")
     else:
         unquoted = _UNQUOTED.match(text, at)
@@ -326,15 +326,15 @@ def _value(text: str, between: re.Match[str], suffix: str, *, is_option: bool) -
         end = _WORD_END if is_tight or is_option or between["tag"] else _LINE_END
         if not end.match(text, unquoted.end()):
             return None
-        found = Found(*unquoted.span())
+        place = Found(*unquoted.span())
         needs_both = is_code or is_option
         if is_code and (not is_tight or _CODE_WORD.fullmatch(unquoted[0])):
             return None
-    value = text[found.start : found.end]
+    value = text[place.start : place.end]
     if needs_both and not (re.search("[0-9]", value) and re.search("[A-Za-z]", value)):
         return None
     is_minified = is_code and "\n" not in text[max(0, at - _MINIFIED) : at + _MINIFIED]
-    return None if is_minified and len(text) > _MINIFIED else found
+    return None if is_minified and len(text) > _MINIFIED else place
 
 
 def _is_code(value: str, name: str) -> bool:
