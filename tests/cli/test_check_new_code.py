@@ -193,7 +193,7 @@ def test_what_is_moved_or_copied_to_where_it_does_more_harm_blocks(make_project:
         record("PYSEC-2024-1", "jinja2", {"introduced": "0"}, {"fixed": "3.0"}),
         record("PYSEC-2024-2", "requests", {"introduced": "0"}, {"fixed": "3.0"}),
     ]
-    key = "AKIA" + "QWERTYUIOP123456"
+    key = "AKIA" + "Q7RTZK4MXW2PN6VB"
     with osv_server(records) as url:
         service = f'[scanners.pip-audit]\nservice = "osv"\nosv-url = "{url}"\n'
         root = make_project(

@@ -81,7 +81,7 @@ def folder(tmp_path: Path) -> Path:
 def test_a_valid_policy_is_reported_as_valid(folder: Path) -> None:
     for name, page in (
         ("gate.yml", "valid: gate, 1 rule\n"),
-        ("strict", "valid: strict, 5 rules\n"),
+        ("strict", "valid: strict, 7 rules\n"),
     ):
         done = scanagg("policy", "check", name, "--strict", cwd=folder)
         assert (done.returncode, done.stdout, done.stderr) == (0, page, "")

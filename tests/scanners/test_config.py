@@ -14,6 +14,12 @@ from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.config import Settings, load_settings
 
 
+@pytest.fixture(autouse=True)
+def no_program_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Remove the variable by which other tests hide an optional scanner."""
+    monkeypatch.delenv("SCANAGG_BETTERLEAKS_PATH", raising=False)
+
+
 def load(folder: Path, text: str, name: str = "scanagg.toml") -> Settings:
     (folder / name).write_text(text, encoding="utf-8")
     return load_settings(folder, scanner_infos())

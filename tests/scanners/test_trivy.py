@@ -419,7 +419,6 @@ def test_a_misconfiguration_says_what_where_and_the_way_out(scan) -> None:
     assert (bucket.rule.bad, bucket.rule.good) == tuple(
         f"block_public_acls = {value}" for value in ("false", "true")
     )
-    assert bucket.rule.help == "Enable blocking any PUT calls with a public ACL specified"
     assert bucket.rule.why.startswith("S3 buckets should block public ACLs")
     assert bucket.rule.url == "https://avd.aquasec.com/misconfig/aws-0086"
     # Something missing in a file has no line.
