@@ -465,10 +465,14 @@ def _is_common(clue: Clue) -> bool:
 
 
 def _is_own_name(clue: Clue) -> bool:
-    """Return True in code for `password = "password"` and `api_key = "API_KEY"`."""
+    """Return True in code for `password = "password"` and `api_key = "API_KEY"`.
+
+    In settings, that may be the password.
+    """
     value, name = _letters(clue.value), _letters(clue.name)
     is_same = value in name or (name in value and len(value) < 2 * len(name))
-    return clue.is_code and is_same and 2 * len(value) > len(clue.value)
+    is_name = clue.is_code and not clue.is_setting
+    return is_name and is_same and 2 * len(value) > len(clue.value)
 
 
 def _letters(text: str) -> str:

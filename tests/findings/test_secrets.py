@@ -150,6 +150,7 @@ EXAMPLES = {
             "a.yml: password: «changeme»",
             "a.env: DB_PASSWORD=«root123»",
             "app/settings.py: DB_PASSWORD = '«root123»'",
+            "app/settings.py: ADMIN_PASSWORD = '«admin123»'",
             "a.env: DB_PASSWORD=«123456»",
             "a.env: URL=redis://me:«secret»@redis.acme.io/0",
             "tests/a.yml: password: «test»",
