@@ -207,7 +207,7 @@ def _checked(made: Scene) -> tuple[int | None, str]:
         *made.argv,
     ]
     if made.shell:
-        command = ["sh", "-c", made.shell, "sh", *command]
+        command = ["/bin/sh", "-c", made.shell, "sh", *command]
     env = {
         "PATH": os.environ["PATH"],
         "HOME": str(made.folder),
