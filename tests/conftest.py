@@ -11,6 +11,7 @@ import pytest
 from support.locks import environment_with_oldest_pip
 from support.repository import commit
 
+from scanagg.core import programs
 from scanagg.model import Target
 from scanagg.project.target import read_target as read
 
@@ -58,6 +59,12 @@ def private_cache(
 ) -> None:
     """Keep tests away from the user's cache."""
     monkeypatch.setenv("SCANAGG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
+
+
+@pytest.fixture(autouse=True)
+def no_trees_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Forget what other tests checked: a process runs no programs from a tree that it checks."""
+    monkeypatch.setattr(programs, "_TREES", set())
 
 
 @pytest.fixture(autouse=True, scope="session")
