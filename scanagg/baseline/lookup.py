@@ -146,16 +146,25 @@ def look_up(
     """
     of_secrets = (Change.UNCHANGED, Change.NEW) if secrets else (Change.UNCHANGED,)
     free = _in_files(baseline.entries)
+    matched: set[int] = set()
     updated = dict(histories)
-    for changes in ((Change.UNCHANGED,), (Change.NEW, Change.UPDATED)):
-        current = {
+    in_base, others = (
+        {
             number: match_entry(finding)
             for number, finding in findings.items()
             if histories[number].change in changes
             # A base commit knows an edited secret better than an entry does.
             if finding.category is not Category.SECRET or histories[number].change in of_secrets
         }
-        for number, index, found in _match(current, free, paths, prefix):
+        for changes in ((Change.UNCHANGED,), (Change.NEW, Change.UPDATED))
+    )
+    without_secrets = _before_its_secret_was_known(findings)
+    for current in (in_base, without_secrets, others):
+        left = {number: entry for number, entry in current.items() if number not in matched}
+        for number, index, found in _match(left, free, paths, prefix):
+            if current is without_secrets and found.change is not Change.UNCHANGED:
+                continue
+            matched.add(number)
             history = histories[number]
             if history.change is Change.UNCHANGED and found.change is Change.UPDATED:
                 continue
@@ -210,6 +219,20 @@ def _match(
     ]
 
 
+def _before_its_secret_was_known(findings: Mapping[int, Finding]) -> dict[int, MatchEntry]:
+    """Return code with a secret in its statement, as if no scanner knew the secret.
+
+    That is how entries have it that were written before a scanner knew it.
+    """
+    entries = {}
+    for number, finding in findings.items():
+        if finding.unmasked:
+            entry = match_entry(finding)
+            parts = entry.parts._replace(statement=finding.unmasked)
+            entries[number] = entry._replace(parts=parts)
+    return entries
+
+
 def match_entry(finding: Finding, check: str = "") -> MatchEntry:
     """Return a finding as it is matched. ValueError for one without parts."""
     if finding.parts is None:
@@ -258,9 +281,14 @@ def compare(
         for key in reversed(_keys(entry)):
             matches[number] = by_key.get(key, matches[number])
     files = frozenset(map(nfc, paths))
-    in_files = _in_files(entries), _in_files(baseline.entries)
-    for number, index, found in _match(*in_files, files, nfc(prefix)):
-        matches[number] = found._replace(base=index)
+    free = _in_files(baseline.entries)
+    without_secrets = _before_its_secret_was_known(dict(enumerate(findings)))
+    for current in (without_secrets, _in_files(entries)):
+        left = {number: one for number, one in current.items() if matches[number].base is None}
+        for number, index, found in _match(left, free, files, nfc(prefix)):
+            if current is not without_secrets or found.change is Change.UNCHANGED:
+                matches[number] = found._replace(base=index)
+                del free[index]
     matched = frozenset(found.base for found in matches if found.base is not None)
     by_scanner = {run.scanner: run for run in runs}
     unsure = frozenset(

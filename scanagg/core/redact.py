@@ -99,6 +99,10 @@ class Redactor:
         """Return True if a secret is on the line."""
         return line in self._lines.get(path, ())
 
+    def has_value(self, text: str) -> bool:
+        """Return True if the text has a value that is masked everywhere."""
+        return self._anywhere.search(text) is not None
+
     def text(self, text: str) -> str:
         """Return `text` without known values, and masked as by `mask_known`."""
         return mask_known(self._anywhere.sub(MASK, text))

@@ -372,6 +372,7 @@ def _finding(
         resource=lead.resource,
         parts=parts,
         evidence=identity.evidence(lead, group),
+        unmasked=identity.unmasked(lead),
         in_source="" if "" in hidden_by else ", ".join(hidden_by),
     )
 

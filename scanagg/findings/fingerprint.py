@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 
 from scanagg.core.masks import MASK
-from scanagg.core.redact import Redactor
+from scanagg.core.redact import Redactor, mask_known
 from scanagg.model import Category, Location, Observation, Parts, purl_without_version
 from scanagg.model.advisories import LicenseFacts
 from scanagg.project.sources import Sources
@@ -127,6 +127,22 @@ class Identity:
             for place in (location, *others)
         }
         return text_hash(_SEPARATOR.join(sorted(values)))
+
+    def unmasked(self, observation: Observation) -> str:
+        """Return the hash of a statement of code as if no secret in it were known.
+
+        It is "" if that makes no difference. It must stay in memory.
+        """
+        location = observation.location
+        if observation.category is not Category.CODE or location is None:
+            return ""
+        statement = self._statement(location)
+        if statement is None:
+            return ""
+        tokens = _tokens(statement.text)
+        covered = self._covers(location.path, statement.lines)
+        is_masked = covered or self.redactor.has_value(tokens)
+        return _hash(mask_known(tokens)) if is_masked else ""
 
     def _covers(self, path: str, numbers: Iterable[int]) -> bool:
         return any(self.redactor.covers(path, number) for number in numbers)

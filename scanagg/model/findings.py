@@ -164,7 +164,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 
     `id` is the start of `fingerprint`, which is made of `parts`. `snippet` is the line of code,
     masked where it has a secret, `line_hash` GitHub's hash of it. `evidence` is a digest of a
-    statement with a secret. It stays in memory, to see that a value changed, and is never written.
+    statement with a secret, to see that a value changed. `unmasked` is the hash that a statement of
+    code has where no secret in it is known. Both stay in memory, and are never written.
     A finding without a location is in no file of the target. `in_source` is set where all witnesses
     are hidden. `confidence_reason` explains the confidence of a secret, and that of a finding in
     code if we judged it instead of the scanner.
@@ -189,6 +190,7 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     resource: str = ""
     parts: Parts | None = None
     evidence: str = ""
+    unmasked: str = ""
     in_source: str = ""
     history: History = NO_BASE
     confidence_reason: Reason | None = None

@@ -431,3 +431,30 @@ def test_a_file_that_is_no_key_is_refused(project: Path) -> None:
     assert "policies/scanagg.key:1:1: " in baseline(project, "key", code=2)
     assert "policies/scanagg.key:1:1: " in write(project, code=2)
     assert not (project / BASELINE).exists()
+
+
+def test_code_stays_known_when_a_scanner_learns_to_find_the_secret_in_it(
+    make_project: Make,
+) -> None:
+    value = "Vb3xK9qLz7Rt" + "2MnWc8YpJd5s"
+    old = '[scanners.detect-secrets]\nargs = ["--disable-plugin", "Base64HighEntropyString"]\n'
+    app = f"import os\n\nos.system('echo ' + name, \"{value}\")\n\nassert f() != '{value}'\n"
+    project = make_project({"app.py": app, "scanagg.toml": old})
+    only = ("--only", "bandit,detect-secrets")
+    accepted = ("--accept", "--owner", "me@example.com", "--reason", "old")
+    baseline(project, "write", *only, *accepted)
+    known = entries(project)
+    assert {entry["category"] for entry in known} == {"code"}
+    (project / "scanagg.toml").write_text("", "utf-8")
+    done = check(project, *only)
+    origins = {(one["category"], one["origin"]) for one in done.report["findings"]}
+    assert origins == {("code", "existing"), ("secret", "introduced")}
+    # Another value is an edit.
+    (project / "app.py").write_text(app.replace(value, value[::-1]), "utf-8")
+    edited = check(project, *only)
+    assert ("code", "introduced") in {
+        (f["category"], f["origin"]) for f in edited.report["findings"]
+    }
+    (project / "app.py").write_text(app, "utf-8")
+    baseline(project, "prune", *only)
+    assert len(entries(project)) == len(known)
