@@ -4,7 +4,7 @@ import json
 import posixpath
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import tee
 from typing import Final
 
@@ -116,8 +116,8 @@ def _manifest(
     items, lists = tee(items)
     requirements = (item for item in items if not item[1].startswith(_LIST))
     tools = declare_tools(kind, file, project, requirements, Scope.RUNTIME)
-    names = dict.fromkeys(text.removeprefix(_LIST) for _, text in lists if text.startswith(_LIST))
-    files = {path for name in names for path in _list_files(name, file.path, project, copied)}
+    names = {text.removeprefix(_LIST) for _, text in lists if text.startswith(_LIST)}
+    files = {*_list_files(names, file.path, project, copied)}
     includes = sorted(path for path in files if not path.endswith(_NO_LIST))
     if not tools.declared and not tools.unread and not includes:
         return None
@@ -131,20 +131,27 @@ def _manifest(
 
 
 def _list_files(
-    name: str, path: str, project: ProjectFiles, copied: Sequence[str]
+    names: Collection[str], path: str, project: ProjectFiles, copied: Sequence[str]
 ) -> Iterator[str]:
-    """Yield the files of the project that a command in the file `path` may mean.
+    """Yield the files of the project that commands in the file `path` may mean by these names.
 
     A path in an image may begin with other folders: `/app/docs/requirements.txt`. A file may also
     be `copied` to another folder first.
     """
-    parts = [part for part in name.split("/") if part not in ("", ".")]
-    ends = ["/".join(parts[start:]) for start in range(min(len(parts), _MOST_FOLDERS))]
-    places = [place for end in ends for place in (in_folder_of(path, end), posixpath.normpath(end))]
-    yield from [place for place in places if place in project.files][:1]
+
+    def places(end: str) -> list[str]:
+        both = (in_folder_of(path, end), posixpath.normpath(end))
+        return [place for place in both if place in project.files]
+
+    last_parts = set()
+    for name in names:
+        parts = [part for part in name.split("/") if part not in ("", ".")]
+        last_parts.update(parts[-1:])
+        ends = ("/".join(parts[start:]) for start in range(min(len(parts), _MOST_FOLDERS)))
+        yield from next(filter(None, map(places, ends)), [])[:1]
     for end in copied:
-        if parts and posixpath.basename(end) == parts[-1]:
-            yield from {in_folder_of(path, end), posixpath.normpath(end)} & project.files.keys()
+        if posixpath.basename(end) in last_parts:
+            yield from places(end)
 
 
 def _copied(line: str) -> Sequence[str]:

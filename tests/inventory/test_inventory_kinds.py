@@ -524,6 +524,13 @@ def test_other_commands_install_nothing(inventory_of, command):
 
 
 @pytest.mark.usefixtures("bounded")
+def test_many_lists_and_copies_are_read_in_linear_time(inventory_of):
+    lists = "".join(f"RUN pip install -r d{number}/x.txt\n" for number in range(10_000))
+    copies = "".join(f"COPY c{number}/x.txt /\n" for number in range(10_000))
+    assert not inventory_of({"Dockerfile": lists + copies}).packages
+
+
+@pytest.mark.usefixtures("bounded")
 @pytest.mark.parametrize(
     "part", ["pip ", "pip install ", "uv run ", "uvx --with ", "a= ", "'a b ' "]
 )
