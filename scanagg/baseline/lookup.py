@@ -1,6 +1,6 @@
 """Look up findings in the baseline file: which entries match, since when, which are gone."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -146,7 +146,6 @@ def look_up(
     """
     of_secrets = (Change.UNCHANGED, Change.NEW) if secrets else (Change.UNCHANGED,)
     free = _in_files(baseline.entries)
-    matched: set[int] = set()
     updated = dict(histories)
     in_base, others = (
         {
@@ -158,24 +157,19 @@ def look_up(
         }
         for changes in ((Change.UNCHANGED,), (Change.NEW, Change.UPDATED))
     )
-    without_secrets = _before_its_secret_was_known(findings)
-    for current in (in_base, without_secrets, others):
-        left = {number: entry for number, entry in current.items() if number not in matched}
-        for number, index, found in _match(left, free, paths, prefix):
-            if current is without_secrets and found.change is not Change.UNCHANGED:
-                continue
-            matched.add(number)
-            history = histories[number]
-            if history.change is Change.UNCHANGED and found.change is Change.UPDATED:
-                continue
-            if history.change is not found.change:
-                path, tier = baseline.path, found.tier
-                reason = Reason("in-baseline", {"path": path, "tier": tier})
-                if found.change is Change.UPDATED:
-                    reason = Reason("edited-since-baseline", {"path": path, "tier": tier})
-                history = History(found.change, reason)
-            updated[number] = replace(history, first_seen=times.get(baseline.lines[index]))
-            del free[index]
+    turns = ((in_base, True), (_before_its_secret_was_known(findings), False), (others, True))
+    for number, index, found in _match_in_turn(turns, free, paths, prefix):
+        history = histories[number]
+        if history.change is Change.UNCHANGED and found.change is Change.UPDATED:
+            continue
+        if history.change is not found.change:
+            path, tier = baseline.path, found.tier
+            reason = Reason("in-baseline", {"path": path, "tier": tier})
+            if found.change is Change.UPDATED:
+                reason = Reason("edited-since-baseline", {"path": path, "tier": tier})
+            history = History(found.change, reason)
+        updated[number] = replace(history, first_seen=times.get(baseline.lines[index]))
+        del free[index]
     # Without a base, only the baseline shows the old place of a finding.
     new = [
         number
@@ -217,6 +211,25 @@ def _match(
         for number, found in zip(current, matches, strict=True)
         if found.base is not None
     ]
+
+
+def _match_in_turn(
+    turns: Iterable[tuple[Mapping[int, MatchEntry], bool]],
+    free: Mapping[int, MatchEntry],
+    paths: Collection[str],
+    prefix: str,
+) -> Iterator[tuple[int, int, BaselineMatch]]:
+    """Yield one match for a finding, with the entries that are free when its turn comes.
+
+    A turn says if edited findings count. If not, they are left to a later turn.
+    """
+    matched: set[int] = set()
+    for current, edited in turns:
+        left = {number: entry for number, entry in current.items() if number not in matched}
+        for number, index, found in _match(left, free, paths, prefix):
+            if edited or found.change is Change.UNCHANGED:
+                matched.add(number)
+                yield number, index, found
 
 
 def _before_its_secret_was_known(findings: Mapping[int, Finding]) -> dict[int, MatchEntry]:
@@ -283,12 +296,10 @@ def compare(
     files = frozenset(map(nfc, paths))
     free = _in_files(baseline.entries)
     without_secrets = _before_its_secret_was_known(dict(enumerate(findings)))
-    for current in (without_secrets, _in_files(entries)):
-        left = {number: one for number, one in current.items() if matches[number].base is None}
-        for number, index, found in _match(left, free, files, nfc(prefix)):
-            if current is not without_secrets or found.change is Change.UNCHANGED:
-                matches[number] = found._replace(base=index)
-                del free[index]
+    turns = ((without_secrets, False), (_in_files(entries), True))
+    for number, index, found in _match_in_turn(turns, free, files, nfc(prefix)):
+        matches[number] = found._replace(base=index)
+        del free[index]
     matched = frozenset(found.base for found in matches if found.base is not None)
     by_scanner = {run.scanner: run for run in runs}
     unsure = frozenset(
