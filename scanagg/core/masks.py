@@ -268,9 +268,7 @@ class MaskedLine:
 
     def _quoted_beside_known(self, match: re.Match[str]) -> str:
         """Hide quoted text beside a known value, unless it is words such as a name."""
-        quote = match["quote"]
-        body = match.group().removeprefix(quote)
-        body, end = (body[: -len(quote)], quote) if body.endswith(quote) else (body, "")
+        quote, body, end = _split_quotes(match)
         if _MARK.search(body):
             body = _WORD.sub(
                 lambda word: (
@@ -283,9 +281,7 @@ class MaskedLine:
         return quote + body + end
 
     def _quoted(self, match: re.Match[str]) -> str:
-        quote = match["quote"]
-        body = match.group().removeprefix(quote)
-        body, end = (body[: -len(quote)], quote) if body.endswith(quote) else (body, "")
+        quote, body, end = _split_quotes(match)
         return quote + self._hide_pieces(body) + end
 
     def _hide_pieces(self, text: str) -> str:
@@ -315,6 +311,13 @@ class MaskedLine:
         if is_word(token) or (is_code and _IN_LETTERS.fullmatch(token) and is_name(token)):
             return match.group()
         return separator + self.hide(token)
+
+
+def _split_quotes(match: re.Match[str]) -> tuple[str, str, str]:
+    """Return the quote of a match of `QUOTED`, the text in it, and its end if it has one."""
+    quote = match["quote"]
+    body = match.group().removeprefix(quote)
+    return (quote, body[: -len(quote)], quote) if body.endswith(quote) else (quote, body, "")
 
 
 def described(value: str) -> str:

@@ -141,12 +141,9 @@ class SecretOptionDetector(Detector):
         """Yield the values of options such as `--password x`, and of known short ones."""
         yield from _assigned(text, PurePath(name).suffix.lower())[1]
         for command in self._COMMANDS:
-            at = text.find(command)
-            while at >= 0:
-                if match := self._AFTER.match(text, at):
-                    group = match.lastgroup or ""
-                    yield Found(*match.span(group))
-                at = text.find(command, at + len(command))
+            for end in _ends(text, command):
+                if match := self._AFTER.match(text, end - len(command)):
+                    yield Found(*match.span(match.lastgroup or ""))
 
 
 class AuthorizationHeaderDetector(Detector):
