@@ -1,6 +1,7 @@
 """Decide the history of every finding: from the base commit first, then from the baseline file."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -16,17 +17,21 @@ from scanagg.baseline.snapshot import compare_files, in_repository, read_snapsho
 from scanagg.core import cache
 from scanagg.core.git import Git
 from scanagg.findings.collect import ScanSetup
-from scanagg.findings.fingerprint import HASH_DIGITS
+from scanagg.findings.fingerprint import HASH_DIGITS, fingerprint
 from scanagg.model import (
     Category,
     Change,
     Finding,
     History,
     Inventory,
+    Location,
+    Parts,
+    PlaceHistory,
     Reason,
     Run,
     Target,
     is_pypi,
+    sorted_locations,
 )
 from scanagg.project.kinds import may_list_packages
 from scanagg.project.secret_key import PLACE as KEY
@@ -34,10 +39,13 @@ from scanagg.project.secret_key import VARIABLE
 from scanagg.scanners.runner import Event
 
 _PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY, Category.LICENSE))
+_BEST_KNOWN_FIRST: Final = (Change.UNCHANGED, Change.UPDATED, Change.NEW)
 
 
 class Traced(msgspec.Struct, frozen=True):
     """The findings with their histories, in the given order, and notices about the comparison.
+
+    A finding whose places have different histories is several here.
 
     `lost` are the packages of the base that nothing lists, by their manifests, and `indexes` the
     package indexes that the change adds.
@@ -60,7 +68,8 @@ def trace(
 ) -> Traced:
     """Return every finding with its history; the scanners of the head scan the base too.
 
-    A finding is new where its base could not be examined, and a notice says so.
+    A finding of which only some places are new is split. A finding is new where its base could not
+    be examined, and a notice says so.
     """
     baseline = base.baseline
     if base.info is None:
@@ -87,10 +96,9 @@ def trace(
             in_base = read_packages(files.snapshot, files.changes, inventory, folder)
             in_base = replace(in_base, purls=code.purls)
     packages = PackageComparison(in_base, base.time, known)
-    histories = {number: packages.history(finding) for number, finding in of_packages.items()}
-    histories |= code.by_number
+    histories = code.by_number
     if baseline:
-        histories |= look_up(
+        histories = look_up(
             in_files,
             histories,
             baseline,
@@ -101,13 +109,58 @@ def trace(
             secrets=bool(setup.key) or base.commit is None,
             prefix=in_repository(target, ""),
         )
+    ordinals = Counter(finding.parts for finding in findings)
+    traced: list[Finding] = []
+    for number, finding in enumerate(findings):
+        if number in of_packages:
+            parts = [*split(finding, packages.histories(finding), ordinals)]
+            traced += map(packages.narrowed, parts) if len(parts) > 1 else parts
+        else:
+            traced.append(replace(finding, history=histories[number]))
     notices = [*notices, *_key_notices(base, setup), *code.notices, *packages.notices()]
     return Traced(
-        tuple(replace(one, history=histories[n]) for n, one in enumerate(findings)),
+        tuple(traced),
         tuple(dict.fromkeys(notices)),
         in_base.lost if in_base else (),
         in_base.indexes if in_base else (),
     )
+
+
+def split(
+    finding: Finding, groups: Iterable[PlaceHistory], ordinals: Counter[Parts | None]
+) -> Iterator[Finding]:
+    """Yield a finding once for each result of the comparison, with the places that have it.
+
+    Results that are equal for the policy are one; the reason is that of the first. The part that is
+    known best keeps the fingerprint, and each further one has the next ordinal. `ordinals` counts
+    the findings with equal parts. ValueError for a finding without parts that has to be split.
+    """
+    histories: dict[tuple[Change, bool], History] = {}
+    places: dict[tuple[Change, bool], list[Location]] = {}
+    for group, history in groups:
+        key = (history.change, history.disclosed)
+        histories.setdefault(key, history)
+        places.setdefault(key, []).extend(group)
+    known, *others = sorted(histories, key=lambda key: (_BEST_KNOWN_FIRST.index(key[0]), key[1]))
+    if not others:
+        yield replace(finding, history=histories[known])
+        return
+    if finding.parts is None:
+        raise ValueError(f"finding {finding.id} has no parts")
+    yield _part(finding, places[known], histories[known])
+    for key in others:
+        digest = fingerprint(finding.parts, ordinals[finding.parts])
+        ordinals[finding.parts] += 1
+        part = _part(finding, places[key], histories[key])
+        yield replace(part, id=digest[: len(finding.id)], fingerprint=digest)
+
+
+def _part(finding: Finding, places: Iterable[Location], history: History) -> Finding:
+    """Return a finding with some of its places only; the first is shown, or the same as before."""
+    part = replace(finding, places=sorted_locations(places), history=history)
+    if finding.location in part.places:
+        return part
+    return replace(part, location=part.places[0], snippet=None, line_hash=None)
 
 
 def _base_files(

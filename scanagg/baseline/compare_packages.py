@@ -17,13 +17,17 @@ from scanagg.core.text import first_names
 from scanagg.core.times import read_time
 from scanagg.inventory import read_inventory
 from scanagg.inventory.manifest import grouped
+from scanagg.inventory.merge import project_folder
+from scanagg.inventory.scopes import widest
 from scanagg.model import (
     Category,
     Change,
     Finding,
     History,
     Inventory,
+    Location,
     Package,
+    PlaceHistory,
     Reason,
     SourceFile,
     Use,
@@ -32,7 +36,6 @@ from scanagg.model import (
 from scanagg.project.kinds import kinds_of, may_list_packages
 
 _SHOWN: Final = 3
-
 
 _Uses = Mapping[tuple[str, str], Sequence[Use]]
 """The uses of each package, by its name and its version, normalised."""
@@ -58,8 +61,8 @@ class BasePackages(msgspec.Struct, frozen=True):
     lost: tuple[Reason, ...] = ()
     indexes: tuple[Reason, ...] = ()
 
-    def has(self, package: Package) -> bool:
-        """Return True if the base has this version of a PyPI package in all its uses.
+    def has(self, package: Package, place: Location | None) -> bool:
+        """Return True if the base has this version of a PyPI package in all its uses at a place.
 
         It has a use if the package reached as many people in the same project, in one whose folder
         was renamed, or by the same file. Use by developers is the same in any project.
@@ -76,17 +79,26 @@ class BasePackages(msgspec.Struct, frozen=True):
                 )
                 for old in before
             )
-            for use in self.uses_now.get(_pin(package), ())
+            for use in self.uses_at(package, place)
         )
 
-    def lists(self, finding: Finding, purl: str) -> bool:
-        """Return True if a scanner found the package in the base, in all files of the finding."""
-        before = self.purls.get(purl, frozenset())
-        paths = {place.path for place in finding.places} or {finding.path}
-        return all(
-            path in self.same or any(self._is_renamed(old, path) for old in before)
-            for path in paths
-        )
+    def uses_at(self, package: Package, place: Location | None) -> Sequence[Use]:
+        """Return the uses of a package by the file of a place, else by the project of that file.
+
+        A line that requires only what leads to the package is in a file of its project. All uses
+        count if none is known to belong there, or for no place.
+        """
+        uses = self.uses_now.get(_pin(package), ())
+        if place is None:
+            return uses
+        listed = [use for use in uses if use.path == place.path]
+        project = project_folder(place.path)
+        return listed or [use for use in uses if use.project == project] or uses
+
+    def lists(self, package: Package, path: str) -> bool:
+        """Return True if a scanner found the package in the base, in this file."""
+        before = self.purls.get(package.purl, frozenset())
+        return path in self.same or any(self._is_renamed(old, path) for old in before)
 
     def paths(self, package: Package) -> tuple[str, ...]:
         """Return the files of the base that list this version of a package."""
@@ -232,7 +244,27 @@ class PackageComparison:
         self._only_installed: dict[str, None] = {}
         self._problems: tuple[Reason, ...] = ()
 
-    def history(self, finding: Finding) -> History:
+    def histories(self, finding: Finding) -> list[PlaceHistory]:
+        """Return the history of each place of a finding; one history where it has no place."""
+        if finding.places:
+            return [((place,), self._history(finding, place)) for place in finding.places]
+        return [((), self._history(finding, finding.location))]
+
+    def narrowed(self, finding: Finding) -> Finding:
+        """Return a part of a finding with the scope and the places that its package has there."""
+        package = finding.package
+        if self._base is None or package is None:
+            return finding
+        uses = [use for place in finding.places for use in self._base.uses_at(package, place)]
+        package = replace(
+            package,
+            scope=widest(use.scope for use in uses) if uses else package.scope,
+            places=tuple(place for place in package.places if place in finding.places),
+            asked=tuple(place for place in package.asked if place in finding.places),
+        )
+        return replace(finding, package=package)
+
+    def _history(self, finding: Finding, place: Location | None) -> History:
         """Return the history: new where the base does not have the package in this version."""
         package = finding.package
         first_seen = self._known.first_seen(finding)
@@ -240,9 +272,12 @@ class PackageComparison:
             return History(Change.NEW, Reason("no-package-base"), first_seen=first_seen)
         shown = " ".join(filter(None, (package.name, package.version)))
         reason = Reason("package-in-base", {"package": shown})
-        of_pypi = is_pypi(package.purl)
-        if not (self._base.has(package) if of_pypi else self._base.lists(finding, package.purl)):
-            if of_pypi and not package.places:
+        if is_pypi(package.purl):
+            is_known = self._base.has(package, place)
+        else:
+            is_known = self._base.lists(package, place.path if place else "")
+        if not is_known:
+            if is_pypi(package.purl) and not package.places:
                 self._only_installed[shown] = None
                 reason = Reason("package-only-installed", {"package": shown})
             else:

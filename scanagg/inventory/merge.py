@@ -112,21 +112,24 @@ def _uses(manifest: Manifest) -> Iterator[Use]:
 
 
 def _use(package: Package, manifest: str, *, optional: bool) -> Use:
-    """Return the use of a package by the project that this manifest is in.
-
-    The files of a folder such as `requirements` belong to the folder above.
-    """
-    folder = posixpath.dirname(manifest)
-    if posixpath.basename(folder) in FOLDERS:
-        folder = posixpath.dirname(folder)
+    """Return the use of a package by the project that this manifest is in."""
     return Use(
         name=package.name,
         version=package.version,
-        project=folder,
+        project=project_folder(manifest),
         path=package.places[0].path,
         scope=package.scope,
         optional=optional,
     )
+
+
+def project_folder(manifest: str) -> str:
+    """Return the folder of the project that a manifest is in.
+
+    The files of a folder such as `requirements` belong to the folder above.
+    """
+    folder = posixpath.dirname(manifest)
+    return posixpath.dirname(folder) if posixpath.basename(folder) in FOLDERS else folder
 
 
 def _pinned(declared: Sequence[Declaration]) -> Iterator[Package]:

@@ -34,6 +34,7 @@ from scanagg.model.findings import Judged as Judged
 from scanagg.model.findings import Licensed as Licensed
 from scanagg.model.findings import Observation as Observation
 from scanagg.model.findings import Parts as Parts
+from scanagg.model.findings import PlaceHistory as PlaceHistory
 from scanagg.model.findings import PolicyInfo as PolicyInfo
 from scanagg.model.findings import Report as Report
 from scanagg.model.findings import Run as Run

@@ -1,6 +1,6 @@
 """Observations, findings, verdicts and the report: the values that stages pass on."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -154,6 +154,9 @@ class History(msgspec.Struct, frozen=True):
     disclosed: bool = False
     first_seen: datetime | None = None
 
+
+PlaceHistory = tuple[Sequence[Location], History]
+"""Some places of a finding, with the result of their comparison."""
 
 NO_BASE: Final = History(Change.NEW, Reason("no-base"))
 """The history of every finding where there is no base."""

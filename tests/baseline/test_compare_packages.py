@@ -26,12 +26,15 @@ from scanagg.model import (
     Parts,
     Reason,
     Rule,
+    Scope,
     Witness,
     pypi_purl,
+    sorted_locations,
 )
 from scanagg.model.enums import Severity
 
 Make = Callable[..., Path]
+DEV, RUNTIME = Scope.DEV, Scope.RUNTIME
 THEN = "2026-01-01T00:00:00+00:00"
 
 
@@ -122,6 +125,10 @@ PROJECT = '[project]\nname = "p"\n'
 UV = 'version = 1\n[[package]]\nname = "a"\nversion = "1"\nsource = {registry = "r"}\n'
 EXTRA = "[project.optional-dependencies]\nx = {}\n"
 UV_PROJECT = '[[package]]\nname = "p"\nversion = "0"\nsource = {virtual = "."}\n'
+UV_RUNTIME = {
+    "pyproject.toml": PROJECT + 'dependencies = ["a"]\n',
+    "uv.lock": UV + UV_PROJECT + 'dependencies = [{name = "a"}]\n',
+}
 POETRY = '[[package]]\nname = "b"\nversion = "1"\n[package.dependencies]\na = "*"\n'
 POETRY_A = '[[package]]\nname = "a"\nversion = "1"\n'
 
@@ -249,6 +256,81 @@ def test_a_package_that_reaches_others_than_before_is_new(
     if place:
         assert found.reason.kind == "package-elsewhere"
         assert place in found.reason.values["paths"]  # type: ignore[operator]
+
+
+Shown = dict[tuple[str, ...], tuple[Change, Scope]]
+"""The paths of each part of a finding, with its change and the scope of its package."""
+
+PLACE_CASES: dict[str, tuple[Files, Files, Shown]] = {
+    "another project": (
+        {"a/requirements.txt": "a==1\n", "b/requirements.txt": "b==1\n"},
+        {"b/requirements.txt": "b==1\na==1\n"},
+        {("a/requirements.txt",): (UNCHANGED, RUNTIME), ("b/requirements.txt",): (NEW, RUNTIME)},
+    ),
+    "a project before the first": (
+        {"b/requirements.txt": "a==1\n"},
+        {"a/requirements.txt": "a==1\n", "c/requirements.txt": "a==1\n"},
+        {
+            ("b/requirements.txt",): (UNCHANGED, RUNTIME),
+            ("a/requirements.txt", "c/requirements.txt"): (NEW, RUNTIME),
+        },
+    ),
+    "for everyone too": (
+        {"requirements-dev.txt": "a==1\n", "requirements.txt": "b==1\n"},
+        {"requirements.txt": "b==1\na==1\n"},
+        {("requirements-dev.txt",): (UNCHANGED, DEV), ("requirements.txt",): (NEW, RUNTIME)},
+    ),
+    "for developers too": (
+        {"requirements.txt": "a==1\n"},
+        {"requirements-dev.txt": "a==1\n"},
+        {("requirements-dev.txt", "requirements.txt"): (UNCHANGED, RUNTIME)},
+    ),
+    "a lock of another project": (
+        {**{f"a/{path}": text for path, text in UV_RUNTIME.items()}},
+        {**{f"b/{path}": text for path, text in UV_RUNTIME.items()}},
+        {
+            ("a/pyproject.toml", "a/uv.lock"): (UNCHANGED, RUNTIME),
+            ("b/pyproject.toml", "b/uv.lock"): (NEW, RUNTIME),
+        },
+    ),
+    "one copy less": (
+        {"a/requirements.txt": "a==1\n", "b/requirements.txt": "a==1\n"},
+        {"a/requirements.txt": "b==1\n"},
+        {("b/requirements.txt",): (UNCHANGED, RUNTIME)},
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ["commit", "baseline"])
+@pytest.mark.parametrize("name", PLACE_CASES)
+def test_places_of_a_package_are_compared_one_by_one(
+    make_project: Make, name: str, way: str
+) -> None:
+    before, after, expected = PLACE_CASES[name]
+    root = make_project({path: text for path, text in before.items() if text is not None})
+    checked = Checked(root)
+    old = packages(checked)["a"]
+    of_old = (vulnerable(old, "CVE-1"), licensed(old))
+    base = None
+    if way == "baseline":
+        base = checked.base(baseline=listed(root, *of_old))
+    commit(root, after)
+    base = base or checked.base("HEAD~1")
+    package = packages(checked)["a"]
+    places = sorted_locations((*package.asked, *package.places))
+    of_now = (vulnerable(package, "CVE-1"), licensed(package))
+    found = checked.traced(base, findings=[replace(one, places=places) for one in of_now])
+    for category in (Category.VULNERABILITY, Category.LICENSE):
+        parts = [one for one in found.findings if one.category is category]
+        shown = {
+            tuple(dict.fromkeys(place.path for place in one.places)): (
+                one.history.change,
+                one.package.scope if one.package else None,
+            )
+            for one in parts
+        }
+        assert shown == expected
+        assert len({one.fingerprint for one in parts}) == len(parts)
 
 
 def test_manifests_that_did_not_change_are_not_read_again(
@@ -472,7 +554,7 @@ def test_a_package_of_another_ecosystem_that_gets_to_another_file_is_new(
     moved = of_npm("left-pad", "1.0", Location("b/package-lock.json"))
     both = replace(old, places=(*old.places, *moved.places))
     found, _ = histories(checked, checked.base("HEAD"), old, moved, both)
-    assert [one.change for one in found] == [UNCHANGED, NEW, NEW]
+    assert [one.change for one in found] == [UNCHANGED, NEW, UNCHANGED, NEW]
     paths = ("a/package-lock.json",)
     elsewhere = Reason("package-elsewhere", {"package": "left-pad 1.0", "paths": paths})
     assert found[1].reason == elsewhere
