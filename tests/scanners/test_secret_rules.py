@@ -6,13 +6,14 @@ import pytest
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from msgspec.structs import astuple
 
+from scanagg.scanners import detectors
 from scanagg.scanners.base import scanner_infos
-from scanagg.scanners.detect_secrets import INFO, detectors, rule_of
+from scanagg.scanners.detect_secrets import INFO, rule_of
 from scanagg.scanners.secret_rules import ALIASES, GENERIC, message, secret_rule
 
 UNKNOWN = secret_rule("no-such-rule", "Some Vendor Access Key")
 BUILT_IN = [rule_of(kind) for kind in get_mapping_from_secret_type_to_class()]
-ADDED = [rule_of(detector.secret_type) for detector in detectors.ALL.values()]
+ADDED = [rule_of(detector.title) for detector in detectors.ALL]
 DETECT_SECRETS = [*{rule.id: rule for rule in (*BUILT_IN, *ADDED)}.values()]
 RULES = [
     *DETECT_SECRETS,

@@ -16,13 +16,12 @@ import resource
 import signal
 import sys
 import traceback
-from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
 from detect_secrets.core import scan
@@ -43,7 +42,7 @@ from scanagg.core.files import read_file
 from scanagg.model import Reason, plain
 from scanagg.project.notebooks import SUFFIX, strings
 from scanagg.project.text import MAX_BYTES, decode
-from scanagg.scanners.detect_secrets import detectors
+from scanagg.scanners import detectors
 from scanagg.scanners.detect_secrets.messages import SearchAnswer, SearchRequest, SecretHit
 
 # detect-secrets has no types. Its results become a `SearchAnswer` at once.
@@ -67,9 +66,12 @@ _OTHER_GUESSES: Final = frozenset({"is_indirect_reference", "is_potential_uuid"}
 # A shorter value may be a part of the match, so the match is masked too.
 _WHOLE: Final = 8
 _TOKEN: Final = re.compile(r"[\w.~+/=-]+")
-# More added secrets on one line are data, and each takes as long as the line is.
-_MOST_ON_A_LINE: Final = 20
-_NEWLINE: Final = re.compile("\n")
+# The detectors of detect-secrets without which an added one does not run either. That of a token
+# has the title of its format.
+_ADDED_TO: Final = {
+    "Secret Assignment": "Secret Keyword",
+    "Password in a Connection String": "Basic Auth Credentials",
+}
 _QUOTED: Final = re.compile(r"([\"'])(.+?)\1")
 _THEIRS: Final = "detect_secrets.plugins."
 # Parts of patterns that see a line's end otherwise in a whole file, and anchors.
@@ -86,6 +88,17 @@ _KEYWORDS_NEEDED: Final = all(
     )
     for pattern in patterns
 )
+
+
+class _Added(BasePlugin):
+    """A detector of scanagg, for the settings and filters of detect-secrets."""
+
+    detector: ClassVar[detectors.Detector]
+
+    def analyze_string(self, string: str) -> Generator[str, None, None]:
+        """Yield the secrets in a string."""
+        for start, end in self.detector.find(string, ""):
+            yield string[start:end]
 
 
 class _Pattern(NamedTuple):
@@ -146,7 +159,12 @@ def main() -> None:
     # Python's json accepts the surrogates of file names that are not UTF-8; msgspec does not.
     request = msgspec.convert(json.load(sys.stdin), SearchRequest)
     os.chdir(request.root)
-    get_mapping_from_secret_type_to_class().update(detectors.ALL)  # type: ignore[arg-type]
+    get_mapping_from_secret_type_to_class().update(
+        {
+            one.name: type(one.name, (_Added,), {"secret_type": one.title, "detector": one})
+            for one in detectors.ALL
+        }
+    )
     # The parser of the command line, so that the settings are the same.
     ParserBuilder().add_console_use_arguments().parse_args(["scan", "--no-verify", *sys.argv[1:]])
     # Never send a secret over the network, whatever filters the arguments name.
@@ -258,46 +276,30 @@ def _theirs(name: str, raw: bytes, *, is_lock: bool) -> Iterator[_Secret]:
 
 
 def _added(name: str, raw: bytes, theirs: Iterable[_Secret], *, is_lock: bool) -> Iterator[_Secret]:
-    """Find what only `detectors` find. The most specific one reports a value, once."""
+    """Find what only `detectors` find, and no filter refuses."""
     text = io.TextIOWrapper(io.BytesIO(raw)).read()
     lines = text.split("\n")
-    starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
-    counts: Counter[int] = Counter()
     known: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
     for secret in theirs:
         known[secret.line] += ((value, secret.key.type) for value in secret.values)
-    added = _detectors()[2]
-    # The form of a token says more than its name, or that it looks random.
-    forms = {plugin.secret_type for plugin in added if plugin.by_form}
-    for plugin in added:
-        if is_lock and not plugin.by_form:
-            continue
-        for start, end in plugin.find(text, name):
-            number = bisect_right(starts, start)
-            line, value = lines[number - 1], text[start:end]
-            if counts[number] >= _MOST_ON_A_LINE:
-                continue
-            types = {kind for one, kind in known[number] if one in value or value in one}
-            if plugin.by_form:
-                types &= forms
-            if types:
-                continue
-            context = get_code_snippet(lines=lines, line_number=number)
-            facts = {"filename": name, "line": line, "secret": value, "plugin": plugin}
-            refusing = {
-                refusal
-                for parameter in ("line", "secret", "context")
-                for refusal in _refusing(parameter, context=context, **facts)
-            } - (_GUESSES if plugin.by_form else _OTHER_GUESSES)
-            if refusing - {_PRAGMA}:
-                continue
-            known[number].append((value, plugin.secret_type))
-            counts[number] += 1
-            key = _Key(
-                plugin.secret_type, PotentialSecret.hash_secret(value), value, value, is_added=True
-            )
-            quoted = (match[2] for match in _QUOTED.finditer(line) if value in match[2])
-            yield _Secret(key, number, [value], [value, *quoted], bool(refusing))
+    plugins = {plugin.detector: plugin for plugin in _detectors()[2]}
+
+    def accept(found: detectors.Found) -> _Secret | None:
+        value, title = found.value, found.detector.title
+        plugin = plugins[found.detector]
+        context = get_code_snippet(lines=lines, line_number=found.number)
+        facts = {"filename": name, "line": found.line, "secret": value, "plugin": plugin}
+        refusing = {
+            refusal
+            for parameter in ("line", "secret", "context")
+            for refusal in _refusing(parameter, context=context, **facts)
+        } - (_GUESSES if found.detector.by_form else _OTHER_GUESSES)
+        if refusing - {_PRAGMA}:
+            return None
+        key = _Key(title, PotentialSecret.hash_secret(value), value, value, is_added=True)
+        return _Secret(key, found.number, [value], [*found.texts], bool(refusing))
+
+    return detectors.search(text, name, accept, detectors=plugins, known=known, is_lock=is_lock)
 
 
 def _secrets(name: str, lines: list[str], *, is_lock: bool) -> Iterator[_Secret]:
@@ -374,17 +376,18 @@ def _detecting(line: str, patterns: Sequence[_Pattern], *, is_lock: bool) -> tup
 
 
 @lru_cache(maxsize=1)
-def _detectors() -> tuple[list[_Pattern], list[Plugin], list[detectors.Detector]]:
+def _detectors() -> tuple[list[_Pattern], list[Plugin], list[_Added]]:
     """Return detectors with their patterns, those without patterns, and those of `detectors`."""
     patterns: list[_Pattern] = []
     others: list[Plugin] = []
-    added: list[detectors.Detector] = []
+    added: list[_Added] = []
     types = {plugin.secret_type for plugin in get_plugins()}
     disabled = get_mapping_from_secret_type_to_class().keys() - types
     for plugin in get_plugins():
         kind = type(plugin)
-        if isinstance(plugin, detectors.Detector):
-            if plugin.adds_to not in disabled:
+        if isinstance(plugin, _Added):
+            title = plugin.detector.title
+            if _ADDED_TO.get(title, title) not in disabled:
                 added.append(plugin)
         elif kind is keyword.KeywordDetector and _KEYWORDS_NEEDED:
             patterns.append(_Pattern(plugin, _ANY_KEYWORD.search, _ANY_KEYWORD.search))

@@ -1,4 +1,4 @@
-"""Detectors that detect-secrets does not have. `worker` runs them after those of detect-secrets.
+"""Detectors of secrets that scanagg adds to those of scanners.
 
 They search a file as a whole, in linear time: first for literal text such as "secret" or "AIza",
 then for a pattern of bounded length at each place.
@@ -6,14 +6,15 @@ then for a pattern of bounded length at each place.
 
 import base64
 import re
-from collections.abc import Generator, Iterator
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import PurePath
-from typing import ClassVar, Final, NamedTuple, cast
+from types import MappingProxyType
+from typing import ClassVar, Final, NamedTuple, TypeVar
 
-from detect_secrets.plugins.base import BasePlugin
-
-from scanagg.core.tokens import FORMATS, TokenFormat
+from scanagg.core.tokens import FORMATS
 
 # In these, a word without quotes is code and not a value.
 _CODE: Final = frozenset(
@@ -28,6 +29,10 @@ _CODE: Final = frozenset(
 _OTHER: Final = frozenset((".css", ".map", ".po", ".pot", ".scss", ".less", ".svg", ".tl"))
 # A longer line of code is minified.
 _MINIFIED: Final = 1000
+# More secrets on one line are data, and each takes as long as the line is.
+_MOST_ON_A_LINE: Final = 20
+_NEWLINE: Final = re.compile("\n")
+_STRING: Final = re.compile(r"([\"'])(.+?)\1")
 
 # A name that says secret, in lower case. The literal starts make the search fast.
 _KEYWORD: Final = re.compile(
@@ -78,41 +83,41 @@ _NO_VALUE: Final = re.compile(
 )
 
 
-class Found(NamedTuple):
+Accepted = TypeVar("Accepted")
+
+
+class Span(NamedTuple):
     """The start and end of a secret in the text."""
 
     start: int
     end: int
 
 
-class Detector(BasePlugin):
+class Detector:
     """A detector that searches the whole text of a file.
 
-    `by_form` is True if the value itself says that it is a secret. `adds_to` is the type of the
-    detector of detect-secrets without which this one does not run either.
+    `by_form` is True if the value itself says that it is a secret.
     """
 
-    secret_type = ""
-    adds_to: ClassVar = ""
+    title: str
     by_form: ClassVar = False
 
-    def find(self, text: str, name: str) -> Iterator[Found]:
+    @property
+    def name(self) -> str:
+        """The name of the detector on the command line."""
+        return type(self).__name__
+
+    def find(self, text: str, name: str) -> Iterator[Span]:
         """Yield the secrets in the text of the file with this name."""
         raise NotImplementedError
-
-    def analyze_string(self, string: str) -> Generator[str, None, None]:
-        """Yield the secrets in a string, as detect-secrets asks for them."""
-        for start, end in self.find(string, ""):
-            yield string[start:end]
 
 
 class SecretAssignmentDetector(Detector):
     """Values of names that say secret, quoted or not, in any syntax."""
 
-    secret_type = "Secret Assignment"
-    adds_to = "Secret Keyword"
+    title = "Secret Assignment"
 
-    def find(self, text: str, name: str) -> Iterator[Found]:
+    def find(self, text: str, name: str) -> Iterator[Span]:
         """Yield the values, such as those of `DB_PASSWORD=x` or `"token": "x"`."""
         yield from _assigned(text, PurePath(name).suffix.lower())[0]
 
@@ -120,7 +125,7 @@ class SecretAssignmentDetector(Detector):
 class SecretOptionDetector(Detector):
     """Passwords and tokens as options of a command."""
 
-    secret_type = "Secret in a Command"
+    title = "Secret in a Command"
     _AFTER: Final = re.compile(
         r"(?:mysql|mysqldump|mysqladmin|mariadb)\b[^\n|;&]{0,200}? -p"
         r"(?P<mysql>[^\s\"'`$<;|&]{4,100})|"
@@ -137,19 +142,19 @@ class SecretOptionDetector(Detector):
         "ConvertTo-SecureString",
     )
 
-    def find(self, text: str, name: str) -> Iterator[Found]:
+    def find(self, text: str, name: str) -> Iterator[Span]:
         """Yield the values of options such as `--password x`, and of known short ones."""
         yield from _assigned(text, PurePath(name).suffix.lower())[1]
         for command in self._COMMANDS:
             for end in _ends(text, command):
                 if match := self._AFTER.match(text, end - len(command)):
-                    yield Found(*match.span(match.lastgroup or ""))
+                    yield Span(*match.span(match.lastgroup or ""))
 
 
 class AuthorizationHeaderDetector(Detector):
     """Credentials in the values of `Authorization` headers."""
 
-    secret_type = "Authorization Header"
+    title = "Authorization Header"
     _SCHEME: Final = re.compile(
         r"(?:[Bb]asic|BASIC) {1,4}(?P<basic>[A-Za-z0-9+/]{8,600}={0,2})(?![\w+/])|"
         r"(?:[Bb]earer|BEARER) {1,4}(?P<bearer>[\w.~+/-]{16,2000}={0,2})"
@@ -160,23 +165,23 @@ class AuthorizationHeaderDetector(Detector):
         r"(?P<token>[\w.~+/=-]{12,500})"
     )
 
-    def find(self, text: str, name: str) -> Iterator[Found]:
+    def find(self, text: str, name: str) -> Iterator[Span]:
         """Yield the credentials of the schemes Basic, Bearer and token."""
         for match in self._SCHEME.finditer(text):
             group = match.lastgroup or ""
             value = match[group]
             is_secret = _is_basic(value) if group == "basic" else bool(re.search("[0-9]", value))
             if is_secret:
-                yield Found(*match.span(group))
+                yield Span(*match.span(group))
         if "uthorization" in text:
             for match in self._TOKEN.finditer(text):
-                yield Found(*match.span("token"))
+                yield Span(*match.span("token"))
 
 
 class SQLPasswordDetector(Detector):
     """Passwords in SQL statements."""
 
-    secret_type = "Password in SQL"
+    title = "Password in SQL"
     _IDENTIFIED: Final = re.compile(
         r"(?: +with +[\w\"'`]{1,60})? +(?:by|as) +(?:password +)?(?:"
         r"\\?[\"'](?P<quoted>[^\s\"\\$<{%][^\s\"\\]{2,100}?)\\?[\"'](?!\w)|"
@@ -190,24 +195,23 @@ class SQLPasswordDetector(Detector):
         r"\b(?:(?:create|alter) +(?:user|role|login)|set +password|values)\b[^;\n]{0,120}\Z"
     )
 
-    def find(self, text: str, name: str) -> Iterator[Found]:
+    def find(self, text: str, name: str) -> Iterator[Span]:
         """Yield the passwords of `IDENTIFIED BY 'x'` and `PASSWORD 'x'`."""
         lower = _lower(text)
         for end in _ends(lower, "identified"):
             if match := self._IDENTIFIED.match(text, end):
-                yield Found(*match.span(match.lastgroup or ""))
+                yield Span(*match.span(match.lastgroup or ""))
         for end in _ends(lower, "password"):
             if (match := self._PASSWORD.match(text, end)) and self._STATEMENT.search(
                 lower, max(0, end - 160), end
             ):
-                yield Found(*match.span("value"))
+                yield Span(*match.span("value"))
 
 
 class ConnectionStringDetector(Detector):
     """Passwords in the addresses of databases and other services."""
 
-    secret_type = "Password in a Connection String"
-    adds_to = "Basic Auth Credentials"
+    title = "Password in a Connection String"
     _ADDRESS: Final = re.compile(
         r"[^\s/:@\"'`<>(){}\[\]$%]{0,100}:(?P<value>[^\s/@\"'`<>{}$]{3,200})@(?=[\w\[.{$-])"
     )
@@ -217,61 +221,112 @@ class ConnectionStringDetector(Detector):
     )
     _BEFORE_HOST: Final = re.compile(r":(?P<value>[^\s:@/\"'`<>{}$]{3,100})\Z")
 
-    def find(self, text: str, name: str) -> Iterator[Found]:
+    def find(self, text: str, name: str) -> Iterator[Span]:
         """Yield the passwords of `redis://:x@host`, `Server=…;Pwd=x;` and `user:x@tcp(host)`."""
         for end in _ends(text, "://"):
             if match := self._ADDRESS.match(text, end):
-                yield Found(*match.span("value"))
+                yield Span(*match.span("value"))
         for end in _ends(text, ";"):
             if match := self._FIELD.match(text, end):
-                yield Found(*match.span("value"))
+                yield Span(*match.span("value"))
         for end in (*_ends(text, "@tcp("), *_ends(text, "@unix(")):
             at = text.rindex("@", 0, end)
             if match := self._BEFORE_HOST.search(text, max(0, at - 120), at):
-                yield Found(*match.span("value"))
+                yield Span(*match.span("value"))
 
 
 class TokenDetector(Detector):
     """Tokens of the formats with one title."""
 
     by_form = True
-    formats: ClassVar[tuple[TokenFormat, ...]] = ()
 
-    def find(self, text: str, name: str) -> Iterator[Found]:
+    def __init__(self, title: str) -> None:
+        """Choose the formats."""
+        self.title = title
+        self._formats = tuple(form for form in FORMATS if form.title == title)
+
+    @property
+    def name(self) -> str:
+        """The title in one word."""
+        return (
+            "".join(word[0].upper() + word[1:] for word in re.findall(r"\w+", self.title))
+            + "Format"
+        )
+
+    def find(self, text: str, name: str) -> Iterator[Span]:
         """Yield the tokens, wherever they are."""
-        for form in self.formats:
+        for form in self._formats:
             for place in form.find(text):
-                yield Found(*place)
+                yield Span(*place)
 
 
-def _token_detector(title: str) -> type[Detector]:
-    # No class of detect-secrets has a name with this end.
-    name = "".join(word[0].upper() + word[1:] for word in re.findall(r"\w+", title)) + "Format"
-    formats = tuple(form for form in FORMATS if form.title == title)
-    return cast(
-        "type[Detector]",
-        type(name, (TokenDetector,), {"secret_type": title, "adds_to": title, "formats": formats}),
-    )
-
-
-# The most specific ones first: a value is reported by the first one that finds it.
-_DETECTORS: Final[tuple[type[Detector], ...]] = (
-    *map(_token_detector, dict.fromkeys(form.title for form in FORMATS)),
-    AuthorizationHeaderDetector,
-    SQLPasswordDetector,
-    ConnectionStringDetector,
-    SecretOptionDetector,
-    SecretAssignmentDetector,
+ALL: Final[tuple[Detector, ...]] = (
+    *map(TokenDetector, dict.fromkeys(form.title for form in FORMATS)),
+    AuthorizationHeaderDetector(),
+    SQLPasswordDetector(),
+    ConnectionStringDetector(),
+    SecretOptionDetector(),
+    SecretAssignmentDetector(),
 )
-ALL: Final = {detector.__name__: detector for detector in _DETECTORS}
-"""The detectors by the names that `--disable-plugin` takes."""
+"""The most specific ones first: a value is reported by the first one that finds it."""
+
+
+class Found(NamedTuple):
+    """A secret that a detector found, with its line: the number and the text."""
+
+    detector: Detector
+    value: str
+    number: int
+    line: str
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """The value, and the quoted strings of the line that have it."""
+        quoted = (match[2] for match in _STRING.finditer(self.line))
+        return (self.value, *(text for text in quoted if self.value in text))
+
+
+def search(
+    text: str,
+    name: str,
+    accept: Callable[[Found], Accepted | None],
+    *,
+    detectors: Iterable[Detector] = ALL,
+    known: Mapping[int, Iterable[tuple[str, str]]] = MappingProxyType({}),
+    is_lock: bool = False,
+) -> Iterator[Accepted]:
+    """Yield what `accept` makes of each secret in the text of a file, but not None.
+
+    `known` are the secrets that a scanner found, by line, each with its title. They are found again
+    only by their form. A lock file, which is full of hashes, is searched only for forms.
+    """
+    lines = text.split("\n")
+    starts = [0, *(match.end() for match in _NEWLINE.finditer(text))]
+    counts: Counter[int] = Counter()
+    seen = defaultdict(list, {number: [*secrets] for number, secrets in known.items()})
+    chosen = [detector for detector in detectors if detector.by_form or not is_lock]
+    # The form of a token says more than its name, or that it looks random.
+    forms = {detector.title for detector in chosen if detector.by_form}
+    for detector in chosen:
+        for start, end in detector.find(text, name):
+            number, value = bisect_right(starts, start), text[start:end]
+            if counts[number] >= _MOST_ON_A_LINE:
+                continue
+            titles = {title for one, title in seen[number] if one in value or value in one}
+            if titles & forms if detector.by_form else titles:
+                continue
+            accepted = accept(Found(detector, value, number, lines[number - 1]))
+            if accepted is not None:
+                seen[number].append((value, detector.title))
+                counts[number] += 1
+                yield accepted
 
 
 @lru_cache(maxsize=1)
-def _assigned(text: str, suffix: str) -> tuple[list[Found], list[Found]]:
+def _assigned(text: str, suffix: str) -> tuple[list[Span], list[Span]]:
     """Return the values of names that say secret, and those of such options of commands."""
-    assigned: list[Found] = []
-    options: list[Found] = []
+    assigned: list[Span] = []
+    options: list[Span] = []
     if suffix in _OTHER:
         return assigned, options
     lower = _lower(text)
@@ -307,11 +362,11 @@ def _assigns(text: str, start: int, name: str, between: re.Match[str]) -> bool:
     return not name.startswith("$") or (not close and sign in ("=", "=>"))
 
 
-def _value(text: str, between: re.Match[str], suffix: str, *, is_option: bool) -> Found | None:
+def _value(text: str, between: re.Match[str], suffix: str, *, is_option: bool) -> Span | None:
     """Return the place of the value after a name; None if it is none."""
     at, sign, is_code = between.end(), between["sign"], suffix in _CODE
     if quoted := _QUOTED.match(text, at):
-        place = Found(*quoted.span(quoted.lastgroup or ""))
+        place = Span(*quoted.span(quoted.lastgroup or ""))
         needs_both = is_code or sign in (",", "(")
     else:
         unquoted = _UNQUOTED.match(text, at)
@@ -323,7 +378,7 @@ def _value(text: str, between: re.Match[str], suffix: str, *, is_option: bool) -
         end = _WORD_END if is_tight or is_option or between["tag"] else _LINE_END
         if not end.match(text, unquoted.end()):
             return None
-        place = Found(*unquoted.span())
+        place = Span(*unquoted.span())
         needs_both = is_code or is_option
         if is_code and (not is_tight or _CODE_WORD.fullmatch(unquoted[0])):
             return None
