@@ -2,8 +2,9 @@
 
 import contextlib
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
 from datetime import datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -68,7 +69,7 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
 
     def tasks(
         self,
-        scanners: Iterable[Scanner],
+        scanners: Collection[Scanner],
         target: Target,
         inventory: Inventory,
         lookup: Lookup | None = None,
@@ -87,10 +88,19 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
             workers=self.workers,
             lookup=lookup,
         )
+        infos = [scanner.INFO for scanner in scanners]
         return [
             Task(
                 scanner,
-                replace(base, settings=self.scanners.get(scanner.INFO.name, base.settings)),
+                replace(
+                    base,
+                    settings=self.scanners.get(scanner.INFO.name, base.settings),
+                    is_main=not scanner.INFO.categories.issubset(
+                        chain.from_iterable(
+                            other.usual_for for other in infos if other != scanner.INFO
+                        )
+                    ),
+                ),
             )
             for scanner in scanners
         ]
@@ -111,7 +121,7 @@ def is_whole(source: DataSource) -> bool:
 
 def collect_findings(
     setup: ScanSetup,
-    scanners: Iterable[Scanner],
+    scanners: Collection[Scanner],
     target: Target,
     inventory: Inventory,
     notify: Callable[[Event], None],

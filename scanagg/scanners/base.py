@@ -85,7 +85,8 @@ class Context(msgspec.Struct, frozen=True):
     `sources` reads the files of the target, once for all scanners. `image` is a container image to
     scan too. `cache` is a permanent folder, and `cached` has the stored results of earlier runs by
     input (see `Parsed.store`). `lookup` is the advisory store, if it replaces a service on the
-    network.
+    network. `is_main` is False if another scanner of the check is the usual one for all that this
+    one finds.
     """
 
     target: Target
@@ -99,6 +100,7 @@ class Context(msgspec.Struct, frozen=True):
     workers: int = 2
     cached: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     lookup: Lookup | None = None
+    is_main: bool = True
 
 
 class Tool(msgspec.Struct, frozen=True):
@@ -128,6 +130,7 @@ class Call(msgspec.Struct, frozen=True):
     call. `files` (name to text) are written there first. `cwd` is that folder by default. `extra`
     are further arguments that reports leave out, such as file names. `output` is a file to read
     instead of stdout. `allow` are the variables that the program may see (`X_*` is a prefix).
+    `also` is a second call with the same inputs, made in the same folder afterwards.
     """
 
     argv: tuple[str, ...]
@@ -139,15 +142,20 @@ class Call(msgspec.Struct, frozen=True):
     cwd: Path | None = None
     stdin: bytes = b""
     output: str | None = None
+    also: "Call | None" = None
 
 
 class Output(msgspec.Struct, frozen=True):
-    """The output of a call: exit code (negative: a signal), stdout, stderr, and its inputs."""
+    """The output of a call: exit code (negative: a signal), stdout, stderr, and its inputs.
+
+    `also` is the output of `Call.also`.
+    """
 
     returncode: int
     stdout: bytes
     stderr: str
     inputs: tuple[str, ...] = ()
+    also: "Output | None" = None
 
 
 class Parsed(msgspec.Struct, frozen=True):

@@ -252,36 +252,42 @@ class _Scan:
 
         `seconds` are those left of the time limit.
         """
+        end = monotonic() + seconds
         with self._slots, cache.work_folder(self._context.cache) as work:
+            output = self._run(call, work, end, limit)
+            if call.also:
+                output = replace(output, also=self._run(call.also, work, end, limit))
+            return output
 
-            def placed(text: str) -> str:
-                return text.replace("{work}", str(work))
+    def _run(self, call: Call, work: Path, end: float, limit: float) -> Output:
+        def placed(text: str) -> str:
+            return text.replace("{work}", str(work))
 
-            for name, text in call.files.items():
-                (work / name).parent.mkdir(parents=True, exist_ok=True)
-                (work / name).write_text(text, encoding="utf-8", errors="surrogateescape")
-            # The cache may be inside the repository, and scanners ask git about their folder.
-            variables = {key: placed(text) for key, text in call.env.items()}
-            variables["GIT_DIR"] = os.devnull
-            done = run(
-                [*map(placed, call.argv), *call.extra],
-                cwd=call.cwd or work,
-                env=clean_environment(call.allow, variables),
-                tree=self._context.target.root,
-                timeout=seconds,
-                stop=self._limits.stop,
-                stdin=call.stdin,
-            )
-            self._check_end(done, limit)
-            stdout = done.stdout
-            if call.output is not None:
-                try:
-                    stdout = Path(placed(call.output)).read_bytes()
-                except OSError as error:
-                    reason = Reason("no-report-file", {"error": error.strerror or str(error)})
-                    raise ScanError(reason) from error
-            stderr = done.stderr.decode("utf-8", "replace")
-            return Output(done.returncode or 0, stdout, stderr, call.inputs)
+        for name, text in call.files.items():
+            (work / name).parent.mkdir(parents=True, exist_ok=True)
+            (work / name).write_text(text, encoding="utf-8", errors="surrogateescape")
+        # The cache may be inside the repository, and scanners ask git about their folder.
+        variables = {key: placed(text) for key, text in call.env.items()}
+        variables["GIT_DIR"] = os.devnull
+        done = run(
+            [*map(placed, call.argv), *call.extra],
+            cwd=call.cwd or work,
+            env=clean_environment(call.allow, variables),
+            tree=self._context.target.root,
+            timeout=max(0.0, end - monotonic()),
+            stop=self._limits.stop,
+            stdin=call.stdin,
+        )
+        self._check_end(done, limit)
+        stdout = done.stdout
+        if call.output is not None:
+            try:
+                stdout = Path(placed(call.output)).read_bytes()
+            except OSError as error:
+                reason = Reason("no-report-file", {"error": error.strerror or str(error)})
+                raise ScanError(reason) from error
+        stderr = done.stderr.decode("utf-8", "replace")
+        return Output(done.returncode or 0, stdout, stderr, call.inputs)
 
     def _check_end(self, done: Completed, limit: float) -> None:
         match done.ended:
@@ -422,8 +428,9 @@ def _main_reasons(gaps: Sequence[NotExamined]) -> tuple[Reason, ...]:
 
 def _check_signal(output: Output) -> None:
     """Raise ScanError for a program that was killed, even if its output looks complete."""
-    if output.returncode < 0:
-        raise ScanError(Reason("scanner-killed", {"signal": -output.returncode}))
+    for one in filter(None, (output, output.also)):
+        if one.returncode < 0:
+            raise ScanError(Reason("scanner-killed", {"signal": -one.returncode}))
 
 
 def _cause(error: Exception) -> str:

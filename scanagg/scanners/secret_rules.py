@@ -10,7 +10,7 @@ from functools import cache
 from typing import Final, NamedTuple
 
 from scanagg.core.text import one_line
-from scanagg.model import Rule
+from scanagg.model import Category, Location, Observation, Rule, Secret
 
 
 class _Kind(NamedTuple):
@@ -839,6 +839,27 @@ def secret_rule(rule: str, title: str) -> Rule:
         help=kind.advice or f"Treat it as leaked: {kind.revoke}. {_LOAD}",
         bad=kind.bad or f'{kind.name} = "{kind.start}..."',
         good=kind.good or f'{kind.name} = os.environ["{kind.name}"]',
+    )
+
+
+@cache
+def titled_rule(title: str) -> Rule:
+    """Return the rule for a type of secret in the words of detect-secrets or of `detectors`."""
+    name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-") or "secret"
+    return secret_rule(name, title)
+
+
+def in_path(scanner: str, path: str) -> Observation:
+    """Return the observation for a file whose path has a secret, which `path` masks."""
+    rule = titled_rule("Secret in a path")
+    return Observation(
+        scanner=scanner,
+        category=Category.SECRET,
+        rule=rule,
+        title=rule.title,
+        message="Possible secret in the path of the file.",
+        location=Location(path),
+        secret=Secret(None),
     )
 
 

@@ -8,7 +8,8 @@ import pytest
 from scanagg.advisories.store import Store
 from scanagg.core.process import Stop
 from scanagg.findings.collect import WHOLE, ScanSetup
-from scanagg.model import DataSource
+from scanagg.model import DataSource, Inventory, Target
+from scanagg.scanners.base import all_scanners
 from scanagg.scanners.runner import Limits
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -49,6 +50,23 @@ def test_a_store_of_a_few_records_is_asked_only_offline() -> None:
     store = holding(timedelta(0), WHOLE - 1)
     assert setup(store).advisories is None
     assert setup(store, offline=True).advisories is store.osv
+
+
+@pytest.mark.parametrize(
+    ("names", "others"),
+    [
+        (("betterleaks",), set()),
+        (("betterleaks", "bandit", "trivy"), set()),
+        (("betterleaks", "detect-secrets"), {"betterleaks"}),
+        (("bandit", "detect-secrets", "pip-audit"), set()),
+    ],
+)
+def test_a_scanner_is_not_the_main_one_beside_the_usual_one(
+    names: tuple[str, ...], others: set[str], tmp_path: Path
+) -> None:
+    scanners = [all_scanners()[name] for name in names]
+    tasks = setup().tasks(scanners, Target(tmp_path, "x", ()), Inventory())
+    assert {one.scanner.INFO.name for one in tasks if not one.context.is_main} == others
 
 
 def test_the_age_limit_can_be_set() -> None:

@@ -4,18 +4,23 @@ import base64
 import hashlib
 import json
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support import tools
+from support.command import plain_environment
 from support.drive import Driven, context, drive
 
 from scanagg.core.errors import ConfigError
-from scanagg.model import Category, Location, Target
+from scanagg.model import Category, Location, Secret, SourceFile, Target
 from scanagg.model.advisories import secret_texts
-from scanagg.scanners import betterleaks
-from scanagg.scanners.base import Output
+from scanagg.scanners import betterleaks, detectors
+from scanagg.scanners.base import Output, ScanError
+from scanagg.scanners.secret_rules import titled_rule
 
 # Assembled here, so that no scanner reports secrets in this file.
 TOKEN = "ghp_" + "A1b2C3d4E5f6G7h8I9j0K1l2M3n4O5p6Q7r8"
@@ -222,7 +227,11 @@ def test_without_the_mark_nothing_is_examined(args: tuple[str, ...], scan: Scan)
 def test_the_arguments_of_the_configuration_keep_the_evidence(
     args: tuple[str, ...], scan: Scan
 ) -> None:
-    done = scan({"a.py": LINE, "b.py": f'x = "{ENCODED}"\npassword = "{PASSWORD}"\n'}, args=args)
+    done = scan(
+        {"a.py": LINE, "b.py": f'x = "{ENCODED}"\npassword = "{PASSWORD}"\n'},
+        args=args,
+        is_main=False,
+    )
     assert done.examined == ["a.py", "b.py"]
     assert {one[:2] for one in secrets(done)} < {("a.py", 1), ("b.py", 1), ("b.py", 2)}
 
@@ -250,3 +259,106 @@ def test_no_secret_is_on_the_command_line_or_stored(
     assert not {"--validate", "-v", "--analyze", "-a"}.intersection(call.argv)
     assert call.allow == ()
     assert call.output is None
+
+
+HEX = "9f2c41d7be0835a6" + "1e7d90c2f4b8365a"
+PLAIN = "Zq7" + "-horse_B4"
+ADDED = {titled_rule(detector.title).id for detector in detectors.ALL}
+
+
+@pytest.mark.parametrize("is_main", [True, False])
+def test_added_detectors_search_where_no_other_scanner_does(scan: Scan, *, is_main: bool) -> None:
+    files: Files = {
+        "Dockerfile": f"FROM x\nENV DB_PASSWORD={PLAIN}\n",
+        "b.sh": f"sshpass -p {PLAIN} ssh x\nsshpass -p {PLAIN} ssh y\n",
+        "wide.sql": f"CREATE ROLE x LOGIN PASSWORD '{PLAIN}';".encode("utf-16"),
+        "c.env": f"A_TOKEN={TOKEN}\nB_PASSCODE={PLAIN}  # gitleaks:allow\n",
+        "d.yml": f"smtp_passcode: {PLAIN}\n",
+        "uv.lock": f"smtp_passcode: {PLAIN}\n",
+        "x.svg": f"<a passcode='{PLAIN}'/>",
+        "\udcff.env": f"PASSCODE={PLAIN}\n",
+        "n.ipynb": json.dumps(
+            {"cells": [{"cell_type": "code", "source": [f"# DB_PASSCODE={PLAIN}"]}]}
+        ),
+        "clean.py": "x = 1234567\n",
+    }
+    done = scan(files, is_main=is_main)
+    assert done.examined == sorted({*files} - {"\udcff.env"} | {"\\xff.env"})
+    places = {
+        (one.rule.id, place.path, place.start_line, one.in_source)
+        for one in done.observations
+        for place in one.all_places
+    }
+    # What betterleaks finds itself is reported once.
+    assert len({place[1:] for place in places}) == len(places)
+    added = {place for place in places if place[0] in ADDED}
+    expected = {
+        ("secret-in-a-command", "b.sh", 1, ""),
+        ("secret-in-a-command", "b.sh", 2, ""),
+        ("password-in-sql", "wide.sql", 1, ""),
+        ("secret-assignment", "c.env", 2, "gitleaks:allow"),
+        ("secret-assignment", "d.yml", 1, ""),
+        ("secret-assignment", "n.ipynb", 1, ""),
+        ("secret-assignment", "\\xff.env", 1, ""),
+    }
+    assert added == (expected if is_main else set())
+    if is_main:
+        assert done.parsed[0].hidden == {"gitleaks:allow": 1}
+        assert done.parsed[0].secrets >= {PLAIN, TOKEN}
+
+
+def test_an_added_place_of_a_known_value_changes_no_first_place(scan: Scan) -> None:
+    done = scan({"a.env": f"# mysql -p{HEX}\napi_key = '{HEX}'\nADMIN_PASSCODE={HEX}\n"})
+    ((rule, first, places),) = (
+        (one.rule.id, one.location, one.places) for one in done.observations
+    )
+    assert (rule, first) == ("generic-api-key", Location("a.env", 2, 2))
+    assert {place.start_line for place in places} == {1, 2, 3}
+
+
+def test_a_secret_in_a_path_is_found(scan: Scan) -> None:
+    (found,) = scan({f"{TOKEN}.txt": "nothing here\n"}).observations
+    assert (found.rule.id, found.secret) == ("secret-in-a-path", Secret(None))
+
+
+@pytest.mark.parametrize(
+    ("also", "reason"),
+    [
+        (Output(1, b"", ""), "exit-code"),
+        (Output(0, b"[9, []]\n", ""), "unasked-answer"),
+        (Output(0, b"[-1, []]\n", ""), "unreadable-answer"),
+        (Output(0, b'[0, [["Secret Assignment", 0, "x"]]]\n', ""), "unreadable-answer"),
+        (Output(0, b"[0, null]\n", ""), None),
+    ],
+)
+def test_without_an_answer_of_the_worker_nothing_is_examined(
+    also: Output, reason: str | None, scan: Scan, tmp_path: Path
+) -> None:
+    answer = scan({"a.py": "value = 1\n"}).outputs[0]
+    ctx = context(Target(tmp_path, "x", (SourceFile("a.py", tmp_path / "a.py", 10),)))
+    output = replace(answer, also=also)
+    if reason:
+        with pytest.raises(ScanError) as error:
+            betterleaks.parse(ctx, output)
+        assert error.value.reason.kind == reason
+    else:
+        parsed = betterleaks.parse(ctx, output)
+        assert not parsed.examined
+        assert [gap.reason.kind for gap in parsed.not_examined] == ["time-limit"]
+
+
+def test_the_worker_stops_at_the_time_limit_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("password=x7 " * 400_000)
+    (tmp_path / "b.txt").write_text(f"DB_PASSWORD={PLAIN}\nend")
+    files = [("gone.txt", "c", False), ("a.txt", "a.sh", False), ("b.txt", "b.env", False)]
+    request = {"seconds": 0.2, "end": 4, "files": files}
+    done = subprocess.run(
+        [sys.executable, "-P", str(Path(betterleaks.__file__).with_name("worker.py"))],
+        input=json.dumps(request).encode(),
+        cwd=tmp_path,
+        capture_output=True,
+        check=True,
+        env=plain_environment(),
+    )
+    answers = [json.loads(line) for line in done.stdout.splitlines()]
+    assert answers == [[1, None], [2, [["Secret Assignment", 1, PLAIN]]]]

@@ -30,6 +30,7 @@ from scanagg.reports.reasons import sentence
 from scanagg.scanners import detect_secrets
 from scanagg.scanners.base import Output, Parsed
 from scanagg.scanners.detect_secrets import is_placeholder, read_baseline
+from scanagg.scanners.secret_rules import titled_rule
 
 Examine = Callable[..., Driven]
 
@@ -85,7 +86,7 @@ def by_itself(root: Path, *args: str) -> set[tuple[str, str, str, int]]:
         env={**os.environ, "PYTHONUTF8": "1"},
     )
     return {
-        (path, detect_secrets.rule_of(one["type"]).id, one["hashed_secret"], one["line_number"])
+        (path, titled_rule(one["type"]).id, one["hashed_secret"], one["line_number"])
         for path, found in json.loads(done.stdout)["results"].items()
         for one in found
         if not path.startswith(".git/")

@@ -396,6 +396,22 @@ def test_a_private_folder_is_made_filled_and_removed() -> None:
     assert list((cache.cache_folder() / "work").iterdir()) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "status", "reason"),
+    [
+        ("open('a').read()", Status.OK, None),
+        ("import os; os.kill(os.getpid(), 9)", Status.FAILED, "scanner-killed"),
+        ("import time; time.sleep(60)", Status.TIMEOUT, "scanner-timed-out"),
+    ],
+)
+def test_a_second_call_counts_as_the_first_one_does(
+    code: str, status: Status, reason: str | None
+) -> None:
+    first = ECHO + "\nopen('a', 'w').close()"
+    run = run_of(Fake(first, extra={"also": Call((sys.executable, "-c", code))}), timeout=2)
+    assert (run.status, run.detail and run.detail.kind) == (status, reason)
+
+
 def test_a_report_that_was_not_written_is_failed() -> None:
     run = run_of(Fake(extra={"output": "{work}/out.json"}))
     assert run.status is Status.FAILED

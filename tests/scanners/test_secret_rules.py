@@ -8,12 +8,12 @@ from msgspec.structs import astuple
 
 from scanagg.scanners import detectors
 from scanagg.scanners.base import scanner_infos
-from scanagg.scanners.detect_secrets import INFO, rule_of
-from scanagg.scanners.secret_rules import ALIASES, GENERIC, message, secret_rule
+from scanagg.scanners.detect_secrets import INFO
+from scanagg.scanners.secret_rules import ALIASES, GENERIC, message, secret_rule, titled_rule
 
 UNKNOWN = secret_rule("no-such-rule", "Some Vendor Access Key")
-BUILT_IN = [rule_of(kind) for kind in get_mapping_from_secret_type_to_class()]
-ADDED = [rule_of(detector.title) for detector in detectors.ALL]
+BUILT_IN = [titled_rule(kind) for kind in get_mapping_from_secret_type_to_class()]
+ADDED = [titled_rule(detector.title) for detector in detectors.ALL]
 DETECT_SECRETS = [*{rule.id: rule for rule in (*BUILT_IN, *ADDED)}.values()]
 RULES = [
     *DETECT_SECRETS,

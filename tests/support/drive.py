@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from msgspec.structs import replace
+
 from scanagg.core.process import Ended, Stop, clean_environment, run
 from scanagg.model import (
     Inventory,
@@ -155,7 +157,8 @@ def perform(call: Call, ctx: Context, tmp_path: Path) -> Output:
     """Run one call in a temporary work folder of its own."""
     work = Path(mkdtemp(prefix="work-", dir=tmp_path))
     try:
-        return _perform(call, ctx, work)
+        output = _perform(call, ctx, work)
+        return replace(output, also=_perform(call.also, ctx, work)) if call.also else output
     finally:
         shutil.rmtree(work, ignore_errors=True)
 

@@ -5,13 +5,16 @@ it would obey the project's ignore file, and leave out files by their names, suc
 copy ends with a mark, which a rule of scanagg finds: the evidence that the file was read to its
 end.
 
-The answer has secrets in clear text. It comes through a pipe, and nothing of it is stored.
+If no other scanner of the check does it, `worker` searches the copies with `detectors` too.
+
+The answers have secrets in clear text. They come through pipes, and nothing of them is stored.
 """
 
 import contextlib
+import json
 import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from secrets import token_hex
 from typing import Annotated, Final
@@ -36,6 +39,7 @@ from scanagg.model import (
     plain,
 )
 from scanagg.model.advisories import secret_texts
+from scanagg.project.kinds import is_lock
 from scanagg.project.text import decode
 from scanagg.scanners import base, pinned, secret_rules, source_files
 
@@ -90,6 +94,8 @@ _NO_NETWORK: Final = {
     **dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9"),
     **dict.fromkeys(("NO_PROXY", "no_proxy"), ""),
 }
+_SCRIPT: Final = str(Path(__file__).with_name("worker.py"))
+_SECONDS: Final = 20.0  # the CPU time of the worker for one file
 _PANIC: Final = 2  # the exit code of a Go program that crashes
 # An error of the command line. Other lines may quote the text of a file.
 _REFUSED: Final = re.compile(r"(?m)^betterleaks: error: (.+)$")
@@ -104,6 +110,8 @@ _CONFIDENCES: Final = {
 }
 # The parts of a secret that are secrets too, and no names, ids or addresses.
 _SECRET_PART: Final = re.compile(r"secret|security-token|passphrase")
+# A secret on more lines is a key, which no added detector finds.
+_MOST_LINES: Final = 10
 _WORD: Final = re.compile(r"[^\s\"'`]{16,}")
 _QUOTED: Final = re.compile(r"\"([^\"]*)\"|'([^']*)'|`([^`]*)`")
 
@@ -155,6 +163,13 @@ class _Finding(_Part, frozen=True):
         return (self, *(part for part in others if _SECRET_PART.search(part.rule_id)))
 
 
+class _Added(msgspec.Struct, frozen=True, array_like=True):
+    """An answer of the worker: the number of a file, and its secrets."""
+
+    file: Annotated[Number, msgspec.Meta(ge=0)]
+    secrets: tuple[tuple[str, Annotated[Number, msgspec.Meta(ge=1)], str], ...] | None
+
+
 class _Scan(msgspec.Struct, frozen=True):
     state: str
 
@@ -189,19 +204,22 @@ def call(context: base.Context, tool: base.Tool, batch: tuple[str, ...]) -> base
     for name, file in _copies(context, batch).items():
         with contextlib.suppress(OSError):
             files[name] = _text(context, file) + _END
+    also = _added_call(context, batch) if context.is_main else None
     argv = (
         *(*tool.argv, "filesystem", "--config", "{work}/betterleaks.toml"),
         *("--exit-code=0", "--no-banner", "--no-color", "--log-level", "error"),
         *("--no-allow-signatures", "--max-archive-depth", "0", "--output", "-"),
         *(*context.settings.args, _COPIES),
     )
-    return base.Call(argv, batch, files=files, env={"GOMAXPROCS": "1", **_NO_NETWORK})
+    return base.Call(argv, batch, files=files, env={"GOMAXPROCS": "1", **_NO_NETWORK}, also=also)
 
 
 def again(_context: base.Context, output: base.Output) -> Sequence[tuple[str, ...]]:
     """Return two halves after a crash, which one of the files may have caused."""
     crashed = output.returncode < 0 or output.returncode == _PANIC
-    return pinned.halves(output.inputs) if crashed else ()
+    if crashed or (output.also and output.also.returncode):
+        return pinned.halves(output.inputs)
+    return ()
 
 
 def parse(context: base.Context, output: base.Output) -> base.Parsed:
@@ -218,6 +236,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     if answer.scan.state != "complete":
         raise base.ScanError(Reason("scan-incomplete"))
     files = _copies(context, output.inputs)
+    added = _added(output.also, files) if output.also else {}
     parts: dict[str, list[_Part]] = {}
     read = set()
     for finding in answer.findings:
@@ -228,24 +247,110 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
             read.add(name)
         else:
             parts.setdefault(name, []).extend(finding.parts)
-    results = [_secrets(context, files[name], found) for name, found in parts.items()]
+    results = [
+        _secrets(context, file, parts.get(name, ()), added.get(name) or ())
+        for name, file in files.items()
+        if name in parts or added.get(name)
+    ]
+    done = {name for name in read if added.get(name, ()) is not None}
+    gaps = tuple(
+        NotExamined(file.path, Reason("time-limit", {"seconds": f"{_SECONDS:g}"}))
+        if name in read
+        else _gap(context, file)
+        for name, file in files.items()
+        if name not in done
+    )
+    examined = tuple(files[name] for name in files if name in done)
     coverage = base.Parsed(
-        examined=tuple(file.path for name, file in files.items() if name in read),
-        not_examined=tuple(_gap(context, file) for name, file in files.items() if name not in read),
+        observations=tuple(
+            secret_rules.in_path(INFO.name, file.path)
+            for file in examined
+            if context.is_main and file.has_secret_name
+        ),
+        examined=tuple(file.path for file in examined),
+        not_examined=gaps,
     )
     return base.merge([*results, coverage])
 
 
-def _secrets(context: base.Context, file: SourceFile, parts: Sequence[_Part]) -> base.Parsed:
-    """Return the secrets of one file."""
+def _added_call(context: base.Context, batch: tuple[str, ...]) -> base.Call:
+    """Return the call that searches the same copies with the detectors that scanagg adds."""
+    request = {
+        "seconds": _SECONDS,
+        "end": len(_END),
+        "files": [
+            (name, file.real.name, is_lock(file.path))
+            for name, file in _copies(context, batch).items()
+        ],
+    }
+    # The names of files may have surrogates, which are ASCII in JSON.
+    return base.Call((sys.executable, "-P", _SCRIPT), batch, stdin=json.dumps(request).encode())
+
+
+def _added(
+    output: base.Output, files: Mapping[str, SourceFile]
+) -> Mapping[str, Sequence[_Part] | None]:
+    """Return what the worker found, by the names of the copies; None for a file that took too long.
+
+    ScanError for an unusable answer.
+    """
+    if output.returncode:
+        raise base.ScanError(Reason("exit-code", {"code": output.returncode}))
+    try:
+        answers = msgspec.json.Decoder(_Added).decode_lines(output.stdout)
+    except (ValueError, RecursionError) as error:
+        raise base.unreadable(error) from error
+    names = [*files]
+    if any(answer.file >= len(names) for answer in answers):
+        raise base.ScanError(Reason("unasked-answer"))
+    found: dict[str, Sequence[_Part] | None] = {}
+    for answer in answers:
+        name = names[answer.file]
+        found[name] = None
+        if answer.secrets is not None:
+            found[name] = [
+                _Part(secret_rules.titled_rule(title).id, _Match(value), _Place(name, line, line))
+                for title, line, value in answer.secrets
+            ]
+    return found
+
+
+def _beyond(parts: Sequence[_Part], added: Sequence[_Part]) -> Iterator[_Part]:
+    """Yield the added secrets that betterleaks does not report on their line.
+
+    One that is known by its form says more than a rule for any secret.
+    """
+    by_line: dict[int, list[_Part]] = {}
+    for part in parts:
+        first = part.location.start_line
+        for number in range(first, min(part.location.end_line, first + _MOST_LINES) + 1):
+            by_line.setdefault(number, []).append(part)
+    for part in added:
+        value, is_generic = part.match.value, part.rule_id in secret_rules.GENERIC
+        if not any(
+            (value in known.match.value or known.match.value in value)
+            and (is_generic or known.rule_id not in secret_rules.GENERIC)
+            for known in by_line.get(part.location.start_line, ())
+        ):
+            yield part
+
+
+def _secrets(
+    context: base.Context, file: SourceFile, parts: Sequence[_Part], added: Sequence[_Part]
+) -> base.Parsed:
+    """Return the secrets of one file. A value that was `added` has all its places in one.
+
+    So it identifies no finding in place of betterleaks.
+    """
     lines: Sequence[str] = ()
     with contextlib.suppress(OSError):
         lines = _text(context, file).split("\n")
     cells = context.sources.strings(file.path)
-    observations = []
+    observations: list[Observation] = []
+    first_of: dict[str, int] = {}
     secrets: set[str] = set()
     allowed: dict[str, set[int]] = {}
-    for part in parts:
+    for index, part in enumerate((*parts, *_beyond(parts, added))):
         value, first = part.match.value, part.location.start_line
         last = max(first, part.location.end_line)
         span = lines[first - 1 : last]
@@ -259,6 +364,13 @@ def _secrets(context: base.Context, file: SourceFile, parts: Sequence[_Part]) ->
         in_source = next((mark for mark in _ALLOWED if any(mark in line for line in span)), "")
         if in_source:
             allowed.setdefault(in_source, set()).update(range(first, last + 1))
+        place = source_files.in_notebook(Location(file.path, first, last), cells)
+        if index >= len(parts) and value in first_of:
+            known = observations[first_of[value]]
+            places = known.places or (known.location,)
+            observations[first_of[value]] = replace(known, places=(*places, place))
+            continue
+        first_of.setdefault(value, len(observations))
         rule = secret_rules.secret_rule(part.rule_id, part.title)
         observations.append(
             Observation(
@@ -268,7 +380,7 @@ def _secrets(context: base.Context, file: SourceFile, parts: Sequence[_Part]) ->
                 title=rule.title,
                 message=secret_rules.message(rule),
                 confidence=_CONFIDENCES.get(part.confidence, Confidence.UNKNOWN),
-                location=source_files.in_notebook(Location(file.path, first, last), cells),
+                location=place,
                 secret=Secret(
                     # Other scanners know an encoded secret by the text that encodes it.
                     digest=None if encoded else next(iter(secret_texts((value,)))),

@@ -8,7 +8,6 @@ import json
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -23,7 +22,6 @@ from scanagg.model import (
     NotExamined,
     Observation,
     Reason,
-    Rule,
     ScannerInfo,
     Secret,
     Target,
@@ -91,7 +89,6 @@ _ARGUMENTS: Final = 2  # the worker's exit code for arguments that detect-secret
 _PLACEHOLDER: Final = re.compile(
     r"\$?\{\{(?:(?!\{\{).)*?\}\}|\$\{[^{}]*\}|%\(\w+\)s|<%(?:(?!<%).)*?%>"
 )
-_IN_NAME: Final = "Secret in a path"
 _SCHEME: Final = re.compile(r"\b(?:bearer|basic|token)\b", re.IGNORECASE)
 
 probe = base.probe
@@ -202,7 +199,9 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     result = base.merge(results)
     searched = frozenset(result.examined)
     files = (file for file in context.target.files if file.path in searched)
-    names = tuple(_in_name(file.path) for file in files if file.has_secret_name)
+    names = tuple(
+        secret_rules.in_path(INFO.name, file.path) for file in files if file.has_secret_name
+    )
     notices = [problem] if problem else []
     if number := result.hidden.get(_KNOWN):
         notices.append(Reason("known-secrets", {"path": BASELINE, "number": number}))
@@ -315,7 +314,7 @@ def _observation(
     hit: SecretHit, path: str, cells: Sequence[CellLine], in_source: str
 ) -> Observation:
     """Return the observation at the first line of a secret. Its places are all lines."""
-    rule = rule_of(hit.type)
+    rule = secret_rules.titled_rule(hit.type)
     found = (Location(path, max(1, line)) for line in hit.lines)
     places = tuple(dict.fromkeys(source_files.in_notebook(place, cells) for place in found))
     return Observation(
@@ -333,23 +332,3 @@ def _observation(
         ),
         in_source=in_source,
     )
-
-
-def _in_name(path: str) -> Observation:
-    """Return the observation for a file whose path has a secret, which `path` masks."""
-    return Observation(
-        scanner=INFO.name,
-        category=Category.SECRET,
-        rule=rule_of(_IN_NAME),
-        title=_IN_NAME,
-        message="Possible secret in the path of the file.",
-        location=Location(path),
-        secret=Secret(None),
-    )
-
-
-@cache
-def rule_of(kind: str) -> Rule:
-    """Return the rule for a type of secret in the words of detect-secrets."""
-    name = re.sub(r"[^a-z0-9]+", "-", kind.lower()).strip("-") or "secret"
-    return secret_rules.secret_rule(name, kind)

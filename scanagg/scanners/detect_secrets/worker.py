@@ -13,14 +13,13 @@ import json
 import os
 import re
 import resource
-import signal
 import sys
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, ClassVar, Final, NamedTuple
 
 import msgspec
@@ -39,6 +38,7 @@ from detect_secrets.util.code_snippet import get_code_snippet
 from detect_secrets.util.inject import call_function_with_arguments
 
 from scanagg.core.files import read_file
+from scanagg.core.times import TooSlow, cpu_limit
 from scanagg.model import Reason, plain
 from scanagg.project.notebooks import SUFFIX, strings
 from scanagg.project.text import MAX_BYTES, decode
@@ -48,8 +48,6 @@ from scanagg.scanners.detect_secrets.messages import SearchAnswer, SearchRequest
 # detect-secrets has no types. Its results become a `SearchAnswer` at once.
 Plugin = Any
 
-# The alarm repeats, in case a callback swallows the first exception.
-_AGAIN_SECONDS: Final = 0.5
 # A few lines of YAML with aliases of aliases would fill any memory.
 _MEMORY_BYTES: Final = 1 << 30
 _VERIFICATION: Final = "detect_secrets.filters.common.is_ignored_due_to_verification_policies"
@@ -143,19 +141,11 @@ class _Secret(msgspec.Struct, frozen=True):
     is_allowed: bool
 
 
-class TooSlow(Exception):  # noqa: N818 - it is not an error
-    """The time for one file is over. Not an OSError, which detect-secrets would catch."""
-
-
 def main() -> None:
     """Answer the request on stdin. The arguments are those of `detect-secrets scan`.
 
     Exit code 2 and a line on stderr for arguments that it refuses.
     """
-
-    def raise_too_slow(_signal: int, _frame: FrameType | None) -> None:
-        raise TooSlow
-
     # Python's json accepts the surrogates of file names that are not UTF-8; msgspec does not.
     request = msgspec.convert(json.load(sys.stdin), SearchRequest)
     os.chdir(request.root)
@@ -171,7 +161,6 @@ def main() -> None:
     get_settings().disable_filters(_VERIFICATION, *_BY_NAME)
     with contextlib.suppress(ValueError, OSError):  # some systems have no such limit
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
-    signal.signal(signal.SIGPROF, raise_too_slow)
     sys.excepthook = lambda kind, _, trace: sys.stderr.write(_crash(kind, trace) + "\n")
     for index, name in enumerate(request.files):
         answer = msgspec.json.encode(_answer(request, index, name))
@@ -189,17 +178,14 @@ def _crash(kind: type[BaseException], trace: TracebackType | None) -> str:
 def _answer(request: SearchRequest, index: int, name: str) -> SearchAnswer:
     """Return the answer for one file. Other errors than these end the program."""
     try:
-        # CPU time: a busy machine must not change the result.
-        signal.setitimer(signal.ITIMER_PROF, request.seconds, _AGAIN_SECONDS)
-        return _search_file(request, index, name)
+        with cpu_limit(request.seconds):
+            return _search_file(request, index, name)
     except TooSlow:
         return SearchAnswer(index, Reason("time-limit", {"seconds": f"{request.seconds:g}"}))
     except OSError as error:
         return SearchAnswer(index, Reason("unreadable-file", {"error": error.strerror or ""}))
     except (MemoryError, RecursionError, ValueError) as error:
         return SearchAnswer(index, plain(_crash(type(error), error.__traceback__)))
-    finally:
-        signal.setitimer(signal.ITIMER_PROF, 0)
 
 
 def _search_file(request: SearchRequest, index: int, name: str) -> SearchAnswer:
