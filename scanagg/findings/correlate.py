@@ -37,6 +37,7 @@ from scanagg.model.advisories import (
 )
 from scanagg.model.project import fixes
 from scanagg.scanners.base import scanner_info
+from scanagg.scanners.secret_rules import advised
 
 _SHORT_ID: Final = 12
 
@@ -349,6 +350,7 @@ def _finding(
         confidence, reason, own_rule = assess(group, sources)
         if own_rule:
             rule, title = own_rule, own_rule.title
+        rule = advised(rule, confidence)
     # A finding is hidden only if every observation is.
     hidden_by = dict.fromkeys(_hidden_by(one, group) for one in group)
     return Finding(

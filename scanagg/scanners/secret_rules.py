@@ -9,17 +9,20 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Final, NamedTuple
 
+from msgspec.structs import replace
+
 from scanagg.core.text import one_line
-from scanagg.model import Category, Location, Observation, Rule, Secret
+from scanagg.model import Category, Confidence, Location, Observation, Rule, Secret
 
 
 class _Kind(NamedTuple):
     """A kind of secret, in parts of sentences.
 
     The texts are "Anyone who can read this file can `gives`." and "Treat it as leaked: `revoke`."
-    `advice` replaces the second. Without `bad` and `good`, the bad example assigns a value that
-    begins with `start` to the variable `name`, and the good one reads it from the environment.
-    `page` describes how to revoke the secret. `also` are the ids that scanners have for the kind.
+    `advice` replaces the second, and fits a value that may be no secret. Without `bad` and `good`,
+    the bad example assigns a value that begins with `start` to the variable `name`, and the good
+    one reads it from the environment. `page` describes how to revoke the secret. `also` are the ids
+    that scanners have for the kind.
     """
 
     title: str
@@ -793,6 +796,10 @@ _OTHER: Final = _Kind(
     "API_KEY",
 )
 _LOAD: Final = "Load the new one from the environment or a secret manager."
+_DOUBTS: Final = {
+    Confidence.POSSIBLE: "Check whether it is real. If so",
+    Confidence.UNLIKELY: "It looks like no secret. If it is one",
+}
 _PAGE: Final = "https://cheatsheetseries.owasp.org/cheatsheets/Secrets_Management_Cheat_Sheet.html"
 
 ALIASES: Final[Mapping[str, str]] = {
@@ -861,6 +868,15 @@ def in_path(scanner: str, path: str) -> Observation:
         location=Location(path),
         secret=Secret(None),
     )
+
+
+def advised(rule: Rule, confidence: Confidence) -> Rule:
+    """Return the rule of a secret with what to do about one of this confidence."""
+    doubt = _DOUBTS.get(confidence)
+    kind = _KINDS.get(rule.name, _OTHER)
+    if doubt is None or kind.advice:
+        return rule
+    return replace(rule, help=f"{doubt}, treat it as leaked: {kind.revoke}. {_LOAD}")
 
 
 def _lower(word: re.Match[str]) -> str:

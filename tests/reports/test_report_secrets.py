@@ -7,7 +7,9 @@ from support.sample import finding, judged, sample_report, secret
 from scanagg.findings.secrets import RULES
 from scanagg.model import Action, Confidence, Judged, Severity
 from scanagg.reports import secrets
-from scanagg.reports.reasons import NOUNS
+from scanagg.reports.reasons import NOUNS, SENTENCES
+from scanagg.reports.sarif.rules import SarifRules
+from scanagg.scanners.secret_rules import advised, secret_rule
 
 
 def test_every_reason_for_an_unlikely_secret_has_a_noun() -> None:
@@ -17,6 +19,11 @@ def test_every_reason_for_an_unlikely_secret_has_a_noun() -> None:
         if Confidence.UNLIKELY in (rule.production, rule.elsewhere)
     }
     assert unlikely <= set(NOUNS) <= {rule.reason.kind for rule in RULES}
+
+
+@pytest.mark.parametrize("kind", NOUNS)
+def test_a_reason_says_more_than_its_noun(kind: str) -> None:
+    assert NOUNS[kind].partition("|")[0].lower() not in SENTENCES[kind].lower()
 
 
 def test_only_unlikely_secrets_for_information_are_set_aside() -> None:
@@ -79,3 +86,13 @@ def test_small_groups_are_summed_up(more: int, others: str) -> None:
 )
 def test_the_confidence_has_its_reason_and_the_kind_of_file(one: Judged, text: str) -> None:
     assert secrets.confidence(one.finding) == text
+
+
+def test_the_help_of_a_rule_is_for_its_surest_finding() -> None:
+    known = secret_rule("secret-keyword", "")
+    findings = [
+        replace(one, finding=replace(one.finding, rule=advised(known, one.finding.confidence)))
+        for one in (secret(1, Confidence.POSSIBLE), secret(2, Confidence.LIKELY))
+    ]
+    (rule,) = SarifRules(findings, "x", "").descriptors()
+    assert known.help in rule.full_description.text

@@ -6,11 +6,20 @@ import pytest
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 from msgspec.structs import astuple
 
+from scanagg.model import Confidence
 from scanagg.scanners import detectors
 from scanagg.scanners.base import scanner_infos
 from scanagg.scanners.detect_secrets import INFO
-from scanagg.scanners.secret_rules import ALIASES, GENERIC, message, secret_rule, titled_rule
+from scanagg.scanners.secret_rules import (
+    ALIASES,
+    GENERIC,
+    advised,
+    message,
+    secret_rule,
+    titled_rule,
+)
 
+CONFIDENCES = (Confidence.LIKELY, Confidence.POSSIBLE, Confidence.UNLIKELY)
 UNKNOWN = secret_rule("no-such-rule", "Some Vendor Access Key")
 BUILT_IN = [titled_rule(kind) for kind in get_mapping_from_secret_type_to_class()]
 ADDED = [titled_rule(detector.title) for detector in detectors.ALL]
@@ -80,3 +89,19 @@ def test_scanners_of_secrets_share_the_ids() -> None:
 def test_a_message_does_not_repeat_itself() -> None:
     assert message(secret_rule("secret-keyword", "")) == "Possible hard-coded secret."
     assert message(secret_rule("github-pat", "")) == "Possible hard-coded secret: GitHub token."
+
+
+@pytest.mark.parametrize("rule", ["github-token", "secret-keyword", "no-such-rule"])
+def test_only_a_likely_secret_is_taken_for_leaked(rule: str) -> None:
+    known = secret_rule(rule, "")
+    helps = [advised(known, word).help for word in CONFIDENCES]
+    assert helps[0] == known.help
+    assert len({*helps}) == len(helps)
+    # All name the same remedy.
+    assert all(text.endswith(known.help.partition(": ")[2]) for text in helps)
+
+
+@pytest.mark.parametrize("rule", ["default-password", "hex-high-entropy-string"])
+def test_advice_that_fits_any_value_stays(rule: str) -> None:
+    known = secret_rule(rule, "")
+    assert [advised(known, word) for word in CONFIDENCES] == [known] * 3

@@ -89,7 +89,8 @@ class SarifRules:
         """Read all findings once."""
         self._page = page
         by_name: dict[str, _RuleFindings] = {}
-        for judged in findings:
+        # The help of a rule is for its surest finding.
+        for judged in sorted(findings, key=lambda judged: judged.finding.confidence.order):
             finding = judged.finding
             entry = by_name.get(finding.rule.id)
             if entry is None:
