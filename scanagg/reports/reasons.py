@@ -272,7 +272,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     # low confidence in a finding in code
     "constant-code": "the code that runs is a constant",
     "constant-command": "all parts of the command are constants, or quoted",
+    "escaped-html": "all parts of the HTML are constants, numbers, or escaped for their place",
     "fixed-scheme": "the address starts with http:// or https://",
+    "has-timeout": "the call sets a timeout",
     "hash-protects-nothing": (
         "no name around it says that the hash protects a password, a token or a signature"
     ),
@@ -280,6 +282,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "in-container": "this address is usual in a container: {path}",
     "local-server": "the server listens only on {host}",
     "maintained-fork": "the project declares {package}, a maintained fork of {of}",
+    "no-django": "neither the file nor the declared packages have Django",
     "no-html": "nothing in the file says that the template makes HTML",
     "no-temporary-file": "it is not the path of a temporary file",
     "not-a-query": "the text does not read like SQL",

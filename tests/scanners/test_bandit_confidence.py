@@ -38,6 +38,8 @@ CASES = [
     ("B608", "marks = ','.join('?' for _ in x)\nq = f'SELECT a FROM b IN ({marks})'",
      "only-identifiers"),
     ("B608", "q = f'please select {x} from the list'", "not-a-query"),
+    ("B608", "q = \"SELECT a FROM {} WHERE b = 'c'\".format(table)", "only-identifiers"),
+    ("B608", "q = \"SELECT a FROM {} WHERE b = '{}'\".format(table, column)", None),
     # commands and code
     ("B602", "import subprocess\nsubprocess.run(f'ls {x}', shell=True)", None),
     ("B602", "import subprocess\nsubprocess.run(\n    f'ls {FOLDER}',\n    shell=True,\n)",
@@ -47,6 +49,14 @@ CASES = [
     ("B605", "import os\nos.system('ls {}'.format(x))", None),
     ("B605", "import os\nx = 'a'\nif y:\n    x = y\nos.system('ls ' + x)", None),
     ("B605", "import os\ndef f(x='a'):\n    os.system('ls ' + x)", None),
+    ("B605", "import os\nx = f()\nx = 'a'\nos.system('ls ' + x)", "constant-command"),
+    ("B605", "import os\nx = 'a'\nif y:\n    x = y\nelse:\n    os.system('ls ' + x)", None),
+    ("B605", "import os\nx = 'a'\nfor y in z:\n    os.system('ls ' + x)\n    x = y", None),
+    ("B605", "import os\nx = 'a'\nfor y in z:\n    os.system('ls ' + x)", "constant-command"),
+    ("B605", "import os\nx = 'a'\n[os.system('ls ' + x) for x in z]", None),
+    ("B602", "import subprocess\nx = ['a']\nsubprocess.run(x, shell=True)", "constant-command"),
+    ("B602", "import subprocess\nx = ['a']\nx.append(y)\nsubprocess.run(x, shell=True)", None),
+    ("B602", "import subprocess\nx = ['a']\nx[0] = y\nsubprocess.run(x, shell=True)", None),
     ("B605", "import os\nos.system(f'{sys.executable} -m x')", "constant-command"),
     ("B604", "run('ls ' + x, shell=True)", None),
     ("B604", "complete(parser, shell=shell)", "other-shell"),
@@ -88,10 +98,96 @@ CASES = [
     ("B314", "import xml.etree.ElementTree as ET\nET.fromstring(request.data)", None),
     ("B701", "import jinja2\nx = jinja2.Environment()", "no-html"),
     ("B701", "import jinja2\nx = jinja2.Environment()\nx.get_template('a.html')", None),
+    ("B610", "update(**extra(options))", "no-django"),
+    ("B610", "from django.db import models\nx.objects.extra(where=[y])", None),
     # low by nature, or not judged
     ("B113", "import requests\nrequests.get(x)", None),
+    ("B113", "import requests\nrequests.get(x, timeout=None)", None),
+    ("B113", "import requests\nrequests.get(x, timeout=settings.get('timeout', 9))", "has-timeout"),
     ("B501", "import requests\nrequests.get(x, timeout=1, verify=False)", None),
 ]  # fmt: skip
+
+DJANGO = """
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.html import conditional_escape, escape, format_html
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+"""
+# Code whose last statement marks HTML as safe, and True if a reviewer would not act.
+HTML = [
+    ("mark_safe('<b>')", True),
+    ("mark_safe(x)", False),
+    ("mark_safe(_('Read <b>this</b>') + ' <i>now</i>')", True),
+    ("mark_safe(_(x))", False),
+    ("mark_safe(f'<b>{LABEL}</b>')", True),
+    ("mark_safe(f'<b>{label}</b>')", False),
+    ("mark_safe(f'<b>{request.POST}</b>')", False),
+    ("mark_safe(f'<b>{label!r}</b>')", False),
+    # escaped in text
+    ("mark_safe(f'<b>{escape(x)}</b>')", True),
+    ("mark_safe('<b>%s</b>' % escape(x))", True),
+    ("mark_safe('<b>%s</b>' % x)", False),
+    ("mark_safe('<b>%s %s</b>' % (escape(x), y))", False),
+    ("mark_safe('<b>%(a)s</b> 5 %%' % {'a': escape(x)})", True),
+    ("mark_safe('<b>%(a)s %(b)s</b>' % {'a': escape(x), 'b': y})", False),
+    ("mark_safe('%d %s' % (x, escape(y)))", True),
+    ("mark_safe('%d %s' % (x, y))", False),
+    ("mark_safe('<b>{}</b>'.format(escape(x)))", True),
+    ("mark_safe('{{{}}} {}'.format(escape(x), y))", False),
+    ("mark_safe('<b>{a}</b>'.format(a=escape(x)))", True),
+    ("mark_safe('<b>{a}</b>'.format(**x))", False),
+    ("mark_safe(x.format(escape(y)))", False),
+    ("mark_safe(escape(x).replace('\\n', '<br>'))", True),
+    ("mark_safe(escape(x).replace('&lt;', '<'))", False),
+    ("mark_safe(escape(x) if x else '&mdash;')", True),
+    ("mark_safe(escape(x) if x else y)", False),
+    ("mark_safe(escape(x) or y)", False),
+    ("mark_safe({True: 'yes', False: 'no'}[x])", True),
+    ("mark_safe(f'{len(x)} of {n + 1}')", True),
+    # the function must be the one that escapes HTML
+    ("from re import escape\nmark_safe(escape(x))", False),
+    ("import re\nmark_safe(re.escape(x))", False),
+    ("import html\nmark_safe(html.escape(x))", True),
+    ("from tools import escape\nmark_safe(escape(x))", False),
+    ("mark_safe(strip_tags(x))", False),
+    # attributes, links and scripts
+    ("mark_safe(f'<b title=\"{escape(x)}\">a</b>')", True),
+    ("mark_safe(f'<b title={escape(x)}>a</b>')", False),
+    ("mark_safe(f'<b title={n + 1}>a</b>')", True),
+    ("mark_safe(f'<b onclick=\"{escape(x)}\">a</b>')", False),
+    ("mark_safe(f'<b style=\"{escape(x)}\">a</b>')", False),
+    ("mark_safe(f'<script>{escape(x)}</script>')", False),
+    ("mark_safe(f'<script>a()</script>{escape(x)}')", True),
+    ("mark_safe(f'<!-- {escape(x)} -->')", False),
+    ("mark_safe(f'<a href=\"{escape(x)}\">a</a>')", False),
+    ("mark_safe(f'<a href=\"mailto:{escape(x)}\">{escape(x)}</a>')", True),
+    ('mark_safe(f\'<a class="c" href="?q={escape(x)}">a</a>\')', True),
+    ("mark_safe(f'<a href=\"{x.get_absolute_url()}\">{escape(x)}</a>')", True),
+    ("mark_safe(f'<a href=\"{x.get_absolute_url()}\">{x}</a>')", False),
+    ("mark_safe(f\"<a href='{reverse(x, args=[y])}'>a</a>\")", False),
+    ("mark_safe(f'<a href=\"{reverse(x, args=[y])}\"{z}>a</a>')", False),
+    ("url = f'{reverse(x)}?id={x.pk}'\nmark_safe(f'<a href=\"{url}\">a</a>')", False),
+    # marked already
+    ("mark_safe(format_html('<b>{}</b>', x))", True),
+    ("mark_safe(format_html(x, y))", False),
+    ("mark_safe(render_to_string('a.html', {'b': x}))", True),
+    ('mark_safe(f\'<b title="{format_html("<i>{{}}</i>", x)}">\')', False),
+    # variables and lists
+    ("x = conditional_escape(x)\nmark_safe(f'<pre>{x}</pre>')", True),
+    ("x = escape(x)\nx += y\nmark_safe(x)", False),
+    ("x = escape(y)\nif z:\n    x = z\nmark_safe(x)", False),
+    ("def f(x):\n    if x:\n        x = escape(x)\n        return mark_safe(x)", True),
+    ("def f(x):\n    if x:\n        x = escape(x)\n    return mark_safe(x)", False),
+    ("mark_safe('<br>'.join(f'<b>{escape(x)}</b>' for x in y))", True),
+    ("mark_safe('<br>'.join(f'<b>{x}</b>' for x in y))", False),
+    ("mark_safe(x.join([escape(y)]))", False),
+    ("x = [escape(y)]\nx.append('<b>')\nmark_safe(''.join(x))", True),
+    ("x = [escape(y)]\nx.append(z)\nmark_safe(''.join(x))", False),
+    ("x = []\nx.extend(z)\nmark_safe(''.join(x))", False),
+    ("x = ['<b>']\nx[0] = z\nmark_safe(''.join(x))", False),
+    ("x = [escape(y)]\nmark_safe('<a href=\"' + ''.join(x))", False),
+]
 
 
 def run(
@@ -125,6 +221,31 @@ def test_a_doubt_is_low_confidence_with_a_reason(
     assert {one.confidence for one in driven.observations if one.confidence_reason} == {
         Confidence.LOW
     }
+
+
+def test_only_html_that_can_be_unsafe_needs_a_look(
+    make_project: Callable[..., Path], read_target: Callable[[Path], Target], tmp_path: Path
+) -> None:
+    files = {f"{number}.py": f"{DJANGO}{code}\n" for number, (code, _) in enumerate(HTML)}
+    driven = run(make_project(files), read_target, tmp_path)
+    found = doubts(driven, "B308")
+    results = {code: found[f"{number}.py"] for number, (code, _) in enumerate(HTML)}
+    assert results == {code: "escaped-html" if safe else None for code, safe in HTML}
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [("'<i>{}</i>'.format(escape(x))", "escaped-html"), ("'<i>{}</i>'.format(x)", None)],
+)
+def test_markup_is_judged_like_other_html(
+    make_project: Callable[..., Path],
+    read_target: Callable[[Path], Target],
+    tmp_path: Path,
+    text: str,
+    kind: str | None,
+) -> None:
+    root = make_project({"a.py": f"from markupsafe import Markup, escape\ny = Markup({text})\n"})
+    assert doubts(run(root, read_target, tmp_path), "B704") == {"a.py": kind}
 
 
 def test_listening_everywhere_is_usual_in_a_container(

@@ -14,7 +14,8 @@ from typing import Final
 import msgspec
 
 from scanagg.model import Inventory, Reason, Target
-from scanagg.scanners.bandit.syntax import Syntax, called, names, words
+from scanagg.scanners.bandit import html
+from scanagg.scanners.bandit.syntax import CONSTANT_NAME, Syntax, called, names, words
 
 
 def _set(text: str) -> frozenset[str]:
@@ -50,7 +51,6 @@ _IDENTIFIER_WORDS: Final = _set(
 _VALUE_WORDS: Final = _set("request args form params input argv body value user")
 # A value between quotes: '%s', '{name}', LIKE '%{name}%'.
 _IN_QUOTES: Final = re.compile(r"'[%{]")
-_CONSTANT_NAME: Final = re.compile(r"_?[A-Z][A-Z0-9_]*")
 _PLAIN_CALLS: Final = frozenset(("quote", "list2cmdline", "getpid", "int", "len"))
 _SYSTEM_NAMES: Final = frozenset(("executable", "devnull", "sep", "curdir", "prefix"))
 _BUILD_FILES: Final = frozenset(("setup.py", "conf.py", "noxfile.py"))
@@ -214,7 +214,7 @@ def _parts(value: ast.expr, code: Code) -> Sequence[ast.expr | None] | None:
     """Return the parts of a value; none for a constant, None if it can be anything."""
     parts: Sequence[ast.expr | None] | None = None
     match value:
-        case ast.Name(id=name) | ast.Attribute(attr=name) if _CONSTANT_NAME.fullmatch(name):
+        case ast.Name(id=name) | ast.Attribute(attr=name) if CONSTANT_NAME.fullmatch(name):
             parts = ()
         case ast.Name():
             parts = [code.syntax.value(value)]
@@ -320,6 +320,23 @@ def _template(_call: ast.Call, code: Code) -> Reason | None:
     return None if is_html else Reason("no-html")
 
 
+def _safe_html(call: ast.Call, code: Code) -> Reason | None:
+    is_escaped = bool(call.args) and html.is_escaped(call.args[0], code.syntax)
+    return Reason("escaped-html") if is_escaped else None
+
+
+def _timeout(call: ast.Call, _code: Code) -> Reason | None:
+    """Doubt a request without timeout that has one: bandit understands only constants."""
+    timeout = next((one.value for one in call.keywords if one.arg == "timeout"), None)
+    is_none = timeout is None or (isinstance(timeout, ast.Constant) and timeout.value is None)
+    return None if is_none else Reason("has-timeout")
+
+
+def _django_query(_call: ast.Call, code: Code) -> Reason | None:
+    is_django = "django" in code.project.packages or "django" in code.syntax.imports
+    return None if is_django else Reason("no-django")
+
+
 # SQL.
 
 
@@ -332,38 +349,44 @@ def _query(text: ast.Constant, code: Code) -> Reason | None:
             break
         whole = parent
     parts = [*_query_parts(whole)]
-    template = "".join(part if isinstance(part, str) else "{}" for part in parts)
+    template = "".join(text for text, _ in parts)
     if not (_QUERY_START.match(template) or _QUERY_KEYWORD.search(template)):
         return Reason("not-a-query")
-    values = [part for part in parts if isinstance(part, ast.expr)]
+    values = [value for _, value in parts if isinstance(value, ast.expr)]
     if _IN_QUOTES.search(template) or not all(_is_identifier(one, code) for one in values):
         return None
     return Reason("only-identifiers")
 
 
-def _query_parts(value: ast.AST) -> Iterator[str | ast.AST]:
-    """Yield the texts and values that an expression puts together, texts with their fields."""
+def _query_parts(value: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
+    """Yield the texts and values that an expression puts together.
+
+    A value comes with "{}" at its place, or with "" if a text before has its field.
+    """
+    values: Sequence[ast.expr] = ()
     match value:
         case ast.Constant(value=str(text)):
-            yield text
+            yield text, None
         case ast.JoinedStr(values=parts):
             for part in parts:
                 yield from _query_parts(part)
         case ast.FormattedValue(value=part):
-            yield part
+            yield "{}", part
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             yield from (*_query_parts(left), *_query_parts(right))
-        case ast.BinOp(left=left, op=ast.Mod(), right=ast.Tuple(elts=values)):
-            yield from (*_query_parts(left), *values)
-        case ast.BinOp(left=left, op=ast.Mod(), right=ast.Dict(values=values)):
-            yield from (*_query_parts(left), *values)
         case ast.BinOp(left=left, op=ast.Mod(), right=right):
-            yield from (*_query_parts(left), right)
+            match right:
+                case ast.Tuple(elts=values) | ast.Dict(values=values):
+                    pass
+                case _:
+                    values = [right]
+            yield from _query_parts(left)
         case ast.Call(func=ast.Attribute(value=text, attr="format" | "replace"), args=args):
-            keywords = (one.value for one in value.keywords)
-            yield from (*_query_parts(text), *args, *keywords)
+            values = [*args, *(one.value for one in value.keywords)]
+            yield from _query_parts(text)
         case _:
-            yield value
+            yield "{}", value
+    yield from (("", one) for one in values)
 
 
 def _is_identifier(value: ast.expr, code: Code, depth: int = 0) -> bool:
@@ -404,16 +427,19 @@ _ALWAYS: Final[Mapping[str, Reason]] = {
 _CALLS: Final[Mapping[str, Callable[[ast.Call, Code], Reason | None]]] = {
     "B102": _evaluation,
     "B103": _permissions,
+    "B113": _timeout,
     "B201": _debug_server,
     "B202": _archive,
     "B301": _pickle,
     **dict.fromkeys(("B303", "B324"), _weak_hash),
     "B307": _evaluation,
+    **dict.fromkeys(("B308", "B703", "B704"), _safe_html),
     "B310": _open_url,
     "B311": _random_number,
     **dict.fromkeys(("B313", "B314", "B315", "B316", "B317", "B318", "B319"), _outside_data),
     **dict.fromkeys(("B601", "B602", "B605", "B609"), _command),
     "B604": _any_shell,
+    "B610": _django_query,
     "B701": _template,
 }
 _TEXTS: Final[Mapping[str, Callable[[ast.Constant, Code], Reason | None]]] = {

@@ -14,6 +14,9 @@ _COMPOUND: Final = (
     *(ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar, ast.Match),
 )
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+_COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+# A name in capitals counts as a constant, except for those of Django's requests.
+CONSTANT_NAME: Final = re.compile(r"(?!(?:GET|POST|FILES|COOKIES|META)$)_?[A-Z][A-Z0-9_]*")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -72,6 +75,28 @@ class Syntax:
         ]
         return frozenset(name.partition(".")[0] for name in chain.from_iterable(names))
 
+    @cached_property
+    def _origins(self) -> Mapping[str, str]:
+        """The names that imports set, with the full names of what they import."""
+        origins: dict[str, str] = {}
+        for node in self._nodes:
+            if isinstance(node, ast.Import):
+                for alias in node.names:
+                    first = alias.name.partition(".")[0]
+                    origins[alias.asname or first] = alias.name if alias.asname else first
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                origins |= {
+                    alias.asname or alias.name: f"{node.module}.{alias.name}"
+                    for alias in node.names
+                }
+        return origins
+
+    def origin(self, call: ast.Call) -> str:
+        """Return the full name of a function that is imported, such as `html.escape`, else ""."""
+        first, _, rest = ast.unparse(call.func).partition(".")
+        origin = self._origins.get(first, "")
+        return f"{origin}.{rest}" if origin and rest else origin
+
     def expression(
         self, kind: type[ast.expr], line: int, columns: tuple[int, int]
     ) -> ast.expr | None:
@@ -112,14 +137,91 @@ class Syntax:
         return next((one for one in outer if isinstance(one, _FUNCTIONS)), outer[-1])
 
     def value(self, name: ast.expr) -> ast.expr | None:
-        """Return the value of a variable that its function, or else the module, sets once."""
+        """Return the value of a variable, if the code around gives it only one there.
+
+        None for a list that changes later, see `items`.
+        """
         if not isinstance(name, ast.Name):
             return None
+        value = self._latest(name) or self._only(name)
+        is_list = isinstance(value, ast.List | ast.ListComp)
+        return None if is_list and any(self._uses(name)) else value
+
+    def items(self, name: ast.expr) -> Sequence[ast.expr] | None:
+        """Return the items of a list, with those that `append` adds; None if others can be in it.
+
+        An item of a comprehension stands for all of its items.
+        """
+        value, added = name, list[ast.expr]()
+        if isinstance(name, ast.Name):
+            for use in self._uses(name):
+                if not isinstance(use, ast.Call) or called(use) != "append":
+                    return None
+                added += use.args
+            value = self._only(name) or name
+        match value:
+            case ast.List(elts=items) | ast.Tuple(elts=items):
+                return [*items, *added]
+            case ast.ListComp(elt=item) | ast.GeneratorExp(elt=item):
+                return [item, *added]
+        return None
+
+    def _uses(self, name: ast.Name) -> Iterator[ast.AST]:
+        """Yield what may change a list in the function of a name, or else the module.
+
+        These are its method calls, and the statements that set or delete one of its items.
+        """
+        for node in ast.walk(self.scope(name)):
+            match node:
+                case ast.Call(func=ast.Attribute(value=ast.Name(id=name.id))):
+                    yield node
+                case ast.Subscript(value=ast.Name(id=name.id), ctx=ast.Store() | ast.Del()):
+                    yield node
+
+    def _latest(self, name: ast.Name) -> ast.expr | None:
+        """Return the value that a statement before sets, if no other one sets the variable."""
+        node: ast.AST = name
+        for parent in self.around(name):
+            for statement in reversed(_before(node, parent)):
+                if isinstance(statement, ast.Assign) and name.id in _plain(statement.targets):
+                    return statement.value
+                if _sets(statement, name.id):
+                    return None
+            if isinstance(parent, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
+                return None
+            if isinstance(parent, (*_COMPOUND, *_COMPREHENSIONS)) and _sets(parent, name.id):
+                return None
+            node = parent
+        return None
+
+    def _only(self, name: ast.Name) -> ast.expr | None:
+        """Return the value of a variable that its function, or else the module, sets once."""
         for scope in dict.fromkeys((self.scope(name), self._nodes[0])):
             values = [*_values(scope, name.id)]
             if values:
                 return values[0] if len(values) == 1 else None
         return None
+
+
+def _before(node: ast.AST, parent: ast.AST) -> Sequence[ast.stmt]:
+    """Return the statements before one in its block; none if the node is no statement."""
+    for field in ("body", "orelse", "finalbody"):
+        block = getattr(parent, field, ())
+        if isinstance(block, list) and node in block:
+            return block[: block.index(node)]
+    return ()
+
+
+def _plain(targets: Iterable[ast.expr]) -> frozenset[str]:
+    return frozenset(target.id for target in targets if isinstance(target, ast.Name))
+
+
+def _sets(node: ast.AST, name: str) -> bool:
+    """Return True if something in a node sets or deletes a variable."""
+    return any(
+        isinstance(inner, ast.Name) and inner.id == name and not isinstance(inner.ctx, ast.Load)
+        for inner in ast.walk(node)
+    )
 
 
 def _values(scope: ast.AST, name: str) -> Iterator[ast.expr | None]:
