@@ -290,7 +290,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "not-writable-by-others": "other users cannot write the file",
     "nothing-listens": "no name around it says that a server listens on the address",
     "only-identifiers": (
-        "only constants, numbers, placeholders, and names of tables or columns go into it"
+        "only constants, numbers, placeholders, names of tables or columns, and other queries go "
+        "into it"
     ),
     "other-shell": "shell is not True, so it may be the name of a shell",
     "own-file": "the code that runs is part of the project",

@@ -48,6 +48,14 @@ _IDENTIFIER_WORDS: Final = _set(
     "table tables tbl tablename column columns col cols colname field fields schema index view "
     "trigger placeholder placeholders qmarks quoted quote qn identifier"
 )
+# A query in a query.
+_SQL_WORDS: Final = _set("sql sqls subquery subqueries subselect cte ctes")
+# The texts that bandit takes for a query, without that of `WITH`.
+_OWN_QUERY: Final = re.compile(
+    r"\bselect\s.*\bfrom\s|\b(?:insert|replace)\s+into\s|\bdelete\s+from\s|\bupdate\s.*\bset\s",
+    re.IGNORECASE | re.DOTALL,
+)
+_QUERY_WIDTH: Final = 1000
 _VALUE_WORDS: Final = _set("request args form params input argv body value user")
 # A value between quotes: '%s', '{name}', LIKE '%{name}%'.
 _IN_QUOTES: Final = re.compile(r"'[%{]")
@@ -390,30 +398,69 @@ def _query_parts(value: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
 
 
 def _is_identifier(value: ast.expr, code: Code, depth: int = 0) -> bool:
-    """Return True if a part of a query is a constant, a placeholder, or named like a table."""
-    value_words = words(names([value]))
+    """Return True if a part of a query is a constant, a placeholder, or named like a table.
+
+    It can also be a query of its own, which has its own finding if it is built from text.
+    """
     if _is_fixed(value, code):
         return True
-    if not value_words.isdisjoint(_VALUE_WORDS):
+    value_words = words(names([value]))
+    if not value_words.isdisjoint(_VALUE_WORDS) or depth == _DEPTH:
         return False
-    if not value_words.isdisjoint(_IDENTIFIER_WORDS):
+    is_text = isinstance(value, ast.JoinedStr | ast.BinOp) or (
+        isinstance(value, ast.Call) and called(value) in ("format", "join")
+    )
+    if not is_text and not value_words.isdisjoint(_IDENTIFIER_WORDS):
         return True
-    known, parts = code.resolve(value), list[ast.expr]()
-    match known:
+    parts = _assigned(value, code) if isinstance(value, ast.Name) else _query_items(value, code)
+    if parts is None:
+        own_name = called(value) if isinstance(value, ast.Call) else getattr(value, "attr", "")
+        return not words([own_name]).isdisjoint(_SQL_WORDS)
+    return all(_is_query(part) or _is_identifier(part, code, depth + 1) for part in parts)
+
+
+def _is_query(value: ast.expr) -> bool:
+    text = "".join(text for text, _ in _query_parts(value))
+    return bool(_OWN_QUERY.search(text[:_QUERY_WIDTH]))
+
+
+def _assigned(name: ast.Name, code: Code) -> Sequence[ast.expr] | None:
+    """Return the values that the code gives a variable; None if others are possible.
+
+    If the name says SQL, values from elsewhere do not count, such as those of a parameter.
+    """
+    latest = code.syntax.value(name)
+    values = [latest] if latest else code.syntax.values(name)
+    known = [value for value in values if value]
+    if any(isinstance(value, ast.List | ast.ListComp) for value in known):
+        return code.syntax.items(name)
+    says_sql = not words([name.id]).isdisjoint(_SQL_WORDS)
+    is_known = bool(values) and len(known) == len(values)
+    return known if says_sql or is_known else None
+
+
+def _query_items(value: ast.expr, code: Code) -> Sequence[ast.expr] | None:
+    """Return the parts of a part of a query; None if they are unknown."""
+    parts: Sequence[ast.expr] | None = None
+    match value:
         case ast.Call(func=ast.Attribute(attr="join"), args=[ast.BinOp(op=ast.Mult(), left=left)]):
             parts = [left]
-        case ast.Call(func=ast.Attribute(attr="join"), args=[ast.GeneratorExp(elt=element)]):
-            parts = [element]
-        case ast.Call(func=ast.Attribute(attr="join"), args=[ast.ListComp(elt=element)]):
-            parts = [element]
-        case ast.Call(func=ast.Attribute(attr="join"), args=[joined]):
-            parts = [joined]
+        case ast.Call(func=ast.Attribute(attr="join"), args=[items]):
+            known = code.syntax.items(items)
+            parts = [items] if known is None else known
         case ast.BinOp(op=ast.Mult(), left=left):
             parts = [left]
-        case _ if known is not value:
-            parts = [known]
-    within = depth < _DEPTH and bool(parts)
-    return within and all(_is_identifier(part, code, depth + 1) for part in parts)
+        case ast.BinOp(op=ast.Add() | ast.Sub(), right=ast.Constant(value=int())):
+            parts = []  # a number
+        case ast.IfExp(body=left, orelse=right):
+            parts = [left, right]
+        case ast.BoolOp(values=values):
+            parts = values
+        case ast.JoinedStr() | ast.BinOp() | ast.Call(func=ast.Attribute(attr="format")):
+            inner = [*_query_parts(value)]
+            if not _IN_QUOTES.search("".join(text for text, _ in inner)):
+                parts = [one for _, one in inner if isinstance(one, ast.expr)]
+    return parts
 
 
 _IMPORT: Final = Reason("import-alone")

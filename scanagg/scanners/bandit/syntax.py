@@ -147,6 +147,17 @@ class Syntax:
         is_list = isinstance(value, ast.List | ast.ListComp)
         return None if is_list and any(self._uses(name)) else value
 
+    def values(self, name: ast.Name) -> Sequence[ast.expr | None]:
+        """Return all values of a variable in its function, or else in the module.
+
+        `x += y` gives y. None stands for one that is unknown, such as that of a parameter.
+        """
+        for scope in dict.fromkeys((self.scope(name), self._nodes[0])):
+            values = [*_values(scope, name.id)]
+            if values:
+                return values
+        return ()
+
     def items(self, name: ast.expr) -> Sequence[ast.expr] | None:
         """Return the items of a list, with those that `append` adds; None if others can be in it.
 
@@ -196,10 +207,9 @@ class Syntax:
 
     def _only(self, name: ast.Name) -> ast.expr | None:
         """Return the value of a variable that its function, or else the module, sets once."""
-        for scope in dict.fromkeys((self.scope(name), self._nodes[0])):
-            values = [*_values(scope, name.id)]
-            if values:
-                return values[0] if len(values) == 1 else None
+        match self.values(name):
+            case [ast.expr() as value] if not isinstance(self._parents[value], ast.AugAssign):
+                return value
         return None
 
 
@@ -232,7 +242,7 @@ def _values(scope: ast.AST, name: str) -> Iterator[ast.expr | None]:
         value: ast.expr | None = None
         if isinstance(node, ast.Assign):
             targets, value = node.targets, node.value
-        elif isinstance(node, ast.AnnAssign):
+        elif isinstance(node, ast.AnnAssign | ast.AugAssign):
             targets, value = [node.target], node.value
         elif isinstance(node, ast.withitem) and node.optional_vars:
             targets, value = [node.optional_vars], node.context_expr
