@@ -280,6 +280,13 @@ def test_what_to_do_about_a_secret_is_not_cut(kind: str) -> None:
     assert "…" not in section(text(sample_report((found,))), "1 finding that blocks")
 
 
+def test_a_secret_shows_its_masked_line() -> None:
+    found = secret(1, Confidence.LIKELY, "known-format", Action.BLOCK)
+    line = 'KEY = "***(40 characters, hex)"'
+    found = replace(found, finding=replace(found.finding, snippet=line))
+    assert f"<br>`{line}`<br>" in section(text(sample_report((found,))), "1 finding that blocks")
+
+
 def test_lists_are_bounded_and_say_what_is_left_out() -> None:
     written = text(large_report(1000))
     assert "### 334 findings that block" in written

@@ -131,6 +131,14 @@ def test_odd_characters_are_shown_and_not_sent() -> None:
         assert "\\x7f" in text
 
 
+def test_a_finding_about_a_whole_file_has_no_text() -> None:
+    whole = finding(1, location=Location("a.py"), snippet=None)
+    (result,) = results_of(log_of(only(whole)))
+    (place,) = result["locations"]
+    assert place["physicalLocation"]["region"]["startLine"] == 1
+    assert "snippet" not in place["physicalLocation"]["region"]
+
+
 def test_a_surrogate_in_what_a_scanner_says_is_no_crash() -> None:
     odd = finding(1, message="a \udcff b", snippet="x \ud800")
     (result,) = results_of(log_of(only(odd)))

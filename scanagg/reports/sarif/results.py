@@ -87,6 +87,8 @@ class Places:
         the region stays on the line, and does not show the secret's length.
         """
         source = self._line(location)
+        if snippet is None and location.start_line is None:  # about the whole file
+            return self.further(location)
         if snippet is not None:
             shown = snippet
         else:
