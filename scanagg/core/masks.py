@@ -85,7 +85,7 @@ _ADDRESS: Final = re.compile(
 )
 _AFTER_CREDENTIALS: Final = re.compile(
     rf"(?<=[{_MARKS}])@(?![^\s\"'`@]{{0,500}}@)[A-Za-z0-9.-]{{1,100}}(?::\d{{1,5}})?"
-    r"(?:/[A-Za-z_./-]{0,40}(?=[\s\"'`?,;)<>]|$))?"
+    r"(?:/(?:\d{1,2}|[A-Za-z_./-]{0,40})(?=[\s\"'`?,;)<>]|$))?"
 )
 _SCHEME: Final = re.compile(
     r"(?P<scheme>\b(?:(?P<bearer>bearer)|basic|digest|token) )"

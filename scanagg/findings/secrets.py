@@ -191,7 +191,7 @@ _NAMED_ABOVE: Final = re.compile(r"[\s\"']{0,80}(?:value|default)[\"']?\s{0,20}[
 _USER: Final = re.compile(r"://[^\s/@\"']{0,100}:\Z")
 _LOCAL_HOST: Final = re.compile(
     r"@(?:(?:tcp|unix)\()?(?:[\w-]*(?=[:/\s\"'`?#,]|\Z)|localhost|127\.|0\.0\.0\.0|\[?::1|"
-    r"[\w.-]*(?:\bexample|\btest|\.local|\.internal|\.invalid)\b|[$%{<])",
+    r"[\w.-]*(?:(?:\bexample|\btest)\b|\.(?:local|internal|invalid)(?![\w.-]))|[$%{<])",
     re.IGNORECASE,
 )
 _SOURCE: Final = tuple(

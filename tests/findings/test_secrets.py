@@ -184,7 +184,17 @@ EXAMPLES = {
         ["key = '«grants»'", "key = '«etcd-8fcc26-83ab16»'"],
     ),
     "weak-value": (["key = '«grants»'", "key = '«a1b2c3»'"], [f"key = '«{HEX}»'"]),
-    "local-password": ([f"a.env: URL=redis://me:«{KEY}»@redis/0"], [f"a.env: TOKEN=«{KEY}»"]),
+    "local-password": (
+        [
+            f"a.env: URL=redis://me:«{KEY}»@redis/0",
+            f"a.env: URL=redis://me:«{KEY}»@cache.acme.internal:6379",
+        ],
+        [
+            f"a.env: TOKEN=«{KEY}»",
+            f"a.env: URL=redis://me:«{KEY}»@cache.internal-acme.io/0",
+            f"a.env: URL=redis://me:«{KEY}»@cache.internal.acme.io/0",
+        ],
+    ),
     "test-name": ([f"TEST_API_KEY = '«{KEY}»'"], [f"latest_api_key = '«{KEY}»'"]),
     "uuid": (["key = '«4b825dc6-42cb-6eb9-a060-e54bf8d69288»'"], [f"key = '«{KEY}»'"]),
     "named-secret": (
