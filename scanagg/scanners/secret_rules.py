@@ -185,6 +185,7 @@ _KINDS: Final[Mapping[str, _Kind]] = {
             "Ask for a password at the first start, or load it from the environment, and set "
             "another one in every installation."
         ),
+        bad='ADMIN_PASSWORD = "admin"',
     ),
     "digitalocean-token": _Kind(
         "DigitalOcean token",

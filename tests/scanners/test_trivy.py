@@ -1027,7 +1027,7 @@ def test_passed_checks_are_no_findings_and_odd_lines_no_error() -> None:
 def test_a_check_without_words_of_ours_has_those_of_trivy() -> None:
     wrong = {
         "ID": "A-1",
-        "Title": "A title",
+        "Title": "A title.",
         "Description": "Why.\nAnd more.",
         "Message": "This is wrong",
         "Resolution": "Do that",

@@ -518,6 +518,13 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
         "ignore_public_acls = false",
         "ignore_public_acls = true",
     ),
+    "AWS-0092": CheckWords(
+        "Bucket with a public access list",
+        "Everyone on the internet can read the bucket, and with public-read-write also change it.",
+        "Make the access list private, and give access to roles with a policy.",
+        'acl = "public-read"',
+        'acl = "private"',
+    ),
     "AWS-0093": CheckWords(
         "Bucket can be public",
         _PUBLIC_BUCKET,
@@ -529,6 +536,13 @@ _WORDS: Final[Mapping[str, CheckWords]] = {
         "Bucket without a public access block",
         _PUBLIC_BUCKET,
         "Add an aws_s3_bucket_public_access_block for the bucket.",
+    ),
+    "AWS-0099": CheckWords(
+        "Security group without a description",
+        "Nobody dares to remove a group whose purpose is unknown.",
+        "Add a description.",
+        'name = "web"',
+        'name        = "web"\ndescription = "HTTPS from the load balancer"',
     ),
     "AWS-0104": CheckWords(
         "Security group allows all outgoing traffic",

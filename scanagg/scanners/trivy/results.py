@@ -451,7 +451,7 @@ class _Reader:
     ) -> Observation:
         cause = check.cause
         words = words_of(check.id)
-        title = words.title if words else one_line(check.title) or check.id
+        title = words.title if words else one_line(check.title).rstrip(".") or check.id
         return Observation(
             scanner=NAME,
             category=Category.MISCONFIGURATION,
