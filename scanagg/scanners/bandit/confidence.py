@@ -8,8 +8,9 @@ None.
 import ast
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
 from pathlib import PurePosixPath
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
@@ -66,6 +67,10 @@ _WRITABLE_BY_OTHERS: Final = 0o022
 _DEPTH: Final = 8
 
 
+class _Judge(Protocol):
+    def __call__(self, value: ast.expr | None, code: "Code", depth: int = 0) -> bool: ...
+
+
 class Project(msgspec.Struct, frozen=True):
     """The packages that the project declares, and the path of a container file, "" for none."""
 
@@ -79,6 +84,7 @@ class Code(msgspec.Struct, frozen=True):
     path: str
     syntax: Syntax
     project: Project
+    judged: dict[tuple[object, ast.AST | None], bool] = msgspec.field(default_factory=dict)
 
     @property
     def is_web(self) -> bool:
@@ -88,6 +94,20 @@ class Code(msgspec.Struct, frozen=True):
     def resolve(self, value: ast.expr) -> ast.expr:
         """Return the value of a variable that is set once; any other expression as it is."""
         return self.syntax.value(value) or value
+
+
+def _once(judge: _Judge) -> _Judge:
+    """Judge each expression once: the values of variables come again and again."""
+
+    @wraps(judge)
+    def judge_once(value: ast.expr | None, code: Code, depth: int = 0) -> bool:
+        key = judge, value
+        if key not in code.judged:
+            code.judged[key] = False  # for a value that contains itself
+            code.judged[key] = depth < _DEPTH and judge(value, code, depth)
+        return code.judged[key]
+
+    return judge_once
 
 
 def project(target: Target, inventory: Inventory) -> Project:
@@ -209,12 +229,13 @@ def _pickle(call: ast.Call, code: Code) -> Reason | None:
     return Reason("own-pickle") if isinstance(data, ast.Call) and called(data) == "dumps" else None
 
 
+@_once
 def _is_fixed(value: ast.expr | None, code: Code, depth: int = 0) -> bool:
     """Return True if the value has only constants, and parts that are quoted for a shell.
 
     A name in capitals counts as a constant.
     """
-    parts = _parts(value, code) if value and depth < _DEPTH else None
+    parts = _parts(value, code) if value else None
     return parts is not None and all(_is_fixed(part, code, depth + 1) for part in parts)
 
 
@@ -397,15 +418,16 @@ def _query_parts(value: ast.AST) -> Iterator[tuple[str, ast.AST | None]]:
     yield from (("", one) for one in values)
 
 
-def _is_identifier(value: ast.expr, code: Code, depth: int = 0) -> bool:
+@_once
+def _is_identifier(value: ast.expr | None, code: Code, depth: int = 0) -> bool:
     """Return True if a part of a query is a constant, a placeholder, or named like a table.
 
     It can also be a query of its own, which has its own finding if it is built from text.
     """
-    if _is_fixed(value, code):
-        return True
+    if value is None or _is_fixed(value, code):
+        return value is not None
     value_words = words(names([value]))
-    if not value_words.isdisjoint(_VALUE_WORDS) or depth == _DEPTH:
+    if not value_words.isdisjoint(_VALUE_WORDS):
         return False
     is_text = isinstance(value, ast.JoinedStr | ast.BinOp) or (
         isinstance(value, ast.Call) and called(value) in ("format", "join")

@@ -17,6 +17,8 @@ _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _COMPREHENSIONS: Final = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 # A name in capitals counts as a constant, except for those of Django's requests.
 CONSTANT_NAME: Final = re.compile(r"(?!(?:GET|POST|FILES|COOKIES|META)$)_?[A-Z][A-Z0-9_]*")
+# The most statements to search for the latest value of a variable.
+_STATEMENTS: Final = 300
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -26,6 +28,10 @@ class Syntax:
     def __init__(self, lines: Sequence[str]) -> None:
         """Keep the lines, which are parsed when they are needed."""
         self._lines = lines
+        # By node, so that each part of the code is searched once.
+        self._values: dict[ast.AST, Mapping[str, Sequence[ast.expr | None]]] = {}
+        self._changes: dict[ast.AST, Mapping[str, Sequence[ast.AST]]] = {}
+        self._stored: dict[ast.AST, frozenset[str]] = {}
 
     @cached_property
     def text(self) -> str:
@@ -145,7 +151,7 @@ class Syntax:
             return None
         value = self._latest(name) or self._only(name)
         is_list = isinstance(value, ast.List | ast.ListComp)
-        return None if is_list and any(self._uses(name)) else value
+        return None if is_list and self._uses(name) else value
 
     def values(self, name: ast.Name) -> Sequence[ast.expr | None]:
         """Return all values of a variable in its function, or else in the module.
@@ -153,9 +159,10 @@ class Syntax:
         `x += y` gives y. None stands for one that is unknown, such as that of a parameter.
         """
         for scope in dict.fromkeys((self.scope(name), self._nodes[0])):
-            values = [*_values(scope, name.id)]
-            if values:
-                return values
+            if scope not in self._values:
+                self._values[scope] = _values(scope)
+            if name.id in self._values[scope]:
+                return self._values[scope][name.id]
         return ()
 
     def items(self, name: ast.expr) -> Sequence[ast.expr] | None:
@@ -177,30 +184,48 @@ class Syntax:
                 return [item, *added]
         return None
 
-    def _uses(self, name: ast.Name) -> Iterator[ast.AST]:
-        """Yield what may change a list in the function of a name, or else the module.
+    def _uses(self, name: ast.Name) -> Sequence[ast.AST]:
+        """Return what may change a list in the function of a name, or else the module.
 
         These are its method calls, and the statements that set or delete one of its items.
         """
-        for node in ast.walk(self.scope(name)):
-            match node:
-                case ast.Call(func=ast.Attribute(value=ast.Name(id=name.id))):
-                    yield node
-                case ast.Subscript(value=ast.Name(id=name.id), ctx=ast.Store() | ast.Del()):
-                    yield node
+        scope = self.scope(name)
+        if scope not in self._changes:
+            changes: dict[str, list[ast.AST]] = defaultdict(list)
+            for node in ast.walk(scope):
+                match node:
+                    case ast.Call(func=ast.Attribute(value=ast.Name(id=changed))):
+                        changes[changed].append(node)
+                    case ast.Subscript(value=ast.Name(id=changed), ctx=ast.Store() | ast.Del()):
+                        changes[changed].append(node)
+            self._changes[scope] = changes
+        return self._changes[scope].get(name.id, ())
+
+    def _sets(self, node: ast.AST, name: str) -> bool:
+        """Return True if something in a node sets or deletes a variable."""
+        if node not in self._stored:
+            self._stored[node] = frozenset(
+                inner.id
+                for inner in ast.walk(node)
+                if isinstance(inner, ast.Name) and not isinstance(inner.ctx, ast.Load)
+            )
+        return name in self._stored[node]
 
     def _latest(self, name: ast.Name) -> ast.expr | None:
         """Return the value that a statement before sets, if no other one sets the variable."""
         node: ast.AST = name
         for parent in self.around(name):
-            for statement in reversed(_before(node, parent)):
+            before = _before(node, parent)
+            if len(before) > _STATEMENTS:
+                return None
+            for statement in reversed(before):
                 if isinstance(statement, ast.Assign) and name.id in _plain(statement.targets):
                     return statement.value
-                if _sets(statement, name.id):
+                if self._sets(statement, name.id):
                     return None
             if isinstance(parent, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
                 return None
-            if isinstance(parent, (*_COMPOUND, *_COMPREHENSIONS)) and _sets(parent, name.id):
+            if isinstance(parent, (*_COMPOUND, *_COMPREHENSIONS)) and self._sets(parent, name.id):
                 return None
             node = parent
         return None
@@ -226,16 +251,9 @@ def _plain(targets: Iterable[ast.expr]) -> frozenset[str]:
     return frozenset(target.id for target in targets if isinstance(target, ast.Name))
 
 
-def _sets(node: ast.AST, name: str) -> bool:
-    """Return True if something in a node sets or deletes a variable."""
-    return any(
-        isinstance(inner, ast.Name) and inner.id == name and not isinstance(inner.ctx, ast.Load)
-        for inner in ast.walk(node)
-    )
-
-
-def _values(scope: ast.AST, name: str) -> Iterator[ast.expr | None]:
-    """Yield each value of a variable in a function or module; None for one that is not known."""
+def _values(scope: ast.AST) -> Mapping[str, Sequence[ast.expr | None]]:
+    """Return the values of each variable in a function or module; None for one that is unknown."""
+    values: dict[str, list[ast.expr | None]] = defaultdict(list)
     known = set[ast.AST]()
     for node in ast.walk(scope):  # a statement comes before its parts
         targets: Sequence[ast.expr] = ()
@@ -246,12 +264,15 @@ def _values(scope: ast.AST, name: str) -> Iterator[ast.expr | None]:
             targets, value = [node.target], node.value
         elif isinstance(node, ast.withitem) and node.optional_vars:
             targets, value = [node.optional_vars], node.context_expr
-        elif isinstance(node, ast.arg) and node.arg == name:
-            yield None
-        elif isinstance(node, ast.Name) and node.id == name and node not in known:
-            yield from () if isinstance(node.ctx, ast.Load) else (None,)
+        elif isinstance(node, ast.arg):
+            values[node.arg].append(None)
+        elif isinstance(node, ast.Name) and not (node in known or isinstance(node.ctx, ast.Load)):
+            values[node.id].append(None)
         known.update(targets)
-        yield from (value for one in targets if isinstance(one, ast.Name) and one.id == name)
+        for target in targets:
+            if isinstance(target, ast.Name):
+                values[target.id].append(value)
+    return values
 
 
 def names(nodes: Iterable[ast.AST]) -> Iterator[str]:
