@@ -299,6 +299,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "package-not-declared": (
         "the project does not declare {package}, and {fork} has the same modules"
     ),
+    "patched-module": "the code patches the module with defusedxml",
     "random-without-secret": (
         "no name around it says that the number becomes a password, a token or a key"
     ),

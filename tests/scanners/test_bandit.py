@@ -352,6 +352,7 @@ NOQA = [
     ("eval(\n    x,\n)  # noqa: S307", True),
     ('q = f"""SELECT a FROM b\nWHERE c = {c}"""  # noqa: S608', True),
     ("def f(token='abc'):\n    return eval(token)  # noqa: S107", False),
+    ("def f(\n    x,\n    token='abc',  # noqa: S107\n):\n    pass", True),
     ("eval(x)  # noqa", False),
     ("eval(x)  # noqa: E501", False),
     ("eval(x)  # noqa: S602, S3071", False),

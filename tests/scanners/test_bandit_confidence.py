@@ -121,6 +121,10 @@ CASES = [
     ("B701", "import jinja2\nx = jinja2.Environment()\nx.get_template('a.html')", None),
     ("B610", "update(**extra(options))", "no-django"),
     ("B610", "from django.db import models\nx.objects.extra(where=[y])", None),
+    ("B411", "import defusedxml.xmlrpc\nimport xmlrpc.client\ndefusedxml.xmlrpc.monkey_patch()",
+     "patched-module"),
+    ("B411", "import defusedxml.xmlrpc\nimport xmlrpc.client", None),
+    ("B411", "import xmlrpc.client\nmonkey_patch()", None),
     # low by nature, or not judged
     ("B113", "import requests\nrequests.get(x)", None),
     ("B113", "import requests\nrequests.get(x, timeout=None)", None),

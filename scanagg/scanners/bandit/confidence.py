@@ -129,6 +129,8 @@ def doubt(rule: str, line: int, columns: tuple[int, int], code: Code) -> Reason 
     if rule in _TEXTS:
         text = code.syntax.expression(ast.Constant, line, columns)
         return _TEXTS[rule](text, code) if isinstance(text, ast.Constant) else None
+    if rule == "B411" and "defusedxml" in code.syntax.imports:
+        return Reason("patched-module") if "monkey_patch(" in code.syntax.text else None
     return _pycrypto(code.project) if rule == "B413" else None
 
 

@@ -61,10 +61,12 @@ class Syntax:
 
     @cached_property
     def last_lines(self) -> Mapping[int, int]:
-        """The last line of the simple statement on each line; not of a block such as `def`."""
+        """The last line of the simple statement on each line, or of the header of a function."""
         last: dict[int, int] = {}
         for node in self._nodes:
-            if isinstance(node, ast.stmt) and not isinstance(node, _COMPOUND):
+            if isinstance(node, _FUNCTIONS):
+                last[node.lineno] = max(node.lineno, node.body[0].lineno - 1)
+            elif isinstance(node, ast.stmt) and not isinstance(node, _COMPOUND):
                 end = node.end_lineno or node.lineno
                 last |= {line: max(end, last.get(line, 0)) for line in range(node.lineno, end + 1)}
         return last
