@@ -34,6 +34,15 @@ _EMPTY_WORDS: Final = frozenset(
         "vulnerability",
     )
 )
+# "In Django 3.2 before 3.2.20, 4 before 4.1.10," and "A flaw was found in Pillow before 9.0."
+_LEAD: Final = re.compile(
+    r"(?:In|An? (?:security )?(?:issue|vulnerability|flaw|problem) (?:was|has been)"
+    r" (?:discovered|found|identified) in) [\w./ -]{0,100}?\d[\w.]*(?:,|\.) "
+)
+_MORE_VERSIONS: Final = re.compile(
+    r"(?:and |or )?(?:versions? )?\d(?:[\w. -]{0,60}?\d)?[\w.]*(?:,|\.) "
+)
+_LEAST_HEADLINE: Final = 14
 # The first CVE is from 1999. Much older dates are defaults, such as year 1 in Go.
 _FIRST_YEAR: Final = 1990
 
@@ -224,13 +233,25 @@ def retold(message: str, before: Iterable[str], after: Iterable[str]) -> str:
 def headline(text: str, names: Iterable[str] = ()) -> str:
     """Return the first line of a description with more than headings, placeholders and names.
 
-    `names` are those of the package and of the advisory. "" if no line has more.
+    `names` are those of the package and of the advisory. "" if no line has more. Affected versions
+    at the start are left out.
     """
     empty = _EMPTY_WORDS.union(map(str.casefold, names))
     for line in text.splitlines():
         if not empty.issuperset(map(str.casefold, _WORD.findall(line))):
-            return line.strip().lstrip("#").lstrip()
+            return _without_versions(line.strip().lstrip("#").lstrip())
     return ""
+
+
+def _without_versions(line: str) -> str:
+    """Return a line without the affected versions at its start, which hide what it is about."""
+    match = _LEAD.match(line)
+    end = 0
+    while match:
+        end = match.end()
+        match = _MORE_VERSIONS.match(line, end)
+    rest = line[end:].removeprefix("where ")
+    return rest[:1].upper() + rest[1:] if end and len(rest) >= _LEAST_HEADLINE else line
 
 
 def pages(addresses: Iterable[str]) -> tuple[str, ...]:

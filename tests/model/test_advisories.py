@@ -66,6 +66,27 @@ def test_a_message_tells_the_fixes_of_now() -> None:
         ("jinja2 2.0.post1: CVE-1", ""),
         ("GHSA-1, PYSEC-1", ""),
         ("CVE-2: escape", "CVE-2: escape"),
+        (
+            "In Django 3.2 before 3.2.19, 4.x before 4.1.9, and 4.2 before 4.2.1, it was possible.",
+            "It was possible.",
+        ),
+        (
+            "An issue was discovered in a 5.0 before 5.0.8 and 4.2 before 4.2.15. JSON can escape.",
+            "JSON can escape.",
+        ),
+        (
+            "A vulnerability was discovered in jinja2 in versions before 5.4, where it is at risk.",
+            "It is at risk.",
+        ),
+        (
+            "A flaw was found in jinja2 before 5. It crashes on port 80, too, and stops.",
+            "It crashes on port 80, too, and stops.",
+        ),
+        ("In Django 3.2, it stops", "In Django 3.2, it stops"),
+        (
+            "In Django, users of 3.2 can read all files",
+            "In Django, users of 3.2 can read all files",
+        ),
         ("Уязвимость", "Уязвимость"),
         *((empty, "") for empty in ("", " \n\t", "-", "N/A.", "none", "*None*", "No description")),
     ],
