@@ -6,6 +6,8 @@
 import re
 from typing import Final
 
+from scanagg.core.names import SECRETS
+
 MASK: Final = "***"
 
 # These patterns also decide what fingerprints are computed from (`core/redact.py`), so a change of
@@ -39,9 +41,7 @@ _MARKS: Final = "\U00100000-\U0010fffd"
 _MARK: Final = re.compile(f"[{_MARKS}]")
 
 _SEPARATOR: Final = r"\s{0,8}(?:=>|:=|[!=+?]=|[:=])"
-_SECRET_WORD: Final = re.compile(
-    r"passw|passphrase|pwd|secret|token|key|credential|auth|signature", re.IGNORECASE
-)
+_SECRET_WORD: Final = re.compile("|".join((*SECRETS, "key", "auth", "signature")), re.IGNORECASE)
 _NAME: Final = re.compile(
     # In quotes, as in JSON; the quotes may be escaped.
     r"(?P<quote>\\{0,3}[\"'`])(?P<quoted>[A-Za-z_$@-][\w.$@ -]{0,80})(?P=quote)"

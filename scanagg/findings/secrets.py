@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Final, NamedTuple
 from urllib.parse import unquote
 
+from scanagg.core.names import ABOUT, CODE, DIGESTS, KEYS, SECRETS, words
 from scanagg.model import Confidence, Location, Observation, PathKind, Reason, Rule
 from scanagg.model.paths import path_kind
 from scanagg.project.sources import Sources
@@ -42,15 +43,10 @@ _OUTSIDE: Final = " \t\r\n\"'`\\"
 _QUOTES: Final = ('"', "'", "`")
 _FROM_ELSEWHERE: Final = frozenset({PathKind.VENDORED, PathKind.GENERATED})
 
-
-def _words(text: str) -> frozenset[str]:
-    return frozenset(text.split())
-
-
 _NAME: Final = re.compile(r"[A-Za-z_][\w.-]*")
 _WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 # Words between a name and its value: `token: str = "..."`, `Authorization: Bearer ...`.
-_GLUE: Final = _words(
+_GLUE: Final = words(
     "str string text char const final optional none null b r u f rb br bearer basic default "
     "value val get getenv environ env set to is by with var let new byte bytes literal public "
     "static private echo data"
@@ -58,42 +54,21 @@ _GLUE: Final = _words(
 _SAYS_PASSWORD: Final = re.compile(
     r"passw|contrase|senha|kennwort|passphrase|passcode|pwd|(?:^|[^a-z])pass(?:$|[^a-z])|(?:db|my|user|root|admin|sys)pass$"
 )
-_SAYS_SECRET: Final = re.compile(
-    r"secret|token|credential|salt|"
-    r"(?:api|access|auth|account|client|consumer|crypt|encryption|license|master|service|shared|"
-    r"sign|signing|storage|nonce|loggedin|priv|private|ssh|ssl|app|application|db|database)key"
-)
-_SECRET_WORDS: Final = _words("key keys auth authorization authentication psk pat apikey bearer")
+_SAYS_SECRET: Final = re.compile("|".join((*SECRETS, "salt", *(f"{word}key" for word in KEYS))))
+_SECRET_WORDS: Final = words("key keys auth authorization authentication psk pat apikey bearer")
 _NEXT_PARAMETER: Final = re.compile(r"&[\w.%-]{1,60}=")
 _COMMENT: Final = re.compile(r"\s*(?:#|//|--\s|;|\*|/\*|<!--|rem\b|dnl\b)", re.IGNORECASE)
 _IN_WORD: Final = re.compile(r"[\w.-](?!\Z|\s)|\w")
 _IS_KEY: Final = re.compile(r"[\"'`\])]*\s{0,20}[:=](?!=)")
-_DIGESTS: Final = _words(
-    "revision rev commit sha sha1 sha256 sha384 sha512 md5 digest digests checksum checksums "
-    "hash hashes hashed encrypted hexdigest etag integrity fingerprint thumbprint id ids uuid "
-    "guid build version ref tag crc blake2b blake2 cid blob tree"
-)
-_ENCODED: Final = _words("hashed encrypted")
-_METADATA: Final = _words(
-    "name names url urls uri path paths file filename filenames dir directory folder type "
-    "types field fields label labels title text hint help message messages msg error errors "
-    "header headers prefix suffix length len size count format regex pattern patterns policy "
-    "class column param params parameter parameters placeholder description desc expires "
-    "expiry expiration ttl timeout lifetime age endpoint host port user username login email "
-    "selector enabled required template reset attr attribute option options algorithm algo "
-    "alg kind mode status validator validators widget view form page link route method scope "
-    "scopes scheme config env variable var source provider manager backend helper util utils "
-    "handler store storage arn engine module import package doc docs info index cache context "
-    "icon style css html"
-)
+_ENCODED: Final = words("hashed encrypted")
 # First words of names that are about a secret.
-_VERBS: Final = _words(
+_VERBS: Final = words(
     "allow allows always apply can change clear confirm create disable display enable encode "
     "enforce expire force forgot forget generate has have hide include is lost missing must "
     "need needs no prompt require requires reset rotate save show skip store supports toggle "
     "update use uses validate verify wants with without"
 )
-_TEST_NAMES: Final = _words("test tests testing dummy fake mock sample example demo")
+_TEST_NAMES: Final = words("test tests testing dummy fake mock sample example demo")
 # The syntax of templates and of commands that print a value.
 _TEMPLATE: Final = re.compile(
     r"\$\{|\{\{|\}\}|%\(\w+\)s|<%|<\w[\w .:/|-]*>|\$\([^()]*\)|#\{\w|\{[a-z_]\w*\}|"
@@ -121,7 +96,7 @@ _SEQUENCE: Final = re.compile(
     re.IGNORECASE,
 )
 # Words of passwords that protect nothing.
-_COMMON_WORDS: Final = _words(
+_COMMON_WORDS: Final = words(
     "my the new old super top very some test testing tester default root admin administrator "
     "user username db database mysql postgres postgresql sql mongo mongodb redis rabbitmq "
     "guest system dev demo temp temporary bad good wrong right valid invalid correct "
@@ -194,12 +169,10 @@ _LOCAL_HOST: Final = re.compile(
     r"[\w.-]*(?:(?:\bexample|\btest)\b|\.(?:local|internal|invalid)(?![\w.-]))|[$%{<])",
     re.IGNORECASE,
 )
-_SOURCE: Final = tuple(
-    _words(
-        ".py .pyi .pyx .go .js .jsx .ts .tsx .mjs .cjs .java .kt .scala .rb .php .c .h .cc .cpp "
-        ".hpp .cs .rs .swift .m .lua .pl .groovy .dart .vue .ex .exs .clj .erl .hs .r .cshtml .jsp "
-        ".html .htm .twig .ejs .hbs .jinja .ipynb"
-    )
+# Templates have code in them.
+_SOURCE: Final = (
+    *CODE,
+    *(".cshtml", ".ejs", ".hbs", ".htm", ".html", ".jinja", ".jsp", ".twig"),
 )
 # Code that is a file of settings, such as Django's.
 _SETTINGS: Final = re.compile(r"(?:^|/)(?:\w{0,40}settings?|config)(?:\.\w{1,4}|/[^/]+)\Z")
@@ -285,13 +258,13 @@ class Clue:
         """True if the name is about a secret: `secretName`, `allow_empty_password`."""
         if not self.words:
             return False
-        return self.words[-1] in _METADATA or (self.words[0] in _VERBS and self.is_weak)
+        return self.words[-1] in ABOUT or (self.words[0] in _VERBS and self.is_weak)
 
     @cached_property
     def is_digest(self) -> bool:
         """True if the name is that of a digest or an id: `commit`, `key_id`, `hashed_key`."""
         words = [word for word in self.words if not word.isdigit()]
-        digests = _DIGESTS.intersection(self.words)
+        digests = DIGESTS.intersection(self.words)
         is_last = words[-1:] and words[-1] in digests
         return bool(digests and (is_last or not self.says_secret or digests & _ENCODED))
 

@@ -14,17 +14,11 @@ from pathlib import PurePath
 from types import MappingProxyType
 from typing import ClassVar, Final, NamedTuple, TypeVar
 
+from scanagg.core import names
 from scanagg.core.tokens import FORMATS
 
 # In these, a word without quotes is code and not a value.
-_CODE: Final = frozenset(
-    (
-        *(".c", ".cc", ".cjs", ".clj", ".cpp", ".cs", ".dart", ".ex", ".exs", ".go", ".gradle"),
-        *(".groovy", ".h", ".hpp", ".hs", ".java", ".js", ".jsx", ".jl", ".kt", ".kts", ".lua"),
-        *(".m", ".mjs", ".php", ".pl", ".pm", ".ps1", ".psm1", ".py", ".pyi", ".pyx", ".r", ".rb"),
-        *(".rs", ".scala", ".svelte", ".swift", ".tf", ".ts", ".tsx", ".vue", ".ipynb", ".erb"),
-    )
-)
+_CODE: Final = names.CODE | {".tf"}
 # In these, names and values are no assignments of the project.
 _OTHER: Final = frozenset((".css", ".map", ".po", ".pot", ".scss", ".less", ".svg", ".tl"))
 # A longer line of code is minified.
@@ -36,11 +30,14 @@ _STRING: Final = re.compile(r"([\"'])(.+?)\1")
 
 # A name that says secret, in lower case. The literal starts make the search fast.
 _KEYWORD: Final = re.compile(
-    r"passw(?:or)?d|passphrase|passcode|pass(?![a-z])|pwd|pw(?![a-z])|secret|token|credential|"
-    r"api[_-]?key|auth[_-]?key|access[_-]?key|account[_-]?key|private[_-]?key|encryption[_-]?key|"
-    r"signing[_-]?key|master[_-]?key|storage[_-]?key|shared[_-]?key|service[_-]?key|"
-    r"client[_-]?key|consumer[_-]?key|application[_-]?key|app[_-]?key|admin[_-]?key|"
-    r"license[_-]?key|deploy[_-]?key|session[_-]?key|jwt[_-]?key|tsig[_-]?key"
+    "|".join(
+        (
+            *names.SECRETS,
+            "pass(?![a-z])",
+            "pw(?![a-z])",
+            *(f"{word}[_-]?key" for word in names.KEYS),
+        )
+    )
 )
 _BEFORE: Final = re.compile(r"[\w.$-]{0,40}\Z")
 _WIDEST_NAME: Final = 40
@@ -63,15 +60,7 @@ _LINE_END: Final = re.compile(r"[ \t]*(?:$|[\"'`\\]|#|//|;)", re.MULTILINE)
 _WORD_END: Final = re.compile(r"$|[\s\"'`,;&|\\)\]}<]", re.MULTILINE)
 _CODE_WORD: Final = re.compile(r"[A-Za-z_][\w.]*")
 # The ends of names about a secret, such as `token_url`. Their values are something else.
-_ABOUT: Final = re.compile(
-    r"(?:name|url|uri|path|file|dir|id|ids|hash|type|len|length|size|count|min|max|limit|expiry|"
-    r"expires?|expiration|ttl|age|field|label|title|hint|prompt|text|message|msg|error|help|"
-    r"placeholder|regex|pattern|format|policy|strength|version|host|port|endpoint|region|arn|"
-    r"provider|method|mode|algorithm|alg|header|prefix|suffix|index|timeout|enabled|required|"
-    r"email|user|username|login|manager|store|storage|class|validator|style|domain|filter|scope|"
-    r"space|param|view|form|handler|service|generator|config|kind|status|state|source|location|"
-    r"sha\d*|md5|hex|digest|exception|error|s)\Z"
-)
+_ABOUT: Final = ("s", "hex", *names.ABOUT, *names.DIGESTS)
 _ABOUT_BEFORE: Final = re.compile(
     r"(?:csrf|xsrf|public|publickey|by|com|tres|next|page|continuation|no|bad|sha256|sha1|md5)[_-]?\Z"
 )
@@ -338,7 +327,8 @@ def _assigned(text: str, suffix: str) -> tuple[list[Span], list[Span]]:
         before = _BEFORE.search(text, max(0, keyword.start() - _WIDEST_NAME), keyword.start())
         start = before.start() if before else keyword.start()
         name = lower[start:done]
-        is_about = _ABOUT.search(lower, keyword.end(), done)
+        *_, last = keyword, *_KEYWORD.finditer(lower, keyword.end(), done)
+        is_about = lower[last.end() : done].rstrip("0123456789").endswith(_ABOUT)
         if is_about or _ABOUT_BEFORE.search(lower, start, keyword.start()):
             continue
         is_option = name.startswith(("-", "/"))
