@@ -1,533 +1,347 @@
 """Accuracy of matching findings, measured on the history of real projects.
 
-    python benchmarks/identity.py [--step 30] [--snapshots 12] [--black PROGRAM] CLONE...
+    python benchmarks/identity.py --cache FOLDER [--step 30] [--snapshots 12] [--tools FOLDER]
+        [--explain] [--lost 5] CLONE...
 
 CLONE is a git clone with its history. Going back from its HEAD along first parents, every
 `--step`-th commit is a snapshot, and each is compared with the one before it. Nothing is written to
-the clone. The real bandit scans every snapshot through scanagg's own package, without B101
-(asserts). A file with the same path and content in two snapshots is scanned once, because bandit
-looks at one file at a time (`--verify` also scans the newest snapshot as a whole, and compares).
+the clone. Scanners scan every snapshot through scanagg's own packages: bandit without B101
+(asserts), detect-secrets, and Trivy if it is on PATH, without findings about packages. Vendored and
+generated files are left out, and those over 200 kB, which are most often data. The results are kept
+in the folder `--cache`, before anything is merged or identified. So if only the identity of
+findings changes, the next run takes seconds for each project. Use a new folder after a change to a
+scanner.
 
-The history, not our matching, gives the expected result for a finding of the newer snapshot:
+The history, not our matching, gives the expected result for each place of a finding in the newer
+snapshot. A secret with several places counts once for each.
 
-- *unchanged*: `git blame --first-parent -w -M -C` over the commits between the two leads its
-  lines, as bandit gives them, back to consecutive lines of the older snapshot, and bandit reported
-  the same rule on the first of them. If blame leads several findings to one, the match is the one
-  on a line that a plain diff also finds, else the one in the same file, else the first; the others
-  are copies.
+- *unchanged*: `git blame --first-parent -w -M -C` over the commits between the two leads its lines
+  back to consecutive lines of the older snapshot, and the same rule was reported on the first of
+  them; any rule about secrets for a secret. For a misconfiguration, the first line decides, or the
+  file if there is no line. If blame leads several places to one, the old one is the one on a line
+  that a plain diff also finds, else the one in the same file, else the first; the others are
+  copies.
 - *added*: one of the commits between wrote its first line (for a copy: by blame without -M and -C),
-  and that commit did not remove, from any Python file, text with the same letters and digits
-  (without comments) as the finding's lines, or a line like its first. Larger edits count as added,
-  because their author should look at the finding.
-- *edited*, in no rate: its first line is old, but not all of the others are, so it may equally well
-  count as the same finding or as another one.
-- *unsure*, in no rate: a commit rewrote its line and also removed the same letters somewhere
-  (formatted or moved, too short for blame to follow), or its line is old and bandit did not report
-  that rule there (its meaning changed because of code elsewhere).
+  and that commit did not remove text with the same letters and digits (without comments) as its
+  lines, or a line like the first; for a secret, not the same value. Larger edits count as added,
+  because their author should look at the finding. A whole file is added if it is new, or if it
+  changed and the rule was not reported for it.
+- *edited*, in no rate: its first line is old, but not all of the others are, or not all lines of a
+  string that it is in; or a commit rewrote its line and removed the same flagged expression (of at
+  least 12 letters and digits) or another import of the same module. So it may equally well count as
+  the same finding or as another one.
+- *unsure*, in no rate: a commit rewrote its line and also removed the same letters or the same
+  value somewhere (formatted or moved, too short for blame to follow); or a diff of the two
+  snapshots finds its line in the older one, where the same rule was reported (removed and written
+  again); or its line is old and the rule was not reported there (its meaning changed because of
+  code elsewhere); or it moved from tests, documentation or examples into a file that runs.
 
-*Kept* is an unchanged finding that is matched as unchanged with its own older version, not with an
-equal one. *Wrong* is an added finding that is matched as unchanged with any other. `file` uses the
-data of a committed baseline, `commit` also uses git's line map of the two commits. For comparison:
-`bandit` matches like `bandit -b` (equal file, test, text, severity, confidence), `lines` by equal
-file, rule and line. `black` formats the newest snapshot with `black -l 60` and matches it with
-itself like `file`. The n-th finding of a rule in a file must match the n-th one afterwards; files
-with a different number of them afterwards are left out.
+*Kept* is an unchanged place that is matched as unchanged with its own older version, not with an
+equal one. *Hidden* is an added place that is matched as unchanged with any other. `file` compares
+with a committed baseline, `commit` with a base commit: findings in equal files are unchanged, only
+the other files are scanned there, and git's line map is used.
 
-Limits: *unsure* findings are not judged; blame may follow a line wrongly; other scanners are not
-measured; a merge counts as one step, with everything on its side branch.
+`--tools` names a folder with the programs black, ruff and isort. Then the newest snapshot is also
+compared with itself after each of the changes in `transforms.py`, like `file`. The n-th finding of
+a scanner, rule and value in a file, on equal lines if lines stay, must match the n-th one
+afterwards. Where there is a different number of them afterwards, they are left out.
+
+Limits: *unsure* findings are not judged; blame may follow a line wrongly; a merge counts as one
+step, with everything on its side branch.
 """
 
 import argparse
+import gc
 import hashlib
-import json
-import os
-import re
 import shutil
-import subprocess
 import sys
 import tempfile
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import cache
+from functools import partial
+from itertools import chain
 from pathlib import Path
+from typing import NamedTuple
 
-from scanagg.baseline.matching import LineMap, MatchEntry, match
-from scanagg.findings.correlate import correlate
-from scanagg.findings.fingerprint import Identity
-from scanagg.findings.normalise import normalise, redactor
-from scanagg.model import Change, Finding, Inventory, Observation
-from scanagg.project.sources import Sources
-from scanagg.project.target import read_target
-from scanagg.scanners.base import Context, Inputs, Output, ScannerSettings, all_scanners
+from history import ADDED, EDITED, UNSURE, Clone, Judge, Place, Truth, has_edited_string, letters
+from scans import Cache, Flag, Scan, Snapshot, flags, places, scan_folder, snapshot, where
+from transforms import REFLOWING, before, transformed, transforms
 
-Place = tuple[str, int]
-Text = tuple[str, ...]
-Key = str | tuple[str, str]
+from scanagg.baseline.file import Baseline, entries_for
+from scanagg.baseline.lookup import anchors_of, compare, match_entry
+from scanagg.baseline.matching import BaselineMatch, match
+from scanagg.model import Anchor, Change, Finding, Location
 
-ASSERTS = "B101"
-BANDIT = all_scanners()["bandit"]
-HUNK = re.compile(rb"@@ -(\d+)(?:,(\d+))? \+(\d+)(?:,(\d+))? @@")
-NOT_LETTERS = re.compile(rb"#.*|[^#0-9A-Za-z\x80-\xff]+")  # comments are ignored
+WAYS = ("file", "commit")
+UNCHANGED = "unchanged"
+IMPORTS = "B4"  # bandit's rules for them
+GARBAGE = 200_000  # a collection is slow beside many syntax trees
+WIDTH = 150  # of a printed line of code
 
 
 @dataclass(frozen=True, slots=True)
-class FileScan:
-    """Bandit's results for one file: our observations, the passwords, its own texts by line."""
+class Answer:
+    """What a comparison says about a finding: where it was. It is new if it was nowhere."""
 
-    observations: tuple[Observation, ...] = ()
-    secrets: frozenset[str] = frozenset()
-    texts: Mapping[tuple[str, int], frozenset[Text]] = field(default_factory=dict)
+    places: frozenset[Place] = frozenset()
+    tier: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """One state of a project: its Python files by content, its findings, bandit's results."""
+class Case:
+    """One place of a finding, with the truth about it and the answer of each way to compare."""
 
-    commit: str
-    root: Path
-    blobs: Mapping[str, str]
-    findings: tuple[Finding, ...]
-    texts: frozenset[tuple[str, str, Text]]
-    said: Mapping[tuple[str, str, int], frozenset[Text]]
+    finding: Finding
+    flag: Flag
+    truth: Truth
+    older: Finding | None
+    answers: Mapping[str, Answer]
+
+    @property
+    def kind(self) -> str:
+        """One of "unchanged", "added", "edited" and "unsure"."""
+        return self.truth if isinstance(self.truth, str) else UNCHANGED
+
+    def is_kept(self, way: str) -> bool:
+        """Return True for an unchanged place that is matched with its own older version."""
+        return self.truth in self.answers[way].places
+
+    def is_hidden(self, way: str) -> bool:
+        """Return True for an added place that is matched with any other."""
+        return self.kind == ADDED and bool(self.answers[way].places)
 
 
-class Scanner:
-    """Run the real bandit like scanagg, once for each path and content."""
+# The comparisons of scanagg.
 
-    def __init__(self, work: Path) -> None:
-        self._work = work
-        self._known: dict[tuple[str, str], FileScan] = {}
 
-    def snapshot(self, commit: str, root: Path) -> Snapshot:
-        """Scan the files in `root` that are not scanned yet."""
-        target = read_target(root)
-        context = Context(
-            target,
-            Sources(target),
-            Inventory(),
-            ScannerSettings(),
-            self._work,
-            datetime.now(UTC),
+Said = Mapping[tuple[int, int], Answer]
+"""The answers for each anchor, by the numbers of its finding and of itself."""
+
+
+def by_file(base: Snapshot, head: Snapshot) -> Said:
+    """Compare as with a baseline file that was written for the base."""
+    entries = tuple(chain.from_iterable(map(entries_for, base.findings)))
+    baseline = Baseline("baseline.json", entries, tuple(range(len(entries))))
+    found = compare(baseline, head.findings, (), head.scan.files)
+    known = [*chain.from_iterable(map(old_places, base.findings))]
+    return {
+        (number, index): answer(one, known)
+        for number, matches in enumerate(found.matches)
+        for index, one in enumerate(matches)
+    }
+
+
+def by_commit(base: Snapshot, head: Snapshot, judge: Judge) -> Said:
+    """Compare as with a base commit: only files that differ are scanned there."""
+    same = {path for path, digest in head.scan.files.items() if base.scan.files.get(path) == digest}
+    scanned = snapshot(base.name, base.root, base.scan, base.scan.files.keys() - same)
+    changed = {n: one for n, one in enumerate(head.findings) if one.path not in same}
+    old = anchors_of(dict(enumerate(scanned.findings)))
+    anchors = anchors_of(changed)
+    matches = match(
+        [match_entry(one, one.evidence) for one in anchors.values()],
+        [match_entry(one, one.evidence) for one in old.values()],
+        lines=judge.lines,
+        renames=judge.renames,
+        paths=head.scan.files,
+        base_paths=base.scan.files,
+    )
+    said = {
+        (number, index): Answer(old_place, "unchanged file")
+        for number, one in enumerate(head.findings)
+        for index, old_place in enumerate(old_places(one))
+    }
+    known = [*chain.from_iterable(map(old_places, scanned.findings))]
+    return {**said, **{n: answer(one, known) for n, one in zip(anchors, matches, strict=True)}}
+
+
+def answer(match_: BaselineMatch, known: Sequence[frozenset[Place]]) -> Answer:
+    """Return the old places of a match, `places` being those of all anchors."""
+    if match_.change is Change.UNCHANGED and match_.base is not None:
+        return Answer(known[match_.base], match_.tier)
+    return Answer(tier=match_.tier)
+
+
+def old_places(finding: Finding) -> list[frozenset[Place]]:
+    """Return the flagged places of each anchor."""
+    return [
+        frozenset(
+            where(place)
+            for place in places(finding.location, finding.places)
+            if is_at(place, anchor)
         )
-        blobs = {path: digest(root / path) for path in BANDIT.inputs(context).found}
-        missing = [path for path, oid in blobs.items() if (path, oid) not in self._known]
-        for path, scan in scanned(context, missing).items():
-            self._known[path, blobs[path]] = scan
-        scans = {path: self._known[path, oid] for path, oid in blobs.items()}
-        said = {
-            (path, rule, line): texts
-            for path, scan in scans.items()
-            for (rule, line), texts in scan.texts.items()
-        }
-        texts = frozenset((path, rule, t) for (path, rule, _), some in said.items() for t in some)
-        return Snapshot(commit, root, blobs, findings_of(scans.values(), root), texts, said)
+        for anchor in finding.anchors
+    ]
 
 
-def digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def is_at(place: Location, anchor: Anchor) -> bool:
+    return anchor.place is None or anchor.place.overlaps(place)
 
 
-def scanned(context: Context, paths: Sequence[str]) -> dict[str, FileScan]:
-    """Return bandit's results by file, through scanagg's own call and parser."""
-    tool = BANDIT.locate(context)
-    if tool is None:
-        sys.exit("bandit is not installed beside scanagg")
-    found: dict[str, FileScan] = {path: FileScan() for path in paths}
-    for batch in BANDIT.batches(context, Inputs("files", tuple(paths))) if paths else ():
-        job = BANDIT.call(context, tool, batch)
-        argv = [*job.argv, *job.extra]
-        done = subprocess.run(
-            argv,
-            input=job.stdin,
-            capture_output=True,
-            check=False,
-            env=os.environ | job.env,
-            cwd=context.cache,
+# What is measured.
+
+
+def cases(
+    base: Snapshot, head: Snapshot, truth: Mapping[Flag, Truth], said: Mapping[str, Said]
+) -> Iterator[Case]:
+    """Yield all places of the findings of `head` that are judged."""
+    old = {(flag.kind, flag.path, flag.line): one for one in base.findings for flag in flags(one)}
+    for number, finding in enumerate(head.findings):
+        for flag, place in zip(
+            flags(finding), places(finding.location, finding.places), strict=True
+        ):
+            what = truth.get(flag, UNSURE)
+            if isinstance(what, tuple) and has_edited_string(base, head, flag, what):
+                what = EDITED
+            older = None if isinstance(what, str) else old.get((flag.kind, *what))
+            index = next((n for n, one in enumerate(finding.anchors) if is_at(place, one)), 0)
+            yield Case(finding, flag, what, older, {way: said[way][number, index] for way in said})
+
+
+class Project:
+    """One clone, measured with what the cache has of it."""
+
+    def __init__(self, path: Path, options: argparse.Namespace, work: Path) -> None:
+        """Measure nothing yet."""
+        self.clone = Clone(path)
+        self.name = path.name
+        self.options = options
+        self.cache = Cache(options.cache)
+        self.work = work
+        self.known = Scan()
+
+    def snapshot(self, commit: str) -> Snapshot:
+        """Return the snapshot of a commit."""
+        self.known = self.cache.recall(f"scan-{commit}", Scan, partial(self._scan, commit))
+        root = self.clone.export(commit, self.work / commit, self.known.observations)
+        return snapshot(commit, root, self.known)
+
+    def _scan(self, commit: str) -> Scan:
+        print(f"scanning {self.name} {commit[:9]}", file=sys.stderr)
+        root = self.clone.export(commit, self.work / "all", self.clone.files(commit))
+        try:
+            return scan_folder(root, self.known)
+        finally:
+            shutil.rmtree(root)
+
+    def compare(self, base: Snapshot, head: Snapshot) -> list[Case]:
+        """Return all places of the newer snapshot's findings."""
+        judge = Judge(self.clone, base, head)
+        known = repr(
+            [
+                sorted((*flag, flagged.last) for flag, flagged in one.flagged.items())
+                for one in (base, head)
+            ]
         )
-        said = done.stderr.decode(errors="replace")
-        parsed = BANDIT.parse(context, Output(done.returncode, done.stdout, said, batch))
-        by_path: dict[str, list[Observation]] = defaultdict(list)
-        for one in parsed.observations:
-            if one.rule.id != ASSERTS and one.location and not one.in_source:
-                by_path[one.location.path].append(one)
-        report, _ = json.JSONDecoder().raw_decode(done.stdout.decode())  # more may follow
-        texts = raw_texts(report["results"], context.target.root)
-        for path in batch:
-            found[path] = FileScan(tuple(by_path[path]), parsed.secrets, texts.get(path, {}))
+        digest = hashlib.sha256(known.encode()).hexdigest()[:16]
+        truth = dict(
+            self.cache.recall(
+                f"truth-{base.name[:16]}-{head.name[:16]}-{digest}",
+                list[tuple[Flag, Truth]],
+                lambda: list(judge.truth().items()),
+            )
+        )
+        said = {"file": by_file(base, head), "commit": by_commit(base, head, judge)}
+        found = list(cases(base, head, truth, said))
+        if self.options.explain:
+            explain(self.name, base, head, found, self.options.lost)
+        return found
+
+    def transformed(self, head: Snapshot) -> Mapping[str, list[Case]]:
+        """Return the places of the newest snapshot's findings after each transform."""
+        after = {}
+        for name, transform in transforms(self.options.tools).items():
+            file = f"{head.name}-{name.replace(' ', '-')}"
+            root = transformed(transform, head, self.cache.folder / f"tree-{file}")
+            scan = self.cache.recall(f"scan-{file}", Scan, partial(scan_folder, root, head.scan))
+            new = snapshot(file, root, scan)
+            truth = same(head, new, reflowed=name in REFLOWING)
+            after[name] = list(cases(head, new, truth, {"file": by_file(head, new)}))
+            if self.options.explain:
+                explain(f"{self.name} {name}", head, new, after[name], self.options.lost)
+        return after
+
+
+def same(old: Snapshot, new: Snapshot, *, reflowed: bool) -> dict[Flag, Truth]:
+    """Return the old places of flags after a transform, by order; without those that are not clear.
+
+    `reflowed` means that the text of lines has changed. Then a scanner may report a value only now:
+    its old place is the only one where the value was reported.
+    """
+    places = numbered(old, reflowed=reflowed)
+    found: dict[Flag, Truth] = {}
+    unclear: list[tuple[Flag, set[Flag]]] = []
+    for key, flags_now in numbered(new, reflowed=reflowed).items():
+        if len(flags_now) == len(places[key]):
+            pairs = zip(flags_now, places[key], strict=True)
+            found |= {flag: (older.path, older.line) for flag, older in pairs}
+        elif key.value:
+            known = {flag for other in places if other[1:] == key[1:] for flag in places[other]}
+            unclear += ((flag, known) for flag in flags_now)
+    for flag, known in unclear:
+        if len(known) == 1:
+            found.setdefault(flag, *((older.path, older.line) for older in known))
     return found
 
 
-def raw_texts(
-    results: Iterable[dict[str, str]], root: Path
-) -> Mapping[str, Mapping[tuple[str, int], frozenset[Text]]]:
-    """Return the texts that `bandit -b` compares, by path, then by rule and line."""
-    made: dict[str, dict[tuple[str, int], frozenset[Text]]] = defaultdict(dict)
-    for one in results:
-        path = Path(one["filename"]).relative_to(root).as_posix()
-        key = (one["test_id"], int(one["line_number"]))
-        text = (one["issue_text"], one["issue_severity"], one["issue_confidence"])
-        made[path][key] = made[path].get(key, frozenset()) | {text}
+class Group(NamedTuple):
+    """What flags have in common before and after a transform."""
+
+    scanner: str
+    kind: str
+    path: str
+    value: str
+    text: bytes
+
+
+def numbered(snapshot: Snapshot, *, reflowed: bool) -> Mapping[Group, list[Flag]]:
+    """Return the flags of each group, by line. Lines that were reflowed do not count as text."""
+    groups: dict[Group, list[Flag]] = defaultdict(list)
+    for flag, flagged in sorted(snapshot.flagged.items()):
+        text = b""
+        if flag.line and (flag.kind.startswith(IMPORTS) or not reflowed):
+            text = letters((snapshot.root / flag.path).read_bytes().splitlines()[flag.line - 1])
+        for scanner, value in sorted(flagged.values):
+            groups[Group(scanner, flag.kind, before(flag.path), value, text)].append(flag)
+    return groups
+
+
+# The tables.
+
+Key = tuple[str, ...]
+
+
+def count(found: Sequence[Case]) -> Mapping[str, Counter[Key]]:
+    """Return the numbers for each category."""
+    made: dict[str, Counter[Key]] = defaultdict(Counter)
+    for case in found:
+        figures = made[case.finding.category.value]
+        figures[case.kind,] += 1
+        for way in case.answers:
+            figures[way, "kept"] += case.is_kept(way)
+            figures[way, "hidden"] += case.is_hidden(way)
     return made
-
-
-def findings_of(scans: Iterable[FileScan], root: Path) -> tuple[Finding, ...]:
-    """Return the findings as a check creates them."""
-    sources = Sources(read_target(root))
-    chosen = [scan for scan in scans if scan.observations]
-    said = normalise([one for scan in chosen for one in scan.observations], Inventory(), sources)
-    mask = redactor(said, {value for scan in chosen for value in scan.secrets})
-    return correlate(said, Identity(sources, mask, key="measured"))
-
-
-class Clone:
-    """A clone and its history."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.removed = cache(self._removed)
-
-    def git(self, *argv: str, stdin: bytes = b"", **env: str) -> bytes:
-        command = ["git", "-C", str(self.path), *argv]
-        done = subprocess.run(
-            command, capture_output=True, check=False, env=os.environ | env, input=stdin
-        )
-        if done.returncode:
-            sys.exit(f"git {' '.join(argv)}: {done.stderr.decode(errors='replace')}")
-        return done.stdout
-
-    def snapshots(self, step: int, count: int) -> list[str]:
-        """Return the commits, oldest first."""
-        commits = self.git("rev-list", "--first-parent", "HEAD").decode().split()[::step][:count]
-        if len(commits) < count:
-            sys.exit(f"{self.path} has history for {len(commits)} snapshots only")
-        return commits[::-1]
-
-    def export(self, commit: str, into: Path) -> Path:
-        """Write the Python files of a commit to a folder that is not a repository."""
-        index = str(into) + ".index"
-        self.git("read-tree", commit, GIT_INDEX_FILE=index)
-        names = self.git("ls-files", "-z", "--", "*.py", "*.pyw", GIT_INDEX_FILE=index)
-        command = ("checkout-index", "-f", "-z", "--stdin", f"--prefix={into}/")
-        self.git(*command, stdin=names, GIT_INDEX_FILE=index)
-        return into
-
-    def _removed(self, commit: str) -> list[list[bytes]]:
-        """Return letters and digits of lines that a commit removed from Python files, by hunk."""
-        options = ("--no-renames", "-U0", "--no-color", "--no-ext-diff")
-        patch = self.git("diff", *options, f"{commit}^1", commit, "--", "*.py", "*.pyw")
-        hunks = re.split(rb"^@@ .*$", patch, flags=re.MULTILINE)[1:]
-        return [
-            [letters(line) for line in hunk.split(b"\n") if line.startswith(b"-")] for hunk in hunks
-        ]
-
-    def origins(self, base: str, head: str, path: str, *follow: str) -> list[tuple[str, Place]]:
-        """Return for each line of a file its commit, and its path and line there.
-
-        `follow` are blame's options for moved lines.
-        """
-        span = f"{base}..{head}"
-        options = ("--first-parent", "-w", *follow, "--line-porcelain")
-        found: list[tuple[str, Place]] = []
-        commit, name, line = "", "", 0
-        for row in self.git("blame", *options, span, "--", path).split(b"\n"):
-            if row.startswith(b"\t"):
-                found.append((commit, (name, line)))
-            elif row.startswith(b"filename "):
-                name = os.fsdecode(row[9:])
-            elif re.match(rb"[0-9a-f]{40} \d+ \d+", row):
-                commit, line = row[:40].decode(), int(row.split(b" ")[1])
-        return found
-
-    def line_map(self, base: str, head: str) -> LineMap:
-        """Return the old places of unchanged lines, by `git diff -M`."""
-        names, hunks = self._diff(base, head)
-
-        def old(path: str, line: int) -> Place | None:
-            if path not in names:
-                return path, line
-            before = names[path]
-            if before is None:
-                return None
-            shift = 0
-            for old_start, old_count, start, count in hunks[path]:
-                if line < start + (count == 0):
-                    break
-                if line < start + count:
-                    return None
-                shift = old_start + old_count + (old_count == 0) - start - count - (count == 0)
-            return before, line + shift
-
-        return old
-
-    def _diff(
-        self, base: str, head: str
-    ) -> tuple[dict[str, str | None], dict[str, list[tuple[int, int, int, int]]]]:
-        patch = self.git("diff", "-M", "-U0", "--no-color", "--no-ext-diff", base, head)
-        names: dict[str, str | None] = {}
-        hunks: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
-        before, now = "", ""
-        for row in patch.split(b"\n"):
-            if row.startswith((b"rename from ", b"--- ")):
-                name = os.fsdecode(row).removeprefix("rename from ").removeprefix("--- ")
-                before = name.removeprefix("a/").rstrip("\t")
-            elif row.startswith((b"rename to ", b"+++ ")):
-                name = os.fsdecode(row).removeprefix("rename to ").removeprefix("+++ ")
-                now = name.removeprefix("b/").rstrip("\t")
-                names[now] = None if before == "/dev/null" else before
-            elif found := HUNK.match(row):
-                counts = [1 if part is None else int(part) for part in found.groups()]
-                hunks[now].append((counts[0], counts[1], counts[2], counts[3]))
-        return names, hunks
-
-
-def letters(line: bytes) -> bytes:
-    return NOT_LETTERS.sub(b"", line)
-
-
-def truth(clone: Clone, base: Snapshot, head: Snapshot, lines: LineMap) -> dict[int, int | str]:
-    """Return for each finding of `head`, by place, its match in `base`, "added" or "unsure"."""
-    at: dict[tuple[str, str, int], list[int]] = defaultdict(list)
-    for place, one in enumerate(base.findings):
-        at[one.rule.id, *where(one)].append(place)
-    made: dict[int, int | str] = {}
-    claims: list[tuple[bool, bool, int, Place]] = []
-    for place, one in enumerate(head.findings):
-        path, line = where(one)
-        commit, old = origin(clone, base, head, path, line)
-        if commit != base.commit:
-            made[place] = "unsure" if was_removed(clone, commit, head, one) else "added"
-        elif not at[one.rule.id, *old]:
-            made[place] = "unsure"
-        elif not is_whole(clone, base, head, one, old):
-            made[place] = "edited"
-        else:
-            claims.append((lines(path, line) != old, old[0] != path, place, old))
-    for *_, place, old in sorted(claims):
-        one = head.findings[place]
-        free = at[one.rule.id, *old]
-        made[place] = free.pop(0) if free else copied(clone, base, head, one)
-    return made
-
-
-def where(one: Finding) -> Place:
-    if one.location is None or one.location.start_line is None:
-        raise ValueError(f"bandit named no line for {one}")
-    return one.location.path, one.location.start_line
-
-
-def copied(clone: Clone, base: Snapshot, head: Snapshot, one: Finding) -> str:
-    """Classify a finding that blame leads to another one's line: a copy, unless rewritten."""
-    path, line = where(one)
-    commit, _ = blamed(clone, base.commit, head.commit, path)[line - 1]
-    anew = commit == base.commit or was_removed(clone, commit, head, one)
-    return "unsure" if anew else "added"
-
-
-@cache
-def blamed(clone: Clone, base: str, head: str, path: str, *follow: str) -> list[tuple[str, Place]]:
-    return clone.origins(base, head, path, *follow)
-
-
-def origin(clone: Clone, base: Snapshot, head: Snapshot, path: str, line: int) -> tuple[str, Place]:
-    if base.blobs.get(path) == head.blobs[path]:
-        return base.commit, (path, line)
-    return blamed(clone, base.commit, head.commit, path, "-M", "-C")[line - 1]
-
-
-def is_whole(clone: Clone, base: Snapshot, head: Snapshot, one: Finding, old: Place) -> bool:
-    """Return whether all lines of a finding are old and were consecutive."""
-    path, first = where(one)
-    return all(
-        origin(clone, base, head, path, number) == (base.commit, (old[0], old[1] + number - first))
-        for number in range(first, last_line(one) + 1)
-    )
-
-
-def last_line(one: Finding) -> int:
-    return (one.location.last_line if one.location else None) or where(one)[1]
-
-
-def was_removed(clone: Clone, commit: str, head: Snapshot, one: Finding) -> bool:
-    """Return whether the commit that wrote the finding's first line removed the same letters."""
-    path, first = where(one)
-    rows = (head.root / path).read_bytes().splitlines()[first - 1 : last_line(one)]
-    texts = [letters(row) for row in rows]
-    whole = b"".join(texts)
-    return any(texts[0] in hunk or whole in b"".join(hunk) for hunk in clone.removed(commit))
-
-
-# Results of each way of comparing, for each finding of the head: its place in the base, True if it
-# is known without a place, None if it is new.
-
-Said = Sequence[int | bool | None]
-
-
-def ours(base: Snapshot, head: Snapshot, lines: LineMap | None) -> Said:
-    made = match(
-        entries(head.findings),
-        entries(base.findings),
-        lines=lines,
-        paths=head.blobs,
-        base_paths=base.blobs,
-    )
-    return [each.base if each.change is Change.UNCHANGED else None for each in made]
-
-
-def entries(findings: Iterable[Finding]) -> list[MatchEntry]:
-    return [MatchEntry(one.parts, where(one)[1], one.evidence) for one in findings if one.parts]
-
-
-def as_bandit(base: Snapshot, head: Snapshot) -> Said:
-    known = (
-        any(
-            (path, one.rule.id, text) in base.texts
-            for text in head.said.get((path, one.rule.id, line), ())
-        )
-        for one in head.findings
-        for path, line in [where(one)]
-    )
-    return [each or None for each in known]
-
-
-def by_line(base: Snapshot, head: Snapshot) -> Said:
-    known = {(one.rule.id, *where(one)) for one in base.findings}
-    return [((one.rule.id, *where(one)) in known) or None for one in head.findings]
-
-
-WAYS: Mapping[str, Callable[[Snapshot, Snapshot, LineMap], Said]] = {
-    "file": lambda base, head, _lines: ours(base, head, None),
-    "commit": ours,
-    "bandit": lambda base, head, _lines: as_bandit(base, head),
-    "lines": lambda base, head, _lines: by_line(base, head),
-}
-
-
-def count(real: Mapping[int, int | str], said: Mapping[str, Said]) -> Counter[Key]:
-    """Return the number of findings of each kind, and how many of them each way matches.
-
-    Unchanged findings count only if they are matched with the right one.
-    """
-    made: Counter[Key] = Counter()
-    for place, what in real.items():
-        kind = what if isinstance(what, str) else "unchanged"
-        made[kind] += 1
-        for way, answers in said.items():
-            answer = answers[place]
-            other = answer is not None and answer is not True and kind == "unchanged"
-            made[way, kind] += answer == what if other else answer is not None
-    return made
-
-
-def formatted(scanner: Scanner, head: Snapshot, black: str, into: Path) -> Counter[Key]:
-    """Return the number of findings of the newest snapshot matched after black, and their total."""
-    shutil.copytree(head.root, into, symlinks=True)
-    empty = into.parent / "black.toml"  # to ignore the project's own settings
-    empty.touch()
-    paths = [str(into / path) for path in head.blobs if not (into / path).is_symlink()]
-    for at in range(0, len(paths), 500):
-        command = [black, "-q", "--fast", "-l", "60", "--config", str(empty)]
-        # It exits with 123 if it cannot parse a file, and leaves that file unchanged.
-        subprocess.run([*command, *paths[at : at + 500]], check=False, capture_output=True)
-    after = scanner.snapshot("", into)
-    old, new = numbered(head), numbered(after)
-    said = ours(head, after, None)
-    made: Counter[Key] = Counter()
-    for key, places in new.items():
-        if len(places) == len(old[key]):
-            made["black"] += len(places)
-            made["black", "kept"] += sum(
-                said[now] == before for before, now in zip(old[key], places, strict=True)
-            )
-    return made
-
-
-def numbered(snapshot: Snapshot) -> Mapping[tuple[str, str], list[int]]:
-    """Return the findings of each file and rule, by line."""
-    made: dict[tuple[str, str], list[int]] = defaultdict(list)
-    order = sorted(range(len(snapshot.findings)), key=lambda at: where(snapshot.findings[at]))
-    for at in order:
-        one = snapshot.findings[at]
-        made[where(one)[0], one.rule.id].append(at)
-    return made
-
-
-def measure(path: Path, options: argparse.Namespace, work: Path) -> Counter[Key]:
-    """Return all figures of one project."""
-    clone, scanner = Clone(path), Scanner(work)
-    commits = clone.snapshots(options.step, options.snapshots)
-    total: Counter[Key] = Counter()
-    base: Snapshot | None = None
-    for number, commit in enumerate(commits):
-        head = scanner.snapshot(commit, clone.export(commit, work / str(number)))
-        if base is not None:
-            lines = clone.line_map(base.commit, commit)
-            said = {way: compare(base, head, lines) for way, compare in WAYS.items()}
-            real = truth(clone, base, head, lines)
-            if options.explain:
-                explain(base, head, real, said)
-            total += count(real, said)
-            shutil.rmtree(base.root)
-        base = head
-    if base is None:
-        return total
-    if options.verify:
-        whole = Scanner(work).snapshot(base.commit, base.root)
-        same = [one.fingerprint for one in whole.findings] == [
-            one.fingerprint for one in base.findings
-        ]
-        print(
-            f"{path.name}: scanned as a whole, the newest snapshot is",
-            "the same" if same else "NOT the same",
-        )
-    if options.black:
-        total += formatted(scanner, base, options.black, work / "black")
-    return total
-
-
-def explain(
-    base: Snapshot, head: Snapshot, real: Mapping[int, int | str], said: Mapping[str, Said]
-) -> None:
-    """Print every finding that is matched wrongly."""
-    for place, what in sorted(real.items()):
-        for way in ("file", "commit"):
-            answer = said[way][place]
-            wrong = (
-                answer is not None if what == "added" else what not in ("unsure", "edited", answer)
-            )
-            if wrong:
-                one = head.findings[place]
-                old = base.findings[answer] if isinstance(answer, int) else None
-                print(
-                    f"{way:6} {base.commit[:9]}..{head.commit[:9]} {one.rule.id} {where(one)}"
-                    f" {what if isinstance(what, str) else where(base.findings[what])}"
-                    f" -> {where(old) if old else None}  {one.snippet}"
-                )
 
 
 HEAD = (
-    "project", "commit", "unchanged", "kept: file", "commit", "lines", "bandit",
-    "added", "wrong: file", "commit", "lines", "bandit", "edited", "unsure", "after black", "kept",
+    "project", "findings", "unchanged", "kept: file", "commit", "added", "hidden: file", "commit",
+    "edited", "unsure",
 )  # fmt: skip
 
 
-def row(name: str, commit: str, figures: Counter[Key]) -> str:
-    """Return one line of the table."""
-    ways = ("file", "commit", "lines", "bandit")
-    old, added, black = figures["unchanged"], figures["added"], figures["black"]
-    cells = [
+def row(name: str, category: str, figures: Counter[Key]) -> str:
+    old, added = figures[UNCHANGED,], figures[ADDED,]
+    cells = (
         name,
-        commit,
+        category,
         f"{old}",
-        *(share(figures[way, "unchanged"], old) for way in ways),
+        *(share(figures[way, "kept"], old) for way in WAYS),
         f"{added}",
-        *(share(figures[way, "added"], added) for way in ways),
-        f"{figures['edited']}",
-        f"{figures['unsure']}",
-        f"{black}",
-        share(figures["black", "kept"], black),
-    ]
+        *(f"{figures[way, 'hidden']}" for way in WAYS),
+        f"{figures[EDITED,]}",
+        f"{figures[UNSURE,]}",
+    )
     return f"| {' | '.join(cells)} |"
 
 
@@ -535,26 +349,107 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.2f} %" if whole else "-"
 
 
+def header(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |\n| {' | '.join('---' for _ in cells)} |"
+
+
+@dataclass
+class Results:
+    """All figures, by project and category, and by transform."""
+
+    rows: list[str] = field(default_factory=list)
+    total: dict[str, Counter[Key]] = field(default_factory=lambda: defaultdict(Counter))
+    after: dict[str, Counter[Key]] = field(default_factory=lambda: defaultdict(Counter))
+
+    def add(self, name: str, found: Sequence[Case], after: Mapping[str, Sequence[Case]]) -> None:
+        """Add a project."""
+        by_category = count(found)
+        for category, figures in sorted(by_category.items()):
+            self.total[category] += figures
+            self.rows.append(row(name, category, figures))
+        everything = sum(by_category.values(), Counter[Key]())
+        self.total["all"] += everything
+        self.rows.append(row(name, "all", everything))
+        for transform, changed in after.items():
+            for category, figures in count(changed).items():
+                self.after[f"{transform} | {category}"] += figures
+
+    def tables(self) -> str:
+        """Return the tables."""
+        totals = [row("all", category, one) for category, one in sorted(self.total.items())]
+        changes = [
+            f"| {name} | {one[UNCHANGED,]} | {share(one['file', 'kept'], one[UNCHANGED,])} |"
+            for name, one in self.after.items()
+        ]
+        parts = [header(HEAD), *self.rows, *totals]
+        if changes:
+            parts += ["", header(("after", "findings", "unchanged", "kept")), *changes]
+        return "\n".join(parts)
+
+
+def explain(name: str, base: Snapshot, head: Snapshot, found: Sequence[Case], most: int) -> None:
+    """Print every hidden place, and the first `most` of the lost ones for each way."""
+    for way in found[0].answers if found else ():
+        hidden = [case for case in found if case.is_hidden(way)]
+        lost = [case for case in found if case.kind == UNCHANGED and not case.is_kept(way)]
+        for word, chosen in (("HIDDEN", hidden), ("LOST", lost[:most])):
+            for case in chosen:
+                answer, flag = case.answers[way], case.flag
+                old = [case.truth] if isinstance(case.truth, tuple) else sorted(answer.places)[:1]
+                print(
+                    f"{word} {way} {name} {base.name[:9]}..{head.name[:9]}"
+                    f" {case.finding.category.value} {flag.kind},"
+                    f" matched by: {answer.tier or 'nothing'},"
+                    f" differs in: {differences(case.finding, case.older)}\n"
+                    f"    now {flag.path}:{flag.line}: {head.shown(flag.path, flag.line)[:WIDTH]}"
+                )
+                for path, line in old:
+                    print(f"    was {path}:{line}: {base.shown(path, line)[:WIDTH]}")
+
+
+def differences(finding: Finding, older: Finding | None) -> str:
+    """Name what differs in the identity of a finding and its older version."""
+    if older is None or finding.parts is None or older.parts is None:
+        return "-"
+    pairs = zip(finding.parts._fields, finding.parts, older.parts, strict=True)
+    return ", ".join(name for name, now, then in pairs if now != then) or "nothing"
+
+
+def measure(path: Path, options: argparse.Namespace, results: Results) -> None:
+    """Add all figures of one project."""
+    with tempfile.TemporaryDirectory() as work:
+        project = Project(path, options, Path(work))
+        found: list[Case] = []
+        head: Snapshot | None = None
+        for commit in project.clone.snapshots(options.step, options.snapshots):
+            base, head = head, project.snapshot(commit)
+            if base is not None:
+                found += project.compare(base, head)
+                shutil.rmtree(base.root)
+        after: Mapping[str, list[Case]] = {}
+        if head is not None and options.tools:
+            after = project.transformed(head)
+        results.add(path.name, found, after)
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description="How well findings are recognised.")
     parser.add_argument("clones", nargs="+", type=Path, metavar="CLONE")
+    parser.add_argument("--cache", type=Path, required=True, help="the folder for scans")
     parser.add_argument("--step", type=int, default=30)
     parser.add_argument("--snapshots", type=int, default=12)
-    parser.add_argument("--black", help="the program; without it that column stays empty")
-    parser.add_argument("--verify", action="store_true", help="scan the newest as a whole too")
-    parser.add_argument("--explain", action="store_true", help="name every wrong answer")
+    parser.add_argument("--tools", type=Path, help="a folder with black, ruff and isort")
+    parser.add_argument("--explain", action="store_true", help="print wrong answers")
+    parser.add_argument("--lost", type=int, default=5, help="how many lost ones to print")
     options = parser.parse_args()
-    rows, total = [], Counter[Key]()
+    gc.set_threshold(GARBAGE)
+    results = Results()
     for path in options.clones:
-        with tempfile.TemporaryDirectory() as work:
-            figures = measure(path.resolve(), options, Path(work))
-        commit = Clone(path).git("rev-parse", "--short=9", "HEAD").decode().strip()
-        rows.append(row(path.resolve().name, commit, figures))
-        print(rows[-1], file=sys.stderr)
-        total += figures
-    print(f"| {' | '.join(HEAD)} |\n| {' | '.join('---' for _ in HEAD)} |")
-    print("\n".join((*rows, row("all", "", total))))
+        start = len(results.rows)
+        measure(path.resolve(), options, results)
+        print("\n".join(results.rows[start:]), file=sys.stderr)
+    print(results.tables())
 
 
 if __name__ == "__main__":

@@ -54,11 +54,15 @@ def history(count: int) -> Sides:
 
 def code(number: int, path: str | None = None) -> MatchEntry:
     file, place = number % FILES, number // FILES
-    statement = f"{number:016x}"
-    path = path or f"src/mod{file:04}.py"
-    return MatchEntry(
-        Parts("code", f"B{300 + number % 50}", path, f"f{place % 9}", statement), place
+    digest = f"{number:016x}"
+    parts = Parts(
+        "code",
+        f"B{300 + number % 50}",
+        path or f"src/mod{file:04}.py",
+        f"f{place % 9}",
+        digest,
     )
+    return MatchEntry(parts, place, statement=digest, inputs=digest, origins=digest)
 
 
 def later(one: MatchEntry, chance: float) -> MatchEntry:
@@ -72,7 +76,7 @@ def later(one: MatchEntry, chance: float) -> MatchEntry:
         return one._replace(parts=parts._replace(path=f"new/{parts.path}"))
     if chance < 0.95:
         return one._replace(parts=parts._replace(path="src/mod0001.py"))
-    return one._replace(parts=parts._replace(statement=f"{chance:.14f}"))
+    return one._replace(parts=parts._replace(code=f"{chance:.14f}"))
 
 
 def new(count: int) -> Sides:

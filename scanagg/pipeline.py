@@ -17,7 +17,7 @@ from scanagg import __version__
 from scanagg.advisories.store import Store, open_store
 from scanagg.baseline.base import BaseOptions, find_base
 from scanagg.baseline.compare import trace
-from scanagg.baseline.file import foreign
+from scanagg.baseline.file import foreign, has_former
 from scanagg.core import cache
 from scanagg.core.errors import StoreError
 from scanagg.core.process import Stop
@@ -57,7 +57,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The target and the options of a check. Times are in seconds; None is the default.
 
     `rules` judge. If they are not from the work tree, `own_rules` loads those of the work tree.
-    `only` and `skip` are names of scanners. `output_dir` is the folder for reports. `base` names
+    `only` and `skip` are names of scanners. `output_dir` is the folder for reports. With
+    `former`, findings have the parts for baselines of version 1. `base` names
     the commit to compare with; in a pull request, `environ` can.
     """
 
@@ -73,6 +74,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     timeout: float | None = None
     now: datetime | None = None
     output_dir: Path | None = None
+    former: bool = False
     base: str | None = None
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
     stop: Stop = msgspec.field(default_factory=Stop)
@@ -192,6 +194,7 @@ def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> S
         workers=min(processors, jobs),
         image=request.image,
         key=request.rules.key,
+        former=request.former or has_former(request.rules.baseline),
         public=frozenset(
             hashlib.sha1(digest.encode(), usedforsecurity=False).hexdigest()
             for digest in rules.files.values()

@@ -1,8 +1,9 @@
 """Decide the history of every finding: from the base commit first, then from the baseline file."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -12,7 +13,14 @@ from msgspec.structs import replace
 from scanagg.baseline.base import Base
 from scanagg.baseline.compare_code import BaseFiles, Histories, compare_code
 from scanagg.baseline.compare_packages import PackageComparison, read_packages
-from scanagg.baseline.lookup import KnownAdvisories, first_seen, known_advisories, look_up
+from scanagg.baseline.file import PACKAGE_CATEGORIES
+from scanagg.baseline.lookup import (
+    KnownAdvisories,
+    anchors_of,
+    first_seen,
+    known_advisories,
+    look_up,
+)
 from scanagg.baseline.snapshot import compare_files, in_repository, read_snapshot
 from scanagg.core import cache
 from scanagg.core.git import Git
@@ -96,7 +104,7 @@ def trace(
             in_base = read_packages(files.snapshot, files.changes, inventory, folder)
             in_base = replace(in_base, purls=code.purls)
     packages = PackageComparison(in_base, base.time, known)
-    histories = code.by_number
+    histories = code.by_place
     if baseline:
         histories = look_up(
             in_files,
@@ -116,7 +124,11 @@ def trace(
             parts = [*split(finding, packages.histories(finding), ordinals)]
             traced += map(packages.narrowed, parts) if len(parts) > 1 else parts
         else:
-            traced.append(replace(finding, history=histories[number]))
+            groups = [
+                (places, histories[number, index])
+                for index, places in enumerate(_places_of_anchors(finding))
+            ]
+            traced += split(finding, groups, ordinals)
     notices = [*notices, *_key_notices(base, setup), *code.notices, *packages.notices()]
     return Traced(
         tuple(traced),
@@ -155,12 +167,32 @@ def split(
         yield replace(part, id=digest[: len(finding.id)], fingerprint=digest)
 
 
+def _places_of_anchors(finding: Finding) -> Iterator[Sequence[Location]]:
+    """Yield the places of a finding that each of its anchors is about."""
+    by_line: dict[tuple[str, int], list[Location]] = defaultdict(list)
+    for place in finding.places:
+        for line in place.lines:
+            by_line[place.path, line].append(place)
+    for anchor in finding.anchors:
+        if anchor.place is None:
+            yield finding.places
+        else:
+            keys = ((anchor.place.path, line) for line in anchor.place.lines)
+            yield tuple(dict.fromkeys(chain.from_iterable(map(by_line.__getitem__, keys))))
+
+
 def _part(finding: Finding, places: Iterable[Location], history: History) -> Finding:
     """Return a finding with some of its places only; the first is shown, or the same as before."""
     part = replace(finding, places=sorted_locations(places), history=history)
+    if finding.parts and finding.parts.category not in PACKAGE_CATEGORIES:
+        own = frozenset(part.places)
+        anchors = tuple(one for one in finding.anchors if one.place in own)
+        part = replace(part, anchors=anchors or finding.anchors)
     if finding.location in part.places:
         return part
-    return replace(part, location=part.places[0], snippet=None, line_hash=None)
+    shown = next((one for one in part.anchors if one.place), None)
+    place, snippet = (shown.place, shown.snippet) if shown else (part.places[0], None)
+    return replace(part, location=place, snippet=snippet, line_hash=None)
 
 
 def _base_files(
@@ -208,7 +240,7 @@ def _compare_files(
         reason = Reason("base-unreadable")
         if base.baseline:
             reason = Reason("not-in-baseline", {"path": base.baseline.path})
-        histories = dict.fromkeys(in_files, History(Change.NEW, reason))
+        histories = dict.fromkeys(anchors_of(in_files), History(Change.NEW, reason))
         in_files = {}
     if files is None:
         return Histories(histories)
@@ -219,7 +251,7 @@ def _compare_files(
         if finding.path in files.changes.changed
     }
     compared = compare_code(in_files, foreign, files, runs, setup, notify)
-    return replace(compared, by_number={**histories, **compared.by_number})
+    return replace(compared, by_place={**histories, **compared.by_place})
 
 
 def _key_notices(base: Base, setup: ScanSetup) -> Sequence[Reason]:
@@ -227,7 +259,7 @@ def _key_notices(base: Base, setup: ScanSetup) -> Sequence[Reason]:
     baseline = base.baseline
     if baseline is None or base.commit is not None or setup.key:
         return ()
-    if all(len(entry.parts.statement) <= HASH_DIGITS for entry in baseline.entries):
+    if all(len(entry.parts.code) <= HASH_DIGITS for entry in baseline.entries):
         return ()
     return (
         Reason("project-key-missing", {"path": baseline.path, "key": KEY, "variable": VARIABLE}),

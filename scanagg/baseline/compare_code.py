@@ -18,12 +18,25 @@ import msgspec
 from msgspec.structs import replace
 
 from scanagg import __version__
-from scanagg.baseline.lookup import match_entry
+from scanagg.baseline.lookup import AnchorNumber, anchors_of, match_entry
 from scanagg.baseline.matching import MatchEntry, find_elsewhere, match
 from scanagg.baseline.snapshot import FileChanges, FollowedFile, Snapshot, follow_lines, read_links
 from scanagg.core import cache
 from scanagg.findings.collect import Collected, ScanSetup, collect_findings
-from scanagg.model import Category, Change, Finding, History, Inventory, Reason, Run, Status, plain
+from scanagg.findings.fingerprint import VERSION
+from scanagg.findings.secrets import has_dummy_value
+from scanagg.model import (
+    Anchor,
+    Category,
+    Change,
+    Finding,
+    History,
+    Inventory,
+    Reason,
+    Run,
+    Status,
+    plain,
+)
 from scanagg.scanners.base import Scanner, all_scanners
 from scanagg.scanners.config import CONFIG
 from scanagg.scanners.runner import Event
@@ -49,13 +62,13 @@ class BaseFiles(msgspec.Struct, frozen=True):
 
 
 class Histories(msgspec.Struct, frozen=True):
-    """Histories by the number of their finding, with notices about them.
+    """Histories by the numbers of their finding and anchor, with notices about them.
 
     `purls` are the packages, with versions, that the scanners reported in the base, with the files
     that list them.
     """
 
-    by_number: Mapping[int, History]
+    by_place: Mapping[AnchorNumber, History]
     notices: tuple[Reason, ...] = ()
     purls: Mapping[str, frozenset[str]] = {}
 
@@ -75,25 +88,28 @@ def compare_code(
     """
     groups = ConfigurationGroups(base)
     changes = base.changes
-    histories: dict[int, History] = {}
+    histories: dict[AnchorNumber, History] = {}
     # Code can be reported under the name of a link: it is unchanged if the link and its file are.
     links = {link.path: link for link in base.snapshot.target.links}
     old_links = read_links(base.snapshot) if any(f.path in links for f in findings.values()) else ()
     ends = {link.path: link.end for link in old_links if link == links.get(link.path)}
+    undecided: dict[int, Finding] = {}
     for number, finding in findings.items():
         path = ends.get(finding.path) or finding.path
-        if path in changes.same:
-            if not groups.has_changed(finding):
-                reason = Reason("unchanged-file", {"path": path})
-                histories[number] = History(Change.UNCHANGED, reason)
-        elif path not in changes.changed:
-            histories[number] = History(Change.NEW, Reason("in-no-file"))
-    undecided = {number: one for number, one in findings.items() if number not in histories}
+        places = [(number, index) for index in range(len(finding.anchors))]
+        if path in changes.same and not groups.has_changed(finding):
+            reason = Reason("unchanged-file", {"path": path})
+            histories |= dict.fromkeys(places, History(Change.UNCHANGED, reason))
+        elif path in changes.same or path in changes.changed:
+            undecided[number] = finding
+        else:
+            histories |= dict.fromkeys(places, History(Change.NEW, Reason("in-no-file")))
     if not undecided and not package_findings:
         return Histories(histories)
+    anchors = anchors_of(undecided)
     if setup.limits.stop.is_set():
         stopped = Reason("stopped-before-base")
-        histories.update(dict.fromkeys(undecided, History(Change.NEW, stopped)))
+        histories |= dict.fromkeys(anchors, History(Change.NEW, stopped))
         return Histories(histories, (Reason("findings-count-as-new", {"why": stopped}),))
     everything = [*undecided.values(), *package_findings.values()]
     related = groups.unchanged_members() if any(map(groups.has_changed, undecided.values())) else []
@@ -107,24 +123,26 @@ def compare_code(
         base.snapshot.named,
     )
     matched, notices = _match(undecided, scanned, key, lines, base)
-    histories.update(matched)
+    histories |= matched
     moved = {
-        number: one
-        for number, one in undecided.items()
-        if histories[number] == History(Change.NEW, Reason("not-in-base"))
+        place: anchor
+        for place, anchor in anchors.items()
+        if histories[place] == History(Change.NEW, Reason("not-in-base"))
+        if not has_dummy_value(findings[place[0]])
     }
     if moved:
-        unchanged = (one for number, one in findings.items() if number not in undecided)
-        known = (*scanned.entries, *_entries(unchanged, key))
-        places = find_elsewhere(_entries(moved.values(), key), known)
-        for number, place in zip(moved, places, strict=True):
-            if place:
-                histories[number] = History(Change.NEW, Reason("known-elsewhere", {"path": place}))
+        unchanged = {number: one for number, one in findings.items() if number not in undecided}
+        known = (*scanned.entries, *_entries(anchors_of(unchanged).values(), key))
+        places_before = find_elsewhere(_entries(moved.values(), key), known)
+        for place, known_path in zip(moved, places_before, strict=True):
+            if known_path:
+                reason = Reason("known-elsewhere", {"path": known_path})
+                histories[place] = History(Change.NEW, reason)
     return Histories(histories, notices, scanned.purls)
 
 
-def _entries(findings: Iterable[Finding], key: bytes) -> list[MatchEntry]:
-    return [match_entry(finding, keyed_digest(key, finding.evidence)) for finding in findings]
+def _entries(anchors: Iterable[Anchor], key: bytes) -> list[MatchEntry]:
+    return [match_entry(anchor, keyed_digest(key, anchor.evidence)) for anchor in anchors]
 
 
 class ConfigurationGroups:
@@ -164,7 +182,7 @@ def _match(
     key: bytes,
     lines: Mapping[str, FollowedFile],
     base: BaseFiles,
-) -> tuple[Mapping[int, History], tuple[Reason, ...]]:
+) -> tuple[Mapping[AnchorNumber, History], tuple[Reason, ...]]:
     """Match findings with those of the base; the notices name what was not examined there."""
     named = base.snapshot.named
     same = {named(path) for path in base.changes.same}
@@ -175,17 +193,20 @@ def _match(
             return path, line
         return lines[path].place(line) if path in lines else None
 
+    anchors = anchors_of(findings)
     matches = match(
-        _entries(findings.values(), key),
+        _entries(anchors.values(), key),
         scanned.entries,
         lines=base_line,
+        renames={path: file.base for path, file in lines.items() if file.base != path},
         paths={named(file.path) for file in base.snapshot.target.files},
         base_paths=files.keys(),
         prefix=named(""),
     )
     histories = {}
     gaps: dict[Reason, None] = {}
-    for (number, finding), found in zip(findings.items(), matches, strict=True):
+    for place, found in zip(anchors, matches, strict=True):
+        finding = findings[place[0]]
         if found.change is Change.UNCHANGED:
             reason = Reason("in-base", {"tier": found.tier})
         elif found.change is Change.UPDATED:
@@ -197,7 +218,7 @@ def _match(
             unexamined = _not_examined(finding, path, scanned, base.changes)
             gaps.update(dict.fromkeys(unexamined))
             reason = unexamined[0] if unexamined else Reason("not-in-base")
-        histories[number] = History(found.change, reason)
+        histories[place] = History(found.change, reason)
     notices = [Reason("findings-count-as-new", {"why": gap}) for gap in list(gaps)[:_SHOWN]]
     if len(gaps) > _SHOWN:
         notices.append(Reason("more-base-files-unread", {"number": len(gaps) - _SHOWN}))
@@ -261,10 +282,11 @@ class BaseFindings(msgspec.Struct, frozen=True):
             entries=tuple(
                 _entries(
                     (
-                        finding
+                        anchor
                         for finding in findings
                         if finding.package is None
                         if finding.path in places.get(finding.category, before)
+                        for anchor in finding.anchors
                     ),
                     key,
                 )
@@ -314,6 +336,7 @@ def _scan(
     # Everything that decides the result.
     decisive = (
         __version__,
+        VERSION,
         snapshot.commit,
         snapshot.named(""),
         [*zip(paths, map(snapshot.files.get, paths), strict=True)],

@@ -2,13 +2,15 @@
 
 The file is one JSON array with one element per line, so that git knows when each was added:
 
-    [{"baseline":"scanagg","version":1,"growth":2}
-    ,{"category":"code","rule":"B602","path":"app.py","qualname":"run","statement":"#9a…","line":7}
+    [{"baseline":"scanagg","version":2,"growth":2}
+    ,{"category":"code","rule":"B602","path":"app.py","qualname":"run","code":"#9a…","line":7}
     ]
 
 Commas are at the start of lines, so that a line stays the same when its neighbours come or go.
-`growth` counts how often all packages were accepted as they were; packages added later are new. A
-statement's hash begins with "#", because secret scanners report a quoted long hexadecimal number.
+`growth` counts how often all packages were accepted as they were; packages added later are new.
+Hashes begin with "#", because secret scanners report a quoted long hexadecimal number.
+
+Entries of version 1 have the hash of a statement only, and stay as they are until they are gone.
 """
 
 import itertools
@@ -32,7 +34,7 @@ PACKAGE_CATEGORIES: Final = frozenset((Category.VULNERABILITY.value, Category.LI
 """The categories whose entries name a package instead of a file."""
 
 # The format that is written; a newer one is refused.
-_VERSION: Final = 1
+_VERSION: Final = 2
 # 100,000 entries are about 20 MiB.
 _MAX_BYTES: Final = 64 << 20
 _MARKER: Final = re.compile(rb"^(<{7}|={7}|>{7}|\|{7})( |\r?$)", re.MULTILINE)
@@ -42,8 +44,8 @@ _UNKNOWN: Final = re.compile(r"unknown field `(.*)`", re.DOTALL)
 _BOMS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 _REMADE: Final = "Restore it from git. Or delete it, then run: scanagg baseline write"
 _KEYS: Final = (
-    "An entry can have category, rule, path, purl, qualname, statement, ids, line, by, owner, "
-    "reason."
+    "An entry can have category, rule, path, purl, qualname, code, statement, inputs, origins, "
+    "ids, line, by, owner, reason."
 )
 _T = TypeVar("_T")
 _CategoryWord = Literal["vulnerability", "code", "secret", "license", "misconfiguration"]
@@ -51,8 +53,9 @@ _Text = Annotated[str, Meta(min_length=1)]
 
 
 class BaselineEntry(Struct, frozen=True):
-    """One finding of a baseline.
+    """One place of a finding of a baseline. `statement`, `inputs` and `origins` are as in `Anchor`.
 
+    `former` is True for an entry of version 1, where the parts have a statement as their code.
     `line` is a hint for people and for the order among equals, None in a slim file. `ids` are all
     ids of a vulnerability, `by` the scanners that reported it when it was added. `owner` and
     `reason` are set if it was accepted later.
@@ -60,6 +63,10 @@ class BaselineEntry(Struct, frozen=True):
 
     parts: Parts
     line: int | None = None
+    statement: str = ""
+    inputs: str = ""
+    origins: str = ""
+    former: bool = False
     ids: tuple[str, ...] = ()
     owner: str = ""
     reason: str = ""
@@ -102,7 +109,10 @@ class _WireEntry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=
     path: str = ""
     purl: str = ""
     qualname: str = ""
+    code: str = ""
     statement: str = ""
+    inputs: str = ""
+    origins: str = ""
     ids: tuple[_Text, ...] = ()
     line: Annotated[int, Meta(ge=1)] | None = None
     by: tuple[_Text, ...] = ()
@@ -142,6 +152,11 @@ def is_slim(baseline: Baseline) -> bool:
     """Return True where entries about files have no line hints."""
     of_files = [entry for entry in baseline.entries if not entry.of_package]
     return bool(of_files) and not any(entry.line for entry in of_files)
+
+
+def has_former(baseline: Baseline | None) -> bool:
+    """Return True for a baseline with entries of version 1."""
+    return baseline is not None and any(entry.former for entry in baseline.entries)
 
 
 # Reading.
@@ -273,29 +288,47 @@ def _entry(source: _Source, start: int, element: bytes) -> BaselineEntry:
     elif not path or entry.purl:
         message = f"a finding of category {category} must have a path, and no purl"
         raise source.error(start, message, _REMADE)
-    statement = entry.statement.removeprefix("#")
-    parts = Parts(category, entry.rule, path, entry.qualname, statement)
-    return BaselineEntry(parts, entry.line, entry.ids, entry.owner, entry.reason, entry.by)
+    code, statement = entry.code.removeprefix("#"), entry.statement.removeprefix("#")
+    former = bool(statement and not code)
+    return BaselineEntry(
+        parts=Parts(category, entry.rule, path, entry.qualname, statement if former else code),
+        line=entry.line,
+        statement="" if former else statement,
+        inputs=entry.inputs.removeprefix("#"),
+        origins=(entry.origins or entry.inputs).removeprefix("#"),
+        former=former,
+        ids=entry.ids,
+        owner=entry.owner,
+        reason=entry.reason,
+        by=entry.by,
+    )
 
 
 # Writing.
 
 
-def entry_for(finding: Finding, owner: str = "", reason: str = "") -> BaselineEntry:
-    """Return the entry for a finding; `owner` and `reason` are those of who accepted it.
+def entries_for(finding: Finding, owner: str = "", reason: str = "") -> tuple[BaselineEntry, ...]:
+    """Return the entries for a finding; `owner` and `reason` are those of who accepted it.
 
-    ValueError for a finding without parts, which no later check could recognise.
+    ValueError for a finding without anchors, which no later check could recognise.
     """
-    if finding.parts is None:
-        raise ValueError(f"finding {finding.id} has no parts")
-    in_file = finding.parts.category not in PACKAGE_CATEGORIES
-    return BaselineEntry(
-        parts=finding.parts,
-        line=finding.location.start_line if finding.location and in_file else None,
-        ids=tuple(sorted(finding.advisory.ids)) if finding.advisory else (),
-        owner=owner,
-        reason=reason,
-        by=tuple(sorted(finding.scanners)),
+    if not finding.anchors:
+        raise ValueError(f"finding {finding.id} has no anchors")
+    ids = tuple(sorted(finding.advisory.ids)) if finding.advisory else ()
+    by = tuple(sorted(finding.scanners))
+    return tuple(
+        BaselineEntry(
+            parts=anchor.parts,
+            line=anchor.line or None,
+            statement=anchor.statement,
+            inputs=anchor.inputs,
+            origins=anchor.origins,
+            ids=ids,
+            owner=owner,
+            reason=reason,
+            by=by,
+        )
+        for anchor in finding.anchors
     )
 
 
@@ -345,8 +378,8 @@ def _file_text(growth: int, elements: Iterable[tuple[BaselineEntry, str]]) -> st
 
     def key(element: tuple[BaselineEntry, str]) -> tuple[object, ...]:
         entry, text = element
-        category, rule, path, qualname, statement = entry.parts
-        return (category, path, rule, qualname, statement, entry.line or 0, text)
+        category, rule, path, qualname, code = entry.parts
+        return (category, path, rule, qualname, code, entry.line or 0, text)
 
     head = _ENCODER.encode(_Head("scanagg", _VERSION, growth)).decode()
     lines = "".join(f",{text}\n" for _, text in sorted(elements, key=key))
@@ -355,13 +388,17 @@ def _file_text(growth: int, elements: Iterable[tuple[BaselineEntry, str]]) -> st
 
 def _encoded(entry: BaselineEntry, slim: bool) -> str:
     parts = entry.parts
+    code, statement = ("", parts.code) if entry.former else (parts.code, entry.statement)
     wire = _WireEntry(
         category=cast("_CategoryWord", parts.category),
         rule=parts.rule,
         path="" if entry.of_package else parts.path,
         purl=parts.path if entry.of_package else "",
         qualname=parts.qualname,
-        statement=f"#{parts.statement}" if parts.statement else "",
+        code=_marked(code),
+        statement=_marked(statement),
+        inputs=_marked(entry.inputs),
+        origins=_marked(entry.origins if entry.origins != entry.inputs else ""),
         ids=entry.ids,
         line=None if slim else entry.line,
         by=entry.by,
@@ -369,3 +406,7 @@ def _encoded(entry: BaselineEntry, slim: bool) -> str:
         reason=entry.reason,
     )
     return _ENCODER.encode(wire).decode()
+
+
+def _marked(digest: str) -> str:
+    return f"#{digest}" if digest else ""

@@ -6,10 +6,12 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from scanagg.baseline.file import Baseline, BaselineEntry, entry_for, nfc
+from scanagg.baseline.file import Baseline, BaselineEntry, entries_for, has_former, nfc
 from scanagg.baseline.matching import BaselineMatch, MatchEntry, find_elsewhere, match
 from scanagg.core.git import Blamed, Git
+from scanagg.findings.secrets import has_dummy_value
 from scanagg.model import (
+    Anchor,
     Category,
     Change,
     Finding,
@@ -126,80 +128,164 @@ def known_advisories(baseline: Baseline, times: Mapping[int, datetime]) -> Known
     return KnownAdvisories(baseline.path, by_package)
 
 
+AnchorNumber = tuple[int, int]
+"""The number of a finding, and the index of one of its anchors."""
+
+
 def look_up(
     findings: Mapping[int, Finding],
-    histories: Mapping[int, History],
+    histories: Mapping[AnchorNumber, History],
     baseline: Baseline,
     *,
     times: Mapping[int, datetime],
     paths: Collection[str],
     secrets: bool,
     prefix: str = "",
-) -> Mapping[int, History]:
-    """Return the histories of findings in files, with what the baseline knows of them.
+) -> Mapping[AnchorNumber, History]:
+    """Return the histories of the anchors of findings in files, with what the baseline knows.
 
-    A finding that the base or the baseline has is unchanged. Entries are matched with findings of
-    the base first, so that a copy of such a finding does not take its entry.
+    What the base or the baseline has is unchanged. Entries are matched with what the base has
+    first, so that a copy of such a finding does not take its entry.
 
     `times`, `paths` and `prefix` are as in `first_seen` and `compare`. Without `secrets`, entries
     of secrets count only for secrets that the base has.
     """
     of_secrets = (Change.UNCHANGED, Change.NEW) if secrets else (Change.UNCHANGED,)
-    free = _in_files(baseline.entries)
     updated = dict(histories)
     in_base, others = (
         {
-            number: match_entry(finding)
-            for number, finding in findings.items()
-            if histories[number].change in changes
+            place: anchor
+            for place, anchor in anchors_of(findings).items()
+            if histories[place].change in changes
             # A base commit knows an edited secret better than an entry does.
-            if finding.category is not Category.SECRET or histories[number].change in of_secrets
+            if not anchor.is_secret or histories[place].change in of_secrets
         }
         for changes in ((Change.UNCHANGED,), (Change.NEW, Change.UPDATED))
     )
-    turns = ((in_base, True), (_before_its_secret_was_known(findings), False), (others, True))
-    for number, index, found in _match_in_turn(turns, free, paths, prefix):
-        history = histories[number]
+    for place, index, found in _match_all((in_base, others), baseline, paths, prefix):
+        history = histories[place]
         if history.change is Change.UNCHANGED and found.change is Change.UPDATED:
             continue
         if history.change is not found.change:
-            path, tier = baseline.path, found.tier
-            reason = Reason("in-baseline", {"path": path, "tier": tier})
+            reason = Reason("in-baseline", {"path": baseline.path, "tier": found.tier})
             if found.change is Change.UPDATED:
-                reason = Reason("edited-since-baseline", {"path": path, "tier": tier})
+                reason = Reason(
+                    "edited-since-baseline", {"path": baseline.path, "tier": found.tier}
+                )
             history = History(found.change, reason)
-        updated[number] = replace(history, first_seen=times.get(baseline.lines[index]))
-        del free[index]
+        updated[place] = replace(history, first_seen=times.get(baseline.lines[index]))
     # Without a base, only the baseline shows the old place of a finding.
     new = [
-        number
-        for number, history in updated.items()
-        if number in findings and history.reason.kind == "not-in-baseline"
+        place
+        for place, history in updated.items()
+        if history.reason.kind == "not-in-baseline" and not has_dummy_value(findings[place[0]])
     ]
-    entries = _in_files(baseline.entries).values()
-    places = find_elsewhere([match_entry(findings[number]) for number in new], entries)
-    for number, place in zip(new, places, strict=True):
-        if place:
-            reason = Reason("known-elsewhere", {"path": place})
-            updated[number] = replace(updated[number], reason=reason)
+    entries = _in_files(baseline.entries, former=False).values()
+    elsewhere = find_elsewhere(
+        [match_entry(findings[number].anchors[index]) for number, index in new], entries
+    )
+    for place, path in zip(new, elsewhere, strict=True):
+        if path:
+            updated[place] = replace(
+                updated[place], reason=Reason("known-elsewhere", {"path": path})
+            )
     return updated
 
 
-def _in_files(entries: Iterable[BaselineEntry]) -> dict[int, MatchEntry]:
+def anchors_of(findings: Mapping[int, Finding]) -> dict[AnchorNumber, Anchor]:
+    """Return all anchors of findings."""
+    return {
+        (number, index): anchor
+        for number, finding in findings.items()
+        for index, anchor in enumerate(finding.anchors)
+    }
+
+
+def _in_files(entries: Iterable[BaselineEntry], *, former: bool) -> dict[int, MatchEntry]:
     """Return the entries about files as they are matched, by their index."""
     return {
-        index: MatchEntry(entry.parts, entry.line or 0)
+        index: MatchEntry(
+            entry.parts, entry.line or 0, "", entry.statement, entry.inputs, entry.origins
+        )
         for index, entry in enumerate(entries)
-        if not entry.of_package
+        if not entry.of_package and entry.former is former
+    }
+
+
+def _match_all(
+    turns: Sequence[Mapping[AnchorNumber, Anchor]],
+    baseline: Baseline,
+    paths: Collection[str],
+    prefix: str,
+) -> Iterator[tuple[AnchorNumber, int, BaselineMatch]]:
+    """Yield a match for each anchor that the baseline knows, with the index of its entry.
+
+    Those of the first turn are matched before those of the second one. Entries of version 1 come
+    last.
+    """
+    free = _in_files(baseline.entries, former=False)
+    left = [dict(turn) for turn in turns]
+    for turn in left:
+        # Code in which no scanner knew a secret when the entry was written, unless it was edited.
+        for entries, edited in ((_unmasked(turn), False), (_entries(turn), True)):
+            for place, index, match_ in _match(entries, free, paths, prefix):
+                if edited or match_.change is Change.UNCHANGED:
+                    del turn[place], free[index]
+                    yield place, index, match_
+    if has_former(baseline):
+        yield from _match_former(left, baseline, paths, prefix)
+
+
+def _match_former(
+    turns: Iterable[Mapping[AnchorNumber, Anchor]],
+    baseline: Baseline,
+    paths: Collection[str],
+    prefix: str,
+) -> Iterator[tuple[AnchorNumber, int, BaselineMatch]]:
+    """Yield a match for each anchor that an entry of version 1 knows.
+
+    An entry that knows a secret knows all its places in the file.
+    """
+    free = _in_files(baseline.entries, former=True)
+    known: dict[int, tuple[int, BaselineMatch]] = {}
+    for turn in turns:
+        # First code in which no scanner knew a secret, as above.
+        for version in (1, 0):
+            firsts = {
+                number: (number, index)
+                for number, index in sorted(turn, reverse=True)
+                if number not in known and len(turn[number, index].former) > version
+            }
+            entries = {
+                place: MatchEntry(turn[place].former[version], turn[place].line)
+                for place in reversed(firsts.values())
+            }
+            for (number, _), index, match_ in _match(entries, free, paths, prefix):
+                if version == 0 or match_.change is Change.UNCHANGED:
+                    del free[index]
+                    known[number] = index, match_
+        yield from ((place, *known[place[0]]) for place in turn if place[0] in known)
+
+
+def _entries(anchors: Mapping[AnchorNumber, Anchor]) -> dict[AnchorNumber, MatchEntry]:
+    return {place: match_entry(anchor) for place, anchor in anchors.items()}
+
+
+def _unmasked(anchors: Mapping[AnchorNumber, Anchor]) -> dict[AnchorNumber, MatchEntry]:
+    """Return code with a secret, as if no scanner knew the secret."""
+    return {
+        place: entry._replace(parts=entry.parts._replace(code=anchors[place].unmasked))
+        for place, entry in _entries(anchors).items()
+        if anchors[place].unmasked
     }
 
 
 def _match(
-    current: Mapping[int, MatchEntry],
+    current: Mapping[AnchorNumber, MatchEntry],
     base: Mapping[int, MatchEntry],
     paths: Collection[str],
     prefix: str,
-) -> Iterable[tuple[int, int, BaselineMatch]]:
+) -> Sequence[tuple[AnchorNumber, int, BaselineMatch]]:
     """Return matches with the numbers of both sides: only for what the baseline has."""
     files = {entry.parts.path for entry in base.values()}
     matches = match(
@@ -207,51 +293,17 @@ def _match(
     )
     indexes = list(base)
     return [
-        (number, indexes[found.base], found)
-        for number, found in zip(current, matches, strict=True)
+        (place, indexes[found.base], found)
+        for place, found in zip(current, matches, strict=True)
         if found.base is not None
     ]
 
 
-def _match_in_turn(
-    turns: Iterable[tuple[Mapping[int, MatchEntry], bool]],
-    free: Mapping[int, MatchEntry],
-    paths: Collection[str],
-    prefix: str,
-) -> Iterator[tuple[int, int, BaselineMatch]]:
-    """Yield one match for a finding, with the entries that are free when its turn comes.
-
-    A turn says if edited findings count. If not, they are left to a later turn.
-    """
-    matched: set[int] = set()
-    for current, edited in turns:
-        left = {number: entry for number, entry in current.items() if number not in matched}
-        for number, index, found in _match(left, free, paths, prefix):
-            if edited or found.change is Change.UNCHANGED:
-                matched.add(number)
-                yield number, index, found
-
-
-def _before_its_secret_was_known(findings: Mapping[int, Finding]) -> dict[int, MatchEntry]:
-    """Return code with a secret in its statement, as if no scanner knew the secret.
-
-    That is how entries have it that were written before a scanner knew it.
-    """
-    entries = {}
-    for number, finding in findings.items():
-        if finding.unmasked:
-            entry = match_entry(finding)
-            parts = entry.parts._replace(statement=finding.unmasked)
-            entries[number] = entry._replace(parts=parts)
-    return entries
-
-
-def match_entry(finding: Finding, check: str = "") -> MatchEntry:
-    """Return a finding as it is matched. ValueError for one without parts."""
-    if finding.parts is None:
-        raise ValueError(f"finding {finding.id} has no parts")
-    line = finding.location.start_line if finding.location else None
-    return MatchEntry(finding.parts, line or 0, check)
+def match_entry(anchor: Anchor, check: str = "") -> MatchEntry:
+    """Return an anchor as it is matched."""
+    return MatchEntry(
+        anchor.parts, anchor.line, check, anchor.statement, anchor.inputs, anchor.origins
+    )
 
 
 # An update of the file: which entries stay.
@@ -260,12 +312,12 @@ def match_entry(finding: Finding, check: str = "") -> MatchEntry:
 class BaselineComparison(msgspec.Struct, frozen=True):
     """The findings of a check compared with a baseline.
 
-    `matches` has one match per finding. `matched` are the entries, by index, that match a finding,
-    `unsure` those that match none although their scanners did not examine everything. The findings
-    of all other entries are gone.
+    `matches` has one match for each anchor of each finding. `matched` are the entries, by index,
+    that match one, `unsure` those that match none although their scanners did not examine
+    everything. The findings of all other entries are gone.
     """
 
-    matches: tuple[BaselineMatch, ...]
+    matches: tuple[tuple[BaselineMatch, ...], ...]
     matched: frozenset[int]
     unsure: frozenset[int]
 
@@ -282,32 +334,33 @@ def compare(
     `runs` are those of the same check, `paths` all files of the target, relative to the repository
     as in `Parts`, and `prefix` leads from there to the target.
     """
+    by_number = dict(enumerate(findings))
     # Packages by purl and problem, of which the first entry counts; everything else in tiers.
     by_key = {
         key: BaselineMatch(index, Change.UNCHANGED, "package and id")
         for index, entry in reversed([*enumerate(baseline.entries)])
         for key in _keys(entry)
     }
-    entries = [entry_for(finding) for finding in findings]
-    matches = [BaselineMatch(None, Change.NEW, "")] * len(entries)
-    for number, entry in enumerate(entries):
-        for key in reversed(_keys(entry)):
-            matches[number] = by_key.get(key, matches[number])
+    found = {place: BaselineMatch(None, Change.NEW, "") for place in anchors_of(by_number)}
+    for number, finding in by_number.items():
+        for key in reversed(_keys(entries_for(finding)[0])):
+            found[number, 0] = by_key.get(key, found[number, 0])
     files = frozenset(map(nfc, paths))
-    free = _in_files(baseline.entries)
-    without_secrets = _before_its_secret_was_known(dict(enumerate(findings)))
-    turns = ((without_secrets, False), (_in_files(entries), True))
-    for number, index, found in _match_in_turn(turns, free, files, nfc(prefix)):
-        matches[number] = found._replace(base=index)
-        del free[index]
-    matched = frozenset(found.base for found in matches if found.base is not None)
+    in_files = {n: one for n, one in by_number.items() if not entries_for(one)[0].of_package}
+    for place, index, match_ in _match_all([anchors_of(in_files)], baseline, files, nfc(prefix)):
+        found[place] = match_._replace(base=index)
+    matched = frozenset(one.base for one in found.values() if one.base is not None)
     by_scanner = {run.scanner: run for run in runs}
     unsure = frozenset(
         index
         for index in frozenset(range(len(baseline.entries))) - matched
         if not _is_examined(baseline.entries[index], by_scanner, nfc(prefix))
     )
-    return BaselineComparison(tuple(matches), matched, unsure)
+    matches = tuple(
+        tuple(found[number, index] for index in range(len(finding.anchors)))
+        for number, finding in by_number.items()
+    )
+    return BaselineComparison(matches, matched, unsure)
 
 
 def _keys(entry: BaselineEntry) -> list[tuple[str, ...]]:

@@ -1,10 +1,20 @@
 """Match findings across two states of a project: one to one, in tiers, the first match wins."""
 
 import operator
+import posixpath
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Hashable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
 from functools import lru_cache
+from itertools import takewhile
 from typing import Final, NamedTuple
 
 from scanagg.baseline.file import PACKAGE_CATEGORIES
@@ -29,15 +39,19 @@ LineMap = Callable[[str, int], tuple[str, int] | None]
 
 
 class MatchEntry(NamedTuple):
-    """The fields of a finding that matching uses.
+    """The fields of an anchor that matching uses.
 
-    `line` is 0 where it is not known; it decides the order among equals. `check` is a digest of
-    the values on a secret's lines, "" for everything else and where it is not known.
+    `line` is 0 where it is not known; it decides the order among equals. `check` is a digest of a
+    secret in the code, "" for everything else and where it is not known. `statement`, `inputs` and
+    `origins` are as in `Anchor`.
     """
 
     parts: Parts
     line: int = 0
     check: str = ""
+    statement: str = ""
+    inputs: str = ""
+    origins: str = ""
 
 
 class BaselineMatch(NamedTuple):
@@ -55,23 +69,30 @@ class BaselineMatch(NamedTuple):
 class _Item(NamedTuple):
     """An entry as the tiers need it; `place` is its path and line in the base, None if unknown.
 
-    `statement` comes without the keyed digest of a secret. `code` is the statement of code, ""
-    else: lines beside the flagged one may change what code does. `value` is a digest of a secret,
-    "" where only one side has it. `movable` is the statement, "" for a secret: in another file, a
-    secret is a copy, even if the first one is removed. `in_file` is False for findings about
-    packages, `runs` in tests, documentation and examples.
+    `path` is that in the base, if the file was renamed. `code` comes without the keyed digest of a
+    secret. `on_line` is the code, "" for secrets and misconfigurations: lines beside the flagged
+    one may change what code does. `value` is a digest of a secret, "" where only one side has it.
+    A `movable` one can be in another file: code in functions, resources, and secrets in functions,
+    but these only in the same `folder`. A `moved` secret is in a new file or in one that is gone.
+    `in_file` is False for findings about packages, `runs` in tests, documentation and examples.
     """
 
     category: str
     rule: str
     path: str
     qualname: str
+    function: str
     line: int
     place: tuple[str, int] | None
-    statement: str
     code: str
+    statement: str
+    inputs: str
+    origins: str
+    on_line: str
     value: str
-    movable: str
+    movable: bool
+    moved: bool
+    folder: str
     in_file: bool
     runs: bool
 
@@ -90,32 +111,45 @@ class _Tier(NamedTuple):
     needs: str = "category"
     change: Change = Change.UNCHANGED
     leaves_home: bool = False
-    renamed: bool = False
 
 
 # The surest first. The tier of edited findings comes last, so that it takes no match from an
-# unedited one. Findings without a statement are recognised in their own file only.
+# unedited one. The path of a renamed file is that in the base.
 _TIERS: Final = (
-    _Tier("line", ("place", "code"), "place"),
-    _Tier("rule, file, function and statement", ("path", "qualname", "statement")),
-    _Tier("rule, file and statement", ("path", "statement"), "statement", leaves_home=True),
+    _Tier("line", ("place", "on_line"), "place"),
+    _Tier("rule, file, function and statement", ("path", "qualname", "code", "statement")),
+    # A scanner may not know where an expression is if it has several lines.
+    _Tier(
+        "rule, file, function and whole statement", ("path", "qualname", "statement"), "statement"
+    ),
+    _Tier("rule, file, function and expression", ("path", "qualname", "code"), "code"),
+    _Tier("rule, file and statement", ("path", "code", "statement"), "code", leaves_home=True),
     # The text beside a secret may change, and a formatter may move it.
     _Tier("rule, file and value", ("path", "value"), "value"),
+    # In another file, the names in the code must mean the same.
     _Tier(
-        "rule, function and statement in a renamed file",
-        ("qualname", "statement"),
-        "statement",
-        renamed=True,
-    ),
-    _Tier("rule and statement in a renamed file", ("statement",), "statement", renamed=True),
-    _Tier(
-        "rule, function and statement in another file",
-        ("qualname", "statement"),
+        "rule, function, expression and what it uses in another file",
+        ("function", "code", "inputs", "folder"),
         "movable",
+        leaves_home=True,
+    ),
+    _Tier(
+        "rule, function, expression and origin of what it uses in another file",
+        ("function", "code", "origins", "folder"),
+        "movable",
+        leaves_home=True,
+    ),
+    _Tier(
+        "function, name and value in a new file instead of one that is gone",
+        ("function", "code"),
+        "moved",
         leaves_home=True,
     ),
     _Tier("rule, file and function", ("path", "qualname"), "in_file", Change.UPDATED),
 )
+
+# The most removed files that can have the same without being taken for many copies.
+_FEW: Final = 10
 
 _Suffix = Callable[[str], object]
 _NO_VALUE: Final[tuple[_Suffix, _Suffix]] = (lambda _value: "", lambda _value: "")
@@ -129,31 +163,38 @@ def match(
     base: Sequence[MatchEntry],
     *,
     lines: LineMap | None = None,
+    renames: Mapping[str, str] | None = None,
     paths: Collection[str] = (),
     base_paths: Collection[str] = (),
     prefix: str = "",
 ) -> list[BaselineMatch]:
     """Return one match for each of `current`, in order.
 
-    `paths` and `base_paths` are the files that exist now and in the base: findings may move from
-    files that are gone to files that are new. `prefix` leads from the repository to the target, and
-    only folders below it decide if a file runs. Among equals the first by line, then in the given
-    order, matches the first. A secret whose value is known on both sides to differ is never
-    unchanged.
+    `renames` are the paths in the base of renamed files, by their paths now; None where they are
+    not known. `paths` and `base_paths` are the files that exist now and in the base. `prefix` leads
+    from the repository to the target, and only folders below it decide if a file runs. Among equals
+    the first by line, then in
+    the given order, matches the first. A secret whose value is known on both sides to differ is
+    never unchanged.
     """
     sides = (current, base)
-    keyed = all(any(entry.parts.statement[HASH_DIGITS:] for entry in side) for side in sides)
-    left = _items(current, lines or (lambda _path, _line: None), prefix, keyed=keyed)
-    free = _items(base, lambda path, line: (path, line), prefix, keyed=keyed)
+    keyed = all(any(entry.parts.code[HASH_DIGITS:] for entry in side) for side in sides)
+    if renames is None:
+        renames = _guessed_renames(current, base, paths, base_paths)
+    new, gone = {*paths} - {*base_paths}, {*base_paths} - {*paths}
+    left = _items(
+        current, lines or (lambda _path, _line: None), renames, prefix, keyed=keyed, moved=new
+    )
+    free = _items(base, lambda path, line: (path, line), {}, prefix, keyed=keyed, moved=gone)
     has_values = any(item.value for item in (*left.values(), *free.values()))
-    added = frozenset(paths) - frozenset(base_paths)
-    removed = frozenset(base_paths) - frozenset(paths)
     matches = [BaselineMatch(None, Change.NEW, "")] * len(current)
     for tier in _TIERS:
+        if not (left and free):
+            break
         by_value = has_values and tier.change is Change.UNCHANGED
         for suffix, base_suffix in _BY_VALUE if by_value else (_NO_VALUE,):
-            keys = _keys(left.values(), tier, suffix, added)
-            base_keys = _keys(free.values(), tier, base_suffix, removed)
+            keys = _keys(left.values(), tier, suffix)
+            base_keys = _keys(free.values(), tier, base_suffix)
             pairs = list(_pairs(left, keys, free, base_keys, leaves_home=tier.leaves_home))
             for number, base_number in pairs:
                 matches[number] = BaselineMatch(base_number, tier.change, tier.words)
@@ -161,16 +202,104 @@ def match(
     return matches
 
 
+def _guessed_renames(
+    current: Iterable[MatchEntry],
+    base: Iterable[MatchEntry],
+    paths: Collection[str],
+    base_paths: Collection[str],
+) -> Mapping[str, str]:
+    """Return the files that seem to be renamed: by what was found in them, else by their folder."""
+    added = frozenset(paths) - frozenset(base_paths)
+    removed = frozenset(base_paths) - frozenset(paths)
+    renames = _same_contents(
+        (entry for entry in current if entry.parts.path in added),
+        (entry for entry in base if entry.parts.path in removed),
+    )
+    others = added - renames.keys(), removed - {*renames.values()}
+    return {**_same_names(*others, paths), **renames}
+
+
+def _same_names(
+    added: Iterable[str], removed: Iterable[str], paths: Iterable[str]
+) -> dict[str, str]:
+    """Return the removed file for each added one of the same name, with the most common folders.
+
+    The folder is gone, or no other file has the name: a file can have got a namesake elsewhere.
+    """
+    folders, names = {""}, Counter[str]()
+    for path in paths:
+        folder, name = posixpath.split(path)
+        names[name] += 1
+        while folder not in folders:
+            folders.add(folder)
+            folder = posixpath.dirname(folder)
+    news = [path.split("/") for path in sorted(added)]
+    olds = [
+        path.split("/")
+        for path in sorted(removed)
+        if posixpath.dirname(path) not in folders or names[posixpath.basename(path)] == 1
+    ]
+    renamed: dict[str, str] = {}
+    for length in range(min(max(map(len, some), default=0) for some in (news, olds)), 0, -1):
+        by_end: dict[tuple[str, ...], list[list[str]]] = defaultdict(list)
+        for old in reversed(olds):
+            by_end[tuple(old[-length:])].append(old)
+        for new in news:
+            if by_end.get(tuple(new[-length:])):
+                renamed["/".join(new)] = "/".join(by_end[tuple(new[-length:])].pop())
+        news = [new for new in news if "/".join(new) not in renamed]
+        olds = [old for some in by_end.values() for old in reversed(some)]
+    return renamed
+
+
+def _same_contents(added: Iterable[MatchEntry], removed: Iterable[MatchEntry]) -> dict[str, str]:
+    """Return the removed file for each added one that has the most of what was in it.
+
+    Of several, it is the one with the most similar name. What many files have tells nothing.
+    """
+    olds: dict[Hashable, set[str]] = defaultdict(set)
+    for entry in removed:
+        olds[_content(entry)].add(entry.parts.path)
+    votes = Counter[tuple[str, str]]()
+    for entry in added:
+        known = olds.get(_content(entry), set()) if _content(entry) else set()
+        if len(known) <= _FEW:
+            votes.update((old, entry.parts.path) for old in known)
+
+    def likeness(pair: tuple[str, str]) -> tuple[int, int]:
+        ways = (zip(*pair, strict=False), zip(*map(reversed, pair), strict=False))
+        return votes[pair], sum(
+            1 for way in ways for _ in takewhile(lambda letters: letters[0] == letters[1], way)
+        )
+
+    renamed: dict[str, str] = {}
+    taken: set[str] = set()
+    for old, new in sorted(sorted(votes), key=likeness, reverse=True):
+        if new not in renamed and old not in taken:
+            renamed[new] = old
+            taken.add(old)
+    return renamed
+
+
+def _content(entry: MatchEntry) -> Hashable:
+    """Return what identifies the finding wherever its file is; None if nothing does."""
+    category, rule, _path, qualname, code = entry.parts
+    if category == Category.SECRET.value:
+        digest = entry.check or code[HASH_DIGITS:]
+        return (qualname, code[:HASH_DIGITS], digest) if digest else None
+    return (category, rule, qualname, code, entry.inputs) if entry.inputs else None
+
+
 def find_elsewhere(current: Sequence[MatchEntry], others: Iterable[MatchEntry]) -> list[str | None]:
-    """Return for each of `current` another file with the same value, or the same statement.
+    """Return for each of `current` another file with the same value, or the same code.
 
     A finding that is new in its place was moved or copied from there.
     """
 
     def key(entry: MatchEntry) -> Hashable:
-        category, rule, _path, qualname, statement = entry.parts
-        value = entry.check or statement[HASH_DIGITS:]
-        same = value or (statement and (qualname, statement))
+        category, rule, _path, qualname, code = entry.parts
+        value = entry.check or code[HASH_DIGITS:]
+        same = value or (code and (qualname, code))
         return (category, rule, same) if same else None
 
     paths: dict[Hashable, str] = {}
@@ -190,47 +319,53 @@ def _runs(path: str) -> bool:
 
 
 def _items(
-    entries: Sequence[MatchEntry], lines: LineMap, prefix: str, *, keyed: bool
+    entries: Sequence[MatchEntry],
+    lines: LineMap,
+    renamed: Mapping[str, str],
+    prefix: str,
+    *,
+    keyed: bool,
+    moved: Collection[str],
 ) -> dict[int, _Item]:
     """Return the entries by their index, sorted by file and line, then in the given order.
 
-    The value of a secret is its keyed digest where both sides have such, else its check.
+    The value of a secret is its keyed digest where both sides have such, else its check. `moved`
+    are the files that only this side has.
     """
     items = {}
-    for number, (parts, line, check) in enumerate(entries):
-        category, rule, path, qualname, whole = parts
-        statement, digest = whole[:HASH_DIGITS], whole[HASH_DIGITS:]
-        in_file = category not in PACKAGE_CATEGORIES
-        place = lines(path, line) if line and in_file else None
+    for number, entry in enumerate(entries):
+        category, rule, path, qualname, whole = entry.parts
+        code, digest = whole[:HASH_DIGITS], whole[HASH_DIGITS:]
+        in_file, is_secret = category not in PACKAGE_CATEGORIES, category == Category.SECRET.value
+        value = digest if keyed else entry.check
         items[number] = _Item(
             category=category,
             rule=rule,
-            path=path,
+            path=renamed.get(path, path),
             qualname=qualname,
-            line=line,
-            place=place,
-            statement=statement,
-            code=statement if category == Category.CODE.value else "",
-            value=digest if keyed else check,
-            movable=statement if category != Category.SECRET.value else "",
+            function=qualname if is_secret else qualname.rpartition(".")[2],
+            line=entry.line,
+            place=lines(path, entry.line) if entry.line and in_file else None,
+            code=code,
+            statement=entry.statement,
+            inputs=entry.inputs,
+            origins=entry.origins,
+            on_line=code if category == Category.CODE.value else "",
+            value=value,
+            movable=bool(qualname and value if is_secret else entry.inputs),
+            moved=bool(is_secret and qualname and value and path in moved),
+            folder=posixpath.dirname(path) if is_secret else "",
             in_file=in_file,
             runs=in_file and _runs(path.removeprefix(prefix)),
         )
     return dict(sorted(items.items(), key=lambda item: (item[1].path, item[1].line)))
 
 
-def _keys(
-    items: Iterable[_Item], tier: _Tier, suffix: _Suffix, files: Collection[str]
-) -> list[Hashable | None]:
+def _keys(items: Iterable[_Item], tier: _Tier, suffix: _Suffix) -> list[Hashable | None]:
     """Return the key of each item, None where it matches nothing."""
     fields = operator.attrgetter("category", "rule", *tier.fields)
     needed = operator.attrgetter(tier.needs)
-    return [
-        (fields(item), suffix(item.value))
-        if needed(item) and (not tier.renamed or item.path in files)
-        else None
-        for item in items
-    ]
+    return [(fields(item), suffix(item.value)) if needed(item) else None for item in items]
 
 
 def _pairs(

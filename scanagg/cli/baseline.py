@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,8 +15,9 @@ from scanagg.baseline.file import (
     PLACES,
     Baseline,
     BaselineEntry,
-    entry_for,
+    entries_for,
     foreign,
+    has_former,
     new_text,
     updated_text,
 )
@@ -235,7 +236,7 @@ def _work(check_options: options.Options) -> BaselineWork:
         key=secret_key.read(new_key.encode()) if new_key else rules.key,
     )
     edited_is_new = request.rules.policy.file.new_code.edited == "new"
-    request = replace(request, rules=rules, environ={})
+    request = replace(request, rules=rules, environ={}, former=has_former(current))
     return BaselineWork(request, place, current, edited_is_new, new_key)
 
 
@@ -268,15 +269,20 @@ def _rewrite(
     """Write what of the baseline may change, and list new findings; return the exit code."""
     comparison = _compare(baseline, report)
     fresh = [
-        (judged.finding, match)
-        for judged, match in zip(report.findings, comparison.matches, strict=True)
+        (judged.finding, new)
+        for judged, matches in zip(report.findings, comparison.matches, strict=True)
         if judged.verdict.action is not Action.WAIVED
-        and _is_new(judged.finding, match, work.edited_is_new)
+        if (new := _new(judged.finding, matches, work.edited_is_new))
     ]
     accepted = _accepted(fresh, consent)
-    matched = comparison.matched.difference(match.base for _, match in accepted)
-    comparison = replace(comparison, matched=matched)
-    added = [entry_for(finding, consent.owner, consent.reason) for finding, _ in accepted]
+    replaced = {match.base for _, new in accepted for match in new.values()}
+    comparison = replace(comparison, matched=comparison.matched - replaced)
+    added = [
+        entry
+        for finding, new in accepted
+        for index, entry in enumerate(entries_for(finding, consent.owner, consent.reason))
+        if index in new
+    ]
     packages_added = sum(entry.of_package for entry in added)
     left_out = packages_added < sum(finding.package is not None for finding, _ in fresh)
     if left_out and packages_added:
@@ -289,7 +295,11 @@ def _rewrite(
     return ExitCode.BLOCKED
 
 
-def _say_not_added(fresh: Sequence[tuple[Finding, BaselineMatch]]) -> None:
+_Fresh = tuple[Finding, Mapping[int, BaselineMatch]]
+"""A finding, and the matches of its anchors that are new, by their index."""
+
+
+def _say_not_added(fresh: Sequence[_Fresh]) -> None:
     """List new findings, and how to add them to the baseline."""
     say(f"{counted(len(fresh), 'new finding')} not added:")
     for finding, _ in fresh[:_SHOWN_FINDINGS]:
@@ -311,9 +321,10 @@ def _write_first(work: BaselineWork, report: Report, consent: Consent, *, slim: 
     if work.new_key:
         write_project_file(root, secret_key.PLACE, work.new_key, BaselineError)
     entries = [
-        entry_for(judged.finding, consent.owner, consent.reason)
+        entry
         for judged in report.findings
         if judged.verdict.action is not Action.WAIVED
+        for entry in entries_for(judged.finding, consent.owner, consent.reason)
     ]
     write_project_file(root, work.place, new_text(entries, slim=slim), BaselineError)
     counts = sorted(Counter(entry.parts.category for entry in entries).items())
@@ -335,20 +346,21 @@ def _compare(baseline: Baseline, report: Report) -> BaselineComparison:
     return compare(baseline, findings, report.runs, paths, report.target.prefix)
 
 
-def _is_new(finding: Finding, match: BaselineMatch, edited_is_new: bool) -> bool:
-    """Return True if a check with this baseline would call the finding introduced."""
-    if match.change is Change.UPDATED:
-        return edited_is_new or finding.category is Category.SECRET
-    return match.change is Change.NEW
+def _new(
+    finding: Finding, matches: Sequence[BaselineMatch], edited_is_new: bool
+) -> Mapping[int, BaselineMatch]:
+    """Return the matches of the anchors that a check with this baseline would call introduced."""
+    new = {Change.NEW}
+    if edited_is_new or finding.category is Category.SECRET:
+        new.add(Change.UPDATED)
+    return {index: match for index, match in enumerate(matches) if match.change in new}
 
 
-def _accepted(
-    fresh: Sequence[tuple[Finding, BaselineMatch]], consent: Consent
-) -> list[tuple[Finding, BaselineMatch]]:
+def _accepted(fresh: Sequence[_Fresh], consent: Consent) -> list[_Fresh]:
     """Return the new findings to add. UsageError for an id that none of them has."""
     if not consent.findings:
         return list(fresh) if consent.owner else []
-    chosen: dict[int, tuple[Finding, BaselineMatch]] = {}
+    chosen: dict[int, _Fresh] = {}
     for given in consent.findings:
         named = [
             pair

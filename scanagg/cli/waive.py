@@ -102,7 +102,7 @@ def _refuse_unkeyed(chosen: Sequence[Finding], rules: ProjectRules) -> None:
                 "secret on this line",
                 "Create a key with `scanagg baseline key`, run `scanagg check`, then try again.",
             )
-        if finding.parts and not finding.parts.statement[HASH_DIGITS:]:
+        if finding.parts and not finding.parts.code[HASH_DIGITS:]:
             raise UsageError(
                 "the report is older than the project key",
                 "Run `scanagg check`, then waive the finding in the new report.",

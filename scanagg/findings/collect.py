@@ -37,7 +37,8 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
     """The settings that all scans of one check share.
 
     `cache` is a folder that is kept, `key` the project's key for digests of secrets, `workers` the
-    number of processes that one scanner may use. `public` are digests (sha1, as by detect-secrets)
+    number of processes that one scanner may use. `former` is True if a baseline has entries of
+    version 1. `public` are digests (sha1, as by detect-secrets)
     of values in the policy, which are not secrets. `store` is the advisory store, if there is one,
     `max_age` the age up to which it is fresh.
     """
@@ -50,6 +51,7 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
     workers: int = 2
     image: str | None = None
     key: str | None = None
+    former: bool = False
     public: frozenset[str] = frozenset()
     store: Store | None = None
     max_age: timedelta = FRESH
@@ -148,7 +150,7 @@ def collect_findings(
         with contextlib.suppress(StoreError):
             observations = logged("enrich", observations, enriched(observations, setup.store))
     mask = redactor(observations, (value for done in scans for value in done.secrets))
-    identity = Identity(sources, mask, target.prefix, setup.key)
+    identity = Identity(sources, mask, target.prefix, setup.key, former=setup.former)
     findings = logged("correlate", observations, correlate(observations, identity))
     return Collected(tuple(mask_run(done.run, mask) for done in scans), findings, mask)
 

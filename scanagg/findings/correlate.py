@@ -9,11 +9,12 @@ from typing import Final
 from msgspec.structs import replace
 
 from scanagg.core.text import printable
-from scanagg.findings.fingerprint import Identity, fingerprint, share_text
-from scanagg.findings.normalise import is_secret
+from scanagg.findings.fingerprint import Identity, fingerprint
+from scanagg.findings.normalise import is_guess, is_secret, share_text
 from scanagg.findings.secrets import assess
 from scanagg.model import (
     Advisory,
+    Anchor,
     Category,
     Finding,
     Location,
@@ -71,10 +72,11 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
     findings = []
     for group in groups:
         lead = _lead(group)
-        parts = identity.parts(lead, group)
+        anchors = identity.anchors(lead, group)
+        parts = anchors[0].parts
         digest = fingerprint(parts, ordinals[parts])
         ordinals[parts] += 1
-        findings.append(_finding(group, lead, parts, digest, identity, shown))
+        findings.append(_finding(group, lead, anchors, digest, identity, shown))
     return tuple(findings)
 
 
@@ -89,15 +91,11 @@ def _passwords(
     for observation in code:
         place = observation.location
         has_secret = place is not None and not lines[place.path].isdisjoint(place.lines)
-        if _is_guess(observation) and has_secret:
+        if is_guess(observation) and has_secret:
             all_secrets.append(observation)
         else:
             other_code.append(observation)
     return all_secrets, other_code
-
-
-def _is_guess(observation: Observation) -> bool:
-    return observation.rule.id in scanner_info(observation.scanner).guessing_rules
 
 
 # Grouping: some pairs are compared, and those that are the `same` are merged, transitively.
@@ -234,7 +232,7 @@ def _witness_order(observation: Observation) -> tuple[object, ...]:
     info = scanner_info(observation.scanner)
     is_usual = observation.category in info.usual_for
     return (
-        _is_guess(observation),
+        is_guess(observation),
         not is_usual,
         observation.scanner,
         observation.rule.id not in info.lasting_rules,
@@ -251,7 +249,7 @@ def _order(observation: Observation) -> tuple[object, ...]:
 def _vagueness(observation: Observation) -> tuple[bool, int]:
     """Return a sort key for rules: those that know the kind of a secret, generic ones, guesses."""
     rule, generic = observation.rule.id, scanner_info(observation.scanner).generic_rules
-    return _is_guess(observation), generic.index(rule) + 1 if rule in generic else 0
+    return is_guess(observation), generic.index(rule) + 1 if rule in generic else 0
 
 
 def _lead(group: Sequence[Observation]) -> Observation:
@@ -328,21 +326,18 @@ def merged_advisory(advisories: Sequence[Advisory], package: Package | None = No
 def _finding(
     group: Sequence[Observation],
     lead: Observation,
-    parts: Parts,
+    anchors: tuple[Anchor, ...],
     digest: str,
     identity: Identity,
     shown: Callable[[str], str],
 ) -> Finding:
     sources, place = identity.sources, lead.location
-    snippet = line_hash = None
-    if place and place.start_line:
-        line = sources.line(place.path, place.start_line)
-        if line is not None:
-            snippet = printable(identity.redactor.shown_line(place.path, place.start_line, line))
-            # Code scanning recognises alerts by the hash of the line, which a secret must not have.
-            has_hash = lead.category in (Category.CODE, Category.MISCONFIGURATION)
-            if has_hash and not is_secret(lead):
-                line_hash = sources.file(place.path).line_hashes[place.start_line - 1]
+    snippet = _snippet(place, identity)
+    line_hash = None
+    # Code scanning recognises alerts by the hash of the line, which a secret must not have.
+    has_hash = lead.category in (Category.CODE, Category.MISCONFIGURATION)
+    if place and place.start_line and snippet is not None and has_hash and not is_secret(lead):
+        line_hash = sources.file(place.path).line_hashes[place.start_line - 1]
     rule, title = lead.rule, lead.title
     surest = min(group, key=lambda one: one.confidence.order)
     confidence, reason = surest.confidence, surest.confidence_reason
@@ -372,11 +367,22 @@ def _finding(
         advisory=lead.advisory,
         license=lead.license,
         resource=lead.resource,
-        parts=parts,
-        evidence=identity.evidence(lead, group),
-        unmasked=identity.unmasked(lead),
+        anchors=(
+            anchors[0],
+            *(replace(one, snippet=_snippet(one.place, identity)) for one in anchors[1:]),
+        ),
         in_source="" if "" in hidden_by else ", ".join(hidden_by),
     )
+
+
+def _snippet(place: Location | None, identity: Identity) -> str | None:
+    """Return the first line of a place, safe to show; None where there is none."""
+    if place is None or place.start_line is None:
+        return None
+    line = identity.sources.line(place.path, place.start_line)
+    if line is None:
+        return None
+    return printable(identity.redactor.shown_line(place.path, place.start_line, line))
 
 
 def _hidden_by(observation: Observation, group: Iterable[Observation]) -> str:
@@ -384,10 +390,10 @@ def _hidden_by(observation: Observation, group: Iterable[Observation]) -> str:
 
     A comment that hides a secret from a scanner for secrets also hides guesses about its value.
     """
-    if observation.in_source or not (_is_guess(observation) and observation.secret):
+    if observation.in_source or not (is_guess(observation) and observation.secret):
         return observation.in_source
     for other in group:
-        if other.in_source and not _is_guess(other) and share_text(observation, other):
+        if other.in_source and not is_guess(other) and share_text(observation, other):
             return other.in_source
     return ""
 

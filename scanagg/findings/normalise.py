@@ -78,6 +78,23 @@ def is_secret(observation: Observation) -> bool:
     return observation.rule.id in scanner_info(observation.scanner).secret_rules
 
 
+def is_key_header(line: str) -> bool:
+    """Return True for the line on which a private key begins."""
+    return _KEY_BEGIN.search(line) is not None
+
+
+def is_guess(observation: Observation) -> bool:
+    """Return True for code that a scanner takes for a password, without knowing."""
+    return observation.rule.id in scanner_info(observation.scanner).guessing_rules
+
+
+def share_text(one: Observation, other: Observation) -> bool:
+    """Return True if both scanners name a text with the same secret."""
+    if one.secret is None or other.secret is None:
+        return False
+    return not one.secret.texts.isdisjoint(other.secret.texts)
+
+
 def mask_run(run: Run, mask: Redactor) -> Run:
     """Return the run with all texts of its scanner safe to show."""
 

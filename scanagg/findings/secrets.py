@@ -14,7 +14,16 @@ from typing import Final, NamedTuple
 from urllib.parse import unquote
 
 from scanagg.core.names import ABOUT, CODE, DIGESTS, KEYS, SECRETS, words
-from scanagg.model import Confidence, Location, Observation, PathKind, Reason, Rule
+from scanagg.model import (
+    Category,
+    Confidence,
+    Finding,
+    Location,
+    Observation,
+    PathKind,
+    Reason,
+    Rule,
+)
 from scanagg.model.paths import path_kind
 from scanagg.project.sources import Sources
 from scanagg.scanners.base import scanner_info
@@ -347,6 +356,18 @@ def assess(group: Sequence[Observation], sources: Sources) -> Judgement:
     judgements = [judge(clue) for clue in _clues(group, sources)]
     reasons = [rule.reason for rule in RULES]
     return min(judgements, key=lambda one: (one.confidence.order, reasons.index(one.reason)))
+
+
+def has_dummy_value(finding: Finding) -> bool:
+    """Return True for a secret whose value may be in unlike accounts, such as a default password.
+
+    Of what only a scanner for code takes for a password, this is not known.
+    """
+    parts = finding.parts
+    if parts is None or parts.category != Category.SECRET.value:
+        return False
+    real = finding.confidence in (Confidence.LIKELY, Confidence.POSSIBLE)
+    return not real or finding.rule.id == DEFAULT_PASSWORD.id
 
 
 def judge(clue: Clue) -> Judgement:

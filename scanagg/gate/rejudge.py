@@ -8,6 +8,7 @@ from scanagg.core.errors import ExitCode
 from scanagg.findings.fingerprint import fingerprint, license_name
 from scanagg.model import (
     Action,
+    Anchor,
     Category,
     Clock,
     Confidence,
@@ -139,6 +140,6 @@ def _license_finding(licensed: Licensed) -> Finding:
         witnesses=(Witness(scanner, _LICENSE_RULE.id, Severity.UNKNOWN),),
         package=package,
         license=facts,
-        parts=parts,
+        anchors=(Anchor(parts),),
         history=licensed.history,
     )

@@ -132,14 +132,46 @@ class Parts(NamedTuple):
     """The parts of a fingerprint: no line, severity, wording or scanner; hashes, never text.
 
     Findings with equal parts are numbered. `path` is relative to the repository; for a
-    vulnerability or a licence it is the package's purl without version.
+    vulnerability or a licence it is the package's purl without version. `code` is a hash of the
+    expression, of the name of a secret, or of the resource, with a keyed digest of a secret in it.
+    What a scanner for code takes for a password has the category and the rule of a secret.
     """
 
     category: str
     rule: str
     path: str
     qualname: str
-    statement: str
+    code: str
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """What identifies a finding at one of its places.
+
+    `line` is that of the `place`, 0 where it is not known, and `snippet` its text, masked.
+    `statement` is a hash of the whole statement, `inputs` one of
+    what the names in the expression mean, and `origins` one of where they come from. They are ""
+    where these are not known. `former` are the parts by
+    which a baseline of version 1 knows the finding.
+
+    `evidence` is a digest of the secret there, to see that a value changed. `unmasked` is the hash
+    that code has where no secret in it is known. Both stay in memory, and are never written.
+    """
+
+    parts: Parts
+    line: int = 0
+    statement: str = ""
+    inputs: str = ""
+    origins: str = ""
+    evidence: str = ""
+    unmasked: str = ""
+    former: tuple[Parts, ...] = ()
+    place: Location | None = None
+    snippet: str | None = None
+
+    @property
+    def is_secret(self) -> bool:
+        """True for a secret, and for what may be one."""
+        return self.parts.category == Category.SECRET.value
 
 
 class History(msgspec.Struct, frozen=True):
@@ -165,10 +197,8 @@ NO_BASE: Final = History(Change.NEW, Reason("no-base"))
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
     """One weakness with all its witnesses.
 
-    `id` is the start of `fingerprint`, which is made of `parts`. `snippet` is the line of code,
-    masked where it has a secret, `line_hash` GitHub's hash of it. `evidence` is a digest of a
-    statement with a secret, to see that a value changed. `unmasked` is the hash that a statement of
-    code has where no secret in it is known. Both stay in memory, and are never written.
+    `id` is the start of `fingerprint`, which is made of the parts of the first of its `anchors`.
+    `snippet` is the line of code, masked where it has a secret, `line_hash` GitHub's hash of it.
     A finding without a location is in no file of the target. `in_source` is set where all witnesses
     are hidden. `confidence_reason` explains the confidence of a secret, and that of a finding in
     code if we judged it instead of the scanner.
@@ -191,12 +221,15 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     advisory: Advisory | None = None
     license: LicenseFacts | None = None
     resource: str = ""
-    parts: Parts | None = None
-    evidence: str = ""
-    unmasked: str = ""
+    anchors: tuple[Anchor, ...] = ()
     in_source: str = ""
     history: History = NO_BASE
     confidence_reason: Reason | None = None
+
+    @property
+    def parts(self) -> Parts | None:
+        """The parts of the fingerprint; None for a finding that no later check can recognise."""
+        return self.anchors[0].parts if self.anchors else None
 
     @property
     def path(self) -> str:

@@ -56,6 +56,12 @@ class Location(msgspec.Struct, frozen=True):
         first = self.start_line or 0
         return range(first, min(self.end_line or first, first + _MOST_LINES - 1) + 1)
 
+    def overlaps(self, other: "Location") -> bool:
+        """Return True if both cover a line of one file."""
+        if self.path != other.path:
+            return False
+        return self.lines.start < other.lines.stop and other.lines.start < self.lines.stop
+
 
 class Package(msgspec.Struct, frozen=True):
     """One version of one package that the target uses, and every place that declares it.

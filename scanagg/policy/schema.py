@@ -263,7 +263,7 @@ class NewCodeSection(Section, frozen=True, kw_only=True):
 
     Findings are compared `against` the commit that the change started from and the baseline file
     (`merge-base`), the baseline file only (`baseline`), or nothing (`none`). `edited` says whether
-    a finding in an edited statement is new.
+    a finding in edited code is new.
     """
 
     against: Literal["merge-base", "baseline", "none"] = "merge-base"

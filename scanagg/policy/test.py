@@ -13,6 +13,7 @@ from scanagg.core.times import read_time
 from scanagg.core.yaml import Document, KeyPath, Problem
 from scanagg.model import (
     Advisory,
+    Anchor,
     Category,
     Change,
     Confidence,
@@ -296,7 +297,7 @@ def finding_of(example: Example) -> Finding:
         license=LicenseFacts(expression=example.license, source="the test")
         if example.license
         else None,
-        parts=Parts(category.value, rule, next(iter(paths), ""), "", fingerprint[:12]),
+        anchors=(Anchor(Parts(category.value, rule, next(iter(paths), ""), "", fingerprint[:12])),),
         in_source=example.in_source or "",
         history=History(
             Change.NEW, plain("the test says so"), first_seen=read_time(example.first_seen)

@@ -419,7 +419,7 @@ class WireParts(msgspec.Struct, frozen=True):
     rule: str
     path: str
     qualname: str
-    statement: str
+    code: str = msgspec.field(name="statement")
 
 
 class WireWitness(msgspec.Struct, frozen=True):
@@ -734,7 +734,7 @@ def _judged(wire: WireFinding) -> Judged:
         "claims": [claim for claim in wire.severity_sources if claim.scanner != _OURS],
         "license": stated,
         "resource": wire.resource or "",
-        "parts": wire.parts and astuple(wire.parts),
+        "anchors": [{"parts": astuple(wire.parts)}] if wire.parts else [],
         "in_source": wire.in_source or "",
         "history": WireHistory(wire.change, wire.origin_reason, wire.disclosed, wire.first_seen),
     }

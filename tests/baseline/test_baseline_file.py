@@ -6,14 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from support.repository import git
 
 from scanagg.baseline.file import (
     PLACES,
     Baseline,
     BaselineEntry,
-    entry_for,
+    entries_for,
     foreign,
+    has_former,
     is_slim,
     load,
     new_text,
@@ -23,6 +25,7 @@ from scanagg.baseline.lookup import compare
 from scanagg.core.errors import BaselineError
 from scanagg.model import (
     Advisory,
+    Anchor,
     Category,
     Change,
     Confidence,
@@ -41,7 +44,12 @@ from scanagg.model import (
 )
 
 PLACE = PLACES[0]
-CODE = BaselineEntry(Parts("code", "B602", "app.py", "run", "a" * 16), 7, by=("bandit",))
+CODE = BaselineEntry(
+    Parts("code", "B602", "app.py", "run", "a" * 16),
+    7,
+    *("5" * 16, "6" * 16, "7" * 16),
+    by=("bandit",),
+)
 OTHER = BaselineEntry(Parts("code", "B307", "lib/ünï.py", "", "b" * 16), 3, by=("bandit",))
 SECRET = BaselineEntry(
     Parts("secret", "", "app.py", "", "c" * 28), 3, by=("bandit", "detect-secrets")
@@ -53,7 +61,15 @@ VULNERABILITY = BaselineEntry(
 )
 LICENSE = BaselineEntry(Parts("license", "", "pkg:pypi/odd", "", "d" * 16), by=("licenses",))
 ALL = (CODE, OTHER, SECRET, VULNERABILITY, LICENSE)
-HEAD = '[{"baseline":"scanagg","version":1,"growth":1}\n'
+HEAD = '[{"baseline":"scanagg","version":2,"growth":1}\n'
+FORMER_HEAD = HEAD.replace('"version":2', '"version":1')
+FORMER = BaselineEntry(
+    Parts("code", "B602", "app.py", "run", "f" * 16), 7, former=True, by=("bandit",)
+)
+FORMER_LINE = (
+    ',{"category":"code","rule":"B602","path":"app.py","qualname":"run",'
+    f'"statement":"#{"f" * 16}","line":7,"by":["bandit"]}}\n'
+)
 ENTRY = ',{"category":"code","rule":"B602","path":"app.py","line":7}\n'
 
 
@@ -82,7 +98,47 @@ def test_an_empty_one_is_a_baseline_too() -> None:
 
 
 def test_a_hash_does_not_look_like_a_secret() -> None:
-    assert f'"statement":"#{"a" * 16}"' in new_text([CODE])
+    text = new_text([CODE])
+    for name, digit in (("code", "a"), ("statement", "5"), ("inputs", "6"), ("origins", "7")):
+        assert f'"{name}":"#{digit * 16}"' in text
+
+
+def test_origins_are_only_written_where_they_differ_from_inputs() -> None:
+    entry = replace(CODE, origins=CODE.inputs)
+    text = new_text([entry])
+    assert '"origins"' not in text
+    assert loaded(text).entries == (entry,)
+
+
+def test_a_file_of_version_1_is_read() -> None:
+    baseline = loaded(f"{FORMER_HEAD}{FORMER_LINE}]")
+    assert baseline.entries == (FORMER,)
+    assert has_former(baseline)
+    assert not has_former(loaded(new_text(ALL)))
+    assert not has_former(None)
+
+
+def test_entries_of_version_1_stay_byte_for_byte_in_a_file_of_version_2() -> None:
+    licence = ',{"category":"license","purl":"pkg:pypi/a"}\n'
+    secret = f',{{"category":"secret","path":"a.py","statement":"#{"c" * 28}"}}\n'
+    bare = ',{"category":"misconfiguration","rule":"DS-0002","path":"Dockerfile"}\n'
+    baseline = loaded(f"{FORMER_HEAD}{FORMER_LINE}{licence}{secret}{bare}]")
+    mixed = updated_text(baseline, range(4), [CODE])
+    assert '"version":2' in mixed.splitlines()[0]
+    assert {FORMER_LINE, licence, secret, bare} < {*mixed.splitlines(keepends=True)}
+    again = loaded(mixed)
+    assert {*again.entries} == {*baseline.entries, CODE}
+    assert [entry.former for entry in again.entries].count(True) == 2
+    assert updated_text(again, range(5)) == mixed
+    slim = loaded(updated_text(again, range(5), slim=True))
+    assert {
+        entry.former: entry.parts.code for entry in slim.entries if entry.parts.path == "app.py"
+    } == {
+        False: "a" * 16,
+        True: "f" * 16,
+    }
+    pretty = json.dumps(json.loads(mixed), indent=1)
+    assert {*loaded(pretty).entries} == {*again.entries}
 
 
 def test_lines_that_stay_are_byte_for_byte_the_same() -> None:
@@ -192,8 +248,8 @@ BROKEN = {
     "no head, but entries": (f"[{ENTRY[1:]}]".encode(), "1:2: "),
     "another head": (b'[{"baseline":"x","version":1,"growth":1}]', "1:3: baseline: "),
     "a newer version": (
-        b'[{"baseline":"scanagg","version":2,"shrunk":[]}]',
-        "1:2: format version 2",
+        b'[{"baseline":"scanagg","version":3,"shrunk":[]}]',
+        "1:2: format version 3",
     ),
     "a version of words": (b'[{"baseline":"scanagg","version":"1","growth":1}]', "1:24: version: "),
     "no growth": (b'[{"baseline":"scanagg","version":1}]', "1:2: "),
@@ -318,7 +374,9 @@ def finding(
     location: Location | None = None,
     advisory: Advisory | None = None,
     scanner: str = "bandit",
+    former: tuple[Parts, ...] = (),
 ) -> Finding:
+    line = (location.start_line or 0) if location and not advisory else 0
     package = Package("a", "1.0", "pkg:pypi/a@1.0") if advisory or not location else None
     return Finding(
         id="0" * 12,
@@ -334,7 +392,7 @@ def finding(
         witnesses=(Witness(scanner, "r", Severity.LOW),),
         package=package,
         advisory=advisory,
-        parts=parts,
+        anchors=(Anchor(parts, line, former=former),) if parts else (),
     )
 
 
@@ -362,16 +420,110 @@ def run(scanner: str, status: Status = Status.OK, *gaps: str, unnamed: int = 0) 
 
 
 def baseline_of(*findings: Finding) -> Baseline:
-    return loaded(new_text([entry_for(one) for one in findings]))
+    return loaded(new_text([entry for one in findings for entry in entries_for(one)]))
 
 
-def test_a_finding_becomes_an_entry() -> None:
-    one = entry_for(code("B602", 7, "a" * 16), "@team", "old")
+def test_a_finding_becomes_an_entry_for_each_place() -> None:
+    (one,) = entries_for(code("B602", 7, "a" * 16), "@team", "old")
     assert (one.line, one.by, one.owner, one.reason) == (7, ("bandit",), "@team", "old")
-    other = entry_for(vulnerability("CVE-1", "GHSA-1"))
+    (other,) = entries_for(vulnerability("CVE-1", "GHSA-1"))
     assert (other.line, other.ids, other.by) == (None, ("CVE-1", "GHSA-1"), ("pip-audit",))
-    with pytest.raises(ValueError, match="no parts"):
-        entry_for(finding(Category.CODE, None, location=Location("a.py")))
+    two = places("a" * 28, "b" * 28)
+    assert [(one.parts.code, one.line) for one in entries_for(two)] == [
+        ("a" * 28, 1),
+        ("b" * 28, 2),
+    ]
+    anchor = Anchor(
+        CODE.parts,
+        CODE.line or 0,
+        statement=CODE.statement,
+        inputs=CODE.inputs,
+        origins=CODE.origins,
+        evidence="e" * 16,
+        unmasked="0" * 16,
+    )
+    assert entries_for(replace(code("B602", 7, ""), anchors=(anchor,))) == (CODE,)
+    assert anchor.evidence not in (text := new_text([CODE]))
+    assert anchor.unmasked not in text
+    with pytest.raises(ValueError, match="no anchors"):
+        entries_for(finding(Category.CODE, None, location=Location("a.py")))
+
+
+def places(*codes: str, former: tuple[Parts, ...] = ()) -> Finding:
+    """Return a secret with an anchor on each line."""
+    anchors = tuple(
+        Anchor(Parts("secret", "", "app.py", "", code_), line, former=former)
+        for line, code_ in enumerate(codes, start=1)
+    )
+    one = finding(Category.SECRET, None, location=Location("app.py", 1), scanner="detect-secrets")
+    return replace(one, anchors=anchors)
+
+
+def test_places_are_compared_one_by_one() -> None:
+    first, second, third = (name * 16 + digit * 12 for name, digit in ("a1", "b1", "c1"))
+    baseline = baseline_of(places(first, second))
+    standing = compare(baseline, [places(third, second)], [run("detect-secrets")], {"app.py"})
+    assert [one.change for one in standing.matches[0]] == [Change.UNCHANGED, Change.UNCHANGED]
+    standing = compare(
+        baseline, [places(third, second, first)], [run("detect-secrets")], {"app.py"}
+    )
+    assert [one.change for one in standing.matches[0]] == [
+        Change.NEW,
+        Change.UNCHANGED,
+        Change.UNCHANGED,
+    ]
+    assert standing.matched == {0, 1}
+
+
+OLD = Parts("code", "B602", "app.py", "run", "f" * 16)
+
+
+def test_an_entry_of_version_1_knows_what_it_knew() -> None:
+    baseline = loaded(f"{FORMER_HEAD}{FORMER_LINE}]")
+    known = replace(
+        code("B602", 9, "a" * 16, qualname="run"),
+        anchors=(Anchor(Parts("code", "B602", "app.py", "run", "a" * 16), 9, former=(OLD,)),),
+    )
+    standing = compare(baseline, [known], [run("bandit")], {"app.py"})
+    assert [(one.base, one.change) for one in standing.matches[0]] == [(0, Change.UNCHANGED)]
+    assert standing.matched == {0}
+    # The parts of a later version are no parts of version 1, even if they are equal.
+    for former, change in (((), Change.NEW), ((OLD._replace(code="e" * 16),), Change.UPDATED)):
+        other = replace(known, anchors=(Anchor(OLD, 9, former=former),))
+        standing = compare(baseline, [other], [run("bandit")], {"app.py"})
+        assert standing.matches[0][0].change is change
+
+
+def test_an_entry_of_before_a_secret_was_known_is_found_by_the_unmasked_parts() -> None:
+    baseline = loaded(f"{FORMER_HEAD}{FORMER_LINE}]")
+    masked = OLD._replace(code="e" * 16)
+    one = replace(code("B602", 9, ""), anchors=(Anchor(masked, 9, former=(masked, OLD)),))
+    standing = compare(baseline, [one], [run("bandit")], {"app.py"})
+    assert standing.matches[0][0].change is Change.UNCHANGED
+
+
+def test_an_entry_of_version_1_knows_all_places_of_a_secret() -> None:
+    line = f',{{"category":"secret","path":"app.py","statement":"#{"c" * 28}","line":1}}\n'
+    baseline = loaded(f"{FORMER_HEAD}{line}]")
+    former = (Parts("secret", "", "app.py", "", "c" * 28),)
+    one, other = places("a" * 28, "b" * 28, former=former), places("d" * 28)
+    standing = compare(baseline, [one, other], [run("detect-secrets")], {"app.py"})
+    assert [[match.base for match in matches] for matches in standing.matches] == [[0, 0], [None]]
+    assert standing.matched == {0}
+
+
+def test_entries_of_version_2_are_matched_first() -> None:
+    text = updated_text(loaded(f"{FORMER_HEAD}{FORMER_LINE}]"), [0], [CODE])
+    baseline = loaded(text)
+    new, old = (
+        next(index for index, entry in enumerate(baseline.entries) if entry.former is former)
+        for former in (False, True)
+    )
+    one = replace(code("B602", 9, ""), anchors=(Anchor(CODE.parts, 9, former=(OLD,)),))
+    standing = compare(baseline, [one], [run("bandit")], {"app.py"})
+    assert [match.base for match in standing.matches[0]] == [new]
+    standing = compare(baseline, [one, one], [run("bandit")], {"app.py"})
+    assert [match.base for matches in standing.matches for match in matches] == [new, old]
 
 
 def test_each_finding_has_its_entry_and_the_rest_is_gone() -> None:
@@ -379,7 +531,7 @@ def test_each_finding_has_its_entry_and_the_rest_is_gone() -> None:
     baseline = baseline_of(stays, goes)
     standing = compare(baseline, [stays], [run("bandit")], {"app.py"})
     index = next(n for n, one in enumerate(baseline.entries) if one.parts == stays.parts)
-    assert [(one.base, one.change) for one in standing.matches] == [(index, Change.UNCHANGED)]
+    assert [(one.base, one.change) for one in standing.matches[0]] == [(index, Change.UNCHANGED)]
     assert standing.matched == {index}
     assert not standing.unsure
 
@@ -387,7 +539,7 @@ def test_each_finding_has_its_entry_and_the_rest_is_gone() -> None:
 def test_an_edited_finding_keeps_its_entry_and_is_told_apart() -> None:
     old, new = code("B602", 7, "a" * 16, qualname="f"), code("B602", 7, "b" * 16, qualname="f")
     standing = compare(baseline_of(old), [new], [run("bandit")], {"app.py"})
-    assert standing.matches[0].change is Change.UPDATED
+    assert standing.matches[0][0].change is Change.UPDATED
     assert standing.matched == {0}
 
 
@@ -396,7 +548,7 @@ def test_a_vulnerability_is_known_by_any_of_its_ids_in_any_version() -> None:
     again = [vulnerability("CVE-1", "GHSA-1"), vulnerability("CVE-1", "GHSA-1")]
     other = [vulnerability("CVE-2"), vulnerability("GHSA-1", purl="pkg:pypi/b")]
     standing = compare(baseline, [*again, *other], [run("pip-audit")], ())
-    assert [one.base for one in standing.matches] == [0, 0, None, None]
+    assert [one.base for (one,) in standing.matches] == [0, 0, None, None]
 
 
 def test_a_licence_is_known_by_package_and_expression_alone() -> None:
@@ -409,7 +561,7 @@ def test_a_licence_is_known_by_package_and_expression_alone() -> None:
     found = [licence("pkg:pypi/a", "a" * 16), licence("pkg:pypi/a", "b" * 16)]
     found.append(licence("pkg:pypi/b", "a" * 16))
     standing = compare(baseline, found, [run("licenses")], ())
-    assert [one.base for one in standing.matches] == [0, None, None]
+    assert [one.base for (one,) in standing.matches] == [0, None, None]
 
 
 def left(baseline: Baseline, *runs: Run, prefix: str = "") -> tuple[int, int]:
@@ -471,5 +623,5 @@ def test_order_of_findings_does_not_matter() -> None:
     ones: Sequence[Finding] = [code("B602", n, "a" * 16) for n in (3, 9, 7)]
     baseline = baseline_of(*ones)
     standing = compare(baseline, ones, [run("bandit")], {"app.py"})
-    lines = [baseline.entries[one.base or 0].line for one in standing.matches]
+    lines = [baseline.entries[one.base or 0].line for (one,) in standing.matches]
     assert lines == [3, 9, 7]

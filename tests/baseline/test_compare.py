@@ -8,6 +8,7 @@ from support.history import NEW, UNCHANGED, UPDATED
 from scanagg.baseline.compare import split
 from scanagg.findings.fingerprint import fingerprint
 from scanagg.model import (
+    Anchor,
     Category,
     Change,
     Confidence,
@@ -39,7 +40,7 @@ def finding(*places: Location, parts: Parts | None = PARTS) -> Finding:
         witnesses=(),
         snippet="the line",
         line_hash="0:1",
-        parts=parts,
+        anchors=(Anchor(parts),) if parts else (),
     )
 
 

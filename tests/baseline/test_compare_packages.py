@@ -11,10 +11,11 @@ from support.history import NEW, UNCHANGED, Checked, Files, commit, write
 from support.repository import git
 
 from scanagg.baseline.base import Base
-from scanagg.baseline.file import PLACES, Baseline, entry_for, load, new_text
+from scanagg.baseline.file import PLACES, Baseline, entries_for, load, new_text
 from scanagg.inventory import read_inventory
 from scanagg.model import (
     Advisory,
+    Anchor,
     Category,
     Change,
     Confidence,
@@ -72,7 +73,7 @@ def finding(
         witnesses=(Witness(scanner, parts.rule, Severity.HIGH),),
         package=package,
         advisory=advisory,
-        parts=parts,
+        anchors=(Anchor(parts),) if parts else (),
     )
 
 
@@ -398,7 +399,7 @@ def test_an_advisory_newer_than_the_base_is_disclosed(
 
 
 def listed(root: Path, *findings: Finding, when: str = "") -> Baseline:
-    text = new_text([entry_for(one) for one in findings])
+    text = new_text([entry for one in findings for entry in entries_for(one)])
     commit(root, {PLACES[0]: text}, when=when)
     return load(text.encode(), PLACES[0])
 
@@ -454,7 +455,7 @@ def test_without_a_commit_packages_are_new(make_project: Make) -> None:
     root = make_project({"requirements.txt": "a==1\n", PLACES[0]: ""}, git_=False)
     checked = Checked(root)
     one = vulnerable(packages(checked)["a"], "CVE-1")
-    text = new_text([entry_for(one)])
+    text = new_text(entries_for(one))
     write(root, {PLACES[0]: text})
     base = checked.base(baseline=load(text.encode(), PLACES[0]))
     found = history(checked, base, one)

@@ -11,6 +11,7 @@ from scanagg.core.git import Git
 from scanagg.inventory import read_inventory
 from scanagg.model import (
     Advisory,
+    Anchor,
     Category,
     Change,
     Confidence,
@@ -44,7 +45,7 @@ def vulnerable(package: Package) -> Finding:
         confidence=Confidence.UNKNOWN,
         location=package.places[0],
         places=package.places,
-        parts=Parts("vulnerability", "CVE-1", package.purl.partition("@")[0], "", ""),
+        anchors=(Anchor(Parts("vulnerability", "CVE-1", package.purl.partition("@")[0], "", "")),),
         witnesses=(Witness("pip-audit", "CVE-1", Severity.HIGH),),
         package=package,
         advisory=Advisory("CVE-1"),

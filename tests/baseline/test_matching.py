@@ -2,12 +2,19 @@
 
 import random
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from scanagg.baseline.matching import BaselineMatch, LineMap, MatchEntry, match
+from scanagg.baseline.matching import (
+    BaselineMatch,
+    LineMap,
+    MatchEntry,
+    find_elsewhere,
+    match,
+)
 from scanagg.model import Change, Parts
 
 A, B, C = "a" * 16, "b" * 16, "c" * 16
@@ -15,21 +22,31 @@ NEW, UPDATED, UNCHANGED = Change.NEW, Change.UPDATED, Change.UNCHANGED
 
 
 def code(
-    statement: str = A,
+    expression: str = A,
     line: int = 0,
     *,
     path: str = "a.py",
     function: str = "f",
     rule: str = "B602",
     check: str = "",
+    statement: str = "",
+    inputs: str = "",
+    origins: str | None = None,
 ) -> MatchEntry:
-    return MatchEntry(Parts("code", rule, path, function, statement), line, check)
+    return MatchEntry(
+        *(Parts("code", rule, path, function, expression), line, check, statement),
+        *(inputs, inputs if origins is None else origins),
+    )
 
 
 def secret(
-    statement: str = A, line: int = 0, *, path: str = "a.ini", check: str = ""
+    name: str = A, line: int = 0, *, path: str = "a.ini", function: str = "", check: str = ""
 ) -> MatchEntry:
-    return MatchEntry(Parts("secret", "", path, "", statement), line, check)
+    return MatchEntry(Parts("secret", "", path, function, name), line, check)
+
+
+def misconfigured(path: str, resource: str = "") -> MatchEntry:
+    return MatchEntry(Parts("misconfiguration", "DS-0002", path, "", resource), inputs=resource)
 
 
 def told(made: list[BaselineMatch]) -> list[tuple[int | None, Change]]:
@@ -43,12 +60,40 @@ def one_to_one(current: MatchEntry, base: MatchEntry, **more: object) -> Baselin
 @pytest.mark.parametrize(
     ("now", "was", "tier"),
     [
-        (code(line=9), code(line=3), "rule, file, function and statement"),
-        (code(function="renamed"), code(), "rule, file and statement"),
-        (code(path="b.py"), code(), "rule, function and statement in another file"),
-        (code(check="same", statement=B), code(check="same"), "rule, file and value"),
+        (
+            code(line=9, statement=B),
+            code(line=3, statement=B),
+            "rule, file, function and statement",
+        ),
+        (code(statement=B), code(statement=C), "rule, file, function and expression"),
+        (code(function="g", statement=B), code(statement=B), "rule, file and statement"),
+        (
+            code(path="b.py", inputs=B),
+            code(inputs=B),
+            "rule, function, expression and what it uses in another file",
+        ),
+        (
+            code(path="b.py", inputs=C, origins=B),
+            code(inputs=B),
+            "rule, function, expression and origin of what it uses in another file",
+        ),
+        (
+            code(B, statement=C),
+            code(statement=C),
+            "rule, file, function and whole statement",
+        ),
+        (code(check="same", expression=B), code(check="same"), "rule, file and value"),
+        (secret(B, check="same"), secret(check="same"), "rule, file and value"),
+        (
+            secret(function="f", check="same"),
+            secret(function="g", check="same"),
+            "rule, file and statement",
+        ),
     ],
-    ids=["lines above", "function renamed", "moved", "another layout around a secret"],
+    ids=[
+        *("lines", "list", "function renamed", "moved", "moved with a constant"),
+        *("whole statement", "layout", "name", "secret moved"),
+    ],
 )
 def test_what_is_the_same_is_unchanged_wherever_it_stands(
     now: MatchEntry, was: MatchEntry, tier: str
@@ -57,15 +102,103 @@ def test_what_is_the_same_is_unchanged_wherever_it_stands(
 
 
 @pytest.mark.parametrize(
+    ("now", "was"),
+    [
+        (code(path="b.py"), code()),
+        (code(path="b.py", inputs=B), code(inputs=C)),
+        (code(path="b.py", inputs=B, function="g"), code(inputs=B)),
+        (code(path="b.py", inputs=B, rule="B603"), code(inputs=B)),
+        (code(B, path="b.py", inputs=B), code(inputs=B)),
+        (code(function="g", statement=B), code(statement=C)),
+        (secret(path="b.ini", check="same"), secret(check="same")),
+        (secret(path="x/b.py", function="f", check="same"), secret(function="f", check="same")),
+        (misconfigured("b/Dockerfile"), misconfigured("a/Dockerfile")),
+    ],
+    ids=[
+        *("no inputs", "other inputs", "other function", "other rule", "other expression"),
+        *("other function and statement", "secret", "secret in another folder", "no resource"),
+    ],
+)
+def test_what_may_mean_something_else_in_another_file_is_new(
+    now: MatchEntry, was: MatchEntry
+) -> None:
+    files = {"a.py", "b.py", "a.ini", "b.ini"}
+    for more in ({}, {"paths": files, "base_paths": files, "renames": {}}):
+        assert one_to_one(now, was, **more).base is None
+
+
+@pytest.mark.parametrize(
+    ("path", "unchanged"),
+    [("sub/b.py", True), ("other/b.py", False), ("sub/old.py", True)],
+)
+def test_a_secret_of_a_function_moves_to_another_file_of_its_folder(
+    path: str, unchanged: bool
+) -> None:
+    now = secret(path=path, function="f", check="same")
+    was = secret(path="sub/a.py", function="f", check="same")
+    files = {"paths": {path, "sub/old.py", "sub/a.py"}, "base_paths": {"sub/a.py", "sub/old.py"}}
+    assert (one_to_one(now, was, renames={}, **files).change is UNCHANGED) == unchanged
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: code(path=path),
+        lambda path: code(path=path, function=""),
+        lambda path: secret(path=path, check="same"),
+        misconfigured,
+        lambda path: misconfigured(path, A),
+    ],
+    ids=["code", "of the module", "secret", "misconfiguration", "resource"],
+)
+def test_a_renamed_file_is_the_same_file_in_all_categories(
+    make: Callable[[str], MatchEntry],
+) -> None:
+    renames = {"lab2/x": "lab/x"}
+    made = one_to_one(make("lab2/x"), make("lab/x"), renames=renames)
+    assert made.change is UNCHANGED
+    assert one_to_one(make("lab2/x"), make("lab/y"), renames=renames).base is None or make(
+        "lab2/x"
+    ) == misconfigured("lab2/x", A)
+    # Without git, the folders tell, if nothing is left of the old one.
+    files = {"paths": {"lab2/x", "z"}, "base_paths": {"lab/x", "z"}}
+    assert one_to_one(make("lab2/x"), make("lab/x"), **files).change is UNCHANGED
+
+
+def test_one_of_many_files_of_a_name_is_not_renamed_while_its_folder_stays() -> None:
+    now, was = code(path="b/x.py"), code(path="a/x.py")
+    for other, base in (("c/x.py", None), ("c/z.py", 0)):
+        files = {"paths": {"b/x.py", "a/y.py", other}, "base_paths": {"a/x.py", "a/y.py", other}}
+        assert one_to_one(now, was, **files).base == base
+
+
+def test_of_two_renamed_folders_the_files_keep_theirs() -> None:
+    now = [code(path=f"new/{name}/x.py", function="") for name in ("a", "b")]
+    was = [code(path=f"old/{name}/x.py", function="") for name in ("b", "a")]
+    files = {
+        "paths": {one.parts.path for one in now},
+        "base_paths": {one.parts.path for one in was},
+    }
+    assert told(match(now, was, **files)) == [(1, UNCHANGED), (0, UNCHANGED)]
+
+
+@pytest.mark.parametrize(
     ("now", "tier"),
     [
-        (code(path="new.py"), "rule, function and statement in a renamed file"),
-        (code(path="new.py", function="g"), "rule and statement in a renamed file"),
+        (code(path="new.py", inputs=B), "rule, file, function and statement"),
+        (code(path="new.py", function="g", inputs=B), "rule, file and statement"),
     ],
 )
 def test_a_renamed_file_is_seen_without_git(now: MatchEntry, tier: str) -> None:
-    made = one_to_one(now, code(), paths={"new.py", "x.py"}, base_paths={"a.py", "x.py"})
-    assert made == BaselineMatch(0, UNCHANGED, tier)
+    others = [code(C, path="{}", function="h", inputs=C), code(B, path="{}", inputs=A)]
+
+    def with_others(entry: MatchEntry) -> list[MatchEntry]:
+        path = entry.parts.path
+        return [entry, *(one._replace(parts=one.parts._replace(path=path)) for one in others)]
+
+    files = {"paths": {"new.py", "x.py"}, "base_paths": {"a.py", "x.py"}}
+    made = match(with_others(now), with_others(code(inputs=B)), **files)
+    assert made[0] == BaselineMatch(0, UNCHANGED, tier)
 
 
 @pytest.mark.parametrize(
@@ -77,23 +210,26 @@ def test_a_renamed_file_is_seen_without_git(now: MatchEntry, tier: str) -> None:
 )
 def test_what_no_program_runs_moves_only_to_its_like(path: str) -> None:
     files = {"paths": {"b.py"}, "base_paths": {path}}
+    renamed = {"renames": {"b.py": path}}
     moved = lambda line: (path, line)  # noqa: E731
-    for more in ({}, files, {"lines": lambda _path, line: moved(line)}):
-        assert one_to_one(code(path="b.py", line=1), code(path=path, line=1), **more).base is None
+    now, was = code(path="b.py", line=1, inputs=B), code(path=path, line=1, inputs=B)
+    for more in ({}, files, renamed, {"lines": lambda _path, line: moved(line)}):
+        assert one_to_one(now, was, **more).base is None
     for new in ("tests/b.py", "sub/tests/b.py"):
-        assert one_to_one(code(path=new), code(path=path)).change is UNCHANGED
-    assert one_to_one(code(path=path), code(path="b.py")).change is UNCHANGED
+        assert one_to_one(code(path=new, inputs=B), was).change is UNCHANGED
+    assert one_to_one(was, now).change is UNCHANGED
 
 
 @pytest.mark.parametrize("path", ["latest/a.py", "contest.py", "app/sample.py", "attest_x.py"])
 def test_a_name_that_only_looks_like_that_of_a_test_is_code(path: str) -> None:
-    assert one_to_one(code(path="b.py"), code(path=path)).change is UNCHANGED
+    now, was = code(path="b.py", inputs=B), code(path=path, inputs=B)
+    assert one_to_one(now, was).change is UNCHANGED
 
 
 def test_only_folders_below_the_target_tell_what_runs() -> None:
-    inside = code(path="examples/app/b.py"), code(path="examples/app/a.py")
+    inside = [code(path=f"examples/app/{name}.py", inputs=B) for name in ("b", "a")]
     assert one_to_one(*inside, prefix="examples/app/").change is UNCHANGED
-    test = code(path="examples/app/tests/a.py")
+    test = code(path="examples/app/tests/a.py", inputs=B)
     assert one_to_one(inside[0], test, prefix="examples/app/").base is None
 
 
@@ -188,8 +324,9 @@ def test_a_copy_in_a_second_function_is_new() -> None:
 
 
 def test_a_file_split_in_two_keeps_both_halves() -> None:
-    now = [code(A), code(B, path="b.py", function="g")]
-    made = match(now, [code(A), code(B, function="g")], paths={"a.py", "b.py"}, base_paths={"a.py"})
+    half = code(B, function="g", inputs=C)
+    now = [code(A), half._replace(parts=half.parts._replace(path="b.py"))]
+    made = match(now, [code(A), half], paths={"a.py", "b.py"}, base_paths={"a.py"})
     assert told(made) == [(0, UNCHANGED), (1, UNCHANGED)]
 
 
@@ -263,13 +400,37 @@ def test_packages_are_known_by_all_they_are() -> None:
     assert one_to_one(vulnerable("pkg:pypi/a"), vulnerable("pkg:pypi/a", "CVE-2")).change is NEW
 
 
-def test_what_says_nothing_but_its_rule_does_not_move_to_another_file() -> None:
-    def whole(path: str) -> MatchEntry:
-        return MatchEntry(Parts("misconfiguration", "DS-0002", path, "", ""))
+def test_a_resource_is_known_in_another_file() -> None:
+    both = {"a/x", "c/main.tf"}
+    files = {"paths": {"b/main.tf", *both}, "base_paths": {"a/main.tf", *both}}
+    for resource, change in ((A, UNCHANGED), ("", NEW)):
+        made = one_to_one(
+            misconfigured("b/main.tf", resource), misconfigured("a/main.tf", resource), **files
+        )
+        assert made.change is change
 
-    assert one_to_one(whole("Dockerfile"), whole("Dockerfile")).change is UNCHANGED
-    gone = {"paths": {"b/Dockerfile"}, "base_paths": {"Dockerfile"}}
-    assert one_to_one(whole("b/Dockerfile"), whole("Dockerfile"), **gone).change is NEW
+
+# A new finding that is known elsewhere.
+
+
+@pytest.mark.parametrize(
+    ("now", "other", "path"),
+    [
+        (secret(path="b.ini", check="x"), secret(check="x"), "a.ini"),
+        (secret(B, path="b.ini", check="x"), secret(check="x"), "a.ini"),
+        (secret(path="b.ini", check="y"), secret(check="x"), None),
+        (secret(A + "1" * 12, path="b.ini"), secret(B + "1" * 12), "a.ini"),
+        (code(path="b.py"), code(), "a.py"),
+        (code(path="b.py"), code(function="g"), None),
+        (code(path="b.py", rule="B603"), code(), None),
+        (code("", path="b.py"), code(""), None),
+        (code(), code(), None),
+    ],
+)
+def test_another_file_with_the_same_value_or_code(
+    now: MatchEntry, other: MatchEntry, path: str | None
+) -> None:
+    assert find_elsewhere([now], [other]) == [path]
 
 
 # Properties of all findings.
@@ -286,6 +447,8 @@ ENTRIES = st.lists(
         function=st.sampled_from(["", "f", "g"]),
         rule=st.sampled_from(["B1", "B2"]),
         check=st.sampled_from(["", "x", "y"]),
+        statement=st.sampled_from(["", A, B]),
+        inputs=st.sampled_from(["", A, B]),
     ),
     max_size=12,
 )

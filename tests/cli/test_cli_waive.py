@@ -12,7 +12,7 @@ from support.sample import finding, sample_findings, sample_report
 
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.patterns import globs
-from scanagg.model import Category, Finding, Location, Package, Parts
+from scanagg.model import Anchor, Category, Finding, Location, Package, Parts
 from scanagg.policy.load import PolicySource, read_waivers
 from scanagg.policy.waiver_file import Wish, appended, check_wish, choose, entry_for
 from scanagg.reports.base import reporter
@@ -131,11 +131,11 @@ def test_a_secret_needs_the_projects_key(project: Path) -> None:
     assert "scanagg baseline key" in output
     assert scanagg("baseline", "key", str(project)).returncode == 0
     parts = ("secret", "", "config.ini", "")
-    unkeyed = replace(BY_CATEGORY[Category.SECRET], parts=Parts(*parts, "a" * 16))
+    unkeyed = replace(BY_CATEGORY[Category.SECRET], anchors=(Anchor(Parts(*parts, "a" * 16)),))
     reports(project, unkeyed)
     assert "older than the project key" in waive(project, secret, code=2)
     assert not (project / WAIVERS).exists()
-    reports(project, replace(unkeyed, parts=Parts(*parts, "a" * 28)))
+    reports(project, replace(unkeyed, anchors=(Anchor(Parts(*parts, "a" * 28)),)))
     waive(project, secret)
     assert "path: config.ini" in text_of(project)
 

@@ -389,16 +389,55 @@ def test_the_evidence_of_a_secret_covers_lines_of_witnesses_without_its_value(
     known = replace(
         secret("detect-secrets", (1, None), digest="d"),
         places=(Location("a.env", 1), Location("a.env", 2)),
+        secret=Secret("d", frozenset({"text"}), "hunter2-x"),
     )
 
-    def evidence(line: str, *others: Observation) -> str:
+    def evidence(line: str, *others: Observation) -> list[str]:
         target = read_target(make_project({"a.env": f"password = 'hunter2-x'\n{line}\n"}))
         (finding,) = merged((known, *others), target)
-        return finding.evidence
+        assert [anchor.line for anchor in finding.anchors] == [1, 2]
+        return [anchor.evidence for anchor in finding.anchors]
 
     copy, more = "secret = 'hunter2-x'", "secret = 'hunter2-x', 'another-1'"
     trivy = secret("trivy", (2, 2))
-    assert evidence(copy) == evidence(more) == evidence(copy, trivy) != evidence(more, trivy)
+    same = replace(trivy, secret=Secret(texts=frozenset({"text"})))
+    other = replace(trivy, secret=Secret(value="another-1"))
+    assert evidence(copy) == evidence(more) == evidence(copy, trivy) == evidence(more, same)
+    for witness in (trivy, other):
+        first, second = evidence(more, witness)
+        assert first == evidence(copy)[0]
+        assert second != evidence(copy)[1]
+
+
+def test_each_place_of_a_finding_has_its_anchor_with_its_line(make_project: Make) -> None:
+    target = read_target(make_project({"a.env": "A=hunter2hunter2\nB=hunter2hunter2\n"}))
+    one = replace(
+        secret("detect-secrets", (2, None), digest="d"),
+        places=(Location("a.env", 1), Location("a.env", 2)),
+    )
+    (finding,) = merged([one], target)
+    assert [anchor.place for anchor in finding.anchors] == [
+        Location("a.env", 2),
+        Location("a.env", 1),
+    ]
+    assert finding.parts == finding.anchors[0].parts
+    assert finding.snippet is not None
+    assert finding.snippet.startswith("B=***")
+    shown = [anchor.snippet for anchor in finding.anchors]
+    assert shown == [None, finding.snippet.replace("B=", "A=")]
+
+
+def test_a_password_that_only_one_kind_of_scanner_sees_has_the_same_parts(
+    make_project: Make,
+) -> None:
+    text = "y = t(id='admin', password='hunter2-x')\n"
+    target = read_target(make_project({"a.py": text}))
+    guess = code("bandit", "B106", (1, 1), secret=Secret(value="hunter2-x"))
+    found = replace(secret("detect-secrets", (1, None), "a.py"), secret=guess.secret)
+    made = [merged(some, target) for some in ([guess], [found], [guess, found])]
+    assert [len(findings) for findings in made] == [1, 1, 1]
+    assert len({findings[0].parts for findings in made}) == 1
+    assert made[0][0].category is Category.CODE
 
 
 def test_one_value_under_two_names_is_one_secret() -> None:

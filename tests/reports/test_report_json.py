@@ -18,10 +18,12 @@ from support.sample_whole import full_report
 
 from scanagg.model import (
     Action,
+    Anchor,
     Category,
     DataSource,
     Location,
     NotExamined,
+    Parts,
     Report,
     Severity,
     Witness,
@@ -241,8 +243,13 @@ def test_what_is_written_is_read_back_to_the_same_text(report: Report) -> None:
 
 
 def test_nothing_that_confirms_a_guess_at_a_secret_is_written() -> None:
+    hidden = "5ec4e7" * 8
+    parts = Parts("secret", "", "a.py", "", "0" * 16)
     found = finding(
-        8, category=Category.SECRET, evidence="5ec4e7" * 8, line_hash="1234567890abcdef:1"
+        8,
+        category=Category.SECRET,
+        line_hash="1234567890abcdef:1",
+        anchors=(Anchor(parts, 1, evidence=hidden, unmasked=hidden),),
     )
     for name in ("json", "sarif-full", "html", "md"):
         report = sample_report([judged(found, Severity.HIGH, Action.BLOCK)])

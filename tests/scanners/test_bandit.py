@@ -203,7 +203,13 @@ def test_an_argument_is_placed_on_its_own_line_without_the_columns_of_the_call(
 def test_a_string_does_not_cover_the_list_around_it(examine: Examine) -> None:
     code = "x = ['0.0.0.0',\n  1,\n  2,\n]\n"
     (found,) = examine({"a.py": code}).observations
-    assert found.location == Location("a.py", 1, 1)
+    assert found.location == Location("a.py", 1, 1, 6, 15)
+
+
+def test_a_string_ends_where_it_ends(examine: Examine) -> None:
+    code = 'run.execute(\n    1,\n    "SELECT a "\n    "FROM b WHERE c = %s" % x,\n)\n'
+    (found,) = examine({"a.py": code}).observations
+    assert found.location == Location("a.py", 3, 4, 5, 26)
 
 
 def test_bidirectional_characters_have_a_line_and_no_column(examine: Examine) -> None:

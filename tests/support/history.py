@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from scanagg.baseline.base import Base, BaseOptions, find_base
 from scanagg.baseline.compare import Traced, trace
-from scanagg.baseline.file import PLACES, Baseline, entry_for, load, new_text
+from scanagg.baseline.file import PLACES, Baseline, entries_for, load, new_text
 from scanagg.core.cache import cache_folder
 from scanagg.core.process import Stop
 from scanagg.core.redact import Redactor
@@ -87,7 +87,7 @@ class Checked:
 
     def baseline(self) -> Baseline:
         """Commit a baseline of the current findings, one line each, and return it."""
-        text = new_text([entry_for(one) for one in self.examined().findings])
+        text = new_text([entry for one in self.examined().findings for entry in entries_for(one)])
         commit(self.root, {PLACES[0]: text})
         return load(text.encode(), PLACES[0])
 

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from scanagg.model import (
     Action,
+    Anchor,
     BaseInfo,
     Category,
     Change,
@@ -94,7 +95,9 @@ def lived_findings() -> tuple[Judged, ...]:
     vulnerability, secret, code, image, hostile, licence, misconfiguration = sample_findings()
     disclosed = _with(image, TOLD, Origin.DISCLOSED)
     parts = Parts("code", "B602", "app/db.py", "go", "0123456789abcdef")
-    in_source = finding(7, id="00000000000b", in_source="nosec", parts=parts, history=KNOWN)
+    in_source = finding(
+        7, id="00000000000b", in_source="nosec", anchors=(Anchor(parts),), history=KNOWN
+    )
     return (
         replace(
             _with(vulnerability, NEW, Origin.INTRODUCED),

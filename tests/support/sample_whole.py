@@ -7,6 +7,7 @@ from msgspec.structs import replace
 from scanagg.model import (
     Action,
     Advisory,
+    Anchor,
     BaseInfo,
     Category,
     Change,
@@ -74,7 +75,7 @@ def full_report() -> Report:
             epss=0.25,
         ),
         history=History(Change.UNCHANGED, plain("the package is in the base"), True, NOW),
-        parts=Parts("vulnerability", "CVE-2016-10745", "pkg:pypi/jinja2", "", ""),
+        anchors=(Anchor(Parts("vulnerability", "CVE-2016-10745", "pkg:pypi/jinja2", "", "")),),
     )
     waived = replace(
         vulnerability,

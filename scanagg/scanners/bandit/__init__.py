@@ -4,6 +4,7 @@ scanagg passes each file by name. Otherwise bandit would leave out the folders o
 those that a `.bandit` of the project excludes.
 """
 
+import ast
 import json
 import re
 import sys
@@ -160,11 +161,16 @@ class _Issue(msgspec.Struct, frozen=True):
         match = _PASSWORD.fullmatch(self.issue_text) if self.test_id in _PASSWORDS else None
         return match[1] if match and match[1].strip() else ""
 
-    def location(self, path: str, lines: Sequence[str]) -> Location:
+    def location(self, path: str, lines: Sequence[str], syntax: Syntax) -> Location:
         """Return the line that bandit reports, up to the end of the code it is about if known."""
         start = max(1, self.line_number)
         whole = self.line_range[:1] == (start,) and self.test_id not in _WIDE_RANGES
         last = max(start, self.line_range[-1]) if whole else start
+        if self.test_id in _WIDE_RANGES and self.line_range != (start,) and not self.password:
+            columns = self.col_offset, self.end_col_offset
+            node = syntax.expression(ast.expr, start, columns)
+            if node and (node.lineno, node.end_col_offset) == (start, self.end_col_offset):
+                whole, last = True, node.end_lineno or start
         if self.password:
             # The password may be on a later line of the statement.
             quoted = re.compile(rf"(['\"]){re.escape(self.password)}\1")
@@ -427,7 +433,7 @@ def _observations(
             syntax, codes = Syntax(lines), _noqa_codes(lines)
         # The text of these rules contains the password.
         text = _PASSWORDS.get(issue.test_id) or one_line(issue.issue_text.strip())
-        place = issue.location(_shown_path(name, files), lines)
+        place = issue.location(_shown_path(name, files), lines, syntax)
         noqa = not in_source and _has_noqa(issue.test_id, place, syntax, codes)
         columns = issue.col_offset, issue.end_col_offset
         surroundings = confidence.Code(place.path, syntax, project)
