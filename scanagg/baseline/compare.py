@@ -12,7 +12,12 @@ from msgspec.structs import replace
 
 from scanagg.baseline.base import Base
 from scanagg.baseline.compare_code import BaseFiles, Histories, compare_code
-from scanagg.baseline.compare_packages import PackageComparison, read_packages
+from scanagg.baseline.compare_packages import (
+    PackageComparison,
+    Vulnerable,
+    read_packages,
+    scan_other_versions,
+)
 from scanagg.baseline.file import PACKAGE_CATEGORIES
 from scanagg.baseline.lookup import (
     KnownAdvisories,
@@ -94,7 +99,7 @@ def trace(
     if baseline:
         times = first_seen(git, target, baseline, base.ref_of_rules)
         known = known_advisories(baseline, times)
-    in_base = None
+    in_base, vulnerable = None, Vulnerable()
     with cache.work_folder(setup.cache) as work:
         files, notices = _base_files(git, base, target, inventory, of_packages.values(), work)
         code = _compare_files(in_files, of_packages, base, files, runs, setup, notify)
@@ -102,8 +107,11 @@ def trace(
             folder = work / "manifests"
             folder.mkdir()
             in_base = read_packages(files.snapshot, files.changes, inventory, folder)
-            in_base = replace(in_base, purls=code.purls)
-    packages = PackageComparison(in_base, base.time, known)
+            in_base = replace(in_base, reported=code.packages)
+            vulnerable = scan_other_versions(
+                of_packages.values(), in_base, files.snapshot, setup, notify
+            )
+    packages = PackageComparison(in_base, base.time, known, vulnerable)
     histories = code.by_place
     if baseline:
         histories = look_up(

@@ -61,16 +61,23 @@ class BaseFiles(msgspec.Struct, frozen=True):
     work: Path
 
 
+class ReportedPackage(msgspec.Struct, frozen=True):
+    """A package that scanners reported in the base: its files, and the ids of vulnerabilities."""
+
+    version: str
+    files: frozenset[str]
+    ids: frozenset[str] = frozenset()
+
+
 class Histories(msgspec.Struct, frozen=True):
     """Histories by the numbers of their finding and anchor, with notices about them.
 
-    `purls` are the packages, with versions, that the scanners reported in the base, with the files
-    that list them.
+    `packages` are those that the scanners reported in the base, by their purls with versions.
     """
 
     by_place: Mapping[AnchorNumber, History]
     notices: tuple[Reason, ...] = ()
-    purls: Mapping[str, frozenset[str]] = {}
+    packages: Mapping[str, ReportedPackage] = {}
 
 
 def compare_code(
@@ -138,7 +145,7 @@ def compare_code(
             if known_path:
                 reason = Reason("known-elsewhere", {"path": known_path})
                 histories[place] = History(Change.NEW, reason)
-    return Histories(histories, notices, scanned.purls)
+    return Histories(histories, notices, scanned.packages)
 
 
 def _entries(anchors: Iterable[Anchor], key: bytes) -> list[MatchEntry]:
@@ -256,13 +263,12 @@ def _folder(work: Path, name: str) -> Path:
 class BaseFindings(msgspec.Struct, frozen=True):
     """The findings of the scanners in the base.
 
-    `entries` are those in files, `purls` the packages of the others, with their versions and
-    files. `failed` has the reason for each scanner that did not work there, `gaps` those by scanner
-    and path.
+    `entries` are those in files, `packages` the packages of the others. `failed` has the reason for
+    each scanner that did not work there, `gaps` those by scanner and path.
     """
 
     entries: tuple[MatchEntry, ...] = ()
-    purls: Mapping[str, frozenset[str]] = {}
+    packages: Mapping[str, ReportedPackage] = {}
     failed: Mapping[str, Reason] = msgspec.field(default_factory=dict)
     gaps: Mapping[str, Mapping[str, Reason]] = msgspec.field(default_factory=dict)
 
@@ -272,11 +278,15 @@ class BaseFindings(msgspec.Struct, frozen=True):
     ) -> "BaseFindings":
         """Return those of the files `before`, and the misconfigurations of the `related` ones."""
         findings, runs = collected.findings, collected.runs
-        purls: dict[str, set[str]] = {}
+        packages: dict[str, ReportedPackage] = {}
         for finding in findings:
-            if finding.package:
-                files = purls.setdefault(finding.package.purl, set())
-                files.update(place.path for place in finding.places or finding.package.places)
+            if package := finding.package:
+                files = frozenset(place.path for place in finding.places or package.places)
+                ids = finding.advisory.ids if finding.advisory else frozenset()
+                known = packages.get(package.purl, ReportedPackage(package.version, frozenset()))
+                packages[package.purl] = replace(
+                    known, files=known.files | files, ids=known.ids | ids
+                )
         places = {Category.MISCONFIGURATION: {*before, *related}}
         return cls(
             entries=tuple(
@@ -291,7 +301,7 @@ class BaseFindings(msgspec.Struct, frozen=True):
                     key,
                 )
             ),
-            purls={purl: frozenset(files) for purl, files in purls.items()},
+            packages=packages,
             failed={
                 run.scanner: run.detail or plain(run.status.value)
                 for run in runs
@@ -369,21 +379,25 @@ def _scan_files(
 ) -> Collected:
     """Scan these files of the base."""
     work = _folder(base.work, "scan")
-    snapshot = base.snapshot
-    target = snapshot.lay_out(paths, work)
+    target = base.snapshot.lay_out(paths, work)
+    return collect_findings(
+        of_base(setup, base.snapshot),
+        scanners,
+        target,
+        Inventory(),
+        lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
+    )
+
+
+def of_base(setup: ScanSetup, snapshot: Snapshot) -> ScanSetup:
+    """Return the setup for a scan of the base: without the image, with its own configuration."""
     settings = dict(setup.scanners)
     for name, scanner in setup.scanners.items():
         file = snapshot.files.get(scanner.options.get(CONFIG, ""))
         raw = next(snapshot.git.contents([file.oid])) if file else None
         if raw is not None:
             settings[name] = replace(scanner, config=raw.decode("utf-8", "replace"))
-    return collect_findings(
-        replace(setup, image=None, scanners=settings),
-        scanners,
-        target,
-        Inventory(),
-        lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
-    )
+    return replace(setup, image=None, scanners=settings)
 
 
 # The key under which the cache holds digests of secrets.

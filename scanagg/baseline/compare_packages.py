@@ -1,20 +1,24 @@
 """Compare vulnerabilities and licences with a base: a package that the base has is not new."""
 
-import operator
 import posixpath
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from datetime import datetime
+from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_version
+from packaging.version import Version
 
+from scanagg.baseline.compare_code import ReportedPackage, of_base
 from scanagg.baseline.lookup import KnownAdvisories
 from scanagg.baseline.snapshot import FileChanges, Snapshot, read_links
 from scanagg.core.text import first_names
 from scanagg.core.times import read_time
+from scanagg.findings.collect import ScanSetup, collect_findings
 from scanagg.inventory import read_inventory
 from scanagg.inventory.manifest import grouped
 from scanagg.inventory.merge import project_folder
@@ -30,25 +34,37 @@ from scanagg.model import (
     PlaceHistory,
     Reason,
     SourceFile,
+    Status,
+    Target,
     Use,
     is_pypi,
+    plain,
+    purl_without_version,
 )
+from scanagg.model.project import version_of
 from scanagg.project.kinds import kinds_of, may_list_packages
+from scanagg.scanners.base import all_scanners
+from scanagg.scanners.runner import Event
 
 _SHOWN: Final = 3
 
-_Uses = Mapping[tuple[str, str], Sequence[Use]]
-"""The uses of each package, by its name and its version, normalised."""
+_Uses = Mapping[str, Sequence[Use]]
+"""The uses of each package, in all its versions, by its name."""
+
+_Pin = tuple[str, str]
+"""The purl of a package without its version, and the version, spelled in only one way."""
 
 
 class BasePackages(msgspec.Struct, frozen=True):
     """The packages of the base and of the target, by their uses.
 
     `gone` are the projects and files of the base that the target does not have, `new` those that
-    only the target has. `same` are files of the target that are as in the base. `purls` are the
-    packages that a scanner reported in the base, with the files that list them. `problems` are
-    manifests of the base that cannot be read, with the reason, and `lost` names packages of the
-    base that nothing lists. `indexes` are the package indexes that the base does not have.
+    only the target has. `same` are files of the target that are as in the base. `reported` are the
+    packages that a scanner reported in the base, by their purls, if only a scanner can read their
+    files. `problems` are manifests of the base that cannot be read, with the reason, and `lost`
+    names packages of the base that nothing lists. `indexes` are the package indexes that the base
+    does not have. `inventory` is that of the base, and `target` has the manifests that it is from;
+    None where no manifest differs.
     """
 
     uses: _Uses
@@ -56,54 +72,89 @@ class BasePackages(msgspec.Struct, frozen=True):
     gone: frozenset[str] = frozenset()
     new: frozenset[str] = frozenset()
     same: frozenset[str] = frozenset()
-    purls: Mapping[str, frozenset[str]] = {}
+    reported: Mapping[str, ReportedPackage] = {}
     problems: tuple[Reason, ...] = ()
     lost: tuple[Reason, ...] = ()
     indexes: tuple[Reason, ...] = ()
+    inventory: Inventory = Inventory()
+    target: Target | None = None
 
     def has(self, package: Package, place: Location | None) -> bool:
         """Return True if the base has this version of a PyPI package in all its uses at a place.
 
-        It has a use if the package reached as many people in the same project, in one whose folder
-        was renamed, or by the same file. Use by developers is the same in any project.
+        All its uses count for no place.
         """
-        before = self.uses.get(_pin(package), ())
-        return bool(before) and all(
-            any(
-                old.reach >= use.reach
-                and (
-                    use.reach == 0
-                    or self._is_renamed(old.project, use.project)
-                    # A file that only another manifest included may count by itself.
-                    or (old.path == use.path and posixpath.dirname(use.path) == use.project)
-                )
-                for old in before
-            )
-            for use in self.uses_at(package, place)
+        uses = self.uses_at(package, place)
+        before = self.uses.get(package.name, ())
+        return any(_is_same(old, package) for old in before) and all(
+            any(_is_same(old, package) for old in self._before(use)) for use in uses
         )
+
+    def other_versions(self, package: Package, place: Location | None) -> list[frozenset[str]]:
+        """Return the versions of a package that the base has in each use of it at a place.
+
+        They are empty for a use that the base does not have. A use of this version itself is left
+        out. Packages of other ecosystems are used by the files that list them.
+        """
+        if not is_pypi(package.purl):
+            bare, path = purl_without_version(package.purl), place.path if place else ""
+            return [
+                frozenset(
+                    reported.version
+                    for purl, reported in self.reported.items()
+                    if purl_without_version(purl) == bare
+                    if any(self._is_renamed(old, path) for old in reported.files)
+                )
+            ]
+        before = (self._before(use) for use in self.uses_at(package, place))
+        return [
+            frozenset(old.version for old in same_use)
+            for same_use in before
+            if not any(_is_same(old, package) for old in same_use)
+        ]
+
+    def _before(self, use: Use) -> list[Use]:
+        """Return the base's uses of any version of a package, if they are the same as this use.
+
+        They are if the package reached as many people in the same project, in one whose folder was
+        renamed, or by the same file. Use by developers is the same in any project.
+        """
+        return [
+            old
+            for old in self.uses.get(use.name, ())
+            if old.reach >= use.reach
+            if use.reach == 0
+            or self._is_renamed(old.project, use.project)
+            # A file that only another manifest included may count by itself.
+            or (old.path == use.path and posixpath.dirname(use.path) == use.project)
+        ]
 
     def uses_at(self, package: Package, place: Location | None) -> Sequence[Use]:
         """Return the uses of a package by the file of a place, else by the project of that file.
 
         A line that requires only what leads to the package is in a file of its project. All uses
-        count if none is known to belong there, or for no place.
+        count if none is known to belong there.
         """
-        uses = self.uses_now.get(_pin(package), ())
+        uses = [use for use in self.uses_now.get(package.name, ()) if _is_same(use, package)]
         if place is None:
             return uses
         listed = [use for use in uses if use.path == place.path]
         project = project_folder(place.path)
         return listed or [use for use in uses if use.project == project] or uses
 
-    def lists(self, package: Package, path: str) -> bool:
+    def lists(self, purl: str, path: str) -> bool:
         """Return True if a scanner found the package in the base, in this file."""
-        before = self.purls.get(package.purl, frozenset())
-        return path in self.same or any(self._is_renamed(old, path) for old in before)
+        package = self.reported.get(purl)
+        files = package.files if package else ()
+        return path in self.same or any(self._is_renamed(old, path) for old in files)
 
     def paths(self, package: Package) -> tuple[str, ...]:
         """Return the files of the base that list this version of a package."""
-        paths = {use.path for use in self.uses.get(_pin(package), ())}
-        return tuple(sorted(paths | self.purls.get(package.purl, frozenset())))
+        uses = self.uses.get(package.name, ())
+        paths = {use.path for use in uses if _is_same(use, package)}
+        if reported := self.reported.get(package.purl):
+            paths |= reported.files
+        return tuple(sorted(paths))
 
     def _is_renamed(self, old: str, new: str) -> bool:
         """Return True if the names are equal, or if the old one is gone and the new one is new."""
@@ -126,17 +177,18 @@ def read_packages(
         if path not in now and any(kind.by_inventory for kind in kinds_of(file))
     }
     manifests = {*filter(may_list_packages, differing), *lists}
-    ends = operator.attrgetter("path", "end")
+    ends = attrgetter("path", "end")
     same_links = set(map(ends, links)) == set(map(ends, snapshot.target.links))
     before = set(snapshot.files)
     if same_links and not manifests and differing.isdisjoint(inventory.manifests):
-        uses = _by_package(inventory.uses)
+        uses = grouped(inventory.uses, attrgetter("name"))
         return BasePackages(
             uses, uses, frozenset(before - now), frozenset(now - before), changes.same
         )
     named = {*inventory.manifests, *lists, *(link.end for link in links)}
     paths = [path for path in snapshot.files if may_list_packages(path) or path in named]
-    base = read_inventory(replace(snapshot.lay_out(paths, work), links=links))
+    target = replace(snapshot.lay_out(paths, work), links=links)
+    base = read_inventory(target)
     unread = sorted(changes.unread & manifests)
     problems = [Reason("base-file-unreadable", {"path": path}) for path in unread]
     problems += [
@@ -146,8 +198,8 @@ def read_packages(
     before |= {use.project for use in base.uses}
     now |= {use.project for use in inventory.uses}
     return BasePackages(
-        uses=_by_package(base.uses),
-        uses_now=_by_package(inventory.uses),
+        uses=grouped(base.uses, attrgetter("name")),
+        uses_now=grouped(inventory.uses, attrgetter("name")),
         gone=frozenset(before - now),
         new=frozenset(now - before),
         same=changes.same,
@@ -157,6 +209,8 @@ def read_packages(
             *_lost_manifests(base, inventory, changes, before, now),
         ),
         indexes=tuple(_added_indexes(base, inventory)),
+        inventory=base,
+        target=target,
     )
 
 
@@ -223,26 +277,87 @@ def _manifest_kinds(file: SourceFile) -> frozenset[str]:
     )
 
 
-def _by_package(uses: Iterable[Use]) -> _Uses:
-    return grouped(uses, lambda use: (use.name, canonicalize_version(use.version)))
+class Vulnerable(msgspec.Struct, frozen=True):
+    """The vulnerabilities that scanners report for packages of the base, by their ids.
+
+    `unsure` are the scanners that did not examine all of these packages, with the reason.
+    """
+
+    ids: Mapping[_Pin, frozenset[str]] = {}
+    unsure: Mapping[str, Reason] = {}
+
+
+def scan_other_versions(
+    findings: Iterable[Finding],
+    packages: BasePackages,
+    snapshot: Snapshot,
+    setup: ScanSetup,
+    notify: Callable[[Event], None],
+) -> Vulnerable:
+    """Look for vulnerabilities in the base's versions of packages whose version changed.
+
+    The scanners that reported the findings do. `packages.reported` is what they found already.
+    """
+    ids: dict[_Pin, frozenset[str]] = {}
+    for purl, reported in packages.reported.items():
+        ids[_pin(purl, reported.version)] = reported.ids
+    wanted: set[_Pin] = set()
+    reporting: set[str] = set()
+    for finding in findings:
+        package = finding.package
+        if finding.category is Category.VULNERABILITY and package and is_pypi(package.purl):
+            places = finding.places or (None,)
+            versions = [packages.other_versions(package, place) for place in places]
+            pins = {_pin(package.purl, old) for old in chain(*chain(*versions))}
+            wanted |= pins
+            reporting.update(finding.scanners if pins else ())
+    if not wanted or packages.target is None:
+        return Vulnerable(ids)
+    listed = [one for one in packages.inventory.packages if _pin(one.purl, one.version) in wanted]
+    paths = {place.path for package in listed for place in package.places}
+    files = tuple(file for file in packages.target.files if file.path in paths)
+    ours = sorted(reporting & all_scanners().keys())
+    collected = collect_findings(
+        of_base(setup, snapshot),
+        [*map(all_scanners().__getitem__, ours)],
+        replace(packages.target, files=files),
+        Inventory(packages=tuple(listed)),
+        lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
+    )
+    for finding in collected.findings:
+        if finding.package and finding.advisory:
+            pin = _pin(finding.package.purl, finding.package.version)
+            ids[pin] = ids.get(pin, frozenset()) | finding.advisory.ids
+    unsure = dict.fromkeys(reporting.difference(ours), Reason("scanner-not-run-here"))
+    for run in collected.runs:
+        if run.status is not Status.OK:
+            gaps = (gap.reason for gap in run.coverage.gaps)
+            unsure[run.scanner] = run.detail or next(gaps, plain(run.status.value))
+    return Vulnerable(ids, unsure)
 
 
 class PackageComparison:
     """Decides the histories of vulnerabilities and licences, and collects notices about them.
 
     `base` is None where the packages of the base are not known. `time` is that of the base commit,
-    `known` what a baseline lists.
+    `known` what a baseline lists, `vulnerable` what scanners report for the base.
     """
 
     def __init__(
-        self, base: BasePackages | None, time: datetime | None, known: KnownAdvisories
+        self,
+        base: BasePackages | None,
+        time: datetime | None,
+        known: KnownAdvisories,
+        vulnerable: Vulnerable,
     ) -> None:
         """Start without notices."""
         self._base = base
         self._time = time
         self._known = known
+        self._vulnerable = vulnerable
         self._only_installed: dict[str, None] = {}
         self._problems: tuple[Reason, ...] = ()
+        self._unsure: dict[Reason, None] = {}
 
     def histories(self, finding: Finding) -> list[PlaceHistory]:
         """Return the history of each place of a finding; one history where it has no place."""
@@ -265,32 +380,71 @@ class PackageComparison:
         return replace(finding, package=package)
 
     def _history(self, finding: Finding, place: Location | None) -> History:
-        """Return the history: new where the base does not have the package in this version."""
-        package = finding.package
+        """Return the history of a finding at a place, or at all its places for None."""
+        package, base = finding.package, self._base
         first_seen = self._known.first_seen(finding)
-        if self._base is None or package is None:
+        if base is None or package is None:
             return History(Change.NEW, Reason("no-package-base"), first_seen=first_seen)
         shown = " ".join(filter(None, (package.name, package.version)))
         reason = Reason("package-in-base", {"package": shown})
-        if is_pypi(package.purl):
-            is_known = self._base.has(package, place)
-        else:
-            is_known = self._base.lists(package, place.path if place else "")
-        if not is_known:
-            if is_pypi(package.purl) and not package.places:
-                self._only_installed[shown] = None
-                reason = Reason("package-only-installed", {"package": shown})
-            else:
-                self._problems = self._base.problems
-                reason = Reason("package-not-in-base", {"package": shown})
-                paths = self._base.paths(package)[:_SHOWN]
-                if paths:
-                    reason = Reason("package-elsewhere", {"package": shown, "paths": paths})
-            return History(Change.NEW, reason, first_seen=first_seen)
+        path = place.path if place else ""
+        is_pypi_package = is_pypi(package.purl)
+        if not (base.has(package, place) if is_pypi_package else base.lists(package.purl, path)):
+            uses = base.other_versions(package, place)
+            if finding.category is not Category.VULNERABILITY or not uses or not all(uses):
+                reason = self._new_package(package, shown)
+                return History(Change.NEW, reason, first_seen=first_seen)
+            stays, reason = self._in_other_versions(finding, package, uses)
+            if not stays:
+                return History(Change.NEW, reason, first_seen=first_seen)
+            shown = f"{package.name} {', '.join(stays)}"
         if finding.category is not Category.VULNERABILITY:
             return History(Change.UNCHANGED, reason)
         disclosed, reason = self._disclosed(finding, reason, shown)
         return History(Change.UNCHANGED, reason, disclosed=disclosed, first_seen=first_seen)
+
+    def _new_package(self, package: Package, shown: str) -> Reason:
+        """Return the reason for a package that the base does not have in the same use."""
+        if is_pypi(package.purl) and not package.places:
+            self._only_installed[shown] = None
+            return Reason("package-only-installed", {"package": shown})
+        paths: Sequence[str] = ()
+        if self._base:
+            self._problems = self._base.problems
+            paths = self._base.paths(package)[:_SHOWN]
+        if paths:
+            return Reason("package-elsewhere", {"package": shown, "paths": tuple(paths)})
+        return Reason("package-not-in-base", {"package": shown})
+
+    def _in_other_versions(
+        self, finding: Finding, package: Package, uses: Sequence[frozenset[str]]
+    ) -> tuple[list[str], Reason]:
+        """Return the versions of the base that have the vulnerability as well, and the reason.
+
+        There are none if one of the uses had no such version. `uses` has the versions of each.
+        """
+        ids = finding.advisory.ids if finding.advisory else frozenset()
+        versions = frozenset().union(*uses)
+        vulnerable = {
+            version
+            for version in versions
+            if not ids.isdisjoint(self._vulnerable.ids.get(_pin(package.purl, version), ()))
+        }
+        name = package.name
+        if not any(map(vulnerable.isdisjoint, uses)):
+            stays = sorted(vulnerable, key=lambda text: (version_of(text) or Version("0"), text))
+            step, old = _step(stays, package.version), tuple(stays)
+            return stays, Reason(
+                "still-there", {"package": name, "old": old, "new": package.version, "step": step}
+            )
+        shown = f"{name} {', '.join(sorted(versions))}"
+        for scanner in finding.scanners:
+            if why := self._vulnerable.unsure.get(scanner):
+                self._unsure[Reason("base-scan-failed", {"scanner": scanner, "why": why})] = None
+                return [], Reason(
+                    "other-version-not-examined", {"package": shown, "scanner": scanner, "why": why}
+                )
+        return [], Reason("not-in-other-version", {"package": shown})
 
     def _disclosed(self, finding: Finding, reason: Reason, shown: str) -> tuple[bool, Reason]:
         """Return True if the vulnerability was not known at the base, and the reason.
@@ -300,7 +454,9 @@ class PackageComparison:
         path = self._known.path
         if path:
             if self._known.lists(finding):
-                return False, Reason("advisory-in-baseline", {"package": shown, "path": path})
+                if reason.kind == "package-in-base":
+                    reason = Reason("advisory-in-baseline", {"package": shown, "path": path})
+                return False, reason
             return True, Reason("advisory-not-in-baseline", {"package": shown, "path": path})
         published = read_time(finding.advisory.published if finding.advisory else None)
         if published is None or self._time is None or published <= self._time:
@@ -316,6 +472,8 @@ class PackageComparison:
         if self._only_installed:
             packages = first_names(list(self._only_installed), _SHOWN)
             notices.append(Reason("installed-packages-count-as-new", {"packages": packages}))
+        for reason in list(self._unsure)[:_SHOWN]:
+            notices.append(Reason("findings-count-as-new", {"why": reason}))
         for problem in self._problems[:1]:
             notices.append(Reason("packages-count-as-new", {"why": problem}))
         if len(self._problems) > 1:
@@ -324,6 +482,22 @@ class PackageComparison:
         return tuple(notices)
 
 
-def _pin(package: Package) -> tuple[str, str]:
-    """Return name and version, the same for all spellings of a version by PEP 440."""
-    return package.name, canonicalize_version(package.version)
+def _pin(purl: str, version: str) -> _Pin:
+    return purl_without_version(purl), canonicalize_version(version)
+
+
+def _is_same(use: Use, package: Package) -> bool:
+    """Return True if a use of a package is of this version, by PEP 440."""
+    one, other = use.version, package.version
+    return one == other or canonicalize_version(one) == canonicalize_version(other)
+
+
+def _step(old: Iterable[str], new: str) -> str:
+    """Return the word for the step from any of these versions to another one."""
+    after = version_of(new)
+    before = [version_of(text) for text in old]
+    if after and all(version and version < after for version in before):
+        return "upgrade"
+    if after and all(version and version > after for version in before):
+        return "downgrade"
+    return "change"

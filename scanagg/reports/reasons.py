@@ -68,10 +68,15 @@ SENTENCES: Final[Mapping[str, str]] = {
     ),
     "package-only-installed": "{package} is installed, but no manifest lists it",
     "package-in-base": "the base has {package} too",
+    "still-there": "still there after the {step} of {package} from {old} to {new}",
+    "not-in-other-version": "the base has {package}, which does not have it",
+    "other-version-not-examined": (
+        "the base has {package}, but {scanner} could not examine that: {why}"
+    ),
     "advisory-in-baseline": "the base has {package} too, and {path} lists the advisory",
-    "advisory-not-in-baseline": "the base has {package} too, but {path} does not list the advisory",
+    "advisory-not-in-baseline": "the base has {package}, but {path} does not list the advisory",
     "advisory-after-base": (
-        "the base of {base} has {package} too; the advisory was published later, on {published}"
+        "the base of {base} has {package}; the advisory was published later, on {published}"
     ),
     # The confidence in a secret.
     "key-header": "only the first line of a private key",

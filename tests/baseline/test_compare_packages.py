@@ -1,17 +1,26 @@
 """Comparison of packages with a base: its manifests, read from git, and newer advisories."""
 
+import json
 import re
-from collections.abc import Callable
+import zipfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
 from support.history import NEW, UNCHANGED, Checked, Files, commit, write
+from support.records import affected, below, osv, put_osv
 from support.repository import git
 
+from scanagg.advisories.store import open_store
 from scanagg.baseline.base import Base
+from scanagg.baseline.compare import Traced
 from scanagg.baseline.file import PLACES, Baseline, entries_for, load, new_text
+from scanagg.core.cache import cache_folder
 from scanagg.inventory import read_inventory
 from scanagg.model import (
     Advisory,
@@ -100,7 +109,9 @@ def test_a_package_of_the_base_is_no_news_and_a_new_version_is(make_project: Mak
     found, notices = histories(
         checked,
         checked.base("HEAD"),
-        *(vulnerable(held[name], "CVE-1") for name in ("jinja2", "flask", "yaml")),
+        vulnerable(held["jinja2"], "CVE-1"),
+        licensed(held["flask"]),
+        vulnerable(held["yaml"], "CVE-1"),
         licensed(held["jinja2"]),
         licensed(held["yaml"]),
     )
@@ -334,6 +345,217 @@ def test_places_of_a_package_are_compared_one_by_one(
         assert len({one.fingerprint for one in parts}) == len(parts)
 
 
+def own_files(number: int, case: Files) -> Files:
+    """Return the files of a case in a folder of its own, with a package of its own for `a`."""
+    own = {path: re.sub(r"\ba\b", f"a{number}", str(text)) for path, text in case.items()}
+    return {f"{number}/{path}": own[path] if case[path] else None for path in case}
+
+
+# Other versions of a package. CVE-1 is fixed in 3, CVE-2 is new in 2 and fixed in 3, and CVE-3 is
+# fixed in 2.
+
+
+def flaws(name: str, number: int) -> list[dict[str, Any]]:
+    """The advisories of a package in a case, with ids of its own."""
+    return [
+        below(f"CVE-2020-1{number:03}", name, "3"),
+        osv(f"CVE-2020-2{number:03}", affected(name, {"introduced": "2"}, {"fixed": "3"})),
+        below(f"CVE-2020-3{number:03}", name, "2"),
+    ]
+
+
+def uv_lock(version: str) -> Files:
+    return {path: text.replace('"1"', f'"{version}"') for path, text in UV_RUNTIME.items()}
+
+
+STAYS, ONLY_NOW, ELSEWHERE = "still-there", "not-in-other-version", "package-not-in-base"
+Results = dict[tuple[int, str], str]
+"""The kind of the reason for each vulnerability of a package in each file."""
+
+VERSION_CASES: dict[str, tuple[Files, Files, Results]] = {
+    "an upgrade": (
+        {"requirements.txt": "a==1\n"},
+        {"requirements.txt": "a==2\n"},
+        {(1, "requirements.txt"): STAYS, (2, "requirements.txt"): ONLY_NOW},
+    ),
+    "a downgrade": (
+        {"requirements.txt": "a==2\n"},
+        {"requirements.txt": "a==1\n"},
+        {(1, "requirements.txt"): STAYS, (3, "requirements.txt"): ONLY_NOW},
+    ),
+    "an upgrade from a version without any": (
+        {"requirements.txt": "a==3\n"},
+        {"requirements.txt": "a==2\n"},
+        {(1, "requirements.txt"): ONLY_NOW, (2, "requirements.txt"): ONLY_NOW},
+    ),
+    "another version in another project": (
+        {"x/requirements.txt": "a==1\n", "y/requirements.txt": "b==1\n"},
+        {"y/requirements.txt": "a==2\n"},
+        {
+            (1, "x/requirements.txt"): "package-in-base",
+            (3, "x/requirements.txt"): "package-in-base",
+            (1, "y/requirements.txt"): ELSEWHERE,
+            (2, "y/requirements.txt"): ELSEWHERE,
+        },
+    ),
+    "another version for more people": (
+        {"requirements-dev.txt": "a==1\n", "requirements.txt": "b==1\n"},
+        {"requirements-dev.txt": "b==1\n", "requirements.txt": "a==2\n"},
+        {(1, "requirements.txt"): ELSEWHERE, (2, "requirements.txt"): ELSEWHERE},
+    ),
+    "another version for fewer people": (
+        {"requirements-dev.txt": "b==1\n", "requirements.txt": "a==1\n"},
+        {"requirements-dev.txt": "a==2\n", "requirements.txt": "b==1\n"},
+        {(1, "requirements-dev.txt"): STAYS, (2, "requirements-dev.txt"): ONLY_NOW},
+    ),
+    "the version of another project": (
+        {"x/requirements.txt": "a==1\n", "y/requirements.txt": "a==2\n"},
+        {"x/requirements.txt": "a==2\n"},
+        {
+            (1, "x/requirements.txt"): STAYS,
+            (2, "x/requirements.txt"): ONLY_NOW,
+            (1, "y/requirements.txt"): STAYS,
+            (2, "y/requirements.txt"): "package-in-base",
+        },
+    ),
+    "one of several versions": (
+        {"requirements.txt": "a==1 ; python_version<'3.9'\na==2.5 ; python_version>='3.9'\n"},
+        {"requirements.txt": "a==2\n"},
+        {(1, "requirements.txt"): STAYS, (2, "requirements.txt"): STAYS},
+    ),
+    "a lock": (
+        uv_lock("1"),
+        uv_lock("2"),
+        {
+            (1, "pyproject.toml"): STAYS,
+            (1, "uv.lock"): STAYS,
+            (2, "pyproject.toml"): ONLY_NOW,
+            (2, "uv.lock"): ONLY_NOW,
+        },
+    ),
+    "an upgrade in a renamed folder": (
+        {"x/requirements.txt": "a==1\n"},
+        {"x/requirements.txt": None, "z/requirements.txt": "a==2\n"},
+        {(1, "z/requirements.txt"): STAYS, (2, "z/requirements.txt"): ONLY_NOW},
+    ),
+    "an upgrade in a renamed file": (
+        {"requirements.txt": "a==1\n"},
+        {"requirements.txt": None, "requirements/base.txt": "a==2\n"},
+        {(1, "requirements/base.txt"): STAYS, (2, "requirements/base.txt"): ONLY_NOW},
+    ),
+    "a range that became a version": (
+        {"requirements.txt": "a>=1\n"},
+        {"requirements.txt": "a==1\n"},
+        {(1, "requirements.txt"): ELSEWHERE, (3, "requirements.txt"): ELSEWHERE},
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=["commit", "baseline"])
+def upgraded(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Traced]:
+    """The comparison of all cases with a base commit, or with a baseline alone."""
+    root = tmp_path_factory.mktemp("versions")
+    git(root, "init", "-q", "-b", "main")
+    cache = tmp_path_factory.mktemp("cache")
+    put_osv(cache, *(flaw for n in range(len(VERSION_CASES)) for flaw in flaws(f"a{n}", n)))
+    with pytest.MonkeyPatch.context() as patch, closing(open_store(cache)) as store:
+        patch.setenv("SCANAGG_CACHE_DIR", str(cache))
+        checked = Checked(root, scanners=("pip-audit",), store=store)
+        for number, (before, _, _) in enumerate(VERSION_CASES.values()):
+            write(root, own_files(number, before))
+        first = commit(root)
+        baseline = checked.baseline() if request.param == "baseline" else None
+        for number, (_, after, _) in enumerate(VERSION_CASES.values()):
+            write(root, own_files(number, after))
+        commit(root)
+        base = checked.base(baseline=baseline) if baseline else checked.base(first)
+        yield checked.traced(base)
+
+
+@pytest.mark.parametrize("name", VERSION_CASES)
+def test_a_vulnerability_is_known_from_another_version(name: str, upgraded: Traced) -> None:
+    number = list(VERSION_CASES).index(name)
+    found: Results = {}
+    parts = [one for one in upgraded.findings if one.package and one.package.name == f"a{number}"]
+    for part in parts:
+        kind = part.history.reason.kind
+        kind = "package-in-base" if kind == "advisory-in-baseline" else kind
+        digit = int(part.rule.id.removeprefix("CVE-2020-")[0])
+        found |= {(digit, place.path.partition("/")[2]): kind for place in part.places}
+        is_known = kind in ("package-in-base", STAYS)
+        assert part.history.change is (UNCHANGED if is_known else NEW)
+        assert not part.history.disclosed
+    assert found == VERSION_CASES[name][2]
+    assert upgraded.notices == ()
+    assert len({part.fingerprint for part in parts}) == len(parts)
+
+
+def test_what_stays_after_an_upgrade_names_both_versions(upgraded: Traced) -> None:
+    reasons = {
+        str(reason.values["package"]): (reason.values["step"], reason.values["old"])
+        for one in upgraded.findings
+        if (reason := one.history.reason).kind == STAYS and "CVE-2020-1" in one.rule.id
+    }
+    assert reasons["a0"] == ("upgrade", ("1",))
+    assert reasons["a1"] == ("downgrade", ("2",))
+    assert reasons["a7"] == ("change", ("1", "2.5"))
+
+
+@pytest.mark.parametrize("way", ["commit", "baseline"])
+def test_upgrades_that_fix_some_of_the_vulnerabilities(
+    make_project: Make, data_dir: Path, way: str
+) -> None:
+    """Real advisories. The numbers are those that stay, and those that the new version has only."""
+    steps = {"3.2.18": "3.2.19", "3.2.10": "3.2.11", "3.2.19": "3.2.18"}
+    files = {f"{old}/requirements.txt": f"django=={old}\n" for old in steps}
+    root = make_project(files)
+    with zipfile.ZipFile(data_dir / "pypi-osv.zip") as archive:
+        texts = map(archive.read, archive.namelist())
+        put_osv(cache_folder(), *(json.loads(raw) for raw in texts if b'"django"' in raw.lower()))
+    with closing(open_store(cache_folder())) as store:
+        checked = Checked(root, scanners=("pip-audit",), store=store)
+        baseline = checked.baseline() if way == "baseline" else None
+        new = (f"django=={version}\n" for version in steps.values())
+        commit(root, dict(zip(files, new, strict=True)))
+        base = checked.base(baseline=baseline) if baseline else checked.base("HEAD~1")
+        found = checked.traced(base).findings
+    changes = {
+        old: Counter(one.history.change for one in found if one.path.startswith(f"{old}/"))
+        for old in steps
+    }
+    assert changes == {
+        "3.2.18": {UNCHANGED: 6},
+        "3.2.10": {UNCHANGED: 16},
+        "3.2.19": {UNCHANGED: 6, NEW: 1},
+    }
+
+
+@pytest.mark.parametrize(
+    ("scanner", "why"),
+    [
+        ("safety", "no-input-examined"),
+        ("of-a-report", "scanner-not-run-here"),
+    ],
+)
+def test_a_version_of_the_base_that_cannot_be_examined_is_told(
+    make_project: Make, scanner: str, why: str
+) -> None:
+    root = make_project({"requirements.txt": "a==1\n"})
+    write(root, {"requirements.txt": "a==2\n"})
+    checked = Checked(root)
+    one = vulnerable(packages(checked)["a"], "CVE-1", scanner=scanner)
+    (found,), (notice,) = histories(checked, checked.base("HEAD"), one)
+    assert (found.change, found.reason.kind) == (NEW, "other-version-not-examined")
+    assert found.reason.values["package"] == "a 1"
+    reason = found.reason.values["why"]
+    assert isinstance(reason, Reason)
+    assert reason.kind == why
+    failed = Reason("base-scan-failed", {"scanner": scanner, "why": reason})
+    assert notice == Reason("findings-count-as-new", {"why": failed})
+
+
 def test_manifests_that_did_not_change_are_not_read_again(
     make_project: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -543,6 +765,27 @@ def test_packages_of_a_changed_manifest_are_looked_for_by_their_scanner(
     assert found[0].reason == Reason("package-in-base", {"package": "left-pad 1.0"})
 
 
+def test_a_version_of_another_ecosystem_is_known_by_its_vulnerabilities(
+    make_project: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = make_project({"a/package-lock.json": "{}", "b/package-lock.json": "{}"})
+    write(root, {"a/package-lock.json": "{ }", "b/package-lock.json": "{ }"})
+    checked = Checked(root)
+    place = Location("a/package-lock.json")
+    examined = replace(Checked(root).examined(), findings=(of_npm("left-pad", "1.0", place),))
+    monkeypatch.setattr("scanagg.baseline.compare_code.collect_findings", lambda *_: examined)
+    newer = of_npm("left-pad", "1.1", place)
+    other = replace(newer, advisory=Advisory("CVE-2"))
+    elsewhere = of_npm("left-pad", "1.1", Location("b/package-lock.json"))
+    found, _ = histories(checked, checked.base("HEAD"), newer, other, elsewhere)
+    assert [(one.change, one.reason.kind) for one in found] == [
+        (UNCHANGED, STAYS),
+        (NEW, ONLY_NOW),
+        (NEW, ELSEWHERE),
+    ]
+    assert found[0].reason.values["old"] == ("1.0",)
+
+
 def test_a_package_of_another_ecosystem_that_gets_to_another_file_is_new(
     make_project: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -649,17 +892,13 @@ LOST_CASES: dict[str, tuple[Files, Files, list[tuple[str, str]]]] = {
 def test_a_manifest_that_nothing_replaces_is_lost(make_project: Make) -> None:
     """All cases are folders of one project, with packages and ecosystems of their own."""
 
-    def files(number: int, case: Files) -> Files:
-        own = {path: re.sub(r"\ba\b", f"a{number}", str(text)) for path, text in case.items()}
-        return {f"{number}/{path}": own[path] if case[path] else None for path in case}
-
     root = make_project({})
     for number, (before, _, _) in enumerate(LOST_CASES.values()):
-        write(root, files(number, before))
+        write(root, own_files(number, before))
     checked = Checked(root)
     base = commit(root)
     for number, (_, after, _) in enumerate(LOST_CASES.values()):
-        write(root, files(number, after))
+        write(root, own_files(number, after))
     git(root, "add", "-A")
     git(root, "commit", "-q", "-m", "change")
     lost: dict[str, list[tuple[str, str]]] = {name: [] for name in LOST_CASES}

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from scanagg.advisories.store import Store
 from scanagg.baseline.base import Base, BaseOptions, find_base
 from scanagg.baseline.compare import Traced, trace
 from scanagg.baseline.file import PLACES, Baseline, entries_for, load, new_text
@@ -60,6 +61,7 @@ class Checked:
     settings: Mapping[str, ScannerSettings] = field(
         default_factory=lambda: {"bandit": ScannerSettings(path=tools.fast_bandit())}
     )
+    store: Store | None = None
     events: list[Event] = field(default_factory=list)
 
     @property
@@ -76,6 +78,7 @@ class Checked:
             scanners=self.settings,
             offline=True,
             key=self.key,
+            store=self.store,
         )
 
     def examined(self) -> Collected:
