@@ -34,6 +34,7 @@ from scanagg.model import (
     Inventory,
     Reason,
     Run,
+    Scope,
     Status,
     plain,
 )
@@ -62,10 +63,14 @@ class BaseFiles(msgspec.Struct, frozen=True):
 
 
 class ReportedPackage(msgspec.Struct, frozen=True):
-    """A package that scanners reported in the base: its files, and the ids of vulnerabilities."""
+    """A package that scanners reported in the base: its files, and the ids of vulnerabilities.
+
+    `runtime` are the files that list it for more than developers.
+    """
 
     version: str
-    files: frozenset[str]
+    files: frozenset[str] = frozenset()
+    runtime: frozenset[str] = frozenset()
     ids: frozenset[str] = frozenset()
 
 
@@ -283,9 +288,12 @@ class BaseFindings(msgspec.Struct, frozen=True):
             if package := finding.package:
                 files = frozenset(place.path for place in finding.places or package.places)
                 ids = finding.advisory.ids if finding.advisory else frozenset()
-                known = packages.get(package.purl, ReportedPackage(package.version, frozenset()))
+                known = packages.get(package.purl, ReportedPackage(package.version))
                 packages[package.purl] = replace(
-                    known, files=known.files | files, ids=known.ids | ids
+                    known,
+                    files=known.files | files,
+                    runtime=known.runtime | (files if package.scope is Scope.RUNTIME else set()),
+                    ids=known.ids | ids,
                 )
         places = {Category.MISCONFIGURATION: {*before, *related}}
         return cls(

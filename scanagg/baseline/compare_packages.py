@@ -33,6 +33,7 @@ from scanagg.model import (
     Package,
     PlaceHistory,
     Reason,
+    Scope,
     SourceFile,
     Status,
     Target,
@@ -97,13 +98,13 @@ class BasePackages(msgspec.Struct, frozen=True):
         out. Packages of other ecosystems are used by the files that list them.
         """
         if not is_pypi(package.purl):
-            bare, path = purl_without_version(package.purl), place.path if place else ""
+            bare = purl_without_version(package.purl)
             return [
                 frozenset(
                     reported.version
                     for purl, reported in self.reported.items()
                     if purl_without_version(purl) == bare
-                    if any(self._is_renamed(old, path) for old in reported.files)
+                    if self._is_listed(reported, package, place.path if place else "")
                 )
             ]
         before = (self._before(use) for use in self.uses_at(package, place))
@@ -142,11 +143,16 @@ class BasePackages(msgspec.Struct, frozen=True):
         project = project_folder(place.path)
         return listed or [use for use in uses if use.project == project] or uses
 
-    def lists(self, purl: str, path: str) -> bool:
-        """Return True if a scanner found the package in the base, in this file."""
-        package = self.reported.get(purl)
-        files = package.files if package else ()
-        return path in self.same or any(self._is_renamed(old, path) for old in files)
+    def lists(self, package: Package, path: str) -> bool:
+        """Return True if a scanner found the package in the base, in this file and scope."""
+        reported = self.reported.get(package.purl)
+        is_listed = reported is not None and self._is_listed(reported, package, path)
+        return path in self.same or is_listed
+
+    def _is_listed(self, reported: ReportedPackage, package: Package, path: str) -> bool:
+        """Return True if the base has any version of a package in a file, in the same scope."""
+        files = reported.files if package.scope is Scope.DEV else reported.runtime
+        return any(self._is_renamed(old, path) for old in files)
 
     def paths(self, package: Package) -> tuple[str, ...]:
         """Return the files of the base that list this version of a package."""
@@ -389,7 +395,7 @@ class PackageComparison:
         reason = Reason("package-in-base", {"package": shown})
         path = place.path if place else ""
         is_pypi_package = is_pypi(package.purl)
-        if not (base.has(package, place) if is_pypi_package else base.lists(package.purl, path)):
+        if not (base.has(package, place) if is_pypi_package else base.lists(package, path)):
             uses = base.other_versions(package, place)
             if finding.category is not Category.VULNERABILITY or not uses or not all(uses):
                 reason = self._new_package(package, shown)

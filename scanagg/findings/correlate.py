@@ -22,6 +22,7 @@ from scanagg.model import (
     Package,
     Parts,
     Rule,
+    Scope,
     Severity,
     Witness,
     location_key,
@@ -127,11 +128,11 @@ def _root(parents: list[int], index: int) -> int:
 
 
 def _package_pairs(observations: Sequence[Observation]) -> _Pairs:
-    """Yield all pairs about one package version."""
-    by_package: dict[str, list[int]] = defaultdict(list)
+    """Yield all pairs about one package version in one scope."""
+    by_package: dict[tuple[str, Scope], list[int]] = defaultdict(list)
     for index, observation in enumerate(observations):
-        if observation.package:
-            by_package[observation.package.purl.partition("?")[0]].append(index)
+        if package := observation.package:
+            by_package[package.purl.partition("?")[0], package.scope].append(index)
     for indexes in by_package.values():
         yield from combinations(indexes, 2)
 

@@ -157,6 +157,7 @@ def uv(lists: str, table: str) -> dict[str, str | bytes | None]:
     }
 
 
+@pytest.mark.parametrize("way", ["commit", "baseline"])
 @pytest.mark.parametrize(
     ("before", "after", "change", "place"),
     [
@@ -258,12 +259,15 @@ def uv(lists: str, table: str) -> dict[str, str | bytes | None]:
     ],
 )
 def test_a_package_that_reaches_others_than_before_is_new(
-    make_project: Make, before: Files, after: Files, change: Change, place: str
+    make_project: Make, before: Files, after: Files, change: Change, place: str, way: str
 ) -> None:
     root = make_project({path: text for path, text in before.items() if text is not None})
-    write(root, after)
     checked = Checked(root)
-    found = history(checked, checked.base("HEAD"), vulnerable(packages(checked)["a"], "CVE-1"))
+    base = checked.base("HEAD")
+    if way == "baseline":
+        base = checked.base(baseline=listed(root, vulnerable(packages(checked)["a"], "CVE-1")))
+    write(root, after)
+    found = history(checked, base, vulnerable(packages(checked)["a"], "CVE-1"))
     assert found.change is change
     if place:
         assert found.reason.kind == "package-elsewhere"
@@ -729,8 +733,11 @@ def test_a_base_whose_manifests_were_not_fetched_is_told(make_project: Make) -> 
     assert notice == Reason("packages-count-as-new", {"why": why})
 
 
-def of_npm(name: str, version: str, place: Location | None) -> Finding:
-    package = Package(name, version, f"pkg:npm/{name}@{version}", places=(place,) if place else ())
+def of_npm(
+    name: str, version: str, place: Location | None, scope: Scope = Scope.RUNTIME
+) -> Finding:
+    places = (place,) if place else ()
+    package = Package(name, version, f"pkg:npm/{name}@{version}", scope=scope, places=places)
     return vulnerable(package, "CVE-1", scanner="trivy")
 
 
@@ -784,6 +791,36 @@ def test_a_version_of_another_ecosystem_is_known_by_its_vulnerabilities(
         (NEW, ELSEWHERE),
     ]
     assert found[0].reason.values["old"] == ("1.0",)
+
+
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+@pytest.mark.parametrize(
+    ("before", "after", "change"),
+    [
+        (DEV, RUNTIME, NEW),
+        (RUNTIME, DEV, UNCHANGED),
+        (DEV, DEV, UNCHANGED),
+        (RUNTIME, RUNTIME, UNCHANGED),
+    ],
+)
+def test_a_package_of_another_ecosystem_is_known_in_its_scope(
+    make_project: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    before: Scope,
+    after: Scope,
+    change: Change,
+    version: str,
+) -> None:
+    root = make_project({"package-lock.json": "{}"})
+    write(root, {"package-lock.json": "{ }"})
+    checked = Checked(root)
+    place = Location("package-lock.json")
+    examined = replace(
+        Checked(root).examined(), findings=(of_npm("left-pad", "1.0", place, before),)
+    )
+    monkeypatch.setattr("scanagg.baseline.compare_code.collect_findings", lambda *_: examined)
+    one = of_npm("left-pad", version, place, after)
+    assert history(checked, checked.base("HEAD"), one).change is change
 
 
 def test_a_package_of_another_ecosystem_that_gets_to_another_file_is_new(

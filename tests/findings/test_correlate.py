@@ -27,6 +27,7 @@ from scanagg.model import (
     Observation,
     Package,
     Rule,
+    Scope,
     Secret,
     Severity,
     SeverityClaim,
@@ -114,6 +115,21 @@ def test_another_version_or_advisory_is_another_finding() -> None:
         vulnerable("trivy", "CVE-2"),
     ]
     assert len(merged(observations)) == 3
+
+
+def test_a_package_for_developers_and_for_everyone_is_two_findings() -> None:
+    package = Package("jquery", "3.3.9", "pkg:npm/jquery@3.3.9")
+    observations = [
+        vulnerable("trivy", "CVE-1", package=replace(package, scope=scope), location=Location(path))
+        for path, scope in (("a", Scope.DEV), ("b", Scope.RUNTIME), ("c", Scope.RUNTIME))
+    ]
+    findings = merged(observations)
+    shown = [
+        (finding.package and finding.package.scope, [place.path for place in finding.places])
+        for finding in findings
+    ]
+    assert shown == [(Scope.DEV, ["a"]), (Scope.RUNTIME, ["b", "c"])]
+    assert len({finding.fingerprint for finding in findings}) == 2
 
 
 def test_two_versions_of_a_package_have_fingerprints_of_their_own() -> None:
