@@ -256,7 +256,9 @@ def _compare_files(
         number: finding
         for number, finding in of_packages.items()
         if finding.package and not is_pypi(finding.package.purl)
-        if finding.path in files.changes.changed
+        if not files.changes.changed.keys().isdisjoint(
+            (finding.path, *(place.path for place in finding.places))
+        )
     }
     compared = compare_code(in_files, foreign, files, runs, setup, notify)
     return replace(compared, by_place={**histories, **compared.by_place})

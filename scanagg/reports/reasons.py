@@ -69,7 +69,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "package-only-installed": "{package} is installed, but no manifest lists it",
     "package-in-base": "the base has {package} too",
     "still-there": "still there after the {step} of {package} from {old} to {new}",
-    "not-in-other-version": "the base has {package}, which does not have it",
+    "not-in-other-version": "the base has {package}, for which no scanner reports it",
     "other-version-not-examined": (
         "the base has {package}, but {scanner} could not examine that: {why}"
     ),

@@ -839,7 +839,12 @@ def test_a_package_of_another_ecosystem_that_gets_to_another_file_is_new(
     paths = ("a/package-lock.json",)
     elsewhere = Reason("package-elsewhere", {"package": "left-pad 1.0", "paths": paths})
     assert found[1].reason == elsewhere
-    write(root, {"a/package-lock.json": None, "b/package-lock.json": "{}"})
+    write(root, {"b/package-lock.json": "{}"})
+    in_both = replace(old, location=moved.location, places=both.places)
+    assert [one.change for one in histories(checked, checked.base("HEAD"), in_both)[0]] == [
+        UNCHANGED
+    ]
+    write(root, {"a/package-lock.json": None})
     write(root, {"c/package-lock.json": "{}"})
     renamed = of_npm("left-pad", "1.0", Location("c/package-lock.json"))
     assert history(checked, checked.base("HEAD"), renamed).change is UNCHANGED
