@@ -1,5 +1,6 @@
 """Judge the report of an earlier check again, by another policy or at another time."""
 
+from collections import Counter
 from typing import Final
 
 from msgspec.structs import replace
@@ -91,6 +92,7 @@ def same_text(report: Report, policy: Policy) -> bool:
 def findings_of(report: Report) -> tuple[Finding, ...]:
     """Return every finding, and one for each allowed licence: another policy may deny it."""
     findings = [judged.finding for judged in report.findings]
+    ordinals = Counter(finding.parts for finding in findings)
     known = {
         (finding.package.purl, finding.package.places)
         for finding in findings
@@ -98,7 +100,9 @@ def findings_of(report: Report) -> tuple[Finding, ...]:
     }
     for licensed in report.licenses:
         if (licensed.package.purl, licensed.package.places) not in known:
-            findings.append(_license_finding(licensed))
+            finding = _license_finding(licensed, ordinals)
+            ordinals[finding.parts] += 1
+            findings.append(finding)
     return tuple(findings)
 
 
@@ -114,13 +118,14 @@ def _unblocking(upgrade: Upgrade, blocking: set[tuple[str, str]]) -> Upgrade:
     return replace(upgrade, unblocks=unblocks, to_unblock=None)
 
 
-def _license_finding(licensed: Licensed) -> Finding:
+def _license_finding(licensed: Licensed, ordinals: Counter[Parts | None]) -> Finding:
+    """Return the finding; `ordinals` counts those before it, by their parts."""
     package, facts = licensed.package, licensed.facts
     stated = facts.stated
     parts = Parts(
         Category.LICENSE.value, license_name(facts), purl_without_version(package.purl), "", ""
     )
-    digest = fingerprint(parts, 0)
+    digest = fingerprint(parts, ordinals[parts])
     # A licence that is not from metadata has the name of its scanner as the source.
     scanner = usual_scanner(Category.LICENSE)
     if facts.source in all_scanners():

@@ -215,7 +215,14 @@ def test_a_licence_finding_is_not_made_twice_and_keeps_its_history() -> None:
     made = found[len(report.findings) :]
     assert [each.package.name for each in made if each.package] == ["colour", "jinja2", "zlib1g"]
     assert [each.history for each in made] == [NO_BASE, old, NO_BASE]
+    assert len({each.fingerprint for each in found}) == len(found)
     assert [each.scanners for each in made] == [("licenses",), ("licenses",), ("trivy",)]
+
+
+def test_licences_of_two_versions_have_fingerprints_of_their_own() -> None:
+    newer = replace(MIT, package=replace(MIT.package, version="9", purl="pkg:pypi/colour@9"))
+    found = findings_of(replace(sample_report(()), licenses=(MIT, newer)))
+    assert len({each.fingerprint for each in found}) == 2
 
 
 def from_image(licensed: Licensed) -> Licensed:
