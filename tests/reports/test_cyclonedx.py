@@ -418,6 +418,18 @@ def test_a_package_beside_the_inventory_shows_that_it_is_not_all() -> None:
     assert aggregate(report) == "incomplete"
 
 
+def test_a_package_beside_the_inventory_is_required_if_any_finding_says_so() -> None:
+    of_tools = Package("left-pad", "1.0", "pkg:npm/left-pad@1.0", scope=Scope.DEV)
+    of_all = replace(of_tools, scope=Scope.RUNTIME)
+    pairs = ((of_tools, of_all), (of_all, of_tools), (of_tools, of_tools))
+    scopes = []
+    for one, other in pairs:
+        found = (vulnerable(1, one), vulnerable(2, other))
+        document = written(bom_report(package("a"), findings=found))
+        scopes.append(components(document)["pkg:npm/left-pad@1.0"]["scope"])
+    assert scopes == ["required", "required", "excluded"]
+
+
 # Vulnerabilities
 
 

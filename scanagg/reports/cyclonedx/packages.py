@@ -19,6 +19,7 @@ from cyclonedx.model.license import (
     LicenseAcknowledgement,
     LicenseExpression,
 )
+from msgspec.structs import replace
 from packageurl import PackageURL
 from packaging.utils import canonicalize_name
 
@@ -137,7 +138,9 @@ def collect(report: Report, refs: Refs) -> Packages:
     inventory = set(packages)
     for judged in report.findings:
         if package := judged.finding.package:
-            packages.setdefault(_key(package), package)
+            known = packages.setdefault(_key(package), package)
+            if package.scope is Scope.RUNTIME and _key(package) not in inventory:
+                packages[_key(package)] = replace(known, scope=Scope.RUNTIME)
     for licensed in report.licenses:
         packages.setdefault(_key(licensed.package), licensed.package)
     ref_by_key, purls = {}, {}
