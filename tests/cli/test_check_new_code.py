@@ -1,5 +1,6 @@
 """A project with history, on real repositories: old findings do not block, new ones do."""
 
+import json
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -154,6 +155,47 @@ def test_a_new_dependency_blocks_and_an_old_one_of_the_same_severity_does_not(
     assert by_origin(said) == {"introduced": ["PYSEC-2024-2"], "existing": ["PYSEC-2024-1"]} or (
         by_origin(said) == {"introduced": ["PYSEC-2024-2"], "disclosed": ["PYSEC-2024-1"]}
     )
+
+
+def test_a_finding_with_new_places_is_two_in_every_report(make_project: Make) -> None:
+    flaw = record("PYSEC-2024-1", "jinja2", {"introduced": "0"}, {"fixed": "3.0"})
+    only = ("--only", "pip-audit", "--policy", "pull-request")
+    with osv_server([flaw]) as url:
+        service = f'[scanners.pip-audit]\nservice = "osv"\nosv-url = "{url}"\n'
+        pin = "jinja2==2.4.1\n"
+        root = make_project({"m/requirements.txt": pin, "scanagg.toml": service})
+        done = scanagg("baseline", "write", str(root), *only)
+        assert done.returncode == 0, done.stderr
+        commit(root)
+        for folder in ("a", "z"):
+            (root / folder).mkdir()
+            (root / folder / "requirements.txt").write_text(pin, "utf-8")
+        commit(root)
+        said = check(root, *only, formats=["json", "sarif", "cyclonedx"])
+        again = scanagg("baseline", "write", str(root), *only)
+    parts = {
+        (one["origin"], *(place["path"] for place in one["places"])): one
+        for one in said.report["findings"]
+    }
+    new = ("introduced", "a/requirements.txt", "z/requirements.txt")
+    assert set(parts) == {("existing", "m/requirements.txt"), new}
+    fingerprints = {one["fingerprint"] for one in parts.values()}
+    assert len(fingerprints) == 2
+    assert parts[new]["location"]["path"] == "a/requirements.txt"
+    sarif = json.loads((said.folder / "scanagg.sarif").read_text("utf-8"))
+    results = [one for run in sarif["runs"] for one in run["results"]]
+    for key in ("primaryLocationLineHash", "scanaggFindingId/v1"):
+        assert len({one["partialFingerprints"][key] for one in results}) == 2
+    # The upgrade, and the page about one part, are found by either.
+    assert [one["clears"] for one in said.report["upgrades"]] == [["PYSEC-2024-1"]]
+    report = str(said.folder / "scanagg.json")
+    page = scanagg("explain", parts[new]["id"], str(root), "--report", report)
+    assert "z/requirements.txt:1" in page.stdout
+    assert "m/requirements.txt:1" not in page.stdout
+    # The baseline has one entry, and needs no other.
+    assert again.returncode == 0, again.stderr
+    entries = json.loads((root / "policies" / "baseline.json").read_text("utf-8"))
+    assert len(entries) == 2
 
 
 def test_a_new_advisory_for_an_old_dependency_warns_with_a_deadline(
