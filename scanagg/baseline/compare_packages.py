@@ -20,7 +20,6 @@ from scanagg.core.text import first_names
 from scanagg.core.times import read_time
 from scanagg.findings.collect import ScanSetup, collect_findings
 from scanagg.inventory import read_inventory
-from scanagg.inventory.manifest import grouped
 from scanagg.inventory.merge import project_folder
 from scanagg.inventory.scopes import widest
 from scanagg.model import (
@@ -49,15 +48,35 @@ from scanagg.scanners.runner import Event
 
 _SHOWN: Final = 3
 
-_Uses = Mapping[str, Sequence[Use]]
-"""The uses of each package, in all its versions, by its name."""
-
 _Pin = tuple[str, str]
 """The purl of a package without its version, and the version, spelled in only one way."""
 
+_Reached = dict[str, int]
+"""The number of people that each version of a package reaches, as in `Use.reach`."""
+
+
+class _Versions(msgspec.Struct, frozen=True):
+    """The versions of a package in the base: all, by project, by file, and in projects that went.
+
+    The tables keep the comparison linear in the number of manifests.
+    """
+
+    all: _Reached = msgspec.field(default_factory=dict)
+    by_project: dict[str, _Reached] = msgspec.field(default_factory=dict)
+    by_file: dict[str, _Reached] = msgspec.field(default_factory=dict)
+    gone: _Reached = msgspec.field(default_factory=dict)
+
+
+class _UsesNow(msgspec.Struct, frozen=True):
+    """The uses of a package in the target: all, by project and by file."""
+
+    all: list[Use] = msgspec.field(default_factory=list)
+    by_project: dict[str, list[Use]] = msgspec.field(default_factory=dict)
+    by_file: dict[str, list[Use]] = msgspec.field(default_factory=dict)
+
 
 class BasePackages(msgspec.Struct, frozen=True):
-    """The packages of the base and of the target, by their uses.
+    """The packages of the base and of the target, by their names as in PEP 503.
 
     `gone` are the projects and files of the base that the target does not have, `new` those that
     only the target has. `same` are files of the target that are as in the base. `reported` are the
@@ -68,8 +87,8 @@ class BasePackages(msgspec.Struct, frozen=True):
     None where no manifest differs.
     """
 
-    uses: _Uses
-    uses_now: _Uses
+    versions: Mapping[str, _Versions]
+    uses: Mapping[str, _UsesNow]
     gone: frozenset[str] = frozenset()
     new: frozenset[str] = frozenset()
     same: frozenset[str] = frozenset()
@@ -85,10 +104,9 @@ class BasePackages(msgspec.Struct, frozen=True):
 
         All its uses count for no place.
         """
-        uses = self.uses_at(package, place)
-        before = self.uses.get(package.name, ())
-        return any(_is_same(old, package) for old in before) and all(
-            any(_is_same(old, package) for old in self._before(use)) for use in uses
+        known = self.versions.get(package.name, _Versions())
+        return _has_same(known.all, package) and all(
+            _has_same(self._before(use), package) for use in self.uses_at(package, place)
         )
 
     def other_versions(self, package: Package, place: Location | None) -> list[frozenset[str]]:
@@ -107,28 +125,27 @@ class BasePackages(msgspec.Struct, frozen=True):
                     if self._is_listed(reported, package, place.path if place else "")
                 )
             ]
-        before = (self._before(use) for use in self.uses_at(package, place))
-        return [
-            frozenset(old.version for old in same_use)
-            for same_use in before
-            if not any(_is_same(old, package) for old in same_use)
-        ]
+        before = map(self._before, self.uses_at(package, place))
+        return [versions for versions in before if not _has_same(versions, package)]
 
-    def _before(self, use: Use) -> list[Use]:
-        """Return the base's uses of any version of a package, if they are the same as this use.
+    def _before(self, use: Use) -> frozenset[str]:
+        """Return the versions of a package that the base has in the same use.
 
-        They are if the package reached as many people in the same project, in one whose folder was
-        renamed, or by the same file. Use by developers is the same in any project.
+        It is the same if the package reached as many people in the same project, in one whose
+        folder was renamed, or by the same file. Use by developers is the same in any project.
         """
-        return [
-            old
-            for old in self.uses.get(use.name, ())
-            if old.reach >= use.reach
-            if use.reach == 0
-            or self._is_renamed(old.project, use.project)
+        known = self.versions.get(use.name, _Versions())
+        tables = [known.all]
+        if use.reach:
+            tables = [known.by_project.get(use.project, {})]
+            if use.project in self.new:
+                tables.append(known.gone)
             # A file that only another manifest included may count by itself.
-            or (old.path == use.path and posixpath.dirname(use.path) == use.project)
-        ]
+            if posixpath.dirname(use.path) == use.project:
+                tables.append(known.by_file.get(use.path, {}))
+        return frozenset(
+            version for table in tables for version, reach in table.items() if reach >= use.reach
+        )
 
     def uses_at(self, package: Package, place: Location | None) -> Sequence[Use]:
         """Return the uses of a package by the file of a place, else by the project of that file.
@@ -136,12 +153,16 @@ class BasePackages(msgspec.Struct, frozen=True):
         A line that requires only what leads to the package is in a file of its project. All uses
         count if none is known to belong there.
         """
-        uses = [use for use in self.uses_now.get(package.name, ()) if _is_same(use, package)]
-        if place is None:
-            return uses
-        listed = [use for use in uses if use.path == place.path]
-        project = project_folder(place.path)
-        return listed or [use for use in uses if use.project == project] or uses
+        uses = self.uses.get(package.name, _UsesNow())
+        of_file: Sequence[Use] = ()
+        of_project: Sequence[Use] = ()
+        if place is not None:
+            of_file = uses.by_file.get(place.path, ())
+            of_project = uses.by_project.get(project_folder(place.path), ())
+        for candidates in (of_file, of_project, uses.all):
+            if same := [use for use in candidates if _is_same(use.version, package)]:
+                return same
+        return ()
 
     def lists(self, package: Package, path: str) -> bool:
         """Return True if a scanner found the package in the base, in this file and scope."""
@@ -156,8 +177,8 @@ class BasePackages(msgspec.Struct, frozen=True):
 
     def paths(self, package: Package) -> tuple[str, ...]:
         """Return the files of the base that list this version of a package."""
-        uses = self.uses.get(package.name, ())
-        paths = {use.path for use in uses if _is_same(use, package)}
+        known = self.versions.get(package.name, _Versions())
+        paths = {path for path, versions in known.by_file.items() if _has_same(versions, package)}
         if reported := self.reported.get(package.purl):
             paths |= reported.files
         return tuple(sorted(paths))
@@ -187,9 +208,13 @@ def read_packages(
     same_links = set(map(ends, links)) == set(map(ends, snapshot.target.links))
     before = set(snapshot.files)
     if same_links and not manifests and differing.isdisjoint(inventory.manifests):
-        uses = grouped(inventory.uses, attrgetter("name"))
+        gone = frozenset(before - now)
         return BasePackages(
-            uses, uses, frozenset(before - now), frozenset(now - before), changes.same
+            versions=_versions(inventory.uses, gone),
+            uses=_uses_now(inventory.uses),
+            gone=gone,
+            new=frozenset(now - before),
+            same=changes.same,
         )
     named = {*inventory.manifests, *lists, *(link.end for link in links)}
     paths = [path for path in snapshot.files if may_list_packages(path) or path in named]
@@ -203,10 +228,11 @@ def read_packages(
     ]
     before |= {use.project for use in base.uses}
     now |= {use.project for use in inventory.uses}
+    gone = frozenset(before - now)
     return BasePackages(
-        uses=grouped(base.uses, attrgetter("name")),
-        uses_now=grouped(inventory.uses, attrgetter("name")),
-        gone=frozenset(before - now),
+        versions=_versions(base.uses, gone),
+        uses=_uses_now(inventory.uses),
+        gone=gone,
         new=frozenset(now - before),
         same=changes.same,
         problems=tuple(dict.fromkeys(problems)),
@@ -218,6 +244,33 @@ def read_packages(
         inventory=base,
         target=target,
     )
+
+
+def _versions(uses: Iterable[Use], gone: Set[str]) -> Mapping[str, _Versions]:
+    """Return the versions of each package in the base; `gone` are projects that it has only."""
+    packages: dict[str, _Versions] = {}
+    for use in uses:
+        known = packages.setdefault(use.name, _Versions())
+        tables = [
+            known.all,
+            known.by_project.setdefault(use.project, {}),
+            known.by_file.setdefault(use.path, {}),
+            *((known.gone,) if use.project in gone else ()),
+        ]
+        for table in tables:
+            table[use.version] = max(use.reach, table.get(use.version, 0))
+    return packages
+
+
+def _uses_now(uses: Iterable[Use]) -> Mapping[str, _UsesNow]:
+    """Return the uses of each package in the target."""
+    packages: dict[str, _UsesNow] = {}
+    for use in uses:
+        known = packages.setdefault(use.name, _UsesNow())
+        known.all.append(use)
+        known.by_project.setdefault(use.project, []).append(use)
+        known.by_file.setdefault(use.path, []).append(use)
+    return packages
 
 
 def _added_indexes(base: Inventory, inventory: Inventory) -> Iterator[Reason]:
@@ -492,10 +545,14 @@ def _pin(purl: str, version: str) -> _Pin:
     return purl_without_version(purl), canonicalize_version(version)
 
 
-def _is_same(use: Use, package: Package) -> bool:
-    """Return True if a use of a package is of this version, by PEP 440."""
-    one, other = use.version, package.version
-    return one == other or canonicalize_version(one) == canonicalize_version(other)
+def _is_same(version: str, package: Package) -> bool:
+    """Return True if a package is of this version, by PEP 440."""
+    other = package.version
+    return version == other or canonicalize_version(version) == canonicalize_version(other)
+
+
+def _has_same(versions: Iterable[str], package: Package) -> bool:
+    return any(_is_same(version, package) for version in versions)
 
 
 def _step(old: Iterable[str], new: str) -> str:
