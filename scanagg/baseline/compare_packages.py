@@ -355,7 +355,8 @@ def scan_other_versions(
 ) -> Vulnerable:
     """Look for vulnerabilities in the base's versions of packages whose version changed.
 
-    The scanners that reported the findings do. `packages.reported` is what they found already.
+    The scanners that reported the findings examine them. `packages.reported` is what scanners found
+    there already.
     """
     ids: dict[_Pin, frozenset[str]] = {}
     for purl, reported in packages.reported.items():
