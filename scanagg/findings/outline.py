@@ -87,12 +87,14 @@ class Statement:
         return next(exact, next((node for node in here if _end(node)[0] <= end[0]), self.node))
 
     def call(self, line: int) -> ast.AST:
-        """Return the call that has a keyword argument on a line, else the statement.
+        """Return the call that has a keyword argument on a line, else what the statement is.
 
         Scanners may name the line of the argument, and no columns.
         """
         calls = self._calls.get(line, ())
-        return calls[0] if len(calls) == 1 else self.node
+        if len(calls) == 1:
+            return calls[0]
+        return self.node.value if isinstance(self.node, ast.Expr) else self.node
 
     def whole(self, node: ast.AST) -> ast.AST:
         """Return the expression that a constant is built into, such as a sum, else the constant."""

@@ -154,6 +154,11 @@ SECRETS = {
         by_value=True,
     ),
     # What one scanner takes for a password, and another one for a secret.
+    "a guess that is split below its key": case(
+        {"a.py": lines("data = {}", 'data["password"] = "HEX1"')},
+        {"a.py": lines("data = {}", 'data["password"] = (', '    "HEX1"', ")")},
+        known=2,
+    ),
     "a guess that is split": case(
         {"a.py": 'y = t(id="admin", password="HEX1")\n'},
         {"a.py": 'y = t(\n    id="admin",\n    password="HEX1",\n)\n'},

@@ -104,6 +104,9 @@ _PASSWORD: Final = re.compile(r"Possible hardcoded password: '(.*)'\s*", re.DOTA
 # Rules whose range is the whole function, list or mapping around the issue.
 _WIDE_RANGES: Final = frozenset({"B104", "B105", "B106", "B107", "B108", "B503", "B608"})
 
+# bandit may name only the lines of the key of a password.
+_BELOW: Final = 20
+
 _LOG_PREFIX: Final = re.compile(r"^\[\w+\]\t[A-Z]+\t", re.MULTILINE)
 _CHECK_FAILED: Final = re.compile(
     r"^\[\w+\]\tERROR\tBandit internal error running: (\w+) on file ", re.MULTILINE
@@ -172,9 +175,9 @@ class _Issue(msgspec.Struct, frozen=True):
             if node and (node.lineno, node.end_col_offset) == (start, self.end_col_offset):
                 whole, last = True, node.end_lineno or start
         if self.password:
-            # The password may be on a later line of the statement.
+            # The password may be on a later line of the statement, or below its key.
             quoted = re.compile(rf"(['\"]){re.escape(self.password)}\1")
-            end = min(len(lines), max(self.line_range, default=0))
+            end = min(len(lines), max(self.line_range, default=0) + _BELOW)
             within = (n for n in range(start, end + 1) if quoted.search(lines[n - 1]))
             last = next(within, start)
         if last > len(lines) or (self.line_range != (start,) and not whole):
