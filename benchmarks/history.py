@@ -190,7 +190,7 @@ def has_edited_string(base: Snapshot, head: Snapshot, flag: Flag, old: Place) ->
 
     bandit names only the first line of a query.
     """
-    if base.scan.files[old[0]] == head.scan.files[flag.path]:
+    if flag.kind == SECRET or base.scan.files[old[0]] == head.scan.files[flag.path]:
         return False
     now = head.identity.sources.file(flag.path)
     then = base.identity.sources.file(old[0])
