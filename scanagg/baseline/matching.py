@@ -173,14 +173,12 @@ def match(
     `renames` are the paths in the base of renamed files, by their paths now; None where they are
     not known. `paths` and `base_paths` are the files that exist now and in the base. `prefix` leads
     from the repository to the target, and only folders below it decide if a file runs. Among equals
-    the first by line, then in
-    the given order, matches the first. A secret whose value is known on both sides to differ is
-    never unchanged.
+    the first by line, then in the given order, matches the first. A secret whose value is known on
+    both sides to differ is never unchanged.
     """
     sides = (current, base)
     keyed = all(any(entry.parts.code[HASH_DIGITS:] for entry in side) for side in sides)
-    if renames is None:
-        renames = _guessed_renames(current, base, paths, base_paths)
+    renames = _renames(current, base, renames, paths, base_paths)
     new, gone = {*paths} - {*base_paths}, {*base_paths} - {*paths}
     left = _items(
         current, lines or (lambda _path, _line: None), renames, prefix, keyed=keyed, moved=new
@@ -202,21 +200,28 @@ def match(
     return matches
 
 
-def _guessed_renames(
+def _renames(
     current: Iterable[MatchEntry],
     base: Iterable[MatchEntry],
+    known: Mapping[str, str] | None,
     paths: Collection[str],
     base_paths: Collection[str],
 ) -> Mapping[str, str]:
-    """Return the files that seem to be renamed: by what was found in them, else by their folder."""
-    added = frozenset(paths) - frozenset(base_paths)
-    removed = frozenset(base_paths) - frozenset(paths)
-    renames = _same_contents(
+    """Return the renamed files: those that are `known`, and those with the same findings.
+
+    If none can be known, files in a renamed folder count as well.
+    """
+    renames = dict(known or {})
+    added = {*paths} - {*base_paths} - renames.keys()
+    removed = {*base_paths} - {*paths} - {*renames.values()}
+    renames |= _same_contents(
         (entry for entry in current if entry.parts.path in added),
         (entry for entry in base if entry.parts.path in removed),
     )
-    others = added - renames.keys(), removed - {*renames.values()}
-    return {**_same_names(*others, paths), **renames}
+    if known is None:
+        others = added - renames.keys(), removed - {*renames.values()}
+        renames |= _same_names(*others, paths)
+    return renames
 
 
 def _same_names(
@@ -253,18 +258,22 @@ def _same_names(
 
 
 def _same_contents(added: Iterable[MatchEntry], removed: Iterable[MatchEntry]) -> dict[str, str]:
-    """Return the removed file for each added one that has the most of what was in it.
+    """Return the removed file for each added one that has at least half of what was in it.
 
     Of several, it is the one with the most similar name. What many files have tells nothing.
     """
     olds: dict[Hashable, set[str]] = defaultdict(set)
+    sizes = Counter[str]()
     for entry in removed:
-        olds[_content(entry)].add(entry.parts.path)
+        if _content(entry):
+            olds[_content(entry)].add(entry.parts.path)
+            sizes[entry.parts.path] += 1
     votes = Counter[tuple[str, str]]()
     for entry in added:
-        known = olds.get(_content(entry), set()) if _content(entry) else set()
+        known = olds.get(_content(entry), ())
         if len(known) <= _FEW:
             votes.update((old, entry.parts.path) for old in known)
+    pairs = [pair for pair in sorted(votes) if 2 * votes[pair] >= sizes[pair[0]]]
 
     def likeness(pair: tuple[str, str]) -> tuple[int, int]:
         ways = (zip(*pair, strict=False), zip(*map(reversed, pair), strict=False))
@@ -274,7 +283,7 @@ def _same_contents(added: Iterable[MatchEntry], removed: Iterable[MatchEntry]) -
 
     renamed: dict[str, str] = {}
     taken: set[str] = set()
-    for old, new in sorted(sorted(votes), key=likeness, reverse=True):
+    for old, new in sorted(pairs, key=likeness, reverse=True):
         if new not in renamed and old not in taken:
             renamed[new] = old
             taken.add(old)

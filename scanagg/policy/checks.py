@@ -31,7 +31,7 @@ _PURL: Final = re.compile(r"pkg:([a-z][a-z0-9.+-]*)(?:/[^/\s@?#]+)+")
 _PYPI: Final = "pkg:pypi/"
 _PYPI_NAME: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?")
 # The version in front keeps scanners from taking a long hexadecimal number for a secret.
-_FINGERPRINT: Final = re.compile(r"(?:v1:)?[0-9a-f]{12,64}")
+_FINGERPRINT: Final = re.compile(r"(?:v[12]:)?[0-9a-f]{12,64}")
 # A pattern that matches all of these matches everything.
 _PROBES: Final = ("a", "b.c", "d/e", "f/g/h.i")
 

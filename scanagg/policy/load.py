@@ -253,7 +253,7 @@ def _waivers(
             purl=split_purl(entry.purl)[0] if entry.purl else None,
             versions=entry.versions,
             path=entry.path,
-            fingerprint=entry.fingerprint.removeprefix("v1:") if entry.fingerprint else None,
+            fingerprint=entry.fingerprint.rpartition(":")[2] if entry.fingerprint else None,
             until_fixed=entry.until_fixed,
         )
         for index, entry in enumerate(entries)

@@ -16,6 +16,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.text import one_line, printable
+from scanagg.findings.fingerprint import VERSION
 from scanagg.model import Category, Finding, WaiverState, purl_without_version
 from scanagg.policy.aspects import paths_of
 from scanagg.policy.load import WAIVERS, PolicySource, read_waivers
@@ -162,7 +163,7 @@ def _selectors(chosen: Sequence[Finding]) -> dict[str, object]:
         paths = set(paths_of(first))
         if len(paths) == 1 and first.package is None:
             entry["path"] = _GLOB.sub(r"\\\1", paths.pop())
-        entry["fingerprint"] = f"v1:{first.fingerprint}"
+        entry["fingerprint"] = f"{VERSION}:{first.fingerprint}"
     return entry
 
 

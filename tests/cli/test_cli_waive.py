@@ -256,7 +256,7 @@ def test_a_licence_is_waived_by_package_and_fingerprint() -> None:
     entry = entry_for([BY_CATEGORY[Category.LICENSE]], WISH)
     assert list(entry)[:2] == ["purl", "fingerprint"]
     assert entry["purl"] == "pkg:pypi/odd"
-    assert entry["fingerprint"] == f"v1:{6:064x}"
+    assert entry["fingerprint"] == f"v2:{6:064x}"
 
 
 def test_a_path_is_written_as_a_pattern_for_itself_alone() -> None:

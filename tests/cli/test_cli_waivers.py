@@ -38,7 +38,7 @@ version: 1
 default: warn
 waivers:
   items:
-    - fingerprint: "v1:0000000000000000000000000000000000000000000000000000000000000003"
+    - fingerprint: "v2:0000000000000000000000000000000000000000000000000000000000000003"
       reason: a test password
       owner: "@qa"
       expires: 2026-03-04
