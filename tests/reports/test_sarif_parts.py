@@ -136,7 +136,7 @@ def test_a_finding_about_a_whole_file_has_no_text() -> None:
     (result,) = results_of(log_of(only(whole)))
     (place,) = result["locations"]
     assert place["physicalLocation"]["region"]["startLine"] == 1
-    assert "snippet" not in place["physicalLocation"]["region"]
+    assert place["physicalLocation"]["region"]["snippet"] == {"text": ""}
 
 
 def test_a_surrogate_in_what_a_scanner_says_is_no_crash() -> None:

@@ -87,10 +87,10 @@ class Places:
         the region stays on the line, and does not show the secret's length.
         """
         source = self._line(location)
-        if snippet is None and location.start_line is None:  # about the whole file
-            return self.further(location)
         if snippet is not None:
             shown = snippet
+        elif location.start_line is None:  # about the whole file, and no line of it
+            shown = ""
         else:
             # This line was not masked. Only an empty line is safe to show.
             shown = "" if source == "" and location.path in self._sources else MASK
