@@ -14,7 +14,7 @@ from collections.abc import (
     Sequence,
 )
 from functools import lru_cache
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Final, NamedTuple
 
 from scanagg.baseline.file import PACKAGE_CATEGORIES
@@ -150,6 +150,8 @@ _TIERS: Final = (
 
 # The most removed files that can have the same without being taken for many copies.
 _FEW: Final = 10
+# The most removed files with like paths among which a renamed one is looked for.
+_MANY: Final = 100
 
 _Suffix = Callable[[str], object]
 _NO_VALUE: Final[tuple[_Suffix, _Suffix]] = (lambda _value: "", lambda _value: "")
@@ -215,8 +217,9 @@ def _renames(
     added = {*paths} - {*base_paths} - renames.keys()
     removed = {*base_paths} - {*paths} - {*renames.values()}
     renames |= _same_contents(
-        (entry for entry in current if entry.parts.path in added),
-        (entry for entry in base if entry.parts.path in removed),
+        [entry for entry in current if entry.parts.path in added],
+        [entry for entry in base if entry.parts.path in removed],
+        least=1 if known is None else 2,
     )
     if known is None:
         others = added - renames.keys(), removed - {*renames.values()}
@@ -227,40 +230,96 @@ def _renames(
 def _same_names(
     added: Iterable[str], removed: Iterable[str], paths: Iterable[str]
 ) -> dict[str, str]:
-    """Return the removed file for each added one of the same name, with the most common folders.
+    """Return the removed file for each added one in a folder that seems to be renamed or moved.
 
-    The folder is gone, or no other file has the name: a file can have got a namesake elsewhere.
+    The old folder is gone, and no other file fits as well.
     """
-    folders, names = {""}, Counter[str]()
+    folders = {""}
     for path in paths:
-        folder, name = posixpath.split(path)
-        names[name] += 1
+        folder = posixpath.dirname(path)
         while folder not in folders:
             folders.add(folder)
             folder = posixpath.dirname(folder)
-    news = [path.split("/") for path in sorted(added)]
-    olds = [
-        path.split("/")
-        for path in sorted(removed)
-        if posixpath.dirname(path) not in folders or names[posixpath.basename(path)] == 1
-    ]
-    renamed: dict[str, str] = {}
-    for length in range(min(max(map(len, some), default=0) for some in (news, olds)), 0, -1):
-        by_end: dict[tuple[str, ...], list[list[str]]] = defaultdict(list)
-        for old in reversed(olds):
-            by_end[tuple(old[-length:])].append(old)
-        for new in news:
-            if by_end.get(tuple(new[-length:])):
-                renamed["/".join(new)] = "/".join(by_end[tuple(new[-length:])].pop())
-        news = [new for new in news if "/".join(new) not in renamed]
-        olds = [old for some in by_end.values() for old in reversed(some)]
-    return renamed
+    olds: dict[Hashable, list[str]] = defaultdict(list)
+    for path in sorted(removed):
+        if posixpath.dirname(path) not in folders:
+            for form in (*_with_any_folder(path), path, *_ends(path)):
+                olds[form].append(path)
+    renamed: dict[str, dict[str, tuple[str, str]]] = {}
+    for new in added:
+        forms = (*_with_any_folder(new), new, *_ends(new))
+        some = chain.from_iterable(olds[form] for form in forms if len(olds[form]) <= _MANY)
+        renamed[new] = {old: _renamed_folder(old, new) for old in some}
+    counts = Counter(chain.from_iterable(one.values() for one in renamed.values()))
+    best: dict[str, list[str]] = {}
+    for new, folders_of in renamed.items():
+        # The new name of the folder is similar, or it took several files along.
+        fitting = [
+            old
+            for old, (gone, made) in folders_of.items()
+            if _is_inside(gone, made)
+            or (
+                posixpath.dirname(gone) == posixpath.dirname(made)
+                and (counts[gone, made] > 1 or _is_like(gone, made))
+            )
+        ]
+        most = max((_likeness(old, new) for old in fitting), default=0)
+        best[new] = [old for old in fitting if _likeness(old, new) == most]
+    taken = Counter(chain.from_iterable(best.values()))
+    pairs = {new: some[0] for new, some in best.items() if len(some) == 1}
+    return {new: old for new, old in pairs.items() if taken[old] == 1}
 
 
-def _same_contents(added: Iterable[MatchEntry], removed: Iterable[MatchEntry]) -> dict[str, str]:
+def _with_any_folder(path: str) -> Iterator[Hashable]:
+    """Yield a path once for each of its folders, without the name of that."""
+    parts = path.split("/")
+    for index in range(len(parts) - 1):
+        yield (*parts[:index], None, *parts[index + 1 :])
+
+
+def _ends(path: str) -> Iterator[str]:
+    """Yield a path without its first folder, without the first two, and so on."""
+    while "/" in path:
+        path = path.partition("/")[2]
+        yield path
+
+
+def _renamed_folder(old: str, new: str) -> tuple[str, str]:
+    """Return what paths begin with, up to the folder that differs."""
+    common = len(list(takewhile(_are_equal, zip(reversed(old), reversed(new), strict=False))))
+    end = min(old.find("/", max(len(old) - common, 0)), len(old))
+    rest = len(old) - end if end >= 0 else len(posixpath.basename(old)) + 1
+    return old[: len(old) - rest], new[: max(len(new) - rest, 0)]
+
+
+def _is_inside(one: str, other: str) -> bool:
+    """Return True if a folder was moved into another one, or out of it."""
+    return one.endswith(other) or other.endswith(one)
+
+
+def _is_like(one: str, other: str) -> bool:
+    """Return True for folders with similar names."""
+    names = posixpath.basename(one), posixpath.basename(other)
+    return 2 * _likeness(*names) >= min(map(len, names))
+
+
+def _are_equal(pair: tuple[str, str]) -> bool:
+    return pair[0] == pair[1]
+
+
+def _likeness(one: str, other: str) -> int:
+    """Return how many characters two texts have in common, at their starts and at their ends."""
+    ways = (zip(one, other, strict=False), zip(reversed(one), reversed(other), strict=False))
+    return sum(1 for way in ways for _ in takewhile(_are_equal, way))
+
+
+def _same_contents(
+    added: Iterable[MatchEntry], removed: Iterable[MatchEntry], *, least: int
+) -> dict[str, str]:
     """Return the removed file for each added one that has at least half of what was in it.
 
-    Of several, it is the one with the most similar name. What many files have tells nothing.
+    At least as many functions are the same. Of several files, it is the one with the most similar
+    name. What many files have tells nothing.
     """
     olds: dict[Hashable, set[str]] = defaultdict(set)
     sizes = Counter[str]()
@@ -268,22 +327,23 @@ def _same_contents(added: Iterable[MatchEntry], removed: Iterable[MatchEntry]) -
         if _content(entry):
             olds[_content(entry)].add(entry.parts.path)
             sizes[entry.parts.path] += 1
-    votes = Counter[tuple[str, str]]()
+    votes: dict[tuple[str, str], list[str]] = defaultdict(list)
     for entry in added:
         known = olds.get(_content(entry), ())
-        if len(known) <= _FEW:
-            votes.update((old, entry.parts.path) for old in known)
-    pairs = [pair for pair in sorted(votes) if 2 * votes[pair] >= sizes[pair[0]]]
+        for old in known if len(known) <= _FEW else ():
+            votes[old, entry.parts.path].append(entry.parts.qualname)
+    pairs = [
+        pair
+        for pair, functions in sorted(votes.items())
+        if 2 * len(functions) >= sizes[pair[0]] and len({*functions}) >= least
+    ]
 
-    def likeness(pair: tuple[str, str]) -> tuple[int, int]:
-        ways = (zip(*pair, strict=False), zip(*map(reversed, pair), strict=False))
-        return votes[pair], sum(
-            1 for way in ways for _ in takewhile(lambda letters: letters[0] == letters[1], way)
-        )
+    def order(pair: tuple[str, str]) -> tuple[int, int]:
+        return len(votes[pair]), _likeness(*pair)
 
     renamed: dict[str, str] = {}
     taken: set[str] = set()
-    for old, new in sorted(pairs, key=likeness, reverse=True):
+    for old, new in sorted(pairs, key=order, reverse=True):
         if new not in renamed and old not in taken:
             renamed[new] = old
             taken.add(old)

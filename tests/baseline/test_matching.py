@@ -165,11 +165,35 @@ def test_a_renamed_file_is_the_same_file_in_all_categories(
     assert one_to_one(make("lab2/x"), make("lab/x"), **files).change is UNCHANGED
 
 
-def test_one_of_many_files_of_a_name_is_not_renamed_while_its_folder_stays() -> None:
-    now, was = code(path="b/x.py"), code(path="a/x.py")
-    for other, base in (("c/x.py", None), ("c/z.py", 0)):
-        files = {"paths": {"b/x.py", "a/y.py", other}, "base_paths": {"a/x.py", "a/y.py", other}}
-        assert one_to_one(now, was, **files).base == base
+@pytest.mark.parametrize(
+    ("new", "old", "stays", "base"),
+    [
+        ("lab2/x.py", "lab/x.py", "y.py", 0),
+        ("lab2/x.py", "lab/x.py", "lab/y.py", None),
+        ("prod/x.py", "lab/x.py", "y.py", None),
+        ("src/lab/x.py", "lab/x.py", "y.py", 0),
+        ("lab/x.py", "src/lab/x.py", "y.py", 0),
+        ("a/lab2/b/x.py", "a/lab/b/x.py", "y.py", 0),
+        ("c/lab2/b/x.py", "a/lab/b/x.py", "y.py", None),
+        ("x.py", "lab/x.py", "y.py", 0),
+    ],
+    ids=lambda value: str(value).replace("/", "_"),
+)
+def test_without_git_a_folder_that_is_gone_may_be_renamed(
+    new: str, old: str, stays: str, base: int | None
+) -> None:
+    files = {"paths": {new, stays}, "base_paths": {old, stays}}
+    assert one_to_one(code(path=new), code(path=old), **files).base == base
+
+
+def test_several_files_of_a_folder_show_its_new_name() -> None:
+    now = [code(path=f"shop/{name}.py", function="") for name in ("a", "b")]
+    was = [code(path=f"lab/{name}.py", function="") for name in ("a", "b")]
+    files = {
+        "paths": {one.parts.path for one in now},
+        "base_paths": {one.parts.path for one in was},
+    }
+    assert told(match(now, was, **files)) == [(0, UNCHANGED), (1, UNCHANGED)]
 
 
 def test_of_two_renamed_folders_the_files_keep_theirs() -> None:
