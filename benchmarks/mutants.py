@@ -80,8 +80,8 @@ two values on a line are two secrets: test_correlate.py
 - - {None}) < 2:
 + - {None}) < 3:
 a fingerprint does not depend on the line: test_fingerprint.py
-- Parts(category.value, rule, path, qualname,
-+ Parts(category.value, rule, path, f"{qualname}{observation.location}",
+- parts._replace(qualname=statement.function,
++ parts._replace(qualname=f"{statement.function}{place}",
 an edited statement is updated, not unchanged: test_matching.py
 - "in_file", Change.UPDATED
 + "in_file", Change.UNCHANGED
