@@ -16,15 +16,13 @@ _BLOCKS: Final = frozenset(("decorator_list", "body", "handlers", "orelse", "fin
 _LAYOUT: Final = frozenset(("ctx", "kind", "type_comment"))
 _FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 _SCOPES: Final = (*_FUNCTIONS, ast.ClassDef)
-_BUILDING: Final = (
-    *(ast.BinOp, ast.BoolOp, ast.IfExp, ast.Compare, ast.UnaryOp, ast.Attribute),
-    *(ast.JoinedStr, ast.FormattedValue),
+_OPERATIONS: Final = (
+    *(ast.BinOp, ast.BoolOp, ast.IfExp, ast.Attribute, ast.JoinedStr, ast.FormattedValue),
 )
+# Expressions that make another value of their parts: the whole matters.
+_BUILDING: Final = (*_OPERATIONS, ast.Compare, ast.UnaryOp)
 # Expressions whose parts have the role of the whole.
-_TRANSPARENT: Final = (
-    *(ast.List, ast.Tuple, ast.Set, ast.Starred, ast.BinOp, ast.BoolOp, ast.IfExp, ast.Attribute),
-    *(ast.JoinedStr, ast.FormattedValue),
-)
+_TRANSPARENT: Final = (*_OPERATIONS, ast.List, ast.Tuple, ast.Set, ast.Starred)
 # The number of nodes and fields that tell a role. Roles are many, and code around them is long.
 _LONGEST_LABEL: Final = 64
 _DOTTED: Final = re.compile(r"[\w.]+")
@@ -58,17 +56,20 @@ class Statement:
         lines: range,
         decorated: ast.AST | None = None,
     ) -> None:
-        """Take the `scopes` from the module inwards. Expressions are indexed when needed."""
+        """Take the `scopes` from the module inwards: it, classes and functions.
+
+        Expressions are indexed when needed.
+        """
         self.node = node
         self.text = text
         self.lines = lines
-        self._scopes = scopes
+        self.scopes = scopes
         self._decorated = decorated
 
     @property
     def qualname(self) -> str:
         """The names of the classes and functions around the statement, with dots."""
-        return ".".join(node.name for node in self._scopes if isinstance(node, _SCOPES))
+        return ".".join(node.name for node in self.scopes if isinstance(node, _SCOPES))
 
     @property
     def function(self) -> str:
@@ -99,7 +100,7 @@ class Statement:
     def whole(self, node: ast.AST) -> ast.AST:
         """Return the expression that a constant is built into, such as a sum, else the constant."""
         parent = self._parents.get(node)
-        while isinstance(node, ast.expr) and parent and _is_built_in(node, parent):
+        while isinstance(node, ast.expr) and parent and _is_part(node, parent, _BUILDING):
             node, parent = parent, self._parents.get(parent)
         return node
 
@@ -152,11 +153,6 @@ class Statement:
             if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Load) and one not in called
         )
 
-    @property
-    def scopes(self) -> tuple[ast.AST, ...]:
-        """The module, and the classes and functions around the statement, the innermost last."""
-        return self._scopes
-
     @cached_property
     def _calls(self) -> Mapping[int, Sequence[ast.AST]]:
         calls: dict[int, list[ast.AST]] = defaultdict(list)
@@ -178,7 +174,9 @@ class Statement:
         for node in _walk(self.node):
             own = roles.get(node)
             for child, role in _child_roles(node):
-                roles.setdefault(child, own if own and _passes(node, child) else role)
+                roles.setdefault(
+                    child, own if own and _is_part(child, node, _TRANSPARENT) else role
+                )
         return roles
 
     @cached_property
@@ -377,18 +375,11 @@ def _child_roles(node: ast.AST) -> Iterator[tuple[ast.AST, _Role]]:
                     yield part, _Role(node)
 
 
-def _is_built_in(node: ast.AST, parent: ast.AST) -> bool:
-    """Return True if the parent makes another value of an expression: its whole matters."""
-    if isinstance(parent, ast.Call):  # as in `"text".format(x)`
+def _is_part(node: ast.AST, parent: ast.AST, kinds: tuple[type[ast.AST], ...]) -> bool:
+    """Return True for a part of an expression of these kinds, or for what a call calls."""
+    if isinstance(parent, ast.Call):
         return node is parent.func
-    return isinstance(parent, _BUILDING)
-
-
-def _passes(parent: ast.AST, child: ast.AST) -> bool:
-    """Return True where a part of an expression has the role of the whole."""
-    if isinstance(parent, ast.Call):  # as in `"text".encode()`
-        return child is parent.func
-    return isinstance(parent, _TRANSPARENT)
+    return isinstance(parent, kinds)
 
 
 def _label(node: ast.AST, words: Words) -> Iterator[str]:
