@@ -36,6 +36,7 @@ from scanagg.model import (
     Run,
     Scope,
     Status,
+    Target,
     plain,
 )
 from scanagg.scanners.base import Scanner, all_scanners
@@ -388,24 +389,31 @@ def _scan_files(
     """Scan these files of the base."""
     work = _folder(base.work, "scan")
     target = base.snapshot.lay_out(paths, work)
-    return collect_findings(
-        of_base(setup, base.snapshot),
-        scanners,
-        target,
-        Inventory(),
-        lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
-    )
+    return scan_base(base.snapshot, scanners, target, Inventory(), setup, notify)
 
 
-def of_base(setup: ScanSetup, snapshot: Snapshot) -> ScanSetup:
-    """Return the setup for a scan of the base: without the image, with its own configuration."""
+def scan_base(
+    snapshot: Snapshot,
+    scanners: Collection[Scanner],
+    target: Target,
+    inventory: Inventory,
+    setup: ScanSetup,
+    notify: Callable[[Event], None],
+) -> Collected:
+    """Scan files of the base that are laid out: without the image, with its own configuration."""
     settings = dict(setup.scanners)
     for name, scanner in setup.scanners.items():
         file = snapshot.files.get(scanner.options.get(CONFIG, ""))
         raw = next(snapshot.git.contents([file.oid])) if file else None
         if raw is not None:
             settings[name] = replace(scanner, config=raw.decode("utf-8", "replace"))
-    return replace(setup, image=None, scanners=settings)
+    return collect_findings(
+        replace(setup, image=None, scanners=settings),
+        scanners,
+        target,
+        inventory,
+        lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
+    )
 
 
 # The key under which the cache holds digests of secrets.

@@ -13,12 +13,12 @@ from msgspec.structs import replace
 from packaging.utils import canonicalize_version
 from packaging.version import Version
 
-from scanagg.baseline.compare_code import ReportedPackage, of_base
+from scanagg.baseline.compare_code import ReportedPackage, scan_base
 from scanagg.baseline.lookup import KnownAdvisories
 from scanagg.baseline.snapshot import FileChanges, Snapshot, read_links
 from scanagg.core.text import first_names
 from scanagg.core.times import read_time
-from scanagg.findings.collect import ScanSetup, collect_findings
+from scanagg.findings.collect import ScanSetup
 from scanagg.inventory import read_inventory
 from scanagg.inventory.merge import project_folder
 from scanagg.inventory.scopes import widest
@@ -377,12 +377,13 @@ def scan_other_versions(
     paths = {place.path for package in listed for place in package.places}
     files = tuple(file for file in packages.target.files if file.path in paths)
     ours = sorted(reporting & all_scanners().keys())
-    collected = collect_findings(
-        of_base(setup, snapshot),
+    collected = scan_base(
+        snapshot,
         [*map(all_scanners().__getitem__, ours)],
         replace(packages.target, files=files),
         Inventory(packages=tuple(listed)),
-        lambda event: notify(Event(event.scanner, f"the base: {event.note}")),
+        setup,
+        notify,
     )
     for finding in collected.findings:
         if finding.package and finding.advisory:
