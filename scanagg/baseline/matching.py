@@ -12,6 +12,7 @@ from collections.abc import (
     Iterator,
     Mapping,
     Sequence,
+    Set,
 )
 from functools import lru_cache
 from itertools import chain, takewhile
@@ -180,8 +181,8 @@ def match(
     """
     sides = (current, base)
     keyed = all(any(entry.parts.code[HASH_DIGITS:] for entry in side) for side in sides)
-    renames = _renames(current, base, renames, paths, base_paths)
     new, gone = {*paths} - {*base_paths}, {*base_paths} - {*paths}
+    renames = _renames(current, base, renames, new, gone, paths)
     left = _items(
         current, lines or (lambda _path, _line: None), renames, prefix, keyed=keyed, moved=new
     )
@@ -206,16 +207,16 @@ def _renames(
     current: Iterable[MatchEntry],
     base: Iterable[MatchEntry],
     known: Mapping[str, str] | None,
-    paths: Collection[str],
-    base_paths: Collection[str],
+    new: Set[str],
+    gone: Set[str],
+    paths: Iterable[str],
 ) -> Mapping[str, str]:
     """Return the renamed files: those that are `known`, and those with the same findings.
 
-    If none can be known, files in a renamed folder count as well.
+    If none can be known, files in a renamed folder count as well. `paths` are all that exist now.
     """
     renames = dict(known or {})
-    added = {*paths} - {*base_paths} - renames.keys()
-    removed = {*base_paths} - {*paths} - {*renames.values()}
+    added, removed = new - renames.keys(), gone - {*renames.values()}
     renames |= _same_contents(
         [entry for entry in current if entry.parts.path in added],
         [entry for entry in base if entry.parts.path in removed],
