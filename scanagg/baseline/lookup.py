@@ -342,11 +342,14 @@ def compare(
         for key in _keys(entry)
     }
     found = {place: BaselineMatch(None, Change.NEW, "") for place in anchors_of(by_number)}
+    in_files = dict(by_number)
     for number, finding in by_number.items():
-        for key in reversed(_keys(entries_for(finding)[0])):
+        entry = entries_for(finding)[0]
+        if entry.of_package:
+            del in_files[number]
+        for key in reversed(_keys(entry)):
             found[number, 0] = by_key.get(key, found[number, 0])
     files = frozenset(map(nfc, paths))
-    in_files = {n: one for n, one in by_number.items() if not entries_for(one)[0].of_package}
     for place, index, match_ in _match_all([anchors_of(in_files)], baseline, files, nfc(prefix)):
         found[place] = match_._replace(base=index)
     matched = frozenset(one.base for one in found.values() if one.base is not None)
