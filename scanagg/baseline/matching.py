@@ -155,10 +155,12 @@ _FEW: Final = 10
 _MANY: Final = 100
 
 _Suffix = Callable[[str], object]
-_NO_VALUE: Final[tuple[_Suffix, _Suffix]] = (lambda _value: "", lambda _value: "")
+_NO_VALUE: Final = (None, None)
 # Secrets are matched in two steps: first those of one value, then those with a value on one side
 # only, which cannot be compared.
 _BY_VALUE: Final[tuple[tuple[_Suffix, _Suffix], ...]] = ((str, str), (bool, operator.not_))
+_CODE: Final = Category.CODE.value
+_SECRET: Final = Category.SECRET.value
 
 
 def match(
@@ -183,10 +185,9 @@ def match(
     keyed = all(any(entry.parts.code[HASH_DIGITS:] for entry in side) for side in sides)
     new, gone = {*paths} - {*base_paths}, {*base_paths} - {*paths}
     renames = _renames(current, base, renames, new, gone, paths)
-    left = _items(
-        current, lines or (lambda _path, _line: None), renames, prefix, keyed=keyed, moved=new
-    )
-    free = _items(base, lambda path, line: (path, line), {}, prefix, keyed=keyed, moved=gone)
+    left = _items(current, lines, renames, prefix, keyed=keyed, moved=new)
+    own = lines and (lambda path, line: (path, line))
+    free = _items(base, own, {}, prefix, keyed=keyed, moved=gone)
     has_values = any(item.value for item in (*left.values(), *free.values()))
     matches = [BaselineMatch(None, Change.NEW, "")] * len(current)
     for tier in _TIERS:
@@ -195,6 +196,8 @@ def match(
         by_value = has_values and tier.change is Change.UNCHANGED
         for suffix, base_suffix in _BY_VALUE if by_value else (_NO_VALUE,):
             keys = _keys(left.values(), tier, suffix)
+            if not any(keys):
+                continue
             base_keys = _keys(free.values(), tier, base_suffix)
             pairs = list(_pairs(left, keys, free, base_keys, leaves_home=tier.leaves_home))
             for number, base_number in pairs:
@@ -325,8 +328,8 @@ def _same_contents(
     olds: dict[Hashable, set[str]] = defaultdict(set)
     sizes = Counter[str]()
     for entry in removed:
-        if _content(entry):
-            olds[_content(entry)].add(entry.parts.path)
+        if content := _content(entry):
+            olds[content].add(entry.parts.path)
             sizes[entry.parts.path] += 1
     votes: dict[tuple[str, str], list[str]] = defaultdict(list)
     for entry in added:
@@ -354,7 +357,7 @@ def _same_contents(
 def _content(entry: MatchEntry) -> Hashable:
     """Return what identifies the finding wherever its file is; None if nothing does."""
     category, rule, _path, qualname, code = entry.parts
-    if category == Category.SECRET.value:
+    if category == _SECRET:
         digest = entry.check or code[HASH_DIGITS:]
         return (qualname, code[:HASH_DIGITS], digest) if digest else None
     return (category, rule, qualname, code, entry.inputs) if entry.inputs else None
@@ -390,7 +393,7 @@ def _runs(path: str) -> bool:
 
 def _items(
     entries: Sequence[MatchEntry],
-    lines: LineMap,
+    lines: LineMap | None,
     renamed: Mapping[str, str],
     prefix: str,
     *,
@@ -406,7 +409,7 @@ def _items(
     for number, entry in enumerate(entries):
         category, rule, path, qualname, whole = entry.parts
         code, digest = whole[:HASH_DIGITS], whole[HASH_DIGITS:]
-        in_file, is_secret = category not in PACKAGE_CATEGORIES, category == Category.SECRET.value
+        in_file, is_secret = category not in PACKAGE_CATEGORIES, category == _SECRET
         value = digest if keyed else entry.check
         items[number] = _Item(
             category=category,
@@ -415,12 +418,12 @@ def _items(
             qualname=qualname,
             function=qualname if is_secret else qualname.rpartition(".")[2],
             line=entry.line,
-            place=lines(path, entry.line) if entry.line and in_file else None,
+            place=lines(path, entry.line) if lines and entry.line and in_file else None,
             code=code,
             statement=entry.statement,
             inputs=entry.inputs,
             origins=entry.origins,
-            on_line=code if category == Category.CODE.value else "",
+            on_line=code if category == _CODE else "",
             value=value,
             movable=bool(qualname and value if is_secret else entry.inputs),
             moved=bool(is_secret and qualname and value and path in moved),
@@ -431,10 +434,12 @@ def _items(
     return dict(sorted(items.items(), key=lambda item: (item[1].path, item[1].line)))
 
 
-def _keys(items: Iterable[_Item], tier: _Tier, suffix: _Suffix) -> list[Hashable | None]:
+def _keys(items: Iterable[_Item], tier: _Tier, suffix: _Suffix | None) -> list[Hashable | None]:
     """Return the key of each item, None where it matches nothing."""
     fields = operator.attrgetter("category", "rule", *tier.fields)
     needed = operator.attrgetter(tier.needs)
+    if suffix is None:
+        return [fields(item) if needed(item) else None for item in items]
     return [(fields(item), suffix(item.value)) if needed(item) else None for item in items]
 
 
