@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import takewhile
 from pathlib import Path
 
 from scans import SECRET, Flag, Snapshot
@@ -313,7 +314,8 @@ class Judge:
     def _was_removed(self, commit: str, flag: Flag) -> bool:
         """Return whether the commit that wrote the first line removed the same text elsewhere.
 
-        For a secret, the text is its value, else the letters of its lines.
+        For a secret, the text is its value, else the letters of its lines, or of the first ones
+        if the commit wrote only those: a formatter moves the start of a long string.
         """
         if not commit:
             return False
@@ -325,5 +327,12 @@ class Judge:
             return any(value.search(hunk.text) for hunk in removed)
         content = (self._head.root / flag.path).read_bytes().splitlines()
         texts = [letters(row) for row in content[flag.line - 1 : flagged.last]]
-        whole = b"".join(texts)
-        return any(texts[0] in hunk.letters or whole in b"".join(hunk.letters) for hunk in removed)
+        blamed = self._clone.blamed(self._base.name, self._head.name, flag.path)
+        written = takewhile(lambda row: blamed[row[0]][0] == commit, enumerate(texts, flag.line))
+        start = b"".join(text for _, text in written)
+        joined = [b"".join(hunk.letters) for hunk in removed]
+        return (
+            any(texts[0] in hunk.letters for hunk in removed)
+            or any(b"".join(texts) in text for text in joined)
+            or (len(start) >= LONG_EXPRESSION and any(start in text for text in joined))
+        )

@@ -23,7 +23,8 @@ snapshot. A secret with several places counts once for each.
   copies.
 - *added*: one of the commits between wrote its first line (for a copy: by blame without -M and -C),
   and that commit did not remove text with the same letters and digits (without comments) as its
-  lines, or a line like the first; for a secret, not the same value. Larger edits count as added,
+  lines or as the first ones that it wrote, or a line like the first; for a secret, not the same
+  value. Larger edits count as added,
   because their author should look at the finding. A whole file is added if it is new, or if it
   changed and the rule was not reported for it.
 - *edited*, in no rate: its first line is old, but not all of the others are, or not all lines of a
@@ -64,6 +65,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
+import history
 from history import ADDED, EDITED, UNSURE, Clone, Judge, Place, Truth, has_edited_string, letters
 from scans import Cache, Flag, Scan, Snapshot, flags, places, scan_folder, snapshot, where
 from transforms import REFLOWING, before, transformed, transforms
@@ -234,7 +236,8 @@ class Project:
                 for one in (base, head)
             ]
         )
-        digest = hashlib.sha256(known.encode()).hexdigest()[:16]
+        judging = Path(history.__file__).read_bytes()
+        digest = hashlib.sha256(judging + known.encode()).hexdigest()[:16]
         truth = dict(
             self.cache.recall(
                 f"truth-{base.name[:16]}-{head.name[:16]}-{digest}",

@@ -199,7 +199,7 @@ def match(
             if not any(keys):
                 continue
             base_keys = _keys(free.values(), tier, base_suffix)
-            pairs = list(_pairs(left, keys, free, base_keys, leaves_home=tier.leaves_home))
+            pairs = list(_pairs(left, keys, free, base_keys, tier))
             for number, base_number in pairs:
                 matches[number] = BaselineMatch(base_number, tier.change, tier.words)
                 del left[number], free[base_number]
@@ -448,10 +448,14 @@ def _pairs(
     keys: Sequence[Hashable | None],
     free: dict[int, _Item],
     base_keys: Sequence[Hashable | None],
-    *,
-    leaves_home: bool,
+    tier: _Tier,
 ) -> Iterator[tuple[int, int]]:
-    """Yield pairs of numbers, each in one pair at most. Among equals the first goes first."""
+    """Yield pairs of numbers, each in one pair at most.
+
+    Among equals in other files, the one in the file with the most similar name goes first, if there
+    are not many; else the first.
+    """
+    crosses_files = "path" not in tier.fields
     known = frozenset(keys) - {None}
     buckets: dict[tuple[Hashable, bool], list[int]] = defaultdict(list)
     for number, key in zip(reversed(free), reversed(base_keys), strict=True):
@@ -461,14 +465,19 @@ def _pairs(
         return
     # Per function: the number of old findings that the current ones do not account for.
     spare: Counter[Hashable] = Counter()
-    if leaves_home:
+    if tier.leaves_home:
         spare.update(map(_home, free.values()))
         spare.subtract(map(_home, left.values()))
     for number, key in zip(left, keys, strict=True):
         bucket = buckets.get((key, left[number].runs)) or buckets.get((key, True))
         while bucket:
-            base_number = bucket.pop()
-            if leaves_home:
+            place = -1
+            if crosses_files and 1 < len(bucket) <= _MANY:
+                path = left[number].path
+                likeness = [_likeness(free[other].path, path) for other in bucket]
+                place = max(range(len(bucket)), key=lambda index: (likeness[index], index))
+            base_number = bucket.pop(place)
+            if tier.leaves_home:
                 home = _home(free[base_number])
                 spare[home] -= 1
                 if spare[home] < 0:
