@@ -127,6 +127,7 @@ def split_file(file: Path) -> None:
             b"".join([*source[node.lineno - 1 : node.end_lineno], b"\n"])
             for node in tree.body
             if isinstance(node, ast.Import | ast.ImportFrom)
+            or (isinstance(node, ast.Try) and isinstance(node.body[0], ast.Import | ast.ImportFrom))
         ]
         used = {
             node.id for node in ast.walk(ast.parse(b"".join(moved))) if isinstance(node, ast.Name)
