@@ -355,7 +355,9 @@ def _spans(line: str, values: Iterable[str]) -> list[tuple[int, int]]:
     """Return where values are on a line, each with the rest of its word, in order."""
     found = []
     for value in values:
-        start = line.rfind(value)  # the name comes first, and can be equal
+        # The name comes first, and can be equal; a number can be on the line as well.
+        quoted = (line.rfind(f"{quote}{value}{quote}") + 1 for quote in ("'", '"'))
+        start = max(quoted) or line.rfind(value)
         if start >= 0:
             before = _BEFORE.search(line, max(0, start - _FURTHER), start)
             after = _AFTER.match(line, start + len(value), start + len(value) + _FURTHER)

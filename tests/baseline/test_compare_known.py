@@ -260,6 +260,18 @@ SECRETS = {
         {"a.py": 'a = login(password="HEX1", api_key="HEX2", token="HEX3")\n'},
         known=3,
     ),
+    "a short value beside the same number, formatted": case(
+        {"a.py": 'PAGE = {"next_page_token": "2", "records": [{"id": 1}, {"id": 2}]}\n'},
+        {
+            "a.py": lines(
+                "PAGE = {",
+                '    "next_page_token": "2",',
+                '    "records": [{"id": 1}, {"id": 2}],',
+                "}",
+            )
+        },
+        known=1,
+    ),
     "the name of a secret": case(
         {"a.py": 'api_key = "HEX1"\n'},
         {"a.py": 'import os\nclient_secret = "HEX1"\n'},
