@@ -234,9 +234,9 @@ def _renames(
 def _same_names(
     added: Iterable[str], removed: Iterable[str], paths: Iterable[str]
 ) -> dict[str, str]:
-    """Return the removed file for each added one in a folder that seems to be renamed or moved.
+    """Return the removed file for each added one that seems to be renamed, or its folder moved.
 
-    The old folder is gone, and no other file fits as well.
+    Its name got longer or shorter, or the old folder is gone; and no other file fits as well.
     """
     folders = {""}
     for path in paths:
@@ -246,27 +246,30 @@ def _same_names(
             folder = posixpath.dirname(folder)
     olds: dict[Hashable, list[str]] = defaultdict(list)
     for path in sorted(removed):
-        if posixpath.dirname(path) not in folders:
-            for form in (*_with_any_folder(path), path, *_ends(path)):
-                olds[form].append(path)
+        folder = posixpath.dirname(path)
+        forms = (*_with_any_folder(path), path, *_ends(path))
+        for form in forms if folder not in folders else [(folder,)]:
+            olds[form].append(path)
     renamed: dict[str, dict[str, tuple[str, str]]] = {}
     for new in added:
-        forms = (*_with_any_folder(new), new, *_ends(new))
+        forms = (*_with_any_folder(new), new, *_ends(new), (posixpath.dirname(new),))
         some = chain.from_iterable(olds[form] for form in forms if len(olds[form]) <= _MANY)
         renamed[new] = {old: _renamed_folder(old, new) for old in some}
     counts = Counter(chain.from_iterable(one.values() for one in renamed.values()))
+
+    def fits(old: str, new: str) -> bool:
+        gone, made = renamed[new][old]
+        if gone == made:
+            return _is_inserted(old, new)
+        # The folder was moved, its new name is similar, or it took several files along.
+        return _is_inside(gone, made) or (
+            posixpath.dirname(gone) == posixpath.dirname(made)
+            and (counts[gone, made] > 1 or _is_like(gone, made))
+        )
+
     best: dict[str, list[str]] = {}
-    for new, folders_of in renamed.items():
-        # The new name of the folder is similar, or it took several files along.
-        fitting = [
-            old
-            for old, (gone, made) in folders_of.items()
-            if _is_inside(gone, made)
-            or (
-                posixpath.dirname(gone) == posixpath.dirname(made)
-                and (counts[gone, made] > 1 or _is_like(gone, made))
-            )
-        ]
+    for new, olds_of in renamed.items():
+        fitting = [old for old in olds_of if fits(old, new)]
         most = max((_likeness(old, new) for old in fitting), default=0)
         best[new] = [old for old in fitting if _likeness(old, new) == most]
     taken = Counter(chain.from_iterable(best.values()))
@@ -289,10 +292,12 @@ def _ends(path: str) -> Iterator[str]:
 
 
 def _renamed_folder(old: str, new: str) -> tuple[str, str]:
-    """Return what paths begin with, up to the folder that differs."""
+    """Return what paths begin with, up to the folder that differs, or the folders of the files."""
     common = len(list(takewhile(_are_equal, zip(reversed(old), reversed(new), strict=False))))
-    end = min(old.find("/", max(len(old) - common, 0)), len(old))
-    rest = len(old) - end if end >= 0 else len(posixpath.basename(old)) + 1
+    end = old.find("/", len(old) - common)
+    if end < 0:
+        return posixpath.dirname(old), posixpath.dirname(new)
+    rest = len(old) - end
     return old[: len(old) - rest], new[: max(len(new) - rest, 0)]
 
 
@@ -301,10 +306,16 @@ def _is_inside(one: str, other: str) -> bool:
     return one.endswith(other) or other.endswith(one)
 
 
+def _is_inserted(one: str, other: str) -> bool:
+    """Return True if a path has the other one's characters and some in one place between."""
+    return _likeness(one, other) >= min(len(one), len(other))
+
+
 def _is_like(one: str, other: str) -> bool:
-    """Return True for folders with similar names."""
+    """Return True for folders with similar names, or with names that differ in numbers only."""
     names = posixpath.basename(one), posixpath.basename(other)
-    return 2 * _likeness(*names) >= min(map(len, names))
+    shapes = {re.sub(r"[0-9]+", "0", name) for name in names}
+    return len(shapes) == 1 or 2 * _likeness(*names) >= min(map(len, names))
 
 
 def _are_equal(pair: tuple[str, str]) -> bool:

@@ -176,10 +176,16 @@ def test_a_renamed_file_is_the_same_file_in_all_categories(
         ("a/lab2/b/x.py", "a/lab/b/x.py", "y.py", 0),
         ("c/lab2/b/x.py", "a/lab/b/x.py", "y.py", None),
         ("x.py", "lab/x.py", "y.py", 0),
+        ("java/20/Dockerfile", "java/19/Dockerfile", "y.py", 0),
+        ("java/20/Dockerfile", "node/19/Dockerfile", "y.py", None),
+        ("app/Dockerfile.ol8", "app/Dockerfile.8", "app/y.py", 0),
+        ("app/Dockerfile", "app/Dockerfile.slim", "app/y.py", 0),
+        ("app/test_b.py", "app/test_a.py", "app/y.py", None),
+        ("b/Dockerfile.ol8", "app/Dockerfile.8", "app/y.py", None),
     ],
     ids=lambda value: str(value).replace("/", "_"),
 )
-def test_without_git_a_folder_that_is_gone_may_be_renamed(
+def test_without_git_a_file_or_folder_that_is_gone_may_be_renamed(
     new: str, old: str, stays: str, base: int | None
 ) -> None:
     files = {"paths": {new, stays}, "base_paths": {old, stays}}
