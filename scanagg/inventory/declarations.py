@@ -58,9 +58,12 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
     """
     if not isinstance(text, str):
         raise ManifestError(Reason("not-a-requirement", {"text": mask_line(repr(text))}))
-    requirement = parsed(text)
-    if _ADDRESS.match(text) or (requirement is None and _PATH.match(text)):
-        written = text.removeprefix("-e ").partition(" ;")[0].strip().strip("\"'")
+    # pip accepts an empty marker, as in "jinja2==2.10 ;".
+    before, semicolon, marker = text.rpartition(";")
+    unmarked = before.rstrip() if semicolon and not marker.strip() else text
+    requirement = parsed(unmarked)
+    if _ADDRESS.match(unmarked) or (requirement is None and _PATH.match(unmarked)):
+        written = unmarked.removeprefix("-e ").partition(" ;")[0].strip().strip("\"'")
         address = _EXTRAS_AT_END.sub("", written)
         if not address:
             raise ManifestError(Reason("empty-option"))

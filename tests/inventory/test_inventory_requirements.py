@@ -31,6 +31,12 @@ def test_a_pin_is_a_package_with_normal_name_version_and_purl(inventory_of):
         ("a==1.0 # why", "1.0"),
         ("a \\\n == \\\n 1.0", "1.0"),
         ("a == \\\n1.0 \\", "1.0"),
+        ("a==1.0 ;", "1.0"),
+        ("a==1.0;", "1.0"),
+        ("a==1.0 ; # why", "1.0"),
+        ("a[x]==1.0\u3000;\xa0", "1.0"),
+        ("a==1.0 ; --hash=sha256:00", "1.0"),
+        ("a==1.0 \\\n  ; --hash=sha256:00", "1.0"),
         ("a==1.0 \\\n# a comment ends the line\n--pre", "1.0"),
     ],
 )
@@ -42,7 +48,7 @@ def test_exact_versions(inventory_of, line, version):
 
 
 @pytest.mark.parametrize(
-    "line", ["a", "a>=1", "a==1.*", "a~=1.0", "a[x]", "a!=1", "a ; python_version<'3'"]
+    "line", ["a", "a>=1", "a>=1 ;", "a==1.*", "a~=1.0", "a[x]", "a!=1", "a ; python_version<'3'"]
 )
 def test_a_requirement_without_exact_version_is_open(inventory_of, open_, line):
     inventory = inventory_of({"requirements.txt": f"\n{line}\n"})
@@ -77,10 +83,10 @@ def test_an_empty_editable_is_a_problem(inventory_of, problems):
 
 
 def test_broken_lines_are_problems_and_the_rest_is_read(inventory_of, pins, problems):
-    text = "a==1.0\n== 2\nb==one two\n${PKG}==1\nc==1.0#not-a-comment!\n;\nd===a/b\ne==2\n"
+    text = "a==1.0\n== 2\nb==one two\n${PKG}==1\nc==1.0#not-a-comment!\n;\nd===a/b\ne==2\nf==1 ;;\n"
     inventory = inventory_of({"requirements.txt": text})
     assert list(pins(inventory)) == ["a==1.0", "e==2"]
-    assert list(problems(inventory)) == [f"requirements.txt:{line}" for line in range(2, 8)]
+    assert list(problems(inventory)) == [f"requirements.txt:{line}" for line in (*range(2, 8), 9)]
     assert problems(inventory)["requirements.txt:2"] == Reason(
         "not-a-requirement", {"text": "== 2"}
     )
