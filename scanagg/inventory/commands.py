@@ -8,16 +8,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import tee
 from typing import Final
 
+from msgspec.structs import replace
+
 from scanagg.core.text import one_line
 from scanagg.inventory.manifest import (
     Manifest,
-    ManifestError,
     ProjectFiles,
     in_folder_of,
     read_text,
+    syntax_error,
+    without_conflicts,
 )
 from scanagg.inventory.tools import Item, declare_tools
-from scanagg.model import Reason, Scope, SourceFile
+from scanagg.model import Scope, SourceFile
 
 _PROGRAM: Final = re.compile(r"(pip|uv|uvx|pipx|easy_install)[\d.-]*")
 _MENTION: Final = re.compile(r"\b(?:pip|uv|easy_install)")
@@ -69,8 +72,12 @@ _WITH_VALUE: Final = frozenset(
 def read_dockerfile(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     """Read the packages that a Dockerfile installs; None if there are none."""
     text = read_text(file)
+    problems = project.problems(file.path)
+    if "\n<<<<<<< " in f"\n{text}":  # the text of a Dockerfile may have a line of "=" itself
+        text = without_conflicts(text, problems)
     copied = [word for line in text.split("\n") for word in _copied(line)]
-    return _manifest("docker-pip", file, project, _in_dockerfile(text), copied)
+    manifest = _manifest("docker-pip", file, project, _in_dockerfile(text), copied)
+    return manifest and replace(manifest, problems=tuple(problems.entries))
 
 
 def read_notebook(file: SourceFile, project: ProjectFiles) -> Manifest | None:
@@ -82,8 +89,7 @@ def read_notebook(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     try:
         notebook = json.loads(text)
     except (ValueError, RecursionError) as error:
-        reason = Reason("syntax-error", {"format": "JSON", "error": one_line(str(error))})
-        raise ManifestError(reason) from error
+        raise syntax_error(text, "JSON", None, one_line(str(error))) from error
     cells = notebook.get("cells") if isinstance(notebook, dict) else None
     if not isinstance(cells, list):
         return None

@@ -13,7 +13,13 @@ from typing import Final, TypeVar
 import msgspec
 
 from scanagg.core import toml
-from scanagg.inventory.manifest import FileProblems, ManifestError, ProjectFiles, read_utf8
+from scanagg.inventory.manifest import (
+    FileProblems,
+    ManifestError,
+    ProjectFiles,
+    read_utf8,
+    syntax_error,
+)
 from scanagg.model import Location, Reason, SourceFile
 
 T = TypeVar("T")
@@ -21,7 +27,6 @@ T = TypeVar("T")
 Keys = tuple[str | int, ...]
 """The path of a value in a document: keys of tables, positions in arrays."""
 
-_CONFLICT: Final = re.compile(r"^<{7}(?: |\r?$)", re.MULTILINE)
 # No group is possessive, because Python before 3.11.5 matches possessive alternatives wrongly.
 _TOML_TOKEN: Final = re.compile(
     r'''(?P<string>"""(?:[^"\\]++|\\.|"{1,2}(?!"))*"{3,5}
@@ -126,7 +131,7 @@ def parse_toml(text: str, file: SourceFile, project: ProjectFiles) -> ManifestDo
     except toml.TomlTooMuchError as error:
         raise ManifestError(Reason("too-complex", {"error": error.reason}), error.line) from error
     except toml.TomlError as error:
-        raise _syntax_error(text, "TOML", error.line, error.reason) from error
+        raise syntax_error(text, "TOML", error.line, error.reason) from error
     return ManifestDocument(file.path, project.problems(file.path), data, toml_lines(text))
 
 
@@ -139,18 +144,10 @@ def load_json(file: SourceFile, project: ProjectFiles) -> ManifestDocument:
         raise ManifestError(Reason("too-complex", {"error": "nested too deeply"})) from error
     except ValueError as error:
         message, line = getattr(error, "msg", str(error)), getattr(error, "lineno", None)
-        raise _syntax_error(text, "JSON", line, message) from error
+        raise syntax_error(text, "JSON", line, message) from error
     if not isinstance(data, dict):
         raise ManifestError(Reason("not-a-json-object"), 1)
     return ManifestDocument(file.path, project.problems(file.path), data, json_lines(text))
-
-
-def _syntax_error(text: str, kind: str, line: int | None, message: str) -> ManifestError:
-    conflict = _CONFLICT.search(text)
-    if conflict:
-        line = text.count("\n", 0, conflict.start()) + 1
-        return ManifestError(Reason("merge-conflict"), line)
-    return ManifestError(Reason("syntax-error", {"format": kind, "error": message}), line)
 
 
 def toml_lines(text: str) -> Mapping[Keys, int]:

@@ -30,7 +30,7 @@ from scanagg.model import (
     SourceFile,
     Unread,
 )
-from scanagg.project.text import coding_of, decode_as_pip, has_mark
+from scanagg.project.text import CONFLICT, coding_of, decode_as_pip, has_mark
 
 # The largest lock files of public monorepos have about 5 MB.
 MAX_BYTES: Final = 16 * 1024 * 1024
@@ -277,6 +277,31 @@ def read_text(file: SourceFile) -> str:
     except (LookupError, ValueError) as error:
         encoding = coding_of(raw) or ""
         raise ManifestError(Reason("unknown-encoding", {"encoding": encoding}), 1) from error
+
+
+def conflict_in(text: str) -> ManifestError | None:
+    """Return the first line of a merge conflict as an error; None without one."""
+    mark = CONFLICT.search(text)
+    if mark is None:
+        return None
+    return ManifestError(Reason("merge-conflict"), text.count("\n", 0, mark.start()) + 1)
+
+
+def without_conflicts(text: str, problems: FileProblems) -> str:
+    """Return the text without the marks of merge conflicts, the first of which is a problem.
+
+    Both sides of a conflict stay, on their lines.
+    """
+    conflict = conflict_in(text)
+    if conflict:
+        problems.add(conflict.line, conflict.reason)
+    return CONFLICT.sub("", text)
+
+
+def syntax_error(text: str, kind: str, line: int | None, message: str) -> ManifestError:
+    """Return the error of a text that a parser refuses; that of a merge conflict if it has one."""
+    reason = Reason("syntax-error", {"format": kind, "error": message})
+    return conflict_in(text) or ManifestError(reason, line)
 
 
 def parsed(text: object) -> WrittenRequirement | None:

@@ -23,6 +23,7 @@ from scanagg.inventory.manifest import (
     Manifest,
     ProjectFiles,
     Site,
+    conflict_in,
     in_folder_of,
     parsed,
     read_utf8,
@@ -175,11 +176,15 @@ def read_hatch(file: SourceFile, project: ProjectFiles) -> Manifest:
 
 def read_script(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     """Read the metadata in the comments of a script (PEP 723); None without a complete block."""
-    lines = read_utf8(file).splitlines()
+    content = read_utf8(file)
+    lines = content.splitlines()
     start = lines.index("# /// script") if "# /// script" in lines else len(lines)
     end = next((at for at in range(start + 1, len(lines)) if lines[at][:1] != "#"), len(lines))
     end = max((at for at in range(start + 1, end) if lines[at] == "# ///"), default=0)
     if not end:
+        conflict = conflict_in(content) if start < len(lines) else None
+        if conflict:
+            raise conflict
         return None
     text = "\n".join((*([""] * (start + 1)), *(line[2:] for line in lines[start + 1 : end])))
     document = parse_toml(text, file, project)

@@ -26,6 +26,7 @@ from scanagg.inventory.manifest import (
     Site,
     in_folder_of,
     read_text,
+    without_conflicts,
 )
 from scanagg.inventory.scopes import file_scope
 from scanagg.model import Location, NotExamined, PackageIndex, Reason, Scope, SourceFile
@@ -174,7 +175,8 @@ class _Reading(msgspec.Struct):
                 break
             lines: Sequence[_Line] = ()
             with problems.caught():
-                lines = _logical_lines(read_text(self.project.files[path]))
+                text = without_conflicts(read_text(self.project.files[path]), problems)
+                lines = _logical_lines(text)
             if number > 1:
                 self.project.included["lines"] += len(lines)
                 if self.project.included["lines"] > _MAX_INCLUDED_LINES:

@@ -15,6 +15,7 @@ from scanagg.inventory.manifest import (
     ManifestError,
     ProjectFiles,
     Site,
+    conflict_in,
     in_folder_of,
     read_bytes,
     read_utf8,
@@ -57,7 +58,8 @@ def parse_ini(text: str, file: SourceFile) -> IniFile:
             *(line for line, _ in getattr(error, "errors", ())),
         ]
         reason = Reason("bad-ini", {"name": posixpath.basename(file.path)})
-        raise ManifestError(reason, next(filter(None, lines), None)) from error
+        line = next(filter(None, lines), None)
+        raise conflict_in(text) or ManifestError(reason, line) from error
     # A requirement is alone on its line or comes after its key.
     lines_of: dict[str, int] = {}
     for number, line in enumerate(text.splitlines(), start=1):

@@ -16,6 +16,7 @@ from scanagg.inventory.manifest import (
     ManifestError,
     ProjectFiles,
     Site,
+    conflict_in,
     in_folder_of,
     parsed,
     read_bytes,
@@ -198,9 +199,13 @@ def _unread_file(kind: str, file: SourceFile, project: ProjectFiles) -> Manifest
 
 
 def _parse_yaml(raw: bytes) -> yaml.Document | None:
+    """Parse YAML; None if it is not. ManifestError, with the line, for a merge conflict."""
     try:
         return yaml.parse(raw)
-    except yaml.YamlError:
+    except yaml.YamlError as error:
+        conflict = conflict_in(raw.decode("utf-8", "replace"))
+        if conflict:
+            raise conflict from error
         return None
 
 

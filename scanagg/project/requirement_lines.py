@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from scanagg.project.text import decode_as_pip
+from scanagg.project.text import CONFLICT, decode_as_pip
 
 _LINE_END: Final = re.compile(r"\r\n|\r|\n")
 _COMMENT: Final = re.compile(r"(?:^|(?<=\s))#.*$")
@@ -77,9 +77,11 @@ def _lines(lines: Iterable[str], *, to_the_end: bool = True) -> _Lines:
 
 
 def _is_other(line: str) -> bool:
-    """Return True for a line that pip may take for an option, an address, a path or an archive."""
+    """Return True for what pip may take for an option, an address or a path, and for conflicts."""
     is_path = line[0] in "-.~" or "/" in line or "\\" in line
-    return is_path or bool(_ADDRESS.match(line) or _ARCHIVE.search(line))
+    return is_path or bool(
+        _ADDRESS.match(line) or _ARCHIVE.search(line) or CONFLICT.fullmatch(line)
+    )
 
 
 def _text(content: bytes) -> str:

@@ -76,6 +76,9 @@ _BINARY_NAMES: Final = re.compile(
     """,
     re.VERBOSE,
 )
+CONFLICT: Final = re.compile(r"^(?:<{7}|\|{7}|={7}|>{7})(?:[ \t][^\r\n]*+)?(?=\r?$)", re.MULTILINE)
+"""A line that git writes around the sides of a merge conflict."""
+
 _SHEBANG: Final = re.compile(rb"(?:\xef\xbb\xbf)?#!")
 
 

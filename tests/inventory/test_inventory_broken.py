@@ -57,6 +57,46 @@ def test_text_that_a_parser_refuses_is_a_problem(
     assert list(pins(inventory)) == ["a==1"]
 
 
+def test_the_marks_of_a_merge_conflict_are_named_once_in_every_manifest(inventory_of, problems):
+    sides = "<<<<<<< HEAD\n{}\n||||||| base\n=======\n{}\n>>>>>>> other\n"
+    files = {
+        "setup.cfg": "[options]\ninstall_requires =\n" + sides.format("  b==1", "  b==2"),
+        "tox.ini": "[testenv]\ndeps =\n" + sides.format("  b==1", "  b==2"),
+        "environment.yml": "dependencies:\n- pip:\n" + sides.format("  - b==1", "  - b==2"),
+        ".pre-commit-config.yaml": "additional_dependencies:\n\n" + sides.format("- b", "- c"),
+        "Dockerfile": "FROM x\nRUN pip install \\\n" + sides.format(" b==1", " b==2"),
+        "n.ipynb": "{\n%pip uv" + "\n" + sides.format('"a": 1', '"a": 2'),
+        "s.py": "# /// script\n# dependencies = [\n" + sides.format("# 'a',", "# 'b',") + "# ///",
+        "requirements.txt": "a==1\n\n" + sides.format("b==1", "b==2"),
+        "deps.list": "a==1\n\n" + sides.format("b==1", "b==2"),
+    }
+    inventory = inventory_of(files)
+    assert problems(inventory) == {f"{name}:3": Reason("merge-conflict") for name in files}
+    assert {f"{one.name}=={one.version}" for one in inventory.packages} == {"a==1", "b==1", "b==2"}
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("a==1 \\\n<<<<<<< HEAD\n  --hash=x:0\n=======\n  --hash=x:1\n>>>>>>> x\nb==1", 2),
+        ("a==1\r\n=======\r\nb==1\r\n", 2),
+        ("a==1\nb==1\n>>>>>>> x", 3),
+    ],
+)
+def test_both_sides_of_a_conflict_are_read(inventory_of, pins, problems, text, line):
+    inventory = inventory_of({"requirements.txt": text})
+    assert problems(inventory) == {f"requirements.txt:{line}": Reason("merge-conflict")}
+    assert list(pins(inventory)) == ["a==1", "b==1"]
+
+
+@pytest.mark.parametrize("mark", ["========", "====== x", "<<<<<<<<", "======="])
+def test_lines_that_only_look_like_conflicts_are_not(inventory_of, problems, mark):
+    dockerfile = f"FROM x\nRUN <<EOF\n{mark}\nEOF\nRUN pip install a==1\n"
+    inventory = inventory_of({"Dockerfile": dockerfile})
+    assert not problems(inventory)
+    assert [one.name for one in inventory.packages] == ["a"]
+
+
 def test_a_byte_order_mark_and_crlf_do_no_harm(inventory_of, pins):
     lock = '\ufeff[[package]]\r\nname = "a"\r\nversion = "1"\r\n'
     assert pins(inventory_of({"uv.lock": lock})) == {"a==1": "runtime unknown uv.lock:2"}
