@@ -28,6 +28,7 @@ from scanagg.inventory.graph import (
 from scanagg.inventory.indexes import PIPFILE_LOCK, indexes, indexes_in, indexes_of_entry
 from scanagg.inventory.manifest import (
     OWN_CODE,
+    Declaration,
     Edge,
     Manifest,
     ProjectFiles,
@@ -130,11 +131,7 @@ class LockKind(msgspec.Struct, frozen=True):
         if len(basis.defaults) < len(basis.roots):
             optional = graph.names() - walk(nodes, basis.defaults).names()
         direct_names = {edge.name for edge, _ in basis.roots}
-        by_group = grouped(project.beside(file.path), attrgetter("group"))
-        groups = {
-            group: widest(map(attrgetter("scope"), declared))
-            for group, declared in by_group.items()
-        }
+        groups = _group_scopes(project.beside(file.path))
         packages: list[Package] = []
         indexes_by_address = {one.address: one for one in indexes_in(document, PIPFILE_LOCK)}
         unpinned: list[Requirement] = []
@@ -172,6 +169,12 @@ class LockKind(msgspec.Struct, frozen=True):
         )
 
 
+def _group_scopes(declared: Iterable[Declaration]) -> Mapping[str, Scope]:
+    """Return the scope of each group that declarations are in, by names as in PEP 503."""
+    by_group = grouped(declared, lambda declaration: canonicalize_name(declaration.group))
+    return {group: widest(map(attrgetter("scope"), same)) for group, same in by_group.items()}
+
+
 class _PoetryEntry(LockEntry, frozen=True):
     """Scope by category (1.x), by groups (2.1), or by the graph."""
 
@@ -187,7 +190,8 @@ class _PoetryEntry(LockEntry, frozen=True):
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         names = self.groups or tuple(filter(None, (self.category,)))
-        scope = widest(map(group_scope, names)) if names else None
+        scopes = (groups.get(canonicalize_name(name), group_scope(name)) for name in names)
+        scope = widest(scopes) if names else None
         return None if self.optional and scope is Scope.RUNTIME else scope
 
     def needs(self) -> Needs:
@@ -250,7 +254,7 @@ class _PdmEntry(LockEntry, frozen=True):
     dependencies: tuple[str, ...] = ()
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
-        scopes = [groups.get(group, named_scope(group)) for group in self.groups]
+        scopes = [groups.get(canonicalize_name(group), named_scope(group)) for group in self.groups]
         return widest(scopes) if scopes else None
 
     def needs(self) -> Needs:
@@ -340,16 +344,23 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
         """Yield the dependencies of a project that are installed by default."""
         yield from ((needed.edge, self.base) for needed in self.dependencies)
 
-    def roots(self) -> Iterator[tuple[Edge, Scope]]:
-        """Yield the dependencies of a project as the roots of the graph."""
-        base = self.base
+    def roots(self, groups: Mapping[str, Scope]) -> Iterator[tuple[Edge, Scope]]:
+        """Yield the dependencies of a project, which declares `groups`, as roots of the graph."""
         yield from self.defaults()
-        groups = [
-            *((named_scope(extra), group) for extra, group in self.optional_dependencies.items()),
-            *((group_scope(name), group) for name, group in self.dev_dependencies.items()),
-        ]
-        for scope, group in groups:
-            yield from ((needed.edge, either(base, scope)) for needed in group)
+        for extra, needs in self.optional_dependencies.items():
+            scope = either(self.base, named_scope(extra))
+            yield from ((needed.edge, scope) for needed in needs)
+        for edge, scope in _uv_group_roots(self.dev_dependencies, groups):
+            yield edge, either(self.base, scope)
+
+
+def _uv_group_roots(
+    of_lock: _UvGroups, declared: Mapping[str, Scope]
+) -> Iterator[tuple[Edge, Scope]]:
+    """Yield the dependencies of the groups in a lock, given the scopes of declared ones."""
+    for name, needs in of_lock.items():
+        scope = declared.get(canonicalize_name(name), group_scope(name))
+        yield from ((needed.edge, scope) for needed in needs)
 
 
 class _UvManifest(msgspec.Struct, frozen=True, rename="kebab"):
@@ -363,11 +374,10 @@ class _UvManifest(msgspec.Struct, frozen=True, rename="kebab"):
         """Yield the requirements that are installed by default."""
         yield from ((needed.edge, Scope.RUNTIME) for needed in self.requirements)
 
-    def roots(self) -> Iterator[tuple[Edge, Scope]]:
-        """Yield the requirements as the roots of the graph."""
+    def roots(self, groups: Mapping[str, Scope]) -> Iterator[tuple[Edge, Scope]]:
+        """Yield the requirements as the roots of the graph; `groups` are the declared ones."""
         yield from self.defaults()
-        for name, group in self.dependency_groups.items():
-            yield from ((needed.edge, group_scope(name)) for needed in group)
+        yield from _uv_group_roots(self.dependency_groups, groups)
 
 
 class _UvKind(LockKind, frozen=True):
@@ -385,9 +395,11 @@ class _UvKind(LockKind, frozen=True):
         local = [entry for _, entry in entries if isinstance(entry, _UvEntry) and entry.folder]
         highest = max(map(rank, local), default=0)
         projects = [entry for entry in local if rank(entry) == highest]
-        roots, defaults = list(manifest.roots()), list(manifest.defaults())
+        roots = list(manifest.roots(_group_scopes(project.beside(document.path))))
+        defaults = list(manifest.defaults())
         for entry in projects:
-            roots += entry.roots()
+            path = in_folder_of(document.path, f"{entry.folder}/pyproject.toml")
+            roots += entry.roots(_group_scopes(project.beside(path)))
             defaults += entry.defaults()
         covers: dict[str, str] = {}
         if document.path.endswith("uv.lock"):
@@ -454,7 +466,7 @@ class _PylockEntry(LockEntry, frozen=True):
         return self.directory or self.archive
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
-        return either(file_scope(path), marker_scope(self.marker))
+        return either(file_scope(path), marker_scope(self.marker, groups))
 
     def needs(self) -> Needs:
         names = [needed.name for needed in self.dependencies]
@@ -468,8 +480,10 @@ _COMPARISON: Final = re.compile(
 )
 
 
-def marker_scope(marker: str) -> Scope:
+def marker_scope(marker: str, groups: Mapping[str, Scope]) -> Scope:
     """Return DEV if the marker is true only for a development group or extra.
+
+    `groups` are the scopes of the declared ones.
 
     A comparison that depends on the platform can be true somewhere, so it counts as true. So does
     one with another group or extra, and a marker that cannot be read.
@@ -479,7 +493,8 @@ def marker_scope(marker: str) -> Scope:
         """Return a comparison that has the same result everywhere."""
         left, operator, variable = comparison.groups()
         scope_of = _MARKER_VARIABLES.get(variable) if operator == "in" else None
-        is_dev = scope_of and scope_of(left.strip("\"'")) is Scope.DEV
+        name = left.strip("\"'")
+        is_dev = scope_of and groups.get(canonicalize_name(name), scope_of(name)) is Scope.DEV
         return "os_name == ''" if is_dev else "os_name != ''"
 
     try:

@@ -1,6 +1,6 @@
 """pyproject.toml and Pipfile: the dependencies for users, for extras and for groups."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from itertools import chain
 from typing import Final
 
@@ -28,7 +28,13 @@ from scanagg.inventory.manifest import (
     parsed,
     read_utf8,
 )
-from scanagg.inventory.scopes import category_scope, group_scope, named_scope, widest
+from scanagg.inventory.scopes import (
+    category_scope,
+    group_scope,
+    group_scopes,
+    named_scope,
+    widest,
+)
 from scanagg.model import Constraint, Reason, Scope, SourceFile, Unread
 from scanagg.project.kinds import NO_READER
 
@@ -127,7 +133,7 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
             )
         declared += entries
     names = (document.value("project", "name"), document.value(*_POETRY, "name"))
-    own = frozenset(canonicalize_name(name) for name in names if isinstance(name, str))
+    own = frozenset(_names(names))
     declared = list(_with_own_extras(declared, own))
     origins = _uv_origins(document, project) | dict.fromkeys(own, OWN_CODE)
     return Manifest(
@@ -203,13 +209,32 @@ def read_script(file: SourceFile, project: ProjectFiles) -> Manifest | None:
 
 
 def _sections(document: ManifestDocument, kinds: _Kinds) -> Iterator[_Section]:
+    scopes = _group_scopes(document)
     for pattern, scope_of in kinds.items():
         before, star, after = pattern.partition(".*")
         table = before.split(".")
         for group in document.names(*table) if star else ("",):
             keys = tuple(filter(None, (*table, group, *after.split("."))))
             if document.value(*keys) is not None:
-                yield _Section(document, keys, scope_of(group), group)
+                of_group = scopes.get(canonicalize_name(group)) if scope_of is group_scope else None
+                yield _Section(document, keys, of_group or scope_of(group), group)
+
+
+def _group_scopes(document: ManifestDocument) -> Mapping[str, Scope]:
+    """Return the scopes of the dependency groups, by names as in PEP 503."""
+    includes: dict[str, set[str]] = {}
+    for group, items in document.table("dependency-groups").items():
+        tables = (item for item in as_list(items) if isinstance(item, dict))
+        included = _names(item.get("include-group") for item in tables)
+        includes.setdefault(canonicalize_name(group), set()).update(included)
+    for group in document.table(*_POETRY, "group"):
+        included = _names(document.array(*_POETRY, "group", group, "include-groups"))
+        includes.setdefault(canonicalize_name(group), set()).update(included)
+    return group_scopes(includes)
+
+
+def _names(values: Iterable[object]) -> Iterator[str]:
+    return (canonicalize_name(value) for value in values if isinstance(value, str))
 
 
 def _from_list(section: _Section, project: ProjectFiles) -> Iterator[Declaration]:

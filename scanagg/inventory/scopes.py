@@ -1,7 +1,8 @@
 """The scope of dependencies by names; in doubt, it is runtime."""
 
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -35,11 +36,17 @@ _STEM_NOISE: Final = re.compile(r"requirements?|constraints?|pylock")
 
 def named_scope(name: str) -> Scope:
     """Return the scope of an extra or a group with this name."""
+    is_dev = any(map(_DEV_WORD.fullmatch, _spellings(name))) and not _is_production(name)
+    return Scope.DEV if is_dev else Scope.RUNTIME
+
+
+def _is_production(name: str) -> bool:
+    return any(map(_PRODUCTION_WORD.fullmatch, _spellings(name)))
+
+
+def _spellings(name: str) -> Collection[str]:
     words = _WORD.findall(name.lower())
-    spellings = {*words, *(word.rstrip("0123456789") for word in words), "".join(words)}
-    if any(map(_PRODUCTION_WORD.fullmatch, spellings)):
-        return Scope.RUNTIME
-    return Scope.DEV if any(map(_DEV_WORD.fullmatch, spellings)) else Scope.RUNTIME
+    return {*words, *(word.rstrip("0123456789") for word in words), "".join(words)}
 
 
 def group_scope(name: str) -> Scope:
@@ -48,6 +55,27 @@ def group_scope(name: str) -> Scope:
     The exception is "all": such a group gathers others, and each of them decides for its members.
     """
     return Scope.DEV if canonicalize_name(name) == "all" else named_scope(name)
+
+
+def group_scopes(includes: Mapping[str, Collection[str]]) -> Mapping[str, Scope]:
+    """Return the scope of each dependency group, given the groups that each includes.
+
+    A group that only development groups include is for development too, unless its name says
+    otherwise. "all" decides for no other group.
+    """
+    scopes = {name: group_scope(name) for name in includes}
+    includers = Counter(
+        member for name, members in includes.items() if name != "all" for member in members
+    )
+    waiting = [name for name, scope in scopes.items() if scope is Scope.DEV and name != "all"]
+    while waiting:
+        for member in includes[waiting.pop()]:
+            includers[member] -= 1
+            runtime = scopes.get(member) is Scope.RUNTIME and not _is_production(member)
+            if runtime and not includers[member]:
+                scopes[member] = Scope.DEV
+                waiting.append(member)
+    return scopes
 
 
 def file_scope(path: str) -> Scope:

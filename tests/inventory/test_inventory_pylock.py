@@ -38,7 +38,7 @@ DEV, RUNTIME = Scope.DEV, Scope.RUNTIME
     ],
 )
 def test_markers_give_the_scope(marker, scope):
-    assert marker_scope(marker) is scope
+    assert marker_scope(marker, {}) is scope
 
 
 LOCK = """lock-version = "1.0"

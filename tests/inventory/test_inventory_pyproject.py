@@ -2,7 +2,7 @@
 
 import pytest
 
-from scanagg.model import Reason
+from scanagg.model import Reason, Scope
 
 UNPINNED = Reason("no-exact-version")
 PROJECT = """[build-system]
@@ -81,6 +81,68 @@ linter = "^1"
 [tool.poetry.group.empty]
 optional = true
 """
+
+
+GROUPS = """[dependency-groups]
+Dev = [{include-group = "e2e_ui"}, {include-group = "shared"}, {include-group = "production"}]
+all = [{include-group = "server"}, {include-group = "E2E.ui"}]
+e2e-ui = ["a", {include-group = "deep"}, {include-group = "missing"}, 3]
+deep = ["b", {include-group = "deep-too"}]
+deep-too = ["c"]
+server = ["d", {include-group = "shared"}]
+shared = ["e"]
+production = ["f"]
+loop = ["g", {include-group = "loop"}]
+alone = ["h"]
+"""
+
+
+def test_a_group_that_only_development_groups_include_is_for_development(inventory_of):
+    inventory = inventory_of({"pyproject.toml": GROUPS})
+    assert "".join(one.name for one in inventory.unpinned if one.scope is Scope.DEV) == "abc"
+    poetry = (
+        '[tool.poetry.group.dev]\ninclude-groups = ["browser"]\n'
+        '[tool.poetry.group.browser.dependencies]\na = "^1"\n'
+        '[tool.poetry.group.server.dependencies]\nb = "^1"\n'
+    )
+    inventory = inventory_of({"pyproject.toml": poetry})
+    assert [one.name for one in inventory.unpinned if one.scope is Scope.DEV] == ["a"]
+
+
+def _entry(name: str, more: str = "") -> str:
+    return f'[[package]]\nname = "{name}"\nversion = "1"\n{more}\n'
+
+
+@pytest.mark.parametrize(
+    ("lock", "text"),
+    [
+        (
+            "uv.lock",
+            '[[package]]\nname = "x"\nversion = "1"\nsource = { virtual = "." }\n'
+            '[package.dev-dependencies]\ndeep = [{ name = "b" }]\nserver = [{ name = "d" }]\n'
+            + _entry("b")
+            + _entry("d"),
+        ),
+        (
+            "uv.lock",
+            '[manifest.dependency-groups]\ndeep = [{ name = "b" }]\nserver = [{ name = "d" }]\n'
+            + _entry("b")
+            + _entry("d"),
+        ),
+        ("poetry.lock", _entry("b", 'groups = ["deep"]') + _entry("d", 'groups = ["server"]')),
+        ("pdm.lock", _entry("b", 'groups = ["deep"]') + _entry("d", 'groups = ["server"]')),
+        (
+            "pylock.toml",
+            (_entry("b", "marker=\"'deep' in dependency_groups\"") + _entry("d")).replace(
+                "[[package]]", "[[packages]]"
+            ),
+        ),
+    ],
+)
+def test_locks_know_the_scope_of_such_a_group(inventory_of, lock, text):
+    inventory = inventory_of({"pyproject.toml": GROUPS, lock: text})
+    scopes = {one.name: one.scope.value for one in inventory.packages}
+    assert scopes == {"b": "dev", "d": "runtime"}
 
 
 def test_an_extra_that_the_project_asks_for_itself_is_runtime(inventory_of, pins):
