@@ -9,11 +9,21 @@ from typing import Any, Final
 
 import msgspec
 
-from scanagg.policy.schema import PolicyFile
+from scanagg.policy.schema import PolicyFile, ScannerEntry
 
 SCHEMA_FILE: Final = "scanagg-policy-1.schema.json"
 
 _NULL: Final = {"type": "null"}
+# Keys that a policy has to have unless its parents have them.
+_WITHOUT_PARENTS: Final = {
+    "if": {"required": ["extends"], "properties": {"extends": {"minItems": 1}}},
+    "else": {
+        "required": sorted(PolicyFile.inherited),
+        "properties": {
+            "scanners": {"additionalProperties": {"required": sorted(ScannerEntry.inherited)}}
+        },
+    },
+}
 
 
 def schema_text() -> str:
@@ -23,6 +33,10 @@ def schema_text() -> str:
         "title": "scanagg policy, version 1",
         **_as_written(msgspec.json.schema(PolicyFile)),
     }
+    for kind in (PolicyFile, ScannerEntry):
+        for key in kind.inherited:
+            del document["$defs"][kind.__name__]["properties"][key]["default"]
+    document["$defs"][PolicyFile.__name__] |= _WITHOUT_PARENTS
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 

@@ -199,7 +199,8 @@ def read_document(raw: bytes, name: str, kind: type[_T]) -> tuple[_T, Document]:
         document = parse(raw)
     except YamlError as error:
         raise policy_error(error.problems, name) from None
-    file, problems = build(document, kind)
+    extends = isinstance(document.value, dict) and bool(document.value.get("extends"))
+    file, problems = build(document, kind, extends=extends)
     if file is None:
         raise policy_error(problems, name)
     return file, document

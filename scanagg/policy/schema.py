@@ -75,10 +75,12 @@ class ScannerEntry(Section, frozen=True, kw_only=True):
     there may be that no scanner reads; for the scanner that is usual for them. `db_max_age` is how
     old its data may be. `when` limits the requirement to projects with certain files. `on_failure`
     is `block` by default for a required scanner, `warn` for an optional one. A policy that extends
-    this one can only make a `locked` entry stricter.
+    this one can only make a `locked` entry stricter, and may leave out `required`.
     """
 
-    required: bool
+    inherited = frozenset(("required",))
+
+    required: bool = True
     min_audited: Count = 1
     max_skipped: Count | Literal["any"] = 0
     max_errors: Count | Literal["any"] = 0
@@ -317,13 +319,15 @@ class PolicyFile(Section, frozen=True, kw_only=True):
     """A policy of scanagg: what blocks, what warns, and what a check needs.
 
     `default` is the action for a finding that no rule matches. With `enforcement: warn`, findings
-    do not fail the check. `extends` lists parent policies. `locked` lists sections that a policy
-    extending this one can only tighten. `approvers` are the owners whose waivers apply to what is
-    locked here.
+    do not fail the check. `extends` lists parent policies, which also give what this one leaves
+    out. `locked` lists sections that a policy extending this one can only tighten. `approvers` are
+    the owners whose waivers apply to what is locked here.
     """
 
+    inherited = frozenset(("default",))
+
     version: Literal[1]
-    default: ActionWord
+    default: ActionWord = "block"
     enforcement: Enforcement = "block"
     scanners: dict[str, ScannerEntry] = msgspec.field(default_factory=dict)
     severity: SeveritySection = SeveritySection()

@@ -3,7 +3,18 @@
 import types
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Annotated, Any, Final, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import (
+    Annotated,
+    Any,
+    ClassVar,
+    Final,
+    Literal,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+)
 
 import msgspec
 from msgspec import Meta
@@ -18,15 +29,25 @@ _INVALID: Final = object()
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A mapping of the policy file."""
+    """A mapping of the policy file.
+
+    The keys in `inherited` may be missing where the policy extends another one.
+    """
+
+    inherited: ClassVar[frozenset[str]] = frozenset()
 
 
 _T = TypeVar("_T", bound=Section)
 
 
-def build(document: Document, kind: type[_T]) -> tuple[_T | None, list[Problem]]:
-    """Return the document as a `kind`, or None with every mistake in it."""
-    builder = _Builder(document)
+def build(
+    document: Document, kind: type[_T], *, extends: bool = False
+) -> tuple[_T | None, list[Problem]]:
+    """Return the document as a `kind`, or None with every mistake in it.
+
+    A document that `extends` another one may leave out inherited keys.
+    """
+    builder = _Builder(document, extends=extends)
     value = builder.section(document.value, kind, ())
     return (None if builder.problems else cast("_T", value)), sorted(builder.problems)
 
@@ -40,8 +61,9 @@ def label(path: KeyPath) -> str:
 class _Builder:
     """Builds values by the types of their fields, and collects problems."""
 
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, *, extends: bool) -> None:
         self.document = document
+        self.extends = extends
         self.problems: list[Problem] = []
 
     def section(self, raw: object, kind: type[Section], path: KeyPath) -> object:
@@ -57,7 +79,8 @@ class _Builder:
             hint = f"Allowed keys: {', '.join(fields)}."
             self.problems.append(Problem(self.document.at_key((*path, key)), message, hint))
         for name, field in fields.items():
-            if field.required and name not in raw:
+            needed = field.required or (name in kind.inherited and not self.extends)
+            if needed and name not in raw:
                 message = f"{label(path)}: {name!r} is missing"
                 hint = f"Add {name}: {_described(_members(field.type))}."
                 self.problems.append(Problem(self.document.at(path), message, hint))

@@ -75,6 +75,34 @@ def test_rule_2_what_the_child_does_not_write_is_the_parents(tmp_path: Path) -> 
     assert file.extends[0].file == "org/base.yml"
 
 
+@pytest.mark.parametrize("action", ["block", "warn", "info"])
+def test_rule_2_the_default_of_a_child_is_the_parents(tmp_path: Path, action: str) -> None:
+    (tmp_path / "base.yml").write_text(f"version: 1\ndefault: {action}\n")
+    sha256 = hashlib.sha256((tmp_path / "base.yml").read_bytes()).hexdigest()
+    middle = tmp_path / "middle.yml"
+    middle.write_text(f"version: 1\nextends: [{parent('base.yml', sha256)}]\n")
+    sha256 = hashlib.sha256(middle.read_bytes()).hexdigest()
+    child = f"version: 1\nextends: [{{name: strict}}, {parent('middle.yml', sha256)}]\n"
+    (tmp_path / "scanagg.yml").write_text(child)
+    assert load_policy(None, tmp_path).file.default == action
+
+
+def test_rule_2_a_scanner_stays_required_or_not_unless_the_child_says_so(tmp_path: Path) -> None:
+    base = "scanners: {bandit: {required: true}, safety: {required: false}}\n"
+    own = "scanners: {bandit: {max_errors: 3}, safety: {max_skipped: 2}}\n"
+    scanners = child_of(tmp_path, base, own).file.scanners
+    assert (scanners["bandit"].required, scanners["bandit"].max_errors) == (True, 3)
+    assert (scanners["safety"].required, scanners["safety"].max_skipped) == (False, 2)
+
+
+def test_rule_2_a_key_that_no_policy_gives_is_missing(tmp_path: Path) -> None:
+    message = refused(tmp_path, "", "scanners: {bandit: {max_errors: 3}}\n")
+    assert "scanners.bandit: 'required' is missing" in message
+    (tmp_path / "scanagg.yml").write_text("version: 1\nextends: []\n")
+    with pytest.raises(PolicyError, match="'default' is missing"):
+        load_policy(None, tmp_path)
+
+
 def test_rule_2_a_default_of_the_language_is_no_word_of_the_child(tmp_path: Path) -> None:
     file = child_of(
         tmp_path, "enforcement: warn\nseverity: {unknown: info}\n", "severity: {}\n"

@@ -46,6 +46,7 @@ def test_every_policy_here_is_valid_by_the_schema_that_its_first_line_names(file
     "text",
     [
         "version: 1",
+        "version: 1\nextends: []",
         "version: 1\ndefault: waived",
         "version: 1\ndefault: warn\nenforcment: warn",
         "version: 1\ndefault: warn\nenforcement:",
@@ -62,6 +63,12 @@ def test_every_policy_here_is_valid_by_the_schema_that_its_first_line_names(file
 def test_what_the_loader_refuses_by_type_the_schema_refuses(tmp_path: Path, text: str) -> None:
     assert not validator().is_valid(parse(text.encode()).value)
     assert mistakes(tmp_path, text)
+
+
+def test_keys_of_the_parents_may_be_missing(tmp_path: Path) -> None:
+    text = "version: 1\nextends: [{name: strict}]\nscanners: {bandit: {max_errors: 1}}\n"
+    assert validator().is_valid(parse(text.encode()).value)
+    assert not mistakes(tmp_path, text)
 
 
 def test_every_section_is_described_for_people() -> None:
