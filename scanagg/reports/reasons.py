@@ -202,8 +202,22 @@ SENTENCES: Final[Mapping[str, str]] = {
     "report-version": "its report has version {version}, but only {supported} is supported",
     "no-database": "no vulnerability database: run `{command}` while online",
     "database-not-updated": "cannot update the vulnerability database: {error}",
+    "no-network": "cannot reach {service}: {why}",
+    "name-not-found": "its name was not found",
+    "connection-refused": "the connection was refused",
+    "connection-timeout": "the connection timed out",
+    "connection-reset": "the connection was cut",
+    "no-connection": "there is no connection",
+    "no-route": "there is no route to it",
+    "refused-by-proxy": "the proxy does not let it through, or is not reached itself",
+    "package-unknown": "{service} does not know this package and version",
+    "index-only": "it answers 404 for every package, as a package index without advisories does",
+    "untrusted-connection": (
+        "the connection to {service} is not trusted ({error}): if your network inspects TLS, set "
+        "SSL_CERT_FILE and REQUESTS_CA_BUNDLE to the file with its CA certificate"
+    ),
     "empty-environment": "the project's environment has none of the packages: check that it works",
-    "index-unreachable": "cannot reach the package index: {error}",
+    "index-unreachable": "the package index failed: {error}",
     "no-wheel": "no wheel for this Python, and scanagg builds no packages: {error}",
     "unknown-version": "printed no version, exit code {code}",
     # Runs of scanners: what was not examined.

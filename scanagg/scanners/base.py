@@ -41,6 +41,7 @@ from scanagg.model import (
     Target,
     plain,
 )
+from scanagg.model.network import network_failure
 from scanagg.project.sources import Sources
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -370,27 +371,38 @@ def unreadable(error: Exception) -> ScanError:
     return ScanError(Reason("unreadable-answer", {"error": text}))
 
 
-def complaint(stderr: str) -> str:
+def _error_line(stderr: str) -> str:
     """Return the line of stderr that names the error; empty if there is none.
 
-    In a Python traceback, it is the last exception with a message. Addresses of objects and folders
-    of this machine are removed, because the line goes into reports.
+    In a Python traceback, it is the last exception with a message.
     """
     lines = [line.rstrip() for line in stderr.splitlines() if not _AROUND.match(line)]
     if not lines:
         return ""
     telling = [line for line in lines if not _BARE_EXCEPTION.fullmatch(line)]
-    line = _ADDRESS.sub("", _PREFIX.sub("", (telling or lines)[-1]))
+    return _ADDRESS.sub("", _PREFIX.sub("", (telling or lines)[-1]))
+
+
+def complaint(stderr: str) -> str:
+    """Return the line of stderr that names the error, without folders of this machine.
+
+    The line goes into reports, so the addresses of objects are removed too.
+    """
+    line = _error_line(stderr)
     home = os.path.expanduser("~")  # noqa: PTH111 - Path.home() raises where there is none
     for folder in {tempfile.gettempdir(), home, sys.prefix, sys.base_prefix}:
         line = re.sub(rf"{re.escape(folder.rstrip('/'))}/(?:[^\s'\":]*/)?", "", line)
     return shorten(one_line(line), _REASON_WIDTH)
 
 
-def failure(stderr: str, otherwise: Reason) -> ScanError:
-    """Return the error for an unusable output: the scanner's error message, else `otherwise`."""
+def failure(stderr: str, otherwise: Reason, service: str = "") -> ScanError:
+    """Return the error for an unusable output: the scanner's error message, else `otherwise`.
+
+    `service` is the name of what the scanner asks over the network, if it does.
+    """
     text = complaint(stderr)
-    return ScanError(plain(text) if text else otherwise)
+    network = network_failure(service, _error_line(stderr)) if service else None
+    return ScanError(network or (plain(text) if text else otherwise))
 
 
 # The functions that most scanners share.

@@ -21,6 +21,7 @@ from scanagg.model import (
     ScannerInfo,
     plain,
 )
+from scanagg.model.network import network_failure
 from scanagg.project.installed import packages_of
 from scanagg.scanners import base, pinned
 from scanagg.scanners.licenses import site_packages
@@ -317,7 +318,8 @@ def _failure(output: base.Output, otherwise: Reason) -> base.ScanError:
     cause = _CAUSE.findall(output.stderr)
     if cause:
         text = base.complaint(cause[-1]) or cause[-1]
-        return base.ScanError(Reason("index-unreachable", {"error": text}))
+        otherwise = Reason("index-unreachable", {"error": text})
+        return base.ScanError(network_failure("the package index", cause[-1]) or otherwise)
     complaint = base.complaint(output.stderr)
     if "No matching distribution found" in complaint:
         return base.ScanError(Reason("no-wheel", {"error": complaint}))

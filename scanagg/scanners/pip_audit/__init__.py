@@ -24,6 +24,7 @@ from scanagg.model import (
     plain,
 )
 from scanagg.model.advisories import headline, remedy
+from scanagg.model.network import unreachable
 from scanagg.scanners import base, pinned
 
 INFO = ScannerInfo(
@@ -59,6 +60,9 @@ _SERVICE_ERROR: Final = re.compile(
 _IGNORED: Final = re.compile(
     r"^(?:Found|No) .*?(?:, ignored ([0-9]{1,9})|, ([0-9]{1,9}) ignored)", re.MULTILINE
 )
+_NOT_FOUND: Final = "Dependency not found on PyPI"
+# So many packages that are all unknown say something about the service.
+_SEVERAL: Final = 3
 _DROPPED: Final = re.compile(r"^WARNING:pip_audit\._service[.\w]*:(.+)$", re.MULTILINE)
 
 _ONLINE: Final = {
@@ -86,6 +90,11 @@ class LookupService(msgspec.Struct, frozen=True):
     data: DataSource
     stored: bool = False
     refusal: Reason | None = None
+
+    @property
+    def title(self) -> str:
+        """The name for people."""
+        return self.url or _TITLES[self.name]
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -179,14 +188,17 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     examined: list[str] = []
     skipped: list[NotExamined] = []
     observations: list[Observation] = []
+    dependencies = _decode(output, service)
+    absent = _absence(context, service, dependencies)
     notices = [plain(dropped) for dropped in _DROPPED.findall(output.stderr)]
-    for dependency in _decode(output, service):
+    for dependency in dependencies:
         pins = _pins_of(dependency, asked)
         if not pins:
             notices.append(Reason("unasked-package", {"package": dependency.name}))
         elif dependency.vulns is None:
-            reason = dependency.skip_reason or "pip-audit gives no reason"
-            skipped += [NotExamined(pin, plain(reason)) for pin in pins]
+            text = dependency.skip_reason or "pip-audit gives no reason"
+            reason = absent if _NOT_FOUND in text else plain(text)
+            skipped += [NotExamined(pin, reason) for pin in pins]
         else:
             examined += pins
             observations += [_observation(packages[pins[0]], one) for one in dependency.vulns]
@@ -209,13 +221,27 @@ def _decode(output: base.Output, service: LookupService) -> tuple[_Dependency, .
         if output.stdout.strip():
             raise base.unreadable(error) from error
         otherwise = Reason("no-answer", {"code": output.returncode})
-        raise base.failure(service.shown(output.stderr), otherwise) from error
+        remote = "" if _is_local(service.url) else service.title
+        raise base.failure(service.shown(output.stderr), otherwise, remote) from error
     dependencies = answer.dependencies if isinstance(answer, _Answer) else answer
     found = sum(len(one.vulns or ()) for one in dependencies)
     if output.returncode != min(1, found):
         reason = Reason("wrong-exit-code", {"code": output.returncode, "found": found})
         raise base.ScanError(reason)
     return dependencies
+
+
+def _absence(
+    context: base.Context, service: LookupService, dependencies: Sequence[_Dependency]
+) -> Reason:
+    """Return why the service does not find a package.
+
+    If it finds none of several public ones, it is a package index in place of the service.
+    """
+    is_empty = len(dependencies) >= _SEVERAL and not context.inventory.indexes
+    if is_empty and all(_NOT_FOUND in (one.skip_reason or "") for one in dependencies):
+        return unreachable(service.title, Reason("index-only"))
+    return Reason("package-unknown", {"service": service.title})
 
 
 def _pins_of(

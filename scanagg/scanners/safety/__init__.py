@@ -48,6 +48,7 @@ INFO = ScannerInfo(
     suppressions={"safety policy": False},
 )
 
+_SERVICE: Final = "Safety's service"
 _FILE: Final = "requirements.txt"
 _BATCH: Final = 1000
 _VULNERABLE: Final = 64  # the exit code if there are vulnerabilities
@@ -226,7 +227,7 @@ def locate(context: base.Context) -> base.Tool | None:
 
 def inputs(context: base.Context) -> base.Inputs:
     """Return every package of the inventory; none offline."""
-    offline = Reason("offline", {"service": "Safety's service"})
+    offline = Reason("offline", {"service": _SERVICE})
     return pinned.inputs(context.inventory, offline if context.offline else None)
 
 
@@ -262,7 +263,8 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
     except (ValueError, RecursionError) as error:
         raise base.unreadable(error) from error
     if answer is None:
-        raise base.failure(output.stderr, Reason("no-answer", {"code": output.returncode}))
+        otherwise = Reason("no-answer", {"code": output.returncode})
+        raise base.failure(output.stderr, otherwise, _SERVICE)
     if output.returncode not in answer.exit_codes:
         found = len(answer.found) + answer.strange
         reason = Reason("wrong-exit-code", {"code": output.returncode, "found": found})

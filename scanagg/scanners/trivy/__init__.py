@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from scanagg.core.text import one_line, shorten
 from scanagg.core.times import as_utc
 from scanagg.model import Category, DataSource, NotExamined, Reason, ScannerInfo, plain
+from scanagg.model.network import network_failure
 from scanagg.project.installed import packages_of
 from scanagg.project.text import promises_binary
 from scanagg.scanners import base, secret_rules
@@ -319,5 +320,6 @@ def _fatal(output: base.Output) -> Reason | None:
     line = " ".join(errors[-1].split())
     if _DOWNLOAD in line:
         cause = line.rpartition("* ")[2].rpartition(_DOWNLOAD)[2].lstrip(": ")
-        return Reason("database-not-updated", {"error": cause})
+        not_updated = Reason("database-not-updated", {"error": cause})
+        return network_failure("Trivy's vulnerability database", cause) or not_updated
     return plain(shorten(one_line(line), _REASON_WIDTH))
