@@ -84,19 +84,34 @@ def correlate(observations: Iterable[Observation], identity: Identity) -> tuple[
 def _passwords(
     secrets: list[Observation], code: list[Observation]
 ) -> tuple[list[Observation], list[Observation]]:
-    """Move guessed passwords from code to secrets if there is a secret on the same lines."""
-    lines: dict[str, set[int]] = defaultdict(set)
-    for there in chain.from_iterable(secret.all_places for secret in secrets):
-        lines[there.path].update(there.lines)
+    """Move guessed passwords from code to secrets if there may be the same on the same lines."""
+    there: dict[tuple[str, int], list[Observation]] = defaultdict(list)
+    for secret in secrets:
+        for line in secret.all_places:
+            for number in line.lines:
+                there[line.path, number].append(secret)
     all_secrets, other_code = [*secrets], []
     for observation in code:
-        place = observation.location
-        has_secret = place is not None and not lines[place.path].isdisjoint(place.lines)
-        if is_guess(observation) and has_secret:
+        place = observation.location if is_guess(observation) else None
+        if place and any(
+            _may_be_same(observation, secret)
+            for number in place.lines
+            for secret in there.get((place.path, number), ())
+        ):
             all_secrets.append(observation)
         else:
             other_code.append(observation)
     return all_secrets, other_code
+
+
+def _may_be_same(one: Observation, other: Observation) -> bool:
+    """Return False for two secrets whose values are known, and have nothing in common."""
+    if one.secret is None or other.secret is None:
+        return True
+    values = one.secret.value, other.secret.value
+    if not all(values) or share_text(one, other):
+        return True
+    return values[0] in values[1] or values[1] in values[0]
 
 
 # Grouping: some pairs are compared, and those that are the `same` are merged, transitively.

@@ -54,11 +54,11 @@ HIDING = {
     "twice.py": f"password = '{WORD}-f'  # {PRAGMA}\n\nsecret = '{WORD}-f'  # {PRAGMA}\n",
 }
 OPEN = {
-    # A value that only bandit reports, on a line with a pragma.
-    "other.py": f"password = '{WORD}-g'; token = 'three'  # {PRAGMA}\n",
     "open.py": f"password = '{WORD}-h'\n",
     "nosec.py": f"password = '{WORD}-i'  # nosec B105\n",
 }
+# A value that only bandit reports, on a line with a pragma.
+OTHERS = {"other.py": f"password = '{WORD}-g'; token = 'three'  # {PRAGMA}\n"}
 KIND = "pragma: allowlist" + " secret"
 
 
@@ -76,12 +76,19 @@ def test_a_pragma_hides_the_guess_about_the_same_value_and_nothing_else(
 ) -> None:
     shell = f"os.system(command); password = '{WORD}-j'  # {PRAGMA}\n"
     root = make_project(
-        {"policies/scanagg.yml": POLICY, **HIDING, **OPEN, "shell.py": f"import os\n{shell}"}
+        {
+            "policies/scanagg.yml": POLICY,
+            **HIDING,
+            **OPEN,
+            **OTHERS,
+            "shell.py": f"import os\n{shell}",
+        }
     )
     said = check(root, "--offline", "--only", "bandit,detect-secrets")
     found = places(said.report)
     assert {path: found[path] for path in HIDING} == {path: [("secret", KIND)] for path in HIDING}
-    assert sorted(found["shell.py"]) == [("code", None), ("secret", KIND)]
+    for path in ("shell.py", "other.py"):
+        assert sorted(found[path], key=str) == [("code", None), ("secret", KIND)]
     for path in OPEN:
         assert all(hidden is None for _, hidden in found[path]), path
     assert said.run("detect-secrets")["hidden"] == {KIND: len(HIDING) + 3}
