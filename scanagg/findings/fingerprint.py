@@ -44,6 +44,7 @@ _LICENSE_NAME: Final = 200
 _FURTHER: Final = 500
 _BEFORE: Final = re.compile(r"[\w+/.~-]*\Z")
 _AFTER: Final = re.compile(r"[^\s\"'`]*")
+_BRACKETS: Final = ",;)]}"
 _QUOTED: Final = re.compile(r"([\"'])(.*?)\1")
 # The name of a value, before it; or the first one on its line.
 _NAME: Final = re.compile(
@@ -360,8 +361,11 @@ def _spans(line: str, values: Iterable[str]) -> list[tuple[int, int]]:
         start = max(quoted) or line.rfind(value)
         if start >= 0:
             before = _BEFORE.search(line, max(0, start - _FURTHER), start)
-            after = _AFTER.match(line, start + len(value), start + len(value) + _FURTHER)
-            found.append((before.start() if before else start, after.end() if after else start))
+            end = start + len(value)
+            after = _AFTER.match(line, end, end + _FURTHER)
+            # Brackets and commas around code change with its format.
+            rest = after[0].rstrip(_BRACKETS) if after else ""
+            found.append((before.start() if before else start, end + len(rest)))
     spans: list[tuple[int, int]] = []
     for start, end in sorted(found):
         if spans and start <= spans[-1][1]:

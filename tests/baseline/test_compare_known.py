@@ -272,6 +272,25 @@ SECRETS = {
         },
         known=1,
     ),
+    "two passwords in one line, formatted": case(
+        {"a.py": 'USER = [{"password": "wrong", "new_password": "HEX1"}]\n'},
+        {
+            "a.py": lines(
+                *("USER = [", "    {", '        "password": "wrong",'),
+                *('        "new_password": "HEX1",', "    }", "]"),
+            )
+        },
+        known=2,
+    ),
+    "a value without quotes, formatted": case(
+        {"a.py": 'USER = {"name": "user", "has_usable_password": False}\n'},
+        {
+            "a.py": lines(
+                *("USER = {", '    "name": "user",', '    "has_usable_password": False,', "}")
+            )
+        },
+        known=1,
+    ),
     "the name of a secret": case(
         {"a.py": 'api_key = "HEX1"\n'},
         {"a.py": 'import os\nclient_secret = "HEX1"\n'},
