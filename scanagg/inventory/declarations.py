@@ -2,15 +2,16 @@
 
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
 from scanagg.core.redact import mask_line
+from scanagg.inventory.indexes import index_of_archive
 from scanagg.inventory.manifest import (
     OWN_CODE,
     Declaration,
@@ -19,6 +20,7 @@ from scanagg.inventory.manifest import (
     Site,
     exact_version,
     in_folder_of,
+    is_archive,
     parsed,
     requirement_name,
     shown,
@@ -37,7 +39,8 @@ _CONDITIONS: Final = ("markers", "marker", "python", "platform", "sys_platform",
 _ARCHIVES: Final = (".whl", ".zip", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
 # Text that pip takes for an address: one of PEP 508 has a name and "@" before it.
 _ADDRESS: Final = re.compile(
-    rf"-e |[^@ #]*://|file:|(?![^ #]*://)[^ #]*(?:{'|'.join(map(re.escape, _ARCHIVES))})(?![^ #])",
+    rf"-e |[^@ #]*://|file:|(?![^ #]*://)[^ #]*(?:{'|'.join(map(re.escape, _ARCHIVES))})"
+    r"(?:\[[^\[\] #]*\])?(?![^ #])",
     re.IGNORECASE,
 )
 _PATH: Final = re.compile(r"[.~]|[^;]*[/\\]")
@@ -67,18 +70,19 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
         address = _EXTRAS_AT_END.sub("", written)
         if not address:
             raise ManifestError(Reason("empty-option"))
-        return Declaration(
+        declaration = Declaration(
             **asdict(site),
-            name=_name_in_address(written),
+            name=_name_in_address(_EXTRAS_AT_END.sub("", written)),
             text=shown(text.removeprefix("-e ")),
             origin=origin_of(address, site.source, project),
         )
+        return from_archive(declaration, [address])
     if requirement is None:
         raise ManifestError(Reason("not-a-requirement", {"text": mask_line(text)}))
     versions = map(_EXACT_SPECIFIER.fullmatch, map(str, requirement.specifier))
     pin = next(filter(None, versions), None)
     url = requirement.url
-    return Declaration(
+    declaration = Declaration(
         **asdict(site),
         name=requirement_name(requirement.name),
         text=shown(text),
@@ -88,6 +92,7 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
         conditional=requirement.marker is not None,
         specifier=None if url else str(requirement.specifier),
     )
+    return from_archive(declaration, [url] if url else [])
 
 
 def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -> Declaration:
@@ -102,7 +107,7 @@ def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -
     version = version if isinstance(version, str) else None
     extras = table.get("extras")
     exact = _EXACT.fullmatch((version or "").strip())
-    return Declaration(
+    declaration = Declaration(
         **asdict(site),
         name=requirement_name(name),
         text=shown(name if version in (None, "*") else f"{name} {version}"),
@@ -112,17 +117,60 @@ def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -
         conditional=any(map(table.get, _CONDITIONS)),
         specifier=None if version is None else as_pep_440(version),
     )
+    address = address_of_source(table)
+    return from_archive(declaration, [address] if address else [])
+
+
+def from_archive(declaration: Declaration, addresses: Sequence[str]) -> Declaration:
+    """Return the declaration with the version that the names of all of its archives have, if any.
+
+    Then it has no other origin, because its version is known.
+    """
+    versions = {version_in_address(address, declaration.name) for address in addresses}
+    if len(versions) != 1 or not is_archive(declaration.origin):
+        return declaration
+    (pin,) = versions
+    if pin is None:
+        return declaration
+    index = index_of_archive(addresses[0], declaration.place)
+    return replace(declaration, pin=pin, origin=None, index=index)
+
+
+def version_in_address(address: str, name: str) -> str | None:
+    """Return the version in the name of an archive of the package `name` (as in PEP 503)."""
+    try:
+        path = unquote(urlsplit(address).path)
+    except ValueError:
+        return None
+    file = path.replace("\\", "/").rpartition("/")[2]
+    try:
+        if file.endswith(".whl"):
+            of_file, version, *_ = parse_wheel_filename(file)
+        else:
+            suffix = next(filter(file.endswith, _ARCHIVES), "")
+            of_file, version = parse_sdist_filename(f"{file.removesuffix(suffix)}.tar.gz")
+    except ValueError:
+        return None
+    return str(version) if of_file == name else None
 
 
 def origin_of_source(source: object, path: str, project: ProjectFiles) -> Reason | None:
     """Read a table that may name a source other than an index, as `origin_of` does an address."""
-    if not isinstance(source, Mapping):
-        return None
-    for key, prefix in _SOURCES.items():
-        address = source.get(key)
-        if isinstance(address, str):
-            return origin_of(prefix + address, path, project)
-    return OWN_CODE if source.get("workspace") is True else None
+    address = address_of_source(source)
+    if address is not None:
+        return origin_of(address, path, project)
+    is_own = isinstance(source, Mapping) and source.get("workspace") is True
+    return OWN_CODE if is_own else None
+
+
+def address_of_source(source: object) -> str | None:
+    """Return the address or the path that a table names; None without one."""
+    if isinstance(source, Mapping):
+        for key, prefix in _SOURCES.items():
+            address = source.get(key)
+            if isinstance(address, str):
+                return prefix + address
+    return None
 
 
 def origin_of(address: str, source: str, project: ProjectFiles) -> Reason:

@@ -21,6 +21,7 @@ from scanagg.inventory.graph import (
     used_constraints,
     walk,
 )
+from scanagg.inventory.indexes import index_of_archive
 from scanagg.inventory.manifest import (
     Declaration,
     Edge,
@@ -31,7 +32,7 @@ from scanagg.inventory.manifest import (
     parsed,
     shown,
 )
-from scanagg.model import Constraint, Environment, NotExamined, Package, Reason
+from scanagg.model import Constraint, Environment, Location, NotExamined, Package, Reason
 from scanagg.project.installed import InstalledPackage, packages_of
 
 _NAMES: Final = (".venv", "venv")
@@ -61,15 +62,17 @@ class _DirectUrl(msgspec.Struct, frozen=True):
 
     url: str = ""
     dir_info: dict[str, object] = {}
+    archive_info: dict[str, object] | None = None
 
 
 class _Installed(msgspec.Struct, frozen=True):
-    """An installed package; `own` marks the project's own code."""
+    """An installed package; `own` marks the project's own code, `archive` is its address."""
 
     name: str
     version: str
     needs: Needs
     own: bool
+    archive: str = ""
 
 
 def find(
@@ -175,7 +178,7 @@ def _settings(prefix: Path, root: Path) -> Mapping[str, str]:
 
 
 def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
-    """Read every installed package that is from an index.
+    """Read every installed package that is from an index or an archive.
 
     The declarations of the project give their scope. Installed packages answer the open
     requirements of all manifests.
@@ -197,6 +200,8 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
     declared = [declaration for manifest in manifests for declaration in manifest.declared]
     graph = walk(nodes, map(attrgetter("root"), declared))
     unsure = {declaration.name for declaration in declared if declaration.is_listed}
+    place = Location(environment.name)
+    archives = (index_of_archive(one.archive, place) for one in installed if one.archive)
     pinned: list[Package] = []
     for package, (name, needed) in zip(installed, needs, strict=True):
         direct = False if declared and name not in unsure else None
@@ -212,6 +217,7 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
         own=frozenset(own),
         ways=_ways(nodes, declared, unsure),
         constraints=tuple(used_constraints(needs, graph)),
+        indexes=tuple(filter(None, archives)),
     )
 
 
@@ -226,7 +232,10 @@ def _ways(
 
 
 def _installed(distribution: InstalledPackage) -> _Installed:
-    """Read the metadata of a package. ManifestError if it is unusable, or not from an index."""
+    """Read the metadata of a package.
+
+    ManifestError if it is unusable, or if the package is from a folder or a repository.
+    """
     if distribution.problem:
         raise ManifestError(distribution.problem)
     metadata = distribution.metadata
@@ -242,6 +251,8 @@ def _installed(distribution: InstalledPackage) -> _Installed:
         direct = msgspec.convert(json.loads(direct_url), _DirectUrl)
     except (ValueError, RecursionError) as error:
         raise ManifestError(Reason("unreadable-direct-url", {"package": name})) from error
+    if direct.archive_info is not None:
+        return _Installed(name, version, needs, own=False, archive=direct.url)
     if direct.dir_info.get("editable") is not True:
         package = f"{name} {version}"
         raise ManifestError(

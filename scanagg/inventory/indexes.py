@@ -35,6 +35,11 @@ def indexes(addresses: Iterable[object], place: Location) -> Iterator[PackageInd
             yield PackageIndex(_host(address), shown(address), place)
 
 
+def index_of_archive(address: str, place: Location) -> PackageIndex | None:
+    """Return the host or the path of an archive as an index; None if it is from PyPI."""
+    return None if _is_pypi(address) else next(indexes((_folder(address),), place), None)
+
+
 def indexes_in(document: ManifestDocument, patterns: Iterable[str]) -> Iterator[PackageIndex]:
     """Yield the indexes in the values with these keys."""
     for pattern in patterns:

@@ -12,9 +12,11 @@ from packaging.markers import InvalidMarker, Marker
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory.declarations import (
+    address_of_source,
     origin_of_source,
     requirement_constraint,
     table_constraint,
+    version_in_address,
 )
 from scanagg.inventory.document import Keys, ManifestDocument, as_list, load_json, load_toml
 from scanagg.inventory.graph import (
@@ -25,7 +27,13 @@ from scanagg.inventory.graph import (
     used_constraints,
     walk,
 )
-from scanagg.inventory.indexes import PIPFILE_LOCK, indexes, indexes_in, indexes_of_entry
+from scanagg.inventory.indexes import (
+    PIPFILE_LOCK,
+    index_of_archive,
+    indexes,
+    indexes_in,
+    indexes_of_entry,
+)
 from scanagg.inventory.manifest import (
     OWN_CODE,
     Declaration,
@@ -35,6 +43,7 @@ from scanagg.inventory.manifest import (
     edge_of,
     grouped,
     in_folder_of,
+    is_archive,
     parsed,
     requirement_name,
 )
@@ -47,7 +56,7 @@ from scanagg.inventory.scopes import (
     named_scope,
     widest,
 )
-from scanagg.model import Constraint, Package, Requirement, Scope, SourceFile
+from scanagg.model import Constraint, Package, PackageIndex, Requirement, Scope, SourceFile
 
 
 class LockEntry(msgspec.Struct, frozen=True):
@@ -142,18 +151,23 @@ class LockKind(msgspec.Struct, frozen=True):
             table = document.table(*keys)
             source = entry.source_in(table)
             origin = origin_of_source(source, file.path, project)
+            address = address_of_source(source) if origin else None
+            in_name = version_in_address(address, name) if address else None
             with document.problems.caught(place.start_line):
                 requirement_name(entry.name)
                 if origin == OWN_CODE:
                     own_names.add(name)
-                elif origin:
+                elif origin and not (is_archive(origin) and (entry.version or in_name)):
                     unpinned.append(Requirement(name, name, place, origin, scope))
                 else:
                     direct = name in direct_names if basis.roots else None
                     requires = nodes.keys() & set(map(canonicalize_name, needed.names))
-                    package = pinned_package(entry.name, entry.version, scope, direct, requires)
+                    version = entry.version or in_name
+                    package = pinned_package(entry.name, version, scope, direct, requires)
                     packages.append(replace(package, places=(place,)))
-                    for index in indexes(indexes_of_entry(table), place):
+                    of_entry: list[PackageIndex | None] = [*indexes(indexes_of_entry(table), place)]
+                    of_entry += [index_of_archive(address, place)] if address else []
+                    for index in filter(None, of_entry):
                         indexes_by_address.setdefault(index.address, index)
         return Manifest(
             path=file.path,

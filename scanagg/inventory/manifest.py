@@ -41,6 +41,7 @@ _MASKED_WIDTH: Final = 4000
 OWN_CODE: Final = Reason("own-code")
 """The origin of a dependency that is a folder of the target."""
 
+_ARCHIVES: Final = frozenset(("from-address", "from-file"))
 # A version that does not follow PEP 440, such as "2004d", but can do no harm.
 _PLAIN_VERSION: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+!-]*")
 
@@ -79,7 +80,8 @@ class Declaration(Site, frozen=True, kw_only=True):
     is not a package index; `OWN_CODE` marks the project's own code. `needed_by` are the packages
     that need it according to a compiler's comment. `specifier` has the allowed versions by PEP 440;
     it is None if the line does not restrict versions or only records the installed one. `asks` is
-    false for a line that requests nothing: a compiler wrote it, or it is a constraint.
+    false for a line that requests nothing: a compiler wrote it, or it is a constraint. `index` has
+    the archive that the pin is from, unless PyPI has it.
     """
 
     name: str
@@ -91,6 +93,7 @@ class Declaration(Site, frozen=True, kw_only=True):
     needed_by: tuple[str, ...] = ()
     specifier: str | None = None
     asks: bool = True
+    index: PackageIndex | None = None
 
     @property
     def is_listed(self) -> bool:
@@ -222,6 +225,11 @@ class ProjectFiles(msgspec.Struct, frozen=True):
 
 Reader = Callable[[SourceFile, ProjectFiles], Manifest | None]
 """Reads a manifest. None if the file is not one after all; ManifestError if it cannot be read."""
+
+
+def is_archive(origin: Reason | None) -> bool:
+    """Return True for the origin of a dependency that is one file, not a folder or repository."""
+    return origin is not None and origin.kind in _ARCHIVES
 
 
 def grouped(items: Iterable[T], key: Callable[[T], K]) -> dict[K, list[T]]:

@@ -9,13 +9,14 @@ import msgspec
 from msgspec.structs import replace
 from packaging.utils import canonicalize_version
 
-from scanagg.inventory.manifest import OWN_CODE, Declaration, Manifest, grouped
+from scanagg.inventory.manifest import OWN_CODE, Declaration, Manifest, grouped, is_archive
 from scanagg.inventory.scopes import widest
 from scanagg.model import (
     Constraint,
     Inventory,
     NotExamined,
     Package,
+    PackageIndex,
     Reason,
     Requirement,
     Scope,
@@ -96,7 +97,7 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         constraints=_united_constraints(constraints),
         uses=tuple(dict.fromkeys(uses)),
         unread=tuple(dict.fromkeys(unread)),
-        indexes=tuple(dict.fromkeys(chain.from_iterable(one.indexes for one in manifests))),
+        indexes=tuple(dict.fromkeys(chain.from_iterable(map(_indexes, manifests)))),
         of_tools=frozenset(one.purl for one in united if _version_key(one) not in of_project),
     )
 
@@ -109,6 +110,14 @@ def _uses(manifest: Manifest) -> Iterator[Use]:
     for declaration in manifest.declared:
         for package in _pinned((declaration,)):
             yield _use(package, manifest.path, optional=declaration.optional)
+
+
+def _indexes(manifest: Manifest) -> Iterator[PackageIndex]:
+    """Yield the indexes that a manifest names, and the hosts of the archives that it pins."""
+    yield from manifest.indexes
+    for declaration in chain(manifest.declared, *manifest.tools.values()):
+        if declaration.index:
+            yield declaration.index
 
 
 def _use(package: Package, manifest: str, *, optional: bool) -> Use:
@@ -177,7 +186,7 @@ def _with_ways(
 
 def _locked(declaration: Declaration, locks: Sequence[_Lock]) -> list[Package]:
     """Return the locked packages that answer an open requirement, with its place."""
-    if declaration.pin or declaration.origin:
+    if declaration.pin or not (declaration.origin is None or is_archive(declaration.origin)):
         return []
     return [
         replace(

@@ -9,8 +9,10 @@ from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.inventory.declarations import (
+    address_of_source,
     declare,
     declare_table,
+    from_archive,
     origin_of_source,
     requirement_constraint,
     table_constraint,
@@ -135,10 +137,13 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     names = (document.value("project", "name"), document.value(*_POETRY, "name"))
     own = frozenset(_names(names))
     declared = list(_with_own_extras(declared, own))
-    origins = _uv_origins(document, project) | dict.fromkeys(own, OWN_CODE)
+    declared = [
+        replace(one, origin=OWN_CODE) if one.name in own else one
+        for one in _with_sources(declared, document, project)
+    ]
     return Manifest(
         path=file.path,
-        declared=tuple(replace(one, origin=origins.get(one.name, one.origin)) for one in declared),
+        declared=tuple(declared),
         problems=tuple(document.problems.entries),
         own=own,
         includes=includes,
@@ -195,11 +200,7 @@ def read_script(file: SourceFile, project: ProjectFiles) -> Manifest | None:
     text = "\n".join((*([""] * (start + 1)), *(line[2:] for line in lines[start + 1 : end])))
     document = parse_toml(text, file, project)
     section = _Section(document, ("dependencies",), Scope.RUNTIME, "")
-    origins = _uv_origins(document, project)
-    declared = [
-        replace(one, origin=origins.get(one.name, one.origin))
-        for one in _from_list(section, project)
-    ]
+    declared = _with_sources(_from_list(section, project), document, project)
     return Manifest(
         path=file.path,
         declared=tuple(declared),
@@ -267,15 +268,23 @@ def _from_table(
                     yield declaration
 
 
-def _uv_origins(document: ManifestDocument, project: ProjectFiles) -> dict[str, Reason]:
-    """Return where `tool.uv.sources` takes packages from, by name, if that is not an index."""
-    origins: dict[str, Reason] = {}
-    for name, value in document.table("tool", "uv", "sources").items():
-        of_sources = (origin_of_source(source, document.path, project) for source in as_list(value))
-        origin = next(filter(None, of_sources), None)
-        if origin:
-            origins[canonicalize_name(name)] = origin
-    return origins
+def _with_sources(
+    declared: Iterable[Declaration], document: ManifestDocument, project: ProjectFiles
+) -> Iterator[Declaration]:
+    """Yield the declarations, each from where `tool.uv.sources` takes it if not from an index."""
+    sources: dict[str, Sequence[object]] = {
+        canonicalize_name(name): as_list(value)
+        for name, value in document.table("tool", "uv", "sources").items()
+    }
+    for one in declared:
+        of_one = sources.get(one.name, ())
+        origins = (origin_of_source(source, document.path, project) for source in of_one)
+        origin = next(filter(None, origins), one.origin)
+        addresses = list(map(address_of_source, of_one)) or [None]
+        known = [address for address in addresses if address]
+        from_source = replace(one, origin=origin)
+        all_known = len(known) == len(addresses)
+        yield from_archive(from_source, known) if all_known else from_source
 
 
 def _scopes_by_extras(document: ManifestDocument) -> Mapping[str, Scope]:

@@ -171,13 +171,13 @@ def test_an_installation_from_elsewhere_is_a_problem(project, read_target, probl
     install(site, "odder", "0.5", url="{")
     install(site, "web", "1.0")
     inventory = read_inventory(read_target(project), tmp_path / "env")
-    assert names(inventory) == ["web==1.0"]
+    assert names(inventory) == ["link==0.3", "web==1.0"]
+    assert [index.host for index in inventory.indexes] == ["x.invalid"]
     assert {one.input for one in inventory.problems} == {"env"}
     found = sorted(inventory.problems, key=lambda problem: str(problem.reason.values))
     assert [(one.reason.kind, one.reason.values) for one in found] == [
         ("not-from-an-index", {"package": "built 0.1", "address": "file:///x"}),
         ("not-from-an-index", {"package": "fork 0.2", "address": "https://***@x.invalid/f"}),
-        ("not-from-an-index", {"package": "link 0.3", "address": "https://x.invalid/l.zip"}),
         ("unreadable-direct-url", {"package": "odd"}),
         ("unreadable-direct-url", {"package": "odder"}),
     ]

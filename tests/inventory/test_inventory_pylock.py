@@ -67,15 +67,15 @@ def test_packages_and_what_is_from_no_index(inventory_of, pins, open_):
     project = '[project]\nname = "app"\ndependencies = ["web", "fork", "not-there"]\n'
     inventory = inventory_of({"pylock.toml": LOCK, "pyproject.toml": project})
     assert pins(inventory) == {
+        "archive==1": "runtime transitive pylock.toml:17",
         "base==2.0": "dev transitive pylock.toml:7",
         "web==1.0": "runtime direct pylock.toml:3 pyproject.toml:3",
     }
-    assert inventory.packages[1].requires == ("base",)
+    assert inventory.packages[2].requires == ("base",)
     assert open_(inventory) == {
         "pylock.toml:14 fork": Reason(
             "from-version-control", {"system": "git", "address": "https://x.invalid/fork.git"}
         ),
-        "pylock.toml:17 archive": Reason("from-address", {"address": "https://x.invalid/a.zip"}),
         "pyproject.toml:3 not-there": Reason("no-exact-version"),
     }
 

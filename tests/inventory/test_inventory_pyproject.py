@@ -166,6 +166,7 @@ def test_tables_of_poetry(inventory_of, pins, open_, problems):
     inventory = inventory_of({"pyproject.toml": POETRY, "libs/mine/mine.py": ""})
     assert pins(inventory) == {
         "bare==1.2": "runtime direct pyproject.toml:8",
+        "file==1.0": "runtime direct pyproject.toml:14",
         "many==1.0": "runtime direct pyproject.toml:10",
         "many==2.0": "runtime direct pyproject.toml:10",
         "same==1.3": "runtime direct pyproject.toml:9",
@@ -179,7 +180,6 @@ def test_tables_of_poetry(inventory_of, pins, open_, problems):
             "from-version-control", {"system": "git", "address": "https://x.invalid/fork.git"}
         ),
         "pyproject.toml:13 theirs": Reason("from-folder", {"path": "../theirs"}),
-        "pyproject.toml:14 file": Reason("from-file", {"path": "w/file-1.0.tar.gz"}),
         "pyproject.toml:15 link": Reason("from-address", {"address": "https://x.invalid/link.zip"}),
         "pyproject.toml:20 linter": UNPINNED,
     }
