@@ -7,6 +7,7 @@ import stat
 from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
@@ -202,6 +203,13 @@ def _replaced(text: str, raw: bytes, pin: Pin, versions: Collection[_Version]) -
         last = version.end
     mark = raw[: len(raw) - len(text)]
     return Edited(mark + "".join((*parts, text[last:])).encode("latin-1"), tuple(changes))
+
+
+def names_archive(raw: bytes, pin: Pin, lines: Collection[int]) -> bool:
+    """Return True if one of these lines has the file name of an archive of the old version."""
+    named = re.compile(rf"-{re.escape(pin.old)}(?:-|\.(?:zip|tar|tgz))")
+    texts = enumerate(raw.decode("utf-8", "replace").splitlines(), start=1)
+    return any(number in lines and named.search(unquote(text)) for number, text in texts)
 
 
 def pinned_versions(raw: bytes) -> Iterator[tuple[str, str]]:

@@ -10,7 +10,7 @@ from packaging.version import Version
 
 from scanagg.model import Constraint, Package, Scope, Upgrade
 from scanagg.upgrades.lockers import Recipe, Unknown, is_lock, recipe_of
-from scanagg.upgrades.pins import Generated, Pin, PinChange, Refused, edited, read
+from scanagg.upgrades.pins import Generated, Pin, PinChange, Refused, edited, names_archive, read
 from scanagg.upgrades.plan import hindering
 
 
@@ -174,6 +174,9 @@ def _ways_of(
                 raise Generated(f"{path} is written by a tool")
             changes = edited(path, raw, goal.pin, lines).changes
             if not changes:
+                if names_archive(raw, goal.pin, lines):
+                    text = f"{path} names an archive: change it to {goal.requirement}"
+                    yield ByHand(goal, text)
                 continue
             if goal.held:
                 asks = " and ".join(f"{one.by} requires {_asked(one)}" for one in goal.held)

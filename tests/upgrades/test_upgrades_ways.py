@@ -145,6 +145,11 @@ def test_only_what_unblocks(found: Callable[..., Ways]) -> None:
     [
         ({}, "requirements.txt does not exist"),
         ({"requirements.txt": "lib==1.0,<2\n"}, "limits the version"),
+        (
+            {"requirements.txt": "lib @ https://x.invalid/lib-1.0-py3-none-any.whl\n"},
+            "requirements.txt names an archive: change it to lib==2.0",
+        ),
+        ({"requirements.txt": "lib @ https://x.invalid/lib-1.01.zip\n"}, "no file of the project"),
         ({"requirements.txt": "lib>=1\n"}, "no file of the project pins it"),
     ],
 )
