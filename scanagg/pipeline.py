@@ -127,6 +127,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
                 *traced.notices,
                 *(() if is_trusted else traced.lost),
                 *_notices(request, target),
+                *inventory.notices,
                 *_index_notices(inventory),
                 *_store_notices(request, setup, store),
             ),

@@ -127,6 +127,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     it was compiled from. `tools` are requirements of other environments than that of the project,
     by the kind of file or section (see `project.kinds`); no lock of the project covers them.
     `unread` are parts that are not read. `indexes` are the package indexes other than PyPI.
+    `limits` are exact versions of constraints that pin no package.
     """
 
     path: str
@@ -145,6 +146,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     tools: Mapping[str, Sequence[Declaration]] = {}
     unread: tuple[Unread, ...] = ()
     indexes: tuple[PackageIndex, ...] = ()
+    limits: tuple[Declaration, ...] = ()
 
     def for_development(self) -> "Manifest":
         """Return the manifest with everything in it for development only."""

@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from operator import attrgetter
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -27,6 +28,8 @@ from scanagg.model import (
     sorted_locations,
 )
 from scanagg.project.kinds import FOLDERS
+
+_EXAMPLES: Final = 5
 
 
 class _Lock(msgspec.Struct, frozen=True):
@@ -99,7 +102,24 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         unread=tuple(dict.fromkeys(unread)),
         indexes=tuple(dict.fromkeys(chain.from_iterable(map(_indexes, manifests)))),
         of_tools=frozenset(one.purl for one in united if _version_key(one) not in of_project),
+        notices=tuple(_unused_constraints(manifests, united)),
     )
+
+
+def _unused_constraints(
+    manifests: Iterable[Manifest], packages: Iterable[Package]
+) -> Iterator[Reason]:
+    """Yield the exact versions in each file of constraints that are no package of the project."""
+    known = set(map(_version_key, packages))
+    unused = [
+        one
+        for one in dict.fromkeys(chain.from_iterable(map(attrgetter("limits"), manifests)))
+        if one.pin and (one.name, canonicalize_version(one.pin)) not in known
+    ]
+    for path, same in sorted(grouped(unused, attrgetter("place.path")).items()):
+        pins = sorted({f"{one.name}=={one.pin}" for one in same})
+        shown = (*pins[:_EXAMPLES], *(["…"] if len(pins) > _EXAMPLES else ()))
+        yield Reason("only-constraints", {"path": path, "number": len(pins), "packages": shown})
 
 
 def _uses(manifest: Manifest) -> Iterator[Use]:

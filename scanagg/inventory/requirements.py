@@ -10,7 +10,7 @@ from typing import Final, NoReturn
 
 import msgspec
 from msgspec.structs import replace
-from packaging.utils import canonicalize_name
+from packaging.utils import canonicalize_name, canonicalize_version
 
 from scanagg.core.redact import mask_line
 from scanagg.inventory.declarations import declare
@@ -142,6 +142,7 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
         includes=tuple(path for path, _ in reading.waiting[1:]),
         constraints=tuple(filter(None, constraints)),
         indexes=tuple(reading.indexes),
+        limits=tuple(reading.unused),
     )
 
 
@@ -149,7 +150,8 @@ class _Reading(msgspec.Struct):
     """The state while the file `source` is read, with everything that it includes.
 
     `waiting` has the files to read, with True for those that are constraints only. `declared` has
-    the constraints under True, and the requirements under False.
+    the constraints under True, and the requirements under False. `unused` are exact versions of
+    constraints for packages that nothing is known to ask for.
     """
 
     source: str
@@ -161,6 +163,7 @@ class _Reading(msgspec.Struct):
     problems: list[NotExamined] = []
     indexes: list[PackageIndex] = []
     compiled_from: set[str] = msgspec.field(default_factory=set)
+    unused: list[Declaration] = []
     # One for each reading: a parser cannot be shared by threads.
     parser: _Options = msgspec.field(default_factory=_Options)
 
@@ -206,19 +209,40 @@ class _Reading(msgspec.Struct):
     def pinned(self) -> Iterator[Declaration]:
         """Yield the requirements, pinned by constraints if they are not by themselves.
 
-        The pins of constraints are yielded too: only resolving would show which of them pip would
-        use for the dependencies of others.
+        The pins of constraints are yielded too, if a requirement asks for the package, or if the
+        comments of a compiler say that one needs it. All others are `unused`.
         """
+        required = self.declared[False]
+        open_names = {one.name for one in required if not one.pin} | self._needed()
+        exact = {(one.name, canonicalize_version(one.pin)) for one in required if one.pin}
         pins: dict[str, set[str]] = {}
         for constraint in self.declared[True]:
             if constraint.pin:
                 pins.setdefault(constraint.name, set()).add(constraint.pin)
-                yield replace(constraint, direct=None, asks=False)
+                same = (constraint.name, canonicalize_version(constraint.pin)) in exact
+                if same or constraint.name in open_names:
+                    yield replace(constraint, direct=None, asks=False)
+                else:
+                    self.unused.append(constraint)
         for declaration in self.declared[False]:
             if declaration.pin or declaration.origin or declaration.name not in pins:
                 yield declaration
             else:
                 yield from (replace(declaration, pin=pin) for pin in sorted(pins[declaration.name]))
+
+    def _needed(self) -> set[str]:
+        """Return the packages that requirements need, by the comments in constraints."""
+        children: dict[str, set[str]] = {}
+        for constraint in self.declared[True]:
+            for parent in constraint.needed_by:
+                children.setdefault(parent, set()).add(constraint.name)
+        needed: set[str] = set()
+        waiting = {one.name for one in self.declared[False]}
+        while waiting:
+            new = children.pop(waiting.pop(), set()) - needed
+            needed |= new
+            waiting |= new
+        return needed
 
     def _options(self, text: str, path: str, site: Site, constrains: bool) -> None:
         """Read a line with options: local packages, indexes, or files that `path` includes."""

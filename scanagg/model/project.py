@@ -199,6 +199,7 @@ class Inventory(msgspec.Struct, frozen=True):
     in each of its manifests. `unread` are manifests of other kinds than those that the inventory
     reads; a scanner may read them. `of_tools` are the purls of packages that only the environments
     of tools have, such as tests and builds. `indexes` are the package indexes other than PyPI.
+    `notices` name exact versions in manifests that are not among the packages, and the like.
     """
 
     packages: tuple[Package, ...] = ()
@@ -211,6 +212,7 @@ class Inventory(msgspec.Struct, frozen=True):
     unread: tuple[Unread, ...] = ()
     of_tools: frozenset[str] = frozenset()
     indexes: tuple[PackageIndex, ...] = ()
+    notices: tuple[Reason, ...] = ()
 
 
 class SourceFile(msgspec.Struct, frozen=True):

@@ -461,6 +461,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     "secret-name": "its path may have a secret, and other users can see the arguments of a program",
     "secret-names": "paths with possible secrets, which reports mask: {paths}",
     "other-index": "packages may come from {host}, and not from PyPI: {paths}",
+    "only-constraints": (
+        "{number:exact version} of {path} not audited, because no manifest asks for the packages: "
+        "{packages}"
+    ),
     "nested-repositories": "not examined, because they are other repositories: {paths}",
     "files-not-checked-out": "a sparse checkout leaves out {count:file}: not examined",
     "files-excluded": "the configuration excludes {count:file} from every scanner",

@@ -174,15 +174,35 @@ def test_a_constraint_pins_what_is_required(inventory_of, pins):
     inventory = inventory_of(
         {
             "requirements.txt": "a>=1\nb==2\n-c constraints.txt\n",
-            "constraints.txt": "a==1.5\nb==2\nc==3\nd<4\n",
+            "constraints.txt": "a==1.5\nb==2.0\nc==3\nd<4\n",
         }
     )
     assert pins(inventory) == {
         "a==1.5": "runtime unknown constraints.txt:1 requirements.txt:1",
         "b==2": "runtime unknown constraints.txt:2 requirements.txt:2",
-        "c==3": "runtime unknown constraints.txt:3",
     }
     assert not inventory.unpinned
+    assert not inventory.notices[1:]
+    values = {"path": "constraints.txt", "number": 1, "packages": ("c==3",)}
+    assert inventory.notices[0] == Reason("only-constraints", values)
+
+
+def test_a_constraint_pins_what_a_compiler_says_is_needed(inventory_of):
+    constraints = (
+        "web==1\n  # via -r x.in\nbase==2 # via web\nloop==1 # via loop\n"
+        "deep==3\n  # via\n  #   base\n  #   deep\nother==4 # via loop\n"
+    )
+    inventory = inventory_of(
+        {"requirements.txt": "Web>=1\n-c limits", "limits": constraints, "b/deps": "other==4"}
+    )
+    assert [one.name for one in inventory.packages] == ["base", "deep", "other", "web"]
+    (notice,) = inventory.notices
+    assert notice.values["packages"] == ("loop==1",)
+
+
+def test_a_constraint_on_another_version_than_the_required_one_is_no_package(inventory_of, pins):
+    inventory = inventory_of({"requirements.txt": "a==1\n-c limits\n", "limits": "a==2\n"})
+    assert list(pins(inventory)) == ["a==1"]
 
 
 def test_constraints_count_only_where_they_are_included(inventory_of):
@@ -194,9 +214,9 @@ def test_constraints_count_only_where_they_are_included(inventory_of):
 
 def test_what_a_constraint_includes_is_a_constraint(inventory_of, pins):
     inventory = inventory_of(
-        {"requirements.txt": "-c c.list\n", "c.list": "-r d.list\n", "d.list": "a==1\nb>1\n"}
+        {"requirements.txt": "a\n-c c.list", "c.list": "-r d.list\n", "d.list": "a==1\nb==1\n"}
     )
-    assert pins(inventory) == {"a==1": "runtime unknown d.list:1"}
+    assert pins(inventory) == {"a==1": "runtime unknown d.list:1 requirements.txt:1"}
     assert not inventory.unpinned
 
 
