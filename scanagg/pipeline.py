@@ -206,12 +206,12 @@ def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> S
 
 
 def _with_skipped(runs: Sequence[Run], request: Request, clock: Clock) -> tuple[Run, ...]:
-    """Add a run for each scanner in --skip: it is missing, not clean."""
+    """Add a run for each scanner in --skip."""
     skipped = [
         Run(
             scanner=name,
             version=None,
-            status=Status.MISSING,
+            status=Status.SKIPPED,
             detail=Reason("scanner-skipped"),
             coverage=Coverage("inputs"),
             started=clock.now,

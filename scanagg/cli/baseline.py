@@ -40,7 +40,6 @@ from scanagg.project.target import read_target
 from scanagg.project.trusted import WorkTree
 from scanagg.reports import phrases
 from scanagg.reports.reasons import sentence
-from scanagg.scanners.base import scanner_info
 
 app = typer.Typer(no_args_is_help=True, help="Record the findings that are not new.")
 
@@ -250,8 +249,9 @@ def _check(work: BaselineWork, *, show: bool) -> Report:
     gaps = [*map(sentence, report.gate.gaps)]
     for run in report.runs:
         is_empty = run.status is Status.EMPTY and run.coverage.gaps
-        if is_empty and work.request.offline and scanner_info(run.scanner).needs_network:
-            say(f"{run.scanner} did not run, because it needs the network.")
+        if run.status is Status.SKIPPED and run.detail:
+            if run.scanner not in work.request.skip:
+                say(f"{run.scanner} did not run: {sentence(run.detail)}.")
         elif is_empty or run.status in (Status.FAILED, Status.TIMEOUT):
             gaps.append(f"{run.scanner}: {sentence(run.detail) if run.detail else run.status}")
     if gaps:

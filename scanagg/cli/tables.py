@@ -33,6 +33,7 @@ STATUS_STYLES: Final[Mapping[Status, str]] = {
     Status.FAILED: "red",
     Status.TIMEOUT: "red",
     Status.MISSING: "yellow",
+    Status.SKIPPED: "dim",
     Status.NOT_APPLICABLE: "dim",
 }
 OUTCOME_STYLES: Final[Mapping[Outcome, str]] = {

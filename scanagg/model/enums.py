@@ -94,6 +94,7 @@ class Status(_Word):
     FAILED = "failed"
     TIMEOUT = "timeout"
     MISSING = "missing"
+    SKIPPED = "skipped"
     NOT_APPLICABLE = "not_applicable"
 
 

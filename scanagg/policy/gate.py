@@ -2,8 +2,8 @@
 
 Only this module judges the statuses and the coverage of runs:
 
-- A run that failed, timed out, is missing or empty leaves a gap. So does a required scanner without
-  a run.
+- A run that failed, timed out, is missing, skipped or empty leaves a gap. So does a required
+  scanner without a run.
 - A run that is ok or degraded leaves a gap if more inputs were not examined than `max_skipped` and
   `max_errors` allow together (0 by default), or if fewer than `min_audited` were. Inputs that were
   left out on purpose are listed in reports and do not count.
@@ -13,7 +13,8 @@ Only this module judges the statuses and the coverage of runs:
   that the policy requires (KEV, EPSS), if it is missing or older than `enrichment.max_age`. For
   other such data, its age is a notice.
 - A gap of a required scanner makes the run incomplete. A gap of another scanner is a notice, unless
-  its entry has `on_failure: block`. Optional scanners that are not installed are not mentioned.
+  its entry has `on_failure: block`. Optional scanners that are not installed, or were
+  skipped, are not mentioned.
 """
 
 from collections import Counter, defaultdict
@@ -133,7 +134,7 @@ class _Judgement:
         problem = _broken(run) or _unexamined(run, entry) or stale(run, entry, self.results.now)
         if problem and entry.required:
             self.miss(run.scanner, problem, entry)
-        elif problem and run.status is not Status.MISSING:
+        elif problem and run.status not in (Status.MISSING, Status.SKIPPED):
             reasons = self.gaps if entry.on_failure == "block" else self.notices
             reasons.append(Reason("scanner", {"scanner": run.scanner, "problem": problem}))
         elif problem:
@@ -296,7 +297,7 @@ def _broken(run: Run) -> Reason | None:
             return Reason("failed", {"detail": detail})
         case Status.TIMEOUT:
             return Reason("timeout", {"detail": detail})
-        case Status.MISSING:
+        case Status.MISSING | Status.SKIPPED:
             return Reason("missing", {"detail": detail})
         case Status.EMPTY if _wanted(run.coverage) > 0 or not run.coverage.found:
             return Reason("empty", {"detail": detail})

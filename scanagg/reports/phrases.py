@@ -57,6 +57,7 @@ STATUSES: Final = {
     Status.FAILED: "failed",
     Status.TIMEOUT: "timed out",
     Status.MISSING: "missing",
+    Status.SKIPPED: "skipped",
     Status.NOT_APPLICABLE: "not applicable",
 }
 CATEGORIES: Final = {
@@ -250,7 +251,8 @@ def examined(run: Run) -> str:
     """Return "2 of 3 files", "did not run" or "nothing to examine"."""
     coverage = run.coverage
     if not coverage.found:
-        return "did not run" if run.status is Status.MISSING else "nothing to examine"
+        did_not_run = run.status in (Status.MISSING, Status.SKIPPED)
+        return "did not run" if did_not_run else "nothing to examine"
     return f"{coverage.examined:,} of {coverage.found:,} {one_line(coverage.unit)}"
 
 

@@ -179,7 +179,8 @@ SENTENCES: Final[Mapping[str, str]] = {
         "the only {program} on PATH is in the checked project or in a relative folder, and scanagg "
         "does not run it: install {program} elsewhere, or set {variable} to its absolute path"
     ),
-    "scanner-skipped": "skipped with `--skip`",
+    "scanner-skipped": "left out with `--skip`",
+    "skipped-offline": "it needs the network, and the check is offline",
     "offline": "it needs {service}, but the check is offline",
     "offline-without-store": (
         "it needs {service}, but the check is offline, and there is no advisory store: "

@@ -173,6 +173,8 @@ class _Scan:
         if not inputs.found and not inputs.not_examined:
             reason = Reason("not-applicable", {"unit": inputs.unit})
             return self._end(Status.NOT_APPLICABLE, reason, Coverage(inputs.unit))
+        if self._context.offline and self._info.needs_network:
+            return self._end(Status.SKIPPED, Reason("skipped-offline"), Coverage(inputs.unit))
         try:
             tool = self._scanner.locate(self._context)
             missing = Reason("not-installed", {"install": self._info.install})

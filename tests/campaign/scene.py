@@ -288,7 +288,7 @@ def _unseen(made: Scene, report: str | None) -> Iterator[str]:
             yield f"neither found nor named: {path!r}"
 
 
-_WITHOUT_RESULT = {"failed", "timeout", "missing"}
+_WITHOUT_RESULT = {"failed", "timeout", "missing", "skipped"}
 
 
 def _reports(made: Scene) -> dict[str, str]:

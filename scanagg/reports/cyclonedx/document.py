@@ -143,7 +143,7 @@ def _metadata(report: Report, root: str) -> BomMetaData:
         values[f"{name}:examined"] = examined(run)
         values[f"{name}:version"] = run.version
         values[f"{name}:data"] = run.data.name if run.data else None
-        if run.version and run.status is not Status.MISSING:
+        if run.version and run.status not in (Status.MISSING, Status.SKIPPED):
             tools[run.scanner, run.version] = None
     for source in (*sources, *report.data):
         name = f"data:{_slug(source.name)}"
@@ -249,7 +249,7 @@ def _not_examined(report: Report) -> list[str]:
 
 
 def _package_runs(report: Report) -> list[Run]:
-    """Return the runs that examine packages, without scanners that are not installed."""
+    """Return the runs that examine packages, without scanners that did not run."""
     runs = [run for run in report.runs if run.coverage.unit == _UNIT]
-    installed = [run for run in runs if run.status is not Status.MISSING]
-    return installed or runs
+    did_not_run = (Status.MISSING, Status.SKIPPED)
+    return [run for run in runs if run.status not in did_not_run] or runs

@@ -48,7 +48,10 @@ _MOST_RESULTS: Final = 5_000
 # alerts. A scanner that skipped some inputs has a run: its new findings must show up, alerts for
 # the skipped inputs reopen with the next complete check, and the run names those inputs.
 _SHOWN: Final = frozenset({Status.OK, Status.DEGRADED, Status.NOT_APPLICABLE})
-_LEVELS: Final = {Status.OK: "note", Status.NOT_APPLICABLE: "note", Status.DEGRADED: "warning"}
+_LEVELS: Final = {
+    **dict.fromkeys((Status.OK, Status.NOT_APPLICABLE, Status.SKIPPED), "note"),
+    Status.DEGRADED: "warning",
+}
 
 _NOT_KNOWN: Final = "0 (not known)"
 # Semantic Versioning 2.0.0, https://semver.org

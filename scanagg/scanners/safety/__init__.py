@@ -226,9 +226,8 @@ def locate(context: base.Context) -> base.Tool | None:
 
 
 def inputs(context: base.Context) -> base.Inputs:
-    """Return every package of the inventory; none offline."""
-    offline = Reason("offline", {"service": _SERVICE})
-    return pinned.inputs(context.inventory, offline if context.offline else None)
+    """Return every package of the inventory."""
+    return pinned.inputs(context.inventory)
 
 
 def batches(context: base.Context, inputs: base.Inputs) -> Sequence[tuple[str, ...]]:
