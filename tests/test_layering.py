@@ -29,8 +29,9 @@ ALLOWED: Mapping[str, set[str]] = {
     "reports": {"core", "model", "project"},
     "baseline": {"core", "model", "project", "inventory", "scanners", "findings"},
     "gate": {"core", "model", "project", "scanners", "findings", "policy", "baseline", "upgrades"},
+    "demo": {"core", "advisories"},
     "pipeline": {"core", "model", "baseline", "gate", "reports", *STAGES},
-    "cli": {"core", "model", "baseline", "gate", "reports", "pipeline", *STAGES},
+    "cli": {"core", "model", "baseline", "gate", "reports", "pipeline", "demo", *STAGES},
     "__main__": {"cli"},
 }
 

@@ -14,6 +14,7 @@ from scanagg import __version__
 from scanagg.core.errors import ExitCode
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "demo": "Check a small project with deliberate mistakes, to see how scanagg works.",
     "check": "Run the scanners, judge their findings, and write reports.",
     "explain": "Explain the verdict on a finding.",
     "fix": "List the upgrades that fix vulnerabilities, or apply them.",

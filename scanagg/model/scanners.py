@@ -33,7 +33,8 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     with evidence in its coverage. All scanners of packages use what the inventory reads.
 
     `needs_network`: it does nothing offline. `asks_advisory_store`: it can look vulnerabilities up
-    in the advisory store. `scans_images`: it scans container images.
+    in the advisory store. `scans_images`: it scans container images. `data_variable` is the
+    environment variable that names the folder of its own data, if it has one.
 
     `rule_aliases` maps a rule to the id of an equal rule, of its own or of another scanner. A
     finding about a secret has that id, its witnesses those of their scanners.
@@ -69,6 +70,7 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     needs_network: bool = False
     asks_advisory_store: bool = False
     scans_images: bool = False
+    data_variable: str = ""
     rule_aliases: Mapping[str, str] = _NONE
     renamed_rules: Mapping[str, str] = _NONE
     secret_rules: frozenset[str] = frozenset()

@@ -53,6 +53,7 @@ INFO = ScannerInfo(
     usual_for=frozenset({Category.MISCONFIGURATION}),
     reads=OTHERS,
     scans_images=True,
+    data_variable="TRIVY_CACHE_DIR",
     rule_aliases=secret_rules.ALIASES,
     # Secrets in ARG and ENV of a Dockerfile, by the old and new names of the check.
     secret_rules=frozenset({"DS-0031", "DS031", "AVD-DS-0031"}),
@@ -62,7 +63,7 @@ INFO = ScannerInfo(
 _IMAGE: Final = "image:"
 _COPIES: Final = "decoded"
 _ALLOW: Final = (
-    *("TRIVY_CACHE_DIR", "TRIVY_DB_REPOSITORY", "TRIVY_JAVA_DB_REPOSITORY"),
+    *(INFO.data_variable, "TRIVY_DB_REPOSITORY", "TRIVY_JAVA_DB_REPOSITORY"),
     *("TRIVY_CHECKS_BUNDLE_REPOSITORY", "TRIVY_USERNAME", "TRIVY_PASSWORD"),
     *("TRIVY_REGISTRY_TOKEN", "DOCKER_HOST", "DOCKER_CONFIG"),
 )
