@@ -2,7 +2,8 @@
 """Set up this repository with only Python and git, and run scanagg or the tests.
 
     python3 dev.py setup         create the environment .venv/ from requirements/dev.txt
-    python3 dev.py check [...]   run `scanagg check` with these arguments, or on this repository
+    python3 dev.py check         check a demonstration project in build/shop/, without a network
+    python3 dev.py check [...]   run `scanagg check` with these arguments, such as a path
     python3 dev.py test [...]    run every check and test, or only pytest with these arguments
 
 Each command first sets up what is missing, in .venv/ and build/. You can delete both at any time.
@@ -24,6 +25,7 @@ from typing import Final
 ROOT: Final = Path(__file__).resolve().parent
 VENV: Final = ROOT / ".venv"
 PYTHON: Final = VENV / "bin" / "python"
+SHOP: Final = ROOT / "build" / "shop"
 APT_SECONDS: Final = 300
 BROWSERS: Final = ("chromium", "chromium-browser", "google-chrome")
 WITHOUT_BROWSER: Final = "tests that need it are skipped, or fail if CI is set"
@@ -68,16 +70,28 @@ def setup(_: Sequence[str] = ()) -> int:
 
 
 def check(args: Sequence[str]) -> int:
-    """Run `scanagg check`, by default on this repository, and explain its exit code.
+    """Run `scanagg check`, or without arguments `scanagg demo`, and explain the exit code.
 
     If the update of the advisories fails, the check runs with the data that is there.
     """
     setup()
+    if not args:
+        return demo()
     heading("scanagg db update")
     run("scanagg", "db", "update")
     heading("scanagg check")
-    code = run("scanagg", "check", *(args or [str(ROOT)]))
+    code = run("scanagg", "check", *args)
     print(f"\nexit code {code}: {MEANING.get(code, 'unknown')}", flush=True)
+    return code
+
+
+def demo() -> int:
+    """Run `scanagg demo`. It returns 0 if the check of the demonstration blocks."""
+    heading("scanagg demo")
+    code = run("scanagg", "demo", str(SHOP))
+    meaning = MEANING.get(code, "unknown") if code else "the demonstration worked"
+    print(f"\nexit code {code}: {meaning}")
+    print("scanagg is in .venv/bin. Check your own project with: python3 dev.py check PATH")
     return code
 
 
