@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from itertools import takewhile
+from itertools import islice, takewhile
 from pathlib import Path
 
 from scans import SECRET, Flag, Snapshot
@@ -32,8 +32,13 @@ NOT_LETTERS = re.compile(rb"#.*|[^#0-9A-Za-z\x80-\xff]+")  # comments are ignore
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """The lines that one hunk of a commit removed, and their letters and digits."""
+    """The lines that one hunk of a commit removed, and their letters and digits.
 
+    `lines` are the numbers of those that it wrote to `path` instead.
+    """
+
+    path: str
+    lines: range
     text: bytes
     letters: tuple[bytes, ...]
 
@@ -91,12 +96,18 @@ class Clone:
     def _removed(self, commit: str) -> list[Removed]:
         """Return what a commit removed, by hunk."""
         options = ("--no-renames", "-U0", "--no-color", "--no-ext-diff")
-        patch = self.git("diff", *options, f"{commit}^1", commit)
-        hunks = []
-        for hunk in re.split(rb"^@@ .*$", patch, flags=re.MULTILINE)[1:]:
-            lines = [line[1:] for line in hunk.split(b"\n") if line.startswith(b"-")]
-            if lines:
-                hunks.append(Removed(b"\n".join(lines), tuple(map(letters, lines))))
+        rows = iter(self.git("diff", *options, f"{commit}^1", commit).split(b"\n"))
+        hunks, path = [], ""
+        for row in rows:
+            if match := NEW_NAME.match(row):
+                path = os.fsdecode(match[1])
+            elif found := HUNK.match(row):
+                _, old, start, new = (1 if part is None else int(part) for part in found.groups())
+                lines = [line[1:] for line in islice(rows, old)]
+                if lines:
+                    made = range(start, start + new)
+                    hunk = Removed(path, made, b"\n".join(lines), tuple(map(letters, lines)))
+                    hunks.append(hunk)
         return hunks
 
     def _blamed(
@@ -118,9 +129,9 @@ class Clone:
                 found |= {new + at: (commit, (name, old + at)) for at in range(number)}
         return found
 
-    def line_map(self, base: str, head: str) -> LineMap:
+    def line_map(self, base: str, head: str, *options: str) -> LineMap:
         """Return the old places of unchanged lines, by `git diff -M`. Line 0 is the whole file."""
-        names, hunks = self._diff(base, head)
+        names, hunks = self._diff(base, head, *options)
         names = {**self.renames(base, head), **names}
 
         def old(path: str, line: int) -> Place | None:
@@ -149,9 +160,9 @@ class Clone:
         return dict(zip(fields[2::3], fields[1::3], strict=True))
 
     def _diff(
-        self, base: str, head: str
+        self, base: str, head: str, *options: str
     ) -> tuple[dict[str, str | None], dict[str, list[tuple[int, int, int, int]]]]:
-        patch = self.git("diff", "-M", "-U0", "--no-color", "--no-ext-diff", base, head)
+        patch = self.git("diff", "-M", "-U0", "--no-color", "--no-ext-diff", *options, base, head)
         names: dict[str, str | None] = {}
         hunks: dict[str, list[tuple[int, int, int, int]]] = defaultdict(list)
         before, now = "", ""
@@ -217,6 +228,7 @@ class Judge:
         """Read the changes between the two."""
         self._clone, self._base, self._head = clone, base, head
         self.lines = clone.line_map(base.name, head.name)
+        self._shifted = clone.line_map(base.name, head.name, "-w")
         self.renames = clone.renames(base.name, head.name)
 
     def truth(self) -> dict[Flag, Truth]:
@@ -226,7 +238,7 @@ class Judge:
         for flag in self._head.flagged:
             commit, old = self._origin(flag.path, flag.line)
             if commit != self._base.name:
-                made[flag] = self._new(commit, flag)
+                made[flag] = self._new(commit, flag, old)
             elif Flag(flag.kind, *old) not in self._base.flagged:
                 is_same_file = self._is_same(flag.path)
                 made[flag] = UNSURE if flag.line or is_same_file else ADDED
@@ -277,19 +289,27 @@ class Judge:
         """Classify a flag that blame leads to another one's line: a copy, unless rewritten."""
         if not flag.line:
             return ADDED
-        commit, _ = self._clone.blamed(self._base.name, self._head.name, flag.path)[flag.line]
-        return UNSURE if commit == self._base.name else self._new(commit, flag)
+        commit, place = self._clone.blamed(self._base.name, self._head.name, flag.path)[flag.line]
+        return UNSURE if commit == self._base.name else self._new(commit, flag, place)
 
-    def _new(self, commit: str, flag: Flag) -> str:
-        """Classify a flag on a line that a commit wrote: added, unless it was there before."""
-        old = self.lines(flag.path, flag.line)
-        was_there = old is not None and Flag(flag.kind, *old) in self._base.flagged
+    def _new(self, commit: str, flag: Flag, written: Place) -> str:
+        """Classify a flag on a line that a commit wrote: added, unless it was there before.
+
+        `written` is the place of the line in the commit.
+        """
+        olds = (lines(flag.path, flag.line) for lines in (self.lines, self._shifted))
+        was_there = any(
+            old is not None and Flag(flag.kind, *old) in self._base.flagged for old in olds
+        )
         if was_there or self._was_removed(commit, flag):
             return UNSURE
-        return EDITED if self._kept_expression(commit, flag) else ADDED
+        return EDITED if self._kept_expression(commit, flag, written) else ADDED
 
-    def _kept_expression(self, commit: str, flag: Flag) -> bool:
-        """Return whether the commit removed the same flagged expression, which is not short."""
+    def _kept_expression(self, commit: str, flag: Flag, written: Place) -> bool:
+        """Return whether the commit removed the same flagged expression.
+
+        A short one counts only among the lines that it rewrote as this one.
+        """
         flagged = self._head.flagged[flag]
         if not commit:
             return False
@@ -307,9 +327,12 @@ class Judge:
         before, after = letters(rows[0][: first - 1]), letters(rows[-1][end - 1 :])
         whole = b"".join(map(letters, rows)).removeprefix(before)
         expression = whole.removesuffix(after)
-        if len(expression) < LONG_EXPRESSION:
-            return False
-        return any(expression in b"".join(one.letters) for one in removed)
+        return bool(expression) and any(
+            expression in b"".join(one.letters)
+            for one in removed
+            if len(expression) >= LONG_EXPRESSION
+            or (one.path == written[0] and written[1] in one.lines)
+        )
 
     def _was_removed(self, commit: str, flag: Flag) -> bool:
         """Return whether the commit that wrote the first line removed the same text elsewhere.

@@ -29,13 +29,14 @@ snapshot. A secret with several places counts once for each.
   changed and the rule was not reported for it.
 - *edited*, in no rate: its first line is old, but not all of the others are, or not all lines of a
   string that it is in; or a commit rewrote its line and removed the same flagged expression (of at
-  least 12 letters and digits) or another import of the same module. So it may equally well count as
-  the same finding or as another one.
+  least 12 letters and digits, or in the same hunk) or another import of the same module. So it may
+  equally well count as the same finding or as another one.
 - *unsure*, in no rate: a commit rewrote its line and also removed the same letters or the same
   value somewhere (formatted or moved, too short for blame to follow); or a diff of the two
-  snapshots finds its line in the older one, where the same rule was reported (removed and written
-  again); or its line is old and the rule was not reported there (its meaning changed because of
-  code elsewhere); or it moved from tests, documentation or examples into a file that runs.
+  snapshots, with whitespace or without, finds its line in the older one, where the same rule was
+  reported (removed and written again); or its line is old and the rule was not reported there (its
+  meaning changed because of code elsewhere); or it moved from tests, documentation or examples into
+  a file that runs.
 
 *Kept* is an unchanged place that is matched as unchanged with its own older version, not with an
 equal one. *Hidden* is an added place that is matched as unchanged with any other. `file` compares
