@@ -247,20 +247,21 @@ def _same_names(
     olds: dict[Hashable, list[str]] = defaultdict(list)
     for path in sorted(removed):
         folder = posixpath.dirname(path)
-        forms = (*_with_any_folder(path), path, *_ends(path))
-        for form in forms if folder not in folders else [(folder,)]:
+        forms = (*_with_any_folder(path), path, *_ends(path)) if folder not in folders else ()
+        for form in (*forms, (folder,), ("", _as_module(path))):
             olds[form].append(path)
     renamed: dict[str, dict[str, tuple[str, str]]] = {}
     for new in added:
-        forms = (*_with_any_folder(new), new, *_ends(new), (posixpath.dirname(new),))
+        same_place = (posixpath.dirname(new),), ("", _as_module(new))
+        forms = (*_with_any_folder(new), new, *_ends(new), *same_place)
         some = chain.from_iterable(olds[form] for form in forms if len(olds[form]) <= _MANY)
         renamed[new] = {old: _renamed_folder(old, new) for old in some}
     counts = Counter(chain.from_iterable(one.values() for one in renamed.values()))
 
     def fits(old: str, new: str) -> bool:
         gone, made = renamed[new][old]
-        if gone == made:
-            return _is_inserted(old, new)
+        if gone == made or _as_module(old) == _as_module(new):
+            return _is_inserted(_as_module(old), _as_module(new))
         # The folder was moved, its new name is similar, or it took several files along.
         return _is_inside(gone, made) or (
             posixpath.dirname(gone) == posixpath.dirname(made)
@@ -282,6 +283,11 @@ def _with_any_folder(path: str) -> Iterator[Hashable]:
     parts = path.split("/")
     for index in range(len(parts) - 1):
         yield (*parts[:index], None, *parts[index + 1 :])
+
+
+def _as_module(path: str) -> str:
+    """Return the path of a package as if it were a module."""
+    return path.removesuffix("/__init__.py") + ".py" if path.endswith("/__init__.py") else path
 
 
 def _ends(path: str) -> Iterator[str]:
