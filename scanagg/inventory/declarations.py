@@ -133,7 +133,8 @@ def from_archive(declaration: Declaration, addresses: Sequence[str]) -> Declarat
     if pin is None:
         return declaration
     index = index_of_archive(addresses[0], declaration.place)
-    return replace(declaration, pin=pin, origin=None, index=index)
+    specifier = declaration.specifier or None
+    return replace(declaration, pin=pin, origin=None, index=index, specifier=specifier)
 
 
 def version_in_address(address: str, name: str) -> str | None:

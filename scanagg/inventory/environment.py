@@ -26,6 +26,7 @@ from scanagg.inventory.manifest import (
     Declaration,
     Edge,
     FileProblems,
+    Key,
     Manifest,
     ManifestError,
     edge_of,
@@ -195,7 +196,7 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
                 installed.append(package)
     if not installed:
         problems.add(None, Reason("no-installed-packages"))
-    needs = [(canonicalize_name(package.name), package.needs) for package in installed]
+    needs = [((canonicalize_name(package.name), ""), package.needs) for package in installed]
     nodes = nodes_of(needs)
     declared = [declaration for manifest in manifests for declaration in manifest.declared]
     graph = walk(nodes, map(attrgetter("root"), declared))
@@ -203,11 +204,11 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
     place = Location(environment.name)
     archives = (index_of_archive(one.archive, place) for one in installed if one.archive)
     pinned: list[Package] = []
-    for package, (name, needed) in zip(installed, needs, strict=True):
-        direct = False if declared and name not in unsure else None
+    for package, (key, needed) in zip(installed, needs, strict=True):
+        direct = False if declared and key[0] not in unsure else None
         with problems.caught():
             requires = nodes.keys() & set(needed.names)
-            scope = graph.scope(name)
+            scope = graph.scope(key)
             pinned.append(pinned_package(package.name, package.version, scope, direct, requires))
     return Manifest(
         path=environment.name,
@@ -223,12 +224,12 @@ def read(environment: Environment, manifests: Sequence[Manifest]) -> Manifest:
 
 def _ways(
     nodes: Nodes, declared: Sequence[Declaration], unsure: Collection[str]
-) -> Mapping[str, tuple[str, ...]]:
+) -> Mapping[Key, tuple[Key, ...]]:
     """Return the ways from the requested packages; an `unsure` package has no way to itself."""
     requests = [declaration for declaration in declared if declaration.asks]
     ways = walk(nodes, map(attrgetter("root"), requests)).ways()
     sure = {declaration.name for declaration in requests}.difference(unsure)
-    return {name: way for name, way in ways.items() if len(way) > 1 or name in sure}
+    return {key: way for key, way in ways.items() if len(way) > 1 or key[0] in sure}
 
 
 def _installed(distribution: InstalledPackage) -> _Installed:

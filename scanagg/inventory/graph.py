@@ -1,18 +1,20 @@
 """The dependency graph of a lock or an environment, and the way from a root to each package."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from itertools import groupby
 from operator import attrgetter
 from typing import Final
 
 import msgspec
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
-from scanagg.inventory.manifest import Edge, ManifestError, exact_version, requirement_name
+from scanagg.inventory.manifest import Edge, Key, ManifestError, exact_version, requirement_name
 from scanagg.model import Constraint, Package, Reason, Scope, pypi_purl
 
-State = tuple[str, str]
-"""A package and one of its extras; "" stands for the package by itself."""
+State = tuple[str, str, str]
+"""A package, its version, and one of its extras; "" stands for the package by itself."""
 
 # The longest ways in real locks have about a dozen packages. In a hostile lock, the way to each
 # package could be as long as the lock.
@@ -22,8 +24,8 @@ _LONGEST: Final = 64
 Node = Mapping[str, Sequence[Edge]]
 """The dependencies of a package by extra; "" stands for the package by itself."""
 
-Nodes = Mapping[str, Sequence[Node]]
-"""The packages of a lock, by names as in PEP 503. Each version of a package is a node."""
+Nodes = Mapping[str, Mapping[str, Sequence[Node]]]
+"""The packages of a lock, by names as in PEP 503 and by version; a version may have several."""
 
 
 class Needs(msgspec.Struct, frozen=True):
@@ -53,32 +55,32 @@ class Walk(msgspec.Struct, frozen=True):
 
     steps: Mapping[State, _Step]
 
-    def scope(self, name: str) -> Scope:
+    def scope(self, key: Key) -> Scope:
         """Return DEV if only DEV roots lead to the package, else RUNTIME, also without any root."""
-        step = self.steps.get((name, ""))
+        step = self.steps.get((*key, ""))
         return step.scope if step else Scope.RUNTIME
 
-    def names(self) -> frozenset[str]:
+    def keys(self) -> frozenset[Key]:
         """Return the packages that the roots lead to."""
-        return frozenset(name for name, extra in self.steps if not extra)
+        return frozenset((name, version) for name, version, extra in self.steps if not extra)
 
-    def ways(self) -> Mapping[str, tuple[str, ...]]:
-        """Return the names from a root to each package, both included.
+    def ways(self) -> Mapping[Key, tuple[Key, ...]]:
+        """Return the packages from a root to each package, both included.
 
         A package that is further away than any in real locks has no way.
         """
-        chains: dict[State | None, tuple[str, ...]] = {None: ()}
+        chains: dict[State | None, tuple[Key, ...]] = {None: ()}
         for state, step in self.steps.items():  # a state comes after the one before it
-            name = state[0]
+            key = state[:2]
             before = chains[step.before]
-            if name in before:  # back at an earlier package: continue from there
-                chains[state] = before[: before.index(name) + 1]
+            if key in before:  # back at an earlier package: continue from there
+                chains[state] = before[: before.index(key) + 1]
             elif step.before is None or 0 < len(before) < _LONGEST:
-                chains[state] = (*before, name)
+                chains[state] = (*before, key)
             else:
                 chains[state] = ()
-        states = ((name, chains[name, extra]) for name, extra in self.steps if not extra)
-        return {name: chain for name, chain in states if chain}
+        ways = {state[:2]: chains[state] for state in self.steps if not state[2]}
+        return {key: chain for key, chain in ways.items() if chain}
 
 
 def walk(nodes: Nodes, roots: Iterable[tuple[Edge, Scope]]) -> Walk:
@@ -91,10 +93,31 @@ def walk(nodes: Nodes, roots: Iterable[tuple[Edge, Scope]]) -> Walk:
         while level:
             following: list[list[State]] = []
             for states in level:
-                needed = [edge for state in states for edge in _needs(nodes, state)]
+                name = states[0][0]
+                edges_of = (edge for state in states for edge in _needs(nodes, state))
+                needed = [edge for edge in edges_of if edge.name != name]
                 following += _arrive(nodes, needed, _Step(states[0], scope), steps)
             level = following
     return Walk(steps)
+
+
+def versions_of(nodes: Nodes, edge: Edge) -> Collection[str]:
+    """Return the versions that an edge leads to: all, if none of several is allowed."""
+    versions = nodes.get(edge.name, {"": ()})
+    if len(versions) == 1 or not edge.specifier:
+        return versions
+    return [version for version in versions if lets_in(edge.specifier, version)] or versions
+
+
+@lru_cache(4096)
+def lets_in(specifier: str, version: str) -> bool:
+    """Return True if a specifier allows a version, or if one of them is invalid."""
+    if specifier.startswith("==="):
+        return specifier.removeprefix("===") == version
+    try:
+        return SpecifierSet(specifier).contains(version, prereleases=True)
+    except ValueError:  # also for a number with thousands of digits
+        return True
 
 
 def _arrive(
@@ -103,34 +126,35 @@ def _arrive(
     """Record the states that these edges reach first; return them by package, sorted by name."""
     groups: list[list[State]] = []
     by_name = attrgetter("name")
-    for _, same in groupby(sorted(edges, key=by_name), key=by_name):
-        states: list[State] = []
-        waiting = list(same)
+    for name, same in groupby(sorted(edges, key=by_name), key=by_name):
+        of_version: dict[str, list[State]] = {}
+        waiting = [(edge, versions_of(nodes, edge)) for edge in same]
         while waiting:
-            edge = waiting.pop()
-            for extra in ("", *map(canonicalize_name, edge.extras)):
-                state = (edge.name, extra)
-                if state not in steps:
-                    steps[state] = step
-                    states.append(state)
-                    # An extra may consist of other extras of its package: that is not a step.
-                    waiting += [own for own in _needs(nodes, state) if own.name == edge.name]
-        if states:
-            groups.append(states)
+            edge, versions = waiting.pop()
+            for version in versions:
+                for extra in ("", *map(canonicalize_name, edge.extras)):
+                    state = (name, version, extra)
+                    if state not in steps:
+                        steps[state] = step
+                        of_version.setdefault(version, []).append(state)
+                        # An extra may consist of other extras of its package: that is not a step.
+                        own = (own for own in _needs(nodes, state) if own.name == name)
+                        waiting += [(edge, (version,)) for edge in own]
+        groups += of_version.values()
     return groups
 
 
 def _needs(nodes: Nodes, state: State) -> Iterable[Edge]:
-    name, extra = state
-    for node in nodes.get(name, ()):
+    name, version, extra = state
+    for node in nodes.get(name, {}).get(version, ()):
         yield from node.get(extra, ())
 
 
-def nodes_of(needs: Iterable[tuple[str, Needs]]) -> Mapping[str, Sequence[Node]]:
+def nodes_of(needs: Iterable[tuple[Key, Needs]]) -> Nodes:
     """Return the nodes of the graph of these packages. Names are as in PEP 503."""
-    nodes: dict[str, list[Node]] = {}
-    for name, needed in needs:
-        nodes.setdefault(name, []).append(needed.node)
+    nodes: dict[str, dict[str, list[Node]]] = {}
+    for (name, version), needed in needs:
+        nodes.setdefault(name, {}).setdefault(version, []).append(needed.node)
     return nodes
 
 
@@ -146,11 +170,11 @@ def pinned_package(
     return Package(name, version, purl, scope, direct, requires=tuple(sorted(requires)))
 
 
-def used_constraints(needs: Sequence[tuple[str, Needs]], graph: Walk) -> Iterator[Constraint]:
+def used_constraints(needs: Sequence[tuple[Key, Needs]], graph: Walk) -> Iterator[Constraint]:
     """Yield the constraints of packages on each other; those of an extra if it is used."""
-    names = {name for name, _ in needs}
-    for name, needed in needs:
+    names = {name for (name, _), _ in needs}
+    for (name, version), needed in needs:
         for constraint, extras in needed.asks:
-            used = not extras or any((name, extra) in graph.steps for extra in extras)
+            used = not extras or any((name, version, extra) in graph.steps for extra in extras)
             if constraint and used and constraint.name in names and constraint.name != name:
                 yield constraint

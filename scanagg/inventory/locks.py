@@ -1,5 +1,6 @@
 """Lock files: one reader for all kinds, and for each kind the parts that differ."""
 
+import contextlib
 import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -22,9 +23,11 @@ from scanagg.inventory.document import Keys, ManifestDocument, as_list, load_jso
 from scanagg.inventory.graph import (
     Needs,
     Node,
+    Nodes,
     nodes_of,
     pinned_package,
     used_constraints,
+    versions_of,
     walk,
 )
 from scanagg.inventory.indexes import (
@@ -38,9 +41,12 @@ from scanagg.inventory.manifest import (
     OWN_CODE,
     Declaration,
     Edge,
+    Key,
     Manifest,
+    ManifestError,
     ProjectFiles,
     edge_of,
+    exact_version,
     grouped,
     in_folder_of,
     is_archive,
@@ -56,6 +62,7 @@ from scanagg.inventory.scopes import (
     named_scope,
     widest,
 )
+from scanagg.inventory.specifiers import as_pep_440
 from scanagg.model import Constraint, Package, PackageIndex, Requirement, Scope, SourceFile
 
 
@@ -64,6 +71,14 @@ class LockEntry(msgspec.Struct, frozen=True):
 
     name: str
     version: str | None = None
+
+    @property
+    def key(self) -> Key:
+        """Return the name as in PEP 503, and the version as packages have it, "" without one."""
+        version = self.version or ""
+        with contextlib.suppress(ManifestError):
+            version = version and exact_version(version)
+        return canonicalize_name(self.name), version
 
     def source_in(self, table: Mapping[str, object]) -> Mapping[str, object]:
         """Return the part of the entry's table that names a source other than an index."""
@@ -80,6 +95,11 @@ class LockEntry(msgspec.Struct, frozen=True):
         """Return the dependencies."""
         return Needs()
 
+    @property
+    def in_groups(self) -> tuple[str, ...]:
+        """Return the extras and groups that need it, "" for everyone; none if unknown."""
+        return ()
+
 
 Entries = Sequence[tuple[Keys, LockEntry]]
 """The entries of a lock file, each with its path in the document."""
@@ -89,13 +109,15 @@ class LockBasis(msgspec.Struct, frozen=True):
     """The basis of a lock: the manifests that it covers, and the roots of its graph.
 
     `covers` maps paths from the lock to commands, as in `Manifest`. `defaults` are the roots that
-    are installed without asking for an extra or a group.
+    are installed without asking for an extra or a group. `requests` are the requests of groups,
+    each with the path of its manifest from the lock and the name of the group.
     """
 
     covers: Mapping[str, str]
     roots: Sequence[tuple[Edge, Scope]]
     defaults: Sequence[tuple[Edge, Scope]]
     constraints: Iterable[Constraint] = ()
+    requests: Iterable[tuple[str, str, Edge]] = ()
 
 
 class LockKind(msgspec.Struct, frozen=True):
@@ -133,21 +155,22 @@ class LockKind(msgspec.Struct, frozen=True):
         document = self.load(file, project)
         entries = list(self.entries(document))
         basis = self.basis(document, entries, project)
-        needs = [(canonicalize_name(entry.name), entry.needs()) for _, entry in entries]
+        needs = [(entry.key, entry.needs()) for _, entry in entries]
         nodes = nodes_of(needs)
         graph = walk(nodes, basis.roots)
-        optional = frozenset[str]()
+        optional = frozenset[Key]()
         if len(basis.defaults) < len(basis.roots):
-            optional = graph.names() - walk(nodes, basis.defaults).names()
-        direct_names = {edge.name for edge, _ in basis.roots}
+            optional = graph.keys() - walk(nodes, basis.defaults).keys()
+        directs = {key for edge, _ in basis.roots for key in _keys(nodes, edge)}
         groups = _group_scopes(project.beside(file.path))
         packages: list[Package] = []
         indexes_by_address = {one.address: one for one in indexes_in(document, PIPFILE_LOCK)}
         unpinned: list[Requirement] = []
         own_names: set[str] = set()
-        for (keys, entry), (name, needed) in zip(entries, needs, strict=True):
+        for (keys, entry), (key, needed) in zip(entries, needs, strict=True):
+            name = key[0]
             place = document.place(*keys, "name")
-            scope = entry.scope(file.path, groups) or graph.scope(name)
+            scope = entry.scope(file.path, groups) or graph.scope(key)
             table = document.table(*keys)
             source = entry.source_in(table)
             origin = origin_of_source(source, file.path, project)
@@ -160,7 +183,7 @@ class LockKind(msgspec.Struct, frozen=True):
                 elif origin and not (is_archive(origin) and (entry.version or in_name)):
                     unpinned.append(Requirement(name, name, place, origin, scope))
                 else:
-                    direct = name in direct_names if basis.roots else None
+                    direct = key in directs if basis.roots else None
                     requires = nodes.keys() & set(map(canonicalize_name, needed.names))
                     version = entry.version or in_name
                     package = pinned_package(entry.name, version, scope, direct, requires)
@@ -179,8 +202,32 @@ class LockKind(msgspec.Struct, frozen=True):
             own=frozenset(own_names),
             ways=graph.ways(),
             optional=optional,
+            requested=_requested(file.path, basis, entries, nodes),
             constraints=(*basis.constraints, *used_constraints(needs, graph)),
         )
+
+
+def _keys(nodes: Nodes, edge: Edge) -> Iterator[Key]:
+    return ((edge.name, version) for version in versions_of(nodes, edge))
+
+
+def _requested(
+    path: str, basis: LockBasis, entries: Entries, nodes: Nodes
+) -> Mapping[tuple[str, str], frozenset[Key]]:
+    """Return the versions that groups ask for, of packages with several, as in `Manifest`."""
+    requested: dict[tuple[str, str], set[Key]] = {}
+    several = {name for name, versions in nodes.items() if len(versions) > 1}
+    for manifest, group, edge in basis.requests:
+        if edge.name in several:
+            at = (in_folder_of(path, manifest), canonicalize_name(group))
+            requested.setdefault(at, set()).update(_keys(nodes, edge))
+    for _, entry in entries:
+        if entry.key[0] in several:
+            for manifest in basis.covers if entry.in_groups else ():
+                for group in entry.in_groups:
+                    at = (in_folder_of(path, manifest), canonicalize_name(group))
+                    requested.setdefault(at, set()).add(entry.key)
+    return {at: frozenset(keys) for at, keys in requested.items()}
 
 
 def _group_scopes(declared: Iterable[Declaration]) -> Mapping[str, Scope]:
@@ -208,6 +255,10 @@ class _PoetryEntry(LockEntry, frozen=True):
         scope = widest(scopes) if names else None
         return None if self.optional and scope is Scope.RUNTIME else scope
 
+    @property
+    def in_groups(self) -> tuple[str, ...]:
+        return () if self.optional else tuple("" if one == "main" else one for one in self.groups)
+
     def needs(self) -> Needs:
         """Return the dependencies; only the extras that list them lead to optional ones."""
         node: dict[str, list[Edge]] = {
@@ -221,7 +272,7 @@ class _PoetryEntry(LockEntry, frozen=True):
         node[""] = []
         asks: list[tuple[Constraint | None, frozenset[str]]] = []
         for name, value in self.dependencies.items():
-            required = _required_edge(name, as_list(value))
+            required = list(_required_edges(name, as_list(value)))
             node[""] += required
             for_extras = frozenset(() if required else extras_of.get(canonicalize_name(name), ()))
             for alternative in as_list(value) if required or for_extras else ():
@@ -231,28 +282,30 @@ class _PoetryEntry(LockEntry, frozen=True):
 
 
 class _PoetryNeeded(msgspec.Struct, frozen=True):
+    version: str = ""
     optional: bool = False
     extras: tuple[str, ...] = ()
 
 
-def _required_edge(name: str, alternatives: Sequence[object]) -> list[Edge]:
-    """Return the edge to a dependency; none if all alternatives are optional."""
-    extras: list[str] = []
-    required = False
+def _required_edges(name: str, alternatives: Sequence[object]) -> Iterator[Edge]:
+    """Yield the edges to a dependency, except optional ones."""
     for alternative in alternatives:
         try:
             needed = msgspec.convert(alternative, _PoetryNeeded)
         except msgspec.ValidationError:  # a version by itself, or wrong types
-            needed = _PoetryNeeded()
-        required |= not needed.optional
-        extras += needed.extras
-    return [Edge(canonicalize_name(name), tuple(extras))] if required else []
+            needed = _PoetryNeeded(version=alternative if isinstance(alternative, str) else "")
+        if not needed.optional:
+            specifier = as_pep_440(needed.version) or ""
+            yield Edge(canonicalize_name(name), needed.extras, specifier)
 
 
 _NAME_AND_EXTRAS: Final = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*)\s*(?:\[([^\]]*)\])?")
 
 
 def _poetry_edge(text: str) -> Edge:
+    needed = parsed(text)
+    if needed:
+        return edge_of(needed)
     match = _NAME_AND_EXTRAS.match(text)
     if match is None:
         return Edge(text)
@@ -271,6 +324,10 @@ class _PdmEntry(LockEntry, frozen=True):
         scopes = [groups.get(canonicalize_name(group), named_scope(group)) for group in self.groups]
         return widest(scopes) if scopes else None
 
+    @property
+    def in_groups(self) -> tuple[str, ...]:
+        return tuple("" if group == "default" else group for group in self.groups)
+
     def needs(self) -> Needs:
         name = canonicalize_name(self.name)
         edges: list[Edge] = []
@@ -284,6 +341,9 @@ class _PdmEntry(LockEntry, frozen=True):
         return Needs([edge.name for edge in edges], node, asks)
 
 
+_PIPFILE_CATEGORIES: Final = {"default": "packages", "develop": "dev-packages"}
+
+
 class _PipenvEntry(LockEntry, frozen=True):
     """A package; its name is its key. `version` starts with the operator ("==1.0")."""
 
@@ -292,6 +352,10 @@ class _PipenvEntry(LockEntry, frozen=True):
 
     def scope(self, path: str, groups: Mapping[str, Scope]) -> Scope | None:
         return category_scope(self.category)
+
+    @property
+    def in_groups(self) -> tuple[str, ...]:
+        return (_PIPFILE_CATEGORIES.get(self.category, self.category),)
 
 
 class _PipenvKind(LockKind, frozen=True):
@@ -311,16 +375,27 @@ class _PipenvKind(LockKind, frozen=True):
                     yield (category, name), entry
 
 
+def _exact_edge(name: str, version: str, extras: tuple[str, ...] = ()) -> Edge:
+    """Return an edge to a version, which is "" if the lock has no other."""
+    return Edge(canonicalize_name(name), extras, f"==={version}" if version else "")
+
+
 class _UvNeeded(msgspec.Struct, frozen=True):
-    """A dependency: packages have `extra`, the requirements of a manifest have `extras`."""
+    """A dependency: packages have `extra`, the requirements of a manifest have `extras`.
+
+    Packages name the version if the lock has several.
+    """
 
     name: str
+    version: str = ""
+    specifier: str = ""
     extra: tuple[str, ...] = ()
     extras: tuple[str, ...] = ()
 
     @property
     def edge(self) -> Edge:
-        return Edge(canonicalize_name(self.name), (*self.extra, *self.extras))
+        edge = _exact_edge(self.name, self.version, (*self.extra, *self.extras))
+        return edge if self.version else replace(edge, specifier=self.specifier)
 
 
 _UvGroups = dict[str, tuple[_UvNeeded, ...]]
@@ -366,6 +441,16 @@ class _UvEntry(LockEntry, frozen=True, rename="kebab"):
             yield from ((needed.edge, scope) for needed in needs)
         for edge, scope in _uv_group_roots(self.dev_dependencies, groups):
             yield edge, either(self.base, scope)
+
+    def requests(self) -> Iterator[tuple[str, str, Edge]]:
+        """Yield the dependencies of a project, as in `LockBasis`."""
+        groups = (
+            *self.optional_dependencies.items(),
+            *self.dev_dependencies.items(),
+            ("", self.dependencies),
+        )
+        for group, needs in groups:
+            yield from ((f"{self.folder}/pyproject.toml", group, needed.edge) for needed in needs)
 
 
 def _uv_group_roots(
@@ -426,7 +511,13 @@ class _UvKind(LockKind, frozen=True):
             script = posixpath.basename(document.path).removesuffix(".lock")
             covers[script] = f"uv lock --script {script}"
         constraints = filter(None, self.constraints(document, entries, project))
-        return LockBasis(covers, roots, defaults, constraints)
+        requests = [
+            ("pyproject.toml", group, needed.edge)
+            for group, needs in manifest.dependency_groups.items()
+            for needed in needs
+        ]
+        requests += (request for entry in projects for request in entry.requests())
+        return LockBasis(covers, roots, defaults, constraints, requests)
 
     def constraints(
         self, document: ManifestDocument, entries: Entries, project: ProjectFiles
@@ -459,6 +550,7 @@ class _UvKind(LockKind, frozen=True):
 
 class _PylockNeeded(msgspec.Struct, frozen=True):
     name: str = ""
+    version: str = ""
 
 
 class _PylockEntry(LockEntry, frozen=True):
@@ -484,7 +576,17 @@ class _PylockEntry(LockEntry, frozen=True):
 
     def needs(self) -> Needs:
         names = [needed.name for needed in self.dependencies]
-        return Needs(names, {"": [Edge(canonicalize_name(name)) for name in names]})
+        edges = [_exact_edge(needed.name, needed.version) for needed in self.dependencies]
+        return Needs(names, {"": edges})
+
+    @property
+    def in_groups(self) -> tuple[str, ...]:
+        groups = (
+            left.strip("\"'")
+            for left, operator, variable in _COMPARISON.findall(self.marker)
+            if operator == "in" and variable in _MARKER_VARIABLES
+        )
+        return tuple(groups) or ("",)
 
 
 _MARKER_VARIABLES: Final = {"dependency_groups": group_scope, "extras": named_scope}

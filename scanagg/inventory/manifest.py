@@ -50,11 +50,19 @@ T = TypeVar("T")
 K = TypeVar("K", bound=Hashable)
 
 
+Key = tuple[str, str]
+"""A version of a package; "" stands for any version, where a manifest has only one."""
+
+
 class Edge(msgspec.Struct, frozen=True):
-    """A dependency on another package, with its required extras."""
+    """A dependency on another package, with its required extras.
+
+    `specifier` has the allowed versions by PEP 440. It only chooses among several locked versions.
+    """
 
     name: str
     extras: tuple[str, ...] = ()
+    specifier: str = ""
 
 
 class Site(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +111,8 @@ class Declaration(Site, frozen=True, kw_only=True):
     @property
     def root(self) -> tuple[Edge, Scope]:
         """The declaration as the start of a walk over a graph."""
-        return Edge(self.name, self.extras), self.scope
+        specifier = f"=={self.pin}" if self.pin else self.specifier or ""
+        return Edge(self.name, self.extras, specifier), self.scope
 
     @property
     def constraint(self) -> Constraint | None:
@@ -122,12 +131,14 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     `covers` maps each manifest that this one locks to the command that locks it again, or to "" if
     this one need not contain all of its dependencies. `own` are the names of the project's own
     packages, `includes` the files that it reads as requirements, `needs` those of them for
-    everyone. `ways` are the names from a requirement to each package that the graph reaches,
-    `optional` the packages that only extras or groups lead to. `answers` are other manifests that
-    it was compiled from. `tools` are requirements of other environments than that of the project,
-    by the kind of file or section (see `project.kinds`); no lock of the project covers them.
-    `unread` are parts that are not read. `indexes` are the package indexes other than PyPI.
-    `limits` are exact versions of constraints that pin no package.
+    everyone. `ways` are the packages from a requirement to each one that the graph reaches,
+    `optional` those that only extras or groups lead to. `requested` are the locked versions that a
+    group of a manifest asks for, if the lock has several of a package; "" is the group for
+    everyone. `answers` are other manifests that it was compiled from. `tools` are requirements of
+    other environments than that of the project, by the kind of file or section (see
+    `project.kinds`); no lock of the project covers them. `unread` are parts that are not read.
+    `indexes` are the package indexes other than PyPI. `limits` are exact versions of constraints
+    that pin no package.
     """
 
     path: str
@@ -139,8 +150,9 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     own: frozenset[str] = frozenset()
     includes: tuple[str, ...] = ()
     needs: frozenset[str] = frozenset()
-    ways: Mapping[str, tuple[str, ...]] = {}
-    optional: frozenset[str] = frozenset()
+    ways: Mapping[Key, tuple[Key, ...]] = {}
+    optional: frozenset[Key] = frozenset()
+    requested: Mapping[tuple[str, str], frozenset[Key]] = {}
     answers: frozenset[str] = frozenset()
     constraints: tuple[Constraint, ...] = ()
     tools: Mapping[str, Sequence[Declaration]] = {}
@@ -328,7 +340,8 @@ def parsed(text: object) -> WrittenRequirement | None:
 
 def edge_of(requirement: WrittenRequirement) -> Edge:
     """Return a requirement as an edge of the graph."""
-    return Edge(canonicalize_name(requirement.name), tuple(sorted(requirement.extras)))
+    extras = tuple(sorted(requirement.extras))
+    return Edge(canonicalize_name(requirement.name), extras, str(requirement.specifier))
 
 
 def requirement_name(name: str) -> str:

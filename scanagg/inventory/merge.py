@@ -8,9 +8,10 @@ from typing import Final
 
 import msgspec
 from msgspec.structs import replace
-from packaging.utils import canonicalize_version
+from packaging.utils import canonicalize_name, canonicalize_version
 
-from scanagg.inventory.manifest import OWN_CODE, Declaration, Manifest, grouped, is_archive
+from scanagg.inventory.graph import lets_in
+from scanagg.inventory.manifest import OWN_CODE, Declaration, Key, Manifest, grouped, is_archive
 from scanagg.inventory.scopes import widest
 from scanagg.model import (
     Constraint,
@@ -35,13 +36,27 @@ _EXAMPLES: Final = 5
 class _Lock(msgspec.Struct, frozen=True):
     """A manifest that may lock others: its packages by name, and names that are not from an index.
 
-    `command` locks again; it is "" if the lock need not contain everything.
+    `requested` is as in `Manifest`. `command` locks again; it is "" if the lock need not contain
+    everything.
     """
 
     path: str
     packages: Mapping[str, Sequence[Package]]
     from_elsewhere: frozenset[str]
+    requested: Mapping[tuple[str, str], frozenset[Key]]
     command: str = ""
+
+    def answers(self, declaration: Declaration) -> Sequence[Package]:
+        """Return the packages that a declaration asks for: of several versions, those it allows."""
+        packages = self.packages.get(declaration.name, ())
+        if len(packages) < 2:
+            return packages
+        at = (declaration.source, canonicalize_name(declaration.group))
+        requested = self.requested.get(at, frozenset())
+        packages = [one for one in packages if (one.name, one.version) in requested] or packages
+        edge, _ = declaration.root
+        allowed = [one for one in packages if lets_in(edge.specifier, one.version)]
+        return allowed or packages
 
 
 def merge(manifests: Sequence[Manifest]) -> Inventory:
@@ -66,12 +81,11 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
             declared_at.setdefault(path, []).append(declaration)
     for manifest in manifests:
         of_manifest = [*manifest.packages, *_pinned(manifest.declared)]
-        packages += _with_ways(of_manifest, manifest, declared_at)
         from_elsewhere = {one.name for one in manifest.declared if one.origin}
         from_elsewhere.update(manifest.own, map(attrgetter("name"), manifest.unpinned))
-        lock = _Lock(
-            manifest.path, grouped(of_manifest, attrgetter("name")), frozenset(from_elsewhere)
-        )
+        by_name = grouped(of_manifest, attrgetter("name"))
+        lock = _Lock(manifest.path, by_name, frozenset(from_elsewhere), manifest.requested)
+        packages += _with_ways(of_manifest, manifest, lock, declared_at)
         for path, command in manifest.covers.items():
             locks.setdefault(path, []).append(replace(lock, command=command))
     uses = list(chain.from_iterable(map(_uses, manifests)))
@@ -126,7 +140,7 @@ def _uses(manifest: Manifest) -> Iterator[Use]:
     """Yield the uses of packages that a manifest pins."""
     for package in manifest.packages:
         if package.places:
-            yield _use(package, manifest.path, optional=package.name in manifest.optional)
+            yield _use(package, manifest.path, optional=_key(package) in manifest.optional)
     for declaration in manifest.declared:
         for package in _pinned((declaration,)):
             yield _use(package, manifest.path, optional=declaration.optional)
@@ -184,6 +198,7 @@ def _pinned(declared: Sequence[Declaration]) -> Iterator[Package]:
 def _with_ways(
     packages: Iterable[Package],
     manifest: Manifest,
+    lock: _Lock,
     declared_at: Mapping[str, Sequence[Declaration]],
 ) -> Iterator[Package]:
     """Yield the packages with the way to each in this manifest, and the lines that request it.
@@ -192,16 +207,28 @@ def _with_ways(
     """
     answered = {*manifest.covers, *manifest.answers}
     lines = [line for path in answered for line in declared_at.get(path, ()) if line.asks]
-    lines_of = grouped(lines, attrgetter("name"))
+    lines_of: dict[Key, list[Declaration]] = {}
+    for line in lines:
+        for key in {(line.name, ""), *map(_key, lock.answers(line))}:
+            lines_of.setdefault(key, []).append(line)
     for package in packages:
-        way = (package.name,) if package.direct else manifest.ways.get(package.name, ())
+        key = _key(package)
+        way = manifest.ways.get(key) or manifest.ways.get((package.name, ""), ())
+        way = (key,) if package.direct else way
         version = canonicalize_version(package.version)
+        root, root_version = way[0] if way else ("", "")
+        root_key = (root, root_version if root in lock.packages else "")
         places = (
             line.place
-            for line in lines_of.get(next(iter(way), ""), ())
+            for line in lines_of.get(root_key, ())
             if len(way) > 1 or not line.pin or canonicalize_version(line.pin) == version
         )
-        yield replace(package, chain=way, asked=(*package.asked, *places))
+        chain = tuple(name for name, _ in way)
+        yield replace(package, chain=chain, asked=(*package.asked, *places))
+
+
+def _key(package: Package) -> Key:
+    return package.name, package.version
 
 
 def _locked(declaration: Declaration, locks: Sequence[_Lock]) -> list[Package]:
@@ -219,7 +246,7 @@ def _locked(declaration: Declaration, locks: Sequence[_Lock]) -> list[Package]:
             asked=(declaration.place,),
         )
         for lock in locks
-        for package in lock.packages.get(declaration.name, ())
+        for package in lock.answers(declaration)
     ]
 
 

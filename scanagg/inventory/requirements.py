@@ -127,7 +127,7 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
     for declaration in declared:
         for parent in declaration.needed_by:
             needs.setdefault(parent, []).append(Edge(declaration.name))
-    nodes = {name: [{"": edges}] for name, edges in needs.items()}
+    nodes = {name: {"": [{"": edges}]} for name, edges in needs.items()}
     # Old compilers do not list the project among those who need a package. So a package that needs
     # others and has no such comment starts a way.
     roots = [one for one in declared if one.direct or (one.direct is None and one.name in needs)]

@@ -1,5 +1,6 @@
 """The way to each package, and the lines that request it, from all kinds of manifests."""
 
+import json
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -261,15 +262,18 @@ def test_a_version_that_the_manifest_does_not_ask_for_is_direct_but_not_asked_fo
     assert [place.start_line for place in found["2.0"].asked] == [2]
 
 
-def test_two_versions_of_a_direct_package_are_asked_for_by_all_lines(inventory_of):
+def test_two_versions_of_a_direct_package_are_asked_for_by_the_lines_that_allow_them(inventory_of):
     project = (
         '[tool.poetry.dependencies]\nweb = [\n  {version = "^1", python = "<3.12"},\n'
         '  {version = "^2", python = ">=3.12"},\n]\n'
     )
     lock = entries("web:") + entries("web:").replace("1.0", "2.0")
     one, two = inventory_of({"poetry.lock": lock, "pyproject.toml": project}).packages
-    assert [place.start_line for place in one.asked] == [3, 4]
-    assert one.asked == two.asked
+    assert [place.start_line for place in one.asked] == [3]
+    assert [place.start_line for place in two.asked] == [4]
+    any_version = '[tool.poetry.dependencies]\nweb = "*"\n'
+    one, two = inventory_of({"poetry.lock": lock, "pyproject.toml": any_version}).packages
+    assert [place.start_line for place in (*one.asked, *two.asked)] == [2, 2]
 
 
 def test_of_several_locks_the_runtime_way_counts_then_the_shortest(inventory_of, reached):
@@ -319,3 +323,61 @@ def test_the_way_goes_through_a_folder_without_its_manifest(inventory_of, reache
     assert reached(inventory_of(files)) == {"deep": "lib > deep @ pyproject.toml:4"}
     files["lib/pyproject.toml"] = '[project]\nname = "lib"\ndependencies = ["deep"]\n'
     assert reached(inventory_of(files)) == {"deep": "deep @ lib/pyproject.toml:3"}
+
+
+@pytest.mark.parametrize(
+    ("lock", "text"),
+    [
+        (
+            "poetry.lock",
+            entries('web:groups = ["main"]\n[package.dependencies]\ndeep = "1.0"', "deep:")
+            + entries(
+                'web:groups = ["server"]\n[package.dependencies]\n'
+                'deep = [{version = ">1", extras = ["x"]}, {version = "<1", optional = true}]',
+                "deep:",
+            ).replace('"1.0"', '"2.0"'),
+        ),
+        (
+            "pdm.lock",
+            entries('web:groups = ["default"]\ndependencies = ["deep==1.0"]', "deep:")
+            + entries('web:groups = ["server"]\ndependencies = ["deep[x]>1"]', "deep:").replace(
+                '"1.0"', '"2.0"'
+            ),
+        ),
+        (
+            "pylock.toml",
+            (
+                entries('web:dependencies = [{name = "deep", version = "1.0"}]', "deep:")
+                + entries(
+                    "web:marker = \"'Server' in dependency_groups or 'x' not in extras\"\n"
+                    'dependencies = [{name = "deep", version = "1.0"}]',
+                    "deep:",
+                ).replace('"1.0"', '"2.0"')
+            ).replace("[[package]]", "[[packages]]"),
+        ),
+    ],
+)
+def test_lines_follow_the_locked_versions_of_groups(inventory_of, lock, text):
+    project = (
+        '[project]\nname = "app"\ndependencies = [\n  "web>=1",\n]\n'
+        '[dependency-groups]\nserver = ["web>1"]\n'
+    )
+    inventory = inventory_of({lock: text, "pyproject.toml": project})
+    assert {
+        f"{one.name}=={one.version}": [place.start_line for place in one.asked]
+        for one in inventory.packages
+    } == {"deep==1.0": [4], "deep==2.0": [7], "web==1.0": [4], "web==2.0": [7]}
+
+
+def test_categories_of_pipenv_have_their_own_versions(inventory_of):
+    pipfile = '[packages]\nweb = "*"\n[dev-packages]\nweb = "*"\n[docs]\nweb = "*"\n'
+    lock = {
+        "default": {"web": {"version": "==1.0"}},
+        "develop": {"web": {"version": "==2.0"}},
+        "docs": {"web": {"version": "==3.0"}},
+    }
+    inventory = inventory_of({"Pipfile": pipfile, "Pipfile.lock": json.dumps(lock)})
+    assert [
+        (one.version, one.scope.value, [place.start_line for place in one.asked])
+        for one in inventory.packages
+    ] == [("1.0", "runtime", [2]), ("2.0", "dev", [4]), ("3.0", "dev", [6])]

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from scanagg.inventory.graph import Nodes, walk
+from scanagg.inventory.graph import Nodes, Walk, walk
 from scanagg.inventory.manifest import Edge
 from scanagg.model import Scope
 
@@ -15,7 +15,7 @@ def graph(**needs: str) -> Nodes:
     for key, dependencies in needs.items():
         name, _, extra = key.partition("_")
         nodes.setdefault(name, {})[extra] = list(map(edge, dependencies.split()))
-    return {name: (node,) for name, node in nodes.items()}
+    return {name: {"": (node,)} for name, node in nodes.items()}
 
 
 def edge(text: str) -> Edge:
@@ -26,7 +26,15 @@ def edge(text: str) -> Edge:
 def ways(nodes: Nodes, runtime: str, dev: str = "") -> dict[str, str]:
     roots = [(edge(text), Scope.RUNTIME) for text in runtime.split()]
     roots += [(edge(text), Scope.DEV) for text in dev.split()]
-    return {name: " ".join(way) for name, way in walk(nodes, roots).ways().items()}
+    return short(walk(nodes, roots))
+
+
+def short(found: Walk) -> dict[str, str]:
+    """The names on the way to each package; a package is `name` or `name@version`."""
+    return {
+        "@".join(filter(None, key)): " ".join(name for name, _ in way)
+        for key, way in found.ways().items()
+    }
 
 
 def test_the_shortest_way_wins_then_the_alphabet():
@@ -72,17 +80,42 @@ def test_a_way_that_comes_back_to_a_package_goes_on_from_there():
     assert ways(nodes, "a")["deep"] == "a deep"
 
 
-def test_two_versions_of_a_package_are_followed_both():
-    nodes = {"a": ({"": (Edge("b"),)}, {"": (Edge("c"),)})}
-    assert ways(nodes, "a") == {"a": "a", "b": "a b", "c": "a c"}
+VERSIONS = {"a": {"1": ({"": (Edge("b"),)},), "2": ({"": (Edge("c"),)},)}}
+
+
+@pytest.mark.parametrize(
+    ("specifier", "reached"),
+    [
+        ("", {"a@1": "a", "a@2": "a", "b": "a b", "c": "a c"}),
+        ("===1", {"a@1": "a", "b": "a b"}),
+        (">1", {"a@2": "a", "c": "a c"}),
+        (">2", {"a@1": "a", "a@2": "a", "b": "a b", "c": "a c"}),
+        ("wrong", {"a@1": "a", "a@2": "a", "b": "a b", "c": "a c"}),
+    ],
+)
+def test_an_edge_leads_to_the_versions_that_it_allows(specifier, reached):
+    assert short(walk(VERSIONS, [(Edge("a", (), specifier), Scope.RUNTIME)])) == reached
+
+
+def test_an_extra_of_one_version_is_not_that_of_another():
+    nodes = {
+        "a": {
+            "1": ({"x": (Edge("a", ("y",)),), "y": (Edge("b"),)},),
+            "2": ({"y": (Edge("c"),)},),
+        },
+    }
+    steps = walk(nodes, [(Edge("a", ("x",), "===1"), Scope.DEV), (Edge("a"), Scope.RUNTIME)])
+    assert steps.keys() == {("a", "1"), ("a", "2"), ("b", "")}
+    assert steps.scope(("b", "")) is Scope.DEV
+    assert steps.scope(("a", "1")) is Scope.RUNTIME
 
 
 def test_extremely_long_ways_are_left_out():
-    line = {f"p{n}": ({"": (Edge(f"p{n + 1}"),)},) for n in range(50_000)}
+    line = {f"p{n}": {"": ({"": (Edge(f"p{n + 1}"),)},)} for n in range(50_000)}
     steps = walk(line, [(Edge("p0"), Scope.DEV)])
-    assert steps.scope("p49999") is Scope.DEV
+    assert steps.scope(("p49999", "")) is Scope.DEV
     assert max(len(way) for way in steps.ways().values()) == 64
-    assert "p64" not in steps.ways()
+    assert ("p64", "") not in steps.ways()
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -97,6 +130,5 @@ def test_it_agrees_with_trying_all_ways(seed):
         way = waiting.pop()
         best[way[-1]] = min(best.get(way[-1], (99, ())), (len(way), way))
         waiting += [(*way, name) for name in needs[way[-1]] if name not in way]
-    nodes = {name: ({"": [*map(Edge, needs[name])]},) for name in names}
-    found = walk(nodes, [(Edge(root), Scope.RUNTIME) for root in roots])
-    assert found.ways() == {name: way for name, (_, way) in best.items()}
+    nodes = {name: {"": ({"": [*map(Edge, needs[name])]},)} for name in names}
+    assert ways(nodes, " ".join(roots)) == {name: " ".join(way) for name, (_, way) in best.items()}

@@ -203,3 +203,99 @@ def test_a_broken_entry_is_a_problem_and_the_rest_is_read(inventory_of, pins, pr
 def test_a_lock_under_docs_is_for_development(inventory_of):
     (one,) = inventory_of({"docs/uv.lock": package("six")}).packages
     assert one.scope is Scope.DEV
+
+
+CONFLICTS = (
+    """[[package]]
+name = "app"
+version = "0.1"
+source = { virtual = "." }
+dependencies = [
+    { name = "np", version = "1.0", marker = "python_full_version < '3.9'" },
+    { name = "np", version = "2.0", marker = "python_full_version >= '3.9'" },
+]
+
+[package.optional-dependencies]
+Cpu = [{ name = "torch", version = "2.5" }]
+gpu = [{ name = "torch", version = "2.5+cu" }]
+
+[package.dev-dependencies]
+old = [{ name = "web", version = "1.0" }]
+test = [{ name = "web", version = "2.0", extra = ["x"] }]
+
+"""
+    + package("np")
+    + package("np", version="2.0")
+    + package("torch", version="2.5")
+    + package("torch", version="2.5+cu")
+    + package("web", "{ name = 'base', version = '1.0' }")
+    + package("web", "{ name = 'base', version = '2.0' }", version="2.0").replace(
+        "\n\n", "\n[package.optional-dependencies]\nx = [{ name = 'extra' }]\n\n"
+    )
+    + package("base")
+    + package("base", version="2.0")
+    + package("extra")
+)
+
+
+def test_scope_and_lines_follow_the_versions_of_conflicting_extras_and_groups(inventory_of):
+    project = (
+        '[project]\nname = "app"\ndependencies = [\n"np<2 ; sys_platform == \'x\'",\n"np>=1",\n]\n'
+        '[project.optional-dependencies]\ncpu = ["torch>=2"]\ngpu = ["torch>=2"]\n'
+        '[dependency-groups]\nold = ["web"]\ntest = ["web[x]"]\n'
+    )
+    inventory = inventory_of({"uv.lock": CONFLICTS, "pyproject.toml": project})
+    assert {
+        f"{one.name}=={one.version}": (
+            one.scope.value,
+            one.direct,
+            " > ".join(one.chain),
+            [place.start_line for place in one.asked],
+        )
+        for one in inventory.packages
+    } == {
+        "np==1.0": ("runtime", True, "np", [4, 5]),
+        "np==2.0": ("runtime", True, "np", [5]),
+        "torch==2.5": ("runtime", True, "torch", [8]),
+        "torch==2.5+cu": ("runtime", True, "torch", [9]),
+        "web==1.0": ("runtime", True, "web", [11]),
+        "web==2.0": ("dev", True, "web", [12]),
+        "base==1.0": ("runtime", False, "web > base", [11]),
+        "base==2.0": ("dev", False, "web > base", [12]),
+        "extra==1.0": ("dev", False, "web > extra", [12]),
+    }
+    lines = {
+        (one.name, one.version): {
+            place.start_line for place in one.places if place.path == "pyproject.toml"
+        }
+        for one in inventory.packages
+    }
+    assert lines["torch", "2.5"] == {8}
+    assert lines["web", "2.0"] == {12}
+    optional = {(one.name, one.version) for one in inventory.uses if not one.optional}
+    assert optional == {("np", "1.0"), ("np", "2.0")}
+
+
+def test_members_of_a_workspace_ask_for_their_own_versions(inventory_of, pins):
+    members = "".join(
+        f'[[package]]\nname = "{name}"\nversion = "1"\nsource = {{ editable = "{name}" }}\n'
+        f'dependencies = [{{ name = "web", version = "{version}" }}]\n'
+        for name, version in (("a", "1.0"), ("b", "2.0"))
+    )
+    lock = (
+        f'[manifest]\nmembers = ["a", "b"]\n{members}'
+        + package("web")
+        + package("web", version="2.0")
+    )
+    project = '[project]\nname = "%s"\ndependencies = ["web"]\n'
+    inventory = inventory_of(
+        {
+            "uv.lock": lock,
+            "a/pyproject.toml": project % "a",
+            "b/pyproject.toml": project % "b",
+        }
+    )
+    assert {pin: text.split()[2] for pin, text in pins(inventory).items()} == {
+        "web==1.0": "a/pyproject.toml:3",
+        "web==2.0": "b/pyproject.toml:3",
+    }
