@@ -371,7 +371,7 @@ def _commands(jobs: Iterable[LockJob]) -> Iterator[str]:
     for job in jobs:
         recipe = job.recipe
         yield from job.shown
-        if recipe.newest:
+        if recipe.newest or any(goal.package.name in recipe.several for goal in job.goals):
             yield f"  {recipe.tool} upgrades to the newest versions that the constraints allow"
         if recipe.reason:
             yield f"  {recipe.reason}"

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 from packaging.utils import canonicalize_name
 
 from scanagg.core import toml
@@ -27,8 +28,9 @@ class Recipe(msgspec.Struct, frozen=True):
     Paths are relative to the project, whose own folder is "". `sources` are the files that people
     write. `base` is the command in the header of the file, if there is one. `newest` is set if the
     tool takes no version: it upgrades to the newest one that the constraints allow. `groups` maps
-    packages that the tool finds only in a group to its name. `env` are variables for it. With a
-    `reason`, the command is shown and not run.
+    packages that the tool finds only in a group to its name. `several` are packages of which the
+    file has more than one version: the tool would move all of them to the version that it is given.
+    `env` are variables for it. With a `reason`, the command is shown and not run.
     """
 
     made: str
@@ -38,6 +40,7 @@ class Recipe(msgspec.Struct, frozen=True):
     base: tuple[str, ...] = ()
     newest: bool = False
     groups: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
+    several: frozenset[str] = frozenset()
     env: Mapping[str, str] = msgspec.field(default_factory=lambda: _NOTHING)
     reason: str = ""
 
@@ -56,7 +59,10 @@ class Recipe(msgspec.Struct, frozen=True):
         """Return the commands that lock these packages again, in order."""
         base = self.base or _COMMANDS[self.tool]
         if self.base or self.tool == "uv":
-            words = (word for pin in pins for word in ("--upgrade-package", pin.requirement))
+            words: list[str] = []
+            for pin in pins:
+                word = pin.name if pin.name in self.several else pin.requirement
+                words += ("--upgrade-package", word)
             return ((*base, *words),)
         # The others look for packages in one group at a time.
         by_options: dict[tuple[str, ...], list[str]] = {}
@@ -131,7 +137,14 @@ def recipe_of(path: str, text: str) -> Recipe | Unknown:
         tool, source, env = _LOCKS[name]
         sources = (posixpath.join(folder, source),)
         groups = pdm_groups(text) if tool == "pdm" else _NOTHING
-        return Recipe(path, tool, folder, sources, newest=tool != "uv", groups=groups, env=env)
+        several = _several(path, text) if tool == "uv" else frozenset[str]()
+        return Recipe(
+            *(path, tool, folder, sources),
+            newest=tool != "uv",
+            groups=groups,
+            several=several,
+            env=env,
+        )
     command = header_of(text)
     if not command:
         return Unknown("it does not name the tool" if is_lock(path) else "")
@@ -143,10 +156,11 @@ def recipe_of(path: str, text: str) -> Recipe | Unknown:
     if not width:
         return Unknown(f"by this command: {command}")
     try:
-        return _compiled(path, tuple(words[:width]), words[width:])
+        recipe = _compiled(path, tuple(words[:width]), words[width:])
     except ValueError as error:
         reason = f"scanagg does not run the command in the header: {error}"
         return Recipe(path, words[0], "", base=tuple(words), reason=reason)
+    return replace(recipe, several=_several(path, text))
 
 
 def is_lock(path: str) -> bool:
@@ -244,6 +258,12 @@ def versions_in(path: str, raw: bytes) -> Versions | None:
     except (ValueError, RecursionError):
         return None
     return versions
+
+
+def _several(path: str, text: str) -> frozenset[str]:
+    """Return the packages of which a lock or a compiled file has more than one version."""
+    versions = versions_in(path, text.encode()) or {}
+    return frozenset(name for name, of_name in versions.items() if len(of_name) > 1)
 
 
 def pdm_groups(text: str) -> Mapping[str, str]:

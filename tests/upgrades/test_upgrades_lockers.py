@@ -52,6 +52,15 @@ def test_lock_files(path: str, wanted: list[str]) -> None:
     assert commands(path) == wanted
 
 
+def test_one_of_several_versions_is_not_asked_for_everywhere() -> None:
+    entry = '[[package]]\nname = "%s"\nversion = "%s"\n'
+    lock = "".join(entry % one for one in (("a", "1"), ("b", "1"), ("a", "2"), ("b", "1")))
+    assert commands("uv.lock", lock) == ["uv lock --upgrade-package a --upgrade-package b==3.0"]
+    compiled = UV.format("uv pip compile --universal x.in -o x.txt")
+    (command,) = commands("x.txt", f"{compiled}a==2 ; python_version > '3.9'\n")
+    assert command.endswith("x.in --upgrade-package a --upgrade-package b==3.0")
+
+
 def test_pdm_looks_in_one_group_at_a_time() -> None:
     text = (
         '[[package]]\nname = "A"\ngroups = ["default", "x"]\n'

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from upgrade_samples import allows, package, upgrade
 
-from scanagg.model import Scope, Upgrade
+from scanagg.inventory import read_inventory
+from scanagg.model import Scope, Target, Upgrade
 from scanagg.upgrades.ways import Ways, goals_of, ways
 
 Make = Callable[..., Path]
@@ -76,6 +77,29 @@ def test_locks_and_what_they_are_made_from(found: Callable[..., Ways]) -> None:
         "cd b && poetry update --lock --no-interaction lib",
         "uv lock --upgrade-package lib==2.0 --upgrade-package deep==1.1",
     ]
+
+
+def test_one_of_several_locked_versions_is_upgraded_where_it_is_asked_for(
+    found: Callable[..., Ways], make_project: Make, read_target: Callable[[Path], Target]
+) -> None:
+    entry = '[[package]]\nname = "lib"\nversion = "%s"\n'
+    files = {
+        "pyproject.toml": (
+            '[project]\nname = "app"\n[project.optional-dependencies]\n'
+            'old = ["lib==1.0"]\nnew = ["lib==2.0"]\nany = ["lib"]\n'
+        ),
+        "uv.lock": (
+            '[[package]]\nname = "app"\nversion = "1"\nsource = { virtual = "." }\n'
+            "[package.optional-dependencies]\n"
+            'old = [{ name = "lib", version = "1.0" }]\nnew = [{ name = "lib", version = "2.0" }]\n'
+            'any = [{ name = "lib", version = "2.0" }]\n' + entry % "1.0" + entry % "2.0"
+        ),
+    }
+    old, new = read_inventory(read_target(make_project(files, git_=False))).packages
+    made = found(files, upgrade(old, "1.5"))
+    assert edits(made) == ["pyproject.toml:4 lib==1.5"]
+    assert [job.shown for job in made.jobs] == [("uv lock --upgrade-package lib",)]
+    assert edits(found(files, upgrade(new, "2.5"))) == ["pyproject.toml:5 lib==2.5"]
 
 
 def test_hashes_need_the_tool_that_made_them(found: Callable[..., Ways]) -> None:
