@@ -36,14 +36,15 @@ _EXAMPLES: Final = 5
 class _Lock(msgspec.Struct, frozen=True):
     """A manifest that may lock others: its packages by name, and names that are not from an index.
 
-    `requested` is as in `Manifest`. `command` locks again; it is "" if the lock need not contain
-    everything.
+    `requested` is as in `Manifest`. `is_list` is true for requirements. `command` locks again; it
+    is "" if the lock need not contain everything.
     """
 
     path: str
     packages: Mapping[str, Sequence[Package]]
     from_elsewhere: frozenset[str]
     requested: Mapping[tuple[str, str], frozenset[Key]]
+    is_list: bool
     command: str = ""
 
     def answers(self, declaration: Declaration) -> Sequence[Package]:
@@ -59,6 +60,9 @@ class _Lock(msgspec.Struct, frozen=True):
         return allowed or packages
 
 
+_Locks = Mapping[str, Sequence[_Lock]]
+
+
 def merge(manifests: Sequence[Manifest]) -> Inventory:
     """Return the packages, the open requirements and the problems; sorted, and each once.
 
@@ -69,6 +73,7 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
     problems: list[NotExamined] = []
     constraints: list[Constraint] = []
     locks: dict[str, list[_Lock]] = {}
+    found: list[tuple[Manifest, _Lock]] = []
     packages: list[Package] = []
     for manifest in manifests:
         declared += manifest.declared
@@ -84,14 +89,18 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         from_elsewhere = {one.name for one in manifest.declared if one.origin}
         from_elsewhere.update(manifest.own, map(attrgetter("name"), manifest.unpinned))
         by_name = grouped(of_manifest, attrgetter("name"))
-        lock = _Lock(manifest.path, by_name, frozenset(from_elsewhere), manifest.requested)
-        packages += _with_ways(of_manifest, manifest, lock, declared_at)
+        lock = _Lock(
+            *(manifest.path, by_name, frozenset(from_elsewhere), manifest.requested),
+            is_list=not manifest.packages,
+        )
+        found.append((manifest, lock))
         for path, command in manifest.covers.items():
             locks.setdefault(path, []).append(replace(lock, command=command))
+    for manifest, lock in found:
+        packages += _with_ways(manifest, lock, declared_at, locks)
     uses = list(chain.from_iterable(map(_uses, manifests)))
     for declaration in declared:
-        paths = dict.fromkeys((declaration.place.path, declaration.source))
-        covering = [lock for path in paths for lock in locks.get(path, ())]
+        covering = _covering(declaration, locks)
         locked = _locked(declaration, covering)
         packages += locked
         uses += (_use(one, declaration.source, optional=declaration.optional) for one in locked)
@@ -116,8 +125,70 @@ def merge(manifests: Sequence[Manifest]) -> Inventory:
         unread=tuple(dict.fromkeys(unread)),
         indexes=tuple(dict.fromkeys(chain.from_iterable(map(_indexes, manifests)))),
         of_tools=frozenset(one.purl for one in united if _version_key(one) not in of_project),
-        notices=tuple(_unused_constraints(manifests, united)),
+        notices=(*_outdated_lists(found), *_unused_constraints(manifests, united)),
     )
+
+
+def _covering(declaration: Declaration, locks: _Locks) -> Sequence[_Lock]:
+    """Return the locks of a declaration. If a lock file has the package, lists do not count.
+
+    They may have been exported from an older lock.
+    """
+    paths = dict.fromkeys((declaration.place.path, declaration.source))
+    covering = [lock for path in paths for lock in locks.get(path, ())]
+    files = [lock for lock in covering if not lock.is_list]
+    return files if _is_in(declaration, files) else covering
+
+
+def _is_in(declaration: Declaration, locks: Iterable[_Lock]) -> bool:
+    """Return True if one of the lock files has the package."""
+    files = (lock for lock in locks if lock.command and not lock.is_list)
+    return any(declaration.name in lock.packages for lock in files)
+
+
+def _outdated_lists(found: Iterable[tuple[Manifest, _Lock]]) -> Iterator[Reason]:
+    """Yield the lists that pin other versions than the lock file of their project."""
+    files: dict[str, list[_Lock]] = {}
+    installers: dict[str, str] = {}
+    for manifest, lock in found:
+        installers |= dict.fromkeys(manifest.includes, manifest.path)
+        if not lock.is_list and any(manifest.covers.values()):
+            files.setdefault(posixpath.dirname(manifest.path), []).append(lock)
+    for manifest, lock in found:
+        path, by = manifest.path, installers.get(manifest.path)
+        for file in files.get(project_folder(path), ()) if lock.is_list else ():
+            others = list(_other_versions(lock, file))
+            number, names = len(others), _examples(others)
+            if others and by:
+                yield Reason(
+                    "outdated-list-installed",
+                    {
+                        "path": path,
+                        "installer": by,
+                        "lock": file.path,
+                        "number": number,
+                        "packages": names,
+                    },
+                )
+            elif others:
+                yield Reason(
+                    "outdated-list",
+                    {"path": path, "lock": file.path, "number": number, "packages": names},
+                )
+
+
+def _other_versions(written: _Lock, file: _Lock) -> Iterator[str]:
+    """Yield the packages of which a list has none of the versions in a lock file."""
+    for name in sorted(written.packages.keys() & file.packages.keys()):
+        pins = {canonicalize_version(one.version): one.version for one in written.packages[name]}
+        locked = {canonicalize_version(one.version): one.version for one in file.packages[name]}
+        if pins.keys().isdisjoint(locked):
+            yield f"{name} {' and '.join(pins.values())} instead of {' or '.join(locked.values())}"
+
+
+def _examples(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the first names, with an ellipsis for more."""
+    return (*names[:_EXAMPLES], *(["…"] if len(names) > _EXAMPLES else ()))
 
 
 def _unused_constraints(
@@ -132,8 +203,8 @@ def _unused_constraints(
     ]
     for path, same in sorted(grouped(unused, attrgetter("place.path")).items()):
         pins = sorted({f"{one.name}=={one.pin}" for one in same})
-        shown = (*pins[:_EXAMPLES], *(["…"] if len(pins) > _EXAMPLES else ()))
-        yield Reason("only-constraints", {"path": path, "number": len(pins), "packages": shown})
+        names = _examples(pins)
+        yield Reason("only-constraints", {"path": path, "number": len(pins), "packages": names})
 
 
 def _uses(manifest: Manifest) -> Iterator[Use]:
@@ -196,10 +267,10 @@ def _pinned(declared: Sequence[Declaration]) -> Iterator[Package]:
 
 
 def _with_ways(
-    packages: Iterable[Package],
     manifest: Manifest,
     lock: _Lock,
     declared_at: Mapping[str, Sequence[Declaration]],
+    locks: _Locks,
 ) -> Iterator[Package]:
     """Yield the packages with the way to each in this manifest, and the lines that request it.
 
@@ -209,9 +280,11 @@ def _with_ways(
     lines = [line for path in answered for line in declared_at.get(path, ()) if line.asks]
     lines_of: dict[Key, list[Declaration]] = {}
     for line in lines:
+        if lock.is_list and _is_in(line, _covering(line, locks)):
+            continue
         for key in {(line.name, ""), *map(_key, lock.answers(line))}:
             lines_of.setdefault(key, []).append(line)
-    for package in packages:
+    for package in (package for same in lock.packages.values() for package in same):
         key = _key(package)
         way = manifest.ways.get(key) or manifest.ways.get((package.name, ""), ())
         way = (key,) if package.direct else way

@@ -462,6 +462,14 @@ SENTENCES: Final[Mapping[str, str]] = {
     "secret-name": "its path may have a secret, and other users can see the arguments of a program",
     "secret-names": "paths with possible secrets, which reports mask: {paths}",
     "other-index": "packages may come from {host}, and not from PyPI: {paths}",
+    "outdated-list": (
+        "{path} pins {number:package} at another version than {lock}, and all are audited: export "
+        "it again, or delete it if nothing installs it: {packages}"
+    ),
+    "outdated-list-installed": (
+        "{path}, which {installer} installs, pins {number:package} at another version than {lock}, "
+        "and all are audited: export it again: {packages}"
+    ),
     "only-constraints": (
         "{number:exact version} of {path} not audited, because no manifest asks for the packages: "
         "{packages}"

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from scanagg.model import Inventory
+from scanagg.model import Inventory, Reason
 
 
 @pytest.fixture
@@ -381,3 +381,60 @@ def test_categories_of_pipenv_have_their_own_versions(inventory_of):
         (one.version, one.scope.value, [place.start_line for place in one.asked])
         for one in inventory.packages
     ] == [("1.0", "runtime", [2]), ("2.0", "dev", [4]), ("3.0", "dev", [6])]
+
+
+_INSTALLED = "outdated-list-installed"
+EXPORTED = {
+    "pyproject.toml": '[project]\nname = "app"\ndependencies = ["web", "late"]\n',
+    "poetry.lock": entries("web:", "same:"),
+    "requirements.txt": "web==0.9\n    # via app (pyproject.toml)\nsame==1\nlate==3\n",
+}
+
+
+def test_an_old_export_beside_a_lock_is_audited_but_answers_for_no_other_manifest(inventory_of):
+    inventory = inventory_of(EXPORTED)
+    assert {
+        f"{one.name}=={one.version}": [f"{place.path}:{place.start_line}" for place in one.places]
+        for one in inventory.packages
+    } == {
+        "late==3": ["pyproject.toml:3", "requirements.txt:4"],
+        "same==1": ["poetry.lock:6", "requirements.txt:3"],
+        "web==0.9": ["requirements.txt:1"],
+        "web==1.0": ["poetry.lock:2", "pyproject.toml:3"],
+    }
+    asked = {one.version: [place.path for place in one.asked] for one in inventory.packages}
+    assert asked["0.9"] == []
+    assert asked["1.0"] == ["pyproject.toml"]
+    assert not inventory.unpinned
+    assert inventory.notices == (
+        Reason(
+            "outdated-list",
+            {
+                "path": "requirements.txt",
+                "lock": "poetry.lock",
+                "number": 1,
+                "packages": ("web 0.9 instead of 1.0",),
+            },
+        ),
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"Dockerfile": "RUN pip install -r requirements.txt"}, [_INSTALLED]),
+        ({"requirements.txt": "web==1.0.0\nsame==1\nother==1\n"}, []),
+        ({"requirements.txt": "web==0.9\nWeb==1.0 ; sys_platform == 'x'\n"}, []),
+        ({"requirements.txt": "web>=0.9\n"}, []),
+        ({"requirements.txt": "", "requirements/prod.txt": "web==0.9\n"}, ["outdated-list"]),
+        ({"requirements.txt": "", "docs/requirements.txt": "web==0.9\n"}, []),
+        ({"poetry.lock": "", "uv.lock": entries("web:")}, ["outdated-list"]),
+        (
+            {"poetry.lock": "", "Pipfile.lock": '{"default": {"web": {"version": "==1.0"}}}'},
+            ["outdated-list"],
+        ),
+        ({"poetry.lock": "", "requirements.in": "web"}, []),
+    ],
+)
+def test_a_list_that_differs_from_the_lock_of_its_project_is_told(inventory_of, files, told):
+    assert [one.kind for one in inventory_of({**EXPORTED, **files}).notices] == told
