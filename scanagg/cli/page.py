@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 from typing import Final
 
@@ -39,10 +39,12 @@ from scanagg.model import (
     Upgrade,
     disagreement,
 )
-from scanagg.reports import phrases, secrets
+from scanagg.reports import coverage, phrases, secrets
+from scanagg.reports.coverage import CoverageGap
 from scanagg.reports.reasons import sentence, sentences
 
 _SHOWN_FINDINGS: Final = 20
+_SHOWN_INPUTS: Final = 3
 _SHOWN_DEADLINES: Final = 5
 _SHOWN_PLACES: Final = 3
 _SHOWN_UPGRADES: Final = 3
@@ -76,12 +78,13 @@ def show_page(report: Report, written: WrittenReports, *, quiet: bool, verbose: 
         console.file = buffer
     console.width = max(console.width, _LEAST_WIDTH)
     report, unlikely = secrets.set_aside(report)
-    page = _Page(console, report, phrases.upgrades_by_purl(report), verbose)
+    gaps = coverage.gaps(report)
+    page = _Page(console, report, gaps, phrases.upgrades_by_purl(report), verbose)
     page.verdict()
     if not quiet:
         page.overview()
         page.runs()
-        page.unfinished_runs()
+        page.not_examined()
         page.findings()
         page.upgrades()
         page.deadlines()
@@ -105,6 +108,7 @@ class _Page(msgspec.Struct, frozen=True):
 
     console: Console
     report: Report
+    gaps: Sequence[CoverageGap]
     upgrades_by_purl: Mapping[str, Upgrade]
     verbose: bool
 
@@ -144,7 +148,8 @@ class _Page(msgspec.Struct, frozen=True):
         title = f"  {one_line(report.target.name)}, policy {one_line(report.policy.name)}"
         outcome = (gate.outcome.value.upper(), OUTCOME_STYLES[gate.outcome])
         self.console.print(Text.assemble(outcome, title))
-        self.bullets(map(sentence, gate.reasons))
+        self.bullets(coverage.reasons(report, self.gaps))
+        self.bullets(map(self.gap_line, self.causes()))
 
     def overview(self) -> None:
         """Print the sum of all findings, the base, and what the change does to its own gate."""
@@ -170,32 +175,44 @@ class _Page(msgspec.Struct, frozen=True):
         table.add_column("findings", overflow="fold")
         table.add_column("seconds", justify="right", no_wrap=True)
         for run in self.report.runs:
-            coverage = run.coverage
-            examined = f"{coverage.examined} of {coverage.found} {coverage.unit}"
+            inputs = run.coverage
+            examined = f"{inputs.examined} of {inputs.found} {inputs.unit}"
             table.add_row(
                 run.scanner,
                 Text(status_word(run.status), STATUS_STYLES[run.status]),
-                examined if coverage.found else "-",
+                examined if inputs.found else "-",
                 _severities(counts[run.scanner]),
                 f"{run.seconds:.1f}",
             )
         self.console.print()
         self.console.print(table)
 
-    def unfinished_runs(self) -> None:
-        """Print what is missing in each run, unless the gate's reasons or notices say it."""
-        gate = self.report.gate
-        problems = [reason.values.get("problem") for reason in (*gate.reasons, *gate.notices)]
-        details = [item.values.get("detail") for item in problems if isinstance(item, Reason)]
-        lines = []
-        for run in self.report.runs:
-            finished = run.status in (Status.OK, Status.NOT_APPLICABLE)
-            if run.detail and not finished and run.detail not in details:
-                lines.append(f"{run.scanner}: {sentence(run.detail)}")
-            if self.verbose and run.status is Status.DEGRADED:
-                more = run.coverage.gaps[1:]  # the detail names the first one
-                lines += [f"{run.scanner}: {gap.input}: {sentence(gap.reason)}" for gap in more]
+    def causes(self) -> list[CoverageGap]:
+        """Return the gaps of the scanners for which the verdict has no cause of its own."""
+        summarised = coverage.summarised(self.report, self.gaps)
+        return [gap for gap in self.gaps if not summarised.isdisjoint(gap.scanners)]
+
+    def not_examined(self) -> None:
+        """Print each other gap, unless the verdict says it, or a scanner was skipped."""
+        told = {id(gap) for gap in self.causes()}
+        named = coverage.named(self.report)
+        lines = [
+            self.gap_line(gap)
+            for gap in self.gaps
+            if id(gap) not in told
+            and not named.issuperset(gap.scanners)
+            and any(run.status is not Status.SKIPPED for run in gap.runs)
+        ]
         self.bullets(lines, "yellow", apart=True)
+
+    def gap_line(self, gap: CoverageGap) -> str:
+        """Return what was not examined, with the first inputs; if verbose, with all of them."""
+        names = list(dict.fromkeys(one_line(item.input) for item in gap.inputs))
+        if gap.is_of_machine or len(names) < 2:
+            return gap.text
+        shown = names if self.verbose else names[:_SHOWN_INPUTS]
+        more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+        return f"{gap.text}: {', '.join(shown)}{more}"
 
     def findings(self) -> None:
         """Print the blocking findings, new ones first, then the worst; if verbose, all findings."""
@@ -328,7 +345,7 @@ class _Page(msgspec.Struct, frozen=True):
 
     def notices(self) -> None:
         """Print the notices of the gate and of the runs."""
-        notices = [*map(sentence, self.report.gate.notices), phrases.missing_data(self.report)]
+        notices = [*coverage.notices(self.report), phrases.missing_data(self.report)]
         for run in self.report.runs:
             notices += [f"{run.scanner}: {sentence(notice)}" for notice in run.notices]
             hidden = ", ".join(f"{count} by {kind}" for kind, count in run.hidden.items() if count)

@@ -20,7 +20,7 @@ from scanagg.inventory import read_inventory
 from scanagg.model import Reason
 from scanagg.project.target import read_target
 from scanagg.reports.reasons import sentence
-from scanagg.scanners.base import Lookup, Tool, all_scanners, scanner_infos
+from scanagg.scanners.base import Lookup, Tool, all_scanners, not_installed, scanner_infos
 from scanagg.scanners.config import load_settings
 from scanagg.scanners.runner import DEFAULT_TIMEOUT, Limits, Task, find
 
@@ -62,7 +62,7 @@ def _lines(task: Task, tool: Tool | None, problem: Reason | None, store: Store) 
     count = len(inputs.found) + len(inputs.not_examined)
     amount = counted(count, inputs.unit.removesuffix("s"))
     yield f"inputs here: {amount}" if count else f"no {inputs.unit} for it here"
-    yield f"runs as: {tool.shown}" if tool else f"not installed: {info.install}"
+    yield f"runs as: {tool.shown}" if tool else sentence(not_installed(info))
     if tool and tool.data:
         yield f"{tool.data.name}: {_age(tool.data.updated, context.now)}"
     if info.asks_advisory_store:

@@ -61,6 +61,12 @@ def first_names(names: Sequence[str], most: int) -> tuple[str, ...]:
     return (*names[:most], *more)
 
 
+def listed(names: Iterable[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def quoted(value: object) -> str:
     """Return the repr of a value from a file, short and safe to print."""
     return shorten(one_line(repr(value)), _QUOTED_WIDTH)

@@ -18,8 +18,8 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
 
     For people: `name` is its name on the command line, in reports and in policies. `title` is the
     name of the program (at most three words), `about` one sentence on what it finds, `url` the
-    https address of its documentation. `install` is the command that installs it, or where to get
-    it.
+    https address of its documentation. `package` is the Python package that has it, for the
+    environment of scanagg. If there is none, `install` says where to get the program.
 
     For configuration: `options` are its keys in `[scanners.NAME]`, each with one sentence of help.
     `args` are the command line options that `args` may contain; none of them runs or writes
@@ -59,6 +59,7 @@ class ScannerInfo(msgspec.Struct, frozen=True, kw_only=True):
     title: str = ""
     about: str = ""
     url: str = ""
+    package: str = ""
     install: str = ""
     options: Mapping[str, str] = _NONE
     args: frozenset[str] = frozenset()

@@ -18,7 +18,6 @@ from scanagg.model import (
     History,
     Judged,
     Location,
-    NotExamined,
     Origin,
     Outcome,
     Package,
@@ -126,7 +125,7 @@ LOOSENS_GATE: Final = "This change would loosen its own gate. The verdict uses t
 _STORE: Final = "advisory store"
 NO_STORE: Final = (
     f"No {_STORE}: severity, KEV and EPSS come from scanners only. "
-    "Download it with `scanagg db update`."
+    "Download it with `scanagg db update`, or import it with `scanagg db import PATH`."
 )
 _STORE_DATA: Final = ("OSV", "KEV", "EPSS")
 _OSV_CREDIT: Final = (
@@ -176,7 +175,7 @@ def _names(names: Iterable[str]) -> str:
     return ", ".join(map(one_line, names))
 
 
-# Counts, and what was not examined
+# Counts
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -209,42 +208,6 @@ def count(findings: Sequence[Judged]) -> Counts:
         cells=Counter((judged.finding.category, judged.severity) for judged in findings),
         scanners=Counter(name for judged in findings for name in judged.finding.scanners),
     )
-
-
-class CoverageGap(msgspec.Struct, frozen=True):
-    """Inputs that were not examined. `source` is the scanner, or the target if it was none."""
-
-    source: str
-    summary: str
-    inputs: tuple[NotExamined, ...] = ()
-
-
-def gaps(report: Report) -> list[CoverageGap]:
-    """Return everything that was not examined: by run, then files not passed to any scanner.
-
-    A run without inputs is no gap.
-    """
-    result = []
-    for run in report.runs:
-        coverage = run.coverage
-        excluded = sum(gap.on_purpose for gap in coverage.not_examined)
-        examined_all = coverage.examined + excluded >= coverage.found
-        if run.status in (Status.OK, Status.NOT_APPLICABLE) and examined_all:
-            continue
-        words = [] if run.status is Status.OK else [STATUSES[run.status]]
-        words.append(sentence(run.detail) if run.detail else f"{examined(run)} examined")
-        result.append(CoverageGap(run.scanner, ": ".join(words), coverage.not_examined))
-    skipped = tuple(gap for gap in report.target.skipped if not gap.on_purpose)
-    if skipped:
-        summary = plural(len(skipped), "file") + " not passed to any scanner"
-        result.append(CoverageGap(report.target.name, summary, skipped))
-    return result
-
-
-def complete(report: Report) -> bool:
-    """Return whether scanners examined everything: only then may a report say "no findings"."""
-    examined_any = any(run.coverage.examined for run in report.runs)
-    return report.gate.outcome is Outcome.PASS and examined_any and not gaps(report)
 
 
 def examined(run: Run) -> str:
@@ -804,7 +767,7 @@ def missing_data(report: Report) -> str:
         return NO_STORE
     return (
         f"The advisory store has no {' or '.join(missing)} data, so it comes from scanners only. "
-        "Download it with `scanagg db update`."
+        "Download it with `scanagg db update`, or import it with `scanagg db import PATH`."
     )
 
 

@@ -175,6 +175,9 @@ SENTENCES: Final[Mapping[str, str]] = {
     # Runs of scanners: why a scanner did not run or finish.
     "not-applicable": "no {unit} for it in the project",
     "not-installed": "not installed: {install}",
+    "package-not-installed": (
+        "not installed: run `pip install {package}` in the environment of scanagg"
+    ),
     "program-in-project": (
         "the only {program} on PATH is in the checked project or in a relative folder, and scanagg "
         "does not run it: install {program} elsewhere, or set {variable} to its absolute path"
@@ -244,7 +247,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-package-listed": "not in the answer: it has no exact version, or is not readable",
     "no-packages-found": "no packages found in it",
     "manifest-not-read": (
-        "manifests of this kind are not read, and {number:dependency is|dependencies are} only here"
+        "this scanner does not read such files, and {number:dependency is|dependencies are} in no "
+        "other file"
     ),
     "not-in-environment": "this version is not installed in the project's environment",
     "too-large": "{size:byte}, more than `{option}` allows ({limit})",

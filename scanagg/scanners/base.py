@@ -285,6 +285,13 @@ def scanner_infos() -> Mapping[str, ScannerInfo]:
     return {name: scanner.INFO for name, scanner in all_scanners().items()}
 
 
+def not_installed(info: ScannerInfo) -> Reason:
+    """Return the reason for a scanner that is not there, with how to install it."""
+    if info.package:
+        return Reason("package-not-installed", {"package": info.package})
+    return Reason("not-installed", {"install": info.install})
+
+
 def usual_scanner(category: Category) -> str:
     """Return the scanner that is meant for findings of the category if none is named."""
     return next(name for name, info in scanner_infos().items() if category in info.usual_for)

@@ -31,6 +31,7 @@ from scanagg.scanners.base import (
     Scanner,
     Tool,
     merge,
+    not_installed,
     unreadable,
 )
 
@@ -177,7 +178,7 @@ class _Scan:
             return self._end(Status.SKIPPED, Reason("skipped-offline"), Coverage(inputs.unit))
         try:
             tool = self._scanner.locate(self._context)
-            missing = Reason("not-installed", {"install": self._info.install})
+            missing = not_installed(self._info)
         except ScanError as error:
             tool, missing = None, error.reason
         if tool is None:

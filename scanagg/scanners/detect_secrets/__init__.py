@@ -42,7 +42,7 @@ INFO = ScannerInfo(
     title="detect-secrets",
     about="Finds keys, tokens and passwords in text files.",
     url="https://github.com/Yelp/detect-secrets",
-    install="pip install detect-secrets",
+    package="detect-secrets",
     options={
         "max-file-bytes": "Larger files are not searched; reports list them. Default: 5000000.",
         "max-line-bytes": (

@@ -31,7 +31,7 @@ INFO = ScannerInfo(
     title="pip-licenses",
     about="Reads the licence of each package from its metadata.",
     url="https://github.com/raimon49/pip-licenses",
-    install="pip install pip-licenses",
+    package="pip-licenses",
     args=frozenset(
         (
             *("--index-url", "-i", "--extra-index-url", "--trusted-host", "--proxy"),

@@ -32,7 +32,7 @@ INFO = ScannerInfo(
     title="pip-audit",
     about="Finds known vulnerabilities in the Python packages that the project pins.",
     url="https://github.com/pypa/pip-audit",
-    install="pip install pip-audit",
+    package="pip-audit",
     options={
         "service": "The vulnerability service to ask: pypi (default), osv or esms.",
         "osv-url": "URL of an OSV query endpoint to use instead of the public one; implies osv.",

@@ -34,7 +34,7 @@ INFO = ScannerInfo(
     title="Safety",
     about="Finds known vulnerabilities in pinned packages, with Safety's database.",
     url="https://docs.safetycli.com/",
-    install='pip install "scanagg[safety]"',
+    package="safety",
     options={"db": "Folder or URL of a vulnerability database for `safety check`."},
     args=frozenset(
         (
