@@ -101,8 +101,10 @@ class Deadline:
 class _TransientError(DownloadError):
     """A failure that may not happen again. The server asks to wait for `wait` seconds."""
 
-    def __init__(self, message: str, hint: str, wait: float = 0) -> None:
-        super().__init__(message, hint)
+    def __init__(
+        self, message: str, hint: str, wait: float = 0, *, unreachable: bool = False
+    ) -> None:
+        super().__init__(message, hint, unreachable=unreachable)
         self.wait = wait
 
 
@@ -421,8 +423,8 @@ def _failure(error: Exception, host: str, proxy: str) -> DownloadError:
     lasting = isinstance(_innermost(error), socket.gaierror | ConnectionRefusedError)
     lasting = lasting or isinstance(error, requests.exceptions.ConnectTimeout)
     if lasting or reason.startswith("Tunnel connection failed: 4"):
-        return DownloadError(message, hint)
-    return _TransientError(message, hint)
+        return DownloadError(message, hint, unreachable=True)
+    return _TransientError(message, hint, unreachable=True)
 
 
 def _reason(error: BaseException) -> str:

@@ -16,8 +16,8 @@ from scanagg.cli import options
 from scanagg.cli.output import say, say_json
 from scanagg.cli.progress import store_progress
 from scanagg.core.cache import cache_folder
-from scanagg.core.errors import ExitCode, UsageError
-from scanagg.core.text import one_line
+from scanagg.core.errors import DownloadError, ExitCode, UsageError
+from scanagg.core.text import listed, one_line
 from scanagg.model import DataSource
 from scanagg.reports.phrases import plural
 
@@ -83,6 +83,13 @@ def update(
                 cache_folder(), addresses, seconds=max_time, now=datetime.now(UTC), notify=notify
             )
         )
+    errors = [result.error for result in results if isinstance(result.error, DownloadError)]
+    if errors and all(error.unreachable for error in errors) and len(errors) == len(results):
+        say(
+            f"No network: {listed(addresses)} not updated: {errors[0].message}. "
+            "Download the files elsewhere, and import them: scanagg db import PATH"
+        )
+        raise typer.Exit(ExitCode.INCOMPLETE)
     for result in results:
         start = f"{result.kind}: {result.state.value}"
         if result.error is not None:

@@ -60,9 +60,14 @@ class StoreError(ScanaggError):
 
 
 class DownloadError(ScanaggError):
-    """Advisory data cannot be downloaded."""
+    """Advisory data cannot be downloaded, for example because the server is `unreachable`."""
 
     exit_code = ExitCode.INCOMPLETE
+
+    def __init__(self, message: str, hint: str = "", *, unreachable: bool = False) -> None:
+        """Keep all parts."""
+        super().__init__(message, hint)
+        self.unreachable = unreachable
 
 
 class ResourceError(ScanaggError):

@@ -185,6 +185,25 @@ def test_a_proxy_that_resets_is_named(mirror: BadServer, monkeypatch: pytest.Mon
     assert mirror.asked == []
 
 
+def test_no_network_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for kind in ("OSV", "KEV", "EPSS"):
+        monkeypatch.setenv(f"SCANAGG_{kind}_URL", "http://127.0.0.1:9/data")
+    done = scanagg("db", "update")
+    assert done.returncode == 3
+    (line,) = done.stdout.splitlines()
+    assert line.startswith("No network: osv, kev and epss not updated: cannot reach 127.0.0.1:9")
+    assert "scanagg db import PATH" in line
+
+
+def test_one_server_that_is_not_reached_is_no_lack_of_network(mirror: BadServer) -> None:
+    done = scanagg("db", "update", "--kev-url", "http://127.0.0.1:9/data")
+    assert [line.split()[:2] for line in done.stdout.splitlines()] == [
+        ["osv:", "updated:"],
+        ["kev:", "failed:"],
+        ["epss:", "updated:"],
+    ]
+
+
 def test_the_time_limit_ends_it(mirror: BadServer) -> None:
     mirror.routes["/osv"] = Answer(200, bytes(1000), drip=0.1)
     done = scanagg("db", "update", "--only", "osv", "--max-time", "0.5")
