@@ -176,11 +176,11 @@ class _Page(msgspec.Struct, frozen=True):
         table.add_column("seconds", justify="right", no_wrap=True)
         for run in self.report.runs:
             inputs = run.coverage
-            examined = f"{inputs.examined} of {inputs.found} {inputs.unit}"
+            examined = f"{inputs.examined:,} of {inputs.wanted:,} {inputs.unit}"
             table.add_row(
                 run.scanner,
                 Text(status_word(run.status), STATUS_STYLES[run.status]),
-                examined if inputs.found else "-",
+                examined if inputs.wanted else "-",
                 _severities(counts[run.scanner]),
                 f"{run.seconds:.1f}",
             )

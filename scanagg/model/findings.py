@@ -100,6 +100,11 @@ class Coverage(msgspec.Struct, frozen=True):
         """The inputs that should have been examined and were not."""
         return tuple(gap for gap in self.not_examined if not gap.on_purpose)
 
+    @property
+    def wanted(self) -> int:
+        """The number of inputs, without those that were left out on purpose."""
+        return self.found - sum(gap.on_purpose for gap in self.not_examined)
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
     """One execution of one scanner. `argv` has no path of this machine. Times are UTC.

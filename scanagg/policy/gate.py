@@ -299,7 +299,7 @@ def _broken(run: Run) -> Reason | None:
             return Reason("timeout", {"detail": detail})
         case Status.MISSING | Status.SKIPPED:
             return Reason("missing", {"detail": detail})
-        case Status.EMPTY if _wanted(run.coverage) > 0 or not run.coverage.found:
+        case Status.EMPTY if run.coverage.wanted > 0 or not run.coverage.found:
             return Reason("empty", {"detail": detail})
         case Status.DEGRADED if not run.coverage.not_examined and not _missed(run.coverage):
             return Reason("degraded", {"detail": detail})
@@ -310,7 +310,7 @@ def _unexamined(run: Run, entry: ScannerEntry) -> Reason | None:
     """Return which inputs were not examined, if these are more than the policy allows."""
     coverage = run.coverage
     least, missed = max(1, entry.min_audited), _missed(coverage)
-    if _wanted(coverage) > 0 and coverage.examined < least:
+    if coverage.wanted > 0 and coverage.examined < least:
         return Reason("few-examined", {"examined": _examined(coverage), "least": least})
     # The sum of both: a run does not record which inputs were skipped and which failed.
     bounds = (entry.max_skipped, entry.max_errors)
@@ -324,18 +324,13 @@ def _unexamined(run: Run, entry: ScannerEntry) -> Reason | None:
 def _examined(coverage: Coverage) -> Reason:
     return Reason(
         "examined",
-        {"examined": coverage.examined, "wanted": _wanted(coverage), "unit": coverage.unit},
+        {"examined": coverage.examined, "wanted": coverage.wanted, "unit": coverage.unit},
     )
-
-
-def _wanted(coverage: Coverage) -> int:
-    """Return how many inputs there were, without those left out on purpose."""
-    return coverage.found - (len(coverage.not_examined) - len(coverage.gaps))
 
 
 def _missed(coverage: Coverage) -> int:
     """Return how many inputs were not examined, named or not."""
-    return max(len(coverage.gaps), _wanted(coverage) - coverage.examined)
+    return max(len(coverage.gaps), coverage.wanted - coverage.examined)
 
 
 def _short(text: str) -> str:

@@ -155,8 +155,7 @@ def _by_kind(run: Run) -> Iterator[tuple[NotExamined, ...]]:
     for gap in coverage.gaps:
         kinds.setdefault(gap.reason.kind, []).append(gap)
     yield from map(tuple, kinds.values())
-    on_purpose = len(coverage.not_examined) - len(coverage.gaps)
-    examined_all = coverage.examined + on_purpose >= coverage.found
+    examined_all = coverage.examined >= coverage.wanted
     if not (kinds or (examined_all and run.status in (Status.OK, Status.NOT_APPLICABLE))):
         yield ()
 

@@ -216,7 +216,10 @@ def examined(run: Run) -> str:
     if not coverage.found:
         did_not_run = run.status in (Status.MISSING, Status.SKIPPED)
         return "did not run" if did_not_run else "nothing to examine"
-    return f"{coverage.examined:,} of {coverage.found:,} {one_line(coverage.unit)}"
+    unit = one_line(coverage.unit)
+    if not coverage.wanted:
+        return f"none of {coverage.found:,} {unit}: left out on purpose"
+    return f"{coverage.examined:,} of {coverage.wanted:,} {unit}"
 
 
 # Severity

@@ -326,7 +326,7 @@ class _Scan:
             detail = Reason(
                 "no-input-examined",
                 {
-                    "found": coverage.found,
+                    "found": coverage.wanted or coverage.found,
                     "unit": coverage.unit,
                     "reasons": _main_reasons(coverage.not_examined),
                 },
@@ -338,7 +338,7 @@ class _Scan:
                 "inputs-not-examined",
                 {
                     "number": len(coverage.gaps),
-                    "found": coverage.found,
+                    "found": coverage.wanted,
                     "unit": coverage.unit,
                     "input": gap.input,
                     "reason": gap.reason,

@@ -18,6 +18,7 @@ from scanagg.model import (
 )
 from scanagg.model.network import network_failure, unreachable
 from scanagg.reports import coverage
+from scanagg.reports.phrases import examined
 from tests.support.sample import NOW, sample_report
 
 NO_NAME = Reason("name-not-found")
@@ -141,3 +142,11 @@ def test_the_verdict_names_the_amount_where_the_cause_is_told_once() -> None:
         "bandit is required but failed: the words of the gate",
     ]
     assert (coverage.detail(audit, found), coverage.detail(bandit, found)) == ("", "a syntax error")
+
+
+def test_inputs_left_out_on_purpose_do_not_count_as_wanted() -> None:
+    lock = NotExamined("uv.lock", LOCK, on_purpose=True)
+    run = replace(run_of("a", {}), status=Status.OK, coverage=Coverage("files", 3, 2, (lock,)))
+    assert examined(run) == "2 of 2 files"
+    nothing = replace(run, coverage=Coverage("files", 1, 0, (lock,)))
+    assert examined(nothing) == "none of 1 files: left out on purpose"
