@@ -62,9 +62,10 @@ def first_names(names: Sequence[str], most: int) -> tuple[str, ...]:
 
 
 def listed(names: Iterable[str]) -> str:
-    """Return "a", "a and b" or "a, b and c"."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
+    """Return "a", "a and b" or "a, b and c"; empty for none."""
+    parts = list(names)
+    start = ", ".join(parts[:-1])
+    return " and ".join(filter(None, (start, *parts[-1:])))
 
 
 def quoted(value: object) -> str:

@@ -13,10 +13,13 @@ from scanagg.reports.reasons import sentence
 
 _INDEX_ONLY: Final = Reason("index-only")
 _PACKAGE_MISSING: Final = "package-not-installed"
+_NO_STORE: Final = "offline-without-store"
+_NO_DATABASE: Final = "no-database"
 # Kinds that mean the same whatever the input: they concern this machine, not the project.
 _OF_MACHINE: Final = {
     NO_NETWORK: "network",
     UNTRUSTED: "certificate",
+    **dict.fromkeys(("offline", _NO_STORE, _NO_DATABASE), "offline"),
     _PACKAGE_MISSING: "program",
     "not-installed": "program",
 }
@@ -56,7 +59,7 @@ class CoverageGap(msgspec.Struct, frozen=True):
     @property
     def order(self) -> int:
         """The place in a list: the network first, and programs that are not there last."""
-        order = {"network": 0, "certificate": 0, "program": 3}
+        order = {"network": 0, "certificate": 0, "offline": 0, "program": 3}
         return order.get(self._area, 1 if len(self.runs) > 1 else 2)
 
     @property
@@ -171,41 +174,44 @@ def _cause(run: Run, inputs: Sequence[NotExamined]) -> object:
 def _gap(report: Report, cause: Sequence[tuple[Run, tuple[NotExamined, ...]]]) -> CoverageGap:
     runs = tuple(run for run, _ in cause)
     inputs = tuple(dict.fromkeys(gap for _, inputs in cause for gap in inputs))
-    return CoverageGap(_text(report, runs, inputs), runs, inputs)
+    text = _text_of_machine if inputs and inputs[0].reason.kind in _OF_MACHINE else _text
+    return CoverageGap(text(report, runs, inputs), runs, inputs)
 
 
-def _text(report: Report, runs: Sequence[Run], inputs: Sequence[NotExamined]) -> str:
+def _text_of_machine(report: Report, runs: Sequence[Run], inputs: Sequence[NotExamined]) -> str:
+    names = listed(one_line(run.scanner) for run in runs)
+    causes = tuple(dict.fromkeys(gap.reason for gap in inputs))
+    match _OF_MACHINE[causes[0].kind]:
+        case "network":
+            return _no_network(report, names, runs, causes)
+        case "program":
+            return _not_installed(report, runs, causes)
+        case "offline":
+            return _offline(names, runs)
+    return f"{names}: {sentence(causes[0])}"
+
+
+def _text(_report: Report, runs: Sequence[Run], inputs: Sequence[NotExamined]) -> str:
     names = listed(one_line(run.scanner) for run in runs)
     first, status = runs[0], STATUSES[runs[0].status]
     if not inputs:
         about = sentence(first.detail) if first.detail else f"{examined(first)} examined"
         return f"{names} {status}: {about}"
-    causes = dict.fromkeys(gap.reason for gap in inputs)
     reason = inputs[0].reason
-    match _OF_MACHINE.get(reason.kind):
-        case "network":
-            return _no_network(report, names, runs, causes)
-        case "program":
-            return _not_installed(report, runs, causes)
-        case "certificate":
-            return f"{names}: {sentence(reason)}"
     if first.detail == reason and first.status is not Status.DEGRADED:
         return f"{names} {status}: {sentence(reason)}"
-    if len(inputs) == 1:
-        what = one_line(inputs[0].input)
-    else:
-        what = f"{len(inputs):,} {one_line(first.coverage.unit)}"
-        what += "" if len(causes) == 1 else f", such as {one_line(inputs[0].input)}"
+    what = one_line(inputs[0].input)
+    if len(inputs) > 1:
+        such_as = f", such as {what}" if len({gap.reason for gap in inputs}) > 1 else ""
+        what = f"{len(inputs):,} {one_line(first.coverage.unit)}{such_as}"
     return f"{names}: {what}: {sentence(reason)}"
 
 
-def _no_network(
-    report: Report, names: str, runs: Sequence[Run], causes: Sequence[Reason] | dict[Reason, None]
-) -> str:
+def _no_network(report: Report, names: str, runs: Sequence[Run], causes: Sequence[Reason]) -> str:
     """Return who could look nothing up, and what to do if the advisory store can help."""
     whys = {reason.values.get("why") for reason in causes}
     if whys == {_INDEX_ONLY}:
-        start = f"{names} could not look anything up: {sentence(next(iter(causes)))}."
+        start = f"{names} could not look anything up: {sentence(causes[0])}."
     else:
         start = f"No network: {names} could not look anything up."
     infos = [report.scanners.get(run.scanner) for run in runs]
@@ -216,7 +222,21 @@ def _no_network(
     return f"{start} Import advisories with `scanagg db import PATH`, and use --offline."
 
 
-def _not_installed(report: Report, runs: Sequence[Run], causes: dict[Reason, None]) -> str:
+def _offline(names: str, runs: Sequence[Run]) -> str:
+    """Return who has no data on this machine, and which commands get it."""
+    ways = {}
+    for run in runs:
+        for reason in {gap.reason for gap in run.coverage.gaps}:
+            if reason.kind == _NO_STORE:
+                ways[run.scanner] = "`scanagg db import PATH`"
+            elif reason.kind == _NO_DATABASE:
+                ways[run.scanner] = f"`{one_line(str(reason.values['command']))}` while online"
+    start = f"No data on this machine: {names} could not look anything up."
+    advice = listed(f"for {one_line(name)} with {way}" for name, way in ways.items())
+    return f"{start} Get it {advice}." if advice else start
+
+
+def _not_installed(report: Report, runs: Sequence[Run], causes: Sequence[Reason]) -> str:
     """Return which scanners are not installed, which of them are optional, and what to do."""
     required = named(report)
     names = listed(run.scanner + ("" if run.scanner in required else " (optional)") for run in runs)

@@ -167,6 +167,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "unreadable-direct-url": "cannot read direct_url.json of {package}",
     # Manifests that nothing reads.
     "unread": "{title}: {reason}: {inputs}",
+    "not-from-index": "not from a package index",
     "no-reader": "not read by any scanner here",
     "filled-in-by-code": "a build backend or its plug-in fills them in",
     "unpinned-tools": "no exact version, so not audited",

@@ -37,5 +37,8 @@ def _files(title: str, reason: Reason, entries: list[Unread]) -> UnreadFiles:
     more = len(inputs) - _SHOWN
     shown = (*inputs[:_SHOWN], *([Reason("more", {"count": more})] if more > 0 else ()))
     category = BY_ID[entries[0].kind].category or Category.VULNERABILITY
+    address = reason.values.get("address")
+    if isinstance(address, str) and all(one.startswith(address) for one in inputs):
+        reason = Reason("not-from-index")
     why = Reason("unread", {"title": title, "reason": reason, "inputs": shown})
     return UnreadFiles(category, len(inputs), why)

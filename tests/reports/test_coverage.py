@@ -88,6 +88,20 @@ def test_a_service_that_answers_is_not_called_no_network(reason: Reason) -> None
     assert "No network" not in gap.text
 
 
+def test_what_is_missing_offline_is_one_cause_with_the_command_for_each() -> None:
+    store = Reason("offline-without-store", {"service": "PyPI"})
+    report = report_of(
+        run_of("licenses", {"a==1": Reason("offline", {"service": "metadata"})}, Status.FAILED),
+        run_of("pip-audit", {"a==1": store, "b": LOCK}),
+        run_of("trivy", {"uv.lock": Reason("no-database", {"command": "trivy get"})}),
+    )
+    offline, lock = coverage.gaps(report)
+    assert offline.text.endswith(
+        "for pip-audit with `scanagg db import PATH` and for trivy with `trivy get` while online."
+    )
+    assert (offline.scanners, lock.scanners) == (("licenses", "pip-audit", "trivy"), ("pip-audit",))
+
+
 def test_the_same_inputs_with_the_same_reason_are_one_gap_for_all_scanners() -> None:
     same = {"flask>=2": LOCK, "django": LOCK}
     report = report_of(*(run_of(name, same) for name in ("licenses", "pip-audit", "safety")))
