@@ -36,8 +36,9 @@ from scanagg.reports import phrases, wire
 from scanagg.reports.reasons import sentence
 from scanagg.scanners.base import scanner_info, scanner_infos
 from scanagg.upgrades import applying
-from scanagg.upgrades.applying import Bench, StepState
+from scanagg.upgrades.applying import StepState, UpgradeStep
 from scanagg.upgrades.plan import step_of
+from scanagg.upgrades.proof import Bench, find_resolver
 from scanagg.upgrades.ways import Goal, LockJob, Ways, goals_of, ways
 
 _Report = Annotated[
@@ -63,6 +64,11 @@ _BlockingOnly = Annotated[
 
 _AGAIN: Final = "Write a new report with: scanagg check"
 _HEADS: Final = ("package", "from", "to", "step", "clears", "where", "held back by")
+_STEP_WORDS: Final = {
+    StepState.LEFT: "not done",
+    StepState.FAILED: "failed",
+    StepState.UNPROVEN: "not proven to be installable",
+}
 _SHOWN_PACKAGES: Final = 5
 _SHOWN_PLACES: Final = 2
 
@@ -238,7 +244,8 @@ def _fix_by_check(
     request = _request(check_options)
     report = run_whole_check(request, show=show)
     advice = FixAdvice(report, blocking)
-    failed = _advise(advice, Bench(request.path, request.stop, os.environ), apply=apply)
+    bench = _bench(request.path, request.stop, offline=request.offline)
+    failed = _advise(advice, bench, apply=apply)
     gaps = report.gate.gaps
     if failed is not None:
         again_request = replace(_request(check_options), stop=request.stop)
@@ -259,7 +266,7 @@ def _fix_by_report(place: Path, root: Path, blocking: bool, *, apply: bool) -> i
         goals_of(report.upgrades, blocking=blocking)
     except ValueError as error:
         raise ReportError(f"{place} lists an invalid upgrade: {error}", _AGAIN) from error
-    failed = _advise(advice, Bench(root, Stop(), os.environ), apply=apply)
+    failed = _advise(advice, _bench(root, Stop(), offline=False), apply=apply)
     if failed is not None:
         say("", "List the remaining vulnerabilities with: scanagg check")
     gaps: Sequence[Reason] = ()
@@ -270,6 +277,13 @@ def _fix_by_report(place: Path, root: Path, blocking: bool, *, apply: bool) -> i
         judged = replace(report, terms=replace(report.terms, only=only))
         gaps = rejudge(judged, _narrowed(policy)).gate.gaps
     return _end(gaps, failed=bool(failed))
+
+
+def _bench(root: Path, stop: Stop, *, offline: bool) -> Bench:
+    """Return the project with a resolver to prove changed pins, unless it may not ask an index."""
+    if offline:
+        return Bench(root, stop, os.environ, without="--offline rules out asking a package index")
+    return Bench(root, stop, os.environ, resolver=find_resolver(root, os.environ))
 
 
 def _request(check_options: options.Options) -> Request:
@@ -317,16 +331,19 @@ def _advise(advice: FixAdvice, bench: Bench, *, apply: bool) -> bool | None:
     plan = ways(bench.root, goals)
     advice.print_table(goals)
     failed = None
-    if apply and (plan.edits or plan.jobs):
-        failed = _apply(plan, bench)
-    else:
-        _print_plan(plan)
     # A requirements file does not record what its packages require.
     alone = dict.fromkeys(
         edit.path
         for edit in plan.edits
         if edit.path.endswith(".txt") and not any(job.recipe.reads(edit.path) for job in plan.jobs)
     )
+    if apply and (plan.edits or plan.jobs):
+        steps = _apply(plan, bench)
+        failed = any(step.state is StepState.FAILED for step in steps)
+        unproven = {step.text for step in steps if step.state is StepState.UNPROVEN}
+        alone = {path: None for path in alone if path in unproven}
+    else:
+        _print_plan(plan)
     commands = (f"python -m pip install --dry-run -r {shlex.quote(path)}" for path in alone)
     say_list("Check that the new pins are compatible:", commands)
     say_list("To do by hand:", (f"{part.goal.text}: {part.text}" for part in plan.by_hand))
@@ -377,8 +394,8 @@ def _commands(jobs: Iterable[LockJob]) -> Iterator[str]:
             yield f"  {recipe.reason}"
 
 
-def _apply(plan: Ways, bench: Bench) -> bool:
-    """Apply the plan and print each step; return whether one failed.
+def _apply(plan: Ways, bench: Bench) -> Sequence[UpgradeStep]:
+    """Apply the plan, print each step, and return them.
 
     A signal that ends the program interrupts it, so that a step that is half done is undone.
     """
@@ -386,14 +403,18 @@ def _apply(plan: Ways, bench: Bench) -> bool:
     title = "Running lockers. They read the project and may run its build backend:"
     say_list(title, _commands(job for job in plan.jobs if not job.recipe.reason))
     say("", "Applying:")
-    failed = False
+    steps = []
     for step in applying.apply(plan, bench):
-        word = {StepState.LEFT: "not done", StepState.FAILED: "failed"}.get(step.state)
-        say(f"  {word}: {step.text}: {step.reason}" if word else f"  {step.text}")
-        failed = failed or step.state is StepState.FAILED
+        word = _STEP_WORDS.get(step.state)
+        text = f"{step.text} can be installed ({step.reason})"
+        if step.state is StepState.PROVEN:
+            say(f"  {text}")
+        else:
+            say(f"  {word}: {step.text}: {step.reason}" if word else f"  {step.text}")
+        steps.append(step)
     if bench.stop.interrupted:
         raise KeyboardInterrupt
-    return failed
+    return steps
 
 
 def _ids_by_package(vulnerabilities: Iterable[Judged]) -> dict[_Key, list[str]]:

@@ -1,8 +1,10 @@
 """Make upgrades: edit files completely or not at all, run lockers, undo what fails."""
 
+import contextlib
 import enum
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -12,26 +14,17 @@ from msgspec.structs import replace
 from packaging.version import Version
 
 from scanagg.core.errors import OutputError
-from scanagg.core.process import Ended, Stop, clean_environment, run
+from scanagg.core.process import Ended, clean_environment, run
 from scanagg.core.programs import find_program
-from scanagg.core.text import one_line, shorten
 from scanagg.model.project import version_of
 from scanagg.upgrades.lockers import versions_in
 from scanagg.upgrades.pins import Edited, Original, Refused, edited, read, restore, write
+from scanagg.upgrades.proof import ALLOWED, Bench, Proof, ProofState, failure, prove
 from scanagg.upgrades.ways import LockJob, PinEdit, Ways
 
-# Resolving a large project anew from a slow index takes minutes.
-LOCK_SECONDS: Final = 900.0
-"""The time limit for one command of a locker."""
-
-# Lockers also need to know the index, and how to log in there.
-_ALLOWED: Final = (
-    *("UV_*", "PIP_*", "POETRY_*", "PDM_*", "PIPENV_*", "WORKON_HOME"),
-    *("NETRC", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO"),
+_ENDING: Final = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
 )
-_CREDENTIALS: Final = re.compile(r"(?<=://)[^/\s@]+@")
-_SHOWN_LINES: Final = 4
-_SHOWN_WIDTH: Final = 400
 
 
 class StepState(enum.Enum):
@@ -40,39 +33,33 @@ class StepState(enum.Enum):
     DONE = "done"
     FAILED = "failed"
     LEFT = "left"
+    PROVEN = "proven"
+    UNPROVEN = "unproven"
 
 
 class UpgradeStep(msgspec.Struct, frozen=True):
-    """A step that was done or tried: `text` is what, `reason` why it failed."""
+    """A step that was done or tried: `text` is what, `reason` why it failed.
+
+    A proven or unproven one names a file that was written. Its `reason` says who proved that its
+    packages can be installed, or why that is not known.
+    """
 
     state: StepState
     text: str
     reason: str = ""
 
 
-class Bench(msgspec.Struct, frozen=True):
-    """The project and the environment to work in; `seconds` is the time limit of each command."""
-
-    root: Path
-    stop: Stop
-    environ: Mapping[str, str]
-    seconds: float = LOCK_SECONDS
-
-
 def apply(ways: Ways, bench: Bench) -> Iterator[UpgradeStep]:
     """Make the upgrades, lazily: each step runs when the iterator is advanced.
 
-    If a locker fails, the pins in its sources are restored too. OutputError if that fails.
+    Each changed file is proven by a dry resolution. If that or a locker fails, or anything
+    interrupts it, all files are as before. OutputError if one cannot be restored.
     """
     for job in ways.jobs:
         yield from _steps(job, ways.edits, bench)
     alone = [edit for edit in ways.edits if not any(job.needs(edit) for job in ways.jobs)]
     for path, of_path in _by_path(alone).items():
-        try:
-            yield from _edit(read(bench.root, path), of_path)
-        except Refused as error:
-            text = f"{path}: {', '.join(edit.goal.text for edit in of_path)}"
-            yield UpgradeStep(StepState.FAILED, text, str(error))
+        yield from _pins(path, of_path, bench)
 
 
 def _steps(job: LockJob, edits: Sequence[PinEdit], bench: Bench) -> Iterator[UpgradeStep]:
@@ -94,6 +81,72 @@ def _steps(job: LockJob, edits: Sequence[PinEdit], bench: Bench) -> Iterator[Upg
         return
     for goal in job.goals:
         yield from _steps(LockJob(job.recipe, (goal,)), edits, bench)
+
+
+def _pins(path: str, edits: Sequence[PinEdit], bench: Bench) -> Sequence[UpgradeStep]:
+    """Edit the pins of a file that no tool writes; if they do not fit together, each goal alone."""
+    text = f"{path}: {', '.join(edit.goal.text for edit in edits)}"
+    if bench.stop.is_set():
+        return [UpgradeStep(StepState.FAILED, text, "stopped before it started")]
+    try:
+        with contextlib.ExitStack() as undo:
+            original = read(bench.root, path)
+            undo.callback(_restore, [original])
+            steps = _edit(original, edits)
+            proof = _proven([original], bench, lambda: prove(bench, path))
+            if proof.state is not ProofState.REFUTED:
+                undo.pop_all()
+                return [*steps, _proof_step(path, proof)]
+            if len(edits) == 1:
+                raise Refused(proof.reason)
+    except Refused as error:
+        return [UpgradeStep(StepState.FAILED, text, f"{error}; {path} is unchanged")]
+    return [step for edit in edits for step in _pins(path, [edit], bench)]
+
+
+def _proven(files: Sequence[Original], bench: Bench, attempt: Callable[[], Proof]) -> Proof:
+    """Return the proof of the changed files.
+
+    It refutes the change only if the files before it are proven: otherwise something else is wrong.
+    """
+    proof = attempt()
+    if proof.state is not ProofState.REFUTED:
+        return proof
+    changed = [read(bench.root, file.path, missing_ok=True) for file in files]
+    _restore(files)
+    if attempt().state is ProofState.PROVEN:
+        return proof
+    _restore(changed)
+    return Proof(ProofState.OPEN, proof.by, f"{proof.reason} The same was true before the change.")
+
+
+def _proof_step(path: str, proof: Proof) -> UpgradeStep:
+    if proof.state is ProofState.OPEN:
+        return UpgradeStep(StepState.UNPROVEN, path, proof.reason)
+    without = f", without {proof.reason}" if proof.reason else ""
+    return UpgradeStep(StepState.PROVEN, path, f"checked with {proof.by}{without}")
+
+
+def _restore(originals: Iterable[Original]) -> None:
+    """Restore files, whatever signal arrives meanwhile. OutputError if one cannot be restored."""
+    with _undisturbed():
+        problems = [*filter(None, map(restore, originals))]
+    if problems:
+        raise OutputError("\n".join(problems), "Restore it from version control.")
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Ignore the signals that end a program; only the main thread can do that, and gets them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    handlers = [signal.signal(ending, signal.SIG_IGN) for ending in _ENDING]
+    try:
+        yield
+    finally:
+        for ending, handler in zip(_ENDING, handlers, strict=True):
+            signal.signal(ending, handler or signal.SIG_DFL)
 
 
 def _by_path(edits: Iterable[PinEdit]) -> Mapping[str, Sequence[PinEdit]]:
@@ -132,59 +185,58 @@ def _lock(
     recipe = job.recipe
     originals: list[Original] = []
     steps: list[UpgradeStep] = []
-    worked = False
     try:
-        by_path = _by_path(edits)
-        for path in dict.fromkeys((recipe.made, *recipe.sources, *by_path)):
-            originals.append(read(bench.root, path, missing_ok=path != recipe.made))
-        for original in originals:
-            path, raw = original.path, original.raw or b""
-            # Another job may have changed some of the pins already.
-            left = [edit for edit in by_path.get(path, ()) if _edited(path, raw, edit).changes]
-            steps += _edit(original, left) if left else []
-        _run(job, program, bench)
-        locked = _locked(job, bench.root)
-        worked = any(step.state is StepState.DONE for step in locked)
-        return [*steps, *locked] if worked else locked
+        with contextlib.ExitStack() as undo:
+            undo.callback(_restore, originals)
+            by_path = _by_path(edits)
+            for path in dict.fromkeys((recipe.made, *recipe.sources, *by_path)):
+                originals.append(read(bench.root, path, missing_ok=path != recipe.made))
+            for original in originals:
+                path, raw = original.path, original.raw or b""
+                # Another job may have changed some of the pins already.
+                left = [edit for edit in by_path.get(path, ()) if _edited(path, raw, edit).changes]
+                steps += _edit(original, left) if left else []
+            for argv in job.commands:
+                _run(job, (program, *argv[1:]), bench)
+            locked = _locked(job, bench.root)
+            if not any(step.state is StepState.DONE for step in locked):
+                return locked
+            proof = _proven(originals, bench, lambda: _checked(job, program, bench))
+            if proof.state is ProofState.REFUTED:
+                raise Refused(proof.reason)
+            undo.pop_all()
+            return [*steps, *locked, _proof_step(recipe.made, proof)]
     except Refused as error:
         reason = f"{error}; {recipe.made} is unchanged"
         return [UpgradeStep(StepState.FAILED, "; ".join(job.shown), reason)]
-    finally:
-        problems = [] if worked else [*map(restore, originals)]
-        for message in filter(None, problems):
-            raise OutputError(message, "Restore it from version control.")
 
 
-def _run(job: LockJob, program: str, bench: Bench) -> None:
-    """Run the commands of a tool. Refused with the last lines that it printed if one fails."""
-    folder = bench.root / job.recipe.folder
-    env = clean_environment(_ALLOWED, job.recipe.env)
-    for argv in job.commands:
-        done = run(
-            (program, *argv[1:]),
-            cwd=folder,
-            env=env,
-            tree=bench.root,
-            timeout=bench.seconds,
-            stop=bench.stop,
-        )
-        if done.ended is Ended.EXITED and not done.returncode:
-            continue
-        ending = {
-            Ended.EXITED: f"failed (exit code {done.returncode})",
-            Ended.TIMEOUT: f"took more than {bench.seconds:.0f} s",
-            Ended.STOPPED: "was stopped",
-            Ended.OVERFLOW: "printed too much",
-            Ended.NOT_STARTED: f"could not be started: {done.detail}",
-        }[done.ended]
-        text = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace")
-        lines = [*filter(None, map(str.strip, text.splitlines()))]
-        # Links to more information do not say what went wrong: pdm ends with two such lines.
-        relevant = [line for line in lines if not line.startswith("See ")] or lines
-        # A URL of the index may have a password.
-        words = _CREDENTIALS.sub("***@", " ".join(relevant[-_SHOWN_LINES:]))
-        ending += f": {shorten(one_line(words), _SHOWN_WIDTH)}" if words else ""
-        raise Refused(f"{job.recipe.tool} {ending}")
+def _checked(job: LockJob, program: str, bench: Bench) -> Proof:
+    """Return what the tool says about the lock file. A compiler has just resolved what it wrote."""
+    tool = job.recipe.tool
+    if not job.recipe.check:
+        return Proof(ProofState.PROVEN, tool)
+    try:
+        _run(job, (program, *job.recipe.check), bench)
+    except Refused as error:
+        if bench.stop.is_set():
+            raise
+        return Proof(ProofState.REFUTED, tool, str(error))
+    return Proof(ProofState.PROVEN, tool)
+
+
+def _run(job: LockJob, argv: Sequence[str], bench: Bench) -> None:
+    """Run a command of a tool. Refused with the last lines that it printed if it fails."""
+    done = run(
+        argv,
+        cwd=bench.root / job.recipe.folder,
+        env=clean_environment(ALLOWED, job.recipe.env),
+        tree=bench.root,
+        timeout=bench.seconds,
+        stop=bench.stop,
+    )
+    if done.ended is not Ended.EXITED or done.returncode:
+        raise Refused(f"{job.recipe.tool} {failure(done, bench.seconds)}")
 
 
 def _locked(job: LockJob, root: Path) -> list[UpgradeStep]:

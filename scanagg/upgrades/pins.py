@@ -54,7 +54,7 @@ class Generated(Refused):
 class Original(msgspec.Struct, frozen=True):
     """A file before the change. `real` is the end of its links; `raw` is None if there is none.
 
-    `root` is the resolved folder of the project.
+    `root` is the resolved folder of the project. `link` is the target of a file that is a link.
     """
 
     path: str
@@ -62,6 +62,7 @@ class Original(msgspec.Struct, frozen=True):
     raw: bytes | None
     mode: int = 0o644
     root: Path | None = None
+    link: str | None = None
 
 
 def read(root: Path, path: str, *, missing_ok: bool = False) -> Original:
@@ -81,7 +82,9 @@ def read(root: Path, path: str, *, missing_ok: bool = False) -> Original:
             raise Refused(f"{path} is not a file")
         if status.st_size > _MOST_BYTES:
             raise Refused(f"{path} is larger than {_MOST_BYTES >> 20} MiB")
-        return Original(path, real, read_file(real), stat.S_IMODE(status.st_mode), inside)
+        place = inside / path
+        link = str(place.readlink()) if place.is_symlink() else None
+        return Original(path, real, read_file(real), stat.S_IMODE(status.st_mode), inside, link)
     except FileNotFoundError as error:
         raise Refused(f"{path} does not exist") from error
     except OSError as error:
@@ -103,15 +106,24 @@ def write(original: Original, raw: bytes) -> None:
 
 
 def restore(original: Original) -> str:
-    """Restore a file; return an error message if that is impossible, else an empty string."""
+    """Restore a file; return an error message if that is impossible, else an empty string.
+
+    Its bytes, its mode, and the link that leads to it are as before.
+    """
     path = original.real
     try:
         if original.raw is None:
             path.unlink(missing_ok=True)
             return ""
-        is_file = os.path.lexists(path) and stat.S_ISREG(path.lstat().st_mode)
-        if not is_file or read_file(path) != original.raw:
+        status = path.lstat() if os.path.lexists(path) else None
+        is_file = status and stat.S_ISREG(status.st_mode)
+        is_same = is_file and read_file(path) == original.raw
+        if not status or not is_same or stat.S_IMODE(status.st_mode) != original.mode:
             replace_atomically(path, [original.raw], original.mode, original.root)
+        place = (original.root or Path()) / original.path
+        if original.link and not (place.is_symlink() and str(place.readlink()) == original.link):
+            place.unlink(missing_ok=True)
+            place.symlink_to(original.link)
     except OSError as error:
         return f"cannot restore {original.path}: {error.strerror or error}"
     return ""
@@ -181,7 +193,7 @@ def edited(path: str, raw: bytes, pin: Pin, lines: Collection[int]) -> Edited:
     if name != "setup.cfg" and _ODD_BREAKS.search(raw):
         raise Refused(f"{path} has line breaks that editors do not show")
     versions = []
-    for number, start, end in _logical_lines(text):
+    for number, start, end in logical_lines(text):
         if name == "setup.cfg" and number not in lines:
             continue
         version = _pinned(path, text[start:end], pin)
@@ -218,7 +230,7 @@ def pinned_versions(raw: bytes) -> Iterator[tuple[str, str]]:
         text = _decoded("it", raw)
     except Refused as error:
         raise ValueError(str(error)) from error
-    for _, start, end in _logical_lines(text):
+    for _, start, end in logical_lines(text):
         entry = _ENTRY.match(text[start:end])
         if entry:
             yield from (
@@ -236,7 +248,7 @@ def _decoded(path: str, raw: bytes) -> str:
     return raw.removeprefix(codecs.BOM_UTF8).decode("latin-1")
 
 
-def _logical_lines(text: str) -> Iterator[tuple[int, int, int]]:
+def logical_lines(text: str) -> Iterator[tuple[int, int, int]]:
     """Yield number (from 1), start and end of each line with those that continue it."""
     begin: tuple[int, int] | None = None
     last = 0

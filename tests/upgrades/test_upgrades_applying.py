@@ -15,7 +15,8 @@ from scanagg.core.errors import OutputError
 from scanagg.core.process import Stop
 from scanagg.model import Package, Scope
 from scanagg.upgrades import applying
-from scanagg.upgrades.applying import Bench, StepState, UpgradeStep, apply
+from scanagg.upgrades.applying import StepState, UpgradeStep, apply
+from scanagg.upgrades.proof import Bench
 from scanagg.upgrades.ways import goals_of, ways
 
 Make = Callable[..., Path]
@@ -62,9 +63,18 @@ def bench(root: Path, **more: object) -> Bench:
     return Bench(root, Stop(), os.environ, **more)  # type: ignore[arg-type]
 
 
-def steps(root: Path, *wanted: tuple[Package, str], **more: object) -> list[UpgradeStep]:
+PROOFS = (StepState.PROVEN, StepState.UNPROVEN)
+
+
+def steps(
+    root: Path, *wanted: tuple[Package, str], proof: StepState | None = None, **more: object
+) -> list[UpgradeStep]:
+    """Make upgrades, and return the steps without the proofs, which are all as expected."""
     goals = goals_of([upgrade(one, to) for one, to in wanted])
-    return list(apply(ways(root, goals), bench(root, **more)))
+    found = list(apply(ways(root, goals), bench(root, **more)))
+    proofs = {one.state for one in found if one.state in PROOFS}
+    assert proof is None or proofs == {proof}
+    return [one for one in found if one.state not in PROOFS]
 
 
 def told(found: list[UpgradeStep]) -> list[tuple[StepState, str]]:
@@ -125,7 +135,7 @@ def test_a_file_that_changed_meanwhile_is_not_touched(make_project: Make) -> Non
     lib = package("lib", "1.0", "requirements.txt:1", "more.txt:1")
     found = ways(root, goals_of([upgrade(lib, "2.0")]))
     (root / "requirements.txt").write_text("lib==1.5\n")
-    done = list(apply(found, bench(root)))
+    done = [one for one in apply(found, bench(root)) if one.state not in PROOFS]
     assert [one.state for one in done] == [StepState.DONE, StepState.FAILED]
     assert "no longer pins lib 1.0" in done[1].reason
     assert content(root) == {"more.txt": b"lib==2.0\n", "requirements.txt": b"lib==1.5\n"}
@@ -176,7 +186,7 @@ def test_uv_locks_and_the_pins_it_goes_by(
     asked = package("", "", "pyproject.toml:6").places
     alpha = package("libalpha", "1.0", "uv.lock:1", asked=asked, chain=("libalpha",))
     deep = package("libdeep", "1.0", "uv.lock:2", asked=asked, chain=("libalpha", "libdeep"))
-    found = steps(root, (alpha, "1.1"), (deep, "1.1"))
+    found = steps(root, (alpha, "1.1"), (deep, "1.1"), proof=StepState.PROVEN)
     assert told(found) == [
         (StepState.DONE, "pyproject.toml:6: libalpha==1.0 -> libalpha==1.1"),
         (StepState.DONE, "uv.lock: libalpha 1.0 -> 1.1"),
@@ -263,7 +273,7 @@ def test_compiled_requirements(
     locked(root, program, *words, *output)
     alpha = package("libalpha", "1.0", "requirements.in:1", "requirements.txt:1")
     deep = package("libdeep", "1.0", "requirements.txt:1")
-    found = steps(root, (alpha, "1.1"), (deep, "1.1"))
+    found = steps(root, (alpha, "1.1"), (deep, "1.1"), proof=StepState.PROVEN)
     assert told(found) == [
         (StepState.DONE, "requirements.in:1: libalpha==1.0 -> libalpha==1.1"),
         (StepState.DONE, "requirements.txt: libalpha 1.0 -> 1.1"),
@@ -311,7 +321,7 @@ def test_pdm(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_home: 
     alpha = package("libalpha", "1.0", "pdm.lock:1", "pyproject.toml:6")
     deep = package("libdeep", "1.0", "pdm.lock:1")
     dev = package("libdev", "1.0", "pdm.lock:1", "pyproject.toml:10")
-    found = steps(root, (alpha, "1.1"), (deep, "1.1"), (dev, "1.1"))
+    found = steps(root, (alpha, "1.1"), (deep, "1.1"), (dev, "1.1"), proof=StepState.PROVEN)
     assert told(found) == [
         (StepState.DONE, "pyproject.toml:6: libalpha==1.0 -> libalpha==1.1"),
         (StepState.DONE, "pyproject.toml:10: libdev==1.0 -> libdev==1.1"),
@@ -332,7 +342,7 @@ def test_pipenv(make_project: Make, monkeypatch: pytest.MonkeyPatch, offline_hom
     locked(root, pipenv, "lock")
     alpha = package("libalpha", "1.0", "Pipfile.lock:1", "Pipfile:6")
     dev = package("libdev", "1.0", "Pipfile.lock:1", "Pipfile:8", scope=Scope.DEV)
-    found = steps(root, (alpha, "1.1"), (dev, "1.1"))
+    found = steps(root, (alpha, "1.1"), (dev, "1.1"), proof=StepState.PROVEN)
     assert told(found) == [
         (StepState.DONE, "Pipfile:6: libalpha==1.0 -> libalpha==1.1"),
         (StepState.DONE, "Pipfile:8: libdev==1.0 -> libdev==1.1"),
