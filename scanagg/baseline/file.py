@@ -8,6 +8,7 @@ The file is one JSON array with one element per line, so that git knows when eac
 
 Commas are at the start of lines, so that a line stays the same when its neighbours come or go.
 `growth` counts how often all packages were accepted as they were; packages added later are new.
+A line {"without":"trivy"} names a scanner that did not run, so that its first findings are new.
 Hashes begin with "#", because secret scanners report a quoted long hexadecimal number.
 
 Entries of version 1 have the hash of a statement only, and stay as they are until they are gone.
@@ -82,7 +83,8 @@ class Baseline(Struct, frozen=True):
     """A baseline file: its path relative to the project, and its entries.
 
     `lines` has the line number of each entry, from 1, `texts` its JSON. `growth` is the counter in
-    the head of the file, and `head` the line number of that.
+    the head of the file, and `head` the line number of that. `without` are the scanners that have
+    not run yet.
     """
 
     path: str
@@ -91,6 +93,7 @@ class Baseline(Struct, frozen=True):
     head: int = 1
     growth: int = 1
     texts: tuple[str, ...] = ()
+    without: frozenset[str] = frozenset()
 
 
 class _Head(Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,6 +102,12 @@ class _Head(Struct, frozen=True, forbid_unknown_fields=True):
     baseline: Literal["scanagg"]
     version: int
     growth: Annotated[int, Meta(ge=1)]
+
+
+class _Without(Struct, frozen=True, forbid_unknown_fields=True):
+    """An element that names a scanner."""
+
+    without: _Text
 
 
 class _WireEntry(Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
@@ -131,6 +140,8 @@ _ENCODER: Final = msgspec.json.Encoder()
 _HEADS: Final = msgspec.json.Decoder(_Head)
 _ANY_HEADS: Final = msgspec.json.Decoder(_AnyHead)
 _ENTRIES: Final = msgspec.json.Decoder(_WireEntry)
+_SCANNERS: Final = msgspec.json.Decoder(_Without)
+_OF_SCANNER: Final = b'{"without"'
 
 
 def nfc(path: str) -> str:
@@ -178,14 +189,20 @@ def load(raw: bytes, path: str) -> Baseline:
         raise source.error(starts[0], message, "Upgrade scanagg.")
     hint = "The head has baseline, version, growth."
     growth = source.decode(starts[0], elements[0], _HEADS, hint).growth
-    entries = [
-        _entry(source, start, element)
-        for start, element in zip(starts[1:], elements[1:], strict=True)
-    ]
     breaks = [raw.count(b"\n", *gap) for gap in itertools.pairwise((0, *starts))]
-    _, head, *lines = itertools.accumulate(breaks, initial=1)
-    texts = tuple(element.decode("utf-8") for element in elements[1:])
-    return Baseline(path, tuple(entries), tuple(lines), head, growth, texts)
+    _, head, *numbers = itertools.accumulate(breaks, initial=1)
+    entries, lines, texts, without = [], [], [], set()
+    for start, element, line in zip(starts[1:], elements[1:], numbers, strict=True):
+        if element.startswith(_OF_SCANNER):
+            hint = "It has the name of a scanner only."
+            without.add(source.decode(start, element, _SCANNERS, hint).without)
+            continue
+        entries.append(_entry(source, start, element))
+        lines.append(line)
+        texts.append(element.decode("utf-8"))
+    return Baseline(
+        path, tuple(entries), tuple(lines), head, growth, tuple(texts), frozenset(without)
+    )
 
 
 class _Source(Struct, frozen=True):
@@ -332,9 +349,11 @@ def entries_for(finding: Finding, owner: str = "", reason: str = "") -> tuple[Ba
     )
 
 
-def new_text(entries: Iterable[BaselineEntry], *, slim: bool = False) -> str:
+def new_text(
+    entries: Iterable[BaselineEntry], *, slim: bool = False, without: Iterable[str] = ()
+) -> str:
     """Return the text of a new baseline; `slim` without line hints."""
-    return _file_text(1, [(entry, _encoded(entry, slim)) for entry in _unique(entries)])
+    return _file_text(1, [(entry, _encoded(entry, slim)) for entry in _unique(entries)], without)
 
 
 def updated_text(
@@ -344,6 +363,7 @@ def updated_text(
     *,
     slim: bool = False,
     left_out: bool = False,
+    without: Iterable[str] = (),
 ) -> str:
     """Return the text of a baseline with the entries `keep` (by index) and those `added`.
 
@@ -360,7 +380,7 @@ def updated_text(
     slim = slim or is_slim(baseline)
     elements += [(entry, _encoded(entry, slim)) for entry in _unique(added)]
     accepts_packages = any(entry.of_package for entry in added) and not left_out
-    return _file_text(baseline.growth + accepts_packages, elements)
+    return _file_text(baseline.growth + accepts_packages, elements, without)
 
 
 def _unique(entries: Iterable[BaselineEntry]) -> Iterable[BaselineEntry]:
@@ -373,7 +393,9 @@ def _unique(entries: Iterable[BaselineEntry]) -> Iterable[BaselineEntry]:
             yield entry
 
 
-def _file_text(growth: int, elements: Iterable[tuple[BaselineEntry, str]]) -> str:
+def _file_text(
+    growth: int, elements: Iterable[tuple[BaselineEntry, str]], without: Iterable[str]
+) -> str:
     """Return the text of a file, sorted by what identifies each entry, then by line and text."""
 
     def key(element: tuple[BaselineEntry, str]) -> tuple[object, ...]:
@@ -382,8 +404,9 @@ def _file_text(growth: int, elements: Iterable[tuple[BaselineEntry, str]]) -> st
         return (category, path, rule, qualname, code, entry.line or 0, text)
 
     head = _ENCODER.encode(_Head("scanagg", _VERSION, growth)).decode()
-    lines = "".join(f",{text}\n" for _, text in sorted(elements, key=key))
-    return f"[{head}\n{lines}]\n"
+    scanners = (_ENCODER.encode(_Without(name)).decode() for name in sorted(without))
+    texts = (*scanners, *(text for _, text in sorted(elements, key=key)))
+    return "".join((f"[{head}\n", *(f",{text}\n" for text in texts), "]\n"))
 
 
 def _encoded(entry: BaselineEntry, slim: bool) -> str:

@@ -185,10 +185,17 @@ def look_up(
         [match_entry(findings[number].anchors[index]) for number, index in new], entries
     )
     for place, path in zip(new, elsewhere, strict=True):
+        missed = baseline.without.intersection(findings[place[0]].scanners)
         if path:
             updated[place] = replace(
                 updated[place], reason=Reason("known-elsewhere", {"path": path})
             )
+        elif missed.issuperset(findings[place[0]].scanners):
+            reason = Reason(
+                "baseline-without",
+                {"path": baseline.path, "scanners": tuple(sorted(missed))},
+            )
+            updated[place] = replace(updated[place], reason=reason)
     return updated
 
 

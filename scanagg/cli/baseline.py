@@ -58,6 +58,10 @@ _Slim = Annotated[
 ]
 
 
+# The states in which a scanner has not looked for findings.
+_NOT_RUN: Final = (Status.FAILED, Status.TIMEOUT, Status.MISSING, Status.SKIPPED)
+
+
 class Consent(msgspec.Struct, frozen=True):
     """The owner who accepts new findings, and the reason; both are empty without --accept.
 
@@ -104,7 +108,7 @@ def write(
 
     Waived findings are left out. An existing baseline only shrinks: new findings are listed, not
     added, and the exit code is 1. Add them with --accept. If the check is incomplete, nothing is
-    written.
+    written. An optional scanner may fail or be missing: what it finds in its first run is new.
     """
     consent = _consent(accept, owner, reason, finding)
     work = _work(check_options)
@@ -240,27 +244,31 @@ def _work(check_options: options.Options) -> BaselineWork:
 
 
 def _check(work: BaselineWork, *, show: bool) -> Report:
-    """Return the report of a check. BaselineError if it is incomplete.
+    """Return the report of a check. BaselineError if a required scanner left a gap.
 
-    The gate lets optional scanners fail. A baseline must not miss their findings, except for those
-    of a scanner that --offline rules out.
+    The gate lets optional scanners fail, and so does the baseline, which names them.
     """
     report = run_whole_check(work.request, show=show)
-    gaps = [*map(sentence, report.gate.gaps)]
-    for run in report.runs:
-        is_empty = run.status is Status.EMPTY and run.coverage.gaps
-        if run.status is Status.SKIPPED and run.detail:
-            if run.scanner not in work.request.skip:
-                say(f"{run.scanner} did not run: {sentence(run.detail)}.")
-        elif is_empty or run.status in (Status.FAILED, Status.TIMEOUT):
-            gaps.append(f"{run.scanner}: {sentence(run.detail) if run.detail else run.status}")
+    gaps = dict.fromkeys(map(sentence, report.gate.gaps))
     if gaps:
-        message = "\n".join(
-            ("baseline not written, because the check is incomplete:", *dict.fromkeys(gaps))
-        )
-        hint = "Fix this. You can leave out a scanner that is not required: --skip NAME"
-        raise BaselineError(message, hint)
+        message = "\n".join(("baseline not written, because the check is incomplete:", *gaps))
+        raise BaselineError(message, "Fix this, then try again.")
+    missed = _missed(report)
+    for run in report.runs:
+        if run.scanner in missed and run.scanner not in work.request.skip:
+            say(f"{run.scanner}: {sentence(run.detail) if run.detail else run.status.value}")
+    if missed:
+        say(f"Without {', '.join(sorted(missed))}. What a scanner finds in its first run is new.")
     return report
+
+
+def _missed(report: Report) -> frozenset[str]:
+    """Return the scanners that have examined nothing although there was something."""
+    return frozenset(
+        run.scanner
+        for run in report.runs
+        if run.status in _NOT_RUN or (run.status is Status.EMPTY and run.coverage.gaps)
+    )
 
 
 def _rewrite(
@@ -287,7 +295,16 @@ def _rewrite(
     left_out = packages_added < sum(finding.package is not None for finding, _ in fresh)
     if left_out and packages_added:
         say("Some findings in packages are not accepted, so all packages added since stay new.")
-    _update(work, baseline, comparison, added, slim=slim, left_out=left_out)
+    # A scanner has had its first run once all that it found is in the baseline.
+    unknown = {
+        name
+        for finding, _ in fresh
+        if not consent.owner or consent.findings
+        for name in finding.scanners
+    }
+    ran = {run.scanner for run in report.runs} - _missed(report)
+    without = baseline.without - (ran - unknown)
+    _update(work, baseline, comparison, added, slim=slim, left_out=left_out, without=without)
     _warn_of_secrets(added)
     if not fresh or consent.owner:
         return ExitCode.PASS
@@ -326,7 +343,8 @@ def _write_first(work: BaselineWork, report: Report, consent: Consent, *, slim: 
         if judged.verdict.action is not Action.WAIVED
         for entry in entries_for(judged.finding, consent.owner, consent.reason)
     ]
-    write_project_file(root, work.place, new_text(entries, slim=slim), BaselineError)
+    text = new_text(entries, slim=slim, without=_missed(report))
+    write_project_file(root, work.place, text, BaselineError)
     counts = sorted(Counter(entry.parts.category for entry in entries).items())
     kinds = ", ".join(f"{count} {name}" for name, count in counts)
     total = counted(len(entries), "finding")
@@ -382,12 +400,17 @@ def _update(
     *,
     slim: bool,
     left_out: bool = False,
+    without: frozenset[str] | None = None,
 ) -> None:
-    """Write the baseline with the entries to keep and to add, and print their numbers."""
+    """Write the baseline with the entries to keep and to add, and print their numbers.
+
+    `without` are the scanners that have not run yet; None for those of before.
+    """
     keep = comparison.matched | comparison.unsure
     removed = len(baseline.entries) - len(keep)
-    if removed or added or slim:
-        text = updated_text(baseline, keep, added, slim=slim, left_out=left_out)
+    without = baseline.without if without is None else without
+    if removed or added or slim or without != baseline.without:
+        text = updated_text(baseline, keep, added, slim=slim, left_out=left_out, without=without)
         write_project_file(work.request.path, work.place, text, BaselineError)
     kept = counted(len(keep), "entry", "entries")
     say(f"{work.place}: {kept} kept, {removed} removed, {len(added)} added")

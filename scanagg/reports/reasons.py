@@ -59,6 +59,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "in-base": "the base has it too (same {tier})",
     "edited-since-base": "edited since the base (same {tier})",
     "not-in-baseline": "{path} does not list it",
+    "baseline-without": "{path} was written without {scanners}, so all that it finds is new",
     "in-baseline": "{path} lists it (same {tier})",
     "edited-since-baseline": "edited since it was added to {path} (same {tier})",
     "no-package-base": "there is no commit to compare packages with",

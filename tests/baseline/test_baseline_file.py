@@ -152,6 +152,18 @@ def test_lines_that_stay_are_byte_for_byte_the_same() -> None:
     assert set(less.splitlines()) < set(text.splitlines())
 
 
+def test_scanners_that_did_not_run_have_lines_of_their_own() -> None:
+    text = new_text(ALL, without=["trivy", "safety"])
+    assert text.splitlines()[1:3] == [',{"without":"safety"}', ',{"without":"trivy"}']
+    baseline = loaded(text)
+    assert baseline.without == {"safety", "trivy"}
+    assert baseline.entries == loaded(new_text(ALL)).entries
+    assert [text.splitlines()[line - 1].strip(",") for line in baseline.lines] == [*baseline.texts]
+    keep = range(len(ALL))
+    assert updated_text(baseline, keep, without=baseline.without) == text
+    assert updated_text(baseline, keep) == new_text(ALL), "the head stays"
+
+
 def test_the_head_changes_with_accepted_packages_and_never_with_shrinking() -> None:
     """The head names the commit that packages are compared with; accepting code keeps it."""
     baseline = loaded(new_text(ALL))
@@ -257,6 +269,10 @@ BROKEN = {
     "a word too many in the head": (
         b'[{"baseline":"scanagg","version":1,"growth":1,"x":1}]',
         "1:47: ",
+    ),
+    "a scanner with more": (
+        f'{HEAD},{{"without":"trivy","category":"code"}}]'.encode(),
+        "2:21: Object contains unknown field 'category'",
     ),
     "a second head": (f"{HEAD},{HEAD[1:]}]".encode(), "2:2: a second head"),
     "an unknown key": (f'{HEAD},{{"category":"code","path":"a","color":1}}]'.encode(), "2:32: "),

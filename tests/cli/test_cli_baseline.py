@@ -65,7 +65,12 @@ def text_of(project: Path) -> str:
 
 def entries(project: Path) -> list[dict[str, Any]]:
     loaded: list[dict[str, Any]] = json.loads(text_of(project))
-    return loaded[1:]
+    return [entry for entry in loaded[1:] if "category" in entry]
+
+
+def without(project: Path) -> list[str]:
+    """The scanners that had not run when the baseline was written."""
+    return [entry["without"] for entry in json.loads(text_of(project)) if "without" in entry]
 
 
 def growth(project: Path) -> int:
@@ -259,18 +264,50 @@ def test_a_dry_run_of_the_policy_forgives_no_gap(project: Path) -> None:
     assert "the check is incomplete" in write(project, code=2)
 
 
-def test_a_scanner_that_nobody_requires_must_not_fail_either(
-    project: Path, monkeypatch: pytest.MonkeyPatch
+OTHERS = ("--skip", "betterleaks,licenses,pip-audit,safety,trivy")
+
+
+@pytest.fixture
+def failing(project: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A bandit that fails."""
+    program = project.parent / "bandit"
+    program.write_text("#!/bin/sh\nexit 3\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("SCANAGG_BANDIT_PATH", str(program))
+    return program
+
+
+@pytest.mark.parametrize("missing", [True, False])
+def test_only_required_scanners_must_not_fail(
+    project: Path, failing: Path, *, missing: bool
 ) -> None:
-    fake = project.parent / "trivy"
-    fake.write_text("#!/bin/sh\nexit 3\n")
-    fake.chmod(0o755)
-    (project / "Dockerfile").write_text("FROM scratch\n")
-    monkeypatch.setenv("SCANAGG_TRIVY_PATH", str(fake))
-    others = ("--skip", "detect-secrets,licenses,pip-audit,safety")
-    said = baseline(project, "write", *others, code=2)
-    assert "trivy" in said
+    if missing:
+        failing.unlink()
+    assert "bandit" in baseline(project, "write", *OTHERS, code=2)
     assert not (project / BASELINE).exists()
+    (project / "policies/scanagg.yml").write_text(POLICY.replace("true", "false"))
+    assert "bandit" in baseline(project, "write", *OTHERS)
+    assert entries(project) == []
+    assert "bandit" in without(project)
+
+
+@pytest.mark.parametrize("accept", [True, False])
+def test_the_first_run_of_a_scanner_is_new_and_says_why(
+    project: Path, failing: Path, monkeypatch: pytest.MonkeyPatch, *, accept: bool
+) -> None:
+    (project / "policies/scanagg.yml").write_text(POLICY.replace("true", "false"))
+    baseline(project, "write", *OTHERS)
+    commit(project)
+    baseline(project, "write", *OTHERS)
+    assert "bandit" in without(project), "it fails again"
+    monkeypatch.setenv("SCANAGG_BANDIT_PATH", str(tools.fast_bandit()))
+    report = check(project, *OTHERS, formats=["json"]).report
+    reasons = {(one["origin"], one["origin_reason"]["kind"]) for one in report["findings"]}
+    assert reasons == {("introduced", "baseline-without")}
+    words = ("--accept", "--owner", "me", "--reason", "first run") if accept else ()
+    baseline(project, "write", *OTHERS, *words, code=0 if accept else 1)
+    assert ("bandit" in without(project)) is not accept
+    assert growth(project) == 1
 
 
 def test_offline_a_scanner_that_needs_the_network_is_left_out(project: Path) -> None:
@@ -278,6 +315,7 @@ def test_offline_a_scanner_that_needs_the_network_is_left_out(project: Path) -> 
     others = ("--skip", "detect-secrets,licenses,pip-audit,trivy")
     said = baseline(project, "write", *others, "--offline")
     assert "safety" in said
+    assert "safety" in without(project)
     assert rules(project) == ["B404", "B602"]
 
 
