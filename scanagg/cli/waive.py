@@ -12,6 +12,7 @@ from scanagg.cli import options
 from scanagg.cli.files import last_report, write_project_file
 from scanagg.cli.output import say
 from scanagg.core.errors import PolicyError, UsageError
+from scanagg.core.text import one_line
 from scanagg.findings.fingerprint import HASH_DIGITS
 from scanagg.gate.rules import ProjectRules, load_rules, rule_files
 from scanagg.model import Action, Category, Finding
@@ -19,7 +20,15 @@ from scanagg.model.enums import WaiverState
 from scanagg.policy.load import WAIVERS, load_policy
 from scanagg.policy.rules import decide
 from scanagg.policy.schema import Policy
-from scanagg.policy.waiver_file import Overlaid, Wish, appended, check_wish, choose, entry_for
+from scanagg.policy.waiver_file import (
+    Overlaid,
+    Wish,
+    appended,
+    check_wish,
+    choose,
+    entry_for,
+    rule_scope,
+)
 from scanagg.reports import wire
 from scanagg.reports.reasons import sentence, sentences
 
@@ -28,7 +37,7 @@ def command(
     finding: Annotated[
         str,
         typer.Argument(
-            help="The id of a finding or at least its first 6 digits, or an advisory's id."
+            help="A finding's id or at least its first 6 digits, or the id of an advisory or rule."
         ),
     ],
     path: options.Folder = Path(),
@@ -51,6 +60,15 @@ def command(
         str | None,
         typer.Option(help="The package to waive, if several have the vulnerability."),
     ] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            "--in",
+            metavar="PATTERN",
+            help="The files in which to waive a rule, as in .gitignore. "
+            "Default: the file, if its findings are in only one.",
+        ),
+    ] = None,
     report: Annotated[
         Path | None,
         typer.Option(help="Look up the finding in this JSON report. Default: the last check."),
@@ -58,24 +76,36 @@ def command(
     policy: options.PolicyName = None,
     now: options.Now = None,
 ) -> None:
-    """Waive a finding of the last check until a given day.
+    """Waive a finding of the last check, or a rule in some files, until a given day.
 
-    The waiver goes into policies/waivers.yml, with an owner, a reason and an end date.
+    The waiver goes into policies/waivers.yml, with an owner, a reason and an end date. A waiver for
+    a rule also covers later findings in these files.
     """
+    given = {"--owner": owner, "--reason": reason, "--expires": expires}
+    missing = [name for name, value in given.items() if not value.strip()]
+    if missing:
+        message = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+        hint = "A waiver needs an owner, a reason, and its last day, such as --expires 2027-02-01."
+        raise UsageError(message, hint)
     moment = options.moment_of(now)
     root = options.folder_of(path)
     rules = load_rules(root, rule_files(root, None), policy, os.environ)
     try:
         last_day = date.fromisoformat(expires)
     except ValueError:
-        message = f"--expires {expires!r} is not a date" if expires else "--expires is missing"
+        message = f"--expires {expires!r} is not a date"
         raise UsageError(message, "Set the last day, such as --expires 2027-02-01.") from None
     wish = Wish(owner.strip(), reason.strip(), last_day, state, until_fixed)
     check_wish(wish, moment.date(), rules.policy.file.waivers.max_days)
     known = wire.read(report or last_report(root, rules.settings)).findings
-    chosen = choose([judged.finding for judged in known], finding, package)
+    findings = [judged.finding for judged in known]
+    scope = rule_scope(findings, finding, within)
+    if within is not None and scope is None:
+        message = f"no finding in the report is of a rule {one_line(finding)!r}"
+        raise UsageError(message, "Use --in only with the id of a rule, such as B602.")
+    chosen = scope.findings if scope else choose(findings, finding, package)
     _refuse_unkeyed(chosen, rules)
-    text = appended(rules.files.read(WAIVERS), entry_for(chosen, wish))
+    text = appended(rules.files.read(WAIVERS), entry_for(chosen, wish, scope))
     files = Overlaid(rules.files, WAIVERS, text.encode("utf-8"))
     with_waiver = load_policy(policy, root, rules.settings.policy, files=files)
     place = _effective_place(chosen, with_waiver, moment)
@@ -88,6 +118,8 @@ def command(
             for void in judged.void_waivers:
                 reason = sentence(void.reason)
                 say(f"  the waiver at {void.waiver.place} has no effect: {reason}")
+    if scope:
+        say(f"This also waives later findings of {scope.rule} in {scope.pattern}.")
     say(f"Added to {place}. Commit the file.")
 
 

@@ -18,7 +18,7 @@ from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.text import one_line, printable
 from scanagg.findings.fingerprint import VERSION
 from scanagg.model import Category, Finding, WaiverState, purl_without_version
-from scanagg.policy.aspects import paths_of
+from scanagg.policy.aspects import ids_of, path_problem, path_test, paths_of
 from scanagg.policy.load import WAIVERS, PolicySource, read_waivers
 from scanagg.project.trusted import Files
 
@@ -81,8 +81,8 @@ def choose(
         return _of_one_package(named, shown, package)
     if not re.fullmatch(r"[0-9a-fA-F]{6,64}", name):
         hint = (
-            f"Use the id of an advisory, or at least the first {LEAST} digits of a finding's id, "
-            "as `scanagg check -v` shows it."
+            f"Use the id of an advisory or a rule, or at least the first {LEAST} digits of a "
+            "finding's id, as `scanagg check -v` shows it."
         )
         raise UsageError(f"{shown!r} is not the id of a finding in the last report", hint)
     matching = [one for one in findings if one.fingerprint.startswith(name.lower())]
@@ -96,6 +96,55 @@ def choose(
             lines.append(f"  and {len(matching) - _SHOWN} more")
         raise UsageError("\n".join(lines), "Use more digits of the id.")
     return tuple(matching)
+
+
+class RuleScope(msgspec.Struct, frozen=True):
+    """The findings of one rule in files that match a pattern, as in .gitignore."""
+
+    rule: str
+    pattern: str
+    findings: tuple[Finding, ...]
+
+
+def rule_scope(findings: Sequence[Finding], name: str, pattern: str | None) -> RuleScope | None:
+    """Return the findings of a rule to waive; None if no finding is of a rule with that name.
+
+    Without a pattern, they have to be in one file. UsageError if there is nothing that a waiver may
+    cover: one of secrets would cover the next secret too.
+    """
+    rules = {
+        id_: finding
+        for finding in findings
+        for id_ in ids_of(finding)
+        if id_.casefold() == name.casefold() and finding.package is None
+    }
+    if not rules:
+        return None
+    rule = next(iter(rules))
+    of_rule = [finding for finding in findings if rule in ids_of(finding)]
+    shown = one_line(rule)
+    parts = [finding.parts for finding in of_rule if finding.parts]
+    categories = {part.category for part in parts} | {one.category.value for one in of_rule}
+    if Category.SECRET.value in categories:
+        message = f"a waiver for the rule {shown} would also cover the next secret"
+        raise UsageError(message, f"Give the id of a finding: scanagg explain {shown}")
+    paths = sorted({path for finding in of_rule for path in paths_of(finding)})
+    if pattern is None:
+        if len(paths) != 1:
+            listed = ", ".join(map(one_line, paths[:_SHOWN]))
+            more = f" and {len(paths) - _SHOWN} more" if len(paths) > _SHOWN else ""
+            message = f"{shown} has findings in {len(paths)} files: {listed}{more}"
+            raise UsageError(message, "Say for which files the waiver is: --in 'tests/**'")
+        pattern = _GLOB.sub(r"\\\1", paths[0])
+    problem = path_problem(pattern)
+    if problem:
+        raise UsageError(f"--in: {problem[0]}", problem[1])
+    matches = path_test([pattern])
+    chosen = tuple(one for one in of_rule if all(map(matches, paths_of(one))))
+    if not chosen:
+        message = f"no finding of {shown} is only in files that match {one_line(pattern)!r}"
+        raise UsageError(message, f"Its findings are listed by: scanagg explain {shown}")
+    return RuleScope(rule, pattern, chosen)
 
 
 def _of_one_package(
@@ -121,12 +170,14 @@ def _of_one_package(
     return tuple(by_purl[names[0]])
 
 
-def entry_for(chosen: Sequence[Finding], wish: Wish) -> Mapping[str, object]:
+def entry_for(
+    chosen: Sequence[Finding], wish: Wish, scope: RuleScope | None = None
+) -> Mapping[str, object]:
     """Return the entry that waives these findings, with its keys in the usual order.
 
     A vulnerability is waived up to the present version, so that an upgrade is judged again. Code,
-    secrets and misconfigurations are waived by fingerprint, with the path for readers. UsageError
-    for a waiver that cannot have an effect.
+    secrets and misconfigurations are waived by fingerprint, with the path for readers, unless a
+    rule and its files are given. UsageError for a waiver that cannot have an effect.
     """
     if wish.until_fixed:
         if any(finding.category is not Category.VULNERABILITY for finding in chosen):
@@ -138,7 +189,8 @@ def entry_for(chosen: Sequence[Finding], wish: Wish) -> Mapping[str, object]:
             versions = ", ".join(map(one_line, sorted(fixed)))
             message = f"--until-fixed has no effect: already fixed in {versions}"
             raise UsageError(message, "Upgrade the package, or remove --until-fixed.")
-    entry = _selectors(chosen)
+    entry: dict[str, object] = {}
+    entry |= {"ids": [scope.rule], "path": scope.pattern} if scope else _selectors(chosen)
     entry |= {"state": wish.state.value, "reason": wish.reason, "owner": wish.owner}
     entry["expires"] = wish.expires
     return entry | ({"until_fixed": True} if wish.until_fixed else {})

@@ -1,9 +1,10 @@
 """`scanagg waive`: the new entry, the unchanged rest of the file, and the errors."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec.structs import replace
@@ -12,7 +13,17 @@ from support.sample import finding, sample_findings, sample_report
 
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.patterns import globs
-from scanagg.model import Anchor, Category, Finding, Location, Package, Parts
+from scanagg.model import (
+    Anchor,
+    Category,
+    Finding,
+    Location,
+    Package,
+    Parts,
+    Rule,
+    Severity,
+    Witness,
+)
 from scanagg.policy.load import PolicySource, read_waivers
 from scanagg.policy.waiver_file import Wish, appended, check_wish, choose, entry_for
 from scanagg.reports.base import reporter
@@ -161,6 +172,75 @@ def test_a_wish_that_cannot_be_is_refused(
 ) -> None:
     assert message in waive(project, f"{2:064x}", *argv, code=2)
     assert not (project / WAIVERS).exists()
+
+
+def test_all_that_is_missing_is_said_at_once(project: Path) -> None:
+    done = scanagg("waive", "B602", str(project))
+    assert done.returncode == 2
+    assert "--owner and --reason and --expires are missing" in done.stderr
+
+
+# A rule.
+
+
+def of_rule(number: int, path: str, rule: str = "B602", **more: Any) -> Finding:
+    place = Location(path, 1)
+    parts = Parts("code", rule, path, "", str(number))
+    found = finding(
+        number,
+        category=Category.CODE,
+        rule=Rule(rule, rule, "t"),
+        location=place,
+        places=(place,),
+        witnesses=(Witness("bandit", rule, Severity.HIGH),),
+    )
+    return replace(found, **{"anchors": (Anchor(parts),), **more})
+
+
+@pytest.mark.parametrize(
+    ("name", "argv", "path"),
+    [
+        ("b602", (), "app.py"),
+        ("B603", ("--in", "tests/**"), "tests/**"),
+        ("B603", ("--in", "*.py"), "*.py"),
+    ],
+)
+def test_a_rule_is_waived_in_files(
+    make_project: Make, name: str, argv: Sequence[str], path: str
+) -> None:
+    root = make_project({"app.py": APP})
+    ones = [of_rule(1, "app.py"), of_rule(2, "app.py"), of_rule(3, "lib.py", "B603")]
+    ones.append(of_rule(4, "tests/a.py", "B603"))
+    reports(root, *ones)
+    waive(root, name, *argv)
+    (waiver,) = read_waivers(PolicySource(WAIVERS, (root / WAIVERS).read_bytes()))
+    assert (waiver.ids, waiver.path, waiver.fingerprint) == ((name.upper(),), path, None)
+    assert waiver.expires == date.fromisoformat(DAY)
+
+
+@pytest.mark.parametrize(
+    ("name", "argv", "message"),
+    [
+        ("B603", (), "B603 has findings in 2 files: lib.py, tests/a.py"),
+        ("B603", ("--in", "docs/**"), "no finding of B603"),
+        ("B603", ("--in", "!lib.py"), "--in"),
+        ("B604", ("--in", "docs/**"), "no finding in the report is of a rule 'B604'"),
+        ("B604", (), "is not the id of a finding"),
+        ("B105", (), "would also cover the next secret"),
+        ("B106", ("--in", "**"), "would also cover the next secret"),
+    ],
+)
+def test_a_rule_that_cannot_be_waived(
+    make_project: Make, name: str, argv: Sequence[str], message: str
+) -> None:
+    root = make_project({"app.py": APP})
+    ones = [of_rule(3, "lib.py", "B603"), of_rule(4, "tests/a.py", "B603")]
+    ones.append(of_rule(5, "lib.py", "B105", category=Category.SECRET))
+    of_secret = Parts("secret", "password", "lib.py", "", "5")
+    ones.append(of_rule(6, "lib.py", "B106", anchors=(Anchor(of_secret),)))
+    reports(root, *ones)
+    assert message in waive(root, name, *argv, code=2)
+    assert not (root / WAIVERS).exists()
 
 
 def test_the_last_days_that_the_policy_allows(project: Path) -> None:
