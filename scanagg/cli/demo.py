@@ -19,7 +19,7 @@ from scanagg.cli.page import show_page
 from scanagg.cli.request import request_of, run_check
 from scanagg.core.cache import cache_folder
 from scanagg.core.errors import ExitCode
-from scanagg.demo import BASE, BRANCH, fill_store, make_project
+from scanagg.demo import BASE, fill_store, make_project
 from scanagg.project import secret_key
 from scanagg.reports.base import REPORTS
 from scanagg.scanners.base import scanner_infos
@@ -45,9 +45,9 @@ def command(folder: Folder = Path("scanagg-demo"), no_progress: NoProgress = Fal
     make_project(root)
     shown = shlex.quote(short_path(root))
     say(
-        f"{shown} is a small shop with deliberate mistakes. This checks its branch {BRANCH}:",
+        f"{shown}: a small shop with deliberate mistakes, and a branch that adds more.",
+        f"This is what `scanagg check {shown} --base {BASE}` shows:",
         "",
-        f"$ scanagg check {shown} --base {BASE}",
     )
     with _own_data() as cache:
         fill_store(cache, datetime.now(UTC))
@@ -83,7 +83,7 @@ def _own_data() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="scanagg-demo-", ignore_cleanup_errors=True) as folder:
         own = {info.data_variable: f"{folder}/{name}" for name, info in scanner_infos().items()}
         own.pop("", None)
-        os.environ.update(own, SCANAGG_CACHE_DIR=folder)
+        os.environ.update(own, SCANAGG_CACHE_DIR=folder, XDG_CACHE_HOME=folder)
         os.environ.pop(secret_key.VARIABLE, None)
         try:
             yield cache_folder()

@@ -22,8 +22,8 @@ from scanagg.core.process import Stop, clean_environment, run
 from scanagg.core.text import one_line
 
 BASE: Final = "main"
-BRANCH: Final = "vouchers"
 
+_BRANCH: Final = "vouchers"
 _DATA: Final = Path(__file__).parent
 # The file in the git directory that marks a folder as a demonstration.
 _MARK: Final = "scanagg-demo"
@@ -59,7 +59,7 @@ def make_project(folder: Path) -> None:
     commits = (_DATA / "shop.txt").read_text("utf-8")
     commits = commits.replace("{stripe key}", f"{_KEY[0]}_{_KEY[1]}_{''.join(_KEY[2:])}")
     _git(folder, "fast-import", "--quiet", "--date-format=rfc2822", stdin=commits.encode())
-    _git(folder, "symbolic-ref", "HEAD", f"refs/heads/{BRANCH}")
+    _git(folder, "symbolic-ref", "HEAD", f"refs/heads/{_BRANCH}")
     _git(folder, "reset", "--quiet", "--hard")
     _make_environment(folder)
 
