@@ -54,7 +54,7 @@ esac
 _VARIABLE = (
     (re.compile(r"\b[0-9a-f]{7,64}\b"), "<id>"),
     (re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC"), "<time>"),
-    (re.compile(r"(?<= )\d+\.\d$"), "<seconds>"),
+    (re.compile(r" +\d+\.\d$"), " <seconds>"),
 )
 
 
