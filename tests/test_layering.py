@@ -5,11 +5,15 @@ import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
 HOUSE = ROOT / "scanagg"
@@ -213,6 +217,22 @@ def test_public_class_names_are_unique() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places.setdefault(node.name, set()).add(module)
     assert not {name: modules for name, modules in places.items() if len(modules) > 1}
+
+
+def test_the_package_declares_what_it_imports() -> None:
+    """What only another package needs is gone with a release of that package."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    declared = {canonicalize_name(Requirement(one).name) for one in project["dependencies"]}
+    names = {name.partition(".")[0] for module in MODULES for name, _ in imported(module)}
+    packages = packages_distributions()
+    imports = {name: packages.get(name, []) for name in names - sys.stdlib_module_names}
+    imports = {name: owners for name, owners in imports.items() if owners and name != "scanagg"}
+    assert {"click", "msgspec", "packaging"} <= set(imports)
+    assert not {
+        name: owners
+        for name, owners in imports.items()
+        if not declared & set(map(canonicalize_name, owners))
+    }
 
 
 def test_every_module_has_a_docstring() -> None:
