@@ -176,7 +176,9 @@ class LicenseFile(msgspec.Struct, frozen=True):
 class LicenseFacts(msgspec.Struct, frozen=True):
     """The licence metadata of a package: License-Expression (PEP 639), License field, classifiers.
 
-    `files` are the licence files of the package that could be read.
+    `text` is the License field, cut after its first line. If the field is the whole text of a
+    licence, `whole_text` is its SPDX id, as in `LicenseFile`. `files` are the licence files of the
+    package that could be read.
     """
 
     expression: str | None = None
@@ -184,6 +186,7 @@ class LicenseFacts(msgspec.Struct, frozen=True):
     classifiers: tuple[str, ...] = ()
     source: str = ""
     files: tuple[LicenseFile, ...] = ()
+    whole_text: str = ""
 
     @property
     def stated(self) -> str:

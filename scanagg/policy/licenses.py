@@ -2,38 +2,37 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from pathlib import PurePosixPath
 from typing import Final
 
 from msgspec.structs import replace
 
 from scanagg.model import LicenseFacts, LicenseVerdict, Package, Reason, Rule
-from scanagg.policy import trove
 from scanagg.policy.aspects import in_range, split_purl
 from scanagg.policy.license_lists import (
     ALLOW,
     ORDER,
-    REVIEW,
     UNKNOWN,
     LicenseDecision,
     LicenseLists,
-    canonical,
     evaluate,
     lists_of,
     shown_text,
 )
 from scanagg.policy.schema import Clarification, LicenseException, LicenseSection
 from scanagg.policy.spdx import Term
+from scanagg.policy.statements import (
+    FILES,
+    LicenseStatement,
+    contradiction,
+    narrowed,
+    stated_words,
+    statements,
+    unnamed_texts,
+)
 from scanagg.policy.trove import Reading
 
 CLARIFY: Final = "clarify"
 """The source of a licence that the policy sets."""
-
-# The values that tools write into an empty field.
-_EMPTY: Final = frozenset(("", "unknown", "none", "noassertion", "n/a"))
-# Parts of the names of files with a licence. Others have authors or notices only.
-_LICENSE_NAMES: Final = ("licen", "copying")
-
 
 RULES: Final[Mapping[LicenseVerdict, Rule]] = {
     LicenseVerdict.DENY: Rule(
@@ -76,107 +75,94 @@ RULES: Final[Mapping[LicenseVerdict, Rule]] = {
 """The rule of a licence finding, by the verdict. Its witnesses have the rules of their scanners."""
 
 
-# The metadata of a package, in the order of trust.
+# The metadata of a package.
 
 
 def from_facts(facts: LicenseFacts, lists: LicenseLists) -> LicenseDecision:
     """Return the verdict on the metadata of a package.
 
-    The first of these counts: License-Expression; the License field if it is valid SPDX; the
-    classifiers; the License field if it is a common name; the texts of licence files. A common name
-    or a text also shows which of its candidates an ambiguous classifier means.
+    The first statement that leaves nothing open counts, or one that names more licences, with a
+    worse verdict. Statements that contradict each other are unknown, or denied if both are. So are
+    licence texts that the metadata does not name, if they are worse.
     """
-    expression, text = facts.expression or "", (facts.text or "").strip()
-    if not _is_empty(expression):
-        return evaluate(expression, lists, "License-Expression")
-    if canonical(text):
-        return evaluate(text, lists, "License")
-    texts, name = _texts(facts), trove.common_name(text)
-    readings = {
-        "classifiers": [
-            (words, reading)
-            for words in facts.classifiers
-            if (reading := trove.classifier(words)) is not None
-        ],
-        "License": [(text, name)] if name.candidates else [],
-        "License-File": texts,
-    }
-    source = next(filter(readings.get, readings), None)
-    if source:
-        narrowed = _narrowed(readings[source], name, texts, lists)
-        return narrowed or _of_readings(readings[source], lists, source)
-    if _is_empty(text):
-        shown, source = shown_text("; ".join(filter(str.strip, facts.classifiers))), ""
-    else:
-        shown, source = shown_text(text), "License"
-    return LicenseDecision(UNKNOWN, shown or "UNKNOWN", shown, source)
+    found = statements(facts)
+    if not found:
+        shown, source = stated_words(facts)
+        return LicenseDecision(UNKNOWN, shown or "UNKNOWN", shown, source)
+    opposed = contradiction(facts, found)
+    if opposed:
+        return _of_contradiction(opposed, lists)
+    main = next((statement for statement in found if statement.is_precise), found[0])
+    wider = [
+        narrowed(each, found) for each in found if each.source != FILES and not main.covers(each)
+    ]
+    decisions = [_of_statement(statement, lists) for statement in (main, *wider)]
+    decision = max(decisions, key=lambda decision: decision.verdict.order)
+    for text in unnamed_texts(facts, found) if main.source != FILES else ():
+        if _of_statement(text, lists).verdict.order > decision.verdict.order:
+            return _of_contradiction((main, text), lists)
+    return decision
 
 
-def _is_empty(text: str) -> bool:
-    return text.strip().casefold() in _EMPTY
-
-
-def _texts(facts: LicenseFacts) -> list[tuple[str, Reading]]:
-    """Return the licence of each licence file; nothing if no text is known."""
-    names: dict[str, Reading] = {}
-    for file in facts.files:
-        file_name = PurePosixPath(file.path).name.casefold()
-        if file.license:
-            names[file.license] = trove.text(file.license)
-        elif any(word in file_name for word in _LICENSE_NAMES):
-            names.setdefault(file.path, Reading())
-    return list(names.items()) if any(reading.candidates for reading in names.values()) else []
-
-
-def _narrowed(
-    readings: Sequence[tuple[str, Reading]],
-    name: Reading,
-    texts: Sequence[tuple[str, Reading]],
-    lists: LicenseLists,
-) -> LicenseDecision | None:
-    """Return the one candidate that the common name or the texts confirm; None without one.
-
-    Texts count only if all of them are known: an unknown one could be any other candidate.
-    """
-    if len(readings) > 1:
-        return None
-    reading = readings[0][1]
-    if name.only and name.only in reading.candidates:
-        return evaluate(name.only, lists, "License")
-    if reading.only or not all(text.candidates for _, text in texts):
-        return None
-    meant = set(reading.candidates).intersection(text.only for _, text in texts)
-    return evaluate(meant.pop(), lists, "License-File") if len(meant) == 1 else None
-
-
-def _of_readings(
-    readings: Sequence[tuple[str, Reading]], lists: LicenseLists, source: str
+def _of_contradiction(
+    opposed: tuple[LicenseStatement, LicenseStatement], lists: LicenseLists
 ) -> LicenseDecision:
-    """Judge several classifiers: the policy wants all of them to be allowed, or any.
+    one, other = opposed
+    decisions = [_of_statement(statement, lists) for statement in (one, other)]
+    best = min((decision.verdict for decision in decisions), key=ORDER)
+    shown = shown_text("; ".join(f"{each.source}: {each.words}" for each in (one, other)))
+    names = (
+        name for each in (one, other) for _, reading in each.readings for name in reading.candidates
+    )
+    return LicenseDecision(
+        max(best, UNKNOWN, key=ORDER),
+        shown,
+        shown,
+        f"{one.source}, {other.source}",
+        tuple(dict.fromkeys(names)),
+        (
+            Reason(
+                "license-contradiction",
+                {
+                    "source": one.source,
+                    "words": one.words,
+                    "other": other.source,
+                    "others": other.words,
+                },
+            ),
+        ),
+    )
+
+
+def _of_statement(statement: LicenseStatement, lists: LicenseLists) -> LicenseDecision:
+    """Judge the licences of a statement: the policy wants all of them to be allowed, or any.
 
     SPDX cannot express that. The worst candidate of each counts.
     """
+    if statement.expression or not statement.readings:
+        return evaluate(statement.expression or statement.words, lists, statement.source)
     pick = max if lists.classifiers == "all" else min
-    verdicts = [(*_worst(reading, lists), reading) for _, reading in readings]
+    verdicts = [(*_worst(reading, lists), reading) for _, reading in statement.readings]
     verdict, term, deciding = pick(verdicts, key=lambda verdict: verdict[0].order)
-    if len(readings) == 1 and deciding.only:
-        return LicenseDecision(verdict, deciding.only, term, source)
-    shown = shown_text("; ".join(text.rpartition("::")[2].strip() for text, _ in readings))
-    candidates = dict.fromkeys(name for _, reading in readings for name in reading.names)
+    candidates = dict.fromkeys(
+        name for _, reading in statement.readings for name in reading.candidates
+    )
     notes: tuple[Reason, ...] = ()
-    if len(deciding.names) > 1:
-        notes = (Reason("license-ambiguous", {"licenses": tuple(deciding.names), "term": term}),)
-    return LicenseDecision(verdict, shown, term or shown, source, tuple(candidates), notes)
+    if len(deciding.candidates) > 1:
+        notes = (Reason("license-ambiguous", {"licenses": deciding.candidates, "term": term}),)
+    return LicenseDecision(
+        verdict,
+        statement.words,
+        term or statement.words,
+        statement.source,
+        tuple(candidates),
+        notes,
+    )
 
 
 def _worst(reading: Reading, lists: LicenseLists) -> tuple[LicenseVerdict, str]:
     """Return the worst of the candidates and its id; unknown without any."""
     verdicts = [(lists.judge_term(Term(name)), name) for name in reading.candidates]
-    for name in reading.doubtful:
-        # Review at most, unless a list names it.
-        term = Term(name)
-        verdict = lists.listed(term) or min(lists.judge_version(term), REVIEW, key=ORDER)
-        verdicts.append((verdict, name))
     return max(verdicts, key=lambda verdict: verdict[0].order, default=(UNKNOWN, ""))
 
 

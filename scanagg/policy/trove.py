@@ -1,7 +1,9 @@
-"""The meaning of licence words in package metadata: trove classifiers, common names, texts.
+"""The meaning of licence words in package metadata: trove classifiers, names, addresses, texts.
 
 If words can mean several licences, only the publisher knows which one, so callers use the worst of
-them. The classifiers are those of PyPI's list under "License ::".
+them. The classifiers are those of PyPI's list under "License ::". Names are brought into the form
+of an SPDX id and looked up in the list of license-expression; only the words that ids abbreviate or
+leave open are in tables here.
 """
 
 import re
@@ -9,27 +11,39 @@ from typing import Final
 
 import msgspec
 
-from scanagg.policy.spdx import listed_id
+from scanagg.policy.spdx import Term, listed_id
 
 
 class Reading(msgspec.Struct, frozen=True):
     """The licences that some words can mean; none if that is unknown.
 
-    `doubtful` are licences that the words hardly ever mean: a reason to review, not to deny.
+    `family` are prefixes of further ids that agree with the words: "BSD" beside BSD-4-Clause is no
+    contradiction. So are references, if nothing is known.
     """
 
     candidates: tuple[str, ...] = ()
-    doubtful: tuple[str, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """All candidates, the doubtful ones last."""
-        return (*self.candidates, *self.doubtful)
+    family: tuple[str, ...] = ()
 
     @property
     def only(self) -> str | None:
         """The licence, if the words can mean no other one."""
-        return self.candidates[0] if self.candidates and len(self.names) == 1 else None
+        return self.candidates[0] if len(self.candidates) == 1 else None
+
+    @property
+    def versions(self) -> frozenset[str]:
+        """The candidates, with each version that an `-or-later` or `+` includes."""
+        return frozenset(
+            choice.license for name in self.candidates for choice in _term(name).choices()
+        )
+
+    def agrees(self, other: "Reading") -> bool:
+        """Return True if the words of both can mean the same licence."""
+        return (
+            not self.versions.isdisjoint(other.versions)
+            or any(name.startswith(self.family) for name in other.versions)
+            or any(name.startswith(other.family) for name in self.versions)
+            or not (self.candidates or other.candidates)
+        )
 
 
 def classifier(text: str) -> Reading | None:
@@ -43,141 +57,195 @@ def classifier(text: str) -> Reading | None:
     if name in _CLASSIFIERS:
         return _CLASSIFIERS[name]
     spdx_id = listed_id(name[name.rfind("(") + 1 : -1]) if name.endswith(")") else None
-    return Reading((spdx_id,) if spdx_id else ())
+    if spdx_id:
+        return Reading((spdx_id,))
+    reading = common_name(name)
+    return reading if reading.candidates else _UNLISTED
 
 
 def common_name(text: str) -> Reading:
-    """Return the meaning of a free-text `License` field if it is a common name."""
+    """Return the meaning of a name or an address of a licence; nothing for other texts.
+
+    "The MIT License (MIT)", "GPLv3+" and "https://opensource.org/licenses/BSD-3-Clause" are names.
+    """
+    text = text.strip().casefold()
     if len(text) > _LONGEST_NAME:
         return Reading()
-    words = _SEPARATORS.sub(" ", text.casefold()).split()
-    return _NAMES.get(
-        " ".join(word.removeprefix("v") for word in words if word not in _FILL), Reading()
-    )
+    if "::" in text:
+        return classifier(text) or Reading()
+    address = _ADDRESS.fullmatch(text)
+    if address:
+        text = f"{_HOSTS.get(address['host'], '')}{address['name']}"
+    before, _, inner = text.partition("(")
+    name, repeated = _of_words(before), _of_words(inner.removesuffix(")"))
+    # "(MIT)" repeats the name, "(with exceptions)" changes it.
+    if name.candidates and repeated.candidates and name.agrees(repeated):
+        return min(repeated, name, key=lambda reading: len(reading.candidates))
+    return _of_words(text)
 
 
-def text(name: str) -> Reading:
+def of_text(name: str) -> Reading:
     """Return the meaning of a licence text; for GNU licences, this version or any later."""
     if not name.endswith("-only"):
         return Reading((name,))
-    return Reading((name, f"{name.removesuffix('-only')}-or-later"))
+    # The text of LGPL-3.0 refers to that of GPL-3.0, which is in a file beside it.
+    family = ("LGPL-3.0-",) if name == "GPL-3.0-only" else ()
+    return Reading((name, f"{name.removesuffix('-only')}-or-later"), family)
 
 
-_LONGEST_NAME: Final = 80
-_SEPARATORS: Final = re.compile(r"[\s,_()]+")
-_FILL: Final = frozenset(("the", "license", "licence", "licensed", "version", "software", "v"))
+def of_term(term: Term) -> Reading:
+    """Return the meaning of a term of an expression, without its exception."""
+    return Reading((f"{term.license}+" if term.plus else term.license,))
 
-_BSD: Final = Reading(("BSD-2-Clause", "BSD-3-Clause"))
-_APACHE: Final = Reading(("Apache-2.0",), ("Apache-1.1",))
+
+def is_closed(text: str) -> bool:
+    """Return True for words that no open-source licence has, such as "Proprietary"."""
+    return bool(_CLOSED.search(text.casefold()))
+
+
+def _term(name: str) -> Term:
+    return Term(name.removesuffix("+"), plus=name.endswith("+"))
+
+
+def _of_words(text: str) -> Reading:
+    """Look a name up by its words, written as an id: "3-Clause BSD" is bsd-3-clause."""
+    text = _LATER.sub("+", text)
+    if not _NAME.fullmatch(text):
+        return Reading()
+    words = [word for word in _WORD.findall(text) if word not in _FILL]
+    name = " ".join(words).replace(" +", "+")
+    for pattern, short in _ABBREVIATIONS:
+        name = pattern.sub(short, name)
+    name = "-".join(name.split())
+    if name in _NAMES:
+        return _NAMES[name]
+    # "2" is short for "2.0", and "BSD-3" for "BSD-3-Clause". Some ids are words with digits: X11.
+    whole = "-".join(word for word in text.split() if word not in _FILL)
+    ids = (name, _MAJOR.sub(r"\1.0", name), f"{name}-clause", whole)
+    spdx_id = next(filter(None, map(listed_id, ids)), None)
+    if spdx_id is None:
+        return Reading()
+    if "only" in words or not spdx_id.endswith("-only"):
+        return Reading((spdx_id,))
+    return Reading((spdx_id, f"{spdx_id.removesuffix('-only')}-or-later"))
+
+
+_LONGEST_NAME: Final = 120
+_ADDRESS: Final = re.compile(
+    r"(?:https?://)?(?:www\.|directory\.)?"
+    r"(?P<host>apache|choosealicense|fsf|gnu|mozilla|opensource|spdx)\.(?:com|org)/"
+    r"(?:[\w-]+/)*?(?:mpl/)?(?P<name>[\w.+-]+?)(?:\.(?:en|html?|php|txt))*/?(?:#.*)?"
+)
+# Some hosts name their pages by version only: apache.org/licenses/LICENSE-2.0.
+_HOSTS: Final = {"apache": "apache ", "mozilla": "mpl "}
+_LATER: Final = re.compile(
+    r"[ ,-]*\bor[ -](?:\(at your option\) )?(?:any[ -])?(?:greater|higher|later|newer)"
+    r"(?:[ -]versions?)?\b"
+)
+_NAME: Final = re.compile(r"[a-z0-9.,+_/\"() -]+")
+_WORD: Final = re.compile(r"[a-z]+?(?=v?\.?\d)|[a-z]+|\d+(?:\.\d+)*|\+")
+_FILL: Final = frozenset(
+    (
+        *("2004", "agreement", "gnu", "january", "licence", "licenced", "licences", "licensed"),
+        *("license", "licenses", "software", "the", "under", "v", "version"),
+    )
+)
+# In this order: "lesser general public" is first "lesser gpl".
+_ABBREVIATIONS: Final = tuple(
+    (re.compile(rf"\b(?:{pattern})\b"), short)
+    for pattern, short in (
+        ("general public", "gpl"),
+        ("affero gpl", "agpl"),
+        ("(?:library or )?(?:lesser|library) gpl", "lgpl"),
+        ("academic free", "afl"),
+        ("asl", "apache"),
+        ("boost", "bsl"),
+        ("eclipse public", "epl"),
+        ("european union public", "eupl"),
+        ("mozilla public", "mpl"),
+        ("python foundation", "psf"),
+        ("zope public", "zpl"),
+        ("two", "2"),
+        ("three", "3"),
+        ("(?<=clause) (?:new or revised|simplified)", ""),
+        ("(?:modified|new|revised) bsd", "bsd 3 clause"),
+        ("(?:free|simplified )bsd", "bsd 2 clause"),
+        ("([234]) clause bsd", r"bsd \1 clause"),
+    )
+)
+_MAJOR: Final = re.compile(r"(-\d+)(?=\+?$)")
+_CLOSED: Final = re.compile(r"\b(?:commercial|confidential|non-?commercial|proprietary)\b")
+
+_APACHE: Final = Reading(("Apache-2.0",), ("Apache-",))
+_BSD: Final = Reading(("BSD-2-Clause", "BSD-3-Clause"), ("0BSD", "BSD-"))
 _GPL: Final = Reading(("GPL-1.0-only", "GPL-2.0-only", "GPL-3.0-only"))
 _LGPL: Final = Reading(("LGPL-2.0-only", "LGPL-2.1-only", "LGPL-3.0-only"))
 _AGPL: Final = Reading(("AGPL-1.0-only", "AGPL-3.0-only"))
-_GPL2: Final = Reading(("GPL-2.0-only", "GPL-2.0-or-later"))
-_GPL3: Final = Reading(("GPL-3.0-only", "GPL-3.0-or-later"))
-_LGPL2: Final = Reading(("LGPL-2.0-only", "LGPL-2.0-or-later"))
-_LGPL3: Final = Reading(("LGPL-3.0-only", "LGPL-3.0-or-later"))
-_AGPL3: Final = Reading(("AGPL-3.0-only", "AGPL-3.0-or-later"))
-_ARTISTIC: Final = Reading(("Artistic-1.0", "Artistic-1.0-Perl", "Artistic-2.0"))
 _AFL: Final = Reading(("AFL-1.1", "AFL-1.2", "AFL-2.0", "AFL-2.1", "AFL-3.0"))
+_ARTISTIC: Final = Reading(("Artistic-1.0", "Artistic-1.0-Perl", "Artistic-2.0"))
+_MIT: Final = Reading(("MIT",), ("MIT-",))
+_PSF: Final = Reading(("PSF-2.0",), ("CNRI-Python", "Python-"))
 _ZOPE: Final = Reading(("ZPL-1.1", "ZPL-2.0", "ZPL-2.1"))
 # Not a licence, and not on the SPDX list: unknown, unless a policy lists the reference.
-_PUBLIC_DOMAIN: Final = Reading(("LicenseRef-Public-Domain",))
+_PUBLIC_DOMAIN: Final = Reading(
+    ("LicenseRef-Public-Domain",), ("CC0-", "SAX-PD", "Unlicense", "blessing")
+)
+_UNLISTED: Final = Reading((), ("DocumentRef-", "LicenseRef-"))
+# These words go with every licence.
+_FREE: Final = Reading((), ("",))
 
 # These only say that someone approved the licence.
 _SILENT: Final = frozenset(("osi approved", "dfsg approved"))
 
-# Without those that have an SPDX id in brackets.
+# Without those that are a common name, or have an SPDX id in brackets.
 _CLASSIFIERS: Final = {
-    "academic free license (afl)": _AFL,
-    "apache software license": _APACHE,
     "apple public source license": Reading(("APSL-1.0", "APSL-1.1", "APSL-1.2", "APSL-2.0")),
-    "artistic license": _ARTISTIC,
     "attribution assurance license": Reading(("AAL",)),
-    "bsd license": _BSD,
     "cc0 1.0 universal (cc0 1.0) public domain dedication": Reading(("CC0-1.0",)),
     "common public license": Reading(("CPL-1.0",)),
     "eiffel forum license": Reading(("EFL-1.0", "EFL-2.0")),
-    "european union public licence 1.0 (eupl 1.0)": Reading(("EUPL-1.0",)),
-    "european union public licence 1.1 (eupl 1.1)": Reading(("EUPL-1.1",)),
-    "european union public licence 1.2 (eupl 1.2)": Reading(("EUPL-1.2",)),
-    "gnu affero general public license v3": _AGPL3,
-    "gnu affero general public license v3 or later (agplv3+)": Reading(("AGPL-3.0-or-later",)),
+    "freely distributable": _FREE,
+    "freeware": _FREE,
     "gnu free documentation license (fdl)": Reading(
         ("GFDL-1.1-only", "GFDL-1.2-only", "GFDL-1.3-only")
     ),
-    "gnu general public license (gpl)": _GPL,
-    "gnu general public license v2 (gplv2)": _GPL2,
-    "gnu general public license v2 or later (gplv2+)": Reading(("GPL-2.0-or-later",)),
-    "gnu general public license v3 (gplv3)": _GPL3,
-    "gnu general public license v3 or later (gplv3+)": Reading(("GPL-3.0-or-later",)),
-    "gnu lesser general public license v2 (lgplv2)": _LGPL2,
     "gnu lesser general public license v2 or later (lgplv2+)": Reading(
         ("LGPL-2.0-or-later", "LGPL-2.1-or-later")
     ),
-    "gnu lesser general public license v3 (lgplv3)": _LGPL3,
-    "gnu lesser general public license v3 or later (lgplv3+)": Reading(("LGPL-3.0-or-later",)),
-    "gnu library or lesser general public license (lgpl)": _LGPL,
     "ibm public license": Reading(("IPL-1.0",)),
     "intel open source license": Reading(("Intel",)),
-    "isc license (iscl)": Reading(("ISC",)),
-    "mit license": Reading(("MIT",)),
-    "motosoto license": Reading(("Motosoto",)),
-    "mozilla public license 1.0 (mpl)": Reading(("MPL-1.0",)),
-    "mozilla public license 1.1 (mpl 1.1)": Reading(("MPL-1.1",)),
-    "mozilla public license 2.0 (mpl 2.0)": Reading(("MPL-2.0",)),
     "nethack general public license": Reading(("NGPL",)),
     "nokia open source license": Reading(("Nokia",)),
     "open group test suite license": Reading(("OGTSL",)),
-    "postgresql license": Reading(("PostgreSQL",)),
-    "public domain": _PUBLIC_DOMAIN,
     "python license (cnri python license)": Reading(("CNRI-Python",)),
-    "python software foundation license": Reading(("PSF-2.0",)),
     "qt public license (qpl)": Reading(("QPL-1.0",)),
     "ricoh source code public license": Reading(("RSCPL",)),
-    "sleepycat license": Reading(("Sleepycat",)),
     "sun public license": Reading(("SPL-1.0",)),
     "universal permissive license (upl)": Reading(("UPL-1.0",)),
     "university of illinois/ncsa open source license": Reading(("NCSA",)),
     "vovida software license 1.0": Reading(("VSL-1.0",)),
-    "w3c license": Reading(("W3C",)),
     "x.net license": Reading(("Xnet",)),
-    "zlib/libpng license": Reading(("Zlib",)),
-    "zope public license": _ZOPE,
 }
 
-# Keys are lowercase, with single spaces, and without the words of _FILL.
+# Names that are not an id: they leave the version open, or are other words for it.
 _NAMES: Final = {
-    "mit": Reading(("MIT",)),
-    "expat": Reading(("MIT",)),
-    "mit expat": Reading(("MIT",)),
-    "apache": _APACHE,
-    **dict.fromkeys(
-        ("apache 2.0", "apache 2", "apache2", "apache2.0", "apache-2", "asl 2.0"),
-        Reading(("Apache-2.0",)),
-    ),
-    "bsd": _BSD,
-    **dict.fromkeys(
-        ("bsd 3-clause", "3-clause bsd", "bsd 3 clause", "bsd-3", "new bsd", "modified bsd"),
-        Reading(("BSD-3-Clause",)),
-    ),
-    **dict.fromkeys(
-        ("bsd 2-clause", "2-clause bsd", "bsd 2 clause", "bsd-2", "simplified bsd", "freebsd"),
-        Reading(("BSD-2-Clause",)),
-    ),
-    **dict.fromkeys(("isc", "iscl"), Reading(("ISC",))),
-    **dict.fromkeys(("mpl 2.0", "mpl2", "mpl 2", "mozilla public 2.0"), Reading(("MPL-2.0",))),
-    **dict.fromkeys(("psf", "python foundation"), Reading(("PSF-2.0",))),
-    **dict.fromkeys(("zpl 2.1", "zope public 2.1"), Reading(("ZPL-2.1",))),
-    "gpl": _GPL,
-    "lgpl": _LGPL,
+    "afl": _AFL,
     "agpl": _AGPL,
-    **dict.fromkeys(("gplv2", "gpl 2", "gpl-2"), _GPL2),
-    **dict.fromkeys(("gplv3", "gpl 3", "gpl-3"), _GPL3),
-    **dict.fromkeys(("lgplv3", "lgpl 3", "lgpl-3"), _LGPL3),
-    **dict.fromkeys(("agplv3", "agpl 3", "agpl-3"), _AGPL3),
-    **dict.fromkeys(("gplv2+", "gpl 2+"), Reading(("GPL-2.0-or-later",))),
-    **dict.fromkeys(("gplv3+", "gpl 3+"), Reading(("GPL-3.0-or-later",))),
-    **dict.fromkeys(("lgplv3+", "lgpl 3+"), Reading(("LGPL-3.0-or-later",))),
-    **dict.fromkeys(("agplv3+", "agpl 3+"), Reading(("AGPL-3.0-or-later",))),
-    "public domain": _PUBLIC_DOMAIN,
+    "apache": _APACHE,
+    "artistic": _ARTISTIC,
+    "bsd": _BSD,
+    "expat": _MIT,
+    "gpl": _GPL,
+    "iscl": Reading(("ISC",)),
+    "lgpl": _LGPL,
+    "mit": _MIT,
+    "mit-expat": _MIT,
+    "mit-no-attribution": Reading(("MIT-0",)),
+    "mit-x-11": _MIT,
+    "mpl": Reading(("MPL-1.0", "MPL-1.1", "MPL-2.0")),
+    "psf": _PSF,
+    "psfl": _PSF,
+    "public-domain": _PUBLIC_DOMAIN,
+    "zlib-libpng": Reading(("Zlib",)),
+    "zpl": _ZOPE,
 }

@@ -340,6 +340,7 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-grace-start": "no grace time: the finding has no date to count from",
     # licences
     "license-term": "{term} decides: {verdict}",
+    "license-contradiction": "{source} ({words}) and {other} ({others}) contradict each other",
     "license-ambiguous": "it can mean {licenses: or }: judged as {term}",
     "license-exception-expired": "the exception of {owner} expired on {day}, {days:day} ago",
     "evidence-changed": (

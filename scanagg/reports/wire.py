@@ -230,6 +230,7 @@ class WireLicenseFacts(msgspec.Struct, frozen=True):
     classifiers: tuple[str, ...]
     source: str
     files: tuple[WireLicenseFile, ...]
+    whole_text: Annotated[str, _about("The SPDX id, if the License field is a whole text.")] = ""
 
 
 class WireScanagg(msgspec.Struct, frozen=True):

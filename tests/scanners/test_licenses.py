@@ -157,6 +157,19 @@ def test_a_licence_text_is_cut_so_that_it_is_no_expression(look, index: Path) ->
     assert len(found["three"].text) == 200
 
 
+def test_a_whole_licence_text_in_the_field_is_recognised(tmp_path: Path) -> None:
+    mit = known_text("pytest", "LICENSE").decode()
+    pins = ("one==1.0", "two==1.0")
+    fields = {"one": mit, "two": mit.replace("without restriction", "with restrictions")}
+    entries = [
+        {"metadata": {"name": name, "version": "1.0", "license": text}}
+        for name, text in fields.items()
+    ]
+    text = json.dumps({"version": "1", "pip_version": "25.0", "install": entries})
+    parsed = licenses.parse(context(tmp_path, inventory(*pins)), Output(0, text.encode(), "", pins))
+    assert [one.license.whole_text for one in parsed.observations] == ["MIT", ""]
+
+
 def test_nothing_is_built_and_the_rest_is_looked_up(look, index: Path, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     setup = (

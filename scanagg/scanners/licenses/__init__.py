@@ -24,7 +24,7 @@ from scanagg.model import (
 from scanagg.model.network import network_failure
 from scanagg.project.installed import packages_of
 from scanagg.scanners import base, pinned
-from scanagg.scanners.licenses import site_packages
+from scanagg.scanners.licenses import site_packages, texts
 
 INFO = ScannerInfo(
     name="licenses",
@@ -233,13 +233,11 @@ def _decode(output: base.Output) -> tuple[bool, Sequence[_Stated]]:
             _Stated(
                 row.name,
                 row.version,
-                LicenseFacts(
-                    expression=_known(row.expression),
-                    text=_known(row.text),
-                    classifiers=_short(
-                        row.classifiers.split("; ") if _known(row.classifiers) else ()
-                    ),
-                    source="environment",
+                _facts(
+                    row.expression,
+                    row.text,
+                    row.classifiers.split("; ") if _known(row.classifiers) else (),
+                    "environment",
                 ),
             )
             for row in answer
@@ -328,12 +326,8 @@ def _failure(output: base.Output, otherwise: Reason) -> base.ScanError:
 
 def _of_metadata(metadata: _Metadata, pip_version: str) -> _Stated:
     licences = [one for one in metadata.classifier if one.startswith("License ::")]
-    facts = LicenseFacts(
-        expression=_known(metadata.license_expression),
-        text=_known(metadata.license),
-        classifiers=_short(one.rpartition(" :: ")[2] for one in licences),
-        source="pip metadata",
-    )
+    names = (one.rpartition(" :: ")[2] for one in licences)
+    facts = _facts(metadata.license_expression, metadata.license, names, "pip metadata")
     newer = _numbers(metadata.metadata_version) >= _METADATA_WITH_EXPRESSION
     if not facts.stated and newer and _numbers(pip_version) < _PIP_WITH_EXPRESSION:
         reason = f"pip {pip_version} does not read License-Expression: use pip 25.0 or later"
@@ -341,13 +335,21 @@ def _of_metadata(metadata: _Metadata, pip_version: str) -> _Stated:
     return _Stated(metadata.name, metadata.version, facts)
 
 
+def _facts(
+    expression: str | None, text: str | None, classifiers: Iterable[str], source: str
+) -> LicenseFacts:
+    """Return the facts in these fields. Classifiers are sorted, without "OSI Approved"."""
+    return LicenseFacts(
+        expression=_known(expression),
+        text=_known(text),
+        classifiers=tuple(sorted({*map(printable, classifiers)} - {"OSI Approved"})),
+        source=source,
+        whole_text=texts.identify(text.encode("utf-8", "replace")) if text else "",
+    )
+
+
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"[0-9]{1,9}", version)[:2])
-
-
-def _short(classifiers: Iterable[str]) -> tuple[str, ...]:
-    """Return the classifiers sorted, without "OSI Approved", which names no licence."""
-    return tuple(sorted({printable(one) for one in classifiers} - {"OSI Approved"}))
 
 
 def _known(text: str | None) -> str | None:
