@@ -23,8 +23,7 @@ from scanagg.inventory import read_inventory
 from scanagg.model import Category, LicenseVerdict, NotExamined, Package, Run, Status
 from scanagg.policy import license_lists
 from scanagg.policy.license_lists import LicenseDecision
-from scanagg.policy.licenses import LicenseJudge
-from scanagg.policy.load import load_policy
+from scanagg.policy.licenses import LicenseJudge, of_words, why
 from scanagg.policy.spdx import similar
 from scanagg.project.sources import Sources
 from scanagg.project.target import read_target
@@ -107,7 +106,9 @@ class LicenseListing(msgspec.Struct, frozen=True):
 
 @app.command("eval")
 def evaluate(
-    expression: Annotated[str, typer.Argument(help="An SPDX licence expression.")],
+    expression: Annotated[
+        str, typer.Argument(help="An SPDX licence expression, or the name of a licence.")
+    ],
     allow: Annotated[
         str, typer.Option(metavar="IDS", help="Allowed ids, separated by commas.")
     ] = "",
@@ -117,26 +118,35 @@ def evaluate(
     ] = "",
     policy: Annotated[
         str | None,
-        typer.Option(metavar="NAME_OR_PATH", help="Use the lists of this policy instead."),
+        typer.Option(metavar="NAME_OR_PATH", help="Use the lists of this policy."),
     ] = None,
 ) -> None:
-    """Print the verdict on an expression: allow, review, unknown or deny.
+    """Print the verdict on a licence: allow, review, unknown or deny. Then, print why.
+
+    Without lists, those of the policy in the current folder count.
 
     Exit code: 0, whatever the verdict.
     """
-    if policy is not None:
-        if allow or deny or review:
-            message = "--policy cannot be combined with --allow, --review or --deny"
-            raise UsageError(message, "Remove --policy, or the other options.")
-        section = load_policy(policy, Path.cwd(), None).file.licenses
+    given = allow or deny or review
+    if policy is not None and given:
+        message = "--policy cannot be combined with --allow, --review or --deny"
+        raise UsageError(message, "Remove --policy, or the other options.")
+    if given:
+        lists = license_lists.lists_of(allow=_ids(allow), review=_ids(review), deny=_ids(deny))
+        source = "the command line"
+    else:
+        root = Path.cwd()
+        rules = load_rules(root, rule_files(root, None), policy, os.environ)
+        section = rules.policy.file.licenses
         lists = license_lists.lists_of(
             section.allow, section.review, section.deny, section.classifiers
         )
-    else:
-        lists = license_lists.lists_of(allow=_ids(allow), review=_ids(review), deny=_ids(deny))
-    decision = license_lists.evaluate(expression, lists)
+        source = f"the policy {rules.policy.name} ({rules.policy.source})"
+    decision = of_words(expression, lists)
     say(decision.verdict.value)
-    if decision.verdict is LicenseVerdict.UNKNOWN:
+    say(*(f"  {sentence(reason)}" for reason in why(decision, expression, lists)))
+    say(f"  The lists are those of {source}.")
+    if decision.verdict is LicenseVerdict.UNKNOWN and not decision.candidates:
         message = f"{decision.term!r} is not an id on the SPDX list{similar(decision.term)}"
         complain(message, "")
 

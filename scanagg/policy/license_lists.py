@@ -58,6 +58,19 @@ class LicenseLists(msgspec.Struct, frozen=True):
         verdict = self.judge_version(replace(term, exception=None))
         return verdict if term.has_listed_exception else max(verdict, UNKNOWN, key=ORDER)
 
+    def reason(self, term: Term) -> Reason:
+        """Return why a term has its verdict: the list that it is on, or that it is on none."""
+        chosen = min(term.choices(), key=lambda choice: self.judge_version(choice).order)
+        if verdict := self.listed(chosen):
+            return Reason("license-listed", {"term": str(chosen), "list": verdict.value})
+        if chosen.exception and chosen.has_listed_exception:
+            return self.reason(replace(chosen, exception=None))
+        if not (chosen.is_listed and chosen.has_listed_exception):
+            return Reason("license-not-spdx", {"term": str(chosen)})
+        if self.closed:
+            return Reason("license-on-no-list", {"term": str(chosen)})
+        return Reason("license-without-lists", {"term": str(chosen)})
+
     def listed(self, term: Term) -> LicenseVerdict | None:
         """Return the verdict of the list that a term is in; None if it is in none."""
         return self.exact.get(term) or self.covered.get(term)

@@ -1,6 +1,7 @@
 """The licence of a package, from its metadata and a policy's entries for it."""
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from typing import Final
 
@@ -14,12 +15,13 @@ from scanagg.policy.license_lists import (
     UNKNOWN,
     LicenseDecision,
     LicenseLists,
+    canonical,
     evaluate,
     lists_of,
     shown_text,
 )
 from scanagg.policy.schema import Clarification, LicenseException, LicenseSection
-from scanagg.policy.spdx import Term
+from scanagg.policy.spdx import SpdxError, Term, parse
 from scanagg.policy.statements import (
     FILES,
     LicenseStatement,
@@ -102,6 +104,24 @@ def from_facts(facts: LicenseFacts, lists: LicenseLists) -> LicenseDecision:
         if _of_statement(text, lists).verdict.order > decision.verdict.order:
             return _of_contradiction((main, text), lists)
     return decision
+
+
+def of_words(words: str, lists: LicenseLists) -> LicenseDecision:
+    """Return the verdict on an expression, or on other words as they stand in a License field."""
+    facts = LicenseFacts(text=words)
+    known = canonical(words) is None and statements(facts)
+    return from_facts(facts, lists) if known else evaluate(words, lists)
+
+
+def why(decision: LicenseDecision, words: str, lists: LicenseLists) -> Iterator[Reason]:
+    """Yield how these words were read, and which list of the policy decided."""
+    if decision.expression.casefold() != words.strip().casefold():
+        yield Reason("license-read", {"words": shown_text(words), "license": decision.expression})
+    yield from decision.notes
+    with contextlib.suppress(SpdxError):
+        term = parse(decision.term)
+        if isinstance(term, Term):
+            yield lists.reason(term)
 
 
 def _of_contradiction(

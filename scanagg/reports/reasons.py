@@ -340,6 +340,11 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-grace-start": "no grace time: the finding has no date to count from",
     # licences
     "license-term": "{term} decides: {verdict}",
+    "license-listed": "{term} is on the list `{list}`",
+    "license-not-spdx": "{term} is neither on the SPDX list nor on another",
+    "license-on-no-list": "{term} is on no list, and only those on `allow` are allowed",
+    "license-read": "{words} is read as {license}",
+    "license-without-lists": "{term} is on no list, and there is no list `allow`",
     "license-contradiction": "{source} ({words}) and {other} ({others}) contradict each other",
     "license-ambiguous": "it can mean {licenses: or }: judged as {term}",
     "license-exception-expired": "the exception of {owner} expired on {day}, {days:day} ago",
