@@ -25,6 +25,7 @@ from scanagg.core.text import counted
 from scanagg.findings.collect import FRESH, ScanSetup, collect_findings, is_whole, logged
 from scanagg.gate.rules import ProjectRules, attempts
 from scanagg.inventory import read_inventory
+from scanagg.inventory.uv import RESOLVE_SECONDS, Resolver
 from scanagg.model import (
     Clock,
     Coverage,
@@ -57,7 +58,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The target and the options of a check. Times are in seconds; None is the default.
 
     `rules` judge. If they are not from the work tree, `own_rules` loads those of the work tree.
-    `only` and `skip` are names of scanners. `output_dir` is the folder for reports. With
+    `only` and `skip` are names of scanners. With `resolve`, requirements without a lock get the
+    versions that an install today would take. `output_dir` is the folder for reports. With
     `former`, findings have the parts for baselines of version 1. `base` names
     the commit to compare with; in a pull request, `environ` can.
     """
@@ -70,6 +72,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     python: Path | None = None
     image: str | None = None
     offline: bool = False
+    resolve: bool = True
     jobs: int | None = None
     timeout: float | None = None
     now: datetime | None = None
@@ -106,13 +109,17 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         )
         base = find_base(target, base_options, request.stop)
         sources = Sources(target)
-        inventory = read_inventory(target, request.python, rules.settings.python, sources)
+        resolver = _resolver(request, folder, target)
+        inventory = read_inventory(target, request.python, rules.settings.python, sources, resolver)
         _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
         logged("inventory", inventory.manifests, inventory.packages)
         setup = _scan_setup(request, clock, folder, store)
         scanners = chosen(request.only, request.skip).values()
         collected = collect_findings(setup, scanners, target, inventory, notify, sources)
-        traced = trace(collected.findings, collected.runs, base, target, inventory, setup, notify)
+        traced = trace(
+            *(collected.findings, collected.runs, base, target, inventory),
+            *(setup, notify, resolver),
+        )
         decision = decide(traced.findings, rules.policy, clock.now)
         logged("policy", traced.findings, decision.judged)
         upgrades = _upgrades(decision, inventory, store)
@@ -122,6 +129,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             only=request.only,
             problems=(*_image_problems(request, runs), *_without_cache(setup, store.problems)),
             unread=unread_files(inventory.unread, runs),
+            unlocked=len(inventory.unlocked),
             notices=(
                 *base.notices,
                 *traced.notices,
@@ -203,6 +211,15 @@ def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> S
         store=store,
         max_age=min(ages, default=FRESH),
     )
+
+
+def _resolver(request: Request, folder: Path, target: Target) -> Resolver | None:
+    """Return the terms for resolving requirements without a lock; None if that is switched off."""
+    if request.offline or not request.resolve:
+        return None
+    # What is resolved depends on the present, also if --now judges by another time.
+    today = datetime.now(UTC).date()
+    return Resolver(folder, target.root, today, request.stop, RESOLVE_SECONDS)
 
 
 def _with_skipped(runs: Sequence[Run], request: Request, clock: Clock) -> tuple[Run, ...]:

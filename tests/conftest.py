@@ -61,6 +61,17 @@ def private_cache(
     monkeypatch.setenv("SCANAGG_CACHE_DIR", str(tmp_path_factory.mktemp("cache")))
 
 
+@pytest.fixture(autouse=True, scope="session")
+def no_resolving() -> Iterator[None]:
+    """Keep tests away from package indexes. A test that resolves has an index of its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SCANAGG_NO_RESOLVE", "1")
+        for name in list(os.environ):
+            if name.startswith(("UV_", "PIP_INDEX", "PIP_EXTRA_INDEX", "PIP_FIND_LINKS")):
+                patch.delenv(name)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def no_trees_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> None:
     """Forget what other tests checked: a process runs no programs from a tree that it checks."""

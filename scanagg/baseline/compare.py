@@ -31,6 +31,7 @@ from scanagg.core import cache
 from scanagg.core.git import Git
 from scanagg.findings.collect import ScanSetup
 from scanagg.findings.fingerprint import HASH_DIGITS, fingerprint
+from scanagg.inventory.uv import Resolver
 from scanagg.model import (
     Category,
     Change,
@@ -78,11 +79,12 @@ def trace(
     inventory: Inventory,
     setup: ScanSetup,
     notify: Callable[[Event], None],
+    resolver: Resolver | None = None,
 ) -> Traced:
     """Return every finding with its history; the scanners of the head scan the base too.
 
     A finding of which only some places are new is split. A finding is new where its base could not
-    be examined, and a notice says so.
+    be examined, and a notice says so. `resolver` gives versions to the base's open requirements.
     """
     baseline = base.baseline
     if base.info is None:
@@ -106,7 +108,7 @@ def trace(
         if files:
             folder = work / "manifests"
             folder.mkdir()
-            in_base = read_packages(files.snapshot, files.changes, inventory, folder)
+            in_base = read_packages(files.snapshot, files.changes, inventory, folder, resolver)
             in_base = replace(in_base, reported=code.packages)
             vulnerable = scan_other_versions(
                 of_packages.values(), in_base, files.snapshot, setup, notify

@@ -22,6 +22,7 @@ from scanagg.findings.collect import ScanSetup
 from scanagg.inventory import read_inventory
 from scanagg.inventory.merge import project_folder
 from scanagg.inventory.scopes import widest
+from scanagg.inventory.uv import Resolver
 from scanagg.model import (
     Category,
     Change,
@@ -189,11 +190,17 @@ class BasePackages(msgspec.Struct, frozen=True):
 
 
 def read_packages(
-    snapshot: Snapshot, changes: FileChanges, inventory: Inventory, work: Path
+    snapshot: Snapshot,
+    changes: FileChanges,
+    inventory: Inventory,
+    work: Path,
+    resolver: Resolver | None = None,
 ) -> BasePackages:
     """Return the packages at the base; those of the target where no manifest differs.
 
-    `inventory` is the target's. Installed environments are no part of any commit.
+    `inventory` is the target's. Installed environments are no part of any commit. `resolver`
+    resolves the open requirements of the base, also by what an install today would take: only
+    other requirements make other versions.
     """
     links = read_links(snapshot)
     differing = {*changes.changed, *changes.before, *changes.unread}
@@ -219,7 +226,7 @@ def read_packages(
     named = {*inventory.manifests, *lists, *(link.end for link in links)}
     paths = [path for path in snapshot.files if may_list_packages(path) or path in named]
     target = replace(snapshot.lay_out(paths, work), links=links)
-    base = read_inventory(target)
+    base = read_inventory(target, resolver=resolver)
     unread = sorted(changes.unread & manifests)
     problems = [Reason("base-file-unreadable", {"path": path}) for path in unread]
     problems += [
@@ -466,7 +473,7 @@ class PackageComparison:
 
     def _new_package(self, package: Package, shown: str) -> Reason:
         """Return the reason for a package that the base does not have in the same use."""
-        if is_pypi(package.purl) and not package.places:
+        if is_pypi(package.purl) and not package.places and not package.resolved:
             self._only_installed[shown] = None
             return Reason("package-only-installed", {"package": shown})
         paths: Sequence[str] = ()

@@ -156,7 +156,7 @@ class Page(msgspec.Struct, frozen=True):
         if package:
             kind = {True: ", direct", False: ", transitive", None: ""}[package.direct]
             yield f"  {package.name} {package.version} ({package.scope.value}{kind})"
-            if len(package.chain) > 1:
+            if len(package.chain) > 1 or package.resolved:
                 yield f"  {phrases.dependency_path(package, self.report.target.name)}"
             yield from (f"  required in {phrases.place(place)}" for place in package.asked)
         places = finding.places or ((finding.location,) if finding.location else ())

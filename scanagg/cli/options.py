@@ -88,6 +88,14 @@ Offline = Annotated[
     bool,
     typer.Option("--offline", help="Use only data on this machine, not the network."),
 ]
+NoResolve = Annotated[
+    bool,
+    typer.Option(
+        "--no-resolve",
+        envvar="SCANAGG_NO_RESOLVE",
+        help="Do not resolve requirements that no lock pins. They are not audited.",
+    ),
+]
 Now = Annotated[
     str | None,
     typer.Option(metavar="ISO-TIME", help="Judge as if it were this time, in UTC."),
@@ -115,6 +123,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     deadline: Deadline = None
     enforcement: Enforcement = None
     offline: Offline = False
+    no_resolve: NoResolve = False
     now: Now = None
 
 

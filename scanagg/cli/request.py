@@ -34,6 +34,7 @@ def request_of(options: Options) -> Request:
         python=options.python,
         image=options.image,
         offline=options.offline,
+        resolve=not options.no_resolve,
         jobs=options.jobs,
         timeout=options.timeout,
         now=time_of(options.now),

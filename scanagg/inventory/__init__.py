@@ -23,8 +23,10 @@ from scanagg.inventory.pyproject import (
     read_script,
     read_uv_settings,
 )
+from scanagg.inventory.resolution import resolve
 from scanagg.inventory.scopes import folder_scope
 from scanagg.inventory.setuptools import read_setup_cfg, read_setup_py
+from scanagg.inventory.uv import Resolver
 from scanagg.inventory.workspaces import without_locked
 from scanagg.model import (
     Category,
@@ -76,6 +78,7 @@ def read_inventory(
     python: Path | None = None,
     configured: Path | None = None,
     sources: Sources | None = None,
+    resolver: Resolver | None = None,
 ) -> Inventory:
     """Read the packages of the target's manifests, and of the environment `python` if it is given.
 
@@ -88,6 +91,8 @@ def read_inventory(
     file it leads to, if that is a file of the checked folder; all places name that file. So a file
     that is a manifest itself counts for its own folder and for the link's. Any other link is not
     followed, and is a problem. `sources` are those of the target, if others read them too.
+
+    `resolver` gives versions to requirements that no lock and no environment has.
     """
     project, broken_links = _project(target)
     natures = (sources or Sources(target)).natures
@@ -116,6 +121,8 @@ def read_inventory(
     place, broken = environment.find(target.root, python, configured)
     if place and (python or configured or not inventory.packages):
         inventory = merge([*manifests, environment.read(place, manifests)])
+    elif resolver:
+        inventory = _with_resolved(manifests, inventory, resolver)
     broken_manifests = _broken_manifests(target, broken_links)
     paths = {project.link_target(manifest.path) for manifest in manifests}
     paths |= {one.place.path for manifest in manifests for one in manifest.declared}
@@ -133,6 +140,25 @@ def read_inventory(
         ),
     )
     return mask_all(inventory)
+
+
+def _with_resolved(
+    manifests: Sequence[Manifest], inventory: Inventory, resolver: Resolver
+) -> Inventory:
+    """Return the inventory with what an install today would take, where nothing is pinned."""
+    answers = resolve(manifests, inventory, resolver)
+    open_ = {key: reason for answer in answers for key, reason in answer.open.items()}
+    before = inventory.unpinned
+    inventory = merge([*manifests, *(answer.lock for answer in answers if answer.lock)])
+    return replace(
+        inventory,
+        unlocked=tuple(one for one in before if one not in inventory.unpinned),
+        unpinned=tuple(
+            replace(one, reason=open_.get((one.place, one.name), one.reason))
+            for one in inventory.unpinned
+        ),
+        problems=(*inventory.problems, *(one.problem for one in answers if one.problem)),
+    )
 
 
 def _project(target: Target) -> tuple[ProjectFiles, list[Link]]:

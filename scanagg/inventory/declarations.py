@@ -7,7 +7,9 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from msgspec.structs import asdict, replace
+from packaging.markers import Marker
 from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name, parse_sdist_filename, parse_wheel_filename
 
 from scanagg.core.redact import mask_line
@@ -90,6 +92,7 @@ def declare(text: object, site: Site, project: ProjectFiles) -> Declaration:
         pin=exact_version(pin[1]) if pin else None,
         origin=origin_of(url, site.source, project) if url else None,
         conditional=requirement.marker is not None,
+        marker=str(requirement.marker or ""),
         specifier=None if url else str(requirement.specifier),
     )
     return from_archive(declaration, [url] if url else [])
@@ -115,6 +118,7 @@ def declare_table(name: str, value: object, site: Site, project: ProjectFiles) -
         pin=exact_version(exact[1]) if exact else None,
         origin=origin_of_source(table, site.source, project),
         conditional=any(map(table.get, _CONDITIONS)),
+        marker=_marker(table),
         specifier=None if version is None else as_pep_440(version),
     )
     address = address_of_source(table)
@@ -153,6 +157,22 @@ def version_in_address(address: str, name: str) -> str | None:
     except ValueError:
         return None
     return str(version) if of_file == name else None
+
+
+def _marker(table: Mapping[str, object]) -> str:
+    """Return the conditions of an entry as one marker by PEP 508; "" if they cannot be read."""
+    texts = {key: value for key, value in table.items() if isinstance(value, str)}
+    markers = [f"({texts[key]})" for key in ("markers", "marker") if key in texts]
+    if "sys_platform" in texts:
+        markers.append(f"sys_platform {texts['sys_platform']}")
+    if "platform" in texts:
+        markers.append(f"sys_platform == '{texts['platform']}'")
+    for one in SpecifierSet(as_pep_440(texts.get("python", "*")) or ""):
+        markers.append(f"python_full_version {one.operator} '{one.version}'")
+    try:
+        return str(Marker(" and ".join(markers))) if markers else ""
+    except (ValueError, RecursionError):
+        return ""
 
 
 def origin_of_source(source: object, path: str, project: ProjectFiles) -> Reason | None:

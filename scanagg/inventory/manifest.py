@@ -85,11 +85,13 @@ class Declaration(Site, frozen=True, kw_only=True):
     """A dependency as people wrote it, pinned or not.
 
     `pin` is the exact version, if there is one. `origin` says where the package comes from if that
-    is not a package index; `OWN_CODE` marks the project's own code. `needed_by` are the packages
-    that need it according to a compiler's comment. `specifier` has the allowed versions by PEP 440;
-    it is None if the line does not restrict versions or only records the installed one. `asks` is
-    false for a line that requests nothing: a compiler wrote it, or it is a constraint. `index` has
-    the archive that the pin is from, unless PyPI has it.
+    is not a package index; `OWN_CODE` marks the project's own code. `conditional` is True if it is
+    not for all platforms and versions of Python, and `marker` is that condition by PEP 508, as far
+    as it can be written so. `needed_by` are the packages that need it according to a compiler's
+    comment. `specifier` has the allowed versions by PEP 440; it is None if the line does not
+    restrict versions or only records the installed one. `asks` is false for a line that requests
+    nothing: a compiler wrote it, or it is a constraint. `index` has the archive that the pin is
+    from, unless PyPI has it.
     """
 
     name: str
@@ -98,6 +100,7 @@ class Declaration(Site, frozen=True, kw_only=True):
     pin: str | None = None
     origin: Reason | None = None
     conditional: bool = False
+    marker: str = ""
     needed_by: tuple[str, ...] = ()
     specifier: str | None = None
     asks: bool = True
@@ -138,7 +141,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     other environments than that of the project, by the kind of file or section (see
     `project.kinds`); no lock of the project covers them. `unread` are parts that are not read.
     `indexes` are the package indexes other than PyPI. `limits` are exact versions of constraints
-    that pin no package.
+    that pin no package. `python` are the versions of Python that the project supports, by PEP 440.
     """
 
     path: str
@@ -159,6 +162,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     unread: tuple[Unread, ...] = ()
     indexes: tuple[PackageIndex, ...] = ()
     limits: tuple[Declaration, ...] = ()
+    python: str = ""
 
     def for_development(self) -> "Manifest":
         """Return the manifest with everything in it for development only."""

@@ -210,7 +210,7 @@ def _unused_constraints(
 def _uses(manifest: Manifest) -> Iterator[Use]:
     """Yield the uses of packages that a manifest pins."""
     for package in manifest.packages:
-        if package.places:
+        if package.places or package.resolved:
             yield _use(package, manifest.path, optional=_key(package) in manifest.optional)
     for declaration in manifest.declared:
         for package in _pinned((declaration,)):
@@ -231,7 +231,7 @@ def _use(package: Package, manifest: str, *, optional: bool) -> Use:
         name=package.name,
         version=package.version,
         project=project_folder(manifest),
-        path=package.places[0].path,
+        path=package.places[0].path if package.places else manifest,
         scope=package.scope,
         optional=optional,
     )
@@ -384,6 +384,7 @@ def _united(packages: Iterable[Package]) -> tuple[Package, ...]:
                 requires=tuple(sorted(set(chain.from_iterable(one.requires for one in same)))),
                 chain=way,
                 asked=sorted_locations(requesting),
+                resolved=all(one.resolved for one in same),
             )
         )
     return tuple(sorted(united, key=attrgetter("name", "version")))

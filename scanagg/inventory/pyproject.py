@@ -37,6 +37,7 @@ from scanagg.inventory.scopes import (
     named_scope,
     widest,
 )
+from scanagg.inventory.specifiers import as_pep_440
 from scanagg.model import Constraint, Reason, Scope, SourceFile, Unread
 from scanagg.project.kinds import NO_READER
 
@@ -152,6 +153,7 @@ def read_pyproject(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         tools=tools,
         unread=unread,
         indexes=indexes,
+        python=_python(document),
     )
 
 
@@ -206,6 +208,7 @@ def read_script(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         declared=tuple(declared),
         problems=tuple(document.problems.entries),
         indexes=tuple(indexes_in(document, PYPROJECT)),
+        python=_python(document),
     )
 
 
@@ -285,6 +288,18 @@ def _with_sources(
         from_source = replace(one, origin=origin)
         all_known = len(known) == len(addresses)
         yield from_archive(from_source, known) if all_known else from_source
+
+
+def _python(document: ManifestDocument) -> str:
+    """Return the supported versions of Python; "" for any."""
+    keys = (
+        ("project", "requires-python"),
+        ("requires-python",),
+        (*_POETRY, "dependencies", "python"),
+    )
+    values = (document.value(*one) for one in keys)
+    text = next((value for value in values if isinstance(value, str)), "")
+    return as_pep_440(text) or ""
 
 
 def _scopes_by_extras(document: ManifestDocument) -> Mapping[str, Scope]:

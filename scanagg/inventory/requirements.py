@@ -24,6 +24,7 @@ from scanagg.inventory.manifest import (
     ManifestError,
     ProjectFiles,
     Site,
+    exact_version,
     in_folder_of,
     read_text,
     without_conflicts,
@@ -45,6 +46,7 @@ _VIA: Final = re.compile(r"^\s*#\s*via(?!\S)(.*)$")
 _VIA_ITEM: Final = re.compile(r"^\s*#\s{2,}(\S.*)$")
 _INLINE_VIA: Final = re.compile(r"\s#\s*via(?!\S)(.*)$")
 _VIA_FILE: Final = re.compile(r"-r (\S+)|\S+ \((\S+)\)")
+_PIN: Final = re.compile(r"([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==(\S+)")
 _VIA_PACKAGE: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 # https://pip.pypa.io/en/stable/reference/requirements-file-format/#supported-options
@@ -144,6 +146,23 @@ def read_requirements(file: SourceFile, project: ProjectFiles) -> Manifest:
         indexes=tuple(reading.indexes),
         limits=tuple(reading.unused),
     )
+
+
+class CompiledLine(msgspec.Struct, frozen=True):
+    """A package in the output of a compiler, and the packages that need it; names as in PEP 503."""
+
+    name: str
+    version: str
+    needed_by: tuple[str, ...]
+
+
+def compiled_lines(text: str) -> Iterator[CompiledLine]:
+    """Yield the pins of a compiled requirements file without options."""
+    for line in _logical_lines(text):
+        pin = _PIN.fullmatch(line.text.partition(";")[0].strip())
+        if pin:
+            name = canonicalize_name(pin[1])
+            yield CompiledLine(name, exact_version(pin[2]), line.needed_by)
 
 
 class _Reading(msgspec.Struct):

@@ -21,6 +21,7 @@ from scanagg.inventory.manifest import (
     read_utf8,
 )
 from scanagg.inventory.scopes import named_scope
+from scanagg.inventory.specifiers import as_pep_440
 from scanagg.model import Location, Reason, Scope, SourceFile
 
 _EXTRAS: Final = "options.extras_require"
@@ -91,6 +92,7 @@ def read_setup_cfg(file: SourceFile, project: ProjectFiles) -> Manifest | None:
         declared=tuple(declared),
         problems=tuple(problems.entries),
         includes=tuple(files),
+        python=as_pep_440(ini.parser.get("options", "python_requires", fallback="")) or "",
     )
 
 

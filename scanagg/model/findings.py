@@ -386,13 +386,15 @@ class Terms(msgspec.Struct, frozen=True):
 
     `only` are the scanners that the command line asked for, if any; `problems` are gaps that belong
     to no scanner; `notices` are those of the stages before the policy. `unread` are manifests that
-    nothing read: the policy decides if they are gaps.
+    nothing read: the policy decides if they are gaps. `unlocked` counts the requirements without a
+    lock that were resolved: so it does with these.
     """
 
     only: tuple[str, ...] = ()
     problems: tuple[Reason, ...] = ()
     notices: tuple[Reason, ...] = ()
     unread: tuple[UnreadFiles, ...] = ()
+    unlocked: int = 0
 
 
 class PolicyInfo(msgspec.Struct, frozen=True):

@@ -69,7 +69,8 @@ class Package(msgspec.Struct, frozen=True):
     `name` is as in PEP 503, `direct` None where no manifest tells, `requires` names of packages.
     `chain` is the shortest way from a requirement of the project to this package, both included
     (`requests`, `urllib3`); only the package where it is direct, empty where it is not known.
-    `asked` are the lines that require the first of the chain.
+    `asked` are the lines that require the first of the chain. `resolved` is True if nothing pins
+    the version: it is what an install on the day of the check would take.
     """
 
     name: str
@@ -81,6 +82,7 @@ class Package(msgspec.Struct, frozen=True):
     requires: tuple[str, ...] = ()
     chain: tuple[str, ...] = ()
     asked: tuple[Location, ...] = ()
+    resolved: bool = False
 
     @property
     def is_direct(self) -> bool:
@@ -198,12 +200,15 @@ class Inventory(msgspec.Struct, frozen=True):
     manifests and locks; a pin of a lock or of a requirements.txt is none. `uses` has each package
     in each of its manifests. `unread` are manifests of other kinds than those that the inventory
     reads; a scanner may read them. `of_tools` are the purls of packages that only the environments
-    of tools have, such as tests and builds. `indexes` are the package indexes other than PyPI.
+    of tools have, such as tests and builds. `unlocked` are requirements without a lock that were
+    resolved: their packages have the versions that an install today would take. `indexes` are the
+    package indexes other than PyPI.
     `notices` name exact versions in manifests that are not among the packages, and the like.
     """
 
     packages: tuple[Package, ...] = ()
     unpinned: tuple[Requirement, ...] = ()
+    unlocked: tuple[Requirement, ...] = ()
     problems: tuple[NotExamined, ...] = ()
     manifests: tuple[str, ...] = ()
     environment: Environment | None = None

@@ -9,6 +9,9 @@ Only this module judges the statuses and the coverage of runs:
   left out on purpose are listed in reports and do not count.
 - Manifests and code that nothing read are gaps of the scanner that is usual for their category, if
   it is required and they are more than its `max_unread` (0 by default). Otherwise they are notices.
+- Requirements without a lock are a gap of the scanner that is usual for vulnerabilities, if it is
+  required and they are more than its `max_unlocked` (by default, `max_skipped`), although it
+  examined the versions that an install today would take. Otherwise they are a notice.
 - Data older than `db_max_age`, or without a date, leaves a gap. So does data about vulnerabilities
   that the policy requires (KEV, EPSS), if it is missing or older than `enrichment.max_age`. For
   other such data, its age is a notice.
@@ -30,6 +33,7 @@ from scanagg.core.errors import ExitCode
 from scanagg.core.text import one_line, shorten
 from scanagg.model import (
     Action,
+    Category,
     Coverage,
     DataSource,
     Gate,
@@ -76,6 +80,7 @@ def judge_runs(results: CheckResults, policy: Policy) -> Gate:
     judgement = _Judgement(results, policy)
     judgement.judge_scanners()
     judgement.judge_unread()
+    judgement.judge_unlocked()
     judgement.judge_data()
     judgement.judge_findings()
     judgement.judge_hidden_findings()
@@ -167,6 +172,19 @@ class _Judgement:
                 reasons = self.forgiven if is_forgiven else self.gaps
             if not terms.only or scanner in terms.only:
                 reasons.append(unread.reason)
+
+    def judge_unlocked(self) -> None:
+        """Judge requirements without a lock by what is required of the scanner for packages."""
+        terms, scanner = self.results.terms, usual_scanner(Category.VULNERABILITY)
+        if not terms.unlocked or (terms.only and scanner not in terms.only):
+            return
+        entry = self.entry(scanner)
+        limit = entry.most_unlocked
+        reason = Reason("unlocked", {"count": terms.unlocked})
+        if entry.required and limit != "any" and terms.unlocked > int(limit):
+            self.miss(scanner, reason, entry)
+        else:
+            self.notices.append(reason)
 
     def judge_data(self) -> None:
         """Judge the data about vulnerabilities, and the gaps that belong to no scanner."""

@@ -59,6 +59,8 @@ def locked_scanner(child: ScannerEntry, parent: ScannerEntry) -> Iterator[tuple[
         yield "min_audited", f"{parent.min_audited} or more"
     limits = ("max_skipped", "max_errors", "max_unread", "db_max_age")
     yield from _limits(child, parent, limits)
+    if _number(child.most_unlocked) > _number(parent.most_unlocked):
+        yield "max_unlocked", f"{parent.most_unlocked} or less"
     if _on_failure(parent) == "block" != _on_failure(child):
         yield "on_failure", "block"
     if is_narrower:

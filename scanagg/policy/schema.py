@@ -72,8 +72,10 @@ class ScannerEntry(Section, frozen=True, kw_only=True):
     If a `required` scanner does not do its work, the check is incomplete. `min_audited` is the
     minimum number of inputs that it must examine, if there are any. `max_skipped` and `max_errors`
     are how many inputs may be left unexamined. `max_unread` is how many manifests or files of code
-    there may be that no scanner reads; for the scanner that is usual for them. `db_max_age` is how
-    old its data may be. `when` limits the requirement to projects with certain files. `on_failure`
+    there may be that no scanner reads; for the scanner that is usual for them. `max_unlocked` is
+    how many requirements may have no lock, although what an install today would take was examined;
+    for the scanner that is usual for packages, by default as `max_skipped`. `db_max_age` is how old
+    its data may be. `when` limits the requirement to projects with certain files. `on_failure`
     is `block` by default for a required scanner, `warn` for an optional one. A policy that extends
     this one can only make a `locked` entry stricter, and may leave out `required`.
     """
@@ -85,10 +87,16 @@ class ScannerEntry(Section, frozen=True, kw_only=True):
     max_skipped: Count | Literal["any"] = 0
     max_errors: Count | Literal["any"] = 0
     max_unread: Count | Literal["any"] = 0
+    max_unlocked: Count | Literal["any"] | None = None
     on_failure: Literal["warn", "block"] | None = None
     db_max_age: Duration | None = None
     when: When | None = None
     locked: bool = False
+
+    @property
+    def most_unlocked(self) -> int | str:
+        """The number of requirements that may have no lock, or "any"."""
+        return self.max_skipped if self.max_unlocked is None else self.max_unlocked
 
 
 if TYPE_CHECKING:

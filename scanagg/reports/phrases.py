@@ -332,22 +332,27 @@ def fixes_and_dates(advisory: Advisory) -> str:
 
 # Dependency paths
 
+RESOLVED: Final = "resolved today, not locked"
+"""The mark of a version that no lock has: what an install on the day of the check would take."""
+
 
 def dependency_path(package: Package, app: str) -> str:
     """Return "direct", "transitive: app → requests → urllib3", or nothing if it is not known.
 
-    `app` is the name of the target. The middle of a long path is left out.
+    `app` is the name of the target. The middle of a long path is left out. RESOLVED follows where
+    no lock has the version.
     """
+    resolved = f"; {RESOLVED}" if package.resolved else ""
     if package.is_direct:
-        return "direct"
+        return f"direct{resolved}"
     if len(package.chain) <= 1:
-        return "" if package.direct is None else "transitive"
+        return "" if package.direct is None else f"transitive{resolved}"
     steps = [app, *package.chain]
     left_out = len(steps) - _SHOWN_STEPS
     if left_out > 1:
         head = _SHOWN_STEPS // 2
         steps = [*steps[:head], f"… {left_out} more …", *steps[head - _SHOWN_STEPS :]]
-    return f"transitive: {' → '.join(map(one_line, steps))}"
+    return f"transitive: {' → '.join(map(one_line, steps))}{resolved}"
 
 
 def dependency_summary(package: Package, app: str) -> str:

@@ -129,6 +129,17 @@ SENTENCES: Final[Mapping[str, str]] = {
     "no-exact-version": (
         'no exact version; lock the project, for example with "uv lock" or "pip-compile"'
     ),
+    "not-resolved": "no exact version, and not resolved: {why}",
+    "not-resolvable": "scanagg cannot pass its text to uv",
+    "no-supported-python": "`{python}` allows no version of Python 3",
+    "other-python": "it is not for Python {python} or newer",
+    "uv-timeout": "uv did not finish within {seconds} seconds",
+    "uv-ended": "uv did not finish: {detail}",
+    "resolving-takes-long": "the {seconds} seconds for resolving were over",
+    "too-many-parts": "uv refused {number} parts of the file",
+    "resolved-in-parts": (
+        "its requirements cannot be installed together, so they were resolved in parts: {why}"
+    ),
     "not-in-the-lock": "not in {lock}; lock again, for example with `{command}`",
     "own-code": "the project's own code",
     "from-version-control": "not from a package index, but from {system}: {address}",
@@ -169,6 +180,10 @@ SENTENCES: Final[Mapping[str, str]] = {
     # Manifests that nothing reads.
     "unread": "{title}: {reason}: {inputs}",
     "not-from-index": "not from a package index",
+    "unlocked": (
+        "{count:requirement has|requirements have} no lock, so their versions were resolved today; "
+        'lock the project, for example with "uv lock" or "pip-compile"'
+    ),
     "no-reader": "not read by any scanner here",
     "filled-in-by-code": "a build backend or its plug-in fills them in",
     "unpinned-tools": "no exact version, so not audited",

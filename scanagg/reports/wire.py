@@ -162,6 +162,9 @@ class WirePackage(msgspec.Struct, frozen=True):
         tuple[str, ...], _about("The shortest path from a requirement of the project to it.")
     ] = ()
     asked: tuple[WireLocation, ...] = ()
+    resolved: Annotated[
+        bool, _about("No lock pins the version: an install on the day of the check would take it.")
+    ] = False
 
 
 class WireConstraint(msgspec.Struct, frozen=True):
@@ -379,6 +382,7 @@ class WireTerms(msgspec.Struct, frozen=True):
     problems: tuple[WireReason, ...] = ()
     notices: tuple[WireReason, ...] = ()
     unread: tuple[WireUnreadFiles, ...] = ()
+    unlocked: Annotated[int, _about("The number of requirements that were resolved.")] = 0
 
 
 class WireWaiver(msgspec.Struct, frozen=True):

@@ -40,12 +40,13 @@ def gate(
     interrupted: bool = False,
     problems: Sequence[Reason] = (),
     unread: tuple[UnreadFiles, ...] = (),
+    unlocked: int = 0,
 ) -> Gate:
     results = CheckResults(
         runs=runs,
         decision=decide(findings, policy, NOW),
         now=NOW,
-        terms=Terms(only=tuple(only), problems=tuple(problems), unread=unread),
+        terms=Terms(only=tuple(only), problems=tuple(problems), unread=unread, unlocked=unlocked),
         files=files,
         interrupted=interrupted,
     )
@@ -426,3 +427,27 @@ def test_a_dry_run_only_tells_of_files_that_nothing_read(tmp_path: Path) -> None
     unread = (UnreadFiles(Category.VULNERABILITY, 1, Reason("unread")),)
     judged = gate(policy_of(tmp_path, text), [run_of("pip-audit")], unread=unread)
     assert (judged.outcome, judged.notices[0].kind) == (Outcome.PASS, "would-be-incomplete")
+
+
+@pytest.mark.parametrize(
+    ("entry", "only", "is_gap"),
+    [
+        ("{required: true}", (), True),
+        ("{required: true, max_skipped: 2}", (), False),
+        ("{required: true, max_skipped: any}", (), False),
+        ("{required: true, max_skipped: any, max_unlocked: 1}", (), True),
+        ("{required: true, max_unlocked: any}", (), False),
+        ("{required: false}", (), False),
+        ("{required: false}", ("pip-audit",), True),
+        ("{required: true}", ("bandit",), None),
+    ],
+)
+def test_requirements_without_a_lock_count_for_the_scanner_of_packages(
+    tmp_path: Path, entry: str, only: tuple[str, ...], is_gap: bool | None
+) -> None:
+    policy = policy_of(tmp_path, f"scanners: {{pip-audit: {entry}}}\n")
+    judged = gate(policy, [run_of("pip-audit"), run_of("bandit")], only=only, unlocked=2)
+    reason = Reason("unlocked", {"count": 2})
+    gap = Reason("required-scanner", {"scanner": "pip-audit", "problem": reason})
+    assert judged.gaps == ((gap,) if is_gap else ())
+    assert (reason in judged.notices) is (is_gap is False)

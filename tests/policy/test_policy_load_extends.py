@@ -427,6 +427,7 @@ ENTRY = "required: true, min_audited: 2, max_skipped: 1, max_errors: any, db_max
         ("required: true, max_skipped: 2", "max_skipped"),
         ("required: true, max_skipped: any", "max_skipped"),
         ("required: true, max_unread: any", "max_unread"),
+        ("required: true, max_unlocked: 2", "max_unlocked"),
         ("required: true, db_max_age: 3d", "db_max_age"),
         ("required: true, on_failure: warn", "on_failure"),
         ("required: true, when: {exists: [x]}", "when"),

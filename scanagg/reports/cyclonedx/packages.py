@@ -187,6 +187,7 @@ def components(packages: Packages, licensed: Iterable[Licensed], refs: Refs) -> 
     for ref, package in packages.by_ref.items():
         values: dict[str, Value | Iterable[str]] = {
             "direct": package.direct,
+            "resolved": package.resolved or None,
             "chain": " → ".join(package.chain),
             "place": map(place, package.places),
             "asked": map(place, package.asked),

@@ -205,8 +205,8 @@ def _csp_hash(name: str) -> str:
 # The findings as data
 
 # A package without places and requirements, which are long: name, version, purl, scope, direct,
-# chain, and the lines that require it.
-_PackageKey = tuple[str, str, str, Scope, bool | None, tuple[str, ...], tuple[Location, ...]]
+# chain, the lines that require it, and resolved.
+_PackageKey = tuple[str, str, str, Scope, bool | None, tuple[str, ...], tuple[Location, ...], bool]
 
 
 class ValueTable(dict[Value | None, int], Generic[Value]):
@@ -301,6 +301,7 @@ class Rows:
                 package.direct,
                 package.chain,
                 package.asked,
+                package.resolved,
             )
         return (
             finding.id,
@@ -345,8 +346,8 @@ class Rows:
         )
 
     def _package(self, key: _PackageKey) -> object:
-        name, version, purl, scope, direct, chain, asked = key
-        package = Package(name, version, purl, scope, direct, chain=chain)
+        name, version, purl, scope, direct, chain, asked, resolved = key
+        package = Package(name, version, purl, scope, direct, chain=chain, resolved=resolved)
         lines = [(_line(place.path), place.start_line) for place in asked[:MOST_PLACES]]
         path = phrases.dependency_path(package, self._app)
         return (name, version, purl, scope.value, path, lines)

@@ -248,7 +248,7 @@ class Results:
             yield f"Fixed in {' and '.join(fixed)}."
         if exploited := phrases.exploited(advisory):
             yield sentence(exploited[:1].upper() + exploited[1:])
-        if len(package.chain) > 1:
+        if len(package.chain) > 1 or package.resolved:
             yield sentence(f"The package is {phrases.dependency_path(package, self._app)}")
         if fix:
             yield sentence(fix)
@@ -299,6 +299,8 @@ class Results:
             values["endLine"] = place.last_line
         if package:
             values["package"] = package.purl
+            if package.resolved:
+                values["resolved"] = True
         if len(finding.witnesses) > 1:
             values["scanners"] = finding.scanners
         upgrade = self._upgrades.get(package.purl) if package and finding.advisory else None

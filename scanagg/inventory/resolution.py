@@ -1,0 +1,274 @@
+"""Versions for requirements that no lock pins: those that an install today would take.
+
+Each manifest is resolved by itself, with its extras and groups. What cannot be resolved together is
+resolved in parts.
+"""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+from packaging.specifiers import SpecifierSet
+
+from scanagg.inventory.graph import walk
+from scanagg.inventory.manifest import Declaration, Edge, Manifest, grouped, parsed
+from scanagg.inventory.merge import project_folder
+from scanagg.inventory.requirements import CompiledLine, compiled_lines
+from scanagg.inventory.uv import Failure, Question, Resolver
+from scanagg.model import Inventory, Location, NotExamined, Package, Reason, pypi_purl
+
+RUNNING: Final = f"3.{sys.version_info.minor}"
+"""The version of Python that runs scanagg."""
+
+NOT_PINNED: Final = "no-exact-version"
+"""The kind of reason for which a requirement is resolved."""
+
+# For all manifests together. One takes 0.2 to 4 seconds.
+_BUDGET_SECONDS: Final = 120.0
+# For one manifest whose requirements cannot be resolved together.
+_MOST_CALLS: Final = 60
+_WORKERS: Final = 4
+_PYTHONS: Final = tuple(f"3.{minor}" for minor in range(6, 40))
+# The requirements are lines of a file, in which uv expands variables and joins lines.
+_SAFE_LINE: Final = re.compile(r"[A-Za-z0-9][^\\$`#\x00-\x1f\x7f]*")
+
+Key = tuple[Location, str]
+"""A requirement, by its place and its name."""
+
+_Ask = Callable[[Sequence[str]], str | Failure]
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """The answer for one manifest.
+
+    `lock` stands for its lock; None if nothing could be resolved. `open` are the requirements that
+    have no version in it, with the reason. `problem` is why its requirements cannot be installed
+    together.
+    """
+
+    lock: Manifest | None
+    open: Mapping[Key, Reason]
+    problem: NotExamined | None = None
+
+
+def resolve(
+    manifests: Sequence[Manifest], inventory: Inventory, resolver: Resolver
+) -> Sequence[Resolved]:
+    """Resolve each manifest with requirements that have no version in this inventory of them."""
+    waiting = {(one.place, one.name) for one in inventory.unpinned if one.reason.kind == NOT_PINNED}
+    supported: dict[str, str] = {}
+    for manifest in manifests:
+        if manifest.python:
+            supported.setdefault(project_folder(manifest.path), manifest.python)
+    calls = _Calls(resolver, time.monotonic() + _BUDGET_SECONDS)
+
+    def resolved(manifest: Manifest) -> Resolved:
+        python = manifest.python or supported.get(project_folder(manifest.path), "")
+        return _resolved(manifest, waiting, python, calls)
+
+    wanted = [
+        manifest
+        for manifest in manifests
+        if any(not one.origin and _key(one) in waiting for one in manifest.declared)
+    ]
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        return [*pool.map(resolved, wanted)]
+
+
+def target_python(supported: str) -> str | None:
+    """Return the version of Python to resolve for: the running one, else the closest supported one.
+
+    `supported` is by PEP 440. None if it excludes every version of Python 3.
+    """
+    specifiers = SpecifierSet(supported)
+    # A bound such as >3.9.1 or <3.14.2 excludes only some releases of a version.
+    candidates = [
+        python
+        for python in _PYTHONS
+        if any(specifiers.contains(f"{python}.{patch}") for patch in (0, 5, 20))
+    ]
+    distance = _PYTHONS.index(RUNNING)
+    return min(candidates, key=lambda python: abs(_PYTHONS.index(python) - distance), default=None)
+
+
+class _Calls:
+    """The calls of one check, within its time. After an error of the index, there are no more."""
+
+    def __init__(self, resolver: Resolver, end: float) -> None:
+        self._resolver = resolver
+        self._end = end
+        self._broken: Failure | None = None
+
+    def ask(self, question: Question) -> str | Failure:
+        if self._broken:
+            return self._broken
+        if time.monotonic() > self._end:
+            return Failure(Reason("resolving-takes-long", {"seconds": round(_BUDGET_SECONDS)}))
+        answer = self._resolver.compile(question)
+        if isinstance(answer, Failure) and answer.is_final:
+            self._broken = answer
+        return answer
+
+
+def _key(declaration: Declaration) -> Key:
+    return declaration.place, declaration.name
+
+
+def _is_elsewhere(declaration: Declaration) -> bool:
+    """Return True for a folder, for version control, and for an archive that is in no index."""
+    return declaration.origin is not None or declaration.index is not None
+
+
+def _resolved(
+    manifest: Manifest, waiting: Iterable[Key], supported: str, calls: _Calls
+) -> Resolved:
+    declared = [one for one in manifest.declared if one.asks and not _is_elsewhere(one)]
+    # The default dependencies come first: if there is a conflict, an extra or a group is left over.
+    declared.sort(key=lambda one: (one.optional, one.group))
+    open_ = {_key(one) for one in declared} & set(waiting)
+    lines: dict[str, list[Declaration]] = {}
+    failed: dict[Key, Reason] = {}
+    for one in declared:
+        line = requirement_line(one)
+        if line is None:
+            failed[_key(one)] = Reason("not-resolvable")
+        else:
+            lines.setdefault(line, []).append(one)
+    python = target_python(supported)
+    if python is None:
+        why = Reason("no-supported-python", {"python": supported})
+        return Resolved(None, dict.fromkeys(open_, Reason("not-resolved", {"why": why})))
+    constraints = tuple(dict.fromkeys(filter(None, map(_constraint_line, _limits(manifest)))))
+    number = 0
+
+    def ask(part: Sequence[str]) -> str | Failure:
+        nonlocal number
+        number += 1
+        if number > _MOST_CALLS:
+            return Failure(Reason("too-many-parts", {"number": _MOST_CALLS}))
+        return calls.ask(Question(tuple(part), constraints, python))
+
+    texts, refused, problem = _together(list(lines), ask)
+    for line, reason in refused.items():
+        failed.update((_key(one), reason) for one in lines[line])
+    packages = [*chain.from_iterable(map(compiled_lines, texts))]
+    names = {package.name for package in packages}
+    other_python = Reason("other-python", {"python": python})
+    return Resolved(
+        _lock(manifest, declared, packages) if packages else None,
+        {
+            key: Reason("not-resolved", {"why": failed.get(key, other_python)})
+            for key in open_
+            if key[1] not in names
+        },
+        NotExamined(manifest.path, problem) if problem else None,
+    )
+
+
+def requirement_line(one: Declaration) -> str | None:
+    """Return a requirement by PEP 508, as the line of a file for uv; None if it is not safe there.
+
+    It has no address, no option and no variable, whatever the project wrote.
+    """
+    extras = f"[{','.join(one.extras)}]" if one.extras else ""
+    versions = f"=={one.pin}" if one.pin else one.specifier or ""
+    line = f"{one.name}{extras}{versions}{f' ; {one.marker}' if one.marker else ''}"
+    requirement = parsed(line)
+    if requirement is None or requirement.url or not _SAFE_LINE.fullmatch(str(requirement)):
+        return None
+    return str(requirement)
+
+
+def _limits(manifest: Manifest) -> Iterator[tuple[str, str]]:
+    """Yield the names and versions that constraints and compiled lines of the manifest allow."""
+    for constraint in manifest.constraints:
+        if not constraint.by:
+            yield constraint.name, constraint.specifier
+    for one in (*manifest.declared, *manifest.limits):
+        if one.pin and not one.asks and not _is_elsewhere(one):
+            yield one.name, f"=={one.pin}"
+
+
+def _constraint_line(limit: tuple[str, str]) -> str | None:
+    requirement = parsed("".join(limit))
+    line = str(requirement) if requirement and not requirement.url else ""
+    return line if _SAFE_LINE.fullmatch(line) else None
+
+
+def _together(
+    lines: Sequence[str], ask: _Ask
+) -> tuple[Sequence[str], Mapping[str, Reason], Reason | None]:
+    """Return answers for these lines, the refused lines, and why the others need several answers.
+
+    Without the refused lines, there is one answer for all others if they do not exclude each other.
+    """
+    whole = ask(lines)
+    if not isinstance(whole, Failure):
+        return [whole], {}, None
+    if whole.is_final:
+        return [], dict.fromkeys(lines, whole.reason), None
+    texts, refused = _in_parts(lines, ask)
+    others = [line for line in lines if line not in refused]
+    if len(texts) < 2:
+        return texts, refused, None
+    if refused:
+        whole = ask(others)
+    if not isinstance(whole, Failure):
+        return [whole], refused, None
+    return texts, refused, Reason("resolved-in-parts", {"why": whole.reason})
+
+
+def _in_parts(lines: Sequence[str], ask: _Ask) -> tuple[list[str], dict[str, Reason]]:
+    """Return answers for the halves of these lines, and of their halves; and the refused lines."""
+    texts: list[str] = []
+    refused: dict[str, Reason] = {}
+    middle = len(lines) // 2
+    for part in (lines[:middle], lines[middle:]) if middle else ():
+        answer = ask(part)
+        if not isinstance(answer, Failure):
+            texts.append(answer)
+        elif answer.is_final or len(part) == 1:
+            refused.update(dict.fromkeys(part, answer.reason))
+        else:
+            more, refused_there = _in_parts(part, ask)
+            texts += more
+            refused |= refused_there
+    return texts, refused
+
+
+def _lock(
+    manifest: Manifest, declared: Sequence[Declaration], lines: Sequence[CompiledLine]
+) -> Manifest:
+    """Return what these lines resolve a manifest to, in the form of a lock."""
+    needs: dict[str, list[Edge]] = {}
+    for line in lines:
+        for parent in line.needed_by:
+            needs.setdefault(parent, []).append(Edge(line.name))
+    nodes = {name: [{"": edges}] for name, edges in needs.items()}
+    graph = walk(nodes, map(attrgetter("root"), declared))
+    default = (one.root for one in declared if not one.optional)
+    versions = grouped(lines, attrgetter("name", "version"))
+    return Manifest(
+        path=manifest.path,
+        packages=tuple(
+            Package(
+                name=name,
+                version=version,
+                purl=pypi_purl(name, version),
+                scope=graph.scope(name),
+                direct=False,
+                requires=tuple(sorted({edge.name for edge in needs.get(name, ())})),
+                resolved=True,
+            )
+            for name, version in versions
+        ),
+        covers={manifest.path: ""},
+        ways=graph.ways(),
+        optional=graph.names() - walk(nodes, default).names(),
+    )
