@@ -25,7 +25,7 @@ from scanagg.core.text import counted
 from scanagg.findings.collect import FRESH, ScanSetup, collect_findings, is_whole, logged
 from scanagg.gate.rules import ProjectRules, attempts
 from scanagg.inventory import read_inventory
-from scanagg.inventory.uv import RESOLVE_SECONDS, Resolver
+from scanagg.inventory.uv import resolver_of
 from scanagg.model import (
     Clock,
     Coverage,
@@ -109,7 +109,8 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
         )
         base = find_base(target, base_options, request.stop)
         sources = Sources(target)
-        resolver = _resolver(request, folder, target)
+        can_resolve = request.resolve and not request.offline
+        resolver = resolver_of(target.root, folder, request.stop) if can_resolve else None
         inventory = read_inventory(target, request.python, rules.settings.python, sources, resolver)
         _LOG.info("target: %d files, %d skipped", len(target.files), len(target.skipped))
         logged("inventory", inventory.manifests, inventory.packages)
@@ -211,15 +212,6 @@ def _scan_setup(request: Request, clock: Clock, folder: Path, store: Store) -> S
         store=store,
         max_age=min(ages, default=FRESH),
     )
-
-
-def _resolver(request: Request, folder: Path, target: Target) -> Resolver | None:
-    """Return the terms for resolving requirements without a lock; None if that is switched off."""
-    if request.offline or not request.resolve:
-        return None
-    # What is resolved depends on the present, also if --now judges by another time.
-    today = datetime.now(UTC).date()
-    return Resolver(folder, target.root, today, request.stop, RESOLVE_SECONDS)
 
 
 def _with_skipped(runs: Sequence[Run], request: Request, clock: Clock) -> tuple[Run, ...]:

@@ -20,6 +20,7 @@ from scanagg.findings.collect import ScanSetup
 from scanagg.findings.normalise import normalise
 from scanagg.gate.rules import ProjectRules, load_rules, rule_files
 from scanagg.inventory import read_inventory
+from scanagg.inventory.uv import resolver_of
 from scanagg.model import Category, LicenseVerdict, NotExamined, Package, Run, Status
 from scanagg.policy import license_lists
 from scanagg.policy.license_lists import LicenseDecision
@@ -162,6 +163,7 @@ def list_(
         typer.Option("--format", help="Print a table, or JSON for programs."),
     ] = "table",
     offline: options.Offline = False,
+    no_resolve: options.NoResolve = False,
     now: options.Now = None,
 ) -> None:
     """List the project's packages with their licence and its verdict.
@@ -173,7 +175,8 @@ def list_(
     moment = options.moment_of(now)
     root = options.folder_of(path)
     rules = load_rules(root, rule_files(root, policy_ref), policy, os.environ)
-    listing = _list_licenses(root, rules, moment, python=python, offline=offline)
+    resolve = not offline and not no_resolve
+    listing = _list_licenses(root, rules, moment, python=python, offline=offline, resolve=resolve)
     if form == "json":
         listing.print_json()
     else:
@@ -186,19 +189,28 @@ def _ids(text: str) -> tuple[str, ...]:
 
 
 def _list_licenses(
-    root: Path, rules: ProjectRules, now: datetime, *, python: Path | None, offline: bool
+    root: Path,
+    rules: ProjectRules,
+    now: datetime,
+    *,
+    python: Path | None,
+    offline: bool,
+    resolve: bool,
 ) -> LicenseListing:
     """Read and judge the licence of every package of the project at `root`.
 
-    `python` is the project's interpreter, None for the configured one or the one found. TargetError
+    `python` is the project's interpreter, None for the configured one or the one found. With
+    `resolve`, requirements without a lock count as what an install today would take. TargetError
     if `root` cannot be read, KeyboardInterrupt after Ctrl-C. Errors of the scanner are in its run.
     """
     settings, stop = rules.settings, Stop()
     target = read_target(root, exclude=settings.exclude, stop=stop)
-    inventory = read_inventory(target, python, settings.python)
+    folder = cache.cache_folder()
+    resolver = resolver_of(target.root, folder, stop) if resolve else None
+    inventory = read_inventory(target, python, settings.python, resolver=resolver)
     setup = ScanSetup(
         limits=Limits(jobs=2, timeout=settings.timeout or DEFAULT_TIMEOUT, stop=stop),
-        cache=cache.cache_folder(),
+        cache=folder,
         now=now,
         scanners=settings.scanners,
         offline=offline,

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from hashlib import sha256
 from importlib import metadata
 from itertools import takewhile
@@ -28,9 +28,7 @@ from scanagg.model import Reason, plain
 SOURCE: Final = "requirements.in"
 """The name of the file with the requirements, as uv's comments have it."""
 
-RESOLVE_SECONDS: Final = 60.0
-"""The time limit for one call of uv."""
-
+_SECONDS: Final = 60.0
 _CONSTRAINTS: Final = "constraints.txt"
 _OWNER: Final = "resolve"
 _ERROR_WIDTH: Final = 300
@@ -157,6 +155,14 @@ class Resolver(msgspec.Struct, frozen=True):
             _CREDENTIALS.sub("", configured),
         )
         return sha256(msgspec.json.encode(parts)).hexdigest()
+
+
+def resolver_of(tree: Path, folder: Path, stop: Stop) -> Resolver:
+    """Return the resolver for the project at `tree`, with the cache in `folder`.
+
+    The index depends on the present, also if a check judges by another time.
+    """
+    return Resolver(folder, tree, datetime.now(UTC).date(), stop, _SECONDS)
 
 
 def _argv(question: Question, configuration: Path | None) -> Sequence[str]:

@@ -1,5 +1,7 @@
 """A project without a lock gets a verdict: what an install today would take is audited."""
 
+import json
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -81,3 +83,13 @@ def test_the_base_is_resolved_too(project: Path) -> None:
     (finding,) = said.report["findings"]
     assert finding["origin"] == "existing"
     assert "installed-packages-count-as-new" not in said.notices
+
+
+def test_license_list_resolves_too(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", os.environ["UV_DEFAULT_INDEX"])
+    listed = scanagg("license", "list", str(project), "--format", "json")
+    assert {"jinja2", "markupsafe"} == {
+        one["name"] for one in json.loads(listed.stdout)["packages"]
+    }
+    listed = scanagg("license", "list", str(project), "--format", "json", "--no-resolve")
+    assert json.loads(listed.stdout)["packages"] == []
