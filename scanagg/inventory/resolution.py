@@ -250,10 +250,12 @@ def _lock(
     for line in lines:
         for parent in line.needed_by:
             needs.setdefault(parent, []).append(Edge(line.name))
-    nodes = {name: [{"": edges}] for name, edges in needs.items()}
+    versions = grouped(lines, attrgetter("name", "version"))
+    nodes: dict[str, dict[str, list[dict[str, list[Edge]]]]] = {}
+    for name, version in versions:
+        nodes.setdefault(name, {})[version] = [{"": needs.get(name, [])}]
     graph = walk(nodes, map(attrgetter("root"), declared))
     default = (one.root for one in declared if not one.optional)
-    versions = grouped(lines, attrgetter("name", "version"))
     return Manifest(
         path=manifest.path,
         packages=tuple(
@@ -261,7 +263,7 @@ def _lock(
                 name=name,
                 version=version,
                 purl=pypi_purl(name, version),
-                scope=graph.scope(name),
+                scope=graph.scope((name, version)),
                 direct=False,
                 requires=tuple(sorted({edge.name for edge in needs.get(name, ())})),
                 resolved=True,
@@ -270,5 +272,5 @@ def _lock(
         ),
         covers={manifest.path: ""},
         ways=graph.ways(),
-        optional=graph.names() - walk(nodes, default).names(),
+        optional=graph.keys() - walk(nodes, default).keys(),
     )
