@@ -71,7 +71,7 @@ class Proof(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-class Resolver(msgspec.Struct, frozen=True):
+class DryResolver(msgspec.Struct, frozen=True):
     """A program that resolves requirements: its name, "uv" or "pip", and its path."""
 
     name: str
@@ -116,18 +116,18 @@ class Bench(msgspec.Struct, frozen=True):
     stop: Stop
     environ: Mapping[str, str]
     seconds: float = RESOLVE_SECONDS
-    resolver: Resolver | None = None
+    resolver: DryResolver | None = None
     without: str = "neither uv nor pip was found"
 
 
-def find_resolver(root: Path, environ: Mapping[str, str]) -> Resolver | None:
+def find_resolver(root: Path, environ: Mapping[str, str]) -> DryResolver | None:
     """Return uv, from PATH or beside scanagg, else pip, and never one of the project."""
     beside = Path(sys.executable).parent
     for name in ("uv", "pip"):
         for place in (name, str(beside / name)):
             program = find_program(place, root, environ)
             if program:
-                return Resolver(name, program)
+                return DryResolver(name, program)
     return None
 
 
@@ -182,7 +182,7 @@ def prove(bench: Bench, path: str) -> Proof:
     return _proof(bench, bench.resolver, done, asked.left_out)
 
 
-def _proof(bench: Bench, resolver: Resolver, done: Completed, left_out: list[str]) -> Proof:
+def _proof(bench: Bench, resolver: DryResolver, done: Completed, left_out: list[str]) -> Proof:
     name = resolver.name
     if done.ended is Ended.STOPPED:
         raise Refused(f"{name} was stopped")

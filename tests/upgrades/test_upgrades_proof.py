@@ -13,7 +13,7 @@ from upgrade_samples import package, upgrade
 from scanagg.core.process import Stop
 from scanagg.model import Package
 from scanagg.upgrades.applying import StepState, UpgradeStep, apply
-from scanagg.upgrades.proof import Bench, Proof, ProofState, Resolver, prove
+from scanagg.upgrades.proof import Bench, Proof, ProofState, DryResolver, prove
 from scanagg.upgrades.ways import goals_of, ways
 
 Make = Callable[..., Path]
@@ -56,11 +56,11 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packages: str) -> Path
     return home
 
 
-def uv() -> Resolver:
-    return Resolver("uv", str(tools.locker("uv")))
+def uv() -> DryResolver:
+    return DryResolver("uv", str(tools.locker("uv")))
 
 
-def bench(root: Path, resolver: Resolver | None, stop: Stop | None = None) -> Bench:
+def bench(root: Path, resolver: DryResolver | None, stop: Stop | None = None) -> Bench:
     return Bench(root, stop or Stop(), os.environ, seconds=60.0, resolver=resolver)
 
 
@@ -79,7 +79,7 @@ def states(steps: list[UpgradeStep]) -> list[str]:
 @pytest.mark.parametrize("name", ["uv", "pip"])
 def test_pins_that_conflict_are_put_back_with_the_reason(make_project: Make, name: str) -> None:
     root = make_project({"requirements.txt": CONFLICT}, git_=False)
-    resolver = uv() if name == "uv" else Resolver("pip", str(tools.locker("pip")))
+    resolver = uv() if name == "uv" else DryResolver("pip", str(tools.locker("pip")))
     (step,) = made(bench(root, resolver), (ALPHA, "2.0"))
     assert step.state is StepState.FAILED
     assert "depends on libdeep<2" in step.reason
@@ -234,7 +234,7 @@ def test_only_versions_that_do_not_fit_refute(
 ) -> None:
     root = make_project({"requirements.txt": FITS}, git_=False)
     program = fake(tmp_path / "bin", "uv", f"cat >&2 <<'END'\n{text}\nEND\nexit 1")
-    resolver = Resolver("uv", str(program))
+    resolver = DryResolver("uv", str(program))
     assert prove(bench(root, resolver), "requirements.txt").state is ProofState(state)
 
 
@@ -245,14 +245,17 @@ def test_ctrl_c_puts_a_file_back(make_project: Make, tmp_path: Path) -> None:
     root = make_project({"requirements.txt": FITS}, git_=False)
     script = f"grep -q 2.0 requirements.txt && touch {tmp_path}/seen; kill -INT $PPID; sleep 20"
     with pytest.raises(KeyboardInterrupt):
-        made(bench(root, Resolver("uv", str(fake(tmp_path / "bin", "uv", script)))), (ALPHA, "2.0"))
+        made(
+            bench(root, DryResolver("uv", str(fake(tmp_path / "bin", "uv", script)))),
+            (ALPHA, "2.0"),
+        )
     assert (tmp_path / "seen").exists()
     assert (root / "requirements.txt").read_text() == FITS
 
 
 def test_the_deadline_puts_a_file_back(make_project: Make, tmp_path: Path) -> None:
     root = make_project({"requirements.txt": FITS}, git_=False)
-    resolver = Resolver("uv", str(fake(tmp_path / "bin", "uv", "sleep 20")))
+    resolver = DryResolver("uv", str(fake(tmp_path / "bin", "uv", "sleep 20")))
     steps = made(bench(root, resolver, Stop(0.5)), (ALPHA, "2.0"))
     assert states(steps) == ["failed"]
     assert (root / "requirements.txt").read_text() == FITS
