@@ -270,9 +270,9 @@ def _same_names(
 
     best: dict[str, list[str]] = {}
     for new, olds_of in renamed.items():
-        fitting = [old for old in olds_of if fits(old, new)]
-        most = max((_likeness(old, new) for old in fitting), default=0)
-        best[new] = [old for old in fitting if _likeness(old, new) == most]
+        fitting = {old: (_likeness(old, new), -len(old)) for old in olds_of if fits(old, new)}
+        most = max(fitting.values(), default=None)
+        best[new] = [old for old, likeness in fitting.items() if likeness == most]
     taken = Counter(chain.from_iterable(best.values()))
     pairs = {new: some[0] for new, some in best.items() if len(some) == 1}
     return {new: old for new, old in pairs.items() if taken[old] == 1}

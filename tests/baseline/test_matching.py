@@ -205,9 +205,12 @@ def test_several_files_of_a_folder_show_its_new_name() -> None:
     assert told(match(now, was, **files)) == [(0, UNCHANGED), (1, UNCHANGED)]
 
 
-def test_of_two_renamed_folders_the_files_keep_theirs() -> None:
-    now = [code(path=f"new/{name}/x.py", function="") for name in ("a", "b")]
-    was = [code(path=f"old/{name}/x.py", function="") for name in ("b", "a")]
+@pytest.mark.parametrize(
+    ("new", "old"), [("new/{}/x.py", "old/{}/x.py"), ("{}_moved/x.py", "{}/x.py")]
+)
+def test_of_two_renamed_folders_the_files_keep_theirs(new: str, old: str) -> None:
+    now = [code(path=new.format(name), function="") for name in ("lab", "lab-two")]
+    was = [code(path=old.format(name), function="") for name in ("lab-two", "lab")]
     files = {
         "paths": {one.parts.path for one in now},
         "base_paths": {one.parts.path for one in was},
