@@ -318,10 +318,9 @@ def _is_inserted(one: str, other: str) -> bool:
 
 
 def _is_like(one: str, other: str) -> bool:
-    """Return True for folders with similar names, or with names that differ in numbers only."""
+    """Return True for folders with similar names."""
     names = posixpath.basename(one), posixpath.basename(other)
-    shapes = {re.sub(r"[0-9]+", "0", name) for name in names}
-    return len(shapes) == 1 or 2 * _likeness(*names) >= min(map(len, names))
+    return 2 * _likeness(*names) >= min(map(len, names))
 
 
 def _are_equal(pair: tuple[str, str]) -> bool:
@@ -343,20 +342,20 @@ def _same_contents(
     name. What many files have tells nothing.
     """
     olds: dict[Hashable, set[str]] = defaultdict(set)
-    sizes = Counter[str]()
     for entry in removed:
         if content := _content(entry):
             olds[content].add(entry.parts.path)
-            sizes[entry.parts.path] += 1
-    votes: dict[tuple[str, str], list[str]] = defaultdict(list)
+    sizes = Counter(chain.from_iterable(olds.values()))
+    votes: dict[tuple[str, str], dict[Hashable, str]] = defaultdict(dict)
     for entry in added:
-        known = olds.get(_content(entry), ())
+        content = _content(entry)
+        known = olds.get(content, ())
         for old in known if len(known) <= _FEW else ():
-            votes[old, entry.parts.path].append(entry.parts.qualname)
+            votes[old, entry.parts.path][content] = entry.parts.qualname
     pairs = [
         pair
         for pair, functions in sorted(votes.items())
-        if 2 * len(functions) >= sizes[pair[0]] and len({*functions}) >= least
+        if 2 * len(functions) >= sizes[pair[0]] and len({*functions.values()}) >= least
     ]
 
     def order(pair: tuple[str, str]) -> tuple[int, int]:
