@@ -7,6 +7,7 @@ from inspect import signature
 from typing import Annotated, Any, Final
 
 import click
+import click.shell_completion
 import typer
 from typer.core import TyperArgument, TyperGroup
 
@@ -34,6 +35,9 @@ subcommands.
 """
 
 
+_WHOLE: Final = 1000
+
+
 class _Commands(TyperGroup):
     """The group of all commands. It imports a command when that command is needed."""
 
@@ -59,14 +63,29 @@ class _Commands(TyperGroup):
         _restore_help(command)
         return command
 
+    def shell_complete(
+        self, ctx: click.Context, incomplete: str
+    ) -> list[click.shell_completion.CompletionItem]:
+        # The method of the group would import all commands.
+        items = [
+            click.shell_completion.CompletionItem(name, help=about)
+            for name, about in COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return [*items, *click.Command.shell_complete(self, ctx, incomplete)]
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
 def _restore_help(command: click.Command) -> None:
-    """Set the help texts of arguments, which typer 0.25 loses with click 8.5."""
+    """Set the help texts of arguments, which typer 0.25 loses with click 8.5.
+
+    Also set those of subcommands, which click cuts at the width of the terminal.
+    """
     for subcommand in getattr(command, "commands", {}).values():
+        subcommand.short_help = subcommand.get_short_help_str(_WHOLE)
         _restore_help(subcommand)
     for parameter in command.params:
         if isinstance(parameter, TyperArgument) and command.callback and not parameter.help:
@@ -81,7 +100,6 @@ app = typer.Typer(
     name="scanagg",
     cls=_Commands,
     no_args_is_help=True,
-    add_completion=False,
     suggest_commands=False,  # click suggests one itself
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -102,6 +120,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command and return its exit code. Errors in the arguments are printed."""
     # Not `app()`, which ends with 1 (blocked) when any pipe or input ends early.
     command = typer.main.get_command(app)
+    # Answers a shell that asks for completions, and exits.
+    command._main_shell_completion({}, "scanagg")
     try:
         with command.make_context("scanagg", list(arguments)) as context:
             command.invoke(context)

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 import msgspec
 import typer
 
-from scanagg.cli import options
+from scanagg.cli import completion, options
 from scanagg.cli.files import last_report
 from scanagg.cli.output import say
 from scanagg.cli.page import advisory_lines
@@ -33,6 +33,7 @@ def command(
         str,
         typer.Argument(
             metavar="FINDING",
+            autocompletion=completion.findings,
             help="A finding's id or at least its first 4 digits, or the id of an advisory or rule.",
         ),
     ] = "",

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import typer
 
+from scanagg.cli import completion
 from scanagg.cli.options import names_of
 from scanagg.core.cache import replace_atomically, write_atomically
 from scanagg.core.errors import OutputError, ScanaggError
@@ -26,7 +27,7 @@ class WrittenReports(msgspec.Struct):
 def format_option(default: str) -> Any:
     """Return the option --format, with the text for its default."""
     text = f"Write this report. Repeatable. Available: {', '.join(names())}. Default: {default}."
-    return typer.Option("--format", metavar="NAME", help=text)
+    return typer.Option("--format", metavar="NAME", autocompletion=completion.formats, help=text)
 
 
 def format_names(values: Sequence[str] | None, kind: str = "format") -> tuple[str, ...]:

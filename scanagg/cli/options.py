@@ -12,6 +12,7 @@ import msgspec
 import typer
 from msgspec.structs import replace
 
+from scanagg.cli import completion
 from scanagg.core.errors import PolicyError, UsageError
 from scanagg.core.times import as_utc
 from scanagg.model import Clock
@@ -28,6 +29,7 @@ PolicyName = Annotated[
     typer.Option(
         "--policy",
         metavar="NAME_OR_PATH",
+        autocompletion=completion.policies,
         help="Judge by this ready-made policy or policy file. Default: the project's policy.",
     ),
 ]
@@ -57,9 +59,18 @@ BaselineFile = Annotated[
 ]
 Only = Annotated[
     list[str] | None,
-    typer.Option(metavar="A,B", help="Run only these scanners, and require each of them."),
+    typer.Option(
+        metavar="A,B",
+        autocompletion=completion.scanners,
+        help="Run only these scanners, and require each of them.",
+    ),
 ]
-Skip = Annotated[list[str] | None, typer.Option(metavar="A,B", help="Do not run these scanners.")]
+Skip = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="A,B", autocompletion=completion.scanners, help="Do not run these scanners."
+    ),
+]
 Python = Annotated[
     Path | None,
     typer.Option(help="Read installed packages from this interpreter or virtual environment."),
@@ -82,7 +93,11 @@ Deadline = Annotated[
 ]
 Enforcement = Annotated[
     str | None,
-    typer.Option(metavar="block|warn", help="Use warn to report findings without failing."),
+    typer.Option(
+        metavar="block|warn",
+        autocompletion=lambda: ["block", "warn"],
+        help="Use warn to report findings without failing.",
+    ),
 ]
 Offline = Annotated[
     bool,

@@ -50,7 +50,11 @@ def command(
         ),
     ] = "",
     state: Annotated[
-        WaiverState, typer.Option(help="The kind of waiver.")
+        WaiverState,
+        typer.Option(
+            metavar="STATE",
+            help=f"The kind of waiver: {', '.join(state.value for state in WaiverState)}.",
+        ),
     ] = WaiverState.RISK_ACCEPTED,
     until_fixed: Annotated[
         bool,

@@ -43,3 +43,16 @@ def test_the_help_of_every_command_describes_each_argument_and_option_once(name:
             assert text[0].isupper()
             assert text.endswith(".")
             assert page.count("".join(text.split())) == 1
+
+
+@pytest.mark.parametrize("width", [60, 80, 100])
+@pytest.mark.parametrize("name", ["", *COMMANDS])
+def test_help_is_not_cut_and_fits_the_terminal(name: str, width: int) -> None:
+    group = typer.main.get_command(app)
+    assert isinstance(group, click.Group)
+    command = group.get_command(click.Context(group), name) if name else group
+    assert command
+    context = click.Context(command, info_name=name, terminal_width=width, max_content_width=width)
+    page = command.get_help(context)
+    assert "..." not in page.replace("COMMAND [ARGS]...", "")
+    assert max(map(len, page.splitlines())) <= width
