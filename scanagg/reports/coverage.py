@@ -232,7 +232,10 @@ def _offline(names: str, runs: Sequence[Run]) -> str:
             elif reason.kind == _NO_DATABASE:
                 ways[run.scanner] = f"`{one_line(str(reason.values['command']))}` while online"
     start = f"No data on this machine: {names} could not look anything up."
-    advice = listed(f"for {one_line(name)} with {way}" for name, way in ways.items())
+    if len(runs) == 1:
+        advice = "".join(f"with {way}" for way in ways.values())
+    else:
+        advice = listed(f"for {one_line(name)} with {way}" for name, way in ways.items())
     return f"{start} Get it {advice}." if advice else start
 
 

@@ -465,15 +465,21 @@ def unchecked_upgrades(report: Report) -> str:
 
 
 def upgrades_summary(report: Report) -> str:
-    """Return one line: "3 upgrades clear 40 vulnerabilities, 9 of which block."."""
-    useful = [upgrade for upgrade in report.upgrades if upgrade.clears]
-    if not useful:
-        return "No upgrade clears anything."
+    """Return what all upgrades clear, and the number of packages without one, in sentences.
+
+    "3 upgrades clear 40 vulnerabilities, 9 of which block. 1 package has no better version."
+    """
+    useful = [upgrade for upgrade in report.upgrades if upgrade.to is not None]
     gone = sum(len(upgrade.clears) for upgrade in useful)
     blocking = sum(len(upgrade.unblocks) for upgrade in useful)
-    clear = plural(len(useful), "upgrade clears", "upgrades clear")
-    which = f", {plural(blocking, 'of which blocks', 'of which block')}" if blocking else ""
-    return f"{clear} {plural(gone, 'vulnerability', 'vulnerabilities')}{which}."
+    summary = "No upgrade clears anything."
+    if useful:
+        clear = plural(len(useful), "upgrade clears", "upgrades clear")
+        which = f", {plural(blocking, 'of which blocks', 'of which block')}" if blocking else ""
+        summary = f"{clear} {plural(gone, 'vulnerability', 'vulnerabilities')}{which}."
+    if rest := len(report.upgrades) - len(useful):
+        summary += f" {plural(rest, 'package has', 'packages have')} no better version."
+    return summary
 
 
 def upgrades_by_purl(report: Report) -> Mapping[str, Upgrade]:

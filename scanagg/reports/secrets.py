@@ -91,4 +91,5 @@ def summary(unlikely: Sequence[Judged]) -> str:
     if others:
         kinds.append(f"{others:,} others")
     values = plural(len(unlikely), "value looks like no secret", "values look like no secrets")
-    return f"{values}: {', '.join(kinds)}. List them with `{COMMAND}`."
+    them = "it" if len(unlikely) == 1 else "them"
+    return f"{values}: {', '.join(kinds)}. List {them} with `{COMMAND}`."

@@ -111,13 +111,13 @@ def test_all_that_is_known_of_a_vulnerability_is_shown_where_asked_for() -> None
     assert "and 2 more pages, in scanagg.json" in text
 
 
-def test_upgrades_take_five_lines_unless_all_are_asked_for() -> None:
+def test_upgrades_take_six_lines_unless_all_are_asked_for() -> None:
     text = page(many_upgrades(50))
     short = text[text.index("What to upgrade") :].split("\n\n")[0].splitlines()
-    assert len(short) == 5
+    assert len(short) == 6, "the sum takes two lines"
     assert short[0].startswith("What to upgrade: 52 upgrades clear ")
-    assert short[1] == "  urllib3 1.26.4 -> 2.5.0 (major): clears 4, 1 of which blocks"
-    assert "51 more" in short[4]
+    assert short[2] == "  urllib3 1.26.4 -> 2.5.0 (major): clears 4, 1 of which blocks"
+    assert "51 more" in short[5]
     long = page(many_upgrades(50), verbose=True)
     assert "package-001 1.0 -> 2.0 (major)" in long
     assert "    required by requests: upgrade or lock that" in long

@@ -259,14 +259,16 @@ def test_that_nothing_was_looked_up_is_said_once() -> None:
 
 def test_the_sum_counts_what_goes() -> None:
     assert phrases.upgrades_summary(known_report()) == (
-        "2 upgrades clear 5 vulnerabilities, 2 of which block."
+        "2 upgrades clear 5 vulnerabilities, 2 of which block. 2 packages have no better version."
     )
     assert phrases.upgrades_summary(advised(UPGRADES[1])) == (
         "1 upgrade clears 1 vulnerability, 1 of which blocks."
     )
     quiet = Upgrade(package=JINJA2, to="3", clears=("A", "B"))
     assert phrases.upgrades_summary(advised(quiet)) == "1 upgrade clears 2 vulnerabilities."
-    assert phrases.upgrades_summary(advised(UPGRADES[3])) == "No upgrade clears anything."
+    assert phrases.upgrades_summary(advised(UPGRADES[3])) == (
+        "No upgrade clears anything. 1 package has no better version."
+    )
 
 
 def test_a_finding_says_what_to_do_about_it() -> None:

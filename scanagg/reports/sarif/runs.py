@@ -156,11 +156,12 @@ def notices(report: Report) -> tuple[str, ...]:
         texts.append(f"{findings} left out: code scanning would open an alert for each.")
     unlikely = sum(map(secrets.is_unlikely, report.findings))
     if unlikely:
-        values = phrases.plural(unlikely, "value", "values")
-        texts.append(
-            f"{values} left out that look like no secrets: "
-            "code scanning would open an alert for each."
+        values = phrases.plural(
+            unlikely,
+            "value left out that looks like no secret",
+            "values left out that look like no secrets",
         )
+        texts.append(f"{values}: code scanning would open an alert for each.")
     return tuple(f"{text} scanagg.json has all of them." for text in texts)
 
 
