@@ -1,9 +1,11 @@
 """`scanagg license`: judge a licence expression, or the licences of a project's packages."""
 
 import os
-from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
+from shutil import get_terminal_size
+from textwrap import wrap
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -11,11 +13,10 @@ import typer
 
 from scanagg.cli import options
 from scanagg.cli.output import complain, say, say_json
-from scanagg.cli.tables import print_table
 from scanagg.core import cache
 from scanagg.core.errors import ExitCode, UsageError
 from scanagg.core.process import Stop
-from scanagg.core.text import counted
+from scanagg.core.text import counted, one_line, shorten
 from scanagg.findings.collect import ScanSetup
 from scanagg.findings.normalise import normalise
 from scanagg.gate.rules import ProjectRules, load_rules, rule_files
@@ -36,7 +37,11 @@ app = typer.Typer(
     no_args_is_help=True, help="Judge a licence expression, or the licences of the packages."
 )
 
-_HEADS: Final = ("package", "version", "scope", "licence", "source", "verdict", "decided by")
+# In a file or a pipe.
+_PLAIN_WIDTH: Final = 200
+_LEAST_WIDTH: Final = 40
+# The metadata of some packages has the whole text of a licence.
+_LICENSE_WIDTH: Final = 200
 # The version of the JSON that `license list` prints.
 _VERSION: Final = 1
 
@@ -53,29 +58,37 @@ class LicenseListing(msgspec.Struct, frozen=True):
         """True if the licence of every package was read."""
         return self.run.status in (Status.OK, Status.NOT_APPLICABLE) and not self.unknown
 
-    def print_table(self) -> None:
-        """Print the packages as a table, then notes, what is unknown, and the counts."""
-        rows = [
-            (
-                *(package.name, package.version, package.scope.value),
-                *(decision.expression, decision.source or "none"),
-                *(decision.verdict.value, decision.term),
-            )
-            for package, decision in self.packages
-        ]
-        print_table(_HEADS, rows)
+    def print_text(self, width: int) -> None:
+        """Print the packages that need attention, then the others by licence, and the counts.
+
+        Lines have at most `width` characters.
+        """
+        by_verdict: dict[LicenseVerdict, list[tuple[Package, LicenseDecision]]] = {}
         for package, decision in self.packages:
-            if decision.notes:
-                say(f"{package.name} {package.version}: {sentences(decision.notes)}")
-        say(*(f"not read: {gap.input}: {sentence(gap.reason)}" for gap in self.unknown))
-        verdicts = Counter(decision.verdict for _, decision in self.packages)
-        counts = ", ".join(f"{verdicts[verdict]} {verdict.value}" for verdict in LicenseVerdict)
-        say(f"{counted(len(rows), 'package')}: {counts}")
+            by_verdict.setdefault(decision.verdict, []).append((package, decision))
+        for verdict in (LicenseVerdict.DENY, LicenseVerdict.UNKNOWN, LicenseVerdict.REVIEW):
+            entries = by_verdict.get(verdict, [])
+            if entries:
+                say(f"{verdict.value} ({len(entries)})")
+                for package, decision in sorted(entries, key=lambda entry: bool(entry[1].notes)):
+                    _say_entry(package, decision, width)
+                say("")
+        unread: dict[str, list[str]] = {}
+        for gap in self.unknown:
+            unread.setdefault(sentence(gap.reason), []).append(gap.input)
+        for reason, names in unread.items():
+            _say_wrapped([f"not read ({len(names)}): {reason}", f"  {', '.join(names)}"], width)
+            say("")
+        _say_allowed(by_verdict.get(LicenseVerdict.ALLOW, []), width)
+        counts = ", ".join(
+            f"{len(by_verdict.get(verdict, ()))} {verdict.value}" for verdict in LicenseVerdict
+        )
+        say(f"{counted(len(self.packages), 'package')}: {counts}")
         if self.unknown:
             say(f"incomplete: {counted(len(self.unknown), 'licence')} not read")
         elif not self.is_whole:
             why = f": {sentence(self.run.detail)}" if self.run.detail else ""
-            say(f"incomplete: the licences were not read{why}")
+            _say_wrapped([f"incomplete: the licences were not read{why}"], width)
 
     def print_json(self) -> None:
         """Print the packages as JSON."""
@@ -159,16 +172,16 @@ def list_(
     policy_ref: options.PolicyRef = None,
     python: options.Python = None,
     form: Annotated[
-        Literal["table", "json"],
-        typer.Option("--format", help="Print a table, or JSON for programs."),
-    ] = "table",
+        Literal["text", "json"],
+        typer.Option("--format", help="Print text, or JSON for programs."),
+    ] = "text",
     offline: options.Offline = False,
     no_resolve: options.NoResolve = False,
     now: options.Now = None,
 ) -> None:
-    """List the project's packages with their licence and its verdict.
+    """List the project's packages with their licences, those that need attention first.
 
-    For each licence, the list shows its source and the part that decided.
+    For each licence that is not allowed, the list shows its source and the part that decided.
 
     Exit codes: 0 whatever the verdicts, 3 if the licence of a package could not be read.
     """
@@ -180,8 +193,55 @@ def list_(
     if form == "json":
         listing.print_json()
     else:
-        listing.print_table()
+        listing.print_text(get_terminal_size((_PLAIN_WIDTH, 0)).columns)
     raise typer.Exit(ExitCode.PASS if listing.is_whole else ExitCode.INCOMPLETE)
+
+
+def _say_allowed(entries: Sequence[tuple[Package, LicenseDecision]], width: int) -> None:
+    """Print each allowed licence with its packages, the most frequent first, then notes."""
+    if not entries:
+        return
+    say(f"{LicenseVerdict.ALLOW.value} ({len(entries)})")
+    by_license: dict[str, list[str]] = {}
+    for package, decision in entries:
+        name = f"{package.name} {package.version}"
+        by_license.setdefault(decision.expression, []).append(name)
+    ordered = sorted(by_license.items(), key=lambda item: (-len(item[1]), item[0]))
+    _say_wrapped(
+        (f"  {license_} ({len(names)}): {', '.join(names)}" for license_, names in ordered), width
+    )
+    notes = [
+        f"  {package.name} {package.version}: {sentences(decision.notes)}"
+        for package, decision in entries
+        if decision.notes
+    ]
+    if notes:
+        _say_wrapped(["  Notes", *(f"  {note}" for note in notes)], width)
+    say("")
+
+
+def _say_entry(package: Package, decision: LicenseDecision, width: int) -> None:
+    """Print a package with its licence, then where that is from, and what decided."""
+    license_ = shorten(decision.expression, _LICENSE_WIDTH)
+    details = [package.scope.value, decision.source or "no source"]
+    details += [sentences(decision.reasons)] if decision.reasons else []
+    head = f"  {package.name} {package.version}: {license_}"
+    _say_wrapped([head, f"    {'; '.join(details)}"], width)
+
+
+def _say_wrapped(lines: Iterable[str], width: int) -> None:
+    """Print lines, each folded to the width, and indented further where it goes on."""
+    for line in lines:
+        text = one_line(line)
+        indent = " " * (len(text) - len(text.lstrip()))
+        folded = wrap(
+            text.strip(),
+            max(width, _LEAST_WIDTH),
+            initial_indent=indent,
+            subsequent_indent=f"{indent}    ",
+            break_on_hyphens=False,
+        )
+        say(*folded)
 
 
 def _ids(text: str) -> tuple[str, ...]:

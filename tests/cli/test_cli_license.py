@@ -1,6 +1,7 @@
 """`scanagg license`: verdicts on expressions, and the list of a project's packages."""
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -129,17 +130,27 @@ def test_a_list_names_licence_source_verdict_and_term_of_every_package(project: 
     assert {one["scope"] for one in document["packages"]} == {"runtime"}
 
 
-def test_the_table_says_the_same_and_is_safe_to_show(project: Path) -> None:
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_text_shows_what_needs_attention_first(
+    project: Path, width: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    with (project / "requirements.txt").open("a") as file:
+        file.write("elsewhere-with-a-long-name==2.0\n")
     code, out, _ = listed(project)
-    assert code == 0
+    assert code == 3
     assert "\033" not in out
-    assert "6 packages: 1 allow, 0 review, 2 unknown, 3 deny" in out
-    (line,) = [line for line in out.splitlines() if line.strip().startswith("free ")]
-    assert line.split() == [
-        *("free", "1.0", "runtime", "MIT", "OR", "AGPL-3.0-only"),
-        *("License-Expression", "allow", "MIT"),
+    assert max(map(len, out.splitlines())) <= width
+    names = [line.split()[0] for line in out.splitlines() if re.match("  \\w|\\w", line)]
+    assert names == [
+        *("deny", "bad", "old", "vague", "unknown", "silent", "stated"),
+        *("not", "elsewhere-with-a-long-name==2.0", "allow", "MIT", "6", "incomplete:"),
     ]
-    assert "vague 1.0: it can mean BSD-2-Clause or BSD-3-Clause" in out
+    joined = " ".join(out.split())
+    assert "6 packages: 1 allow, 0 review, 2 unknown, 3 deny" in joined
+    assert "MIT OR AGPL-3.0-only (1): free 1.0" in joined
+    assert "it can mean BSD-2-Clause or BSD-3-Clause" in joined
+    assert "exception of legal" in joined
 
 
 def test_a_package_that_cannot_be_asked_is_listed_and_the_list_incomplete(project: Path) -> None:
@@ -147,7 +158,8 @@ def test_a_package_that_cannot_be_asked_is_listed_and_the_list_incomplete(projec
         file.write("elsewhere==2.0\n")
     code, out, _ = listed(project)
     assert code == 3
-    assert "not read: elsewhere==2.0: it needs metadata from PyPI" in out
+    assert "not read (1): it needs metadata from PyPI" in out
+    assert "elsewhere==2.0" in out
     assert "incomplete: " in out
     code, out, _ = listed(project, "--format", "json")
     document = json.loads(out)
