@@ -39,6 +39,8 @@ _COMMENT: Final = re.compile(r"(?:^|\s)#.*$", re.DOTALL)
 _LINE_OPTION: Final = re.compile(r"\s-.*$", re.DOTALL)
 _INCLUDE: Final = re.compile(r"(-r|--requirement|-c|--constraint)(?:\s+|\s*=\s*|(?<=-[rc]))(\S+)$")
 _INDEX: Final = re.compile(r"-[if]|--(?:index-url|extra-index-url|pypi-url|find-links|no-index)\b")
+# uv and pip expand variables, join lines, and end them at characters that editors do not show.
+_SAFE_LINE: Final = re.compile(r"[A-Za-z0-9][^\\$`#\x00-\x1f\x7f-\x9f\u2028\u2029]*")
 _EDITABLE: Final = re.compile(r"-e|--editable")
 
 # The first sentence of uv's explanation, and pip's list of conflicts.
@@ -291,8 +293,7 @@ def _add(into: list[str], asked: Asked, text: str, where: str) -> None:
         asked.left_out.append(where)
         return
     words = str(requirement)
-    # pip ends a line at more characters than editors do.
-    if requirement.url or len(words.splitlines()) > 1:
+    if requirement.url or not _SAFE_LINE.fullmatch(words):
         asked.left_out.append(requirement.name)
     else:
         into.append(words)

@@ -149,6 +149,7 @@ ALL = "-r more.txt\n-c limits.txt\nlibalpha==2.0\n"
         ("-e .\nlibalpha==2.0", {}, "proven", f"{R}:1"),
         ("./here\nx @ https://x.invalid/x.whl\nlibalpha", {}, "proven", f"{R}:1, x"),
         ("libalpha ; extra == 'a\x0c--index-url=http://127.0.0.1:9/'", {}, "open", ""),
+        ("libalpha ; extra == '${HOME}'", {}, "open", ""),
         ("-e .", {}, "open", ""),
         ("-i http://x.invalid\nlibalpha", {}, "open", f"{R}:1"),
         ("\n--extra-index-url http://x.invalid\nlibalpha", {}, "open", f"{R}:2"),
