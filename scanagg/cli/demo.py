@@ -71,8 +71,8 @@ def command(folder: Folder = Path("scanagg-demo"), no_progress: NoProgress = Fal
         f"  - See why a finding blocks: scanagg explain B608 {shown}",
         "  - Check your own project: scanagg check path/to/project",
         "",
-        "The demonstration used no network, and two advisories of its own. A check that",
-        "blocks has exit code 1.",
+        "The demonstration used no network and two advisories of its own. A check of",
+        "your project uses current data, and has exit code 1 if it blocks.",
     )
 
 

@@ -52,10 +52,11 @@ def make_project(folder: Path) -> None:
     elif folder.is_dir() and any(folder.iterdir()):
         message = f"{folder} is not empty, and no demonstration of scanagg"
         raise UsageError(message, "Choose a new folder: scanagg demo FOLDER")
-    folder.mkdir(parents=True, exist_ok=True)
+    # First the mark, so that a run that was killed can be repeated.
+    git_dir.mkdir(parents=True)
+    (git_dir / _MARK).touch()
     # Without a template, which could add hooks.
     _git(folder, "init", "--quiet", "--template=")
-    (git_dir / _MARK).touch()
     commits = (_DATA / "shop.txt").read_text("utf-8")
     commits = commits.replace("{stripe key}", f"{_KEY[0]}_{_KEY[1]}_{''.join(_KEY[2:])}")
     _git(folder, "fast-import", "--quiet", "--date-format=rfc2822", stdin=commits.encode())

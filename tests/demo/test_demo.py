@@ -188,6 +188,16 @@ def test_no_file_of_the_package_has_a_key_but_the_project_has_one(project: Path)
     assert len(tokens((project / "shop" / "settings.py").read_text("utf-8"))) == 1
 
 
+def test_it_can_be_made_again_after_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(OutputError):
+        patch.setenv("PATH", str(tmp_path))
+        make_project(tmp_path / "project")
+    make_project(tmp_path / "project")
+    assert files(tmp_path / "project")
+
+
 def test_its_advisories_are_published_ones(data_dir: Path) -> None:
     def facts(record: dict[str, Any]) -> dict[str, Any]:
         (affected,) = record["affected"]
