@@ -133,6 +133,7 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             unlocked=len(inventory.unlocked),
             notices=(
                 *base.notices,
+                *collected.notices,
                 *traced.notices,
                 *(() if is_trusted else traced.lost),
                 *_notices(request, target),

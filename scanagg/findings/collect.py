@@ -3,6 +3,7 @@
 import contextlib
 import logging
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Sized
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from itertools import chain
 from pathlib import Path
@@ -18,7 +19,21 @@ from scanagg.core.redact import Redactor
 from scanagg.findings.correlate import correlate
 from scanagg.findings.fingerprint import Identity
 from scanagg.findings.normalise import mask_run, normalise, redactor
-from scanagg.model import CLOCK_DRIFT, DataSource, Finding, Inventory, Run, Target
+from scanagg.findings.ranges import LookedUp, Ranges, audit_ranges
+from scanagg.model import (
+    CLOCK_DRIFT,
+    Category,
+    DataSource,
+    Finding,
+    Inventory,
+    Observation,
+    Package,
+    Reason,
+    Run,
+    Status,
+    Target,
+    plain,
+)
 from scanagg.project.sources import Sources
 from scanagg.scanners.base import Context, Lookup, Scanner, ScannerSettings
 from scanagg.scanners.runner import Event, Limits, Task, scan
@@ -109,11 +124,15 @@ class ScanSetup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Collected(msgspec.Struct, frozen=True):
-    """The findings and the runs that reported them, masked, and what masks other texts."""
+    """The findings and the runs that reported them, masked, and what masks other texts.
+
+    `notices` are about what no run is about.
+    """
 
     runs: tuple[Run, ...]
     findings: tuple[Finding, ...]
     mask: Redactor
+    notices: tuple[Reason, ...] = ()
 
 
 def is_whole(source: DataSource) -> bool:
@@ -137,11 +156,16 @@ def collect_findings(
     sources = sources or Sources(target)
     with _lookup(setup, inventory) as lookup:
         tasks = setup.tasks(scanners, target, inventory, lookup, sources)
-        scans = scan(tasks, setup.limits, notify)
+        with ThreadPoolExecutor(1) as pool:
+            ranges_later = pool.submit(
+                _audit_ranges, setup, scanners, target, inventory, lookup, sources
+            )
+            scans = scan(tasks, setup.limits, notify)
+            ranges = ranges_later.result()
     reported = [
         observation
-        for done in scans
-        for observation in done.observations
+        for observations in (*(done.observations for done in scans), ranges.observations)
+        for observation in observations
         # Some scanners report the hash by which a policy pins a file as a secret.
         if observation.secret is None or observation.secret.digest not in setup.public
     ]
@@ -152,7 +176,37 @@ def collect_findings(
     mask = redactor(observations, (value for done in scans for value in done.secrets))
     identity = Identity(sources, mask, target.prefix, setup.key, former=setup.former)
     findings = logged("correlate", observations, correlate(observations, identity))
-    return Collected(tuple(mask_run(done.run, mask) for done in scans), findings, mask)
+    runs = tuple(mask_run(done.run, mask) for done in scans)
+    return Collected(runs, findings, mask, ranges.notices)
+
+
+def _audit_ranges(
+    setup: ScanSetup,
+    scanners: Collection[Scanner],
+    target: Target,
+    inventory: Inventory,
+    lookup: Lookup | None,
+    sources: Sources,
+) -> Ranges:
+    """Audit the lowest versions that requirements allow, with the usual scanner for packages."""
+    usual = [one for one in scanners if Category.VULNERABILITY in one.INFO.usual_for]
+    if not usual or not inventory.lowest:
+        return Ranges()
+
+    def look_up(packages: Sequence[Package]) -> LookedUp:
+        alone = Inventory(packages=tuple(packages))
+        tasks = setup.tasks(usual, target, alone, lookup, sources)
+        (done,) = scan(tasks, setup.limits, lambda _event: None)
+        if done.run.status not in (Status.OK, Status.DEGRADED):
+            status = plain(done.run.status.value)
+            return LookedUp((), failure=done.run.detail or status)
+        observations: Sequence[Observation] = done.observations
+        if setup.store and setup.store.sources:
+            with contextlib.suppress(StoreError):
+                observations = enriched(observations, setup.store)
+        return LookedUp(observations, {gap.input for gap in done.run.coverage.not_examined})
+
+    return audit_ranges(inventory, usual[0].INFO.name, look_up)
 
 
 @contextlib.contextmanager

@@ -2,6 +2,7 @@
 
 import posixpath
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -152,6 +153,7 @@ def _with_resolved(
     inventory = merge([*manifests, *(answer.lock for answer in answers if answer.lock)])
     return replace(
         inventory,
+        lowest=tuple(dict.fromkeys(chain.from_iterable(one.lowest for one in answers))),
         unlocked=tuple(one for one in before if one not in inventory.unpinned),
         unpinned=tuple(
             replace(one, reason=open_.get((one.place, one.name), one.reason))

@@ -20,8 +20,17 @@ from scanagg.inventory.graph import walk
 from scanagg.inventory.manifest import Declaration, Edge, Manifest, grouped, parsed
 from scanagg.inventory.merge import project_folder
 from scanagg.inventory.requirements import CompiledLine, compiled_lines
-from scanagg.inventory.uv import Failure, Question, Resolver
-from scanagg.model import Inventory, Location, NotExamined, Package, Reason, pypi_purl
+from scanagg.inventory.uv import Failure, Question, Resolution, Resolver
+from scanagg.model import (
+    Inventory,
+    Location,
+    LowestAllowed,
+    NotExamined,
+    Package,
+    Reason,
+    Scope,
+    pypi_purl,
+)
 
 RUNNING: Final = f"3.{sys.version_info.minor}"
 """The version of Python that runs scanagg."""
@@ -49,12 +58,13 @@ class Resolved(msgspec.Struct, frozen=True):
 
     `lock` stands for its lock; None if nothing could be resolved. `open` are the requirements that
     have no version in it, with the reason. `problem` is why its requirements cannot be installed
-    together.
+    together. `lowest` are the lowest versions that its ranges for users allow.
     """
 
     lock: Manifest | None
     open: Mapping[Key, Reason]
     problem: NotExamined | None = None
+    lowest: Sequence[LowestAllowed] = ()
 
 
 def resolve(
@@ -116,6 +126,26 @@ class _Calls:
         return answer
 
 
+class _Asking:
+    """Resolves parts of the requirements of one manifest; the number of attempts is limited."""
+
+    def __init__(
+        self, calls: _Calls, constraints: tuple[str, ...], python: str, resolution: Resolution
+    ) -> None:
+        self._calls = calls
+        self._constraints = constraints
+        self._python = python
+        self._resolution = resolution
+        self._number = 0
+
+    def __call__(self, lines: Sequence[str]) -> str | Failure:
+        self._number += 1
+        if self._number > _MOST_CALLS:
+            return Failure(Reason("too-many-parts", {"number": _MOST_CALLS}))
+        question = Question(tuple(lines), self._constraints, self._python, self._resolution)
+        return self._calls.ask(question)
+
+
 def _key(declaration: Declaration) -> Key:
     return declaration.place, declaration.name
 
@@ -132,34 +162,29 @@ def _resolved(
     # The default dependencies come first: if there is a conflict, an extra or a group is left over.
     declared.sort(key=lambda one: (one.optional, one.group))
     open_ = {_key(one) for one in declared} & set(waiting)
-    lines: dict[str, list[Declaration]] = {}
-    failed: dict[Key, Reason] = {}
-    for one in declared:
-        line = requirement_line(one)
-        if line is None:
-            failed[_key(one)] = Reason("not-resolvable")
-        else:
-            lines.setdefault(line, []).append(one)
+    lines = grouped(declared, requirement_line)
+    failed = {_key(one): Reason("not-resolvable") for one in lines.pop(None, ())}
     python = target_python(supported)
     if python is None:
         why = Reason("no-supported-python", {"python": supported})
         return Resolved(None, dict.fromkeys(open_, Reason("not-resolved", {"why": why})))
     constraints = tuple(dict.fromkeys(filter(None, map(_constraint_line, _limits(manifest)))))
-    number = 0
-
-    def ask(part: Sequence[str]) -> str | Failure:
-        nonlocal number
-        number += 1
-        if number > _MOST_CALLS:
-            return Failure(Reason("too-many-parts", {"number": _MOST_CALLS}))
-        return calls.ask(Question(tuple(part), constraints, python))
-
-    texts, refused, problem = _together(list(lines), ask)
+    ask = _Asking(calls, constraints, python, Resolution.HIGHEST)
+    texts, refused, problem = _together([*filter(None, lines)], ask)
     for line, reason in refused.items():
         failed.update((_key(one), reason) for one in lines[line])
     packages = [*chain.from_iterable(map(compiled_lines, texts))]
     names = {package.name for package in packages}
     other_python = Reason("other-python", {"python": python})
+    # Who uses the project gets what its ranges allow, but not what only its developers install.
+    ranges = [line for line, same in lines.items() if line and any(map(_is_range, same))]
+    ranges = [line for line in ranges if line not in refused]
+    ask = _Asking(calls, constraints, python, Resolution.LOWEST_DIRECT)
+    lowest = {
+        package.name: package.version
+        for text in (_in_parts(ranges, ask)[0] if ranges else ())
+        for package in compiled_lines(text)
+    }
     return Resolved(
         _lock(manifest, declared, packages) if packages else None,
         {
@@ -168,7 +193,17 @@ def _resolved(
             if key[1] not in names
         },
         NotExamined(manifest.path, problem) if problem else None,
+        [
+            LowestAllowed(one.name, lowest[one.name], one.specifier or "", one.text, one.place)
+            for line in ranges
+            for one in lines[line]
+            if _is_range(one) and _key(one) in open_ and one.name in lowest
+        ],
     )
+
+
+def _is_range(declaration: Declaration) -> bool:
+    return declaration.pin is None and declaration.scope is Scope.RUNTIME
 
 
 def requirement_line(one: Declaration) -> str | None:
@@ -211,34 +246,33 @@ def _together(
     whole = ask(lines)
     if not isinstance(whole, Failure):
         return [whole], {}, None
-    if whole.is_final:
-        return [], dict.fromkeys(lines, whole.reason), None
-    texts, refused = _in_parts(lines, ask)
-    others = [line for line in lines if line not in refused]
-    if len(texts) < 2:
-        return texts, refused, None
-    if refused:
-        whole = ask(others)
+    texts, refused = _in_parts(lines, ask, whole)
+    if len(texts) > 1 and refused:
+        whole = ask([line for line in lines if line not in refused])
     if not isinstance(whole, Failure):
         return [whole], refused, None
-    return texts, refused, Reason("resolved-in-parts", {"why": whole.reason})
+    return texts, refused, Reason("resolved-in-parts", {"why": whole.reason}) if texts[1:] else None
 
 
-def _in_parts(lines: Sequence[str], ask: _Ask) -> tuple[list[str], dict[str, Reason]]:
-    """Return answers for the halves of these lines, and of their halves; and the refused lines."""
+def _in_parts(
+    lines: Sequence[str], ask: _Ask, answer: str | Failure | None = None
+) -> tuple[list[str], dict[str, Reason]]:
+    """Return the answer for these lines, else answers for their parts; and the refused lines.
+
+    `answer` is that for all these lines, if they were asked already.
+    """
+    answer = answer or ask(lines)
+    if not isinstance(answer, Failure):
+        return [answer], {}
+    if answer.is_final or len(lines) == 1:
+        return [], dict.fromkeys(lines, answer.reason)
     texts: list[str] = []
     refused: dict[str, Reason] = {}
     middle = len(lines) // 2
-    for part in (lines[:middle], lines[middle:]) if middle else ():
-        answer = ask(part)
-        if not isinstance(answer, Failure):
-            texts.append(answer)
-        elif answer.is_final or len(part) == 1:
-            refused.update(dict.fromkeys(part, answer.reason))
-        else:
-            more, refused_there = _in_parts(part, ask)
-            texts += more
-            refused |= refused_there
+    for part in (lines[:middle], lines[middle:]):
+        texts_of_part, refused_there = _in_parts(part, ask)
+        texts += texts_of_part
+        refused |= refused_there
     return texts, refused
 
 

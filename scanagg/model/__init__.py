@@ -51,6 +51,7 @@ from scanagg.model.project import Environment as Environment
 from scanagg.model.project import Inventory as Inventory
 from scanagg.model.project import Link as Link
 from scanagg.model.project import Location as Location
+from scanagg.model.project import LowestAllowed as LowestAllowed
 from scanagg.model.project import NotExamined as NotExamined
 from scanagg.model.project import Number as Number
 from scanagg.model.project import Package as Package

@@ -125,6 +125,19 @@ class Requirement(msgspec.Struct, frozen=True):
     scope: Scope = Scope.RUNTIME
 
 
+class LowestAllowed(msgspec.Struct, frozen=True):
+    """The lowest version that can be installed for a requirement without a lock.
+
+    `name` is as in PEP 503, `specifier` by PEP 440, `text` and `place` those of the requirement.
+    """
+
+    name: str
+    version: str
+    specifier: str
+    text: str
+    place: Location
+
+
 class Environment(msgspec.Struct, frozen=True):
     """A Python environment: its interpreter, its name in reports, the folders of its packages.
 
@@ -201,14 +214,16 @@ class Inventory(msgspec.Struct, frozen=True):
     in each of its manifests. `unread` are manifests of other kinds than those that the inventory
     reads; a scanner may read them. `of_tools` are the purls of packages that only the environments
     of tools have, such as tests and builds. `unlocked` are requirements without a lock that were
-    resolved: their packages have the versions that an install today would take. `indexes` are the
-    package indexes other than PyPI.
+    resolved: their packages have the versions that an install today would take. `lowest` are the
+    lowest versions that they allow, which are no packages of the target. `indexes` are the package
+    indexes other than PyPI.
     `notices` name exact versions in manifests that are not among the packages, and the like.
     """
 
     packages: tuple[Package, ...] = ()
     unpinned: tuple[Requirement, ...] = ()
     unlocked: tuple[Requirement, ...] = ()
+    lowest: tuple[LowestAllowed, ...] = ()
     problems: tuple[NotExamined, ...] = ()
     manifests: tuple[str, ...] = ()
     environment: Environment | None = None

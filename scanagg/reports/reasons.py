@@ -180,6 +180,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     # Manifests that nothing reads.
     "unread": "{title}: {reason}: {inputs}",
     "not-from-index": "not from a package index",
+    "ranges-not-audited": "The lowest versions that requirements allow were not audited: {why}",
+    "ranges-missed": "The lowest versions that requirements allow were not audited: {packages}",
     "unlocked": (
         "{count:requirement has|requirements have} no lock, so their versions were resolved today; "
         'lock the project, for example with "uv lock" or "pip-compile"'

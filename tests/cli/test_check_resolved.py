@@ -13,11 +13,13 @@ from support.osv import osv_server, record
 from support.repository import commit
 
 PACKAGES = {
-    "jinja2": {"2.10": ("markupsafe",), "2.11.3": ("markupsafe",), "3.0": ("markupsafe>=1",)},
+    "jinja2": {"2.9": (), "2.10": ("markupsafe",), "3.0": ("markupsafe>=1",)},
     "markupsafe": {"0.9": (), "1.0": ()},
 }
 FLAWS = [
     record("PYSEC-2024-1", "markupsafe", {"introduced": "0"}, {"fixed": "2.0"}),
+    record("PYSEC-2024-2", "jinja2", {"introduced": "0"}, {"fixed": "2.11"}),
+    record("PYSEC-2024-3", "jinja2", {"introduced": "2.11"}, {"fixed": "2.11.3"}),
 ]
 PYPROJECT = '[project]\nname = "own"\nversion = "1"\ndependencies = [\n  "jinja2>=2.10",\n]\n'
 ONLY = ("--only", "pip-audit")
@@ -43,7 +45,7 @@ def test_every_report_marks_what_was_resolved(project: Path) -> None:
         "markupsafe": ("1.0", True),
     }
     assert said.run("pip-audit")["coverage"]["examined"] == 2
-    (finding,) = report["findings"]
+    finding = next(one for one in report["findings"] if one["package"])
     assert finding["package"]["name"] == "markupsafe"
     assert (finding["location"]["path"], finding["location"]["start_line"]) == ("pyproject.toml", 5)
     for name in ("scanagg.html", "scanagg.md"):
@@ -51,6 +53,22 @@ def test_every_report_marks_what_was_resolved(project: Path) -> None:
     assert '"resolved":true' in (said.folder / "scanagg.sarif").read_text("utf-8").replace(" ", "")
     assert "scanagg:resolved" in (said.folder / "scanagg.cdx.json").read_text("utf-8")
     assert "resolved today, not locked" in said.out
+
+
+def test_a_range_that_allows_vulnerable_versions_is_a_finding_of_its_own(project: Path) -> None:
+    said = check(project, *ONLY)
+    (finding,) = [one for one in said.report["findings"] if not one["package"]]
+    assert (finding["rule"]["id"], finding["category"]) == ("vulnerable-range", "misconfiguration")
+    assert (finding["verdict"]["action"], finding["verdict"]["rule"]) == ("warn", "ranges")
+    assert (finding["location"]["path"], finding["location"]["start_line"]) == ("pyproject.toml", 5)
+    # 2.11 fixes what 2.10 has, and has something else.
+    assert "PYSEC-2024-2" in finding["message"]
+    assert finding["message"].endswith("Write jinja2>=2.11.3.")
+    # The lowest version is no package, and no input of a scanner.
+    assert "2.10" not in {one["version"] for one in said.report["packages"]}
+    assert said.run("pip-audit")["coverage"]["found"] == 2
+    assert said.report["upgrades"][0]["package"]["name"] == "markupsafe"
+    assert len(said.report["upgrades"]) == 1
 
 
 def gate_kinds(report: dict[str, Any]) -> list[str]:
@@ -80,8 +98,7 @@ def test_the_base_is_resolved_too(project: Path) -> None:
     commit(project, {"README": "more\n"})
     commit(project, {"pyproject.toml": PYPROJECT.replace("2.10", "2.9")})
     said = check(project, *ONLY, "--base", "HEAD~1")
-    (finding,) = said.report["findings"]
-    assert finding["origin"] == "existing"
+    assert {one["origin"] for one in said.report["findings"] if one["package"]} == {"existing"}
     assert "installed-packages-count-as-new" not in said.notices
 
 

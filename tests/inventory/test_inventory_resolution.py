@@ -167,6 +167,18 @@ def test_the_reason_why_a_requirement_stays_open(
     assert getattr(open_.reason.values["why"], "kind", None) == reason
 
 
+def test_the_lowest_versions_are_those_of_ranges_for_users(resolved: ReadProject) -> None:
+    more = '[project.optional-dependencies]\nfast = ["base<2"]\n'
+    more += '[dependency-groups]\ndev = ["web"]\n'
+    dependencies = '\n  "web>=1",\n  "win==1.0",\n  "nowhere>=2",\n'
+    inventory = resolved({"pyproject.toml": pyproject(dependencies, more)})
+    lowest = [
+        (one.name, one.version, one.specifier, one.place.start_line) for one in inventory.lowest
+    ]
+    assert lowest == [("web", "1.0", ">=1", 5), ("base", "1.0", "<2", 10)]
+    assert {one.version for one in inventory.packages if one.name == "web"} == {"1.0"}
+
+
 def test_addresses_stay_gaps(resolved: ReadProject) -> None:
     text = "base\nweb @ https://x.example/web.whl\ngit+https://x.example/a.git\n-e ../other\n"
     inventory = resolved({"requirements.txt": text})
