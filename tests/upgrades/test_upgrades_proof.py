@@ -13,7 +13,7 @@ from upgrade_samples import package, upgrade
 from scanagg.core.process import Stop
 from scanagg.model import Package
 from scanagg.upgrades.applying import StepState, UpgradeStep, apply
-from scanagg.upgrades.proof import Bench, Proof, ProofState, DryResolver, prove
+from scanagg.upgrades.proof import Bench, DryResolver, Proof, ProofState, prove
 from scanagg.upgrades.ways import goals_of, ways
 
 Make = Callable[..., Path]
