@@ -118,8 +118,8 @@ class FixAdvice(msgspec.Struct, frozen=True):
 
     def print_table(self, goals: Sequence[Goal]) -> None:
         """Print the upgrades, one in each row, and their sum."""
-        to_clear = self.to_clear
-        count, ids = len(to_clear), _ids_by_package(to_clear)
+        ids = _ids_by_package(self.to_clear)
+        count = sum(map(len, ids.values()))
         upgrades = {_key(upgrade.package): upgrade for upgrade in self.report.upgrades}
         rows, cleared = [], 0
         for goal in goals:
@@ -418,11 +418,12 @@ def _apply(plan: Ways, bench: Bench) -> Sequence[UpgradeStep]:
 
 
 def _ids_by_package(vulnerabilities: Iterable[Judged]) -> dict[_Key, list[str]]:
-    ids: dict[_Key, list[str]] = {}
+    """Return each id once: a vulnerability has a finding for each place that is new."""
+    ids: dict[_Key, dict[str, None]] = {}
     for judged in vulnerabilities:
         if judged.finding.package:
-            ids.setdefault(_key(judged.finding.package), []).append(judged.finding.rule.id)
-    return ids
+            ids.setdefault(_key(judged.finding.package), {})[judged.finding.rule.id] = None
+    return {key: [*names] for key, names in ids.items()}
 
 
 def _key(package: Package) -> _Key:

@@ -102,12 +102,14 @@ class Ways(msgspec.Struct, frozen=True):
 def goals_of(upgrades: Iterable[Upgrade], *, blocking: bool = False) -> tuple[Goal, ...]:
     """Return the goals of a plan; with `blocking`, only those that clear blocking findings.
 
+    An upgrade that clears nothing is none.
+
     ValueError for an invalid name (PEP 503) or version (PEP 440), or one that is not higher than
     the current one: anybody can write a report, and its texts get into files and commands.
     """
     chosen: list[tuple[Upgrade, str]] = []
     for upgrade in upgrades:
-        to = upgrade.to
+        to = upgrade.to if upgrade.clears else None
         if blocking:
             to = upgrade.to_unblock or (to if upgrade.unblocks else None)
         if to is not None:

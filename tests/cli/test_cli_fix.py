@@ -15,8 +15,11 @@ from support.records import Json, affected, below, osv, put_osv
 from support.sample import sample_report
 
 from scanagg.advisories.importing import import_any
+from scanagg.cli.fix import FixAdvice
 from scanagg.core.errors import ExitCode
 from scanagg.model import (
+    Action,
+    Category,
     Constraint,
     Coverage,
     Gate,
@@ -25,9 +28,12 @@ from scanagg.model import (
     Package,
     Status,
     Upgrade,
+    is_pypi,
     plain,
 )
 from scanagg.reports import json as json_report
+from scanagg.reports import phrases
+from scanagg.upgrades.ways import goals_of
 
 Make = Callable[..., Path]
 Done = CompletedProcess[str]
@@ -335,6 +341,39 @@ def test_the_page_tells_whatever_there_is(make_project: Make, tmp_path: Path) ->
         assert said in text
     assert "bandit" not in text
     assert "1 finding blocks" not in text
+
+
+@pytest.mark.parametrize("blocking", [True, False])
+def test_the_counts_agree_with_the_reports(
+    capfd: pytest.CaptureFixture[str], *, blocking: bool
+) -> None:
+    """A package in a new place has a finding of its own, and is one vulnerability all the same."""
+    first = next(
+        one
+        for one in sample_report().findings
+        if one.finding.category is Category.VULNERABILITY
+        if one.finding.package and is_pypi(one.finding.package.purl)
+    )
+    first = replace(first, verdict=replace(first.verdict, action=Action.BLOCK))
+    package, name = first.finding.package, first.finding.rule.id
+    assert package
+    elsewhere = replace(first.finding, location=Location("new.txt", 1))
+    nowhere = replace(package, name="nowhere")
+    report = replace(
+        sample_report(),
+        findings=(first, replace(first, finding=elsewhere)),
+        upgrades=(
+            Upgrade(package=package, to="99.0", clears=(name,), unblocks=(name,)),
+            Upgrade(package=nowhere, to=None, stays=("CVE-2024-1",)),
+            Upgrade(package=nowhere, to="2.0", stays=("CVE-2024-1",)),
+        ),
+    )
+    FixAdvice(report, blocking).print_table(goals_of(report.upgrades, blocking=blocking))
+    kind = "blocking " if blocking else ""
+    said = capfd.readouterr().out
+    assert f"1 upgrade clears 1 of 1 {kind}vulnerability\n" in said
+    summary = phrases.upgrades_summary(report)
+    assert summary == "1 upgrade clears 1 vulnerability, 1 of which blocks."
 
 
 @pytest.mark.usefixtures("stored")
