@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from scanagg.cli.files import short_path, write_reports
 from scanagg.cli.options import NoProgress, Options, folder_of
-from scanagg.cli.output import say
+from scanagg.cli.output import say, say_list
 from scanagg.cli.page import show_page
 from scanagg.cli.request import request_of, run_check
 from scanagg.core.cache import cache_folder
@@ -57,19 +57,25 @@ def command(folder: Folder = Path("scanagg-demo"), no_progress: NoProgress = Fal
         code = show_page(report, written, quiet=False, verbose=False)
     if code != ExitCode.BLOCKED:
         raise typer.Exit(code)
-    say(
-        "",
+    say_list(
         "What this shows",
-        "  - Four mistakes block, because the branch adds them: a vulnerable package,",
-        "    a key, an SQL injection, and a licence that the policy denies.",
-        "  - Old ones do not block: a vulnerable package and a weak hash of the base.",
-        '  - The password "your-password-here" looks like no secret, so it is one line.',
-        "  - No scanner reads theme/package.json, so the page and the reports name it.",
-        "",
+        (
+            "- Four mistakes block, because the branch adds them: a vulnerable package,",
+            "  a key, an SQL injection, and a licence that the policy denies.",
+            "- What was there before does not block: a vulnerable package, a weak hash.",
+            '- The password "your-password-here" is a placeholder, so it does not block.',
+            "- No scanner reads theme/package.json, so the page and the reports name it.",
+        ),
+    )
+    say_list(
         "What to do next",
-        f"  - Open {shown}/{REPORTS}/scanagg.html in a browser.",
-        f"  - See why a finding blocks: scanagg explain B608 {shown}",
-        "  - Check your own project: scanagg check path/to/project",
+        (
+            f"- Open {shown}/{REPORTS}/scanagg.html in a browser.",
+            f"- See why a finding blocks: scanagg explain B608 {shown}",
+            "- Check your own project: scanagg check path/to/project",
+        ),
+    )
+    say(
         "",
         "The demonstration used no network and two advisories of its own. A check of",
         "your project uses current data, and has exit code 1 if it blocks.",
