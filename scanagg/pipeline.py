@@ -23,6 +23,7 @@ from scanagg.core.errors import StoreError
 from scanagg.core.process import Stop
 from scanagg.core.text import counted
 from scanagg.findings.collect import FRESH, ScanSetup, collect_findings, is_whole, logged
+from scanagg.findings.fingerprint import VERSION
 from scanagg.gate.rules import ProjectRules, attempts
 from scanagg.inventory import read_inventory
 from scanagg.inventory.uv import resolver_of
@@ -43,6 +44,7 @@ from scanagg.model.masking import mask_all
 from scanagg.policy.gate import CheckResults, judge_runs
 from scanagg.policy.rules import Decision, decide
 from scanagg.policy.schema import span
+from scanagg.project import secret_key
 from scanagg.project.sources import Sources
 from scanagg.project.target import CONFIGURED, NESTED, NOT_CHECKED_OUT, read_target
 from scanagg.reports.base import file_names
@@ -131,6 +133,8 @@ def check(request: Request, notify: Callable[[Event], None]) -> Report:
             problems=(*_image_problems(request, runs), *_without_cache(setup, store.problems)),
             unread=unread_files(inventory.unread, runs),
             unlocked=len(inventory.unlocked),
+            identity=VERSION,
+            key=secret_key.id_of(rules.key),
             notices=(
                 *base.notices,
                 *collected.notices,

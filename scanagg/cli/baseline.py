@@ -18,6 +18,7 @@ from scanagg.baseline.file import (
     entries_for,
     foreign,
     has_former,
+    load,
     new_text,
     updated_text,
 )
@@ -28,17 +29,19 @@ from scanagg.cli.files import write_project_file
 from scanagg.cli.output import say
 from scanagg.cli.request import request_of, run_whole_check
 from scanagg.cli.tables import print_table
-from scanagg.core.errors import BaselineError, ExitCode, UsageError
+from scanagg.core.errors import BaselineError, ExitCode, ReportError, UsageError
 from scanagg.core.git import Git
-from scanagg.core.text import counted
+from scanagg.core.text import counted, one_line
+from scanagg.findings.fingerprint import VERSION
+from scanagg.gate.rejudge import rejudge
 from scanagg.gate.rules import find_baseline, rule_files
-from scanagg.model import Action, Category, Change, Finding, Report, Status
+from scanagg.model import Action, Category, Change, Finding, Report, Status, Target
 from scanagg.pipeline import Request
 from scanagg.policy.schema import NewCodeSection
 from scanagg.project import secret_key
 from scanagg.project.target import read_target
 from scanagg.project.trusted import WorkTree
-from scanagg.reports import phrases
+from scanagg.reports import phrases, wire
 from scanagg.reports.reasons import sentence
 
 app = typer.Typer(no_args_is_help=True, help="Record the findings that are not new.")
@@ -46,6 +49,7 @@ app = typer.Typer(no_args_is_help=True, help="Record the findings that are not n
 _SHOWN_ENTRIES: Final = 500
 _SHOWN_FINDINGS: Final = 20
 _WRITE: Final = "Create it with: scanagg baseline write"
+_AGAIN: Final = "Run `scanagg check` for a new report, then try again."
 # The shortest beginning of an id.
 _LEAST_DIGITS: Final = 6
 
@@ -102,6 +106,12 @@ def write(
             metavar="ID", help="Add only this finding: its id, or the beginning of it. Repeatable."
         ),
     ] = None,
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Use the findings in this scanagg.json instead of running a check."
+        ),
+    ] = None,
     no_progress: options.NoProgress = False,
 ) -> None:
     """Check the project, and write its findings to the baseline.
@@ -111,12 +121,17 @@ def write(
     written. An optional scanner may fail or be missing: what it finds in its first run is new.
     """
     consent = _consent(accept, owner, reason, finding)
+    if report is not None:
+        unused = ("only", "skip", "python", "image", "now", "offline")
+        options.refuse_with_report(check_options, unused)
     work = _work(check_options)
-    report = _check(work, show=not no_progress)
+    show = not no_progress
+    found = _checked(work, report) if report else run_whole_check(work.request, show=show)
+    _refuse_gaps(work, found)
     if work.baseline is None:
-        _write_first(work, report, consent, slim=slim)
+        _write_first(work, found, consent, slim=slim)
         return
-    raise typer.Exit(_rewrite(work, work.baseline, report, consent, slim=slim))
+    raise typer.Exit(_rewrite(work, work.baseline, found, consent, slim=slim))
 
 
 @app.command("prune")
@@ -130,7 +145,8 @@ def prune(
     work = _work(check_options)
     if work.baseline is None:
         raise BaselineError(f"{work.place} does not exist", _WRITE)
-    report = _check(work, show=not no_progress)
+    report = run_whole_check(work.request, show=not no_progress)
+    _refuse_gaps(work, report)
     comparison = _compare(work.baseline, report)
     _update(work, work.baseline, comparison, (), slim=slim)
 
@@ -243,12 +259,52 @@ def _work(check_options: options.Options) -> BaselineWork:
     return BaselineWork(request, place, current, edited_is_new, new_key)
 
 
-def _check(work: BaselineWork, *, show: bool) -> Report:
-    """Return the report of a check. BaselineError if a required scanner left a gap.
+def _checked(work: BaselineWork, place: Path) -> Report:
+    """Return a stored report of this project, judged by its policy.
 
-    The gate lets optional scanners fail, and so does the baseline, which names them.
+    ReportError if a baseline of it could miss findings, or not recognise them later.
     """
-    report = run_whole_check(work.request, show=show)
+    report, name = wire.read(place), one_line(str(place))
+    target = read_target(work.request.path, exclude=work.request.rules.settings.exclude)
+    if _place_of(report.target) != _place_of(target):
+        message = f"{name} is of another project or folder: {one_line(report.target.name)}"
+        raise ReportError(message, _AGAIN)
+    if report.terms.identity != VERSION:
+        message = f"{name} identifies findings in another way than this version of scanagg"
+        raise ReportError(message, _AGAIN)
+    if report.terms.only:
+        message = f"{name} is of a check with --only {','.join(report.terms.only)}"
+        raise ReportError(message, "Check with all scanners, or leave --report out.")
+    try:
+        entries = [entry for judged in report.findings for entry in entries_for(judged.finding)]
+        load(new_text(entries).encode("utf-8"), name)
+    except (ValueError, BaselineError) as error:
+        raise ReportError(f"{name} is damaged: {error}", _AGAIN) from error
+    anchors = [anchor for judged in report.findings for anchor in judged.finding.anchors]
+    secrets = sum(bool(anchor.evidence) or anchor.is_secret for anchor in anchors)
+    if secrets and (work.new_key or report.terms.key != secret_key.id_of(work.request.rules.key)):
+        message = f"{name} was written without the project's key, which {secrets} secrets need"
+        raise ReportError(message, "Run `scanagg baseline key`, then `scanagg check`.")
+    is_masked = any(anchor.evidence and not anchor.is_secret for anchor in anchors)
+    if work.baseline and (is_masked or has_former(work.baseline)):
+        message = f"{name} does not have all that the entries of {work.place} are compared by"
+        raise ReportError(message, "Leave --report out, to check again.")
+    now = target.revision and target.revision.commit
+    then = report.target.revision and report.target.revision.commit
+    if now != then:
+        say(f"The report is of another commit: {then[:12] if then else 'none'}")
+    judged = rejudge(report, work.request.rules.policy)
+    return replace(judged, target=target)
+
+
+def _place_of(target: Target) -> tuple[str, str, str | None]:
+    """Return what the reports of one folder have in common."""
+    repository = target.revision.repository if target.revision else None
+    return target.name, target.prefix, repository
+
+
+def _refuse_gaps(work: BaselineWork, report: Report) -> None:
+    """Raise BaselineError if a required scanner left a gap. Name the others that did not run."""
     gaps = dict.fromkeys(map(sentence, report.gate.gaps))
     if gaps:
         message = "\n".join(("baseline not written, because the check is incomplete:", *gaps))
@@ -259,7 +315,6 @@ def _check(work: BaselineWork, *, show: bool) -> Report:
             say(f"{run.scanner}: {sentence(run.detail) if run.detail else run.status.value}")
     if missed:
         say(f"Without {', '.join(sorted(missed))}. What a scanner finds in its first run is new.")
-    return report
 
 
 def _missed(report: Report) -> frozenset[str]:

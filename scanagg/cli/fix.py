@@ -226,11 +226,7 @@ def command(
     """
     if report is not None:
         unused = ("policy", "only", "python", "image", "now", "offline")
-        values = [(name, getattr(check_options, name)) for name in unused]
-        names = [f"--{name}" for name, value in values if value not in (None, False)]
-        if names:
-            hint = "Leave them out, or leave --report out to check again."
-            raise UsageError(f"{', '.join(names)} cannot be used with --report", hint)
+        options.refuse_with_report(check_options, unused)
         root = options.folder_of(check_options.path)
         raise typer.Exit(_fix_by_report(report, root, blocking_only, apply=apply))
     show = not no_progress

@@ -180,6 +180,15 @@ def folder_of(path: Path) -> Path:
     return path.resolve() if path.exists() else path.absolute()
 
 
+def refuse_with_report(options: Options, names: Sequence[str]) -> None:
+    """Raise UsageError for any of these options: those of a check do not change a report."""
+    values = [(name, getattr(options, name)) for name in names]
+    given = [f"--{name}" for name, value in values if value not in (None, False)]
+    if given:
+        hint = "Leave them out, or leave --report out to check again."
+        raise UsageError(f"{', '.join(given)} cannot be used with --report", hint)
+
+
 def require_value(option: str, value: str | None) -> None:
     """Raise UsageError if an option is given but empty, as by an unset variable in a script."""
     if value is not None and not value.strip():

@@ -24,6 +24,7 @@ from scanagg.model.enums import WaiverState as WaiverState
 from scanagg.model.enums import WaiverStatus as WaiverStatus
 from scanagg.model.findings import CLOCK_DRIFT as CLOCK_DRIFT
 from scanagg.model.findings import NO_BASE as NO_BASE
+from scanagg.model.findings import SOME as SOME
 from scanagg.model.findings import Anchor as Anchor
 from scanagg.model.findings import BaseInfo as BaseInfo
 from scanagg.model.findings import Clock as Clock

@@ -149,6 +149,10 @@ class Parts(NamedTuple):
     code: str
 
 
+SOME: Final = "some"
+"""The evidence of a secret whose digest is not known."""
+
+
 class Anchor(msgspec.Struct, frozen=True):
     """What identifies a finding at one of its places.
 
@@ -159,7 +163,8 @@ class Anchor(msgspec.Struct, frozen=True):
     which a baseline of version 1 knows the finding.
 
     `evidence` is a digest of the secret there, to see that a value changed. `unmasked` is the hash
-    that code has where no secret in it is known. Both stay in memory, and are never written.
+    that code has where no secret in it is known. Both stay in memory, and are never written: a
+    report says only that there is a secret, and `evidence` of such an anchor is `SOME`.
     """
 
     parts: Parts
@@ -387,7 +392,8 @@ class Terms(msgspec.Struct, frozen=True):
     `only` are the scanners that the command line asked for, if any; `problems` are gaps that belong
     to no scanner; `notices` are those of the stages before the policy. `unread` are manifests that
     nothing read: the policy decides if they are gaps. `unlocked` counts the requirements without a
-    lock that were resolved: so it does with these.
+    lock that were resolved: so it does with these. `identity` is the version of fingerprints and
+    anchors, and `key` the id of the project's key, "" without one.
     """
 
     only: tuple[str, ...] = ()
@@ -395,6 +401,8 @@ class Terms(msgspec.Struct, frozen=True):
     notices: tuple[Reason, ...] = ()
     unread: tuple[UnreadFiles, ...] = ()
     unlocked: int = 0
+    identity: str = ""
+    key: str = ""
 
 
 class PolicyInfo(msgspec.Struct, frozen=True):

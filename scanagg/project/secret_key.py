@@ -1,5 +1,7 @@
 """The project's key. With it, checks recognise a secret that they do not store."""
 
+import hashlib
+import hmac
 import re
 import secrets
 from collections.abc import Mapping
@@ -20,6 +22,7 @@ _ABOUT: Final = (
     "# later checks, and a report or a baseline alone is not enough to guess the secret.\n"
 )
 _BYTES: Final = 32
+_ID_DIGITS: Final = 16
 _MAX_BYTES: Final = 4096
 # Fewer than 16 hexadecimal digits are less than 64 bits, and can be guessed.
 _KEY: Final = re.compile(r"[!-~]{16,256}")
@@ -72,6 +75,13 @@ def read(raw: bytes) -> str:
         raise ConfigError(message, _RESTORE)
     place, key = keys[0]
     return _valid(key, place, f"{_FORMAT[0].upper()}{_FORMAT[1:]}. {_RESTORE}")
+
+
+def id_of(key: str | None) -> str:
+    """Return an id by which two keys can be told apart, without the key; "" for none."""
+    if key is None:
+        return ""
+    return hmac.new(key.encode(), b"scanagg key", hashlib.sha256).hexdigest()[:_ID_DIGITS]
 
 
 def _valid(key: str, place: str, hint: str) -> str:

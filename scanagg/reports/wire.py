@@ -26,7 +26,9 @@ from scanagg.core.text import one_line, shorten
 from scanagg.core.times import as_utc
 from scanagg.model import (
     NO_BASE,
+    SOME,
     Action,
+    Anchor,
     Category,
     Change,
     Confidence,
@@ -34,6 +36,7 @@ from scanagg.model import (
     LicenseVerdict,
     Origin,
     Outcome,
+    Parts,
     PathKind,
     Reason,
     ReasonValue,
@@ -383,6 +386,8 @@ class WireTerms(msgspec.Struct, frozen=True):
     notices: tuple[WireReason, ...] = ()
     unread: tuple[WireUnreadFiles, ...] = ()
     unlocked: Annotated[int, _about("The number of requirements that were resolved.")] = 0
+    identity: Annotated[str, _about("The version of fingerprints and anchors.")] = ""
+    key: Annotated[str, _about("An id of the project's key, empty without one.")] = ""
 
 
 class WireWaiver(msgspec.Struct, frozen=True):
@@ -425,6 +430,21 @@ class WireParts(msgspec.Struct, frozen=True):
     path: str
     qualname: str
     code: str = msgspec.field(name="statement")
+
+
+class WireAnchor(msgspec.Struct, frozen=True):
+    """What identifies a finding at one of its places: hashes, never the project's text."""
+
+    category: Category
+    rule: str
+    path: str
+    qualname: str
+    code: Annotated[str, _about("Of the expression, with a keyed digest of a secret in it.")]
+    line: Annotated[int, _about("0: not known.")]
+    statement: str
+    inputs: Annotated[str, _about("Of what the names in the expression mean.")]
+    origins: Annotated[str, _about("Of where the names in the expression come from.")]
+    secret: Annotated[bool, _about("There is a secret in the text.")]
 
 
 class WireWitness(msgspec.Struct, frozen=True):
@@ -494,6 +514,7 @@ class WireFinding(msgspec.Struct, frozen=True):
     path_kind: Annotated[
         PathKind | None, _about("The kind of file that the path of `location` suggests.")
     ] = None
+    anchors: Annotated[tuple[WireAnchor, ...], _about("For a baseline; one for each place.")] = ()
 
 
 class WireGate(msgspec.Struct, frozen=True):
@@ -618,8 +639,36 @@ def finding_of(judged: Judged) -> WireFinding:
         "parts": finding.parts and WireParts(*finding.parts),
         "confidence_reason": finding.confidence_reason and wire_reason(finding.confidence_reason),
         "path_kind": finding.path_kind,
+        "anchors": tuple(map(_wire_anchor, finding.anchors)),
     }
     return msgspec.convert(values, WireFinding, from_attributes=True)
+
+
+def _wire_anchor(anchor: Anchor) -> WireAnchor:
+    parts = anchor.parts
+    return WireAnchor(
+        category=Category(parts.category),
+        rule=parts.rule,
+        path=parts.path,
+        qualname=parts.qualname,
+        code=parts.code,
+        line=anchor.line,
+        statement=anchor.statement,
+        inputs=anchor.inputs,
+        origins=anchor.origins,
+        secret=bool(anchor.evidence),
+    )
+
+
+def _anchor(wire: WireAnchor) -> Anchor:
+    return Anchor(
+        parts=Parts(wire.category.value, wire.rule, wire.path, wire.qualname, wire.code),
+        line=wire.line,
+        statement=wire.statement,
+        inputs=wire.inputs,
+        origins=wire.origins,
+        evidence=SOME if wire.secret else "",
+    )
 
 
 @lru_cache(4096)
@@ -734,12 +783,14 @@ def _judged(wire: WireFinding) -> Judged:
         # Older reports lack this key and have only the expression.
         stated = stated or {"text": wire.license}
     values = asdict(wire)
+    # Older reports have the parts of the first anchor only.
+    parts = [Anchor(Parts(*astuple(wire.parts)))] if wire.parts else []
     finding = {
         **values,
         "claims": [claim for claim in wire.severity_sources if claim.scanner != _OURS],
         "license": stated,
         "resource": wire.resource or "",
-        "anchors": [{"parts": astuple(wire.parts)}] if wire.parts else [],
+        "anchors": [*map(_anchor, wire.anchors)] or parts,
         "in_source": wire.in_source or "",
         "history": WireHistory(wire.change, wire.origin_reason, wire.disclosed, wire.first_seen),
     }

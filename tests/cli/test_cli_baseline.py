@@ -319,6 +319,102 @@ def test_offline_a_scanner_that_needs_the_network_is_left_out(project: Path) -> 
     assert rules(project) == ["B404", "B602"]
 
 
+# From a report.
+
+SECRET = "ghp_" + "a8B3c7D1e9F2g6H4i5J0k3L7m1N8o2P4q6R9"
+
+
+def reported(project: Path, *argv: str) -> Path:
+    """Check, and return the JSON report."""
+    return check(project, *(argv or OTHERS), formats=["json"]).folder / "scanagg.json"
+
+
+def from_report(project: Path, report: Path, *argv: str, code: int = 0) -> str:
+    return baseline(project, "write", "--report", str(report), *argv, code=code)
+
+
+@pytest.mark.parametrize("git_", [True, False])
+def test_a_report_gives_the_same_baseline(make_project: Make, fast: None, *, git_: bool) -> None:
+    files = {
+        "lib/app.py": f'{APP}subprocess.run("curl -u {SECRET}", shell=True)\n{APP}',
+        "conf.py": f'TOKEN = "{SECRET}"\n',
+        "policies/scanagg.yml": POLICY,
+    }
+    root = make_project(files, git_=git_)
+    baseline(root, "key")
+    report = reported(root)
+    baseline(root, "write", *OTHERS)
+    scanned = (root / BASELINE).read_bytes()
+    assert b'"secret"' in scanned
+    (root / BASELINE).unlink()
+    from_report(root, report)
+    assert (root / BASELINE).read_bytes() == scanned
+    # Code in which no scanner knew a secret has a hash that is in no report.
+    assert "compared by" in from_report(root, report, code=2)
+    (root / "lib/app.py").write_text("")
+    said = from_report(root, reported(root))
+    assert "1 entry kept" in said
+
+
+def test_without_secrets_a_report_needs_no_key(project: Path) -> None:
+    report = reported(project)
+    assert f"Wrote {KEY}" in from_report(project, report)
+    from_report_text = text_of(project)
+    (project / BASELINE).unlink()
+    baseline(project, "write", *OTHERS)
+    assert text_of(project) == from_report_text
+
+
+@pytest.mark.parametrize("key", ["", "later", "another"])
+def test_secrets_of_a_report_need_its_key(project: Path, key: str) -> None:
+    (project / "conf.py").write_text(f'TOKEN = "{SECRET}"\n')
+    if key == "another":
+        baseline(project, "key")
+    report = reported(project)
+    if key:
+        (project / KEY).unlink(missing_ok=True)
+        baseline(project, "key")
+    assert "scanagg baseline key" in from_report(project, report, code=2)
+    assert not (project / BASELINE).exists()
+
+
+Document = dict[str, Any]
+
+
+UNUSABLE: Sequence[tuple[Callable[[Document], object], str]] = [
+    (lambda one: one["terms"].update(identity="v1"), "identifies findings in another way"),
+    (lambda one: one["terms"].pop("identity"), "identifies findings in another way"),
+    (lambda one: one["terms"].update(only=["bandit"]), "--only bandit"),
+    (lambda one: one["target"].update(name="else"), "another project or folder: else"),
+    (lambda one: one["target"]["revision"].update(prefix="a/"), "another project or folder"),
+    (lambda one: one["findings"][0].update(anchors=[], parts=None), "is damaged"),
+    (lambda one: one["findings"][0]["anchors"][0].update(path=""), "is damaged"),
+    (lambda one: one["findings"][0]["anchors"][0].pop("code"), "not a complete report"),
+    (lambda one: one["runs"][0].update(status="failed"), "is incomplete"),
+    (lambda one: one["gate"].update(exit_code=130, outcome="incomplete"), "is incomplete"),
+]
+
+
+def test_a_report_that_cannot_be_a_baseline(project: Path) -> None:
+    place = reported(project)
+    text = place.read_text("utf-8")
+    for change, reason in UNUSABLE:
+        document = json.loads(text)
+        document["runs"].sort(key=lambda run: run["scanner"] != "bandit")
+        change(document)
+        place.write_text(json.dumps(document), encoding="utf-8")
+        assert reason in from_report(project, place, code=2)
+        assert not (project / BASELINE).exists()
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[", '{"schema": "scanagg-report/1"}'])
+def test_what_is_no_report_is_refused(project: Path, text: str) -> None:
+    (project.parent / "r.json").write_text(text)
+    assert "r.json" in from_report(project, project.parent / "r.json", code=2)
+    said = from_report(project, project.parent / "r.json", *OTHERS, "--offline", code=2)
+    assert "--skip, --offline cannot be used with --report" in said
+
+
 def test_an_entry_of_a_scanner_that_did_not_run_stays(project: Path) -> None:
     (project / "app.py").write_text(
         APP + 'key = "' + "ghp_" + "a8B3c7D1e9F2g6H4i5J0k3L7m1N8o2P4q6R9" + '"\n'
