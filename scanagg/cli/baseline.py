@@ -304,17 +304,17 @@ def _place_of(target: Target) -> tuple[str, str, str | None]:
 
 
 def _refuse_gaps(work: BaselineWork, report: Report) -> None:
-    """Raise BaselineError if a required scanner left a gap. Name the others that did not run."""
+    """Raise BaselineError if a required scanner left a gap. Name others that failed."""
     gaps = dict.fromkeys(map(sentence, report.gate.gaps))
     if gaps:
         message = "\n".join(("baseline not written, because the check is incomplete:", *gaps))
         raise BaselineError(message, "Fix this, then try again.")
     missed = _missed(report)
     for run in report.runs:
-        if run.scanner in missed and run.scanner not in work.request.skip:
-            say(f"{run.scanner}: {sentence(run.detail) if run.detail else run.status.value}")
-    if missed:
-        say(f"Without {', '.join(sorted(missed))}. What a scanner finds in its first run is new.")
+        is_expected = run.status is Status.MISSING or run.scanner in work.request.skip
+        if run.scanner in missed and not is_expected:
+            why = sentence(run.detail) if run.detail else run.status.value
+            say(f"{run.scanner}: {why}; what it finds in its first run is new")
 
 
 def _missed(report: Report) -> frozenset[str]:
