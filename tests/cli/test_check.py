@@ -76,8 +76,8 @@ def check_faulty(faulty: Path) -> Said:
 
 def test_the_scanners_finish_and_find_something_of_each_category(checked: Said) -> None:
     report = checked.report
-    assert checked.code == 3, "a required scanner was skipped"
-    assert report["gate"]["outcome"] == "incomplete"
+    assert checked.code == 1
+    assert report["gate"]["outcome"] == "blocked"
     statuses = {run["scanner"]: run["status"] for run in report["runs"]}
     assert statuses == {
         "bandit": "ok",
@@ -158,7 +158,7 @@ def test_the_page_is_readable_at_eighty_columns_without_colours(checked: Said) -
     page = checked.out.split("\nreport ")[0]
     assert "\x1b" not in checked.out
     assert max(map(len, page.splitlines())) <= 80
-    assert page.index("INCOMPLETE") < page.index("scanner") < page.index("CVE-2016-10745")
+    assert page.index("BLOCKED") < page.index("scanner") < page.index("CVE-2016-10745")
     assert "fixed in" in page
     assert "subprocess.run(name, shell=True)" in page
 
@@ -325,7 +325,7 @@ def test_a_valid_policy_is_valid(tmp_path: Path) -> None:
 )
 def test_a_licence_expression_has_a_verdict(argv: tuple[str, ...], verdict: str) -> None:
     done = scanagg("license", "eval", *argv)
-    assert (done.returncode, done.stdout) == (0, f"{verdict}\n")
+    assert (done.returncode, done.stdout.splitlines()[0]) == (0, verdict)
 
 
 def test_a_list_with_an_unknown_licence_is_a_usage_error() -> None:
