@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
+from uv import find_uv_bin
 
 from scanagg.core import cache
 from scanagg.core.process import Completed, Ended, Stop, clean_environment, run
@@ -83,6 +84,13 @@ class Failure(msgspec.Struct, frozen=True):
     is_final: bool = True
 
 
+class _Answer(msgspec.Struct, frozen=True):
+    """An answer of uv as it is stored: the resolved packages, or the error if there is none."""
+
+    text: str = ""
+    error: str = ""
+
+
 class Resolver(msgspec.Struct, frozen=True):
     """The terms of all calls. `day` limits how long an answer is used, `seconds` is for each call.
 
@@ -98,37 +106,38 @@ class Resolver(msgspec.Struct, frozen=True):
     def compile(self, question: Question) -> str | Failure:
         """Return the resolved packages, as uv's requirements file with comments; or why not.
 
-        An answer is stored for the day. The index and all else that it depends on is part of its
-        key.
+        An answer is stored for the day, also that there is no solution. The index and all else that
+        it depends on is part of its key.
         """
         try:
-            version = metadata.version("uv")
-        except metadata.PackageNotFoundError:
+            program, version = find_uv_bin(), metadata.version("uv")
+        except (FileNotFoundError, metadata.PackageNotFoundError):
             return Failure(Reason("not-installed", {"install": "pip install uv"}))
-        environment = user_environment(self.tree)
+        environment = _user_environment(self.tree)
         configuration = _uv_configuration(self.tree)
         key = self._key(version, question, environment, configuration)
-        if text := cache.recall(self.cache, _OWNER, (key,)).get(key):
-            return text
+        if stored := cache.recall(self.cache, _OWNER, (key,)).get(key):
+            answer = msgspec.json.decode(stored, type=_Answer)
+            return Failure(plain(answer.error), is_final=False) if answer.error else answer.text
         with cache.work_folder(self.cache) as work:
-            for name, lines in (
-                (SOURCE, question.requirements),
-                (_CONSTRAINTS, question.constraints),
-            ):
+            files = {SOURCE: question.requirements, _CONSTRAINTS: question.constraints}
+            for name, lines in files.items():
                 (work / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
             done = run(
-                _argv(question, configuration),
+                (program, *_arguments(question, configuration)),
                 cwd=work,
                 env={**environment, "UV_CACHE_DIR": str(self.cache / "uv"), "TMPDIR": str(work)},
                 tree=self.tree,
                 timeout=self.seconds,
                 stop=self.stop,
             )
-        if done.ended is not Ended.EXITED or done.returncode:
-            return _failure(done, work, self.seconds)
-        text = done.stdout.decode("utf-8", "replace")
-        cache.store(self.cache, _OWNER, {key: text})
-        return text
+        if done.ended is not Ended.EXITED or done.returncode not in (0, _UNSATISFIABLE):
+            return _failure(done, self.seconds, work)
+        answer = _Answer(done.stdout.decode("utf-8", "replace"))
+        if done.returncode:
+            answer = _Answer(error=_error(done, work))
+        cache.store(self.cache, _OWNER, {key: msgspec.json.encode(answer).decode()})
+        return Failure(plain(answer.error), is_final=False) if answer.error else answer.text
 
     def _key(
         self,
@@ -165,9 +174,9 @@ def resolver_of(tree: Path, folder: Path, stop: Stop) -> Resolver:
     return Resolver(folder, tree, datetime.now(UTC).date(), stop, _SECONDS)
 
 
-def _argv(question: Question, configuration: Path | None) -> Sequence[str]:
+def _arguments(question: Question, configuration: Path | None) -> Sequence[str]:
     return (
-        *(sys.executable, "-P", "-m", "uv", "pip", "compile", SOURCE),
+        *("pip", "compile", SOURCE),
         *(("--config-file", str(configuration)) if configuration else ("--no-config",)),
         *("--constraint", _CONSTRAINTS, "--only-binary", ":all:", "--no-sources"),
         # An interpreter is only asked for its version: uv would search for one in folders above.
@@ -180,27 +189,32 @@ def _argv(question: Question, configuration: Path | None) -> Sequence[str]:
     )
 
 
-def _failure(done: Completed, work: Path, seconds: float) -> Failure:
-    """Return the reason in uv's words, without its hints, folders and passwords."""
+def _failure(done: Completed, seconds: float, work: Path) -> Failure:
+    """Return why uv gave no answer at all."""
     if done.ended is Ended.TIMEOUT:
         return Failure(Reason("uv-timeout", {"seconds": round(seconds)}))
     if done.ended is not Ended.EXITED:
         return Failure(Reason("uv-ended", {"detail": done.detail or done.ended.value}))
+    return Failure(plain(_error(done, work)))
+
+
+def _error(done: Completed, work: Path) -> str:
+    """Return uv's error as one sentence, without its hints, folders and passwords."""
     lines = takewhile(_not_a_hint, done.stderr.decode("utf-8", "replace").splitlines())
     texts = [*filter(None, (_MARK.sub("", line, count=1).strip() for line in lines))]
-    is_final = done.returncode != _UNSATISFIABLE
-    # The first line says only that there is no solution.
-    text = ": ".join(texts) if is_final else " ".join(texts[1:] or texts)
+    # If there is no solution, the first line says only that.
+    is_solved = done.returncode != _UNSATISFIABLE
+    text = ": ".join(texts) if is_solved else " ".join(texts[1:] or texts)
     text = mask_known(_CREDENTIALS.sub("", text)).replace(f"{work}/", "")
     text = shorten(one_line(text), _ERROR_WIDTH).rstrip(".")
-    return Failure(plain(text), is_final)
+    return text or f"exit code {done.returncode}"
 
 
 def _not_a_hint(line: str) -> bool:
     return not _HINT.match(line)
 
 
-def user_environment(tree: Path) -> Mapping[str, str]:
+def _user_environment(tree: Path) -> Mapping[str, str]:
     """Return the environment of uv: the user's index, as configured for uv, else for pip."""
     # Without a network, three attempts take eight seconds.
     environment = {"UV_HTTP_RETRIES": "1", **clean_environment(_VARIABLES)}

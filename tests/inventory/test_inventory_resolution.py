@@ -206,7 +206,8 @@ def test_an_environment_comes_first(resolved: ReadProject, tmp_path: Path) -> No
 def test_an_answer_is_kept_for_the_day(
     resolved: ReadProject, monkeypatch: pytest.MonkeyPatch, url: str
 ) -> None:
-    files = {"requirements.txt": "base\n"}
+    # Also that a package is not there.
+    files = {"requirements.txt": "base\nnowhere\n"}
     assert versions(resolved(files)) == ["base==2.1", "win==1.0"]
     monkeypatch.setattr("scanagg.inventory.uv.run", lambda *_, **__: pytest.fail("asked again"))
     assert versions(resolved(files)) == ["base==2.1", "win==1.0"]
