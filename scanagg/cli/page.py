@@ -208,7 +208,10 @@ class _Page(msgspec.Struct, frozen=True):
     def gap_line(self, gap: CoverageGap) -> str:
         """Return what was not examined, with the first inputs; if verbose, with all of them."""
         names = list(dict.fromkeys(one_line(item.input) for item in gap.inputs))
-        if gap.is_of_machine or len(names) < 2:
+        if self.verbose and not gap.has_one_reason:
+            lines = (f"{one_line(item.input)}: {sentence(item.reason)}" for item in gap.inputs)
+            return f"{gap.text}; {'; '.join(lines)}"
+        if gap.is_of_machine or len(names) < 2 or not gap.has_one_reason:
             return gap.text
         shown = names if self.verbose else names[:_SHOWN_INPUTS]
         more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
@@ -348,9 +351,7 @@ class _Page(msgspec.Struct, frozen=True):
         notices = [*coverage.notices(self.report), phrases.missing_data(self.report)]
         for run in self.report.runs:
             notices += [f"{run.scanner}: {sentence(notice)}" for notice in run.notices]
-            hidden = ", ".join(f"{count} by {kind}" for kind, count in run.hidden.items() if count)
-            if hidden:
-                notices.append(f"{run.scanner}: files of the project hide findings: {hidden}")
+            notices += [f"{run.scanner}: {text}" for text in phrases.suppressed(self.report, run)]
         self.bullets(filter(None, notices), "dim", apart=True)
 
     def reports(self, written: WrittenReports) -> None:

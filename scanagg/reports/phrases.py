@@ -222,6 +222,20 @@ def examined(run: Run) -> str:
     return f"{coverage.examined:,} of {coverage.wanted:,} {unit}"
 
 
+def suppressed(report: Report, run: Run) -> Iterator[str]:
+    """Yield how much the project's files hide from a scanner, by kind, and how it is listed.
+
+    Several records of a scanner can be one finding.
+    """
+    for kind, number in sorted(run.hidden.items()):
+        listed = sum(
+            kind in judged.finding.in_source and run.scanner in judged.finding.scanners
+            for judged in report.findings
+        )
+        text = f"{number:,} suppressed in the project's own files ({one_line(kind)})"
+        yield f"{text}, listed as {plural(listed, 'finding')}" if listed else text
+
+
 # Severity
 
 

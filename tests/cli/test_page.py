@@ -275,3 +275,24 @@ def test_a_detail_is_on_the_page_once() -> None:
     gate = replace(report.gate, reasons=(reason,))
     assert page(replace(report, runs=(failed,))).count("out of memory") == 1
     assert page(replace(report, runs=(failed,), gate=gate)).count("out of memory") == 1
+
+
+def test_inputs_with_reasons_of_their_own_are_listed_only_where_everything_is_asked_for() -> None:
+    report = sample_report()
+    inputs = tuple(NotExamined(f"{name}.py", plain(f"why {name}")) for name in "abcdef")
+    run = replace(report.runs[0], coverage=Coverage("files", 6, 0, inputs))
+    short, long = (
+        page(replace(report, runs=(run,))),
+        page(replace(report, runs=(run,)), verbose=True),
+    )
+    assert "bandit: 6 files, such as a.py: why a\n" in short
+    assert all(f"{name}.py: why {name}" in " ".join(long.split()) for name in "abcdef")
+    same = replace(
+        run,
+        coverage=Coverage(
+            "files", 6, 0, tuple(replace(one, reason=plain("why")) for one in inputs)
+        ),
+    )
+    assert "bandit: 6 files: why: a.py, b.py, c.py and 3 more\n" in page(
+        replace(report, runs=(same,))
+    )

@@ -49,10 +49,7 @@ def write(report: Report) -> Iterator[str]:
     notices = coverage.notices(report)
     for run in report.runs:
         notices += [f"{run.scanner}: {sentence(notice)}" for notice in run.notices]
-        notices += [
-            f"{run.scanner}: {number:,} suppressed in the project's own files ({kind})"
-            for kind, number in sorted(run.hidden.items())
-        ]
+        notices += [f"{run.scanner}: {text}" for text in phrases.suppressed(report, run)]
     return _ENVIRONMENT.get_template("summary.md").generate(
         report=report,
         phrases=phrases,
