@@ -47,14 +47,20 @@ class CoverageGap(msgspec.Struct, frozen=True):
 
     @property
     def listed(self) -> tuple[NotExamined, ...]:
-        """The inputs that the text does not name; none for a program that is not there."""
-        is_told = self.runs and len(self.inputs) == 1 and not self.is_of_machine
-        return () if is_told or self._area == "program" else self.inputs
+        """The inputs that the text does not name; of the network, only the reasons by scanner."""
+        if self._area == "program":
+            return ()
+        if self.is_of_machine:
+            pairs = ((run.scanner, gap.reason) for run in self.runs for gap in run.coverage.gaps)
+            known = {gap.reason for gap in self.inputs}
+            return tuple(NotExamined(*pair) for pair in dict.fromkeys(pairs) if pair[1] in known)
+        return () if self.runs and len(self.inputs) == 1 else self.inputs
 
     @property
     def has_one_reason(self) -> bool:
-        """True if the text has the reason of every input."""
-        return len({gap.reason for gap in self.inputs}) == 1 and bool(self.runs)
+        """True if the text has the reason of all that is listed."""
+        reasons = {gap.reason for gap in self.inputs}
+        return len(reasons) == 1 and bool(self.runs) and not self.is_of_machine
 
     @property
     def order(self) -> int:

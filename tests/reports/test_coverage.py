@@ -62,6 +62,11 @@ def test_no_network_is_one_cause_whatever_the_service_the_error_and_the_inputs()
     network, lock, broken = coverage.gaps(report)
     assert network.scanners == ("pip-audit", "safety", "trivy")
     assert {gap.input for gap in network.inputs} == {"a==1", "uv.lock"}
+    assert [(one.input, one.reason) for one in network.listed] == [
+        ("pip-audit", unreachable("PyPI", NO_NAME)),
+        ("safety", refused),
+        ("trivy", unreachable("a mirror", NO_NAME)),
+    ]
     assert network.text.startswith("No network: pip-audit, safety and trivy could not look")
     assert (lock.scanners, broken.scanners) == (("pip-audit",), ("trivy",))
 

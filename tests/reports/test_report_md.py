@@ -102,6 +102,14 @@ def test_incomplete_says_that_it_is_no_pass() -> None:
     assert "Not a pass" in text(report)
 
 
+@pytest.mark.parametrize("outcome", Outcome)
+def test_an_incomplete_check_says_first_what_was_not_examined(outcome: Outcome) -> None:
+    written = text(replace(sample_report(), gate=Gate(outcome, 0)))
+    assert written.count("### Not examined") == 1
+    is_first = written.index("### Not examined") < written.index("### Scanners")
+    assert is_first is (outcome is Outcome.INCOMPLETE)
+
+
 def test_upgrades_are_short_and_say_how_many_more_there_are() -> None:
     many = section(text(many_upgrades(300)), "What to upgrade")
     assert many.count("\n| `") == 10

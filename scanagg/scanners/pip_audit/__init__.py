@@ -209,7 +209,7 @@ def parse(context: base.Context, output: base.Output) -> base.Parsed:
         not_examined=tuple(skipped),
         hidden={"--ignore-vuln": int(ignored[1] or ignored[2])} if ignored else {},
         notices=tuple(notices),
-        data=service.data,
+        data=service.data if examined else None,
     )
 
 
