@@ -5,8 +5,11 @@ it never changes. `Redactor.shown_line` makes the one to show: `core/masks.py`.
 """
 
 import re
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
+from posixpath import commonprefix
 from typing import Final
 
 from scanagg.core.masks import ASSIGNED, MASK, QUOTED, TOKEN, WORDS, MaskedLine, is_word
@@ -35,6 +38,9 @@ _GENERIC_NAME: Final = re.compile(
     re.IGNORECASE,
 )
 _AS_NAME: Final = r"(?<![\w:=-])(?:{})(?=[\"'\])]{{0,3}}\s{{0,8}}(?:=>|:=|[=:])\s{{0,8}}[^\s=])"
+_NOTHING: Final = r"(?!)"
+# Deeper branches could exceed the limit of recursion.
+_DEEPEST: Final = 50
 _NAME_IN_LETTERS: Final = re.compile(r"[a-z]+(?:[_-][a-z]+)*|[A-Z]+(?:[_-][A-Z]+)*|[A-Z][a-z]+")
 _PLAIN_WORD: Final = re.compile(r"[A-Za-z]?[a-z]{0,14}|[A-Z]{0,14}")
 # The number of characters of a line that are shown, and masked: minified data has long lines.
@@ -86,10 +92,10 @@ class Redactor:
         self._on_the_line = _any_of(parts)
         self._in_option = _any_of(filter(_is_common, parts), _IN_OPTION)
         self._as_value = _any_of((part for part in parts if _is_common(part)), _VALUE)
-        names = map(re.escape, sorted(filter(_NAME_IN_LETTERS.fullmatch, parts), key=len)[::-1])
-        self._repeated = re.compile(_REPEATED.format("|".join(names) or r"(?!)"))
-        generic = map(re.escape, {part for part in parts if _GENERIC_NAME.fullmatch(part)})
-        self._as_name = re.compile(_AS_NAME.format("|".join(generic) or r"(?!)"))
+        names = _longest_of(filter(_NAME_IN_LETTERS.fullmatch, parts))
+        self._repeated = re.compile(_REPEATED.format(names))
+        generic = _longest_of(filter(_GENERIC_NAME.fullmatch, parts))
+        self._as_name = re.compile(_AS_NAME.format(generic))
         self._lines = {path: frozenset(numbers) for path, numbers in lines.items()}
         # Findings of one line come together.
         self._masked = lru_cache(maxsize=256)(self._mask)
@@ -217,13 +223,38 @@ def _is_common(value: str) -> bool:
 
 
 def _any_of(values: Iterable[str], common: str = _WORD) -> re.Pattern[str]:
-    """Return a pattern for the values, the longest first; common values only as in `common`."""
-    chosen = sorted(set(values), key=lambda value: (-len(value), value))
-    patterns = [
-        common.format(re.escape(value)) if _is_common(value) else re.escape(value)
-        for value in chosen
-    ]
-    return re.compile("|".join(patterns) if patterns else r"(?!)")
+    """Return a pattern for the values, the longest first; common values only as in `common`.
+
+    No common value begins with another one. So where both match, the other one is longer.
+    """
+    chosen = frozenset(values)
+    alike = frozenset(filter(_is_common, chosen))
+    patterns = [_longest_of(chosen - alike)] if chosen - alike else []
+    patterns += [common.format(_longest_of(alike))] if alike else []
+    return re.compile("|".join(patterns) if patterns else _NOTHING)
+
+
+def _longest_of(values: Iterable[str]) -> str:
+    """Return a pattern for the longest of some texts; for none, one that matches nothing.
+
+    It branches where the texts differ, as a prefix tree does: the time of a search does not depend
+    on their number.
+    """
+    return _branches(sorted({*values}), 0) or _NOTHING
+
+
+def _branches(texts: Sequence[str], depth: int) -> str:
+    if depth > _DEEPEST:
+        return "|".join(map(re.escape, sorted(texts, key=len, reverse=True)))
+    branches = []
+    for _, group in groupby(filter(None, texts), itemgetter(0)):
+        alike = [*group]
+        start = commonprefix([alike[0], alike[-1]])
+        rest = [text[len(start) :] for text in alike]
+        end = _branches(rest, depth + 1) if len(rest) > 1 else ""
+        optional = "?" if not rest[0] else ""
+        branches.append(re.escape(start) + (f"(?:{end}){optional}" if end else ""))
+    return "|".join(branches)
 
 
 def _mask_unless_words(match: re.Match[str]) -> str:

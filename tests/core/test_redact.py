@@ -1,6 +1,10 @@
 """Secrets are masked, and the rest stays as readable as possible."""
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scanagg.core.masks import MASK
 from scanagg.core.redact import Redactor, mask_known, mask_line, shown_path, unlike
@@ -75,6 +79,32 @@ def test_other_possible_values_beside_a_known_one_are_masked() -> None:
 def test_the_longest_value_goes_first() -> None:
     mask = Redactor(["secret", "secret-and-more"], {})
     assert mask.text("a secret-and-more b") == "a *** b"
+
+
+@given(
+    st.sets(st.text("ab1_", min_size=1, max_size=9), max_size=12),
+    st.lists(st.text("ab1_ =", max_size=12), max_size=9),
+)
+def test_many_values_are_masked_as_one_at_a_time(values: set[str], texts: list[str]) -> None:
+    """The longest value that is there is masked: the short ones as whole words only."""
+    ordered = sorted(values, key=lambda value: (-len(value), value))
+    short = re.compile(r"[a-z]+|.{0,5}")
+    patterns = (
+        rf"(?<!\w){re.escape(value)}(?!\w)" if short.fullmatch(value) else re.escape(value)
+        for value in ordered
+    )
+    expected = re.compile("|".join(patterns) or r"(?!)")
+    for text in texts:
+        found = Redactor(values, {"a": [1]})._on_the_line
+        assert [m.span() for m in found.finditer(text)] == [
+            m.span() for m in expected.finditer(text)
+        ]
+
+
+def test_values_of_growing_length_need_no_deep_recursion() -> None:
+    values = ["a" * length + "1" for length in range(6, 400)]
+    masked = Redactor(values, {}).text(f"{values[-1]} {values[0]} aaa1")
+    assert masked == f"{MASK} {MASK} aaa1"
 
 
 def test_each_line_of_a_long_value_is_masked() -> None:
