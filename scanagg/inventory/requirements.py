@@ -295,7 +295,7 @@ def _covers(path: str) -> dict[str, str]:
     if posixpath.basename(folder) in FOLDERS:
         folders.append(posixpath.dirname(folder))
     for near in folders:
-        for manifest in ("pyproject.toml", "setup.cfg"):
+        for manifest in ("pyproject.toml", "setup.cfg", "setup.py"):
             covers[posixpath.join(near, manifest)] = ""
     return covers
 

@@ -157,7 +157,8 @@ SENTENCES: Final[Mapping[str, str]] = {
     "too-many-included-lines": "not read, because files include more than {number:line} in all",
     "too-many-includes": "not read, because more than {number:file} are included",
     "setup-py": (
-        "not read, because it is code; declare its dependencies in pyproject.toml and lock them"
+        "requirements that are not a plain list are code, which is not run; declare them in "
+        "pyproject.toml"
     ),
     "bad-ini": "not a valid {name}",
     "syntax-error": "not valid {format}: {error}",

@@ -116,7 +116,7 @@ def test_a_link_that_is_not_followed_is_a_problem(linked, tmp_path, end, reason)
 
 
 def test_a_setup_py_that_is_a_link_is_looked_at(linked):
-    files = {"real/code.py": "from setuptools import setup\nsetup(install_requires=['a'])\n"}
+    files = {"real/code.py": "from setuptools import setup\nsetup(install_requires=a)\n"}
     links = {"setup.py": "real/code.py", "lib/setup.py": "/nowhere/setup.py"}
     problems = reasons(linked(files, links))
     assert problems.keys() == {"real/code.py:2", "lib/setup.py"}
